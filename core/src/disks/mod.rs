@@ -1,0 +1,336 @@
+//! The pool's disks: who is who, who still works, and all I/O.
+//!
+//! Members are named by their number, disks of the array by their index; this layer alone knows both. Every request
+//! of the core passes [`Disks::execute`], which counts it and takes a disk that fails out of use: a failed write or
+//! flush is never retried and trusted.
+
+use crate::format::label::{DiskIdentity, PoolParameters};
+use crate::limits::MEMBERS_MAX;
+use crate::metrics::DiskCounters;
+use crate::types::{BlockAddress, Epoch, Generation, MemberNumber, MemberSet};
+use dynamicfs_hal::{Batch, Clock, Crc32c, DiskArray, Geometry, IoError, Operation, Request};
+
+/// What a disk of the array is to the pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum DiskStatus {
+    /// There is no disk, or it does not answer.
+    #[default]
+    Gone,
+    /// It has no label, or a damaged one.
+    Unlabelled,
+    /// It belongs to another pool, or was removed from this one.
+    Foreign,
+    /// A member that takes part.
+    Online,
+    /// A member that failed after the mount: out of use until the next one.
+    Failed,
+    /// A member that the operator took out of use.
+    Excluded,
+}
+
+/// How far a member was when the pool was mounted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Currency {
+    /// It has the newest state, or was being given it when the power went.
+    #[default]
+    Current,
+    /// It missed commits while it was away.
+    Stale,
+    /// It has lost commits that it had acknowledged.
+    RolledBack,
+}
+
+/// The state of one disk of the array, in memory that the caller lends.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DiskState {
+    pub(crate) status: DiskStatus,
+    pub(crate) currency: Currency,
+    pub(crate) identity: Option<DiskIdentity>,
+    /// The row in the member table, while the disk is a member.
+    pub(crate) row: u8,
+    sector_shift: u8,
+    /// Written to since the last flush.
+    pub(crate) unflushed: bool,
+    /// The disk's last superblock write.
+    pub(crate) sequence: u64,
+    /// The highest epoch reserved on the disk.
+    pub(crate) claim: Epoch,
+    /// The newest state on the disk when the pool was mounted: its order, its history, its root.
+    pub(crate) order: (Epoch, Generation),
+    pub(crate) branch: u64,
+    pub(crate) root_crc: u32,
+    pub(crate) counters: DiskCounters,
+    /// Moving average of a read's time in microseconds, times 16.
+    latency: u32,
+    pub(crate) last_error: Option<IoError>,
+}
+
+impl DiskState {
+    /// A state to fill an array with.
+    pub const NEW: Self = Self {
+        status: DiskStatus::Gone,
+        currency: Currency::Current,
+        identity: None,
+        row: 0,
+        sector_shift: 9,
+        unflushed: false,
+        sequence: 0,
+        claim: Epoch(0),
+        order: (Epoch(0), Generation(0)),
+        branch: 0,
+        root_crc: 0,
+        counters: DiskCounters {
+            reads: 0,
+            read_bytes: 0,
+            writes: 0,
+            write_bytes: 0,
+            flushes: 0,
+            read_errors: 0,
+            write_errors: 0,
+            flush_errors: 0,
+            checksum_errors: 0,
+            timeouts: 0,
+            repairs: 0,
+        },
+        latency: 0,
+        last_error: None,
+    };
+}
+
+/// All disks of a pool.
+pub struct Disks<'m, A> {
+    array: A,
+    states: &'m mut [DiskState],
+    pub(crate) parameters: PoolParameters,
+    pub(crate) crc32c: Crc32c,
+    clock: &'m dyn Clock,
+}
+
+impl<'m, A: DiskArray> Disks<'m, A> {
+    /// Takes the array; `states` holds one for each of its disks. Nothing is read.
+    pub fn new(array: A, states: &'m mut [DiskState], parameters: PoolParameters, crc32c: Crc32c, clock: &'m dyn Clock) -> Self {
+        let disks = array.disks().min(states.len());
+        let states = &mut states[..disks];
+        for (disk, state) in states.iter_mut().enumerate() {
+            let sector = array.geometry(disk).sector_bytes;
+            *state = DiskState { sector_shift: sector.max(1).trailing_zeros() as u8, ..DiskState::NEW };
+        }
+        Self { array, states, parameters, crc32c, clock }
+    }
+
+    /// Disks of the array.
+    pub fn count(&self) -> usize {
+        self.states.len()
+    }
+
+    /// A disk's state; `disk` is below [`count`](Self::count).
+    pub fn state(&self, disk: usize) -> &DiskState {
+        &self.states[disk]
+    }
+
+    pub(crate) fn state_mut(&mut self, disk: usize) -> &mut DiskState {
+        &mut self.states[disk]
+    }
+
+    /// What a disk is like.
+    pub fn geometry(&self, disk: usize) -> Geometry {
+        self.array.geometry(disk)
+    }
+
+    /// The array itself, between two operations.
+    pub fn array(&mut self) -> &mut A {
+        &mut self.array
+    }
+
+    /// The time of day.
+    pub fn now(&self) -> dynamicfs_hal::UnixTime {
+        self.clock.now()
+    }
+
+    /// Gives the array back.
+    pub fn into_array(self) -> A {
+        self.array
+    }
+
+    /// The disk that is this member and takes part.
+    pub fn disk_of(&self, member: MemberNumber) -> Option<usize> {
+        self.states
+            .iter()
+            .position(|s| s.status == DiskStatus::Online && s.identity.is_some_and(|i| i.member == member))
+    }
+
+    /// The disk in this row of the member table, if it takes part.
+    pub fn disk_in_row(&self, row: usize) -> Option<usize> {
+        self.states.iter().position(|s| s.status == DiskStatus::Online && usize::from(s.row) == row)
+    }
+
+    /// Rows of the members that take part.
+    pub fn online(&self) -> MemberSet {
+        self.states
+            .iter()
+            .filter(|s| s.status == DiskStatus::Online && usize::from(s.row) < MEMBERS_MAX)
+            .fold(MemberSet::EMPTY, |set, s| set.with(usize::from(s.row)))
+    }
+
+    /// The identity of the member in this row, while it takes part.
+    pub fn identity_in_row(&self, row: usize) -> Option<&DiskIdentity> {
+        self.states[self.disk_in_row(row)?].identity.as_ref()
+    }
+
+    /// The sector at which a byte of a disk lies; the byte begins a sector.
+    pub fn lba_of_byte(&self, disk: usize, byte: u64) -> u64 {
+        byte >> self.states[disk].sector_shift
+    }
+
+    /// Where the bytes from `offset` on, in the blocks from `address` on, lie: the disk and the sector. `None` when
+    /// the member does not take part.
+    pub fn locate(&self, address: BlockAddress, offset: u64) -> Option<(usize, u64)> {
+        let disk = self.disk_of(address.member)?;
+        let byte = (address.block << self.parameters.block_shift).checked_add(offset)?;
+        Some((disk, self.lba_of_byte(disk, byte)))
+    }
+
+    /// Whether blocks may be named by a record at all: they lie in the member's data area. True for a member that is
+    /// away, whose area is not known.
+    pub fn is_data(&self, address: BlockAddress, blocks: u32) -> bool {
+        let identity = self.states.iter().filter_map(|s| s.identity.as_ref()).find(|i| i.member == address.member);
+        identity.is_none_or(|i| {
+            address.block >= i.data_start
+                && address.block + u64::from(blocks) <= i.data_start.saturating_add(i.data_blocks)
+        })
+    }
+
+    /// Whether a buffer may be handed to a disk as it is.
+    pub fn is_aligned(&self, buf: &[u8]) -> bool {
+        (0..self.count()).all(|disk| {
+            let alignment = self.geometry(disk).buffer_alignment.max(1) as usize;
+            buf.as_ptr().align_offset(alignment) == 0
+        })
+    }
+
+    /// Of these replicas the one to read first: on a disk that takes part, among the fastest, spread by address.
+    pub fn prefer(&self, replicas: impl Iterator<Item = BlockAddress>) -> Option<usize> {
+        let mut best: Option<(u64, usize)> = None;
+        for (i, address) in replicas.enumerate() {
+            let Some(disk) = self.disk_of(address.member) else { continue };
+            // A disk twice as slow is asked half as often: latency times a number spread by address.
+            let spread = mix(address.block / 64 ^ u64::from(address.member.0) << 32) & 0xFF;
+            let cost = (u64::from(self.states[disk].latency) + 16) * (spread + 32);
+            if best.is_none_or(|(least, _)| cost < least) {
+                best = Some((cost, i));
+            }
+        }
+        best.map(|(_, i)| i)
+    }
+
+    /// Runs a batch, counts it, and takes disks that failed out of use. `work` runs while it is in flight.
+    pub fn execute_while<'b>(&mut self, batch: &mut A::Batch<'b>, work: &mut dyn FnMut()) {
+        let requests = batch.requests();
+        if requests.is_empty() {
+            work();
+            return;
+        }
+        let start = self.clock.monotonic_micros();
+        self.array.execute_while(requests, work);
+        let micros = self.clock.monotonic_micros().saturating_sub(start);
+        for request in batch.requests() {
+            self.account(request, micros);
+        }
+    }
+
+    /// Runs a batch.
+    pub fn execute<'b>(&mut self, batch: &mut A::Batch<'b>) {
+        self.execute_while(batch, &mut || {});
+    }
+
+    /// Runs one request.
+    pub fn execute_one(&mut self, request: Request<'_>) -> Result<(), IoError> {
+        let mut request = [request];
+        let start = self.clock.monotonic_micros();
+        self.array.execute(&mut request);
+        let micros = self.clock.monotonic_micros().saturating_sub(start);
+        let [request] = request;
+        self.account(&request, micros);
+        request.result
+    }
+
+    fn account(&mut self, request: &Request<'_>, micros: u64) {
+        let Some(state) = self.states.get_mut(request.disk) else { return };
+        let counters = &mut state.counters;
+        let failed = request.result.is_err();
+        let (count, errors) = match &request.operation {
+            Operation::Read(buf) => {
+                counters.read_bytes += if failed { 0 } else { buf.len() as u64 };
+                let sample = (micros.min(1 << 24) as u32) << 4;
+                state.latency = state.latency - state.latency / 16 + sample / 16;
+                (&mut counters.reads, &mut counters.read_errors)
+            }
+            Operation::Write(buf) | Operation::WriteDurable(buf) => {
+                counters.write_bytes += if failed { 0 } else { buf.len() as u64 };
+                state.unflushed |= matches!(request.operation, Operation::Write(_));
+                (&mut counters.writes, &mut counters.write_errors)
+            }
+            Operation::Flush => {
+                state.unflushed &= failed;
+                (&mut counters.flushes, &mut counters.flush_errors)
+            }
+            Operation::Discard(_) => return,
+        };
+        *count += 1;
+        let Err(error) = request.result else { return };
+        *errors += 1;
+        counters.timeouts += u64::from(error == IoError::Timeout);
+        state.last_error = Some(error);
+        let read = matches!(request.operation, Operation::Read(_));
+        let gone = matches!(error, IoError::Gone | IoError::Timeout);
+        if state.status == DiskStatus::Online && (gone || !read) {
+            state.status = DiskStatus::Failed;
+        }
+    }
+
+    /// What a disk gave was not what had been written there.
+    pub fn note_checksum_error(&mut self, disk: usize) {
+        self.states[disk].counters.checksum_errors += 1;
+    }
+
+    /// Flushes every disk that takes part and was written to since its last flush. Those that fail are out of use.
+    pub fn flush_written(&mut self) {
+        self.flush_where(|state| state.status == DiskStatus::Online && state.unflushed);
+    }
+
+    /// Flushes every disk that answers at all.
+    pub fn flush_all(&mut self) {
+        self.flush_where(|_| true);
+    }
+
+    fn flush_where(&mut self, wanted: impl Fn(&DiskState) -> bool) {
+        let mut next = 0;
+        while next < self.count() {
+            let mut batch = A::Batch::default();
+            while next < self.count() {
+                if wanted(&self.states[next]) && self.array.geometry(next).sectors > 0 && batch.push(Request::flush(next)).is_err() {
+                    break;
+                }
+                next += 1;
+            }
+            self.execute(&mut batch);
+        }
+    }
+
+    /// Takes a member out of use until the next mount.
+    pub fn fail(&mut self, disk: usize, error: IoError) {
+        self.states[disk].status = DiskStatus::Failed;
+        self.states[disk].last_error = Some(error);
+    }
+}
+
+/// Spreads the bits of a number (the finaliser of SplitMix64, by Steele, Lea and Flood).
+pub const fn mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ (x >> 31)
+}

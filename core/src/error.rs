@@ -1,0 +1,314 @@
+//! What can go wrong, for each operation.
+
+use crate::types::{BlockAddress, MemberSet, ObjectId, Uuid};
+use dynamicfs_hal::IoError;
+
+/// Why the layers below the objects could not do what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum StorageError {
+    /// No replica of a tree node could be read and verified; the address is its first replica's.
+    NodeUnreadable {
+        /// Where the first replica should be.
+        address: BlockAddress,
+    },
+    /// A record in the tree is not what its key says: a checksum was forged, or the code that wrote it was wrong.
+    RecordInvalid {
+        /// The object that the record belongs to.
+        object: ObjectId,
+    },
+    /// The space that is left is kept back so that deleting can always go on.
+    NoSpace,
+    /// The lent memory does not hold a path of the tree and what one change of it needs.
+    NeedsMemory {
+        /// Bytes that would do.
+        bytes: usize,
+    },
+    /// The tree would need more levels than the format has.
+    TreeFull,
+    /// Too few disks are left to go on safely; the transaction was dropped, the last commit stands.
+    TooFewDisks {
+        /// Rows of the member table that are online.
+        online: MemberSet,
+    },
+    /// The pool was mounted for reading, or became so after disks failed.
+    ReadOnly,
+    /// A superblock of this commit may be on some disks and could not be brought to enough of them: whether the
+    /// transaction happened will be seen when the pool is mounted anew. Nothing more is written until then.
+    OutcomeUnknown,
+    /// An earlier operation of the transaction failed half-way: it can only be dropped.
+    Poisoned,
+}
+
+impl core::fmt::Display for StorageError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NodeUnreadable { address } => write!(f, "no replica of the tree node at {address} can be read"),
+            Self::RecordInvalid { object } => write!(f, "a record of object {} is invalid", object.0),
+            Self::NoSpace => f.write_str("no space left"),
+            Self::NeedsMemory { bytes } => write!(f, "needs {bytes} bytes of memory"),
+            Self::TreeFull => f.write_str("the tree cannot grow any deeper"),
+            Self::TooFewDisks { online } => write!(f, "only {} disks are left", online.len()),
+            Self::ReadOnly => f.write_str("the pool is read-only"),
+            Self::OutcomeUnknown => f.write_str("the outcome of the commit is unknown until the next mount"),
+            Self::Poisoned => f.write_str("an earlier operation of the transaction failed half-way"),
+        }
+    }
+}
+
+impl core::error::Error for StorageError {}
+
+/// Why a pool was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum FormatError {
+    /// No disks, or more than the member table has rows.
+    DiskCount,
+    /// The scheme needs more disks than there are, or is outside the format's limits.
+    TooFewDisks {
+        /// Disks that it needs.
+        needed: usize,
+    },
+    /// A parameter is outside its bounds or does not fit the others.
+    Parameter(&'static str),
+    /// A disk is too small for the parameters.
+    DiskTooSmall {
+        /// The disk's index in the array.
+        disk: usize,
+        /// Bytes that it needs at least.
+        bytes: u64,
+    },
+    /// A disk's sectors, alignment or tear unit do not fit the pool's block.
+    Geometry {
+        /// The disk's index in the array.
+        disk: usize,
+    },
+    /// A disk holds a pool already; formatting must be forced.
+    InUse {
+        /// The disk's index in the array.
+        disk: usize,
+        /// The pool on it.
+        pool: Uuid,
+    },
+    /// A disk did not do what it was asked.
+    Io {
+        /// The disk's index in the array.
+        disk: usize,
+        /// What it answered.
+        error: IoError,
+    },
+    /// The source of randomness failed.
+    Entropy,
+    /// The lent memory is too small.
+    NeedsMemory {
+        /// Bytes that would do.
+        bytes: usize,
+    },
+    /// The first commit failed.
+    Storage(StorageError),
+}
+
+impl From<StorageError> for FormatError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl core::fmt::Display for FormatError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::DiskCount => f.write_str("no disks, or too many"),
+            Self::TooFewDisks { needed } => write!(f, "the scheme needs {needed} disks"),
+            Self::Parameter(what) => write!(f, "bad parameter: {what}"),
+            Self::DiskTooSmall { disk, bytes } => write!(f, "disk {disk} is too small: it needs {bytes} bytes"),
+            Self::Geometry { disk } => write!(f, "disk {disk}: sector, alignment or tear unit does not fit the pool's block"),
+            Self::InUse { disk, pool } => write!(f, "disk {disk} belongs to pool {pool}"),
+            Self::Io { disk, error } => write!(f, "disk {disk}: {error}"),
+            Self::Entropy => f.write_str("the source of randomness failed"),
+            Self::NeedsMemory { bytes } => write!(f, "needs {bytes} bytes of memory"),
+            Self::Storage(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for FormatError {}
+
+/// Why a pool was not mounted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum MountError {
+    /// No disk carries a label of the pool.
+    NoPool,
+    /// A disk was made by a newer version.
+    Unsupported {
+        /// The disk's index in the array.
+        disk: usize,
+        /// Its format's number.
+        version: u16,
+        /// Features that must be known to open it.
+        incompat: u32,
+    },
+    /// The labels of two disks describe different pools under one name.
+    LabelsDisagree {
+        /// The disk's index in the array.
+        disk: usize,
+    },
+    /// Two disks carry the same identity: one is a copy of the other.
+    Cloned {
+        /// One disk's index in the array.
+        first: usize,
+        /// The other's.
+        second: usize,
+    },
+    /// No valid superblock on any disk.
+    NoSuperblock,
+    /// Members are absent that could hold a newer commit. They can be declared dead, which begins a new history.
+    Missing {
+        /// Rows of the member table that are present.
+        present: MemberSet,
+        /// The list that is not met.
+        list: MemberSet,
+    },
+    /// Two disks hold different histories of the pool.
+    Diverged {
+        /// A disk of the one, by its index in the array.
+        first: usize,
+        /// A disk of the other.
+        second: usize,
+    },
+    /// The lent memory is too small for this pool.
+    NeedsMemory {
+        /// Bytes that would do.
+        bytes: usize,
+    },
+    /// More disk states are needed.
+    NeedsDiskStates {
+        /// How many.
+        disks: usize,
+    },
+    /// The source of randomness failed, or none was given for an override.
+    Entropy,
+    /// The tree could not be read, or the first write failed.
+    Storage(StorageError),
+}
+
+impl From<StorageError> for MountError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl core::fmt::Display for MountError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NoPool => f.write_str("no pool on these disks"),
+            Self::Unsupported { disk, version, incompat } => {
+                write!(f, "disk {disk} has format {version} with features {incompat:#x}, which this version does not know")
+            }
+            Self::LabelsDisagree { disk } => write!(f, "the label of disk {disk} contradicts the others"),
+            Self::Cloned { first, second } => write!(f, "disks {first} and {second} carry the same identity"),
+            Self::NoSuperblock => f.write_str("no valid superblock on any disk"),
+            Self::Missing { present, list } => write!(
+                f,
+                "{} of {} members are present; the others could hold a newer commit",
+                present.and(*list).len(),
+                list.len()
+            ),
+            Self::Diverged { first, second } => {
+                write!(f, "disks {first} and {second} hold different histories of the pool")
+            }
+            Self::NeedsMemory { bytes } => write!(f, "needs {bytes} bytes of memory"),
+            Self::NeedsDiskStates { disks } => write!(f, "needs states for {disks} disks"),
+            Self::Entropy => f.write_str("the source of randomness failed"),
+            Self::Storage(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for MountError {}
+
+/// Why an operation on objects, names or attributes failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Error {
+    /// No such object or name.
+    NotFound,
+    /// The name is taken.
+    Exists,
+    /// The object is not a directory.
+    NotADirectory,
+    /// The object is a directory.
+    IsADirectory,
+    /// The directory has entries.
+    NotEmpty,
+    /// The name is empty, too long, `.` or `..`, or contains `/` or NUL.
+    InvalidName,
+    /// A directory cannot be moved into itself or below itself.
+    IntoItself,
+    /// The object has no contents to read or write: a directory, a device.
+    NotAFile,
+    /// The object, name, value or number of links would exceed its limit.
+    TooLarge,
+    /// 256 names of a directory share a hash: impossible without the pool's seed.
+    HashFull,
+    /// These bytes are lost: too few fragments can be read and verified.
+    Unreadable {
+        /// The object.
+        object: ObjectId,
+        /// The first byte of the extent.
+        offset: u64,
+    },
+    /// What was given contradicts the limits: an offset, a scheme, an extent size.
+    InvalidArgument,
+    /// The layers below.
+    Storage(StorageError),
+}
+
+impl From<StorageError> for Error {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "not found",
+            Self::Exists => "the name exists",
+            Self::NotADirectory => "not a directory",
+            Self::IsADirectory => "is a directory",
+            Self::NotEmpty => "the directory is not empty",
+            Self::InvalidName => "invalid name",
+            Self::IntoItself => "a directory cannot be moved into itself",
+            Self::NotAFile => "has no contents",
+            Self::TooLarge => "too large",
+            Self::HashFull => "too many names share a hash",
+            Self::InvalidArgument => "invalid argument",
+            Self::Unreadable { object, offset } => {
+                return write!(f, "object {} is unreadable at byte {offset}", object.0);
+            }
+            Self::Storage(error) => return error.fmt(f),
+        })
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl embedded_io::Error for Error {
+    fn kind(&self) -> embedded_io::ErrorKind {
+        use embedded_io::ErrorKind;
+        match self {
+            Self::NotFound => ErrorKind::NotFound,
+            Self::Exists => ErrorKind::AlreadyExists,
+            Self::InvalidName | Self::InvalidArgument | Self::IntoItself => ErrorKind::InvalidInput,
+            Self::Storage(StorageError::NoSpace) => ErrorKind::OutOfMemory,
+            Self::Storage(StorageError::ReadOnly) => ErrorKind::PermissionDenied,
+            Self::Unreadable { .. } => ErrorKind::InvalidData,
+            _ => ErrorKind::Other,
+        }
+    }
+}

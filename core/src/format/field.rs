@@ -1,0 +1,149 @@
+//! Fields at fixed offsets.
+
+/// One field of a structure, for the documentation's test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The field's name, as its accessor is called.
+    pub name: &'static str,
+    /// Bytes from the structure's beginning.
+    pub offset: usize,
+    /// Bytes of the field.
+    pub bytes: usize,
+}
+
+/// A type that has one little-endian form on disk.
+pub trait Stored {
+    /// What the field means in memory.
+    type Value;
+    /// Bytes on disk.
+    const BYTES: usize;
+    /// Reads `Self::BYTES` bytes at the beginning of `bytes`.
+    fn load(bytes: &[u8]) -> Self::Value;
+    /// Writes them.
+    fn store(bytes: &mut [u8], value: Self::Value);
+}
+
+macro_rules! stored_integer {
+    ($($ty:ty),*) => {$(
+        impl Stored for $ty {
+            type Value = $ty;
+            const BYTES: usize = size_of::<$ty>();
+            fn load(bytes: &[u8]) -> $ty {
+                let mut raw = [0; size_of::<$ty>()];
+                raw.copy_from_slice(&bytes[..Self::BYTES]);
+                <$ty>::from_le_bytes(raw)
+            }
+            fn store(bytes: &mut [u8], value: $ty) {
+                bytes[..Self::BYTES].copy_from_slice(&value.to_le_bytes());
+            }
+        }
+    )*};
+}
+stored_integer!(u8, u16, u32, u64, i64);
+
+/// An unsigned integer of 48 bits.
+#[derive(Debug)]
+pub struct U48;
+
+impl Stored for U48 {
+    type Value = u64;
+    const BYTES: usize = 6;
+    fn load(bytes: &[u8]) -> u64 {
+        let mut raw = [0; 8];
+        raw[..6].copy_from_slice(&bytes[..6]);
+        u64::from_le_bytes(raw)
+    }
+    fn store(bytes: &mut [u8], value: u64) {
+        debug_assert!(value <= crate::limits::U48_MAX);
+        bytes[..6].copy_from_slice(&value.to_le_bytes()[..6]);
+    }
+}
+
+impl Stored for crate::types::Uuid {
+    type Value = Self;
+    const BYTES: usize = 16;
+    fn load(bytes: &[u8]) -> Self {
+        let mut raw = [0; 16];
+        raw.copy_from_slice(&bytes[..16]);
+        Self(raw)
+    }
+    fn store(bytes: &mut [u8], value: Self) {
+        bytes[..16].copy_from_slice(&value.0);
+    }
+}
+
+impl Stored for crate::types::BlockAddress {
+    type Value = Self;
+    const BYTES: usize = 8;
+    fn load(bytes: &[u8]) -> Self {
+        Self { member: crate::types::MemberNumber(u16::load(bytes)), block: U48::load(&bytes[2..]) }
+    }
+    fn store(bytes: &mut [u8], value: Self) {
+        u16::store(bytes, value.member.0);
+        U48::store(&mut bytes[2..], value.block);
+    }
+}
+
+/// Declares a structure of fields at fixed offsets: a view over bytes with a getter and a setter for each, the
+/// structure's length, and the table of fields for the documentation's test.
+macro_rules! layout {
+    (
+        $(#[$doc:meta])*
+        $name:ident, $bytes:literal bytes {
+            $( $(#[$field_doc:meta])* $field:ident / $setter:ident : $ty:ty = $offset:literal, )*
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name<B>(B);
+
+        #[allow(dead_code, reason = "the table is whole; not each field is set or read one by one")]
+        impl<B: AsRef<[u8]>> $name<B> {
+            /// Bytes of the structure's fixed part.
+            pub const BYTES: usize = $bytes;
+
+            /// The fields, in the order in which they are laid out.
+            pub const FIELDS: &'static [$crate::format::field::Field] = &[
+                $( $crate::format::field::Field {
+                    name: stringify!($field),
+                    offset: $offset,
+                    bytes: <$ty as $crate::format::field::Stored>::BYTES,
+                }, )*
+            ];
+
+            /// A view of these bytes, or `None` if there are too few.
+            pub fn new(bytes: B) -> Option<Self> {
+                (bytes.as_ref().len() >= $bytes).then_some(Self(bytes))
+            }
+
+            $(
+                $(#[$field_doc])*
+                pub fn $field(&self) -> <$ty as $crate::format::field::Stored>::Value {
+                    <$ty as $crate::format::field::Stored>::load(&self.0.as_ref()[$offset..])
+                }
+            )*
+        }
+
+        #[allow(dead_code, reason = "the table is whole; not each field is set or read one by one")]
+        impl<B: AsRef<[u8]> + AsMut<[u8]>> $name<B> {
+            $(
+                #[doc = concat!("Sets `", stringify!($field), "`.")]
+                pub fn $setter(&mut self, value: <$ty as $crate::format::field::Stored>::Value) {
+                    <$ty as $crate::format::field::Stored>::store(&mut self.0.as_mut()[$offset..], value);
+                }
+            )*
+        }
+
+        // The fields follow one another without overlap, in the declared order, inside the structure.
+        const _: () = {
+            let offsets = [$(($offset, <$ty as $crate::format::field::Stored>::BYTES)),*];
+            let mut i = 0;
+            while i < offsets.len() {
+                let end = offsets[i].0 + offsets[i].1;
+                assert!(end <= if i + 1 < offsets.len() { offsets[i + 1].0 } else { $bytes });
+                i += 1;
+            }
+        };
+    };
+}
+pub(crate) use layout;

@@ -1,0 +1,274 @@
+//! A disk's identity, in its first and its last sector.
+
+use super::field::{Stored, layout};
+use crate::limits;
+use crate::types::{MemberNumber, Uuid};
+
+layout! {
+    /// A disk's label.
+    Label, 512 bytes {
+        /// CRC-32C of the bytes after this field.
+        crc / set_crc: u32 = 0,
+        /// [`LABEL_MAGIC`].
+        magic / set_magic: u64 = 4,
+        /// [`FORMAT_VERSION`].
+        version / set_version: u16 = 12,
+        /// Checksum algorithm of everything else: 1 is CRC-32C.
+        algorithm / set_algorithm: u8 = 14,
+        /// Rows of the superblock's member table.
+        members_max / set_members_max: u8 = 15,
+        /// Features that a reader and writer may ignore.
+        compat / set_compat: u32 = 16,
+        /// Features without which the pool may be read and not written.
+        ro_compat / set_ro_compat: u32 = 20,
+        /// Features without which the pool must not be touched.
+        incompat / set_incompat: u32 = 24,
+        /// The member's number.
+        member / set_member: u16 = 28,
+        /// The member's tier, 0 the fastest.
+        tier / set_tier: u8 = 30,
+        /// log2 of the bytes of a block.
+        block_shift / set_block_shift: u8 = 31,
+        /// The pool.
+        pool / set_pool: Uuid = 32,
+        /// This disk.
+        disk / set_disk: Uuid = 48,
+        /// Seed of the directory hash.
+        hash_seed / set_hash_seed: Uuid = 64,
+        /// log2 of the bytes of a node.
+        node_shift / set_node_shift: u8 = 80,
+        /// log2 of the bytes of a chunk.
+        chunk_shift / set_chunk_shift: u8 = 81,
+        /// Slots in each ring.
+        ring_length / set_ring_length: u8 = 82,
+        /// 1 if the member is a witness, which holds no data.
+        witness / set_witness: u8 = 83,
+        /// Bytes of a superblock slot.
+        slot_bytes / set_slot_bytes: u32 = 84,
+        /// Blocks of a group.
+        group_blocks / set_group_blocks: u32 = 88,
+        /// Disks with the same value are expected to fail together; 0 is a domain of its own.
+        failure_domain / set_failure_domain: u32 = 92,
+        /// Byte at which ring A begins.
+        ring_a / set_ring_a: u64 = 96,
+        /// Byte at which ring B begins.
+        ring_b / set_ring_b: u64 = 104,
+        /// First block of group 0.
+        data_start / set_data_start: u64 = 112,
+        /// Blocks from there on that may be allocated.
+        data_blocks / set_data_blocks: u64 = 120,
+        /// Byte at which the second copy of the label lies.
+        copy_at / set_copy_at: u64 = 128,
+        /// Share of the pool's data that the disk should take, in 1/256 of what its size suggests; 256 by default.
+        weight / set_weight: u16 = 136,
+        /// Seconds since 1970 when the pool was made.
+        created / set_created: i64 = 140,
+    }
+}
+
+/// The first bytes of a label after its checksum.
+pub const LABEL_MAGIC: u64 = u64::from_le_bytes(*b"DynamFS1");
+
+/// The format this code writes. Another number is another format.
+pub const FORMAT_VERSION: u16 = 1;
+
+/// The checksum algorithm CRC-32C.
+pub const ALGORITHM_CRC32C: u8 = 1;
+
+/// Bytes of a label.
+pub const LABEL_BYTES: usize = Label::<&[u8]>::BYTES;
+
+/// What a pool fixes when it is formatted; the same on all its disks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolParameters {
+    /// The pool.
+    pub pool: Uuid,
+    /// Seed of the directory hash.
+    pub hash_seed: Uuid,
+    /// log2 of the bytes of a block.
+    pub block_shift: u8,
+    /// log2 of the bytes of a node.
+    pub node_shift: u8,
+    /// log2 of the bytes of a chunk.
+    pub chunk_shift: u8,
+    /// Slots in each ring.
+    pub ring_length: u8,
+    /// Rows of the member table.
+    pub members_max: u8,
+    /// Bytes of a superblock slot.
+    pub slot_bytes: u32,
+    /// Blocks of a group.
+    pub group_blocks: u32,
+    /// Seconds since 1970 when the pool was made.
+    pub created: i64,
+}
+
+impl PoolParameters {
+    /// What stands in before a label was read.
+    pub const UNKNOWN: Self = Self {
+        pool: Uuid([0; 16]),
+        hash_seed: Uuid([0; 16]),
+        block_shift: 12,
+        node_shift: 12,
+        chunk_shift: 12,
+        ring_length: limits::RING_LENGTH_MIN,
+        members_max: 1,
+        slot_bytes: 4096,
+        group_blocks: limits::GROUP_BLOCKS_MIN,
+        created: 0,
+    };
+
+    /// Bytes of a block.
+    pub const fn block_bytes(&self) -> usize {
+        1 << self.block_shift
+    }
+
+    /// Bytes of a node.
+    pub const fn node_bytes(&self) -> usize {
+        1 << self.node_shift
+    }
+
+    /// Bytes of a chunk.
+    pub const fn chunk_bytes(&self) -> usize {
+        1 << self.chunk_shift
+    }
+
+    /// Whether all values are within the limits, so that nothing computed from them overflows.
+    pub fn is_valid(&self) -> bool {
+        let within = |shift: u8, min: usize, max: usize| shift < 31 && (min..=max).contains(&(1usize << shift));
+        within(self.block_shift, limits::BLOCK_BYTES_MIN, limits::BLOCK_BYTES_MAX)
+            && within(self.node_shift, limits::NODE_BYTES_MIN, limits::NODE_BYTES_MAX)
+            && within(self.chunk_shift, limits::CHUNK_BYTES_MIN, limits::CHUNK_BYTES_MAX)
+            && self.node_shift <= self.block_shift
+            && (limits::RING_LENGTH_MIN..=limits::RING_LENGTH_MAX).contains(&self.ring_length)
+            && (1..=limits::MEMBERS_MAX).contains(&usize::from(self.members_max))
+            && (super::superblock::bytes(usize::from(self.members_max))..=1 << 20).contains(&(self.slot_bytes as usize))
+            && self.slot_bytes.is_multiple_of(512)
+            && (limits::GROUP_BLOCKS_MIN..=limits::GROUP_BLOCKS_MAX).contains(&self.group_blocks)
+            && self.group_blocks.is_power_of_two()
+            && self.group_blocks as usize <= self.node_bytes()
+    }
+}
+
+/// What a label says of its own disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskIdentity {
+    /// The disk.
+    pub disk: Uuid,
+    /// Its number in the pool.
+    pub member: MemberNumber,
+    /// It holds no data.
+    pub witness: bool,
+    /// 0 the fastest.
+    pub tier: u8,
+    /// Disks of one domain are expected to fail together; 0 is a domain of its own.
+    pub failure_domain: u32,
+    /// Share of the data, in 1/256 of what the size suggests.
+    pub weight: u16,
+    /// Byte at which ring A begins.
+    pub ring_a: u64,
+    /// Byte at which ring B begins.
+    pub ring_b: u64,
+    /// First block of group 0.
+    pub data_start: u64,
+    /// Blocks that may be allocated.
+    pub data_blocks: u64,
+    /// Byte at which the second copy of the label lies.
+    pub copy_at: u64,
+}
+
+/// Why a label's bytes were refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LabelFault {
+    /// No label here: nothing of ours, or wiped.
+    Absent,
+    /// A label, damaged.
+    Checksum,
+    /// A format or feature that this code does not know.
+    Unsupported {
+        /// The format's number.
+        version: u16,
+        /// Features that must be known.
+        incompat: u32,
+    },
+    /// The values contradict one another or the limits.
+    Invalid,
+}
+
+/// Writes a label.
+pub fn encode(out: &mut [u8; LABEL_BYTES], parameters: &PoolParameters, disk: &DiskIdentity, crc32c: dynamicfs_hal::Crc32c) {
+    out.fill(0);
+    let mut label = Label(&mut out[..]);
+    label.set_magic(LABEL_MAGIC);
+    label.set_version(FORMAT_VERSION);
+    label.set_algorithm(ALGORITHM_CRC32C);
+    label.set_members_max(parameters.members_max);
+    label.set_member(disk.member.0);
+    label.set_tier(disk.tier);
+    label.set_block_shift(parameters.block_shift);
+    label.set_pool(parameters.pool);
+    label.set_disk(disk.disk);
+    label.set_hash_seed(parameters.hash_seed);
+    label.set_node_shift(parameters.node_shift);
+    label.set_chunk_shift(parameters.chunk_shift);
+    label.set_ring_length(parameters.ring_length);
+    label.set_witness(disk.witness.into());
+    label.set_slot_bytes(parameters.slot_bytes);
+    label.set_group_blocks(parameters.group_blocks);
+    label.set_failure_domain(disk.failure_domain);
+    label.set_ring_a(disk.ring_a);
+    label.set_ring_b(disk.ring_b);
+    label.set_data_start(disk.data_start);
+    label.set_data_blocks(disk.data_blocks);
+    label.set_copy_at(disk.copy_at);
+    label.set_weight(disk.weight);
+    label.set_created(parameters.created);
+    let crc = crc32c(0, &out[4..]);
+    u32::store(&mut out[..], crc);
+}
+
+/// Reads a label.
+pub fn decode(bytes: &[u8], crc32c: dynamicfs_hal::Crc32c) -> Result<(PoolParameters, DiskIdentity), LabelFault> {
+    let bytes = bytes.get(..LABEL_BYTES).ok_or(LabelFault::Absent)?;
+    let label = Label(bytes);
+    if label.magic() != LABEL_MAGIC {
+        return Err(LabelFault::Absent);
+    }
+    if label.crc() != crc32c(0, &bytes[4..]) {
+        return Err(LabelFault::Checksum);
+    }
+    if label.version() != FORMAT_VERSION || label.incompat() != 0 || label.algorithm() != ALGORITHM_CRC32C {
+        return Err(LabelFault::Unsupported { version: label.version(), incompat: label.incompat() });
+    }
+    let parameters = PoolParameters {
+        pool: label.pool(),
+        hash_seed: label.hash_seed(),
+        block_shift: label.block_shift(),
+        node_shift: label.node_shift(),
+        chunk_shift: label.chunk_shift(),
+        ring_length: label.ring_length(),
+        members_max: label.members_max(),
+        slot_bytes: label.slot_bytes(),
+        group_blocks: label.group_blocks(),
+        created: label.created(),
+    };
+    let disk = DiskIdentity {
+        disk: label.disk(),
+        member: MemberNumber(label.member()),
+        witness: label.witness() != 0,
+        tier: label.tier(),
+        failure_domain: label.failure_domain(),
+        weight: label.weight(),
+        ring_a: label.ring_a(),
+        ring_b: label.ring_b(),
+        data_start: label.data_start(),
+        data_blocks: label.data_blocks(),
+        copy_at: label.copy_at(),
+    };
+    let valid = parameters.is_valid()
+        && disk.member != MemberNumber::NONE
+        && disk.data_start.checked_add(disk.data_blocks).is_some_and(|end| end <= limits::U48_MAX)
+        && disk.data_blocks.div_ceil(u64::from(parameters.group_blocks)) <= u64::from(u32::MAX - 1);
+    if valid { Ok((parameters, disk)) } else { Err(LabelFault::Invalid) }
+}

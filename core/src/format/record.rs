@@ -1,0 +1,247 @@
+//! The pool's own records in the tree: members, groups, dead entries, orphans.
+
+use super::field::{Stored, U48, layout};
+use crate::types::{BlockAddress, BlockRun, Generation, MemberNumber, Uuid};
+
+layout! {
+    /// A member of the pool (kind 1).
+    MemberRecord, 64 bytes {
+        /// What the member is: see [`MemberState`].
+        state / set_state: u8 = 0,
+        /// Spans in use.
+        spans / set_spans: u8 = 1,
+        /// The disk.
+        disk / set_disk: Uuid = 2,
+        /// The first generation that the member missed; 0 while it is online.
+        offline_since / set_offline_since: U48 = 18,
+        /// Blocks of the member that may be allocated in all.
+        blocks / set_blocks: U48 = 24,
+        /// The first of up to 2 spans of generations, (first, end) each, in which what was written on the member is
+        /// not to be trusted: the 18 bytes after this field belong to them too.
+        spans_first / set_spans_first: U48 = 30,
+        /// The first block that may be allocated.
+        start / set_start: U48 = 54,
+    }
+}
+
+/// Spans that a member record holds.
+pub const SPANS_MAX: usize = 2;
+const SPANS_AT: usize = 30;
+
+impl<B: AsRef<[u8]>> MemberRecord<B> {
+    /// Spans of generations in which what was written on the member is not to be trusted: first, end (exclusive).
+    pub fn untrusted(&self) -> impl Iterator<Item = core::ops::Range<Generation>> + '_ {
+        (0..usize::from(self.spans()).min(SPANS_MAX)).map(|i| {
+            let bytes = &self.0.as_ref()[SPANS_AT + 12 * i..];
+            Generation(U48::load(bytes))..Generation(U48::load(&bytes[6..]))
+        })
+    }
+}
+
+impl<B: AsRef<[u8]> + AsMut<[u8]>> MemberRecord<B> {
+    /// Adds a span, joining it with the last one when all places are taken: what is doubted in between is healed too.
+    pub fn distrust(&mut self, span: core::ops::Range<Generation>) {
+        let used = usize::from(self.spans()).min(SPANS_MAX);
+        let bytes = self.0.as_mut();
+        if used == SPANS_MAX {
+            U48::store(&mut bytes[SPANS_AT + 12 * (used - 1) + 6..], span.end.0);
+            return;
+        }
+        U48::store(&mut bytes[SPANS_AT + 12 * used..], span.start.0);
+        U48::store(&mut bytes[SPANS_AT + 12 * used + 6..], span.end.0);
+        self.set_spans(used as u8 + 1);
+    }
+}
+
+/// What a member is to the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum MemberState {
+    /// It holds data.
+    Active = 1,
+    /// The operator said that it has failed: nothing is read from it or written to it.
+    Failed = 2,
+}
+
+// --- groups ---------------------------------------------------------------------------------------------------
+
+/// A group's record: the number of allocated blocks if it is all of them, else a bitmap (bit set: allocated).
+/// A group without a record is free.
+pub mod group {
+    /// The form of a group that is full: one byte.
+    const FULL: u8 = 1;
+    /// The form of a bitmap: the byte, then the bits.
+    const BITMAP: u8 = 0;
+
+    /// Bytes of the longest record of a group of this many blocks.
+    pub const fn bytes_max(group_blocks: u32) -> usize {
+        1 + group_blocks as usize / 8
+    }
+
+    /// Reads a record into `bitmap`, which has a bit for each block. `None` if it is not one.
+    pub fn load(record: Option<&[u8]>, bitmap: &mut [u8]) -> Option<()> {
+        match record {
+            None => bitmap.fill(0),
+            Some([FULL]) => bitmap.fill(0xFF),
+            Some([BITMAP, bits @ ..]) if bits.len() == bitmap.len() => bitmap.copy_from_slice(bits),
+            Some(_) => return None,
+        }
+        Some(())
+    }
+
+    /// The record of a bitmap, written into `out`: its length, or `None` if the group needs no record.
+    pub fn store(bitmap: &[u8], out: &mut [u8]) -> Option<usize> {
+        out[0] = BITMAP;
+        out[1..=bitmap.len()].copy_from_slice(bitmap);
+        compact(out, bitmap.len())
+    }
+
+    /// Turns the record of `length` bytes at the beginning of `buffer`, or none, into a bitmap at `buffer[1..=bytes]`.
+    /// `None` if it is not one.
+    pub fn expand(buffer: &mut [u8], length: Option<usize>, bytes: usize) -> Option<()> {
+        match (length, buffer.first()) {
+            (None, _) => buffer[1..=bytes].fill(0),
+            (Some(1), Some(&FULL)) => buffer[1..=bytes].fill(0xFF),
+            (Some(length), Some(&BITMAP)) if length == bytes + 1 => {}
+            _ => return None,
+        }
+        buffer[0] = BITMAP;
+        Some(())
+    }
+
+    /// The record of the bitmap that [`expand`] made, in the same place: its length, or `None` if none is needed.
+    pub fn compact(buffer: &mut [u8], bytes: usize) -> Option<usize> {
+        let bitmap = &buffer[1..=bytes];
+        if bitmap.iter().all(|&byte| byte == 0) {
+            return None;
+        }
+        if bitmap.iter().all(|&byte| byte == 0xFF) {
+            buffer[0] = FULL;
+            return Some(1);
+        }
+        Some(1 + bytes)
+    }
+
+    /// Allocated blocks that a record shows. `None` if it is not one.
+    pub fn allocated(record: &[u8], group_blocks: u32) -> Option<u32> {
+        match record {
+            [FULL] => Some(group_blocks),
+            [BITMAP, bits @ ..] if bits.len() == group_blocks as usize / 8 => {
+                Some(bits.iter().map(|byte| byte.count_ones()).sum())
+            }
+            _ => None,
+        }
+    }
+}
+
+// --- dead entries ---------------------------------------------------------------------------------------------
+
+/// A dead record: runs of blocks that were freed and may not be reused yet.
+pub mod dead {
+    use super::*;
+
+    /// Bytes of one run: member, first block, length.
+    pub const RUN_BYTES: usize = 12;
+
+    /// Writes a run; returns its bytes.
+    pub fn store(out: &mut [u8], run: &BlockRun) -> usize {
+        BlockAddress::store(out, run.start);
+        u32::store(&mut out[8..], run.blocks);
+        RUN_BYTES
+    }
+
+    /// The runs of a record; a rest that is too short for one is passed over.
+    pub fn runs(record: &[u8]) -> impl Iterator<Item = BlockRun> + '_ {
+        record.chunks_exact(RUN_BYTES).map(|bytes| BlockRun {
+            start: BlockAddress::load(bytes),
+            blocks: u32::load(&bytes[8..]),
+        })
+    }
+}
+
+// --- orphans --------------------------------------------------------------------------------------------------
+
+layout! {
+    /// An orphan (kind 4): the object's contents from `offset` on are being deleted.
+    OrphanRecord, 9 bytes {
+        /// The first byte to be deleted; 0 for the whole object.
+        offset / set_offset: u64 = 0,
+        /// 1 if the object goes with its contents, 0 if it was only cut.
+        whole / set_whole: u8 = 8,
+    }
+}
+
+// --- counters -------------------------------------------------------------------------------------------------
+
+layout! {
+    /// Counters of one member, or of the pool at member number 65535 (kind 7), since the pool was made.
+    CountersRecord, 88 bytes {
+        /// Reads.
+        reads / set_reads: u64 = 0,
+        /// Bytes read.
+        read_bytes / set_read_bytes: u64 = 8,
+        /// Writes.
+        writes / set_writes: u64 = 16,
+        /// Bytes written.
+        write_bytes / set_write_bytes: u64 = 24,
+        /// Flushes.
+        flushes / set_flushes: u64 = 32,
+        /// Reads that failed.
+        read_errors / set_read_errors: u64 = 40,
+        /// Writes that failed.
+        write_errors / set_write_errors: u64 = 48,
+        /// Flushes that failed.
+        flush_errors / set_flush_errors: u64 = 56,
+        /// What was read and was not what had been written.
+        checksum_errors / set_checksum_errors: u64 = 64,
+        /// Requests that timed out.
+        timeouts / set_timeouts: u64 = 72,
+        /// Fragments and nodes that were rewritten because a read found them bad.
+        repairs / set_repairs: u64 = 80,
+    }
+}
+
+/// A member's record as it is first written.
+pub fn new_member(out: &mut [u8; MemberRecord::<&[u8]>::BYTES], disk: Uuid, start: u64, blocks: u64) {
+    out.fill(0);
+    let mut record = MemberRecord(&mut out[..]);
+    record.set_state(MemberState::Active as u8);
+    record.set_disk(disk);
+    record.set_start(start);
+    record.set_blocks(blocks);
+}
+
+/// The member number under which the pool's own counters stand.
+pub const POOL_COUNTERS: MemberNumber = MemberNumber::NONE;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_joined_when_all_places_are_taken() {
+        let mut bytes = [0; 64];
+        new_member(&mut bytes, Uuid([7; 16]), 8, 100);
+        let mut record = MemberRecord(&mut bytes[..]);
+        for start in [3, 9, 20] {
+            record.distrust(Generation(start)..Generation(start + 2));
+        }
+        assert!(record.untrusted().eq([Generation(3)..Generation(5), Generation(9)..Generation(22)]));
+    }
+
+    #[test]
+    fn a_group_record_says_what_its_bitmap_says() {
+        let mut out = [0; 17];
+        assert_eq!(group::store(&[0; 16], &mut out), None);
+        assert_eq!(group::store(&[0xFF; 16], &mut out), Some(1));
+        assert_eq!(group::allocated(&out[..1], 128), Some(128));
+        let mut bitmap = [0; 16];
+        bitmap[3] = 0b101;
+        let length = group::store(&bitmap, &mut out).unwrap();
+        assert_eq!(group::allocated(&out[..length], 128), Some(2));
+        let mut back = [9; 16];
+        group::load(Some(&out[..length]), &mut back).unwrap();
+        assert_eq!(back, bitmap);
+        assert_eq!(group::load(Some(&out[..5]), &mut back), None);
+    }
+}

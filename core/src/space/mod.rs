@@ -1,0 +1,499 @@
+//! Free space: the open groups, what was freed, and how much is left.
+//!
+//! The free map itself is in the tree, one record per group of blocks. This layer holds what must be known without
+//! reading the tree: for each member and class (nodes, data) one *open group* with its bitmap, from which blocks are
+//! taken in ascending order. So allocating never changes the tree while the tree is being changed.
+//!
+//! ```text
+//! open group:  | as its record shows | all allocated | as its record shows |
+//!              0                   base           cursor             group_blocks
+//! ```
+//! `base`, `cursor` and the group's number stand in the superblock, so a crash forgets nothing and leaks nothing. A
+//! group that is closed, or whose blocks below the cursor are not all allocated, is *unrecorded* until its bitmap is
+//! written into the tree, at the latest by the commit.
+//!
+//! Nothing that is freed is free at once: it goes to the pending runs, from there into dead records, and a sweep
+//! gives it back once the commit that freed it is durable.
+
+use crate::format::field::Stored;
+use crate::format::record::{dead, group};
+use crate::format::superblock::{GROUP_NONE, Superblock};
+use crate::limits::NODE_GROUP_FREE_MIN;
+use crate::types::{BlockAddress, BlockRun, MemberNumber, MemberSet};
+
+/// What blocks are used for. Nodes and data are kept apart so that data lies in long runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Tree nodes: single blocks.
+    Node,
+    /// Fragments: runs of blocks.
+    Data,
+}
+
+/// Where a member's blocks begin and end; groups are counted from there.
+#[derive(Clone, Copy, Debug)]
+pub struct Area {
+    /// First block of group 0.
+    pub start: u64,
+    /// Blocks.
+    pub blocks: u64,
+}
+
+/// Bytes before each bitmap: the group, and its free blocks that can still be taken.
+const BITMAP_HEADER: usize = 8;
+/// Bitmaps of a row: open for nodes, open for data, closed nodes, closed data.
+const BITMAPS: usize = 4;
+
+/// The part of the free map that is in memory.
+pub struct Space<'m> {
+    /// The superblock of the generation that is being made.
+    pub superblock: Superblock<&'m mut [u8]>,
+    bitmaps: &'m mut [u8],
+    pending: &'m mut [u8],
+    pending_bytes: usize,
+    group_blocks: u32,
+    /// Rows whose closed group of this class is not in the tree yet.
+    closed: [MemberSet; 2],
+    /// Rows whose open group of this class differs from what record and cursor say.
+    unrecorded: [MemberSet; 2],
+    /// Node blocks that only deleting and recovery may use, on each member.
+    pub reserve: u64,
+}
+
+impl<'m> Space<'m> {
+    /// Bytes of bitmaps for a member table of this many rows.
+    pub const fn bitmap_bytes(rows: usize, group_blocks: u32) -> usize {
+        rows * BITMAPS * (BITMAP_HEADER + group_blocks as usize / 8)
+    }
+
+    /// Takes memory for the working superblock, the bitmaps and the pending runs.
+    pub fn new(superblock: &'m mut [u8], bitmaps: &'m mut [u8], pending: &'m mut [u8], group_blocks: u32) -> Option<Self> {
+        let superblock = Superblock::new(superblock)?;
+        debug_assert!(bitmaps.len() >= Self::bitmap_bytes(superblock.rows(), group_blocks) || superblock.rows() > 0);
+        Some(Self {
+            superblock,
+            bitmaps,
+            pending,
+            pending_bytes: 0,
+            group_blocks,
+            closed: [MemberSet::EMPTY; 2],
+            unrecorded: [MemberSet::EMPTY; 2],
+            reserve: 0,
+        })
+    }
+
+    /// Blocks of a group.
+    pub const fn group_blocks(&self) -> u32 {
+        self.group_blocks
+    }
+
+    /// Rows that have bitmaps.
+    pub fn rows(&self) -> usize {
+        self.superblock.rows().min(self.bitmaps.len() / Self::bitmap_bytes(1, self.group_blocks))
+    }
+
+    /// Groups of a member.
+    pub const fn groups(&self, area: Area) -> u32 {
+        area.blocks.div_ceil(self.group_blocks as u64) as u32
+    }
+
+    fn slot(&mut self, row: usize, class: Class, closed: bool) -> &mut [u8] {
+        let bytes = BITMAP_HEADER + self.group_blocks as usize / 8;
+        let index = row * BITMAPS + class as usize + if closed { 2 } else { 0 };
+        &mut self.bitmaps[index * bytes..(index + 1) * bytes]
+    }
+
+    fn slot_ref(&self, row: usize, class: Class, closed: bool) -> &[u8] {
+        let bytes = BITMAP_HEADER + self.group_blocks as usize / 8;
+        let index = row * BITMAPS + class as usize + if closed { 2 } else { 0 };
+        &self.bitmaps[index * bytes..(index + 1) * bytes]
+    }
+
+    /// The open group of a class, with its base and cursor.
+    pub fn open_group(&self, row: usize, class: Class) -> Option<(u32, u16, u16)> {
+        let row = self.superblock.row(row);
+        let (group, base, cursor) = match class {
+            Class::Node => (row.node_group(), row.node_base(), row.node_cursor()),
+            Class::Data => (row.data_group(), row.data_base(), row.data_cursor()),
+        };
+        (group != GROUP_NONE).then_some((group, base, cursor))
+    }
+
+    fn set_open_group(&mut self, row: usize, class: Class, group: u32, base: u16, cursor: u16) {
+        let mut row = self.superblock.row_mut(row);
+        match class {
+            Class::Node => {
+                row.set_node_group(group);
+                row.set_node_base(base);
+                row.set_node_cursor(cursor);
+            }
+            Class::Data => {
+                row.set_data_group(group);
+                row.set_data_base(base);
+                row.set_data_cursor(cursor);
+            }
+        }
+    }
+
+    /// Whether this group is open, or closed and not in the tree yet: its record does not tell its state.
+    pub fn is_busy(&self, row: usize, group: u32) -> bool {
+        [Class::Node, Class::Data].into_iter().any(|class| {
+            self.open_group(row, class).is_some_and(|(open, ..)| open == group)
+                || self.closed_group(row, class) == Some(group)
+        })
+    }
+
+    // --- opening and closing ----------------------------------------------------------------------------------
+
+    /// Reads a group's record into the class's open bitmap, marks blocks beyond the member's end as allocated, and
+    /// counts what is free. `None` if the record is not one.
+    fn load_bitmap(&mut self, row: usize, class: Class, group: u32, record: Option<&[u8]>, area: Area) -> Option<u32> {
+        let blocks = self.group_blocks;
+        let slot = self.slot(row, class, false);
+        let bitmap = &mut slot[BITMAP_HEADER..];
+        group::load(record, bitmap)?;
+        let end = area.blocks.saturating_sub(u64::from(group) * u64::from(blocks));
+        for block in end.min(u64::from(blocks)) as u32..blocks {
+            set(bitmap, block);
+        }
+        let free = blocks - ones(bitmap);
+        u32::store(slot, group);
+        u32::store(&mut slot[4..], free);
+        Some(free)
+    }
+
+    /// Opens a closed group, whose record this is, for a class that has none open. Returns its free blocks, or
+    /// `None` if the record is not one.
+    pub fn open(&mut self, row: usize, class: Class, group: u32, record: Option<&[u8]>, area: Area) -> Option<u32> {
+        let free = self.load_bitmap(row, class, group, record, area)?;
+        if class == Class::Data {
+            // It can no longer become a group for nodes.
+            self.count_node_free(row, free, 0);
+        }
+        self.set_open_group(row, class, group, 0, 0);
+        Some(free)
+    }
+
+    /// Brings the open group of a class back to what the superblock says of it, after a mount or an abort.
+    pub fn reload(&mut self, row: usize, class: Class, record: Option<&[u8]>, area: Area) -> Option<()> {
+        let Some((group, base, cursor)) = self.open_group(row, class) else { return Some(()) };
+        let blocks = self.group_blocks;
+        if group >= self.groups(area) || base > cursor || u32::from(cursor) > blocks {
+            return None;
+        }
+        self.load_bitmap(row, class, group, record, area)?;
+        let slot = self.slot(row, class, false);
+        let bitmap = &mut slot[BITMAP_HEADER..];
+        for block in u32::from(base)..u32::from(cursor) {
+            set(bitmap, block);
+        }
+        let room = match class {
+            Class::Node => clear_from(bitmap, u32::from(cursor), blocks),
+            Class::Data => blocks - ones(bitmap),
+        };
+        u32::store(&mut slot[4..], room);
+        Some(())
+    }
+
+    /// Closes the open group of a class; its bitmap waits to be recorded. The closed one before it must be recorded.
+    pub fn close(&mut self, row: usize, class: Class) {
+        if self.open_group(row, class).is_none() {
+            return;
+        }
+        debug_assert!(!self.closed[class as usize].contains(row));
+        let room = self.room(row, class);
+        let free = self.group_blocks - ones(&self.slot_ref(row, class, false)[BITMAP_HEADER..]);
+        let bytes = BITMAP_HEADER + self.group_blocks as usize / 8;
+        let from = (row * BITMAPS + class as usize) * bytes;
+        self.bitmaps.copy_within(from..from + bytes, from + 2 * bytes);
+        self.closed[class as usize] = self.closed[class as usize].with(row);
+        self.unrecorded[class as usize] = self.unrecorded[class as usize].without(row);
+        self.set_open_group(row, class, GROUP_NONE, 0, 0);
+        if class == Class::Node {
+            // Counted block by block while it was open, it counts as a whole or not at all from here on.
+            self.change_node_free(row, -i64::from(room));
+        }
+        self.count_node_free(row, 0, free);
+    }
+
+    /// Whether the closed group of a class waits to be recorded.
+    pub fn is_closed_waiting(&self, row: usize, class: Class) -> bool {
+        self.closed[class as usize].contains(row)
+    }
+
+    /// The closed group of a class that waits to be recorded.
+    pub fn closed_group(&self, row: usize, class: Class) -> Option<u32> {
+        self.is_closed_waiting(row, class).then(|| u32::load(self.slot_ref(row, class, true)))
+    }
+
+    /// A group whose bitmap must be written into the tree: its member, number, class, and whether it is closed.
+    pub fn next_unrecorded(&self, with_open: bool) -> Option<Unrecorded> {
+        for class in [Class::Node, Class::Data] {
+            if let Some(row) = self.closed[class as usize].iter().next() {
+                return Some(self.describe(row, class, true));
+            }
+        }
+        for class in [Class::Node, Class::Data] {
+            if let Some(row) = self.unrecorded[class as usize].iter().next().filter(|_| with_open) {
+                return Some(self.describe(row, class, false));
+            }
+        }
+        None
+    }
+
+    fn describe(&self, row: usize, class: Class, closed: bool) -> Unrecorded {
+        let group = u32::load(self.slot_ref(row, class, closed));
+        Unrecorded { row, class, closed, member: self.member(row), group }
+    }
+
+    /// The record of an unrecorded group, written into `out`: its length, or `None` if it needs none. From here on
+    /// it counts as recorded.
+    ///
+    /// For an open group the base moves up to the cursor; what is taken while the record is being written is above
+    /// the cursor.
+    pub fn record(&mut self, which: &Unrecorded, out: &mut [u8]) -> Option<usize> {
+        let class = which.class as usize;
+        if which.closed {
+            self.closed[class] = self.closed[class].without(which.row);
+        } else {
+            self.unrecorded[class] = self.unrecorded[class].without(which.row);
+            if let Some((group, _, cursor)) = self.open_group(which.row, which.class) {
+                self.set_open_group(which.row, which.class, group, cursor, cursor);
+            }
+        }
+        group::store(&self.slot_ref(which.row, which.class, which.closed)[BITMAP_HEADER..], out)
+    }
+
+    // --- taking -----------------------------------------------------------------------------------------------
+
+    /// The number of the member in a row.
+    pub fn member(&self, row: usize) -> MemberNumber {
+        MemberNumber(self.superblock.row(row).number())
+    }
+
+    /// Free blocks of the open group that may still be taken, 0 if none is open.
+    pub fn room(&self, row: usize, class: Class) -> u32 {
+        match self.open_group(row, class) {
+            Some(_) => u32::load(&self.slot_ref(row, class, false)[4..]),
+            None => 0,
+        }
+    }
+
+    /// Takes one block for a node; `None` when the open group has none.
+    pub fn take_node(&mut self, row: usize, area: Area) -> Option<BlockAddress> {
+        let (group, base, cursor) = self.open_group(row, Class::Node)?;
+        let bitmap = &self.slot_ref(row, Class::Node, false)[BITMAP_HEADER..];
+        let block = next_clear(bitmap, u32::from(cursor), self.group_blocks)?;
+        self.take(row, Class::Node, block, 1);
+        self.set_open_group(row, Class::Node, group, base, block as u16 + 1);
+        self.change_node_free(row, -1);
+        Some(self.address(row, group, block, area))
+    }
+
+    /// Takes a run of blocks for data; `None` when the open group has none of this length.
+    ///
+    /// Free blocks that are too few are passed over; they stay free, and the group is unrecorded until its record
+    /// says so.
+    pub fn take_run(&mut self, row: usize, blocks: u32, area: Area) -> Option<BlockAddress> {
+        let (group, base, cursor) = self.open_group(row, Class::Data)?;
+        let bitmap = &self.slot_ref(row, Class::Data, false)[BITMAP_HEADER..];
+        let at = next_clear_run(bitmap, u32::from(cursor), blocks, self.group_blocks)?;
+        let skipped = next_clear(bitmap, u32::from(cursor), self.group_blocks).is_some_and(|free| free < at);
+        if skipped {
+            self.unrecorded[Class::Data as usize] = self.unrecorded[Class::Data as usize].with(row);
+        }
+        self.take(row, Class::Data, at, blocks);
+        self.set_open_group(row, Class::Data, group, base, (at + blocks) as u16);
+        Some(self.address(row, group, at, area))
+    }
+
+    fn take(&mut self, row: usize, class: Class, first: u32, blocks: u32) {
+        let slot = self.slot(row, class, false);
+        let room = u32::load(&slot[4..]);
+        u32::store(&mut slot[4..], room - blocks);
+        for block in first..first + blocks {
+            set(&mut slot[BITMAP_HEADER..], block);
+        }
+        let mut row = self.superblock.row_mut(row);
+        let free = row.free();
+        row.set_free(free.saturating_sub(u64::from(blocks)));
+    }
+
+    fn address(&self, row: usize, group: u32, block: u32, area: Area) -> BlockAddress {
+        let block = area.start + u64::from(group) * u64::from(self.group_blocks) + u64::from(block);
+        BlockAddress { member: self.member(row), block }
+    }
+
+    // --- giving back ------------------------------------------------------------------------------------------
+
+    /// Runs that may still be freed before the pending ones are written into the tree.
+    pub fn pending_room(&self) -> usize {
+        (self.pending.len() - self.pending_bytes) / dead::RUN_BYTES
+    }
+
+    /// Whether nothing waits to be written into the tree as freed.
+    pub const fn pending_is_empty(&self) -> bool {
+        self.pending_bytes == 0
+    }
+
+    /// Marks a run as freed by this transaction. Returns false when there is no room for it; the caller made room.
+    #[must_use]
+    pub fn free(&mut self, run: BlockRun) -> bool {
+        if !run.start.is_some() {
+            return true;
+        }
+        if let Some(last) = self.pending_bytes.checked_sub(dead::RUN_BYTES) {
+            let bytes = &mut self.pending[last..];
+            let previous = BlockRun { start: BlockAddress::load(bytes), blocks: u32::load(&bytes[8..]) };
+            let follows = previous.start.member == run.start.member
+                && previous.start.block + u64::from(previous.blocks) == run.start.block;
+            if let Some(blocks) = previous.blocks.checked_add(run.blocks).filter(|_| follows) {
+                u32::store(&mut bytes[8..], blocks);
+                return true;
+            }
+        }
+        if self.pending_room() == 0 {
+            return false;
+        }
+        self.pending_bytes += dead::store(&mut self.pending[self.pending_bytes..], &run);
+        true
+    }
+
+    /// Moves pending runs into `out`, which is the value of a dead record: the bytes written.
+    pub fn drain_pending(&mut self, out: &mut [u8]) -> usize {
+        let bytes = (out.len() / dead::RUN_BYTES * dead::RUN_BYTES).min(self.pending_bytes);
+        let from = self.pending_bytes - bytes;
+        out[..bytes].copy_from_slice(&self.pending[from..self.pending_bytes]);
+        self.pending_bytes = from;
+        let blocks: u64 = dead::runs(&out[..bytes]).map(|run| u64::from(run.blocks)).sum();
+        let dead_blocks = self.superblock.dead_blocks();
+        self.superblock.set_dead_blocks(dead_blocks + blocks);
+        bytes
+    }
+
+    /// Gives the blocks of an open group back whose bits are set in `dead`: how many were allocated. The group is
+    /// unrecorded until its record says so.
+    pub fn clear_open(&mut self, row: usize, class: Class, dead: &[u8]) -> u32 {
+        let slot = self.slot(row, class, false);
+        let mut cleared = 0;
+        for (byte, dead) in slot[BITMAP_HEADER..].iter_mut().zip(dead) {
+            cleared += (*byte & dead).count_ones();
+            *byte &= !dead;
+        }
+        if class == Class::Data {
+            // Behind the cursor they wait for the group's next opening, but they count as room.
+            let room = u32::load(&slot[4..]);
+            u32::store(&mut slot[4..], room + cleared);
+        }
+        self.unrecorded[class as usize] = self.unrecorded[class as usize].with(row);
+        self.give_back(row, cleared);
+        cleared
+    }
+
+    /// Counts blocks of a row as free.
+    pub fn give_back(&mut self, row: usize, blocks: u32) {
+        let mut row = self.superblock.row_mut(row);
+        let free = row.free();
+        row.set_free(free + u64::from(blocks));
+    }
+
+    /// Counts a closed group's change from `old` to `new` free blocks.
+    pub fn count_node_free(&mut self, row: usize, old: u32, new: u32) {
+        let counted = |free: u32| if free >= NODE_GROUP_FREE_MIN { i64::from(free) } else { 0 };
+        self.change_node_free(row, counted(new) - counted(old));
+    }
+
+    fn change_node_free(&mut self, row: usize, delta: i64) {
+        let mut row = self.superblock.row_mut(row);
+        let free = row.node_free();
+        row.set_node_free(free.saturating_add_signed(delta));
+    }
+
+    /// Forgets what the transaction did to the space: the caller has set the superblock back.
+    pub fn reset(&mut self) {
+        self.pending_bytes = 0;
+        self.closed = [MemberSet::EMPTY; 2];
+        self.unrecorded = [MemberSet::EMPTY; 2];
+    }
+}
+
+/// A group whose bitmap must be written into the tree.
+#[derive(Clone, Copy, Debug)]
+pub struct Unrecorded {
+    /// The member's row.
+    pub row: usize,
+    /// The class it is or was open for.
+    pub class: Class,
+    /// Whether it is closed.
+    pub closed: bool,
+    /// The member.
+    pub member: MemberNumber,
+    /// The group.
+    pub group: u32,
+}
+
+// --- bitmaps --------------------------------------------------------------------------------------------------
+
+fn ones(bitmap: &[u8]) -> u32 {
+    bitmap.iter().map(|byte| byte.count_ones()).sum()
+}
+
+fn is_set(bitmap: &[u8], block: u32) -> bool {
+    bitmap[block as usize / 8] >> (block % 8) & 1 == 1
+}
+
+fn set(bitmap: &mut [u8], block: u32) {
+    bitmap[block as usize / 8] |= 1 << (block % 8);
+}
+
+/// Clear bits from `from` on, below `end`.
+fn clear_from(bitmap: &[u8], from: u32, end: u32) -> u32 {
+    (from..end).filter(|&block| !is_set(bitmap, block)).count() as u32
+}
+
+/// The first clear bit from `from` on, below `end`.
+pub fn next_clear(bitmap: &[u8], from: u32, end: u32) -> Option<u32> {
+    let mut at = from;
+    while at < end {
+        if at % 8 == 0 && bitmap[at as usize / 8] == 0xFF {
+            at += 8;
+        } else if is_set(bitmap, at) {
+            at += 1;
+        } else {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// The first run of `blocks` clear bits from `from` on, below `end`.
+pub fn next_clear_run(bitmap: &[u8], from: u32, blocks: u32, end: u32) -> Option<u32> {
+    let mut start = next_clear(bitmap, from, end)?;
+    loop {
+        if start + blocks > end {
+            return None;
+        }
+        match (start..start + blocks).find(|&block| is_set(bitmap, block)) {
+            None => return Some(start),
+            Some(taken) => start = next_clear(bitmap, taken, end)?,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_found_between_allocated_blocks() {
+        let mut bitmap = [0u8; 16];
+        for block in [0, 1, 5, 9, 127] {
+            set(&mut bitmap, block);
+        }
+        assert_eq!(next_clear(&bitmap, 0, 128), Some(2));
+        assert_eq!(next_clear_run(&bitmap, 0, 3, 128), Some(2));
+        assert_eq!(next_clear_run(&bitmap, 0, 4, 128), Some(10));
+        assert_eq!(next_clear_run(&bitmap, 3, 117, 128), Some(10));
+        assert_eq!(next_clear_run(&bitmap, 3, 118, 128), None);
+    }
+}

@@ -1,0 +1,158 @@
+//! Making a transaction durable.
+
+use super::{Mode, Store, quorum};
+use crate::error::StorageError;
+use crate::format::superblock::Superblock;
+use crate::types::{Generation, MemberLists, MemberSet};
+use dynamicfs_hal::{Batch, DiskArray, Request};
+
+/// Requests for each disk that a superblock takes: ring A, ring B, a flush.
+const REQUESTS_PER_SUPERBLOCK: usize = 3;
+
+impl<A: DiskArray> Store<'_, A> {
+    /// Makes the transaction durable: it is there, whole, after every later crash.
+    ///
+    /// On an error the transaction was dropped and the last commit stands, except for
+    /// [`OutcomeUnknown`](StorageError::OutcomeUnknown).
+    pub fn commit(&mut self) -> Result<Generation, StorageError> {
+        let lists = self.durable;
+        let done = self.check().and_then(|()| self.write_all()).and_then(|()| self.publish(lists));
+        if let Err(error) = done {
+            self.abort();
+            if error == StorageError::OutcomeUnknown {
+                self.mode = Mode::OutcomeUnknown;
+            }
+            return Err(error);
+        }
+        self.tree.counters.commits += 1;
+        Ok(self.generation())
+    }
+
+    /// Steps 1 and 2: everything but the superblocks is written and flushed. Nothing refers to it yet.
+    fn write_all(&mut self) -> Result<(), StorageError> {
+        self.record_members()?;
+        self.close_groups_of_absent()?;
+        self.sweep_when_due()?;
+        self.settle()?;
+        self.tree.write_dirty()?;
+        self.tree.disks.flush_written();
+        Ok(())
+    }
+
+    /// Steps 3 and 4: one superblock for each step of the member lists, from `durable` to all that are online.
+    ///
+    /// Until the first superblock is sent the transaction can be dropped. Afterwards it is never taken back: it goes
+    /// on without disks that fail, or its outcome is unknown.
+    pub(super) fn publish(&mut self, mut durable: MemberLists) -> Result<(), StorageError> {
+        let mut sent = false;
+        let mut generation = self.tree.generation;
+        loop {
+            let online = self.tree.disks.online();
+            let Some(next) = quorum::next_step(durable, online, !sent) else { break };
+            if !self.may_go_on(online, durable, next) {
+                return Err(if sent { StorageError::OutcomeUnknown } else { StorageError::TooFewDisks { online } });
+            }
+            self.describe(next, online, generation);
+            self.write_superblocks(online);
+            sent = true;
+            self.tree.counters.superblock_steps += 1;
+            let reached = self.tree.disks.online();
+            if reached != online && !self.may_go_on(reached, durable, next) {
+                return Err(StorageError::OutcomeUnknown);
+            }
+            durable = next;
+            generation = generation.next();
+        }
+        self.durable = durable;
+        self.committed.copy_from_slice(self.tree.space.superblock.bytes());
+        self.tree.generation = generation;
+        self.open = false;
+        self.mode = Mode::Writable;
+        Ok(())
+    }
+
+    /// Whether the pool may go on with these members: half of every list, no more unhealed members than it
+    /// tolerates, and no more failures in this transaction than anything it wrote can spare.
+    fn may_go_on(&self, online: MemberSet, durable: MemberLists, next: MemberLists) -> bool {
+        let superblock = &self.tree.space.superblock;
+        let is_witness = |row: &usize| superblock.row(*row).witness() != 0;
+        let unhealed = superblock.table().minus(online.minus(superblock.owed()));
+        let unhealed = unhealed.iter().filter(|row| !is_witness(row)).count();
+        let failed = self.began_with.minus(online).or(self.tree.failed);
+        let failed = failed.iter().filter(|row| !is_witness(row)).count();
+        quorum::may_continue(online, durable, next)
+            && unhealed <= usize::from(superblock.tolerance())
+            && failed <= usize::from(self.tree.margin)
+    }
+
+    /// Sets what the superblocks of a step say.
+    fn describe(&mut self, lists: MemberLists, online: MemberSet, generation: Generation) {
+        let (root, level) = (self.tree.root, self.tree.level);
+        let superblock = &mut self.tree.space.superblock;
+        let epoch = superblock.epoch();
+        let owed = superblock.owed().or(superblock.table().minus(online));
+        superblock.set_order(epoch, generation);
+        superblock.set_lists(lists);
+        superblock.set_online_raw(online.0);
+        superblock.set_owed_raw(owed.0);
+        superblock.set_root(&root, level);
+    }
+
+    /// Writes the superblock to both rings of every member of `rows` and flushes them; members that fail are out of
+    /// use afterwards.
+    fn write_superblocks(&mut self, rows: MemberSet) {
+        let claim = self.tree.space.superblock.epoch();
+        let bytes = self.tree.space.superblock.bytes().len();
+        let at_once = (self.stage.len() / bytes).min(<A::Batch<'_> as Batch<'_>>::CAPACITY / REQUESTS_PER_SUPERBLOCK).max(1);
+        let mut left = rows.iter().filter_map(|row| self.tree.disks.disk_in_row(row)).fold(MemberSet::EMPTY, MemberSet::with);
+        while !left.is_empty() {
+            let disks = left.iter().take(at_once).fold(MemberSet::EMPTY, MemberSet::with);
+            left = left.minus(disks);
+            for (image, disk) in self.stage.chunks_exact_mut(bytes).zip(disks.iter()) {
+                image.copy_from_slice(self.tree.space.superblock.bytes());
+                self.tree.disks.seal_superblock(disk, image, claim);
+            }
+            self.tree.disks.write_slots(disks, &self.stage[..], bytes);
+        }
+    }
+}
+
+impl<A: DiskArray> crate::disks::Disks<'_, A> {
+    /// Makes a superblock this disk's next one.
+    pub(crate) fn seal_superblock(&mut self, disk: usize, image: &mut [u8], claim: crate::types::Epoch) {
+        let crc32c = self.crc32c;
+        let state = self.state_mut(disk);
+        state.sequence += 1;
+        state.claim = state.claim.max(claim);
+        let (sequence, claim, id) = (state.sequence, state.claim, state.identity.map_or_else(Default::default, |i| i.disk));
+        if let Some(mut view) = Superblock::new(image) {
+            view.seal(id, sequence, claim, crc32c);
+        }
+    }
+
+    /// Writes the images, one of `bytes` for each disk in order, to both rings of the disks, and flushes them.
+    pub(crate) fn write_slots(&mut self, disks: MemberSet, images: &[u8], bytes: usize) {
+        let mut batch = A::Batch::default();
+        for (image, disk) in images.chunks_exact(bytes).zip(disks.iter()) {
+            for at in self.slot_places(disk) {
+                let pushed = batch.push(Request::write(disk, self.lba_of_byte(disk, at), image));
+                debug_assert!(pushed.is_ok());
+            }
+        }
+        if <A::Batch<'_> as Batch<'_>>::CAPACITY >= REQUESTS_PER_SUPERBLOCK * disks.len() {
+            for disk in disks.iter() {
+                let pushed = batch.push(Request::flush(disk));
+                debug_assert!(pushed.is_ok());
+            }
+        }
+        self.execute(&mut batch);
+        self.flush_written();
+    }
+
+    /// The bytes at which the slot of a disk's present sequence lies, in ring A and ring B.
+    fn slot_places(&self, disk: usize) -> [u64; 2] {
+        let state = self.state(disk);
+        let at = state.sequence % u64::from(self.parameters.ring_length) * u64::from(self.parameters.slot_bytes);
+        state.identity.map_or([0; 2], |identity| [identity.ring_a + at, identity.ring_b + at])
+    }
+}

@@ -1,0 +1,146 @@
+//! How the lent memory is divided.
+
+use crate::disks::DiskState;
+use crate::format::label::PoolParameters;
+use crate::format::record::dead;
+use crate::limits::{EXTENT_BYTES_MAX, EXTENT_BYTES_MIN};
+use crate::space::Space;
+use crate::tree::cache::Slot;
+
+/// Memory that the caller lends to a pool for as long as it is mounted.
+///
+/// How much is enough depends on the pool's parameters: [`Memory::bytes_min`]. More is used for larger extents and a
+/// larger node cache.
+#[derive(Debug)]
+pub struct Memory<'m> {
+    /// Buffers and node frames.
+    pub bytes: &'m mut [u8],
+    /// One for each node that the cache may hold; more than frames fit is of no use.
+    pub slots: &'m mut [Slot],
+    /// One for each disk of the array.
+    pub disks: &'m mut [DiskState],
+}
+
+/// The parts of [`Memory::bytes`].
+pub(crate) struct Parts<'m> {
+    pub(crate) committed: &'m mut [u8],
+    pub(crate) working: &'m mut [u8],
+    pub(crate) bitmaps: &'m mut [u8],
+    pub(crate) pending: &'m mut [u8],
+    pub(crate) scratch: &'m mut [u8],
+    pub(crate) piece: &'m mut [u8],
+    pub(crate) window: &'m mut [u8],
+    pub(crate) stage: &'m mut [u8],
+    pub(crate) frames: &'m mut [u8],
+}
+
+/// Freed runs that are noted down before they are written into the tree, with little memory and with much.
+const PENDING_RUNS: core::ops::RangeInclusive<usize> = 64..=1024;
+
+/// Nodes that the cache needs at least: a path of six levels and what one change of it needs.
+const NODES_MIN: usize = 10;
+
+/// The share of the memory that goes into the window and the stage: a quarter.
+const BUFFERS_SHARE: usize = 4;
+
+const fn fixed_bytes(p: &PoolParameters) -> usize {
+    2 * p.slot_bytes as usize
+        + Space::bitmap_bytes(p.members_max as usize, p.group_blocks)
+        + dead::RUN_BYTES * *PENDING_RUNS.start()
+        + 2 * scratch_bytes(p)
+}
+
+const fn scratch_bytes(p: &PoolParameters) -> usize {
+    let quarter = p.node_bytes() / 4;
+    // A record's piece, and the widest extent's record without its checksums.
+    if quarter > crate::format::extent::EXTENT_BYTES_MAX { quarter } else { crate::format::extent::EXTENT_BYTES_MAX }
+}
+
+/// The stage beside the window of an extent: parity or what is missing of it, a padded block, at least one slot.
+const fn stage_bytes(p: &PoolParameters, extent: usize) -> usize {
+    let stage = extent + 2 * p.block_bytes();
+    if stage > p.slot_bytes as usize { stage } else { p.slot_bytes as usize }
+}
+
+/// The smallest window: an extent of the smallest size, a whole block at least.
+const fn extent_bytes_min(p: &PoolParameters) -> usize {
+    if p.block_bytes() > EXTENT_BYTES_MIN as usize { p.block_bytes() } else { EXTENT_BYTES_MIN as usize }
+}
+
+const fn total(p: &PoolParameters, extent: usize) -> usize {
+    fixed_bytes(p) + extent + stage_bytes(p, extent) + NODES_MIN * p.node_bytes()
+}
+
+impl<'m> Memory<'m> {
+    /// Bytes without which a pool with these parameters cannot be mounted. Buffers that must be aligned take up to
+    /// the alignment more.
+    pub const fn bytes_min(parameters: &PoolParameters) -> usize {
+        total(parameters, extent_bytes_min(parameters))
+    }
+
+    /// Divides the bytes; `Err` with what would do.
+    pub(crate) fn divide(bytes: &'m mut [u8], p: &PoolParameters, alignment: usize) -> Result<Parts<'m>, usize> {
+        let needed = Self::bytes_min(p) + alignment;
+        if bytes.len() < needed {
+            return Err(needed);
+        }
+        let skip = bytes.as_ptr().align_offset(alignment);
+        let bytes = bytes.get_mut(skip..).ok_or(needed)?;
+        let mut extent = EXTENT_BYTES_MAX as usize;
+        while extent > extent_bytes_min(p) && (2 * extent * BUFFERS_SHARE > bytes.len() || total(p, extent) > bytes.len()) {
+            extent /= 2;
+        }
+        let spare = (bytes.len() - total(p, extent).min(bytes.len())) / 16 / dead::RUN_BYTES;
+        let pending = dead::RUN_BYTES * spare.clamp(*PENDING_RUNS.start(), *PENDING_RUNS.end());
+        // What disks read and write comes first and is a multiple of every alignment, a power of two below it.
+        let (window, rest) = bytes.split_at_mut(extent);
+        let (stage, rest) = rest.split_at_mut(stage_bytes(p, extent));
+        let fixed = fixed_bytes(p) - dead::RUN_BYTES * *PENDING_RUNS.start() + pending;
+        if rest.len() < fixed + NODES_MIN * p.node_bytes() {
+            return Err(needed);
+        }
+        let frames = (rest.len() - fixed) / p.node_bytes() * p.node_bytes();
+        let (frames, rest) = rest.split_at_mut(frames);
+        let (committed, rest) = rest.split_at_mut(p.slot_bytes as usize);
+        let (working, rest) = rest.split_at_mut(p.slot_bytes as usize);
+        let (bitmaps, rest) = rest.split_at_mut(Space::bitmap_bytes(p.members_max.into(), p.group_blocks));
+        let (pending, rest) = rest.split_at_mut(pending);
+        let (scratch, rest) = rest.split_at_mut(scratch_bytes(p));
+        let piece = &mut rest[..scratch_bytes(p)];
+        Ok(Parts { committed, working, bitmaps, pending, scratch, piece, window, stage, frames })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+
+    #[test]
+    fn what_is_said_to_be_enough_is_enough() {
+        for (node_shift, block_shift, members_max, group_blocks) in [(9, 9, 4, 128), (12, 12, 64, 4096), (12, 16, 8, 2048)] {
+            let slot = (crate::format::superblock::bytes(usize::from(members_max)) as u32).next_multiple_of(512);
+            let p = PoolParameters {
+                node_shift,
+                block_shift,
+                members_max,
+                group_blocks,
+                slot_bytes: slot,
+                ..PoolParameters::UNKNOWN
+            };
+            for alignment in [1, 512] {
+                let enough = Memory::bytes_min(&p) + alignment;
+                for bytes in [enough, enough + 1, 3 * enough, 64 << 20] {
+                    let mut bytes = std::vec![0; bytes];
+                    let parts = Memory::divide(&mut bytes, &p, alignment).unwrap_or_else(|needed| {
+                        panic!("node 2^{node_shift}, alignment {alignment}: {needed} of {enough}")
+                    });
+                    assert!(parts.frames.len() >= NODES_MIN * p.node_bytes());
+                    assert!(parts.window.len() >= p.block_bytes());
+                }
+                let mut bytes = std::vec![0; enough - 1];
+                assert!(Memory::divide(&mut bytes, &p, alignment).is_err());
+            }
+        }
+    }
+}

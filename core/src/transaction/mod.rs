@@ -1,0 +1,157 @@
+//! Transactions: staging changes, making them durable, and finding the way back after a crash.
+//!
+//! ```text
+//! memory.rs    how the lent memory is divided
+//! ready.rs     groups opened and recorded, freed runs noted, space kept back     before each change
+//! sweep.rs     dead blocks become free
+//! commit.rs    the four steps of a commit, and what a failure in each means
+//! members.rs   what the tree remembers of members that were away
+//! create.rs    the first state of a new pool
+//! recover.rs   which state to go on from; claims
+//! quorum.rs    who may mount and who may go on                                   pure
+//! ```
+//!
+//! What a crash leaves, by the moment of the cut:
+//!
+//! 1. *before the first superblock*: everything written lies in blocks that the last commit does not reference;
+//! 2. *while superblocks are written*: some disks have the new state, whole, others the old one, whole. The next
+//!    mount takes the new one if it may be the newest (then all it references was flushed before), else the old one;
+//! 3. *after the flush that follows*: the new state is on every member that is online.
+
+mod commit;
+mod create;
+pub mod memory;
+mod members;
+pub mod quorum;
+mod ready;
+mod recover;
+mod sweep;
+
+pub use create::CreateRequest;
+pub use memory::Memory;
+pub use recover::{MountMode, MountRequest};
+
+use crate::error::StorageError;
+use crate::format::superblock::Superblock;
+use crate::types::{Generation, MemberLists, MemberSet};
+use crate::tree::Tree;
+use dynamicfs_hal::DiskArray;
+
+/// Whether the pool takes writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// It does.
+    Writable,
+    /// It does after an epoch was claimed, which the first transaction does.
+    Unclaimed,
+    /// It was mounted for reading, or lost too much.
+    ReadOnly,
+    /// A commit may or may not have happened.
+    OutcomeUnknown,
+}
+
+/// The tree with its transactions: one at a time.
+pub struct Store<'m, A> {
+    /// The tree and what it stands on, as the transaction sees it.
+    pub tree: Tree<'m, A>,
+    /// The superblock of the last commit.
+    committed: &'m mut [u8],
+    /// A record of the free map, between reading and writing it. Any change of the tree may use it.
+    scratch: &'m mut [u8],
+    /// A record, or a piece of one, of the layers above.
+    pub(crate) piece: &'m mut [u8],
+    /// Contents of one extent that is being filled.
+    pub(crate) window: &'m mut [u8],
+    /// Parity, padding, columns of a stripe; superblocks at a commit.
+    pub(crate) stage: &'m mut [u8],
+    pub(crate) mode: Mode,
+    /// The member lists that are durable on all online members.
+    durable: MemberLists,
+    /// Rows that have no group left that could be opened for nodes.
+    exhausted: MemberSet,
+    /// Rows whose member record says that the member is away.
+    recorded_away: MemberSet,
+    /// Rows online when the transaction began.
+    began_with: MemberSet,
+    open: bool,
+    poisoned: bool,
+}
+
+impl<A: DiskArray> Store<'_, A> {
+    /// The superblock of the last commit.
+    pub fn committed(&self) -> Superblock<&[u8]> {
+        Superblock::new(&*self.committed).expect("a slot holds a superblock")
+    }
+
+    /// The last commit.
+    pub fn generation(&self) -> Generation {
+        self.committed().generation()
+    }
+
+    /// Whether a transaction has begun and neither been committed nor dropped.
+    pub const fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Begins a transaction. The first of a mount reserves an epoch on every disk, if the mount itself did not.
+    pub fn begin(&mut self) -> Result<(), StorageError> {
+        debug_assert!(!self.open, "transactions are borrowed mutably, so there is one");
+        match self.mode {
+            Mode::ReadOnly => return Err(StorageError::ReadOnly),
+            Mode::OutcomeUnknown => return Err(StorageError::OutcomeUnknown),
+            Mode::Unclaimed => self.claim()?,
+            Mode::Writable => {}
+        }
+        self.started();
+        Ok(())
+    }
+
+    fn started(&mut self) {
+        self.open = true;
+        self.poisoned = false;
+        self.began_with = self.tree.disks.online();
+        self.tree.failed = MemberSet::EMPTY;
+        self.tree.margin = u8::MAX;
+        self.exhausted = MemberSet::EMPTY;
+        self.tree.space.reserve = self.reserve_blocks();
+    }
+
+    /// Lets no further operation succeed in this transaction: one failed half-way.
+    pub fn poison(&mut self) {
+        self.poisoned = true;
+    }
+
+    /// Drops the transaction: the last commit stands, and what was written since is free again.
+    pub fn abort(&mut self) {
+        self.open = false;
+        self.poisoned = false;
+        let generation = self.tree.generation;
+        self.tree.cache.abandon(generation);
+        self.tree.space.superblock.copy_from(self.committed);
+        self.tree.space.reset();
+        self.restore_root();
+        if self.reload_groups().is_err() {
+            // What cannot be read now cannot be allocated from.
+            self.mode = Mode::ReadOnly;
+        }
+    }
+
+    fn restore_root(&mut self) {
+        let (root, level, generation) = {
+            let superblock = self.committed();
+            (superblock.root(), superblock.root_level(), superblock.generation())
+        };
+        self.tree.root = root;
+        self.tree.level = level;
+        self.tree.generation = generation.next();
+    }
+
+    /// Fails where an operation may not begin.
+    pub fn check(&self) -> Result<(), StorageError> {
+        match () {
+            () if self.poisoned => Err(StorageError::Poisoned),
+            () if !self.open => Err(StorageError::ReadOnly),
+            () => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! Before each change of the tree: groups with room are open, closed ones are recorded, freed runs have a place, and
+//! what deleting and recovery need is kept back.
+
+use super::Store;
+use crate::error::StorageError;
+use crate::format::key::Key;
+use crate::format::node::value_bytes_max;
+use crate::format::record::{MemberRecord, dead, group};
+use crate::limits::{NODE_GROUP_FREE_MIN, UPDATE_NODES_MAX};
+use crate::space::{Area, Class, next_clear_run};
+use crate::types::{BlockAddress, BlockRun, MemberNumber, MemberSet, ObjectId};
+use core::ops::ControlFlow;
+use dynamicfs_hal::DiskArray;
+
+/// Who asks for space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Something grows: what is kept back stays.
+    Growth,
+    /// Something is deleted or recovered: all there is may be used.
+    Release,
+}
+
+impl<A: DiskArray> Store<'_, A> {
+    // --- changing records -------------------------------------------------------------------------------------
+
+    /// Sets a record of the tree.
+    pub fn put(&mut self, key: &Key, value: &[u8]) -> Result<(), StorageError> {
+        self.ready()?;
+        self.tree.put(key, value)
+    }
+
+    /// Takes a record out of the tree.
+    pub fn remove(&mut self, key: &Key) -> Result<(), StorageError> {
+        self.ready()?;
+        self.tree.remove(key)
+    }
+
+    /// Takes records from `from` on and before `end` out, `limit` at most: how many there were.
+    pub fn remove_range(
+        &mut self,
+        from: &Key,
+        end: &Key,
+        limit: usize,
+        mut f: impl FnMut(&Key, &[u8]),
+    ) -> Result<usize, StorageError> {
+        let mut removed = 0;
+        while removed < limit {
+            self.ready()?;
+            let some = self.tree.remove_some(from, end, limit - removed, |key, value| {
+                f(key, value);
+                ControlFlow::Continue(())
+            })?;
+            if some == 0 {
+                break;
+            }
+            removed += some;
+        }
+        Ok(removed)
+    }
+
+    /// Frees a run of blocks once this transaction is durable.
+    pub fn free(&mut self, run: BlockRun) -> Result<(), StorageError> {
+        while self.tree.space.pending_room() <= self.tree.update_frees_max() {
+            self.drain()?;
+        }
+        if self.tree.space.free(run) { Ok(()) } else { Err(StorageError::NeedsMemory { bytes: 2 * self.scratch.len() }) }
+    }
+
+    // --- readiness --------------------------------------------------------------------------------------------
+
+    /// Makes the tree ready for one update.
+    pub(super) fn ready(&mut self) -> Result<(), StorageError> {
+        while !self.tree.is_ready() {
+            let starved = self.tree.rows_without_room().minus(self.exhausted);
+            let rotatable = starved.iter().find(|&row| !self.tree.space.is_closed_waiting(row, Class::Node));
+            if let Some(row) = rotatable {
+                self.rotate_nodes(row)?;
+            } else if let Some(closed) = self.tree.space.next_unrecorded(false) {
+                self.record(&closed)?;
+            } else if !starved.is_empty() || self.rows_for_nodes().len() < self.copies_needed() {
+                return Err(StorageError::NoSpace);
+            } else if self.tree.space.pending_room() < self.tree.update_frees_max() {
+                self.drain()?;
+            } else {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows that nodes can be put on.
+    fn rows_for_nodes(&self) -> MemberSet {
+        self.tree.data_rows().minus(self.exhausted)
+    }
+
+    /// Members that a node must be put on now: as many as it should have replicas, or all there are.
+    fn copies_needed(&self) -> usize {
+        self.tree.copies_wanted().min(self.tree.data_rows().len()).max(1)
+    }
+
+    /// Writes the bitmap of an unrecorded group into the tree.
+    fn record(&mut self, which: &crate::space::Unrecorded) -> Result<(), StorageError> {
+        let key = Key::group(which.member, which.group);
+        // Dirtied first: what this allocates above the cursor is then in the bitmap that is written.
+        self.tree.touch(&key)?;
+        match self.tree.space.record(which, self.scratch) {
+            Some(bytes) => self.tree.put(&key, &self.scratch[..bytes]),
+            None => self.tree.remove(&key),
+        }
+    }
+
+    /// Moves some freed runs into a dead record.
+    pub(super) fn drain(&mut self) -> Result<(), StorageError> {
+        let sequence = self.tree.space.superblock.dead_next();
+        let key = Key::dead(sequence);
+        self.tree.touch(&key)?;
+        let longest = value_bytes_max(self.tree.disks.parameters.node_bytes()).min(self.scratch.len());
+        let bytes = self.tree.space.drain_pending(&mut self.scratch[..longest]);
+        if bytes == 0 {
+            return Ok(());
+        }
+        self.tree.space.superblock.set_dead_next(sequence + 1);
+        let records = self.tree.space.superblock.dead_records();
+        self.tree.space.superblock.set_dead_records(records + 1);
+        self.tree.put(&key, &self.scratch[..bytes])
+    }
+
+    /// Brings the free map in the tree up to date: repeated until a pass dirties nothing new.
+    pub(super) fn settle(&mut self) -> Result<(), StorageError> {
+        loop {
+            self.ready()?;
+            if let Some(group) = self.tree.space.next_unrecorded(true) {
+                self.record(&group)?;
+            } else if !self.tree.space.pending_is_empty() {
+                self.drain()?;
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    // --- opening groups ---------------------------------------------------------------------------------------
+
+    /// Closes a row's group for nodes and opens another, if there is one.
+    fn rotate_nodes(&mut self, row: usize) -> Result<(), StorageError> {
+        let Some(area) = self.tree.area(row) else { return Ok(()) };
+        let from = self.tree.space.open_group(row, Class::Node).map_or(0, |(group, ..)| group + 1);
+        self.tree.space.close(row, Class::Node);
+        match self.find_group(row, area, from, Wanted::Nodes)? {
+            Some(group) => self.open_group(row, Class::Node, group, area),
+            None => {
+                self.exhausted = self.exhausted.with(row);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes a run of blocks for data on a member, opening another group where the open one has none: `None` when no
+    /// group has.
+    pub fn take_run(&mut self, row: usize, blocks: u32, purpose: Purpose) -> Result<Option<BlockAddress>, StorageError> {
+        let Some(area) = self.tree.area(row) else { return Ok(None) };
+        if let Some(address) = self.tree.space.take_run(row, blocks, area) {
+            return Ok(Some(address));
+        }
+        let from = self.tree.space.open_group(row, Class::Data).map_or(0, |(group, ..)| group + 1);
+        let spare = match purpose {
+            Purpose::Growth => self.node_spare(row),
+            Purpose::Release => u64::MAX,
+        };
+        let Some(group) = self.find_group(row, area, from, Wanted::Run { blocks, spare })? else { return Ok(None) };
+        while self.tree.space.is_closed_waiting(row, Class::Data) {
+            self.record_closed()?;
+        }
+        if self.tree.space.is_busy(row, group) {
+            return Ok(None);
+        }
+        self.tree.space.close(row, Class::Data);
+        self.open_group(row, Class::Data, group, area)?;
+        Ok(self.tree.space.take_run(row, blocks, area))
+    }
+
+    pub(super) fn record_closed(&mut self) -> Result<(), StorageError> {
+        self.ready()?;
+        match self.tree.space.next_unrecorded(false) {
+            Some(closed) => self.record(&closed),
+            None => Ok(()),
+        }
+    }
+
+    fn open_group(&mut self, row: usize, class: Class, group: u32, area: Area) -> Result<(), StorageError> {
+        let key = Key::group(self.tree.space.member(row), group);
+        let bytes = self.tree.get(&key, self.scratch)?;
+        let record = bytes.map(|bytes| &self.scratch[..bytes.min(self.scratch.len())]);
+        match self.tree.space.open(row, class, group, record, area) {
+            Some(_) => Ok(()),
+            None => Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM }),
+        }
+    }
+
+    /// Where the blocks of the member in a row are, also of one that is away; `None` for a witness or an empty row.
+    pub(super) fn row_area(&mut self, row: usize) -> Result<Option<Area>, StorageError> {
+        let member = self.tree.space.member(row);
+        if member == MemberNumber::NONE || self.tree.space.superblock.row(row).witness() != 0 {
+            return Ok(None);
+        }
+        if let Some(area) = self.tree.area(row) {
+            return Ok(Some(area));
+        }
+        let area = self.tree.with(&Key::member(member), |record| {
+            let record = MemberRecord::new(record?)?;
+            Some(Area { start: record.start(), blocks: record.blocks() })
+        })?;
+        area.map(Some).ok_or(StorageError::RecordInvalid { object: ObjectId::SYSTEM })
+    }
+
+    /// Brings all open groups back to what superblock and tree say.
+    pub(super) fn reload_groups(&mut self) -> Result<(), StorageError> {
+        for row in self.tree.space.superblock.table().iter() {
+            let Some(area) = self.row_area(row)? else { continue };
+            for class in [Class::Node, Class::Data] {
+                let Some((group, ..)) = self.tree.space.open_group(row, class) else { continue };
+                let key = Key::group(self.tree.space.member(row), group);
+                let bytes = self.tree.get(&key, self.scratch)?;
+                let record = bytes.map(|bytes| &self.scratch[..bytes.min(self.scratch.len())]);
+                if self.tree.space.reload(row, class, record, area).is_none() {
+                    return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the open groups of members that are away, so that their records tell their state.
+    pub(super) fn close_groups_of_absent(&mut self) -> Result<(), StorageError> {
+        let absent = self.tree.space.superblock.table().minus(self.tree.disks.online());
+        for row in absent.iter() {
+            for class in [Class::Node, Class::Data] {
+                while self.tree.space.open_group(row, class).is_some() && self.tree.space.is_closed_waiting(row, class) {
+                    self.record_closed()?;
+                }
+                self.tree.space.close(row, class);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next group, from `from` on and round, that can be opened for what is wanted.
+    fn find_group(&mut self, row: usize, area: Area, from: u32, wanted: Wanted) -> Result<Option<u32>, StorageError> {
+        let groups = self.tree.space.groups(area);
+        let from = if from < groups { from } else { 0 };
+        for (start, end) in [(from, groups), (0, from)] {
+            if let Some(group) = self.find_group_between(row, area, start, end, wanted)? {
+                return Ok(Some(group));
+            }
+        }
+        Ok(None)
+    }
+
+    fn find_group_between(
+        &mut self,
+        row: usize,
+        area: Area,
+        start: u32,
+        end: u32,
+        wanted: Wanted,
+    ) -> Result<Option<u32>, StorageError> {
+        let blocks = self.tree.space.group_blocks();
+        let member = self.tree.space.member(row);
+        // Groups whose record does not tell their state: at most four.
+        let mut busy = heapless::Vec::<u32, 4>::new();
+        for class in [Class::Node, Class::Data] {
+            let open = self.tree.space.open_group(row, class).map(|(group, ..)| group);
+            for group in open.into_iter().chain(self.tree.space.closed_group(row, class)) {
+                let _ = busy.push(group);
+            }
+        }
+        let is_free = |group: u32| {
+            let free = (area.blocks - u64::from(group) * u64::from(blocks)).min(u64::from(blocks)) as u32;
+            !busy.contains(&group) && wanted.accepts_free(free)
+        };
+        // Groups without a record are free: those between two records, and those after the last.
+        let mut expected = start;
+        let found = self.tree.scan(&Key::group(member, start), &Key::group(member, end), |key, record| {
+            let (_, group) = key.as_group();
+            if let Some(free) = (expected..group).find(|&group| is_free(group)) {
+                return ControlFlow::Break(free);
+            }
+            expected = group + 1;
+            if !busy.contains(&group) && wanted.accepts(record, blocks) {
+                return ControlFlow::Break(group);
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(found.or_else(|| (expected..end).find(|&group| is_free(group))))
+    }
+
+    // --- what is kept back ------------------------------------------------------------------------------------
+
+    /// Node blocks on each member that only deleting and recovery may use: one whole sweep and three worst commits.
+    pub(super) fn reserve_blocks(&self) -> u64 {
+        let depth = u64::from(self.tree.level) + 1;
+        let node = self.tree.disks.parameters.node_bytes();
+        let record = group::bytes_max(self.tree.space.group_blocks()) + crate::format::node::RECORD_OVERHEAD;
+        let groups: u64 = self
+            .tree
+            .data_rows()
+            .iter()
+            .filter_map(|row| self.tree.area(row))
+            .map(|area| u64::from(self.tree.space.groups(area)))
+            .sum();
+        let per_leaf = (node / 2 / record).max(1) as u64;
+        let sweep = groups.div_ceil(per_leaf) + 2 * depth;
+        let commits = 3 * (7 * depth + 5);
+        let copies = if self.tree.data_rows().len() == 1 { 2 } else { 1 };
+        copies * (sweep + commits)
+    }
+
+    /// Node blocks of a row beyond what is kept back.
+    fn node_spare(&self, row: usize) -> u64 {
+        self.tree.space.superblock.row(row).node_free().saturating_sub(self.tree.space.reserve)
+    }
+
+    /// Makes sure that an operation of this many tree updates finds space for its nodes, sweeping if need be.
+    pub fn reserve(&mut self, updates: u32, purpose: Purpose) -> Result<(), StorageError> {
+        if self.has_room(updates, purpose) || self.sweep_all()? && self.has_room(updates, purpose) {
+            return Ok(());
+        }
+        Err(StorageError::NoSpace)
+    }
+
+    fn has_room(&self, updates: u32, purpose: Purpose) -> bool {
+        // Updates of one operation share most of their paths; the first is taken in full.
+        let needed = u64::from(self.tree.update_blocks_max()) + 2 * u64::from(updates);
+        let rows = self.tree.data_rows().iter().filter(|&row| match purpose {
+            Purpose::Growth => self.node_spare(row) >= needed,
+            Purpose::Release => self.tree.space.superblock.row(row).node_free() >= u64::from(NODE_GROUP_FREE_MIN),
+        });
+        rows.count() >= self.copies_needed()
+    }
+}
+
+/// What a group is wanted for.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Nodes,
+    /// A run of blocks; opening the group must not take more than `spare` blocks away from the nodes.
+    Run {
+        blocks: u32,
+        spare: u64,
+    },
+}
+
+impl Wanted {
+    fn accepts_free(self, free: u32) -> bool {
+        match self {
+            Self::Nodes => free >= NODE_GROUP_FREE_MIN,
+            Self::Run { blocks, spare } => {
+                free >= blocks && (free < NODE_GROUP_FREE_MIN || u64::from(free) <= spare)
+            }
+        }
+    }
+
+    fn accepts(self, record: &[u8], group_blocks: u32) -> bool {
+        let Some(allocated) = group::allocated(record, group_blocks) else { return false };
+        if allocated == group_blocks || !self.accepts_free(group_blocks - allocated) {
+            return false;
+        }
+        match self {
+            Self::Nodes => true,
+            Self::Run { blocks, .. } => next_clear_run(&record[1..], 0, blocks, group_blocks).is_some(),
+        }
+    }
+}
+
+const _: () = assert!(UPDATE_NODES_MAX as u32 <= NODE_GROUP_FREE_MIN);
+const _: () = assert!(dead::RUN_BYTES * 2 <= value_bytes_max(crate::limits::NODE_BYTES_MIN));

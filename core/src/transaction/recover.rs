@@ -1,0 +1,432 @@
+//! Finding the state to go on from.
+//!
+//! 1. flush every disk: after a crash of the process alone the newest superblock may be in a disk's cache;
+//! 2. read the labels: which disks are members of one pool;
+//! 3. read the rings: the newest state on each disk, and the highest epoch claimed on any;
+//! 4. decide: the newest state of all, if the members that are present may go on from it. Nothing was written yet;
+//! 5. read the root, the open groups and the member records;
+//! 6. to write: claim a fresh epoch on all present disks, and bring the member lists to those present.
+
+use super::memory::{Memory, Parts};
+use super::{Mode, Store, quorum};
+use crate::disks::{Currency, DiskStatus, Disks};
+use crate::error::{MountError, StorageError};
+use crate::format::key::Key;
+use crate::format::label::{self, LabelFault, PoolParameters};
+use crate::format::node;
+use crate::format::superblock::{self, Superblock};
+use crate::limits::MEMBERS_MAX;
+use crate::metrics::PoolCounters;
+use crate::space::Space;
+use crate::tree::Tree;
+use crate::tree::cache::Cache;
+use crate::types::{Epoch, Generation, MemberLists, MemberSet, Uuid};
+use dynamicfs_hal::{Clock, Crc32c, DiskArray, Request};
+
+/// How a pool is mounted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MountMode {
+    /// For reading: nothing is written.
+    ReadOnly,
+    /// For reading and writing.
+    ReadWrite,
+    /// For reading and writing, declaring members dead that could hold a newer state: what they alone hold is given
+    /// up, and a new history begins, under this random name.
+    AssumeMissingDead {
+        /// The name of the new history, random.
+        branch: u64,
+    },
+}
+
+/// What is to be mounted, and how.
+#[derive(Clone, Copy)]
+pub struct MountRequest<'m> {
+    /// The pool, where disks of several may be among the array's; `None` takes the first that is found.
+    pub pool: Option<Uuid>,
+    /// For reading or writing.
+    pub mode: MountMode,
+    /// CRC-32C, by the fastest means of the machine.
+    pub crc32c: Crc32c,
+    /// Time.
+    pub clock: &'m dyn Clock,
+}
+
+impl<'m, A: DiskArray> Store<'m, A> {
+    /// Mounts a pool.
+    pub fn mount(array: A, memory: Memory<'m>, request: &MountRequest<'m>) -> Result<Self, MountError> {
+        let Memory { bytes, slots, disks: states } = memory;
+        let count = array.disks();
+        if states.len() < count || count > MEMBERS_MAX {
+            return Err(MountError::NeedsDiskStates { disks: count });
+        }
+        let mut disks = Disks::new(array, states, PoolParameters::UNKNOWN, request.crc32c, request.clock);
+        disks.flush_all();
+        let alignment = disks.buffer_alignment();
+        read_labels(&mut disks, bytes, request.pool, alignment)?;
+        let parameters = disks.parameters;
+        let parts = Memory::divide(bytes, &parameters, alignment).map_err(|bytes| MountError::NeedsMemory { bytes })?;
+        survey(&mut disks, parts.stage)?;
+        let newest = newest_disk(&disks).ok_or(MountError::NoSuperblock)?;
+        read_state(&mut disks, newest, parts.committed).ok_or(MountError::NoSuperblock)?;
+        refuse_divergence(&disks, newest, parts.committed)?;
+        assign_rows(&mut disks, parts.committed);
+        let lists = may_mount(&disks, parts.committed, request.mode)?;
+        let mut store = Self::assemble(disks, parts, slots, lists)?;
+        store.load_members()?;
+        store.start(request.mode)?;
+        Ok(store)
+    }
+
+    /// Puts the parts together around the committed superblock.
+    pub(crate) fn assemble(
+        disks: Disks<'m, A>,
+        parts: Parts<'m>,
+        slots: &'m mut [crate::tree::cache::Slot],
+        durable: MemberLists,
+    ) -> Result<Self, MountError> {
+        let Parts { committed, working, bitmaps, pending, scratch, piece, window, stage, frames } = parts;
+        let parameters = disks.parameters;
+        working.copy_from_slice(committed);
+        let space = Space::new(working, bitmaps, pending, parameters.group_blocks).ok_or(MountError::NoSuperblock)?;
+        let view = Superblock::new(&*committed).ok_or(MountError::NoSuperblock)?;
+        let (root, level, generation) = (view.root(), view.root_level(), view.generation());
+        let tree = Tree {
+            disks,
+            space,
+            cache: Cache::new(slots, frames, parameters.node_bytes()),
+            root,
+            level,
+            generation: generation.next(),
+            mark: node::pool_mark(parameters.pool),
+            counters: PoolCounters::default(),
+            failed: MemberSet::EMPTY,
+            margin: u8::MAX,
+        };
+        Ok(Self {
+            tree,
+            committed,
+            scratch,
+            piece,
+            window,
+            stage,
+            mode: Mode::ReadOnly,
+            durable,
+            exhausted: MemberSet::EMPTY,
+            recorded_away: MemberSet::EMPTY,
+            began_with: MemberSet::EMPTY,
+            open: false,
+            poisoned: false,
+        })
+    }
+
+    /// Makes the pool writable, if it should be.
+    fn start(&mut self, mode: MountMode) -> Result<(), MountError> {
+        if mode == MountMode::ReadOnly {
+            return Ok(());
+        }
+        self.reload_groups()?;
+        if let MountMode::AssumeMissingDead { branch } = mode {
+            let present = self.tree.disks.online();
+            if !quorum::may_mount(present, self.durable) {
+                self.tree.space.superblock.fork(branch);
+                self.durable = MemberLists::both(present);
+                self.claim()?;
+                self.started();
+                self.remove_absent()?;
+                self.commit()?;
+                return Ok(());
+            }
+        }
+        self.mode = Mode::Unclaimed;
+        if self.is_whole() {
+            // An idle boot writes nothing; the first transaction claims.
+            return Ok(());
+        }
+        self.claim()?;
+        self.started();
+        self.commit()?;
+        Ok(())
+    }
+
+    /// Takes every absent member out of the pool: what it alone held is lost.
+    fn remove_absent(&mut self) -> Result<(), StorageError> {
+        let absent = self.tree.space.superblock.table().minus(self.tree.disks.online());
+        for row in absent.iter() {
+            let member = self.tree.space.member(row);
+            self.tree.space.superblock.clear_row(row);
+            let owed = self.tree.space.superblock.owed().without(row);
+            self.tree.space.superblock.set_owed_raw(owed.0);
+            self.recorded_away = self.recorded_away.without(row);
+            self.remove(&Key::member(member))?;
+            self.remove_range(&Key::group(member, 0), &Key::group(member, u32::MAX), usize::MAX, |_, _| {})?;
+        }
+        Ok(())
+    }
+
+    /// Whether every member is present at the newest state and no change of members is half-way.
+    fn is_whole(&self) -> bool {
+        let superblock = self.committed();
+        let current = (0..self.tree.disks.count())
+            .filter(|&disk| self.tree.disks.state(disk).status == DiskStatus::Online)
+            .all(|disk| self.tree.disks.state(disk).order == superblock.order());
+        self.durable.settled == self.durable.members
+            && superblock.branch() == self.tree.space.superblock.branch()
+            && self.durable.members == superblock.table()
+            && superblock.online() == superblock.table()
+            && self.tree.disks.online() == superblock.table()
+            && self.recorded_away.is_empty()
+            && current
+    }
+
+    /// Reserves an epoch above every one that a present disk knows, durable on all of them: from then on no other
+    /// mount can write states of this epoch. A disk that fails here counts as absent.
+    pub(super) fn claim(&mut self) -> Result<(), StorageError> {
+        let epoch = (0..self.tree.disks.count())
+            .map(|disk| self.tree.disks.state(disk))
+            .filter(|state| state.status == DiskStatus::Online)
+            .map(|state| state.claim.max(state.order.0))
+            .max()
+            .unwrap_or(Epoch(0));
+        let epoch = Epoch(epoch.0 + 1);
+        let bytes = self.tree.disks.parameters.slot_bytes as usize;
+        for disk in 0..self.tree.disks.count() {
+            if self.tree.disks.state(disk).status != DiskStatus::Online {
+                continue;
+            }
+            let image = &mut self.stage[..bytes];
+            if read_state(&mut self.tree.disks, disk, image).is_none() {
+                self.tree.disks.fail(disk, dynamicfs_hal::IoError::Media);
+                continue;
+            }
+            self.tree.disks.seal_superblock(disk, image, epoch);
+            self.tree.disks.write_slots(MemberSet::EMPTY.with(disk), &self.stage[..bytes], bytes);
+        }
+        let online = self.tree.disks.online();
+        if !quorum::may_mount(online, self.durable) {
+            return Err(StorageError::TooFewDisks { online });
+        }
+        let generation = self.tree.space.superblock.generation();
+        self.tree.space.superblock.set_order(epoch, generation);
+        self.mode = Mode::Writable;
+        Ok(())
+    }
+}
+
+impl<A: DiskArray> Disks<'_, A> {
+    /// The alignment in memory that all disks are content with.
+    pub(crate) fn buffer_alignment(&self) -> usize {
+        (0..self.count()).map(|disk| self.geometry(disk).buffer_alignment.max(1) as usize).max().unwrap_or(1)
+    }
+
+    /// Reads bytes of a disk; `None` if it cannot. Whole sectors, from a sector's beginning.
+    pub(crate) fn read_bytes(&mut self, disk: usize, at: u64, buf: &mut [u8]) -> Option<()> {
+        let geometry = self.geometry(disk);
+        let end = at.checked_add(buf.len() as u64)?;
+        if geometry.check().is_err() || end > geometry.bytes() || !at.is_multiple_of(geometry.sector_bytes.into()) {
+            return None;
+        }
+        self.execute_one(Request::read(disk, self.lba_of_byte(disk, at), buf)).ok()
+    }
+}
+
+// --- labels ---------------------------------------------------------------------------------------------------
+
+/// Reads each disk's label, takes the parameters from the first of the wanted pool, and marks its members online.
+fn read_labels<A: DiskArray>(
+    disks: &mut Disks<'_, A>,
+    bytes: &mut [u8],
+    wanted: Option<Uuid>,
+    alignment: usize,
+) -> Result<(), MountError> {
+    let mut parameters: Option<PoolParameters> = None;
+    let mut unsupported = None;
+    for disk in 0..disks.count() {
+        let geometry = disks.geometry(disk);
+        if geometry.sectors == 0 || geometry.check().is_err() {
+            continue;
+        }
+        let skip = bytes.as_ptr().align_offset(alignment);
+        let sector = geometry.sector_bytes as usize;
+        let needed = sector + alignment;
+        let buf = bytes.get_mut(skip..).and_then(|b| b.get_mut(..sector)).ok_or(MountError::NeedsMemory { bytes: needed })?;
+        let last = (geometry.sectors - 1) * u64::from(geometry.sector_bytes);
+        let mut answered = false;
+        let mut found = Err(LabelFault::Absent);
+        for at in [0, last] {
+            if found.is_err() && disks.read_bytes(disk, at, buf).is_some() {
+                answered = true;
+                found = match (label::decode(buf, disks.crc32c), found) {
+                    (Err(LabelFault::Absent), earlier) => earlier,
+                    (found, _) => found,
+                };
+            }
+        }
+        disks.state_mut(disk).status = if answered { DiskStatus::Unlabelled } else { DiskStatus::Gone };
+        let (found, identity) = match found {
+            Ok(label) => label,
+            Err(LabelFault::Unsupported { version, incompat }) => {
+                unsupported.get_or_insert(MountError::Unsupported { disk, version, incompat });
+                continue;
+            }
+            Err(_) => continue,
+        };
+        if wanted.or(parameters.map(|p| p.pool)).is_some_and(|pool| pool != found.pool) {
+            disks.state_mut(disk).status = DiskStatus::Foreign;
+            continue;
+        }
+        if *parameters.get_or_insert(found) != found || !fits(&geometry, &found) {
+            return Err(MountError::LabelsDisagree { disk });
+        }
+        let clone = (0..disk).find(|&other| {
+            let other = disks.state(other);
+            other.status == DiskStatus::Online
+                && other.identity.is_some_and(|i| i.disk == identity.disk || i.member == identity.member)
+        });
+        if let Some(first) = clone {
+            return Err(MountError::Cloned { first, second: disk });
+        }
+        let state = disks.state_mut(disk);
+        state.identity = Some(identity);
+        state.status = DiskStatus::Online;
+    }
+    match (parameters, unsupported) {
+        (Some(found), _) => disks.parameters = found,
+        (None, Some(error)) => return Err(error),
+        (None, None) => return Err(MountError::NoPool),
+    }
+    Ok(())
+}
+
+/// Whether a disk can hold a pool with these parameters at all.
+fn fits(geometry: &dynamicfs_hal::Geometry, p: &PoolParameters) -> bool {
+    let sector = geometry.sector_bytes as usize;
+    sector <= p.block_bytes() && sector <= p.chunk_bytes() && sector <= p.node_bytes() && p.slot_bytes.is_multiple_of(geometry.sector_bytes)
+}
+
+// --- rings ----------------------------------------------------------------------------------------------------
+
+/// Reads all superblock slots of all members and notes each disk's newest state, sequence and highest claim. A
+/// member without any valid slot has lost its state and does not take part.
+fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<(), MountError> {
+    let bytes = disks.parameters.slot_bytes as usize;
+    let image = stage.get_mut(..bytes).ok_or(MountError::NeedsMemory { bytes })?;
+    for disk in 0..disks.count() {
+        if disks.state(disk).status != DiskStatus::Online {
+            continue;
+        }
+        let mut any = false;
+        for place in 0..u64::from(disks.parameters.ring_length) {
+            for ring in 0..2 {
+                if !read_slot(disks, disk, ring, place, image) {
+                    continue;
+                }
+                let Some(view) = Superblock::new(&*image) else { continue };
+                let state = disks.state_mut(disk);
+                state.claim = state.claim.max(view.claim());
+                if !any || view.sequence() > state.sequence {
+                    state.sequence = view.sequence();
+                    state.order = view.order();
+                    state.branch = view.branch();
+                    state.root_crc = view.root_crc();
+                }
+                any = true;
+            }
+        }
+        if !any {
+            disks.state_mut(disk).status = DiskStatus::Unlabelled;
+        }
+    }
+    Ok(())
+}
+
+/// Reads one slot of one ring; whether it holds a superblock of this disk.
+fn read_slot<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, ring: usize, place: u64, image: &mut [u8]) -> bool {
+    let Some(identity) = disks.state(disk).identity else { return false };
+    let start = if ring == 0 { identity.ring_a } else { identity.ring_b };
+    let Some(at) = start.checked_add(place * image.len() as u64) else { return false };
+    let p = disks.parameters;
+    disks.read_bytes(disk, at, image).is_some()
+        && superblock::is_valid(image, p.pool, identity.disk, place, p.ring_length, disks.crc32c)
+}
+
+/// Reads a disk's newest superblock, from either ring.
+fn read_state<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut [u8]) -> Option<()> {
+    let sequence = disks.state(disk).sequence;
+    let place = sequence % u64::from(disks.parameters.ring_length);
+    for ring in 0..2 {
+        if read_slot(disks, disk, ring, place, image) && Superblock::new(&*image)?.sequence() == sequence {
+            return Some(());
+        }
+    }
+    None
+}
+
+// --- deciding -------------------------------------------------------------------------------------------------
+
+/// The disk with the newest state.
+fn newest_disk<A: DiskArray>(disks: &Disks<'_, A>) -> Option<usize> {
+    (0..disks.count())
+        .filter(|&disk| disks.state(disk).status == DiskStatus::Online)
+        .max_by_key(|&disk| disks.state(disk).order)
+}
+
+/// Refuses disks that hold another history than the newest state, or another state of the same number.
+fn refuse_divergence<A: DiskArray>(disks: &Disks<'_, A>, newest: usize, image: &[u8]) -> Result<(), MountError> {
+    let view = Superblock::new(image).ok_or(MountError::NoSuperblock)?;
+    for disk in 0..disks.count() {
+        let state = disks.state(disk);
+        if state.status != DiskStatus::Online {
+            continue;
+        }
+        let same = state.order == view.order();
+        let ours = if state.branch == view.branch() {
+            !same || state.root_crc == view.root_crc()
+        } else {
+            // It stopped before this history left the one that it knows.
+            view.ancestry().any(|ancestor| ancestor.branch == state.branch && state.order.1 <= ancestor.fork)
+        };
+        if !ours {
+            return Err(MountError::Diverged { first: newest, second: disk });
+        }
+    }
+    Ok(())
+}
+
+/// Gives each member its row in the newest state's table; disks that are not in it were removed.
+fn assign_rows<A: DiskArray>(disks: &mut Disks<'_, A>, image: &[u8]) {
+    let Some(view) = Superblock::new(image) else { return };
+    for disk in 0..disks.count() {
+        let state = disks.state_mut(disk);
+        let (DiskStatus::Online, Some(identity)) = (state.status, state.identity) else { continue };
+        match view.row_of(identity.member) {
+            Some(row) => {
+                state.row = row as u8;
+                state.currency = currency(state.order.1, &view, row);
+            }
+            None => state.status = DiskStatus::Foreign,
+        }
+    }
+}
+
+/// How far a member is behind the newest state.
+///
+/// A state is written to all members that it names online before the next one is begun. So one that was online and is
+/// more than one state behind has lost what it had acknowledged.
+fn currency(generation: Generation, view: &Superblock<&[u8]>, row: usize) -> Currency {
+    match (view.online().contains(row), generation.0 + 1 >= view.generation().0) {
+        (true, true) => Currency::Current,
+        (true, false) => Currency::RolledBack,
+        (false, _) => Currency::Stale,
+    }
+}
+
+/// The lists of the newest state, if the present members may go on from it.
+fn may_mount<A: DiskArray>(disks: &Disks<'_, A>, image: &[u8], mode: MountMode) -> Result<MemberLists, MountError> {
+    let lists = Superblock::new(image).ok_or(MountError::NoSuperblock)?.lists();
+    let present = disks.online();
+    if quorum::may_mount(present, lists) || matches!(mode, MountMode::AssumeMissingDead { .. }) {
+        return Ok(lists);
+    }
+    let list = if quorum::list_may_mount(present, lists.members) { lists.settled } else { lists.members };
+    Err(MountError::Missing { present, list })
+}

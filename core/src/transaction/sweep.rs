@@ -1,0 +1,184 @@
+//! The sweep: dead blocks become free.
+//!
+//! A limit is fixed when it starts: dead records that the last commit holds. The groups are walked in order, some at a
+//! time; every dead run below the limit that lies in them is given back. When all groups are done the records are
+//! deleted. Where the sweep is stands in the superblock, so each step is part of one commit and a crash forgets none.
+//!
+//! (Applying entries in the order they were freed does not end: each scattered one dirties scattered nodes.)
+
+use super::Store;
+use crate::error::StorageError;
+use crate::format::key::Key;
+use crate::format::record::{dead, group};
+use crate::space::{Area, Class};
+use crate::types::{MemberNumber, ObjectId};
+use core::ops::ControlFlow;
+use dynamicfs_hal::DiskArray;
+
+/// Dead records deleted in one step.
+const DELETE_MAX: usize = 4096;
+
+/// Dead records from which on a sweep is worth its writes, for each leaf of group records and each copy.
+const RECORDS_PER_LEAF: u64 = 2;
+
+/// Dead records that are always borne.
+const RECORDS_MIN: u64 = 32;
+
+impl<A: DiskArray> Store<'_, A> {
+    /// One step of a sweep, if one is under way or due: part of a commit.
+    pub(super) fn sweep_when_due(&mut self) -> Result<(), StorageError> {
+        let superblock = &self.tree.space.superblock;
+        let free: u64 = self.tree.data_rows().iter().map(|row| superblock.row(row).free()).sum();
+        let leaves = self.tree.space.reserve;
+        let many = superblock.dead_records() > RECORDS_MIN + RECORDS_PER_LEAF * self.tree.copies_wanted() as u64 * leaves;
+        let scarce = superblock.dead_blocks() > free / 2 && superblock.dead_records() > 8;
+        if superblock.sweep_limit() != 0 || many || scarce {
+            self.sweep_step()?;
+        }
+        Ok(())
+    }
+
+    /// Gives back every block that can be given back now; whether any was.
+    pub fn sweep_all(&mut self) -> Result<bool, StorageError> {
+        let before = self.tree.space.superblock.dead_blocks();
+        // The first may finish a sweep that began with an older limit, the second is a whole one.
+        for _ in 0..2 {
+            while self.sweep_step()? {}
+        }
+        Ok(self.tree.space.superblock.dead_blocks() < before)
+    }
+
+    /// Starts a sweep or takes one further; false when it is finished or there is nothing to do.
+    pub fn sweep_step(&mut self) -> Result<bool, StorageError> {
+        if self.tree.space.superblock.sweep_limit() == 0 && !self.start_sweep()? {
+            return Ok(false);
+        }
+        let row = usize::from(self.tree.space.superblock.sweep_row());
+        if row >= self.tree.space.rows() {
+            return self.delete_records();
+        }
+        match self.row_area(row)? {
+            Some(area) => self.sweep_window(row, area)?,
+            None => self.set_sweep(row + 1, 0),
+        }
+        Ok(true)
+    }
+
+    fn set_sweep(&mut self, row: usize, group: u32) {
+        self.tree.space.superblock.set_sweep_row(row as u16);
+        self.tree.space.superblock.set_sweep_group(group);
+    }
+
+    fn start_sweep(&mut self) -> Result<bool, StorageError> {
+        let limit = self.committed().dead_next();
+        let first = self.tree.scan(&Key::dead(0), &Key::dead(limit), |key, _| ControlFlow::Break(key.offset()))?;
+        if first.is_none() {
+            return Ok(false);
+        }
+        self.tree.space.superblock.set_sweep_limit(limit);
+        self.set_sweep(0, 0);
+        self.exhausted = crate::types::MemberSet::EMPTY;
+        Ok(true)
+    }
+
+    /// Applies the dead runs in as many groups of a member as the stage has bits for.
+    fn sweep_window(&mut self, row: usize, area: Area) -> Result<(), StorageError> {
+        let (groups, blocks) = (self.tree.space.groups(area), self.tree.space.group_blocks());
+        let first = self.tree.space.superblock.sweep_group();
+        let fitting = (self.stage.len() / (blocks as usize / 8)).max(1) as u32;
+        let end = groups.min(first.saturating_add(fitting));
+        let member = self.tree.space.member(row);
+        let window = Window { member, start: area.start + u64::from(first) * u64::from(blocks), blocks: u64::from(end.saturating_sub(first)) * u64::from(blocks) };
+        self.mark_dead(&window)?;
+        for group in first..end {
+            let at = (group - first) as usize * blocks as usize / 8;
+            if self.stage[at..at + blocks as usize / 8].iter().any(|&byte| byte != 0) {
+                self.sweep_group(row, member, group, at)?;
+            }
+        }
+        if end >= groups { self.set_sweep(row + 1, 0) } else { self.set_sweep(row, end) }
+        Ok(())
+    }
+
+    /// Sets the bits of a window's dead blocks in the stage.
+    fn mark_dead(&mut self, window: &Window) -> Result<(), StorageError> {
+        let limit = self.tree.space.superblock.sweep_limit();
+        let bits = &mut self.stage[..(window.blocks / 8) as usize];
+        bits.fill(0);
+        self.tree.scan(&Key::dead(0), &Key::dead(limit), |_, record| {
+            for run in dead::runs(record).filter(|run| run.start.member == window.member) {
+                let start = run.start.block.max(window.start);
+                let end = run.start.block.saturating_add(run.blocks.into()).min(window.start + window.blocks);
+                for block in start..end {
+                    let bit = block - window.start;
+                    bits[(bit / 8) as usize] |= 1 << (bit % 8);
+                }
+            }
+            ControlFlow::<()>::Continue(())
+        })?;
+        Ok(())
+    }
+
+    /// Gives back the blocks of one group whose bits are set in the stage from `at` on.
+    fn sweep_group(&mut self, row: usize, member: MemberNumber, group: u32, at: usize) -> Result<(), StorageError> {
+        let bytes = self.tree.space.group_blocks() as usize / 8;
+        // What makes the tree ready may open or close this very group: nothing comes between the last look and the put.
+        self.ready()?;
+        while [Class::Node, Class::Data].iter().any(|&class| self.tree.space.closed_group(row, class) == Some(group)) {
+            self.record_closed()?;
+            self.ready()?;
+        }
+        for class in [Class::Node, Class::Data] {
+            if self.tree.space.open_group(row, class).is_some_and(|(open, ..)| open == group) {
+                let freed = self.tree.space.clear_open(row, class, &self.stage[at..at + bytes]);
+                self.count_swept(freed);
+                return Ok(());
+            }
+        }
+        let key = Key::group(member, group);
+        let length = self.tree.get(&key, self.scratch)?;
+        if group::expand(self.scratch, length, bytes).is_none() {
+            return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
+        }
+        let (mut old, mut new) = (0, 0);
+        for (byte, dead) in self.scratch[1..=bytes].iter_mut().zip(&self.stage[at..at + bytes]) {
+            old += byte.count_zeros();
+            *byte &= !dead;
+            new += byte.count_zeros();
+        }
+        self.tree.space.count_node_free(row, old, new);
+        self.tree.space.give_back(row, new - old);
+        self.count_swept(new - old);
+        match group::compact(self.scratch, bytes) {
+            Some(length) => self.tree.put(&key, &self.scratch[..length]),
+            None => self.tree.remove(&key),
+        }
+    }
+
+    fn count_swept(&mut self, blocks: u32) {
+        let dead = self.tree.space.superblock.dead_blocks();
+        self.tree.space.superblock.set_dead_blocks(dead.saturating_sub(blocks.into()));
+    }
+
+    /// Deletes records whose runs are all given back; false when none is left and the sweep is over.
+    fn delete_records(&mut self) -> Result<bool, StorageError> {
+        let limit = self.tree.space.superblock.sweep_limit();
+        let removed = self.remove_range(&Key::dead(0), &Key::dead(limit), DELETE_MAX, |_, _| {})?;
+        let records = self.tree.space.superblock.dead_records();
+        self.tree.space.superblock.set_dead_records(records.saturating_sub(removed as u64));
+        if removed == DELETE_MAX {
+            return Ok(true);
+        }
+        self.tree.space.superblock.set_sweep_limit(0);
+        self.set_sweep(0, 0);
+        self.tree.counters.sweeps += 1;
+        Ok(false)
+    }
+}
+
+/// Neighbouring groups of one member.
+struct Window {
+    member: MemberNumber,
+    start: u64,
+    blocks: u64,
+}

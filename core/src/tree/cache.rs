@@ -1,0 +1,375 @@
+//! The node cache: frames of lent memory, and what is known of the node in each.
+//!
+//! - A node is found by the address of its first replica, through a hash table whose heads live in the slots too.
+//! - A dirty node's parent is in the cache and dirty, so that writing a node never has to look for the way down.
+//! - A node with dirty children is not written before them.
+//! - Dirty nodes of a level hang together in a list, so that a commit finds them without a search.
+
+use crate::format::node::Node;
+use crate::limits::DEPTH_MAX;
+use crate::types::{BlockAddress, Generation, MemberNumber};
+
+/// No slot.
+pub const NONE: u16 = u16::MAX;
+
+/// What the cache knows of one frame. The caller lends as many as the cache should hold nodes.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot {
+    /// The first replica's address, packed.
+    address: u64,
+    /// The head of the hash chain of this bucket; it belongs to the bucket, not to the node.
+    bucket: u16,
+    chain: u16,
+    parent: u16,
+    previous_dirty: u16,
+    next_dirty: u16,
+    dirty_children: u16,
+    pins: u8,
+    level: u8,
+    used: bool,
+    dirty: bool,
+    recent: bool,
+}
+
+impl Slot {
+    /// A slot to fill an array with.
+    pub const NEW: Self = Self {
+        address: 0,
+        bucket: NONE,
+        chain: NONE,
+        parent: NONE,
+        previous_dirty: NONE,
+        next_dirty: NONE,
+        dirty_children: 0,
+        pins: 0,
+        level: 0,
+        used: false,
+        dirty: false,
+        recent: false,
+    };
+}
+
+fn pack(address: BlockAddress) -> u64 {
+    u64::from(address.member.0) << 48 | address.block
+}
+
+fn unpack(packed: u64) -> BlockAddress {
+    BlockAddress { member: MemberNumber((packed >> 48) as u16), block: packed & crate::limits::U48_MAX }
+}
+
+/// What to do to get a free slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Victim {
+    /// This one is free now.
+    Free(u16),
+    /// This one must be written first.
+    Spill(u16),
+}
+
+/// The cache.
+pub struct Cache<'m> {
+    slots: &'m mut [Slot],
+    frames: &'m mut [u8],
+    node_bytes: usize,
+    /// The oldest and the youngest dirty node of each level.
+    dirty: [(u16, u16); DEPTH_MAX],
+    dirty_count: usize,
+    unused: u16,
+    hand: usize,
+}
+
+impl<'m> Cache<'m> {
+    /// A cache of as many nodes as both parts hold, 65534 at most.
+    pub fn new(slots: &'m mut [Slot], frames: &'m mut [u8], node_bytes: usize) -> Self {
+        let count = slots.len().min(frames.len() / node_bytes).min(usize::from(NONE) - 1);
+        let slots = &mut slots[..count];
+        slots.fill(Slot::NEW);
+        Self { slots, frames, node_bytes, dirty: [(NONE, NONE); DEPTH_MAX], dirty_count: 0, unused: 0, hand: 0 }
+    }
+
+    /// Nodes that fit.
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Dirty nodes.
+    pub const fn dirty_count(&self) -> usize {
+        self.dirty_count
+    }
+
+    /// The node in a slot.
+    pub fn node(&self, slot: u16) -> Node<&[u8]> {
+        let at = usize::from(slot) * self.node_bytes;
+        Node::new(&self.frames[at..at + self.node_bytes])
+    }
+
+    /// The node in a slot, to be changed.
+    pub fn node_mut(&mut self, slot: u16) -> Node<&mut [u8]> {
+        Node::new(self.frame_mut(slot))
+    }
+
+    /// The bytes of a slot.
+    pub fn frame(&self, slot: u16) -> &[u8] {
+        let at = usize::from(slot) * self.node_bytes;
+        &self.frames[at..at + self.node_bytes]
+    }
+
+    /// The bytes of a slot, to be filled.
+    pub fn frame_mut(&mut self, slot: u16) -> &mut [u8] {
+        let at = usize::from(slot) * self.node_bytes;
+        &mut self.frames[at..at + self.node_bytes]
+    }
+
+    /// Two nodes, to move records from the one to the other.
+    pub fn two_mut(&mut self, a: u16, b: u16) -> (Node<&mut [u8]>, Node<&mut [u8]>) {
+        let (first, second) = (usize::from(a.min(b)), usize::from(a.max(b)));
+        let (low, high) = self.frames.split_at_mut(second * self.node_bytes);
+        let low = &mut low[first * self.node_bytes..(first + 1) * self.node_bytes];
+        let high = &mut high[..self.node_bytes];
+        if a < b { (Node::new(low), Node::new(high)) } else { (Node::new(high), Node::new(low)) }
+    }
+
+    fn slot(&mut self, slot: u16) -> &mut Slot {
+        &mut self.slots[usize::from(slot)]
+    }
+
+    // --- finding ----------------------------------------------------------------------------------------------
+
+    fn bucket_of(&self, address: u64) -> usize {
+        (crate::disks::mix(address) % self.slots.len() as u64) as usize
+    }
+
+    /// The slot of the node at this address.
+    pub fn find(&mut self, address: BlockAddress) -> Option<u16> {
+        let packed = pack(address);
+        let mut at = self.slots[self.bucket_of(packed)].bucket;
+        while at != NONE {
+            let slot = self.slot(at);
+            if slot.address == packed {
+                slot.recent = true;
+                return Some(at);
+            }
+            at = slot.chain;
+        }
+        None
+    }
+
+    /// The address of the node in a slot.
+    pub fn address(&self, slot: u16) -> BlockAddress {
+        unpack(self.slots[usize::from(slot)].address)
+    }
+
+    fn link(&mut self, slot: u16, address: BlockAddress) {
+        let packed = pack(address);
+        let bucket = self.bucket_of(packed);
+        let head = self.slots[bucket].bucket;
+        let entry = self.slot(slot);
+        entry.address = packed;
+        entry.chain = head;
+        self.slots[bucket].bucket = slot;
+    }
+
+    fn unlink(&mut self, slot: u16) {
+        let bucket = self.bucket_of(self.slots[usize::from(slot)].address);
+        let chain = self.slots[usize::from(slot)].chain;
+        let mut at = self.slots[bucket].bucket;
+        if at == slot {
+            self.slots[bucket].bucket = chain;
+            return;
+        }
+        while at != NONE {
+            if self.slots[usize::from(at)].chain == slot {
+                self.slots[usize::from(at)].chain = chain;
+                return;
+            }
+            at = self.slots[usize::from(at)].chain;
+        }
+    }
+
+    /// Gives the node in a slot another address.
+    pub fn rename(&mut self, slot: u16, address: BlockAddress) {
+        self.unlink(slot);
+        self.link(slot, address);
+    }
+
+    // --- taking and leaving slots -----------------------------------------------------------------------------
+
+    /// A slot for another node: free, or a dirty one that must be written first. `None` when all are pinned.
+    pub fn victim(&mut self) -> Option<Victim> {
+        if usize::from(self.unused) < self.slots.len() {
+            self.unused += 1;
+            return Some(Victim::Free(self.unused - 1));
+        }
+        // Spilling early leaves clean nodes for the clock to find; it writes several at a time.
+        if 4 * self.dirty_count > 3 * self.slots.len()
+            && let Some(slot) = self.spill_candidates().next()
+        {
+            return Some(Victim::Spill(slot));
+        }
+        if self.dirty_count < self.slots.len() {
+            // Second chance: at most two rounds of the clock.
+            for _ in 0..2 * self.slots.len() {
+                let at = self.hand;
+                self.hand = (at + 1) % self.slots.len();
+                let slot = &mut self.slots[at];
+                if !slot.used {
+                    return Some(Victim::Free(at as u16));
+                }
+                if slot.dirty || slot.pins > 0 {
+                    continue;
+                }
+                if slot.recent {
+                    slot.recent = false;
+                    continue;
+                }
+                self.drop_clean(at as u16);
+                return Some(Victim::Free(at as u16));
+            }
+        }
+        self.spill_candidates().next().map(Victim::Spill)
+    }
+
+    /// Dirty nodes that may be written: not pinned, without dirty children, the lowest level and the oldest first.
+    pub fn spill_candidates(&self) -> impl Iterator<Item = u16> + '_ {
+        self.dirty.iter().flat_map(|&(oldest, _)| {
+            core::iter::successors(Some(oldest).filter(|&slot| slot != NONE), |&slot| self.next_dirty(slot))
+        })
+        .filter(|&slot| {
+            let slot = &self.slots[usize::from(slot)];
+            slot.pins == 0 && slot.dirty_children == 0
+        })
+    }
+
+    /// Puts a node into a free slot.
+    pub fn occupy(&mut self, slot: u16, address: BlockAddress, level: u8) {
+        let bucket = self.slot(slot).bucket;
+        *self.slot(slot) = Slot { bucket, used: true, level, recent: true, ..Slot::NEW };
+        self.link(slot, address);
+    }
+
+    /// Forgets a clean node.
+    pub fn drop_clean(&mut self, slot: u16) {
+        debug_assert!(!self.slots[usize::from(slot)].dirty);
+        self.unlink(slot);
+        self.slot(slot).used = false;
+    }
+
+    /// Forgets a node whether dirty or not: it was freed, or could not be read.
+    pub fn discard(&mut self, slot: u16) {
+        self.mark_clean(slot);
+        self.unlink(slot);
+        let entry = self.slot(slot);
+        entry.used = false;
+        entry.pins = 0;
+    }
+
+    /// Keeps a node in its slot until it is unpinned as often.
+    pub fn pin(&mut self, slot: u16) {
+        self.slot(slot).pins += 1;
+    }
+
+    /// See [`pin`](Self::pin).
+    pub fn unpin(&mut self, slot: u16) {
+        let entry = self.slot(slot);
+        entry.pins = entry.pins.saturating_sub(1);
+    }
+
+    // --- dirty nodes ------------------------------------------------------------------------------------------
+
+    /// Whether the node in a slot differs from what is on disk.
+    pub fn is_dirty(&self, slot: u16) -> bool {
+        self.slots[usize::from(slot)].dirty
+    }
+
+    /// The level of the node in a slot.
+    pub fn level(&self, slot: u16) -> u8 {
+        self.slots[usize::from(slot)].level
+    }
+
+    /// The parent of a dirty node, [`NONE`] for the root.
+    pub fn parent(&self, slot: u16) -> u16 {
+        self.slots[usize::from(slot)].parent
+    }
+
+    /// Marks a node as dirty below this parent, which is dirty too ([`NONE`] for the root).
+    pub fn mark_dirty(&mut self, slot: u16, parent: u16) {
+        if !self.is_dirty(slot) {
+            let level = usize::from(self.level(slot));
+            let (oldest, youngest) = self.dirty[level];
+            let entry = self.slot(slot);
+            entry.dirty = true;
+            entry.previous_dirty = youngest;
+            entry.next_dirty = NONE;
+            entry.parent = NONE;
+            if youngest != NONE {
+                self.slot(youngest).next_dirty = slot;
+            }
+            self.dirty[level] = (if oldest == NONE { slot } else { oldest }, slot);
+            self.dirty_count += 1;
+        }
+        self.set_parent(slot, parent);
+    }
+
+    /// Hangs a dirty node below another parent.
+    pub fn set_parent(&mut self, slot: u16, parent: u16) {
+        let old = core::mem::replace(&mut self.slot(slot).parent, parent);
+        if old != NONE {
+            self.slot(old).dirty_children -= 1;
+        }
+        if parent != NONE {
+            self.slot(parent).dirty_children += 1;
+        }
+    }
+
+    /// Marks a node as equal to what is on disk.
+    pub fn mark_clean(&mut self, slot: u16) {
+        if !self.is_dirty(slot) {
+            return;
+        }
+        self.set_parent(slot, NONE);
+        let level = usize::from(self.level(slot));
+        let entry = *self.slot(slot);
+        match entry.previous_dirty {
+            NONE => self.dirty[level].0 = entry.next_dirty,
+            previous => self.slot(previous).next_dirty = entry.next_dirty,
+        }
+        match entry.next_dirty {
+            NONE => self.dirty[level].1 = entry.previous_dirty,
+            next => self.slot(next).previous_dirty = entry.previous_dirty,
+        }
+        let entry = self.slot(slot);
+        entry.dirty = false;
+        entry.previous_dirty = NONE;
+        entry.next_dirty = NONE;
+        self.dirty_count -= 1;
+    }
+
+    /// Gives a dirty node without a parent another level.
+    pub fn relevel(&mut self, slot: u16, level: u8) {
+        self.mark_clean(slot);
+        self.slot(slot).level = level;
+        self.mark_dirty(slot, NONE);
+    }
+
+    /// The oldest dirty node of this level.
+    pub fn first_dirty(&self, level: usize) -> Option<u16> {
+        Some(self.dirty[level].0).filter(|&slot| slot != NONE)
+    }
+
+    /// The dirty node after this one, on the same level.
+    pub fn next_dirty(&self, slot: u16) -> Option<u16> {
+        Some(self.slots[usize::from(slot)].next_dirty).filter(|&slot| slot != NONE)
+    }
+
+    /// The transaction that makes this generation was dropped: forget everything that it made.
+    pub fn abandon(&mut self, generation: Generation) {
+        for slot in 0..self.unused {
+            self.slot(slot).pins = 0;
+            if self.slots[usize::from(slot)].used && self.node(slot).birth() == generation {
+                self.mark_clean(slot);
+                self.drop_clean(slot);
+            }
+        }
+        debug_assert_eq!(self.dirty_count, 0, "every dirty node was born in the transaction");
+    }
+}

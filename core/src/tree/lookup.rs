@@ -1,0 +1,213 @@
+//! Reading the tree.
+
+use super::Tree;
+use super::cache::Victim;
+use crate::error::StorageError;
+use crate::format::key::Key;
+use crate::format::node::{self, Node};
+use crate::format::pointer::NodePointer;
+use crate::types::BlockAddress;
+use core::ops::ControlFlow;
+use dynamicfs_hal::{DiskArray, Request};
+
+impl<A: DiskArray> Tree<'_, A> {
+    /// The node that a pointer means, in the cache: read and proved if it was not there.
+    pub(super) fn load(&mut self, pointer: &NodePointer, level: u8) -> Result<u16, StorageError> {
+        if let Some(slot) = self.cache.find(pointer.replicas()[0]) {
+            // The address alone is no proof: a forged pointer may name a node of another level.
+            let node = self.cache.node(slot);
+            if node.level() != level || node.birth() != pointer.birth {
+                return Err(StorageError::NodeUnreadable { address: pointer.replicas()[0] });
+            }
+            return Ok(slot);
+        }
+        let slot = self.take_slot()?;
+        self.read_replica(slot, pointer, level)?;
+        self.cache.occupy(slot, pointer.replicas()[0], level);
+        self.counters.nodes_read += 1;
+        Ok(slot)
+    }
+
+    /// A free slot of the cache, after writing dirty nodes if there is none.
+    pub(super) fn take_slot(&mut self) -> Result<u16, StorageError> {
+        loop {
+            match self.cache.victim() {
+                Some(Victim::Free(slot)) => return Ok(slot),
+                Some(Victim::Spill(_)) => self.spill()?,
+                None => return Err(self.needs_memory()),
+            }
+        }
+    }
+
+    /// Reads a node into a frame from the first of its replicas that is what the parent says.
+    fn read_replica(&mut self, slot: u16, pointer: &NodePointer, level: u8) -> Result<(), StorageError> {
+        let replicas = pointer.replicas();
+        let expected = self.expectation(pointer, level);
+        let preferred = self.disks.prefer(replicas.iter().copied()).unwrap_or(0);
+        let order = core::iter::once(preferred).chain((0..replicas.len()).filter(|&i| i != preferred));
+        for i in order {
+            if self.read_node(slot, replicas[i]).is_none() {
+                continue;
+            }
+            if node::verify(self.disks.crc32c, self.cache.frame(slot), &expected).is_ok() {
+                return Ok(());
+            }
+            if let Some(disk) = self.disks.disk_of(replicas[i].member) {
+                self.disks.note_checksum_error(disk);
+            }
+        }
+        Err(StorageError::NodeUnreadable { address: replicas[0] })
+    }
+
+    fn read_node(&mut self, slot: u16, address: BlockAddress) -> Option<()> {
+        if !self.disks.is_data(address, 1) {
+            return None;
+        }
+        let (disk, lba) = self.disks.locate(address, 0)?;
+        self.disks.execute_one(Request::read(disk, lba, self.cache.frame_mut(slot))).ok()
+    }
+
+    /// The leaf that may hold a key, and the first key that a later leaf may hold.
+    fn leaf_for(&mut self, key: &Key) -> Result<(u16, Option<Key>), StorageError> {
+        let (mut pointer, mut level) = (self.root, self.level);
+        let mut upper = None;
+        loop {
+            let slot = self.load(&pointer, level)?;
+            if level == 0 {
+                return Ok((slot, upper));
+            }
+            let node = self.cache.node(slot);
+            let child = node.child_for(key);
+            if child + 1 < node.count() {
+                upper = Some(node.key(child + 1));
+            }
+            pointer = node.pointer(child);
+            level -= 1;
+        }
+    }
+
+    /// Calls `f` with the value of a record, or `None`.
+    pub fn with<R>(&mut self, key: &Key, f: impl FnOnce(Option<&[u8]>) -> R) -> Result<R, StorageError> {
+        let (slot, _) = self.leaf_for(key)?;
+        let node = self.cache.node(slot);
+        Ok(f(node.search(key).ok().map(|i| node.value(i))))
+    }
+
+    /// Copies the value of a record into `out`, as far as it goes; its length, or `None` if there is no record.
+    pub fn get(&mut self, key: &Key, out: &mut [u8]) -> Result<Option<usize>, StorageError> {
+        self.with(key, |value| {
+            value.map(|value| {
+                let bytes = value.len().min(out.len());
+                out[..bytes].copy_from_slice(&value[..bytes]);
+                value.len()
+            })
+        })
+    }
+
+    /// Calls `f` with each record from `from` on and before `end`, in order, until it breaks.
+    ///
+    /// `f` cannot use the tree. What is changed between two scans is seen by the second.
+    pub fn scan<B>(
+        &mut self,
+        from: &Key,
+        end: &Key,
+        mut f: impl FnMut(&Key, &[u8]) -> ControlFlow<B>,
+    ) -> Result<Option<B>, StorageError> {
+        let mut from = *from;
+        while from < *end {
+            let (slot, upper) = self.leaf_for(&from)?;
+            let node = self.cache.node(slot);
+            if let ControlFlow::Break(value) = visit(&node, &from, end, &mut f) {
+                return Ok(value);
+            }
+            match upper {
+                // A forged separator could lead backwards, for ever.
+                Some(next) if next > from => from = next,
+                _ => break,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The last record before `end` and not before `from`: its key, and its value copied into `out` as far as it goes.
+    pub fn last_before(&mut self, from: &Key, end: &Key, out: &mut [u8]) -> Result<Option<(Key, usize)>, StorageError> {
+        let (mut pointer, mut level) = (self.root, self.level);
+        // Where to look again when the leaf that could hold `end` begins with it.
+        let mut before: Option<(NodePointer, u8)> = None;
+        loop {
+            let slot = self.load(&pointer, level)?;
+            let node = self.cache.node(slot);
+            if level > 0 {
+                let child = match node.search(end) {
+                    Ok(i) | Err(i) => i.saturating_sub(1),
+                };
+                if child > 0 {
+                    before = Some((node.pointer(child - 1), level - 1));
+                }
+                pointer = node.pointer(child);
+                level -= 1;
+                continue;
+            }
+            let (Ok(at) | Err(at)) = node.search(end);
+            if at > 0 {
+                let (key, value) = (node.key(at - 1), node.value(at - 1));
+                if key < *from {
+                    return Ok(None);
+                }
+                let bytes = value.len().min(out.len());
+                out[..bytes].copy_from_slice(&value[..bytes]);
+                return Ok(Some((key, value.len())));
+            }
+            match before.take() {
+                Some((sibling, sibling_level)) => return self.last_below(sibling, sibling_level, from, out),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn last_below(
+        &mut self,
+        mut pointer: NodePointer,
+        mut level: u8,
+        from: &Key,
+        out: &mut [u8],
+    ) -> Result<Option<(Key, usize)>, StorageError> {
+        loop {
+            let slot = self.load(&pointer, level)?;
+            let node = self.cache.node(slot);
+            let Some(last) = node.count().checked_sub(1) else { return Ok(None) };
+            if level > 0 {
+                pointer = node.pointer(last);
+                level -= 1;
+                continue;
+            }
+            let (key, value) = (node.key(last), node.value(last));
+            if key < *from {
+                return Ok(None);
+            }
+            let bytes = value.len().min(out.len());
+            out[..bytes].copy_from_slice(&value[..bytes]);
+            return Ok(Some((key, value.len())));
+        }
+    }
+}
+
+/// Calls `f` with the records of one leaf; breaks with `Some` when `f` did, with `None` at the end of the range.
+fn visit<B>(
+    node: &Node<&[u8]>,
+    from: &Key,
+    end: &Key,
+    f: &mut impl FnMut(&Key, &[u8]) -> ControlFlow<B>,
+) -> ControlFlow<Option<B>> {
+    let (Ok(first) | Err(first)) = node.search(from);
+    for i in first..node.count() {
+        let key = node.key(i);
+        if key >= *end {
+            return ControlFlow::Break(None);
+        }
+        if let ControlFlow::Break(value) = f(&key, node.value(i)) {
+            return ControlFlow::Break(Some(value));
+        }
+    }
+    ControlFlow::Continue(())
+}

@@ -1,0 +1,163 @@
+//! One copy-on-write B+tree that holds all metadata.
+//!
+//! A node is one block, in as many replicas as the pool tolerates losing disks, and one more. Changing a record
+//! copies the nodes on the way to it; the old ones stay as the last commit left them.
+//!
+//! ```text
+//! lookup.rs   load a node and prove it, get, scan                 reads
+//! update.rs   dirty the way down, put, remove, split, merge       changes in memory
+//! write.rs    spill, write what is dirty                          writes
+//! cache.rs    the frames
+//! ```
+//! At most one path and two siblings are pinned at a time; iterators keep keys, never nodes. Whoever changes the
+//! tree makes sure first ([`Tree::is_ready`]) that the open groups have blocks for one whole update and that what it
+//! frees can be noted down.
+
+pub mod cache;
+mod lookup;
+mod update;
+mod write;
+
+use crate::disks::Disks;
+use crate::error::StorageError;
+use crate::format::node::NodeExpectation;
+use crate::format::pointer::NodePointer;
+use crate::limits::{DEPTH_MAX, NODE_COPIES_MAX};
+use crate::metrics::PoolCounters;
+use crate::space::{Area, Class, Space};
+use crate::types::{BlockAddress, Generation, MemberSet};
+use cache::Cache;
+use dynamicfs_hal::DiskArray;
+
+/// The tree, and what it stands on.
+pub struct Tree<'m, A> {
+    /// The disks.
+    pub disks: Disks<'m, A>,
+    /// The free space.
+    pub space: Space<'m>,
+    pub(crate) cache: Cache<'m>,
+    /// The root of the state that is being made.
+    pub root: NodePointer,
+    /// The root's level.
+    pub level: u8,
+    /// The generation that is being made: the birth of every node that is changed now.
+    pub generation: Generation,
+    /// The mark of this pool in its nodes.
+    pub mark: u64,
+    /// Counters since the mount.
+    pub counters: PoolCounters,
+    /// Members that failed since the transaction began.
+    pub failed: MemberSet,
+    /// The fewest fragments or replicas to spare of anything that the transaction wrote.
+    pub margin: u8,
+}
+
+impl<A: DiskArray> Tree<'_, A> {
+    /// Replicas that a node should have: on one disk two all the same.
+    pub fn copies_wanted(&self) -> usize {
+        usize::from(self.space.superblock.tolerance()) + 1
+    }
+
+    /// Where a member's blocks are; `None` while it does not take part.
+    pub fn area(&self, row: usize) -> Option<Area> {
+        let identity = self.disks.identity_in_row(row).filter(|identity| !identity.witness)?;
+        Some(Area { start: identity.data_start, blocks: identity.data_blocks })
+    }
+
+    /// Rows whose members take part and hold data.
+    pub fn data_rows(&self) -> MemberSet {
+        self.disks.online().iter().filter(|&row| self.area(row).is_some()).fold(MemberSet::EMPTY, MemberSet::with)
+    }
+
+    /// Node blocks that one update may take from one member, at the tree's present depth.
+    pub fn update_blocks_max(&self) -> u32 {
+        let nodes = 2 * (u32::from(self.level) + 2) + 1;
+        if self.data_rows().len() == 1 { 2 * nodes } else { nodes }
+    }
+
+    /// Runs that one update may free at the tree's present depth: a path and a sibling of each node on it.
+    pub fn update_frees_max(&self) -> usize {
+        2 * (usize::from(self.level) + 1) * self.copies_wanted().max(2)
+    }
+
+    /// Whether an update can be made now: every member that takes part has blocks in its open group, and there is
+    /// room to note what is freed.
+    pub fn is_ready(&self) -> bool {
+        self.space.pending_room() >= self.update_frees_max() && self.rows_without_room().is_empty()
+    }
+
+    /// Rows whose open group for nodes is missing or nearly used up.
+    pub fn rows_without_room(&self) -> MemberSet {
+        let needed = self.update_blocks_max();
+        self.data_rows()
+            .iter()
+            .filter(|&row| self.space.room(row, Class::Node) < needed)
+            .fold(MemberSet::EMPTY, MemberSet::with)
+    }
+
+    /// Takes blocks for a node's replicas: on the members with the most room, on one twice if there is only one.
+    fn take_replicas(&mut self) -> Result<NodePointer, StorageError> {
+        let rows = self.data_rows();
+        let wanted = self.copies_wanted();
+        let mut replicas = heapless::Vec::<BlockAddress, NODE_COPIES_MAX>::new();
+        let mut left = rows;
+        while replicas.len() < wanted {
+            // The one with the most room first; ties go round with the blocks that are taken.
+            let Some(row) = left.iter().max_by_key(|&row| self.space.room(row, Class::Node)) else { break };
+            left = left.without(row);
+            let Some(area) = self.area(row) else { continue };
+            if let Some(address) = self.space.take_node(row, area) {
+                let _ = replicas.push(address);
+            }
+        }
+        if rows.len() == 1 && replicas.len() == 1 {
+            let row = rows.iter().next().unwrap_or(0);
+            if let Some(address) = self.area(row).and_then(|area| self.space.take_node(row, area)) {
+                let _ = replicas.push(address);
+            }
+        }
+        if replicas.is_empty() {
+            return Err(StorageError::NoSpace);
+        }
+        self.margin = self.margin.min(self.spare(&replicas));
+        Ok(NodePointer::new(self.generation, &replicas))
+    }
+
+    /// Disks that may fail before a node with these replicas is lost.
+    fn spare(&self, replicas: &[BlockAddress]) -> u8 {
+        let distinct = replicas
+            .iter()
+            .enumerate()
+            .filter(|(i, replica)| replicas[..*i].iter().all(|other| other.member != replica.member))
+            .count();
+        distinct.saturating_sub(1) as u8
+    }
+
+    /// Notes a node's blocks as freed.
+    fn free_replicas(&mut self, pointer: &NodePointer) -> Result<(), StorageError> {
+        self.free_blocks(pointer.replicas())
+    }
+
+    /// Notes single blocks as freed.
+    fn free_blocks(&mut self, blocks: &[BlockAddress]) -> Result<(), StorageError> {
+        for &start in blocks {
+            if !self.space.free(crate::types::BlockRun { start, blocks: 1 }) {
+                return Err(self.needs_memory());
+            }
+        }
+        Ok(())
+    }
+
+    /// What proves that bytes are the node this pointer means.
+    fn expectation(&self, pointer: &NodePointer, level: u8) -> NodeExpectation {
+        NodeExpectation { crc: pointer.crc, birth: pointer.birth, level, pool: self.mark }
+    }
+
+    /// The error of a cache that is too small, with what would do.
+    fn needs_memory(&self) -> StorageError {
+        let nodes = usize::from(self.level) + 1 + 3;
+        StorageError::NeedsMemory {
+            bytes: (nodes.max(self.cache.capacity() + 1)).min(DEPTH_MAX + 3) * self.disks.parameters.node_bytes(),
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! Changing the tree: one routine dirties the way down, one puts, one removes.
+
+use super::Tree;
+use super::cache::NONE;
+use crate::error::StorageError;
+use crate::format::key::Key;
+use crate::format::node::RECORD_OVERHEAD;
+use crate::format::pointer::{NodePointer, POINTER_BYTES_MAX};
+use crate::limits::DEPTH_MAX;
+use core::ops::ControlFlow;
+use dynamicfs_hal::DiskArray;
+
+/// The slots from the root to a leaf, dirty and pinned; `path[0]` is the root.
+type Path = heapless::Vec<u16, DEPTH_MAX>;
+
+impl<A: DiskArray> Tree<'_, A> {
+    /// Sets a record. The value is at most [`value_bytes_max`](crate::format::node::value_bytes_max) long, and the
+    /// tree [`is_ready`](Self::is_ready).
+    pub fn put(&mut self, key: &Key, value: &[u8]) -> Result<(), StorageError> {
+        let path = self.dirty_path(key)?;
+        let done = self.put_in(&path, key, value);
+        self.unpin(&path);
+        done
+    }
+
+    fn put_in(&mut self, path: &Path, key: &Key, value: &[u8]) -> Result<(), StorageError> {
+        let leaf = path[path.len() - 1];
+        let mut node = self.cache.node_mut(leaf);
+        match node.search(key) {
+            Ok(i) if node.value(i).len() == value.len() => {
+                node.value_mut(i).copy_from_slice(value);
+                return Ok(());
+            }
+            Ok(i) => node.remove(i),
+            Err(_) => {}
+        }
+        self.insert(path, key, value)
+    }
+
+    /// Takes a record out, if it is there. The tree [`is_ready`](Self::is_ready).
+    pub fn remove(&mut self, key: &Key) -> Result<(), StorageError> {
+        self.remove_some(key, &key.successor(), 1, |_, _| ControlFlow::Continue(())).map(|_| ())
+    }
+
+    /// Takes records from `from` on and before `end` out of the first leaf that has some, `limit` at most, as long as
+    /// `f` does not break; how many. 0 means that there are none. The tree [`is_ready`](Self::is_ready).
+    pub fn remove_some(
+        &mut self,
+        from: &Key,
+        end: &Key,
+        limit: usize,
+        mut f: impl FnMut(&Key, &[u8]) -> ControlFlow<()>,
+    ) -> Result<usize, StorageError> {
+        let first = self.scan(from, end, |key, _| ControlFlow::Break(*key))?;
+        let Some(first) = first.filter(|_| limit > 0) else { return Ok(0) };
+        let path = self.dirty_path(&first)?;
+        let leaf = path[path.len() - 1];
+        let mut node = self.cache.node_mut(leaf);
+        let (Ok(at) | Err(at)) = node.search(&first);
+        let mut removed = 0;
+        while removed < limit && at < node.count() && node.key(at) < *end {
+            if f(&node.key(at), node.value(at)).is_break() {
+                break;
+            }
+            node.remove(at);
+            removed += 1;
+        }
+        let done = self.rebalance(&path);
+        self.unpin(&path);
+        done.map(|()| removed)
+    }
+
+    /// Makes the way to a key dirty without changing a record, so that what this frees is freed now.
+    pub fn touch(&mut self, key: &Key) -> Result<(), StorageError> {
+        let path = self.dirty_path(key)?;
+        self.unpin(&path);
+        Ok(())
+    }
+
+    fn unpin(&mut self, path: &Path) {
+        for &slot in path {
+            self.cache.unpin(slot);
+        }
+    }
+
+    /// Makes the tree one empty leaf: for a pool that has none yet.
+    pub fn create_root(&mut self) -> Result<(), StorageError> {
+        let slot = self.take_slot()?;
+        let root = self.take_replicas()?;
+        self.cache.occupy(slot, root.replicas()[0], 0);
+        let (generation, mark) = (self.generation, self.mark);
+        self.cache.node_mut(slot).init(0, generation, mark);
+        self.cache.mark_dirty(slot, NONE);
+        self.root = root;
+        self.level = 0;
+        Ok(())
+    }
+
+    // --- the way down -----------------------------------------------------------------------------------------
+
+    /// Dirties the nodes from the root to the leaf for a key, and pins them.
+    fn dirty_path(&mut self, key: &Key) -> Result<Path, StorageError> {
+        let mut path = Path::new();
+        let done = self.dirty_path_into(key, &mut path);
+        if done.is_err() {
+            self.unpin(&path);
+        }
+        done.map(|()| path)
+    }
+
+    fn dirty_path_into(&mut self, key: &Key, path: &mut Path) -> Result<(), StorageError> {
+        let (mut pointer, mut level) = (self.root, self.level);
+        let mut place = None;
+        loop {
+            let slot = self.load(&pointer, level)?;
+            self.cache.pin(slot);
+            let _ = path.push(slot);
+            self.make_dirty(slot, &pointer, place)?;
+            if level == 0 {
+                return Ok(());
+            }
+            let node = self.cache.node(slot);
+            let child = node.child_for(key);
+            pointer = node.pointer(child);
+            place = Some((slot, child));
+            level -= 1;
+        }
+    }
+
+    /// Makes a node one of this generation: it moves to new blocks, and its parent, which is dirty, learns where.
+    fn make_dirty(&mut self, slot: u16, pointer: &NodePointer, place: Option<(u16, usize)>) -> Result<(), StorageError> {
+        let parent = place.map_or(NONE, |(parent, _)| parent);
+        if pointer.birth != self.generation {
+            let moved = self.take_replicas()?;
+            self.free_replicas(pointer)?;
+            self.cache.rename(slot, moved.replicas()[0]);
+            self.cache.node_mut(slot).set_birth(self.generation);
+            match place {
+                None => self.root = moved,
+                Some((parent, child)) => self.set_pointer(parent, child, &moved)?,
+            }
+        }
+        self.cache.mark_dirty(slot, parent);
+        Ok(())
+    }
+
+    /// Sets the pointer to a child. A pointer with more replicas than the old one may need room that a parent full
+    /// to the brim lacks; the parent then has to be split first, which the next update finds done.
+    fn set_pointer(&mut self, parent: u16, child: usize, pointer: &NodePointer) -> Result<(), StorageError> {
+        let mut bytes = [0; POINTER_BYTES_MAX];
+        let mut length = pointer.store(&mut bytes);
+        let node = self.cache.node(parent);
+        let room = node.free_bytes() + node.value(child).len();
+        if room < length {
+            // Fewer replicas for now: what is missing shows in the pointer and is healed like any deficit.
+            let (kept, dropped) = pointer.replicas().split_at(((room - NodePointer::bytes(0)) / 8).max(1));
+            length = NodePointer::new(pointer.birth, kept).store(&mut bytes);
+            self.margin = self.margin.min(self.spare(kept));
+            self.free_blocks(dropped)?;
+        }
+        let mut node = self.cache.node_mut(parent);
+        node.replace(child, &bytes[..length]);
+        Ok(())
+    }
+
+    // --- splitting --------------------------------------------------------------------------------------------
+
+    /// Puts a record that is not there into the leaf at the end of a path, splitting full nodes from there up.
+    fn insert(&mut self, path: &Path, key: &Key, value: &[u8]) -> Result<(), StorageError> {
+        let mut bytes = [0; POINTER_BYTES_MAX];
+        let (mut key, mut length) = (*key, value.len());
+        // The child that the record being inserted points to, above the leaves.
+        let mut child = None;
+        for (depth, &slot) in path.iter().enumerate().rev() {
+            let value = if child.is_none() { value } else { &bytes[..length] };
+            if self.cache.node(slot).fits(value.len()) {
+                self.insert_into(slot, &key, value, child);
+                self.release(child);
+                return Ok(());
+            }
+            let (right, separator, pointer) = self.split(slot, &key, value, child)?;
+            self.release(child);
+            if depth == 0 {
+                let grown = self.grow_root(slot, right, &separator, &pointer);
+                self.cache.unpin(right);
+                return grown;
+            }
+            key = separator;
+            length = pointer.store(&mut bytes);
+            child = Some(right);
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, child: Option<u16>) {
+        if let Some(child) = child {
+            self.cache.unpin(child);
+        }
+    }
+
+    fn insert_into(&mut self, slot: u16, key: &Key, value: &[u8], child: Option<u16>) {
+        let mut node = self.cache.node_mut(slot);
+        let (Ok(at) | Err(at)) = node.search(key);
+        node.insert(at, key, value);
+        if let Some(child) = child {
+            self.cache.mark_dirty(child, slot);
+        }
+    }
+
+    /// Moves the upper part of a full node into a new one and puts the record into the right one of the two. The
+    /// new node is dirty and pinned, and has no parent yet: its slot, lower bound and pointer.
+    fn split(
+        &mut self,
+        slot: u16,
+        key: &Key,
+        value: &[u8],
+        child: Option<u16>,
+    ) -> Result<(u16, Key, NodePointer), StorageError> {
+        let level = self.cache.level(slot);
+        let right = self.take_slot()?;
+        let pointer = self.take_replicas()?;
+        self.cache.occupy(right, pointer.replicas()[0], level);
+        self.cache.pin(right);
+        let (generation, mark) = (self.generation, self.mark);
+        self.cache.node_mut(right).init(level, generation, mark);
+        self.cache.mark_dirty(right, NONE);
+        let node = self.cache.node(slot);
+        let (Ok(at) | Err(at)) = node.search(key);
+        // Records that arrive in order fill their nodes: nothing moves, the new one begins the next node.
+        let middle = if at == node.count() { at } else { node.middle() };
+        let separator = if middle == node.count() { *key } else { node.key(middle) };
+        let (mut left, mut tail) = self.cache.two_mut(slot, right);
+        left.move_tail(middle, &mut tail);
+        self.adopt(right);
+        let target = if *key < separator { slot } else { right };
+        self.insert_into(target, key, value, child);
+        Ok((right, separator, pointer))
+    }
+
+    /// Makes a node the parent of those of its children that are dirty.
+    fn adopt(&mut self, parent: u16) {
+        if self.cache.level(parent) == 0 {
+            return;
+        }
+        for i in 0..self.cache.node(parent).count() {
+            let address = self.cache.node(parent).pointer(i).replicas()[0];
+            if let Some(child) = self.cache.find(address)
+                && self.cache.is_dirty(child)
+            {
+                self.cache.set_parent(child, parent);
+            }
+        }
+    }
+
+    /// Puts a new root above the old one and its new sibling.
+    fn grow_root(&mut self, left: u16, right: u16, separator: &Key, pointer: &NodePointer) -> Result<(), StorageError> {
+        let level = self.level + 1;
+        if usize::from(level) >= DEPTH_MAX {
+            return Err(StorageError::TreeFull);
+        }
+        let slot = self.take_slot()?;
+        let root = self.take_replicas()?;
+        self.cache.occupy(slot, root.replicas()[0], level);
+        let (generation, mark) = (self.generation, self.mark);
+        let mut node = self.cache.node_mut(slot);
+        node.init(level, generation, mark);
+        let mut bytes = [0; POINTER_BYTES_MAX];
+        let length = self.root.store(&mut bytes);
+        node.insert(0, &Key::MIN, &bytes[..length]);
+        let length = pointer.store(&mut bytes);
+        node.insert(1, separator, &bytes[..length]);
+        self.cache.mark_dirty(slot, NONE);
+        self.cache.mark_dirty(left, slot);
+        self.cache.mark_dirty(right, slot);
+        self.root = root;
+        self.level = level;
+        Ok(())
+    }
+
+    // --- merging ----------------------------------------------------------------------------------------------
+
+    /// Takes empty nodes out and joins sparse ones with a neighbour, from the leaf up, and drops roots that have one
+    /// child.
+    fn rebalance(&mut self, path: &Path) -> Result<(), StorageError> {
+        for depth in (1..path.len()).rev() {
+            let (slot, parent) = (path[depth], path[depth - 1]);
+            let node = self.cache.node(slot);
+            let sparse = node.used_bytes() < self.disks.parameters.node_bytes() / 4;
+            if node.count() == 0 {
+                self.remove_child(slot, parent)?;
+            } else if sparse {
+                self.merge(slot, parent)?;
+            } else {
+                break;
+            }
+        }
+        self.shrink_root()
+    }
+
+    /// The place of a dirty child in its parent.
+    fn place_of(&self, slot: u16, parent: u16) -> usize {
+        let address = self.cache.address(slot);
+        let node = self.cache.node(parent);
+        (0..node.count()).find(|&i| node.pointer(i).replicas()[0] == address).expect("a child is in its parent")
+    }
+
+    /// Takes an empty child out of the tree; the parent may be empty then, and is next on the way up.
+    fn remove_child(&mut self, slot: u16, parent: u16) -> Result<(), StorageError> {
+        let place = self.place_of(slot, parent);
+        let mut node = self.cache.node_mut(parent);
+        let pointer = node.pointer(place);
+        node.remove(place);
+        self.free_replicas(&pointer)?;
+        self.cache.discard(slot);
+        Ok(())
+    }
+
+    /// Joins a sparse node with the neighbour after or before it, if both fit into one.
+    fn merge(&mut self, slot: u16, parent: u16) -> Result<(), StorageError> {
+        let place = self.place_of(slot, parent);
+        let count = self.cache.node(parent).count();
+        let neighbours = [(place + 1 < count).then_some(place + 1), place.checked_sub(1)];
+        for neighbour in neighbours.into_iter().flatten() {
+            let pointer = self.cache.node(parent).pointer(neighbour);
+            let level = self.cache.level(slot);
+            let other = self.load(&pointer, level)?;
+            let together = self.cache.node(slot).used_bytes() + self.cache.node(other).used_bytes();
+            if together + RECORD_OVERHEAD + POINTER_BYTES_MAX > self.disks.parameters.node_bytes() * 3 / 4 {
+                continue;
+            }
+            return self.join(slot, other, parent, place, neighbour, &pointer);
+        }
+        Ok(())
+    }
+
+    /// Moves all records of a neighbour into a dirty node and frees the neighbour.
+    fn join(
+        &mut self,
+        slot: u16,
+        other: u16,
+        parent: u16,
+        place: usize,
+        neighbour: usize,
+        pointer: &NodePointer,
+    ) -> Result<(), StorageError> {
+        // In an inner node the first key counts as lower than everything; behind other keys it must be what the
+        // parent says is the lower bound.
+        let (upper, lower_bound) = if neighbour > place {
+            (other, self.cache.node(parent).key(neighbour))
+        } else {
+            (slot, self.cache.node(parent).key(place))
+        };
+        if self.cache.level(slot) > 0 {
+            let mut node = self.cache.node_mut(upper);
+            let mut bytes = [0; POINTER_BYTES_MAX];
+            let length = node.pointer(0).store(&mut bytes);
+            node.remove(0);
+            node.insert(0, &lower_bound, &bytes[..length]);
+        }
+        let (mut to, from) = self.cache.two_mut(slot, other);
+        for i in 0..from.count() {
+            let at = if neighbour > place { to.count() } else { i };
+            to.insert(at, &from.key(i), from.value(i));
+        }
+        self.adopt(slot);
+        let mut node = self.cache.node_mut(parent);
+        let mut bytes = [0; POINTER_BYTES_MAX];
+        let length = node.pointer(place).store(&mut bytes);
+        let (keep, drop) = (place.min(neighbour), place.max(neighbour));
+        node.remove(drop);
+        node.replace(keep, &bytes[..length]);
+        self.free_replicas(pointer)?;
+        self.cache.discard(other);
+        Ok(())
+    }
+
+    /// Drops roots with one child, and makes an inner root without children an empty leaf.
+    fn shrink_root(&mut self) -> Result<(), StorageError> {
+        while self.level > 0 {
+            let (root, level) = (self.root, self.level);
+            let slot = self.load(&root, level)?;
+            let node = self.cache.node(slot);
+            if node.count() > 1 {
+                break;
+            }
+            if node.count() == 0 {
+                let (generation, mark) = (self.generation, self.mark);
+                self.cache.relevel(slot, 0);
+                self.cache.node_mut(slot).init(0, generation, mark);
+                self.level = 0;
+                break;
+            }
+            let child = node.pointer(0);
+            if let Some(child) = self.cache.find(child.replicas()[0])
+                && self.cache.is_dirty(child)
+            {
+                self.cache.set_parent(child, NONE);
+            }
+            self.free_replicas(&root)?;
+            self.cache.discard(slot);
+            self.root = child;
+            self.level -= 1;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! Writing dirty nodes: some when the cache is full, all at a commit.
+
+use super::Tree;
+use super::cache::NONE;
+use crate::error::StorageError;
+use crate::format::pointer::{NodePointer, POINTER_BYTES_MAX};
+use dynamicfs_hal::{Batch, DiskArray, Request};
+
+/// Nodes that are sealed together and written in as few batches as they fit.
+const WRITE_NODES_MAX: usize = 32;
+
+impl<A: DiskArray> Tree<'_, A> {
+    /// Writes some dirty nodes so that their slots can be used again.
+    pub(super) fn spill(&mut self) -> Result<(), StorageError> {
+        let mut nodes = heapless::Vec::<u16, WRITE_NODES_MAX>::new();
+        let some = (self.cache.capacity() / 8).clamp(1, WRITE_NODES_MAX);
+        nodes.extend(self.cache.spill_candidates().take(some));
+        if nodes.is_empty() {
+            return Err(self.needs_memory());
+        }
+        self.write_nodes(&nodes)
+    }
+
+    /// Writes every dirty node, the lower levels first, and leaves the root's pointer complete.
+    pub fn write_dirty(&mut self) -> Result<(), StorageError> {
+        for level in 0..=usize::from(self.level) {
+            while self.cache.first_dirty(level).is_some() {
+                let mut nodes = heapless::Vec::<u16, WRITE_NODES_MAX>::new();
+                let first = self.cache.first_dirty(level);
+                nodes.extend(core::iter::successors(first, |&slot| self.cache.next_dirty(slot)).take(WRITE_NODES_MAX));
+                self.write_nodes(&nodes)?;
+            }
+        }
+        debug_assert_eq!(self.cache.dirty_count(), 0);
+        Ok(())
+    }
+
+    /// Seals nodes whose children are all written, tells their parents, and writes them.
+    ///
+    /// A disk that fails is out of use afterwards; whether the transaction can bear that is the commit's question.
+    fn write_nodes(&mut self, nodes: &[u16]) -> Result<(), StorageError> {
+        let mut pointers = heapless::Vec::<NodePointer, WRITE_NODES_MAX>::new();
+        for &slot in nodes {
+            let crc = self.cache.node_mut(slot).seal(self.disks.crc32c);
+            let _ = pointers.push(self.tell_parent(slot, crc));
+        }
+        self.write_replicas(nodes, &pointers);
+        for &slot in nodes {
+            self.cache.mark_clean(slot);
+        }
+        self.counters.nodes_written += nodes.len() as u64;
+        Ok(())
+    }
+
+    /// Puts a node's checksum into the pointer to it; returns the pointer.
+    fn tell_parent(&mut self, slot: u16, crc: u32) -> NodePointer {
+        let parent = self.cache.parent(slot);
+        if parent == NONE {
+            self.root.crc = crc;
+            return self.root;
+        }
+        let first = self.cache.node(slot).key(0);
+        let mut parent = self.cache.node_mut(parent);
+        let child = parent.child_for(&first);
+        let mut pointer = parent.pointer(child);
+        pointer.crc = crc;
+        let mut bytes = [0; POINTER_BYTES_MAX];
+        let length = pointer.store(&mut bytes);
+        parent.replace(child, &bytes[..length]);
+        pointer
+    }
+
+    fn write_replicas(&mut self, nodes: &[u16], pointers: &[NodePointer]) {
+        let before = self.disks.online();
+        let mut writes = nodes
+            .iter()
+            .zip(pointers)
+            .flat_map(|(&slot, pointer)| pointer.replicas().iter().map(move |&replica| (slot, replica)))
+            .peekable();
+        while writes.peek().is_some() {
+            let mut batch = A::Batch::default();
+            let mut room = <A::Batch<'_> as Batch<'_>>::CAPACITY;
+            while room > 0 && let Some((slot, replica)) = writes.next() {
+                if let Some((disk, lba)) = self.disks.locate(replica, 0) {
+                    let pushed = batch.push(Request::write(disk, lba, self.cache.frame(slot)));
+                    debug_assert!(pushed.is_ok());
+                    room -= 1;
+                }
+            }
+            self.disks.execute(&mut batch);
+        }
+        self.failed = self.failed.or(before.minus(self.disks.online()));
+    }
+}

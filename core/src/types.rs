@@ -1,0 +1,228 @@
+//! Numbers that must not be mistaken for one another.
+
+/// A set of members, by their slot in the superblock's member table (bit `i` is slot `i`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberSet(pub u64);
+
+impl MemberSet {
+    /// No member.
+    pub const EMPTY: Self = Self(0);
+
+    /// The members in slots `0..count`; `count` is at most 64.
+    pub const fn first(count: usize) -> Self {
+        if count >= 64 { Self(u64::MAX) } else { Self((1 << count) - 1) }
+    }
+
+    /// Whether the member in this slot belongs to the set; false from slot 64 on.
+    pub const fn contains(self, slot: usize) -> bool {
+        slot < 64 && self.0 >> slot & 1 == 1
+    }
+
+    /// The set and this slot, which is below 64.
+    #[must_use]
+    pub const fn with(self, slot: usize) -> Self {
+        Self(self.0 | 1 << (slot & 63))
+    }
+
+    /// The set without this slot.
+    #[must_use]
+    pub const fn without(self, slot: usize) -> Self {
+        Self(self.0 & !(1 << (slot & 63)))
+    }
+
+    /// Members of both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Members of either.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Members that are not in `other`.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether all members are in `other`.
+    pub const fn is_subset_of(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+
+    /// Whether there is no member.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// How many members.
+    pub const fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// The slots, ascending.
+    pub fn iter(self) -> impl Iterator<Item = usize> {
+        let mut rest = self.0;
+        core::iter::from_fn(move || {
+            let slot = rest.trailing_zeros() as usize;
+            rest &= rest.wrapping_sub(1);
+            (slot < 64).then_some(slot)
+        })
+    }
+}
+
+/// The two member lists of one superblock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemberLists {
+    /// The list before `members`, until the change to it is finished; then the same.
+    pub settled: MemberSet,
+    /// The members of this state.
+    pub members: MemberSet,
+}
+
+impl MemberLists {
+    /// A finished change: both lists are the same.
+    pub const fn both(members: MemberSet) -> Self {
+        Self { settled: members, members }
+    }
+}
+
+/// The number of an object. 0 holds the pool's own records, 1 is the root directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ObjectId(pub u64);
+
+impl ObjectId {
+    /// The pool's own records: free map, dead entries, members.
+    pub const SYSTEM: Self = Self(0);
+    /// The root directory.
+    pub const ROOT: Self = Self(1);
+    /// The first number given to an object made by a user.
+    pub const FIRST_USER: Self = Self(16);
+}
+
+/// The number of a commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Generation(pub u64);
+
+impl Generation {
+    /// The commit after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// The number of a read-write mount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Epoch(pub u64);
+
+/// The number that a member is given once; no other member of the pool ever has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct MemberNumber(pub u16);
+
+impl MemberNumber {
+    /// No member: a place in a stripe that could not be filled, an empty row of the member table.
+    pub const NONE: Self = Self(u16::MAX);
+}
+
+/// A block on a member, counted from the disk's beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct BlockAddress {
+    /// The member.
+    pub member: MemberNumber,
+    /// The block, below 2^48.
+    pub block: u64,
+}
+
+impl BlockAddress {
+    /// No place: what stands for a fragment that could not be stored.
+    pub const NONE: Self = Self { member: MemberNumber::NONE, block: 0 };
+
+    /// Whether this is a place at all.
+    pub const fn is_some(self) -> bool {
+        self.member.0 != MemberNumber::NONE.0
+    }
+}
+
+impl core::fmt::Display for BlockAddress {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "member {} block {}", self.member.0, self.block)
+    }
+}
+
+/// A run of blocks on one member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct BlockRun {
+    /// The first block.
+    pub start: BlockAddress,
+    /// How many, at least 1.
+    pub blocks: u32,
+}
+
+/// Data and parity fragments of a stripe. Replication is `data == 1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Scheme {
+    /// Data fragments, 1 to 16.
+    pub data: u8,
+    /// Parity fragments, 0 to 4: the disks that may be lost.
+    pub parity: u8,
+}
+
+impl Scheme {
+    /// One copy.
+    pub const SINGLE: Self = Self { data: 1, parity: 0 };
+
+    /// `copies` copies on as many disks, 1 to 5.
+    pub const fn mirror(copies: u8) -> Self {
+        Self { data: 1, parity: copies.saturating_sub(1) }
+    }
+
+    /// Data and parity fragments of a stripe together.
+    pub const fn width(self) -> usize {
+        self.data as usize + self.parity as usize
+    }
+
+    /// Whether the format can hold it.
+    pub const fn is_valid(self) -> bool {
+        self.data >= 1
+            && self.data as usize <= crate::limits::DATA_FRAGMENTS_MAX
+            && self.parity as usize <= crate::limits::PARITY_FRAGMENTS_MAX
+    }
+}
+
+impl core::fmt::Display for Scheme {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match (self.data, self.parity) {
+            (1, 0) => f.write_str("single"),
+            (1, m) => write!(f, "mirror:{}", m + 1),
+            (k, m) => write!(f, "{k}+{m}"),
+        }
+    }
+}
+
+/// A 128-bit identity, random.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Uuid(pub [u8; 16]);
+
+impl core::fmt::Display for Uuid {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for (i, byte) in self.0.iter().enumerate() {
+            if matches!(i, 4 | 6 | 8 | 10) {
+                f.write_str("-")?;
+            }
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! The transaction layer alone, against a plain map: records go in and out in random order, with commits, aborts and
+//! mounts in between.
+
+use dynamicfs_core::disks::DiskState;
+use dynamicfs_core::format::checksum::crc32c;
+use dynamicfs_core::format::key::{Key, Kind};
+use dynamicfs_core::format::label::{DiskIdentity, PoolParameters};
+use dynamicfs_core::format::superblock;
+use dynamicfs_core::transaction::{CreateRequest, Memory, MountMode, MountRequest, Store};
+use dynamicfs_core::tree::cache::Slot;
+use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme, Uuid};
+use dynamicfs_hal::{Clock, RamDisk, SerialArray, UnixTime};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+struct NoClock;
+
+impl Clock for NoClock {
+    fn now(&self) -> UnixTime {
+        UnixTime::default()
+    }
+    fn monotonic_micros(&self) -> u64 {
+        0
+    }
+}
+
+type Array<'a> = SerialArray<RamDisk<&'a mut [u8]>, 3>;
+
+const DISK_BYTES: usize = 1 << 20;
+
+fn parameters() -> PoolParameters {
+    PoolParameters {
+        pool: Uuid([7; 16]),
+        hash_seed: Uuid([8; 16]),
+        block_shift: 9,
+        node_shift: 9,
+        chunk_shift: 9,
+        ring_length: 4,
+        members_max: 4,
+        slot_bytes: (superblock::bytes(4) as u32).next_multiple_of(512),
+        group_blocks: 128,
+        created: 0,
+    }
+}
+
+fn identity(member: u16) -> DiskIdentity {
+    let slots = 4 * u64::from(parameters().slot_bytes);
+    let ring_b = DISK_BYTES as u64 - 512 - slots;
+    let data_start = (512 + slots) / 512;
+    DiskIdentity {
+        disk: Uuid([member as u8 + 1; 16]),
+        member: MemberNumber(member),
+        witness: false,
+        tier: 0,
+        failure_domain: 0,
+        weight: 256,
+        ring_a: 512,
+        ring_b,
+        data_start,
+        data_blocks: ring_b / 512 - data_start,
+        copy_at: DISK_BYTES as u64 - 512,
+    }
+}
+
+struct Lent {
+    bytes: Vec<u8>,
+    slots: Vec<Slot>,
+    disks: Vec<DiskState>,
+}
+
+impl Lent {
+    fn new(bytes: usize) -> Self {
+        Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; 64], disks: vec![DiskState::NEW; 3] }
+    }
+    fn lend(&mut self) -> Memory<'_> {
+        Memory { bytes: &mut self.bytes, slots: &mut self.slots, disks: &mut self.disks }
+    }
+}
+
+fn array(disks: &mut [Vec<u8>; 3]) -> Array<'_> {
+    SerialArray::new(disks.each_mut().map(|bytes| RamDisk::new(&mut bytes[..], 512)))
+}
+
+fn create(disks: &mut [Vec<u8>; 3], lent: &mut Lent) {
+    let request = CreateRequest {
+        parameters: parameters(),
+        disks: &[identity(0), identity(1), identity(2)],
+        scheme: Scheme::mirror(2),
+        tolerance: 1,
+        extent_shift: 12,
+        branch: 1,
+        crc32c,
+        clock: &NoClock,
+    };
+    let mut store = Store::create(array(disks), lent.lend(), &request).expect("created");
+    store.commit().expect("first commit");
+    store.write_labels().expect("labels");
+}
+
+fn mount<'a>(disks: &'a mut [Vec<u8>; 3], lent: &'a mut Lent) -> Store<'a, Array<'a>> {
+    let request = MountRequest { pool: None, mode: MountMode::ReadWrite, crc32c, clock: &NoClock };
+    Store::mount(array(disks), lent.lend(), &request).expect("mounted")
+}
+
+fn contents(store: &mut Store<'_, Array<'_>>) -> BTreeMap<u64, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    store
+        .tree
+        .scan(&Key::object_start(ObjectId(16)), &Key::MAX, |key, value| {
+            assert!(all.insert(key.object().0, value.to_vec()).is_none());
+            ControlFlow::<()>::Continue(())
+        })
+        .expect("scanned");
+    all
+}
+
+fn key(n: u64) -> Key {
+    Key::new(ObjectId(n), Kind::Inline, 0)
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        dynamicfs_core::disks::mix(self.0) % n
+    }
+}
+
+fn run(seed: u64, memory: usize, rounds: usize, range: u64) {
+    let mut disks = [(); 3].map(|()| vec![0; DISK_BYTES]);
+    let mut lent = Lent::new(memory);
+    create(&mut disks, &mut lent);
+    let mut random = Random(seed);
+    let mut model = BTreeMap::new();
+    for round in 0..rounds {
+        let mut store = mount(&mut disks, &mut lent);
+        assert_eq!(contents(&mut store), model, "seed {seed} round {round}: after the mount");
+        for _ in 0..4 {
+            let mut changed = model.clone();
+            store.begin().expect("begun");
+            for _ in 0..random.below(120) {
+                let n = 16 + random.below(range);
+                if random.below(5) < 2 {
+                    store.remove(&key(n)).expect("removed");
+                    changed.remove(&n);
+                } else {
+                    let value = vec![n as u8; random.below(90) as usize];
+                    store.put(&key(n), &value).expect("put");
+                    changed.insert(n, value);
+                }
+            }
+            if random.below(4) == 0 {
+                store.abort();
+            } else {
+                store.commit().expect("committed");
+                model = changed;
+            }
+            assert_eq!(contents(&mut store), model, "seed {seed} round {round}: after the transaction");
+        }
+    }
+}
+
+#[test]
+fn records_survive_commits_aborts_and_mounts() {
+    for seed in 0..6 {
+        run(seed, 64 << 10, 12, 300);
+    }
+}
+
+#[test]
+fn little_memory_spills_and_gives_the_same() {
+    let least = Memory::bytes_min(&parameters()) + 1;
+    for seed in 10..14 {
+        run(seed, least, 8, 600);
+    }
+}

@@ -1,0 +1,28 @@
+//! What DynamicFS needs from the machine below it.
+//!
+//! An integrator implements [`BlockDevice`] for a disk (an SD card, an eMMC, a file), puts the disks into a
+//! [`SerialArray`] and hands that to the core. A host that can drive its disks in parallel implements
+//! [`DiskArray`] itself; it is the one seam through which all I/O of the core passes.
+//!
+//! | trait | who implements it | what for |
+//! |---|---|---|
+//! | [`BlockDevice`] | a driver | whole sectors of one disk |
+//! | [`DiskArray`] | this crate, a host shim, a simulator | batches of requests over all disks |
+//! | [`Clock`], [`Entropy`] | the integrator | the core has no time and no randomness of its own |
+//!
+//! The media below is expected to be managed (SD, eMMC, SATA, NVMe, virtio): raw NOR or NAND flash needs a
+//! wear-levelling layer of its own.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod array;
+mod device;
+mod ram;
+mod request;
+mod services;
+
+pub use array::{DiskArray, SerialArray};
+pub use device::{BlockDevice, DeviceError, Geometry, GeometryError};
+pub use ram::RamDisk;
+pub use request::{Batch, IoError, Operation, Request};
+pub use services::{Clock, Crc32c, Entropy, EntropyError, UnixTime};

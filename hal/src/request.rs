@@ -1,0 +1,113 @@
+//! Batches of requests: the language between the core and a disk array.
+
+/// What went wrong with one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum IoError {
+    /// The request was never started. Every request begins as this.
+    NotExecuted,
+    /// The disk does not answer any more. It stays gone until it is opened anew.
+    Gone,
+    /// The medium could not read or store these sectors.
+    Media,
+    /// The disk did not answer in time; it counts as gone until it is opened anew.
+    Timeout,
+    /// The disk refuses writes.
+    WriteProtected,
+    /// The sectors lie beyond the disk's end.
+    OutOfBounds,
+    /// The buffer is not a whole number of sectors, or not aligned in memory.
+    NotAligned,
+}
+
+impl core::fmt::Display for IoError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::NotExecuted => "not executed",
+            Self::Gone => "the disk is gone",
+            Self::Media => "medium error",
+            Self::Timeout => "timeout",
+            Self::WriteProtected => "write-protected",
+            Self::OutOfBounds => "beyond the end of the disk",
+            Self::NotAligned => "buffer not aligned to the disk's sectors",
+        })
+    }
+}
+
+impl core::error::Error for IoError {}
+
+/// What one request does.
+#[derive(Debug)]
+pub enum Operation<'b> {
+    /// Fill the buffer from the disk.
+    Read(&'b mut [u8]),
+    /// Write the buffer.
+    Write(&'b [u8]),
+    /// Write the buffer, durable when the request returns.
+    WriteDurable(&'b [u8]),
+    /// Make durable what was written to the disk before, also by earlier requests of the same batch.
+    Flush,
+    /// This many sectors are no longer needed.
+    Discard(u64),
+}
+
+/// One request of a batch: an operation at a place of a disk, and what came of it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Request<'b> {
+    /// The disk's index in the array.
+    pub disk: usize,
+    /// The first sector; 0 for a flush.
+    pub lba: u64,
+    /// What to do.
+    pub operation: Operation<'b>,
+    /// `Err(NotExecuted)` until the array has run it.
+    pub result: Result<(), IoError>,
+}
+
+impl<'b> Request<'b> {
+    /// A request that has not been executed.
+    pub const fn new(disk: usize, lba: u64, operation: Operation<'b>) -> Self {
+        Self { disk, lba, operation, result: Err(IoError::NotExecuted) }
+    }
+
+    /// Reads sectors from `lba` on into `buf`.
+    pub const fn read(disk: usize, lba: u64, buf: &'b mut [u8]) -> Self {
+        Self::new(disk, lba, Operation::Read(buf))
+    }
+
+    /// Writes `buf` from `lba` on.
+    pub const fn write(disk: usize, lba: u64, buf: &'b [u8]) -> Self {
+        Self::new(disk, lba, Operation::Write(buf))
+    }
+
+    /// Flushes a disk.
+    pub const fn flush(disk: usize) -> Self {
+        Self::new(disk, 0, Operation::Flush)
+    }
+}
+
+/// A collection of requests whose capacity is the array's choice: what it can usefully have in flight at once.
+pub trait Batch<'b>: Default {
+    /// Requests that fit, at least 2.
+    const CAPACITY: usize;
+
+    /// Adds a request, or gives it back when the batch is full.
+    fn push(&mut self, request: Request<'b>) -> Result<(), Request<'b>>;
+
+    /// The requests, in the order they were added.
+    fn requests(&mut self) -> &mut [Request<'b>];
+}
+
+impl<'b, const N: usize> Batch<'b> for heapless::Vec<Request<'b>, N> {
+    const CAPACITY: usize = N;
+
+    fn push(&mut self, request: Request<'b>) -> Result<(), Request<'b>> {
+        heapless::Vec::push(self, request)
+    }
+
+    fn requests(&mut self) -> &mut [Request<'b>] {
+        self
+    }
+}

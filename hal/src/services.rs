@@ -1,0 +1,60 @@
+//! Time, randomness and checksums: the core has none of its own.
+
+/// A point in time: seconds and nanoseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct UnixTime {
+    /// Whole seconds, negative before 1970.
+    pub seconds: i64,
+    /// Nanoseconds within the second, below 1,000,000,000.
+    pub nanoseconds: u32,
+}
+
+/// The integrator's clock. A device without one returns zeros: the core then records no times and measures no
+/// latencies, and everything else works.
+pub trait Clock {
+    /// The time of day, for the times that objects carry.
+    fn now(&self) -> UnixTime;
+
+    /// Microseconds from any fixed moment, never running backwards: for latencies.
+    fn monotonic_micros(&self) -> u64;
+}
+
+impl<T: Clock + ?Sized> Clock for &T {
+    fn now(&self) -> UnixTime {
+        (**self).now()
+    }
+    fn monotonic_micros(&self) -> u64 {
+        (**self).monotonic_micros()
+    }
+}
+
+/// The integrator's source of randomness failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct EntropyError;
+
+impl core::fmt::Display for EntropyError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the source of randomness failed")
+    }
+}
+
+impl core::error::Error for EntropyError {}
+
+/// The integrator's source of randomness. It names pools, disks and branches and seeds the directory hash: two pools
+/// must never be given the same bytes, and for the hash they should be unpredictable.
+pub trait Entropy {
+    /// Fills `buf` with random bytes.
+    fn fill(&mut self, buf: &mut [u8]) -> Result<(), EntropyError>;
+}
+
+impl<T: Entropy + ?Sized> Entropy for &mut T {
+    fn fill(&mut self, buf: &mut [u8]) -> Result<(), EntropyError> {
+        (**self).fill(buf)
+    }
+}
+
+/// CRC-32C (Castagnoli: reflected 0x1EDC6F41, initial and final value all ones) of `bytes`, going on from `crc`, the
+/// checksum of what came before them (0 for nothing): `f(f(0, a), b) == f(0, ab)`.
+pub type Crc32c = fn(crc: u32, bytes: &[u8]) -> u32;

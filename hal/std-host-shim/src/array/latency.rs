@@ -1,0 +1,88 @@
+//! How long requests take: what decides whether threads are worth their cost.
+
+use std::time::Duration;
+
+use dynamicfs_hal::Operation;
+
+/// Bytes that a request to the system's cache moves in a nanosecond.
+const BYTES_PER_NANO: u64 = 4;
+
+/// A new measurement counts one in this many.
+const SMOOTHING: u64 = 8;
+
+/// What a disk's requests recently took, in nanoseconds beyond moving their bytes: next to nothing where the
+/// system's cache or a file in memory answers, milliseconds where a disk turns.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Latency {
+    read: u64,
+    write: u64,
+    flush: u64,
+}
+
+impl Latency {
+    /// What a request will probably take, in nanoseconds.
+    pub(super) fn expected(&self, operation: &Operation<'_>) -> u64 {
+        let (moving, beyond) = match operation {
+            Operation::Read(buf) => (moving(buf.len()), self.read),
+            Operation::Write(buf) => (moving(buf.len()), self.write),
+            Operation::WriteDurable(buf) => (moving(buf.len()), self.write + self.flush),
+            Operation::Flush => (0, self.flush),
+            Operation::Discard(_) => (0, self.write),
+        };
+        moving + beyond
+    }
+
+    /// Learns from a request that took this long. Durable writes and discards teach nothing: their time is not
+    /// that of one kind of work.
+    pub(super) fn observe(&mut self, operation: &Operation<'_>, took: Duration) {
+        let (moving, beyond) = match operation {
+            Operation::Read(buf) => (moving(buf.len()), &mut self.read),
+            Operation::Write(buf) => (moving(buf.len()), &mut self.write),
+            Operation::Flush => (0, &mut self.flush),
+            Operation::WriteDurable(_) | Operation::Discard(_) => return,
+        };
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).saturating_sub(moving);
+        *beyond = *beyond - *beyond / SMOOTHING + took / SMOOTHING;
+    }
+}
+
+fn moving(bytes: usize) -> u64 {
+    bytes as u64 / BYTES_PER_NANO
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn learns_what_each_kind_of_request_takes() {
+        let mut latency = Latency::default();
+        let buf = [0; 4096];
+        let (flush, write) = (Operation::Flush, Operation::Write(&buf));
+        assert_eq!(latency.expected(&flush), 0);
+        assert_eq!(latency.expected(&write), 1024);
+        for _ in 0..50 {
+            latency.observe(&flush, Duration::from_millis(8));
+            latency.observe(&write, Duration::from_nanos(1324));
+        }
+        assert!((7_900_000..=8_000_000).contains(&latency.expected(&flush)));
+        assert!((1280..=1324).contains(&latency.expected(&write)));
+
+        // One flush that hits nothing is forgiven, many are believed.
+        latency.observe(&flush, Duration::ZERO);
+        assert!(latency.expected(&flush) > 6_000_000);
+        for _ in 0..100 {
+            latency.observe(&flush, Duration::ZERO);
+        }
+        assert!(latency.expected(&flush) < 50_000);
+    }
+
+    #[test]
+    fn absurd_durations_do_not_overflow() {
+        let mut latency = Latency::default();
+        for _ in 0..100 {
+            latency.observe(&Operation::Flush, Duration::MAX);
+        }
+        latency.observe(&Operation::Flush, Duration::ZERO);
+    }
+}

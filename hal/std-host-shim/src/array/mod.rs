@@ -1,0 +1,183 @@
+//! All disks of a host at once.
+
+mod crew;
+mod handoff;
+mod latency;
+mod place;
+mod sync;
+
+use std::sync::{Mutex, PoisonError};
+
+use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Request};
+
+use crew::Crew;
+use place::Place;
+
+/// Requests in a batch: three for each of 64 disks.
+pub const BATCH_REQUESTS: usize = 192;
+
+/// Threads of an array that was not told how many, at most: they wait for disks, so they are more than processors.
+const WORKERS_MAX: usize = 64;
+
+/// What handing a batch to threads costs, in nanoseconds, with some allowance for an estimate that is wrong.
+const HANDOFF_NANOS: u64 = 60_000;
+
+/// The disks of a host, driven in parallel where that is faster.
+///
+/// A batch that will not take long (few bytes to and from the system's cache) runs on the calling thread: waking
+/// others costs more than it gains. The rest, by its size and by what each disk's reads, writes and flushes took
+/// lately, goes to a fixed number of threads, which are started when the first such batch comes. The calling thread
+/// runs the batch's work meanwhile and then helps.
+///
+/// Requests to one disk run one after the other in the order of the batch, so a flush covers those before it.
+///
+/// A place without a disk has no sectors, and requests to it find it [`Gone`](IoError::Gone).
+///
+/// # Panics
+/// A panic of a driver reaches the caller once nothing is in flight any more; requests that had not begun may then be
+/// [`NotExecuted`](IoError::NotExecuted). A panic of the work likewise.
+///
+/// ```
+/// use dynamicfs_hal::{DiskArray, IoError, RamDisk, Request};
+/// use std_host_shim::HostArray;
+///
+/// let mut array = HostArray::new(vec![Some(RamDisk::new(vec![0; 8192], 512)), None]);
+/// let mut batch = [Request::write(0, 3, &[7; 512]), Request::flush(0), Request::flush(1)];
+/// array.execute(&mut batch);
+/// assert_eq!(batch.map(|request| request.result), [Ok(()), Ok(()), Err(IoError::Gone)]);
+/// ```
+#[derive(Debug)]
+pub struct HostArray<D> {
+    places: Vec<Place<D>>,
+    workers: usize,
+    /// Started when it is first needed: most programs never have a batch that pays for it.
+    crew: Option<Crew>,
+}
+
+impl<D: BlockDevice + Send> HostArray<D> {
+    /// An array over these disks, with a thread for each, up to 64; a place may be without a disk.
+    pub fn new(disks: Vec<Option<D>>) -> Self {
+        let workers = disks.len().min(WORKERS_MAX);
+        Self::with_workers(disks, workers)
+    }
+
+    /// An array with so many threads beside the calling one; with 0 everything runs on that one.
+    pub fn with_workers(disks: Vec<Option<D>>, workers: usize) -> Self {
+        Self { places: disks.into_iter().map(Place::new).collect(), workers, crew: None }
+    }
+
+    /// The disk at a place, if there is one.
+    ///
+    /// # Panics
+    /// When `place >= self.disks()`.
+    pub fn disk(&mut self, place: usize) -> Option<&mut D> {
+        self.places[place].disk.as_mut()
+    }
+
+    /// Puts a disk at a place, or takes it away, and gives back what was there.
+    ///
+    /// # Panics
+    /// When `place >= self.disks()`.
+    pub fn replace(&mut self, place: usize, disk: Option<D>) -> Option<D> {
+        std::mem::replace(&mut self.places[place], Place::new(disk)).disk
+    }
+
+    /// Gives the disks back.
+    pub fn into_disks(self) -> Vec<Option<D>> {
+        self.places.into_iter().map(|place| place.disk).collect()
+    }
+
+    /// Whether threads will probably be faster: what they save is all but the slowest disk's share, or everything if
+    /// there is work to do meanwhile.
+    fn pays_for_threads(&self, batch: &[Request<'_>], has_work: bool) -> bool {
+        if self.workers == 0 {
+            return false;
+        }
+        let mut shares = vec![0_u64; self.places.len()];
+        for request in batch {
+            if let Some(place) = self.places.get(request.disk) {
+                let share = &mut shares[request.disk];
+                *share = share.saturating_add(place.latency.expected(&request.operation));
+            }
+        }
+        let total = shares.iter().fold(0_u64, |total, share| total.saturating_add(*share));
+        let alone = if has_work { 0 } else { shares.into_iter().max().unwrap_or(0) };
+        total - alone > HANDOFF_NANOS
+    }
+
+    fn run(&mut self, batch: &mut [Request<'_>], work: Option<&mut dyn FnMut()>) {
+        if self.pays_for_threads(batch, work.is_some()) {
+            self.run_in_parallel(batch, work.unwrap_or(&mut || {}));
+        } else {
+            if let Some(work) = work {
+                work();
+            }
+            self.run_inline(batch);
+        }
+    }
+
+    fn run_inline(&mut self, batch: &mut [Request<'_>]) {
+        for request in batch {
+            match self.places.get_mut(request.disk) {
+                Some(place) => place.run(request),
+                None => request.result = Err(IoError::Gone),
+            }
+        }
+    }
+
+    fn run_in_parallel(&mut self, batch: &mut [Request<'_>], work: &mut dyn FnMut()) {
+        let mut requests: Vec<&mut Request<'_>> = batch.iter_mut().collect();
+        // A stable sort: what goes to one disk keeps its order.
+        requests.sort_by_key(|request| request.disk);
+
+        let mut places = self.places.iter_mut().enumerate();
+        let mut lanes = Vec::new();
+        for requests in requests.chunk_by_mut(|a, b| a.disk == b.disk) {
+            let disk = requests[0].disk;
+            match places.find(|(index, _)| *index == disk) {
+                Some((_, place)) => lanes.push(Mutex::new(Lane { place, requests })),
+                None => requests.iter_mut().for_each(|request| request.result = Err(IoError::Gone)),
+            }
+        }
+
+        // Each lane is locked once, by the thread that got it: the locks only tell the compiler so.
+        let run = |lane: usize| lanes[lane].lock().unwrap_or_else(PoisonError::into_inner).run();
+        let crew = self.crew.get_or_insert_with(|| Crew::new(self.workers));
+        crew.run(lanes.len(), &run, work);
+    }
+}
+
+/// The requests of a batch to one disk.
+struct Lane<'a, 'r, 'b, D> {
+    place: &'a mut Place<D>,
+    requests: &'a mut [&'r mut Request<'b>],
+}
+
+impl<D: BlockDevice> Lane<'_, '_, '_, D> {
+    fn run(&mut self) {
+        for request in &mut *self.requests {
+            self.place.run(request);
+        }
+    }
+}
+
+impl<D: BlockDevice + Send> DiskArray for HostArray<D> {
+    type Batch<'b> = heapless::Vec<Request<'b>, BATCH_REQUESTS>;
+
+    fn disks(&self) -> usize {
+        self.places.len()
+    }
+
+    fn geometry(&self, disk: usize) -> Geometry {
+        const NO_DISK: Geometry = Geometry::new(512, 0);
+        self.places[disk].disk.as_ref().map_or(NO_DISK, BlockDevice::geometry)
+    }
+
+    fn execute_while(&mut self, batch: &mut [Request<'_>], work: &mut dyn FnMut()) {
+        self.run(batch, Some(work));
+    }
+
+    fn execute(&mut self, batch: &mut [Request<'_>]) {
+        self.run(batch, None);
+    }
+}

@@ -1,0 +1,13 @@
+//! The locks and threads of the hand-off: the standard library's, or under `cfg(loom)` those of a model checker.
+
+#[cfg(not(loom))]
+pub(super) use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread::{Builder, JoinHandle},
+};
+
+#[cfg(loom)]
+pub(super) use loom::{
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread::{Builder, JoinHandle},
+};

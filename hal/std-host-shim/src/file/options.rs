@@ -1,0 +1,192 @@
+//! Opening and creating disks.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use dynamicfs_hal::Geometry;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use super::disk::Disk;
+use super::medium::OsMedium;
+use super::{FileDisk, OpenError, block_device, direct, lock};
+use crate::sync_parent_directory;
+
+/// Sector size of files, in bytes, when none is asked for: that of page caches and of most filesystems' blocks.
+const FILE_SECTOR_BYTES: u32 = 4096;
+
+/// What a power cut may damage around a sector written to a file: the largest physical sector of common disks.
+const FILE_TEAR_UNIT: u32 = 4096;
+
+/// How to open a file or a block device as a disk.
+///
+/// ```
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("disk-0.img");
+/// let disk = std_host_shim::FileDiskOptions::new().sector_bytes(512).create(&path, 1 << 20)?;
+/// # drop(disk);
+/// let disk = std_host_shim::FileDiskOptions::new().read_only(true).open(&path)?;
+/// # Ok::<(), std_host_shim::OpenError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FileDiskOptions {
+    sector_bytes: Option<u32>,
+    tear_unit: u32,
+    read_only: bool,
+    direct: bool,
+}
+
+impl FileDiskOptions {
+    /// For reading and writing, through the system's cache, with the sectors that the medium has.
+    pub const fn new() -> Self {
+        Self { sector_bytes: None, tear_unit: 0, read_only: false, direct: false }
+    }
+
+    /// Bytes of a sector: a power of two from 512 to 16384, and for a block device at least its logical sector.
+    /// The default is 4096 for files and the logical sector for block devices.
+    pub const fn sector_bytes(mut self, bytes: u32) -> Self {
+        self.sector_bytes = Some(bytes);
+        self
+    }
+
+    /// Raises the geometry's tear unit to this many bytes, a power of two: for a medium that says too little about
+    /// itself, as an SD card in a USB reader, whose program pages are larger than the sectors it reports.
+    /// Without it the tear unit is 4096 for files and the physical sector for block devices.
+    pub const fn tear_unit(mut self, bytes: u32) -> Self {
+        self.tear_unit = bytes;
+        self
+    }
+
+    /// Opens for reading only; any number of readers may have the disk open at once.
+    pub const fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Goes past the system's cache (`O_DIRECT`). Buffers then need the geometry's
+    /// [`buffer_alignment`](Geometry::buffer_alignment).
+    pub const fn direct(mut self, direct: bool) -> Self {
+        self.direct = direct;
+        self
+    }
+
+    /// Opens a file or block device that exists. Its size is fixed from here on; what is left over after the last
+    /// whole sector is left alone.
+    ///
+    /// # Errors
+    /// [`OpenError::Busy`] when another opener has the disk, in this process or another, and when a block device is
+    /// mounted; else what stands at [`OpenError`]'s variants.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<FileDisk, OpenError> {
+        let path = path.as_ref();
+        // Looked at before it is opened: opening a pipe would wait for its other end.
+        let metadata = fs::metadata(path).map_err(OpenError::system("open"))?;
+        let is_block_device = metadata.file_type().is_block_device();
+        if !is_block_device && !metadata.is_file() {
+            return Err(OpenError::NotADisk);
+        }
+        let mut flags = self.flags();
+        if is_block_device && !self.read_only {
+            // The kernel's own claim on block devices: keeps us from a mounted one, and others from mounting ours.
+            flags |= OFlags::EXCL;
+        }
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(!self.read_only)
+            .custom_flags(flags.bits() as i32)
+            .open(path);
+        let file = match opened {
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::BUSY) => {
+                return Err(OpenError::Busy { pid: lock::holder(&metadata) });
+            }
+            opened => opened.map_err(self.refused())?,
+        };
+        lock::lock(&file, self.read_only)?;
+        self.disk(file)
+    }
+
+    /// Creates a file of `bytes` bytes and opens it for reading and writing, whatever [`read_only`](Self::read_only)
+    /// says. The file is sparse, reads as zeros, and is durable, with its name, when this returns.
+    ///
+    /// # Errors
+    /// [`OpenError::System`] with [`AlreadyExists`](std::io::ErrorKind::AlreadyExists) when there is such a file; an
+    /// existing file is never touched. After any other error there is no new file.
+    pub fn create(&self, path: impl AsRef<Path>, bytes: u64) -> Result<FileDisk, OpenError> {
+        let path = path.as_ref();
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .custom_flags(self.flags().bits() as i32)
+            .open(path)
+            .map_err(self.refused())?;
+        let created = Self { read_only: false, ..*self }.fill_in(file, path, bytes);
+        if created.is_err() {
+            // The error that led here says more than one of the removal would.
+            let _ = fs::remove_file(path);
+        }
+        created
+    }
+
+    fn fill_in(&self, file: File, path: &Path, bytes: u64) -> Result<FileDisk, OpenError> {
+        lock::lock(&file, self.read_only)?;
+        file.set_len(bytes).map_err(OpenError::system("set the size"))?;
+        file.sync_all().map_err(OpenError::system("flush"))?;
+        sync_parent_directory(path).map_err(OpenError::system("flush the folder"))?;
+        self.disk(file)
+    }
+
+    fn flags(&self) -> OFlags {
+        if self.direct { OFlags::DIRECT } else { OFlags::empty() }
+    }
+
+    /// What an `open` that failed means.
+    fn refused(&self) -> impl Fn(std::io::Error) -> OpenError {
+        let direct = self.direct;
+        move |error| match Errno::from_io_error(&error) {
+            Some(Errno::INVAL) if direct => OpenError::NoDirectIo,
+            _ => OpenError::system("open")(error),
+        }
+    }
+
+    /// The disk on an open and locked file.
+    fn disk(&self, file: File) -> Result<FileDisk, OpenError> {
+        let metadata = file.metadata().map_err(OpenError::system("look at"))?;
+        let (medium, bytes, smallest, tear_unit) = if metadata.file_type().is_block_device() {
+            let ask = OpenError::system("ask the device");
+            let bytes = block_device::bytes(&file).map_err(&ask)?;
+            let logical = block_device::logical_sector_bytes(&file).map_err(&ask)?;
+            let physical = block_device::physical_sector_bytes(&file).map_err(&ask)?;
+            (OsMedium::BlockDevice(file), bytes, logical, physical)
+        } else if metadata.is_file() {
+            (OsMedium::File(file), metadata.len(), 1, FILE_TEAR_UNIT)
+        } else {
+            return Err(OpenError::NotADisk);
+        };
+        let alignment = match self.direct {
+            true => direct::alignment(medium.file())?,
+            false => direct::Alignment { memory: 1, offset: 1 },
+        };
+
+        let smallest = smallest.max(alignment.offset);
+        let sector_bytes = self.sector_bytes.unwrap_or(match medium {
+            OsMedium::File(_) => FILE_SECTOR_BYTES.max(smallest),
+            OsMedium::BlockDevice(_) => smallest,
+        });
+        if sector_bytes < smallest {
+            return Err(OpenError::SectorTooSmall { asked: sector_bytes, smallest });
+        }
+        let geometry = Geometry {
+            buffer_alignment: alignment.memory,
+            tear_unit: self.tear_unit.max(tear_unit).max(sector_bytes),
+            discard: !self.read_only && medium.can_discard(bytes),
+            // A zero is refused by the check below.
+            ..Geometry::new(sector_bytes, bytes / u64::from(sector_bytes.max(1)))
+        };
+        geometry.check().map_err(OpenError::Geometry)?;
+        if geometry.sectors == 0 {
+            return Err(OpenError::TooSmall { bytes });
+        }
+        Ok(FileDisk(Disk::new(medium, geometry, self.read_only)))
+    }
+}

@@ -1,0 +1,2 @@
+//! The DynamicFS command line: pools on files and block devices.
+fn main() {}

@@ -1,0 +1,1 @@
+//! DynamicFS in a deterministic world: simulated disks that lose power and fail.

@@ -1,0 +1,115 @@
+//! The rules of a world: the protocol's decisions as they are, and with a part taken out.
+
+use dynamicfs_core::transaction::quorum::{self, MemberLists, list_may_continue, list_may_mount};
+use dynamicfs_core::types::MemberSet;
+
+/// Every decision of the protocol, so that a test can replace one, and how hard the world is.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules {
+    /// What a failure prints.
+    pub(crate) name: &'static str,
+    /// Present disks, lists of the newest superblock: whether to mount.
+    pub(crate) may_mount: fn(MemberSet, MemberLists) -> bool,
+    /// Online disks, last durable lists, next lists: whether to go on after a failure.
+    pub(crate) may_continue: fn(MemberSet, MemberLists, MemberLists) -> bool,
+    /// Durable lists, target, whether a step is needed anyhow: the next lists to write.
+    pub(crate) next_step: fn(MemberLists, MemberSet, bool) -> Option<MemberLists>,
+    /// Whether a mount reserves its epoch on all present disks first. Else it takes the one after the newest's.
+    pub(crate) claims: bool,
+    /// How often disks fail in one mount: any number of them at once, this many times. In a commit it is twice.
+    pub(crate) failures_in_mount: u8,
+}
+
+impl Rules {
+    /// The protocol as it is.
+    pub(crate) const SOUND: Self = Self {
+        name: "the protocol",
+        may_mount: quorum::may_mount,
+        may_continue: quorum::may_continue,
+        next_step: quorum::next_step,
+        claims: true,
+        failures_in_mount: 0,
+    };
+
+    /// The protocol as it is, with disks that fail in a mount too, and the mount going on with the others.
+    pub(crate) const FAILING_MOUNTS: Self =
+        Self { name: "the protocol, disks fail in mounts", failures_in_mount: 2, ..Self::SOUND };
+
+    /// A mount writes in the epoch after the one that it found.
+    pub(crate) const NO_CLAIM: Self = Self { name: "no claim", claims: false, ..Self::SOUND };
+
+    /// A change of members is written in one step, without the list that it comes from.
+    pub(crate) const NO_SETTLED: Self =
+        Self { name: "no settled list", next_step: straight_to_target, ..Self::SOUND };
+
+    /// A running pool counts only the members of the step that it is about to write.
+    pub(crate) const HALF_OF_NEXT: Self =
+        Self { name: "half of the next members only", may_continue: half_of_next_members, ..Self::SOUND };
+
+    /// A running pool goes on as long as one disk does.
+    pub(crate) const CONTINUE_WITH_ANY: Self =
+        Self { name: "continue with any disk", may_continue: continue_with_any, ..Self::SOUND };
+
+    /// A pool counts every online disk towards each list, also those that are not on it.
+    pub(crate) const COUNT_STRANGERS: Self =
+        Self { name: "count disks outside the list", may_continue: count_strangers, ..Self::FAILING_MOUNTS };
+
+    /// A mount looks at the members and not at the settled list.
+    pub(crate) const MOUNT_BY_MEMBERS: Self =
+        Self { name: "mount by members only", may_mount: mount_by_members, ..Self::SOUND };
+
+    /// A mount looks at the settled list and not at the members.
+    pub(crate) const MOUNT_BY_SETTLED: Self =
+        Self { name: "mount by settled only", may_mount: mount_by_settled, ..Self::SOUND };
+
+    /// A mount is content with exactly half of a list.
+    pub(crate) const MOUNT_WITH_HALF: Self =
+        Self { name: "mount with half", may_mount: mount_with_half, ..Self::SOUND };
+
+    /// A mount settles the pair that it found half-way without writing that pair under its own epoch first.
+    pub(crate) const NO_REWRITE: Self =
+        Self { name: "no rewrite of a pair found half-way", next_step: settle_at_once, ..Self::SOUND };
+
+    /// A mount refuses as long as a disk is present that is not a member.
+    pub(crate) const NO_RETURN: Self =
+        Self { name: "refuse returning disks", may_mount: members_alone, ..Self::SOUND };
+}
+
+fn straight_to_target(durable: MemberLists, target: MemberSet, must_write: bool) -> Option<MemberLists> {
+    let end = MemberLists::both(target);
+    (must_write || durable != end).then_some(end)
+}
+
+fn half_of_next_members(online: MemberSet, _durable: MemberLists, next: MemberLists) -> bool {
+    !online.is_empty() && list_may_continue(online, next.members)
+}
+
+fn continue_with_any(online: MemberSet, _durable: MemberLists, _next: MemberLists) -> bool {
+    !online.is_empty()
+}
+
+fn count_strangers(online: MemberSet, durable: MemberLists, next: MemberLists) -> bool {
+    let lists = [durable.settled, durable.members, next.settled, next.members];
+    !online.is_empty() && lists.iter().all(|list| 2 * online.len() >= list.len())
+}
+
+fn mount_by_members(present: MemberSet, lists: MemberLists) -> bool {
+    list_may_mount(present, lists.members)
+}
+
+fn mount_by_settled(present: MemberSet, lists: MemberLists) -> bool {
+    list_may_mount(present, lists.settled)
+}
+
+fn mount_with_half(present: MemberSet, lists: MemberLists) -> bool {
+    list_may_continue(present, lists.settled) && list_may_continue(present, lists.members)
+}
+
+fn settle_at_once(durable: MemberLists, target: MemberSet, must_write: bool) -> Option<MemberLists> {
+    let half_way = durable.settled != durable.members;
+    quorum::next_step(durable, target, must_write && !half_way)
+}
+
+fn members_alone(present: MemberSet, lists: MemberLists) -> bool {
+    quorum::may_mount(present, lists) && present.is_subset_of(lists.members)
+}
