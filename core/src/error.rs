@@ -37,6 +37,8 @@ pub enum StorageError {
     /// A superblock of this commit may be on some disks and could not be brought to enough of them: whether the
     /// transaction happened will be seen when the pool is mounted anew. Nothing more is written until then.
     OutcomeUnknown,
+    /// Changes are made in a transaction, and none was begun.
+    NoTransaction,
     /// An earlier operation of the transaction failed half-way: it can only be dropped.
     Poisoned,
 }
@@ -52,6 +54,7 @@ impl core::fmt::Display for StorageError {
             Self::TooFewDisks { online } => write!(f, "only {} disks are left", online.len()),
             Self::ReadOnly => f.write_str("the pool is read-only"),
             Self::OutcomeUnknown => f.write_str("the outcome of the commit is unknown until the next mount"),
+            Self::NoTransaction => f.write_str("no transaction was begun"),
             Self::Poisoned => f.write_str("an earlier operation of the transaction failed half-way"),
         }
     }

@@ -1,1 +1,45 @@
 //! DynamicFS in a deterministic world: simulated disks that lose power and fail.
+//!
+//! One seed makes everything: what unwritten sectors hold, in which order requests are run, what a power cut leaves,
+//! how failures go. There is no clock, no thread and no other randomness, so that a seed replays exactly.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`rng`] | the generator, with independent streams by name |
+//! | [`pages`] | sparse bytes that are cheap to fork |
+//! | [`disk`] | one disk: durable bytes, volatile cache, faults |
+//! | [`array`] | all disks behind `DiskArray`: the fuse, crashes, the trace |
+//!
+//! ```
+//! use dynamicfs_hal::{Geometry, Request};
+//! use dynamicfs_sim::{CrashPolicy, Halt, Rng, SimArray};
+//!
+//! let mut rng = Rng::new(1);
+//! let mut array = SimArray::new(1, [Geometry::new(512, 128); 3]);
+//! array.run(Request::write(0, 5, &[1; 512])).unwrap();
+//! array.run(Request::flush(0)).unwrap();
+//!
+//! // The power goes during the next I/O but one.
+//! array.halt_at(array.steps() + 1, Halt::PowerCut);
+//! array.run(Request::write(0, 5, &[2; 512])).unwrap();
+//! array.run(Request::write(0, 6, &[3; 512])).unwrap_err();
+//!
+//! // Nothing was flushed since, so a crash may lose both.
+//! let mut after = array.crash(CrashPolicy::Nothing, &mut rng);
+//! let mut sector = [0; 512];
+//! after.run(Request::read(0, 5, &mut sector)).unwrap();
+//! assert_eq!(sector, [1; 512]);
+//!
+//! // Or any of the four subsets may be there.
+//! assert_eq!(array.crash_states(100, &mut rng).count(), 4);
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod array;
+pub mod disk;
+pub mod pages;
+pub mod rng;
+
+pub use array::{CrashStates, Event, EventKind, Halt, SimArray};
+pub use disk::{CrashPolicy, DiskCounters, IoKind, Mishap, SimDisk};
+pub use rng::Rng;

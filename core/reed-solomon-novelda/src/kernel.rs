@@ -13,7 +13,7 @@ use crate::simd::InstructionSet;
 pub struct Kernel(Option<InstructionSet>);
 
 impl Kernel {
-    /// Plain Rust in words of the CPU's width, on any CPU.
+    /// Safe Rust for any CPU, as fast as the compiler makes it.
     pub const PORTABLE: Self = Self(None);
 
     /// The kernels that this CPU can run, the fastest first; the last is [`Kernel::PORTABLE`].

@@ -35,8 +35,8 @@ impl Recovery {
         for (row, &fragment) in rows.iter_mut().zip(wanted) {
             system.express(fragment, survivors, row);
         }
-        let encodes = (0..).zip(&rows[..wanted.len()]).all(|(parity, row)| {
-            (0..).zip(&row[..survivors.len()]).all(|(column, &c)| c == weight(parity, column))
+        let encodes = (0..).zip(rows.iter().take(wanted.len())).all(|(parity, row)| {
+            (0..).zip(row.iter().take(survivors.len())).all(|(column, &c)| c == weight(parity, column))
         });
         Ok(Self { rows, inputs: survivors.len() as u8, outputs: wanted.len() as u8, encodes })
     }
@@ -82,7 +82,9 @@ fn check_numbers(code: Code, survivors: &[u8], wanted: &[u8]) -> Result<(), Reco
     }
     let mut seen = [false; FRAGMENTS_MAX];
     for &fragment in survivors.iter().chain(wanted) {
-        match seen[..code.fragments()].get_mut(usize::from(fragment)) {
+        let in_code =
+            seen.get_mut(usize::from(fragment)).filter(|_| usize::from(fragment) < code.fragments());
+        match in_code {
             None => return Err(RecoverError::NoSuchFragment(fragment)),
             Some(true) => return Err(RecoverError::Repeated(fragment)),
             Some(unseen) => *unseen = true,
@@ -128,11 +130,11 @@ impl System {
     /// what "any `k` fragments suffice" means), so every leading minor of `A` is nonzero, and
     /// each pivot is the quotient of two of them.
     fn invert(&mut self) {
-        let unknowns = self.unknowns;
+        let unknowns = self.unknowns.min(PARITY_MAX);
         let mut a = [[0; 2 * PARITY_MAX]; PARITY_MAX];
-        for (i, row) in a[..unknowns].iter_mut().enumerate() {
-            for (entry, &column) in row.iter_mut().zip(&self.missing[..unknowns]) {
-                *entry = weight(self.parity[i], column);
+        for ((i, row), &parity) in a.iter_mut().enumerate().zip(&self.parity).take(unknowns) {
+            for (entry, &column) in row.iter_mut().zip(&self.missing).take(unknowns) {
+                *entry = weight(parity, column);
             }
             row[PARITY_MAX + i] = 1;
         }
@@ -145,6 +147,7 @@ impl System {
                     *entry ^= multiply(factor, subtract);
                 }
             }
+            // It was subtracted from itself as well.
             a[pivot] = pivot_row;
         }
         for (inverse, row) in self.inverse.iter_mut().zip(a) {
@@ -161,12 +164,12 @@ impl System {
             Some(parity) => weight(parity, column),
         };
         let mut in_equations = [0; PARITY_MAX];
-        for (inverse, &column) in self.inverse.iter().zip(&self.missing[..self.unknowns]) {
+        for (inverse, &column) in self.inverse.iter().zip(&self.missing).take(self.unknowns) {
             for (total, entry) in in_equations.iter_mut().zip(inverse) {
                 *total ^= multiply(in_data(column), *entry);
             }
         }
-        let equations = || self.parity[..self.unknowns].iter().zip(in_equations);
+        let equations = || self.parity.iter().zip(in_equations).take(self.unknowns);
         for (coefficient, &survivor) in row.iter_mut().zip(survivors) {
             *coefficient = if survivor < k {
                 equations().fold(in_data(survivor), |sum, (&parity, equation)| {

@@ -135,6 +135,11 @@ impl<'m> Space<'m> {
         }
     }
 
+    /// The bitmap of the open group of a class: a bit for each block, set if it is allocated.
+    pub fn open_bitmap(&self, row: usize, class: Class) -> &[u8] {
+        &self.slot_ref(row, class, false)[BITMAP_HEADER..]
+    }
+
     /// Whether this group is open, or closed and not in the tree yet: its record does not tell its state.
     pub fn is_busy(&self, row: usize, group: u32) -> bool {
         [Class::Node, Class::Data].into_iter().any(|class| {

@@ -29,6 +29,7 @@ mod sweep;
 
 pub use create::CreateRequest;
 pub use memory::Memory;
+pub use ready::Purpose;
 pub use recover::{MountMode, MountRequest};
 
 use crate::error::StorageError;
@@ -86,6 +87,11 @@ impl<A: DiskArray> Store<'_, A> {
     /// The last commit.
     pub fn generation(&self) -> Generation {
         self.committed().generation()
+    }
+
+    /// Whether the pool takes writes at all.
+    pub fn is_writable(&self) -> bool {
+        matches!(self.mode, Mode::Writable | Mode::Unclaimed)
     }
 
     /// Whether a transaction has begun and neither been committed nor dropped.
@@ -150,7 +156,7 @@ impl<A: DiskArray> Store<'_, A> {
     pub fn check(&self) -> Result<(), StorageError> {
         match () {
             () if self.poisoned => Err(StorageError::Poisoned),
-            () if !self.open => Err(StorageError::ReadOnly),
+            () if !self.open => Err(StorageError::NoTransaction),
             () => Ok(()),
         }
     }

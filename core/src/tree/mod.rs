@@ -18,6 +18,8 @@ mod lookup;
 mod update;
 mod write;
 
+pub use lookup::Walk;
+
 use crate::disks::Disks;
 use crate::error::StorageError;
 use crate::format::node::NodeExpectation;

@@ -7,6 +7,7 @@ use crate::format::key::Key;
 use crate::format::node::RECORD_OVERHEAD;
 use crate::format::pointer::{NodePointer, POINTER_BYTES_MAX};
 use crate::limits::DEPTH_MAX;
+use crate::types::ObjectId;
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -115,6 +116,7 @@ impl<A: DiskArray> Tree<'_, A> {
             let slot = self.load(&pointer, level)?;
             self.cache.pin(slot);
             let _ = path.push(slot);
+            self.check_bounds(slot, place)?;
             self.make_dirty(slot, &pointer, place)?;
             if level == 0 {
                 return Ok(());
@@ -125,6 +127,19 @@ impl<A: DiskArray> Tree<'_, A> {
             place = Some((slot, child));
             level -= 1;
         }
+    }
+
+    /// Refuses to change below a child that holds keys outside its parent's bounds: the tree was forged.
+    fn check_bounds(&self, slot: u16, place: Option<(u16, usize)>) -> Result<(), StorageError> {
+        let (Some((parent, child)), Some(last)) = (place, self.cache.node(slot).count().checked_sub(1)) else {
+            return Ok(());
+        };
+        let (node, parent) = (self.cache.node(slot), self.cache.node(parent));
+        let below = child + 1 == parent.count() || node.key(last) < parent.key(child + 1);
+        if below && node.key(0) >= parent.key(child) {
+            return Ok(());
+        }
+        Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM })
     }
 
     /// Makes a node one of this generation: it moves to new blocks, and its parent, which is dirty, learns where.
@@ -308,8 +323,16 @@ impl<A: DiskArray> Tree<'_, A> {
     fn remove_child(&mut self, slot: u16, parent: u16) -> Result<(), StorageError> {
         let place = self.place_of(slot, parent);
         let mut node = self.cache.node_mut(parent);
-        let pointer = node.pointer(place);
+        let (pointer, lower_bound) = (node.pointer(place), node.key(place));
         node.remove(place);
+        if place == 0 && node.count() > 0 {
+            // The first key of a node is its lower bound. Were it not, what is put before it could be split off with
+            // a separator that sorts before the node it comes from.
+            let mut bytes = [0; POINTER_BYTES_MAX];
+            let length = node.pointer(0).store(&mut bytes);
+            node.remove(0);
+            node.insert(0, &lower_bound, &bytes[..length]);
+        }
         self.free_replicas(&pointer)?;
         self.cache.discard(slot);
         Ok(())
@@ -343,20 +366,6 @@ impl<A: DiskArray> Tree<'_, A> {
         neighbour: usize,
         pointer: &NodePointer,
     ) -> Result<(), StorageError> {
-        // In an inner node the first key counts as lower than everything; behind other keys it must be what the
-        // parent says is the lower bound.
-        let (upper, lower_bound) = if neighbour > place {
-            (other, self.cache.node(parent).key(neighbour))
-        } else {
-            (slot, self.cache.node(parent).key(place))
-        };
-        if self.cache.level(slot) > 0 {
-            let mut node = self.cache.node_mut(upper);
-            let mut bytes = [0; POINTER_BYTES_MAX];
-            let length = node.pointer(0).store(&mut bytes);
-            node.remove(0);
-            node.insert(0, &lower_bound, &bytes[..length]);
-        }
         let (mut to, from) = self.cache.two_mut(slot, other);
         for i in 0..from.count() {
             let at = if neighbour > place { to.count() } else { i };

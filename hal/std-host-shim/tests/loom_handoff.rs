@@ -100,29 +100,59 @@ fn message(result: std::thread::Result<()>) -> &'static str {
     result.expect_err("a panic").downcast_ref::<&str>().expect("its message")
 }
 
-/// Tries every interleaving, or those in which threads are interrupted (not counting where they wait) at most so often.
-fn model(preemptions: impl Into<Option<usize>>, check: fn()) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = preemptions.into();
-    builder.check(check);
+/// With one worker: every interleaving.
+mod every_interleaving {
+    fn model(check: fn()) {
+        loom::model::Builder::new().check(check);
+    }
+
+    #[test]
+    fn each_part_runs_once() {
+        model(super::each_part_runs_once::<1, 3>);
+    }
+
+    #[test]
+    fn one_task_after_the_other() {
+        model(super::one_task_after_the_other::<1, 1>);
+    }
+
+    #[test]
+    fn a_panic_of_the_work_waits() {
+        model(super::a_panic_of_the_work_waits::<1, 3>);
+    }
+
+    #[test]
+    fn a_panic_of_a_part_waits() {
+        model(super::a_panic_of_a_part_waits::<1, 3>);
+    }
 }
 
-macro_rules! t { ($($n:ident $f:ident $w:literal $p:literal $b:expr;)*) => { $(#[test] fn $n() { model($b, $f::<$w, $p>); })* } }
-t! {
- once12 each_part_runs_once 1 2 None;
- once13 each_part_runs_once 1 3 None;
- once23_3 each_part_runs_once 2 3 3;
- once23_4 each_part_runs_once 2 3 4;
- once23_5 each_part_runs_once 2 3 5;
- twice11 one_task_after_the_other 1 1 None;
- twice12 one_task_after_the_other 1 2 None;
- twice22 one_task_after_the_other 2 2 3;
- work12 a_panic_of_the_work_waits 1 2 None;
- work13 a_panic_of_the_work_waits 1 3 None;
- work23_3 a_panic_of_the_work_waits 2 3 3;
- work23_4 a_panic_of_the_work_waits 2 3 4;
- part12 a_panic_of_a_part_waits 1 2 None;
- part13 a_panic_of_a_part_waits 1 3 None;
- part23_3 a_panic_of_a_part_waits 2 3 3;
- part23_4 a_panic_of_a_part_waits 2 3 4;
+/// With two workers: every interleaving in which threads are interrupted at most four times, not counting where they
+/// wait. Without that bound there are too many.
+mod up_to_four_interruptions {
+    fn model(check: fn()) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(4);
+        builder.check(check);
+    }
+
+    #[test]
+    fn each_part_runs_once() {
+        model(super::each_part_runs_once::<2, 3>);
+    }
+
+    #[test]
+    fn one_task_after_the_other() {
+        model(super::one_task_after_the_other::<2, 1>);
+    }
+
+    #[test]
+    fn a_panic_of_the_work_waits() {
+        model(super::a_panic_of_the_work_waits::<2, 3>);
+    }
+
+    #[test]
+    fn a_panic_of_a_part_waits() {
+        model(super::a_panic_of_a_part_waits::<2, 3>);
+    }
 }

@@ -12,8 +12,8 @@ const ALLOCATIONS: usize = 5;
 /// Batches of each contestant for each allocation.
 const ROUNDS: usize = 9;
 
-/// Fragments start at a cache line, as buffers for block devices do.
-const ALIGNMENT: usize = 64;
+/// Fragments start at a page, as buffers for block devices do.
+const ALIGNMENT: usize = 4096;
 
 /// Equally long fragments.
 pub(crate) struct Fragments {

@@ -11,13 +11,16 @@ mod bytes;
 #[cfg(any(target_feature = "sse2", target_feature = "neon"))]
 use bytes::Block;
 
-#[cfg(not(any(target_feature = "sse2", target_feature = "neon")))]
+#[cfg(any(test, not(any(target_feature = "sse2", target_feature = "neon"))))]
 mod words;
 #[cfg(not(any(target_feature = "sse2", target_feature = "neon")))]
 use words::Block;
 
 use crate::code::{DATA_MAX, PARITY_MAX};
 use crate::recovery::Coefficients;
+
+/// Computes all whole blocks of some outputs from those of the inputs.
+type Compute<'a> = dyn Fn(&[&[u8]], &mut [&mut [u8]]) + 'a;
 
 /// See [`Kernel::encode`](crate::Kernel::encode).
 pub(crate) fn encode(data: &[&[u8]], parity: &mut [&mut [u8]]) {
@@ -109,7 +112,7 @@ fn bit_planes(row: &[u8; DATA_MAX]) -> [u16; 8] {
 /// Computes what lies after the last whole block of the fragments, in copies that zeros fill up to
 /// one block.
 #[inline(never)]
-fn compute_ends(inputs: &[&[u8]], outputs: &mut [&mut [u8]], compute: &dyn Fn(&[&[u8]], &mut [&mut [u8]])) {
+fn compute_ends(inputs: &[&[u8]], outputs: &mut [&mut [u8]], compute: &Compute) {
     if outputs.first().is_none_or(|first| first.len() % Block::BYTES == 0) {
         return;
     }

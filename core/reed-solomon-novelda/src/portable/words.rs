@@ -63,3 +63,23 @@ fn double(word: Word) -> Word {
     let reductions = (overflowing - (overflowing >> 7)) & REDUCTIONS;
     ((word ^ overflowing) << 1) ^ reductions
 }
+
+#[cfg(test)]
+mod tests {
+    use core::array;
+
+    use super::Block;
+    use crate::field;
+
+    /// On most hosts nothing else runs this block: see `portable`.
+    #[test]
+    fn every_element_is_doubled_and_added_on_its_own() {
+        for first in 0..=255_u8 {
+            let elements: [u8; Block::BYTES] = array::from_fn(|i| first.wrapping_add(17 * i as u8));
+            let doubled = Block::from_bytes(&elements).double();
+            assert_eq!(doubled.to_bytes(), elements.map(field::double));
+            let sum = Block::ZERO.add(doubled).add(Block::from_bytes(&elements));
+            assert_eq!(sum.to_bytes(), elements.map(|element| field::multiply(element, 3)));
+        }
+    }
+}

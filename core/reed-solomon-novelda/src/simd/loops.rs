@@ -1,10 +1,11 @@
 //! The two inner loops, for any instruction set.
 //!
 //! Both keep a block of every output in registers while the inputs pass by once: `U` vectors of
-//! each of `M` outputs. `U` is about as large as the registers allow: that hides the latency of
-//! the additions, and each visit to a fragment takes several cache lines. What is left after the
-//! last whole block is done one vector at a time; the very last vector ends where the fragments
-//! end and overlaps the one before it, which writes some bytes twice with the same value.
+//! each of `M` outputs. Every instruction set chooses `U` for each `M`. More of it hides latency,
+//! until the registers are used up; but steps of more than three or four cache lines get less out
+//! of the second-level cache. What is left after the last whole block is done one vector at a
+//! time; the very last vector ends where the fragments end and overlaps the one before it, which
+//! writes some bytes twice with the same value.
 //!
 //! Stores are ordinary ones. Non-temporal stores gain a fifth on fragments of 1 MiB, but parity is
 //! checksummed next, and would have to come back from memory for that.
@@ -15,12 +16,17 @@ use crate::portable;
 use crate::recovery::Coefficients;
 use crate::shape::Stripe;
 
+/// How far apart prefetches are: the smallest cache line of the CPUs at hand.
+const LINE_BYTES: usize = 64;
+
 /// The loop behind [`Kernel::encode`](crate::Kernel::encode).
 ///
 /// # Safety
 /// The CPU must have the instructions of `V`.
 #[inline(always)]
-pub(super) unsafe fn encode<V: Vector>(stripe: Stripe) {
+pub(super) unsafe fn encode<V: Vector, const U1: usize, const U2: usize, const U3: usize, const U4: usize>(
+    stripe: Stripe,
+) {
     let (data, parity) = stripe.split();
     let length = data.first().map_or(0, |fragment| fragment.len());
     if length < V::BYTES {
@@ -28,20 +34,19 @@ pub(super) unsafe fn encode<V: Vector>(stripe: Stripe) {
     }
     // SAFETY: as the caller promises; the length is that of a stripe, and not less than a vector.
     unsafe {
-        match (parity.len(), V::MANY_REGISTERS) {
-            (0, _) => {}
-            (1, _) => encode_rows::<V, 1, 6>(data, parity, length),
-            (2, _) => encode_rows::<V, 2, 6>(data, parity, length),
-            (3, true) => encode_rows::<V, 3, 6>(data, parity, length),
-            (3, false) => encode_rows::<V, 3, 4>(data, parity, length),
-            (_, true) => encode_rows::<V, 4, 6>(data, parity, length),
-            (_, false) => encode_rows::<V, 4, 3>(data, parity, length),
+        match parity.len() {
+            0 => {}
+            1 => encode_rows::<V, 1, U1>(data, parity, length),
+            2 => encode_rows::<V, 2, U2>(data, parity, length),
+            3 => encode_rows::<V, 3, U3>(data, parity, length),
+            _ => encode_rows::<V, 4, U4>(data, parity, length),
         }
     }
 }
 
 /// # Safety
-/// The CPU must have the instructions of `V`; all fragments must have `length` bytes, one vector or more.
+/// The CPU must have the instructions of `V`; all fragments must have `length` bytes, which is not
+/// less than one vector.
 #[inline(always)]
 unsafe fn encode_rows<V: Vector, const M: usize, const U: usize>(
     data: &[&[u8]],
@@ -95,7 +100,16 @@ unsafe fn encode_block<V: Vector, const M: usize, const U: usize>(
 /// # Safety
 /// The CPU must have the instructions of `V`.
 #[inline(always)]
-pub(super) unsafe fn combine<V: Vector>(rows: &Coefficients, stripe: Stripe) {
+pub(super) unsafe fn combine<
+    V: Vector,
+    const U1: usize,
+    const U2: usize,
+    const U3: usize,
+    const U4: usize,
+>(
+    rows: &Coefficients,
+    stripe: Stripe,
+) {
     let (inputs, outputs) = stripe.split();
     let length = inputs.first().map_or(0, |fragment| fragment.len());
     if length < V::BYTES {
@@ -103,20 +117,19 @@ pub(super) unsafe fn combine<V: Vector>(rows: &Coefficients, stripe: Stripe) {
     }
     // SAFETY: as the caller promises; the length is that of a stripe, and not less than a vector.
     unsafe {
-        match (outputs.len(), V::MANY_REGISTERS) {
-            (0, _) => {}
-            (1, _) => combine_rows::<V, 1, 8>(rows, inputs, outputs, length),
-            (2, _) => combine_rows::<V, 2, 6>(rows, inputs, outputs, length),
-            (3, true) => combine_rows::<V, 3, 4>(rows, inputs, outputs, length),
-            (3, false) => combine_rows::<V, 3, 3>(rows, inputs, outputs, length),
-            (_, true) => combine_rows::<V, 4, 4>(rows, inputs, outputs, length),
-            (_, false) => combine_rows::<V, 4, 2>(rows, inputs, outputs, length),
+        match outputs.len() {
+            0 => {}
+            1 => combine_rows::<V, 1, U1>(rows, inputs, outputs, length),
+            2 => combine_rows::<V, 2, U2>(rows, inputs, outputs, length),
+            3 => combine_rows::<V, 3, U3>(rows, inputs, outputs, length),
+            _ => combine_rows::<V, 4, U4>(rows, inputs, outputs, length),
         }
     }
 }
 
 /// # Safety
-/// The CPU must have the instructions of `V`; all fragments must have `length` bytes, one vector or more.
+/// The CPU must have the instructions of `V`; all fragments must have `length` bytes, which is not
+/// less than one vector.
 #[inline(always)]
 unsafe fn combine_rows<V: Vector, const M: usize, const U: usize>(
     rows: &Coefficients,
@@ -142,8 +155,8 @@ unsafe fn combine_rows<V: Vector, const M: usize, const U: usize>(
 
 /// Computes the bytes of all `outputs` at `at`: row by row the sum of the inputs times factors.
 ///
-/// One block is as much work as a CPU looks ahead by itself, so the next block of each input is
-/// asked for early.
+/// With more than one output, a block is all the work that a CPU looks ahead by itself, so the next
+/// block of each input is asked for early; with one that would only cost time.
 ///
 /// # Safety
 /// The CPU must have the instructions of `V`; `U` vectors from `at` on must lie in every fragment.
@@ -160,7 +173,7 @@ unsafe fn combine_block<V: Vector, const M: usize, const U: usize>(
         for (fragment, factors) in inputs.iter().zip(factors) {
             let bytes = fragment.as_ptr().add(at);
             for unit in 0..U {
-                if M > 2 {
+                if M > 1 && unit * V::BYTES % LINE_BYTES == 0 {
                     V::prefetch(bytes.wrapping_add((U + unit) * V::BYTES));
                 }
                 let input = V::load(bytes.add(unit * V::BYTES));

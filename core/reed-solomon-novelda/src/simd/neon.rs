@@ -35,16 +35,19 @@ impl InstructionSet {
     }
 }
 
+// The entry points. The numbers are the vectors of each output in a block, for one to four outputs:
+// as many as the registers hold.
+
 #[target_feature(enable = "neon")]
 fn encode(stripe: Stripe) {
     // SAFETY: NEON is enabled here.
-    unsafe { loops::encode::<Neon>(stripe) }
+    unsafe { loops::encode::<Neon, 6, 6, 6, 6>(stripe) }
 }
 
 #[target_feature(enable = "neon")]
 fn combine(rows: &Coefficients, stripe: Stripe) {
     // SAFETY: NEON is enabled here.
-    unsafe { loops::combine::<Neon>(rows, stripe) }
+    unsafe { loops::combine::<Neon, 6, 6, 4, 4>(rows, stripe) }
 }
 
 /// 16 bytes, multiplied by table look-ups.
@@ -53,7 +56,6 @@ struct Neon(uint8x16_t);
 
 impl Vector for Neon {
     const BYTES: usize = 16;
-    const MANY_REGISTERS: bool = true;
     type Factor = &'static Nibbles;
 
     #[inline(always)]

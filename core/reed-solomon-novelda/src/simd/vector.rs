@@ -9,9 +9,6 @@ pub(super) trait Vector: Copy {
     /// The width of the register in bytes.
     const BYTES: usize;
 
-    /// Whether there are 32 registers rather than 16.
-    const MANY_REGISTERS: bool;
-
     /// What a coefficient becomes before the bytes of a fragment are multiplied by it.
     type Factor: Copy;
 

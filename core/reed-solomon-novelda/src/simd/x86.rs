@@ -72,26 +72,44 @@ impl InstructionSet {
     }
 }
 
-/// Defines the two entry points of one instruction set.
-macro_rules! entry_points {
-    ($vector:ty, $features:literal, $encode:ident, $combine:ident) => {
-        #[target_feature(enable = $features)]
-        fn $encode(stripe: Stripe) {
-            // SAFETY: the features of the vector are enabled here.
-            unsafe { loops::encode::<$vector>(stripe) }
-        }
+// The entry points. The numbers are the vectors of each output in a block, for one to four outputs:
+// what was measured to be fastest, within the registers there are.
 
-        #[target_feature(enable = $features)]
-        fn $combine(rows: &Coefficients, stripe: Stripe) {
-            // SAFETY: the features of the vector are enabled here.
-            unsafe { loops::combine::<$vector>(rows, stripe) }
-        }
-    };
+#[target_feature(enable = "gfni,avx512f")]
+fn encode_gfni512(stripe: Stripe) {
+    // SAFETY: the instructions of the vector are enabled here.
+    unsafe { loops::encode::<Gfni512, 3, 4, 4, 4>(stripe) }
 }
 
-entry_points!(Gfni512, "gfni,avx512f", encode_gfni512, combine_gfni512);
-entry_points!(Gfni256, "gfni,avx2", encode_gfni256, combine_gfni256);
-entry_points!(Avx2, "avx2", encode_avx2, combine_avx2);
+#[target_feature(enable = "gfni,avx512f")]
+fn combine_gfni512(rows: &Coefficients, stripe: Stripe) {
+    // SAFETY: the instructions of the vector are enabled here.
+    unsafe { loops::combine::<Gfni512, 3, 3, 4, 4>(rows, stripe) }
+}
+
+#[target_feature(enable = "gfni,avx2")]
+fn encode_gfni256(stripe: Stripe) {
+    // SAFETY: the instructions of the vector are enabled here.
+    unsafe { loops::encode::<Gfni256, 6, 6, 4, 3>(stripe) }
+}
+
+#[target_feature(enable = "gfni,avx2")]
+fn combine_gfni256(rows: &Coefficients, stripe: Stripe) {
+    // SAFETY: the instructions of the vector are enabled here.
+    unsafe { loops::combine::<Gfni256, 6, 6, 3, 2>(rows, stripe) }
+}
+
+#[target_feature(enable = "avx2")]
+fn encode_avx2(stripe: Stripe) {
+    // SAFETY: the instructions of the vector are enabled here.
+    unsafe { loops::encode::<Avx2, 6, 6, 4, 3>(stripe) }
+}
+
+#[target_feature(enable = "avx2")]
+fn combine_avx2(rows: &Coefficients, stripe: Stripe) {
+    // SAFETY: the instructions of the vector are enabled here.
+    unsafe { loops::combine::<Avx2, 6, 6, 3, 2>(rows, stripe) }
+}
 
 /// For each coefficient the matrix by which `gf2p8affineqb` multiplies, 2 KiB.
 ///
@@ -129,7 +147,6 @@ struct Gfni512(__m512i);
 
 impl Vector for Gfni512 {
     const BYTES: usize = 64;
-    const MANY_REGISTERS: bool = true;
     type Factor = i64;
 
     #[inline(always)]
@@ -185,7 +202,6 @@ struct Gfni256(Avx2);
 
 impl Vector for Gfni256 {
     const BYTES: usize = 32;
-    const MANY_REGISTERS: bool = false;
     type Factor = i64;
 
     #[inline(always)]
@@ -242,7 +258,6 @@ struct Avx2(__m256i);
 
 impl Vector for Avx2 {
     const BYTES: usize = 32;
-    const MANY_REGISTERS: bool = false;
     type Factor = &'static Nibbles;
 
     #[inline(always)]

@@ -1,8 +1,9 @@
-//! What direct I/O asks of buffers and offsets.
+//! Direct I/O, and what it asks of buffers and offsets.
 
 use std::fs::File;
 
-use rustix::fs::{AtFlags, StatxFlags, statx};
+use rustix::fs::{AtFlags, OFlags, StatxFlags, fcntl_getfl, fcntl_setfl, statx};
+use rustix::io::Errno;
 
 use super::OpenError;
 
@@ -18,8 +19,19 @@ pub(super) struct Alignment {
     pub(super) offset: u32,
 }
 
+/// Switches direct I/O on and says what it needs.
+pub(super) fn enable(file: &File) -> Result<Alignment, OpenError> {
+    // Not as a flag of the opening call: where there is no direct I/O that would fail after it created the file.
+    let flags = fcntl_getfl(file).map_err(|errno| OpenError::system("ask for the flags")(errno.into()))?;
+    match fcntl_setfl(file, flags | OFlags::DIRECT) {
+        Err(Errno::INVAL) => return Err(OpenError::NoDirectIo),
+        result => result.map_err(|errno| OpenError::system("switch direct I/O on")(errno.into()))?,
+    }
+    alignment(file)
+}
+
 /// What direct I/O on this file needs.
-pub(super) fn alignment(file: &File) -> Result<Alignment, OpenError> {
+fn alignment(file: &File) -> Result<Alignment, OpenError> {
     let asked = match statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN) {
         Ok(asked) if StatxFlags::from_bits_retain(asked.stx_mask).contains(StatxFlags::DIOALIGN) => asked,
         _ => return Ok(ALIGNMENT_ASSUMED),

@@ -1,30 +1,58 @@
 //! One opener at a time: an advisory lock on the disk itself, and the name of who holds it.
 
-use std::fs::{self, File, Metadata, TryLockError};
+use std::fs::{File, Metadata, TryLockError};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::{major, minor};
 
 use super::OpenError;
 
-/// Locks the file as long as it stays open: shared by readers, or for one writer alone.
-pub(super) fn lock(file: &File, read_only: bool) -> Result<(), OpenError> {
-    let locked = if read_only { file.try_lock_shared() } else { file.try_lock() };
-    match locked {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => {
-            let pid = file.metadata().ok().and_then(|metadata| holder(&metadata));
-            Err(OpenError::Busy { pid })
+/// Readings of the lock table until the holder is taken for one that it does not name.
+const TABLE_READINGS: usize = 4;
+
+/// A file that is locked as long as this lives: shared by readers, or for one writer alone.
+#[derive(Debug)]
+pub(super) struct LockedFile(File);
+
+impl LockedFile {
+    pub(super) fn new(file: File, read_only: bool) -> Result<Self, OpenError> {
+        let locked = if read_only { file.try_lock_shared() } else { file.try_lock() };
+        match locked {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => {
+                let pid = file.metadata().ok().and_then(|metadata| holder(&metadata));
+                Err(OpenError::Busy { pid })
+            }
+            Err(TryLockError::Error(error)) => Err(OpenError::system("lock")(error)),
         }
-        Err(TryLockError::Error(error)) => Err(OpenError::system("lock")(error)),
+    }
+
+    pub(super) const fn file(&self) -> &File {
+        &self.0
+    }
+}
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock to a child process of ours that has been forked, has not yet executed
+        // its program, and until then shares our open files.
+        let _ = self.0.unlock();
     }
 }
 
 /// A process that holds a lock on the file, if the system tells.
 pub(super) fn holder(file: &Metadata) -> Option<u32> {
-    let locks = fs::read_to_string("/proc/locks").ok()?;
     let device = format!("{:02x}:{:02x}", major(file.dev()), minor(file.dev()));
-    holder_in(&locks, &device, file.ino())
+    // An entry may hide from a reading that takes several calls while others lock and unlock.
+    (0..TABLE_READINGS).find_map(|_| holder_in(&lock_table().ok()?, &device, file.ino()))
+}
+
+/// The system's table of locks, in one call if it is short.
+fn lock_table() -> io::Result<String> {
+    let mut table = String::with_capacity(1 << 16);
+    File::open("/proc/locks")?.read_to_string(&mut table)?;
+    Ok(table)
 }
 
 /// Looks a file up in text of the form of `/proc/locks`:

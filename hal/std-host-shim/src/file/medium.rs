@@ -8,6 +8,7 @@ use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
 use super::block_device;
+use super::lock::LockedFile;
 
 /// What a disk asks of the system: the seam at which tests let it fail.
 ///
@@ -23,14 +24,14 @@ pub(super) trait Medium {
 /// An open file or block device.
 #[derive(Debug)]
 pub(super) enum OsMedium {
-    File(File),
-    BlockDevice(File),
+    File(LockedFile),
+    BlockDevice(LockedFile),
 }
 
 impl OsMedium {
     pub(super) fn file(&self) -> &File {
         match self {
-            Self::File(file) | Self::BlockDevice(file) => file,
+            Self::File(locked) | Self::BlockDevice(locked) => locked.file(),
         }
     }
 
@@ -38,8 +39,8 @@ impl OsMedium {
     pub(super) fn can_discard(&self, end: u64) -> bool {
         match self {
             // A hole behind the end changes nothing, but is refused where holes cannot be punched.
-            Self::File(file) => punch_hole(file, end, 1).is_ok(),
-            Self::BlockDevice(file) => block_device::can_discard(file),
+            Self::File(locked) => punch_hole(locked.file(), end, 1).is_ok(),
+            Self::BlockDevice(locked) => block_device::can_discard(locked.file()),
         }
     }
 }
@@ -59,8 +60,8 @@ impl Medium for OsMedium {
 
     fn discard(&self, offset: u64, bytes: u64) -> io::Result<()> {
         let discarded = match self {
-            Self::File(file) => punch_hole(file, offset, bytes),
-            Self::BlockDevice(file) => block_device::discard(file, offset, bytes),
+            Self::File(locked) => punch_hole(locked.file(), offset, bytes),
+            Self::BlockDevice(locked) => block_device::discard(locked.file(), offset, bytes),
         };
         match discarded {
             // A discard is a hint: a medium that cannot take it keeps the bytes, which is allowed.

@@ -9,8 +9,9 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::disk::Disk;
+use super::lock::{self, LockedFile};
 use super::medium::OsMedium;
-use super::{FileDisk, OpenError, block_device, direct, lock};
+use super::{FileDisk, OpenError, block_device, direct};
 use crate::sync_parent_directory;
 
 /// Sector size of files, in bytes, when none is asked for: that of page caches and of most filesystems' blocks.
@@ -85,24 +86,17 @@ impl FileDiskOptions {
         if !is_block_device && !metadata.is_file() {
             return Err(OpenError::NotADisk);
         }
-        let mut flags = self.flags();
-        if is_block_device && !self.read_only {
-            // The kernel's own claim on block devices: keeps us from a mounted one, and others from mounting ours.
-            flags |= OFlags::EXCL;
-        }
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(!self.read_only)
-            .custom_flags(flags.bits() as i32)
-            .open(path);
+        // The kernel's own claim on block devices: keeps us from a mounted one, and others from mounting ours.
+        let claim = if is_block_device && !self.read_only { OFlags::EXCL } else { OFlags::empty() };
+        let opened =
+            OpenOptions::new().read(true).write(!self.read_only).custom_flags(claim.bits() as i32).open(path);
         let file = match opened {
             Err(error) if Errno::from_io_error(&error) == Some(Errno::BUSY) => {
                 return Err(OpenError::Busy { pid: lock::holder(&metadata) });
             }
-            opened => opened.map_err(self.refused())?,
+            opened => opened.map_err(OpenError::system("open"))?,
         };
-        lock::lock(&file, self.read_only)?;
-        self.disk(file)
+        self.disk(LockedFile::new(file, self.read_only)?)
     }
 
     /// Creates a file of `bytes` bytes and opens it for reading and writing, whatever [`read_only`](Self::read_only)
@@ -117,9 +111,8 @@ impl FileDiskOptions {
             .read(true)
             .write(true)
             .create_new(true)
-            .custom_flags(self.flags().bits() as i32)
             .open(path)
-            .map_err(self.refused())?;
+            .map_err(OpenError::system("create"))?;
         let created = Self { read_only: false, ..*self }.fill_in(file, path, bytes);
         if created.is_err() {
             // The error that led here says more than one of the removal would.
@@ -129,42 +122,31 @@ impl FileDiskOptions {
     }
 
     fn fill_in(&self, file: File, path: &Path, bytes: u64) -> Result<FileDisk, OpenError> {
-        lock::lock(&file, self.read_only)?;
+        let locked = LockedFile::new(file, self.read_only)?;
+        let file = locked.file();
         file.set_len(bytes).map_err(OpenError::system("set the size"))?;
         file.sync_all().map_err(OpenError::system("flush"))?;
         sync_parent_directory(path).map_err(OpenError::system("flush the folder"))?;
-        self.disk(file)
+        self.disk(locked)
     }
 
-    fn flags(&self) -> OFlags {
-        if self.direct { OFlags::DIRECT } else { OFlags::empty() }
-    }
-
-    /// What an `open` that failed means.
-    fn refused(&self) -> impl Fn(std::io::Error) -> OpenError {
-        let direct = self.direct;
-        move |error| match Errno::from_io_error(&error) {
-            Some(Errno::INVAL) if direct => OpenError::NoDirectIo,
-            _ => OpenError::system("open")(error),
-        }
-    }
-
-    /// The disk on an open and locked file.
-    fn disk(&self, file: File) -> Result<FileDisk, OpenError> {
+    /// The disk on a file that is open and locked.
+    fn disk(&self, locked: LockedFile) -> Result<FileDisk, OpenError> {
+        let file = locked.file();
         let metadata = file.metadata().map_err(OpenError::system("look at"))?;
         let (medium, bytes, smallest, tear_unit) = if metadata.file_type().is_block_device() {
             let ask = OpenError::system("ask the device");
-            let bytes = block_device::bytes(&file).map_err(&ask)?;
-            let logical = block_device::logical_sector_bytes(&file).map_err(&ask)?;
-            let physical = block_device::physical_sector_bytes(&file).map_err(&ask)?;
-            (OsMedium::BlockDevice(file), bytes, logical, physical)
+            let bytes = block_device::bytes(file).map_err(&ask)?;
+            let logical = block_device::logical_sector_bytes(file).map_err(&ask)?;
+            let physical = block_device::physical_sector_bytes(file).map_err(&ask)?;
+            (OsMedium::BlockDevice(locked), bytes, logical, physical)
         } else if metadata.is_file() {
-            (OsMedium::File(file), metadata.len(), 1, FILE_TEAR_UNIT)
+            (OsMedium::File(locked), metadata.len(), 1, FILE_TEAR_UNIT)
         } else {
             return Err(OpenError::NotADisk);
         };
         let alignment = match self.direct {
-            true => direct::alignment(medium.file())?,
+            true => direct::enable(medium.file())?,
             false => direct::Alignment { memory: 1, offset: 1 },
         };
 

@@ -1,0 +1,52 @@
+use dynamicfs_core::format::checksum::crc32c;
+use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::types::{ObjectId, Scheme};
+use dynamicfs_core::{DiskState, FormatOptions, Memory, Pool, Services, Slot};
+use dynamicfs_hal::{Clock, Entropy, EntropyError, RamDisk, SerialArray, UnixTime};
+
+/// A board without a clock.
+struct NoClock;
+
+impl Clock for NoClock {
+    fn now(&self) -> UnixTime {
+        UnixTime::default()
+    }
+    fn monotonic_micros(&self) -> u64 {
+        0
+    }
+}
+
+/// Stands in for the board's random number generator.
+struct Counter(u8);
+
+impl Entropy for Counter {
+    fn fill(&mut self, buf: &mut [u8]) -> Result<(), EntropyError> {
+        for byte in buf {
+            self.0 = self.0.wrapping_mul(5).wrapping_add(1);
+            *byte = self.0;
+        }
+        Ok(())
+    }
+}
+
+fn main() -> Result<(), Box<dyn core::error::Error>> {
+    // Three disks of 256 KiB, and 40 KiB of memory for the pool.
+    let mut disks = [[0u8; 256 << 10]; 3];
+    let array = SerialArray::<_, 3>::new(disks.each_mut().map(|bytes| RamDisk::new(&mut bytes[..], 512)));
+    let (mut bytes, mut slots, mut states) = ([0; 40 << 10], [Slot::NEW; 32], [DiskState::NEW; 3]);
+    let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
+    let services = Services { crc32c, clock: &NoClock };
+
+    let options = FormatOptions::portable(Scheme { data: 2, parity: 1 });
+    let mut pool = Pool::format(array, memory, services, &mut Counter(7), &options, &[])?;
+
+    let mut transaction = pool.begin()?;
+    let file = transaction.create(ObjectId::ROOT, b"log", &MakeRequest::File, &Attributes::default())?;
+    transaction.write(file, 0, b"it happened, whole, or it did not happen")?;
+    transaction.commit()?;
+
+    let mut text = [0; 64];
+    let length = pool.read(file, 0, &mut text)?;
+    assert_eq!(&text[..length], b"it happened, whole, or it did not happen");
+    Ok(())
+}

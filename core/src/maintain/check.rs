@@ -1,0 +1,335 @@
+//! Everything is read and proved, and every block is accounted for.
+
+use super::survey::RecordJoiner;
+use crate::error::{Error, StorageError};
+use crate::format::key::{Key, Kind};
+use crate::format::record::{dead, group};
+use crate::object::{Found, Objects};
+use crate::space::Class;
+use crate::types::{BlockAddress, BlockRun, MemberNumber, ObjectId};
+use core::ops::ControlFlow;
+use dynamicfs_hal::DiskArray;
+
+/// Something that is not as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finding {
+    /// A replica of a tree node is unreadable or wrong; others are right.
+    NodeReplica {
+        /// Where it is.
+        address: BlockAddress,
+    },
+    /// No replica of a tree node is right: what it held is lost.
+    NodeLost {
+        /// Where its first replica is.
+        address: BlockAddress,
+    },
+    /// A record is not what its key says.
+    RecordInvalid {
+        /// The key.
+        key: Key,
+    },
+    /// A fragment is unreadable or wrong; the extent can be read.
+    Fragment {
+        /// The object.
+        object: ObjectId,
+        /// The first byte of the extent.
+        start: u64,
+        /// Where the fragment is.
+        address: BlockAddress,
+    },
+    /// An extent has fewer fragments than were asked for.
+    Deficit {
+        /// The object.
+        object: ObjectId,
+        /// The first byte of the extent.
+        start: u64,
+    },
+    /// An extent cannot be read.
+    ExtentLost {
+        /// The object.
+        object: ObjectId,
+        /// The first byte of the extent.
+        start: u64,
+    },
+    /// A block is allocated and nothing refers to it.
+    Leak {
+        /// The block.
+        address: BlockAddress,
+    },
+    /// A block is referred to and not allocated: it could be given away.
+    Unallocated {
+        /// The block.
+        address: BlockAddress,
+    },
+    /// Two things refer to one block.
+    DoubleUse {
+        /// The block.
+        address: BlockAddress,
+    },
+    /// The count of free blocks in the superblock is wrong.
+    FreeCount {
+        /// The member.
+        member: MemberNumber,
+        /// What the superblock says.
+        counted: u64,
+        /// What the bitmaps say.
+        found: u64,
+    },
+}
+
+/// What was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckReport {
+    /// Tree nodes.
+    pub nodes: u64,
+    /// Replicas of tree nodes.
+    pub replicas: u64,
+    /// Extents.
+    pub extents: u64,
+    /// Fragments that were read and proved.
+    pub fragments: u64,
+    /// Bytes of fragments that were read and proved.
+    pub bytes: u64,
+    /// Blocks that are allocated.
+    pub allocated: u64,
+    /// Findings.
+    pub findings: u64,
+}
+
+impl<A: DiskArray> Objects<'_, A> {
+    /// Reads and proves all replicas and fragments of the last commit, and calls `f` with what is wrong.
+    ///
+    /// `f` is called with `None` from time to time, to show that work goes on.
+    pub fn check_contents(&mut self, report: &mut CheckReport, mut f: impl FnMut(Option<&Finding>)) -> Result<(), Error> {
+        self.check_nodes(report, &mut f)?;
+        let mut from = Key::object_start(ObjectId(1));
+        let mut joiner = RecordJoiner::new();
+        loop {
+            let next = self.store.tree.scan(&from, &Key::MAX, |key, piece| match joiner.take(key, piece) {
+                Some((object, start, extent)) => ControlFlow::Break((object, Found { start, extent }, *key)),
+                None => ControlFlow::Continue(()),
+            });
+            let Some((object, found, key)) = next? else { break };
+            from = key.successor();
+            report.extents += 1;
+            self.check_extent(object, &found, report, &mut f)?;
+            f(None);
+        }
+        Ok(())
+    }
+
+    fn check_nodes(&mut self, report: &mut CheckReport, f: &mut impl FnMut(Option<&Finding>)) -> Result<(), Error> {
+        let mut walk = crate::tree::Walk::new();
+        loop {
+            match self.store.tree.walk(&mut walk) {
+                Ok(None) => return Ok(()),
+                Ok(Some((pointer, level))) => {
+                    report.nodes += 1;
+                    for (i, &address) in pointer.replicas().iter().enumerate() {
+                        report.replicas += 1;
+                        let online = self.store.tree.disks.disk_of(address.member).is_some();
+                        if online && !self.store.tree.is_replica_right(&pointer, level, i)? {
+                            tell(report, f, &Finding::NodeReplica { address });
+                        }
+                    }
+                }
+                Err(StorageError::NodeUnreadable { address }) => tell(report, f, &Finding::NodeLost { address }),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn check_extent(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+        report: &mut CheckReport,
+        f: &mut impl FnMut(Option<&Finding>),
+    ) -> Result<(), Error> {
+        let start = found.start;
+        let (mut right, mut wrong) = (0, 0);
+        for (i, fragment) in found.extent.fragments().iter().enumerate() {
+            if self.store.tree.disks.disk_of(fragment.address.member).is_none() {
+                wrong += 1;
+                continue;
+            }
+            match self.prove_fragment(object, found, i)? {
+                Some(bytes) => {
+                    right += 1;
+                    report.fragments += 1;
+                    report.bytes += bytes;
+                }
+                None => {
+                    wrong += 1;
+                    tell(report, f, &Finding::Fragment { object, start, address: fragment.address });
+                }
+            }
+        }
+        if right < usize::from(found.extent.scheme.data) {
+            tell(report, f, &Finding::ExtentLost { object, start });
+        } else if wrong > 0 || found.extent.scheme.parity < found.extent.asked.parity {
+            tell(report, f, &Finding::Deficit { object, start });
+        }
+        Ok(())
+    }
+
+    /// Compares what is allocated with what is referred to, on every member, and calls `f` with what differs.
+    ///
+    /// `scratch` holds a bit for each block of a group at least; with a bit for each block of the largest member the
+    /// tree is walked once for each member, with less more often. No transaction may be open.
+    pub fn check_space(
+        &mut self,
+        scratch: &mut [u8],
+        report: &mut CheckReport,
+        mut f: impl FnMut(Option<&Finding>),
+    ) -> Result<(), Error> {
+        let group_blocks = self.store.tree.space.group_blocks();
+        let group_bytes = group_blocks as usize / 8;
+        let groups_at_once = scratch.len() / (2 * group_bytes);
+        if groups_at_once == 0 {
+            return Err(StorageError::NeedsMemory { bytes: 2 * group_bytes }.into());
+        }
+        for row in self.store.tree.data_rows().iter() {
+            let Some(area) = self.store.tree.area(row) else { continue };
+            let member = self.store.tree.space.member(row);
+            let (groups, mut free) = (self.store.tree.space.groups(area), 0);
+            for first in (0..groups).step_by(groups_at_once) {
+                let end = groups.min(first + groups_at_once as u32);
+                let start = area.start + u64::from(first) * u64::from(group_blocks);
+                let blocks = u64::from(end - first) * u64::from(group_blocks);
+                let window = Window { member, row, start, blocks: blocks.min(area.start + area.blocks - start), first };
+                let (referenced, allocated) = scratch.split_at_mut(groups_at_once * group_bytes);
+                self.mark_referenced(&window, referenced, report, &mut f)?;
+                self.load_allocated(&window, end, group_bytes, allocated)?;
+                free += compare(&window, referenced, allocated, report, &mut f);
+            }
+            let counted = self.store.committed().row(row).free();
+            if counted != free {
+                tell(report, &mut f, &Finding::FreeCount { member, counted, found: free });
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets a bit for each block of the window that something refers to.
+    fn mark_referenced(
+        &mut self,
+        window: &Window,
+        bits: &mut [u8],
+        report: &mut CheckReport,
+        f: &mut impl FnMut(Option<&Finding>),
+    ) -> Result<(), Error> {
+        bits.fill(0);
+        let mut walk = crate::tree::Walk::new();
+        while let Some((pointer, _)) = self.store.tree.walk(&mut walk)? {
+            for &start in pointer.replicas() {
+                mark(window, bits, &BlockRun { start, blocks: 1 }, report, f);
+            }
+        }
+        let block_shift = self.store.tree.disks.parameters.block_shift;
+        let superblock = self.store.committed();
+        let (limit, swept_row, swept_group) = (superblock.sweep_limit(), superblock.sweep_row(), superblock.sweep_group());
+        let group_blocks = u64::from(self.store.tree.space.group_blocks());
+        let area_start = self.store.tree.area(window.row).map_or(0, |area| area.start);
+        let mut joiner = RecordJoiner::new();
+        self.store.tree.scan(&Key::MIN, &Key::MAX, |key, record| {
+            if key.is(ObjectId::SYSTEM, Kind::Dead) {
+                for run in dead::runs(record).filter(|run| run.start.member == window.member) {
+                    // Below the sweep's limit, what lies before the sweep was given back and may be used again.
+                    let done_groups = match usize::from(swept_row).cmp(&window.row) {
+                        _ if key.offset() >= limit => 0,
+                        core::cmp::Ordering::Greater => u64::MAX,
+                        core::cmp::Ordering::Equal => u64::from(swept_group),
+                        core::cmp::Ordering::Less => 0,
+                    };
+                    let done_until = area_start.saturating_add(done_groups.saturating_mul(group_blocks));
+                    let start = run.start.block.max(done_until);
+                    let end = run.start.block + u64::from(run.blocks);
+                    if start < end {
+                        let start = BlockAddress { block: start, ..run.start };
+                        mark(window, bits, &BlockRun { start, blocks: (end - start.block) as u32 }, report, f);
+                    }
+                }
+            } else if let Some((_, _, extent)) = joiner.take(key, record) {
+                for fragment in extent.fragments() {
+                    let run = BlockRun { start: fragment.address, blocks: extent.fragment_blocks(block_shift) };
+                    mark(window, bits, &run, report, f);
+                }
+            }
+            ControlFlow::<()>::Continue(())
+        })?;
+        Ok(())
+    }
+
+    /// Fills `bits` with the bitmaps of the window's groups.
+    fn load_allocated(&mut self, window: &Window, end: u32, group_bytes: usize, bits: &mut [u8]) -> Result<(), Error> {
+        for (group, bits) in (window.first..end).zip(bits.chunks_exact_mut(group_bytes)) {
+            let open = [Class::Node, Class::Data]
+                .into_iter()
+                .find(|&class| self.store.tree.space.open_group(window.row, class).is_some_and(|(open, ..)| open == group));
+            if let Some(class) = open {
+                bits.copy_from_slice(self.store.tree.space.open_bitmap(window.row, class));
+                continue;
+            }
+            let key = Key::group(window.member, group);
+            let loaded = self.store.tree.with(&key, |record| group::load(record, bits))?;
+            if loaded.is_none() {
+                return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM }.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn tell(report: &mut CheckReport, f: &mut impl FnMut(Option<&Finding>), finding: &Finding) {
+    report.findings += 1;
+    f(Some(finding));
+}
+
+/// Neighbouring blocks of one member.
+struct Window {
+    member: MemberNumber,
+    row: usize,
+    start: u64,
+    blocks: u64,
+    first: u32,
+}
+
+fn mark(window: &Window, bits: &mut [u8], run: &BlockRun, report: &mut CheckReport, f: &mut impl FnMut(Option<&Finding>)) {
+    if run.start.member != window.member {
+        return;
+    }
+    let from = run.start.block.max(window.start);
+    let end = (run.start.block + u64::from(run.blocks)).min(window.start + window.blocks);
+    for block in from..end {
+        let bit = (block - window.start) as usize;
+        if bits[bit / 8] >> (bit % 8) & 1 == 1 {
+            tell(report, f, &Finding::DoubleUse { address: BlockAddress { member: window.member, block } });
+        }
+        bits[bit / 8] |= 1 << (bit % 8);
+    }
+}
+
+/// Reports blocks in which the two bitmaps differ; returns the free ones.
+fn compare(
+    window: &Window,
+    referenced: &[u8],
+    allocated: &[u8],
+    report: &mut CheckReport,
+    f: &mut impl FnMut(Option<&Finding>),
+) -> u64 {
+    let mut free = 0;
+    for bit in 0..window.blocks as usize {
+        let address = BlockAddress { member: window.member, block: window.start + bit as u64 };
+        let is = |bits: &[u8]| bits[bit / 8] >> (bit % 8) & 1 == 1;
+        report.allocated += u64::from(is(allocated));
+        match (is(allocated), is(referenced)) {
+            (true, false) => tell(report, f, &Finding::Leak { address }),
+            (false, true) => tell(report, f, &Finding::Unallocated { address }),
+            (true, true) => {}
+            (false, false) => free += 1,
+        }
+    }
+    free
+}

@@ -1,0 +1,48 @@
+//! One bounded step of whatever work there is, each a transaction of its own.
+
+use crate::error::Error;
+use crate::object::Objects;
+use dynamicfs_hal::DiskArray;
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Work {
+    /// There was nothing to do.
+    Nothing,
+    /// A fragment that a read found bad was rewritten, or found to be beyond repair.
+    Repaired,
+    /// Some extents of a deleted object were freed.
+    Reaped,
+    /// Dead blocks of some groups were given back.
+    Swept,
+}
+
+impl<A: DiskArray> Objects<'_, A> {
+    /// Does one step of the most urgent work: rewrites a bad fragment, frees some of a deleted object, or, with
+    /// `sweep`, gives dead blocks back. A transaction of its own; [`Work::Nothing`] writes nothing.
+    pub fn maintain(&mut self, sweep: bool) -> Result<Work, Error> {
+        let superblock = self.store.committed();
+        let (orphans, dead) = (superblock.orphans(), superblock.dead_records());
+        let work = match () {
+            () if !self.repairs.is_empty() => Work::Repaired,
+            () if orphans > 0 => Work::Reaped,
+            () if sweep && dead > 0 => Work::Swept,
+            () => return Ok(Work::Nothing),
+        };
+        self.store.begin()?;
+        let done = match work {
+            Work::Repaired => self.repair_step(),
+            Work::Reaped => self.reap_step(),
+            _ => self.store.sweep_step().map_err(Error::from),
+        };
+        match done {
+            Ok(_) => self.commit().map(|()| work),
+            Err(error) => {
+                self.abort();
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Directories: names, and making, linking, removing and renaming what they name.
+
+use super::Objects;
+use super::hashed::Place;
+use super::inode::Attributes;
+use super::path::{check_name, split_path};
+use crate::error::Error;
+use crate::format::inode::{Inode, ObjectKind};
+use crate::format::key::Kind;
+use crate::format::name::{self, ENTRY_HEADER, EntryTarget, PLACES};
+use crate::limits::{DIRECTORY_DEPTH_MAX, LINKS_MAX, SYMLINK_BYTES_MAX};
+use crate::transaction::Purpose;
+use crate::types::ObjectId;
+use core::ops::ControlFlow;
+use dynamicfs_hal::DiskArray;
+
+/// Tree updates of an operation on names: entries, two directories, the object.
+const NAME_UPDATES: u32 = 10;
+
+/// An entry of a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'e> {
+    /// The name.
+    pub name: &'e [u8],
+    /// The object.
+    pub object: ObjectId,
+    /// What it is.
+    pub kind: ObjectKind,
+    /// Where to go on after this entry.
+    pub next: u64,
+}
+
+/// What is to be made under a new name.
+#[derive(Clone, Copy, Debug)]
+pub enum MakeRequest<'r> {
+    /// A file, empty.
+    File,
+    /// A directory, empty.
+    Directory,
+    /// A symbolic link to this path.
+    Symlink(&'r [u8]),
+    /// A device node, pipe or socket.
+    Special(ObjectKind),
+}
+
+impl<A: DiskArray> Objects<'_, A> {
+    fn hash(&self, name: &[u8]) -> u64 {
+        name::hash(self.store.tree.disks.parameters.hash_seed, name)
+    }
+
+    // --- looking up -------------------------------------------------------------------------------------------
+
+    fn find_entry(&mut self, directory: ObjectId, name: &[u8]) -> Result<Option<(Place, EntryTarget)>, Error> {
+        let hash = self.hash(name);
+        let end = hash.checked_add(PLACES).unwrap_or(u64::MAX);
+        let found = self.scan_hashed(directory, Kind::Entry, hash, end, |place, bytes| {
+            match (bytes.get(ENTRY_HEADER..), EntryTarget::decode(bytes)) {
+                (Some(other), Some(target)) if other == name => ControlFlow::Break((*place, target)),
+                _ => ControlFlow::Continue(()),
+            }
+        })?;
+        Ok(found)
+    }
+
+    fn directory(&mut self, directory: ObjectId) -> Result<Inode, Error> {
+        let inode = self.inode(directory)?;
+        if inode.kind == ObjectKind::Directory { Ok(inode) } else { Err(Error::NotADirectory) }
+    }
+
+    /// The object that a directory has under a name.
+    pub fn lookup(&mut self, directory: ObjectId, name: &[u8]) -> Result<EntryTarget, Error> {
+        self.directory(directory)?;
+        check_name(name)?;
+        self.find_entry(directory, name)?.map(|(_, target)| target).ok_or(Error::NotFound)
+    }
+
+    /// The object at a path from the root. Symbolic links are not followed.
+    pub fn resolve(&mut self, path: &[u8]) -> Result<ObjectId, Error> {
+        split_path(path).try_fold(ObjectId::ROOT, |directory, name| Ok(self.lookup(directory, name)?.object))
+    }
+
+    /// The directory that holds the last name of a path, and that name.
+    pub fn resolve_parent<'p>(&mut self, path: &'p [u8]) -> Result<(ObjectId, &'p [u8]), Error> {
+        let mut names = split_path(path);
+        let last = names.next_back().ok_or(Error::InvalidName)?;
+        check_name(last)?;
+        let directory = names.try_fold(ObjectId::ROOT, |directory, name| Ok::<_, Error>(self.lookup(directory, name)?.object))?;
+        Ok((directory, last))
+    }
+
+    /// Calls `f` with each entry of a directory from `from` on (0 for the first, then [`Entry::next`]), in the order
+    /// of the names' hashes, until it breaks. What changes meanwhile may or may not be seen; all else is seen once.
+    pub fn list<B>(
+        &mut self,
+        directory: ObjectId,
+        from: u64,
+        mut f: impl FnMut(Entry<'_>) -> ControlFlow<B>,
+    ) -> Result<Option<B>, Error> {
+        self.directory(directory)?;
+        self.scan_hashed(directory, Kind::Entry, from, u64::MAX, |place, bytes| {
+            let (Some(name), Some(target)) = (bytes.get(ENTRY_HEADER..), EntryTarget::decode(bytes)) else {
+                return ControlFlow::Continue(());
+            };
+            f(Entry { name, object: target.object, kind: target.kind, next: place.end() })
+        })
+    }
+
+    // --- making -----------------------------------------------------------------------------------------------
+
+    /// Makes an object under a new name.
+    pub fn create(
+        &mut self,
+        directory: ObjectId,
+        name: &[u8],
+        what: &MakeRequest<'_>,
+        attributes: &Attributes,
+    ) -> Result<ObjectId, Error> {
+        check_name(name)?;
+        let target = match what {
+            MakeRequest::Symlink(target) if target.is_empty() || target.len() > SYMLINK_BYTES_MAX => return Err(Error::TooLarge),
+            MakeRequest::Symlink(target) => target,
+            _ => &b""[..],
+        };
+        let kind = match *what {
+            MakeRequest::File => ObjectKind::File,
+            MakeRequest::Directory => ObjectKind::Directory,
+            MakeRequest::Symlink(_) => ObjectKind::Symlink,
+            MakeRequest::Special(kind) => kind,
+        };
+        let updates = NAME_UPDATES + (target.len() / self.piece_bytes()) as u32;
+        self.begin_change(updates, Purpose::Growth)?;
+        let parent = self.directory(directory)?;
+        if self.find_entry(directory, name)?.is_some() {
+            return Err(Error::Exists);
+        }
+        self.change(|objects| {
+            let (object, mut inode) = objects.make(kind, attributes, &parent, directory)?;
+            if !target.is_empty() {
+                objects.write_target(object, target)?;
+                inode.size = target.len() as u64;
+                objects.put_inode(object, &inode)?;
+            }
+            let subdirectories = i64::from(kind == ObjectKind::Directory);
+            objects.add_entry(directory, name, EntryTarget { object, kind })?;
+            objects.touch_directory(directory, 1, subdirectories)?;
+            Ok(object)
+        })
+    }
+
+    /// Gives an object that is not a directory another name.
+    pub fn link(&mut self, object: ObjectId, directory: ObjectId, name: &[u8]) -> Result<(), Error> {
+        check_name(name)?;
+        self.begin_change(NAME_UPDATES, Purpose::Growth)?;
+        self.directory(directory)?;
+        let mut inode = self.inode(object)?;
+        if inode.kind == ObjectKind::Directory {
+            return Err(Error::IsADirectory);
+        }
+        if inode.links == 0 {
+            return Err(Error::NotFound);
+        }
+        if inode.links >= LINKS_MAX {
+            return Err(Error::TooLarge);
+        }
+        if self.find_entry(directory, name)?.is_some() {
+            return Err(Error::Exists);
+        }
+        self.change(|objects| {
+            inode.links += 1;
+            inode.changed = objects.store.tree.disks.now();
+            objects.put_inode(object, &inode)?;
+            objects.add_entry(directory, name, EntryTarget { object, kind: inode.kind })?;
+            objects.touch_directory(directory, 1, 0)
+        })
+    }
+
+    fn add_entry(&mut self, directory: ObjectId, name: &[u8], target: EntryTarget) -> Result<(), Error> {
+        let hash = self.hash(name);
+        self.put_hashed(directory, Kind::Entry, hash, &[&target.encode(), name])
+    }
+
+    /// Counts entries and subdirectories of a directory, and notes that it changed.
+    fn touch_directory(&mut self, directory: ObjectId, entries: i64, subdirectories: i64) -> Result<(), Error> {
+        let mut inode = self.inode(directory)?;
+        inode.size = inode.size.saturating_add_signed(entries);
+        inode.links = u64::from(inode.links).saturating_add_signed(subdirectories).min(LINKS_MAX.into()) as u32;
+        let now = self.store.tree.disks.now();
+        (inode.modified, inode.changed) = (now, now);
+        self.put_inode(directory, &inode)
+    }
+
+    // --- removing ---------------------------------------------------------------------------------------------
+
+    /// Removes a name, and with an object's last name the object. A directory must be empty.
+    pub fn unlink(&mut self, directory: ObjectId, name: &[u8]) -> Result<(), Error> {
+        check_name(name)?;
+        self.begin_change(NAME_UPDATES, Purpose::Release)?;
+        self.directory(directory)?;
+        let (place, target) = self.find_entry(directory, name)?.ok_or(Error::NotFound)?;
+        self.check_empty(&target)?;
+        self.change(|objects| {
+            objects.remove_hashed(directory, Kind::Entry, &place)?;
+            objects.touch_directory(directory, -1, -i64::from(target.kind == ObjectKind::Directory))?;
+            objects.drop_link(&target)
+        })
+    }
+
+    fn check_empty(&mut self, target: &EntryTarget) -> Result<(), Error> {
+        if target.kind != ObjectKind::Directory {
+            return Ok(());
+        }
+        let any = self.list(target.object, 0, |_| ControlFlow::Break(()))?;
+        if any.is_some() { Err(Error::NotEmpty) } else { Ok(()) }
+    }
+
+    /// Takes one link away; the last takes the object with it.
+    fn drop_link(&mut self, target: &EntryTarget) -> Result<(), Error> {
+        let mut inode = self.inode(target.object)?;
+        if inode.kind == ObjectKind::Directory || inode.links <= 1 {
+            return self.delete(target.object, &mut inode);
+        }
+        inode.links -= 1;
+        inode.changed = self.store.tree.disks.now();
+        self.put_inode(target.object, &inode)
+    }
+
+    // --- renaming ---------------------------------------------------------------------------------------------
+
+    /// Gives an object another name, in one step. What the new name meant is removed, if `replace` allows it and it
+    /// is of the same sort: a directory in place of an empty directory, anything else in place of anything else.
+    pub fn rename(
+        &mut self,
+        from: (ObjectId, &[u8]),
+        to: (ObjectId, &[u8]),
+        replace: bool,
+    ) -> Result<(), Error> {
+        check_name(from.1)?;
+        check_name(to.1)?;
+        self.begin_change(2 * NAME_UPDATES, Purpose::Growth)?;
+        self.directory(from.0)?;
+        self.directory(to.0)?;
+        let (place, target) = self.find_entry(from.0, from.1)?.ok_or(Error::NotFound)?;
+        let replaced = self.find_entry(to.0, to.1)?;
+        if replaced.is_some_and(|(_, old)| old.object == target.object) {
+            return Ok(());
+        }
+        let is_directory = target.kind == ObjectKind::Directory;
+        if let Some((_, old)) = replaced {
+            if !replace {
+                return Err(Error::Exists);
+            }
+            match (is_directory, old.kind == ObjectKind::Directory) {
+                (true, false) => return Err(Error::NotADirectory),
+                (false, true) => return Err(Error::IsADirectory),
+                _ => self.check_empty(&old)?,
+            }
+        }
+        if is_directory {
+            self.check_not_below(target.object, to.0)?;
+        }
+        self.change(|objects| {
+            if let Some((old_place, old)) = replaced {
+                objects.remove_hashed(to.0, Kind::Entry, &old_place)?;
+                objects.touch_directory(to.0, -1, -i64::from(is_directory))?;
+                objects.drop_link(&old)?;
+            }
+            objects.remove_hashed(from.0, Kind::Entry, &place)?;
+            objects.touch_directory(from.0, -1, -i64::from(is_directory))?;
+            objects.add_entry(to.0, to.1, target)?;
+            objects.touch_directory(to.0, 1, i64::from(is_directory))?;
+            let mut inode = objects.inode(target.object)?;
+            if is_directory {
+                inode.parent = to.0;
+            }
+            inode.changed = objects.store.tree.disks.now();
+            objects.put_inode(target.object, &inode)
+        })
+    }
+
+    /// Refuses to move a directory into itself or below itself.
+    fn check_not_below(&mut self, moved: ObjectId, directory: ObjectId) -> Result<(), Error> {
+        let mut at = directory;
+        for _ in 0..DIRECTORY_DEPTH_MAX {
+            if at == moved {
+                return Err(Error::IntoItself);
+            }
+            if at == ObjectId::ROOT {
+                return Ok(());
+            }
+            at = self.inode(at)?.parent;
+        }
+        Err(Error::TooLarge)
+    }
+}

@@ -1,0 +1,317 @@
+//! Finding, storing and freeing extents.
+
+use super::Objects;
+use crate::error::{Error, StorageError};
+use crate::format::extent::{CRC_BYTES, EXTENT_BYTES_MAX, Extent};
+use crate::format::inode::Inode;
+use crate::format::key::Key;
+use crate::limits::{EXTENT_BYTES_MIN, FRAGMENTS_MAX};
+use crate::placement::{self, Candidate, Demand};
+use crate::redundancy::{self, Fragments};
+use crate::transaction::Purpose;
+use crate::types::{BlockAddress, BlockRun, MemberSet, ObjectId, Scheme};
+use core::ops::ControlFlow;
+use dynamicfs_hal::{Batch, DiskArray, Request};
+
+/// Keys that an extent's record may take: extents begin at multiples of this.
+pub(super) const EXTENT_KEYS: u64 = EXTENT_BYTES_MIN;
+
+/// An extent, and the first byte of the object that it holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    /// The first byte.
+    pub(crate) start: u64,
+    /// The record without its checksums.
+    pub(crate) extent: Extent,
+}
+
+impl Found {
+    /// The first byte after it.
+    pub(crate) const fn end(&self) -> u64 {
+        self.start + self.extent.logical as u64
+    }
+}
+
+/// What is at a byte of an object.
+#[derive(Clone, Debug)]
+pub(super) enum At {
+    Extent(Found),
+    /// Nothing up to this byte; to the end of the object if there is no later extent.
+    Hole(Option<u64>),
+}
+
+impl<A: DiskArray> Objects<'_, A> {
+    // --- finding ----------------------------------------------------------------------------------------------
+
+    /// Reads part of a record that is laid in pieces under successive keys, from byte `skip` on; the bytes read.
+    pub(super) fn read_record(&mut self, object: ObjectId, start: u64, skip: usize, out: &mut [u8]) -> Result<usize, Error> {
+        let piece_bytes = self.piece_bytes();
+        let mut done = 0;
+        while done < out.len() {
+            let at = skip + done;
+            let key = Key::extent(object, start + (at / piece_bytes) as u64);
+            let within = at % piece_bytes;
+            let rest = &mut out[done..];
+            let copied = self.store.tree.with(&key, |piece| {
+                let part = piece.and_then(|piece| piece.get(within..)).unwrap_or(&[]);
+                let bytes = part.len().min(rest.len());
+                rest[..bytes].copy_from_slice(&part[..bytes]);
+                bytes
+            })?;
+            done += copied;
+            if copied == 0 || (within + copied) % piece_bytes != 0 {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    /// The extent whose record begins at this key.
+    pub(super) fn extent_at(&mut self, object: ObjectId, start: u64) -> Result<Found, Error> {
+        let mut head = [0; EXTENT_BYTES_MAX];
+        let bytes = self.read_record(object, start, 0, &mut head)?;
+        let extent = Extent::decode(&head[..bytes]);
+        let extent = extent.ok_or(Error::Storage(StorageError::RecordInvalid { object }))?;
+        Ok(Found { start, extent })
+    }
+
+    /// What is at a byte of an object's contents.
+    pub(super) fn find(&mut self, object: ObjectId, at: u64) -> Result<At, Error> {
+        let (first, key) = (Key::extent(object, 0), Key::extent(object, at));
+        if let Some((key, _)) = self.store.tree.last_before(&first, &key.successor(), &mut [])? {
+            let found = self.extent_at(object, key.offset() & !(EXTENT_KEYS - 1))?;
+            if found.end() > at {
+                return Ok(At::Extent(found));
+            }
+        }
+        Ok(At::Hole(self.next_extent(object, at)?))
+    }
+
+    /// The first byte of the first extent that begins after this byte.
+    pub(super) fn next_extent(&mut self, object: ObjectId, at: u64) -> Result<Option<u64>, Error> {
+        let end = Key::extent(object, u64::MAX);
+        let from = Key::extent(object, at).successor();
+        let found = self.store.tree.scan(&from, &end, |key, _| match key.offset() % EXTENT_KEYS {
+            0 => ControlFlow::Break(key.offset()),
+            _ => ControlFlow::Continue(()),
+        })?;
+        Ok(found)
+    }
+
+    // --- freeing ----------------------------------------------------------------------------------------------
+
+    /// Takes an extent out of the tree and frees its fragments.
+    pub(super) fn free_extent(&mut self, object: ObjectId, found: &Found) -> Result<(), Error> {
+        let blocks = found.extent.fragment_blocks(self.block_shift());
+        for fragment in found.extent.fragments() {
+            self.store.free(BlockRun { start: fragment.address, blocks })?;
+        }
+        let (from, end) = (Key::extent(object, found.start), Key::extent(object, found.start + EXTENT_KEYS));
+        self.store.remove_range(&from, &end, usize::MAX, |_, _| {})?;
+        let extents = self.store.tree.space.superblock.extents();
+        self.store.tree.space.superblock.set_extents(extents.saturating_sub(1));
+        Ok(())
+    }
+
+    /// Frees extents that begin from `from` on and before `end`, `limit` at most; how many there were.
+    pub(super) fn free_extents(&mut self, object: ObjectId, from: u64, end: u64, limit: usize) -> Result<usize, Error> {
+        let mut freed = 0;
+        while freed < limit {
+            let next = match from.checked_sub(1) {
+                Some(before) => self.next_extent(object, before)?,
+                None => match self.find(object, 0)? {
+                    At::Extent(found) => Some(found.start),
+                    At::Hole(next) => next,
+                },
+            };
+            let Some(start) = next.filter(|&start| start < end) else { break };
+            let found = self.extent_at(object, start)?;
+            self.free_extent(object, &found)?;
+            freed += 1;
+        }
+        Ok(freed)
+    }
+
+    // --- storing ----------------------------------------------------------------------------------------------
+
+    /// The largest extent that this object's contents are stored in, with the memory there is.
+    pub(super) fn extent_bytes(&self, inode: &Inode) -> u64 {
+        let mut bytes = inode.extent_bytes().min(self.store.window.len() as u64);
+        while bytes > EXTENT_BYTES_MIN
+            && redundancy::stage_bytes(inode.scheme, bytes as u32, self.block_shift()) > self.store.stage.len()
+        {
+            bytes /= 2;
+        }
+        bytes
+    }
+
+    /// Stores bytes of an object from `start` on, where there is no extent now: as one extent, or as several shorter
+    /// ones where space is in pieces.
+    pub(super) fn store_bytes(&mut self, object: ObjectId, inode: &Inode, start: u64, data: &[u8]) -> Result<(), Error> {
+        let least = EXTENT_BYTES_MIN.max(1 << self.block_shift()) as usize;
+        let (mut at, mut size, mut swept) = (0, data.len().next_power_of_two(), false);
+        while at < data.len() {
+            let bytes = size.min(data.len() - at);
+            if self.store_extent(object, inode, start + at as u64, &data[at..at + bytes])? {
+                at += bytes;
+            } else if size / 2 >= least {
+                size /= 2;
+            } else if !swept && self.store.sweep_all()? {
+                swept = true;
+                // An extent begins at a multiple of its size, whatever came before it.
+                let longest = data.len().next_power_of_two();
+                size = if at == 0 { longest } else { longest.min(1 << at.trailing_zeros()) };
+            } else {
+                return Err(StorageError::NoSpace.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores one extent; false if no members have free runs that are long enough.
+    fn store_extent(&mut self, object: ObjectId, inode: &Inode, start: u64, data: &[u8]) -> Result<bool, Error> {
+        let (block_shift, logical) = (self.block_shift(), data.len() as u32);
+        let members = self.store.tree.data_rows().len();
+        let scheme = redundancy::effective(inode.scheme, logical, block_shift, members)
+            .ok_or(StorageError::TooFewDisks { online: MemberSet::EMPTY })?;
+        let blocks = (redundancy::fragment_bytes(scheme, logical, block_shift) >> block_shift) as u32;
+        let Some(addresses) = self.allocate(object, inode, start, scheme, blocks)? else { return Ok(false) };
+        let mut extent = Extent::new(scheme, inode.scheme, logical, self.store.tree.generation);
+        addresses.iter().for_each(|&address| extent.push(address));
+        let stage = core::mem::take(&mut self.store.stage);
+        let fragments = Fragments::encode(scheme, data, block_shift, stage);
+        self.write_fragments(&extent, &fragments);
+        let recorded = self.put_record(object, start, &extent, Some(&fragments));
+        self.store.stage = stage;
+        recorded?;
+        let superblock = &mut self.store.tree.space.superblock;
+        let extents = superblock.extents();
+        superblock.set_extents(extents + 1);
+        self.store.tree.counters.extents_written += 1;
+        Ok(true)
+    }
+
+    /// Takes a run of blocks for each fragment, on different members; `None` if there are none.
+    fn allocate(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        offset: u64,
+        scheme: Scheme,
+        blocks: u32,
+    ) -> Result<Option<heapless::Vec<BlockAddress, FRAGMENTS_MAX>>, Error> {
+        let mut taken = heapless::Vec::<BlockAddress, FRAGMENTS_MAX>::new();
+        let mut rows = self.store.tree.data_rows();
+        while taken.len() < scheme.width() {
+            let demand = Demand {
+                width: scheme.width() - taken.len(),
+                parity: scheme.parity.into(),
+                tier: inode.tier,
+                object,
+                offset,
+            };
+            let places = placement::choose(rows, &demand, |row| self.candidate(row));
+            if places.len() < demand.width {
+                for &start in &taken {
+                    self.store.free(BlockRun { start, blocks })?;
+                }
+                return Ok(None);
+            }
+            for row in places {
+                rows = rows.without(row.into());
+                if let Some(address) = self.store.take_run(row.into(), blocks, Purpose::Growth)? {
+                    let _ = taken.push(address);
+                }
+            }
+        }
+        self.store.tree.margin = self.store.tree.margin.min(scheme.parity);
+        Ok(Some(taken))
+    }
+
+    fn candidate(&self, row: usize) -> Candidate {
+        let tree = &self.store.tree;
+        let identity = tree.disks.identity_in_row(row);
+        Candidate {
+            member: tree.space.member(row),
+            room: tree.space.superblock.row(row).free() * identity.map_or(256, |i| u64::from(i.weight)) / 256,
+            failure_domain: identity.map_or(0, |i| i.failure_domain),
+            tier: identity.map_or(0, |i| i.tier),
+        }
+    }
+
+    /// Writes the fragments; a disk that fails is out of use, and the commit decides whether that can be borne.
+    fn write_fragments(&mut self, extent: &Extent, fragments: &Fragments<'_>) {
+        let tree = &mut self.store.tree;
+        let before = tree.disks.online();
+        let mut next = 0;
+        while next < extent.scheme.width() {
+            let mut batch = A::Batch::default();
+            let mut room = <A::Batch<'_> as Batch<'_>>::CAPACITY;
+            while room > 0 && next < extent.scheme.width() {
+                if let Some((disk, lba)) = tree.disks.locate(extent.fragments()[next].address, 0) {
+                    let pushed = batch.push(Request::write(disk, lba, fragments.get(next)));
+                    debug_assert!(pushed.is_ok());
+                    room -= 1;
+                }
+                next += 1;
+            }
+            tree.disks.execute(&mut batch);
+        }
+        tree.failed = tree.failed.or(before.minus(tree.disks.online()));
+    }
+
+    /// Writes an extent's record, piece by piece: its head, then the checksums of its fragments.
+    fn put_record(&mut self, object: ObjectId, start: u64, extent: &Extent, fragments: Option<&Fragments<'_>>) -> Result<(), Error> {
+        let (block_shift, chunk_shift) = (self.block_shift(), self.chunk_shift());
+        let mut head = [0; EXTENT_BYTES_MAX];
+        let head_bytes = extent.encode(&mut head);
+        let mut writer = PieceWriter { object, key: start, filled: 0, bytes: self.piece_bytes() };
+        writer.push(self, &head[..head_bytes])?;
+        let crc32c = self.store.tree.disks.crc32c;
+        for column in 0..extent.columns(block_shift, chunk_shift) {
+            for index in 0..extent.crcs_per_column() {
+                let crc = fragments.map_or(0, |f| f.crc(index, column, 1 << chunk_shift, crc32c));
+                writer.push(self, &crc.to_le_bytes())?;
+            }
+        }
+        writer.finish(self)
+    }
+}
+
+/// Lays a record in pieces under successive keys.
+pub(super) struct PieceWriter {
+    pub(super) object: ObjectId,
+    pub(super) key: u64,
+    pub(super) filled: usize,
+    pub(super) bytes: usize,
+}
+
+impl PieceWriter {
+    pub(super) fn push<A: DiskArray>(&mut self, objects: &mut Objects<'_, A>, mut bytes: &[u8]) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            let room = (self.bytes - self.filled).min(bytes.len());
+            let (now, later) = bytes.split_at(room);
+            objects.store.piece[self.filled..self.filled + room].copy_from_slice(now);
+            self.filled += room;
+            bytes = later;
+            if self.filled == self.bytes {
+                self.finish(objects)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish<A: DiskArray>(&mut self, objects: &mut Objects<'_, A>) -> Result<(), Error> {
+        if self.filled == 0 {
+            return Ok(());
+        }
+        let piece = core::mem::take(&mut objects.store.piece);
+        let put = objects.store.put(&Key::extent(self.object, self.key), &piece[..self.filled]);
+        objects.store.piece = piece;
+        self.key += 1;
+        self.filled = 0;
+        Ok(put?)
+    }
+}
+
+const _: () = assert!(CRC_BYTES == 4);

@@ -1,0 +1,484 @@
+//! Reading: every byte is proved before it is handed out.
+//!
+//! What lies in whole chunks is read straight into the caller's buffer and proved there; a chunk of which only a part
+//! is wanted goes through the stage. What fails is tried from another replica, or reconstructed from other fragments,
+//! chunk column by chunk column.
+
+use super::Objects;
+use super::extents::{At, Found};
+use super::repair::Repair;
+use crate::error::Error;
+use crate::format::extent::CRC_BYTES;
+use crate::format::inode::{Inode, ObjectKind};
+use crate::format::key::{Key, Kind};
+use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX};
+use crate::types::ObjectId;
+use dynamicfs_hal::{Batch, DiskArray, Request};
+use reed_solomon_novelda::Code;
+
+/// Chunks of one fragment that are read together: straight into a part of the buffer.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    /// The fragment that is wanted.
+    fragment: usize,
+    /// The one that is read: another replica of it, or itself.
+    source: usize,
+    first: usize,
+    columns: usize,
+    /// Where in the buffer.
+    at: usize,
+    bytes: usize,
+    good: bool,
+}
+
+/// Segments of one pass: the data fragments of a stripe, or the parts of a replica that different disks read.
+type Segments = heapless::Vec<Segment, DATA_FRAGMENTS_MAX>;
+
+/// Bytes from which on the replicas of an extent are read in parts from several disks.
+const PARALLEL_BYTES: usize = 64 << 10;
+
+impl<A: DiskArray> Objects<'_, A> {
+    /// Reads an object's contents from `offset` on; the bytes read, fewer than asked for only at its end.
+    ///
+    /// On an error nothing in `buf` is to be used; it was zeroed.
+    pub fn read(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<usize, Error> {
+        let inode = self.inode(object)?;
+        if !matches!(inode.kind, ObjectKind::File | ObjectKind::Symlink) {
+            return Err(if inode.kind == ObjectKind::Directory { Error::IsADirectory } else { Error::NotAFile });
+        }
+        let bytes = inode.size.saturating_sub(offset).min(buf.len() as u64) as usize;
+        let buf = &mut buf[..bytes];
+        let done = self.read_contents(object, &inode, offset, buf);
+        if done.is_err() {
+            buf.fill(0);
+        }
+        done.map(|()| bytes)
+    }
+
+    fn read_contents(&mut self, object: ObjectId, inode: &Inode, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
+        if inode.inline {
+            return self.read_inline(object, offset, buf);
+        }
+        self.read_stored(object, offset, buf)?;
+        self.read_filling(object, offset, buf);
+        Ok(())
+    }
+
+    /// Lays what is in the window buffer, and not stored yet, over what was read.
+    fn read_filling(&self, object: ObjectId, offset: u64, buf: &mut [u8]) {
+        let Some(filling) = self.filling.filter(|filling| filling.object == object) else { return };
+        let (start, end) = (filling.start.max(offset), (filling.start + filling.bytes as u64).min(offset + buf.len() as u64));
+        if start < end {
+            let from = (start - filling.start) as usize;
+            let bytes = (end - start) as usize;
+            buf[(start - offset) as usize..][..bytes].copy_from_slice(&self.store.window[from..from + bytes]);
+        }
+    }
+
+    /// Reads contents that are inline in the tree.
+    pub(super) fn read_inline(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
+        buf.fill(0);
+        let piece_bytes = self.piece_bytes() as u64;
+        let mut done = 0;
+        while done < buf.len() {
+            let at = offset + done as u64;
+            let rest = &mut buf[done..];
+            let within = (at % piece_bytes) as usize;
+            let wanted = rest.len().min(piece_bytes as usize - within);
+            self.store.tree.with(&Key::new(object, Kind::Inline, at / piece_bytes), |piece| {
+                let part = piece.and_then(|piece| piece.get(within..)).unwrap_or(&[]);
+                let bytes = part.len().min(wanted);
+                rest[..bytes].copy_from_slice(&part[..bytes]);
+            })?;
+            done += wanted;
+        }
+        Ok(())
+    }
+
+    /// Reads what is stored in extents, and zeros between them.
+    pub(super) fn read_stored(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
+        let mut done = 0;
+        while done < buf.len() {
+            let at = offset + done as u64;
+            let rest = &mut buf[done..];
+            done += match self.find(object, at)? {
+                At::Hole(until) => {
+                    let bytes = until.map_or(rest.len() as u64, |until| until - at).min(rest.len() as u64) as usize;
+                    rest[..bytes].fill(0);
+                    bytes
+                }
+                At::Extent(found) => {
+                    let bytes = (found.end() - at).min(rest.len() as u64) as usize;
+                    self.read_extent(object, &found, (at - found.start) as usize, &mut rest[..bytes])?;
+                    bytes
+                }
+            };
+        }
+        Ok(())
+    }
+
+    // --- one extent -------------------------------------------------------------------------------------------
+
+    /// Reads bytes of one extent.
+    fn read_extent(&mut self, object: ObjectId, found: &Found, from: usize, buf: &mut [u8]) -> Result<(), Error> {
+        let fragment_bytes = found.extent.fragment_bytes(self.block_shift());
+        let chunk = 1 << self.chunk_shift();
+        // The checksums of one pass fit the piece buffer.
+        let columns_max = self.columns_at_once(found);
+        let aligned = self.store.tree.disks.is_aligned(buf);
+        let mut segments = Segments::new();
+        let mut done = 0;
+        while done < buf.len() {
+            let at = from + done;
+            let (fragment, within) = (at / fragment_bytes, at % fragment_bytes);
+            let bytes = (buf.len() - done).min(fragment_bytes - within);
+            let (first, skipped) = (within / chunk, within % chunk);
+            let whole = if within + bytes == fragment_bytes { bytes } else { bytes / chunk * chunk };
+            if skipped > 0 || whole == 0 || !aligned {
+                let part = bytes.min(chunk - skipped);
+                self.read_part(object, found, fragment, first, skipped, &mut buf[done..done + part])?;
+                done += part;
+                continue;
+            }
+            let columns = whole.div_ceil(chunk).min(columns_max);
+            let bytes = whole.min(columns * chunk);
+            let segment = Segment { fragment, source: fragment, first, columns, at: done, bytes, good: false };
+            if self.needs_pass(&segments, &segment, columns_max) {
+                self.read_segments(object, found, &mut segments, buf)?;
+            }
+            let _ = segments.push(segment);
+            done += bytes;
+        }
+        self.read_segments(object, found, &mut segments, buf)
+    }
+
+    /// Whether the segments so far must be read before another one is added: their checksums would not fit, or there
+    /// is no place.
+    fn needs_pass(&self, segments: &Segments, next: &Segment, columns_max: usize) -> bool {
+        let first = segments.iter().map(|s| s.first).min().unwrap_or(next.first).min(next.first);
+        let end = segments.iter().map(|s| s.first + s.columns).max().unwrap_or(0).max(next.first + next.columns);
+        segments.is_full() || !segments.is_empty() && end - first > columns_max
+    }
+
+    /// Reads a part of one chunk through the stage.
+    fn read_part(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+        fragment: usize,
+        column: usize,
+        skip: usize,
+        buf: &mut [u8],
+    ) -> Result<(), Error> {
+        let chunk = 1usize << self.chunk_shift();
+        let bytes = chunk.min(found.extent.fragment_bytes(self.block_shift()) - column * chunk);
+        let window = core::mem::take(&mut self.store.stage);
+        let done = match window.split_at_mut_checked(bytes) {
+            None => Err(crate::error::StorageError::NeedsMemory { bytes }.into()),
+            Some((chunk, rest)) => {
+                let segment = Segment { fragment, source: fragment, first: column, columns: 1, at: 0, bytes, good: false };
+                let mut segments = Segments::new();
+                let _ = segments.push(segment);
+                self.read_segments_with(object, found, &mut segments, chunk, rest)
+                    .map(|()| buf.copy_from_slice(&chunk[skip..skip + buf.len()]))
+            }
+        };
+        self.store.stage = window;
+        done
+    }
+
+    fn read_segments(&mut self, object: ObjectId, found: &Found, segments: &mut Segments, buf: &mut [u8]) -> Result<(), Error> {
+        let stage = core::mem::take(&mut self.store.stage);
+        let done = self.read_segments_with(object, found, segments, buf, stage);
+        self.store.stage = stage;
+        segments.clear();
+        done
+    }
+
+    /// Reads segments in one batch, proves them, and recovers those that are not right.
+    fn read_segments_with(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+        segments: &mut Segments,
+        buf: &mut [u8],
+        stage: &mut [u8],
+    ) -> Result<(), Error> {
+        if segments.is_empty() {
+            return Ok(());
+        }
+        if found.extent.scheme.data == 1 {
+            self.choose_replicas(found, segments);
+        }
+        self.fetch(found, segments, buf);
+        let columns = self.load_checksums(object, found, segments)?;
+        for i in 0..segments.len() {
+            let segment = segments[i];
+            let part = &mut buf[segment.at..segment.at + segment.bytes];
+            if segment.good && self.is_right(found, &segment, columns, part) {
+                continue;
+            }
+            self.note_failure(object, found, segment.source);
+            self.recover(object, found, &segment, columns, part, stage)?;
+        }
+        Ok(())
+    }
+
+    /// For a mirror: reads from the best replica, or in parts from several when that is worth it.
+    fn choose_replicas(&self, found: &Found, segments: &mut Segments) {
+        let fragments = found.extent.fragments();
+        let disks = &self.store.tree.disks;
+        let online = |i: &usize| disks.disk_of(fragments[*i].address.member).is_some();
+        let count = (0..fragments.len()).filter(online).count();
+        let chunk = 1usize << self.chunk_shift();
+        if let [segment] = segments[..]
+            && count > 1
+            && segment.bytes >= PARALLEL_BYTES
+        {
+            segments.clear();
+            let share = segment.columns.div_ceil(count);
+            for (n, source) in (0..fragments.len()).filter(online).take(DATA_FRAGMENTS_MAX).enumerate() {
+                let first = n * share;
+                let columns = share.min(segment.columns.saturating_sub(first));
+                if columns > 0 {
+                    let bytes = (columns * chunk).min(segment.bytes - first * chunk);
+                    let part = Segment { source, first: segment.first + first, columns, at: segment.at + first * chunk, bytes, ..segment };
+                    let _ = segments.push(part);
+                }
+            }
+            return;
+        }
+        for segment in segments.iter_mut() {
+            segment.source = disks.prefer(fragments.iter().map(|f| f.address)).unwrap_or(0);
+        }
+    }
+
+    /// Reads segments into their places of the buffer; `good` says which the disks gave.
+    fn fetch(&mut self, found: &Found, segments: &mut Segments, buf: &mut [u8]) {
+        let disks = &mut self.store.tree.disks;
+        let chunk_shift = disks.parameters.chunk_shift;
+        let (mut rest, mut at, mut next) = (buf, 0, 0);
+        while next < segments.len() {
+            let first = next;
+            let mut batch = A::Batch::default();
+            let mut places = heapless::Vec::<usize, DATA_FRAGMENTS_MAX>::new();
+            while next < segments.len() && places.len() < <A::Batch<'_> as Batch<'_>>::CAPACITY {
+                let segment = segments[next];
+                let (_, tail) = rest.split_at_mut(segment.at - at);
+                let (part, tail) = tail.split_at_mut(segment.bytes);
+                (rest, at) = (tail, segment.at + segment.bytes);
+                let address = found.extent.fragments()[segment.source].address;
+                if let Some((disk, lba)) = disks.locate(address, (segment.first << chunk_shift) as u64) {
+                    let pushed = batch.push(Request::read(disk, lba, part));
+                    debug_assert!(pushed.is_ok());
+                    let _ = places.push(next);
+                }
+                next += 1;
+            }
+            debug_assert!(next > first);
+            disks.execute(&mut batch);
+            for (&place, request) in places.iter().zip(batch.requests().iter()) {
+                segments[place].good = request.result.is_ok();
+            }
+        }
+    }
+
+    /// Reads the checksums of the columns that the segments touch into the piece buffer; the first of the columns.
+    fn load_checksums(&mut self, object: ObjectId, found: &Found, segments: &Segments) -> Result<usize, Error> {
+        let first = segments.iter().map(|s| s.first).min().unwrap_or(0);
+        let end = segments.iter().map(|s| s.first + s.columns).max().unwrap_or(0);
+        let (from, to) = (found.extent.crc_at(0, first), found.extent.crc_at(0, end));
+        let piece = core::mem::take(&mut self.store.piece);
+        let read = self.read_record(object, found.start, from, &mut piece[..to - from]);
+        self.store.piece = piece;
+        if read? < to - from {
+            return Err(crate::error::StorageError::RecordInvalid { object }.into());
+        }
+        Ok(first)
+    }
+
+    /// The checksum of a chunk, from the piece buffer, which begins with column `from`.
+    fn checksum(&self, found: &Found, fragment: usize, column: usize, from: usize) -> u32 {
+        let at = found.extent.crc_at(fragment, column) - found.extent.crc_at(0, from);
+        let mut crc = [0; CRC_BYTES];
+        crc.copy_from_slice(&self.store.piece[at..at + CRC_BYTES]);
+        u32::from_le_bytes(crc)
+    }
+
+    /// Whether the bytes of a segment are what was written.
+    fn is_right(&mut self, found: &Found, segment: &Segment, from: usize, part: &[u8]) -> bool {
+        let crc32c = self.store.tree.disks.crc32c;
+        let right = part
+            .chunks(1 << self.chunk_shift())
+            .zip(segment.first..)
+            .all(|(chunk, column)| crc32c(0, chunk) == self.checksum(found, segment.fragment, column, from));
+        if !right && let Some(disk) = self.store.tree.disks.disk_of(found.extent.fragments()[segment.source].address.member) {
+            self.store.tree.disks.note_checksum_error(disk);
+        }
+        right
+    }
+
+    fn note_failure(&mut self, object: ObjectId, found: &Found, fragment: usize) {
+        self.store.tree.counters.fragment_failures += 1;
+        let address = found.extent.fragments()[fragment].address;
+        // A disk that is away owes more than this; one that is there and wrong is mended where it was seen.
+        if self.store.tree.disks.disk_of(address.member).is_some() {
+            let repair = Repair { object, start: found.start, address };
+            if !self.repairs.contains(&repair) {
+                let _ = self.repairs.push(repair);
+            }
+        }
+    }
+
+    /// Columns whose checksums fit the piece buffer.
+    pub(super) fn columns_at_once(&self, found: &Found) -> usize {
+        (self.store.piece.len() / CRC_BYTES / found.extent.crcs_per_column()).max(1)
+    }
+
+    /// Reads chunks of one fragment, data or parity, from column `first` on: from itself if it is right, else from what
+    /// else there is. At most [`columns_at_once`](Self::columns_at_once).
+    pub(super) fn read_fragment(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+        fragment: usize,
+        first: usize,
+        buf: &mut [u8],
+    ) -> Result<(), Error> {
+        let columns = buf.len().div_ceil(1 << self.chunk_shift());
+        let segment = Segment { fragment, source: fragment, first, columns, at: 0, bytes: buf.len(), good: false };
+        let mut segments = Segments::new();
+        let _ = segments.push(segment);
+        let from = self.load_checksums(object, found, &segments)?;
+        if self.read_right(found, fragment, first, columns, from, buf) {
+            return Ok(());
+        }
+        let stage = core::mem::take(&mut self.store.stage);
+        let done = self.recover(object, found, &segment, from, buf, stage);
+        self.store.stage = stage;
+        done
+    }
+
+    /// Reads a whole fragment and proves it: its bytes, or `None` if it is not right. Uses the window buffer.
+    pub(crate) fn prove_fragment(&mut self, object: ObjectId, found: &Found, fragment: usize) -> Result<Option<u64>, Error> {
+        let chunk = 1usize << self.chunk_shift();
+        let bytes = found.extent.fragment_bytes(self.block_shift());
+        let window = core::mem::take(&mut self.store.window);
+        let at_once = (window.len() / chunk).min(self.columns_at_once(found)).max(1) * chunk;
+        let mut right = Ok(Some(bytes as u64));
+        for at in (0..bytes).step_by(at_once) {
+            let length = at_once.min(bytes - at);
+            let Some(part) = window.get_mut(..length) else {
+                right = Err(crate::error::StorageError::NeedsMemory { bytes: length }.into());
+                break;
+            };
+            let (first, columns) = (at / chunk, length.div_ceil(chunk));
+            let segment = Segment { fragment, source: fragment, first, columns, at: 0, bytes: length, good: false };
+            let mut segments = Segments::new();
+            let _ = segments.push(segment);
+            match self.load_checksums(object, found, &segments) {
+                Ok(from) if self.read_right(found, fragment, first, columns, from, part) => {}
+                Ok(_) => right = Ok(None),
+                Err(error) => right = Err(error),
+            }
+            if !matches!(right, Ok(Some(_))) {
+                break;
+            }
+        }
+        self.store.window = window;
+        right
+    }
+
+    // --- what is not right ------------------------------------------------------------------------------------
+
+    /// Fills a segment from what else there is.
+    fn recover(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+        segment: &Segment,
+        from: usize,
+        part: &mut [u8],
+        stage: &mut [u8],
+    ) -> Result<(), Error> {
+        let recovered = if found.extent.scheme.data == 1 {
+            self.read_other_replica(found, segment, from, part)
+        } else {
+            self.reconstruct(found, segment, from, part, stage)
+        };
+        if recovered { Ok(()) } else { Err(Error::Unreadable { object, offset: found.start }) }
+    }
+
+    /// Reads each chunk of a segment from the first replica that has it right.
+    fn read_other_replica(&mut self, found: &Found, segment: &Segment, from: usize, part: &mut [u8]) -> bool {
+        part.chunks_mut(1 << self.chunk_shift()).zip(segment.first..).all(|(chunk, column)| {
+            (0..found.extent.fragments().len())
+                .map(|i| (segment.source + i) % found.extent.fragments().len())
+                .any(|source| self.read_right(found, source, column, 1, from, chunk))
+        })
+    }
+
+    /// Reads chunks of a fragment; whether all are right.
+    fn read_right(&mut self, found: &Found, source: usize, first: usize, columns: usize, from: usize, buf: &mut [u8]) -> bool {
+        let disks = &mut self.store.tree.disks;
+        let address = found.extent.fragments()[source].address;
+        let offset = (first << disks.parameters.chunk_shift) as u64;
+        let Some((disk, lba)) = disks.locate(address, offset) else { return false };
+        if disks.execute_one(Request::read(disk, lba, buf)).is_err() {
+            return false;
+        }
+        let segment = Segment { fragment: source, source, first, columns, at: 0, bytes: buf.len(), good: true };
+        self.is_right(found, &segment, from, buf)
+    }
+
+    /// Computes the chunks of a segment from `k` other fragments, as many columns at a time as the stage holds.
+    fn reconstruct(&mut self, found: &Found, segment: &Segment, from: usize, part: &mut [u8], stage: &mut [u8]) -> bool {
+        let chunk = 1usize << self.chunk_shift();
+        let k = usize::from(found.extent.scheme.data);
+        let at_once = stage.len() / k / chunk;
+        if at_once == 0 {
+            return false;
+        }
+        self.store.tree.counters.decodes += 1;
+        part.chunks_mut(at_once * chunk).zip((segment.first..).step_by(at_once)).all(|(out, first)| {
+            self.reconstruct_columns(found, segment.fragment, first, from, out, stage)
+                || self.reconstruct_one_by_one(found, segment.fragment, first, from, out, stage)
+        })
+    }
+
+    /// When several fragments have bad chunks in different columns, each column may still have enough.
+    fn reconstruct_one_by_one(&mut self, found: &Found, wanted: usize, first: usize, from: usize, out: &mut [u8], stage: &mut [u8]) -> bool {
+        out.chunks_mut(1 << self.chunk_shift())
+            .zip(first..)
+            .all(|(chunk, column)| self.reconstruct_columns(found, wanted, column, from, chunk, stage))
+    }
+
+    fn reconstruct_columns(&mut self, found: &Found, wanted: usize, first: usize, from: usize, out: &mut [u8], stage: &mut [u8]) -> bool {
+        let scheme = found.extent.scheme;
+        let columns = out.len().div_ceil(1 << self.chunk_shift());
+        let mut survivors = heapless::Vec::<u8, FRAGMENTS_MAX>::new();
+        for source in (0..scheme.width()).filter(|&source| source != wanted) {
+            if survivors.len() == usize::from(scheme.data) {
+                break;
+            }
+            let at = survivors.len() * out.len();
+            if self.read_right(found, source, first, columns, from, &mut stage[at..at + out.len()]) {
+                let _ = survivors.push(source as u8);
+            }
+        }
+        if survivors.len() < scheme.data.into() {
+            return false;
+        }
+        let mut inputs = heapless::Vec::<&[u8], DATA_FRAGMENTS_MAX>::new();
+        inputs.extend(stage.chunks_exact(out.len()).take(survivors.len()));
+        let recovery = Code::new(scheme.data, scheme.parity)
+            .ok()
+            .and_then(|code| code.recovery(&survivors, &[wanted as u8]).ok());
+        let Some(recovery) = recovery else { return false };
+        if recovery.run(&inputs, &mut [&mut *out]).is_err() {
+            return false;
+        }
+        let segment = Segment { fragment: wanted, source: wanted, first, columns, at: 0, bytes: out.len(), good: true };
+        self.is_right(found, &segment, from, out)
+    }
+}

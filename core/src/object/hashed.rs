@@ -1,0 +1,125 @@
+//! Records under the hash of a name: directory entries and extended attributes.
+//!
+//! Names that share a hash take different places; an entry longer than a piece goes on under the next places.
+
+use super::Objects;
+use crate::error::Error;
+use crate::format::key::{Key, Kind};
+use crate::format::name::{PIECE_FIRST, PLACES};
+use crate::types::ObjectId;
+use core::ops::ControlFlow;
+use dynamicfs_hal::DiskArray;
+
+/// Bytes of an entry that a scan shows: the longest name and what stands before it.
+const PREFIX_BYTES: usize = 9 + crate::limits::NAME_BYTES_MAX;
+
+/// Where an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The key's offset of its first piece.
+    pub(super) offset: u64,
+    /// Its pieces.
+    pub(super) pieces: u64,
+}
+
+impl Place {
+    /// The offset after its last piece.
+    pub(super) const fn end(&self) -> u64 {
+        self.offset.saturating_add(self.pieces)
+    }
+}
+
+/// Joins pieces as a scan meets them.
+struct Joiner {
+    prefix: [u8; PREFIX_BYTES],
+    bytes: usize,
+    place: Place,
+    missing: u64,
+}
+
+impl Joiner {
+    const fn new() -> Self {
+        Self { prefix: [0; PREFIX_BYTES], bytes: 0, place: Place { offset: 0, pieces: 0 }, missing: 0 }
+    }
+
+    /// Takes a piece; true when the entry is complete. Pieces without a beginning are passed over.
+    fn take(&mut self, offset: u64, piece: &[u8]) -> bool {
+        let Some((&flags, part)) = piece.split_first() else { return false };
+        if flags & PIECE_FIRST != 0 {
+            self.bytes = 0;
+            self.place = Place { offset, pieces: 1 };
+            self.missing = u64::from(flags & !PIECE_FIRST);
+        } else if self.missing > 0 && offset == self.place.end() {
+            self.place.pieces += 1;
+            self.missing -= 1;
+        } else {
+            self.missing = 0;
+            return false;
+        }
+        let bytes = part.len().min(PREFIX_BYTES - self.bytes);
+        self.prefix[self.bytes..self.bytes + bytes].copy_from_slice(&part[..bytes]);
+        self.bytes += bytes;
+        self.missing == 0
+    }
+}
+
+impl<A: DiskArray> Objects<'_, A> {
+    /// Calls `f` with the place and the first bytes of each entry from `from` on and before `end`, until it breaks.
+    pub(super) fn scan_hashed<B>(
+        &mut self,
+        object: ObjectId,
+        kind: Kind,
+        from: u64,
+        end: u64,
+        mut f: impl FnMut(&Place, &[u8]) -> ControlFlow<B>,
+    ) -> Result<Option<B>, Error> {
+        let mut joiner = Joiner::new();
+        let found = self.store.tree.scan(&Key::new(object, kind, from), &Key::new(object, kind, end), |key, piece| {
+            if joiner.take(key.offset(), piece) {
+                f(&joiner.place, &joiner.prefix[..joiner.bytes])
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// Writes an entry, the parts one after the other, at the first place of a hash that is free behind all others.
+    pub(super) fn put_hashed(&mut self, object: ObjectId, kind: Kind, hash: u64, parts: &[&[u8]]) -> Result<(), Error> {
+        let mut next = hash;
+        // The last hash of all has no later key: the places end with the offsets themselves.
+        let last = hash + (PLACES - 1);
+        self.store.tree.scan(&Key::new(object, kind, hash), &Key::new(object, kind, last).successor(), |key, _| {
+            next = key.offset().saturating_add(1);
+            ControlFlow::<()>::Continue(())
+        })?;
+        let room = self.piece_bytes() - 1;
+        let bytes: usize = parts.iter().map(|part| part.len()).sum();
+        let pieces = bytes.div_ceil(room).max(1) as u64;
+        if next.checked_add(pieces - 1).is_none_or(|end| end > last) || pieces > u64::from(PIECE_FIRST) {
+            return Err(Error::HashFull);
+        }
+        let buffer = core::mem::take(&mut self.store.piece);
+        let mut rest = parts.iter().flat_map(|part| part.iter().copied());
+        let mut done = Ok(());
+        for n in 0..pieces {
+            let length = room.min(bytes - n as usize * room);
+            buffer[0] = if n == 0 { PIECE_FIRST | (pieces - 1) as u8 } else { 0 };
+            buffer[1..=length].iter_mut().zip(&mut rest).for_each(|(to, from)| *to = from);
+            done = self.store.put(&Key::new(object, kind, next + n), &buffer[..=length]);
+            if done.is_err() {
+                break;
+            }
+        }
+        self.store.piece = buffer;
+        Ok(done?)
+    }
+
+    /// Takes an entry out.
+    pub(super) fn remove_hashed(&mut self, object: ObjectId, kind: Kind, place: &Place) -> Result<(), Error> {
+        for offset in place.offset..place.end() {
+            self.store.remove(&Key::new(object, kind, offset))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! Attributes, and making objects.
+
+use super::Objects;
+use crate::error::{Error, StorageError};
+use crate::format::inode::{INODE_BYTES, Inode, ObjectKind};
+use crate::format::key::Key;
+use crate::transaction::Purpose;
+use crate::types::{ObjectId, Scheme};
+use dynamicfs_hal::{DiskArray, UnixTime};
+
+/// What a new object is given by its maker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// Permission bits.
+    pub mode: u16,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// The device number of a device node.
+    pub device: u32,
+    /// The scheme; `None` takes the directory's.
+    pub scheme: Option<Scheme>,
+    /// log2 of the extent size, 12 to 22; `None` takes the directory's.
+    pub extent_shift: Option<u8>,
+}
+
+/// A change of attributes; what is `None` stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Permission bits.
+    pub mode: Option<u16>,
+    /// The owner.
+    pub uid: Option<u32>,
+    /// The group.
+    pub gid: Option<u32>,
+    /// Last access.
+    pub accessed: Option<UnixTime>,
+    /// Last change of the contents.
+    pub modified: Option<UnixTime>,
+    /// The scheme of what is written from now on.
+    pub scheme: Option<Scheme>,
+    /// The tier of what is written from now on.
+    pub tier: Option<u8>,
+}
+
+impl<A: DiskArray> Objects<'_, A> {
+    /// An object's attributes.
+    pub fn inode(&mut self, object: ObjectId) -> Result<Inode, Error> {
+        if object == ObjectId::SYSTEM {
+            return Err(Error::NotFound);
+        }
+        self.store.tree.with(&Key::inode(object), |record| match record {
+            None => Err(Error::NotFound),
+            Some(record) => Inode::decode(record).ok_or(Error::Storage(StorageError::RecordInvalid { object })),
+        })?
+    }
+
+    pub(super) fn put_inode(&mut self, object: ObjectId, inode: &Inode) -> Result<(), Error> {
+        let bytes: [u8; INODE_BYTES] = inode.encode();
+        Ok(self.store.put(&Key::inode(object), &bytes)?)
+    }
+
+    /// Makes an object without a name, with one link that the caller gives a name to.
+    pub(super) fn make(&mut self, kind: ObjectKind, attributes: &Attributes, parent: &Inode, parent_id: ObjectId) -> Result<(ObjectId, Inode), Error> {
+        let scheme = attributes.scheme.unwrap_or(parent.scheme);
+        let extent_shift = attributes.extent_shift.unwrap_or(parent.extent_shift);
+        if !scheme.is_valid() || !(12..=22).contains(&extent_shift) || scheme.parity > self.store.tree.space.superblock.tolerance() {
+            return Err(Error::InvalidArgument);
+        }
+        let now = self.store.tree.disks.now();
+        let inode = Inode {
+            kind,
+            scheme,
+            extent_shift,
+            mode: attributes.mode & 0o7777,
+            tier: parent.tier,
+            inline: kind != ObjectKind::Directory,
+            uid: attributes.uid,
+            gid: attributes.gid,
+            links: if kind == ObjectKind::Directory { 2 } else { 1 },
+            device: attributes.device,
+            size: 0,
+            parent: if kind == ObjectKind::Directory { parent_id } else { ObjectId::SYSTEM },
+            accessed: now,
+            modified: now,
+            changed: now,
+            created: now,
+        };
+        let superblock = &mut self.store.tree.space.superblock;
+        let object = superblock.next_object_id();
+        superblock.set_next_object(object.0 + 1);
+        let objects = superblock.objects();
+        superblock.set_objects(objects + 1);
+        self.put_inode(object, &inode)?;
+        Ok((object, inode))
+    }
+
+    /// Makes the root directory of a new pool.
+    pub fn make_root(&mut self, mode: u16) -> Result<(), Error> {
+        let superblock = &self.store.tree.space.superblock;
+        let now = self.store.tree.disks.now();
+        let inode = Inode {
+            kind: ObjectKind::Directory,
+            scheme: superblock.scheme(),
+            extent_shift: superblock.extent_shift(),
+            mode,
+            tier: 0,
+            inline: false,
+            uid: 0,
+            gid: 0,
+            links: 2,
+            device: 0,
+            size: 0,
+            parent: ObjectId::ROOT,
+            accessed: now,
+            modified: now,
+            changed: now,
+            created: now,
+        };
+        self.store.tree.space.superblock.set_objects(1);
+        self.put_inode(ObjectId::ROOT, &inode)
+    }
+
+    /// Changes attributes.
+    pub fn change_attributes(&mut self, object: ObjectId, change: &Change) -> Result<Inode, Error> {
+        if change.scheme.is_some_and(|s| !s.is_valid() || s.parity > self.store.tree.space.superblock.tolerance()) {
+            return Err(Error::InvalidArgument);
+        }
+        self.begin_change(1, Purpose::Growth)?;
+        self.change(|objects| {
+            let mut inode = objects.inode(object)?;
+            inode.mode = change.mode.map_or(inode.mode, |mode| mode & 0o7777);
+            inode.uid = change.uid.unwrap_or(inode.uid);
+            inode.gid = change.gid.unwrap_or(inode.gid);
+            inode.accessed = change.accessed.unwrap_or(inode.accessed);
+            inode.modified = change.modified.unwrap_or(inode.modified);
+            inode.scheme = change.scheme.unwrap_or(inode.scheme);
+            inode.tier = change.tier.unwrap_or(inode.tier);
+            inode.changed = objects.store.tree.disks.now();
+            objects.put_inode(object, &inode)?;
+            Ok(inode)
+        })
+    }
+}

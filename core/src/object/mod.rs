@@ -1,0 +1,120 @@
+//! Objects: numbered byte sequences with attributes, and the names that directories give them.
+//!
+//! ```text
+//! inode.rs      attributes, making and deleting objects
+//! extents.rs    finding, storing and freeing extents
+//! get.rs        reading: verify, fall back, reconstruct
+//! put.rs        writing: fill a window, store it
+//! truncate.rs   cutting and growing; orphans
+//! repair.rs     rewriting fragments that a read found bad
+//! hashed.rs     records under the hash of a name, in pieces
+//! directory.rs  entries, create, unlink, rename
+//! xattr.rs      extended attributes
+//! path.rs       names and paths
+//! ```
+
+mod directory;
+mod extents;
+mod get;
+mod hashed;
+mod inode;
+mod path;
+mod put;
+mod repair;
+mod truncate;
+mod xattr;
+
+pub use directory::{Entry, MakeRequest};
+pub(crate) use extents::Found;
+pub use inode::{Attributes, Change};
+pub use path::{check_name, split_path};
+pub use repair::Repair;
+
+use crate::error::{Error, StorageError};
+use crate::format::node::value_bytes_max;
+use crate::limits::REPAIRS_MAX;
+use crate::transaction::{Purpose, Store};
+use crate::types::ObjectId;
+use dynamicfs_hal::DiskArray;
+
+/// The object layer over a store.
+pub struct Objects<'m, A> {
+    /// Transactions and the tree.
+    pub store: Store<'m, A>,
+    /// What the window buffer holds, if anything.
+    filling: Option<Filling>,
+    /// Bad fragments that reads found and nobody has rewritten yet.
+    pub(crate) repairs: heapless::Vec<Repair, REPAIRS_MAX>,
+}
+
+/// The extent that is being filled in the window buffer, not stored yet.
+#[derive(Clone, Copy, Debug)]
+struct Filling {
+    object: ObjectId,
+    /// The first byte of the window.
+    start: u64,
+    /// Bytes that are there, from the window's beginning.
+    bytes: usize,
+}
+
+impl<'m, A: DiskArray> Objects<'m, A> {
+    /// Objects of a mounted store.
+    pub const fn new(store: Store<'m, A>) -> Self {
+        Self { store, filling: None, repairs: heapless::Vec::new() }
+    }
+
+    /// Bytes of a record's piece.
+    fn piece_bytes(&self) -> usize {
+        value_bytes_max(self.store.tree.disks.parameters.node_bytes()).min(self.store.piece.len())
+    }
+
+    /// Bytes of contents that stay inline in the tree.
+    pub fn inline_max(&self) -> u64 {
+        self.piece_bytes() as u64
+    }
+
+    fn block_shift(&self) -> u8 {
+        self.store.tree.disks.parameters.block_shift
+    }
+
+    fn chunk_shift(&self) -> u8 {
+        self.store.tree.disks.parameters.chunk_shift
+    }
+
+    /// Drops the transaction and all that it buffered.
+    pub fn abort(&mut self) {
+        self.filling = None;
+        self.store.abort();
+    }
+
+    /// Makes the transaction durable.
+    pub fn commit(&mut self) -> Result<(), Error> {
+        let stored = self.store.check().map_err(Error::from).and_then(|()| self.store_filling());
+        if let Err(error) = stored {
+            self.abort();
+            return Err(error);
+        }
+        self.store.commit()?;
+        Ok(())
+    }
+
+    /// Makes sure that an operation of this many tree updates may begin and finds space.
+    fn begin_change(&mut self, updates: u32, purpose: Purpose) -> Result<(), Error> {
+        self.store.check()?;
+        let reserved = self.store.reserve(updates, purpose);
+        if reserved.is_err_and(|error| error != StorageError::NoSpace) {
+            self.store.poison();
+        }
+        Ok(reserved?)
+    }
+
+    /// Runs an operation that changes the tree; when the layers below fail in the middle of it, the transaction can
+    /// only be dropped.
+    fn change<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        let done = f(self);
+        if matches!(done, Err(Error::Storage(_) | Error::Unreadable { .. })) {
+            self.store.poison();
+        }
+        done
+    }
+}

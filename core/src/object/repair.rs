@@ -1,0 +1,137 @@
+//! Rewriting a fragment that a read found bad: reconstructed from the others, to new blocks, with a birth of its own.
+
+use super::Objects;
+use super::extents::{Found, PieceWriter};
+use crate::error::Error;
+use crate::format::extent::EXTENT_BYTES_MAX;
+use crate::transaction::Purpose;
+use crate::types::{BlockAddress, BlockRun, MemberSet, ObjectId};
+use dynamicfs_hal::{DiskArray, Request};
+
+/// A bad fragment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// The object.
+    pub object: ObjectId,
+    /// The first byte of the extent.
+    pub start: u64,
+    /// Where the bad fragment is.
+    pub address: BlockAddress,
+}
+
+impl<A: DiskArray> Objects<'_, A> {
+    /// Rewrites the next bad fragment that a read found; false when there is none. Part of a transaction.
+    ///
+    /// A fragment that cannot be reconstructed stays as it is: what can still be read of it may be needed.
+    pub fn repair_step(&mut self) -> Result<bool, Error> {
+        let Some(repair) = self.repairs.pop() else { return Ok(false) };
+        self.store_filling()?;
+        self.begin_change(16, Purpose::Release)?;
+        self.change(|objects| {
+            match objects.heal(&repair) {
+                // Lost beyond repair, or overwritten since: nothing was changed.
+                Err(Error::Unreadable { .. }) => {}
+                healed => {
+                    if healed? {
+                        objects.store.tree.counters.repairs += 1;
+                    }
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    fn heal(&mut self, repair: &Repair) -> Result<bool, Error> {
+        let super::extents::At::Extent(found) = self.find(repair.object, repair.start)? else { return Ok(false) };
+        let index = found.extent.fragments().iter().position(|fragment| fragment.address == repair.address);
+        let (Some(index), true) = (index, found.start == repair.start) else { return Ok(false) };
+        let blocks = found.extent.fragment_blocks(self.block_shift());
+        let Some(address) = self.allocate_for(&found, index, blocks)? else { return Ok(false) };
+        let old = BlockRun { start: repair.address, blocks };
+        if let Err(error) = self.rewrite(repair.object, &found, index, address) {
+            self.store.free(BlockRun { start: address, blocks })?;
+            return Err(error);
+        }
+        let mut healed = found.clone();
+        healed.extent.heal(index, address, self.store.tree.generation);
+        if !self.replace_head(repair.object, &found, &healed)? {
+            self.store.free(BlockRun { start: address, blocks })?;
+            return Ok(false);
+        }
+        self.store.free(old)?;
+        Ok(true)
+    }
+
+    /// A place for a healed fragment: on its own disk, or on one that has no other fragment of the stripe.
+    fn allocate_for(&mut self, found: &Found, index: usize, blocks: u32) -> Result<Option<BlockAddress>, Error> {
+        let rows = self.store.tree.data_rows();
+        let row_of = |objects: &Self, i: usize| {
+            let member = found.extent.fragments()[i].address.member;
+            rows.iter().find(|&row| objects.store.tree.space.member(row) == member)
+        };
+        let used = (0..found.extent.fragments().len()).filter_map(|i| row_of(self, i)).fold(MemberSet::EMPTY, MemberSet::with);
+        for row in row_of(self, index).into_iter().chain(rows.minus(used).iter()) {
+            if let Some(address) = self.store.take_run(row, blocks, Purpose::Release)? {
+                return Ok(Some(address));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes a fragment anew, column by column, from what else there is.
+    fn rewrite(&mut self, object: ObjectId, found: &Found, index: usize, address: BlockAddress) -> Result<(), Error> {
+        let chunk = 1usize << self.chunk_shift();
+        let bytes = found.extent.fragment_bytes(self.block_shift());
+        let window = core::mem::take(&mut self.store.window);
+        let at_once = (window.len() / chunk).min(self.columns_at_once(found)).max(1) * chunk;
+        let mut done = Ok(());
+        for at in (0..bytes).step_by(at_once) {
+            let length = at_once.min(bytes - at);
+            let Some(part) = window.get_mut(..length) else {
+                done = Err(crate::error::StorageError::NeedsMemory { bytes: length }.into());
+                break;
+            };
+            done = self.read_fragment(object, found, index, at / chunk, part);
+            if done.is_err() {
+                break;
+            }
+            let Some((disk, lba)) = self.store.tree.disks.locate(address, at as u64) else {
+                done = Err(Error::Unreadable { object, offset: found.start });
+                break;
+            };
+            if self.store.tree.disks.execute_one(Request::write(disk, lba, part)).is_err() {
+                done = Err(Error::Unreadable { object, offset: found.start });
+                break;
+            }
+        }
+        self.store.window = window;
+        done
+    }
+
+    /// Replaces the head of an extent's record, which may be longer now, and moves the checksums behind it; false if
+    /// they do not fit the memory there is.
+    fn replace_head(&mut self, object: ObjectId, old: &Found, new: &Found) -> Result<bool, Error> {
+        let (block_shift, chunk_shift) = (self.block_shift(), self.chunk_shift());
+        let head = old.extent.head_bytes();
+        let crcs = old.extent.record_bytes(block_shift, chunk_shift) - head;
+        let window = core::mem::take(&mut self.store.window);
+        let done = match window.get_mut(..crcs) {
+            None => Ok(false),
+            Some(crcs) => self.move_checksums(object, old, new, head, crcs).map(|()| true),
+        };
+        self.store.window = window;
+        done
+    }
+
+    fn move_checksums(&mut self, object: ObjectId, old: &Found, new: &Found, head: usize, crcs: &mut [u8]) -> Result<(), Error> {
+        if self.read_record(object, old.start, head, crcs)? < crcs.len() {
+            return Err(crate::error::StorageError::RecordInvalid { object }.into());
+        }
+        let mut bytes = [0; EXTENT_BYTES_MAX];
+        let length = new.extent.encode(&mut bytes);
+        let mut writer = PieceWriter { object, key: old.start, filled: 0, bytes: self.piece_bytes() };
+        writer.push(self, &bytes[..length])?;
+        writer.push(self, crcs)?;
+        writer.finish(self)
+    }
+}

@@ -1,0 +1,192 @@
+//! Cutting, growing and deleting contents.
+//!
+//! What is long goes step by step: an *orphan* record says from where on an object's extents are no longer wanted, and
+//! maintenance frees them in bounded commits. They count as referenced until then.
+
+use super::{Filling, Objects};
+use crate::error::{Error, StorageError};
+use crate::format::inode::{Inode, ObjectKind};
+use crate::format::key::{Key, Kind};
+use crate::format::record::OrphanRecord;
+use crate::limits::OBJECT_BYTES_MAX;
+use crate::transaction::Purpose;
+use crate::types::ObjectId;
+use core::ops::ControlFlow;
+use dynamicfs_hal::DiskArray;
+
+/// Extents that are freed at once; more become an orphan.
+const FREE_AT_ONCE: usize = 64;
+
+/// Records of a deleted object, other than extents, that one step removes.
+const RECORDS_AT_ONCE: usize = 1024;
+
+/// Bytes of an orphan record.
+const ORPHAN: usize = OrphanRecord::<&[u8]>::BYTES;
+
+impl<A: DiskArray> Objects<'_, A> {
+    /// Sets the size of an object's contents; what it grows by reads as zeros.
+    pub fn truncate(&mut self, object: ObjectId, size: u64) -> Result<(), Error> {
+        if size > OBJECT_BYTES_MAX {
+            return Err(Error::TooLarge);
+        }
+        self.store.check()?;
+        let mut inode = self.inode(object)?;
+        if inode.kind != ObjectKind::File {
+            return Err(if inode.kind == ObjectKind::Directory { Error::IsADirectory } else { Error::NotAFile });
+        }
+        self.begin_change(8, if size < inode.size { Purpose::Release } else { Purpose::Growth })?;
+        self.change(|objects| {
+            objects.finish_orphan(object)?;
+            match inode.inline {
+                true if size <= objects.inline_max() => objects.cut_inline(object, &inode, size)?,
+                true => objects.move_out(object, &mut inode)?,
+                false if size < inode.size => objects.cut_extents(object, &inode, size)?,
+                false => {}
+            }
+            objects.count_content(inode.size, size);
+            inode.size = size;
+            let now = objects.store.tree.disks.now();
+            (inode.modified, inode.changed) = (now, now);
+            objects.put_inode(object, &inode)
+        })
+    }
+
+    fn count_content(&mut self, old: u64, new: u64) {
+        let superblock = &mut self.store.tree.space.superblock;
+        let bytes = superblock.content_bytes();
+        superblock.set_content_bytes((bytes + new).saturating_sub(old));
+    }
+
+    /// Shortens the record, so that what is cut off reads as zeros if the object grows again.
+    fn cut_inline(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<(), Error> {
+        if size >= inode.size {
+            return Ok(());
+        }
+        let piece = core::mem::take(&mut self.store.piece);
+        let cut = self
+            .read_inline(object, 0, &mut piece[..size as usize])
+            .and_then(|()| Ok(self.store.put(&Key::new(object, Kind::Inline, 0), &piece[..size as usize])?));
+        self.store.piece = piece;
+        cut
+    }
+
+    /// Frees what lies beyond `size`. The window that `size` is in is loaded, and stored again without its tail.
+    fn cut_extents(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<(), Error> {
+        let extent = self.extent_bytes(inode);
+        let start = size - size % extent;
+        let mut beyond = start;
+        if size > start {
+            match self.filling {
+                Some(filling) if filling.object == object && filling.start == start => {}
+                _ => self.begin_window(object, inode, start, 0)?,
+            }
+            let bytes = self.filling.map_or(0, |filling| filling.bytes).min((size - start) as usize);
+            self.filling = Some(Filling { object, start, bytes });
+            self.free_extents(object, start, start + extent, usize::MAX)?;
+            beyond = start + extent;
+            if bytes == 0 {
+                self.filling = None;
+            }
+        } else if self.filling.is_some_and(|filling| filling.object == object && filling.start >= start) {
+            self.filling = None;
+        }
+        if self.filling.is_some_and(|filling| filling.object == object && filling.start > start) {
+            self.filling = None;
+        }
+        // An extent longer than a window may begin before what is cut off and reach into it.
+        self.cut_to_windows(object, inode, beyond, extent)?;
+        if self.free_extents(object, beyond, u64::MAX, FREE_AT_ONCE)? == FREE_AT_ONCE {
+            self.put_orphan(object, beyond, false)?;
+        }
+        Ok(())
+    }
+
+    // --- deleting ---------------------------------------------------------------------------------------------
+
+    /// Deletes an object that has no name any more: at once if it is small, else as an orphan.
+    pub(super) fn delete(&mut self, object: ObjectId, inode: &mut Inode) -> Result<(), Error> {
+        if self.filling.is_some_and(|filling| filling.object == object) {
+            self.filling = None;
+        }
+        let superblock = &mut self.store.tree.space.superblock;
+        let objects = superblock.objects();
+        superblock.set_objects(objects.saturating_sub(1));
+        if inode.kind != ObjectKind::Directory {
+            self.count_content(inode.size, 0);
+        }
+        let freed = self.free_extents(object, 0, u64::MAX, FREE_AT_ONCE)?;
+        if freed < FREE_AT_ONCE && self.remove_records(object)? {
+            return self.remove_orphan(object);
+        }
+        inode.links = 0;
+        self.put_inode(object, inode)?;
+        self.put_orphan(object, 0, true)
+    }
+
+    /// Removes an object's records when no extent is left; false if there are more than one step takes.
+    fn remove_records(&mut self, object: ObjectId) -> Result<bool, Error> {
+        let (from, end) = (Key::object_start(object), Key::object_end(object));
+        Ok(self.store.remove_range(&from, &end, RECORDS_AT_ONCE, |_, _| {})? < RECORDS_AT_ONCE)
+    }
+
+    // --- orphans ----------------------------------------------------------------------------------------------
+
+    fn put_orphan(&mut self, object: ObjectId, offset: u64, whole: bool) -> Result<(), Error> {
+        let key = Key::orphan(object);
+        let known = self.store.tree.with(&key, |record| record.is_some())?;
+        let mut bytes = [0; ORPHAN];
+        if let Some(mut record) = OrphanRecord::new(&mut bytes[..]) {
+            record.set_offset(offset);
+            record.set_whole(whole.into());
+        }
+        self.store.put(&key, &bytes)?;
+        let orphans = self.store.tree.space.superblock.orphans();
+        self.store.tree.space.superblock.set_orphans(orphans + u32::from(!known));
+        Ok(())
+    }
+
+    fn remove_orphan(&mut self, object: ObjectId) -> Result<(), Error> {
+        let key = Key::orphan(object);
+        if self.store.tree.with(&key, |record| record.is_some())? {
+            self.store.remove(&key)?;
+            let orphans = self.store.tree.space.superblock.orphans();
+            self.store.tree.space.superblock.set_orphans(orphans.saturating_sub(1));
+        }
+        Ok(())
+    }
+
+    /// Frees the rest of what was cut off an object earlier, before it can grow over it.
+    pub(super) fn finish_orphan(&mut self, object: ObjectId) -> Result<(), Error> {
+        if self.store.tree.space.superblock.orphans() == 0 {
+            return Ok(());
+        }
+        let offset = self.store.tree.with(&Key::orphan(object), |record| Some(OrphanRecord::new(record?)?.offset()))?;
+        let Some(offset) = offset else { return Ok(()) };
+        self.free_extents(object, offset, u64::MAX, usize::MAX)?;
+        self.remove_orphan(object)
+    }
+
+    /// Frees some of what an orphan still has; false when there is no orphan. Part of a transaction.
+    pub fn reap_step(&mut self) -> Result<bool, Error> {
+        if self.store.tree.space.superblock.orphans() == 0 {
+            return Ok(false);
+        }
+        self.begin_change(8, Purpose::Release)?;
+        self.change(|objects| {
+            let (first, end) = (Key::orphan(ObjectId(0)), Key::orphan(ObjectId(u64::MAX)));
+            let orphan = objects.store.tree.scan(&first, &end, |key, record| {
+                ControlFlow::Break((ObjectId(key.offset()), OrphanRecord::new(record).map(|r| (r.offset(), r.whole() != 0))))
+            })?;
+            let Some((object, record)) = orphan else {
+                objects.store.tree.space.superblock.set_orphans(0);
+                return Ok(false);
+            };
+            let (offset, whole) = record.ok_or(Error::Storage(StorageError::RecordInvalid { object: ObjectId::SYSTEM }))?;
+            let freed = objects.free_extents(object, offset, u64::MAX, FREE_AT_ONCE)?;
+            if freed < FREE_AT_ONCE && (!whole || objects.remove_records(object)?) {
+                objects.remove_orphan(object)?;
+            }
+            Ok(true)
+        })
+    }
+}

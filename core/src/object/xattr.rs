@@ -1,0 +1,98 @@
+//! Extended attributes: small values under names of their own.
+
+use super::Objects;
+use super::hashed::Place;
+use crate::error::Error;
+use crate::format::key::{Key, Kind};
+use crate::format::name::{self, PLACES};
+use crate::limits::{NAME_BYTES_MAX, XATTR_BYTES_MAX};
+use crate::transaction::Purpose;
+use crate::types::ObjectId;
+use core::ops::ControlFlow;
+use dynamicfs_hal::DiskArray;
+
+fn check(attribute: &[u8]) -> Result<(), Error> {
+    let bad = attribute.is_empty() || attribute.len() > NAME_BYTES_MAX || attribute.contains(&0);
+    if bad { Err(Error::InvalidName) } else { Ok(()) }
+}
+
+/// The name at the beginning of an entry: its length, then itself.
+fn name_of(bytes: &[u8]) -> Option<&[u8]> {
+    let (&length, rest) = bytes.split_first()?;
+    rest.get(..usize::from(length))
+}
+
+impl<A: DiskArray> Objects<'_, A> {
+    fn find_attribute(&mut self, object: ObjectId, attribute: &[u8]) -> Result<Option<Place>, Error> {
+        let hash = name::hash(self.store.tree.disks.parameters.hash_seed, attribute);
+        let end = hash.checked_add(PLACES).unwrap_or(u64::MAX);
+        self.scan_hashed(object, Kind::Xattr, hash, end, |place, bytes| {
+            if name_of(bytes) == Some(attribute) { ControlFlow::Break(*place) } else { ControlFlow::Continue(()) }
+        })
+    }
+
+    /// Reads an attribute's value into `out`, as far as it goes; its length.
+    pub fn attribute(&mut self, object: ObjectId, attribute: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        check(attribute)?;
+        self.inode(object)?;
+        let place = self.find_attribute(object, attribute)?.ok_or(Error::NotFound)?;
+        let (mut skip, mut length) = (1 + attribute.len(), 0);
+        let (from, end) = (Key::new(object, Kind::Xattr, place.offset), Key::new(object, Kind::Xattr, place.end()));
+        self.store.tree.scan(&from, &end, |_, piece| {
+            let part = piece.get(1..).unwrap_or(&[]);
+            let passed = skip.min(part.len());
+            skip -= passed;
+            for &byte in &part[passed..] {
+                if let Some(to) = out.get_mut(length) {
+                    *to = byte;
+                }
+                length += 1;
+            }
+            ControlFlow::<()>::Continue(())
+        })?;
+        Ok(length)
+    }
+
+    /// Sets an attribute: at most 4096 bytes.
+    pub fn set_attribute(&mut self, object: ObjectId, attribute: &[u8], value: &[u8]) -> Result<(), Error> {
+        check(attribute)?;
+        if value.len() > XATTR_BYTES_MAX {
+            return Err(Error::TooLarge);
+        }
+        let pieces = (value.len() + NAME_BYTES_MAX) / (self.piece_bytes() - 1) + 2;
+        self.begin_change(2 * pieces as u32, Purpose::Growth)?;
+        let mut inode = self.inode(object)?;
+        let old = self.find_attribute(object, attribute)?;
+        self.change(|objects| {
+            if let Some(place) = old {
+                objects.remove_hashed(object, Kind::Xattr, &place)?;
+            }
+            let hash = name::hash(objects.store.tree.disks.parameters.hash_seed, attribute);
+            objects.put_hashed(object, Kind::Xattr, hash, &[&[attribute.len() as u8], attribute, value])?;
+            inode.changed = objects.store.tree.disks.now();
+            objects.put_inode(object, &inode)
+        })
+    }
+
+    /// Removes an attribute.
+    pub fn remove_attribute(&mut self, object: ObjectId, attribute: &[u8]) -> Result<(), Error> {
+        check(attribute)?;
+        self.begin_change(4, Purpose::Release)?;
+        let mut inode = self.inode(object)?;
+        let place = self.find_attribute(object, attribute)?.ok_or(Error::NotFound)?;
+        self.change(|objects| {
+            objects.remove_hashed(object, Kind::Xattr, &place)?;
+            inode.changed = objects.store.tree.disks.now();
+            objects.put_inode(object, &inode)
+        })
+    }
+
+    /// Calls `f` with the name of each attribute, until it breaks.
+    pub fn attributes<B>(&mut self, object: ObjectId, mut f: impl FnMut(&[u8]) -> ControlFlow<B>) -> Result<Option<B>, Error> {
+        self.inode(object)?;
+        self.scan_hashed(object, Kind::Xattr, 0, u64::MAX, |_, bytes| match name_of(bytes) {
+            Some(name) => f(name),
+            None => ControlFlow::Continue(()),
+        })
+    }
+}

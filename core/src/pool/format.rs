@@ -1,0 +1,288 @@
+//! Making a pool: from what is asked for to what is fixed for good.
+
+use super::Services;
+use crate::error::FormatError;
+use crate::format::label::{self, DiskIdentity, LABEL_BYTES, PoolParameters};
+use crate::format::superblock;
+use crate::limits;
+use crate::object::Objects;
+use crate::transaction::{CreateRequest, Memory, Store};
+use crate::types::{MemberNumber, Scheme, Uuid};
+use dynamicfs_hal::{DiskArray, Entropy, Request};
+
+/// What a new pool is like. Start from [`server`](Self::server) or [`portable`](Self::portable).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormatOptions {
+    /// The scheme of new objects.
+    pub scheme: Scheme,
+    /// Disks that may be lost without losing the tree, 0 to 4: at least the scheme's parity, which is the default.
+    pub tolerance: Option<u8>,
+    /// Bytes of a tree node: a power of two, 512 to 16384.
+    pub node_bytes: u32,
+    /// Bytes of a block, the allocation unit: a power of two, at least a node and every disk's tear unit.
+    pub block_bytes: u32,
+    /// Bytes of a chunk, the unit of verification: a power of two, 512 to 16384, at least every disk's sector.
+    pub chunk_bytes: u32,
+    /// Bytes of an extent of new objects: a power of two, 4 KiB to 4 MiB.
+    pub extent_bytes: u32,
+    /// Members that the pool can ever have at a time, 1 to 64.
+    pub members_max: u8,
+    /// Superblock slots in each ring, 4 to 64.
+    pub ring_length: u8,
+    /// Formats disks that belong to a pool.
+    pub force: bool,
+    /// Permission bits of the root directory.
+    pub root_mode: u16,
+}
+
+impl FormatOptions {
+    /// For hosts: 4 KiB nodes, blocks and chunks, 1 MiB extents, up to 64 members.
+    pub const fn server(scheme: Scheme) -> Self {
+        Self {
+            scheme,
+            tolerance: None,
+            node_bytes: 4096,
+            block_bytes: 4096,
+            chunk_bytes: 4096,
+            extent_bytes: 1 << 20,
+            members_max: 64,
+            ring_length: 8,
+            force: false,
+            root_mode: 0o755,
+        }
+    }
+
+    /// For pools that firmware with tens of KiB of memory shares: 512-byte nodes, blocks and chunks, 4 KiB extents,
+    /// up to 4 members.
+    pub const fn portable(scheme: Scheme) -> Self {
+        Self {
+            node_bytes: 512,
+            block_bytes: 512,
+            chunk_bytes: 512,
+            extent_bytes: 4096,
+            members_max: 4,
+            ring_length: 4,
+            ..Self::server(scheme)
+        }
+    }
+}
+
+/// What is special about one disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskOptions {
+    /// It counts for the quorum and holds no data.
+    pub witness: bool,
+    /// 0 the fastest.
+    pub tier: u8,
+    /// Disks with the same value are expected to fail together; 0 is a domain of its own.
+    pub failure_domain: u32,
+    /// Share of the data, in 1/256 of what the size suggests.
+    pub weight: u16,
+}
+
+impl Default for DiskOptions {
+    fn default() -> Self {
+        Self { witness: false, tier: 0, failure_domain: 0, weight: 256 }
+    }
+}
+
+pub(super) fn format<'m, A: DiskArray>(
+    mut array: A,
+    memory: Memory<'m>,
+    services: Services<'m>,
+    entropy: &mut dyn Entropy,
+    options: &FormatOptions,
+    members: &[DiskOptions],
+) -> Result<Objects<'m, A>, FormatError> {
+    let plain = DiskOptions::default();
+    let option = |disk: usize| members.get(disk).copied().unwrap_or(plain);
+    let count = array.disks();
+    check_options(&array, options, count, &option)?;
+    if !options.force {
+        refuse_used(&mut array, memory.bytes, services.crc32c)?;
+    }
+    let parameters = parameters(&array, services, entropy, options, &option)?;
+    let mut identities = heapless::Vec::<DiskIdentity, { limits::MEMBERS_MAX }>::new();
+    for disk in 0..count {
+        let identity = identity(&array, &parameters, disk, random(entropy)?, option(disk))?;
+        let _ = identities.push(identity);
+    }
+    let branch = random(entropy)?;
+    let request = CreateRequest {
+        parameters,
+        disks: &identities,
+        scheme: options.scheme,
+        tolerance: options.tolerance.unwrap_or(options.scheme.parity).max(options.scheme.parity),
+        extent_shift: options.extent_bytes.trailing_zeros() as u8,
+        branch: crate::format::node::pool_mark(branch),
+        crc32c: services.crc32c,
+        clock: services.clock,
+    };
+    let mut objects = Objects::new(Store::create(array, memory, &request)?);
+    objects.make_root(options.root_mode).map_err(|_| FormatError::Parameter("the root directory does not fit"))?;
+    objects.store.commit()?;
+    objects.store.write_labels()?;
+    Ok(objects)
+}
+
+fn random(entropy: &mut dyn Entropy) -> Result<Uuid, FormatError> {
+    let mut bytes = [0; 16];
+    entropy.fill(&mut bytes).map_err(|_| FormatError::Entropy)?;
+    Ok(Uuid(bytes))
+}
+
+fn check_options<A: DiskArray>(
+    array: &A,
+    options: &FormatOptions,
+    count: usize,
+    option: &impl Fn(usize) -> DiskOptions,
+) -> Result<(), FormatError> {
+    if count == 0 || count > usize::from(options.members_max) || count > limits::MEMBERS_MAX {
+        return Err(FormatError::DiskCount);
+    }
+    if !options.scheme.is_valid() {
+        return Err(FormatError::Parameter("scheme"));
+    }
+    if options.tolerance.is_some_and(|t| usize::from(t) > limits::PARITY_FRAGMENTS_MAX) {
+        return Err(FormatError::Parameter("tolerance"));
+    }
+    let extent = u64::from(options.extent_bytes);
+    if !extent.is_power_of_two() || !(limits::EXTENT_BYTES_MIN..=limits::EXTENT_BYTES_MAX).contains(&extent) {
+        return Err(FormatError::Parameter("extent size"));
+    }
+    let data = (0..count).filter(|&disk| !option(disk).witness).count();
+    let needed = options.scheme.width().max(usize::from(options.tolerance.unwrap_or(0)) + 1);
+    if data < needed {
+        return Err(FormatError::TooFewDisks { needed });
+    }
+    for disk in 0..count {
+        let g = array.geometry(disk);
+        let fits = g.check().is_ok()
+            && g.sector_bytes <= options.block_bytes
+            && g.sector_bytes <= options.chunk_bytes
+            && g.sector_bytes <= options.node_bytes
+            && g.tear_unit <= options.block_bytes;
+        if !fits {
+            return Err(FormatError::Geometry { disk });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses disks that carry a label, however old.
+fn refuse_used<A: DiskArray>(array: &mut A, buffer: &mut [u8], crc32c: dynamicfs_hal::Crc32c) -> Result<(), FormatError> {
+    for disk in 0..array.disks() {
+        let geometry = array.geometry(disk);
+        let sector = geometry.sector_bytes as usize;
+        let alignment = geometry.buffer_alignment.max(1) as usize;
+        let skip = buffer.as_ptr().align_offset(alignment);
+        let buf = buffer.get_mut(skip..).and_then(|b| b.get_mut(..sector));
+        let buf = buf.ok_or(FormatError::NeedsMemory { bytes: sector + alignment })?;
+        for lba in [0, geometry.sectors - 1] {
+            let mut request = [Request::read(disk, lba, &mut *buf)];
+            array.execute(&mut request);
+            let [request] = request;
+            // A sector that cannot be read holds no label; writing it will tell whether the disk works.
+            if request.result.is_ok() && let Ok((found, _)) = label::decode(buf, crc32c) {
+                return Err(FormatError::InUse { disk, pool: found.pool });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn parameters<A: DiskArray>(
+    array: &A,
+    services: Services<'_>,
+    entropy: &mut dyn Entropy,
+    options: &FormatOptions,
+    option: &impl Fn(usize) -> DiskOptions,
+) -> Result<PoolParameters, FormatError> {
+    let shift = |bytes: u32, what| match bytes.is_power_of_two() {
+        true => Ok(bytes.trailing_zeros() as u8),
+        false => Err(FormatError::Parameter(what)),
+    };
+    let unit = (0..array.disks()).map(|disk| array.geometry(disk).tear_unit).max().unwrap_or(512);
+    let slot_bytes = (superblock::bytes(options.members_max.into()) as u32).next_multiple_of(unit.max(512));
+    let mut parameters = PoolParameters {
+        pool: random(entropy)?,
+        hash_seed: random(entropy)?,
+        block_shift: shift(options.block_bytes, "block size")?,
+        node_shift: shift(options.node_bytes, "node size")?,
+        chunk_shift: shift(options.chunk_bytes, "chunk size")?,
+        ring_length: options.ring_length,
+        members_max: options.members_max,
+        slot_bytes,
+        group_blocks: limits::GROUP_BLOCKS_MIN,
+        created: services.clock.now().seconds,
+    };
+    if !parameters.is_valid() {
+        return Err(FormatError::Parameter("node, block, chunk or ring size"));
+    }
+    let smallest = (0..array.disks())
+        .filter(|&disk| !option(disk).witness)
+        .map(|disk| data_area(&array.geometry(disk), &parameters).map_or(0, |area| area.1))
+        .min()
+        .unwrap_or(0);
+    // Large groups keep the free map small; even the smallest disk should have sixteen.
+    while parameters.group_blocks * 2 <= options.node_bytes
+        && parameters.group_blocks < limits::GROUP_BLOCKS_MAX
+        && smallest / u64::from(parameters.group_blocks * 2) >= 16
+    {
+        parameters.group_blocks *= 2;
+    }
+    Ok(parameters)
+}
+
+/// First block and blocks of what lies between the rings, or `None` if there is nothing.
+fn data_area(geometry: &dynamicfs_hal::Geometry, p: &PoolParameters) -> Option<(u64, u64)> {
+    let (ring_a, ring_b) = rings(geometry, p)?;
+    let start = (ring_a + ring_bytes(p)).div_ceil(p.block_bytes() as u64);
+    Some((start, (ring_b >> p.block_shift).checked_sub(start)?))
+}
+
+fn ring_bytes(p: &PoolParameters) -> u64 {
+    u64::from(p.ring_length) * u64::from(p.slot_bytes)
+}
+
+/// The bytes at which the rings begin: A after the first label, B before the second, both at multiples of a slot.
+fn rings(geometry: &dynamicfs_hal::Geometry, p: &PoolParameters) -> Option<(u64, u64)> {
+    let slot = u64::from(p.slot_bytes);
+    let ring_a = u64::from(geometry.sector_bytes.max(geometry.tear_unit)).next_multiple_of(slot);
+    let last = geometry.bytes() - u64::from(geometry.sector_bytes.max(geometry.tear_unit)).min(geometry.bytes());
+    let ring_b = last.checked_sub(ring_bytes(p))? / slot * slot;
+    (ring_b >= ring_a + ring_bytes(p)).then_some((ring_a, ring_b))
+}
+
+fn identity<A: DiskArray>(
+    array: &A,
+    p: &PoolParameters,
+    disk: usize,
+    id: Uuid,
+    option: DiskOptions,
+) -> Result<DiskIdentity, FormatError> {
+    let geometry = array.geometry(disk);
+    let least = if option.witness { 0 } else { limits::GROUPS_MIN * u64::from(p.group_blocks) };
+    let too_small = FormatError::DiskTooSmall {
+        disk,
+        bytes: (least << p.block_shift) + 2 * ring_bytes(p) + 4 * u64::from(p.slot_bytes) + 2 * LABEL_BYTES as u64,
+    };
+    let (ring_a, ring_b) = rings(&geometry, p).ok_or(too_small)?;
+    let (data_start, data_blocks) = data_area(&geometry, p).or(option.witness.then_some((0, 0))).ok_or(too_small)?;
+    if data_blocks < least {
+        return Err(too_small);
+    }
+    Ok(DiskIdentity {
+        disk: id,
+        member: MemberNumber(disk as u16),
+        witness: option.witness,
+        tier: option.tier,
+        failure_domain: option.failure_domain,
+        weight: option.weight,
+        ring_a,
+        ring_b,
+        data_start,
+        data_blocks: if option.witness { 0 } else { data_blocks },
+        copy_at: (geometry.sectors - 1) * u64::from(geometry.sector_bytes),
+    })
+}

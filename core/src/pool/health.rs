@@ -1,0 +1,149 @@
+//! How the pool is, as plain structs.
+
+use super::Pool;
+use crate::disks::{Currency, DiskStatus};
+use crate::metrics::{DiskCounters, PoolCounters};
+use crate::types::{Epoch, Generation, MemberNumber, MemberSet, Scheme, Uuid};
+use dynamicfs_hal::{DiskArray, IoError};
+
+/// The state of a pool, from memory: nothing is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Health {
+    /// The last commit.
+    pub generation: Generation,
+    /// The mount that made it.
+    pub epoch: Epoch,
+    /// The history it belongs to.
+    pub branch: u64,
+    /// Whether the pool takes writes.
+    pub writable: bool,
+    /// A read-only mount that does not see every member at its newest state: there may be a newer one.
+    pub tentative: bool,
+    /// Members, witnesses included.
+    pub members: usize,
+    /// Members that take part.
+    pub online: usize,
+    /// Members that are owed something they missed.
+    pub owed: usize,
+    /// More disks that may fail before something becomes unreadable, by the pool's tolerance; what an object's own
+    /// scheme bears is its own affair.
+    pub read_tolerance: usize,
+    /// More disks that may fail before the pool stops taking writes.
+    pub write_tolerance: usize,
+    /// Blocks that may be allocated, in all.
+    pub blocks: u64,
+    /// Blocks that are free.
+    pub free_blocks: u64,
+    /// Blocks that are free once a sweep has given them back.
+    pub dead_blocks: u64,
+    /// Bytes of a block.
+    pub block_bytes: u32,
+    /// Objects.
+    pub objects: u64,
+    /// Bytes of their contents.
+    pub content_bytes: u64,
+    /// Extents.
+    pub extents: u64,
+    /// Objects that are still being deleted.
+    pub orphans: u32,
+    /// Bad fragments that reads found and nobody has rewritten yet.
+    pub repairs_waiting: usize,
+    /// The scheme of new objects.
+    pub scheme: Scheme,
+    /// Disks whose loss the tree bears.
+    pub tolerance: u8,
+    /// Counters since the mount.
+    pub counters: PoolCounters,
+}
+
+/// The state of one disk of the array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct MemberHealth {
+    /// What it is to the pool.
+    pub status: DiskStatus,
+    /// How far it was at the mount.
+    pub currency: Currency,
+    /// Its number, if it is a member.
+    pub member: Option<MemberNumber>,
+    /// The disk's own name, if it has a label.
+    pub disk: Option<Uuid>,
+    /// It holds no data.
+    pub witness: bool,
+    /// It is owed something that it missed.
+    pub owed: bool,
+    /// Blocks that may be allocated, in all.
+    pub blocks: u64,
+    /// Blocks that are free.
+    pub free_blocks: u64,
+    /// The last error that it answered.
+    pub last_error: Option<IoError>,
+    /// Counters since the mount.
+    pub counters: DiskCounters,
+}
+
+impl<A: DiskArray> Pool<'_, A> {
+    /// How the pool is.
+    pub fn health(&self) -> Health {
+        let tree = &self.store.tree;
+        let superblock = self.store.committed();
+        let table = superblock.table();
+        let online = tree.disks.online();
+        let owed = superblock.owed().or(table.minus(online));
+        let data = |set: MemberSet| set.iter().filter(|&row| superblock.row(row).witness() == 0).count();
+        let spare = usize::from(superblock.tolerance()).saturating_sub(data(owed));
+        // At least half of the members must stay.
+        let quorum_spare = online.len() - superblock.lists().members.len().div_ceil(2).min(online.len());
+        let (blocks, free) = (0..tree.disks.count()).fold((0, 0), |(blocks, free), disk| {
+            let member = self.member_health(disk);
+            (blocks + member.blocks, free + member.free_blocks)
+        });
+        Health {
+            generation: superblock.generation(),
+            epoch: superblock.epoch(),
+            branch: superblock.branch(),
+            writable: self.store.is_writable(),
+            tentative: !self.store.is_writable() && online != table,
+            members: table.len(),
+            online: online.len(),
+            owed: owed.len(),
+            read_tolerance: spare,
+            write_tolerance: spare.min(quorum_spare),
+            blocks,
+            free_blocks: free,
+            dead_blocks: superblock.dead_blocks(),
+            block_bytes: tree.disks.parameters.block_bytes() as u32,
+            objects: superblock.objects(),
+            content_bytes: superblock.content_bytes(),
+            extents: superblock.extents(),
+            orphans: superblock.orphans(),
+            repairs_waiting: self.repairs.len(),
+            scheme: superblock.scheme(),
+            tolerance: superblock.tolerance(),
+            counters: tree.counters,
+        }
+    }
+
+    /// How a disk of the array is.
+    ///
+    /// # Panics
+    /// When `disk` is not below the number of the array's disks.
+    pub fn member_health(&self, disk: usize) -> MemberHealth {
+        let state = self.store.tree.disks.state(disk);
+        let superblock = self.store.committed();
+        let row = state.identity.and_then(|identity| superblock.row_of(identity.member));
+        MemberHealth {
+            status: state.status,
+            currency: state.currency,
+            member: state.identity.map(|identity| identity.member),
+            disk: state.identity.map(|identity| identity.disk),
+            witness: state.identity.is_some_and(|identity| identity.witness),
+            owed: row.is_some_and(|row| superblock.owed().contains(row)),
+            blocks: state.identity.filter(|i| !i.witness && row.is_some()).map_or(0, |identity| identity.data_blocks),
+            free_blocks: row.map_or(0, |row| superblock.row(row).free()),
+            last_error: state.last_error,
+            counters: state.counters,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The facade: making a pool, mounting it, transactions, handles.
+
+mod format;
+mod handle;
+mod health;
+
+pub use format::{DiskOptions, FormatOptions};
+pub use handle::Handle;
+pub use health::{Health, MemberHealth};
+
+use crate::error::{Error, FormatError, MountError};
+use crate::object::Objects;
+use crate::transaction::{Memory, MountMode, MountRequest, Store};
+use crate::types::{Generation, Uuid};
+use core::ops::{Deref, DerefMut};
+use dynamicfs_hal::{Clock, Crc32c, DiskArray, Entropy};
+
+/// What the machine gives a pool beside disks and memory.
+#[derive(Clone, Copy)]
+pub struct Services<'m> {
+    /// CRC-32C; firmware uses [`crate::format::checksum::crc32c`].
+    pub crc32c: Crc32c,
+    /// Time.
+    pub clock: &'m dyn Clock,
+}
+
+/// How a pool is mounted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MountOptions {
+    /// The pool, where disks of several may be among the array's; `None` takes the first that is found.
+    pub pool: Option<Uuid>,
+    /// For reading or writing.
+    pub mode: MountMode,
+}
+
+impl Default for MountOptions {
+    fn default() -> Self {
+        Self { pool: None, mode: MountMode::ReadWrite }
+    }
+}
+
+/// A mounted pool.
+///
+/// Reading works on the pool itself, through the methods of [`Objects`]; changes are made in a [`Transaction`].
+/// Dropping it writes nothing: what was committed is durable.
+pub struct Pool<'m, A> {
+    objects: Objects<'m, A>,
+}
+
+impl<'m, A> Deref for Pool<'m, A> {
+    type Target = Objects<'m, A>;
+    fn deref(&self) -> &Self::Target {
+        &self.objects
+    }
+}
+
+impl<A> DerefMut for Pool<'_, A> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.objects
+    }
+}
+
+impl<'m, A: DiskArray> Pool<'m, A> {
+    /// Makes a pool of all disks of the array and mounts it. What is on them is lost; a disk that belongs to a pool is
+    /// refused unless that is forced.
+    ///
+    /// `members` says what is special about each disk; those that it leaves out are plain.
+    pub fn format(
+        array: A,
+        memory: Memory<'m>,
+        services: Services<'m>,
+        entropy: &mut dyn Entropy,
+        options: &FormatOptions,
+        members: &[DiskOptions],
+    ) -> Result<Self, FormatError> {
+        let store = format::format(array, memory, services, entropy, options, members)?;
+        Ok(Self { objects: store })
+    }
+
+    /// Mounts a pool from the disks of the array that belong to it.
+    ///
+    /// Every disk is flushed first, so that what is served is durable. A pool that is whole is not written to until its
+    /// first transaction.
+    pub fn mount(array: A, memory: Memory<'m>, services: Services<'m>, options: &MountOptions) -> Result<Self, MountError> {
+        let request =
+            MountRequest { pool: options.pool, mode: options.mode, crc32c: services.crc32c, clock: services.clock };
+        Ok(Self { objects: Objects::new(Store::mount(array, memory, &request)?) })
+    }
+
+    /// Begins a transaction. There is one at a time; dropping it undoes it.
+    ///
+    /// Where space is scarce, deleted objects are freed first, in commits of their own.
+    pub fn begin(&mut self) -> Result<Transaction<'_, 'm, A>, Error> {
+        while self.objects.store.committed().orphans() > 0 && self.is_scarce() {
+            self.objects.maintain(false)?;
+        }
+        self.objects.store.begin()?;
+        Ok(Transaction { pool: self, committed: false })
+    }
+
+    /// Whether less than an eighth of the space is free.
+    fn is_scarce(&self) -> bool {
+        let tree = &self.objects.store.tree;
+        let (free, all) = tree.data_rows().iter().fold((0, 0), |(free, all), row| {
+            (free + tree.space.superblock.row(row).free(), all + tree.area(row).map_or(0, |area| area.blocks))
+        });
+        free < all / 8
+    }
+
+    /// Gives the array back. What was committed is durable; nothing is written.
+    pub fn into_array(self) -> A {
+        self.objects.store.tree.disks.into_array()
+    }
+}
+
+/// Changes that happen all or not at all. Dropped, it undoes them.
+pub struct Transaction<'p, 'm, A: DiskArray> {
+    pool: &'p mut Pool<'m, A>,
+    committed: bool,
+}
+
+impl<A: DiskArray> Transaction<'_, '_, A> {
+    /// Makes the changes durable; the generation in which they are.
+    ///
+    /// On an error they were undone, unless it is
+    /// [`OutcomeUnknown`](crate::error::StorageError::OutcomeUnknown): then the next mount tells.
+    pub fn commit(mut self) -> Result<Generation, Error> {
+        self.committed = true;
+        self.pool.objects.commit()?;
+        Ok(self.pool.objects.store.generation())
+    }
+}
+
+impl<'m, A: DiskArray> Deref for Transaction<'_, 'm, A> {
+    type Target = Objects<'m, A>;
+    fn deref(&self) -> &Self::Target {
+        &self.pool.objects
+    }
+}
+
+impl<A: DiskArray> DerefMut for Transaction<'_, '_, A> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.pool.objects
+    }
+}
+
+impl<A: DiskArray> Drop for Transaction<'_, '_, A> {
+    fn drop(&mut self) {
+        if !self.committed {
+            self.pool.objects.abort();
+        }
+    }
+}

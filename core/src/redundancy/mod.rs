@@ -1,0 +1,124 @@
+//! How an extent's bytes become fragments, and fragments bytes again. Pure.
+//!
+//! The bytes are cut into `k` equal pieces, one after the other, the last one filled up with zeros to whole blocks;
+//! `m` parity fragments are computed from them. `k == 1` is replication: the parity fragments are copies, which need
+//! not be computed.
+
+use crate::format::extent::{data_fragments, fragment_blocks};
+use crate::limits::DATA_FRAGMENTS_MAX;
+use crate::limits::PARITY_FRAGMENTS_MAX;
+use crate::types::Scheme;
+use dynamicfs_hal::Crc32c;
+use reed_solomon_novelda::Code;
+
+/// The scheme in which `logical` bytes are stored when `members` disks can take a fragment each: a short extent uses
+/// fewer data fragments and never less parity; with too few disks the data fragments shrink first. `None` when there
+/// is no disk at all.
+pub fn effective(asked: Scheme, logical: u32, block_shift: u8, members: usize) -> Option<Scheme> {
+    let parity = usize::from(asked.parity).min(members.checked_sub(1)?) as u8;
+    let room = (members - usize::from(parity)).min(usize::from(asked.data)) as u8;
+    Some(Scheme { data: data_fragments(logical, room, block_shift), parity })
+}
+
+/// Bytes of a fragment of `logical` bytes in a scheme: whole blocks.
+pub const fn fragment_bytes(scheme: Scheme, logical: u32, block_shift: u8) -> usize {
+    (fragment_blocks(logical, scheme.data, block_shift) as usize) << block_shift
+}
+
+/// Bytes of work space that storing `logical` bytes takes: the padded last piece, and the parity.
+pub const fn stage_bytes(scheme: Scheme, logical: u32, block_shift: u8) -> usize {
+    let computed = if scheme.data == 1 { 0 } else { scheme.parity as usize };
+    fragment_bytes(scheme, logical, block_shift) * (1 + computed)
+}
+
+/// The fragments of an extent in memory, ready to be written: the bytes themselves where they can be used as they
+/// are, the rest in the work space.
+pub struct Fragments<'b> {
+    scheme: Scheme,
+    bytes: usize,
+    data: &'b [u8],
+    /// The last piece filled up, if it had to be, and the parity.
+    stage: &'b [u8],
+    padded: bool,
+}
+
+impl<'b> Fragments<'b> {
+    /// Cuts and encodes. `stage` has [`stage_bytes`].
+    pub fn encode(scheme: Scheme, data: &'b [u8], block_shift: u8, stage: &'b mut [u8]) -> Self {
+        let bytes = fragment_bytes(scheme, data.len() as u32, block_shift);
+        let (k, m) = (usize::from(scheme.data), usize::from(scheme.parity));
+        let padded = data.len() < k * bytes;
+        let (pad, parity) = stage.split_at_mut(bytes);
+        if padded {
+            let tail = &data[(k - 1) * bytes..];
+            pad[..tail.len()].copy_from_slice(tail);
+            pad[tail.len()..].fill(0);
+        }
+        if k > 1 && m > 0 {
+            let mut inputs = heapless::Vec::<&[u8], DATA_FRAGMENTS_MAX>::new();
+            inputs.extend(data.chunks(bytes).take(if padded { k - 1 } else { k }));
+            if padded {
+                let _ = inputs.push(&*pad);
+            }
+            let mut outputs = heapless::Vec::<&mut [u8], PARITY_FRAGMENTS_MAX>::new();
+            outputs.extend(parity.chunks_exact_mut(bytes).take(m));
+            let encoded = Code::new(scheme.data, scheme.parity).ok().and_then(|code| code.encode(&inputs, &mut outputs).ok());
+            debug_assert!(encoded.is_some(), "a valid scheme and equal lengths");
+        }
+        Self { scheme, bytes, data, stage, padded }
+    }
+
+    /// Fragment `index`, data first.
+    pub fn get(&self, index: usize) -> &'b [u8] {
+        let k = usize::from(self.scheme.data);
+        let data = if k == 1 { 0 } else { index };
+        if data >= k {
+            let at = self.bytes * (1 + data - k);
+            return &self.stage[at..at + self.bytes];
+        }
+        if data + 1 == k && self.padded {
+            return &self.stage[..self.bytes];
+        }
+        &self.data[data * self.bytes..(data + 1) * self.bytes]
+    }
+
+    /// The checksum of a chunk of a fragment.
+    pub fn crc(&self, index: usize, column: usize, chunk_bytes: usize, crc32c: Crc32c) -> u32 {
+        let fragment = self.get(index);
+        let start = column * chunk_bytes;
+        crc32c(0, &fragment[start..(start + chunk_bytes).min(fragment.len())])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+
+    const FOUR_TWO: Scheme = Scheme { data: 4, parity: 2 };
+
+    #[test]
+    fn data_shrinks_before_parity() {
+        assert_eq!(effective(FOUR_TWO, 1 << 20, 12, 6), Some(FOUR_TWO));
+        assert_eq!(effective(FOUR_TWO, 1 << 20, 12, 5), Some(Scheme { data: 3, parity: 2 }));
+        assert_eq!(effective(FOUR_TWO, 1 << 20, 12, 3), Some(Scheme { data: 1, parity: 2 }));
+        assert_eq!(effective(FOUR_TWO, 1 << 20, 12, 2), Some(Scheme { data: 1, parity: 1 }));
+        assert_eq!(effective(FOUR_TWO, 4096, 12, 6), Some(Scheme { data: 1, parity: 2 }));
+        assert_eq!(effective(FOUR_TWO, 1, 12, 0), None);
+    }
+
+    #[test]
+    fn fragments_are_the_bytes_in_order_and_zeros() {
+        let data: std::vec::Vec<u8> = (0..5 * 512 - 100).map(|i| i as u8).collect();
+        let scheme = effective(FOUR_TWO, data.len() as u32, 9, 6).unwrap();
+        assert_eq!(scheme, Scheme { data: 3, parity: 2 });
+        let mut stage = std::vec![0xEE; stage_bytes(scheme, data.len() as u32, 9)];
+        let fragments = Fragments::encode(scheme, &data, 9, &mut stage);
+        let mut joined: std::vec::Vec<u8> = (0..3).flat_map(|i| fragments.get(i).to_vec()).collect();
+        assert!(joined.split_off(data.len()).iter().all(|&b| b == 0));
+        assert_eq!(joined, data);
+        let xor: std::vec::Vec<u8> =
+            (0..1024).map(|i| (0..3).fold(0, |sum, f| sum ^ fragments.get(f)[i])).collect();
+        assert_eq!(fragments.get(3), xor);
+    }
+}

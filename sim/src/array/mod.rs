@@ -1,0 +1,346 @@
+//! All disks of the simulated world behind the core's one seam, with a fuse in their power line.
+//!
+//! ```text
+//!   core ── batch ──▶ SimArray ── order, fuse, trace ──▶ SimDisk 0, SimDisk 1, …
+//!                        │
+//!                        ├─ step 0, 1, 2, …: every request that reaches a disk, in the order chosen
+//!                        └─ fuse at step n: that request is in flight when the power goes (or the process dies);
+//!                           it and all that follow get `Gone`, until `power_cycle` (or `restart`)
+//! ```
+//!
+//! A clone is a fork of the whole world: it has the same future until someone treats it differently.
+
+mod order;
+mod states;
+mod trace;
+
+pub use order::BATCH_MAX;
+pub use states::CrashStates;
+pub use trace::{Event, EventKind};
+
+use crate::disk::{CrashPolicy, SimDisk};
+use crate::rng::Rng;
+use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Operation, Request};
+use trace::{Trace, digest};
+
+/// How the world ends for the core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// The power goes: volatile caches are at risk.
+    PowerCut,
+    /// The process dies: caches survive, and requests in flight finish or do not.
+    ProcessCrash,
+}
+
+/// Simulated disks that share one power line.
+#[derive(Clone, Debug)]
+pub struct SimArray {
+    disks: Vec<SimDisk>,
+    /// In which order requests are run, and what a dying process leaves done.
+    rng: Rng,
+    reorders: bool,
+    steps: u64,
+    fuse: Option<(u64, Halt)>,
+    halted: Option<Halt>,
+    trace: Trace,
+}
+
+impl SimArray {
+    /// An array of disks on which nothing was written, one per geometry. The seed makes their noise, the order of
+    /// requests and how failures go.
+    ///
+    /// # Panics
+    /// When a geometry is out of its bounds.
+    pub fn new(seed: u64, geometries: impl IntoIterator<Item = Geometry>) -> Self {
+        let world = Rng::new(seed);
+        let disk = |(index, geometry)| {
+            let seed = world.fork_at("disk", index as u64).next_u64();
+            SimDisk::new(geometry, seed)
+        };
+        Self {
+            disks: geometries.into_iter().enumerate().map(disk).collect(),
+            rng: world.fork("order"),
+            reorders: true,
+            steps: 0,
+            fuse: None,
+            halted: None,
+            trace: Trace::default(),
+        }
+    }
+
+    /// One disk.
+    ///
+    /// # Panics
+    /// When there is no place with this index.
+    pub fn disk(&self, disk: usize) -> &SimDisk {
+        &self.disks[disk]
+    }
+
+    /// One disk, to switch faults on or change what it holds.
+    ///
+    /// # Panics
+    /// When there is no place with this index.
+    pub fn disk_mut(&mut self, disk: usize) -> &mut SimDisk {
+        &mut self.disks[disk]
+    }
+
+    /// Takes a disk out of the array; its place is empty.
+    ///
+    /// # Panics
+    /// When there is no place with this index.
+    pub fn take(&mut self, disk: usize) -> SimDisk {
+        self.put(disk, SimDisk::absent())
+    }
+
+    /// Puts a disk into a place and gives back what was there. A clone of a member makes a cloned identity.
+    ///
+    /// # Panics
+    /// When there is no place with this index.
+    pub fn put(&mut self, place: usize, disk: SimDisk) -> SimDisk {
+        std::mem::replace(&mut self.disks[place], disk)
+    }
+
+    /// Swaps two places.
+    ///
+    /// # Panics
+    /// When there is no place with one of the indices.
+    pub fn swap(&mut self, one: usize, other: usize) {
+        self.disks.swap(one, other);
+    }
+
+    /// Adds a place with this disk and returns its index.
+    pub fn add(&mut self, disk: SimDisk) -> usize {
+        self.disks.push(disk);
+        self.disks.len() - 1
+    }
+
+    /// Whether the requests of a batch are run in an arbitrary order (they are unless told otherwise) or in the one
+    /// in which they were added.
+    pub const fn set_reordering(&mut self, reorders: bool) {
+        self.reorders = reorders;
+    }
+
+    /// Draws the order of requests from another seed from now on, so that two forks go different ways.
+    pub const fn reseed(&mut self, seed: u64) {
+        self.rng = Rng::new(seed);
+    }
+
+    /// I/Os begun so far over all disks: the number of the next one.
+    pub const fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Sets the fuse: the world halts at I/O number `step`, counted as [`steps`](Self::steps) does. It replaces an
+    /// earlier fuse.
+    ///
+    /// # Panics
+    /// When that I/O is over.
+    pub fn halt_at(&mut self, step: u64, halt: Halt) {
+        assert!(step >= self.steps, "I/O {step} is over, the next one is {}", self.steps);
+        self.fuse = Some((step, halt));
+    }
+
+    /// Takes the fuse out.
+    pub const fn disarm(&mut self) {
+        self.fuse = None;
+    }
+
+    /// What the fuse did, until a power cycle or a restart.
+    pub const fn halted(&self) -> Option<Halt> {
+        self.halted
+    }
+
+    /// Cuts the power and restores it: volatile caches are resolved by `policy`, the fuse is out, and disks that
+    /// had stopped answering are opened anew.
+    pub fn power_cycle(&mut self, policy: CrashPolicy, rng: &mut Rng) {
+        self.power_up(|disk, _| disk.power_cycle(policy, rng));
+    }
+
+    /// A fork of the world in which the power was cut now and came back.
+    pub fn crash(&self, policy: CrashPolicy, rng: &mut Rng) -> Self {
+        let mut fork = self.clone();
+        fork.power_cycle(policy, rng);
+        fork
+    }
+
+    /// All that a power cut now may leave, when that is at most `limit` worlds; else a sample of `limit`.
+    pub fn crash_states(&self, limit: usize, rng: &mut Rng) -> CrashStates {
+        CrashStates::new(self, limit, rng)
+    }
+
+    /// Starts the process again: volatile caches are as they were, and visible; the fuse is out, and disks that had
+    /// stopped answering are opened anew.
+    ///
+    /// # Panics
+    /// When the power is gone.
+    pub fn restart(&mut self) {
+        assert_ne!(self.halted, Some(Halt::PowerCut), "no process starts without power");
+        self.disks.iter_mut().for_each(SimDisk::reopen);
+        self.resume(EventKind::Restart);
+    }
+
+    /// A fork of the world in which the process died now and was started again. A later power cut may still lose
+    /// what the caches hold.
+    ///
+    /// # Panics
+    /// When the power is gone.
+    pub fn process_crash(&self) -> Self {
+        let mut fork = self.clone();
+        fork.restart();
+        fork
+    }
+
+    /// The hash of all that happened: equal worlds have equal hashes.
+    pub const fn trace_hash(&self) -> u64 {
+        self.trace.hash()
+    }
+
+    /// Keeps a list of events from now on, or drops it.
+    pub fn keep_events(&mut self, keep: bool) {
+        self.trace.keep_events(keep);
+    }
+
+    /// The events since the list is kept.
+    pub fn events(&self) -> &[Event] {
+        self.trace.events()
+    }
+
+    /// Puts a mark into the trace, such as the number of the operation that begins.
+    pub fn mark(&mut self, number: u64) {
+        self.note(EventKind::Mark, number);
+    }
+
+    /// Runs one request and returns its result.
+    pub fn run(&mut self, request: Request<'_>) -> Result<(), IoError> {
+        let mut batch = [request];
+        self.execute(&mut batch);
+        batch[0].result
+    }
+
+    fn power_up(&mut self, mut resolve: impl FnMut(&mut SimDisk, usize)) {
+        self.disks.iter_mut().enumerate().for_each(|(index, disk)| resolve(disk, index));
+        self.resume(EventKind::PowerCycle);
+    }
+
+    fn resume(&mut self, kind: EventKind) {
+        (self.fuse, self.halted) = (None, None);
+        self.note(kind, 0);
+    }
+
+    fn note(&mut self, kind: EventKind, lba: u64) {
+        self.trace.add(Event { step: self.steps, kind, disk: 0, lba, length: 0, result: Ok(()) }, 0);
+    }
+
+    /// Runs what one call may have in flight at once.
+    fn run_part(&mut self, batch: &mut [Request<'_>]) {
+        let halted_before = self.halted.is_some();
+        let mut order = [0; BATCH_MAX];
+        let order = if self.reorders && batch.len() > 1 {
+            order::arbitrary(batch, &mut self.rng, &mut order)
+        } else {
+            order::as_added(batch, &mut order)
+        };
+        for &index in order {
+            let request = &mut batch[usize::from(index)];
+            request.result = match self.halted {
+                None => self.step(request),
+                Some(halt) => {
+                    if halt == Halt::ProcessCrash && !halted_before {
+                        self.outlive(request);
+                    }
+                    Err(IoError::Gone)
+                }
+            };
+        }
+    }
+
+    /// The next I/O: the one that the fuse is set to, or any other.
+    fn step(&mut self, request: &mut Request<'_>) -> Result<(), IoError> {
+        let step = self.steps;
+        self.steps += 1;
+        let (kind, result) = match self.fuse {
+            Some((at, halt)) if at == step => (self.blow(halt, request), Err(IoError::Gone)),
+            _ => (kind_of(&request.operation), self.perform(request)),
+        };
+        let (length, digest) = match &request.operation {
+            Operation::Read(buf) => (buf.len() as u64, 0),
+            Operation::Write(bytes) | Operation::WriteDurable(bytes) => (bytes.len() as u64, digest(bytes)),
+            Operation::Flush => (0, 0),
+            Operation::Discard(sectors) => (*sectors, 0),
+        };
+        let (disk, lba) = (request.disk as u32, request.lba);
+        self.trace.add(Event { step, kind, disk, lba, length, result }, digest);
+        result
+    }
+
+    fn perform(&mut self, request: &mut Request<'_>) -> Result<(), IoError> {
+        let disk = self.disks.get_mut(request.disk).ok_or(IoError::Gone)?;
+        disk.run(request.lba, &mut request.operation)
+    }
+
+    /// The fuse goes off while this request is in flight.
+    fn blow(&mut self, halt: Halt, request: &mut Request<'_>) -> EventKind {
+        (self.fuse, self.halted) = (None, Some(halt));
+        match halt {
+            Halt::PowerCut => {
+                if let Some(disk) = self.disks.get_mut(request.disk) {
+                    disk.interrupt(request.lba, &request.operation);
+                }
+                EventKind::PowerCut
+            }
+            Halt::ProcessCrash => {
+                self.outlive(request);
+                EventKind::ProcessCrash
+            }
+        }
+    }
+
+    /// A request whose process died: the machine finishes it, or a part of it, or never began.
+    fn outlive(&mut self, request: &mut Request<'_>) {
+        let Some(disk) = self.disks.get_mut(request.disk) else { return };
+        let sector_bytes = disk.geometry().sector_bytes as usize;
+        let share = self.rng.below(3);
+        // Nobody is there to see the answer.
+        let _ = match (&request.operation, share) {
+            (Operation::Read(_), _) | (_, 0) => Ok(()),
+            (Operation::Write(bytes), 1) => {
+                let sectors = self.rng.below((bytes.len() / sector_bytes) as u64 + 1) as usize;
+                disk.write(request.lba, &bytes[..sectors * sector_bytes])
+            }
+            _ => disk.run(request.lba, &mut request.operation),
+        };
+    }
+}
+
+const fn kind_of(operation: &Operation<'_>) -> EventKind {
+    match operation {
+        Operation::Read(_) => EventKind::Read,
+        Operation::Write(_) => EventKind::Write,
+        Operation::WriteDurable(_) => EventKind::WriteDurable,
+        Operation::Flush => EventKind::Flush,
+        Operation::Discard(_) => EventKind::Discard,
+    }
+}
+
+impl DiskArray for SimArray {
+    type Batch<'b> = heapless::Vec<Request<'b>, BATCH_MAX>;
+
+    fn disks(&self) -> usize {
+        self.disks.len()
+    }
+
+    fn geometry(&self, disk: usize) -> Geometry {
+        self.disks[disk].geometry()
+    }
+
+    fn execute_while(&mut self, batch: &mut [Request<'_>], work: &mut dyn FnMut()) {
+        let early = self.rng.coin();
+        if early {
+            work();
+        }
+        batch.chunks_mut(BATCH_MAX).for_each(|part| self.run_part(part));
+        if !early {
+            work();
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! One simulated disk.
+//!
+//! ```text
+//!                write ─────────┐                  ┌───────── read
+//!   in flight    a request cut short by the array's fuse joins the log without an answer
+//!                               ▼                  │
+//!   volatile     log of unflushed writes ──▶ pages as read ──┐
+//!                               │ flush                      │ a power cut resolves the
+//!                               ▼                            │ log by a `CrashPolicy`
+//!   durable      pristine pages ◀────────────────────────────┘
+//!                overlay of faults: rotten bits, unreadable sectors; seen by reads the cache does not answer
+//! ```
+//!
+//! A clone is a snapshot, as cheap as the log of unflushed writes is short: pages are shared (see [`crate::pages`]).
+
+mod cache;
+mod content;
+mod medium;
+mod outcomes;
+mod power;
+mod switches;
+mod tear;
+
+pub use outcomes::UnitOutcomes;
+pub use power::CrashPolicy;
+pub use switches::{IoKind, Mishap};
+
+use crate::pages::Background;
+use crate::rng::Rng;
+use cache::Cache;
+use dynamicfs_hal::{BlockDevice, Geometry, IoError, Operation};
+use medium::Medium;
+use switches::Switches;
+use tear::Fate;
+
+/// What a disk was asked to do, failed requests included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskCounters {
+    /// Reads.
+    pub reads: u64,
+    /// Bytes that reads asked for.
+    pub bytes_read: u64,
+    /// Writes, durable ones included.
+    pub writes: u64,
+    /// Bytes that writes brought.
+    pub bytes_written: u64,
+    /// Flushes.
+    pub flushes: u64,
+    /// Discards.
+    pub discards: u64,
+}
+
+/// A disk that can lose power and fail, all of it determined by a seed.
+#[derive(Clone, Debug)]
+pub struct SimDisk {
+    geometry: Geometry,
+    medium: Medium,
+    cache: Cache,
+    switches: Switches,
+    counters: DiskCounters,
+    /// How failed requests go wrong.
+    rng: Rng,
+}
+
+impl SimDisk {
+    /// A disk on which nothing was written: it reads as noise of this seed.
+    ///
+    /// # Panics
+    /// When the geometry is out of its bounds.
+    pub fn new(geometry: Geometry, seed: u64) -> Self {
+        assert_eq!(geometry.check(), Ok(()), "a simulated disk keeps to the bounds of a geometry");
+        let rng = Rng::new(seed).fork("disk");
+        let medium = Medium::new(geometry.sector_bytes, geometry.sectors, Background::Noise(seed));
+        let cache = Cache::over(medium.pages.clone());
+        let (switches, counters) = (Switches::default(), DiskCounters::default());
+        Self { geometry, medium, cache, switches, counters, rng }
+    }
+
+    /// A place without a disk: no sectors, and every request gets [`IoError::Gone`].
+    pub fn absent() -> Self {
+        let mut place = Self::new(Geometry::new(512, 0), 0);
+        place.switches.unplugged = true;
+        place
+    }
+
+    /// What was asked of the disk so far.
+    pub const fn counters(&self) -> DiskCounters {
+        self.counters
+    }
+
+    /// Whether some write may still be lost in a power cut.
+    pub fn has_unflushed(&self) -> bool {
+        !self.cache.log().is_empty()
+    }
+
+    /// Runs one operation.
+    pub fn run(&mut self, lba: u64, operation: &mut Operation<'_>) -> Result<(), IoError> {
+        match operation {
+            Operation::Read(buf) => self.read(lba, buf),
+            Operation::Write(buf) => self.write(lba, buf),
+            Operation::WriteDurable(buf) => self.write_durable(lba, buf),
+            Operation::Flush => self.flush(),
+            Operation::Discard(sectors) => self.discard(lba, *sectors),
+        }
+    }
+
+    /// The power goes while this operation is in flight: a write becomes one that the [`CrashPolicy`] decides
+    /// about, whatever the disk promises for writes that were acknowledged. A flush had not reached the medium,
+    /// as far as that decision goes.
+    pub fn interrupt(&mut self, lba: u64, operation: &Operation<'_>) {
+        match operation {
+            Operation::Write(bytes) | Operation::WriteDurable(bytes) => {
+                if self.begin_write(lba, bytes).is_ok() {
+                    self.cache.write(self.address(lba), bytes);
+                }
+            }
+            // It happens or not, as it would have anyway.
+            Operation::Discard(sectors) => _ = self.discard(lba, *sectors),
+            Operation::Read(_) | Operation::Flush => {}
+        }
+    }
+
+    fn address(&self, lba: u64) -> u64 {
+        lba * u64::from(self.geometry.sector_bytes)
+    }
+
+    /// Whether the disk answers and has these sectors.
+    fn begin(&self, lba: u64, sectors: u64) -> Result<(), IoError> {
+        if !self.switches.answers() {
+            return Err(IoError::Gone);
+        }
+        match lba.checked_add(sectors) {
+            Some(end) if end <= self.geometry.sectors => Ok(()),
+            _ => Err(IoError::OutOfBounds),
+        }
+    }
+
+    fn begin_buffer(&self, lba: u64, buf: &[u8]) -> Result<(), IoError> {
+        let sector_bytes = self.geometry.sector_bytes as usize;
+        if !buf.len().is_multiple_of(sector_bytes)
+            || !buf.as_ptr().addr().is_multiple_of(self.geometry.buffer_alignment as usize)
+        {
+            return Err(IoError::NotAligned);
+        }
+        self.begin(lba, (buf.len() / sector_bytes) as u64)
+    }
+
+    fn begin_write(&self, lba: u64, bytes: &[u8]) -> Result<(), IoError> {
+        self.begin_buffer(lba, bytes)?;
+        if self.switches.read_only { Err(IoError::WriteProtected) } else { Ok(()) }
+    }
+
+    /// Where a misdirected request of this length really goes.
+    fn misdirected(&self, lba: u64, to: u64, bytes: usize) -> u64 {
+        let sectors = bytes as u64 / u64::from(self.geometry.sector_bytes);
+        if self.begin(to, sectors).is_ok() { to } else { lba }
+    }
+
+    /// Reads through the cache and the medium's faults.
+    fn read_sectors(&self, lba: u64, buf: &mut [u8]) -> Result<(), IoError> {
+        let at = self.address(lba);
+        self.cache.pages.read(at, buf);
+        if self.medium.is_sound() {
+            return Ok(());
+        }
+        let sectors = buf.len() as u64 / u64::from(self.geometry.sector_bytes);
+        let mut unreadable = self.medium.unreadable(lba..lba + sectors);
+        if unreadable.any(|lba| !self.cache.holds(self.address(lba))) {
+            return Err(IoError::Media);
+        }
+        for (rotten, bits) in self.medium.rot(at..at + buf.len() as u64) {
+            if !self.cache.holds(rotten) {
+                buf[(rotten - at) as usize] ^= bits;
+            }
+        }
+        Ok(())
+    }
+
+    /// Each tear unit of a write that fails is left old, new or damaged.
+    fn botch(&mut self, lba: u64, bytes: &[u8]) {
+        const FATES: [Fate; 6] = [Fate::Old, Fate::New, Fate::Left, Fate::Right, Fate::Mixed, Fate::Garbage];
+        let (cut, start) = (self.cut(), self.address(lba));
+        let mut done = 0;
+        while done < bytes.len() {
+            let at = start + done as u64;
+            let length = ((cut.unit_bytes - at % cut.unit_bytes) as usize).min(bytes.len() - done);
+            let fate = *self.rng.pick(&FATES);
+            let piece = cut.piece(at, &bytes[done..done + length]);
+            piece.suffer(fate, &mut self.cache, &mut self.rng);
+            done += length;
+        }
+        if !self.geometry.volatile_cache {
+            self.cache.settle_all(&mut self.medium);
+        }
+    }
+
+    fn write_sectors(&mut self, lba: u64, bytes: &[u8], durable: bool) -> Result<(), IoError> {
+        self.counters.writes += 1;
+        self.counters.bytes_written += bytes.len() as u64;
+        self.begin_write(lba, bytes)?;
+        let lba = match self.switches.next(IoKind::Write) {
+            Some(Mishap::Fail(error)) => {
+                self.botch(lba, bytes);
+                return Err(error);
+            }
+            Some(Mishap::Lie) => return Ok(()),
+            Some(Mishap::Misdirect(to)) => self.misdirected(lba, to, bytes.len()),
+            None => lba,
+        };
+        self.cache.write(self.address(lba), bytes);
+        if durable || !self.geometry.volatile_cache {
+            self.cache.settle_newest(&mut self.medium);
+        }
+        Ok(())
+    }
+}
+
+impl BlockDevice for SimDisk {
+    type Error = IoError;
+
+    fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    fn read(&mut self, lba: u64, buf: &mut [u8]) -> Result<(), IoError> {
+        self.counters.reads += 1;
+        self.counters.bytes_read += buf.len() as u64;
+        self.begin_buffer(lba, buf)?;
+        let result = match self.switches.next(IoKind::Read) {
+            Some(Mishap::Fail(error)) => Err(error),
+            Some(Mishap::Lie) => {
+                self.rng.fill(buf);
+                Ok(())
+            }
+            Some(Mishap::Misdirect(to)) => self.read_sectors(self.misdirected(lba, to, buf.len()), buf),
+            None => self.read_sectors(lba, buf),
+        };
+        if result.is_err() {
+            // Whoever uses the buffer of a failed read is to notice.
+            self.rng.fill(buf);
+        }
+        result
+    }
+
+    fn write(&mut self, lba: u64, bytes: &[u8]) -> Result<(), IoError> {
+        self.write_sectors(lba, bytes, false)
+    }
+
+    fn flush(&mut self) -> Result<(), IoError> {
+        self.counters.flushes += 1;
+        self.begin(0, 0)?;
+        match self.switches.next(IoKind::Flush) {
+            Some(Mishap::Fail(error)) => {
+                self.cache.doom();
+                return Err(error);
+            }
+            Some(Mishap::Lie) => {}
+            Some(Mishap::Misdirect(_)) | None => self.cache.flush(&mut self.medium),
+        }
+        Ok(())
+    }
+
+    fn write_durable(&mut self, lba: u64, bytes: &[u8]) -> Result<(), IoError> {
+        self.write_sectors(lba, bytes, true)
+    }
+
+    /// What is discarded reads as the disk's background or stays as it was; either survives a power cut at once,
+    /// since any bytes may.
+    fn discard(&mut self, lba: u64, sectors: u64) -> Result<(), IoError> {
+        self.counters.discards += 1;
+        self.begin(lba, sectors)?;
+        if self.switches.read_only {
+            return Err(IoError::WriteProtected);
+        }
+        let lba = match self.switches.next(IoKind::Discard) {
+            Some(Mishap::Fail(error)) => return Err(error),
+            Some(Mishap::Lie) => return Ok(()),
+            Some(Mishap::Misdirect(to)) if self.begin(to, sectors).is_ok() => to,
+            Some(Mishap::Misdirect(_)) | None => lba,
+        };
+        if self.geometry.discard && self.rng.coin() {
+            self.forget(self.address(lba)..self.address(lba + sectors));
+        }
+        Ok(())
+    }
+}

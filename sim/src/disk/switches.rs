@@ -1,0 +1,67 @@
+//! Faults that are switched on from outside: a disk that does not answer, refuses writes, or is to fail.
+
+use dynamicfs_hal::IoError;
+
+/// The kinds of request, as faults and counters tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IoKind {
+    /// A read.
+    Read,
+    /// A write, durable or not.
+    Write,
+    /// A flush.
+    Flush,
+    /// A discard.
+    Discard,
+}
+
+/// What goes wrong with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// It reports this error. A failed write leaves old, new or damaged tear units behind; after a failed flush no
+    /// later one makes durable what was cached. After `Gone` and `Timeout` the disk does not answer until it is
+    /// opened anew.
+    Fail(IoError),
+    /// It reports success and does nothing: a lost write, a flush that lies, a read of noise.
+    Lie,
+    /// It happens at this sector instead, if the request fits there, and reports success. A flush is not affected.
+    Misdirect(u64),
+}
+
+/// The switches of one disk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Switches {
+    /// Taken away, until someone brings it back.
+    pub(super) unplugged: bool,
+    /// Stopped answering, until it is opened anew.
+    pub(super) silent: bool,
+    pub(super) read_only: bool,
+    /// What the next requests of each [`IoKind`] are in for, and how many of them.
+    coming: [Option<(u64, Mishap)>; 4],
+}
+
+impl Switches {
+    /// The disk is opened anew.
+    pub(super) const fn reopen(&mut self) {
+        self.silent = false;
+    }
+
+    /// Whether the disk answers.
+    pub(super) const fn answers(&self) -> bool {
+        !self.unplugged && !self.silent
+    }
+
+    /// The next `requests` requests of this kind go wrong in this way; 0 switches it off.
+    pub(super) fn expect(&mut self, kind: IoKind, requests: u64, mishap: Mishap) {
+        self.coming[kind as usize] = (requests > 0).then_some((requests, mishap));
+    }
+
+    /// What happens to the request that now begins.
+    pub(super) fn next(&mut self, kind: IoKind) -> Option<Mishap> {
+        let coming = &mut self.coming[kind as usize];
+        let (requests, mishap) = (*coming)?;
+        *coming = (requests > 1).then_some((requests - 1, mishap));
+        self.silent |= matches!(mishap, Mishap::Fail(IoError::Gone | IoError::Timeout));
+        Some(mishap)
+    }
+}
