@@ -1,3 +1,4 @@
+//! A pool on three disks in memory, as firmware would make it.
 use dynamicfs_core::format::checksum::crc32c;
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};

@@ -47,7 +47,7 @@ pub const GROUP_BLOCKS_MIN: u32 = 128;
 pub const GROUP_BLOCKS_MAX: u32 = 16 * 1024;
 
 /// Groups that a member needs at least, so that nodes and data have one each, and there is one to go on to.
-pub const GROUPS_MIN: u64 = 4;
+pub const GROUPS_MIN: u64 = 3;
 
 /// Free blocks that a group needs to be opened for nodes: no tree update runs out of it half-way.
 pub const NODE_GROUP_FREE_MIN: u32 = UPDATE_NODES_MAX as u32;

@@ -8,7 +8,7 @@
 //! | [`rng`] | the generator, with independent streams by name |
 //! | [`pages`] | sparse bytes that are cheap to fork |
 //! | [`disk`] | one disk: durable bytes, volatile cache, faults |
-//! | [`array`] | all disks behind `DiskArray`: the fuse, crashes, the trace |
+//! | [`mod@array`] | all disks behind `DiskArray`: the fuse, crashes, the trace |
 //!
 //! ```
 //! use dynamicfs_hal::{Geometry, Request};

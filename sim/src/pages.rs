@@ -61,6 +61,8 @@ pub struct Pages {
     root: Slot,
     /// Branches on the path from the root to a page.
     levels: u32,
+    /// Addresses from here on do not exist.
+    bytes: u64,
     background: Background,
 }
 
@@ -78,11 +80,12 @@ impl Pages {
     pub fn new(bytes: u64, background: Background) -> Self {
         let pages = bytes.div_ceil(PAGE_BYTES as u64).max(1);
         let levels = (u64::BITS - (pages - 1).leading_zeros()).div_ceil(FAN_OUT_LOG2);
-        Self { root: Slot::Empty, levels, background }
+        Self { root: Slot::Empty, levels, bytes, background }
     }
 
     /// Reads the bytes from address `at` on.
     pub fn read(&self, at: u64, buf: &mut [u8]) {
+        debug_assert!(at + buf.len() as u64 <= self.bytes, "a read within the {} bytes", self.bytes);
         for part in parts(at, buf.len()) {
             let target = &mut buf[part.bytes.clone()];
             match self.page(part.page) {
@@ -94,6 +97,7 @@ impl Pages {
 
     /// Writes `bytes` from address `at` on.
     pub fn write(&mut self, at: u64, bytes: &[u8]) {
+        debug_assert!(at + bytes.len() as u64 <= self.bytes, "a write within the {} bytes", self.bytes);
         for part in parts(at, bytes.len()) {
             let source = &bytes[part.bytes];
             let background = self.background;

@@ -65,7 +65,7 @@ impl<'m, A: DiskArray> Objects<'m, A> {
 
     /// Bytes of a record's piece.
     fn piece_bytes(&self) -> usize {
-        value_bytes_max(self.store.tree.disks.parameters.node_bytes()).min(self.store.piece.len())
+        value_bytes_max(self.store.tree.disks.parameters.node_bytes())
     }
 
     /// Bytes of contents that stay inline in the tree.

@@ -4,8 +4,9 @@
 //!   core ── batch ──▶ SimArray ── order, fuse, trace ──▶ SimDisk 0, SimDisk 1, …
 //!                        │
 //!                        ├─ step 0, 1, 2, …: every request that reaches a disk, in the order chosen
-//!                        └─ fuse at step n: that request is in flight when the power goes (or the process dies);
-//!                           it and all that follow get `Gone`, until `power_cycle` (or `restart`)
+//!                        └─ fuse at step n: that request is in flight when the power goes (or the process dies),
+//!                           the rest of its batch may be; it and all that follow get `Gone`, until
+//!                           `power_cycle` (or `restart`)
 //! ```
 //!
 //! A clone is a fork of the whole world: it has the same future until someone treats it differently.
@@ -245,8 +246,8 @@ impl SimArray {
             request.result = match self.halted {
                 None => self.step(request),
                 Some(halt) => {
-                    if halt == Halt::ProcessCrash && !halted_before {
-                        self.outlive(request);
+                    if !halted_before {
+                        self.too_late(halt, request);
                     }
                     Err(IoError::Gone)
                 }
@@ -283,15 +284,32 @@ impl SimArray {
         (self.fuse, self.halted) = (None, Some(halt));
         match halt {
             Halt::PowerCut => {
-                if let Some(disk) = self.disks.get_mut(request.disk) {
-                    disk.interrupt(request.lba, &request.operation);
-                }
+                self.interrupt(request);
                 EventKind::PowerCut
             }
             Halt::ProcessCrash => {
                 self.outlive(request);
                 EventKind::ProcessCrash
             }
+        }
+    }
+
+    /// A request of the batch in which the fuse went off: it may have been in flight as well. One power cut can
+    /// thus tear a write on every disk.
+    fn too_late(&mut self, halt: Halt, request: &mut Request<'_>) {
+        match halt {
+            Halt::PowerCut => {
+                if self.rng.coin() {
+                    self.interrupt(request);
+                }
+            }
+            Halt::ProcessCrash => self.outlive(request),
+        }
+    }
+
+    fn interrupt(&mut self, request: &Request<'_>) {
+        if let Some(disk) = self.disks.get_mut(request.disk) {
+            disk.interrupt(request.lba, &request.operation);
         }
     }
 

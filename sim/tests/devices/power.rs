@@ -1,7 +1,7 @@
 //! What a power cut leaves of unflushed writes: each row of the picture is seen, and nothing else.
 
 use super::{SECTOR, coarse, contents, flush, one, plain, read, uniform, write};
-use dynamicfs_hal::{Geometry, IoError, Operation, Request};
+use dynamicfs_hal::{DiskArray, Geometry, IoError, Operation, Request};
 use dynamicfs_sim::{CrashPolicy, Halt, Rng, SimArray};
 use std::collections::BTreeSet;
 
@@ -84,6 +84,16 @@ fn a_torn_unit_mixes_sectors_and_damages_neighbours_within_the_unit_alone() {
     assert_eq!(others, [vec![Some(1); 8]].into());
     // Without tearing, a neighbour is never touched.
     assert_eq!(seen(&array, CrashPolicy::Subset, &[4, 7]), [vec![Some(1); 2]].into());
+}
+
+#[test]
+fn a_tear_unit_ends_with_the_disk() {
+    let mut array = one(1, coarse(9, 8));
+    write(&mut array, 0, 7, 1).unwrap();
+    flush(&mut array, 0).unwrap();
+    write(&mut array, 0, 8, 2).unwrap();
+    assert_eq!(seen(&array, CrashPolicy::TornUnreadable, &[7]), [vec![Some(1)]].into());
+    assert!(array.crash_states(9, &mut Rng::new(1)).is_complete());
 }
 
 #[test]
@@ -178,7 +188,6 @@ fn too_many_crash_states_are_sampled_with_both_extremes_first() {
 
 #[test]
 fn a_flush_covers_the_earlier_requests_of_its_batch() {
-    use dynamicfs_hal::DiskArray;
     let mut later_survived = BTreeSet::new();
     for seed in 0..50 {
         let mut array = SimArray::new(seed, [plain(4); 2]);

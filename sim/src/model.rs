@@ -1,0 +1,313 @@
+//! The oracle: a pool as plain maps in memory, and how to tell whether a real one equals it.
+
+use crate::workload::Operation;
+use dynamicfs_core::error::{Error, StorageError};
+use dynamicfs_core::format::inode::ObjectKind;
+use dynamicfs_core::object::{Attributes, MakeRequest, Objects};
+use dynamicfs_core::types::ObjectId;
+use dynamicfs_hal::DiskArray;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+/// What one object is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// A file's bytes.
+    File(Vec<u8>),
+    /// A directory's entries.
+    Directory(BTreeMap<Vec<u8>, u64>),
+    /// A symbolic link's target.
+    Symlink(Vec<u8>),
+}
+
+/// An object of the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// What it is.
+    pub contents: Contents,
+    /// Names, or for a directory two and its subdirectories.
+    pub links: u32,
+    /// Extended attributes.
+    pub attributes: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// A pool in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// Objects by number.
+    pub nodes: BTreeMap<u64, Node>,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        let root = Node { contents: Contents::Directory(BTreeMap::new()), links: 2, attributes: BTreeMap::new() };
+        Self { nodes: BTreeMap::from([(ObjectId::ROOT.0, root)]) }
+    }
+}
+
+/// What an operation came to, in the model or in a pool.
+pub type Outcome = Result<Option<ObjectId>, Error>;
+
+impl Model {
+    fn directory(&mut self, object: ObjectId) -> Result<&mut BTreeMap<Vec<u8>, u64>, Error> {
+        match self.nodes.get_mut(&object.0).map(|node| &mut node.contents) {
+            None => Err(Error::NotFound),
+            Some(Contents::Directory(entries)) => Ok(entries),
+            Some(_) => Err(Error::NotADirectory),
+        }
+    }
+
+    fn is_directory(&self, object: u64) -> bool {
+        matches!(self.nodes.get(&object), Some(Node { contents: Contents::Directory(_), .. }))
+    }
+
+    /// Does what the operation should do. `made` is the number that the pool gave to a new object.
+    pub fn apply(&mut self, operation: &Operation, made: Option<ObjectId>) -> Outcome {
+        match operation {
+            Operation::Create { directory, name } => self.make(*directory, name, Contents::File(Vec::new()), made),
+            Operation::MakeDirectory { directory, name } => {
+                self.make(*directory, name, Contents::Directory(BTreeMap::new()), made)
+            }
+            Operation::Symlink { directory, name, target } => {
+                self.make(*directory, name, Contents::Symlink(target.clone()), made)
+            }
+            Operation::Link { object, directory, name } => self.link(*object, *directory, name),
+            Operation::Unlink { directory, name } => self.unlink(*directory, name),
+            Operation::Rename { from, from_name, to, to_name } => self.rename((*from, from_name), (*to, to_name)),
+            Operation::Write { object, offset, data } => self.edit(*object, |bytes| {
+                let end = *offset as usize + data.len();
+                if bytes.len() < end && !data.is_empty() {
+                    bytes.resize(end, 0);
+                }
+                if !data.is_empty() {
+                    bytes[*offset as usize..end].copy_from_slice(data);
+                }
+            }),
+            Operation::Truncate { object, size } => self.edit(*object, |bytes| bytes.resize(*size as usize, 0)),
+            Operation::SetAttribute { object, name, value } => {
+                self.nodes.get_mut(&object.0).ok_or(Error::NotFound)?.attributes.insert(name.clone(), value.clone());
+                Ok(None)
+            }
+            Operation::RemoveAttribute { object, name } => {
+                let node = self.nodes.get_mut(&object.0).ok_or(Error::NotFound)?;
+                node.attributes.remove(name).map(|_| None).ok_or(Error::NotFound)
+            }
+        }
+    }
+
+    fn make(&mut self, directory: ObjectId, name: &[u8], contents: Contents, made: Option<ObjectId>) -> Outcome {
+        let is_directory = matches!(contents, Contents::Directory(_));
+        let entries = self.directory(directory)?;
+        if entries.contains_key(name) {
+            return Err(Error::Exists);
+        }
+        let Some(made) = made else { return Ok(None) };
+        entries.insert(name.to_vec(), made.0);
+        let links = if is_directory { 2 } else { 1 };
+        let known = self.nodes.insert(made.0, Node { contents, links, attributes: BTreeMap::new() });
+        assert!(known.is_none(), "object number {} was given twice", made.0);
+        self.count_links(directory, i64::from(is_directory));
+        Ok(Some(made))
+    }
+
+    fn count_links(&mut self, object: ObjectId, delta: i64) {
+        if let Some(node) = self.nodes.get_mut(&object.0) {
+            node.links = (i64::from(node.links) + delta) as u32;
+        }
+    }
+
+    fn link(&mut self, object: ObjectId, directory: ObjectId, name: &[u8]) -> Outcome {
+        self.directory(directory)?;
+        if !self.nodes.contains_key(&object.0) {
+            return Err(Error::NotFound);
+        }
+        if self.is_directory(object.0) {
+            return Err(Error::IsADirectory);
+        }
+        let entries = self.directory(directory)?;
+        if entries.contains_key(name) {
+            return Err(Error::Exists);
+        }
+        entries.insert(name.to_vec(), object.0);
+        self.count_links(object, 1);
+        Ok(None)
+    }
+
+    fn unlink(&mut self, directory: ObjectId, name: &[u8]) -> Outcome {
+        let target = *self.directory(directory)?.get(name).ok_or(Error::NotFound)?;
+        self.check_empty(target)?;
+        self.directory(directory)?.remove(name);
+        self.drop_link(directory, target);
+        Ok(None)
+    }
+
+    fn check_empty(&self, object: u64) -> Result<(), Error> {
+        match self.nodes.get(&object).map(|node| &node.contents) {
+            Some(Contents::Directory(entries)) if !entries.is_empty() => Err(Error::NotEmpty),
+            _ => Ok(()),
+        }
+    }
+
+    fn drop_link(&mut self, directory: ObjectId, target: u64) {
+        if self.is_directory(target) {
+            self.nodes.remove(&target);
+            self.count_links(directory, -1);
+            return;
+        }
+        self.count_links(ObjectId(target), -1);
+        if self.nodes.get(&target).is_some_and(|node| node.links == 0) {
+            self.nodes.remove(&target);
+        }
+    }
+
+    fn is_below(&self, directory: u64, ancestor: u64) -> bool {
+        directory == ancestor
+            || matches!(&self.nodes.get(&ancestor), Some(Node { contents: Contents::Directory(entries), .. })
+                if entries.values().any(|&child| self.is_directory(child) && self.is_below(directory, child)))
+    }
+
+    fn rename(&mut self, from: (ObjectId, &Vec<u8>), to: (ObjectId, &Vec<u8>)) -> Outcome {
+        self.directory(from.0)?;
+        self.directory(to.0)?;
+        let target = *self.directory(from.0)?.get(from.1).ok_or(Error::NotFound)?;
+        let replaced = self.directory(to.0)?.get(to.1).copied();
+        if replaced == Some(target) {
+            return Ok(None);
+        }
+        let is_directory = self.is_directory(target);
+        if let Some(old) = replaced {
+            match (is_directory, self.is_directory(old)) {
+                (true, false) => return Err(Error::NotADirectory),
+                (false, true) => return Err(Error::IsADirectory),
+                _ => self.check_empty(old)?,
+            }
+        }
+        if is_directory && self.is_below(to.0.0, target) {
+            return Err(Error::IntoItself);
+        }
+        if let Some(old) = replaced {
+            self.directory(to.0)?.remove(to.1);
+            self.drop_link(to.0, old);
+        }
+        self.directory(from.0)?.remove(from.1);
+        self.directory(to.0)?.insert(to.1.clone(), target);
+        self.count_links(from.0, -i64::from(is_directory));
+        self.count_links(to.0, i64::from(is_directory));
+        Ok(None)
+    }
+
+    fn edit(&mut self, object: ObjectId, f: impl FnOnce(&mut Vec<u8>)) -> Outcome {
+        match self.nodes.get_mut(&object.0).map(|node| &mut node.contents) {
+            None => Err(Error::NotFound),
+            Some(Contents::Directory(_)) => Err(Error::IsADirectory),
+            Some(Contents::Symlink(_)) => Err(Error::NotAFile),
+            Some(Contents::File(bytes)) => {
+                f(bytes);
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Does an operation on a real pool, in the transaction that is open.
+pub fn apply<A: DiskArray>(objects: &mut Objects<'_, A>, operation: &Operation) -> Outcome {
+    let plain = Attributes { mode: 0o644, ..Attributes::default() };
+    match operation {
+        Operation::Create { directory, name } => objects.create(*directory, name, &MakeRequest::File, &plain).map(Some),
+        Operation::MakeDirectory { directory, name } => {
+            objects.create(*directory, name, &MakeRequest::Directory, &plain).map(Some)
+        }
+        Operation::Symlink { directory, name, target } => {
+            objects.create(*directory, name, &MakeRequest::Symlink(target), &plain).map(Some)
+        }
+        Operation::Link { object, directory, name } => objects.link(*object, *directory, name).map(|()| None),
+        Operation::Unlink { directory, name } => objects.unlink(*directory, name).map(|()| None),
+        Operation::Rename { from, from_name, to, to_name } => {
+            objects.rename((*from, from_name), (*to, to_name), true).map(|()| None)
+        }
+        Operation::Write { object, offset, data } => objects.write(*object, *offset, data).map(|()| None),
+        Operation::Truncate { object, size } => objects.truncate(*object, *size).map(|()| None),
+        Operation::SetAttribute { object, name, value } => objects.set_attribute(*object, name, value).map(|()| None),
+        Operation::RemoveAttribute { object, name } => objects.remove_attribute(*object, name).map(|()| None),
+    }
+}
+
+/// Whether an error is the pool's own affair, which the model knows nothing of.
+pub fn is_storage(error: &Error) -> Option<StorageError> {
+    match error {
+        Error::Storage(error) => Some(*error),
+        _ => None,
+    }
+}
+
+/// Reads a whole pool into a model, from the root down.
+pub fn load<A: DiskArray>(objects: &mut Objects<'_, A>) -> Result<Model, Error> {
+    let mut model = Model { nodes: BTreeMap::new() };
+    let mut waiting = vec![ObjectId::ROOT];
+    while let Some(object) = waiting.pop() {
+        if model.nodes.contains_key(&object.0) {
+            continue;
+        }
+        let inode = objects.inode(object)?;
+        let contents = match inode.kind {
+            ObjectKind::Directory => {
+                let mut entries = BTreeMap::new();
+                objects.list(object, 0, |entry| {
+                    let known = entries.insert(entry.name.to_vec(), entry.object.0);
+                    assert!(known.is_none(), "a name is listed twice");
+                    waiting.push(entry.object);
+                    ControlFlow::<()>::Continue(())
+                })?;
+                assert_eq!(inode.size, entries.len() as u64, "a directory counts its entries");
+                Contents::Directory(entries)
+            }
+            _ => {
+                let mut bytes = vec![0xA5; inode.size as usize];
+                let read = objects.read(object, 0, &mut bytes)?;
+                assert_eq!(read, bytes.len(), "a read gives all there is");
+                if inode.kind == ObjectKind::Symlink { Contents::Symlink(bytes) } else { Contents::File(bytes) }
+            }
+        };
+        let mut names = Vec::new();
+        objects.attributes(object, |name| {
+            names.push(name.to_vec());
+            ControlFlow::<()>::Continue(())
+        })?;
+        let mut attributes = BTreeMap::new();
+        for name in names {
+            let mut value = vec![0; 4096];
+            let length = objects.attribute(object, &name, &mut value)?;
+            value.truncate(length);
+            attributes.insert(name, value);
+        }
+        model.nodes.insert(object.0, Node { contents, links: inode.links, attributes });
+    }
+    Ok(model)
+}
+
+impl Model {
+    /// Where two models differ first, in words.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        for (object, node) in &self.nodes {
+            match other.nodes.get(object) {
+                None => return Some(format!("object {object} is missing")),
+                Some(found) if found == node => {}
+                Some(found) => return Some(format!("object {object}: {}", describe(node, found))),
+            }
+        }
+        let extra = other.nodes.keys().find(|object| !self.nodes.contains_key(object));
+        extra.map(|object| format!("object {object} should not be there"))
+    }
+}
+
+fn describe(expected: &Node, found: &Node) -> String {
+    match (&expected.contents, &found.contents) {
+        (Contents::File(a), Contents::File(b)) if a != b => {
+            let at = a.iter().zip(b).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));
+            format!("contents differ at byte {at} of {} (found {} bytes)", a.len(), b.len())
+        }
+        (Contents::Directory(a), Contents::Directory(b)) if a != b => format!("entries {a:?}, found {b:?}"),
+        _ if expected.links != found.links => format!("{} links, found {}", expected.links, found.links),
+        _ => format!("{:?}, found {:?}", expected.attributes, found.attributes),
+    }
+}

@@ -1,0 +1,112 @@
+//! Operations on a pool, and random ones that meet each other often.
+
+use crate::model::{Contents, Model};
+use dynamicfs_core::types::ObjectId;
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are the arguments of the operation of the same name")]
+pub enum Operation {
+    /// Makes a file.
+    Create { directory: ObjectId, name: Vec<u8> },
+    /// Makes a directory.
+    MakeDirectory { directory: ObjectId, name: Vec<u8> },
+    /// Makes a symbolic link.
+    Symlink { directory: ObjectId, name: Vec<u8>, target: Vec<u8> },
+    /// Gives a file another name.
+    Link { object: ObjectId, directory: ObjectId, name: Vec<u8> },
+    /// Removes a name.
+    Unlink { directory: ObjectId, name: Vec<u8> },
+    /// Renames, replacing what is there.
+    Rename { from: ObjectId, from_name: Vec<u8>, to: ObjectId, to_name: Vec<u8> },
+    /// Writes bytes.
+    Write { object: ObjectId, offset: u64, data: Vec<u8> },
+    /// Sets the size.
+    Truncate { object: ObjectId, size: u64 },
+    /// Sets an extended attribute.
+    SetAttribute { object: ObjectId, name: Vec<u8>, value: Vec<u8> },
+    /// Removes an extended attribute.
+    RemoveAttribute { object: ObjectId, name: Vec<u8> },
+}
+
+/// How large things are.
+#[derive(Clone, Copy, Debug)]
+pub struct Scale {
+    /// Bytes of a file at most.
+    pub file_bytes: u64,
+    /// Bytes of a write at most.
+    pub write_bytes: u64,
+    /// Names that are used again and again.
+    pub names: u64,
+}
+
+/// A random operation on what the model holds; `below(n)` is a random number below `n`.
+pub fn random(model: &Model, scale: &Scale, below: &mut impl FnMut(u64) -> u64) -> Operation {
+    let directory = pick(model, below, |contents| matches!(contents, Contents::Directory(_)));
+    let name = random_name(scale, below);
+    match below(100) {
+        0..15 => Operation::Create { directory, name },
+        15..20 => Operation::MakeDirectory { directory, name },
+        20..23 => {
+            let length = 1 + below(300) as usize;
+            Operation::Symlink { directory, name, target: vec![b'a' + length as u8 % 26; length] }
+        }
+        23..26 => Operation::Link { object: pick(model, below, |_| true), directory, name },
+        26..38 => {
+            let names: Vec<&Vec<u8>> = match model.nodes.get(&directory.0).map(|node| &node.contents) {
+                Some(Contents::Directory(entries)) => entries.keys().collect(),
+                _ => Vec::new(),
+            };
+            let known = below(names.len().max(1) as u64) as usize;
+            Operation::Unlink { directory, name: names.get(known).map_or(name, |&name| name.clone()) }
+        }
+        38..45 => {
+            let to = pick(model, below, |contents| matches!(contents, Contents::Directory(_)));
+            Operation::Rename { from: directory, from_name: name, to, to_name: random_name(scale, below) }
+        }
+        45..80 => {
+            let object = pick(model, below, |contents| matches!(contents, Contents::File(_)));
+            let offset = random_offset(scale, below);
+            let length = if below(3) == 0 { below(scale.write_bytes) } else { below(700) };
+            let fill = below(256) as u8;
+            let data = (0..length).map(|i| fill.wrapping_add((i / 7) as u8)).collect();
+            Operation::Write { object, offset, data }
+        }
+        80..90 => {
+            let object = pick(model, below, |contents| matches!(contents, Contents::File(_)));
+            Operation::Truncate { object, size: random_offset(scale, below) }
+        }
+        90..96 => {
+            let object = pick(model, below, |_| true);
+            let length = if below(4) == 0 { below(3000) } else { below(100) };
+            Operation::SetAttribute { object, name, value: vec![below(256) as u8; length as usize] }
+        }
+        _ => Operation::RemoveAttribute { object: pick(model, below, |_| true), name },
+    }
+}
+
+/// An offset: anywhere, or beside a boundary where things change.
+fn random_offset(scale: &Scale, below: &mut impl FnMut(u64) -> u64) -> u64 {
+    let at = match below(4) {
+        0 => below(scale.file_bytes),
+        1 => below(600),
+        _ => below(scale.file_bytes / 4096 + 1) * 4096 + below(3),
+    };
+    at.saturating_sub(below(2)).min(scale.file_bytes)
+}
+
+fn random_name(scale: &Scale, below: &mut impl FnMut(u64) -> u64) -> Vec<u8> {
+    let n = below(scale.names);
+    // Some names are as long as they may be.
+    if n % 7 == 3 { vec![b'A' + (n % 26) as u8; 255] } else { format!("name-{n}").into_bytes() }
+}
+
+fn pick(model: &Model, below: &mut impl FnMut(u64) -> u64, fits: impl Fn(&Contents) -> bool) -> ObjectId {
+    let fitting: Vec<u64> = model.nodes.iter().filter(|(_, node)| fits(&node.contents)).map(|(&id, _)| id).collect();
+    // Now and then an object that is not there.
+    match fitting.len() as u64 {
+        0 => ObjectId(99_999),
+        _ if below(50) == 0 => ObjectId(99_999),
+        n => ObjectId(fitting[below(n) as usize]),
+    }
+}
