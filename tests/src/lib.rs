@@ -1,1 +1,1 @@
-//! Tests that stand above the packages: whole pools, layers, documents.
+//! The tests are in `tests/`, the benchmarks in `benches/`.

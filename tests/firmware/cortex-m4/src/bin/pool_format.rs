@@ -1,0 +1,40 @@
+//! Makes a pool on the board's disks and leaves one object in it.
+#![no_std]
+#![no_main]
+
+use board::lent::{Counter, Lent, SERVICES};
+use board::{disks, report, stack};
+use core::panic::PanicInfo;
+use cortex_m_rt::entry;
+use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::types::{ObjectId, Scheme};
+use dynamicfs_core::{FormatOptions, Pool};
+use dynamicfs_hal::{RamDisk, SerialArray};
+
+#[entry]
+fn main() -> ! {
+    static mut LENT: Lent = Lent::NEW;
+    stack::paint();
+    let done = run(LENT);
+    report::finish("pool_format", size_of::<Lent>(), done)
+}
+
+fn run(lent: &mut Lent) -> Result<(), &'static str> {
+    let disks = disks::take().each_mut().map(|bytes| RamDisk::new(&mut bytes[..], disks::SECTOR_BYTES));
+    let array = SerialArray::<_, { disks::COUNT }>::new(disks);
+    let options = FormatOptions { force: true, ..FormatOptions::portable(Scheme { data: 2, parity: 1 }) };
+    let mut pool =
+        Pool::format(array, lent.lend(), SERVICES, &mut Counter(7), &options, &[]).map_err(|_| "format")?;
+    let mut transaction = pool.begin().map_err(|_| "begin")?;
+    let file = transaction
+        .create(ObjectId::ROOT, b"log", &MakeRequest::File, &Attributes::default())
+        .map_err(|_| "create")?;
+    transaction.write(file, 0, &[b'.'; 3000]).map_err(|_| "write")?;
+    transaction.commit().map_err(|_| "commit")?;
+    Ok(())
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    board::stop(false)
+}

@@ -1,0 +1,33 @@
+//! The board under the programs of this folder: what an integrator writes, and how it is measured.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`disks`] | three disks in memory that is not the pool's |
+//! | [`power`] | disks whose power can be cut in the middle of a write |
+//! | [`lent`] | the memory that a pool is lent, and what else it needs |
+//! | [`stack`] | how deep the stack has been |
+//! | [`report`] | flash and RAM of the running program, as one line of JSON |
+#![no_std]
+
+pub mod disks;
+pub mod lent;
+pub mod power;
+pub mod report;
+pub mod stack;
+
+use cortex_m_rt::{ExceptionFrame, exception};
+use cortex_m_semihosting::debug;
+
+/// Ends the program, with success or failure as QEMU's exit code.
+pub fn stop(success: bool) -> ! {
+    debug::exit(if success { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
+    loop {
+        cortex_m::asm::wfi();
+    }
+}
+
+#[exception]
+unsafe fn HardFault(_: &ExceptionFrame) -> ! {
+    report::print("hard fault\n");
+    stop(false)
+}
