@@ -9,6 +9,9 @@
 //! | [`pages`] | sparse bytes that are cheap to fork |
 //! | [`disk`] | one disk: durable bytes, volatile cache, faults |
 //! | [`mod@array`] | all disks behind `DiskArray`: the fuse, crashes, the trace |
+//! | [`workload`] | operations on a pool, and random ones |
+//! | [`model`] | the oracle: a pool as plain maps |
+//! | [`mod@crash`] | power cuts at every I/O of a session, and what must hold after each |
 //!
 //! ```
 //! use dynamicfs_hal::{Geometry, Request};
@@ -36,9 +39,12 @@
 #![forbid(unsafe_code)]
 
 pub mod array;
+pub mod crash;
 pub mod disk;
+pub mod model;
 pub mod pages;
 pub mod rng;
+pub mod workload;
 
 pub use array::{CrashStates, Event, EventKind, Halt, SimArray};
 pub use disk::{CrashPolicy, DiskCounters, IoKind, Mishap, SimDisk};

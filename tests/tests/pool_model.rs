@@ -5,13 +5,8 @@ use dynamicfs_core::format::checksum::crc32c;
 use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{DiskState, FormatOptions, Memory, MountOptions, Pool, Services, Slot};
 use dynamicfs_hal::{Clock, Entropy, EntropyError, RamDisk, SerialArray, UnixTime};
-use model::Model;
-use workload::Scale;
-
-#[path = "../../sim/src/model.rs"]
-mod model;
-#[path = "../../sim/src/workload.rs"]
-mod workload;
+use dynamicfs_sim::model::{self, Model};
+use dynamicfs_sim::workload::{self, Scale};
 
 struct NoClock;
 

@@ -174,6 +174,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let members = self.store.tree.data_rows().len();
         let scheme = redundancy::effective(inode.scheme, logical, block_shift, members)
             .ok_or(StorageError::TooFewDisks { online: MemberSet::EMPTY })?;
+        let Some(scheme) = self.scheme_that_fits(scheme, logical) else { return Ok(false) };
         let blocks = (redundancy::fragment_bytes(scheme, logical, block_shift) >> block_shift) as u32;
         let Some(addresses) = self.allocate(object, inode, start, scheme, blocks)? else { return Ok(false) };
         let mut extent = Extent::new(scheme, inode.scheme, logical, self.store.tree.generation);
@@ -189,6 +190,19 @@ impl<A: DiskArray> Objects<'_, A> {
         superblock.set_extents(extents + 1);
         self.store.tree.counters.extents_written += 1;
         Ok(true)
+    }
+
+    /// The scheme, if the stage holds what it takes to encode it. With disks missing there are fewer data fragments,
+    /// which are longer, and parity may not fit any more: a long extent is then stored as shorter ones (`None`), the
+    /// shortest as copies, which take no work space.
+    fn scheme_that_fits(&self, scheme: Scheme, logical: u32) -> Option<Scheme> {
+        let fits = |scheme| redundancy::stage_bytes(scheme, logical, self.block_shift()) <= self.store.stage.len();
+        let copies = Scheme { data: 1, ..scheme };
+        match fits(scheme) {
+            true => Some(scheme),
+            false if u64::from(logical) <= EXTENT_BYTES_MIN && fits(copies) => Some(copies),
+            false => None,
+        }
     }
 
     /// Takes a run of blocks for each fragment, on different members; `None` if there are none.

@@ -57,14 +57,14 @@ impl Clock for NoClock {
     }
 }
 
-/// Stands in for the board's random number generator.
-pub struct Counter(pub u8);
+/// Stands in for the board's random number generator: no two pools are given the same bytes.
+pub struct Weyl(pub u32);
 
-impl Entropy for Counter {
+impl Entropy for Weyl {
     fn fill(&mut self, buf: &mut [u8]) -> Result<(), EntropyError> {
         for byte in buf {
-            self.0 = self.0.wrapping_mul(5).wrapping_add(1);
-            *byte = self.0;
+            self.0 = self.0.wrapping_add(0x9E37_79B9);
+            *byte = (self.0.wrapping_mul(self.0 | 1) >> 24) as u8;
         }
         Ok(())
     }

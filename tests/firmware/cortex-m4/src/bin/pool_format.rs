@@ -2,7 +2,7 @@
 #![no_std]
 #![no_main]
 
-use board::lent::{Counter, Lent, SERVICES};
+use board::lent::{Lent, SERVICES, Weyl};
 use board::{disks, report, stack};
 use core::panic::PanicInfo;
 use cortex_m_rt::entry;
@@ -24,7 +24,7 @@ fn run(lent: &mut Lent) -> Result<(), &'static str> {
     let array = SerialArray::<_, { disks::COUNT }>::new(disks);
     let options = FormatOptions { force: true, ..FormatOptions::portable(Scheme { data: 2, parity: 1 }) };
     let mut pool =
-        Pool::format(array, lent.lend(), SERVICES, &mut Counter(7), &options, &[]).map_err(|_| "format")?;
+        Pool::format(array, lent.lend(), SERVICES, &mut Weyl(7), &options, &[]).map_err(|_| "format")?;
     let mut transaction = pool.begin().map_err(|_| "begin")?;
     let file = transaction
         .create(ObjectId::ROOT, b"log", &MakeRequest::File, &Attributes::default())

@@ -1,0 +1,71 @@
+//! From arguments to an exit code.
+
+use crate::cli::{Arguments, Command, Global};
+use crate::commands;
+use crate::host::interrupt;
+use crate::output::failure::{Code, Exit, Failure};
+use crate::output::report::Output;
+use clap::Parser;
+use clap::error::ErrorKind;
+use std::process::ExitCode;
+
+/// What every command is given.
+pub(crate) struct App {
+    pub(crate) global: Global,
+    pub(crate) out: Output,
+}
+
+/// Runs the command that the arguments name.
+pub(crate) fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    interrupt::install();
+    let app = App { out: Output::new(&arguments.global), global: arguments.global };
+    let done = dispatch(&app, &arguments.command);
+    ExitCode::from(done.unwrap_or_else(|failure| {
+        app.out.failure(&failure);
+        commands::health::exit_instead(&arguments.command).unwrap_or(failure.exit() as u8)
+    }))
+}
+
+fn dispatch(app: &App, command: &Command) -> Result<u8, Failure> {
+    let exit = match command {
+        Command::Health => return commands::health::run(app),
+        Command::Init(options) => commands::init::run(app, options),
+        Command::Status => commands::status::run(app),
+        Command::Metrics => commands::metrics::run(app),
+        Command::Benchmark(options) => commands::benchmark::run(app, options),
+        Command::Put(options) => commands::put::run(app, options),
+        Command::Get(options) => commands::get::run(app, options),
+        Command::Cat(options) => commands::cat::run(app, options),
+        Command::Ls(options) => commands::ls::run(app, options),
+        Command::Tree(options) => commands::tree::run(app, options),
+        Command::Stat(options) => commands::stat::run(app, options),
+        Command::Mkdir(options) => commands::mkdir::run(app, options),
+        Command::Mv(options) => commands::mv::run(app, options),
+        Command::Cp(options) => commands::cp::run(app, options),
+        Command::Rm(options) => commands::rm::run(app, options),
+        Command::Check => commands::check::run(app),
+        Command::Labels(options) => commands::labels::run(app, options),
+        Command::Disk(command) => commands::disk::run(app, command),
+        Command::Demo(options) => commands::demo::run(app, options),
+    };
+    exit.map(|exit: Exit| exit as u8)
+}
+
+/// Says what is wrong with the arguments, or prints the help that was asked for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if !asked && std::env::args_os().any(|argument| argument == "--json") {
+        let text = error.render().to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let failure = Failure::new(Code::Usage, message).hint("see `dynamicfs --help`");
+        Output::json().failure(&failure);
+    } else {
+        // There is nowhere to say that this cannot be said.
+        let _ = error.print();
+    }
+    ExitCode::from(if asked { Exit::Done } else { Exit::Usage } as u8)
+}

@@ -1,0 +1,95 @@
+//! Arguments: the one definition of commands, options and their help.
+
+use crate::commands;
+use crate::output::size;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Crash-safe pools of files over many disks, on files and block devices.
+#[derive(Debug, Parser)]
+#[command(name = "dynamicfs", version, max_term_width = 110, arg_required_else_help = true)]
+#[command(after_help = "Try `dynamicfs demo` first: it needs nothing and takes seconds.\n\n\
+    Exit codes: 0 ok, 1 failed, 2 usage, 3 refused for safety, 4 unrecoverable damage, 5 busy, 6 interrupted.")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of all commands.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of all commands")]
+pub(crate) struct Global {
+    /// The pool's folder
+    #[arg(long, global = true, env = "DYNAMICFS_POOL", value_name = "PATH")]
+    pub(crate) pool: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Show no progress and no notes
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Show sizes in bytes
+    #[arg(long, visible_alias = "bytes", global = true)]
+    pub(crate) exact: bool,
+    /// Open the pool for reading: nothing is written to any disk
+    #[arg(long, global = true, conflicts_with = "force_degraded")]
+    pub(crate) read_only: bool,
+    /// Go on without members that could hold a newer state: what they alone hold is given up
+    #[arg(long, global = true)]
+    pub(crate) force_degraded: bool,
+    /// Memory lent to the pool
+    #[arg(long, global = true, value_name = "SIZE", default_value = "64MiB", value_parser = size::parse)]
+    pub(crate) memory: u64,
+    /// Do not ask before something cannot be taken back
+    #[arg(short, long, global = true)]
+    pub(crate) yes: bool,
+    /// Say what would be done, and change nothing
+    #[arg(short = 'n', long, global = true)]
+    pub(crate) dry_run: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a pool
+    Init(commands::init::Options),
+    /// How the pool is: redundancy, space, disks
+    Status,
+    /// The verdict for a monitoring system: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    Health,
+    /// Counters since the pool was made
+    Metrics,
+    /// Measure durable writes, and reads
+    Benchmark(commands::benchmark::Options),
+    /// Store a file, a folder or standard input
+    Put(commands::put::Options),
+    /// Take a file or a folder out of the pool
+    Get(commands::get::Options),
+    /// Print files
+    Cat(commands::cat::Options),
+    /// List a directory
+    Ls(commands::ls::Options),
+    /// Show a directory and all below it
+    Tree(commands::tree::Options),
+    /// Show all that is known of a file or directory
+    Stat(commands::stat::Options),
+    /// Make directories
+    Mkdir(commands::mkdir::Options),
+    /// Move or rename
+    Mv(commands::mv::Options),
+    /// Copy within the pool
+    Cp(commands::cp::Options),
+    /// Remove files and directories
+    Rm(commands::rm::Options),
+    /// Read and verify everything, and change nothing
+    Check,
+    /// What the labels of the disks say; needs no working pool
+    Labels(commands::labels::Options),
+    /// The pool's disks
+    #[command(subcommand)]
+    Disk(commands::disk::Command),
+    /// See a pool lose disks, power and bits, and no data
+    Demo(commands::demo::Options),
+}

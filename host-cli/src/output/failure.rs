@@ -1,0 +1,258 @@
+//! Why a command failed: a code for machines; what, where and why for people; and the next command to type.
+
+use dynamicfs_core::error::{Error, FormatError, MountError, StorageError};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::fmt::Display;
+use std::io;
+
+/// Exit codes of all commands but `health`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    Refused = 3,
+    Damaged = 4,
+    Busy = 5,
+    Interrupted = 6,
+}
+
+/// What went wrong, for machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Code {
+    /// The arguments make no sense.
+    Usage,
+    /// No pool was named, or the folder holds none.
+    NoPool,
+    /// The pool's folder or one of its files cannot be used as it is.
+    BadPool,
+    /// There is a pool already, or a disk belongs to one.
+    InUse,
+    /// Another process has the pool open.
+    Busy,
+    /// Members are missing that could hold a newer state.
+    MembersMissing,
+    /// Disks hold different histories of the pool.
+    Diverged,
+    /// Two disks carry the same identity.
+    Cloned,
+    /// The pool was made by a version that this one does not know.
+    Unsupported,
+    /// What was asked for needs `--yes` or a typed confirmation.
+    NotConfirmed,
+    /// What was asked for would lose data.
+    WouldLoseData,
+    /// The pool was opened for reading, or takes no writes any more.
+    ReadOnly,
+    /// Too few disks are left to go on.
+    TooFewDisks,
+    /// Whether the last change happened is known when the pool is opened again.
+    OutcomeUnknown,
+    /// The pool is full.
+    NoSpace,
+    /// `--memory` is too small.
+    NeedsMemory,
+    /// No such file, directory or disk.
+    NotFound,
+    /// The name is taken.
+    Exists,
+    /// Not a directory.
+    NotADirectory,
+    /// A directory.
+    IsADirectory,
+    /// The directory has entries.
+    NotEmpty,
+    /// A path or name that cannot be.
+    InvalidName,
+    /// A value outside its limits.
+    InvalidArgument,
+    /// Bytes are lost: too few fragments can be read.
+    Unreadable,
+    /// Part of the pool's own records is lost.
+    Damaged,
+    /// A file outside the pool changed or vanished while it was read.
+    SourceChanged,
+    /// The operating system refused something.
+    Host,
+    /// Part of the work failed.
+    Partial,
+    /// Someone asked the process to stop.
+    Interrupted,
+}
+
+impl Code {
+    const fn exit(self) -> Exit {
+        match self {
+            Self::Usage => Exit::Usage,
+            Self::Busy => Exit::Busy,
+            Self::MembersMissing | Self::Diverged | Self::Cloned | Self::NotConfirmed | Self::WouldLoseData | Self::InUse => {
+                Exit::Refused
+            }
+            Self::Unreadable | Self::Damaged => Exit::Damaged,
+            Self::Interrupted => Exit::Interrupted,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+/// Why a command failed.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    code: Code,
+    message: String,
+    hint: Option<String>,
+}
+
+/// A failure as JSON has it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct ErrorBody {
+    /// What went wrong, from a finite list.
+    pub(crate) code: Code,
+    /// The same for people.
+    pub(crate) message: String,
+    /// What to do next.
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None }
+    }
+
+    /// Says what to do next.
+    #[must_use]
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Puts what was being done in front.
+    #[must_use]
+    pub(crate) fn while_doing(self, what: impl Display) -> Self {
+        Self { message: format!("{what}: {}", self.message), ..self }
+    }
+
+    /// The operating system refused: `what` as in "cannot *read /etc/shadow*".
+    pub(crate) fn host(what: impl Display, error: &io::Error) -> Self {
+        let code = if error.kind() == io::ErrorKind::NotFound { Code::NotFound } else { Code::Host };
+        Self::new(code, format!("cannot {what}: {}", plain(error)))
+    }
+
+    /// An object at a path of the pool.
+    pub(crate) fn object(error: Error, path: impl Display) -> Self {
+        Self::from(error).while_doing(path)
+    }
+
+    pub(crate) const fn code(&self) -> Code {
+        self.code
+    }
+
+    pub(crate) const fn exit(&self) -> Exit {
+        self.code.exit()
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(crate) fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    pub(crate) fn body(&self) -> ErrorBody {
+        ErrorBody { code: self.code, message: self.message.clone(), hint: self.hint.clone() }
+    }
+}
+
+/// The system's words without the number.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_lowercase(),
+        None => text,
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        let (code, hint) = match error {
+            StorageError::NodeUnreadable { .. } | StorageError::RecordInvalid { .. } => {
+                (Code::Damaged, "see which disks are missing with `dynamicfs disk list`, and what is damaged with `dynamicfs check`")
+            }
+            StorageError::NoSpace | StorageError::TreeFull => {
+                (Code::NoSpace, "see what is free with `dynamicfs status`; `dynamicfs rm` gives space back")
+            }
+            StorageError::NeedsMemory { .. } => (Code::NeedsMemory, "lend more with --memory"),
+            StorageError::TooFewDisks { .. } => (Code::TooFewDisks, "see which disks failed with `dynamicfs disk list`"),
+            StorageError::ReadOnly => (Code::ReadOnly, "see why with `dynamicfs health`"),
+            StorageError::OutcomeUnknown => (Code::OutcomeUnknown, "see what is there with `dynamicfs ls`, then repeat what is not"),
+            _ => (Code::InvalidArgument, "run the command again"),
+        };
+        Self::new(code, error.to_string()).hint(hint)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let code = match error {
+            Error::NotFound => Code::NotFound,
+            Error::Exists => Code::Exists,
+            Error::NotADirectory => Code::NotADirectory,
+            Error::IsADirectory | Error::NotAFile => Code::IsADirectory,
+            Error::NotEmpty => Code::NotEmpty,
+            Error::InvalidName => Code::InvalidName,
+            Error::Unreadable { offset, .. } => {
+                let message = format!("the bytes from {offset} on cannot be read: too many fragments are missing or damaged");
+                return Self::new(Code::Unreadable, message).hint("see which disks are missing with `dynamicfs disk list`");
+            }
+            Error::Storage(error) => return error.into(),
+            _ => Code::InvalidArgument,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<FormatError> for Failure {
+    fn from(error: FormatError) -> Self {
+        let message = error.to_string();
+        match error {
+            FormatError::TooFewDisks { .. } | FormatError::DiskCount => {
+                Self::new(Code::InvalidArgument, message).hint("give more disks, or a --scheme that needs fewer, as `mirror:2`")
+            }
+            FormatError::DiskTooSmall { .. } => Self::new(Code::InvalidArgument, message).hint("give larger disks"),
+            FormatError::Geometry { .. } => {
+                Self::new(Code::InvalidArgument, message).hint("leave --portable, --node-size and --chunk out for disks with large sectors")
+            }
+            FormatError::InUse { .. } => Self::new(Code::InUse, message)
+                .hint("see what is on the disk with `dynamicfs labels --disk PATH`; --force overwrites it"),
+            FormatError::NeedsMemory { .. } => Self::new(Code::NeedsMemory, message).hint("lend more with --memory"),
+            FormatError::Io { .. } | FormatError::Entropy => Self::new(Code::Host, message),
+            FormatError::Storage(error) => error.into(),
+            _ => Self::new(Code::InvalidArgument, message),
+        }
+    }
+}
+
+impl From<MountError> for Failure {
+    fn from(error: MountError) -> Self {
+        let (code, hint) = match error {
+            MountError::Missing { .. } => (
+                Code::MembersMissing,
+                "attach the missing disks; only if they are gone for good: --force-degraded, which begins a new history without them",
+            ),
+            MountError::Diverged { .. } => {
+                (Code::Diverged, "compare the disks with `dynamicfs labels`, detach those whose history is to be given up")
+            }
+            MountError::Cloned { .. } => (Code::Cloned, "detach the copy"),
+            MountError::Unsupported { .. } => (Code::Unsupported, "use the version that made the pool, or a newer one"),
+            MountError::NeedsMemory { .. } => (Code::NeedsMemory, "lend more with --memory"),
+            MountError::NoPool | MountError::NoSuperblock | MountError::LabelsDisagree { .. } => {
+                (Code::BadPool, "see what is on the disks with `dynamicfs labels`")
+            }
+            MountError::Storage(error) => return error.into(),
+            _ => (Code::BadPool, "see what is on the disks with `dynamicfs labels`"),
+        };
+        Self::new(code, error.to_string()).hint(hint)
+    }
+}

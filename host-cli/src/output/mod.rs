@@ -1,0 +1,8 @@
+//! What people and machines read: one model, two forms.
+
+pub(crate) mod failure;
+pub(crate) mod names;
+pub(crate) mod progress;
+pub(crate) mod report;
+pub(crate) mod size;
+pub(crate) mod text;

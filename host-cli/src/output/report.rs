@@ -1,0 +1,120 @@
+//! A command's result: JSON and text from one value.
+
+use super::failure::{ErrorBody, Failure};
+use super::text::{BAD, Text, WARN};
+use crate::cli::Global;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::io::{self, ErrorKind, Write};
+
+/// The version of all JSON output. A field that is added leaves it as it is; one that changes or goes raises it.
+pub(crate) const SCHEMA_VERSION: u32 = 1;
+
+/// What a command has found out or done.
+pub(crate) trait Report: Serialize + JsonSchema {
+    /// Says it in text.
+    fn text(&self, text: &mut Text);
+}
+
+/// A report as it is printed in JSON.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Printed<'r, T> {
+    /// The version of the output's form, 1.
+    schema_version: u32,
+    #[serde(flatten)]
+    report: &'r T,
+    /// What went wrong, where the command did only a part of its work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'r ErrorBody>,
+}
+
+/// A failure as it is printed in JSON.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct PrintedError<'r> {
+    /// The version of the output's form, 1.
+    schema_version: u32,
+    /// What went wrong.
+    error: &'r ErrorBody,
+}
+
+/// Where output goes, and in which form.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+    exact: bool,
+}
+
+impl Output {
+    pub(crate) const fn new(global: &Global) -> Self {
+        Self { json: global.json, quiet: global.quiet, exact: global.exact }
+    }
+
+    /// JSON, where the arguments could not be read.
+    pub(crate) const fn json() -> Self {
+        Self { json: true, quiet: true, exact: false }
+    }
+
+    /// Prints a result.
+    pub(crate) fn report<T: Report>(&self, report: &T) -> Result<(), Failure> {
+        self.print(report, None)
+    }
+
+    /// Prints a result that is only a part of what was asked for, and why.
+    pub(crate) fn partial<T: Report>(&self, report: &T, failure: &Failure) -> Result<(), Failure> {
+        let body = failure.body();
+        self.print(report, Some(&body))?;
+        if !self.json {
+            self.say_failure(failure);
+        }
+        Ok(())
+    }
+
+    fn print<T: Report>(&self, report: &T, error: Option<&ErrorBody>) -> Result<(), Failure> {
+        if self.json {
+            return print_json(&Printed { schema_version: SCHEMA_VERSION, report, error });
+        }
+        let mut text = Text::new(self.exact);
+        report.text(&mut text);
+        write_out(&mut anstream::stdout(), text.into_string().as_bytes())
+    }
+
+    /// Prints why a command failed.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        if self.json {
+            // Where even this cannot be printed, the exit code still tells.
+            let _ = print_json(&PrintedError { schema_version: SCHEMA_VERSION, error: &failure.body() });
+        } else {
+            self.say_failure(failure);
+        }
+    }
+
+    fn say_failure(&self, failure: &Failure) {
+        let mut stderr = anstream::stderr();
+        let _ = writeln!(stderr, "{BAD}error:{BAD:#} {}", failure.message());
+        if let Some(hint) = failure.hint_text() {
+            let _ = writeln!(stderr, "  {WARN}hint:{WARN:#} {hint}");
+        }
+    }
+
+    /// Tells something beside the result, on standard error.
+    pub(crate) fn warn(&self, what: impl std::fmt::Display) {
+        if !self.json {
+            let _ = writeln!(anstream::stderr(), "{WARN}warning:{WARN:#} {what}");
+        }
+    }
+}
+
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| Failure::host("write JSON", &error.into()))?;
+    bytes.push(b'\n');
+    write_out(&mut io::stdout().lock(), &bytes)
+}
+
+/// Writes to standard output. A reader that went away has what it wanted.
+pub(crate) fn write_out(out: &mut impl Write, bytes: &[u8]) -> Result<(), Failure> {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::host("write to standard output", &error)),
+        _ => Ok(()),
+    }
+}

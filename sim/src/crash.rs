@@ -1,0 +1,254 @@
+//! Power cuts at every I/O of a session, and what must hold after each.
+//!
+//! ```text
+//! begin ──► mount, commit, commit, commit ──► end          one session, its transactions known beforehand
+//!              ▲ cut at I/O n, for every n
+//!              └─► what survives of the unflushed ──► mount ──► check
+//!                                                       ▲ cut again, at some I/O of the recovery
+//!                                                       └─► mount ──► check
+//! ```
+//! After every cut: the pool is exactly as the last acknowledged commit left it, or as the one in flight would have
+//! (G1, G2), every byte of it (G3), and every block is accounted for (G8).
+
+use crate::model::{self, Model};
+use crate::workload::{self, Operation, Scale};
+use crate::{CrashPolicy, Halt, Rng, SimArray};
+use dynamicfs_core::error::{Error, StorageError};
+use dynamicfs_core::format::checksum::crc32c;
+use dynamicfs_core::maintain::Finding;
+use dynamicfs_core::{DiskState, FormatOptions, Memory, MountMode, MountOptions, Pool, Services, Slot};
+use dynamicfs_hal::{Clock, Entropy, EntropyError, Geometry, UnixTime};
+
+/// A world without time.
+struct NoClock;
+
+impl Clock for NoClock {
+    fn now(&self) -> UnixTime {
+        UnixTime::default()
+    }
+    fn monotonic_micros(&self) -> u64 {
+        0
+    }
+}
+
+const SERVICES: Services<'static> = Services { crc32c, clock: &NoClock };
+
+impl Entropy for Rng {
+    fn fill(&mut self, buf: &mut [u8]) -> Result<(), EntropyError> {
+        Rng::fill(self, buf);
+        Ok(())
+    }
+}
+
+/// Memory that sessions lend to their pools, one after the other.
+#[derive(Debug)]
+pub struct Lent {
+    bytes: Vec<u8>,
+    slots: Vec<Slot>,
+    disks: Vec<DiskState>,
+}
+
+impl Lent {
+    /// This many bytes, and slots for as many nodes of 512 bytes.
+    pub fn new(bytes: usize) -> Self {
+        Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; bytes / 512], disks: vec![DiskState::NEW; 64] }
+    }
+
+    fn lend(&mut self) -> Memory<'_> {
+        Memory { bytes: &mut self.bytes, slots: &mut self.slots, disks: &mut self.disks }
+    }
+}
+
+/// What is explored.
+#[derive(Clone, Copy, Debug)]
+pub struct CrashTest {
+    /// The pool.
+    pub options: FormatOptions,
+    /// Its disks.
+    pub disks: usize,
+    /// What each is like.
+    pub geometry: Geometry,
+    /// Bytes of memory for the pool.
+    pub memory: usize,
+    /// How large things are.
+    pub scale: Scale,
+    /// Sessions, one after the other; every I/O of each is cut.
+    pub sessions: usize,
+    /// Transactions of a session.
+    pub transactions: usize,
+    /// Operations of a transaction at most.
+    pub operations: u64,
+    /// For each cut, cuts of the recovery that are tried.
+    pub nested: usize,
+}
+
+/// What was tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CrashReport {
+    /// Cuts of a session.
+    pub cuts: u64,
+    /// Cuts of a recovery from one.
+    pub nested: u64,
+    /// Recoveries that found the commit that had not been acknowledged.
+    pub rolled_forward: u64,
+}
+
+/// The transactions of a session: their operations, and the model after each. `models[0]` is the one before.
+struct Plan {
+    transactions: Vec<Vec<Operation>>,
+    models: Vec<Model>,
+}
+
+/// How far a session came.
+struct Progress {
+    acknowledged: usize,
+    /// A commit was begun and not acknowledged.
+    in_flight: bool,
+}
+
+impl CrashTest {
+    /// Explores one seed. Panics with the seed, the cut and the difference when something does not hold.
+    pub fn run(&self, seed: u64) -> CrashReport {
+        let mut rng = Rng::new(seed);
+        let mut lent = Lent::new(self.memory);
+        let mut world = SimArray::new(seed, vec![self.geometry; self.disks]);
+        Pool::format(&mut world, lent.lend(), SERVICES, &mut rng, &self.options, &[]).expect("formatted");
+        let mut model = Model::default();
+        let mut report = CrashReport::default();
+        for session in 0..self.sessions {
+            let plan = self.plan(&world, &model, &mut rng, &mut lent);
+            let mut end = world.clone();
+            let first = world.steps();
+            let done = play(&mut end, &plan, &mut lent);
+            assert_eq!(done.acknowledged, plan.transactions.len(), "seed {seed} session {session}: without a cut");
+            for cut in first..end.steps() {
+                let what = format!("seed {seed} session {session} cut at I/O {cut}");
+                self.cut(&world, cut, &plan, &mut rng, &mut lent, &what, &mut report);
+            }
+            world = end;
+            model = plan.models.last().cloned().unwrap_or(model);
+        }
+        report
+    }
+
+    /// Transactions that succeed on this pool, found by trying.
+    fn plan(&self, world: &SimArray, model: &Model, rng: &mut Rng, lent: &mut Lent) -> Plan {
+        let mut trial = world.clone();
+        let mut pool = Pool::mount(&mut trial, lent.lend(), SERVICES, &MountOptions::default()).expect("mounted");
+        let mut plan = Plan { transactions: Vec::new(), models: vec![model.clone()] };
+        while plan.transactions.len() < self.transactions {
+            let mut changed = plan.models.last().cloned().unwrap_or_default();
+            let mut operations = Vec::new();
+            let mut transaction = pool.begin().expect("begun");
+            let mut full = false;
+            for _ in 0..1 + rng.below(self.operations) {
+                let operation = workload::random(&changed, &self.scale, &mut |n| rng.below(n.max(1)));
+                match model::apply(&mut transaction, &operation) {
+                    Err(Error::Storage(StorageError::NoSpace)) => {
+                        full = true;
+                        break;
+                    }
+                    did => {
+                        let should = changed.apply(&operation, did.ok().flatten());
+                        assert_eq!(did, should, "{operation:?}");
+                    }
+                }
+                operations.push(operation);
+            }
+            if !full && transaction.commit().is_ok() {
+                plan.transactions.push(operations);
+                plan.models.push(changed);
+            }
+        }
+        plan
+    }
+
+    /// Cuts the power at one I/O, lets a crash decide what survives, and checks what a mount finds.
+    fn cut(&self, world: &SimArray, cut: u64, plan: &Plan, rng: &mut Rng, lent: &mut Lent, what: &str, report: &mut CrashReport) {
+        let mut running = world.clone();
+        running.halt_at(cut, Halt::PowerCut);
+        let progress = play(&mut running, plan, lent);
+        let policy = *rng.pick(&CrashPolicy::ALL);
+        let after = running.crash(policy, rng);
+        report.cuts += 1;
+        for _ in 0..self.nested {
+            let mut again = after.clone();
+            let mut steps = again.clone();
+            recover(&mut steps, lent).unwrap_or_else(|error| panic!("{what}, {policy:?}: {error}"));
+            let length = steps.steps() - again.steps();
+            if length == 0 {
+                break;
+            }
+            again.halt_at(again.steps() + rng.below(length), Halt::PowerCut);
+            // That it does not come to an end is the point.
+            let _ = recover(&mut again, lent);
+            let policy = *rng.pick(&CrashPolicy::ALL);
+            let mut again = again.crash(policy, rng);
+            check(&mut again, plan, &progress, lent, &format!("{what}, then in the recovery, {policy:?}"), report);
+            report.nested += 1;
+        }
+        let mut after = after;
+        check(&mut after, plan, &progress, lent, &format!("{what}, {policy:?}"), report);
+    }
+}
+
+/// Plays a session until its end or the first error.
+fn play(world: &mut SimArray, plan: &Plan, lent: &mut Lent) -> Progress {
+    let mut progress = Progress { acknowledged: 0, in_flight: false };
+    let Ok(mut pool) = Pool::mount(world, lent.lend(), SERVICES, &MountOptions::default()) else { return progress };
+    for operations in &plan.transactions {
+        let Ok(mut transaction) = pool.begin() else { return progress };
+        for operation in operations {
+            if let Err(Error::Storage(_) | Error::Unreadable { .. }) = model::apply(&mut transaction, operation) {
+                return progress;
+            }
+        }
+        progress.in_flight = true;
+        if transaction.commit().is_err() {
+            return progress;
+        }
+        progress.in_flight = false;
+        progress.acknowledged += 1;
+        // Upkeep changes nothing that the model knows, and is cut like anything else.
+        if progress.acknowledged % 2 == 1 && pool.maintain(true).is_err() {
+            return progress;
+        }
+    }
+    progress
+}
+
+/// Mounts and makes an empty commit: all that a recovery writes.
+fn recover(world: &mut SimArray, lent: &mut Lent) -> Result<(), String> {
+    let mut pool = Pool::mount(world, lent.lend(), SERVICES, &MountOptions::default()).map_err(|e| e.to_string())?;
+    let committed = pool.begin().and_then(|transaction| transaction.commit());
+    committed.map(|_| ()).map_err(|e| e.to_string())
+}
+
+/// What a mount finds is the acknowledged state or the one in flight, whole, and all space is accounted for.
+fn check(world: &mut SimArray, plan: &Plan, progress: &Progress, lent: &mut Lent, what: &str, report: &mut CrashReport) {
+    let options = MountOptions { mode: MountMode::ReadWrite, ..MountOptions::default() };
+    let mut pool = Pool::mount(world, lent.lend(), SERVICES, &options).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let found = model::load(&mut pool).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let acknowledged = &plan.models[progress.acknowledged];
+    if found != *acknowledged {
+        let difference = acknowledged.difference(&found).unwrap_or_default();
+        assert!(progress.in_flight, "{what}: nothing was in flight, and {difference}");
+        let next = &plan.models[progress.acknowledged + 1];
+        let other = next.difference(&found).unwrap_or_default();
+        assert!(found == *next, "{what}: neither the old state ({difference}) nor the new one ({other})");
+        report.rolled_forward += 1;
+    }
+    account(&mut pool, what);
+}
+
+/// Everything on the disks is right, and every block is accounted for.
+pub fn account<A: dynamicfs_hal::DiskArray>(pool: &mut Pool<'_, A>, what: &str) {
+    let mut report = Default::default();
+    let tell = |finding: Option<&Finding>| {
+        if let Some(finding) = finding {
+            panic!("{what}: {finding:?}");
+        }
+    };
+    pool.check_contents(&mut report, tell).unwrap_or_else(|error| panic!("{what}: {error}"));
+    pool.check_space(&mut [0; 1 << 14], &mut report, tell).unwrap_or_else(|error| panic!("{what}: {error}"));
+}
