@@ -26,7 +26,7 @@ pub(crate) fn run() -> ExitCode {
     let done = dispatch(&app, &arguments.command);
     ExitCode::from(done.unwrap_or_else(|failure| {
         app.out.failure(&failure);
-        commands::health::exit_instead(&arguments.command).unwrap_or(failure.exit() as u8)
+        failure.exit() as u8
     }))
 }
 

@@ -12,52 +12,11 @@
 
 use crate::model::{self, Model};
 use crate::workload::{self, Operation, Scale};
+use crate::world::{Lent, SERVICES, account};
 use crate::{CrashPolicy, Halt, Rng, SimArray};
 use dynamicfs_core::error::{Error, StorageError};
-use dynamicfs_core::format::checksum::crc32c;
-use dynamicfs_core::maintain::Finding;
-use dynamicfs_core::{DiskState, FormatOptions, Memory, MountMode, MountOptions, Pool, Services, Slot};
-use dynamicfs_hal::{Clock, Entropy, EntropyError, Geometry, UnixTime};
-
-/// A world without time.
-struct NoClock;
-
-impl Clock for NoClock {
-    fn now(&self) -> UnixTime {
-        UnixTime::default()
-    }
-    fn monotonic_micros(&self) -> u64 {
-        0
-    }
-}
-
-const SERVICES: Services<'static> = Services { crc32c, clock: &NoClock };
-
-impl Entropy for Rng {
-    fn fill(&mut self, buf: &mut [u8]) -> Result<(), EntropyError> {
-        Rng::fill(self, buf);
-        Ok(())
-    }
-}
-
-/// Memory that sessions lend to their pools, one after the other.
-#[derive(Debug)]
-pub struct Lent {
-    bytes: Vec<u8>,
-    slots: Vec<Slot>,
-    disks: Vec<DiskState>,
-}
-
-impl Lent {
-    /// This many bytes, and slots for as many nodes of 512 bytes.
-    pub fn new(bytes: usize) -> Self {
-        Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; bytes / 512], disks: vec![DiskState::NEW; 64] }
-    }
-
-    fn lend(&mut self) -> Memory<'_> {
-        Memory { bytes: &mut self.bytes, slots: &mut self.slots, disks: &mut self.disks }
-    }
-}
+use dynamicfs_core::{FormatOptions, MountOptions, Pool};
+use dynamicfs_hal::Geometry;
 
 /// What is explored.
 #[derive(Clone, Copy, Debug)]
@@ -158,6 +117,7 @@ impl CrashTest {
             if !full && transaction.commit().is_ok() {
                 plan.transactions.push(operations);
                 plan.models.push(changed);
+                keep_up(&mut pool, plan.transactions.len()).expect("maintained");
             }
         }
         plan
@@ -209,12 +169,16 @@ fn play(world: &mut SimArray, plan: &Plan, lent: &mut Lent) -> Progress {
         }
         progress.in_flight = false;
         progress.acknowledged += 1;
-        // Upkeep changes nothing that the model knows, and is cut like anything else.
-        if progress.acknowledged % 2 == 1 && pool.maintain(true).is_err() {
+        if keep_up(&mut pool, progress.acknowledged).is_err() {
             return progress;
         }
     }
     progress
+}
+
+/// Upkeep after every other commit: it changes nothing that the model knows, and is cut like anything else.
+fn keep_up<A: dynamicfs_hal::DiskArray>(pool: &mut Pool<'_, A>, commits: usize) -> Result<(), Error> {
+    if commits % 2 == 1 { pool.maintain(true).map(|_| ()) } else { Ok(()) }
 }
 
 /// Mounts and makes an empty commit: all that a recovery writes.
@@ -226,8 +190,8 @@ fn recover(world: &mut SimArray, lent: &mut Lent) -> Result<(), String> {
 
 /// What a mount finds is the acknowledged state or the one in flight, whole, and all space is accounted for.
 fn check(world: &mut SimArray, plan: &Plan, progress: &Progress, lent: &mut Lent, what: &str, report: &mut CrashReport) {
-    let options = MountOptions { mode: MountMode::ReadWrite, ..MountOptions::default() };
-    let mut pool = Pool::mount(world, lent.lend(), SERVICES, &options).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let mounted = Pool::mount(world, lent.lend(), SERVICES, &MountOptions::default());
+    let mut pool = mounted.unwrap_or_else(|error| panic!("{what}: {error}"));
     let found = model::load(&mut pool).unwrap_or_else(|error| panic!("{what}: {error}"));
     let acknowledged = &plan.models[progress.acknowledged];
     if found != *acknowledged {
@@ -239,16 +203,4 @@ fn check(world: &mut SimArray, plan: &Plan, progress: &Progress, lent: &mut Lent
         report.rolled_forward += 1;
     }
     account(&mut pool, what);
-}
-
-/// Everything on the disks is right, and every block is accounted for.
-pub fn account<A: dynamicfs_hal::DiskArray>(pool: &mut Pool<'_, A>, what: &str) {
-    let mut report = Default::default();
-    let tell = |finding: Option<&Finding>| {
-        if let Some(finding) = finding {
-            panic!("{what}: {finding:?}");
-        }
-    };
-    pool.check_contents(&mut report, tell).unwrap_or_else(|error| panic!("{what}: {error}"));
-    pool.check_space(&mut [0; 1 << 14], &mut report, tell).unwrap_or_else(|error| panic!("{what}: {error}"));
 }

@@ -9,6 +9,7 @@
 //! | [`pages`] | sparse bytes that are cheap to fork |
 //! | [`disk`] | one disk: durable bytes, volatile cache, faults |
 //! | [`mod@array`] | all disks behind `DiskArray`: the fuse, crashes, the trace |
+//! | [`world`] | what a pool is given there: memory, no time |
 //! | [`workload`] | operations on a pool, and random ones |
 //! | [`model`] | the oracle: a pool as plain maps |
 //! | [`mod@crash`] | power cuts at every I/O of a session, and what must hold after each |
@@ -45,6 +46,7 @@ pub mod model;
 pub mod pages;
 pub mod rng;
 pub mod workload;
+pub mod world;
 
 pub use array::{CrashStates, Event, EventKind, Halt, SimArray};
 pub use disk::{CrashPolicy, DiskCounters, IoKind, Mishap, SimDisk};

@@ -3,10 +3,12 @@
 //! ```text
 //! survey.rs   how redundant each extent is, from the tree alone
 //! check.rs    everything is read and proved, and allocated = referenced
+//! counters.rs counters that outlive the process
 //! step.rs     one bounded step of whatever work there is
 //! ```
 
 mod check;
+mod counters;
 mod step;
 mod survey;
 

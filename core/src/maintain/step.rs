@@ -21,14 +21,13 @@ pub enum Work {
 
 impl<A: DiskArray> Objects<'_, A> {
     /// Does one step of the most urgent work: rewrites a bad fragment, frees some of a deleted object, or, with
-    /// `sweep`, gives dead blocks back. A transaction of its own; [`Work::Nothing`] writes nothing.
+    /// `sweep`, gives dead blocks back when that is worth its writes. A transaction of its own; [`Work::Nothing`] writes nothing.
     pub fn maintain(&mut self, sweep: bool) -> Result<Work, Error> {
-        let superblock = self.store.committed();
-        let (orphans, dead) = (superblock.orphans(), superblock.dead_records());
+        let orphans = self.store.committed().orphans();
         let work = match () {
             () if !self.repairs.is_empty() => Work::Repaired,
             () if orphans > 0 => Work::Reaped,
-            () if sweep && dead > 0 => Work::Swept,
+            () if sweep && self.store.is_sweep_worthwhile() => Work::Swept,
             () => return Ok(Work::Nothing),
         };
         self.store.begin()?;

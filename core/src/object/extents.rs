@@ -238,7 +238,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 }
             }
         }
-        self.store.tree.margin = self.store.tree.margin.min(scheme.parity);
+        self.store.tree.note_spare(scheme.parity.into());
         Ok(Some(taken))
     }
 
@@ -256,7 +256,6 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Writes the fragments; a disk that fails is out of use, and the commit decides whether that can be borne.
     fn write_fragments(&mut self, extent: &Extent, fragments: &Fragments<'_>) {
         let tree = &mut self.store.tree;
-        let before = tree.disks.online();
         let mut next = 0;
         while next < extent.scheme.width() {
             let mut batch = A::Batch::default();
@@ -271,7 +270,6 @@ impl<A: DiskArray> Objects<'_, A> {
             }
             tree.disks.execute(&mut batch);
         }
-        tree.failed = tree.failed.or(before.minus(tree.disks.online()));
     }
 
     /// Writes an extent's record, piece by piece: its head, then the checksums of its fragments.

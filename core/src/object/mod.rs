@@ -99,7 +99,7 @@ impl<'m, A: DiskArray> Objects<'m, A> {
     }
 
     /// Makes sure that an operation of this many tree updates may begin and finds space.
-    fn begin_change(&mut self, updates: u32, purpose: Purpose) -> Result<(), Error> {
+    pub(crate) fn begin_change(&mut self, updates: u32, purpose: Purpose) -> Result<(), Error> {
         self.store.check()?;
         let reserved = self.store.reserve(updates, purpose);
         if reserved.is_err_and(|error| error != StorageError::NoSpace) {
@@ -110,7 +110,7 @@ impl<'m, A: DiskArray> Objects<'m, A> {
 
     /// Runs an operation that changes the tree; when the layers below fail in the middle of it, the transaction can
     /// only be dropped.
-    fn change<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+    pub(crate) fn change<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         let done = f(self);
         if matches!(done, Err(Error::Storage(_) | Error::Unreadable { .. })) {
             self.store.poison();

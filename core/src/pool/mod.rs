@@ -107,6 +107,11 @@ impl<'m, A: DiskArray> Pool<'m, A> {
         free < all / 8
     }
 
+    /// The array, between two operations: for what a machine must tell its disks beside reading and writing.
+    pub fn array(&mut self) -> &mut A {
+        self.objects.store.tree.disks.array()
+    }
+
     /// Gives the array back. What was committed is durable; nothing is written.
     pub fn into_array(self) -> A {
         self.objects.store.tree.disks.into_array()

@@ -78,11 +78,9 @@ impl<A: DiskArray> Store<'_, A> {
         let is_witness = |row: &usize| superblock.row(*row).witness() != 0;
         let unhealed = superblock.table().minus(online.minus(superblock.owed()));
         let unhealed = unhealed.iter().filter(|row| !is_witness(row)).count();
-        let failed = self.began_with.minus(online).or(self.tree.failed);
-        let failed = failed.iter().filter(|row| !is_witness(row)).count();
         quorum::may_continue(online, durable, next)
             && unhealed <= usize::from(superblock.tolerance())
-            && failed <= usize::from(self.tree.margin)
+            && self.tree.failed() <= self.tree.margin
     }
 
     /// Sets what the superblocks of a step say.

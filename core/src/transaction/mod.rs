@@ -72,8 +72,6 @@ pub struct Store<'m, A> {
     exhausted: MemberSet,
     /// Rows whose member record says that the member is away.
     recorded_away: MemberSet,
-    /// Rows online when the transaction began.
-    began_with: MemberSet,
     open: bool,
     poisoned: bool,
 }
@@ -115,9 +113,8 @@ impl<A: DiskArray> Store<'_, A> {
     fn started(&mut self) {
         self.open = true;
         self.poisoned = false;
-        self.began_with = self.tree.disks.online();
-        self.tree.failed = MemberSet::EMPTY;
-        self.tree.margin = u8::MAX;
+        self.tree.began_with = self.tree.disks.online();
+        self.tree.margin = usize::MAX;
         self.exhausted = MemberSet::EMPTY;
         self.tree.space.reserve = self.reserve_blocks();
     }

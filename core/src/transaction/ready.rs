@@ -62,7 +62,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// Frees a run of blocks once this transaction is durable.
     pub fn free(&mut self, run: BlockRun) -> Result<(), StorageError> {
         while self.tree.space.pending_room() <= self.tree.update_frees_max() {
-            self.drain()?;
+            self.drain_some()?;
         }
         if self.tree.space.free(run) { Ok(()) } else { Err(StorageError::NeedsMemory { bytes: 2 * self.scratch.len() }) }
     }
@@ -81,7 +81,7 @@ impl<A: DiskArray> Store<'_, A> {
             } else if !starved.is_empty() || self.rows_for_nodes().len() < self.copies_needed() {
                 return Err(StorageError::NoSpace);
             } else if self.tree.space.pending_room() < self.tree.update_frees_max() {
-                self.drain()?;
+                self.drain_some()?;
             } else {
                 break;
             }
@@ -108,6 +108,15 @@ impl<A: DiskArray> Store<'_, A> {
             Some(bytes) => self.tree.put(&key, &self.scratch[..bytes]),
             None => self.tree.remove(&key),
         }
+    }
+
+    /// Moves some freed runs into a dead record, to make room. When there are none, the room there is at all is too
+    /// small for a tree as deep as this.
+    fn drain_some(&mut self) -> Result<(), StorageError> {
+        if self.tree.space.pending_is_empty() {
+            return Err(StorageError::NeedsMemory { bytes: 2 * self.tree.update_frees_max() * dead::RUN_BYTES });
+        }
+        self.drain()
     }
 
     /// Moves some freed runs into a dead record.

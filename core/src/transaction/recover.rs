@@ -99,8 +99,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
             generation: generation.next(),
             mark: node::pool_mark(parameters.pool),
             counters: PoolCounters::default(),
-            failed: MemberSet::EMPTY,
-            margin: u8::MAX,
+            began_with: MemberSet::EMPTY,
+            margin: usize::MAX,
         };
         Ok(Self {
             tree,
@@ -113,7 +113,6 @@ impl<'m, A: DiskArray> Store<'m, A> {
             durable,
             exhausted: MemberSet::EMPTY,
             recorded_away: MemberSet::EMPTY,
-            began_with: MemberSet::EMPTY,
             open: false,
             poisoned: false,
         })
@@ -142,9 +141,15 @@ impl<'m, A: DiskArray> Store<'m, A> {
             // An idle boot writes nothing; the first transaction claims.
             return Ok(());
         }
-        self.claim()?;
-        self.started();
-        self.commit()?;
+        let written = self.claim().and_then(|()| {
+            self.started();
+            self.commit()
+        });
+        match written {
+            // It can be read, all of it that there is; one more failure and it could not go on.
+            Err(StorageError::TooFewDisks { .. }) => self.mode = Mode::ReadOnly,
+            written => drop(written?),
+        }
         Ok(())
     }
 

@@ -18,6 +18,9 @@ use dynamicfs_hal::DiskArray;
 /// Dead records deleted in one step.
 const DELETE_MAX: usize = 4096;
 
+/// Groups that a step changes before it ends.
+const GROUPS_PER_STEP: usize = 64;
+
 /// Dead records from which on a sweep is worth its writes, for each leaf of group records and each copy.
 const RECORDS_PER_LEAF: u64 = 2;
 
@@ -53,15 +56,24 @@ impl<A: DiskArray> Store<'_, A> {
         if self.tree.space.superblock.sweep_limit() == 0 && !self.start_sweep()? {
             return Ok(false);
         }
-        let row = usize::from(self.tree.space.superblock.sweep_row());
-        if row >= self.tree.space.rows() {
-            return self.delete_records();
-        }
-        match self.row_area(row)? {
-            Some(area) => self.sweep_window(row, area)?,
-            None => self.set_sweep(row + 1, 0),
+        let mut changed = 0;
+        while changed < GROUPS_PER_STEP {
+            let row = usize::from(self.tree.space.superblock.sweep_row());
+            if row >= self.tree.space.rows() {
+                return self.delete_records();
+            }
+            match self.row_area(row)? {
+                Some(area) => changed += self.sweep_window(row, area)?,
+                None => self.set_sweep(row + 1, 0),
+            }
         }
         Ok(true)
+    }
+
+    /// Whether a sweep gives back much more than the dead blocks that it makes itself; else there would be no end to it.
+    pub fn is_sweep_worthwhile(&self) -> bool {
+        let superblock = self.committed();
+        superblock.sweep_limit() != 0 || superblock.dead_blocks() > self.reserve_blocks()
     }
 
     fn set_sweep(&mut self, row: usize, group: u32) {
@@ -81,8 +93,9 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(true)
     }
 
-    /// Applies the dead runs in as many groups of a member as the stage has bits for.
-    fn sweep_window(&mut self, row: usize, area: Area) -> Result<(), StorageError> {
+    /// Applies the dead runs in as many groups of a member as the stage has bits for; how many groups they changed.
+    fn sweep_window(&mut self, row: usize, area: Area) -> Result<usize, StorageError> {
+        let mut changed = 0;
         let (groups, blocks) = (self.tree.space.groups(area), self.tree.space.group_blocks());
         let first = self.tree.space.superblock.sweep_group();
         let fitting = (self.stage.len() / (blocks as usize / 8)).max(1) as u32;
@@ -94,10 +107,11 @@ impl<A: DiskArray> Store<'_, A> {
             let at = (group - first) as usize * blocks as usize / 8;
             if self.stage[at..at + blocks as usize / 8].iter().any(|&byte| byte != 0) {
                 self.sweep_group(row, member, group, at)?;
+                changed += 1;
             }
         }
         if end >= groups { self.set_sweep(row + 1, 0) } else { self.set_sweep(row, end) }
-        Ok(())
+        Ok(changed)
     }
 
     /// Sets the bits of a window's dead blocks in the stage.

@@ -48,10 +48,10 @@ pub struct Tree<'m, A> {
     pub mark: u64,
     /// Counters since the mount.
     pub counters: PoolCounters,
-    /// Members that failed since the transaction began.
-    pub failed: MemberSet,
-    /// The fewest fragments or replicas to spare of anything that the transaction wrote.
-    pub margin: u8,
+    /// Rows that were online when the transaction began.
+    pub began_with: MemberSet,
+    /// Members whose failure, since the transaction began, everything that it wrote can bear.
+    pub margin: usize,
 }
 
 impl<A: DiskArray> Tree<'_, A> {
@@ -121,18 +121,31 @@ impl<A: DiskArray> Tree<'_, A> {
         if replicas.is_empty() {
             return Err(StorageError::NoSpace);
         }
-        self.margin = self.margin.min(self.spare(&replicas));
+        let spare = self.spare(&replicas);
+        self.note_spare(spare);
         Ok(NodePointer::new(self.generation, &replicas))
     }
 
+    /// Members with data that have failed since the transaction began.
+    pub fn failed(&self) -> usize {
+        let failed = self.began_with.minus(self.disks.online());
+        failed.iter().filter(|&row| self.space.superblock.row(row).witness() == 0).count()
+    }
+
+    /// Notes that something was placed that bears the loss of `spare` more disks. What failed before is not among its
+    /// places, so that does not count against it.
+    pub fn note_spare(&mut self, spare: usize) {
+        self.margin = self.margin.min(spare + self.failed());
+    }
+
     /// Disks that may fail before a node with these replicas is lost.
-    fn spare(&self, replicas: &[BlockAddress]) -> u8 {
+    fn spare(&self, replicas: &[BlockAddress]) -> usize {
         let distinct = replicas
             .iter()
             .enumerate()
             .filter(|(i, replica)| replicas[..*i].iter().all(|other| other.member != replica.member))
             .count();
-        distinct.saturating_sub(1) as u8
+        distinct.saturating_sub(1)
     }
 
     /// Notes a node's blocks as freed.

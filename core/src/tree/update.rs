@@ -170,7 +170,8 @@ impl<A: DiskArray> Tree<'_, A> {
             // Fewer replicas for now: what is missing shows in the pointer and is healed like any deficit.
             let (kept, dropped) = pointer.replicas().split_at(((room - NodePointer::bytes(0)) / 8).max(1));
             length = NodePointer::new(pointer.birth, kept).store(&mut bytes);
-            self.margin = self.margin.min(self.spare(kept));
+            let spare = self.spare(kept);
+            self.note_spare(spare);
             self.free_blocks(dropped)?;
         }
         let mut node = self.cache.node_mut(parent);

@@ -71,7 +71,6 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     fn write_replicas(&mut self, nodes: &[u16], pointers: &[NodePointer]) {
-        let before = self.disks.online();
         let mut writes = nodes
             .iter()
             .zip(pointers)
@@ -89,6 +88,5 @@ impl<A: DiskArray> Tree<'_, A> {
             }
             self.disks.execute(&mut batch);
         }
-        self.failed = self.failed.or(before.minus(self.disks.online()));
     }
 }

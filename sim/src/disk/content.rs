@@ -38,7 +38,13 @@ impl SimDisk {
     /// The next `requests` requests of this kind that reach the disk go wrong in this way; 0 switches it off. It
     /// replaces what was set for this kind before.
     pub fn mishap_next(&mut self, kind: IoKind, requests: u64, mishap: Mishap) {
-        self.switches.expect(kind, requests, mishap);
+        self.switches.expect(kind, 0, requests, mishap);
+    }
+
+    /// After `well` more requests of this kind, the next one that reaches the disk reports `error`. It replaces what
+    /// was set for this kind before.
+    pub fn fail_after(&mut self, kind: IoKind, well: u64, error: IoError) {
+        self.switches.expect(kind, well, 1, Mishap::Fail(error));
     }
 
     /// Makes sectors of the medium unreadable until they are rewritten: latent sector errors.

@@ -36,8 +36,18 @@ pub(super) struct Switches {
     /// Stopped answering, until it is opened anew.
     pub(super) silent: bool,
     pub(super) read_only: bool,
-    /// What the next requests of each [`IoKind`] are in for, and how many of them.
-    coming: [Option<(u64, Mishap)>; 4],
+    /// What the next requests of each [`IoKind`] are in for.
+    coming: [Option<Coming>; 4],
+}
+
+/// A mishap that is on its way.
+#[derive(Clone, Copy, Debug)]
+struct Coming {
+    /// Requests that still go well.
+    well: u64,
+    /// Requests after them that do not.
+    requests: u64,
+    mishap: Mishap,
 }
 
 impl Switches {
@@ -51,16 +61,20 @@ impl Switches {
         !self.unplugged && !self.silent
     }
 
-    /// The next `requests` requests of this kind go wrong in this way; 0 switches it off.
-    pub(super) fn expect(&mut self, kind: IoKind, requests: u64, mishap: Mishap) {
-        self.coming[kind as usize] = (requests > 0).then_some((requests, mishap));
+    /// After `well` more requests of this kind, the next `requests` go wrong in this way; 0 switches it off.
+    pub(super) fn expect(&mut self, kind: IoKind, well: u64, requests: u64, mishap: Mishap) {
+        self.coming[kind as usize] = (requests > 0).then_some(Coming { well, requests, mishap });
     }
 
     /// What happens to the request that now begins.
     pub(super) fn next(&mut self, kind: IoKind) -> Option<Mishap> {
         let coming = &mut self.coming[kind as usize];
-        let (requests, mishap) = (*coming)?;
-        *coming = (requests > 1).then_some((requests - 1, mishap));
+        let Coming { well, requests, mishap } = (*coming)?;
+        if let Some(well) = well.checked_sub(1) {
+            *coming = Some(Coming { well, requests, mishap });
+            return None;
+        }
+        *coming = (requests > 1).then_some(Coming { well, requests: requests - 1, mishap });
         self.silent |= matches!(mishap, Mishap::Fail(IoError::Gone | IoError::Timeout));
         Some(mishap)
     }

@@ -30,8 +30,7 @@ pub struct Lent {
 
 impl Lent {
     /// Memory that has not been lent yet: zeros, so that it takes no flash.
-    pub const NEW: Self =
-        Self { bytes: [0; _], slots: MaybeUninit::uninit(), disks: MaybeUninit::uninit() };
+    pub const NEW: Self = Self { bytes: [0; _], slots: MaybeUninit::uninit(), disks: MaybeUninit::uninit() };
 
     /// Lends it for one mount.
     pub fn lend(&mut self) -> Memory<'_> {
@@ -57,7 +56,8 @@ impl Clock for NoClock {
     }
 }
 
-/// Stands in for the board's random number generator: no two pools are given the same bytes.
+/// Stands in for the board's random number generator. No two programs may begin with the same number: two pools with
+/// one identity are one pool, whose disks contradict each other.
 pub struct Weyl(pub u32);
 
 impl Entropy for Weyl {

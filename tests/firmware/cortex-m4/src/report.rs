@@ -87,6 +87,6 @@ pub fn print_number(number: usize) {
     if number >= 10 {
         print_number(number / 10);
     }
-    let digits = b"0123456789";
-    print(core::str::from_utf8(&digits[number % 10..][..1]).unwrap_or_default());
+    let digit = number % 10;
+    print("0123456789".get(digit..=digit).unwrap_or_default());
 }

@@ -1,6 +1,11 @@
-//! What the pool holds: one version of a log and, changed in the same transaction, a file that is named after it.
+//! What the pool holds: one version of a log and, changed in the same transaction, a window of small files.
 //!
-//! A version is whole when every byte of the log is that version's and its file, and no neighbour's, is there.
+//! ```text
+//!   version 7:  log, 6000 bytes of version 7     files 7, 8, ... 26, each with its number in it
+//!   version 8:  log, 6000 bytes of version 8     files    8, ... 26, 27
+//! ```
+//! A version is whole when every byte of the log is that version's, its files are there, and those next to them are
+//! not.
 
 use crate::fault::Fault;
 use board::power::Array;
@@ -14,6 +19,9 @@ const LOG: &[u8] = b"log";
 
 /// Bytes of the log: an extent and a part of one.
 const LOG_BYTES: usize = 6000;
+
+/// Small files: enough for a tree of several levels.
+const FILES: u32 = 20;
 
 /// Bytes that are written or read at a time.
 const PIECE_BYTES: usize = 250;
@@ -35,8 +43,10 @@ pub(crate) fn advance(pool: &mut Pool<'_, Array<'_>>, to: Version) -> Result<(),
     if to > 1 {
         transaction.unlink(ObjectId::ROOT, &file_name(to - 1))?;
     }
-    let file = make(&mut transaction, &file_name(to))?;
-    transaction.write(file, 0, &to.to_le_bytes())?;
+    for number in if to > 1 { to + FILES - 1 } else { to }..to + FILES {
+        let file = make(&mut transaction, &file_name(number))?;
+        transaction.write(file, 0, &number.to_le_bytes())?;
+    }
     transaction.commit()?;
     Ok(())
 }
@@ -68,17 +78,19 @@ pub(crate) fn version(pool: &mut Pool<'_, Array<'_>>) -> Result<Version, Fault> 
     if pool.read(log, LOG_BYTES as u64, &mut bytes)? != 0 {
         return Err(Fault::Contents("the log is long"));
     }
-    for other in [version.wrapping_sub(1), version.wrapping_add(1)] {
-        if pool.lookup(ObjectId::ROOT, &file_name(other)) != Err(Error::NotFound) {
+    for absent in [version.wrapping_sub(1), version.wrapping_add(FILES)] {
+        if pool.lookup(ObjectId::ROOT, &file_name(absent)) != Err(Error::NotFound) {
             return Err(Fault::Contents("another version's file is there"));
         }
     }
-    let file = pool.lookup(ObjectId::ROOT, &file_name(version))?.object;
-    let mut bytes = [0; 4];
-    match pool.read(file, 0, &mut bytes)? {
-        4 if bytes == version.to_le_bytes() => Ok(version),
-        _ => Err(Fault::Contents("the version's file is wrong")),
+    for number in version..version.wrapping_add(FILES) {
+        let file = pool.lookup(ObjectId::ROOT, &file_name(number))?.object;
+        let mut bytes = [0; 4];
+        if pool.read(file, 0, &mut bytes)? != 4 || bytes != number.to_le_bytes() {
+            return Err(Fault::Contents("a file is wrong"));
+        }
     }
+    Ok(version)
 }
 
 /// A piece of the log: its version, then bytes that depend on version and place.
@@ -92,7 +104,7 @@ fn piece(version: Version, at: usize) -> [u8; PIECE_BYTES] {
     bytes
 }
 
-fn file_name(version: Version) -> [u8; 5] {
-    let [a, b, c, d] = [12, 8, 4, 0].map(|shift| b'a' + (version >> shift & 15) as u8);
-    [b'v', a, b, c, d]
+fn file_name(number: u32) -> [u8; 5] {
+    let [a, b, c, d] = [12, 8, 4, 0].map(|shift| b'a' + (number >> shift & 15) as u8);
+    [b'f', a, b, c, d]
 }

@@ -36,7 +36,7 @@ fn main() -> ! {
         contents: disks::take(),
         lent: LENT,
         power: &power,
-        entropy: Weyl(7),
+        entropy: Weyl(1),
         peaks: Peaks::default(),
         place: Place::default(),
     };
@@ -57,12 +57,15 @@ fn main() -> ! {
 fn live(trial: &mut Trial<'_>, scheme: Scheme, host: &mut HostStream) -> Result<(), Fault> {
     let cuts = trial.cut_every_write_of_a_commit(scheme)?;
     let _ = writeln!(host, "OK life {scheme}: power cut in each of {} writes of a commit", cuts.commit);
-    let _ = writeln!(host, "OK life {scheme}: and in each of {} writes of the mounts after that", cuts.recovery);
+    let _ =
+        writeln!(host, "OK life {scheme}: and in each of {} writes of the mounts after that", cuts.recovery);
     for gone in 0..disks::COUNT {
         trial.live_without(scheme, gone)?;
-        let _ = writeln!(host, "OK life {scheme}: read and written without disk {gone}, which then came back");
+        let _ =
+            writeln!(host, "OK life {scheme}: read and written without disk {gone}, which then came back");
         let losses = trial.lose_in_every_write_of_a_commit(scheme, gone)?;
-        let _ = writeln!(host, "OK life {scheme}: disk {gone} lost in each of its {losses} writes of a commit");
+        let _ =
+            writeln!(host, "OK life {scheme}: disk {gone} lost in each of its {losses} writes of a commit");
     }
     Ok(())
 }

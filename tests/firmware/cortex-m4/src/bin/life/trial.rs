@@ -95,7 +95,11 @@ impl Trial<'_> {
     }
 
     /// Loses one disk in each of its writes of a commit, which must succeed without it; how many there are.
-    pub(crate) fn lose_in_every_write_of_a_commit(&mut self, scheme: Scheme, lost: usize) -> Result<u32, Fault> {
+    pub(crate) fn lose_in_every_write_of_a_commit(
+        &mut self,
+        scheme: Scheme,
+        lost: usize,
+    ) -> Result<u32, Fault> {
         for write in 0.. {
             self.place = Place { disk: Some(lost), write, mount_write: 0 };
             self.make(scheme)?;
@@ -151,8 +155,9 @@ impl Trial<'_> {
     ) -> Result<T, Fault> {
         let Self { contents, lent, power, peaks, .. } = self;
         let options = MountOptions::default();
-        let mut pool = peaks
-            .measure(mounting, || Pool::mount(power::array(contents, power), lent.lend(), SERVICES, &options))?;
+        let mut pool = peaks.measure(mounting, || {
+            Pool::mount(power::array(contents, power), lent.lend(), SERVICES, &options)
+        })?;
         f(&mut pool, peaks)
     }
 }

@@ -1,0 +1,80 @@
+//! Counters that outlive the process: kept in the tree, one record for each member.
+
+use crate::error::Error;
+use crate::format::key::{Key, Kind};
+use crate::format::record::CountersRecord;
+use crate::metrics::DiskCounters;
+use crate::object::Objects;
+use crate::transaction::Purpose;
+use crate::types::{MemberNumber, ObjectId};
+use dynamicfs_hal::DiskArray;
+
+/// Bytes of the record.
+const RECORD: usize = CountersRecord::<&[u8]>::BYTES;
+
+fn key(member: MemberNumber) -> Key {
+    Key::new(ObjectId::SYSTEM, Kind::Counters, u64::from(member.0))
+}
+
+impl<A: DiskArray> Objects<'_, A> {
+    /// What a member had done when its counters were last saved; zeros if they never were.
+    pub fn saved_counters(&mut self, member: MemberNumber) -> Result<DiskCounters, Error> {
+        let saved = self.store.tree.with(&key(member), |record| record.and_then(CountersRecord::new).map(|r| read(&r)))?;
+        Ok(saved.unwrap_or_default())
+    }
+
+    /// Adds what each member has done since the mount, or since this was last called, to its saved counters, and
+    /// begins counting from zero. Part of a transaction.
+    pub fn save_counters(&mut self) -> Result<(), Error> {
+        for disk in 0..self.store.tree.disks.count() {
+            let state = self.store.tree.disks.state(disk);
+            let Some(member) = state.identity.map(|identity| identity.member) else { continue };
+            let live = state.counters;
+            if self.store.committed().row_of(member).is_none() || live == DiskCounters::default() {
+                continue;
+            }
+            self.begin_change(2, Purpose::Growth)?;
+            let mut counters = self.saved_counters(member)?;
+            counters.add(&live);
+            let bytes = write(&counters);
+            self.change(|objects| Ok(objects.store.put(&key(member), &bytes)?))?;
+            // What the put itself did is counted from here on.
+            self.store.tree.disks.state_mut(disk).counters = DiskCounters::default();
+        }
+        Ok(())
+    }
+}
+
+fn read(record: &CountersRecord<&[u8]>) -> DiskCounters {
+    DiskCounters {
+        reads: record.reads(),
+        read_bytes: record.read_bytes(),
+        writes: record.writes(),
+        write_bytes: record.write_bytes(),
+        flushes: record.flushes(),
+        read_errors: record.read_errors(),
+        write_errors: record.write_errors(),
+        flush_errors: record.flush_errors(),
+        checksum_errors: record.checksum_errors(),
+        timeouts: record.timeouts(),
+        repairs: record.repairs(),
+    }
+}
+
+fn write(counters: &DiskCounters) -> [u8; RECORD] {
+    let mut bytes = [0; RECORD];
+    if let Some(mut record) = CountersRecord::new(&mut bytes[..]) {
+        record.set_reads(counters.reads);
+        record.set_read_bytes(counters.read_bytes);
+        record.set_writes(counters.writes);
+        record.set_write_bytes(counters.write_bytes);
+        record.set_flushes(counters.flushes);
+        record.set_read_errors(counters.read_errors);
+        record.set_write_errors(counters.write_errors);
+        record.set_flush_errors(counters.flush_errors);
+        record.set_checksum_errors(counters.checksum_errors);
+        record.set_timeouts(counters.timeouts);
+        record.set_repairs(counters.repairs);
+    }
+    bytes
+}

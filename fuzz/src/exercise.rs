@@ -1,0 +1,256 @@
+//! Mounts an image, reads all of it, changes it, mounts it again.
+
+use crate::array::{Array, NoClock, crc32c};
+use arbitrary::Arbitrary;
+use dynamicfs_core::format::inode::ObjectKind;
+use dynamicfs_core::maintain::CheckReport;
+use dynamicfs_core::object::{Attributes, Change, MakeRequest, Objects};
+use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
+use dynamicfs_core::{DiskState, Memory, MountMode, MountOptions, Pool, Services, Slot, Transaction};
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+/// How the image is used.
+#[derive(Arbitrary, Clone, Debug)]
+pub struct Plan {
+    /// Which base, how much memory, and how the second mount is made.
+    pub base: u8,
+    /// Memory that is lent: little, more, much.
+    pub memory: u8,
+    /// Declares absent members dead.
+    pub assume_dead: bool,
+    /// What is done to the pool.
+    pub steps: Vec<Step>,
+}
+
+/// Something that is done to a pool. Objects are numbers modulo those that there are.
+#[derive(Arbitrary, Clone, Debug)]
+pub enum Step {
+    Create { directory: u8, name: u8, kind: u8, long: u16 },
+    Link { object: u8, directory: u8, name: u8 },
+    Unlink { directory: u8, name: u8 },
+    Rename { from: u8, name: u8, to: u8, to_name: u8 },
+    Write { object: u8, offset: u64, length: u16 },
+    Truncate { object: u8, size: u64 },
+    SetAttribute { object: u8, name: u8, length: u16 },
+    RemoveAttribute { object: u8, name: u8 },
+    ChangeAttributes { object: u8, data: u8, parity: u8 },
+    Read { object: u8, offset: u64, length: u16 },
+    SaveCounters,
+    Commit,
+    Abort,
+    Maintain { sweep: bool },
+    Remount,
+}
+
+/// Objects that a walk visits.
+const OBJECTS_MAX: usize = 120;
+
+/// Steps of one plan.
+const STEPS_MAX: usize = 24;
+
+struct Lent {
+    bytes: Vec<u8>,
+    slots: Vec<Slot>,
+    states: Vec<DiskState>,
+}
+
+impl Lent {
+    fn new(memory: u8, disks: usize) -> Self {
+        let (bytes, slots) = [(28 << 10, 24), (64 << 10, 64), (512 << 10, 600)][usize::from(memory % 3)];
+        Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; slots], states: vec![DiskState::NEW; disks] }
+    }
+
+    fn memory(&mut self) -> Memory<'_> {
+        Memory { bytes: &mut self.bytes, slots: &mut self.slots, disks: &mut self.states }
+    }
+}
+
+const SERVICES: Services<'static> = Services { crc32c, clock: &NoClock };
+
+/// Does all of it.
+pub fn exercise(disks: Vec<Vec<u8>>, plan: &Plan) {
+    let mut lent = Lent::new(plan.memory, disks.len());
+    // Each mount takes a copy of the disks: one that fails does not give the array back.
+    let mut array = Array::new(disks);
+    let options = MountOptions { pool: None, mode: MountMode::ReadOnly };
+    if let Ok(mut pool) = Pool::mount(&mut array, lent.memory(), SERVICES, &options) {
+        look_at(&mut pool, [31, 64, 4096][usize::from(plan.memory % 3)]);
+        let _ = pool.begin().map(drop);
+    }
+    let mode = if plan.assume_dead { MountMode::AssumeMissingDead { branch: 77 } } else { MountMode::ReadWrite };
+    let options = MountOptions { pool: None, mode };
+    let mut steps = plan.steps.iter().take(STEPS_MAX);
+    loop {
+        match Pool::mount(&mut array, lent.memory(), SERVICES, &options) {
+            Ok(mut pool) => {
+                if !change(&mut pool, &mut steps) {
+                    break;
+                }
+            }
+            Err(_) => return,
+        }
+    }
+    if let Ok(mut pool) = Pool::mount(&mut array, lent.memory(), SERVICES, &options) {
+        look_at(&mut pool, [31, 64, 4096][usize::from(plan.memory % 3)]);
+    }
+}
+
+/// Does steps until there is none left (false) or the pool is to be mounted again (true).
+fn change<'s>(pool: &mut Pool<'_, &mut Array>, steps: &mut impl Iterator<Item = &'s Step>) -> bool {
+    let objects = reachable(pool);
+    loop {
+        let Ok(mut transaction) = pool.begin() else { return false };
+        let mut end = None;
+        for step in steps.by_ref() {
+            match step {
+                Step::Commit | Step::Abort | Step::Maintain { .. } | Step::Remount => {
+                    end = Some(step);
+                    break;
+                }
+                step => {
+                    let _ = apply(&mut transaction, &objects, step);
+                }
+            }
+        }
+        match end {
+            Some(Step::Abort) => drop(transaction),
+            _ => {
+                let _ = transaction.commit();
+            }
+        }
+        match end {
+            Some(Step::Maintain { sweep }) => {
+                let _ = pool.maintain(*sweep);
+            }
+            Some(Step::Remount) => return true,
+            Some(_) => {}
+            None => {
+                for _ in 0..4 {
+                    let _ = pool.maintain(true);
+                }
+                return false;
+            }
+        }
+    }
+}
+
+fn name(n: u8) -> Vec<u8> {
+    match n % 24 {
+        n @ 0..12 => vec![b'a' + n],
+        12 => b"sub".to_vec(),
+        13 => b"big".to_vec(),
+        14 => b"again".to_vec(),
+        15 => vec![b'n'; 255],
+        16 => b"pipe".to_vec(),
+        17 => b"while away".to_vec(),
+        n => vec![n + b'A'; usize::from(n) * 4],
+    }
+}
+
+fn apply(
+    t: &mut Transaction<'_, '_, &mut Array>,
+    objects: &[ObjectId],
+    step: &Step,
+) -> Result<(), dynamicfs_core::error::Error> {
+    let at = |n: u8| objects.get(usize::from(n) % objects.len().max(1)).copied().unwrap_or(ObjectId::ROOT);
+    match *step {
+        Step::Create { directory, name: n, kind, long } => {
+            let target = vec![b't'; usize::from(long % 5000)];
+            let what = match kind % 4 {
+                0 => MakeRequest::File,
+                1 => MakeRequest::Directory,
+                2 => MakeRequest::Symlink(&target),
+                _ => MakeRequest::Special(ObjectKind::Fifo),
+            };
+            t.create(at(directory), &name(n), &what, &Attributes::default()).map(drop)
+        }
+        Step::Link { object, directory, name: n } => t.link(at(object), at(directory), &name(n)),
+        Step::Unlink { directory, name: n } => t.unlink(at(directory), &name(n)),
+        Step::Rename { from, name: n, to, to_name } => {
+            t.rename((at(from), &name(n)), (at(to), &name(to_name)), true)
+        }
+        Step::Write { object, offset, length } => {
+            // Most offsets are near the beginning.
+            let offset = if offset >> 62 == 3 { offset } else { offset % 70_000 };
+            t.write(at(object), offset, &vec![0x5A; usize::from(length % 20_000)])
+        }
+        Step::Truncate { object, size } => {
+            let size = if size >> 62 == 3 { size >> 15 } else { size % 70_000 };
+            t.truncate(at(object), size)
+        }
+        Step::SetAttribute { object, name: n, length } => {
+            t.set_attribute(at(object), &name(n), &vec![b'v'; usize::from(length % 4200)])
+        }
+        Step::RemoveAttribute { object, name: n } => t.remove_attribute(at(object), &name(n)),
+        Step::ChangeAttributes { object, data, parity } => {
+            let change = Change { scheme: Some(Scheme { data, parity }), tier: Some(data), ..Change::default() };
+            t.change_attributes(at(object), &change).map(drop)
+        }
+        Step::Read { object, offset, length } => {
+            t.read(at(object), offset, &mut vec![0; usize::from(length)]).map(drop)
+        }
+        Step::SaveCounters => t.save_counters(),
+        Step::Commit | Step::Abort | Step::Maintain { .. } | Step::Remount => Ok(()),
+    }
+}
+
+/// Objects that the directories name, the root first, and some that nothing may name.
+fn reachable(objects: &mut Objects<'_, &mut Array>) -> Vec<ObjectId> {
+    let mut found = vec![ObjectId::ROOT];
+    let mut known = BTreeSet::from([ObjectId::ROOT]);
+    let mut next = 0;
+    while next < found.len() && found.len() < OBJECTS_MAX {
+        let mut entries = 0;
+        let _ = objects.list(found[next], 0, |entry| {
+            if known.insert(entry.object) {
+                found.push(entry.object);
+            }
+            entries += 1;
+            if entries < OBJECTS_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        next += 1;
+    }
+    for extra in [0, 2, 16, 17, 30, 31, 32, 33, u64::MAX] {
+        if known.insert(ObjectId(extra)) {
+            found.push(ObjectId(extra));
+        }
+    }
+    found
+}
+
+/// Reads everything there is. Errors are as good as answers.
+fn look_at(pool: &mut Pool<'_, &mut Array>, scratch: usize) {
+    let _ = pool.health();
+    for disk in 0..pool.store.tree.disks.count() {
+        let _ = pool.member_health(disk);
+    }
+    let mut buf = vec![0; 9000];
+    for object in reachable(pool) {
+        let size = pool.inode(object).map_or(0, |inode| inode.size);
+        for offset in [0, 1, size / 2, size.saturating_sub(700), u64::MAX - 5] {
+            let _ = pool.read(object, offset, &mut buf);
+        }
+        let mut names = Vec::new();
+        let _ = pool.attributes(object, |name| {
+            names.push(name.to_vec());
+            if names.len() < 50 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        for name in names {
+            let _ = pool.attribute(object, &name, &mut buf);
+        }
+        let _ = pool.lookup(object, b"a");
+    }
+    let _ = pool.resolve(b"sub/a");
+    let _ = pool.resolve_parent(b"sub/a/b/c");
+    let _ = pool.count_extents();
+    for member in [0, 1, 2, 65535] {
+        let _ = pool.saved_counters(MemberNumber(member));
+    }
+    let _ = pool.store.each_member(|_, record| {
+        let _ = record.untrusted().count();
+    });
+    let mut report = CheckReport::default();
+    let _ = pool.check_contents(&mut report, |_| {});
+    let _ = pool.check_space(&mut vec![0; scratch], &mut report, |_| {});
+}

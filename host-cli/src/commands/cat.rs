@@ -1,0 +1,55 @@
+//! `cat`: contents of files to standard output.
+
+use super::transfer::BUFFER_BYTES;
+use crate::app::App;
+use crate::host::interrupt;
+use crate::output::failure::{Exit, Failure};
+use crate::pool::open::{Access, with_pool};
+use crate::pool::path::{self, Node, PoolPath};
+use crate::pool::session::Contents;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Write};
+
+/// What to print.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Files in the pool
+    #[arg(required = true)]
+    paths: Vec<OsString>,
+}
+
+pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
+    let paths: Vec<PoolPath> = options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
+    with_pool(app, Access::Repair, |session| {
+        for path in &paths {
+            let node = path::find(&mut session.pool, path, true)?;
+            if print(&mut session.pool, path, &node)?.is_none() {
+                break;
+            }
+        }
+        Ok(Exit::Done)
+    })
+}
+
+/// Writes a file's contents to standard output; `None` when nobody reads them any more.
+pub(crate) fn print(contents: &mut Contents<'_>, path: &PoolPath, node: &Node) -> Result<Option<u64>, Failure> {
+    let mut stdout = io::stdout().lock();
+    let mut buffer = vec![0; BUFFER_BYTES.min(node.inode.size.max(1) as usize)];
+    let mut at = 0;
+    loop {
+        interrupt::check()?;
+        let bytes = contents.read(node.object, at, &mut buffer).map_err(|error| Failure::object(error, path))?;
+        if bytes == 0 {
+            break;
+        }
+        match stdout.write_all(&buffer[..bytes]) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(None),
+            written => written.map_err(|error| Failure::host("write to standard output", &error))?,
+        }
+        at += bytes as u64;
+    }
+    match stdout.flush() {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::host("write to standard output", &error)),
+        _ => Ok(Some(at)),
+    }
+}

@@ -1,0 +1,249 @@
+//! `cp`: copies within the pool.
+
+use super::mv;
+use super::transfer::{BATCH_BYTES, BATCH_FILES, BUFFER_BYTES, Transfer};
+use crate::app::App;
+use crate::host::attributes::xattrs;
+use crate::host::interrupt;
+use crate::output::failure::{Code, Exit, Failure};
+use crate::output::progress::{Progress, Unit};
+use crate::pool::open::{Access, with_pool};
+use crate::pool::path::{self, Node, PoolPath, link_target};
+use crate::pool::session::{Contents, Session};
+use crate::pool::tree::{Visit, walk};
+use dynamicfs_core::error::Error;
+use dynamicfs_core::format::inode::{Inode, ObjectKind};
+use dynamicfs_core::object::{Attributes, Change, MakeRequest, split_path};
+use dynamicfs_core::types::ObjectId;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::time::Instant;
+
+/// What to copy, and where to.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// A file in the pool, or a directory with -r
+    from: OsString,
+    /// The copy's name, or a directory to put it into
+    to: OsString,
+    /// Copy a directory and all that is in it
+    #[arg(short, long)]
+    recursive: bool,
+}
+
+pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
+    let started = Instant::now();
+    let (from, to) = (PoolPath::new(&options.from)?, PoolPath::new(&options.to)?);
+    let mut transfer = Transfer::new(app, "copied");
+    let ended = with_pool(app, Access::Write, |session| copy(app, session, &from, &to, options, &mut transfer));
+    transfer.finish(app, started, ended)
+}
+
+/// Something that is to be copied.
+struct Item {
+    node: Node,
+    /// Its path below the copy's, empty for the copy itself.
+    below: Vec<u8>,
+    /// A directory is left, and gets its attributes.
+    leave: bool,
+}
+
+fn copy(
+    app: &App,
+    session: &mut Session<'_>,
+    from: &PoolPath,
+    to: &PoolPath,
+    options: &Options,
+    transfer: &mut Transfer,
+) -> Result<(), Failure> {
+    let node = path::find(&mut session.pool, from, !options.recursive)?;
+    if node.is_directory() && !options.recursive {
+        return Err(Failure::object(Error::IsADirectory, from).hint("add -r to copy it with all that is in it"));
+    }
+    let (_, name) = from.split()?;
+    let to = mv::into(session, to, name)?;
+    let (parent, name) = to.split()?;
+    let directory = path::find_directory(&mut session.pool, &parent)?;
+    refuse_into_itself(&mut session.pool, &node, directory, &to)?;
+    let items = list(session, from, node)?;
+    let bytes = items.iter().filter(|item| item.node.inode.kind == ObjectKind::File).map(|item| item.node.inode.size).sum();
+    if transfer.dry_run {
+        items.iter().for_each(|item| count(transfer, item));
+        return Ok(());
+    }
+    let mut progress = Progress::new(&app.out, "copying", Unit::Bytes, Some(bytes));
+    let mut copier = Copier { directory, name: name.to_vec(), made: HashMap::new(), links: HashMap::new(), buffer: vec![0; BUFFER_BYTES] };
+    let mut rest = items.as_slice();
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let batch = rest.iter().take(BATCH_FILES as usize).take_while(|item| {
+            let before = bytes;
+            bytes += if item.node.inode.kind == ObjectKind::File { item.node.inode.size } else { 0 };
+            before == 0 || bytes <= BATCH_BYTES
+        });
+        let (batch, later) = rest.split_at(batch.count().max(1));
+        rest = later;
+        session.change(|contents| {
+            batch.iter().try_for_each(|item| {
+                copier.copy(contents, item, &mut progress).map_err(|failure| failure.while_doing(from.join(&item.below)))
+            })
+        })?;
+        batch.iter().for_each(|item| count(transfer, item));
+    }
+    Ok(())
+}
+
+fn count(transfer: &mut Transfer, item: &Item) {
+    match item.node.inode.kind {
+        ObjectKind::Directory => transfer.directories += u64::from(item.leave),
+        ObjectKind::Symlink => transfer.symlinks += 1,
+        _ => {
+            transfer.files += 1;
+            transfer.bytes += item.node.inode.size;
+        }
+    }
+}
+
+/// A directory is not copied into itself: that would never end. Nor is a file onto itself.
+fn refuse_into_itself(contents: &mut Contents<'_>, node: &Node, directory: ObjectId, to: &PoolPath) -> Result<(), Failure> {
+    if let Some(there) = path::find_if_any(contents, to, false)?
+        && there.object == node.object
+    {
+        return Err(Failure::new(Code::Exists, format!("{to} is the same file")));
+    }
+    let mut at = directory;
+    while at != ObjectId::ROOT {
+        if at == node.object {
+            return Err(Failure::object(Error::IntoItself, to));
+        }
+        at = contents.inode(at)?.parent;
+    }
+    Ok(())
+}
+
+/// All that is to be copied, as it is now.
+fn list(session: &mut Session<'_>, from: &PoolPath, node: Node) -> Result<Vec<Item>, Failure> {
+    let mut items = Vec::new();
+    walk(&mut session.pool, from, node, &mut |_, visit| {
+        let (path, node, leave) = match visit {
+            Visit::Enter(path, node) => (path, node, false),
+            Visit::Leave(path, node) => (path, node, true),
+            Visit::Failed(_, failure) => return Err(failure),
+        };
+        let below = path.as_bytes().get(from.as_bytes().len()..).unwrap_or_default().to_vec();
+        items.push(Item { node: *node, below, leave });
+        Ok(true)
+    })?;
+    Ok(items)
+}
+
+struct Copier {
+    /// The directory that the copy is in, and its name there.
+    directory: ObjectId,
+    name: Vec<u8>,
+    /// Directories that were made, by their path below the copy's.
+    made: HashMap<Vec<u8>, ObjectId>,
+    /// Copies of objects with several names.
+    links: HashMap<ObjectId, ObjectId>,
+    buffer: Vec<u8>,
+}
+
+impl Copier {
+    fn copy(&mut self, contents: &mut Contents<'_>, item: &Item, progress: &mut Progress) -> Result<(), Failure> {
+        let Item { node, below, leave } = item;
+        if *leave {
+            let copy = self.made.get(below).copied();
+            return copy.map_or(Ok(()), |copy| finish(contents, node, copy));
+        }
+        let (directory, name) = match split_path(below).next_back() {
+            None => (self.directory, self.name.clone()),
+            Some(name) => {
+                let above = &below[..below.len() - name.len()];
+                let above = above.strip_suffix(b"/").unwrap_or(above);
+                (self.made.get(above).copied().unwrap_or(self.directory), name.to_vec())
+            }
+        };
+        if node.is_directory() {
+            let copy = match contents.create(directory, &name, &MakeRequest::Directory, &attributes(&node.inode)) {
+                Err(Error::Exists) => contents.lookup(directory, &name)?.object,
+                made => made?,
+            };
+            self.made.insert(below.clone(), copy);
+            return Ok(());
+        }
+        replace_old(contents, directory, &name)?;
+        if let Some(&copy) = self.links.get(&node.object) {
+            contents.link(copy, directory, &name)?;
+            return Ok(());
+        }
+        let copy = self.copy_contents(contents, node, directory, &name, progress)?;
+        if node.inode.links > 1 {
+            self.links.insert(node.object, copy);
+        }
+        finish(contents, node, copy)
+    }
+
+    fn copy_contents(
+        &mut self,
+        contents: &mut Contents<'_>,
+        node: &Node,
+        directory: ObjectId,
+        name: &[u8],
+        progress: &mut Progress,
+    ) -> Result<ObjectId, Failure> {
+        let inode = &node.inode;
+        match inode.kind {
+            ObjectKind::File => {}
+            ObjectKind::Symlink => {
+                let target = link_target(contents, node.object)?;
+                return Ok(contents.create(directory, name, &MakeRequest::Symlink(&target), &attributes(inode))?);
+            }
+            special => return Ok(contents.create(directory, name, &MakeRequest::Special(special), &attributes(inode))?),
+        }
+        let copy = contents.create(directory, name, &MakeRequest::File, &attributes(inode))?;
+        let mut at = 0;
+        while at < inode.size {
+            interrupt::check()?;
+            let bytes = contents.read(node.object, at, &mut self.buffer)?;
+            if bytes == 0 {
+                break;
+            }
+            contents.write(copy, at, &self.buffer[..bytes])?;
+            at += bytes as u64;
+            progress.advance(bytes as u64);
+        }
+        Ok(copy)
+    }
+}
+
+/// Takes away what a copy replaces; all of it happens at once, or nothing.
+fn replace_old(contents: &mut Contents<'_>, directory: ObjectId, name: &[u8]) -> Result<(), Failure> {
+    match contents.lookup(directory, name) {
+        Ok(target) if target.kind == ObjectKind::Directory => Err(Error::IsADirectory.into()),
+        Ok(_) => Ok(contents.unlink(directory, name)?),
+        Err(Error::NotFound) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn attributes(inode: &Inode) -> Attributes {
+    Attributes { mode: inode.mode, uid: inode.uid, gid: inode.gid, device: inode.device, ..Attributes::default() }
+}
+
+/// Gives a copy what its contents do not say.
+fn finish(contents: &mut Contents<'_>, node: &Node, copy: ObjectId) -> Result<(), Failure> {
+    for (name, value) in xattrs(contents, node.object)? {
+        contents.set_attribute(copy, &name, &value)?;
+    }
+    let Inode { mode, uid, gid, accessed, modified, .. } = node.inode;
+    let change = Change {
+        mode: Some(mode),
+        uid: Some(uid),
+        gid: Some(gid),
+        accessed: Some(accessed),
+        modified: Some(modified),
+        ..Change::default()
+    };
+    contents.change_attributes(copy, &change)?;
+    Ok(())
+}

@@ -1,0 +1,269 @@
+//! `init`: a new pool.
+
+mod layout;
+
+use crate::app::App;
+use crate::host::confirm::confirm;
+use crate::output::failure::{Code, Exit, Failure};
+use crate::output::report::Report;
+use crate::output::size;
+use crate::output::text::{BOLD, Text};
+use crate::pool::config;
+use crate::pool::session::Disks;
+use dynamicfs_core::format::label::PoolParameters;
+use dynamicfs_core::pool::DiskOptions;
+use dynamicfs_core::types::Scheme;
+use dynamicfs_core::{FormatOptions, Memory, Pool};
+use dynamicfs_hal::DiskArray;
+use layout::Layout;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::path::PathBuf;
+use std_host_shim::{HostArray, OsEntropy};
+
+/// What the pool is like.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Options {
+    /// Make this many file-backed disks in the pool's folder
+    #[arg(long, value_name = "N", required_unless_present = "disk", conflicts_with = "disk", requires = "disk_size")]
+    pub(crate) disks: Option<usize>,
+    /// Size of each file-backed disk
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, requires = "disks")]
+    pub(crate) disk_size: Option<u64>,
+    /// Use these files or block devices; what is on them is lost
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) disk: Vec<PathBuf>,
+    /// Redundancy of new files: `4+2`, `mirror:3` or `single`; by default what suits the number of disks
+    #[arg(long, value_parser = parse_scheme)]
+    pub(crate) scheme: Option<Scheme>,
+    /// Disks that may fail without losing the pool's own records; at least what the scheme bears
+    #[arg(long, value_name = "DISKS", value_parser = clap::value_parser!(u8).range(0..=4))]
+    pub(crate) tolerance: Option<u8>,
+    /// Make a pool that firmware with little memory can mount: small nodes, chunks and extents
+    #[arg(long)]
+    pub(crate) portable: bool,
+    /// Size of a tree node: 512 to 16KiB
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) node_size: Option<u64>,
+    /// Size of a chunk, the unit of verification: 512 to 16KiB
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) chunk: Option<u64>,
+    /// Size of an extent of new files: 4KiB to 4MiB
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) extent_size: Option<u64>,
+    /// A file or device that counts for the quorum and holds no data; a file is made if there is none
+    #[arg(long, value_name = "PATH")]
+    pub(crate) witness: Option<PathBuf>,
+    /// Use disks that belong to a pool; that pool is lost
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Reads a scheme as [`Scheme`] is shown.
+fn parse_scheme(text: &str) -> Result<Scheme, String> {
+    let bad = || format!("`{text}` is not a scheme; write 4+2, mirror:3 or single");
+    let scheme = if text == "single" {
+        Scheme::SINGLE
+    } else if let Some(copies) = text.strip_prefix("mirror:") {
+        let copies: u8 = copies.parse().map_err(|_| bad())?;
+        if !(1..=5).contains(&copies) {
+            return Err("a mirror has 1 to 5 copies".into());
+        }
+        Scheme::mirror(copies)
+    } else {
+        let (data, parity) = text.split_once('+').ok_or_else(bad)?;
+        Scheme { data: data.parse().map_err(|_| bad())?, parity: parity.parse().map_err(|_| bad())? }
+    };
+    if scheme.is_valid() { Ok(scheme) } else { Err("a scheme has 1 to 16 data and 0 to 4 parity fragments".into()) }
+}
+
+/// The scheme for so many disks when none was asked for.
+fn default_scheme(disks: usize) -> Scheme {
+    match disks {
+        0 | 1 => Scheme::SINGLE,
+        2 => Scheme::mirror(2),
+        3..=4 => Scheme { data: (disks - 1) as u8, parity: 1 },
+        _ => Scheme { data: (disks - 2).min(8) as u8, parity: 2 },
+    }
+}
+
+/// A pool that was made.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Made {
+    /// Nothing was done: `--dry-run`.
+    dry_run: bool,
+    /// The pool's identity; null where none was made.
+    pool: Option<String>,
+    /// The pool's folder.
+    folder: String,
+    /// The scheme of new files.
+    scheme: String,
+    /// Disks that may fail without loss.
+    tolerance: u8,
+    /// Bytes of all disks.
+    raw_bytes: u64,
+    /// Bytes of contents that fit, roughly.
+    usable_bytes: u64,
+    /// Memory with which the pool can be mounted, in bytes.
+    memory_min_bytes: u64,
+    /// The disks, in the order of their numbers.
+    disks: Vec<MadeDisk>,
+}
+
+/// A disk of a new pool.
+#[derive(Debug, Serialize, JsonSchema)]
+struct MadeDisk {
+    /// What it is called.
+    name: String,
+    /// Where it is.
+    path: String,
+    /// Its size.
+    bytes: u64,
+    /// It holds no data.
+    witness: bool,
+}
+
+impl Report for Made {
+    fn text(&self, text: &mut Text) {
+        match &self.pool {
+            Some(pool) => text.line(format_args!("{BOLD}pool {pool} is ready{BOLD:#} in {}", self.folder)),
+            None => text.line(format_args!("would make a pool in {}", self.folder)),
+        }
+        let (raw, usable) = (text.size(self.raw_bytes), text.size(self.usable_bytes));
+        let lose = match self.tolerance {
+            0 => "no disk may fail".to_owned(),
+            1 => "any disk may fail".to_owned(),
+            disks => format!("any {disks} disks may fail"),
+        };
+        text.field("redundancy", format_args!("{}: {lose}", self.scheme));
+        text.field("capacity", format_args!("{usable} for contents, of {raw} on {}", size::count(self.disks.len() as u64, "disk")));
+        text.field("memory", format_args!("{} at least to mount it", text.size(self.memory_min_bytes)));
+        if self.pool.is_some() {
+            text.line(format_args!("next: dynamicfs put FILE / --pool {}", self.folder));
+        }
+    }
+}
+
+pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
+    let report = make(app, options)?;
+    if app.out.json || !app.out.quiet {
+        app.out.report(&report)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Makes a pool; a failure leaves nothing behind but what overwritten disks lost.
+pub(crate) fn make(app: &App, options: &Options) -> Result<Made, Failure> {
+    let folder = config::folder(app)?;
+    let data_disks = options.disks.unwrap_or(options.disk.len());
+    let scheme = options.scheme.unwrap_or_else(|| default_scheme(data_disks));
+    if options.force && !app.global.dry_run {
+        confirm(app, "pools on these disks are lost", "yes")?;
+    }
+    check_scheme(scheme, options.tolerance, data_disks)?;
+    if app.global.dry_run {
+        return plan(&folder, options, scheme);
+    }
+    let mut layout = Layout::prepare(&folder, options)?;
+    let format = format_options(options, scheme, layout.block_bytes_min())?;
+    let array = HostArray::new(layout.take_disks());
+    let members = layout.members();
+    let (report, array) = format_pool(app, array, &format, &members, &layout)?;
+    // The disks stay locked until pool.toml is there.
+    layout.publish()?;
+    drop(array);
+    Ok(report)
+}
+
+fn check_scheme(scheme: Scheme, tolerance: Option<u8>, disks: usize) -> Result<(), Failure> {
+    let needed = scheme.width().max(usize::from(tolerance.unwrap_or(0)) + 1);
+    if disks < needed {
+        return Err(Failure::new(Code::InvalidArgument, format!("scheme {scheme} needs {needed} disks, there are {disks}"))
+            .hint("give more disks, or a scheme that needs fewer"));
+    }
+    match tolerance {
+        Some(tolerance) if tolerance < scheme.parity => {
+            Err(Failure::new(Code::InvalidArgument, format!("--tolerance {tolerance} is less than what scheme {scheme} bears")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn format_options(options: &Options, scheme: Scheme, block_min: u32) -> Result<FormatOptions, Failure> {
+    let base = if options.portable { FormatOptions::portable(scheme) } else { FormatOptions::server(scheme) };
+    let given = |size: Option<u64>, default: u32, name: &str| match size {
+        None => Ok(default),
+        Some(size) => u32::try_from(size)
+            .ok()
+            .filter(|size| size.is_power_of_two())
+            .ok_or_else(|| Failure::new(Code::InvalidArgument, format!("{name} is not a power of two within its limits"))),
+    };
+    let node_bytes = given(options.node_size, base.node_bytes, "--node-size")?;
+    Ok(FormatOptions {
+        node_bytes,
+        chunk_bytes: given(options.chunk, base.chunk_bytes, "--chunk")?,
+        extent_bytes: given(options.extent_size, base.extent_bytes, "--extent-size")?,
+        // What a power cut may damage must not hold two things that change at different times.
+        block_bytes: base.block_bytes.max(node_bytes).max(block_min),
+        tolerance: options.tolerance,
+        force: options.force,
+        ..base
+    })
+}
+
+/// Formats the disks; the report, and the disks, still open.
+fn format_pool(
+    app: &App,
+    array: Disks,
+    format: &FormatOptions,
+    members: &[DiskOptions],
+    layout: &Layout,
+) -> Result<(Made, Disks), Failure> {
+    let disks = array.disks();
+    let raw_bytes = (0..disks).map(|disk| array.geometry(disk).bytes()).sum();
+    let sizes: Vec<u64> = (0..disks).map(|disk| array.geometry(disk).bytes()).collect();
+    let mut lent = crate::pool::open::Lent::new(app.global.memory, format.node_bytes as usize, disks)?;
+    let (memory, services) = lent.lend();
+    let made = Pool::format(array, memory, services, &mut OsEntropy, format, members);
+    let pool = made.map_err(|error| layout.explain(error))?;
+    let health = pool.health();
+    let identities: Vec<_> = (0..disks).map(|disk| pool.member_health(disk)).collect();
+    let array = pool.into_array();
+    let parameters = layout.record(&identities)?;
+    let width = format.scheme.width() as u64;
+    let report = Made {
+        dry_run: false,
+        pool: Some(parameters.pool.to_string()),
+        folder: layout.folder().display().to_string(),
+        scheme: format.scheme.to_string(),
+        tolerance: health.tolerance,
+        raw_bytes,
+        usable_bytes: health.blocks * u64::from(health.block_bytes) / width * u64::from(format.scheme.data),
+        memory_min_bytes: memory_min(&parameters),
+        disks: layout.report(&sizes),
+    };
+    Ok((report, array))
+}
+
+fn memory_min(parameters: &PoolParameters) -> u64 {
+    Memory::bytes_min(parameters) as u64
+}
+
+/// What would be made.
+fn plan(folder: &std::path::Path, options: &Options, scheme: Scheme) -> Result<Made, Failure> {
+    let disks = layout::plan(folder, options)?;
+    let raw_bytes = disks.iter().map(|disk| disk.bytes).sum();
+    let format = format_options(options, scheme, 512)?;
+    let least = disks.iter().filter(|disk| !disk.witness).map(|disk| disk.bytes).sum::<u64>();
+    Ok(Made {
+        dry_run: true,
+        pool: None,
+        folder: folder.display().to_string(),
+        scheme: scheme.to_string(),
+        tolerance: options.tolerance.unwrap_or(scheme.parity),
+        raw_bytes,
+        usable_bytes: least / scheme.width() as u64 * u64::from(scheme.data),
+        memory_min_bytes: u64::from(format.node_bytes),
+        disks,
+    })
+}

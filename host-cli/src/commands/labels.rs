@@ -1,0 +1,141 @@
+//! `labels`: what the disks say of themselves. It needs no working pool, takes no lock and writes nothing.
+
+use crate::app::App;
+use crate::host::attributes::rfc3339;
+use crate::output::failure::{Exit, Failure};
+use crate::output::report::Report;
+use crate::output::text::{BAD, Cell, GOOD, Text, WARN};
+use crate::pool::config::Config;
+use crate::pool::labels::{self, Labels};
+use dynamicfs_hal::UnixTime;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Which disks to look at.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Files or block devices; by default those of the pool
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    disk: Vec<PathBuf>,
+}
+
+/// What the labels of some disks say.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct LabelList {
+    /// One for each disk.
+    disks: Vec<DiskLabels>,
+}
+
+/// What one disk's labels say.
+#[derive(Debug, Serialize, JsonSchema)]
+struct DiskLabels {
+    /// Where the disk is.
+    path: String,
+    /// Its size in bytes; null if it cannot be read.
+    bytes: Option<u64>,
+    /// The label at the beginning: "ok", or what is wrong.
+    first: String,
+    /// The label at the end: "ok", or what is wrong.
+    second: String,
+    /// What the first label that is whole says; null if there is none.
+    label: Option<Label>,
+    /// What is wrong with the disk.
+    note: Option<String>,
+}
+
+/// A label.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Label {
+    /// The pool.
+    pool: String,
+    /// The disk.
+    disk: String,
+    /// The member's number.
+    member: u16,
+    /// It holds no data.
+    witness: bool,
+    /// 0 the fastest.
+    tier: u8,
+    /// Disks with the same value are expected to fail together; 0 is a domain of its own.
+    failure_domain: u32,
+    /// When the pool was made, RFC 3339 in UTC.
+    created: String,
+    /// Bytes of a block.
+    block_bytes: u64,
+    /// Bytes of a tree node.
+    node_bytes: u64,
+    /// Bytes of a chunk.
+    chunk_bytes: u64,
+    /// Members that the pool can have.
+    members_max: u8,
+    /// Blocks that may be allocated.
+    data_blocks: u64,
+}
+
+pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
+    let paths = if options.disk.is_empty() {
+        let config = Config::load(app)?;
+        config.disks.iter().map(|entry| config.path_of(entry)).collect()
+    } else {
+        options.disk.clone()
+    };
+    let list = LabelList { disks: paths.iter().map(|path| look(path)).collect() };
+    app.out.report(&list)?;
+    Ok(if list.disks.iter().all(|disk| disk.label.is_some()) { Exit::Done } else { Exit::Failed })
+}
+
+fn look(path: &Path) -> DiskLabels {
+    let shown = path.display().to_string();
+    let found = match Labels::read(path) {
+        Ok(found) => found,
+        Err(error) => {
+            let failure = Failure::host(format_args!("read {shown}"), &error);
+            let unknown = || "unknown".to_owned();
+            let note = Some(failure.message().to_owned());
+            return DiskLabels { path: shown, bytes: None, first: unknown(), second: unknown(), label: None, note };
+        }
+    };
+    let state = |label: Result<_, _>| label.map_or_else(labels::fault, |_| "ok".to_owned());
+    let disagree = matches!((found.first, found.second), (Ok(a), Ok(b)) if a != b);
+    let note = match found.truncated_from() {
+        Some(bytes) => Some(format!("the disk is shorter than the {bytes} bytes it had")),
+        None => disagree.then(|| "the two labels differ".to_owned()),
+    };
+    let label = found.identity().map(|(pool, disk)| Label {
+        pool: pool.pool.to_string(),
+        disk: disk.disk.to_string(),
+        member: disk.member.0,
+        witness: disk.witness,
+        tier: disk.tier,
+        failure_domain: disk.failure_domain,
+        created: rfc3339(UnixTime { seconds: pool.created, nanoseconds: 0 }),
+        block_bytes: pool.block_bytes() as u64,
+        node_bytes: pool.node_bytes() as u64,
+        chunk_bytes: pool.chunk_bytes() as u64,
+        members_max: pool.members_max,
+        data_blocks: disk.data_blocks,
+    });
+    DiskLabels { path: shown, bytes: Some(found.bytes), first: state(found.first), second: state(found.second), label, note }
+}
+
+impl Report for LabelList {
+    fn text(&self, text: &mut Text) {
+        let row = |disk: &DiskLabels| -> Vec<Cell> {
+            let state = |state: &str| Cell::styled(state, if state == "ok" { GOOD } else { BAD });
+            let label = |say: &dyn Fn(&Label) -> String| disk.label.as_ref().map_or_else(|| "-".to_owned(), say);
+            vec![
+                disk.path.clone().into(),
+                disk.bytes.map_or_else(|| "-".into(), |bytes| text.size(bytes)).into(),
+                state(&disk.first),
+                state(&disk.second),
+                label(&|label| label.member.to_string()).into(),
+                label(&|label| label.disk.clone()).into(),
+                label(&|label| label.pool.clone()).into(),
+                Cell::styled(disk.note.clone().unwrap_or_default(), WARN),
+            ]
+        };
+        let rows: Vec<_> = self.disks.iter().map(row).collect();
+        text.table(&["PATH", "SIZE", "FIRST", "SECOND", "MEMBER", "DISK", "POOL", "NOTE"], &[1, 4], &rows);
+    }
+}

@@ -1,0 +1,89 @@
+//! `mkdir`: directories.
+
+use super::transfer::Transfer;
+use crate::app::App;
+use crate::output::failure::{Code, Exit, Failure};
+use crate::pool::open::{Access, with_pool};
+use crate::pool::path::{self, PoolPath};
+use crate::pool::session::Contents;
+use dynamicfs_core::error::Error;
+use dynamicfs_core::format::inode::ObjectKind;
+use dynamicfs_core::object::{Attributes, MakeRequest, split_path};
+use dynamicfs_core::types::ObjectId;
+use std::ffi::OsString;
+use std::time::Instant;
+
+/// What to make.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Directories in the pool
+    #[arg(required = true)]
+    paths: Vec<OsString>,
+    /// Make the directories above them too; one that is there is no failure
+    #[arg(short, long)]
+    parents: bool,
+}
+
+pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
+    let started = Instant::now();
+    let paths: Vec<PoolPath> = options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
+    let mut transfer = Transfer::new(app, "made");
+    let ended = with_pool(app, Access::Write, |session| {
+        for path in &paths {
+            let dry_run = transfer.dry_run;
+            let made = if dry_run {
+                missing(&mut session.pool, path, options.parents)
+            } else {
+                session.change(|contents| make(contents, path, options.parents))
+            };
+            match made {
+                Ok(made) => transfer.directories += made,
+                Err(failure) => transfer.fail(path, &failure),
+            }
+        }
+        Ok(())
+    });
+    transfer.finish(app, started, ended)
+}
+
+/// Makes a directory; how many it took.
+fn make(contents: &mut Contents<'_>, path: &PoolPath, parents: bool) -> Result<u64, Failure> {
+    let failed = |error| Failure::object(error, path);
+    let attributes = Attributes { mode: 0o755, ..Attributes::default() };
+    if !parents {
+        let (parent, name) = path.split()?;
+        let directory = path::find_directory(contents, &parent).map_err(|failure| match failure.code() {
+            Code::NotFound => failure.hint(format!("make it too with `dynamicfs mkdir -p {path}`")),
+            _ => failure,
+        })?;
+        contents.create(directory, name, &MakeRequest::Directory, &attributes).map_err(failed)?;
+        return Ok(1);
+    }
+    let mut at = ObjectId::ROOT;
+    let mut made = 0;
+    for name in split_path(path.as_bytes()) {
+        at = match contents.lookup(at, name) {
+            Ok(target) if target.kind == ObjectKind::Directory => target.object,
+            Ok(_) => return Err(failed(Error::NotADirectory)),
+            Err(Error::NotFound) => {
+                made += 1;
+                contents.create(at, name, &MakeRequest::Directory, &attributes).map_err(failed)?
+            }
+            Err(error) => return Err(failed(error)),
+        };
+    }
+    Ok(made)
+}
+
+/// How many directories would be made.
+fn missing(contents: &mut Contents<'_>, path: &PoolPath, parents: bool) -> Result<u64, Failure> {
+    if path::find_if_any(contents, path, false)?.is_some() {
+        return if parents { Ok(0) } else { Err(Failure::object(Error::Exists, path)) };
+    }
+    let (parent, _) = path.split()?;
+    match path::find_if_any(contents, &parent, true)? {
+        Some(_) => Ok(1),
+        None if parents => Ok(1 + missing(contents, &parent, true)?),
+        None => Err(Failure::object(Error::NotFound, parent)),
+    }
+}

@@ -1,0 +1,119 @@
+//! `rm`: files and directories, in transactions of bounded size.
+
+use super::transfer::{BATCH_FILES, Transfer};
+use crate::app::App;
+use crate::output::failure::{Code, Exit, Failure};
+use crate::output::progress::{Progress, Unit};
+use crate::pool::open::{Access, with_pool};
+use crate::pool::path::{self, Node, PoolPath};
+use crate::pool::session::Session;
+use crate::pool::tree::{Visit, walk};
+use dynamicfs_core::error::Error;
+use dynamicfs_core::format::inode::ObjectKind;
+use dynamicfs_core::types::ObjectId;
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::time::Instant;
+
+/// What to remove.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Files in the pool, or directories with -r
+    #[arg(required = true)]
+    paths: Vec<OsString>,
+    /// Remove directories and all that is in them
+    #[arg(short, long)]
+    recursive: bool,
+    /// What is not there is no failure
+    #[arg(short, long)]
+    force: bool,
+}
+
+pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
+    let started = Instant::now();
+    let paths: Vec<PoolPath> = options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
+    let mut transfer = Transfer::new(app, "removed");
+    let ended = with_pool(app, Access::Write, |session| {
+        for path in &paths {
+            match remove(app, session, path, options, &mut transfer) {
+                Err(failure) if failure.code() == Code::NotFound && options.force => {}
+                Err(failure) if failure.code() == Code::Interrupted => return Err(failure),
+                Err(failure) => transfer.fail(path, &failure),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    });
+    transfer.finish(app, started, ended)
+}
+
+/// A name that is to be removed.
+struct Doomed {
+    directory: ObjectId,
+    name: Vec<u8>,
+    kind: ObjectKind,
+    bytes: u64,
+}
+
+fn remove(app: &App, session: &mut Session<'_>, path: &PoolPath, options: &Options, transfer: &mut Transfer) -> Result<(), Failure> {
+    let (parent, _) = path.split()?;
+    let node = path::find(&mut session.pool, path, false)?;
+    if node.is_directory() && !options.recursive {
+        return Err(Failure::object(Error::IsADirectory, path).hint("add -r to remove it with all that is in it"));
+    }
+    let directory = path::find_directory(&mut session.pool, &parent)?;
+    let doomed = list(session, path, node, directory)?;
+    let mut progress = Progress::new(&app.out, "removing", Unit::Things("names"), Some(doomed.len() as u64));
+    for batch in doomed.chunks(BATCH_FILES as usize) {
+        crate::host::interrupt::check()?;
+        if !transfer.dry_run {
+            session.change(|contents| {
+                for Doomed { directory, name, .. } in batch {
+                    contents.unlink(*directory, name).map_err(|error| Failure::object(error, path))?;
+                }
+                Ok(())
+            })?;
+        }
+        for doomed in batch {
+            *match doomed.kind {
+                ObjectKind::Directory => &mut transfer.directories,
+                ObjectKind::Symlink => &mut transfer.symlinks,
+                _ => &mut transfer.files,
+            } += 1;
+            transfer.bytes += doomed.bytes;
+        }
+        progress.advance(batch.len() as u64);
+    }
+    Ok(())
+}
+
+/// All names below something, and its own: what is in a directory before it.
+fn list(session: &mut Session<'_>, path: &PoolPath, node: Node, directory: ObjectId) -> Result<Vec<Doomed>, Failure> {
+    let mut doomed = Vec::new();
+    let mut above = vec![directory];
+    // Contents of an object with several names count once.
+    let mut counted = HashSet::new();
+    walk(&mut session.pool, path, node, &mut |_, visit| {
+        let (at, node) = match visit {
+            Visit::Enter(_, node) if node.is_directory() => {
+                above.push(node.object);
+                return Ok(true);
+            }
+            Visit::Enter(at, node) => (at, node),
+            Visit::Leave(at, node) => {
+                above.pop();
+                (at, node)
+            }
+            Visit::Failed(_, failure) => return Err(failure),
+        };
+        let is_contents = node.inode.kind == ObjectKind::File && counted.insert(node.object);
+        doomed.push(Doomed {
+            directory: above.last().copied().unwrap_or(ObjectId::ROOT),
+            name: at.name().unwrap_or_default().to_vec(),
+            kind: node.inode.kind,
+            bytes: if is_contents { node.inode.size } else { 0 },
+        });
+        Ok(true)
+    })?;
+    Ok(doomed)
+}

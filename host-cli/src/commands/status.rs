@@ -1,0 +1,197 @@
+//! `status`: redundancy, space, disks.
+
+use crate::app::App;
+use crate::host::attributes::now_rfc3339;
+use crate::output::failure::{Exit, Failure};
+use crate::output::report::Report;
+use crate::output::size;
+use crate::output::text::{BAD, Cell, DIM, GOOD, Text, WARN};
+use crate::pool::judge::{Disk, DiskCounts, DiskState, Extents, Judgement, Verdict};
+use crate::pool::open::{Access, with_pool};
+use crate::pool::reasons::Reason;
+use crate::pool::session::Session;
+use anstyle::Style;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// How a pool is.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Status {
+    /// The verdict.
+    status: Verdict,
+    /// When it was looked at, RFC 3339 in UTC.
+    timestamp: String,
+    /// The pool.
+    pool: PoolStatus,
+    /// Disks, counted.
+    disks: DiskCounts,
+    /// Extents, counted.
+    extents: Extents,
+    /// Space, in bytes.
+    capacity: Capacity,
+    /// The disks, in the order of pool.toml.
+    members: Vec<Disk>,
+    /// Why the verdict is not "healthy", the worst first.
+    reasons: Vec<Reason>,
+}
+
+/// The pool as a whole.
+#[derive(Debug, Serialize, JsonSchema)]
+struct PoolStatus {
+    /// Its identity.
+    id: String,
+    /// Its folder.
+    folder: String,
+    /// The scheme of new files.
+    scheme: String,
+    /// Disks that may fail without losing the pool's own records, when all is well.
+    tolerance: u8,
+    /// More disks that may fail now before something cannot be read.
+    read_tolerance: usize,
+    /// More disks that may fail now before the pool takes no writes.
+    write_tolerance: usize,
+    /// The last commit.
+    generation: u64,
+    /// Files, directories and links.
+    objects: u64,
+    /// Bytes of their contents.
+    content_bytes: u64,
+}
+
+/// Space on all disks that take part, in bytes.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+struct Capacity {
+    /// All of it, redundancy included.
+    raw_bytes: u64,
+    /// Of that in use.
+    used_bytes: u64,
+    /// Of that free.
+    free_bytes: u64,
+    /// Of that free once it is needed: it belonged to what was deleted or replaced.
+    reclaimable_bytes: u64,
+    /// Contents in the pool's scheme that still fit, roughly.
+    usable_free_bytes: u64,
+}
+
+pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
+    with_pool(app, Access::Read, |session| {
+        let status = Status::of(session)?;
+        app.out.report(&status)?;
+        Ok(Exit::Done)
+    })
+}
+
+impl Status {
+    pub(crate) fn of(session: &mut Session<'_>) -> Result<Self, Failure> {
+        let Judgement { verdict, reasons, disks, counts, extents, health } = Judgement::of(session)?;
+        let block = u64::from(health.block_bytes);
+        let (free, dead) = (health.free_blocks * block, health.dead_blocks * block);
+        let raw = health.blocks * block;
+        let usable = (free + dead) / health.scheme.width() as u64 * u64::from(health.scheme.data);
+        Ok(Self {
+            status: verdict,
+            timestamp: now_rfc3339(),
+            pool: PoolStatus {
+                id: session.parameters.pool.to_string(),
+                folder: session.config.folder.display().to_string(),
+                scheme: health.scheme.to_string(),
+                tolerance: health.tolerance,
+                read_tolerance: health.read_tolerance,
+                write_tolerance: health.write_tolerance,
+                generation: health.generation.0,
+                objects: health.objects,
+                content_bytes: health.content_bytes,
+            },
+            disks: counts,
+            extents,
+            capacity: Capacity {
+                raw_bytes: raw,
+                used_bytes: raw.saturating_sub(free + dead),
+                free_bytes: free,
+                reclaimable_bytes: dead,
+                usable_free_bytes: usable,
+            },
+            members: disks,
+            reasons,
+        })
+    }
+}
+
+/// The style of a verdict.
+pub(crate) const fn verdict_style(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Healthy => GOOD,
+        Verdict::Warning | Verdict::Degraded => WARN,
+        Verdict::Critical | Verdict::Unknown => BAD,
+    }
+}
+
+/// The word for a verdict.
+pub(crate) const fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Healthy => "HEALTHY",
+        Verdict::Warning => "WARNING",
+        Verdict::Degraded => "DEGRADED",
+        Verdict::Critical => "CRITICAL",
+        Verdict::Unknown => "UNKNOWN",
+    }
+}
+
+impl Report for Status {
+    fn text(&self, text: &mut Text) {
+        let style = verdict_style(self.status);
+        text.field("pool", format_args!("{} {DIM}{}{DIM:#}", self.pool.folder, self.pool.id));
+        text.field("status", format_args!("{style}{}{style:#}", verdict_word(self.status)));
+        for reason in &self.reasons {
+            text.line(format_args!("{:11} {}: {}", "", code_name(reason), reason.message));
+        }
+        let read = size::count(self.pool.read_tolerance as u64, "more disk");
+        let write = size::count(self.pool.write_tolerance as u64, "more disk");
+        text.field("redundancy", format_args!("{}; {read} may fail for reading, {write} for writing", self.pool.scheme));
+        let Extents { total, complete, readable, unreadable } = self.extents;
+        let lost = if unreadable > 0 { format!("{BAD}{unreadable} unreadable{BAD:#}") } else { "0 unreadable".into() };
+        text.field("extents", format_args!("{total}: {complete} complete, {readable} degraded but readable, {lost}"));
+        text.field("contents", format_args!("{} in {}", text.size(self.pool.content_bytes), size::count(self.pool.objects, "object")));
+        let capacity = self.capacity;
+        let (used, raw, usable) = (text.size(capacity.used_bytes), text.size(capacity.raw_bytes), text.size(capacity.usable_free_bytes));
+        let percent = (capacity.used_bytes * 100).checked_div(capacity.raw_bytes).unwrap_or(0);
+        text.field("space", format_args!("{used} of {raw} in use ({percent} %); room for {usable} of contents"));
+        text.line("");
+        disk_table(text, &self.members);
+    }
+}
+
+fn code_name(reason: &Reason) -> String {
+    serde_json::to_value(reason.code).ok().and_then(|value| value.as_str().map(ToOwned::to_owned)).unwrap_or_default()
+}
+
+/// The disks as a table.
+pub(crate) fn disk_table(text: &mut Text, disks: &[Disk]) {
+    let row = |disk: &Disk| -> Vec<Cell> {
+        let style = match disk.state {
+            DiskState::Online => GOOD,
+            DiskState::Behind | DiskState::Excluded => WARN,
+            _ => BAD,
+        };
+        let state = serde_json::to_value(disk.state).ok().and_then(|value| value.as_str().map(ToOwned::to_owned));
+        let known = disk.size_bytes > 0;
+        let sized = |bytes: u64| if known { text.size(bytes) } else { "-".into() };
+        vec![
+            disk.name.clone().into(),
+            Cell::styled(state.unwrap_or_default(), style),
+            disk.member.map_or_else(|| "-".into(), |member| member.to_string()).into(),
+            sized(disk.size_bytes).into(),
+            sized(disk.size_bytes.saturating_sub(disk.free_bytes)).into(),
+            sized(disk.free_bytes).into(),
+            disk.errors.to_string().into(),
+            match (&disk.note, disk.witness) {
+                (Some(note), _) => note.clone(),
+                (None, true) => "witness: holds no data".into(),
+                (None, false) => String::new(),
+            }
+            .into(),
+        ]
+    };
+    let rows: Vec<_> = disks.iter().map(row).collect();
+    text.table(&["DISK", "STATE", "MEMBER", "SIZE", "USED", "FREE", "ERRORS", "NOTE"], &[2, 3, 4, 5, 6], &rows);
+}

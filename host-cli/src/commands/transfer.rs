@@ -1,0 +1,137 @@
+//! What `put`, `get`, `cp` and `rm` have in common: what was done, what was not, and how it is told.
+
+use crate::app::App;
+use crate::output::failure::{Code, ErrorBody, Exit, Failure};
+use crate::output::report::Report;
+use crate::output::size;
+use crate::output::text::{BAD, DIM, Text, WARN};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::fmt::Display;
+use std::time::{Duration, Instant};
+
+/// Files after which a transaction is committed.
+pub(crate) const BATCH_FILES: u64 = 1000;
+
+/// Bytes after which a transaction is committed.
+pub(crate) const BATCH_BYTES: u64 = 64 << 20;
+
+/// Bytes that are copied at once: whole extents of any size.
+pub(crate) const BUFFER_BYTES: usize = 4 << 20;
+
+/// What was transferred.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct Transfer {
+    /// What was done, in the past: "stored", "fetched", "copied" or "removed".
+    pub(crate) action: &'static str,
+    /// Nothing was done: `--dry-run`.
+    pub(crate) dry_run: bool,
+    /// Files, each name of a hard-linked one counted.
+    pub(crate) files: u64,
+    /// Directories.
+    pub(crate) directories: u64,
+    /// Symbolic links.
+    pub(crate) symlinks: u64,
+    /// Bytes of contents.
+    pub(crate) bytes: u64,
+    /// Seconds that it took.
+    pub(crate) seconds: f64,
+    /// What was not done, and why.
+    pub(crate) failed: Vec<Failed>,
+    /// What was left out on purpose: sockets, pipes, devices.
+    pub(crate) skipped: Vec<String>,
+}
+
+/// Something that was not transferred.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Failed {
+    /// Its path.
+    path: String,
+    /// Why.
+    error: ErrorBody,
+}
+
+impl Report for Transfer {
+    fn text(&self, text: &mut Text) {
+        let mut what = Vec::new();
+        for (number, name) in [(self.files, "file"), (self.directories, "directory"), (self.symlinks, "symbolic link")] {
+            if number > 0 {
+                what.push(size::count(number, name));
+            }
+        }
+        let what = if what.is_empty() { "nothing".to_owned() } else { what.join(", ") };
+        let action = if self.dry_run { format!("would have {}", self.action) } else { self.action.to_owned() };
+        let mut line = format!("{action} {what}");
+        if self.bytes > 0 {
+            line += &format!(", {}", text.size(self.bytes));
+        }
+        // Of a few bytes the rate says nothing.
+        if self.bytes >= 1 << 20 && !self.dry_run {
+            let rate = size::megabytes_per_second(self.bytes, Duration::from_secs_f64(self.seconds));
+            line += &format!(" {DIM}in {:.1} s ({rate:.1} MB/s){DIM:#}", self.seconds);
+        }
+        text.line(line);
+        for path in &self.skipped {
+            text.line(format_args!("{WARN}skipped{WARN:#} {path}"));
+        }
+        for failed in &self.failed {
+            text.line(format_args!("{BAD}not {}{BAD:#} {}: {}", self.action, failed.path, failed.error.message));
+        }
+    }
+}
+
+impl Transfer {
+    pub(crate) fn new(app: &App, action: &'static str) -> Self {
+        Self { action, dry_run: app.global.dry_run, ..Self::default() }
+    }
+
+    /// Notes that something was not transferred.
+    pub(crate) fn fail(&mut self, path: impl Display, failure: &Failure) {
+        self.failed.push(Failed { path: path.to_string(), error: failure.body() });
+    }
+
+    /// Takes over what a batch did, now that it is durable.
+    pub(crate) fn add(&mut self, batch: &Self) {
+        self.files += batch.files;
+        self.directories += batch.directories;
+        self.symlinks += batch.symlinks;
+        self.bytes += batch.bytes;
+    }
+
+    /// Tells what was done; fails if that is not everything.
+    pub(crate) fn finish(mut self, app: &App, started: Instant, ended: Result<(), Failure>) -> Result<Exit, Failure> {
+        self.seconds = started.elapsed().as_secs_f64();
+        let failure = match ended {
+            Err(failure) if self.is_nothing() => return Err(failure),
+            Err(failure) => Some(failure),
+            // One thing was asked for, and failed: that is the failure.
+            Ok(()) if self.is_nothing() && self.failed.len() == 1 => {
+                let ErrorBody { code, message, hint } = self.failed.remove(0).error;
+                let failure = Failure::new(code, message);
+                return Err(hint.into_iter().fold(failure, Failure::hint));
+            }
+            Ok(()) if self.failed.is_empty() => None,
+            Ok(()) => {
+                let damaged = self.failed.iter().any(|failed| matches!(failed.error.code, Code::Unreadable | Code::Damaged));
+                let code = if damaged { Code::Unreadable } else { Code::Partial };
+                Some(Failure::new(code, format!("{} of what was asked for failed", size::count(self.failed.len() as u64, "part"))))
+            }
+        };
+        match failure {
+            Some(failure) => {
+                app.out.partial(&self, &failure)?;
+                Ok(failure.exit())
+            }
+            None => {
+                if app.out.json || !app.out.quiet {
+                    app.out.report(&self)?;
+                }
+                Ok(Exit::Done)
+            }
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.files + self.directories + self.symlinks == 0
+    }
+}

@@ -1,0 +1,121 @@
+//! `pool.toml`: where the pool's disks are. The labels on the disks are the truth; this only says where to look.
+
+use crate::app::App;
+use crate::output::failure::{Code, Failure};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The file's name in the pool's folder.
+pub(crate) const FILE: &str = "pool.toml";
+
+/// The folder of file-backed disks in the pool's folder.
+pub(crate) const DISKS: &str = "disks";
+
+const VERSION: u32 = 1;
+
+const HEAD: &str = "\
+# Where the disks of this pool are. The labels on the disks are the truth: this file only says where to look, and
+# which disks are left out (excluded). `dynamicfs labels` shows what the disks themselves say.
+";
+
+/// What `pool.toml` says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    version: u32,
+    /// The pool's identity.
+    pub(crate) pool: String,
+    #[serde(rename = "disk")]
+    pub(crate) disks: Vec<DiskEntry>,
+    /// The pool's folder.
+    #[serde(skip)]
+    pub(crate) folder: PathBuf,
+}
+
+/// Where one disk is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DiskEntry {
+    /// What the disk is called here.
+    pub(crate) name: String,
+    /// Where it is; relative paths begin at the pool's folder.
+    pub(crate) path: PathBuf,
+    /// The disk that was there when the pool was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
+    /// The number of that disk in the pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) member: Option<u16>,
+    /// Bytes of a sector, where they are not the medium's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sector: Option<u32>,
+    /// The operator took the disk out of use: it is not opened.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) excluded: bool,
+}
+
+impl Config {
+    pub(crate) const fn new(folder: PathBuf, pool: String, disks: Vec<DiskEntry>) -> Self {
+        Self { version: VERSION, pool, disks, folder }
+    }
+
+    /// Reads the configuration of the pool that the arguments name.
+    pub(crate) fn load(app: &App) -> Result<Self, Failure> {
+        let folder = folder(app)?;
+        let path = folder.join(FILE);
+        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                Failure::new(Code::NoPool, format!("{} holds no pool: there is no {FILE}", folder.display()))
+                    .hint(format!("make one with `dynamicfs init --pool {} --disks 6 --disk-size 1GiB --scheme 4+2`", folder.display()))
+            }
+            _ => Failure::host(format_args!("read {}", path.display()), &error),
+        })?;
+        let bad = |why: String| {
+            Failure::new(Code::BadPool, format!("{} is not right: {why}", path.display()))
+                .hint("list each disk as [[disk]] with its `name` and `path`; `dynamicfs labels --disk PATH` tells which is which")
+        };
+        let mut config: Self = toml::from_str(&text).map_err(|error| bad(error.message().to_owned()))?;
+        if config.version != VERSION {
+            return Err(bad(format!("it has version {}, this program knows {VERSION}", config.version)));
+        }
+        config.folder = folder;
+        Ok(config)
+    }
+
+    /// Where a disk is.
+    pub(crate) fn path_of(&self, entry: &DiskEntry) -> PathBuf {
+        self.folder.join(&entry.path)
+    }
+
+    /// Writes the file: after a crash it is the old one or the new one.
+    pub(crate) fn save(&self) -> Result<(), Failure> {
+        let path = self.folder.join(FILE);
+        self.write(&path).map_err(|error| Failure::host(format_args!("write {}", path.display()), &error))
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
+        let text = toml::to_string(self).map_err(io::Error::other)?;
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        file.write_all(HEAD.as_bytes())?;
+        file.write_all(text.as_bytes())?;
+        make_readable(file.as_file())?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        std_host_shim::sync_parent_directory(path)
+    }
+}
+
+/// Temporary files are their owner's alone; this one is not secret.
+fn make_readable(file: &fs::File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+/// The folder that the arguments name.
+pub(crate) fn folder(app: &App) -> Result<PathBuf, Failure> {
+    app.global.pool.clone().ok_or_else(|| {
+        Failure::new(Code::Usage, "no pool was named").hint("add --pool PATH, or set DYNAMICFS_POOL")
+    })
+}

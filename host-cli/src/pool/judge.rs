@@ -1,0 +1,290 @@
+//! How a pool is: its disks, its extents, and the verdict with its reasons.
+
+use super::counters;
+use super::place::{Fault, Place};
+use super::reasons::{Reason, ReasonCode, Severity};
+use super::session::Session;
+use crate::output::failure::Failure;
+use crate::output::size;
+use dynamicfs_core::disks::{Currency, DiskStatus};
+use dynamicfs_core::maintain::ExtentCounts;
+use dynamicfs_core::pool::{Health, MemberHealth};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Percent of the space in use from which on a pool is nearly full, and full.
+const NEARLY_FULL_PERCENT: u64 = 85;
+const FULL_PERCENT: u64 = 97;
+
+/// The verdict on a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    /// All is as it should be.
+    Healthy,
+    /// Redundancy is complete, somebody should look at something.
+    Warning,
+    /// Redundancy is missing, everything can be read.
+    Degraded,
+    /// Data cannot be read, or the next failure loses some, or nothing can be written.
+    Critical,
+    /// The pool could not be looked at.
+    Unknown,
+}
+
+/// What a disk is to the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DiskState {
+    /// It takes part and has everything.
+    Online,
+    /// It takes part and is owed what it missed.
+    Behind,
+    /// It stopped working after the pool was opened.
+    Failed,
+    /// The operator took it out of use.
+    Excluded,
+    /// It is not here.
+    Missing,
+    /// It cannot be opened.
+    Unusable,
+    /// It has no label, or a damaged one.
+    Unlabelled,
+    /// It belongs to another pool, or was removed from this one.
+    Foreign,
+}
+
+impl DiskState {
+    const fn takes_part(self) -> bool {
+        matches!(self, Self::Online | Self::Behind)
+    }
+}
+
+/// One disk of the pool.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Disk {
+    /// What it is called in pool.toml; "member-N" if that does not list it.
+    pub(crate) name: String,
+    /// Where it is, or should be.
+    pub(crate) path: Option<String>,
+    /// What it is to the pool.
+    pub(crate) state: DiskState,
+    /// Its number in the pool.
+    pub(crate) member: Option<u16>,
+    /// Its own identity.
+    pub(crate) id: Option<String>,
+    /// It holds no data.
+    pub(crate) witness: bool,
+    /// Bytes for contents and the pool's own records.
+    pub(crate) size_bytes: u64,
+    /// Bytes of those that are free.
+    pub(crate) free_bytes: u64,
+    /// Errors and wrong checksums since the pool was made.
+    pub(crate) errors: u64,
+    /// Why it does not take part, or what is wrong with it.
+    pub(crate) note: Option<String>,
+}
+
+/// Disks by how they are.
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct DiskCounts {
+    /// All that belong to the pool.
+    pub(crate) total: usize,
+    /// Take part and have everything.
+    pub(crate) healthy: usize,
+    /// Take part, and are owed something or made errors.
+    pub(crate) degraded: usize,
+    /// Do not take part.
+    pub(crate) failed: usize,
+}
+
+/// Extents by what is left of them.
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct Extents {
+    /// All of them.
+    pub(crate) total: u64,
+    /// With full redundancy.
+    pub(crate) complete: u64,
+    /// Degraded and readable.
+    pub(crate) readable: u64,
+    /// Lost, as far as the disks that are here tell.
+    pub(crate) unreadable: u64,
+}
+
+impl From<ExtentCounts> for Extents {
+    fn from(counts: ExtentCounts) -> Self {
+        Self { total: counts.total, complete: counts.complete, readable: counts.readable, unreadable: counts.unreadable }
+    }
+}
+
+/// How a pool is.
+pub(crate) struct Judgement {
+    pub(crate) verdict: Verdict,
+    pub(crate) reasons: Vec<Reason>,
+    pub(crate) disks: Vec<Disk>,
+    pub(crate) counts: DiskCounts,
+    pub(crate) extents: Extents,
+    pub(crate) health: Health,
+}
+
+impl Judgement {
+    pub(crate) fn of(session: &mut Session<'_>) -> Result<Self, Failure> {
+        let extents = session.pool.count_extents()?.into();
+        let disks = disks(session);
+        let health = session.pool.health();
+        let mut counts = DiskCounts { total: disks.len(), ..DiskCounts::default() };
+        for disk in &disks {
+            *match disk.state {
+                DiskState::Online if disk.errors == 0 => &mut counts.healthy,
+                state if state.takes_part() => &mut counts.degraded,
+                _ => &mut counts.failed,
+            } += 1;
+        }
+        let mut reasons = pool_reasons(&health, &extents, session.pool.store.is_writable());
+        reasons.extend(disks.iter().filter_map(|disk| disk_reason(disk, session)));
+        reasons.sort_by_key(|reason| (std::cmp::Reverse(reason.severity), reason.code));
+        let verdict = match reasons.first().map(|reason| reason.severity) {
+            None => Verdict::Healthy,
+            Some(Severity::Warning) => Verdict::Warning,
+            Some(Severity::Degraded) => Verdict::Degraded,
+            Some(Severity::Critical) => Verdict::Critical,
+        };
+        Ok(Self { verdict, reasons, disks, counts, extents, health })
+    }
+}
+
+/// Every place of pool.toml, and every member that it does not list.
+pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
+    let mut disks: Vec<Disk> = (0..session.places.len()).map(|place| disk_at(session, place)).collect();
+    let superblock = session.pool.store.committed();
+    for row in superblock.table().iter() {
+        let number = superblock.row(row).number();
+        if disks.iter().all(|disk| disk.member != Some(number)) {
+            disks.push(Disk {
+                name: format!("member-{number}"),
+                path: None,
+                state: DiskState::Missing,
+                member: Some(number),
+                id: None,
+                witness: superblock.row(row).witness() != 0,
+                size_bytes: 0,
+                free_bytes: 0,
+                errors: 0,
+                note: Some("pool.toml does not list it".into()),
+            });
+        }
+    }
+    disks
+}
+
+fn disk_at(session: &mut Session<'_>, number: usize) -> Disk {
+    let health = session.pool.member_health(number);
+    let totals = counters::totals(session, number);
+    let block = u64::from(session.pool.health().block_bytes);
+    let place = &session.places[number];
+    let identity = place.labels.and_then(|labels| labels.identity()).map(|(_, identity)| identity);
+    let (state, note) = state_of(place, &health);
+    // Of a disk that does not take part its label tells, or what was noted when it was added.
+    let member = health.member.map(|member| member.0).or(identity.map(|identity| identity.member.0)).or(place.entry.member);
+    let id = health.disk.or(identity.map(|identity| identity.disk)).map(|id| id.to_string());
+    Disk {
+        name: place.entry.name.clone(),
+        path: Some(place.path.display().to_string()),
+        state,
+        member,
+        id: id.or_else(|| place.entry.id.clone()),
+        witness: health.witness,
+        size_bytes: health.blocks * block,
+        free_bytes: health.free_blocks * block,
+        errors: totals.read_errors + totals.write_errors + totals.flush_errors + totals.checksum_errors,
+        note,
+    }
+}
+
+fn state_of(place: &Place, health: &MemberHealth) -> (DiskState, Option<String>) {
+    match &place.fault {
+        Some(Fault::Missing) => return (DiskState::Missing, Some("no such file or device".into())),
+        Some(Fault::Excluded) => return (DiskState::Excluded, Some("taken out of use with `disk fail`".into())),
+        Some(Fault::Unusable(why)) => return (DiskState::Unusable, Some(why.clone())),
+        None => {}
+    }
+    let truncated = place.labels.and_then(|labels| labels.truncated_from()).map(|bytes| {
+        format!("shorter than the {} it had when it became a member", size::show(bytes, false))
+    });
+    match health.status {
+        DiskStatus::Online if health.owed || health.currency != Currency::Current => {
+            let why = match health.currency {
+                Currency::RolledBack => "it has lost writes that it had acknowledged",
+                _ => "it missed commits while it was away",
+            };
+            (DiskState::Behind, Some(truncated.unwrap_or_else(|| why.into())))
+        }
+        DiskStatus::Online => (DiskState::Online, truncated),
+        DiskStatus::Foreign => (DiskState::Foreign, Some("it belongs to another pool, or was removed from this one".into())),
+        DiskStatus::Unlabelled => (DiskState::Unlabelled, Some("it has no label, or has lost its superblocks".into())),
+        _ => (DiskState::Failed, health.last_error.map(|error| error.to_string())),
+    }
+}
+
+fn disk_reason(disk: &Disk, session: &Session<'_>) -> Option<Reason> {
+    let name = Some(disk.name.as_str());
+    let note = disk.note.as_deref().unwrap_or("it does not answer");
+    let code = match disk.state {
+        DiskState::Online => {
+            let place = session.places.iter().find(|place| place.entry.name == disk.name);
+            let truncated = place.is_some_and(|place| place.labels.is_some_and(|labels| labels.truncated_from().is_some()));
+            return match (truncated, disk.errors) {
+                (true, _) => Some(Reason::new(ReasonCode::DiskTruncated, name, 1, format!("{}: {note}", disk.name))),
+                (_, 0) => None,
+                (_, errors) => Some(Reason::new(
+                    ReasonCode::DiskErrors,
+                    name,
+                    errors,
+                    format!("{} made {}", disk.name, size::count(errors, "error")),
+                )),
+            };
+        }
+        DiskState::Behind => ReasonCode::DiskBehind,
+        DiskState::Failed => ReasonCode::DiskFailed,
+        DiskState::Excluded => ReasonCode::DiskExcluded,
+        DiskState::Missing => ReasonCode::DiskMissing,
+        DiskState::Unusable | DiskState::Unlabelled => ReasonCode::DiskUnusable,
+        DiskState::Foreign => ReasonCode::DiskForeign,
+    };
+    let what = match disk.state {
+        DiskState::Behind => "takes part and is owed what it missed",
+        DiskState::Excluded => "is out of use",
+        DiskState::Missing => "is missing",
+        DiskState::Failed => "failed",
+        _ => "cannot be used",
+    };
+    Some(Reason::new(code, name, 1, format!("{} {what}: {note}", disk.name)))
+}
+
+fn pool_reasons(health: &Health, extents: &Extents, writable: bool) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let mut add = |code, count, message: String| reasons.push(Reason::new(code, None, count, message));
+    if extents.unreadable > 0 {
+        let message = format!("{} of {} cannot be read with the disks that are here", extents.unreadable, size::count(extents.total, "extent"));
+        add(ReasonCode::DataUnreadable, extents.unreadable, message);
+    }
+    if extents.readable > 0 {
+        let message = format!("{} of {} have less redundancy than was asked for", extents.readable, size::count(extents.total, "extent"));
+        add(ReasonCode::ExtentsDegraded, extents.readable, message);
+    }
+    if health.tolerance > 0 && health.read_tolerance == 0 {
+        add(ReasonCode::NoTolerance, 0, "the next disk that fails takes data with it".into());
+    }
+    if health.tentative && !writable && health.online < health.members {
+        add(ReasonCode::Tentative, (health.members - health.online) as u64, "members that are not here could hold a newer state".into());
+    }
+    // Blocks that were freed come back when they are needed.
+    let used = health.blocks.saturating_sub(health.free_blocks + health.dead_blocks);
+    let percent = (used * 100).checked_div(health.blocks).unwrap_or(0);
+    if percent >= FULL_PERCENT {
+        add(ReasonCode::Full, percent, format!("{percent} % of the space is in use"));
+    } else if percent >= NEARLY_FULL_PERCENT {
+        add(ReasonCode::NearlyFull, percent, format!("{percent} % of the space is in use"));
+    }
+    reasons
+}

@@ -1,0 +1,25 @@
+//! A pool as this machine sees it: where its disks are, opening them, judging what is found.
+//!
+//! ```text
+//! config.rs    pool.toml: where to look for disks
+//! labels.rs    what a disk's label says, without a pool
+//! place.rs     a place for a disk, and what was found there
+//! open.rs      disks opened, memory lent, the pool mounted
+//! session.rs   an open pool, and leaving it
+//! counters.rs  counters that outlive the process
+//! path.rs      paths in the pool
+//! tree.rs      walking directories
+//! judge.rs     how the pool is, with reasons
+//! reasons.rs   the finite list of reasons
+//! ```
+
+pub(crate) mod config;
+pub(crate) mod counters;
+pub(crate) mod judge;
+pub(crate) mod labels;
+pub(crate) mod open;
+pub(crate) mod path;
+pub(crate) mod place;
+pub(crate) mod reasons;
+pub(crate) mod session;
+pub(crate) mod tree;

@@ -1,0 +1,115 @@
+//! A place for a disk, and what was found there.
+
+use super::config::{Config, DiskEntry};
+use super::labels::Labels;
+use crate::output::failure::{Code, Failure};
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std_host_shim::{FileDisk, FileDiskOptions, OpenError};
+
+/// A place of the array.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) entry: DiskEntry,
+    pub(crate) path: PathBuf,
+    /// What its labels say, where they can be read.
+    pub(crate) labels: Option<Labels>,
+    /// Why there is no disk here, if there is none.
+    pub(crate) fault: Option<Fault>,
+}
+
+/// Why a place of the array is without a disk.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// There is no such file or device.
+    Missing,
+    /// The operator took it out of use.
+    Excluded,
+    /// It cannot be opened.
+    Unusable(String),
+}
+
+/// Why not even the places could be filled.
+pub(crate) enum Refusal {
+    /// Someone has a disk open.
+    Busy(Failure),
+    /// A disk may be read and not written.
+    WriteProtected(Failure),
+    /// Anything else.
+    Other(Failure),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Busy(failure) | Refusal::WriteProtected(failure) | Refusal::Other(failure) => failure,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.entry.name, self.path.display())
+    }
+}
+
+impl Place {
+    /// Opens the disk of a place, or says why it stays empty.
+    fn open(config: &Config, entry: &DiskEntry, read_only: bool) -> Result<(Self, Option<FileDisk>), Refusal> {
+        let path = config.path_of(entry);
+        let labels = Labels::read(&path).ok();
+        let mut place = Self { entry: entry.clone(), path, labels, fault: None };
+        if entry.excluded {
+            place.fault = Some(Fault::Excluded);
+            return Ok((place, None));
+        }
+        let mut options = FileDiskOptions::new().read_only(read_only);
+        if let Some(sector) = entry.sector {
+            options = options.sector_bytes(sector);
+        }
+        let (fault, disk) = match options.open(&place.path) {
+            Ok(disk) => (None, Some(disk)),
+            Err(error) => (Some(place.fault_of(&error, read_only)?), None),
+        };
+        place.fault = fault;
+        Ok((place, disk))
+    }
+
+    /// What an error says of the disk; some say that the command cannot go on at all.
+    fn fault_of(&self, error: &OpenError, read_only: bool) -> Result<Fault, Refusal> {
+        match error {
+            OpenError::Busy { pid } => {
+                let holder = pid.map_or("another process".into(), |pid| format!("process {pid}"));
+                let failure = Failure::new(Code::Busy, format!("{self} is in use by {holder}"));
+                Err(Refusal::Busy(failure.hint("wait until it has finished, or stop it; one process at a time opens a pool")))
+            }
+            OpenError::System { source, .. } => match source.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(Fault::Missing),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem if !read_only => {
+                    let failure = Failure::host(format_args!("open {self} for writing"), source);
+                    Err(Refusal::WriteProtected(failure.hint("make it writable, or add --read-only to commands that only read")))
+                }
+                _ => Ok(Fault::Unusable(error.to_string())),
+            },
+            _ => Ok(Fault::Unusable(error.to_string())),
+        }
+    }
+}
+
+/// All disks of a pool that can be opened, each at its place.
+pub(crate) fn open_all(config: &Config, read_only: bool) -> Result<(Vec<Place>, Vec<Option<FileDisk>>), Refusal> {
+    let opened: Result<Vec<_>, _> = config.disks.iter().map(|entry| Place::open(config, entry, read_only)).collect();
+    let (places, disks): (Vec<Place>, Vec<Option<FileDisk>>) = opened?.into_iter().unzip();
+    if disks.iter().all(Option::is_none) {
+        let folder = config.folder.display();
+        let why = places.first().map_or("pool.toml lists none".into(), |place| match &place.fault {
+            Some(Fault::Unusable(why)) => format!("{place}: {why}"),
+            Some(Fault::Excluded) => "all are excluded or missing".into(),
+            _ => format!("{place} does not exist, nor do the others"),
+        });
+        let failure = Failure::new(Code::TooFewDisks, format!("no disk of the pool in {folder} can be opened: {why}"));
+        return Err(Refusal::Other(failure.hint(format!("attach the disks, or correct where they are in {folder}/pool.toml"))));
+    }
+    Ok((places, disks))
+}

@@ -1,0 +1,109 @@
+//! The finite list of reasons for which a pool is not healthy.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// How much a reason matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Severity {
+    /// Somebody should look at it, redundancy is complete.
+    Warning,
+    /// Redundancy is missing, everything can be read.
+    Degraded,
+    /// Data cannot be read, or the next failure loses some, or nothing can be written.
+    Critical,
+}
+
+/// A reason for which a pool is not healthy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum ReasonCode {
+    /// Extents cannot be read with the disks that are here.
+    DataUnreadable,
+    /// No further disk may fail without loss.
+    NoTolerance,
+    /// The pool takes no writes because of what its disks did.
+    WritesStopped,
+    /// A member is not here.
+    DiskMissing,
+    /// A disk stopped working after the pool was opened.
+    DiskFailed,
+    /// A disk cannot be opened, or has lost its label.
+    DiskUnusable,
+    /// A disk at a place of the pool belongs to something else.
+    DiskForeign,
+    /// The operator took a disk out of use.
+    DiskExcluded,
+    /// A disk takes part, and is owed what it missed.
+    DiskBehind,
+    /// A disk is shorter than it was when it became a member.
+    DiskTruncated,
+    /// A disk answered with errors or wrong bytes.
+    DiskErrors,
+    /// Extents are readable, with less redundancy than was asked for.
+    ExtentsDegraded,
+    /// Members that are not here could hold a newer state.
+    Tentative,
+    /// The pool is nearly full.
+    NearlyFull,
+    /// The pool is full.
+    Full,
+}
+
+impl ReasonCode {
+    pub(crate) const fn severity(self) -> Severity {
+        match self {
+            Self::DataUnreadable | Self::NoTolerance | Self::WritesStopped | Self::Full => Severity::Critical,
+            Self::DiskMissing
+            | Self::DiskFailed
+            | Self::DiskUnusable
+            | Self::DiskForeign
+            | Self::DiskExcluded
+            | Self::DiskBehind
+            | Self::ExtentsDegraded => Severity::Degraded,
+            Self::DiskTruncated | Self::DiskErrors | Self::Tentative | Self::NearlyFull => Severity::Warning,
+        }
+    }
+
+    /// The next command to type.
+    pub(crate) const fn next(self) -> &'static str {
+        match self {
+            Self::DataUnreadable => "dynamicfs check",
+            Self::NearlyFull | Self::Full => "dynamicfs rm",
+            Self::DiskErrors => "dynamicfs metrics",
+            Self::DiskForeign | Self::DiskUnusable | Self::DiskTruncated | Self::Tentative => "dynamicfs labels",
+            _ => "dynamicfs disk list",
+        }
+    }
+}
+
+/// A reason, and what it is about.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Reason {
+    /// What it is, from a finite list.
+    pub(crate) code: ReasonCode,
+    /// How much it matters.
+    pub(crate) severity: Severity,
+    /// What it is about: a disk's name; null for the pool.
+    pub(crate) object: Option<String>,
+    /// How many extents, errors, percent: what the message says.
+    pub(crate) count: u64,
+    /// The same for people.
+    pub(crate) message: String,
+    /// The next command to type.
+    pub(crate) next: String,
+}
+
+impl Reason {
+    pub(crate) fn new(code: ReasonCode, object: Option<&str>, count: u64, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            object: object.map(ToOwned::to_owned),
+            count,
+            message: message.into(),
+            next: code.next().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Walking directories of the pool.
+
+use super::path::{Node, PoolPath};
+use super::session::Contents;
+use crate::host::interrupt;
+use crate::output::failure::Failure;
+use dynamicfs_core::error::Error;
+use dynamicfs_core::format::inode::ObjectKind;
+use dynamicfs_core::types::ObjectId;
+use std::ops::ControlFlow;
+
+/// Directories one inside the other that a walk goes down.
+pub(crate) const DEPTH_MAX: usize = dynamicfs_core::limits::DIRECTORY_DEPTH_MAX;
+
+/// A directory's entry.
+#[derive(Clone, Debug)]
+pub(crate) struct Child {
+    pub(crate) name: Vec<u8>,
+    pub(crate) object: ObjectId,
+    pub(crate) kind: ObjectKind,
+}
+
+/// A directory's entries, by name.
+pub(crate) fn children(contents: &mut Contents<'_>, directory: ObjectId) -> Result<Vec<Child>, Error> {
+    let mut children = Vec::new();
+    contents.list(directory, 0, |entry| {
+        children.push(Child { name: entry.name.to_vec(), object: entry.object, kind: entry.kind });
+        ControlFlow::<()>::Continue(())
+    })?;
+    children.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(children)
+}
+
+/// A moment of a walk.
+pub(crate) enum Visit<'v> {
+    /// Something: a directory before what is in it.
+    Enter(&'v PoolPath, &'v Node),
+    /// A directory after what is in it.
+    Leave(&'v PoolPath, &'v Node),
+    /// Something that cannot be read.
+    Failed(&'v PoolPath, Failure),
+}
+
+/// Walks what is at a path, and all below it, in the order of names. `visit` says whether to go down into a directory.
+pub(crate) fn walk<'m>(
+    contents: &mut Contents<'m>,
+    path: &PoolPath,
+    node: Node,
+    visit: &mut dyn FnMut(&mut Contents<'m>, Visit<'_>) -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    interrupt::check()?;
+    if !visit(contents, Visit::Enter(path, &node))? || !node.is_directory() {
+        return Ok(());
+    }
+    // A stack of its own: how deep the pool's directories are is not this program's choice.
+    let mut open = vec![(path.clone(), node, children_or_failure(contents, path, &node, visit)?)];
+    while let Some((path, node, left)) = open.last_mut() {
+        interrupt::check()?;
+        let Some(child) = left.pop() else {
+            visit(contents, Visit::Leave(path, node))?;
+            open.pop();
+            continue;
+        };
+        let path = path.join(&child.name);
+        let node = match contents.inode(child.object) {
+            Ok(inode) => Node { object: child.object, inode },
+            Err(error) => {
+                visit(contents, Visit::Failed(&path, Failure::object(error, &path)))?;
+                continue;
+            }
+        };
+        if visit(contents, Visit::Enter(&path, &node))? && node.is_directory() {
+            if open.len() >= DEPTH_MAX {
+                visit(contents, Visit::Failed(&path, Failure::object(Error::TooLarge, &path)))?;
+                continue;
+            }
+            let below = children_or_failure(contents, &path, &node, visit)?;
+            open.push((path, node, below));
+        }
+    }
+    Ok(())
+}
+
+/// A directory's entries from the last to the first; none if it cannot be read.
+fn children_or_failure<'m>(
+    contents: &mut Contents<'m>,
+    path: &PoolPath,
+    node: &Node,
+    visit: &mut dyn FnMut(&mut Contents<'m>, Visit<'_>) -> Result<bool, Failure>,
+) -> Result<Vec<Child>, Failure> {
+    match children(contents, node.object) {
+        Ok(mut children) => {
+            children.reverse();
+            Ok(children)
+        }
+        Err(error) => {
+            visit(contents, Visit::Failed(path, Failure::object(error, path)))?;
+            Ok(Vec::new())
+        }
+    }
+}

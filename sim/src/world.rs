@@ -1,0 +1,62 @@
+//! What a pool is given in the simulated world: memory, no time, the world's own randomness.
+
+use crate::Rng;
+use dynamicfs_core::format::checksum::crc32c;
+use dynamicfs_core::maintain::Finding;
+use dynamicfs_core::{DiskState, Memory, Pool, Services, Slot};
+use dynamicfs_hal::{Clock, DiskArray, Entropy, EntropyError, UnixTime};
+
+/// A world without time.
+#[derive(Clone, Copy, Debug)]
+pub struct NoClock;
+
+impl Clock for NoClock {
+    fn now(&self) -> UnixTime {
+        UnixTime::default()
+    }
+    fn monotonic_micros(&self) -> u64 {
+        0
+    }
+}
+
+/// The core's own checksum, and no time.
+pub const SERVICES: Services<'static> = Services { crc32c, clock: &NoClock };
+
+impl Entropy for Rng {
+    fn fill(&mut self, buf: &mut [u8]) -> Result<(), EntropyError> {
+        Rng::fill(self, buf);
+        Ok(())
+    }
+}
+
+/// Memory that is lent to one pool after the other.
+#[derive(Debug)]
+pub struct Lent {
+    bytes: Vec<u8>,
+    slots: Vec<Slot>,
+    disks: Vec<DiskState>,
+}
+
+impl Lent {
+    /// This many bytes, slots for as many nodes of 512 bytes, states for 64 disks.
+    pub fn new(bytes: usize) -> Self {
+        Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; bytes / 512], disks: vec![DiskState::NEW; 64] }
+    }
+
+    /// All of it.
+    pub fn lend(&mut self) -> Memory<'_> {
+        Memory { bytes: &mut self.bytes, slots: &mut self.slots, disks: &mut self.disks }
+    }
+}
+
+/// Panics unless everything on the disks is right and every block is accounted for (G3, G8).
+pub fn account<A: DiskArray>(pool: &mut Pool<'_, A>, what: &str) {
+    let mut report = Default::default();
+    let tell = |finding: Option<&Finding>| {
+        if let Some(finding) = finding {
+            panic!("{what}: {finding:?}");
+        }
+    };
+    pool.check_contents(&mut report, tell).unwrap_or_else(|error| panic!("{what}: {error}"));
+    pool.check_space(&mut [0; 1 << 14], &mut report, tell).unwrap_or_else(|error| panic!("{what}: {error}"));
+}

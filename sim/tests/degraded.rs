@@ -1,0 +1,415 @@
+//! Disks that go away, come back, fail, rot or are copies: what is still there, what is refused, and why.
+
+use dynamicfs_core::disks::{Currency, DiskStatus};
+use dynamicfs_core::error::{Error, MountError, StorageError};
+use dynamicfs_core::maintain::{ExtentCounts, Work};
+use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::types::{ObjectId, Scheme};
+use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool};
+use dynamicfs_hal::{Geometry, IoError};
+use dynamicfs_sim::world::{Lent, SERVICES, account};
+use dynamicfs_sim::{CrashPolicy, IoKind, Rng, SimArray};
+
+const FOUR_TWO: Scheme = Scheme { data: 4, parity: 2 };
+
+struct World {
+    array: SimArray,
+    lent: Lent,
+}
+
+type Mounted<'w> = Pool<'w, &'w mut SimArray>;
+
+impl World {
+    fn new(scheme: Scheme, disks: usize, memory: usize) -> Self {
+        let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); disks]);
+        let mut lent = Lent::new(memory);
+        let options = FormatOptions { members_max: 8, extent_bytes: 16384, ..FormatOptions::portable(scheme) };
+        Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
+        Self { array, lent }
+    }
+
+    fn try_mount(&mut self, mode: MountMode) -> Result<Mounted<'_>, MountError> {
+        Pool::mount(&mut self.array, self.lent.lend(), SERVICES, &MountOptions { pool: None, mode })
+    }
+
+    fn mount(&mut self) -> Mounted<'_> {
+        self.try_mount(MountMode::ReadWrite).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Writes a file of this length in a commit of its own; its contents are a function of the name.
+    fn put(&mut self, name: &str, length: usize) {
+        put(&mut self.mount(), name, length).expect("committed");
+    }
+
+    fn expect(&mut self, name: &str, length: usize) {
+        expect(&mut self.mount(), name, length);
+    }
+
+    fn unplug(&mut self, disks: &[usize]) {
+        disks.iter().for_each(|&disk| self.array.disk_mut(disk).unplug());
+    }
+
+    fn plug(&mut self, disks: &[usize]) {
+        disks.iter().for_each(|&disk| self.array.disk_mut(disk).plug());
+    }
+}
+
+fn contents(name: &str, length: usize) -> Vec<u8> {
+    let seed = name.bytes().fold(7u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    (0..length as u64).map(|i| dynamicfs_core::disks::mix(seed ^ i / 8) as u8).collect()
+}
+
+fn put(pool: &mut Mounted<'_>, name: &str, length: usize) -> Result<(), Error> {
+    let mut transaction = pool.begin()?;
+    let file = transaction.create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::File, &Attributes::default())?;
+    transaction.write(file, 0, &contents(name, length))?;
+    transaction.commit().map(|_| ())
+}
+
+fn expect(pool: &mut Mounted<'_>, name: &str, length: usize) {
+    let file = pool.resolve(name.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let mut bytes = vec![0; length + 1];
+    let read = pool.read(file, 0, &mut bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(read, length, "{name}");
+    assert!(bytes[..read] == contents(name, length)[..], "{name}: wrong bytes");
+}
+
+fn counts(pool: &mut Mounted<'_>) -> ExtentCounts {
+    pool.count_extents().expect("counted")
+}
+
+// --- losing disks ---------------------------------------------------------------------------------------------
+
+#[test]
+fn any_two_disks_of_four_plus_two_may_be_lost() {
+    for first in 0..6 {
+        for second in first + 1..6 {
+            let mut world = World::new(FOUR_TWO, 6, 200 << 10);
+            world.put("large", 100_000);
+            world.put("small", 700);
+            world.put("tiny", 7);
+            world.unplug(&[first, second]);
+            let mut pool = world.mount();
+            for (name, length) in [("large", 100_000), ("small", 700), ("tiny", 7)] {
+                expect(&mut pool, name, length);
+            }
+            let extents = counts(&mut pool);
+            assert_eq!((extents.unreadable, extents.complete + extents.readable), (0, extents.total));
+            assert!(extents.readable > 0);
+            put(&mut pool, "degraded", 50_000).expect("written without two disks");
+            expect(&mut pool, "degraded", 50_000);
+            drop(pool);
+            world.expect("degraded", 50_000);
+        }
+    }
+}
+
+#[test]
+fn a_third_lost_disk_is_refused_and_named_and_nothing_is_made_up() {
+    let mut world = World::new(FOUR_TWO, 6, 200 << 10);
+    world.put("large", 100_000);
+    world.unplug(&[0, 2, 4]);
+    let error = world.try_mount(MountMode::ReadWrite).err();
+    assert!(matches!(error, Some(MountError::Missing { present, list }) if present.len() == 3 && list.len() == 6), "{error:?}");
+    world.plug(&[4]);
+    world.expect("large", 100_000);
+}
+
+#[test]
+fn a_disk_that_comes_back_holds_what_it_held_and_is_owed_the_rest() {
+    let mut world = World::new(Scheme::mirror(2), 3, 64 << 10);
+    world.put("before", 30_000);
+    world.unplug(&[1]);
+    world.put("meanwhile", 30_000);
+    world.plug(&[1]);
+    let mut pool = world.mount();
+    assert_eq!(pool.member_health(1).currency, Currency::Stale);
+    assert_eq!((pool.health().online, pool.health().owed), (3, 1));
+    expect(&mut pool, "before", 30_000);
+    expect(&mut pool, "meanwhile", 30_000);
+    account(&mut pool, "with the stale disk back");
+    drop(pool);
+    // What it held is intact: copy on write never touched it. Without disk 0 and then without disk 2 all is there.
+    for other in [0, 2] {
+        let mut world = World { array: world.array.clone(), lent: Lent::new(64 << 10) };
+        world.unplug(&[other]);
+        world.expect("before", 30_000);
+    }
+}
+
+#[test]
+fn frees_of_an_absent_disk_are_applied_and_reused_only_after_it_is_back() {
+    let mut world = World::new(Scheme::mirror(2), 3, 64 << 10);
+    for n in 0..12 {
+        world.put(&format!("file-{n}"), 60_000);
+    }
+    world.unplug(&[1]);
+    {
+        let mut pool = world.mount();
+        for n in 0..12 {
+            let mut transaction = pool.begin().expect("begun");
+            transaction.unlink(ObjectId::ROOT, format!("file-{n}").as_bytes()).expect("unlinked");
+            transaction.commit().expect("committed");
+        }
+        while pool.maintain(true).expect("maintained") != Work::Nothing {}
+        account(&mut pool, "while a disk is away");
+    }
+    world.plug(&[1]);
+    let mut pool = world.mount();
+    assert!(pool.member_health(1).free_blocks > 1500, "what it held is free again");
+    account(&mut pool, "with the disk back");
+    for n in 0..12 {
+        put(&mut pool, &format!("again-{n}"), 60_000).expect("stored again");
+    }
+    account(&mut pool, "with its space reused");
+}
+
+// --- quorum ---------------------------------------------------------------------------------------------------
+
+#[test]
+fn half_of_a_mirror_alone_is_refused_unless_it_knows_that_the_other_is_gone() {
+    let mut world = World::new(Scheme::mirror(2), 2, 64 << 10);
+    world.put("both", 5000);
+    {
+        let mut pool = world.mount();
+        pool.begin().expect("begun").commit().expect("an empty commit claims the epoch, which takes both");
+        pool.array().disk_mut(1).unplug();
+        put(&mut pool, "one", 5000).expect("half of the list is enough to go on");
+    }
+    // The one that went on knows; it may come back alone.
+    world.expect("one", 5000);
+    // The other may not: it would bring back a state without that commit.
+    world.unplug(&[0]);
+    world.plug(&[1]);
+    let error = world.try_mount(MountMode::ReadWrite).err();
+    assert!(matches!(error, Some(MountError::Missing { .. })), "{error:?}");
+    assert!(matches!(world.try_mount(MountMode::ReadOnly).err(), Some(MountError::Missing { .. })));
+}
+
+#[test]
+fn an_override_splits_history_and_the_two_halves_are_never_joined() {
+    let mut world = World::new(Scheme::mirror(2), 2, 64 << 10);
+    world.put("both", 5000);
+    {
+        let mut pool = world.mount();
+        pool.begin().expect("begun").commit().expect("an empty commit claims the epoch, which takes both");
+        pool.array().disk_mut(1).unplug();
+        put(&mut pool, "on the first", 5000).expect("committed");
+    }
+    world.unplug(&[0]);
+    world.plug(&[1]);
+    {
+        let mut pool = world.try_mount(MountMode::AssumeMissingDead { branch: 4711 }).expect("overridden");
+        expect(&mut pool, "both", 5000);
+        assert_eq!(pool.resolve(b"on the first").err(), Some(Error::NotFound));
+        put(&mut pool, "on the second", 5000).expect("committed");
+    }
+    world.expect("on the second", 5000);
+    world.plug(&[0]);
+    let error = world.try_mount(MountMode::ReadWrite).err();
+    assert!(matches!(error, Some(MountError::Diverged { .. })), "{error:?}");
+    assert!(matches!(world.try_mount(MountMode::ReadOnly).err(), Some(MountError::Diverged { .. })));
+}
+
+#[test]
+fn an_idle_mount_writes_nothing_and_a_returning_disk_is_welcomed_at_once() {
+    let mut world = World::new(Scheme::mirror(2), 3, 64 << 10);
+    world.put("file", 9000);
+    let before = world.array.trace_hash();
+    let writes: Vec<u64> = (0..3).map(|disk| world.array.disk(disk).counters().writes).collect();
+    world.expect("file", 9000);
+    assert_eq!(writes, (0..3).map(|disk| world.array.disk(disk).counters().writes).collect::<Vec<_>>());
+    assert_ne!(before, world.array.trace_hash(), "it was read");
+}
+
+// --- foreign, wiped, cloned -----------------------------------------------------------------------------------
+
+#[test]
+fn a_wiped_disk_is_absent_and_a_clone_is_refused() {
+    let mut world = World::new(Scheme::mirror(2), 3, 64 << 10);
+    world.put("file", 20_000);
+    let copy = world.array.disk(0).clone();
+    world.array.disk_mut(1).wipe();
+    {
+        let mut pool = world.mount();
+        assert_eq!(pool.member_health(1).status, DiskStatus::Unlabelled);
+        expect(&mut pool, "file", 20_000);
+    }
+    world.array.put(1, copy);
+    let error = world.try_mount(MountMode::ReadWrite).err();
+    assert_eq!(error, Some(MountError::Cloned { first: 0, second: 1 }));
+}
+
+#[test]
+fn a_disk_of_another_pool_is_left_alone() {
+    let mut world = World::new(Scheme::mirror(2), 3, 64 << 10);
+    world.put("file", 20_000);
+    let mut lent = Lent::new(64 << 10);
+    let mut other = SimArray::new(77, vec![Geometry::new(512, 2048)]);
+    let options = FormatOptions::portable(Scheme::SINGLE);
+    Pool::format(&mut other, lent.lend(), SERVICES, &mut Rng::new(5), &options, &[]).expect("formatted");
+    world.array.put(2, other.disk(0).clone());
+    let mut pool = world.mount();
+    assert_eq!(pool.member_health(2).status, DiskStatus::Foreign);
+    expect(&mut pool, "file", 20_000);
+    put(&mut pool, "more", 20_000).expect("written");
+    drop(pool);
+    let mut foreign = SimArray::new(78, vec![Geometry::new(512, 2048)]);
+    foreign.put(0, world.array.disk(2).clone());
+    Pool::mount(&mut foreign, lent.lend(), SERVICES, &MountOptions::default()).expect("the other pool is untouched");
+}
+
+#[test]
+fn one_rotten_label_and_one_rotten_ring_are_borne() {
+    let mut world = World::new(Scheme::mirror(2), 3, 64 << 10);
+    world.put("file", 20_000);
+    for disk in 0..3 {
+        // The first label, and the whole of ring A behind it.
+        for byte in [5, 700, 1300, 1900, 2500] {
+            world.array.disk_mut(disk).flip_bits(byte, 0xFF);
+        }
+    }
+    world.expect("file", 20_000);
+    world.put("more", 100);
+    world.expect("more", 100);
+}
+
+// --- failures while it runs -----------------------------------------------------------------------------------
+
+#[test]
+fn a_disk_that_fails_in_a_commit_is_left_out_and_the_commit_stands() {
+    for (kind, nth) in [(IoKind::Write, 0), (IoKind::Write, 3), (IoKind::Flush, 0), (IoKind::Flush, 1)] {
+        let mut world = World::new(Scheme::mirror(2), 3, 64 << 10);
+        world.put("before", 30_000);
+        {
+            let mut pool = world.mount();
+            pool.begin().expect("begun").commit().expect("an empty commit claims the epoch");
+            // The n-th request of the kind, counted from now, fails.
+            let disk = pool.array().disk_mut(1);
+            disk.fail_after(kind, nth, IoError::Media);
+            put(&mut pool, "during", 30_000).unwrap_or_else(|error| panic!("{kind:?} {nth}: {error}"));
+            assert_eq!(pool.member_health(1).status, DiskStatus::Failed, "{kind:?} {nth}");
+            put(&mut pool, "after", 30_000).unwrap_or_else(|error| panic!("{kind:?} {nth}: {error}"));
+        }
+        let mut rng = Rng::new(nth);
+        world.array.power_cycle(CrashPolicy::Nothing, &mut rng);
+        let mut pool = world.mount();
+        for name in ["before", "during", "after"] {
+            expect(&mut pool, name, 30_000);
+        }
+        assert_eq!(pool.health().owed, 1, "{kind:?} {nth}: what the failed disk may have lost is owed");
+    }
+}
+
+#[test]
+fn a_second_failure_in_one_transaction_drops_it_and_keeps_the_last_commit() {
+    let mut world = World::new(Scheme::mirror(2), 3, 64 << 10);
+    world.put("before", 30_000);
+    {
+        let mut pool = world.mount();
+        pool.begin().expect("begun").commit().expect("claimed");
+        for disk in [0, 1] {
+            pool.array().disk_mut(disk).fail_next(IoKind::Write, u64::MAX, IoError::Media);
+        }
+        let error = put(&mut pool, "during", 30_000).err();
+        assert!(matches!(error, Some(Error::Storage(StorageError::TooFewDisks { .. } | StorageError::NoSpace))), "{error:?}");
+    }
+    world.array.disk_mut(0).reopen();
+    world.array.disk_mut(1).reopen();
+    let mut pool = world.mount();
+    expect(&mut pool, "before", 30_000);
+    assert_eq!(pool.resolve(b"during").err(), Some(Error::NotFound));
+}
+
+// --- rot ------------------------------------------------------------------------------------------------------
+
+/// Damages one byte in every block of a disk's data area that holds something.
+fn rot(world: &mut World, disk: usize) {
+    for block in 16..2000u64 {
+        world.array.disk_mut(disk).flip_bits(block * 512 + 100, 0x10);
+    }
+}
+
+#[test]
+fn a_disk_that_rots_all_over_is_read_around_and_rewritten() {
+    for (scheme, disks) in [(Scheme::mirror(2), 3), (FOUR_TWO, 6), (Scheme { data: 2, parity: 1 }, 3)] {
+        let mut world = World::new(scheme, disks, 200 << 10);
+        for n in 0..6 {
+            world.put(&format!("file-{n}"), 40_000);
+        }
+        rot(&mut world, 1);
+        let mut pool = world.mount();
+        for n in 0..6 {
+            expect(&mut pool, &format!("file-{n}"), 40_000);
+        }
+        assert!(pool.health().counters.fragment_failures > 0, "{scheme}: bad fragments were met");
+        assert!(pool.member_health(1).counters.checksum_errors > 0, "{scheme}");
+        let mut repaired = 0;
+        for _ in 0..100 {
+            match pool.maintain(false).expect("maintained") {
+                Work::Repaired => repaired += 1,
+                _ => break,
+            }
+            for n in 0..6 {
+                expect(&mut pool, &format!("file-{n}"), 40_000);
+            }
+        }
+        assert!(repaired > 0 && pool.health().repairs_waiting == 0, "{scheme}: {repaired} repaired");
+        let failures = pool.health().counters.fragment_failures;
+        for n in 0..6 {
+            expect(&mut pool, &format!("file-{n}"), 40_000);
+        }
+        assert_eq!(pool.health().counters.fragment_failures, failures, "{scheme}: what was read is whole again");
+        pool.check_space(&mut [0; 1 << 14], &mut Default::default(), |finding| assert_eq!(finding, None)).expect("checked");
+    }
+}
+
+#[test]
+fn what_is_lost_beyond_redundancy_is_an_error_and_never_wrong_bytes() {
+    let mut world = World::new(Scheme { data: 2, parity: 1 }, 3, 200 << 10);
+    world.put("file", 40_000);
+    let mut pool = world.mount();
+    let file = pool.resolve(b"file").expect("found");
+    for disk in [0, 1] {
+        for block in 60..2000u64 {
+            pool.array().disk_mut(disk).flip_bits(block * 512 + 3, 1);
+        }
+    }
+    let mut wrong = 0;
+    for at in (0..40_000).step_by(1000) {
+        let mut bytes = [7; 1000];
+        match pool.read(file, at, &mut bytes) {
+            Ok(read) => assert!(bytes[..read] == contents("file", 40_000)[at as usize..at as usize + read]),
+            Err(Error::Unreadable { object, .. }) => {
+                assert_eq!(object, file);
+                assert_eq!(bytes, [0; 1000], "nothing unproved is handed out");
+                wrong += 1;
+            }
+            Err(Error::Storage(StorageError::NodeUnreadable { .. })) => wrong += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert!(wrong > 0, "something was lost");
+}
+
+// --- stories --------------------------------------------------------------------------------------------------
+
+/// With four of six disks a 4+2 extent becomes 2+2: two fragments of half the extent, and parity that needs twice the
+/// work space of the full stripe. The stage was measured for the full stripe; the parity of the shorter one did not fit
+/// and was left as it was in the buffer. Found by a power cut in the middle of a transaction, which takes disks away one
+/// by one.
+#[test]
+fn a_degraded_stripe_is_encoded_right_with_the_least_memory() {
+    let mut world = World::new(FOUR_TWO, 6, 27 << 10);
+    world.put("before", 20_000);
+    world.unplug(&[2, 3]);
+    world.put("degraded", 20_000);
+    world.expect("degraded", 20_000);
+    for lost in [0, 1, 4, 5] {
+        // The quorum of the four is met by three, and any one fragment of what was written by four may be missing.
+        let mut world = World { array: world.array.clone(), lent: Lent::new(27 << 10) };
+        world.unplug(&[lost]);
+        let mut pool = world.try_mount(MountMode::ReadOnly).unwrap_or_else(|error| panic!("without {lost}: {error}"));
+        expect(&mut pool, "degraded", 20_000);
+    }
+}

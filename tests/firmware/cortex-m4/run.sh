@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Builds the programs, runs them on the board in QEMU, and holds them to their limits.
+# The table and what the programs say go to stderr; stdout has one JSON object a program, flash less that of `empty`.
+set -eu
+
+readonly TARGET=thumbv7em-none-eabihf
+readonly PROGRAMS=(empty pool_format pool_ro pool_rw life)
+# The limits: of what each pool takes now. The budgets to come are in README.md.
+readonly FLASH_MAX=$((128 << 10))
+readonly RAM_MAX=$((64 << 10))
+readonly SECONDS_MAX=60
+
+need() {
+    echo "run.sh: $1 is missing; install it with: $2" >&2
+    exit 2
+}
+
+command -v cargo >/dev/null || need cargo "https://rustup.rs"
+command -v qemu-system-arm >/dev/null || need qemu-system-arm "apt-get install qemu-system-arm"
+[ -d "$(rustc --print target-libdir --target $TARGET)" ] || need "target $TARGET" "rustup target add $TARGET"
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+target_dir=${CARGO_TARGET_DIR:-$PWD/target}
+cargo build --release --locked >&2
+
+# The board's external RAM, in which the disks are, outlives a program: it is this file.
+disks=$(mktemp)
+trap 'rm -f "$disks"' EXIT
+truncate -s 16M "$disks"
+
+run() {
+    timeout "$SECONDS_MAX" qemu-system-arm -machine mps2-an386,memory-backend=disks \
+        -object memory-backend-file,id=disks,size=16M,mem-path="$disks",share=on \
+        -nographic -semihosting-config enable=on,target=native \
+        -kernel "$target_dir/$TARGET/release/$1" </dev/null
+}
+
+# The number of one field of a program's JSON line.
+field() {
+    sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" <<<"$2"
+}
+
+failed=0
+empty_flash=0
+printf '%-12s %9s %9s %9s %10s %9s\n' program flash lent statics "stack peak" "total RAM" >"$disks.table"
+trap 'rm -f "$disks" "$disks.table"' EXIT
+for program in "${PROGRAMS[@]}"; do
+    if ! output=$(run "$program"); then
+        printf '%s\nrun.sh: %s failed\n' "$output" "$program" >&2
+        exit 1
+    fi
+    grep -v '^{' <<<"$output" >&2 || true
+    line=$(grep '^{' <<<"$output")
+
+    whole_flash=$(field flash "$line")
+    [ "$program" = empty ] && empty_flash=$whole_flash
+    flash=$((whole_flash - empty_flash))
+    lent=$(field lent "$line") statics=$(field statics "$line") stack=$(field stack "$line")
+    ram=$((lent + statics + stack))
+    printf '%-12s %9d %9d %9d %10d %9d\n' "$program" "$flash" "$lent" "$statics" "$stack" "$ram" >>"$disks.table"
+    sed "s/\"flash\":$whole_flash/\"flash\":$flash,\"ram\":$ram/" <<<"$line"
+
+    # The flash of `life` is mostly the test's own.
+    if [ "$flash" -gt "$FLASH_MAX" ] && [ "$program" != life ]; then
+        echo "run.sh: $program exceeds $FLASH_MAX bytes of flash" >&2
+        failed=1
+    fi
+    if [ "$ram" -gt "$RAM_MAX" ]; then
+        echo "run.sh: $program exceeds $RAM_MAX bytes of RAM" >&2
+        failed=1
+    fi
+done
+cat "$disks.table" >&2
+exit $failed
