@@ -46,7 +46,9 @@ pub enum StorageError {
 impl core::fmt::Display for StorageError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::NodeUnreadable { address } => write!(f, "no replica of the tree node at {address} can be read"),
+            Self::NodeUnreadable { address } => {
+                write!(f, "no replica of the tree node at {address} can be read")
+            }
             Self::RecordInvalid { object } => write!(f, "a record of object {} is invalid", object.0),
             Self::NoSpace => f.write_str("no space left"),
             Self::NeedsMemory { bytes } => write!(f, "needs {bytes} bytes of memory"),
@@ -125,8 +127,12 @@ impl core::fmt::Display for FormatError {
             Self::DiskCount => f.write_str("no disks, or too many"),
             Self::TooFewDisks { needed } => write!(f, "the scheme needs {needed} disks"),
             Self::Parameter(what) => write!(f, "bad parameter: {what}"),
-            Self::DiskTooSmall { disk, bytes } => write!(f, "disk {disk} is too small: it needs {bytes} bytes"),
-            Self::Geometry { disk } => write!(f, "disk {disk}: sector, alignment or tear unit does not fit the pool's block"),
+            Self::DiskTooSmall { disk, bytes } => {
+                write!(f, "disk {disk} is too small: it needs {bytes} bytes")
+            }
+            Self::Geometry { disk } => {
+                write!(f, "disk {disk}: sector, alignment or tear unit does not fit the pool's block")
+            }
             Self::InUse { disk, pool } => write!(f, "disk {disk} belongs to pool {pool}"),
             Self::Io { disk, error } => write!(f, "disk {disk}: {error}"),
             Self::Entropy => f.write_str("the source of randomness failed"),
@@ -209,7 +215,10 @@ impl core::fmt::Display for MountError {
         match self {
             Self::NoPool => f.write_str("no pool on these disks"),
             Self::Unsupported { disk, version, incompat } => {
-                write!(f, "disk {disk} has format {version} with features {incompat:#x}, which this version does not know")
+                write!(
+                    f,
+                    "disk {disk} has format {version} with features {incompat:#x}, which this version does not know"
+                )
             }
             Self::LabelsDisagree { disk } => write!(f, "the label of disk {disk} contradicts the others"),
             Self::Cloned { first, second } => write!(f, "disks {first} and {second} carry the same identity"),

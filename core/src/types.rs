@@ -2,6 +2,7 @@
 
 /// A set of members, by their slot in the superblock's member table (bit `i` is slot `i`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct MemberSet(pub u64);
 
 impl MemberSet {

@@ -79,7 +79,11 @@ impl CrashTest {
             let mut end = world.clone();
             let first = world.steps();
             let done = play(&mut end, &plan, &mut lent);
-            assert_eq!(done.acknowledged, plan.transactions.len(), "seed {seed} session {session}: without a cut");
+            assert_eq!(
+                done.acknowledged,
+                plan.transactions.len(),
+                "seed {seed} session {session}: without a cut"
+            );
             for cut in first..end.steps() {
                 let what = format!("seed {seed} session {session} cut at I/O {cut}");
                 self.cut(&world, cut, &plan, &mut rng, &mut lent, &what, &mut report);
@@ -93,7 +97,8 @@ impl CrashTest {
     /// Transactions that succeed on this pool, found by trying.
     fn plan(&self, world: &SimArray, model: &Model, rng: &mut Rng, lent: &mut Lent) -> Plan {
         let mut trial = world.clone();
-        let mut pool = Pool::mount(&mut trial, lent.lend(), SERVICES, &MountOptions::default()).expect("mounted");
+        let mut pool =
+            Pool::mount(&mut trial, lent.lend(), SERVICES, &MountOptions::default()).expect("mounted");
         let mut plan = Plan { transactions: Vec::new(), models: vec![model.clone()] };
         while plan.transactions.len() < self.transactions {
             let mut changed = plan.models.last().cloned().unwrap_or_default();
@@ -124,7 +129,16 @@ impl CrashTest {
     }
 
     /// Cuts the power at one I/O, lets a crash decide what survives, and checks what a mount finds.
-    fn cut(&self, world: &SimArray, cut: u64, plan: &Plan, rng: &mut Rng, lent: &mut Lent, what: &str, report: &mut CrashReport) {
+    fn cut(
+        &self,
+        world: &SimArray,
+        cut: u64,
+        plan: &Plan,
+        rng: &mut Rng,
+        lent: &mut Lent,
+        what: &str,
+        report: &mut CrashReport,
+    ) {
         let mut running = world.clone();
         running.halt_at(cut, Halt::PowerCut);
         let progress = play(&mut running, plan, lent);
@@ -144,7 +158,14 @@ impl CrashTest {
             let _ = recover(&mut again, lent);
             let policy = *rng.pick(&CrashPolicy::ALL);
             let mut again = again.crash(policy, rng);
-            check(&mut again, plan, &progress, lent, &format!("{what}, then in the recovery, {policy:?}"), report);
+            check(
+                &mut again,
+                plan,
+                &progress,
+                lent,
+                &format!("{what}, then in the recovery, {policy:?}"),
+                report,
+            );
             report.nested += 1;
         }
         let mut after = after;
@@ -155,11 +176,15 @@ impl CrashTest {
 /// Plays a session until its end or the first error.
 fn play(world: &mut SimArray, plan: &Plan, lent: &mut Lent) -> Progress {
     let mut progress = Progress { acknowledged: 0, in_flight: false };
-    let Ok(mut pool) = Pool::mount(world, lent.lend(), SERVICES, &MountOptions::default()) else { return progress };
+    let Ok(mut pool) = Pool::mount(world, lent.lend(), SERVICES, &MountOptions::default()) else {
+        return progress;
+    };
     for operations in &plan.transactions {
         let Ok(mut transaction) = pool.begin() else { return progress };
         for operation in operations {
-            if let Err(Error::Storage(_) | Error::Unreadable { .. }) = model::apply(&mut transaction, operation) {
+            if let Err(Error::Storage(_) | Error::Unreadable { .. }) =
+                model::apply(&mut transaction, operation)
+            {
                 return progress;
             }
         }
@@ -183,13 +208,21 @@ fn keep_up<A: dynamicfs_hal::DiskArray>(pool: &mut Pool<'_, A>, commits: usize) 
 
 /// Mounts and makes an empty commit: all that a recovery writes.
 fn recover(world: &mut SimArray, lent: &mut Lent) -> Result<(), String> {
-    let mut pool = Pool::mount(world, lent.lend(), SERVICES, &MountOptions::default()).map_err(|e| e.to_string())?;
+    let mut pool =
+        Pool::mount(world, lent.lend(), SERVICES, &MountOptions::default()).map_err(|e| e.to_string())?;
     let committed = pool.begin().and_then(|transaction| transaction.commit());
     committed.map(|_| ()).map_err(|e| e.to_string())
 }
 
 /// What a mount finds is the acknowledged state or the one in flight, whole, and all space is accounted for.
-fn check(world: &mut SimArray, plan: &Plan, progress: &Progress, lent: &mut Lent, what: &str, report: &mut CrashReport) {
+fn check(
+    world: &mut SimArray,
+    plan: &Plan,
+    progress: &Progress,
+    lent: &mut Lent,
+    what: &str,
+    report: &mut CrashReport,
+) {
     let mounted = Pool::mount(world, lent.lend(), SERVICES, &MountOptions::default());
     let mut pool = mounted.unwrap_or_else(|error| panic!("{what}: {error}"));
     let found = model::load(&mut pool).unwrap_or_else(|error| panic!("{what}: {error}"));

@@ -40,7 +40,8 @@ pub struct Model {
 
 impl Default for Model {
     fn default() -> Self {
-        let root = Node { contents: Contents::Directory(BTreeMap::new()), links: 2, attributes: BTreeMap::new() };
+        let root =
+            Node { contents: Contents::Directory(BTreeMap::new()), links: 2, attributes: BTreeMap::new() };
         Self { nodes: BTreeMap::from([(ObjectId::ROOT.0, root)]) }
     }
 }
@@ -64,7 +65,9 @@ impl Model {
     /// Does what the operation should do. `made` is the number that the pool gave to a new object.
     pub fn apply(&mut self, operation: &Operation, made: Option<ObjectId>) -> Outcome {
         match operation {
-            Operation::Create { directory, name } => self.make(*directory, name, Contents::File(Vec::new()), made),
+            Operation::Create { directory, name } => {
+                self.make(*directory, name, Contents::File(Vec::new()), made)
+            }
             Operation::MakeDirectory { directory, name } => {
                 self.make(*directory, name, Contents::Directory(BTreeMap::new()), made)
             }
@@ -73,7 +76,9 @@ impl Model {
             }
             Operation::Link { object, directory, name } => self.link(*object, *directory, name),
             Operation::Unlink { directory, name } => self.unlink(*directory, name),
-            Operation::Rename { from, from_name, to, to_name } => self.rename((*from, from_name), (*to, to_name)),
+            Operation::Rename { from, from_name, to, to_name } => {
+                self.rename((*from, from_name), (*to, to_name))
+            }
             Operation::Write { object, offset, data } => self.edit(*object, |bytes| {
                 let end = *offset as usize + data.len();
                 if bytes.len() < end && !data.is_empty() {
@@ -83,9 +88,15 @@ impl Model {
                     bytes[*offset as usize..end].copy_from_slice(data);
                 }
             }),
-            Operation::Truncate { object, size } => self.edit(*object, |bytes| bytes.resize(*size as usize, 0)),
+            Operation::Truncate { object, size } => {
+                self.edit(*object, |bytes| bytes.resize(*size as usize, 0))
+            }
             Operation::SetAttribute { object, name, value } => {
-                self.nodes.get_mut(&object.0).ok_or(Error::NotFound)?.attributes.insert(name.clone(), value.clone());
+                self.nodes
+                    .get_mut(&object.0)
+                    .ok_or(Error::NotFound)?
+                    .attributes
+                    .insert(name.clone(), value.clone());
                 Ok(None)
             }
             Operation::RemoveAttribute { object, name } => {
@@ -95,7 +106,13 @@ impl Model {
         }
     }
 
-    fn make(&mut self, directory: ObjectId, name: &[u8], contents: Contents, made: Option<ObjectId>) -> Outcome {
+    fn make(
+        &mut self,
+        directory: ObjectId,
+        name: &[u8],
+        contents: Contents,
+        made: Option<ObjectId>,
+    ) -> Outcome {
         let is_directory = matches!(contents, Contents::Directory(_));
         let entries = self.directory(directory)?;
         if entries.contains_key(name) {
@@ -213,7 +230,9 @@ impl Model {
 pub fn apply<A: DiskArray>(objects: &mut Objects<'_, A>, operation: &Operation) -> Outcome {
     let plain = Attributes { mode: 0o644, ..Attributes::default() };
     match operation {
-        Operation::Create { directory, name } => objects.create(*directory, name, &MakeRequest::File, &plain).map(Some),
+        Operation::Create { directory, name } => {
+            objects.create(*directory, name, &MakeRequest::File, &plain).map(Some)
+        }
         Operation::MakeDirectory { directory, name } => {
             objects.create(*directory, name, &MakeRequest::Directory, &plain).map(Some)
         }
@@ -227,7 +246,9 @@ pub fn apply<A: DiskArray>(objects: &mut Objects<'_, A>, operation: &Operation) 
         }
         Operation::Write { object, offset, data } => objects.write(*object, *offset, data).map(|()| None),
         Operation::Truncate { object, size } => objects.truncate(*object, *size).map(|()| None),
-        Operation::SetAttribute { object, name, value } => objects.set_attribute(*object, name, value).map(|()| None),
+        Operation::SetAttribute { object, name, value } => {
+            objects.set_attribute(*object, name, value).map(|()| None)
+        }
         Operation::RemoveAttribute { object, name } => objects.remove_attribute(*object, name).map(|()| None),
     }
 }
@@ -265,7 +286,11 @@ pub fn load<A: DiskArray>(objects: &mut Objects<'_, A>) -> Result<Model, Error> 
                 let mut bytes = vec![0xA5; inode.size as usize];
                 let read = objects.read(object, 0, &mut bytes)?;
                 assert_eq!(read, bytes.len(), "a read gives all there is");
-                if inode.kind == ObjectKind::Symlink { Contents::Symlink(bytes) } else { Contents::File(bytes) }
+                if inode.kind == ObjectKind::Symlink {
+                    Contents::Symlink(bytes)
+                } else {
+                    Contents::File(bytes)
+                }
             }
         };
         let mut names = Vec::new();

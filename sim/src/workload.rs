@@ -102,7 +102,8 @@ fn random_name(scale: &Scale, below: &mut impl FnMut(u64) -> u64) -> Vec<u8> {
 }
 
 fn pick(model: &Model, below: &mut impl FnMut(u64) -> u64, fits: impl Fn(&Contents) -> bool) -> ObjectId {
-    let fitting: Vec<u64> = model.nodes.iter().filter(|(_, node)| fits(&node.contents)).map(|(&id, _)| id).collect();
+    let fitting: Vec<u64> =
+        model.nodes.iter().filter(|(_, node)| fits(&node.contents)).map(|(&id, _)| id).collect();
     // Now and then an object that is not there.
     match fitting.len() as u64 {
         0 => ObjectId(99_999),

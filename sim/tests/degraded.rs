@@ -23,7 +23,8 @@ impl World {
     fn new(scheme: Scheme, disks: usize, memory: usize) -> Self {
         let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); disks]);
         let mut lent = Lent::new(memory);
-        let options = FormatOptions { members_max: 8, extent_bytes: 16384, ..FormatOptions::portable(scheme) };
+        let options =
+            FormatOptions { members_max: 8, extent_bytes: 16384, ..FormatOptions::portable(scheme) };
         Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
         Self { array, lent }
     }
@@ -61,7 +62,8 @@ fn contents(name: &str, length: usize) -> Vec<u8> {
 
 fn put(pool: &mut Mounted<'_>, name: &str, length: usize) -> Result<(), Error> {
     let mut transaction = pool.begin()?;
-    let file = transaction.create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::File, &Attributes::default())?;
+    let file =
+        transaction.create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::File, &Attributes::default())?;
     transaction.write(file, 0, &contents(name, length))?;
     transaction.commit().map(|_| ())
 }
@@ -110,7 +112,10 @@ fn a_third_lost_disk_is_refused_and_named_and_nothing_is_made_up() {
     world.put("large", 100_000);
     world.unplug(&[0, 2, 4]);
     let error = world.try_mount(MountMode::ReadWrite).err();
-    assert!(matches!(error, Some(MountError::Missing { present, list }) if present.len() == 3 && list.len() == 6), "{error:?}");
+    assert!(
+        matches!(error, Some(MountError::Missing { present, list }) if present.len() == 3 && list.len() == 6),
+        "{error:?}"
+    );
     world.plug(&[4]);
     world.expect("large", 100_000);
 }
@@ -256,7 +261,8 @@ fn a_disk_of_another_pool_is_left_alone() {
     drop(pool);
     let mut foreign = SimArray::new(78, vec![Geometry::new(512, 2048)]);
     foreign.put(0, world.array.disk(2).clone());
-    Pool::mount(&mut foreign, lent.lend(), SERVICES, &MountOptions::default()).expect("the other pool is untouched");
+    Pool::mount(&mut foreign, lent.lend(), SERVICES, &MountOptions::default())
+        .expect("the other pool is untouched");
 }
 
 #[test]
@@ -312,7 +318,10 @@ fn a_second_failure_in_one_transaction_drops_it_and_keeps_the_last_commit() {
             pool.array().disk_mut(disk).fail_next(IoKind::Write, u64::MAX, IoError::Media);
         }
         let error = put(&mut pool, "during", 30_000).err();
-        assert!(matches!(error, Some(Error::Storage(StorageError::TooFewDisks { .. } | StorageError::NoSpace))), "{error:?}");
+        assert!(
+            matches!(error, Some(Error::Storage(StorageError::TooFewDisks { .. } | StorageError::NoSpace))),
+            "{error:?}"
+        );
     }
     world.array.disk_mut(0).reopen();
     world.array.disk_mut(1).reopen();
@@ -359,8 +368,13 @@ fn a_disk_that_rots_all_over_is_read_around_and_rewritten() {
         for n in 0..6 {
             expect(&mut pool, &format!("file-{n}"), 40_000);
         }
-        assert_eq!(pool.health().counters.fragment_failures, failures, "{scheme}: what was read is whole again");
-        pool.check_space(&mut [0; 1 << 14], &mut Default::default(), |finding| assert_eq!(finding, None)).expect("checked");
+        assert_eq!(
+            pool.health().counters.fragment_failures,
+            failures,
+            "{scheme}: what was read is whole again"
+        );
+        pool.check_space(&mut [0; 1 << 14], &mut Default::default(), |finding| assert_eq!(finding, None))
+            .expect("checked");
     }
 }
 
@@ -409,7 +423,8 @@ fn a_degraded_stripe_is_encoded_right_with_the_least_memory() {
         // The quorum of the four is met by three, and any one fragment of what was written by four may be missing.
         let mut world = World { array: world.array.clone(), lent: Lent::new(27 << 10) };
         world.unplug(&[lost]);
-        let mut pool = world.try_mount(MountMode::ReadOnly).unwrap_or_else(|error| panic!("without {lost}: {error}"));
+        let mut pool =
+            world.try_mount(MountMode::ReadOnly).unwrap_or_else(|error| panic!("without {lost}: {error}"));
         expect(&mut pool, "degraded", 20_000);
     }
 }

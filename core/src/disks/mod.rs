@@ -112,7 +112,13 @@ pub struct Disks<'m, A> {
 
 impl<'m, A: DiskArray> Disks<'m, A> {
     /// Takes the array; `states` holds one for each of its disks. Nothing is read.
-    pub fn new(array: A, states: &'m mut [DiskState], parameters: PoolParameters, crc32c: Crc32c, clock: &'m dyn Clock) -> Self {
+    pub fn new(
+        array: A,
+        states: &'m mut [DiskState],
+        parameters: PoolParameters,
+        crc32c: Crc32c,
+        clock: &'m dyn Clock,
+    ) -> Self {
         let disks = array.disks().min(states.len());
         let states = &mut states[..disks];
         for (disk, state) in states.iter_mut().enumerate() {
@@ -197,7 +203,8 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     /// Whether blocks may be named by a record at all: they lie in the member's data area. True for a member that is
     /// away, whose area is not known.
     pub fn is_data(&self, address: BlockAddress, blocks: u32) -> bool {
-        let identity = self.states.iter().filter_map(|s| s.identity.as_ref()).find(|i| i.member == address.member);
+        let identity =
+            self.states.iter().filter_map(|s| s.identity.as_ref()).find(|i| i.member == address.member);
         identity.is_none_or(|i| {
             address.block >= i.data_start
                 && address.block + u64::from(blocks) <= i.data_start.saturating_add(i.data_blocks)
@@ -218,7 +225,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         for (i, address) in replicas.enumerate() {
             let Some(disk) = self.disk_of(address.member) else { continue };
             // A disk twice as slow is asked half as often: latency times a number spread by address.
-            let spread = mix(address.block / 64 ^ u64::from(address.member.0) << 32) & 0xFF;
+            let spread = mix((address.block / 64) ^ (u64::from(address.member.0) << 32)) & 0xFF;
             let cost = (u64::from(self.states[disk].latency) + 16) * (spread + 32);
             if best.is_none_or(|(least, _)| cost < least) {
                 best = Some((cost, i));
@@ -312,7 +319,10 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         while next < self.count() {
             let mut batch = A::Batch::default();
             while next < self.count() {
-                if wanted(&self.states[next]) && self.array.geometry(next).sectors > 0 && batch.push(Request::flush(next)).is_err() {
+                if wanted(&self.states[next])
+                    && self.array.geometry(next).sectors > 0
+                    && batch.push(Request::flush(next)).is_err()
+                {
                     break;
                 }
                 next += 1;

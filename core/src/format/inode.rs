@@ -15,7 +15,10 @@ impl Stored for StoredTime {
         let mut raw = [0; 8];
         raw[2..].copy_from_slice(&bytes[..6]);
         // Shifted down from the top so that the sign is kept.
-        UnixTime { seconds: i64::from_le_bytes(raw) >> 16, nanoseconds: u32::load(&bytes[6..]).min(999_999_999) }
+        UnixTime {
+            seconds: i64::from_le_bytes(raw) >> 16,
+            nanoseconds: u32::load(&bytes[6..]).min(999_999_999),
+        }
     }
     fn store(bytes: &mut [u8], value: UnixTime) {
         let seconds = value.seconds.clamp(-(1 << 47), (1 << 47) - 1);

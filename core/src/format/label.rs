@@ -135,14 +135,16 @@ impl PoolParameters {
 
     /// Whether all values are within the limits, so that nothing computed from them overflows.
     pub fn is_valid(&self) -> bool {
-        let within = |shift: u8, min: usize, max: usize| shift < 31 && (min..=max).contains(&(1usize << shift));
+        let within =
+            |shift: u8, min: usize, max: usize| shift < 31 && (min..=max).contains(&(1usize << shift));
         within(self.block_shift, limits::BLOCK_BYTES_MIN, limits::BLOCK_BYTES_MAX)
             && within(self.node_shift, limits::NODE_BYTES_MIN, limits::NODE_BYTES_MAX)
             && within(self.chunk_shift, limits::CHUNK_BYTES_MIN, limits::CHUNK_BYTES_MAX)
             && self.node_shift <= self.block_shift
             && (limits::RING_LENGTH_MIN..=limits::RING_LENGTH_MAX).contains(&self.ring_length)
             && (1..=limits::MEMBERS_MAX).contains(&usize::from(self.members_max))
-            && (super::superblock::bytes(usize::from(self.members_max))..=1 << 20).contains(&(self.slot_bytes as usize))
+            && (super::superblock::bytes(usize::from(self.members_max))..=1 << 20)
+                .contains(&(self.slot_bytes as usize))
             && self.slot_bytes.is_multiple_of(512)
             && (limits::GROUP_BLOCKS_MIN..=limits::GROUP_BLOCKS_MAX).contains(&self.group_blocks)
             && self.group_blocks.is_power_of_two()
@@ -177,6 +179,16 @@ pub struct DiskIdentity {
     pub copy_at: u64,
 }
 
+impl DiskIdentity {
+    /// Whether rings and blocks lie on a disk of this many bytes.
+    pub fn is_within(&self, parameters: &PoolParameters, bytes: u64) -> bool {
+        let ring = u64::from(parameters.ring_length) * u64::from(parameters.slot_bytes);
+        let end = self.data_start.saturating_add(self.data_blocks);
+        [self.ring_a, self.ring_b].iter().all(|at| at.checked_add(ring).is_some_and(|end| end <= bytes))
+            && end <= bytes >> parameters.block_shift
+    }
+}
+
 /// Why a label's bytes were refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -197,7 +209,12 @@ pub enum LabelFault {
 }
 
 /// Writes a label.
-pub fn encode(out: &mut [u8; LABEL_BYTES], parameters: &PoolParameters, disk: &DiskIdentity, crc32c: dynamicfs_hal::Crc32c) {
+pub fn encode(
+    out: &mut [u8; LABEL_BYTES],
+    parameters: &PoolParameters,
+    disk: &DiskIdentity,
+    crc32c: dynamicfs_hal::Crc32c,
+) {
     out.fill(0);
     let mut label = Label(&mut out[..]);
     label.set_magic(LABEL_MAGIC);
@@ -229,7 +246,10 @@ pub fn encode(out: &mut [u8; LABEL_BYTES], parameters: &PoolParameters, disk: &D
 }
 
 /// Reads a label.
-pub fn decode(bytes: &[u8], crc32c: dynamicfs_hal::Crc32c) -> Result<(PoolParameters, DiskIdentity), LabelFault> {
+pub fn decode(
+    bytes: &[u8],
+    crc32c: dynamicfs_hal::Crc32c,
+) -> Result<(PoolParameters, DiskIdentity), LabelFault> {
     let bytes = bytes.get(..LABEL_BYTES).ok_or(LabelFault::Absent)?;
     let label = Label(bytes);
     if label.magic() != LABEL_MAGIC {

@@ -15,4 +15,3 @@ pub mod node;
 pub mod pointer;
 pub mod record;
 pub mod superblock;
-

@@ -106,11 +106,13 @@ pub fn verify(
 
 fn verify_structure(node: &[u8], level: u8) -> Result<(), NodeFault> {
     let count = usize::from(NodeHeader(node).count());
-    let slots = node.len().checked_sub(SLOT * count).filter(|&at| at >= HEADER).ok_or(NodeFault::Structure)?;
+    let slots =
+        node.len().checked_sub(SLOT * count).filter(|&at| at >= HEADER).ok_or(NodeFault::Structure)?;
     let mut at = HEADER;
     let mut previous: Option<&[u8]> = None;
     for i in 0..count {
-        if usize::from(u16::load(&node[node.len() - SLOT * (i + 1)..])) != at || at + RECORD_OVERHEAD > slots {
+        if usize::from(u16::load(&node[node.len() - SLOT * (i + 1)..])) != at || at + RECORD_OVERHEAD > slots
+        {
             return Err(NodeFault::Structure);
         }
         let key = &node[at..at + KEY_BYTES];
@@ -119,7 +121,11 @@ fn verify_structure(node: &[u8], level: u8) -> Result<(), NodeFault> {
         if end > slots || bytes > value_bytes_max(node.len()) || previous.is_some_and(|p| p >= key) {
             return Err(NodeFault::Structure);
         }
-        if level > 0 && NodePointer::load(&node[at + RECORD_OVERHEAD..end]).is_none() {
+        // A change of a child changes its parent: no child is younger.
+        let birth = Generation(NodeHeader(node).birth());
+        if level > 0
+            && NodePointer::load(&node[at + RECORD_OVERHEAD..end]).is_none_or(|child| child.birth > birth)
+        {
             return Err(NodeFault::Structure);
         }
         previous = Some(key);

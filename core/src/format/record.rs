@@ -152,10 +152,9 @@ pub mod dead {
 
     /// The runs of a record; a rest that is too short for one is passed over.
     pub fn runs(record: &[u8]) -> impl Iterator<Item = BlockRun> + '_ {
-        record.chunks_exact(RUN_BYTES).map(|bytes| BlockRun {
-            start: BlockAddress::load(bytes),
-            blocks: u32::load(&bytes[8..]),
-        })
+        record
+            .chunks_exact(RUN_BYTES)
+            .map(|bytes| BlockRun { start: BlockAddress::load(bytes), blocks: u32::load(&bytes[8..]) })
     }
 }
 

@@ -6,7 +6,9 @@
 use super::field::{Stored, U48, layout};
 use super::pointer::NodePointer;
 use crate::limits::{BRANCHES_MAX, NODE_COPIES_MAX};
-use crate::types::{BlockAddress, Epoch, Generation, MemberLists, MemberNumber, MemberSet, ObjectId, Scheme, Uuid};
+use crate::types::{
+    BlockAddress, Epoch, Generation, MemberLists, MemberNumber, MemberSet, ObjectId, Scheme, Uuid,
+};
 
 layout! {
     /// A superblock's fixed part; the member table follows it.
@@ -115,6 +117,9 @@ layout! {
 /// The first bytes of a superblock after its checksum.
 pub const SUPERBLOCK_MAGIC: u32 = u32::from_le_bytes(*b"DFsb");
 
+/// The greatest value that a counter may have; what is beyond was never counted.
+pub const COUNTER_MAX: u64 = crate::limits::U48_MAX / 2;
+
 /// No group is open.
 pub const GROUP_NONE: u32 = u32::MAX;
 
@@ -144,7 +149,14 @@ pub struct Ancestor {
 /// Whether the bytes are a superblock that was written for this disk, at this place of its rings.
 ///
 /// Afterwards every accessor gives a value within its bounds.
-pub fn is_valid(slot: &[u8], pool: Uuid, disk: Uuid, place: u64, ring_length: u8, crc32c: dynamicfs_hal::Crc32c) -> bool {
+pub fn is_valid(
+    slot: &[u8],
+    pool: Uuid,
+    disk: Uuid,
+    place: u64,
+    ring_length: u8,
+    crc32c: dynamicfs_hal::Crc32c,
+) -> bool {
     let Some(view) = Superblock::new(slot) else { return false };
     view.magic() == SUPERBLOCK_MAGIC
         && view.pool() == pool
@@ -158,10 +170,28 @@ pub fn is_valid(slot: &[u8], pool: Uuid, disk: Uuid, place: u64, ring_length: u8
         && (1..=NODE_COPIES_MAX).contains(&usize::from(view.root_copies()))
         && usize::from(view.root_level()) < crate::limits::DEPTH_MAX
         && usize::from(view.ancestors()) <= BRANCHES_MAX
-        && view.generation_raw() < crate::limits::U48_MAX - 1
-        && view.epoch_raw() < crate::limits::U48_MAX - 1
-        && view.claim_raw() < crate::limits::U48_MAX - 1
+        && view.root_birth() <= view.generation_raw()
+        && counters_are_valid(&view)
         && table_is_valid(&view)
+}
+
+/// Whether no counter is so far that counting on from it could overflow while the pool is mounted.
+fn counters_are_valid(view: &Superblock<&[u8]>) -> bool {
+    let pool = [
+        view.generation_raw(),
+        view.epoch_raw(),
+        view.claim_raw(),
+        view.sequence(),
+        view.next_object(),
+        view.dead_next(),
+        view.dead_blocks(),
+        view.dead_records(),
+        view.sweep_limit(),
+        view.objects(),
+        view.extents(),
+    ];
+    let rows = view.table().iter().flat_map(|row| [view.row(row).free(), view.row(row).node_free()]);
+    pool.into_iter().chain(rows).all(|counter| counter <= COUNTER_MAX) && view.orphans() <= u32::MAX / 2
 }
 
 /// Whether the rows name different members, and the lists name rows that are in use.
@@ -170,7 +200,9 @@ fn table_is_valid(view: &Superblock<&[u8]>) -> bool {
     let lists = view.lists();
     let named = lists.settled.or(lists.members).or(view.online()).or(view.owed());
     let number = |row: usize| view.row(row).number();
-    let distinct = table.iter().all(|row| table.iter().take_while(|&other| other < row).all(|other| number(other) != number(row)));
+    let distinct = table
+        .iter()
+        .all(|row| table.iter().take_while(|&other| other < row).all(|other| number(other) != number(row)));
     named.is_subset_of(table) && !lists.members.is_empty() && !lists.settled.is_empty() && distinct
 }
 

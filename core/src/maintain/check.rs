@@ -101,7 +101,11 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Reads and proves all replicas and fragments of the last commit, and calls `f` with what is wrong.
     ///
     /// `f` is called with `None` from time to time, to show that work goes on.
-    pub fn check_contents(&mut self, report: &mut CheckReport, mut f: impl FnMut(Option<&Finding>)) -> Result<(), Error> {
+    pub fn check_contents(
+        &mut self,
+        report: &mut CheckReport,
+        mut f: impl FnMut(Option<&Finding>),
+    ) -> Result<(), Error> {
         self.check_nodes(report, &mut f)?;
         let mut from = Key::object_start(ObjectId(1));
         let mut joiner = RecordJoiner::new();
@@ -119,7 +123,11 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(())
     }
 
-    fn check_nodes(&mut self, report: &mut CheckReport, f: &mut impl FnMut(Option<&Finding>)) -> Result<(), Error> {
+    fn check_nodes(
+        &mut self,
+        report: &mut CheckReport,
+        f: &mut impl FnMut(Option<&Finding>),
+    ) -> Result<(), Error> {
         let mut walk = crate::tree::Walk::new();
         loop {
             match self.store.tree.walk(&mut walk) {
@@ -134,7 +142,9 @@ impl<A: DiskArray> Objects<'_, A> {
                         }
                     }
                 }
-                Err(StorageError::NodeUnreadable { address }) => tell(report, f, &Finding::NodeLost { address }),
+                Err(StorageError::NodeUnreadable { address }) => {
+                    tell(report, f, &Finding::NodeLost { address })
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -198,7 +208,13 @@ impl<A: DiskArray> Objects<'_, A> {
                 let end = groups.min(first + groups_at_once as u32);
                 let start = area.start + u64::from(first) * u64::from(group_blocks);
                 let blocks = u64::from(end - first) * u64::from(group_blocks);
-                let window = Window { member, row, start, blocks: blocks.min(area.start + area.blocks - start), first };
+                let window = Window {
+                    member,
+                    row,
+                    start,
+                    blocks: blocks.min(area.start + area.blocks - start),
+                    first,
+                };
                 let (referenced, allocated) = scratch.split_at_mut(groups_at_once * group_bytes);
                 self.mark_referenced(&window, referenced, report, &mut f)?;
                 self.load_allocated(&window, end, group_bytes, allocated)?;
@@ -229,7 +245,8 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         let block_shift = self.store.tree.disks.parameters.block_shift;
         let superblock = self.store.committed();
-        let (limit, swept_row, swept_group) = (superblock.sweep_limit(), superblock.sweep_row(), superblock.sweep_group());
+        let (limit, swept_row, swept_group) =
+            (superblock.sweep_limit(), superblock.sweep_row(), superblock.sweep_group());
         let group_blocks = u64::from(self.store.tree.space.group_blocks());
         let area_start = self.store.tree.area(window.row).map_or(0, |area| area.start);
         let mut joiner = RecordJoiner::new();
@@ -248,12 +265,19 @@ impl<A: DiskArray> Objects<'_, A> {
                     let end = run.start.block + u64::from(run.blocks);
                     if start < end {
                         let start = BlockAddress { block: start, ..run.start };
-                        mark(window, bits, &BlockRun { start, blocks: (end - start.block) as u32 }, report, f);
+                        mark(
+                            window,
+                            bits,
+                            &BlockRun { start, blocks: (end - start.block) as u32 },
+                            report,
+                            f,
+                        );
                     }
                 }
             } else if let Some((_, _, extent)) = joiner.take(key, record) {
                 for fragment in extent.fragments() {
-                    let run = BlockRun { start: fragment.address, blocks: extent.fragment_blocks(block_shift) };
+                    let run =
+                        BlockRun { start: fragment.address, blocks: extent.fragment_blocks(block_shift) };
                     mark(window, bits, &run, report, f);
                 }
             }
@@ -263,11 +287,17 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Fills `bits` with the bitmaps of the window's groups.
-    fn load_allocated(&mut self, window: &Window, end: u32, group_bytes: usize, bits: &mut [u8]) -> Result<(), Error> {
+    fn load_allocated(
+        &mut self,
+        window: &Window,
+        end: u32,
+        group_bytes: usize,
+        bits: &mut [u8],
+    ) -> Result<(), Error> {
         for (group, bits) in (window.first..end).zip(bits.chunks_exact_mut(group_bytes)) {
-            let open = [Class::Node, Class::Data]
-                .into_iter()
-                .find(|&class| self.store.tree.space.open_group(window.row, class).is_some_and(|(open, ..)| open == group));
+            let open = [Class::Node, Class::Data].into_iter().find(|&class| {
+                self.store.tree.space.open_group(window.row, class).is_some_and(|(open, ..)| open == group)
+            });
             if let Some(class) = open {
                 bits.copy_from_slice(self.store.tree.space.open_bitmap(window.row, class));
                 continue;
@@ -296,7 +326,13 @@ struct Window {
     first: u32,
 }
 
-fn mark(window: &Window, bits: &mut [u8], run: &BlockRun, report: &mut CheckReport, f: &mut impl FnMut(Option<&Finding>)) {
+fn mark(
+    window: &Window,
+    bits: &mut [u8],
+    run: &BlockRun,
+    report: &mut CheckReport,
+    f: &mut impl FnMut(Option<&Finding>),
+) {
     if run.start.member != window.member {
         return;
     }

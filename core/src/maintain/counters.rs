@@ -19,7 +19,10 @@ fn key(member: MemberNumber) -> Key {
 impl<A: DiskArray> Objects<'_, A> {
     /// What a member had done when its counters were last saved; zeros if they never were.
     pub fn saved_counters(&mut self, member: MemberNumber) -> Result<DiskCounters, Error> {
-        let saved = self.store.tree.with(&key(member), |record| record.and_then(CountersRecord::new).map(|r| read(&r)))?;
+        let saved = self
+            .store
+            .tree
+            .with(&key(member), |record| record.and_then(CountersRecord::new).map(|r| read(&r)))?;
         Ok(saved.unwrap_or_default())
     }
 

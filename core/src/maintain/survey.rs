@@ -44,7 +44,7 @@ impl RecordJoiner {
             self.key = None;
             return None;
         }
-        if key.offset() % crate::limits::EXTENT_BYTES_MIN == 0 {
+        if key.offset().is_multiple_of(crate::limits::EXTENT_BYTES_MIN) {
             self.key = Some((key.object(), key.offset()));
             self.length = 0;
         }
@@ -80,7 +80,11 @@ impl<A: DiskArray> Objects<'_, A> {
                     numbers(member).is_some_and(|row| online.contains(row))
                         && !doubts.iter().any(|doubt| doubt.member == member && doubt.span.contains(&birth))
                 };
-                let there = extent.fragments().iter().filter(|f| f.address.is_some() && good(f.address.member, f.birth)).count();
+                let there = extent
+                    .fragments()
+                    .iter()
+                    .filter(|f| f.address.is_some() && good(f.address.member, f.birth))
+                    .count();
                 counts.total += 1;
                 *if there < usize::from(extent.scheme.data) {
                     &mut counts.unreadable

@@ -50,9 +50,13 @@ impl<A: DiskArray> Objects<'_, A> {
 
     // --- looking up -------------------------------------------------------------------------------------------
 
-    fn find_entry(&mut self, directory: ObjectId, name: &[u8]) -> Result<Option<(Place, EntryTarget)>, Error> {
+    fn find_entry(
+        &mut self,
+        directory: ObjectId,
+        name: &[u8],
+    ) -> Result<Option<(Place, EntryTarget)>, Error> {
         let hash = self.hash(name);
-        let end = hash.checked_add(PLACES).unwrap_or(u64::MAX);
+        let end = hash.saturating_add(PLACES);
         let found = self.scan_hashed(directory, Kind::Entry, hash, end, |place, bytes| {
             match (bytes.get(ENTRY_HEADER..), EntryTarget::decode(bytes)) {
                 (Some(other), Some(target)) if other == name => ControlFlow::Break((*place, target)),
@@ -84,7 +88,9 @@ impl<A: DiskArray> Objects<'_, A> {
         let mut names = split_path(path);
         let last = names.next_back().ok_or(Error::InvalidName)?;
         check_name(last)?;
-        let directory = names.try_fold(ObjectId::ROOT, |directory, name| Ok::<_, Error>(self.lookup(directory, name)?.object))?;
+        let directory = names.try_fold(ObjectId::ROOT, |directory, name| {
+            Ok::<_, Error>(self.lookup(directory, name)?.object)
+        })?;
         Ok((directory, last))
     }
 
@@ -117,7 +123,9 @@ impl<A: DiskArray> Objects<'_, A> {
     ) -> Result<ObjectId, Error> {
         check_name(name)?;
         let target = match what {
-            MakeRequest::Symlink(target) if target.is_empty() || target.len() > SYMLINK_BYTES_MAX => return Err(Error::TooLarge),
+            MakeRequest::Symlink(target) if target.is_empty() || target.len() > SYMLINK_BYTES_MAX => {
+                return Err(Error::TooLarge);
+            }
             MakeRequest::Symlink(target) => target,
             _ => &b""[..],
         };
@@ -180,10 +188,16 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Counts entries and subdirectories of a directory, and notes that it changed.
-    fn touch_directory(&mut self, directory: ObjectId, entries: i64, subdirectories: i64) -> Result<(), Error> {
+    fn touch_directory(
+        &mut self,
+        directory: ObjectId,
+        entries: i64,
+        subdirectories: i64,
+    ) -> Result<(), Error> {
         let mut inode = self.inode(directory)?;
         inode.size = inode.size.saturating_add_signed(entries);
-        inode.links = u64::from(inode.links).saturating_add_signed(subdirectories).min(LINKS_MAX.into()) as u32;
+        inode.links =
+            u64::from(inode.links).saturating_add_signed(subdirectories).min(LINKS_MAX.into()) as u32;
         let now = self.store.tree.disks.now();
         (inode.modified, inode.changed) = (now, now);
         self.put_inode(directory, &inode)

@@ -34,6 +34,7 @@ impl Found {
 
 /// What is at a byte of an object.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is no allocator to box it with")]
 pub(super) enum At {
     Extent(Found),
     /// Nothing up to this byte; to the end of the object if there is no later extent.
@@ -44,7 +45,13 @@ impl<A: DiskArray> Objects<'_, A> {
     // --- finding ----------------------------------------------------------------------------------------------
 
     /// Reads part of a record that is laid in pieces under successive keys, from byte `skip` on; the bytes read.
-    pub(super) fn read_record(&mut self, object: ObjectId, start: u64, skip: usize, out: &mut [u8]) -> Result<usize, Error> {
+    pub(super) fn read_record(
+        &mut self,
+        object: ObjectId,
+        start: u64,
+        skip: usize,
+        out: &mut [u8],
+    ) -> Result<usize, Error> {
         let piece_bytes = self.piece_bytes();
         let mut done = 0;
         while done < out.len() {
@@ -59,7 +66,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 bytes
             })?;
             done += copied;
-            if copied == 0 || (within + copied) % piece_bytes != 0 {
+            if copied == 0 || !(within + copied).is_multiple_of(piece_bytes) {
                 break;
             }
         }
@@ -114,7 +121,13 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Frees extents that begin from `from` on and before `end`, `limit` at most; how many there were.
-    pub(super) fn free_extents(&mut self, object: ObjectId, from: u64, end: u64, limit: usize) -> Result<usize, Error> {
+    pub(super) fn free_extents(
+        &mut self,
+        object: ObjectId,
+        from: u64,
+        end: u64,
+        limit: usize,
+    ) -> Result<usize, Error> {
         let mut freed = 0;
         while freed < limit {
             let next = match from.checked_sub(1) {
@@ -138,7 +151,8 @@ impl<A: DiskArray> Objects<'_, A> {
     pub(super) fn extent_bytes(&self, inode: &Inode) -> u64 {
         let mut bytes = inode.extent_bytes().min(self.store.window.len() as u64);
         while bytes > EXTENT_BYTES_MIN
-            && redundancy::stage_bytes(inode.scheme, bytes as u32, self.block_shift()) > self.store.stage.len()
+            && redundancy::stage_bytes(inode.scheme, bytes as u32, self.block_shift())
+                > self.store.stage.len()
         {
             bytes /= 2;
         }
@@ -147,7 +161,13 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Stores bytes of an object from `start` on, where there is no extent now: as one extent, or as several shorter
     /// ones where space is in pieces.
-    pub(super) fn store_bytes(&mut self, object: ObjectId, inode: &Inode, start: u64, data: &[u8]) -> Result<(), Error> {
+    pub(super) fn store_bytes(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        start: u64,
+        data: &[u8],
+    ) -> Result<(), Error> {
         let least = EXTENT_BYTES_MIN.max(1 << self.block_shift()) as usize;
         let (mut at, mut size, mut swept) = (0, data.len().next_power_of_two(), false);
         while at < data.len() {
@@ -169,7 +189,13 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Stores one extent; false if no members have free runs that are long enough.
-    fn store_extent(&mut self, object: ObjectId, inode: &Inode, start: u64, data: &[u8]) -> Result<bool, Error> {
+    fn store_extent(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        start: u64,
+        data: &[u8],
+    ) -> Result<bool, Error> {
         let (block_shift, logical) = (self.block_shift(), data.len() as u32);
         let members = self.store.tree.data_rows().len();
         let scheme = redundancy::effective(inode.scheme, logical, block_shift, members)
@@ -196,7 +222,8 @@ impl<A: DiskArray> Objects<'_, A> {
     /// which are longer, and parity may not fit any more: a long extent is then stored as shorter ones (`None`), the
     /// shortest as copies, which take no work space.
     fn scheme_that_fits(&self, scheme: Scheme, logical: u32) -> Option<Scheme> {
-        let fits = |scheme| redundancy::stage_bytes(scheme, logical, self.block_shift()) <= self.store.stage.len();
+        let fits =
+            |scheme| redundancy::stage_bytes(scheme, logical, self.block_shift()) <= self.store.stage.len();
         let copies = Scheme { data: 1, ..scheme };
         match fits(scheme) {
             true => Some(scheme),
@@ -273,7 +300,13 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Writes an extent's record, piece by piece: its head, then the checksums of its fragments.
-    fn put_record(&mut self, object: ObjectId, start: u64, extent: &Extent, fragments: Option<&Fragments<'_>>) -> Result<(), Error> {
+    fn put_record(
+        &mut self,
+        object: ObjectId,
+        start: u64,
+        extent: &Extent,
+        fragments: Option<&Fragments<'_>>,
+    ) -> Result<(), Error> {
         let (block_shift, chunk_shift) = (self.block_shift(), self.chunk_shift());
         let mut head = [0; EXTENT_BYTES_MAX];
         let head_bytes = extent.encode(&mut head);
@@ -299,7 +332,11 @@ pub(super) struct PieceWriter {
 }
 
 impl PieceWriter {
-    pub(super) fn push<A: DiskArray>(&mut self, objects: &mut Objects<'_, A>, mut bytes: &[u8]) -> Result<(), Error> {
+    pub(super) fn push<A: DiskArray>(
+        &mut self,
+        objects: &mut Objects<'_, A>,
+        mut bytes: &[u8],
+    ) -> Result<(), Error> {
         while !bytes.is_empty() {
             let room = (self.bytes - self.filled).min(bytes.len());
             let (now, later) = bytes.split_at(room);

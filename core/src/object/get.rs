@@ -44,7 +44,11 @@ impl<A: DiskArray> Objects<'_, A> {
     pub fn read(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<usize, Error> {
         let inode = self.inode(object)?;
         if !matches!(inode.kind, ObjectKind::File | ObjectKind::Symlink) {
-            return Err(if inode.kind == ObjectKind::Directory { Error::IsADirectory } else { Error::NotAFile });
+            return Err(if inode.kind == ObjectKind::Directory {
+                Error::IsADirectory
+            } else {
+                Error::NotAFile
+            });
         }
         let bytes = inode.size.saturating_sub(offset).min(buf.len() as u64) as usize;
         let buf = &mut buf[..bytes];
@@ -55,7 +59,13 @@ impl<A: DiskArray> Objects<'_, A> {
         done.map(|()| bytes)
     }
 
-    fn read_contents(&mut self, object: ObjectId, inode: &Inode, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
+    fn read_contents(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        offset: u64,
+        buf: &mut [u8],
+    ) -> Result<(), Error> {
         if inode.inline {
             return self.read_inline(object, offset, buf);
         }
@@ -67,7 +77,10 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Lays what is in the window buffer, and not stored yet, over what was read.
     fn read_filling(&self, object: ObjectId, offset: u64, buf: &mut [u8]) {
         let Some(filling) = self.filling.filter(|filling| filling.object == object) else { return };
-        let (start, end) = (filling.start.max(offset), (filling.start + filling.bytes as u64).min(offset + buf.len() as u64));
+        let (start, end) = (
+            filling.start.max(offset),
+            (filling.start + filling.bytes as u64).min(offset + buf.len() as u64),
+        );
         if start < end {
             let from = (start - filling.start) as usize;
             let bytes = (end - start) as usize;
@@ -103,7 +116,8 @@ impl<A: DiskArray> Objects<'_, A> {
             let rest = &mut buf[done..];
             done += match self.find(object, at)? {
                 At::Hole(until) => {
-                    let bytes = until.map_or(rest.len() as u64, |until| until - at).min(rest.len() as u64) as usize;
+                    let bytes =
+                        until.map_or(rest.len() as u64, |until| until - at).min(rest.len() as u64) as usize;
                     rest[..bytes].fill(0);
                     bytes
                 }
@@ -120,7 +134,13 @@ impl<A: DiskArray> Objects<'_, A> {
     // --- one extent -------------------------------------------------------------------------------------------
 
     /// Reads bytes of one extent.
-    fn read_extent(&mut self, object: ObjectId, found: &Found, from: usize, buf: &mut [u8]) -> Result<(), Error> {
+    fn read_extent(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+        from: usize,
+        buf: &mut [u8],
+    ) -> Result<(), Error> {
         let fragment_bytes = found.extent.fragment_bytes(self.block_shift());
         let chunk = 1 << self.chunk_shift();
         // The checksums of one pass fit the piece buffer.
@@ -142,7 +162,8 @@ impl<A: DiskArray> Objects<'_, A> {
             }
             let columns = whole.div_ceil(chunk).min(columns_max);
             let bytes = whole.min(columns * chunk);
-            let segment = Segment { fragment, source: fragment, first, columns, at: done, bytes, good: false };
+            let segment =
+                Segment { fragment, source: fragment, first, columns, at: done, bytes, good: false };
             if self.needs_pass(&segments, &segment, columns_max) {
                 self.read_segments(object, found, &mut segments, buf)?;
             }
@@ -156,7 +177,8 @@ impl<A: DiskArray> Objects<'_, A> {
     /// is no place.
     fn needs_pass(&self, segments: &Segments, next: &Segment, columns_max: usize) -> bool {
         let first = segments.iter().map(|s| s.first).min().unwrap_or(next.first).min(next.first);
-        let end = segments.iter().map(|s| s.first + s.columns).max().unwrap_or(0).max(next.first + next.columns);
+        let end =
+            segments.iter().map(|s| s.first + s.columns).max().unwrap_or(0).max(next.first + next.columns);
         segments.is_full() || !segments.is_empty() && end - first > columns_max
     }
 
@@ -176,7 +198,15 @@ impl<A: DiskArray> Objects<'_, A> {
         let done = match window.split_at_mut_checked(bytes) {
             None => Err(crate::error::StorageError::NeedsMemory { bytes }.into()),
             Some((chunk, rest)) => {
-                let segment = Segment { fragment, source: fragment, first: column, columns: 1, at: 0, bytes, good: false };
+                let segment = Segment {
+                    fragment,
+                    source: fragment,
+                    first: column,
+                    columns: 1,
+                    at: 0,
+                    bytes,
+                    good: false,
+                };
                 let mut segments = Segments::new();
                 let _ = segments.push(segment);
                 self.read_segments_with(object, found, &mut segments, chunk, rest)
@@ -187,7 +217,13 @@ impl<A: DiskArray> Objects<'_, A> {
         done
     }
 
-    fn read_segments(&mut self, object: ObjectId, found: &Found, segments: &mut Segments, buf: &mut [u8]) -> Result<(), Error> {
+    fn read_segments(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+        segments: &mut Segments,
+        buf: &mut [u8],
+    ) -> Result<(), Error> {
         let stage = core::mem::take(&mut self.store.stage);
         let done = self.read_segments_with(object, found, segments, buf, stage);
         self.store.stage = stage;
@@ -242,7 +278,14 @@ impl<A: DiskArray> Objects<'_, A> {
                 let columns = share.min(segment.columns.saturating_sub(first));
                 if columns > 0 {
                     let bytes = (columns * chunk).min(segment.bytes - first * chunk);
-                    let part = Segment { source, first: segment.first + first, columns, at: segment.at + first * chunk, bytes, ..segment };
+                    let part = Segment {
+                        source,
+                        first: segment.first + first,
+                        columns,
+                        at: segment.at + first * chunk,
+                        bytes,
+                        ..segment
+                    };
                     let _ = segments.push(part);
                 }
             }
@@ -284,7 +327,12 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Reads the checksums of the columns that the segments touch into the piece buffer; the first of the columns.
-    fn load_checksums(&mut self, object: ObjectId, found: &Found, segments: &Segments) -> Result<usize, Error> {
+    fn load_checksums(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+        segments: &Segments,
+    ) -> Result<usize, Error> {
         let first = segments.iter().map(|s| s.first).min().unwrap_or(0);
         let end = segments.iter().map(|s| s.first + s.columns).max().unwrap_or(0);
         let (from, to) = (found.extent.crc_at(0, first), found.extent.crc_at(0, end));
@@ -312,7 +360,10 @@ impl<A: DiskArray> Objects<'_, A> {
             .chunks(1 << self.chunk_shift())
             .zip(segment.first..)
             .all(|(chunk, column)| crc32c(0, chunk) == self.checksum(found, segment.fragment, column, from));
-        if !right && let Some(disk) = self.store.tree.disks.disk_of(found.extent.fragments()[segment.source].address.member) {
+        if !right
+            && let Some(disk) =
+                self.store.tree.disks.disk_of(found.extent.fragments()[segment.source].address.member)
+        {
             self.store.tree.disks.note_checksum_error(disk);
         }
         right
@@ -346,7 +397,8 @@ impl<A: DiskArray> Objects<'_, A> {
         buf: &mut [u8],
     ) -> Result<(), Error> {
         let columns = buf.len().div_ceil(1 << self.chunk_shift());
-        let segment = Segment { fragment, source: fragment, first, columns, at: 0, bytes: buf.len(), good: false };
+        let segment =
+            Segment { fragment, source: fragment, first, columns, at: 0, bytes: buf.len(), good: false };
         let mut segments = Segments::new();
         let _ = segments.push(segment);
         let from = self.load_checksums(object, found, &segments)?;
@@ -360,7 +412,12 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Reads a whole fragment and proves it: its bytes, or `None` if it is not right. Uses the window buffer.
-    pub(crate) fn prove_fragment(&mut self, object: ObjectId, found: &Found, fragment: usize) -> Result<Option<u64>, Error> {
+    pub(crate) fn prove_fragment(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+        fragment: usize,
+    ) -> Result<Option<u64>, Error> {
         let chunk = 1usize << self.chunk_shift();
         let bytes = found.extent.fragment_bytes(self.block_shift());
         let window = core::mem::take(&mut self.store.window);
@@ -373,7 +430,8 @@ impl<A: DiskArray> Objects<'_, A> {
                 break;
             };
             let (first, columns) = (at / chunk, length.div_ceil(chunk));
-            let segment = Segment { fragment, source: fragment, first, columns, at: 0, bytes: length, good: false };
+            let segment =
+                Segment { fragment, source: fragment, first, columns, at: 0, bytes: length, good: false };
             let mut segments = Segments::new();
             let _ = segments.push(segment);
             match self.load_checksums(object, found, &segments) {
@@ -419,7 +477,15 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Reads chunks of a fragment; whether all are right.
-    fn read_right(&mut self, found: &Found, source: usize, first: usize, columns: usize, from: usize, buf: &mut [u8]) -> bool {
+    fn read_right(
+        &mut self,
+        found: &Found,
+        source: usize,
+        first: usize,
+        columns: usize,
+        from: usize,
+        buf: &mut [u8],
+    ) -> bool {
         let disks = &mut self.store.tree.disks;
         let address = found.extent.fragments()[source].address;
         let offset = (first << disks.parameters.chunk_shift) as u64;
@@ -427,12 +493,20 @@ impl<A: DiskArray> Objects<'_, A> {
         if disks.execute_one(Request::read(disk, lba, buf)).is_err() {
             return false;
         }
-        let segment = Segment { fragment: source, source, first, columns, at: 0, bytes: buf.len(), good: true };
+        let segment =
+            Segment { fragment: source, source, first, columns, at: 0, bytes: buf.len(), good: true };
         self.is_right(found, &segment, from, buf)
     }
 
     /// Computes the chunks of a segment from `k` other fragments, as many columns at a time as the stage holds.
-    fn reconstruct(&mut self, found: &Found, segment: &Segment, from: usize, part: &mut [u8], stage: &mut [u8]) -> bool {
+    fn reconstruct(
+        &mut self,
+        found: &Found,
+        segment: &Segment,
+        from: usize,
+        part: &mut [u8],
+        stage: &mut [u8],
+    ) -> bool {
         let chunk = 1usize << self.chunk_shift();
         let k = usize::from(found.extent.scheme.data);
         let at_once = stage.len() / k / chunk;
@@ -447,13 +521,29 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// When several fragments have bad chunks in different columns, each column may still have enough.
-    fn reconstruct_one_by_one(&mut self, found: &Found, wanted: usize, first: usize, from: usize, out: &mut [u8], stage: &mut [u8]) -> bool {
+    fn reconstruct_one_by_one(
+        &mut self,
+        found: &Found,
+        wanted: usize,
+        first: usize,
+        from: usize,
+        out: &mut [u8],
+        stage: &mut [u8],
+    ) -> bool {
         out.chunks_mut(1 << self.chunk_shift())
             .zip(first..)
             .all(|(chunk, column)| self.reconstruct_columns(found, wanted, column, from, chunk, stage))
     }
 
-    fn reconstruct_columns(&mut self, found: &Found, wanted: usize, first: usize, from: usize, out: &mut [u8], stage: &mut [u8]) -> bool {
+    fn reconstruct_columns(
+        &mut self,
+        found: &Found,
+        wanted: usize,
+        first: usize,
+        from: usize,
+        out: &mut [u8],
+        stage: &mut [u8],
+    ) -> bool {
         let scheme = found.extent.scheme;
         let columns = out.len().div_ceil(1 << self.chunk_shift());
         let mut survivors = heapless::Vec::<u8, FRAGMENTS_MAX>::new();
@@ -478,7 +568,8 @@ impl<A: DiskArray> Objects<'_, A> {
         if recovery.run(&inputs, &mut [&mut *out]).is_err() {
             return false;
         }
-        let segment = Segment { fragment: wanted, source: wanted, first, columns, at: 0, bytes: out.len(), good: true };
+        let segment =
+            Segment { fragment: wanted, source: wanted, first, columns, at: 0, bytes: out.len(), good: true };
         self.is_right(found, &segment, from, out)
     }
 }

@@ -74,25 +74,39 @@ impl<A: DiskArray> Objects<'_, A> {
         mut f: impl FnMut(&Place, &[u8]) -> ControlFlow<B>,
     ) -> Result<Option<B>, Error> {
         let mut joiner = Joiner::new();
-        let found = self.store.tree.scan(&Key::new(object, kind, from), &Key::new(object, kind, end), |key, piece| {
-            if joiner.take(key.offset(), piece) {
-                f(&joiner.place, &joiner.prefix[..joiner.bytes])
-            } else {
-                ControlFlow::Continue(())
-            }
-        })?;
+        let found = self.store.tree.scan(
+            &Key::new(object, kind, from),
+            &Key::new(object, kind, end),
+            |key, piece| {
+                if joiner.take(key.offset(), piece) {
+                    f(&joiner.place, &joiner.prefix[..joiner.bytes])
+                } else {
+                    ControlFlow::Continue(())
+                }
+            },
+        )?;
         Ok(found)
     }
 
     /// Writes an entry, the parts one after the other, at the first place of a hash that is free behind all others.
-    pub(super) fn put_hashed(&mut self, object: ObjectId, kind: Kind, hash: u64, parts: &[&[u8]]) -> Result<(), Error> {
+    pub(super) fn put_hashed(
+        &mut self,
+        object: ObjectId,
+        kind: Kind,
+        hash: u64,
+        parts: &[&[u8]],
+    ) -> Result<(), Error> {
         let mut next = hash;
-        // The last hash of all has no later key: the places end with the offsets themselves.
-        let last = hash + (PLACES - 1);
-        self.store.tree.scan(&Key::new(object, kind, hash), &Key::new(object, kind, last).successor(), |key, _| {
-            next = key.offset().saturating_add(1);
-            ControlFlow::<()>::Continue(())
-        })?;
+        // The last place stays empty: behind the last hash of all there is no key that could end a scan.
+        let last = hash + (PLACES - 2);
+        self.store.tree.scan(
+            &Key::new(object, kind, hash),
+            &Key::new(object, kind, last).successor(),
+            |key, _| {
+                next = key.offset().saturating_add(1);
+                ControlFlow::<()>::Continue(())
+            },
+        )?;
         let room = self.piece_bytes() - 1;
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
         let pieces = bytes.div_ceil(room).max(1) as u64;

@@ -52,7 +52,9 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         self.store.tree.with(&Key::inode(object), |record| match record {
             None => Err(Error::NotFound),
-            Some(record) => Inode::decode(record).ok_or(Error::Storage(StorageError::RecordInvalid { object })),
+            Some(record) => {
+                Inode::decode(record).ok_or(Error::Storage(StorageError::RecordInvalid { object }))
+            }
         })?
     }
 
@@ -62,10 +64,19 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Makes an object without a name, with one link that the caller gives a name to.
-    pub(super) fn make(&mut self, kind: ObjectKind, attributes: &Attributes, parent: &Inode, parent_id: ObjectId) -> Result<(ObjectId, Inode), Error> {
+    pub(super) fn make(
+        &mut self,
+        kind: ObjectKind,
+        attributes: &Attributes,
+        parent: &Inode,
+        parent_id: ObjectId,
+    ) -> Result<(ObjectId, Inode), Error> {
         let scheme = attributes.scheme.unwrap_or(parent.scheme);
         let extent_shift = attributes.extent_shift.unwrap_or(parent.extent_shift);
-        if !scheme.is_valid() || !(12..=22).contains(&extent_shift) || scheme.parity > self.store.tree.space.superblock.tolerance() {
+        if !scheme.is_valid()
+            || !(12..=22).contains(&extent_shift)
+            || scheme.parity > self.store.tree.space.superblock.tolerance()
+        {
             return Err(Error::InvalidArgument);
         }
         let now = self.store.tree.disks.now();
@@ -124,7 +135,10 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Changes attributes.
     pub fn change_attributes(&mut self, object: ObjectId, change: &Change) -> Result<Inode, Error> {
-        if change.scheme.is_some_and(|s| !s.is_valid() || s.parity > self.store.tree.space.superblock.tolerance()) {
+        if change
+            .scheme
+            .is_some_and(|s| !s.is_valid() || s.parity > self.store.tree.space.superblock.tolerance())
+        {
             return Err(Error::InvalidArgument);
         }
         self.begin_change(1, Purpose::Growth)?;

@@ -24,9 +24,16 @@ impl<A: DiskArray> Objects<'_, A> {
         self.store.check()?;
         let inode = self.inode(object)?;
         if !matches!(inode.kind, ObjectKind::File | ObjectKind::Symlink) {
-            return Err(if inode.kind == ObjectKind::Directory { Error::IsADirectory } else { Error::NotAFile });
+            return Err(if inode.kind == ObjectKind::Directory {
+                Error::IsADirectory
+            } else {
+                Error::NotAFile
+            });
         }
-        let end = offset.checked_add(data.len() as u64).filter(|&end| end <= OBJECT_BYTES_MAX).ok_or(Error::TooLarge)?;
+        let end = offset
+            .checked_add(data.len() as u64)
+            .filter(|&end| end <= OBJECT_BYTES_MAX)
+            .ok_or(Error::TooLarge)?;
         if data.is_empty() {
             return Ok(());
         }
@@ -44,7 +51,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 objects.write_extents(object, &inode, offset, data)?;
             }
             let content = objects.store.tree.space.superblock.content_bytes();
-            objects.store.tree.space.superblock.set_content_bytes(content + (grown - inode.size));
+            objects.store.tree.space.superblock.set_content_bytes(content.saturating_add(grown - inode.size));
             inode.size = grown;
             let now = objects.store.tree.disks.now();
             (inode.modified, inode.changed) = (now, now);
@@ -62,9 +69,15 @@ impl<A: DiskArray> Objects<'_, A> {
             let shift = objects.block_shift();
             let whole = |bytes: u64| {
                 let scheme = redundancy::effective(inode.scheme, bytes as u32, shift, members)?;
-                Some((redundancy::fragment_bytes(scheme, bytes as u32, shift) >> shift) as u64 * scheme.width() as u64)
+                Some(
+                    (redundancy::fragment_bytes(scheme, bytes as u32, shift) >> shift) as u64
+                        * scheme.width() as u64,
+                )
             };
-            Some(bytes / extent * whole(extent)? + if bytes % extent > 0 { whole(bytes % extent)? } else { 0 })
+            Some(
+                bytes / extent * whole(extent)?
+                    + if !bytes.is_multiple_of(extent) { whole(bytes % extent)? } else { 0 },
+            )
         };
         let needed = blocks(self).ok_or(StorageError::TooFewDisks { online: self.store.tree.data_rows() })?;
         let free = |objects: &Self| {
@@ -81,7 +94,13 @@ impl<A: DiskArray> Objects<'_, A> {
     // --- inline contents --------------------------------------------------------------------------------------
 
     /// Writes contents that stay in the tree: `grown` bytes in all, one piece.
-    fn write_inline(&mut self, object: ObjectId, offset: u64, data: &[u8], grown: usize) -> Result<(), Error> {
+    fn write_inline(
+        &mut self,
+        object: ObjectId,
+        offset: u64,
+        data: &[u8],
+        grown: usize,
+    ) -> Result<(), Error> {
         let piece = core::mem::take(&mut self.store.piece);
         let done = self.read_inline(object, 0, &mut piece[..grown]).and_then(|()| {
             piece[offset as usize..][..data.len()].copy_from_slice(data);
@@ -112,14 +131,25 @@ impl<A: DiskArray> Objects<'_, A> {
         let read = self.read_inline(object, 0, &mut window[..bytes]);
         self.store.window = window;
         read?;
-        self.store.remove_range(&Key::new(object, Kind::Inline, 0), &Key::new(object, Kind::Inline, u64::MAX), usize::MAX, |_, _| {})?;
+        self.store.remove_range(
+            &Key::new(object, Kind::Inline, 0),
+            &Key::new(object, Kind::Inline, u64::MAX),
+            usize::MAX,
+            |_, _| {},
+        )?;
         self.filling = Some(Filling { object, start: 0, bytes });
         Ok(())
     }
 
     // --- extents ----------------------------------------------------------------------------------------------
 
-    fn write_extents(&mut self, object: ObjectId, inode: &Inode, offset: u64, data: &[u8]) -> Result<(), Error> {
+    fn write_extents(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<(), Error> {
         let extent = self.extent_bytes(inode);
         let mut done = 0;
         while done < data.len() {
@@ -145,7 +175,13 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Loads what is stored of a window into the buffer, so that a part of it can be overwritten from byte `from` on.
-    pub(super) fn begin_window(&mut self, object: ObjectId, inode: &Inode, start: u64, from: u64) -> Result<(), Error> {
+    pub(super) fn begin_window(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        start: u64,
+        from: u64,
+    ) -> Result<(), Error> {
         self.store_filling()?;
         let extent = self.extent_bytes(inode);
         self.cut_to_windows(object, inode, start, extent)?;
@@ -184,7 +220,13 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Stores a whole window straight from the caller's bytes.
-    fn replace_window(&mut self, object: ObjectId, inode: &Inode, start: u64, data: &[u8]) -> Result<(), Error> {
+    fn replace_window(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        start: u64,
+        data: &[u8],
+    ) -> Result<(), Error> {
         if self.filling.is_some_and(|f| f.object == object) {
             self.store_filling()?;
         }
@@ -192,7 +234,13 @@ impl<A: DiskArray> Objects<'_, A> {
         self.replace_extents(object, inode, start, data)
     }
 
-    fn replace_extents(&mut self, object: ObjectId, inode: &Inode, start: u64, data: &[u8]) -> Result<(), Error> {
+    fn replace_extents(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        start: u64,
+        data: &[u8],
+    ) -> Result<(), Error> {
         self.free_extents(object, start, start + data.len() as u64, usize::MAX)?;
         self.store_bytes(object, inode, start, data)
     }
@@ -209,7 +257,13 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// From the back to the front: what is still to be read stays in place until its turn comes, because the record of
     /// the old extent stands under its first byte.
-    pub(super) fn cut_to_windows(&mut self, object: ObjectId, inode: &Inode, start: u64, extent: u64) -> Result<(), Error> {
+    pub(super) fn cut_to_windows(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        start: u64,
+        extent: u64,
+    ) -> Result<(), Error> {
         let At::Extent(found) = self.find(object, start)? else { return Ok(()) };
         if found.start == start && found.end() <= start + extent {
             return Ok(());

@@ -42,7 +42,9 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     fn heal(&mut self, repair: &Repair) -> Result<bool, Error> {
-        let super::extents::At::Extent(found) = self.find(repair.object, repair.start)? else { return Ok(false) };
+        let super::extents::At::Extent(found) = self.find(repair.object, repair.start)? else {
+            return Ok(false);
+        };
         let index = found.extent.fragments().iter().position(|fragment| fragment.address == repair.address);
         let (Some(index), true) = (index, found.start == repair.start) else { return Ok(false) };
         let blocks = found.extent.fragment_blocks(self.block_shift());
@@ -63,13 +65,20 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// A place for a healed fragment: on its own disk, or on one that has no other fragment of the stripe.
-    fn allocate_for(&mut self, found: &Found, index: usize, blocks: u32) -> Result<Option<BlockAddress>, Error> {
+    fn allocate_for(
+        &mut self,
+        found: &Found,
+        index: usize,
+        blocks: u32,
+    ) -> Result<Option<BlockAddress>, Error> {
         let rows = self.store.tree.data_rows();
         let row_of = |objects: &Self, i: usize| {
             let member = found.extent.fragments()[i].address.member;
             rows.iter().find(|&row| objects.store.tree.space.member(row) == member)
         };
-        let used = (0..found.extent.fragments().len()).filter_map(|i| row_of(self, i)).fold(MemberSet::EMPTY, MemberSet::with);
+        let used = (0..found.extent.fragments().len())
+            .filter_map(|i| row_of(self, i))
+            .fold(MemberSet::EMPTY, MemberSet::with);
         for row in row_of(self, index).into_iter().chain(rows.minus(used).iter()) {
             if let Some(address) = self.store.take_run(row, blocks, Purpose::Release)? {
                 return Ok(Some(address));
@@ -79,7 +88,13 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Writes a fragment anew, column by column, from what else there is.
-    fn rewrite(&mut self, object: ObjectId, found: &Found, index: usize, address: BlockAddress) -> Result<(), Error> {
+    fn rewrite(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+        index: usize,
+        address: BlockAddress,
+    ) -> Result<(), Error> {
         let chunk = 1usize << self.chunk_shift();
         let bytes = found.extent.fragment_bytes(self.block_shift());
         let window = core::mem::take(&mut self.store.window);
@@ -123,7 +138,14 @@ impl<A: DiskArray> Objects<'_, A> {
         done
     }
 
-    fn move_checksums(&mut self, object: ObjectId, old: &Found, new: &Found, head: usize, crcs: &mut [u8]) -> Result<(), Error> {
+    fn move_checksums(
+        &mut self,
+        object: ObjectId,
+        old: &Found,
+        new: &Found,
+        head: usize,
+        crcs: &mut [u8],
+    ) -> Result<(), Error> {
         if self.read_record(object, old.start, head, crcs)? < crcs.len() {
             return Err(crate::error::StorageError::RecordInvalid { object }.into());
         }

@@ -32,7 +32,11 @@ impl<A: DiskArray> Objects<'_, A> {
         self.store.check()?;
         let mut inode = self.inode(object)?;
         if inode.kind != ObjectKind::File {
-            return Err(if inode.kind == ObjectKind::Directory { Error::IsADirectory } else { Error::NotAFile });
+            return Err(if inode.kind == ObjectKind::Directory {
+                Error::IsADirectory
+            } else {
+                Error::NotAFile
+            });
         }
         self.begin_change(8, if size < inode.size { Purpose::Release } else { Purpose::Growth })?;
         self.change(|objects| {
@@ -54,7 +58,7 @@ impl<A: DiskArray> Objects<'_, A> {
     fn count_content(&mut self, old: u64, new: u64) {
         let superblock = &mut self.store.tree.space.superblock;
         let bytes = superblock.content_bytes();
-        superblock.set_content_bytes((bytes + new).saturating_sub(old));
+        superblock.set_content_bytes(bytes.saturating_add(new).saturating_sub(old));
     }
 
     /// Shortens the record, so that what is cut off reads as zeros if the object grows again.
@@ -63,9 +67,9 @@ impl<A: DiskArray> Objects<'_, A> {
             return Ok(());
         }
         let piece = core::mem::take(&mut self.store.piece);
-        let cut = self
-            .read_inline(object, 0, &mut piece[..size as usize])
-            .and_then(|()| Ok(self.store.put(&Key::new(object, Kind::Inline, 0), &piece[..size as usize])?));
+        let cut = self.read_inline(object, 0, &mut piece[..size as usize]).and_then(|()| {
+            Ok(self.store.put(&Key::new(object, Kind::Inline, 0), &piece[..size as usize])?)
+        });
         self.store.piece = piece;
         cut
     }
@@ -160,7 +164,10 @@ impl<A: DiskArray> Objects<'_, A> {
         if self.store.tree.space.superblock.orphans() == 0 {
             return Ok(());
         }
-        let offset = self.store.tree.with(&Key::orphan(object), |record| Some(OrphanRecord::new(record?)?.offset()))?;
+        let offset = self
+            .store
+            .tree
+            .with(&Key::orphan(object), |record| Some(OrphanRecord::new(record?)?.offset()))?;
         let Some(offset) = offset else { return Ok(()) };
         self.free_extents(object, offset, u64::MAX, usize::MAX)?;
         self.remove_orphan(object)
@@ -175,13 +182,17 @@ impl<A: DiskArray> Objects<'_, A> {
         self.change(|objects| {
             let (first, end) = (Key::orphan(ObjectId(0)), Key::orphan(ObjectId(u64::MAX)));
             let orphan = objects.store.tree.scan(&first, &end, |key, record| {
-                ControlFlow::Break((ObjectId(key.offset()), OrphanRecord::new(record).map(|r| (r.offset(), r.whole() != 0))))
+                ControlFlow::Break((
+                    ObjectId(key.offset()),
+                    OrphanRecord::new(record).map(|r| (r.offset(), r.whole() != 0)),
+                ))
             })?;
             let Some((object, record)) = orphan else {
                 objects.store.tree.space.superblock.set_orphans(0);
                 return Ok(false);
             };
-            let (offset, whole) = record.ok_or(Error::Storage(StorageError::RecordInvalid { object: ObjectId::SYSTEM }))?;
+            let (offset, whole) =
+                record.ok_or(Error::Storage(StorageError::RecordInvalid { object: ObjectId::SYSTEM }))?;
             let freed = objects.free_extents(object, offset, u64::MAX, FREE_AT_ONCE)?;
             if freed < FREE_AT_ONCE && (!whole || objects.remove_records(object)?) {
                 objects.remove_orphan(object)?;

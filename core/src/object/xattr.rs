@@ -25,9 +25,13 @@ fn name_of(bytes: &[u8]) -> Option<&[u8]> {
 impl<A: DiskArray> Objects<'_, A> {
     fn find_attribute(&mut self, object: ObjectId, attribute: &[u8]) -> Result<Option<Place>, Error> {
         let hash = name::hash(self.store.tree.disks.parameters.hash_seed, attribute);
-        let end = hash.checked_add(PLACES).unwrap_or(u64::MAX);
+        let end = hash.saturating_add(PLACES);
         self.scan_hashed(object, Kind::Xattr, hash, end, |place, bytes| {
-            if name_of(bytes) == Some(attribute) { ControlFlow::Break(*place) } else { ControlFlow::Continue(()) }
+            if name_of(bytes) == Some(attribute) {
+                ControlFlow::Break(*place)
+            } else {
+                ControlFlow::Continue(())
+            }
         })
     }
 
@@ -37,7 +41,8 @@ impl<A: DiskArray> Objects<'_, A> {
         self.inode(object)?;
         let place = self.find_attribute(object, attribute)?.ok_or(Error::NotFound)?;
         let (mut skip, mut length) = (1 + attribute.len(), 0);
-        let (from, end) = (Key::new(object, Kind::Xattr, place.offset), Key::new(object, Kind::Xattr, place.end()));
+        let (from, end) =
+            (Key::new(object, Kind::Xattr, place.offset), Key::new(object, Kind::Xattr, place.end()));
         self.store.tree.scan(&from, &end, |_, piece| {
             let part = piece.get(1..).unwrap_or(&[]);
             let passed = skip.min(part.len());
@@ -88,7 +93,11 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Calls `f` with the name of each attribute, until it breaks.
-    pub fn attributes<B>(&mut self, object: ObjectId, mut f: impl FnMut(&[u8]) -> ControlFlow<B>) -> Result<Option<B>, Error> {
+    pub fn attributes<B>(
+        &mut self,
+        object: ObjectId,
+        mut f: impl FnMut(&[u8]) -> ControlFlow<B>,
+    ) -> Result<Option<B>, Error> {
         self.inode(object)?;
         self.scan_hashed(object, Kind::Xattr, 0, u64::MAX, |_, bytes| match name_of(bytes) {
             Some(name) => f(name),

@@ -57,7 +57,8 @@ pub fn choose(rows: MemberSet, demand: &Demand, candidate: impl Fn(usize) -> Can
     while places.len() < demand.width && !left.is_empty() {
         let crowded = |row: usize| {
             let domain = candidate(row).failure_domain;
-            let there = places.iter().filter(|&&p| candidate(usize::from(p)).failure_domain == domain).count();
+            let there =
+                places.iter().filter(|&&p| candidate(usize::from(p)).failure_domain == domain).count();
             domain != 0 && there >= demand.parity.max(1)
         };
         // False sorts first: an uncrowded row wins over any crowded one.
@@ -129,7 +130,12 @@ mod tests {
 
     #[test]
     fn the_extents_of_a_run_share_their_members() {
-        let candidate = |row: usize| Candidate { member: MemberNumber(row as u16), room: 100, failure_domain: 0, tier: 0 };
+        let candidate = |row: usize| Candidate {
+            member: MemberNumber(row as u16),
+            room: 100,
+            failure_domain: 0,
+            tier: 0,
+        };
         let at = |offset| choose(MemberSet::first(6), &Demand { offset, ..demand(3, 1, 5) }, candidate);
         assert_eq!(at(0), at(RUN_BYTES - 1));
         assert!((1..20).any(|run| at(run * RUN_BYTES) != at(0)));

@@ -119,7 +119,9 @@ pub(super) fn format<'m, A: DiskArray>(
         clock: services.clock,
     };
     let mut objects = Objects::new(Store::create(array, memory, &request)?);
-    objects.make_root(options.root_mode).map_err(|_| FormatError::Parameter("the root directory does not fit"))?;
+    objects
+        .make_root(options.root_mode)
+        .map_err(|_| FormatError::Parameter("the root directory does not fit"))?;
     objects.store.commit()?;
     objects.store.write_labels()?;
     Ok(objects)
@@ -170,7 +172,11 @@ fn check_options<A: DiskArray>(
 }
 
 /// Refuses disks that carry a label, however old.
-fn refuse_used<A: DiskArray>(array: &mut A, buffer: &mut [u8], crc32c: dynamicfs_hal::Crc32c) -> Result<(), FormatError> {
+fn refuse_used<A: DiskArray>(
+    array: &mut A,
+    buffer: &mut [u8],
+    crc32c: dynamicfs_hal::Crc32c,
+) -> Result<(), FormatError> {
     for disk in 0..array.disks() {
         let geometry = array.geometry(disk);
         let sector = geometry.sector_bytes as usize;
@@ -183,7 +189,9 @@ fn refuse_used<A: DiskArray>(array: &mut A, buffer: &mut [u8], crc32c: dynamicfs
             array.execute(&mut request);
             let [request] = request;
             // A sector that cannot be read holds no label; writing it will tell whether the disk works.
-            if request.result.is_ok() && let Ok((found, _)) = label::decode(buf, crc32c) {
+            if request.result.is_ok()
+                && let Ok((found, _)) = label::decode(buf, crc32c)
+            {
                 return Err(FormatError::InUse { disk, pool: found.pool });
             }
         }
@@ -249,7 +257,8 @@ fn ring_bytes(p: &PoolParameters) -> u64 {
 fn rings(geometry: &dynamicfs_hal::Geometry, p: &PoolParameters) -> Option<(u64, u64)> {
     let slot = u64::from(p.slot_bytes);
     let ring_a = u64::from(geometry.sector_bytes.max(geometry.tear_unit)).next_multiple_of(slot);
-    let last = geometry.bytes() - u64::from(geometry.sector_bytes.max(geometry.tear_unit)).min(geometry.bytes());
+    let last =
+        geometry.bytes() - u64::from(geometry.sector_bytes.max(geometry.tear_unit)).min(geometry.bytes());
     let ring_b = last.checked_sub(ring_bytes(p))? / slot * slot;
     (ring_b >= ring_a + ring_bytes(p)).then_some((ring_a, ring_b))
 }
@@ -265,10 +274,14 @@ fn identity<A: DiskArray>(
     let least = if option.witness { 0 } else { limits::GROUPS_MIN * u64::from(p.group_blocks) };
     let too_small = FormatError::DiskTooSmall {
         disk,
-        bytes: (least << p.block_shift) + 2 * ring_bytes(p) + 4 * u64::from(p.slot_bytes) + 2 * LABEL_BYTES as u64,
+        bytes: (least << p.block_shift)
+            + 2 * ring_bytes(p)
+            + 4 * u64::from(p.slot_bytes)
+            + 2 * LABEL_BYTES as u64,
     };
     let (ring_a, ring_b) = rings(&geometry, p).ok_or(too_small)?;
-    let (data_start, data_blocks) = data_area(&geometry, p).or(option.witness.then_some((0, 0))).ok_or(too_small)?;
+    let (data_start, data_blocks) =
+        data_area(&geometry, p).or(option.witness.then_some((0, 0))).ok_or(too_small)?;
     if data_blocks < least {
         return Err(too_small);
     }

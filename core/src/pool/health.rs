@@ -140,7 +140,10 @@ impl<A: DiskArray> Pool<'_, A> {
             disk: state.identity.map(|identity| identity.disk),
             witness: state.identity.is_some_and(|identity| identity.witness),
             owed: row.is_some_and(|row| superblock.owed().contains(row)),
-            blocks: state.identity.filter(|i| !i.witness && row.is_some()).map_or(0, |identity| identity.data_blocks),
+            blocks: state
+                .identity
+                .filter(|i| !i.witness && row.is_some())
+                .map_or(0, |identity| identity.data_blocks),
             free_blocks: row.map_or(0, |row| superblock.row(row).free()),
             last_error: state.last_error,
             counters: state.counters,

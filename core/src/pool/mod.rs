@@ -81,9 +81,18 @@ impl<'m, A: DiskArray> Pool<'m, A> {
     ///
     /// Every disk is flushed first, so that what is served is durable. A pool that is whole is not written to until its
     /// first transaction.
-    pub fn mount(array: A, memory: Memory<'m>, services: Services<'m>, options: &MountOptions) -> Result<Self, MountError> {
-        let request =
-            MountRequest { pool: options.pool, mode: options.mode, crc32c: services.crc32c, clock: services.clock };
+    pub fn mount(
+        array: A,
+        memory: Memory<'m>,
+        services: Services<'m>,
+        options: &MountOptions,
+    ) -> Result<Self, MountError> {
+        let request = MountRequest {
+            pool: options.pool,
+            mode: options.mode,
+            crc32c: services.crc32c,
+            clock: services.clock,
+        };
         Ok(Self { objects: Objects::new(Store::mount(array, memory, &request)?) })
     }
 

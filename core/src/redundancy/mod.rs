@@ -62,7 +62,9 @@ impl<'b> Fragments<'b> {
             }
             let mut outputs = heapless::Vec::<&mut [u8], PARITY_FRAGMENTS_MAX>::new();
             outputs.extend(parity.chunks_exact_mut(bytes).take(m));
-            let encoded = Code::new(scheme.data, scheme.parity).ok().and_then(|code| code.encode(&inputs, &mut outputs).ok());
+            let encoded = Code::new(scheme.data, scheme.parity)
+                .ok()
+                .and_then(|code| code.encode(&inputs, &mut outputs).ok());
             debug_assert!(encoded.is_some(), "a valid scheme and equal lengths");
         }
         Self { scheme, bytes, data, stage, padded }

@@ -18,7 +18,7 @@
 use crate::format::field::Stored;
 use crate::format::record::{dead, group};
 use crate::format::superblock::{GROUP_NONE, Superblock};
-use crate::limits::NODE_GROUP_FREE_MIN;
+use crate::limits::{NODE_GROUP_FREE_MIN, U48_MAX};
 use crate::types::{BlockAddress, BlockRun, MemberNumber, MemberSet};
 
 /// What blocks are used for. Nodes and data are kept apart so that data lies in long runs.
@@ -67,9 +67,16 @@ impl<'m> Space<'m> {
     }
 
     /// Takes memory for the working superblock, the bitmaps and the pending runs.
-    pub fn new(superblock: &'m mut [u8], bitmaps: &'m mut [u8], pending: &'m mut [u8], group_blocks: u32) -> Option<Self> {
+    pub fn new(
+        superblock: &'m mut [u8],
+        bitmaps: &'m mut [u8],
+        pending: &'m mut [u8],
+        group_blocks: u32,
+    ) -> Option<Self> {
         let superblock = Superblock::new(superblock)?;
-        debug_assert!(bitmaps.len() >= Self::bitmap_bytes(superblock.rows(), group_blocks) || superblock.rows() > 0);
+        debug_assert!(
+            bitmaps.len() >= Self::bitmap_bytes(superblock.rows(), group_blocks) || superblock.rows() > 0
+        );
         Some(Self {
             superblock,
             bitmaps,
@@ -152,7 +159,14 @@ impl<'m> Space<'m> {
 
     /// Reads a group's record into the class's open bitmap, marks blocks beyond the member's end as allocated, and
     /// counts what is free. `None` if the record is not one.
-    fn load_bitmap(&mut self, row: usize, class: Class, group: u32, record: Option<&[u8]>, area: Area) -> Option<u32> {
+    fn load_bitmap(
+        &mut self,
+        row: usize,
+        class: Class,
+        group: u32,
+        record: Option<&[u8]>,
+        area: Area,
+    ) -> Option<u32> {
         let blocks = self.group_blocks;
         let slot = self.slot(row, class, false);
         let bitmap = &mut slot[BITMAP_HEADER..];
@@ -169,7 +183,14 @@ impl<'m> Space<'m> {
 
     /// Opens a closed group, whose record this is, for a class that has none open. Returns its free blocks, or
     /// `None` if the record is not one.
-    pub fn open(&mut self, row: usize, class: Class, group: u32, record: Option<&[u8]>, area: Area) -> Option<u32> {
+    pub fn open(
+        &mut self,
+        row: usize,
+        class: Class,
+        group: u32,
+        record: Option<&[u8]>,
+        area: Area,
+    ) -> Option<u32> {
         let free = self.load_bitmap(row, class, group, record, area)?;
         if class == Class::Data {
             // It can no longer become a group for nodes.
@@ -399,7 +420,7 @@ impl<'m> Space<'m> {
     pub fn give_back(&mut self, row: usize, blocks: u32) {
         let mut row = self.superblock.row_mut(row);
         let free = row.free();
-        row.set_free(free + u64::from(blocks));
+        row.set_free((free + u64::from(blocks)).min(U48_MAX));
     }
 
     /// Counts a closed group's change from `old` to `new` free blocks.
@@ -411,7 +432,7 @@ impl<'m> Space<'m> {
     fn change_node_free(&mut self, row: usize, delta: i64) {
         let mut row = self.superblock.row_mut(row);
         let free = row.node_free();
-        row.set_node_free(free.saturating_add_signed(delta));
+        row.set_node_free(free.saturating_add_signed(delta).min(U48_MAX));
     }
 
     /// Forgets what the transaction did to the space: the caller has set the superblock back.
@@ -460,7 +481,7 @@ fn clear_from(bitmap: &[u8], from: u32, end: u32) -> u32 {
 pub fn next_clear(bitmap: &[u8], from: u32, end: u32) -> Option<u32> {
     let mut at = from;
     while at < end {
-        if at % 8 == 0 && bitmap[at as usize / 8] == 0xFF {
+        if at.is_multiple_of(8) && bitmap[at as usize / 8] == 0xFF {
             at += 8;
         } else if is_set(bitmap, at) {
             at += 1;

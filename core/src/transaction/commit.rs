@@ -50,7 +50,11 @@ impl<A: DiskArray> Store<'_, A> {
             let online = self.tree.disks.online();
             let Some(next) = quorum::next_step(durable, online, !sent) else { break };
             if !self.may_go_on(online, durable, next) {
-                return Err(if sent { StorageError::OutcomeUnknown } else { StorageError::TooFewDisks { online } });
+                return Err(if sent {
+                    StorageError::OutcomeUnknown
+                } else {
+                    StorageError::TooFewDisks { online }
+                });
             }
             self.describe(next, online, generation);
             self.write_superblocks(online);
@@ -101,8 +105,13 @@ impl<A: DiskArray> Store<'_, A> {
     fn write_superblocks(&mut self, rows: MemberSet) {
         let claim = self.tree.space.superblock.epoch();
         let bytes = self.tree.space.superblock.bytes().len();
-        let at_once = (self.stage.len() / bytes).min(<A::Batch<'_> as Batch<'_>>::CAPACITY / REQUESTS_PER_SUPERBLOCK).max(1);
-        let mut left = rows.iter().filter_map(|row| self.tree.disks.disk_in_row(row)).fold(MemberSet::EMPTY, MemberSet::with);
+        let at_once = (self.stage.len() / bytes)
+            .min(<A::Batch<'_> as Batch<'_>>::CAPACITY / REQUESTS_PER_SUPERBLOCK)
+            .max(1);
+        let mut left = rows
+            .iter()
+            .filter_map(|row| self.tree.disks.disk_in_row(row))
+            .fold(MemberSet::EMPTY, MemberSet::with);
         while !left.is_empty() {
             let disks = left.iter().take(at_once).fold(MemberSet::EMPTY, MemberSet::with);
             left = left.minus(disks);
@@ -122,7 +131,8 @@ impl<A: DiskArray> crate::disks::Disks<'_, A> {
         let state = self.state_mut(disk);
         state.sequence += 1;
         state.claim = state.claim.max(claim);
-        let (sequence, claim, id) = (state.sequence, state.claim, state.identity.map_or_else(Default::default, |i| i.disk));
+        let (sequence, claim, id) =
+            (state.sequence, state.claim, state.identity.map_or_else(Default::default, |i| i.disk));
         if let Some(mut view) = Superblock::new(image) {
             view.seal(id, sequence, claim, crc32c);
         }
@@ -150,7 +160,8 @@ impl<A: DiskArray> crate::disks::Disks<'_, A> {
     /// The bytes at which the slot of a disk's present sequence lies, in ring A and ring B.
     fn slot_places(&self, disk: usize) -> [u64; 2] {
         let state = self.state(disk);
-        let at = state.sequence % u64::from(self.parameters.ring_length) * u64::from(self.parameters.slot_bytes);
+        let at =
+            state.sequence % u64::from(self.parameters.ring_length) * u64::from(self.parameters.slot_bytes);
         state.identity.map_or([0; 2], |identity| [identity.ring_a + at, identity.ring_b + at])
     }
 }

@@ -6,12 +6,12 @@ use crate::disks::{DiskStatus, Disks};
 use crate::error::{FormatError, StorageError};
 use crate::format::key::Key;
 use crate::format::label::{self, DiskIdentity, LABEL_BYTES, PoolParameters};
+use crate::format::pointer::NodePointer;
 use crate::format::record;
 use crate::format::superblock::Superblock;
 use crate::limits::NODE_GROUP_FREE_MIN;
 use crate::space::{Area, Class};
 use crate::types::{BlockAddress, Epoch, Generation, MemberLists, MemberNumber, MemberSet, ObjectId, Scheme};
-use crate::format::pointer::NodePointer;
 use dynamicfs_hal::{Clock, Crc32c, DiskArray, IoError, Request};
 
 /// What a new pool is like.
@@ -38,15 +38,24 @@ pub struct CreateRequest<'r, 'm> {
 impl<'m, A: DiskArray> Store<'m, A> {
     /// Makes a pool with an empty tree and begins its first transaction. Until [`write_labels`](Self::write_labels)
     /// the disks belong to no pool.
-    pub fn create(array: A, memory: Memory<'m>, request: &CreateRequest<'_, 'm>) -> Result<Self, FormatError> {
+    pub fn create(
+        array: A,
+        memory: Memory<'m>,
+        request: &CreateRequest<'_, 'm>,
+    ) -> Result<Self, FormatError> {
         let Memory { bytes, slots, disks: states } = memory;
         let count = request.disks.len();
-        if count == 0 || count > usize::from(request.parameters.members_max) || array.disks() != count || states.len() < count {
+        if count == 0
+            || count > usize::from(request.parameters.members_max)
+            || array.disks() != count
+            || states.len() < count
+        {
             return Err(FormatError::DiskCount);
         }
         let mut disks = Disks::new(array, states, request.parameters, request.crc32c, request.clock);
         let alignment = disks.buffer_alignment();
-        let parts = Memory::divide(bytes, &request.parameters, alignment).map_err(|bytes| FormatError::NeedsMemory { bytes })?;
+        let parts = Memory::divide(bytes, &request.parameters, alignment)
+            .map_err(|bytes| FormatError::NeedsMemory { bytes })?;
         for (row, identity) in request.disks.iter().enumerate() {
             let state = disks.state_mut(row);
             state.identity = Some(*identity);
@@ -56,7 +65,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
         wipe_labels(&mut disks, parts.stage)?;
         first_superblock(parts.committed, request)?;
         let lists = MemberLists::both(MemberSet::first(count));
-        let mut store = Self::assemble(disks, parts, slots, lists).map_err(|_| FormatError::Parameter("the superblock's size"))?;
+        let mut store = Self::assemble(disks, parts, slots, lists)
+            .map_err(|_| FormatError::Parameter("the superblock's size"))?;
         store.mode = Mode::Writable;
         store.tree.space.superblock.set_order(Epoch(1), Generation(0));
         store.begin()?;

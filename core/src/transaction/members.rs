@@ -20,9 +20,9 @@ impl<A: DiskArray> Store<'_, A> {
         let mut away = table.minus(online);
         for row in table.iter() {
             let member = self.tree.space.member(row);
-            let since = self.tree.with(&Key::member(member), |record| {
-                Some(MemberRecord::new(record?)?.offline_since())
-            })?;
+            let since = self
+                .tree
+                .with(&Key::member(member), |record| Some(MemberRecord::new(record?)?.offline_since()))?;
             match since {
                 Some(0) => {}
                 Some(_) => away = away.with(row),
@@ -47,7 +47,8 @@ impl<A: DiskArray> Store<'_, A> {
                 if away.contains(row) {
                     record.set_offline_since(since.0);
                 } else {
-                    let since = if record.offline_since() == 0 { last } else { Generation(record.offline_since()) };
+                    let since =
+                        if record.offline_since() == 0 { last } else { Generation(record.offline_since()) };
                     record.distrust(since..next);
                     record.set_offline_since(0);
                 }
@@ -57,7 +58,11 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(())
     }
 
-    fn change_member(&mut self, row: usize, change: impl FnOnce(&mut MemberRecord<&mut [u8]>)) -> Result<(), StorageError> {
+    fn change_member(
+        &mut self,
+        row: usize,
+        change: impl FnOnce(&mut MemberRecord<&mut [u8]>),
+    ) -> Result<(), StorageError> {
         let key = Key::member(self.tree.space.member(row));
         let mut bytes = [0; RECORD];
         let length = self.tree.get(&key, &mut bytes)?;
@@ -78,7 +83,10 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Calls `f` with the number and record of each member.
-    pub fn each_member(&mut self, mut f: impl FnMut(MemberNumber, &MemberRecord<&[u8]>)) -> Result<(), StorageError> {
+    pub fn each_member(
+        &mut self,
+        mut f: impl FnMut(MemberNumber, &MemberRecord<&[u8]>),
+    ) -> Result<(), StorageError> {
         let (from, end) = (Key::member(MemberNumber(0)), Key::group(MemberNumber(0), 0));
         self.tree.scan(&from, &end, |key, record| {
             if let Some(record) = MemberRecord::new(record) {

@@ -53,7 +53,11 @@ const fn fixed_bytes(p: &PoolParameters) -> usize {
 const fn scratch_bytes(p: &PoolParameters) -> usize {
     let quarter = p.node_bytes() / 4;
     // A record's piece, and the widest extent's record without its checksums.
-    if quarter > crate::format::extent::EXTENT_BYTES_MAX { quarter } else { crate::format::extent::EXTENT_BYTES_MAX }
+    if quarter > crate::format::extent::EXTENT_BYTES_MAX {
+        quarter
+    } else {
+        crate::format::extent::EXTENT_BYTES_MAX
+    }
 }
 
 /// The stage beside the window of an extent: parity or what is missing of it, a padded block, at least one slot.
@@ -79,7 +83,11 @@ impl<'m> Memory<'m> {
     }
 
     /// Divides the bytes; `Err` with what would do.
-    pub(crate) fn divide(bytes: &'m mut [u8], p: &PoolParameters, alignment: usize) -> Result<Parts<'m>, usize> {
+    pub(crate) fn divide(
+        bytes: &'m mut [u8],
+        p: &PoolParameters,
+        alignment: usize,
+    ) -> Result<Parts<'m>, usize> {
         let needed = Self::bytes_min(p) + alignment;
         if bytes.len() < needed {
             return Err(needed);
@@ -87,7 +95,9 @@ impl<'m> Memory<'m> {
         let skip = bytes.as_ptr().align_offset(alignment);
         let bytes = bytes.get_mut(skip..).ok_or(needed)?;
         let mut extent = EXTENT_BYTES_MAX as usize;
-        while extent > extent_bytes_min(p) && (2 * extent * BUFFERS_SHARE > bytes.len() || total(p, extent) > bytes.len()) {
+        while extent > extent_bytes_min(p)
+            && (2 * extent * BUFFERS_SHARE > bytes.len() || total(p, extent) > bytes.len())
+        {
             extent /= 2;
         }
         let spare = (bytes.len() - total(p, extent).min(bytes.len())) / 16 / dead::RUN_BYTES;
@@ -118,8 +128,11 @@ mod tests {
 
     #[test]
     fn what_is_said_to_be_enough_is_enough() {
-        for (node_shift, block_shift, members_max, group_blocks) in [(9, 9, 4, 128), (12, 12, 64, 4096), (12, 16, 8, 2048)] {
-            let slot = (crate::format::superblock::bytes(usize::from(members_max)) as u32).next_multiple_of(512);
+        for (node_shift, block_shift, members_max, group_blocks) in
+            [(9, 9, 4, 128), (12, 12, 64, 4096), (12, 16, 8, 2048)]
+        {
+            let slot =
+                (crate::format::superblock::bytes(usize::from(members_max)) as u32).next_multiple_of(512);
             let p = PoolParameters {
                 node_shift,
                 block_shift,

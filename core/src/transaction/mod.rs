@@ -20,8 +20,8 @@
 
 mod commit;
 mod create;
-pub mod memory;
 mod members;
+pub mod memory;
 pub mod quorum;
 mod ready;
 mod recover;
@@ -34,8 +34,8 @@ pub use recover::{MountMode, MountRequest};
 
 use crate::error::StorageError;
 use crate::format::superblock::Superblock;
-use crate::types::{Generation, MemberLists, MemberSet};
 use crate::tree::Tree;
+use crate::types::{Generation, MemberLists, MemberSet};
 use dynamicfs_hal::DiskArray;
 
 /// Whether the pool takes writes.

@@ -64,7 +64,11 @@ impl<A: DiskArray> Store<'_, A> {
         while self.tree.space.pending_room() <= self.tree.update_frees_max() {
             self.drain_some()?;
         }
-        if self.tree.space.free(run) { Ok(()) } else { Err(StorageError::NeedsMemory { bytes: 2 * self.scratch.len() }) }
+        if self.tree.space.free(run) {
+            Ok(())
+        } else {
+            Err(StorageError::NeedsMemory { bytes: 2 * self.scratch.len() })
+        }
     }
 
     // --- readiness --------------------------------------------------------------------------------------------
@@ -114,7 +118,9 @@ impl<A: DiskArray> Store<'_, A> {
     /// small for a tree as deep as this.
     fn drain_some(&mut self) -> Result<(), StorageError> {
         if self.tree.space.pending_is_empty() {
-            return Err(StorageError::NeedsMemory { bytes: 2 * self.tree.update_frees_max() * dead::RUN_BYTES });
+            return Err(StorageError::NeedsMemory {
+                bytes: 2 * self.tree.update_frees_max() * dead::RUN_BYTES,
+            });
         }
         self.drain()
     }
@@ -167,7 +173,12 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Takes a run of blocks for data on a member, opening another group where the open one has none: `None` when no
     /// group has.
-    pub fn take_run(&mut self, row: usize, blocks: u32, purpose: Purpose) -> Result<Option<BlockAddress>, StorageError> {
+    pub fn take_run(
+        &mut self,
+        row: usize,
+        blocks: u32,
+        purpose: Purpose,
+    ) -> Result<Option<BlockAddress>, StorageError> {
         let Some(area) = self.tree.area(row) else { return Ok(None) };
         if let Some(address) = self.tree.space.take_run(row, blocks, area) {
             return Ok(Some(address));
@@ -177,7 +188,9 @@ impl<A: DiskArray> Store<'_, A> {
             Purpose::Growth => self.node_spare(row),
             Purpose::Release => u64::MAX,
         };
-        let Some(group) = self.find_group(row, area, from, Wanted::Run { blocks, spare })? else { return Ok(None) };
+        let Some(group) = self.find_group(row, area, from, Wanted::Run { blocks, spare })? else {
+            return Ok(None);
+        };
         while self.tree.space.is_closed_waiting(row, Class::Data) {
             self.record_closed()?;
         }
@@ -245,7 +258,9 @@ impl<A: DiskArray> Store<'_, A> {
         let absent = self.tree.space.superblock.table().minus(self.tree.disks.online());
         for row in absent.iter() {
             for class in [Class::Node, Class::Data] {
-                while self.tree.space.open_group(row, class).is_some() && self.tree.space.is_closed_waiting(row, class) {
+                while self.tree.space.open_group(row, class).is_some()
+                    && self.tree.space.is_closed_waiting(row, class)
+                {
                     self.record_closed()?;
                 }
                 self.tree.space.close(row, class);
@@ -255,7 +270,13 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// The next group, from `from` on and round, that can be opened for what is wanted.
-    fn find_group(&mut self, row: usize, area: Area, from: u32, wanted: Wanted) -> Result<Option<u32>, StorageError> {
+    fn find_group(
+        &mut self,
+        row: usize,
+        area: Area,
+        from: u32,
+        wanted: Wanted,
+    ) -> Result<Option<u32>, StorageError> {
         let groups = self.tree.space.groups(area);
         let from = if from < groups { from } else { 0 };
         for (start, end) in [(from, groups), (0, from)] {
@@ -343,7 +364,9 @@ impl<A: DiskArray> Store<'_, A> {
         let needed = u64::from(self.tree.update_blocks_max()) + 2 * u64::from(updates);
         let rows = self.tree.data_rows().iter().filter(|&row| match purpose {
             Purpose::Growth => self.node_spare(row) >= needed,
-            Purpose::Release => self.tree.space.superblock.row(row).node_free() >= u64::from(NODE_GROUP_FREE_MIN),
+            Purpose::Release => {
+                self.tree.space.superblock.row(row).node_free() >= u64::from(NODE_GROUP_FREE_MIN)
+            }
         });
         rows.count() >= self.copies_needed()
     }

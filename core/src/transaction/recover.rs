@@ -64,7 +64,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let alignment = disks.buffer_alignment();
         read_labels(&mut disks, bytes, request.pool, alignment)?;
         let parameters = disks.parameters;
-        let parts = Memory::divide(bytes, &parameters, alignment).map_err(|bytes| MountError::NeedsMemory { bytes })?;
+        let parts = Memory::divide(bytes, &parameters, alignment)
+            .map_err(|bytes| MountError::NeedsMemory { bytes })?;
         survey(&mut disks, parts.stage)?;
         let newest = newest_disk(&disks).ok_or(MountError::NoSuperblock)?;
         read_state(&mut disks, newest, parts.committed).ok_or(MountError::NoSuperblock)?;
@@ -87,7 +88,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let Parts { committed, working, bitmaps, pending, scratch, piece, window, stage, frames } = parts;
         let parameters = disks.parameters;
         working.copy_from_slice(committed);
-        let space = Space::new(working, bitmaps, pending, parameters.group_blocks).ok_or(MountError::NoSuperblock)?;
+        let space =
+            Space::new(working, bitmaps, pending, parameters.group_blocks).ok_or(MountError::NoSuperblock)?;
         let view = Superblock::new(&*committed).ok_or(MountError::NoSuperblock)?;
         let (root, level, generation) = (view.root(), view.root_level(), view.generation());
         let tree = Tree {
@@ -227,7 +229,10 @@ impl<A: DiskArray> Disks<'_, A> {
     pub(crate) fn read_bytes(&mut self, disk: usize, at: u64, buf: &mut [u8]) -> Option<()> {
         let geometry = self.geometry(disk);
         let end = at.checked_add(buf.len() as u64)?;
-        if geometry.check().is_err() || end > geometry.bytes() || !at.is_multiple_of(geometry.sector_bytes.into()) {
+        if geometry.check().is_err()
+            || end > geometry.bytes()
+            || !at.is_multiple_of(geometry.sector_bytes.into())
+        {
             return None;
         }
         self.execute_one(Request::read(disk, self.lba_of_byte(disk, at), buf)).ok()
@@ -253,7 +258,10 @@ fn read_labels<A: DiskArray>(
         let skip = bytes.as_ptr().align_offset(alignment);
         let sector = geometry.sector_bytes as usize;
         let needed = sector + alignment;
-        let buf = bytes.get_mut(skip..).and_then(|b| b.get_mut(..sector)).ok_or(MountError::NeedsMemory { bytes: needed })?;
+        let buf = bytes
+            .get_mut(skip..)
+            .and_then(|b| b.get_mut(..sector))
+            .ok_or(MountError::NeedsMemory { bytes: needed })?;
         let last = (geometry.sectors - 1) * u64::from(geometry.sector_bytes);
         let mut answered = false;
         let mut found = Err(LabelFault::Absent);
@@ -275,6 +283,9 @@ fn read_labels<A: DiskArray>(
             }
             Err(_) => continue,
         };
+        if !identity.is_within(&found, geometry.bytes()) {
+            continue;
+        }
         if wanted.or(parameters.map(|p| p.pool)).is_some_and(|pool| pool != found.pool) {
             disks.state_mut(disk).status = DiskStatus::Foreign;
             continue;
@@ -305,7 +316,10 @@ fn read_labels<A: DiskArray>(
 /// Whether a disk can hold a pool with these parameters at all.
 fn fits(geometry: &dynamicfs_hal::Geometry, p: &PoolParameters) -> bool {
     let sector = geometry.sector_bytes as usize;
-    sector <= p.block_bytes() && sector <= p.chunk_bytes() && sector <= p.node_bytes() && p.slot_bytes.is_multiple_of(geometry.sector_bytes)
+    sector <= p.block_bytes()
+        && sector <= p.chunk_bytes()
+        && sector <= p.node_bytes()
+        && p.slot_bytes.is_multiple_of(geometry.sector_bytes)
 }
 
 // --- rings ----------------------------------------------------------------------------------------------------
@@ -345,7 +359,13 @@ fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<()
 }
 
 /// Reads one slot of one ring; whether it holds a superblock of this disk.
-fn read_slot<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, ring: usize, place: u64, image: &mut [u8]) -> bool {
+fn read_slot<A: DiskArray>(
+    disks: &mut Disks<'_, A>,
+    disk: usize,
+    ring: usize,
+    place: u64,
+    image: &mut [u8],
+) -> bool {
     let Some(identity) = disks.state(disk).identity else { return false };
     let start = if ring == 0 { identity.ring_a } else { identity.ring_b };
     let Some(at) = start.checked_add(place * image.len() as u64) else { return false };
@@ -376,7 +396,11 @@ fn newest_disk<A: DiskArray>(disks: &Disks<'_, A>) -> Option<usize> {
 }
 
 /// Refuses disks that hold another history than the newest state, or another state of the same number.
-fn refuse_divergence<A: DiskArray>(disks: &Disks<'_, A>, newest: usize, image: &[u8]) -> Result<(), MountError> {
+fn refuse_divergence<A: DiskArray>(
+    disks: &Disks<'_, A>,
+    newest: usize,
+    image: &[u8],
+) -> Result<(), MountError> {
     let view = Superblock::new(image).ok_or(MountError::NoSuperblock)?;
     for disk in 0..disks.count() {
         let state = disks.state(disk);
@@ -404,11 +428,12 @@ fn assign_rows<A: DiskArray>(disks: &mut Disks<'_, A>, image: &[u8]) {
         let state = disks.state_mut(disk);
         let (DiskStatus::Online, Some(identity)) = (state.status, state.identity) else { continue };
         match view.row_of(identity.member) {
-            Some(row) => {
+            Some(row) if identity.witness == (view.row(row).witness() != 0) => {
                 state.row = row as u8;
                 state.currency = currency(state.order.1, &view, row);
             }
-            None => state.status = DiskStatus::Foreign,
+            // Removed, or not what the table says it is.
+            _ => state.status = DiskStatus::Foreign,
         }
     }
 }
@@ -426,7 +451,11 @@ fn currency(generation: Generation, view: &Superblock<&[u8]>, row: usize) -> Cur
 }
 
 /// The lists of the newest state, if the present members may go on from it.
-fn may_mount<A: DiskArray>(disks: &Disks<'_, A>, image: &[u8], mode: MountMode) -> Result<MemberLists, MountError> {
+fn may_mount<A: DiskArray>(
+    disks: &Disks<'_, A>,
+    image: &[u8],
+    mode: MountMode,
+) -> Result<MemberLists, MountError> {
     let lists = Superblock::new(image).ok_or(MountError::NoSuperblock)?.lists();
     let present = disks.online();
     if quorum::may_mount(present, lists) || matches!(mode, MountMode::AssumeMissingDead { .. }) {

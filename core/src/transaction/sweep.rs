@@ -33,7 +33,8 @@ impl<A: DiskArray> Store<'_, A> {
         let superblock = &self.tree.space.superblock;
         let free: u64 = self.tree.data_rows().iter().map(|row| superblock.row(row).free()).sum();
         let leaves = self.tree.space.reserve;
-        let many = superblock.dead_records() > RECORDS_MIN + RECORDS_PER_LEAF * self.tree.copies_wanted() as u64 * leaves;
+        let many = superblock.dead_records()
+            > RECORDS_MIN + RECORDS_PER_LEAF * self.tree.copies_wanted() as u64 * leaves;
         let scarce = superblock.dead_blocks() > free / 2 && superblock.dead_records() > 8;
         if superblock.sweep_limit() != 0 || many || scarce {
             self.sweep_step()?;
@@ -83,7 +84,8 @@ impl<A: DiskArray> Store<'_, A> {
 
     fn start_sweep(&mut self) -> Result<bool, StorageError> {
         let limit = self.committed().dead_next();
-        let first = self.tree.scan(&Key::dead(0), &Key::dead(limit), |key, _| ControlFlow::Break(key.offset()))?;
+        let first =
+            self.tree.scan(&Key::dead(0), &Key::dead(limit), |key, _| ControlFlow::Break(key.offset()))?;
         if first.is_none() {
             return Ok(false);
         }
@@ -101,7 +103,11 @@ impl<A: DiskArray> Store<'_, A> {
         let fitting = (self.stage.len() / (blocks as usize / 8)).max(1) as u32;
         let end = groups.min(first.saturating_add(fitting));
         let member = self.tree.space.member(row);
-        let window = Window { member, start: area.start + u64::from(first) * u64::from(blocks), blocks: u64::from(end.saturating_sub(first)) * u64::from(blocks) };
+        let window = Window {
+            member,
+            start: area.start + u64::from(first) * u64::from(blocks),
+            blocks: u64::from(end.saturating_sub(first)) * u64::from(blocks),
+        };
         self.mark_dead(&window)?;
         for group in first..end {
             let at = (group - first) as usize * blocks as usize / 8;
@@ -110,7 +116,11 @@ impl<A: DiskArray> Store<'_, A> {
                 changed += 1;
             }
         }
-        if end >= groups { self.set_sweep(row + 1, 0) } else { self.set_sweep(row, end) }
+        if end >= groups {
+            self.set_sweep(row + 1, 0)
+        } else {
+            self.set_sweep(row, end)
+        }
         Ok(changed)
     }
 
@@ -134,11 +144,20 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Gives back the blocks of one group whose bits are set in the stage from `at` on.
-    fn sweep_group(&mut self, row: usize, member: MemberNumber, group: u32, at: usize) -> Result<(), StorageError> {
+    fn sweep_group(
+        &mut self,
+        row: usize,
+        member: MemberNumber,
+        group: u32,
+        at: usize,
+    ) -> Result<(), StorageError> {
         let bytes = self.tree.space.group_blocks() as usize / 8;
         // What makes the tree ready may open or close this very group: nothing comes between the last look and the put.
         self.ready()?;
-        while [Class::Node, Class::Data].iter().any(|&class| self.tree.space.closed_group(row, class) == Some(group)) {
+        while [Class::Node, Class::Data]
+            .iter()
+            .any(|&class| self.tree.space.closed_group(row, class) == Some(group))
+        {
             self.record_closed()?;
             self.ready()?;
         }

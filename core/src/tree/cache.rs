@@ -84,7 +84,15 @@ impl<'m> Cache<'m> {
         let count = slots.len().min(frames.len() / node_bytes).min(usize::from(NONE) - 1);
         let slots = &mut slots[..count];
         slots.fill(Slot::NEW);
-        Self { slots, frames, node_bytes, dirty: [(NONE, NONE); DEPTH_MAX], dirty_count: 0, unused: 0, hand: 0 }
+        Self {
+            slots,
+            frames,
+            node_bytes,
+            dirty: [(NONE, NONE); DEPTH_MAX],
+            dirty_count: 0,
+            unused: 0,
+            hand: 0,
+        }
     }
 
     /// Nodes that fit.
@@ -231,13 +239,17 @@ impl<'m> Cache<'m> {
 
     /// Dirty nodes that may be written: not pinned, without dirty children, the lowest level and the oldest first.
     pub fn spill_candidates(&self) -> impl Iterator<Item = u16> + '_ {
-        self.dirty.iter().flat_map(|&(oldest, _)| {
-            core::iter::successors(Some(oldest).filter(|&slot| slot != NONE), |&slot| self.next_dirty(slot))
-        })
-        .filter(|&slot| {
-            let slot = &self.slots[usize::from(slot)];
-            slot.pins == 0 && slot.dirty_children == 0
-        })
+        self.dirty
+            .iter()
+            .flat_map(|&(oldest, _)| {
+                core::iter::successors(Some(oldest).filter(|&slot| slot != NONE), |&slot| {
+                    self.next_dirty(slot)
+                })
+            })
+            .filter(|&slot| {
+                let slot = &self.slots[usize::from(slot)];
+                slot.pins == 0 && slot.dirty_children == 0
+            })
     }
 
     /// Puts a node into a free slot.

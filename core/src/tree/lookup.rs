@@ -130,7 +130,12 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// The last record before `end` and not before `from`: its key, and its value copied into `out` as far as it goes.
-    pub fn last_before(&mut self, from: &Key, end: &Key, out: &mut [u8]) -> Result<Option<(Key, usize)>, StorageError> {
+    pub fn last_before(
+        &mut self,
+        from: &Key,
+        end: &Key,
+        out: &mut [u8],
+    ) -> Result<Option<(Key, usize)>, StorageError> {
         let (mut pointer, mut level) = (self.root, self.level);
         // Where to look again when the leaf that could hold `end` begins with it.
         let mut before: Option<(NodePointer, u8)> = None;
@@ -248,7 +253,12 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Whether one replica of a node, by its place in the pointer, can be read and is right.
-    pub fn is_replica_right(&mut self, pointer: &NodePointer, level: u8, replica: usize) -> Result<bool, StorageError> {
+    pub fn is_replica_right(
+        &mut self,
+        pointer: &NodePointer,
+        level: u8,
+        replica: usize,
+    ) -> Result<bool, StorageError> {
         let slot = self.take_slot()?;
         let expected = self.expectation(pointer, level);
         let Some(&address) = pointer.replicas().get(replica) else { return Ok(false) };

@@ -68,7 +68,11 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Rows whose members take part and hold data.
     pub fn data_rows(&self) -> MemberSet {
-        self.disks.online().iter().filter(|&row| self.area(row).is_some()).fold(MemberSet::EMPTY, MemberSet::with)
+        self.disks
+            .online()
+            .iter()
+            .filter(|&row| self.area(row).is_some())
+            .fold(MemberSet::EMPTY, MemberSet::with)
     }
 
     /// Node blocks that one update may take from one member, at the tree's present depth.
@@ -172,7 +176,8 @@ impl<A: DiskArray> Tree<'_, A> {
     fn needs_memory(&self) -> StorageError {
         let nodes = usize::from(self.level) + 1 + 3;
         StorageError::NeedsMemory {
-            bytes: (nodes.max(self.cache.capacity() + 1)).min(DEPTH_MAX + 3) * self.disks.parameters.node_bytes(),
+            bytes: (nodes.max(self.cache.capacity() + 1)).min(DEPTH_MAX + 3)
+                * self.disks.parameters.node_bytes(),
         }
     }
 }

@@ -131,7 +131,8 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Refuses to change below a child that holds keys outside its parent's bounds: the tree was forged.
     fn check_bounds(&self, slot: u16, place: Option<(u16, usize)>) -> Result<(), StorageError> {
-        let (Some((parent, child)), Some(last)) = (place, self.cache.node(slot).count().checked_sub(1)) else {
+        let (Some((parent, child)), Some(last)) = (place, self.cache.node(slot).count().checked_sub(1))
+        else {
             return Ok(());
         };
         let (node, parent) = (self.cache.node(slot), self.cache.node(parent));
@@ -143,7 +144,12 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Makes a node one of this generation: it moves to new blocks, and its parent, which is dirty, learns where.
-    fn make_dirty(&mut self, slot: u16, pointer: &NodePointer, place: Option<(u16, usize)>) -> Result<(), StorageError> {
+    fn make_dirty(
+        &mut self,
+        slot: u16,
+        pointer: &NodePointer,
+        place: Option<(u16, usize)>,
+    ) -> Result<(), StorageError> {
         let parent = place.map_or(NONE, |(parent, _)| parent);
         if pointer.birth != self.generation {
             let moved = self.take_replicas()?;
@@ -269,7 +275,13 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Puts a new root above the old one and its new sibling.
-    fn grow_root(&mut self, left: u16, right: u16, separator: &Key, pointer: &NodePointer) -> Result<(), StorageError> {
+    fn grow_root(
+        &mut self,
+        left: u16,
+        right: u16,
+        separator: &Key,
+        pointer: &NodePointer,
+    ) -> Result<(), StorageError> {
         let level = self.level + 1;
         if usize::from(level) >= DEPTH_MAX {
             return Err(StorageError::TreeFull);
@@ -317,7 +329,9 @@ impl<A: DiskArray> Tree<'_, A> {
     fn place_of(&self, slot: u16, parent: u16) -> usize {
         let address = self.cache.address(slot);
         let node = self.cache.node(parent);
-        (0..node.count()).find(|&i| node.pointer(i).replicas()[0] == address).expect("a child is in its parent")
+        (0..node.count())
+            .find(|&i| node.pointer(i).replicas()[0] == address)
+            .expect("a child is in its parent")
     }
 
     /// Takes an empty child out of the tree; the parent may be empty then, and is next on the way up.

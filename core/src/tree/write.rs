@@ -27,7 +27,9 @@ impl<A: DiskArray> Tree<'_, A> {
             while self.cache.first_dirty(level).is_some() {
                 let mut nodes = heapless::Vec::<u16, WRITE_NODES_MAX>::new();
                 let first = self.cache.first_dirty(level);
-                nodes.extend(core::iter::successors(first, |&slot| self.cache.next_dirty(slot)).take(WRITE_NODES_MAX));
+                nodes.extend(
+                    core::iter::successors(first, |&slot| self.cache.next_dirty(slot)).take(WRITE_NODES_MAX),
+                );
                 self.write_nodes(&nodes)?;
             }
         }
@@ -79,7 +81,9 @@ impl<A: DiskArray> Tree<'_, A> {
         while writes.peek().is_some() {
             let mut batch = A::Batch::default();
             let mut room = <A::Batch<'_> as Batch<'_>>::CAPACITY;
-            while room > 0 && let Some((slot, replica)) = writes.next() {
+            while room > 0
+                && let Some((slot, replica)) = writes.next()
+            {
                 if let Some((disk, lba)) = self.disks.locate(replica, 0) {
                     let pushed = batch.push(Request::write(disk, lba, self.cache.frame(slot)));
                     debug_assert!(pushed.is_ok());
