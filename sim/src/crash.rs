@@ -128,6 +128,7 @@ impl CrashTest {
         plan
     }
 
+    #[allow(clippy::too_many_arguments, reason = "one place of use; a struct would only rename them")]
     /// Cuts the power at one I/O, lets a crash decide what survives, and checks what a mount finds.
     fn cut(
         &self,

@@ -57,7 +57,7 @@ impl World {
 
 fn contents(name: &str, length: usize) -> Vec<u8> {
     let seed = name.bytes().fold(7u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
-    (0..length as u64).map(|i| dynamicfs_core::disks::mix(seed ^ i / 8) as u8).collect()
+    (0..length as u64).map(|i| dynamicfs_core::disks::mix(seed ^ (i / 8)) as u8).collect()
 }
 
 fn put(pool: &mut Mounted<'_>, name: &str, length: usize) -> Result<(), Error> {

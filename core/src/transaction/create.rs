@@ -62,7 +62,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             state.row = row as u8;
             state.status = DiskStatus::Online;
         }
-        wipe_labels(&mut disks, parts.stage)?;
+        wipe(&mut disks, parts.stage)?;
         first_superblock(parts.committed, request)?;
         let lists = MemberLists::both(MemberSet::first(count));
         let mut store = Self::assemble(disks, parts, slots, lists)
@@ -103,10 +103,24 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 }
 
-/// Overwrites the labels, so that a crash while the pool is made leaves no half of it.
-fn wipe_labels<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<(), FormatError> {
+/// Overwrites the labels, so that a crash while the pool is made leaves no half of it, and the rings: on a board whose
+/// random numbers repeat, a superblock of the pool that was there before would look like one of this pool.
+fn wipe<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<(), FormatError> {
+    let slot_bytes = disks.parameters.slot_bytes as usize;
     for disk in 0..disks.count() {
         write_label(disks, disk, &[0; LABEL_BYTES], stage)?;
+        let Some(identity) = disks.state(disk).identity else { continue };
+        let slot = stage.get_mut(..slot_bytes).ok_or(FormatError::NeedsMemory { bytes: slot_bytes })?;
+        slot.fill(0);
+        for n in 0..u64::from(disks.parameters.ring_length) {
+            for ring in [identity.ring_a, identity.ring_b] {
+                let lba = disks.lba_of_byte(disk, ring + n * slot_bytes as u64);
+                let written = disks.execute_one(Request::write(disk, lba, slot));
+                written.map_err(|error| FormatError::Io { disk, error })?;
+            }
+        }
+        let flushed = disks.execute_one(Request::flush(disk));
+        flushed.map_err(|error| FormatError::Io { disk, error })?;
     }
     Ok(())
 }

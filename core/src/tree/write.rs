@@ -7,7 +7,7 @@ use crate::format::pointer::{NodePointer, POINTER_BYTES_MAX};
 use dynamicfs_hal::{Batch, DiskArray, Request};
 
 /// Nodes that are sealed together and written in as few batches as they fit.
-const WRITE_NODES_MAX: usize = 32;
+const WRITE_NODES_MAX: usize = 64;
 
 impl<A: DiskArray> Tree<'_, A> {
     /// Writes some dirty nodes so that their slots can be used again.
@@ -41,12 +41,11 @@ impl<A: DiskArray> Tree<'_, A> {
     ///
     /// A disk that fails is out of use afterwards; whether the transaction can bear that is the commit's question.
     fn write_nodes(&mut self, nodes: &[u16]) -> Result<(), StorageError> {
-        let mut pointers = heapless::Vec::<NodePointer, WRITE_NODES_MAX>::new();
         for &slot in nodes {
             let crc = self.cache.node_mut(slot).seal(self.disks.crc32c);
-            let _ = pointers.push(self.tell_parent(slot, crc));
+            self.tell_parent(slot, crc);
         }
-        self.write_replicas(nodes, &pointers);
+        self.write_replicas(nodes);
         for &slot in nodes {
             self.cache.mark_clean(slot);
         }
@@ -54,41 +53,52 @@ impl<A: DiskArray> Tree<'_, A> {
         Ok(())
     }
 
-    /// Puts a node's checksum into the pointer to it; returns the pointer.
-    fn tell_parent(&mut self, slot: u16, crc: u32) -> NodePointer {
+    /// The pointer to a dirty node, from its parent.
+    fn pointer_to(&self, slot: u16) -> NodePointer {
+        match self.cache.parent(slot) {
+            NONE => self.root,
+            parent => {
+                let parent = self.cache.node(parent);
+                parent.pointer(parent.child_for(&self.cache.node(slot).key(0)))
+            }
+        }
+    }
+
+    /// Puts a node's checksum into the pointer to it.
+    fn tell_parent(&mut self, slot: u16, crc: u32) {
+        let mut pointer = self.pointer_to(slot);
+        pointer.crc = crc;
         let parent = self.cache.parent(slot);
         if parent == NONE {
-            self.root.crc = crc;
-            return self.root;
+            self.root = pointer;
+            return;
         }
         let first = self.cache.node(slot).key(0);
         let mut parent = self.cache.node_mut(parent);
-        let child = parent.child_for(&first);
-        let mut pointer = parent.pointer(child);
-        pointer.crc = crc;
         let mut bytes = [0; POINTER_BYTES_MAX];
         let length = pointer.store(&mut bytes);
+        let child = parent.child_for(&first);
         parent.replace(child, &bytes[..length]);
-        pointer
     }
 
-    fn write_replicas(&mut self, nodes: &[u16], pointers: &[NodePointer]) {
-        let mut writes = nodes
-            .iter()
-            .zip(pointers)
-            .flat_map(|(&slot, pointer)| pointer.replicas().iter().map(move |&replica| (slot, replica)))
-            .peekable();
-        while writes.peek().is_some() {
+    /// Writes all replicas of sealed nodes, as many at a time as a batch holds.
+    fn write_replicas(&mut self, nodes: &[u16]) {
+        let (mut node, mut replica) = (0, 0);
+        while node < nodes.len() {
             let mut batch = A::Batch::default();
             let mut room = <A::Batch<'_> as Batch<'_>>::CAPACITY;
-            while room > 0
-                && let Some((slot, replica)) = writes.next()
-            {
-                if let Some((disk, lba)) = self.disks.locate(replica, 0) {
-                    let pushed = batch.push(Request::write(disk, lba, self.cache.frame(slot)));
+            while room > 0 && node < nodes.len() {
+                let pointer = self.pointer_to(nodes[node]);
+                let Some(&address) = pointer.replicas().get(replica) else {
+                    (node, replica) = (node + 1, 0);
+                    continue;
+                };
+                if let Some((disk, lba)) = self.disks.locate(address, 0) {
+                    let pushed = batch.push(Request::write(disk, lba, self.cache.frame(nodes[node])));
                     debug_assert!(pushed.is_ok());
                     room -= 1;
                 }
+                replica += 1;
             }
             self.disks.execute(&mut batch);
         }
