@@ -84,7 +84,7 @@ pub enum Change {
     Length(u16),
     /// All of the value.
     Replace(Vec<u8>),
-    /// The value is full of one byte, after its first.
+    /// The value is full of one byte after its first: zeros, ones, or this.
     Fill(u8),
     /// The key's object.
     Object(Value),
@@ -134,7 +134,7 @@ pub enum NodeChange {
     Birth(Value),
     /// Another number of records.
     Count(Value),
-    /// No records; the slots stay as they are.
+    /// No records, and the slot that the first one would have leads out of the node.
     Clear,
     /// Only the first records.
     First(u8),
@@ -374,7 +374,10 @@ impl Image {
             }
             Change::Length(length) => value.resize(usize::from(*length % 256), 0),
             Change::Replace(new) => value.clone_from(new),
-            Change::Fill(byte) => value.iter_mut().skip(1).for_each(|b| *b = *byte),
+            Change::Fill(byte) => {
+                let byte = [0, 0xFF, *byte][usize::from(*byte % 3)];
+                value.iter_mut().skip(1).for_each(|b| *b = byte);
+            }
             Change::Object(new) => *key = change_key(key, 0..8, *new),
             Change::Kind(kind) => *key = key_with(key, |bytes| bytes[8] = *kind),
             Change::Offset(new) => *key = change_key(key, 9..17, *new),
@@ -472,7 +475,11 @@ impl Image {
             NodeChange::Level(value) => value.apply(&mut bytes[8..9]),
             NodeChange::Birth(value) => value.apply(&mut bytes[12..18]),
             NodeChange::Count(value) => value.apply(&mut bytes[10..12]),
-            NodeChange::Clear => bytes[10..12].fill(0),
+            NodeChange::Clear => {
+                let slot = bytes.len() - 2;
+                bytes[10..12].fill(0);
+                bytes[slot..].fill(0xFF);
+            }
             NodeChange::First(n) => {
                 let mut all = records(bytes);
                 all.truncate(usize::from(*n % 16));

@@ -129,10 +129,39 @@ fn change<'s>(pool: &mut Pool<'_, &mut Array>, steps: &mut impl Iterator<Item = 
                 for _ in 0..4 {
                     let _ = pool.maintain(true);
                 }
+                for part in usual().chunks(12) {
+                    let Ok(mut transaction) = pool.begin() else { return false };
+                    for step in part {
+                        let _ = apply(&mut transaction, &objects, step);
+                    }
+                    let _ = transaction.commit();
+                    let _ = pool.maintain(true);
+                }
                 return false;
             }
         }
     }
+}
+
+/// What is done at the end in any case: something with most objects and most names.
+fn usual() -> Vec<Step> {
+    let mut steps = Vec::new();
+    for object in 0..8 {
+        steps.push(Step::Write { object, offset: 90 * u64::from(object), length: 40 });
+        steps.push(Step::SetAttribute { object, name: object, length: 20 });
+        steps.push(Step::Truncate { object, size: 10_000 * u64::from(object % 3) });
+        steps.push(Step::Write { object, offset: 4000, length: 5000 });
+    }
+    for name in 0..18 {
+        steps.push(Step::Unlink { directory: name % 3, name });
+        steps.push(Step::Rename { from: 0, name, to: name % 4, to_name: name + 5 });
+        steps.push(Step::Create { directory: name % 2, name, kind: name, long: 300 });
+    }
+    for name in 0..18 {
+        steps.push(Step::Unlink { directory: 0, name });
+        steps.push(Step::Unlink { directory: 1, name });
+    }
+    steps
 }
 
 fn name(n: u8) -> Vec<u8> {

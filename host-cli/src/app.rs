@@ -49,8 +49,8 @@ fn dispatch(app: &App, command: &Command) -> Result<u8, Failure> {
         Command::Rm(options) => commands::rm::run(app, options),
         Command::Check => commands::check::run(app),
         Command::Labels(options) => commands::labels::run(app, options),
-        Command::Disk(command) => commands::disk::run(app, command),
         Command::Demo(options) => commands::demo::run(app, options),
+        Command::Disk(command) => commands::disk::run(app, command),
     };
     exit.map(|exit: Exit| exit as u8)
 }

@@ -1,1 +1,61 @@
-//! x
+//! The JSON Schemas of all output, in `schemas/`: made from the types that the output is made from.
+//!
+//! `DYNAMICFS_UPDATE_SCHEMAS=1 cargo test -p dynamicfs schemas` writes them anew.
+
+use crate::commands::{
+    benchmark, check, demo, disk, health, init, labels, ls, metrics, stat, status, transfer, tree,
+};
+use crate::output::report::{Printed, PrintedError};
+use schemars::{JsonSchema, Schema, schema_for};
+use std::fs;
+use std::path::Path;
+
+fn of<T: JsonSchema + 'static>() -> Schema {
+    schema_for!(Printed<'static, T>)
+}
+
+/// The schema of each command's output, and that of a failure.
+fn all() -> Vec<(&'static str, Schema)> {
+    let mut all = vec![
+        ("error", schema_for!(PrintedError<'static>)),
+        ("benchmark", of::<benchmark::Benchmark>()),
+        ("check", of::<check::Check>()),
+        ("demo", of::<demo::Demo>()),
+        ("disk-fail", of::<disk::DiskFailed>()),
+        ("disk-list", of::<disk::DiskList>()),
+        ("health", of::<health::Health>()),
+        ("init", of::<init::Made>()),
+        ("labels", of::<labels::LabelList>()),
+        ("ls", of::<ls::Listing>()),
+        ("metrics", of::<metrics::Metrics>()),
+        ("stat", of::<stat::Stat>()),
+        ("status", of::<status::Status>()),
+        ("tree", of::<tree::Tree>()),
+    ];
+    all.extend(
+        ["put", "get", "cp", "mv", "rm", "mkdir"].map(|command| (command, of::<transfer::Transfer>())),
+    );
+    all
+}
+
+#[test]
+fn the_files_say_what_the_types_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    let update = std::env::var_os("DYNAMICFS_UPDATE_SCHEMAS").is_some();
+    for (name, mut schema) in all() {
+        schema.insert("title".into(), format!("dynamicfs {name}").into());
+        let file = folder.join(format!("{name}.json"));
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if update {
+            fs::write(&file, &text).unwrap();
+        }
+        let kept = fs::read_to_string(&file).unwrap_or_default();
+        assert!(
+            kept == text,
+            "{} is out of date: set DYNAMICFS_UPDATE_SCHEMAS=1 and run this test again",
+            file.display()
+        );
+    }
+    let kept = fs::read_dir(folder).unwrap().count();
+    assert_eq!(kept, all().len(), "a file in schemas/ belongs to no command");
+}

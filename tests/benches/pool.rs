@@ -27,7 +27,11 @@ struct Lent {
 
 impl Lent {
     fn new() -> Self {
-        Self { bytes: vec![0; MEMORY], slots: vec![Slot::NEW; MEMORY / 4096], disks: vec![DiskState::NEW; 64] }
+        Self {
+            bytes: vec![0; MEMORY],
+            slots: vec![Slot::NEW; MEMORY / 4096],
+            disks: vec![DiskState::NEW; 64],
+        }
     }
 
     fn lend(&mut self) -> Memory<'_> {
@@ -49,7 +53,8 @@ impl Bench {
 
     /// The disks' files, without those whose bits are set in `without`.
     fn array(&self, without: u64) -> HostArray<FileDisk> {
-        let open = |disk| (without >> disk & 1 == 0).then(|| FileDisk::open(self.path(disk)).expect("opened"));
+        let open =
+            |disk| (without >> disk & 1 == 0).then(|| FileDisk::open(self.path(disk)).expect("opened"));
         HostArray::new((0..self.disks).map(open).collect())
     }
 
@@ -64,14 +69,16 @@ impl Bench {
         }
         let mut lent = Lent::new();
         let options = FormatOptions::server(self.scheme);
-        Pool::format(self.array(0), lent.lend(), self.services(), &mut OsEntropy, &options, &[]).expect("formatted");
+        Pool::format(self.array(0), lent.lend(), self.services(), &mut OsEntropy, &options, &[])
+            .expect("formatted");
     }
 
     /// Runs `f` on a freshly mounted pool and gives the time that `f` says.
     fn on_pool<R>(&self, without: u64, f: impl FnOnce(&mut Pool<'_, HostArray<FileDisk>>) -> R) -> R {
         let mut lent = Lent::new();
         let mut pool =
-            Pool::mount(self.array(without), lent.lend(), self.services(), &MountOptions::default()).expect("mounted");
+            Pool::mount(self.array(without), lent.lend(), self.services(), &MountOptions::default())
+                .expect("mounted");
         f(&mut pool)
     }
 }
@@ -133,7 +140,8 @@ fn run(name: &str, scheme: Scheme, disks: usize, lost: u64) {
     let folder = tempfile::tempdir_in(base).expect("a folder");
     let bench = Bench { folder: folder.path().into(), disks, scheme, clock: OsClock::new() };
     println!("{name} ({scheme} on {disks} disks), median of {RUNS} (least to most):");
-    let data: Vec<u8> = (0..BIG_BYTES as u64 / 8).flat_map(|i| dynamicfs_core::disks::mix(i).to_le_bytes()).collect();
+    let data: Vec<u8> =
+        (0..BIG_BYTES as u64 / 8).flat_map(|i| dynamicfs_core::disks::mix(i).to_le_bytes()).collect();
     let written = BIG_BYTES * scheme.width() / usize::from(scheme.data);
     let mut buffer = vec![0u8; 4 << 20];
 
@@ -163,7 +171,8 @@ fn run(name: &str, scheme: Scheme, disks: usize, lost: u64) {
                 let file = pool.resolve(b"/big").expect("found");
                 let time = timed(|| {
                     for n in 0..RANDOM_READS {
-                        let at = dynamicfs_core::disks::mix((run * RANDOM_READS + n) as u64) % (BIG_BYTES as u64 / 4096);
+                        let at = dynamicfs_core::disks::mix((run * RANDOM_READS + n) as u64)
+                            % (BIG_BYTES as u64 / 4096);
                         pool.read(file, at * 4096, &mut buffer[..4096]).expect("read");
                     }
                 });
@@ -182,7 +191,12 @@ fn run(name: &str, scheme: Scheme, disks: usize, lost: u64) {
                     for n in 0..SMALL_FILES {
                         let name = format!("small-{n}");
                         let file = transaction
-                            .create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::File, &Attributes::default())
+                            .create(
+                                ObjectId::ROOT,
+                                name.as_bytes(),
+                                &MakeRequest::File,
+                                &Attributes::default(),
+                            )
                             .expect("created");
                         transaction.write(file, 0, &data[4096 * n..4096 * (n + 1)]).expect("written");
                     }
@@ -207,7 +221,9 @@ fn run(name: &str, scheme: Scheme, disks: usize, lost: u64) {
         .collect();
     report("durable puts (4 KiB, one commit each)", "/s", durables);
     let mounts = (0..RUNS)
-        .map(|_| timed(|| bench.on_pool(0, |pool| assert!(pool.resolve(b"/small-7").is_ok()))).as_secs_f64() * 1e6)
+        .map(|_| {
+            timed(|| bench.on_pool(0, |pool| assert!(pool.resolve(b"/small-7").is_ok()))).as_secs_f64() * 1e6
+        })
         .collect();
     report("mount and one lookup", "us", mounts);
 }

@@ -152,7 +152,8 @@ impl Document {
 
     fn dump_range(&self, name: &str) -> Range<usize> {
         let opening = format!("```golden {name}\n");
-        let start = self.text.find(&opening).unwrap_or_else(|| panic!("the document has no dump {name}")) + opening.len();
+        let start = self.text.find(&opening).unwrap_or_else(|| panic!("the document has no dump {name}"))
+            + opening.len();
         let length = self.text[start..].find("```").expect("the dump ends");
         start..start + length
     }

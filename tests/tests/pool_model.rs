@@ -49,18 +49,28 @@ fn check<A: dynamicfs_hal::DiskArray>(pool: &mut Pool<'_, A>, model: &Model, wha
         }
     };
     pool.check_contents(&mut report, tell).unwrap_or_else(|error| panic!("{what}: {error}"));
-    pool.check_space(&mut vec![0; 1 << 16], &mut report, tell).unwrap_or_else(|error| panic!("{what}: {error}"));
+    pool.check_space(&mut vec![0; 1 << 16], &mut report, tell)
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!(pool.health().objects, model.nodes.len() as u64, "{what}: objects are counted");
 }
 
-fn run<const N: usize>(seed: u64, options: &FormatOptions, disk_bytes: usize, memory: usize, scale: &Scale, rounds: usize) {
+fn run<const N: usize>(
+    seed: u64,
+    options: &FormatOptions,
+    disk_bytes: usize,
+    memory: usize,
+    scale: &Scale,
+    rounds: usize,
+) {
     let mut random = Random(seed);
     let mut disks: [Vec<u8>; N] = core::array::from_fn(|_| vec![0; disk_bytes]);
     let (mut bytes, mut slots, mut states) = (vec![0; memory], vec![Slot::NEW; 256], [DiskState::NEW; N]);
     let mut model = Model::default();
     let mut full = 0;
     for round in 0..rounds {
-        let array = SerialArray::<_, N>::new(disks.each_mut().map(|bytes| RamDisk::new(&mut bytes[..], options.chunk_bytes.min(4096))));
+        let array = SerialArray::<_, N>::new(
+            disks.each_mut().map(|bytes| RamDisk::new(&mut bytes[..], options.chunk_bytes.min(4096))),
+        );
         let lent = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
         let mut pool = if round == 0 {
             Pool::format(array, lent, SERVICES, &mut random, options, &[]).expect("formatted")
@@ -79,7 +89,11 @@ fn run<const N: usize>(seed: u64, options: &FormatOptions, disk_bytes: usize, me
                 if let Err(error) = did
                     && model::is_storage(&error).is_some()
                 {
-                    assert_eq!(model::is_storage(&error), Some(dynamicfs_core::error::StorageError::NoSpace), "{what}: {operation:?}");
+                    assert_eq!(
+                        model::is_storage(&error),
+                        Some(dynamicfs_core::error::StorageError::NoSpace),
+                        "{what}: {operation:?}"
+                    );
                     full += 1;
                     keep = false;
                     break;
@@ -91,7 +105,11 @@ fn run<const N: usize>(seed: u64, options: &FormatOptions, disk_bytes: usize, me
                 match transaction.commit() {
                     Ok(_) => model = changed,
                     Err(error) => {
-                        assert_eq!(model::is_storage(&error), Some(dynamicfs_core::error::StorageError::NoSpace), "{what}");
+                        assert_eq!(
+                            model::is_storage(&error),
+                            Some(dynamicfs_core::error::StorageError::NoSpace),
+                            "{what}"
+                        );
                         full += 1;
                     }
                 }
@@ -119,7 +137,8 @@ fn a_mirror_of_three_small_disks_agrees_with_the_model() {
 #[test]
 fn two_plus_one_agrees_with_the_model() {
     for seed in 100..106 {
-        let options = FormatOptions { extent_bytes: 16384, ..FormatOptions::portable(Scheme { data: 2, parity: 1 }) };
+        let options =
+            FormatOptions { extent_bytes: 16384, ..FormatOptions::portable(Scheme { data: 2, parity: 1 }) };
         run::<3>(seed, &options, 512 << 10, 200 << 10, &SMALL, 10);
     }
 }

@@ -5,7 +5,7 @@ use crate::error::{Error, StorageError};
 use crate::format::extent::{CRC_BYTES, EXTENT_BYTES_MAX, Extent};
 use crate::format::inode::Inode;
 use crate::format::key::Key;
-use crate::limits::{EXTENT_BYTES_MIN, FRAGMENTS_MAX};
+use crate::limits::{EXTENT_BYTES_MIN, FRAGMENTS_MAX, OBJECT_BYTES_MAX};
 use crate::placement::{self, Candidate, Demand};
 use crate::redundancy::{self, Fragments};
 use crate::transaction::Purpose;
@@ -78,6 +78,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let mut head = [0; EXTENT_BYTES_MAX];
         let bytes = self.read_record(object, start, 0, &mut head)?;
         let extent = Extent::decode(&head[..bytes]);
+        let extent = extent.filter(|e| start.saturating_add(e.logical.into()) <= OBJECT_BYTES_MAX);
         let extent = extent.ok_or(Error::Storage(StorageError::RecordInvalid { object }))?;
         Ok(Found { start, extent })
     }
@@ -97,7 +98,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// The first byte of the first extent that begins after this byte.
     pub(super) fn next_extent(&mut self, object: ObjectId, at: u64) -> Result<Option<u64>, Error> {
         let end = Key::extent(object, u64::MAX);
-        let from = Key::extent(object, at).successor();
+        let from = Key::extent(object, at.saturating_add(1));
         let found = self.store.tree.scan(&from, &end, |key, _| match key.offset() % EXTENT_KEYS {
             0 => ControlFlow::Break(key.offset()),
             _ => ControlFlow::Continue(()),

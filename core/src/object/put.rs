@@ -126,9 +126,13 @@ impl<A: DiskArray> Objects<'_, A> {
         if inode.size == 0 {
             return Ok(());
         }
-        let bytes = inode.size as usize;
+        let bytes = usize::try_from(inode.size).unwrap_or(usize::MAX);
         let window = core::mem::take(&mut self.store.window);
-        let read = self.read_inline(object, 0, &mut window[..bytes]);
+        let read = match window.get_mut(..bytes) {
+            Some(part) => self.read_inline(object, 0, part),
+            // No contents of this length were ever inline.
+            None => Err(StorageError::RecordInvalid { object }.into()),
+        };
         self.store.window = window;
         read?;
         self.store.remove_range(

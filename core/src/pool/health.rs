@@ -18,7 +18,7 @@ pub struct Health {
     pub branch: u64,
     /// Whether the pool takes writes.
     pub writable: bool,
-    /// A read-only mount that does not see every member at its newest state: there may be a newer one.
+    /// A read-only mount that does not see every member of its state: there may be a newer one.
     pub tentative: bool,
     /// Members, witnesses included.
     pub members: usize,
@@ -104,7 +104,7 @@ impl<A: DiskArray> Pool<'_, A> {
             epoch: superblock.epoch(),
             branch: superblock.branch(),
             writable: self.store.is_writable(),
-            tentative: !self.store.is_writable() && online != table,
+            tentative: !self.store.is_writable() && !superblock.lists().members.is_subset_of(online),
             members: table.len(),
             online: online.len(),
             owed: owed.len(),

@@ -99,10 +99,14 @@ impl<A: DiskArray> Store<'_, A> {
     fn sweep_window(&mut self, row: usize, area: Area) -> Result<usize, StorageError> {
         let mut changed = 0;
         let (groups, blocks) = (self.tree.space.groups(area), self.tree.space.group_blocks());
+        let member = self.tree.space.member(row);
         let first = self.tree.space.superblock.sweep_group();
+        let Some(first) = self.next_group_in_use(row, member, first, groups)? else {
+            self.set_sweep(row + 1, 0);
+            return Ok(0);
+        };
         let fitting = (self.stage.len() / (blocks as usize / 8)).max(1) as u32;
         let end = groups.min(first.saturating_add(fitting));
-        let member = self.tree.space.member(row);
         let window = Window {
             member,
             start: area.start + u64::from(first) * u64::from(blocks),
@@ -122,6 +126,25 @@ impl<A: DiskArray> Store<'_, A> {
             self.set_sweep(row, end)
         }
         Ok(changed)
+    }
+
+    /// The first group from `first` on in which anything is allocated: all others are passed over, however many an
+    /// absent member's record claims.
+    fn next_group_in_use(
+        &mut self,
+        row: usize,
+        member: MemberNumber,
+        first: u32,
+        groups: u32,
+    ) -> Result<Option<u32>, StorageError> {
+        let (from, end) = (Key::group(member, first), Key::group(member, groups));
+        let recorded = self.tree.scan(&from, &end, |key, _| ControlFlow::Break(key.as_group().1))?;
+        let space = &self.tree.space;
+        let busy = [Class::Node, Class::Data].into_iter().flat_map(|class| {
+            let open = space.open_group(row, class).map(|(group, ..)| group);
+            open.into_iter().chain(space.closed_group(row, class))
+        });
+        Ok(recorded.into_iter().chain(busy.filter(|group| (first..groups).contains(group))).min())
     }
 
     /// Sets the bits of a window's dead blocks in the stage.

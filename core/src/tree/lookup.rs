@@ -79,7 +79,9 @@ impl<A: DiskArray> Tree<'_, A> {
             let node = self.cache.node(slot);
             let child = node.child_for(key);
             if child + 1 < node.count() {
-                upper = Some(node.key(child + 1));
+                // A forged separator may lie beyond those above it.
+                let next = node.key(child + 1);
+                upper = Some(upper.map_or(next, |upper: Key| upper.min(next)));
             }
             pointer = node.pointer(child);
             level -= 1;
@@ -117,8 +119,10 @@ impl<A: DiskArray> Tree<'_, A> {
         while from < *end {
             let (slot, upper) = self.leaf_for(&from)?;
             let node = self.cache.node(slot);
-            if let ControlFlow::Break(value) = visit(&node, &from, end, &mut f) {
-                return Ok(value);
+            // What a forged leaf holds beyond its bounds is not found by its key either.
+            let bound = upper.map_or(*end, |upper| upper.min(*end));
+            if let ControlFlow::Break(Some(value)) = visit(&node, &from, &bound, &mut f) {
+                return Ok(Some(value));
             }
             match upper {
                 // A forged separator could lead backwards, for ever.

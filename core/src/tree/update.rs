@@ -57,7 +57,11 @@ impl<A: DiskArray> Tree<'_, A> {
         let path = self.dirty_path(&first)?;
         let leaf = path[path.len() - 1];
         let mut node = self.cache.node_mut(leaf);
-        let (Ok(at) | Err(at)) = node.search(&first);
+        let Ok(at) = node.search(&first) else {
+            // It was met in a leaf that the way down to its key does not lead to: the tree was forged.
+            self.unpin(&path);
+            return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
+        };
         let mut removed = 0;
         while removed < limit && at < node.count() && node.key(at) < *end {
             if f(&node.key(at), node.value(at)).is_break() {
@@ -129,11 +133,11 @@ impl<A: DiskArray> Tree<'_, A> {
         }
     }
 
-    /// Refuses to change below a child that holds keys outside its parent's bounds: the tree was forged.
+    /// Refuses to change below a child that is empty or holds keys outside its parent's bounds: the tree was forged.
     fn check_bounds(&self, slot: u16, place: Option<(u16, usize)>) -> Result<(), StorageError> {
-        let (Some((parent, child)), Some(last)) = (place, self.cache.node(slot).count().checked_sub(1))
-        else {
-            return Ok(());
+        let Some((parent, child)) = place else { return Ok(()) };
+        let Some(last) = self.cache.node(slot).count().checked_sub(1) else {
+            return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
         };
         let (node, parent) = (self.cache.node(slot), self.cache.node(parent));
         let below = child + 1 == parent.count() || node.key(last) < parent.key(child + 1);

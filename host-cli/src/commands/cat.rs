@@ -19,7 +19,8 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
-    let paths: Vec<PoolPath> = options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
+    let paths: Vec<PoolPath> =
+        options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
     with_pool(app, Access::Repair, |session| {
         for path in &paths {
             let node = path::find(&mut session.pool, path, true)?;
@@ -32,13 +33,18 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 }
 
 /// Writes a file's contents to standard output; `None` when nobody reads them any more.
-pub(crate) fn print(contents: &mut Contents<'_>, path: &PoolPath, node: &Node) -> Result<Option<u64>, Failure> {
+pub(crate) fn print(
+    contents: &mut Contents<'_>,
+    path: &PoolPath,
+    node: &Node,
+) -> Result<Option<u64>, Failure> {
     let mut stdout = io::stdout().lock();
     let mut buffer = vec![0; BUFFER_BYTES.min(node.inode.size.max(1) as usize)];
     let mut at = 0;
     loop {
         interrupt::check()?;
-        let bytes = contents.read(node.object, at, &mut buffer).map_err(|error| Failure::object(error, path))?;
+        let bytes =
+            contents.read(node.object, at, &mut buffer).map_err(|error| Failure::object(error, path))?;
         if bytes == 0 {
             break;
         }
@@ -49,7 +55,9 @@ pub(crate) fn print(contents: &mut Contents<'_>, path: &PoolPath, node: &Node) -
         at += bytes as u64;
     }
     match stdout.flush() {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::host("write to standard output", &error)),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::host("write to standard output", &error))
+        }
         _ => Ok(Some(at)),
     }
 }

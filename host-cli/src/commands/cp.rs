@@ -35,7 +35,8 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let started = Instant::now();
     let (from, to) = (PoolPath::new(&options.from)?, PoolPath::new(&options.to)?);
     let mut transfer = Transfer::new(app, "copied");
-    let ended = with_pool(app, Access::Write, |session| copy(app, session, &from, &to, options, &mut transfer));
+    let ended =
+        with_pool(app, Access::Write, |session| copy(app, session, &from, &to, options, &mut transfer));
     transfer.finish(app, started, ended)
 }
 
@@ -58,7 +59,9 @@ fn copy(
 ) -> Result<(), Failure> {
     let node = path::find(&mut session.pool, from, !options.recursive)?;
     if node.is_directory() && !options.recursive {
-        return Err(Failure::object(Error::IsADirectory, from).hint("add -r to copy it with all that is in it"));
+        return Err(
+            Failure::object(Error::IsADirectory, from).hint("add -r to copy it with all that is in it")
+        );
     }
     let (_, name) = from.split()?;
     let to = mv::into(session, to, name)?;
@@ -66,13 +69,23 @@ fn copy(
     let directory = path::find_directory(&mut session.pool, &parent)?;
     refuse_into_itself(&mut session.pool, &node, directory, &to)?;
     let items = list(session, from, node)?;
-    let bytes = items.iter().filter(|item| item.node.inode.kind == ObjectKind::File).map(|item| item.node.inode.size).sum();
+    let bytes = items
+        .iter()
+        .filter(|item| item.node.inode.kind == ObjectKind::File)
+        .map(|item| item.node.inode.size)
+        .sum();
     if transfer.dry_run {
         items.iter().for_each(|item| count(transfer, item));
         return Ok(());
     }
     let mut progress = Progress::new(&app.out, "copying", Unit::Bytes, Some(bytes));
-    let mut copier = Copier { directory, name: name.to_vec(), made: HashMap::new(), links: HashMap::new(), buffer: vec![0; BUFFER_BYTES] };
+    let mut copier = Copier {
+        directory,
+        name: name.to_vec(),
+        made: HashMap::new(),
+        links: HashMap::new(),
+        buffer: vec![0; BUFFER_BYTES],
+    };
     let mut rest = items.as_slice();
     while !rest.is_empty() {
         let mut bytes = 0;
@@ -85,7 +98,9 @@ fn copy(
         rest = later;
         session.change(|contents| {
             batch.iter().try_for_each(|item| {
-                copier.copy(contents, item, &mut progress).map_err(|failure| failure.while_doing(from.join(&item.below)))
+                copier
+                    .copy(contents, item, &mut progress)
+                    .map_err(|failure| failure.while_doing(from.join(&item.below)))
             })
         })?;
         batch.iter().for_each(|item| count(transfer, item));
@@ -105,7 +120,12 @@ fn count(transfer: &mut Transfer, item: &Item) {
 }
 
 /// A directory is not copied into itself: that would never end. Nor is a file onto itself.
-fn refuse_into_itself(contents: &mut Contents<'_>, node: &Node, directory: ObjectId, to: &PoolPath) -> Result<(), Failure> {
+fn refuse_into_itself(
+    contents: &mut Contents<'_>,
+    node: &Node,
+    directory: ObjectId,
+    to: &PoolPath,
+) -> Result<(), Failure> {
     if let Some(there) = path::find_if_any(contents, to, false)?
         && there.object == node.object
     {
@@ -149,7 +169,12 @@ struct Copier {
 }
 
 impl Copier {
-    fn copy(&mut self, contents: &mut Contents<'_>, item: &Item, progress: &mut Progress) -> Result<(), Failure> {
+    fn copy(
+        &mut self,
+        contents: &mut Contents<'_>,
+        item: &Item,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
         let Item { node, below, leave } = item;
         if *leave {
             let copy = self.made.get(below).copied();
@@ -164,10 +189,11 @@ impl Copier {
             }
         };
         if node.is_directory() {
-            let copy = match contents.create(directory, &name, &MakeRequest::Directory, &attributes(&node.inode)) {
-                Err(Error::Exists) => contents.lookup(directory, &name)?.object,
-                made => made?,
-            };
+            let copy =
+                match contents.create(directory, &name, &MakeRequest::Directory, &attributes(&node.inode)) {
+                    Err(Error::Exists) => contents.lookup(directory, &name)?.object,
+                    made => made?,
+                };
             self.made.insert(below.clone(), copy);
             return Ok(());
         }
@@ -196,9 +222,21 @@ impl Copier {
             ObjectKind::File => {}
             ObjectKind::Symlink => {
                 let target = link_target(contents, node.object)?;
-                return Ok(contents.create(directory, name, &MakeRequest::Symlink(&target), &attributes(inode))?);
+                return Ok(contents.create(
+                    directory,
+                    name,
+                    &MakeRequest::Symlink(&target),
+                    &attributes(inode),
+                )?);
             }
-            special => return Ok(contents.create(directory, name, &MakeRequest::Special(special), &attributes(inode))?),
+            special => {
+                return Ok(contents.create(
+                    directory,
+                    name,
+                    &MakeRequest::Special(special),
+                    &attributes(inode),
+                )?);
+            }
         }
         let copy = contents.create(directory, name, &MakeRequest::File, &attributes(inode))?;
         let mut at = 0;
@@ -227,7 +265,13 @@ fn replace_old(contents: &mut Contents<'_>, directory: ObjectId, name: &[u8]) ->
 }
 
 fn attributes(inode: &Inode) -> Attributes {
-    Attributes { mode: inode.mode, uid: inode.uid, gid: inode.gid, device: inode.device, ..Attributes::default() }
+    Attributes {
+        mode: inode.mode,
+        uid: inode.uid,
+        gid: inode.gid,
+        device: inode.device,
+        ..Attributes::default()
+    }
 }
 
 /// Gives a copy what its contents do not say.

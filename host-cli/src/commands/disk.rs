@@ -63,7 +63,10 @@ impl Report for DiskFailed {
         text.line(format_args!("{} {done} out of use", self.disk));
         let Extents { total, readable, unreadable, .. } = self.extents;
         let owed = readable + unreadable;
-        text.line(format_args!("{owed} of {} now lack redundancy, {unreadable} cannot be read", size::count(total, "extent")));
+        text.line(format_args!(
+            "{owed} of {} now lack redundancy, {unreadable} cannot be read",
+            size::count(total, "extent")
+        ));
     }
 }
 
@@ -80,7 +83,8 @@ pub(crate) fn run(app: &App, command: &Command) -> Result<Exit, Failure> {
 
 fn fail(app: &App, chosen: &Chosen) -> Result<Exit, Failure> {
     if app.global.read_only {
-        return Err(Failure::new(Code::Usage, "this command changes the pool, and --read-only was given").hint("leave --read-only out"));
+        return Err(Failure::new(Code::Usage, "this command changes the pool, and --read-only was given")
+            .hint("leave --read-only out"));
     }
     let config = Config::load(app)?;
     let place = with_pool(app, Access::Read, |session| find(session, &chosen.disk))?;
@@ -88,11 +92,16 @@ fn fail(app: &App, chosen: &Chosen) -> Result<Exit, Failure> {
     let mut without = config;
     without.disks[place].excluded = true;
     // Looked at as it would be, before it is so.
-    let extents = crate::pool::open::with_config(app, without.clone(), Access::Read, |session| Ok(session.pool.count_extents()?.into()));
+    let extents = crate::pool::open::with_config(app, without.clone(), Access::Read, |session| {
+        Ok(session.pool.count_extents()?.into())
+    });
     let extents: Extents = match extents {
         Ok(extents) => extents,
         Err(failure) if failure.code() == Code::MembersMissing => {
-            let failure = Failure::new(Code::WouldLoseData, format!("without {name} the pool could not be opened: too few members would be left"));
+            let failure = Failure::new(
+                Code::WouldLoseData,
+                format!("without {name} the pool could not be opened: too few members would be left"),
+            );
             return Err(failure.hint("bring other disks back first; see `dynamicfs disk list`"));
         }
         Err(failure) => return Err(failure),
@@ -128,8 +137,10 @@ fn find(session: &mut Session<'_>, meant: &str) -> Result<usize, Failure> {
         [place] => Ok(place),
         [] => {
             let names: Vec<&str> = disks.iter().take(places).map(|disk| disk.name.as_str()).collect();
-            Err(Failure::new(Code::NotFound, format!("the pool has no disk `{meant}`")).hint(format!("its disks are {}", names.join(", "))))
+            Err(Failure::new(Code::NotFound, format!("the pool has no disk `{meant}`"))
+                .hint(format!("its disks are {}", names.join(", "))))
         }
-        _ => Err(Failure::new(Code::InvalidArgument, format!("`{meant}` means several disks")).hint("name it by its path or identity")),
+        _ => Err(Failure::new(Code::InvalidArgument, format!("`{meant}` means several disks"))
+            .hint("name it by its path or identity")),
     }
 }

@@ -54,11 +54,18 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     transfer.finish(app, started, ended)
 }
 
-fn fetch(app: &App, session: &mut Session<'_>, path: &PoolPath, options: &Options, transfer: &mut Transfer) -> Result<(), Failure> {
+fn fetch(
+    app: &App,
+    session: &mut Session<'_>,
+    path: &PoolPath,
+    options: &Options,
+    transfer: &mut Transfer,
+) -> Result<(), Failure> {
     // What is fetched with all that is in it keeps its links; one thing is what its name leads to.
     let node = path::find(&mut session.pool, path, !options.recursive)?;
     if node.is_directory() && !options.recursive {
-        return Err(Failure::new(Code::IsADirectory, format!("{path} is a directory")).hint("add -r to fetch it with all that is in it"));
+        return Err(Failure::new(Code::IsADirectory, format!("{path} is a directory"))
+            .hint("add -r to fetch it with all that is in it"));
     }
     let dest = match path.name() {
         Some(name) if options.dest.is_dir() => options.dest.join(OsStr::from_bytes(name)),
@@ -129,7 +136,8 @@ impl Fetcher<'_> {
             match node.inode.kind {
                 ObjectKind::Directory => make_folder(&dest).map_err(refused)?,
                 ObjectKind::Symlink => {
-                    let target = path::link_target(contents, node.object).map_err(|error| Failure::object(error, path))?;
+                    let target = path::link_target(contents, node.object)
+                        .map_err(|error| Failure::object(error, path))?;
                     make_symlink(&dest, &target, &node.inode).map_err(refused)?;
                 }
                 _ => match self.links.get(&node.object) {
@@ -154,9 +162,11 @@ impl Fetcher<'_> {
             return Ok(());
         }
         let dest = self.dest_of(path);
-        let xattrs = attributes::xattrs(contents, node.object).map_err(|error| Failure::object(error, path))?;
+        let xattrs =
+            attributes::xattrs(contents, node.object).map_err(|error| Failure::object(error, path))?;
         let restored = attributes::restore(&dest, &node.inode, &xattrs);
-        restored.map_err(|error| Failure::host(format_args!("set the attributes of {}", dest.display()), &error))
+        restored
+            .map_err(|error| Failure::host(format_args!("set the attributes of {}", dest.display()), &error))
     }
 }
 
@@ -203,7 +213,11 @@ fn heal(contents: &mut Contents<'_>) {
 /// Makes a folder unless it is there. A link to one is not taken for one: it could lead anywhere.
 fn make_folder(path: &Path) -> io::Result<()> {
     match fs::create_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && fs::symlink_metadata(path)?.is_dir() => Ok(()),
+        Err(error)
+            if error.kind() == io::ErrorKind::AlreadyExists && fs::symlink_metadata(path)?.is_dir() =>
+        {
+            Ok(())
+        }
         made => made,
     }
 }

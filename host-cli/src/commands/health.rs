@@ -38,7 +38,8 @@ pub(crate) struct Health {
 
 /// Prints the verdict; the exit code: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 pub(crate) fn run(app: &App) -> Result<u8, Failure> {
-    let health = with_pool(app, Access::Read, Health::of).unwrap_or_else(|failure| Health::without_pool(&failure));
+    let health =
+        with_pool(app, Access::Read, Health::of).unwrap_or_else(|failure| Health::without_pool(&failure));
     app.out.report(&health)?;
     Ok(match health.status {
         Verdict::Healthy => 0,
@@ -67,7 +68,12 @@ impl Health {
     fn without_pool(failure: &Failure) -> Self {
         let critical = matches!(
             failure.code(),
-            Code::MembersMissing | Code::Diverged | Code::Cloned | Code::TooFewDisks | Code::Damaged | Code::Unreadable
+            Code::MembersMissing
+                | Code::Diverged
+                | Code::Cloned
+                | Code::TooFewDisks
+                | Code::Damaged
+                | Code::Unreadable
         );
         Self {
             status: if critical { Verdict::Critical } else { Verdict::Unknown },

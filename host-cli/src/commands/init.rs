@@ -25,7 +25,13 @@ use std_host_shim::{HostArray, OsEntropy};
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Options {
     /// Make this many file-backed disks in the pool's folder
-    #[arg(long, value_name = "N", required_unless_present = "disk", conflicts_with = "disk", requires = "disk_size")]
+    #[arg(
+        long,
+        value_name = "N",
+        required_unless_present = "disk",
+        conflicts_with = "disk",
+        requires = "disk_size"
+    )]
     pub(crate) disks: Option<usize>,
     /// Size of each file-backed disk
     #[arg(long, value_name = "SIZE", value_parser = size::parse, requires = "disks")]
@@ -74,7 +80,11 @@ fn parse_scheme(text: &str) -> Result<Scheme, String> {
         let (data, parity) = text.split_once('+').ok_or_else(bad)?;
         Scheme { data: data.parse().map_err(|_| bad())?, parity: parity.parse().map_err(|_| bad())? }
     };
-    if scheme.is_valid() { Ok(scheme) } else { Err("a scheme has 1 to 16 data and 0 to 4 parity fragments".into()) }
+    if scheme.is_valid() {
+        Ok(scheme)
+    } else {
+        Err("a scheme has 1 to 16 data and 0 to 4 parity fragments".into())
+    }
 }
 
 /// The scheme for so many disks when none was asked for.
@@ -136,11 +146,23 @@ impl Report for Made {
             disks => format!("any {disks} disks may fail"),
         };
         text.field("redundancy", format_args!("{}: {lose}", self.scheme));
-        text.field("capacity", format_args!("{usable} for contents, of {raw} on {}", size::count(self.disks.len() as u64, "disk")));
+        text.field(
+            "capacity",
+            format_args!(
+                "{usable} for contents, of {raw} on {}",
+                size::count(self.disks.len() as u64, "disk")
+            ),
+        );
         text.field("memory", format_args!("{} at least to mount it", text.size(self.memory_min_bytes)));
         if self.pool.is_some() {
             text.line(format_args!("next: dynamicfs put FILE / --pool {}", self.folder));
         }
+    }
+}
+
+impl Made {
+    pub(crate) const fn usable_bytes(&self) -> u64 {
+        self.usable_bytes
     }
 }
 
@@ -178,13 +200,17 @@ pub(crate) fn make(app: &App, options: &Options) -> Result<Made, Failure> {
 fn check_scheme(scheme: Scheme, tolerance: Option<u8>, disks: usize) -> Result<(), Failure> {
     let needed = scheme.width().max(usize::from(tolerance.unwrap_or(0)) + 1);
     if disks < needed {
-        return Err(Failure::new(Code::InvalidArgument, format!("scheme {scheme} needs {needed} disks, there are {disks}"))
-            .hint("give more disks, or a scheme that needs fewer"));
+        return Err(Failure::new(
+            Code::InvalidArgument,
+            format!("scheme {scheme} needs {needed} disks, there are {disks}"),
+        )
+        .hint("give more disks, or a scheme that needs fewer"));
     }
     match tolerance {
-        Some(tolerance) if tolerance < scheme.parity => {
-            Err(Failure::new(Code::InvalidArgument, format!("--tolerance {tolerance} is less than what scheme {scheme} bears")))
-        }
+        Some(tolerance) if tolerance < scheme.parity => Err(Failure::new(
+            Code::InvalidArgument,
+            format!("--tolerance {tolerance} is less than what scheme {scheme} bears"),
+        )),
         _ => Ok(()),
     }
 }
@@ -193,10 +219,9 @@ fn format_options(options: &Options, scheme: Scheme, block_min: u32) -> Result<F
     let base = if options.portable { FormatOptions::portable(scheme) } else { FormatOptions::server(scheme) };
     let given = |size: Option<u64>, default: u32, name: &str| match size {
         None => Ok(default),
-        Some(size) => u32::try_from(size)
-            .ok()
-            .filter(|size| size.is_power_of_two())
-            .ok_or_else(|| Failure::new(Code::InvalidArgument, format!("{name} is not a power of two within its limits"))),
+        Some(size) => u32::try_from(size).ok().filter(|size| size.is_power_of_two()).ok_or_else(|| {
+            Failure::new(Code::InvalidArgument, format!("{name} is not a power of two within its limits"))
+        }),
     };
     let node_bytes = given(options.node_size, base.node_bytes, "--node-size")?;
     Ok(FormatOptions {

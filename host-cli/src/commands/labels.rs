@@ -93,7 +93,14 @@ fn look(path: &Path) -> DiskLabels {
             let failure = Failure::host(format_args!("read {shown}"), &error);
             let unknown = || "unknown".to_owned();
             let note = Some(failure.message().to_owned());
-            return DiskLabels { path: shown, bytes: None, first: unknown(), second: unknown(), label: None, note };
+            return DiskLabels {
+                path: shown,
+                bytes: None,
+                first: unknown(),
+                second: unknown(),
+                label: None,
+                note,
+            };
         }
     };
     let state = |label: Result<_, _>| label.map_or_else(labels::fault, |_| "ok".to_owned());
@@ -116,14 +123,22 @@ fn look(path: &Path) -> DiskLabels {
         members_max: pool.members_max,
         data_blocks: disk.data_blocks,
     });
-    DiskLabels { path: shown, bytes: Some(found.bytes), first: state(found.first), second: state(found.second), label, note }
+    DiskLabels {
+        path: shown,
+        bytes: Some(found.bytes),
+        first: state(found.first),
+        second: state(found.second),
+        label,
+        note,
+    }
 }
 
 impl Report for LabelList {
     fn text(&self, text: &mut Text) {
         let row = |disk: &DiskLabels| -> Vec<Cell> {
             let state = |state: &str| Cell::styled(state, if state == "ok" { GOOD } else { BAD });
-            let label = |say: &dyn Fn(&Label) -> String| disk.label.as_ref().map_or_else(|| "-".to_owned(), say);
+            let label =
+                |say: &dyn Fn(&Label) -> String| disk.label.as_ref().map_or_else(|| "-".to_owned(), say);
             vec![
                 disk.path.clone().into(),
                 disk.bytes.map_or_else(|| "-".into(), |bytes| text.size(bytes)).into(),

@@ -94,7 +94,8 @@ impl From<ObjectKind> for Kind {
 impl Entry {
     pub(crate) fn new(contents: &mut Contents<'_>, name: &[u8], node: &Node) -> Self {
         let inode = &node.inode;
-        let target = (inode.kind == ObjectKind::Symlink).then(|| path::link_target(contents, node.object).unwrap_or_default());
+        let target = (inode.kind == ObjectKind::Symlink)
+            .then(|| path::link_target(contents, node.object).unwrap_or_default());
         Self {
             name: names::show(name),
             name_hex: names::exact(name),
@@ -143,8 +144,15 @@ impl Report for Listing {
             return;
         }
         let row = |entry: &Entry| -> Vec<Cell> {
-            let size = if entry.kind == Kind::Directory { format!("{} in it", entry.size) } else { text.size(entry.size) };
-            let time = entry.modified.get(..19).map_or_else(|| entry.modified.clone(), |time| time.replace('T', " "));
+            let size = if entry.kind == Kind::Directory {
+                format!("{} in it", entry.size)
+            } else {
+                text.size(entry.size)
+            };
+            let time = entry
+                .modified
+                .get(..19)
+                .map_or_else(|| entry.modified.clone(), |time| time.replace('T', " "));
             vec![
                 entry.mode_letters().into(),
                 entry.links.to_string().into(),
@@ -168,7 +176,9 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
         if node.is_directory() {
             let listed = children(contents, node.object).map_err(|error| Failure::object(error, &path))?;
             for child in listed {
-                let inode = contents.inode(child.object).map_err(|error| Failure::object(error, path.join(&child.name)))?;
+                let inode = contents
+                    .inode(child.object)
+                    .map_err(|error| Failure::object(error, path.join(&child.name)))?;
                 entries.push(Entry::new(contents, &child.name, &Node { object: child.object, inode }));
             }
         } else {

@@ -27,11 +27,19 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let started = Instant::now();
     let (from, to) = (PoolPath::new(&options.from)?, PoolPath::new(&options.to)?);
     let mut transfer = Transfer::new(app, "moved");
-    let ended = with_pool(app, Access::Write, |session| rename(session, &from, &to, !options.no_clobber, &mut transfer));
+    let ended = with_pool(app, Access::Write, |session| {
+        rename(session, &from, &to, !options.no_clobber, &mut transfer)
+    });
     transfer.finish(app, started, ended)
 }
 
-fn rename(session: &mut Session<'_>, from: &PoolPath, to: &PoolPath, replace: bool, transfer: &mut Transfer) -> Result<(), Failure> {
+fn rename(
+    session: &mut Session<'_>,
+    from: &PoolPath,
+    to: &PoolPath,
+    replace: bool,
+    transfer: &mut Transfer,
+) -> Result<(), Failure> {
     let (from_parent, from_name) = from.split()?;
     let node = path::find(&mut session.pool, from, false)?;
     let to = into(session, to, from_name)?;

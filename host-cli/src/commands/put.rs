@@ -45,7 +45,8 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
         with_pool(app, Access::Write, |session| put_stdin(session, &to, &mut transfer))
     } else {
         let source = &options.source;
-        let metadata = fs::symlink_metadata(source).map_err(|error| Failure::host(format_args!("read {}", source.display()), &error))?;
+        let metadata = fs::symlink_metadata(source)
+            .map_err(|error| Failure::host(format_args!("read {}", source.display()), &error))?;
         if metadata.is_dir() && !options.recursive {
             let failure = Failure::new(Code::IsADirectory, format!("{} is a folder", source.display()));
             return Err(failure.hint("add -r to store it with all that is in it"));
@@ -53,11 +54,22 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
         with_pool(app, Access::Write, |session| {
             let to = target(session, &to, source)?;
             let label = if app.global.dry_run { "would store" } else { "storing" };
-            let mut progress = Progress::new(&app.out, label, Unit::Bytes, (!metadata.is_dir()).then_some(metadata.len()));
+            let mut progress =
+                Progress::new(&app.out, label, Unit::Bytes, (!metadata.is_dir()).then_some(metadata.len()));
             folder::put(session, source, &to, &mut transfer, &mut progress)
         })
     };
     transfer.finish(app, started, ended)
+}
+
+/// Stores a file or folder under a path that is not there yet.
+pub(crate) fn store(app: &App, source: &Path, to: &PoolPath) -> Result<Transfer, Failure> {
+    let mut transfer = Transfer::new(app, "stored");
+    with_pool(app, Access::Write, |session| {
+        let mut progress = Progress::new(&app.out, "storing", Unit::Bytes, None);
+        folder::put(session, source, to, &mut transfer, &mut progress)
+    })?;
+    Ok(transfer)
 }
 
 /// Where a source goes: into the path if that is a directory.
@@ -67,13 +79,18 @@ fn target(session: &mut Session<'_>, to: &PoolPath, source: &Path) -> Result<Poo
         return Ok(to.clone());
     }
     if !into && !source.is_dir() {
-        return Err(Failure::object(Error::NotFound, to).hint(format!("make it with `dynamicfs mkdir -p {to}`")));
+        return Err(
+            Failure::object(Error::NotFound, to).hint(format!("make it with `dynamicfs mkdir -p {to}`"))
+        );
     }
     if !into {
         return Ok(to.clone());
     }
     // `.` and `..` have names too.
-    let named = source.file_name().map(ToOwned::to_owned).or_else(|| source.canonicalize().ok()?.file_name().map(ToOwned::to_owned));
+    let named = source
+        .file_name()
+        .map(ToOwned::to_owned)
+        .or_else(|| source.canonicalize().ok()?.file_name().map(ToOwned::to_owned));
     Ok(named.map_or_else(|| to.clone(), |name| to.join(name.as_bytes())))
 }
 

@@ -31,7 +31,8 @@ pub(crate) struct Options {
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let started = Instant::now();
-    let paths: Vec<PoolPath> = options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
+    let paths: Vec<PoolPath> =
+        options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
     let mut transfer = Transfer::new(app, "removed");
     let ended = with_pool(app, Access::Write, |session| {
         for path in &paths {
@@ -55,11 +56,19 @@ struct Doomed {
     bytes: u64,
 }
 
-fn remove(app: &App, session: &mut Session<'_>, path: &PoolPath, options: &Options, transfer: &mut Transfer) -> Result<(), Failure> {
+fn remove(
+    app: &App,
+    session: &mut Session<'_>,
+    path: &PoolPath,
+    options: &Options,
+    transfer: &mut Transfer,
+) -> Result<(), Failure> {
     let (parent, _) = path.split()?;
     let node = path::find(&mut session.pool, path, false)?;
     if node.is_directory() && !options.recursive {
-        return Err(Failure::object(Error::IsADirectory, path).hint("add -r to remove it with all that is in it"));
+        return Err(
+            Failure::object(Error::IsADirectory, path).hint("add -r to remove it with all that is in it")
+        );
     }
     let directory = path::find_directory(&mut session.pool, &parent)?;
     let doomed = list(session, path, node, directory)?;
@@ -88,7 +97,12 @@ fn remove(app: &App, session: &mut Session<'_>, path: &PoolPath, options: &Optio
 }
 
 /// All names below something, and its own: what is in a directory before it.
-fn list(session: &mut Session<'_>, path: &PoolPath, node: Node, directory: ObjectId) -> Result<Vec<Doomed>, Failure> {
+fn list(
+    session: &mut Session<'_>,
+    path: &PoolPath,
+    node: Node,
+    directory: ObjectId,
+) -> Result<Vec<Doomed>, Failure> {
     let mut doomed = Vec::new();
     let mut above = vec![directory];
     // Contents of an object with several names count once.

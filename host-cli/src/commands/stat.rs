@@ -58,8 +58,12 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
         let contents = &mut *session.pool;
         let node = path::find(contents, &path, false)?;
         let inode = node.inode;
-        let xattrs = attributes::xattrs(contents, node.object).map_err(|error| Failure::object(error, &path))?;
-        let xattr = |(name, value): (Vec<u8>, Vec<u8>)| Xattr { name: names::show(&name), value: names::show(&value) };
+        let xattrs =
+            attributes::xattrs(contents, node.object).map_err(|error| Failure::object(error, &path))?;
+        let xattr = |(name, value): (Vec<u8>, Vec<u8>)| Xattr {
+            name: names::show(&name),
+            value: names::show(&value),
+        };
         let stat = Stat {
             path: path.to_string(),
             entry: Entry::new(contents, path.name().unwrap_or(b"/"), &node),
@@ -86,11 +90,22 @@ impl Report for Stat {
             text.field("target", target);
         }
         text.field("object", entry.object);
-        let unit = if entry.kind == super::ls::Kind::Directory { format!("{} entries", entry.size) } else { text.size(entry.size) };
+        let unit = if entry.kind == super::ls::Kind::Directory {
+            format!("{} entries", entry.size)
+        } else {
+            text.size(entry.size)
+        };
         text.field("size", unit);
-        text.field("mode", format_args!("{} ({}), owner {}:{}", entry.mode_letters(), entry.mode, entry.uid, entry.gid));
+        text.field(
+            "mode",
+            format_args!("{} ({}), owner {}:{}", entry.mode_letters(), entry.mode, entry.uid, entry.gid),
+        );
         text.field("links", entry.links);
-        let place = if self.inline { "inline".to_owned() } else { format!("extents of up to {}", text.size(self.extent_bytes)) };
+        let place = if self.inline {
+            "inline".to_owned()
+        } else {
+            format!("extents of up to {}", text.size(self.extent_bytes))
+        };
         text.field("scheme", format_args!("{}, {place}", self.scheme));
         text.field("modified", &entry.modified);
         text.field("accessed", &self.accessed);

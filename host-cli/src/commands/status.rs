@@ -147,22 +147,49 @@ impl Report for Status {
         }
         let read = size::count(self.pool.read_tolerance as u64, "more disk");
         let write = size::count(self.pool.write_tolerance as u64, "more disk");
-        text.field("redundancy", format_args!("{}; {read} may fail for reading, {write} for writing", self.pool.scheme));
+        text.field(
+            "redundancy",
+            format_args!("{}; {read} may fail for reading, {write} for writing", self.pool.scheme),
+        );
         let Extents { total, complete, readable, unreadable } = self.extents;
-        let lost = if unreadable > 0 { format!("{BAD}{unreadable} unreadable{BAD:#}") } else { "0 unreadable".into() };
-        text.field("extents", format_args!("{total}: {complete} complete, {readable} degraded but readable, {lost}"));
-        text.field("contents", format_args!("{} in {}", text.size(self.pool.content_bytes), size::count(self.pool.objects, "object")));
+        let lost = if unreadable > 0 {
+            format!("{BAD}{unreadable} unreadable{BAD:#}")
+        } else {
+            "0 unreadable".into()
+        };
+        text.field(
+            "extents",
+            format_args!("{total}: {complete} complete, {readable} degraded but readable, {lost}"),
+        );
+        text.field(
+            "contents",
+            format_args!(
+                "{} in {}",
+                text.size(self.pool.content_bytes),
+                size::count(self.pool.objects, "object")
+            ),
+        );
         let capacity = self.capacity;
-        let (used, raw, usable) = (text.size(capacity.used_bytes), text.size(capacity.raw_bytes), text.size(capacity.usable_free_bytes));
+        let (used, raw, usable) = (
+            text.size(capacity.used_bytes),
+            text.size(capacity.raw_bytes),
+            text.size(capacity.usable_free_bytes),
+        );
         let percent = (capacity.used_bytes * 100).checked_div(capacity.raw_bytes).unwrap_or(0);
-        text.field("space", format_args!("{used} of {raw} in use ({percent} %); room for {usable} of contents"));
+        text.field(
+            "space",
+            format_args!("{used} of {raw} in use ({percent} %); room for {usable} of contents"),
+        );
         text.line("");
         disk_table(text, &self.members);
     }
 }
 
 fn code_name(reason: &Reason) -> String {
-    serde_json::to_value(reason.code).ok().and_then(|value| value.as_str().map(ToOwned::to_owned)).unwrap_or_default()
+    serde_json::to_value(reason.code)
+        .ok()
+        .and_then(|value| value.as_str().map(ToOwned::to_owned))
+        .unwrap_or_default()
 }
 
 /// The disks as a table.
@@ -173,7 +200,8 @@ pub(crate) fn disk_table(text: &mut Text, disks: &[Disk]) {
             DiskState::Behind | DiskState::Excluded => WARN,
             _ => BAD,
         };
-        let state = serde_json::to_value(disk.state).ok().and_then(|value| value.as_str().map(ToOwned::to_owned));
+        let state =
+            serde_json::to_value(disk.state).ok().and_then(|value| value.as_str().map(ToOwned::to_owned));
         let known = disk.size_bytes > 0;
         let sized = |bytes: u64| if known { text.size(bytes) } else { "-".into() };
         vec![
@@ -193,5 +221,9 @@ pub(crate) fn disk_table(text: &mut Text, disks: &[Disk]) {
         ]
     };
     let rows: Vec<_> = disks.iter().map(row).collect();
-    text.table(&["DISK", "STATE", "MEMBER", "SIZE", "USED", "FREE", "ERRORS", "NOTE"], &[2, 3, 4, 5, 6], &rows);
+    text.table(
+        &["DISK", "STATE", "MEMBER", "SIZE", "USED", "FREE", "ERRORS", "NOTE"],
+        &[2, 3, 4, 5, 6],
+        &rows,
+    );
 }

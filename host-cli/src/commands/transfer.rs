@@ -54,13 +54,16 @@ pub(crate) struct Failed {
 impl Report for Transfer {
     fn text(&self, text: &mut Text) {
         let mut what = Vec::new();
-        for (number, name) in [(self.files, "file"), (self.directories, "directory"), (self.symlinks, "symbolic link")] {
+        for (number, name) in
+            [(self.files, "file"), (self.directories, "directory"), (self.symlinks, "symbolic link")]
+        {
             if number > 0 {
                 what.push(size::count(number, name));
             }
         }
         let what = if what.is_empty() { "nothing".to_owned() } else { what.join(", ") };
-        let action = if self.dry_run { format!("would have {}", self.action) } else { self.action.to_owned() };
+        let action =
+            if self.dry_run { format!("would have {}", self.action) } else { self.action.to_owned() };
         let mut line = format!("{action} {what}");
         if self.bytes > 0 {
             line += &format!(", {}", text.size(self.bytes));
@@ -75,7 +78,10 @@ impl Report for Transfer {
             text.line(format_args!("{WARN}skipped{WARN:#} {path}"));
         }
         for failed in &self.failed {
-            text.line(format_args!("{BAD}not {}{BAD:#} {}: {}", self.action, failed.path, failed.error.message));
+            text.line(format_args!(
+                "{BAD}not {}{BAD:#} {}: {}",
+                self.action, failed.path, failed.error.message
+            ));
         }
     }
 }
@@ -90,6 +96,11 @@ impl Transfer {
         self.failed.push(Failed { path: path.to_string(), error: failure.body() });
     }
 
+    /// Why the first thing that was not transferred was not.
+    pub(crate) fn first_failure(&self) -> Option<&str> {
+        self.failed.first().map(|failed| failed.error.message.as_str())
+    }
+
     /// Takes over what a batch did, now that it is durable.
     pub(crate) fn add(&mut self, batch: &Self) {
         self.files += batch.files;
@@ -99,7 +110,12 @@ impl Transfer {
     }
 
     /// Tells what was done; fails if that is not everything.
-    pub(crate) fn finish(mut self, app: &App, started: Instant, ended: Result<(), Failure>) -> Result<Exit, Failure> {
+    pub(crate) fn finish(
+        mut self,
+        app: &App,
+        started: Instant,
+        ended: Result<(), Failure>,
+    ) -> Result<Exit, Failure> {
         self.seconds = started.elapsed().as_secs_f64();
         let failure = match ended {
             Err(failure) if self.is_nothing() => return Err(failure),
@@ -112,9 +128,15 @@ impl Transfer {
             }
             Ok(()) if self.failed.is_empty() => None,
             Ok(()) => {
-                let damaged = self.failed.iter().any(|failed| matches!(failed.error.code, Code::Unreadable | Code::Damaged));
+                let damaged = self
+                    .failed
+                    .iter()
+                    .any(|failed| matches!(failed.error.code, Code::Unreadable | Code::Damaged));
                 let code = if damaged { Code::Unreadable } else { Code::Partial };
-                Some(Failure::new(code, format!("{} of what was asked for failed", size::count(self.failed.len() as u64, "part"))))
+                Some(Failure::new(
+                    code,
+                    format!("{} of what was asked for failed", size::count(self.failed.len() as u64, "part")),
+                ))
             }
         };
         match failure {

@@ -56,8 +56,14 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let path = PoolPath::new(&options.path)?;
     with_pool(app, Access::Read, |session| {
         let node = path::find(&mut session.pool, &path, true)?;
-        let mut tree =
-            Tree { path: path.to_string(), entries: Vec::new(), files: 0, directories: 0, bytes: 0, failed: Vec::new() };
+        let mut tree = Tree {
+            path: path.to_string(),
+            entries: Vec::new(),
+            files: 0,
+            directories: 0,
+            bytes: 0,
+            failed: Vec::new(),
+        };
         let mut depth = 0;
         let deepest = options.depth.unwrap_or(usize::MAX);
         walk(&mut session.pool, &path, node, &mut |contents, visit| {
@@ -103,7 +109,8 @@ impl Report for Tree {
         for TreeEntry { depth, entry, .. } in self.entries.iter().rev() {
             follows.truncate(*depth);
             follows.resize(*depth, false);
-            let mut line: String = follows[..depth - 1].iter().map(|&more| if more { "│   " } else { "    " }).collect();
+            let mut line: String =
+                follows[..depth - 1].iter().map(|&more| if more { "│   " } else { "    " }).collect();
             line += if follows[depth - 1] { "├── " } else { "└── " };
             follows[depth - 1] = true;
             line += &entry.shown();
@@ -115,7 +122,8 @@ impl Report for Tree {
         for line in lines.iter().rev() {
             text.line(line);
         }
-        let (directories, files) = (size::count(self.directories, "directory"), size::count(self.files, "file"));
+        let (directories, files) =
+            (size::count(self.directories, "directory"), size::count(self.files, "file"));
         text.line(format_args!("{directories}, {files}, {}", text.size(self.bytes)));
         for failed in &self.failed {
             text.line(format_args!("not read: {failed}"));

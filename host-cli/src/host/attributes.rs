@@ -18,14 +18,24 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Extended attributes that are kept: those that belong to users. The others mean something to one system alone.
 const XATTR_PREFIX: &[u8] = b"user.";
 
+/// An extended attribute: its name and its value.
+pub(crate) type Xattr = (Vec<u8>, Vec<u8>);
+
 /// What a new object is given at once.
 pub(crate) fn of(metadata: &Metadata) -> Attributes {
-    Attributes { mode: (metadata.mode() & 0o7777) as u16, uid: metadata.uid(), gid: metadata.gid(), ..Attributes::default() }
+    Attributes {
+        mode: (metadata.mode() & 0o7777) as u16,
+        uid: metadata.uid(),
+        gid: metadata.gid(),
+        ..Attributes::default()
+    }
 }
 
 /// What an object is given when its contents are complete.
 pub(crate) fn change(metadata: &Metadata) -> Change {
-    let time = |seconds, nanoseconds: i64| Some(UnixTime { seconds, nanoseconds: nanoseconds.clamp(0, 999_999_999) as u32 });
+    let time = |seconds, nanoseconds: i64| {
+        Some(UnixTime { seconds, nanoseconds: nanoseconds.clamp(0, 999_999_999) as u32 })
+    };
     Change {
         mode: Some((metadata.mode() & 0o7777) as u16),
         uid: Some(metadata.uid()),
@@ -48,7 +58,7 @@ pub(crate) fn put_xattrs(contents: &mut Contents<'_>, object: ObjectId, path: &P
 }
 
 /// An object's extended attributes.
-pub(crate) fn xattrs(contents: &mut Contents<'_>, object: ObjectId) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+pub(crate) fn xattrs(contents: &mut Contents<'_>, object: ObjectId) -> Result<Vec<Xattr>, Error> {
     let mut names = Vec::new();
     contents.attributes(object, |name| {
         names.push(name.to_vec());
@@ -67,14 +77,15 @@ pub(crate) fn xattrs(contents: &mut Contents<'_>, object: ObjectId) -> Result<Ve
 
 /// Gives a file or folder what the pool knows of it: extended attributes, owner, mode, times, in the order in which one
 /// does not undo another.
-pub(crate) fn restore(path: &Path, inode: &Inode, xattrs: &[(Vec<u8>, Vec<u8>)]) -> io::Result<()> {
+pub(crate) fn restore(path: &Path, inode: &Inode, xattrs: &[Xattr]) -> io::Result<()> {
     for (name, value) in xattrs {
         // A filesystem without extended attributes takes the file all the same.
         let _ = xattr::set(path, OsStr::from_bytes(name), value);
     }
     own(path, inode)?;
     fs::set_permissions(path, Permissions::from_mode(u32::from(inode.mode)))?;
-    let times = FileTimes::new().set_accessed(system_time(inode.accessed)).set_modified(system_time(inode.modified));
+    let times =
+        FileTimes::new().set_accessed(system_time(inode.accessed)).set_modified(system_time(inode.modified));
     fs::File::open(path)?.set_times(times)
 }
 
@@ -94,7 +105,8 @@ pub(crate) fn own(path: &Path, inode: &Inode) -> io::Result<()> {
 pub(crate) fn system_time(time: UnixTime) -> SystemTime {
     let whole = Duration::from_secs(time.seconds.unsigned_abs());
     let base = if time.seconds < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
-    base.and_then(|base| base.checked_add(Duration::from_nanos(time.nanoseconds.into()))).unwrap_or(UNIX_EPOCH)
+    base.and_then(|base| base.checked_add(Duration::from_nanos(time.nanoseconds.into())))
+        .unwrap_or(UNIX_EPOCH)
 }
 
 /// A time in RFC 3339, UTC.

@@ -9,7 +9,8 @@ pub(crate) fn confirm(app: &App, warning: &str, word: &str) -> Result<(), Failur
     if app.global.yes {
         return Ok(());
     }
-    let refused = || Failure::new(Code::NotConfirmed, format!("{warning}; this was not confirmed")).hint("add --yes");
+    let refused =
+        || Failure::new(Code::NotConfirmed, format!("{warning}; this was not confirmed")).hint("add --yes");
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(refused());
     }

@@ -43,12 +43,16 @@ impl Source {
     pub(crate) fn check_unchanged(&self) -> Result<(), Failure> {
         let stamp = |m: &Metadata| (m.len(), m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec());
         let now = self.file.metadata();
-        let now = now.map_err(|error| Failure::host(format_args!("look at {}", self.path.display()), &error))?;
+        let now =
+            now.map_err(|error| Failure::host(format_args!("look at {}", self.path.display()), &error))?;
         if stamp(&now) == stamp(&self.metadata) {
             return Ok(());
         }
-        Err(Failure::new(Code::SourceChanged, format!("{} changed while it was read; it was not stored", self.path.display()))
-            .hint("put it again when nobody writes to it"))
+        Err(Failure::new(
+            Code::SourceChanged,
+            format!("{} changed while it was read; it was not stored", self.path.display()),
+        )
+        .hint("put it again when nobody writes to it"))
     }
 }
 

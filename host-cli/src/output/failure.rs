@@ -87,9 +87,12 @@ impl Code {
         match self {
             Self::Usage => Exit::Usage,
             Self::Busy => Exit::Busy,
-            Self::MembersMissing | Self::Diverged | Self::Cloned | Self::NotConfirmed | Self::WouldLoseData | Self::InUse => {
-                Exit::Refused
-            }
+            Self::MembersMissing
+            | Self::Diverged
+            | Self::Cloned
+            | Self::NotConfirmed
+            | Self::WouldLoseData
+            | Self::InUse => Exit::Refused,
             Self::Unreadable | Self::Damaged => Exit::Damaged,
             Self::Interrupted => Exit::Interrupted,
             _ => Exit::Failed,
@@ -177,16 +180,21 @@ fn plain(error: &io::Error) -> String {
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
         let (code, hint) = match error {
-            StorageError::NodeUnreadable { .. } | StorageError::RecordInvalid { .. } => {
-                (Code::Damaged, "see which disks are missing with `dynamicfs disk list`, and what is damaged with `dynamicfs check`")
-            }
+            StorageError::NodeUnreadable { .. } | StorageError::RecordInvalid { .. } => (
+                Code::Damaged,
+                "see which disks are missing with `dynamicfs disk list`, and what is damaged with `dynamicfs check`",
+            ),
             StorageError::NoSpace | StorageError::TreeFull => {
                 (Code::NoSpace, "see what is free with `dynamicfs status`; `dynamicfs rm` gives space back")
             }
             StorageError::NeedsMemory { .. } => (Code::NeedsMemory, "lend more with --memory"),
-            StorageError::TooFewDisks { .. } => (Code::TooFewDisks, "see which disks failed with `dynamicfs disk list`"),
+            StorageError::TooFewDisks { .. } => {
+                (Code::TooFewDisks, "see which disks failed with `dynamicfs disk list`")
+            }
             StorageError::ReadOnly => (Code::ReadOnly, "see why with `dynamicfs health`"),
-            StorageError::OutcomeUnknown => (Code::OutcomeUnknown, "see what is there with `dynamicfs ls`, then repeat what is not"),
+            StorageError::OutcomeUnknown => {
+                (Code::OutcomeUnknown, "see what is there with `dynamicfs ls`, then repeat what is not")
+            }
             _ => (Code::InvalidArgument, "run the command again"),
         };
         Self::new(code, error.to_string()).hint(hint)
@@ -203,8 +211,11 @@ impl From<Error> for Failure {
             Error::NotEmpty => Code::NotEmpty,
             Error::InvalidName => Code::InvalidName,
             Error::Unreadable { offset, .. } => {
-                let message = format!("the bytes from {offset} on cannot be read: too many fragments are missing or damaged");
-                return Self::new(Code::Unreadable, message).hint("see which disks are missing with `dynamicfs disk list`");
+                let message = format!(
+                    "the bytes from {offset} on cannot be read: too many fragments are missing or damaged"
+                );
+                return Self::new(Code::Unreadable, message)
+                    .hint("see which disks are missing with `dynamicfs disk list`");
             }
             Error::Storage(error) => return error.into(),
             _ => Code::InvalidArgument,
@@ -218,15 +229,19 @@ impl From<FormatError> for Failure {
         let message = error.to_string();
         match error {
             FormatError::TooFewDisks { .. } | FormatError::DiskCount => {
-                Self::new(Code::InvalidArgument, message).hint("give more disks, or a --scheme that needs fewer, as `mirror:2`")
+                Self::new(Code::InvalidArgument, message)
+                    .hint("give more disks, or a --scheme that needs fewer, as `mirror:2`")
             }
-            FormatError::DiskTooSmall { .. } => Self::new(Code::InvalidArgument, message).hint("give larger disks"),
-            FormatError::Geometry { .. } => {
-                Self::new(Code::InvalidArgument, message).hint("leave --portable, --node-size and --chunk out for disks with large sectors")
+            FormatError::DiskTooSmall { .. } => {
+                Self::new(Code::InvalidArgument, message).hint("give larger disks")
             }
+            FormatError::Geometry { .. } => Self::new(Code::InvalidArgument, message)
+                .hint("leave --portable, --node-size and --chunk out for disks with large sectors"),
             FormatError::InUse { .. } => Self::new(Code::InUse, message)
                 .hint("see what is on the disk with `dynamicfs labels --disk PATH`; --force overwrites it"),
-            FormatError::NeedsMemory { .. } => Self::new(Code::NeedsMemory, message).hint("lend more with --memory"),
+            FormatError::NeedsMemory { .. } => {
+                Self::new(Code::NeedsMemory, message).hint("lend more with --memory")
+            }
             FormatError::Io { .. } | FormatError::Entropy => Self::new(Code::Host, message),
             FormatError::Storage(error) => error.into(),
             _ => Self::new(Code::InvalidArgument, message),
@@ -241,11 +256,14 @@ impl From<MountError> for Failure {
                 Code::MembersMissing,
                 "attach the missing disks; only if they are gone for good: --force-degraded, which begins a new history without them",
             ),
-            MountError::Diverged { .. } => {
-                (Code::Diverged, "compare the disks with `dynamicfs labels`, detach those whose history is to be given up")
-            }
+            MountError::Diverged { .. } => (
+                Code::Diverged,
+                "compare the disks with `dynamicfs labels`, detach those whose history is to be given up",
+            ),
             MountError::Cloned { .. } => (Code::Cloned, "detach the copy"),
-            MountError::Unsupported { .. } => (Code::Unsupported, "use the version that made the pool, or a newer one"),
+            MountError::Unsupported { .. } => {
+                (Code::Unsupported, "use the version that made the pool, or a newer one")
+            }
             MountError::NeedsMemory { .. } => (Code::NeedsMemory, "lend more with --memory"),
             MountError::NoPool | MountError::NoSuperblock | MountError::LabelsDisagree { .. } => {
                 (Code::BadPool, "see what is on the disks with `dynamicfs labels`")

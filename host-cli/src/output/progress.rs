@@ -78,7 +78,13 @@ impl Progress {
                 let left = total.saturating_sub(self.done) as f64 / rate.max(1e-9);
                 let percent = (self.done as f64 / total as f64 * 100.0).min(100.0);
                 let left = size::duration(Duration::from_secs_f64(left.min(1e9)));
-                format!("{}: {percent:.0} %, {} of {}, {}/s, {left} left", self.label, show(self.done), show(total), show(rate as u64))
+                format!(
+                    "{}: {percent:.0} %, {} of {}, {}/s, {left} left",
+                    self.label,
+                    show(self.done),
+                    show(total),
+                    show(rate as u64)
+                )
             }
             None => format!("{}: {}, {}/s", self.label, show(self.done), show(rate as u64)),
         }
@@ -99,8 +105,12 @@ fn bar(unit: Unit, total: Option<u64>, label: &'static str) -> ProgressBar {
         Unit::Things(_) => ("{human_pos}", "{per_sec}"),
     };
     let template = match (total, unit) {
-        (Some(_), Unit::Bytes) => format!("{{prefix}} [{{bar:30}}] {amount} of {{binary_total_bytes}}, {rate}, {{eta}} left"),
-        (Some(_), Unit::Things(name)) => format!("{{prefix}} [{{bar:30}}] {amount} of {{human_len}} {name}, {{eta}} left"),
+        (Some(_), Unit::Bytes) => {
+            format!("{{prefix}} [{{bar:30}}] {amount} of {{binary_total_bytes}}, {rate}, {{eta}} left")
+        }
+        (Some(_), Unit::Things(name)) => {
+            format!("{{prefix}} [{{bar:30}}] {amount} of {{human_len}} {name}, {{eta}} left")
+        }
         (None, Unit::Bytes) => format!("{{prefix}} {{spinner}} {amount}, {rate}"),
         (None, Unit::Things(name)) => format!("{{prefix}} {{spinner}} {amount} {name}"),
     };

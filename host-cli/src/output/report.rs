@@ -106,7 +106,8 @@ impl Output {
 }
 
 fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| Failure::host("write JSON", &error.into()))?;
+    let mut bytes =
+        serde_json::to_vec_pretty(value).map_err(|error| Failure::host("write JSON", &error.into()))?;
     bytes.push(b'\n');
     write_out(&mut io::stdout().lock(), &bytes)
 }
@@ -114,7 +115,9 @@ fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 /// Writes to standard output. A reader that went away has what it wanted.
 pub(crate) fn write_out(out: &mut impl Write, bytes: &[u8]) -> Result<(), Failure> {
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::host("write to standard output", &error)),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::host("write to standard output", &error))
+        }
         _ => Ok(()),
     }
 }

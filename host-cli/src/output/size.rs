@@ -5,7 +5,9 @@ use std::time::Duration;
 
 /// Reads a size as a person writes it: `1048576`, `1GiB`, `10MB`, `64k`.
 pub(crate) fn parse(text: &str) -> Result<u64, String> {
-    text.parse::<ByteSize>().map(|size| size.as_u64()).map_err(|_| format!("`{text}` is not a size; write 1048576, 1GiB or 10MB"))
+    text.parse::<ByteSize>()
+        .map(|size| size.as_u64())
+        .map_err(|_| format!("`{text}` is not a size; write 1048576, 1GiB or 10MB"))
 }
 
 /// A size with three significant digits, or in bytes.
@@ -46,7 +48,14 @@ mod tests {
 
     #[test]
     fn sizes_are_read_as_they_are_written() {
-        for (text, bytes) in [("0", 0), ("1048576", 1 << 20), ("1GiB", 1 << 30), ("10MB", 10_000_000), ("4 KiB", 4096), ("64k", 64_000)] {
+        for (text, bytes) in [
+            ("0", 0),
+            ("1048576", 1 << 20),
+            ("1GiB", 1 << 30),
+            ("10MB", 10_000_000),
+            ("4 KiB", 4096),
+            ("64k", 64_000),
+        ] {
             assert_eq!(parse(text), Ok(bytes), "{text}");
         }
         for text in ["", "x", "1XB", "-1"] {

@@ -52,9 +52,14 @@ impl Text {
             let mut line = String::new();
             for (column, cell) in row.iter().enumerate() {
                 let padding = " ".repeat(widths[column].saturating_sub(cell.width()));
-                let (before, after) = if right.contains(&column) { (padding.as_str(), "") } else { ("", padding.as_str()) };
+                let (before, after) =
+                    if right.contains(&column) { (padding.as_str(), "") } else { ("", padding.as_str()) };
                 let Cell { text, style } = cell;
-                let _ = write!(line, "{}{before}{style}{text}{style:#}{after}", if column > 0 { "  " } else { "" });
+                let _ = write!(
+                    line,
+                    "{}{before}{style}{text}{style:#}{after}",
+                    if column > 0 { "  " } else { "" }
+                );
             }
             self.line(line.trim_end());
         }

@@ -68,7 +68,10 @@ impl Config {
         let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                 Failure::new(Code::NoPool, format!("{} holds no pool: there is no {FILE}", folder.display()))
-                    .hint(format!("make one with `dynamicfs init --pool {} --disks 6 --disk-size 1GiB --scheme 4+2`", folder.display()))
+                    .hint(format!(
+                        "make one with `dynamicfs init --pool {} --disks 6 --disk-size 1GiB --scheme 4+2`",
+                        folder.display()
+                    ))
             }
             _ => Failure::host(format_args!("read {}", path.display()), &error),
         })?;

@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use dynamicfs_core::format::key::{Key, Kind};
-use dynamicfs_core::format::record::CountersRecord;
+use dynamicfs_core::format::record::{CountersRecord, POOL_COUNTERS};
 use dynamicfs_core::metrics::DiskCounters;
 use dynamicfs_core::types::{MemberNumber, ObjectId};
 
@@ -23,9 +23,29 @@ pub(crate) fn totals(session: &mut Session<'_>, place: usize) -> DiskCounters {
     totals
 }
 
+/// What the pool has done since it was made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PoolTotals {
+    /// Fragments that could not be read or verified.
+    pub(crate) fragment_failures: u64,
+    /// Bad fragments that were rewritten.
+    pub(crate) repairs: u64,
+}
+
+/// The pool's own counters: in their record, failures of fragments stand where a member has its wrong checksums.
+pub(crate) fn pool_totals(session: &mut Session<'_>) -> PoolTotals {
+    let live = session.pool.health().counters;
+    let saved = saved(session, POOL_COUNTERS);
+    PoolTotals {
+        fragment_failures: saved.checksum_errors + live.fragment_failures,
+        repairs: saved.repairs + live.repairs,
+    }
+}
+
 /// What is recorded of a member. One of which nothing can be read counts from zero.
 fn saved(session: &mut Session<'_>, member: MemberNumber) -> DiskCounters {
-    let read = session.pool.store.tree.with(&key(member), |record| Some(counters(&CountersRecord::new(record?)?)));
+    let read =
+        session.pool.store.tree.with(&key(member), |record| Some(counters(&CountersRecord::new(record?)?)));
     read.ok().flatten().unwrap_or_default()
 }
 
@@ -53,8 +73,15 @@ pub(crate) fn save(session: &mut Session<'_>) {
     if !session.pool.health().writable {
         return;
     }
+    let pool = pool_totals(session);
+    let pool = DiskCounters {
+        checksum_errors: pool.fragment_failures,
+        repairs: pool.repairs,
+        ..DiskCounters::default()
+    };
     let members: Vec<(MemberNumber, DiskCounters)> = (0..session.places.len())
         .filter_map(|place| Some((session.pool.member_health(place).member?, totals(session, place))))
+        .chain([(POOL_COUNTERS, pool)])
         .collect();
     let _ = session.change(|contents| {
         for (member, counters) in members {
@@ -88,7 +115,15 @@ mod tests {
 
     #[test]
     fn what_is_recorded_is_read_back() {
-        let counted = DiskCounters { reads: 1, read_bytes: 2, writes: 3, write_bytes: 4, repairs: 11, timeouts: 10, ..Default::default() };
+        let counted = DiskCounters {
+            reads: 1,
+            read_bytes: 2,
+            writes: 3,
+            write_bytes: 4,
+            repairs: 11,
+            timeouts: 10,
+            ..Default::default()
+        };
         let record = encode(&counted);
         assert_eq!(CountersRecord::new(&record[..]).as_ref().map(counters), Some(counted));
     }

@@ -92,7 +92,7 @@ pub(crate) struct DiskCounts {
     pub(crate) total: usize,
     /// Take part and have everything.
     pub(crate) healthy: usize,
-    /// Take part, and are owed something or made errors.
+    /// Take part, and are owed what they missed.
     pub(crate) degraded: usize,
     /// Do not take part.
     pub(crate) failed: usize,
@@ -113,7 +113,12 @@ pub(crate) struct Extents {
 
 impl From<ExtentCounts> for Extents {
     fn from(counts: ExtentCounts) -> Self {
-        Self { total: counts.total, complete: counts.complete, readable: counts.readable, unreadable: counts.unreadable }
+        Self {
+            total: counts.total,
+            complete: counts.complete,
+            readable: counts.readable,
+            unreadable: counts.unreadable,
+        }
     }
 }
 
@@ -135,7 +140,7 @@ impl Judgement {
         let mut counts = DiskCounts { total: disks.len(), ..DiskCounts::default() };
         for disk in &disks {
             *match disk.state {
-                DiskState::Online if disk.errors == 0 => &mut counts.healthy,
+                DiskState::Online => &mut counts.healthy,
                 state if state.takes_part() => &mut counts.degraded,
                 _ => &mut counts.failed,
             } += 1;
@@ -144,7 +149,7 @@ impl Judgement {
         reasons.extend(disks.iter().filter_map(|disk| disk_reason(disk, session)));
         reasons.sort_by_key(|reason| (std::cmp::Reverse(reason.severity), reason.code));
         let verdict = match reasons.first().map(|reason| reason.severity) {
-            None => Verdict::Healthy,
+            None | Some(Severity::Info) => Verdict::Healthy,
             Some(Severity::Warning) => Verdict::Warning,
             Some(Severity::Degraded) => Verdict::Degraded,
             Some(Severity::Critical) => Verdict::Critical,
@@ -185,7 +190,11 @@ fn disk_at(session: &mut Session<'_>, number: usize) -> Disk {
     let identity = place.labels.and_then(|labels| labels.identity()).map(|(_, identity)| identity);
     let (state, note) = state_of(place, &health);
     // Of a disk that does not take part its label tells, or what was noted when it was added.
-    let member = health.member.map(|member| member.0).or(identity.map(|identity| identity.member.0)).or(place.entry.member);
+    let member = health
+        .member
+        .map(|member| member.0)
+        .or(identity.map(|identity| identity.member.0))
+        .or(place.entry.member);
     let id = health.disk.or(identity.map(|identity| identity.disk)).map(|id| id.to_string());
     Disk {
         name: place.entry.name.clone(),
@@ -204,13 +213,16 @@ fn disk_at(session: &mut Session<'_>, number: usize) -> Disk {
 fn state_of(place: &Place, health: &MemberHealth) -> (DiskState, Option<String>) {
     match &place.fault {
         Some(Fault::Missing) => return (DiskState::Missing, Some("no such file or device".into())),
-        Some(Fault::Excluded) => return (DiskState::Excluded, Some("taken out of use with `disk fail`".into())),
+        Some(Fault::Excluded) => {
+            return (DiskState::Excluded, Some("taken out of use with `disk fail`".into()));
+        }
         Some(Fault::Unusable(why)) => return (DiskState::Unusable, Some(why.clone())),
         None => {}
     }
-    let truncated = place.labels.and_then(|labels| labels.truncated_from()).map(|bytes| {
-        format!("shorter than the {} it had when it became a member", size::show(bytes, false))
-    });
+    let truncated = place
+        .labels
+        .and_then(|labels| labels.truncated_from())
+        .map(|bytes| format!("shorter than the {} it had when it became a member", size::show(bytes, false)));
     match health.status {
         DiskStatus::Online if health.owed || health.currency != Currency::Current => {
             let why = match health.currency {
@@ -220,8 +232,12 @@ fn state_of(place: &Place, health: &MemberHealth) -> (DiskState, Option<String>)
             (DiskState::Behind, Some(truncated.unwrap_or_else(|| why.into())))
         }
         DiskStatus::Online => (DiskState::Online, truncated),
-        DiskStatus::Foreign => (DiskState::Foreign, Some("it belongs to another pool, or was removed from this one".into())),
-        DiskStatus::Unlabelled => (DiskState::Unlabelled, Some("it has no label, or has lost its superblocks".into())),
+        DiskStatus::Foreign => {
+            (DiskState::Foreign, Some("it belongs to another pool, or was removed from this one".into()))
+        }
+        DiskStatus::Unlabelled => {
+            (DiskState::Unlabelled, Some("it has no label, or has lost its superblocks".into()))
+        }
         _ => (DiskState::Failed, health.last_error.map(|error| error.to_string())),
     }
 }
@@ -232,15 +248,22 @@ fn disk_reason(disk: &Disk, session: &Session<'_>) -> Option<Reason> {
     let code = match disk.state {
         DiskState::Online => {
             let place = session.places.iter().find(|place| place.entry.name == disk.name);
-            let truncated = place.is_some_and(|place| place.labels.is_some_and(|labels| labels.truncated_from().is_some()));
+            let truncated = place
+                .is_some_and(|place| place.labels.is_some_and(|labels| labels.truncated_from().is_some()));
             return match (truncated, disk.errors) {
-                (true, _) => Some(Reason::new(ReasonCode::DiskTruncated, name, 1, format!("{}: {note}", disk.name))),
+                (true, _) => {
+                    Some(Reason::new(ReasonCode::DiskTruncated, name, 1, format!("{}: {note}", disk.name)))
+                }
                 (_, 0) => None,
                 (_, errors) => Some(Reason::new(
                     ReasonCode::DiskErrors,
                     name,
                     errors,
-                    format!("{} made {}", disk.name, size::count(errors, "error")),
+                    format!(
+                        "{} has made {} since the pool was made",
+                        disk.name,
+                        size::count(errors, "error")
+                    ),
                 )),
             };
         }
@@ -265,18 +288,30 @@ fn pool_reasons(health: &Health, extents: &Extents, writable: bool) -> Vec<Reaso
     let mut reasons = Vec::new();
     let mut add = |code, count, message: String| reasons.push(Reason::new(code, None, count, message));
     if extents.unreadable > 0 {
-        let message = format!("{} of {} cannot be read with the disks that are here", extents.unreadable, size::count(extents.total, "extent"));
+        let message = format!(
+            "{} of {} cannot be read with the disks that are here",
+            extents.unreadable,
+            size::count(extents.total, "extent")
+        );
         add(ReasonCode::DataUnreadable, extents.unreadable, message);
     }
     if extents.readable > 0 {
-        let message = format!("{} of {} have less redundancy than was asked for", extents.readable, size::count(extents.total, "extent"));
+        let message = format!(
+            "{} of {} have less redundancy than was asked for",
+            extents.readable,
+            size::count(extents.total, "extent")
+        );
         add(ReasonCode::ExtentsDegraded, extents.readable, message);
     }
     if health.tolerance > 0 && health.read_tolerance == 0 {
         add(ReasonCode::NoTolerance, 0, "the next disk that fails takes data with it".into());
     }
     if health.tentative && !writable && health.online < health.members {
-        add(ReasonCode::Tentative, (health.members - health.online) as u64, "members that are not here could hold a newer state".into());
+        add(
+            ReasonCode::Tentative,
+            (health.members - health.online) as u64,
+            "members that are not here could hold a newer state".into(),
+        );
     }
     // Blocks that were freed come back when they are needed.
     let used = health.blocks.saturating_sub(health.free_blocks + health.dead_blocks);

@@ -28,7 +28,9 @@ impl Labels {
         let first = read_at(&file, 0);
         let places = match first {
             Ok((_, disk)) => vec![disk.copy_at],
-            Err(_) => SECTORS.iter().filter_map(|&sector| (bytes / sector * sector).checked_sub(sector)).collect(),
+            Err(_) => {
+                SECTORS.iter().filter_map(|&sector| (bytes / sector * sector).checked_sub(sector)).collect()
+            }
         };
         let second = places.into_iter().map(|at| read_at(&file, at)).reduce(|best, next| match best {
             Ok(_) => best,
@@ -62,7 +64,9 @@ pub(crate) fn fault(fault: LabelFault) -> String {
     match fault {
         LabelFault::Absent => "absent".into(),
         LabelFault::Checksum => "damaged".into(),
-        LabelFault::Unsupported { version, incompat } => format!("of format {version}, features {incompat:#x}, which this version does not know"),
+        LabelFault::Unsupported { version, incompat } => {
+            format!("of format {version}, features {incompat:#x}, which this version does not know")
+        }
         _ => "contradictory".into(),
     }
 }

@@ -7,6 +7,7 @@
 //! open.rs      disks opened, memory lent, the pool mounted
 //! session.rs   an open pool, and leaving it
 //! counters.rs  counters that outlive the process
+//! meter.rs     how long requests take
 //! path.rs      paths in the pool
 //! tree.rs      walking directories
 //! judge.rs     how the pool is, with reasons
@@ -17,6 +18,7 @@ pub(crate) mod config;
 pub(crate) mod counters;
 pub(crate) mod judge;
 pub(crate) mod labels;
+pub(crate) mod meter;
 pub(crate) mod open;
 pub(crate) mod path;
 pub(crate) mod place;

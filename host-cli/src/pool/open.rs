@@ -1,7 +1,7 @@
 //! Opening a pool: its disks, the memory lent to it, the mount.
 
 use super::config::Config;
-use super::place::{self, Place, Refusal};
+use super::place::{self, OpenDisk, Place, Refusal};
 use super::session::Session;
 use crate::app::App;
 use crate::host::confirm::confirm;
@@ -11,7 +11,7 @@ use dynamicfs_core::error::{MountError, StorageError};
 use dynamicfs_core::types::Uuid;
 use dynamicfs_core::{Memory, MountMode, MountOptions, Pool, Services, Slot};
 use dynamicfs_hal::Entropy;
-use std_host_shim::{FileDisk, HostArray, OsClock, OsEntropy, crc32c};
+use std_host_shim::{HostArray, OsClock, OsEntropy, crc32c};
 
 /// Cache slots at most: they are numbered in 16 bits.
 const SLOTS_MAX: usize = 65_000;
@@ -38,7 +38,12 @@ pub(crate) struct Lent {
 impl Lent {
     /// `bytes` bytes, which the system gives when they are first touched.
     pub(crate) fn new(bytes: u64, node_bytes: usize, disks: usize) -> Result<Self, Failure> {
-        let too_large = || Failure::new(Code::InvalidArgument, format!("--memory: {bytes} bytes are more than this machine has"));
+        let too_large = || {
+            Failure::new(
+                Code::InvalidArgument,
+                format!("--memory: {bytes} bytes are more than this machine has"),
+            )
+        };
         let length = usize::try_from(bytes).map_err(|_| too_large())?;
         let mut probe = Vec::<u8>::new();
         probe.try_reserve_exact(length).map_err(|_| too_large())?;
@@ -61,7 +66,7 @@ impl Lent {
 struct Opened {
     config: Config,
     places: Vec<Place>,
-    disks: Vec<Option<FileDisk>>,
+    disks: Vec<OpenDisk>,
     read_only: bool,
 }
 
@@ -72,7 +77,8 @@ pub(crate) fn with_pool<T>(
     f: impl FnOnce(&mut Session<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     if access == Access::Write && app.global.read_only {
-        return Err(Failure::new(Code::Usage, "this command changes the pool, and --read-only was given").hint("leave --read-only out"));
+        return Err(Failure::new(Code::Usage, "this command changes the pool, and --read-only was given")
+            .hint("leave --read-only out"));
     }
     with_config(app, Config::load(app)?, access, f)
 }
@@ -84,7 +90,11 @@ pub(crate) fn with_config<T>(
     access: Access,
     f: impl FnOnce(&mut Session<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let access = if app.global.read_only || access == Access::Write && app.global.dry_run { Access::Read } else { access };
+    let access = if app.global.read_only || access == Access::Write && app.global.dry_run {
+        Access::Read
+    } else {
+        access
+    };
     let opened = open_disks(&config, access)?;
     let mode = if opened.read_only { MountMode::ReadOnly } else { MountMode::ReadWrite };
     let (refused, f) = match attempt(app, opened, mode, f)? {
@@ -93,7 +103,11 @@ pub(crate) fn with_config<T>(
     };
     match refused.cause {
         MountError::Missing { .. } if app.global.force_degraded => {
-            confirm(app, "members that are missing could hold a newer state; it is given up, and they can come back only wiped", "yes")?;
+            confirm(
+                app,
+                "members that are missing could hold a newer state; it is given up, and they can come back only wiped",
+                "yes",
+            )?;
             let mut branch = [0; 8];
             let drawn = OsEntropy.fill(&mut branch);
             drawn.map_err(|error| Failure::new(Code::Host, error.to_string()))?;
@@ -101,9 +115,12 @@ pub(crate) fn with_config<T>(
             attempt(app, open_disks(&config, Access::Write)?, mode, f)?.finish()
         }
         // Reading is possible where repairing is not.
-        MountError::Storage(StorageError::TooFewDisks { .. } | StorageError::ReadOnly | StorageError::NoSpace | StorageError::NeedsMemory { .. })
-            if access == Access::Repair =>
-        {
+        MountError::Storage(
+            StorageError::TooFewDisks { .. }
+            | StorageError::ReadOnly
+            | StorageError::NoSpace
+            | StorageError::NeedsMemory { .. },
+        ) if access == Access::Repair => {
             attempt(app, open_disks(&config, Access::Read)?, MountMode::ReadOnly, f)?.finish()
         }
         _ => Err(refused.failure),
@@ -151,7 +168,8 @@ where
 {
     let Opened { config, places, disks, .. } = opened;
     let pool = parse_uuid(&config.pool);
-    let parameters = places.iter().filter_map(|place| place.labels?.identity()).map(|(parameters, _)| parameters);
+    let parameters =
+        places.iter().filter_map(|place| place.labels?.identity()).map(|(parameters, _)| parameters);
     let parameters = parameters.into_iter().find(|found| pool.is_none_or(|pool| pool == found.pool));
     let node_bytes = parameters.map_or(4096, |parameters| parameters.node_bytes());
     let mut lent = Lent::new(app.global.memory, node_bytes, disks.len())?;
@@ -178,21 +196,36 @@ fn explain(cause: MountError, config: &Config, places: &[Place]) -> Failure {
     let hint = failure.hint_text().unwrap_or_default().to_owned();
     let message = match cause {
         MountError::Missing { present, list } => {
-            let away: Vec<String> = places.iter().filter(|place| place.fault.is_some()).map(Place::to_string).collect();
+            let away: Vec<String> =
+                places.iter().filter(|place| place.fault.is_some()).map(Place::to_string).collect();
             format!(
                 "refused to open the pool: {} of {} members are here, and the others could hold a newer state; missing: {}",
                 present.and(list).len(),
                 list.len(),
-                if away.is_empty() { "disks that pool.toml does not list".to_owned() } else { away.join(", ") }
+                if away.is_empty() {
+                    "disks that pool.toml does not list".to_owned()
+                } else {
+                    away.join(", ")
+                }
             )
         }
         MountError::Diverged { first, second } => {
-            format!("refused to open the pool: {} and {} hold different histories of it", name(first), name(second))
+            format!(
+                "refused to open the pool: {} and {} hold different histories of it",
+                name(first),
+                name(second)
+            )
         }
         MountError::Cloned { first, second } => {
-            format!("refused to open the pool: {} and {} carry the same identity, one is a copy of the other", name(first), name(second))
+            format!(
+                "refused to open the pool: {} and {} carry the same identity, one is a copy of the other",
+                name(first),
+                name(second)
+            )
         }
-        MountError::LabelsDisagree { disk } => format!("the label of {} contradicts the other disks'", name(disk)),
+        MountError::LabelsDisagree { disk } => {
+            format!("the label of {} contradicts the other disks'", name(disk))
+        }
         MountError::NoPool => format!("no disk carries a label of pool {}", config.pool),
         MountError::Unsupported { disk, .. } => format!("{}: {}", name(disk), failure.message()),
         _ => format!("cannot open the pool: {}", failure.message()),

@@ -30,12 +30,19 @@ impl PoolPath {
         let path = typed.as_bytes();
         let shown = names::show(path);
         if path.first() != Some(&b'/') {
-            return Err(Failure::new(Code::InvalidName, format!("`{shown}` is no path in the pool: those begin with /"))
-                .hint(format!("write /{shown}")));
+            return Err(Failure::new(
+                Code::InvalidName,
+                format!("`{shown}` is no path in the pool: those begin with /"),
+            )
+            .hint(format!("write /{shown}")));
         }
         for name in split_path(path) {
             check_name(name).map_err(|_| {
-                let why = if name.len() > 255 { "is longer than 255 bytes" } else { "cannot be a name in the pool" };
+                let why = if name.len() > 255 {
+                    "is longer than 255 bytes"
+                } else {
+                    "cannot be a name in the pool"
+                };
                 Failure::new(Code::InvalidName, format!("`{}` in `{shown}` {why}", names::show(name)))
             })?;
         }
@@ -73,7 +80,9 @@ impl PoolPath {
 
     /// The directory that this is in, and the last name; the root is in nothing.
     pub(crate) fn split(&self) -> Result<(Self, &[u8]), Failure> {
-        let name = self.name().ok_or_else(|| Failure::new(Code::InvalidName, "/ is the root, which this cannot be done to"))?;
+        let name = self
+            .name()
+            .ok_or_else(|| Failure::new(Code::InvalidName, "/ is the root, which this cannot be done to"))?;
         let mut parent = Vec::new();
         let mut parts = split_path(&self.0).peekable();
         while let Some(part) = parts.next() {
@@ -113,7 +122,11 @@ pub(crate) fn find(contents: &mut Contents<'_>, path: &PoolPath, follow: bool) -
 }
 
 /// As [`find`], where nothing at the path is an answer too.
-pub(crate) fn find_if_any(contents: &mut Contents<'_>, path: &PoolPath, follow: bool) -> Result<Option<Node>, Failure> {
+pub(crate) fn find_if_any(
+    contents: &mut Contents<'_>,
+    path: &PoolPath,
+    follow: bool,
+) -> Result<Option<Node>, Failure> {
     match find(contents, path, follow) {
         Ok(node) => Ok(Some(node)),
         Err(failure) if failure.code() == Code::NotFound => Ok(None),

@@ -2,11 +2,16 @@
 
 use super::config::{Config, DiskEntry};
 use super::labels::Labels;
+use super::meter::{Meter, Metered};
 use crate::output::failure::{Code, Failure};
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std_host_shim::{FileDisk, FileDiskOptions, OpenError};
+
+/// The disk at a place, if there is one.
+pub(crate) type OpenDisk = Option<Metered<FileDisk>>;
 
 /// A place of the array.
 #[derive(Debug)]
@@ -17,6 +22,8 @@ pub(crate) struct Place {
     pub(crate) labels: Option<Labels>,
     /// Why there is no disk here, if there is none.
     pub(crate) fault: Option<Fault>,
+    /// How long its requests take.
+    pub(crate) meter: Arc<Meter>,
 }
 
 /// Why a place of the array is without a disk.
@@ -56,10 +63,10 @@ impl fmt::Display for Place {
 
 impl Place {
     /// Opens the disk of a place, or says why it stays empty.
-    fn open(config: &Config, entry: &DiskEntry, read_only: bool) -> Result<(Self, Option<FileDisk>), Refusal> {
+    fn open(config: &Config, entry: &DiskEntry, read_only: bool) -> Result<(Self, OpenDisk), Refusal> {
         let path = config.path_of(entry);
         let labels = Labels::read(&path).ok();
-        let mut place = Self { entry: entry.clone(), path, labels, fault: None };
+        let mut place = Self { entry: entry.clone(), path, labels, fault: None, meter: Arc::default() };
         if entry.excluded {
             place.fault = Some(Fault::Excluded);
             return Ok((place, None));
@@ -69,7 +76,7 @@ impl Place {
             options = options.sector_bytes(sector);
         }
         let (fault, disk) = match options.open(&place.path) {
-            Ok(disk) => (None, Some(disk)),
+            Ok(disk) => (None, Some(Metered::new(disk, place.meter.clone()))),
             Err(error) => (Some(place.fault_of(&error, read_only)?), None),
         };
         place.fault = fault;
@@ -82,13 +89,18 @@ impl Place {
             OpenError::Busy { pid } => {
                 let holder = pid.map_or("another process".into(), |pid| format!("process {pid}"));
                 let failure = Failure::new(Code::Busy, format!("{self} is in use by {holder}"));
-                Err(Refusal::Busy(failure.hint("wait until it has finished, or stop it; one process at a time opens a pool")))
+                Err(Refusal::Busy(
+                    failure
+                        .hint("wait until it has finished, or stop it; one process at a time opens a pool"),
+                ))
             }
             OpenError::System { source, .. } => match source.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(Fault::Missing),
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem if !read_only => {
                     let failure = Failure::host(format_args!("open {self} for writing"), source);
-                    Err(Refusal::WriteProtected(failure.hint("make it writable, or add --read-only to commands that only read")))
+                    Err(Refusal::WriteProtected(
+                        failure.hint("make it writable, or add --read-only to commands that only read"),
+                    ))
                 }
                 _ => Ok(Fault::Unusable(error.to_string())),
             },
@@ -98,9 +110,10 @@ impl Place {
 }
 
 /// All disks of a pool that can be opened, each at its place.
-pub(crate) fn open_all(config: &Config, read_only: bool) -> Result<(Vec<Place>, Vec<Option<FileDisk>>), Refusal> {
-    let opened: Result<Vec<_>, _> = config.disks.iter().map(|entry| Place::open(config, entry, read_only)).collect();
-    let (places, disks): (Vec<Place>, Vec<Option<FileDisk>>) = opened?.into_iter().unzip();
+pub(crate) fn open_all(config: &Config, read_only: bool) -> Result<(Vec<Place>, Vec<OpenDisk>), Refusal> {
+    let opened: Result<Vec<_>, _> =
+        config.disks.iter().map(|entry| Place::open(config, entry, read_only)).collect();
+    let (places, disks): (Vec<Place>, Vec<_>) = opened?.into_iter().unzip();
     if disks.iter().all(Option::is_none) {
         let folder = config.folder.display();
         let why = places.first().map_or("pool.toml lists none".into(), |place| match &place.fault {
@@ -108,8 +121,11 @@ pub(crate) fn open_all(config: &Config, read_only: bool) -> Result<(Vec<Place>, 
             Some(Fault::Excluded) => "all are excluded or missing".into(),
             _ => format!("{place} does not exist, nor do the others"),
         });
-        let failure = Failure::new(Code::TooFewDisks, format!("no disk of the pool in {folder} can be opened: {why}"));
-        return Err(Refusal::Other(failure.hint(format!("attach the disks, or correct where they are in {folder}/pool.toml"))));
+        let failure =
+            Failure::new(Code::TooFewDisks, format!("no disk of the pool in {folder} can be opened: {why}"));
+        return Err(Refusal::Other(
+            failure.hint(format!("attach the disks, or correct where they are in {folder}/pool.toml")),
+        ));
     }
     Ok((places, disks))
 }

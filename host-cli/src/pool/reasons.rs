@@ -7,6 +7,8 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Severity {
+    /// For the record: the verdict stays "healthy".
+    Info,
     /// Somebody should look at it, redundancy is complete.
     Warning,
     /// Redundancy is missing, everything can be read.
@@ -23,8 +25,6 @@ pub(crate) enum ReasonCode {
     DataUnreadable,
     /// No further disk may fail without loss.
     NoTolerance,
-    /// The pool takes no writes because of what its disks did.
-    WritesStopped,
     /// A member is not here.
     DiskMissing,
     /// A disk stopped working after the pool was opened.
@@ -39,7 +39,8 @@ pub(crate) enum ReasonCode {
     DiskBehind,
     /// A disk is shorter than it was when it became a member.
     DiskTruncated,
-    /// A disk answered with errors or wrong bytes.
+    /// A disk has answered with errors or wrong bytes since the pool was made; what they concerned was repaired, or is
+    /// told by another reason.
     DiskErrors,
     /// Extents are readable, with less redundancy than was asked for.
     ExtentsDegraded,
@@ -54,7 +55,7 @@ pub(crate) enum ReasonCode {
 impl ReasonCode {
     pub(crate) const fn severity(self) -> Severity {
         match self {
-            Self::DataUnreadable | Self::NoTolerance | Self::WritesStopped | Self::Full => Severity::Critical,
+            Self::DataUnreadable | Self::NoTolerance | Self::Full => Severity::Critical,
             Self::DiskMissing
             | Self::DiskFailed
             | Self::DiskUnusable
@@ -62,7 +63,8 @@ impl ReasonCode {
             | Self::DiskExcluded
             | Self::DiskBehind
             | Self::ExtentsDegraded => Severity::Degraded,
-            Self::DiskTruncated | Self::DiskErrors | Self::Tentative | Self::NearlyFull => Severity::Warning,
+            Self::DiskTruncated | Self::Tentative | Self::NearlyFull => Severity::Warning,
+            Self::DiskErrors => Severity::Info,
         }
     }
 
@@ -72,7 +74,9 @@ impl ReasonCode {
             Self::DataUnreadable => "dynamicfs check",
             Self::NearlyFull | Self::Full => "dynamicfs rm",
             Self::DiskErrors => "dynamicfs metrics",
-            Self::DiskForeign | Self::DiskUnusable | Self::DiskTruncated | Self::Tentative => "dynamicfs labels",
+            Self::DiskForeign | Self::DiskUnusable | Self::DiskTruncated | Self::Tentative => {
+                "dynamicfs labels"
+            }
             _ => "dynamicfs disk list",
         }
     }
@@ -96,7 +100,12 @@ pub(crate) struct Reason {
 }
 
 impl Reason {
-    pub(crate) fn new(code: ReasonCode, object: Option<&str>, count: u64, message: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        code: ReasonCode,
+        object: Option<&str>,
+        count: u64,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             code,
             severity: code.severity(),

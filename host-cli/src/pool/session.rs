@@ -2,6 +2,7 @@
 
 use super::config::Config;
 use super::counters;
+use super::meter::Metered;
 use super::open::parse_uuid;
 use super::place::Place;
 use crate::app::App;
@@ -15,7 +16,7 @@ use dynamicfs_core::{Pool, Transaction};
 use std_host_shim::{FileDisk, HostArray};
 
 /// The disks of a pool on this machine.
-pub(crate) type Disks = HostArray<FileDisk>;
+pub(crate) type Disks = HostArray<Metered<FileDisk>>;
 
 /// What a pool offers, in a transaction and outside.
 pub(crate) type Contents<'m> = Objects<'m, Disks>;
@@ -40,7 +41,8 @@ impl<'m> Session<'m> {
         parameters: Option<PoolParameters>,
         pool: Pool<'m, Disks>,
     ) -> Result<Self, Failure> {
-        let parameters = parameters.ok_or_else(|| Failure::new(Code::BadPool, "no disk has a readable label"))?;
+        let parameters =
+            parameters.ok_or_else(|| Failure::new(Code::BadPool, "no disk has a readable label"))?;
         if parse_uuid(&config.pool).is_none() {
             app.out.warn(format_args!("pool.toml does not name the pool; the disks say {}", parameters.pool));
         }
@@ -54,7 +56,10 @@ impl<'m> Session<'m> {
     }
 
     /// Runs `f` in a transaction of its own.
-    pub(crate) fn change<T>(&mut self, f: impl FnOnce(&mut Contents<'m>) -> Result<T, Failure>) -> Result<T, Failure> {
+    pub(crate) fn change<T>(
+        &mut self,
+        f: impl FnOnce(&mut Contents<'m>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let mut transaction = self.begin()?;
         let done = f(&mut transaction)?;
         transaction.commit()?;

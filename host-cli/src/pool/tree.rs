@@ -5,7 +5,6 @@ use super::session::Contents;
 use crate::host::interrupt;
 use crate::output::failure::Failure;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::format::inode::ObjectKind;
 use dynamicfs_core::types::ObjectId;
 use std::ops::ControlFlow;
 
@@ -17,14 +16,13 @@ pub(crate) const DEPTH_MAX: usize = dynamicfs_core::limits::DIRECTORY_DEPTH_MAX;
 pub(crate) struct Child {
     pub(crate) name: Vec<u8>,
     pub(crate) object: ObjectId,
-    pub(crate) kind: ObjectKind,
 }
 
 /// A directory's entries, by name.
 pub(crate) fn children(contents: &mut Contents<'_>, directory: ObjectId) -> Result<Vec<Child>, Error> {
     let mut children = Vec::new();
     contents.list(directory, 0, |entry| {
-        children.push(Child { name: entry.name.to_vec(), object: entry.object, kind: entry.kind });
+        children.push(Child { name: entry.name.to_vec(), object: entry.object });
         ControlFlow::<()>::Continue(())
     })?;
     children.sort_unstable_by(|a, b| a.name.cmp(&b.name));

@@ -8,7 +8,7 @@ readonly PROGRAMS=(empty pool_format pool_ro pool_rw life)
 # The limits: of what each pool takes now. The budgets to come are in README.md.
 readonly FLASH_MAX=$((128 << 10))
 readonly RAM_MAX=$((64 << 10))
-readonly SECONDS_MAX=60
+readonly SECONDS_MAX=20
 
 need() {
     echo "run.sh: $1 is missing; install it with: $2" >&2

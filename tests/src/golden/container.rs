@@ -16,7 +16,9 @@ pub fn pack(disks: &[Vec<u8>]) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
     out.extend((disks.len() as u32).to_le_bytes());
     for disk in disks {
-        let sectors = || disk.chunks_exact(SECTOR).enumerate().filter(|(_, sector)| sector.iter().any(|&byte| byte != 0));
+        let sectors = || {
+            disk.chunks_exact(SECTOR).enumerate().filter(|(_, sector)| sector.iter().any(|&byte| byte != 0))
+        };
         out.extend((disk.len() as u64).to_le_bytes());
         out.extend((sectors().count() as u32).to_le_bytes());
         for (number, sector) in sectors() {

@@ -55,7 +55,11 @@ impl<const N: usize> Machine<N> {
     }
 
     /// Makes a pool and does something with it.
-    pub fn format<R>(&mut self, options: &FormatOptions, f: impl FnOnce(&mut Pool<'_, Array<'_, N>>) -> R) -> R {
+    pub fn format<R>(
+        &mut self,
+        options: &FormatOptions,
+        f: impl FnOnce(&mut Pool<'_, Array<'_, N>>) -> R,
+    ) -> R {
         self.lend(None, |array, memory, services| {
             let pool = Pool::format(array, memory, services, &mut Sequence(7), options, &[]);
             f(&mut pool.expect("the pool is made"))
@@ -90,7 +94,8 @@ impl<const N: usize> Machine<N> {
         absent: Option<usize>,
         f: impl for<'m> FnOnce(Array<'m, N>, Memory<'m>, Services<'m>) -> R,
     ) -> R {
-        let (mut bytes, mut slots, mut states) = (vec![0; self.memory], vec![Slot::NEW; 256], [DiskState::NEW; N]);
+        let (mut bytes, mut slots, mut states) =
+            (vec![0; self.memory], vec![Slot::NEW; 256], [DiskState::NEW; N]);
         let mut nth = 0;
         let devices = self.disks.each_mut().map(|disk| {
             nth += 1;

@@ -104,7 +104,11 @@ fn entry(object: ObjectId, inode: &Inode, crc: u32, attributes: BTreeMap<Vec<u8>
     }
 }
 
-fn contents_crc<A: DiskArray>(objects: &mut Objects<'_, A>, object: ObjectId, inode: &Inode) -> Result<u32, Error> {
+fn contents_crc<A: DiskArray>(
+    objects: &mut Objects<'_, A>,
+    object: ObjectId,
+    inode: &Inode,
+) -> Result<u32, Error> {
     if !matches!(inode.kind, ObjectKind::File | ObjectKind::Symlink) {
         return Ok(0);
     }

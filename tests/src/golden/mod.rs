@@ -48,11 +48,13 @@ pub fn load(name: &str) -> Disks {
         let pool = pools::ALL.iter().find(|pool| pool.name == name).expect("a golden pool");
         return pools::make(pool);
     }
-    let packed = std::fs::read(path(name, "pool")).unwrap_or_else(|error| panic!("golden pool {name}: {error}\n{ADVICE}"));
+    let packed = std::fs::read(path(name, "pool"))
+        .unwrap_or_else(|error| panic!("golden pool {name}: {error}\n{ADVICE}"));
     container::unpack(&packed).expect("a container")
 }
 
 /// The manifest of a golden pool, as it is kept.
 pub fn load_manifest(name: &str) -> String {
-    std::fs::read_to_string(path(name, "manifest")).unwrap_or_else(|error| panic!("golden pool {name}: {error}\n{ADVICE}"))
+    std::fs::read_to_string(path(name, "manifest"))
+        .unwrap_or_else(|error| panic!("golden pool {name}: {error}\n{ADVICE}"))
 }

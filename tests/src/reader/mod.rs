@@ -112,7 +112,8 @@ impl<'d> Reader<'d> {
 
     /// The disk and the byte of an address.
     pub fn place(&self, address: Address) -> (usize, usize) {
-        let disk = *self.members.get(&address.member).unwrap_or_else(|| panic!("{address:?} is on no member"));
+        let disk =
+            *self.members.get(&address.member).unwrap_or_else(|| panic!("{address:?} is on no member"));
         (disk, (address.block as usize) << self.label.number("block_shift"))
     }
 

@@ -41,7 +41,10 @@ impl Reader<'_> {
     }
 
     fn entry(&self, object: u64) -> Entry {
-        let record = self.records.get(&key(object, INODE, 0, 0)).unwrap_or_else(|| panic!("object {object} has no inode"));
+        let record = self
+            .records
+            .get(&key(object, INODE, 0, 0))
+            .unwrap_or_else(|| panic!("object {object} has no inode"));
         let inode = self.structures["InodeRecord"].view(record);
         let byte = |name| inode.number(name) as u8;
         let kind = byte("kind");
@@ -144,7 +147,11 @@ impl Reader<'_> {
             }
             let extent = extents.last_mut().expect("a record begins before it goes on");
             let pieces = offset - extent.start;
-            assert_eq!(extent.record.len() as u64, pieces * self.value_max() as u64, "all pieces but the last are full");
+            assert_eq!(
+                extent.record.len() as u64,
+                pieces * self.value_max() as u64,
+                "all pieces but the last are full"
+            );
             extent.record.extend(piece);
         }
         extents
@@ -179,8 +186,10 @@ impl Reader<'_> {
     }
 
     fn check_births(&self, header: &View<'_>, record: &[u8], fragments: usize) {
-        let births = &record[header.structure.bytes + 8 * fragments..][..7 * header.number("healed") as usize];
-        let births: Vec<(u8, u64)> = births.chunks_exact(7).map(|entry| (entry[0], number(&entry[1..]))).collect();
+        let births =
+            &record[header.structure.bytes + 8 * fragments..][..7 * header.number("healed") as usize];
+        let births: Vec<(u8, u64)> =
+            births.chunks_exact(7).map(|entry| (entry[0], number(&entry[1..]))).collect();
         assert!(births.is_sorted_by(|a, b| a.0 < b.0), "births ascend by fragment");
         let newest = self.superblock.number("generation_raw");
         assert!(births.iter().all(|&(i, birth)| {
@@ -196,7 +205,11 @@ impl Reader<'_> {
         for (i, fragment) in fragments.iter().enumerate() {
             for (column, chunk) in fragment.chunks(chunk).enumerate() {
                 let at = 4 * (column * per_column + if k == 1 { 0 } else { i });
-                assert_eq!(u64::from(crc32c(0, chunk)), number(&crcs[at..at + 4]), "fragment {i}, column {column}");
+                assert_eq!(
+                    u64::from(crc32c(0, chunk)),
+                    number(&crcs[at..at + 4]),
+                    "fragment {i}, column {column}"
+                );
             }
         }
     }
@@ -204,8 +217,11 @@ impl Reader<'_> {
 
 /// Parity fragment `r` of data fragments, byte by byte as the document defines it.
 fn computed(data: &[&[u8]], r: usize) -> Vec<u8> {
-    let coefficients: Vec<u8> = (0..data.len()).map(|j| (0..r * j).fold(1, |power, _| twice(power))).collect();
-    let byte = |i: usize| data.iter().zip(&coefficients).fold(0, |sum, (fragment, &c)| sum ^ product(fragment[i], c));
+    let coefficients: Vec<u8> =
+        (0..data.len()).map(|j| (0..r * j).fold(1, |power, _| twice(power))).collect();
+    let byte = |i: usize| {
+        data.iter().zip(&coefficients).fold(0, |sum, (fragment, &c)| sum ^ product(fragment[i], c))
+    };
     (0..data[0].len()).map(byte).collect()
 }
 

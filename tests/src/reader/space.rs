@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 const GROUP: u8 = 2;
 const DEAD: u8 = 3;
 const GROUP_NONE: u64 = 4_294_967_295;
+const NODE_GROUP_FREE_MIN: u64 = 33;
 
 /// The blocks of one member that may be allocated.
 struct Area {
@@ -26,9 +27,20 @@ impl Reader<'_> {
                 .map(|block| referenced.contains_key(&Address { member: area.member, block }))
                 .collect();
             let wrong = allocated.iter().zip(&expected).position(|(a, b)| a != b);
-            assert_eq!(wrong, None, "member {}: a block, counted from group 0, is wrongly allocated or free", area.member);
+            assert_eq!(
+                wrong, None,
+                "member {}: a block, counted from group 0, is wrongly allocated or free",
+                area.member
+            );
             let free = allocated.iter().filter(|&&allocated| !allocated).count() as u64;
-            assert_eq!(self.row(area.row).number("free"), free, "member {}", area.member);
+            let row = self.row(area.row);
+            assert_eq!(row.number("free"), free, "member {}", area.member);
+            assert_eq!(
+                row.number("node_free"),
+                self.node_free(&row, &allocated),
+                "for nodes, member {}",
+                area.member
+            );
         }
     }
 
@@ -47,10 +59,24 @@ impl Reader<'_> {
         let open = self.open_groups(&self.row(area.row));
         let is_allocated = |block: u64| {
             let (group, at) = (block / group_blocks, block % group_blocks);
-            let taken = open.iter().any(|&(open, base, cursor)| open == group && (base..cursor).contains(&at));
+            let taken =
+                open.iter().any(|&(open, base, cursor)| open == group && (base..cursor).contains(&at));
             taken || self.is_recorded(area.member, group, at)
         };
         (0..area.blocks).map(is_allocated).collect()
+    }
+
+    /// Free blocks for nodes: of closed groups with enough of them, and from the cursor on.
+    fn node_free(&self, row: &View<'_>, allocated: &[bool]) -> u64 {
+        let (node, data) = (row.number("node_group"), row.number("data_group"));
+        let free = |blocks: &[bool]| blocks.iter().filter(|&&allocated| !allocated).count() as u64;
+        let groups = (0..).zip(allocated.chunks(self.label.number("group_blocks") as usize));
+        let counted = groups.map(|(group, blocks): (u64, &[bool])| match free(blocks) {
+            _ if group == node => free(&blocks[row.number("node_cursor") as usize..]),
+            free if group == data || free < NODE_GROUP_FREE_MIN => 0,
+            free => free,
+        });
+        counted.sum()
     }
 
     fn open_groups(&self, row: &View<'_>) -> Vec<(u64, u64, u64)> {
@@ -83,7 +109,10 @@ impl Reader<'_> {
         for object in self.objects() {
             for extent in self.extents(object) {
                 let (addresses, blocks) = self.fragments(&extent);
-                addresses.into_iter().filter(|at| at.is_some()).for_each(|at| refer(at, blocks as u64, "fragment"));
+                addresses
+                    .into_iter()
+                    .filter(|at| at.is_some())
+                    .for_each(|at| refer(at, blocks as u64, "fragment"));
             }
         }
         self.dead_blocks().into_iter().for_each(|at| refer(at, 1, "dead block"));
@@ -92,8 +121,11 @@ impl Reader<'_> {
 
     /// Numbers of the objects that have records.
     fn objects(&self) -> Vec<u64> {
-        let mut objects: Vec<u64> =
-            self.records.keys().map(|key| key[..8].iter().fold(0, |n, &byte| n << 8 | u64::from(byte))).collect();
+        let mut objects: Vec<u64> = self
+            .records
+            .keys()
+            .map(|key| key[..8].iter().fold(0, |n, &byte| n << 8 | u64::from(byte)))
+            .collect();
         objects.dedup();
         objects.into_iter().filter(|&object| object != 0).collect()
     }

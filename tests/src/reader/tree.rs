@@ -40,7 +40,11 @@ impl Reader<'_> {
         let records = records(self, node);
         self.check_bounds(pointer, &records);
         let keys = records.iter().map(|(key, _)| *key).collect::<Vec<Key>>();
-        self.nodes.push(NodePlace { replicas: pointer.replicas.clone(), level: pointer.level, keys: keys.clone() });
+        self.nodes.push(NodePlace {
+            replicas: pointer.replicas.clone(),
+            level: pointer.level,
+            keys: keys.clone(),
+        });
         if pointer.level == 0 {
             self.records.extend(records.into_iter().map(|(key, value)| (key, value.to_vec())));
             return Vec::new();
@@ -62,7 +66,8 @@ impl Reader<'_> {
     }
 
     fn prove_replicas(&self, pointer: &Pointer) -> Vec<u8> {
-        let replicas: Vec<&[u8]> = pointer.replicas.iter().map(|&at| self.bytes_at(at, self.node_bytes())).collect();
+        let replicas: Vec<&[u8]> =
+            pointer.replicas.iter().map(|&at| self.bytes_at(at, self.node_bytes())).collect();
         for node in &replicas {
             let header = self.structures["NodeHeader"].view(node);
             assert_eq!(header.number("crc"), pointer.crc, "{:?}", pointer.replicas);
@@ -70,7 +75,10 @@ impl Reader<'_> {
             assert_eq!(header.field("magic"), b"DFnd");
             assert_eq!(header.number("level"), pointer.level);
             assert_eq!(header.number("birth"), pointer.birth);
-            assert!(pointer.birth <= self.superblock.number("generation_raw"), "nothing is born after its commit");
+            assert!(
+                pointer.birth <= self.superblock.number("generation_raw"),
+                "nothing is born after its commit"
+            );
             assert_eq!(header.field("pool"), &self.label.field("pool")[..8]);
         }
         replicas[0].to_vec()
@@ -82,7 +90,10 @@ impl Reader<'_> {
             assert_eq!(self.superblock.number("root_level"), 0, "an empty leaf is the root");
             return;
         };
-        assert!(first.0 >= pointer.lower && pointer.upper.is_none_or(|upper| last.0 < upper), "keys are within bounds");
+        assert!(
+            first.0 >= pointer.lower && pointer.upper.is_none_or(|upper| last.0 < upper),
+            "keys are within bounds"
+        );
         assert!(pointer.level == 0 || first.0 == pointer.lower, "an inner node begins with its lower bound");
     }
 }

@@ -4,6 +4,8 @@ use super::{MadeDisk, Options};
 use crate::output::failure::{Code, Failure};
 use crate::pool::config::{Config, DISKS, DiskEntry, FILE};
 use crate::pool::labels::Labels;
+use crate::pool::meter::Metered;
+use crate::pool::place::OpenDisk;
 use dynamicfs_core::error::FormatError;
 use dynamicfs_core::format::label::PoolParameters;
 use dynamicfs_core::pool::{DiskOptions, MemberHealth};
@@ -12,6 +14,7 @@ use std::cell::RefCell;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std_host_shim::{FileDisk, FileDiskOptions, OpenError};
 
 /// Bytes of a witness that is made: its label and rings fit many times.
@@ -44,7 +47,11 @@ impl Layout {
         layout.make_folder(folder)?;
         let smallest = [options.node_size, options.chunk].into_iter().flatten().min();
         // Sectors no larger than the smallest thing that is written; a device has its own.
-        let sector = if options.portable { Some(512) } else { smallest.filter(|&size| size < 4096).map(|size| size as u32) };
+        let sector = if options.portable {
+            Some(512)
+        } else {
+            smallest.filter(|&size| size < 4096).map(|size| size as u32)
+        };
         if let (Some(disks), Some(bytes)) = (options.disks, options.disk_size) {
             layout.make_folder(&folder.join(DISKS))?;
             for number in 0..disks {
@@ -65,16 +72,24 @@ impl Layout {
     }
 
     fn make_folder(&mut self, folder: &Path) -> Result<(), Failure> {
-        let missing: Vec<_> = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+        let missing: Vec<_> =
+            folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
         for path in missing.into_iter().rev() {
-            fs::create_dir(path).map_err(|error| Failure::host(format_args!("make the folder {}", path.display()), &error))?;
+            fs::create_dir(path)
+                .map_err(|error| Failure::host(format_args!("make the folder {}", path.display()), &error))?;
             self.made.push(path.to_owned());
         }
         Ok(())
     }
 
     /// Opens a disk, made first if it is to have so many bytes.
-    fn add(&mut self, path: PathBuf, sector: Option<u32>, make: Option<u64>, name: &str) -> Result<(), Failure> {
+    fn add(
+        &mut self,
+        path: PathBuf,
+        sector: Option<u32>,
+        make: Option<u64>,
+        name: &str,
+    ) -> Result<(), Failure> {
         let whole = self.folder.join(&path);
         let mut options = FileDiskOptions::new();
         // A device says itself what its sectors are.
@@ -93,7 +108,11 @@ impl Layout {
         self.tear_unit = self.tear_unit.max(disk.geometry().tear_unit);
         self.disks.push(disk);
         let mut config = self.config.borrow_mut();
-        let taken = config.disks.iter().filter(|disk| disk.name == name || disk.name.starts_with(&format!("{name}."))).count();
+        let taken = config
+            .disks
+            .iter()
+            .filter(|disk| disk.name == name || disk.name.starts_with(&format!("{name}.")))
+            .count();
         let name = if taken == 0 { name.to_owned() } else { format!("{name}.{taken}") };
         config.disks.push(DiskEntry { name, path, id: None, member: None, sector, excluded: false });
         Ok(())
@@ -108,14 +127,19 @@ impl Layout {
         self.tear_unit
     }
 
-    pub(super) fn take_disks(&mut self) -> Vec<Option<FileDisk>> {
-        std::mem::take(&mut self.disks).into_iter().map(Some).collect()
+    pub(super) fn take_disks(&mut self) -> Vec<OpenDisk> {
+        std::mem::take(&mut self.disks)
+            .into_iter()
+            .map(|disk| Some(Metered::new(disk, Arc::default())))
+            .collect()
     }
 
     /// What is special about each disk.
     pub(super) fn members(&self) -> Vec<DiskOptions> {
         let disks = self.config.borrow().disks.len();
-        (0..disks).map(|disk| DiskOptions { witness: self.witness == Some(disk), ..DiskOptions::default() }).collect()
+        (0..disks)
+            .map(|disk| DiskOptions { witness: self.witness == Some(disk), ..DiskOptions::default() })
+            .collect()
     }
 
     /// Notes who is where; the pool's parameters.
@@ -126,8 +150,10 @@ impl Layout {
             entry.member = member.member.map(|number| number.0);
         }
         let first = config.disks.first().map(|entry| self.folder.join(&entry.path)).unwrap_or_default();
-        let labels = Labels::read(&first).map_err(|error| Failure::host(format_args!("read {}", first.display()), &error))?;
-        let unreadable = || Failure::new(Code::BadPool, format!("the label of {} cannot be read back", first.display()));
+        let labels = Labels::read(&first)
+            .map_err(|error| Failure::host(format_args!("read {}", first.display()), &error))?;
+        let unreadable =
+            || Failure::new(Code::BadPool, format!("the label of {} cannot be read back", first.display()));
         let (parameters, _) = labels.identity().ok_or_else(unreadable)?;
         config.pool = parameters.pool.to_string();
         Ok(parameters)
@@ -151,7 +177,9 @@ impl Layout {
             FormatError::DiskTooSmall { disk, .. }
             | FormatError::Geometry { disk }
             | FormatError::InUse { disk, .. }
-            | FormatError::Io { disk, .. } => config.disks.get(disk).map(|entry| self.folder.join(&entry.path)),
+            | FormatError::Io { disk, .. } => {
+                config.disks.get(disk).map(|entry| self.folder.join(&entry.path))
+            }
             _ => None,
         };
         let failure = Failure::from(error);
@@ -164,7 +192,8 @@ impl Layout {
     /// Writes `pool.toml`: from now on there is a pool.
     pub(super) fn publish(mut self) -> Result<(), Failure> {
         let synced = |path: &Path| {
-            std_host_shim::sync_parent_directory(path).map_err(|error| Failure::host(format_args!("flush {}", path.display()), &error))
+            std_host_shim::sync_parent_directory(path)
+                .map_err(|error| Failure::host(format_args!("flush {}", path.display()), &error))
         };
         self.made.iter().try_for_each(|path| synced(path))?;
         self.config.borrow().save()?;
@@ -193,11 +222,14 @@ pub(super) fn plan(folder: &Path, options: &Options) -> Result<Vec<MadeDisk>, Fa
         witness: false,
     });
     let mut disks: Vec<MadeDisk> = made.collect();
-    for (path, witness) in options.disk.iter().map(|path| (path, false)).chain(options.witness.iter().map(|path| (path, true))) {
+    for (path, witness) in
+        options.disk.iter().map(|path| (path, false)).chain(options.witness.iter().map(|path| (path, true)))
+    {
         let bytes = match Labels::read(path) {
             Ok(labels) if labels.identity().is_some() && !options.force => {
                 let failure = Failure::new(Code::InUse, format!("{} belongs to a pool", path.display()));
-                return Err(failure.hint("see what is on it with `dynamicfs labels --disk PATH`; --force overwrites it"));
+                return Err(failure
+                    .hint("see what is on it with `dynamicfs labels --disk PATH`; --force overwrites it"));
             }
             Ok(labels) => labels.bytes,
             Err(_) if witness => WITNESS_BYTES,
@@ -213,16 +245,24 @@ fn refuse_used(folder: &Path) -> Result<(), Failure> {
         Err(Failure::new(Code::InUse, format!("{} {what}", folder.display())).hint(hint.to_owned()))
     };
     if folder.join(FILE).exists() {
-        return taken("holds a pool already", "see it with `dynamicfs status`, or name another folder with --pool");
+        return taken(
+            "holds a pool already",
+            "see it with `dynamicfs status`, or name another folder with --pool",
+        );
     }
     if folder.join(DISKS).exists() {
-        return taken("has a folder `disks` already", "name another folder with --pool, or take that one away");
+        return taken(
+            "has a folder `disks` already",
+            "name another folder with --pool, or take that one away",
+        );
     }
     Ok(())
 }
 
 fn name_of(path: &Path) -> String {
-    path.file_stem().or(path.file_name()).map_or_else(|| "disk".into(), |name| name.to_string_lossy().into_owned())
+    path.file_stem()
+        .or(path.file_name())
+        .map_or_else(|| "disk".into(), |name| name.to_string_lossy().into_owned())
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
@@ -232,9 +272,14 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 fn explain_open(error: &OpenError, path: &Path) -> Failure {
     let shown = path.display();
     match error {
-        OpenError::Busy { .. } => Failure::new(Code::Busy, format!("{shown} is {error}")).hint("unmount it, or stop that process"),
-        OpenError::System { source, .. } if source.kind() == io::ErrorKind::NotFound => Failure::new(Code::NotFound, format!("{shown} does not exist"))
-            .hint(format!("make a file first, as with `truncate -s 1GiB {shown}`, or use --disks and --disk-size")),
+        OpenError::Busy { .. } => {
+            Failure::new(Code::Busy, format!("{shown} is {error}")).hint("unmount it, or stop that process")
+        }
+        OpenError::System { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            Failure::new(Code::NotFound, format!("{shown} does not exist")).hint(format!(
+                "make a file first, as with `truncate -s 1GiB {shown}`, or use --disks and --disk-size"
+            ))
+        }
         OpenError::System { operation, source } => Failure::host(format_args!("{operation} {shown}"), source),
         _ => Failure::new(Code::InvalidArgument, format!("{shown}: {error}")),
     }

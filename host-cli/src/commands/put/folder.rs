@@ -29,7 +29,8 @@ pub(super) fn put(
 ) -> Result<(), Failure> {
     let place = Place::find_any(&mut session.pool, to)?;
     let walk = WalkDir::new(source).sort_by_file_name().into_iter().peekable();
-    let mut putter = Putter { root: place, walk, open: Vec::new(), links: HashMap::new(), buffer: Vec::new() };
+    let mut putter =
+        Putter { root: place, walk, open: Vec::new(), links: HashMap::new(), buffer: Vec::new() };
     if transfer.dry_run {
         return putter.count(transfer);
     }
@@ -68,7 +69,8 @@ impl Place {
             return Ok(Self { directory: ObjectId::ROOT, name: Vec::new() });
         };
         let directory = crate::pool::path::find_directory(contents, &parent);
-        let directory = directory.map_err(|failure| failure.hint(format!("make it with `dynamicfs mkdir -p {parent}`")))?;
+        let directory = directory
+            .map_err(|failure| failure.hint(format!("make it with `dynamicfs mkdir -p {parent}`")))?;
         Ok(Self { directory, name: name.to_vec() })
     }
 }
@@ -93,11 +95,20 @@ struct Putter {
 
 impl Putter {
     /// Stores files until the transaction is large enough; whether there are more.
-    fn fill(&mut self, contents: &mut Contents<'_>, batch: &mut Transfer, progress: &mut Progress) -> Result<bool, Failure> {
+    fn fill(
+        &mut self,
+        contents: &mut Contents<'_>,
+        batch: &mut Transfer,
+        progress: &mut Progress,
+    ) -> Result<bool, Failure> {
         while let Some(next) = self.walk.peek() {
             interrupt::check()?;
             let begun = batch.files + batch.directories + batch.symlinks;
-            let bytes = next.as_ref().ok().and_then(|entry| entry.metadata().ok()).map_or(0, |metadata| metadata.len());
+            let bytes = next
+                .as_ref()
+                .ok()
+                .and_then(|entry| entry.metadata().ok())
+                .map_or(0, |metadata| metadata.len());
             // A large file does not take the small ones before it along when it fails.
             if begun >= BATCH_FILES || begun > 0 && batch.bytes + bytes > BATCH_BYTES {
                 return Ok(true);
@@ -179,7 +190,9 @@ impl Putter {
         } else if file_type.is_file() {
             let inode = (metadata.dev(), metadata.ino());
             if let Some(&object) = self.links.get(&inode) {
-                place.replace(contents, |contents, name| Ok(contents.link(object, place.directory, name)?))?;
+                place.replace(contents, |contents, name| {
+                    Ok(contents.link(object, place.directory, name)?)
+                })?;
             } else {
                 let (object, bytes) = put_file(contents, &place, path, &mut self.buffer, progress)?;
                 batch.bytes += bytes;
@@ -223,19 +236,39 @@ impl Putter {
 
 /// Whether a failure concerns one file, so that the others can go on.
 const fn is_of_this_file(code: Code) -> bool {
-    use Code::{Exists, Host, InvalidArgument, InvalidName, IsADirectory, NotADirectory, NotFound, SourceChanged};
-    matches!(code, Exists | Host | InvalidArgument | InvalidName | IsADirectory | NotADirectory | NotFound | SourceChanged)
+    use Code::{
+        Exists, Host, InvalidArgument, InvalidName, IsADirectory, NotADirectory, NotFound, SourceChanged,
+    };
+    matches!(
+        code,
+        Exists
+            | Host
+            | InvalidArgument
+            | InvalidName
+            | IsADirectory
+            | NotADirectory
+            | NotFound
+            | SourceChanged
+    )
 }
 
 /// The directory at a place, made if it is not there.
-fn make_directory(contents: &mut Contents<'_>, place: &Place, metadata: &fs::Metadata) -> Result<ObjectId, Failure> {
+fn make_directory(
+    contents: &mut Contents<'_>,
+    place: &Place,
+    metadata: &fs::Metadata,
+) -> Result<ObjectId, Failure> {
     if place.name.is_empty() {
         return Ok(place.directory);
     }
     match contents.create(place.directory, &place.name, &MakeRequest::Directory, &attributes::of(metadata)) {
         Err(Error::Exists) => {
             let there = contents.lookup(place.directory, &place.name)?;
-            if there.kind == ObjectKind::Directory { Ok(there.object) } else { Err(Error::NotADirectory.into()) }
+            if there.kind == ObjectKind::Directory {
+                Ok(there.object)
+            } else {
+                Err(Error::NotADirectory.into())
+            }
         }
         made => Ok(made?),
     }

@@ -1,0 +1,173 @@
+//! A pool in a temporary folder, and the real program run on it.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// What the program answered.
+pub struct Answer {
+    pub code: i32,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+impl Answer {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.stdout.clone()).unwrap()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}{}", self.text(), self.stderr))
+    }
+
+    /// Holds the exit code to what it should be.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            code,
+            "stdout: {}\nstderr: {}",
+            String::from_utf8_lossy(&self.stdout),
+            self.stderr
+        );
+        let stderr = &self.stderr;
+        assert!(!stderr.contains("panicked") && !stderr.contains("backtrace"), "{stderr}");
+        self
+    }
+
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        self.expect(0)
+    }
+}
+
+pub struct TestPool {
+    pub folder: TempDir,
+}
+
+impl TestPool {
+    /// A folder without a pool.
+    pub fn none() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A pool of file-backed disks.
+    pub fn new(disks: usize, disk_size: &str, scheme: &str) -> Self {
+        let pool = Self::none();
+        pool.run(["init", "--disks", &disks.to_string(), "--disk-size", disk_size, "--scheme", scheme]).ok();
+        pool
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("pool")
+    }
+
+    pub fn disk(&self, number: usize) -> PathBuf {
+        self.path().join(format!("disks/disk-{number}.img"))
+    }
+
+    /// A path beside the pool.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A file beside the pool.
+    pub fn file(&self, name: &str, contents: &[u8]) -> PathBuf {
+        let path = self.beside(name);
+        fs::write(&path, contents).unwrap();
+        path
+    }
+
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dynamicfs"));
+        command
+            .args(arguments)
+            .env("DYNAMICFS_POOL", self.path())
+            .env_remove("NO_COLOR")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Answer {
+        answer(self.command(arguments).output().unwrap())
+    }
+
+    pub fn run_with_input<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        input: &[u8],
+    ) -> Answer {
+        let mut child = self.spawn(arguments);
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        answer(child.wait_with_output().unwrap())
+    }
+
+    /// Starts the program with all its streams held.
+    pub fn spawn<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Child {
+        self.command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    pub fn json<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Value {
+        let arguments: Vec<_> = arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
+        self.run([OsStr::new("--json").to_owned()].into_iter().chain(arguments)).json()
+    }
+
+    /// A file's contents in the pool.
+    #[track_caller]
+    pub fn cat(&self, path: &str) -> Vec<u8> {
+        self.run(["cat", path]).ok().stdout
+    }
+
+    /// Waits until someone has the pool open.
+    pub fn wait_until_busy(&self) {
+        let started = Instant::now();
+        while self.run(["ls"]).code != 5 {
+            assert!(started.elapsed() < Duration::from_secs(10), "nobody opened the pool");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+pub fn answer(output: std::process::Output) -> Answer {
+    Answer {
+        code: output.status.code().unwrap_or(-1),
+        stdout: output.stdout,
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Sends a signal to a process that this test started.
+pub fn signal(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Bytes that look random and are always the same.
+pub fn noise(bytes: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.flatten().take(bytes).collect()
+}
+
+/// The program's own sources.
+pub fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}

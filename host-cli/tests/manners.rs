@@ -1,0 +1,159 @@
+//! What the program says: exit codes, errors, JSON and its schemas, colours.
+
+mod common;
+
+use common::{Answer, TestPool, noise, sources};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+fn schema(name: &str) -> jsonschema::Validator {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schemas/{name}.json"));
+    let schema: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+#[track_caller]
+fn assert_valid(name: &str, answer: &Answer) {
+    let json = answer.json();
+    let errors: Vec<String> = schema(name).iter_errors(&json).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{name}: {errors:?}: {json}");
+    assert_eq!(json["schema_version"], 1);
+}
+
+#[test]
+fn all_output_is_as_its_schema_says() {
+    let pool = TestPool::none();
+    let file = pool.file("file", &noise(100_000, 1));
+    let file = file.to_str().unwrap();
+    let out = pool.beside("out");
+    for (name, arguments) in [
+        ("init", &["init", "--disks", "3", "--disk-size", "32MiB"][..]),
+        ("put", &["put", file, "/file"]),
+        ("mkdir", &["mkdir", "/d"]),
+        ("cp", &["cp", "/file", "/d"]),
+        ("mv", &["mv", "/file", "/e"]),
+        ("get", &["get", "/e", out.to_str().unwrap()]),
+        ("ls", &["ls"]),
+        ("tree", &["tree"]),
+        ("stat", &["stat", "/e"]),
+        ("check", &["check"]),
+        ("labels", &["labels"]),
+        ("metrics", &["metrics"]),
+        ("status", &["status"]),
+        ("health", &["health"]),
+        ("benchmark", &["benchmark", "--file-size", "64KiB", "--operations", "3"]),
+        ("disk-list", &["disk", "list"]),
+        ("rm", &["rm", "-r", "/d"]),
+        ("disk-fail", &["disk", "fail", "disk-0", "--yes"]),
+        ("status", &["status"]),
+    ] {
+        let answer = pool.run(["--json"].iter().chain(arguments)).ok();
+        assert_valid(name, &answer);
+        assert!(answer.stderr.is_empty(), "{name}: {}", answer.stderr);
+    }
+    assert_valid("health", &pool.run(["--json", "health"]).expect(2));
+}
+
+#[test]
+fn all_failures_are_as_their_schema_says() {
+    let pool = TestPool::new(1, "32MiB", "single");
+    for (code, arguments) in [
+        (1, &["cat", "/none"][..]),
+        (1, &["cat", "none"]),
+        (1, &["put", "/none", "/x"]),
+        (2, &["frobnicate"]),
+        (2, &["ls", "--wrong"]),
+        (2, &["mkdir", "/d", "--read-only"]),
+        (1, &["ls", "--pool", "/nowhere"]),
+        (3, &["init", "--disks", "1", "--disk-size", "32MiB"]),
+    ] {
+        let answer = pool.run(["--json"].iter().chain(arguments)).expect(code);
+        assert_valid("error", &answer);
+        assert!(answer.stderr.is_empty());
+    }
+    let mut command = pool.command(["ls"]);
+    let unnamed = common::answer(command.env_remove("DYNAMICFS_POOL").output().unwrap()).expect(2);
+    assert!(unnamed.stderr.contains("--pool"), "{}", unnamed.stderr);
+}
+
+#[test]
+fn the_specified_fields_are_there() {
+    let pool = TestPool::new(3, "32MiB", "2+1");
+    pool.run_with_input(["put", "-", "/file"], &noise(1 << 20, 1)).ok();
+    let status = pool.json(["status", "--pool", pool.path().to_str().unwrap()]);
+    assert_eq!(status["status"], "healthy");
+    for field in ["total", "healthy", "degraded", "failed"] {
+        assert!(status["disks"][field].is_u64(), "{field}");
+    }
+    for field in ["total", "complete", "readable", "unreadable"] {
+        assert!(status["extents"][field].is_u64(), "{field}");
+    }
+    assert!(status["timestamp"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(pool.json(["health"])["status"], "healthy");
+    let disk = &pool.json(["metrics"])["disk"];
+    assert!(disk["writes"].as_u64() > Some(0) && disk["write_bytes"].as_u64() > Some(1 << 20));
+    // Counters survive the process, and grow.
+    let before = disk["write_bytes"].as_u64();
+    pool.run(["mkdir", "/d"]).ok();
+    assert!(pool.json(["metrics"])["disk"]["write_bytes"].as_u64() > before);
+}
+
+#[test]
+fn the_benchmark_prints_its_two_lines() {
+    let pool = TestPool::new(3, "64MiB", "2+1");
+    let answer = pool.run(["benchmark", "--file-size", "1048576", "--operations", "5"]).ok();
+    let text = answer.text();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    for (line, name) in lines.iter().zip(["Write", "Read"]) {
+        let figures = line.strip_prefix(&format!("{name} Performance: ")).unwrap();
+        let (rate, operations) = figures.split_once(" MB/s, ").unwrap();
+        assert!(rate.parse::<f64>().unwrap() > 0.0);
+        assert!(operations.strip_suffix(" ops/sec").unwrap().parse::<u64>().is_ok(), "{line}");
+    }
+    assert_eq!(pool.json(["ls"])["entries"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn pipes_get_no_colours() {
+    let pool = TestPool::new(2, "32MiB", "mirror:2");
+    fs::remove_file(pool.disk(0)).unwrap();
+    for arguments in [&["status"][..], &["ls", "/none"], &["--help"], &["disk", "list"], &["health"]] {
+        let answer = pool.run(arguments);
+        assert!(!answer.stdout.contains(&0x1b) && !answer.stderr.contains('\x1b'), "{arguments:?}");
+    }
+}
+
+#[test]
+fn quiet_says_nothing() {
+    let pool = TestPool::none();
+    pool.run(["-q", "init", "--disks", "2", "--disk-size", "32MiB"]).ok();
+    let answer = pool.run(["--quiet", "put", "-r", sources().to_str().unwrap(), "/"]).ok();
+    assert!(answer.stdout.is_empty() && answer.stderr.is_empty());
+}
+
+#[test]
+fn names_that_cannot_be_are_refused() {
+    let pool = TestPool::new(1, "32MiB", "single");
+    let long = format!("/{}", "x".repeat(256));
+    for path in ["relative", "", "/a/../b", "/.", long.as_str()] {
+        let answer = pool.run(["--json", "mkdir", path]).expect(1);
+        assert_eq!(answer.json()["error"]["code"], "invalid_name", "{path}");
+    }
+    pool.run(["mkdir", &format!("/{}", "x".repeat(255))]).ok();
+    pool.run_with_input(["put", "-", "/none/x"], b"").expect(1);
+    pool.run_with_input(["put", "-", "/"], b"").expect(1);
+}
+
+#[test]
+fn a_damaged_pool_file_is_explained() {
+    let pool = TestPool::new(1, "32MiB", "single");
+    let file = pool.path().join("pool.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    for bad in ["", "nonsense", &text.replace("version = 1", "version = 9"), &text.replace("name", "nam")] {
+        fs::write(&file, bad).unwrap();
+        let answer = pool.run(["--json", "ls"]).expect(1);
+        assert_eq!(answer.json()["error"]["code"], "bad_pool", "{}", answer.text());
+    }
+}

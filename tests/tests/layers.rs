@@ -1,0 +1,288 @@
+//! The layers: who may use whom, held against an allow-list; and what must be absent.
+//!
+//! Edges between packages come from their `Cargo.toml`; edges between the core's modules from its sources: `use`
+//! declarations and paths that begin with `crate` or climb out of a module with `super`. Comments and test modules are
+//! passed over. A call through a field (`store.tree.disks`) names no module and is not seen.
+
+#[path = "layers/edges.rs"]
+mod edges;
+#[path = "layers/source.rs"]
+mod source;
+
+use edges::{Edge, edges, re_exports};
+use source::{Source, sources};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn core_sources() -> Vec<Source> {
+    sources(&root().join("core/src"))
+}
+
+/// Fails with all violations, one on each line.
+fn check_none(what: &str, violations: &[String]) {
+    assert!(violations.is_empty(), "{what}:\n{}", violations.join("\n"));
+}
+
+// --- packages -------------------------------------------------------------------------------------------------
+
+/// Packages of the workspace, where they are, and which others they may depend on. `None`: on any.
+const PACKAGES: [(&str, &str, Option<&[&str]>); 7] = [
+    ("reed-solomon-novelda", "core/reed-solomon-novelda", Some(&[])),
+    ("dynamicfs-hal", "hal", Some(&[])),
+    ("std-host-shim", "hal/std-host-shim", Some(&["dynamicfs-hal"])),
+    ("dynamicfs-core", "core", Some(&["dynamicfs-hal", "reed-solomon-novelda"])),
+    ("dynamicfs-sim", "sim", Some(&["dynamicfs-core", "dynamicfs-hal"])),
+    (
+        "dynamicfs",
+        "host-cli",
+        Some(&["dynamicfs-core", "dynamicfs-hal", "std-host-shim", "reed-solomon-novelda"]),
+    ),
+    ("dynamicfs-tests", "tests", None),
+];
+
+fn manifest(folder: &str) -> toml::Table {
+    let path = root().join(folder).join("Cargo.toml");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The names in a package's `[dependencies]` and `[build-dependencies]`, those of single targets included.
+fn dependencies(manifest: &toml::Table) -> BTreeSet<String> {
+    let targets = manifest.get("target").and_then(|targets| targets.as_table());
+    let targets = targets.into_iter().flat_map(|targets| targets.values()).filter_map(toml::Value::as_table);
+    let tables = targets
+        .chain([manifest])
+        .flat_map(|table| ["dependencies", "build-dependencies"].map(|key| table.get(key)));
+    tables.flatten().filter_map(toml::Value::as_table).flat_map(|table| table.keys().cloned()).collect()
+}
+
+#[test]
+fn packages_depend_on_those_below_them_only() {
+    let mut violations = Vec::new();
+    for (package, folder, allowed) in PACKAGES {
+        let manifest = manifest(folder);
+        assert_eq!(manifest["package"]["name"].as_str(), Some(package), "{folder}");
+        let Some(allowed) = allowed else { continue };
+        let known = |name: &str| PACKAGES.iter().any(|(known, ..)| *known == name);
+        let wrong = dependencies(&manifest)
+            .into_iter()
+            .filter(|name| known(name) && !allowed.contains(&name.as_str()));
+        violations.extend(wrong.map(|name| format!("{folder}/Cargo.toml: {package} -> {name}")));
+    }
+    check_none("edges between packages that are not allowed", &violations);
+}
+
+#[test]
+fn every_package_has_its_place() {
+    let manifest = manifest("");
+    let members = manifest["workspace"]["members"].as_array().expect("a workspace has members");
+    let members: BTreeSet<&str> = members.iter().filter_map(toml::Value::as_str).collect();
+    assert_eq!(members, PACKAGES.iter().map(|(_, folder, _)| *folder).collect());
+}
+
+// --- modules of the core --------------------------------------------------------------------------------------
+
+/// The layer of each module of the core: it may use those of its own layer and of lower ones.
+const LAYERS: [(&str, u8); 14] = [
+    ("pool", 8),
+    ("maintain", 7),
+    ("object", 6),
+    ("placement", 5),
+    ("redundancy", 5),
+    ("transaction", 4),
+    ("tree", 3),
+    ("space", 3),
+    ("disks", 2),
+    ("format", 1),
+    ("types", 0),
+    ("limits", 0),
+    ("error", 0),
+    ("metrics", 0),
+];
+
+/// Modules without I/O or state, and all that they may use of the core and of the HAL.
+const PURE: [(&str, &[&str]); 4] = [
+    (
+        "format",
+        &[
+            "format",
+            "types",
+            "limits",
+            "error",
+            "metrics",
+            "dynamicfs_hal::Crc32c",
+            "dynamicfs_hal::UnixTime",
+        ],
+    ),
+    ("placement", &["placement", "types", "limits", "error", "disks::mix"]),
+    ("redundancy", &["redundancy", "format", "types", "limits", "error", "dynamicfs_hal::Crc32c"]),
+    ("transaction/quorum.rs", &["types", "limits"]),
+];
+
+fn layer(module: &str) -> Option<u8> {
+    LAYERS.iter().find(|(name, _)| *name == module).map(|(_, layer)| *layer)
+}
+
+/// All edges of the core, re-exports of its root resolved.
+fn core_edges() -> Vec<Edge> {
+    let sources = core_sources();
+    let exports =
+        sources.iter().find(|source| source.path == Path::new("lib.rs")).map(re_exports).unwrap_or_default();
+    sources
+        .iter()
+        .filter(|source| source.module() != "lib")
+        .flat_map(|source| edges(source, &exports))
+        .collect()
+}
+
+#[test]
+fn modules_use_their_own_layer_and_lower_ones_only() {
+    let mut violations = Vec::new();
+    for edge in core_edges() {
+        let (from, to) = (edge.from.as_str(), edge.to_module());
+        let allowed = match (layer(from), layer(to)) {
+            (Some(from), Some(to)) => to <= from,
+            _ => to == "dynamicfs_hal",
+        };
+        if !allowed {
+            violations.push(format!("core/src/{edge}"));
+        }
+    }
+    check_none("edges between modules that point up, or to a module without a layer", &violations);
+}
+
+#[test]
+fn pure_modules_use_what_is_pure_only() {
+    let mut violations = Vec::new();
+    for edge in core_edges() {
+        let file = edge.file.to_string_lossy().replace('\\', "/");
+        let pure = PURE.iter().find(|(module, _)| edge.from == *module || file == *module);
+        let Some((_, allowed)) = pure else { continue };
+        if !allowed.iter().any(|allowed| edge.is_within(allowed)) {
+            violations.push(format!("core/src/{edge}"));
+        }
+    }
+    check_none("what a pure module may not use", &violations);
+}
+
+/// The scan is not blind: these edges are there.
+#[test]
+fn known_edges_are_seen() {
+    let edges = core_edges();
+    for (from, to) in
+        [("placement", "disks::mix"), ("pool", "object::Objects"), ("transaction", "tree::Tree")]
+    {
+        assert!(edges.iter().any(|edge| edge.from == from && edge.is_within(to)), "{from} -> {to}");
+    }
+}
+
+#[test]
+fn every_module_has_a_layer() {
+    let modules: BTreeSet<String> = core_sources().iter().map(|source| source.module().to_owned()).collect();
+    let known: BTreeSet<String> =
+        LAYERS.iter().map(|(name, _)| (*name).to_owned()).chain(["lib".to_owned()]).collect();
+    assert_eq!(modules, known);
+}
+
+/// The table in the core's documentation names the modules from the top layer down.
+#[test]
+fn the_tour_of_the_layers_is_in_their_order() {
+    let text = std::fs::read_to_string(root().join("core/src/lib.rs")).expect("the core's root");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("//! | [`"));
+    let toured: Vec<Vec<&str>> = rows
+        .map(|row| {
+            row.split('|')
+                .next()
+                .unwrap_or(row)
+                .split("[`")
+                .filter_map(|name| name.split('`').next())
+                .collect()
+        })
+        .collect();
+    let named: BTreeSet<&str> = toured.iter().flatten().copied().collect();
+    assert_eq!(named, LAYERS.iter().map(|(name, _)| *name).collect());
+    let layers: Vec<u8> = toured.iter().flatten().filter_map(|name| layer(name)).collect();
+    assert!(layers.is_sorted_by(|above, below| above >= below), "{toured:?}");
+}
+
+// --- what must be absent --------------------------------------------------------------------------------------
+
+/// Lines of the sources below a folder that contain a word, as `path:line: text`.
+fn lines_with(folder: &str, words: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources(&root().join(folder)) {
+        for (number, line) in source.lines() {
+            if words.iter().any(|word| source::contains_path(line, word)) {
+                found.push(format!("{folder}/{}:{number}: {}", source.path.display(), line.trim()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn unsafe_code_is_forbidden() {
+    for package in ["core", "hal", "sim"] {
+        let text =
+            std::fs::read_to_string(root().join(package).join("src/lib.rs")).expect("a package has a root");
+        assert!(text.lines().any(|line| line == "#![forbid(unsafe_code)]"), "{package}/src/lib.rs");
+    }
+}
+
+#[test]
+fn firmware_needs_neither_std_nor_an_allocator() {
+    for package in ["core", "hal"] {
+        let folder = format!("{package}/src");
+        let text =
+            std::fs::read_to_string(root().join(&folder).join("lib.rs")).expect("a package has a root");
+        assert!(text.lines().any(|line| line == "#![no_std]"), "{folder}/lib.rs");
+        check_none("std or alloc outside tests", &lines_with(&folder, &["std", "alloc", "extern crate"]));
+    }
+}
+
+/// Where integers become bytes outside `format`, and why that is not the format's affair.
+const RAW_BYTES: [(&str, &str); 3] = [
+    ("space/mod.rs", "the headers of the bitmaps in memory, and runs that are not written yet"),
+    ("object/extents.rs", "a checksum on its way into a record, at the place that the format gives"),
+    ("object/get.rs", "a checksum out of a record, from the place that the format gives"),
+];
+
+#[test]
+fn offsets_are_known_to_the_format_alone() {
+    let words = ["Stored", "U48", "from_le_bytes", "to_le_bytes", "from_be_bytes", "to_be_bytes"];
+    let outside = |line: &String| {
+        let path = line.trim_start_matches("core/src/");
+        !path.starts_with("format/") && !RAW_BYTES.iter().any(|(file, _)| path.starts_with(file))
+    };
+    let found = lines_with("core/src", &words);
+    let wrong: Vec<String> = found.iter().filter(|line| outside(line)).cloned().collect();
+    check_none("bytes of integers outside format/", &wrong);
+    for (file, why) in RAW_BYTES {
+        let used = found.iter().any(|line| line.starts_with(&format!("core/src/{file}")));
+        assert!(used, "{file} need not be excepted any more ({why})");
+    }
+}
+
+// --- what is only reported ------------------------------------------------------------------------------------
+
+/// Lines from which on a file should show two concepts.
+const LINES_MAX: usize = 600;
+
+/// Reported, not failed: see it with `--nocapture`.
+#[test]
+fn long_files_are_reported() {
+    let folders =
+        PACKAGES.iter().map(|(_, folder, _)| format!("{folder}/src")).chain(["tests/tests".to_owned()]);
+    let mut long = BTreeMap::new();
+    for folder in folders.filter(|folder| root().join(folder).is_dir()) {
+        let sources = sources(&root().join(&folder)).into_iter().filter(|source| source.length > LINES_MAX);
+        long.extend(sources.map(|source| (format!("{folder}/{}", source.path.display()), source.length)));
+    }
+    for (file, lines) in long {
+        println!("{file}: {lines} lines");
+    }
+}
