@@ -143,11 +143,11 @@ fn moving_copying_removing() {
 
 #[test]
 fn a_dry_run_changes_nothing() {
-    let pool = TestPool::new(2, "32MiB", "mirror:2");
+    let pool = TestPool::new(3, "32MiB", "mirror:2");
     let file = pool.file("file", b"contents");
     let file = file.to_str().unwrap();
     pool.run(["put", file, "/file"]).ok();
-    let before: Vec<_> = (0..2).map(|disk| fs::read(pool.disk(disk)).unwrap()).collect();
+    let before: Vec<_> = (0..3).map(|disk| fs::read(pool.disk(disk)).unwrap()).collect();
     for command in [
         &["put", file, "/other"][..],
         &["put", "-r", pool.folder.path().to_str().unwrap(), "/all"],
@@ -160,7 +160,7 @@ fn a_dry_run_changes_nothing() {
         let answer = pool.run(command.iter().chain(&["--dry-run"])).ok();
         assert!(answer.text().contains("would"), "{}", answer.text());
     }
-    let after: Vec<_> = (0..2).map(|disk| fs::read(pool.disk(disk)).unwrap()).collect();
+    let after: Vec<_> = (0..3).map(|disk| fs::read(pool.disk(disk)).unwrap()).collect();
     assert!(before == after);
     assert_eq!(pool.cat("/file"), b"contents");
     let planned = TestPool::none();

@@ -280,6 +280,25 @@ fn one_rotten_label_and_one_rotten_ring_are_borne() {
     world.expect("more", 100);
 }
 
+#[test]
+fn a_feature_that_only_a_writer_must_know_makes_the_pool_read_only() {
+    use dynamicfs_core::format::{checksum::crc32c, label};
+    let mut world = World::new(Scheme::mirror(2), 3, 64 << 10);
+    world.put("file", 20_000);
+    for at in [0, 2047 * 512] {
+        let mut sector = [0; 512];
+        world.array.disk(1).pristine(at, &mut sector);
+        let mut view = label::Label::new(&mut sector[..]).expect("a label's length");
+        view.set_ro_compat(1);
+        let crc = crc32c(0, &sector[4..]);
+        sector[..4].copy_from_slice(&crc.to_le_bytes());
+        world.array.disk_mut(1).overwrite(at, &sector);
+    }
+    let mut pool = world.mount();
+    expect(&mut pool, "file", 20_000);
+    assert_eq!(put(&mut pool, "more", 10).err(), Some(Error::Storage(StorageError::ReadOnly)));
+}
+
 // --- failures while it runs -----------------------------------------------------------------------------------
 
 #[test]

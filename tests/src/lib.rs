@@ -4,3 +4,8 @@ pub mod document;
 pub mod dump;
 pub mod golden;
 pub mod reader;
+
+/// The examples of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -53,6 +53,8 @@ pub struct DiskState {
     /// The row in the member table, while the disk is a member.
     pub(crate) row: u8,
     sector_shift: u8,
+    /// The label names features without which the pool may be read and not written.
+    pub(crate) must_not_write: bool,
     /// Written to since the last flush.
     pub(crate) unflushed: bool,
     /// The disk's last superblock write.
@@ -77,6 +79,7 @@ impl DiskState {
         identity: None,
         row: 0,
         sector_shift: 9,
+        must_not_write: false,
         unflushed: false,
         sequence: 0,
         claim: Epoch(0),

@@ -122,7 +122,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
 
     /// Makes the pool writable, if it should be.
     fn start(&mut self, mode: MountMode) -> Result<(), MountError> {
-        if mode == MountMode::ReadOnly {
+        // Features that this code does not know, and that only a writer must know.
+        let unknown = (0..self.tree.disks.count()).any(|disk| self.tree.disks.state(disk).must_not_write);
+        if mode == MountMode::ReadOnly || unknown {
             return Ok(());
         }
         self.reload_groups()?;
@@ -304,6 +306,7 @@ fn read_labels<A: DiskArray>(
         let state = disks.state_mut(disk);
         state.identity = Some(identity);
         state.status = DiskStatus::Online;
+        state.must_not_write = label::Label::new(&*buf).is_some_and(|label| label.ro_compat() != 0);
     }
     match (parameters, unsupported) {
         (Some(found), _) => disks.parameters = found,

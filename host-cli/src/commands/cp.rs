@@ -1,7 +1,7 @@
 //! `cp`: copies within the pool.
 
 use super::mv;
-use super::transfer::{BATCH_BYTES, BATCH_FILES, BUFFER_BYTES, Transfer};
+use super::transfer::{BATCH_FILES, BUFFER_BYTES, Transfer};
 use crate::app::App;
 use crate::host::attributes::xattrs;
 use crate::host::interrupt;
@@ -88,11 +88,11 @@ fn copy(
     };
     let mut rest = items.as_slice();
     while !rest.is_empty() {
-        let mut bytes = 0;
+        let (mut bytes, limit) = (0, session.batch_bytes());
         let batch = rest.iter().take(BATCH_FILES as usize).take_while(|item| {
             let before = bytes;
             bytes += if item.node.inode.kind == ObjectKind::File { item.node.inode.size } else { 0 };
-            before == 0 || bytes <= BATCH_BYTES
+            before == 0 || bytes <= limit
         });
         let (batch, later) = rest.split_at(batch.count().max(1));
         rest = later;

@@ -114,6 +114,12 @@ fn fail(app: &App, chosen: &Chosen) -> Result<Exit, Failure> {
     if !app.global.dry_run {
         confirm(app, &format!("{name} is taken out of use"), &name)?;
         without.save()?;
+        // From now on the others count among themselves.
+        let counted =
+            crate::pool::open::with_config(app, without, Access::Write, |session| session.change(|_| Ok(())));
+        if let Err(failure) = counted {
+            app.out.warn(failure.message());
+        }
     }
     app.out.report(&DiskFailed { dry_run: app.global.dry_run, disk: name, extents })?;
     Ok(Exit::Done)

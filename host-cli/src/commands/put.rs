@@ -174,7 +174,10 @@ impl Place {
                 Ok(bytes) => Ok((object, bytes)),
                 Err(failure) => {
                     // Where even this fails the transaction can only be dropped, and with it the file.
-                    contents.unlink(self.directory, name)?;
+                    let undone = contents.unlink(self.directory, name);
+                    if folder::is_of_this_file(failure.code()) {
+                        undone?;
+                    }
                     Err(failure)
                 }
             }

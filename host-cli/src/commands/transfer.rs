@@ -13,9 +13,6 @@ use std::time::{Duration, Instant};
 /// Files after which a transaction is committed.
 pub(crate) const BATCH_FILES: u64 = 1000;
 
-/// Bytes after which a transaction is committed.
-pub(crate) const BATCH_BYTES: u64 = 64 << 20;
-
 /// Bytes that are copied at once: whole extents of any size.
 pub(crate) const BUFFER_BYTES: usize = 4 << 20;
 

@@ -18,6 +18,10 @@ use std_host_shim::{FileDisk, HostArray};
 /// The disks of a pool on this machine.
 pub(crate) type Disks = HostArray<Metered<FileDisk>>;
 
+/// Bytes of contents of a transaction of several files, at most, and their share of the room there is.
+const BATCH_BYTES_MAX: u64 = 64 << 20;
+const BATCH_SHARE: u64 = 8;
+
 /// What a pool offers, in a transaction and outside.
 pub(crate) type Contents<'m> = Objects<'m, Disks>;
 
@@ -64,6 +68,15 @@ impl<'m> Session<'m> {
         let done = f(&mut transaction)?;
         transaction.commit()?;
         Ok(done)
+    }
+
+    /// Bytes of contents after which a transaction is committed: the less room there is the fewer, so that the file that
+    /// does not fit takes little along.
+    pub(crate) fn batch_bytes(&self) -> u64 {
+        let health = self.pool.health();
+        let free = (health.free_blocks + health.dead_blocks) * u64::from(health.block_bytes);
+        (free / health.scheme.width() as u64 * u64::from(health.scheme.data) / BATCH_SHARE)
+            .min(BATCH_BYTES_MAX)
     }
 
     /// Rewrites what reading found damaged and frees what was deleted, as far as nobody wants to stop.

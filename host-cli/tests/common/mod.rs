@@ -12,25 +12,25 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// What the program answered.
-pub struct Answer {
-    pub code: i32,
-    pub stdout: Vec<u8>,
-    pub stderr: String,
+pub(crate) struct Answer {
+    pub(crate) code: i32,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
 }
 
 impl Answer {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.stdout.clone()).unwrap()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}{}", self.text(), self.stderr))
     }
 
     /// Holds the exit code to what it should be.
     #[track_caller]
-    pub fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(
             self.code,
             code,
@@ -44,49 +44,49 @@ impl Answer {
     }
 
     #[track_caller]
-    pub fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         self.expect(0)
     }
 }
 
-pub struct TestPool {
-    pub folder: TempDir,
+pub(crate) struct TestPool {
+    pub(crate) folder: TempDir,
 }
 
 impl TestPool {
     /// A folder without a pool.
-    pub fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
     /// A pool of file-backed disks.
-    pub fn new(disks: usize, disk_size: &str, scheme: &str) -> Self {
+    pub(crate) fn new(disks: usize, disk_size: &str, scheme: &str) -> Self {
         let pool = Self::none();
         pool.run(["init", "--disks", &disks.to_string(), "--disk-size", disk_size, "--scheme", scheme]).ok();
         pool
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("pool")
     }
 
-    pub fn disk(&self, number: usize) -> PathBuf {
+    pub(crate) fn disk(&self, number: usize) -> PathBuf {
         self.path().join(format!("disks/disk-{number}.img"))
     }
 
     /// A path beside the pool.
-    pub fn beside(&self, name: &str) -> PathBuf {
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// A file beside the pool.
-    pub fn file(&self, name: &str, contents: &[u8]) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, contents: &[u8]) -> PathBuf {
         let path = self.beside(name);
         fs::write(&path, contents).unwrap();
         path
     }
 
-    pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dynamicfs"));
         command
             .args(arguments)
@@ -96,22 +96,23 @@ impl TestPool {
         command
     }
 
-    pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Answer {
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Answer {
         answer(self.command(arguments).output().unwrap())
     }
 
-    pub fn run_with_input<S: AsRef<OsStr>>(
+    pub(crate) fn run_with_input<S: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = S>,
         input: &[u8],
     ) -> Answer {
         let mut child = self.spawn(arguments);
-        child.stdin.take().unwrap().write_all(input).unwrap();
+        // A program that refuses what it is given does not read it to the end.
+        let _ = child.stdin.take().unwrap().write_all(input);
         answer(child.wait_with_output().unwrap())
     }
 
     /// Starts the program with all its streams held.
-    pub fn spawn<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Child {
+    pub(crate) fn spawn<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Child {
         self.command(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -120,19 +121,19 @@ impl TestPool {
             .unwrap()
     }
 
-    pub fn json<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Value {
+    pub(crate) fn json<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Value {
         let arguments: Vec<_> = arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
         self.run([OsStr::new("--json").to_owned()].into_iter().chain(arguments)).json()
     }
 
     /// A file's contents in the pool.
     #[track_caller]
-    pub fn cat(&self, path: &str) -> Vec<u8> {
+    pub(crate) fn cat(&self, path: &str) -> Vec<u8> {
         self.run(["cat", path]).ok().stdout
     }
 
     /// Waits until someone has the pool open.
-    pub fn wait_until_busy(&self) {
+    pub(crate) fn wait_until_busy(&self) {
         let started = Instant::now();
         while self.run(["ls"]).code != 5 {
             assert!(started.elapsed() < Duration::from_secs(10), "nobody opened the pool");
@@ -141,7 +142,7 @@ impl TestPool {
     }
 }
 
-pub fn answer(output: std::process::Output) -> Answer {
+pub(crate) fn answer(output: std::process::Output) -> Answer {
     Answer {
         code: output.status.code().unwrap_or(-1),
         stdout: output.stdout,
@@ -150,13 +151,13 @@ pub fn answer(output: std::process::Output) -> Answer {
 }
 
 /// Sends a signal to a process that this test started.
-pub fn signal(child: &Child, signal: &str) {
+pub(crate) fn signal(child: &Child, signal: &str) {
     let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
 }
 
 /// Bytes that look random and are always the same.
-pub fn noise(bytes: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn noise(bytes: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let words = std::iter::repeat_with(|| {
         state ^= state << 13;
@@ -168,6 +169,6 @@ pub fn noise(bytes: usize, seed: u64) -> Vec<u8> {
 }
 
 /// The program's own sources.
-pub fn sources() -> PathBuf {
+pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }

@@ -1,7 +1,7 @@
 //! A file, or a folder and all that is in it, in transactions of bounded size.
 
 use super::{Place, put_file};
-use crate::commands::transfer::{BATCH_BYTES, BATCH_FILES, Transfer};
+use crate::commands::transfer::{BATCH_FILES, Transfer};
 use crate::host::{attributes, interrupt};
 use crate::output::failure::{Code, Failure};
 use crate::output::progress::Progress;
@@ -29,14 +29,21 @@ pub(super) fn put(
 ) -> Result<(), Failure> {
     let place = Place::find_any(&mut session.pool, to)?;
     let walk = WalkDir::new(source).sort_by_file_name().into_iter().peekable();
-    let mut putter =
-        Putter { root: place, walk, open: Vec::new(), links: HashMap::new(), buffer: Vec::new() };
+    let mut putter = Putter {
+        root: place,
+        walk,
+        open: Vec::new(),
+        links: HashMap::new(),
+        buffer: Vec::new(),
+        batch_bytes: 0,
+    };
     if transfer.dry_run {
         return putter.count(transfer);
     }
     loop {
         // What a transaction did counts when it is durable.
         let mut batch = Transfer::default();
+        putter.batch_bytes = session.batch_bytes();
         let mut transaction = session.begin()?;
         let filled = putter.fill(&mut transaction, &mut batch, progress);
         transfer.failed.append(&mut batch.failed);
@@ -91,6 +98,8 @@ struct Putter {
     /// Files with several names, by device and inode.
     links: HashMap<(u64, u64), ObjectId>,
     buffer: Vec<u8>,
+    /// Bytes of contents after which a transaction is committed.
+    batch_bytes: u64,
 }
 
 impl Putter {
@@ -110,7 +119,7 @@ impl Putter {
                 .and_then(|entry| entry.metadata().ok())
                 .map_or(0, |metadata| metadata.len());
             // A large file does not take the small ones before it along when it fails.
-            if begun >= BATCH_FILES || begun > 0 && batch.bytes + bytes > BATCH_BYTES {
+            if begun >= BATCH_FILES || begun > 0 && batch.bytes + bytes > self.batch_bytes {
                 return Ok(true);
             }
             let Some(next) = self.walk.next() else { break };
@@ -235,7 +244,7 @@ impl Putter {
 }
 
 /// Whether a failure concerns one file, so that the others can go on.
-const fn is_of_this_file(code: Code) -> bool {
+pub(super) const fn is_of_this_file(code: Code) -> bool {
     use Code::{
         Exists, Host, InvalidArgument, InvalidName, IsADirectory, NotADirectory, NotFound, SourceChanged,
     };
