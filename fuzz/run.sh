@@ -10,17 +10,11 @@ seconds=${1:-60}
 options="--sanitizer none --no-trace-compares"
 
 for target in records mount; do
-    corpus="corpus/$target seeds/$target"
-    [ -d "regressions/$target" ] && corpus="$corpus regressions/$target"
     mkdir -p "corpus/$target"
+    known=$(find seeds regressions -path "*/$target/*" -type f)
     # shellcheck disable=SC2086
-    {
-        cargo +nightly fuzz build $options "$target"
-        known=$(find $corpus -path corpus -prune -o -type f -print | grep -v '^corpus/' || true)
-        if [ -n "$known" ]; then
-            cargo +nightly fuzz run $options "$target" $known -- -timeout=10
-        fi
-        cargo +nightly fuzz run $options "$target" $corpus -- \
-            -max_total_time="$seconds" -timeout=10 -max_len=1200 -len_control=0 -print_final_stats=1
-    }
+    cargo +nightly fuzz run $options "$target" $known -- -timeout=10
+    # shellcheck disable=SC2086
+    cargo +nightly fuzz run $options "$target" "corpus/$target" "seeds/$target" -- \
+        -max_total_time="$seconds" -timeout=10 -max_len=1200 -len_control=0 -print_final_stats=1
 done

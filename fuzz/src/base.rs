@@ -6,9 +6,7 @@ use dynamicfs_core::format::node::Node;
 use dynamicfs_core::format::superblock::{self, Superblock};
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{BlockAddress, ObjectId, Scheme};
-use dynamicfs_core::{
-    DiskState, FormatOptions, Memory, MountOptions, Pool, Services, Slot, Transaction,
-};
+use dynamicfs_core::{DiskState, FormatOptions, Memory, MountOptions, Pool, Services, Slot, Transaction};
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
@@ -81,7 +79,8 @@ fn change(
     let mut states = vec![DiskState::NEW; disks.len()];
     let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
     let services = Services { crc32c, clock: &NoClock };
-    let mut pool = Pool::mount(Array::new(disks), memory, services, &MountOptions::default()).expect("mounts");
+    let mut pool =
+        Pool::mount(Array::new(disks), memory, services, &MountOptions::default()).expect("mounts");
     let mut transaction = pool.begin().expect("begins");
     f(&mut transaction);
     transaction.commit().expect("commits");
@@ -212,4 +211,3 @@ impl Base {
         }
     }
 }
-

@@ -259,7 +259,9 @@ impl Image {
     /// Makes a change.
     pub fn edit(&mut self, base: &Base, edit: &Edit) {
         match edit {
-            Edit::Label { disks, copies, field, value } => self.edit_labels(base, *disks, *copies, *field, *value),
+            Edit::Label { disks, copies, field, value } => {
+                self.edit_labels(base, *disks, *copies, *field, *value)
+            }
             Edit::Superblock { disks, age, field, value } => {
                 let fields = Superblock::<&[u8]>::FIELDS;
                 let field = fields[usize::from(*field) % fields.len()];
@@ -344,7 +346,9 @@ impl Image {
             .iter()
             .enumerate()
             .filter(|(_, node)| Self::is_leaf(node))
-            .flat_map(|(i, node)| records(&node.bytes).into_iter().enumerate().map(move |(at, record)| (i, at, record.0)))
+            .flat_map(|(i, node)| {
+                records(&node.bytes).into_iter().enumerate().map(move |(at, record)| (i, at, record.0))
+            })
             .filter(|(.., key)| key.kind() == kind)
             .map(|(i, at, _)| (i, at))
             .collect();
@@ -427,10 +431,12 @@ impl Image {
         let mut all = records(&self.nodes[node].bytes);
         let at = usize::from(child) % all.len().max(1);
         let other = match change {
-            PointerChange::Same(node, child) => inner.get(usize::from(*node) % inner.len()).and_then(|&node| {
-                let all = records(&self.nodes[node].bytes);
-                all.get(usize::from(*child) % all.len().max(1)).map(|record| record.1.clone())
-            }),
+            PointerChange::Same(node, child) => {
+                inner.get(usize::from(*node) % inner.len()).and_then(|&node| {
+                    let all = records(&self.nodes[node].bytes);
+                    all.get(usize::from(*child) % all.len().max(1)).map(|record| record.1.clone())
+                })
+            }
             _ => None,
         };
         let Some((key, value)) = all.get_mut(at) else { return };
@@ -506,7 +512,9 @@ impl Image {
     /// Puts nodes with one child above the root of the newest state.
     fn deepen(&mut self, base: &Base, levels: u8, birth: Value) {
         for _ in 0..levels {
-            let (Some(&address), Some(root)) = (base.spare.get(self.spare), self.nodes.first()) else { return };
+            let (Some(&address), Some(root)) = (base.spare.get(self.spare), self.nodes.first()) else {
+                return;
+            };
             self.spare += 1;
             let mut bytes = root.bytes.clone();
             let level = bytes[8].wrapping_add(1);

@@ -78,7 +78,8 @@ pub fn exercise(disks: Vec<Vec<u8>>, plan: &Plan) {
         look_at(&mut pool, [31, 64, 4096][usize::from(plan.memory % 3)]);
         let _ = pool.begin().map(drop);
     }
-    let mode = if plan.assume_dead { MountMode::AssumeMissingDead { branch: 77 } } else { MountMode::ReadWrite };
+    let mode =
+        if plan.assume_dead { MountMode::AssumeMissingDead { branch: 77 } } else { MountMode::ReadWrite };
     let options = MountOptions { pool: None, mode };
     let mut steps = plan.steps.iter().take(STEPS_MAX);
     loop {
@@ -213,7 +214,8 @@ fn apply(
         }
         Step::RemoveAttribute { object, name: n } => t.remove_attribute(at(object), &name(n)),
         Step::ChangeAttributes { object, data, parity } => {
-            let change = Change { scheme: Some(Scheme { data, parity }), tier: Some(data), ..Change::default() };
+            let change =
+                Change { scheme: Some(Scheme { data, parity }), tier: Some(data), ..Change::default() };
             t.change_attributes(at(object), &change).map(drop)
         }
         Step::Read { object, offset, length } => {

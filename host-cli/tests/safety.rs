@@ -307,6 +307,34 @@ fn a_source_that_vanishes_does_not_stop_the_others() {
     let put = pool.json(["put", "-r", top.to_str().unwrap(), "/top"]);
     assert_eq!((put["files"].as_u64(), put["skipped"].as_array().map(Vec::len)), (Some(2), Some(1)));
     pool.run(["put", pool.beside("missing").to_str().unwrap(), "/x"]).expect(1);
+    pool.run(["put", "/dev/null", "/x"]).expect(1);
+    // A file named by a link is stored, not the link.
+    std::os::unix::fs::symlink("a", top.join("link")).unwrap();
+    pool.run(["put", top.join("link").to_str().unwrap(), "/link"]).ok();
+    assert_eq!(pool.json(["stat", "/link"])["kind"], "file");
+    // The pool is not stored in itself.
+    let all = pool.json(["put", "-r", pool.folder.path().to_str().unwrap(), "/all"]);
+    assert_eq!((all["files"].as_u64(), all["skipped"].as_array().map(Vec::len)), (Some(2), Some(2)), "{all}");
+}
+
+#[test]
+fn one_failure_does_not_stop_the_others() {
+    let pool = TestPool::new(2, "32MiB", "mirror:2");
+    let top = pool.beside("top");
+    fs::create_dir_all(top.join("d/below")).unwrap();
+    for name in ["a", "b", "d/below/c", "e"] {
+        fs::write(top.join(name), name).unwrap();
+    }
+    // A directory where a file is to be, and a file where a directory is to be.
+    pool.run(["mkdir", "-p", "/top/b"]).ok();
+    pool.run_with_input(["put", "-", "/top/d"], b"").ok();
+    let put = pool.run(["--json", "put", "-r", top.to_str().unwrap(), "/"]).expect(1).json();
+    assert_eq!(put["files"], 2, "{put}");
+    let failed: Vec<_> =
+        put["failed"].as_array().unwrap().iter().map(|failed| failed["error"]["code"].as_str()).collect();
+    assert_eq!(failed, [Some("is_a_directory"), Some("not_a_directory")]);
+    assert_eq!(put["error"]["code"], "partial");
+    assert_eq!(pool.cat("/top/e"), b"e");
 }
 
 #[test]

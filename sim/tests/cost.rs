@@ -26,7 +26,11 @@ fn spent(pool: &mut Pool<'_, SimArray>, disks: usize, f: impl FnOnce(&mut Pool<'
     let before = count(pool);
     f(pool);
     let after = count(pool);
-    Cost { blocks: (after[0] - before[0]).div_ceil(BLOCK), writes: after[1] - before[1], flushes: after[2] - before[2] }
+    Cost {
+        blocks: (after[0] - before[0]).div_ceil(BLOCK),
+        writes: after[1] - before[1],
+        flushes: after[2] - before[2],
+    }
 }
 
 fn create(pool: &mut Pool<'_, SimArray>, name: &str, data: &[u8]) {
@@ -43,7 +47,8 @@ fn with_pool(scheme: Scheme, disks: usize, f: impl FnOnce(&mut Pool<'_, SimArray
     let array = SimArray::new(3, vec![Geometry::new(4096, 64 << 10); disks]);
     let mut lent = Lent::new(16 << 20);
     let options = FormatOptions { members_max: 8, ..FormatOptions::server(scheme) };
-    let mut pool = Pool::format(array, lent.lend(), SERVICES, &mut Rng::new(1), &options, &[]).expect("formatted");
+    let mut pool =
+        Pool::format(array, lent.lend(), SERVICES, &mut Rng::new(1), &options, &[]).expect("formatted");
     let mut transaction = pool.begin().expect("begun");
     for n in 0..20_000u32 {
         let name = format!("object-{n}");
@@ -71,9 +76,14 @@ fn check(scheme: Scheme, disks: usize, record: u64, small: u64, large: u64) {
         let put = spent(pool, disks, |pool| create(pool, "small", &[7; 4096]));
         let mib = spent(pool, disks, |pool| create(pool, "large", &vec![9; 1 << 20]));
         let data = 256 * scheme.width() as u64 / u64::from(scheme.data);
-        println!("{scheme} on {disks}: one record {one:?}; durable 4 KiB put {put:?}; 1 MiB put {mib:?} ({data} are data)");
+        println!(
+            "{scheme} on {disks}: one record {one:?}; durable 4 KiB put {put:?}; 1 MiB put {mib:?} ({data} are data)"
+        );
         assert_eq!(one.flushes, 2 * disks as u64, "two rounds of flushes");
-        assert!(one.blocks <= record && put.blocks <= small && mib.blocks <= large, "{one:?} {put:?} {mib:?}");
+        assert!(
+            one.blocks <= record && put.blocks <= small && mib.blocks <= large,
+            "{one:?} {put:?} {mib:?}"
+        );
     });
 }
 

@@ -10,7 +10,6 @@ use crate::output::size;
 use crate::output::text::{BOLD, Text};
 use crate::pool::config;
 use crate::pool::session::Disks;
-use dynamicfs_core::format::label::PoolParameters;
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{FormatOptions, Memory, Pool};
@@ -114,8 +113,8 @@ pub(crate) struct Made {
     raw_bytes: u64,
     /// Bytes of contents that fit, roughly.
     usable_bytes: u64,
-    /// Memory with which the pool can be mounted, in bytes.
-    memory_min_bytes: u64,
+    /// Memory with which the pool can be mounted, in bytes; null where none was made.
+    memory_min_bytes: Option<u64>,
     /// The disks, in the order of their numbers.
     disks: Vec<MadeDisk>,
 }
@@ -153,7 +152,9 @@ impl Report for Made {
                 size::count(self.disks.len() as u64, "disk")
             ),
         );
-        text.field("memory", format_args!("{} at least to mount it", text.size(self.memory_min_bytes)));
+        if let Some(bytes) = self.memory_min_bytes {
+            text.field("memory", format_args!("{} at least to mount it", text.size(bytes)));
+        }
         if self.pool.is_some() {
             text.line(format_args!("next: dynamicfs put FILE / --pool {}", self.folder));
         }
@@ -264,21 +265,18 @@ fn format_pool(
         tolerance: health.tolerance,
         raw_bytes,
         usable_bytes: health.blocks * u64::from(health.block_bytes) / width * u64::from(format.scheme.data),
-        memory_min_bytes: memory_min(&parameters),
+        memory_min_bytes: Some(Memory::bytes_min(&parameters) as u64),
         disks: layout.report(&sizes),
     };
     Ok((report, array))
-}
-
-fn memory_min(parameters: &PoolParameters) -> u64 {
-    Memory::bytes_min(parameters) as u64
 }
 
 /// What would be made.
 fn plan(folder: &std::path::Path, options: &Options, scheme: Scheme) -> Result<Made, Failure> {
     let disks = layout::plan(folder, options)?;
     let raw_bytes = disks.iter().map(|disk| disk.bytes).sum();
-    let format = format_options(options, scheme, 512)?;
+    // Sizes that make no sense are refused here too.
+    format_options(options, scheme, 512)?;
     let least = disks.iter().filter(|disk| !disk.witness).map(|disk| disk.bytes).sum::<u64>();
     Ok(Made {
         dry_run: true,
@@ -288,7 +286,7 @@ fn plan(folder: &std::path::Path, options: &Options, scheme: Scheme) -> Result<M
         tolerance: options.tolerance.unwrap_or(scheme.parity),
         raw_bytes,
         usable_bytes: least / scheme.width() as u64 * u64::from(scheme.data),
-        memory_min_bytes: u64::from(format.node_bytes),
+        memory_min_bytes: None,
         disks,
     })
 }

@@ -45,21 +45,32 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
         with_pool(app, Access::Write, |session| put_stdin(session, &to, &mut transfer))
     } else {
         let source = &options.source;
-        let metadata = fs::symlink_metadata(source)
-            .map_err(|error| Failure::host(format_args!("read {}", source.display()), &error))?;
-        if metadata.is_dir() && !options.recursive {
-            let failure = Failure::new(Code::IsADirectory, format!("{} is a folder", source.display()));
-            return Err(failure.hint("add -r to store it with all that is in it"));
-        }
+        let metadata = look_at(source, options.recursive)?;
         with_pool(app, Access::Write, |session| {
             let to = target(session, &to, source)?;
             let label = if app.global.dry_run { "would store" } else { "storing" };
             let mut progress =
                 Progress::new(&app.out, label, Unit::Bytes, (!metadata.is_dir()).then_some(metadata.len()));
-            folder::put(session, source, &to, &mut transfer, &mut progress)
+            folder::put(session, source, &to, !options.recursive, &mut transfer, &mut progress)
         })
     };
     transfer.finish(app, started, ended)
+}
+
+/// What a source is; some cannot be stored.
+fn look_at(source: &Path, recursive: bool) -> Result<fs::Metadata, Failure> {
+    let shown = source.display();
+    let metadata = if recursive { fs::symlink_metadata(source) } else { fs::metadata(source) };
+    let metadata = metadata.map_err(|error| Failure::host(format_args!("read {shown}"), &error))?;
+    if metadata.is_dir() && !recursive {
+        return Err(Failure::new(Code::IsADirectory, format!("{shown} is a folder"))
+            .hint("add -r to store it with all that is in it"));
+    }
+    if !metadata.is_dir() && !metadata.is_file() && !metadata.is_symlink() {
+        return Err(Failure::new(Code::InvalidArgument, format!("{shown} is neither a file nor a folder"))
+            .hint(format!("store what it says with `dynamicfs put - PATH < {shown}`")));
+    }
+    Ok(metadata)
 }
 
 /// Stores a file or folder under a path that is not there yet.
@@ -67,7 +78,7 @@ pub(crate) fn store(app: &App, source: &Path, to: &PoolPath) -> Result<Transfer,
     let mut transfer = Transfer::new(app, "stored");
     with_pool(app, Access::Write, |session| {
         let mut progress = Progress::new(&app.out, "storing", Unit::Bytes, None);
-        folder::put(session, source, to, &mut transfer, &mut progress)
+        folder::put(session, source, to, true, &mut transfer, &mut progress)
     })?;
     Ok(transfer)
 }

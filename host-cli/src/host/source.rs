@@ -105,3 +105,22 @@ impl Stdin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, b"some").unwrap();
+        let mut source = Source::open(&path).unwrap();
+        let mut buffer = [0; 10];
+        assert_eq!(source.read(&mut buffer).unwrap(), 4);
+        assert!(source.check_unchanged().is_ok());
+        fs::write(&path, b"something else").unwrap();
+        assert_eq!(source.check_unchanged().unwrap_err().code(), Code::SourceChanged);
+    }
+}

@@ -145,7 +145,7 @@ impl Judgement {
                 _ => &mut counts.failed,
             } += 1;
         }
-        let mut reasons = pool_reasons(&health, &extents, session.pool.store.is_writable());
+        let mut reasons = pool_reasons(&health, &extents);
         reasons.extend(disks.iter().filter_map(|disk| disk_reason(disk, session)));
         reasons.sort_by_key(|reason| (std::cmp::Reverse(reason.severity), reason.code));
         let verdict = match reasons.first().map(|reason| reason.severity) {
@@ -284,7 +284,7 @@ fn disk_reason(disk: &Disk, session: &Session<'_>) -> Option<Reason> {
     Some(Reason::new(code, name, 1, format!("{} {what}: {note}", disk.name)))
 }
 
-fn pool_reasons(health: &Health, extents: &Extents, writable: bool) -> Vec<Reason> {
+fn pool_reasons(health: &Health, extents: &Extents) -> Vec<Reason> {
     let mut reasons = Vec::new();
     let mut add = |code, count, message: String| reasons.push(Reason::new(code, None, count, message));
     if extents.unreadable > 0 {
@@ -305,13 +305,6 @@ fn pool_reasons(health: &Health, extents: &Extents, writable: bool) -> Vec<Reaso
     }
     if health.tolerance > 0 && health.read_tolerance == 0 {
         add(ReasonCode::NoTolerance, 0, "the next disk that fails takes data with it".into());
-    }
-    if health.tentative && !writable && health.online < health.members {
-        add(
-            ReasonCode::Tentative,
-            (health.members - health.online) as u64,
-            "members that are not here could hold a newer state".into(),
-        );
     }
     // Blocks that were freed come back when they are needed.
     let used = health.blocks.saturating_sub(health.free_blocks + health.dead_blocks);

@@ -44,8 +44,6 @@ pub(crate) enum ReasonCode {
     DiskErrors,
     /// Extents are readable, with less redundancy than was asked for.
     ExtentsDegraded,
-    /// Members that are not here could hold a newer state.
-    Tentative,
     /// The pool is nearly full.
     NearlyFull,
     /// The pool is full.
@@ -63,7 +61,7 @@ impl ReasonCode {
             | Self::DiskExcluded
             | Self::DiskBehind
             | Self::ExtentsDegraded => Severity::Degraded,
-            Self::DiskTruncated | Self::Tentative | Self::NearlyFull => Severity::Warning,
+            Self::DiskTruncated | Self::NearlyFull => Severity::Warning,
             Self::DiskErrors => Severity::Info,
         }
     }
@@ -74,9 +72,7 @@ impl ReasonCode {
             Self::DataUnreadable => "dynamicfs check",
             Self::NearlyFull | Self::Full => "dynamicfs rm",
             Self::DiskErrors => "dynamicfs metrics",
-            Self::DiskForeign | Self::DiskUnusable | Self::DiskTruncated | Self::Tentative => {
-                "dynamicfs labels"
-            }
+            Self::DiskForeign | Self::DiskUnusable | Self::DiskTruncated => "dynamicfs labels",
             _ => "dynamicfs disk list",
         }
     }

@@ -19,24 +19,20 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use walkdir::{DirEntry, IntoIter, WalkDir};
 
-/// Stores a file, or a folder with all that is in it.
+/// Stores a file, or a folder with all that is in it. With `follow`, a link that is named itself is followed.
 pub(super) fn put(
     session: &mut Session<'_>,
     source: &Path,
     to: &PoolPath,
+    follow: bool,
     transfer: &mut Transfer,
     progress: &mut Progress,
 ) -> Result<(), Failure> {
     let place = Place::find_any(&mut session.pool, to)?;
     let walk = WalkDir::new(source).sort_by_file_name().into_iter().peekable();
-    let mut putter = Putter {
-        root: place,
-        walk,
-        open: Vec::new(),
-        links: HashMap::new(),
-        buffer: Vec::new(),
-        batch_bytes: 0,
-    };
+    let pool = fs::metadata(&session.config.folder).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    let (open, links, buffer) = (Vec::new(), HashMap::new(), Vec::new());
+    let mut putter = Putter { root: place, walk, open, links, buffer, follow, pool, batch_bytes: 0 };
     if transfer.dry_run {
         return putter.count(transfer);
     }
@@ -44,13 +40,13 @@ pub(super) fn put(
         // What a transaction did counts when it is durable.
         let mut batch = Transfer::default();
         putter.batch_bytes = session.batch_bytes();
-        let mut transaction = session.begin()?;
+        let mut transaction = session.begin().map_err(|failure| failure.while_doing(to))?;
         let filled = putter.fill(&mut transaction, &mut batch, progress);
         transfer.failed.append(&mut batch.failed);
         transfer.skipped.append(&mut batch.skipped);
         match filled {
             Ok(more) => {
-                transaction.commit()?;
+                transaction.commit().map_err(|error| Failure::object(error, to))?;
                 transfer.add(&batch);
                 if !more {
                     return Ok(());
@@ -98,6 +94,10 @@ struct Putter {
     /// Files with several names, by device and inode.
     links: HashMap<(u64, u64), ObjectId>,
     buffer: Vec<u8>,
+    /// A link that is walked first is followed.
+    follow: bool,
+    /// The pool's own folder, by device and inode: it is not stored in itself.
+    pool: Option<(u64, u64)>,
     /// Bytes of contents after which a transaction is committed.
     batch_bytes: u64,
 }
@@ -177,7 +177,14 @@ impl Putter {
     ) -> Result<(), Failure> {
         let path = entry.path();
         let refused = |error: std::io::Error| Failure::host(format_args!("read {}", path.display()), &error);
-        let metadata = fs::symlink_metadata(path).map_err(refused)?;
+        let follow = self.follow && entry.depth() == 0;
+        let metadata =
+            if follow { fs::metadata(path) } else { fs::symlink_metadata(path) }.map_err(refused)?;
+        if self.pool == Some((metadata.dev(), metadata.ino())) {
+            batch.skipped.push(format!("{}: the pool's own folder", path.display()));
+            self.walk_past();
+            return Ok(());
+        }
         let place = match self.open.last() {
             Some(open) => Place { directory: open.object, name: entry.file_name().as_bytes().to_vec() },
             None => Place { directory: self.root.directory, name: self.root.name.clone() },
