@@ -200,6 +200,10 @@ impl<A: DiskArray> Objects<'_, A> {
         if groups_at_once == 0 {
             return Err(StorageError::NeedsMemory { bytes: 2 * group_bytes }.into());
         }
+        if !self.store.is_writable() {
+            // A mount for reading has not looked at the open groups.
+            self.store.reload_groups()?;
+        }
         for row in self.store.tree.data_rows().iter() {
             let Some(area) = self.store.tree.area(row) else { continue };
             let member = self.store.tree.space.member(row);

@@ -237,7 +237,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Brings all open groups back to what superblock and tree say.
-    pub(super) fn reload_groups(&mut self) -> Result<(), StorageError> {
+    pub(crate) fn reload_groups(&mut self) -> Result<(), StorageError> {
         for row in self.tree.space.superblock.table().iter() {
             let Some(area) = self.row_area(row)? else { continue };
             for class in [Class::Node, Class::Data] {

@@ -229,8 +229,6 @@ impl Check {
         drop(progress);
         if !stopped {
             let mut scratch = vec![0; SCRATCH_BYTES];
-            // Brings the free maps of the open groups into memory, which a mount for reading does not.
-            session.pool.abort();
             let compared = session.pool.check_space(&mut scratch, &mut report, |finding| {
                 if let Some(finding) = finding {
                     collector.take(finding);

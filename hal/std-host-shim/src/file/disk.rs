@@ -101,8 +101,8 @@ impl<M: Medium> BlockDevice for Disk<M> {
 
     fn flush(&mut self) -> Result<(), FileDiskError> {
         match self.check_writable() {
-            // Nothing was written by this opener, and no other could.
-            Err(FileDiskError::ReadOnly) => return Ok(()),
+            // One that is open for reading alone is flushed too, which the system allows.
+            Err(FileDiskError::ReadOnly) => {}
             writable => writable?,
         }
         // Always a real flush, also when this opener wrote nothing: what was read may have been written by a process
@@ -237,12 +237,13 @@ mod tests {
     }
 
     #[test]
-    fn read_only_refuses_changes_and_has_nothing_to_flush() {
+    fn read_only_refuses_changes_and_is_flushed_all_the_same() {
         let mut disk = disk(true);
         assert_eq!(disk.write(0, &[0; 512]).unwrap_err().kind(), IoError::WriteProtected);
         assert_eq!(disk.discard(0, 1).unwrap_err().kind(), IoError::WriteProtected);
-        disk.flush().unwrap();
         assert_eq!(disk.medium.calls.get(), 0);
+        disk.flush().unwrap();
+        assert_eq!(disk.medium.calls.get(), 1);
         disk.read(0, &mut [0; 512]).unwrap();
     }
 
