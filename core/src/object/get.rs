@@ -6,6 +6,7 @@
 
 use super::Objects;
 use super::extents::{At, Found};
+use super::inode::no_contents;
 use super::repair::Repair;
 use crate::error::Error;
 use crate::format::extent::CRC_BYTES;
@@ -44,11 +45,7 @@ impl<A: DiskArray> Objects<'_, A> {
     pub fn read(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<usize, Error> {
         let inode = self.inode(object)?;
         if !matches!(inode.kind, ObjectKind::File | ObjectKind::Symlink) {
-            return Err(if inode.kind == ObjectKind::Directory {
-                Error::IsADirectory
-            } else {
-                Error::NotAFile
-            });
+            return Err(no_contents(&inode));
         }
         let bytes = inode.size.saturating_sub(offset).min(buf.len() as u64) as usize;
         let buf = &mut buf[..bytes];

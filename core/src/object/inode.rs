@@ -44,6 +44,11 @@ pub struct Change {
     pub tier: Option<u8>,
 }
 
+/// Why an object's contents can not be read or written: it is a directory, or has none.
+pub(super) fn no_contents(inode: &Inode) -> Error {
+    if inode.kind == ObjectKind::Directory { Error::IsADirectory } else { Error::NotAFile }
+}
+
 impl<A: DiskArray> Objects<'_, A> {
     /// An object's attributes.
     pub fn inode(&mut self, object: ObjectId) -> Result<Inode, Error> {

@@ -5,6 +5,7 @@
 //! first, and what was written earlier stays as it was until the commit.
 
 use super::extents::{At, Found};
+use super::inode::no_contents;
 use super::{Filling, Objects};
 use crate::error::{Error, StorageError};
 use crate::format::inode::{Inode, ObjectKind};
@@ -24,11 +25,7 @@ impl<A: DiskArray> Objects<'_, A> {
         self.store.check()?;
         let inode = self.inode(object)?;
         if !matches!(inode.kind, ObjectKind::File | ObjectKind::Symlink) {
-            return Err(if inode.kind == ObjectKind::Directory {
-                Error::IsADirectory
-            } else {
-                Error::NotAFile
-            });
+            return Err(no_contents(&inode));
         }
         let end = offset
             .checked_add(data.len() as u64)

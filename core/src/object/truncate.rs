@@ -3,6 +3,7 @@
 //! What is long goes step by step: an *orphan* record says from where on an object's extents are no longer wanted, and
 //! maintenance frees them in bounded commits. They count as referenced until then.
 
+use super::inode::no_contents;
 use super::{Filling, Objects};
 use crate::error::{Error, StorageError};
 use crate::format::inode::{Inode, ObjectKind};
@@ -32,11 +33,7 @@ impl<A: DiskArray> Objects<'_, A> {
         self.store.check()?;
         let mut inode = self.inode(object)?;
         if inode.kind != ObjectKind::File {
-            return Err(if inode.kind == ObjectKind::Directory {
-                Error::IsADirectory
-            } else {
-                Error::NotAFile
-            });
+            return Err(no_contents(&inode));
         }
         self.begin_change(8, if size < inode.size { Purpose::Release } else { Purpose::Growth })?;
         self.change(|objects| {
