@@ -168,6 +168,35 @@ fn records_survive_commits_aborts_and_mounts() {
     }
 }
 
+/// Where everything below a key was removed, the inner nodes there begin above their lower bound. What was put below
+/// that was once split off with a separator that sorted before the node it came from: a tree out of order, which from
+/// then on refused every change there as forged.
+#[test]
+fn what_was_removed_at_the_beginning_can_be_put_there_again() {
+    let mut disks = [(); 3].map(|()| vec![0; DISK_BYTES]);
+    let mut lent = Lent::new(64 << 10);
+    create(&mut disks, &mut lent);
+    let mut store = mount(&mut disks, &mut lent);
+    let mut model = BTreeMap::new();
+    for (round, removed) in (0..10).map(|n| 100 + 80 * n).enumerate() {
+        let keys = 16..1216;
+        let value = |n: u64| vec![n as u8 ^ round as u8; 40];
+        store.begin().expect("begun");
+        // From the back to the front, so that every key goes below all others.
+        for n in keys.clone().rev() {
+            store.put(&key(n), &value(n)).unwrap_or_else(|error| panic!("round {round}, {n}: {error}"));
+            model.insert(n, value(n));
+        }
+        store.commit().expect("committed");
+        assert_eq!(contents(&mut store), model, "round {round}: put");
+        store.begin().expect("begun");
+        store.remove_range(&key(200), &key(200 + removed), usize::MAX, |_, _| {}).expect("removed");
+        model.retain(|&n, _| !(200..200 + removed).contains(&n));
+        store.commit().expect("committed");
+        assert_eq!(contents(&mut store), model, "round {round}: removed");
+    }
+}
+
 #[test]
 fn little_memory_spills_and_gives_the_same() {
     let least = Memory::bytes_min(&parameters()) + 1;

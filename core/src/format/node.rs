@@ -331,6 +331,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Node<B> {
         }
     }
 
+    /// Gives record `i` another key, which sorts between those of its neighbours.
+    pub fn set_key(&mut self, i: usize, key: &Key) {
+        let at = self.record_at(i);
+        self.0.as_mut()[at..at + KEY_BYTES].copy_from_slice(key.as_bytes());
+    }
+
     /// The value of record `i`, to be changed in place.
     pub fn value_mut(&mut self, i: usize) -> &mut [u8] {
         let at = self.record_at(i) + RECORD_OVERHEAD;

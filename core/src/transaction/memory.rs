@@ -34,8 +34,9 @@ pub(crate) struct Parts<'m> {
     pub(crate) frames: &'m mut [u8],
 }
 
-/// Freed runs that are noted down before they are written into the tree, with little memory and with much.
-const PENDING_RUNS: core::ops::RangeInclusive<usize> = 64..=1024;
+/// Freed runs that are noted down before they are written into the tree, with little memory and with much. The least is
+/// what one change of a tree of six levels and five replicas frees.
+const PENDING_RUNS: core::ops::RangeInclusive<usize> = 96..=1024;
 
 /// Nodes that the cache needs at least: a path of six levels and what one change of it needs.
 const NODES_MIN: usize = 10;

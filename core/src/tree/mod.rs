@@ -81,9 +81,10 @@ impl<A: DiskArray> Tree<'_, A> {
         if self.data_rows().len() == 1 { 2 * nodes } else { nodes }
     }
 
-    /// Runs that one update may free at the tree's present depth: a path and a sibling of each node on it.
+    /// Runs that one update may free at the tree's present depth: the old place of each node on a path, a neighbour
+    /// that it is joined with, and its new place when it is the root above a single child.
     pub fn update_frees_max(&self) -> usize {
-        2 * (usize::from(self.level) + 1) * self.copies_wanted().max(2)
+        3 * (usize::from(self.level) + 1) * self.copies_wanted().max(2)
     }
 
     /// Whether an update can be made now: every member that takes part has blocks in its open group, and there is

@@ -125,6 +125,7 @@ impl<A: DiskArray> Tree<'_, A> {
             if level == 0 {
                 return Ok(());
             }
+            self.lower_first_key(slot, place);
             let node = self.cache.node(slot);
             let child = node.child_for(key);
             pointer = node.pointer(child);
@@ -145,6 +146,18 @@ impl<A: DiskArray> Tree<'_, A> {
             return Ok(());
         }
         Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM })
+    }
+
+    /// Makes the first key of an inner node that is being changed its lower bound.
+    ///
+    /// It lies above it when what stood before it was removed. What is put below it now could else be split off with a
+    /// separator that sorts before the node it comes from.
+    fn lower_first_key(&mut self, slot: u16, place: Option<(u16, usize)>) {
+        let bound = place.map_or(Key::MIN, |(parent, child)| self.cache.node(parent).key(child));
+        let mut node = self.cache.node_mut(slot);
+        if node.count() > 0 && node.key(0) != bound {
+            node.set_key(0, &bound);
+        }
     }
 
     /// Makes a node one of this generation: it moves to new blocks, and its parent, which is dirty, learns where.
@@ -342,16 +355,8 @@ impl<A: DiskArray> Tree<'_, A> {
     fn remove_child(&mut self, slot: u16, parent: u16) -> Result<(), StorageError> {
         let place = self.place_of(slot, parent);
         let mut node = self.cache.node_mut(parent);
-        let (pointer, lower_bound) = (node.pointer(place), node.key(place));
+        let pointer = node.pointer(place);
         node.remove(place);
-        if place == 0 && node.count() > 0 {
-            // The first key of a node is its lower bound. Were it not, what is put before it could be split off with
-            // a separator that sorts before the node it comes from.
-            let mut bytes = [0; POINTER_BYTES_MAX];
-            let length = node.pointer(0).store(&mut bytes);
-            node.remove(0);
-            node.insert(0, &lower_bound, &bytes[..length]);
-        }
         self.free_replicas(&pointer)?;
         self.cache.discard(slot);
         Ok(())
