@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
 
     let mut transaction = pool.begin()?;
     let file = transaction.create(ObjectId::ROOT, b"log", &MakeRequest::File, &Attributes::default())?;
-    transaction.write(file, 0, b"it happened, whole, or it did not happen")?;
+    transaction.write_all(file, 0, b"it happened, whole, or it did not happen")?;
     transaction.commit()?;
 
     let mut text = [0; 64];

@@ -104,12 +104,12 @@ fn make(count: usize, disk_bytes: usize, options: &FormatOptions, degraded: bool
         let sub = t.create(ObjectId::ROOT, b"sub", &MakeRequest::Directory, &plain).unwrap();
         for n in 0..12u8 {
             let file = t.create(sub, &[b'a' + n], &MakeRequest::File, &plain).unwrap();
-            t.write(file, 0, &vec![n; 7 * usize::from(n)]).unwrap();
+            t.write_all(file, 0, &vec![n; 7 * usize::from(n)]).unwrap();
         }
         let long = t.create(sub, &[b'n'; 255], &MakeRequest::Symlink(&[b't'; 300]), &plain).unwrap();
         t.link(long, ObjectId::ROOT, b"again").unwrap();
         let big = t.create(ObjectId::ROOT, b"big", &MakeRequest::File, &plain).unwrap();
-        t.write(big, 0, &vec![0xB1; 30_000]).unwrap();
+        t.write_all(big, 0, &vec![0xB1; 30_000]).unwrap();
         t.set_attribute(big, b"user.long", &[b'v'; 700]).unwrap();
         t.set_attribute(big, b"user.short", b"v").unwrap();
     });
@@ -117,7 +117,7 @@ fn make(count: usize, disk_bytes: usize, options: &FormatOptions, degraded: bool
     disks = change(disks, 0, &mut |t| {
         doomed = t.create(ObjectId::ROOT, b"doomed", &MakeRequest::File, &plain).unwrap();
         for n in 0..70 {
-            t.write(doomed, 8192 * n, &[7; 300]).unwrap();
+            t.write_all(doomed, 8192 * n, &[7; 300]).unwrap();
         }
         t.save_counters().unwrap();
     });
@@ -126,13 +126,13 @@ fn make(count: usize, disk_bytes: usize, options: &FormatOptions, degraded: bool
         let kept = core::mem::take(&mut disks[count - 1]);
         disks = change(disks, 0, &mut |t| {
             let file = t.create(ObjectId::ROOT, b"while away", &MakeRequest::File, &plain).unwrap();
-            t.write(file, 5000, &[0xAA; 3000]).unwrap();
+            t.write_all(file, 5000, &[0xAA; 3000]).unwrap();
         });
         disks[count - 1] = kept;
     }
     disks = change(disks, usize::from(degraded), &mut |t| {
         let big = t.resolve(b"big").unwrap();
-        t.write(big, 9_000, &[0xB2; 5000]).unwrap();
+        t.write_all(big, 9_000, &[0xB2; 5000]).unwrap();
         let fifo = MakeRequest::Special(dynamicfs_core::format::inode::ObjectKind::Fifo);
         t.create(ObjectId::ROOT, b"pipe", &fifo, &plain).unwrap();
     });

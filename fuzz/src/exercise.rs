@@ -203,7 +203,7 @@ fn apply(
         Step::Write { object, offset, length } => {
             // Most offsets are near the beginning.
             let offset = if offset >> 62 == 3 { offset } else { offset % 70_000 };
-            t.write(at(object), offset, &vec![0x5A; usize::from(length % 20_000)])
+            t.write_all(at(object), offset, &vec![0x5A; usize::from(length % 20_000)])
         }
         Step::Truncate { object, size } => {
             let size = if size >> 62 == 3 { size >> 15 } else { size % 70_000 };

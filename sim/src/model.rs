@@ -244,7 +244,7 @@ pub fn apply<A: DiskArray>(objects: &mut Objects<'_, A>, operation: &Operation) 
         Operation::Rename { from, from_name, to, to_name } => {
             objects.rename((*from, from_name), (*to, to_name), true).map(|()| None)
         }
-        Operation::Write { object, offset, data } => objects.write(*object, *offset, data).map(|()| None),
+        Operation::Write { object, offset, data } => objects.write_all(*object, *offset, data).map(|()| None),
         Operation::Truncate { object, size } => objects.truncate(*object, *size).map(|()| None),
         Operation::SetAttribute { object, name, value } => {
             objects.set_attribute(*object, name, value).map(|()| None)

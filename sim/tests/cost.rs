@@ -38,7 +38,7 @@ fn create(pool: &mut Pool<'_, SimArray>, name: &str, data: &[u8]) {
     let file = transaction
         .create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::File, &Attributes::default())
         .expect("created");
-    transaction.write(file, 0, data).expect("written");
+    transaction.write_all(file, 0, data).expect("written");
     transaction.commit().expect("committed");
 }
 

@@ -106,7 +106,7 @@ fn put(pool: &mut Pool<'_, HostArray<FileDisk>>, name: &str, data: &[u8]) {
     let file = transaction
         .create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::File, &Attributes::default())
         .expect("created");
-    transaction.write(file, 0, data).expect("written");
+    transaction.write_all(file, 0, data).expect("written");
     transaction.commit().expect("committed");
 }
 
@@ -198,7 +198,7 @@ fn run(name: &str, scheme: Scheme, disks: usize, lost: u64) {
                                 &Attributes::default(),
                             )
                             .expect("created");
-                        transaction.write(file, 0, &data[4096 * n..4096 * (n + 1)]).expect("written");
+                        transaction.write_all(file, 0, &data[4096 * n..4096 * (n + 1)]).expect("written");
                     }
                     transaction.commit().expect("committed");
                 });

@@ -32,6 +32,16 @@ impl Found {
     }
 }
 
+/// Where each fragment of a stripe is.
+type Addresses = heapless::Vec<BlockAddress, FRAGMENTS_MAX>;
+
+/// Space that was taken for an extent.
+struct Place {
+    /// The scheme that the extent comes out in now.
+    scheme: Scheme,
+    addresses: Addresses,
+}
+
 /// What is at a byte of an object.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is no allocator to box it with")]
@@ -106,6 +116,18 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(found)
     }
 
+    /// The first byte of the first extent that begins from `from` on and before `end`.
+    fn extent_between(&mut self, object: ObjectId, from: u64, end: u64) -> Result<Option<u64>, Error> {
+        let next = match from.checked_sub(1) {
+            Some(before) => self.next_extent(object, before)?,
+            None => match self.find(object, 0)? {
+                At::Extent(found) => Some(found.start),
+                At::Hole(next) => next,
+            },
+        };
+        Ok(next.filter(|&start| start < end))
+    }
+
     // --- freeing ----------------------------------------------------------------------------------------------
 
     /// Takes an extent out of the tree and frees its fragments.
@@ -131,14 +153,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ) -> Result<usize, Error> {
         let mut freed = 0;
         while freed < limit {
-            let next = match from.checked_sub(1) {
-                Some(before) => self.next_extent(object, before)?,
-                None => match self.find(object, 0)? {
-                    At::Extent(found) => Some(found.start),
-                    At::Hole(next) => next,
-                },
-            };
-            let Some(start) = next.filter(|&start| start < end) else { break };
+            let Some(start) = self.extent_between(object, from, end)? else { break };
             let found = self.extent_at(object, start)?;
             self.free_extent(object, &found)?;
             freed += 1;
@@ -160,54 +175,121 @@ impl<A: DiskArray> Objects<'_, A> {
         bytes
     }
 
-    /// Stores bytes of an object from `start` on, where there is no extent now: as one extent, or as several shorter
-    /// ones where space is in pieces.
-    pub(super) fn store_bytes(
+    /// Stores bytes of an object from `start` on, in the place of the extents that begin within them; how many.
+    ///
+    /// One extent where there is space for it, else several shorter ones. All of the bytes are stored, or none and
+    /// nothing is changed; only where no extent is now it may be some of them.
+    pub(super) fn replace_extents(
         &mut self,
         object: ObjectId,
         inode: &Inode,
         start: u64,
         data: &[u8],
-    ) -> Result<(), Error> {
-        let least = EXTENT_BYTES_MIN.max(1 << self.block_shift()) as usize;
-        let (mut at, mut size, mut swept) = (0, data.len().next_power_of_two(), false);
-        while at < data.len() {
-            let bytes = size.min(data.len() - at);
-            if self.store_extent(object, inode, start + at as u64, &data[at..at + bytes])? {
-                at += bytes;
-            } else if size / 2 >= least {
-                size /= 2;
-            } else if !swept && self.store.sweep_all()? {
-                swept = true;
-                // An extent begins at a multiple of its size, whatever came before it.
-                let longest = data.len().next_power_of_two();
-                size = if at == 0 { longest } else { longest.min(1 << at.trailing_zeros()) };
-            } else {
-                return Err(StorageError::NoSpace.into());
-            }
+        purpose: Purpose,
+    ) -> Result<usize, Error> {
+        let mut place = self.place(object, inode, start, data.len(), purpose)?;
+        if place.is_none() && self.store.sweep_all()? {
+            place = self.place(object, inode, start, data.len(), purpose)?;
         }
-        Ok(())
+        let Some(place) = place else { return self.store_pieces(object, inode, start, data, purpose) };
+        self.free_extents(object, start, start + data.len() as u64, usize::MAX)?;
+        self.store_extent(object, inode, start, data, &place)?;
+        Ok(data.len())
     }
 
-    /// Stores one extent; false if no members have free runs that are long enough.
+    /// Stores bytes as extents that are shorter than they could be, because space is in pieces.
+    fn store_pieces(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        start: u64,
+        data: &[u8],
+        purpose: Purpose,
+    ) -> Result<usize, Error> {
+        let least = EXTENT_BYTES_MIN.max(1 << self.block_shift()) as usize;
+        let end = start + data.len() as u64;
+        let replaces = self.extent_between(object, start, end)?.is_some();
+        if data.len() <= least || replaces && !self.has_pieces(inode, data.len()) {
+            return Ok(0);
+        }
+        self.free_extents(object, start, end, usize::MAX)?;
+        // An extent begins at a multiple of its size: they only ever become shorter.
+        let (mut at, mut size) = (0, data.len().next_power_of_two() / 2);
+        while at < data.len() {
+            let bytes = size.min(data.len() - at);
+            match self.place(object, inode, start + at as u64, bytes, purpose)? {
+                Some(place) => {
+                    self.store_extent(object, inode, start + at as u64, &data[at..at + bytes], &place)?;
+                    at += bytes;
+                }
+                None if size / 2 >= least => size /= 2,
+                // What stood here is freed: only dropping the transaction brings it back.
+                None if replaces => return Err(StorageError::NoSpace.into()),
+                None => break,
+            }
+        }
+        Ok(at)
+    }
+
+    /// Whether there is space for bytes in the shortest extents, twice over.
+    fn has_pieces(&self, inode: &Inode, bytes: usize) -> bool {
+        let rows = self.store.tree.data_rows();
+        let blocks = (bytes as u64).div_ceil(1 << self.block_shift());
+        let width = (usize::from(inode.scheme.parity) + 1).min(rows.len());
+        rows.iter().filter(|&row| self.store.data_spare(row) >= 2 * blocks).count() >= width
+    }
+
+    /// Whether the window could not be stored in the open groups as they are, with all of its bytes. As long as it
+    /// could, it can be, since nothing else takes runs before it was stored.
+    pub(super) fn is_tight(&self, inode: &Inode) -> bool {
+        let (bytes, shift) = (self.extent_bytes(inode) as u32, self.block_shift());
+        let rows = self.store.tree.data_rows();
+        let Some(scheme) = redundancy::effective(inode.scheme, bytes, shift, rows.len()) else { return true };
+        let blocks = (redundancy::fragment_bytes(scheme, bytes, shift) >> shift) as u32;
+        rows.iter().filter(|&row| self.store.tree.space.has_run(row, blocks)).count() < scheme.width()
+    }
+
+    /// Finds and takes the space for one extent; `None`, and nothing taken, if no members have free runs that are long
+    /// enough.
+    fn place(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        start: u64,
+        bytes: usize,
+        purpose: Purpose,
+    ) -> Result<Option<Place>, Error> {
+        let (block_shift, logical) = (self.block_shift(), bytes as u32);
+        let members = self.store.tree.data_rows().len();
+        let scheme = redundancy::effective(inode.scheme, logical, block_shift, members)
+            .ok_or(StorageError::TooFewDisks { online: MemberSet::EMPTY })?;
+        let Some(scheme) = self.scheme_that_fits(scheme, logical) else { return Ok(None) };
+        let blocks = (redundancy::fragment_bytes(scheme, logical, block_shift) >> block_shift) as u32;
+        let demand = Demand {
+            width: scheme.width(),
+            parity: scheme.parity.into(),
+            tier: inode.tier,
+            object,
+            offset: start,
+        };
+        let addresses = self.allocate(demand, blocks, purpose)?;
+        Ok(addresses.map(|addresses| Place { scheme, addresses }))
+    }
+
+    /// Stores one extent where there is none now.
     fn store_extent(
         &mut self,
         object: ObjectId,
         inode: &Inode,
         start: u64,
         data: &[u8],
-    ) -> Result<bool, Error> {
-        let (block_shift, logical) = (self.block_shift(), data.len() as u32);
-        let members = self.store.tree.data_rows().len();
-        let scheme = redundancy::effective(inode.scheme, logical, block_shift, members)
-            .ok_or(StorageError::TooFewDisks { online: MemberSet::EMPTY })?;
-        let Some(scheme) = self.scheme_that_fits(scheme, logical) else { return Ok(false) };
-        let blocks = (redundancy::fragment_bytes(scheme, logical, block_shift) >> block_shift) as u32;
-        let Some(addresses) = self.allocate(object, inode, start, scheme, blocks)? else { return Ok(false) };
-        let mut extent = Extent::new(scheme, inode.scheme, logical, self.store.tree.generation);
-        addresses.iter().for_each(|&address| extent.push(address));
+        place: &Place,
+    ) -> Result<(), Error> {
+        let mut extent =
+            Extent::new(place.scheme, inode.scheme, data.len() as u32, self.store.tree.generation);
+        place.addresses.iter().for_each(|&address| extent.push(address));
         let stage = core::mem::take(&mut self.store.stage);
-        let fragments = Fragments::encode(scheme, data, block_shift, stage);
+        let fragments = Fragments::encode(place.scheme, data, self.block_shift(), stage);
         self.write_fragments(&extent, &fragments);
         let recorded = self.put_record(object, start, &extent, Some(&fragments));
         self.store.stage = stage;
@@ -216,7 +298,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let extents = superblock.extents();
         superblock.set_extents(extents + 1);
         self.store.tree.counters.extents_written += 1;
-        Ok(true)
+        Ok(())
     }
 
     /// The scheme, if the stage holds what it takes to encode it. With disks missing there are fewer data fragments,
@@ -233,40 +315,32 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// Takes a run of blocks for each fragment, on different members; `None` if there are none.
+    /// Takes a run of blocks for each fragment, on different members; `None`, and nothing taken, if there are none.
     fn allocate(
         &mut self,
-        object: ObjectId,
-        inode: &Inode,
-        offset: u64,
-        scheme: Scheme,
+        demand: Demand,
         blocks: u32,
-    ) -> Result<Option<heapless::Vec<BlockAddress, FRAGMENTS_MAX>>, Error> {
-        let mut taken = heapless::Vec::<BlockAddress, FRAGMENTS_MAX>::new();
+        purpose: Purpose,
+    ) -> Result<Option<Addresses>, Error> {
+        let mut taken = Addresses::new();
         let mut rows = self.store.tree.data_rows();
-        while taken.len() < scheme.width() {
-            let demand = Demand {
-                width: scheme.width() - taken.len(),
-                parity: scheme.parity.into(),
-                tier: inode.tier,
-                object,
-                offset,
-            };
-            let places = placement::choose(rows, &demand, |row| self.candidate(row));
-            if places.len() < demand.width {
+        while taken.len() < demand.width {
+            let rest = Demand { width: demand.width - taken.len(), ..demand };
+            let places = placement::choose(rows, &rest, |row| self.candidate(row));
+            if places.len() < rest.width {
                 for &start in &taken {
-                    self.store.free(BlockRun { start, blocks })?;
+                    self.store.untake_run(BlockRun { start, blocks })?;
                 }
                 return Ok(None);
             }
             for row in places {
                 rows = rows.without(row.into());
-                if let Some(address) = self.store.take_run(row.into(), blocks, Purpose::Growth)? {
+                if let Some(address) = self.store.take_run(row.into(), blocks, purpose)? {
                     let _ = taken.push(address);
                 }
             }
         }
-        self.store.tree.note_spare(scheme.parity.into());
+        self.store.tree.note_spare(demand.parity);
         Ok(Some(taken))
     }
 

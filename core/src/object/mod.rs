@@ -90,7 +90,7 @@ impl<'m, A: DiskArray> Objects<'m, A> {
     /// Makes the transaction durable.
     pub fn commit(&mut self) -> Result<(), Error> {
         let stored = self.store.check().map_err(Error::from).and_then(|()| self.store_filling());
-        if let Err(error) = stored {
+        if let Some(error) = stored.map_or_else(Some, |done| (!done).then(|| StorageError::NoSpace.into())) {
             self.abort();
             return Err(error);
         }

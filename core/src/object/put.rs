@@ -4,10 +4,11 @@
 //! An extent is always stored whole, in new space. So a partial overwrite reads what the extent holds into the window
 //! first, and what was written earlier stays as it was until the commit.
 
-use super::extents::{At, Found};
+use super::extents::At;
 use super::inode::no_contents;
 use super::{Filling, Objects};
 use crate::error::{Error, StorageError};
+use crate::format::extent::Extent;
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
 use crate::limits::OBJECT_BYTES_MAX;
@@ -16,76 +17,95 @@ use crate::transaction::Purpose;
 use crate::types::ObjectId;
 use dynamicfs_hal::DiskArray;
 
-/// Tree updates that storing one extent takes, beside those of its checksums: the record, the inode, what it frees.
-const EXTENT_UPDATES: u32 = 6;
+/// Tree updates that storing one window takes, beside those of its extents and their checksums: the inode, what it
+/// frees, records of groups.
+const WINDOW_UPDATES: u32 = 6;
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// Writes an object's contents from `offset` on, growing it as needed; what is left out reads as zeros.
-    pub fn write(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<(), Error> {
+    /// Writes all of an object's contents from `offset` on, or fails: see [`write`](Self::write). When space ends on the
+    /// way, what was written until then is part of the transaction.
+    pub fn write_all(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<(), Error> {
+        let mut done = 0;
+        loop {
+            done += self.write(object, offset.saturating_add(done as u64), &data[done..])?;
+            if done == data.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes an object's contents from `offset` on, growing it as needed; what is left out reads as zeros. How many
+    /// bytes: all of `data`, or fewer when space ends.
+    ///
+    /// Where there is space for nothing it is [`NoSpace`](StorageError::NoSpace), and nothing was changed: what was
+    /// written before can still be committed.
+    pub fn write(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<usize, Error> {
         self.store.check()?;
         let inode = self.inode(object)?;
         if !matches!(inode.kind, ObjectKind::File | ObjectKind::Symlink) {
             return Err(no_contents(&inode));
         }
-        let end = offset
+        offset
             .checked_add(data.len() as u64)
             .filter(|&end| end <= OBJECT_BYTES_MAX)
             .ok_or(Error::TooLarge)?;
-        if data.is_empty() {
-            return Ok(());
-        }
-        self.reserve_for(&inode, data.len() as u64)?;
-        self.change(|objects| {
-            objects.finish_orphan(object)?;
-            let mut inode = inode;
-            let grown = end.max(inode.size);
-            if inode.inline && grown <= objects.inline_max() {
-                objects.write_inline(object, offset, data, grown as usize)?;
-            } else {
-                if inode.inline {
-                    objects.move_out(object, &mut inode)?;
+        self.finish_orphan(object)?;
+        let mut done = 0;
+        while done < data.len() {
+            match self.write_some(object, offset + done as u64, &data[done..]) {
+                Ok(0) | Err(Error::Storage(StorageError::NoSpace))
+                    if done > 0 && !self.store.is_poisoned() =>
+                {
+                    break;
                 }
-                objects.write_extents(object, &inode, offset, data)?;
+                Ok(0) => return Err(StorageError::NoSpace.into()),
+                Ok(wrote) => done += wrote,
+                Err(error) => return Err(error),
             }
-            let content = objects.store.tree.space.superblock.content_bytes();
-            objects.store.tree.space.superblock.set_content_bytes(content.saturating_add(grown - inode.size));
-            inode.size = grown;
-            let now = objects.store.tree.disks.now();
-            (inode.modified, inode.changed) = (now, now);
-            objects.put_inode(object, &inode)
+        }
+        Ok(done)
+    }
+
+    /// Writes what goes into one window; 0, and nothing changed, when there is no space for it.
+    fn write_some(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<usize, Error> {
+        let mut inode = self.inode(object)?;
+        self.begin_change(WINDOW_UPDATES + self.window_updates(&inode), Purpose::Growth)?;
+        self.change(|objects| {
+            let end = offset + data.len() as u64;
+            let wrote = match inode.inline {
+                true if end.max(inode.size) <= objects.inline_max() => {
+                    objects.write_inline(object, offset, data, end.max(inode.size) as usize)?;
+                    data.len()
+                }
+                true => objects.write_moved_out(object, &mut inode, offset, data)?,
+                false => objects.write_window(object, &inode, offset, data)?,
+            };
+            if wrote > 0 {
+                let size = inode.size.max(offset + wrote as u64);
+                objects.resize(object, &mut inode, size)?;
+            }
+            Ok(wrote)
         })
     }
 
-    /// Makes sure that there is space, before anything is changed.
-    fn reserve_for(&mut self, inode: &Inode, bytes: u64) -> Result<(), Error> {
-        let extent = self.extent_bytes(inode);
-        let extents = bytes / extent + 2;
-        self.begin_change(EXTENT_UPDATES + extents.min(1 << 16) as u32, Purpose::Growth)?;
-        let blocks = |objects: &Self| {
-            let members = objects.store.tree.data_rows().len();
-            let shift = objects.block_shift();
-            let whole = |bytes: u64| {
-                let scheme = redundancy::effective(inode.scheme, bytes as u32, shift, members)?;
-                Some(
-                    (redundancy::fragment_bytes(scheme, bytes as u32, shift) >> shift) as u64
-                        * scheme.width() as u64,
-                )
-            };
-            Some(
-                bytes / extent * whole(extent)?
-                    + if !bytes.is_multiple_of(extent) { whole(bytes % extent)? } else { 0 },
-            )
-        };
-        let needed = blocks(self).ok_or(StorageError::TooFewDisks { online: self.store.tree.data_rows() })?;
-        let free = |objects: &Self| {
-            let tree = &objects.store.tree;
-            let spare = |row| tree.space.superblock.row(row).free().saturating_sub(tree.space.reserve);
-            tree.data_rows().iter().map(spare).sum::<u64>()
-        };
-        if free(self) < needed && !(self.store.sweep_all()? && free(self) >= needed) {
-            return Err(StorageError::NoSpace.into());
-        }
-        Ok(())
+    /// Tree updates that the extents of one window take.
+    pub(super) fn window_updates(&self, inode: &Inode) -> u32 {
+        let (bytes, shift) = (self.extent_bytes(inode) as u32, self.block_shift());
+        let scheme = redundancy::effective(inode.scheme, bytes, shift, self.store.tree.data_rows().len());
+        let extent =
+            Extent::new(scheme.unwrap_or(inode.scheme), inode.scheme, bytes, self.store.tree.generation);
+        (extent.record_bytes(shift, self.chunk_shift()) / self.piece_bytes()) as u32 + 1
+    }
+
+    /// Sets an object's size and time of change.
+    pub(super) fn resize(&mut self, object: ObjectId, inode: &mut Inode, size: u64) -> Result<(), Error> {
+        let superblock = &mut self.store.tree.space.superblock;
+        let bytes = superblock.content_bytes();
+        superblock.set_content_bytes(bytes.saturating_add(size).saturating_sub(inode.size));
+        inode.size = size;
+        let now = self.store.tree.disks.now();
+        (inode.modified, inode.changed) = (now, now);
+        self.put_inode(object, inode)
     }
 
     // --- inline contents --------------------------------------------------------------------------------------
@@ -115,91 +135,149 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(())
     }
 
-    /// Moves inline contents into the window, to be stored as an extent.
-    pub(super) fn move_out(&mut self, object: ObjectId, inode: &mut Inode) -> Result<(), Error> {
-        self.store_filling()?;
-        inode.inline = false;
-        self.put_inode(object, inode)?;
-        if inode.size == 0 {
-            return Ok(());
+    /// Writes to an object whose contents were inline and are too long for that now.
+    fn write_moved_out(
+        &mut self,
+        object: ObjectId,
+        inode: &mut Inode,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<usize, Error> {
+        if !self.load_inline(object, inode)? {
+            return Ok(0);
         }
-        let bytes = usize::try_from(inode.size).unwrap_or(usize::MAX);
-        let window = core::mem::take(&mut self.store.window);
-        let read = match window.get_mut(..bytes) {
-            Some(part) => self.read_inline(object, 0, part),
-            // No contents of this length were ever inline.
-            None => Err(StorageError::RecordInvalid { object }.into()),
-        };
-        self.store.window = window;
-        read?;
-        self.store.remove_range(
-            &Key::new(object, Kind::Inline, 0),
-            &Key::new(object, Kind::Inline, u64::MAX),
-            usize::MAX,
-            |_, _| {},
-        )?;
-        self.filling = Some(Filling { object, start: 0, bytes });
-        Ok(())
+        let wrote = self.write_window(object, inode, offset, data)?;
+        if wrote > 0 {
+            self.drop_inline(object, inode)?;
+        } else {
+            self.filling = None;
+            self.free_extents(object, 0, u64::MAX, usize::MAX)?;
+        }
+        Ok(wrote)
     }
 
-    // --- extents ----------------------------------------------------------------------------------------------
+    /// Moves inline contents into the window buffer, to be stored as an extent; false, and nothing changed, when there
+    /// is no space for that.
+    pub(super) fn move_out(&mut self, object: ObjectId, inode: &mut Inode) -> Result<bool, Error> {
+        if !self.load_inline(object, inode)? {
+            return Ok(false);
+        }
+        if self.is_tight(inode) && !self.store_filling()? {
+            self.filling = None;
+            return Ok(false);
+        }
+        self.drop_inline(object, inode)?;
+        Ok(true)
+    }
 
-    fn write_extents(
+    /// Copies inline contents into the window buffer; false when what is in there cannot be stored.
+    fn load_inline(&mut self, object: ObjectId, inode: &Inode) -> Result<bool, Error> {
+        if !self.store_filling()? {
+            return Ok(false);
+        }
+        if inode.size == 0 {
+            return Ok(true);
+        }
+        let bytes = usize::try_from(inode.size).unwrap_or(usize::MAX);
+        self.with_window(|objects, window| match window.get_mut(..bytes) {
+            Some(part) => objects.read_inline(object, 0, part),
+            // No contents of this length were ever inline.
+            None => Err(StorageError::RecordInvalid { object }.into()),
+        })?;
+        self.filling = Some(Filling { object, start: 0, bytes });
+        Ok(true)
+    }
+
+    /// Removes the records of contents that are inline no more.
+    fn drop_inline(&mut self, object: ObjectId, inode: &mut Inode) -> Result<(), Error> {
+        let (from, end) = (Key::new(object, Kind::Inline, 0), Key::new(object, Kind::Inline, u64::MAX));
+        self.store.remove_range(&from, &end, usize::MAX, |_, _| {})?;
+        inode.inline = false;
+        self.put_inode(object, inode)
+    }
+
+    // --- windows ----------------------------------------------------------------------------------------------
+
+    /// Writes the part of `data` that lies in the first window it touches: how many bytes; 0, and nothing changed, when
+    /// there is no space for it.
+    fn write_window(
         &mut self,
         object: ObjectId,
         inode: &Inode,
         offset: u64,
         data: &[u8],
-    ) -> Result<(), Error> {
+    ) -> Result<usize, Error> {
         let extent = self.extent_bytes(inode);
-        let mut done = 0;
-        while done < data.len() {
-            let at = offset + done as u64;
-            let start = at - at % extent;
-            let bytes = (start + extent - at).min((data.len() - done) as u64) as usize;
-            let part = &data[done..done + bytes];
-            let filled_here = self.filling.is_some_and(|f| f.object == object && f.start == start);
-            if bytes as u64 == extent {
-                if filled_here {
-                    self.filling = None;
-                }
-                self.replace_window(object, inode, start, part)?;
-            } else {
-                if !filled_here {
-                    self.begin_window(object, inode, start, at - start)?;
-                }
-                self.fill(start, (at - start) as usize, part);
-            }
-            done += bytes;
+        let start = offset - offset % extent;
+        let bytes = (start + extent - offset).min(data.len() as u64) as usize;
+        let is_here =
+            |objects: &Self| objects.filling.is_some_and(|f| f.object == object && f.start == start);
+        if bytes as u64 == extent {
+            return self.write_whole_window(object, inode, start, &data[..bytes], is_here(self));
         }
-        Ok(())
+        // What earlier writes left in the buffer is stored by itself, so that this one can be undone.
+        if (!is_here(self) || self.is_tight(inode)) && !self.store_filling()? {
+            return Ok(0);
+        }
+        if !is_here(self) && !self.begin_window(object, inode, start, offset - start)? {
+            return Ok(0);
+        }
+        let tight = self.is_tight(inode);
+        self.fill((offset - start) as usize, &data[..bytes]);
+        if tight && !self.store_filling()? {
+            self.filling = None;
+            return Ok(0);
+        }
+        Ok(bytes)
     }
 
-    /// Loads what is stored of a window into the buffer, so that a part of it can be overwritten from byte `from` on.
+    /// Stores a whole window straight from the caller's bytes.
+    fn write_whole_window(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        start: u64,
+        data: &[u8],
+        is_in_buffer: bool,
+    ) -> Result<usize, Error> {
+        if !is_in_buffer
+            && !(self.store_filling()? && self.cut_to_windows(object, inode, start, data.len() as u64)?)
+        {
+            return Ok(0);
+        }
+        let wrote = self.replace_extents(object, inode, start, data, Purpose::Growth)?;
+        if is_in_buffer && !self.keep_if_whole(object, start, wrote, data.len())? {
+            return Ok(0);
+        }
+        Ok(wrote)
+    }
+
+    /// Loads what is stored of a window into the buffer, so that a part of it can be overwritten from byte `from` on;
+    /// false, and nothing changed, when there is no space.
     pub(super) fn begin_window(
         &mut self,
         object: ObjectId,
         inode: &Inode,
         start: u64,
         from: u64,
-    ) -> Result<(), Error> {
-        self.store_filling()?;
+    ) -> Result<bool, Error> {
         let extent = self.extent_bytes(inode);
-        self.cut_to_windows(object, inode, start, extent)?;
+        if !(self.store_filling()? && self.cut_to_windows(object, inode, start, extent)?) {
+            return Ok(false);
+        }
         let stored = self.stored_bytes(object, start, extent)?;
         let bytes = stored.max(from) as usize;
-        let window = core::mem::take(&mut self.store.window);
-        window[stored as usize..bytes].fill(0);
-        let read = self.read_stored(object, start, &mut window[..stored as usize]);
-        self.store.window = window;
-        read?;
+        self.with_window(|objects, window| {
+            window[stored as usize..bytes].fill(0);
+            objects.read_stored(object, start, &mut window[..stored as usize])
+        })?;
         self.filling = Some(Filling { object, start, bytes });
-        Ok(())
+        Ok(true)
     }
 
     /// Puts bytes into the window buffer.
-    fn fill(&mut self, start: u64, from: usize, part: &[u8]) {
-        if let Some(filling) = self.filling.as_mut().filter(|f| f.start == start) {
+    fn fill(&mut self, from: usize, part: &[u8]) {
+        if let Some(filling) = &mut self.filling {
             if from > filling.bytes {
                 self.store.window[filling.bytes..from].fill(0);
             }
@@ -208,42 +286,45 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// Stores what the window buffer holds.
-    pub(super) fn store_filling(&mut self) -> Result<(), Error> {
-        let Some(filling) = self.filling.take() else { return Ok(()) };
+    /// Stores what the window buffer holds; false, and it stays there, when there is no space for it.
+    pub(super) fn store_filling(&mut self) -> Result<bool, Error> {
+        self.store_filling_for(Purpose::Growth)
+    }
+
+    /// See [`store_filling`](Self::store_filling).
+    pub(super) fn store_filling_for(&mut self, purpose: Purpose) -> Result<bool, Error> {
+        let Some(filling) = self.filling else { return Ok(true) };
         let inode = self.inode(filling.object)?;
+        let stored = self.with_window(|objects, window| {
+            let data = &window[..filling.bytes];
+            objects.replace_extents(filling.object, &inode, filling.start, data, purpose)
+        })?;
+        self.keep_if_whole(filling.object, filling.start, stored, filling.bytes)
+    }
+
+    /// Whether all bytes of the window buffer, or of what takes their place, were stored: then it is empty now. What was
+    /// stored of them is freed if not.
+    fn keep_if_whole(
+        &mut self,
+        object: ObjectId,
+        start: u64,
+        stored: usize,
+        bytes: usize,
+    ) -> Result<bool, Error> {
+        if stored == bytes {
+            self.filling = None;
+        } else if stored > 0 {
+            self.free_extents(object, start, start + stored as u64, usize::MAX)?;
+        }
+        Ok(stored == bytes)
+    }
+
+    /// Runs something that uses the window buffer beside the rest.
+    pub(super) fn with_window<T>(&mut self, f: impl FnOnce(&mut Self, &mut [u8]) -> T) -> T {
         let window = core::mem::take(&mut self.store.window);
-        let data = &window[..filling.bytes];
-        // The window's length decides how large extents are; it is the same while the buffer is in use.
-        let done = self.replace_extents(filling.object, &inode, filling.start, data);
+        let done = f(self, window);
         self.store.window = window;
         done
-    }
-
-    /// Stores a whole window straight from the caller's bytes.
-    fn replace_window(
-        &mut self,
-        object: ObjectId,
-        inode: &Inode,
-        start: u64,
-        data: &[u8],
-    ) -> Result<(), Error> {
-        if self.filling.is_some_and(|f| f.object == object) {
-            self.store_filling()?;
-        }
-        self.cut_to_windows(object, inode, start, data.len() as u64)?;
-        self.replace_extents(object, inode, start, data)
-    }
-
-    fn replace_extents(
-        &mut self,
-        object: ObjectId,
-        inode: &Inode,
-        start: u64,
-        data: &[u8],
-    ) -> Result<(), Error> {
-        self.free_extents(object, start, start + data.len() as u64, usize::MAX)?;
-        self.store_bytes(object, inode, start, data)
     }
 
     /// The bytes from `start` on, `extent` at most, up to the last one that is stored there.
@@ -254,7 +335,8 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(found.end().saturating_sub(start).min(extent))
     }
 
-    /// Stores an extent that is longer than a window, or begins before it, as several of a window's size.
+    /// Stores an extent that is longer than a window, or begins before it, as several of a window's size; false, and
+    /// nothing changed, when there is no space for that.
     ///
     /// From the back to the front: what is still to be read stays in place until its turn comes, because the record of
     /// the old extent stands under its first byte.
@@ -264,27 +346,26 @@ impl<A: DiskArray> Objects<'_, A> {
         inode: &Inode,
         start: u64,
         extent: u64,
-    ) -> Result<(), Error> {
-        let At::Extent(found) = self.find(object, start)? else { return Ok(()) };
+    ) -> Result<bool, Error> {
+        let At::Extent(found) = self.find(object, start)? else { return Ok(true) };
         if found.start == start && found.end() <= start + extent {
-            return Ok(());
+            return Ok(true);
         }
-        self.store_filling()?;
-        let Found { start: old, extent: record } = &found;
-        let windows = u64::from(record.logical).div_ceil(extent);
+        debug_assert!(self.filling.is_none(), "the buffer is needed here");
+        let windows = u64::from(found.extent.logical).div_ceil(extent);
         for n in (0..windows).rev() {
-            let from = old + n * extent;
+            let from = found.start + n * extent;
             let bytes = (found.end() - from).min(extent) as usize;
-            let window = core::mem::take(&mut self.store.window);
-            let done = self.read_stored(object, from, &mut window[..bytes]).and_then(|()| {
-                if n == 0 {
-                    self.free_extent(object, &found)?;
-                }
-                self.store_bytes(object, inode, from, &window[..bytes])
-            });
-            self.store.window = window;
-            done?;
+            let stored = self.with_window(|objects, window| {
+                objects.read_stored(object, from, &mut window[..bytes])?;
+                objects.replace_extents(object, inode, from, &window[..bytes], Purpose::Growth)
+            })?;
+            if stored < bytes {
+                // The old extent still covers all of them.
+                self.free_extents(object, found.start + 1, found.end(), usize::MAX)?;
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 }

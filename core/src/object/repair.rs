@@ -24,8 +24,10 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// A fragment that cannot be reconstructed stays as it is: what can still be read of it may be needed.
     pub fn repair_step(&mut self) -> Result<bool, Error> {
+        if !self.store_filling()? {
+            return Err(crate::error::StorageError::NoSpace.into());
+        }
         let Some(repair) = self.repairs.pop() else { return Ok(false) };
-        self.store_filling()?;
         self.begin_change(16, Purpose::Release)?;
         self.change(|objects| {
             match objects.heal(&repair) {
@@ -34,6 +36,9 @@ impl<A: DiskArray> Objects<'_, A> {
                 healed => {
                     if healed? {
                         objects.store.tree.counters.repairs += 1;
+                        if let Some(disk) = objects.store.tree.disks.disk_of(repair.address.member) {
+                            objects.store.tree.disks.note_repair(disk);
+                        }
                     }
                 }
             }
@@ -50,7 +55,13 @@ impl<A: DiskArray> Objects<'_, A> {
         let blocks = found.extent.fragment_blocks(self.block_shift());
         let Some(address) = self.allocate_for(&found, index, blocks)? else { return Ok(false) };
         let old = BlockRun { start: repair.address, blocks };
-        if let Err(error) = self.rewrite(repair.object, &found, index, address) {
+        // What is wrong with it was counted when a read found it.
+        let counted = self.checksum_errors(repair);
+        let rewritten = self.rewrite(repair.object, &found, index, address);
+        if let Some((disk, errors)) = counted {
+            self.store.tree.disks.state_mut(disk).counters.checksum_errors = errors;
+        }
+        if let Err(error) = rewritten {
             self.store.free(BlockRun { start: address, blocks })?;
             return Err(error);
         }
@@ -62,6 +73,12 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         self.store.free(old)?;
         Ok(true)
+    }
+
+    /// The disk that a bad fragment is on, and its checksum errors so far.
+    fn checksum_errors(&self, repair: &Repair) -> Option<(usize, u64)> {
+        let disks = &self.store.tree.disks;
+        disks.disk_of(repair.address.member).map(|disk| (disk, disks.state(disk).counters.checksum_errors))
     }
 
     /// A place for a healed fragment: on its own disk, or on one that has no other fragment of the stripe.
@@ -80,7 +97,7 @@ impl<A: DiskArray> Objects<'_, A> {
             .filter_map(|i| row_of(self, i))
             .fold(MemberSet::EMPTY, MemberSet::with);
         for row in row_of(self, index).into_iter().chain(rows.minus(used).iter()) {
-            if let Some(address) = self.store.take_run(row, blocks, Purpose::Release)? {
+            if let Some(address) = self.store.take_run(row, blocks, Purpose::Growth)? {
                 return Ok(Some(address));
             }
         }

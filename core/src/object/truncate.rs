@@ -10,13 +10,16 @@ use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
 use crate::format::record::OrphanRecord;
 use crate::limits::OBJECT_BYTES_MAX;
-use crate::transaction::Purpose;
+use crate::transaction::{Purpose, RELEASE_UPDATES};
 use crate::types::ObjectId;
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
-/// Extents that are freed at once; more become an orphan.
-const FREE_AT_ONCE: usize = 64;
+/// Extents that are freed at once where there is room for the nodes that this dirties; more become an orphan.
+const FREE_AT_ONCE: core::ops::RangeInclusive<usize> = 8..=256;
+
+/// Node blocks for each of them: its record's leaf, and dead records.
+const BLOCKS_PER_EXTENT: u64 = 4;
 
 /// Records of a deleted object, other than extents, that one step removes.
 const RECORDS_AT_ONCE: usize = 1024;
@@ -35,71 +38,74 @@ impl<A: DiskArray> Objects<'_, A> {
         if inode.kind != ObjectKind::File {
             return Err(no_contents(&inode));
         }
-        self.begin_change(8, if size < inode.size { Purpose::Release } else { Purpose::Growth })?;
-        self.change(|objects| {
-            objects.finish_orphan(object)?;
-            match inode.inline {
+        self.finish_orphan(object)?;
+        let purpose = if size < inode.size { Purpose::Release } else { Purpose::Growth };
+        self.begin_change(8 + self.window_updates(&inode), purpose)?;
+        let done = self.change(|objects| {
+            let done = match inode.inline {
                 true if size <= objects.inline_max() => objects.cut_inline(object, &inode, size)?,
                 true => objects.move_out(object, &mut inode)?,
                 false if size < inode.size => objects.cut_extents(object, &inode, size)?,
-                false => {}
+                false => true,
+            };
+            if done {
+                objects.resize(object, &mut inode, size)?;
             }
-            objects.count_content(inode.size, size);
-            inode.size = size;
-            let now = objects.store.tree.disks.now();
-            (inode.modified, inode.changed) = (now, now);
-            objects.put_inode(object, &inode)
-        })
-    }
-
-    fn count_content(&mut self, old: u64, new: u64) {
-        let superblock = &mut self.store.tree.space.superblock;
-        let bytes = superblock.content_bytes();
-        superblock.set_content_bytes(bytes.saturating_add(new).saturating_sub(old));
+            Ok(done)
+        })?;
+        if done { Ok(()) } else { Err(StorageError::NoSpace.into()) }
     }
 
     /// Shortens the record, so that what is cut off reads as zeros if the object grows again.
-    fn cut_inline(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<(), Error> {
+    fn cut_inline(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<bool, Error> {
         if size >= inode.size {
-            return Ok(());
+            return Ok(true);
         }
         let piece = core::mem::take(&mut self.store.piece);
         let cut = self.read_inline(object, 0, &mut piece[..size as usize]).and_then(|()| {
             Ok(self.store.put(&Key::new(object, Kind::Inline, 0), &piece[..size as usize])?)
         });
         self.store.piece = piece;
-        cut
+        cut.map(|()| true)
     }
 
-    /// Frees what lies beyond `size`. The window that `size` is in is loaded, and stored again without its tail.
-    fn cut_extents(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<(), Error> {
+    /// Frees what lies beyond `size`. The window that `size` is in is loaded, and stored again without its tail; false,
+    /// and nothing changed, when there is no space for that.
+    fn cut_extents(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<bool, Error> {
         let extent = self.extent_bytes(inode);
         let start = size - size % extent;
+        let is_here =
+            |objects: &Self| objects.filling.is_some_and(|f| f.object == object && f.start == start);
+        if (!is_here(self) || size == start || self.is_tight(inode)) && !self.store_filling()? {
+            return Ok(false);
+        }
         let mut beyond = start;
         if size > start {
-            match self.filling {
-                Some(filling) if filling.object == object && filling.start == start => {}
-                _ => self.begin_window(object, inode, start, 0)?,
+            if !is_here(self) && !self.begin_window(object, inode, start, 0)? {
+                return Ok(false);
             }
             let bytes = self.filling.map_or(0, |filling| filling.bytes).min((size - start) as usize);
-            self.filling = Some(Filling { object, start, bytes });
-            self.free_extents(object, start, start + extent, usize::MAX)?;
-            beyond = start + extent;
-            if bytes == 0 {
+            self.filling = (bytes > 0).then_some(Filling { object, start, bytes });
+            if !self.store_filling_for(Purpose::Release)? {
                 self.filling = None;
+                return Ok(false);
             }
-        } else if self.filling.is_some_and(|filling| filling.object == object && filling.start >= start) {
-            self.filling = None;
+            beyond = start + bytes as u64;
+        } else if !self.cut_to_windows(object, inode, start, extent)? {
+            // An extent longer than a window begins before what is cut off and reaches into it.
+            return Ok(false);
         }
-        if self.filling.is_some_and(|filling| filling.object == object && filling.start > start) {
-            self.filling = None;
-        }
-        // An extent longer than a window may begin before what is cut off and reach into it.
-        self.cut_to_windows(object, inode, beyond, extent)?;
-        if self.free_extents(object, beyond, u64::MAX, FREE_AT_ONCE)? == FREE_AT_ONCE {
+        let at_once = self.free_at_once();
+        if self.free_extents(object, beyond, u64::MAX, at_once)? == at_once {
             self.put_orphan(object, beyond, false)?;
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Extents that may be freed in one operation.
+    fn free_at_once(&self) -> usize {
+        let room = self.store.release_room() / BLOCKS_PER_EXTENT;
+        (room.min(1 << 20) as usize).clamp(*FREE_AT_ONCE.start(), *FREE_AT_ONCE.end())
     }
 
     // --- deleting ---------------------------------------------------------------------------------------------
@@ -113,10 +119,13 @@ impl<A: DiskArray> Objects<'_, A> {
         let objects = superblock.objects();
         superblock.set_objects(objects.saturating_sub(1));
         if inode.kind != ObjectKind::Directory {
-            self.count_content(inode.size, 0);
+            let superblock = &mut self.store.tree.space.superblock;
+            let bytes = superblock.content_bytes();
+            superblock.set_content_bytes(bytes.saturating_sub(inode.size));
         }
-        let freed = self.free_extents(object, 0, u64::MAX, FREE_AT_ONCE)?;
-        if freed < FREE_AT_ONCE && self.remove_records(object)? {
+        let at_once = self.free_at_once();
+        let freed = self.free_extents(object, 0, u64::MAX, at_once)?;
+        if freed < at_once && self.remove_records(object)? {
             return self.remove_orphan(object);
         }
         inode.links = 0;
@@ -161,13 +170,27 @@ impl<A: DiskArray> Objects<'_, A> {
         if self.store.tree.space.superblock.orphans() == 0 {
             return Ok(());
         }
-        let offset = self
-            .store
-            .tree
-            .with(&Key::orphan(object), |record| Some(OrphanRecord::new(record?)?.offset()))?;
-        let Some(offset) = offset else { return Ok(()) };
-        self.free_extents(object, offset, u64::MAX, usize::MAX)?;
-        self.remove_orphan(object)
+        let record = self.store.tree.with(&Key::orphan(object), |record| {
+            OrphanRecord::new(record?).map(|record| (record.offset(), record.whole() != 0))
+        })?;
+        let Some((offset, whole)) = record else { return Ok(()) };
+        loop {
+            self.begin_change(RELEASE_UPDATES, Purpose::Release)?;
+            if self.change(|objects| objects.reap(object, offset, whole))? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Frees some of what an orphan still has, and its record with the last of it; whether that was the last.
+    fn reap(&mut self, object: ObjectId, offset: u64, whole: bool) -> Result<bool, Error> {
+        let at_once = self.free_at_once();
+        let freed = self.free_extents(object, offset, u64::MAX, at_once)?;
+        let last = freed < at_once && (!whole || self.remove_records(object)?);
+        if last {
+            self.remove_orphan(object)?;
+        }
+        Ok(last)
     }
 
     /// Frees some of what an orphan still has; false when there is no orphan. Part of a transaction.
@@ -175,7 +198,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if self.store.tree.space.superblock.orphans() == 0 {
             return Ok(false);
         }
-        self.begin_change(8, Purpose::Release)?;
+        self.begin_change(RELEASE_UPDATES, Purpose::Release)?;
         self.change(|objects| {
             let (first, end) = (Key::orphan(ObjectId(0)), Key::orphan(ObjectId(u64::MAX)));
             let orphan = objects.store.tree.scan(&first, &end, |key, record| {
@@ -190,10 +213,7 @@ impl<A: DiskArray> Objects<'_, A> {
             };
             let (offset, whole) =
                 record.ok_or(Error::Storage(StorageError::RecordInvalid { object: ObjectId::SYSTEM }))?;
-            let freed = objects.free_extents(object, offset, u64::MAX, FREE_AT_ONCE)?;
-            if freed < FREE_AT_ONCE && (!whole || objects.remove_records(object)?) {
-                objects.remove_orphan(object)?;
-            }
+            objects.reap(object, offset, whole)?;
             Ok(true)
         })
     }

@@ -37,9 +37,9 @@ impl<A: DiskArray> Read for Handle<'_, '_, A> {
 
 impl<A: DiskArray> Write for Handle<'_, '_, A> {
     fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
-        self.objects.write(self.object, self.position, buf)?;
-        self.position += buf.len() as u64;
-        Ok(buf.len())
+        let wrote = self.objects.write(self.object, self.position, buf)?;
+        self.position += wrote as u64;
+        Ok(wrote)
     }
 
     fn flush(&mut self) -> Result<(), Error> {

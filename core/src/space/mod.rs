@@ -333,6 +333,53 @@ impl<'m> Space<'m> {
         Some(self.address(row, group, at, area))
     }
 
+    /// Whether [`take_run`](Self::take_run) would give a run of this length.
+    pub fn has_run(&self, row: usize, blocks: u32) -> bool {
+        self.open_group(row, Class::Data).is_some_and(|(_, _, cursor)| {
+            let bitmap = &self.slot_ref(row, Class::Data, false)[BITMAP_HEADER..];
+            next_clear_run(bitmap, u32::from(cursor), blocks, self.group_blocks).is_some()
+        })
+    }
+
+    /// Undoes the newest [`take_run`](Self::take_run) of a row, if its group is still the open one.
+    #[must_use]
+    pub fn untake_run(&mut self, row: usize, run: BlockRun, area: Area) -> bool {
+        let Some((group, base, cursor)) = self.open_group(row, Class::Data) else { return false };
+        let Some(first) = u32::from(cursor).checked_sub(run.blocks) else { return false };
+        if self.address(row, group, first, area) != run.start || first < u32::from(base) {
+            return false;
+        }
+        let slot = self.slot(row, Class::Data, false);
+        let room = u32::load(&slot[4..]);
+        u32::store(&mut slot[4..], room + run.blocks);
+        for block in first..first + run.blocks {
+            clear(&mut slot[BITMAP_HEADER..], block);
+        }
+        self.set_open_group(row, Class::Data, group, base, first as u16);
+        self.give_back(row, run.blocks);
+        true
+    }
+
+    /// Begins the open group of a class again at its first block, if it has as many free blocks as that, so that what
+    /// became free behind the cursor can be taken.
+    pub fn rewind(&mut self, row: usize, class: Class, needed: u32) -> bool {
+        let Some((group, ..)) = self.open_group(row, class) else { return false };
+        let blocks = self.group_blocks;
+        let room = self.room(row, class);
+        let slot = self.slot(row, class, false);
+        let free = blocks - ones(&slot[BITMAP_HEADER..]);
+        if free < needed {
+            return false;
+        }
+        u32::store(&mut slot[4..], free);
+        self.set_open_group(row, class, group, 0, 0);
+        self.unrecorded[class as usize] = self.unrecorded[class as usize].with(row);
+        if class == Class::Node {
+            self.change_node_free(row, i64::from(free) - i64::from(room));
+        }
+        true
+    }
+
     fn take(&mut self, row: usize, class: Class, first: u32, blocks: u32) {
         let slot = self.slot(row, class, false);
         let room = u32::load(&slot[4..]);
@@ -470,6 +517,10 @@ fn is_set(bitmap: &[u8], block: u32) -> bool {
 
 fn set(bitmap: &mut [u8], block: u32) {
     bitmap[block as usize / 8] |= 1 << (block % 8);
+}
+
+fn clear(bitmap: &mut [u8], block: u32) {
+    bitmap[block as usize / 8] &= !(1 << (block % 8));
 }
 
 /// Clear bits from `from` on, below `end`.

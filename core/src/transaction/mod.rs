@@ -29,7 +29,7 @@ mod sweep;
 
 pub use create::CreateRequest;
 pub use memory::Memory;
-pub use ready::Purpose;
+pub use ready::{Purpose, RELEASE_UPDATES};
 pub use recover::{MountMode, MountRequest};
 
 use crate::error::StorageError;
@@ -124,10 +124,16 @@ impl<A: DiskArray> Store<'_, A> {
         self.poisoned = true;
     }
 
+    /// Whether the transaction can only be dropped.
+    pub const fn is_poisoned(&self) -> bool {
+        self.poisoned
+    }
+
     /// Drops the transaction: the last commit stands, and what was written since is free again.
     pub fn abort(&mut self) {
         self.open = false;
         self.poisoned = false;
+        self.tree.disks.settle_counters(false);
         let generation = self.tree.generation;
         self.tree.cache.abandon(generation);
         self.tree.space.superblock.copy_from(self.committed);

@@ -157,18 +157,20 @@ impl<A: DiskArray> Store<'_, A> {
 
     // --- opening groups ---------------------------------------------------------------------------------------
 
-    /// Closes a row's group for nodes and opens another, if there is one.
+    /// Closes a row's group for nodes and opens another; where there is none, what became free behind the cursor of
+    /// this one will do.
     fn rotate_nodes(&mut self, row: usize) -> Result<(), StorageError> {
         let Some(area) = self.tree.area(row) else { return Ok(()) };
         let from = self.tree.space.open_group(row, Class::Node).map_or(0, |(group, ..)| group + 1);
-        self.tree.space.close(row, Class::Node);
         match self.find_group(row, area, from, Wanted::Nodes)? {
-            Some(group) => self.open_group(row, Class::Node, group, area),
-            None => {
-                self.exhausted = self.exhausted.with(row);
-                Ok(())
+            Some(group) => {
+                self.tree.space.close(row, Class::Node);
+                self.open_group(row, Class::Node, group, area)?;
             }
+            None if self.tree.space.rewind(row, Class::Node, NODE_GROUP_FREE_MIN) => {}
+            None => self.exhausted = self.exhausted.with(row),
         }
+        Ok(())
     }
 
     /// Takes a run of blocks for data on a member, opening another group where the open one has none: `None` when no
@@ -183,23 +185,33 @@ impl<A: DiskArray> Store<'_, A> {
         if let Some(address) = self.tree.space.take_run(row, blocks, area) {
             return Ok(Some(address));
         }
-        let from = self.tree.space.open_group(row, Class::Data).map_or(0, |(group, ..)| group + 1);
-        let spare = match purpose {
-            Purpose::Growth => self.node_spare(row),
-            Purpose::Release => u64::MAX,
-        };
-        let Some(group) = self.find_group(row, area, from, Wanted::Run { blocks, spare })? else {
-            return Ok(None);
-        };
+        // Recorded before the search: what this opens for nodes is not found for data any more.
         while self.tree.space.is_closed_waiting(row, Class::Data) {
             self.record_closed()?;
         }
-        if self.tree.space.is_busy(row, group) {
-            return Ok(None);
+        let from = self.tree.space.open_group(row, Class::Data).map_or(0, |(group, ..)| group + 1);
+        let spare = self.node_spare(row, purpose);
+        match self.find_group(row, area, from, Wanted::Run { blocks, spare })? {
+            Some(group) => {
+                self.tree.space.close(row, Class::Data);
+                self.open_group(row, Class::Data, group, area)?;
+            }
+            None if self.tree.space.rewind(row, Class::Data, blocks) => {}
+            None => return Ok(None),
         }
-        self.tree.space.close(row, Class::Data);
-        self.open_group(row, Class::Data, group, area)?;
         Ok(self.tree.space.take_run(row, blocks, area))
+    }
+
+    /// Gives a run back that was just taken and never written to.
+    pub fn untake_run(&mut self, run: BlockRun) -> Result<(), StorageError> {
+        let row = self.tree.space.superblock.row_of(run.start.member);
+        let area = row.and_then(|row| self.tree.area(row));
+        if let (Some(row), Some(area)) = (row, area)
+            && self.tree.space.untake_run(row, run, area)
+        {
+            return Ok(());
+        }
+        self.free(run)
     }
 
     pub(super) fn record_closed(&mut self) -> Result<(), StorageError> {
@@ -327,32 +339,68 @@ impl<A: DiskArray> Store<'_, A> {
 
     // --- what is kept back ------------------------------------------------------------------------------------
 
-    /// Node blocks on each member that only deleting and recovery may use: one whole sweep and three worst commits.
+    /// Node blocks on each member that only deleting and recovery may use: one whole sweep, three worst commits (of the
+    /// transaction that filled the pool, of one that deletes, of the sweep), and what deleting takes.
     pub(super) fn reserve_blocks(&self) -> u64 {
         let depth = u64::from(self.tree.level) + 1;
+        let sweep = self.group_leaves() + 2 * depth;
+        self.copies_on_a_member() * sweep + 3 * self.commit_blocks() + self.operation_blocks(RELEASE_UPDATES)
+    }
+
+    /// Node blocks that an operation of this many tree updates may take from one member.
+    fn operation_blocks(&self, updates: u32) -> u64 {
+        // Updates in different places copy a path each; those in one place share it, but each may split a leaf.
+        let paths = updates.min(PLACES_MAX) * (u32::from(self.tree.level) + 1);
+        u64::from(self.tree.update_blocks_max()) + self.copies_on_a_member() * u64::from(paths + 2 * updates)
+    }
+
+    /// Node blocks that something which frees may still take from any member.
+    pub fn release_room(&self) -> u64 {
+        let rows = self.tree.data_rows();
+        rows.iter().map(|row| self.node_spare(row, Purpose::Release)).min().unwrap_or(0)
+    }
+
+    /// Node blocks that a commit may take from one member, beside those that its operations took: the records of open
+    /// and closed groups and of members, dead records, and the ways to them.
+    fn commit_blocks(&self) -> u64 {
+        let depth = u64::from(self.tree.level) + 1;
+        let groups = (4 * self.tree.data_rows().len() as u64).min(self.group_leaves());
+        self.copies_on_a_member() * (2 * groups + 7 * depth + 5)
+    }
+
+    /// Leaves that the records of all groups take when they are half full.
+    fn group_leaves(&self) -> u64 {
         let node = self.tree.disks.parameters.node_bytes();
         let record = group::bytes_max(self.tree.space.group_blocks()) + crate::format::node::RECORD_OVERHEAD;
-        let groups: u64 = self
-            .tree
-            .data_rows()
-            .iter()
-            .filter_map(|row| self.tree.area(row))
-            .map(|area| u64::from(self.tree.space.groups(area)))
-            .sum();
-        let per_leaf = (node / 2 / record).max(1) as u64;
-        let sweep = groups.div_ceil(per_leaf) + 2 * depth;
-        let commits = 3 * (7 * depth + 5);
-        let copies = if self.tree.data_rows().len() == 1 { 2 } else { 1 };
-        copies * (sweep + commits)
+        let rows = self.tree.data_rows();
+        let areas = rows.iter().filter_map(|row| self.tree.area(row));
+        let groups: u64 = areas.map(|area| u64::from(self.tree.space.groups(area))).sum();
+        groups.div_ceil((node / 2 / record).max(1) as u64)
     }
 
-    /// Node blocks of a row beyond what is kept back.
-    fn node_spare(&self, row: usize) -> u64 {
-        self.tree.space.superblock.row(row).node_free().saturating_sub(self.tree.space.reserve)
+    fn copies_on_a_member(&self) -> u64 {
+        if self.tree.data_rows().len() == 1 { 2 } else { 1 }
     }
 
-    /// Makes sure that an operation of this many tree updates finds space for its nodes, sweeping if need be.
+    /// Node blocks of a row that may be used for this.
+    fn node_spare(&self, row: usize, purpose: Purpose) -> u64 {
+        let kept = match purpose {
+            Purpose::Growth => self.tree.space.reserve,
+            Purpose::Release => self.commit_blocks(),
+        };
+        self.tree.space.superblock.row(row).node_free().saturating_sub(kept)
+    }
+
+    /// Free blocks of a row that data may take.
+    pub fn data_spare(&self, row: usize) -> u64 {
+        let row = self.tree.space.superblock.row(row);
+        row.free().saturating_sub(row.node_free().min(self.tree.space.reserve))
+    }
+
+    /// Makes sure that an operation of this many tree updates finds space for its nodes, and the commit after it, sweeping
+    /// if need be.
     pub fn reserve(&mut self, updates: u32, purpose: Purpose) -> Result<(), StorageError> {
+        self.tree.space.reserve = self.reserve_blocks();
         if self.has_room(updates, purpose) || self.sweep_all()? && self.has_room(updates, purpose) {
             return Ok(());
         }
@@ -360,17 +408,18 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     fn has_room(&self, updates: u32, purpose: Purpose) -> bool {
-        // Updates of one operation share most of their paths; the first is taken in full.
-        let needed = u64::from(self.tree.update_blocks_max()) + 2 * u64::from(updates);
-        let rows = self.tree.data_rows().iter().filter(|&row| match purpose {
-            Purpose::Growth => self.node_spare(row) >= needed,
-            Purpose::Release => {
-                self.tree.space.superblock.row(row).node_free() >= u64::from(NODE_GROUP_FREE_MIN)
-            }
-        });
-        rows.count() >= self.copies_needed()
+        let needed = self.operation_blocks(updates);
+        let rows = self.tree.data_rows();
+        rows.iter().filter(|&row| self.node_spare(row, purpose) >= needed).count() >= self.copies_needed()
     }
 }
+
+/// Tree updates of an operation that frees something.
+pub const RELEASE_UPDATES: u32 = 8;
+
+/// Places of the tree in which one operation changes records: an inode, a directory, another, a run of extents, dead
+/// records, an orphan, groups.
+const PLACES_MAX: u32 = 8;
 
 /// What a group is wanted for.
 #[derive(Clone, Copy)]

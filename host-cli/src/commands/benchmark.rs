@@ -128,7 +128,7 @@ fn write(session: &mut Session<'_>, directory: ObjectId, options: &Options) -> R
             let name = file.to_string();
             let object =
                 contents.create(directory, name.as_bytes(), &MakeRequest::File, &Attributes::default())?;
-            Ok(contents.write(object, 0, &buffer)?)
+            Ok(contents.write_all(object, 0, &buffer)?)
         })?;
         times.push(began.elapsed());
         progress.advance(options.file_size);

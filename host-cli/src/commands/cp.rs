@@ -246,7 +246,7 @@ impl Copier {
             if bytes == 0 {
                 break;
             }
-            contents.write(copy, at, &self.buffer[..bytes])?;
+            contents.write_all(copy, at, &self.buffer[..bytes])?;
             at += bytes as u64;
             progress.advance(bytes as u64);
         }

@@ -122,7 +122,7 @@ fn put_stdin(session: &mut Session<'_>, to: &PoolPath, transfer: &mut Transfer) 
                 if piece.is_empty() {
                     return Ok(at);
                 }
-                contents.write(object, at, &piece)?;
+                contents.write_all(object, at, &piece)?;
                 at += piece.len() as u64;
                 progress.advance(piece.len() as u64);
             }
@@ -237,7 +237,7 @@ fn put_file(
             interrupt::check()?;
             let bytes = source.read(buffer)?;
             if bytes > 0 {
-                contents.write(object, at, &buffer[..bytes])?;
+                contents.write_all(object, at, &buffer[..bytes])?;
             }
             at += bytes as u64;
             progress.advance(bytes as u64);

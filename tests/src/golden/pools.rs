@@ -154,7 +154,7 @@ fn file<A: DiskArray>(
     contents: &[u8],
 ) -> Result<ObjectId, Error> {
     let object = objects.create(directory, name, &MakeRequest::File, &PLAIN)?;
-    objects.write(object, 0, contents)?;
+    objects.write_all(object, 0, contents)?;
     Ok(object)
 }
 
@@ -187,7 +187,7 @@ fn make_large<A: DiskArray>(objects: &mut Objects<'_, A>, extent: usize) -> Resu
     file(objects, ObjectId::ROOT, b"extents", &pattern(2, extent + 777))?;
     file(objects, ObjectId::ROOT, b"victim", &pattern(3, 1500))?;
     let sparse = file(objects, ObjectId::ROOT, b"sparse", b"begin")?;
-    objects.write(sparse, 5 * extent as u64 + 100, &pattern(4, 600))?;
+    objects.write_all(sparse, 5 * extent as u64 + 100, &pattern(4, 600))?;
     objects.truncate(sparse, 1 << 20)
 }
 
@@ -195,7 +195,7 @@ fn make_large<A: DiskArray>(objects: &mut Objects<'_, A>, extent: usize) -> Resu
 fn change<A: DiskArray>(objects: &mut Objects<'_, A>, extent: usize) -> Result<(), Error> {
     let directory = objects.resolve(b"directory")?;
     let extents = objects.resolve(b"extents")?;
-    objects.write(extents, extent as u64 + 50, &pattern(5, 100))?;
+    objects.write_all(extents, extent as u64 + 50, &pattern(5, 100))?;
     objects.unlink(ObjectId::ROOT, b"victim")?;
     objects.rename((ObjectId::ROOT, b"sparse"), (directory, b"sparse, moved"), false)?;
     put_counters(objects)
@@ -255,11 +255,11 @@ fn delete_something_long<const N: usize>(pool: &mut Pool<'_, Array<'_, N>>) {
     commit(pool, |objects| {
         let long = objects.create(ObjectId::ROOT, b"long", &MakeRequest::File, &PLAIN)?;
         let shift = objects.inode(long)?.extent_shift;
-        (0..70).try_for_each(|n| objects.write(long, n << shift, &[0]))?;
+        (0..70).try_for_each(|n| objects.write_all(long, n << shift, &[0]))?;
         // Zeros, which the container leaves out, fill whole groups.
         let large = Attributes { extent_shift: Some(17), ..PLAIN };
         let zeros = objects.create(ObjectId::ROOT, b"zeros", &MakeRequest::File, &large)?;
-        objects.write(zeros, 0, &vec![0; 10 << 17])
+        objects.write_all(zeros, 0, &vec![0; 10 << 17])
     });
     commit(pool, |objects| objects.unlink(ObjectId::ROOT, b"long"));
 }

@@ -54,7 +54,7 @@ pub(super) fn run(app: &App) -> Result<Exit, Failure> {
                     &MakeRequest::File,
                     &Attributes::default(),
                 )?;
-                Ok(contents.write(object, 0, &bytes)?)
+                Ok(contents.write_all(object, 0, &bytes)?)
             })?;
             write_out(&mut io::stdout().lock(), format!("{file}\n").as_bytes())?;
         }

@@ -29,7 +29,7 @@ fn run(lent: &mut Lent) -> Result<(), &'static str> {
     let file = transaction
         .create(ObjectId::ROOT, b"log", &MakeRequest::File, &Attributes::default())
         .map_err(|_| "create")?;
-    transaction.write(file, 0, &[b'.'; 3000]).map_err(|_| "write")?;
+    transaction.write_all(file, 0, &[b'.'; 3000]).map_err(|_| "write")?;
     transaction.commit().map_err(|_| "commit")?;
     Ok(())
 }

@@ -25,7 +25,7 @@ fn run(lent: &mut Lent) -> Result<(), &'static str> {
         Pool::mount(array, lent.lend(), SERVICES, &MountOptions::default()).map_err(|_| "mount")?;
     let mut transaction = pool.begin().map_err(|_| "begin")?;
     let file = transaction.lookup(ObjectId::ROOT, b"log").map_err(|_| "lookup")?.object;
-    transaction.write(file, 1000, b"it happened").map_err(|_| "write")?;
+    transaction.write_all(file, 1000, b"it happened").map_err(|_| "write")?;
     transaction.commit().map_err(|_| "commit")?;
     let mut text = [0; 64];
     let bytes = pool.read(file, 995, &mut text).map_err(|_| "read")?;

@@ -38,14 +38,14 @@ pub(crate) fn advance(pool: &mut Pool<'_, Array<'_>>, to: Version) -> Result<(),
         Err(error) => return Err(error),
     };
     for at in (0..LOG_BYTES).step_by(PIECE_BYTES) {
-        transaction.write(log, at as u64, &piece(to, at))?;
+        transaction.write_all(log, at as u64, &piece(to, at))?;
     }
     if to > 1 {
         transaction.unlink(ObjectId::ROOT, &file_name(to - 1))?;
     }
     for number in if to > 1 { to + FILES - 1 } else { to }..to + FILES {
         let file = make(&mut transaction, &file_name(number))?;
-        transaction.write(file, 0, &number.to_le_bytes())?;
+        transaction.write_all(file, 0, &number.to_le_bytes())?;
     }
     transaction.commit()?;
     Ok(())
