@@ -29,19 +29,45 @@ pub struct DiskCounters {
 }
 
 impl DiskCounters {
+    /// Nothing done yet.
+    pub const NEW: Self = Self {
+        reads: 0,
+        read_bytes: 0,
+        writes: 0,
+        write_bytes: 0,
+        flushes: 0,
+        read_errors: 0,
+        write_errors: 0,
+        flush_errors: 0,
+        checksum_errors: 0,
+        timeouts: 0,
+        repairs: 0,
+    };
+
+    /// What was done since an earlier moment.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut rest = *self;
+        rest.combine(earlier, u64::saturating_sub);
+        rest
+    }
+
     /// Adds another's numbers.
     pub fn add(&mut self, other: &Self) {
-        self.reads += other.reads;
-        self.read_bytes += other.read_bytes;
-        self.writes += other.writes;
-        self.write_bytes += other.write_bytes;
-        self.flushes += other.flushes;
-        self.read_errors += other.read_errors;
-        self.write_errors += other.write_errors;
-        self.flush_errors += other.flush_errors;
-        self.checksum_errors += other.checksum_errors;
-        self.timeouts += other.timeouts;
-        self.repairs += other.repairs;
+        self.combine(other, u64::saturating_add);
+    }
+
+    fn combine(&mut self, other: &Self, with: impl Fn(u64, u64) -> u64) {
+        self.reads = with(self.reads, other.reads);
+        self.read_bytes = with(self.read_bytes, other.read_bytes);
+        self.writes = with(self.writes, other.writes);
+        self.write_bytes = with(self.write_bytes, other.write_bytes);
+        self.flushes = with(self.flushes, other.flushes);
+        self.read_errors = with(self.read_errors, other.read_errors);
+        self.write_errors = with(self.write_errors, other.write_errors);
+        self.flush_errors = with(self.flush_errors, other.flush_errors);
+        self.checksum_errors = with(self.checksum_errors, other.checksum_errors);
+        self.timeouts = with(self.timeouts, other.timeouts);
+        self.repairs = with(self.repairs, other.repairs);
     }
 }
 

@@ -65,7 +65,10 @@ pub struct DiskState {
     pub(crate) order: (Epoch, Generation),
     pub(crate) branch: u64,
     pub(crate) root_crc: u32,
+    /// What it has done since the mount, or since its counters were saved.
     pub(crate) counters: DiskCounters,
+    /// How much of that is in the record that the open transaction saves.
+    pub(crate) saved: DiskCounters,
     /// Moving average of a read's time in microseconds, times 16.
     latency: u32,
     pub(crate) last_error: Option<IoError>,
@@ -86,19 +89,8 @@ impl DiskState {
         order: (Epoch(0), Generation(0)),
         branch: 0,
         root_crc: 0,
-        counters: DiskCounters {
-            reads: 0,
-            read_bytes: 0,
-            writes: 0,
-            write_bytes: 0,
-            flushes: 0,
-            read_errors: 0,
-            write_errors: 0,
-            flush_errors: 0,
-            checksum_errors: 0,
-            timeouts: 0,
-            repairs: 0,
-        },
+        counters: DiskCounters::NEW,
+        saved: DiskCounters::NEW,
         latency: 0,
         last_error: None,
     };
@@ -305,6 +297,21 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     /// What a disk gave was not what had been written there.
     pub fn note_checksum_error(&mut self, disk: usize) {
         self.states[disk].counters.checksum_errors += 1;
+    }
+
+    /// A bad fragment of a disk was rewritten.
+    pub(crate) fn note_repair(&mut self, disk: usize) {
+        self.states[disk].counters.repairs += 1;
+    }
+
+    /// What the transaction saved of the counters is on disk now, or was dropped with it.
+    pub(crate) fn settle_counters(&mut self, committed: bool) {
+        for state in self.states.iter_mut() {
+            let saved = core::mem::replace(&mut state.saved, DiskCounters::NEW);
+            if committed {
+                state.counters = state.counters.since(&saved);
+            }
+        }
     }
 
     /// Flushes every disk that takes part and was written to since its last flush. Those that fail are out of use.

@@ -26,23 +26,22 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(saved.unwrap_or_default())
     }
 
-    /// Adds what each member has done since the mount, or since this was last called, to its saved counters, and
-    /// begins counting from zero. Part of a transaction.
+    /// Adds what each member has done since the mount, or since this was last committed, to its saved counters; with
+    /// the commit it begins counting from zero. Part of a transaction.
     pub fn save_counters(&mut self) -> Result<(), Error> {
         for disk in 0..self.store.tree.disks.count() {
             let state = self.store.tree.disks.state(disk);
             let Some(member) = state.identity.map(|identity| identity.member) else { continue };
-            let live = state.counters;
-            if self.store.committed().row_of(member).is_none() || live == DiskCounters::default() {
+            let (live, unsaved) = (state.counters, state.counters.since(&state.saved));
+            if self.store.committed().row_of(member).is_none() || unsaved == DiskCounters::NEW {
                 continue;
             }
             self.begin_change(2, Purpose::Growth)?;
             let mut counters = self.saved_counters(member)?;
-            counters.add(&live);
+            counters.add(&unsaved);
             let bytes = write(&counters);
             self.change(|objects| Ok(objects.store.put(&key(member), &bytes)?))?;
-            // What the put itself did is counted from here on.
-            self.store.tree.disks.state_mut(disk).counters = DiskCounters::default();
+            self.store.tree.disks.state_mut(disk).saved = live;
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ impl<A: DiskArray> Store<'_, A> {
             }
             return Err(error);
         }
+        self.tree.disks.settle_counters(true);
         self.tree.counters.commits += 1;
         Ok(self.generation())
     }
