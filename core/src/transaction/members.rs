@@ -13,12 +13,10 @@ use dynamicfs_hal::DiskArray;
 const RECORD: usize = MemberRecord::<&[u8]>::BYTES;
 
 impl<A: DiskArray> Store<'_, A> {
-    /// Rows whose record says that the member is away, and those that the last commit went without.
+    /// Notes the rows whose record says that the member is away.
     pub(super) fn load_members(&mut self) -> Result<(), StorageError> {
-        let superblock = self.committed();
-        let (table, online) = (superblock.table(), superblock.online());
-        let mut away = table.minus(online);
-        for row in table.iter() {
+        let mut away = MemberSet::EMPTY;
+        for row in self.committed().table().iter() {
             let member = self.tree.space.member(row);
             let since = self
                 .tree
@@ -37,9 +35,13 @@ impl<A: DiskArray> Store<'_, A> {
     pub(super) fn record_members(&mut self) -> Result<(), StorageError> {
         let table = self.tree.space.superblock.table();
         let away = table.minus(self.tree.disks.online());
-        let changed = MemberSet(away.0 ^ self.recorded_away.and(table).0);
         let committed_online = self.committed().online();
-        let (last, next) = (self.generation(), self.tree.generation);
+        // One that the last commit went without may be back before its record was written.
+        let was_away = self.recorded_away.or(table.minus(committed_online)).and(table);
+        let changed = away.minus(self.recorded_away).or(was_away.minus(away));
+        // Not the last commit's generation: it may have taken several steps, and its nodes and fragments were born in
+        // the first of them.
+        let (last, next) = (self.committed().root().birth, self.tree.generation);
         for row in changed.iter() {
             // One that the last commit went without failed inside it; one that failed now misses this one.
             let since = if committed_online.contains(row) { next } else { last };

@@ -141,7 +141,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             }
         }
         self.mode = Mode::Unclaimed;
-        if self.is_whole() {
+        if self.is_settled() {
             // An idle boot writes nothing; the first transaction claims.
             return Ok(());
         }
@@ -172,18 +172,18 @@ impl<'m, A: DiskArray> Store<'m, A> {
         Ok(())
     }
 
-    /// Whether every member is present at the newest state and no change of members is half-way.
-    fn is_whole(&self) -> bool {
+    /// Whether no change of members is half-way, those present are the ones of the list, all at the newest state, and
+    /// the tree tells of all others that they are away: going on from here changes no list.
+    fn is_settled(&self) -> bool {
         let superblock = self.committed();
+        let online = self.tree.disks.online();
         let current = (0..self.tree.disks.count())
             .filter(|&disk| self.tree.disks.state(disk).status == DiskStatus::Online)
             .all(|disk| self.tree.disks.state(disk).order == superblock.order());
-        self.durable.settled == self.durable.members
+        self.durable == MemberLists::both(online)
             && superblock.branch() == self.tree.space.superblock.branch()
-            && self.durable.members == superblock.table()
-            && superblock.online() == superblock.table()
-            && self.tree.disks.online() == superblock.table()
-            && self.recorded_away.is_empty()
+            && superblock.online() == online
+            && self.recorded_away == superblock.table().minus(online)
             && current
     }
 
