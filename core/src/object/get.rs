@@ -12,28 +12,27 @@ use crate::error::Error;
 use crate::format::extent::CRC_BYTES;
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
-use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX};
+use crate::limits::DATA_FRAGMENTS_MAX;
 use crate::types::ObjectId;
 use dynamicfs_hal::{Batch, DiskArray, Request};
-use reed_solomon_novelda::Code;
 
 /// Chunks of one fragment that are read together: straight into a part of the buffer.
 #[derive(Clone, Copy, Debug)]
-struct Segment {
+pub(super) struct Segment {
     /// The fragment that is wanted.
-    fragment: usize,
+    pub(super) fragment: usize,
     /// The one that is read: another replica of it, or itself.
-    source: usize,
-    first: usize,
-    columns: usize,
+    pub(super) source: usize,
+    pub(super) first: usize,
+    pub(super) columns: usize,
     /// Where in the buffer.
-    at: usize,
-    bytes: usize,
-    good: bool,
+    pub(super) at: usize,
+    pub(super) bytes: usize,
+    pub(super) good: bool,
 }
 
 /// Segments of one pass: the data fragments of a stripe, or the parts of a replica that different disks read.
-type Segments = heapless::Vec<Segment, DATA_FRAGMENTS_MAX>;
+pub(super) type Segments = heapless::Vec<Segment, DATA_FRAGMENTS_MAX>;
 
 /// Bytes from which on the replicas of an extent are read in parts from several disks.
 const PARALLEL_BYTES: usize = 64 << 10;
@@ -245,14 +244,20 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         self.fetch(found, segments, buf);
         let columns = self.load_checksums(object, found, segments)?;
-        for i in 0..segments.len() {
-            let segment = segments[i];
-            let part = &mut buf[segment.at..segment.at + segment.bytes];
-            if segment.good && self.is_right(found, &segment, columns, part) {
-                continue;
+        for segment in segments.iter_mut() {
+            let part = &buf[segment.at..segment.at + segment.bytes];
+            segment.good = segment.good && self.is_right(found, segment, columns, part);
+            if !segment.good {
+                self.note_failure(object, found, segment.source);
             }
-            self.note_failure(object, found, segment.source);
-            self.recover(object, found, &segment, columns, part, stage)?;
+        }
+        if segments.iter().all(|segment| segment.good) || self.complete(found, segments, columns, buf, stage)
+        {
+            return Ok(());
+        }
+        for segment in segments.iter().filter(|segment| !segment.good) {
+            let part = &mut buf[segment.at..segment.at + segment.bytes];
+            self.recover(object, found, segment, columns, part, stage)?;
         }
         Ok(())
     }
@@ -351,7 +356,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Whether the bytes of a segment are what was written.
-    fn is_right(&mut self, found: &Found, segment: &Segment, from: usize, part: &[u8]) -> bool {
+    pub(super) fn is_right(&mut self, found: &Found, segment: &Segment, from: usize, part: &[u8]) -> bool {
         let crc32c = self.store.tree.disks.crc32c;
         let right = part
             .chunks(1 << self.chunk_shift())
@@ -442,131 +447,5 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         self.store.window = window;
         right
-    }
-
-    // --- what is not right ------------------------------------------------------------------------------------
-
-    /// Fills a segment from what else there is.
-    fn recover(
-        &mut self,
-        object: ObjectId,
-        found: &Found,
-        segment: &Segment,
-        from: usize,
-        part: &mut [u8],
-        stage: &mut [u8],
-    ) -> Result<(), Error> {
-        let recovered = if found.extent.scheme.data == 1 {
-            self.read_other_replica(found, segment, from, part)
-        } else {
-            self.reconstruct(found, segment, from, part, stage)
-        };
-        if recovered { Ok(()) } else { Err(Error::Unreadable { object, offset: found.start }) }
-    }
-
-    /// Reads each chunk of a segment from the first replica that has it right.
-    fn read_other_replica(&mut self, found: &Found, segment: &Segment, from: usize, part: &mut [u8]) -> bool {
-        part.chunks_mut(1 << self.chunk_shift()).zip(segment.first..).all(|(chunk, column)| {
-            (0..found.extent.fragments().len())
-                .map(|i| (segment.source + i) % found.extent.fragments().len())
-                .any(|source| self.read_right(found, source, column, 1, from, chunk))
-        })
-    }
-
-    /// Reads chunks of a fragment; whether all are right.
-    fn read_right(
-        &mut self,
-        found: &Found,
-        source: usize,
-        first: usize,
-        columns: usize,
-        from: usize,
-        buf: &mut [u8],
-    ) -> bool {
-        let disks = &mut self.store.tree.disks;
-        let address = found.extent.fragments()[source].address;
-        let offset = (first << disks.parameters.chunk_shift) as u64;
-        let Some((disk, lba)) = disks.locate(address, offset) else { return false };
-        if disks.execute_one(Request::read(disk, lba, buf)).is_err() {
-            return false;
-        }
-        let segment =
-            Segment { fragment: source, source, first, columns, at: 0, bytes: buf.len(), good: true };
-        self.is_right(found, &segment, from, buf)
-    }
-
-    /// Computes the chunks of a segment from `k` other fragments, as many columns at a time as the stage holds.
-    fn reconstruct(
-        &mut self,
-        found: &Found,
-        segment: &Segment,
-        from: usize,
-        part: &mut [u8],
-        stage: &mut [u8],
-    ) -> bool {
-        let chunk = 1usize << self.chunk_shift();
-        let k = usize::from(found.extent.scheme.data);
-        let at_once = stage.len() / k / chunk;
-        if at_once == 0 {
-            return false;
-        }
-        self.store.tree.counters.decodes += 1;
-        part.chunks_mut(at_once * chunk).zip((segment.first..).step_by(at_once)).all(|(out, first)| {
-            self.reconstruct_columns(found, segment.fragment, first, from, out, stage)
-                || self.reconstruct_one_by_one(found, segment.fragment, first, from, out, stage)
-        })
-    }
-
-    /// When several fragments have bad chunks in different columns, each column may still have enough.
-    fn reconstruct_one_by_one(
-        &mut self,
-        found: &Found,
-        wanted: usize,
-        first: usize,
-        from: usize,
-        out: &mut [u8],
-        stage: &mut [u8],
-    ) -> bool {
-        out.chunks_mut(1 << self.chunk_shift())
-            .zip(first..)
-            .all(|(chunk, column)| self.reconstruct_columns(found, wanted, column, from, chunk, stage))
-    }
-
-    fn reconstruct_columns(
-        &mut self,
-        found: &Found,
-        wanted: usize,
-        first: usize,
-        from: usize,
-        out: &mut [u8],
-        stage: &mut [u8],
-    ) -> bool {
-        let scheme = found.extent.scheme;
-        let columns = out.len().div_ceil(1 << self.chunk_shift());
-        let mut survivors = heapless::Vec::<u8, FRAGMENTS_MAX>::new();
-        for source in (0..scheme.width()).filter(|&source| source != wanted) {
-            if survivors.len() == usize::from(scheme.data) {
-                break;
-            }
-            let at = survivors.len() * out.len();
-            if self.read_right(found, source, first, columns, from, &mut stage[at..at + out.len()]) {
-                let _ = survivors.push(source as u8);
-            }
-        }
-        if survivors.len() < scheme.data.into() {
-            return false;
-        }
-        let mut inputs = heapless::Vec::<&[u8], DATA_FRAGMENTS_MAX>::new();
-        inputs.extend(stage.chunks_exact(out.len()).take(survivors.len()));
-        let recovery = Code::new(scheme.data, scheme.parity)
-            .ok()
-            .and_then(|code| code.recovery(&survivors, &[wanted as u8]).ok());
-        let Some(recovery) = recovery else { return false };
-        if recovery.run(&inputs, &mut [&mut *out]).is_err() {
-            return false;
-        }
-        let segment =
-            Segment { fragment: wanted, source: wanted, first, columns, at: 0, bytes: out.len(), good: true };
-        self.is_right(found, &segment, from, out)
     }
 }

@@ -3,7 +3,8 @@
 //! ```text
 //! inode.rs      attributes, making and deleting objects
 //! extents.rs    finding, storing and freeing extents
-//! get.rs        reading: verify, fall back, reconstruct
+//! get.rs        reading: every byte is proved
+//! decode.rs     what is not right: from another replica, or computed
 //! put.rs        writing: fill a window, store it
 //! truncate.rs   cutting and growing; orphans
 //! repair.rs     rewriting fragments that a read found bad
@@ -13,6 +14,7 @@
 //! path.rs       names and paths
 //! ```
 
+mod decode;
 mod directory;
 mod extents;
 mod get;

@@ -240,9 +240,9 @@ impl<A: DiskArray> Objects<'_, A> {
         data: &[u8],
         is_in_buffer: bool,
     ) -> Result<usize, Error> {
-        if !is_in_buffer
-            && !(self.store_filling()? && self.cut_to_windows(object, inode, start, data.len() as u64)?)
-        {
+        let is_ready = is_in_buffer
+            || self.store_filling()? && self.cut_to_windows(object, inode, start, data.len() as u64)?;
+        if !is_ready {
             return Ok(0);
         }
         let wrote = self.replace_extents(object, inode, start, data, Purpose::Growth)?;

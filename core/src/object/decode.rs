@@ -1,0 +1,245 @@
+//! What is not right when it is read: taken from another replica, or computed from other fragments, chunk column by
+//! chunk column.
+
+use super::Objects;
+use super::extents::Found;
+use super::get::{Segment, Segments};
+use crate::error::Error;
+use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX, PARITY_FRAGMENTS_MAX};
+use crate::types::ObjectId;
+use dynamicfs_hal::{Batch, DiskArray, Request};
+use reed_solomon_novelda::Code;
+
+impl<A: DiskArray> Objects<'_, A> {
+    // --- a whole row ------------------------------------------------------------------------------------------
+
+    /// Where the segments are the same columns of all data fragments: computes those that are not right from the others,
+    /// which are in the buffer already, and as much parity. False if there is not enough of it.
+    pub(super) fn complete(
+        &mut self,
+        found: &Found,
+        segments: &Segments,
+        from: usize,
+        buf: &mut [u8],
+        stage: &mut [u8],
+    ) -> bool {
+        let k = usize::from(found.extent.scheme.data);
+        let Some(model) = segments.first().copied() else { return false };
+        let is_row = segments
+            .iter()
+            .enumerate()
+            .all(|(i, s)| (s.fragment, s.source, s.first, s.bytes) == (i, i, model.first, model.bytes));
+        let lost = segments.iter().filter(|segment| !segment.good).count();
+        if k == 1 || segments.len() != k || !is_row || lost * model.bytes > stage.len() {
+            return false;
+        }
+        let Some(parity) = self.read_parity(found, &model, lost, from, stage) else { return false };
+        self.store.tree.counters.decodes += 1;
+        let mut survivors = heapless::Vec::<u8, DATA_FRAGMENTS_MAX>::new();
+        let mut inputs = heapless::Vec::<&[u8], DATA_FRAGMENTS_MAX>::new();
+        let mut wanted = heapless::Vec::<u8, PARITY_FRAGMENTS_MAX>::new();
+        let mut outputs = heapless::Vec::<&mut [u8], PARITY_FRAGMENTS_MAX>::new();
+        // The parts of a row follow each other in the buffer.
+        let row = buf[model.at..].chunks_exact_mut(model.bytes);
+        for (part, segment) in row.zip(segments) {
+            let fragment = segment.fragment as u8;
+            let full = if segment.good {
+                survivors.push(fragment).is_err() || inputs.push(part).is_err()
+            } else {
+                wanted.push(fragment).is_err() || outputs.push(part).is_err()
+            };
+            if full {
+                return false;
+            }
+        }
+        survivors.extend(parity.iter().copied());
+        inputs.extend(stage.chunks_exact(model.bytes).take(lost));
+        let recovery = Code::new(found.extent.scheme.data, found.extent.scheme.parity)
+            .ok()
+            .and_then(|code| code.recovery(&survivors, &wanted).ok());
+        let computed = recovery.is_some_and(|recovery| recovery.run(&inputs, &mut outputs).is_ok());
+        drop((inputs, outputs));
+        computed
+            && segments.iter().filter(|segment| !segment.good).all(|segment| {
+                self.is_right(found, segment, from, &buf[segment.at..segment.at + segment.bytes])
+            })
+    }
+
+    /// Reads the columns of a segment from `count` parity fragments into the stage, one after the other: which they are,
+    /// or `None` if not as many are right.
+    fn read_parity(
+        &mut self,
+        found: &Found,
+        segment: &Segment,
+        count: usize,
+        from: usize,
+        stage: &mut [u8],
+    ) -> Option<heapless::Vec<u8, PARITY_FRAGMENTS_MAX>> {
+        let offset = (segment.first << self.chunk_shift()) as u64;
+        let scheme = found.extent.scheme;
+        let mut left = usize::from(scheme.data)..scheme.width();
+        // What is in each part of the stage.
+        let mut sources = [None; PARITY_FRAGMENTS_MAX];
+        let sources = sources.get_mut(..count)?;
+        while sources.contains(&None) {
+            let mut tried = heapless::Vec::<(usize, usize), PARITY_FRAGMENTS_MAX>::new();
+            let mut batch = A::Batch::default();
+            let disks = &mut self.store.tree.disks;
+            let parts = stage.chunks_exact_mut(segment.bytes).take(count).enumerate();
+            for (place, part) in parts.filter(|&(place, _)| sources[place].is_none()) {
+                let address = |source: usize| found.extent.fragments()[source].address;
+                let next =
+                    left.by_ref().find_map(|source| Some((source, disks.locate(address(source), offset)?)));
+                if let Some((source, (disk, lba))) = next
+                    && batch.push(Request::read(disk, lba, part)).is_ok()
+                {
+                    let _ = tried.push((place, source));
+                }
+            }
+            if tried.is_empty() {
+                return None;
+            }
+            disks.execute(&mut batch);
+            let read = tried
+                .iter()
+                .zip(batch.requests().iter())
+                .map(|(&tried, request)| (tried, request.result.is_ok()));
+            let read: heapless::Vec<_, PARITY_FRAGMENTS_MAX> = read.collect();
+            drop(batch);
+            for ((place, source), _) in read.into_iter().filter(|&(_, read)| read) {
+                let part = &stage[place * segment.bytes..][..segment.bytes];
+                let segment = Segment { fragment: source, source, ..*segment };
+                if self.is_right(found, &segment, from, part) {
+                    sources[place] = Some(source as u8);
+                }
+            }
+        }
+        sources.iter().copied().collect()
+    }
+
+    // --- one segment ------------------------------------------------------------------------------------------
+
+    /// Fills a segment from what else there is.
+    pub(super) fn recover(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+        segment: &Segment,
+        from: usize,
+        part: &mut [u8],
+        stage: &mut [u8],
+    ) -> Result<(), Error> {
+        let recovered = if found.extent.scheme.data == 1 {
+            self.read_other_replica(found, segment, from, part)
+        } else {
+            self.reconstruct(found, segment, from, part, stage)
+        };
+        if recovered { Ok(()) } else { Err(Error::Unreadable { object, offset: found.start }) }
+    }
+
+    /// Reads each chunk of a segment from the first replica that has it right.
+    fn read_other_replica(&mut self, found: &Found, segment: &Segment, from: usize, part: &mut [u8]) -> bool {
+        part.chunks_mut(1 << self.chunk_shift()).zip(segment.first..).all(|(chunk, column)| {
+            (0..found.extent.fragments().len())
+                .map(|i| (segment.source + i) % found.extent.fragments().len())
+                .any(|source| self.read_right(found, source, column, 1, from, chunk))
+        })
+    }
+
+    /// Reads chunks of a fragment; whether all are right.
+    pub(super) fn read_right(
+        &mut self,
+        found: &Found,
+        source: usize,
+        first: usize,
+        columns: usize,
+        from: usize,
+        buf: &mut [u8],
+    ) -> bool {
+        let disks = &mut self.store.tree.disks;
+        let address = found.extent.fragments()[source].address;
+        let offset = (first << disks.parameters.chunk_shift) as u64;
+        let Some((disk, lba)) = disks.locate(address, offset) else { return false };
+        if disks.execute_one(Request::read(disk, lba, buf)).is_err() {
+            return false;
+        }
+        let segment =
+            Segment { fragment: source, source, first, columns, at: 0, bytes: buf.len(), good: true };
+        self.is_right(found, &segment, from, buf)
+    }
+
+    /// Computes the chunks of a segment from `k` other fragments, as many columns at a time as the stage holds.
+    fn reconstruct(
+        &mut self,
+        found: &Found,
+        segment: &Segment,
+        from: usize,
+        part: &mut [u8],
+        stage: &mut [u8],
+    ) -> bool {
+        let chunk = 1usize << self.chunk_shift();
+        let k = usize::from(found.extent.scheme.data);
+        let at_once = stage.len() / k / chunk;
+        if at_once == 0 {
+            return false;
+        }
+        self.store.tree.counters.decodes += 1;
+        part.chunks_mut(at_once * chunk).zip((segment.first..).step_by(at_once)).all(|(out, first)| {
+            self.reconstruct_columns(found, segment.fragment, first, from, out, stage)
+                || self.reconstruct_one_by_one(found, segment.fragment, first, from, out, stage)
+        })
+    }
+
+    /// When several fragments have bad chunks in different columns, each column may still have enough.
+    fn reconstruct_one_by_one(
+        &mut self,
+        found: &Found,
+        wanted: usize,
+        first: usize,
+        from: usize,
+        out: &mut [u8],
+        stage: &mut [u8],
+    ) -> bool {
+        out.chunks_mut(1 << self.chunk_shift())
+            .zip(first..)
+            .all(|(chunk, column)| self.reconstruct_columns(found, wanted, column, from, chunk, stage))
+    }
+
+    fn reconstruct_columns(
+        &mut self,
+        found: &Found,
+        wanted: usize,
+        first: usize,
+        from: usize,
+        out: &mut [u8],
+        stage: &mut [u8],
+    ) -> bool {
+        let scheme = found.extent.scheme;
+        let columns = out.len().div_ceil(1 << self.chunk_shift());
+        let mut survivors = heapless::Vec::<u8, FRAGMENTS_MAX>::new();
+        for source in (0..scheme.width()).filter(|&source| source != wanted) {
+            if survivors.len() == usize::from(scheme.data) {
+                break;
+            }
+            let at = survivors.len() * out.len();
+            if self.read_right(found, source, first, columns, from, &mut stage[at..at + out.len()]) {
+                let _ = survivors.push(source as u8);
+            }
+        }
+        if survivors.len() < scheme.data.into() {
+            return false;
+        }
+        let mut inputs = heapless::Vec::<&[u8], DATA_FRAGMENTS_MAX>::new();
+        inputs.extend(stage.chunks_exact(out.len()).take(survivors.len()));
+        let recovery = Code::new(scheme.data, scheme.parity)
+            .ok()
+            .and_then(|code| code.recovery(&survivors, &[wanted as u8]).ok());
+        let Some(recovery) = recovery else { return false };
+        if recovery.run(&inputs, &mut [&mut *out]).is_err() {
+            return false;
+        }
+        let segment =
+            Segment { fragment: wanted, source: wanted, first, columns, at: 0, bytes: out.len(), good: true };
+        self.is_right(found, &segment, from, out)
+    }
+}
