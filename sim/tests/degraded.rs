@@ -245,6 +245,24 @@ fn a_wiped_disk_is_absent_and_a_clone_is_refused() {
     assert_eq!(error, Some(MountError::Cloned { first: 0, second: 1 }));
 }
 
+/// The disk that the newest state was going to be read from, a second time, was the only one that was asked.
+#[test]
+fn a_disk_that_fails_between_two_looks_at_its_ring_is_passed_over() {
+    let mut world = World::new(FOUR_TWO, 6, 200 << 10);
+    world.put("file", 100_000);
+    let mut mounted = 0;
+    for disk in 0..6 {
+        for well in 0..24 {
+            let mut forked = World { array: world.array.clone(), lent: Lent::new(200 << 10) };
+            forked.array.disk_mut(disk).fail_after(IoKind::Read, well, IoError::Timeout);
+            let mut pool = forked.mount();
+            expect(&mut pool, "file", 100_000);
+            mounted += usize::from(pool.member_health(disk).status != DiskStatus::Online);
+        }
+    }
+    assert!(mounted > 60, "the disk was missed: {mounted}");
+}
+
 #[test]
 fn a_disk_of_another_pool_is_left_alone() {
     let mut world = World::new(Scheme::mirror(2), 3, 64 << 10);

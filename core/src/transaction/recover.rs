@@ -67,8 +67,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let parts = Memory::divide(bytes, &parameters, alignment)
             .map_err(|bytes| MountError::NeedsMemory { bytes })?;
         survey(&mut disks, parts.stage)?;
-        let newest = newest_disk(&disks).ok_or(MountError::NoSuperblock)?;
-        read_state(&mut disks, newest, parts.committed).ok_or(MountError::NoSuperblock)?;
+        let newest = read_newest(&mut disks, parts.committed).ok_or(MountError::NoSuperblock)?;
         refuse_divergence(&disks, newest, parts.committed)?;
         assign_rows(&mut disks, parts.committed);
         let lists = may_mount(&disks, parts.committed, request.mode)?;
@@ -390,6 +389,18 @@ fn read_state<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut [
 }
 
 // --- deciding -------------------------------------------------------------------------------------------------
+
+/// Reads the newest state that a disk still gives: which disk. One that does not give again what the survey saw counts as
+/// absent, and its state as one that it could hold.
+fn read_newest<A: DiskArray>(disks: &mut Disks<'_, A>, image: &mut [u8]) -> Option<usize> {
+    loop {
+        let newest = newest_disk(disks)?;
+        if read_state(disks, newest, image).is_some() {
+            return Some(newest);
+        }
+        disks.fail(newest, dynamicfs_hal::IoError::Media);
+    }
+}
 
 /// The disk with the newest state.
 fn newest_disk<A: DiskArray>(disks: &Disks<'_, A>) -> Option<usize> {
