@@ -65,7 +65,7 @@ pub enum MemberState {
 
 // --- groups ---------------------------------------------------------------------------------------------------
 
-/// A group's record: the number of allocated blocks if it is all of them, else a bitmap (bit set: allocated).
+/// A group's record: one byte if all blocks are allocated, else a byte and a bitmap (bit set: allocated).
 /// A group without a record is free.
 pub mod group {
     /// The form of a group that is full: one byte.

@@ -1,6 +1,7 @@
 //! One bounded step of whatever work there is, each a transaction of its own.
 
 use crate::error::Error;
+use crate::limits::REPAIRS_MAX;
 use crate::object::Objects;
 use dynamicfs_hal::DiskArray;
 
@@ -11,7 +12,7 @@ use dynamicfs_hal::DiskArray;
 pub enum Work {
     /// There was nothing to do.
     Nothing,
-    /// A fragment that a read found bad was rewritten, or found to be beyond repair.
+    /// Fragments that reads found bad were rewritten, or found to be beyond repair.
     Repaired,
     /// Some extents of a deleted object were freed.
     Reaped,
@@ -20,7 +21,7 @@ pub enum Work {
 }
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// Does one step of the most urgent work: rewrites a bad fragment, frees some of a deleted object, or, with
+    /// Does one step of the most urgent work: rewrites bad fragments, frees some of a deleted object, or, with
     /// `sweep`, gives dead blocks back when that is worth its writes. A transaction of its own; [`Work::Nothing`] writes nothing.
     pub fn maintain(&mut self, sweep: bool) -> Result<Work, Error> {
         let orphans = self.store.committed().orphans();
@@ -32,7 +33,7 @@ impl<A: DiskArray> Objects<'_, A> {
         };
         self.store.begin()?;
         let done = match work {
-            Work::Repaired => self.repair_step(),
+            Work::Repaired => self.repair_all(),
             Work::Reaped => self.reap_step(),
             _ => self.store.sweep_step().map_err(Error::from),
         };
@@ -43,5 +44,17 @@ impl<A: DiskArray> Objects<'_, A> {
                 Err(error)
             }
         }
+    }
+
+    /// Rewrites the bad fragments that reads remembered.
+    fn repair_all(&mut self) -> Result<bool, Error> {
+        let mut repaired = false;
+        for _ in 0..REPAIRS_MAX {
+            if !self.repair_step()? {
+                break;
+            }
+            repaired = true;
+        }
+        Ok(repaired)
     }
 }

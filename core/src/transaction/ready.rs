@@ -6,7 +6,7 @@ use crate::error::StorageError;
 use crate::format::key::Key;
 use crate::format::node::value_bytes_max;
 use crate::format::record::{MemberRecord, dead, group};
-use crate::limits::{NODE_GROUP_FREE_MIN, UPDATE_NODES_MAX};
+use crate::limits::{NODE_GROUP_FREE_MIN, U48_MAX, UPDATE_NODES_MAX};
 use crate::space::{Area, Class, next_clear_run};
 use crate::types::{BlockAddress, BlockRun, MemberNumber, MemberSet, ObjectId};
 use core::ops::ControlFlow;
@@ -241,9 +241,12 @@ impl<A: DiskArray> Store<'_, A> {
         if let Some(area) = self.tree.area(row) {
             return Ok(Some(area));
         }
+        let group_blocks = u64::from(self.tree.space.group_blocks());
         let area = self.tree.with(&Key::member(member), |record| {
             let record = MemberRecord::new(record?)?;
-            Some(Area { start: record.start(), blocks: record.blocks() })
+            let area = Area { start: record.start(), blocks: record.blocks() };
+            let groups = area.blocks.div_ceil(group_blocks);
+            (area.start + area.blocks <= U48_MAX && groups <= u64::from(u32::MAX)).then_some(area)
         })?;
         area.map(Some).ok_or(StorageError::RecordInvalid { object: ObjectId::SYSTEM })
     }

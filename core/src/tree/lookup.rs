@@ -246,7 +246,9 @@ impl<A: DiskArray> Tree<'_, A> {
                 let node = self.cache.node(slot);
                 let child = node.child_for(&key);
                 if child + 1 < node.count() {
-                    upper = Some(node.key(child + 1));
+                    // A forged separator may lie beyond those above it.
+                    let next = node.key(child + 1);
+                    upper = Some(upper.map_or(next, |upper: Key| upper.min(next)));
                 }
                 pointer = node.pointer(child);
                 level -= 1;
