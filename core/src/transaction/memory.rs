@@ -38,6 +38,10 @@ pub(crate) struct Parts<'m> {
 /// what one change of a tree of six levels and five replicas frees.
 const PENDING_RUNS: core::ops::RangeInclusive<usize> = 96..=1024;
 
+/// Bytes of checksums that are held at a time where there is memory: those of the longest extent in chunks of 4 KiB, so
+/// that all disks of a stripe are read at once.
+const CHECKSUMS: usize = 8 << 10;
+
 /// Nodes that the cache needs at least: a path of six levels and what one change of it needs.
 const NODES_MIN: usize = 10;
 
@@ -101,12 +105,15 @@ impl<'m> Memory<'m> {
         {
             extent /= 2;
         }
-        let spare = (bytes.len() - total(p, extent).min(bytes.len())) / 16 / dead::RUN_BYTES;
-        let pending = dead::RUN_BYTES * spare.clamp(*PENDING_RUNS.start(), *PENDING_RUNS.end());
+        let spare = (bytes.len() - total(p, extent).min(bytes.len())) / 16;
+        let pending =
+            dead::RUN_BYTES * (spare / dead::RUN_BYTES).clamp(*PENDING_RUNS.start(), *PENDING_RUNS.end());
+        let piece = scratch_bytes(p).max(spare.min(CHECKSUMS));
         // What disks read and write comes first and is a multiple of every alignment, a power of two below it.
         let (window, rest) = bytes.split_at_mut(extent);
         let (stage, rest) = rest.split_at_mut(stage_bytes(p, extent));
-        let fixed = fixed_bytes(p) - dead::RUN_BYTES * *PENDING_RUNS.start() + pending;
+        let fixed =
+            fixed_bytes(p) - dead::RUN_BYTES * *PENDING_RUNS.start() + pending - scratch_bytes(p) + piece;
         if rest.len() < fixed + NODES_MIN * p.node_bytes() {
             return Err(needed);
         }
@@ -117,7 +124,7 @@ impl<'m> Memory<'m> {
         let (bitmaps, rest) = rest.split_at_mut(Space::bitmap_bytes(p.members_max.into(), p.group_blocks));
         let (pending, rest) = rest.split_at_mut(pending);
         let (scratch, rest) = rest.split_at_mut(scratch_bytes(p));
-        let piece = &mut rest[..scratch_bytes(p)];
+        let piece = &mut rest[..piece];
         Ok(Parts { committed, working, bitmaps, pending, scratch, piece, window, stage, frames })
     }
 }
