@@ -7,7 +7,7 @@
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::object::Objects;
 use dynamicfs_core::types::Scheme;
-use dynamicfs_core::{FormatOptions, MountOptions, Pool};
+use dynamicfs_core::{FormatOptions, Memory, MountOptions, Pool};
 use dynamicfs_hal::{DiskArray, Geometry};
 use dynamicfs_sim::model::{self, Model};
 use dynamicfs_sim::workload::{self, Operation, Scale};
@@ -189,4 +189,66 @@ fn a_server_pool_with_large_extents_runs_full() {
         scale: Scale { file_bytes: 3 << 20, write_bytes: 900_000, names: 40 },
     };
     (500..503).for_each(|seed| case.run(seed));
+}
+
+/// With the least memory a pool stops growing before its tree is too high to be changed in it. It once went on, and then
+/// not even deleting was possible any more.
+#[test]
+fn with_the_least_memory_what_was_made_can_be_deleted() {
+    let options = FormatOptions { members_max: 4, ..FormatOptions::portable(Scheme::mirror(2)) };
+    let mut rng = Rng::new(1);
+    let mut world = SimArray::new(1, [Geometry::new(512, 200_000); 2]);
+    let mut lent = Lent::new(1 << 20);
+    let parameters = {
+        let pool =
+            Pool::format(&mut world, lent.lend(), SERVICES, &mut rng, &options, &[]).expect("formatted");
+        *pool.parameters()
+    };
+    let mut lent = Lent::new(Memory::bytes_min(&parameters) + 1);
+    let mut pool = Pool::mount(&mut world, lent.lend(), SERVICES, &MountOptions::default()).expect("mounted");
+    let mut model = Model::default();
+    let refused = 'grown: loop {
+        let mut transaction = pool.begin().expect("begun");
+        for _ in 0..40 {
+            let name = format!("{:0200}", rng.below(1 << 40)).into_bytes();
+            let operation =
+                Operation::Create { directory: dynamicfs_core::types::ObjectId::ROOT, name: name.clone() };
+            match model::apply(&mut transaction, &operation) {
+                Err(error) => {
+                    let levels = transaction.store.tree.level + 1;
+                    transaction
+                        .commit()
+                        .unwrap_or_else(|late| panic!("{error}, then {late} with {levels} levels"));
+                    break 'grown error;
+                }
+                made => assert_eq!(made, model.apply(&operation, made.clone().ok().flatten())),
+            }
+        }
+        transaction.commit().expect("committed");
+        assert!(model.nodes.len() < 20_000, "the tree grows no more");
+    };
+    let Error::Storage(StorageError::NeedsMemory { bytes }) = refused else { panic!("{refused}") };
+    println!(
+        "{} objects, a tree of {} levels, then: {refused}",
+        model.nodes.len(),
+        pool.store.tree.level + 1
+    );
+    drop(pool);
+    // What the error says is enough.
+    let mut enough = Lent::new(bytes + 1);
+    let mut pool =
+        Pool::mount(&mut world, enough.lend(), SERVICES, &MountOptions::default()).expect("mounted");
+    let mut transaction = pool.begin().expect("begun");
+    for n in 0..100 {
+        let operation = Operation::Create {
+            directory: dynamicfs_core::types::ObjectId::ROOT,
+            name: format!("more {n}").into_bytes(),
+        };
+        assert!(apply(&mut transaction, &mut model, &operation, "with what the error says"));
+    }
+    transaction.commit().expect("committed");
+    drop(pool);
+    let mut pool = Pool::mount(&mut world, lent.lend(), SERVICES, &MountOptions::default()).expect("mounted");
+    empty(&mut pool, &mut model, "with the least memory");
+    account(&mut pool, "with the least memory");
 }

@@ -100,9 +100,10 @@ impl<'m, A: DiskArray> Objects<'m, A> {
         Ok(())
     }
 
-    /// Makes sure that an operation of this many tree updates may begin and finds space.
+    /// Makes sure that an operation of this many tree updates may begin and finds memory and space.
     pub(crate) fn begin_change(&mut self, updates: u32, purpose: Purpose) -> Result<(), Error> {
         self.store.check()?;
+        self.store.check_memory(purpose)?;
         let reserved = self.store.reserve(updates, purpose);
         if reserved.is_err_and(|error| error != StorageError::NoSpace) {
             self.store.poison();

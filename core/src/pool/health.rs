@@ -2,6 +2,7 @@
 
 use super::Pool;
 use crate::disks::{Currency, DiskStatus};
+use crate::format::label::PoolParameters;
 use crate::metrics::{DiskCounters, PoolCounters};
 use crate::types::{Epoch, Generation, MemberNumber, MemberSet, Scheme, Uuid};
 use dynamicfs_hal::{DiskArray, IoError};
@@ -84,6 +85,11 @@ pub struct MemberHealth {
 }
 
 impl<A: DiskArray> Pool<'_, A> {
+    /// What was fixed when the pool was formatted: its identity, the sizes of its parts.
+    pub fn parameters(&self) -> &PoolParameters {
+        &self.store.tree.disks.parameters
+    }
+
     /// How the pool is.
     pub fn health(&self) -> Health {
         let tree = &self.store.tree;

@@ -404,6 +404,11 @@ impl<'m> Space<'m> {
         (self.pending.len() - self.pending_bytes) / dead::RUN_BYTES
     }
 
+    /// Runs that may wait at a time.
+    pub fn pending_max(&self) -> usize {
+        self.pending.len() / dead::RUN_BYTES
+    }
+
     /// Whether nothing waits to be written into the tree as freed.
     pub const fn pending_is_empty(&self) -> bool {
         self.pending_bytes == 0

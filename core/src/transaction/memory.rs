@@ -42,8 +42,17 @@ const PENDING_RUNS: core::ops::RangeInclusive<usize> = 96..=1024;
 /// that all disks of a stripe are read at once.
 const CHECKSUMS: usize = 8 << 10;
 
-/// Nodes that the cache needs at least: a path of six levels and what one change of it needs.
-const NODES_MIN: usize = 10;
+/// Nodes that the cache needs at least: for a tree of six levels, which is to grow.
+const NODES_MIN: usize = nodes_for(6) + GROWTH_NODES;
+
+/// Nodes that one change of a tree of this many levels needs in the cache at once: a path, the new nodes of two levels
+/// while both are split, and a root above them.
+pub(crate) const fn nodes_for(levels: usize) -> usize {
+    levels + 3
+}
+
+/// Nodes for the levels that a transaction which makes something grow may add, and the one after it that frees again.
+pub(crate) const GROWTH_NODES: usize = 2;
 
 /// The share of the memory that goes into the window and the stage: a quarter.
 const BUFFERS_SHARE: usize = 4;
@@ -85,6 +94,15 @@ impl<'m> Memory<'m> {
     /// the alignment more.
     pub const fn bytes_min(parameters: &PoolParameters) -> usize {
         total(parameters, extent_bytes_min(parameters))
+    }
+
+    /// Bytes with which a pool with these parameters can be changed when its tree has this many levels, 1 to 16: no less
+    /// than [`bytes_min`](Self::bytes_min), which serves six.
+    pub const fn bytes_for_levels(parameters: &PoolParameters, levels: usize) -> usize {
+        let nodes = nodes_for(levels) + GROWTH_NODES;
+        let more = nodes.saturating_sub(NODES_MIN);
+        // Half of what is beyond the least may go into longer buffers.
+        Self::bytes_min(parameters) + 2 * more * parameters.node_bytes()
     }
 
     /// Divides the bytes; `Err` with what would do.

@@ -1,7 +1,8 @@
 //! Before each change of the tree: groups with room are open, closed ones are recorded, freed runs have a place, and
 //! what deleting and recovery need is kept back.
 
-use super::Store;
+use super::memory::{GROWTH_NODES, nodes_for};
+use super::{Memory, Store};
 use crate::error::StorageError;
 use crate::format::key::Key;
 use crate::format::node::value_bytes_max;
@@ -64,11 +65,7 @@ impl<A: DiskArray> Store<'_, A> {
         while self.tree.space.pending_room() <= self.tree.update_frees_max() {
             self.drain_some()?;
         }
-        if self.tree.space.free(run) {
-            Ok(())
-        } else {
-            Err(StorageError::NeedsMemory { bytes: 2 * self.scratch.len() })
-        }
+        if self.tree.space.free(run) { Ok(()) } else { Err(self.needs_memory()) }
     }
 
     // --- readiness --------------------------------------------------------------------------------------------
@@ -118,9 +115,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// small for a tree as deep as this.
     fn drain_some(&mut self) -> Result<(), StorageError> {
         if self.tree.space.pending_is_empty() {
-            return Err(StorageError::NeedsMemory {
-                bytes: 2 * self.tree.update_frees_max() * dead::RUN_BYTES,
-            });
+            return Err(self.needs_memory());
         }
         self.drain()
     }
@@ -408,6 +403,26 @@ impl<A: DiskArray> Store<'_, A> {
             return Ok(());
         }
         Err(StorageError::NoSpace)
+    }
+
+    /// Whether the tree, as high as it is and may become, can be changed in the memory there is: what was made to grow in
+    /// it can be emptied in it too.
+    pub fn check_memory(&self, purpose: Purpose) -> Result<(), StorageError> {
+        let levels = usize::from(self.tree.level) + 1;
+        let (nodes, frees) = match purpose {
+            Purpose::Growth => (nodes_for(levels) + GROWTH_NODES, self.tree.frees_max(levels + 1)),
+            Purpose::Release => (nodes_for(levels), self.tree.frees_max(levels)),
+        };
+        if self.tree.cache.capacity() >= nodes && self.tree.space.pending_max() > frees {
+            return Ok(());
+        }
+        Err(self.needs_memory())
+    }
+
+    /// The error of memory that is too small for the tree, with what would do.
+    fn needs_memory(&self) -> StorageError {
+        let levels = usize::from(self.tree.level) + 1;
+        StorageError::NeedsMemory { bytes: Memory::bytes_for_levels(&self.tree.disks.parameters, levels) }
     }
 
     fn has_room(&self, updates: u32, purpose: Purpose) -> bool {

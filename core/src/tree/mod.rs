@@ -24,7 +24,7 @@ use crate::disks::Disks;
 use crate::error::StorageError;
 use crate::format::node::NodeExpectation;
 use crate::format::pointer::NodePointer;
-use crate::limits::{DEPTH_MAX, NODE_COPIES_MAX};
+use crate::limits::NODE_COPIES_MAX;
 use crate::metrics::PoolCounters;
 use crate::space::{Area, Class, Space};
 use crate::types::{BlockAddress, Generation, MemberSet};
@@ -84,7 +84,12 @@ impl<A: DiskArray> Tree<'_, A> {
     /// Runs that one update may free at the tree's present depth: the old place of each node on a path, a neighbour
     /// that it is joined with, and its new place when it is the root above a single child.
     pub fn update_frees_max(&self) -> usize {
-        3 * (usize::from(self.level) + 1) * self.copies_wanted().max(2)
+        self.frees_max(usize::from(self.level) + 1)
+    }
+
+    /// Runs that one update may free in a tree of this many levels.
+    pub fn frees_max(&self, levels: usize) -> usize {
+        3 * levels * self.copies_wanted().max(2)
     }
 
     /// Whether an update can be made now: every member that takes part has blocks in its open group, and there is
@@ -173,12 +178,10 @@ impl<A: DiskArray> Tree<'_, A> {
         NodeExpectation { crc: pointer.crc, birth: pointer.birth, level, pool: self.mark }
     }
 
-    /// The error of a cache that is too small, with what would do.
+    /// The error of a cache that is too small for one change, with nodes that would do. Whoever begins a change makes
+    /// sure of that first; it is met where a mount or a commit is the first to change something.
     fn needs_memory(&self) -> StorageError {
-        let nodes = usize::from(self.level) + 1 + 3;
-        StorageError::NeedsMemory {
-            bytes: (nodes.max(self.cache.capacity() + 1)).min(DEPTH_MAX + 3)
-                * self.disks.parameters.node_bytes(),
-        }
+        let nodes = (usize::from(self.level) + 4).max(self.cache.capacity() + 1);
+        StorageError::NeedsMemory { bytes: nodes * self.disks.parameters.node_bytes() }
     }
 }
