@@ -172,3 +172,32 @@ pub(crate) fn noise(bytes: usize, seed: u64) -> Vec<u8> {
 pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
+
+/// Waits until a condition holds.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Stops a process, and waits until it has stopped.
+pub(crate) fn pause(child: &Child) {
+    signal(child, "STOP");
+    let stat = format!("/proc/{}/stat", child.id());
+    // After the name in brackets comes the state.
+    wait_until("the process has stopped", || {
+        fs::read_to_string(&stat).unwrap().rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    });
+}
+
+/// How far a process has read or written a file that it has open; `None` if it has not.
+pub(crate) fn position(child: &Child, file: &Path) -> Option<u64> {
+    let process = PathBuf::from(format!("/proc/{}", child.id()));
+    let mut open = fs::read_dir(process.join("fd")).ok()?.flatten();
+    let entry = open.find(|entry| fs::read_link(entry.path()).is_ok_and(|target| target == file))?;
+    let info = fs::read_to_string(process.join("fdinfo").join(entry.file_name())).ok()?;
+    info.lines().find_map(|line| line.strip_prefix("pos:")?.trim().parse().ok())
+}
