@@ -4,7 +4,7 @@ mod common;
 #[path = "common/gate.rs"]
 mod gate;
 
-use common::{TestPool, answer, pause, position, signal, wait_until};
+use common::{TestPool, answer, is_superuser, pause, position, signal, wait_until};
 use gate::Gate;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
@@ -180,10 +180,4 @@ fn what_cannot_be_read_in_a_folder_that_is_not_stored_is_passed_over() {
     assert_eq!(failed(&ended, &top), [("d".to_owned(), "not_a_directory".to_owned())], "{ended}");
     assert_eq!(names(&pool, "/top"), ["a", "d", "e"]);
     pool.run(["check"]).ok();
-}
-
-/// Whether permissions do not stop this process.
-fn is_superuser() -> bool {
-    // SAFETY: it takes nothing and touches no memory.
-    unsafe { libc::geteuid() == 0 }
 }

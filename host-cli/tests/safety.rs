@@ -27,7 +27,7 @@ fn a_second_process_is_told_who_has_the_pool() {
     let mut writer = pool.spawn(["put", "-", "/slow"]);
     let mut stdin = writer.stdin.take().unwrap();
     stdin.write_all(b"begun").unwrap();
-    pool.wait_until_busy();
+    pool.wait_until_held(&writer);
     let refused = pool.json(["status"]);
     assert_eq!(refused["error"]["code"], "busy");
     let message = refused["error"]["message"].as_str().unwrap();
@@ -49,7 +49,7 @@ fn ctrl_c_leaves_a_file_absent() {
         let mut writer = pool.spawn(["put", "-", name]);
         let mut stdin = writer.stdin.take().unwrap();
         stdin.write_all(&noise(4 << 20, 1)).unwrap();
-        pool.wait_until_busy();
+        pool.wait_until_held(&writer);
         signal(&writer, signal_name);
         let ended = answer(writer.wait_with_output().unwrap()).expect(6);
         assert!(ended.stderr.contains("interrupted"), "{}", ended.stderr);
@@ -67,7 +67,7 @@ fn a_kill_leaves_a_file_absent() {
     let mut writer = pool.spawn(["put", "-", "/new"]);
     let mut stdin = writer.stdin.take().unwrap();
     stdin.write_all(&noise(8 << 20, 1)).unwrap();
-    pool.wait_until_busy();
+    pool.wait_until_held(&writer);
     writer.kill().unwrap();
     writer.wait().unwrap();
     drop(stdin);

@@ -1,6 +1,6 @@
 //! A file that holds up whoever opens it.
 
-use super::wait_until;
+use crate::common::wait_until;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::Path;
