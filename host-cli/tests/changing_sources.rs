@@ -164,8 +164,7 @@ fn what_cannot_be_read_in_a_folder_that_is_not_stored_is_passed_over() {
 
     // As somebody whom permissions stop: they do not stop the superuser.
     let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    let program = pool.beside("dynamicfs");
-    fs::copy(env!("CARGO_BIN_EXE_dynamicfs"), &program).unwrap();
+    let program = pool.program();
     open(pool.folder.path(), 0o755);
     open(&pool.disk(0), 0o666);
     open(&pool.disk(1), 0o666);

@@ -276,8 +276,7 @@ fn a_reader_without_permission_to_write_can_read() {
     let (pool, contents) = pool_with_file();
     let open = fs::Permissions::from_mode(0o755);
     fs::set_permissions(pool.folder.path(), open).unwrap();
-    let program = pool.beside("dynamicfs");
-    fs::copy(env!("CARGO_BIN_EXE_dynamicfs"), &program).unwrap();
+    let program = pool.program();
     let run = |arguments: &[&str]| {
         let mut command = std::process::Command::new(&program);
         command.args(arguments).env("DYNAMICFS_POOL", pool.path()).current_dir("/");

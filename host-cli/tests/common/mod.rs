@@ -132,6 +132,16 @@ impl TestPool {
         self.run(["cat", path]).ok().stdout
     }
 
+    /// A copy of the program that anybody may run.
+    pub(crate) fn program(&self) -> PathBuf {
+        let program = self.beside("dynamicfs");
+        // Not by this process: a child that another test starts just then would have the file open for writing for a
+        // moment, and what is being written cannot be run.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_dynamicfs")).arg(&program).status().unwrap();
+        assert!(copied.success());
+        program
+    }
+
     /// Waits until a process has all disks of the pool, as the system's table of locks says: a command that tried would
     /// be in its way.
     #[track_caller]
