@@ -27,7 +27,7 @@ fn a_second_process_is_told_who_has_the_pool() {
     let mut writer = pool.spawn(["put", "-", "/slow"]);
     let mut stdin = writer.stdin.take().unwrap();
     stdin.write_all(b"begun").unwrap();
-    pool.wait_until_busy();
+    pool.wait_until_held(&writer);
     let refused = pool.json(["status"]);
     assert_eq!(refused["error"]["code"], "busy");
     let message = refused["error"]["message"].as_str().unwrap();
@@ -49,7 +49,7 @@ fn ctrl_c_leaves_a_file_absent() {
         let mut writer = pool.spawn(["put", "-", name]);
         let mut stdin = writer.stdin.take().unwrap();
         stdin.write_all(&noise(4 << 20, 1)).unwrap();
-        pool.wait_until_busy();
+        pool.wait_until_held(&writer);
         signal(&writer, signal_name);
         let ended = answer(writer.wait_with_output().unwrap()).expect(6);
         assert!(ended.stderr.contains("interrupted"), "{}", ended.stderr);
@@ -67,7 +67,7 @@ fn a_kill_leaves_a_file_absent() {
     let mut writer = pool.spawn(["put", "-", "/new"]);
     let mut stdin = writer.stdin.take().unwrap();
     stdin.write_all(&noise(8 << 20, 1)).unwrap();
-    pool.wait_until_busy();
+    pool.wait_until_held(&writer);
     writer.kill().unwrap();
     writer.wait().unwrap();
     drop(stdin);
@@ -276,8 +276,7 @@ fn a_reader_without_permission_to_write_can_read() {
     let (pool, contents) = pool_with_file();
     let open = fs::Permissions::from_mode(0o755);
     fs::set_permissions(pool.folder.path(), open).unwrap();
-    let program = pool.beside("dynamicfs");
-    fs::copy(env!("CARGO_BIN_EXE_dynamicfs"), &program).unwrap();
+    let program = pool.program();
     let run = |arguments: &[&str]| {
         let mut command = std::process::Command::new(&program);
         command.args(arguments).env("DYNAMICFS_POOL", pool.path()).current_dir("/");

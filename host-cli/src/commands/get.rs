@@ -25,6 +25,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+/// How the name of a file begins until it is complete: a command that is killed leaves it behind.
+const UNFINISHED: &str = ".dynamicfs-";
+
 /// What to fetch, and where to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -185,7 +188,7 @@ fn fetch_file(
         return Err(Failure::new(Code::IsADirectory, format!("{} is a folder", dest.display())));
     }
     let folder = dest.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(refused)?;
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(refused)?;
     buffer.resize(BUFFER_BYTES, 0);
     let mut at = 0;
     while at < node.inode.size {

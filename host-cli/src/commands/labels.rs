@@ -107,6 +107,10 @@ fn look(path: &Path) -> DiskLabels {
     let disagree = matches!((found.first, found.second), (Ok(a), Ok(b)) if a != b);
     let note = match found.truncated_from() {
         Some(bytes) => Some(format!("the disk is shorter than the {bytes} bytes it had")),
+        None if found.read_only_features != 0 => Some(format!(
+            "features {:#x}, with which this version may read the pool and not write to it",
+            found.read_only_features
+        )),
         None => disagree.then(|| "the two labels differ".to_owned()),
     };
     let label = found.identity().map(|(pool, disk)| Label {

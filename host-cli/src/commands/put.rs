@@ -220,15 +220,16 @@ fn temporary_name() -> Result<Vec<u8>, Failure> {
     Ok(format!(".dynamicfs-{:016x}", u64::from_le_bytes(random)).into_bytes())
 }
 
-/// Stores one file of this machine.
+/// Stores one file of this machine, through a link only with `follow`.
 fn put_file(
     contents: &mut Contents<'_>,
     place: &Place,
     from: &Path,
+    follow: bool,
     buffer: &mut Vec<u8>,
     progress: &mut Progress,
 ) -> Result<(ObjectId, u64), Failure> {
-    let mut source = Source::open(from)?;
+    let mut source = Source::open(from, follow)?;
     buffer.resize(BUFFER_BYTES, 0);
     let metadata = source.metadata.clone();
     place.fill(contents, &attributes::of(&metadata), |contents, object| {
@@ -244,9 +245,12 @@ fn put_file(
             if bytes < buffer.len() {
                 break;
             }
+            // Sooner than at the end of a file that takes hours.
+            source.check_unchanged()?;
         }
-        source.check_unchanged()?;
         attributes::put_xattrs(contents, object, from)?;
+        // Last: whoever put another file in its place changed this one too.
+        source.check_unchanged()?;
         contents.change_attributes(object, &attributes::change(&metadata))?;
         Ok(at)
     })

@@ -130,10 +130,11 @@ impl Transfer {
                     .iter()
                     .any(|failed| matches!(failed.error.code, Code::Unreadable | Code::Damaged));
                 let code = if damaged { Code::Unreadable } else { Code::Partial };
-                Some(Failure::new(
-                    code,
-                    format!("{} of what was asked for failed", size::count(self.failed.len() as u64, "part")),
-                ))
+                let what = size::count(self.failed.len() as u64, "part");
+                let hint = self.failed.iter().find_map(|failed| failed.error.hint.clone());
+                let hint =
+                    hint.unwrap_or_else(|| "put right what is said above, and run it again".to_owned());
+                Some(Failure::new(code, format!("{what} of what was asked for failed")).hint(hint))
             }
         };
         match failure {

@@ -2,9 +2,11 @@
 
 use super::interrupt;
 use crate::output::failure::{Code, Failure};
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
@@ -16,6 +18,22 @@ const PIECE: usize = 1 << 20;
 /// How often someone who waits for input looks whether to stop.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// A file outside the pool that was seen could not be looked at or read: it vanished, or the system refuses.
+pub(crate) fn refused(path: &Path, error: &io::Error) -> Failure {
+    let shown = path.display();
+    let vanished = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+        // A link took its place.
+        || Errno::from_io_error(error) == Some(Errno::LOOP);
+    if vanished {
+        return Failure::new(
+            Code::SourceChanged,
+            format!("{shown} vanished before it was read; it was not stored"),
+        )
+        .hint("run the same command again; what is there by then is stored");
+    }
+    Failure::host(format_args!("read {shown}"), error)
+}
+
 /// A file outside the pool, being read.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -26,10 +44,18 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let refused = |error| Failure::host(format_args!("read {}", path.display()), &error);
-        let file = File::open(path).map_err(refused)?;
+    /// Opens a file that was seen to be one; through a link only with `follow`.
+    pub(crate) fn open(path: &Path, follow: bool) -> Result<Self, Failure> {
+        let refused = |error| refused(path, &error);
+        let file = open_at_once(path, follow).map_err(refused)?;
         let metadata = file.metadata().map_err(refused)?;
+        if !metadata.is_file() {
+            return Err(Failure::new(
+                Code::SourceChanged,
+                format!("{} is no file any more; it was not stored", path.display()),
+            )
+            .hint("run the same command again; what is there by then is stored"));
+        }
         Ok(Self { file, path: path.to_owned(), metadata })
     }
 
@@ -53,6 +79,17 @@ impl Source {
             format!("{} changed while it was read; it was not stored", self.path.display()),
         )
         .hint("put it again when nobody writes to it"))
+    }
+}
+
+/// Opens a file for reading; a pipe that took its place is not waited for.
+fn open_at_once(path: &Path, follow: bool) -> io::Result<File> {
+    let links = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let open = |flags: OFlags| OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path);
+    match open(links | OFlags::NONBLOCK) {
+        // Someone holds a lease on the file, which no pipe has, and gives it up when asked.
+        Err(error) if error.kind() == ErrorKind::WouldBlock => open(links),
+        opened => opened,
     }
 }
 
@@ -116,11 +153,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, b"some").unwrap();
-        let mut source = Source::open(&path).unwrap();
+        let mut source = Source::open(&path, false).unwrap();
         let mut buffer = [0; 10];
         assert_eq!(source.read(&mut buffer).unwrap(), 4);
         assert!(source.check_unchanged().is_ok());
         fs::write(&path, b"something else").unwrap();
         assert_eq!(source.check_unchanged().unwrap_err().code(), Code::SourceChanged);
+    }
+    #[test]
+    fn what_took_the_place_of_a_file_is_not_waited_for_nor_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let made = std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap();
+        assert!(made.success());
+        fs::write(at("file"), b"some").unwrap();
+        std::os::unix::fs::symlink("file", at("link")).unwrap();
+        for name in ["pipe", "link", "missing", "file/below", "."] {
+            let refused = Source::open(&at(name), false).err().map(|failure| failure.code());
+            assert_eq!(refused, Some(Code::SourceChanged), "{name}");
+        }
+        assert!(Source::open(&at("link"), true).is_ok());
     }
 }

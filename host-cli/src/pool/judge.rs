@@ -146,6 +146,9 @@ impl Judgement {
             } += 1;
         }
         let mut reasons = pool_reasons(&health, &extents);
+        reasons.extend(session.read_only_features().map(|why| {
+            Reason::new(ReasonCode::NewerFeatures, None, 1, format!("this version cannot write: {why}"))
+        }));
         reasons.extend(disks.iter().filter_map(|disk| disk_reason(disk, session)));
         reasons.sort_by_key(|reason| (std::cmp::Reverse(reason.severity), reason.code));
         let verdict = match reasons.first().map(|reason| reason.severity) {

@@ -1,6 +1,6 @@
 //! What a disk's label says, read from the file or device itself: no pool is needed, no lock is taken.
 
-use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, LabelFault, PoolParameters};
+use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, Label, LabelFault, PoolParameters};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -18,6 +18,8 @@ pub(crate) struct Labels {
     pub(crate) first: Result<(PoolParameters, DiskIdentity), LabelFault>,
     /// The label at the end.
     pub(crate) second: Result<(PoolParameters, DiskIdentity), LabelFault>,
+    /// Features without which the pool may be read and not written, and this version knows none.
+    pub(crate) read_only_features: u32,
 }
 
 impl Labels {
@@ -25,19 +27,30 @@ impl Labels {
     pub(crate) fn read(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let bytes = file.seek(SeekFrom::End(0))?;
-        let first = read_at(&file, 0);
+        let (first, mut read_only_features) = read_at(&file, 0);
         let places = match first {
             Ok((_, disk)) => vec![disk.copy_at],
             Err(_) => {
                 SECTORS.iter().filter_map(|&sector| (bytes / sector * sector).checked_sub(sector)).collect()
             }
         };
-        let second = places.into_iter().map(|at| read_at(&file, at)).reduce(|best, next| match best {
-            Ok(_) => best,
-            Err(LabelFault::Absent) => next,
-            Err(_) => next.or(best),
-        });
-        Ok(Self { bytes, first, second: second.unwrap_or(Err(LabelFault::Absent)) })
+        let mut second = Err(LabelFault::Absent);
+        for at in places {
+            let (found, features) = read_at(&file, at);
+            second = match second {
+                Ok(_) => break,
+                Err(LabelFault::Absent) => found,
+                Err(_) => found.or(second),
+            };
+            read_only_features |= features;
+        }
+        Ok(Self { bytes, first, second, read_only_features })
+    }
+
+    /// Why the disk may not be touched: a whole label of a format or with features that this version does not know.
+    pub(crate) fn unsupported(&self) -> Option<LabelFault> {
+        let faults = [self.first.err(), self.second.err()];
+        faults.into_iter().flatten().find(|fault| matches!(fault, LabelFault::Unsupported { .. }))
     }
 
     /// What the disk says of itself, by the first label that is whole.
@@ -53,10 +66,15 @@ impl Labels {
     }
 }
 
-fn read_at(file: &File, at: u64) -> Result<(PoolParameters, DiskIdentity), LabelFault> {
+/// A label, and what of its features is only for writers.
+fn read_at(file: &File, at: u64) -> (Result<(PoolParameters, DiskIdentity), LabelFault>, u32) {
     let mut bytes = [0; LABEL_BYTES];
-    file.read_exact_at(&mut bytes, at).map_err(|_| LabelFault::Absent)?;
-    label::decode(&bytes, std_host_shim::crc32c)
+    if file.read_exact_at(&mut bytes, at).is_err() {
+        return (Err(LabelFault::Absent), 0);
+    }
+    let found = label::decode(&bytes, std_host_shim::crc32c);
+    let features = Label::new(&bytes[..]).filter(|_| found.is_ok()).map_or(0, |label| label.ro_compat());
+    (found, features)
 }
 
 /// What is wrong with a label, in words.

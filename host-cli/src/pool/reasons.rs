@@ -42,6 +42,8 @@ pub(crate) enum ReasonCode {
     /// A disk has answered with errors or wrong bytes since the pool was made; what they concerned was repaired, or is
     /// told by another reason.
     DiskErrors,
+    /// A disk has features of a newer version, with which this one may read the pool and not write to it.
+    NewerFeatures,
     /// Extents are readable, with less redundancy than was asked for.
     ExtentsDegraded,
     /// The pool is nearly full.
@@ -61,7 +63,7 @@ impl ReasonCode {
             | Self::DiskExcluded
             | Self::DiskBehind
             | Self::ExtentsDegraded => Severity::Degraded,
-            Self::DiskTruncated | Self::NearlyFull => Severity::Warning,
+            Self::DiskTruncated | Self::NearlyFull | Self::NewerFeatures => Severity::Warning,
             Self::DiskErrors => Severity::Info,
         }
     }
@@ -72,6 +74,7 @@ impl ReasonCode {
             Self::DataUnreadable => "dynamicfs check",
             Self::NearlyFull | Self::Full => "dynamicfs rm",
             Self::DiskErrors => "dynamicfs metrics",
+            Self::NewerFeatures => "dynamicfs --version",
             Self::DiskForeign | Self::DiskUnusable | Self::DiskTruncated => "dynamicfs labels",
             _ => "dynamicfs disk list",
         }

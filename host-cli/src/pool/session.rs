@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::host::interrupt;
 use crate::output::failure::{Code, Failure};
 use crate::output::report::Output;
+use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::format::label::PoolParameters;
 use dynamicfs_core::maintain::Work;
 use dynamicfs_core::object::Objects;
@@ -56,7 +57,22 @@ impl<'m> Session<'m> {
     /// Begins a transaction.
     pub(crate) fn begin(&mut self) -> Result<Transaction<'_, 'm, Disks>, Failure> {
         self.changed = true;
-        Ok(self.pool.begin()?)
+        let refused = self.read_only_features();
+        self.pool.begin().map_err(|error| match (error, refused) {
+            (Error::Storage(StorageError::ReadOnly), Some(why)) => {
+                Failure::new(Code::ReadOnly, format!("the pool takes no writes from this version: {why}"))
+                    .hint("use the version that made the pool, or a newer one")
+            }
+            _ => error.into(),
+        })
+    }
+
+    /// Which disk has features that a writer would have to know, and this version does not.
+    pub(crate) fn read_only_features(&self) -> Option<String> {
+        self.places.iter().find_map(|place| {
+            let features = place.labels?.read_only_features;
+            (features != 0).then(|| format!("{place} has features {features:#x} that it may only read"))
+        })
     }
 
     /// Runs `f` in a transaction of its own.

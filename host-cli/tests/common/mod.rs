@@ -132,13 +132,26 @@ impl TestPool {
         self.run(["cat", path]).ok().stdout
     }
 
-    /// Waits until someone has the pool open.
-    pub(crate) fn wait_until_busy(&self) {
-        let started = Instant::now();
-        while self.run(["ls"]).code != 5 {
-            assert!(started.elapsed() < Duration::from_secs(10), "nobody opened the pool");
-            thread::sleep(Duration::from_millis(5));
-        }
+    /// A copy of the program that anybody may run.
+    pub(crate) fn program(&self) -> PathBuf {
+        let program = self.beside("dynamicfs");
+        // Not by this process: a child that another test starts just then would have the file open for writing for a
+        // moment, and what is being written cannot be run.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_dynamicfs")).arg(&program).status().unwrap();
+        assert!(copied.success());
+        program
+    }
+
+    /// Waits until a process has all disks of the pool, as the system's table of locks says: a command that tried would
+    /// be in its way.
+    #[track_caller]
+    pub(crate) fn wait_until_held(&self, by: &Child) {
+        let disks = fs::read_to_string(self.path().join("pool.toml")).unwrap().matches("[[disk]]").count();
+        let lock = format!(" WRITE {} ", by.id());
+        wait_until("the process has the pool", || {
+            let locks = fs::read_to_string("/proc/locks").unwrap();
+            locks.lines().filter(|line| line.contains("FLOCK") && line.contains(&lock)).count() == disks
+        });
     }
 }
 
@@ -171,4 +184,39 @@ pub(crate) fn noise(bytes: usize, seed: u64) -> Vec<u8> {
 /// The program's own sources.
 pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Waits until a condition holds.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Stops a process, and waits until it has stopped.
+pub(crate) fn pause(child: &Child) {
+    signal(child, "STOP");
+    let stat = format!("/proc/{}/stat", child.id());
+    // After the name in brackets comes the state.
+    wait_until("the process has stopped", || {
+        fs::read_to_string(&stat).unwrap().rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    });
+}
+
+/// How far a process has read or written a file that it has open; `None` if it has not.
+pub(crate) fn position(child: &Child, file: &Path) -> Option<u64> {
+    let process = PathBuf::from(format!("/proc/{}", child.id()));
+    let mut open = fs::read_dir(process.join("fd")).ok()?.flatten();
+    let entry = open.find(|entry| fs::read_link(entry.path()).is_ok_and(|target| target == file))?;
+    let info = fs::read_to_string(process.join("fdinfo").join(entry.file_name())).ok()?;
+    info.lines().find_map(|line| line.strip_prefix("pos:")?.trim().parse().ok())
+}
+
+/// Whether permissions do not stop this process.
+pub(crate) fn is_superuser() -> bool {
+    // SAFETY: it takes nothing and touches no memory.
+    unsafe { libc::geteuid() == 0 }
 }

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use rustix::fs::{ioctl_blkpbszget, ioctl_blksszget, major, minor};
 use rustix::ioctl::{Getter, Opcode, Setter, ioctl, opcode};
 
+const BLKROGET: Opcode = opcode::none(0x12, 94);
 const BLKGETSIZE64: Opcode = opcode::read::<usize>(0x12, 114);
 const BLKDISCARD: Opcode = opcode::none(0x12, 119);
 
@@ -15,6 +16,14 @@ const BLKDISCARD: Opcode = opcode::none(0x12, 119);
 pub(super) fn bytes(device: &File) -> io::Result<u64> {
     // SAFETY: `BLKGETSIZE64` writes a u64 through its pointer and does nothing else.
     Ok(unsafe { ioctl(device, Getter::<BLKGETSIZE64, u64>::new()) }?)
+}
+
+/// Whether the device takes no writes. Many let themselves be opened for writing all the same.
+#[allow(unsafe_code)]
+pub(super) fn is_write_protected(device: &File) -> io::Result<bool> {
+    // SAFETY: `BLKROGET` writes an int through its pointer and does nothing else.
+    let protected: i32 = unsafe { ioctl(device, Getter::<BLKROGET, i32>::new()) }?;
+    Ok(protected != 0)
 }
 
 /// Bytes of a logical sector, the smallest that can be addressed.

@@ -77,7 +77,8 @@ impl FileDiskOptions {
     ///
     /// # Errors
     /// [`OpenError::Busy`] when another opener has the disk, in this process or another, and when a block device is
-    /// mounted; else what stands at [`OpenError`]'s variants.
+    /// mounted; [`OpenError::System`] with [`ReadOnlyFilesystem`](std::io::ErrorKind::ReadOnlyFilesystem) when it is
+    /// write-protected and to be written; else what stands at [`OpenError`]'s variants.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<FileDisk, OpenError> {
         let path = path.as_ref();
         // Looked at before it is opened: opening a pipe would wait for its other end.
@@ -136,6 +137,9 @@ impl FileDiskOptions {
         let metadata = file.metadata().map_err(OpenError::system("look at"))?;
         let (medium, bytes, smallest, tear_unit) = if metadata.file_type().is_block_device() {
             let ask = OpenError::system("ask the device");
+            if !self.read_only && block_device::is_write_protected(file).map_err(&ask)? {
+                return Err(OpenError::system("open for writing")(Errno::ROFS.into()));
+            }
             let bytes = block_device::bytes(file).map_err(&ask)?;
             let logical = block_device::logical_sector_bytes(file).map_err(&ask)?;
             let physical = block_device::physical_sector_bytes(file).map_err(&ask)?;

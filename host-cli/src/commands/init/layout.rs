@@ -3,7 +3,7 @@
 use super::{MadeDisk, Options};
 use crate::output::failure::{Code, Failure};
 use crate::pool::config::{Config, DISKS, DiskEntry, FILE};
-use crate::pool::labels::Labels;
+use crate::pool::labels::{self, Labels};
 use crate::pool::meter::Metered;
 use crate::pool::place::OpenDisk;
 use dynamicfs_core::error::FormatError;
@@ -35,6 +35,7 @@ impl Layout {
     /// Makes the folder and the disks' files, and opens all disks.
     pub(super) fn prepare(folder: &Path, options: &Options) -> Result<Self, Failure> {
         refuse_used(folder)?;
+        refuse_newer(options)?;
         let config = Config::new(folder.to_owned(), String::new(), Vec::new());
         let mut layout = Self {
             folder: folder.to_owned(),
@@ -215,6 +216,7 @@ impl Drop for Layout {
 /// What would be made.
 pub(super) fn plan(folder: &Path, options: &Options) -> Result<Vec<MadeDisk>, Failure> {
     refuse_used(folder)?;
+    refuse_newer(options)?;
     let made = (0..options.disks.unwrap_or(0)).map(|number| MadeDisk {
         name: format!("disk-{number}"),
         path: folder.join(DISKS).join(format!("disk-{number}.img")).display().to_string(),
@@ -226,11 +228,7 @@ pub(super) fn plan(folder: &Path, options: &Options) -> Result<Vec<MadeDisk>, Fa
         options.disk.iter().map(|path| (path, false)).chain(options.witness.iter().map(|path| (path, true)))
     {
         let bytes = match Labels::read(path) {
-            Ok(labels) if labels.identity().is_some() && !options.force => {
-                let failure = Failure::new(Code::InUse, format!("{} belongs to a pool", path.display()));
-                return Err(failure
-                    .hint("see what is on it with `dynamicfs labels --disk PATH`; --force overwrites it"));
-            }
+            Ok(labels) if labels.identity().is_some() && !options.force => return Err(in_use(path, "")),
             Ok(labels) => labels.bytes,
             Err(_) if witness => WITNESS_BYTES,
             Err(error) => return Err(Failure::host(format_args!("open {}", path.display()), &error)),
@@ -238,6 +236,23 @@ pub(super) fn plan(folder: &Path, options: &Options) -> Result<Vec<MadeDisk>, Fa
         disks.push(MadeDisk { name: name_of(path), path: path.display().to_string(), bytes, witness });
     }
     Ok(disks)
+}
+
+/// Refuses disks of pools that only a newer version knows.
+fn refuse_newer(options: &Options) -> Result<(), Failure> {
+    let newer = |path: &PathBuf| {
+        let fault = Labels::read(path).ok()?.unsupported()?;
+        Some(in_use(path, &format!(" {}", labels::fault(fault))))
+    };
+    match options.disk.iter().chain(&options.witness).find_map(newer) {
+        Some(failure) if !options.force => Err(failure),
+        _ => Ok(()),
+    }
+}
+
+fn in_use(path: &Path, which: &str) -> Failure {
+    Failure::new(Code::InUse, format!("{} belongs to a pool{which}", path.display()))
+        .hint("see what is on it with `dynamicfs labels --disk PATH`; --force overwrites it")
 }
 
 fn refuse_used(folder: &Path) -> Result<(), Failure> {

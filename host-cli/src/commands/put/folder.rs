@@ -2,7 +2,7 @@
 
 use super::{Place, put_file};
 use crate::commands::transfer::{BATCH_FILES, Transfer};
-use crate::host::{attributes, interrupt};
+use crate::host::{attributes, interrupt, source};
 use crate::output::failure::{Code, Failure};
 use crate::output::progress::Progress;
 use crate::pool::path::PoolPath;
@@ -139,12 +139,12 @@ impl Putter {
         let entry = match next {
             Ok(entry) => entry,
             Err(error) => {
-                let path = error.path().map_or_else(String::new, |path| path.display().to_string());
+                let path = error.path().unwrap_or(Path::new(""));
                 let failure = match error.io_error() {
-                    Some(source) => Failure::host(format_args!("read {path}"), source),
+                    Some(cause) => source::refused(path, cause),
                     None => Failure::new(Code::Host, error.to_string()),
                 };
-                batch.fail(path, &failure);
+                batch.fail(path.display(), &failure);
                 return Ok(());
             }
         };
@@ -153,7 +153,7 @@ impl Putter {
             Err(failure) if is_of_this_file(failure.code()) => {
                 batch.fail(entry.path().display(), &failure);
                 if entry.file_type().is_dir() {
-                    self.walk_past();
+                    self.walk_past(entry.path());
                 }
                 Ok(())
             }
@@ -162,10 +162,13 @@ impl Putter {
         }
     }
 
-    /// Passes over what is in a directory that could not be made.
-    fn walk_past(&mut self) {
-        let depth = self.open.last().map_or(0, |open| open.depth + 1);
-        while self.walk.next_if(|next| next.as_ref().is_ok_and(|entry| entry.depth() > depth)).is_some() {}
+    /// Passes over what is in a directory that is not stored, what cannot be read of it included.
+    fn walk_past(&mut self, directory: &Path) {
+        let is_below = |next: &walkdir::Result<DirEntry>| match next {
+            Ok(entry) => entry.path().starts_with(directory),
+            Err(error) => error.path().is_some_and(|path| path.starts_with(directory)),
+        };
+        while self.walk.next_if(is_below).is_some() {}
     }
 
     fn put_entry(
@@ -176,13 +179,13 @@ impl Putter {
         progress: &mut Progress,
     ) -> Result<(), Failure> {
         let path = entry.path();
-        let refused = |error: std::io::Error| Failure::host(format_args!("read {}", path.display()), &error);
+        let refused = |error: std::io::Error| source::refused(path, &error);
         let follow = self.follow && entry.depth() == 0;
         let metadata =
             if follow { fs::metadata(path) } else { fs::symlink_metadata(path) }.map_err(refused)?;
         if self.pool == Some((metadata.dev(), metadata.ino())) {
             batch.skipped.push(format!("{}: the pool's own folder", path.display()));
-            self.walk_past();
+            self.walk_past(path);
             return Ok(());
         }
         let place = match self.open.last() {
@@ -210,7 +213,7 @@ impl Putter {
                     Ok(contents.link(object, place.directory, name)?)
                 })?;
             } else {
-                let (object, bytes) = put_file(contents, &place, path, &mut self.buffer, progress)?;
+                let (object, bytes) = put_file(contents, &place, path, follow, &mut self.buffer, progress)?;
                 batch.bytes += bytes;
                 if metadata.nlink() > 1 {
                     self.links.insert(inode, object);
