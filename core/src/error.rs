@@ -159,6 +159,8 @@ pub enum MountError {
         version: u16,
         /// Features that must be known to open it.
         incompat: u32,
+        /// Its checksum algorithm.
+        algorithm: u8,
     },
     /// The labels of two disks describe different pools under one name.
     LabelsDisagree {
@@ -214,12 +216,11 @@ impl core::fmt::Display for MountError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::NoPool => f.write_str("no pool on these disks"),
-            Self::Unsupported { disk, version, incompat } => {
-                write!(
-                    f,
-                    "disk {disk} has format {version} with features {incompat:#x}, which this version does not know"
-                )
-            }
+            Self::Unsupported { disk, version, incompat, algorithm } => write!(
+                f,
+                "disk {disk} has format {version} with features {incompat:#x} and checksum algorithm {algorithm}, \
+                 which this version does not know"
+            ),
             Self::LabelsDisagree { disk } => write!(f, "the label of disk {disk} contradicts the others"),
             Self::Cloned { first, second } => write!(f, "disks {first} and {second} carry the same identity"),
             Self::NoSuperblock => f.write_str("no valid superblock on any disk"),

@@ -57,7 +57,7 @@ fn apply<A: DiskArray>(
     if done == Err(NO_SPACE) {
         return false;
     }
-    assert_eq!(done, model.apply(operation, done.clone().ok().flatten()), "{what}: {operation:?}");
+    assert_eq!(done, model.apply(operation, done.ok().flatten()), "{what}: {operation:?}");
     true
 }
 
@@ -221,7 +221,7 @@ fn with_the_least_memory_what_was_made_can_be_deleted() {
                         .unwrap_or_else(|late| panic!("{error}, then {late} with {levels} levels"));
                     break 'grown error;
                 }
-                made => assert_eq!(made, model.apply(&operation, made.clone().ok().flatten())),
+                made => assert_eq!(made, model.apply(&operation, made.ok().flatten())),
             }
         }
         transaction.commit().expect("committed");

@@ -203,6 +203,10 @@ pub enum LabelFault {
         version: u16,
         /// Features that must be known.
         incompat: u32,
+        /// The checksum algorithm.
+        algorithm: u8,
+        /// The pool, if the format has it in the same place.
+        pool: Uuid,
     },
     /// The values contradict one another or the limits.
     Invalid,
@@ -259,7 +263,12 @@ pub fn decode(
         return Err(LabelFault::Checksum);
     }
     if label.version() != FORMAT_VERSION || label.incompat() != 0 || label.algorithm() != ALGORITHM_CRC32C {
-        return Err(LabelFault::Unsupported { version: label.version(), incompat: label.incompat() });
+        return Err(LabelFault::Unsupported {
+            version: label.version(),
+            incompat: label.incompat(),
+            algorithm: label.algorithm(),
+            pool: label.pool(),
+        });
     }
     let parameters = PoolParameters {
         pool: label.pool(),

@@ -2,7 +2,7 @@
 
 use super::Services;
 use crate::error::FormatError;
-use crate::format::label::{self, DiskIdentity, LABEL_BYTES, PoolParameters};
+use crate::format::label::{DiskIdentity, LABEL_BYTES, LABEL_MAGIC, Label, PoolParameters};
 use crate::format::superblock;
 use crate::limits;
 use crate::object::Objects;
@@ -99,7 +99,7 @@ pub(super) fn format<'m, A: DiskArray>(
     let count = array.disks();
     check_options(&array, options, count, &option)?;
     if !options.force {
-        refuse_used(&mut array, memory.bytes, services.crc32c)?;
+        refuse_used(&mut array, memory.bytes)?;
     }
     let parameters = parameters(&array, services, entropy, options, &option)?;
     let mut identities = heapless::Vec::<DiskIdentity, { limits::MEMBERS_MAX }>::new();
@@ -171,12 +171,8 @@ fn check_options<A: DiskArray>(
     Ok(())
 }
 
-/// Refuses disks that carry a label, however old.
-fn refuse_used<A: DiskArray>(
-    array: &mut A,
-    buffer: &mut [u8],
-    crc32c: dynamicfs_hal::Crc32c,
-) -> Result<(), FormatError> {
+/// Refuses disks that carry a label, however old or new, also a damaged one.
+fn refuse_used<A: DiskArray>(array: &mut A, buffer: &mut [u8]) -> Result<(), FormatError> {
     for disk in 0..array.disks() {
         let geometry = array.geometry(disk);
         let sector = geometry.sector_bytes as usize;
@@ -190,9 +186,10 @@ fn refuse_used<A: DiskArray>(
             let [request] = request;
             // A sector that cannot be read holds no label; writing it will tell whether the disk works.
             if request.result.is_ok()
-                && let Ok((found, _)) = label::decode(buf, crc32c)
+                && let Some(label) = Label::new(&*buf)
+                && label.magic() == LABEL_MAGIC
             {
-                return Err(FormatError::InUse { disk, pool: found.pool });
+                return Err(FormatError::InUse { disk, pool: label.pool() });
             }
         }
     }

@@ -12,7 +12,7 @@ use super::{Mode, Store, quorum};
 use crate::disks::{Currency, DiskStatus, Disks};
 use crate::error::{MountError, StorageError};
 use crate::format::key::Key;
-use crate::format::label::{self, LabelFault, PoolParameters};
+use crate::format::label::{self, DiskIdentity, Label, LabelFault, PoolParameters};
 use crate::format::node;
 use crate::format::superblock::{self, Superblock};
 use crate::limits::MEMBERS_MAX;
@@ -242,7 +242,7 @@ impl<A: DiskArray> Disks<'_, A> {
 
 // --- labels ---------------------------------------------------------------------------------------------------
 
-/// Reads each disk's label, takes the parameters from the first of the wanted pool, and marks its members online.
+/// Reads each disk's labels, takes the parameters from the first of the wanted pool, and marks its members online.
 fn read_labels<A: DiskArray>(
     disks: &mut Disks<'_, A>,
     bytes: &mut [u8],
@@ -250,6 +250,7 @@ fn read_labels<A: DiskArray>(
     alignment: usize,
 ) -> Result<(), MountError> {
     let mut parameters: Option<PoolParameters> = None;
+    // The first disk of a newer format, and the pool that it says it is of.
     let mut unsupported = None;
     for disk in 0..disks.count() {
         let geometry = disks.geometry(disk);
@@ -258,28 +259,20 @@ fn read_labels<A: DiskArray>(
         }
         let skip = bytes.as_ptr().align_offset(alignment);
         let sector = geometry.sector_bytes as usize;
-        let needed = sector + alignment;
         let buf = bytes
             .get_mut(skip..)
             .and_then(|b| b.get_mut(..sector))
-            .ok_or(MountError::NeedsMemory { bytes: needed })?;
-        let last = (geometry.sectors - 1) * u64::from(geometry.sector_bytes);
-        let mut answered = false;
-        let mut found = Err(LabelFault::Absent);
-        for at in [0, last] {
-            if found.is_err() && disks.read_bytes(disk, at, buf).is_some() {
-                answered = true;
-                found = match (label::decode(buf, disks.crc32c), found) {
-                    (Err(LabelFault::Absent), earlier) => earlier,
-                    (found, _) => found,
-                };
-            }
-        }
-        disks.state_mut(disk).status = if answered { DiskStatus::Unlabelled } else { DiskStatus::Gone };
-        let (found, identity) = match found {
+            .ok_or(MountError::NeedsMemory { bytes: sector + alignment })?;
+        let labels = both_labels(disks, disk, buf);
+        disks.state_mut(disk).status =
+            if labels.answered { DiskStatus::Unlabelled } else { DiskStatus::Gone };
+        let (found, identity) = match labels.found {
             Ok(label) => label,
-            Err(LabelFault::Unsupported { version, incompat }) => {
-                unsupported.get_or_insert(MountError::Unsupported { disk, version, incompat });
+            Err(LabelFault::Unsupported { version, incompat, algorithm, pool }) => {
+                let error = MountError::Unsupported { disk, version, incompat, algorithm };
+                if wanted.is_none_or(|wanted| wanted == pool) {
+                    unsupported.get_or_insert((pool, error));
+                }
                 continue;
             }
             Err(_) => continue,
@@ -305,14 +298,50 @@ fn read_labels<A: DiskArray>(
         let state = disks.state_mut(disk);
         state.identity = Some(identity);
         state.status = DiskStatus::Online;
-        state.must_not_write = label::Label::new(&*buf).is_some_and(|label| label.ro_compat() != 0);
+        state.must_not_write = labels.must_not_write;
     }
     match (parameters, unsupported) {
-        (Some(found), _) => disks.parameters = found,
-        (None, Some(error)) => return Err(error),
-        (None, None) => return Err(MountError::NoPool),
+        // Some of its disks are of a newer version already: to go on with the others would leave those behind.
+        (Some(found), Some((pool, error))) if found.pool == pool => Err(error),
+        (Some(found), _) => {
+            disks.parameters = found;
+            Ok(())
+        }
+        (None, Some((_, error))) => Err(error),
+        (None, None) => Err(MountError::NoPool),
     }
-    Ok(())
+}
+
+/// What the two labels of a disk say together.
+struct Labels {
+    /// Whether the disk gave either.
+    answered: bool,
+    /// The first that is whole. One of a newer format decides, whatever the other says: it was written later.
+    found: Result<(PoolParameters, DiskIdentity), LabelFault>,
+    /// Either names features that this code does not know and that only a writer must know.
+    must_not_write: bool,
+}
+
+fn both_labels<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, buf: &mut [u8]) -> Labels {
+    let geometry = disks.geometry(disk);
+    let mut labels = Labels { answered: false, found: Err(LabelFault::Absent), must_not_write: false };
+    for lba in [0, geometry.sectors - 1] {
+        if disks.read_bytes(disk, lba * u64::from(geometry.sector_bytes), buf).is_none() {
+            continue;
+        }
+        labels.answered = true;
+        let found = label::decode(buf, disks.crc32c);
+        labels.must_not_write |=
+            found.is_ok() && Label::new(&*buf).is_some_and(|label| label.ro_compat() != 0);
+        labels.found = match (labels.found, found) {
+            (newer @ Err(LabelFault::Unsupported { .. }), _) => newer,
+            (_, newer @ Err(LabelFault::Unsupported { .. })) => newer,
+            (whole @ Ok(_), _) => whole,
+            (earlier, Err(LabelFault::Absent)) => earlier,
+            (_, found) => found,
+        };
+    }
+    labels
 }
 
 /// Whether a disk can hold a pool with these parameters at all.

@@ -82,9 +82,10 @@ pub(crate) fn fault(fault: LabelFault) -> String {
     match fault {
         LabelFault::Absent => "absent".into(),
         LabelFault::Checksum => "damaged".into(),
-        LabelFault::Unsupported { version, incompat } => {
-            format!("of format {version}, features {incompat:#x}, which this version does not know")
-        }
+        LabelFault::Unsupported { version, incompat, algorithm, .. } => format!(
+            "of format {version}, features {incompat:#x}, checksum algorithm {algorithm}, which this version does not \
+             know"
+        ),
         _ => "contradictory".into(),
     }
 }
