@@ -67,7 +67,7 @@ impl Sparse {
 
     fn write(&mut self, pool: &mut OpenPool<'_>, at: u64, data: &[u8]) {
         let mut transaction = pool.begin().expect("begun");
-        transaction.write(self.object, at, data).unwrap_or_else(|error| panic!("write at {at}: {error}"));
+        transaction.write_all(self.object, at, data).unwrap_or_else(|error| panic!("write at {at}: {error}"));
         transaction.commit().unwrap_or_else(|error| panic!("write at {at}: {error}"));
         self.bytes.write(at, data);
         // Writing nothing does not make an object longer.
@@ -173,7 +173,7 @@ fn writing_beyond_the_end_is_refused_and_changes_nothing() {
         for (at, bytes) in
             [(END, 1), (END - 1, 2), (END - 100, 101), (END + 1, 0), (u64::MAX, 1), (u64::MAX - 1, 2), (0, 0)]
         {
-            let refused = transaction.write(sparse.object, at, &vec![9; bytes]);
+            let refused = transaction.write_all(sparse.object, at, &vec![9; bytes]);
             let expected = if (at, bytes) == (0, 0) { Ok(()) } else { Err(Error::TooLarge) };
             assert_eq!(refused, expected, "{bytes} bytes at {at}");
         }
@@ -186,9 +186,9 @@ fn writing_beyond_the_end_is_refused_and_changes_nothing() {
         sparse.check(&mut pool, "refused");
 
         let mut transaction = pool.begin().expect("begun");
-        transaction.write(sparse.object, END - 50, &[2; 20]).expect("written");
-        assert_eq!(transaction.write(sparse.object, END - 10, &[9; 11]), Err(Error::TooLarge));
-        transaction.write(sparse.object, END - 30, &[3; 30]).expect("written");
+        transaction.write_all(sparse.object, END - 50, &[2; 20]).expect("written");
+        assert_eq!(transaction.write_all(sparse.object, END - 10, &[9; 11]), Err(Error::TooLarge));
+        transaction.write_all(sparse.object, END - 30, &[3; 30]).expect("written");
         transaction.commit().expect("committed");
         sparse.bytes.write(END - 50, &[2; 20]);
         sparse.bytes.write(END - 30, &[3; 30]);
@@ -251,7 +251,7 @@ fn deleting_gives_everything_back() {
             let at = END / EXTENTS * n;
             // At the beginning of an extent: what lies before it in the extent would be stored too.
             let at = at - at % u64::from(options.extent_bytes);
-            transaction.write(object, at, &[n as u8]).expect("written");
+            transaction.write_all(object, at, &[n as u8]).expect("written");
             transaction.commit().expect("committed");
         }
         account(&mut pool, "written");

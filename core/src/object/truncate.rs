@@ -16,7 +16,7 @@ use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
 /// Extents that are freed at once where there is room for the nodes that this dirties; more become an orphan.
-const FREE_AT_ONCE: core::ops::RangeInclusive<usize> = 8..=256;
+const FREE_AT_ONCE: core::ops::RangeInclusive<usize> = 8..=128;
 
 /// Node blocks for each of them: its record's leaf, and dead records.
 const BLOCKS_PER_EXTENT: u64 = 4;

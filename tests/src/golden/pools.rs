@@ -255,7 +255,7 @@ fn delete_something_long<const N: usize>(pool: &mut Pool<'_, Array<'_, N>>) {
     commit(pool, |objects| {
         let long = objects.create(ObjectId::ROOT, b"long", &MakeRequest::File, &PLAIN)?;
         let shift = objects.inode(long)?.extent_shift;
-        (0..70).try_for_each(|n| objects.write_all(long, n << shift, &[0]))?;
+        (0..140).try_for_each(|n| objects.write_all(long, n << shift, &[0]))?;
         // Zeros, which the container leaves out, fill whole groups.
         let large = Attributes { extent_shift: Some(17), ..PLAIN };
         let zeros = objects.create(ObjectId::ROOT, b"zeros", &MakeRequest::File, &large)?;
