@@ -107,25 +107,17 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// The first byte of the first extent that begins after this byte.
     pub(super) fn next_extent(&mut self, object: ObjectId, at: u64) -> Result<Option<u64>, Error> {
-        let end = Key::extent(object, u64::MAX);
-        let from = Key::extent(object, at.saturating_add(1));
+        self.extent_between(object, at.saturating_add(1), u64::MAX)
+    }
+
+    /// The first byte of the first extent that begins from `from` on and before `end`.
+    fn extent_between(&mut self, object: ObjectId, from: u64, end: u64) -> Result<Option<u64>, Error> {
+        let (from, end) = (Key::extent(object, from), Key::extent(object, end));
         let found = self.store.tree.scan(&from, &end, |key, _| match key.offset() % EXTENT_KEYS {
             0 => ControlFlow::Break(key.offset()),
             _ => ControlFlow::Continue(()),
         })?;
         Ok(found)
-    }
-
-    /// The first byte of the first extent that begins from `from` on and before `end`.
-    fn extent_between(&mut self, object: ObjectId, from: u64, end: u64) -> Result<Option<u64>, Error> {
-        let next = match from.checked_sub(1) {
-            Some(before) => self.next_extent(object, before)?,
-            None => match self.find(object, 0)? {
-                At::Extent(found) => Some(found.start),
-                At::Hole(next) => next,
-            },
-        };
-        Ok(next.filter(|&start| start < end))
     }
 
     // --- freeing ----------------------------------------------------------------------------------------------
@@ -198,6 +190,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Stores bytes as extents that are shorter than they could be, because space is in pieces.
+    #[inline(never)]
     fn store_pieces(
         &mut self,
         object: ObjectId,
@@ -251,6 +244,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Finds and takes the space for one extent; `None`, and nothing taken, if no members have free runs that are long
     /// enough.
+    #[inline(never)]
     fn place(
         &mut self,
         object: ObjectId,
@@ -277,6 +271,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Stores one extent where there is none now.
+    #[inline(never)]
     fn store_extent(
         &mut self,
         object: ObjectId,

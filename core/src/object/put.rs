@@ -89,6 +89,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Tree updates that the extents of one window take.
+    #[inline(never)]
     pub(super) fn window_updates(&self, inode: &Inode) -> u32 {
         let (bytes, shift) = (self.extent_bytes(inode) as u32, self.block_shift());
         let scheme = redundancy::effective(inode.scheme, bytes, shift, self.store.tree.data_rows().len());
@@ -136,6 +137,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Writes to an object whose contents were inline and are too long for that now.
+    #[inline(never)]
     fn write_moved_out(
         &mut self,
         object: ObjectId,
@@ -254,6 +256,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Loads what is stored of a window into the buffer, so that a part of it can be overwritten from byte `from` on;
     /// false, and nothing changed, when there is no space.
+    #[inline(never)]
     pub(super) fn begin_window(
         &mut self,
         object: ObjectId,
@@ -340,6 +343,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// From the back to the front: what is still to be read stays in place until its turn comes, because the record of
     /// the old extent stands under its first byte.
+    #[inline(never)]
     pub(super) fn cut_to_windows(
         &mut self,
         object: ObjectId,
