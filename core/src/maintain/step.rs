@@ -1,6 +1,6 @@
 //! One bounded step of whatever work there is, each a transaction of its own.
 
-use crate::error::Error;
+use crate::error::{Error, StorageError};
 use crate::limits::REPAIRS_MAX;
 use crate::object::Objects;
 use dynamicfs_hal::DiskArray;
@@ -24,13 +24,22 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Does one step of the most urgent work: rewrites bad fragments, frees some of a deleted object, or, with
     /// `sweep`, gives dead blocks back when that is worth its writes. A transaction of its own; [`Work::Nothing`] writes nothing.
     pub fn maintain(&mut self, sweep: bool) -> Result<Work, Error> {
-        let orphans = self.store.committed().orphans();
-        let work = match () {
-            () if !self.repairs.is_empty() => Work::Repaired,
-            () if orphans > 0 => Work::Reaped,
-            () if sweep && self.store.is_sweep_worthwhile() => Work::Swept,
-            () => return Ok(Work::Nothing),
-        };
+        if !self.repairs.is_empty() {
+            match self.step(Work::Repaired) {
+                // There is none until something is freed, which comes next.
+                Err(Error::Storage(StorageError::NoSpace)) => {}
+                done => return done,
+            }
+        }
+        match self.store.committed().orphans() {
+            0 if sweep && self.store.is_sweep_worthwhile() => self.step(Work::Swept),
+            0 => Ok(Work::Nothing),
+            _ => self.step(Work::Reaped),
+        }
+    }
+
+    /// One step of one kind of work, in a transaction of its own.
+    fn step(&mut self, work: Work) -> Result<Work, Error> {
         self.store.begin()?;
         let done = match work {
             Work::Repaired => self.repair_all(),

@@ -199,37 +199,97 @@ impl<A: DiskArray> Objects<'_, A> {
         data: &[u8],
         purpose: Purpose,
     ) -> Result<usize, Error> {
-        let least = EXTENT_BYTES_MIN.max(1 << self.block_shift()) as usize;
         let end = start + data.len() as u64;
-        let replaces = self.extent_between(object, start, end)?.is_some();
-        if data.len() <= least || replaces && !self.has_pieces(inode, data.len()) {
+        if data.len() <= self.least_extent() {
+            return Ok(0);
+        }
+        let Some(first) = self.extent_between(object, start, end)? else {
+            return self.store_ascending(object, inode, start, data, purpose);
+        };
+        let is_one = self.extent_between(object, first + 1, end)?.is_none();
+        if is_one && first == start {
+            return self.store_descending(object, inode, start, data, purpose);
+        }
+        if !self.has_pieces(inode, data.len()) {
             return Ok(0);
         }
         self.free_extents(object, start, end, usize::MAX)?;
+        match self.store_ascending(object, inode, start, data, purpose)? {
+            stored if stored == data.len() => Ok(stored),
+            // What stood here is freed: only dropping the transaction brings it back.
+            _ => Err(StorageError::NoSpace.into()),
+        }
+    }
+
+    /// Stores bytes where no extent is, from the front to the back, as far as there is space.
+    fn store_ascending(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        start: u64,
+        data: &[u8],
+        purpose: Purpose,
+    ) -> Result<usize, Error> {
         // An extent begins at a multiple of its size: they only ever become shorter.
         let (mut at, mut size) = (0, data.len().next_power_of_two() / 2);
         while at < data.len() {
-            let bytes = size.min(data.len() - at);
-            match self.place(object, inode, start + at as u64, bytes, purpose)? {
+            let part = &data[at..data.len().min(at + size)];
+            match self.place(object, inode, start + at as u64, part.len(), purpose)? {
                 Some(place) => {
-                    self.store_extent(object, inode, start + at as u64, &data[at..at + bytes], &place)?;
-                    at += bytes;
+                    self.store_extent(object, inode, start + at as u64, part, &place)?;
+                    at += part.len();
                 }
-                None if size / 2 >= least => size /= 2,
-                // What stood here is freed: only dropping the transaction brings it back.
-                None if replaces => return Err(StorageError::NoSpace.into()),
+                None if size / 2 >= self.least_extent() => size /= 2,
                 None => break,
             }
         }
         Ok(at)
     }
 
-    /// Whether there is space for bytes in the shortest extents, twice over.
+    /// Stores bytes in the place of one extent that begins where they do: all of them, or none and nothing is changed.
+    ///
+    /// From the back to the front: the old extent's record stands under its first byte, so that it is there until the
+    /// last piece has found its space.
+    fn store_descending(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        start: u64,
+        data: &[u8],
+        purpose: Purpose,
+    ) -> Result<usize, Error> {
+        let (mut end, mut size) = (data.len(), data.len().next_power_of_two() / 2);
+        while end > 0 {
+            let at = (end - 1) / size * size;
+            match self.place(object, inode, start + at as u64, end - at, purpose)? {
+                Some(place) => {
+                    if at == 0 {
+                        self.free_extents(object, start, start + 1, usize::MAX)?;
+                    }
+                    self.store_extent(object, inode, start + at as u64, &data[at..end], &place)?;
+                    end = at;
+                }
+                None if size / 2 >= self.least_extent() => size /= 2,
+                None => {
+                    self.free_extents(object, start + 1, start + data.len() as u64, usize::MAX)?;
+                    return Ok(0);
+                }
+            }
+        }
+        Ok(data.len())
+    }
+
+    /// Bytes of the shortest extent that is worth a record.
+    fn least_extent(&self) -> usize {
+        EXTENT_BYTES_MIN.max(1 << self.block_shift()) as usize
+    }
+
+    /// Whether there is space for bytes in the shortest extents, four times over.
     fn has_pieces(&self, inode: &Inode, bytes: usize) -> bool {
         let rows = self.store.tree.data_rows();
         let blocks = (bytes as u64).div_ceil(1 << self.block_shift());
         let width = (usize::from(inode.scheme.parity) + 1).min(rows.len());
-        rows.iter().filter(|&row| self.store.data_spare(row) >= 2 * blocks).count() >= width
+        rows.iter().filter(|&row| self.store.data_spare(row) >= 4 * blocks).count() >= width
     }
 
     /// Whether the window could not be stored in the open groups as they are, with all of its bytes. As long as it

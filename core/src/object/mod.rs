@@ -104,11 +104,27 @@ impl<'m, A: DiskArray> Objects<'m, A> {
     pub(crate) fn begin_change(&mut self, updates: u32, purpose: Purpose) -> Result<(), Error> {
         self.store.check()?;
         self.store.check_memory(purpose)?;
-        let reserved = self.store.reserve(updates, purpose);
-        if reserved.is_err_and(|error| error != StorageError::NoSpace) {
+        let reserved = self.reserve(updates, purpose);
+        if reserved.as_ref().is_err_and(|error| *error != Error::Storage(StorageError::NoSpace)) {
             self.store.poison();
         }
-        Ok(reserved?)
+        reserved
+    }
+
+    /// Finds space for the nodes of a change, if need be in groups that data was going to take.
+    fn reserve(&mut self, updates: u32, purpose: Purpose) -> Result<(), Error> {
+        if self.store.has_room(updates, purpose)
+            || self.store.sweep_all()? && self.store.has_room(updates, purpose)
+        {
+            return Ok(());
+        }
+        // What is in the window buffer counts on the open groups.
+        let closed = self.store_filling()? && self.store.close_data_groups()?;
+        if closed && self.store.has_room(updates, purpose) {
+            Ok(())
+        } else {
+            Err(StorageError::NoSpace.into())
+        }
     }
 
     /// Runs an operation that changes the tree; when the layers below fail in the middle of it, the transaction can

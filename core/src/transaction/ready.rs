@@ -209,6 +209,23 @@ impl<A: DiskArray> Store<'_, A> {
         self.free(run)
     }
 
+    /// Closes the open groups for data that nodes could go to; whether there were any.
+    pub fn close_data_groups(&mut self) -> Result<bool, StorageError> {
+        let mut closed = false;
+        for row in self.tree.data_rows().iter() {
+            if self.tree.space.room(row, Class::Data) < NODE_GROUP_FREE_MIN {
+                continue;
+            }
+            while self.tree.space.is_closed_waiting(row, Class::Data) {
+                self.record_closed()?;
+            }
+            self.tree.space.close(row, Class::Data);
+            closed = true;
+        }
+        self.exhausted = MemberSet::EMPTY;
+        Ok(closed)
+    }
+
     pub(super) fn record_closed(&mut self) -> Result<(), StorageError> {
         self.ready()?;
         match self.tree.space.next_unrecorded(false) {
@@ -345,11 +362,11 @@ impl<A: DiskArray> Store<'_, A> {
         self.copies_on_a_member() * sweep + 3 * self.commit_blocks() + self.operation_blocks(RELEASE_UPDATES)
     }
 
-    /// Node blocks that an operation of this many tree updates may take from one member.
+    /// Node blocks that an operation of this many tree updates may take from one member: the ways to the places where it
+    /// changes records, below the root that they share, a leaf more for each update, and one update in full.
     fn operation_blocks(&self, updates: u32) -> u64 {
-        // Updates in different places copy a path each; those in one place share it, but each may split a leaf.
-        let paths = updates.min(PLACES_MAX) * (u32::from(self.tree.level) + 1);
-        u64::from(self.tree.update_blocks_max()) + self.copies_on_a_member() * u64::from(paths + 2 * updates)
+        let paths = updates.min(PLACES_MAX) * u32::from(self.tree.level) + 1;
+        u64::from(self.tree.update_blocks_max()) + self.copies_on_a_member() * u64::from(paths + updates)
     }
 
     /// Node blocks that something which frees may still take from any member.
@@ -359,11 +376,11 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Node blocks that a commit may take from one member, beside those that its operations took: the records of open
-    /// and closed groups and of members, dead records, and the ways to them.
+    /// and closed groups, of members and of what is dead lie side by side at the beginning of the tree.
     fn commit_blocks(&self) -> u64 {
         let depth = u64::from(self.tree.level) + 1;
         let groups = (4 * self.tree.data_rows().len() as u64).min(self.group_leaves());
-        self.copies_on_a_member() * (2 * groups + 7 * depth + 5)
+        self.copies_on_a_member() * (2 * groups + 3 * depth + 10)
     }
 
     /// Leaves that the records of all groups take when they are half full.
@@ -395,16 +412,6 @@ impl<A: DiskArray> Store<'_, A> {
         row.free().saturating_sub(row.node_free().min(self.tree.space.reserve))
     }
 
-    /// Makes sure that an operation of this many tree updates finds space for its nodes, and the commit after it, sweeping
-    /// if need be.
-    pub fn reserve(&mut self, updates: u32, purpose: Purpose) -> Result<(), StorageError> {
-        self.tree.space.reserve = self.reserve_blocks();
-        if self.has_room(updates, purpose) || self.sweep_all()? && self.has_room(updates, purpose) {
-            return Ok(());
-        }
-        Err(StorageError::NoSpace)
-    }
-
     /// Whether the tree, as high as it is and may become, can be changed in the memory there is: what was made to grow in
     /// it can be emptied in it too.
     pub fn check_memory(&self, purpose: Purpose) -> Result<(), StorageError> {
@@ -425,7 +432,9 @@ impl<A: DiskArray> Store<'_, A> {
         StorageError::NeedsMemory { bytes: Memory::bytes_for_levels(&self.tree.disks.parameters, levels) }
     }
 
-    fn has_room(&self, updates: u32, purpose: Purpose) -> bool {
+    /// Whether an operation of this many tree updates finds space for its nodes, and the commit after it.
+    pub fn has_room(&mut self, updates: u32, purpose: Purpose) -> bool {
+        self.tree.space.reserve = self.reserve_blocks();
         let needed = self.operation_blocks(updates);
         let rows = self.tree.data_rows();
         rows.iter().filter(|&row| self.node_spare(row, purpose) >= needed).count() >= self.copies_needed()
@@ -435,9 +444,9 @@ impl<A: DiskArray> Store<'_, A> {
 /// Tree updates of an operation that frees something.
 pub const RELEASE_UPDATES: u32 = 8;
 
-/// Places of the tree in which one operation changes records: an inode, a directory, another, a run of extents, dead
-/// records, an orphan, groups.
-const PLACES_MAX: u32 = 8;
+/// Places of the tree in which one operation changes records: an inode, a directory and another, a run of extents, what is
+/// dead and the groups.
+const PLACES_MAX: u32 = 5;
 
 /// What a group is wanted for.
 #[derive(Clone, Copy)]
