@@ -12,7 +12,7 @@
 use super::field::{Stored, U48, layout};
 use super::key::{KEY_BYTES, Key};
 use super::pointer::NodePointer;
-use crate::limits::DEPTH_MAX;
+use crate::limits::{DEPTH_MAX, NODE_BYTES_MIN};
 use crate::types::{Generation, Uuid};
 
 layout! {
@@ -240,13 +240,23 @@ impl<B: AsRef<[u8]>> Node<B> {
         self.free_bytes() >= RECORD_OVERHEAD + value_bytes + SLOT
     }
 
-    /// The first record of the upper half when the node is split by bytes; both halves have at least one.
+    /// The first record of the upper half when the node is split by bytes; both halves have at least one record, and
+    /// room for one more of the largest size.
+    ///
+    /// The slots count: without them the lower half of a node with many small records and one long one in the middle
+    /// comes out too long for another.
     pub fn middle(&self) -> usize {
-        let half = (HEADER + self.end()) / 2;
+        let below = |i: usize| self.record_at(i) - HEADER + SLOT * i;
         let count = self.count();
-        (1..count).find(|&i| self.record_at(i) >= half).unwrap_or(count - 1).max(1)
+        (1..count).find(|&i| 2 * below(i) >= self.used_bytes()).unwrap_or(count - 1).max(1)
     }
 }
+
+// A half is shorter than half of a node and a record.
+const _: () = assert!({
+    let (room, record) = (NODE_BYTES_MIN - HEADER, RECORD_OVERHEAD + value_bytes_max(NODE_BYTES_MIN) + SLOT);
+    room / 2 + 2 * record <= room
+});
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Node<B> {
     /// Makes the bytes an empty node.
@@ -404,6 +414,38 @@ mod tests {
         assert_eq!(node.value(2), [9; 9]);
         let crc = node.seal(crc32c);
         assert_eq!(verify(crc32c, &node.0, &expectation(crc)), Ok(()));
+    }
+
+    /// Nine records without values and one of the longest across the middle: the slots were left out of the account, the
+    /// lower half came out too long for another record, and the insertion after the split panicked.
+    #[test]
+    fn both_halves_of_a_full_node_take_one_more_record_of_any_size() {
+        let longest = value_bytes_max(512);
+        let mut state = 1u64;
+        let mut below = |n: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as usize % n
+        };
+        for round in 0..20_000 {
+            let mut node = Node::new(std::vec![0; 512]);
+            node.init(0, Generation(7), 9);
+            let mut n = 0;
+            loop {
+                let bytes = if below(3) == 0 { longest - below(4) } else { below(4) };
+                if !node.fits(bytes) {
+                    break;
+                }
+                n += 2;
+                node.insert(node.count(), &key(n), &std::vec![0; bytes]);
+            }
+            let middle = node.middle();
+            let mut right = Node::new(std::vec![0; 512]);
+            right.init(0, Generation(7), 9);
+            node.move_tail(middle, &mut right);
+            for half in [&mut node, &mut right] {
+                assert!(half.count() > 0 && half.fits(longest), "round {round}: {} bytes", half.used_bytes());
+            }
+        }
     }
 
     #[test]

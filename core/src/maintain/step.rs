@@ -12,7 +12,7 @@ use dynamicfs_hal::DiskArray;
 pub enum Work {
     /// There was nothing to do.
     Nothing,
-    /// Fragments that reads found bad were rewritten, or found to be beyond repair.
+    /// Fragments that reads found bad were rewritten.
     Repaired,
     /// Some extents of a deleted object were freed.
     Reaped,
@@ -25,44 +25,43 @@ impl<A: DiskArray> Objects<'_, A> {
     /// `sweep`, gives dead blocks back when that is worth its writes. A transaction of its own; [`Work::Nothing`] writes nothing.
     pub fn maintain(&mut self, sweep: bool) -> Result<Work, Error> {
         if !self.repairs.is_empty() {
-            match self.step(Work::Repaired) {
+            match self.step(Self::repair_all) {
+                Ok(true) => return Ok(Work::Repaired),
                 // There is none until something is freed, which comes next.
-                Err(Error::Storage(StorageError::NoSpace)) => {}
-                done => return done,
+                Ok(false) | Err(Error::Storage(StorageError::NoSpace)) => {}
+                Err(error) => return Err(error),
             }
         }
-        match self.store.committed().orphans() {
-            0 if sweep && self.store.is_sweep_worthwhile() => self.step(Work::Swept),
-            0 => Ok(Work::Nothing),
-            _ => self.step(Work::Reaped),
-        }
-    }
-
-    /// One step of one kind of work, in a transaction of its own.
-    fn step(&mut self, work: Work) -> Result<Work, Error> {
-        self.store.begin()?;
-        let done = match work {
-            Work::Repaired => self.repair_all(),
-            Work::Reaped => self.reap_step(),
-            _ => self.store.sweep_step().map_err(Error::from),
+        let work = match self.store.committed().orphans() {
+            0 if sweep && self.store.is_sweep_worthwhile() => Work::Swept,
+            0 => return Ok(Work::Nothing),
+            _ => Work::Reaped,
         };
-        match done {
-            Ok(_) => self.commit().map(|()| work),
-            Err(error) => {
+        self.step(|objects| match work {
+            Work::Reaped => objects.reap_step().map(|_| true),
+            _ => objects.store.sweep_step().map(|_| true).map_err(Error::from),
+        })?;
+        Ok(work)
+    }
+
+    /// One step of one kind of work, in a transaction of its own; whether it changed anything.
+    fn step(&mut self, f: impl FnOnce(&mut Self) -> Result<bool, Error>) -> Result<bool, Error> {
+        self.store.begin()?;
+        match f(self) {
+            Ok(true) => self.commit().map(|()| true),
+            not_done => {
                 self.abort();
-                Err(error)
+                not_done
             }
         }
     }
 
-    /// Rewrites the bad fragments that reads remembered.
+    /// Rewrites the bad fragments that reads remembered; whether there was one that could be.
     fn repair_all(&mut self) -> Result<bool, Error> {
         let mut repaired = false;
         for _ in 0..REPAIRS_MAX {
-            if !self.repair_step()? {
-                break;
-            }
-            repaired = true;
+            let Some(healed) = self.repair_step()? else { break };
+            repaired |= healed;
         }
         Ok(repaired)
     }

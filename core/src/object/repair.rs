@@ -20,29 +20,30 @@ pub struct Repair {
 }
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// Rewrites the next bad fragment that a read found; false when there is none. Part of a transaction.
+    /// Rewrites the next bad fragment that a read found: whether it could, or `None` when there is none. Part of a
+    /// transaction.
     ///
-    /// A fragment that cannot be reconstructed stays as it is: what can still be read of it may be needed.
-    pub fn repair_step(&mut self) -> Result<bool, Error> {
+    /// A fragment that cannot be reconstructed, or for which there is no space, stays as it is: what can still be read of
+    /// it may be needed.
+    pub fn repair_step(&mut self) -> Result<Option<bool>, Error> {
         if !self.store_filling()? {
             return Err(crate::error::StorageError::NoSpace.into());
         }
-        let Some(repair) = self.repairs.pop() else { return Ok(false) };
+        let Some(repair) = self.repairs.pop() else { return Ok(None) };
         self.begin_change(16, Purpose::Release)?;
         self.change(|objects| {
-            match objects.heal(&repair) {
+            let healed = match objects.heal(&repair) {
                 // Lost beyond repair, or overwritten since: nothing was changed.
-                Err(Error::Unreadable { .. }) => {}
-                healed => {
-                    if healed? {
-                        objects.store.tree.counters.repairs += 1;
-                        if let Some(disk) = objects.store.tree.disks.disk_of(repair.address.member) {
-                            objects.store.tree.disks.note_repair(disk);
-                        }
-                    }
+                Err(Error::Unreadable { .. }) => false,
+                healed => healed?,
+            };
+            if healed {
+                objects.store.tree.counters.repairs += 1;
+                if let Some(disk) = objects.store.tree.disks.disk_of(repair.address.member) {
+                    objects.store.tree.disks.note_repair(disk);
                 }
             }
-            Ok(true)
+            Ok(Some(healed))
         })
     }
 
