@@ -112,6 +112,12 @@ impl Pages {
         }
     }
 
+    /// Ends the addresses earlier; what was written beyond is not counted on.
+    pub fn shorten(&mut self, bytes: u64) {
+        debug_assert!(bytes <= self.bytes, "a shorter space");
+        self.bytes = bytes;
+    }
+
     /// Forgets what was written to these addresses: they read as the background again.
     pub fn forget(&mut self, range: Range<u64>) {
         let page_bytes = PAGE_BYTES as u64;

@@ -43,6 +43,12 @@ impl Lent {
         Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; bytes / 512], disks: vec![DiskState::NEW; 64] }
     }
 
+    /// This many bytes, and slots for nodes of this size.
+    pub fn with_nodes(bytes: usize, node_bytes: u32) -> Self {
+        let slots = (bytes / node_bytes as usize).max(16);
+        Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; slots], disks: vec![DiskState::NEW; 64] }
+    }
+
     /// All of it.
     pub fn lend(&mut self) -> Memory<'_> {
         Memory { bytes: &mut self.bytes, slots: &mut self.slots, disks: &mut self.disks }

@@ -19,6 +19,7 @@ pub use order::BATCH_MAX;
 pub use states::CrashStates;
 pub use trace::{Event, EventKind};
 
+use crate::clock::{SimClock, WorldTime};
 use crate::disk::{CrashPolicy, SimDisk};
 use crate::rng::Rng;
 use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Operation, Request};
@@ -33,6 +34,10 @@ pub enum Halt {
     ProcessCrash,
 }
 
+/// What a panic carries when the world's patience ends, see [`SimArray::set_patience`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PatienceEnded;
+
 /// Simulated disks that share one power line.
 #[derive(Clone, Debug)]
 pub struct SimArray {
@@ -44,6 +49,9 @@ pub struct SimArray {
     fuse: Option<(u64, Halt)>,
     halted: Option<Halt>,
     trace: Trace,
+    time: WorldTime,
+    /// The I/O at which patience ends.
+    patience: u64,
 }
 
 impl SimArray {
@@ -66,6 +74,8 @@ impl SimArray {
             fuse: None,
             halted: None,
             trace: Trace::default(),
+            time: WorldTime::default(),
+            patience: u64::MAX,
         }
     }
 
@@ -126,9 +136,35 @@ impl SimArray {
         self.rng = Rng::new(seed);
     }
 
+    /// A clock that shows the world's time, which passes as disks work: those of a batch side by side, the requests
+    /// of one disk one after the other.
+    pub fn clock(&self) -> SimClock {
+        self.time.clock()
+    }
+
+    /// Microseconds since the world began.
+    pub fn micros(&self) -> u64 {
+        self.time.micros()
+    }
+
+    /// Lets time pass in which no disk works.
+    pub fn wait(&mut self, micros: u64) {
+        self.time.pass(micros);
+    }
+
     /// I/Os begun so far over all disks: the number of the next one.
     pub const fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// Ends the world's patience after so many more I/Os: whoever goes on then does not come to an end.
+    pub const fn set_patience(&mut self, ios: u64) {
+        self.patience = self.steps.saturating_add(ios);
+    }
+
+    /// Takes the last place away again, and its disk.
+    pub fn remove_last(&mut self) -> Option<SimDisk> {
+        self.disks.pop()
     }
 
     /// Sets the fuse: the world halts at I/O number `step`, counted as [`steps`](Self::steps) does. It replaces an
@@ -241,6 +277,8 @@ impl SimArray {
         } else {
             order::as_added(batch, &mut order)
         };
+        let began: u64 = self.disks.iter().map(SimDisk::busy_micros).max().unwrap_or(0);
+        self.disks.iter_mut().for_each(|disk| disk.idle_until(began));
         for &index in order {
             let request = &mut batch[usize::from(index)];
             request.result = match self.halted {
@@ -253,11 +291,16 @@ impl SimArray {
                 }
             };
         }
+        let ended = self.disks.iter().map(SimDisk::busy_micros).max().unwrap_or(0);
+        self.time.pass(ended - began);
     }
 
     /// The next I/O: the one that the fuse is set to, or any other.
     fn step(&mut self, request: &mut Request<'_>) -> Result<(), IoError> {
         let step = self.steps;
+        if step >= self.patience {
+            std::panic::panic_any(PatienceEnded);
+        }
         self.steps += 1;
         let (kind, result) = match self.fuse {
             Some((at, halt)) if at == step => (self.blow(halt, request), Err(IoError::Gone)),
