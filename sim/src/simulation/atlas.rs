@@ -7,7 +7,9 @@
 
 use super::fault::Harm;
 use crate::Rng;
-use dynamicfs_core::types::MemberSet;
+use super::map::Group;
+use dynamicfs_core::types::{BlockAddress, MemberSet};
+use std::collections::BTreeSet;
 
 /// Who may be damaged, by the number of the member.
 #[derive(Clone, Debug)]
@@ -19,14 +21,27 @@ pub(super) struct Atlas {
     unsure: MemberSet,
     /// Members that missed a commit, or may have lost one.
     missed: MemberSet,
+    /// Blocks that rotted singly, by member and block.
+    scattered: BTreeSet<(u16, u64)>,
+    /// Blocks that rotted in any one extent at most.
+    depth: usize,
     /// Some metadata is a well-formed lie: nothing can be expected any more but that nothing breaks.
     lied: bool,
 }
 
 impl Atlas {
     pub(super) const fn new(members: usize, tolerance: usize, beyond: bool) -> Self {
-        let none = MemberSet::EMPTY;
-        Self { members, tolerance, beyond, hurt: none, unsure: none, missed: none, lied: false }
+        Self {
+            members,
+            tolerance,
+            beyond,
+            hurt: MemberSet::EMPTY,
+            unsure: MemberSet::EMPTY,
+            missed: MemberSet::EMPTY,
+            scattered: BTreeSet::new(),
+            depth: 0,
+            lied: false,
+        }
     }
 
     /// Whether a fault may do this to that member; if so it is written down.
@@ -35,11 +50,13 @@ impl Atlas {
             return true;
         }
         let hurt = self.hurt.with(member);
-        if !self.beyond && (hurt.len() > self.tolerance || harm == Harm::Anything) {
+        if !self.beyond && (hurt.len() + self.depth > self.tolerance || harm == Harm::Anything) {
             return false;
         }
+        // One damaged place leaves every label and superblock a second copy; two places may not.
+        let again = self.hurt.contains(member);
         self.hurt = hurt;
-        if harm != Harm::Contents {
+        if again || harm != Harm::Contents {
             self.unsure = self.unsure.with(member);
         }
         self.lied |= harm == Harm::Anything;
@@ -65,6 +82,8 @@ impl Atlas {
     /// A complete check found everything in order: all damage is gone.
     pub(super) fn clean(&mut self) {
         (self.hurt, self.unsure, self.missed) = (MemberSet::EMPTY, MemberSet::EMPTY, MemberSet::EMPTY);
+        self.scattered.clear();
+        self.depth = 0;
     }
 
     pub(super) const fn hurt(&self) -> MemberSet {
@@ -77,6 +96,46 @@ impl Atlas {
 
     pub(super) const fn is_hurt(&self, member: usize) -> bool {
         self.hurt.contains(member)
+    }
+
+    /// One block of an extent or node that may rot, if there is one: which of its parts, and how far into that.
+    pub(super) fn scatter(&mut self, group: &Group, rng: &mut Rng) -> Option<BlockAddress> {
+        let is_lost = |atlas: &Self, &(start, blocks): &(BlockAddress, u32)| {
+            let (member, first) = (start.member.0, (start.member.0, start.block));
+            let end = (start.member.0, start.block + u64::from(blocks));
+            atlas.hurt.contains(member.into()) || atlas.scattered.range(first..end).next().is_some()
+        };
+        let lost = group.parts.iter().filter(|part| is_lost(self, part)).count();
+        // All disks that may still be lost as a whole count as lost here.
+        let room = self.tolerance.saturating_sub(self.hurt.len());
+        let depth = lost + 1 - group.parts.iter().filter(|(at, _)| self.is_hurt(at.member.0.into())).count().min(lost);
+        if lost >= group.spare || (self.tolerance > 0 && depth > room) {
+            return None;
+        }
+        let sound: Vec<_> = group.parts.iter().filter(|part| !is_lost(self, part)).collect();
+        let &&(start, blocks) = rng.pick(&sound);
+        let block = start.block + rng.below(blocks.into());
+        self.scattered.insert((start.member.0, block));
+        self.depth = self.depth.max(depth.min(self.tolerance));
+        Some(BlockAddress { block, ..start })
+    }
+
+    /// Whether damage was done to a block, or to one of the run that it begins.
+    pub(super) fn is_scattered(&self, start: BlockAddress, blocks: u64) -> bool {
+        let member = start.member.0;
+        self.scattered.range((member, start.block)..(member, start.block + blocks)).next().is_some()
+    }
+
+    /// On how many members there is damage in places.
+    pub(super) fn scattered_members(&self) -> usize {
+        let mut members: Vec<u16> = self.scattered.iter().map(|&(member, _)| member).collect();
+        members.dedup();
+        members.len()
+    }
+
+    /// Whether nothing at all is damaged.
+    pub(super) fn is_whole(&self) -> bool {
+        self.hurt.is_empty() && self.scattered.is_empty()
     }
 
     pub(super) const fn is_beyond(&self) -> bool {

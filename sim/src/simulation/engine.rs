@@ -119,7 +119,7 @@ impl Engine {
             }
         }
         if self.run.depth > 0 {
-            let most = if self.run.id.long { 3 } else { 2 };
+            let most = if self.run.id.long { 4 } else { 3 };
             if self.run.depth < most && self.run.swarm.is_on(FaultKind::NestedCrash) && rng.chance(2, 3) {
                 self.run.counts.faults.hit(FaultKind::NestedCrash);
                 let halt = self.run.draw_halt(rng);

@@ -40,6 +40,9 @@ impl Run {
             return Ok(flow);
         }
         self.check_health(pool, &found)?;
+        if self.atlas.scattered_members() > 1 {
+            self.hit(Probe::ScatteredDamage);
+        }
         if health.counters.decodes > 0 {
             self.hit(Probe::Decoded);
         }
@@ -79,13 +82,15 @@ impl Run {
             let (excused, kind) = match finding {
                 Finding::NodeReplica { address } => {
                     self.counts.probes.hit(Probe::ReplicaNamed);
-                    (hurt(address.member.0), FailureKind::Lost)
+                    (hurt(address.member.0) || self.atlas.is_scattered(*address, 1), FailureKind::Lost)
                 }
                 Finding::Fragment { address, .. } => {
                     self.counts.probes.hit(Probe::FragmentNamed);
-                    (hurt(address.member.0), FailureKind::Lost)
+                    // A fragment's length is not told; one block of it is enough.
+                    let blocks = u64::from(self.setup.format.extent_bytes / self.setup.format.block_bytes).max(1);
+                    (hurt(address.member.0) || self.atlas.is_scattered(*address, blocks), FailureKind::Lost)
                 }
-                Finding::Deficit { .. } => (!self.atlas.hurt().is_empty(), FailureKind::Health),
+                Finding::Deficit { .. } => (!self.atlas.is_whole(), FailureKind::Health),
                 Finding::NodeLost { .. } | Finding::ExtentLost { .. } | Finding::RecordInvalid { .. } => {
                     (false, FailureKind::Lost)
                 }
@@ -128,9 +133,10 @@ impl Run {
                 return Err(self.fail(FailureKind::Health, what));
             }
         }
-        if self.offline(pool).len() > 0 {
+        if !self.offline(pool).is_empty() {
             self.hit(Probe::MountedWithout);
         }
+        self.look_for_slow_disks(pool);
         let missed = self.atlas.missed_commits().len();
         let extents = match pool.count_extents() {
             Ok(extents) => extents,
@@ -141,16 +147,30 @@ impl Run {
             Some(format!("{} objects are counted, there are {}", health.objects, found.nodes.len()))
         } else if health.owed < missed {
             Some(format!("{missed} members missed commits, {} are reported", health.owed))
-        } else if self.atlas.hurt().is_empty() && (health.owed > 0 || health.tentative) {
+        } else if self.atlas.is_whole() && (health.owed > 0 || health.tentative) {
             Some(format!("nothing is missing: owed {}, tentative {}", health.owed, health.tentative))
         } else if extents.unreadable > 0 {
             Some(format!("{} extents are called unreadable", extents.unreadable))
-        } else if self.atlas.hurt().is_empty() && extents.complete != extents.total {
+        } else if self.atlas.is_whole() && extents.complete != extents.total {
             Some(format!("nothing is missing: {extents:?}"))
         } else {
             None
         };
         wrong.map_or(Ok(()), |what| Err(self.fail(FailureKind::Health, what)))
+    }
+
+    /// A slow disk is read less than the others.
+    fn look_for_slow_disks(&mut self, pool: &mut Mounted<'_>) {
+        let reads: Vec<u64> =
+            self.places.iter().map(|&place| pool.member_health(place).counters.reads).collect();
+        let most = reads.iter().copied().max().unwrap_or(0);
+        for (member, reads) in reads.into_iter().enumerate() {
+            let place = self.places[member];
+            let slow = pool.array().disk(place).latency().request_us >= super::inject::SLOW_US;
+            if slow && reads > 0 && most > 100 && reads * 2 < most {
+                self.hit(Probe::SlowDiskAvoided);
+            }
+        }
     }
 
     // --- beyond the bound -------------------------------------------------------------------------------------
@@ -171,29 +191,37 @@ impl Run {
             self.hit(Probe::NamedLost);
         }
         let candidates: Vec<Arc<Model>> = self.oracle.candidates().cloned().collect();
-        let mut first = None;
+        let (mut best, mut first) = (None::<(u64, Arc<Model>)>, None);
         for candidate in candidates {
             match agree(pool, &candidate) {
-                Ok(lost) => {
-                    if lost > 0 {
-                        self.hit(Probe::NamedLost);
-                    }
-                    if pool.array().halted().is_some() {
-                        return Ok(Flow::End);
-                    }
-                    if self.depth > 0 {
-                        self.counts.cycles += 1;
-                        self.depth = 0;
-                    }
-                    self.refusals = 0;
-                    self.oracle.go_back(candidate);
-                    return Ok(Flow::On);
+                Ok(lost) if best.as_ref().is_none_or(|(least, _)| lost < *least) => {
+                    best = Some((lost, candidate));
                 }
+                Ok(_) => {}
                 Err(difference) => _ = first.get_or_insert(difference),
             }
+            if best.as_ref().is_some_and(|(lost, _)| *lost == 0) {
+                break;
+            }
         }
-        let what = format!("what can be read is of no commit: {}", first.unwrap_or_default());
-        Err(self.fail(FailureKind::WrongState, what))
+        if pool.array().halted().is_some() {
+            return Ok(Flow::End);
+        }
+        let Some((lost, state)) = best else {
+            let what = format!("what can be read is of no commit: {}", first.unwrap_or_default());
+            return Err(self.fail(FailureKind::WrongState, what));
+        };
+        if lost > 0 {
+            self.hit(Probe::NamedLost);
+        }
+        if self.depth > 0 {
+            self.counts.cycles += 1;
+            self.depth = 0;
+        }
+        self.refusals = 0;
+        self.is_blurred = lost > 0;
+        self.oracle.go_back(state);
+        Ok(Flow::On)
     }
 }
 
@@ -226,6 +254,14 @@ fn agree(pool: &mut Mounted<'_>, model: &Model) -> Result<u64, String> {
             }
             Err(error) => return Err(format!("object {number}: {error}")),
         };
+        for (name, value) in &node.attributes {
+            let mut buf = [0; 4096];
+            match pool.attribute(object, name, &mut buf) {
+                Ok(length) if buf[..length] == *value => {}
+                Err(error) if is_lost(&error) => lost += 1,
+                other => return Err(format!("object {number}: an attribute: {other:?}")),
+            }
+        }
         if inode.links != node.links {
             return Err(format!("object {number}: {} links", inode.links));
         }

@@ -66,14 +66,16 @@ kinds! {
     RotLabel = "rot-label", Contents;
     /// Sectors cannot be read until they are rewritten.
     LatentSector = "latent-sector", Contents;
+    /// Places all over the disks rot, in every extent and node no more than it bears.
+    Scattered = "scattered", None;
     /// The same addresses rot on as many disks as may be damaged.
     Correlated = "correlated", Contents;
     /// Some reads fail.
-    ReadError = "read-error", Contents;
+    ReadError = "read-error", State;
     /// Some reads give noise and report success.
-    ReadNoise = "read-noise", Contents;
+    ReadNoise = "read-noise", State;
     /// Some reads are of another place.
-    MisdirectedRead = "misdirected-read", Contents;
+    MisdirectedRead = "misdirected-read", State;
     /// A write fails and leaves anything.
     WriteError = "write-error", State;
     /// A write is acknowledged and never happens.

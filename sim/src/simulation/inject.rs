@@ -1,6 +1,7 @@
 //! How each fault is done to the disks.
 
 use super::fault::{FaultKind, Harm};
+use super::map::Map;
 use super::report::EventKind;
 use super::run::Run;
 use super::states;
@@ -9,7 +10,7 @@ use crate::{IoKind, Mishap, Rng, SimArray, SimDisk};
 use dynamicfs_hal::{BlockDevice, Geometry, IoError};
 
 /// How much slower a slow disk is, in microseconds a request.
-const SLOW_US: u32 = 200_000;
+pub(super) const SLOW_US: u32 = 200_000;
 
 impl Run {
     /// Does this fault to a disk that may suffer it; nothing happens when none may.
@@ -17,8 +18,10 @@ impl Run {
         if kind == FaultKind::Cloned {
             return;
         }
-        if kind == FaultKind::Correlated {
-            return self.correlate(array, rng);
+        match kind {
+            FaultKind::Correlated => return self.correlate(array, rng),
+            FaultKind::Scattered => return self.scatter(array, rng),
+            _ => {}
         }
         let Some(member) = self.atlas.victim(kind.harm(), rng) else { return };
         if self.shelf[member].is_some() && kind.harm() != Harm::None {
@@ -59,6 +62,27 @@ impl Run {
         if hit {
             self.counts.faults.hit(FaultKind::Correlated);
             self.tell(array, EventKind::Fault, None, || FaultKind::Correlated.name().into());
+        }
+    }
+
+    /// Places all over the disks rot, in every extent and node no more than it bears.
+    fn scatter(&mut self, array: &mut SimArray, rng: &mut Rng) {
+        let present = |member: usize| self.shelf[member].is_none().then(|| array.disk(self.places[member]));
+        let Some(map) = Map::read((0..self.members()).map(present).collect()) else { return };
+        let most = *rng.pick(&[1, 4, 16, 64]);
+        let mut places = 0;
+        for _ in 0..most {
+            let group = &map.groups[rng.index(map.groups.len())];
+            let Some(address) = self.atlas.scatter(group, rng) else { continue };
+            let member = usize::from(address.member.0);
+            // The first bytes of a block are always of use.
+            let at = (address.block << map.block_shift) + rng.below(32);
+            self.disk(array, member).flip_bits(at, 1 << rng.below(8));
+            places += 1;
+        }
+        if places > 0 {
+            self.counts.faults.hit(FaultKind::Scattered);
+            self.tell(array, EventKind::Fault, None, || format!("scattered over {places} places"));
         }
     }
 

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `setup` | the pool: disks, format, memory |
 //! | `fault`, `inject`, `lies` | what goes wrong, and how it is done to the disks |
-//! | `atlas` | who may be damaged, so that redundancy bears it |
+//! | `atlas`, `map`, `states` | who may be damaged, so that redundancy bears it; what the disks themselves say |
 //! | `oracle` | what the pool must hold |
 //! | `engine`, `work` | sessions and their steps |
 //! | `examine`, `rest`, `split` | what is checked: always, after the faults stopped, after an override |
@@ -27,6 +27,7 @@ mod fault;
 mod guard;
 mod inject;
 mod lies;
+mod map;
 mod oracle;
 mod probe;
 mod report;

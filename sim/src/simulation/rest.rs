@@ -13,6 +13,9 @@ use dynamicfs_hal::BlockDevice;
 /// Steps of upkeep after which a pool of a simulation is at rest.
 const STEPS_MAX: u32 = 5_000;
 
+/// Rounds of reading everything and repairing what was found: eight bad fragments wait at a time.
+const ROUNDS_MAX: u32 = 100;
+
 /// Mounts that a pool gets to come to rest: reads that find bad fragments, and upkeep, may need one after the other.
 const MOUNTS_MAX: u32 = 3;
 
@@ -61,41 +64,46 @@ impl Engine {
 impl Run {
     /// Upkeep until there is none; whether the pool is at rest then.
     fn settle(&mut self, pool: &mut Mounted<'_>) -> Result<bool, Failure> {
-        if self.examine(pool)? == Flow::End || !pool.health().writable {
-            return Ok(false);
+        for _ in 0..ROUNDS_MAX {
+            if self.examine(pool)? == Flow::End || !pool.health().writable {
+                return Ok(false);
+            }
+            if self.atlas.is_beyond() {
+                // Whatever it comes to, it comes to an end.
+                return self.keep_up(pool).map(|()| true).or(Ok(true));
+            }
+            self.keep_up(pool)?;
+            // Reading everything may have found more bad fragments than wait at a time.
+            if self.examine(pool)? == Flow::On && pool.health().repairs_waiting == 0 {
+                return self.settled(pool);
+            }
         }
-        let mut left = STEPS_MAX;
-        loop {
+        Err(self.fail(FailureKind::Restless, "repairs wait, whatever is repaired"))
+    }
+
+    /// Steps of upkeep until there is nothing to do.
+    fn keep_up(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
+        for _ in 0..STEPS_MAX {
             match pool.maintain(true) {
-                Ok(Work::Nothing) => break,
+                Ok(Work::Nothing) => return Ok(()),
                 Ok(work) => self.worked(work, pool),
-                Err(_) if self.atlas.is_beyond() => return Ok(true),
                 Err(error) => {
                     return Err(self.fail(FailureKind::Restless, format!("upkeep of a pool at rest: {error}")));
                 }
             }
-            left -= 1;
-            if left == 0 {
-                return Err(self.fail(FailureKind::Restless, format!("{STEPS_MAX} steps of upkeep and no end")));
-            }
         }
-        if self.examine(pool)? == Flow::End {
-            return Ok(false);
-        }
-        if self.atlas.is_beyond() {
-            return Ok(true);
-        }
+        Err(self.fail(FailureKind::Restless, format!("{STEPS_MAX} steps of upkeep and no end")))
+    }
+
+    /// Nothing is left to do: what is left of the damage.
+    fn settled(&mut self, pool: &mut Mounted<'_>) -> Result<bool, Failure> {
         let health = pool.health();
         if health.orphans > 0 {
             return Err(self.fail(FailureKind::Restless, format!("{} orphans are left", health.orphans)));
         }
-        if health.repairs_waiting > 0 {
-            // Reading everything found more.
-            return Ok(false);
-        }
         let (findings, done) = findings(pool);
         if done.is_ok() && findings.is_empty() && health.owed == 0 && self.atlas.missed_commits().is_empty() {
-            if !self.atlas.hurt().is_empty() {
+            if !self.atlas.is_whole() {
                 self.hit(Probe::CleanAgain);
             }
             self.atlas.clean();

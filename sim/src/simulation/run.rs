@@ -55,6 +55,8 @@ pub(super) struct Run {
     pub(super) refusals: u32,
     /// Nothing but an override can mount what is left.
     pub(super) is_stuck: bool,
+    /// Beyond the bound: some of the state cannot be read, so that nobody knows which it is.
+    pub(super) is_blurred: bool,
     pub(super) story: Option<Vec<Event>>,
 }
 
@@ -99,6 +101,7 @@ impl Run {
             process_died: false,
             refusals: 0,
             is_stuck: false,
+            is_blurred: false,
             story: tell.then(Vec::new),
             id,
             root,

@@ -63,7 +63,11 @@ impl Setup {
             // Most pools are as wide as their scheme, or a little wider.
             scheme.width() + spare.min(rng.below(DISKS_MAX as u64)) as usize
         });
-        let node_shift = *rng.pick(&[9_u32, 9, 9, 10, 10, 11, 12, 13, 14]);
+        let small = swarm.is_on(FaultKind::NoSpace);
+        let node_shift = match *rng.pick(&[9_u32, 9, 9, 10, 10, 11, 12, 13, 14]) {
+            shift if small => shift.min(10),
+            shift => shift,
+        };
         let node_bytes = 1 << node_shift;
         let block_bytes = node_bytes << rng.below(5).saturating_sub(3);
         let sector = if rng.chance(1, 4) { node_bytes.min(4096) } else { 512 };
@@ -79,12 +83,18 @@ impl Setup {
             ring_length: *rng.pick(&[4, 4, 5, 8]),
             ..FormatOptions::portable(scheme)
         };
-        let disks = draw_disks(rng, &format, sector, count, swarm.is_on(FaultKind::NoSpace));
+        let disks = draw_disks(rng, &format, sector, count, small);
         let latency = *rng.pick(&[Latency::NONE, Latency::NVME, Latency::SD_CARD, Latency::HARD_DISK]);
         let latencies = vec![latency; count];
         let memory = memory_min(&format) + *rng.pick(&[0, 4, 16, 64, 256]) * 1024 + 512;
         let file_bytes = *rng.pick(&[2_000, 9_000, 30_000]) * u64::from(node_bytes / 512).min(4);
-        let scale = Scale { file_bytes, write_bytes: file_bytes / 2 + 1, names: rng.within(3..20) };
+        let mut scale = Scale { file_bytes, write_bytes: file_bytes / 2 + 1, names: rng.within(3..20) };
+        if small {
+            // So much is written that it does not fit.
+            let bytes: u64 = disks.iter().map(Geometry::bytes).sum();
+            let fits = bytes * u64::from(scheme.data) / scheme.width() as u64;
+            scale = Scale { file_bytes: fits / 6, write_bytes: fits / 10, names: 20 };
+        }
         Self { disks, latencies, format, memory, scale }
     }
 }
@@ -99,7 +109,7 @@ fn draw_disks(
     let tear_most = (format.block_bytes / sector).ilog2();
     let tear_unit = sector << rng.below(u64::from(tear_most) + 1);
     let equal = rng.coin();
-    let groups = if small { 6 } else { *rng.pick(&[16, 24, 40]) };
+    let groups = if small { 5 } else { *rng.pick(&[16, 24, 40]) };
     (0..count)
         .map(|_| {
             let groups = if equal { groups } else { groups + rng.below(groups) };

@@ -23,7 +23,7 @@ impl Engine {
         let run = &mut self.run;
         let members = run.members();
         let mut rng = run.root.fork("split");
-        let whole = run.atlas.hurt().is_empty() && !run.atlas.is_beyond();
+        let whole = run.atlas.is_whole() && !run.atlas.is_beyond();
         if !run.swarm.is_on(FaultKind::Override) || !whole || members < 2 {
             return Ok(());
         }

@@ -131,13 +131,16 @@ impl Run {
             if let Err(error @ (Error::Storage(_) | Error::Unreadable { .. })) = did {
                 return Ok(Outcome::Refused(error, describe(&operation)));
             }
+            if self.is_blurred || self.atlas.has_lied() {
+                continue;
+            }
             let should = changed.apply(&operation, did.ok().flatten());
-            if did != should && !self.atlas.has_lied() {
+            if did != should {
                 let what = format!("{}: {did:?} instead of {should:?}", describe(&operation));
                 return Err(self.fail(FailureKind::WrongAnswer, what));
             }
         }
-        if !kept {
+        if !kept || self.is_blurred || self.atlas.has_lied() {
             return Ok(Outcome::Dropped);
         }
         self.oracle.send(Arc::new(changed));
