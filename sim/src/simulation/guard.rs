@@ -1,6 +1,7 @@
 //! A panic of the core is a failure like any other: caught, with where it happened, and not printed.
 
 use crate::array::PatienceEnded;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
@@ -43,8 +44,14 @@ pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Unwound> {
 
 fn describe(info: &PanicHookInfo<'_>) -> String {
     let what = info.payload_as_str().unwrap_or("a panic without words");
-    match info.location() {
+    let mut text = match info.location() {
         Some(place) => format!("{what}, at {}:{}", place.file(), place.line()),
         None => what.to_owned(),
+    };
+    // As the environment asks for it: the way there.
+    let trace = Backtrace::capture();
+    if trace.status() == BacktraceStatus::Captured {
+        text += &format!("\n{trace}");
     }
+    text
 }

@@ -6,7 +6,7 @@
 use super::states;
 use crate::{Rng, SimDisk};
 use dynamicfs_core::format::checksum::crc32c;
-use dynamicfs_core::format::node::Node;
+use dynamicfs_core::format::node::{self, Node};
 use dynamicfs_core::format::pointer::NodePointer;
 use dynamicfs_core::format::superblock::Superblock;
 use dynamicfs_core::types::BlockAddress;
@@ -67,6 +67,9 @@ fn lie_in_root(disk: &mut SimDisk, superblock: &mut [u8], rng: &mut Rng) {
     let here = root.replicas().iter().find(|replica| replica.member == identity.member).copied();
     let Some(address) = here else { return };
     disk.pristine(address.block << parameters.block_shift, &mut bytes);
+    if node::checksum(crc32c, &bytes) != root.crc {
+        return;
+    }
     let mut node = Node::new(&mut bytes[..]);
     let count = node.count();
     if count == 0 {

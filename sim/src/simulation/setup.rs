@@ -86,7 +86,9 @@ impl Setup {
         let disks = draw_disks(rng, &format, sector, count, small);
         let latency = *rng.pick(&[Latency::NONE, Latency::NVME, Latency::SD_CARD, Latency::HARD_DISK]);
         let latencies = vec![latency; count];
-        let memory = memory_min(&format) + *rng.pick(&[0, 4, 16, 64, 256]) * 1024 + 512;
+        // A path of a tree as deep as these pools grow fits at least.
+        let spare_nodes = *rng.pick(&[16, 20, 40, 150]);
+        let memory = 2 * memory_min(&format) + spare_nodes * node_bytes as usize;
         let file_bytes = *rng.pick(&[2_000, 9_000, 30_000]) * u64::from(node_bytes / 512).min(4);
         let mut scale = Scale { file_bytes, write_bytes: file_bytes / 2 + 1, names: rng.within(3..20) };
         if small {

@@ -11,6 +11,9 @@ use dynamicfs_core::maintain::Work;
 use dynamicfs_core::types::Generation;
 use std::sync::Arc;
 
+/// What a commit is called where something is refused.
+const COMMIT: &str = "commit";
+
 /// Steps of upkeep in a row at most.
 const UPKEEP_STEPS: u64 = 6;
 
@@ -146,7 +149,7 @@ impl Run {
         self.oracle.send(Arc::new(changed));
         match transaction.commit() {
             Ok(generation) => Ok(Outcome::Committed(generation, count)),
-            Err(error) => Ok(Outcome::Refused(error, "commit".into())),
+            Err(error) => Ok(Outcome::Refused(error, COMMIT.into())),
         }
     }
 
@@ -165,7 +168,7 @@ impl Run {
             _ if self.atlas.is_beyond() => StorageError::NoSpace,
             _ => return Err(self.fail(FailureKind::Lost, format!("{what}: {error}"))),
         };
-        if !unknown {
+        if what == COMMIT && !unknown {
             self.oracle.undone();
         }
         if let Err(kind) = self.may_answer(storage) {
