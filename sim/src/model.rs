@@ -379,7 +379,9 @@ fn describe(expected: &Node, found: &Node) -> String {
             let at = a.iter().zip(b).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));
             format!("contents differ at byte {at} of {} (found {} bytes)", a.len(), b.len())
         }
-        (Contents::Directory(a), Contents::Directory(b)) if a != b => format!("entries {}, found {}", names(a), names(b)),
+        (Contents::Directory(a), Contents::Directory(b)) if a != b => {
+            format!("entries {}, found {}", names(a), names(b))
+        }
         _ if expected.links != found.links => format!("{} links, found {}", expected.links, found.links),
         _ => format!("attributes {}, found {}", names(&expected.attributes), names(&found.attributes)),
     }

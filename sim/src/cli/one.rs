@@ -5,11 +5,8 @@ use dynamicfs_sim::simulation::{Event, FaultKind, Probe, ReplayId};
 use std::process::ExitCode;
 
 pub(super) fn run(id: ReplayId, trace: bool) -> ExitCode {
-    let (done, story) = if trace {
-        Simulation::replay(id).tell()
-    } else {
-        (Simulation::replay(id).run(), Vec::new())
-    };
+    let (done, story) =
+        if trace { Simulation::replay(id).tell() } else { (Simulation::replay(id).run(), Vec::new()) };
     story.iter().for_each(|event| println!("{}", line(event)));
     match done {
         Ok(report) => {

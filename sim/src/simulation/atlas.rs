@@ -6,8 +6,8 @@
 //! counts no more.
 
 use super::fault::Harm;
-use crate::Rng;
 use super::map::Group;
+use crate::Rng;
 use dynamicfs_core::types::{BlockAddress, MemberSet};
 use std::collections::BTreeSet;
 
@@ -108,7 +108,8 @@ impl Atlas {
         let lost = group.parts.iter().filter(|part| is_lost(self, part)).count();
         // All disks that may still be lost as a whole count as lost here.
         let room = self.tolerance.saturating_sub(self.hurt.len());
-        let depth = lost + 1 - group.parts.iter().filter(|(at, _)| self.is_hurt(at.member.0.into())).count().min(lost);
+        let depth = lost + 1
+            - group.parts.iter().filter(|(at, _)| self.is_hurt(at.member.0.into())).count().min(lost);
         if lost >= group.spare || (self.tolerance > 0 && depth > room) {
             return None;
         }
@@ -156,6 +157,8 @@ impl Atlas {
 
     /// Whether a commit must succeed with the members that can be trusted alone.
     pub(super) const fn must_commit(&self) -> bool {
-        !self.beyond && self.hurt.len() <= self.tolerance && 2 * (self.members - self.hurt.len()) > self.members
+        !self.beyond
+            && self.hurt.len() <= self.tolerance
+            && 2 * (self.members - self.hurt.len()) > self.members
     }
 }

@@ -12,9 +12,9 @@ use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Doing, Flow, Run};
 use super::states;
 use crate::world::Lent;
+use crate::world::crc32c;
 use crate::{CrashPolicy, Halt, Rng, SimArray};
 use dynamicfs_core::error::MountError;
-use dynamicfs_core::format::checksum::crc32c;
 use dynamicfs_core::{MountMode, MountOptions, Pool, Services};
 use std::collections::BTreeSet;
 
@@ -93,14 +93,15 @@ impl Engine {
         let clock = array.clock();
         let services = Services { crc32c, clock: &clock };
         run.doing = Doing::Mounting;
-        let refusal = match Pool::mount(&mut *array, lent.lend(), services, &MountOptions { pool: run.pool, mode }) {
-            Ok(mut pool) => {
-                run.counts.mounts += 1;
-                f(run, &mut pool)?;
-                return Ok(());
-            }
-            Err(error) => error,
-        };
+        let refusal =
+            match Pool::mount(&mut *array, lent.lend(), services, &MountOptions { pool: run.pool, mode }) {
+                Ok(mut pool) => {
+                    run.counts.mounts += 1;
+                    f(run, &mut pool)?;
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
         run.tell(array, EventKind::Mount, None, || format!("mount: {refusal}"));
         if array.halted().is_some() {
             return Ok(());
@@ -155,8 +156,11 @@ impl Engine {
                 }
                 array.power_cycle(policy, rng);
                 run.process_died = false;
-                run.tell(array, EventKind::Crash, None, || format!("the power is back; unflushed: {policy:?}"));
-                let states: BTreeSet<_> = run.places.iter().map(|&place| states::newest_of(array.disk(place))).collect();
+                run.tell(array, EventKind::Crash, None, || {
+                    format!("the power is back; unflushed: {policy:?}")
+                });
+                let states: BTreeSet<_> =
+                    run.places.iter().map(|&place| states::newest_of(array.disk(place))).collect();
                 if run.doing == Doing::Committing && run.atlas.hurt().is_empty() && states.len() > 1 {
                     run.hit(Probe::CommitOnSomeDisks);
                 }
@@ -189,7 +193,13 @@ impl Engine {
         let (labelled, place) = (states::newest_of(&original).is_some(), array.add(original));
         let clock = array.clock();
         let services = Services { crc32c, clock: &clock };
-        let mounted = Pool::mount(&mut *array, lent.lend(), services, &MountOptions { pool: run.pool, ..MountOptions::default() }).map(|_| ());
+        let mounted = Pool::mount(
+            &mut *array,
+            lent.lend(),
+            services,
+            &MountOptions { pool: run.pool, ..MountOptions::default() },
+        )
+        .map(|_| ());
         array.remove_last();
         run.counts.faults.hit(FaultKind::Cloned);
         match mounted {
@@ -197,7 +207,9 @@ impl Engine {
             // One of the two may not have answered, or has nothing on it that could be copied.
             _ if !labelled || run.atlas.is_hurt(member) || run.atlas.is_beyond() => {}
             Ok(()) => {
-                return Err(run.fail(FailureKind::NotRefused, format!("a copy of member {member} was let in")));
+                return Err(
+                    run.fail(FailureKind::NotRefused, format!("a copy of member {member} was let in"))
+                );
             }
             Err(error) => {
                 let what = format!("a copy of member {member} stands beside it: {error}");
@@ -224,9 +236,12 @@ impl Run {
             self.hit(Probe::MountImpossible);
         } else if self.atlas.must_mount() {
             return Err(self.fail(FailureKind::Unavailable, format!("not mounted: {error}")));
-        } else if !matches!(error, MountError::Missing { .. } | MountError::NoSuperblock | MountError::NoPool) {
+        } else if !matches!(error, MountError::Missing { .. } | MountError::NoSuperblock | MountError::NoPool)
+        {
             // Whatever is missing, what is there is sound.
-            return Err(self.fail(FailureKind::Unavailable, format!("not mounted, for a wrong reason: {error}")));
+            return Err(
+                self.fail(FailureKind::Unavailable, format!("not mounted, for a wrong reason: {error}"))
+            );
         }
         self.hit(Probe::MountRefused);
         self.refusals += 1;

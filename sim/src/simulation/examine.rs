@@ -87,7 +87,8 @@ impl Run {
                 Finding::Fragment { address, .. } => {
                     self.counts.probes.hit(Probe::FragmentNamed);
                     // A fragment's length is not told; one block of it is enough.
-                    let blocks = u64::from(self.setup.format.extent_bytes / self.setup.format.block_bytes).max(1);
+                    let blocks =
+                        u64::from(self.setup.format.extent_bytes / self.setup.format.block_bytes).max(1);
                     (hurt(address.member.0) || self.atlas.is_scattered(*address, blocks), FailureKind::Lost)
                 }
                 Finding::Deficit { .. } => (!self.atlas.is_whole(), FailureKind::Health),
@@ -124,7 +125,8 @@ impl Run {
                 _ => {}
             }
             if !self.atlas.is_hurt(member) && (is.status != DiskStatus::Online || is.owed) {
-                let what = format!("member {member} is sound and reported as {:?}, owed {}", is.status, is.owed);
+                let what =
+                    format!("member {member} is sound and reported as {:?}, owed {}", is.status, is.owed);
                 return Err(self.fail(FailureKind::Health, what));
             }
             let missed = self.atlas.missed_commits().contains(member);

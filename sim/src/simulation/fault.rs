@@ -224,8 +224,8 @@ impl Swarm {
         for &kind in FaultKind::ALL {
             let weight = *rng.pick(&[1, 2, 4, 8]);
             let on = rng.chance(share, 16) || matches!(kind, FaultKind::PowerCut | FaultKind::TornWrite);
-            let allowed = faults.kinds.contains(kind)
-                && (faults.beyond_the_bound || kind.harm() != Harm::Anything);
+            let allowed =
+                faults.kinds.contains(kind) && (faults.beyond_the_bound || kind.harm() != Harm::Anything);
             weights[kind as usize] = if on && allowed { weight } else { 0 };
         }
         Self { weights }

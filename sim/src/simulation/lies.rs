@@ -4,8 +4,8 @@
 //! checksum on the way to it too. Nothing can tell it from what a correct pool writes but what it says.
 
 use super::states;
+use crate::world::crc32c;
 use crate::{Rng, SimDisk};
-use dynamicfs_core::format::checksum::crc32c;
 use dynamicfs_core::format::node::{self, Node};
 use dynamicfs_core::format::pointer::NodePointer;
 use dynamicfs_core::format::superblock::Superblock;

@@ -5,7 +5,7 @@
 
 use super::states;
 use crate::SimDisk;
-use dynamicfs_core::format::checksum::crc32c;
+use crate::world::crc32c;
 use dynamicfs_core::format::extent::Extent;
 use dynamicfs_core::format::key::Kind;
 use dynamicfs_core::format::label::PoolParameters;

@@ -135,8 +135,7 @@ impl Simulation {
 
     fn finish(self) -> (Result<Report, Failure>, Vec<Event>) {
         let long = Workload { steps: 240, ..Workload::default() };
-        let workload =
-            self.workload.unwrap_or_else(|| if self.id.long { long } else { Workload::default() });
+        let workload = self.workload.unwrap_or_else(|| if self.id.long { long } else { Workload::default() });
         let id = self.id.clone();
         let mut engine = Engine::new(Run::new(self.id, &self.faults, workload, self.setup, self.tell));
         let done = guard::catch(|| engine.run());
@@ -178,6 +177,12 @@ impl Engine {
             run.setup.disks.len(),
             format.node_bytes
         );
-        Report { id, pool, switched_on: run.swarm.kinds(), counts: run.counts, trace_hash: array.trace_hash() }
+        Report {
+            id,
+            pool,
+            switched_on: run.swarm.kinds(),
+            counts: run.counts,
+            trace_hash: array.trace_hash(),
+        }
     }
 }

@@ -70,9 +70,7 @@ impl Oracle {
         let old = self.current().difference(found).unwrap_or_default();
         match &self.in_flight {
             None => match self.history.iter().rposition(|state| **state == *found) {
-                Some(number) => {
-                    Err(format!("state {number} of {} came back: {old}", self.newest()))
-                }
+                Some(number) => Err(format!("state {number} of {} came back: {old}", self.newest())),
                 None => Err(old),
             },
             Some(next) if **next == *found => {

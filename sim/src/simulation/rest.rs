@@ -88,7 +88,9 @@ impl Run {
                 Ok(Work::Nothing) => return Ok(()),
                 Ok(work) => self.worked(work, pool),
                 Err(error) => {
-                    return Err(self.fail(FailureKind::Restless, format!("upkeep of a pool at rest: {error}")));
+                    return Err(
+                        self.fail(FailureKind::Restless, format!("upkeep of a pool at rest: {error}"))
+                    );
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Everything about a run but the array and the memory, which a mounted pool holds.
 
+use super::Workload;
 use super::atlas::Atlas;
 use super::edits::ReplayId;
 use super::fault::{FaultKind, Faults, Swarm};
@@ -7,7 +8,6 @@ use super::oracle::Oracle;
 use super::probe::Probe;
 use super::report::{Counts, Event, EventKind, Failure, FailureKind};
 use super::setup::Setup;
-use super::Workload;
 use crate::{Rng, SimArray, SimDisk};
 use dynamicfs_core::Pool;
 use dynamicfs_core::error::StorageError;

@@ -4,9 +4,9 @@ use super::fault::{FaultKind, Swarm};
 use crate::Rng;
 use crate::clock::Latency;
 use crate::workload::Scale;
+use dynamicfs_core::format::label::PoolParameters;
 use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{FormatOptions, Memory};
-use dynamicfs_core::format::label::PoolParameters;
 use dynamicfs_hal::Geometry;
 
 /// A pool to simulate.

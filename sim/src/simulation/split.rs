@@ -12,8 +12,8 @@ use super::probe::Probe;
 use super::report::{Failure, FailureKind};
 use super::run::{Flow, Mounted, Run};
 use crate::model;
+use crate::world::crc32c;
 use dynamicfs_core::error::MountError;
-use dynamicfs_core::format::checksum::crc32c;
 use dynamicfs_core::types::MemberSet;
 use dynamicfs_core::{MountMode, MountOptions, Pool, Services};
 
@@ -39,7 +39,11 @@ impl Engine {
         }
         let ahead = self.run.oracle.newest() > fork;
         self.plug_in(stay);
-        self.refuse(MountMode::ReadWrite, |error| matches!(error, MountError::Missing { .. }), "half a pool")?;
+        self.refuse(
+            MountMode::ReadWrite,
+            |error| matches!(error, MountError::Missing { .. }),
+            "half a pool",
+        )?;
         if self.override_mount(lost, fork, ahead, rng.next_u64())? {
             self.plug_in(MemberSet::first(members));
             if ahead {
@@ -69,9 +73,9 @@ impl Engine {
     ) -> Result<(), Failure> {
         match self.try_mount(mode, |_| ()) {
             Err(error) if rightly(&error) => Ok(()),
-            Err(error) => {
-                Err(self.run.fail(FailureKind::Unavailable, format!("{what} refused, for a wrong reason: {error}")))
-            }
+            Err(error) => Err(self
+                .run
+                .fail(FailureKind::Unavailable, format!("{what} refused, for a wrong reason: {error}"))),
             Ok(()) => Err(self.run.fail(FailureKind::NotRefused, format!("{what} mounted"))),
         }
     }
@@ -118,7 +122,8 @@ impl Engine {
         let Self { array, lent, run } = self;
         let clock = array.clock();
         let services = Services { crc32c, clock: &clock };
-        let mut pool = Pool::mount(&mut *array, lent.lend(), services, &MountOptions { pool: run.pool, mode })?;
+        let mut pool =
+            Pool::mount(&mut *array, lent.lend(), services, &MountOptions { pool: run.pool, mode })?;
         Ok(f(&mut pool))
     }
 }

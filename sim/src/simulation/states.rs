@@ -1,7 +1,7 @@
 //! What the disks themselves say, read from their durable bytes without the core: labels and superblocks.
 
 use crate::SimDisk;
-use dynamicfs_core::format::checksum::crc32c;
+use crate::world::crc32c;
 use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, PoolParameters};
 use dynamicfs_core::format::superblock::{self, Superblock};
 use dynamicfs_core::types::{Epoch, Generation};

@@ -196,7 +196,8 @@ impl Run {
         }
         let health = pool.health();
         if self.atlas.hurt().is_empty() && health.free_blocks > health.blocks / 4 * 3 {
-            let what = format!("{what}: no space with {} of {} blocks free", health.free_blocks, health.blocks);
+            let what =
+                format!("{what}: no space with {} of {} blocks free", health.free_blocks, health.blocks);
             return Err(self.fail(FailureKind::Space, what));
         }
         Ok(Flow::On)
