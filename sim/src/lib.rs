@@ -14,6 +14,7 @@
 //! | [`workload`] | operations on a pool, and random ones |
 //! | [`model`] | the oracle: a pool as plain maps |
 //! | [`simulation`] | runs made by one seed: faults, crashes, and every check there is |
+//! | [`exhaustive`] | every short sequence of operations, cut at every I/O, again and again |
 //! | [`mod@crash`] | power cuts at every I/O of a session, and what must hold after each |
 //!
 //! ```
@@ -45,6 +46,7 @@ pub mod array;
 pub mod clock;
 pub mod crash;
 pub mod disk;
+pub mod exhaustive;
 pub mod model;
 pub mod pages;
 pub mod rng;

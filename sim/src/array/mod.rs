@@ -21,9 +21,10 @@ pub use trace::{Event, EventKind};
 
 use crate::clock::{SimClock, WorldTime};
 use crate::disk::{CrashPolicy, SimDisk};
-use crate::rng::Rng;
+use crate::rng::{Rng, splitmix64};
 use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Operation, Request};
-use trace::{Trace, digest};
+use trace::Trace;
+pub(crate) use trace::digest;
 
 /// How the world ends for the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,7 @@ pub struct SimArray {
     /// In which order requests are run, and what a dying process leaves done.
     rng: Rng,
     reorders: bool,
+    thorough: bool,
     steps: u64,
     fuse: Option<(u64, Halt)>,
     halted: Option<Halt>,
@@ -70,6 +72,7 @@ impl SimArray {
             disks: geometries.into_iter().enumerate().map(disk).collect(),
             rng: world.fork("order"),
             reorders: true,
+            thorough: false,
             steps: 0,
             fuse: None,
             halted: None,
@@ -129,6 +132,18 @@ impl SimArray {
     /// in which they were added.
     pub const fn set_reordering(&mut self, reorders: bool) {
         self.reorders = reorders;
+    }
+
+    /// Whether all requests of the batch that a power cut hits are in flight, so that [`crash_states`](Self::crash_states)
+    /// has every world that the cut may leave; else some of them, by chance.
+    pub const fn set_thorough(&mut self, thorough: bool) {
+        self.thorough = thorough;
+    }
+
+    /// A hash of the durable bytes that differ from an earlier fork's: equal for equal bytes.
+    pub fn difference(&self, base: &Self) -> u64 {
+        let hashes = self.disks.iter().zip(&base.disks).map(|(disk, base)| disk.difference(base));
+        hashes.fold(0, |sum, hash| splitmix64(sum ^ hash))
     }
 
     /// Draws the order of requests from another seed from now on, so that two forks go different ways.
@@ -342,7 +357,7 @@ impl SimArray {
     fn too_late(&mut self, halt: Halt, request: &mut Request<'_>) {
         match halt {
             Halt::PowerCut => {
-                if self.rng.coin() {
+                if self.thorough || self.rng.coin() {
                     self.interrupt(request);
                 }
             }

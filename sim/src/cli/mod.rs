@@ -4,6 +4,7 @@
 //! (see `FailureKind::exit_code`), of several failures the gravest.
 
 mod campaign;
+mod exhaustive;
 mod one;
 mod totals;
 
@@ -27,6 +28,8 @@ enum Command {
     Run(RunArguments),
     /// Run many seeds
     Campaign(CampaignArguments),
+    /// Run every short sequence of operations, cut at every I/O
+    Exhaustive(ExhaustiveArguments),
 }
 
 /// Arguments of `run`.
@@ -77,6 +80,26 @@ pub(crate) struct CampaignArguments {
     html: Option<PathBuf>,
 }
 
+/// Arguments of `exhaustive`.
+#[derive(Args, Debug)]
+pub(crate) struct ExhaustiveArguments {
+    /// Operations of a sequence at most
+    #[arg(long, default_value_t = 2)]
+    ops: usize,
+    /// Cuts, each in the recovery from the one before
+    #[arg(long, default_value_t = 2)]
+    depth: u32,
+    /// Worlds that are looked at after a cut: all of them, or a sample if there are more
+    #[arg(long, default_value_t = 16)]
+    states: usize,
+    /// Parts that are explored at a time
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
 fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
     let (first, end) = text.split_once("..").ok_or("seeds are a range, A..B")?;
     let number = |text: &str| text.parse::<u64>().map_err(|error| format!("{text:?}: {error}"));
@@ -91,6 +114,7 @@ pub(crate) fn main(arguments: Arguments) -> ExitCode {
             let id = ReplayId { beyond: run.beyond, long: run.long, ..ReplayId::of(run.seed) };
             one::run(id, run.trace)
         }
+        Command::Exhaustive(exhaustive) => exhaustive::run(&exhaustive),
         Command::Campaign(campaign) => campaign::run(&campaign),
     }
 }

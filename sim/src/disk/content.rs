@@ -150,6 +150,11 @@ impl SimDisk {
         }
     }
 
+    /// A hash of the durable bytes that differ from an earlier fork's: equal for equal bytes.
+    pub(crate) fn difference(&self, base: &Self) -> u64 {
+        self.medium.pages.difference(&base.medium.pages)
+    }
+
     /// Memory that the disk's durable bytes take, in bytes, pages shared with forks included.
     pub fn memory_bytes(&self) -> u64 {
         self.medium.pages.written() * crate::pages::PAGE_BYTES as u64
