@@ -54,15 +54,7 @@ pub(super) fn run(arguments: &CampaignArguments) -> ExitCode {
             ..Totals::new(&sums.counts)
         }
     };
-    if arguments.json {
-        match serde_json::to_string_pretty(&totals) {
-            Ok(json) => println!("{json}"),
-            Err(error) => eprintln!("error: {error}"),
-        }
-    } else {
-        print!("{}", totals.table());
-    }
-    ExitCode::from(totals.exit_code())
+    totals.show(arguments.json, arguments.html.as_deref())
 }
 
 fn bar(seeds: u64) -> ProgressBar {

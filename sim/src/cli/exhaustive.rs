@@ -56,7 +56,10 @@ fn report(arguments: &ExhaustiveArguments, explored: &Explored, seconds: f64, fa
         println!("{json:#}");
         return;
     }
-    println!("sequences of up to {} operations, cuts {} deep, {seconds:.1} s", arguments.ops, arguments.depth);
+    println!(
+        "sequences of up to {} operations, cuts {} deep, {seconds:.1} s",
+        arguments.ops, arguments.depth
+    );
     for (name, count) in [
         ("sequences", explored.sequences),
         ("cuts", explored.cuts),

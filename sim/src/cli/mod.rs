@@ -5,13 +5,15 @@
 
 mod campaign;
 mod exhaustive;
+mod explain;
+mod html;
 mod one;
 mod totals;
 
 use clap::{Args, Parser, Subcommand};
 use dynamicfs_sim::simulation::ReplayId;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Simulates pools whose disks fail and lose power, and checks that nothing is lost.
@@ -30,6 +32,44 @@ enum Command {
     Campaign(CampaignArguments),
     /// Run every short sequence of operations, cut at every I/O
     Exhaustive(ExhaustiveArguments),
+    /// Run again what a replay line says
+    Replay {
+        /// The replay line's identifier
+        id: ReplayId,
+        /// Print what happens
+        #[arg(long)]
+        trace: bool,
+    },
+    /// Make a failure smaller, and print it as a regression test
+    Shrink {
+        /// The replay line's identifier
+        id: ReplayId,
+        /// Runs at most
+        #[arg(long, default_value_t = 600)]
+        runs: u32,
+    },
+    /// Tell the story of a run, disk by disk, as text and as a picture
+    Explain {
+        /// The replay line's identifier
+        id: ReplayId,
+        /// The picture
+        #[arg(long, default_value = "timeline.svg")]
+        svg: PathBuf,
+    },
+    /// Join reports of campaigns that were run elsewhere
+    Merge {
+        /// JSON reports
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Print the joined report as JSON
+        #[arg(long)]
+        json: bool,
+        /// Write a page for people
+        #[arg(long)]
+        html: Option<PathBuf>,
+    },
+    /// List the rare paths that campaigns look out for, and the faults
+    Probes,
 }
 
 /// Arguments of `run`.
@@ -107,6 +147,12 @@ fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
     if range.is_empty() { Err("the range is empty".into()) } else { Ok(range) }
 }
 
+/// Says why something cannot be done.
+fn sorry(what: &str, path: &Path, error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("error: {what} {}: {error}", path.display());
+    ExitCode::FAILURE
+}
+
 /// Does what the command line says.
 pub(crate) fn main(arguments: Arguments) -> ExitCode {
     match arguments.command {
@@ -115,6 +161,11 @@ pub(crate) fn main(arguments: Arguments) -> ExitCode {
             one::run(id, run.trace)
         }
         Command::Exhaustive(exhaustive) => exhaustive::run(&exhaustive),
+        Command::Replay { id, trace } => one::run(id, trace),
+        Command::Shrink { id, runs } => one::shrink(id, runs),
+        Command::Explain { id, svg } => explain::run(id, &svg),
+        Command::Merge { files, json, html } => totals::merge(&files, json, html.as_deref()),
+        Command::Probes => one::probes(),
         Command::Campaign(campaign) => campaign::run(&campaign),
     }
 }

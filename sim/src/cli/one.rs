@@ -1,7 +1,7 @@
 //! One run, replayed or new.
 
 use dynamicfs_sim::Simulation;
-use dynamicfs_sim::simulation::{Event, FaultKind, Probe, ReplayId};
+use dynamicfs_sim::simulation::{self, Event, FaultKind, Probe, ReplayId};
 use std::process::ExitCode;
 
 pub(super) fn run(id: ReplayId, trace: bool) -> ExitCode {
@@ -35,6 +35,26 @@ pub(super) fn run(id: ReplayId, trace: bool) -> ExitCode {
             ExitCode::from(failure.kind.exit_code())
         }
     }
+}
+
+/// Makes a failure smaller.
+pub(super) fn shrink(id: ReplayId, runs: u32) -> ExitCode {
+    let Some(shrunk) = simulation::shrink(id.clone(), runs) else {
+        println!("{id} does not fail");
+        return ExitCode::SUCCESS;
+    };
+    println!("{}\n  after {} runs\n", shrunk.failure, shrunk.runs);
+    print!("{}", shrunk.failure.as_test());
+    ExitCode::from(shrunk.failure.kind.exit_code())
+}
+
+/// Lists probes and faults.
+pub(super) fn probes() -> ExitCode {
+    println!("probes");
+    Probe::ALL.iter().for_each(|probe| println!("  {:<24} {}", probe.name(), probe.story()));
+    println!("faults");
+    FaultKind::ALL.iter().for_each(|kind| println!("  {:<24} {}", kind.name(), kind.story()));
+    ExitCode::SUCCESS
 }
 
 /// One line of a story.

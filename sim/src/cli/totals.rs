@@ -4,6 +4,24 @@ use dynamicfs_sim::simulation::{Counts, Failure, FaultKind, Probe};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Joins reports and shows what they come to.
+pub(super) fn merge(files: &[PathBuf], json: bool, html: Option<&Path>) -> ExitCode {
+    let mut sum = Totals::default();
+    for file in files {
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) => return super::sorry("cannot read", file, &error),
+        };
+        match serde_json::from_str::<Totals>(&text) {
+            Ok(totals) => sum.join(&totals),
+            Err(error) => return super::sorry("not a report:", file, &error),
+        }
+    }
+    sum.show(json, html)
+}
 
 /// A failure, in words.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -95,6 +113,27 @@ impl Totals {
     /// The exit code of whoever reports this: of several failures the gravest, 0 for none.
     pub(super) fn exit_code(&self) -> u8 {
         self.failures.iter().map(|failure| failure.exit_code).min().unwrap_or(0)
+    }
+
+    /// Prints the report, writes the page that is asked for, and says how it ended.
+    pub(super) fn show(&self, json: bool, html: Option<&Path>) -> ExitCode {
+        if json {
+            match serde_json::to_string_pretty(self) {
+                Ok(json) => println!("{json}"),
+                Err(error) => {
+                    eprintln!("error: {error}");
+                    return ExitCode::FAILURE;
+                }
+            }
+        } else {
+            print!("{}", self.table());
+        }
+        if let Some(path) = html
+            && let Err(error) = std::fs::write(path, super::html::page(self))
+        {
+            return super::sorry("cannot write", path, &error);
+        }
+        ExitCode::from(self.exit_code())
     }
 
     /// As a table for a terminal.

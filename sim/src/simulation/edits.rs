@@ -4,6 +4,7 @@
 //! 48879                                   the whole seed, within the bound
 //! 48879:beyond                            without the bound
 //! 48879:steps=0-3,7:off=rot,stall:disks=3:operations=2
+//! 48879:only=power-cut                    every other kind of fault off
 //! ```
 
 use super::fault::{FaultKind, FaultSet};
@@ -70,9 +71,11 @@ impl fmt::Display for ReplayId {
             });
             write!(f, ":steps={}", ranges.collect::<Vec<_>>().join(","))?;
         }
-        if self.off != FaultSet::NONE {
-            let names: Vec<_> = self.off.iter().map(FaultKind::name).collect();
-            write!(f, ":off={}", names.join(","))?;
+        let (off, on) = (self.off.iter().count(), self.off.complement().iter().count());
+        if off > on {
+            write!(f, ":only={}", names(self.off.complement()))?;
+        } else if off > 0 {
+            write!(f, ":off={}", names(self.off))?;
         }
         if let Some(disks) = self.disks {
             write!(f, ":disks={disks}")?;
@@ -109,10 +112,8 @@ impl FromStr for ReplayId {
                 None if part == "beyond" => id.beyond = true,
                 None if part == "long" => id.long = true,
                 Some(("steps", ranges)) => id.steps = Some(parse_ranges(ranges).ok_or_else(bad)?),
-                Some(("off", names)) => {
-                    let kinds = names.split(',').map(FaultKind::from_name).collect::<Option<_>>();
-                    id.off = kinds.ok_or_else(bad)?;
-                }
+                Some(("off", names)) => id.off = parse_names(names).ok_or_else(bad)?,
+                Some(("only", names)) => id.off = parse_names(names).ok_or_else(bad)?.complement(),
                 Some(("disks", disks)) => {
                     let disks = disks.parse().map_err(|_| bad())?;
                     id.disks = Some(disks).filter(|disks| (1..=8).contains(disks));
@@ -126,6 +127,14 @@ impl FromStr for ReplayId {
         }
         Ok(id)
     }
+}
+
+fn names(kinds: FaultSet) -> String {
+    kinds.iter().map(FaultKind::name).collect::<Vec<_>>().join(",")
+}
+
+fn parse_names(text: &str) -> Option<FaultSet> {
+    text.split(',').filter(|name| !name.is_empty()).map(FaultKind::from_name).collect()
 }
 
 fn parse_ranges(text: &str) -> Option<Vec<RangeInclusive<u32>>> {
@@ -157,6 +166,8 @@ mod tests {
         assert_eq!(id.to_string(), "48879:beyond:steps=0-3,7:off=rot,stall:disks=3:operations=2");
         assert_eq!(id.to_string().parse(), Ok(id.clone()));
         assert!(id.does(2) && id.does(7) && !id.does(4));
+        id.off = FaultSet::ALL.without(FaultKind::PowerCut);
+        assert!(id.to_string().contains(":only=power-cut:"));
         id.keep([]);
         assert_eq!(id.to_string().parse(), Ok(id));
     }

@@ -14,7 +14,7 @@ use super::states;
 use crate::world::Lent;
 use crate::world::crc32c;
 use crate::{CrashPolicy, Halt, Rng, SimArray};
-use dynamicfs_core::error::MountError;
+use dynamicfs_core::error::{MountError, StorageError};
 use dynamicfs_core::{MountMode, MountOptions, Pool, Services};
 use std::collections::BTreeSet;
 
@@ -236,8 +236,7 @@ impl Run {
             self.hit(Probe::MountImpossible);
         } else if self.atlas.must_mount() {
             return Err(self.fail(FailureKind::Unavailable, format!("not mounted: {error}")));
-        } else if !matches!(error, MountError::Missing { .. } | MountError::NoSuperblock | MountError::NoPool)
-        {
+        } else if !may_refuse(&error) {
             // Whatever is missing, what is there is sound.
             return Err(
                 self.fail(FailureKind::Unavailable, format!("not mounted, for a wrong reason: {error}"))
@@ -249,4 +248,15 @@ impl Run {
         self.bring_back(array);
         Ok(())
     }
+}
+
+/// Whether a mount may be refused with this, where too much may be missing.
+const fn may_refuse(error: &MountError) -> bool {
+    matches!(
+        error,
+        MountError::Missing { .. }
+            | MountError::NoSuperblock
+            | MountError::NoPool
+            | MountError::Storage(StorageError::OutcomeUnknown | StorageError::TooFewDisks { .. })
+    )
 }

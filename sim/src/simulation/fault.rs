@@ -152,6 +152,12 @@ impl FaultSet {
         Self(self.0 & !(1 << kind as u32))
     }
 
+    /// All kinds that are not in it.
+    #[must_use]
+    pub const fn complement(self) -> Self {
+        Self(Self::ALL.0 & !self.0)
+    }
+
     /// Whether the kind belongs to it.
     pub const fn contains(self, kind: FaultKind) -> bool {
         self.0 >> kind as u32 & 1 == 1

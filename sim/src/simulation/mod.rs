@@ -34,6 +34,7 @@ mod report;
 mod rest;
 mod run;
 mod setup;
+mod shrink;
 mod split;
 mod states;
 mod work;
@@ -43,6 +44,7 @@ pub use fault::{FaultKind, FaultSet, Faults, Harm};
 pub use probe::{Probe, ProbeCounts};
 pub use report::{Counts, Event, EventKind, Failure, FailureKind, FaultCounts, Report};
 pub use setup::{DISKS_MAX, Setup, memory_min};
+pub use shrink::{Shrunk, shrink};
 
 use crate::Rng;
 use crate::model::Model;
@@ -50,6 +52,9 @@ use crate::workload::{Operation, Scale};
 use engine::Engine;
 use guard::Unwound;
 use run::Run;
+
+/// Steps of a long run.
+pub(crate) const LONG_STEPS: u32 = 240;
 
 /// Makes the next operation of a workload, from what the pool holds.
 pub type NextOperation = fn(&Model, &Scale, &mut Rng) -> Operation;
@@ -134,10 +139,11 @@ impl Simulation {
     }
 
     fn finish(self) -> (Result<Report, Failure>, Vec<Event>) {
-        let long = Workload { steps: 240, ..Workload::default() };
+        let long = Workload::steps(LONG_STEPS);
         let workload = self.workload.unwrap_or_else(|| if self.id.long { long } else { Workload::default() });
         let id = self.id.clone();
         let mut engine = Engine::new(Run::new(self.id, &self.faults, workload, self.setup, self.tell));
+        engine.introduce();
         let done = guard::catch(|| engine.run());
         let mut story = engine.run.story.take().unwrap_or_default();
         let step = Some(engine.run.next);
@@ -167,16 +173,22 @@ impl Simulation {
 }
 
 impl Engine {
+    /// The first line of the story: which pool it is about.
+    fn introduce(&mut self) {
+        let Self { array, run, .. } = self;
+        let on: Vec<_> = run.swarm.kinds().iter().map(FaultKind::name).collect();
+        let what = format!(
+            "{}, {} bytes of memory; faults: {}",
+            run.pool_in_words(),
+            run.setup.memory,
+            on.join(", ")
+        );
+        run.tell(array, EventKind::Mount, None, || what);
+    }
+
     fn report(self, id: ReplayId) -> Report {
         let Self { array, run, .. } = self;
-        let format = &run.setup.format;
-        let pool = format!(
-            "{}+{} on {} disks, nodes of {} bytes",
-            format.scheme.data,
-            format.scheme.parity,
-            run.setup.disks.len(),
-            format.node_bytes
-        );
+        let pool = run.pool_in_words();
         Report {
             id,
             pool,

@@ -88,7 +88,8 @@ impl Oracle {
 
     /// An override went back to this state: a new history begins there.
     pub(super) fn go_back(&mut self, state: Arc<Model>) {
-        self.in_flight = None;
+        // What was never acknowledged may still come back, where anything may.
+        self.history.extend(self.in_flight.take());
         self.history.push(state);
     }
 

@@ -111,6 +111,20 @@ impl Run {
         }
     }
 
+    /// The pool in a few words.
+    pub(super) fn pool_in_words(&self) -> String {
+        let (format, disks) = (&self.setup.format, &self.setup.disks);
+        let kib: u64 = disks.iter().map(|disk| disk.bytes() / 1024).sum();
+        format!(
+            "{}+{} on {} disks of {kib} KiB together, nodes of {} bytes in blocks of {}",
+            format.scheme.data,
+            format.scheme.parity,
+            disks.len(),
+            format.node_bytes,
+            format.block_bytes
+        )
+    }
+
     /// A failure found now.
     pub(super) fn fail(&self, kind: FailureKind, what: impl Into<String>) -> Failure {
         Failure { id: self.id.clone(), kind, step: Some(self.next), what: what.into() }

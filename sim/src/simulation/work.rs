@@ -14,6 +14,9 @@ use std::sync::Arc;
 /// What a commit is called where something is refused.
 const COMMIT: &str = "commit";
 
+/// What a transaction is called that begins with deleting something: a full pool must allow it.
+const RELEASE: &str = "unlink";
+
 /// Steps of upkeep in a row at most.
 const UPKEEP_STEPS: u64 = 6;
 
@@ -132,7 +135,9 @@ impl Run {
             let operation = (self.workload.next)(&changed, &self.setup.scale, &mut rng);
             let did = model::apply(&mut transaction, &operation);
             if let Err(error @ (Error::Storage(_) | Error::Unreadable { .. })) = did {
-                return Ok(Outcome::Refused(error, describe(&operation)));
+                let releases = number == 0 && matches!(operation, Operation::Unlink { .. });
+                let what = if releases { RELEASE.to_owned() } else { describe(&operation) };
+                return Ok(Outcome::Refused(error, what));
             }
             if self.is_blurred || self.atlas.has_lied() {
                 continue;
@@ -193,6 +198,9 @@ impl Run {
         self.hit(Probe::NoSpace);
         if self.swarm.is_on(FaultKind::NoSpace) {
             self.counts.faults.hit(FaultKind::NoSpace);
+        }
+        if what == RELEASE && self.atlas.is_whole() {
+            return Err(self.fail(FailureKind::Space, "nothing can be deleted: no space left"));
         }
         let health = pool.health();
         if self.atlas.hurt().is_empty() && health.free_blocks > health.blocks / 4 * 3 {
