@@ -15,6 +15,7 @@
 //! | [`model`] | the oracle: a pool as plain maps |
 //! | [`simulation`] | runs made by one seed: faults, crashes, and every check there is |
 //! | [`exhaustive`] | every short sequence of operations, cut at every I/O, again and again |
+//! | [`forge`] | records changed with every checksum right |
 //! | [`mod@crash`] | power cuts at every I/O of a session, and what must hold after each |
 //!
 //! ```
@@ -47,14 +48,16 @@ pub mod clock;
 pub mod crash;
 pub mod disk;
 pub mod exhaustive;
+pub mod forge;
 pub mod model;
 pub mod pages;
 pub mod rng;
 pub mod simulation;
+mod states;
 pub mod workload;
 pub mod world;
 
-pub use array::{CrashStates, Event, EventKind, Halt, SimArray};
+pub use array::{CrashStates, Event, EventKind, Halt, Sabotage, SimArray};
 pub use disk::{CrashPolicy, DiskCounters, IoKind, Mishap, SimDisk};
 pub use rng::Rng;
 pub use simulation::Simulation;

@@ -12,10 +12,12 @@
 //! A clone is a fork of the whole world: it has the same future until someone treats it differently.
 
 mod order;
+mod sabotage;
 mod states;
 mod trace;
 
 pub use order::BATCH_MAX;
+pub use sabotage::Sabotage;
 pub use states::CrashStates;
 pub use trace::{Event, EventKind};
 
@@ -47,6 +49,7 @@ pub struct SimArray {
     rng: Rng,
     reorders: bool,
     thorough: bool,
+    sabotage: Option<Sabotage>,
     steps: u64,
     fuse: Option<(u64, Halt)>,
     halted: Option<Halt>,
@@ -73,6 +76,7 @@ impl SimArray {
             rng: world.fork("order"),
             reorders: true,
             thorough: false,
+            sabotage: None,
             steps: 0,
             fuse: None,
             halted: None,
@@ -294,10 +298,12 @@ impl SimArray {
         };
         let began: u64 = self.disks.iter().map(SimDisk::busy_micros).max().unwrap_or(0);
         self.disks.iter_mut().for_each(|disk| disk.idle_until(began));
+        let is = |kind: EventKind| batch.iter().any(|request| kind_of(&request.operation) == kind);
+        let with = (is(EventKind::Write), is(EventKind::Flush));
         for &index in order {
             let request = &mut batch[usize::from(index)];
             request.result = match self.halted {
-                None => self.step(request),
+                None => self.step(request, with),
                 Some(halt) => {
                     if !halted_before {
                         self.too_late(halt, request);
@@ -311,7 +317,8 @@ impl SimArray {
     }
 
     /// The next I/O: the one that the fuse is set to, or any other.
-    fn step(&mut self, request: &mut Request<'_>) -> Result<(), IoError> {
+    /// `with` says whether its batch has writes, and flushes.
+    fn step(&mut self, request: &mut Request<'_>, with: (bool, bool)) -> Result<(), IoError> {
         let step = self.steps;
         if step >= self.patience {
             std::panic::panic_any(PatienceEnded);
@@ -319,7 +326,7 @@ impl SimArray {
         self.steps += 1;
         let (kind, result) = match self.fuse {
             Some((at, halt)) if at == step => (self.blow(halt, request), Err(IoError::Gone)),
-            _ => (kind_of(&request.operation), self.perform(request)),
+            _ => (kind_of(&request.operation), self.perform(request, with)),
         };
         let (length, digest) = match &request.operation {
             Operation::Read(buf) => (buf.len() as u64, 0),
@@ -332,7 +339,12 @@ impl SimArray {
         result
     }
 
-    fn perform(&mut self, request: &mut Request<'_>) -> Result<(), IoError> {
+    fn perform(&mut self, request: &mut Request<'_>, with: (bool, bool)) -> Result<(), IoError> {
+        if self.sabotage.is_some()
+            && let Some(done) = self.sabotaged(request, with.0, with.1)
+        {
+            return done;
+        }
         let disk = self.disks.get_mut(request.disk).ok_or(IoError::Gone)?;
         disk.run(request.lba, &mut request.operation)
     }

@@ -106,7 +106,7 @@ impl Totals {
     }
 
     /// Names that were never seen.
-    pub(super) fn never<'a>(counts: &'a BTreeMap<String, u64>) -> Vec<&'a str> {
+    pub(super) fn never(counts: &BTreeMap<String, u64>) -> Vec<&str> {
         counts.iter().filter(|&(_, &count)| count == 0).map(|(name, _)| name.as_str()).collect()
     }
 

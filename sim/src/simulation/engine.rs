@@ -6,16 +6,18 @@
 //!               └ mount, check, steps of work with faults among them, until the world halts or is to be remounted
 //! ```
 
+use super::Breakage;
 use super::fault::FaultKind;
 use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Doing, Flow, Run};
-use super::states;
+use crate::states;
 use crate::world::Lent;
 use crate::world::crc32c;
 use crate::{CrashPolicy, Halt, Rng, SimArray};
 use dynamicfs_core::error::{MountError, StorageError};
 use dynamicfs_core::{MountMode, MountOptions, Pool, Services};
+use dynamicfs_hal::Crc32c;
 use std::collections::BTreeSet;
 
 /// I/Os after which nobody believes any more that a run comes to an end.
@@ -28,6 +30,9 @@ pub(super) struct Engine {
     pub(super) array: SimArray,
     pub(super) lent: Lent,
     pub(super) run: Run,
+    breakage: Breakage,
+    pub(super) crc32c: Crc32c,
+    sessions: u32,
 }
 
 impl Engine {
@@ -38,11 +43,35 @@ impl Engine {
         }
         array.set_patience(PATIENCE);
         let lent = Lent::with_nodes(run.setup.memory, run.setup.format.node_bytes);
-        Self { array, lent, run }
+        Self { array, lent, run, breakage: Breakage::default(), crc32c, sessions: 0 }
+    }
+
+    pub(super) fn sabotage(&mut self, breakage: Breakage) {
+        self.breakage = breakage;
+        self.crc32c = breakage.crc32c.unwrap_or(crc32c);
+    }
+
+    /// What a broken world does to the disks between two sessions.
+    fn meddle(&mut self, rng: &mut Rng) {
+        self.sessions += 1;
+        if let Some(meddle) = self.breakage.meddle
+            && self.sessions > 3
+        {
+            meddle(&mut self.array, rng);
+        }
+    }
+
+    pub(super) fn break_split(&mut self) {
+        if let Some(f) = self.breakage.before_split {
+            f(&mut self.array);
+        }
     }
 
     pub(super) fn run(&mut self) -> Result<(), Failure> {
         self.format()?;
+        if let Some(sabotage) = self.breakage.sabotage {
+            self.array.set_sabotage(sabotage);
+        }
         while self.run.next < self.run.workload.steps && !self.run.is_stuck {
             self.session()?;
         }
@@ -58,9 +87,9 @@ impl Engine {
     }
 
     fn format(&mut self) -> Result<(), Failure> {
-        let Self { array, lent, run } = self;
+        let Self { array, lent, run, crc32c, .. } = self;
         let clock = array.clock();
-        let services = Services { crc32c, clock: &clock };
+        let services = Services { crc32c: *crc32c, clock: &clock };
         let mut entropy = run.root.fork("format");
         match Pool::format(&mut *array, lent.lend(), services, &mut entropy, &run.setup.format, &[]) {
             Ok(pool) => {
@@ -76,6 +105,7 @@ impl Engine {
     pub(super) fn session(&mut self) -> Result<(), Failure> {
         let mut rng = self.run.root.fork_at("session", self.array.steps());
         self.between(&mut rng)?;
+        self.meddle(&mut rng);
         let mode = if rng.chance(1, 12) { MountMode::ReadOnly } else { MountMode::ReadWrite };
         self.mount(mode, |run, pool| match run.examine(pool)? {
             Flow::On if mode == MountMode::ReadWrite => run.work(pool),
@@ -89,9 +119,9 @@ impl Engine {
         mode: MountMode,
         f: impl FnOnce(&mut Run, &mut super::run::Mounted<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let Self { array, lent, run } = self;
+        let Self { array, lent, run, crc32c, .. } = self;
         let clock = array.clock();
-        let services = Services { crc32c, clock: &clock };
+        let services = Services { crc32c: *crc32c, clock: &clock };
         run.doing = Doing::Mounting;
         let refusal =
             match Pool::mount(&mut *array, lent.lend(), services, &MountOptions { pool: run.pool, mode }) {
@@ -187,12 +217,12 @@ impl Engine {
 
     /// A copy of a member stands beside it: the mount must be refused, and nothing else happens.
     fn refuse_clone(&mut self, rng: &mut Rng) -> Result<(), Failure> {
-        let Self { array, lent, run } = self;
+        let Self { array, lent, run, crc32c, .. } = self;
         let member = rng.index(run.members());
         let original = array.disk(run.places[member]).clone();
         let (labelled, place) = (states::newest_of(&original).is_some(), array.add(original));
         let clock = array.clock();
-        let services = Services { crc32c, clock: &clock };
+        let services = Services { crc32c: *crc32c, clock: &clock };
         let mounted = Pool::mount(
             &mut *array,
             lent.lend(),

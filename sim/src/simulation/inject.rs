@@ -4,8 +4,8 @@ use super::fault::{FaultKind, Harm};
 use super::map::Map;
 use super::report::EventKind;
 use super::run::Run;
-use super::states;
 use crate::clock::Latency;
+use crate::states;
 use crate::{IoKind, Mishap, Rng, SimArray, SimDisk};
 use dynamicfs_hal::{BlockDevice, Geometry, IoError};
 

@@ -3,7 +3,7 @@
 //! The newest superblock of a disk is changed and sealed anew, in both rings; or its root node is changed, and the
 //! checksum on the way to it too. Nothing can tell it from what a correct pool writes but what it says.
 
-use super::states;
+use crate::states;
 use crate::world::crc32c;
 use crate::{Rng, SimDisk};
 use dynamicfs_core::format::node::{self, Node};

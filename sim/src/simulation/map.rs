@@ -3,8 +3,8 @@
 //! The fault atlas asks it which blocks belong together, so that damage in many places stays within what each extent
 //! and each node bears.
 
-use super::states;
 use crate::SimDisk;
+use crate::states;
 use crate::world::crc32c;
 use dynamicfs_core::format::extent::Extent;
 use dynamicfs_core::format::key::Kind;

@@ -1,18 +1,14 @@
 //! One seed makes a world: a pool, a workload, faults, a schedule. Everything that happens in it is checked.
 //!
 //! ```
-//! use dynamicfs_sim::simulation::{Faults, Simulation, Workload};
-//!
-//! let report = Simulation::new(7).workload(Workload::steps(20)).faults(Faults::crashes()).run()?;
-//! assert!(report.counts.mounts > 0);
-//! # Ok::<(), dynamicfs_sim::simulation::Failure>(())
+#![doc = include_str!("../../examples/own_test.rs")]
 //! ```
 //!
 //! | module | what it is |
 //! |---|---|
 //! | `setup` | the pool: disks, format, memory |
 //! | `fault`, `inject`, `lies` | what goes wrong, and how it is done to the disks |
-//! | `atlas`, `map`, `states` | who may be damaged, so that redundancy bears it; what the disks themselves say |
+//! | `atlas`, `map` | who may be damaged, so that redundancy bears it; what the disks themselves say |
 //! | `oracle` | what the pool must hold |
 //! | `engine`, `work` | sessions and their steps |
 //! | `examine`, `rest`, `split` | what is checked: always, after the faults stopped, after an override |
@@ -36,7 +32,6 @@ mod run;
 mod setup;
 mod shrink;
 mod split;
-mod states;
 mod work;
 
 pub use edits::{BadReplayId, ReplayId};
@@ -46,9 +41,10 @@ pub use report::{Counts, Event, EventKind, Failure, FailureKind, FaultCounts, Re
 pub use setup::{DISKS_MAX, Setup, memory_min};
 pub use shrink::{Shrunk, shrink};
 
-use crate::Rng;
 use crate::model::Model;
 use crate::workload::{Operation, Scale};
+use crate::{Rng, Sabotage, SimArray};
+use dynamicfs_hal::Crc32c;
 use engine::Engine;
 use guard::Unwound;
 use run::Run;
@@ -83,6 +79,19 @@ impl Default for Workload {
     }
 }
 
+/// How the world below and around a pool is broken, so that a correct core behaves as a broken one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Breakage {
+    /// The machine's disks.
+    pub sabotage: Option<Sabotage>,
+    /// The checksum that the pool is handed.
+    pub crc32c: Option<Crc32c>,
+    /// Done to the disks before every session but the first few, while nothing is mounted.
+    pub meddle: Option<fn(&mut SimArray, &mut Rng)>,
+    /// Done to the disks that are left when half a pool is to be refused.
+    pub before_split: Option<fn(&mut SimArray)>,
+}
+
 /// A run that is being prepared.
 #[derive(Clone, Debug)]
 pub struct Simulation {
@@ -90,6 +99,7 @@ pub struct Simulation {
     workload: Option<Workload>,
     faults: Faults,
     setup: Option<Setup>,
+    breakage: Breakage,
     tell: bool,
 }
 
@@ -102,7 +112,7 @@ impl Simulation {
     /// The run that a replay line means.
     pub fn replay(id: ReplayId) -> Self {
         let faults = if id.beyond { Faults::beyond_the_bound() } else { Faults::all() };
-        Self { id, workload: None, faults, setup: None, tell: false }
+        Self { id, workload: None, faults, setup: None, breakage: Breakage::default(), tell: false }
     }
 
     /// Works like this instead.
@@ -127,6 +137,13 @@ impl Simulation {
         self
     }
 
+    /// Breaks what the pool stands on, in a way that nothing bears: to see that it is noticed.
+    #[must_use]
+    pub const fn broken(mut self, breakage: Breakage) -> Self {
+        self.breakage = breakage;
+        self
+    }
+
     /// Runs it. An error is a guarantee that did not hold.
     pub fn run(self) -> Result<Report, Failure> {
         self.finish().0
@@ -143,6 +160,7 @@ impl Simulation {
         let workload = self.workload.unwrap_or_else(|| if self.id.long { long } else { Workload::default() });
         let id = self.id.clone();
         let mut engine = Engine::new(Run::new(self.id, &self.faults, workload, self.setup, self.tell));
+        engine.sabotage(self.breakage);
         engine.introduce();
         let done = guard::catch(|| engine.run());
         let mut story = engine.run.story.take().unwrap_or_default();

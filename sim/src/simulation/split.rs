@@ -12,7 +12,6 @@ use super::probe::Probe;
 use super::report::{Failure, FailureKind};
 use super::run::{Flow, Mounted, Run};
 use crate::model;
-use crate::world::crc32c;
 use dynamicfs_core::error::MountError;
 use dynamicfs_core::types::MemberSet;
 use dynamicfs_core::{MountMode, MountOptions, Pool, Services};
@@ -39,6 +38,7 @@ impl Engine {
         }
         let ahead = self.run.oracle.newest() > fork;
         self.plug_in(stay);
+        self.break_split();
         self.refuse(
             MountMode::ReadWrite,
             |error| matches!(error, MountError::Missing { .. }),
@@ -119,9 +119,9 @@ impl Engine {
         mode: MountMode,
         f: impl FnOnce(&mut Mounted<'_>) -> R,
     ) -> Result<R, MountError> {
-        let Self { array, lent, run } = self;
+        let Self { array, lent, run, crc32c, .. } = self;
         let clock = array.clock();
-        let services = Services { crc32c, clock: &clock };
+        let services = Services { crc32c: *crc32c, clock: &clock };
         let mut pool =
             Pool::mount(&mut *array, lent.lend(), services, &MountOptions { pool: run.pool, mode })?;
         Ok(f(&mut pool))

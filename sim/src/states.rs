@@ -8,7 +8,7 @@ use dynamicfs_core::types::{Epoch, Generation};
 use dynamicfs_hal::BlockDevice;
 
 /// A disk's label.
-pub(super) fn label_of(disk: &SimDisk) -> Option<(PoolParameters, DiskIdentity)> {
+pub(crate) fn label_of(disk: &SimDisk) -> Option<(PoolParameters, DiskIdentity)> {
     let geometry = disk.geometry();
     let sector = u64::from(geometry.sector_bytes);
     [0, geometry.sectors.checked_sub(1)? * sector].into_iter().find_map(|at| {
@@ -20,16 +20,16 @@ pub(super) fn label_of(disk: &SimDisk) -> Option<(PoolParameters, DiskIdentity)>
 
 /// One superblock slot of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SlotState {
+pub(crate) struct SlotState {
     /// The byte at which it begins.
-    pub(super) at: u64,
-    pub(super) bytes: u64,
-    pub(super) sequence: u64,
-    pub(super) order: (Epoch, Generation),
+    pub(crate) at: u64,
+    pub(crate) bytes: u64,
+    pub(crate) sequence: u64,
+    pub(crate) order: (Epoch, Generation),
 }
 
 /// A disk's valid superblock slots, the newest first.
-pub(super) fn slots_of(disk: &SimDisk) -> Vec<SlotState> {
+pub(crate) fn slots_of(disk: &SimDisk) -> Vec<SlotState> {
     let Some((parameters, identity)) = label_of(disk) else { return Vec::new() };
     let mut image = vec![0; parameters.slot_bytes as usize];
     let mut slots = Vec::new();
@@ -54,6 +54,6 @@ pub(super) fn slots_of(disk: &SimDisk) -> Vec<SlotState> {
 }
 
 /// The state that a disk would bring to a mount.
-pub(super) fn newest_of(disk: &SimDisk) -> Option<(Epoch, Generation)> {
+pub(crate) fn newest_of(disk: &SimDisk) -> Option<(Epoch, Generation)> {
     slots_of(disk).first().map(|slot| slot.order)
 }
