@@ -157,18 +157,18 @@ fn a_broken_machine_breaks_its_promises() {
         if let Some(sabotage) = sabotage {
             array.set_sabotage(sabotage);
         }
-        for round in 0..8 {
+        for round in 0..9 {
             for lba in 0..7 {
                 write(&mut array, 0, round * 7 + lba, 8).unwrap();
             }
             flush(&mut array, 0).unwrap();
         }
         // A batch as a superblock's: writes and a flush.
-        let mut batch = [Request::write(0, 60, &[9; SECTOR]), Request::flush(0)];
+        let mut batch = [Request::write(0, 63, &[9; SECTOR]), Request::flush(0)];
         array.execute(&mut batch);
         assert!(batch.iter().all(|request| request.result.is_ok()), "nobody is told: {sabotage:?}");
         let mut after = array.crash(CrashPolicy::Nothing, &mut Rng::new(1));
-        (0..56).all(|lba| uniform(&mut after, 0, lba) == Some(8)) && uniform(&mut after, 0, 60) == Some(9)
+        (0..63).all(|lba| uniform(&mut after, 0, lba) == Some(8)) && uniform(&mut after, 0, 63) == Some(9)
     };
     let sound = |sabotage| (0..10).all(|seed| sound_disk(seed, sabotage));
     assert!(sound(None));
