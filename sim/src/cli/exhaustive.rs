@@ -53,13 +53,10 @@ fn report(arguments: &ExhaustiveArguments, explored: &Explored, seconds: f64, fa
             "rolled_forward": explored.forward,
             "failures": failed,
         });
-        println!("{json:#}");
+        say!("{json:#}");
         return;
     }
-    println!(
-        "sequences of up to {} operations, cuts {} deep, {seconds:.1} s",
-        arguments.ops, arguments.depth
-    );
+    say!("sequences of up to {} operations, cuts {} deep, {seconds:.1} s", arguments.ops, arguments.depth);
     for (name, count) in [
         ("sequences", explored.sequences),
         ("cuts", explored.cuts),
@@ -68,8 +65,8 @@ fn report(arguments: &ExhaustiveArguments, explored: &Explored, seconds: f64, fa
         ("cuts sampled", explored.sampled),
         ("rolled forward", explored.forward),
     ] {
-        println!("  {name:<20} {count:>12}  {:>12.1}/s", count as f64 / seconds.max(1e-9));
+        say!("  {name:<20} {count:>12}  {:>12.1}/s", count as f64 / seconds.max(1e-9));
     }
-    println!("{} failures", failed.len());
-    failed.iter().for_each(|failure| println!("  {failure}"));
+    say!("{} failures", failed.len());
+    failed.iter().for_each(|failure| say!("  {failure}"));
 }

@@ -11,22 +11,22 @@ pub(super) fn run(id: ReplayId, svg: &Path) -> ExitCode {
     let title = id.to_string();
     let (done, story) = Simulation::replay(id).tell();
     let disks = story.iter().filter_map(|event| event.member).max().map_or(0, |most| most + 1);
-    println!("everything, in order");
-    story.iter().for_each(|event| println!("  {}", one::line(event)));
+    say!("everything, in order");
+    story.iter().for_each(|event| say!("  {}", one::line(event)));
     for disk in 0..disks {
-        println!("disk {disk}");
+        say!("disk {disk}");
         let own = story.iter().filter(|event| event.member.is_none_or(|member| member == disk));
         let own = own.filter(|event| event.member.is_some() || is_turning_point(event.kind));
-        own.for_each(|event| println!("  {}", one::line(event)));
+        own.for_each(|event| say!("  {}", one::line(event)));
     }
     if let Err(error) = std::fs::write(svg, picture(&title, &story, disks)) {
         return super::sorry("cannot write", svg, &error);
     }
-    println!("the picture is in {}", svg.display());
+    say!("the picture is in {}", svg.display());
     match done {
         Ok(_) => ExitCode::SUCCESS,
         Err(failure) => {
-            println!("{failure}");
+            say!("{failure}");
             ExitCode::from(failure.kind.exit_code())
         }
     }

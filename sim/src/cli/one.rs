@@ -7,12 +7,12 @@ use std::process::ExitCode;
 pub(super) fn run(id: ReplayId, trace: bool) -> ExitCode {
     let (done, story) =
         if trace { Simulation::replay(id).tell() } else { (Simulation::replay(id).run(), Vec::new()) };
-    story.iter().for_each(|event| println!("{}", line(event)));
+    story.iter().for_each(|event| say!("{}", line(event)));
     match done {
         Ok(report) => {
             let counts = &report.counts;
-            println!("{}: {}, trace {:016x}", report.id, report.pool, report.trace_hash);
-            println!(
+            say!("{}: {}, trace {:016x}", report.id, report.pool, report.trace_hash);
+            say!(
                 "  {} commits, {} operations, {} mounts, {} crashes, {} checked recoveries, {} I/Os, {:.3} s simulated",
                 counts.commits,
                 counts.operations,
@@ -24,14 +24,14 @@ pub(super) fn run(id: ReplayId, trace: bool) -> ExitCode {
             );
             let faults = FaultKind::ALL.iter().filter(|&&kind| counts.faults.of(kind) > 0);
             let faults: Vec<_> = faults.map(|&k| format!("{} {}", k.name(), counts.faults.of(k))).collect();
-            println!("  faults: {}", faults.join(", "));
+            say!("  faults: {}", faults.join(", "));
             let probes = Probe::ALL.iter().filter(|&&probe| counts.probes.of(probe) > 0);
             let probes: Vec<_> = probes.map(|&p| format!("{} {}", p.name(), counts.probes.of(p))).collect();
-            println!("  probes: {}", probes.join(", "));
+            say!("  probes: {}", probes.join(", "));
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            println!("{failure}");
+            say!("{failure}");
             ExitCode::from(failure.kind.exit_code())
         }
     }
@@ -40,20 +40,20 @@ pub(super) fn run(id: ReplayId, trace: bool) -> ExitCode {
 /// Makes a failure smaller.
 pub(super) fn shrink(id: ReplayId, runs: u32) -> ExitCode {
     let Some(shrunk) = simulation::shrink(id.clone(), runs) else {
-        println!("{id} does not fail");
+        say!("{id} does not fail");
         return ExitCode::SUCCESS;
     };
-    println!("{}\n  after {} runs\n", shrunk.failure, shrunk.runs);
-    print!("{}", shrunk.failure.as_test());
+    say!("{}\n  after {} runs\n", shrunk.failure, shrunk.runs);
+    say!("{}", shrunk.failure.as_test());
     ExitCode::from(shrunk.failure.kind.exit_code())
 }
 
 /// Lists probes and faults.
 pub(super) fn probes() -> ExitCode {
-    println!("probes");
-    Probe::ALL.iter().for_each(|probe| println!("  {:<24} {}", probe.name(), probe.story()));
-    println!("faults");
-    FaultKind::ALL.iter().for_each(|kind| println!("  {:<24} {}", kind.name(), kind.story()));
+    say!("probes");
+    Probe::ALL.iter().for_each(|probe| say!("  {:<24} {}", probe.name(), probe.story()));
+    say!("faults");
+    FaultKind::ALL.iter().for_each(|kind| say!("  {:<24} {}", kind.name(), kind.story()));
     ExitCode::SUCCESS
 }
 

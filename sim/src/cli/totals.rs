@@ -119,14 +119,14 @@ impl Totals {
     pub(super) fn show(&self, json: bool, html: Option<&Path>) -> ExitCode {
         if json {
             match serde_json::to_string_pretty(self) {
-                Ok(json) => println!("{json}"),
+                Ok(json) => say!("{json}"),
                 Err(error) => {
                     eprintln!("error: {error}");
                     return ExitCode::FAILURE;
                 }
             }
         } else {
-            print!("{}", self.table());
+            say!("{}", self.table().trim_end());
         }
         if let Some(path) = html
             && let Err(error) = std::fs::write(path, super::html::page(self))

@@ -1,7 +1,7 @@
 //! A panic of the core is a failure like any other: caught, with where it happened, and not printed.
 
 use crate::array::PatienceEnded;
-use std::backtrace::{Backtrace, BacktraceStatus};
+use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
@@ -48,10 +48,9 @@ fn describe(info: &PanicHookInfo<'_>) -> String {
         Some(place) => format!("{what}, at {}:{}", place.file(), place.line()),
         None => what.to_owned(),
     };
-    // As the environment asks for it: the way there.
-    let trace = Backtrace::capture();
-    if trace.status() == BacktraceStatus::Captured {
-        text += &format!("\n{trace}");
+    // With RUST_BACKTRACE=full, the way there too.
+    if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value == "full") {
+        text += &format!("\n{}", Backtrace::force_capture());
     }
     text
 }

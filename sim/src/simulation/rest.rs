@@ -2,6 +2,7 @@
 
 use super::engine::Engine;
 use super::examine::findings;
+use super::fault::FaultKind;
 use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Flow, Mounted, Run};
@@ -14,7 +15,7 @@ use dynamicfs_hal::BlockDevice;
 const STEPS_MAX: u32 = 5_000;
 
 /// Rounds of reading everything and repairing what was found: eight bad fragments wait at a time.
-const ROUNDS_MAX: u32 = 100;
+const ROUNDS_MAX: u32 = 40;
 
 /// Mounts that a pool gets to come to rest: reads that find bad fragments, and upkeep, may need one after the other.
 const MOUNTS_MAX: u32 = 3;
@@ -77,6 +78,10 @@ impl Run {
             if self.examine(pool)? == Flow::On && pool.health().repairs_waiting == 0 {
                 return self.settled(pool);
             }
+        }
+        if self.swarm.is_on(FaultKind::NoSpace) {
+            // A full pool has no place for what would be repaired.
+            return self.settled(pool);
         }
         Err(self.fail(FailureKind::Restless, "repairs wait, whatever is repaired"))
     }

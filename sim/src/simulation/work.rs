@@ -193,17 +193,22 @@ impl Run {
         }
     }
 
-    /// There is no space: that is so only where little is free.
+    /// There is no space: that is so only where little is free, and never for deleting.
     fn refused_space(&mut self, pool: &mut Mounted<'_>, what: &str) -> Result<Flow, Failure> {
         self.hit(Probe::NoSpace);
         if self.swarm.is_on(FaultKind::NoSpace) {
             self.counts.faults.hit(FaultKind::NoSpace);
         }
-        if what == RELEASE && self.atlas.is_whole() {
+        if !self.atlas.is_whole() {
+            return Ok(Flow::On);
+        }
+        if what == RELEASE {
             return Err(self.fail(FailureKind::Space, "nothing can be deleted: no space left"));
         }
-        let health = pool.health();
-        if self.atlas.hurt().is_empty() && health.free_blocks > health.blocks / 4 * 3 {
+        let (health, scheme) = (pool.health(), self.setup.format.scheme);
+        let needed = self.setup.scale.write_bytes * scheme.width() as u64 / u64::from(scheme.data);
+        let free = health.free_blocks * u64::from(health.block_bytes);
+        if health.free_blocks > health.blocks / 4 * 3 && needed < free / 4 {
             let what =
                 format!("{what}: no space with {} of {} blocks free", health.free_blocks, health.blocks);
             return Err(self.fail(FailureKind::Space, what));
