@@ -23,6 +23,11 @@ struct Bug {
 
 use FailureKind::{Health, Lost, NotRefused, Panic, Space, Unavailable, WrongAnswer, WrongState};
 
+/// What was acknowledged is not there any more.
+const LOST: &[FailureKind] = &[WrongState, Lost, Unavailable];
+/// What was written is not what is read.
+const DAMAGED: &[FailureKind] = &[WrongState, WrongAnswer, Lost, Unavailable, Health];
+
 fn sabotage(sabotage: Sabotage) -> Breakage {
     Breakage { sabotage: Some(sabotage), ..Breakage::default() }
 }
@@ -140,83 +145,48 @@ fn forge_quorum(array: &mut SimArray) {
 fn bugs() -> Vec<Bug> {
     let crashes = Faults::crashes();
     let split = Faults::only([FaultKind::Override]);
+    let none = Faults::none();
     let bug = |what, breakage, faults, called, seeds| Bug { what, breakage, faults, called, seeds };
     vec![
-        bug("no flush is done", sabotage(Sabotage::FlushesLie), crashes, &[WrongState, Lost, Unavailable], 5),
-        bug(
-            "no flush before the superblocks",
-            sabotage(Sabotage::DataFlushSkipped),
-            crashes,
-            &[WrongState, Lost, Unavailable],
-            40,
-        ),
-        bug(
-            "superblocks before the data",
-            sabotage(Sabotage::SuperblockFirst),
-            crashes,
-            &[WrongState, Lost, Unavailable],
-            40,
-        ),
+        bug("no flush is done", sabotage(Sabotage::FlushesLie), crashes, LOST, 5),
+        bug("no flush before the superblocks", sabotage(Sabotage::DataFlushSkipped), crashes, LOST, 40),
+        bug("superblocks before the data", sabotage(Sabotage::SuperblockFirst), crashes, LOST, 40),
         bug(
             "acknowledged before the superblocks are durable",
             sabotage(Sabotage::AcknowledgedEarly),
             crashes,
-            &[WrongState, Lost, Unavailable],
+            LOST,
             20,
         ),
         bug(
             "a failed flush is retried and trusted",
             sabotage(Sabotage::FailedFlushTrusted),
             crashes,
-            &[WrongState, Lost, Unavailable],
+            LOST,
             40,
         ),
-        bug(
-            "a failed write is trusted",
-            sabotage(Sabotage::FailedWriteTrusted),
-            Faults::none(),
-            &[WrongState, WrongAnswer, Lost, Unavailable, Health],
-            20,
-        ),
-        bug(
-            "writes are lost",
-            sabotage(Sabotage::WritesLost),
-            Faults::none(),
-            &[WrongState, WrongAnswer, Lost, Unavailable, Health],
-            20,
-        ),
-        bug(
-            "writes go astray",
-            sabotage(Sabotage::WritesMisdirected),
-            Faults::none(),
-            &[WrongState, WrongAnswer, Lost, Unavailable, Health],
-            40,
-        ),
+        bug("a failed write is trusted", sabotage(Sabotage::FailedWriteTrusted), none, DAMAGED, 20),
+        bug("writes are lost", sabotage(Sabotage::WritesLost), none, DAMAGED, 20),
+        bug("writes go astray", sabotage(Sabotage::WritesMisdirected), none, DAMAGED, 40),
         bug(
             "checksums are not compared",
             Breakage { crc32c: Some(hardly_looks), ..meddle(rot) },
-            Faults::none(),
+            none,
             &[WrongState, WrongAnswer],
             20,
         ),
         bug(
             "the checksum's code is broken",
             Breakage { crc32c: Some(breaks), ..Breakage::default() },
-            Faults::none(),
+            none,
             &[Panic],
             20,
         ),
-        bug("an older superblock is chosen", meddle(go_back), Faults::none(), &[WrongState], 20),
+        bug("an older superblock is chosen", meddle(go_back), none, &[WrongState], 20),
         bug("half a pool is let in", breaks_split(), split, &[NotRefused], 60),
-        bug("a block is leaked", meddle(leak), Faults::none(), &[Space], 20),
-        bug("a block is given away twice", meddle(give_away), Faults::none(), &[Space, Lost, WrongState], 20),
-        bug(
-            "an inode is not what was written",
-            meddle(resize),
-            Faults::none(),
-            &[WrongState, Lost, Space],
-            20,
-        ),
+        bug("a block is leaked", meddle(leak), none, &[Space], 20),
+        bug("a block is given away twice", meddle(give_away), none, &[Space, Lost, WrongState], 20),
+        bug("an inode is not what was written", meddle(resize), none, &[WrongState, Lost, Space], 20),
     ]
 }
 
