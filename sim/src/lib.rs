@@ -7,11 +7,15 @@
 //! |---|---|
 //! | [`rng`] | the generator, with independent streams by name |
 //! | [`pages`] | sparse bytes that are cheap to fork |
+//! | [`clock`] | simulated time, and what disks take of it |
 //! | [`disk`] | one disk: durable bytes, volatile cache, faults |
 //! | [`mod@array`] | all disks behind `DiskArray`: the fuse, crashes, the trace |
 //! | [`world`] | what a pool is given there: memory, no time |
 //! | [`workload`] | operations on a pool, and random ones |
 //! | [`model`] | the oracle: a pool as plain maps |
+//! | [`simulation`] | runs made by one seed: faults, crashes, and every check there is |
+//! | [`exhaustive`] | every short sequence of operations, cut at every I/O, again and again |
+//! | [`forge`] | records changed with every checksum right |
 //! | [`mod@crash`] | power cuts at every I/O of a session, and what must hold after each |
 //!
 //! ```
@@ -40,14 +44,20 @@
 #![forbid(unsafe_code)]
 
 pub mod array;
+pub mod clock;
 pub mod crash;
 pub mod disk;
+pub mod exhaustive;
+pub mod forge;
 pub mod model;
 pub mod pages;
 pub mod rng;
+pub mod simulation;
+mod states;
 pub mod workload;
 pub mod world;
 
-pub use array::{CrashStates, Event, EventKind, Halt, SimArray};
+pub use array::{CrashStates, Event, EventKind, Halt, Sabotage, SimArray};
 pub use disk::{CrashPolicy, DiskCounters, IoKind, Mishap, SimDisk};
 pub use rng::Rng;
+pub use simulation::Simulation;

@@ -261,8 +261,48 @@ pub fn is_storage(error: &Error) -> Option<StorageError> {
     }
 }
 
+/// Why a pool could not be read into a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadError {
+    /// The pool said so.
+    Pool(Error),
+    /// What the pool said contradicts itself.
+    Contradiction(&'static str),
+}
+
+impl From<Error> for LoadError {
+    fn from(error: Error) -> Self {
+        Self::Pool(error)
+    }
+}
+
+impl std::fmt::Display for LoadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Pool(error) => error.fmt(f),
+            Self::Contradiction(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
 /// Reads a whole pool into a model, from the root down.
+///
+/// # Panics
+/// When the pool contradicts itself.
 pub fn load<A: DiskArray>(objects: &mut Objects<'_, A>) -> Result<Model, Error> {
+    observe(objects).map_err(|error| match error {
+        LoadError::Pool(error) => error,
+        LoadError::Contradiction(what) => panic!("{what}"),
+    })
+}
+
+/// Bytes of an object that a model holds at most.
+pub const OBJECT_BYTES_MAX: u64 = 1 << 26;
+
+/// Reads a whole pool into a model, from the root down; a pool that contradicts itself is an error too.
+pub fn observe<A: DiskArray>(objects: &mut Objects<'_, A>) -> Result<Model, LoadError> {
     let mut model = Model { nodes: BTreeMap::new() };
     let mut waiting = vec![ObjectId::ROOT];
     while let Some(object) = waiting.pop() {
@@ -272,20 +312,28 @@ pub fn load<A: DiskArray>(objects: &mut Objects<'_, A>) -> Result<Model, Error> 
         let inode = objects.inode(object)?;
         let contents = match inode.kind {
             ObjectKind::Directory => {
-                let mut entries = BTreeMap::new();
+                let (mut entries, mut twice) = (BTreeMap::new(), false);
                 objects.list(object, 0, |entry| {
-                    let known = entries.insert(entry.name.to_vec(), entry.object.0);
-                    assert!(known.is_none(), "a name is listed twice");
+                    twice |= entries.insert(entry.name.to_vec(), entry.object.0).is_some();
                     waiting.push(entry.object);
                     ControlFlow::<()>::Continue(())
                 })?;
-                assert_eq!(inode.size, entries.len() as u64, "a directory counts its entries");
+                if twice {
+                    return Err(LoadError::Contradiction("a name is listed twice"));
+                }
+                if inode.size != entries.len() as u64 {
+                    return Err(LoadError::Contradiction("a directory miscounts its entries"));
+                }
                 Contents::Directory(entries)
             }
             _ => {
+                if inode.size > OBJECT_BYTES_MAX {
+                    return Err(LoadError::Contradiction("an object is larger than any that was written"));
+                }
                 let mut bytes = vec![0xA5; inode.size as usize];
-                let read = objects.read(object, 0, &mut bytes)?;
-                assert_eq!(read, bytes.len(), "a read gives all there is");
+                if objects.read(object, 0, &mut bytes)? != bytes.len() {
+                    return Err(LoadError::Contradiction("a read gives less than there is"));
+                }
                 if inode.kind == ObjectKind::Symlink {
                     Contents::Symlink(bytes)
                 } else {
@@ -331,8 +379,16 @@ fn describe(expected: &Node, found: &Node) -> String {
             let at = a.iter().zip(b).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));
             format!("contents differ at byte {at} of {} (found {} bytes)", a.len(), b.len())
         }
-        (Contents::Directory(a), Contents::Directory(b)) if a != b => format!("entries {a:?}, found {b:?}"),
+        (Contents::Directory(a), Contents::Directory(b)) if a != b => {
+            format!("entries {}, found {}", names(a), names(b))
+        }
         _ if expected.links != found.links => format!("{} links, found {}", expected.links, found.links),
-        _ => format!("{:?}, found {:?}", expected.attributes, found.attributes),
+        _ => format!("attributes {}, found {}", names(&expected.attributes), names(&found.attributes)),
     }
+}
+
+/// Names as text, long ones cut.
+fn names<V>(entries: &BTreeMap<Vec<u8>, V>) -> String {
+    let names = entries.keys().map(|name| String::from_utf8_lossy(&name[..name.len().min(12)]).into_owned());
+    format!("{:?}", names.collect::<Vec<_>>())
 }

@@ -9,6 +9,7 @@
 //! A clone is one counter incremented, whatever the size. A page that was never written takes no memory and reads
 //! as the [`Background`]. `Arc` and not `Rc`, so that a fork can be handed to another worker of a campaign.
 
+use crate::array::digest;
 use crate::rng::{GOLDEN_RATIO, splitmix64};
 use std::ops::Range;
 use std::sync::Arc;
@@ -112,6 +113,12 @@ impl Pages {
         }
     }
 
+    /// Ends the addresses earlier; what was written beyond is not counted on.
+    pub fn shorten(&mut self, bytes: u64) {
+        debug_assert!(bytes <= self.bytes, "a shorter space");
+        self.bytes = bytes;
+    }
+
     /// Forgets what was written to these addresses: they read as the background again.
     pub fn forget(&mut self, range: Range<u64>) {
         let page_bytes = PAGE_BYTES as u64;
@@ -122,6 +129,13 @@ impl Pages {
         self.forget_parts(range.start..whole.start * page_bytes);
         self.forget_parts(whole.end * page_bytes..range.end);
         clear(&mut self.root, self.levels, 0, &whole);
+    }
+
+    /// A hash of what differs from an earlier fork of the same bytes: equal for equal bytes.
+    pub fn difference(&self, base: &Self) -> u64 {
+        let mut hash = 0;
+        differ(&self.root, &base.root, 0, self.levels, &mut hash);
+        hash
     }
 
     /// Pages that take memory.
@@ -217,6 +231,25 @@ fn clear(slot: &mut Slot, level: u32, first: u64, pages: &Range<u64>) {
     let Slot::Branch(branch) = slot else { unreachable!("a page is inside the range or outside") };
     for (index, child) in Arc::make_mut(branch).iter_mut().enumerate() {
         clear(child, level - 1, first + ((index as u64) << (FAN_OUT_LOG2 * (level - 1))), pages);
+    }
+}
+
+/// Adds what differs below two slots to a hash; `first` is the first page below them.
+fn differ(slot: &Slot, base: &Slot, first: u64, level: u32, hash: &mut u64) {
+    static EMPTY: [Slot; FAN_OUT] = [const { Slot::Empty }; FAN_OUT];
+    match (slot, base) {
+        (Slot::Branch(one), Slot::Branch(other)) if Arc::ptr_eq(one, other) => {}
+        (Slot::Page(one), Slot::Page(other)) if Arc::ptr_eq(one, other) || one == other => {}
+        (Slot::Page(page), _) => *hash = splitmix64(*hash ^ first.rotate_left(32) ^ digest(&page[..])),
+        (Slot::Branch(children), _) => {
+            let others = if let Slot::Branch(others) = base { others } else { &EMPTY };
+            for (index, (child, other)) in children.iter().zip(others.iter()).enumerate() {
+                let first = first + ((index as u64) << (FAN_OUT_LOG2 * (level - 1)));
+                differ(child, other, first, level - 1, hash);
+            }
+        }
+        (Slot::Empty, Slot::Empty) => {}
+        (Slot::Empty, _) => *hash = splitmix64(*hash ^ first ^ GOLDEN_RATIO),
     }
 }
 

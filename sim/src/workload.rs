@@ -30,7 +30,7 @@ pub enum Operation {
 }
 
 /// How large things are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
     /// Bytes of a file at most.
     pub file_bytes: u64,

@@ -1,7 +1,7 @@
 //! What a pool is given in the simulated world: memory, no time, the world's own randomness.
 
 use crate::Rng;
-use dynamicfs_core::format::checksum::crc32c;
+use crc_fast::{CrcAlgorithm, Digest};
 use dynamicfs_core::maintain::Finding;
 use dynamicfs_core::{DiskState, Memory, Pool, Services, Slot};
 use dynamicfs_hal::{Clock, DiskArray, Entropy, EntropyError, UnixTime};
@@ -19,7 +19,24 @@ impl Clock for NoClock {
     }
 }
 
-/// The core's own checksum, and no time.
+/// CRC-32C of `bytes`, going on from `crc`, at the speed of the processor.
+///
+/// ```
+/// use dynamicfs_core::format::checksum;
+/// use dynamicfs_sim::world::crc32c;
+/// assert_eq!(crc32c(0, b"123456789"), checksum::crc32c(0, b"123456789"));
+/// assert_eq!(crc32c(7, b"123456789"), checksum::crc32c(7, b"123456789"));
+/// ```
+pub fn crc32c(crc: u32, bytes: &[u8]) -> u32 {
+    if crc == 0 {
+        return crc_fast::crc32_iscsi(bytes);
+    }
+    let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!crc));
+    digest.update(bytes);
+    digest.finalize() as u32
+}
+
+/// A fast checksum, and no time.
 pub const SERVICES: Services<'static> = Services { crc32c, clock: &NoClock };
 
 impl Entropy for Rng {
@@ -41,6 +58,12 @@ impl Lent {
     /// This many bytes, slots for as many nodes of 512 bytes, states for 64 disks.
     pub fn new(bytes: usize) -> Self {
         Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; bytes / 512], disks: vec![DiskState::NEW; 64] }
+    }
+
+    /// This many bytes, and slots for nodes of this size.
+    pub fn with_nodes(bytes: usize, node_bytes: u32) -> Self {
+        let slots = (bytes / node_bytes as usize).max(16);
+        Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; slots], disks: vec![DiskState::NEW; 64] }
     }
 
     /// All of it.

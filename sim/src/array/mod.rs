@@ -12,17 +12,21 @@
 //! A clone is a fork of the whole world: it has the same future until someone treats it differently.
 
 mod order;
+mod sabotage;
 mod states;
 mod trace;
 
 pub use order::BATCH_MAX;
+pub use sabotage::Sabotage;
 pub use states::CrashStates;
 pub use trace::{Event, EventKind};
 
+use crate::clock::{SimClock, WorldTime};
 use crate::disk::{CrashPolicy, SimDisk};
-use crate::rng::Rng;
+use crate::rng::{Rng, splitmix64};
 use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Operation, Request};
-use trace::{Trace, digest};
+use trace::Trace;
+pub(crate) use trace::digest;
 
 /// How the world ends for the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +37,10 @@ pub enum Halt {
     ProcessCrash,
 }
 
+/// What a panic carries when the world's patience ends, see [`SimArray::set_patience`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PatienceEnded;
+
 /// Simulated disks that share one power line.
 #[derive(Clone, Debug)]
 pub struct SimArray {
@@ -40,10 +48,15 @@ pub struct SimArray {
     /// In which order requests are run, and what a dying process leaves done.
     rng: Rng,
     reorders: bool,
+    thorough: bool,
+    sabotage: Option<Sabotage>,
     steps: u64,
     fuse: Option<(u64, Halt)>,
     halted: Option<Halt>,
     trace: Trace,
+    time: WorldTime,
+    /// The I/O at which patience ends.
+    patience: u64,
 }
 
 impl SimArray {
@@ -62,10 +75,14 @@ impl SimArray {
             disks: geometries.into_iter().enumerate().map(disk).collect(),
             rng: world.fork("order"),
             reorders: true,
+            thorough: false,
+            sabotage: None,
             steps: 0,
             fuse: None,
             halted: None,
             trace: Trace::default(),
+            time: WorldTime::default(),
+            patience: u64::MAX,
         }
     }
 
@@ -121,14 +138,52 @@ impl SimArray {
         self.reorders = reorders;
     }
 
+    /// Whether all requests of the batch that a power cut hits are in flight, so that [`crash_states`](Self::crash_states)
+    /// has every world that the cut may leave; else some of them, by chance.
+    pub const fn set_thorough(&mut self, thorough: bool) {
+        self.thorough = thorough;
+    }
+
+    /// A hash of the durable bytes that differ from an earlier fork's: equal for equal bytes.
+    pub fn difference(&self, base: &Self) -> u64 {
+        let hashes = self.disks.iter().zip(&base.disks).map(|(disk, base)| disk.difference(base));
+        hashes.fold(0, |sum, hash| splitmix64(sum ^ hash))
+    }
+
     /// Draws the order of requests from another seed from now on, so that two forks go different ways.
     pub const fn reseed(&mut self, seed: u64) {
         self.rng = Rng::new(seed);
     }
 
+    /// A clock that shows the world's time, which passes as disks work: those of a batch side by side, the requests
+    /// of one disk one after the other.
+    pub fn clock(&self) -> SimClock {
+        self.time.clock()
+    }
+
+    /// Microseconds since the world began.
+    pub fn micros(&self) -> u64 {
+        self.time.micros()
+    }
+
+    /// Lets time pass in which no disk works.
+    pub fn wait(&mut self, micros: u64) {
+        self.time.pass(micros);
+    }
+
     /// I/Os begun so far over all disks: the number of the next one.
     pub const fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// Ends the world's patience after so many more I/Os: whoever goes on then does not come to an end.
+    pub const fn set_patience(&mut self, ios: u64) {
+        self.patience = self.steps.saturating_add(ios);
+    }
+
+    /// Takes the last place away again, and its disk.
+    pub fn remove_last(&mut self) -> Option<SimDisk> {
+        self.disks.pop()
     }
 
     /// Sets the fuse: the world halts at I/O number `step`, counted as [`steps`](Self::steps) does. It replaces an
@@ -241,10 +296,14 @@ impl SimArray {
         } else {
             order::as_added(batch, &mut order)
         };
+        let began: u64 = self.disks.iter().map(SimDisk::busy_micros).max().unwrap_or(0);
+        self.disks.iter_mut().for_each(|disk| disk.idle_until(began));
+        let is = |kind: EventKind| batch.iter().any(|request| kind_of(&request.operation) == kind);
+        let with = (is(EventKind::Write), is(EventKind::Flush));
         for &index in order {
             let request = &mut batch[usize::from(index)];
             request.result = match self.halted {
-                None => self.step(request),
+                None => self.step(request, with),
                 Some(halt) => {
                     if !halted_before {
                         self.too_late(halt, request);
@@ -253,15 +312,21 @@ impl SimArray {
                 }
             };
         }
+        let ended = self.disks.iter().map(SimDisk::busy_micros).max().unwrap_or(0);
+        self.time.pass(ended - began);
     }
 
     /// The next I/O: the one that the fuse is set to, or any other.
-    fn step(&mut self, request: &mut Request<'_>) -> Result<(), IoError> {
+    /// `with` says whether its batch has writes, and flushes.
+    fn step(&mut self, request: &mut Request<'_>, with: (bool, bool)) -> Result<(), IoError> {
         let step = self.steps;
+        if step >= self.patience {
+            std::panic::panic_any(PatienceEnded);
+        }
         self.steps += 1;
         let (kind, result) = match self.fuse {
             Some((at, halt)) if at == step => (self.blow(halt, request), Err(IoError::Gone)),
-            _ => (kind_of(&request.operation), self.perform(request)),
+            _ => (kind_of(&request.operation), self.perform(request, with)),
         };
         let (length, digest) = match &request.operation {
             Operation::Read(buf) => (buf.len() as u64, 0),
@@ -274,7 +339,12 @@ impl SimArray {
         result
     }
 
-    fn perform(&mut self, request: &mut Request<'_>) -> Result<(), IoError> {
+    fn perform(&mut self, request: &mut Request<'_>, with: (bool, bool)) -> Result<(), IoError> {
+        if self.sabotage.is_some()
+            && let Some(done) = self.sabotaged(request, with.0, with.1)
+        {
+            return done;
+        }
         let disk = self.disks.get_mut(request.disk).ok_or(IoError::Gone)?;
         disk.run(request.lba, &mut request.operation)
     }
@@ -299,7 +369,7 @@ impl SimArray {
     fn too_late(&mut self, halt: Halt, request: &mut Request<'_>) {
         match halt {
             Halt::PowerCut => {
-                if self.rng.coin() {
+                if self.thorough || self.rng.coin() {
                     self.interrupt(request);
                 }
             }

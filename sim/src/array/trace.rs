@@ -83,7 +83,7 @@ impl Trace {
 }
 
 /// A digest of bytes: four interleaved chains of multiply and rotate, since one would wait for its own multiplier.
-pub(super) fn digest(bytes: &[u8]) -> u64 {
+pub(crate) fn digest(bytes: &[u8]) -> u64 {
     let word = |bytes: &[u8]| {
         let mut word = [0; 8];
         word[..bytes.len()].copy_from_slice(bytes);

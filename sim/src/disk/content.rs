@@ -47,6 +47,18 @@ impl SimDisk {
         self.switches.expect(kind, well, 1, Mishap::Fail(error));
     }
 
+    /// No request is in for a mishap any more; the disk takes writes.
+    pub const fn calm(&mut self) {
+        self.switches.calm();
+        self.switches.read_only = false;
+    }
+
+    /// After `well` more requests of this kind, the next `requests` go wrong in this way. It replaces what was set for
+    /// this kind before.
+    pub fn mishap_after(&mut self, kind: IoKind, well: u64, requests: u64, mishap: Mishap) {
+        self.switches.expect(kind, well, requests, mishap);
+    }
+
     /// Makes sectors of the medium unreadable until they are rewritten: latent sector errors.
     pub fn make_unreadable(&mut self, lbas: Range<u64>) {
         self.medium.make_unreadable(lbas);
@@ -99,6 +111,21 @@ impl SimDisk {
         *self = Self::new(geometry, seed);
     }
 
+    /// A copy of the disk by whoever found a smaller one: the same bytes as far as they fit, everything durable.
+    ///
+    /// # Panics
+    /// When the disk has fewer sectors.
+    #[must_use]
+    pub fn shortened(&self, sectors: u64) -> Self {
+        assert!(sectors <= self.geometry.sectors, "a copy on a smaller disk");
+        let mut copy = self.clone();
+        copy.cache.settle_all(&mut copy.medium);
+        copy.geometry.sectors = sectors;
+        copy.medium.pages.shorten(copy.geometry.bytes());
+        copy.cache = Cache::over(copy.medium.pages.clone());
+        copy
+    }
+
     /// Puts the durable bytes of an earlier image back, with its faults; nothing is cached. Counters, switches and
     /// the further randomness stay this disk's own.
     ///
@@ -121,6 +148,11 @@ impl SimDisk {
             image.pristine(self.address(lba), &mut sector);
             self.overwrite(self.address(lba), &sector);
         }
+    }
+
+    /// A hash of the durable bytes that differ from an earlier fork's: equal for equal bytes.
+    pub(crate) fn difference(&self, base: &Self) -> u64 {
+        self.medium.pages.difference(&base.medium.pages)
     }
 
     /// Memory that the disk's durable bytes take, in bytes, pages shared with forks included.

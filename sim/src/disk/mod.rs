@@ -25,6 +25,7 @@ pub use outcomes::UnitOutcomes;
 pub use power::CrashPolicy;
 pub use switches::{IoKind, Mishap};
 
+use crate::clock::Latency;
 use crate::pages::Background;
 use crate::rng::Rng;
 use cache::Cache;
@@ -58,6 +59,9 @@ pub struct SimDisk {
     cache: Cache,
     switches: Switches,
     counters: DiskCounters,
+    latency: Latency,
+    /// Microseconds that it has worked or waited for others.
+    busy_us: u64,
     /// How failed requests go wrong.
     rng: Rng,
 }
@@ -73,7 +77,7 @@ impl SimDisk {
         let medium = Medium::new(geometry.sector_bytes, geometry.sectors, Background::Noise(seed));
         let cache = Cache::over(medium.pages.clone());
         let (switches, counters) = (Switches::default(), DiskCounters::default());
-        Self { geometry, medium, cache, switches, counters, rng }
+        Self { geometry, medium, cache, switches, counters, latency: Latency::NONE, busy_us: 0, rng }
     }
 
     /// A place without a disk: no sectors, and every request gets [`IoError::Gone`].
@@ -93,8 +97,29 @@ impl SimDisk {
         !self.cache.log().is_empty()
     }
 
+    /// Sets how long requests take from now on.
+    pub const fn set_latency(&mut self, latency: Latency) {
+        self.latency = latency;
+    }
+
+    /// How long requests take.
+    pub const fn latency(&self) -> Latency {
+        self.latency
+    }
+
+    /// Microseconds until which the disk is busy, counted from when it was made.
+    pub(crate) const fn busy_micros(&self) -> u64 {
+        self.busy_us
+    }
+
+    /// The disk did nothing until then.
+    pub(crate) fn idle_until(&mut self, micros: u64) {
+        self.busy_us = self.busy_us.max(micros);
+    }
+
     /// Runs one operation.
     pub fn run(&mut self, lba: u64, operation: &mut Operation<'_>) -> Result<(), IoError> {
+        self.busy_us += self.latency.of(operation);
         match operation {
             Operation::Read(buf) => self.read(lba, buf),
             Operation::Write(buf) => self.write(lba, buf),
@@ -156,6 +181,12 @@ impl SimDisk {
         if self.begin(to, sectors).is_ok() { to } else { lba }
     }
 
+    /// A request that takes long; where it goes all the same.
+    const fn stall(&mut self, lba: u64, micros: u64) -> u64 {
+        self.busy_us += micros;
+        lba
+    }
+
     /// Reads through the cache and the medium's faults.
     fn read_sectors(&self, lba: u64, buf: &mut [u8]) -> Result<(), IoError> {
         let at = self.address(lba);
@@ -205,6 +236,7 @@ impl SimDisk {
             }
             Some(Mishap::Lie) => return Ok(()),
             Some(Mishap::Misdirect(to)) => self.misdirected(lba, to, bytes.len()),
+            Some(Mishap::Stall(micros)) => self.stall(lba, micros),
             None => lba,
         };
         self.cache.write(self.address(lba), bytes);
@@ -233,6 +265,10 @@ impl BlockDevice for SimDisk {
                 Ok(())
             }
             Some(Mishap::Misdirect(to)) => self.read_sectors(self.misdirected(lba, to, buf.len()), buf),
+            Some(Mishap::Stall(micros)) => {
+                self.stall(lba, micros);
+                self.read_sectors(lba, buf)
+            }
             None => self.read_sectors(lba, buf),
         };
         if result.is_err() {
@@ -255,7 +291,13 @@ impl BlockDevice for SimDisk {
                 return Err(error);
             }
             Some(Mishap::Lie) => {}
-            Some(Mishap::Misdirect(_)) | None => self.cache.flush(&mut self.medium),
+            Some(mishap @ (Mishap::Misdirect(_) | Mishap::Stall(_))) => {
+                if let Mishap::Stall(micros) = mishap {
+                    self.busy_us += micros;
+                }
+                self.cache.flush(&mut self.medium);
+            }
+            None => self.cache.flush(&mut self.medium),
         }
         Ok(())
     }
@@ -276,6 +318,7 @@ impl BlockDevice for SimDisk {
             Some(Mishap::Fail(error)) => return Err(error),
             Some(Mishap::Lie) => return Ok(()),
             Some(Mishap::Misdirect(to)) if self.begin(to, sectors).is_ok() => to,
+            Some(Mishap::Stall(micros)) => self.stall(lba, micros),
             Some(Mishap::Misdirect(_)) | None => lba,
         };
         if self.geometry.discard && self.rng.coin() {

@@ -26,6 +26,8 @@ pub enum Mishap {
     Lie,
     /// It happens at this sector instead, if the request fits there, and reports success. A flush is not affected.
     Misdirect(u64),
+    /// It takes so many microseconds longer, and happens.
+    Stall(u64),
 }
 
 /// The switches of one disk.
@@ -64,6 +66,11 @@ impl Switches {
     /// After `well` more requests of this kind, the next `requests` go wrong in this way; 0 switches it off.
     pub(super) fn expect(&mut self, kind: IoKind, well: u64, requests: u64, mishap: Mishap) {
         self.coming[kind as usize] = (requests > 0).then_some(Coming { well, requests, mishap });
+    }
+
+    /// Nothing is on its way any more.
+    pub(super) const fn calm(&mut self) {
+        self.coming = [None; 4];
     }
 
     /// What happens to the request that now begins.

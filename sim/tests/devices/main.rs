@@ -1,6 +1,7 @@
 //! The simulated devices do what they say: bytes as described, faults that really happen, nothing lost that was
 //! flushed, and the same again for the same seed.
 
+mod damage;
 mod faults;
 mod model;
 mod power;

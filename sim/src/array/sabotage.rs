@@ -1,0 +1,81 @@
+//! Devices that break the contract on all disks at once, so that a correct core behaves as a broken one: what a
+//! checker must notice. No fault atlas knows of it, and no redundancy bears it.
+
+use super::SimArray;
+use crate::disk::{IoKind, Mishap};
+use dynamicfs_hal::{IoError, Operation, Request};
+
+/// A way in which the machine below the core is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Sabotage {
+    /// Every flush reports success and does nothing.
+    FlushesLie,
+    /// Flushes in batches without a write do nothing: as if the flush before the superblocks were left out.
+    DataFlushSkipped,
+    /// What is written in a batch with a flush is durable at once, and what was written before only later: as if the
+    /// superblock went before the data.
+    SuperblockFirst,
+    /// Every seventh flush of a disk fails, and is reported as success: as if it were retried and trusted.
+    FailedFlushTrusted,
+    /// Every fortieth write of a disk fails half-way, and is reported as success.
+    FailedWriteTrusted,
+    /// Every fortieth write of a disk is not done.
+    WritesLost,
+    /// Every sixtieth write of a disk goes to the sector of the write before it.
+    WritesMisdirected,
+    /// What is written in a batch with a flush is not flushed: as if a commit were acknowledged before its superblocks
+    /// are durable.
+    AcknowledgedEarly,
+}
+
+impl SimArray {
+    /// Breaks the machine in this way from now on.
+    pub const fn set_sabotage(&mut self, sabotage: Sabotage) {
+        self.sabotage = Some(sabotage);
+    }
+
+    /// What a broken machine does instead; `None` when it does what it should. `with_write` says whether the batch
+    /// has a write, `with_flush` whether it has a flush.
+    pub(super) fn sabotaged(
+        &mut self,
+        request: &mut Request<'_>,
+        with_write: bool,
+        with_flush: bool,
+    ) -> Option<Result<(), IoError>> {
+        let disk = self.disks.get_mut(request.disk)?;
+        let counters = disk.counters();
+        let write = matches!(request.operation, Operation::Write(_));
+        let flush = matches!(request.operation, Operation::Flush);
+        match self.sabotage? {
+            Sabotage::FlushesLie if flush => Some(Ok(())),
+            Sabotage::DataFlushSkipped if flush && !with_write => Some(Ok(())),
+            Sabotage::AcknowledgedEarly if flush && with_write => Some(Ok(())),
+            Sabotage::SuperblockFirst => match &request.operation {
+                Operation::Flush => Some(Ok(())),
+                Operation::Write(bytes) if with_flush => {
+                    use dynamicfs_hal::BlockDevice as _;
+                    Some(disk.write_durable(request.lba, bytes))
+                }
+                _ => None,
+            },
+            Sabotage::FailedFlushTrusted if flush && counters.flushes % 7 == 6 => {
+                disk.fail_next(IoKind::Flush, 1, IoError::Media);
+                Some(disk.run(request.lba, &mut request.operation).or(Ok(())))
+            }
+            Sabotage::FailedWriteTrusted if write && counters.writes % 40 == 39 => {
+                disk.fail_next(IoKind::Write, 1, IoError::Media);
+                Some(disk.run(request.lba, &mut request.operation).or(Ok(())))
+            }
+            Sabotage::WritesLost if write && counters.writes % 40 == 39 => {
+                disk.mishap_next(IoKind::Write, 1, Mishap::Lie);
+                Some(disk.run(request.lba, &mut request.operation))
+            }
+            Sabotage::WritesMisdirected if write && counters.writes % 60 == 59 => {
+                disk.mishap_next(IoKind::Write, 1, Mishap::Misdirect(request.lba.saturating_sub(1)));
+                Some(disk.run(request.lba, &mut request.operation))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Every short sequence of operations.
+
+use super::ExhaustiveArguments;
+use dynamicfs_sim::exhaustive::{Exhaustive, Explored, Letter};
+use dynamicfs_sim::simulation::Failure;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Instant;
+
+pub(super) fn run(arguments: &ExhaustiveArguments) -> ExitCode {
+    let start = Instant::now();
+    let what = Exhaustive {
+        operations: arguments.ops,
+        depth: arguments.depth,
+        states: arguments.states,
+        ..Exhaustive::small()
+    };
+    let waiting = Mutex::new(Letter::ALL.to_vec());
+    let done = Mutex::new((Explored::default(), Vec::<Failure>::new()));
+    let work = || {
+        loop {
+            let letter = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some(letter) = letter else { return };
+            let explored = what.run(&[letter]);
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            match explored {
+                Ok(explored) => done.0.add(&explored),
+                Err(failure) => done.1.push(failure),
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..arguments.jobs.max(1)).for_each(|_| _ = scope.spawn(work)));
+    let (explored, failures) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let seconds = start.elapsed().as_secs_f64();
+    report(arguments, &explored, seconds, &failures);
+    ExitCode::from(failures.iter().map(|failure| failure.kind.exit_code()).min().unwrap_or(0))
+}
+
+fn report(arguments: &ExhaustiveArguments, explored: &Explored, seconds: f64, failures: &[Failure]) {
+    let failed: Vec<_> = failures.iter().map(|f| format!("{}: {}", f.kind.name(), f.what)).collect();
+    if arguments.json {
+        let json = serde_json::json!({
+            "operations_max": arguments.ops,
+            "depth": arguments.depth,
+            "states_max": arguments.states,
+            "seconds": seconds,
+            "sequences": explored.sequences,
+            "cuts": explored.cuts,
+            "worlds": explored.worlds,
+            "checked_recoveries": explored.cycles,
+            "cuts_sampled": explored.sampled,
+            "rolled_forward": explored.forward,
+            "failures": failed,
+        });
+        say!("{json:#}");
+        return;
+    }
+    say!("sequences of up to {} operations, cuts {} deep, {seconds:.1} s", arguments.ops, arguments.depth);
+    for (name, count) in [
+        ("sequences", explored.sequences),
+        ("cuts", explored.cuts),
+        ("worlds they leave", explored.worlds),
+        ("different, checked", explored.cycles),
+        ("cuts sampled", explored.sampled),
+        ("rolled forward", explored.forward),
+    ] {
+        say!("  {name:<20} {count:>12}  {:>12.1}/s", count as f64 / seconds.max(1e-9));
+    }
+    say!("{} failures", failed.len());
+    failed.iter().for_each(|failure| say!("  {failure}"));
+}

@@ -1,0 +1,179 @@
+//! The program's commands.
+//!
+//! Exit codes: 0 nothing failed, 1 the program could not do what it was asked, 2 bad arguments, 10 and up what failed
+//! (see `FailureKind::exit_code`), of several failures the gravest.
+
+/// Prints a line; when nobody reads any more, that is no failure.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($words)*);
+    }};
+}
+
+mod campaign;
+mod exhaustive;
+mod explain;
+mod html;
+mod one;
+mod totals;
+
+use clap::{Args, Parser, Subcommand};
+use dynamicfs_sim::simulation::ReplayId;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Simulates pools whose disks fail and lose power, and checks that nothing is lost.
+#[derive(Parser, Debug)]
+#[command(version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run one seed
+    Run(RunArguments),
+    /// Run many seeds
+    Campaign(CampaignArguments),
+    /// Run every short sequence of operations, cut at every I/O
+    Exhaustive(ExhaustiveArguments),
+    /// Run again what a replay line says
+    Replay {
+        /// The replay line's identifier
+        id: ReplayId,
+        /// Print what happens
+        #[arg(long)]
+        trace: bool,
+    },
+    /// Make a failure smaller, and print it as a regression test
+    Shrink {
+        /// The replay line's identifier
+        id: ReplayId,
+        /// Runs at most
+        #[arg(long, default_value_t = 600)]
+        runs: u32,
+    },
+    /// Tell the story of a run, disk by disk, as text and as a picture
+    Explain {
+        /// The replay line's identifier
+        id: ReplayId,
+        /// The picture
+        #[arg(long, default_value = "timeline.svg")]
+        svg: PathBuf,
+    },
+    /// Join reports of campaigns that were run elsewhere
+    Merge {
+        /// JSON reports
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Print the joined report as JSON
+        #[arg(long)]
+        json: bool,
+        /// Write a page for people
+        #[arg(long)]
+        html: Option<PathBuf>,
+    },
+    /// List the rare paths that campaigns look out for, and the faults
+    Probes,
+}
+
+/// Arguments of `run`.
+#[derive(Args, Debug)]
+pub(crate) struct RunArguments {
+    /// The seed
+    seed: u64,
+    /// Print what happens
+    #[arg(long)]
+    trace: bool,
+    /// Let damage exceed what redundancy bears
+    #[arg(long)]
+    beyond: bool,
+    /// Longer, with crashes nested three deep
+    #[arg(long)]
+    long: bool,
+}
+
+/// Arguments of `campaign`.
+#[derive(Args, Debug)]
+pub(crate) struct CampaignArguments {
+    /// The seeds, A..B: from A on, before B
+    #[arg(long, value_parser = parse_seeds)]
+    seeds: Range<u64>,
+    /// Seeds that are run at a time
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+    /// Begin no more seeds after so many minutes
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Let damage exceed what redundancy bears
+    #[arg(long)]
+    beyond: bool,
+    /// Longer runs, with crashes nested three deep
+    #[arg(long)]
+    long: bool,
+    /// Run one seed of so many twice and compare
+    #[arg(long, default_value_t = 16)]
+    twice: u64,
+    /// Stop after so many failures
+    #[arg(long, default_value_t = 20)]
+    failures: usize,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Write a page for people
+    #[arg(long)]
+    html: Option<PathBuf>,
+}
+
+/// Arguments of `exhaustive`.
+#[derive(Args, Debug)]
+pub(crate) struct ExhaustiveArguments {
+    /// Operations of a sequence at most
+    #[arg(long, default_value_t = 2)]
+    ops: usize,
+    /// Cuts, each in the recovery from the one before
+    #[arg(long, default_value_t = 2)]
+    depth: u32,
+    /// Worlds that are looked at after a cut: all of them, or a sample if there are more
+    #[arg(long, default_value_t = 16)]
+    states: usize,
+    /// Parts that are explored at a time
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
+    let (first, end) = text.split_once("..").ok_or("seeds are a range, A..B")?;
+    let number = |text: &str| text.parse::<u64>().map_err(|error| format!("{text:?}: {error}"));
+    let range = number(first)?..number(end)?;
+    if range.is_empty() { Err("the range is empty".into()) } else { Ok(range) }
+}
+
+/// Says why something cannot be done.
+fn sorry(what: &str, path: &Path, error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("error: {what} {}: {error}", path.display());
+    ExitCode::FAILURE
+}
+
+/// Does what the command line says.
+pub(crate) fn main(arguments: Arguments) -> ExitCode {
+    match arguments.command {
+        Command::Run(run) => {
+            let id = ReplayId { beyond: run.beyond, long: run.long, ..ReplayId::of(run.seed) };
+            one::run(id, run.trace)
+        }
+        Command::Exhaustive(exhaustive) => exhaustive::run(&exhaustive),
+        Command::Replay { id, trace } => one::run(id, trace),
+        Command::Shrink { id, runs } => one::shrink(id, runs),
+        Command::Explain { id, svg } => explain::run(id, &svg),
+        Command::Merge { files, json, html } => totals::merge(&files, json, html.as_deref()),
+        Command::Probes => one::probes(),
+        Command::Campaign(campaign) => campaign::run(&campaign),
+    }
+}

@@ -1,0 +1,164 @@
+//! The fault atlas: who is damaged how badly, so that faults stay within what redundancy bears.
+//!
+//! A disk that was damaged since the last clean check counts as lost, whatever of it is still good: as many may be as
+//! the scheme has parity. One whose word on the pool's state cannot be trusted (away, rolled back, its superblocks
+//! rotten, its flushes lies) counts as lost for the quorum as well. Damage that a clean check has shown to be gone
+//! counts no more.
+
+use super::fault::Harm;
+use super::map::Group;
+use crate::Rng;
+use dynamicfs_core::types::{BlockAddress, MemberSet};
+use std::collections::BTreeSet;
+
+/// Who may be damaged, by the number of the member.
+#[derive(Clone, Debug)]
+pub(super) struct Atlas {
+    members: usize,
+    tolerance: usize,
+    beyond: bool,
+    hurt: MemberSet,
+    unsure: MemberSet,
+    /// Members that missed a commit, or may have lost one.
+    missed: MemberSet,
+    /// Blocks that rotted singly, by member and block.
+    scattered: BTreeSet<(u16, u64)>,
+    /// Blocks that rotted in any one extent at most.
+    depth: usize,
+    /// Some metadata is a well-formed lie: nothing can be expected any more but that nothing breaks.
+    lied: bool,
+}
+
+impl Atlas {
+    pub(super) const fn new(members: usize, tolerance: usize, beyond: bool) -> Self {
+        Self {
+            members,
+            tolerance,
+            beyond,
+            hurt: MemberSet::EMPTY,
+            unsure: MemberSet::EMPTY,
+            missed: MemberSet::EMPTY,
+            scattered: BTreeSet::new(),
+            depth: 0,
+            lied: false,
+        }
+    }
+
+    /// Whether a fault may do this to that member; if so it is written down.
+    pub(super) fn admit(&mut self, member: usize, harm: Harm) -> bool {
+        if harm == Harm::None {
+            return true;
+        }
+        let hurt = self.hurt.with(member);
+        if !self.beyond && (hurt.len() + self.depth > self.tolerance || harm == Harm::Anything) {
+            return false;
+        }
+        // One damaged place leaves every label and superblock a second copy; two places may not.
+        let again = self.hurt.contains(member);
+        self.hurt = hurt;
+        if again || harm != Harm::Contents {
+            self.unsure = self.unsure.with(member);
+        }
+        self.lied |= harm == Harm::Anything;
+        true
+    }
+
+    /// A member that may be harmed so, or `None`.
+    pub(super) fn victim(&mut self, harm: Harm, rng: &mut Rng) -> Option<usize> {
+        // Those that are damaged already are met often enough to be damaged in more than one way.
+        let hurt: Vec<usize> = self.hurt.iter().collect();
+        let member = match hurt.len() {
+            n if n > 0 && rng.coin() => hurt[rng.index(n)],
+            _ => rng.index(self.members),
+        };
+        self.admit(member, harm).then_some(member)
+    }
+
+    /// A commit went on without these members.
+    pub(super) fn missed(&mut self, members: MemberSet) {
+        self.missed = self.missed.or(members);
+    }
+
+    /// A complete check found everything in order: all damage is gone.
+    pub(super) fn clean(&mut self) {
+        (self.hurt, self.unsure, self.missed) = (MemberSet::EMPTY, MemberSet::EMPTY, MemberSet::EMPTY);
+        self.scattered.clear();
+        self.depth = 0;
+    }
+
+    pub(super) const fn hurt(&self) -> MemberSet {
+        self.hurt
+    }
+
+    pub(super) const fn missed_commits(&self) -> MemberSet {
+        self.missed
+    }
+
+    pub(super) const fn is_hurt(&self, member: usize) -> bool {
+        self.hurt.contains(member)
+    }
+
+    /// One block of an extent or node that may rot, if there is one: which of its parts, and how far into that.
+    pub(super) fn scatter(&mut self, group: &Group, rng: &mut Rng) -> Option<BlockAddress> {
+        let is_lost = |atlas: &Self, &(start, blocks): &(BlockAddress, u32)| {
+            let (member, first) = (start.member.0, (start.member.0, start.block));
+            let end = (start.member.0, start.block + u64::from(blocks));
+            atlas.hurt.contains(member.into()) || atlas.scattered.range(first..end).next().is_some()
+        };
+        let lost = group.parts.iter().filter(|part| is_lost(self, part)).count();
+        // All disks that may still be lost as a whole count as lost here.
+        let room = self.tolerance.saturating_sub(self.hurt.len());
+        let depth = lost + 1
+            - group.parts.iter().filter(|(at, _)| self.is_hurt(at.member.0.into())).count().min(lost);
+        if lost >= group.spare || (self.tolerance > 0 && depth > room) {
+            return None;
+        }
+        let sound: Vec<_> = group.parts.iter().filter(|part| !is_lost(self, part)).collect();
+        let &&(start, blocks) = rng.pick(&sound);
+        let block = start.block + rng.below(blocks.into());
+        self.scattered.insert((start.member.0, block));
+        self.depth = self.depth.max(depth.min(self.tolerance));
+        Some(BlockAddress { block, ..start })
+    }
+
+    /// Whether damage was done to a block, or to one of the run that it begins.
+    pub(super) fn is_scattered(&self, start: BlockAddress, blocks: u64) -> bool {
+        let member = start.member.0;
+        self.scattered.range((member, start.block)..(member, start.block + blocks)).next().is_some()
+    }
+
+    /// On how many members there is damage in places.
+    pub(super) fn scattered_members(&self) -> usize {
+        let mut members: Vec<u16> = self.scattered.iter().map(|&(member, _)| member).collect();
+        members.dedup();
+        members.len()
+    }
+
+    /// Whether nothing at all is damaged.
+    pub(super) fn is_whole(&self) -> bool {
+        self.hurt.is_empty() && self.scattered.is_empty()
+    }
+
+    pub(super) const fn is_beyond(&self) -> bool {
+        self.beyond
+    }
+
+    pub(super) const fn has_lied(&self) -> bool {
+        self.lied
+    }
+
+    /// Whether the members that can be trusted must be able to mount by themselves, whatever lists of members stand
+    /// on the disks.
+    ///
+    /// Members that cannot be trusted may be in a list or not; in the largest one there are all of them.
+    pub(super) const fn must_mount(&self) -> bool {
+        !self.beyond && (self.unsure.is_empty() || 2 * (self.members - self.unsure.len()) > self.members)
+    }
+
+    /// Whether a commit must succeed with the members that can be trusted alone.
+    pub(super) const fn must_commit(&self) -> bool {
+        !self.beyond
+            && self.hurt.len() <= self.tolerance
+            && 2 * (self.members - self.hurt.len()) > self.members
+    }
+}

@@ -1,0 +1,292 @@
+//! A run from its first step to its end: sessions, and what happens between them.
+//!
+//! ```text
+//!   format ─▶ session ─▶ between ─▶ session ─▶ … ─▶ calm ─▶ rest ─▶ an override, in some runs
+//!               │           └ power or process back, disks swapped, replaced, …
+//!               └ mount, check, steps of work with faults among them, until the world halts or is to be remounted
+//! ```
+
+use super::Breakage;
+use super::fault::FaultKind;
+use super::probe::Probe;
+use super::report::{EventKind, Failure, FailureKind};
+use super::run::{Doing, Flow, Run};
+use crate::states;
+use crate::world::Lent;
+use crate::world::crc32c;
+use crate::{CrashPolicy, Halt, Rng, SimArray};
+use dynamicfs_core::error::{MountError, StorageError};
+use dynamicfs_core::{MountMode, MountOptions, Pool, Services};
+use dynamicfs_hal::Crc32c;
+use std::collections::BTreeSet;
+
+/// I/Os after which nobody believes any more that a run comes to an end.
+const PATIENCE: u64 = 5_000_000;
+
+/// Mounts that may be refused one after the other.
+const REFUSALS_MAX: u32 = 3;
+
+pub(super) struct Engine {
+    pub(super) array: SimArray,
+    pub(super) lent: Lent,
+    pub(super) run: Run,
+    breakage: Breakage,
+    pub(super) crc32c: Crc32c,
+    sessions: u32,
+}
+
+impl Engine {
+    pub(super) fn new(run: Run) -> Self {
+        let mut array = SimArray::new(run.root.fork("world").next_u64(), run.setup.disks.iter().copied());
+        for (disk, &latency) in run.setup.latencies.iter().enumerate().take(run.setup.disks.len()) {
+            array.disk_mut(disk).set_latency(latency);
+        }
+        array.set_patience(PATIENCE);
+        let lent = Lent::with_nodes(run.setup.memory, run.setup.format.node_bytes);
+        Self { array, lent, run, breakage: Breakage::default(), crc32c, sessions: 0 }
+    }
+
+    pub(super) fn sabotage(&mut self, breakage: Breakage) {
+        self.breakage = breakage;
+        self.crc32c = breakage.crc32c.unwrap_or(crc32c);
+    }
+
+    /// What a broken world does to the disks between two sessions.
+    fn meddle(&mut self, rng: &mut Rng) {
+        self.sessions += 1;
+        if let Some(meddle) = self.breakage.meddle
+            && self.sessions > 3
+        {
+            meddle(&mut self.array, rng);
+        }
+    }
+
+    pub(super) fn break_split(&mut self) {
+        if let Some(f) = self.breakage.before_split {
+            f(&mut self.array);
+        }
+    }
+
+    pub(super) fn run(&mut self) -> Result<(), Failure> {
+        self.format()?;
+        if let Some(sabotage) = self.breakage.sabotage {
+            self.array.set_sabotage(sabotage);
+        }
+        while self.run.next < self.run.workload.steps && !self.run.is_stuck {
+            self.session()?;
+        }
+        if self.run.is_stuck {
+            self.run.counts.stuck += 1;
+        } else {
+            self.rest()?;
+            self.split_history()?;
+        }
+        self.run.counts.ios = self.array.steps();
+        self.run.counts.micros = self.array.micros();
+        Ok(())
+    }
+
+    fn format(&mut self) -> Result<(), Failure> {
+        let Self { array, lent, run, crc32c, .. } = self;
+        let clock = array.clock();
+        let services = Services { crc32c: *crc32c, clock: &clock };
+        let mut entropy = run.root.fork("format");
+        match Pool::format(&mut *array, lent.lend(), services, &mut entropy, &run.setup.format, &[]) {
+            Ok(pool) => {
+                drop(pool);
+                run.pool = states::label_of(array.disk(0)).map(|(parameters, _)| parameters.pool);
+                Ok(())
+            }
+            Err(error) => Err(run.fail(FailureKind::Unavailable, format!("not formatted: {error}"))),
+        }
+    }
+
+    /// Mounts the pool, checks it, works on it, and lets go of it.
+    pub(super) fn session(&mut self) -> Result<(), Failure> {
+        let mut rng = self.run.root.fork_at("session", self.array.steps());
+        self.between(&mut rng)?;
+        self.meddle(&mut rng);
+        let mode = if rng.chance(1, 12) { MountMode::ReadOnly } else { MountMode::ReadWrite };
+        self.mount(mode, |run, pool| match run.examine(pool)? {
+            Flow::On if mode == MountMode::ReadWrite => run.work(pool),
+            _ => Ok(()),
+        })
+    }
+
+    /// Mounts and does something with the pool, or judges the refusal.
+    pub(super) fn mount(
+        &mut self,
+        mode: MountMode,
+        f: impl FnOnce(&mut Run, &mut super::run::Mounted<'_>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let Self { array, lent, run, crc32c, .. } = self;
+        let clock = array.clock();
+        let services = Services { crc32c: *crc32c, clock: &clock };
+        run.doing = Doing::Mounting;
+        let refusal =
+            match Pool::mount(&mut *array, lent.lend(), services, &MountOptions { pool: run.pool, mode }) {
+                Ok(mut pool) => {
+                    run.counts.mounts += 1;
+                    f(run, &mut pool)?;
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+        run.tell(array, EventKind::Mount, None, || format!("mount: {refusal}"));
+        if array.halted().is_some() {
+            return Ok(());
+        }
+        run.refused(array, refusal)
+    }
+
+    /// What happens while no pool is mounted.
+    fn between(&mut self, rng: &mut Rng) -> Result<(), Failure> {
+        self.recover_from_halt(rng);
+        let waiting = std::mem::take(&mut self.run.waiting);
+        for (kind, mut rng) in waiting {
+            self.run.inject(&mut self.array, kind, &mut rng);
+            if kind == FaultKind::Cloned {
+                self.refuse_clone(&mut rng)?;
+            }
+        }
+        if self.run.depth > 0 {
+            let most = if self.run.id.long { 4 } else { 3 };
+            if self.run.depth < most && self.run.swarm.is_on(FaultKind::NestedCrash) && rng.chance(2, 3) {
+                self.run.counts.faults.hit(FaultKind::NestedCrash);
+                let halt = self.run.draw_halt(rng);
+                let within = *rng.pick(&[20, 60, 200]);
+                self.array.halt_at(self.array.steps() + rng.below(within), halt);
+            }
+        }
+        Ok(())
+    }
+
+    /// After a halt: the power comes back, or the process is started again.
+    fn recover_from_halt(&mut self, rng: &mut Rng) {
+        let Self { array, run, .. } = self;
+        match array.halted() {
+            None => {
+                array.disarm();
+                return;
+            }
+            Some(Halt::PowerCut) => {
+                let torn = run.swarm.is_on(FaultKind::TornWrite);
+                let policy = match rng.below(if torn { 5 } else { 3 }) {
+                    0 => CrashPolicy::Nothing,
+                    1 => CrashPolicy::Everything,
+                    2 => CrashPolicy::Subset,
+                    3 => CrashPolicy::Torn,
+                    _ => CrashPolicy::TornUnreadable,
+                };
+                if matches!(policy, CrashPolicy::Torn | CrashPolicy::TornUnreadable) {
+                    run.counts.faults.hit(FaultKind::TornWrite);
+                }
+                if run.process_died {
+                    run.hit(Probe::ProcessThenPower);
+                }
+                array.power_cycle(policy, rng);
+                run.process_died = false;
+                run.tell(array, EventKind::Crash, None, || {
+                    format!("the power is back; unflushed: {policy:?}")
+                });
+                let states: BTreeSet<_> =
+                    run.places.iter().map(|&place| states::newest_of(array.disk(place))).collect();
+                if run.doing == Doing::Committing && run.atlas.hurt().is_empty() && states.len() > 1 {
+                    run.hit(Probe::CommitOnSomeDisks);
+                }
+            }
+            Some(Halt::ProcessCrash) => {
+                array.restart();
+                run.process_died = true;
+                run.tell(array, EventKind::Crash, None, || "the process is started again".into());
+            }
+        }
+        run.depth += 1;
+        run.counts.crashes += 1;
+        if run.doing == Doing::Mounting {
+            match run.depth {
+                2 => run.hit(Probe::CrashInRecovery),
+                3.. => run.hit(Probe::CrashInRecoveryTwice),
+                _ => {}
+            }
+        }
+        if run.doing == Doing::Maintaining {
+            run.hit(Probe::CrashInMaintenance);
+        }
+    }
+
+    /// A copy of a member stands beside it: the mount must be refused, and nothing else happens.
+    fn refuse_clone(&mut self, rng: &mut Rng) -> Result<(), Failure> {
+        let Self { array, lent, run, crc32c, .. } = self;
+        let member = rng.index(run.members());
+        let original = array.disk(run.places[member]).clone();
+        let (labelled, place) = (states::newest_of(&original).is_some(), array.add(original));
+        let clock = array.clock();
+        let services = Services { crc32c: *crc32c, clock: &clock };
+        let mounted = Pool::mount(
+            &mut *array,
+            lent.lend(),
+            services,
+            &MountOptions { pool: run.pool, ..MountOptions::default() },
+        )
+        .map(|_| ());
+        array.remove_last();
+        run.counts.faults.hit(FaultKind::Cloned);
+        match mounted {
+            Err(MountError::Cloned { second, .. }) if second == place => run.hit(Probe::CloneRefused),
+            // One of the two may not have answered, or has nothing on it that could be copied.
+            _ if !labelled || run.atlas.is_hurt(member) || run.atlas.is_beyond() => {}
+            Ok(()) => {
+                return Err(
+                    run.fail(FailureKind::NotRefused, format!("a copy of member {member} was let in"))
+                );
+            }
+            Err(error) => {
+                let what = format!("a copy of member {member} stands beside it: {error}");
+                return Err(run.fail(FailureKind::Unavailable, what));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Run {
+    pub(super) fn draw_halt(&self, rng: &mut Rng) -> Halt {
+        let both = self.swarm.is_on(FaultKind::ProcessCrash);
+        if !self.swarm.is_on(FaultKind::PowerCut) || both && rng.chance(1, 3) {
+            Halt::ProcessCrash
+        } else {
+            Halt::PowerCut
+        }
+    }
+
+    /// A mount was refused though nothing had halted.
+    fn refused(&mut self, array: &mut SimArray, error: MountError) -> Result<(), Failure> {
+        if self.atlas.is_beyond() {
+            self.hit(Probe::MountImpossible);
+        } else if self.atlas.must_mount() {
+            return Err(self.fail(FailureKind::Unavailable, format!("not mounted: {error}")));
+        } else if !may_refuse(&error) {
+            // Whatever is missing, what is there is sound.
+            return Err(
+                self.fail(FailureKind::Unavailable, format!("not mounted, for a wrong reason: {error}"))
+            );
+        }
+        self.hit(Probe::MountRefused);
+        self.refusals += 1;
+        self.is_stuck = self.refusals >= REFUSALS_MAX;
+        self.bring_back(array);
+        Ok(())
+    }
+}
+
+/// Whether a mount may be refused with this, where too much may be missing.
+const fn may_refuse(error: &MountError) -> bool {
+    matches!(
+        error,
+        MountError::Missing { .. }
+            | MountError::NoSuperblock
+            | MountError::NoPool
+            | MountError::Storage(StorageError::OutcomeUnknown | StorageError::TooFewDisks { .. })
+    )
+}

@@ -1,0 +1,305 @@
+//! What must hold of a mounted pool at any moment.
+
+use super::oracle::Found;
+use super::probe::Probe;
+use super::report::{EventKind, Failure, FailureKind};
+use super::run::{Doing, Flow, Mounted, Run};
+use crate::model::{self, Contents, LoadError, Model};
+use dynamicfs_core::disks::{Currency, DiskStatus};
+use dynamicfs_core::error::Error;
+use dynamicfs_core::maintain::Finding;
+use dynamicfs_core::types::ObjectId;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Findings that are looked at; more of them say the same.
+const FINDINGS_MAX: usize = 64;
+
+impl Run {
+    /// Compares everything with the oracle, proves every block, and asks whether health tells the truth.
+    pub(super) fn examine(&mut self, pool: &mut Mounted<'_>) -> Result<Flow, Failure> {
+        let (mounted, crashed) = (self.doing == Doing::Mounting, self.depth > 0);
+        if self.atlas.is_beyond() {
+            return self.examine_beyond(pool);
+        }
+        let found = match model::observe(pool) {
+            Ok(found) => found,
+            Err(error) => return self.unreadable(pool, &error),
+        };
+        let health = pool.health();
+        let settled = health.writable || !health.tentative;
+        match self.oracle.judge(&found, settled) {
+            Ok(Found::Acknowledged) => {}
+            Ok(Found::Backward) => self.hit(Probe::RolledBackward),
+            Ok(Found::Forward) => self.hit(Probe::RolledForward),
+            Err(what) if mounted => return Err(self.fail(FailureKind::WrongState, what)),
+            Err(what) => return Err(self.fail(FailureKind::WrongAnswer, what)),
+        }
+        let flow = self.check(pool)?;
+        if flow == Flow::End {
+            return Ok(flow);
+        }
+        self.check_health(pool, &found)?;
+        if self.atlas.scattered_members() > 1 {
+            self.hit(Probe::ScatteredDamage);
+        }
+        if health.counters.decodes > 0 {
+            self.hit(Probe::Decoded);
+        }
+        if self.offline(pool).len() == self.setup.tolerance() && self.setup.tolerance() > 0 {
+            self.hit(Probe::ReadWithAllLost);
+        }
+        if mounted {
+            self.refusals = 0;
+            let array = pool.array();
+            self.tell(array, EventKind::Mount, None, || {
+                format!("mounted generation {}, checked", health.generation.0)
+            });
+        }
+        if crashed {
+            self.counts.cycles += 1;
+            self.depth = 0;
+        }
+        self.doing = Doing::Checking;
+        Ok(Flow::On)
+    }
+
+    fn unreadable(&mut self, pool: &mut Mounted<'_>, error: &LoadError) -> Result<Flow, Failure> {
+        if pool.array().halted().is_some() {
+            return Ok(Flow::End);
+        }
+        Err(self.fail(FailureKind::Lost, error.to_string()))
+    }
+
+    /// All replicas, fragments and blocks: what is wrong must be on a disk that was damaged.
+    fn check(&mut self, pool: &mut Mounted<'_>) -> Result<Flow, Failure> {
+        let (findings, done) = findings(pool);
+        if pool.array().halted().is_some() {
+            return Ok(Flow::End);
+        }
+        for finding in &findings {
+            let hurt = |member: u16| self.atlas.is_hurt(member.into());
+            let (excused, kind) = match finding {
+                Finding::NodeReplica { address } => {
+                    self.counts.probes.hit(Probe::ReplicaNamed);
+                    (hurt(address.member.0) || self.atlas.is_scattered(*address, 1), FailureKind::Lost)
+                }
+                Finding::Fragment { address, .. } => {
+                    self.counts.probes.hit(Probe::FragmentNamed);
+                    // A fragment's length is not told; one block of it is enough.
+                    let blocks =
+                        u64::from(self.setup.format.extent_bytes / self.setup.format.block_bytes).max(1);
+                    (hurt(address.member.0) || self.atlas.is_scattered(*address, blocks), FailureKind::Lost)
+                }
+                Finding::Deficit { .. } => (!self.atlas.is_whole(), FailureKind::Health),
+                Finding::NodeLost { .. } | Finding::ExtentLost { .. } | Finding::RecordInvalid { .. } => {
+                    (false, FailureKind::Lost)
+                }
+                _ => (false, FailureKind::Space),
+            };
+            if !excused {
+                return Err(self.fail(kind, format!("{finding:?}")));
+            }
+        }
+        match done {
+            Ok(()) => Ok(Flow::On),
+            Err(error) => Err(self.fail(FailureKind::Lost, format!("the check ended early: {error}"))),
+        }
+    }
+
+    /// A shortfall that exists is reported, and one that is reported exists.
+    fn check_health(&mut self, pool: &mut Mounted<'_>, found: &Model) -> Result<(), Failure> {
+        let health = pool.health();
+        for member in 0..self.members() {
+            let place = self.places[member];
+            let is = pool.member_health(place);
+            let whole = self.shelf[member].is_none();
+            match is.status {
+                DiskStatus::Foreign => self.hit(Probe::ForeignDisk),
+                DiskStatus::Unlabelled => self.hit(Probe::UnlabelledDisk),
+                _ => {}
+            }
+            match is.currency {
+                Currency::Stale if whole => self.hit(Probe::StaleDisk),
+                Currency::RolledBack if whole => self.hit(Probe::RolledBackDisk),
+                _ => {}
+            }
+            if !self.atlas.is_hurt(member) && (is.status != DiskStatus::Online || is.owed) {
+                let what =
+                    format!("member {member} is sound and reported as {:?}, owed {}", is.status, is.owed);
+                return Err(self.fail(FailureKind::Health, what));
+            }
+            let missed = self.atlas.missed_commits().contains(member);
+            if missed && whole && is.status == DiskStatus::Online && !is.owed {
+                let what = format!("member {member} missed a commit and is reported as whole");
+                return Err(self.fail(FailureKind::Health, what));
+            }
+        }
+        if !self.offline(pool).is_empty() {
+            self.hit(Probe::MountedWithout);
+        }
+        self.look_for_slow_disks(pool);
+        let missed = self.atlas.missed_commits().len();
+        let extents = match pool.count_extents() {
+            Ok(extents) => extents,
+            Err(_) if pool.array().halted().is_some() => return Ok(()),
+            Err(error) => return Err(self.fail(FailureKind::Lost, format!("extents not counted: {error}"))),
+        };
+        let wrong = if health.objects != found.nodes.len() as u64 {
+            Some(format!("{} objects are counted, there are {}", health.objects, found.nodes.len()))
+        } else if health.owed < missed {
+            Some(format!("{missed} members missed commits, {} are reported", health.owed))
+        } else if self.atlas.is_whole() && (health.owed > 0 || health.tentative) {
+            Some(format!("nothing is missing: owed {}, tentative {}", health.owed, health.tentative))
+        } else if extents.unreadable > 0 {
+            Some(format!("{} extents are called unreadable", extents.unreadable))
+        } else if self.atlas.is_whole() && extents.complete != extents.total {
+            Some(format!("nothing is missing: {extents:?}"))
+        } else {
+            None
+        };
+        wrong.map_or(Ok(()), |what| Err(self.fail(FailureKind::Health, what)))
+    }
+
+    /// A slow disk is read less than the others.
+    fn look_for_slow_disks(&mut self, pool: &mut Mounted<'_>) {
+        let reads: Vec<u64> =
+            self.places.iter().map(|&place| pool.member_health(place).counters.reads).collect();
+        let most = reads.iter().copied().max().unwrap_or(0);
+        for (member, reads) in reads.into_iter().enumerate() {
+            let place = self.places[member];
+            let slow = pool.array().disk(place).latency().request_us >= super::inject::SLOW_US;
+            if slow && reads > 0 && most > 100 && reads * 2 < most {
+                self.hit(Probe::SlowDiskAvoided);
+            }
+        }
+    }
+
+    // --- beyond the bound -------------------------------------------------------------------------------------
+
+    /// Every read gives the bytes of one whole commit, or a typed error.
+    fn examine_beyond(&mut self, pool: &mut Mounted<'_>) -> Result<Flow, Failure> {
+        self.doing = Doing::Checking;
+        // A check of a damaged pool finds what it finds, and comes to an end.
+        let (_, done) = findings(pool);
+        if pool.array().halted().is_some() {
+            return Ok(Flow::End);
+        }
+        if self.atlas.has_lied() {
+            let _ = model::observe(pool);
+            return Ok(Flow::On);
+        }
+        if done.is_err() {
+            self.hit(Probe::NamedLost);
+        }
+        let candidates: Vec<Arc<Model>> = self.oracle.candidates().cloned().collect();
+        let (mut best, mut first) = (None::<(u64, Arc<Model>)>, None);
+        for candidate in candidates {
+            match agree(pool, &candidate) {
+                Ok(lost) if best.as_ref().is_none_or(|(least, _)| lost < *least) => {
+                    best = Some((lost, candidate));
+                }
+                Ok(_) => {}
+                Err(difference) => _ = first.get_or_insert(difference),
+            }
+            if best.as_ref().is_some_and(|(lost, _)| *lost == 0) {
+                break;
+            }
+        }
+        if pool.array().halted().is_some() {
+            return Ok(Flow::End);
+        }
+        let Some((lost, state)) = best else {
+            let what = format!("what can be read is of no commit: {}", first.unwrap_or_default());
+            return Err(self.fail(FailureKind::WrongState, what));
+        };
+        if lost > 0 {
+            self.hit(Probe::NamedLost);
+        }
+        if self.depth > 0 {
+            self.counts.cycles += 1;
+            self.depth = 0;
+        }
+        self.refusals = 0;
+        self.is_blurred = lost > 0;
+        self.oracle.go_back(state);
+        Ok(Flow::On)
+    }
+}
+
+/// What a complete check finds, and whether it came to its end.
+pub(super) fn findings(pool: &mut Mounted<'_>) -> (Vec<Finding>, Result<(), Error>) {
+    let mut findings = Vec::new();
+    let mut keep = |finding: Option<&Finding>| {
+        if findings.len() < FINDINGS_MAX {
+            findings.extend(finding.copied());
+        }
+    };
+    let mut report = Default::default();
+    let done = pool
+        .check_contents(&mut report, &mut keep)
+        .and_then(|()| pool.check_space(&mut [0; 1 << 14], &mut report, &mut keep));
+    (findings, done)
+}
+
+/// Compares what can be read with a state: how much cannot, or where it differs.
+fn agree(pool: &mut Mounted<'_>, model: &Model) -> Result<u64, String> {
+    let mut lost = 0;
+    for (&number, node) in &model.nodes {
+        let object = ObjectId(number);
+        let is_lost = |error: &Error| matches!(error, Error::Storage(_) | Error::Unreadable { .. });
+        let inode = match pool.inode(object) {
+            Ok(inode) => inode,
+            Err(error) if is_lost(&error) => {
+                lost += 1;
+                continue;
+            }
+            Err(error) => return Err(format!("object {number}: {error}")),
+        };
+        for (name, value) in &node.attributes {
+            let mut buf = [0; 4096];
+            match pool.attribute(object, name, &mut buf) {
+                Ok(length) if buf[..length] == *value => {}
+                Err(error) if is_lost(&error) => lost += 1,
+                other => return Err(format!("object {number}: an attribute: {other:?}")),
+            }
+        }
+        if inode.links != node.links {
+            return Err(format!("object {number}: {} links", inode.links));
+        }
+        let agreed = match &node.contents {
+            Contents::Directory(entries) => {
+                let mut wrong = None;
+                let listed = pool.list(object, 0, |entry| {
+                    if entries.get(entry.name) != Some(&entry.object.0) {
+                        wrong = Some(format!("directory {number} has an entry too many"));
+                    }
+                    ControlFlow::<()>::Continue(())
+                });
+                wrong.map_or(listed.map(|_| ()).map_err(Ok), |wrong| Err(Err(wrong)))
+            }
+            Contents::File(bytes) | Contents::Symlink(bytes) => {
+                if inode.size != bytes.len() as u64 {
+                    return Err(format!("object {number} has {} bytes", inode.size));
+                }
+                let mut worst = Ok(());
+                for (index, part) in bytes.chunks(4096).enumerate() {
+                    let mut buf = vec![0; part.len()];
+                    match pool.read(object, index as u64 * 4096, &mut buf) {
+                        Ok(read) if buf[..read] == *part => {}
+                        Ok(_) => worst = Err(Err(format!("object {number} has wrong bytes in part {index}"))),
+                        Err(error) => worst = worst.and(Err(Ok(error))),
+                    }
+                }
+                worst
+            }
+        };
+        match agreed {
+            Ok(()) => {}
+            Err(Ok(error)) if is_lost(&error) => lost += 1,
+            Err(Ok(error)) => return Err(format!("object {number}: {error}")),
+            Err(Err(difference)) => return Err(difference),
+        }
+    }
+    Ok(lost)
+}

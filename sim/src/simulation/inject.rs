@@ -1,0 +1,228 @@
+//! How each fault is done to the disks.
+
+use super::fault::{FaultKind, Harm};
+use super::map::Map;
+use super::report::EventKind;
+use super::run::Run;
+use crate::clock::Latency;
+use crate::states;
+use crate::{IoKind, Mishap, Rng, SimArray, SimDisk};
+use dynamicfs_hal::{BlockDevice, Geometry, IoError};
+
+/// How much slower a slow disk is, in microseconds a request.
+pub(super) const SLOW_US: u32 = 200_000;
+
+impl Run {
+    /// Does this fault to a disk that may suffer it; nothing happens when none may.
+    pub(super) fn inject(&mut self, array: &mut SimArray, kind: FaultKind, rng: &mut Rng) {
+        if kind == FaultKind::Cloned {
+            return;
+        }
+        match kind {
+            FaultKind::Correlated => return self.correlate(array, rng),
+            FaultKind::Scattered => return self.scatter(array, rng),
+            _ => {}
+        }
+        let Some(member) = self.atlas.victim(kind.harm(), rng) else { return };
+        if self.shelf[member].is_some() && kind.harm() != Harm::None {
+            // What stands in the disk's place is not the pool's.
+            return;
+        }
+        let image = self.images[member].clone();
+        let other = rng.index(self.members());
+        match kind {
+            FaultKind::Swapped => {
+                array.swap(self.places[member], self.places[other]);
+                self.places.swap(member, other);
+            }
+            FaultKind::Replaced | FaultKind::ReplacedSmaller | FaultKind::Foreign => {
+                self.replace(array, kind, member, rng);
+            }
+            _ => {
+                if !afflict(self.disk(array, member), kind, image.as_ref(), rng) {
+                    return;
+                }
+            }
+        }
+        self.counts.faults.hit(kind);
+        self.tell(array, EventKind::Fault, Some(member), || kind.name().into());
+    }
+
+    /// The same addresses rot on as many disks as may be damaged.
+    fn correlate(&mut self, array: &mut SimArray, rng: &mut Rng) {
+        let mut hit = false;
+        let sectors = array.disk(0).geometry().sectors;
+        let lba = draw_lba(sectors, rng);
+        for member in 0..self.members() {
+            if self.shelf[member].is_none() && self.atlas.admit(member, Harm::Contents) {
+                burst(self.disk(array, member), lba, rng);
+                hit = true;
+            }
+        }
+        if hit {
+            self.counts.faults.hit(FaultKind::Correlated);
+            self.tell(array, EventKind::Fault, None, || FaultKind::Correlated.name().into());
+        }
+    }
+
+    /// Places all over the disks rot, in every extent and node no more than it bears.
+    fn scatter(&mut self, array: &mut SimArray, rng: &mut Rng) {
+        let present = |member: usize| self.shelf[member].is_none().then(|| array.disk(self.places[member]));
+        let Some(map) = Map::read((0..self.members()).map(present).collect()) else { return };
+        let most = *rng.pick(&[1, 4, 16, 64]);
+        let mut places = 0;
+        for _ in 0..most {
+            let group = &map.groups[rng.index(map.groups.len())];
+            let Some(address) = self.atlas.scatter(group, rng) else { continue };
+            let member = usize::from(address.member.0);
+            // The first bytes of a block are always of use.
+            let at = (address.block << map.block_shift) + rng.below(32);
+            self.disk(array, member).flip_bits(at, 1 << rng.below(8));
+            places += 1;
+        }
+        if places > 0 {
+            self.counts.faults.hit(FaultKind::Scattered);
+            self.tell(array, EventKind::Fault, None, || format!("scattered over {places} places"));
+        }
+    }
+
+    fn replace(&mut self, array: &mut SimArray, kind: FaultKind, member: usize, rng: &mut Rng) {
+        let place = self.places[member];
+        let geometry = array.disk(place).geometry();
+        let stranger = match kind {
+            FaultKind::Replaced => SimDisk::new(geometry, rng.next_u64()),
+            FaultKind::ReplacedSmaller => array.disk(place).shortened(geometry.sectors - 1),
+            _ => foreign(geometry, rng),
+        };
+        self.shelf[member] = Some(array.put(place, stranger));
+    }
+
+    /// Every disk that is away comes back, and no request is in for a mishap any more.
+    pub(super) fn bring_back(&mut self, array: &mut SimArray) {
+        for member in 0..self.members() {
+            if let Some(disk) = self.shelf[member].take() {
+                array.put(self.places[member], disk);
+                self.tell(array, EventKind::Heal, Some(member), || "back in its place".into());
+            }
+            let latency = self.setup.latencies.get(member).copied().unwrap_or(Latency::NONE);
+            let disk = self.disk(array, member);
+            disk.plug();
+            disk.calm();
+            disk.set_latency(latency);
+        }
+    }
+
+    /// Keeps images of the disks, to set them back to later.
+    pub(super) fn take_images(&mut self, array: &SimArray) {
+        for member in 0..self.members() {
+            if self.shelf[member].is_none() {
+                self.images[member] = Some(array.disk(self.places[member]).clone());
+            }
+        }
+    }
+}
+
+/// Does a fault to one disk; false when it could not be done.
+fn afflict(disk: &mut SimDisk, kind: FaultKind, image: Option<&SimDisk>, rng: &mut Rng) -> bool {
+    let geometry = disk.geometry();
+    if geometry.sectors < 64 {
+        return false;
+    }
+    let lba = draw_lba(geometry.sectors, rng);
+    let some = *rng.pick(&[1, 1, 2, 5, 20]);
+    match kind {
+        FaultKind::Rot => {
+            let at = lba * u64::from(geometry.sector_bytes) + rng.below(geometry.sector_bytes.into());
+            disk.flip_bits(at, 1 << rng.below(8));
+        }
+        FaultKind::RotBurst => burst(disk, lba, rng),
+        FaultKind::RotSuperblock => rot_superblocks(disk, rng),
+        FaultKind::RotLabel => {
+            let lba = if rng.coin() { 0 } else { geometry.sectors - 1 };
+            disk.flip_bits(lba * u64::from(geometry.sector_bytes) + rng.below(256), 0x10);
+        }
+        FaultKind::LatentSector => {
+            disk.make_unreadable(lba..(lba + 1 + rng.below(16)).min(geometry.sectors));
+        }
+        FaultKind::ReadError => disk.fail_next(IoKind::Read, some, IoError::Media),
+        FaultKind::ReadNoise => disk.mishap_next(IoKind::Read, some, Mishap::Lie),
+        FaultKind::MisdirectedRead => disk.mishap_next(IoKind::Read, some, Mishap::Misdirect(lba)),
+        FaultKind::WriteError => disk.fail_after(IoKind::Write, rng.below(30), IoError::Media),
+        FaultKind::LostWrite => disk.mishap_after(IoKind::Write, rng.below(30), some, Mishap::Lie),
+        FaultKind::MisdirectedWrite => {
+            disk.mishap_after(IoKind::Write, rng.below(30), 1, Mishap::Misdirect(lba));
+        }
+        FaultKind::FlushError => disk.fail_after(IoKind::Flush, rng.below(4), IoError::Media),
+        FaultKind::FlushLie => disk.mishap_next(IoKind::Flush, some * 4, Mishap::Lie),
+        FaultKind::Timeout => {
+            let kind = *rng.pick(&[IoKind::Read, IoKind::Write, IoKind::Flush]);
+            disk.fail_after(kind, rng.below(10), IoError::Timeout);
+        }
+        FaultKind::Stall => disk.mishap_next(IoKind::Read, some, Mishap::Stall(3_000_000)),
+        FaultKind::SlowDisk => {
+            disk.set_latency(Latency { request_us: SLOW_US, ..disk.latency() });
+        }
+        FaultKind::WriteProtected => disk.set_read_only(true),
+        FaultKind::Unplugged => disk.unplug(),
+        FaultKind::Wiped => disk.wipe(),
+        FaultKind::RolledBack => match image {
+            Some(image) if image.geometry() == geometry => disk.roll_back(image),
+            _ => return false,
+        },
+        FaultKind::RegionRolledBack => match image {
+            Some(image) if image.geometry() == geometry => {
+                disk.roll_back_region(image, lba..(lba + 1 + rng.below(64)).min(geometry.sectors));
+            }
+            _ => return false,
+        },
+        FaultKind::WellFormedLie => return super::lies::tell(disk, rng),
+        _ => return false,
+    }
+    true
+}
+
+/// An address: anywhere, or where things are.
+fn draw_lba(sectors: u64, rng: &mut Rng) -> u64 {
+    let reach = (sectors >> rng.below(6)).max(1);
+    let lba = rng.below(reach);
+    // The second ring and label are at the end.
+    if rng.chance(1, 10) { sectors - 1 - lba } else { lba }
+}
+
+/// Turns up to four sectors to noise.
+fn burst(disk: &mut SimDisk, lba: u64, rng: &mut Rng) {
+    let geometry = disk.geometry();
+    let sector = u64::from(geometry.sector_bytes);
+    let end = (lba + 1 + rng.below(4)).min(geometry.sectors) * sector;
+    let mut at = lba.min(geometry.sectors) * sector + rng.below(sector);
+    while at < end {
+        disk.flip_bits(at, 1 << rng.below(8));
+        at += 1 + rng.below(64);
+    }
+}
+
+/// Rots the newest superblock in one ring or both, or some of the newest.
+fn rot_superblocks(disk: &mut SimDisk, rng: &mut Rng) {
+    let count = *rng.pick(&[1, 2, 2, 4, 6]);
+    for slot in states::slots_of(disk).into_iter().take(count) {
+        disk.flip_bits(slot.at + rng.below(slot.bytes.min(376)), 1 << rng.below(8));
+    }
+}
+
+/// A disk of some other pool.
+fn foreign(geometry: Geometry, rng: &mut Rng) -> SimDisk {
+    use crate::world::{Lent, SERVICES};
+    use dynamicfs_core::types::Scheme;
+    use dynamicfs_core::{FormatOptions, Pool};
+    let mut array = SimArray::new(rng.next_u64(), [geometry]);
+    let options = FormatOptions {
+        node_bytes: geometry.sector_bytes,
+        block_bytes: geometry.sector_bytes.max(geometry.tear_unit),
+        chunk_bytes: geometry.sector_bytes,
+        ..FormatOptions::portable(Scheme::SINGLE)
+    };
+    let mut lent = Lent::new(1 << 20);
+    // A disk too small for a pool of its own is an empty one.
+    let _ = Pool::format(&mut array, lent.lend(), SERVICES, rng, &options, &[]);
+    array.take(0)
+}

@@ -1,0 +1,218 @@
+//! One seed makes a world: a pool, a workload, faults, a schedule. Everything that happens in it is checked.
+//!
+//! ```
+#![doc = include_str!("../../examples/own_test.rs")]
+//! ```
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `setup` | the pool: disks, format, memory |
+//! | `fault`, `inject`, `lies` | what goes wrong, and how it is done to the disks |
+//! | `atlas`, `map` | who may be damaged, so that redundancy bears it; what the disks themselves say |
+//! | `oracle` | what the pool must hold |
+//! | `engine`, `work` | sessions and their steps |
+//! | `examine`, `rest`, `split` | what is checked: always, after the faults stopped, after an override |
+//! | `probe`, `report` | rare paths that were met, numbers, failures |
+//! | `edits`, `shrink` | replay lines, and making them smaller |
+
+mod atlas;
+mod edits;
+mod engine;
+mod examine;
+mod fault;
+mod guard;
+mod inject;
+mod lies;
+mod map;
+mod oracle;
+mod probe;
+mod report;
+mod rest;
+mod run;
+mod setup;
+mod shrink;
+mod split;
+mod work;
+
+pub use edits::{BadReplayId, ReplayId};
+pub use fault::{FaultKind, FaultSet, Faults, Harm};
+pub use probe::{Probe, ProbeCounts};
+pub use report::{Counts, Event, EventKind, Failure, FailureKind, FaultCounts, Report};
+pub use setup::{DISKS_MAX, Setup, memory_min};
+pub use shrink::{Shrunk, shrink};
+
+use crate::model::Model;
+use crate::workload::{Operation, Scale};
+use crate::{Rng, Sabotage, SimArray};
+use dynamicfs_hal::Crc32c;
+use engine::Engine;
+use guard::Unwound;
+use run::Run;
+
+/// Steps of a long run.
+pub(crate) const LONG_STEPS: u32 = 240;
+
+/// Makes the next operation of a workload, from what the pool holds.
+pub type NextOperation = fn(&Model, &Scale, &mut Rng) -> Operation;
+
+/// What a run does with its pool.
+#[derive(Clone, Copy, Debug)]
+pub struct Workload {
+    /// Steps: transactions, upkeep, remounts, crashes, faults.
+    pub steps: u32,
+    /// Operations of a transaction at most.
+    pub operations: u64,
+    /// Makes an operation.
+    pub next: NextOperation,
+}
+
+impl Workload {
+    /// So many steps with random operations of every kind.
+    pub fn steps(steps: u32) -> Self {
+        Self { steps, operations: 8, next: work::random }
+    }
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        Self::steps(60)
+    }
+}
+
+/// How the world below and around a pool is broken, so that a correct core behaves as a broken one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Breakage {
+    /// The machine's disks.
+    pub sabotage: Option<Sabotage>,
+    /// The checksum that the pool is handed.
+    pub crc32c: Option<Crc32c>,
+    /// Done to the disks before every session but the first few, while nothing is mounted.
+    pub meddle: Option<fn(&mut SimArray, &mut Rng)>,
+    /// Done to the disks that are left when half a pool is to be refused.
+    pub before_split: Option<fn(&mut SimArray)>,
+}
+
+/// A run that is being prepared.
+#[derive(Clone, Debug)]
+pub struct Simulation {
+    id: ReplayId,
+    workload: Option<Workload>,
+    faults: Faults,
+    setup: Option<Setup>,
+    breakage: Breakage,
+    tell: bool,
+}
+
+impl Simulation {
+    /// The run of this seed: random operations on a random pool, every fault that redundancy bears.
+    pub fn new(seed: u64) -> Self {
+        Self::replay(ReplayId::of(seed))
+    }
+
+    /// The run that a replay line means.
+    pub fn replay(id: ReplayId) -> Self {
+        let faults = if id.beyond { Faults::beyond_the_bound() } else { Faults::all() };
+        Self { id, workload: None, faults, setup: None, breakage: Breakage::default(), tell: false }
+    }
+
+    /// Works like this instead.
+    #[must_use]
+    pub fn workload(mut self, workload: Workload) -> Self {
+        self.workload = Some(workload);
+        self
+    }
+
+    /// Lets these faults happen instead.
+    #[must_use]
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self.id.beyond = faults.beyond_the_bound;
+        self
+    }
+
+    /// Simulates this pool instead of a random one.
+    #[must_use]
+    pub fn pool(mut self, setup: Setup) -> Self {
+        self.setup = Some(setup);
+        self
+    }
+
+    /// Breaks what the pool stands on, in a way that nothing bears: to see that it is noticed.
+    #[must_use]
+    pub const fn broken(mut self, breakage: Breakage) -> Self {
+        self.breakage = breakage;
+        self
+    }
+
+    /// Runs it. An error is a guarantee that did not hold.
+    pub fn run(self) -> Result<Report, Failure> {
+        self.finish().0
+    }
+
+    /// Runs it and writes down what happens.
+    pub fn tell(mut self) -> (Result<Report, Failure>, Vec<Event>) {
+        self.tell = true;
+        self.finish()
+    }
+
+    fn finish(self) -> (Result<Report, Failure>, Vec<Event>) {
+        let long = Workload::steps(LONG_STEPS);
+        let workload = self.workload.unwrap_or_else(|| if self.id.long { long } else { Workload::default() });
+        let id = self.id.clone();
+        let mut engine = Engine::new(Run::new(self.id, &self.faults, workload, self.setup, self.tell));
+        engine.sabotage(self.breakage);
+        engine.introduce();
+        let done = guard::catch(|| engine.run());
+        let mut story = engine.run.story.take().unwrap_or_default();
+        let step = Some(engine.run.next);
+        let failure = match done {
+            Ok(Ok(())) => {
+                return (Ok(engine.report(id)), story);
+            }
+            Ok(Err(failure)) => failure,
+            Err(Unwound::Panic(what)) => Failure { id, kind: FailureKind::Panic, step, what },
+            Err(Unwound::Hang) => {
+                let what = "the run does not come to an end".into();
+                Failure { id, kind: FailureKind::Hang, step, what }
+            }
+        };
+        if self.tell {
+            story.push(Event {
+                io: engine.array.steps(),
+                micros: engine.array.micros(),
+                step: engine.run.next,
+                member: None,
+                kind: EventKind::Failure,
+                what: format!("{}: {}", failure.kind.name(), failure.what),
+            });
+        }
+        (Err(failure), story)
+    }
+}
+
+impl Engine {
+    /// The first line of the story: which pool it is about.
+    fn introduce(&mut self) {
+        let Self { array, run, .. } = self;
+        let on: Vec<_> = run.swarm.kinds().iter().map(FaultKind::name).collect();
+        let what = format!(
+            "{}, {} bytes of memory; faults: {}",
+            run.pool_in_words(),
+            run.setup.memory,
+            on.join(", ")
+        );
+        run.tell(array, EventKind::Mount, None, || what);
+    }
+
+    fn report(self, id: ReplayId) -> Report {
+        let Self { array, run, .. } = self;
+        let pool = run.pool_in_words();
+        Report {
+            id,
+            pool,
+            switched_on: run.swarm.kinds(),
+            counts: run.counts,
+            trace_hash: array.trace_hash(),
+        }
+    }
+}

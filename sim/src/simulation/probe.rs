@@ -1,0 +1,124 @@
+//! Rare paths by name, seen from outside the core: a campaign that never went one of them has not tested it.
+
+/// Declares the probes with their names and meanings, once.
+macro_rules! probes {
+    ($($(#[doc = $doc:literal])+ $probe:ident = $name:literal;)+) => {
+        /// A rare path.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Probe {
+            $($(#[doc = $doc])+ $probe,)+
+        }
+
+        impl Probe {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$probe,)+];
+
+            /// Its name in reports.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$probe => $name,)+ }
+            }
+
+            /// What was seen, in a line.
+            pub const fn story(self) -> &'static str {
+                match self { $(Self::$probe => concat!($($doc),+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+probes! {
+    /// A mount after a crash found the commit that had not been acknowledged.
+    RolledForward = "rolled-forward";
+    /// A mount after a crash found the last acknowledged commit while one was in flight.
+    RolledBackward = "rolled-backward";
+    /// The power went while superblocks were being written: some disks had one state, some the other.
+    CommitOnSomeDisks = "commit-on-some-disks";
+    /// The power went during a mount, and the mount after it was right.
+    CrashInRecovery = "crash-in-recovery";
+    /// The power went during the mount after a crash during a mount.
+    CrashInRecoveryTwice = "crash-in-recovery-twice";
+    /// The power went during upkeep.
+    CrashInMaintenance = "crash-in-maintenance";
+    /// The process died, and the power went before its writes were flushed.
+    ProcessThenPower = "process-then-power";
+    /// A commit went on without a disk that failed inside it.
+    CommitWithoutDisk = "commit-without-disk";
+    /// A commit was refused because too few disks were left.
+    CommitTooFewDisks = "commit-too-few-disks";
+    /// A commit's outcome was unknown until the next mount.
+    OutcomeUnknown = "outcome-unknown";
+    /// Everything was read with as many disks gone as the scheme bears.
+    ReadWithAllLost = "read-with-all-lost";
+    /// An extent was reconstructed to be read.
+    Decoded = "decoded";
+    /// A bad fragment that a read found was rewritten.
+    Repaired = "repaired";
+    /// The check named a bad fragment.
+    FragmentNamed = "fragment-named";
+    /// The check named a bad replica of a node.
+    ReplicaNamed = "replica-named";
+    /// A mount was refused because members were missing.
+    MountRefused = "mount-refused";
+    /// A mount went on without a member.
+    MountedWithout = "mounted-without";
+    /// A disk came back and was known to be stale.
+    StaleDisk = "stale-disk";
+    /// A disk that had lost what it had acknowledged was known as rolled back.
+    RolledBackDisk = "rolled-back-disk";
+    /// A cloned identity was refused.
+    CloneRefused = "clone-refused";
+    /// A disk of another pool was left alone.
+    ForeignDisk = "foreign-disk";
+    /// A disk without a label was left alone.
+    UnlabelledDisk = "unlabelled-disk";
+    /// An override brought back an older state.
+    OverrideWentBack = "override-went-back";
+    /// Two histories of one pool were refused.
+    SplitRefused = "split-refused";
+    /// There was no space left, and the transaction was undone.
+    NoSpace = "no-space";
+    /// Dead blocks were swept.
+    Swept = "swept";
+    /// A deleted object's extents were freed.
+    Reaped = "reaped";
+    /// After all damage the pool was clean again, and another disk could be damaged.
+    CleanAgain = "clean-again";
+    /// Two disks or more were damaged in places, and everything was still there.
+    ScatteredDamage = "scattered-damage";
+    /// A slow disk was asked less than the others.
+    SlowDiskAvoided = "slow-disk-avoided";
+    /// Beyond the bound: a read gave a typed error.
+    NamedLost = "named-lost";
+    /// Beyond the bound: a mount gave a typed error.
+    MountImpossible = "mount-impossible";
+}
+
+/// How many probes there are.
+pub(super) const PROBES: usize = Probe::ALL.len();
+
+/// How often each was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeCounts([u64; PROBES]);
+
+impl Default for ProbeCounts {
+    fn default() -> Self {
+        Self([0; PROBES])
+    }
+}
+
+impl ProbeCounts {
+    pub(super) const fn hit(&mut self, probe: Probe) {
+        self.0[probe as usize] += 1;
+    }
+
+    /// How often this one was seen.
+    pub const fn of(&self, probe: Probe) -> u64 {
+        self.0[probe as usize]
+    }
+
+    /// Adds another run's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, count)| *sum += count);
+    }
+}

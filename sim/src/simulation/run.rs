@@ -1,0 +1,193 @@
+//! Everything about a run but the array and the memory, which a mounted pool holds.
+
+use super::Workload;
+use super::atlas::Atlas;
+use super::edits::ReplayId;
+use super::fault::{FaultKind, Faults, Swarm};
+use super::oracle::Oracle;
+use super::probe::Probe;
+use super::report::{Counts, Event, EventKind, Failure, FailureKind};
+use super::setup::Setup;
+use crate::{Rng, SimArray, SimDisk};
+use dynamicfs_core::Pool;
+use dynamicfs_core::error::StorageError;
+use dynamicfs_core::types::{MemberSet, Uuid};
+
+/// A pool of the simulated world.
+pub(super) type Mounted<'w> = Pool<'w, &'w mut SimArray>;
+
+/// Whether a session goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    On,
+    /// The pool is to be let go of: the world halted, or something is to be done while no pool is mounted.
+    End,
+}
+
+pub(super) struct Run {
+    pub(super) id: ReplayId,
+    pub(super) root: Rng,
+    pub(super) setup: Setup,
+    pub(super) workload: Workload,
+    pub(super) swarm: Swarm,
+    pub(super) oracle: Oracle,
+    pub(super) atlas: Atlas,
+    pub(super) counts: Counts,
+    /// The pool's name: disks of others may be about.
+    pub(super) pool: Option<Uuid>,
+    /// The next step.
+    pub(super) next: u32,
+    /// The place in the array of each member's disk.
+    pub(super) places: Vec<usize>,
+    /// Disks that something else stands for, by member.
+    pub(super) shelf: Vec<Option<SimDisk>>,
+    /// Older images of the disks, by member.
+    pub(super) images: Vec<Option<SimDisk>>,
+    /// Faults that wait until no pool is mounted.
+    pub(super) waiting: Vec<(FaultKind, Rng)>,
+    /// Crashes since the pool was last mounted.
+    pub(super) depth: u32,
+    /// What the pool was doing when the fuse was last looked at.
+    pub(super) doing: Doing,
+    /// The last crash was the process's alone.
+    pub(super) process_died: bool,
+    /// Mounts refused one after the other, each of them rightly.
+    pub(super) refusals: u32,
+    /// Nothing but an override can mount what is left.
+    pub(super) is_stuck: bool,
+    /// Beyond the bound: some of the state cannot be read, so that nobody knows which it is.
+    pub(super) is_blurred: bool,
+    pub(super) story: Option<Vec<Event>>,
+}
+
+/// What a crash interrupts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    Mounting,
+    Checking,
+    Committing,
+    Maintaining,
+    Nothing,
+}
+
+impl Run {
+    pub(super) fn new(
+        id: ReplayId,
+        faults: &Faults,
+        workload: Workload,
+        setup: Option<Setup>,
+        tell: bool,
+    ) -> Self {
+        let root = Rng::new(id.seed);
+        let mut kinds = *faults;
+        id.off.iter().for_each(|kind| kinds.kinds = kinds.kinds.without(kind));
+        // Drawn whatever is switched off, so that the rest stays as it was.
+        let mut swarm = Swarm::draw(faults, &mut root.fork("swarm"));
+        swarm.restrict(kinds.kinds);
+        let setup = setup.unwrap_or_else(|| Setup::draw(&mut root.fork("setup"), &swarm, id.disks));
+        let members = setup.disks.len();
+        Self {
+            atlas: Atlas::new(members, setup.tolerance(), faults.beyond_the_bound),
+            oracle: Oracle::new(),
+            counts: Counts { seeds: 1, ..Counts::default() },
+            pool: None,
+            next: 0,
+            places: (0..members).collect(),
+            shelf: vec![None; members],
+            images: vec![None; members],
+            waiting: Vec::new(),
+            depth: 0,
+            doing: Doing::Nothing,
+            process_died: false,
+            refusals: 0,
+            is_stuck: false,
+            is_blurred: false,
+            story: tell.then(Vec::new),
+            id,
+            root,
+            setup,
+            workload,
+            swarm,
+        }
+    }
+
+    /// The pool in a few words.
+    pub(super) fn pool_in_words(&self) -> String {
+        let (format, disks) = (&self.setup.format, &self.setup.disks);
+        let kib: u64 = disks.iter().map(|disk| disk.bytes() / 1024).sum();
+        format!(
+            "{}+{} on {} disks of {kib} KiB together, nodes of {} bytes in blocks of {}",
+            format.scheme.data,
+            format.scheme.parity,
+            disks.len(),
+            format.node_bytes,
+            format.block_bytes
+        )
+    }
+
+    /// A failure found now.
+    pub(super) fn fail(&self, kind: FailureKind, what: impl Into<String>) -> Failure {
+        Failure { id: self.id.clone(), kind, step: Some(self.next), what: what.into() }
+    }
+
+    pub(super) const fn hit(&mut self, probe: Probe) {
+        self.counts.probes.hit(probe);
+    }
+
+    /// Writes a line of the story, if anyone wants it.
+    pub(super) fn tell(
+        &mut self,
+        array: &SimArray,
+        kind: EventKind,
+        member: Option<usize>,
+        what: impl FnOnce() -> String,
+    ) {
+        if let Some(story) = &mut self.story {
+            let (io, micros, step) = (array.steps(), array.micros(), self.next);
+            story.push(Event { io, micros, step, member, kind, what: what() });
+        }
+    }
+
+    /// The disk of a member, or what stands in its place.
+    pub(super) fn disk<'a>(&self, array: &'a mut SimArray, member: usize) -> &'a mut SimDisk {
+        array.disk_mut(self.places[member])
+    }
+
+    pub(super) fn members(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The next step that is to be done, and its own randomness.
+    pub(super) fn next_step(&mut self) -> Option<Rng> {
+        while self.next < self.workload.steps {
+            self.next += 1;
+            if self.id.does(self.next - 1) {
+                return Some(self.root.fork_at("step", u64::from(self.next - 1)));
+            }
+        }
+        None
+    }
+
+    /// Members whose disks take no part in a mounted pool.
+    pub(super) fn offline(&self, pool: &Mounted<'_>) -> MemberSet {
+        let online = |member: &usize| {
+            pool.member_health(self.places[*member]).status == dynamicfs_core::disks::DiskStatus::Online
+        };
+        (0..self.members()).filter(|member| !online(member)).fold(MemberSet::EMPTY, MemberSet::with)
+    }
+
+    /// Whether the pool may answer this, though nothing it was asked for is wrong.
+    pub(super) fn may_answer(&self, error: StorageError) -> Result<(), FailureKind> {
+        let allowed = match error {
+            StorageError::NoSpace => true,
+            StorageError::TooFewDisks { .. } | StorageError::ReadOnly | StorageError::OutcomeUnknown => {
+                !self.atlas.must_commit()
+            }
+            StorageError::NodeUnreadable { .. } | StorageError::RecordInvalid { .. } => {
+                return if self.atlas.is_beyond() { Ok(()) } else { Err(FailureKind::Lost) };
+            }
+            _ => self.atlas.has_lied(),
+        };
+        if allowed { Ok(()) } else { Err(FailureKind::Unavailable) }
+    }
+}

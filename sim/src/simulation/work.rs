@@ -1,0 +1,281 @@
+//! What a session does with a mounted pool, one step after the other.
+
+use super::fault::FaultKind;
+use super::probe::Probe;
+use super::report::{EventKind, Failure, FailureKind};
+use super::run::{Doing, Flow, Mounted, Run};
+use crate::workload::{self, Operation};
+use crate::{Halt, Rng, model};
+use dynamicfs_core::error::{Error, StorageError};
+use dynamicfs_core::maintain::Work;
+use dynamicfs_core::types::Generation;
+use std::sync::Arc;
+
+/// What a commit is called where something is refused.
+const COMMIT: &str = "commit";
+
+/// What a transaction is called that begins with deleting something: a full pool must allow it.
+const RELEASE: &str = "unlink";
+
+/// Steps of upkeep in a row at most.
+const UPKEEP_STEPS: u64 = 6;
+
+/// What became of a transaction.
+enum Outcome {
+    /// It is durable: its generation, and how many operations it has.
+    Committed(Generation, u64),
+    /// It was undone on purpose.
+    Dropped,
+    /// The pool did not do what it was asked: which of it, and why.
+    Refused(Error, String),
+}
+
+impl Run {
+    /// Works until the session ends.
+    pub(super) fn work(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
+        while let Some(mut rng) = self.next_step() {
+            let flow = match rng.below(100) {
+                0..48 => self.transact(pool, &mut rng)?,
+                48..55 => self.upkeep(pool, &mut rng)?,
+                55..60 => Flow::End,
+                60..76 => self.arm(pool, &mut rng),
+                76..90 => self.fault(pool, &mut rng),
+                90..95 => self.examine(pool)?,
+                _ => self.lifecycle(pool, &mut rng),
+            };
+            if flow == Flow::End || pool.array().halted().is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the fuse to some I/O from now on.
+    fn arm(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Flow {
+        let (power, process) = (FaultKind::PowerCut, FaultKind::ProcessCrash);
+        if !self.swarm.is_on(power) && !self.swarm.is_on(process) {
+            return Flow::On;
+        }
+        let halt = self.draw_halt(rng);
+        self.counts.faults.hit(if halt == Halt::PowerCut { power } else { process });
+        let array = pool.array();
+        let within = *rng.pick(&[1, 8, 30, 100, 300]);
+        array.halt_at(array.steps() + rng.below(within), halt);
+        Flow::On
+    }
+
+    /// One fault, at once or when no pool is mounted.
+    fn fault(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Flow {
+        let Some(kind) = self.swarm.pick(rng) else { return Flow::On };
+        let needs_rest = matches!(
+            kind,
+            FaultKind::Replaced
+                | FaultKind::ReplacedSmaller
+                | FaultKind::Foreign
+                | FaultKind::Cloned
+                | FaultKind::Swapped
+                | FaultKind::WellFormedLie
+        );
+        if needs_rest || rng.chance(1, 4) {
+            self.waiting.push((kind, rng.clone()));
+            return Flow::End;
+        }
+        self.inject(pool.array(), kind, rng);
+        Flow::On
+    }
+
+    /// What an operator does with the disks. Rebuilding, replacing and draining belong here once the pool can do them.
+    fn lifecycle(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Flow {
+        match rng.below(2) {
+            0 => {
+                self.bring_back(pool.array());
+                Flow::End
+            }
+            _ => {
+                self.take_images(pool.array());
+                Flow::On
+            }
+        }
+    }
+
+    /// A transaction of random operations, committed or dropped.
+    pub(super) fn transact(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
+        self.doing = Doing::Committing;
+        let (generation, operations) = match self.change(pool, rng)? {
+            Outcome::Dropped => return Ok(Flow::On),
+            Outcome::Refused(error, what) => return self.refused_change(pool, error, &what),
+            Outcome::Committed(generation, operations) => (generation, operations),
+        };
+        self.oracle.acknowledge();
+        self.counts.commits += 1;
+        self.counts.operations += operations;
+        let offline = self.offline(pool);
+        if !offline.minus(self.atlas.missed_commits()).is_empty() {
+            self.hit(Probe::CommitWithoutDisk);
+        }
+        self.atlas.missed(offline);
+        let array = pool.array();
+        self.tell(array, EventKind::Commit, None, || {
+            format!("commit {} with {operations} operations", generation.0)
+        });
+        Ok(Flow::On)
+    }
+
+    /// Does the operations of a transaction on the pool and on the model, and commits.
+    fn change(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Outcome, Failure> {
+        let mut changed = (**self.oracle.current()).clone();
+        let mut transaction = match pool.begin() {
+            Ok(transaction) => transaction,
+            Err(error) => return Ok(Outcome::Refused(error, "begin".into())),
+        };
+        let most = self.workload.operations.min(self.id.operations.unwrap_or(u64::MAX)).max(1);
+        let (count, kept) = (1 + rng.below(most), !rng.chance(1, 12));
+        for number in 0..count {
+            let mut rng = rng.fork_at("operation", number);
+            let operation = (self.workload.next)(&changed, &self.setup.scale, &mut rng);
+            let did = model::apply(&mut transaction, &operation);
+            if let Err(error @ (Error::Storage(_) | Error::Unreadable { .. })) = did {
+                let releases = number == 0 && matches!(operation, Operation::Unlink { .. });
+                let what = if releases { RELEASE.to_owned() } else { describe(&operation) };
+                return Ok(Outcome::Refused(error, what));
+            }
+            if self.is_blurred || self.atlas.has_lied() {
+                continue;
+            }
+            let should = changed.apply(&operation, did.ok().flatten());
+            if did != should {
+                let what = format!("{}: {did:?} instead of {should:?}", describe(&operation));
+                return Err(self.fail(FailureKind::WrongAnswer, what));
+            }
+        }
+        if !kept || self.is_blurred || self.atlas.has_lied() {
+            return Ok(Outcome::Dropped);
+        }
+        self.oracle.send(Arc::new(changed));
+        match transaction.commit() {
+            Ok(generation) => Ok(Outcome::Committed(generation, count)),
+            Err(error) => Ok(Outcome::Refused(error, COMMIT.into())),
+        }
+    }
+
+    /// A change was not made: what that means for what is there, and whether it may be.
+    fn refused_change(&mut self, pool: &mut Mounted<'_>, error: Error, what: &str) -> Result<Flow, Failure> {
+        let halted = pool.array().halted().is_some();
+        let unknown = error == Error::Storage(StorageError::OutcomeUnknown);
+        let array = pool.array();
+        self.tell(array, EventKind::Commit, None, || format!("{what}: {error}"));
+        if halted {
+            // The answer reached nobody.
+            return Ok(Flow::End);
+        }
+        let storage = match error {
+            Error::Storage(error) => error,
+            _ if self.atlas.is_beyond() => StorageError::NoSpace,
+            _ => return Err(self.fail(FailureKind::Lost, format!("{what}: {error}"))),
+        };
+        if what == COMMIT && !unknown {
+            self.oracle.undone();
+        }
+        if let Err(kind) = self.may_answer(storage) {
+            return Err(self.fail(kind, format!("{what}: {error}")));
+        }
+        match storage {
+            StorageError::NoSpace => self.refused_space(pool, what),
+            StorageError::OutcomeUnknown => {
+                self.hit(Probe::OutcomeUnknown);
+                Ok(Flow::End)
+            }
+            StorageError::TooFewDisks { .. } => {
+                self.hit(Probe::CommitTooFewDisks);
+                Ok(Flow::End)
+            }
+            _ => Ok(Flow::End),
+        }
+    }
+
+    /// There is no space: that is so only where little is free, and never for deleting.
+    fn refused_space(&mut self, pool: &mut Mounted<'_>, what: &str) -> Result<Flow, Failure> {
+        self.hit(Probe::NoSpace);
+        if self.swarm.is_on(FaultKind::NoSpace) {
+            self.counts.faults.hit(FaultKind::NoSpace);
+        }
+        if !self.atlas.is_whole() {
+            return Ok(Flow::On);
+        }
+        if what == RELEASE {
+            return Err(self.fail(FailureKind::Space, "nothing can be deleted: no space left"));
+        }
+        let (health, scheme) = (pool.health(), self.setup.format.scheme);
+        let needed = self.setup.scale.write_bytes * scheme.width() as u64 / u64::from(scheme.data);
+        let free = health.free_blocks * u64::from(health.block_bytes);
+        if health.free_blocks > health.blocks / 4 * 3 && needed < free / 4 {
+            let what =
+                format!("{what}: no space with {} of {} blocks free", health.free_blocks, health.blocks);
+            return Err(self.fail(FailureKind::Space, what));
+        }
+        Ok(Flow::On)
+    }
+
+    /// Some bounded steps of upkeep.
+    fn upkeep(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
+        self.doing = Doing::Maintaining;
+        for _ in 0..=rng.below(UPKEEP_STEPS) {
+            match pool.maintain(rng.chance(3, 4)) {
+                Ok(Work::Nothing) => break,
+                Ok(work) => self.worked(work, pool),
+                Err(error) => return self.refused_change(pool, error, "maintain"),
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    pub(super) fn worked(&mut self, work: Work, pool: &mut Mounted<'_>) {
+        let offline = self.offline(pool);
+        self.atlas.missed(offline);
+        let (probe, kind) = match work {
+            Work::Repaired => (Probe::Repaired, EventKind::Repair),
+            Work::Reaped => (Probe::Reaped, EventKind::Maintain),
+            Work::Swept => (Probe::Swept, EventKind::Maintain),
+            _ => return,
+        };
+        self.hit(probe);
+        let array = pool.array();
+        self.tell(array, kind, None, || probe.story().to_lowercase());
+    }
+}
+
+/// An operation in a few words, without its data.
+pub(super) fn describe(operation: &Operation) -> String {
+    let text = |name: &[u8]| String::from_utf8_lossy(&name[..name.len().min(12)]).into_owned();
+    match operation {
+        Operation::Write { object, offset, data } => {
+            format!("write {} bytes at {offset} of object {}", data.len(), object.0)
+        }
+        Operation::SetAttribute { object, name, value } => {
+            format!("set attribute {} of object {} to {} bytes", text(name), object.0, value.len())
+        }
+        Operation::Symlink { directory, name, target } => {
+            format!("symlink {} in {} to {} bytes", text(name), directory.0, target.len())
+        }
+        Operation::Create { directory, name } => format!("create {} in {}", text(name), directory.0),
+        Operation::MakeDirectory { directory, name } => {
+            format!("make directory {} in {}", text(name), directory.0)
+        }
+        Operation::Unlink { directory, name } => format!("unlink {} in {}", text(name), directory.0),
+        Operation::Link { object, directory, name } => {
+            format!("link object {} as {} in {}", object.0, text(name), directory.0)
+        }
+        Operation::Rename { from, from_name, to, to_name } => {
+            format!("rename {} in {} to {} in {}", text(from_name), from.0, text(to_name), to.0)
+        }
+        Operation::Truncate { object, size } => format!("truncate object {} to {size} bytes", object.0),
+        Operation::RemoveAttribute { object, name } => {
+            format!("remove attribute {} of object {}", text(name), object.0)
+        }
+    }
+}
+
+/// A random operation with the run's own randomness.
+pub(super) fn random(model: &model::Model, scale: &workload::Scale, rng: &mut Rng) -> Operation {
+    workload::random(model, scale, &mut |n| rng.below(n.max(1)))
+}

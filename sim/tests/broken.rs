@@ -1,0 +1,250 @@
+//! The checkers are checked: worlds that are broken so that a correct core behaves as a broken one. Each must be
+//! noticed within so many seeds, and called what it is.
+//!
+//! `cargo test -p dynamicfs-sim --test broken -- --nocapture` prints the table: bug, seeds needed, what was reported.
+
+use dynamicfs_core::format::key::Kind;
+use dynamicfs_core::types::MemberSet;
+use dynamicfs_hal::BlockDevice;
+use dynamicfs_sim::simulation::{Breakage, FailureKind, FaultKind, Faults, Setup, Simulation};
+use dynamicfs_sim::{Rng, Sabotage, SimArray, forge};
+use std::cell::RefCell;
+
+/// One way to be broken.
+struct Bug {
+    what: &'static str,
+    breakage: Breakage,
+    faults: Faults,
+    /// What may be reported.
+    called: &'static [FailureKind],
+    /// Seeds within which it must be.
+    seeds: u64,
+}
+
+use FailureKind::{Health, Lost, NotRefused, Panic, Space, Unavailable, WrongAnswer, WrongState};
+
+/// What was acknowledged is not there any more.
+const LOST: &[FailureKind] = &[WrongState, Lost, Unavailable];
+/// What was written is not what is read.
+const DAMAGED: &[FailureKind] = &[WrongState, WrongAnswer, Lost, Unavailable, Health];
+
+fn sabotage(sabotage: Sabotage) -> Breakage {
+    Breakage { sabotage: Some(sabotage), ..Breakage::default() }
+}
+
+fn meddle(meddle: fn(&mut SimArray, &mut Rng)) -> Breakage {
+    Breakage { meddle: Some(meddle), ..Breakage::default() }
+}
+
+/// A checksum that looks at the beginning of what is long: a fragment's data is not proved.
+fn hardly_looks(crc: u32, bytes: &[u8]) -> u32 {
+    dynamicfs_sim::world::crc32c(crc, &bytes[..bytes.len().min(64)])
+}
+
+/// One disk rots all over, where nobody looks.
+fn rot(array: &mut SimArray, _: &mut Rng) {
+    let bytes = array.disk(0).geometry().bytes();
+    for at in (16_384 + 300..bytes - 16_384).step_by(512) {
+        array.disk_mut(0).flip_bits(at, 1);
+    }
+}
+
+/// A checksum whose code is broken.
+fn breaks(crc: u32, bytes: &[u8]) -> u32 {
+    assert!(bytes.len() < 400 || bytes[77] != 200, "a byte that nobody thought of");
+    dynamicfs_sim::world::crc32c(crc, bytes)
+}
+
+thread_local! {
+    static OLD: RefCell<Option<SimArray>> = const { RefCell::new(None) };
+}
+
+/// All disks at once are set back to an older state, and nobody can know: a superblock chosen though newer ones were
+/// acknowledged.
+fn go_back(array: &mut SimArray, rng: &mut Rng) {
+    use dynamicfs_hal::DiskArray;
+    OLD.with_borrow_mut(|old| match old {
+        Some(image) if rng.coin() && same(image, array) => {
+            for disk in 0..array.disks() {
+                array.disk_mut(disk).roll_back(image.disk(disk));
+            }
+        }
+        _ => *old = Some(array.clone()),
+    });
+}
+
+/// Whether an image is of this world, and not of an earlier run's.
+fn same(image: &SimArray, array: &SimArray) -> bool {
+    use dynamicfs_hal::DiskArray;
+    let label = |array: &SimArray, disk| {
+        let mut bytes = [0; 512];
+        array.disk(disk).pristine(0, &mut bytes);
+        bytes
+    };
+    image.disks() == array.disks()
+        && (0..array.disks()).all(|disk| {
+            image.disk(disk).geometry() == array.disk(disk).geometry()
+                && label(image, disk) == label(array, disk)
+        })
+}
+
+/// One free block is marked as allocated in the free map, or what follows from that.
+fn leak(array: &mut SimArray, _: &mut Rng) {
+    forge_group(array, |byte| *byte |= 1 << byte.trailing_ones().min(7));
+}
+
+/// One allocated block is marked as free: it will be given away again.
+fn give_away(array: &mut SimArray, _: &mut Rng) {
+    forge_group(array, |byte| *byte &= byte.wrapping_sub(1));
+}
+
+fn forge_group(array: &mut SimArray, change: fn(&mut u8)) {
+    let mut done = false;
+    forge::records(array, |key, value| {
+        // A group's record: a head of one byte, then the bitmap.
+        let fits = !done && key.kind() == Kind::Group as u8 && value.len() > 8;
+        if fits {
+            let byte = value[1..].iter_mut().find(|byte| **byte != 0 && **byte != 0xFF);
+            done = byte.map(change).is_some();
+        }
+        done && fits
+    });
+}
+
+/// A file's size is not what was written.
+fn resize(array: &mut SimArray, _: &mut Rng) {
+    let mut done = false;
+    forge::records(array, |key, value| {
+        let fits = !done && key.kind() == Kind::Inode as u8 && key.object().0 >= 16;
+        if fits {
+            // The lowest byte of the number of links.
+            value[16] ^= 1;
+            done = true;
+        }
+        fits
+    });
+}
+
+/// The superblocks on the disks that are left name them alone as members.
+fn forge_quorum(array: &mut SimArray) {
+    use dynamicfs_hal::DiskArray;
+    let mut sector = [0; 512];
+    let mut present = MemberSet::EMPTY;
+    for disk in 0..array.disks() {
+        let sectors = array.disk(disk).geometry().sector_bytes as usize;
+        let mut buf = vec![0; sectors.max(sector.len())];
+        if array.disk_mut(disk).read(0, &mut buf).is_ok() {
+            sector.copy_from_slice(&buf[..512]);
+            let label = dynamicfs_core::format::label::decode(&sector, dynamicfs_sim::world::crc32c);
+            present = label.map_or(present, |(_, identity)| present.with(identity.member.0.into()));
+        }
+    }
+    forge::quorum(array, present);
+}
+
+fn bugs() -> Vec<Bug> {
+    let crashes = Faults::crashes();
+    let split = Faults::only([FaultKind::Override]);
+    let none = Faults::none();
+    let bug = |what, breakage, faults, called, seeds| Bug { what, breakage, faults, called, seeds };
+    vec![
+        bug("no flush is done", sabotage(Sabotage::FlushesLie), crashes, LOST, 5),
+        bug("no flush before the superblocks", sabotage(Sabotage::DataFlushSkipped), crashes, LOST, 40),
+        bug("superblocks before the data", sabotage(Sabotage::SuperblockFirst), crashes, LOST, 40),
+        bug(
+            "acknowledged before the superblocks are durable",
+            sabotage(Sabotage::AcknowledgedEarly),
+            crashes,
+            LOST,
+            20,
+        ),
+        bug(
+            "a failed flush is retried and trusted",
+            sabotage(Sabotage::FailedFlushTrusted),
+            crashes,
+            LOST,
+            40,
+        ),
+        bug("a failed write is trusted", sabotage(Sabotage::FailedWriteTrusted), none, DAMAGED, 20),
+        bug("writes are lost", sabotage(Sabotage::WritesLost), none, DAMAGED, 20),
+        bug("writes go astray", sabotage(Sabotage::WritesMisdirected), none, DAMAGED, 40),
+        bug(
+            "checksums are not compared",
+            Breakage { crc32c: Some(hardly_looks), ..meddle(rot) },
+            none,
+            &[WrongState, WrongAnswer],
+            20,
+        ),
+        bug(
+            "the checksum's code is broken",
+            Breakage { crc32c: Some(breaks), ..Breakage::default() },
+            none,
+            &[Panic],
+            20,
+        ),
+        bug("an older superblock is chosen", meddle(go_back), none, &[WrongState], 20),
+        bug("half a pool is let in", breaks_split(), split, &[NotRefused], 60),
+        bug("a block is leaked", meddle(leak), none, &[Space], 20),
+        bug("a block is given away twice", meddle(give_away), none, &[Space, Lost, WrongState], 20),
+        bug("an inode is not what was written", meddle(resize), none, &[WrongState, Lost, Space], 20),
+    ]
+}
+
+fn breaks_split() -> Breakage {
+    Breakage { before_split: Some(forge_quorum), ..Breakage::default() }
+}
+
+#[test]
+fn every_broken_world_is_noticed() {
+    let mut missed = Vec::new();
+    println!("| bug | seeds needed | reported |");
+    println!("|---|---|---|");
+    for bug in bugs() {
+        let found = (0..bug.seeds).find_map(|seed| {
+            let run = Simulation::new(seed).faults(bug.faults).broken(bug.breakage).run();
+            run.err().map(|failure| (seed + 1, failure))
+        });
+        match found {
+            Some((seeds, failure)) => {
+                let what: String = failure.what.lines().next().unwrap_or_default().chars().take(90).collect();
+                println!("| {} | {seeds} | {}: {what} |", bug.what, failure.kind.name());
+                if !bug.called.contains(&failure.kind) {
+                    missed.push(format!("{} is called {:?}", bug.what, failure.kind));
+                }
+            }
+            None => missed.push(format!("{} is not noticed within {} seeds", bug.what, bug.seeds)),
+        }
+    }
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
+/// The same seeds in a world that is not broken: whatever is noticed above is noticed for its own sake.
+#[test]
+fn sound_worlds_with_the_same_seeds_are_called_sound() {
+    for bug in bugs() {
+        for seed in 0..bug.seeds.min(20) {
+            let run = Simulation::new(seed).faults(bug.faults).run();
+            run.unwrap_or_else(|failure| panic!("without {}: {failure}", bug.what));
+        }
+    }
+}
+
+/// A workload that does not depend on the seed alone is noticed by running it twice.
+#[test]
+fn what_is_not_deterministic_is_noticed() {
+    use dynamicfs_sim::simulation::Workload;
+    use std::hash::{BuildHasher, RandomState};
+    let random: dynamicfs_sim::simulation::NextOperation = |model, scale, rng| {
+        let mut other = Rng::new(RandomState::new().hash_one(rng.next_u64()));
+        dynamicfs_sim::workload::random(model, scale, &mut |n| other.below(n.max(1)))
+    };
+    let run = |next| {
+        let workload = Workload { next, ..Workload::steps(20) };
+        let pool = Setup::small(dynamicfs_core::types::Scheme::mirror(2), 3);
+        let report = Simulation::new(1).pool(pool).faults(Faults::none()).workload(workload).run();
+        report.unwrap_or_else(|failure| panic!("{failure}")).trace_hash
+    };
+    let plain = Workload::default().next;
+    assert_eq!(run(plain), run(plain));
+    assert_ne!(run(random), run(random));
+}
