@@ -4,13 +4,10 @@ use super::oracle::Found;
 use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Doing, Flow, Mounted, Run};
-use crate::model::{self, Contents, LoadError, Model};
+use crate::model::{self, LoadError, Model};
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::Error;
 use dynamicfs_core::maintain::Finding;
-use dynamicfs_core::types::ObjectId;
-use std::ops::ControlFlow;
-use std::sync::Arc;
 
 /// Findings that are looked at; more of them say the same.
 const FINDINGS_MAX: usize = 64;
@@ -174,57 +171,6 @@ impl Run {
             }
         }
     }
-
-    // --- beyond the bound -------------------------------------------------------------------------------------
-
-    /// Every read gives the bytes of one whole commit, or a typed error.
-    fn examine_beyond(&mut self, pool: &mut Mounted<'_>) -> Result<Flow, Failure> {
-        self.doing = Doing::Checking;
-        // A check of a damaged pool finds what it finds, and comes to an end.
-        let (_, done) = findings(pool);
-        if pool.array().halted().is_some() {
-            return Ok(Flow::End);
-        }
-        if self.atlas.has_lied() {
-            let _ = model::observe(pool);
-            return Ok(Flow::On);
-        }
-        if done.is_err() {
-            self.hit(Probe::NamedLost);
-        }
-        let candidates: Vec<Arc<Model>> = self.oracle.candidates().cloned().collect();
-        let (mut best, mut first) = (None::<(u64, Arc<Model>)>, None);
-        for candidate in candidates {
-            match agree(pool, &candidate) {
-                Ok(lost) if best.as_ref().is_none_or(|(least, _)| lost < *least) => {
-                    best = Some((lost, candidate));
-                }
-                Ok(_) => {}
-                Err(difference) => _ = first.get_or_insert(difference),
-            }
-            if best.as_ref().is_some_and(|(lost, _)| *lost == 0) {
-                break;
-            }
-        }
-        if pool.array().halted().is_some() {
-            return Ok(Flow::End);
-        }
-        let Some((lost, state)) = best else {
-            let what = format!("what can be read is of no commit: {}", first.unwrap_or_default());
-            return Err(self.fail(FailureKind::WrongState, what));
-        };
-        if lost > 0 {
-            self.hit(Probe::NamedLost);
-        }
-        if self.depth > 0 {
-            self.counts.cycles += 1;
-            self.depth = 0;
-        }
-        self.refusals = 0;
-        self.is_blurred = lost > 0;
-        self.oracle.go_back(state);
-        Ok(Flow::On)
-    }
 }
 
 /// What a complete check finds, and whether it came to its end.
@@ -240,66 +186,4 @@ pub(super) fn findings(pool: &mut Mounted<'_>) -> (Vec<Finding>, Result<(), Erro
         .check_contents(&mut report, &mut keep)
         .and_then(|()| pool.check_space(&mut [0; 1 << 14], &mut report, &mut keep));
     (findings, done)
-}
-
-/// Compares what can be read with a state: how much cannot, or where it differs.
-fn agree(pool: &mut Mounted<'_>, model: &Model) -> Result<u64, String> {
-    let mut lost = 0;
-    for (&number, node) in &model.nodes {
-        let object = ObjectId(number);
-        let is_lost = |error: &Error| matches!(error, Error::Storage(_) | Error::Unreadable { .. });
-        let inode = match pool.inode(object) {
-            Ok(inode) => inode,
-            Err(error) if is_lost(&error) => {
-                lost += 1;
-                continue;
-            }
-            Err(error) => return Err(format!("object {number}: {error}")),
-        };
-        for (name, value) in &node.attributes {
-            let mut buf = [0; 4096];
-            match pool.attribute(object, name, &mut buf) {
-                Ok(length) if buf[..length] == *value => {}
-                Err(error) if is_lost(&error) => lost += 1,
-                other => return Err(format!("object {number}: an attribute: {other:?}")),
-            }
-        }
-        if inode.links != node.links {
-            return Err(format!("object {number}: {} links", inode.links));
-        }
-        let agreed = match &node.contents {
-            Contents::Directory(entries) => {
-                let mut wrong = None;
-                let listed = pool.list(object, 0, |entry| {
-                    if entries.get(entry.name) != Some(&entry.object.0) {
-                        wrong = Some(format!("directory {number} has an entry too many"));
-                    }
-                    ControlFlow::<()>::Continue(())
-                });
-                wrong.map_or(listed.map(|_| ()).map_err(Ok), |wrong| Err(Err(wrong)))
-            }
-            Contents::File(bytes) | Contents::Symlink(bytes) => {
-                if inode.size != bytes.len() as u64 {
-                    return Err(format!("object {number} has {} bytes", inode.size));
-                }
-                let mut worst = Ok(());
-                for (index, part) in bytes.chunks(4096).enumerate() {
-                    let mut buf = vec![0; part.len()];
-                    match pool.read(object, index as u64 * 4096, &mut buf) {
-                        Ok(read) if buf[..read] == *part => {}
-                        Ok(_) => worst = Err(Err(format!("object {number} has wrong bytes in part {index}"))),
-                        Err(error) => worst = worst.and(Err(Ok(error))),
-                    }
-                }
-                worst
-            }
-        };
-        match agreed {
-            Ok(()) => {}
-            Err(Ok(error)) if is_lost(&error) => lost += 1,
-            Err(Ok(error)) => return Err(format!("object {number}: {error}")),
-            Err(Err(difference)) => return Err(difference),
-        }
-    }
-    Ok(lost)
 }

@@ -11,11 +11,12 @@
 //! | `atlas`, `map` | who may be damaged, so that redundancy bears it; what the disks themselves say |
 //! | `oracle` | what the pool must hold |
 //! | `engine`, `work` | sessions and their steps |
-//! | `examine`, `rest`, `split` | what is checked: always, after the faults stopped, after an override |
+//! | `examine`, `beyond`, `rest`, `split` | what is checked: always, beyond the bound, after the faults stopped, after an override |
 //! | `probe`, `report` | rare paths that were met, numbers, failures |
 //! | `edits`, `shrink` | replay lines, and making them smaller |
 
 mod atlas;
+mod beyond;
 mod edits;
 mod engine;
 mod examine;
