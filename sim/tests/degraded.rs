@@ -388,6 +388,30 @@ fn a_pool_that_goes_on_without_a_disk_writes_nothing_when_it_is_mounted() {
     }
 }
 
+/// A crash in the middle of a commit left the newest state on one disk. A mount for reading served it and did not say
+/// that it may be gone again with that disk.
+#[test]
+fn what_only_some_disks_have_is_served_as_tentative() {
+    let mut world = World::new(Scheme::mirror(2), 3, 200 << 10);
+    world.put("old", 20_000);
+    assert!(!world.try_mount(MountMode::ReadOnly).expect("mounted").health().tentative);
+    let before = world.array.clone();
+    world.put("new", 20_000);
+    for disk in 0..2 {
+        // The superblocks did not get there; the rest did.
+        world.array.disk_mut(disk).roll_back_region(before.disk(disk), 0..10);
+        world.array.disk_mut(disk).roll_back_region(before.disk(disk), 2038..2048);
+    }
+    let mut pool = world.try_mount(MountMode::ReadOnly).expect("mounted");
+    assert!(pool.health().tentative);
+    expect(&mut pool, "new", 20_000);
+    drop(pool);
+    // A mount for writing makes it so.
+    assert!(!world.mount().health().tentative);
+    world.unplug(&[2]);
+    world.expect("new", 20_000);
+}
+
 // --- counters -------------------------------------------------------------------------------------------------
 
 #[test]

@@ -61,7 +61,7 @@ pub struct DiskState {
     pub(crate) sequence: u64,
     /// The highest epoch reserved on the disk.
     pub(crate) claim: Epoch,
-    /// The newest state on the disk when the pool was mounted: its order, its history, its root.
+    /// The newest state on the disk: its order, and as the mount found it its history and its root.
     pub(crate) order: (Epoch, Generation),
     pub(crate) branch: u64,
     pub(crate) root_crc: u32,
@@ -292,6 +292,20 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         if state.status == DiskStatus::Online && (gone || !read) {
             state.status = DiskStatus::Failed;
         }
+    }
+
+    /// Whether every member that takes part has this state as its newest.
+    pub(crate) fn are_all_at(&self, order: (Epoch, Generation)) -> bool {
+        self.states
+            .iter()
+            .filter(|state| state.status == DiskStatus::Online)
+            .all(|state| state.order == order)
+    }
+
+    /// Every member that takes part has this state as its newest now.
+    pub(crate) fn set_order(&mut self, order: (Epoch, Generation)) {
+        let online = self.states.iter_mut().filter(|state| state.status == DiskStatus::Online);
+        online.for_each(|state| state.order = order);
     }
 
     /// What a disk gave was not what had been written there.

@@ -206,18 +206,10 @@ impl<A: DiskArray> Objects<'_, A> {
         let Some(first) = self.extent_between(object, start, end)? else {
             return self.store_ascending(object, inode, start, data, purpose);
         };
-        let is_one = self.extent_between(object, first + 1, end)?.is_none();
-        if is_one && first == start {
-            return self.store_descending(object, inode, start, data, purpose);
-        }
-        if !self.has_pieces(inode, data.len()) {
-            return Ok(0);
-        }
-        self.free_extents(object, start, end, usize::MAX)?;
-        match self.store_ascending(object, inode, start, data, purpose)? {
-            stored if stored == data.len() => Ok(stored),
-            // What stood here is freed: only dropping the transaction brings it back.
-            _ => Err(StorageError::NoSpace.into()),
+        match self.extent_between(object, first + 1, end)? {
+            None if first == start => self.store_descending(object, inode, start, data, purpose),
+            // Whoever asked does it extent by extent.
+            _ => Ok(0),
         }
     }
 
@@ -282,14 +274,6 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Bytes of the shortest extent that is worth a record.
     fn least_extent(&self) -> usize {
         EXTENT_BYTES_MIN.max(1 << self.block_shift()) as usize
-    }
-
-    /// Whether there is space for bytes in the shortest extents, four times over.
-    fn has_pieces(&self, inode: &Inode, bytes: usize) -> bool {
-        let rows = self.store.tree.data_rows();
-        let blocks = (bytes as u64).div_ceil(1 << self.block_shift());
-        let width = (usize::from(inode.scheme.parity) + 1).min(rows.len());
-        rows.iter().filter(|&row| self.store.data_spare(row) >= 4 * blocks).count() >= width
     }
 
     /// Whether the window could not be stored in the open groups as they are, with all of its bytes. As long as it

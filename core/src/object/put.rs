@@ -4,7 +4,7 @@
 //! An extent is always stored whole, in new space. So a partial overwrite reads what the extent holds into the window
 //! first, and what was written earlier stays as it was until the commit.
 
-use super::extents::At;
+use super::extents::{At, EXTENT_KEYS};
 use super::inode::no_contents;
 use super::{Filling, Objects};
 use crate::error::{Error, StorageError};
@@ -215,22 +215,80 @@ impl<A: DiskArray> Objects<'_, A> {
         let is_here =
             |objects: &Self| objects.filling.is_some_and(|f| f.object == object && f.start == start);
         if bytes as u64 == extent {
-            return self.write_whole_window(object, inode, start, &data[..bytes], is_here(self));
+            let wrote = self.write_whole_window(object, inode, start, &data[..bytes], is_here(self))?;
+            return if wrote > 0 { Ok(wrote) } else { self.write_piece(object, inode, offset, data) };
         }
         // What earlier writes left in the buffer is stored by itself, so that this one can be undone.
         if (!is_here(self) || self.is_tight(inode)) && !self.store_filling()? {
             return Ok(0);
         }
-        if !is_here(self) && !self.begin_window(object, inode, start, offset - start)? {
+        if !is_here(self) && !self.begin_window(object, inode, (start, extent), offset - start)? {
             return Ok(0);
         }
         let tight = self.is_tight(inode);
         self.fill((offset - start) as usize, &data[..bytes]);
         if tight && !self.store_filling()? {
             self.filling = None;
+            return self.write_piece(object, inode, offset, data);
+        }
+        Ok(bytes)
+    }
+
+    /// Writes the part of `data` that lies in the first extent it touches, or in the hole there, where space is so short
+    /// that a window cannot be stored anew: how many bytes; 0, and nothing changed, when there is no space for that either.
+    #[inline(never)]
+    fn write_piece(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<usize, Error> {
+        if !self.store_filling()? {
+            return Ok(0);
+        }
+        let (start, length) = self.piece_at(object, inode, offset)?;
+        let bytes = (start + length - offset).min(data.len() as u64) as usize;
+        if !self.begin_window(object, inode, (start, length), offset - start)? {
+            return Ok(0);
+        }
+        self.fill((offset - start) as usize, &data[..bytes]);
+        if !self.store_filling()? {
+            self.filling = None;
             return Ok(0);
         }
         Ok(bytes)
+    }
+
+    /// Where an extent begins that can be rewritten by itself so that it holds a byte, and how long it can be: the one
+    /// that holds it or its neighbourhood now, or a new one between those there are.
+    pub(super) fn piece_at(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        offset: u64,
+    ) -> Result<(u64, u64), Error> {
+        let window = self.extent_bytes(inode);
+        let first = offset - offset % window;
+        let (from, end) = (Key::extent(object, first), Key::extent(object, offset).successor());
+        let before = match self.store.tree.last_before(&from, &end, &mut [])? {
+            Some((key, _)) => Some(self.extent_at(object, key.offset() & !(EXTENT_KEYS - 1))?),
+            None => None,
+        };
+        // A record stands for the bytes up to the next place where one can begin.
+        let start = match before {
+            Some(found) if offset < found.end().next_multiple_of(EXTENT_KEYS) => found.start,
+            _ => offset & !(EXTENT_KEYS - 1),
+        };
+        // An extent begins at a multiple of its size.
+        let most = if start == first { window } else { 1 << start.trailing_zeros() };
+        let next = self.next_extent(object, offset)?.unwrap_or(u64::MAX);
+        let end = (start + most).min(first + window).min(next);
+        if end <= offset {
+            // One that is longer than it can be: the tree was forged.
+            return Err(StorageError::RecordInvalid { object }.into());
+        }
+        Ok((start, end - start))
     }
 
     /// Stores a whole window straight from the caller's bytes.
@@ -254,17 +312,16 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(wrote)
     }
 
-    /// Loads what is stored of a window into the buffer, so that a part of it can be overwritten from byte `from` on;
-    /// false, and nothing changed, when there is no space.
+    /// Loads what is stored of a window, or of the first bytes of one, into the buffer, so that a part of it can be
+    /// overwritten from byte `from` on; false, and nothing changed, when there is no space.
     #[inline(never)]
     pub(super) fn begin_window(
         &mut self,
         object: ObjectId,
         inode: &Inode,
-        start: u64,
+        (start, extent): (u64, u64),
         from: u64,
     ) -> Result<bool, Error> {
-        let extent = self.extent_bytes(inode);
         if !(self.store_filling()? && self.cut_to_windows(object, inode, start, extent)?) {
             return Ok(false);
         }
@@ -334,7 +391,7 @@ impl<A: DiskArray> Objects<'_, A> {
     fn stored_bytes(&mut self, object: ObjectId, start: u64, extent: u64) -> Result<u64, Error> {
         let (first, end) = (Key::extent(object, start), Key::extent(object, start + extent));
         let Some((key, _)) = self.store.tree.last_before(&first, &end, &mut [])? else { return Ok(0) };
-        let found = self.extent_at(object, key.offset() & !(super::extents::EXTENT_KEYS - 1))?;
+        let found = self.extent_at(object, key.offset() & !(EXTENT_KEYS - 1))?;
         Ok(found.end().saturating_sub(start).min(extent))
     }
 

@@ -3,6 +3,7 @@
 //! What is long goes step by step: an *orphan* record says from where on an object's extents are no longer wanted, and
 //! maintenance frees them in bounded commits. They count as referenced until then.
 
+use super::extents::EXTENT_KEYS;
 use super::inode::no_contents;
 use super::{Filling, Objects};
 use crate::error::{Error, StorageError};
@@ -69,37 +70,57 @@ impl<A: DiskArray> Objects<'_, A> {
         cut.map(|()| true)
     }
 
-    /// Frees what lies beyond `size`. The window that `size` is in is loaded, and stored again without its tail; false,
-    /// and nothing changed, when there is no space for that.
+    /// Frees what lies beyond `size`; false, and nothing changed, when there is no space for what of it must be rewritten.
     fn cut_extents(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<bool, Error> {
         let extent = self.extent_bytes(inode);
         let start = size - size % extent;
-        let is_here =
-            |objects: &Self| objects.filling.is_some_and(|f| f.object == object && f.start == start);
-        if (!is_here(self) || size == start || self.is_tight(inode)) && !self.store_filling()? {
-            return Ok(false);
-        }
-        let mut beyond = start;
-        if size > start {
-            if !is_here(self) && !self.begin_window(object, inode, start, 0)? {
-                return Ok(false);
-            }
-            let bytes = self.filling.map_or(0, |filling| filling.bytes).min((size - start) as usize);
-            self.filling = (bytes > 0).then_some(Filling { object, start, bytes });
-            if !self.store_filling_for(Purpose::Release)? {
-                self.filling = None;
-                return Ok(false);
-            }
-            beyond = start + bytes as u64;
-        } else if !self.cut_to_windows(object, inode, start, extent)? {
+        let kept = match size == start {
             // An extent longer than a window begins before what is cut off and reaches into it.
+            true => self.store_filling()? && self.cut_to_windows(object, inode, start, extent)?,
+            false => {
+                let whole = self.cut_window(object, inode, (start, extent), size)?;
+                whole
+                    || self
+                        .piece_at(object, inode, size - 1)
+                        .and_then(|piece| self.cut_window(object, inode, piece, size))?
+            }
+        };
+        if !kept {
             return Ok(false);
         }
+        // Behind the last byte that is kept nothing begins but what is cut off.
+        let beyond = size.next_multiple_of(EXTENT_KEYS);
         let at_once = self.free_at_once();
         if self.free_extents(object, beyond, u64::MAX, at_once)? == at_once {
             self.put_orphan(object, beyond, false)?;
         }
         Ok(true)
+    }
+
+    /// Loads a window, or an extent in it, and stores it again without what lies beyond `size`; false, and nothing changed,
+    /// when there is no space for that.
+    fn cut_window(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        (start, length): (u64, u64),
+        size: u64,
+    ) -> Result<bool, Error> {
+        let is_here =
+            |objects: &Self| objects.filling.is_some_and(|f| f.object == object && f.start == start);
+        if (!is_here(self) || self.is_tight(inode)) && !self.store_filling()? {
+            return Ok(false);
+        }
+        if !is_here(self) && !self.begin_window(object, inode, (start, length), 0)? {
+            return Ok(false);
+        }
+        let bytes = self.filling.map_or(0, |filling| filling.bytes).min((size - start) as usize);
+        self.filling = (bytes > 0).then_some(Filling { object, start, bytes });
+        let stored = self.store_filling_for(Purpose::Release)?;
+        if !stored {
+            self.filling = None;
+        }
+        Ok(stored)
     }
 
     /// Extents that may be freed in one operation.

@@ -110,7 +110,7 @@ impl<A: DiskArray> Pool<'_, A> {
             epoch: superblock.epoch(),
             branch: superblock.branch(),
             writable: self.store.is_writable(),
-            tentative: !self.store.is_writable() && !superblock.lists().members.is_subset_of(online),
+            tentative: self.store.is_tentative(),
             members: table.len(),
             online: online.len(),
             owed: owed.len(),

@@ -70,6 +70,7 @@ impl<A: DiskArray> Store<'_, A> {
         }
         self.durable = durable;
         self.committed.copy_from_slice(self.tree.space.superblock.bytes());
+        self.tree.disks.set_order(self.committed().order());
         self.tree.generation = generation;
         self.open = false;
         self.mode = Mode::Writable;

@@ -92,6 +92,15 @@ impl<A: DiskArray> Store<'_, A> {
         matches!(self.mode, Mode::Writable | Mode::Unclaimed)
     }
 
+    /// Whether the state that is served may not be the one that the next mount finds: it is not on every member of its
+    /// list, and nothing was written that would make it so.
+    pub fn is_tentative(&self) -> bool {
+        let (superblock, online) = (self.committed(), self.tree.disks.online());
+        let is_everywhere =
+            superblock.lists().members.is_subset_of(online) && self.tree.disks.are_all_at(superblock.order());
+        !self.is_writable() && !is_everywhere
+    }
+
     /// Whether a transaction has begun and neither been committed nor dropped.
     pub const fn is_open(&self) -> bool {
         self.open

@@ -176,14 +176,11 @@ impl<'m, A: DiskArray> Store<'m, A> {
     fn is_settled(&self) -> bool {
         let superblock = self.committed();
         let online = self.tree.disks.online();
-        let current = (0..self.tree.disks.count())
-            .filter(|&disk| self.tree.disks.state(disk).status == DiskStatus::Online)
-            .all(|disk| self.tree.disks.state(disk).order == superblock.order());
         self.durable == MemberLists::both(online)
             && superblock.branch() == self.tree.space.superblock.branch()
             && superblock.online() == online
             && self.recorded_away == superblock.table().minus(online)
-            && current
+            && self.tree.disks.are_all_at(superblock.order())
     }
 
     /// Reserves an epoch above every one that a present disk knows, durable on all of them: from then on no other
