@@ -4,6 +4,7 @@ use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, MountError, StorageError};
 use dynamicfs_core::maintain::{ExtentCounts, Work};
 use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::tree::Walk;
 use dynamicfs_core::types::{ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool};
 use dynamicfs_hal::{Geometry, IoError};
@@ -386,6 +387,36 @@ fn a_pool_that_goes_on_without_a_disk_writes_nothing_when_it_is_mounted() {
     for name in ["before", "degraded", "more"] {
         expect(&mut pool, name, 20_000);
     }
+}
+
+/// A pointer to a node that was written without a disk had no room for the replica that was missing: where its parent was
+/// full to the brim, the node stayed with fewer for good, and two lost disks took it though three replicas were wanted.
+#[test]
+fn nodes_that_are_written_again_when_all_disks_are_back_have_all_their_replicas() {
+    let mut world = World::new(Scheme::mirror(3), 3, 200 << 10);
+    world.unplug(&[1]);
+    let mut pool = world.try_mount(MountMode::ReadWrite).expect("two of three");
+    for n in 0..300 {
+        put(&mut pool, &format!("file-{n:03}"), 10 + n % 70).expect("written without a disk");
+    }
+    drop(pool);
+    world.plug(&[1]);
+    let mut pool = world.mount();
+    let back = pool.health().generation;
+    for n in 0..300 {
+        let file = pool.resolve(format!("file-{n:03}").as_bytes()).expect("it is there");
+        let mut transaction = pool.begin().expect("begun");
+        transaction.write_all(file, 0, b"again").expect("written");
+        transaction.commit().expect("committed");
+    }
+    let (mut walk, mut nodes) = (Walk::new(), 0);
+    while let Some((pointer, level)) = pool.store.tree.walk(&mut walk).expect("walked") {
+        if pointer.birth > back {
+            assert_eq!(pointer.replicas().len(), 3, "a node of level {level} at {:?}", pointer.replicas());
+            nodes += 1;
+        }
+    }
+    assert!(nodes > 40, "{nodes} nodes were written again");
 }
 
 /// A crash in the middle of a commit left the newest state on one disk. A mount for reading served it and did not say

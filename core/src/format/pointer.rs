@@ -1,4 +1,7 @@
 //! A pointer to a tree node: where its replicas are, and what proves that they are right.
+//!
+//! A pointer has places for all the replicas that the node should have, also while there are fewer: else a parent that
+//! is full to the brim has no room for the rest when they can be written again, and the node stays with fewer for good.
 
 use super::field::{Stored, U48};
 use crate::limits::NODE_COPIES_MAX;
@@ -11,8 +14,10 @@ pub struct NodePointer {
     pub crc: u32,
     /// The generation that wrote the node.
     pub birth: Generation,
-    /// How many replicas are in use.
+    /// How many replicas there are.
     copies: u8,
+    /// How many there are places for.
+    places: u8,
     replicas: [BlockAddress; NODE_COPIES_MAX],
 }
 
@@ -31,7 +36,14 @@ impl NodePointer {
         assert!(!replicas.is_empty(), "a node has at least one replica");
         let mut all = [BlockAddress::NONE; NODE_COPIES_MAX];
         all[..replicas.len()].copy_from_slice(replicas);
-        Self { crc: 0, birth, copies: replicas.len() as u8, replicas: all }
+        let copies = replicas.len() as u8;
+        Self { crc: 0, birth, copies, places: copies, replicas: all }
+    }
+
+    /// The same pointer with room for this many replicas at least, [`NODE_COPIES_MAX`] at most.
+    pub fn with_places(self, places: usize) -> Self {
+        let places = places.clamp(self.copies.into(), NODE_COPIES_MAX);
+        Self { places: places as u8, ..self }
     }
 
     /// The replicas, at least one. The first is also the node's name in the cache.
@@ -39,37 +51,37 @@ impl NodePointer {
         &self.replicas[..usize::from(self.copies)]
     }
 
-    /// Bytes on disk with this many replicas.
-    pub const fn bytes(copies: usize) -> usize {
-        HEADER_BYTES + 8 * copies
+    /// Bytes on disk with this many places.
+    pub const fn bytes(places: usize) -> usize {
+        HEADER_BYTES + 8 * places
     }
 
     /// Writes the pointer; returns the bytes written.
     pub fn store(&self, out: &mut [u8]) -> usize {
         u32::store(out, self.crc);
         U48::store(&mut out[4..], self.birth.0);
-        out[10] = self.copies;
-        for (i, replica) in self.replicas().iter().enumerate() {
+        out[10] = self.places;
+        let places = usize::from(self.places);
+        for (i, replica) in self.replicas[..places].iter().enumerate() {
             BlockAddress::store(&mut out[HEADER_BYTES + 8 * i..], *replica);
         }
-        Self::bytes(self.replicas().len())
+        Self::bytes(places)
     }
 
     /// Reads a pointer; `None` if the bytes are not one.
     pub fn load(bytes: &[u8]) -> Option<Self> {
-        let copies = usize::from(*bytes.get(10)?);
-        if copies == 0 || copies > NODE_COPIES_MAX || bytes.len() != Self::bytes(copies) {
+        let places = *bytes.get(10)?;
+        if places == 0 || usize::from(places) > NODE_COPIES_MAX || bytes.len() != Self::bytes(places.into()) {
             return None;
         }
         let mut replicas = [BlockAddress::NONE; NODE_COPIES_MAX];
-        for (i, replica) in replicas[..copies].iter_mut().enumerate() {
-            *replica = BlockAddress::load(&bytes[HEADER_BYTES + 8 * i..]);
+        for (replica, bytes) in replicas.iter_mut().zip(bytes[HEADER_BYTES..].chunks_exact(8)) {
+            *replica = BlockAddress::load(bytes);
         }
-        Some(Self {
-            crc: u32::load(bytes),
-            birth: Generation(U48::load(&bytes[4..])),
-            copies: copies as u8,
-            replicas,
-        })
+        // What is not used comes last.
+        let copies = replicas.iter().take_while(|replica| replica.is_some()).count();
+        let sound = copies > 0 && replicas[copies..].iter().all(|replica| *replica == BlockAddress::NONE);
+        let birth = Generation(U48::load(&bytes[4..]));
+        sound.then_some(Self { crc: u32::load(bytes), birth, copies: copies as u8, places, replicas })
     }
 }

@@ -133,7 +133,7 @@ impl<A: DiskArray> Tree<'_, A> {
         }
         let spare = self.spare(&replicas);
         self.note_spare(spare);
-        Ok(NodePointer::new(self.generation, &replicas))
+        Ok(NodePointer::new(self.generation, &replicas).with_places(wanted.max(2)))
     }
 
     /// Members with data that have failed since the transaction began.

@@ -182,15 +182,14 @@ impl<A: DiskArray> Tree<'_, A> {
         Ok(())
     }
 
-    /// Sets the pointer to a child. A pointer with more replicas than the old one may need room that a parent full
-    /// to the brim lacks; the parent then has to be split first, which the next update finds done.
+    /// Sets the pointer to a child. It has as many places as the old one, unless that was forged: a parent that is full to
+    /// the brim then takes as many replicas as it has room for.
     fn set_pointer(&mut self, parent: u16, child: usize, pointer: &NodePointer) -> Result<(), StorageError> {
         let mut bytes = [0; POINTER_BYTES_MAX];
         let mut length = pointer.store(&mut bytes);
         let node = self.cache.node(parent);
         let room = node.free_bytes() + node.value(child).len();
         if room < length {
-            // Fewer replicas for now: what is missing shows in the pointer and is healed like any deficit.
             let (kept, dropped) = pointer.replicas().split_at(((room - NodePointer::bytes(0)) / 8).max(1));
             length = NodePointer::new(pointer.birth, kept).store(&mut bytes);
             let spare = self.spare(kept);

@@ -5,6 +5,7 @@ use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Doing, Flow, Mounted, Run};
 use crate::model::{self, LoadError, Model};
+use crate::states;
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::Error;
 use dynamicfs_core::maintain::Finding;
@@ -146,7 +147,7 @@ impl Run {
             Some(format!("{} objects are counted, there are {}", health.objects, found.nodes.len()))
         } else if health.owed < missed {
             Some(format!("{missed} members missed commits, {} are reported", health.owed))
-        } else if self.atlas.is_whole() && (health.owed > 0 || health.tentative) {
+        } else if self.atlas.is_whole() && (health.owed > 0 || health.tentative && self.are_equal(pool)) {
             Some(format!("nothing is missing: owed {}, tentative {}", health.owed, health.tentative))
         } else if extents.unreadable > 0 {
             Some(format!("{} extents are called unreadable", extents.unreadable))
@@ -156,6 +157,14 @@ impl Run {
             None
         };
         wrong.map_or(Ok(()), |what| Err(self.fail(FailureKind::Health, what)))
+    }
+
+    /// Whether all disks have the same newest state.
+    fn are_equal(&self, pool: &mut Mounted<'_>) -> bool {
+        let array = pool.array();
+        let mut states = self.places.iter().map(|&place| states::newest_of(array.disk(place)));
+        let first = states.next();
+        states.all(|state| Some(state) == first)
     }
 
     /// A slow disk is read less than the others.

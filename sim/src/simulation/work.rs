@@ -206,7 +206,9 @@ impl Run {
             return Err(self.fail(FailureKind::Space, "nothing can be deleted: no space left"));
         }
         let (health, scheme) = (pool.health(), self.setup.format.scheme);
-        let needed = self.setup.scale.write_bytes * scheme.width() as u64 / u64::from(scheme.data);
+        // All that the transaction may have written, of which this may be the last.
+        let written = self.setup.scale.write_bytes * self.workload.operations;
+        let needed = written * scheme.width() as u64 / u64::from(scheme.data);
         let free = health.free_blocks * u64::from(health.block_bytes);
         if health.free_blocks > health.blocks / 4 * 3 && needed < free / 4 {
             let what =

@@ -98,8 +98,15 @@ impl Reader<'_> {
 }
 
 fn addresses(bytes: &[u8]) -> Vec<Address> {
-    assert!((1..=5).contains(&(bytes.len() / 8)), "1 to 5 replicas");
-    bytes.chunks_exact(8).map(Address::load).collect()
+    assert!((1..=5).contains(&(bytes.len() / 8)), "1 to 5 places");
+    let places: Vec<Address> = bytes.chunks_exact(8).map(Address::load).collect();
+    let used = places.iter().take_while(|place| place.is_some()).count();
+    assert!(used > 0, "a node has a replica");
+    assert!(
+        places[used..].iter().all(|&place| place == Address { member: 65535, block: 0 }),
+        "unused places"
+    );
+    places[..used].to_vec()
 }
 
 /// The records of a node, found by their slots and proved to lie one after the other.
