@@ -4,10 +4,13 @@
 //! `cargo test -p dynamicfs-sim --test broken -- --nocapture` prints the table: bug, seeds needed, what was reported.
 
 use dynamicfs_core::format::key::Kind;
+use dynamicfs_core::format::record::dead;
+use dynamicfs_core::object::Objects;
+use dynamicfs_core::space::Class;
 use dynamicfs_core::types::MemberSet;
 use dynamicfs_hal::BlockDevice;
 use dynamicfs_sim::simulation::{Breakage, FailureKind, FaultKind, Faults, Setup, Simulation};
-use dynamicfs_sim::{Rng, Sabotage, SimArray, forge};
+use dynamicfs_sim::{IoKind, Mishap, Rng, Sabotage, SimArray, forge};
 use std::cell::RefCell;
 
 /// One way to be broken.
@@ -21,7 +24,7 @@ struct Bug {
     seeds: u64,
 }
 
-use FailureKind::{Health, Lost, NotRefused, Panic, Space, Unavailable, WrongAnswer, WrongState};
+use FailureKind::{Health, Lost, NotRefused, Panic, Restless, Space, Unavailable, WrongAnswer, WrongState};
 
 /// What was acknowledged is not there any more.
 const LOST: &[FailureKind] = &[WrongState, Lost, Unavailable];
@@ -125,6 +128,48 @@ fn resize(array: &mut SimArray, _: &mut Rng) {
     });
 }
 
+/// What a transaction frees is taken again in the same one, while the last commit still refers to it.
+fn reuse_early(objects: &mut Objects<'_, &mut SimArray>) {
+    let tree = &mut objects.store.tree;
+    let mut freed = vec![0; 1 << 16];
+    let length = tree.space.drain_pending(&mut freed);
+    let blocks = u64::from(tree.space.group_blocks());
+    for run in dead::runs(&freed[..length]) {
+        let row = tree.space.superblock.row_of(run.start.member);
+        let Some((row, area)) = row.and_then(|row| Some((row, tree.area(row)?))) else { continue };
+        let open = tree.space.open_group(row, Class::Data).map(|(group, ..)| u64::from(group));
+        let (group, first) =
+            ((run.start.block - area.start) / blocks, (run.start.block - area.start) % blocks);
+        if open == Some(group) {
+            let mut bits = vec![0; blocks as usize / 8];
+            (first..(first + u64::from(run.blocks)).min(blocks))
+                .for_each(|block| bits[block as usize / 8] |= 1 << (block % 8));
+            tree.space.clear_open(row, Class::Data, &bits);
+            tree.space.rewind(row, Class::Data, 1);
+        } else {
+            assert!(tree.space.free(run), "it was there before");
+        }
+    }
+}
+
+/// The cursors of open groups are where they were before the last commits: a crash lost them.
+fn lose_cursors(array: &mut SimArray, _: &mut Rng) {
+    forge::superblocks(array, |superblock| {
+        for row in superblock.table().iter() {
+            let mut row = superblock.row_mut(row);
+            let (nodes, data) = (row.node_base(), row.data_base());
+            row.set_node_cursor(nodes);
+            row.set_data_cursor(data);
+        }
+    });
+}
+
+/// What upkeep writes first, the repaired fragments, is not what should be there.
+fn repair_wrongly(array: &mut SimArray) {
+    use dynamicfs_hal::DiskArray;
+    (0..array.disks()).for_each(|disk| array.disk_mut(disk).mishap_next(IoKind::Write, 1, Mishap::Lie));
+}
+
 /// The superblocks on the disks that are left name them alone as members.
 fn forge_quorum(array: &mut SimArray) {
     use dynamicfs_hal::DiskArray;
@@ -184,6 +229,27 @@ fn bugs() -> Vec<Bug> {
         ),
         bug("an older superblock is chosen", meddle(go_back), none, &[WrongState], 20),
         bug("half a pool is let in", breaks_split(), split, &[NotRefused], 60),
+        bug(
+            "space is reused a generation early",
+            Breakage { in_transaction: Some(reuse_early), ..Breakage::default() },
+            crashes,
+            &[WrongState, WrongAnswer, Lost, Space, Unavailable],
+            60,
+        ),
+        bug(
+            "a cursor is lost at a crash",
+            meddle(lose_cursors),
+            crashes,
+            &[Space, Lost, WrongState, Unavailable],
+            20,
+        ),
+        bug(
+            "a repair is not what should be there",
+            Breakage { before_repair: Some(repair_wrongly), ..Breakage::default() },
+            Faults::only([FaultKind::Rot, FaultKind::RotBurst, FaultKind::Scattered]),
+            &[Lost, Unavailable, Restless],
+            200,
+        ),
         bug("a block is leaked", meddle(leak), none, &[Space], 20),
         bug("a block is given away twice", meddle(give_away), none, &[Space, Lost, WrongState], 20),
         bug("an inode is not what was written", meddle(resize), none, &[WrongState, Lost, Space], 20),

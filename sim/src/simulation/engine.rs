@@ -48,6 +48,7 @@ impl Engine {
 
     pub(super) fn sabotage(&mut self, breakage: Breakage) {
         self.breakage = breakage;
+        (self.run.in_transaction, self.run.before_repair) = (breakage.in_transaction, breakage.before_repair);
         self.crc32c = breakage.crc32c.unwrap_or(crc32c);
     }
 

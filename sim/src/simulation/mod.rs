@@ -45,6 +45,7 @@ pub use shrink::{Shrunk, shrink};
 use crate::model::Model;
 use crate::workload::{Operation, Scale};
 use crate::{Rng, Sabotage, SimArray};
+use dynamicfs_core::object::Objects;
 use dynamicfs_hal::Crc32c;
 use engine::Engine;
 use guard::Unwound;
@@ -80,6 +81,9 @@ impl Default for Workload {
     }
 }
 
+/// What is done to a pool in the middle of a transaction.
+pub type InTransaction = fn(&mut Objects<'_, &mut SimArray>);
+
 /// How the world below and around a pool is broken, so that a correct core behaves as a broken one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Breakage {
@@ -89,6 +93,10 @@ pub struct Breakage {
     pub crc32c: Option<Crc32c>,
     /// Done to the disks before every session but the first few, while nothing is mounted.
     pub meddle: Option<fn(&mut SimArray, &mut Rng)>,
+    /// Done to a pool after each operation of a transaction.
+    pub in_transaction: Option<InTransaction>,
+    /// Done to the disks before upkeep rewrites what reads found bad.
+    pub before_repair: Option<fn(&mut SimArray)>,
     /// Done to the disks that are left when half a pool is to be refused.
     pub before_split: Option<fn(&mut SimArray)>,
 }

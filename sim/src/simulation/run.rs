@@ -1,6 +1,5 @@
 //! Everything about a run but the array and the memory, which a mounted pool holds.
 
-use super::Workload;
 use super::atlas::Atlas;
 use super::edits::ReplayId;
 use super::fault::{FaultKind, Faults, Swarm};
@@ -8,6 +7,7 @@ use super::oracle::Oracle;
 use super::probe::Probe;
 use super::report::{Counts, Event, EventKind, Failure, FailureKind};
 use super::setup::Setup;
+use super::{InTransaction, Workload};
 use crate::{Rng, SimArray, SimDisk};
 use dynamicfs_core::Pool;
 use dynamicfs_core::error::StorageError;
@@ -58,6 +58,10 @@ pub(super) struct Run {
     /// Beyond the bound: some of the state cannot be read, so that nobody knows which it is.
     pub(super) is_blurred: bool,
     pub(super) story: Option<Vec<Event>>,
+    /// See [`Breakage`](super::Breakage).
+    pub(super) in_transaction: Option<InTransaction>,
+    /// See [`Breakage`](super::Breakage).
+    pub(super) before_repair: Option<fn(&mut SimArray)>,
 }
 
 /// What a crash interrupts.
@@ -103,6 +107,8 @@ impl Run {
             is_stuck: false,
             is_blurred: false,
             story: tell.then(Vec::new),
+            in_transaction: None,
+            before_repair: None,
             id,
             root,
             setup,

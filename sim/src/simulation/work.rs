@@ -139,6 +139,9 @@ impl Run {
                 let what = if releases { RELEASE.to_owned() } else { describe(&operation) };
                 return Ok(Outcome::Refused(error, what));
             }
+            if let Some(break_it) = self.in_transaction {
+                break_it(&mut transaction);
+            }
             if self.is_blurred || self.atlas.has_lied() {
                 continue;
             }
@@ -222,6 +225,11 @@ impl Run {
     fn upkeep(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
         self.doing = Doing::Maintaining;
         for _ in 0..=rng.below(UPKEEP_STEPS) {
+            if let Some(break_it) = self.before_repair
+                && pool.health().repairs_waiting > 0
+            {
+                break_it(pool.array());
+            }
             match pool.maintain(rng.chance(3, 4)) {
                 Ok(Work::Nothing) => break,
                 Ok(work) => self.worked(work, pool),
