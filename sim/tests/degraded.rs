@@ -443,6 +443,36 @@ fn what_only_some_disks_have_is_served_as_tentative() {
     world.expect("new", 20_000);
 }
 
+/// A power cut left the newest superblocks where they could not be read. A mount served the state before, wrote nothing
+/// because all disks agreed, and when the sectors could be read again the newer state was back.
+#[test]
+fn a_superblock_that_cannot_be_read_now_is_overruled_by_the_mount() {
+    let mut world = World::new(Scheme::mirror(2), 2, 200 << 10);
+    world.put("old", 20_000);
+    let before = world.array.clone();
+    world.put("new", 20_000);
+    let rings = [2..10, 2038..2046];
+    for disk in 0..2 {
+        // Of the places that were written since, none can be read.
+        for lba in rings.iter().cloned().flatten() {
+            let (mut then, mut now) = ([0; 512], [0; 512]);
+            before.disk(disk).pristine(lba * 512, &mut then);
+            world.array.disk(disk).pristine(lba * 512, &mut now);
+            if then != now {
+                world.array.disk_mut(disk).make_unreadable(lba..lba + 1);
+            }
+        }
+    }
+    assert!(world.try_mount(MountMode::ReadOnly).expect("mounted").health().tentative);
+    assert_eq!(world.mount().resolve(b"new"), Err(Error::NotFound));
+    for disk in 0..2 {
+        rings.iter().cloned().for_each(|ring| world.array.disk_mut(disk).heal(ring));
+    }
+    let mut pool = world.mount();
+    assert_eq!(pool.resolve(b"new"), Err(Error::NotFound), "what was served stays");
+    expect(&mut pool, "old", 20_000);
+}
+
 // --- counters -------------------------------------------------------------------------------------------------
 
 #[test]

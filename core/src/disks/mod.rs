@@ -65,6 +65,8 @@ pub struct DiskState {
     pub(crate) order: (Epoch, Generation),
     pub(crate) branch: u64,
     pub(crate) root_crc: u32,
+    /// A place for superblocks could not be read when the pool was mounted: what it holds may be newer.
+    pub(crate) may_hold_more: bool,
     /// What it has done since the mount, or since its counters were saved.
     pub(crate) counters: DiskCounters,
     /// How much of that is in the record that the open transaction saves.
@@ -89,6 +91,7 @@ impl DiskState {
         order: (Epoch(0), Generation(0)),
         branch: 0,
         root_crc: 0,
+        may_hold_more: false,
         counters: DiskCounters::NEW,
         saved: DiskCounters::NEW,
         latency: 0,
@@ -294,18 +297,18 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         }
     }
 
-    /// Whether every member that takes part has this state as its newest.
+    /// Whether every member that takes part has this state as its newest, for certain.
     pub(crate) fn are_all_at(&self, order: (Epoch, Generation)) -> bool {
         self.states
             .iter()
             .filter(|state| state.status == DiskStatus::Online)
-            .all(|state| state.order == order)
+            .all(|state| state.order == order && !state.may_hold_more)
     }
 
     /// Every member that takes part has this state as its newest now.
     pub(crate) fn set_order(&mut self, order: (Epoch, Generation)) {
         let online = self.states.iter_mut().filter(|state| state.status == DiskStatus::Online);
-        online.for_each(|state| state.order = order);
+        online.for_each(|state| (state.order, state.may_hold_more) = (order, false));
     }
 
     /// What a disk gave was not what had been written there.

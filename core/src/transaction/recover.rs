@@ -364,8 +364,13 @@ fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<()
         let mut any = false;
         for place in 0..u64::from(disks.parameters.ring_length) {
             for ring in 0..2 {
-                if !read_slot(disks, disk, ring, place, image) {
-                    continue;
+                match read_slot(disks, disk, ring, place, image) {
+                    Some(true) => {}
+                    Some(false) => continue,
+                    None => {
+                        disks.state_mut(disk).may_hold_more = true;
+                        continue;
+                    }
                 }
                 let Some(view) = Superblock::new(&*image) else { continue };
                 let state = disks.state_mut(disk);
@@ -386,20 +391,20 @@ fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<()
     Ok(())
 }
 
-/// Reads one slot of one ring; whether it holds a superblock of this disk.
+/// Reads one slot of one ring; whether it holds a superblock of this disk, `None` if it cannot be read now.
 fn read_slot<A: DiskArray>(
     disks: &mut Disks<'_, A>,
     disk: usize,
     ring: usize,
     place: u64,
     image: &mut [u8],
-) -> bool {
-    let Some(identity) = disks.state(disk).identity else { return false };
+) -> Option<bool> {
+    let identity = disks.state(disk).identity?;
     let start = if ring == 0 { identity.ring_a } else { identity.ring_b };
-    let Some(at) = start.checked_add(place * image.len() as u64) else { return false };
+    let at = start.checked_add(place * image.len() as u64)?;
     let p = disks.parameters;
-    disks.read_bytes(disk, at, image).is_some()
-        && superblock::is_valid(image, p.pool, identity.disk, place, p.ring_length, disks.crc32c)
+    disks.read_bytes(disk, at, image)?;
+    Some(superblock::is_valid(image, p.pool, identity.disk, place, p.ring_length, disks.crc32c))
 }
 
 /// Reads a disk's newest superblock, from either ring.
@@ -407,7 +412,9 @@ fn read_state<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut [
     let sequence = disks.state(disk).sequence;
     let place = sequence % u64::from(disks.parameters.ring_length);
     for ring in 0..2 {
-        if read_slot(disks, disk, ring, place, image) && Superblock::new(&*image)?.sequence() == sequence {
+        if read_slot(disks, disk, ring, place, image) == Some(true)
+            && Superblock::new(&*image)?.sequence() == sequence
+        {
             return Some(());
         }
     }
