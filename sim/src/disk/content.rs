@@ -59,6 +59,11 @@ impl SimDisk {
         self.switches.expect(kind, well, requests, mishap);
     }
 
+    /// Whether no sector is rotten or unreadable.
+    pub fn is_sound(&self) -> bool {
+        self.medium.is_sound()
+    }
+
     /// Makes sectors of the medium unreadable until they are rewritten: latent sector errors.
     pub fn make_unreadable(&mut self, lbas: Range<u64>) {
         self.medium.make_unreadable(lbas);

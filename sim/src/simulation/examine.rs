@@ -159,9 +159,12 @@ impl Run {
         wrong.map_or(Ok(()), |what| Err(self.fail(FailureKind::Health, what)))
     }
 
-    /// Whether all disks have the same newest state.
+    /// Whether all disks have the same newest state, and nothing that cannot be read.
     fn are_equal(&self, pool: &mut Mounted<'_>) -> bool {
         let array = pool.array();
+        if self.places.iter().any(|&place| !array.disk(place).is_sound()) {
+            return false;
+        }
         let mut states = self.places.iter().map(|&place| states::newest_of(array.disk(place)));
         let first = states.next();
         states.all(|state| Some(state) == first)
