@@ -15,11 +15,16 @@
 //! Nothing that is freed is free at once: it goes to the pending runs, from there into dead records, and a sweep
 //! gives it back once the commit that freed it is durable.
 
+mod bitmap;
+
+pub use bitmap::next_clear_run;
+
 use crate::format::field::Stored;
 use crate::format::record::{dead, group};
 use crate::format::superblock::{GROUP_NONE, Superblock};
 use crate::limits::{NODE_GROUP_FREE_MIN, U48_MAX};
 use crate::types::{BlockAddress, BlockRun, MemberNumber, MemberSet};
+use bitmap::{clear, clear_from, next_clear, ones, set};
 
 /// What blocks are used for. Nodes and data are kept apart so that data lies in long runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -508,74 +513,4 @@ pub struct Unrecorded {
     pub member: MemberNumber,
     /// The group.
     pub group: u32,
-}
-
-// --- bitmaps --------------------------------------------------------------------------------------------------
-
-fn ones(bitmap: &[u8]) -> u32 {
-    bitmap.iter().map(|byte| byte.count_ones()).sum()
-}
-
-fn is_set(bitmap: &[u8], block: u32) -> bool {
-    bitmap[block as usize / 8] >> (block % 8) & 1 == 1
-}
-
-fn set(bitmap: &mut [u8], block: u32) {
-    bitmap[block as usize / 8] |= 1 << (block % 8);
-}
-
-fn clear(bitmap: &mut [u8], block: u32) {
-    bitmap[block as usize / 8] &= !(1 << (block % 8));
-}
-
-/// Clear bits from `from` on, below `end`.
-fn clear_from(bitmap: &[u8], from: u32, end: u32) -> u32 {
-    (from..end).filter(|&block| !is_set(bitmap, block)).count() as u32
-}
-
-/// The first clear bit from `from` on, below `end`.
-pub fn next_clear(bitmap: &[u8], from: u32, end: u32) -> Option<u32> {
-    let mut at = from;
-    while at < end {
-        if at.is_multiple_of(8) && bitmap[at as usize / 8] == 0xFF {
-            at += 8;
-        } else if is_set(bitmap, at) {
-            at += 1;
-        } else {
-            return Some(at);
-        }
-    }
-    None
-}
-
-/// The first run of `blocks` clear bits from `from` on, below `end`.
-pub fn next_clear_run(bitmap: &[u8], from: u32, blocks: u32, end: u32) -> Option<u32> {
-    let mut start = next_clear(bitmap, from, end)?;
-    loop {
-        if start + blocks > end {
-            return None;
-        }
-        match (start..start + blocks).find(|&block| is_set(bitmap, block)) {
-            None => return Some(start),
-            Some(taken) => start = next_clear(bitmap, taken, end)?,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn runs_are_found_between_allocated_blocks() {
-        let mut bitmap = [0u8; 16];
-        for block in [0, 1, 5, 9, 127] {
-            set(&mut bitmap, block);
-        }
-        assert_eq!(next_clear(&bitmap, 0, 128), Some(2));
-        assert_eq!(next_clear_run(&bitmap, 0, 3, 128), Some(2));
-        assert_eq!(next_clear_run(&bitmap, 0, 4, 128), Some(10));
-        assert_eq!(next_clear_run(&bitmap, 3, 117, 128), Some(10));
-        assert_eq!(next_clear_run(&bitmap, 3, 118, 128), None);
-    }
 }
