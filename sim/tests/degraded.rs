@@ -627,3 +627,28 @@ fn a_degraded_stripe_is_encoded_right_with_the_least_memory() {
         expect(&mut pool, "degraded", 20_000);
     }
 }
+
+/// With disks missing fragments are longer, and parity may not fit the work space: a window is then stored as shorter
+/// extents. What waited in its buffer was believed to find its place as one, and a truncation dropped it.
+#[test]
+fn what_waits_in_the_buffer_is_not_dropped_where_a_stripe_does_not_fit_the_work_space() {
+    for (memory, lost) in (40..200).step_by(8).flat_map(|kib| [1, 2].map(|lost| (kib << 10, lost))) {
+        let mut world = World::new(Scheme { data: 4, parity: lost as u8 }, 6, memory);
+        world.unplug(&[0, 1][..lost]);
+        let mut pool = world.mount();
+        let mut model = contents("file", 28_931);
+        put(&mut pool, "file", 28_931).expect("written without a disk");
+        let file = pool.resolve(b"file").expect("it is there");
+        let mut transaction = pool.begin().expect("begun");
+        for at in [16_386, 4_000, 20_000] {
+            transaction.write_all(file, at, &[0xAB; 308]).expect("written");
+            model[at as usize..][..308].fill(0xAB);
+        }
+        transaction.truncate(file, 24_576).expect("truncated");
+        model.truncate(24_576);
+        transaction.commit().expect("committed");
+        let mut bytes = vec![0; 30_000];
+        let read = pool.read(file, 0, &mut bytes).expect("read");
+        assert!(bytes[..read] == model, "{memory} bytes of memory, {lost} disks lost");
+    }
+}

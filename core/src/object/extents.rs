@@ -276,12 +276,15 @@ impl<A: DiskArray> Objects<'_, A> {
         EXTENT_BYTES_MIN.max(1 << self.block_shift()) as usize
     }
 
-    /// Whether the window could not be stored in the open groups as they are, with all of its bytes. As long as it
+    /// Whether the window could not be stored as one extent in the open groups as they are, with all of its bytes. As long as it
     /// could, it can be, since nothing else takes runs before it was stored.
     pub(super) fn is_tight(&self, inode: &Inode) -> bool {
         let (bytes, shift) = (self.extent_bytes(inode) as u32, self.block_shift());
         let rows = self.store.tree.data_rows();
-        let Some(scheme) = redundancy::effective(inode.scheme, bytes, shift, rows.len()) else { return true };
+        let scheme = redundancy::effective(inode.scheme, bytes, shift, rows.len());
+        let Some(scheme) = scheme.and_then(|scheme| self.scheme_that_fits(scheme, bytes)) else {
+            return true;
+        };
         let blocks = (redundancy::fragment_bytes(scheme, bytes, shift) >> shift) as u32;
         rows.iter().filter(|&row| self.store.tree.space.has_run(row, blocks)).count() < scheme.width()
     }

@@ -222,10 +222,11 @@ impl<A: DiskArray> Objects<'_, A> {
         if (!is_here(self) || self.is_tight(inode)) && !self.store_filling()? {
             return Ok(0);
         }
-        if !is_here(self) && !self.begin_window(object, inode, (start, extent), offset - start)? {
+        let is_pending = is_here(self);
+        if !is_pending && !self.begin_window(object, inode, (start, extent), offset - start)? {
             return Ok(0);
         }
-        let tight = self.is_tight(inode);
+        let tight = !is_pending && self.is_tight(inode);
         self.fill((offset - start) as usize, &data[..bytes]);
         if tight && !self.store_filling()? {
             self.filling = None;

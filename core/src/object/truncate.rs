@@ -111,7 +111,8 @@ impl<A: DiskArray> Objects<'_, A> {
         if (!is_here(self) || self.is_tight(inode)) && !self.store_filling()? {
             return Ok(false);
         }
-        if !is_here(self) && !self.begin_window(object, inode, (start, length), 0)? {
+        let is_pending = is_here(self);
+        if !is_pending && !self.begin_window(object, inode, (start, length), 0)? {
             return Ok(false);
         }
         let bytes = self.filling.map_or(0, |filling| filling.bytes).min((size - start) as usize);
@@ -120,7 +121,8 @@ impl<A: DiskArray> Objects<'_, A> {
         if !stored {
             self.filling = None;
         }
-        Ok(stored)
+        // What earlier writes left there could be stored, or they would not have left it.
+        if is_pending && !stored { Err(StorageError::NoSpace.into()) } else { Ok(stored) }
     }
 
     /// Extents that may be freed in one operation.
