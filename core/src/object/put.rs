@@ -212,17 +212,21 @@ impl<A: DiskArray> Objects<'_, A> {
         let extent = self.extent_bytes(inode);
         let start = offset - offset % extent;
         let bytes = (start + extent - offset).min(data.len() as u64) as usize;
-        let is_here =
-            |objects: &Self| objects.filling.is_some_and(|f| f.object == object && f.start == start);
         if bytes as u64 == extent {
-            let wrote = self.write_whole_window(object, inode, start, &data[..bytes], is_here(self))?;
+            let wrote = self.write_whole_window(
+                object,
+                inode,
+                start,
+                &data[..bytes],
+                self.is_filling(object, start),
+            )?;
             return if wrote > 0 { Ok(wrote) } else { self.write_piece(object, inode, offset, data) };
         }
         // What earlier writes left in the buffer is stored by itself, so that this one can be undone.
-        if (!is_here(self) || self.is_tight(inode)) && !self.store_filling()? {
+        if (!self.is_filling(object, start) || self.is_tight(inode)) && !self.store_filling()? {
             return Ok(0);
         }
-        let is_pending = is_here(self);
+        let is_pending = self.is_filling(object, start);
         if !is_pending && !self.begin_window(object, inode, (start, extent), offset - start)? {
             return Ok(0);
         }
@@ -334,6 +338,11 @@ impl<A: DiskArray> Objects<'_, A> {
         })?;
         self.filling = Some(Filling { object, start, bytes });
         Ok(true)
+    }
+
+    /// Whether the window buffer holds what begins at this byte of an object.
+    pub(super) fn is_filling(&self, object: ObjectId, start: u64) -> bool {
+        self.filling.is_some_and(|filling| filling.object == object && filling.start == start)
     }
 
     /// Puts bytes into the window buffer.

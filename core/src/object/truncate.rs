@@ -106,12 +106,10 @@ impl<A: DiskArray> Objects<'_, A> {
         (start, length): (u64, u64),
         size: u64,
     ) -> Result<bool, Error> {
-        let is_here =
-            |objects: &Self| objects.filling.is_some_and(|f| f.object == object && f.start == start);
-        if (!is_here(self) || self.is_tight(inode)) && !self.store_filling()? {
+        if (!self.is_filling(object, start) || self.is_tight(inode)) && !self.store_filling()? {
             return Ok(false);
         }
-        let is_pending = is_here(self);
+        let is_pending = self.is_filling(object, start);
         if !is_pending && !self.begin_window(object, inode, (start, length), 0)? {
             return Ok(false);
         }
