@@ -6,9 +6,9 @@ use super::extents::Found;
 use super::get::{Segment, Segments};
 use crate::error::Error;
 use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX, PARITY_FRAGMENTS_MAX};
+use crate::redundancy;
 use crate::types::ObjectId;
 use dynamicfs_hal::{Batch, DiskArray, Request};
-use reed_solomon_novelda::Code;
 
 impl<A: DiskArray> Objects<'_, A> {
     // --- a whole row ------------------------------------------------------------------------------------------
@@ -54,10 +54,8 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         survivors.extend(parity.iter().copied());
         inputs.extend(stage.chunks_exact(model.bytes).take(lost));
-        let recovery = Code::new(found.extent.scheme.data, found.extent.scheme.parity)
-            .ok()
-            .and_then(|code| code.recovery(&survivors, &wanted).ok());
-        let computed = recovery.is_some_and(|recovery| recovery.run(&inputs, &mut outputs).is_ok());
+        let scheme = found.extent.scheme;
+        let computed = redundancy::reconstruct(scheme, (&survivors, &inputs), (&wanted, &mut outputs));
         drop((inputs, outputs));
         computed
             && segments.iter().filter(|segment| !segment.good).all(|segment| {
@@ -163,9 +161,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if disks.execute_one(Request::read(disk, lba, buf)).is_err() {
             return false;
         }
-        let segment =
-            Segment { fragment: source, source, first, columns, at: 0, bytes: buf.len(), good: true };
-        self.is_right(found, &segment, from, buf)
+        self.is_right(found, &Segment::of(source, first, columns, buf.len()), from, buf)
     }
 
     /// Computes the chunks of a segment from `k` other fragments, as many columns at a time as the stage holds.
@@ -231,15 +227,9 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         let mut inputs = heapless::Vec::<&[u8], DATA_FRAGMENTS_MAX>::new();
         inputs.extend(stage.chunks_exact(out.len()).take(survivors.len()));
-        let recovery = Code::new(scheme.data, scheme.parity)
-            .ok()
-            .and_then(|code| code.recovery(&survivors, &[wanted as u8]).ok());
-        let Some(recovery) = recovery else { return false };
-        if recovery.run(&inputs, &mut [&mut *out]).is_err() {
+        if !redundancy::reconstruct(scheme, (&survivors, &inputs), (&[wanted as u8], &mut [&mut *out])) {
             return false;
         }
-        let segment =
-            Segment { fragment: wanted, source: wanted, first, columns, at: 0, bytes: out.len(), good: true };
-        self.is_right(found, &segment, from, out)
+        self.is_right(found, &Segment::of(wanted, first, columns, out.len()), from, out)
     }
 }

@@ -8,7 +8,7 @@ use super::Objects;
 use super::extents::{At, Found};
 use super::inode::no_contents;
 use super::repair::Repair;
-use crate::error::Error;
+use crate::error::{Error, StorageError};
 use crate::format::extent::CRC_BYTES;
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
@@ -29,6 +29,13 @@ pub(super) struct Segment {
     pub(super) at: usize,
     pub(super) bytes: usize,
     pub(super) good: bool,
+}
+
+impl Segment {
+    /// Chunks of a fragment that are read from itself, to the beginning of a buffer.
+    pub(super) const fn of(fragment: usize, first: usize, columns: usize, bytes: usize) -> Self {
+        Self { fragment, source: fragment, first, columns, at: 0, bytes, good: false }
+    }
 }
 
 /// Segments of one pass: the data fragments of a stripe, or the parts of a replica that different disks read.
@@ -158,8 +165,7 @@ impl<A: DiskArray> Objects<'_, A> {
             }
             let columns = whole.div_ceil(chunk).min(columns_max);
             let bytes = whole.min(columns * chunk);
-            let segment =
-                Segment { fragment, source: fragment, first, columns, at: done, bytes, good: false };
+            let segment = Segment { at: done, ..Segment::of(fragment, first, columns, bytes) };
             if self.needs_pass(&segments, &segment, columns_max) {
                 self.read_segments(object, found, &mut segments, buf)?;
             }
@@ -192,19 +198,10 @@ impl<A: DiskArray> Objects<'_, A> {
         let bytes = chunk.min(found.extent.fragment_bytes(self.block_shift()) - column * chunk);
         let window = core::mem::take(&mut self.store.stage);
         let done = match window.split_at_mut_checked(bytes) {
-            None => Err(crate::error::StorageError::NeedsMemory { bytes }.into()),
+            None => Err(StorageError::NeedsMemory { bytes }.into()),
             Some((chunk, rest)) => {
-                let segment = Segment {
-                    fragment,
-                    source: fragment,
-                    first: column,
-                    columns: 1,
-                    at: 0,
-                    bytes,
-                    good: false,
-                };
                 let mut segments = Segments::new();
-                let _ = segments.push(segment);
+                let _ = segments.push(Segment::of(fragment, column, 1, bytes));
                 self.read_segments_with(object, found, &mut segments, chunk, rest)
                     .map(|()| buf.copy_from_slice(&chunk[skip..skip + buf.len()]))
             }
@@ -333,7 +330,7 @@ impl<A: DiskArray> Objects<'_, A> {
         &mut self,
         object: ObjectId,
         found: &Found,
-        segments: &Segments,
+        segments: &[Segment],
     ) -> Result<usize, Error> {
         let first = segments.iter().map(|s| s.first).min().unwrap_or(0);
         let end = segments.iter().map(|s| s.first + s.columns).max().unwrap_or(0);
@@ -342,7 +339,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let read = self.read_record(object, found.start, from, &mut piece[..to - from]);
         self.store.piece = piece;
         if read? < to - from {
-            return Err(crate::error::StorageError::RecordInvalid { object }.into());
+            return Err(StorageError::RecordInvalid { object }.into());
         }
         Ok(first)
     }
@@ -399,11 +396,8 @@ impl<A: DiskArray> Objects<'_, A> {
         buf: &mut [u8],
     ) -> Result<(), Error> {
         let columns = buf.len().div_ceil(1 << self.chunk_shift());
-        let segment =
-            Segment { fragment, source: fragment, first, columns, at: 0, bytes: buf.len(), good: false };
-        let mut segments = Segments::new();
-        let _ = segments.push(segment);
-        let from = self.load_checksums(object, found, &segments)?;
+        let segment = Segment::of(fragment, first, columns, buf.len());
+        let from = self.load_checksums(object, found, &[segment])?;
         if self.read_right(found, fragment, first, columns, from, buf) {
             return Ok(());
         }
@@ -420,32 +414,34 @@ impl<A: DiskArray> Objects<'_, A> {
         found: &Found,
         fragment: usize,
     ) -> Result<Option<u64>, Error> {
+        let right = self.each_part(found, |objects, first, part| {
+            let columns = part.len().div_ceil(1 << objects.chunk_shift());
+            let segment = Segment::of(fragment, first, columns, part.len());
+            let from = objects.load_checksums(object, found, &[segment])?;
+            Ok(objects.read_right(found, fragment, first, columns, from, part))
+        })?;
+        Ok(right.then_some(found.extent.fragment_bytes(self.block_shift()) as u64))
+    }
+
+    /// Calls `f` with the first column and a buffer for each part of a fragment that fits the window buffer and whose
+    /// checksums fit theirs, until it is false; whether it never was.
+    pub(super) fn each_part(
+        &mut self,
+        found: &Found,
+        mut f: impl FnMut(&mut Self, usize, &mut [u8]) -> Result<bool, Error>,
+    ) -> Result<bool, Error> {
         let chunk = 1usize << self.chunk_shift();
         let bytes = found.extent.fragment_bytes(self.block_shift());
-        let window = core::mem::take(&mut self.store.window);
-        let at_once = (window.len() / chunk).min(self.columns_at_once(found)).max(1) * chunk;
-        let mut right = Ok(Some(bytes as u64));
-        for at in (0..bytes).step_by(at_once) {
-            let length = at_once.min(bytes - at);
-            let Some(part) = window.get_mut(..length) else {
-                right = Err(crate::error::StorageError::NeedsMemory { bytes: length }.into());
-                break;
-            };
-            let (first, columns) = (at / chunk, length.div_ceil(chunk));
-            let segment =
-                Segment { fragment, source: fragment, first, columns, at: 0, bytes: length, good: false };
-            let mut segments = Segments::new();
-            let _ = segments.push(segment);
-            match self.load_checksums(object, found, &segments) {
-                Ok(from) if self.read_right(found, fragment, first, columns, from, part) => {}
-                Ok(_) => right = Ok(None),
-                Err(error) => right = Err(error),
+        self.with_window(|objects, window| {
+            let at_once = (window.len() / chunk).min(objects.columns_at_once(found)).max(1) * chunk;
+            for at in (0..bytes).step_by(at_once) {
+                let length = at_once.min(bytes - at);
+                let part = window.get_mut(..length).ok_or(StorageError::NeedsMemory { bytes: length })?;
+                if !f(objects, at / chunk, part)? {
+                    return Ok(false);
+                }
             }
-            if !matches!(right, Ok(Some(_))) {
-                break;
-            }
-        }
-        self.store.window = window;
-        right
+            Ok(true)
+        })
     }
 }

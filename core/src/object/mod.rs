@@ -83,6 +83,14 @@ impl<'m, A: DiskArray> Objects<'m, A> {
         self.store.tree.disks.parameters.chunk_shift
     }
 
+    /// Runs something that uses the window buffer beside the rest.
+    fn with_window<T>(&mut self, f: impl FnOnce(&mut Self, &mut [u8]) -> T) -> T {
+        let window = core::mem::take(&mut self.store.window);
+        let done = f(self, window);
+        self.store.window = window;
+        done
+    }
+
     /// Drops the transaction and all that it buffered.
     pub fn abort(&mut self) {
         self.filling = None;

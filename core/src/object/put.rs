@@ -41,7 +41,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// written before can still be committed.
     pub fn write(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<usize, Error> {
         self.store.check()?;
-        let inode = self.inode(object)?;
+        let mut inode = self.inode(object)?;
         if !matches!(inode.kind, ObjectKind::File | ObjectKind::Symlink) {
             return Err(no_contents(&inode));
         }
@@ -52,7 +52,7 @@ impl<A: DiskArray> Objects<'_, A> {
         self.finish_orphan(object)?;
         let mut done = 0;
         while done < data.len() {
-            match self.write_some(object, offset + done as u64, &data[done..]) {
+            match self.write_some(object, &mut inode, offset + done as u64, &data[done..]) {
                 Ok(0) | Err(Error::Storage(StorageError::NoSpace))
                     if done > 0 && !self.store.is_poisoned() =>
                 {
@@ -67,9 +67,14 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Writes what goes into one window; 0, and nothing changed, when there is no space for it.
-    fn write_some(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<usize, Error> {
-        let mut inode = self.inode(object)?;
-        self.begin_change(WINDOW_UPDATES + self.window_updates(&inode), Purpose::Growth)?;
+    fn write_some(
+        &mut self,
+        object: ObjectId,
+        inode: &mut Inode,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<usize, Error> {
+        self.begin_change(WINDOW_UPDATES + self.window_updates(inode), Purpose::Growth)?;
         self.change(|objects| {
             let end = offset + data.len() as u64;
             let wrote = match inode.inline {
@@ -77,12 +82,12 @@ impl<A: DiskArray> Objects<'_, A> {
                     objects.write_inline(object, offset, data, end.max(inode.size) as usize)?;
                     data.len()
                 }
-                true => objects.write_moved_out(object, &mut inode, offset, data)?,
-                false => objects.write_window(object, &inode, offset, data)?,
+                true => objects.write_moved_out(object, inode, offset, data)?,
+                false => objects.write_window(object, inode, offset, data)?,
             };
             if wrote > 0 {
                 let size = inode.size.max(offset + wrote as u64);
-                objects.resize(object, &mut inode, size)?;
+                objects.resize(object, inode, size)?;
             }
             Ok(wrote)
         })
@@ -100,13 +105,18 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Sets an object's size and time of change.
     pub(super) fn resize(&mut self, object: ObjectId, inode: &mut Inode, size: u64) -> Result<(), Error> {
-        let superblock = &mut self.store.tree.space.superblock;
-        let bytes = superblock.content_bytes();
-        superblock.set_content_bytes(bytes.saturating_add(size).saturating_sub(inode.size));
+        self.count_content(inode.size, size);
         inode.size = size;
         let now = self.store.tree.disks.now();
         (inode.modified, inode.changed) = (now, now);
         self.put_inode(object, inode)
+    }
+
+    /// Counts what an object's contents were and are.
+    pub(super) fn count_content(&mut self, old: u64, new: u64) {
+        let superblock = &mut self.store.tree.space.superblock;
+        let bytes = superblock.content_bytes();
+        superblock.set_content_bytes(bytes.saturating_add(new).saturating_sub(old));
     }
 
     // --- inline contents --------------------------------------------------------------------------------------
@@ -387,14 +397,6 @@ impl<A: DiskArray> Objects<'_, A> {
             self.free_extents(object, start, start + stored as u64, usize::MAX)?;
         }
         Ok(stored == bytes)
-    }
-
-    /// Runs something that uses the window buffer beside the rest.
-    pub(super) fn with_window<T>(&mut self, f: impl FnOnce(&mut Self, &mut [u8]) -> T) -> T {
-        let window = core::mem::take(&mut self.store.window);
-        let done = f(self, window);
-        self.store.window = window;
-        done
     }
 
     /// The bytes from `start` on, `extent` at most, up to the last one that is stored there.

@@ -2,7 +2,7 @@
 
 use super::Objects;
 use super::extents::{Found, PieceWriter};
-use crate::error::Error;
+use crate::error::{Error, StorageError};
 use crate::format::extent::EXTENT_BYTES_MAX;
 use crate::transaction::Purpose;
 use crate::types::{BlockAddress, BlockRun, MemberSet, ObjectId};
@@ -27,7 +27,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// it may be needed.
     pub fn repair_step(&mut self) -> Result<Option<bool>, Error> {
         if !self.store_filling()? {
-            return Err(crate::error::StorageError::NoSpace.into());
+            return Err(StorageError::NoSpace.into());
         }
         let Some(repair) = self.repairs.pop() else { return Ok(None) };
         self.begin_change(16, Purpose::Release)?;
@@ -113,32 +113,15 @@ impl<A: DiskArray> Objects<'_, A> {
         index: usize,
         address: BlockAddress,
     ) -> Result<(), Error> {
-        let chunk = 1usize << self.chunk_shift();
-        let bytes = found.extent.fragment_bytes(self.block_shift());
-        let window = core::mem::take(&mut self.store.window);
-        let at_once = (window.len() / chunk).min(self.columns_at_once(found)).max(1) * chunk;
-        let mut done = Ok(());
-        for at in (0..bytes).step_by(at_once) {
-            let length = at_once.min(bytes - at);
-            let Some(part) = window.get_mut(..length) else {
-                done = Err(crate::error::StorageError::NeedsMemory { bytes: length }.into());
-                break;
-            };
-            done = self.read_fragment(object, found, index, at / chunk, part);
-            if done.is_err() {
-                break;
-            }
-            let Some((disk, lba)) = self.store.tree.disks.locate(address, at as u64) else {
-                done = Err(Error::Unreadable { object, offset: found.start });
-                break;
-            };
-            if self.store.tree.disks.execute_one(Request::write(disk, lba, part)).is_err() {
-                done = Err(Error::Unreadable { object, offset: found.start });
-                break;
-            }
-        }
-        self.store.window = window;
-        done
+        let written = self.each_part(found, |objects, first, part| {
+            objects.read_fragment(object, found, index, first, part)?;
+            let disks = &mut objects.store.tree.disks;
+            let at = (first << disks.parameters.chunk_shift) as u64;
+            Ok(disks
+                .locate(address, at)
+                .is_some_and(|(disk, lba)| disks.execute_one(Request::write(disk, lba, part)).is_ok()))
+        })?;
+        if written { Ok(()) } else { Err(Error::Unreadable { object, offset: found.start }) }
     }
 
     /// Replaces the head of an extent's record, which may be longer now, and moves the checksums behind it; false if
@@ -147,13 +130,10 @@ impl<A: DiskArray> Objects<'_, A> {
         let (block_shift, chunk_shift) = (self.block_shift(), self.chunk_shift());
         let head = old.extent.head_bytes();
         let crcs = old.extent.record_bytes(block_shift, chunk_shift) - head;
-        let window = core::mem::take(&mut self.store.window);
-        let done = match window.get_mut(..crcs) {
+        self.with_window(|objects, window| match window.get_mut(..crcs) {
             None => Ok(false),
-            Some(crcs) => self.move_checksums(object, old, new, head, crcs).map(|()| true),
-        };
-        self.store.window = window;
-        done
+            Some(crcs) => objects.move_checksums(object, old, new, head, crcs).map(|()| true),
+        })
     }
 
     fn move_checksums(
@@ -165,7 +145,7 @@ impl<A: DiskArray> Objects<'_, A> {
         crcs: &mut [u8],
     ) -> Result<(), Error> {
         if self.read_record(object, old.start, head, crcs)? < crcs.len() {
-            return Err(crate::error::StorageError::RecordInvalid { object }.into());
+            return Err(StorageError::RecordInvalid { object }.into());
         }
         let mut bytes = [0; EXTENT_BYTES_MAX];
         let length = new.extent.encode(&mut bytes);

@@ -140,9 +140,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let objects = superblock.objects();
         superblock.set_objects(objects.saturating_sub(1));
         if inode.kind != ObjectKind::Directory {
-            let superblock = &mut self.store.tree.space.superblock;
-            let bytes = superblock.content_bytes();
-            superblock.set_content_bytes(bytes.saturating_sub(inode.size));
+            self.count_content(inode.size, 0);
         }
         let at_once = self.free_at_once();
         let freed = self.free_extents(object, 0, u64::MAX, at_once)?;

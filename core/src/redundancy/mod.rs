@@ -31,6 +31,19 @@ pub const fn stage_bytes(scheme: Scheme, logical: u32, block_shift: u8) -> usize
     fragment_bytes(scheme, logical, block_shift) * (1 + computed)
 }
 
+/// Computes the fragments numbered `wanted` into `outputs` from those numbered `survivors`, as many as there are data
+/// fragments, whose bytes are `inputs`; all of one length. False, and nothing to be used, if the numbers do not allow that.
+pub fn reconstruct(
+    scheme: Scheme,
+    (survivors, inputs): (&[u8], &[&[u8]]),
+    (wanted, outputs): (&[u8], &mut [&mut [u8]]),
+) -> bool {
+    Code::new(scheme.data, scheme.parity)
+        .ok()
+        .and_then(|code| code.recovery(survivors, wanted).ok())
+        .is_some_and(|recovery| recovery.run(inputs, outputs).is_ok())
+}
+
 /// The fragments of an extent in memory, ready to be written: the bytes themselves where they can be used as they
 /// are, the rest in the work space.
 pub struct Fragments<'b> {
