@@ -61,8 +61,6 @@ pub struct Space<'m> {
     closed: [MemberSet; 2],
     /// Rows whose open group of this class differs from what record and cursor say.
     unrecorded: [MemberSet; 2],
-    /// Node blocks that only deleting and recovery may use, on each member.
-    pub reserve: u64,
 }
 
 impl<'m> Space<'m> {
@@ -90,7 +88,6 @@ impl<'m> Space<'m> {
             group_blocks,
             closed: [MemberSet::EMPTY; 2],
             unrecorded: [MemberSet::EMPTY; 2],
-            reserve: 0,
         })
     }
 

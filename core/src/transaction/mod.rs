@@ -125,7 +125,6 @@ impl<A: DiskArray> Store<'_, A> {
         self.tree.began_with = self.tree.disks.online();
         self.tree.margin = usize::MAX;
         self.exhausted = MemberSet::EMPTY;
-        self.tree.space.reserve = self.reserve_blocks();
     }
 
     /// Lets no further operation succeed in this transaction: one failed half-way.

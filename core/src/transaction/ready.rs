@@ -185,7 +185,7 @@ impl<A: DiskArray> Store<'_, A> {
             self.record_closed()?;
         }
         let from = self.tree.space.open_group(row, Class::Data).map_or(0, |(group, ..)| group + 1);
-        let spare = self.node_spare(row, purpose);
+        let spare = self.node_spare(row, self.kept_back(purpose));
         match self.find_group(row, area, from, Wanted::Run { blocks, spare })? {
             Some(group) => {
                 self.tree.space.close(row, Class::Data);
@@ -371,8 +371,8 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Node blocks that something which frees may still take from any member.
     pub fn release_room(&self) -> u64 {
-        let rows = self.tree.data_rows();
-        rows.iter().map(|row| self.node_spare(row, Purpose::Release)).min().unwrap_or(0)
+        let (rows, kept_back) = (self.tree.data_rows(), self.kept_back(Purpose::Release));
+        rows.iter().map(|row| self.node_spare(row, kept_back)).min().unwrap_or(0)
     }
 
     /// Node blocks that a commit may take from one member, beside those that its operations took: the records of open
@@ -397,19 +397,17 @@ impl<A: DiskArray> Store<'_, A> {
         if self.tree.data_rows().len() == 1 { 2 } else { 1 }
     }
 
-    /// Node blocks of a row that may be used for this.
-    fn node_spare(&self, row: usize, purpose: Purpose) -> u64 {
-        let kept = match purpose {
-            Purpose::Growth => self.tree.space.reserve,
+    /// Node blocks on each member that stay when something is done for this.
+    fn kept_back(&self, purpose: Purpose) -> u64 {
+        match purpose {
+            Purpose::Growth => self.reserve_blocks(),
             Purpose::Release => self.commit_blocks(),
-        };
-        self.tree.space.superblock.row(row).node_free().saturating_sub(kept)
+        }
     }
 
-    /// Free blocks of a row that data may take.
-    pub fn data_spare(&self, row: usize) -> u64 {
-        let row = self.tree.space.superblock.row(row);
-        row.free().saturating_sub(row.node_free().min(self.tree.space.reserve))
+    /// Node blocks of a row beyond those that stay.
+    fn node_spare(&self, row: usize, kept_back: u64) -> u64 {
+        self.tree.space.superblock.row(row).node_free().saturating_sub(kept_back)
     }
 
     /// Whether the tree, as high as it is and may become, can be changed in the memory there is: what was made to grow in
@@ -433,11 +431,10 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Whether an operation of this many tree updates finds space for its nodes, and the commit after it.
-    pub fn has_room(&mut self, updates: u32, purpose: Purpose) -> bool {
-        self.tree.space.reserve = self.reserve_blocks();
-        let needed = self.operation_blocks(updates);
+    pub fn has_room(&self, updates: u32, purpose: Purpose) -> bool {
+        let (needed, kept_back) = (self.operation_blocks(updates), self.kept_back(purpose));
         let rows = self.tree.data_rows();
-        rows.iter().filter(|&row| self.node_spare(row, purpose) >= needed).count() >= self.copies_needed()
+        rows.iter().filter(|&row| self.node_spare(row, kept_back) >= needed).count() >= self.copies_needed()
     }
 }
 

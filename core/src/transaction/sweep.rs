@@ -32,7 +32,7 @@ impl<A: DiskArray> Store<'_, A> {
     pub(super) fn sweep_when_due(&mut self) -> Result<(), StorageError> {
         let superblock = &self.tree.space.superblock;
         let free: u64 = self.tree.data_rows().iter().map(|row| superblock.row(row).free()).sum();
-        let leaves = self.tree.space.reserve;
+        let leaves = self.reserve_blocks();
         let many = superblock.dead_records()
             > RECORDS_MIN + RECORDS_PER_LEAF * self.tree.copies_wanted() as u64 * leaves;
         let scarce = superblock.dead_blocks() > free / 2 && superblock.dead_records() > 8;
