@@ -19,7 +19,7 @@ pub struct Health {
     pub branch: u64,
     /// Whether the pool takes writes.
     pub writable: bool,
-    /// A read-only mount that does not see every member of its state: there may be a newer one.
+    /// A read-only mount that does not see every member at its state: the next mount may find another.
     pub tentative: bool,
     /// Members, witnesses included.
     pub members: usize,
