@@ -30,7 +30,6 @@ pub(super) struct Engine {
     pub(super) array: SimArray,
     pub(super) lent: Lent,
     pub(super) run: Run,
-    breakage: Breakage,
     pub(super) crc32c: Crc32c,
     sessions: u32,
 }
@@ -43,19 +42,18 @@ impl Engine {
         }
         array.set_patience(PATIENCE);
         let lent = Lent::with_nodes(run.setup.memory, run.setup.format.node_bytes);
-        Self { array, lent, run, breakage: Breakage::default(), crc32c, sessions: 0 }
+        Self { array, lent, run, crc32c, sessions: 0 }
     }
 
     pub(super) fn sabotage(&mut self, breakage: Breakage) {
-        self.breakage = breakage;
-        (self.run.in_transaction, self.run.before_repair) = (breakage.in_transaction, breakage.before_repair);
+        self.run.breakage = breakage;
         self.crc32c = breakage.crc32c.unwrap_or(crc32c);
     }
 
     /// What a broken world does to the disks between two sessions.
     fn meddle(&mut self, rng: &mut Rng) {
         self.sessions += 1;
-        if let Some(meddle) = self.breakage.meddle
+        if let Some(meddle) = self.run.breakage.meddle
             && self.sessions > 3
         {
             meddle(&mut self.array, rng);
@@ -63,14 +61,14 @@ impl Engine {
     }
 
     pub(super) fn break_split(&mut self) {
-        if let Some(f) = self.breakage.before_split {
+        if let Some(f) = self.run.breakage.before_split {
             f(&mut self.array);
         }
     }
 
     pub(super) fn run(&mut self) -> Result<(), Failure> {
         self.format()?;
-        if let Some(sabotage) = self.breakage.sabotage {
+        if let Some(sabotage) = self.run.breakage.sabotage {
             self.array.set_sabotage(sabotage);
         }
         while self.run.next < self.run.workload.steps && !self.run.is_stuck {

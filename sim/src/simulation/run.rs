@@ -7,7 +7,7 @@ use super::oracle::Oracle;
 use super::probe::Probe;
 use super::report::{Counts, Event, EventKind, Failure, FailureKind};
 use super::setup::Setup;
-use super::{InTransaction, Workload};
+use super::{Breakage, Workload};
 use crate::{Rng, SimArray, SimDisk};
 use dynamicfs_core::Pool;
 use dynamicfs_core::error::StorageError;
@@ -58,10 +58,7 @@ pub(super) struct Run {
     /// Beyond the bound: some of the state cannot be read, so that nobody knows which it is.
     pub(super) is_blurred: bool,
     pub(super) story: Option<Vec<Event>>,
-    /// See [`Breakage`](super::Breakage).
-    pub(super) in_transaction: Option<InTransaction>,
-    /// See [`Breakage`](super::Breakage).
-    pub(super) before_repair: Option<fn(&mut SimArray)>,
+    pub(super) breakage: Breakage,
 }
 
 /// What a crash interrupts.
@@ -107,8 +104,7 @@ impl Run {
             is_stuck: false,
             is_blurred: false,
             story: tell.then(Vec::new),
-            in_transaction: None,
-            before_repair: None,
+            breakage: Breakage::default(),
             id,
             root,
             setup,

@@ -139,7 +139,7 @@ impl Run {
                 let what = if releases { RELEASE.to_owned() } else { describe(&operation) };
                 return Ok(Outcome::Refused(error, what));
             }
-            if let Some(break_it) = self.in_transaction {
+            if let Some(break_it) = self.breakage.in_transaction {
                 break_it(&mut transaction);
             }
             if self.is_blurred || self.atlas.has_lied() {
@@ -225,7 +225,7 @@ impl Run {
     fn upkeep(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
         self.doing = Doing::Maintaining;
         for _ in 0..=rng.below(UPKEEP_STEPS) {
-            if let Some(break_it) = self.before_repair
+            if let Some(break_it) = self.breakage.before_repair
                 && pool.health().repairs_waiting > 0
             {
                 break_it(pool.array());
