@@ -1,23 +1,12 @@
 //! Random operations on a pool and on a model of it: they must agree at every step, after every commit, abort and
 //! mount, and all blocks must be accounted for.
 
-use dynamicfs_core::format::checksum::crc32c;
 use dynamicfs_core::types::Scheme;
-use dynamicfs_core::{DiskState, FormatOptions, Memory, MountOptions, Pool, Services, Slot};
-use dynamicfs_hal::{Clock, Entropy, EntropyError, RamDisk, SerialArray, UnixTime};
+use dynamicfs_core::{DiskState, FormatOptions, Memory, MountOptions, Pool, Slot};
+use dynamicfs_hal::{Entropy, EntropyError, RamDisk, SerialArray};
 use dynamicfs_sim::model::{self, Model};
 use dynamicfs_sim::workload::{self, Scale};
-
-struct NoClock;
-
-impl Clock for NoClock {
-    fn now(&self) -> UnixTime {
-        UnixTime::default()
-    }
-    fn monotonic_micros(&self) -> u64 {
-        0
-    }
-}
+use dynamicfs_sim::world::{SERVICES, account};
 
 struct Random(u64);
 
@@ -35,22 +24,12 @@ impl Entropy for Random {
     }
 }
 
-const SERVICES: Services<'static> = Services { crc32c, clock: &NoClock };
-
 fn check<A: dynamicfs_hal::DiskArray>(pool: &mut Pool<'_, A>, model: &Model, what: &str) {
     let found = model::load(pool).unwrap_or_else(|error| panic!("{what}: {error}"));
     if let Some(difference) = model.difference(&found) {
         panic!("{what}: {difference}");
     }
-    let mut report = Default::default();
-    let tell = |finding: Option<&dynamicfs_core::maintain::Finding>| {
-        if let Some(finding) = finding {
-            panic!("{what}: {finding:?}");
-        }
-    };
-    pool.check_contents(&mut report, tell).unwrap_or_else(|error| panic!("{what}: {error}"));
-    pool.check_space(&mut vec![0; 1 << 16], &mut report, tell)
-        .unwrap_or_else(|error| panic!("{what}: {error}"));
+    account(pool, what);
     assert_eq!(pool.health().objects, model.nodes.len() as u64, "{what}: objects are counted");
 }
 

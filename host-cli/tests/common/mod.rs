@@ -186,7 +186,7 @@ pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// Waits until a condition holds.
+/// Waits until a condition holds that nothing can be told of but by looking; the nap only spares the processor.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
