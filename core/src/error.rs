@@ -311,6 +311,74 @@ impl core::fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
+/// Why something was not done with a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum MemberError {
+    /// The pool has no member of this number.
+    NotAMember,
+    /// The member's disk does not take part.
+    Away,
+    /// The disk takes part already.
+    TakesPart,
+    /// The member table has no free row.
+    TableFull,
+    /// The others would be too few.
+    TooFewDisks {
+        /// How many are needed.
+        needed: usize,
+    },
+    /// The others have too little space for what the member holds.
+    TooLittleSpace {
+        /// Blocks that it holds.
+        blocks: u64,
+        /// Blocks that are free on the others.
+        free: u64,
+    },
+    /// The member holds data.
+    HoldsData {
+        /// Blocks that it holds.
+        blocks: u64,
+    },
+    /// The disk cannot be a member.
+    Disk(FormatError),
+    /// The pool could not do it.
+    Pool(Error),
+}
+
+impl From<Error> for MemberError {
+    fn from(error: Error) -> Self {
+        Self::Pool(error)
+    }
+}
+
+impl From<FormatError> for MemberError {
+    fn from(error: FormatError) -> Self {
+        Self::Disk(error)
+    }
+}
+
+impl core::fmt::Display for MemberError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NotAMember => f.write_str("no such member"),
+            Self::Away => f.write_str("the member's disk does not take part"),
+            Self::TakesPart => f.write_str("the disk takes part already"),
+            Self::TableFull => f.write_str("the pool has as many members as it can have"),
+            Self::TooFewDisks { needed } => write!(f, "at least {needed} other disks are needed"),
+            Self::TooLittleSpace { blocks, free } => {
+                write!(f, "it holds {blocks} blocks, and {free} are free on the others")
+            }
+            Self::HoldsData { blocks } => write!(f, "it still holds {blocks} blocks"),
+            Self::Disk(error) => error.fmt(f),
+            Self::Pool(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for MemberError {}
+
 impl embedded_io::Error for Error {
     fn kind(&self) -> embedded_io::ErrorKind {
         use embedded_io::ErrorKind;

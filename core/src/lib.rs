@@ -37,6 +37,6 @@ pub mod tree;
 pub mod types;
 
 pub use disks::DiskState;
-pub use pool::{FormatOptions, MountOptions, Pool, Services, Transaction};
+pub use pool::{AddOptions, FormatOptions, MountOptions, Pool, Services, Transaction};
 pub use transaction::{Memory, MountMode};
 pub use tree::cache::Slot;

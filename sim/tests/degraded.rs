@@ -4,7 +4,7 @@ use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, MountError, StorageError};
 use dynamicfs_core::maintain::{ExtentCounts, Work};
 use dynamicfs_core::object::{Attributes, MakeRequest};
-use dynamicfs_core::tree::Walk;
+use dynamicfs_core::tree::{Met, Walk};
 use dynamicfs_core::types::{ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool};
 use dynamicfs_hal::{Geometry, IoError};
@@ -410,7 +410,7 @@ fn nodes_that_are_written_again_when_all_disks_are_back_have_all_their_replicas(
         transaction.commit().expect("committed");
     }
     let (mut walk, mut nodes) = (Walk::new(), 0);
-    while let Some((pointer, level)) = pool.store.tree.walk(&mut walk).expect("walked") {
+    while let Some(Met { pointer, level, .. }) = pool.store.tree.walk(&mut walk).expect("walked") {
         if pointer.birth > back {
             assert_eq!(pointer.replicas().len(), 3, "a node of level {level} at {:?}", pointer.replicas());
             nodes += 1;

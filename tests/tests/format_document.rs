@@ -3,7 +3,8 @@
 
 use dynamicfs_core::format::field::Field;
 use dynamicfs_core::format::key::{KEY_BYTES, Kind};
-use dynamicfs_core::format::{extent, inode, label, name, node, pointer, record, superblock};
+use dynamicfs_core::format::record::MemberState;
+use dynamicfs_core::format::{extent, inode, job, label, name, node, pointer, record, superblock};
 use dynamicfs_core::limits;
 use dynamicfs_tests::document::{self, Document, Row, Structure};
 use dynamicfs_tests::golden::{ADVICE, is_update, load};
@@ -22,7 +23,7 @@ macro_rules! layouts {
     };
 }
 
-const LAYOUTS: [Layout; 9] = layouts![
+const LAYOUTS: [Layout; 11] = layouts![
     label::Label,
     superblock::Superblock,
     superblock::MemberRow,
@@ -30,6 +31,8 @@ const LAYOUTS: [Layout; 9] = layouts![
     record::MemberRecord,
     record::OrphanRecord,
     record::CountersRecord,
+    job::JobRecord,
+    job::FailedItem,
     inode::InodeRecord,
     extent::ExtentHeader,
 ];
@@ -120,6 +123,16 @@ fn kinds_have_the_documents_numbers() {
         rows.into_iter().map(|cells| (cells[0].clone(), cells[1].clone())).collect();
     let expected: Vec<(String, String)> =
         Kind::ALL.iter().map(|&kind| (format!("{kind:?}"), (kind as u8).to_string())).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn member_states_have_the_documents_numbers() {
+    let rows = Document::load().tables(&["state", "value"]);
+    let found: Vec<(String, String)> =
+        rows.into_iter().map(|cells| (cells[0].clone(), cells[1].clone())).collect();
+    let expected: Vec<(String, String)> =
+        MemberState::ALL.iter().map(|&state| (format!("{state:?}"), (state as u8).to_string())).collect();
     assert_eq!(found, expected);
 }
 

@@ -180,6 +180,40 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             .fold(MemberSet::EMPTY, |set, s| set.with(usize::from(s.row)))
     }
 
+    /// Rows of the members that lost what they had acknowledged, and have not been given this state yet.
+    pub(crate) fn rolled_back(&self, order: (Epoch, Generation)) -> MemberSet {
+        self.states
+            .iter()
+            .filter(|s| {
+                s.status == DiskStatus::Online && s.currency == Currency::RolledBack && s.order < order
+            })
+            .fold(MemberSet::EMPTY, |set, s| set.with(usize::from(s.row)))
+    }
+
+    /// Makes a disk a member that does not take part yet.
+    pub(crate) fn assign(&mut self, disk: usize, identity: DiskIdentity, row: usize) {
+        let state = &mut self.states[disk];
+        *state = DiskState {
+            identity: Some(identity),
+            row: row as u8,
+            status: DiskStatus::Unlabelled,
+            sector_shift: state.sector_shift,
+            counters: state.counters,
+            ..DiskState::NEW
+        };
+    }
+
+    /// Takes a member that takes part out of use, or into use one that was taken out so.
+    pub(crate) fn set_excluded(&mut self, disk: usize, excluded: bool) {
+        let (from, to) = match excluded {
+            true => (DiskStatus::Online, DiskStatus::Excluded),
+            false => (DiskStatus::Excluded, DiskStatus::Online),
+        };
+        if self.states[disk].status == from {
+            self.states[disk].status = to;
+        }
+    }
+
     /// The identity of the member in this row, while it takes part.
     pub fn identity_in_row(&self, row: usize) -> Option<&DiskIdentity> {
         self.states[self.disk_in_row(row)?].identity.as_ref()
@@ -297,11 +331,11 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         }
     }
 
-    /// Whether every member that takes part has this state as its newest, for certain.
-    pub(crate) fn are_all_at(&self, order: (Epoch, Generation)) -> bool {
+    /// Whether each of these members that takes part has this state as its newest, for certain.
+    pub(crate) fn are_all_at(&self, rows: MemberSet, order: (Epoch, Generation)) -> bool {
         self.states
             .iter()
-            .filter(|state| state.status == DiskStatus::Online)
+            .filter(|state| state.status == DiskStatus::Online && rows.contains(state.row.into()))
             .all(|state| state.order == order && !state.may_hold_more)
     }
 

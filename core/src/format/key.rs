@@ -19,8 +19,8 @@ pub enum Kind {
     Orphan = 4,
     /// System: a hint that redundancy is owed, by sequence. Reserved.
     Deficit = 5,
-    /// System: the position of a maintenance job, by job. Reserved.
-    Cursor = 6,
+    /// System: a maintenance job, by job; what it could not put right stands behind it.
+    Job = 6,
     /// System: counters that outlive the process, by member number (and one for the pool).
     Counters = 7,
     /// An object's attributes and policy, at offset 0.
@@ -43,7 +43,7 @@ impl Kind {
         Self::Dead,
         Self::Orphan,
         Self::Deficit,
-        Self::Cursor,
+        Self::Job,
         Self::Counters,
         Self::Inode,
         Self::Entry,
@@ -110,6 +110,16 @@ impl Key {
     /// The orphan of this number.
     pub fn orphan(object: ObjectId) -> Self {
         Self::new(ObjectId::SYSTEM, Kind::Orphan, object.0)
+    }
+
+    /// Record `item` of a maintenance job: 0 is the job itself, what follows is what it could not put right.
+    pub fn job(job: u32, item: u32) -> Self {
+        Self::new(ObjectId::SYSTEM, Kind::Job, u64::from(job) << 32 | u64::from(item))
+    }
+
+    /// The counters of a member.
+    pub fn counters(member: MemberNumber) -> Self {
+        Self::new(ObjectId::SYSTEM, Kind::Counters, u64::from(member.0))
     }
 
     /// The inode of an object.
@@ -180,6 +190,17 @@ impl Key {
         let mut key = [0; KEY_BYTES];
         key.copy_from_slice(&bytes[..KEY_BYTES]);
         Self(key)
+    }
+}
+
+impl super::field::Stored for Key {
+    type Value = Self;
+    const BYTES: usize = KEY_BYTES;
+    fn load(bytes: &[u8]) -> Self {
+        Self::from_bytes(bytes)
+    }
+    fn store(bytes: &mut [u8], value: Self) {
+        bytes[..KEY_BYTES].copy_from_slice(&value.0);
     }
 }
 

@@ -8,6 +8,7 @@ pub mod checksum;
 pub mod extent;
 pub mod field;
 pub mod inode;
+pub mod job;
 pub mod key;
 pub mod label;
 pub mod name;

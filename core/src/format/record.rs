@@ -1,4 +1,4 @@
-//! The pool's own records in the tree: members, groups, dead entries, orphans.
+//! The pool's own records in the tree: members, groups, dead entries, orphans, counters.
 
 use super::field::{Stored, U48, layout};
 use crate::types::{BlockAddress, BlockRun, Generation, MemberNumber, Uuid};
@@ -21,6 +21,8 @@ layout! {
         spans_first / set_spans_first: U48 = 30,
         /// The first block that may be allocated.
         start / set_start: U48 = 54,
+        /// The number of the spare member that took the place of this one, plus 1; 0 if there is none.
+        successor / set_successor: u16 = 60,
     }
 }
 
@@ -39,6 +41,12 @@ impl<B: AsRef<[u8]>> MemberRecord<B> {
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> MemberRecord<B> {
+    /// Trusts everything again.
+    pub fn trust(&mut self) {
+        self.set_spans(0);
+        self.0.as_mut()[SPANS_AT..SPANS_AT + 12 * SPANS_MAX].fill(0);
+    }
+
     /// Adds a span, joining it with the last one when all places are taken: what is doubted in between is healed too.
     pub fn distrust(&mut self, span: core::ops::Range<Generation>) {
         let used = usize::from(self.spans()).min(SPANS_MAX);
@@ -53,14 +61,67 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> MemberRecord<B> {
     }
 }
 
-/// What a member is to the pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the operator wants a member to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum MemberState {
-    /// It holds data.
+    /// It holds data and is given more.
+    #[default]
     Active = 1,
-    /// The operator said that it has failed: nothing is read from it or written to it.
+    /// It has failed: nothing is read from it or written to it, and what it held is rebuilt elsewhere.
     Failed = 2,
+    /// It is out of use for a while, and what it held is waited for.
+    Offline = 3,
+    /// It is given nothing, and what it holds is moved away.
+    Draining = 4,
+    /// It holds nothing any more, and is given nothing.
+    Drained = 5,
+    /// As draining; it leaves the pool when it holds nothing.
+    Leaving = 6,
+    /// It holds nothing, and takes the place of a member that fails.
+    Spare = 7,
+    /// It holds nothing any more, and leaves the pool next.
+    Departing = 8,
+}
+
+impl MemberState {
+    /// All states.
+    pub const ALL: [Self; 8] = [
+        Self::Active,
+        Self::Failed,
+        Self::Offline,
+        Self::Draining,
+        Self::Drained,
+        Self::Leaving,
+        Self::Spare,
+        Self::Departing,
+    ];
+
+    /// The state of this number; one that is not known counts as offline: nothing is done to it.
+    pub fn from_number(number: u8) -> Self {
+        Self::ALL.into_iter().find(|state| *state as u8 == number).unwrap_or(Self::Offline)
+    }
+
+    /// Whether it is neither read from nor written to, also when it is there.
+    pub const fn is_shut(self) -> bool {
+        matches!(self, Self::Failed | Self::Offline)
+    }
+
+    /// What a member becomes when nothing is left of what it held.
+    #[must_use]
+    pub const fn when_empty(self) -> Self {
+        match self {
+            Self::Draining => Self::Drained,
+            Self::Leaving => Self::Departing,
+            other => other,
+        }
+    }
+
+    /// Whether what it holds is moved away.
+    pub const fn is_emptied(self) -> bool {
+        matches!(self, Self::Draining | Self::Leaving)
+    }
 }
 
 // --- groups ---------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 
 use super::field::{Stored, U48, layout};
 use super::pointer::NodePointer;
-use crate::limits::{BRANCHES_MAX, NODE_COPIES_MAX};
+use crate::limits::{BRANCHES_MAX, NODE_COPIES_MAX, NODE_GROUP_FREE_MIN};
 use crate::types::{
     BlockAddress, Epoch, Generation, MemberLists, MemberNumber, MemberSet, ObjectId, Scheme, Uuid,
 };
@@ -69,6 +69,8 @@ layout! {
         root_copies / set_root_copies: u8 = 161,
         /// Ancestors in use.
         ancestors / set_ancestors: u8 = 162,
+        /// Bit 0: something is short of what was asked for, and no member owes it.
+        flags / set_flags: u8 = 163,
         /// The root's checksum.
         root_crc / set_root_crc: u32 = 164,
         /// The generation that wrote the root.
@@ -119,6 +121,9 @@ pub const SUPERBLOCK_MAGIC: u32 = u32::from_le_bytes(*b"DFsb");
 
 /// The greatest value that a counter may have; what is beyond was never counted.
 pub const COUNTER_MAX: u64 = crate::limits::U48_MAX / 2;
+
+/// A bit of `flags`: see there.
+pub const FLAG_SHORT: u8 = 1;
 
 /// No group is open.
 pub const GROUP_NONE: u32 = u32::MAX;
@@ -242,6 +247,11 @@ impl<B: AsRef<[u8]>> Superblock<B> {
         MemberSet(self.owed_raw())
     }
 
+    /// Whether something is short of what was asked for, and no member owes it.
+    pub fn is_short(&self) -> bool {
+        self.flags() & FLAG_SHORT != 0
+    }
+
     /// The scheme of new objects.
     pub fn scheme(&self) -> Scheme {
         Scheme { data: self.scheme_data(), parity: self.scheme_parity() }
@@ -335,6 +345,31 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
     pub fn set_lists(&mut self, lists: MemberLists) {
         self.set_settled_raw(lists.settled.0);
         self.set_members_raw(lists.members.0);
+    }
+
+    /// Notes whether something is short of what was asked for, and no member owes it.
+    pub fn set_short(&mut self, short: bool) {
+        let flags = self.flags() & !FLAG_SHORT;
+        self.set_flags(flags | if short { FLAG_SHORT } else { 0 });
+    }
+
+    /// Fills a row for a member on which nothing is stored yet.
+    pub fn init_row(
+        &mut self,
+        row: usize,
+        member: MemberNumber,
+        witness: bool,
+        blocks: u64,
+        group_blocks: u32,
+    ) {
+        self.clear_row(row);
+        let rest = blocks % u64::from(group_blocks);
+        let mut row = self.row_mut(row);
+        row.set_number(member.0);
+        row.set_witness(witness.into());
+        row.set_free(blocks);
+        // A last group that is too short to be opened for nodes does not count for them.
+        row.set_node_free(if rest >= u64::from(NODE_GROUP_FREE_MIN) { blocks } else { blocks - rest });
     }
 
     /// Sets the root and its level.

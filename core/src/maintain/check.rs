@@ -6,6 +6,7 @@ use crate::format::key::{Key, Kind};
 use crate::format::record::{dead, group};
 use crate::object::{Found, Objects};
 use crate::space::Class;
+use crate::tree::{Met, Walk};
 use crate::types::{BlockAddress, BlockRun, MemberNumber, ObjectId};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
@@ -128,11 +129,11 @@ impl<A: DiskArray> Objects<'_, A> {
         report: &mut CheckReport,
         f: &mut impl FnMut(Option<&Finding>),
     ) -> Result<(), Error> {
-        let mut walk = crate::tree::Walk::new();
+        let mut walk = Walk::new();
         loop {
             match self.store.tree.walk(&mut walk) {
                 Ok(None) => return Ok(()),
-                Ok(Some((pointer, level))) => {
+                Ok(Some(Met { pointer, level, .. })) => {
                     report.nodes += 1;
                     for (i, &address) in pointer.replicas().iter().enumerate() {
                         report.replicas += 1;
@@ -159,21 +160,18 @@ impl<A: DiskArray> Objects<'_, A> {
     ) -> Result<(), Error> {
         let start = found.start;
         let (mut right, mut wrong) = (0, 0);
+        let bytes = found.extent.fragment_bytes(self.store.tree.disks.parameters.block_shift) as u64;
+        let bad = self.prove_stripe(object, found)?;
         for (i, fragment) in found.extent.fragments().iter().enumerate() {
             if self.store.tree.disks.disk_of(fragment.address.member).is_none() {
                 wrong += 1;
-                continue;
-            }
-            match self.prove_fragment(object, found, i)? {
-                Some(bytes) => {
-                    right += 1;
-                    report.fragments += 1;
-                    report.bytes += bytes;
-                }
-                None => {
-                    wrong += 1;
-                    tell(report, f, &Finding::Fragment { object, start, address: fragment.address });
-                }
+            } else if bad.contains(i) {
+                wrong += 1;
+                tell(report, f, &Finding::Fragment { object, start, address: fragment.address });
+            } else {
+                right += 1;
+                report.fragments += 1;
+                report.bytes += bytes;
             }
         }
         if right < usize::from(found.extent.scheme.data) {
@@ -204,7 +202,7 @@ impl<A: DiskArray> Objects<'_, A> {
             // A mount for reading has not looked at the open groups.
             self.store.reload_groups()?;
         }
-        for row in self.store.tree.data_rows().iter() {
+        for row in self.store.tree.holding_rows().iter() {
             let Some(area) = self.store.tree.area(row) else { continue };
             let member = self.store.tree.space.member(row);
             let (groups, mut free) = (self.store.tree.space.groups(area), 0);
@@ -241,9 +239,9 @@ impl<A: DiskArray> Objects<'_, A> {
         f: &mut impl FnMut(Option<&Finding>),
     ) -> Result<(), Error> {
         bits.fill(0);
-        let mut walk = crate::tree::Walk::new();
-        while let Some((pointer, _)) = self.store.tree.walk(&mut walk)? {
-            for &start in pointer.replicas() {
+        let mut walk = Walk::new();
+        while let Some(met) = self.store.tree.walk(&mut walk)? {
+            for &start in met.pointer.replicas() {
                 mark(window, bits, &BlockRun { start, blocks: 1 }, report, f);
             }
         }

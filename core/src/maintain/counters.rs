@@ -1,20 +1,16 @@
 //! Counters that outlive the process: kept in the tree, one record for each member.
 
 use crate::error::Error;
-use crate::format::key::{Key, Kind};
+use crate::format::key::Key;
 use crate::format::record::CountersRecord;
 use crate::metrics::DiskCounters;
 use crate::object::Objects;
 use crate::transaction::Purpose;
-use crate::types::{MemberNumber, ObjectId};
+use crate::types::MemberNumber;
 use dynamicfs_hal::DiskArray;
 
 /// Bytes of the record.
 const RECORD: usize = CountersRecord::<&[u8]>::BYTES;
-
-fn key(member: MemberNumber) -> Key {
-    Key::new(ObjectId::SYSTEM, Kind::Counters, u64::from(member.0))
-}
 
 impl<A: DiskArray> Objects<'_, A> {
     /// What a member had done when its counters were last saved; zeros if they never were.
@@ -22,7 +18,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let saved = self
             .store
             .tree
-            .with(&key(member), |record| record.and_then(CountersRecord::new).map(|r| read(&r)))?;
+            .with(&Key::counters(member), |record| record.and_then(CountersRecord::new).map(|r| read(&r)))?;
         Ok(saved.unwrap_or_default())
     }
 
@@ -40,7 +36,7 @@ impl<A: DiskArray> Objects<'_, A> {
             let mut counters = self.saved_counters(member)?;
             counters.add(&unsaved);
             let bytes = write(&counters);
-            self.change(|objects| Ok(objects.store.put(&key(member), &bytes)?))?;
+            self.change(|objects| Ok(objects.store.put(&Key::counters(member), &bytes)?))?;
             self.store.tree.disks.state_mut(disk).saved = live;
         }
         Ok(())

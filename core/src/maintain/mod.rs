@@ -4,14 +4,28 @@
 //! survey.rs   how redundant each extent is, from the tree alone
 //! check.rs    everything is read and proved, and allocated = referenced
 //! counters.rs counters that outlive the process
+//! standing.rs where a fragment or replica counts, and where not                     pure
+//! verdict.rs  what a pass decides about an extent                                   pure
+//! pass.rs     one walk of the tree for all maintenance
+//! members.rs  members out of use and in again, emptied, removed
+//! job.rs      what it is to do, and how far it is
 //! step.rs     one bounded step of whatever work there is
 //! ```
 
 mod check;
 mod counters;
+mod job;
+mod members;
+mod pass;
+mod standing;
 mod step;
 mod survey;
+mod verdict;
 
+pub use crate::format::job::{Job, JobKind, JobState};
 pub use check::{CheckReport, Finding};
+pub use job::{FAILED_LISTED, Lost};
+pub use standing::{Standing, Worth};
 pub use step::Work;
 pub use survey::ExtentCounts;
+pub use verdict::{Indices, NodeVerdict, Verdict, judge, judge_node};

@@ -1,6 +1,7 @@
 //! One bounded step of whatever work there is, each a transaction of its own.
 
 use crate::error::{Error, StorageError};
+use crate::format::job::{JobKind, JobState};
 use crate::limits::REPAIRS_MAX;
 use crate::object::Objects;
 use dynamicfs_hal::DiskArray;
@@ -18,11 +19,16 @@ pub enum Work {
     Reaped,
     /// Dead blocks of some groups were given back.
     Swept,
+    /// A job went on.
+    Advanced(JobKind),
+    /// A member that holds nothing any more left the pool, or a spare one took the place of one that failed.
+    Changed,
 }
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// Does one step of the most urgent work: rewrites bad fragments, frees some of a deleted object, or, with
-    /// `sweep`, gives dead blocks back when that is worth its writes. A transaction of its own; [`Work::Nothing`] writes nothing.
+    /// Does one step of the most urgent work: rewrites bad fragments, frees some of a deleted object, with
+    /// `sweep` gives dead blocks back when that is worth its writes, or goes on with a job. What members that came back
+    /// or failed are owed is rebuilt without being asked for. A transaction of its own; [`Work::Nothing`] writes nothing.
     pub fn maintain(&mut self, sweep: bool) -> Result<Work, Error> {
         if !self.repairs.is_empty() {
             match self.step(Self::repair_all) {
@@ -34,7 +40,7 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         let work = match self.store.committed().orphans() {
             0 if sweep && self.store.is_sweep_worthwhile() => Work::Swept,
-            0 => return Ok(Work::Nothing),
+            0 => return self.maintain_members(),
             _ => Work::Reaped,
         };
         self.step(|objects| match work {
@@ -42,6 +48,31 @@ impl<A: DiskArray> Objects<'_, A> {
             _ => objects.store.sweep_step().map(|_| true).map_err(Error::from),
         })?;
         Ok(work)
+    }
+
+    /// A step of what concerns members and jobs.
+    fn maintain_members(&mut self) -> Result<Work, Error> {
+        if !self.store.is_writable() {
+            return Ok(Work::Nothing);
+        }
+        if self.change_members()? {
+            return Ok(Work::Changed);
+        }
+        for kind in JobKind::ALL {
+            let job = self.job(kind)?;
+            let job = match job {
+                Some(job) if job.state == JobState::Running => job,
+                Some(job) if job.state == JobState::Paused => continue,
+                _ if kind == JobKind::Rebuild && self.is_rebuild_due() => {
+                    self.start_job(kind, false)?;
+                    return Ok(Work::Advanced(kind));
+                }
+                _ => continue,
+            };
+            self.advance(job)?;
+            return Ok(Work::Advanced(kind));
+        }
+        Ok(Work::Nothing)
     }
 
     /// One step of one kind of work, in a transaction of its own; whether it changed anything.

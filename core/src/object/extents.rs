@@ -6,7 +6,7 @@ use crate::format::extent::{CRC_BYTES, EXTENT_BYTES_MAX, Extent};
 use crate::format::inode::Inode;
 use crate::format::key::Key;
 use crate::limits::{EXTENT_BYTES_MIN, FRAGMENTS_MAX, OBJECT_BYTES_MAX};
-use crate::placement::{self, Candidate, Demand};
+use crate::placement::{self, Candidate, Demand, Places};
 use crate::redundancy::{self, Fragments};
 use crate::transaction::Purpose;
 use crate::types::{BlockAddress, BlockRun, MemberSet, ObjectId, Scheme};
@@ -84,7 +84,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The extent whose record begins at this key.
-    pub(super) fn extent_at(&mut self, object: ObjectId, start: u64) -> Result<Found, Error> {
+    pub(crate) fn extent_at(&mut self, object: ObjectId, start: u64) -> Result<Found, Error> {
         let mut head = [0; EXTENT_BYTES_MAX];
         let bytes = self.read_record(object, start, 0, &mut head)?;
         let extent = Extent::decode(&head[..bytes]);
@@ -364,11 +364,11 @@ impl<A: DiskArray> Objects<'_, A> {
         blocks: u32,
         purpose: Purpose,
     ) -> Result<Option<Addresses>, Error> {
-        let mut taken = Addresses::new();
+        let (mut taken, mut taken_rows) = (Addresses::new(), Places::new());
         let mut rows = self.store.tree.data_rows();
         while taken.len() < demand.width {
             let rest = Demand { width: demand.width - taken.len(), ..demand };
-            let places = placement::choose(rows, &rest, |row| self.candidate(row));
+            let places = placement::choose(rows, &taken_rows, &rest, |row| self.candidate(row));
             if places.len() < rest.width {
                 for &start in &taken {
                     self.store.untake_run(BlockRun { start, blocks })?;
@@ -378,7 +378,7 @@ impl<A: DiskArray> Objects<'_, A> {
             for row in places {
                 rows = rows.without(row.into());
                 if let Some(address) = self.store.take_run(row.into(), blocks, purpose)? {
-                    let _ = taken.push(address);
+                    let _ = (taken.push(address), taken_rows.push(row));
                 }
             }
         }
@@ -386,7 +386,7 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(Some(taken))
     }
 
-    fn candidate(&self, row: usize) -> Candidate {
+    pub(super) fn candidate(&self, row: usize) -> Candidate {
         let tree = &self.store.tree;
         let identity = tree.disks.identity_in_row(row);
         Candidate {

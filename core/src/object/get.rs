@@ -137,7 +137,7 @@ impl<A: DiskArray> Objects<'_, A> {
     // --- one extent -------------------------------------------------------------------------------------------
 
     /// Reads bytes of one extent.
-    fn read_extent(
+    pub(super) fn read_extent(
         &mut self,
         object: ObjectId,
         found: &Found,
@@ -326,7 +326,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Reads the checksums of the columns that the segments touch into the piece buffer; the first of the columns.
-    fn load_checksums(
+    pub(super) fn load_checksums(
         &mut self,
         object: ObjectId,
         found: &Found,
@@ -383,65 +383,5 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Columns whose checksums fit the piece buffer.
     pub(super) fn columns_at_once(&self, found: &Found) -> usize {
         (self.store.piece.len() / CRC_BYTES / found.extent.crcs_per_column()).max(1)
-    }
-
-    /// Reads chunks of one fragment, data or parity, from column `first` on: from itself if it is right, else from what
-    /// else there is. At most [`columns_at_once`](Self::columns_at_once).
-    pub(super) fn read_fragment(
-        &mut self,
-        object: ObjectId,
-        found: &Found,
-        fragment: usize,
-        first: usize,
-        buf: &mut [u8],
-    ) -> Result<(), Error> {
-        let columns = buf.len().div_ceil(1 << self.chunk_shift());
-        let segment = Segment::of(fragment, first, columns, buf.len());
-        let from = self.load_checksums(object, found, &[segment])?;
-        if self.read_right(found, fragment, first, columns, from, buf) {
-            return Ok(());
-        }
-        let stage = core::mem::take(&mut self.store.stage);
-        let done = self.recover(object, found, &segment, from, buf, stage);
-        self.store.stage = stage;
-        done
-    }
-
-    /// Reads a whole fragment and proves it: its bytes, or `None` if it is not right. Uses the window buffer.
-    pub(crate) fn prove_fragment(
-        &mut self,
-        object: ObjectId,
-        found: &Found,
-        fragment: usize,
-    ) -> Result<Option<u64>, Error> {
-        let right = self.each_part(found, |objects, first, part| {
-            let columns = part.len().div_ceil(1 << objects.chunk_shift());
-            let segment = Segment::of(fragment, first, columns, part.len());
-            let from = objects.load_checksums(object, found, &[segment])?;
-            Ok(objects.read_right(found, fragment, first, columns, from, part))
-        })?;
-        Ok(right.then_some(found.extent.fragment_bytes(self.block_shift()) as u64))
-    }
-
-    /// Calls `f` with the first column and a buffer for each part of a fragment that fits the window buffer and whose
-    /// checksums fit theirs, until it is false; whether it never was.
-    pub(super) fn each_part(
-        &mut self,
-        found: &Found,
-        mut f: impl FnMut(&mut Self, usize, &mut [u8]) -> Result<bool, Error>,
-    ) -> Result<bool, Error> {
-        let chunk = 1usize << self.chunk_shift();
-        let bytes = found.extent.fragment_bytes(self.block_shift());
-        self.with_window(|objects, window| {
-            let at_once = (window.len() / chunk).min(objects.columns_at_once(found)).max(1) * chunk;
-            for at in (0..bytes).step_by(at_once) {
-                let length = at_once.min(bytes - at);
-                let part = window.get_mut(..length).ok_or(StorageError::NeedsMemory { bytes: length })?;
-                if !f(objects, at / chunk, part)? {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        })
     }
 }

@@ -8,6 +8,7 @@
 //! put.rs        writing: fill a window, store it
 //! truncate.rs   cutting and growing; orphans
 //! repair.rs     rewriting fragments that a read found bad
+//! rebuild.rs    fragments computed anew and put elsewhere; stripes proved
 //! hashed.rs     records under the hash of a name, in pieces
 //! directory.rs  entries, create, unlink, rename
 //! xattr.rs      extended attributes
@@ -22,6 +23,7 @@ mod hashed;
 mod inode;
 mod path;
 mod put;
+mod rebuild;
 mod repair;
 mod truncate;
 mod xattr;
@@ -30,9 +32,11 @@ pub use directory::{Entry, MakeRequest};
 pub(crate) use extents::Found;
 pub use inode::{Attributes, Change};
 pub use path::{check_name, split_path};
+pub(crate) use rebuild::Mended;
 pub use repair::Repair;
 
 use crate::error::{Error, StorageError};
+use crate::format::job::Job;
 use crate::format::node::value_bytes_max;
 use crate::limits::REPAIRS_MAX;
 use crate::transaction::{Purpose, Store};
@@ -47,6 +51,10 @@ pub struct Objects<'m, A> {
     filling: Option<Filling>,
     /// Bad fragments that reads found and nobody has rewritten yet.
     pub(crate) repairs: heapless::Vec<Repair, REPAIRS_MAX>,
+    /// A job that is further than its record says.
+    pub(crate) ahead: Option<Job>,
+    /// How often the members had changed when a rebuild was last tried.
+    pub(crate) tried: Option<u32>,
 }
 
 /// The extent that is being filled in the window buffer, not stored yet.
@@ -62,7 +70,7 @@ struct Filling {
 impl<'m, A: DiskArray> Objects<'m, A> {
     /// Objects of a mounted store.
     pub const fn new(store: Store<'m, A>) -> Self {
-        Self { store, filling: None, repairs: heapless::Vec::new() }
+        Self { store, filling: None, repairs: heapless::Vec::new(), ahead: None, tried: None }
     }
 
     /// Bytes of a record's piece.

@@ -43,8 +43,14 @@ pub struct Demand {
 /// Rows in the order in which fragments go to them.
 pub type Places = heapless::Vec<u8, FRAGMENTS_MAX>;
 
-/// Chooses rows for a stripe: `demand.width` of `rows` if there are as many, else all.
-pub fn choose(rows: MemberSet, demand: &Demand, candidate: impl Fn(usize) -> Candidate) -> Places {
+/// Chooses rows for a stripe of which some fragments are in the rows `taken` already: `demand.width` of `rows` if there
+/// are as many, else all.
+pub fn choose(
+    rows: MemberSet,
+    taken: &[u8],
+    demand: &Demand,
+    candidate: impl Fn(usize) -> Candidate,
+) -> Places {
     let most = rows.iter().map(|row| candidate(row).room).max().unwrap_or(0).max(1);
     let seed = mix(demand.object.0 ^ mix(demand.offset / RUN_BYTES));
     let rank = |row: usize| {
@@ -57,8 +63,8 @@ pub fn choose(rows: MemberSet, demand: &Demand, candidate: impl Fn(usize) -> Can
     while places.len() < demand.width && !left.is_empty() {
         let crowded = |row: usize| {
             let domain = candidate(row).failure_domain;
-            let there =
-                places.iter().filter(|&&p| candidate(usize::from(p)).failure_domain == domain).count();
+            let all = taken.iter().chain(&places);
+            let there = all.filter(|&&p| candidate(usize::from(p)).failure_domain == domain).count();
             domain != 0 && there >= demand.parity.max(1)
         };
         // False sorts first: an uncrowded row wins over any crowded one.
@@ -87,7 +93,7 @@ mod tests {
         let mut stripes = 0;
         for object in 0.. {
             let rows = (0..rooms.len()).filter(|&r| rooms[r] > 0).fold(MemberSet::EMPTY, MemberSet::with);
-            let places = choose(rows, &demand(width, parity, object), |row| Candidate {
+            let places = choose(rows, &[], &demand(width, parity, object), |row| Candidate {
                 member: MemberNumber(row as u16),
                 room: rooms[row],
                 failure_domain: domains[row],
@@ -136,7 +142,7 @@ mod tests {
             failure_domain: 0,
             tier: 0,
         };
-        let at = |offset| choose(MemberSet::first(6), &Demand { offset, ..demand(3, 1, 5) }, candidate);
+        let at = |offset| choose(MemberSet::first(6), &[], &Demand { offset, ..demand(3, 1, 5) }, candidate);
         assert_eq!(at(0), at(RUN_BYTES - 1));
         assert!((1..20).any(|run| at(run * RUN_BYTES) != at(0)));
     }

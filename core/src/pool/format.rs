@@ -99,12 +99,14 @@ pub(super) fn format<'m, A: DiskArray>(
     let count = array.disks();
     check_options(&array, options, count, &option)?;
     if !options.force {
-        refuse_used(&mut array, memory.bytes)?;
+        (0..count).try_for_each(|disk| refuse_used(&mut array, disk, memory.bytes))?;
     }
     let parameters = parameters(&array, services, entropy, options, &option)?;
     let mut identities = heapless::Vec::<DiskIdentity, { limits::MEMBERS_MAX }>::new();
     for disk in 0..count {
-        let identity = identity(&array, &parameters, disk, random(entropy)?, option(disk))?;
+        let member = MemberNumber(disk as u16);
+        let geometry = array.geometry(disk);
+        let identity = identity(&geometry, &parameters, (disk, member), random(entropy)?, option(disk))?;
         let _ = identities.push(identity);
     }
     let branch = random(entropy)?;
@@ -127,7 +129,7 @@ pub(super) fn format<'m, A: DiskArray>(
     Ok(objects)
 }
 
-fn random(entropy: &mut dyn Entropy) -> Result<Uuid, FormatError> {
+pub(super) fn random(entropy: &mut dyn Entropy) -> Result<Uuid, FormatError> {
     let mut bytes = [0; 16];
     entropy.fill(&mut bytes).map_err(|_| FormatError::Entropy)?;
     Ok(Uuid(bytes))
@@ -171,26 +173,28 @@ fn check_options<A: DiskArray>(
     Ok(())
 }
 
-/// Refuses disks that carry a label, however old or new, also a damaged one.
-fn refuse_used<A: DiskArray>(array: &mut A, buffer: &mut [u8]) -> Result<(), FormatError> {
-    for disk in 0..array.disks() {
-        let geometry = array.geometry(disk);
-        let sector = geometry.sector_bytes as usize;
-        let alignment = geometry.buffer_alignment.max(1) as usize;
-        let skip = buffer.as_ptr().align_offset(alignment);
-        let buf = buffer.get_mut(skip..).and_then(|b| b.get_mut(..sector));
-        let buf = buf.ok_or(FormatError::NeedsMemory { bytes: sector + alignment })?;
-        for lba in [0, geometry.sectors - 1] {
-            let mut request = [Request::read(disk, lba, &mut *buf)];
-            array.execute(&mut request);
-            let [request] = request;
-            // A sector that cannot be read holds no label; writing it will tell whether the disk works.
-            if request.result.is_ok()
-                && let Some(label) = Label::new(&*buf)
-                && label.magic() == LABEL_MAGIC
-            {
-                return Err(FormatError::InUse { disk, pool: label.pool() });
-            }
+/// Refuses a disk that carries a label, however old or new, also a damaged one.
+pub(super) fn refuse_used<A: DiskArray>(
+    array: &mut A,
+    disk: usize,
+    buffer: &mut [u8],
+) -> Result<(), FormatError> {
+    let geometry = array.geometry(disk);
+    let sector = geometry.sector_bytes as usize;
+    let alignment = geometry.buffer_alignment.max(1) as usize;
+    let skip = buffer.as_ptr().align_offset(alignment);
+    let buf = buffer.get_mut(skip..).and_then(|b| b.get_mut(..sector));
+    let buf = buf.ok_or(FormatError::NeedsMemory { bytes: sector + alignment })?;
+    for lba in [0, geometry.sectors - 1] {
+        let mut request = [Request::read(disk, lba, &mut *buf)];
+        array.execute(&mut request);
+        let [request] = request;
+        // A sector that cannot be read holds no label; writing it will tell whether the disk works.
+        if request.result.is_ok()
+            && let Some(label) = Label::new(&*buf)
+            && label.magic() == LABEL_MAGIC
+        {
+            return Err(FormatError::InUse { disk, pool: label.pool() });
         }
     }
     Ok(())
@@ -260,14 +264,14 @@ fn rings(geometry: &dynamicfs_hal::Geometry, p: &PoolParameters) -> Option<(u64,
     (ring_b >= ring_a + ring_bytes(p)).then_some((ring_a, ring_b))
 }
 
-fn identity<A: DiskArray>(
-    array: &A,
+/// What the label of a disk of the array says that becomes this member.
+pub(super) fn identity(
+    geometry: &dynamicfs_hal::Geometry,
     p: &PoolParameters,
-    disk: usize,
+    (disk, member): (usize, MemberNumber),
     id: Uuid,
     option: DiskOptions,
 ) -> Result<DiskIdentity, FormatError> {
-    let geometry = array.geometry(disk);
     let least = if option.witness { 0 } else { limits::GROUPS_MIN * u64::from(p.group_blocks) };
     let too_small = FormatError::DiskTooSmall {
         disk,
@@ -276,15 +280,15 @@ fn identity<A: DiskArray>(
             + 4 * u64::from(p.slot_bytes)
             + 2 * LABEL_BYTES as u64,
     };
-    let (ring_a, ring_b) = rings(&geometry, p).ok_or(too_small)?;
+    let (ring_a, ring_b) = rings(geometry, p).ok_or(too_small)?;
     let (data_start, data_blocks) =
-        data_area(&geometry, p).or(option.witness.then_some((0, 0))).ok_or(too_small)?;
+        data_area(geometry, p).or(option.witness.then_some((0, 0))).ok_or(too_small)?;
     if data_blocks < least {
         return Err(too_small);
     }
     Ok(DiskIdentity {
         disk: id,
-        member: MemberNumber(disk as u16),
+        member,
         witness: option.witness,
         tier: option.tier,
         failure_domain: option.failure_domain,

@@ -4,7 +4,7 @@ use super::Pool;
 use crate::disks::{Currency, DiskStatus};
 use crate::format::label::PoolParameters;
 use crate::metrics::{DiskCounters, PoolCounters};
-use crate::types::{Epoch, Generation, MemberNumber, MemberSet, Scheme, Uuid};
+use crate::types::{Epoch, Generation, MemberNumber, Scheme, Uuid};
 use dynamicfs_hal::{DiskArray, IoError};
 
 /// The state of a pool, from memory: nothing is read.
@@ -96,9 +96,8 @@ impl<A: DiskArray> Pool<'_, A> {
         let superblock = self.store.committed();
         let table = superblock.table();
         let online = tree.disks.online();
-        let owed = superblock.owed().or(table.minus(online));
-        let data = |set: MemberSet| set.iter().filter(|&row| superblock.row(row).witness() == 0).count();
-        let spare = usize::from(superblock.tolerance()).saturating_sub(data(owed));
+        let owed = self.store.unhealed();
+        let spare = usize::from(superblock.tolerance()).saturating_sub(owed.len());
         // At least half of the members must stay.
         let quorum_spare = online.len() - superblock.lists().members.len().div_ceil(2).min(online.len());
         let (blocks, free) = (0..tree.disks.count()).fold((0, 0), |(blocks, free), disk| {

@@ -1,12 +1,14 @@
-//! The facade: making a pool, mounting it, transactions, handles.
+//! The facade: making a pool, mounting it, transactions, handles, new members.
 
 mod format;
 mod handle;
 mod health;
+mod members;
 
 pub use format::{DiskOptions, FormatOptions};
 pub use handle::Handle;
 pub use health::{Health, MemberHealth};
+pub use members::AddOptions;
 
 use crate::error::{Error, FormatError, MountError};
 use crate::object::Objects;

@@ -80,21 +80,18 @@ impl<A: DiskArray> Store<'_, A> {
     /// Whether the pool may go on with these members: half of every list, no more unhealed members than it
     /// tolerates, and no more failures in this transaction than anything it wrote can spare.
     fn may_go_on(&self, online: MemberSet, durable: MemberLists, next: MemberLists) -> bool {
-        let superblock = &self.tree.space.superblock;
-        let is_witness = |row: &usize| superblock.row(*row).witness() != 0;
-        let unhealed = superblock.table().minus(online.minus(superblock.owed()));
-        let unhealed = unhealed.iter().filter(|row| !is_witness(row)).count();
         quorum::may_continue(online, durable, next)
-            && unhealed <= usize::from(superblock.tolerance())
+            && self.unhealed().len() <= usize::from(self.tree.space.superblock.tolerance())
             && self.tree.failed() <= self.tree.margin
     }
 
     /// Sets what the superblocks of a step say.
     fn describe(&mut self, lists: MemberLists, online: MemberSet, generation: Generation) {
         let (root, level) = (self.tree.root, self.tree.level);
+        let gone = self.committed().online().minus(online).minus(self.roster.vacant);
         let superblock = &mut self.tree.space.superblock;
         let epoch = superblock.epoch();
-        let owed = superblock.owed().or(superblock.table().minus(online));
+        let owed = superblock.owed().or(gone.and(superblock.table()));
         superblock.set_order(epoch, generation);
         superblock.set_lists(lists);
         superblock.set_online_raw(online.0);
@@ -160,7 +157,7 @@ impl<A: DiskArray> crate::disks::Disks<'_, A> {
     }
 
     /// The bytes at which the slot of a disk's present sequence lies, in ring A and ring B.
-    fn slot_places(&self, disk: usize) -> [u64; 2] {
+    pub(super) fn slot_places(&self, disk: usize) -> [u64; 2] {
         let state = self.state(disk);
         let at =
             state.sequence % u64::from(self.parameters.ring_length) * u64::from(self.parameters.slot_bytes);

@@ -4,7 +4,8 @@
 use super::Store;
 use crate::error::StorageError;
 use crate::format::key::Key;
-use crate::format::record::MemberRecord;
+use crate::format::record::{MemberRecord, MemberState};
+use crate::space::Class;
 use crate::types::{Generation, MemberNumber, MemberSet, ObjectId};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
@@ -12,23 +13,102 @@ use dynamicfs_hal::DiskArray;
 /// Bytes of a member record.
 const RECORD: usize = MemberRecord::<&[u8]>::BYTES;
 
+/// What the last commit's member records say, by row.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Roster {
+    /// Members whose record says that they are away.
+    pub away: MemberSet,
+    /// Members that are neither read from nor written to, also when they are there.
+    pub shut: MemberSet,
+    /// Those of them that the operator called failed.
+    pub failed: MemberSet,
+    /// Those of them whose place a spare member took.
+    pub succeeded: MemberSet,
+    /// Members that are being emptied.
+    pub emptied: MemberSet,
+    /// Members that are empty and leave the pool next.
+    pub departing: MemberSet,
+    /// Members on which nothing lies: their absence takes nothing away.
+    pub vacant: MemberSet,
+    /// Those of them that wait to take a failed member's place.
+    pub spare: MemberSet,
+    /// How often members came, went or became something else since the mount.
+    pub changes: u32,
+}
+
+impl Roster {
+    fn add(&mut self, row: usize, record: &MemberRecord<&[u8]>) {
+        let state = MemberState::from_number(record.state());
+        let note = |set: &mut MemberSet, holds: bool| *set = if holds { set.with(row) } else { *set };
+        note(&mut self.away, record.offline_since() != 0);
+        note(&mut self.shut, state.is_shut());
+        note(&mut self.failed, state == MemberState::Failed);
+        note(&mut self.succeeded, record.successor() != 0);
+        note(&mut self.emptied, state.is_emptied());
+        note(&mut self.departing, state == MemberState::Departing);
+        note(
+            &mut self.vacant,
+            matches!(state, MemberState::Drained | MemberState::Spare | MemberState::Departing),
+        );
+        note(&mut self.spare, state == MemberState::Spare);
+    }
+}
+
+impl Roster {
+    fn forget(&mut self, row: usize) {
+        let sets = [
+            &mut self.away,
+            &mut self.shut,
+            &mut self.failed,
+            &mut self.succeeded,
+            &mut self.emptied,
+            &mut self.departing,
+            &mut self.vacant,
+            &mut self.spare,
+        ];
+        sets.into_iter().for_each(|set| *set = set.without(row));
+    }
+}
+
 impl<A: DiskArray> Store<'_, A> {
-    /// Notes the rows whose record says that the member is away.
-    pub(super) fn load_members(&mut self) -> Result<(), StorageError> {
-        let mut away = MemberSet::EMPTY;
+    /// Reads what the member records say.
+    pub(crate) fn load_members(&mut self) -> Result<(), StorageError> {
+        let mut roster = Roster { changes: self.roster.changes.wrapping_add(1), ..Roster::default() };
         for row in self.committed().table().iter() {
             let member = self.tree.space.member(row);
-            let since = self
-                .tree
-                .with(&Key::member(member), |record| Some(MemberRecord::new(record?)?.offline_since()))?;
-            match since {
-                Some(0) => {}
-                Some(_) => away = away.with(row),
-                None => return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM }),
+            let known = self.tree.with(&Key::member(member), |record| {
+                record.and_then(MemberRecord::new).map(|record| roster.add(row, &record))
+            })?;
+            if known.is_none() {
+                return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
             }
         }
-        self.recorded_away = away;
+        self.roster = roster;
+        self.tree.withheld = roster.emptied.or(roster.vacant);
         Ok(())
+    }
+
+    /// What the member records say.
+    pub const fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// Takes the disks out of use that the operator wants out of use.
+    pub(super) fn shut_out(&mut self) {
+        for row in self.roster.shut.iter() {
+            if let Some(disk) = self.tree.disks.disk_in_row(row) {
+                self.tree.disks.set_excluded(disk, true);
+            }
+        }
+    }
+
+    /// Members on which something may lie that is not there, or not to be trusted: so many fewer may be lost.
+    pub fn unhealed(&self) -> MemberSet {
+        let superblock = &self.tree.space.superblock;
+        let newly_away = self.committed().online().minus(self.tree.disks.online()).minus(self.roster.vacant);
+        let witness = |row: &usize| superblock.row(*row).witness() != 0;
+        let rows = superblock.owed().or(newly_away).and(superblock.table());
+        rows.iter().filter(|row| !witness(row)).fold(MemberSet::EMPTY, MemberSet::with)
     }
 
     /// Writes down who went away and who came back since the records were last written.
@@ -37,26 +117,114 @@ impl<A: DiskArray> Store<'_, A> {
         let away = table.minus(self.tree.disks.online());
         let committed_online = self.committed().online();
         // One that the last commit went without may be back before its record was written.
-        let was_away = self.recorded_away.or(table.minus(committed_online)).and(table);
-        let changed = away.minus(self.recorded_away).or(was_away.minus(away));
+        let was_away = self.roster.away.or(table.minus(committed_online)).and(table);
+        let changed = away.minus(self.roster.away).or(was_away.minus(away));
         // Not the last commit's generation: it may have taken several steps, and its nodes and fragments were born in
         // the first of them.
         let (last, next) = (self.committed().root().birth, self.tree.generation);
         for row in changed.iter() {
             // One that the last commit went without failed inside it; one that failed now misses this one.
             let since = if committed_online.contains(row) { next } else { last };
+            let empty = self.is_untouched(row);
             self.change_member(row, |record| {
                 if away.contains(row) {
                     record.set_offline_since(since.0);
                 } else {
                     let since =
                         if record.offline_since() == 0 { last } else { Generation(record.offline_since()) };
-                    record.distrust(since..next);
+                    if !empty {
+                        record.distrust(since..next);
+                    }
                     record.set_offline_since(0);
                 }
             })?;
+            if !away.contains(row) && !empty {
+                self.owe(row);
+            }
         }
-        self.recorded_away = away;
+        for row in self.tree.disks.rolled_back(self.committed().order()).minus(changed).iter() {
+            // It lost what it had acknowledged: whatever it was given after the state that it has now. Where more went
+            // back than the pool bears to lose, it goes on all the same, and every read tells.
+            if self.unhealed().len() >= usize::from(self.tree.space.superblock.tolerance()) {
+                break;
+            }
+            let Some(since) =
+                self.tree.disks.disk_in_row(row).map(|disk| self.tree.disks.state(disk).order.1)
+            else {
+                continue;
+            };
+            self.change_member(row, |record| record.distrust(since.next()..next))?;
+            self.owe(row);
+        }
+        self.roster.changes = self.roster.changes.wrapping_add(u32::from(!changed.is_empty()));
+        self.roster.away = away;
+        Ok(())
+    }
+
+    /// Whether nothing was ever put on a member, or everything was taken off it again.
+    fn is_untouched(&self, row: usize) -> bool {
+        let superblock = &self.tree.space.superblock;
+        let blocks = self.tree.disks.identity_in_row(row).map_or(0, |identity| identity.data_blocks);
+        superblock.row(row).witness() != 0 || superblock.row(row).free() == blocks
+    }
+
+    /// Notes that a member is owed something.
+    fn owe(&mut self, row: usize) {
+        let owed = self.tree.space.superblock.owed().with(row);
+        self.tree.space.superblock.set_owed_raw(owed.0);
+    }
+
+    /// Writes down that members are owed nothing any more: all that they missed is where it should be. Part of a
+    /// transaction.
+    pub fn acquit(&mut self, rows: MemberSet) -> Result<(), StorageError> {
+        for row in rows.iter() {
+            self.change_member(row, |record| record.trust())?;
+        }
+        let owed = self.tree.space.superblock.owed().minus(rows);
+        self.tree.space.superblock.set_owed_raw(owed.0);
+        Ok(())
+    }
+
+    /// Writes down what a member is to be. Part of a transaction; [`roster`](Self::roster) knows it after
+    /// [`load_members`](Self::load_members).
+    pub fn set_member_state(&mut self, row: usize, state: MemberState) -> Result<(), StorageError> {
+        self.change_member(row, |record| {
+            record.set_state(state as u8);
+            if !state.is_shut() {
+                record.set_successor(0);
+            }
+        })
+    }
+
+    /// Writes down that nothing lies on a member any more that was to be emptied. Part of a transaction.
+    pub fn emptied(&mut self, row: usize) -> Result<(), StorageError> {
+        self.change_member(row, |record| {
+            record.set_state(MemberState::from_number(record.state()).when_empty() as u8);
+        })
+    }
+
+    /// Lets a spare member take the place of one that failed. Part of a transaction.
+    pub fn succeed(&mut self, failed: usize, spare: usize) -> Result<(), StorageError> {
+        let number = self.tree.space.member(spare).0;
+        self.change_member(failed, |record| record.set_successor(number.saturating_add(1)))?;
+        self.set_member_state(spare, MemberState::Active)
+    }
+
+    /// Takes a member that is away out of the table and all its records out of the tree. Part of a transaction. What
+    /// it held is not looked at.
+    pub fn remove_member(&mut self, row: usize) -> Result<(), StorageError> {
+        let member = self.tree.space.member(row);
+        // The bitmaps that wait for being recorded go with it.
+        while [Class::Node, Class::Data].iter().any(|&class| self.tree.space.is_closed_waiting(row, class)) {
+            self.record_closed()?;
+        }
+        self.tree.space.superblock.clear_row(row);
+        let owed = self.tree.space.superblock.owed().without(row);
+        self.tree.space.superblock.set_owed_raw(owed.0);
+        self.roster.forget(row);
+        self.remove(&Key::member(member))?;
+        self.remove(&Key::counters(member))?;
+        self.remove_range(&Key::group(member, 0), &Key::group(member, u32::MAX), usize::MAX, |_, _| {})?;
         Ok(())
     }
 
@@ -73,15 +241,6 @@ impl<A: DiskArray> Store<'_, A> {
         };
         change(&mut record);
         self.put(&key, &bytes)
-    }
-
-    /// Whether a fragment or replica born then on that member counts: not in a span that is not to be trusted.
-    pub fn is_trusted(&mut self, member: MemberNumber, birth: Generation) -> Result<bool, StorageError> {
-        self.tree.with(&Key::member(member), |record| {
-            let Some(record) = record.and_then(MemberRecord::new) else { return false };
-            let since = record.offline_since();
-            (since == 0 || birth.0 < since) && !record.untrusted().any(|span| span.contains(&birth))
-        })
     }
 
     /// Calls `f` with the number and record of each member.

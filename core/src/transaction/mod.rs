@@ -28,6 +28,7 @@ mod recover;
 mod sweep;
 
 pub use create::CreateRequest;
+pub use members::Roster;
 pub use memory::Memory;
 pub use ready::{Purpose, RELEASE_UPDATES};
 pub use recover::{MountMode, MountRequest};
@@ -70,8 +71,10 @@ pub struct Store<'m, A> {
     durable: MemberLists,
     /// Rows that have no group left that could be opened for nodes.
     exhausted: MemberSet,
-    /// Rows whose member record says that the member is away.
-    recorded_away: MemberSet,
+    /// What the member records say.
+    roster: Roster,
+    /// What they said when the transaction began.
+    roster_before: Roster,
     open: bool,
     poisoned: bool,
 }
@@ -96,8 +99,8 @@ impl<A: DiskArray> Store<'_, A> {
     /// list, and nothing was written that would make it so.
     pub fn is_tentative(&self) -> bool {
         let (superblock, online) = (self.committed(), self.tree.disks.online());
-        let is_everywhere =
-            superblock.lists().members.is_subset_of(online) && self.tree.disks.are_all_at(superblock.order());
+        let is_everywhere = superblock.lists().members.is_subset_of(online)
+            && self.tree.disks.are_all_at(online, superblock.order());
         !self.is_writable() && !is_everywhere
     }
 
@@ -125,6 +128,7 @@ impl<A: DiskArray> Store<'_, A> {
         self.tree.began_with = self.tree.disks.online();
         self.tree.margin = usize::MAX;
         self.exhausted = MemberSet::EMPTY;
+        self.roster_before = self.roster;
     }
 
     /// Lets no further operation succeed in this transaction: one failed half-way.
@@ -142,6 +146,7 @@ impl<A: DiskArray> Store<'_, A> {
         self.open = false;
         self.poisoned = false;
         self.tree.disks.settle_counters(false);
+        self.roster = self.roster_before;
         let generation = self.tree.generation;
         self.tree.cache.abandon(generation);
         self.tree.space.superblock.copy_from(self.committed);

@@ -31,6 +31,12 @@ impl<A: DiskArray> Store<'_, A> {
         self.tree.put(key, value)
     }
 
+    /// Writes the way to a key anew, so that each node on it is where nodes are put now.
+    pub fn refresh(&mut self, key: &Key) -> Result<(), StorageError> {
+        self.ready()?;
+        self.tree.touch(key)
+    }
+
     /// Takes a record out of the tree.
     pub fn remove(&mut self, key: &Key) -> Result<(), StorageError> {
         self.ready()?;
@@ -60,8 +66,11 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(removed)
     }
 
-    /// Frees a run of blocks once this transaction is durable.
+    /// Frees a run of blocks once this transaction is durable. What a member held that has left the pool is gone with it.
     pub fn free(&mut self, run: BlockRun) -> Result<(), StorageError> {
+        if self.tree.space.superblock.row_of(run.start.member).is_none() {
+            return Ok(());
+        }
         while self.tree.space.pending_room() <= self.tree.update_frees_max() {
             self.drain_some()?;
         }
@@ -280,10 +289,10 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(())
     }
 
-    /// Closes the open groups of members that are away, so that their records tell their state.
+    /// Closes the open groups of members that are given nothing, being away or emptied, so that their records tell their
+    /// state.
     pub(super) fn close_groups_of_absent(&mut self) -> Result<(), StorageError> {
-        let absent = self.tree.space.superblock.table().minus(self.tree.disks.online());
-        for row in absent.iter() {
+        for row in self.tree.space.superblock.table().minus(self.tree.data_rows()).iter() {
             for class in [Class::Node, Class::Data] {
                 while self.tree.space.open_group(row, class).is_some()
                     && self.tree.space.is_closed_waiting(row, class)

@@ -9,9 +9,8 @@
 
 use super::memory::{Memory, Parts};
 use super::{Mode, Store, quorum};
-use crate::disks::{Currency, DiskStatus, Disks};
+use crate::disks::{Currency, DiskState, DiskStatus, Disks};
 use crate::error::{MountError, StorageError};
-use crate::format::key::Key;
 use crate::format::label::{self, DiskIdentity, Label, LabelFault, PoolParameters};
 use crate::format::node;
 use crate::format::superblock::{self, Superblock};
@@ -20,7 +19,7 @@ use crate::metrics::PoolCounters;
 use crate::space::Space;
 use crate::tree::Tree;
 use crate::tree::cache::Cache;
-use crate::types::{Epoch, Generation, MemberLists, MemberSet, Uuid};
+use crate::types::{Epoch, MemberLists, MemberSet, Uuid};
 use dynamicfs_hal::{Clock, Crc32c, DiskArray, Request};
 
 /// How a pool is mounted.
@@ -101,6 +100,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             mark: node::pool_mark(parameters.pool),
             counters: PoolCounters::default(),
             began_with: MemberSet::EMPTY,
+            withheld: MemberSet::EMPTY,
             margin: usize::MAX,
         };
         Ok(Self {
@@ -113,7 +113,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
             mode: Mode::ReadOnly,
             durable,
             exhausted: MemberSet::EMPTY,
-            recorded_away: MemberSet::EMPTY,
+            roster: super::Roster::default(),
+            roster_before: super::Roster::default(),
             open: false,
             poisoned: false,
         })
@@ -124,6 +125,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         // Features that this code does not know, and that only a writer must know.
         let unknown = (0..self.tree.disks.count()).any(|disk| self.tree.disks.state(disk).must_not_write);
         if mode == MountMode::ReadOnly || unknown {
+            self.shut_out();
             return Ok(());
         }
         self.reload_groups()?;
@@ -133,8 +135,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
                 self.tree.space.superblock.fork(branch);
                 self.durable = MemberLists::both(present);
                 self.claim()?;
+                self.shut_out();
                 self.started();
-                self.remove_absent()?;
+                self.remove_absent(present)?;
                 self.commit()?;
                 return Ok(());
             }
@@ -142,9 +145,12 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.mode = Mode::Unclaimed;
         if self.is_settled() {
             // An idle boot writes nothing; the first transaction claims.
+            self.shut_out();
             return Ok(());
         }
+        // A disk that is to be out of use may still be in a list, and its word is needed to leave it.
         let written = self.claim().and_then(|()| {
+            self.shut_out();
             self.started();
             self.commit()
         });
@@ -157,17 +163,12 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 
     /// Takes every absent member out of the pool: what it alone held is lost.
-    fn remove_absent(&mut self) -> Result<(), StorageError> {
-        let absent = self.tree.space.superblock.table().minus(self.tree.disks.online());
-        for row in absent.iter() {
-            let member = self.tree.space.member(row);
-            self.tree.space.superblock.clear_row(row);
-            let owed = self.tree.space.superblock.owed().without(row);
-            self.tree.space.superblock.set_owed_raw(owed.0);
-            self.recorded_away = self.recorded_away.without(row);
-            self.remove(&Key::member(member))?;
-            self.remove_range(&Key::group(member, 0), &Key::group(member, u32::MAX), usize::MAX, |_, _| {})?;
+    fn remove_absent(&mut self, present: MemberSet) -> Result<(), StorageError> {
+        for row in self.tree.space.superblock.table().minus(present).iter() {
+            self.remove_member(row)?;
         }
+        // Nobody is left who owes what they held.
+        self.tree.space.superblock.set_short(true);
         Ok(())
     }
 
@@ -175,12 +176,12 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// the tree tells of all others that they are away: going on from here changes no list.
     fn is_settled(&self) -> bool {
         let superblock = self.committed();
-        let online = self.tree.disks.online();
+        let online = self.tree.disks.online().minus(self.roster.shut);
         self.durable == MemberLists::both(online)
             && superblock.branch() == self.tree.space.superblock.branch()
             && superblock.online() == online
-            && self.recorded_away == superblock.table().minus(online)
-            && self.tree.disks.are_all_at(superblock.order())
+            && self.roster.away == superblock.table().minus(online)
+            && self.tree.disks.are_all_at(online, superblock.order())
     }
 
     /// Reserves an epoch above every one that a present disk knows, durable on all of them: from then on no other
@@ -477,7 +478,7 @@ fn assign_rows<A: DiskArray>(disks: &mut Disks<'_, A>, image: &[u8]) {
         match view.row_of(identity.member) {
             Some(row) if identity.witness == (view.row(row).witness() != 0) => {
                 state.row = row as u8;
-                state.currency = currency(state.order.1, &view, row);
+                state.currency = currency(state, &view, row);
             }
             // Removed, or not what the table says it is.
             _ => state.status = DiskStatus::Foreign,
@@ -487,12 +488,16 @@ fn assign_rows<A: DiskArray>(disks: &mut Disks<'_, A>, image: &[u8]) {
 
 /// How far a member is behind the newest state.
 ///
-/// A state is written to all members that it names online before the next one is begun. So one that was online and is
-/// more than one state behind has lost what it had acknowledged.
-fn currency(generation: Generation, view: &Superblock<&[u8]>, row: usize) -> Currency {
-    match (view.online().contains(row), generation.0 + 1 >= view.generation().0) {
-        (true, true) => Currency::Current,
-        (true, false) => Currency::RolledBack,
+/// A mount claims its epoch on all members that are online in it before it writes a state. And each state is on all of them
+/// before the next one of its epoch is begun, so that a member lacks one state for each mount that was cut short. One that
+/// lacks more, or a claim, has lost what it had acknowledged.
+fn currency(state: &DiskState, view: &Superblock<&[u8]>, row: usize) -> Currency {
+    let ((epoch, generation), (last_epoch, last)) = (state.order, view.order());
+    let mounts = last_epoch.0.saturating_sub(epoch.0);
+    let is_behind = last.0 > generation.0.saturating_add(mounts).saturating_add(1);
+    match (view.online().contains(row), is_behind || state.claim < last_epoch) {
+        (true, false) => Currency::Current,
+        (true, true) => Currency::RolledBack,
         (false, _) => Currency::Stale,
     }
 }

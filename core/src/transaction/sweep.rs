@@ -225,6 +225,10 @@ impl<A: DiskArray> Store<'_, A> {
         if removed == DELETE_MAX {
             return Ok(true);
         }
+        if records <= removed as u64 {
+            // Also what was freed on a member that has left since, and is given back to nobody.
+            self.tree.space.superblock.set_dead_blocks(0);
+        }
         self.tree.space.superblock.set_sweep_limit(0);
         self.set_sweep(0, 0);
         self.tree.counters.sweeps += 1;

@@ -59,7 +59,7 @@ impl<A: DiskArray> Tree<'_, A> {
         Err(StorageError::NodeUnreadable { address: replicas[0] })
     }
 
-    fn read_node(&mut self, slot: u16, address: BlockAddress) -> Option<()> {
+    pub(super) fn read_node(&mut self, slot: u16, address: BlockAddress) -> Option<()> {
         if !self.disks.is_data(address, 1) {
             return None;
         }
@@ -198,79 +198,6 @@ impl<A: DiskArray> Tree<'_, A> {
             out[..bytes].copy_from_slice(&value[..bytes]);
             return Ok(Some((key, value.len())));
         }
-    }
-}
-
-/// Where a walk over all nodes is.
-#[derive(Debug)]
-pub struct Walk {
-    /// The pointer of the node last met on each level.
-    met: [Option<NodePointer>; crate::limits::DEPTH_MAX],
-    next: Option<Key>,
-}
-
-impl Walk {
-    /// Before the first node.
-    pub const fn new() -> Self {
-        Self { met: [None; crate::limits::DEPTH_MAX], next: Some(Key::MIN) }
-    }
-}
-
-impl Default for Walk {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<A: DiskArray> Tree<'_, A> {
-    /// The next node of a walk, parents before their children: its pointer and level. The tree must not change
-    /// meanwhile. A node that cannot be read is an error; the walk then goes on behind it.
-    pub fn walk(&mut self, walk: &mut Walk) -> Result<Option<(NodePointer, u8)>, StorageError> {
-        while let Some(key) = walk.next {
-            let (mut pointer, mut level) = (self.root, self.level);
-            let mut upper = None;
-            loop {
-                let met = &mut walk.met[usize::from(level)];
-                if *met != Some(pointer) {
-                    *met = Some(pointer);
-                    if let Err(error) = self.load(&pointer, level) {
-                        walk.next = upper.filter(|next| *next > key);
-                        return Err(error);
-                    }
-                    return Ok(Some((pointer, level)));
-                }
-                if level == 0 {
-                    break;
-                }
-                let slot = self.load(&pointer, level)?;
-                let node = self.cache.node(slot);
-                let child = node.child_for(&key);
-                if child + 1 < node.count() {
-                    // A forged separator may lie beyond those above it.
-                    let next = node.key(child + 1);
-                    upper = Some(upper.map_or(next, |upper: Key| upper.min(next)));
-                }
-                pointer = node.pointer(child);
-                level -= 1;
-            }
-            walk.next = upper.filter(|next| *next > key);
-        }
-        Ok(None)
-    }
-
-    /// Whether one replica of a node, by its place in the pointer, can be read and is right.
-    pub fn is_replica_right(
-        &mut self,
-        pointer: &NodePointer,
-        level: u8,
-        replica: usize,
-    ) -> Result<bool, StorageError> {
-        let slot = self.take_slot()?;
-        let expected = self.expectation(pointer, level);
-        let Some(&address) = pointer.replicas().get(replica) else { return Ok(false) };
-        // The slot was not occupied: what is read into it is forgotten at once.
-        Ok(self.read_node(slot, address).is_some()
-            && node::verify(self.disks.crc32c, self.cache.frame(slot), &expected).is_ok())
     }
 }
 

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! lookup.rs   load a node and prove it, get, scan                 reads
+//! walk.rs     all nodes, one after the other                      reads
 //! update.rs   dirty the way down, put, remove, split, merge       changes in memory
 //! write.rs    spill, write what is dirty                          writes
 //! cache.rs    the frames
@@ -16,9 +17,10 @@
 pub mod cache;
 mod lookup;
 mod update;
+mod walk;
 mod write;
 
-pub use lookup::Walk;
+pub use walk::{Met, Walk};
 
 use crate::disks::Disks;
 use crate::error::StorageError;
@@ -50,6 +52,8 @@ pub struct Tree<'m, A> {
     pub counters: PoolCounters,
     /// Rows that were online when the transaction began.
     pub began_with: MemberSet,
+    /// Rows that are given nothing: their members are being emptied, or kept empty.
+    pub withheld: MemberSet,
     /// Members whose failure, since the transaction began, everything that it wrote can bear.
     pub margin: usize,
 }
@@ -66,8 +70,13 @@ impl<A: DiskArray> Tree<'_, A> {
         Some(Area { start: identity.data_start, blocks: identity.data_blocks })
     }
 
-    /// Rows whose members take part and hold data.
+    /// Rows whose members take part and are given data.
     pub fn data_rows(&self) -> MemberSet {
+        self.holding_rows().minus(self.withheld)
+    }
+
+    /// Rows whose members take part and may hold data.
+    pub fn holding_rows(&self) -> MemberSet {
         self.disks
             .online()
             .iter()

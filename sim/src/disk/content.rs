@@ -41,6 +41,11 @@ impl SimDisk {
         self.switches.expect(kind, 0, requests, mishap);
     }
 
+    /// Whether it answers, no request is in for a mishap, and writes are not refused.
+    pub const fn is_calm(&self) -> bool {
+        self.switches.answers() && self.switches.is_calm() && !self.switches.read_only
+    }
+
     /// After `well` more requests of this kind, the next one that reaches the disk reports `error`. It replaces what
     /// was set for this kind before.
     pub fn fail_after(&mut self, kind: IoKind, well: u64, error: IoError) {

@@ -73,6 +73,11 @@ impl Switches {
         self.coming = [None; 4];
     }
 
+    /// Whether no request is in for a mishap.
+    pub(super) const fn is_calm(&self) -> bool {
+        matches!(self.coming, [None, None, None, None])
+    }
+
     /// What happens to the request that now begins.
     pub(super) fn next(&mut self, kind: IoKind) -> Option<Mishap> {
         let coming = &mut self.coming[kind as usize];

@@ -79,6 +79,16 @@ impl Atlas {
         self.missed = self.missed.or(members);
     }
 
+    /// A member is not owed what it missed any more.
+    pub(super) fn forgive(&mut self, member: usize) {
+        self.missed = self.missed.without(member);
+    }
+
+    /// Only these members are still owed what they missed.
+    pub(super) fn owed(&mut self, members: MemberSet) {
+        self.missed = self.missed.and(members);
+    }
+
     /// A complete check found everything in order: all damage is gone.
     pub(super) fn clean(&mut self) {
         (self.hurt, self.unsure, self.missed) = (MemberSet::EMPTY, MemberSet::EMPTY, MemberSet::EMPTY);

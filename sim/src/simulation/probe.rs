@@ -58,6 +58,12 @@ probes! {
     FragmentNamed = "fragment-named";
     /// The check named a bad replica of a node.
     ReplicaNamed = "replica-named";
+    /// What a member had missed was rebuilt.
+    Rebuilt = "rebuilt";
+    /// After a rebuild nothing was damaged any more, and other disks could be damaged.
+    WholeAgain = "whole-again";
+    /// A scrub came to its end.
+    Scrubbed = "scrubbed";
     /// A mount was refused because members were missing.
     MountRefused = "mount-refused";
     /// A mount went on without a member.

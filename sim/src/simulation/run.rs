@@ -51,6 +51,8 @@ pub(super) struct Run {
     pub(super) doing: Doing,
     /// The last crash was the process's alone.
     pub(super) process_died: bool,
+    /// Upkeep ended early: what it said of the members may be durable or not.
+    pub(super) unsure_of_debts: bool,
     /// Mounts refused one after the other, each of them rightly.
     pub(super) refusals: u32,
     /// Nothing but an override can mount what is left.
@@ -100,6 +102,7 @@ impl Run {
             depth: 0,
             doing: Doing::Nothing,
             process_died: false,
+            unsure_of_debts: false,
             refusals: 0,
             is_stuck: false,
             is_blurred: false,

@@ -6,9 +6,10 @@ use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Doing, Flow, Mounted, Run};
 use crate::workload::{self, Operation};
 use crate::{Halt, Rng, model};
+use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::{Error, StorageError};
-use dynamicfs_core::maintain::Work;
-use dynamicfs_core::types::Generation;
+use dynamicfs_core::maintain::{JobKind, JobState, Work};
+use dynamicfs_core::types::{Generation, MemberSet};
 use std::sync::Arc;
 
 /// What a commit is called where something is refused.
@@ -231,9 +232,15 @@ impl Run {
                 break_it(pool.array());
             }
             match pool.maintain(rng.chance(3, 4)) {
-                Ok(Work::Nothing) => break,
+                Ok(Work::Nothing) => {
+                    self.look_for_rest(pool);
+                    break;
+                }
                 Ok(work) => self.worked(work, pool),
-                Err(error) => return self.refused_change(pool, error, "maintain"),
+                Err(error) => {
+                    self.unsure_of_debts = true;
+                    return self.refused_change(pool, error, "maintain");
+                }
             }
         }
         Ok(Flow::On)
@@ -246,11 +253,56 @@ impl Run {
             Work::Repaired => (Probe::Repaired, EventKind::Repair),
             Work::Reaped => (Probe::Reaped, EventKind::Maintain),
             Work::Swept => (Probe::Swept, EventKind::Maintain),
+            Work::Advanced(kind) => return self.advanced(kind, pool),
             _ => return,
         };
         self.hit(probe);
         let array = pool.array();
         self.tell(array, kind, None, || probe.story().to_lowercase());
+    }
+}
+
+impl Run {
+    /// A job took a step; perhaps its last.
+    fn advanced(&mut self, kind: JobKind, pool: &mut Mounted<'_>) {
+        let Ok(Some(job)) = pool.job(kind) else { return };
+        if job.state != JobState::Complete {
+            return;
+        }
+        let probe = match kind {
+            JobKind::Rebuild => Probe::Rebuilt,
+            JobKind::Scrub => Probe::Scrubbed,
+        };
+        self.hit(probe);
+        // What it says of itself is put to the test: others may be lost from here on.
+        let is_owed = |member: &usize| {
+            let health = pool.member_health(self.places[*member]);
+            health.owed || health.status != DiskStatus::Online
+        };
+        let owed = (0..self.members()).filter(is_owed).fold(MemberSet::EMPTY, MemberSet::with);
+        self.atlas.owed(owed);
+        let array = pool.array();
+        self.tell(array, EventKind::Repair, None, || probe.story().to_lowercase());
+    }
+
+    /// There is nothing left to do: if no disk is damaged in any way, all of them may be damaged again.
+    fn look_for_rest(&mut self, pool: &mut Mounted<'_>) {
+        if self.atlas.is_beyond() || self.atlas.is_whole() || !self.atlas.missed_commits().is_empty() {
+            return;
+        }
+        let calm = (0..self.members())
+            .all(|member| self.shelf[member].is_none() && pool.array().disk(self.places[member]).is_calm());
+        let health = pool.health();
+        if !calm || health.online < health.members || health.owed > 0 || !self.are_equal(pool) {
+            return;
+        }
+        let (findings, done) = super::examine::findings(pool);
+        if done.is_ok() && findings.is_empty() {
+            self.atlas.clean();
+            self.hit(Probe::WholeAgain);
+            let array = pool.array();
+            self.tell(array, EventKind::Heal, None, || "all is whole again".into());
+        }
     }
 }
 

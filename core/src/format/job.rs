@@ -1,0 +1,200 @@
+//! Maintenance jobs: their records, and what they list.
+
+use super::field::{U48, layout};
+use super::key::Key;
+use crate::limits::U48_MAX;
+use crate::types::Generation;
+
+layout! {
+    /// A maintenance job (kind 6, the job's number in the upper half of the offset, 0 in the lower).
+    JobRecord, 88 bytes {
+        /// How it goes: 1 running, 2 paused, 3 cancelled, 4 complete, 5 ended with something left to do.
+        state / set_state: u8 = 0,
+        /// What it is to do; bit 0: what absent members held counts as lost.
+        options / set_options: u8 = 1,
+        /// Things that this pass found to be lost; so many are listed, up to a limit.
+        failed / set_failed: u32 = 2,
+        /// What is older than this is passed over.
+        prune / set_prune: U48 = 6,
+        /// The generation in which the pass began.
+        began / set_began: U48 = 12,
+        /// The key from which the pass goes on.
+        position / set_position: Key = 18,
+        /// Things that this pass found wanting.
+        found / set_found: U48 = 39,
+        /// Things that this pass put right.
+        healed / set_healed: U48 = 45,
+        /// Things that are short of what was asked for and cannot be put right with the disks there are.
+        short / set_short: U48 = 51,
+        /// Blocks that the pass has met or moved.
+        done / set_done: U48 = 57,
+        /// Blocks that one pass will come to, as far as is known; 0 if it is not.
+        total / set_total: U48 = 63,
+        /// When it was started, in seconds since 1970.
+        started / set_started: u64 = 69,
+        /// When it ended, in seconds since 1970; 0 while it has not.
+        ended / set_ended: u64 = 77,
+    }
+}
+
+layout! {
+    /// Something that a job found to be lost (kind 6, the job's number in the upper half of the offset, 1, 2, ... in
+    /// the lower).
+    FailedItem, 22 bytes {
+        /// What it is: 0 an extent that cannot be read, 1 a node of the tree and all that is below it.
+        what / set_what: u8 = 0,
+        /// Its key.
+        key / set_key: Key = 1,
+    }
+}
+
+/// Bytes of a job's record.
+const RECORD: usize = JobRecord::<&[u8]>::BYTES;
+
+/// A bit of a job's options.
+const ABSENT: u8 = 1;
+
+/// What a job does with what it meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum JobKind {
+    /// Puts what is missing, or to be moved, where it counts. Reads records, and data only to copy it.
+    Rebuild = 1,
+    /// Reads and proves everything, and puts right what is wrong.
+    Scrub = 2,
+}
+
+impl JobKind {
+    /// All kinds, the most urgent first.
+    pub const ALL: [Self; 2] = [Self::Rebuild, Self::Scrub];
+}
+
+/// How a job goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum JobState {
+    /// It goes on with the next steps of upkeep.
+    #[default]
+    Running = 1,
+    /// It waits to be resumed.
+    Paused = 2,
+    /// It was given up.
+    Cancelled = 3,
+    /// It came to its end; what it found lost is listed.
+    Complete = 4,
+    /// It came to its end, and something is left that it had no space or no disks for.
+    Incomplete = 5,
+}
+
+/// A maintenance job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Job {
+    /// What it does.
+    pub kind: JobKind,
+    /// How it goes.
+    pub state: JobState,
+    /// What absent members held counts as lost, and is not waited for.
+    pub absent: bool,
+    /// What is older is passed over.
+    pub(crate) prune: Generation,
+    /// The generation in which this pass began.
+    pub(crate) began: Generation,
+    /// Where this pass goes on.
+    #[cfg_attr(feature = "defmt", defmt(Debug2Format))]
+    pub(crate) position: Key,
+    /// Things that this pass found wanting.
+    pub found: u64,
+    /// Those of them that it put right.
+    pub healed: u64,
+    /// Those of them that are lost.
+    pub failed: u32,
+    /// Extents that have less parity than was asked for, and cannot have more with the disks there are.
+    pub short: u64,
+    /// Blocks that the pass has met or moved.
+    pub done: u64,
+    /// Blocks that a pass comes to, about; 0 if that is not known.
+    pub total: u64,
+    /// When it was started, in seconds since 1970.
+    pub started: i64,
+    /// When it ended, in seconds since 1970; 0 while it has not.
+    pub ended: i64,
+    /// What the pass before this one found: a pass that does not find less is the last.
+    pub(crate) found_before: u64,
+    /// Steps since the record was written.
+    pub(crate) unsaved: u32,
+    /// The next step ends before this key: what is there made the last one fail.
+    #[cfg_attr(feature = "defmt", defmt(Debug2Format))]
+    pub(crate) stop: Option<Key>,
+}
+
+impl Job {
+    pub(crate) fn new(kind: JobKind, absent: bool, started: i64) -> Self {
+        Self {
+            kind,
+            state: JobState::Running,
+            absent,
+            prune: Generation(0),
+            began: Generation(0),
+            position: Key::MIN,
+            found: 0,
+            healed: 0,
+            failed: 0,
+            short: 0,
+            done: 0,
+            total: 0,
+            started,
+            ended: 0,
+            found_before: u64::MAX,
+            unsaved: 0,
+            stop: None,
+        }
+    }
+
+    pub(crate) fn load(kind: JobKind, record: &[u8]) -> Option<Self> {
+        let record = JobRecord::new(record)?;
+        let states = [
+            JobState::Running,
+            JobState::Paused,
+            JobState::Cancelled,
+            JobState::Complete,
+            JobState::Incomplete,
+        ];
+        Some(Self {
+            state: states.into_iter().find(|state| *state as u8 == record.state())?,
+            absent: record.options() & ABSENT != 0,
+            prune: Generation(record.prune()),
+            began: Generation(record.began()),
+            position: record.position(),
+            found: record.found(),
+            healed: record.healed(),
+            failed: record.failed(),
+            short: record.short(),
+            done: record.done(),
+            total: record.total(),
+            ended: record.ended() as i64,
+            ..Self::new(kind, false, record.started() as i64)
+        })
+    }
+
+    pub(crate) fn store(&self) -> [u8; RECORD] {
+        let mut bytes = [0; RECORD];
+        let mut record = JobRecord(&mut bytes[..]);
+        record.set_state(self.state as u8);
+        record.set_options(if self.absent { ABSENT } else { 0 });
+        record.set_prune(self.prune.0);
+        record.set_began(self.began.0);
+        record.set_position(self.position);
+        record.set_found(self.found.min(U48_MAX));
+        record.set_healed(self.healed.min(U48_MAX));
+        record.set_failed(self.failed);
+        record.set_short(self.short.min(U48_MAX));
+        record.set_done(self.done.min(U48_MAX));
+        record.set_total(self.total.min(U48_MAX));
+        record.set_started(self.started as u64);
+        record.set_ended(self.ended as u64);
+        bytes
+    }
+}

@@ -1,0 +1,152 @@
+//! Maintenance jobs: what they are to do, and how far they are. Their records are in the tree, so that a job goes on where
+//! it was after a crash or a reboot.
+
+use crate::error::{Error, StorageError};
+use crate::format::job::{FailedItem, Job, JobKind, JobState};
+use crate::format::key::Key;
+use crate::object::Objects;
+use crate::transaction::Purpose;
+use crate::types::ObjectId;
+use core::ops::ControlFlow;
+use dynamicfs_hal::DiskArray;
+
+/// Lost things that are listed one by one; of more only the number is kept.
+pub const FAILED_LISTED: u32 = 64;
+
+/// Something that is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Lost {
+    /// An extent.
+    Extent {
+        /// The object.
+        object: ObjectId,
+        /// The first byte.
+        start: u64,
+    },
+    /// A node of the tree, with all records from this object on that were in it.
+    Node {
+        /// The object.
+        object: ObjectId,
+    },
+}
+
+impl<A: DiskArray> Objects<'_, A> {
+    /// How a job goes, or went the last time; `None` if there never was one.
+    pub fn job(&mut self, kind: JobKind) -> Result<Option<Job>, StorageError> {
+        if let Some(ahead) = self.ahead.filter(|job| job.kind == kind) {
+            return Ok(Some(ahead));
+        }
+        self.store.tree.with(&Key::job(kind as u32, 0), |record| Job::load(kind, record?))
+    }
+
+    /// Starts a job from the beginning, unless it is running: whether it was. With `absent`, what absent members held counts
+    /// as lost. A transaction of its own.
+    pub fn start_job(&mut self, kind: JobKind, absent: bool) -> Result<bool, Error> {
+        if self.job(kind)?.is_some_and(|job| job.state == JobState::Running && job.absent == absent) {
+            return Ok(false);
+        }
+        let started = self.store.tree.disks.now().seconds;
+        self.save_job(|objects| {
+            let mut job = Job::new(kind, absent, started);
+            objects.begin_pass(&mut job)?;
+            Ok(job)
+        })?;
+        Ok(true)
+    }
+
+    /// Pauses a running job, resumes a paused one, or gives up either; whether it was in a state for that. A transaction of
+    /// its own.
+    pub fn set_job_state(&mut self, kind: JobKind, state: JobState) -> Result<bool, Error> {
+        let Some(mut job) = self.job(kind)? else { return Ok(false) };
+        let may = match state {
+            JobState::Running => job.state == JobState::Paused,
+            JobState::Paused => job.state == JobState::Running,
+            JobState::Cancelled => matches!(job.state, JobState::Running | JobState::Paused),
+            JobState::Complete | JobState::Incomplete => false,
+        };
+        if may {
+            job.state = state;
+            if state == JobState::Cancelled {
+                job.ended = self.store.tree.disks.now().seconds;
+                // Nothing starts it again by itself before something changes.
+                self.tried = Some(self.store.roster().changes);
+            }
+            self.save_job(|_| Ok(job))?;
+        }
+        Ok(may)
+    }
+
+    fn save_job(&mut self, f: impl FnOnce(&mut Self) -> Result<Job, Error>) -> Result<(), Error> {
+        self.store.begin()?;
+        let saved = f(self).and_then(|job| self.put_job(&job));
+        match saved {
+            Ok(()) => {
+                self.ahead = None;
+                self.commit()
+            }
+            Err(error) => {
+                self.abort();
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes a job's record. Part of a transaction.
+    pub(super) fn put_job(&mut self, job: &Job) -> Result<(), Error> {
+        self.begin_change(2, Purpose::Release)?;
+        let bytes = job.store();
+        self.change(|objects| Ok(objects.store.put(&Key::job(job.kind as u32, 0), &bytes)?))
+    }
+
+    /// Lists something that is lost. Part of a transaction.
+    pub(super) fn put_failed(&mut self, job: &mut Job, what: u8, key: Key) -> Result<(), Error> {
+        job.found += 1;
+        job.failed = job.failed.saturating_add(1);
+        if job.failed > FAILED_LISTED {
+            return Ok(());
+        }
+        match self.begin_change(2, Purpose::Release) {
+            // It is counted all the same.
+            Err(Error::Storage(StorageError::NoSpace)) => return Ok(()),
+            begun => begun?,
+        }
+        let mut bytes = [0; FailedItem::<&[u8]>::BYTES];
+        if let Some(mut item) = FailedItem::new(&mut bytes[..]) {
+            item.set_what(what);
+            item.set_key(key);
+        }
+        let at = Key::job(job.kind as u32, job.failed);
+        self.change(|objects| Ok(objects.store.put(&at, &bytes)?))
+    }
+
+    /// Forgets what a job listed. Part of a transaction.
+    pub(super) fn clear_failed(&mut self, kind: JobKind) -> Result<(), Error> {
+        let (from, end) = (Key::job(kind as u32, 1), Key::job(kind as u32, u32::MAX));
+        if self.store.tree.scan(&from, &end, |_, _| ControlFlow::Break(()))?.is_none() {
+            return Ok(());
+        }
+        self.begin_change(FAILED_LISTED, Purpose::Release)?;
+        self.change(|objects| {
+            objects.store.remove_range(&from, &end, usize::MAX, |_, _| {})?;
+            Ok(())
+        })
+    }
+
+    /// Calls `f` with what a job found to be lost, up to [`FAILED_LISTED`] things.
+    pub fn lost_items(&mut self, kind: JobKind, mut f: impl FnMut(Lost)) -> Result<(), StorageError> {
+        let (from, end) = (Key::job(kind as u32, 1), Key::job(kind as u32, u32::MAX));
+        self.store.tree.scan(&from, &end, |_, record| {
+            if let Some(item) = FailedItem::new(record) {
+                let object = item.key().object();
+                f(match item.what() {
+                    0 => Lost::Extent { object, start: item.key().offset() },
+                    _ => Lost::Node { object },
+                });
+            }
+            ControlFlow::<()>::Continue(())
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! What an operator does with members: out of use and in again, emptied, removed. Each is one transaction or two; what is
+//! moved in between is a rebuild's work.
+
+use crate::disks::DiskStatus;
+use crate::error::{Error, MemberError, StorageError};
+use crate::format::record::MemberState;
+use crate::object::Objects;
+use crate::transaction::Purpose;
+use crate::types::{MemberNumber, MemberSet};
+use dynamicfs_hal::DiskArray;
+
+/// Tree updates that a member's record takes.
+const UPDATES: u32 = 2;
+
+impl<A: DiskArray> Objects<'_, A> {
+    fn row_of(&self, member: MemberNumber) -> Result<usize, MemberError> {
+        self.store.committed().row_of(member).ok_or(MemberError::NotAMember)
+    }
+
+    /// Takes a member out of use, durably: it is neither read from nor written to, also when it is there. With `failed`
+    /// what it holds counts as lost and is rebuilt elsewhere, else it is waited for.
+    ///
+    /// Refused where too few members would be left.
+    pub fn shut_member(&mut self, member: MemberNumber, failed: bool) -> Result<(), MemberError> {
+        let row = self.row_of(member)?;
+        let state = if failed { MemberState::Failed } else { MemberState::Offline };
+        let disk = self.store.tree.disks.disk_in_row(row);
+        if let Some(disk) = disk {
+            self.store.tree.disks.set_excluded(disk, true);
+        }
+        let done = self.set_state(row, state);
+        if let (Err(_), Some(disk)) = (&done, disk) {
+            self.store.tree.disks.set_excluded(disk, false);
+        }
+        done
+    }
+
+    /// Lets a member take part again that was shut, drained or kept spare, or stops draining it. What it missed is
+    /// rebuilt.
+    pub fn activate_member(&mut self, member: MemberNumber) -> Result<(), MemberError> {
+        let row = self.row_of(member)?;
+        let disks = &mut self.store.tree.disks;
+        let disk = (0..disks.count()).find(|&disk| {
+            let state = disks.state(disk);
+            state.status == DiskStatus::Excluded && state.identity.is_some_and(|i| i.member == member)
+        });
+        if let Some(disk) = disk {
+            disks.set_excluded(disk, false);
+        }
+        let done = self.set_state(row, MemberState::Active);
+        if let (Err(_), Some(disk)) = (&done, disk) {
+            self.store.tree.disks.set_excluded(disk, true);
+        }
+        done
+    }
+
+    /// Begins to move everything off a member that takes part; with `leave` it leaves the pool when it holds nothing.
+    /// Refused where the others are too few, or have too little space.
+    pub fn drain_member(&mut self, member: MemberNumber, leave: bool) -> Result<(), MemberError> {
+        let row = self.row_of(member)?;
+        if self.store.tree.disks.disk_in_row(row).is_none() {
+            return Err(MemberError::Away);
+        }
+        let others = self.store.tree.data_rows().without(row);
+        let superblock = self.store.committed();
+        let needed = usize::from(superblock.tolerance().max(superblock.scheme().parity)) + 1;
+        if superblock.row(row).witness() == 0 {
+            if others.len() < needed {
+                return Err(MemberError::TooFewDisks { needed });
+            }
+            let blocks = self.held_blocks(row);
+            let free = others.iter().map(|row| superblock.row(row).free()).sum();
+            if blocks > free {
+                return Err(MemberError::TooLittleSpace { blocks, free });
+            }
+        }
+        let state = match (leave, self.held_blocks(row)) {
+            (true, 0) => MemberState::Departing,
+            (false, 0) => MemberState::Drained,
+            (true, _) => MemberState::Leaving,
+            (false, _) => MemberState::Draining,
+        };
+        self.set_state(row, state)
+    }
+
+    /// Blocks of a member that something refers to, or that wait to be given back.
+    fn held_blocks(&self, row: usize) -> u64 {
+        let blocks = self.store.tree.area(row).map_or(0, |area| area.blocks);
+        blocks.saturating_sub(self.store.committed().row(row).free())
+    }
+
+    fn set_state(&mut self, row: usize, state: MemberState) -> Result<(), MemberError> {
+        self.in_transaction(|objects| Ok(objects.store.set_member_state(row, state)?))
+    }
+
+    /// Does something to the member records in a transaction of its own.
+    pub(crate) fn in_transaction(
+        &mut self,
+        f: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), MemberError> {
+        self.store.begin().map_err(Error::from)?;
+        let done = self.begin_change(UPDATES, Purpose::Release).and_then(|()| self.change(f));
+        match done {
+            Ok(()) => self.commit()?,
+            Err(error) => {
+                self.abort();
+                return Err(error.into());
+            }
+        }
+        self.store.load_members().map_err(Error::from)?;
+        Ok(())
+    }
+
+    /// Takes a member out of the pool that holds nothing: one that was drained, or is away and was rebuilt elsewhere. With
+    /// `lose` also one that holds something: what it alone holds is lost, and the rest is rebuilt.
+    ///
+    /// Whether its disk could be told so; one that could not is a stranger to the pool all the same.
+    pub fn remove_member(&mut self, member: MemberNumber, lose: bool) -> Result<bool, MemberError> {
+        let row = self.row_of(member)?;
+        let (roster, superblock) = (*self.store.roster(), self.store.committed());
+        let away = self.store.tree.disks.disk_in_row(row).is_none();
+        let owed = superblock.owed().contains(row);
+        let empty = roster.vacant.contains(row) || superblock.row(row).witness() != 0 || away && !owed;
+        if !empty && !lose {
+            return Err(MemberError::HoldsData { blocks: self.held_blocks(row) });
+        }
+        let disk = self.store.tree.disks.disk_in_row(row);
+        if let Some(disk) = disk {
+            self.store.tree.disks.set_excluded(disk, true);
+        }
+        // The lists of members let go of it first, while its row still says who it is.
+        let left = match disk {
+            Some(_) => self.in_transaction(|_| Ok(())),
+            None => Ok(()),
+        };
+        let removed = left.and_then(|()| {
+            self.in_transaction(|objects| {
+                objects.store.remove_member(row)?;
+                let short = objects.store.committed().is_short() || !empty;
+                objects.store.tree.space.superblock.set_short(short);
+                Ok(())
+            })
+        });
+        if let Err(error) = removed {
+            if let Some(disk) = disk {
+                self.store.tree.disks.set_excluded(disk, false);
+            }
+            return Err(error);
+        }
+        Ok(self.forget_disk_of(member))
+    }
+
+    /// Takes the label off the disk of what was this member; whether that could be done.
+    fn forget_disk_of(&mut self, member: MemberNumber) -> bool {
+        let disks = &self.store.tree.disks;
+        let disk = (0..disks.count()).find(|&disk| {
+            let state = disks.state(disk);
+            state.status == DiskStatus::Excluded && state.identity.is_some_and(|i| i.member == member)
+        });
+        disk.is_some_and(|disk| self.store.forget_disk(disk).is_ok())
+    }
+
+    /// A member that holds nothing any more leaves, or a spare one takes the place of one that failed; whether there was
+    /// such a member.
+    pub(super) fn change_members(&mut self) -> Result<bool, Error> {
+        let roster = *self.store.roster();
+        if let Some(row) = roster.departing.iter().next() {
+            let member = self.store.tree.space.member(row);
+            return match self.remove_member(member, false) {
+                Ok(_) => Ok(true),
+                Err(MemberError::Pool(error)) => Err(error),
+                Err(_) => Ok(false),
+            };
+        }
+        let superblock = self.store.committed();
+        let spare = roster.spare.and(self.store.tree.disks.online()).iter().next();
+        let failed: MemberSet = superblock.owed().and(roster.failed).minus(roster.succeeded);
+        let (Some(spare), Some(failed)) = (spare, failed.iter().next()) else { return Ok(false) };
+        let done = self.in_transaction(|objects| Ok(objects.store.succeed(failed, spare)?));
+        match done {
+            Ok(()) => Ok(true),
+            Err(MemberError::Pool(error)) => Err(error),
+            Err(_) => Err(StorageError::TooFewDisks { online: MemberSet::EMPTY }.into()),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Where a fragment or replica counts, and where not: computed from the member table and the member records, never
+//! believed from a list. Pure, once it was read.
+
+use crate::error::StorageError;
+use crate::format::key::Key;
+use crate::format::record::MemberRecord;
+use crate::limits::{MEMBERS_MAX, NODE_COPIES_MAX};
+use crate::transaction::Store;
+use crate::types::{BlockAddress, Generation, MemberNumber, MemberSet};
+use core::ops::Range;
+use dynamicfs_hal::DiskArray;
+
+/// Spans that are looked at one by one. No more members than the tree bears to lose are in doubt at a time while the pool
+/// takes writes, and each has two.
+const DOUBTS_MAX: usize = 2 * NODE_COPIES_MAX;
+
+/// What a place is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// It holds what it should, as far as is known.
+    Right,
+    /// It does, and is to be emptied.
+    Leaving,
+    /// Its member is away and may come back.
+    Away,
+    /// It holds nothing that counts: no place was found for it, its member failed or left, or what was written there then
+    /// is not to be trusted.
+    Missing,
+}
+
+/// The members as they are now.
+pub struct Standing {
+    numbers: [MemberNumber; MEMBERS_MAX],
+    online: MemberSet,
+    emptied: MemberSet,
+    /// Members that are away and waited for.
+    awaited: MemberSet,
+    doubts: heapless::Vec<(u8, Range<Generation>), DOUBTS_MAX>,
+    /// Members with more spans than fit: all that they hold is doubted.
+    doubted: MemberSet,
+    /// Rows that may be given something.
+    open: MemberSet,
+}
+
+impl Standing {
+    /// Reads it. With `absent` nobody is waited for.
+    pub fn read<A: DiskArray>(store: &mut Store<'_, A>, absent: bool) -> Result<Self, StorageError> {
+        let (online, roster) = (store.tree.disks.online(), *store.roster());
+        let superblock = &store.tree.space.superblock;
+        let (table, owed) = (superblock.table(), superblock.owed());
+        let away = table.minus(online).minus(roster.failed);
+        let mut standing = Self {
+            numbers: [MemberNumber::NONE; MEMBERS_MAX],
+            online,
+            emptied: roster.emptied,
+            awaited: if absent { MemberSet::EMPTY } else { away },
+            doubts: heapless::Vec::new(),
+            doubted: MemberSet::EMPTY,
+            open: store.tree.data_rows(),
+        };
+        for row in table.iter() {
+            standing.numbers[row] = store.tree.space.member(row);
+        }
+        for row in owed.and(online).iter() {
+            let member = standing.numbers[row];
+            store.tree.with(&Key::member(member), |record| {
+                let Some(record) = record.and_then(MemberRecord::new) else {
+                    standing.doubted = standing.doubted.with(row);
+                    return;
+                };
+                let since = record.offline_since();
+                let missed = (since != 0).then_some(Generation(since)..Generation(u64::MAX));
+                for span in record.untrusted().chain(missed) {
+                    if standing.doubts.push((row as u8, span)).is_err() {
+                        standing.doubted = standing.doubted.with(row);
+                    }
+                }
+            })?;
+        }
+        Ok(standing)
+    }
+
+    /// What a place is worth that was written in this generation.
+    pub fn of(&self, address: BlockAddress, birth: Generation) -> Worth {
+        let Some(row) = self.row(address.member) else { return Worth::Missing };
+        let doubted = || {
+            let mut spans = self.doubts.iter().filter(|(doubted, _)| usize::from(*doubted) == row);
+            self.doubted.contains(row) || spans.any(|(_, span)| span.contains(&birth))
+        };
+        match () {
+            () if self.awaited.contains(row) => Worth::Away,
+            () if !self.online.contains(row) || doubted() => Worth::Missing,
+            () if self.emptied.contains(row) => Worth::Leaving,
+            () => Worth::Right,
+        }
+    }
+
+    /// The row of a member; `None` if it is no member any more.
+    pub fn row(&self, member: MemberNumber) -> Option<usize> {
+        self.numbers.iter().position(|&number| number == member && number != MemberNumber::NONE)
+    }
+
+    /// Rows that may be given something.
+    pub const fn open(&self) -> MemberSet {
+        self.open
+    }
+
+    /// Rows in which these places count, and those in which they are waited for; whether there are others besides, which
+    /// do not count or are to be emptied.
+    pub fn count(&self, places: &[BlockAddress], birth: Generation) -> (MemberSet, MemberSet, bool) {
+        let (mut right, mut away, mut others) = (MemberSet::EMPTY, MemberSet::EMPTY, false);
+        for &place in places {
+            match (self.of(place, birth), self.row(place.member)) {
+                (Worth::Right, Some(row)) => right = right.with(row),
+                (Worth::Away, Some(row)) => away = away.with(row),
+                _ => others = true,
+            }
+        }
+        (right, away, others)
+    }
+}

@@ -1,0 +1,407 @@
+//! Putting fragments elsewhere, or there anew: computed from what is right, proved, and written to new blocks.
+
+use super::Objects;
+use super::extents::Found;
+use super::get::Segment;
+use crate::error::{Error, StorageError};
+use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX};
+use crate::placement::{self, Demand, Places};
+use crate::redundancy;
+use crate::transaction::Purpose;
+use crate::types::{BlockAddress, BlockRun, MemberSet, ObjectId};
+use dynamicfs_hal::{Batch, DiskArray, Request};
+
+/// Tree updates that a new place for fragments takes at most.
+const UPDATES: u32 = 16;
+
+/// What became of an extent that was to be mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mended {
+    /// It is as it should be.
+    Done,
+    /// There is no space, or no member, for what is missing.
+    NoSpace,
+    /// Too few fragments can be read and proved.
+    Lost,
+    /// It is not there any more, or about to go.
+    Gone,
+    /// The lent memory does not hold what it takes.
+    NoMemory,
+}
+
+/// Fragments that were read and proved.
+type Sources = heapless::Vec<u8, DATA_FRAGMENTS_MAX>;
+
+impl<A: DiskArray> Objects<'_, A> {
+    // --- moving fragments -------------------------------------------------------------------------------------
+
+    /// Puts these fragments of an extent on members that have no other fragment of it, as many as find space. Part of a
+    /// transaction; unless it is done nothing was changed.
+    pub(crate) fn move_fragments(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+        bad: &[u8],
+    ) -> Result<Mended, Error> {
+        match self.begin_change(UPDATES, Purpose::Release) {
+            Err(Error::Storage(StorageError::NoSpace)) => return Ok(Mended::NoSpace),
+            begun => begun?,
+        }
+        self.change(|objects| {
+            let places = objects.find_places(object, found, bad)?;
+            let moved = &bad[..places.len()];
+            if moved.is_empty() {
+                return Ok(Mended::NoSpace);
+            }
+            let mended = match objects.copy_fragments(object, found, moved, &places)? {
+                Mended::Done => objects.point_to(object, found, moved, &places)?,
+                failed => failed,
+            };
+            let blocks = found.extent.fragment_blocks(objects.block_shift());
+            if mended != Mended::Done {
+                for &start in &places {
+                    objects.store.free(BlockRun { start, blocks })?;
+                }
+            }
+            // Those that found no place are counted as they are now.
+            Ok(if mended == Mended::Done && moved.len() < bad.len() { Mended::NoSpace } else { mended })
+        })
+    }
+
+    /// Takes space for fragments: each on a member that has none of the extent's.
+    fn find_places(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+        bad: &[u8],
+    ) -> Result<heapless::Vec<BlockAddress, FRAGMENTS_MAX>, Error> {
+        let blocks = found.extent.fragment_blocks(self.block_shift());
+        let row_of = |objects: &Self, index: u8| {
+            let address = found.extent.fragments()[usize::from(index)].address;
+            objects.store.tree.space.superblock.row_of(address.member)
+        };
+        let stays = (0..found.extent.scheme.width() as u8).filter(|index| !bad.contains(index));
+        let mut taken = Places::new();
+        taken.extend(stays.filter_map(|index| row_of(self, index)).map(|row| row as u8));
+        let mut rows = self.store.tree.data_rows();
+        rows = taken.iter().fold(rows, |rows, &row| rows.without(row.into()));
+        let demand = Demand {
+            width: 1,
+            parity: found.extent.scheme.parity.into(),
+            tier: 0,
+            object,
+            offset: found.start,
+        };
+        let mut places = heapless::Vec::new();
+        for &index in bad {
+            // Where it is now is as good as any other member, if it may stay there.
+            let mut next = row_of(self, index).filter(|&row| rows.contains(row));
+            let place = loop {
+                let best = || placement::choose(rows, &taken, &demand, |row| self.candidate(row));
+                let Some(row) = next.take().or_else(|| best().first().map(|&row| row.into())) else {
+                    return Ok(places);
+                };
+                rows = rows.without(row);
+                if let Some(address) = self.store.take_run(row, blocks, Purpose::Growth)? {
+                    let _ = taken.push(row as u8);
+                    break address;
+                }
+            };
+            let _ = places.push(place);
+        }
+        Ok(places)
+    }
+
+    /// Writes fragments anew from the others, as many columns at a time as the lent memory holds.
+    fn copy_fragments(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+        bad: &[u8],
+        places: &[BlockAddress],
+    ) -> Result<Mended, Error> {
+        let stage = core::mem::take(&mut self.store.stage);
+        let copied = self
+            .with_window(|objects, window| objects.copy_columns(object, found, bad, places, window, stage));
+        self.store.stage = stage;
+        copied
+    }
+
+    fn copy_columns(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+        bad: &[u8],
+        places: &[BlockAddress],
+        window: &mut [u8],
+        stage: &mut [u8],
+    ) -> Result<Mended, Error> {
+        let chunk = 1usize << self.chunk_shift();
+        let (k, bytes) =
+            (usize::from(found.extent.scheme.data), found.extent.fragment_bytes(self.block_shift()));
+        let outputs = if k == 1 { usize::MAX } else { stage.len() / bad.len() };
+        let at_once = (window.len() / k).min(outputs).min(bytes.next_multiple_of(chunk)) / chunk;
+        let at_once = at_once.min(self.columns_at_once(found));
+        if at_once == 0 {
+            return Ok(Mended::NoMemory);
+        }
+        for first in (0..bytes.div_ceil(chunk)).step_by(at_once) {
+            let length = (at_once * chunk).min(bytes - first * chunk);
+            let segment = Segment::of(0, first, length.div_ceil(chunk), length);
+            let from = self.load_checksums(object, found, &[segment])?;
+            let inputs = &mut window[..k * length];
+            match self.gather(found, bad, &segment, from, inputs) {
+                Some(_) if k == 1 => {
+                    self.write_columns(places, first, core::iter::repeat_n(&*inputs, places.len()));
+                }
+                Some(sources) if self.compute(found, bad, &sources, &segment, from, inputs, stage) => {
+                    self.write_columns(places, first, stage.chunks_exact(length));
+                }
+                _ => {
+                    // Each column may still have enough that is right.
+                    for (&index, place) in bad.iter().zip(places) {
+                        let part = &mut window[..length];
+                        let segment = Segment { fragment: index.into(), source: index.into(), ..segment };
+                        if self.recover(object, found, &segment, from, part, stage).is_err() {
+                            return Ok(Mended::Lost);
+                        }
+                        self.write_columns(core::slice::from_ref(place), first, core::iter::once(&*part));
+                    }
+                }
+            }
+        }
+        Ok(Mended::Done)
+    }
+
+    /// Reads columns of `k` fragments that are right, one after the other into `inputs`: first of those that are thought
+    /// to be right, then of the others.
+    fn gather(
+        &mut self,
+        found: &Found,
+        bad: &[u8],
+        segment: &Segment,
+        from: usize,
+        inputs: &mut [u8],
+    ) -> Option<Sources> {
+        let k = usize::from(found.extent.scheme.data);
+        let offset = (segment.first << self.chunk_shift()) as u64;
+        let width = found.extent.scheme.width() as u8;
+        let mut candidates = (0..width).filter(|index| !bad.contains(index)).chain(bad.iter().copied());
+        // What is in each part of the inputs.
+        let mut sources = [None; DATA_FRAGMENTS_MAX];
+        while sources[..k].contains(&None) {
+            let mut tried = heapless::Vec::<(usize, u8), DATA_FRAGMENTS_MAX>::new();
+            let mut batch = A::Batch::default();
+            let disks = &mut self.store.tree.disks;
+            for (place, part) in inputs.chunks_exact_mut(segment.bytes).enumerate() {
+                if sources[place].is_some() {
+                    continue;
+                }
+                let address = |index: u8| found.extent.fragments()[usize::from(index)].address;
+                let next = candidates
+                    .by_ref()
+                    .find_map(|index| Some((index, disks.locate(address(index), offset)?)));
+                if let Some((index, (disk, lba))) = next
+                    && batch.push(Request::read(disk, lba, part)).is_ok()
+                {
+                    let _ = tried.push((place, index));
+                }
+            }
+            if tried.is_empty() {
+                return None;
+            }
+            disks.execute(&mut batch);
+            let read: heapless::Vec<bool, DATA_FRAGMENTS_MAX> =
+                batch.requests().iter().map(|request| request.result.is_ok()).collect();
+            drop(batch);
+            for ((place, index), _) in tried.into_iter().zip(read).filter(|&(_, read)| read) {
+                let part = &inputs[place * segment.bytes..][..segment.bytes];
+                let segment = Segment { fragment: index.into(), source: index.into(), ..*segment };
+                if self.is_right(found, &segment, from, part) {
+                    sources[place] = Some(index);
+                }
+            }
+        }
+        sources[..k].iter().copied().collect()
+    }
+
+    /// Computes columns of the bad fragments into the stage, one after the other, and proves them.
+    #[allow(clippy::too_many_arguments, reason = "three buffers and what they mean")]
+    fn compute(
+        &mut self,
+        found: &Found,
+        bad: &[u8],
+        sources: &[u8],
+        segment: &Segment,
+        from: usize,
+        inputs: &[u8],
+        stage: &mut [u8],
+    ) -> bool {
+        let mut survivors = heapless::Vec::<&[u8], DATA_FRAGMENTS_MAX>::new();
+        survivors.extend(inputs.chunks_exact(segment.bytes));
+        // A fragment that was thought to be bad and was right is its own source.
+        let wanted: heapless::Vec<u8, FRAGMENTS_MAX> =
+            bad.iter().copied().filter(|index| !sources.contains(index)).collect();
+        let mut computed = heapless::Vec::<&mut [u8], FRAGMENTS_MAX>::new();
+        for (&index, part) in bad.iter().zip(stage.chunks_exact_mut(segment.bytes)) {
+            match sources.iter().position(|&source| source == index) {
+                Some(at) => part.copy_from_slice(survivors[at]),
+                None => _ = computed.push(part),
+            }
+        }
+        let done = wanted.is_empty()
+            || redundancy::reconstruct(found.extent.scheme, (sources, &survivors), (&wanted, &mut computed));
+        drop((computed, survivors));
+        done && bad.iter().zip(stage.chunks_exact(segment.bytes)).all(|(&index, part)| {
+            let segment = Segment { fragment: index.into(), source: index.into(), ..*segment };
+            self.is_right(found, &segment, from, part)
+        })
+    }
+
+    /// Writes columns to new places, from column `first` on. A disk that fails is out of use, and the commit decides
+    /// whether that can be borne.
+    fn write_columns<'b>(
+        &mut self,
+        places: &[BlockAddress],
+        first: usize,
+        parts: impl Iterator<Item = &'b [u8]>,
+    ) {
+        let disks = &mut self.store.tree.disks;
+        let offset = (first << disks.parameters.chunk_shift) as u64;
+        let mut batch = A::Batch::default();
+        for (&place, part) in places.iter().zip(parts) {
+            let Some((disk, lba)) = disks.locate(place, offset) else { continue };
+            if let Err(request) = batch.push(Request::write(disk, lba, part)) {
+                disks.execute(&mut batch);
+                batch = A::Batch::default();
+                let pushed = batch.push(request);
+                debug_assert!(pushed.is_ok(), "an empty batch takes a request");
+            }
+        }
+        disks.execute(&mut batch);
+    }
+
+    /// Lets an extent's record say where its fragments are now, and frees where they were.
+    fn point_to(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+        moved: &[u8],
+        places: &[BlockAddress],
+    ) -> Result<Mended, Error> {
+        let mut healed = found.clone();
+        for (&index, &place) in moved.iter().zip(places) {
+            healed.extent.heal(index.into(), place, self.store.tree.generation);
+        }
+        if !self.replace_head(object, found, &healed)? {
+            return Ok(Mended::NoMemory);
+        }
+        let blocks = found.extent.fragment_blocks(self.block_shift());
+        for &index in moved {
+            self.store
+                .free(BlockRun { start: found.extent.fragments()[usize::from(index)].address, blocks })?;
+        }
+        let online = |address: BlockAddress| self.store.tree.disks.disk_of(address.member).is_some();
+        let there = healed.extent.fragments().iter().filter(|fragment| online(fragment.address)).count();
+        self.store.tree.note_spare(there.saturating_sub(found.extent.scheme.data.into()));
+        Ok(Mended::Done)
+    }
+
+    // --- storing again ----------------------------------------------------------------------------------------
+
+    /// Stores an extent again, in the scheme that its object asks for and the disks there are allow. Part of a
+    /// transaction.
+    pub(crate) fn store_again(&mut self, object: ObjectId, found: &Found) -> Result<Mended, Error> {
+        let bytes = found.extent.logical as usize;
+        if self.store.window.len() < bytes {
+            return Ok(Mended::NoMemory);
+        }
+        let inode = match self.inode(object) {
+            Err(Error::NotFound) => return Ok(Mended::Gone),
+            inode => inode?,
+        };
+        match self.begin_change(UPDATES, Purpose::Release) {
+            Err(Error::Storage(StorageError::NoSpace)) => return Ok(Mended::NoSpace),
+            begun => begun?,
+        }
+        self.with_window(|objects, window| {
+            let data = &mut window[..bytes];
+            if let Err(Error::Unreadable { .. }) = objects.read_extent(object, found, 0, data) {
+                return Ok(Mended::Lost);
+            }
+            objects.change(|objects| {
+                let stored = objects.replace_extents(object, &inode, found.start, data, Purpose::Growth)?;
+                Ok(if stored == bytes { Mended::Done } else { Mended::NoSpace })
+            })
+        })
+    }
+
+    // --- proving ----------------------------------------------------------------------------------------------
+
+    /// Reads all fragments of an extent that are there and proves them: those that are wrong, by their index. Uses the
+    /// window buffer.
+    pub(crate) fn prove_stripe(&mut self, object: ObjectId, found: &Found) -> Result<MemberSet, Error> {
+        self.with_window(|objects, window| {
+            let chunk = 1usize << objects.chunk_shift();
+            let bytes = found.extent.fragment_bytes(objects.block_shift());
+            let width = found.extent.scheme.width();
+            let together = width.min(window.len() / chunk);
+            if together == 0 {
+                return Err(StorageError::NeedsMemory { bytes: chunk }.into());
+            }
+            let at_once = (window.len() / together / chunk).min(objects.columns_at_once(found));
+            let mut wrong = MemberSet::EMPTY;
+            for first in (0..bytes.div_ceil(chunk)).step_by(at_once) {
+                let length = (at_once * chunk).min(bytes - first * chunk);
+                let segment = Segment::of(0, first, length.div_ceil(chunk), length);
+                let from = objects.load_checksums(object, found, &[segment])?;
+                for index in (0..width).step_by(together) {
+                    let indices = index..width.min(index + together);
+                    let buf = &mut window[..indices.len() * length];
+                    wrong = wrong.or(objects.prove_columns(found, indices, &segment, from, buf));
+                }
+            }
+            Ok(wrong)
+        })
+    }
+
+    /// Reads some columns of some fragments in as few batches as they fit, and proves them: which are wrong.
+    fn prove_columns(
+        &mut self,
+        found: &Found,
+        indices: core::ops::Range<usize>,
+        segment: &Segment,
+        from: usize,
+        buf: &mut [u8],
+    ) -> MemberSet {
+        let mut wrong = MemberSet::EMPTY;
+        let capacity = <A::Batch<'_> as Batch<'_>>::CAPACITY;
+        let batches = buf.chunks_mut(capacity * segment.bytes);
+        for (first, parts) in indices.clone().step_by(capacity).zip(batches) {
+            let mut read = heapless::Vec::<(usize, bool), FRAGMENTS_MAX>::new();
+            let mut batch = A::Batch::default();
+            let disks = &mut self.store.tree.disks;
+            let offset = (segment.first << disks.parameters.chunk_shift) as u64;
+            for (index, part) in (first..).zip(parts.chunks_exact_mut(segment.bytes)) {
+                if let Some((disk, lba)) = disks.locate(found.extent.fragments()[index].address, offset) {
+                    let pushed = batch.push(Request::read(disk, lba, part));
+                    debug_assert!(pushed.is_ok(), "no more parts than the batch holds");
+                    let _ = read.push((index, false));
+                }
+            }
+            disks.execute(&mut batch);
+            for (read, request) in read.iter_mut().zip(batch.requests().iter()) {
+                read.1 = request.result.is_ok();
+            }
+            drop(batch);
+            for (index, read) in read {
+                let part = &parts[(index - first) * segment.bytes..][..segment.bytes];
+                let segment = Segment { fragment: index, source: index, ..*segment };
+                if !read || !self.is_right(found, &segment, from, part) {
+                    wrong = wrong.with(index);
+                }
+            }
+        }
+        wrong
+    }
+}

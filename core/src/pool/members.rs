@@ -1,0 +1,57 @@
+//! New members.
+
+use super::Pool;
+use super::format::{DiskOptions, identity, random, refuse_used};
+use crate::disks::DiskStatus;
+use crate::error::{FormatError, MemberError};
+use crate::types::MemberNumber;
+use dynamicfs_hal::{DiskArray, Entropy};
+
+/// How a disk becomes a member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AddOptions {
+    /// What is special about it.
+    pub disk: DiskOptions,
+    /// It is given nothing until a member fails, whose place it takes then.
+    pub spare: bool,
+    /// Takes a disk that belongs to a pool: what is on it is lost.
+    pub force: bool,
+}
+
+impl<A: DiskArray> Pool<'_, A> {
+    /// Makes a disk of the array a member: its number. What is on the disk is lost; one that belongs to a pool is refused
+    /// unless that is forced.
+    ///
+    /// It may have any size that holds [`GROUPS_MIN`](crate::limits::GROUPS_MIN) groups, and its sectors and tear unit fit
+    /// the pool's blocks and superblock slots. Two commits.
+    pub fn add_disk(
+        &mut self,
+        disk: usize,
+        entropy: &mut dyn Entropy,
+        options: &AddOptions,
+    ) -> Result<MemberNumber, MemberError> {
+        let state = *self.store.tree.disks.state(disk);
+        if matches!(state.status, DiskStatus::Online | DiskStatus::Failed | DiskStatus::Excluded) {
+            return Err(MemberError::TakesPart);
+        }
+        let geometry = self.array().geometry(disk);
+        let parameters = *self.parameters();
+        let fits = geometry.check().is_ok()
+            && u64::from(geometry.sector_bytes) <= parameters.block_bytes() as u64
+            && geometry.sector_bytes as usize <= parameters.chunk_bytes()
+            && geometry.sector_bytes as usize <= parameters.node_bytes()
+            && geometry.tear_unit as usize <= parameters.block_bytes()
+            && parameters.slot_bytes.is_multiple_of(geometry.tear_unit.max(geometry.sector_bytes));
+        if geometry.sectors == 0 || !fits {
+            return Err(FormatError::Geometry { disk }.into());
+        }
+        if !options.force {
+            let store = &mut self.store;
+            refuse_used(store.tree.disks.array(), disk, store.stage)?;
+        }
+        let member = MemberNumber(self.store.committed().next_member());
+        let identity = identity(&geometry, &parameters, (disk, member), random(entropy)?, options.disk)?;
+        self.store.add_member(disk, identity, options.spare)?;
+        Ok(member)
+    }
+}
