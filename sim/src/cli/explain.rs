@@ -1,15 +1,14 @@
 //! The story of one run: a timeline for each disk, as text and as a picture.
 
-use super::one;
-use dynamicfs_sim::Simulation;
+use super::{Limit, one};
 use dynamicfs_sim::simulation::{Event, EventKind, ReplayId};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-pub(super) fn run(id: ReplayId, svg: &Path) -> ExitCode {
+pub(super) fn run(id: ReplayId, svg: &Path, limit: Limit) -> ExitCode {
     let title = id.to_string();
-    let (done, story) = Simulation::replay(id).tell();
+    let (done, story) = one::tell(&id, true, limit);
     let disks = story.iter().filter_map(|event| event.member).max().map_or(0, |most| most + 1);
     say!("everything, in order");
     story.iter().for_each(|event| say!("  {}", one::line(event)));

@@ -1,12 +1,25 @@
 //! One run, replayed or new.
 
+use super::{Limit, watchdog};
 use dynamicfs_sim::Simulation;
-use dynamicfs_sim::simulation::{self, Event, FaultKind, Probe, ReplayId};
+use dynamicfs_sim::simulation::{self, Event, Failure, FaultKind, Probe, ReplayId, Report};
 use std::process::ExitCode;
 
-pub(super) fn run(id: ReplayId, trace: bool) -> ExitCode {
-    let (done, story) =
-        if trace { Simulation::replay(id).tell() } else { (Simulation::replay(id).run(), Vec::new()) };
+/// What came of a run, and its story.
+type Told = (Result<Report, Failure>, Vec<Event>);
+
+/// Runs it within the limit. Of a run without an end there is no story.
+pub(super) fn tell(id: &ReplayId, trace: bool, limit: Limit) -> Told {
+    let simulation = Simulation::replay(id.clone());
+    let told = watchdog::within(limit.limit, move || match trace {
+        true => simulation.tell(),
+        false => (simulation.run(), Vec::new()),
+    });
+    told.unwrap_or_else(|| (Err(limit.exceeded(id.clone())), Vec::new()))
+}
+
+pub(super) fn run(id: ReplayId, trace: bool, limit: Limit) -> ExitCode {
+    let (done, story) = tell(&id, trace, limit);
     story.iter().for_each(|event| say!("{}", line(event)));
     match done {
         Ok(report) => {
@@ -38,7 +51,13 @@ pub(super) fn run(id: ReplayId, trace: bool) -> ExitCode {
 }
 
 /// Makes a failure smaller.
-pub(super) fn shrink(id: ReplayId, runs: u32) -> ExitCode {
+pub(super) fn shrink(id: ReplayId, runs: u32, limit: Limit) -> ExitCode {
+    if let (Err(failure), _) = tell(&id, false, limit)
+        && failure == limit.exceeded(id.clone())
+    {
+        say!("{failure}\n  what has no end is not made smaller");
+        return ExitCode::from(failure.kind.exit_code());
+    }
     let Some(shrunk) = simulation::shrink(id.clone(), runs) else {
         say!("{id} does not fail");
         return ExitCode::SUCCESS;
