@@ -1,4 +1,5 @@
 //! The program as it is run: what it prints, and how it ends.
+#![cfg(feature = "cli")]
 
 use serde_json::Value;
 use std::process::{Command, Output};
