@@ -85,7 +85,7 @@ impl Engine {
         Ok(())
     }
 
-    fn format(&mut self) -> Result<(), Failure> {
+    pub(super) fn format(&mut self) -> Result<(), Failure> {
         let Self { array, lent, run, crc32c, .. } = self;
         let clock = array.clock();
         let services = Services { crc32c: *crc32c, clock: &clock };
@@ -220,6 +220,9 @@ impl Engine {
         let member = rng.index(run.members());
         let original = array.disk(run.places[member]).clone();
         let (labelled, place) = (states::newest_of(&original).is_some(), array.add(original));
+        if let Some(break_it) = run.breakage.before_clone {
+            break_it(array);
+        }
         let clock = array.clock();
         let services = Services { crc32c: *crc32c, clock: &clock };
         let mounted = Pool::mount(

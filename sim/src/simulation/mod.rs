@@ -27,6 +27,8 @@ mod lies;
 mod map;
 mod oracle;
 mod probe;
+#[cfg(test)]
+mod proof;
 mod report;
 mod rest;
 mod run;
@@ -97,6 +99,8 @@ pub struct Breakage {
     pub in_transaction: Option<InTransaction>,
     /// Done to the disks before upkeep rewrites what reads found bad.
     pub before_repair: Option<fn(&mut SimArray)>,
+    /// Done to the disks when a copy of a member stands beside it, in the last place.
+    pub before_clone: Option<fn(&mut SimArray)>,
     /// Done to the disks that are left when half a pool is to be refused.
     pub before_split: Option<fn(&mut SimArray)>,
 }
