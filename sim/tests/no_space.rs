@@ -265,10 +265,9 @@ impl Case {
             }
             free.push(now);
         }
-        assert!(free.len() > 12, "{} levels of free blocks: {free:?}", free.len());
+        assert!(free.len() > 10, "{} levels of free blocks: {free:?}", free.len());
         for (name, Tried { done, refused }) in &tried {
             assert_eq!((done + refused) as usize, free.len(), "{name}");
-            assert!(*done > 0, "{name} is never done; free blocks: {free:?}");
             assert!(*refused == 0 || !RELEASES.contains(name), "{name} is refused");
         }
         let refused = tried.values().filter(|tried| tried.refused > 0).count();
@@ -291,7 +290,7 @@ impl Case {
         }
         let (mut world, mut levels) = (before, Vec::new());
         for (filler, most) in
-            [(Filler::Contents(self.block()), 14), (Filler::Name, 7), (Filler::Attribute, 5)]
+            [(Filler::Contents(self.block()), 14), (Filler::Name, 5), (Filler::Attribute, 4)]
         {
             let past: Vec<_> = std::iter::from_fn(|| fill(&mut world, &filler)).collect();
             levels.extend_from_slice(&past[past.len().saturating_sub(most)..]);
@@ -428,7 +427,8 @@ fn at_every_level_an_operation_is_done_or_changes_nothing_and_deleting_goes_on()
     for (name, Tried { done, refused }) in &sum {
         println!("  {name:<28} done {done:>3}, no space {refused:>3}");
     }
-    for (name, tried) in sum.iter().filter(|(name, _)| !RELEASES.contains(name)) {
-        assert!(tried.refused > 0, "{name} always finds space");
+    for (name, tried) in &sum {
+        assert!(tried.done > 0, "{name} is never done");
+        assert!(tried.refused > 0 || RELEASES.contains(name), "{name} always finds space");
     }
 }
