@@ -57,3 +57,13 @@ fn bad_arguments_are_named() {
         assert!(said.contains(named), "{line}: {said}");
     }
 }
+
+/// What the document says of exit codes is what they are.
+#[test]
+fn the_document_names_every_exit_code() {
+    let document = include_str!("../../docs/SIMULATION.md");
+    for kind in dynamicfs_sim::simulation::FailureKind::ALL {
+        let cells = format!("| {} | `{}` |", kind.exit_code(), kind.name());
+        assert!(document.contains(&cells), "docs/SIMULATION.md lacks {cells}");
+    }
+}

@@ -16,6 +16,8 @@ mod exhaustive;
 mod explain;
 mod html;
 mod one;
+mod picture;
+mod table;
 mod totals;
 mod watchdog;
 

@@ -2,7 +2,7 @@
 
 use super::{Limit, watchdog};
 use dynamicfs_sim::Simulation;
-use dynamicfs_sim::simulation::{self, Event, Failure, FaultKind, Probe, ReplayId, Report};
+use dynamicfs_sim::simulation::{self, Event, EventKind, Failure, FaultKind, Probe, ReplayId, Report};
 use std::process::ExitCode;
 
 /// What came of a run, and its story.
@@ -20,13 +20,16 @@ pub(super) fn tell(id: &ReplayId, trace: bool, limit: Limit) -> Told {
 
 pub(super) fn run(id: ReplayId, trace: bool, limit: Limit) -> ExitCode {
     let (done, story) = tell(&id, trace, limit);
+    if !story.is_empty() {
+        say!("{HEAD}");
+    }
     story.iter().for_each(|event| say!("{}", line(event)));
     match done {
         Ok(report) => {
             let counts = &report.counts;
-            say!("{}: {}, trace {:016x}", report.id, report.pool, report.trace_hash);
+            say!("seed {}: {}, trace {:016x}", report.id, report.pool, report.trace_hash);
             say!(
-                "  {} commits, {} operations, {} mounts, {} crashes, {} checked recoveries, {} I/Os, {:.3} s simulated",
+                "  {} commits, {} operations, {} mounts, {} crashes, {} recoveries checked, {} I/Os, {:.3} s simulated",
                 counts.commits,
                 counts.operations,
                 counts.mounts,
@@ -37,12 +40,20 @@ pub(super) fn run(id: ReplayId, trace: bool, limit: Limit) -> ExitCode {
             );
             let faults = FaultKind::ALL.iter().filter(|&&kind| counts.faults.of(kind) > 0);
             let faults: Vec<_> = faults.map(|&k| format!("{} {}", k.name(), counts.faults.of(k))).collect();
-            say!("  faults: {}", faults.join(", "));
+            say!("  faults: {}", or_none(&faults));
             let probes = Probe::ALL.iter().filter(|&&probe| counts.probes.of(probe) > 0);
             let probes: Vec<_> = probes.map(|&p| format!("{} {}", p.name(), counts.probes.of(p))).collect();
-            say!("  probes: {}", probes.join(", "));
-            ExitCode::SUCCESS
+            say!("  probes: {}", or_none(&probes));
+            judge(Ok(()))
         }
+        Err(failure) => judge(Err(failure)),
+    }
+}
+
+/// Says what failed, if anything did, and how the program ends.
+pub(super) fn judge(done: Result<(), Failure>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             say!("{failure}");
             ExitCode::from(failure.kind.exit_code())
@@ -76,10 +87,22 @@ pub(super) fn probes() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+fn or_none(names: &[String]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}
+
+/// What the columns of a story are.
+pub(super) const HEAD: &str = "step     I/O        time  where what";
+
 /// One line of a story.
 pub(super) fn line(event: &Event) -> String {
     let member = event.member.map_or_else(|| "  all".into(), |member| format!("disk{member}"));
     let seconds = event.micros as f64 / 1e6;
-    let kind = format!("{:?}", event.kind).to_lowercase();
+    let kind = name(event.kind);
     format!("{:>4} {:>7} {seconds:>10.3}s {member} {kind:<8} {}", event.step, event.io, event.what)
+}
+
+/// A sort of event in a word.
+pub(super) fn name(kind: EventKind) -> String {
+    format!("{kind:?}").to_lowercase()
 }

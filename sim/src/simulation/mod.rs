@@ -39,7 +39,7 @@ mod work;
 
 pub use edits::{BadReplayId, ReplayId};
 pub use fault::{FaultKind, FaultSet, Faults, Harm};
-pub use probe::{Probe, ProbeCounts};
+pub use probe::{Bound, Probe, ProbeCounts};
 pub use report::{Counts, Event, EventKind, Failure, FailureKind, FaultCounts, Report};
 pub use setup::{DISKS_MAX, Setup, memory_min};
 pub use shrink::{Shrunk, shrink};
@@ -204,17 +204,27 @@ impl Simulation {
 }
 
 impl Engine {
-    /// The first line of the story: which pool it is about.
+    /// The first lines of the story: which pool it is about, and each of its disks.
     fn introduce(&mut self) {
         let Self { array, run, .. } = self;
         let on: Vec<_> = run.swarm.kinds().iter().map(FaultKind::name).collect();
         let what = format!(
-            "{}, {} bytes of memory; faults: {}",
+            "{}, {} bytes of memory; faults that may happen: {}",
             run.pool_in_words(),
             run.setup.memory,
             on.join(", ")
         );
-        run.tell(array, EventKind::Mount, None, || what);
+        run.tell(array, EventKind::Begin, None, || what);
+        for member in 0..run.members() {
+            let disk = array.disk(run.places[member]);
+            let (geometry, flush_us) = (dynamicfs_hal::BlockDevice::geometry(disk), disk.latency().flush_us);
+            let cache = if geometry.volatile_cache { "with" } else { "without" };
+            let what = format!(
+                "{} sectors of {} bytes, {cache} a volatile cache, {flush_us} µs a flush",
+                geometry.sectors, geometry.sector_bytes
+            );
+            run.tell(array, EventKind::Begin, Some(member), || what);
+        }
     }
 
     fn report(self, id: ReplayId) -> Report {

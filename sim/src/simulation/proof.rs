@@ -311,7 +311,7 @@ fn is_told(kind: FaultKind) -> bool {
         };
         match kind {
             FaultKind::PowerCut => crash("the power is back"),
-            FaultKind::TornWrite => crash("unflushed: Torn"),
+            FaultKind::TornWrite => crash("is torn"),
             FaultKind::ProcessCrash => crash("the process is started again"),
             FaultKind::NestedCrash => probes.of(Probe::CrashInRecovery) > 0,
             FaultKind::NoSpace => probes.of(Probe::NoSpace) > 0,
