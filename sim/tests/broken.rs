@@ -10,7 +10,7 @@ use dynamicfs_core::space::Class;
 use dynamicfs_core::types::MemberSet;
 use dynamicfs_hal::BlockDevice;
 use dynamicfs_sim::simulation::{Breakage, FailureKind, FaultKind, Faults, Setup, Simulation};
-use dynamicfs_sim::{IoKind, Mishap, Rng, Sabotage, SimArray, forge};
+use dynamicfs_sim::{IoKind, Mishap, Rng, Sabotage, SimArray, SimDisk, forge};
 use std::cell::RefCell;
 
 /// One way to be broken.
@@ -31,8 +31,18 @@ const LOST: &[FailureKind] = &[WrongState, Lost, Unavailable];
 /// What was written is not what is read.
 const DAMAGED: &[FailureKind] = &[WrongState, WrongAnswer, Lost, Unavailable, Health];
 
+/// What is read is not what is there, and no checksum tells.
+const UNREAD: &[FailureKind] = &[WrongState, WrongAnswer, Lost, Unavailable, Health, Space];
+/// A disk holds what nobody wrote to it, and the atlas knows of no damage.
+const STRANGE: &[FailureKind] = &[WrongState, Lost, Space, Unavailable];
+
 fn sabotage(sabotage: Sabotage) -> Breakage {
     Breakage { sabotage: Some(sabotage), ..Breakage::default() }
+}
+
+/// Reads that lie, to a pool that compares no checksums.
+fn unread(lie: Sabotage) -> Breakage {
+    Breakage { crc32c: Some(blind), ..sabotage(lie) }
 }
 
 fn meddle(meddle: fn(&mut SimArray, &mut Rng)) -> Breakage {
@@ -42,6 +52,11 @@ fn meddle(meddle: fn(&mut SimArray, &mut Rng)) -> Breakage {
 /// A checksum that looks at the beginning of what is long: a fragment's data is not proved.
 fn hardly_looks(crc: u32, bytes: &[u8]) -> u32 {
     dynamicfs_sim::world::crc32c(crc, &bytes[..bytes.len().min(64)])
+}
+
+/// A checksum that looks at nothing.
+fn blind(_: u32, bytes: &[u8]) -> u32 {
+    bytes.len() as u32
 }
 
 /// One disk rots all over, where nobody looks.
@@ -89,6 +104,67 @@ fn same(image: &SimArray, array: &SimArray) -> bool {
             image.disk(disk).geometry() == array.disk(disk).geometry()
                 && label(image, disk) == label(array, disk)
         })
+}
+
+/// Changes what a disk holds beside its labels and rings of superblocks to what another one of its size holds there.
+fn change_contents(array: &mut SimArray, disk: usize, source: &SimDisk) {
+    let geometry = array.disk(disk).geometry();
+    let sector = u64::from(geometry.sector_bytes);
+    let mut bytes = vec![0; geometry.sector_bytes as usize];
+    array.disk(disk).pristine(0, &mut bytes);
+    let label = dynamicfs_core::format::label::decode(&bytes, dynamicfs_sim::world::crc32c);
+    let Ok((parameters, identity)) = label else { return };
+    if source.geometry() != geometry {
+        return;
+    }
+    let ring_bytes = u64::from(parameters.slot_bytes) * u64::from(parameters.ring_length);
+    let is_ring = |lba: u64| {
+        [identity.ring_a, identity.ring_b]
+            .iter()
+            .any(|ring| (*ring..ring + ring_bytes).contains(&(lba * sector)))
+    };
+    for lba in (1..geometry.sectors - 1).filter(|&lba| !is_ring(lba)) {
+        array.disk_mut(disk).roll_back_region(source, lba..lba + 1);
+    }
+}
+
+/// A disk that missed commits has the superblocks of those that did not: it is taken for current.
+fn forget_what_was_missed(array: &mut SimArray, _: &mut Rng) {
+    OLD.with_borrow_mut(|old| match old {
+        Some(image) if same(image, array) => change_contents(array, 0, image.disk(0)),
+        _ => *old = Some(array.clone()),
+    });
+}
+
+/// A new disk with the label and the superblocks of the one that was there: it is taken for that.
+fn let_a_stranger_in(array: &mut SimArray, rng: &mut Rng) {
+    let stranger = SimDisk::new(array.disk(0).geometry(), rng.next_u64());
+    change_contents(array, 0, &stranger);
+}
+
+/// Two disks swapped their places, and their labels and superblocks stayed: members are told by their places.
+fn tell_by_place(array: &mut SimArray, _: &mut Rng) {
+    use dynamicfs_hal::DiskArray;
+    if array.disks() > 1 {
+        let (one, other) = (array.disk(0).clone(), array.disk(1).clone());
+        change_contents(array, 0, &other);
+        change_contents(array, 1, &one);
+    }
+}
+
+/// The second copy of a label is as bad as the first: as if it were never looked at.
+fn lose_labels(array: &mut SimArray, _: &mut Rng) {
+    let geometry = array.disk(0).geometry();
+    for lba in [0, geometry.sectors - 1] {
+        array.disk_mut(0).flip_bits(lba * u64::from(geometry.sector_bytes) + 40, 1);
+    }
+}
+
+/// The copy of a disk is not seen as one.
+fn hide_the_copy(array: &mut SimArray) {
+    use dynamicfs_hal::DiskArray;
+    let last = array.disks() - 1;
+    array.disk_mut(last).wipe();
 }
 
 /// One free block is marked as allocated in the free map, or what follows from that.
@@ -250,6 +326,41 @@ fn bugs() -> Vec<Bug> {
             &[Lost, Unavailable, Restless],
             200,
         ),
+        bug("a failed read is trusted", unread(Sabotage::FailedReadTrusted), none, UNREAD, 20),
+        bug("a read goes astray", unread(Sabotage::ReadsMisdirected), none, UNREAD, 20),
+        bug("write protection is not noticed", sabotage(Sabotage::RefusedWritesTrusted), none, DAMAGED, 20),
+        bug("a timeout is not noticed", sabotage(Sabotage::TimeoutTrusted), none, DAMAGED, 20),
+        bug(
+            "what takes long is given up",
+            sabotage(Sabotage::SlowGivenUp),
+            Faults::only([FaultKind::Stall, FaultKind::SlowDisk]),
+            &[Health, Unavailable, Lost],
+            60,
+        ),
+        bug(
+            "what a dead process left in the caches is trusted",
+            sabotage(Sabotage::DataFlushSkipped),
+            Faults::only([FaultKind::ProcessCrash, FaultKind::PowerCut]),
+            LOST,
+            60,
+        ),
+        bug("a stale disk is taken for current", meddle(forget_what_was_missed), none, STRANGE, 20),
+        bug("a stranger is let in", meddle(let_a_stranger_in), none, STRANGE, 20),
+        bug("members are told by their places", meddle(tell_by_place), none, STRANGE, 20),
+        bug(
+            "a label's second copy is not looked at",
+            meddle(lose_labels),
+            none,
+            &[Health, Unavailable, WrongState],
+            20,
+        ),
+        bug(
+            "a copied disk is let in",
+            Breakage { before_clone: Some(hide_the_copy), ..Breakage::default() },
+            Faults::only([FaultKind::Cloned]),
+            &[NotRefused],
+            60,
+        ),
         bug("a block is leaked", meddle(leak), none, &[Space], 20),
         bug("a block is given away twice", meddle(give_away), none, &[Space, Lost, WrongState], 20),
         bug("an inode is not what was written", meddle(resize), none, &[WrongState, Lost, Space], 20),
@@ -282,6 +393,52 @@ fn every_broken_world_is_noticed() {
         }
     }
     assert!(missed.is_empty(), "{missed:#?}");
+}
+
+/// Which broken world shows that a fault would be noticed if it were not borne.
+fn broken_world_of(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::PowerCut | FaultKind::FlushLie => "no flush is done",
+        FaultKind::TornWrite => "superblocks before the data",
+        FaultKind::ProcessCrash => "what a dead process left in the caches is trusted",
+        FaultKind::NestedCrash => "no flush before the superblocks",
+        FaultKind::Rot | FaultKind::RotBurst => "checksums are not compared",
+        FaultKind::Scattered | FaultKind::Correlated => "a repair is not what should be there",
+        FaultKind::RotSuperblock | FaultKind::RolledBack => "an older superblock is chosen",
+        FaultKind::RotLabel => "a label's second copy is not looked at",
+        FaultKind::LatentSector | FaultKind::ReadError | FaultKind::ReadNoise => "a failed read is trusted",
+        FaultKind::MisdirectedRead => "a read goes astray",
+        FaultKind::WriteError => "a failed write is trusted",
+        FaultKind::LostWrite => "writes are lost",
+        FaultKind::MisdirectedWrite => "writes go astray",
+        FaultKind::FlushError => "a failed flush is retried and trusted",
+        FaultKind::Timeout => "a timeout is not noticed",
+        FaultKind::Stall | FaultKind::SlowDisk => "what takes long is given up",
+        FaultKind::WriteProtected => "write protection is not noticed",
+        FaultKind::Unplugged | FaultKind::RegionRolledBack => "a stale disk is taken for current",
+        FaultKind::Replaced | FaultKind::ReplacedSmaller | FaultKind::Foreign | FaultKind::Wiped => {
+            "a stranger is let in"
+        }
+        FaultKind::Cloned => "a copied disk is let in",
+        FaultKind::Swapped => "members are told by their places",
+        FaultKind::NoSpace => "a block is leaked",
+        FaultKind::Override => "half a pool is let in",
+        FaultKind::WellFormedLie => "an inode is not what was written",
+        other => panic!("{other:?} has no broken world yet"),
+    }
+}
+
+/// Each fault has a broken world, and the document has the table of them.
+#[test]
+fn every_fault_has_a_broken_world() {
+    let document = include_str!("../../docs/SIMULATION.md");
+    let bugs = bugs();
+    for &kind in FaultKind::ALL {
+        let world = broken_world_of(kind);
+        assert!(bugs.iter().any(|bug| bug.what == world), "{kind:?}: there is no world in which {world}");
+        let row = format!("| {} | {world} |", kind.name());
+        assert!(document.contains(&row), "docs/SIMULATION.md lacks\n{row}");
+    }
 }
 
 /// The same seeds in a world that is not broken: whatever is noticed above is noticed for its own sake.

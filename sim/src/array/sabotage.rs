@@ -27,7 +27,23 @@ pub enum Sabotage {
     /// What is written in a batch with a flush is not flushed: as if a commit were acknowledged before its superblocks
     /// are durable.
     AcknowledgedEarly,
+    /// Every fortieth read of a disk fails, and is reported as success: what the buffer holds is noise.
+    FailedReadTrusted,
+    /// Every fortieth read of a disk is of the sector before it.
+    ReadsMisdirected,
+    /// After so many writes a disk takes no more, and reports success: as if nobody looked whether it is write-protected.
+    RefusedWritesTrusted,
+    /// After so many writes a disk answers nothing any more, and reports success: as if nobody noticed a timeout.
+    TimeoutTrusted,
+    /// A request that takes longer than usual is reported as timed out.
+    SlowGivenUp,
 }
+
+/// Writes after which a disk refuses or falls silent: formatting and the first commits are over then.
+const WRITES_BEFORE: u64 = 150;
+
+/// Microseconds after which an impatient machine gives a request up: less than a stalled one takes, or a slow disk.
+const IMPATIENT_US: u64 = 150_000;
 
 impl SimArray {
     /// Breaks the machine in this way from now on.
@@ -47,6 +63,7 @@ impl SimArray {
         let counters = disk.counters();
         let write = matches!(request.operation, Operation::Write(_));
         let flush = matches!(request.operation, Operation::Flush);
+        let read = matches!(request.operation, Operation::Read(_));
         match self.sabotage? {
             Sabotage::FlushesLie if flush => Some(Ok(())),
             Sabotage::DataFlushSkipped if flush && !with_write => Some(Ok(())),
@@ -74,6 +91,28 @@ impl SimArray {
             Sabotage::WritesMisdirected if write && counters.writes % 60 == 59 => {
                 disk.mishap_next(IoKind::Write, 1, Mishap::Misdirect(request.lba.saturating_sub(1)));
                 Some(disk.run(request.lba, &mut request.operation))
+            }
+            Sabotage::FailedReadTrusted if read && counters.reads % 40 == 39 => {
+                disk.fail_next(IoKind::Read, 1, IoError::Media);
+                Some(disk.run(request.lba, &mut request.operation).or(Ok(())))
+            }
+            Sabotage::ReadsMisdirected if read && counters.reads % 40 == 39 => {
+                disk.mishap_next(IoKind::Read, 1, Mishap::Misdirect(request.lba.saturating_sub(1)));
+                Some(disk.run(request.lba, &mut request.operation))
+            }
+            Sabotage::RefusedWritesTrusted if counters.writes >= WRITES_BEFORE => {
+                disk.set_read_only(true);
+                Some(disk.run(request.lba, &mut request.operation).or_else(|error| match error {
+                    IoError::WriteProtected => Ok(()),
+                    error => Err(error),
+                }))
+            }
+            Sabotage::TimeoutTrusted if counters.writes >= WRITES_BEFORE && !read => Some(Ok(())),
+            Sabotage::SlowGivenUp => {
+                let before = disk.busy_micros();
+                let done = disk.run(request.lba, &mut request.operation);
+                let is_late = disk.busy_micros() - before >= IMPATIENT_US;
+                Some(if is_late { Err(IoError::Timeout) } else { done })
             }
             _ => None,
         }

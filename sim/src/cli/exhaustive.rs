@@ -1,6 +1,7 @@
 //! Every short sequence of operations.
 
 use super::ExhaustiveArguments;
+use super::table::{self, Rate};
 use dynamicfs_sim::exhaustive::{Exhaustive, Explored, Letter};
 use dynamicfs_sim::simulation::Failure;
 use std::process::ExitCode;
@@ -57,16 +58,14 @@ fn report(arguments: &ExhaustiveArguments, explored: &Explored, seconds: f64, fa
         return;
     }
     say!("sequences of up to {} operations, cuts {} deep, {seconds:.1} s", arguments.ops, arguments.depth);
-    for (name, count) in [
-        ("sequences", explored.sequences),
-        ("cuts", explored.cuts),
-        ("worlds they leave", explored.worlds),
-        ("different, checked", explored.cycles),
-        ("cuts sampled", explored.sampled),
-        ("rolled forward", explored.forward),
-    ] {
-        say!("  {name:<20} {count:>12}  {:>12.1}/s", count as f64 / seconds.max(1e-9));
-    }
-    say!("{} failures", failed.len());
+    let rows = [
+        ("sequences", explored.sequences, Rate::Shown),
+        ("cuts", explored.cuts, Rate::Shown),
+        ("worlds that they leave", explored.worlds, Rate::Shown),
+        ("recoveries checked", explored.cycles, Rate::Shown),
+        ("cuts that were sampled", explored.sampled, Rate::None),
+        ("rolled forward", explored.forward, Rate::None),
+    ];
+    say!("{}{}", table::lines(&rows, seconds), table::failures(failed.len()));
     failed.iter().for_each(|failure| say!("  {failure}"));
 }

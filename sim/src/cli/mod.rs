@@ -16,13 +16,17 @@ mod exhaustive;
 mod explain;
 mod html;
 mod one;
+mod picture;
+mod table;
 mod totals;
+mod watchdog;
 
 use clap::{Args, Parser, Subcommand};
-use dynamicfs_sim::simulation::ReplayId;
+use dynamicfs_sim::simulation::{Failure, FailureKind, ReplayId};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Simulates pools whose disks fail and lose power, and checks that nothing is lost.
 #[derive(Parser, Debug)]
@@ -47,6 +51,8 @@ enum Command {
         /// Print what happens
         #[arg(long)]
         trace: bool,
+        #[command(flatten)]
+        limit: Limit,
     },
     /// Make a failure smaller, and print it as a regression test
     Shrink {
@@ -55,6 +61,8 @@ enum Command {
         /// Runs at most
         #[arg(long, default_value_t = 600)]
         runs: u32,
+        #[command(flatten)]
+        limit: Limit,
     },
     /// Tell the story of a run, disk by disk, as text and as a picture
     Explain {
@@ -63,6 +71,8 @@ enum Command {
         /// The picture
         #[arg(long, default_value = "timeline.svg")]
         svg: PathBuf,
+        #[command(flatten)]
+        limit: Limit,
     },
     /// Join reports of campaigns that were run elsewhere
     Merge {
@@ -94,6 +104,8 @@ pub(crate) struct RunArguments {
     /// Longer, with crashes nested three deep
     #[arg(long)]
     long: bool,
+    #[command(flatten)]
+    limit: Limit,
 }
 
 /// Arguments of `campaign`.
@@ -126,6 +138,32 @@ pub(crate) struct CampaignArguments {
     /// Write a page for people
     #[arg(long)]
     html: Option<PathBuf>,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+/// How long a run may take.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    /// Seconds of wall time in which a run must end, else it is a failure; 0 waits for ever
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = parse_limit)]
+    limit: Duration,
+}
+
+impl Limit {
+    /// The failure of a run that did not end in time.
+    fn exceeded(self, id: ReplayId) -> Failure {
+        let what = format!("no end within {:?} of wall time", self.limit);
+        Failure { id, kind: FailureKind::Hang, step: None, what }
+    }
+}
+
+fn parse_limit(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().map_err(|error| error.to_string())?;
+    match Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())? {
+        Duration::ZERO => Ok(Duration::MAX),
+        limit => Ok(limit),
+    }
 }
 
 /// Arguments of `exhaustive`.
@@ -166,12 +204,12 @@ pub(crate) fn main(arguments: Arguments) -> ExitCode {
     match arguments.command {
         Command::Run(run) => {
             let id = ReplayId { beyond: run.beyond, long: run.long, ..ReplayId::of(run.seed) };
-            one::run(id, run.trace)
+            one::run(id, run.trace, run.limit)
         }
         Command::Exhaustive(exhaustive) => exhaustive::run(&exhaustive),
-        Command::Replay { id, trace } => one::run(id, trace),
-        Command::Shrink { id, runs } => one::shrink(id, runs),
-        Command::Explain { id, svg } => explain::run(id, &svg),
+        Command::Replay { id, trace, limit } => one::run(id, trace, limit),
+        Command::Shrink { id, runs, limit } => one::shrink(id, runs, limit),
+        Command::Explain { id, svg, limit } => explain::run(id, &svg, limit),
         Command::Merge { files, json, html } => totals::merge(&files, json, html.as_deref()),
         Command::Probes => one::probes(),
         Command::Campaign(campaign) => campaign::run(&campaign),

@@ -1,6 +1,7 @@
 //! What many runs came to, as JSON that can be joined with others'.
 
-use dynamicfs_sim::simulation::{Counts, Failure, FaultKind, Probe};
+use super::table::{self, Rate, Row};
+use dynamicfs_sim::simulation::{Bound, Counts, Failure, FaultKind, Probe};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,6 +22,13 @@ pub(super) fn merge(files: &[PathBuf], json: bool, html: Option<&Path>) -> ExitC
         }
     }
     sum.show(json, html)
+}
+
+/// In which runs a fault or a probe of this name can be seen; names of other versions may be anywhere.
+fn bound_of(name: &str) -> Bound {
+    let fault = FaultKind::ALL.iter().find(|kind| kind.name() == name).map(|kind| kind.bound());
+    let probe = Probe::ALL.iter().find(|probe| probe.name() == name).map(|probe| probe.bound());
+    fault.or(probe).unwrap_or(Bound::Either)
 }
 
 /// A failure, in words.
@@ -105,9 +113,32 @@ impl Totals {
         self.failures.extend(other.failures.iter().cloned());
     }
 
-    /// Names that were never seen.
-    pub(super) fn never(counts: &BTreeMap<String, u64>) -> Vec<&str> {
-        counts.iter().filter(|&(_, &count)| count == 0).map(|(name, _)| name.as_str()).collect()
+    /// Names that were never seen, though they can be in such runs.
+    pub(super) fn never<'a>(&self, counts: &'a BTreeMap<String, u64>) -> Vec<&'a str> {
+        let beyond = |range: &String| range.contains(":beyond");
+        let can_be = |name: &str| match bound_of(name) {
+            Bound::Either => true,
+            Bound::Within => !self.ranges.iter().all(beyond),
+            Bound::Beyond => self.ranges.iter().any(beyond),
+        };
+        let never = counts.iter().filter(|&(name, &count)| count == 0 && can_be(name));
+        never.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// The numbers that are not about one fault or probe.
+    pub(super) fn rows(&self) -> [Row; 10] {
+        [
+            ("seeds", self.seeds, Rate::Shown),
+            ("commits", self.commits, Rate::Shown),
+            ("operations", self.operations, Rate::Shown),
+            ("mounts", self.mounts, Rate::Shown),
+            ("crashes", self.crashes, Rate::Shown),
+            ("recoveries checked", self.checked_recoveries, Rate::Shown),
+            ("I/Os", self.ios, Rate::Shown),
+            ("simulated seconds", self.simulated_seconds as u64, Rate::None),
+            ("run twice, the same", self.run_twice, Rate::None),
+            ("ended early, rightly", self.stuck, Rate::None),
+        ]
     }
 
     /// The exit code of whoever reports this: of several failures the gravest, 0 for none.
@@ -139,32 +170,19 @@ impl Totals {
     /// As a table for a terminal.
     pub(super) fn table(&self) -> String {
         let mut text = String::new();
-        let per_second = |count: u64| count as f64 / self.seconds.max(1e-9);
-        let _ = writeln!(text, "{} seeds ({}) in {:.1} s", self.seeds, self.ranges.join(", "), self.seconds);
-        for (what, count) in [
-            ("seeds", self.seeds),
-            ("commits", self.commits),
-            ("crashes", self.crashes),
-            ("checked recoveries", self.checked_recoveries),
-            ("mounts", self.mounts),
-            ("I/Os", self.ios),
-        ] {
-            let _ = writeln!(text, "  {what:<20} {count:>12}  {:>12.1}/s", per_second(count));
-        }
-        let _ = writeln!(text, "  {:<20} {:>12.0}", "simulated seconds", self.simulated_seconds);
-        let _ = writeln!(text, "  {:<20} {:>12}", "run twice, the same", self.run_twice);
-        let _ = writeln!(text, "  {:<20} {:>12}", "ended early", self.stuck);
+        let _ = writeln!(text, "seeds {} in {:.1} s", self.ranges.join(", "), self.seconds);
+        text += &table::lines(&self.rows(), self.seconds);
         for (what, counts) in [("faults", &self.faults), ("probes", &self.probes)] {
             let _ = writeln!(text, "{what}");
             for (name, count) in counts {
-                let _ = writeln!(text, "  {name:<24} {count:>10}");
+                let _ = writeln!(text, "  {name:<24} {count:>12}");
             }
-            let never = Self::never(counts);
+            let never = self.never(counts);
             if !never.is_empty() {
-                let _ = writeln!(text, "  never: {}", never.join(", "));
+                let _ = writeln!(text, "  never, though they can be: {}", never.join(", "));
             }
         }
-        let _ = writeln!(text, "{} failures", self.failures.len());
+        let _ = writeln!(text, "{}", table::failures(self.failures.len()));
         for failure in &self.failures {
             let _ = writeln!(text, "  {}: {}", failure.kind, failure.what);
             let _ = writeln!(text, "    replay: dynamicfs-sim replay {}", failure.replay);

@@ -10,7 +10,7 @@ use super::Breakage;
 use super::fault::FaultKind;
 use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
-use super::run::{Doing, Flow, Run};
+use super::run::{Doing, Flow, Run, in_words};
 use crate::states;
 use crate::world::Lent;
 use crate::world::crc32c;
@@ -85,7 +85,7 @@ impl Engine {
         Ok(())
     }
 
-    fn format(&mut self) -> Result<(), Failure> {
+    pub(super) fn format(&mut self) -> Result<(), Failure> {
         let Self { array, lent, run, crc32c, .. } = self;
         let clock = array.clock();
         let services = Services { crc32c: *crc32c, clock: &clock };
@@ -131,10 +131,11 @@ impl Engine {
                 }
                 Err(error) => error,
             };
-        run.tell(array, EventKind::Mount, None, || format!("mount: {refusal}"));
-        if array.halted().is_some() {
+        if let Some(halt) = array.halted() {
+            run.tell(array, EventKind::Crash, None, || format!("{} during the mount", in_words(halt)));
             return Ok(());
         }
+        run.tell(array, EventKind::Mount, None, || format!("not mounted: {refusal}"));
         run.refused(array, refusal)
     }
 
@@ -151,7 +152,6 @@ impl Engine {
         if self.run.depth > 0 {
             let most = if self.run.id.long { 4 } else { 3 };
             if self.run.depth < most && self.run.swarm.is_on(FaultKind::NestedCrash) && rng.chance(2, 3) {
-                self.run.counts.faults.hit(FaultKind::NestedCrash);
                 let halt = self.run.draw_halt(rng);
                 let within = *rng.pick(&[20, 60, 200]);
                 self.array.halt_at(self.array.steps() + rng.below(within), halt);
@@ -163,12 +163,16 @@ impl Engine {
     /// After a halt: the power comes back, or the process is started again.
     fn recover_from_halt(&mut self, rng: &mut Rng) {
         let Self { array, run, .. } = self;
+        if array.halted().is_some() && run.depth > 0 {
+            run.counts.faults.hit(FaultKind::NestedCrash);
+        }
         match array.halted() {
             None => {
                 array.disarm();
                 return;
             }
             Some(Halt::PowerCut) => {
+                run.counts.faults.hit(FaultKind::PowerCut);
                 let torn = run.swarm.is_on(FaultKind::TornWrite);
                 let policy = match rng.below(if torn { 5 } else { 3 }) {
                     0 => CrashPolicy::Nothing,
@@ -186,7 +190,14 @@ impl Engine {
                 array.power_cycle(policy, rng);
                 run.process_died = false;
                 run.tell(array, EventKind::Crash, None, || {
-                    format!("the power is back; unflushed: {policy:?}")
+                    let left = match policy {
+                        CrashPolicy::Nothing => "none of what was not flushed is there",
+                        CrashPolicy::Everything => "all that was not flushed is there",
+                        CrashPolicy::Subset => "some of what was not flushed is there",
+                        CrashPolicy::Torn => "what was not flushed is torn",
+                        CrashPolicy::TornUnreadable => "what was not flushed is torn or unreadable",
+                    };
+                    format!("the power is back: {left}")
                 });
                 let states: BTreeSet<_> =
                     run.places.iter().map(|&place| states::newest_of(array.disk(place))).collect();
@@ -195,6 +206,7 @@ impl Engine {
                 }
             }
             Some(Halt::ProcessCrash) => {
+                run.counts.faults.hit(FaultKind::ProcessCrash);
                 array.restart();
                 run.process_died = true;
                 run.tell(array, EventKind::Crash, None, || "the process is started again".into());
@@ -220,6 +232,9 @@ impl Engine {
         let member = rng.index(run.members());
         let original = array.disk(run.places[member]).clone();
         let (labelled, place) = (states::newest_of(&original).is_some(), array.add(original));
+        if let Some(break_it) = run.breakage.before_clone {
+            break_it(array);
+        }
         let clock = array.clock();
         let services = Services { crc32c: *crc32c, clock: &clock };
         let mounted = Pool::mount(

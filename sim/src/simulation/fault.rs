@@ -1,5 +1,6 @@
 //! Everything that can go wrong, by name, and which of it a seed lets happen how often.
 
+use super::probe::Bound;
 use crate::Rng;
 
 /// Declares the kinds with their names and what they are, once.
@@ -118,6 +119,17 @@ kinds! {
     Override = "override", None;
     /// Metadata that is wrong and has valid checksums.
     WellFormedLie = "well-formed-lie", Anything;
+}
+
+impl FaultKind {
+    /// In which runs it can happen.
+    pub const fn bound(self) -> Bound {
+        match self {
+            Self::Override => Bound::Within,
+            _ if matches!(self.harm(), Harm::Anything) => Bound::Beyond,
+            _ => Bound::Either,
+        }
+    }
 }
 
 /// How many kinds there are.

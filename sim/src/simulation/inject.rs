@@ -3,7 +3,7 @@
 use super::fault::{FaultKind, Harm};
 use super::map::Map;
 use super::report::EventKind;
-use super::run::Run;
+use super::run::{Run, counted};
 use crate::clock::Latency;
 use crate::states;
 use crate::{IoKind, Mishap, Rng, SimArray, SimDisk};
@@ -82,7 +82,9 @@ impl Run {
         }
         if places > 0 {
             self.counts.faults.hit(FaultKind::Scattered);
-            self.tell(array, EventKind::Fault, None, || format!("scattered over {places} places"));
+            self.tell(array, EventKind::Fault, None, || {
+                format!("{} in {}", FaultKind::Scattered.name(), counted(places, "place"))
+            });
         }
     }
 

@@ -27,6 +27,8 @@ mod lies;
 mod map;
 mod oracle;
 mod probe;
+#[cfg(test)]
+mod proof;
 mod report;
 mod rest;
 mod run;
@@ -37,7 +39,7 @@ mod work;
 
 pub use edits::{BadReplayId, ReplayId};
 pub use fault::{FaultKind, FaultSet, Faults, Harm};
-pub use probe::{Probe, ProbeCounts};
+pub use probe::{Bound, Probe, ProbeCounts};
 pub use report::{Counts, Event, EventKind, Failure, FailureKind, FaultCounts, Report};
 pub use setup::{DISKS_MAX, Setup, memory_min};
 pub use shrink::{Shrunk, shrink};
@@ -97,6 +99,8 @@ pub struct Breakage {
     pub in_transaction: Option<InTransaction>,
     /// Done to the disks before upkeep rewrites what reads found bad.
     pub before_repair: Option<fn(&mut SimArray)>,
+    /// Done to the disks when a copy of a member stands beside it, in the last place.
+    pub before_clone: Option<fn(&mut SimArray)>,
     /// Done to the disks that are left when half a pool is to be refused.
     pub before_split: Option<fn(&mut SimArray)>,
 }
@@ -200,17 +204,27 @@ impl Simulation {
 }
 
 impl Engine {
-    /// The first line of the story: which pool it is about.
+    /// The first lines of the story: which pool it is about, and each of its disks.
     fn introduce(&mut self) {
         let Self { array, run, .. } = self;
         let on: Vec<_> = run.swarm.kinds().iter().map(FaultKind::name).collect();
         let what = format!(
-            "{}, {} bytes of memory; faults: {}",
+            "{}, {} bytes of memory; faults that may happen: {}",
             run.pool_in_words(),
             run.setup.memory,
             on.join(", ")
         );
-        run.tell(array, EventKind::Mount, None, || what);
+        run.tell(array, EventKind::Begin, None, || what);
+        for member in 0..run.members() {
+            let disk = array.disk(run.places[member]);
+            let (geometry, flush_us) = (dynamicfs_hal::BlockDevice::geometry(disk), disk.latency().flush_us);
+            let cache = if geometry.volatile_cache { "with" } else { "without" };
+            let what = format!(
+                "{} sectors of {} bytes, {cache} a volatile cache, {flush_us} µs a flush",
+                geometry.sectors, geometry.sector_bytes
+            );
+            run.tell(array, EventKind::Begin, Some(member), || what);
+        }
     }
 
     fn report(self, id: ReplayId) -> Report {

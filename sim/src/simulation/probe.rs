@@ -100,6 +100,44 @@ probes! {
     MountImpossible = "mount-impossible";
 }
 
+/// Where something can be seen at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// In any run.
+    Either,
+    /// In runs whose damage stays within what redundancy bears.
+    Within,
+    /// In runs whose damage does not.
+    Beyond,
+}
+
+impl Probe {
+    /// In which runs it can be seen.
+    pub const fn bound(self) -> Bound {
+        match self {
+            Self::NamedLost | Self::MountImpossible => Bound::Beyond,
+            // What is looked for where everything must be there.
+            Self::RolledForward
+            | Self::RolledBackward
+            | Self::ReadWithAllLost
+            | Self::Decoded
+            | Self::FragmentNamed
+            | Self::ReplicaNamed
+            | Self::MountedWithout
+            | Self::StaleDisk
+            | Self::RolledBackDisk
+            | Self::ForeignDisk
+            | Self::UnlabelledDisk
+            | Self::OverrideWentBack
+            | Self::SplitRefused
+            | Self::CleanAgain
+            | Self::ScatteredDamage
+            | Self::SlowDiskAvoided => Bound::Within,
+            _ => Bound::Either,
+        }
+    }
+}
+
 /// How many probes there are.
 pub(super) const PROBES: usize = Probe::ALL.len();
 

@@ -198,6 +198,8 @@ pub struct Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
+    /// The pool that the run is about, and each of its disks.
+    Begin,
     /// A mount, or its refusal.
     Mount,
     /// A transaction.

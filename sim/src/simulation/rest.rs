@@ -6,7 +6,7 @@ use super::fault::FaultKind;
 use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Flow, Mounted, Run};
-use crate::CrashPolicy;
+use crate::{CrashPolicy, Halt};
 use dynamicfs_core::MountMode;
 use dynamicfs_core::maintain::Work;
 use dynamicfs_hal::BlockDevice;
@@ -46,6 +46,11 @@ impl Engine {
         let Self { array, run, .. } = self;
         run.waiting.clear();
         array.disarm();
+        match array.halted() {
+            Some(Halt::PowerCut) => run.counts.faults.hit(FaultKind::PowerCut),
+            Some(Halt::ProcessCrash) => run.counts.faults.hit(FaultKind::ProcessCrash),
+            None => {}
+        }
         if array.halted().is_some() || run.process_died {
             array.power_cycle(CrashPolicy::Nothing, &mut run.root.fork("rest"));
             run.process_died = false;

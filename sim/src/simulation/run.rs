@@ -8,13 +8,27 @@ use super::probe::Probe;
 use super::report::{Counts, Event, EventKind, Failure, FailureKind};
 use super::setup::Setup;
 use super::{Breakage, Workload};
-use crate::{Rng, SimArray, SimDisk};
+use crate::{Halt, Rng, SimArray, SimDisk};
 use dynamicfs_core::Pool;
 use dynamicfs_core::error::StorageError;
 use dynamicfs_core::types::{MemberSet, Uuid};
 
 /// A pool of the simulated world.
 pub(super) type Mounted<'w> = Pool<'w, &'w mut SimArray>;
+
+/// How the world ended for the core, in a few words.
+pub(super) const fn in_words(halt: Halt) -> &'static str {
+    match halt {
+        Halt::PowerCut => "the power went",
+        Halt::ProcessCrash => "the process died",
+    }
+}
+
+/// So many of something, in words.
+pub(super) fn counted(number: u64, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{ending}")
+}
 
 /// Whether a session goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use super::fault::FaultKind;
 use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
-use super::run::{Doing, Flow, Mounted, Run};
+use super::run::{Doing, Flow, Mounted, Run, counted, in_words};
 use crate::workload::{self, Operation};
-use crate::{Halt, Rng, model};
+use crate::{Rng, model};
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::maintain::{JobKind, JobState, Work};
@@ -58,7 +58,6 @@ impl Run {
             return Flow::On;
         }
         let halt = self.draw_halt(rng);
-        self.counts.faults.hit(if halt == Halt::PowerCut { power } else { process });
         let array = pool.array();
         let within = *rng.pick(&[1, 8, 30, 100, 300]);
         array.halt_at(array.steps() + rng.below(within), halt);
@@ -117,7 +116,7 @@ impl Run {
         self.atlas.missed(offline);
         let array = pool.array();
         self.tell(array, EventKind::Commit, None, || {
-            format!("commit {} with {operations} operations", generation.0)
+            format!("commit {} with {}", generation.0, counted(operations, "operation"))
         });
         Ok(Flow::On)
     }
@@ -164,14 +163,15 @@ impl Run {
 
     /// A change was not made: what that means for what is there, and whether it may be.
     fn refused_change(&mut self, pool: &mut Mounted<'_>, error: Error, what: &str) -> Result<Flow, Failure> {
-        let halted = pool.array().halted().is_some();
+        let halted = pool.array().halted();
         let unknown = error == Error::Storage(StorageError::OutcomeUnknown);
         let array = pool.array();
-        self.tell(array, EventKind::Commit, None, || format!("{what}: {error}"));
-        if halted {
+        if let Some(halt) = halted {
             // The answer reached nobody.
+            self.tell(array, EventKind::Crash, None, || format!("{} during: {what}", in_words(halt)));
             return Ok(Flow::End);
         }
+        self.tell(array, EventKind::Commit, None, || format!("{what}: {error}"));
         let storage = match error {
             Error::Storage(error) => error,
             _ if self.atlas.is_beyond() => StorageError::NoSpace,
@@ -258,7 +258,7 @@ impl Run {
         };
         self.hit(probe);
         let array = pool.array();
-        self.tell(array, kind, None, || probe.story().to_lowercase());
+        self.tell(array, kind, None, || probe.story().trim_end_matches('.').to_lowercase());
     }
 }
 
