@@ -276,7 +276,7 @@ fn bugs() -> Vec<Bug> {
             "acknowledged before the superblocks are durable",
             sabotage(Sabotage::AcknowledgedEarly),
             crashes,
-            LOST,
+            DAMAGED,
             20,
         ),
         bug(
