@@ -1,9 +1,11 @@
 //! Disks that go away, come back, fail, rot or are copies: what is still there, what is refused, and why.
 
+mod common;
+
+use common::{World, contents, counts, expect, put};
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, MountError, StorageError};
-use dynamicfs_core::maintain::{ExtentCounts, Work};
-use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::maintain::Work;
 use dynamicfs_core::tree::{Met, Walk};
 use dynamicfs_core::types::{ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool};
@@ -12,74 +14,6 @@ use dynamicfs_sim::world::{Lent, SERVICES, account};
 use dynamicfs_sim::{CrashPolicy, IoKind, Rng, SimArray};
 
 const FOUR_TWO: Scheme = Scheme { data: 4, parity: 2 };
-
-struct World {
-    array: SimArray,
-    lent: Lent,
-}
-
-type Mounted<'w> = Pool<'w, &'w mut SimArray>;
-
-impl World {
-    fn new(scheme: Scheme, disks: usize, memory: usize) -> Self {
-        let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); disks]);
-        let mut lent = Lent::new(memory);
-        let options =
-            FormatOptions { members_max: 8, extent_bytes: 16384, ..FormatOptions::portable(scheme) };
-        Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
-        Self { array, lent }
-    }
-
-    fn try_mount(&mut self, mode: MountMode) -> Result<Mounted<'_>, MountError> {
-        Pool::mount(&mut self.array, self.lent.lend(), SERVICES, &MountOptions { pool: None, mode })
-    }
-
-    fn mount(&mut self) -> Mounted<'_> {
-        self.try_mount(MountMode::ReadWrite).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    /// Writes a file of this length in a commit of its own; its contents are a function of the name.
-    fn put(&mut self, name: &str, length: usize) {
-        put(&mut self.mount(), name, length).expect("committed");
-    }
-
-    fn expect(&mut self, name: &str, length: usize) {
-        expect(&mut self.mount(), name, length);
-    }
-
-    fn unplug(&mut self, disks: &[usize]) {
-        disks.iter().for_each(|&disk| self.array.disk_mut(disk).unplug());
-    }
-
-    fn plug(&mut self, disks: &[usize]) {
-        disks.iter().for_each(|&disk| self.array.disk_mut(disk).plug());
-    }
-}
-
-fn contents(name: &str, length: usize) -> Vec<u8> {
-    let seed = name.bytes().fold(7u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
-    (0..length as u64).map(|i| dynamicfs_core::disks::mix(seed ^ (i / 8)) as u8).collect()
-}
-
-fn put(pool: &mut Mounted<'_>, name: &str, length: usize) -> Result<(), Error> {
-    let mut transaction = pool.begin()?;
-    let file =
-        transaction.create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::File, &Attributes::default())?;
-    transaction.write_all(file, 0, &contents(name, length))?;
-    transaction.commit().map(|_| ())
-}
-
-fn expect(pool: &mut Mounted<'_>, name: &str, length: usize) {
-    let file = pool.resolve(name.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let mut bytes = vec![0; length + 1];
-    let read = pool.read(file, 0, &mut bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
-    assert_eq!(read, length, "{name}");
-    assert!(bytes[..read] == contents(name, length)[..], "{name}: wrong bytes");
-}
-
-fn counts(pool: &mut Mounted<'_>) -> ExtentCounts {
-    pool.count_extents().expect("counted")
-}
 
 // --- losing disks ---------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ use dynamicfs_hal::DiskArray;
 const WINDOWS_PER_STEP: u64 = 16;
 
 /// Steps that change nothing after which a job writes down how far it is.
-const STEPS_UNSAVED: u32 = 16;
+const STEPS_UNSAVED: u32 = 4;
 
 /// Tree updates that writing a way through the tree anew takes.
 const REFRESH_UPDATES: u32 = 2;
@@ -143,7 +143,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// The first generation of which one of these members may lack something.
     fn first_missed(&mut self, rows: MemberSet) -> Result<Generation, Error> {
-        let mut first = Generation(u64::MAX);
+        let mut first = self.store.tree.generation;
         for row in rows.iter() {
             let key = Key::member(self.store.tree.space.member(row));
             let missed = self.store.tree.with(&key, |record| {
@@ -163,6 +163,10 @@ impl<A: DiskArray> Objects<'_, A> {
         let standing = Standing::read(&mut self.store, job.absent).map_err(at_nothing)?;
         let window = (self.store.window.len() as u64) >> self.store.tree.disks.parameters.block_shift;
         let mut budget = Budget { blocks: (WINDOWS_PER_STEP * window).max(1), changed: false };
+        if job.kind == JobKind::Scrub && job.position == Key::MIN {
+            let mended = self.store.mend_labels() as u64;
+            (job.found, job.healed) = (job.found + mended, job.healed + mended);
+        }
         let mut walk = Walk::from(job.position, job.prune);
         while budget.blocks > 0 {
             let met = match self.store.tree.walk(&mut walk) {

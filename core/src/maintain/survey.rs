@@ -1,11 +1,11 @@
 //! How redundant each extent is: computed from its own record and the members, never believed from a list.
 
+use super::standing::{Standing, Worth};
 use crate::error::StorageError;
-use crate::format::extent::{EXTENT_BYTES_MAX, Extent};
+use crate::format::extent::{EXTENT_BYTES_MAX, Extent, Fragment};
 use crate::format::key::{Key, Kind};
-use crate::format::record::MemberRecord;
 use crate::object::Objects;
-use crate::types::{Generation, MemberNumber, MemberSet, ObjectId};
+use crate::types::ObjectId;
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -22,9 +22,6 @@ pub struct ExtentCounts {
     /// Lost, as far as the disks that are online tell.
     pub unreadable: u64,
 }
-
-/// Members beyond this many are asked one by one; a pool with more of them away at once is past help.
-const AWAY_MAX: usize = 8;
 
 /// Joins the pieces of extents' records as a scan meets them.
 pub(super) struct RecordJoiner {
@@ -66,25 +63,16 @@ impl<A: DiskArray> Objects<'_, A> {
     pub fn count_extents(&mut self) -> Result<ExtentCounts, StorageError> {
         let superblock = self.store.committed();
         let (table, owed, total) = (superblock.table(), superblock.owed(), superblock.extents());
-        if owed.is_empty() && self.store.tree.disks.online() == table {
+        if owed.is_empty() && !superblock.is_short() && self.store.tree.disks.online() == table {
             return Ok(ExtentCounts { total, complete: total, ..ExtentCounts::default() });
         }
-        let doubts = self.doubts()?;
-        let online = self.store.tree.disks.online();
-        let numbers = self.member_rows();
+        let standing = Standing::read(&mut self.store, true)?;
         let mut counts = ExtentCounts::default();
         let mut joiner = RecordJoiner::new();
         self.store.tree.scan(&Key::object_start(ObjectId(1)), &Key::MAX, |key, piece| {
             if let Some((_, _, extent)) = joiner.take(key, piece) {
-                let good = |member: MemberNumber, birth: Generation| {
-                    numbers(member).is_some_and(|row| online.contains(row))
-                        && !doubts.iter().any(|doubt| doubt.member == member && doubt.span.contains(&birth))
-                };
-                let there = extent
-                    .fragments()
-                    .iter()
-                    .filter(|f| f.address.is_some() && good(f.address.member, f.birth))
-                    .count();
+                let is_there = |f: &&Fragment| standing.of(f.address, f.birth) != Worth::Missing;
+                let there = extent.fragments().iter().filter(is_there).count();
                 counts.total += 1;
                 *if there < usize::from(extent.scheme.data) {
                     &mut counts.unreadable
@@ -98,40 +86,4 @@ impl<A: DiskArray> Objects<'_, A> {
         })?;
         Ok(counts)
     }
-
-    /// The row of each member number, as a function that does not borrow the pool.
-    fn member_rows(&self) -> impl Fn(MemberNumber) -> Option<usize> + use<A> {
-        let mut numbers = [MemberNumber::NONE; crate::limits::MEMBERS_MAX];
-        let superblock = self.store.committed();
-        for row in superblock.table().iter() {
-            numbers[row] = MemberNumber(superblock.row(row).number());
-        }
-        move |member| numbers.iter().position(|&number| number == member && number != MemberNumber::NONE)
-    }
-
-    /// Spans of generations in which what was written on a member is not to be trusted.
-    fn doubts(&mut self) -> Result<heapless::Vec<Doubt, { 3 * AWAY_MAX }>, StorageError> {
-        let mut doubts = heapless::Vec::new();
-        let owed: MemberSet = self.store.committed().owed();
-        for row in owed.iter() {
-            let member = self.store.tree.space.member(row);
-            self.store.tree.with(&Key::member(member), |record| {
-                let Some(record) = record.and_then(MemberRecord::new) else { return };
-                for span in record.untrusted() {
-                    let _ = doubts.push(Doubt { member, span });
-                }
-                if record.offline_since() != 0 {
-                    let span = Generation(record.offline_since())..Generation(u64::MAX);
-                    let _ = doubts.push(Doubt { member, span });
-                }
-            })?;
-        }
-        Ok(doubts)
-    }
-}
-
-/// A member, and generations of which it may lack what it was given.
-struct Doubt {
-    member: MemberNumber,
-    span: core::ops::Range<Generation>,
 }

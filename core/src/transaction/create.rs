@@ -5,7 +5,7 @@ use super::{Mode, Store};
 use crate::disks::{DiskStatus, Disks};
 use crate::error::{FormatError, MemberError, StorageError};
 use crate::format::key::Key;
-use crate::format::label::{self, DiskIdentity, LABEL_BYTES, PoolParameters};
+use crate::format::label::{self, DiskIdentity, LABEL_BYTES, LabelFault, PoolParameters};
 use crate::format::pointer::NodePointer;
 use crate::format::record;
 use crate::format::superblock::Superblock;
@@ -214,6 +214,37 @@ impl<A: DiskArray> Store<'_, A> {
         let mut label = [0; LABEL_BYTES];
         label::encode(&mut label, &parameters, identity, crc32c);
         write_label(&mut self.tree.disks, disk, &label, self.stage)
+    }
+
+    /// Writes the labels of members anew that cannot be read or are not whole: how many. One of a newer format is left
+    /// alone.
+    pub fn mend_labels(&mut self) -> usize {
+        let (parameters, crc32c) = (self.tree.disks.parameters, self.tree.disks.crc32c);
+        let mut mended = 0;
+        for disk in 0..self.tree.disks.count() {
+            let state = self.tree.disks.state(disk);
+            let (DiskStatus::Online, Some(identity)) = (state.status, state.identity) else { continue };
+            let geometry = self.tree.disks.geometry(disk);
+            let sector_bytes = geometry.sector_bytes as usize;
+            let Some(sector) = self.stage.get_mut(..sector_bytes) else { continue };
+            for lba in [0, geometry.sectors - 1] {
+                let read = self.tree.disks.execute_one(Request::read(disk, lba, sector));
+                let found = read.map_or(Err(LabelFault::Absent), |()| label::decode(sector, crc32c));
+                if found == Ok((parameters, identity)) || matches!(found, Err(LabelFault::Unsupported { .. }))
+                {
+                    continue;
+                }
+                let mut label = [0; LABEL_BYTES];
+                label::encode(&mut label, &parameters, &identity, crc32c);
+                sector.fill(0);
+                sector[..LABEL_BYTES].copy_from_slice(&label);
+                // One at a time: the other is whole while this one is in flight.
+                let written = self.tree.disks.execute_one(Request::write(disk, lba, sector));
+                let flushed = written.and_then(|()| self.tree.disks.execute_one(Request::flush(disk)));
+                mended += usize::from(flushed.is_ok());
+            }
+        }
+        mended
     }
 
     /// Takes the labels off the disk of a member that left.

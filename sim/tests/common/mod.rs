@@ -1,0 +1,113 @@
+//! A small pool in a world of its own, for tests that tell a story.
+
+#![allow(dead_code, reason = "each test program uses some of it")]
+
+use dynamicfs_core::error::{Error, MountError};
+use dynamicfs_core::maintain::{ExtentCounts, JobKind, Work};
+use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::types::{ObjectId, Scheme};
+use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool};
+use dynamicfs_hal::Geometry;
+use dynamicfs_sim::world::{Lent, SERVICES, account};
+use dynamicfs_sim::{Rng, SimArray};
+
+/// Disks, and the memory that pools on them are mounted in.
+pub(crate) struct World {
+    pub(crate) array: SimArray,
+    pub(crate) lent: Lent,
+}
+
+/// A pool of the world.
+pub(crate) type Mounted<'w> = Pool<'w, &'w mut SimArray>;
+
+impl World {
+    /// A pool of this scheme on so many disks of 1 MiB.
+    pub(crate) fn new(scheme: Scheme, disks: usize, memory: usize) -> Self {
+        let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); disks]);
+        let mut lent = Lent::new(memory);
+        let options =
+            FormatOptions { members_max: 8, extent_bytes: 16384, ..FormatOptions::portable(scheme) };
+        Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
+        Self { array, lent }
+    }
+
+    pub(crate) fn try_mount(&mut self, mode: MountMode) -> Result<Mounted<'_>, MountError> {
+        Pool::mount(&mut self.array, self.lent.lend(), SERVICES, &MountOptions { pool: None, mode })
+    }
+
+    pub(crate) fn mount(&mut self) -> Mounted<'_> {
+        self.try_mount(MountMode::ReadWrite).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Writes a file of this length in a commit of its own; its contents are a function of the name.
+    pub(crate) fn put(&mut self, name: &str, length: usize) {
+        put(&mut self.mount(), name, length).expect("committed");
+    }
+
+    pub(crate) fn expect(&mut self, name: &str, length: usize) {
+        expect(&mut self.mount(), name, length);
+    }
+
+    pub(crate) fn unplug(&mut self, disks: &[usize]) {
+        disks.iter().for_each(|&disk| self.array.disk_mut(disk).unplug());
+    }
+
+    pub(crate) fn plug(&mut self, disks: &[usize]) {
+        disks.iter().for_each(|&disk| self.array.disk_mut(disk).plug());
+    }
+}
+
+/// What a file of this name holds.
+pub(crate) fn contents(name: &str, length: usize) -> Vec<u8> {
+    let seed = name.bytes().fold(7u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    (0..length as u64).map(|i| dynamicfs_core::disks::mix(seed ^ (i / 8)) as u8).collect()
+}
+
+/// Writes a file of this length in a commit of its own.
+pub(crate) fn put(pool: &mut Mounted<'_>, name: &str, length: usize) -> Result<(), Error> {
+    let mut transaction = pool.begin()?;
+    let file =
+        transaction.create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::File, &Attributes::default())?;
+    transaction.write_all(file, 0, &contents(name, length))?;
+    transaction.commit().map(|_| ())
+}
+
+/// Reads a file whole.
+pub(crate) fn expect(pool: &mut Mounted<'_>, name: &str, length: usize) {
+    let file = pool.resolve(name.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let mut bytes = vec![0; length + 1];
+    let read = pool.read(file, 0, &mut bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(read, length, "{name}");
+    assert!(bytes[..read] == contents(name, length)[..], "{name}: wrong bytes");
+}
+
+/// The extents by their redundancy.
+pub(crate) fn counts(pool: &mut Mounted<'_>) -> ExtentCounts {
+    pool.count_extents().expect("counted")
+}
+
+/// Upkeep until there is nothing to do.
+pub(crate) fn rest(pool: &mut Mounted<'_>) {
+    for _ in 0..20_000 {
+        if pool.maintain(true).expect("maintained") == Work::Nothing {
+            return;
+        }
+    }
+    panic!("upkeep does not end");
+}
+
+/// Upkeep until a job is at its end: a rebuild of what absent members held, or a scrub.
+pub(crate) fn run_job(pool: &mut Mounted<'_>, kind: JobKind) -> dynamicfs_core::maintain::Job {
+    pool.start_job(kind, true).expect("started");
+    rest(pool);
+    pool.job(kind).expect("read").expect("it was started")
+}
+
+/// Everything has the redundancy that was asked for, nobody is owed anything, every block is accounted for.
+#[track_caller]
+pub(crate) fn expect_whole(pool: &mut Mounted<'_>, what: &str) {
+    let extents = counts(pool);
+    assert_eq!((extents.complete, extents.unreadable), (extents.total, 0), "{what}");
+    assert_eq!(pool.health().owed, 0, "{what}: owed");
+    account(pool, what);
+}
