@@ -781,21 +781,38 @@ fn a_mirror_of_two_with_a_witness_boots_alone_and_without_one_it_asks() {
 fn an_absence_whose_record_was_dropped_is_recorded_by_the_next_commit() {
     let mut dropped = 0;
     let mut base = World::new(Scheme::mirror(2), 3, MEMORY);
-    (0..150).for_each(|n| base.put(&format!("file-{n:03}"), 60));
+    (0..600).for_each(|n| base.put(&format!("file-{n:03}"), 60));
     for well in 0..40 {
         let mut world = World { array: base.array.clone(), lent: Lent::new(MEMORY) };
         let mut pool = Pool::mount(&mut world.array, world.lent.lend(), SERVICES, &MountOptions::default())
             .expect("mounted");
         put(&mut pool, "first", 3_000).expect("committed");
         pool.array().disk_mut(1).unplug();
+        let mut transaction = pool.begin().expect("begun");
+        let file = transaction.resolve(b"file-149").expect("it is there");
+        transaction.write_all(file, 0, b"changed").expect("written");
+        // What the commit needs is not in the memory any more.
+        for n in (0..600).step_by(5) {
+            transaction.resolve(format!("file-{n:03}").as_bytes()).expect("it is there");
+        }
         for disk in [0, 2] {
             let fail = Mishap::Fail(IoError::Media);
-            pool.array().disk_mut(disk).mishap_after(IoKind::Read, well, 1000, fail);
+            transaction.store.tree.disks.array().disk_mut(disk).mishap_after(
+                IoKind::Read,
+                well / 4,
+                1 + well % 4,
+                fail,
+            );
         }
-        dropped += u32::from(put(&mut pool, "dropped", 3_000).is_err());
+        let failed = transaction.commit().is_err();
         for disk in [0, 2] {
             pool.array().disk_mut(disk).calm();
         }
+        if !pool.health().writable {
+            // The groups could not be read again either.
+            continue;
+        }
+        dropped += u32::from(failed);
         put(&mut pool, "second", 3_000).expect("committed without a disk");
         let mut recorded = false;
         pool.store
