@@ -822,3 +822,24 @@ fn an_absence_whose_record_was_dropped_is_recorded_by_the_next_commit() {
     }
     assert!(dropped > 0);
 }
+
+/// A member that was to leave went away in the middle of it. What it still held was waited for, nothing was left to move,
+/// and it was taken for empty.
+#[test]
+fn a_member_that_is_away_is_not_taken_for_empty() {
+    let mut world = filled(Scheme::mirror(2), 3);
+    let mut pool = world.mount();
+    pool.drain_member(MemberNumber(1), true).expect("begun");
+    drop(pool);
+    world.unplug(&[1]);
+    let mut pool = world.mount();
+    rest(&mut pool);
+    assert_eq!((pool.health().members, state(&mut pool, 1)), (3, MemberState::Leaving));
+    drop(pool);
+    world.plug(&[1]);
+    let mut pool = world.mount();
+    rest(&mut pool);
+    assert_eq!(pool.health().members, 2, "it was there to be emptied");
+    expect_whole(&mut pool, "without it");
+    expect_files(&mut pool);
+}

@@ -24,6 +24,7 @@ impl<A: DiskArray> Objects<'_, A> {
     pub fn shut_member(&mut self, member: MemberNumber, failed: bool) -> Result<(), MemberError> {
         let row = self.row_of(member)?;
         let state = if failed { MemberState::Failed } else { MemberState::Offline };
+        self.store.claim_once().map_err(Error::from)?;
         let disk = self.store.tree.disks.disk_in_row(row);
         if let Some(disk) = disk {
             self.store.tree.disks.set_excluded(disk, true);
@@ -124,6 +125,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if !empty && !lose {
             return Err(MemberError::HoldsData { blocks: self.held_blocks(row) });
         }
+        self.store.claim_once().map_err(Error::from)?;
         let disk = self.store.tree.disks.disk_in_row(row);
         if let Some(disk) = disk {
             self.store.tree.disks.set_excluded(disk, true);

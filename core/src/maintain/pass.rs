@@ -354,20 +354,27 @@ impl<A: DiskArray> Objects<'_, A> {
         let roster = *self.store.roster();
         let superblock = &self.store.tree.space.superblock;
         let (owed, online) = (superblock.owed(), self.store.tree.disks.online());
-        let given_up = if job.absent { superblock.table() } else { roster.failed };
-        let mut acquitted = MemberSet::EMPTY;
-        for row in owed.and(online.or(given_up)).iter() {
+        // Where something is short for want of disks, those that are away still owe it.
+        let given_up = match (job.short > 0, job.absent) {
+            (true, _) => MemberSet::EMPTY,
+            (false, true) => superblock.table(),
+            (false, false) => roster.failed,
+        };
+        // What came after the pass began may have come after what it met.
+        let mut settled = MemberSet::EMPTY;
+        for row in owed.or(roster.emptied).and(online.or(given_up)).iter() {
             let key = Key::member(self.store.tree.space.member(row));
-            let settled = self.store.tree.with(&key, |record| {
-                // What came after the pass began may have come after what it met.
+            let is_settled = self.store.tree.with(&key, |record| {
                 record.and_then(MemberRecord::new).is_some_and(|record| {
                     record.offline_since() < job.began.0
                         && record.untrusted().all(|span| span.end <= job.began)
                 })
             })?;
-            acquitted = if settled { acquitted.with(row) } else { acquitted };
+            settled = if is_settled { settled.with(row) } else { settled };
         }
-        let emptied = if job.failed == 0 { roster.emptied } else { MemberSet::EMPTY };
+        let acquitted = owed.and(settled);
+        // What is lost may still be wanted from a member that has a piece of it.
+        let emptied = if job.failed == 0 { roster.emptied.and(settled) } else { MemberSet::EMPTY };
         self.begin_change(2 * (acquitted.len() + emptied.len()) as u32 + 1, Purpose::Release)?;
         self.change(|objects| {
             objects.store.acquit(acquitted)?;

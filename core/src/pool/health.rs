@@ -97,7 +97,12 @@ impl<A: DiskArray> Pool<'_, A> {
         let table = superblock.table();
         let online = tree.disks.online();
         let owed = self.store.unhealed();
-        let spare = usize::from(superblock.tolerance()).saturating_sub(owed.len());
+        let rows = tree.data_rows().len();
+        // Something is short, and there would be disks for it: nobody has looked yet how much.
+        let short = usize::from(superblock.is_short() && rows > usize::from(superblock.tolerance()));
+        let spare = usize::from(superblock.tolerance())
+            .saturating_sub(owed.len() + short)
+            .min(rows.saturating_sub(1));
         // At least half of the members must stay.
         let quorum_spare = online.len() - superblock.lists().members.len().div_ceil(2).min(online.len());
         let (blocks, free) = (0..tree.disks.count()).fold((0, 0), |(blocks, free), disk| {

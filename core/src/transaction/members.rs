@@ -125,7 +125,7 @@ impl<A: DiskArray> Store<'_, A> {
         for row in changed.iter() {
             // One that the last commit went without failed inside it; one that failed now misses this one.
             let since = if committed_online.contains(row) { next } else { last };
-            let empty = self.is_untouched(row);
+            let empty = self.is_untouched(row) || self.roster.vacant.contains(row);
             self.change_member(row, |record| {
                 if away.contains(row) {
                     record.set_offline_since(since.0);

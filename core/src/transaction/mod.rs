@@ -112,14 +112,19 @@ impl<A: DiskArray> Store<'_, A> {
     /// Begins a transaction. The first of a mount reserves an epoch on every disk, if the mount itself did not.
     pub fn begin(&mut self) -> Result<(), StorageError> {
         debug_assert!(!self.open, "transactions are borrowed mutably, so there is one");
-        match self.mode {
-            Mode::ReadOnly => return Err(StorageError::ReadOnly),
-            Mode::OutcomeUnknown => return Err(StorageError::OutcomeUnknown),
-            Mode::Unclaimed => self.claim()?,
-            Mode::Writable => {}
-        }
+        self.claim_once()?;
         self.started();
         Ok(())
+    }
+
+    /// Reserves an epoch, if this mount has none yet. Before members are taken out of use: their word counts for it.
+    pub fn claim_once(&mut self) -> Result<(), StorageError> {
+        match self.mode {
+            Mode::ReadOnly => Err(StorageError::ReadOnly),
+            Mode::OutcomeUnknown => Err(StorageError::OutcomeUnknown),
+            Mode::Unclaimed => self.claim(),
+            Mode::Writable => Ok(()),
+        }
     }
 
     fn started(&mut self) {

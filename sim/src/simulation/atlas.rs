@@ -14,7 +14,8 @@ use std::collections::BTreeSet;
 /// Who may be damaged, by the number of the member.
 #[derive(Clone, Debug)]
 pub(super) struct Atlas {
-    members: usize,
+    /// Members that count: those of the pool but the ones that were given up and rebuilt elsewhere.
+    members: MemberSet,
     tolerance: usize,
     beyond: bool,
     hurt: MemberSet,
@@ -32,7 +33,7 @@ pub(super) struct Atlas {
 impl Atlas {
     pub(super) const fn new(members: usize, tolerance: usize, beyond: bool) -> Self {
         Self {
-            members,
+            members: MemberSet::first(members),
             tolerance,
             beyond,
             hurt: MemberSet::EMPTY,
@@ -69,7 +70,10 @@ impl Atlas {
         let hurt: Vec<usize> = self.hurt.iter().collect();
         let member = match hurt.len() {
             n if n > 0 && rng.coin() => hurt[rng.index(n)],
-            _ => rng.index(self.members),
+            _ => {
+                let members: Vec<usize> = self.members.iter().collect();
+                *rng.pick(&members)
+            }
         };
         self.admit(member, harm).then_some(member)
     }
@@ -77,6 +81,30 @@ impl Atlas {
     /// A commit went on without these members.
     pub(super) fn missed(&mut self, members: MemberSet) {
         self.missed = self.missed.or(members);
+    }
+
+    /// Members that count.
+    pub(super) const fn members(&self) -> MemberSet {
+        self.members
+    }
+
+    /// There is one more member.
+    pub(super) fn joined(&mut self, member: usize) {
+        self.members = self.members.with(member);
+    }
+
+    /// A member does not count any more: it left, or was rebuilt elsewhere.
+    pub(super) fn left(&mut self, member: usize) {
+        self.members = self.members.without(member);
+        for set in [&mut self.hurt, &mut self.unsure, &mut self.missed] {
+            *set = set.without(member);
+        }
+    }
+
+    /// Whatever becomes of it, a member cannot be counted on.
+    pub(super) fn doubt(&mut self, member: usize) {
+        self.hurt = self.hurt.with(member);
+        self.unsure = self.unsure.with(member);
     }
 
     /// A member is not owed what it missed any more.
@@ -162,13 +190,14 @@ impl Atlas {
     ///
     /// Members that cannot be trusted may be in a list or not; in the largest one there are all of them.
     pub(super) const fn must_mount(&self) -> bool {
-        !self.beyond && (self.unsure.is_empty() || 2 * (self.members - self.unsure.len()) > self.members)
+        !self.beyond
+            && (self.unsure.is_empty() || 2 * self.members.minus(self.unsure).len() > self.members.len())
     }
 
     /// Whether a commit must succeed with the members that can be trusted alone.
     pub(super) const fn must_commit(&self) -> bool {
         !self.beyond
             && self.hurt.len() <= self.tolerance
-            && 2 * (self.members - self.hurt.len()) > self.members
+            && 2 * self.members.minus(self.hurt).len() > self.members.len()
     }
 }

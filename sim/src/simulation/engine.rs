@@ -149,6 +149,7 @@ impl Engine {
                 self.refuse_clone(&mut rng)?;
             }
         }
+        self.run.lay_ready(&mut self.array, rng);
         if self.run.depth > 0 {
             let most = if self.run.id.long { 4 } else { 3 };
             if self.run.depth < most && self.run.swarm.is_on(FaultKind::NestedCrash) && rng.chance(2, 3) {
@@ -229,7 +230,7 @@ impl Engine {
     /// A copy of a member stands beside it: the mount must be refused, and nothing else happens.
     fn refuse_clone(&mut self, rng: &mut Rng) -> Result<(), Failure> {
         let Self { array, lent, run, crc32c, .. } = self;
-        let member = rng.index(run.members());
+        let member = *rng.pick(&run.active());
         let original = array.disk(run.places[member]).clone();
         let (labelled, place) = (states::newest_of(&original).is_some(), array.add(original));
         if let Some(break_it) = run.breakage.before_clone {

@@ -34,8 +34,8 @@ impl Run {
             Err(what) => return Err(self.fail(FailureKind::WrongAnswer, what)),
         }
         let flow = self.check(pool)?;
-        if flow == Flow::End {
-            return Ok(flow);
+        if flow == Flow::End || self.check_members(pool)? == Flow::End {
+            return Ok(Flow::End);
         }
         self.check_health(pool, &found)?;
         if self.atlas.scattered_members() > 1 {
@@ -108,7 +108,10 @@ impl Run {
     /// A shortfall that exists is reported, and one that is reported exists.
     fn check_health(&mut self, pool: &mut Mounted<'_>, found: &Model) -> Result<(), Failure> {
         let health = pool.health();
-        for member in 0..self.members() {
+        if self.unsure_of_debts {
+            self.give_up_rebuilt(pool);
+        }
+        for member in self.active() {
             let place = self.places[member];
             let is = pool.member_health(place);
             let whole = self.shelf[member].is_none();
@@ -167,10 +170,11 @@ impl Run {
     /// Whether all disks have the same newest state, and nothing that cannot be read.
     pub(super) fn are_equal(&self, pool: &mut Mounted<'_>) -> bool {
         let array = pool.array();
-        if self.places.iter().any(|&place| !array.disk(place).is_sound()) {
+        let places: Vec<usize> = self.active().into_iter().map(|member| self.places[member]).collect();
+        if places.iter().any(|&place| !array.disk(place).is_sound()) {
             return false;
         }
-        let mut states = self.places.iter().map(|&place| states::newest_of(array.disk(place)));
+        let mut states = places.iter().map(|&place| states::newest_of(array.disk(place)));
         let first = states.next();
         states.all(|state| Some(state) == first)
     }

@@ -29,7 +29,7 @@ impl Run {
             return;
         }
         let image = self.images[member].clone();
-        let other = rng.index(self.members());
+        let other = *rng.pick(&self.active());
         match kind {
             FaultKind::Swapped => {
                 array.swap(self.places[member], self.places[other]);
@@ -53,7 +53,7 @@ impl Run {
         let mut hit = false;
         let sectors = array.disk(0).geometry().sectors;
         let lba = draw_lba(sectors, rng);
-        for member in 0..self.members() {
+        for member in self.active() {
             if self.shelf[member].is_none() && self.atlas.admit(member, Harm::Contents) {
                 burst(self.disk(array, member), lba, rng);
                 hit = true;
@@ -67,7 +67,11 @@ impl Run {
 
     /// Places all over the disks rot, in every extent and node no more than it bears.
     fn scatter(&mut self, array: &mut SimArray, rng: &mut Rng) {
-        let present = |member: usize| self.shelf[member].is_none().then(|| array.disk(self.places[member]));
+        let members = self.atlas.members();
+        let present = |member: usize| {
+            let there = self.shelf[member].is_none() && members.contains(member);
+            there.then(|| array.disk(self.places[member]))
+        };
         let Some(map) = Map::read((0..self.members()).map(present).collect()) else { return };
         let most = *rng.pick(&[1, 4, 16, 64]);
         let mut places = 0;

@@ -24,6 +24,7 @@ mod fault;
 mod guard;
 mod inject;
 mod lies;
+mod lifecycle;
 mod map;
 mod oracle;
 mod probe;

@@ -62,6 +62,20 @@ probes! {
     Rebuilt = "rebuilt";
     /// After a rebuild nothing was damaged any more, and other disks could be damaged.
     WholeAgain = "whole-again";
+    /// A new disk became a member.
+    Added = "added";
+    /// A member was emptied and left.
+    Left = "left";
+    /// A member was drained, and used again or kept empty.
+    Drained = "drained";
+    /// Draining a member was called off half-way.
+    DrainCancelled = "drain-cancelled";
+    /// A member that was given up was rebuilt elsewhere.
+    RebuiltElsewhere = "rebuilt-elsewhere";
+    /// A spare disk took the place of a member that failed.
+    SpareUsed = "spare-used";
+    /// An operation on members was cut short, and had happened.
+    MembersChangedAnyway = "members-changed-anyway";
     /// A scrub came to its end.
     Scrubbed = "scrubbed";
     /// A mount was refused because members were missing.

@@ -74,6 +74,7 @@ impl Run {
             if self.examine(pool)? == Flow::End || !pool.health().writable {
                 return Ok(false);
             }
+            self.use_all(pool)?;
             if self.atlas.is_beyond() {
                 // Whatever it comes to, it comes to an end.
                 return self.keep_up(pool).map(|()| true).or(Ok(true));

@@ -11,6 +11,7 @@ use super::{Breakage, Workload};
 use crate::{Halt, Rng, SimArray, SimDisk};
 use dynamicfs_core::Pool;
 use dynamicfs_core::error::StorageError;
+use dynamicfs_core::format::record::MemberState;
 use dynamicfs_core::types::{MemberSet, Uuid};
 
 /// A pool of the simulated world.
@@ -67,6 +68,12 @@ pub(super) struct Run {
     pub(super) process_died: bool,
     /// Upkeep ended early: what it said of the members may be durable or not.
     pub(super) unsure_of_debts: bool,
+    /// What the operator last knew of the members, by number.
+    pub(super) roster: Vec<MemberState>,
+    /// Whether an operation on members ended early: it happened or not.
+    pub(super) unsure_of_members: bool,
+    /// The place of a disk that belongs to nothing yet.
+    pub(super) blank: Option<usize>,
     /// Mounts refused one after the other, each of them rightly.
     pub(super) refusals: u32,
     /// Nothing but an override can mount what is left.
@@ -117,6 +124,9 @@ impl Run {
             doing: Doing::Nothing,
             process_died: false,
             unsure_of_debts: false,
+            roster: vec![MemberState::Active; members],
+            unsure_of_members: false,
+            blank: None,
             refusals: 0,
             is_stuck: false,
             is_blurred: false,
@@ -172,8 +182,14 @@ impl Run {
         array.disk_mut(self.places[member])
     }
 
+    /// Member numbers that were ever given.
     pub(super) fn members(&self) -> usize {
         self.places.len()
+    }
+
+    /// Members that count, in order.
+    pub(super) fn active(&self) -> Vec<usize> {
+        self.atlas.members().iter().collect()
     }
 
     /// The next step that is to be done, and its own randomness.
@@ -192,7 +208,7 @@ impl Run {
         let online = |member: &usize| {
             pool.member_health(self.places[*member]).status == dynamicfs_core::disks::DiskStatus::Online
         };
-        (0..self.members()).filter(|member| !online(member)).fold(MemberSet::EMPTY, MemberSet::with)
+        self.atlas.members().iter().filter(|member| !online(member)).fold(MemberSet::EMPTY, MemberSet::with)
     }
 
     /// Whether the pool may answer this, though nothing it was asked for is wrong.

@@ -20,18 +20,19 @@ impl Engine {
     /// Splits the history of a pool that is whole, and looks whether anyone joins it.
     pub(super) fn split_history(&mut self) -> Result<(), Failure> {
         let run = &mut self.run;
-        let members = run.members();
+        let all = run.atlas.members();
+        let members = all.len();
         let mut rng = run.root.fork("split");
         let whole = run.atlas.is_whole() && !run.atlas.is_beyond();
-        if !run.swarm.is_on(FaultKind::Override) || !whole || members < 2 {
+        if !run.swarm.is_on(FaultKind::Override) || !whole || members < 2 || !run.is_plain() {
             return Ok(());
         }
         run.counts.faults.hit(FaultKind::Override);
-        let mut order: Vec<usize> = (0..members).collect();
+        let mut order = run.active();
         rng.shuffle(&mut order);
         let survivors = 1 + rng.index(members / 2);
         let stay: MemberSet = order[..survivors].iter().copied().fold(MemberSet::EMPTY, MemberSet::with);
-        let lost = MemberSet::first(members).minus(stay);
+        let lost = all.minus(stay);
         let fork = run.oracle.newest();
         if survivors <= run.setup.tolerance() && rng.coin() {
             self.mount(MountMode::ReadWrite, |run, pool| run.go_ahead_without(pool, stay))?;
@@ -45,7 +46,7 @@ impl Engine {
             "half a pool",
         )?;
         if self.override_mount(lost, fork, ahead, rng.next_u64())? {
-            self.plug_in(MemberSet::first(members));
+            self.plug_in(all);
             if ahead {
                 let diverged = |error: &MountError| matches!(error, MountError::Diverged { .. });
                 self.refuse(MountMode::ReadOnly, diverged, "two histories")?;
@@ -58,7 +59,7 @@ impl Engine {
 
     /// These members alone are there.
     fn plug_in(&mut self, members: MemberSet) {
-        for member in 0..self.run.members() {
+        for member in self.run.active() {
             let disk = self.run.disk(&mut self.array, member);
             if members.contains(member) { disk.plug() } else { disk.unplug() }
         }

@@ -42,7 +42,7 @@ impl Run {
                 60..76 => self.arm(pool, &mut rng),
                 76..90 => self.fault(pool, &mut rng),
                 90..95 => self.examine(pool)?,
-                _ => self.lifecycle(pool, &mut rng),
+                _ => self.lifecycle(pool, &mut rng)?,
             };
             if flow == Flow::End || pool.array().halted().is_some() {
                 break;
@@ -84,20 +84,6 @@ impl Run {
         Flow::On
     }
 
-    /// What an operator does with the disks. Rebuilding, replacing and draining belong here once the pool can do them.
-    fn lifecycle(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Flow {
-        match rng.below(2) {
-            0 => {
-                self.bring_back(pool.array());
-                Flow::End
-            }
-            _ => {
-                self.take_images(pool.array());
-                Flow::On
-            }
-        }
-    }
-
     /// A transaction of random operations, committed or dropped.
     pub(super) fn transact(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
         self.doing = Doing::Committing;
@@ -113,7 +99,7 @@ impl Run {
         if !offline.minus(self.atlas.missed_commits()).is_empty() {
             self.hit(Probe::CommitWithoutDisk);
         }
-        self.atlas.missed(offline);
+        self.atlas.missed(self.holding(offline));
         let array = pool.array();
         self.tell(array, EventKind::Commit, None, || {
             format!("commit {} with {}", generation.0, counted(operations, "operation"))
@@ -162,7 +148,12 @@ impl Run {
     }
 
     /// A change was not made: what that means for what is there, and whether it may be.
-    fn refused_change(&mut self, pool: &mut Mounted<'_>, error: Error, what: &str) -> Result<Flow, Failure> {
+    pub(super) fn refused_change(
+        &mut self,
+        pool: &mut Mounted<'_>,
+        error: Error,
+        what: &str,
+    ) -> Result<Flow, Failure> {
         let halted = pool.array().halted();
         let unknown = error == Error::Storage(StorageError::OutcomeUnknown);
         let array = pool.array();
@@ -247,13 +238,19 @@ impl Run {
     }
 
     pub(super) fn worked(&mut self, work: Work, pool: &mut Mounted<'_>) {
+        if pool.array().halted().is_some() {
+            // A step that only reads does not notice.
+            self.unsure_of_debts = true;
+            return;
+        }
         let offline = self.offline(pool);
-        self.atlas.missed(offline);
+        self.atlas.missed(self.holding(offline));
         let (probe, kind) = match work {
             Work::Repaired => (Probe::Repaired, EventKind::Repair),
             Work::Reaped => (Probe::Reaped, EventKind::Maintain),
             Work::Swept => (Probe::Swept, EventKind::Maintain),
             Work::Advanced(kind) => return self.advanced(kind, pool),
+            Work::Changed => return self.members_changed(pool),
             _ => return,
         };
         self.hit(probe);
@@ -274,13 +271,15 @@ impl Run {
             JobKind::Scrub => Probe::Scrubbed,
         };
         self.hit(probe);
+        self.members_changed(pool);
         // What it says of itself is put to the test: others may be lost from here on.
         let is_owed = |member: &usize| {
             let health = pool.member_health(self.places[*member]);
             health.owed || health.status != DiskStatus::Online
         };
-        let owed = (0..self.members()).filter(is_owed).fold(MemberSet::EMPTY, MemberSet::with);
+        let owed = self.atlas.members().iter().filter(is_owed).fold(MemberSet::EMPTY, MemberSet::with);
         self.atlas.owed(owed);
+        self.give_up_rebuilt(pool);
         let array = pool.array();
         self.tell(array, EventKind::Repair, None, || probe.story().to_lowercase());
     }
@@ -290,10 +289,12 @@ impl Run {
         if self.atlas.is_beyond() || self.atlas.is_whole() || !self.atlas.missed_commits().is_empty() {
             return;
         }
-        let calm = (0..self.members())
+        let calm = self
+            .active()
+            .into_iter()
             .all(|member| self.shelf[member].is_none() && pool.array().disk(self.places[member]).is_calm());
         let health = pool.health();
-        if !calm || health.online < health.members || health.owed > 0 || !self.are_equal(pool) {
+        if !calm || !self.offline(pool).is_empty() || health.owed > 0 || !self.are_equal(pool) {
             return;
         }
         let (findings, done) = super::examine::findings(pool);

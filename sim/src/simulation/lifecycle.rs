@@ -1,0 +1,284 @@
+//! What an operator does with disks and jobs, while faults and crashes go on: a member is emptied, replaced, put out of use
+//! and in again; scrubs are started and given up.
+//!
+//! An operation that is cut short has happened or has not. The operator asks the pool then, and nothing else may have changed.
+
+use super::fault::Harm;
+use super::probe::Probe;
+use super::report::{EventKind, Failure, FailureKind};
+use super::run::{Doing, Flow, Mounted, Run};
+use crate::{Rng, SimArray, SimDisk, states};
+use dynamicfs_core::AddOptions;
+use dynamicfs_core::error::{Error, MemberError, StorageError};
+use dynamicfs_core::format::record::MemberState;
+use dynamicfs_core::maintain::{JobKind, JobState};
+use dynamicfs_core::types::{MemberNumber, MemberSet};
+use dynamicfs_hal::{BlockDevice, Geometry};
+
+/// Members that a run ever has at most.
+const MEMBERS_MAX: usize = 16;
+
+impl Run {
+    /// One thing that an operator does.
+    pub(super) fn lifecycle(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
+        self.doing = Doing::Maintaining;
+        match rng.below(12) {
+            0..3 => {
+                self.bring_back(pool.array());
+                return Ok(Flow::End);
+            }
+            3..5 => {
+                self.take_images(pool.array());
+                return Ok(Flow::On);
+            }
+            _ if self.atlas.is_beyond() || !pool.health().writable => return Ok(Flow::On),
+            5..7 => return self.order_job(pool, rng),
+            _ => {}
+        }
+        let member = *rng.pick(&self.active());
+        let number = MemberNumber(member as u16);
+        let state = self.roster[member];
+        let (what, done) = match (state, rng.below(6)) {
+            (MemberState::Active, 0..2) => {
+                let leave = rng.coin();
+                (if leave { "to leave" } else { "to be drained" }, pool.drain_member(number, leave))
+            }
+            (MemberState::Active, 2) if self.atlas.admit(member, Harm::State) => {
+                let failed = rng.coin();
+                (if failed { "called failed" } else { "put out of use" }, pool.shut_member(number, failed))
+            }
+            (MemberState::Active, _) => return self.add(pool, rng),
+            (state, _) => {
+                if state.is_emptied() {
+                    self.hit(Probe::DrainCancelled);
+                }
+                ("put into use", pool.activate_member(number))
+            }
+        };
+        self.operated(pool, member, what, done)
+    }
+
+    fn order_job(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
+        let kind = if rng.chance(2, 3) { JobKind::Scrub } else { JobKind::Rebuild };
+        let done = match rng.below(4) {
+            0 => pool.set_job_state(kind, *rng.pick(&[JobState::Paused, JobState::Cancelled])),
+            1 => pool.set_job_state(kind, JobState::Running),
+            _ => pool.start_job(kind, false),
+        };
+        match done {
+            Ok(_) => Ok(Flow::On),
+            Err(error) => self.refused_change(pool, error, "a job"),
+        }
+    }
+
+    /// Makes the disk that lies ready a member, if there is one.
+    fn add(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
+        let Some(place) = self.blank else { return Ok(Flow::On) };
+        let spare = rng.chance(1, 4);
+        let options = AddOptions { spare, force: true, ..AddOptions::default() };
+        match pool.add_disk(place, rng, &options) {
+            Ok(number) => {
+                self.joined(
+                    pool.array(),
+                    number,
+                    place,
+                    if spare { MemberState::Spare } else { MemberState::Active },
+                );
+                Ok(Flow::On)
+            }
+            Err(MemberError::Pool(error)) => {
+                self.unsure_of_members = true;
+                self.refused_change(pool, error, "a new member")
+            }
+            Err(_) => {
+                // It does not fit, or its disk failed.
+                self.unsure_of_members = true;
+                Ok(Flow::End)
+            }
+        }
+    }
+
+    /// There is a new member.
+    fn joined(&mut self, array: &mut SimArray, number: MemberNumber, place: usize, state: MemberState) {
+        let member = usize::from(number.0);
+        while self.places.len() <= member {
+            self.places.push(place);
+            self.roster.push(MemberState::Drained);
+            self.shelf.push(None);
+            self.images.push(None);
+        }
+        (self.places[member], self.roster[member], self.blank) = (place, state, None);
+        self.atlas.joined(member);
+        self.hit(Probe::Added);
+        self.tell(array, EventKind::Maintain, Some(member), || "a new member".into());
+    }
+
+    /// An operation on a member is over.
+    fn operated(
+        &mut self,
+        pool: &mut Mounted<'_>,
+        member: usize,
+        what: &str,
+        done: Result<(), MemberError>,
+    ) -> Result<Flow, Failure> {
+        match done {
+            Ok(()) => {
+                let array = pool.array();
+                self.tell(array, EventKind::Maintain, Some(member), || what.into());
+                self.learn_states(pool)
+            }
+            Err(MemberError::Pool(error)) => {
+                self.unsure_of_members = true;
+                match error {
+                    // Too few would be left: a good reason, and nothing happened.
+                    Error::Storage(StorageError::TooFewDisks { .. }) if pool.health().writable => {
+                        Ok(Flow::On)
+                    }
+                    error => self.refused_change(pool, error, what),
+                }
+            }
+            Err(_) => Ok(Flow::On),
+        }
+    }
+
+    /// What the pool says of its members: it is as it was, or an operation was cut short and the operator learns what became
+    /// of it.
+    pub(super) fn check_members(&mut self, pool: &mut Mounted<'_>) -> Result<Flow, Failure> {
+        let before = (self.roster.clone(), self.atlas.members());
+        if self.learn_states(pool)? == Flow::End {
+            return Ok(Flow::End);
+        }
+        let changed = before != (self.roster.clone(), self.atlas.members());
+        if changed && self.unsure_of_members {
+            self.hit(Probe::MembersChangedAnyway);
+        } else if changed && !self.unsure_of_debts && !self.atlas.is_beyond() {
+            return Err(self.fail(FailureKind::WrongState, "members changed by themselves"));
+        }
+        self.unsure_of_members = false;
+        Ok(Flow::On)
+    }
+
+    /// Upkeep changed members.
+    pub(super) fn members_changed(&mut self, pool: &mut Mounted<'_>) {
+        let learnt = self.learn_states(pool);
+        self.unsure_of_members |= !matches!(learnt, Ok(Flow::On));
+    }
+
+    /// Asks the pool for its members and what they are.
+    fn learn_states(&mut self, pool: &mut Mounted<'_>) -> Result<Flow, Failure> {
+        let mut found = Vec::new();
+        let read = pool.store.each_member(|number, record| {
+            found.push((number, MemberState::from_number(record.state())));
+        });
+        if pool.array().halted().is_some() {
+            return Ok(Flow::End);
+        }
+        if let Err(error) = read {
+            return match self.atlas.is_beyond() {
+                true => Ok(Flow::On),
+                false => Err(self.fail(FailureKind::Lost, format!("member records: {error}"))),
+            };
+        }
+        for &(number, state) in &found {
+            let member = usize::from(number.0);
+            if member >= self.places.len() {
+                self.meet(pool, number, state);
+            }
+            let old = std::mem::replace(&mut self.roster[member], state);
+            match (old, state) {
+                (MemberState::Draining, MemberState::Drained) => self.hit(Probe::Drained),
+                (MemberState::Spare, MemberState::Active) => self.hit(Probe::SpareUsed),
+                _ => {}
+            }
+        }
+        for member in self.active() {
+            if found.iter().all(|(number, _)| usize::from(number.0) != member) {
+                self.atlas.left(member);
+                self.roster[member] = MemberState::Drained;
+                self.hit(Probe::Left);
+                let array = pool.array();
+                self.tell(array, EventKind::Maintain, Some(member), || "it has left the pool".into());
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    /// A member that the operator did not know of: it was being added when the world halted. Its disk has its label, or
+    /// nothing yet: then it is away for good.
+    fn meet(&mut self, pool: &mut Mounted<'_>, number: MemberNumber, state: MemberState) {
+        let Some(place) = self.blank else { return };
+        let labelled =
+            states::label_of(pool.array().disk(place)).is_some_and(|(_, identity)| identity.member == number);
+        self.joined(pool.array(), number, place, state);
+        if !labelled {
+            self.atlas.left(usize::from(number.0));
+        } else {
+            self.atlas.doubt(usize::from(number.0));
+        }
+    }
+
+    /// Members that were given up and are owed nothing any more count no longer.
+    pub(super) fn give_up_rebuilt(&mut self, pool: &mut Mounted<'_>) {
+        for member in self.active() {
+            let owed = pool
+                .store
+                .committed()
+                .row_of(MemberNumber(member as u16))
+                .is_some_and(|row| pool.store.committed().owed().contains(row));
+            if self.roster[member] == MemberState::Failed && !owed {
+                self.atlas.left(member);
+                self.hit(Probe::RebuiltElsewhere);
+            }
+        }
+    }
+
+    /// Those of some members on which something may lie.
+    pub(super) fn holding(&self, members: MemberSet) -> MemberSet {
+        let empty =
+            |state| matches!(state, MemberState::Drained | MemberState::Spare | MemberState::Departing);
+        members.iter().filter(|&member| !empty(self.roster[member])).fold(MemberSet::EMPTY, MemberSet::with)
+    }
+
+    /// Whether all members that there ever were take part, none of them in a special state.
+    pub(super) fn is_plain(&self) -> bool {
+        self.atlas.members() == MemberSet::first(self.members())
+            && self.roster.iter().all(|&state| state == MemberState::Active)
+    }
+
+    /// A new disk lies ready, now and then.
+    pub(super) fn lay_ready(&mut self, array: &mut SimArray, rng: &mut Rng) {
+        use dynamicfs_hal::DiskArray;
+        let most = usize::from(self.setup.format.members_max).min(MEMBERS_MAX);
+        if self.blank.is_some() || array.disks() >= most || !rng.chance(1, 8) {
+            return;
+        }
+        let like = *rng.pick(&self.setup.disks);
+        let sectors = like.sectors - rng.below(like.sectors / 4) + rng.below(like.sectors / 2);
+        let disk = SimDisk::new(Geometry { sectors, ..like }, rng.next_u64());
+        let place = array.add(disk);
+        array.disk_mut(place).set_latency(self.setup.latencies.first().copied().unwrap_or_default());
+        debug_assert!(array.disk(place).geometry().sectors > 0);
+        self.blank = Some(place);
+    }
+
+    /// At rest every member is to be used.
+    pub(super) fn use_all(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
+        for member in self.active() {
+            let done = match self.roster[member] {
+                MemberState::Offline => pool.activate_member(MemberNumber(member as u16)),
+                _ => continue,
+            };
+            if let Err(error) = done {
+                self.unsure_of_members = true;
+                return match self.atlas.must_commit() {
+                    true => {
+                        Err(self.fail(FailureKind::Restless, format!("member {member} stays out: {error}")))
+                    }
+                    false => Ok(()),
+                };
+            }
+            self.roster[member] = MemberState::Active;
+        }
+        Ok(())
+    }
+}
