@@ -185,6 +185,9 @@ impl Run {
                 self.meet(pool, number, state);
             }
             let old = std::mem::replace(&mut self.roster[member], state);
+            if is_empty(old) && !is_empty(state) && self.offline(pool).contains(member) {
+                self.hollow = self.hollow.with(member);
+            }
             match (old, state) {
                 (MemberState::Draining, MemberState::Drained) => self.hit(Probe::Drained),
                 (MemberState::Spare, MemberState::Active) => self.hit(Probe::SpareUsed),
@@ -232,11 +235,11 @@ impl Run {
         }
     }
 
-    /// Those of some members on which something may lie.
-    pub(super) fn holding(&self, members: MemberSet) -> MemberSet {
-        let empty =
-            |state| matches!(state, MemberState::Drained | MemberState::Spare | MemberState::Departing);
-        members.iter().filter(|&member| !empty(self.roster[member])).fold(MemberSet::EMPTY, MemberSet::with)
+    /// Those of the members that are away on which something may lie.
+    pub(super) fn holding(&mut self, away: MemberSet) -> MemberSet {
+        self.hollow = self.hollow.and(away);
+        let may_hold = |&member: &usize| !is_empty(self.roster[member]) && !self.hollow.contains(member);
+        away.iter().filter(may_hold).fold(MemberSet::EMPTY, MemberSet::with)
     }
 
     /// Whether all members that there ever were take part, none of them in a special state.
@@ -281,4 +284,9 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// Whether nothing lies on a member in this state.
+const fn is_empty(state: MemberState) -> bool {
+    matches!(state, MemberState::Drained | MemberState::Spare | MemberState::Departing)
 }

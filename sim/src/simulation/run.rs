@@ -70,6 +70,8 @@ pub(super) struct Run {
     pub(super) unsure_of_debts: bool,
     /// What the operator last knew of the members, by number.
     pub(super) roster: Vec<MemberState>,
+    /// Members that were empty when they were put into use, and have been away ever since.
+    pub(super) hollow: MemberSet,
     /// Whether an operation on members ended early: it happened or not.
     pub(super) unsure_of_members: bool,
     /// The place of a disk that belongs to nothing yet.
@@ -125,6 +127,7 @@ impl Run {
             process_died: false,
             unsure_of_debts: false,
             roster: vec![MemberState::Active; members],
+            hollow: MemberSet::EMPTY,
             unsure_of_members: false,
             blank: None,
             refusals: 0,

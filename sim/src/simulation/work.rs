@@ -99,7 +99,8 @@ impl Run {
         if !offline.minus(self.atlas.missed_commits()).is_empty() {
             self.hit(Probe::CommitWithoutDisk);
         }
-        self.atlas.missed(self.holding(offline));
+        let holding = self.holding(offline);
+        self.atlas.missed(holding);
         let array = pool.array();
         self.tell(array, EventKind::Commit, None, || {
             format!("commit {} with {}", generation.0, counted(operations, "operation"))
@@ -244,7 +245,8 @@ impl Run {
             return;
         }
         let offline = self.offline(pool);
-        self.atlas.missed(self.holding(offline));
+        let holding = self.holding(offline);
+        self.atlas.missed(holding);
         let (probe, kind) = match work {
             Work::Repaired => (Probe::Repaired, EventKind::Repair),
             Work::Reaped => (Probe::Reaped, EventKind::Maintain),
