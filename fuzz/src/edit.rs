@@ -9,6 +9,7 @@ use dynamicfs_core::format::inode::InodeRecord;
 use dynamicfs_core::format::key::{KEY_BYTES, Key, Kind};
 use dynamicfs_core::format::label::Label;
 use dynamicfs_core::format::node::{RECORD_OVERHEAD, value_bytes_max};
+use dynamicfs_core::format::job::JobRecord;
 use dynamicfs_core::format::record::{CountersRecord, MemberRecord, OrphanRecord};
 use dynamicfs_core::format::superblock::{MemberRow, Superblock};
 use dynamicfs_core::types::ObjectId;
@@ -219,6 +220,7 @@ fn fields_of(kind: u8) -> &'static [Field] {
     match kind {
         1 => MemberRecord::<&[u8]>::FIELDS,
         4 => OrphanRecord::<&[u8]>::FIELDS,
+        6 => JobRecord::<&[u8]>::FIELDS,
         7 => CountersRecord::<&[u8]>::FIELDS,
         16 => InodeRecord::<&[u8]>::FIELDS,
         20 => ExtentHeader::<&[u8]>::FIELDS,

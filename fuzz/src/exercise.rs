@@ -3,7 +3,7 @@
 use crate::array::{Array, NoClock, crc32c};
 use arbitrary::Arbitrary;
 use dynamicfs_core::format::inode::ObjectKind;
-use dynamicfs_core::maintain::CheckReport;
+use dynamicfs_core::maintain::{CheckReport, JobKind, JobState};
 use dynamicfs_core::object::{Attributes, Change, MakeRequest, Objects};
 use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
 use dynamicfs_core::{DiskState, Memory, MountMode, MountOptions, Pool, Services, Slot, Transaction};
@@ -138,9 +138,33 @@ fn change<'s>(pool: &mut Pool<'_, &mut Array>, steps: &mut impl Iterator<Item = 
                     let _ = transaction.commit();
                     let _ = pool.maintain(true);
                 }
+                operate(pool);
                 return false;
             }
         }
+    }
+}
+
+/// What an operator does, whatever the member records say.
+fn operate(pool: &mut Pool<'_, &mut Array>) {
+    let work = |pool: &mut Pool<'_, &mut Array>| {
+        for _ in 0..10 {
+            let _ = pool.maintain(true);
+        }
+    };
+    let _ = pool.start_job(JobKind::Scrub, false);
+    work(pool);
+    let _ = pool.drain_member(MemberNumber(1), true);
+    work(pool);
+    let _ = pool.activate_member(MemberNumber(1));
+    let _ = pool.shut_member(MemberNumber(0), true);
+    let _ = pool.start_job(JobKind::Rebuild, true);
+    work(pool);
+    let _ = pool.remove_member(MemberNumber(0), true);
+    work(pool);
+    for kind in JobKind::ALL {
+        let _ = pool.lost_items(kind, |_| {});
+        let _ = pool.set_job_state(kind, JobState::Cancelled);
     }
 }
 

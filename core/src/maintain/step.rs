@@ -50,11 +50,19 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(work)
     }
 
-    /// A step of what concerns members and jobs.
+    /// A step of what concerns members and jobs. Where there is no space even for writing down how far it is, it waits
+    /// for some.
     fn maintain_members(&mut self) -> Result<Work, Error> {
         if !self.store.is_writable() {
             return Ok(Work::Nothing);
         }
+        match self.change_or_advance() {
+            Err(Error::Storage(StorageError::NoSpace)) => Ok(Work::Nothing),
+            done => done,
+        }
+    }
+
+    fn change_or_advance(&mut self) -> Result<Work, Error> {
         if self.change_members()? {
             return Ok(Work::Changed);
         }

@@ -279,7 +279,7 @@ impl Run {
     fn refused(&mut self, array: &mut SimArray, error: MountError) -> Result<(), Failure> {
         if self.atlas.is_beyond() {
             self.hit(Probe::MountImpossible);
-        } else if self.atlas.must_mount() {
+        } else if self.atlas.must_mount() && !self.may_have_left() {
             return Err(self.fail(FailureKind::Unavailable, format!("not mounted: {error}")));
         } else if !may_refuse(&error) {
             // Whatever is missing, what is there is sound.

@@ -242,6 +242,12 @@ impl Run {
         away.iter().filter(may_hold).fold(MemberSet::EMPTY, MemberSet::with)
     }
 
+    /// Whether a member may have left since the operator last knew: then fewer count than it thinks.
+    pub(super) fn may_have_left(&self) -> bool {
+        let leaves = |state| matches!(state, MemberState::Leaving | MemberState::Departing);
+        (self.unsure_of_debts || self.unsure_of_members) && self.roster.iter().any(|&state| leaves(state))
+    }
+
     /// Whether all members that there ever were take part, none of them in a special state.
     pub(super) fn is_plain(&self) -> bool {
         self.atlas.members() == MemberSet::first(self.members())

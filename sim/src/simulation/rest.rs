@@ -95,6 +95,7 @@ impl Run {
     /// Steps of upkeep until there is nothing to do.
     fn keep_up(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
         for _ in 0..STEPS_MAX {
+            self.upkept = pool.health().generation;
             match pool.maintain(true) {
                 Ok(Work::Nothing) => return Ok(()),
                 Ok(work) => self.worked(work, pool),

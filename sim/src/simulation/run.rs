@@ -12,7 +12,7 @@ use crate::{Halt, Rng, SimArray, SimDisk};
 use dynamicfs_core::Pool;
 use dynamicfs_core::error::StorageError;
 use dynamicfs_core::format::record::MemberState;
-use dynamicfs_core::types::{MemberSet, Uuid};
+use dynamicfs_core::types::{Generation, MemberSet, Uuid};
 
 /// A pool of the simulated world.
 pub(super) type Mounted<'w> = Pool<'w, &'w mut SimArray>;
@@ -70,6 +70,8 @@ pub(super) struct Run {
     pub(super) unsure_of_debts: bool,
     /// What the operator last knew of the members, by number.
     pub(super) roster: Vec<MemberState>,
+    /// The last commit that upkeep was seen to make.
+    pub(super) upkept: Generation,
     /// Members that were empty when they were put into use, and have been away ever since.
     pub(super) hollow: MemberSet,
     /// Whether an operation on members ended early: it happened or not.
@@ -127,6 +129,7 @@ impl Run {
             process_died: false,
             unsure_of_debts: false,
             roster: vec![MemberState::Active; members],
+            upkept: Generation(0),
             hollow: MemberSet::EMPTY,
             unsure_of_members: false,
             blank: None,

@@ -223,6 +223,7 @@ impl Run {
             {
                 break_it(pool.array());
             }
+            self.upkept = pool.health().generation;
             match pool.maintain(rng.chance(3, 4)) {
                 Ok(Work::Nothing) => {
                     self.look_for_rest(pool);
@@ -244,9 +245,13 @@ impl Run {
             self.unsure_of_debts = true;
             return;
         }
-        let offline = self.offline(pool);
-        let holding = self.holding(offline);
-        self.atlas.missed(holding);
+        // A step that only read has left nobody behind.
+        let generation = pool.health().generation;
+        if std::mem::replace(&mut self.upkept, generation) != generation {
+            let offline = self.offline(pool);
+            let holding = self.holding(offline);
+            self.atlas.missed(holding);
+        }
         let (probe, kind) = match work {
             Work::Repaired => (Probe::Repaired, EventKind::Repair),
             Work::Reaped => (Probe::Reaped, EventKind::Maintain),
