@@ -843,3 +843,25 @@ fn a_member_that_is_away_is_not_taken_for_empty() {
     expect_whole(&mut pool, "without it");
     expect_files(&mut pool);
 }
+
+/// A drain was begun while a rebuild was under way. What the rebuild had met already it had found in order, the rest was
+/// moved, and at the end the member was taken for empty.
+#[test]
+fn a_drain_that_begins_in_the_middle_of_a_rebuild_empties_the_member_all_the_same() {
+    for steps in 0..6 {
+        let mut world = World::new(Scheme::mirror(2), 3, 100 << 10);
+        for n in 0..12 {
+            world.put(&format!("file-{n:02}"), 50_000);
+        }
+        let mut pool = world.mount();
+        pool.start_job(JobKind::Rebuild, false).expect("started");
+        for _ in 0..steps {
+            pool.maintain(false).expect("maintained");
+        }
+        pool.drain_member(MemberNumber(1), true).expect("begun");
+        rest(&mut pool);
+        assert_eq!(pool.health().members, 2, "it left");
+        expect_whole(&mut pool, "without it");
+        (0..12).for_each(|n| expect(&mut pool, &format!("file-{n:02}"), 50_000));
+    }
+}

@@ -9,8 +9,8 @@ use crate::transaction::Purpose;
 use crate::types::{MemberNumber, MemberSet};
 use dynamicfs_hal::DiskArray;
 
-/// Tree updates that a member's record takes.
-const UPDATES: u32 = 2;
+/// Tree updates that a member's record takes, and that of a job.
+const UPDATES: u32 = 4;
 
 impl<A: DiskArray> Objects<'_, A> {
     fn row_of(&self, member: MemberNumber) -> Result<usize, MemberError> {
@@ -91,7 +91,10 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     fn set_state(&mut self, row: usize, state: MemberState) -> Result<(), MemberError> {
-        self.in_transaction(|objects| Ok(objects.store.set_member_state(row, state)?))
+        self.in_transaction(|objects| {
+            objects.store.set_member_state(row, state)?;
+            objects.restart_rebuild()
+        })
     }
 
     /// Does something to the member records in a transaction of its own.

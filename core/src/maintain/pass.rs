@@ -141,6 +141,19 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(())
     }
 
+    /// Begins the pass of a rebuild that is under way again, over everything: what it has met was judged by what the members
+    /// were then. Part of a transaction.
+    pub(super) fn restart_rebuild(&mut self) -> Result<(), Error> {
+        let Some(mut job) = self.job(JobKind::Rebuild)? else { return Ok(()) };
+        if !matches!(job.state, JobState::Running | JobState::Paused) {
+            return Ok(());
+        }
+        self.begin_pass(&mut job)?;
+        (job.prune, job.found_before) = (Generation(0), u64::MAX);
+        self.ahead = None;
+        self.put_job(&job)
+    }
+
     /// The first generation of which one of these members may lack something.
     fn first_missed(&mut self, rows: MemberSet) -> Result<Generation, Error> {
         let mut first = self.store.tree.generation;
