@@ -344,7 +344,8 @@ impl<A: DiskArray> Objects<'_, A> {
     /// All was met: whether there is another pass, and what the pool can say of itself if there is none. Part of a
     /// transaction.
     fn end_pass(&mut self, job: &mut Job) -> Result<(), Error> {
-        let left = job.found - job.healed.min(job.found) - u64::from(job.failed);
+        // A forged record may have counted anything.
+        let left = job.found.saturating_sub(job.healed).saturating_sub(job.failed.into());
         if job.kind == JobKind::Rebuild && job.healed > 0 && job.found < job.found_before {
             let found = job.found;
             self.begin_pass(job)?;
