@@ -365,3 +365,38 @@ fn nothing_is_changed_read_only() {
     }
     pool.run(["--read-only", "scrub", "status"]).ok();
 }
+
+// A rebuild that is half-way has passed by what is to be moved now. Were it gone on with, it would call the disk empty.
+#[test]
+fn a_drain_does_not_go_on_with_a_rebuild_that_is_half_way() {
+    let pool = TestPool::none();
+    pool.run([
+        "init",
+        "--disks",
+        "3",
+        "--disk-size",
+        "64MiB",
+        "--scheme",
+        "mirror:2",
+        "--extent-size",
+        "4KiB",
+    ])
+    .ok();
+    // The first file is partly on the disk, the second is not, and is more than a step.
+    let contents = noise(2_000_000, 1);
+    pool.run_with_input(["put", "-", "/file"], &contents).ok();
+    pool.run(["disk", "offline", "disk-2"]).ok();
+    pool.run_with_input(["put", "-", "/other"], &noise(12_000_000, 2)).ok();
+    pool.run(["disk", "online", "disk-2"]).ok();
+    pool.run(["rebuild", "start"]).ok();
+    let mut rebuild = pool.spawn(["rebuild", "start", "--without-missing"].iter().chain(&STEP));
+    wait_for_progress(&mut rebuild);
+    signal(&rebuild, "INT");
+    common::answer(rebuild.wait_with_output().unwrap()).expect(6);
+    pool.run(["disk", "drain", "disk-2", "--no-wait"]).ok();
+    pool.run(["rebuild", "resume"]).expect(1);
+    pool.run(["rebuild", "start"]).ok();
+    assert_eq!(disk(&pool, "disk-2")["state"], "drained");
+    pool.run(["disk", "remove", "disk-2", "--yes"]).ok();
+    assert_well(&pool, &contents);
+}

@@ -68,7 +68,7 @@ impl Progress {
             Form::Bar(bar) => bar.set_position(self.done),
             Form::Lines if self.told.elapsed() >= LINE_EVERY => {
                 self.told = Instant::now();
-                let _ = writeln!(io::stderr(), "{}", self.line());
+                let _ = writeln!(io::stderr(), "{}", self.line(Duration::ZERO));
             }
             _ => {}
         }
@@ -78,7 +78,7 @@ impl Progress {
     pub(crate) fn rest(&mut self, time: Duration) {
         if matches!(self.form, Form::Lines) && time >= LINE_EVERY {
             self.told = Instant::now();
-            let _ = writeln!(io::stderr(), "{}; goes on in {}", self.line(), size::duration(time));
+            let _ = writeln!(io::stderr(), "{}; goes on in {}", self.line(time), size::duration(time));
         }
     }
 
@@ -90,13 +90,14 @@ impl Progress {
         }
     }
 
-    fn line(&self) -> String {
+    /// How far it is when so much more time has passed.
+    fn line(&self, rest: Duration) -> String {
         let show = |units: u64| match self.unit {
             Unit::Bytes => size::show(units, false),
             Unit::Things(name) => format!("{units} {name}"),
         };
-        let rate =
-            self.done.saturating_sub(self.begun_at) as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
+        let rate = self.done.saturating_sub(self.begun_at) as f64
+            / (self.started.elapsed() + rest).as_secs_f64().max(1e-9);
         match self.total.filter(|&total| total > 0) {
             Some(total) => {
                 let left = total.saturating_sub(self.done) as f64 / rate.max(1e-9);

@@ -12,6 +12,7 @@ use crate::pool::judge::MemberState;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::session::Session;
 use dynamicfs_core::maintain;
+use dynamicfs_core::types::MemberNumber;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -138,8 +139,7 @@ fn drain(app: &App, session: &mut Session<'_>, options: &Options) -> Result<Disk
     if !app.global.dry_run {
         session.writable()?;
         if !matches!(meant.disk.member_state, Some(MemberState::Draining | MemberState::Drained)) {
-            let begun = session.pool.drain_member(member, false);
-            begun.map_err(|error| Failure::from(error).while_doing(&meant.disk.name))?;
+            begin(session, member, false).map_err(|failure| failure.while_doing(&meant.disk.name))?;
         }
         if !options.no_wait {
             rebuild = Some(rebuild_anew(session, options.throttle)?);
@@ -182,6 +182,13 @@ fn drained(
         held_bytes: disk.size_bytes.saturating_sub(disk.free_bytes),
         rebuild,
     })
+}
+
+/// Begins to empty a member. A rebuild that is half-way is given up first: it has passed by what is to be moved now, and
+/// would call the member empty when it ends.
+pub(super) fn begin(session: &mut Session<'_>, member: MemberNumber, leave: bool) -> Result<(), Failure> {
+    session.pool.set_job_state(maintain::JobKind::Rebuild, maintain::JobState::Cancelled)?;
+    Ok(session.pool.drain_member(member, leave)?)
 }
 
 /// Rebuilds from the first key on: what a pass that was half-way has met already may have to be moved now.

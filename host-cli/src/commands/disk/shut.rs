@@ -35,13 +35,13 @@ pub(crate) struct DiskChanged {
     /// The next command to type; null if there is nothing to do.
     next: Option<String>,
     #[serde(skip)]
-    done: &'static str,
+    done: (&'static str, &'static str),
 }
 
 impl Report for DiskChanged {
     fn text(&self, text: &mut Text) {
-        let would = if self.dry_run { "would be " } else { "is " };
-        text.line(format_args!("{} {would}{}", self.disk.name, self.done));
+        let (done, would) = self.done;
+        text.line(format_args!("{} {}", self.disk.name, if self.dry_run { would } else { done }));
         let Extents { total, readable, unreadable, .. } = self.extents;
         let owed = readable + unreadable;
         let total = size::count(total, "extent");
@@ -67,9 +67,9 @@ pub(super) fn run(app: &App, options: &Options, failed: bool) -> Result<Exit, Fa
             shut.map_err(|error| Failure::from(error).while_doing(&name))?;
         }
         let (done, next) = if failed {
-            ("marked as failed", "dynamicfs rebuild start".to_owned())
+            (("is marked as failed", "would be marked as failed"), "dynamicfs rebuild start".to_owned())
         } else {
-            ("out of use", format!("dynamicfs disk online {name}"))
+            (("is out of use", "would be out of use"), format!("dynamicfs disk online {name}"))
         };
         let disk = find(session, &name)?.disk;
         app.out.report(&DiskChanged {
@@ -129,7 +129,7 @@ pub(super) fn online(app: &App, disk: &str) -> Result<Exit, Failure> {
             disk,
             extents,
             next,
-            done: "to take part",
+            done: ("takes part again", "would take part again"),
         })?;
         Ok(Exit::Done)
     })
