@@ -137,6 +137,7 @@ fn a_disk_is_drained_and_removed() {
     let planned = pool.run(["--json", "disk", "drain", "disk-1", "--dry-run"]).ok();
     assert_valid("disk-drain", &planned);
     assert_eq!(planned.json()["member_state"], "active");
+    let before = fs::read_to_string(pool.path().join("pool.toml")).unwrap();
     let drained = pool.run(["--json", "disk", "drain", "disk-1", "--quiet"]).ok();
     assert_valid("disk-drain", &drained);
     assert_eq!(
@@ -155,6 +156,14 @@ fn a_disk_is_drained_and_removed() {
     assert_eq!((&removed.json()["label_wiped"], &removed.json()["held_data"]), (&true.into(), &false.into()));
     assert_eq!(states(&pool).len(), 6);
     assert_well(&pool, &contents);
+    // A crash before pool.toml was written leaves it listed, and in nobody's way.
+    let list = pool.path().join("pool.toml");
+    let after = fs::read_to_string(&list).unwrap();
+    fs::write(&list, &before).unwrap();
+    assert_eq!(disk(&pool, "disk-1")["state"], "left");
+    assert_well(&pool, &contents);
+    pool.run(["disk", "remove", "disk-1", "--yes"]).ok();
+    assert_eq!(fs::read_to_string(&list).unwrap(), after);
     // It is as any other disk now.
     pool.run(["disk", "add", pool.disk(1).to_str().unwrap()]).ok();
     assert_eq!(disk(&pool, "7")["name"], "disk-1");
@@ -398,5 +407,22 @@ fn a_drain_does_not_go_on_with_a_rebuild_that_is_half_way() {
     pool.run(["rebuild", "start"]).ok();
     assert_eq!(disk(&pool, "disk-2")["state"], "drained");
     pool.run(["disk", "remove", "disk-2", "--yes"]).ok();
+    assert_well(&pool, &contents);
+}
+
+// The new disk is a member, and nothing was said of the old one yet: the list says what the new one is for.
+#[test]
+fn a_replacement_that_was_cut_short_after_the_addition_is_finished() {
+    let (pool, contents) = pool_with_file(6, "4+2");
+    let new = pool.beside("new.img");
+    let new = new.to_str().unwrap();
+    pool.run(["disk", "add", new, "--size", "64MiB"]).ok();
+    pool.run(["disk", "replace", "disk-1", new]).expect(1);
+    let list = pool.path().join("pool.toml");
+    let half = fs::read_to_string(&list).unwrap() + "replaces = 1\n";
+    fs::write(&list, half).unwrap();
+    pool.run(["disk", "replace", "disk-1", new]).ok();
+    assert_eq!(states(&pool).len(), 6);
+    assert!(!fs::read_to_string(&list).unwrap().contains("replaces"));
     assert_well(&pool, &contents);
 }

@@ -220,6 +220,7 @@ pub(crate) fn disk_table(text: &mut Text, disks: &[Disk]) {
             | DiskState::Draining
             | DiskState::Drained
             | DiskState::Leaving
+            | DiskState::Left
             | DiskState::Adding => WARN,
             _ => BAD,
         };

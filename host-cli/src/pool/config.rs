@@ -54,6 +54,9 @@ pub(crate) struct DiskEntry {
     /// It is becoming a member: what is there may have no label yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) adding: bool,
+    /// The number of the member whose place it is to take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replaces: Option<u16>,
     /// This process looks at the pool as it is without the disk.
     #[serde(skip)]
     pub(crate) left_out: bool,
@@ -96,7 +99,16 @@ impl Config {
         let mut names = (1..).map(|number| format!("{name}.{number}"));
         let name =
             if is_taken(name) { names.find(|name| !is_taken(name)) } else { None }.unwrap_or(name.to_owned());
-        let entry = DiskEntry { name, path, id: None, member: None, sector, adding: false, left_out: false };
+        let entry = DiskEntry {
+            name,
+            path,
+            id: None,
+            member: None,
+            sector,
+            adding: false,
+            replaces: None,
+            left_out: false,
+        };
         self.disks.push(entry);
         self.disks.len() - 1
     }

@@ -94,6 +94,8 @@ pub(crate) enum DiskState {
     Offline,
     /// It is not a member yet: adding it was interrupted.
     Adding,
+    /// It is no member any more, and pool.toml still lists it.
+    Left,
     /// It is not here.
     Missing,
     /// It cannot be opened.
@@ -197,7 +199,7 @@ impl Judgement {
         let disks = disks(session);
         let health = session.pool.health();
         let mut counts = DiskCounts::default();
-        for disk in disks.iter().filter(|disk| disk.state != DiskState::Adding) {
+        for disk in disks.iter().filter(|disk| !matches!(disk.state, DiskState::Adding | DiskState::Left)) {
             counts.total += 1;
             *match disk.state {
                 DiskState::Behind => &mut counts.degraded,
@@ -288,7 +290,15 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
         .or(place.entry.member);
     let row = member.and_then(|member| session.row_of(member));
     let member_state = member.filter(|_| row.is_some()).and_then(|member| states.get(&member).copied());
-    let (state, note) = state_of(place, &health, member_state);
+    let superblock = session.pool.store.committed();
+    let was_member = place.entry.member.filter(|&number| number < superblock.next_member());
+    let has_left = row.is_none() && was_member.is_some_and(|number| session.row_of(number).is_none());
+    let (state, note) = match state_of(place, &health, member_state) {
+        (state, _) if has_left && !state.takes_part() && !place.entry.adding => {
+            (DiskState::Left, Some("pool.toml still lists it".into()))
+        }
+        found => found,
+    };
     let held = health.blocks > health.free_blocks && !health.witness;
     let holds_data = match row {
         Some(row) if state.takes_part() => held || session.pool.store.unhealed().contains(row),
@@ -398,6 +408,7 @@ fn disk_reason(disk: &Disk, session: &Session<'_>) -> Option<Reason> {
         DiskState::Drained => ReasonCode::DiskDrained,
         DiskState::Spare => return None,
         DiskState::Adding => ReasonCode::DiskAdding,
+        DiskState::Left => ReasonCode::DiskLeft,
         DiskState::Missing => ReasonCode::DiskMissing,
         DiskState::Unusable | DiskState::Unlabelled => ReasonCode::DiskUnusable,
         DiskState::Foreign => ReasonCode::DiskForeign,
@@ -409,6 +420,7 @@ fn disk_reason(disk: &Disk, session: &Session<'_>) -> Option<Reason> {
         DiskState::Leaving => "is being emptied, and leaves then",
         DiskState::Drained => "may be removed",
         DiskState::Adding => "is no member yet",
+        DiskState::Left => "is no member any more",
         DiskState::Missing => "is missing",
         DiskState::Failed => "failed",
         _ => "cannot be used",

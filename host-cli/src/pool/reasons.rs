@@ -55,6 +55,8 @@ pub(crate) enum ReasonCode {
     DiskDrained,
     /// A disk is no member yet: adding it was interrupted.
     DiskAdding,
+    /// A disk is no member any more, and pool.toml still lists it.
+    DiskLeft,
     /// A scrub was paused or interrupted.
     ScrubWaiting,
     /// A disk is shorter than it was when it became a member.
@@ -95,6 +97,7 @@ impl ReasonCode {
             | Self::DiskDraining
             | Self::DiskDrained
             | Self::DiskAdding
+            | Self::DiskLeft
             | Self::ScrubWaiting => Severity::Info,
         }
     }
@@ -113,7 +116,9 @@ impl ReasonCode {
             Self::DiskBehind | Self::DiskDraining | Self::ExtentsDegraded | Self::RedundancyShort => {
                 "dynamicfs rebuild start".into()
             }
-            Self::DiskDrained | Self::DiskUnneeded => format!("dynamicfs disk remove {disk}"),
+            Self::DiskDrained | Self::DiskUnneeded | Self::DiskLeft => {
+                format!("dynamicfs disk remove {disk}")
+            }
             Self::DiskAdding => "dynamicfs disk add PATH".into(),
             _ => "dynamicfs disk list".into(),
         }

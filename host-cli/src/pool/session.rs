@@ -156,6 +156,7 @@ impl<'m> Session<'m> {
             if let (Some(member), Some(id)) = (here, health.disk) {
                 (entry.member, entry.id, entry.adding) = (Some(member), Some(id.to_string()), false);
             }
+            entry.replaces = entry.replaces.filter(|&member| is_member(member));
             let has_left =
                 entry.member.is_some_and(|member| self.members.contains(&member) && !is_member(member));
             if !has_left || entry.adding {
@@ -163,10 +164,10 @@ impl<'m> Session<'m> {
             }
         }
         let is_same = disks.len() == self.config.disks.len()
-            && disks
-                .iter()
-                .zip(&self.config.disks)
-                .all(|(new, old)| (new.member, &new.id, new.adding) == (old.member, &old.id, old.adding));
+            && disks.iter().zip(&self.config.disks).all(|(new, old)| {
+                (new.member, &new.id, new.adding, new.replaces)
+                    == (old.member, &old.id, old.adding, old.replaces)
+            });
         if is_same || self.config.disks.iter().any(|disk| disk.left_out) {
             return;
         }

@@ -83,7 +83,7 @@ pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     }
     let mut added = Added { dry_run: app.global.dry_run, disks: Vec::new() };
     for path in &options.paths {
-        match add(app, path, options) {
+        match add(app, path, options, None) {
             Ok(disk) => added.disks.push(disk),
             Err(failure) if added.disks.is_empty() => return Err(failure),
             Err(failure) => {
@@ -96,8 +96,13 @@ pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Makes the disk at a path a member.
-pub(super) fn add(app: &App, path: &Path, options: &Options) -> Result<AddedDisk, Failure> {
+/// Makes the disk at a path a member, which is to take the place of another, if one is named.
+pub(super) fn add(
+    app: &App,
+    path: &Path,
+    options: &Options,
+    replaces: Option<u16>,
+) -> Result<AddedDisk, Failure> {
     let config = Config::load(app)?;
     let whole = absolute(path)?;
     let known = config.disks.iter().position(|disk| config.path_of(disk) == whole);
@@ -128,7 +133,7 @@ pub(super) fn add(app: &App, path: &Path, options: &Options) -> Result<AddedDisk
         return Ok(AddedDisk { name: name_of(&whole), path, member: None, bytes, spare: options.spare });
     }
     let made = if exists { None } else { Some(Made::new(&whole, options.size.unwrap_or(0))?) };
-    let added = join(app, &config, &whole, known, options)?;
+    let added = join(app, &config, &whole, known, (options, replaces))?;
     if let Some(made) = made {
         made.keep();
     }
@@ -166,7 +171,7 @@ fn join(
     before: &Config,
     whole: &Path,
     known: Option<usize>,
-    options: &Options,
+    (options, replaces): (&Options, Option<u16>),
 ) -> Result<AddedDisk, Failure> {
     let mut config = before.clone();
     let folder = absolute(&config.folder)?;
@@ -174,7 +179,7 @@ fn join(
     // Files are as those that the pool has; a device says itself what its sectors are.
     let sector = before.disks.iter().find_map(|disk| disk.sector).filter(|_| whole.is_file());
     let place = known.unwrap_or_else(|| config.list(&name_of(whole), path, sector));
-    config.disks[place].adding = true;
+    (config.disks[place].adding, config.disks[place].replaces) = (true, replaces);
     config.save()?;
     let options = AddOptions { spare: options.spare, force: options.force, ..AddOptions::default() };
     let is_member = |session: &crate::pool::session::Session<'_>| {

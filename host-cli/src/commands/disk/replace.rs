@@ -104,12 +104,12 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
     if options.force && !app.global.dry_run {
         confirm(app, "what is on the new disk is lost, for the pool that it belongs to as well", "yes")?;
     }
-    let new = match begun_before(app, options, old.member_state)? {
+    let new = match begun_before(app, options, old.member)? {
         Some(name) => name,
         None => {
             let paths = vec![options.new.clone()];
             let to_add = add::Options { paths, size: options.size, spare: false, force: options.force };
-            add::add(app, &options.new, &to_add)?.name
+            add::add(app, &options.new, &to_add, old.member)?.name
         }
     };
     let mut report = DiskReplaced {
@@ -132,14 +132,11 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
 }
 
 /// The new disk's name, if it was added by a replacement that did not come to its end.
-fn begun_before(app: &App, options: &Options, old: Option<MemberState>) -> Result<Option<String>, Failure> {
-    if !matches!(old, Some(MemberState::Leaving | MemberState::Departing | MemberState::Failed)) {
-        return Ok(None);
-    }
+fn begun_before(app: &App, options: &Options, old: Option<u16>) -> Result<Option<String>, Failure> {
     let config = Config::load(app)?;
     let whole = absolute(&options.new)?;
-    let mut listed = config.disks.iter().filter(|disk| !disk.adding && config.path_of(disk) == whole);
-    Ok(listed.next().map(|disk| disk.name.clone()))
+    let mut begun = config.disks.iter().filter(|disk| !disk.adding && old.is_some() && disk.replaces == old);
+    Ok(begun.find(|disk| config.path_of(disk) == whole).map(|disk| disk.name.clone()))
 }
 
 /// Empties the old disk, or rebuilds what it held; whether it has left then.
