@@ -131,6 +131,8 @@ fn a_rebuild_that_is_killed_goes_on_where_it_was() {
     assert!(extents["complete"].as_u64() > Some(0) && extents["readable"].as_u64() > Some(0), "{extents}");
     let resumed = job(&pool, &["rebuild", "resume"]).ok().json();
     assert_eq!((resumed["this_run"]["from_bytes"].as_u64(), &resumed["state"]), (done, &"complete".into()));
+    let rebuilds = pool.json(["metrics"])["rebuild"].clone();
+    assert_eq!((&rebuilds["succeeded"], &rebuilds["failed"]), (&1.into(), &0.into()), "{rebuilds}");
     pool.run(["disk", "remove", "disk-1", "--yes"]).ok();
     pool.run(["health"]).ok();
     pool.run(["check"]).ok();

@@ -402,7 +402,15 @@ pub(crate) fn run(
     run.repaired = session.pool.health().counters.repairs - repairs_before;
     run.seconds = started.elapsed().as_secs_f64();
     run.bytes_per_second = (run.io_bytes as f64 / run.seconds.max(1e-9)) as u64;
-    Ok(JobReport { this_run: Some(run), ..JobReport::of(session, kind)? })
+    let report = JobReport { this_run: Some(run), ..JobReport::of(session, kind)? };
+    if name == JobName::Rebuild {
+        let is_well = report.state == JobState::Complete && report.lost == 0;
+        let has_ended = matches!(report.state, JobState::Complete | JobState::Incomplete);
+        session.rebuilds.started += u64::from(run.from_bytes == 0);
+        session.rebuilds.succeeded += u64::from(has_ended && is_well);
+        session.rebuilds.failed += u64::from(has_ended && !is_well);
+    }
+    Ok(report)
 }
 
 fn progress(session: &Session<'_>, name: JobName, job: Option<&Job>, block: u64) -> Progress {

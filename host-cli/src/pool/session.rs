@@ -37,6 +37,8 @@ pub(crate) struct Session<'m> {
     pub(crate) out: Output,
     /// Something was changed.
     changed: bool,
+    /// Rebuilds since the pool was opened.
+    pub(crate) rebuilds: counters::Rebuilds,
     /// Who was a member when the pool was opened.
     members: Vec<u16>,
 }
@@ -56,7 +58,16 @@ impl<'m> Session<'m> {
         }
         let superblock = pool.store.committed();
         let members = superblock.table().iter().map(|row| superblock.row(row).number()).collect();
-        Ok(Self { pool, config, places, parameters, out: app.out, changed: false, members })
+        Ok(Self {
+            pool,
+            config,
+            places,
+            parameters,
+            out: app.out,
+            changed: false,
+            rebuilds: counters::Rebuilds::default(),
+            members,
+        })
     }
 
     /// Begins a transaction.
