@@ -5,6 +5,7 @@ use crate::commands;
 use crate::host::interrupt;
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::report::Output;
+use crate::pool::jobs::JobName;
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::process::ExitCode;
@@ -50,6 +51,8 @@ fn dispatch(app: &App, command: &Command) -> Result<u8, Failure> {
         Command::Check => commands::check::run(app),
         Command::Labels(options) => commands::labels::run(app, options),
         Command::Demo(options) => commands::demo::run(app, options),
+        Command::Scrub(command) => commands::maintenance::run(app, JobName::Scrub, command),
+        Command::Rebuild(command) => commands::maintenance::run(app, JobName::Rebuild, command),
         Command::Disk(command) => commands::disk::run(app, command),
     };
     exit.map(|exit: Exit| exit as u8)

@@ -90,6 +90,12 @@ pub(crate) enum Command {
     /// The pool's disks
     #[command(subcommand)]
     Disk(commands::disk::Command),
+    /// Read and prove everything, and put right what is wrong
+    #[command(subcommand)]
+    Scrub(commands::maintenance::Command),
+    /// Put back the redundancy that is missing
+    #[command(subcommand)]
+    Rebuild(commands::maintenance::Command),
     /// See a pool lose disks, power and bits, and no data
     Demo(commands::demo::Options),
 }

@@ -3,7 +3,8 @@
 //! `DYNAMICFS_UPDATE_SCHEMAS=1 cargo test -p dynamicfs schemas` writes them anew.
 
 use crate::commands::{
-    benchmark, check, demo, disk, health, init, labels, ls, metrics, stat, status, transfer, tree,
+    benchmark, check, demo, disk, health, init, labels, ls, maintenance, metrics, stat, status, transfer,
+    tree,
 };
 use crate::output::report::{Printed, PrintedError};
 use schemars::{JsonSchema, Schema, schema_for};
@@ -21,8 +22,13 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("benchmark", of::<benchmark::Benchmark>()),
         ("check", of::<check::Check>()),
         ("demo", of::<demo::Demo>()),
-        ("disk-fail", of::<disk::DiskFailed>()),
-        ("disk-list", of::<disk::DiskList>()),
+        ("disk-add", of::<disk::add::Added>()),
+        ("disk-drain", of::<disk::drain::DiskDrained>()),
+        ("disk-identify", of::<disk::identify::Identified>()),
+        ("disk-list", of::<disk::list::DiskList>()),
+        ("disk-remove", of::<disk::drain::DiskRemoved>()),
+        ("disk-replace", of::<disk::replace::DiskReplaced>()),
+        ("disk-show", of::<disk::list::DiskShow>()),
         ("health", of::<health::Health>()),
         ("init", of::<init::Made>()),
         ("labels", of::<labels::LabelList>()),
@@ -35,6 +41,11 @@ fn all() -> Vec<(&'static str, Schema)> {
     all.extend(
         ["put", "get", "cp", "mv", "rm", "mkdir"].map(|command| (command, of::<transfer::Transfer>())),
     );
+    all.extend(
+        ["disk-fail", "disk-offline", "disk-online"]
+            .map(|command| (command, of::<disk::shut::DiskChanged>())),
+    );
+    all.extend(["scrub", "rebuild"].map(|command| (command, of::<maintenance::Maintenance>())));
     all
 }
 

@@ -2,24 +2,8 @@
 
 mod common;
 
-use common::{Answer, TestPool, noise, sources};
-use serde_json::Value;
+use common::{TestPool, assert_valid, noise, sources};
 use std::fs;
-use std::path::Path;
-
-fn schema(name: &str) -> jsonschema::Validator {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schemas/{name}.json"));
-    let schema: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    jsonschema::validator_for(&schema).unwrap()
-}
-
-#[track_caller]
-fn assert_valid(name: &str, answer: &Answer) {
-    let json = answer.json();
-    let errors: Vec<String> = schema(name).iter_errors(&json).map(|error| error.to_string()).collect();
-    assert!(errors.is_empty(), "{name}: {errors:?}: {json}");
-    assert_eq!(json["schema_version"], 1);
-}
 
 #[test]
 fn all_output_is_as_its_schema_says() {

@@ -8,9 +8,8 @@ use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text, WARN};
 use crate::pool::open::{Access, with_pool};
-use crate::pool::path::{Node, PoolPath};
 use crate::pool::session::Session;
-use crate::pool::tree::{Visit, walk};
+use crate::pool::tree::paths_of;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::maintain::{CheckReport, Finding};
 use dynamicfs_core::types::{BlockAddress, MemberNumber, ObjectId};
@@ -256,7 +255,7 @@ impl Check {
             seconds: started.elapsed().as_secs_f64(),
             counts: counts.into_iter().map(|(kind, count)| Count { kind, count }).collect(),
             findings,
-            lost_files: paths_of(session, lost)?,
+            lost_files: paths_of(&mut session.pool, lost)?,
         })
     }
 
@@ -283,26 +282,6 @@ fn unless_lost(checked: Result<(), Error>) -> Result<bool, Failure> {
         Err(Error::Storage(NodeUnreadable { .. } | RecordInvalid { .. })) => Ok(true),
         checked => Ok(checked.map(|()| false)?),
     }
-}
-
-/// The paths of objects, as far as directories can be read.
-fn paths_of(session: &mut Session<'_>, mut objects: Vec<ObjectId>) -> Result<Vec<String>, Failure> {
-    objects.sort_unstable();
-    objects.dedup();
-    let mut paths = Vec::new();
-    if objects.is_empty() {
-        return Ok(paths);
-    }
-    let inode = session.pool.inode(ObjectId::ROOT)?;
-    walk(&mut session.pool, &PoolPath::root(), Node { object: ObjectId::ROOT, inode }, &mut |_, visit| {
-        if let Visit::Enter(path, node) = visit
-            && objects.binary_search(&node.object).is_ok()
-        {
-            paths.push(path.to_string());
-        }
-        Ok(true)
-    })?;
-    Ok(paths)
 }
 
 impl Report for Check {

@@ -5,9 +5,10 @@ mod rot;
 mod writer;
 
 use super::check::Check;
+use super::disk::replace;
 use super::health::Health;
 use super::status::Status;
-use super::{init, put};
+use super::{init, maintenance, put};
 use crate::app::App;
 use crate::cli::Global;
 use crate::output::failure::{Code, Exit, Failure};
@@ -15,6 +16,7 @@ use crate::output::report::{Output, Report};
 use crate::output::size;
 use crate::output::text::{BOLD, DIM, GOOD, Text};
 use crate::pool::config::DISKS;
+use crate::pool::jobs::{self, JobName};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::PoolPath;
 use digest::Digest;
@@ -25,7 +27,7 @@ use serde::Serialize;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The program's own sources.
 static SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src");
@@ -86,7 +88,7 @@ struct Step {
 
 impl Report for Step {
     fn text(&self, text: &mut Text) {
-        let took = size::duration(std::time::Duration::from_secs_f64(self.seconds));
+        let took = size::duration(Duration::from_secs_f64(self.seconds));
         text.line(format_args!("{BOLD}{}{BOLD:#} {DIM}({took}){DIM:#}", self.title));
         for detail in &self.details {
             text.line(format_args!("    {detail}"));
@@ -103,7 +105,7 @@ impl Report for Demo {
         text.line(format_args!("{BOLD}dynamicfs health{BOLD:#}"));
         self.health.text(text);
         text.line("");
-        let took = size::duration(std::time::Duration::from_secs_f64(self.seconds));
+        let took = size::duration(Duration::from_secs_f64(self.seconds));
         match &self.pool {
             Some(pool) => text.line(format_args!("all of it took {took}; the pool is in {pool}")),
             None => {
@@ -211,9 +213,16 @@ impl Stage {
         story.step("two disks fail", "4+2 bears the loss of any two disks", |say| {
             self.lose_disks(&expected, say)
         })?;
-        story.step("the disks come back", "a disk that missed nothing is taken back as it is", |say| {
-            self.check(say)
-        })
+        story.step(
+            "both are replaced",
+            "what they held is made anew from the others: two more may fail",
+            |say| self.replace_disks(disk_bytes, say),
+        )?;
+        story.step(
+            "bits rot once more, and nobody reads",
+            "a scrub finds and repairs what no read met",
+            |say| self.scrub(&expected, say),
+        )
     }
 
     fn make(&self, disk_bytes: u64, say: &mut Vec<String>) -> Result<(), Failure> {
@@ -277,9 +286,8 @@ impl Stage {
 
     fn lose_disks(&self, expected: &Digest, say: &mut Vec<String>) -> Result<(), Failure> {
         let place = |number: usize| self.pool.join(DISKS).join(format!("disk-{number}.img"));
-        let aside = |number: usize| self.pool.join(format!("removed-{number}.img"));
-        let moved = |error| Failure::host("move a disk", &error);
-        LOST.iter().try_for_each(|&number| fs::rename(place(number), aside(number))).map_err(moved)?;
+        let removed = LOST.iter().try_for_each(|&number| fs::remove_file(place(number)));
+        removed.map_err(|error| Failure::host("remove a disk", &error))?;
         say.push(format!("disk-{} and disk-{} are gone", LOST[0], LOST[1]));
         with_pool(&self.app, Access::Read, |session| {
             let extents = session.pool.count_extents()?;
@@ -296,8 +304,62 @@ impl Stage {
                 size::count(session.pool.health().counters.decodes, "extent")
             ));
             expected.compare(&read, say)
+        })
+    }
+
+    /// New disks for those that are gone.
+    fn replace_disks(&self, disk_bytes: u64, say: &mut Vec<String>) -> Result<(), Failure> {
+        for (number, lost) in LOST.iter().enumerate() {
+            let new = format!("disk-{}", DISK_COUNT + number);
+            let options = replace::Options {
+                old: format!("disk-{lost}"),
+                new: self.pool.join(DISKS).join(format!("{new}.img")),
+                size: Some(disk_bytes),
+                ..Default::default()
+            };
+            let replaced = replace::replace(&self.app, &options)?;
+            let Some((rebuild, run)) = replaced.rebuild.and_then(|job| job.run().map(|run| (job, run)))
+            else {
+                return Err(Failure::new(Code::Damaged, "nothing was rebuilt"));
+            };
+            if let Some(failure) = rebuild.shortfall() {
+                return Err(failure);
+            }
+            say.push(format!(
+                "{new} takes the place of disk-{lost}: {} rebuilt, {} read and written in {}",
+                size::count(run.repaired, "thing"),
+                size::show(run.io_bytes, false),
+                size::duration(Duration::from_secs_f64(run.seconds))
+            ));
+        }
+        self.check(say)
+    }
+
+    /// Damage that no read meets.
+    fn scrub(&self, expected: &Digest, say: &mut Vec<String>) -> Result<(), Failure> {
+        let damaged = rot::damage(&self.pool.join(DISKS), &self.source, &self.noise)?;
+        say.push(format!("{} flipped, on {}", size::count(damaged.places, "bit"), damaged.disks.join(", ")));
+        let job = with_pool(&self.app, Access::Write, |session| {
+            maintenance::begin(session, JobName::Scrub, &maintenance::StartOptions::default())?;
+            jobs::run(session, JobName::Scrub, None)
         })?;
-        LOST.iter().try_for_each(|&number| fs::rename(aside(number), place(number))).map_err(moved)
+        if let Some(failure) = job.shortfall() {
+            return Err(failure);
+        }
+        let run = job.run().unwrap_or_default();
+        say.push(format!(
+            "scrub: {} read and written in {}, {} repaired",
+            size::show(run.io_bytes, false),
+            size::duration(Duration::from_secs_f64(run.seconds)),
+            size::count(run.repaired, "fragment")
+        ));
+        if run.repaired < damaged.places {
+            let message = format!("only {} of {} bad fragments were rewritten", run.repaired, damaged.places);
+            return Err(Failure::new(Code::Damaged, message));
+        }
+        let read = with_pool(&self.app, Access::Read, |session| Digest::of_pool(session, &path("/files")?))?;
+        expected.compare(&read, say)?;
+        self.check(say)
     }
 
     /// Everything on the disks is verified.

@@ -31,6 +31,8 @@ pub(crate) struct Health {
     degraded_extents: Option<u64>,
     /// Extents that cannot be read with the disks that are here; null if the pool could not be opened.
     unreadable_extents: Option<u64>,
+    /// When the last scrub ended, RFC 3339 in UTC; null if none came to its end since the last one was started.
+    last_scrub: Option<String>,
     /// Why the pool could not be opened.
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<ErrorBody>,
@@ -51,7 +53,7 @@ pub(crate) fn run(app: &App) -> Result<u8, Failure> {
 
 impl Health {
     pub(crate) fn of(session: &mut Session<'_>) -> Result<Self, Failure> {
-        let Judgement { verdict, reasons, extents, health, .. } = Judgement::of(session)?;
+        let Judgement { verdict, reasons, extents, health, scrub, .. } = Judgement::of(session)?;
         Ok(Self {
             status: verdict,
             timestamp: now_rfc3339(),
@@ -60,6 +62,7 @@ impl Health {
             write_tolerance: Some(health.write_tolerance),
             degraded_extents: Some(extents.readable),
             unreadable_extents: Some(extents.unreadable),
+            last_scrub: scrub.completed().map(ToOwned::to_owned),
             cause: None,
         })
     }
@@ -83,6 +86,7 @@ impl Health {
             write_tolerance: None,
             degraded_extents: None,
             unreadable_extents: None,
+            last_scrub: None,
             cause: Some(failure.body()),
         }
     }

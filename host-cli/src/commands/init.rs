@@ -1,6 +1,6 @@
 //! `init`: a new pool.
 
-mod layout;
+pub(crate) mod layout;
 
 use crate::app::App;
 use crate::host::confirm::confirm;

@@ -133,7 +133,11 @@ impl Metrics {
                 repairs_waiting: health.repairs_waiting,
                 orphans: health.orphans,
             },
-            rebuild: RebuildMetrics::default(),
+            rebuild: RebuildMetrics {
+                started: pool.rebuilds.started,
+                succeeded: pool.rebuilds.succeeded,
+                failed: pool.rebuilds.failed,
+            },
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod health;
 pub(crate) mod init;
 pub(crate) mod labels;
 pub(crate) mod ls;
+pub(crate) mod maintenance;
 pub(crate) mod metrics;
 pub(crate) mod mkdir;
 pub(crate) mod mv;

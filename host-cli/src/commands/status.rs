@@ -6,6 +6,7 @@ use crate::output::failure::{Exit, Failure};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, Cell, DIM, GOOD, Text, WARN};
+use crate::pool::jobs::{JobReport, JobState};
 use crate::pool::judge::{Disk, DiskCounts, DiskState, Extents, Judgement, Verdict};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::reasons::Reason;
@@ -31,6 +32,10 @@ pub(crate) struct Status {
     capacity: Capacity,
     /// The disks, in the order of pool.toml.
     members: Vec<Disk>,
+    /// The last scrub.
+    scrub: JobReport,
+    /// The last rebuild.
+    rebuild: JobReport,
     /// Why the verdict is not "healthy", the worst first.
     reasons: Vec<Reason>,
 }
@@ -83,7 +88,8 @@ pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
 
 impl Status {
     pub(crate) fn of(session: &mut Session<'_>) -> Result<Self, Failure> {
-        let Judgement { verdict, reasons, disks, counts, extents, health } = Judgement::of(session)?;
+        let Judgement { verdict, reasons, disks, counts, extents, health, scrub, rebuild } =
+            Judgement::of(session)?;
         let block = u64::from(health.block_bytes);
         let (free, dead) = (health.free_blocks * block, health.dead_blocks * block);
         let raw = health.blocks * block;
@@ -112,6 +118,8 @@ impl Status {
                 usable_free_bytes: usable,
             },
             members: disks,
+            scrub,
+            rebuild,
             reasons,
         })
     }
@@ -180,6 +188,10 @@ impl Report for Status {
             "space",
             format_args!("{used} of {raw} in use ({percent} %); room for {usable} of contents"),
         );
+        for job in [&self.scrub, &self.rebuild].into_iter().filter(|job| job.state != JobState::None) {
+            let ended = job.completed().map_or_else(String::new, |ended| format!(", ended {ended}"));
+            text.field(job.job.word(), format_args!("{}{ended}", job.state.words()));
+        }
         text.line("");
         disk_table(text, &self.members);
     }
@@ -192,21 +204,31 @@ fn code_name(reason: &Reason) -> String {
         .unwrap_or_default()
 }
 
+/// The word for a disk's state.
+pub(crate) fn state_word(state: DiskState) -> String {
+    let value = serde_json::to_value(state).ok();
+    value.and_then(|value| value.as_str().map(ToOwned::to_owned)).unwrap_or_default()
+}
+
 /// The disks as a table.
 pub(crate) fn disk_table(text: &mut Text, disks: &[Disk]) {
     let row = |disk: &Disk| -> Vec<Cell> {
         let style = match disk.state {
-            DiskState::Online => GOOD,
-            DiskState::Behind | DiskState::Excluded => WARN,
+            DiskState::Online | DiskState::Spare => GOOD,
+            DiskState::Behind
+            | DiskState::Offline
+            | DiskState::Draining
+            | DiskState::Drained
+            | DiskState::Leaving
+            | DiskState::Left
+            | DiskState::Adding => WARN,
             _ => BAD,
         };
-        let state =
-            serde_json::to_value(disk.state).ok().and_then(|value| value.as_str().map(ToOwned::to_owned));
         let known = disk.size_bytes > 0;
         let sized = |bytes: u64| if known { text.size(bytes) } else { "-".into() };
         vec![
             disk.name.clone().into(),
-            Cell::styled(state.unwrap_or_default(), style),
+            Cell::styled(state_word(disk.state), style),
             disk.member.map_or_else(|| "-".into(), |member| member.to_string()).into(),
             sized(disk.size_bytes).into(),
             sized(disk.size_bytes.saturating_sub(disk.free_bytes)).into(),

@@ -3,8 +3,13 @@
 use crate::output::failure::{Code, Exit, Failure};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
+
+/// Whoever waits is told at once.
+static WAITING: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
 
 /// Catches SIGINT, SIGTERM and SIGHUP. The second one ends the process at once, which a pool bears as well as a crash.
 pub(crate) fn install() {
@@ -13,12 +18,22 @@ pub(crate) fn install() {
         if REQUESTED.swap(true, Ordering::SeqCst) {
             process::exit(Exit::Interrupted as i32);
         }
+        let _waiting = WAITING.0.lock().unwrap_or_else(PoisonError::into_inner);
+        WAITING.1.notify_all();
     });
 }
 
 /// Whether someone asked this process to stop.
 pub(crate) fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
+}
+
+/// Lets time pass; someone who asks this process to stop ends that at once. Whether someone did.
+pub(crate) fn wait(time: Duration) -> bool {
+    let waiting = WAITING.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = WAITING.1.wait_timeout_while(waiting, time, |()| !requested());
+    drop(waited.unwrap_or_else(PoisonError::into_inner));
+    requested()
 }
 
 /// Fails once someone asked this process to stop.

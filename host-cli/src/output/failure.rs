@@ -1,6 +1,6 @@
 //! Why a command failed: a code for machines; what, where and why for people; and the next command to type.
 
-use dynamicfs_core::error::{Error, FormatError, MountError, StorageError};
+use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt::Display;
@@ -246,6 +246,33 @@ impl From<FormatError> for Failure {
             FormatError::Storage(error) => error.into(),
             _ => Self::new(Code::InvalidArgument, message),
         }
+    }
+}
+
+impl From<MemberError> for Failure {
+    fn from(error: MemberError) -> Self {
+        let (code, hint) = match error {
+            MemberError::Disk(error) => return error.into(),
+            MemberError::Pool(error) => return error.into(),
+            MemberError::NotAMember => (Code::NotFound, "see the members with `dynamicfs disk list`"),
+            MemberError::Away => (
+                Code::TooFewDisks,
+                "attach it, or have what it held rebuilt elsewhere: `dynamicfs disk fail`, then `dynamicfs rebuild start`",
+            ),
+            MemberError::TakesPart => (Code::Exists, "see the members with `dynamicfs disk list`"),
+            MemberError::HoldsData { .. } => (
+                Code::WouldLoseData,
+                "empty it first with `dynamicfs disk drain`; one that is gone: `dynamicfs disk fail`, then `dynamicfs rebuild start`",
+            ),
+            MemberError::TooFewDisks { .. } => {
+                (Code::TooFewDisks, "add a disk first with `dynamicfs disk add`")
+            }
+            MemberError::TooLittleSpace { .. } => {
+                (Code::NoSpace, "add a disk first with `dynamicfs disk add`, or remove files")
+            }
+            _ => (Code::InvalidArgument, "see the members with `dynamicfs disk list`"),
+        };
+        Self::new(code, error.to_string()).hint(hint)
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) struct Progress {
     label: &'static str,
     unit: Unit,
     done: u64,
+    begun_at: u64,
     total: Option<u64>,
     started: Instant,
     told: Instant,
@@ -43,19 +44,41 @@ impl Progress {
             () => Form::Lines,
         };
         let now = Instant::now();
-        Self { form, label, unit, done: 0, total, started: now, told: now }
+        Self { form, label, unit, done: 0, begun_at: 0, total, started: now, told: now }
     }
 
     /// Notes that so much more was done.
     pub(crate) fn advance(&mut self, units: u64) {
-        self.done += units;
+        self.reach(self.done + units);
+    }
+
+    /// Begins at what was done before: it counts for how much is left, and not for how fast it goes.
+    pub(crate) fn begin_at(&mut self, units: u64) {
+        (self.done, self.begun_at) = (units, units);
+        if let Form::Bar(bar) = &self.form {
+            bar.set_position(units);
+            bar.reset_eta();
+        }
+    }
+
+    /// Notes how much is done.
+    pub(crate) fn reach(&mut self, units: u64) {
+        self.done = units;
         match &self.form {
             Form::Bar(bar) => bar.set_position(self.done),
             Form::Lines if self.told.elapsed() >= LINE_EVERY => {
                 self.told = Instant::now();
-                let _ = writeln!(io::stderr(), "{}", self.line());
+                let _ = writeln!(io::stderr(), "{}", self.line(Duration::ZERO));
             }
             _ => {}
+        }
+    }
+
+    /// Tells how far it is before nothing is done for so long.
+    pub(crate) fn rest(&mut self, time: Duration) {
+        if matches!(self.form, Form::Lines) && time >= LINE_EVERY {
+            self.told = Instant::now();
+            let _ = writeln!(io::stderr(), "{}; goes on in {}", self.line(time), size::duration(time));
         }
     }
 
@@ -67,12 +90,14 @@ impl Progress {
         }
     }
 
-    fn line(&self) -> String {
+    /// How far it is when so much more time has passed.
+    fn line(&self, rest: Duration) -> String {
         let show = |units: u64| match self.unit {
             Unit::Bytes => size::show(units, false),
             Unit::Things(name) => format!("{units} {name}"),
         };
-        let rate = self.done as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
+        let rate = self.done.saturating_sub(self.begun_at) as f64
+            / (self.started.elapsed() + rest).as_secs_f64().max(1e-9);
         match self.total.filter(|&total| total > 0) {
             Some(total) => {
                 let left = total.saturating_sub(self.done) as f64 / rate.max(1e-9);

@@ -16,8 +16,8 @@ pub(crate) const DISKS: &str = "disks";
 const VERSION: u32 = 1;
 
 const HEAD: &str = "\
-# Where the disks of this pool are. The labels on the disks are the truth: this file only says where to look, and
-# which disks are left out (excluded). `dynamicfs labels` shows what the disks themselves say.
+# Where the disks of this pool are. The labels on the disks are the truth: this file only says where to look.
+# `dynamicfs labels` shows what the disks themselves say.
 ";
 
 /// What `pool.toml` says.
@@ -51,9 +51,15 @@ pub(crate) struct DiskEntry {
     /// Bytes of a sector, where they are not the medium's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sector: Option<u32>,
-    /// The operator took the disk out of use: it is not opened.
+    /// It is becoming a member: what is there may have no label yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) excluded: bool,
+    pub(crate) adding: bool,
+    /// The number of the member whose place it is to take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replaces: Option<u16>,
+    /// This process looks at the pool as it is without the disk.
+    #[serde(skip)]
+    pub(crate) left_out: bool,
 }
 
 impl Config {
@@ -87,6 +93,26 @@ impl Config {
         Ok(config)
     }
 
+    /// Notes that there is a disk, under a name that no other has; its place.
+    pub(crate) fn list(&mut self, name: &str, path: PathBuf, sector: Option<u32>) -> usize {
+        let is_taken = |name: &str| self.disks.iter().any(|disk| disk.name == name);
+        let mut names = (1..).map(|number| format!("{name}.{number}"));
+        let name =
+            if is_taken(name) { names.find(|name| !is_taken(name)) } else { None }.unwrap_or(name.to_owned());
+        let entry = DiskEntry {
+            name,
+            path,
+            id: None,
+            member: None,
+            sector,
+            adding: false,
+            replaces: None,
+            left_out: false,
+        };
+        self.disks.push(entry);
+        self.disks.len() - 1
+    }
+
     /// Where a disk is.
     pub(crate) fn path_of(&self, entry: &DiskEntry) -> PathBuf {
         self.folder.join(&entry.path)
@@ -108,6 +134,18 @@ impl Config {
         file.persist(path)?;
         std_host_shim::sync_parent_directory(path)
     }
+}
+
+/// What a disk at this path is called.
+pub(crate) fn name_of(path: &Path) -> String {
+    path.file_stem()
+        .or(path.file_name())
+        .map_or_else(|| "disk".into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// A path that does not depend on where the program was started.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::host(format_args!("find {}", path.display()), &error))
 }
 
 /// Temporary files are their owner's alone; this one is not secret.

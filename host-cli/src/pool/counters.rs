@@ -26,15 +26,35 @@ pub(crate) struct PoolTotals {
     pub(crate) fragment_failures: u64,
     /// Bad fragments that were rewritten.
     pub(crate) repairs: u64,
+    /// Rebuilds.
+    pub(crate) rebuilds: Rebuilds,
 }
 
-/// The pool's own counters: in their record, failures of fragments stand where a member has its wrong checksums.
+/// Rebuilds by how they ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rebuilds {
+    /// Began, or began anew.
+    pub(crate) started: u64,
+    /// Put back all that was missing.
+    pub(crate) succeeded: u64,
+    /// Ended with something lost, or without disks or space for it.
+    pub(crate) failed: u64,
+}
+
+/// The pool's own counters: in their record, failures of fragments stand where a member has its wrong checksums, and
+/// rebuilds where it has its reads, writes and flushes.
 pub(crate) fn pool_totals(session: &mut Session<'_>) -> PoolTotals {
     let live = session.pool.health().counters;
     let saved = session.pool.saved_counters(POOL_COUNTERS).unwrap_or_default();
+    let new = session.rebuilds;
+    let (succeeded, failed) = (saved.writes + new.succeeded, saved.flushes + new.failed);
+    // The start of one that was killed was not counted.
+    let started = (saved.reads + new.started).max(succeeded + failed);
+    let rebuilds = Rebuilds { started, succeeded, failed };
     PoolTotals {
         fragment_failures: saved.checksum_errors + live.fragment_failures,
         repairs: saved.repairs + live.repairs,
+        rebuilds,
     }
 }
 
@@ -59,6 +79,9 @@ fn encode(totals: &PoolTotals) -> [u8; BYTES] {
     if let Some(mut record) = CountersRecord::new(&mut bytes[..]) {
         record.set_checksum_errors(totals.fragment_failures);
         record.set_repairs(totals.repairs);
+        record.set_reads(totals.rebuilds.started);
+        record.set_writes(totals.rebuilds.succeeded);
+        record.set_flushes(totals.rebuilds.failed);
     }
     bytes
 }

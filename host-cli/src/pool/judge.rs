@@ -1,16 +1,19 @@
 //! How a pool is: its disks, its extents, and the verdict with its reasons.
 
 use super::counters;
+use super::jobs::{self, JobReport, JobState};
 use super::place::{Fault, Place};
 use super::reasons::{Reason, ReasonCode, Severity};
 use super::session::Session;
 use crate::output::failure::Failure;
 use crate::output::size;
 use dynamicfs_core::disks::{Currency, DiskStatus};
-use dynamicfs_core::maintain::ExtentCounts;
+use dynamicfs_core::format::record;
+use dynamicfs_core::maintain::{ExtentCounts, JobKind};
 use dynamicfs_core::pool::{Health, MemberHealth};
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Percent of the space in use from which on a pool is nearly full, and full.
 const NEARLY_FULL_PERCENT: u64 = 85;
@@ -32,6 +35,43 @@ pub(crate) enum Verdict {
     Unknown,
 }
 
+/// What the operator wants of a member, as the pool's own records say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MemberState {
+    /// It holds data and is given more.
+    Active,
+    /// It counts as failed: what it held is rebuilt elsewhere.
+    Failed,
+    /// It is out of use for a while, and what it held is waited for.
+    Offline,
+    /// It is given nothing, and what it holds is moved away.
+    Draining,
+    /// It holds nothing any more, and is given nothing.
+    Drained,
+    /// As draining; it leaves the pool when it holds nothing.
+    Leaving,
+    /// It holds nothing, and takes the place of a member that fails.
+    Spare,
+    /// It holds nothing any more, and leaves the pool next.
+    Departing,
+}
+
+impl From<record::MemberState> for MemberState {
+    fn from(state: record::MemberState) -> Self {
+        match state {
+            record::MemberState::Active => Self::Active,
+            record::MemberState::Failed => Self::Failed,
+            record::MemberState::Offline => Self::Offline,
+            record::MemberState::Draining => Self::Draining,
+            record::MemberState::Drained => Self::Drained,
+            record::MemberState::Leaving => Self::Leaving,
+            record::MemberState::Spare => Self::Spare,
+            record::MemberState::Departing => Self::Departing,
+        }
+    }
+}
+
 /// What a disk is to the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -40,10 +80,22 @@ pub(crate) enum DiskState {
     Online,
     /// It takes part and is owed what it missed.
     Behind,
-    /// It stopped working after the pool was opened.
+    /// It takes part, and what it holds is moved away.
+    Draining,
+    /// It takes part, holds nothing any more and is given nothing.
+    Drained,
+    /// As draining or drained; it leaves the pool when it holds nothing.
+    Leaving,
+    /// It takes part, holds nothing, and takes the place of a member that fails.
+    Spare,
+    /// It stopped working after the pool was opened, or counts as failed by the operator's word.
     Failed,
-    /// The operator took it out of use.
-    Excluded,
+    /// The operator took it out of use for a while.
+    Offline,
+    /// It is not a member yet: adding it was interrupted.
+    Adding,
+    /// It is no member any more, and pool.toml still lists it.
+    Left,
     /// It is not here.
     Missing,
     /// It cannot be opened.
@@ -56,7 +108,10 @@ pub(crate) enum DiskState {
 
 impl DiskState {
     const fn takes_part(self) -> bool {
-        matches!(self, Self::Online | Self::Behind)
+        matches!(
+            self,
+            Self::Online | Self::Behind | Self::Draining | Self::Drained | Self::Leaving | Self::Spare
+        )
     }
 }
 
@@ -69,6 +124,10 @@ pub(crate) struct Disk {
     pub(crate) path: Option<String>,
     /// What it is to the pool.
     pub(crate) state: DiskState,
+    /// What the operator wants of it, as the pool's own records say; null if it is no member.
+    pub(crate) member_state: Option<MemberState>,
+    /// Something lies on it, or is owed to it: without it the pool has less redundancy.
+    pub(crate) holds_data: bool,
     /// Its number in the pool.
     pub(crate) member: Option<u16>,
     /// Its own identity.
@@ -130,6 +189,8 @@ pub(crate) struct Judgement {
     pub(crate) counts: DiskCounts,
     pub(crate) extents: Extents,
     pub(crate) health: Health,
+    pub(crate) scrub: JobReport,
+    pub(crate) rebuild: JobReport,
 }
 
 impl Judgement {
@@ -137,19 +198,28 @@ impl Judgement {
         let extents = session.pool.count_extents()?.into();
         let disks = disks(session);
         let health = session.pool.health();
-        let mut counts = DiskCounts { total: disks.len(), ..DiskCounts::default() };
-        for disk in &disks {
+        let mut counts = DiskCounts::default();
+        for disk in disks.iter().filter(|disk| !matches!(disk.state, DiskState::Adding | DiskState::Left)) {
+            counts.total += 1;
             *match disk.state {
-                DiskState::Online => &mut counts.healthy,
-                state if state.takes_part() => &mut counts.degraded,
+                DiskState::Behind => &mut counts.degraded,
+                state if state.takes_part() => &mut counts.healthy,
                 _ => &mut counts.failed,
             } += 1;
         }
+        let scrub = JobReport::of(session, JobKind::Scrub)?;
+        let rebuild = JobReport::of(session, JobKind::Rebuild)?;
         let mut reasons = pool_reasons(&health, &extents);
+        let superblock = session.pool.store.committed();
+        if superblock.is_short() && superblock.owed().is_empty() {
+            let message = "what a removed disk held, or there were too few disks for, lacks redundancy";
+            reasons.push(Reason::new(ReasonCode::RedundancyShort, None, 1, message));
+        }
         reasons.extend(session.read_only_features().map(|why| {
             Reason::new(ReasonCode::NewerFeatures, None, 1, format!("this version cannot write: {why}"))
         }));
         reasons.extend(disks.iter().filter_map(|disk| disk_reason(disk, session)));
+        reasons.extend([&scrub, &rebuild].into_iter().flat_map(job_reasons));
         reasons.sort_by_key(|reason| (std::cmp::Reverse(reason.severity), reason.code));
         let verdict = match reasons.first().map(|reason| reason.severity) {
             None | Some(Severity::Info) => Verdict::Healthy,
@@ -157,13 +227,16 @@ impl Judgement {
             Some(Severity::Degraded) => Verdict::Degraded,
             Some(Severity::Critical) => Verdict::Critical,
         };
-        Ok(Self { verdict, reasons, disks, counts, extents, health })
+        Ok(Self { verdict, reasons, disks, counts, extents, health, scrub, rebuild })
     }
 }
 
 /// Every place of pool.toml, and every member that it does not list.
 pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
-    let mut disks: Vec<Disk> = (0..session.places.len()).map(|place| disk_at(session, place)).collect();
+    let states = member_states(session);
+    let places = session.places.len();
+    let mut disks: Vec<Disk> = (0..places).map(|place| disk_at(session, place, &states)).collect();
+    let unhealed = session.pool.store.unhealed();
     let superblock = session.pool.store.committed();
     for row in superblock.table().iter() {
         let number = superblock.row(row).number();
@@ -171,7 +244,13 @@ pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
             disks.push(Disk {
                 name: format!("member-{number}"),
                 path: None,
-                state: DiskState::Missing,
+                state: match states.get(&number) {
+                    Some(MemberState::Failed) => DiskState::Failed,
+                    Some(MemberState::Offline) => DiskState::Offline,
+                    _ => DiskState::Missing,
+                },
+                member_state: states.get(&number).copied(),
+                holds_data: unhealed.contains(row),
                 member: Some(number),
                 id: None,
                 witness: superblock.row(row).witness() != 0,
@@ -185,24 +264,54 @@ pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
     disks
 }
 
-fn disk_at(session: &mut Session<'_>, number: usize) -> Disk {
+/// What the members' records say. Of one that cannot be read nothing is known; reading it tells that elsewhere.
+fn member_states(session: &mut Session<'_>) -> BTreeMap<u16, MemberState> {
+    let mut states = BTreeMap::new();
+    let read = session.pool.store.each_member(|member, record| {
+        states.insert(member.0, record::MemberState::from_number(record.state()).into());
+    });
+    if let Err(error) = read {
+        session.out.warn(format_args!("the members' records cannot be read: {error}"));
+    }
+    states
+}
+
+fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, MemberState>) -> Disk {
     let health = session.pool.member_health(number);
     let totals = counters::totals(session, number);
     let block = u64::from(session.pool.health().block_bytes);
     let place = &session.places[number];
     let identity = place.labels.and_then(|labels| labels.identity()).map(|(_, identity)| identity);
-    let (state, note) = state_of(place, &health);
     // Of a disk that does not take part its label tells, or what was noted when it was added.
     let member = health
         .member
         .map(|member| member.0)
         .or(identity.map(|identity| identity.member.0))
         .or(place.entry.member);
+    let row = member.and_then(|member| session.row_of(member));
+    let member_state = member.filter(|_| row.is_some()).and_then(|member| states.get(&member).copied());
+    let superblock = session.pool.store.committed();
+    let was_member = place.entry.member.filter(|&number| number < superblock.next_member());
+    let has_left = row.is_none() && was_member.is_some_and(|number| session.row_of(number).is_none());
+    let (state, note) = match state_of(place, &health, member_state) {
+        (state, _) if has_left && !state.takes_part() && !place.entry.adding => {
+            (DiskState::Left, Some("pool.toml still lists it".into()))
+        }
+        found => found,
+    };
+    let held = health.blocks > health.free_blocks && !health.witness;
+    let holds_data = match row {
+        Some(row) if state.takes_part() => held || session.pool.store.unhealed().contains(row),
+        Some(row) => session.pool.store.unhealed().contains(row),
+        None => false,
+    };
     let id = health.disk.or(identity.map(|identity| identity.disk)).map(|id| id.to_string());
     Disk {
         name: place.entry.name.clone(),
         path: Some(place.path.display().to_string()),
         state,
+        member_state,
+        holds_data,
         member,
         id: id.or_else(|| place.entry.id.clone()),
         witness: health.witness,
@@ -213,12 +322,23 @@ fn disk_at(session: &mut Session<'_>, number: usize) -> Disk {
     }
 }
 
-fn state_of(place: &Place, health: &MemberHealth) -> (DiskState, Option<String>) {
+fn state_of(
+    place: &Place,
+    health: &MemberHealth,
+    member: Option<MemberState>,
+) -> (DiskState, Option<String>) {
+    let here = if place.fault.is_none() { "" } else { "; it is not here" };
+    match member {
+        Some(MemberState::Failed) => return (DiskState::Failed, Some(format!("marked as failed{here}"))),
+        Some(MemberState::Offline) => return (DiskState::Offline, Some(format!("taken offline{here}"))),
+        None if place.entry.adding && health.status != DiskStatus::Online => {
+            return (DiskState::Adding, Some("adding it was interrupted".into()));
+        }
+        _ => {}
+    }
     match &place.fault {
         Some(Fault::Missing) => return (DiskState::Missing, Some("no such file or device".into())),
-        Some(Fault::Excluded) => {
-            return (DiskState::Excluded, Some("taken out of use with `disk fail`".into()));
-        }
+        Some(Fault::LeftOut) => return (DiskState::Missing, Some("looked at as if it were not here".into())),
         Some(Fault::Unusable(why)) => return (DiskState::Unusable, Some(why.clone())),
         None => {}
     }
@@ -234,7 +354,13 @@ fn state_of(place: &Place, health: &MemberHealth) -> (DiskState, Option<String>)
             };
             (DiskState::Behind, Some(truncated.unwrap_or_else(|| why.into())))
         }
-        DiskStatus::Online => (DiskState::Online, truncated),
+        DiskStatus::Online => match member {
+            Some(MemberState::Draining) => (DiskState::Draining, truncated),
+            Some(MemberState::Drained) => (DiskState::Drained, truncated.or(Some("holds nothing".into()))),
+            Some(MemberState::Leaving | MemberState::Departing) => (DiskState::Leaving, truncated),
+            Some(MemberState::Spare) => (DiskState::Spare, truncated),
+            _ => (DiskState::Online, truncated),
+        },
         DiskStatus::Foreign => {
             (DiskState::Foreign, Some("it belongs to another pool, or was removed from this one".into()))
         }
@@ -270,21 +396,82 @@ fn disk_reason(disk: &Disk, session: &Session<'_>) -> Option<Reason> {
                 )),
             };
         }
+        // A member on which nothing lies takes nothing with it.
+        _ if disk.member_state.is_some() && !disk.holds_data && !disk.state.takes_part() && !disk.witness => {
+            let message = format!("{} is not in use, and nothing lies on it: {note}", disk.name);
+            return Some(Reason::new(ReasonCode::DiskUnneeded, name, 1, message));
+        }
         DiskState::Behind => ReasonCode::DiskBehind,
         DiskState::Failed => ReasonCode::DiskFailed,
-        DiskState::Excluded => ReasonCode::DiskExcluded,
+        DiskState::Offline => ReasonCode::DiskOffline,
+        DiskState::Draining | DiskState::Leaving => ReasonCode::DiskDraining,
+        DiskState::Drained => ReasonCode::DiskDrained,
+        DiskState::Spare => return None,
+        DiskState::Adding => ReasonCode::DiskAdding,
+        DiskState::Left => ReasonCode::DiskLeft,
         DiskState::Missing => ReasonCode::DiskMissing,
         DiskState::Unusable | DiskState::Unlabelled => ReasonCode::DiskUnusable,
         DiskState::Foreign => ReasonCode::DiskForeign,
     };
     let what = match disk.state {
         DiskState::Behind => "takes part and is owed what it missed",
-        DiskState::Excluded => "is out of use",
+        DiskState::Offline => "is out of use",
+        DiskState::Draining => "is being emptied",
+        DiskState::Leaving => "is being emptied, and leaves then",
+        DiskState::Drained => "may be removed",
+        DiskState::Adding => "is no member yet",
+        DiskState::Left => "is no member any more",
         DiskState::Missing => "is missing",
         DiskState::Failed => "failed",
         _ => "cannot be used",
     };
-    Some(Reason::new(code, name, 1, format!("{} {what}: {note}", disk.name)))
+    let note = disk.note.as_deref().map_or_else(String::new, |note| format!(": {note}"));
+    Some(Reason::new(code, name, 1, format!("{} {what}{note}", disk.name)))
+}
+
+/// What the jobs' records say.
+fn job_reasons(job: &JobReport) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let name = Some(job.job.word());
+    let mut add = |code, count, message: String| {
+        let next = format!(
+            "dynamicfs {} {}",
+            job.job.word(),
+            if code == ReasonCode::DataLost { "status" } else { "resume" }
+        );
+        reasons.push(Reason { next, ..Reason::new(code, name, count, message) });
+    };
+    if job.lost > 0 && job.state != JobState::Cancelled {
+        add(
+            ReasonCode::DataLost,
+            job.lost,
+            format!("the last {} found {} lost", job.job.word(), size::count(job.lost, "thing")),
+        );
+    }
+    let waits = matches!(job.state, JobState::Interrupted | JobState::Paused);
+    if waits {
+        let code = match job.job {
+            jobs::JobName::Rebuild => ReasonCode::RebuildWaiting,
+            jobs::JobName::Scrub => ReasonCode::ScrubWaiting,
+        };
+        add(code, 1, format!("a {} {}, and waits to be resumed", job.job.word(), job.state.words()));
+    }
+    if job.job == jobs::JobName::Rebuild && job.state == JobState::Incomplete {
+        let left = job.found.saturating_sub(job.healed + job.lost);
+        let message = "the last rebuild had no disks or no space for some of what is missing".to_owned();
+        reasons.push(Reason {
+            next: "dynamicfs disk add PATH".into(),
+            ..Reason::new(ReasonCode::RebuildIncomplete, name, left, message)
+        });
+    }
+    if job.job == jobs::JobName::Scrub && job.is_stale() {
+        let message = format!("the last scrub ended more than {} days ago", jobs::SCRUB_STALE_DAYS);
+        reasons.push(Reason {
+            next: "dynamicfs scrub start".into(),
+            ..Reason::new(ReasonCode::ScrubStale, name, jobs::SCRUB_STALE_DAYS, message)
+        });
+    }
+    reasons
 }
 
 fn pool_reasons(health: &Health, extents: &Extents) -> Vec<Reason> {

@@ -10,12 +10,14 @@
 //! meter.rs     how long requests take
 //! path.rs      paths in the pool
 //! tree.rs      walking directories
+//! jobs.rs      scrub and rebuild: their records, and going on with them
 //! judge.rs     how the pool is, with reasons
 //! reasons.rs   the finite list of reasons
 //! ```
 
 pub(crate) mod config;
 pub(crate) mod counters;
+pub(crate) mod jobs;
 pub(crate) mod judge;
 pub(crate) mod labels;
 pub(crate) mod meter;

@@ -31,8 +31,8 @@ pub(crate) struct Place {
 pub(crate) enum Fault {
     /// There is no such file or device.
     Missing,
-    /// The operator took it out of use.
-    Excluded,
+    /// The pool is looked at as it is without it.
+    LeftOut,
     /// It cannot be opened.
     Unusable(String),
 }
@@ -67,8 +67,8 @@ impl Place {
         let path = config.path_of(entry);
         let labels = Labels::read(&path).ok();
         let mut place = Self { entry: entry.clone(), path, labels, fault: None, meter: Arc::default() };
-        if entry.excluded {
-            place.fault = Some(Fault::Excluded);
+        if entry.left_out {
+            place.fault = Some(Fault::LeftOut);
             return Ok((place, None));
         }
         let mut options = FileDiskOptions::new().read_only(read_only);
@@ -118,7 +118,7 @@ pub(crate) fn open_all(config: &Config, read_only: bool) -> Result<(Vec<Place>, 
         let folder = config.folder.display();
         let why = places.first().map_or("pool.toml lists none".into(), |place| match &place.fault {
             Some(Fault::Unusable(why)) => format!("{place}: {why}"),
-            Some(Fault::Excluded) => "all are excluded or missing".into(),
+            Some(Fault::LeftOut) => "no other is here".into(),
             _ => format!("{place} does not exist, nor do the others"),
         });
         let failure =

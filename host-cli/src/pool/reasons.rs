@@ -27,16 +27,38 @@ pub(crate) enum ReasonCode {
     NoTolerance,
     /// A member is not here.
     DiskMissing,
-    /// A disk stopped working after the pool was opened.
+    /// A scrub or rebuild found things of which nothing is left; it names them.
+    DataLost,
+    /// A disk stopped working after the pool was opened, or was marked as failed.
     DiskFailed,
     /// A disk cannot be opened, or has lost its label.
     DiskUnusable,
     /// A disk at a place of the pool belongs to something else.
     DiskForeign,
-    /// The operator took a disk out of use.
-    DiskExcluded,
+    /// The operator took a disk out of use for a while.
+    DiskOffline,
     /// A disk takes part, and is owed what it missed.
     DiskBehind,
+    /// Something has less redundancy than was asked for, and no member owes it.
+    RedundancyShort,
+    /// The last rebuild had no disks or no space for some of what is missing.
+    RebuildIncomplete,
+    /// A rebuild was paused or interrupted.
+    RebuildWaiting,
+    /// A member is not in use, and nothing lies on it: it may be removed.
+    DiskUnneeded,
+    /// The last scrub is longer ago than 35 days.
+    ScrubStale,
+    /// What is on a disk is being moved away.
+    DiskDraining,
+    /// A disk holds nothing any more: it may be removed.
+    DiskDrained,
+    /// A disk is no member yet: adding it was interrupted.
+    DiskAdding,
+    /// A disk is no member any more, and pool.toml still lists it.
+    DiskLeft,
+    /// A scrub was paused or interrupted.
+    ScrubWaiting,
     /// A disk is shorter than it was when it became a member.
     DiskTruncated,
     /// A disk has answered with errors or wrong bytes since the pool was made; what they concerned was repaired, or is
@@ -55,28 +77,50 @@ pub(crate) enum ReasonCode {
 impl ReasonCode {
     pub(crate) const fn severity(self) -> Severity {
         match self {
-            Self::DataUnreadable | Self::NoTolerance | Self::Full => Severity::Critical,
+            Self::DataUnreadable | Self::DataLost | Self::NoTolerance | Self::Full => Severity::Critical,
             Self::DiskMissing
             | Self::DiskFailed
             | Self::DiskUnusable
             | Self::DiskForeign
-            | Self::DiskExcluded
+            | Self::DiskOffline
+            | Self::RedundancyShort
+            | Self::RebuildIncomplete
             | Self::DiskBehind
             | Self::ExtentsDegraded => Severity::Degraded,
-            Self::DiskTruncated | Self::NearlyFull | Self::NewerFeatures => Severity::Warning,
-            Self::DiskErrors => Severity::Info,
+            Self::DiskTruncated
+            | Self::NearlyFull
+            | Self::NewerFeatures
+            | Self::RebuildWaiting
+            | Self::DiskUnneeded
+            | Self::ScrubStale => Severity::Warning,
+            Self::DiskErrors
+            | Self::DiskDraining
+            | Self::DiskDrained
+            | Self::DiskAdding
+            | Self::DiskLeft
+            | Self::ScrubWaiting => Severity::Info,
         }
     }
 
-    /// The next command to type.
-    pub(crate) const fn next(self) -> &'static str {
+    /// The next command to type about this object.
+    fn next(self, object: Option<&str>) -> String {
+        let disk = object.unwrap_or("DISK");
         match self {
-            Self::DataUnreadable => "dynamicfs check",
-            Self::NearlyFull | Self::Full => "dynamicfs rm",
-            Self::DiskErrors => "dynamicfs metrics",
-            Self::NewerFeatures => "dynamicfs --version",
-            Self::DiskForeign | Self::DiskUnusable | Self::DiskTruncated => "dynamicfs labels",
-            _ => "dynamicfs disk list",
+            Self::DataUnreadable => "dynamicfs check".into(),
+            Self::NearlyFull | Self::Full => "dynamicfs rm".into(),
+            Self::DiskErrors => "dynamicfs metrics".into(),
+            Self::NewerFeatures => "dynamicfs --version".into(),
+            Self::DiskForeign | Self::DiskUnusable | Self::DiskTruncated => "dynamicfs labels".into(),
+            Self::DiskMissing | Self::DiskFailed => format!("dynamicfs disk replace {disk} NEW-DISK"),
+            Self::DiskOffline => format!("dynamicfs disk online {disk}"),
+            Self::DiskBehind | Self::DiskDraining | Self::ExtentsDegraded | Self::RedundancyShort => {
+                "dynamicfs rebuild start".into()
+            }
+            Self::DiskDrained | Self::DiskUnneeded | Self::DiskLeft => {
+                format!("dynamicfs disk remove {disk}")
+            }
+            Self::DiskAdding => "dynamicfs disk add PATH".into(),
+            _ => "dynamicfs disk list".into(),
         }
     }
 }
@@ -111,7 +155,7 @@ impl Reason {
             object: object.map(ToOwned::to_owned),
             count,
             message: message.into(),
-            next: code.next().to_owned(),
+            next: code.next(object),
         }
     }
 }

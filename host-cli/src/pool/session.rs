@@ -9,10 +9,11 @@ use crate::app::App;
 use crate::host::interrupt;
 use crate::output::failure::{Code, Failure};
 use crate::output::report::Output;
-use dynamicfs_core::error::{Error, StorageError};
+use dynamicfs_core::error::StorageError;
 use dynamicfs_core::format::label::PoolParameters;
 use dynamicfs_core::maintain::Work;
 use dynamicfs_core::object::Objects;
+use dynamicfs_core::types::MemberNumber;
 use dynamicfs_core::{Pool, Transaction};
 use std_host_shim::{FileDisk, HostArray};
 
@@ -36,6 +37,10 @@ pub(crate) struct Session<'m> {
     pub(crate) out: Output,
     /// Something was changed.
     changed: bool,
+    /// Rebuilds since the pool was opened.
+    pub(crate) rebuilds: counters::Rebuilds,
+    /// Who was a member when the pool was opened.
+    members: Vec<u16>,
 }
 
 impl<'m> Session<'m> {
@@ -51,20 +56,43 @@ impl<'m> Session<'m> {
         if parse_uuid(&config.pool).is_none() {
             app.out.warn(format_args!("pool.toml does not name the pool; the disks say {}", parameters.pool));
         }
-        Ok(Self { pool, config, places, parameters, out: app.out, changed: false })
+        let superblock = pool.store.committed();
+        let members = superblock.table().iter().map(|row| superblock.row(row).number()).collect();
+        Ok(Self {
+            pool,
+            config,
+            places,
+            parameters,
+            out: app.out,
+            changed: false,
+            rebuilds: counters::Rebuilds::default(),
+            members,
+        })
     }
 
     /// Begins a transaction.
     pub(crate) fn begin(&mut self) -> Result<Transaction<'_, 'm, Disks>, Failure> {
+        self.writable()?;
+        Ok(self.pool.begin()?)
+    }
+
+    /// What comes next changes the pool; fails if that cannot be.
+    pub(crate) fn writable(&mut self) -> Result<(), Failure> {
         self.changed = true;
-        let refused = self.read_only_features();
-        self.pool.begin().map_err(|error| match (error, refused) {
-            (Error::Storage(StorageError::ReadOnly), Some(why)) => {
-                Failure::new(Code::ReadOnly, format!("the pool takes no writes from this version: {why}"))
-                    .hint("use the version that made the pool, or a newer one")
+        match (self.pool.health().writable, self.read_only_features()) {
+            (true, _) => Ok(()),
+            (false, Some(why)) => {
+                let message = format!("the pool takes no writes from this version: {why}");
+                Err(Failure::new(Code::ReadOnly, message)
+                    .hint("use the version that made the pool, or a newer one"))
             }
-            _ => error.into(),
-        })
+            (false, None) => Err(StorageError::ReadOnly.into()),
+        }
+    }
+
+    /// The row of a member in the pool's table.
+    pub(crate) fn row_of(&self, member: u16) -> Option<usize> {
+        self.pool.store.committed().row_of(MemberNumber(member))
     }
 
     /// Which disk has features that a writer would have to know, and this version does not.
@@ -95,17 +123,24 @@ impl<'m> Session<'m> {
             .min(BATCH_BYTES_MAX)
     }
 
-    /// Rewrites what reading found damaged and frees what was deleted, as far as nobody wants to stop.
+    /// Rewrites what reading found damaged and frees what was deleted, as far as nobody wants to stop. Jobs are not gone on
+    /// with: how long those take is for the operator to choose.
     pub(crate) fn tidy(&mut self) -> u64 {
         let mut repaired = 0;
-        while self.pool.health().writable && !interrupt::requested() {
+        loop {
+            let health = self.pool.health();
+            let owed = health.repairs_waiting > 0 || health.orphans > 0;
+            if !health.writable || !owed || interrupt::requested() {
+                return repaired;
+            }
             match self.pool.maintain(false) {
-                Ok(Work::Nothing) | Err(_) => break,
-                Ok(work) => repaired += u64::from(work == Work::Repaired),
+                Ok(Work::Repaired) => repaired += 1,
+                Ok(Work::Reaped) => {}
+                // What is left finds no space, or no disk.
+                _ => return repaired,
             }
             self.changed = true;
         }
-        repaired
     }
 
     /// Leaves the pool in order. What fails here is found again by the next command.
@@ -114,6 +149,42 @@ impl<'m> Session<'m> {
         self.tidy();
         if self.changed || reads.fragment_failures > 0 {
             counters::save(self);
+        }
+        if self.changed {
+            self.settle_list();
+        }
+    }
+
+    /// Brings pool.toml up to date with who became a member and who left. One that an override went on without stays
+    /// listed: should it come back, its other history is to be noticed.
+    fn settle_list(&mut self) {
+        let superblock = self.pool.store.committed();
+        let is_member = |number: u16| superblock.row_of(MemberNumber(number)).is_some();
+        let mut disks = Vec::new();
+        for (number, mut entry) in self.config.disks.iter().cloned().enumerate() {
+            let health = self.pool.member_health(number);
+            let here = health.member.filter(|member| is_member(member.0)).map(|member| member.0);
+            if let (Some(member), Some(id)) = (here, health.disk) {
+                (entry.member, entry.id, entry.adding) = (Some(member), Some(id.to_string()), false);
+            }
+            entry.replaces = entry.replaces.filter(|&member| is_member(member));
+            let has_left =
+                entry.member.is_some_and(|member| self.members.contains(&member) && !is_member(member));
+            if !has_left || entry.adding {
+                disks.push(entry);
+            }
+        }
+        let is_same = disks.len() == self.config.disks.len()
+            && disks.iter().zip(&self.config.disks).all(|(new, old)| {
+                (new.member, &new.id, new.adding, new.replaces)
+                    == (old.member, &old.id, old.adding, old.replaces)
+            });
+        if is_same || self.config.disks.iter().any(|disk| disk.left_out) {
+            return;
+        }
+        self.config.disks = disks;
+        if let Err(failure) = self.config.save() {
+            self.out.warn(failure.message());
         }
     }
 }

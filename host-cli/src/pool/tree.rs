@@ -97,3 +97,26 @@ fn children_or_failure<'m>(
         }
     }
 }
+
+/// The paths of objects, as far as directories can be read.
+pub(crate) fn paths_of(
+    contents: &mut Contents<'_>,
+    mut objects: Vec<ObjectId>,
+) -> Result<Vec<String>, Failure> {
+    objects.sort_unstable();
+    objects.dedup();
+    let mut paths = Vec::new();
+    if objects.is_empty() {
+        return Ok(paths);
+    }
+    let root = Node { object: ObjectId::ROOT, inode: contents.inode(ObjectId::ROOT)? };
+    walk(contents, &PoolPath::root(), root, &mut |_, visit| {
+        if let Visit::Enter(path, node) = visit
+            && objects.binary_search(&node.object).is_ok()
+        {
+            paths.push(path.to_string());
+        }
+        Ok(true)
+    })?;
+    Ok(paths)
+}

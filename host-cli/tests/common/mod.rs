@@ -4,7 +4,7 @@
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -163,6 +163,14 @@ pub(crate) fn answer(output: std::process::Output) -> Answer {
     }
 }
 
+/// Waits until a process says how far it is, as it does before it rests.
+#[track_caller]
+pub(crate) fn wait_for_progress(child: &mut Child) {
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("goes on in"), "{line}");
+}
+
 /// Sends a signal to a process that this test started.
 pub(crate) fn signal(child: &Child, signal: &str) {
     let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
@@ -219,4 +227,16 @@ pub(crate) fn position(child: &Child, file: &Path) -> Option<u64> {
 pub(crate) fn is_superuser() -> bool {
     // SAFETY: it takes nothing and touches no memory.
     unsafe { libc::geteuid() == 0 }
+}
+
+/// Holds what the program printed to the schema of a command.
+#[track_caller]
+pub(crate) fn assert_valid(name: &str, answer: &Answer) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schemas/{name}.json"));
+    let schema: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let json = answer.json();
+    let errors: Vec<String> = schema.iter_errors(&json).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{name}: {errors:?}: {json}");
+    assert_eq!(json["schema_version"], 1);
 }

@@ -2,7 +2,7 @@
 
 use super::{MadeDisk, Options};
 use crate::output::failure::{Code, Failure};
-use crate::pool::config::{Config, DISKS, DiskEntry, FILE};
+use crate::pool::config::{Config, DISKS, DiskEntry, FILE, absolute, name_of};
 use crate::pool::labels::{self, Labels};
 use crate::pool::meter::Metered;
 use crate::pool::place::OpenDisk;
@@ -108,14 +108,7 @@ impl Layout {
         }
         self.tear_unit = self.tear_unit.max(disk.geometry().tear_unit);
         self.disks.push(disk);
-        let mut config = self.config.borrow_mut();
-        let taken = config
-            .disks
-            .iter()
-            .filter(|disk| disk.name == name || disk.name.starts_with(&format!("{name}.")))
-            .count();
-        let name = if taken == 0 { name.to_owned() } else { format!("{name}.{taken}") };
-        config.disks.push(DiskEntry { name, path, id: None, member: None, sector, excluded: false });
+        self.config.borrow_mut().list(name, path, sector);
         Ok(())
     }
 
@@ -274,17 +267,7 @@ fn refuse_used(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn name_of(path: &Path) -> String {
-    path.file_stem()
-        .or(path.file_name())
-        .map_or_else(|| "disk".into(), |name| name.to_string_lossy().into_owned())
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|error| Failure::host(format_args!("find {}", path.display()), &error))
-}
-
-fn explain_open(error: &OpenError, path: &Path) -> Failure {
+pub(crate) fn explain_open(error: &OpenError, path: &Path) -> Failure {
     let shown = path.display();
     match error {
         OpenError::Busy { .. } => {

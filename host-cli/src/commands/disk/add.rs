@@ -1,0 +1,210 @@
+//! `disk add`: a file or device becomes a member.
+//!
+//! pool.toml lists the place before anything is written there, marked as being added; the mark goes when it is a member. So a
+//! crash in between leaves a place without a member, which the same command finishes, and never a member that nobody lists.
+
+use crate::app::App;
+use crate::commands::init::layout::explain_open;
+use crate::host::confirm::confirm;
+use crate::output::failure::{Code, Exit, Failure};
+use crate::output::report::Report;
+use crate::output::size;
+use crate::output::text::Text;
+use crate::pool::config::{Config, absolute, name_of};
+use crate::pool::labels::Labels;
+use crate::pool::open::{Access, with_config};
+use dynamicfs_core::AddOptions;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std_host_shim::{FileDiskOptions, OsEntropy};
+
+/// What to add.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Options {
+    /// Files or block devices
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Make each a file of this size if there is none
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) size: Option<u64>,
+    /// Hold it in reserve: it takes the place of a disk that fails
+    #[arg(long)]
+    pub(crate) spare: bool,
+    /// Use disks that belong to a pool; that pool loses them
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Disks that were added.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Added {
+    /// Nothing was done: `--dry-run`.
+    dry_run: bool,
+    /// The disks.
+    disks: Vec<AddedDisk>,
+}
+
+/// A disk that was added.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct AddedDisk {
+    /// What it is called.
+    pub(crate) name: String,
+    /// Where it is.
+    path: String,
+    /// Its number; null where nothing was done.
+    member: Option<u16>,
+    /// Its size in bytes.
+    bytes: u64,
+    /// It is held in reserve.
+    spare: bool,
+}
+
+impl Report for Added {
+    fn text(&self, text: &mut Text) {
+        for disk in &self.disks {
+            let done = if self.dry_run { "would become" } else { "is" };
+            let what = if disk.spare { "a spare member" } else { "a member" };
+            let number = disk.member.map_or_else(String::new, |member| format!(" {member}"));
+            text.line(format_args!(
+                "{} ({}, {}) {done} {what}{number}",
+                disk.name,
+                disk.path,
+                text.size(disk.bytes)
+            ));
+        }
+    }
+}
+
+pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
+    if options.force && !app.global.dry_run {
+        confirm(app, "what is on these disks is lost, for the pools that they belong to as well", "yes")?;
+    }
+    let mut added = Added { dry_run: app.global.dry_run, disks: Vec::new() };
+    for path in &options.paths {
+        match add(app, path, options, None) {
+            Ok(disk) => added.disks.push(disk),
+            Err(failure) if added.disks.is_empty() => return Err(failure),
+            Err(failure) => {
+                app.out.partial(&added, &failure)?;
+                return Ok(failure.exit());
+            }
+        }
+    }
+    app.out.report(&added)?;
+    Ok(Exit::Done)
+}
+
+/// Makes the disk at a path a member, which is to take the place of another, if one is named.
+pub(super) fn add(
+    app: &App,
+    path: &Path,
+    options: &Options,
+    replaces: Option<u16>,
+) -> Result<AddedDisk, Failure> {
+    let config = Config::load(app)?;
+    let whole = absolute(path)?;
+    let known = config.disks.iter().position(|disk| config.path_of(disk) == whole);
+    let exists = whole.exists();
+    let labels = Labels::read(&whole).ok();
+    if let Some((pool, disk)) = labels.and_then(|labels| labels.identity()) {
+        let is_ours = pool.pool.to_string() == config.pool;
+        if known.is_some_and(|place| is_ours && config.disks[place].id == Some(disk.disk.to_string())) {
+            return Err(Failure::new(
+                Code::Exists,
+                format!("{} is a disk of this pool already", whole.display()),
+            )
+            .hint("see it with `dynamicfs disk list`"));
+        }
+        let is_half_done = is_ours && known.is_some_and(|place| config.disks[place].adding);
+        if !options.force && !is_half_done {
+            return Err(Failure::new(Code::InUse, format!("{} belongs to a pool", whole.display()))
+                .hint("see what is on it with `dynamicfs labels --disk PATH`; --force overwrites it"));
+        }
+    }
+    if !exists && options.size.is_none() {
+        return Err(Failure::new(Code::NotFound, format!("{} does not exist", whole.display()))
+            .hint("add --size to make a file there"));
+    }
+    if app.global.dry_run {
+        let bytes = labels.map(|labels| labels.bytes).or(options.size).unwrap_or(0);
+        let path = whole.display().to_string();
+        return Ok(AddedDisk { name: name_of(&whole), path, member: None, bytes, spare: options.spare });
+    }
+    let made = if exists { None } else { Some(Made::new(&whole, options.size.unwrap_or(0))?) };
+    let added = join(app, &config, &whole, known, (options, replaces))?;
+    if let Some(made) = made {
+        made.keep();
+    }
+    Ok(added)
+}
+
+/// A file that was made, and goes again unless it is kept.
+struct Made(PathBuf);
+
+impl Made {
+    fn new(path: &Path, bytes: u64) -> Result<Self, Failure> {
+        let created = FileDiskOptions::new().create(path, bytes);
+        drop(created.map_err(|error| explain_open(&error, path))?);
+        let made = Self(path.to_owned());
+        std_host_shim::sync_parent_directory(path)
+            .map_err(|error| Failure::host(format_args!("flush {}", path.display()), &error))?;
+        Ok(made)
+    }
+
+    fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        // It holds nothing; one that stays is in nobody's way.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Lists the place, mounts the pool with it, and makes what is there a member.
+fn join(
+    app: &App,
+    before: &Config,
+    whole: &Path,
+    known: Option<usize>,
+    (options, replaces): (&Options, Option<u16>),
+) -> Result<AddedDisk, Failure> {
+    let mut config = before.clone();
+    let folder = absolute(&config.folder)?;
+    let path = whole.strip_prefix(folder).unwrap_or(whole).to_owned();
+    // Files are as those that the pool has; a device says itself what its sectors are.
+    let sector = before.disks.iter().find_map(|disk| disk.sector).filter(|_| whole.is_file());
+    let place = known.unwrap_or_else(|| config.list(&name_of(whole), path, sector));
+    (config.disks[place].adding, config.disks[place].replaces) = (true, replaces);
+    config.save()?;
+    let options = AddOptions { spare: options.spare, force: options.force, ..AddOptions::default() };
+    let is_member = |session: &crate::pool::session::Session<'_>| {
+        let health = session.pool.member_health(place);
+        health.member.is_some_and(|member| session.row_of(member.0).is_some())
+    };
+    let mut half_done = false;
+    let added = with_config(app, config, Access::Write, |session| {
+        session.writable()?;
+        if !is_member(session) {
+            let done = session.pool.add_disk(place, &mut OsEntropy, &options);
+            half_done = is_member(session);
+            done.map_err(|error| Failure::from(error).while_doing(whole.display()))?;
+        }
+        let health = session.pool.member_health(place);
+        Ok(AddedDisk {
+            name: session.places[place].entry.name.clone(),
+            path: whole.display().to_string(),
+            member: health.member.map(|member| member.0),
+            bytes: health.blocks * u64::from(session.pool.health().block_bytes),
+            spare: options.spare,
+        })
+    });
+    if added.is_err() && !half_done {
+        before.save()?;
+    }
+    added
+}

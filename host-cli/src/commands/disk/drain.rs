@@ -1,0 +1,266 @@
+//! `disk drain` and `disk remove`: a disk is emptied, and leaves.
+
+use super::find::find;
+use crate::app::App;
+use crate::host::confirm::confirm;
+use crate::output::failure::{Code, Exit, Failure};
+use crate::output::report::Report;
+use crate::output::size;
+use crate::output::text::Text;
+use crate::pool::jobs::{self, JobName, JobReport};
+use crate::pool::judge::MemberState;
+use crate::pool::open::{Access, with_pool};
+use crate::pool::session::Session;
+use dynamicfs_core::maintain;
+use dynamicfs_core::types::MemberNumber;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What to empty.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The disk's name, path, number or identity
+    disk: String,
+    /// Stop emptying it: it takes part again as before
+    #[arg(long)]
+    cancel: bool,
+    /// Only say so; `dynamicfs rebuild start` does the work
+    #[arg(long, conflicts_with = "cancel")]
+    no_wait: bool,
+    /// Bytes that are read and written in a second, at most, on average
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, conflicts_with = "cancel")]
+    throttle: Option<u64>,
+}
+
+/// What to remove.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RemoveOptions {
+    /// The disk's name, path, number or identity
+    disk: String,
+    /// Remove it although it holds data: what it alone holds is lost
+    #[arg(long)]
+    force_data_loss: bool,
+}
+
+/// A disk that was emptied, or is not to be any more.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DiskDrained {
+    /// Nothing was done: `--dry-run`.
+    dry_run: bool,
+    /// The disk.
+    disk: String,
+    /// What is wanted of it now.
+    member_state: Option<MemberState>,
+    /// Bytes that it holds.
+    held_bytes: u64,
+    /// The rebuild that moves what it holds; null if none ran.
+    rebuild: Option<JobReport>,
+}
+
+impl Report for DiskDrained {
+    fn text(&self, text: &mut Text) {
+        let held = text.size(self.held_bytes);
+        match self.member_state {
+            _ if self.dry_run => text.line(format_args!("{} would be changed; it holds {held}", self.disk)),
+            Some(MemberState::Drained) => {
+                text.line(format_args!(
+                    "{0} holds nothing any more; next: dynamicfs disk remove {0}",
+                    self.disk
+                ));
+            }
+            Some(MemberState::Active) => {
+                text.line(format_args!("{} takes part as before; it holds {held}", self.disk))
+            }
+            _ => text.line(format_args!("{} is being emptied; it holds {held}", self.disk)),
+        }
+        if let Some(rebuild) = &self.rebuild {
+            rebuild.text(text);
+        }
+    }
+}
+
+/// A disk that was removed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DiskRemoved {
+    /// Nothing was done: `--dry-run`.
+    dry_run: bool,
+    /// The disk.
+    disk: String,
+    /// Where it is.
+    path: Option<String>,
+    /// Its label was taken off, so that nothing takes it for a member any more.
+    label_wiped: bool,
+    /// It held data that is to be rebuilt, as far as it can be.
+    held_data: bool,
+}
+
+impl Report for DiskRemoved {
+    fn text(&self, text: &mut Text) {
+        let done = if self.dry_run { "would leave" } else { "has left" };
+        text.line(format_args!("{} {done} the pool", self.disk));
+        if !self.dry_run && self.label_wiped {
+            text.line("its label is wiped; the file or device itself is left where it is");
+        }
+        if !self.dry_run && !self.label_wiped {
+            text.line("its label could not be wiped; the pool takes it for a stranger all the same");
+        }
+        if self.held_data {
+            text.line("what it held is missing elsewhere; next: dynamicfs rebuild start");
+        }
+    }
+}
+
+pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
+    with_pool(app, Access::Write, |session| {
+        let report =
+            if options.cancel { cancel(app, session, options)? } else { drain(app, session, options)? };
+        let shortfall = report.rebuild.as_ref().and_then(JobReport::shortfall);
+        match shortfall {
+            Some(failure) => {
+                app.out.partial(&report, &failure)?;
+                Ok(failure.exit())
+            }
+            None => {
+                app.out.report(&report)?;
+                Ok(Exit::Done)
+            }
+        }
+    })
+}
+
+fn drain(app: &App, session: &mut Session<'_>, options: &Options) -> Result<DiskDrained, Failure> {
+    let meant = find(session, &options.disk)?;
+    let member = meant.member(session)?;
+    let away = || Failure::from(dynamicfs_core::error::MemberError::Away).while_doing(&meant.disk.name);
+    if !meant.is_online(session) {
+        return Err(away());
+    }
+    let mut rebuild = None;
+    if !app.global.dry_run {
+        session.writable()?;
+        if !matches!(meant.disk.member_state, Some(MemberState::Draining | MemberState::Drained)) {
+            begin(session, member, false).map_err(|failure| failure.while_doing(&meant.disk.name))?;
+        }
+        if !options.no_wait {
+            rebuild = Some(rebuild_anew(session, options.throttle)?);
+        }
+    }
+    drained(app, session, &options.disk, rebuild)
+}
+
+fn cancel(app: &App, session: &mut Session<'_>, options: &Options) -> Result<DiskDrained, Failure> {
+    let meant = find(session, &options.disk)?;
+    let member = meant.member(session)?;
+    let is_drain = matches!(
+        meant.disk.member_state,
+        Some(MemberState::Draining | MemberState::Drained | MemberState::Leaving | MemberState::Departing)
+    );
+    if !is_drain {
+        return Err(Failure::new(Code::InvalidArgument, format!("{} is not being emptied", meant.disk.name))
+            .hint("see the disks with `dynamicfs disk list`"));
+    }
+    if !app.global.dry_run {
+        session.writable()?;
+        session.pool.activate_member(member)?;
+        // Nothing is left to be moved; what else is owed begins again.
+        session.pool.set_job_state(maintain::JobKind::Rebuild, maintain::JobState::Cancelled)?;
+    }
+    drained(app, session, &options.disk, None)
+}
+
+fn drained(
+    app: &App,
+    session: &mut Session<'_>,
+    disk: &str,
+    rebuild: Option<JobReport>,
+) -> Result<DiskDrained, Failure> {
+    let disk = find(session, disk)?.disk;
+    Ok(DiskDrained {
+        dry_run: app.global.dry_run,
+        disk: disk.name,
+        member_state: disk.member_state,
+        held_bytes: disk.size_bytes.saturating_sub(disk.free_bytes),
+        rebuild,
+    })
+}
+
+/// Begins to empty a member. A rebuild that is half-way is given up first: it has passed by what is to be moved now, and
+/// would call the member empty when it ends.
+pub(super) fn begin(session: &mut Session<'_>, member: MemberNumber, leave: bool) -> Result<(), Failure> {
+    session.pool.set_job_state(maintain::JobKind::Rebuild, maintain::JobState::Cancelled)?;
+    Ok(session.pool.drain_member(member, leave)?)
+}
+
+/// Rebuilds from the first key on: what a pass that was half-way has met already may have to be moved now.
+pub(super) fn rebuild_anew(session: &mut Session<'_>, throttle: Option<u64>) -> Result<JobReport, Failure> {
+    let kind = maintain::JobKind::Rebuild;
+    if !jobs::is_rebuild_due(session, false)? {
+        return JobReport::of(session, kind);
+    }
+    session.pool.set_job_state(kind, maintain::JobState::Cancelled)?;
+    session.pool.start_job(kind, false)?;
+    jobs::run(session, JobName::Rebuild, throttle)
+}
+
+pub(super) fn remove(app: &App, options: &RemoveOptions) -> Result<Exit, Failure> {
+    with_pool(app, Access::Write, |session| {
+        let meant = find(session, &options.disk)?;
+        let name = meant.disk.name.clone();
+        let Some(row) = meant.row(session) else {
+            return forget(app, session, &meant);
+        };
+        let member = meant.member(session)?;
+        let is_emptied = matches!(
+            meant.disk.member_state,
+            Some(MemberState::Drained | MemberState::Spare | MemberState::Departing)
+        );
+        // One that went away since the last commit is owed nothing yet, and something lies on it all the same.
+        let away = !meant.is_online(session) && !session.pool.store.unhealed().contains(row);
+        let held_data = !is_emptied && !away && !meant.disk.witness;
+        if held_data && !options.force_data_loss {
+            let next = if meant.is_online(session) {
+                format!("empty it first: `dynamicfs disk drain {name}`")
+            } else {
+                format!(
+                    "have what it held rebuilt first: `dynamicfs disk fail {name}`, then `dynamicfs rebuild start`"
+                )
+            };
+            return Err(Failure::new(Code::WouldLoseData, format!("{name} holds data, or is owed some"))
+                .hint(format!("{next}; --force-data-loss gives up what it alone holds")));
+        }
+        let mut label_wiped = false;
+        if !app.global.dry_run {
+            let what = if held_data { "what it alone holds is lost" } else { "it holds nothing" };
+            confirm(app, &format!("{name} leaves the pool for good; {what}"), &name)?;
+            session.writable()?;
+            let removed = session.pool.remove_member(member, held_data);
+            label_wiped = removed.map_err(|error| Failure::from(error).while_doing(&name))?;
+        }
+        app.out.report(&DiskRemoved {
+            dry_run: app.global.dry_run,
+            disk: name,
+            path: meant.disk.path,
+            label_wiped,
+            held_data,
+        })?;
+        Ok(Exit::Done)
+    })
+}
+
+/// Takes a place out of pool.toml at which there is no member.
+fn forget(app: &App, session: &mut Session<'_>, meant: &super::find::Meant) -> Result<Exit, Failure> {
+    if let (Some(place), false) = (meant.place, app.global.dry_run) {
+        let what = format!("{} is no member; pool.toml will not list it any more", meant.disk.name);
+        confirm(app, &what, &meant.disk.name)?;
+        session.config.disks.remove(place);
+        session.config.save()?;
+    }
+    app.out.report(&DiskRemoved {
+        dry_run: app.global.dry_run,
+        disk: meant.disk.name.clone(),
+        path: meant.disk.path.clone(),
+        label_wiped: false,
+        held_data: false,
+    })?;
+    Ok(Exit::Done)
+}

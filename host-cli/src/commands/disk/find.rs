@@ -1,0 +1,68 @@
+//! Which disk someone means.
+
+use crate::output::failure::{Code, Failure};
+use crate::pool::judge::{self, Disk};
+use crate::pool::session::Session;
+use dynamicfs_core::types::MemberNumber;
+use std::path::Path;
+
+/// A disk that someone means.
+#[derive(Clone, Debug)]
+pub(super) struct Meant {
+    pub(super) disk: Disk,
+    /// Its place in pool.toml, if it has one there.
+    pub(super) place: Option<usize>,
+}
+
+impl Meant {
+    /// Its number; fails if it is no member.
+    pub(super) fn member(&self, session: &Session<'_>) -> Result<MemberNumber, Failure> {
+        let member = self.disk.member.filter(|&member| session.row_of(member).is_some());
+        member.map(MemberNumber).ok_or_else(|| {
+            Failure::new(Code::NotFound, format!("{} is no member of the pool", self.disk.name))
+                .hint("see what is on it with `dynamicfs labels`; `dynamicfs disk add` makes it a member")
+        })
+    }
+
+    /// Its row in the pool's table, if it is a member.
+    pub(super) fn row(&self, session: &Session<'_>) -> Option<usize> {
+        self.disk.member.and_then(|member| session.row_of(member))
+    }
+
+    /// Whether it takes part.
+    pub(super) fn is_online(&self, session: &Session<'_>) -> bool {
+        let member = self.disk.member.map(MemberNumber);
+        self.place.is_some_and(|place| {
+            let health = session.pool.member_health(place);
+            health.member == member && health.status == dynamicfs_core::disks::DiskStatus::Online
+        })
+    }
+}
+
+/// The disk that someone means by its name, path, number or identity.
+pub(super) fn find(session: &mut Session<'_>, meant: &str) -> Result<Meant, Failure> {
+    let disks = judge::disks(session);
+    let file = Path::new(meant).canonicalize().ok();
+    let is_meant = |disk: &Disk| {
+        let path = disk.path.as_deref();
+        disk.name == meant
+            || path == Some(meant)
+            || disk.id.as_deref() == Some(meant)
+            || disk.member.is_some_and(|member| member.to_string() == meant)
+            || file.is_some() && path.and_then(|path| Path::new(path).canonicalize().ok()) == file
+    };
+    let places = session.places.len();
+    let mut found = disks.iter().enumerate().filter(|(_, disk)| is_meant(disk));
+    match (found.next(), found.next()) {
+        (Some((number, disk)), None) => {
+            Ok(Meant { disk: disk.clone(), place: (number < places).then_some(number) })
+        }
+        (None, _) => {
+            let names: Vec<&str> = disks.iter().map(|disk| disk.name.as_str()).collect();
+            Err(Failure::new(Code::NotFound, format!("the pool has no disk `{meant}`"))
+                .hint(format!("its disks are {}", names.join(", "))))
+        }
+        _ => Err(Failure::new(Code::InvalidArgument, format!("`{meant}` means several disks"))
+            .hint("name it by its path or identity")),
+    }
+}

@@ -1,0 +1,73 @@
+//! `disk`: the pool's disks, and what an operator does with them.
+//!
+//! ```text
+//! list.rs      list, show
+//! find.rs      which disk someone means
+//! add.rs       a file or device becomes a member
+//! drain.rs     what is on a member is moved away; remove
+//! shut.rs      offline, fail, online
+//! replace.rs   a new disk for an old one
+//! identify.rs  which one it is, of those one can touch
+//! ```
+
+pub(crate) mod add;
+pub(crate) mod drain;
+mod find;
+pub(crate) mod identify;
+pub(crate) mod list;
+pub(crate) mod replace;
+pub(crate) mod shut;
+
+use crate::app::App;
+use crate::output::failure::{Code, Exit, Failure};
+
+/// What to do with disks.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// List the disks
+    List,
+    /// Show all that is known of a disk
+    Show(Chosen),
+    /// Make files or block devices members; what is on them is lost
+    Add(add::Options),
+    /// Put a new disk in the place of one that works, fails or is gone
+    Replace(replace::Options),
+    /// Move everything off a disk
+    Drain(drain::Options),
+    /// Take a disk out of the pool that holds nothing
+    Remove(drain::RemoveOptions),
+    /// Let a disk take part again
+    Online(Chosen),
+    /// Take a disk out of use for a while; what it holds is waited for
+    Offline(shut::Options),
+    /// Count a disk as failed; what it holds is rebuilt elsewhere
+    Fail(shut::Options),
+    /// Make a disk's light blink
+    Identify(identify::Options),
+}
+
+/// Which disk.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Chosen {
+    /// Its name, path, number or identity
+    disk: String,
+}
+
+pub(crate) fn run(app: &App, command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::List => list::run(app),
+        Command::Show(chosen) => list::show(app, &chosen.disk),
+        Command::Identify(options) => identify::run(app, options),
+        _ if app.global.read_only => {
+            Err(Failure::new(Code::Usage, "this command changes the pool, and --read-only was given")
+                .hint("leave --read-only out"))
+        }
+        Command::Add(options) => add::run(app, options),
+        Command::Replace(options) => replace::run(app, options),
+        Command::Drain(options) => drain::run(app, options),
+        Command::Remove(options) => drain::remove(app, options),
+        Command::Online(chosen) => shut::online(app, &chosen.disk),
+        Command::Offline(options) => shut::run(app, options, false),
+        Command::Fail(options) => shut::run(app, options, true),
+    }
+}

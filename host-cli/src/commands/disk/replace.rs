@@ -1,0 +1,163 @@
+//! `disk replace`: a new disk is added; then the old one is emptied and leaves, or, if it is gone, what it held is rebuilt.
+
+use super::add;
+use super::drain::{self, rebuild_anew};
+use super::find::find;
+use super::shut::extents_without;
+use crate::app::App;
+use crate::host::confirm::confirm;
+use crate::output::failure::{Exit, Failure};
+use crate::output::report::Report;
+use crate::output::size;
+use crate::output::text::Text;
+use crate::pool::config::{Config, absolute};
+use crate::pool::jobs::JobReport;
+use crate::pool::judge::MemberState;
+use crate::pool::open::{Access, with_pool};
+use crate::pool::session::Session;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Which disk is replaced, and by what.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Options {
+    /// The old disk's name, path, number or identity
+    pub(crate) old: String,
+    /// The new file or block device; what is on it is lost
+    pub(crate) new: PathBuf,
+    /// Make the new one a file of this size if there is none
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) size: Option<u64>,
+    /// Use a new disk that belongs to a pool; that pool loses it
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Give the old disk up although data cannot be read without it
+    #[arg(long)]
+    pub(crate) force_data_loss: bool,
+    /// Bytes that are read and written in a second, at most, on average
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) throttle: Option<u64>,
+}
+
+/// A disk that was replaced.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DiskReplaced {
+    /// Nothing was done: `--dry-run`.
+    dry_run: bool,
+    /// The old disk.
+    old: String,
+    /// The new disk.
+    new: String,
+    /// The old disk took part, and was emptied; else what it held was rebuilt from the others.
+    old_was_online: bool,
+    /// The old disk has left the pool.
+    old_has_left: bool,
+    /// The rebuild that moved or rebuilt what the old disk held; null if none ran.
+    pub(crate) rebuild: Option<JobReport>,
+}
+
+impl Report for DiskReplaced {
+    fn text(&self, text: &mut Text) {
+        let (old, new) = (&self.old, &self.new);
+        let how = if self.old_was_online {
+            "which is emptied"
+        } else {
+            "which is gone: the others tell what it held"
+        };
+        match (self.dry_run, self.old_has_left) {
+            (true, _) => text.line(format_args!("{new} would take the place of {old}, {how}")),
+            (_, true) => text.line(format_args!("{new} has taken the place of {old}")),
+            (_, false) => text.line(format_args!("{new} is to take the place of {old}, {how}")),
+        }
+        if let Some(rebuild) = &self.rebuild {
+            rebuild.text(text);
+        }
+    }
+}
+
+pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
+    let report = replace(app, options)?;
+    if let Some(failure) = report.rebuild.as_ref().and_then(JobReport::shortfall) {
+        let failure = if failure.exit() == Exit::Interrupted {
+            failure.hint("run the same command again: it goes on")
+        } else {
+            failure
+        };
+        app.out.partial(&report, &failure)?;
+        return Ok(failure.exit());
+    }
+    app.out.report(&report)?;
+    Ok(Exit::Done)
+}
+
+/// Replaces a disk. What was begun before is gone on with.
+pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Failure> {
+    let (old, was_online) = with_pool(app, Access::Read, |session| {
+        let meant = find(session, &options.old)?;
+        meant.member(session)?;
+        Ok((meant.disk.clone(), meant.is_online(session)))
+    })?;
+    if !was_online {
+        extents_without(app, &old.name, options.force_data_loss)?;
+    }
+    if options.force && !app.global.dry_run {
+        confirm(app, "what is on the new disk is lost, for the pool that it belongs to as well", "yes")?;
+    }
+    let new = match begun_before(app, options, old.member)? {
+        Some(name) => name,
+        None => {
+            let paths = vec![options.new.clone()];
+            let to_add = add::Options { paths, size: options.size, spare: false, force: options.force };
+            add::add(app, &options.new, &to_add, old.member)?.name
+        }
+    };
+    let mut report = DiskReplaced {
+        dry_run: app.global.dry_run,
+        old: old.name.clone(),
+        new,
+        old_was_online: was_online,
+        old_has_left: false,
+        rebuild: None,
+    };
+    if app.global.dry_run {
+        return Ok(report);
+    }
+    let (rebuild, has_left) = with_pool(app, Access::Write, |session| {
+        session.writable()?;
+        empty(session, &old.name, options.throttle)
+    })?;
+    (report.rebuild, report.old_has_left) = (Some(rebuild), has_left);
+    Ok(report)
+}
+
+/// The new disk's name, if it was added by a replacement that did not come to its end.
+fn begun_before(app: &App, options: &Options, old: Option<u16>) -> Result<Option<String>, Failure> {
+    let config = Config::load(app)?;
+    let whole = absolute(&options.new)?;
+    let mut begun = config.disks.iter().filter(|disk| !disk.adding && old.is_some() && disk.replaces == old);
+    Ok(begun.find(|disk| config.path_of(disk) == whole).map(|disk| disk.name.clone()))
+}
+
+/// Empties the old disk, or rebuilds what it held; whether it has left then.
+fn empty(session: &mut Session<'_>, old: &str, throttle: Option<u64>) -> Result<(JobReport, bool), Failure> {
+    let meant = find(session, old)?;
+    let member = meant.member(session)?;
+    let explain = |error| Failure::from(error).while_doing(old);
+    if meant.is_online(session) {
+        if !matches!(meant.disk.member_state, Some(MemberState::Leaving | MemberState::Departing)) {
+            drain::begin(session, member, true).map_err(|failure| failure.while_doing(old))?;
+        }
+    } else if meant.disk.member_state != Some(MemberState::Failed) {
+        session.pool.shut_member(member, true).map_err(explain)?;
+    }
+    let rebuild = rebuild_anew(session, throttle)?;
+    if let Some(row) = session.row_of(member.0)
+        && rebuild.exit() == Exit::Done
+        && !meant.is_online(session)
+        && !session.pool.store.unhealed().contains(row)
+    {
+        session.pool.remove_member(member, false).map_err(explain)?;
+    }
+    Ok((rebuild, session.row_of(member.0).is_none()))
+}

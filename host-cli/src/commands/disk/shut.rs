@@ -1,0 +1,136 @@
+//! `disk offline`, `disk fail` and `disk online`: out of use and in again, as the pool's own records say.
+
+use super::find::{Meant, find};
+use crate::app::App;
+use crate::host::confirm::confirm;
+use crate::output::failure::{Code, Exit, Failure};
+use crate::output::report::Report;
+use crate::output::size;
+use crate::output::text::Text;
+use crate::pool::config::Config;
+use crate::pool::judge::{Disk, Extents};
+use crate::pool::open::{Access, with_config, with_pool};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Which disk is taken out of use.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Its name, path, number or identity
+    disk: String,
+    /// Do it although data cannot be read without the disk
+    #[arg(long)]
+    force_data_loss: bool,
+}
+
+/// A disk that was taken out of use, or put to use again.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DiskChanged {
+    /// Nothing was done: `--dry-run`.
+    dry_run: bool,
+    /// The disk, as it is now.
+    disk: Disk,
+    /// Extents, counted as they are now; with `--dry-run`, as they would be.
+    extents: Extents,
+    /// The next command to type; null if there is nothing to do.
+    next: Option<String>,
+    #[serde(skip)]
+    done: (&'static str, &'static str),
+}
+
+impl Report for DiskChanged {
+    fn text(&self, text: &mut Text) {
+        let (done, would) = self.done;
+        text.line(format_args!("{} {}", self.disk.name, if self.dry_run { would } else { done }));
+        let Extents { total, readable, unreadable, .. } = self.extents;
+        let owed = readable + unreadable;
+        let total = size::count(total, "extent");
+        text.line(format_args!("{owed} of {total} lack redundancy, {unreadable} cannot be read"));
+        if let Some(next) = &self.next {
+            text.line(format_args!("next: {next}"));
+        }
+    }
+}
+
+pub(super) fn run(app: &App, options: &Options, failed: bool) -> Result<Exit, Failure> {
+    let extents = extents_without(app, &options.disk, options.force_data_loss)?;
+    with_pool(app, Access::Write, |session| {
+        let meant = find(session, &options.disk)?;
+        let name = meant.disk.name.clone();
+        let member = meant.member(session)?;
+        if !app.global.dry_run {
+            if failed {
+                confirm(app, &format!("{name} counts as failed, what it holds is rebuilt elsewhere"), &name)?;
+            }
+            session.writable()?;
+            let shut = session.pool.shut_member(member, failed);
+            shut.map_err(|error| Failure::from(error).while_doing(&name))?;
+        }
+        let (done, next) = if failed {
+            (("is marked as failed", "would be marked as failed"), "dynamicfs rebuild start".to_owned())
+        } else {
+            (("is out of use", "would be out of use"), format!("dynamicfs disk online {name}"))
+        };
+        let disk = find(session, &name)?.disk;
+        app.out.report(&DiskChanged {
+            dry_run: app.global.dry_run,
+            disk,
+            extents,
+            next: Some(next),
+            done,
+        })?;
+        Ok(Exit::Done)
+    })
+}
+
+/// How the pool would be without a disk; fails if data could not be read then, unless that is forced.
+pub(super) fn extents_without(app: &App, disk: &str, force: bool) -> Result<Extents, Failure> {
+    let config = Config::load(app)?;
+    let Meant { disk, place } = with_pool(app, Access::Read, |session| find(session, disk))?;
+    let mut without = config;
+    // One that pool.toml does not list is not here as it is.
+    if let Some(entry) = place.and_then(|place| without.disks.get_mut(place)) {
+        entry.left_out = true;
+    }
+    let name = disk.name;
+    let counted = with_config(app, without, Access::Read, |session| Ok(session.pool.count_extents()?.into()));
+    let extents: Extents = match counted {
+        Ok(extents) => extents,
+        Err(failure) if matches!(failure.code(), Code::MembersMissing | Code::TooFewDisks) => {
+            let why = format!("without {name} the pool could not be opened: too few members would be left");
+            return Err(Failure::new(Code::WouldLoseData, why)
+                .hint("bring other disks back first; see `dynamicfs disk list`"));
+        }
+        Err(failure) => return Err(failure),
+    };
+    if extents.unreadable > 0 && !force {
+        let lost = size::count(extents.unreadable, "extent");
+        return Err(Failure::new(Code::WouldLoseData, format!("without {name} {lost} could not be read"))
+            .hint("bring other disks back first; --force-data-loss takes it out of use all the same"));
+    }
+    Ok(extents)
+}
+
+pub(super) fn online(app: &App, disk: &str) -> Result<Exit, Failure> {
+    with_pool(app, Access::Write, |session| {
+        let meant = find(session, disk)?;
+        let member = meant.member(session)?;
+        if !app.global.dry_run {
+            session.writable()?;
+            let activated = session.pool.activate_member(member);
+            activated.map_err(|error| Failure::from(error).while_doing(&meant.disk.name))?;
+        }
+        let disk = find(session, &meant.disk.name)?.disk;
+        let extents: Extents = session.pool.count_extents()?.into();
+        let owes = extents.readable > 0 || disk.state == crate::pool::judge::DiskState::Behind;
+        let next = owes.then(|| "dynamicfs rebuild start".to_owned());
+        app.out.report(&DiskChanged {
+            dry_run: app.global.dry_run,
+            disk,
+            extents,
+            next,
+            done: ("takes part again", "would take part again"),
+        })?;
+        Ok(Exit::Done)
+    })
+}

@@ -1,0 +1,200 @@
+//! `scrub` and `rebuild`.
+
+use crate::app::App;
+use crate::host::interrupt;
+use crate::output::failure::{Code, Exit, Failure};
+use crate::output::report::Report;
+use crate::output::size;
+use crate::output::text::Text;
+use crate::pool::jobs::{self, JobName, JobReport};
+use crate::pool::open::{Access, with_pool};
+use crate::pool::session::Session;
+use dynamicfs_core::maintain::JobState;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::time::Duration;
+
+/// How often a waiting command looks whether the pool is free. Nobody tells when a lock is let go of.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What to do with a job.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Start it and go on until it ends; one that waits to be resumed is gone on with
+    Start(StartOptions),
+    /// Pause it: it waits to be resumed, also by what would start it otherwise
+    Pause,
+    /// Go on where it was, until it ends
+    Resume(Throttle),
+    /// Give it up
+    Cancel,
+    /// Say how it goes, or went the last time
+    Status,
+    /// Wait until the process that goes on with it has ended, and say how it went
+    Wait,
+}
+
+/// How to start.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct StartOptions {
+    #[command(flatten)]
+    pub(crate) throttle: Throttle,
+    /// Begin anew, also if one waits to be resumed
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// Do not wait for members that are missing: what they held counts as lost, and is rebuilt elsewhere
+    #[arg(long)]
+    pub(crate) without_missing: bool,
+}
+
+/// How fast to go on.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Throttle {
+    /// Bytes that are read and written in a second, at most, on average
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) throttle: Option<u64>,
+}
+
+/// A job.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Maintenance {
+    /// Nothing was done: `--dry-run`.
+    dry_run: bool,
+    /// Nothing was started: nothing is missing that the disks here could hold. What follows is the last one.
+    nothing_to_do: bool,
+    #[serde(flatten)]
+    job: JobReport,
+}
+
+impl Report for Maintenance {
+    fn text(&self, text: &mut Text) {
+        if self.dry_run {
+            text.line("nothing is done: --dry-run");
+        }
+        if self.nothing_to_do {
+            text.line("nothing is missing that the disks here could hold");
+            return;
+        }
+        self.job.text(text);
+    }
+}
+
+pub(crate) fn run(app: &App, name: JobName, command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Status => with_pool(app, Access::Read, |session| {
+            let job = JobReport::of(session, name.kind())?;
+            let exit = if job.lost > 0 { Exit::Damaged } else { Exit::Done };
+            app.out.report(&Maintenance { dry_run: false, nothing_to_do: false, job })?;
+            Ok(exit)
+        }),
+        Command::Wait => wait(app, name),
+        Command::Start(options) => {
+            go_on(app, options.throttle.throttle, name, |session| begin(session, name, options))
+        }
+        Command::Resume(options) => go_on(app, options.throttle, name, |session| resume(session, name)),
+        Command::Pause => change(app, name, JobState::Paused),
+        Command::Cancel => change(app, name, JobState::Cancelled),
+    }
+}
+
+/// Starts a job, or resumes one that waits for that; false if there is nothing for it to do.
+pub(crate) fn begin(
+    session: &mut Session<'_>,
+    name: JobName,
+    options: &StartOptions,
+) -> Result<bool, Failure> {
+    let kind = name.kind();
+    if name == JobName::Rebuild && !jobs::is_rebuild_due(session, options.without_missing)? {
+        return Ok(false);
+    }
+    let is_other = session.pool.job(kind)?.is_some_and(|job| job.absent != options.without_missing);
+    if options.restart || is_other {
+        session.pool.set_job_state(kind, JobState::Cancelled)?;
+    }
+    if !session.pool.set_job_state(kind, JobState::Running)? {
+        session.pool.start_job(kind, options.without_missing)?;
+    }
+    Ok(true)
+}
+
+fn resume(session: &mut Session<'_>, name: JobName) -> Result<bool, Failure> {
+    let kind = name.kind();
+    session.pool.set_job_state(kind, JobState::Running)?;
+    if session.pool.job(kind)?.is_some_and(|job| job.state == JobState::Running) {
+        return Ok(true);
+    }
+    let word = name.word();
+    Err(Failure::new(Code::NotFound, format!("there is no {word} that waits to be resumed"))
+        .hint(format!("begin one with `dynamicfs {word} start`")))
+}
+
+/// Prepares a job with `f` and goes on with it until it ends.
+fn go_on(
+    app: &App,
+    throttle: Option<u64>,
+    name: JobName,
+    f: impl FnOnce(&mut Session<'_>) -> Result<bool, Failure>,
+) -> Result<Exit, Failure> {
+    with_pool(app, Access::Write, |session| {
+        if app.global.dry_run {
+            let job = JobReport::of(session, name.kind())?;
+            app.out.report(&Maintenance { dry_run: true, nothing_to_do: false, job })?;
+            return Ok(Exit::Done);
+        }
+        session.writable()?;
+        if !f(session)? {
+            let job = JobReport::of(session, name.kind())?;
+            app.out.report(&Maintenance { dry_run: false, nothing_to_do: true, job })?;
+            return Ok(Exit::Done);
+        }
+        let job = jobs::run(session, name, throttle)?;
+        finish(app, job)
+    })
+}
+
+/// Says how a job went.
+fn finish(app: &App, job: JobReport) -> Result<Exit, Failure> {
+    let shortfall = job.shortfall();
+    let report = Maintenance { dry_run: false, nothing_to_do: false, job };
+    match shortfall {
+        Some(failure) => {
+            app.out.partial(&report, &failure)?;
+            Ok(failure.exit())
+        }
+        None => {
+            app.out.report(&report)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn change(app: &App, name: JobName, state: JobState) -> Result<Exit, Failure> {
+    with_pool(app, Access::Write, |session| {
+        let kind = name.kind();
+        if !app.global.dry_run {
+            session.writable()?;
+            if !session.pool.set_job_state(kind, state)? {
+                let (word, past) =
+                    (name.word(), if state == JobState::Paused { "paused" } else { "cancelled" });
+                return Err(Failure::new(Code::NotFound, format!("there is no {word} that could be {past}"))
+                    .hint(format!("see how it went with `dynamicfs {word} status`")));
+            }
+        }
+        let job = JobReport::of(session, kind)?;
+        app.out.report(&Maintenance { dry_run: app.global.dry_run, nothing_to_do: false, job })?;
+        Ok(Exit::Done)
+    })
+}
+
+fn wait(app: &App, name: JobName) -> Result<Exit, Failure> {
+    loop {
+        match with_pool(app, Access::Read, |session| JobReport::of(session, name.kind())) {
+            Err(failure) if failure.code() == Code::Busy => {
+                if interrupt::wait(LOOK_EVERY) {
+                    return Err(interrupt::interrupted());
+                }
+            }
+            job => return finish(app, job?),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Scrub and rebuild: to the end, interrupted, killed, resumed, given up.
+
+mod common;
+
+use common::{Answer, TestPool, answer, assert_valid, noise, signal, wait_for_progress};
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+/// So little memory that a step is small, and so little to read and write in a second that a job rests after it.
+const STEP: [&str; 4] = ["--memory", "2MiB", "--throttle", "1"];
+
+/// A pool with a file in it of more than one step, and the file.
+fn pool_with_file(disks: usize, scheme: &str) -> (TestPool, Vec<u8>) {
+    let pool = TestPool::new(disks, "64MiB", scheme);
+    let contents = noise(40_000_000, 5);
+    pool.run_with_input(["put", "-", "/file"], &contents).ok();
+    (pool, contents)
+}
+
+#[track_caller]
+fn job(pool: &TestPool, arguments: &[&str]) -> Answer {
+    let answer = pool.run(["--json", "--quiet"].iter().chain(arguments));
+    if answer.json()["job"].is_string() {
+        assert_valid(arguments[0], &answer);
+    } else {
+        assert_valid("error", &answer);
+    }
+    answer
+}
+
+/// Changes a byte of the block that begins with these bytes, on the disk that has it.
+fn rot(pool: &TestPool, disks: usize, mark: &[u8]) -> PathBuf {
+    for path in (0..disks).map(|number| pool.disk(number)) {
+        let image = fs::read(&path).unwrap();
+        if let Some(block) = image.chunks(4096).position(|block| block.starts_with(mark)) {
+            let disk = OpenOptions::new().write(true).open(&path).unwrap();
+            disk.write_all_at(&[!mark[20]], block as u64 * 4096 + 20).unwrap();
+            return path;
+        }
+    }
+    panic!("contents are stored as they are");
+}
+
+#[test]
+fn a_scrub_repairs_what_nobody_reads() {
+    let (pool, contents) = pool_with_file(6, "4+2");
+    assert_eq!(job(&pool, &["scrub", "status"]).ok().json()["state"], "none");
+    assert_eq!(pool.json(["health"])["last_scrub"], serde_json::Value::Null);
+    rot(&pool, 6, &contents[..64]);
+    rot(&pool, 6, &contents[20 << 20..(20 << 20) + 64]);
+    pool.run(["check"]).expect(1);
+    job(&pool, &["scrub", "start", "--dry-run"]).ok();
+    pool.run(["check"]).expect(1);
+    let scrubbed = job(&pool, &["scrub", "start"]).ok().json();
+    assert_eq!(
+        (&scrubbed["found"], &scrubbed["healed"], &scrubbed["lost"]),
+        (&2.into(), &2.into(), &0.into())
+    );
+    assert_eq!(scrubbed["this_run"]["repaired"], 2);
+    pool.run(["check"]).ok();
+    assert!(pool.json(["health"])["last_scrub"].is_string());
+    assert!(pool.cat("/file") == contents);
+}
+
+#[test]
+fn what_a_scrub_finds_lost_has_a_name() {
+    let pool = TestPool::new(1, "32MiB", "single");
+    let contents = noise(3_000_000, 11);
+    pool.run(["mkdir", "/d"]).ok();
+    pool.run_with_input(["put", "-", "/d/file"], &contents).ok();
+    pool.run_with_input(["put", "-", "/good"], b"good").ok();
+    rot(&pool, 1, &contents[..64]);
+    let found = job(&pool, &["scrub", "start"]).expect(4).json();
+    assert_eq!((&found["lost"], &found["lost_files"][0]), (&1.into(), &"/d/file".into()), "{found}");
+    assert_eq!(found["lost_items"][0]["offset"], 0);
+    assert_eq!(found["error"]["code"], "damaged");
+    let text = pool.run(["scrub", "status"]).expect(4).text();
+    assert!(text.contains("/d/file"), "{text}");
+    let health = pool.run(["--json", "health"]).expect(2).json();
+    assert_eq!(health["reasons"][0]["code"], "DATA_LOST", "{health}");
+    // Once it is stored again, all is well.
+    pool.run_with_input(["put", "-", "/d/file"], &contents).ok();
+    job(&pool, &["scrub", "start"]).ok();
+    pool.run(["health"]).ok();
+}
+
+#[test]
+fn a_scrub_that_is_interrupted_goes_on_where_it_was() {
+    let (pool, contents) = pool_with_file(6, "4+2");
+    let mut scrub = pool.spawn(["--json", "scrub", "start"].iter().chain(&STEP));
+    wait_for_progress(&mut scrub);
+    signal(&scrub, "INT");
+    let ended = answer(scrub.wait_with_output().unwrap()).expect(6);
+    assert_valid("scrub", &ended);
+    assert_eq!(ended.json()["error"]["code"], "interrupted");
+    let half = job(&pool, &["scrub", "status"]).ok().json();
+    assert_eq!(half["state"], "interrupted");
+    let (done, total) = (half["done_bytes"].as_u64().unwrap(), half["total_bytes"].as_u64().unwrap());
+    assert!((1..total).contains(&done), "{half}");
+    // What comes in between does not go on with it.
+    pool.run(["mkdir", "/d"]).ok();
+    assert_eq!(job(&pool, &["scrub", "status"]).json()["done_bytes"], done);
+    let resumed = job(&pool, &["scrub", "resume"]).ok().json();
+    assert_eq!((&resumed["state"], &resumed["this_run"]["from_bytes"]), (&"complete".into(), &done.into()));
+    assert_eq!(resumed["started"], half["started"]);
+    assert!(resumed["this_run"]["io_bytes"].as_u64() < Some(total), "{resumed}");
+    assert!(pool.cat("/file") == contents);
+    pool.run(["health"]).ok();
+}
+
+#[test]
+fn a_rebuild_that_is_killed_goes_on_where_it_was() {
+    let (pool, contents) = pool_with_file(7, "4+2");
+    fs::remove_file(pool.disk(1)).unwrap();
+    pool.run(["disk", "fail", "disk-1", "--yes"]).ok();
+    let mut rebuild = pool.spawn(["rebuild", "start"].iter().chain(&STEP));
+    wait_for_progress(&mut rebuild);
+    rebuild.kill().unwrap();
+    rebuild.wait().unwrap();
+    let half = job(&pool, &["rebuild", "status"]).ok().json();
+    assert_eq!(half["state"], "interrupted");
+    let (done, healed) = (half["done_bytes"].as_u64(), half["healed"].as_u64());
+    assert!(done > Some(0) && healed > Some(0), "{half}");
+    let health = pool.run(["--json", "health"]).expect(1).json();
+    let waiting = |reason: &&serde_json::Value| reason["code"] == "REBUILD_WAITING";
+    let waiting = health["reasons"].as_array().unwrap().iter().find(waiting).expect("a reason").clone();
+    assert_eq!(waiting["next"], "dynamicfs rebuild resume");
+    // Still half-way: what was rebuilt counts.
+    let extents = pool.json(["status"])["extents"].clone();
+    assert!(extents["complete"].as_u64() > Some(0) && extents["readable"].as_u64() > Some(0), "{extents}");
+    let resumed = job(&pool, &["rebuild", "resume"]).ok().json();
+    assert_eq!((resumed["this_run"]["from_bytes"].as_u64(), &resumed["state"]), (done, &"complete".into()));
+    let rebuilds = pool.json(["metrics"])["rebuild"].clone();
+    assert_eq!((&rebuilds["succeeded"], &rebuilds["failed"]), (&1.into(), &0.into()), "{rebuilds}");
+    pool.run(["disk", "remove", "disk-1", "--yes"]).ok();
+    pool.run(["health"]).ok();
+    pool.run(["check"]).ok();
+    assert!(pool.cat("/file") == contents);
+}
+
+#[test]
+fn jobs_are_paused_resumed_and_given_up() {
+    let (pool, _) = pool_with_file(6, "4+2");
+    for arguments in [["scrub", "resume"], ["scrub", "pause"], ["scrub", "cancel"], ["rebuild", "resume"]] {
+        assert_eq!(job(&pool, &arguments).expect(1).json()["error"]["code"], "not_found", "{arguments:?}");
+    }
+    // Nothing is missing.
+    assert_eq!(job(&pool, &["rebuild", "start"]).ok().json()["nothing_to_do"], true);
+    let mut scrub = pool.spawn(["scrub", "start"].iter().chain(&STEP));
+    wait_for_progress(&mut scrub);
+    // Whoever else comes is told who has the pool.
+    let busy = job(&pool, &["scrub", "pause"]).expect(5).json();
+    assert!(busy["error"]["message"].as_str().unwrap().contains(&scrub.id().to_string()), "{busy}");
+    signal(&scrub, "TERM");
+    answer(scrub.wait_with_output().unwrap()).expect(6);
+    assert_eq!(job(&pool, &["scrub", "pause"]).ok().json()["state"], "paused");
+    assert_eq!(job(&pool, &["scrub", "wait"]).expect(1).json()["error"]["code"], "partial");
+    // One that waits is gone on with, unless a new one is asked for.
+    let done = job(&pool, &["scrub", "status"]).json()["done_bytes"].as_u64();
+    assert_eq!(job(&pool, &["scrub", "start"]).ok().json()["this_run"]["from_bytes"].as_u64(), done);
+    let again = job(&pool, &["scrub", "start", "--restart"]).ok().json();
+    assert_eq!(again["this_run"]["from_bytes"], 0);
+    let mut scrub = pool.spawn(["scrub", "start"].iter().chain(&STEP));
+    wait_for_progress(&mut scrub);
+    signal(&scrub, "INT");
+    answer(scrub.wait_with_output().unwrap()).expect(6);
+    assert_eq!(job(&pool, &["scrub", "cancel"]).ok().json()["state"], "cancelled");
+    job(&pool, &["scrub", "resume"]).expect(1);
+    pool.run(["health"]).ok();
+}
+
+#[test]
+fn one_waits_for_a_job_of_another_process() {
+    let (pool, _) = pool_with_file(6, "4+2");
+    let mut scrub = pool.spawn(["scrub", "start"].iter().chain(&STEP));
+    wait_for_progress(&mut scrub);
+    let waiting = pool.spawn(["--json", "scrub", "wait"]);
+    signal(&scrub, "INT");
+    answer(scrub.wait_with_output().unwrap()).expect(6);
+    let ended = answer(waiting.wait_with_output().unwrap()).expect(1);
+    assert_valid("scrub", &ended);
+    assert_eq!(ended.json()["state"], "interrupted");
+}
+
+// A member that is missing is waited for; whoever knows better says so.
+#[test]
+fn what_missing_disks_held_is_rebuilt_when_that_is_asked_for() {
+    let (pool, contents) = pool_with_file(7, "4+2");
+    fs::rename(pool.disk(2), pool.beside("away")).unwrap();
+    let waited = job(&pool, &["rebuild", "start"]).ok().json();
+    assert_eq!(waited["this_run"]["repaired"], 0, "{waited}");
+    pool.run(["health"]).expect(1);
+    let rebuilt = job(&pool, &["rebuild", "start", "--without-missing"]).ok().json();
+    assert_eq!(rebuilt["absent_is_lost"], true);
+    assert!(rebuilt["this_run"]["repaired"].as_u64() > Some(10), "{rebuilt}");
+    let health = pool.run(["--json", "health"]).expect(1).json();
+    assert_eq!(health["reasons"][0]["code"], "DISK_UNNEEDED", "{health}");
+    assert_eq!(health["read_tolerance"], 2);
+    // It comes back, and has nothing that counts.
+    fs::rename(pool.beside("away"), pool.disk(2)).unwrap();
+    pool.run(["rebuild", "start"]).ok();
+    pool.run(["health"]).ok();
+    pool.run(["check"]).ok();
+    assert!(pool.cat("/file") == contents);
+}
