@@ -865,3 +865,38 @@ fn a_drain_that_begins_in_the_middle_of_a_rebuild_empties_the_member_all_the_sam
         (0..12).for_each(|n| expect(&mut pool, &format!("file-{n:02}"), 50_000));
     }
 }
+
+/// A disk was pulled, nothing was committed yet, and the member was let go as one that holds nothing.
+#[test]
+fn a_member_that_has_just_been_pulled_is_not_let_go() {
+    let mut world = filled(Scheme::mirror(2), 3);
+    world.unplug(&[1]);
+    let mut pool = Pool::mount(
+        &mut world.array,
+        world.lent.lend(),
+        SERVICES,
+        &MountOptions { pool: None, mode: MountMode::ReadWrite },
+    )
+    .expect("mounted");
+    assert!(matches!(pool.remove_member(MemberNumber(1), false), Err(MemberError::HoldsData { .. })));
+    drop(pool);
+    world.plug(&[1]);
+    // The same while it is mounted: it is noticed when it is asked for something.
+    let mut pool = world.mount();
+    rest(&mut pool);
+    expect_whole(&mut pool, "it is back");
+    pool.array().disk_mut(1).unplug();
+    put(&mut pool, "without it", 30_000).expect("committed");
+    assert!(matches!(pool.remove_member(MemberNumber(1), false), Err(MemberError::HoldsData { .. })));
+}
+
+#[test]
+fn a_rebuild_of_a_pool_that_lacks_nothing_ends_and_writes_its_record() {
+    let mut world = filled(Scheme::mirror(2), 3);
+    let mut pool = world.mount();
+    pool.start_job(JobKind::Rebuild, false).expect("started");
+    rest(&mut pool);
+    let job = pool.job(JobKind::Rebuild).expect("read").expect("it ran");
+    assert_eq!((job.state, job.found), (JobState::Complete, 0));
+    expect_whole(&mut pool, "as before");
+}

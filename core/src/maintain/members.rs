@@ -123,7 +123,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let row = self.row_of(member)?;
         let (roster, superblock) = (*self.store.roster(), self.store.committed());
         let away = self.store.tree.disks.disk_in_row(row).is_none();
-        let owed = superblock.owed().contains(row);
+        // Also where it went away and nothing was committed since.
+        let owed = self.store.unhealed().contains(row);
         let empty = roster.vacant.contains(row) || superblock.row(row).witness() != 0 || away && !owed;
         if !empty && !lose {
             return Err(MemberError::HoldsData { blocks: self.held_blocks(row) });

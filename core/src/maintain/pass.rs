@@ -141,15 +141,15 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(())
     }
 
-    /// Begins the pass of a rebuild that is under way again, over everything: what it has met was judged by what the members
-    /// were then. Part of a transaction.
+    /// Begins the pass of a rebuild that is under way or paused again, over everything: what it has met was judged by what the
+    /// members were then. Part of a transaction.
     pub(super) fn restart_rebuild(&mut self) -> Result<(), Error> {
         let Some(mut job) = self.job(JobKind::Rebuild)? else { return Ok(()) };
         if !matches!(job.state, JobState::Running | JobState::Paused) {
             return Ok(());
         }
         self.begin_pass(&mut job)?;
-        (job.prune, job.found_before) = (Generation(0), u64::MAX);
+        (job.state, job.prune, job.found_before) = (JobState::Running, Generation(0), u64::MAX);
         self.ahead = None;
         self.put_job(&job)
     }

@@ -26,10 +26,20 @@ pub enum Work {
 }
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// Does one step of the most urgent work: rewrites bad fragments, frees some of a deleted object, with
-    /// `sweep` gives dead blocks back when that is worth its writes, or goes on with a job. What members that came back
-    /// or failed are owed is rebuilt without being asked for. A transaction of its own; [`Work::Nothing`] writes nothing.
+    /// Does one step of the most urgent work: [`upkeep`](Self::upkeep), or else a step of a job. What members that came
+    /// back or failed are owed is rebuilt without being asked for. A transaction of its own; [`Work::Nothing`] writes
+    /// nothing.
     pub fn maintain(&mut self, sweep: bool) -> Result<Work, Error> {
+        match self.upkeep(sweep)? {
+            Work::Nothing => self.maintain_members(),
+            work => Ok(work),
+        }
+    }
+
+    /// Does one step of what comes with use: rewrites bad fragments that reads found, frees some of a deleted object, or,
+    /// with `sweep`, gives dead blocks back when that is worth its writes. A transaction of its own; [`Work::Nothing`]
+    /// writes nothing. Firmware that leaves jobs to a server needs no more, and carries no code for them.
+    pub fn upkeep(&mut self, sweep: bool) -> Result<Work, Error> {
         if !self.repairs.is_empty() {
             match self.step(Self::repair_all) {
                 Ok(true) => return Ok(Work::Repaired),
@@ -40,7 +50,7 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         let work = match self.store.committed().orphans() {
             0 if sweep && self.store.is_sweep_worthwhile() => Work::Swept,
-            0 => return self.maintain_members(),
+            0 => return Ok(Work::Nothing),
             _ => Work::Reaped,
         };
         self.step(|objects| match work {

@@ -103,7 +103,7 @@ impl<'m, A: DiskArray> Pool<'m, A> {
     /// Where space is scarce, deleted objects are freed first, in commits of their own.
     pub fn begin(&mut self) -> Result<Transaction<'_, 'm, A>, Error> {
         while self.objects.store.committed().orphans() > 0 && self.is_scarce() {
-            self.objects.maintain(false)?;
+            self.objects.upkeep(false)?;
         }
         self.objects.store.begin()?;
         Ok(Transaction { pool: self, committed: false })
