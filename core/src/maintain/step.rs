@@ -39,6 +39,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Does one step of what comes with use: rewrites bad fragments that reads found, frees some of a deleted object, or,
     /// with `sweep`, gives dead blocks back when that is worth its writes. A transaction of its own; [`Work::Nothing`]
     /// writes nothing. Firmware that leaves jobs to a server needs no more, and carries no code for them.
+    #[inline(never)]
     pub fn upkeep(&mut self, sweep: bool) -> Result<Work, Error> {
         if !self.repairs.is_empty() {
             match self.step(Self::repair_all) {

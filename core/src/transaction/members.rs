@@ -72,6 +72,7 @@ impl Roster {
 
 impl<A: DiskArray> Store<'_, A> {
     /// Reads what the member records say.
+    #[inline(never)]
     pub(crate) fn load_members(&mut self) -> Result<(), StorageError> {
         let mut roster = Roster { changes: self.roster.changes.wrapping_add(1), ..Roster::default() };
         for row in self.committed().table().iter() {
@@ -112,6 +113,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Writes down who went away and who came back since the records were last written.
+    #[inline(never)]
     pub(super) fn record_members(&mut self) -> Result<(), StorageError> {
         let table = self.tree.space.superblock.table();
         let away = table.minus(self.tree.disks.online());

@@ -12,7 +12,6 @@ use crate::pool::judge::MemberState;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::session::Session;
 use dynamicfs_core::maintain;
-use dynamicfs_core::types::MemberNumber;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -139,10 +138,13 @@ fn drain(app: &App, session: &mut Session<'_>, options: &Options) -> Result<Disk
     if !app.global.dry_run {
         session.writable()?;
         if !matches!(meant.disk.member_state, Some(MemberState::Draining | MemberState::Drained)) {
-            begin(session, member, false).map_err(|failure| failure.while_doing(&meant.disk.name))?;
+            session
+                .pool
+                .drain_member(member, false)
+                .map_err(|error| Failure::from(error).while_doing(&meant.disk.name))?;
         }
         if !options.no_wait {
-            rebuild = Some(rebuild_anew(session, options.throttle)?);
+            rebuild = Some(rebuild_due(session, options.throttle)?);
         }
     }
     drained(app, session, &options.disk, rebuild)
@@ -184,20 +186,12 @@ fn drained(
     })
 }
 
-/// Begins to empty a member. A rebuild that is half-way is given up first: it has passed by what is to be moved now, and
-/// would call the member empty when it ends.
-pub(super) fn begin(session: &mut Session<'_>, member: MemberNumber, leave: bool) -> Result<(), Failure> {
-    session.pool.set_job_state(maintain::JobKind::Rebuild, maintain::JobState::Cancelled)?;
-    Ok(session.pool.drain_member(member, leave)?)
-}
-
-/// Rebuilds from the first key on: what a pass that was half-way has met already may have to be moved now.
-pub(super) fn rebuild_anew(session: &mut Session<'_>, throttle: Option<u64>) -> Result<JobReport, Failure> {
+/// Goes on with a rebuild, or starts one if it is due.
+pub(super) fn rebuild_due(session: &mut Session<'_>, throttle: Option<u64>) -> Result<JobReport, Failure> {
     let kind = maintain::JobKind::Rebuild;
     if !jobs::is_rebuild_due(session, false)? {
         return JobReport::of(session, kind);
     }
-    session.pool.set_job_state(kind, maintain::JobState::Cancelled)?;
     session.pool.start_job(kind, false)?;
     jobs::run(session, JobName::Rebuild, throttle)
 }

@@ -1,7 +1,7 @@
 //! `disk replace`: a new disk is added; then the old one is emptied and leaves, or, if it is gone, what it held is rebuilt.
 
 use super::add;
-use super::drain::{self, rebuild_anew};
+use super::drain::rebuild_due;
 use super::find::find;
 use super::shut::extents_without;
 use crate::app::App;
@@ -146,12 +146,12 @@ fn empty(session: &mut Session<'_>, old: &str, throttle: Option<u64>) -> Result<
     let explain = |error| Failure::from(error).while_doing(old);
     if meant.is_online(session) {
         if !matches!(meant.disk.member_state, Some(MemberState::Leaving | MemberState::Departing)) {
-            drain::begin(session, member, true).map_err(|failure| failure.while_doing(old))?;
+            session.pool.drain_member(member, true).map_err(|error| Failure::from(error).while_doing(old))?;
         }
     } else if meant.disk.member_state != Some(MemberState::Failed) {
         session.pool.shut_member(member, true).map_err(explain)?;
     }
-    let rebuild = rebuild_anew(session, throttle)?;
+    let rebuild = rebuild_due(session, throttle)?;
     if let Some(row) = session.row_of(member.0)
         && rebuild.exit() == Exit::Done
         && !meant.is_online(session)
