@@ -1,0 +1,86 @@
+//! Disks that are emptied, half or whole.
+
+use super::*;
+
+#[test]
+fn a_drained_disk_holds_nothing_and_can_be_pulled() {
+    let mut world = filled(Scheme { data: 2, parity: 1 }, 4);
+    let mut pool = world.mount();
+    pool.drain_member(MemberNumber(3), false).expect("begun");
+    rest(&mut pool);
+    assert_eq!(state(&mut pool, 3), MemberState::Drained);
+    expect_whole(&mut pool, "drained");
+    drop(pool);
+    world.unplug(&[3]);
+    let mut pool = world.mount();
+    assert_eq!(pool.health().owed, 0, "its absence takes nothing away");
+    expect_whole(&mut pool, "pulled");
+    expect_files(&mut pool);
+    drop(pool);
+    world.plug(&[3]);
+    let mut pool = world.mount();
+    pool.activate_member(MemberNumber(3)).expect("used again");
+    put(&mut pool, "more", 100_000).expect("stored");
+    rest(&mut pool);
+    expect_whole(&mut pool, "in use again");
+}
+
+#[test]
+fn a_drain_is_cancelled_half_way() {
+    let mut world = World::new(Scheme::mirror(2), 4, 120 << 10);
+    for n in 0..12 {
+        world.put(&format!("file-{n}"), 50_000);
+    }
+    let mut pool = world.mount();
+    pool.drain_member(MemberNumber(0), false).expect("begun");
+    for _ in 0..2 {
+        assert_eq!(pool.maintain(false), Ok(Work::Advanced(JobKind::Rebuild)));
+    }
+    assert_eq!(state(&mut pool, 0), MemberState::Draining, "it is not done");
+    let stayed = (0..12).filter(|n| {
+        let (_, fragments) = first_extent(&mut pool, &format!("file-{n}"));
+        fragments.iter().any(|fragment| fragment.address.member.0 == 0)
+    });
+    assert!(stayed.count() > 0, "some of it has not been moved");
+    pool.activate_member(MemberNumber(0)).expect("cancelled");
+    rest(&mut pool);
+    expect_whole(&mut pool, "cancelled");
+    put(&mut pool, "more", 50_000).expect("stored");
+    (0..12).for_each(|n| expect(&mut pool, &format!("file-{n}"), 50_000));
+}
+
+/// The power goes at every I/O of a drain, and of the cancelling; nothing is lost, and it comes to an end.
+#[test]
+fn a_drain_crashes_anywhere_and_is_cancelled_or_goes_on() {
+    let mut world = World::new(Scheme::mirror(2), 3, 120 << 10);
+    for n in 0..4 {
+        world.put(&format!("file-{n}"), 30_000);
+    }
+    let base = world.array.clone();
+    let (mut rng, mut cuts, mut cancelled) = (Rng::new(5), 0, 0);
+    for at in (0..).step_by(7) {
+        let mut world = World { array: base.clone(), lent: Lent::new(120 << 10) };
+        world.array.halt_at(world.array.steps() + at, Halt::PowerCut);
+        let ended = {
+            let mounted = world.try_mount(MountMode::ReadWrite);
+            mounted.is_ok_and(|mut pool| {
+                let begun = pool.drain_member(MemberNumber(1), true);
+                begun.is_ok()
+                    && (0..2000).any(|_| !matches!(pool.maintain(true), Ok(work) if work != Work::Nothing))
+            }) && world.array.halted().is_none()
+        };
+        if ended {
+            break;
+        }
+        cuts += 1;
+        world.array.power_cycle(CrashPolicy::Subset, &mut rng);
+        let mut pool = world.mount();
+        (0..4).for_each(|n| expect(&mut pool, &format!("file-{n}"), 30_000));
+        if rng.coin() && pool.activate_member(MemberNumber(1)).is_ok() {
+            cancelled += 1;
+        }
+        rest(&mut pool);
+        expect_whole(&mut pool, "at rest");
+    }
+    assert!(cuts > 30 && cancelled > 5, "{cuts} cuts, {cancelled} cancelled");
+}

@@ -1,0 +1,88 @@
+//! Disks come and go: what is rebuilt, what is refused, and what other systems have lost on the way.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod draining;
+mod meanwhile;
+mod mounting;
+mod replacing;
+mod returning;
+mod scrubbing;
+mod stories;
+
+use common::{Mounted, World, counts, expect, expect_whole, put, rest, run_job};
+use dynamicfs_core::disks::{Currency, DiskStatus};
+use dynamicfs_core::error::{Error, FormatError, MemberError, MountError};
+use dynamicfs_core::format::extent::Fragment;
+use dynamicfs_core::format::record::MemberState;
+use dynamicfs_core::maintain::{JobKind, JobState, Lost, Work};
+use dynamicfs_core::pool::DiskOptions;
+use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
+use dynamicfs_core::{AddOptions, FormatOptions, MountMode, MountOptions, Pool};
+use dynamicfs_hal::{BlockDevice, Geometry, IoError};
+use dynamicfs_sim::world::{Lent, SERVICES, account};
+use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Mishap, Rng, SimArray, SimDisk};
+
+const FOUR_TWO: Scheme = Scheme { data: 4, parity: 2 };
+const MEMORY: usize = 300 << 10;
+
+/// A pool with some files of different sizes.
+fn filled(scheme: Scheme, disks: usize) -> World {
+    let mut world = World::new(scheme, disks, MEMORY);
+    for (name, length) in FILES {
+        world.put(name, length);
+    }
+    world
+}
+
+const FILES: [(&str, usize); 5] =
+    [("tiny", 9), ("small", 700), ("block", 4096), ("large", 60_000), ("larger", 150_000)];
+
+fn expect_files(pool: &mut Mounted<'_>) {
+    FILES.iter().for_each(|&(name, length)| expect(pool, name, length));
+}
+
+/// Puts a new disk of so many sectors into the world: its place.
+fn new_disk(world: &mut World, sectors: u64) -> usize {
+    world.array.add(SimDisk::new(Geometry::new(512, sectors), 77))
+}
+
+fn add(pool: &mut Mounted<'_>, place: usize, spare: bool) -> MemberNumber {
+    let options = AddOptions { spare, ..AddOptions::default() };
+    pool.add_disk(place, &mut Rng::new(place as u64), &options).expect("added")
+}
+
+fn state(pool: &mut Mounted<'_>, member: u16) -> MemberState {
+    let mut found = None;
+    pool.store
+        .each_member(|number, record| {
+            if number.0 == member {
+                found = Some(MemberState::from_number(record.state()));
+            }
+        })
+        .expect("read");
+    found.expect("it is a member")
+}
+
+/// The first extent of a file, and its fragments.
+fn first_extent(pool: &mut Mounted<'_>, name: &str) -> (ObjectId, Vec<Fragment>) {
+    use dynamicfs_core::format::extent::{EXTENT_BYTES_MAX, Extent};
+    use dynamicfs_core::format::key::Key;
+    let object = pool.resolve(name.as_bytes()).expect("it is there");
+    let mut head = [0; EXTENT_BYTES_MAX];
+    let length = pool.store.tree.get(&Key::extent(object, 0), &mut head).expect("read").expect("it has one");
+    let extent = Extent::decode(&head[..length.min(head.len())]).expect("it is one");
+    (object, extent.fragments().to_vec())
+}
+
+fn disk_of_another_pool() -> SimDisk {
+    let mut array = SimArray::new(2, [Geometry::new(512, 2048)]);
+    let options = FormatOptions::portable(Scheme::SINGLE);
+    let mut lent = Lent::new(MEMORY);
+    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(31), &options, &[]).expect("formatted");
+    array.take(0)
+}
+
+fn byte_of(fragment: &Fragment) -> u64 {
+    fragment.address.block * 512
+}

@@ -1,0 +1,106 @@
+//! Disks that come back: what they are given, and what is not looked at again.
+
+use super::*;
+
+#[test]
+fn a_disk_that_comes_back_is_given_what_it_missed_and_counts_again() {
+    for (scheme, disks) in [(Scheme::mirror(2), 3), (Scheme::mirror(3), 3), (FOUR_TWO, 6)] {
+        let mut world = filled(scheme, disks);
+        world.unplug(&[1]);
+        world.put("meanwhile", 40_000);
+        world.plug(&[1]);
+        let mut pool = world.mount();
+        assert_eq!(pool.health().owed, 1);
+        rest(&mut pool);
+        expect_whole(&mut pool, "rebuilt");
+        let job = pool.job(JobKind::Rebuild).expect("read").expect("it ran");
+        assert_eq!((job.state, job.failed), (JobState::Complete, 0));
+        drop(pool);
+        // As many others as the scheme bears may be lost now.
+        world.unplug(if scheme.parity == 2 { &[0, 2] } else { &[0] });
+        let mut pool = match scheme {
+            FOUR_TWO => world.mount(),
+            _ if scheme.parity == 2 => {
+                world.try_mount(MountMode::AssumeMissingDead { branch: 7 }).expect("one of three")
+            }
+            _ => world.mount(),
+        };
+        expect_files(&mut pool);
+        expect(&mut pool, "meanwhile", 40_000);
+    }
+}
+
+/// What an absence owes is found without looking at what is older.
+#[test]
+fn what_was_there_before_is_not_looked_at_again() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    for n in 0..60 {
+        world.put(&format!("file-{n:02}"), 10_000);
+    }
+    world.unplug(&[1]);
+    world.put("meanwhile", 5_000);
+    world.plug(&[1]);
+    let mut pool = world.mount();
+    let written =
+        |pool: &mut Mounted<'_>| (0..3).map(|d| pool.member_health(d).counters.write_bytes).sum::<u64>();
+    let before = written(&mut pool);
+    rest(&mut pool);
+    let moved = written(&mut pool) - before;
+    assert!(moved < 100_000, "{moved} bytes were written for a file of 5,000");
+    expect_whole(&mut pool, "rebuilt");
+}
+
+#[test]
+fn a_stale_disk_returns_after_its_blocks_were_freed_and_reused() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    for n in 0..10 {
+        world.put(&format!("file-{n}"), 60_000);
+    }
+    world.unplug(&[1]);
+    {
+        let mut pool = world.mount();
+        for n in 0..10 {
+            let mut transaction = pool.begin().expect("begun");
+            transaction.unlink(ObjectId::ROOT, format!("file-{n}").as_bytes()).expect("unlinked");
+            transaction.commit().expect("committed");
+        }
+        rest(&mut pool);
+        for n in 0..8 {
+            put(&mut pool, &format!("new-{n}"), 60_000).expect("stored where the old ones were");
+        }
+    }
+    world.plug(&[1]);
+    let mut pool = world.mount();
+    rest(&mut pool);
+    for n in 8..14 {
+        put(&mut pool, &format!("new-{n}"), 60_000).expect("stored");
+    }
+    expect_whole(&mut pool, "with the old disk");
+    for other in [0, 2] {
+        let mut world = World { array: pool.array().clone(), lent: Lent::new(MEMORY) };
+        world.array.power_cycle(CrashPolicy::Nothing, &mut Rng::new(1));
+        world.unplug(&[other]);
+        let mut pool = world.mount();
+        (0..14).for_each(|n| expect(&mut pool, &format!("new-{n}"), 60_000));
+    }
+}
+
+#[test]
+fn a_whole_disk_rolled_back_is_known_and_given_what_it_lost() {
+    let mut world = filled(Scheme::mirror(2), 3);
+    let old = world.array.disk(1).clone();
+    for n in 0..6 {
+        world.put(&format!("later-{n}"), 20_000);
+    }
+    world.array.disk_mut(1).roll_back(&old);
+    let mut pool = world.mount();
+    assert_eq!(pool.member_health(1).currency, Currency::RolledBack);
+    assert!(pool.member_health(1).owed, "what it lost counts as missing");
+    assert!(counts(&mut pool).readable > 0);
+    rest(&mut pool);
+    expect_whole(&mut pool, "rebuilt");
+    drop(pool);
+    world.unplug(&[0]);
+    let mut pool = world.mount();
+    (0..6).for_each(|n| expect(&mut pool, &format!("later-{n}"), 20_000));
+}
