@@ -25,15 +25,20 @@ impl<A: DiskArray> Objects<'_, A> {
         let row = self.row_of(member)?;
         let state = if failed { MemberState::Failed } else { MemberState::Offline };
         self.store.claim_once().map_err(Error::from)?;
-        let disk = self.store.tree.disks.disk_in_row(row);
-        if let Some(disk) = disk {
+        self.in_transaction(|objects| {
+            objects.store.let_go(MemberSet::EMPTY.with(row));
+            objects.store.set_member_state(row, state)?;
+            objects.restart_rebuild()
+        })?;
+        self.exclude(row);
+        Ok(())
+    }
+
+    /// Takes the disk of a member out of use that no list names any more.
+    fn exclude(&mut self, row: usize) {
+        if let Some(disk) = self.store.tree.disks.disk_in_row(row) {
             self.store.tree.disks.set_excluded(disk, true);
         }
-        let done = self.set_state(row, state);
-        if let (Err(_), Some(disk)) = (&done, disk) {
-            self.store.tree.disks.set_excluded(disk, false);
-        }
-        done
     }
 
     /// Lets a member take part again that was shut, drained or kept spare, or stops draining it. What it missed is
@@ -130,29 +135,20 @@ impl<A: DiskArray> Objects<'_, A> {
             return Err(MemberError::HoldsData { blocks: self.held_blocks(row) });
         }
         self.store.claim_once().map_err(Error::from)?;
-        let disk = self.store.tree.disks.disk_in_row(row);
-        if let Some(disk) = disk {
-            self.store.tree.disks.set_excluded(disk, true);
-        }
         // The lists of members let go of it first, while its row still says who it is.
-        let left = match disk {
-            Some(_) => self.in_transaction(|_| Ok(())),
-            None => Ok(()),
-        };
-        let removed = left.and_then(|()| {
+        if !away {
             self.in_transaction(|objects| {
-                objects.store.remove_member(row)?;
-                let short = objects.store.committed().is_short() || !empty;
-                objects.store.tree.space.superblock.set_short(short);
+                objects.store.let_go(MemberSet::EMPTY.with(row));
                 Ok(())
-            })
-        });
-        if let Err(error) = removed {
-            if let Some(disk) = disk {
-                self.store.tree.disks.set_excluded(disk, false);
-            }
-            return Err(error);
+            })?;
+            self.exclude(row);
         }
+        self.in_transaction(|objects| {
+            objects.store.remove_member(row)?;
+            let short = objects.store.committed().is_short() || !empty;
+            objects.store.tree.space.superblock.set_short(short);
+            Ok(())
+        })?;
         Ok(self.forget_disk_of(member))
     }
 

@@ -49,7 +49,8 @@ impl<A: DiskArray> Store<'_, A> {
         let mut generation = self.tree.generation;
         loop {
             let online = self.tree.disks.online();
-            let Some(next) = quorum::next_step(durable, online, !sent) else { break };
+            let target = online.minus(self.letting_go);
+            let Some(next) = quorum::next_step(durable, target, !sent) else { break };
             if !self.may_go_on(online, durable, next) {
                 return Err(if sent {
                     StorageError::OutcomeUnknown
@@ -88,7 +89,8 @@ impl<A: DiskArray> Store<'_, A> {
     /// Sets what the superblocks of a step say.
     fn describe(&mut self, lists: MemberLists, online: MemberSet, generation: Generation) {
         let (root, level) = (self.tree.root, self.tree.level);
-        let gone = self.committed().online().minus(online).minus(self.roster.vacant);
+        let stay = online.minus(self.letting_go);
+        let gone = self.committed().online().minus(stay).minus(self.roster.vacant);
         let superblock = &mut self.tree.space.superblock;
         let epoch = superblock.epoch();
         let owed = superblock.owed().or(gone.and(superblock.table()));

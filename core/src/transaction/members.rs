@@ -106,7 +106,8 @@ impl<A: DiskArray> Store<'_, A> {
     /// Members on which something may lie that is not there, or not to be trusted: so many fewer may be lost.
     pub fn unhealed(&self) -> MemberSet {
         let superblock = &self.tree.space.superblock;
-        let newly_away = self.committed().online().minus(self.tree.disks.online()).minus(self.roster.vacant);
+        let there = self.tree.disks.online().minus(self.letting_go);
+        let newly_away = self.committed().online().minus(there).minus(self.roster.vacant);
         let witness = |row: &usize| superblock.row(*row).witness() != 0;
         let rows = superblock.owed().or(newly_away).and(superblock.table());
         rows.iter().filter(|row| !witness(row)).fold(MemberSet::EMPTY, MemberSet::with)
@@ -116,7 +117,7 @@ impl<A: DiskArray> Store<'_, A> {
     #[inline(never)]
     pub(super) fn record_members(&mut self) -> Result<(), StorageError> {
         let table = self.tree.space.superblock.table();
-        let away = table.minus(self.tree.disks.online());
+        let away = table.minus(self.tree.disks.online().minus(self.letting_go));
         let committed_online = self.committed().online();
         // One that the last commit went without may be back before its record was written.
         let was_away = self.roster.away.or(table.minus(committed_online)).and(table);
@@ -187,8 +188,7 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(())
     }
 
-    /// Writes down what a member is to be. Part of a transaction; [`roster`](Self::roster) knows it after
-    /// [`load_members`](Self::load_members).
+    /// Writes down what a member is to be. Part of a transaction; [`roster`](Self::roster) knows it when it was read anew.
     pub fn set_member_state(&mut self, row: usize, state: MemberState) -> Result<(), StorageError> {
         self.change_member(row, |record| {
             record.set_state(state as u8);

@@ -75,6 +75,8 @@ pub struct Store<'m, A> {
     roster: Roster,
     /// What they said when the transaction began.
     roster_before: Roster,
+    /// Members that the open transaction lets go: their word still counts while the lists change, and they are given nothing.
+    letting_go: MemberSet,
     open: bool,
     poisoned: bool,
 }
@@ -134,6 +136,13 @@ impl<A: DiskArray> Store<'_, A> {
         self.tree.margin = usize::MAX;
         self.exhausted = MemberSet::EMPTY;
         self.roster_before = self.roster;
+        self.letting_go = MemberSet::EMPTY;
+    }
+
+    /// Lets members go with this transaction: from its commit on they are in no list.
+    pub(crate) fn let_go(&mut self, rows: MemberSet) {
+        self.letting_go = rows;
+        self.tree.withheld = self.tree.withheld.or(rows);
     }
 
     /// Lets no further operation succeed in this transaction: one failed half-way.
@@ -152,6 +161,8 @@ impl<A: DiskArray> Store<'_, A> {
         self.poisoned = false;
         self.tree.disks.settle_counters(false);
         self.roster = self.roster_before;
+        self.letting_go = MemberSet::EMPTY;
+        self.tree.withheld = self.roster.emptied.or(self.roster.vacant);
         let generation = self.tree.generation;
         self.tree.cache.abandon(generation);
         self.tree.space.superblock.copy_from(self.committed);

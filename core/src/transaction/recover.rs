@@ -115,6 +115,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             exhausted: MemberSet::EMPTY,
             roster: super::Roster::default(),
             roster_before: super::Roster::default(),
+            letting_go: MemberSet::EMPTY,
             open: false,
             poisoned: false,
         })

@@ -125,7 +125,8 @@ impl Run {
             Ok(()) => {
                 let array = pool.array();
                 self.tell(array, EventKind::Maintain, Some(member), || what.into());
-                self.learn_states(pool)
+                self.members_changed(pool);
+                Ok(Flow::On)
             }
             Err(MemberError::Pool(error)) => {
                 self.unsure_of_members = true;
