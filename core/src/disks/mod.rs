@@ -203,6 +203,13 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         };
     }
 
+    /// The disk of this member, if it was taken out of use.
+    pub(crate) fn excluded_disk_of(&self, member: MemberNumber) -> Option<usize> {
+        self.states
+            .iter()
+            .position(|s| s.status == DiskStatus::Excluded && s.identity.is_some_and(|i| i.member == member))
+    }
+
     /// Takes a member that takes part out of use, or into use one that was taken out so.
     pub(crate) fn set_excluded(&mut self, disk: usize, excluded: bool) {
         let (from, to) = match excluded {

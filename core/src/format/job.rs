@@ -48,6 +48,16 @@ layout! {
     }
 }
 
+/// What a failed item is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum FailedWhat {
+    /// An extent that cannot be read.
+    Extent = 0,
+    /// A node of the tree, and all that is below it.
+    Node = 1,
+}
+
 /// Bytes of a job's record.
 const RECORD: usize = JobRecord::<&[u8]>::BYTES;
 
@@ -86,6 +96,16 @@ pub enum JobState {
     Complete = 4,
     /// It came to its end, and something is left that it had no space or no disks for.
     Incomplete = 5,
+}
+
+impl JobState {
+    /// All states.
+    pub const ALL: [Self; 5] =
+        [Self::Running, Self::Paused, Self::Cancelled, Self::Complete, Self::Incomplete];
+
+    fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| *state as u8 == number)
+    }
 }
 
 /// A maintenance job.
@@ -155,15 +175,8 @@ impl Job {
 
     pub(crate) fn load(kind: JobKind, record: &[u8]) -> Option<Self> {
         let record = JobRecord::new(record)?;
-        let states = [
-            JobState::Running,
-            JobState::Paused,
-            JobState::Cancelled,
-            JobState::Complete,
-            JobState::Incomplete,
-        ];
         Some(Self {
-            state: states.into_iter().find(|state| *state as u8 == record.state())?,
+            state: JobState::from_number(record.state())?,
             absent: record.options() & ABSENT != 0,
             prune: Generation(record.prune()),
             began: Generation(record.began()),

@@ -133,6 +133,15 @@ impl PoolParameters {
         1 << self.chunk_shift
     }
 
+    /// Whether disks with sectors of this many bytes can hold such a pool.
+    pub const fn fits_sectors(&self, sector_bytes: u32) -> bool {
+        let sector = sector_bytes as usize;
+        sector <= self.block_bytes()
+            && sector <= self.chunk_bytes()
+            && sector <= self.node_bytes()
+            && self.slot_bytes.is_multiple_of(sector_bytes)
+    }
+
     /// Whether all values are within the limits, so that nothing computed from them overflows.
     pub fn is_valid(&self) -> bool {
         let within =

@@ -2,7 +2,7 @@
 //! it was after a crash or a reboot.
 
 use crate::error::{Error, StorageError};
-use crate::format::job::{FailedItem, Job, JobKind, JobState};
+use crate::format::job::{FailedItem, FailedWhat, Job, JobKind, JobState};
 use crate::format::key::Key;
 use crate::object::Objects;
 use crate::transaction::Purpose;
@@ -79,18 +79,13 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     fn save_job(&mut self, f: impl FnOnce(&mut Self) -> Result<Job, Error>) -> Result<(), Error> {
-        self.store.begin()?;
-        let saved = f(self).and_then(|job| self.put_job(&job));
-        match saved {
-            Ok(()) => {
-                self.ahead = None;
-                self.commit()
-            }
-            Err(error) => {
-                self.abort();
-                Err(error)
-            }
-        }
+        self.alone(|objects| {
+            let job = f(objects)?;
+            objects.put_job(&job)?;
+            objects.ahead = None;
+            Ok(true)
+        })?;
+        Ok(())
     }
 
     /// Writes a job's record. Part of a transaction.
@@ -101,7 +96,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Lists something that is lost. Part of a transaction.
-    pub(super) fn put_failed(&mut self, job: &mut Job, what: u8, key: Key) -> Result<(), Error> {
+    pub(super) fn put_failed(&mut self, job: &mut Job, what: FailedWhat, key: Key) -> Result<(), Error> {
         job.found += 1;
         job.failed = job.failed.saturating_add(1);
         if job.failed > FAILED_LISTED {
@@ -114,7 +109,7 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         let mut bytes = [0; FailedItem::<&[u8]>::BYTES];
         if let Some(mut item) = FailedItem::new(&mut bytes[..]) {
-            item.set_what(what);
+            item.set_what(what as u8);
             item.set_key(key);
         }
         let at = Key::job(job.kind as u32, job.failed);
@@ -140,9 +135,10 @@ impl<A: DiskArray> Objects<'_, A> {
         self.store.tree.scan(&from, &end, |_, record| {
             if let Some(item) = FailedItem::new(record) {
                 let object = item.key().object();
-                f(match item.what() {
-                    0 => Lost::Extent { object, start: item.key().offset() },
-                    _ => Lost::Node { object },
+                let is_extent = item.what() == FailedWhat::Extent as u8;
+                f(match is_extent {
+                    true => Lost::Extent { object, start: item.key().offset() },
+                    false => Lost::Node { object },
                 });
             }
             ControlFlow::<()>::Continue(())

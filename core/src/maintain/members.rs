@@ -1,8 +1,7 @@
 //! What an operator does with members: out of use and in again, emptied, removed. Each is one transaction or two; what is
 //! moved in between is a rebuild's work.
 
-use crate::disks::DiskStatus;
-use crate::error::{Error, MemberError, StorageError};
+use crate::error::{Error, MemberError};
 use crate::format::record::MemberState;
 use crate::object::Objects;
 use crate::transaction::Purpose;
@@ -25,10 +24,9 @@ impl<A: DiskArray> Objects<'_, A> {
         let row = self.row_of(member)?;
         let state = if failed { MemberState::Failed } else { MemberState::Offline };
         self.store.claim_once().map_err(Error::from)?;
-        self.in_transaction(|objects| {
+        self.change_records(|objects| {
             objects.store.let_go(MemberSet::EMPTY.with(row));
-            objects.store.set_member_state(row, state)?;
-            objects.restart_rebuild()
+            objects.set_state(row, state)
         })?;
         self.exclude(row);
         Ok(())
@@ -45,19 +43,15 @@ impl<A: DiskArray> Objects<'_, A> {
     /// rebuilt.
     pub fn activate_member(&mut self, member: MemberNumber) -> Result<(), MemberError> {
         let row = self.row_of(member)?;
-        let disks = &mut self.store.tree.disks;
-        let disk = (0..disks.count()).find(|&disk| {
-            let state = disks.state(disk);
-            state.status == DiskStatus::Excluded && state.identity.is_some_and(|i| i.member == member)
-        });
+        let disk = self.store.tree.disks.excluded_disk_of(member);
         if let Some(disk) = disk {
-            disks.set_excluded(disk, false);
+            self.store.tree.disks.set_excluded(disk, false);
         }
-        let done = self.set_state(row, MemberState::Active);
+        let done = self.change_records(|objects| objects.set_state(row, MemberState::Active));
         if let (Err(_), Some(disk)) = (&done, disk) {
             self.store.tree.disks.set_excluded(disk, true);
         }
-        done
+        Ok(done?)
     }
 
     /// Begins to move everything off a member that takes part; with `leave` it leaves the pool when it holds nothing.
@@ -86,7 +80,7 @@ impl<A: DiskArray> Objects<'_, A> {
             (true, _) => MemberState::Leaving,
             (false, _) => MemberState::Draining,
         };
-        self.set_state(row, state)
+        Ok(self.change_records(|objects| objects.set_state(row, state))?)
     }
 
     /// Blocks of a member that something refers to, or that wait to be given back.
@@ -95,29 +89,20 @@ impl<A: DiskArray> Objects<'_, A> {
         blocks.saturating_sub(self.store.committed().row(row).free())
     }
 
-    fn set_state(&mut self, row: usize, state: MemberState) -> Result<(), MemberError> {
-        self.in_transaction(|objects| {
-            objects.store.set_member_state(row, state)?;
-            objects.restart_rebuild()
-        })
+    /// Writes down what the operator wants a member to be; what that means for what it holds is a rebuild's work. Part of a
+    /// transaction.
+    fn set_state(&mut self, row: usize, state: MemberState) -> Result<(), Error> {
+        self.store.set_member_state(row, state)?;
+        self.restart_rebuild()
     }
 
     /// Does something to the member records in a transaction of its own.
-    pub(crate) fn in_transaction(
-        &mut self,
-        f: impl FnOnce(&mut Self) -> Result<(), Error>,
-    ) -> Result<(), MemberError> {
-        self.store.begin().map_err(Error::from)?;
-        let done = self.begin_change(UPDATES, Purpose::Release).and_then(|()| self.change(f));
-        match done {
-            Ok(()) => self.commit()?,
-            Err(error) => {
-                self.abort();
-                return Err(error.into());
-            }
-        }
-        self.store.load_members().map_err(Error::from)?;
-        Ok(())
+    fn change_records(&mut self, f: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+        self.alone(|objects| {
+            objects.begin_change(UPDATES, Purpose::Release)?;
+            objects.change(f).map(|()| true)
+        })?;
+        Ok(self.store.load_members()?)
     }
 
     /// Takes a member out of the pool that holds nothing: one that was drained, or is away and was rebuilt elsewhere. With
@@ -137,29 +122,20 @@ impl<A: DiskArray> Objects<'_, A> {
         self.store.claim_once().map_err(Error::from)?;
         // The lists of members let go of it first, while its row still says who it is.
         if !away {
-            self.in_transaction(|objects| {
+            self.change_records(|objects| {
                 objects.store.let_go(MemberSet::EMPTY.with(row));
                 Ok(())
             })?;
             self.exclude(row);
         }
-        self.in_transaction(|objects| {
+        self.change_records(|objects| {
             objects.store.remove_member(row)?;
             let short = objects.store.committed().is_short() || !empty;
             objects.store.tree.space.superblock.set_short(short);
             Ok(())
         })?;
-        Ok(self.forget_disk_of(member))
-    }
-
-    /// Takes the label off the disk of what was this member; whether that could be done.
-    fn forget_disk_of(&mut self, member: MemberNumber) -> bool {
-        let disks = &self.store.tree.disks;
-        let disk = (0..disks.count()).find(|&disk| {
-            let state = disks.state(disk);
-            state.status == DiskStatus::Excluded && state.identity.is_some_and(|i| i.member == member)
-        });
-        disk.is_some_and(|disk| self.store.forget_disk(disk).is_ok())
+        let disk = self.store.tree.disks.excluded_disk_of(member);
+        Ok(disk.is_some_and(|disk| self.store.forget_disk(disk).is_ok()))
     }
 
     /// A member that holds nothing any more leaves, or a spare one takes the place of one that failed; whether there was
@@ -178,11 +154,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let spare = roster.spare.and(self.store.tree.disks.online()).iter().next();
         let failed: MemberSet = superblock.owed().and(roster.failed).minus(roster.succeeded);
         let (Some(spare), Some(failed)) = (spare, failed.iter().next()) else { return Ok(false) };
-        let done = self.in_transaction(|objects| Ok(objects.store.succeed(failed, spare)?));
-        match done {
-            Ok(()) => Ok(true),
-            Err(MemberError::Pool(error)) => Err(error),
-            Err(_) => Err(StorageError::TooFewDisks { online: MemberSet::EMPTY }.into()),
-        }
+        self.change_records(|objects| Ok(objects.store.succeed(failed, spare)?))?;
+        Ok(true)
     }
 }

@@ -7,7 +7,7 @@
 use super::standing::Standing;
 use super::verdict::{Indices, NodeVerdict, Verdict, judge, judge_node};
 use crate::error::{Error, StorageError};
-use crate::format::job::{Job, JobKind, JobState};
+use crate::format::job::{FailedWhat, Job, JobKind, JobState};
 use crate::format::key::{Key, Kind};
 use crate::format::record::MemberRecord;
 use crate::limits::EXTENT_BYTES_MIN;
@@ -42,35 +42,29 @@ impl Budget {
 
 impl<A: DiskArray> Objects<'_, A> {
     /// One step of a job, in a transaction of its own.
-    pub(super) fn advance(&mut self, mut job: Job) -> Result<(), Error> {
+    pub(super) fn advance(&mut self, before: Job) -> Result<(), Error> {
         self.ahead = None;
-        let before = job;
-        self.store.begin()?;
-        let stepped = self.pass_step(&mut job);
-        let changed = match stepped {
-            Ok(changed) => changed,
-            Err((error, key)) => {
-                self.abort();
-                return self.step_failed(before, error, key);
+        let (mut job, mut at) = (before, None);
+        let saved = self.alone(|objects| {
+            let changed = objects.pass_step(&mut job).map_err(|(error, key)| {
+                at = key;
+                error
+            })?;
+            job.unsaved += 1;
+            if !changed && job.state == JobState::Running && job.unsaved < STEPS_UNSAVED {
+                return Ok(false);
             }
-        };
-        job.unsaved += 1;
-        if !changed && job.state == JobState::Running && job.unsaved < STEPS_UNSAVED {
-            self.abort();
-            self.ahead = Some(job);
-            return Ok(());
+            job.unsaved = 0;
+            match objects.put_job(&job) {
+                // It goes on from where it was, which does no harm.
+                Err(Error::Storage(StorageError::NoSpace)) if job.state == JobState::Running => Ok(true),
+                saved => saved.map(|()| true),
+            }
+        });
+        match (saved, at) {
+            (Err(error), Some(key)) => return self.step_failed(before, error, key),
+            (saved, _) => _ = saved?,
         }
-        job.unsaved = 0;
-        let saved = match self.put_job(&job) {
-            // It goes on from where it was, which does no harm.
-            Err(Error::Storage(StorageError::NoSpace)) if job.state == JobState::Running => Ok(()),
-            saved => saved,
-        };
-        if let Err(error) = saved {
-            self.abort();
-            return Err(error);
-        }
-        self.commit()?;
         self.ahead = (job.state == JobState::Running).then_some(job);
         if job.state != JobState::Running {
             self.store.load_members()?;
@@ -79,29 +73,26 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(())
     }
 
-    /// A step failed half-way. If what is at `key` is damaged, the next step ends before it, and the one after that, which
+    /// A step failed at this key. If what is there is damaged, the next step ends before it, and the one after that, which
     /// begins there, passes it over.
-    fn step_failed(&mut self, mut job: Job, error: Error, key: Option<Key>) -> Result<(), Error> {
+    fn step_failed(&mut self, mut job: Job, error: Error, key: Key) -> Result<(), Error> {
         let damaged = matches!(
             error,
             Error::Unreadable { .. }
                 | Error::Storage(StorageError::NodeUnreadable { .. } | StorageError::RecordInvalid { .. })
         );
-        let Some(key) = key.filter(|_| damaged) else { return Err(error) };
-        if job.stop != Some(key) || job.position < key {
-            job.stop = Some(key);
-            self.ahead = Some(job);
-            return Ok(());
-        }
-        self.store.begin()?;
-        let (stop, position) = (None, key.successor());
-        job = Job { stop, position, ..job };
-        let listed = self.put_failed(&mut job, 0, key).and_then(|()| self.put_job(&job));
-        if let Err(error) = listed {
-            self.abort();
+        if !damaged {
             return Err(error);
         }
-        self.commit()?;
+        if job.stop != Some(key) || job.position < key {
+            job.stop = Some(key);
+        } else {
+            (job.stop, job.position) = (None, key.successor());
+            self.alone(|objects| {
+                objects.put_failed(&mut job, FailedWhat::Extent, key)?;
+                objects.put_job(&job).map(|()| true)
+            })?;
+        }
         self.ahead = Some(job);
         Ok(())
     }
@@ -189,7 +180,7 @@ impl<A: DiskArray> Objects<'_, A> {
                     return Ok(true);
                 }
                 Err(StorageError::NodeUnreadable { .. }) => {
-                    let lost = self.put_failed(job, 1, job.position);
+                    let lost = self.put_failed(job, FailedWhat::Node, job.position);
                     lost.map_err(|error| (error, None))?;
                     budget.changed = true;
                     job.position = walk.position().unwrap_or(Key::MAX);
@@ -333,7 +324,7 @@ impl<A: DiskArray> Objects<'_, A> {
                     }
                 }
             }
-            Mended::Lost => self.put_failed(job, 0, key)?,
+            Mended::Lost => self.put_failed(job, FailedWhat::Extent, key)?,
             Mended::NoSpace | Mended::NoMemory | Mended::Gone => job.found += 1,
         }
         Ok(())

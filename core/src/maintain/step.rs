@@ -42,7 +42,7 @@ impl<A: DiskArray> Objects<'_, A> {
     #[inline(never)]
     pub fn upkeep(&mut self, sweep: bool) -> Result<Work, Error> {
         if !self.repairs.is_empty() {
-            match self.step(Self::repair_all) {
+            match self.alone(Self::repair_all) {
                 Ok(true) => return Ok(Work::Repaired),
                 // There is none until something is freed, which comes next.
                 Ok(false) | Err(Error::Storage(StorageError::NoSpace)) => {}
@@ -54,7 +54,7 @@ impl<A: DiskArray> Objects<'_, A> {
             0 => return Ok(Work::Nothing),
             _ => Work::Reaped,
         };
-        self.step(|objects| match work {
+        self.alone(|objects| match work {
             Work::Reaped => objects.reap_step().map(|_| true),
             _ => objects.store.sweep_step().map(|_| true).map_err(Error::from),
         })?;
@@ -94,8 +94,8 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(Work::Nothing)
     }
 
-    /// One step of one kind of work, in a transaction of its own; whether it changed anything.
-    fn step(&mut self, f: impl FnOnce(&mut Self) -> Result<bool, Error>) -> Result<bool, Error> {
+    /// Does something in a transaction of its own, which is dropped where it changed nothing: whether it changed anything.
+    pub(super) fn alone(&mut self, f: impl FnOnce(&mut Self) -> Result<bool, Error>) -> Result<bool, Error> {
         self.store.begin()?;
         match f(self) {
             Ok(true) => self.commit().map(|()| true),

@@ -10,6 +10,9 @@ use crate::redundancy;
 use crate::types::ObjectId;
 use dynamicfs_hal::{Batch, DiskArray, Request};
 
+/// Fragments that were read and proved, by their index.
+pub(super) type Sources = heapless::Vec<u8, DATA_FRAGMENTS_MAX>;
+
 impl<A: DiskArray> Objects<'_, A> {
     // --- a whole row ------------------------------------------------------------------------------------------
 
@@ -33,7 +36,10 @@ impl<A: DiskArray> Objects<'_, A> {
         if k == 1 || segments.len() != k || !is_row || lost * model.bytes > stage.len() {
             return false;
         }
-        let Some(parity) = self.read_parity(found, &model, lost, from, stage) else { return false };
+        let parity = (found.extent.scheme.data..).take(found.extent.scheme.parity.into());
+        let Some(parity) = self.read_columns(found, &model, (lost, parity), from, stage) else {
+            return false;
+        };
         self.store.tree.counters.decodes += 1;
         let mut survivors = heapless::Vec::<u8, DATA_FRAGMENTS_MAX>::new();
         let mut inputs = heapless::Vec::<&[u8], DATA_FRAGMENTS_MAX>::new();
@@ -63,52 +69,49 @@ impl<A: DiskArray> Objects<'_, A> {
             })
     }
 
-    /// Reads the columns of a segment from `count` parity fragments into the stage, one after the other: which they are,
-    /// or `None` if not as many are right.
-    fn read_parity(
+    /// Reads the columns of a segment from `count` fragments into `buf`, one after the other: of the candidates the first
+    /// that are right. Which they are, or `None` if too few are.
+    pub(super) fn read_columns(
         &mut self,
         found: &Found,
         segment: &Segment,
-        count: usize,
+        (count, mut candidates): (usize, impl Iterator<Item = u8>),
         from: usize,
-        stage: &mut [u8],
-    ) -> Option<heapless::Vec<u8, PARITY_FRAGMENTS_MAX>> {
+        buf: &mut [u8],
+    ) -> Option<Sources> {
         let offset = (segment.first << self.chunk_shift()) as u64;
-        let scheme = found.extent.scheme;
-        let mut left = usize::from(scheme.data)..scheme.width();
-        // What is in each part of the stage.
-        let mut sources = [None; PARITY_FRAGMENTS_MAX];
+        let capacity = <A::Batch<'_> as Batch<'_>>::CAPACITY;
+        // What is in each part of the buffer.
+        let mut sources = [None; DATA_FRAGMENTS_MAX];
         let sources = sources.get_mut(..count)?;
         while sources.contains(&None) {
-            let mut tried = heapless::Vec::<(usize, usize), PARITY_FRAGMENTS_MAX>::new();
+            let mut tried = heapless::Vec::<(usize, u8), DATA_FRAGMENTS_MAX>::new();
             let mut batch = A::Batch::default();
             let disks = &mut self.store.tree.disks;
-            let parts = stage.chunks_exact_mut(segment.bytes).take(count).enumerate();
-            for (place, part) in parts.filter(|&(place, _)| sources[place].is_none()) {
-                let address = |source: usize| found.extent.fragments()[source].address;
-                let next =
-                    left.by_ref().find_map(|source| Some((source, disks.locate(address(source), offset)?)));
-                if let Some((source, (disk, lba))) = next
+            let parts = buf.chunks_exact_mut(segment.bytes).take(count).enumerate();
+            // No more than a batch takes: a candidate is asked once.
+            let missing = parts.filter(|&(place, _)| sources[place].is_none()).take(capacity);
+            for (place, part) in missing {
+                let address = |index: u8| found.extent.fragments()[usize::from(index)].address;
+                let next = candidates.find_map(|index| Some((index, disks.locate(address(index), offset)?)));
+                if let Some((index, (disk, lba))) = next
                     && batch.push(Request::read(disk, lba, part)).is_ok()
                 {
-                    let _ = tried.push((place, source));
+                    let _ = tried.push((place, index));
                 }
             }
             if tried.is_empty() {
                 return None;
             }
             disks.execute(&mut batch);
-            let read = tried
-                .iter()
-                .zip(batch.requests().iter())
-                .map(|(&tried, request)| (tried, request.result.is_ok()));
-            let read: heapless::Vec<_, PARITY_FRAGMENTS_MAX> = read.collect();
+            let read: heapless::Vec<bool, DATA_FRAGMENTS_MAX> =
+                batch.requests().iter().map(|request| request.result.is_ok()).collect();
             drop(batch);
-            for ((place, source), _) in read.into_iter().filter(|&(_, read)| read) {
-                let part = &stage[place * segment.bytes..][..segment.bytes];
-                let segment = Segment { fragment: source, source, ..*segment };
+            for ((place, index), _) in tried.into_iter().zip(read).filter(|&(_, read)| read) {
+                let part = &buf[place * segment.bytes..][..segment.bytes];
+                let segment = Segment { fragment: index.into(), source: index.into(), ..*segment };
                 if self.is_right(found, &segment, from, part) {
-                    sources[place] = Some(source as u8);
+                    sources[place] = Some(index);
                 }
             }
         }

@@ -29,9 +29,6 @@ pub(crate) enum Mended {
     NoMemory,
 }
 
-/// Fragments that were read and proved.
-type Sources = heapless::Vec<u8, DATA_FRAGMENTS_MAX>;
-
 impl<A: DiskArray> Objects<'_, A> {
     // --- moving fragments -------------------------------------------------------------------------------------
 
@@ -151,7 +148,10 @@ impl<A: DiskArray> Objects<'_, A> {
             let segment = Segment::of(0, first, length.div_ceil(chunk), length);
             let from = self.load_checksums(object, found, &[segment])?;
             let inputs = &mut window[..k * length];
-            match self.gather(found, bad, &segment, from, inputs) {
+            // First those that are thought to be right.
+            let all = 0..found.extent.scheme.width() as u8;
+            let candidates = all.filter(|index| !bad.contains(index)).chain(bad.iter().copied());
+            match self.read_columns(found, &segment, (k, candidates), from, inputs) {
                 Some(_) if k == 1 => {
                     self.write_columns(places, first, core::iter::repeat_n(&*inputs, places.len()));
                 }
@@ -172,58 +172,6 @@ impl<A: DiskArray> Objects<'_, A> {
             }
         }
         Ok(Mended::Done)
-    }
-
-    /// Reads columns of `k` fragments that are right, one after the other into `inputs`: first of those that are thought
-    /// to be right, then of the others.
-    fn gather(
-        &mut self,
-        found: &Found,
-        bad: &[u8],
-        segment: &Segment,
-        from: usize,
-        inputs: &mut [u8],
-    ) -> Option<Sources> {
-        let k = usize::from(found.extent.scheme.data);
-        let offset = (segment.first << self.chunk_shift()) as u64;
-        let width = found.extent.scheme.width() as u8;
-        let mut candidates = (0..width).filter(|index| !bad.contains(index)).chain(bad.iter().copied());
-        // What is in each part of the inputs.
-        let mut sources = [None; DATA_FRAGMENTS_MAX];
-        while sources[..k].contains(&None) {
-            let mut tried = heapless::Vec::<(usize, u8), DATA_FRAGMENTS_MAX>::new();
-            let mut batch = A::Batch::default();
-            let disks = &mut self.store.tree.disks;
-            for (place, part) in inputs.chunks_exact_mut(segment.bytes).enumerate() {
-                if sources[place].is_some() {
-                    continue;
-                }
-                let address = |index: u8| found.extent.fragments()[usize::from(index)].address;
-                let next = candidates
-                    .by_ref()
-                    .find_map(|index| Some((index, disks.locate(address(index), offset)?)));
-                if let Some((index, (disk, lba))) = next
-                    && batch.push(Request::read(disk, lba, part)).is_ok()
-                {
-                    let _ = tried.push((place, index));
-                }
-            }
-            if tried.is_empty() {
-                return None;
-            }
-            disks.execute(&mut batch);
-            let read: heapless::Vec<bool, DATA_FRAGMENTS_MAX> =
-                batch.requests().iter().map(|request| request.result.is_ok()).collect();
-            drop(batch);
-            for ((place, index), _) in tried.into_iter().zip(read).filter(|&(_, read)| read) {
-                let part = &inputs[place * segment.bytes..][..segment.bytes];
-                let segment = Segment { fragment: index.into(), source: index.into(), ..*segment };
-                if self.is_right(found, &segment, from, part) {
-                    sources[place] = Some(index);
-                }
-            }
-        }
-        sources[..k].iter().copied().collect()
     }
 
     /// Computes columns of the bad fragments into the stage, one after the other, and proves them.

@@ -37,12 +37,11 @@ impl<A: DiskArray> Pool<'_, A> {
         let geometry = self.array().geometry(disk);
         let parameters = *self.parameters();
         let fits = geometry.check().is_ok()
-            && u64::from(geometry.sector_bytes) <= parameters.block_bytes() as u64
-            && geometry.sector_bytes as usize <= parameters.chunk_bytes()
-            && geometry.sector_bytes as usize <= parameters.node_bytes()
+            && geometry.sectors > 0
+            && parameters.fits_sectors(geometry.sector_bytes)
             && geometry.tear_unit as usize <= parameters.block_bytes()
-            && parameters.slot_bytes.is_multiple_of(geometry.tear_unit.max(geometry.sector_bytes));
-        if geometry.sectors == 0 || !fits {
+            && parameters.slot_bytes.is_multiple_of(geometry.tear_unit);
+        if !fits {
             return Err(FormatError::Geometry { disk }.into());
         }
         if !options.force {

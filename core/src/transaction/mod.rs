@@ -7,6 +7,8 @@
 //! commit.rs    the four steps of a commit, and what a failure in each means
 //! members.rs   what the tree remembers of members that were away
 //! create.rs    the first state of a new pool
+//! join.rs      a disk becomes a member
+//! labels.rs    what says so on the disk
 //! recover.rs   which state to go on from; claims
 //! quorum.rs    who may mount and who may go on                                   pure
 //! ```
@@ -20,6 +22,8 @@
 
 mod commit;
 mod create;
+mod join;
+mod labels;
 mod members;
 pub mod memory;
 pub mod quorum;

@@ -283,7 +283,7 @@ fn read_labels<A: DiskArray>(
             disks.state_mut(disk).status = DiskStatus::Foreign;
             continue;
         }
-        if *parameters.get_or_insert(found) != found || !fits(&geometry, &found) {
+        if *parameters.get_or_insert(found) != found || !found.fits_sectors(geometry.sector_bytes) {
             return Err(MountError::LabelsDisagree { disk });
         }
         let clone = (0..disk).find(|&other| {
@@ -341,15 +341,6 @@ fn both_labels<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, buf: &mut [u
         };
     }
     labels
-}
-
-/// Whether a disk can hold a pool with these parameters at all.
-fn fits(geometry: &dynamicfs_hal::Geometry, p: &PoolParameters) -> bool {
-    let sector = geometry.sector_bytes as usize;
-    sector <= p.block_bytes()
-        && sector <= p.chunk_bytes()
-        && sector <= p.node_bytes()
-        && p.slot_bytes.is_multiple_of(geometry.sector_bytes)
 }
 
 // --- rings ----------------------------------------------------------------------------------------------------

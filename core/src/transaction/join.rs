@@ -1,0 +1,86 @@
+//! A disk becomes a member of a pool that there is.
+
+use super::Store;
+use crate::disks::DiskStatus;
+use crate::error::{FormatError, MemberError, StorageError};
+use crate::format::key::Key;
+use crate::format::label::DiskIdentity;
+use crate::format::record;
+use crate::types::MemberNumber;
+use dynamicfs_hal::{DiskArray, Request};
+
+impl<A: DiskArray> Store<'_, A> {
+    /// Makes a disk of the array a new member. Nothing lies on it; it is given something from the next transaction on. A
+    /// spare member is given nothing until one fails.
+    ///
+    /// 1. whatever is on it is wiped;
+    /// 2. the table names the member, which is away: its number is taken for good;
+    /// 3. the last commit's superblock and the label are written to it, the label last: from here on it is a member;
+    /// 4. it takes part.
+    ///
+    /// A crash in between leaves a member that is away and holds nothing, or one that comes back and is owed nothing.
+    pub fn add_member(
+        &mut self,
+        disk: usize,
+        identity: DiskIdentity,
+        spare: bool,
+    ) -> Result<(), MemberError> {
+        let pool = |error: StorageError| MemberError::Pool(error.into());
+        let superblock = self.committed();
+        let row = (0..self.tree.space.rows().min(self.tree.disks.parameters.members_max.into()))
+            .find(|&row| superblock.row(row).number() == MemberNumber::NONE.0)
+            .ok_or(MemberError::TableFull)?;
+        let identity = DiskIdentity { member: MemberNumber(superblock.next_member()), ..identity };
+        if identity.member == MemberNumber::NONE {
+            return Err(MemberError::TableFull);
+        }
+        self.tree.disks.wipe(disk, &identity, self.stage)?;
+        self.begin().map_err(pool)?;
+        if let Err(error) = self.enter(row, &identity, spare).and_then(|()| self.commit()) {
+            self.abort();
+            return Err(pool(error));
+        }
+        self.seed(disk, row, &identity)?;
+        self.load_members().map_err(pool)?;
+        self.begin().map_err(pool)?;
+        // It is given nothing before a superblock that names it is on it.
+        self.tree.withheld = self.tree.withheld.with(row);
+        let order = self.committed().order();
+        let state = self.tree.disks.state_mut(disk);
+        (state.status, state.order, state.may_hold_more) = (DiskStatus::Online, order, false);
+        let joined = self.commit();
+        if let Err(error) = joined {
+            self.tree.disks.state_mut(disk).status = DiskStatus::Failed;
+            return Err(pool(error));
+        }
+        self.load_members().map_err(pool)
+    }
+
+    /// Gives a new member its row and its record. Part of a transaction.
+    fn enter(&mut self, row: usize, identity: &DiskIdentity, spare: bool) -> Result<(), StorageError> {
+        let group_blocks = self.tree.space.group_blocks();
+        let superblock = &mut self.tree.space.superblock;
+        superblock.init_row(row, identity.member, identity.witness, identity.data_blocks, group_blocks);
+        superblock.set_next_member(identity.member.0 + 1);
+        let mut bytes = [0; record::MemberRecord::<&[u8]>::BYTES];
+        record::new_member(&mut bytes, identity.disk, identity.data_start, identity.data_blocks);
+        if let Some(mut record) = record::MemberRecord::new(&mut bytes[..]).filter(|_| spare) {
+            record.set_state(record::MemberState::Spare as u8);
+        }
+        self.put(&Key::member(identity.member), &bytes)
+    }
+
+    /// Writes the last commit's superblock and the label to the disk of a new member.
+    fn seed(&mut self, disk: usize, row: usize, identity: &DiskIdentity) -> Result<(), FormatError> {
+        let disks = &mut self.tree.disks;
+        let slot = &mut self.stage[..self.committed.len()];
+        slot.copy_from_slice(self.committed);
+        disks.assign(disk, *identity, row);
+        disks.seal_superblock(disk, slot, self.tree.space.superblock.epoch());
+        for at in disks.slot_places(disk) {
+            disks.must(Request::write(disk, disks.lba_of_byte(disk, at), slot))?;
+        }
+        disks.must(Request::flush(disk))?;
+        self.write_label(disk, identity)
+    }
+}
