@@ -3,7 +3,7 @@
 use crate::array::{Array, NoClock, crc32c};
 use arbitrary::Arbitrary;
 use dynamicfs_core::format::inode::ObjectKind;
-use dynamicfs_core::maintain::{CheckReport, JobKind, JobState};
+use dynamicfs_core::maintain::{CheckReport, JobKind, JobOptions, JobState};
 use dynamicfs_core::object::{Attributes, Change, MakeRequest, Objects};
 use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
 use dynamicfs_core::{DiskState, Memory, MountMode, MountOptions, Pool, Services, Slot, Transaction};
@@ -152,13 +152,13 @@ fn operate(pool: &mut Pool<'_, &mut Array>) {
             let _ = pool.maintain(true);
         }
     };
-    let _ = pool.start_job(JobKind::Scrub, false);
+    let _ = pool.start_job(JobKind::Scrub, JobOptions::default());
     work(pool);
     let _ = pool.drain_member(MemberNumber(1), true);
     work(pool);
     let _ = pool.activate_member(MemberNumber(1));
     let _ = pool.shut_member(MemberNumber(0), true);
-    let _ = pool.start_job(JobKind::Rebuild, true);
+    let _ = pool.start_job(JobKind::Rebuild, JobOptions::WITHOUT_ABSENT);
     work(pool);
     let _ = pool.remove_member(MemberNumber(0), true);
     work(pool);

@@ -7,10 +7,10 @@ use crate::types::Generation;
 
 layout! {
     /// A maintenance job (kind 6, the job's number in the upper half of the offset, 0 in the lower).
-    JobRecord, 88 bytes {
+    JobRecord, 92 bytes {
         /// How it goes: 1 running, 2 paused, 3 cancelled, 4 complete, 5 ended with something left to do.
         state / set_state: u8 = 0,
-        /// What it is to do; bit 0: what absent members held counts as lost.
+        /// What it is to do, bit by bit: see [`JobOptions`].
         options / set_options: u8 = 1,
         /// Things that this pass found to be lost; so many are listed, up to a limit.
         failed / set_failed: u32 = 2,
@@ -34,6 +34,8 @@ layout! {
         started / set_started: u64 = 69,
         /// When it ended, in seconds since 1970; 0 while it has not.
         ended / set_ended: u64 = 77,
+        /// Things that the passes before this one put right.
+        healed_before / set_healed_before: U48 = 85,
     }
 }
 
@@ -61,8 +63,38 @@ pub enum FailedWhat {
 /// Bytes of a job's record.
 const RECORD: usize = JobRecord::<&[u8]>::BYTES;
 
-/// A bit of a job's options.
-const ABSENT: u8 = 1;
+/// What a job is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct JobOptions {
+    /// Rebuild: what absent members held counts as lost, and is not waited for. Bit 0.
+    pub absent: bool,
+    /// Rebalance: fragments move from full members to those with much more room. Bit 1.
+    pub space: bool,
+    /// Rebalance: contents are stored in the scheme and on the tier that their object asks for now. Bit 2.
+    pub policy: bool,
+    /// Rebalance: short extents that follow each other become long ones. Bit 3.
+    pub extents: bool,
+}
+
+impl Default for JobOptions {
+    fn default() -> Self {
+        Self { absent: false, space: true, policy: true, extents: true }
+    }
+}
+
+impl JobOptions {
+    /// A rebuild that waits for nobody.
+    pub const WITHOUT_ABSENT: Self = Self { absent: true, space: true, policy: true, extents: true };
+
+    const fn from_bits(bits: u8) -> Self {
+        Self { absent: bits & 1 != 0, space: bits & 2 != 0, policy: bits & 4 != 0, extents: bits & 8 != 0 }
+    }
+
+    const fn bits(self) -> u8 {
+        self.absent as u8 | (self.space as u8) << 1 | (self.policy as u8) << 2 | (self.extents as u8) << 3
+    }
+}
 
 /// What a job does with what it meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,11 +105,20 @@ pub enum JobKind {
     Rebuild = 1,
     /// Reads and proves everything, and puts right what is wrong.
     Scrub = 2,
+    /// Puts contents where and how they would be stored today: evenly, as their objects ask, in long extents.
+    Rebalance = 3,
+    /// Compares the free map with what refers to blocks, and puts the map right.
+    Recount = 4,
 }
 
 impl JobKind {
     /// All kinds, the most urgent first.
-    pub const ALL: [Self; 2] = [Self::Rebuild, Self::Scrub];
+    pub const ALL: [Self; 4] = [Self::Rebuild, Self::Recount, Self::Scrub, Self::Rebalance];
+
+    /// Whether what it does may call for more of it: it is repeated until a pass finds nothing.
+    pub(crate) const fn is_repeated(self) -> bool {
+        !matches!(self, Self::Scrub)
+    }
 }
 
 /// How a job goes.
@@ -116,8 +157,8 @@ pub struct Job {
     pub kind: JobKind,
     /// How it goes.
     pub state: JobState,
-    /// What absent members held counts as lost, and is not waited for.
-    pub absent: bool,
+    /// What it is to do.
+    pub options: JobOptions,
     /// What is older is passed over.
     pub(crate) prune: Generation,
     /// The generation in which this pass began.
@@ -129,6 +170,8 @@ pub struct Job {
     pub found: u64,
     /// Those of them that it put right.
     pub healed: u64,
+    /// What the passes before this one put right.
+    pub healed_before: u64,
     /// Those of them that are lost.
     pub failed: u32,
     /// Extents that have less parity than was asked for, and cannot have more with the disks there are.
@@ -151,16 +194,17 @@ pub struct Job {
 }
 
 impl Job {
-    pub(crate) fn new(kind: JobKind, absent: bool, started: i64) -> Self {
+    pub(crate) fn new(kind: JobKind, options: JobOptions, started: i64) -> Self {
         Self {
             kind,
             state: JobState::Running,
-            absent,
+            options,
             prune: Generation(0),
             began: Generation(0),
             position: Key::MIN,
             found: 0,
             healed: 0,
+            healed_before: 0,
             failed: 0,
             short: 0,
             done: 0,
@@ -173,22 +217,28 @@ impl Job {
         }
     }
 
+    /// Counts things that were found wanting.
+    pub(crate) const fn count(&mut self, found: u64, healed: bool) {
+        self.found += found;
+        self.healed += if healed { found } else { 0 };
+    }
+
     pub(crate) fn load(kind: JobKind, record: &[u8]) -> Option<Self> {
         let record = JobRecord::new(record)?;
         Some(Self {
             state: JobState::from_number(record.state())?,
-            absent: record.options() & ABSENT != 0,
             prune: Generation(record.prune()),
             began: Generation(record.began()),
             position: record.position(),
             found: record.found(),
             healed: record.healed(),
+            healed_before: record.healed_before(),
             failed: record.failed(),
             short: record.short(),
             done: record.done(),
             total: record.total(),
             ended: record.ended() as i64,
-            ..Self::new(kind, false, record.started() as i64)
+            ..Self::new(kind, JobOptions::from_bits(record.options()), record.started() as i64)
         })
     }
 
@@ -196,12 +246,13 @@ impl Job {
         let mut bytes = [0; RECORD];
         let mut record = JobRecord(&mut bytes[..]);
         record.set_state(self.state as u8);
-        record.set_options(if self.absent { ABSENT } else { 0 });
+        record.set_options(self.options.bits());
         record.set_prune(self.prune.0);
         record.set_began(self.began.0);
         record.set_position(self.position);
         record.set_found(self.found.min(U48_MAX));
         record.set_healed(self.healed.min(U48_MAX));
+        record.set_healed_before(self.healed_before.min(U48_MAX));
         record.set_failed(self.failed);
         record.set_short(self.short.min(U48_MAX));
         record.set_done(self.done.min(U48_MAX));

@@ -1,13 +1,12 @@
 //! Everything is read and proved, and every block is accounted for.
 
 use super::survey::RecordJoiner;
+use super::usage::Window;
 use crate::error::{Error, StorageError};
-use crate::format::key::{Key, Kind};
-use crate::format::record::{dead, group};
+use crate::format::key::Key;
 use crate::object::{Found, Objects};
-use crate::space::Class;
 use crate::tree::{Met, Walk};
-use crate::types::{BlockAddress, BlockRun, MemberNumber, ObjectId};
+use crate::types::{BlockAddress, MemberNumber, ObjectId};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -207,19 +206,12 @@ impl<A: DiskArray> Objects<'_, A> {
             let member = self.store.tree.space.member(row);
             let (groups, mut free) = (self.store.tree.space.groups(area), 0);
             for first in (0..groups).step_by(groups_at_once) {
-                let end = groups.min(first + groups_at_once as u32);
-                let start = area.start + u64::from(first) * u64::from(group_blocks);
-                let blocks = u64::from(end - first) * u64::from(group_blocks);
-                let window = Window {
-                    member,
-                    row,
-                    start,
-                    blocks: blocks.min(area.start + area.blocks - start),
-                    first,
-                };
+                let window = Window::of(member, row, area, group_blocks, first, groups_at_once as u32);
                 let (referenced, allocated) = scratch.split_at_mut(groups_at_once * group_bytes);
-                self.mark_referenced(&window, referenced, report, &mut f)?;
-                self.load_allocated(&window, end, group_bytes, allocated)?;
+                self.mark_referenced(&window, referenced, |address| {
+                    tell(report, &mut f, &Finding::DoubleUse { address });
+                })?;
+                self.load_allocated(&window, group_bytes, allocated)?;
                 free += compare(&window, referenced, allocated, report, &mut f);
             }
             let counted = self.store.committed().row(row).free();
@@ -229,124 +221,11 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         Ok(())
     }
-
-    /// Sets a bit for each block of the window that something refers to.
-    fn mark_referenced(
-        &mut self,
-        window: &Window,
-        bits: &mut [u8],
-        report: &mut CheckReport,
-        f: &mut impl FnMut(Option<&Finding>),
-    ) -> Result<(), Error> {
-        bits.fill(0);
-        let mut walk = Walk::new();
-        while let Some(met) = self.store.tree.walk(&mut walk)? {
-            for &start in met.pointer.replicas() {
-                mark(window, bits, &BlockRun { start, blocks: 1 }, report, f);
-            }
-        }
-        let block_shift = self.store.tree.disks.parameters.block_shift;
-        let superblock = self.store.committed();
-        let (limit, swept_row, swept_group) =
-            (superblock.sweep_limit(), superblock.sweep_row(), superblock.sweep_group());
-        let group_blocks = u64::from(self.store.tree.space.group_blocks());
-        let area_start = self.store.tree.area(window.row).map_or(0, |area| area.start);
-        let mut joiner = RecordJoiner::new();
-        self.store.tree.scan(&Key::MIN, &Key::MAX, |key, record| {
-            if key.is(ObjectId::SYSTEM, Kind::Dead) {
-                for run in dead::runs(record).filter(|run| run.start.member == window.member) {
-                    // Below the sweep's limit, what lies before the sweep was given back and may be used again.
-                    let done_groups = match usize::from(swept_row).cmp(&window.row) {
-                        _ if key.offset() >= limit => 0,
-                        core::cmp::Ordering::Greater => u64::MAX,
-                        core::cmp::Ordering::Equal => u64::from(swept_group),
-                        core::cmp::Ordering::Less => 0,
-                    };
-                    let done_until = area_start.saturating_add(done_groups.saturating_mul(group_blocks));
-                    let start = run.start.block.max(done_until);
-                    let end = run.start.block + u64::from(run.blocks);
-                    if start < end {
-                        let start = BlockAddress { block: start, ..run.start };
-                        mark(
-                            window,
-                            bits,
-                            &BlockRun { start, blocks: (end - start.block) as u32 },
-                            report,
-                            f,
-                        );
-                    }
-                }
-            } else if let Some((_, _, extent)) = joiner.take(key, record) {
-                for fragment in extent.fragments() {
-                    let run =
-                        BlockRun { start: fragment.address, blocks: extent.fragment_blocks(block_shift) };
-                    mark(window, bits, &run, report, f);
-                }
-            }
-            ControlFlow::<()>::Continue(())
-        })?;
-        Ok(())
-    }
-
-    /// Fills `bits` with the bitmaps of the window's groups.
-    fn load_allocated(
-        &mut self,
-        window: &Window,
-        end: u32,
-        group_bytes: usize,
-        bits: &mut [u8],
-    ) -> Result<(), Error> {
-        for (group, bits) in (window.first..end).zip(bits.chunks_exact_mut(group_bytes)) {
-            let open = [Class::Node, Class::Data].into_iter().find(|&class| {
-                self.store.tree.space.open_group(window.row, class).is_some_and(|(open, ..)| open == group)
-            });
-            if let Some(class) = open {
-                bits.copy_from_slice(self.store.tree.space.open_bitmap(window.row, class));
-                continue;
-            }
-            let key = Key::group(window.member, group);
-            let loaded = self.store.tree.with(&key, |record| group::load(record, bits))?;
-            if loaded.is_none() {
-                return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM }.into());
-            }
-        }
-        Ok(())
-    }
 }
 
 fn tell(report: &mut CheckReport, f: &mut impl FnMut(Option<&Finding>), finding: &Finding) {
     report.findings += 1;
     f(Some(finding));
-}
-
-/// Neighbouring blocks of one member.
-struct Window {
-    member: MemberNumber,
-    row: usize,
-    start: u64,
-    blocks: u64,
-    first: u32,
-}
-
-fn mark(
-    window: &Window,
-    bits: &mut [u8],
-    run: &BlockRun,
-    report: &mut CheckReport,
-    f: &mut impl FnMut(Option<&Finding>),
-) {
-    if run.start.member != window.member {
-        return;
-    }
-    let from = run.start.block.max(window.start);
-    let end = (run.start.block + u64::from(run.blocks)).min(window.start + window.blocks);
-    for block in from..end {
-        let bit = (block - window.start) as usize;
-        if bits[bit / 8] >> (bit % 8) & 1 == 1 {
-            tell(report, f, &Finding::DoubleUse { address: BlockAddress { member: window.member, block } });
-        }
-        bits[bit / 8] |= 1 << (bit % 8);
-    }
 }
 
 /// Reports blocks in which the two bitmaps differ; returns the free ones.

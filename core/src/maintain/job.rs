@@ -2,7 +2,7 @@
 //! it was after a crash or a reboot.
 
 use crate::error::{Error, StorageError};
-use crate::format::job::{FailedItem, FailedWhat, Job, JobKind, JobState};
+use crate::format::job::{FailedItem, FailedWhat, Job, JobKind, JobOptions, JobState};
 use crate::format::key::Key;
 use crate::object::Objects;
 use crate::transaction::Purpose;
@@ -41,15 +41,15 @@ impl<A: DiskArray> Objects<'_, A> {
         self.store.tree.with(&Key::job(kind as u32, 0), |record| Job::load(kind, record?))
     }
 
-    /// Starts a job from the beginning, unless it is running: whether it was. With `absent`, what absent members held counts
-    /// as lost. A transaction of its own.
-    pub fn start_job(&mut self, kind: JobKind, absent: bool) -> Result<bool, Error> {
-        if self.job(kind)?.is_some_and(|job| job.state == JobState::Running && job.absent == absent) {
+    /// Starts a job from the beginning, unless it is running already to do the same: whether it was started. A transaction
+    /// of its own.
+    pub fn start_job(&mut self, kind: JobKind, options: JobOptions) -> Result<bool, Error> {
+        if self.job(kind)?.is_some_and(|job| job.state == JobState::Running && job.options == options) {
             return Ok(false);
         }
         let started = self.store.tree.disks.now().seconds;
         self.save_job(|objects| {
-            let mut job = Job::new(kind, absent, started);
+            let mut job = Job::new(kind, options, started);
             objects.begin_pass(&mut job)?;
             Ok(job)
         })?;
@@ -78,7 +78,7 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(may)
     }
 
-    fn save_job(&mut self, f: impl FnOnce(&mut Self) -> Result<Job, Error>) -> Result<(), Error> {
+    pub(super) fn save_job(&mut self, f: impl FnOnce(&mut Self) -> Result<Job, Error>) -> Result<(), Error> {
         self.alone(|objects| {
             let job = f(objects)?;
             objects.put_job(&job)?;

@@ -3,26 +3,33 @@
 //! ```text
 //! survey.rs   how redundant each extent is, from the tree alone
 //! check.rs    everything is read and proved, and allocated = referenced
+//! usage.rs    which blocks something refers to
 //! counters.rs counters that outlive the process
 //! standing.rs where a fragment or replica counts, and where not                     pure
 //! verdict.rs  what a pass decides about an extent                                   pure
+//! balance.rs  what a rebalance decides about an extent
 //! pass.rs     one walk of the tree for all maintenance
+//! recount.rs  the free map, counted anew
 //! members.rs  members out of use and in again, emptied, removed
 //! job.rs      what it is to do, and how far it is
 //! step.rs     one bounded step of whatever work there is
 //! ```
 
+mod balance;
 mod check;
 mod counters;
 mod job;
 mod members;
 mod pass;
+mod recount;
 mod standing;
 mod step;
 mod survey;
+mod usage;
 mod verdict;
 
-pub use crate::format::job::{Job, JobKind, JobState};
+pub use crate::format::job::{Job, JobKind, JobOptions, JobState};
+pub use balance::misplaced;
 pub use check::{CheckReport, Finding};
 pub use job::{FAILED_LISTED, Lost};
 pub use standing::{Standing, Worth};

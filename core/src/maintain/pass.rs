@@ -4,22 +4,21 @@
 //! What is wanting is computed from the records themselves and the members as they are now. A rebuild is over when a whole
 //! pass finds nothing that it can put right: that pass is the recount.
 
-use super::standing::Standing;
+use super::standing::{Standing, Worth};
 use super::verdict::{Indices, NodeVerdict, Verdict, judge, judge_node};
 use crate::error::{Error, StorageError};
+use crate::format::extent::Extent;
+use crate::format::inode::Inode;
 use crate::format::job::{FailedWhat, Job, JobKind, JobState};
 use crate::format::key::{Key, Kind};
 use crate::format::record::MemberRecord;
-use crate::limits::EXTENT_BYTES_MIN;
-use crate::object::{Found, Mended, Objects};
+use crate::limits::{EXTENT_BYTES_MIN, MEMBERS_MAX};
+use crate::object::{Found, Mended, Objects, Relocation};
 use crate::transaction::Purpose;
 use crate::tree::{Met, Walk};
-use crate::types::{Generation, MemberSet};
+use crate::types::{Generation, MemberSet, ObjectId};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
-
-/// Windows full of data that one step reads or moves.
-const WINDOWS_PER_STEP: u64 = 16;
 
 /// Steps that change nothing after which a job writes down how far it is.
 const STEPS_UNSAVED: u32 = 4;
@@ -28,13 +27,21 @@ const STEPS_UNSAVED: u32 = 4;
 const REFRESH_UPDATES: u32 = 2;
 
 /// What is left of a step.
-struct Budget {
+pub(super) struct Budget {
     blocks: u64,
     /// Whether the transaction has changed anything.
     changed: bool,
+    /// Blocks of each row that this step has freed, and that count as free after the next sweep.
+    pub(super) freed: [u32; MEMBERS_MAX],
+    /// The object of the last extent that was looked at.
+    pub(super) inode: Option<(ObjectId, Inode)>,
 }
 
 impl Budget {
+    const fn new(blocks: u64) -> Self {
+        Self { blocks, changed: false, freed: [0; MEMBERS_MAX], inode: None }
+    }
+
     const fn spend(&mut self, blocks: u64) {
         self.blocks = self.blocks.saturating_sub(blocks);
     }
@@ -81,6 +88,15 @@ impl<A: DiskArray> Objects<'_, A> {
             Error::Unreadable { .. }
                 | Error::Storage(StorageError::NodeUnreadable { .. } | StorageError::RecordInvalid { .. })
         );
+        let too_little = matches!(error, Error::Storage(StorageError::NeedsMemory { .. }));
+        if job.kind == JobKind::Recount && (damaged || too_little) {
+            // What a node held that is lost is not known: nothing is called free then.
+            (job.state, job.ended) = (JobState::Incomplete, self.store.tree.disks.now().seconds);
+            return match damaged {
+                true => self.save_failed(&mut job, FailedWhat::Node, key),
+                false => self.save_job(|_| Ok(job)),
+            };
+        }
         if !damaged {
             return Err(error);
         }
@@ -88,12 +104,18 @@ impl<A: DiskArray> Objects<'_, A> {
             job.stop = Some(key);
         } else {
             (job.stop, job.position) = (None, key.successor());
-            self.alone(|objects| {
-                objects.put_failed(&mut job, FailedWhat::Extent, key)?;
-                objects.put_job(&job).map(|()| true)
-            })?;
+            self.save_failed(&mut job, FailedWhat::Extent, key)?;
         }
         self.ahead = Some(job);
+        Ok(())
+    }
+
+    /// Lists something that is lost, and says how far the job is, in a transaction of its own.
+    fn save_failed(&mut self, job: &mut Job, what: FailedWhat, key: Key) -> Result<(), Error> {
+        self.alone(|objects| {
+            objects.put_failed(job, what, key)?;
+            objects.put_job(job).map(|()| true)
+        })?;
         Ok(())
     }
 
@@ -106,30 +128,34 @@ impl<A: DiskArray> Objects<'_, A> {
         let full = job.kind != JobKind::Rebuild
             || superblock.is_short()
             || !roster.emptied.or(roster.failed).is_empty()
-            || job.absent
+            || job.options.absent
             || !owed.is_subset_of(online) && owed.and(online).is_empty();
         let prune = if full { Generation(0) } else { self.first_missed(owed.and(online))? };
-        let rows = self.store.tree.holding_rows();
-        let superblock = &self.store.tree.space.superblock;
-        let used = |row: usize| {
-            let blocks = self.store.tree.area(row).map_or(0, |area| area.blocks);
-            blocks.saturating_sub(superblock.row(row).free())
+        let total = match job.kind {
+            JobKind::Recount => self.blocks_of_holders(|_, blocks| blocks),
+            _ if prune.0 > 0 => 0,
+            _ => {
+                let superblock = &self.store.tree.space.superblock;
+                let used =
+                    self.blocks_of_holders(|row, blocks| blocks.saturating_sub(superblock.row(row).free()));
+                used.saturating_sub(superblock.dead_blocks())
+            }
         };
-        let total = rows.iter().map(used).sum::<u64>().saturating_sub(superblock.dead_blocks());
         *job = Job {
             prune,
             began: self.store.tree.generation,
-            position: Key::MIN,
-            found: 0,
-            healed: 0,
-            failed: 0,
-            short: 0,
-            done: 0,
-            total: if prune.0 == 0 { total } else { 0 },
-            stop: None,
-            ..*job
+            total,
+            healed_before: job.healed_before + job.healed,
+            found_before: job.found_before,
+            ..Job::new(job.kind, job.options, job.started)
         };
         Ok(())
+    }
+
+    /// A sum over the members that may hold something, by their rows and blocks.
+    fn blocks_of_holders(&self, f: impl Fn(usize, u64) -> u64) -> u64 {
+        let rows = self.store.tree.holding_rows();
+        rows.iter().filter_map(|row| Some(f(row, self.store.tree.area(row)?.blocks))).sum()
     }
 
     /// Begins the pass of a rebuild that is under way or paused again, over everything: what it has met was judged by what the
@@ -164,9 +190,13 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Goes on with a pass; whether the transaction changed anything. On an error, the key of what it met.
     fn pass_step(&mut self, job: &mut Job) -> Result<bool, (Error, Option<Key>)> {
         let at_nothing = |error: StorageError| (Error::from(error), None);
-        let standing = Standing::read(&mut self.store, job.absent).map_err(at_nothing)?;
-        let window = (self.store.window.len() as u64) >> self.store.tree.disks.parameters.block_shift;
-        let mut budget = Budget { blocks: (WINDOWS_PER_STEP * window).max(1), changed: false };
+        if job.kind == JobKind::Recount {
+            let at = job.position;
+            return self.recount_step(job).map_err(|error| (error, Some(at)));
+        }
+        let standing = Standing::read(&mut self.store, job.options.absent).map_err(at_nothing)?;
+        let blocks = self.step_bytes >> self.store.tree.disks.parameters.block_shift;
+        let mut budget = Budget::new(blocks.max(1));
         if job.kind == JobKind::Scrub && job.position == Key::MIN {
             let mended = self.store.mend_labels() as u64;
             (job.found, job.healed) = (job.found + mended, job.healed + mended);
@@ -296,7 +326,16 @@ impl<A: DiskArray> Objects<'_, A> {
             budget.spend(blocks * width);
             wrong.extend(self.prove_stripe(object, &found)?.iter().map(|index| index as u8));
         }
-        let mended = match judge(&found.extent, standing, block_shift, &wrong) {
+        let verdict = match (job.kind, judge(&found.extent, standing, block_shift, &wrong)) {
+            (JobKind::Rebalance, verdict @ (Verdict::Keep | Verdict::Short)) => {
+                job.short += u64::from(verdict == Verdict::Short);
+                self.judge_order(job.options, object, &found, standing, budget)?
+            }
+            // What is missing is a rebuild's work.
+            (JobKind::Rebalance, _) => Verdict::Keep,
+            (_, verdict) => verdict,
+        };
+        let mended = match verdict {
             Verdict::Keep => return Ok(()),
             Verdict::Short => {
                 job.short += 1;
@@ -305,7 +344,19 @@ impl<A: DiskArray> Objects<'_, A> {
             Verdict::Stuck => Mended::NoSpace,
             Verdict::Move(bad) => {
                 budget.spend(blocks * bad.len() as u64);
-                self.move_fragments(object, &found, &bad)?
+                let relocation = relocation(job.kind, &found.extent, standing, &bad, &wrong);
+                let mended = self.move_fragments(object, &found, relocation)?;
+                if mended == Mended::Done {
+                    for row in relocation.avoid.iter() {
+                        budget.freed[row] += blocks as u32;
+                    }
+                }
+                mended
+            }
+            Verdict::Join(bytes) => {
+                budget.spend(2 * (bytes as u64 >> block_shift));
+                let inode = self.inode(object)?;
+                self.join_extents(object, &inode, start, bytes)?
             }
             Verdict::Encode(_) => {
                 budget.spend(blocks * width);
@@ -334,20 +385,23 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// All was met: whether there is another pass, and what the pool can say of itself if there is none. Part of a
     /// transaction.
-    fn end_pass(&mut self, job: &mut Job) -> Result<(), Error> {
+    pub(super) fn end_pass(&mut self, job: &mut Job) -> Result<(), Error> {
         // A forged record may have counted anything.
         let left = job.found.saturating_sub(job.healed).saturating_sub(job.failed.into());
-        if job.kind == JobKind::Rebuild && job.healed > 0 && job.found < job.found_before {
+        if job.kind.is_repeated() && job.healed > 0 && job.found < job.found_before {
             let found = job.found;
             self.begin_pass(job)?;
             job.found_before = found;
             return Ok(());
         }
-        let recounted = job.kind == JobKind::Rebuild && job.healed == 0 && left == 0;
-        if recounted {
-            self.settle_debts(job)?;
+        // A repeated job is over when a whole pass finds nothing.
+        let complete = left == 0 && (job.healed == 0 || !job.kind.is_repeated());
+        match job.kind {
+            JobKind::Rebuild if complete => self.settle_debts(job)?,
+            // Some of it was given a scheme that the disks there are cannot hold in full.
+            JobKind::Rebalance if job.short > 0 => self.store.tree.space.superblock.set_short(true),
+            _ => {}
         }
-        let complete = if job.kind == JobKind::Rebuild { recounted } else { left == 0 };
         job.state = if complete { JobState::Complete } else { JobState::Incomplete };
         job.position = Key::MAX;
         job.ended = self.store.tree.disks.now().seconds;
@@ -360,7 +414,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let superblock = &self.store.tree.space.superblock;
         let (owed, online) = (superblock.owed(), self.store.tree.disks.online());
         // Where something is short for want of disks, those that are away still owe it.
-        let given_up = match (job.short > 0, job.absent) {
+        let given_up = match (job.short > 0, job.options.absent) {
             (true, _) => MemberSet::EMPTY,
             (false, true) => superblock.table(),
             (false, false) => roster.failed,
@@ -399,4 +453,23 @@ impl<A: DiskArray> Objects<'_, A> {
         let wanting = !owed.is_empty() || !roster.emptied.is_empty() || superblock.is_short();
         wanting && self.tried != Some(roster.changes)
     }
+}
+
+/// How fragments move: those that are right where they are, being on members that are to be emptied or less full, are copied
+/// as they are.
+fn relocation<'b>(
+    kind: JobKind,
+    extent: &Extent,
+    standing: &Standing,
+    fragments: &'b [u8],
+    wrong: &[u8],
+) -> Relocation<'b> {
+    let places = fragments.iter().map(|&index| extent.fragments()[usize::from(index)]);
+    if kind == JobKind::Rebalance {
+        let rows = places.filter_map(|fragment| standing.row(fragment.address.member));
+        return Relocation { fragments, right: true, avoid: rows.fold(MemberSet::EMPTY, MemberSet::with) };
+    }
+    let right = wrong.is_empty()
+        && places.clone().all(|place| standing.of(place.address, place.birth) == Worth::Leaving);
+    Relocation { right, ..Relocation::of(fragments) }
 }

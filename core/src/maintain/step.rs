@@ -1,7 +1,7 @@
 //! One bounded step of whatever work there is, each a transaction of its own.
 
 use crate::error::{Error, StorageError};
-use crate::format::job::{JobKind, JobState};
+use crate::format::job::{JobKind, JobOptions, JobState};
 use crate::limits::REPAIRS_MAX;
 use crate::object::Objects;
 use dynamicfs_hal::DiskArray;
@@ -83,7 +83,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 Some(job) if job.state == JobState::Running => job,
                 Some(job) if job.state == JobState::Paused => continue,
                 _ if kind == JobKind::Rebuild && self.is_rebuild_due() => {
-                    self.start_job(kind, false)?;
+                    self.start_job(kind, JobOptions::default())?;
                     return Ok(Work::Advanced(kind));
                 }
                 _ => continue,

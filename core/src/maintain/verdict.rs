@@ -18,6 +18,8 @@ pub enum Verdict {
     Move(Indices),
     /// It is to be stored again, in this scheme.
     Encode(Scheme),
+    /// It and those that follow it, so many bytes in all, are to be stored as one.
+    Join(usize),
     /// It is short of the parity that was asked for, and there are too few disks for more.
     Short,
     /// Some of its fragments do not count, and there are too few disks to put them elsewhere.

@@ -111,7 +111,12 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The first byte of the first extent that begins from `from` on and before `end`.
-    fn extent_between(&mut self, object: ObjectId, from: u64, end: u64) -> Result<Option<u64>, Error> {
+    pub(super) fn extent_between(
+        &mut self,
+        object: ObjectId,
+        from: u64,
+        end: u64,
+    ) -> Result<Option<u64>, Error> {
         let (from, end) = (Key::extent(object, from), Key::extent(object, end));
         let found = self.store.tree.scan(&from, &end, |key, _| match key.offset() % EXTENT_KEYS {
             0 => ControlFlow::Break(key.offset()),
@@ -386,7 +391,7 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(Some(taken))
     }
 
-    pub(super) fn candidate(&self, row: usize) -> Candidate {
+    pub(crate) fn candidate(&self, row: usize) -> Candidate {
         let tree = &self.store.tree;
         let identity = tree.disks.identity_in_row(row);
         Candidate {

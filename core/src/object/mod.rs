@@ -9,6 +9,7 @@
 //! truncate.rs   cutting and growing; orphans
 //! repair.rs     rewriting fragments that a read found bad
 //! rebuild.rs    fragments computed anew and put elsewhere; stripes proved
+//! join.rs       short extents become a long one
 //! hashed.rs     records under the hash of a name, in pieces
 //! directory.rs  entries, create, unlink, rename
 //! xattr.rs      extended attributes
@@ -21,6 +22,7 @@ mod extents;
 mod get;
 mod hashed;
 mod inode;
+mod join;
 mod path;
 mod put;
 mod rebuild;
@@ -32,7 +34,7 @@ pub use directory::{Entry, MakeRequest};
 pub(crate) use extents::Found;
 pub use inode::{Attributes, Change};
 pub use path::{check_name, split_path};
-pub(crate) use rebuild::Mended;
+pub(crate) use rebuild::{Mended, Relocation};
 pub use repair::Repair;
 
 use crate::error::{Error, StorageError};
@@ -55,7 +57,12 @@ pub struct Objects<'m, A> {
     pub(crate) ahead: Option<Job>,
     /// How often the members had changed when a rebuild was last tried.
     pub(crate) tried: Option<u32>,
+    /// Bytes that a step of a job reads or moves, about.
+    pub(crate) step_bytes: u64,
 }
+
+/// Windows full of data that one step of a job reads or moves, unless it is told otherwise.
+const WINDOWS_PER_STEP: u64 = 16;
 
 /// The extent that is being filled in the window buffer, not stored yet.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +77,14 @@ struct Filling {
 impl<'m, A: DiskArray> Objects<'m, A> {
     /// Objects of a mounted store.
     pub const fn new(store: Store<'m, A>) -> Self {
-        Self { store, filling: None, repairs: heapless::Vec::new(), ahead: None, tried: None }
+        let step_bytes = WINDOWS_PER_STEP * store.window.len() as u64;
+        Self { store, filling: None, repairs: heapless::Vec::new(), ahead: None, tried: None, step_bytes }
+    }
+
+    /// Lets a step of a job read or move no more than about this many bytes, and a window full at least: small steps hold
+    /// a throttle closely, large ones commit less often.
+    pub fn set_step_bytes(&mut self, bytes: u64) {
+        self.step_bytes = bytes.max(self.store.window.len() as u64);
     }
 
     /// Bytes of a record's piece.
@@ -92,7 +106,7 @@ impl<'m, A: DiskArray> Objects<'m, A> {
     }
 
     /// Runs something that uses the window buffer beside the rest.
-    fn with_window<T>(&mut self, f: impl FnOnce(&mut Self, &mut [u8]) -> T) -> T {
+    pub(crate) fn with_window<T>(&mut self, f: impl FnOnce(&mut Self, &mut [u8]) -> T) -> T {
         let window = core::mem::take(&mut self.store.window);
         let done = f(self, window);
         self.store.window = window;

@@ -12,7 +12,7 @@ use crate::types::{BlockAddress, BlockRun, MemberSet, ObjectId};
 use dynamicfs_hal::{Batch, DiskArray, Request};
 
 /// Tree updates that a new place for fragments takes at most.
-const UPDATES: u32 = 16;
+pub(super) const UPDATES: u32 = 16;
 
 /// What became of an extent that was to be mended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,24 @@ pub(crate) enum Mended {
     NoMemory,
 }
 
+/// Fragments of an extent that are to be put elsewhere, or where they are anew.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Relocation<'a> {
+    /// Their indices.
+    pub(crate) fragments: &'a [u8],
+    /// They are right as far as is known, and are copied as they are.
+    pub(crate) right: bool,
+    /// Rows that they may not go to.
+    pub(crate) avoid: MemberSet,
+}
+
+impl<'a> Relocation<'a> {
+    /// Fragments that do not count where they are.
+    pub(crate) const fn of(fragments: &'a [u8]) -> Self {
+        Self { fragments, right: false, avoid: MemberSet::EMPTY }
+    }
+}
+
 impl<A: DiskArray> Objects<'_, A> {
     // --- moving fragments -------------------------------------------------------------------------------------
 
@@ -39,20 +57,20 @@ impl<A: DiskArray> Objects<'_, A> {
         &mut self,
         object: ObjectId,
         found: &Found,
-        bad: &[u8],
+        what: Relocation<'_>,
     ) -> Result<Mended, Error> {
         match self.begin_change(UPDATES, Purpose::Release) {
             Err(Error::Storage(StorageError::NoSpace)) => return Ok(Mended::NoSpace),
             begun => begun?,
         }
         self.change(|objects| {
-            let places = objects.find_places(object, found, bad)?;
-            let moved = &bad[..places.len()];
-            if moved.is_empty() {
+            let places = objects.find_places(object, found, what)?;
+            let moved = Relocation { fragments: &what.fragments[..places.len()], ..what };
+            if places.is_empty() {
                 return Ok(Mended::NoSpace);
             }
             let mended = match objects.copy_fragments(object, found, moved, &places)? {
-                Mended::Done => objects.point_to(object, found, moved, &places)?,
+                Mended::Done => objects.point_to(object, found, moved.fragments, &places)?,
                 failed => failed,
             };
             let blocks = found.extent.fragment_blocks(objects.block_shift());
@@ -62,7 +80,8 @@ impl<A: DiskArray> Objects<'_, A> {
                 }
             }
             // Those that found no place are counted as they are now.
-            Ok(if mended == Mended::Done && moved.len() < bad.len() { Mended::NoSpace } else { mended })
+            let is_rest = places.len() < what.fragments.len();
+            Ok(if mended == Mended::Done && is_rest { Mended::NoSpace } else { mended })
         })
     }
 
@@ -71,8 +90,9 @@ impl<A: DiskArray> Objects<'_, A> {
         &mut self,
         object: ObjectId,
         found: &Found,
-        bad: &[u8],
+        what: Relocation<'_>,
     ) -> Result<heapless::Vec<BlockAddress, FRAGMENTS_MAX>, Error> {
+        let bad = what.fragments;
         let blocks = found.extent.fragment_blocks(self.block_shift());
         let row_of = |objects: &Self, index: u8| {
             let address = found.extent.fragments()[usize::from(index)].address;
@@ -81,7 +101,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let stays = (0..found.extent.scheme.width() as u8).filter(|index| !bad.contains(index));
         let mut taken = Places::new();
         taken.extend(stays.filter_map(|index| row_of(self, index)).map(|row| row as u8));
-        let mut rows = self.store.tree.data_rows();
+        let mut rows = self.store.tree.data_rows().minus(what.avoid);
         rows = taken.iter().fold(rows, |rows, &row| rows.without(row.into()));
         let demand = Demand {
             width: 1,
@@ -115,12 +135,12 @@ impl<A: DiskArray> Objects<'_, A> {
         &mut self,
         object: ObjectId,
         found: &Found,
-        bad: &[u8],
+        what: Relocation<'_>,
         places: &[BlockAddress],
     ) -> Result<Mended, Error> {
         let stage = core::mem::take(&mut self.store.stage);
         let copied = self
-            .with_window(|objects, window| objects.copy_columns(object, found, bad, places, window, stage));
+            .with_window(|objects, window| objects.copy_columns(object, found, what, places, window, stage));
         self.store.stage = stage;
         copied
     }
@@ -129,7 +149,7 @@ impl<A: DiskArray> Objects<'_, A> {
         &mut self,
         object: ObjectId,
         found: &Found,
-        bad: &[u8],
+        what: Relocation<'_>,
         places: &[BlockAddress],
         window: &mut [u8],
         stage: &mut [u8],
@@ -137,8 +157,10 @@ impl<A: DiskArray> Objects<'_, A> {
         let chunk = 1usize << self.chunk_shift();
         let (k, bytes) =
             (usize::from(found.extent.scheme.data), found.extent.fragment_bytes(self.block_shift()));
+        let bad = what.fragments;
         let outputs = if k == 1 { usize::MAX } else { stage.len() / bad.len() };
-        let at_once = (window.len() / k).min(outputs).min(bytes.next_multiple_of(chunk)) / chunk;
+        let at_once =
+            (window.len() / k.max(bad.len())).min(outputs).min(bytes.next_multiple_of(chunk)) / chunk;
         let at_once = at_once.min(self.columns_at_once(found));
         if at_once == 0 {
             return Ok(Mended::NoMemory);
@@ -147,6 +169,14 @@ impl<A: DiskArray> Objects<'_, A> {
             let length = (at_once * chunk).min(bytes - first * chunk);
             let segment = Segment::of(0, first, length.div_ceil(chunk), length);
             let from = self.load_checksums(object, found, &[segment])?;
+            if what.right {
+                let copies = &mut window[..bad.len() * length];
+                let fragments = (bad.len(), bad.iter().copied());
+                if self.read_columns(found, &segment, fragments, from, copies).is_some() {
+                    self.write_columns(places, first, copies.chunks_exact(length));
+                    continue;
+                }
+            }
             let inputs = &mut window[..k * length];
             // First those that are thought to be right.
             let all = 0..found.extent.scheme.width() as u8;

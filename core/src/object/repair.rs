@@ -2,7 +2,7 @@
 
 use super::Objects;
 use super::extents::{Found, PieceWriter};
-use super::rebuild::Mended;
+use super::rebuild::{Mended, Relocation};
 use crate::error::{Error, StorageError};
 use crate::format::extent::EXTENT_BYTES_MAX;
 use crate::types::{BlockAddress, ObjectId};
@@ -48,7 +48,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let (Some(index), true) = (index, found.start == repair.start) else { return Ok(false) };
         // What is wrong with it was counted when a read found it.
         let counted = self.checksum_errors(repair);
-        let mended = self.move_fragments(repair.object, &found, &[index as u8]);
+        let mended = self.move_fragments(repair.object, &found, Relocation::of(&[index as u8]));
         if let Some((disk, errors)) = counted {
             self.store.tree.disks.state_mut(disk).counters.checksum_errors = errors;
         }

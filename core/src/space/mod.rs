@@ -173,10 +173,7 @@ impl<'m> Space<'m> {
         let slot = self.slot(row, class, false);
         let bitmap = &mut slot[BITMAP_HEADER..];
         group::load(record, bitmap)?;
-        let end = area.blocks.saturating_sub(u64::from(group) * u64::from(blocks));
-        for block in end.min(u64::from(blocks)) as u32..blocks {
-            set(bitmap, block);
-        }
+        mark_beyond(bitmap, group, blocks, area);
         let free = blocks - ones(bitmap);
         u32::store(slot, group);
         u32::store(&mut slot[4..], free);
@@ -215,10 +212,7 @@ impl<'m> Space<'m> {
         for block in u32::from(base)..u32::from(cursor) {
             set(bitmap, block);
         }
-        let room = match class {
-            Class::Node => clear_from(bitmap, u32::from(cursor), blocks),
-            Class::Data => blocks - ones(bitmap),
-        };
+        let room = room_of(class, bitmap, cursor, blocks);
         u32::store(&mut slot[4..], room);
         Some(())
     }
@@ -470,17 +464,24 @@ impl<'m> Space<'m> {
         cleared
     }
 
-    /// Counts blocks of a row as free.
-    pub fn give_back(&mut self, row: usize, blocks: u32) {
-        let mut row = self.superblock.row_mut(row);
-        let free = row.free();
-        row.set_free((free + u64::from(blocks)).min(U48_MAX));
+    fn give_back(&mut self, row: usize, blocks: u32) {
+        self.change_free(row, blocks.into());
     }
 
-    /// Counts a closed group's change from `old` to `new` free blocks.
-    pub fn count_node_free(&mut self, row: usize, old: u32, new: u32) {
-        let counted = |free: u32| if free >= NODE_GROUP_FREE_MIN { i64::from(free) } else { 0 };
-        self.change_node_free(row, counted(new) - counted(old));
+    /// Counts a group's change from `old` to `new` free blocks that is not open.
+    pub fn count_closed(&mut self, row: usize, old: u32, new: u32) {
+        self.count_node_free(row, old, new);
+        self.change_free(row, i64::from(new) - i64::from(old));
+    }
+
+    fn count_node_free(&mut self, row: usize, old: u32, new: u32) {
+        self.change_node_free(row, node_free_of(new) as i64 - node_free_of(old) as i64);
+    }
+
+    fn change_free(&mut self, row: usize, delta: i64) {
+        let mut row = self.superblock.row_mut(row);
+        let free = row.free();
+        row.set_free(free.saturating_add_signed(delta).min(U48_MAX));
     }
 
     fn change_node_free(&mut self, row: usize, delta: i64) {
@@ -489,12 +490,87 @@ impl<'m> Space<'m> {
         row.set_node_free(free.saturating_add_signed(delta).min(U48_MAX));
     }
 
+    // --- recounting -------------------------------------------------------------------------------------------
+
+    /// Marks the blocks of a group beyond the member's end as allocated.
+    pub fn mark_beyond(&self, bitmap: &mut [u8], group: u32, area: Area) {
+        mark_beyond(bitmap, group, self.group_blocks, area);
+    }
+
+    /// Replaces the bitmap of an open group; false if it is not open. It is unrecorded until its record says so.
+    pub fn replace_open(&mut self, row: usize, group: u32, bitmap: &[u8]) -> bool {
+        let classes = [Class::Node, Class::Data].into_iter();
+        let open = classes.filter_map(|class| Some((class, self.open_group(row, class)?)));
+        let Some((class, (.., cursor))) = open.into_iter().find(|(_, (open, ..))| *open == group) else {
+            return false;
+        };
+        let (blocks, room_before) = (self.group_blocks, self.room(row, class));
+        let slot = self.slot(row, class, false);
+        let free_before = blocks - ones(&slot[BITMAP_HEADER..]);
+        slot[BITMAP_HEADER..].copy_from_slice(bitmap);
+        let (free, room) = (blocks - ones(bitmap), room_of(class, bitmap, cursor, blocks));
+        u32::store(&mut slot[4..], room);
+        self.unrecorded[class as usize] = self.unrecorded[class as usize].with(row);
+        if class == Class::Node {
+            self.change_node_free(row, i64::from(room) - i64::from(room_before));
+        }
+        self.change_free(row, i64::from(free) - i64::from(free_before));
+        true
+    }
+
+    /// The groups of a row whose records do not tell their state.
+    pub fn busy_groups(&self, row: usize) -> heapless::Vec<BusyGroup, 4> {
+        let mut busy = heapless::Vec::new();
+        for class in [Class::Node, Class::Data] {
+            let free = |closed| self.group_blocks - ones(&self.slot_ref(row, class, closed)[BITMAP_HEADER..]);
+            if let Some((group, ..)) = self.open_group(row, class) {
+                let node_free = if class == Class::Node { self.room(row, class).into() } else { 0 };
+                let _ = busy.push(BusyGroup { group, free: free(false), node_free });
+            }
+            if let Some(group) = self.closed_group(row, class) {
+                let _ = busy.push(BusyGroup { group, free: free(true), node_free: node_free_of(free(true)) });
+            }
+        }
+        busy
+    }
+
     /// Forgets what the transaction did to the space: the caller has set the superblock back.
     pub fn reset(&mut self) {
         self.pending_bytes = 0;
         self.closed = [MemberSet::EMPTY; 2];
         self.unrecorded = [MemberSet::EMPTY; 2];
     }
+}
+
+/// Blocks of a group with so many free ones that count as room for nodes, while it is not open.
+pub const fn node_free_of(free: u32) -> u64 {
+    if free >= NODE_GROUP_FREE_MIN { free as u64 } else { 0 }
+}
+
+/// Blocks of an open group that may still be taken; data comes back for what is free behind the cursor.
+fn room_of(class: Class, bitmap: &[u8], cursor: u16, blocks: u32) -> u32 {
+    match class {
+        Class::Node => clear_from(bitmap, u32::from(cursor), blocks),
+        Class::Data => blocks - ones(bitmap),
+    }
+}
+
+fn mark_beyond(bitmap: &mut [u8], group: u32, blocks: u32, area: Area) {
+    let end = area.blocks.saturating_sub(u64::from(group) * u64::from(blocks));
+    for block in end.min(u64::from(blocks)) as u32..blocks {
+        set(bitmap, block);
+    }
+}
+
+/// A group whose state is in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct BusyGroup {
+    /// Which.
+    pub group: u32,
+    /// Its free blocks.
+    pub free: u32,
+    /// Those that count as room for nodes.
+    pub node_free: u64,
 }
 
 /// A group whose bitmap must be written into the tree.

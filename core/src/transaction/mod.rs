@@ -4,6 +4,7 @@
 //! memory.rs    how the lent memory is divided
 //! ready.rs     groups opened and recorded, freed runs noted, space kept back     before each change
 //! sweep.rs     dead blocks become free
+//! recount.rs   parts of the free map replaced by what was counted
 //! commit.rs    the four steps of a commit, and what a failure in each means
 //! members.rs   what the tree remembers of members that were away
 //! create.rs    the first state of a new pool
@@ -28,6 +29,7 @@ mod members;
 pub mod memory;
 pub mod quorum;
 mod ready;
+mod recount;
 mod recover;
 mod sweep;
 

@@ -202,8 +202,7 @@ impl<A: DiskArray> Store<'_, A> {
             *byte &= !dead;
             new += byte.count_zeros();
         }
-        self.tree.space.count_node_free(row, old, new);
-        self.tree.space.give_back(row, new - old);
+        self.tree.space.count_closed(row, old, new);
         self.count_swept(new - old);
         match group::compact(self.scratch, bytes) {
             Some(length) => self.tree.put(&key, &self.scratch[..length]),

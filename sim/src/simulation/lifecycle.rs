@@ -7,12 +7,14 @@ use super::fault::Harm;
 use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Doing, Flow, Mounted, Run};
+use super::setup::SCHEMES;
 use crate::{Rng, SimArray, SimDisk, states};
 use dynamicfs_core::AddOptions;
 use dynamicfs_core::error::{Error, MemberError, StorageError};
 use dynamicfs_core::format::record::MemberState;
-use dynamicfs_core::maintain::{JobKind, JobState};
-use dynamicfs_core::types::{MemberNumber, MemberSet};
+use dynamicfs_core::maintain::{JobKind, JobOptions, JobState};
+use dynamicfs_core::object::Change;
+use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId, Scheme};
 use dynamicfs_hal::{BlockDevice, Geometry};
 
 /// Members that a run ever has at most.
@@ -22,7 +24,7 @@ impl Run {
     /// One thing that an operator does.
     pub(super) fn lifecycle(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
         self.doing = Doing::Maintaining;
-        match rng.below(12) {
+        match rng.below(13) {
             0..3 => {
                 self.bring_back(pool.array());
                 return Ok(Flow::End);
@@ -33,6 +35,7 @@ impl Run {
             }
             _ if self.atlas.is_beyond() || !pool.health().writable => return Ok(Flow::On),
             5..7 => return self.order_job(pool, rng),
+            7 => return self.ask_for_scheme(pool, rng),
             _ => {}
         }
         let member = *rng.pick(&self.active());
@@ -59,15 +62,39 @@ impl Run {
     }
 
     fn order_job(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
-        let kind = if rng.chance(2, 3) { JobKind::Scrub } else { JobKind::Rebuild };
+        let kind = *rng.pick(&JobKind::ALL);
         let done = match rng.below(4) {
             0 => pool.set_job_state(kind, *rng.pick(&[JobState::Paused, JobState::Cancelled])),
             1 => pool.set_job_state(kind, JobState::Running),
-            _ => pool.start_job(kind, false),
+            _ => pool.start_job(kind, JobOptions::default()),
         };
         match done {
             Ok(_) => Ok(Flow::On),
             Err(error) => self.refused_change(pool, error, "a job"),
+        }
+    }
+
+    /// Asks for one object to be stored in another scheme, which bears as much: what is there already is a rebalance's work.
+    fn ask_for_scheme(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
+        let (object, members) = (ObjectId(1 + rng.below(24)), self.active().len());
+        let fits = |scheme: &Scheme| {
+            usize::from(scheme.parity) == self.setup.tolerance() && scheme.width() <= members
+        };
+        let schemes: Vec<Scheme> = SCHEMES.into_iter().filter(fits).collect();
+        if schemes.is_empty() || pool.inode(object).is_err() {
+            return Ok(Flow::On);
+        }
+        let change = Change { scheme: Some(*rng.pick(&schemes)), ..Change::default() };
+        let done = pool.begin().and_then(|mut transaction| {
+            transaction.change_attributes(object, &change)?;
+            transaction.commit()
+        });
+        match done {
+            Ok(_) => {
+                self.hit(Probe::SchemeChanged);
+                Ok(Flow::On)
+            }
+            Err(error) => self.refused_change(pool, error, "another scheme"),
         }
     }
 

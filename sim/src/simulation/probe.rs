@@ -78,6 +78,12 @@ probes! {
     MembersChangedAnyway = "members-changed-anyway";
     /// A scrub came to its end.
     Scrubbed = "scrubbed";
+    /// A rebalance came to its end.
+    Rebalanced = "rebalanced";
+    /// An object was to be stored in another scheme.
+    SchemeChanged = "scheme-changed";
+    /// The free map was counted anew.
+    Recounted = "recounted";
     /// A mount was refused because members were missing.
     MountRefused = "mount-refused";
     /// A mount went on without a member.

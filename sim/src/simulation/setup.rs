@@ -25,7 +25,7 @@ pub struct Setup {
 }
 
 /// Schemes that seeds draw from.
-const SCHEMES: [Scheme; 5] = [
+pub(super) const SCHEMES: [Scheme; 5] = [
     Scheme::SINGLE,
     Scheme::mirror(2),
     Scheme::mirror(3),

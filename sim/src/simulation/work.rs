@@ -276,6 +276,8 @@ impl Run {
         let probe = match kind {
             JobKind::Rebuild => Probe::Rebuilt,
             JobKind::Scrub => Probe::Scrubbed,
+            JobKind::Rebalance => Probe::Rebalanced,
+            JobKind::Recount => Probe::Recounted,
         };
         self.hit(probe);
         self.members_changed(pool);

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test program uses some of it")]
 
 use dynamicfs_core::error::{Error, MountError};
-use dynamicfs_core::maintain::{ExtentCounts, JobKind, Work};
+use dynamicfs_core::maintain::{ExtentCounts, JobKind, JobOptions, Work};
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool};
@@ -98,7 +98,7 @@ pub(crate) fn rest(pool: &mut Mounted<'_>) {
 
 /// Upkeep until a job is at its end: a rebuild of what absent members held, or a scrub.
 pub(crate) fn run_job(pool: &mut Mounted<'_>, kind: JobKind) -> dynamicfs_core::maintain::Job {
-    pool.start_job(kind, true).expect("started");
+    pool.start_job(kind, JobOptions::WITHOUT_ABSENT).expect("started");
     rest(pool);
     pool.job(kind).expect("read").expect("it was started")
 }

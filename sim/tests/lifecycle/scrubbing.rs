@@ -17,7 +17,7 @@ fn a_scrub_interrupted_by_a_reboot_resumes_where_it_was() {
         reads(&world.array) - before
     };
     let mut pool = world.mount();
-    pool.start_job(JobKind::Scrub, false).expect("started");
+    pool.start_job(JobKind::Scrub, JobOptions::default()).expect("started");
     // More than half of it, and a time at which it wrote down how far it was.
     let mut steps = 0;
     while pool.job(JobKind::Scrub).expect("read").is_some_and(|job| job.done * 3 < job.total * 2) {
@@ -45,8 +45,8 @@ fn a_scrub_is_paused_and_resumed_and_given_up() {
     let mut pool = world.mount();
     assert_eq!(pool.job(JobKind::Scrub), Ok(None));
     assert_eq!(pool.set_job_state(JobKind::Scrub, JobState::Paused), Ok(false), "there is none");
-    assert_eq!(pool.start_job(JobKind::Scrub, false), Ok(true));
-    assert_eq!(pool.start_job(JobKind::Scrub, false), Ok(false), "it runs already");
+    assert_eq!(pool.start_job(JobKind::Scrub, JobOptions::default()), Ok(true));
+    assert_eq!(pool.start_job(JobKind::Scrub, JobOptions::default()), Ok(false), "it runs already");
     assert_eq!(pool.set_job_state(JobKind::Scrub, JobState::Paused), Ok(true));
     assert_eq!(pool.maintain(false), Ok(Work::Nothing));
     drop(pool);
@@ -56,7 +56,7 @@ fn a_scrub_is_paused_and_resumed_and_given_up() {
     assert_eq!(pool.maintain(false), Ok(Work::Advanced(JobKind::Scrub)));
     rest(&mut pool);
     assert_eq!(pool.set_job_state(JobKind::Scrub, JobState::Cancelled), Ok(false), "it is over");
-    pool.start_job(JobKind::Scrub, false).expect("once more");
+    pool.start_job(JobKind::Scrub, JobOptions::default()).expect("once more");
     assert_eq!(pool.set_job_state(JobKind::Scrub, JobState::Cancelled), Ok(true));
     assert_eq!(pool.maintain(false), Ok(Work::Nothing));
 }

@@ -81,7 +81,7 @@ fn a_drain_that_begins_in_the_middle_of_a_rebuild_empties_the_member_all_the_sam
             world.put(&format!("file-{n:02}"), 50_000);
         }
         let mut pool = world.mount();
-        pool.start_job(JobKind::Rebuild, false).expect("started");
+        pool.start_job(JobKind::Rebuild, JobOptions::default()).expect("started");
         for _ in 0..steps {
             pool.maintain(false).expect("maintained");
         }
@@ -121,7 +121,7 @@ fn a_member_that_has_just_been_pulled_is_not_let_go() {
 fn a_rebuild_of_a_pool_that_lacks_nothing_ends_and_writes_its_record() {
     let mut world = filled(Scheme::mirror(2), 3);
     let mut pool = world.mount();
-    pool.start_job(JobKind::Rebuild, false).expect("started");
+    pool.start_job(JobKind::Rebuild, JobOptions::default()).expect("started");
     rest(&mut pool);
     let job = pool.job(JobKind::Rebuild).expect("read").expect("it ran");
     assert_eq!((job.state, job.found), (JobState::Complete, 0));

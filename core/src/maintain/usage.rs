@@ -1,0 +1,142 @@
+//! Which blocks something refers to, and which the free map says are allocated: window by window.
+
+use super::survey::RecordJoiner;
+use crate::error::StorageError;
+use crate::format::key::{Key, Kind};
+use crate::format::record::{dead, group};
+use crate::object::Objects;
+use crate::space::{Area, Class};
+use crate::tree::Walk;
+use crate::types::{BlockAddress, BlockRun, MemberNumber, ObjectId};
+use core::cmp::Ordering;
+use core::ops::{ControlFlow, Range};
+use dynamicfs_hal::DiskArray;
+
+/// Neighbouring groups of one member.
+pub(super) struct Window {
+    pub(super) member: MemberNumber,
+    pub(super) row: usize,
+    /// The groups.
+    pub(super) groups: Range<u32>,
+    /// The first block of the first of them.
+    pub(super) start: u64,
+    /// Blocks of the member in them.
+    pub(super) blocks: u64,
+    /// The first block of the member's first group.
+    area_start: u64,
+}
+
+impl Window {
+    /// `count` groups of a member from `first` on, or those that there are.
+    pub(super) fn of(
+        member: MemberNumber,
+        row: usize,
+        area: Area,
+        group_blocks: u32,
+        first: u32,
+        count: u32,
+    ) -> Self {
+        let group_blocks = u64::from(group_blocks);
+        let end = area.blocks.div_ceil(group_blocks).min(u64::from(first) + u64::from(count)) as u32;
+        let skipped = u64::from(first) * group_blocks;
+        let blocks = (u64::from(end) * group_blocks).min(area.blocks).saturating_sub(skipped);
+        let start = area.start + skipped;
+        Self { member, row, groups: first..end, start, blocks, area_start: area.start }
+    }
+}
+
+impl<A: DiskArray> Objects<'_, A> {
+    /// Sets a bit for each block of the window that something refers to, and clears the others; calls `twice` for blocks that
+    /// two things refer to. No transaction may have changed anything yet.
+    pub(super) fn mark_referenced(
+        &mut self,
+        window: &Window,
+        bits: &mut [u8],
+        mut twice: impl FnMut(BlockAddress),
+    ) -> Result<(), StorageError> {
+        bits.fill(0);
+        let mut walk = Walk::new();
+        while let Some(met) = self.store.tree.walk(&mut walk)? {
+            for &start in met.pointer.replicas() {
+                mark(window, bits, &BlockRun { start, blocks: 1 }, &mut twice);
+            }
+        }
+        let block_shift = self.store.tree.disks.parameters.block_shift;
+        let swept_until = self.swept_until(window);
+        let limit = self.store.committed().sweep_limit();
+        let mut joiner = RecordJoiner::new();
+        self.store.tree.scan(&Key::MIN, &Key::MAX, |key, record| {
+            if key.is(ObjectId::SYSTEM, Kind::Dead) {
+                let done = if key.offset() < limit { swept_until } else { 0 };
+                for run in dead::runs(record).filter(|run| run.start.member == window.member) {
+                    let (start, end) = (run.start.block.max(done), run.start.block + u64::from(run.blocks));
+                    if start < end {
+                        let address = BlockAddress { block: start, ..run.start };
+                        let run = BlockRun { start: address, blocks: (end - start) as u32 };
+                        mark(window, bits, &run, &mut twice);
+                    }
+                }
+            } else if let Some((_, _, extent)) = joiner.take(key, record) {
+                for fragment in extent.fragments() {
+                    let run =
+                        BlockRun { start: fragment.address, blocks: extent.fragment_blocks(block_shift) };
+                    mark(window, bits, &run, &mut twice);
+                }
+            }
+            ControlFlow::<()>::Continue(())
+        })?;
+        Ok(())
+    }
+
+    /// The block before which a sweep that is under way has given back what the dead records below its limit name: it may
+    /// be in use again.
+    fn swept_until(&self, window: &Window) -> u64 {
+        let superblock = self.store.committed();
+        let groups = match usize::from(superblock.sweep_row()).cmp(&window.row) {
+            Ordering::Greater => u64::MAX,
+            Ordering::Equal => u64::from(superblock.sweep_group()),
+            Ordering::Less => 0,
+        };
+        let group_blocks = u64::from(self.store.tree.space.group_blocks());
+        window.area_start.saturating_add(groups.saturating_mul(group_blocks))
+    }
+
+    /// Fills `bits` with the bitmaps of the window's groups, one after the other.
+    pub(super) fn load_allocated(
+        &mut self,
+        window: &Window,
+        group_bytes: usize,
+        bits: &mut [u8],
+    ) -> Result<(), StorageError> {
+        for (group, bits) in window.groups.clone().zip(bits.chunks_exact_mut(group_bytes)) {
+            let open = [Class::Node, Class::Data].into_iter().find(|&class| {
+                self.store.tree.space.open_group(window.row, class).is_some_and(|(open, ..)| open == group)
+            });
+            if let Some(class) = open {
+                bits.copy_from_slice(self.store.tree.space.open_bitmap(window.row, class));
+                continue;
+            }
+            let key = Key::group(window.member, group);
+            let loaded = self.store.tree.with(&key, |record| group::load(record, bits))?;
+            if loaded.is_none() {
+                return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn mark(window: &Window, bits: &mut [u8], run: &BlockRun, twice: &mut impl FnMut(BlockAddress)) {
+    if run.start.member != window.member {
+        return;
+    }
+    let from = run.start.block.max(window.start);
+    let end = run.start.block.saturating_add(run.blocks.into()).min(window.start + window.blocks);
+    for block in from..end {
+        let bit = (block - window.start) as usize;
+        if bits[bit / 8] >> (bit % 8) & 1 == 1 {
+            twice(BlockAddress { member: window.member, block });
+        }
+        bits[bit / 8] |= 1 << (bit % 8);
+    }
+}

@@ -1,0 +1,66 @@
+//! Short extents that follow each other become a long one.
+
+use super::Objects;
+use super::extents::Found;
+use super::rebuild::{Mended, UPDATES};
+use crate::error::{Error, StorageError};
+use crate::format::inode::Inode;
+use crate::transaction::Purpose;
+use crate::types::ObjectId;
+use dynamicfs_hal::DiskArray;
+
+impl<A: DiskArray> Objects<'_, A> {
+    /// Bytes of an extent and those that follow it without a hole, if they would fit one extent together and the lent
+    /// memory; `None` where it would stay alone.
+    pub(crate) fn joinable(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        first: &Found,
+    ) -> Result<Option<usize>, Error> {
+        let most = self.extent_bytes(inode);
+        if !first.start.is_multiple_of(most) {
+            return Ok(None);
+        }
+        let (mut end, limit) = (first.end(), first.start + most);
+        while end < limit && self.extent_between(object, end, end + 1)?.is_some() {
+            match self.extent_at(object, end)?.end() {
+                next if next <= limit => end = next,
+                _ => break,
+            }
+        }
+        Ok((end > first.end()).then_some((end - first.start) as usize))
+    }
+
+    /// Stores these bytes, which are in several extents that follow each other, as one. Part of a transaction; unless it is
+    /// done nothing was changed.
+    pub(crate) fn join_extents(
+        &mut self,
+        object: ObjectId,
+        inode: &Inode,
+        start: u64,
+        bytes: usize,
+    ) -> Result<Mended, Error> {
+        match self.begin_change(UPDATES, Purpose::Growth) {
+            Err(Error::Storage(StorageError::NoSpace)) => return Ok(Mended::NoSpace),
+            begun => begun?,
+        }
+        self.with_window(|objects, window| {
+            let data = &mut window[..bytes];
+            let mut at = 0;
+            while at < bytes {
+                let found = objects.extent_at(object, start + at as u64)?;
+                let part = &mut data[at..at + found.extent.logical as usize];
+                match objects.read_extent(object, &found, 0, part) {
+                    Err(Error::Unreadable { .. }) => return Ok(Mended::Lost),
+                    read => read?,
+                }
+                at += part.len();
+            }
+            objects.change(|objects| {
+                let stored = objects.replace_extents(object, inode, start, data, Purpose::Growth)?;
+                Ok(if stored == bytes { Mended::Done } else { Mended::NoSpace })
+            })
+        })
+    }
+}
