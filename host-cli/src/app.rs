@@ -53,6 +53,9 @@ fn dispatch(app: &App, command: &Command) -> Result<u8, Failure> {
         Command::Demo(options) => commands::demo::run(app, options),
         Command::Scrub(command) => commands::maintenance::run(app, JobName::Scrub, command),
         Command::Rebuild(command) => commands::maintenance::run(app, JobName::Rebuild, command),
+        Command::Rebalance(command) => commands::maintenance::run(app, JobName::Rebalance, command),
+        Command::Repair(options) => commands::repair::run(app, options),
+        Command::Policy(command) => commands::policy::run(app, command),
         Command::Disk(command) => commands::disk::run(app, command),
     };
     exit.map(|exit: Exit| exit as u8)

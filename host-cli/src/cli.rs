@@ -92,10 +92,18 @@ pub(crate) enum Command {
     Disk(commands::disk::Command),
     /// Read and prove everything, and put right what is wrong
     #[command(subcommand)]
-    Scrub(commands::maintenance::Command),
+    Scrub(commands::maintenance::Command<commands::maintenance::Start>),
     /// Put back the redundancy that is missing
     #[command(subcommand)]
-    Rebuild(commands::maintenance::Command),
+    Rebuild(commands::maintenance::Command<commands::maintenance::StartRebuild>),
+    /// Put contents where and how they would be stored today: evenly, as their policy asks, in long extents
+    #[command(subcommand)]
+    Rebalance(commands::maintenance::Command<commands::maintenance::StartRebalance>),
+    /// Put right all that can be put right: labels, the free map, whatever is damaged or missing
+    Repair(commands::repair::Options),
+    /// How contents are stored: the scheme of a file, or of what is made in a directory
+    #[command(subcommand)]
+    Policy(commands::policy::Command),
     /// See a pool lose disks, power and bits, and no data
     Demo(commands::demo::Options),
 }

@@ -3,8 +3,8 @@
 //! `DYNAMICFS_UPDATE_SCHEMAS=1 cargo test -p dynamicfs schemas` writes them anew.
 
 use crate::commands::{
-    benchmark, check, demo, disk, health, init, labels, ls, maintenance, metrics, stat, status, transfer,
-    tree,
+    benchmark, check, demo, disk, health, init, labels, ls, maintenance, metrics, policy, repair, stat,
+    status, transfer, tree,
 };
 use crate::output::report::{Printed, PrintedError};
 use schemars::{JsonSchema, Schema, schema_for};
@@ -34,6 +34,8 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("labels", of::<labels::LabelList>()),
         ("ls", of::<ls::Listing>()),
         ("metrics", of::<metrics::Metrics>()),
+        ("policy", of::<policy::PolicyList>()),
+        ("repair", of::<repair::Repair>()),
         ("stat", of::<stat::Stat>()),
         ("status", of::<status::Status>()),
         ("tree", of::<tree::Tree>()),
@@ -45,7 +47,7 @@ fn all() -> Vec<(&'static str, Schema)> {
         ["disk-fail", "disk-offline", "disk-online"]
             .map(|command| (command, of::<disk::shut::DiskChanged>())),
     );
-    all.extend(["scrub", "rebuild"].map(|command| (command, of::<maintenance::Maintenance>())));
+    all.extend(["scrub", "rebuild", "rebalance"].map(|command| (command, of::<maintenance::Maintenance>())));
     all
 }
 

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Answer, TestPool, answer, assert_valid, noise, signal, wait_for_progress};
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -181,6 +182,82 @@ fn one_waits_for_a_job_of_another_process() {
     let ended = answer(waiting.wait_with_output().unwrap()).expect(1);
     assert_valid("scrub", &ended);
     assert_eq!(ended.json()["state"], "interrupted");
+}
+
+/// A disk's free bytes, by its name.
+fn free(pool: &TestPool, name: &str) -> u64 {
+    let disks = pool.json(["disk", "list"])["disks"].clone();
+    let disk =
+        disks.as_array().unwrap().iter().find(|disk| disk["name"] == name).expect("it is listed").clone();
+    disk["free_bytes"].as_u64().unwrap()
+}
+
+#[test]
+fn a_new_disk_gets_its_share_when_that_is_asked_for() {
+    let (pool, contents) = pool_with_file(3, "mirror:2");
+    let extra = pool.beside("extra.img");
+    fs::File::create(&extra).unwrap().set_len(64 << 20).unwrap();
+    pool.run([OsStr::new("disk"), OsStr::new("add"), extra.as_os_str()]).ok();
+    let before = free(&pool, "extra") - free(&pool, "disk-0");
+    let balanced = job(&pool, &["rebalance", "start", "--only", "space"]).ok().json();
+    assert_eq!(balanced["state"], "complete");
+    assert!(balanced["healed"].as_u64() > Some(5), "{balanced}");
+    let after = free(&pool, "extra").saturating_sub(free(&pool, "disk-0"));
+    assert!(after < before / 2, "{before} bytes between them became {after}");
+    pool.run(["check"]).ok();
+    assert!(pool.cat("/file") == contents);
+}
+
+#[test]
+fn what_is_stored_follows_the_policy_when_that_is_asked_for() {
+    let (pool, contents) = pool_with_file(6, "mirror:3");
+    pool.run(["mkdir", "/d"]).ok();
+    let used = || pool.json(["status"])["capacity"]["used_bytes"].as_u64().unwrap();
+    let before = used();
+    for (scheme, why) in [("8+1", "needs 9 disks"), ("mirror:4", "bears the loss")] {
+        let refused = pool.run(["policy", "set", "/", "-r", "--scheme", scheme]).expect(1);
+        assert!(refused.stderr.contains(why), "{}", refused.stderr);
+    }
+    let set = pool.run(["--json", "policy", "set", "/", "-r", "--scheme", "4+2"]).ok();
+    assert_valid("policy", &set);
+    assert_eq!(set.json()["changed"], 3);
+    // What is there stays as it is, what is made from now on is not.
+    assert!(used() > before * 9 / 10);
+    pool.run_with_input(["put", "-", "/d/new"], b"new").ok();
+    let got = pool.run(["--json", "policy", "get", "/d/new", "/file"]).ok();
+    assert_valid("policy", &got);
+    assert!(got.json()["policies"].as_array().unwrap().iter().all(|policy| policy["scheme"] == "4+2"));
+    let changed = job(&pool, &["rebalance", "start", "--only", "policy"]).ok().json();
+    assert!(changed["healed"].as_u64() > Some(20), "{changed}");
+    assert_eq!(job(&pool, &["rebalance", "start", "--only", "policy"]).ok().json()["healed"], 0);
+    // Half as much again instead of three times as much.
+    assert!(used() < before * 6 / 10, "{before} became {}", used());
+    fs::remove_file(pool.disk(0)).unwrap();
+    fs::remove_file(pool.disk(4)).unwrap();
+    assert!(pool.cat("/file") == contents);
+}
+
+#[test]
+fn a_repair_puts_right_what_can_be() {
+    let (pool, contents) = pool_with_file(7, "4+2");
+    rot(&pool, 7, &contents[..64]);
+    fs::remove_file(pool.disk(1)).unwrap();
+    pool.run(["disk", "fail", "disk-1", "--yes"]).ok();
+    let plan = pool.run(["--json", "repair", "--dry-run"]).ok();
+    assert_valid("repair", &plan);
+    assert_eq!(plan.json()["jobs"].as_array().map(Vec::len), Some(0));
+    let repaired = pool.run(["--json", "repair"]).ok();
+    assert_valid("repair", &repaired);
+    let jobs = repaired.json()["jobs"].clone();
+    let of = |at: usize| (jobs[at]["job"].clone(), jobs[at]["state"].clone());
+    assert_eq!(
+        [of(0), of(1), of(2)],
+        ["recount", "scrub", "rebuild"].map(|name| (name.into(), "complete".into()))
+    );
+    pool.run(["disk", "remove", "disk-1", "--yes"]).ok();
+    pool.run(["health"]).ok();
+    pool.run(["check"]).ok();
+    assert!(pool.cat("/file") == contents);
 }
 
 // A member that is missing is waited for; whoever knows better says so.

@@ -20,6 +20,7 @@ use crate::pool::jobs::{self, JobName};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::PoolPath;
 use digest::Digest;
+use dynamicfs_core::maintain::JobOptions;
 use dynamicfs_core::types::Scheme;
 use include_dir::{Dir, include_dir};
 use schemars::JsonSchema;
@@ -340,7 +341,7 @@ impl Stage {
         let damaged = rot::damage(&self.pool.join(DISKS), &self.source, &self.noise)?;
         say.push(format!("{} flipped, on {}", size::count(damaged.places, "bit"), damaged.disks.join(", ")));
         let job = with_pool(&self.app, Access::Write, |session| {
-            maintenance::begin(session, JobName::Scrub, &maintenance::StartOptions::default())?;
+            maintenance::begin(session, JobName::Scrub, JobOptions::default(), false)?;
             jobs::run(session, JobName::Scrub, None)
         })?;
         if let Some(failure) = job.shortfall() {

@@ -65,7 +65,7 @@ pub(crate) struct Options {
 }
 
 /// Reads a scheme as [`Scheme`] is shown.
-fn parse_scheme(text: &str) -> Result<Scheme, String> {
+pub(crate) fn parse_scheme(text: &str) -> Result<Scheme, String> {
     let bad = || format!("`{text}` is not a scheme; write 4+2, mirror:3 or single");
     let scheme = if text == "single" {
         Scheme::SINGLE

@@ -1,4 +1,4 @@
-//! `scrub` and `rebuild`.
+//! `scrub`, `rebuild` and `rebalance`.
 
 use crate::app::App;
 use crate::host::interrupt;
@@ -9,7 +9,7 @@ use crate::output::text::Text;
 use crate::pool::jobs::{self, JobName, JobReport};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::session::Session;
-use dynamicfs_core::maintain::JobState;
+use dynamicfs_core::maintain::{JobOptions, JobState};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
@@ -19,9 +19,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What to do with a job.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum Command<S: clap::Args> {
     /// Start it and go on until it ends; one that waits to be resumed is gone on with
-    Start(StartOptions),
+    Start(S),
     /// Pause it: it waits to be resumed, also by what would start it otherwise
     Pause,
     /// Go on where it was, until it ends
@@ -34,17 +34,86 @@ pub(crate) enum Command {
     Wait,
 }
 
-/// How to start.
+/// How to start any job.
 #[derive(Debug, Default, clap::Args)]
-pub(crate) struct StartOptions {
+pub(crate) struct Start {
     #[command(flatten)]
-    pub(crate) throttle: Throttle,
+    throttle: Throttle,
     /// Begin anew, also if one waits to be resumed
     #[arg(long)]
-    pub(crate) restart: bool,
+    restart: bool,
+}
+
+/// How to start a rebuild.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct StartRebuild {
+    #[command(flatten)]
+    start: Start,
     /// Do not wait for members that are missing: what they held counts as lost, and is rebuilt elsewhere
     #[arg(long)]
-    pub(crate) without_missing: bool,
+    without_missing: bool,
+}
+
+/// How to start a rebalance.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct StartRebalance {
+    #[command(flatten)]
+    start: Start,
+    /// Only some of it: fill the disks evenly, store contents as their policy asks, make long extents of short ones
+    #[arg(long, value_delimiter = ',', value_name = "WHAT")]
+    only: Vec<Order>,
+}
+
+/// What a rebalance puts in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Order {
+    /// Fragments move from full disks to those with much more room
+    Space,
+    /// Contents are stored in the scheme that `dynamicfs policy` says
+    Policy,
+    /// Short extents become long ones
+    Extents,
+}
+
+/// How to start a job, whichever it is.
+pub(crate) trait Begin: clap::Args {
+    fn start(&self) -> &Start;
+
+    fn options(&self) -> JobOptions {
+        JobOptions::default()
+    }
+}
+
+impl Begin for Start {
+    fn start(&self) -> &Start {
+        self
+    }
+}
+
+impl Begin for StartRebuild {
+    fn start(&self) -> &Start {
+        &self.start
+    }
+
+    fn options(&self) -> JobOptions {
+        JobOptions { absent: self.without_missing, ..JobOptions::default() }
+    }
+}
+
+impl Begin for StartRebalance {
+    fn start(&self) -> &Start {
+        &self.start
+    }
+
+    fn options(&self) -> JobOptions {
+        let wanted = |what| self.only.is_empty() || self.only.contains(&what);
+        JobOptions {
+            space: wanted(Order::Space),
+            policy: wanted(Order::Policy),
+            extents: wanted(Order::Extents),
+            ..JobOptions::default()
+        }
+    }
 }
 
 /// How fast to go on.
@@ -79,7 +148,7 @@ impl Report for Maintenance {
     }
 }
 
-pub(crate) fn run(app: &App, name: JobName, command: &Command) -> Result<Exit, Failure> {
+pub(crate) fn run<S: Begin>(app: &App, name: JobName, command: &Command<S>) -> Result<Exit, Failure> {
     match command {
         Command::Status => with_pool(app, Access::Read, |session| {
             let job = JobReport::of(session, name.kind())?;
@@ -89,7 +158,10 @@ pub(crate) fn run(app: &App, name: JobName, command: &Command) -> Result<Exit, F
         }),
         Command::Wait => wait(app, name),
         Command::Start(options) => {
-            go_on(app, options.throttle.throttle, name, |session| begin(session, name, options))
+            let start = options.start();
+            go_on(app, start.throttle.throttle, name, |session| {
+                begin(session, name, options.options(), start.restart)
+            })
         }
         Command::Resume(options) => go_on(app, options.throttle, name, |session| resume(session, name)),
         Command::Pause => change(app, name, JobState::Paused),
@@ -101,18 +173,19 @@ pub(crate) fn run(app: &App, name: JobName, command: &Command) -> Result<Exit, F
 pub(crate) fn begin(
     session: &mut Session<'_>,
     name: JobName,
-    options: &StartOptions,
+    options: JobOptions,
+    restart: bool,
 ) -> Result<bool, Failure> {
     let kind = name.kind();
-    if name == JobName::Rebuild && !jobs::is_rebuild_due(session, options.without_missing)? {
+    if name == JobName::Rebuild && !jobs::is_rebuild_due(session, options.absent)? {
         return Ok(false);
     }
-    let is_other = session.pool.job(kind)?.is_some_and(|job| job.absent != options.without_missing);
-    if options.restart || is_other {
+    let is_other = session.pool.job(kind)?.is_some_and(|job| job.options != options);
+    if restart || is_other {
         session.pool.set_job_state(kind, JobState::Cancelled)?;
     }
     if !session.pool.set_job_state(kind, JobState::Running)? {
-        session.pool.start_job(kind, options.without_missing)?;
+        session.pool.start_job(kind, options)?;
     }
     Ok(true)
 }
@@ -155,17 +228,7 @@ fn go_on(
 /// Says how a job went.
 fn finish(app: &App, job: JobReport) -> Result<Exit, Failure> {
     let shortfall = job.shortfall();
-    let report = Maintenance { dry_run: false, nothing_to_do: false, job };
-    match shortfall {
-        Some(failure) => {
-            app.out.partial(&report, &failure)?;
-            Ok(failure.exit())
-        }
-        None => {
-            app.out.report(&report)?;
-            Ok(Exit::Done)
-        }
-    }
+    app.out.finish(&Maintenance { dry_run: false, nothing_to_do: false, job }, shortfall.as_ref())
 }
 
 fn change(app: &App, name: JobName, state: JobState) -> Result<Exit, Failure> {

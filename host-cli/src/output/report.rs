@@ -1,6 +1,6 @@
 //! A command's result: JSON and text from one value.
 
-use super::failure::{ErrorBody, Failure};
+use super::failure::{ErrorBody, Exit, Failure};
 use super::text::{BAD, Text, WARN};
 use crate::cli::Global;
 use schemars::JsonSchema;
@@ -68,6 +68,14 @@ impl Output {
             self.say_failure(failure);
         }
         Ok(())
+    }
+
+    /// Prints a result, and why it is not all that was wanted: the exit code.
+    pub(crate) fn finish<T: Report>(&self, report: &T, shortfall: Option<&Failure>) -> Result<Exit, Failure> {
+        match shortfall {
+            Some(failure) => self.partial(report, failure).map(|()| failure.exit()),
+            None => self.report(report).map(|()| Exit::Done),
+        }
     }
 
     fn print<T: Report>(&self, report: &T, error: Option<&ErrorBody>) -> Result<(), Failure> {

@@ -18,6 +18,9 @@ use std_host_shim::OsClock;
 /// Days after which a scrub is told to be long ago.
 pub(crate) const SCRUB_STALE_DAYS: u64 = 35;
 
+/// Steps in a second that a throttled job takes at least, so that the disks are not asked for seconds' worth at once.
+const STEPS_PER_SECOND: u64 = 4;
+
 /// Which job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -26,6 +29,10 @@ pub(crate) enum JobName {
     Rebuild,
     /// Reads and proves everything, and puts right what is wrong.
     Scrub,
+    /// Puts contents where and how they would be stored today.
+    Rebalance,
+    /// Compares the free map with what refers to blocks, and puts the map right.
+    Recount,
 }
 
 impl JobName {
@@ -33,6 +40,8 @@ impl JobName {
         match self {
             Self::Rebuild => JobKind::Rebuild,
             Self::Scrub => JobKind::Scrub,
+            Self::Rebalance => JobKind::Rebalance,
+            Self::Recount => JobKind::Recount,
         }
     }
 
@@ -40,6 +49,8 @@ impl JobName {
         match self {
             Self::Rebuild => "rebuild",
             Self::Scrub => "scrub",
+            Self::Rebalance => "rebalance",
+            Self::Recount => "recount",
         }
     }
 }
@@ -49,6 +60,8 @@ impl From<JobKind> for JobName {
         match kind {
             JobKind::Rebuild => Self::Rebuild,
             JobKind::Scrub => Self::Scrub,
+            JobKind::Rebalance => Self::Rebalance,
+            JobKind::Recount => Self::Recount,
         }
     }
 }
@@ -93,7 +106,7 @@ pub(crate) struct JobReport {
     pub(crate) state: JobState,
     /// What absent members held counts as lost, and is rebuilt elsewhere.
     absent_is_lost: bool,
-    /// Things that the last pass found wanting.
+    /// Things that it found wanting, in all passes.
     pub(crate) found: u64,
     /// Those of them that it put right.
     pub(crate) healed: u64,
@@ -109,7 +122,7 @@ pub(crate) struct JobReport {
     started: Option<String>,
     /// When it ended, RFC 3339 in UTC.
     ended: Option<String>,
-    /// Seconds until it ends, about; null when it is not under way.
+    /// Seconds until it ends if it goes on as this command did, about; null when it is over, or that is not known.
     eta_seconds: Option<u64>,
     /// What this command did of it; null if it only looked.
     this_run: Option<Run>,
@@ -191,8 +204,10 @@ impl JobReport {
             maintain::JobState::Complete => JobState::Complete,
             maintain::JobState::Incomplete => JobState::Incomplete,
         };
-        report.absent_is_lost = job.absent;
-        (report.found, report.healed, report.lost) = (job.found, job.healed, job.failed.into());
+        report.absent_is_lost = job.options.absent;
+        // What an earlier pass found and could not put right, the last one found again.
+        report.found = job.healed_before + job.found;
+        (report.healed, report.lost) = (job.healed_before + job.healed, job.failed.into());
         report.short = job.short;
         report.done_bytes = job.done * block;
         report.total_bytes = (job.total > 0).then_some(job.total * block);
@@ -204,6 +219,18 @@ impl JobReport {
             report.lost_files = paths_of(&mut session.pool, objects.collect())?;
         }
         Ok(report)
+    }
+
+    /// With what a command did of it.
+    fn after(mut self, run: Run) -> Self {
+        let done = self.done_bytes.saturating_sub(run.from_bytes);
+        let waits = matches!(self.state, JobState::Interrupted | JobState::Paused);
+        self.eta_seconds = self.total_bytes.filter(|_| waits && done > 0).map(|total| {
+            let left = total.saturating_sub(self.done_bytes);
+            (left as f64 * run.seconds / done as f64).ceil() as u64
+        });
+        self.this_run = Some(run);
+        self
     }
 
     /// Whether the last one that came to its end is too long ago.
@@ -364,6 +391,9 @@ pub(crate) fn run(
     let (io_before, repairs_before) = (io_bytes(session), session.pool.health().counters.repairs);
     let mut seen = session.pool.job(kind)?;
     let mut run = Run { from_bytes: seen.map_or(0, |job| job.done * block), ..Run::default() };
+    if let Some(throttle) = throttle {
+        session.pool.set_step_bytes(throttle / STEPS_PER_SECOND);
+    }
     let mut progress = progress(session, name, seen.as_ref(), block);
     loop {
         if interrupt::requested() {
@@ -402,7 +432,7 @@ pub(crate) fn run(
     run.repaired = session.pool.health().counters.repairs - repairs_before;
     run.seconds = started.elapsed().as_secs_f64();
     run.bytes_per_second = (run.io_bytes as f64 / run.seconds.max(1e-9)) as u64;
-    let report = JobReport { this_run: Some(run), ..JobReport::of(session, kind)? };
+    let report = JobReport::of(session, kind)?.after(run);
     if name == JobName::Rebuild {
         let is_well = report.state == JobState::Complete && report.lost == 0;
         let has_ended = matches!(report.state, JobState::Complete | JobState::Incomplete);

@@ -219,7 +219,9 @@ impl Judgement {
             Reason::new(ReasonCode::NewerFeatures, None, 1, format!("this version cannot write: {why}"))
         }));
         reasons.extend(disks.iter().filter_map(|disk| disk_reason(disk, session)));
-        reasons.extend([&scrub, &rebuild].into_iter().flat_map(job_reasons));
+        let rebalance = JobReport::of(session, JobKind::Rebalance)?;
+        let recount = JobReport::of(session, JobKind::Recount)?;
+        reasons.extend([&scrub, &rebuild, &rebalance, &recount].into_iter().flat_map(job_reasons));
         reasons.sort_by_key(|reason| (std::cmp::Reverse(reason.severity), reason.code));
         let verdict = match reasons.first().map(|reason| reason.severity) {
             None | Some(Severity::Info) => Verdict::Healthy,
@@ -434,11 +436,12 @@ fn job_reasons(job: &JobReport) -> Vec<Reason> {
     let mut reasons = Vec::new();
     let name = Some(job.job.word());
     let mut add = |code, count, message: String| {
-        let next = format!(
-            "dynamicfs {} {}",
-            job.job.word(),
-            if code == ReasonCode::DataLost { "status" } else { "resume" }
-        );
+        let next = match (job.job, code) {
+            // A repair is several jobs, of which this is one.
+            (jobs::JobName::Recount, _) => "dynamicfs repair".into(),
+            (name, ReasonCode::DataLost) => format!("dynamicfs {} status", name.word()),
+            (name, _) => format!("dynamicfs {} resume", name.word()),
+        };
         reasons.push(Reason { next, ..Reason::new(code, name, count, message) });
     };
     if job.lost > 0 && job.state != JobState::Cancelled {
@@ -453,6 +456,8 @@ fn job_reasons(job: &JobReport) -> Vec<Reason> {
         let code = match job.job {
             jobs::JobName::Rebuild => ReasonCode::RebuildWaiting,
             jobs::JobName::Scrub => ReasonCode::ScrubWaiting,
+            jobs::JobName::Rebalance => ReasonCode::RebalanceWaiting,
+            jobs::JobName::Recount => ReasonCode::RepairWaiting,
         };
         add(code, 1, format!("a {} {}, and waits to be resumed", job.job.word(), job.state.words()));
     }

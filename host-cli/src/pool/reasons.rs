@@ -59,6 +59,10 @@ pub(crate) enum ReasonCode {
     DiskLeft,
     /// A scrub was paused or interrupted.
     ScrubWaiting,
+    /// A rebalance was paused or interrupted.
+    RebalanceWaiting,
+    /// A repair was interrupted while it counted the free map anew.
+    RepairWaiting,
     /// A disk is shorter than it was when it became a member.
     DiskTruncated,
     /// A disk has answered with errors or wrong bytes since the pool was made; what they concerned was repaired, or is
@@ -98,7 +102,9 @@ impl ReasonCode {
             | Self::DiskDrained
             | Self::DiskAdding
             | Self::DiskLeft
-            | Self::ScrubWaiting => Severity::Info,
+            | Self::ScrubWaiting
+            | Self::RebalanceWaiting
+            | Self::RepairWaiting => Severity::Info,
         }
     }
 

@@ -133,7 +133,7 @@ impl<'m> Session<'m> {
             if !health.writable || !owed || interrupt::requested() {
                 return repaired;
             }
-            match self.pool.maintain(false) {
+            match self.pool.upkeep(false) {
                 Ok(Work::Repaired) => repaired += 1,
                 Ok(Work::Reaped) => {}
                 // What is left finds no space, or no disk.

@@ -114,16 +114,7 @@ pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
         let report =
             if options.cancel { cancel(app, session, options)? } else { drain(app, session, options)? };
         let shortfall = report.rebuild.as_ref().and_then(JobReport::shortfall);
-        match shortfall {
-            Some(failure) => {
-                app.out.partial(&report, &failure)?;
-                Ok(failure.exit())
-            }
-            None => {
-                app.out.report(&report)?;
-                Ok(Exit::Done)
-            }
-        }
+        app.out.finish(&report, shortfall.as_ref())
     })
 }
 
@@ -192,7 +183,7 @@ pub(super) fn rebuild_due(session: &mut Session<'_>, throttle: Option<u64>) -> R
     if !jobs::is_rebuild_due(session, false)? {
         return JobReport::of(session, kind);
     }
-    session.pool.start_job(kind, false)?;
+    session.pool.start_job(kind, maintain::JobOptions::default())?;
     jobs::run(session, JobName::Rebuild, throttle)
 }
 

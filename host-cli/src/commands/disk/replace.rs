@@ -78,17 +78,12 @@ impl Report for DiskReplaced {
 
 pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let report = replace(app, options)?;
-    if let Some(failure) = report.rebuild.as_ref().and_then(JobReport::shortfall) {
-        let failure = if failure.exit() == Exit::Interrupted {
-            failure.hint("run the same command again: it goes on")
-        } else {
-            failure
-        };
-        app.out.partial(&report, &failure)?;
-        return Ok(failure.exit());
-    }
-    app.out.report(&report)?;
-    Ok(Exit::Done)
+    let shortfall =
+        report.rebuild.as_ref().and_then(JobReport::shortfall).map(|failure| match failure.exit() {
+            Exit::Interrupted => failure.hint("run the same command again: it goes on"),
+            _ => failure,
+        });
+    app.out.finish(&report, shortfall.as_ref())
 }
 
 /// Replaces a disk. What was begun before is gone on with.
