@@ -172,6 +172,16 @@ fn jobs_are_paused_resumed_and_given_up() {
 }
 
 #[test]
+fn a_job_may_be_given_a_share_of_the_time() {
+    let (pool, contents) = pool_with_file(6, "4+2");
+    rot(&pool, 6, &contents[..64]);
+    let scrubbed = job(&pool, &["scrub", "start", "--throttle", "50%"]).ok().json();
+    assert_eq!((&scrubbed["state"], &scrubbed["healed"]), (&"complete".into(), &1.into()));
+    pool.run(["scrub", "start", "--throttle", "0%"]).expect(2);
+    pool.run(["disk", "drain", "disk-0", "--cancel", "--throttle", "5%"]).expect(2);
+}
+
+#[test]
 fn one_waits_for_a_job_of_another_process() {
     let (pool, _) = pool_with_file(6, "4+2");
     let mut scrub = pool.spawn(["scrub", "start"].iter().chain(&STEP));

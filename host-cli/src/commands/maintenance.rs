@@ -4,10 +4,10 @@ use crate::app::App;
 use crate::host::interrupt;
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::report::Report;
-use crate::output::size;
 use crate::output::text::Text;
 use crate::pool::jobs::{self, JobName, JobReport};
 use crate::pool::open::{Access, with_pool};
+use crate::pool::pace::Pace;
 use crate::pool::session::Session;
 use dynamicfs_core::maintain::{JobOptions, JobState};
 use schemars::JsonSchema;
@@ -119,9 +119,9 @@ impl Begin for StartRebalance {
 /// How fast to go on.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Throttle {
-    /// Bytes that are read and written in a second, at most, on average
-    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
-    pub(crate) throttle: Option<u64>,
+    /// Bytes that are read and written in a second, at most, on average (20MB); or a share of the time (30%)
+    #[arg(long, value_name = "SIZE|SHARE", value_parser = Pace::parse)]
+    pub(crate) throttle: Option<Pace>,
 }
 
 /// A job.
@@ -204,7 +204,7 @@ fn resume(session: &mut Session<'_>, name: JobName) -> Result<bool, Failure> {
 /// Prepares a job with `f` and goes on with it until it ends.
 fn go_on(
     app: &App,
-    throttle: Option<u64>,
+    throttle: Option<Pace>,
     name: JobName,
     f: impl FnOnce(&mut Session<'_>) -> Result<bool, Failure>,
 ) -> Result<Exit, Failure> {

@@ -1,5 +1,6 @@
 //! Jobs: what their records say, and going on with them until they end or someone wants to stop.
 
+use super::pace::Pace;
 use super::session::Session;
 use super::tree::paths_of;
 use crate::host::attributes::rfc3339;
@@ -17,9 +18,6 @@ use std_host_shim::OsClock;
 
 /// Days after which a scrub is told to be long ago.
 pub(crate) const SCRUB_STALE_DAYS: u64 = 35;
-
-/// Steps in a second that a throttled job takes at least, so that the disks are not asked for seconds' worth at once.
-const STEPS_PER_SECOND: u64 = 4;
 
 /// Which job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -377,12 +375,11 @@ pub(crate) fn is_rebuild_due(session: &mut Session<'_>, without_missing: bool) -
     Ok(owes || without_missing || !roster.emptied.or(roster.failed).is_empty())
 }
 
-/// Goes on with a job until it ends, or someone wants to stop. More urgent work comes first. `throttle` bytes are read and
-/// written in a second, at most, on average.
+/// Goes on with a job until it ends, or someone wants to stop. More urgent work comes first.
 pub(crate) fn run(
     session: &mut Session<'_>,
     name: JobName,
-    throttle: Option<u64>,
+    throttle: Option<Pace>,
 ) -> Result<JobReport, Failure> {
     session.writable()?;
     let kind = name.kind();
@@ -391,8 +388,8 @@ pub(crate) fn run(
     let (io_before, repairs_before) = (io_bytes(session), session.pool.health().counters.repairs);
     let mut seen = session.pool.job(kind)?;
     let mut run = Run { from_bytes: seen.map_or(0, |job| job.done * block), ..Run::default() };
-    if let Some(throttle) = throttle {
-        session.pool.set_step_bytes(throttle / STEPS_PER_SECOND);
+    if let Some(bytes) = throttle.and_then(Pace::step_bytes) {
+        session.pool.set_step_bytes(bytes);
     }
     let mut progress = progress(session, name, seen.as_ref(), block);
     loop {
@@ -404,6 +401,7 @@ pub(crate) fn run(
         if !is_running(session, kind)? && session.pool.store.roster().departing.is_empty() {
             break;
         }
+        let step = Instant::now();
         let work = session.pool.maintain(true)?;
         match work {
             Work::Nothing => break,
@@ -419,10 +417,8 @@ pub(crate) fn run(
             }
             _ => {}
         }
-        if let (Some(throttle), Work::Advanced(_)) = (throttle, work) {
-            let bytes = io_bytes(session) - io_before;
-            let due = Duration::from_secs_f64(bytes as f64 / throttle.max(1) as f64);
-            let wait = due.saturating_sub(started.elapsed());
+        if let (Some(pace), Work::Advanced(_)) = (throttle, work) {
+            let wait = pace.rest(io_bytes(session) - io_before, started.elapsed(), step.elapsed());
             progress.rest(wait);
             interrupt::wait(wait);
         }

@@ -10,7 +10,8 @@
 //! meter.rs     how long requests take
 //! path.rs      paths in the pool
 //! tree.rs      walking directories
-//! jobs.rs      scrub and rebuild: their records, and going on with them
+//! jobs.rs      scrub, rebuild and others: their records, and going on with them
+//! pace.rs      how much of the disks a job may take
 //! judge.rs     how the pool is, with reasons
 //! reasons.rs   the finite list of reasons
 //! ```
@@ -22,6 +23,7 @@ pub(crate) mod judge;
 pub(crate) mod labels;
 pub(crate) mod meter;
 pub(crate) mod open;
+pub(crate) mod pace;
 pub(crate) mod path;
 pub(crate) mod place;
 pub(crate) mod reasons;

@@ -2,14 +2,15 @@
 
 use super::find::find;
 use crate::app::App;
+use crate::commands::maintenance::Throttle;
 use crate::host::confirm::confirm;
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::report::Report;
-use crate::output::size;
 use crate::output::text::Text;
 use crate::pool::jobs::{self, JobName, JobReport};
 use crate::pool::judge::MemberState;
 use crate::pool::open::{Access, with_pool};
+use crate::pool::pace::Pace;
 use crate::pool::session::Session;
 use dynamicfs_core::maintain;
 use schemars::JsonSchema;
@@ -21,14 +22,13 @@ pub(crate) struct Options {
     /// The disk's name, path, number or identity
     disk: String,
     /// Stop emptying it: it takes part again as before
-    #[arg(long)]
+    #[arg(long, conflicts_with = "throttle")]
     cancel: bool,
     /// Only say so; `dynamicfs rebuild start` does the work
     #[arg(long, conflicts_with = "cancel")]
     no_wait: bool,
-    /// Bytes that are read and written in a second, at most, on average
-    #[arg(long, value_name = "SIZE", value_parser = size::parse, conflicts_with = "cancel")]
-    throttle: Option<u64>,
+    #[command(flatten)]
+    throttle: Throttle,
 }
 
 /// What to remove.
@@ -135,7 +135,7 @@ fn drain(app: &App, session: &mut Session<'_>, options: &Options) -> Result<Disk
                 .map_err(|error| Failure::from(error).while_doing(&meant.disk.name))?;
         }
         if !options.no_wait {
-            rebuild = Some(rebuild_due(session, options.throttle)?);
+            rebuild = Some(rebuild_due(session, options.throttle.throttle)?);
         }
     }
     drained(app, session, &options.disk, rebuild)
@@ -178,7 +178,7 @@ fn drained(
 }
 
 /// Goes on with a rebuild, or starts one if it is due.
-pub(super) fn rebuild_due(session: &mut Session<'_>, throttle: Option<u64>) -> Result<JobReport, Failure> {
+pub(super) fn rebuild_due(session: &mut Session<'_>, throttle: Option<Pace>) -> Result<JobReport, Failure> {
     let kind = maintain::JobKind::Rebuild;
     if !jobs::is_rebuild_due(session, false)? {
         return JobReport::of(session, kind);

@@ -5,6 +5,7 @@ use super::drain::rebuild_due;
 use super::find::find;
 use super::shut::extents_without;
 use crate::app::App;
+use crate::commands::maintenance::Throttle;
 use crate::host::confirm::confirm;
 use crate::output::failure::{Exit, Failure};
 use crate::output::report::Report;
@@ -14,6 +15,7 @@ use crate::pool::config::{Config, absolute};
 use crate::pool::jobs::JobReport;
 use crate::pool::judge::MemberState;
 use crate::pool::open::{Access, with_pool};
+use crate::pool::pace::Pace;
 use crate::pool::session::Session;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -35,9 +37,8 @@ pub(crate) struct Options {
     /// Give the old disk up although data cannot be read without it
     #[arg(long)]
     pub(crate) force_data_loss: bool,
-    /// Bytes that are read and written in a second, at most, on average
-    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
-    pub(crate) throttle: Option<u64>,
+    #[command(flatten)]
+    pub(crate) throttle: Throttle,
 }
 
 /// A disk that was replaced.
@@ -120,7 +121,7 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
     }
     let (rebuild, has_left) = with_pool(app, Access::Write, |session| {
         session.writable()?;
-        empty(session, &old.name, options.throttle)
+        empty(session, &old.name, options.throttle.throttle)
     })?;
     (report.rebuild, report.old_has_left) = (Some(rebuild), has_left);
     Ok(report)
@@ -135,7 +136,7 @@ fn begun_before(app: &App, options: &Options, old: Option<u16>) -> Result<Option
 }
 
 /// Empties the old disk, or rebuilds what it held; whether it has left then.
-fn empty(session: &mut Session<'_>, old: &str, throttle: Option<u64>) -> Result<(JobReport, bool), Failure> {
+fn empty(session: &mut Session<'_>, old: &str, throttle: Option<Pace>) -> Result<(JobReport, bool), Failure> {
     let meant = find(session, old)?;
     let member = meant.member(session)?;
     let explain = |error| Failure::from(error).while_doing(old);
