@@ -4,9 +4,10 @@
 //! tmpfs by default, so that the software is what is measured. Every figure is the median of several runs. "Raw" is
 //! one thread writing the same number of bytes, parity included, to plain files beside the disks.
 
+use dynamicfs_core::maintain::{JobKind, JobOptions, JobState};
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};
-use dynamicfs_core::{DiskState, FormatOptions, Memory, MountOptions, Pool, Services, Slot};
+use dynamicfs_core::{AddOptions, DiskState, FormatOptions, Memory, MountOptions, Pool, Services, Slot};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -73,6 +74,12 @@ impl Bench {
             .expect("formatted");
     }
 
+    /// Puts a blank disk in the place of one.
+    fn lose(&self, disk: usize, disk_bytes: u64) {
+        std::fs::remove_file(self.path(disk)).expect("removed");
+        FileDisk::create(self.path(disk), disk_bytes).expect("created");
+    }
+
     /// Runs `f` on a freshly mounted pool and gives the time that `f` says.
     fn on_pool<R>(&self, without: u64, f: impl FnOnce(&mut Pool<'_, HostArray<FileDisk>>) -> R) -> R {
         let mut lent = Lent::new();
@@ -118,6 +125,20 @@ fn read_all(pool: &mut Pool<'_, HostArray<FileDisk>>, buffer: &mut [u8]) -> f64 
             at += pool.read(file, at, buffer).expect("read") as u64;
         }
     });
+    BIG_BYTES as f64 / 1e6 / time.as_secs_f64()
+}
+
+/// Bytes of contents in a second that a job goes over, from its start to its end.
+fn job(pool: &mut Pool<'_, HostArray<FileDisk>>, kind: JobKind, options: JobOptions) -> f64 {
+    let time = timed(|| {
+        pool.start_job(kind, options).expect("started");
+        while pool.job(kind).expect("read").is_some_and(|job| job.state == JobState::Running) {
+            pool.maintain(true).expect("maintained");
+        }
+    });
+    let job = pool.job(kind).expect("read").expect("it ran");
+    assert_eq!((job.state, job.failed), (JobState::Complete, 0));
+    assert_eq!(pool.count_extents().expect("counted").readable, 0);
     BIG_BYTES as f64 / 1e6 / time.as_secs_f64()
 }
 
@@ -181,6 +202,16 @@ fn run(name: &str, scheme: Scheme, disks: usize, lost: u64) {
         })
         .collect();
     report("random 4 KiB reads", "/s", randoms);
+    let scrub = |_| bench.on_pool(0, |pool| job(pool, JobKind::Scrub, JobOptions::default()));
+    report("scrub, bytes of contents", "MB/s", (0..RUNS).map(scrub).collect());
+    let rebuild = |_| {
+        bench.lose(1, 1 << 30);
+        bench.on_pool(0, |pool| {
+            pool.add_disk(1, &mut OsEntropy, &AddOptions::default()).expect("added");
+            job(pool, JobKind::Rebuild, JobOptions::WITHOUT_ABSENT)
+        })
+    };
+    report("rebuild of a lost disk, bytes of contents", "MB/s", (0..RUNS).map(rebuild).collect());
 
     let smalls = (0..RUNS)
         .map(|_| {
