@@ -152,8 +152,10 @@ fn operate(pool: &mut Pool<'_, &mut Array>) {
             let _ = pool.maintain(true);
         }
     };
-    let _ = pool.start_job(JobKind::Scrub, JobOptions::default());
-    work(pool);
+    for kind in [JobKind::Recount, JobKind::Scrub, JobKind::Rebalance] {
+        let _ = pool.start_job(kind, JobOptions::default());
+        work(pool);
+    }
     let _ = pool.drain_member(MemberNumber(1), true);
     work(pool);
     let _ = pool.activate_member(MemberNumber(1));
