@@ -138,7 +138,8 @@ pub trait BlockDevice {
     }
 
     /// Tells the disk that `sectors` sectors from `lba` on are no longer needed. Reading them gives any bytes until
-    /// they are written again, also after a power cut. The default does nothing.
+    /// they are written again, also after a power cut. A write that begins after this call has returned is not undone by
+    /// it. The default does nothing.
     fn discard(&mut self, lba: u64, sectors: u64) -> Result<(), Self::Error> {
         let _ = (lba, sectors);
         Ok(())

@@ -86,6 +86,11 @@ impl<'b> Request<'b> {
     pub const fn flush(disk: usize) -> Self {
         Self::new(disk, 0, Operation::Flush)
     }
+
+    /// Tells a disk that sectors from `lba` on are no longer needed.
+    pub const fn discard(disk: usize, lba: u64, sectors: u64) -> Self {
+        Self::new(disk, lba, Operation::Discard(sectors))
+    }
 }
 
 /// A collection of requests whose capacity is the array's choice: what it can usefully have in flight at once.

@@ -293,7 +293,8 @@ fn bugs() -> Vec<Bug> {
             "checksums are not compared",
             Breakage { crc32c: Some(hardly_looks), ..meddle(rot) },
             none,
-            &[WrongState, WrongAnswer],
+            // A node may rot out of shape.
+            &[WrongState, WrongAnswer, Lost],
             20,
         ),
         bug(
@@ -328,6 +329,7 @@ fn bugs() -> Vec<Bug> {
         ),
         bug("a failed read is trusted", unread(Sabotage::FailedReadTrusted), none, UNREAD, 20),
         bug("a read goes astray", unread(Sabotage::ReadsMisdirected), none, UNREAD, 20),
+        bug("a block in use is discarded", sabotage(Sabotage::DiscardsTooMuch), none, DAMAGED, 60),
         bug("write protection is not noticed", sabotage(Sabotage::RefusedWritesTrusted), none, DAMAGED, 20),
         bug("a timeout is not noticed", sabotage(Sabotage::TimeoutTrusted), none, DAMAGED, 20),
         bug(

@@ -324,6 +324,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
                 state.unflushed &= failed;
                 (&mut counters.flushes, &mut counters.flush_errors)
             }
+            // Advice: whether it was taken is for whoever gave it, and a disk that refuses it works all the same.
             Operation::Discard(_) => return,
         };
         *count += 1;

@@ -4,6 +4,7 @@
 //! survey.rs   how redundant each extent is, from the tree alone
 //! check.rs    everything is read and proved, and allocated = referenced
 //! usage.rs    which blocks something refers to
+//! trim.rs     free space given back to the disks
 //! counters.rs counters that outlive the process
 //! standing.rs where a fragment or replica counts, and where not                     pure
 //! verdict.rs  what a pass decides about an extent                                   pure
@@ -25,6 +26,7 @@ mod recount;
 mod standing;
 mod step;
 mod survey;
+mod trim;
 mod usage;
 mod verdict;
 
@@ -35,4 +37,5 @@ pub use job::{FAILED_LISTED, Lost};
 pub use standing::{Standing, Worth};
 pub use step::Work;
 pub use survey::ExtentCounts;
+pub use trim::{Trim, TrimOptions};
 pub use verdict::{Indices, NodeVerdict, Verdict, judge, judge_node};

@@ -3,9 +3,9 @@
 use super::survey::RecordJoiner;
 use crate::error::StorageError;
 use crate::format::key::{Key, Kind};
-use crate::format::record::{dead, group};
+use crate::format::record::dead;
 use crate::object::Objects;
-use crate::space::{Area, Class};
+use crate::space::Area;
 use crate::tree::Walk;
 use crate::types::{BlockAddress, BlockRun, MemberNumber, ObjectId};
 use core::cmp::Ordering;
@@ -109,18 +109,7 @@ impl<A: DiskArray> Objects<'_, A> {
         bits: &mut [u8],
     ) -> Result<(), StorageError> {
         for (group, bits) in window.groups.clone().zip(bits.chunks_exact_mut(group_bytes)) {
-            let open = [Class::Node, Class::Data].into_iter().find(|&class| {
-                self.store.tree.space.open_group(window.row, class).is_some_and(|(open, ..)| open == group)
-            });
-            if let Some(class) = open {
-                bits.copy_from_slice(self.store.tree.space.open_bitmap(window.row, class));
-                continue;
-            }
-            let key = Key::group(window.member, group);
-            let loaded = self.store.tree.with(&key, |record| group::load(record, bits))?;
-            if loaded.is_none() {
-                return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
-            }
+            self.store.group_bitmap(window.row, group, bits)?;
         }
         Ok(())
     }

@@ -10,7 +10,8 @@ pub use handle::Handle;
 pub use health::{Health, MemberHealth};
 pub use members::AddOptions;
 
-use crate::error::{Error, FormatError, MountError};
+use crate::error::{Error, FormatError, MemberError, MountError};
+use crate::maintain::Trim;
 use crate::object::Objects;
 use crate::transaction::{Memory, MountMode, MountRequest, Store};
 use crate::types::{Generation, Uuid};
@@ -107,6 +108,18 @@ impl<'m, A: DiskArray> Pool<'m, A> {
         }
         self.objects.store.begin()?;
         Ok(Transaction { pool: self, committed: false })
+    }
+
+    /// Goes on with a trim: gives free space of one member back to its disk, some of it at a time; false when it is over.
+    ///
+    /// Of the pool nothing changes. Between two steps anything may be done with it; like the first transaction of a mount,
+    /// the first step reserves an epoch, unless the trim only counts. A step reads the free map of at most 32 groups, and
+    /// sends at most 32 discards.
+    ///
+    /// Fails where the member does not take part or, unless it only counts, the pool takes no writes. A disk that refuses a
+    /// discard is no failure: it stays in use, and [`Trim::refused`] says so.
+    pub fn trim_step(&mut self, trim: &mut Trim) -> Result<bool, MemberError> {
+        self.objects.trim_step(trim)
     }
 
     /// Whether less than an eighth of the space is free.

@@ -1,5 +1,7 @@
 //! Bitmaps of groups: a bit for each block, set if it is allocated. The lowest bit of a byte is the first block.
 
+use core::ops::Range;
+
 /// Bits that are set.
 pub(super) fn ones(bitmap: &[u8]) -> u32 {
     bitmap.iter().map(|byte| byte.count_ones()).sum()
@@ -51,6 +53,12 @@ pub fn next_clear_run(bitmap: &[u8], from: u32, blocks: u32, end: u32) -> Option
     }
 }
 
+/// The first run of clear bits from `from` on, as long as it is, below `end`.
+pub fn next_free(bitmap: &[u8], from: u32, end: u32) -> Option<Range<u32>> {
+    let start = next_clear(bitmap, from, end)?;
+    Some(start..(start..end).find(|&block| is_set(bitmap, block)).unwrap_or(end))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +74,10 @@ mod tests {
         assert_eq!(next_clear_run(&bitmap, 0, 4, 128), Some(10));
         assert_eq!(next_clear_run(&bitmap, 3, 117, 128), Some(10));
         assert_eq!(next_clear_run(&bitmap, 3, 118, 128), None);
+        let runs = [(0, Some(2..5)), (3, Some(3..5)), (6, Some(6..9)), (10, Some(10..127)), (127, None)];
+        for (from, run) in runs {
+            assert_eq!(next_free(&bitmap, from, 128), run, "from {from}");
+        }
+        assert_eq!(next_free(&bitmap, 10, 100), Some(10..100));
     }
 }

@@ -17,7 +17,7 @@
 
 mod bitmap;
 
-pub use bitmap::next_clear_run;
+pub use bitmap::{next_clear_run, next_free};
 
 use crate::format::field::Stored;
 use crate::format::record::{dead, group};

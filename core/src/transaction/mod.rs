@@ -5,6 +5,7 @@
 //! ready.rs     groups opened and recorded, freed runs noted, space kept back     before each change
 //! sweep.rs     dead blocks become free
 //! recount.rs   parts of the free map replaced by what was counted
+//! groups.rs    what the free map says of a group
 //! commit.rs    the four steps of a commit, and what a failure in each means
 //! members.rs   what the tree remembers of members that were away
 //! create.rs    the first state of a new pool
@@ -23,6 +24,7 @@
 
 mod commit;
 mod create;
+mod groups;
 mod join;
 mod labels;
 mod members;

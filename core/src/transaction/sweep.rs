@@ -128,25 +128,6 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(changed)
     }
 
-    /// The first group from `first` on in which anything is allocated: all others are passed over, however many an
-    /// absent member's record claims.
-    fn next_group_in_use(
-        &mut self,
-        row: usize,
-        member: MemberNumber,
-        first: u32,
-        groups: u32,
-    ) -> Result<Option<u32>, StorageError> {
-        let (from, end) = (Key::group(member, first), Key::group(member, groups));
-        let recorded = self.tree.scan(&from, &end, |key, _| ControlFlow::Break(key.as_group().1))?;
-        let space = &self.tree.space;
-        let busy = [Class::Node, Class::Data].into_iter().flat_map(|class| {
-            let open = space.open_group(row, class).map(|(group, ..)| group);
-            open.into_iter().chain(space.closed_group(row, class))
-        });
-        Ok(recorded.into_iter().chain(busy.filter(|group| (first..groups).contains(group))).min())
-    }
-
     /// Sets the bits of a window's dead blocks in the stage.
     fn mark_dead(&mut self, window: &Window) -> Result<(), StorageError> {
         let limit = self.tree.space.superblock.sweep_limit();

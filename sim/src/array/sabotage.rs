@@ -37,6 +37,8 @@ pub enum Sabotage {
     TimeoutTrusted,
     /// A request that takes longer than usual is reported as timed out.
     SlowGivenUp,
+    /// Every discard reaches a little further back, as if blocks were discarded that are in use.
+    DiscardsTooMuch,
 }
 
 /// Writes after which a disk refuses or falls silent: formatting and the first commits are over then.
@@ -44,6 +46,9 @@ const WRITES_BEFORE: u64 = 150;
 
 /// Microseconds after which an impatient machine gives a request up: less than a stalled one takes, or a slow disk.
 const IMPATIENT_US: u64 = 150_000;
+
+/// Sectors before its first one that a discard reaches where it should not.
+const TOO_MANY: u64 = 16;
 
 impl SimArray {
     /// Breaks the machine in this way from now on.
@@ -108,6 +113,13 @@ impl SimArray {
                 }))
             }
             Sabotage::TimeoutTrusted if counters.writes >= WRITES_BEFORE && !read => Some(Ok(())),
+            Sabotage::DiscardsTooMuch => match &mut request.operation {
+                Operation::Discard(sectors) => {
+                    let more = TOO_MANY.min(request.lba);
+                    Some(disk.run(request.lba - more, &mut Operation::Discard(*sectors + more)))
+                }
+                _ => None,
+            },
             Sabotage::SlowGivenUp => {
                 let before = disk.busy_micros();
                 let done = disk.run(request.lba, &mut request.operation);

@@ -170,13 +170,6 @@ impl SimDisk {
         self.medium.pages.written() * crate::pages::PAGE_BYTES as u64
     }
 
-    /// Forgets durable and cached bytes of a range: it reads as the background.
-    pub(super) fn forget(&mut self, range: Range<u64>) {
-        self.cache.forget(range.clone());
-        self.cache.pages.forget(range.clone());
-        self.medium.pages.forget(range);
-    }
-
     fn fill(&mut self, background: Background) {
         let Geometry { sector_bytes, sectors, .. } = self.geometry();
         self.medium = Medium::new(sector_bytes, sectors, background);

@@ -129,8 +129,8 @@ impl SimDisk {
         }
     }
 
-    /// The power goes while this operation is in flight: a write becomes one that the [`CrashPolicy`] decides
-    /// about, whatever the disk promises for writes that were acknowledged. A flush had not reached the medium,
+    /// The power goes while this operation is in flight: a write or discard becomes one that the [`CrashPolicy`] decides
+    /// about, whatever the disk promises for those that were acknowledged. A flush had not reached the medium,
     /// as far as that decision goes.
     pub fn interrupt(&mut self, lba: u64, operation: &Operation<'_>) {
         match operation {
@@ -139,8 +139,12 @@ impl SimDisk {
                     self.cache.write(self.address(lba), bytes);
                 }
             }
-            // It happens or not, as it would have anyway.
-            Operation::Discard(sectors) => _ = self.discard(lba, *sectors),
+            Operation::Discard(sectors) => {
+                if self.begin(lba, *sectors).is_ok() && !self.switches.read_only {
+                    let noise = self.noise(*sectors);
+                    self.cache.write(self.address(lba), &noise);
+                }
+            }
             Operation::Read(_) | Operation::Flush => {}
         }
     }
@@ -225,6 +229,14 @@ impl SimDisk {
         }
     }
 
+    /// What so many sectors that were discarded read as; nothing, where a discard does nothing.
+    fn noise(&mut self, sectors: u64) -> Vec<u8> {
+        let sectors = if self.geometry.discard { sectors } else { 0 };
+        let mut noise = vec![0; sectors as usize * self.geometry.sector_bytes as usize];
+        self.rng.fill(&mut noise);
+        noise
+    }
+
     fn write_sectors(&mut self, lba: u64, bytes: &[u8], durable: bool) -> Result<(), IoError> {
         self.counters.writes += 1;
         self.counters.bytes_written += bytes.len() as u64;
@@ -306,8 +318,8 @@ impl BlockDevice for SimDisk {
         self.write_sectors(lba, bytes, true)
     }
 
-    /// What is discarded reads as the disk's background or stays as it was; either survives a power cut at once,
-    /// since any bytes may.
+    /// What is discarded is noise that nobody wrote, and like a write it is volatile until a flush: a power cut leaves each
+    /// sector as it was, or as noise.
     fn discard(&mut self, lba: u64, sectors: u64) -> Result<(), IoError> {
         self.counters.discards += 1;
         self.begin(lba, sectors)?;
@@ -315,14 +327,20 @@ impl BlockDevice for SimDisk {
             return Err(IoError::WriteProtected);
         }
         let lba = match self.switches.next(IoKind::Discard) {
-            Some(Mishap::Fail(error)) => return Err(error),
+            Some(Mishap::Fail(error)) => {
+                let noise = self.noise(sectors);
+                self.botch(lba, &noise);
+                return Err(error);
+            }
             Some(Mishap::Lie) => return Ok(()),
             Some(Mishap::Misdirect(to)) if self.begin(to, sectors).is_ok() => to,
             Some(Mishap::Stall(micros)) => self.stall(lba, micros),
             Some(Mishap::Misdirect(_)) | None => lba,
         };
-        if self.geometry.discard && self.rng.coin() {
-            self.forget(self.address(lba)..self.address(lba + sectors));
+        let noise = self.noise(sectors);
+        self.cache.write(self.address(lba), &noise);
+        if !self.geometry.volatile_cache {
+            self.cache.settle_newest(&mut self.medium);
         }
         Ok(())
     }

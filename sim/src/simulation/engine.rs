@@ -222,8 +222,10 @@ impl Engine {
                 _ => {}
             }
         }
-        if run.doing == Doing::Maintaining {
-            run.hit(Probe::CrashInMaintenance);
+        match run.doing {
+            Doing::Maintaining => run.hit(Probe::CrashInMaintenance),
+            Doing::Trimming => run.hit(Probe::CrashInTrim),
+            _ => {}
         }
     }
 

@@ -10,7 +10,7 @@
 //! | `fault`, `inject`, `lies` | what goes wrong, and how it is done to the disks |
 //! | `atlas`, `map` | who may be damaged, so that redundancy bears it; what the disks themselves say |
 //! | `oracle` | what the pool must hold |
-//! | `engine`, `work` | sessions and their steps |
+//! | `engine`, `work`, `lifecycle`, `trim` | sessions and their steps |
 //! | `examine`, `beyond`, `rest`, `split` | what is checked: always, beyond the bound, after the faults stopped, after an override |
 //! | `probe`, `report` | rare paths that were met, numbers, failures |
 //! | `edits`, `shrink` | replay lines, and making them smaller |
@@ -36,6 +36,7 @@ mod run;
 mod setup;
 mod shrink;
 mod split;
+mod trim;
 mod work;
 
 pub use edits::{BadReplayId, ReplayId};

@@ -106,6 +106,10 @@ probes! {
     NoSpace = "no-space";
     /// Dead blocks were swept.
     Swept = "swept";
+    /// Free space was given back to a disk.
+    Trimmed = "trimmed";
+    /// The power went during a trim.
+    CrashInTrim = "crash-in-trim";
     /// A deleted object's extents were freed.
     Reaped = "reaped";
     /// After all damage the pool was clean again, and another disk could be damaged.

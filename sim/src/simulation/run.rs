@@ -95,6 +95,7 @@ pub(super) enum Doing {
     Checking,
     Committing,
     Maintaining,
+    Trimming,
     Nothing,
 }
 

@@ -120,7 +120,7 @@ fn draw_disks(
             Geometry {
                 tear_unit,
                 volatile_cache: rng.chance(7, 8),
-                discard: rng.chance(1, 4),
+                discard: rng.coin(),
                 ..Geometry::new(sector, bytes / u64::from(sector))
             }
         })

@@ -36,8 +36,9 @@ impl Run {
     pub(super) fn work(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
         while let Some(mut rng) = self.next_step() {
             let flow = match rng.below(100) {
-                0..48 => self.transact(pool, &mut rng)?,
-                48..55 => self.upkeep(pool, &mut rng)?,
+                0..46 => self.transact(pool, &mut rng)?,
+                46..52 => self.upkeep(pool, &mut rng)?,
+                52..55 => self.trim(pool, &mut rng)?,
                 55..60 => Flow::End,
                 60..76 => self.arm(pool, &mut rng),
                 76..90 => self.fault(pool, &mut rng),

@@ -1,7 +1,7 @@
 //! Each switch does what it says, and no more.
 
 use super::{SECTOR, contents, flush, one, plain, read, uniform, write};
-use dynamicfs_hal::{DiskArray, Geometry, IoError, Operation, Request};
+use dynamicfs_hal::{DiskArray, Geometry, IoError, Request};
 use dynamicfs_sim::{CrashPolicy, IoKind, Mishap, Rng, SimArray};
 use std::collections::BTreeSet;
 
@@ -45,7 +45,7 @@ fn a_read_only_disk_reads_and_refuses_the_rest() {
     let mut array = ones(4);
     array.disk_mut(0).set_read_only(true);
     assert_eq!(write(&mut array, 0, 0, 2), Err(IoError::WriteProtected));
-    assert_eq!(array.run(Request::new(0, 0, Operation::Discard(1))), Err(IoError::WriteProtected));
+    assert_eq!(array.run(Request::discard(0, 0, 1)), Err(IoError::WriteProtected));
     assert_eq!(uniform(&mut array, 0, 0), Some(1));
     array.disk_mut(0).set_read_only(false);
     assert_eq!(write(&mut array, 0, 0, 2), Ok(()));
@@ -217,37 +217,63 @@ fn an_empty_place_has_no_sectors() {
 }
 
 #[test]
-fn what_is_discarded_holds_anything_also_after_a_crash() {
+fn what_is_discarded_is_noise_and_volatile_until_a_flush() {
     let mut seen = BTreeSet::new();
-    for seed in 0..20 {
+    for seed in 0..40 {
         let mut array = one(seed, Geometry { discard: true, ..plain(8) });
         (0..3).for_each(|lba| write(&mut array, 0, lba, 1).unwrap());
         flush(&mut array, 0).unwrap();
-        array.run(Request::new(0, 1, Operation::Discard(1))).unwrap();
-        let now = uniform(&mut array, 0, 1);
+        array.run(Request::discard(0, 1, 1)).unwrap();
+        assert_eq!([0, 1, 2].map(|lba| uniform(&mut array, 0, lba)), [Some(1), None, Some(1)]);
         let mut after = power_cycled(&array, CrashPolicy::Nothing);
-        assert_eq!([0, 1, 2].map(|lba| uniform(&mut after, 0, lba)), [Some(1), now, Some(1)]);
-        seen.insert(now);
+        assert_eq!(uniform(&mut after, 0, 1), Some(1));
+        let mut after = array.crash(CrashPolicy::Subset, &mut Rng::new(seed));
+        seen.insert(uniform(&mut after, 0, 1));
+        flush(&mut array, 0).unwrap();
+        let mut after = power_cycled(&array, CrashPolicy::Nothing);
+        assert_eq!([0, 1, 2].map(|lba| uniform(&mut after, 0, lba)), [Some(1), None, Some(1)]);
     }
     assert_eq!(seen, [Some(1), None].into());
 }
 
-/// A cached version of bytes that something else replaced must not come back, or a fault would depend on the cache.
 #[test]
-fn what_is_discarded_or_overwritten_while_it_is_cached_stays_as_it_is_then() {
+fn what_is_written_after_a_discard_stays() {
     for seed in 0..20 {
         let mut array = one(seed, Geometry { discard: true, ..plain(8) });
         array.run(Request::write(0, 0, &[1; 8 * SECTOR])).unwrap();
-        array.run(Request::new(0, 2, Operation::Discard(1))).unwrap();
+        array.run(Request::discard(0, 2, 3)).unwrap();
+        write(&mut array, 0, 3, 2).unwrap();
         array.disk_mut(0).overwrite(4 * SECTOR as u64, &[7; SECTOR]);
-        let discarded = uniform(&mut array, 0, 2);
-        assert_eq!([3, 4, 5].map(|lba| uniform(&mut array, 0, lba)), [Some(1), Some(7), Some(1)]);
+        assert_eq!(
+            [1, 2, 3, 4, 5].map(|lba| uniform(&mut array, 0, lba)),
+            [Some(1), None, Some(2), Some(7), Some(1)]
+        );
         let mut after = array.crash(CrashPolicy::Subset, &mut Rng::new(seed));
         assert_eq!(uniform(&mut after, 0, 4), Some(7));
-        if discarded.is_none() {
-            assert_eq!(uniform(&mut after, 0, 2), None);
-        }
+        flush(&mut array, 0).unwrap();
+        let mut after = power_cycled(&array, CrashPolicy::Nothing);
+        assert_eq!(uniform(&mut after, 0, 3), Some(2));
     }
+}
+
+/// A disk that does no discards, or fails one: what comes of it.
+#[test]
+fn discards_that_are_not_done_or_fail() {
+    let mut array = one(1, plain(8));
+    write(&mut array, 0, 1, 1).unwrap();
+    array.run(Request::discard(0, 0, 8)).unwrap();
+    assert_eq!(uniform(&mut array, 0, 1), Some(1));
+    assert_eq!(array.run(Request::discard(0, 1, 8)), Err(IoError::OutOfBounds));
+    let mut seen = BTreeSet::new();
+    for seed in 0..40 {
+        let mut array = one(seed, Geometry { discard: true, ..plain(8) });
+        (0..3).for_each(|lba| write(&mut array, 0, lba, 1).unwrap());
+        array.disk_mut(0).fail_next(IoKind::Discard, 1, IoError::Media);
+        assert_eq!(array.run(Request::discard(0, 1, 1)), Err(IoError::Media));
+        assert_eq!([0, 2].map(|lba| uniform(&mut array, 0, lba)), [Some(1); 2]);
+        seen.insert(uniform(&mut array, 0, 1));
+    }
+    assert!(seen.len() > 1 && seen.contains(&Some(1)), "old, damaged or noise: {seen:?}");
 }
 
 #[test]

@@ -1,0 +1,51 @@
+//! What the free map says of a group, wherever that stands: in memory while the group is open, else in its record.
+
+use super::Store;
+use crate::error::StorageError;
+use crate::format::key::Key;
+use crate::format::record::group;
+use crate::space::Class;
+use crate::types::{MemberNumber, ObjectId};
+use core::ops::ControlFlow;
+use dynamicfs_hal::DiskArray;
+
+impl<A: DiskArray> Store<'_, A> {
+    /// The first group from `first` on in which anything is allocated: all others are passed over, however many an
+    /// absent member's record claims.
+    pub(crate) fn next_group_in_use(
+        &mut self,
+        row: usize,
+        member: MemberNumber,
+        first: u32,
+        groups: u32,
+    ) -> Result<Option<u32>, StorageError> {
+        let (from, end) = (Key::group(member, first), Key::group(member, groups));
+        let recorded = self.tree.scan(&from, &end, |key, _| ControlFlow::Break(key.as_group().1))?;
+        let space = &self.tree.space;
+        let busy = [Class::Node, Class::Data].into_iter().flat_map(|class| {
+            let open = space.open_group(row, class).map(|(group, ..)| group);
+            open.into_iter().chain(space.closed_group(row, class))
+        });
+        Ok(recorded.into_iter().chain(busy.filter(|group| (first..groups).contains(group))).min())
+    }
+
+    /// Fills `bits` with the bitmap of a group: a bit for each block, set if it is allocated. No transaction may have changed
+    /// anything yet: in one there are groups that are neither open nor recorded.
+    pub(crate) fn group_bitmap(
+        &mut self,
+        row: usize,
+        group: u32,
+        bits: &mut [u8],
+    ) -> Result<(), StorageError> {
+        debug_assert!(self.tree.space.next_unrecorded(false).is_none(), "closed groups are recorded");
+        let space = &self.tree.space;
+        let is_open = |&class: &Class| space.open_group(row, class).is_some_and(|(open, ..)| open == group);
+        if let Some(class) = [Class::Node, Class::Data].into_iter().find(is_open) {
+            bits.copy_from_slice(space.open_bitmap(row, class));
+            return Ok(());
+        }
+        let key = Key::group(space.member(row), group);
+        let loaded = self.tree.with(&key, |record| group::load(record, bits))?;
+        loaded.ok_or(StorageError::RecordInvalid { object: ObjectId::SYSTEM })
+    }
+}
