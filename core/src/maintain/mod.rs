@@ -4,6 +4,7 @@
 //! survey.rs   how redundant each extent is, from the tree alone
 //! check.rs    everything is read and proved, and allocated = referenced
 //! usage.rs    which blocks something refers to
+//! locate.rs   where an object's contents are, and whether they are right there
 //! trim.rs     free space given back to the disks
 //! counters.rs counters that outlive the process
 //! standing.rs where a fragment or replica counts, and where not                     pure
@@ -20,6 +21,7 @@ mod balance;
 mod check;
 mod counters;
 mod job;
+mod locate;
 mod members;
 mod pass;
 mod recount;
@@ -34,6 +36,7 @@ pub use crate::format::job::{Job, JobKind, JobOptions, JobState};
 pub use balance::misplaced;
 pub use check::{CheckReport, Finding};
 pub use job::{FAILED_LISTED, Lost};
+pub use locate::{Located, Place, Proof};
 pub use standing::{Standing, Worth};
 pub use step::Work;
 pub use survey::ExtentCounts;

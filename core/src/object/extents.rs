@@ -111,7 +111,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The first byte of the first extent that begins from `from` on and before `end`.
-    pub(super) fn extent_between(
+    pub(crate) fn extent_between(
         &mut self,
         object: ObjectId,
         from: u64,
