@@ -48,6 +48,8 @@ fn dispatch(app: &App, command: &Command) -> Result<u8, Failure> {
         Command::Mv(options) => commands::mv::run(app, options),
         Command::Cp(options) => commands::cp::run(app, options),
         Command::Rm(options) => commands::rm::run(app, options),
+        Command::Locate(options) => commands::locate::run(app, options),
+        Command::Verify(options) => commands::verify::run(app, options),
         Command::Check => commands::check::run(app),
         Command::Labels(options) => commands::labels::run(app, options),
         Command::Demo(options) => commands::demo::run(app, options),
@@ -56,6 +58,7 @@ fn dispatch(app: &App, command: &Command) -> Result<u8, Failure> {
         Command::Rebalance(command) => commands::maintenance::run(app, JobName::Rebalance, command),
         Command::Repair(options) => commands::repair::run(app, options),
         Command::Policy(command) => commands::policy::run(app, command),
+        Command::Trim(options) => commands::trim::run(app, options),
         Command::Disk(command) => commands::disk::run(app, command),
     };
     exit.map(|exit: Exit| exit as u8)

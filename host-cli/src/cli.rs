@@ -2,6 +2,7 @@
 
 use crate::commands;
 use crate::output::size;
+use crate::pool::files::Chosen;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -83,6 +84,10 @@ pub(crate) enum Command {
     Cp(commands::cp::Options),
     /// Remove files and directories
     Rm(commands::rm::Options),
+    /// Show which disks hold files, fragment by fragment
+    Locate(Chosen),
+    /// Read and prove every fragment of files
+    Verify(commands::verify::Options),
     /// Read and verify everything, and change nothing
     Check,
     /// What the labels of the disks say; needs no working pool
@@ -104,6 +109,8 @@ pub(crate) enum Command {
     /// How contents are stored: the scheme of a file, or of what is made in a directory
     #[command(subcommand)]
     Policy(commands::policy::Command),
+    /// Give free space back to the disks
+    Trim(commands::trim::Options),
     /// See a pool lose disks, power and bits, and no data
     Demo(commands::demo::Options),
 }

@@ -3,8 +3,8 @@
 //! `DYNAMICFS_UPDATE_SCHEMAS=1 cargo test -p dynamicfs schemas` writes them anew.
 
 use crate::commands::{
-    benchmark, check, demo, disk, health, init, labels, ls, maintenance, metrics, policy, repair, stat,
-    status, transfer, tree,
+    benchmark, check, demo, disk, health, init, labels, locate, ls, maintenance, metrics, policy, repair,
+    stat, status, transfer, tree, trim, verify,
 };
 use crate::output::report::{Printed, PrintedError};
 use schemars::{JsonSchema, Schema, schema_for};
@@ -32,6 +32,7 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("health", of::<health::Health>()),
         ("init", of::<init::Made>()),
         ("labels", of::<labels::LabelList>()),
+        ("locate", of::<locate::Location>()),
         ("ls", of::<ls::Listing>()),
         ("metrics", of::<metrics::Metrics>()),
         ("policy", of::<policy::PolicyList>()),
@@ -39,6 +40,8 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("stat", of::<stat::Stat>()),
         ("status", of::<status::Status>()),
         ("tree", of::<tree::Tree>()),
+        ("trim", of::<trim::Trimmed>()),
+        ("verify", of::<verify::Verification>()),
     ];
     all.extend(
         ["put", "get", "cp", "mv", "rm", "mkdir"].map(|command| (command, of::<transfer::Transfer>())),

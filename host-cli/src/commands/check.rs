@@ -7,6 +7,7 @@ use crate::output::progress::{Progress, Unit};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text, WARN};
+use crate::pool::members::Names;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::session::Session;
 use crate::pool::tree::paths_of;
@@ -154,7 +155,7 @@ pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
 
 /// Findings as they come.
 struct Collector<'s> {
-    disks: &'s BTreeMap<u16, String>,
+    disks: &'s Names,
     counts: BTreeMap<FindingKind, u64>,
     findings: Vec<Found>,
     lost: Vec<ObjectId>,
@@ -168,10 +169,7 @@ impl Collector<'_> {
             self.lost.extend(object);
         }
         if self.findings.len() < LISTED_MAX {
-            let disk = address.map(|address| {
-                let number = address.member.0;
-                self.disks.get(&number).cloned().unwrap_or_else(|| format!("member-{number}"))
-            });
+            let disk = address.map(|address| self.disks.get(address.member.0));
             let block = address.filter(|_| kind != FindingKind::FreeCount).map(|address| address.block);
             self.findings.push(Found { kind, object: object.map(|object| object.0), offset, disk, block });
         }
@@ -205,8 +203,7 @@ const fn at_member(member: MemberNumber) -> BlockAddress {
 impl Check {
     pub(crate) fn of(session: &mut Session<'_>) -> Result<Self, Failure> {
         let started = Instant::now();
-        let disks = crate::pool::judge::disks(session);
-        let disks = disks.into_iter().filter_map(|disk| Some((disk.member?, disk.name))).collect();
+        let disks = Names::of(session);
         let mut collector =
             Collector { disks: &disks, counts: BTreeMap::new(), findings: Vec::new(), lost: Vec::new() };
         let mut report = CheckReport::default();

@@ -10,6 +10,8 @@
 //! meter.rs     how long requests take
 //! path.rs      paths in the pool
 //! tree.rs      walking directories
+//! files.rs     the files that paths mean
+//! members.rs   what members are called
 //! jobs.rs      scrub, rebuild and others: their records, and going on with them
 //! pace.rs      how much of the disks a job may take
 //! judge.rs     how the pool is, with reasons
@@ -18,9 +20,11 @@
 
 pub(crate) mod config;
 pub(crate) mod counters;
+pub(crate) mod files;
 pub(crate) mod jobs;
 pub(crate) mod judge;
 pub(crate) mod labels;
+pub(crate) mod members;
 pub(crate) mod meter;
 pub(crate) mod open;
 pub(crate) mod pace;

@@ -8,15 +8,15 @@ use std::path::Path;
 
 /// A disk that someone means.
 #[derive(Clone, Debug)]
-pub(super) struct Meant {
-    pub(super) disk: Disk,
+pub(crate) struct Meant {
+    pub(crate) disk: Disk,
     /// Its place in pool.toml, if it has one there.
-    pub(super) place: Option<usize>,
+    pub(crate) place: Option<usize>,
 }
 
 impl Meant {
     /// Its number; fails if it is no member.
-    pub(super) fn member(&self, session: &Session<'_>) -> Result<MemberNumber, Failure> {
+    pub(crate) fn member(&self, session: &Session<'_>) -> Result<MemberNumber, Failure> {
         let member = self.disk.member.filter(|&member| session.row_of(member).is_some());
         member.map(MemberNumber).ok_or_else(|| {
             Failure::new(Code::NotFound, format!("{} is no member of the pool", self.disk.name))
@@ -25,12 +25,12 @@ impl Meant {
     }
 
     /// Its row in the pool's table, if it is a member.
-    pub(super) fn row(&self, session: &Session<'_>) -> Option<usize> {
+    pub(crate) fn row(&self, session: &Session<'_>) -> Option<usize> {
         self.disk.member.and_then(|member| session.row_of(member))
     }
 
     /// Whether it takes part.
-    pub(super) fn is_online(&self, session: &Session<'_>) -> bool {
+    pub(crate) fn is_online(&self, session: &Session<'_>) -> bool {
         let member = self.disk.member.map(MemberNumber);
         self.place.is_some_and(|place| {
             let health = session.pool.member_health(place);
@@ -40,7 +40,7 @@ impl Meant {
 }
 
 /// The disk that someone means by its name, path, number or identity.
-pub(super) fn find(session: &mut Session<'_>, meant: &str) -> Result<Meant, Failure> {
+pub(crate) fn find(session: &mut Session<'_>, meant: &str) -> Result<Meant, Failure> {
     let disks = judge::disks(session);
     let file = Path::new(meant).canonicalize().ok();
     let is_meant = |disk: &Disk| {

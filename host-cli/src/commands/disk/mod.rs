@@ -12,7 +12,7 @@
 
 pub(crate) mod add;
 pub(crate) mod drain;
-mod find;
+pub(crate) mod find;
 pub(crate) mod identify;
 pub(crate) mod list;
 pub(crate) mod replace;
