@@ -94,6 +94,8 @@ impl Session {
 fn shape(line: &str) -> String {
     let words = line.split_whitespace().map(|word| {
         let is_measure = word.chars().any(|c| c.is_ascii_digit()) && !word.contains("disk-");
+        // Of a disk and a block on it the disk counts.
+        let word = if word.starts_with("disk-") { word.split(':').next().unwrap_or(word) } else { word };
         if is_measure { "#" } else { word }
     });
     let mut shape: Vec<&str> = words.collect();

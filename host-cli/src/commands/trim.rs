@@ -268,9 +268,11 @@ impl Report for Trimmed {
         }
         if self.waiting_bytes > 0 {
             let waiting = text.size(self.waiting_bytes);
-            text.line(format_args!(
-                "{waiting} more are in use no longer, and become free with later commits"
-            ));
+            let next = match self.dry_run {
+                true => "a trim frees them first, as far as that is worth its writes",
+                false => "later commits free them",
+            };
+            text.line(format_args!("{waiting} more are in use no longer; {next}"));
         }
     }
 }
