@@ -2,8 +2,9 @@
 
 use crate::array::{Array, NoClock, crc32c};
 use arbitrary::Arbitrary;
+use dynamicfs_core::error::Error;
 use dynamicfs_core::format::inode::ObjectKind;
-use dynamicfs_core::maintain::{CheckReport, JobKind, JobOptions, JobState};
+use dynamicfs_core::maintain::{CheckReport, JobKind, JobOptions, JobState, Standing, Trim, TrimOptions};
 use dynamicfs_core::object::{Attributes, Change, MakeRequest, Objects};
 use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
 use dynamicfs_core::{DiskState, Memory, MountMode, MountOptions, Pool, Services, Slot, Transaction};
@@ -164,6 +165,7 @@ fn operate(pool: &mut Pool<'_, &mut Array>) {
     work(pool);
     let _ = pool.remove_member(MemberNumber(0), true);
     work(pool);
+    trim(pool, false);
     for kind in JobKind::ALL {
         let _ = pool.lost_items(kind, |_| {});
         let _ = pool.set_job_state(kind, JobState::Cancelled);
@@ -297,6 +299,7 @@ fn look_at(pool: &mut Pool<'_, &mut Array>, scratch: usize) {
             let _ = pool.attribute(object, &name, &mut buf);
         }
         let _ = pool.lookup(object, b"a");
+        let _ = prove(pool, object);
     }
     let _ = pool.resolve(b"sub/a");
     let _ = pool.resolve_parent(b"sub/a/b/c");
@@ -310,4 +313,25 @@ fn look_at(pool: &mut Pool<'_, &mut Array>, scratch: usize) {
     let mut report = CheckReport::default();
     let _ = pool.check_contents(&mut report, |_| {});
     let _ = pool.check_space(&mut vec![0; scratch], &mut report, |_| {});
+    trim(pool, true);
+}
+
+/// Reads and proves the extents of an object, wherever they are said to be.
+fn prove(pool: &mut Pool<'_, &mut Array>, object: ObjectId) -> Result<(), Error> {
+    let standing = Standing::read(&mut pool.store, false)?;
+    let mut from = 0;
+    while let Some(located) = pool.locate(object, from, &standing)? {
+        let _ = located.spare();
+        let _ = pool.prove(object, located.start);
+        from = located.end();
+    }
+    Ok(())
+}
+
+/// Gives free space back, or counts it.
+fn trim(pool: &mut Pool<'_, &mut Array>, only_count: bool) {
+    for member in [0, 1, 2, 65535] {
+        let mut trim = Trim::new(MemberNumber(member), TrimOptions { minimum_bytes: 0, only_count });
+        while let Ok(true) = pool.trim_step(&mut trim) {}
+    }
 }
