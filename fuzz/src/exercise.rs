@@ -6,7 +6,7 @@ use dynamicfs_core::error::Error;
 use dynamicfs_core::format::inode::ObjectKind;
 use dynamicfs_core::maintain::{CheckReport, JobKind, JobOptions, JobState, Standing, Trim, TrimOptions};
 use dynamicfs_core::object::{Attributes, Change, MakeRequest, Objects};
-use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
+use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId, Scheme};
 use dynamicfs_core::{DiskState, Memory, MountMode, MountOptions, Pool, Services, Slot, Transaction};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -304,6 +304,12 @@ fn look_at(pool: &mut Pool<'_, &mut Array>, scratch: usize) {
     let _ = pool.resolve(b"sub/a");
     let _ = pool.resolve_parent(b"sub/a/b/c");
     let _ = pool.count_extents();
+    for lost in [0b1, 0b110] {
+        let _ = pool.forecast_loss(MemberSet(lost));
+        let _ = pool.forecast_rebuild(MemberSet(lost));
+        let _ = pool.forecast_drain(MemberSet(lost));
+    }
+    let _ = pool.each_inode(|_, _| ());
     for member in [0, 1, 2, 65535] {
         let _ = pool.saved_counters(MemberNumber(member));
     }

@@ -180,6 +180,27 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             .fold(MemberSet::EMPTY, |set, s| set.with(usize::from(s.row)))
     }
 
+    /// Rows of the members that are here, also of those that the operator took out of use.
+    pub fn present(&self) -> MemberSet {
+        self.states
+            .iter()
+            .filter(|s| matches!(s.status, DiskStatus::Online | DiskStatus::Excluded))
+            .fold(MemberSet::EMPTY, |set, s| set.with(usize::from(s.row)))
+    }
+
+    /// Whether the member in this row is here and has this state as its newest.
+    pub(crate) fn is_row_at(&self, row: usize, order: (Epoch, Generation)) -> bool {
+        self.states.iter().any(|s| {
+            let is_here = matches!(s.status, DiskStatus::Online | DiskStatus::Excluded);
+            is_here && usize::from(s.row) == row && s.order == order
+        })
+    }
+
+    /// Whether the label of one of these members names features that a writer must know, and this code does not.
+    pub(crate) fn must_not_write(&self, rows: MemberSet) -> bool {
+        self.states.iter().any(|s| s.must_not_write && rows.contains(s.row.into()))
+    }
+
     /// Rows of the members that lost what they had acknowledged, and have not been given this state yet.
     pub(crate) fn rolled_back(&self, order: (Epoch, Generation)) -> MemberSet {
         self.states

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! survey.rs   how redundant each extent is, from the tree alone
+//! planning.rs what would be the case if further members were lost
+//! room.rs     space, and whether a rebuild would find enough of it
 //! check.rs    everything is read and proved, and allocated = referenced
 //! usage.rs    which blocks something refers to
 //! locate.rs   where an object's contents are, and whether they are right there
@@ -24,7 +26,9 @@ mod job;
 mod locate;
 mod members;
 mod pass;
+mod planning;
 mod recount;
+mod room;
 mod standing;
 mod step;
 mod survey;
@@ -37,6 +41,8 @@ pub use balance::misplaced;
 pub use check::{CheckReport, Finding};
 pub use job::{FAILED_LISTED, Lost};
 pub use locate::{Located, Place, Proof};
+pub use planning::{Footing, LossForecast, OBJECTS_NAMED};
+pub use room::{MemberRoom, RebuildForecast, RebuildSpace, Rooms};
 pub use standing::{Standing, Worth};
 pub use step::Work;
 pub use survey::ExtentCounts;

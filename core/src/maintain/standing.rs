@@ -2,6 +2,7 @@
 //! believed from a list. Pure, once it was read.
 
 use crate::error::StorageError;
+use crate::format::extent::{Extent, Fragment};
 use crate::format::key::Key;
 use crate::format::record::MemberRecord;
 use crate::limits::{MEMBERS_MAX, NODE_COPIES_MAX};
@@ -29,6 +30,7 @@ pub enum Worth {
 }
 
 /// The members as they are now.
+#[derive(Clone)]
 pub struct Standing {
     numbers: [MemberNumber; MEMBERS_MAX],
     online: MemberSet,
@@ -78,6 +80,24 @@ impl Standing {
             })?;
         }
         Ok(standing)
+    }
+
+    /// The members as they would be if those in these rows were lost, for good.
+    #[must_use]
+    pub fn without(&self, lost: MemberSet) -> Self {
+        let (online, open) = (self.online.minus(lost), self.open.minus(lost));
+        Self { online, open, awaited: self.awaited.minus(lost), ..self.clone() }
+    }
+
+    /// Whether a member takes part.
+    pub fn is_here(&self, member: MemberNumber) -> bool {
+        self.row(member).is_some_and(|row| self.online.contains(row))
+    }
+
+    /// How many fragments of an extent are there.
+    pub fn holds(&self, extent: &Extent) -> usize {
+        let is_there = |f: &&Fragment| self.of(f.address, f.birth) != Worth::Missing;
+        extent.fragments().iter().filter(is_there).count()
     }
 
     /// What a place is worth that was written in this generation.

@@ -1,8 +1,8 @@
 //! How redundant each extent is: computed from its own record and the members, never believed from a list.
 
-use super::standing::{Standing, Worth};
+use super::standing::Standing;
 use crate::error::StorageError;
-use crate::format::extent::{EXTENT_BYTES_MAX, Extent, Fragment};
+use crate::format::extent::{EXTENT_BYTES_MAX, Extent};
 use crate::format::key::{Key, Kind};
 use crate::object::Objects;
 use crate::types::ObjectId;
@@ -21,6 +21,20 @@ pub struct ExtentCounts {
     pub readable: u64,
     /// Lost, as far as the disks that are online tell.
     pub unreadable: u64,
+}
+
+impl ExtentCounts {
+    /// Counts an extent of which so many fragments are there.
+    pub(super) fn add(&mut self, extent: &Extent, there: usize) {
+        self.total += 1;
+        *if there < usize::from(extent.scheme.data) {
+            &mut self.unreadable
+        } else if there == extent.scheme.width() && extent.scheme.parity >= extent.asked.parity {
+            &mut self.complete
+        } else {
+            &mut self.readable
+        } += 1;
+    }
 }
 
 /// Joins the pieces of extents' records as a scan meets them.
@@ -71,16 +85,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let mut joiner = RecordJoiner::new();
         self.store.tree.scan(&Key::object_start(ObjectId(1)), &Key::MAX, |key, piece| {
             if let Some((_, _, extent)) = joiner.take(key, piece) {
-                let is_there = |f: &&Fragment| standing.of(f.address, f.birth) != Worth::Missing;
-                let there = extent.fragments().iter().filter(is_there).count();
-                counts.total += 1;
-                *if there < usize::from(extent.scheme.data) {
-                    &mut counts.unreadable
-                } else if there == extent.scheme.width() && extent.scheme.parity >= extent.asked.parity {
-                    &mut counts.complete
-                } else {
-                    &mut counts.readable
-                } += 1;
+                counts.add(&extent, standing.holds(&extent));
             }
             ControlFlow::<()>::Continue(())
         })?;

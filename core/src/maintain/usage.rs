@@ -45,6 +45,24 @@ impl Window {
     }
 }
 
+/// How far a sweep is on one member.
+pub(super) struct Swept {
+    limit: u64,
+    /// The first block that it has not come to.
+    until: u64,
+}
+
+impl Swept {
+    /// What of a run of a dead record is not given back yet: below the sweep's limit, what lies before the sweep was given
+    /// back and may be used again.
+    pub(super) fn rest(&self, key: &Key, run: BlockRun) -> Option<BlockRun> {
+        let until = if key.offset() < self.limit { self.until } else { 0 };
+        let (start, end) = (run.start.block.max(until), run.start.block.saturating_add(run.blocks.into()));
+        let blocks = end.checked_sub(start).filter(|&blocks| blocks > 0)?;
+        Some(BlockRun { start: BlockAddress { block: start, ..run.start }, blocks: blocks as u32 })
+    }
+}
+
 impl<A: DiskArray> Objects<'_, A> {
     /// Sets a bit for each block of the window that something refers to, and clears the others; calls `twice` for blocks that
     /// two things refer to. No transaction may have changed anything yet.
@@ -62,17 +80,12 @@ impl<A: DiskArray> Objects<'_, A> {
             }
         }
         let block_shift = self.store.tree.disks.parameters.block_shift;
-        let swept_until = self.swept_until(window);
-        let limit = self.store.committed().sweep_limit();
+        let swept = self.swept(window.row, window.area_start);
         let mut joiner = RecordJoiner::new();
         self.store.tree.scan(&Key::MIN, &Key::MAX, |key, record| {
             if key.is(ObjectId::SYSTEM, Kind::Dead) {
-                let done = if key.offset() < limit { swept_until } else { 0 };
                 for run in dead::runs(record).filter(|run| run.start.member == window.member) {
-                    let (start, end) = (run.start.block.max(done), run.start.block + u64::from(run.blocks));
-                    if start < end {
-                        let address = BlockAddress { block: start, ..run.start };
-                        let run = BlockRun { start: address, blocks: (end - start) as u32 };
+                    if let Some(run) = swept.rest(key, run) {
                         mark(window, bits, &run, &mut twice);
                     }
                 }
@@ -88,17 +101,17 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(())
     }
 
-    /// The block before which a sweep that is under way has given back what the dead records below its limit name: it may
-    /// be in use again.
-    fn swept_until(&self, window: &Window) -> u64 {
+    /// How far the sweep is on the member in a row, whose blocks begin here.
+    pub(super) fn swept(&self, row: usize, area_start: u64) -> Swept {
         let superblock = self.store.committed();
-        let groups = match usize::from(superblock.sweep_row()).cmp(&window.row) {
+        let groups = match usize::from(superblock.sweep_row()).cmp(&row) {
             Ordering::Greater => u64::MAX,
             Ordering::Equal => u64::from(superblock.sweep_group()),
             Ordering::Less => 0,
         };
         let group_blocks = u64::from(self.store.tree.space.group_blocks());
-        window.area_start.saturating_add(groups.saturating_mul(group_blocks))
+        let until = area_start.saturating_add(groups.saturating_mul(group_blocks));
+        Swept { limit: superblock.sweep_limit(), until }
     }
 
     /// Fills `bits` with the bitmaps of the window's groups, one after the other.

@@ -3,9 +3,10 @@
 use super::Objects;
 use crate::error::{Error, StorageError};
 use crate::format::inode::{INODE_BYTES, Inode, ObjectKind};
-use crate::format::key::Key;
+use crate::format::key::{Key, Kind};
 use crate::transaction::Purpose;
 use crate::types::{ObjectId, Scheme};
+use core::ops::ControlFlow;
 use dynamicfs_hal::{DiskArray, UnixTime};
 
 /// What a new object is given by its maker.
@@ -61,6 +62,25 @@ impl<A: DiskArray> Objects<'_, A> {
                 Inode::decode(record).ok_or(Error::Storage(StorageError::RecordInvalid { object }))
             }
         })?
+    }
+
+    /// Calls `f` with every object and its attributes, by number. Reads all leaves of the tree.
+    pub fn each_inode(&mut self, mut f: impl FnMut(ObjectId, &Inode)) -> Result<(), Error> {
+        let from = Key::object_start(ObjectId::ROOT);
+        let invalid = self.store.tree.scan(&from, &Key::MAX, |key, record| {
+            if key.kind() != Kind::Inode as u8 {
+                return ControlFlow::Continue(());
+            }
+            match Inode::decode(record) {
+                Some(inode) => f(key.object(), &inode),
+                None => return ControlFlow::Break(key.object()),
+            }
+            ControlFlow::Continue(())
+        })?;
+        match invalid {
+            Some(object) => Err(StorageError::RecordInvalid { object }.into()),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn put_inode(&mut self, object: ObjectId, inode: &Inode) -> Result<(), Error> {

@@ -5,6 +5,10 @@
 //! the object's run. At most as many fragments as a stripe can lose go to one failure domain, where there are enough
 //! domains.
 
+mod capacity;
+
+pub use capacity::{Room, stranded, stripes};
+
 use crate::disks::mix;
 use crate::limits::FRAGMENTS_MAX;
 use crate::types::{MemberNumber, MemberSet, ObjectId};

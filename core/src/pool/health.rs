@@ -4,7 +4,7 @@ use super::Pool;
 use crate::disks::{Currency, DiskStatus};
 use crate::format::label::PoolParameters;
 use crate::metrics::{DiskCounters, PoolCounters};
-use crate::types::{Epoch, Generation, MemberNumber, Scheme, Uuid};
+use crate::types::{Epoch, Generation, MemberNumber, MemberSet, Scheme, Uuid};
 use dynamicfs_hal::{DiskArray, IoError};
 
 /// The state of a pool, from memory: nothing is read.
@@ -97,14 +97,7 @@ impl<A: DiskArray> Pool<'_, A> {
         let table = superblock.table();
         let online = tree.disks.online();
         let owed = self.store.unhealed();
-        let rows = tree.data_rows().len();
-        // Something is short, and there would be disks for it: nobody has looked yet how much.
-        let short = usize::from(superblock.is_short() && rows > usize::from(superblock.tolerance()));
-        let spare = usize::from(superblock.tolerance())
-            .saturating_sub(owed.len() + short)
-            .min(rows.saturating_sub(1));
-        // At least half of the members must stay.
-        let quorum_spare = online.len() - superblock.lists().members.len().div_ceil(2).min(online.len());
+        let (read_tolerance, write_tolerance) = self.tolerances(MemberSet::EMPTY, superblock.lists().members);
         let (blocks, free) = (0..tree.disks.count()).fold((0, 0), |(blocks, free), disk| {
             let member = self.member_health(disk);
             (blocks + member.blocks, free + member.free_blocks)
@@ -118,8 +111,8 @@ impl<A: DiskArray> Pool<'_, A> {
             members: table.len(),
             online: online.len(),
             owed: owed.len(),
-            read_tolerance: spare,
-            write_tolerance: spare.min(quorum_spare),
+            read_tolerance,
+            write_tolerance,
             blocks,
             free_blocks: free,
             dead_blocks: superblock.dead_blocks(),

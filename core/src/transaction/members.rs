@@ -105,8 +105,13 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Members on which something may lie that is not there, or not to be trusted: so many fewer may be lost.
     pub fn unhealed(&self) -> MemberSet {
+        self.unhealed_without(MemberSet::EMPTY)
+    }
+
+    /// As [`unhealed`](Self::unhealed), if the members in these rows were away too.
+    pub fn unhealed_without(&self, lost: MemberSet) -> MemberSet {
         let superblock = &self.tree.space.superblock;
-        let there = self.tree.disks.online().minus(self.letting_go);
+        let there = self.tree.disks.online().minus(self.letting_go).minus(lost);
         let newly_away = self.committed().online().minus(there).minus(self.roster.vacant);
         let witness = |row: &usize| superblock.row(*row).witness() != 0;
         let rows = superblock.owed().or(newly_away).and(superblock.table());

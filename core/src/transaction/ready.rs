@@ -371,6 +371,11 @@ impl<A: DiskArray> Store<'_, A> {
         self.copies_on_a_member() * sweep + 3 * self.commit_blocks() + self.operation_blocks(RELEASE_UPDATES)
     }
 
+    /// Blocks on each member that stay free when the pool is full, so that deleting and recovery can go on.
+    pub fn blocks_kept_back(&self) -> u64 {
+        self.kept_back(Purpose::Growth)
+    }
+
     /// Node blocks that an operation of this many tree updates may take from one member: the ways to the places where it
     /// changes records, below the root that they share, a leaf more for each update, and one update in full.
     fn operation_blocks(&self, updates: u32) -> u64 {

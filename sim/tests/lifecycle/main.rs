@@ -5,6 +5,7 @@ mod common;
 mod draining;
 mod meanwhile;
 mod mounting;
+mod planning;
 mod rebalancing;
 mod recounting;
 mod replacing;

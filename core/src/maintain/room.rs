@@ -1,0 +1,260 @@
+//! How much space there is, and whether a rebuild would find enough of it: computed from the tree; nothing is changed.
+
+use super::standing::Standing;
+use super::survey::RecordJoiner;
+use super::usage::Swept;
+use super::verdict::{Indices, NodeVerdict, Verdict, judge, judge_node};
+use crate::error::StorageError;
+use crate::format::extent::Extent;
+use crate::format::key::{Key, Kind};
+use crate::format::record::dead;
+use crate::limits::MEMBERS_MAX;
+use crate::object::Objects;
+use crate::placement::{self, Candidate, Demand, Places};
+use crate::redundancy;
+use crate::tree::Walk;
+use crate::types::{BlockAddress, MemberNumber, MemberSet, ObjectId, Scheme};
+use core::ops::ControlFlow;
+use dynamicfs_hal::DiskArray;
+
+/// Groups that a member has open at a time: one for nodes, one for data.
+const GROUPS_OPEN: usize = 2;
+
+/// The space of a member that is given data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct MemberRoom {
+    /// Its number.
+    pub member: MemberNumber,
+    /// Its row in the member table.
+    pub row: usize,
+    /// Blocks that may be allocated, in all.
+    pub blocks: u64,
+    /// Blocks that are free.
+    pub free: u64,
+    /// Blocks that are free once a sweep has given them back.
+    pub dead: u64,
+    /// Free blocks that are kept back, so that deleting and recovery can always go on.
+    pub kept_back: u64,
+    /// Members with the same value fail together; 0 is a domain of its own.
+    pub failure_domain: u32,
+}
+
+impl MemberRoom {
+    /// Blocks that may still be filled.
+    pub const fn usable(&self) -> u64 {
+        let free = self.free.saturating_add(self.dead);
+        (if free < self.blocks { free } else { self.blocks }).saturating_sub(self.kept_back)
+    }
+}
+
+/// The space of all members that are given data, by row.
+pub type Rooms = heapless::Vec<MemberRoom, MEMBERS_MAX>;
+
+/// What a rebuild would do after members were lost, or emptied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct RebuildForecast {
+    /// Blocks that would be written: fragments moved, stripes stored again, replicas of nodes.
+    pub blocks_written: u64,
+    /// Extents and nodes for which some disk that is left has too little space.
+    pub without_space: u64,
+    /// Extents that would stay with less redundancy than they have: too few disks would be left.
+    pub without_disks: u64,
+    /// Blocks that could still be filled afterwards.
+    pub blocks_left: u64,
+    /// Blocks of the groups that are open at a time on the disks that are left.
+    pub blocks_open: u64,
+}
+
+/// Whether a rebuild would find enough space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum RebuildSpace {
+    /// It would.
+    Enough,
+    /// There are enough blocks; but fewer would be left than the open groups hold, so that it depends on whether the free ones
+    /// lie side by side.
+    Tight,
+    /// It would not.
+    TooLittle,
+}
+
+impl RebuildForecast {
+    /// Whether there is enough space.
+    pub const fn space(&self) -> RebuildSpace {
+        match () {
+            () if self.without_space > 0 => RebuildSpace::TooLittle,
+            () if self.blocks_written > 0 && self.blocks_left < self.blocks_open => RebuildSpace::Tight,
+            () => RebuildSpace::Enough,
+        }
+    }
+}
+
+impl<A: DiskArray> Objects<'_, A> {
+    /// The space of every member that takes part and is given data. Reads the dead records.
+    pub fn rooms(&mut self) -> Result<Rooms, StorageError> {
+        let (tree, superblock) = (&self.store.tree, self.store.committed());
+        let kept_back = self.store.blocks_kept_back();
+        let mut rooms: Rooms = tree
+            .data_rows()
+            .iter()
+            .map(|row| MemberRoom {
+                member: tree.space.member(row),
+                row,
+                blocks: tree.area(row).map_or(0, |area| area.blocks),
+                // A forged count may be anything.
+                free: superblock.row(row).free().min(tree.area(row).map_or(0, |area| area.blocks)),
+                dead: 0,
+                kept_back,
+                failure_domain: tree.disks.identity_in_row(row).map_or(0, |identity| identity.failure_domain),
+            })
+            .collect();
+        let swept: heapless::Vec<Swept, MEMBERS_MAX> = rooms
+            .iter()
+            .map(|room| self.swept(room.row, self.store.tree.area(room.row).map_or(0, |area| area.start)))
+            .collect();
+        self.store.tree.scan(&Key::dead(0), &Key::dead(u64::MAX), |key, record| {
+            for run in dead::runs(record) {
+                let owner = rooms.iter_mut().zip(&swept).find(|(room, _)| room.member == run.start.member);
+                if let Some((room, swept)) = owner {
+                    let rest = swept.rest(key, run).map_or(0, |rest| u64::from(rest.blocks));
+                    room.dead = room.dead.saturating_add(rest);
+                }
+            }
+            ControlFlow::<()>::Continue(())
+        })?;
+        Ok(rooms)
+    }
+
+    /// What a rebuild would do if the members in these rows were lost for good: every node and extent that could still be read
+    /// is judged as a pass would judge it, and placed as it would place it, in the space there is. How that is cut up is not looked
+    /// at: see [`RebuildSpace::Tight`].
+    ///
+    /// Reads every tree node once, and no data. Fails where a node cannot be read.
+    pub fn forecast_rebuild(&mut self, lost: MemberSet) -> Result<RebuildForecast, StorageError> {
+        self.forecast_moves(lost, lost)
+    }
+
+    /// As [`forecast_rebuild`](Self::forecast_rebuild), if the members were emptied: what they hold is read from them.
+    pub fn forecast_drain(&mut self, emptied: MemberSet) -> Result<RebuildForecast, StorageError> {
+        self.forecast_moves(emptied, MemberSet::EMPTY)
+    }
+
+    /// What is put elsewhere when members go, of which these are `lost` before.
+    fn forecast_moves(&mut self, gone: MemberSet, lost: MemberSet) -> Result<RebuildForecast, StorageError> {
+        let now = Standing::read(&mut self.store, true)?;
+        let (standing, sources) = (now.without(gone), now.without(lost));
+        let wanted = self.store.tree.copies_wanted();
+        let mut plan = Plan::new(&self.rooms()?, &standing, self.store.tree.disks.parameters.block_shift);
+        let mut joiner = RecordJoiner::new();
+        let mut walk = Walk::new();
+        while let Some(met) = self.store.tree.walk(&mut walk)? {
+            let (replicas, birth) = (met.pointer.replicas(), met.pointer.birth);
+            if judge_node(replicas, birth, wanted, &standing) == NodeVerdict::Refresh {
+                plan.refresh(replicas, wanted);
+            }
+            if met.level == 0 {
+                let end = met.end.unwrap_or(Key::MAX);
+                self.store.tree.scan(&met.from, &end, |key, record| {
+                    if key.kind() == Kind::Extent as u8
+                        && let Some((object, start, extent)) = joiner.take(key, record)
+                        && sources.holds(&extent) >= extent.scheme.data.into()
+                    {
+                        plan.rebuild(object, start, &extent);
+                    }
+                    ControlFlow::<()>::Continue(())
+                })?;
+                walk.go_on(met.end);
+            }
+        }
+        let groups = (GROUPS_OPEN * standing.open().len()) as u64;
+        plan.forecast.blocks_open = groups * u64::from(self.store.tree.space.group_blocks());
+        plan.forecast.blocks_left = standing.open().iter().map(|row| plan.candidates[row].room).sum();
+        Ok(plan.forecast)
+    }
+}
+
+/// Space that is given away without anything being written.
+struct Plan<'s> {
+    standing: &'s Standing,
+    block_shift: u8,
+    /// By row; `room` is what is left.
+    candidates: [Candidate; MEMBERS_MAX],
+    forecast: RebuildForecast,
+}
+
+impl<'s> Plan<'s> {
+    fn new(rooms: &Rooms, standing: &'s Standing, block_shift: u8) -> Self {
+        let mut candidates = [NOBODY; MEMBERS_MAX];
+        for room in rooms {
+            let MemberRoom { member, failure_domain, .. } = *room;
+            candidates[room.row] = Candidate { member, room: room.usable(), failure_domain, tier: 0 };
+        }
+        Self { standing, block_shift, candidates, forecast: RebuildForecast::default() }
+    }
+
+    /// A node is written anew: the replicas that do not count go to other members.
+    fn refresh(&mut self, replicas: &[BlockAddress], wanted: usize) {
+        let open = self.standing.open();
+        let rows = replicas.iter().filter_map(|replica| self.standing.row(replica.member));
+        let stay = rows.filter(|&row| open.contains(row)).fold(MemberSet::EMPTY, MemberSet::with);
+        let missing = wanted.min(open.len()).saturating_sub(stay.len());
+        self.place(open.minus(stay), &[], (ObjectId::SYSTEM, 0), (missing, 1), 1);
+    }
+
+    /// An extent is judged, and what is missing of it placed.
+    fn rebuild(&mut self, object: ObjectId, start: u64, extent: &Extent) {
+        let blocks = extent.fragment_blocks(self.block_shift);
+        match judge(extent, self.standing, self.block_shift, &[]) {
+            // Joining is a rebalance's affair.
+            Verdict::Keep | Verdict::Short | Verdict::Join(_) => {}
+            Verdict::Stuck => self.forecast.without_disks += 1,
+            Verdict::Move(bad) => self.move_fragments((object, start), extent, &bad, blocks),
+            Verdict::Encode(scheme) => self.encode((object, start), extent, scheme, blocks),
+        }
+    }
+
+    fn move_fragments(&mut self, at: (ObjectId, u64), extent: &Extent, bad: &Indices, blocks: u32) {
+        let stays = (0u8..).zip(extent.fragments()).filter(|(index, _)| !bad.contains(index));
+        let mut taken = Places::new();
+        taken.extend(stays.filter_map(|(_, f)| self.standing.row(f.address.member)).map(|row| row as u8));
+        let rows = taken.iter().fold(self.standing.open(), |rows, &row| rows.without(row.into()));
+        self.place(rows, &taken, at, (bad.len(), extent.scheme.parity), blocks);
+    }
+
+    /// What is left of the old stripe is given back once the new one is there.
+    fn encode(&mut self, at: (ObjectId, u64), extent: &Extent, scheme: Scheme, blocks: u32) {
+        let new =
+            (redundancy::fragment_bytes(scheme, extent.logical, self.block_shift) >> self.block_shift) as u32;
+        if self.place(self.standing.open(), &[], at, (scheme.width(), scheme.parity), new) {
+            let rows = extent.fragments().iter().filter_map(|f| self.standing.row(f.address.member));
+            rows.for_each(|row| self.candidates[row].room += u64::from(blocks));
+        }
+    }
+
+    /// Takes the space for so many fragments of this length, each on another of these rows; whether there was enough.
+    fn place(
+        &mut self,
+        rows: MemberSet,
+        taken: &[u8],
+        (object, offset): (ObjectId, u64),
+        (width, parity): (usize, u8),
+        blocks: u32,
+    ) -> bool {
+        let candidate = |row: usize| self.candidates[row];
+        let fitting = rows
+            .iter()
+            .filter(|&row| candidate(row).room >= u64::from(blocks))
+            .fold(MemberSet::EMPTY, MemberSet::with);
+        let demand = Demand { width, parity: parity.into(), tier: 0, object, offset };
+        let places = placement::choose(fitting, taken, &demand, candidate);
+        places.iter().for_each(|&row| self.candidates[usize::from(row)].room -= u64::from(blocks));
+        self.forecast.blocks_written += places.len() as u64 * u64::from(blocks);
+        self.forecast.without_space += u64::from(places.len() < width);
+        places.len() == width
+    }
+}
+
+/// Who is in a row that is given nothing.
+const NOBODY: Candidate = Candidate { member: MemberNumber::NONE, room: 0, failure_domain: 0, tier: 0 };
