@@ -100,7 +100,7 @@ fn shape(line: &str) -> String {
     });
     let mut shape: Vec<&str> = words.collect();
     // "24 ms" and "1.2 s" are measures, as are "0 B" and "3 MiB".
-    let units = ["B", "KiB", "MiB", "GiB", "KiB/s", "MiB/s", "GiB/s", "ms", "s", "us", "ms,", "s,"];
+    let units = ["B", "KiB", "MiB", "GiB", "KiB/s", "MiB/s", "GiB/s", "ms", "s", "us", "ms,", "s,", "us,"];
     shape.retain(|word| !units.contains(word));
     shape.dedup();
     shape.join(" ")
