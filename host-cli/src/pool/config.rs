@@ -57,9 +57,6 @@ pub(crate) struct DiskEntry {
     /// The number of the member whose place it is to take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replaces: Option<u16>,
-    /// This process looks at the pool as it is without the disk.
-    #[serde(skip)]
-    pub(crate) left_out: bool,
 }
 
 impl Config {
@@ -99,16 +96,7 @@ impl Config {
         let mut names = (1..).map(|number| format!("{name}.{number}"));
         let name =
             if is_taken(name) { names.find(|name| !is_taken(name)) } else { None }.unwrap_or(name.to_owned());
-        let entry = DiskEntry {
-            name,
-            path,
-            id: None,
-            member: None,
-            sector,
-            adding: false,
-            replaces: None,
-            left_out: false,
-        };
+        let entry = DiskEntry { name, path, id: None, member: None, sector, adding: false, replaces: None };
         self.disks.push(entry);
         self.disks.len() - 1
     }

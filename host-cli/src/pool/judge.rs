@@ -340,7 +340,6 @@ fn state_of(
     }
     match &place.fault {
         Some(Fault::Missing) => return (DiskState::Missing, Some("no such file or device".into())),
-        Some(Fault::LeftOut) => return (DiskState::Missing, Some("looked at as if it were not here".into())),
         Some(Fault::Unusable(why)) => return (DiskState::Unusable, Some(why.clone())),
         None => {}
     }

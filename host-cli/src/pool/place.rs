@@ -31,8 +31,6 @@ pub(crate) struct Place {
 pub(crate) enum Fault {
     /// There is no such file or device.
     Missing,
-    /// The pool is looked at as it is without it.
-    LeftOut,
     /// It cannot be opened.
     Unusable(String),
 }
@@ -67,10 +65,6 @@ impl Place {
         let path = config.path_of(entry);
         let labels = Labels::read(&path).ok();
         let mut place = Self { entry: entry.clone(), path, labels, fault: None, meter: Arc::default() };
-        if entry.left_out {
-            place.fault = Some(Fault::LeftOut);
-            return Ok((place, None));
-        }
         let mut options = FileDiskOptions::new().read_only(read_only);
         if let Some(sector) = entry.sector {
             options = options.sector_bytes(sector);
@@ -118,7 +112,6 @@ pub(crate) fn open_all(config: &Config, read_only: bool) -> Result<(Vec<Place>, 
         let folder = config.folder.display();
         let why = places.first().map_or("pool.toml lists none".into(), |place| match &place.fault {
             Some(Fault::Unusable(why)) => format!("{place}: {why}"),
-            Some(Fault::LeftOut) => "no other is here".into(),
             _ => format!("{place} does not exist, nor do the others"),
         });
         let failure =

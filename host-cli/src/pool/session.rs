@@ -179,7 +179,7 @@ impl<'m> Session<'m> {
                 (new.member, &new.id, new.adding, new.replaces)
                     == (old.member, &old.id, old.adding, old.replaces)
             });
-        if is_same || self.config.disks.iter().any(|disk| disk.left_out) {
+        if is_same {
             return;
         }
         self.config.disks = disks;

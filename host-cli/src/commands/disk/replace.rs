@@ -92,11 +92,12 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
     let (old, was_online) = with_pool(app, Access::Read, |session| {
         let meant = find(session, &options.old)?;
         meant.member(session)?;
-        Ok((meant.disk.clone(), meant.is_online(session)))
+        let is_online = meant.is_online(session);
+        if !is_online {
+            extents_without(session, &meant, options.force_data_loss)?;
+        }
+        Ok((meant.disk, is_online))
     })?;
-    if !was_online {
-        extents_without(app, &old.name, options.force_data_loss)?;
-    }
     if options.force && !app.global.dry_run {
         confirm(app, "what is on the new disk is lost, for the pool that it belongs to as well", "yes")?;
     }

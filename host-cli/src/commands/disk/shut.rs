@@ -7,9 +7,10 @@ use crate::output::failure::{Code, Exit, Failure};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
-use crate::pool::config::Config;
 use crate::pool::judge::{Disk, Extents};
-use crate::pool::open::{Access, with_config, with_pool};
+use crate::pool::open::{Access, with_pool};
+use crate::pool::session::Session;
+use dynamicfs_core::types::MemberSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -53,9 +54,9 @@ impl Report for DiskChanged {
 }
 
 pub(super) fn run(app: &App, options: &Options, failed: bool) -> Result<Exit, Failure> {
-    let extents = extents_without(app, &options.disk, options.force_data_loss)?;
     with_pool(app, Access::Write, |session| {
         let meant = find(session, &options.disk)?;
+        let extents = extents_without(session, &meant, options.force_data_loss)?;
         let name = meant.disk.name.clone();
         let member = meant.member(session)?;
         if !app.global.dry_run {
@@ -84,31 +85,27 @@ pub(super) fn run(app: &App, options: &Options, failed: bool) -> Result<Exit, Fa
 }
 
 /// How the pool would be without a disk; fails if data could not be read then, unless that is forced.
-pub(super) fn extents_without(app: &App, disk: &str, force: bool) -> Result<Extents, Failure> {
-    let config = Config::load(app)?;
-    let Meant { disk, place } = with_pool(app, Access::Read, |session| find(session, disk))?;
-    let mut without = config;
-    // One that pool.toml does not list is not here as it is.
-    if let Some(entry) = place.and_then(|place| without.disks.get_mut(place)) {
-        entry.left_out = true;
+pub(super) fn extents_without(
+    session: &mut Session<'_>,
+    meant: &Meant,
+    force: bool,
+) -> Result<Extents, Failure> {
+    let name = &meant.disk.name;
+    let rows = meant.row(session).map_or(MemberSet::EMPTY, |row| MemberSet::EMPTY.with(row));
+    let forecast = session.pool.forecast_loss(rows)?;
+    if !forecast.footing.mountable && !forecast.footing.writable_when_shut {
+        let why = format!("without {name} the pool could not be opened: too few members would be left");
+        return Err(Failure::new(Code::WouldLoseData, why)
+            .hint("bring other disks back first; see `dynamicfs disk list`"));
     }
-    let name = disk.name;
-    let counted = with_config(app, without, Access::Read, |session| Ok(session.pool.count_extents()?.into()));
-    let extents: Extents = match counted {
-        Ok(extents) => extents,
-        Err(failure) if matches!(failure.code(), Code::MembersMissing | Code::TooFewDisks) => {
-            let why = format!("without {name} the pool could not be opened: too few members would be left");
-            return Err(Failure::new(Code::WouldLoseData, why)
-                .hint("bring other disks back first; see `dynamicfs disk list`"));
-        }
-        Err(failure) => return Err(failure),
-    };
-    if extents.unreadable > 0 && !force {
-        let lost = size::count(extents.unreadable, "extent");
+    if (forecast.extents.unreadable > 0 || forecast.nodes_lost > 0) && !force {
+        let lost = size::count(forecast.extents.unreadable, "extent");
         return Err(Failure::new(Code::WouldLoseData, format!("without {name} {lost} could not be read"))
-            .hint("bring other disks back first; --force-data-loss takes it out of use all the same"));
+            .hint(format!(
+                "see which files with `dynamicfs whatif lose {name}`; --force-data-loss takes it out of use all the same"
+            )));
     }
-    Ok(extents)
+    Ok(forecast.extents.into())
 }
 
 pub(super) fn online(app: &App, disk: &str) -> Result<Exit, Failure> {
