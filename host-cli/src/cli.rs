@@ -111,6 +111,13 @@ pub(crate) enum Command {
     Policy(commands::policy::Command),
     /// Give free space back to the disks
     Trim(commands::trim::Options),
+    /// How the pool would be, after something that has not happened
+    #[command(subcommand)]
+    Whatif(commands::whatif::Command),
+    /// May a disk be pulled now? Exit code 0: yes, 3: no
+    OkToRemove(commands::ok_to_remove::Options),
+    /// How much fits, what is stranded, how fast it fills
+    Capacity(commands::capacity::Options),
     /// See a pool lose disks, power and bits, and no data
     Demo(commands::demo::Options),
 }

@@ -3,8 +3,8 @@
 //! `DYNAMICFS_UPDATE_SCHEMAS=1 cargo test -p dynamicfs schemas` writes them anew.
 
 use crate::commands::{
-    benchmark, check, demo, disk, health, init, labels, locate, ls, maintenance, metrics, policy, repair,
-    stat, status, transfer, tree, trim, verify,
+    benchmark, capacity, check, demo, disk, health, init, labels, locate, ls, maintenance, metrics,
+    ok_to_remove, policy, repair, stat, status, transfer, tree, trim, verify, whatif,
 };
 use crate::output::report::{Printed, PrintedError};
 use schemars::{JsonSchema, Schema, schema_for};
@@ -20,6 +20,7 @@ fn all() -> Vec<(&'static str, Schema)> {
     let mut all = vec![
         ("error", schema_for!(PrintedError<'static>)),
         ("benchmark", of::<benchmark::Benchmark>()),
+        ("capacity", of::<capacity::Capacity>()),
         ("check", of::<check::Check>()),
         ("demo", of::<demo::Demo>()),
         ("disk-add", of::<disk::add::Added>()),
@@ -35,6 +36,7 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("locate", of::<locate::Location>()),
         ("ls", of::<ls::Listing>()),
         ("metrics", of::<metrics::Metrics>()),
+        ("ok-to-remove", of::<ok_to_remove::OkToRemove>()),
         ("policy", of::<policy::PolicyList>()),
         ("repair", of::<repair::Repair>()),
         ("stat", of::<stat::Stat>()),
@@ -42,6 +44,7 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("tree", of::<tree::Tree>()),
         ("trim", of::<trim::Trimmed>()),
         ("verify", of::<verify::Verification>()),
+        ("whatif-lose", of::<whatif::WhatIf>()),
     ];
     all.extend(
         ["put", "get", "cp", "mv", "rm", "mkdir"].map(|command| (command, of::<transfer::Transfer>())),

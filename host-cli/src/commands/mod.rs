@@ -1,6 +1,7 @@
 //! What each command does.
 
 pub(crate) mod benchmark;
+pub(crate) mod capacity;
 pub(crate) mod cat;
 pub(crate) mod check;
 pub(crate) mod cp;
@@ -16,6 +17,7 @@ pub(crate) mod maintenance;
 pub(crate) mod metrics;
 pub(crate) mod mkdir;
 pub(crate) mod mv;
+pub(crate) mod ok_to_remove;
 pub(crate) mod policy;
 pub(crate) mod put;
 pub(crate) mod repair;
@@ -26,3 +28,4 @@ pub(crate) mod transfer;
 pub(crate) mod tree;
 pub(crate) mod trim;
 pub(crate) mod verify;
+pub(crate) mod whatif;

@@ -15,12 +15,18 @@
 //! jobs.rs      scrub, rebuild and others: their records, and going on with them
 //! pace.rs      how much of the disks a job may take
 //! judge.rs     how the pool is, with reasons
+//! forecast.rs  how it would be without some disks
+//! fill.rs      how much fits, in a scheme
+//! growth.rs    how fast it fills
 //! reasons.rs   the finite list of reasons
 //! ```
 
 pub(crate) mod config;
 pub(crate) mod counters;
 pub(crate) mod files;
+pub(crate) mod fill;
+pub(crate) mod forecast;
+pub(crate) mod growth;
 pub(crate) mod jobs;
 pub(crate) mod judge;
 pub(crate) mod labels;

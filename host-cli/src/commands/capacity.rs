@@ -1,0 +1,222 @@
+//! `capacity`: how much fits, what is stranded, what another disk would give, how fast it fills. Nothing is changed.
+
+use crate::app::App;
+use crate::output::failure::{Exit, Failure};
+use crate::output::report::Report;
+use crate::output::size;
+use crate::output::text::{Cell, Text};
+use crate::pool::fill::{Filled, fill, schemes};
+use crate::pool::forecast::Rebuild;
+use crate::pool::growth::Growth;
+use crate::pool::judge;
+use crate::pool::open::{Access, with_pool};
+use crate::pool::session::Session;
+use dynamicfs_core::placement::{self, Room};
+use dynamicfs_core::types::MemberSet;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What might be added.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Also say how much would fit with another disk of this size; repeat it for more disks
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    add: Vec<u64>,
+}
+
+/// How much fits, in bytes.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Capacity {
+    /// All space of the disks that are given data, redundancy included.
+    raw_bytes: u64,
+    /// Of that in use, by contents, redundancy and the pool's own records.
+    used_bytes: u64,
+    /// Of that free.
+    free_bytes: u64,
+    /// Of that free once it is needed: it belonged to what was deleted or replaced.
+    reclaimable_bytes: u64,
+    /// Of that kept back, so that deleting and recovery can always go on.
+    kept_back_bytes: u64,
+    /// Contents that still fit in the pool's scheme, in files of at least an extent. The records of the pool's tree, about a
+    /// hundredth of it, come out of this.
+    #[serde(flatten)]
+    filled: Filled,
+    /// The same in other schemes that the disks allow.
+    schemes: Vec<Filled>,
+    /// The disks that are given data.
+    disks: Vec<DiskCapacity>,
+    /// What the disks of `--add` would give; null without it.
+    added: Option<Added>,
+    /// How fast it fills.
+    growth: Growth,
+}
+
+/// The space of a disk, in bytes.
+#[derive(Debug, Serialize, JsonSchema)]
+struct DiskCapacity {
+    /// What it is called.
+    name: String,
+    /// Its number.
+    member: u16,
+    /// All of it.
+    raw_bytes: u64,
+    /// Of that free, now or once it is needed, and not kept back.
+    free_bytes: u64,
+    /// Of that of no use in the pool's scheme: the other disks are full before.
+    stranded_bytes: u64,
+    /// What a rebuild would do if the disk failed.
+    rebuild: Rebuild,
+}
+
+/// What more disks would give, in bytes.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Added {
+    /// Their sizes.
+    sizes: Vec<u64>,
+    /// What would fit then.
+    #[serde(flatten)]
+    filled: Filled,
+    /// How much more that is.
+    gained_bytes: u64,
+}
+
+pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
+    with_pool(app, Access::Read, |session| {
+        app.out.report(&Capacity::of(session, &options.add)?)?;
+        Ok(Exit::Done)
+    })
+}
+
+impl Capacity {
+    fn of(session: &mut Session<'_>, add: &[u64]) -> Result<Self, Failure> {
+        let health = session.pool.health();
+        let block = u64::from(health.block_bytes);
+        let rooms = session.pool.rooms()?;
+        let mut left: Vec<Room> = rooms
+            .iter()
+            .map(|room| Room { blocks: room.usable(), failure_domain: room.failure_domain })
+            .collect();
+        let extent = 1 << session.pool.store.committed().extent_shift();
+        let filled = fill(&left, health.scheme, extent, block);
+        let others = schemes(left.len(), health.tolerance).filter(|&scheme| scheme != health.scheme);
+        let others = others.map(|scheme| fill(&left, scheme, extent, block)).collect();
+        let names = judge::disks(session);
+        let mut disks = Vec::new();
+        for (room, left) in rooms.iter().zip(&left) {
+            let member = room.member.0;
+            let name = names.iter().find(|disk| disk.member == Some(member));
+            disks.push(DiskCapacity {
+                name: name.map_or_else(|| format!("member-{member}"), |disk| disk.name.clone()),
+                member,
+                raw_bytes: room.blocks * block,
+                free_bytes: room.usable() * block,
+                stranded_bytes: placement::stranded(left, filled.stripes) * block,
+                rebuild: Rebuild::of(session, MemberSet::EMPTY.with(room.row))?,
+            });
+        }
+        let added = (!add.is_empty()).then(|| {
+            let overhead = overhead(session, block);
+            let kept_back = rooms.first().map_or(0, |room| room.kept_back);
+            left.extend(add.iter().map(|bytes| Room {
+                blocks: (bytes.saturating_sub(overhead) / block).saturating_sub(kept_back),
+                failure_domain: 0,
+            }));
+            let then = fill(&left, health.scheme, extent, block);
+            let gained_bytes = then.usable_bytes.saturating_sub(filled.usable_bytes);
+            Added { sizes: add.to_vec(), filled: then, gained_bytes }
+        });
+        let sum =
+            |of: fn(&dynamicfs_core::maintain::MemberRoom) -> u64| rooms.iter().map(of).sum::<u64>() * block;
+        let (raw, free, dead) = (sum(|room| room.blocks), sum(|room| room.free), sum(|room| room.dead));
+        Ok(Self {
+            raw_bytes: raw,
+            used_bytes: raw.saturating_sub(free + dead),
+            free_bytes: free,
+            reclaimable_bytes: dead,
+            kept_back_bytes: sum(|room| room.kept_back),
+            growth: Growth::of(session, filled.usable_bytes)?,
+            filled,
+            schemes: others,
+            disks,
+            added,
+        })
+    }
+}
+
+/// Bytes of a disk that hold labels and superblocks: as on the disks that are here.
+fn overhead(session: &Session<'_>, block: u64) -> u64 {
+    let places = session.places.iter().enumerate();
+    let of = |(number, place): (usize, &crate::pool::place::Place)| {
+        let blocks = session.pool.member_health(number).blocks;
+        (blocks > 0).then_some(place.labels?.bytes.saturating_sub(blocks * block))
+    };
+    places.filter_map(of).max().unwrap_or(0)
+}
+
+impl Report for Capacity {
+    fn text(&self, text: &mut Text) {
+        let (used, raw) = (text.size(self.used_bytes), text.size(self.raw_bytes));
+        let (free, dead, kept) =
+            (text.size(self.free_bytes), text.size(self.reclaimable_bytes), text.size(self.kept_back_bytes));
+        text.field(
+            "space",
+            format_args!("{used} of {raw} in use; {free} free, {dead} more when it is needed"),
+        );
+        text.field("", format_args!("{kept} of the free space are kept back, for deleting and recovery"));
+        let usable = text.size(self.filled.usable_bytes);
+        text.field(
+            "usable",
+            format_args!("room for {usable} of contents in {}{}", self.filled.scheme, self.filled.stored()),
+        );
+        let stranded = text.size(self.filled.stranded_bytes);
+        // What is left over in the last stripes is nobody's concern.
+        let is_much = |disk: &&DiskCapacity| disk.stranded_bytes * 100 > disk.raw_bytes;
+        let where_to: Vec<&str> = self.disks.iter().filter(is_much).map(|disk| disk.name.as_str()).collect();
+        match where_to.is_empty() {
+            true => text.field("stranded", stranded),
+            false => text.field(
+                "stranded",
+                format_args!("{stranded} on {}: the other disks are full before", where_to.join(", ")),
+            ),
+        }
+        if let Some(added) = &self.added {
+            let sizes: Vec<String> = added.sizes.iter().map(|&bytes| text.size(bytes)).collect();
+            let (usable, gained, stranded) = (
+                text.size(added.filled.usable_bytes),
+                text.size(added.gained_bytes),
+                text.size(added.filled.stranded_bytes),
+            );
+            let what = format!("with {} more: room for {usable}, {gained} more", sizes.join(" and "));
+            text.field("added", format_args!("{what}{}; {stranded} stranded", added.filled.stored()));
+        }
+        self.growth.text(text);
+        text.line("");
+        let all = [&self.filled].into_iter().chain(&self.schemes);
+        let rows: Vec<Vec<Cell>> = all
+            .map(|filled| {
+                vec![
+                    filled.scheme.clone().into(),
+                    filled.tolerance.to_string().into(),
+                    text.size(filled.usable_bytes).into(),
+                    text.size(filled.stranded_bytes).into(),
+                ]
+            })
+            .collect();
+        text.table(&["SCHEME", "BEARS", "ROOM FOR", "STRANDED"], &[1, 2, 3], &rows);
+        text.line("");
+        let rows: Vec<Vec<Cell>> = self
+            .disks
+            .iter()
+            .map(|disk| {
+                vec![
+                    disk.name.clone().into(),
+                    text.size(disk.raw_bytes).into(),
+                    text.size(disk.free_bytes).into(),
+                    text.size(disk.stranded_bytes).into(),
+                    disk.rebuild.words(text).into(),
+                ]
+            })
+            .collect();
+        text.table(&["DISK", "SIZE", "FREE", "STRANDED", "IF IT FAILS, FOR A REBUILD"], &[1, 2, 3], &rows);
+    }
+}

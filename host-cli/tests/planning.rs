@@ -1,0 +1,250 @@
+//! What is said before anything happens: then it is made to happen, and looked at.
+
+mod common;
+
+use common::{Answer, TestPool, assert_valid, noise};
+use serde_json::Value;
+use std::fs;
+
+/// A pool with files of several extents, of one, and of none.
+fn pool_with_files(disks: usize, scheme: &str) -> (TestPool, Vec<(String, Vec<u8>)>) {
+    let pool = TestPool::new(disks, "32MiB", scheme);
+    let files: Vec<(String, Vec<u8>)> = [5_000_000, 1_000_000, 300_000, 70_000, 5_000, 60]
+        .into_iter()
+        .zip(1..)
+        .map(|(bytes, n)| (format!("/file-{n}"), noise(bytes, n)))
+        .collect();
+    for (path, contents) in &files {
+        pool.run_with_input(["put", "-", path], contents).ok();
+    }
+    (pool, files)
+}
+
+fn name(disk: usize) -> String {
+    format!("disk-{disk}")
+}
+
+#[track_caller]
+fn lose(pool: &TestPool, disks: &[usize]) -> Value {
+    let names: Vec<String> = disks.iter().map(|&disk| name(disk)).collect();
+    let arguments = ["--json", "whatif", "lose"].into_iter().chain(names.iter().map(String::as_str));
+    let told = pool.run(arguments).ok();
+    assert_valid("whatif-lose", &told);
+    told.json()
+}
+
+#[track_caller]
+fn ask(pool: &TestPool, disk: &str, code: i32) -> Value {
+    let told = pool.run(["--json", "ok-to-remove", disk]).expect(code);
+    assert_valid("ok-to-remove", &told);
+    told.json()
+}
+
+#[track_caller]
+fn capacity(pool: &TestPool, more: &[&str]) -> Value {
+    let told = pool.run(["--json", "capacity"].iter().chain(more)).ok();
+    assert_valid("capacity", &told);
+    told.json()
+}
+
+fn codes(answer: &Value) -> Vec<&str> {
+    let obstacles = answer["obstacles"].as_array().unwrap();
+    obstacles.iter().map(|obstacle| obstacle["code"].as_str().unwrap()).collect()
+}
+
+/// Takes the disks' files away while something is done.
+fn without<T>(pool: &TestPool, disks: &[usize], f: impl FnOnce() -> T) -> T {
+    let aside = |disk: usize| pool.disk(disk).with_extension("away");
+    disks.iter().for_each(|&disk| fs::rename(pool.disk(disk), aside(disk)).unwrap());
+    let done = f();
+    disks.iter().for_each(|&disk| fs::rename(aside(disk), pool.disk(disk)).unwrap());
+    done
+}
+
+fn pairs(disks: usize) -> impl Iterator<Item = Vec<usize>> {
+    (0..disks).flat_map(move |a| (a..disks).map(move |b| if a == b { vec![a] } else { vec![a, b] }))
+}
+
+/// The disks are taken away, and `status` and every file agree with what was said.
+#[test]
+fn what_is_said_of_losses_is_what_comes() {
+    for (disks, scheme, worse) in [
+        (3, "mirror:2", vec![]),
+        (5, "mirror:2", vec![]),
+        (6, "4+2", vec![vec![0, 2, 4], vec![1, 3, 5]]),
+        (3, "single", vec![]),
+    ] {
+        let (pool, files) = pool_with_files(disks, scheme);
+        let mut lossy = 0;
+        for lost in pairs(disks).chain(worse) {
+            let told = lose(&pool, &lost);
+            let what = format!("{scheme} on {disks} without {lost:?}: {told}");
+            let status = without(&pool, &lost, || pool.run(["--json", "--read-only", "status"]));
+            match (told["opens"].as_bool().unwrap(), told["lost"]["nodes"].as_u64().unwrap()) {
+                (true, 0) => assert_eq!(status.ok().json()["extents"], told["extents"], "{what}"),
+                (true, _) => assert_eq!(status.expect(4).json()["error"]["code"], "damaged", "{what}"),
+                (false, _) => assert!(status.code != 0, "{what}"),
+            }
+            if told["opens"] == false {
+                continue;
+            }
+            let paths: Vec<&str> =
+                told["lost"]["paths"].as_array().unwrap().iter().map(|path| path.as_str().unwrap()).collect();
+            // Where names are lost, files cannot be reached that are there.
+            let reachable = told["lost"]["names"] == 0;
+            for (path, contents) in files.iter().filter(|_| reachable) {
+                let read: Answer = without(&pool, &lost, || pool.run(["--read-only", "cat", path]));
+                let is_lost = paths.contains(&path.as_str());
+                assert_eq!(read.code == 0 && read.stdout == *contents, !is_lost, "{path}: {what}");
+                lossy += u32::from(is_lost);
+            }
+        }
+        assert_eq!(lossy > 0, scheme != "4+2" && disks != 3 || scheme == "single", "{scheme} on {disks}");
+    }
+}
+
+#[test]
+fn nothing_is_changed_and_everything_is_as_its_schema_says() {
+    let (pool, _) = pool_with_files(3, "2+1");
+    let disks = || -> Vec<Vec<u8>> { (0..3).map(|disk| fs::read(pool.disk(disk)).unwrap()).collect() };
+    let before = disks();
+    lose(&pool, &[0, 1]);
+    ask(&pool, "disk-0", 0);
+    capacity(&pool, &["--add", "1GiB", "--add", "100MB"]);
+    assert!(before == disks(), "something was written");
+    pool.run(["whatif", "lose", "disk-9"]).expect(1);
+    pool.run(["ok-to-remove", "disk-9"]).expect(1);
+    pool.run(["whatif", "lose"]).expect(2);
+    pool.run(["capacity", "--add", "much"]).expect(2);
+    for command in [&["whatif", "lose", "2"][..], &["ok-to-remove", "2"], &["capacity"]] {
+        let text = pool.run(command).ok().text();
+        assert!(text.contains("disk-2") && text.contains("redundancy") || text.contains("usable"), "{text}");
+    }
+}
+
+/// Disk after disk is pulled as long as that is said to be fine; then it is not.
+#[test]
+fn disks_are_pulled_while_that_is_said_to_be_fine() {
+    let (pool, files) = pool_with_files(6, "4+2");
+    for disk in [4, 1] {
+        let told = ask(&pool, &name(disk), 0);
+        assert_eq!((&told["pull"]["ok"], &told["takes_part"]), (&true.into(), &true.into()));
+        fs::remove_file(pool.disk(disk)).unwrap();
+        let status = pool.run(["--json", "status"]).ok().json();
+        assert_eq!(status["extents"], told["forecast"]["extents"]);
+        pool.run_with_input(["put", "-", &format!("/after-{disk}")], b"written").ok();
+        let health = pool.run(["--json", "health"]).json();
+        assert_eq!(health["write_tolerance"], told["forecast"]["write_tolerance"], "{health}");
+    }
+    let told = ask(&pool, "disk-0", 3);
+    assert!(codes(&told["pull"]).contains(&"DATA_LOST"), "{told}");
+    assert!(told["forecast"]["lost"]["bytes"].as_u64() > Some(1_000_000), "{told}");
+    // One that is gone already takes nothing more with it.
+    let gone = ask(&pool, "disk-4", 0);
+    assert_eq!(
+        (&gone["takes_part"], &gone["remove"]["next"]),
+        (&false.into(), &"dynamicfs disk fail disk-4".into())
+    );
+    for (path, contents) in &files {
+        assert!(pool.cat(path) == *contents);
+    }
+}
+
+/// Half of two members could miss something that the other half knows: it is taken offline first.
+#[test]
+fn one_of_a_mirror_of_two_is_taken_offline_before_it_is_pulled() {
+    let (pool, files) = pool_with_files(2, "mirror:2");
+    let told = ask(&pool, "disk-0", 3);
+    assert_eq!(codes(&told["pull"]), ["POOL_CLOSES"]);
+    assert_eq!(told["pull"]["next"], "dynamicfs disk offline disk-0");
+    assert_eq!(codes(&told["remove"]), ["TOO_FEW_DISKS"]);
+    without(&pool, &[0], || pool.run(["status"]).expect(3));
+    pool.run(["disk", "offline", "disk-0"]).ok();
+    ask(&pool, "disk-0", 0);
+    without(&pool, &[0], || {
+        pool.run(["--json", "status"]).ok();
+        assert!(files.iter().all(|(path, contents)| pool.cat(path) == *contents));
+        pool.run_with_input(["put", "-", "/after"], b"written").ok();
+    });
+    pool.run(["disk", "online", "disk-0"]).ok();
+    pool.run(["rebuild", "start"]).ok();
+    assert_eq!(pool.json(["status"])["status"], "healthy");
+}
+
+/// A disk leaves for good where there is room for what it holds, and only there.
+#[test]
+fn a_disk_leaves_for_good_where_there_is_room() {
+    let (pool, _) = pool_with_files(4, "mirror:2");
+    let told = ask(&pool, "disk-3", 0);
+    assert_eq!(
+        (&told["remove"]["ok"], &told["remove"]["next"]),
+        (&true.into(), &"dynamicfs disk drain disk-3".into())
+    );
+    pool.run_with_input(["put", "-", "/large"], &noise(48 << 20, 9)).ok();
+    let full = ask(&pool, "disk-3", 0);
+    assert_eq!(full["pull"]["ok"], true);
+    assert_eq!(codes(&full["remove"]), ["TOO_LITTLE_SPACE"], "{full}");
+    let refused = pool.run(["--json", "disk", "drain", "disk-3"]).expect(1);
+    assert_eq!(refused.json()["error"]["code"], "no_space");
+    pool.run(["rm", "/large"]).ok();
+    assert_eq!(ask(&pool, "disk-3", 0)["remove"]["ok"], true);
+    pool.run(["disk", "drain", "disk-3"]).ok();
+    assert_eq!(ask(&pool, "disk-3", 0)["remove"]["next"], "dynamicfs disk remove disk-3");
+    pool.run(["disk", "remove", "disk-3", "--yes"]).ok();
+    assert_eq!(pool.json(["status"])["status"], "healthy");
+}
+
+/// Files are stored until none fits: as many bytes as was said, less a hundredth or two for the pool's own records.
+#[test]
+fn as_much_fits_as_is_said() {
+    for (sizes, scheme) in
+        [(&["64MiB"; 4][..], "2+1"), (&["64MiB", "64MiB", "192MiB"], "mirror:2"), (&["64MiB"; 6], "4+2")]
+    {
+        let pool = TestPool::none();
+        let disks: Vec<_> = (0..sizes.len()).map(|n| pool.beside(&format!("disk-{n}"))).collect();
+        let mut init = vec!["init".to_owned(), "--scheme".into(), scheme.into()];
+        for (disk, size) in disks.iter().zip(sizes) {
+            let bytes = size.strip_suffix("MiB").unwrap().parse::<u64>().unwrap() << 20;
+            fs::File::create(disk).unwrap().set_len(bytes).unwrap();
+            init.extend(["--disk".into(), disk.to_str().unwrap().into()]);
+        }
+        pool.run(init).ok();
+        let told = capacity(&pool, &[]);
+        let usable = told["usable_bytes"].as_u64().unwrap();
+        let stranded = told["stranded_bytes"].as_u64().unwrap();
+        assert_eq!(stranded > 60 << 20, sizes.contains(&"192MiB"), "{told}");
+        let (part, mut stored) = (noise(2 << 20, 3), 0);
+        for n in 0.. {
+            let put = pool.run_with_input(["--json", "put", "-", &format!("/file-{n}")], &part);
+            if put.code != 0 {
+                assert_eq!(put.json()["error"]["code"], "no_space");
+                break;
+            }
+            stored += part.len() as u64;
+        }
+        assert!(
+            stored <= usable && stored + usable / 25 + (4 << 20) >= usable,
+            "{scheme}: {stored} of {usable}"
+        );
+        let full = capacity(&pool, &[]);
+        assert!(full["usable_bytes"].as_u64().unwrap() < usable / 10, "{full}");
+        let growth = &full["growth"];
+        assert_eq!((growth["bytes"].as_u64(), &growth["days_to_full"]), (Some(stored), &Value::Null));
+    }
+}
+
+/// What more disks would give is what they give.
+#[test]
+fn another_disk_gives_what_is_said() {
+    let (pool, _) = pool_with_files(3, "mirror:2");
+    for size in ["48MiB", "200MiB"] {
+        let added = capacity(&pool, &["--add", size])["added"].clone();
+        let new = pool.beside(&format!("new-{size}.img"));
+        pool.run(["disk", "add", new.to_str().unwrap(), "--size", size]).ok();
+        let now = capacity(&pool, &[]);
+        for field in ["usable_bytes", "stranded_bytes"] {
+            let (said, is) = (added[field].as_u64().unwrap(), now[field].as_u64().unwrap());
+            assert!(said.abs_diff(is) < 1 << 20, "{size}: {field} {said} {is}");
+        }
+    }
+}
