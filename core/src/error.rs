@@ -1,6 +1,6 @@
 //! What can go wrong, for each operation.
 
-use crate::types::{BlockAddress, MemberSet, ObjectId, Uuid};
+use crate::types::{BlockAddress, Generation, MemberSet, ObjectId, Uuid};
 use dynamicfs_hal::IoError;
 
 /// Why the layers below the objects could not do what was asked.
@@ -63,6 +63,13 @@ impl core::fmt::Display for StorageError {
 }
 
 impl core::error::Error for StorageError {}
+
+impl StorageError {
+    /// Whether it says that something on disk is lost: what does not need it can still be read.
+    pub const fn is_loss(&self) -> bool {
+        matches!(self, Self::NodeUnreadable { .. } | Self::RecordInvalid { .. })
+    }
+}
 
 /// Why a pool was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,16 +187,21 @@ pub enum MountError {
     Missing {
         /// Rows of the member table that are present.
         present: MemberSet,
-        /// The list that is not met.
+        /// The list that is not met: all of it must be there, or more than half.
         list: MemberSet,
+        /// The newest commit that is present.
+        generation: Generation,
     },
-    /// Two disks hold different histories of the pool.
+    /// Two disks hold different histories of the pool. One can be preferred, which gives up the other; a survey
+    /// ([`Pool::survey`](crate::Pool::survey)) tells what they are.
     Diverged {
         /// A disk of the one, by its index in the array.
         first: usize,
         /// A disk of the other.
         second: usize,
     },
+    /// No disk holds the history that was preferred.
+    NoSuchHistory,
     /// The lent memory is too small for this pool.
     NeedsMemory {
         /// Bytes that would do.
@@ -224,15 +236,17 @@ impl core::fmt::Display for MountError {
             Self::LabelsDisagree { disk } => write!(f, "the label of disk {disk} contradicts the others"),
             Self::Cloned { first, second } => write!(f, "disks {first} and {second} carry the same identity"),
             Self::NoSuperblock => f.write_str("no valid superblock on any disk"),
-            Self::Missing { present, list } => write!(
+            Self::Missing { present, list, generation } => write!(
                 f,
-                "{} of {} members are present; the others could hold a newer commit",
+                "{} of {} members are present; the others could hold a newer commit than generation {}",
                 present.and(*list).len(),
-                list.len()
+                list.len(),
+                generation.0
             ),
             Self::Diverged { first, second } => {
                 write!(f, "disks {first} and {second} hold different histories of the pool")
             }
+            Self::NoSuchHistory => f.write_str("no disk holds the history that was preferred"),
             Self::NeedsMemory { bytes } => write!(f, "needs {bytes} bytes of memory"),
             Self::NeedsDiskStates { disks } => write!(f, "needs states for {disks} disks"),
             Self::Entropy => f.write_str("the source of randomness failed"),

@@ -38,5 +38,5 @@ pub mod types;
 
 pub use disks::DiskState;
 pub use pool::{AddOptions, FormatOptions, MountOptions, Pool, Services, Transaction};
-pub use transaction::{Memory, MountMode};
+pub use transaction::{Memory, MountMode, Prefer};
 pub use tree::cache::Slot;

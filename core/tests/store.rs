@@ -98,7 +98,8 @@ fn create(disks: &mut [Vec<u8>; 3], lent: &mut Lent) {
 }
 
 fn mount<'a>(disks: &'a mut [Vec<u8>; 3], lent: &'a mut Lent) -> Store<'a, Array<'a>> {
-    let request = MountRequest { pool: None, mode: MountMode::ReadWrite, crc32c, clock: &NoClock };
+    let request =
+        MountRequest { pool: None, mode: MountMode::ReadWrite, prefer: None, crc32c, clock: &NoClock };
     Store::mount(array(disks), lent.lend(), &request).expect("mounted")
 }
 

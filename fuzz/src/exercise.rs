@@ -74,14 +74,14 @@ pub fn exercise(disks: Vec<Vec<u8>>, plan: &Plan) {
     let mut lent = Lent::new(plan.memory, disks.len());
     // Each mount takes a copy of the disks: one that fails does not give the array back.
     let mut array = Array::new(disks);
-    let options = MountOptions { pool: None, mode: MountMode::ReadOnly };
+    let options = MountOptions { mode: MountMode::ReadOnly, ..MountOptions::default() };
     if let Ok(mut pool) = Pool::mount(&mut array, lent.memory(), SERVICES, &options) {
         look_at(&mut pool, [31, 64, 4096][usize::from(plan.memory % 3)]);
         let _ = pool.begin().map(drop);
     }
     let mode =
         if plan.assume_dead { MountMode::AssumeMissingDead { branch: 77 } } else { MountMode::ReadWrite };
-    let options = MountOptions { pool: None, mode };
+    let options = MountOptions { mode, ..MountOptions::default() };
     let mut steps = plan.steps.iter().take(STEPS_MAX);
     loop {
         match Pool::mount(&mut array, lent.memory(), SERVICES, &options) {

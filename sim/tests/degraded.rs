@@ -48,7 +48,7 @@ fn a_third_lost_disk_is_refused_and_named_and_nothing_is_made_up() {
     world.unplug(&[0, 2, 4]);
     let error = world.try_mount(MountMode::ReadWrite).err();
     assert!(
-        matches!(error, Some(MountError::Missing { present, list }) if present.len() == 3 && list.len() == 6),
+        matches!(error, Some(MountError::Missing { present, list, .. }) if present.len() == 3 && list.len() == 6),
         "{error:?}"
     );
     world.plug(&[4]);

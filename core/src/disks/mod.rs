@@ -28,6 +28,9 @@ pub enum DiskStatus {
     Failed,
     /// A member that the operator took out of use.
     Excluded,
+    /// It holds another history of the pool, which was given up: it is neither read nor written, and comes back only as
+    /// a new member.
+    Diverged,
 }
 
 /// How far a member was when the pool was mounted.

@@ -83,7 +83,8 @@ layout! {
         branch / set_branch: u64 = 192,
         /// The root's replicas: 5 addresses.
         root_replicas_raw / set_root_replicas_raw: BlockAddress = 200,
-        /// Histories that this one comes from, the newest first: 8 times (branch, generation of the fork).
+        /// Histories that this one comes from or was preferred to, the newest first: 8 times (branch, generation). Bit 63
+        /// of the generation: this one was preferred.
         ancestry_raw / set_ancestry_raw: u64 = 240,
         /// Bytes of all objects' contents, as their owners see them.
         content_bytes / set_content_bytes: u64 = 368,
@@ -125,6 +126,9 @@ pub const COUNTER_MAX: u64 = crate::limits::U48_MAX / 2;
 /// A bit of `flags`: see there.
 pub const FLAG_SHORT: u8 = 1;
 
+/// A bit of an ancestor's generation: the history was given up for this one.
+const GIVEN_UP: u64 = 1 << 63;
+
 /// No group is open.
 pub const GROUP_NONE: u32 = u32::MAX;
 
@@ -142,13 +146,15 @@ pub const fn bytes(members_max: usize) -> usize {
     FIXED + ROW * members_max
 }
 
-/// An earlier history, and the generation at which it was left.
+/// An earlier history and the generation at which it was left, or another one that was given up for this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ancestor {
     /// The history.
     pub branch: u64,
-    /// Its last generation that this history contains.
+    /// Its last generation that this history contains; of one that was given up, the last that whoever chose knew of.
     pub fork: Generation,
+    /// This history contains nothing of it, and was preferred to it.
+    pub given_up: bool,
 }
 
 /// Whether the bytes are a superblock that was written for this disk, at this place of its rings.
@@ -269,11 +275,16 @@ impl<B: AsRef<[u8]>> Superblock<B> {
         root
     }
 
-    /// Histories that this one comes from, the newest first.
+    /// Histories that this one comes from or was preferred to, the newest first.
     pub fn ancestry(&self) -> impl Iterator<Item = Ancestor> + '_ {
         (0..usize::from(self.ancestors()).min(BRANCHES_MAX)).map(|i| {
             let bytes = &self.0.as_ref()[ANCESTRY + ANCESTOR * i..];
-            Ancestor { branch: u64::load(bytes), fork: Generation(u64::load(&bytes[8..])) }
+            let fork = u64::load(&bytes[8..]);
+            Ancestor {
+                branch: u64::load(bytes),
+                fork: Generation(fork & !GIVEN_UP),
+                given_up: fork & GIVEN_UP != 0,
+            }
         })
     }
 
@@ -387,13 +398,36 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
     /// Begins a new history at this state: the present one becomes its first ancestor, the oldest is forgotten.
     pub fn fork(&mut self, branch: u64) {
         let (from, fork) = (self.branch(), self.generation_raw());
+        self.add_ancestor(from, fork);
+        self.set_branch(branch);
+    }
+
+    /// Notes that this history was preferred to another, of which generations up to `last` were known.
+    pub fn give_up(&mut self, branch: u64, last: Generation) {
+        let is_same = |ancestor: &Ancestor| ancestor.branch == branch && ancestor.given_up;
+        let known = self.ancestry().enumerate().find(|(_, ancestor)| is_same(ancestor));
+        match known {
+            Some((i, ancestor)) => {
+                let last = ancestor.fork.max(last).0 | GIVEN_UP;
+                u64::store(&mut self.0.as_mut()[ANCESTRY + ANCESTOR * i + 8..], last);
+            }
+            None => self.add_ancestor(branch, last.0 | GIVEN_UP),
+        }
+    }
+
+    /// Goes on under another name, because another history has the same: nothing that bears it is taken for this one.
+    pub fn rename(&mut self, branch: u64) {
+        self.give_up(self.branch(), self.generation());
+        self.set_branch(branch);
+    }
+
+    fn add_ancestor(&mut self, branch: u64, fork: u64) {
         let kept = usize::from(self.ancestors()).min(BRANCHES_MAX - 1);
         let bytes = self.0.as_mut();
         bytes.copy_within(ANCESTRY..ANCESTRY + ANCESTOR * kept, ANCESTRY + ANCESTOR);
-        u64::store(&mut bytes[ANCESTRY..], from);
+        u64::store(&mut bytes[ANCESTRY..], branch);
         u64::store(&mut bytes[ANCESTRY + 8..], fork);
         self.set_ancestors(kept as u8 + 1);
-        self.set_branch(branch);
     }
 
     /// A row of the member table, to be changed.

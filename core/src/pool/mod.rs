@@ -11,9 +11,10 @@ pub use health::{Health, MemberHealth};
 pub use members::AddOptions;
 
 use crate::error::{Error, FormatError, MemberError, MountError};
+use crate::format::superblock::Superblock;
 use crate::maintain::Trim;
 use crate::object::Objects;
-use crate::transaction::{Memory, MountMode, MountRequest, Store};
+use crate::transaction::{Memory, MountMode, MountRequest, Prefer, Store, histories};
 use crate::types::{Generation, Uuid};
 use core::ops::{Deref, DerefMut};
 use dynamicfs_hal::{Clock, Crc32c, DiskArray, Entropy};
@@ -34,11 +35,14 @@ pub struct MountOptions {
     pub pool: Option<Uuid>,
     /// For reading or writing.
     pub mode: MountMode,
+    /// Which history to go on with, where the disks hold several; `None` refuses those. What the others hold is given up
+    /// with the first write, and their disks come back only as new members.
+    pub prefer: Option<Prefer>,
 }
 
 impl Default for MountOptions {
     fn default() -> Self {
-        Self { pool: None, mode: MountMode::ReadWrite }
+        Self { pool: None, mode: MountMode::ReadWrite, prefer: None }
     }
 }
 
@@ -93,10 +97,24 @@ impl<'m, A: DiskArray> Pool<'m, A> {
         let request = MountRequest {
             pool: options.pool,
             mode: options.mode,
+            prefer: options.prefer,
             crc32c: services.crc32c,
             clock: services.clock,
         };
         Ok(Self { objects: Objects::new(Store::mount(array, memory, &request)?) })
+    }
+
+    /// Reads the newest state of each disk without mounting: calls `f` with the disk's index in the array and its
+    /// superblock, for those that have one. Decides nothing and writes nothing; what the disks say of each other is
+    /// [`relation`](histories::relation). For whoever is to choose after a refused mount.
+    pub fn survey(
+        array: A,
+        memory: Memory<'m>,
+        services: Services<'m>,
+        pool: Option<Uuid>,
+        f: impl FnMut(usize, &Superblock<&[u8]>),
+    ) -> Result<(), MountError> {
+        histories::survey(array, memory, pool, (services.crc32c, services.clock), f)
     }
 
     /// Begins a transaction. There is one at a time; dropping it undoes it.

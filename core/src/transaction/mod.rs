@@ -12,6 +12,7 @@
 //! join.rs      a disk becomes a member
 //! labels.rs    what says so on the disk
 //! recover.rs   which state to go on from; claims
+//! histories.rs several histories of one pool: told apart, named, one preferred
 //! quorum.rs    who may mount and who may go on                                   pure
 //! ```
 //!
@@ -25,6 +26,7 @@
 mod commit;
 mod create;
 mod groups;
+pub mod histories;
 mod join;
 mod labels;
 mod members;
@@ -36,6 +38,7 @@ mod recover;
 mod sweep;
 
 pub use create::CreateRequest;
+pub use histories::Prefer;
 pub use members::Roster;
 pub use memory::Memory;
 pub use ready::{Purpose, RELEASE_UPDATES};
@@ -56,6 +59,8 @@ pub(crate) enum Mode {
     Unclaimed,
     /// It was mounted for reading, or lost too much.
     ReadOnly,
+    /// It was mounted to take out what can be read.
+    Salvage,
     /// A commit may or may not have happened.
     OutcomeUnknown,
 }
@@ -111,7 +116,7 @@ impl<A: DiskArray> Store<'_, A> {
         let (superblock, online) = (self.committed(), self.tree.disks.online());
         let is_everywhere = superblock.lists().members.is_subset_of(online)
             && self.tree.disks.are_all_at(online, superblock.order());
-        !self.is_writable() && !is_everywhere
+        self.mode == Mode::Salvage || !self.is_writable() && !is_everywhere
     }
 
     /// Whether a transaction has begun and neither been committed nor dropped.
@@ -130,7 +135,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// Reserves an epoch, if this mount has none yet. Before members are taken out of use: their word counts for it.
     pub fn claim_once(&mut self) -> Result<(), StorageError> {
         match self.mode {
-            Mode::ReadOnly => Err(StorageError::ReadOnly),
+            Mode::ReadOnly | Mode::Salvage => Err(StorageError::ReadOnly),
             Mode::OutcomeUnknown => Err(StorageError::OutcomeUnknown),
             Mode::Unclaimed => self.claim(),
             Mode::Writable => Ok(()),

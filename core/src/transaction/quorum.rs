@@ -29,6 +29,11 @@ pub const fn list_may_mount(present: MemberSet, list: MemberSet) -> bool {
     list.is_subset_of(present) || 2 * present.and(list).len() > list.len()
 }
 
+/// How many more members of a list must be there before it may be mounted: any of them would do.
+pub const fn wanting(present: MemberSet, list: MemberSet) -> usize {
+    if list_may_mount(present, list) { 0 } else { list.len() / 2 + 1 - present.and(list).len() }
+}
+
 /// Whether the disks that are `present` may mount a state with these lists: both must be met.
 pub const fn may_mount(present: MemberSet, lists: MemberLists) -> bool {
     list_may_mount(present, lists.settled) && list_may_mount(present, lists.members)

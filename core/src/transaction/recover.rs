@@ -3,10 +3,12 @@
 //! 1. flush every disk: after a crash of the process alone the newest superblock may be in a disk's cache;
 //! 2. read the labels: which disks are members of one pool;
 //! 3. read the rings: the newest state on each disk, and the highest epoch claimed on any;
-//! 4. decide: the newest state of all, if the members that are present may go on from it. Nothing was written yet;
+//! 4. decide: the newest state of all, or of the history that is preferred, if all others are of its history and the
+//!    members that are present may go on from it. Nothing was written yet;
 //! 5. read the root, the open groups and the member records;
 //! 6. to write: claim a fresh epoch on all present disks, and bring the member lists to those present.
 
+use super::histories::{Prefer, leave_out_others, preferred_branch};
 use super::memory::{Memory, Parts};
 use super::{Mode, Store, quorum};
 use crate::disks::{Currency, DiskState, DiskStatus, Disks};
@@ -35,6 +37,9 @@ pub enum MountMode {
         /// The name of the new history, random.
         branch: u64,
     },
+    /// For reading what can be read, whoever is missing: members that are absent could hold a newer state, parts of the
+    /// tree and of the contents may be lost. Nothing is written, and what is served is always tentative.
+    Salvage,
 }
 
 /// What is to be mounted, and how.
@@ -44,6 +49,8 @@ pub struct MountRequest<'m> {
     pub pool: Option<Uuid>,
     /// For reading or writing.
     pub mode: MountMode,
+    /// Which history to go on with, where the disks hold several; `None` refuses those.
+    pub prefer: Option<Prefer>,
     /// CRC-32C, by the fastest means of the machine.
     pub crc32c: Crc32c,
     /// Time.
@@ -66,13 +73,24 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let parts = Memory::divide(bytes, &parameters, alignment)
             .map_err(|bytes| MountError::NeedsMemory { bytes })?;
         survey(&mut disks, parts.stage)?;
-        let newest = read_newest(&mut disks, parts.committed).ok_or(MountError::NoSuperblock)?;
-        refuse_divergence(&disks, newest, parts.committed)?;
+        let newest = read_newest(&mut disks, parts.committed, request.prefer)?;
+        leave_out_others(&mut disks, newest, parts.committed, request.prefer)?;
+        refuse_namesakes(&disks)?;
         assign_rows(&mut disks, parts.committed);
         let lists = may_mount(&disks, parts.committed, request.mode)?;
         let mut store = Self::assemble(disks, parts, slots, lists)?;
+        if request.mode == MountMode::Salvage {
+            // Where even their records are lost, nobody is known to be out of use.
+            if let Err(error) = store.load_members()
+                && !error.is_loss()
+            {
+                return Err(error.into());
+            }
+            store.mode = Mode::Salvage;
+            return Ok(store);
+        }
         store.load_members()?;
-        store.start(request.mode)?;
+        store.start(request.mode, request.prefer)?;
         Ok(store)
     }
 
@@ -122,7 +140,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 
     /// Makes the pool writable, if it should be.
-    fn start(&mut self, mode: MountMode) -> Result<(), MountError> {
+    fn start(&mut self, mode: MountMode, prefer: Option<Prefer>) -> Result<(), MountError> {
         // Features that this code does not know, and that only a writer must know.
         let unknown = (0..self.tree.disks.count()).any(|disk| self.tree.disks.state(disk).must_not_write);
         if mode == MountMode::ReadOnly || unknown {
@@ -130,6 +148,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             return Ok(());
         }
         self.reload_groups()?;
+        let chosen = self.give_up_others(prefer);
         if let MountMode::AssumeMissingDead { branch } = mode {
             let present = self.tree.disks.online();
             if !quorum::may_mount(present, self.durable) {
@@ -144,7 +163,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             }
         }
         self.mode = Mode::Unclaimed;
-        if self.is_settled() {
+        if !chosen && self.is_settled() {
             // An idle boot writes nothing; the first transaction claims.
             self.shut_out();
             return Ok(());
@@ -190,7 +209,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
     pub(super) fn claim(&mut self) -> Result<(), StorageError> {
         let epoch = (0..self.tree.disks.count())
             .map(|disk| self.tree.disks.state(disk))
-            .filter(|state| state.status == DiskStatus::Online)
+            // A history that goes on is newer than the one that it was preferred to.
+            .filter(|state| matches!(state.status, DiskStatus::Online | DiskStatus::Diverged))
             .map(|state| state.claim.max(state.order.0))
             .max()
             .unwrap_or(Epoch(0));
@@ -242,7 +262,7 @@ impl<A: DiskArray> Disks<'_, A> {
 // --- labels ---------------------------------------------------------------------------------------------------
 
 /// Reads each disk's labels, takes the parameters from the first of the wanted pool, and marks its members online.
-fn read_labels<A: DiskArray>(
+pub(super) fn read_labels<A: DiskArray>(
     disks: &mut Disks<'_, A>,
     bytes: &mut [u8],
     wanted: Option<Uuid>,
@@ -288,8 +308,7 @@ fn read_labels<A: DiskArray>(
         }
         let clone = (0..disk).find(|&other| {
             let other = disks.state(other);
-            other.status == DiskStatus::Online
-                && other.identity.is_some_and(|i| i.disk == identity.disk || i.member == identity.member)
+            other.status == DiskStatus::Online && other.identity.is_some_and(|i| i.disk == identity.disk)
         });
         if let Some(first) = clone {
             return Err(MountError::Cloned { first, second: disk });
@@ -347,7 +366,7 @@ fn both_labels<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, buf: &mut [u
 
 /// Reads all superblock slots of all members and notes each disk's newest state, sequence and highest claim. A
 /// member without any valid slot has lost its state and does not take part.
-fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<(), MountError> {
+pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<(), MountError> {
     let bytes = disks.parameters.slot_bytes as usize;
     let image = stage.get_mut(..bytes).ok_or(MountError::NeedsMemory { bytes })?;
     for disk in 0..disks.count() {
@@ -401,7 +420,11 @@ fn read_slot<A: DiskArray>(
 }
 
 /// Reads a disk's newest superblock, from either ring.
-fn read_state<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut [u8]) -> Option<()> {
+pub(super) fn read_state<A: DiskArray>(
+    disks: &mut Disks<'_, A>,
+    disk: usize,
+    image: &mut [u8],
+) -> Option<()> {
     let sequence = disks.state(disk).sequence;
     let place = sequence % u64::from(disks.parameters.ring_length);
     for ring in 0..2 {
@@ -416,46 +439,49 @@ fn read_state<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut [
 
 // --- deciding -------------------------------------------------------------------------------------------------
 
-/// Reads the newest state that a disk still gives: which disk. One that does not give again what the survey saw counts as
-/// absent, and its state as one that it could hold.
-fn read_newest<A: DiskArray>(disks: &mut Disks<'_, A>, image: &mut [u8]) -> Option<usize> {
+/// Reads the newest state that a disk still gives, of the preferred history if there is one: which disk. One that does not
+/// give again what the survey saw counts as absent, and its state as one that it could hold.
+fn read_newest<A: DiskArray>(
+    disks: &mut Disks<'_, A>,
+    image: &mut [u8],
+    prefer: Option<Prefer>,
+) -> Result<usize, MountError> {
+    let branch = prefer.map(|prefer| preferred_branch(disks, prefer)).transpose()?;
     loop {
-        let newest = newest_disk(disks)?;
+        let newest = newest_disk(disks, branch, prefer).ok_or(MountError::NoSuperblock)?;
         if read_state(disks, newest, image).is_some() {
-            return Some(newest);
+            return Ok(newest);
         }
         disks.fail(newest, dynamicfs_hal::IoError::Media);
     }
 }
 
-/// The disk with the newest state.
-fn newest_disk<A: DiskArray>(disks: &Disks<'_, A>) -> Option<usize> {
+/// The disk with the newest state, of a branch if one is named; among equals the one that is preferred.
+fn newest_disk<A: DiskArray>(
+    disks: &Disks<'_, A>,
+    branch: Option<u64>,
+    prefer: Option<Prefer>,
+) -> Option<usize> {
+    let is_named = |disk: usize| matches!(prefer, Some(Prefer::Disk { disk: named, .. }) if named == disk);
     (0..disks.count())
-        .filter(|&disk| disks.state(disk).status == DiskStatus::Online)
-        .max_by_key(|&disk| disks.state(disk).order)
+        .filter(|&disk| {
+            let state = disks.state(disk);
+            state.status == DiskStatus::Online && branch.is_none_or(|branch| state.branch == branch)
+        })
+        .max_by_key(|&disk| (disks.state(disk).order, is_named(disk)))
 }
 
-/// Refuses disks that hold another history than the newest state, or another state of the same number.
-fn refuse_divergence<A: DiskArray>(
-    disks: &Disks<'_, A>,
-    newest: usize,
-    image: &[u8],
-) -> Result<(), MountError> {
-    let view = Superblock::new(image).ok_or(MountError::NoSuperblock)?;
-    for disk in 0..disks.count() {
+/// Refuses two disks that are the same member: one is a copy of the other. In two histories a number may be given twice.
+fn refuse_namesakes<A: DiskArray>(disks: &Disks<'_, A>) -> Result<(), MountError> {
+    let member = |disk: usize| {
         let state = disks.state(disk);
-        if state.status != DiskStatus::Online {
-            continue;
-        }
-        let same = state.order == view.order();
-        let ours = if state.branch == view.branch() {
-            !same || state.root_crc == view.root_crc()
-        } else {
-            // It stopped before this history left the one that it knows.
-            view.ancestry().any(|ancestor| ancestor.branch == state.branch && state.order.1 <= ancestor.fork)
-        };
-        if !ours {
-            return Err(MountError::Diverged { first: newest, second: disk });
+        state.identity.filter(|_| state.status == DiskStatus::Online).map(|identity| identity.member)
+    };
+    for second in 0..disks.count() {
+        if let Some(number) = member(second)
+            && let Some(first) = (0..second).find(|&first| member(first) == Some(number))
+        {
+            return Err(MountError::Cloned { first, second });
         }
     }
     Ok(())
@@ -500,11 +526,14 @@ fn may_mount<A: DiskArray>(
     image: &[u8],
     mode: MountMode,
 ) -> Result<MemberLists, MountError> {
-    let lists = Superblock::new(image).ok_or(MountError::NoSuperblock)?.lists();
+    let view = Superblock::new(image).ok_or(MountError::NoSuperblock)?;
+    let (lists, generation) = (view.lists(), view.generation());
     let present = disks.online();
-    if quorum::may_mount(present, lists) || matches!(mode, MountMode::AssumeMissingDead { .. }) {
+    if quorum::may_mount(present, lists)
+        || matches!(mode, MountMode::AssumeMissingDead { .. } | MountMode::Salvage)
+    {
         return Ok(lists);
     }
     let list = if quorum::list_may_mount(present, lists.members) { lists.settled } else { lists.members };
-    Err(MountError::Missing { present, list })
+    Err(MountError::Missing { present, list, generation })
 }

@@ -122,15 +122,19 @@ impl Engine {
         let clock = array.clock();
         let services = Services { crc32c: *crc32c, clock: &clock };
         run.doing = Doing::Mounting;
-        let refusal =
-            match Pool::mount(&mut *array, lent.lend(), services, &MountOptions { pool: run.pool, mode }) {
-                Ok(mut pool) => {
-                    run.counts.mounts += 1;
-                    f(run, &mut pool)?;
-                    return Ok(());
-                }
-                Err(error) => error,
-            };
+        let refusal = match Pool::mount(
+            &mut *array,
+            lent.lend(),
+            services,
+            &MountOptions { pool: run.pool, mode, prefer: None },
+        ) {
+            Ok(mut pool) => {
+                run.counts.mounts += 1;
+                f(run, &mut pool)?;
+                return Ok(());
+            }
+            Err(error) => error,
+        };
         if let Some(halt) = array.halted() {
             run.tell(array, EventKind::Crash, None, || format!("{} during the mount", in_words(halt)));
             return Ok(());

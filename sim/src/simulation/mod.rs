@@ -11,7 +11,7 @@
 //! | `atlas`, `map` | who may be damaged, so that redundancy bears it; what the disks themselves say |
 //! | `oracle` | what the pool must hold |
 //! | `engine`, `work`, `lifecycle`, `trim` | sessions and their steps |
-//! | `examine`, `beyond`, `rest`, `split` | what is checked: always, beyond the bound, after the faults stopped, after an override |
+//! | `examine`, `beyond`, `rest`, `split`, `sides` | what is checked: always, beyond the bound, after the faults stopped, after an override, after a choice |
 //! | `probe`, `report` | rare paths that were met, numbers, failures |
 //! | `edits`, `shrink` | replay lines, and making them smaller |
 
@@ -35,6 +35,7 @@ mod rest;
 mod run;
 mod setup;
 mod shrink;
+mod sides;
 mod split;
 mod trim;
 mod work;

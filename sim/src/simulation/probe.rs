@@ -102,6 +102,10 @@ probes! {
     OverrideWentBack = "override-went-back";
     /// Two histories of one pool were refused.
     SplitRefused = "split-refused";
+    /// One of two histories was chosen, and nothing but it was there.
+    SideChosen = "side-chosen";
+    /// A disk of the history that was given up came back as a new member.
+    SideReturned = "side-returned";
     /// There was no space left, and the transaction was undone.
     NoSpace = "no-space";
     /// Dead blocks were swept.
@@ -154,6 +158,8 @@ impl Probe {
             | Self::UnlabelledDisk
             | Self::OverrideWentBack
             | Self::SplitRefused
+            | Self::SideChosen
+            | Self::SideReturned
             | Self::CleanAgain
             | Self::ScatteredDamage
             | Self::SlowDiskAvoided => Bound::Within,

@@ -4,6 +4,8 @@
 //! ```text
 //!   all members ──▶ some go on alone, or nobody does ──▶ the others alone: refused ──▶ override ──▶ all: refused
 //!                   (the pool is `ahead`)                                               if the first are ahead
+//!                                                                                            │
+//!                                                                            `sides`: one is chosen
 //! ```
 
 use super::engine::Engine;
@@ -11,10 +13,11 @@ use super::fault::FaultKind;
 use super::probe::Probe;
 use super::report::{Failure, FailureKind};
 use super::run::{Flow, Mounted, Run};
+use super::sides::Split;
 use crate::model;
 use dynamicfs_core::error::MountError;
 use dynamicfs_core::types::MemberSet;
-use dynamicfs_core::{MountMode, MountOptions, Pool, Services};
+use dynamicfs_core::{MountMode, MountOptions, Pool, Prefer, Services};
 
 impl Engine {
     /// Splits the history of a pool that is whole, and looks whether anyone joins it.
@@ -45,13 +48,20 @@ impl Engine {
             |error| matches!(error, MountError::Missing { .. }),
             "half a pool",
         )?;
-        if self.override_mount(lost, fork, ahead, rng.next_u64())? {
+        let branch = rng.next_u64();
+        let (first, second) = (self.run.oracle.current().clone(), self.run.oracle.state(fork).clone());
+        if self.override_mount(lost, fork, ahead, branch)? {
             self.plug_in(all);
             if ahead {
                 let diverged = |error: &MountError| matches!(error, MountError::Diverged { .. });
                 self.refuse(MountMode::ReadOnly, diverged, "two histories")?;
                 self.refuse(MountMode::ReadWrite, diverged, "two histories")?;
                 self.run.hit(Probe::SplitRefused);
+            }
+            let readable = survivors <= self.run.setup.tolerance();
+            if ahead || readable && 2 * lost.len() > members {
+                let split = Split { first: (lost, first), second: (stay, second), branch, ahead };
+                self.choose_side(&split, &mut rng)?;
             }
         }
         Ok(())
@@ -72,7 +82,7 @@ impl Engine {
         rightly: impl Fn(&MountError) -> bool,
         what: &str,
     ) -> Result<(), Failure> {
-        match self.try_mount(mode, |_| ()) {
+        match self.try_mount(mode, None, |_, _| ()) {
             Err(error) if rightly(&error) => Ok(()),
             Err(error) => Err(self
                 .run
@@ -91,7 +101,8 @@ impl Engine {
     ) -> Result<bool, Failure> {
         let readable = lost.len() <= self.run.setup.tolerance();
         let before = self.run.oracle.state(fork).clone();
-        let mounted = self.try_mount(MountMode::AssumeMissingDead { branch }, |pool| model::observe(pool));
+        let mode = MountMode::AssumeMissingDead { branch };
+        let mounted = self.try_mount(mode, None, |_, pool| model::observe(pool));
         match mounted {
             Ok(Ok(found)) => {
                 if let Some(difference) = before.difference(&found) {
@@ -115,17 +126,18 @@ impl Engine {
         }
     }
 
-    fn try_mount<R>(
+    pub(super) fn try_mount<R>(
         &mut self,
         mode: MountMode,
-        f: impl FnOnce(&mut Mounted<'_>) -> R,
+        prefer: Option<Prefer>,
+        f: impl FnOnce(&mut Run, &mut Mounted<'_>) -> R,
     ) -> Result<R, MountError> {
         let Self { array, lent, run, crc32c, .. } = self;
         let clock = array.clock();
         let services = Services { crc32c: *crc32c, clock: &clock };
-        let mut pool =
-            Pool::mount(&mut *array, lent.lend(), services, &MountOptions { pool: run.pool, mode })?;
-        Ok(f(&mut pool))
+        let options = MountOptions { pool: run.pool, mode, prefer };
+        let mut pool = Pool::mount(&mut *array, lent.lend(), services, &options)?;
+        Ok(f(run, &mut pool))
     }
 }
 

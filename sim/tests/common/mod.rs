@@ -32,7 +32,11 @@ impl World {
     }
 
     pub(crate) fn try_mount(&mut self, mode: MountMode) -> Result<Mounted<'_>, MountError> {
-        Pool::mount(&mut self.array, self.lent.lend(), SERVICES, &MountOptions { pool: None, mode })
+        self.try_mount_as(&MountOptions { mode, ..MountOptions::default() })
+    }
+
+    pub(crate) fn try_mount_as(&mut self, options: &MountOptions) -> Result<Mounted<'_>, MountError> {
+        Pool::mount(&mut self.array, self.lent.lend(), SERVICES, options)
     }
 
     pub(crate) fn mount(&mut self) -> Mounted<'_> {

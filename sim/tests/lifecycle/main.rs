@@ -21,7 +21,7 @@ use dynamicfs_core::format::record::MemberState;
 use dynamicfs_core::maintain::{JobKind, JobOptions, JobState, Lost, Work};
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
-use dynamicfs_core::{AddOptions, FormatOptions, MountMode, MountOptions, Pool};
+use dynamicfs_core::{AddOptions, FormatOptions, MountMode, MountOptions, Pool, Prefer};
 use dynamicfs_hal::{BlockDevice, Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES, account};
 use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Mishap, Rng, SimArray, SimDisk};

@@ -2,8 +2,9 @@
 
 use super::*;
 
-#[test]
-fn a_mirror_split_and_each_half_written_alone_with_equal_counters_then_joined_is_refused() {
+/// A mirror whose halves were each written alone, the other being away, with equal counters: joined. What each half
+/// holds alone is `half-0` and `half-1`; their branches are 100 and 101.
+fn split_mirror() -> World {
     let mut world = filled(Scheme::mirror(2), 2);
     let mut halves = [0u64, 1].map(|half| {
         let mut world = World { array: world.array.clone(), lent: Lent::new(MEMORY) };
@@ -20,9 +21,17 @@ fn a_mirror_split_and_each_half_written_alone_with_equal_counters_then_joined_is
         world.array.put(half, disk);
         world.plug(&[half]);
     }
-    let error = world.try_mount(MountMode::ReadWrite).err();
-    assert!(matches!(error, Some(MountError::Diverged { .. })), "{error:?}");
-    // The operator chooses one; the other is taken back as a new disk.
+    world
+}
+
+#[test]
+fn a_mirror_split_and_each_half_written_alone_with_equal_counters_then_joined_is_refused() {
+    let mut world = split_mirror();
+    for mode in [MountMode::ReadWrite, MountMode::ReadOnly, MountMode::Salvage] {
+        let error = world.try_mount(mode).err();
+        assert!(matches!(error, Some(MountError::Diverged { .. })), "{error:?}");
+    }
+    // The operator detaches one; it is taken back as a new disk.
     world.unplug(&[1]);
     let mut pool = world.mount();
     expect(&mut pool, "half-0", 20_000);
@@ -35,6 +44,147 @@ fn a_mirror_split_and_each_half_written_alone_with_equal_counters_then_joined_is
     rest(&mut pool);
     expect_whole(&mut pool, "a mirror again");
     expect_files(&mut pool);
+}
+
+#[test]
+fn both_sides_of_a_split_mirror_are_named_and_either_can_be_chosen() {
+    for chosen in [0usize, 1] {
+        let mut world = split_mirror();
+        let other = 1 - chosen;
+        assert_eq!(branches(&mut world), [(0, 100), (1, 101)]);
+        let prefer = Prefer::Branch(100 + chosen as u64);
+        let before = world.array.disk(other).clone();
+        // To look at it gives up nothing.
+        let mut pool = preferred(&mut world, MountMode::ReadOnly, prefer).expect("one side");
+        expect(&mut pool, &format!("half-{chosen}"), 20_000);
+        assert_eq!(pool.member_health(other).status, DiskStatus::Diverged);
+        drop(pool);
+        assert!(matches!(world.try_mount(MountMode::ReadWrite).err(), Some(MountError::Diverged { .. })));
+        let mut pool = preferred(&mut world, MountMode::ReadWrite, prefer).expect("one side");
+        expect(&mut pool, &format!("half-{chosen}"), 20_000);
+        assert_eq!(pool.resolve(format!("half-{other}").as_bytes()), Err(Error::NotFound));
+        expect_files(&mut pool);
+        drop(pool);
+        // The choice is remembered, and the other side's disk stays out and as it is.
+        let mut pool = world.mount();
+        assert_eq!(pool.member_health(other).status, DiskStatus::Diverged);
+        put(&mut pool, "later", 30_000).expect("committed");
+        drop(pool);
+        assert!(
+            world.array.disk(other).counters().writes == before.counters().writes,
+            "it was not written to"
+        );
+        // Had it been written to meanwhile, nobody would drop that silently.
+        let now = std::mem::replace(world.array.disk_mut(other), before.clone());
+        world.unplug(&[chosen]);
+        world.put("behind our back", 5000);
+        world.plug(&[chosen]);
+        assert!(matches!(world.try_mount(MountMode::ReadWrite).err(), Some(MountError::Diverged { .. })));
+        world.array.put(other, now);
+        world.plug(&[0, 1]);
+        // It is taken back as a new disk.
+        let mut pool = world.mount();
+        let options = AddOptions { force: true, ..AddOptions::default() };
+        pool.add_disk(other, &mut Rng::new(8), &options).expect("added");
+        rest(&mut pool);
+        expect_whole(&mut pool, "a mirror again");
+        expect_files(&mut pool);
+        expect(&mut pool, "later", 30_000);
+    }
+}
+
+/// Both were copied, and written to in the same steps: the same branch, the same number, other contents.
+#[test]
+fn two_copies_of_a_pool_that_went_on_are_told_apart_by_a_disk() {
+    for chosen in [0usize, 1] {
+        let mut world = filled(Scheme::mirror(2), 2);
+        let mut copy = World { array: world.array.clone(), lent: Lent::new(MEMORY) };
+        world.put("copy-0", 20_000);
+        copy.put("copy-1", 20_000);
+        let disk = copy.array.take(1);
+        world.array.put(1, disk);
+        world.plug(&[1]);
+        let error = world.try_mount(MountMode::ReadWrite).err();
+        assert!(matches!(error, Some(MountError::Diverged { .. })), "{error:?}");
+        let branch = branches(&mut world)[0].1;
+        let error = preferred(&mut world, MountMode::ReadOnly, Prefer::Branch(branch)).err();
+        assert!(matches!(error, Some(MountError::Diverged { .. })), "both have that name: {error:?}");
+        let prefer = Prefer::Disk { disk: chosen, branch: 4711 };
+        // Half of the mirror is not more than half.
+        let error = preferred(&mut world, MountMode::ReadWrite, prefer).err();
+        assert!(matches!(error, Some(MountError::Missing { .. })), "{error:?}");
+        let mode = MountMode::AssumeMissingDead { branch: 4712 };
+        let mut pool = preferred(&mut world, mode, prefer).expect("overridden");
+        expect(&mut pool, &format!("copy-{chosen}"), 20_000);
+        assert_eq!(pool.resolve(format!("copy-{}", 1 - chosen).as_bytes()), Err(Error::NotFound));
+        drop(pool);
+        let mut pool = world.mount();
+        assert_eq!(pool.member_health(1 - chosen).status, DiskStatus::Diverged);
+        expect_files(&mut pool);
+    }
+}
+
+/// The majority goes on as if the override had not been: it needs none.
+#[test]
+fn an_override_by_mistake_is_taken_back_by_preferring_the_others() {
+    let mut world = filled(Scheme::mirror(3), 3);
+    let first = branches(&mut world)[0].1;
+    world.unplug(&[1, 2]);
+    let mut pool = world.try_mount(MountMode::AssumeMissingDead { branch: 9 }).expect("overridden");
+    put(&mut pool, "mistake", 9000).expect("committed");
+    drop(pool);
+    world.plug(&[1, 2]);
+    // The two others have nothing that the one does not know of: it is the newest.
+    world.expect("mistake", 9000);
+    assert_eq!(
+        preferred(&mut world, MountMode::ReadWrite, Prefer::Branch(77)).err(),
+        Some(MountError::NoSuchHistory)
+    );
+    drop(preferred(&mut world, MountMode::ReadWrite, Prefer::Branch(first)).expect("a majority"));
+    let mut pool = world.mount();
+    assert_eq!(pool.resolve(b"mistake"), Err(Error::NotFound));
+    assert_eq!(pool.member_health(0).status, DiskStatus::Diverged);
+    expect_files(&mut pool);
+    put(&mut pool, "later", 9000).expect("committed");
+}
+
+/// A mount that gives a side up is cut at every I/O: whatever is found next is that side or the question anew.
+#[test]
+fn a_choice_that_is_cut_short_is_made_or_not() {
+    let mut steps = 0;
+    for cut in 0.. {
+        let mut world = split_mirror();
+        let from = world.array.steps();
+        world.array.halt_at(from + cut, Halt::PowerCut);
+        let mounted = preferred(&mut world, MountMode::ReadWrite, Prefer::Branch(101)).map(drop);
+        if world.array.halted().is_none() {
+            assert_eq!(mounted, Ok(()));
+            break;
+        }
+        world.array.power_cycle(CrashPolicy::Subset, &mut Rng::new(cut));
+        match world.try_mount(MountMode::ReadWrite) {
+            Ok(mut pool) => expect(&mut pool, "half-1", 20_000),
+            Err(error) => assert!(matches!(error, MountError::Diverged { .. }), "{error}"),
+        }
+        let mut pool = preferred(&mut world, MountMode::ReadWrite, Prefer::Branch(101)).expect("once more");
+        expect(&mut pool, "half-1", 20_000);
+        steps += 1;
+    }
+    assert!(steps > 10, "{steps}");
+}
+
+fn preferred(world: &mut World, mode: MountMode, prefer: Prefer) -> Result<Mounted<'_>, MountError> {
+    world.try_mount_as(&MountOptions { mode, prefer: Some(prefer), ..MountOptions::default() })
+}
+
+/// The branch of each disk's newest state.
+fn branches(world: &mut World) -> Vec<(usize, u64)> {
+    let mut found = Vec::new();
+    Pool::survey(&mut world.array, world.lent.lend(), SERVICES, None, |disk, state| {
+        found.push((disk, state.branch()));
+    })
+    .expect("surveyed");
+    found
 }
 
 fn pool_order(world: &mut World) -> (u64, u64) {

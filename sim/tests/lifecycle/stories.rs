@@ -98,13 +98,8 @@ fn a_drain_that_begins_in_the_middle_of_a_rebuild_empties_the_member_all_the_sam
 fn a_member_that_has_just_been_pulled_is_not_let_go() {
     let mut world = filled(Scheme::mirror(2), 3);
     world.unplug(&[1]);
-    let mut pool = Pool::mount(
-        &mut world.array,
-        world.lent.lend(),
-        SERVICES,
-        &MountOptions { pool: None, mode: MountMode::ReadWrite },
-    )
-    .expect("mounted");
+    let mut pool = Pool::mount(&mut world.array, world.lent.lend(), SERVICES, &MountOptions::default())
+        .expect("mounted");
     assert!(matches!(pool.remove_member(MemberNumber(1), false), Err(MemberError::HoldsData { .. })));
     drop(pool);
     world.plug(&[1]);

@@ -74,7 +74,8 @@ impl<const N: usize> Machine<N> {
         f: impl FnOnce(&mut Pool<'_, Array<'_, N>>) -> R,
     ) -> R {
         self.lend(absent, |array, memory, services| {
-            let pool = Pool::mount(array, memory, services, &MountOptions { pool: None, mode });
+            let pool =
+                Pool::mount(array, memory, services, &MountOptions { mode, ..MountOptions::default() });
             f(&mut pool.unwrap_or_else(|error| panic!("the pool does not mount: {error}\n{}", super::ADVICE)))
         })
     }

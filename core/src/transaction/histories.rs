@@ -1,0 +1,189 @@
+//! Several histories of one pool: told apart, named, one preferred to the others.
+//!
+//! An override begins a history under a name of its own, the branch, and notes the one that it left. Where disks hold states
+//! of which neither is in the other's history, the mount is refused until someone prefers one. With the first write the
+//! others are given up: they are noted in the ancestry as such, so that their disks stay out without anyone being asked
+//! again, as long as they hold nothing newer than what was known then.
+//!
+//! | a state, seen from the newest one | it is |
+//! |---|---|
+//! | of the same branch, older or the same | part of its history |
+//! | of the same branch and number, with another root | another history of the same name: disks were copied |
+//! | of an ancestor, not beyond the fork | part of its history |
+//! | of a branch that was given up, not beyond what was known of it | given up |
+//! | anything else | another history |
+
+use super::recover::{read_labels, read_state, survey as read_rings};
+use super::{Memory, Store};
+use crate::disks::{DiskState, DiskStatus, Disks};
+use crate::error::MountError;
+use crate::format::label::PoolParameters;
+use crate::format::superblock::Superblock;
+use crate::limits::MEMBERS_MAX;
+use crate::types::{Epoch, Generation, Uuid};
+use dynamicfs_hal::{Clock, Crc32c, DiskArray};
+
+/// Which history a mount goes on with, where the disks hold several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefer {
+    /// The one of this name.
+    Branch(u64),
+    /// The one of this disk. The only way where two have the same name: it then goes on under another.
+    Disk {
+        /// The disk's index in the array.
+        disk: usize,
+        /// The other name, random.
+        branch: u64,
+    },
+}
+
+/// What a state is to the history of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// Part of it: the same state, or one that it went on from.
+    Part,
+    /// That history was preferred to it.
+    GivenUp,
+    /// Another history.
+    Other,
+}
+
+/// What makes a state the one that it is: order, branch, the root's checksum.
+pub type StateName = ((Epoch, Generation), u64, u32);
+
+/// The name of a superblock's state.
+pub fn name_of(view: &Superblock<&[u8]>) -> StateName {
+    (view.order(), view.branch(), view.root_crc())
+}
+
+/// What a state is to the history that ends with `newest`. Pure.
+pub fn relation(newest: &Superblock<&[u8]>, (order, branch, root_crc): StateName) -> Relation {
+    if branch == newest.branch() {
+        let is_same = order == newest.order() && root_crc == newest.root_crc();
+        return if order < newest.order() || is_same { Relation::Part } else { Relation::Other };
+    }
+    let reaches = |given_up: bool| {
+        let mut known = newest.ancestry();
+        known.any(|a| a.branch == branch && a.given_up == given_up && order.1 <= a.fork)
+    };
+    match (reaches(false), reaches(true)) {
+        (true, _) => Relation::Part,
+        (false, true) => Relation::GivenUp,
+        (false, false) => Relation::Other,
+    }
+}
+
+fn state_name(state: &DiskState) -> StateName {
+    (state.order, state.branch, state.root_crc)
+}
+
+/// The branch that is preferred, if a disk is on it.
+pub(super) fn preferred_branch<A: DiskArray>(
+    disks: &Disks<'_, A>,
+    prefer: Prefer,
+) -> Result<u64, MountError> {
+    let is_meant = |&disk: &usize| {
+        let state = disks.state(disk);
+        state.status == DiskStatus::Online
+            && match prefer {
+                Prefer::Branch(branch) => state.branch == branch,
+                Prefer::Disk { disk: named, .. } => disk == named,
+            }
+    };
+    let found = (0..disks.count()).find(is_meant);
+    found.map(|disk| disks.state(disk).branch).ok_or(MountError::NoSuchHistory)
+}
+
+/// Leaves out disks of histories that were given up, or are now because this one is preferred; refuses to choose by itself.
+pub(super) fn leave_out_others<A: DiskArray>(
+    disks: &mut Disks<'_, A>,
+    newest: usize,
+    image: &[u8],
+    prefer: Option<Prefer>,
+) -> Result<(), MountError> {
+    let view = Superblock::new(image).ok_or(MountError::NoSuperblock)?;
+    for disk in 0..disks.count() {
+        let state = disks.state_mut(disk);
+        if state.status != DiskStatus::Online {
+            continue;
+        }
+        match relation(&view, state_name(state)) {
+            Relation::Part => {}
+            Relation::Other if !decides(prefer, newest, state.branch == view.branch()) => {
+                return Err(MountError::Diverged { first: newest, second: disk });
+            }
+            Relation::GivenUp | Relation::Other => state.status = DiskStatus::Diverged,
+        }
+    }
+    Ok(())
+}
+
+/// Whether what is preferred leaves the history that ends on the disk `newest`, and not another: two of the same name are
+/// told apart by a disk alone.
+fn decides(prefer: Option<Prefer>, newest: usize, has_same_name: bool) -> bool {
+    match prefer {
+        None => false,
+        Some(Prefer::Branch(_)) => !has_same_name,
+        Some(Prefer::Disk { disk, .. }) => !has_same_name || disk == newest,
+    }
+}
+
+impl<A: DiskArray> Store<'_, A> {
+    /// Notes in the superblock that is being made which histories this one is preferred to; whether there are any that the
+    /// last commit does not know.
+    pub(super) fn give_up_others(&mut self, prefer: Option<Prefer>) -> bool {
+        let mut any = false;
+        for disk in 0..self.tree.disks.count() {
+            let state = self.tree.disks.state(disk);
+            let (order, branch, _) = state_name(state);
+            if state.status != DiskStatus::Diverged
+                || relation(&self.committed(), state_name(state)) == Relation::GivenUp
+            {
+                continue;
+            }
+            any = true;
+            let own = self.committed().branch();
+            let superblock = &mut self.tree.space.superblock;
+            match prefer {
+                Some(Prefer::Disk { branch: name, .. }) if branch == own => {
+                    if superblock.branch() == own {
+                        superblock.rename(name);
+                    }
+                }
+                _ => superblock.give_up(branch, order.1),
+            }
+        }
+        any
+    }
+}
+
+/// Reads the newest state of each disk, and calls `f` with those that have one.
+pub(crate) fn survey<A: DiskArray>(
+    array: A,
+    memory: Memory<'_>,
+    pool: Option<Uuid>,
+    (crc32c, clock): (Crc32c, &dyn Clock),
+    mut f: impl FnMut(usize, &Superblock<&[u8]>),
+) -> Result<(), MountError> {
+    let Memory { bytes, disks: states, .. } = memory;
+    let count = array.disks();
+    if states.len() < count || count > MEMBERS_MAX {
+        return Err(MountError::NeedsDiskStates { disks: count });
+    }
+    let mut disks = Disks::new(array, states, PoolParameters::UNKNOWN, crc32c, clock);
+    let alignment = disks.buffer_alignment();
+    read_labels(&mut disks, bytes, pool, alignment)?;
+    let parameters = disks.parameters;
+    let parts =
+        Memory::divide(bytes, &parameters, alignment).map_err(|bytes| MountError::NeedsMemory { bytes })?;
+    read_rings(&mut disks, parts.stage)?;
+    for disk in 0..count {
+        if disks.state(disk).status == DiskStatus::Online
+            && read_state(&mut disks, disk, parts.committed).is_some()
+            && let Some(view) = Superblock::new(&*parts.committed)
+        {
+            f(disk, &view);
+        }
+    }
+    Ok(())
+}

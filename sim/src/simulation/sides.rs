@@ -1,0 +1,183 @@
+//! The choice between two histories: what was chosen is there and nothing else, it goes on, and the disks of the other stay
+//! out until they come back as new ones.
+
+use super::engine::Engine;
+use super::probe::Probe;
+use super::report::{Failure, FailureKind};
+use super::run::{Flow, Mounted, Run};
+use crate::Rng;
+use crate::model::{self, LoadError, Model};
+use dynamicfs_core::disks::DiskStatus;
+use dynamicfs_core::error::{Error, MemberError, MountError, StorageError};
+use dynamicfs_core::maintain::Work;
+use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::{AddOptions, MountMode, Pool, Prefer, Services};
+use std::sync::Arc;
+
+/// Steps of upkeep after which a pool has taken a disk in.
+const STEPS_MAX: u32 = 5_000;
+
+/// Transactions that are tried until one is committed.
+const ATTEMPTS_MAX: u64 = 4;
+
+/// Two histories of one pool.
+pub(super) struct Split {
+    /// Who went on without the others, and what they hold.
+    pub(super) first: (MemberSet, Arc<Model>),
+    /// Who was brought back by an override, and what they hold.
+    pub(super) second: (MemberSet, Arc<Model>),
+    /// The override's branch.
+    pub(super) branch: u64,
+    /// The first hold something that the second do not: a mount is refused until one is chosen.
+    pub(super) ahead: bool,
+}
+
+impl Engine {
+    /// Chooses one of two histories, goes on with it, and takes a disk of the other back.
+    pub(super) fn choose_side(&mut self, split: &Split, rng: &mut Rng) -> Result<(), Failure> {
+        let branches = self.survey();
+        let Some(original) = branches.iter().find(|(member, _)| split.first.0.contains(*member)) else {
+            return Err(self.run.fail(FailureKind::Unavailable, "a survey finds no disk of one side"));
+        };
+        let original = original.1;
+        for &(member, branch) in &branches {
+            let should = if split.second.0.contains(member) { split.branch } else { original };
+            if branch != should {
+                let what = format!("a survey finds member {member} on branch {branch:x}, not {should:x}");
+                return Err(self.run.fail(FailureKind::WrongAnswer, what));
+            }
+        }
+        let takes_first = !split.ahead || rng.coin();
+        let (chosen, other, branch) = match takes_first {
+            true => (&split.first, split.second.0, original),
+            false => (&split.second, split.first.0, split.branch),
+        };
+        let prefer = match rng.coin() {
+            true => Prefer::Branch(branch),
+            false => {
+                let members: Vec<usize> = chosen.0.iter().collect();
+                Prefer::Disk { disk: self.run.places[*rng.pick(&members)], branch: rng.next_u64() }
+            }
+        };
+        let writes = self.writes(other);
+        self.expect_side(MountMode::ReadOnly, Some(prefer), &chosen.1, other)?;
+        self.expect_side(MountMode::ReadWrite, Some(prefer), &chosen.1, other)?;
+        self.run.oracle.go_back(chosen.1.clone());
+        for attempt in 0..ATTEMPTS_MAX {
+            let before = self.run.oracle.newest();
+            let mut rng = rng.fork_at("side", attempt);
+            let went = self.try_mount(MountMode::ReadWrite, None, |run, pool| run.transact(pool, &mut rng));
+            if self.mounted(went)?? == Flow::End || self.run.oracle.newest() > before {
+                break;
+            }
+        }
+        let current = self.run.oracle.current().clone();
+        self.expect_side(MountMode::ReadWrite, None, &current, other)?;
+        if self.writes(other) != writes {
+            return Err(self.run.fail(FailureKind::WrongState, "a disk of the other side was written to"));
+        }
+        self.run.hit(Probe::SideChosen);
+        self.take_back(other, &current, rng)
+    }
+
+    /// The members whose newest state a survey finds, and the branch of each.
+    fn survey(&mut self) -> Vec<(usize, u64)> {
+        let Self { array, lent, run, crc32c, .. } = self;
+        let clock = array.clock();
+        let services = Services { crc32c: *crc32c, clock: &clock };
+        let mut found = Vec::new();
+        let surveyed = Pool::survey(&mut *array, lent.lend(), services, run.pool, |disk, state| {
+            let member = run.places.iter().position(|&place| place == disk);
+            found.extend(member.map(|member| (member, state.branch())));
+        });
+        // Where it fails nothing is found, which is noticed.
+        if surveyed.is_err() { Vec::new() } else { found }
+    }
+
+    /// Writes that these members' disks were asked for.
+    fn writes(&mut self, members: MemberSet) -> Vec<u64> {
+        members.iter().map(|member| self.run.disk(&mut self.array, member).counters().writes).collect()
+    }
+
+    fn mounted<R>(&self, mounted: Result<R, MountError>) -> Result<R, Failure> {
+        mounted.map_err(|error| {
+            self.run
+                .fail(FailureKind::Unavailable, format!("the side that was chosen is not mounted: {error}"))
+        })
+    }
+
+    /// Mounts, and compares what is there with one side's history; nobody of the other takes part.
+    fn expect_side(
+        &mut self,
+        mode: MountMode,
+        prefer: Option<Prefer>,
+        state: &Model,
+        other: MemberSet,
+    ) -> Result<(), Failure> {
+        let mounted = self.try_mount(mode, prefer, |run, pool| {
+            let status = |&member: &usize| pool.member_health(run.places[member]).status;
+            let lets_in = other.iter().find(|member| status(member) != DiskStatus::Diverged);
+            (lets_in, model::observe(pool))
+        });
+        let (lets_in, found) = self.mounted(mounted)?;
+        if let Some(member) = lets_in {
+            let what = format!("member {member} of the other side is not told as diverged");
+            return Err(self.run.fail(FailureKind::WrongAnswer, what));
+        }
+        self.compare(state, found)
+    }
+
+    fn compare(&self, state: &Model, found: Result<Model, LoadError>) -> Result<(), Failure> {
+        match found {
+            Ok(found) => state.difference(&found).map_or(Ok(()), |difference| {
+                let what = format!("not what the side that was chosen holds: {difference}");
+                Err(self.run.fail(FailureKind::WrongState, what))
+            }),
+            Err(error) => {
+                Err(self.run.fail(FailureKind::Lost, format!("on the side that was chosen: {error}")))
+            }
+        }
+    }
+
+    /// A disk of the side that was given up is wiped and becomes a new member.
+    fn take_back(&mut self, other: MemberSet, state: &Model, rng: &mut Rng) -> Result<(), Failure> {
+        let members: Vec<usize> = other.iter().collect();
+        let place = self.run.places[*rng.pick(&members)];
+        let mut entropy = rng.fork("taken-back");
+        let mounted = self.try_mount(MountMode::ReadWrite, None, |run, pool| {
+            run.take_in(pool, place, &mut entropy).map(|taken| (taken, model::observe(pool)))
+        });
+        let (taken, found) = self.mounted(mounted)??;
+        if taken {
+            self.run.hit(Probe::SideReturned);
+        }
+        self.compare(state, found)
+    }
+}
+
+impl Run {
+    /// Makes a disk a new member, whatever is on it, and does the upkeep; false where there is no room for it.
+    fn take_in(&self, pool: &mut Mounted<'_>, place: usize, entropy: &mut Rng) -> Result<bool, Failure> {
+        let options = AddOptions { force: true, ..AddOptions::default() };
+        match pool.add_disk(place, entropy, &options) {
+            Ok(_) => {}
+            Err(MemberError::TableFull | MemberError::Pool(Error::Storage(StorageError::NoSpace))) => {
+                return Ok(false);
+            }
+            Err(error) => {
+                let what = format!("a disk of the other side does not become a new member: {error}");
+                return Err(self.fail(FailureKind::Unavailable, what));
+            }
+        }
+        for _ in 0..STEPS_MAX {
+            match pool.maintain(true) {
+                Ok(Work::Nothing) => return Ok(true),
+                Ok(_) => {}
+                Err(error) => {
+                    return Err(self.fail(FailureKind::Restless, format!("upkeep after a choice: {error}")));
+                }
+            }
+        }
+        Err(self.fail(FailureKind::Restless, "upkeep after a choice does not end"))
+    }
+}
