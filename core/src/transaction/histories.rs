@@ -187,3 +187,72 @@ pub(crate) fn survey<A: DiskArray>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::BRANCHES_MAX;
+
+    type Image = [u8; 1024];
+
+    fn state(branch: u64, (epoch, generation): (u64, u64), root_crc: u32) -> Superblock<Image> {
+        let mut state = Superblock::new([0; 1024]).expect("long enough");
+        state.init(Uuid([7; 16]));
+        state.set_branch(branch);
+        state.set_order(Epoch(epoch), Generation(generation));
+        state.set_root_crc(root_crc);
+        state
+    }
+
+    #[track_caller]
+    fn expect(newest: &Superblock<Image>, other: &Superblock<Image>, relation_is: Relation) {
+        let view = |state: &Superblock<Image>| name_of(&Superblock::new(state.bytes()).expect("long enough"));
+        let newest = Superblock::new(newest.bytes()).expect("long enough");
+        assert_eq!(relation(&newest, view(other)), relation_is);
+    }
+
+    #[test]
+    fn a_state_is_part_of_a_history_or_given_up_or_another() {
+        let mut newest = state(1, (3, 20), 5);
+        expect(&newest, &state(1, (3, 20), 5), Relation::Part);
+        expect(&newest, &state(1, (2, 19), 9), Relation::Part);
+        // The same name and number with another root, and a newer one.
+        expect(&newest, &state(1, (3, 20), 6), Relation::Other);
+        expect(&newest, &state(1, (3, 21), 5), Relation::Other);
+        newest.fork(2);
+        newest.set_order(Epoch(4), Generation(21));
+        expect(&newest, &state(1, (3, 20), 5), Relation::Part);
+        expect(&newest, &state(1, (3, 21), 5), Relation::Other);
+        expect(&state(1, (3, 20), 5), &newest, Relation::Other);
+        // What was given up is known up to what was seen of it, and what the two have in common stays.
+        newest.give_up(1, Generation(30));
+        newest.give_up(3, Generation(40));
+        newest.give_up(3, Generation(25));
+        expect(&newest, &state(1, (3, 20), 5), Relation::Part);
+        expect(&newest, &state(1, (3, 30), 5), Relation::GivenUp);
+        expect(&newest, &state(1, (3, 31), 5), Relation::Other);
+        expect(&newest, &state(3, (9, 40), 5), Relation::GivenUp);
+        expect(&newest, &state(3, (9, 41), 5), Relation::Other);
+    }
+
+    #[test]
+    fn nothing_that_bears_the_old_name_is_taken_for_a_renamed_history() {
+        let mut newest = state(1, (3, 20), 5);
+        newest.rename(8);
+        assert_eq!(newest.branch(), 8);
+        expect(&newest, &state(1, (3, 20), 6), Relation::GivenUp);
+        expect(&newest, &state(1, (2, 10), 6), Relation::GivenUp);
+        expect(&newest, &state(1, (4, 21), 6), Relation::Other);
+    }
+
+    #[test]
+    fn an_ancestor_that_was_forgotten_is_another_history() {
+        let mut newest = state(0, (1, 10), 5);
+        for branch in 1..=BRANCHES_MAX as u64 + 1 {
+            newest.fork(branch);
+        }
+        assert_eq!(newest.ancestry().count(), BRANCHES_MAX);
+        expect(&newest, &state(1, (1, 10), 5), Relation::Part);
+        expect(&newest, &state(0, (1, 10), 5), Relation::Other);
+    }
+}
