@@ -4,6 +4,7 @@
 //! survey.rs   how redundant each extent is, from the tree alone
 //! planning.rs what would be the case if further members were lost
 //! room.rs     space, and whether a rebuild would find enough of it
+//! salvage.rs  what can still be read where parts are lost
 //! check.rs    everything is read and proved, and allocated = referenced
 //! usage.rs    which blocks something refers to
 //! locate.rs   where an object's contents are, and whether they are right there
@@ -29,6 +30,7 @@ mod pass;
 mod planning;
 mod recount;
 mod room;
+mod salvage;
 mod standing;
 mod step;
 mod survey;
@@ -43,6 +45,7 @@ pub use job::{FAILED_LISTED, Lost};
 pub use locate::{Located, Place, Proof};
 pub use planning::{Footing, LossForecast, OBJECTS_NAMED};
 pub use room::{MemberRoom, RebuildForecast, RebuildSpace, Rooms};
+pub use salvage::Survivor;
 pub use standing::{Standing, Worth};
 pub use step::Work;
 pub use survey::ExtentCounts;

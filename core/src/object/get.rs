@@ -77,6 +77,17 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(())
     }
 
+    /// Reads contents without asking the inode, which may be lost: inline ones or those in extents. Zeros where there are none.
+    pub(crate) fn read_by_keys(
+        &mut self,
+        object: ObjectId,
+        inline: bool,
+        offset: u64,
+        buf: &mut [u8],
+    ) -> Result<(), Error> {
+        if inline { self.read_inline(object, offset, buf) } else { self.read_stored(object, offset, buf) }
+    }
+
     /// Lays what is in the window buffer, and not stored yet, over what was read.
     fn read_filling(&self, object: ObjectId, offset: u64, buf: &mut [u8]) {
         let Some(filling) = self.filling.filter(|filling| filling.object == object) else { return };

@@ -30,7 +30,7 @@ impl Place {
 }
 
 /// Joins pieces as a scan meets them.
-struct Joiner {
+pub(crate) struct Joiner {
     prefix: [u8; PREFIX_BYTES],
     bytes: usize,
     place: Place,
@@ -38,12 +38,12 @@ struct Joiner {
 }
 
 impl Joiner {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { prefix: [0; PREFIX_BYTES], bytes: 0, place: Place { offset: 0, pieces: 0 }, missing: 0 }
     }
 
     /// Takes a piece; true when the entry is complete. Pieces without a beginning are passed over.
-    fn take(&mut self, offset: u64, piece: &[u8]) -> bool {
+    pub(crate) fn take(&mut self, offset: u64, piece: &[u8]) -> bool {
         let Some((&flags, part)) = piece.split_first() else { return false };
         if flags & PIECE_FIRST != 0 {
             self.bytes = 0;
@@ -60,6 +60,11 @@ impl Joiner {
         self.prefix[self.bytes..self.bytes + bytes].copy_from_slice(&part[..bytes]);
         self.bytes += bytes;
         self.missing == 0
+    }
+
+    /// The first bytes of the entry that is complete.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.prefix[..self.bytes]
     }
 }
 
@@ -79,7 +84,7 @@ impl<A: DiskArray> Objects<'_, A> {
             &Key::new(object, kind, end),
             |key, piece| {
                 if joiner.take(key.offset(), piece) {
-                    f(&joiner.place, &joiner.prefix[..joiner.bytes])
+                    f(&joiner.place, joiner.bytes())
                 } else {
                     ControlFlow::Continue(())
                 }

@@ -32,6 +32,7 @@ mod xattr;
 
 pub use directory::{Entry, MakeRequest};
 pub(crate) use extents::Found;
+pub(crate) use hashed::Joiner as EntryJoiner;
 pub use inode::{Attributes, Change};
 pub use path::{check_name, split_path};
 pub(crate) use rebuild::{Mended, Relocation};

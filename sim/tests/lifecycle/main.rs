@@ -10,6 +10,7 @@ mod rebalancing;
 mod recounting;
 mod replacing;
 mod returning;
+mod salvaging;
 mod scrubbing;
 mod stories;
 
