@@ -51,6 +51,7 @@ fn dispatch(app: &App, command: &Command) -> Result<u8, Failure> {
         Command::Locate(options) => commands::locate::run(app, options),
         Command::Verify(options) => commands::verify::run(app, options),
         Command::Check => commands::check::run(app),
+        Command::Salvage(options) => commands::salvage::run(app, options),
         Command::Labels(options) => commands::labels::run(app, options),
         Command::Whatif(command) => commands::whatif::run(app, command),
         Command::OkToRemove(options) => commands::ok_to_remove::run(app, options),

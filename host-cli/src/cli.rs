@@ -40,6 +40,11 @@ pub(crate) struct Global {
     /// Go on without members that could hold a newer state: what they alone hold is given up
     #[arg(long, global = true)]
     pub(crate) force_degraded: bool,
+    /// Where the disks hold several histories: the one to go on with, by the beginning of its name or by a disk
+    ///
+    /// What the others hold is given up with the first command that changes the pool.
+    #[arg(long, global = true, value_name = "ID|DISK")]
+    pub(crate) branch: Option<String>,
     /// Memory lent to the pool
     #[arg(long, global = true, value_name = "SIZE", default_value = "64MiB", value_parser = size::parse)]
     pub(crate) memory: u64,
@@ -90,6 +95,8 @@ pub(crate) enum Command {
     Verify(commands::verify::Options),
     /// Read and verify everything, and change nothing
     Check,
+    /// Take out what can still be read of a pool that cannot be opened otherwise; nothing is written to it
+    Salvage(commands::salvage::Options),
     /// What the labels of the disks say; needs no working pool
     Labels(commands::labels::Options),
     /// The pool's disks

@@ -4,7 +4,7 @@
 
 use crate::commands::{
     benchmark, capacity, check, demo, disk, health, init, labels, locate, ls, maintenance, metrics,
-    ok_to_remove, policy, repair, stat, status, transfer, tree, trim, verify, whatif,
+    ok_to_remove, policy, repair, salvage, stat, status, transfer, tree, trim, verify, whatif,
 };
 use crate::output::report::{Printed, PrintedError};
 use schemars::{JsonSchema, Schema, schema_for};
@@ -39,6 +39,7 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("ok-to-remove", of::<ok_to_remove::OkToRemove>()),
         ("policy", of::<policy::PolicyList>()),
         ("repair", of::<repair::Repair>()),
+        ("salvage", of::<salvage::Salvaged>()),
         ("stat", of::<stat::Stat>()),
         ("status", of::<status::Status>()),
         ("tree", of::<tree::Tree>()),

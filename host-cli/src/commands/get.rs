@@ -5,6 +5,7 @@
 use super::cat;
 use super::transfer::{BUFFER_BYTES, Transfer};
 use crate::app::App;
+use crate::host::target::{make_folder, make_link, make_symlink, unfinished};
 use crate::host::{attributes, interrupt};
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::progress::{Progress, Unit};
@@ -13,20 +14,15 @@ use crate::pool::path::{self, Node, PoolPath};
 use crate::pool::session::{Contents, Session};
 use crate::pool::tree::{Visit, walk};
 use dynamicfs_core::error::Error;
-use dynamicfs_core::format::inode::{Inode, ObjectKind};
+use dynamicfs_core::format::inode::ObjectKind;
 use dynamicfs_core::maintain::Work;
 use dynamicfs_core::types::ObjectId;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-/// How the name of a file begins until it is complete: a command that is killed leaves it behind.
-const UNFINISHED: &str = ".dynamicfs-";
 
 /// What to fetch, and where to.
 #[derive(Debug, clap::Args)]
@@ -187,8 +183,7 @@ fn fetch_file(
     if dest.is_dir() {
         return Err(Failure::new(Code::IsADirectory, format!("{} is a folder", dest.display())));
     }
-    let folder = dest.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(refused)?;
+    let mut file = unfinished(dest).map_err(refused)?;
     buffer.resize(BUFFER_BYTES, 0);
     let mut at = 0;
     while at < node.inode.size {
@@ -211,34 +206,4 @@ fn fetch_file(
 /// Rewrites what reading found damaged, while it is known: few places are remembered.
 fn heal(contents: &mut Contents<'_>) {
     while contents.store.is_writable() && matches!(contents.maintain(false), Ok(Work::Repaired)) {}
-}
-
-/// Makes a folder unless it is there. A link to one is not taken for one: it could lead anywhere.
-fn make_folder(path: &Path) -> io::Result<()> {
-    match fs::create_dir(path) {
-        Err(error)
-            if error.kind() == io::ErrorKind::AlreadyExists && fs::symlink_metadata(path)?.is_dir() =>
-        {
-            Ok(())
-        }
-        made => made,
-    }
-}
-
-fn make_symlink(path: &Path, target: &[u8], inode: &Inode) -> io::Result<()> {
-    remove_old(path)?;
-    symlink(OsStr::from_bytes(target), path)?;
-    attributes::own(path, inode)
-}
-
-fn make_link(first: &Path, path: &Path) -> io::Result<()> {
-    remove_old(path)?;
-    fs::hard_link(first, path)
-}
-
-fn remove_old(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

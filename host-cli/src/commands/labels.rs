@@ -1,4 +1,5 @@
-//! `labels`: what the disks say of themselves. It needs no working pool, takes no lock and writes nothing.
+//! `labels`: what the disks say of themselves. It needs no working pool and writes nothing; what the newest states on the disks
+//! are it can tell while nobody has the pool.
 
 use crate::app::App;
 use crate::host::attributes::rfc3339;
@@ -6,6 +7,7 @@ use crate::output::failure::{Exit, Failure};
 use crate::output::report::Report;
 use crate::output::text::{BAD, Cell, GOOD, Text, WARN};
 use crate::pool::config::Config;
+use crate::pool::histories::Survey;
 use crate::pool::labels::{self, Labels};
 use dynamicfs_hal::UnixTime;
 use schemars::JsonSchema;
@@ -40,6 +42,10 @@ struct DiskLabels {
     second: String,
     /// What the first label that is whole says; null if there is none.
     label: Option<Label>,
+    /// The history of the newest state on the disk, 16 hexadecimal digits; null where it is not known: `--disk`, or the pool is in use.
+    branch: Option<String>,
+    /// The number of that state's commit.
+    generation: Option<u64>,
     /// What is wrong with the disk.
     note: Option<String>,
 }
@@ -74,13 +80,19 @@ struct Label {
 }
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
-    let paths = if options.disk.is_empty() {
+    let mut list = LabelList { disks: Vec::new() };
+    if options.disk.is_empty() {
         let config = Config::load(app)?;
-        config.disks.iter().map(|entry| config.path_of(entry)).collect()
+        list.disks.extend(config.disks.iter().map(|entry| look(&config.path_of(entry))));
+        // Where someone has the pool, or there is none, the labels alone tell.
+        if let Ok(survey) = Survey::of(app, &config) {
+            for (place, disk) in list.disks.iter_mut().enumerate() {
+                (disk.branch, disk.generation) = survey.state_of(place).unzip();
+            }
+        }
     } else {
-        options.disk.clone()
-    };
-    let list = LabelList { disks: paths.iter().map(|path| look(path)).collect() };
+        list.disks.extend(options.disk.iter().map(|path| look(path)));
+    }
     app.out.report(&list)?;
     Ok(if list.disks.iter().all(|disk| disk.label.is_some()) { Exit::Done } else { Exit::Failed })
 }
@@ -99,6 +111,8 @@ fn look(path: &Path) -> DiskLabels {
                 first: unknown(),
                 second: unknown(),
                 label: None,
+                branch: None,
+                generation: None,
                 note,
             };
         }
@@ -133,6 +147,8 @@ fn look(path: &Path) -> DiskLabels {
         first: state(found.first),
         second: state(found.second),
         label,
+        branch: None,
+        generation: None,
         note,
     }
 }
@@ -151,10 +167,14 @@ impl Report for LabelList {
                 label(&|label| label.member.to_string()).into(),
                 label(&|label| label.disk.clone()).into(),
                 label(&|label| label.pool.clone()).into(),
+                disk.branch.clone().unwrap_or_else(|| "-".into()).into(),
+                disk.generation.map_or_else(|| "-".into(), |generation| generation.to_string()).into(),
                 Cell::styled(disk.note.clone().unwrap_or_default(), WARN),
             ]
         };
         let rows: Vec<_> = self.disks.iter().map(row).collect();
-        text.table(&["PATH", "SIZE", "FIRST", "SECOND", "MEMBER", "DISK", "POOL", "NOTE"], &[1, 4], &rows);
+        let titles =
+            ["PATH", "SIZE", "FIRST", "SECOND", "MEMBER", "DISK", "POOL", "BRANCH", "GENERATION", "NOTE"];
+        text.table(&titles, &[1, 4, 8], &rows);
     }
 }

@@ -22,6 +22,7 @@ pub(crate) mod policy;
 pub(crate) mod put;
 pub(crate) mod repair;
 pub(crate) mod rm;
+pub(crate) mod salvage;
 pub(crate) mod stat;
 pub(crate) mod status;
 pub(crate) mod transfer;

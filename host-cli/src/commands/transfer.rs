@@ -48,6 +48,20 @@ pub(crate) struct Failed {
     error: ErrorBody,
 }
 
+impl Failed {
+    pub(crate) fn new(path: impl Display, failure: &Failure) -> Self {
+        Self { path: path.to_string(), error: failure.body() }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.error.message
+    }
+}
+
 impl Report for Transfer {
     fn text(&self, text: &mut Text) {
         let mut what = Vec::new();
@@ -90,7 +104,7 @@ impl Transfer {
 
     /// Notes that something was not transferred.
     pub(crate) fn fail(&mut self, path: impl Display, failure: &Failure) {
-        self.failed.push(Failed { path: path.to_string(), error: failure.body() });
+        self.failed.push(Failed::new(path, failure));
     }
 
     /// Why the first thing that was not transferred was not.
@@ -119,7 +133,7 @@ impl Transfer {
             Err(failure) => Some(failure),
             // One thing was asked for, and failed: that is the failure.
             Ok(()) if self.is_nothing() && self.failed.len() == 1 => {
-                let ErrorBody { code, message, hint } = self.failed.remove(0).error;
+                let ErrorBody { code, message, hint, .. } = self.failed.remove(0).error;
                 let failure = Failure::new(code, message);
                 return Err(hint.into_iter().fold(failure, Failure::hint));
             }

@@ -115,6 +115,12 @@ pub(crate) fn rfc3339(time: UnixTime) -> String {
     time.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
 }
 
+/// A time of this machine in RFC 3339, UTC, to the second.
+pub(crate) fn rfc3339_of(time: SystemTime) -> String {
+    let time = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    jiff::Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
+}
+
 /// Now, to the second.
 pub(crate) fn now_rfc3339() -> String {
     let now = jiff::Timestamp::now();

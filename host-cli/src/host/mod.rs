@@ -4,3 +4,4 @@ pub(crate) mod attributes;
 pub(crate) mod confirm;
 pub(crate) mod interrupt;
 pub(crate) mod source;
+pub(crate) mod target;

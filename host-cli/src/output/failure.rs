@@ -1,5 +1,6 @@
 //! Why a command failed: a code for machines; what, where and why for people; and the next command to type.
 
+use crate::pool::histories::History;
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -106,6 +107,7 @@ pub(crate) struct Failure {
     code: Code,
     message: String,
     hint: Option<String>,
+    histories: Option<Vec<History>>,
 }
 
 /// A failure as JSON has it.
@@ -117,17 +119,26 @@ pub(crate) struct ErrorBody {
     pub(crate) message: String,
     /// What to do next.
     pub(crate) hint: Option<String>,
+    /// Where a pool was not opened for safety: the histories that its disks hold, the newest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) histories: Option<Vec<History>>,
 }
 
 impl Failure {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None }
+        Self { code, message: message.into(), hint: None, histories: None }
     }
 
     /// Says what to do next.
     #[must_use]
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Adds what the disks hold.
+    #[must_use]
+    pub(crate) fn histories(self, histories: Vec<History>) -> Self {
+        Self { histories: Some(histories), ..self }
     }
 
     /// Puts what was being done in front.
@@ -164,7 +175,12 @@ impl Failure {
     }
 
     pub(crate) fn body(&self) -> ErrorBody {
-        ErrorBody { code: self.code, message: self.message.clone(), hint: self.hint.clone() }
+        ErrorBody {
+            code: self.code,
+            message: self.message.clone(),
+            hint: self.hint.clone(),
+            histories: self.histories.clone(),
+        }
     }
 }
 
@@ -283,10 +299,12 @@ impl From<MountError> for Failure {
                 Code::MembersMissing,
                 "attach the missing disks; only if they are gone for good: --force-degraded, which begins a new history without them",
             ),
-            MountError::Diverged { .. } => (
-                Code::Diverged,
-                "compare the disks with `dynamicfs labels`, detach those whose history is to be given up",
-            ),
+            MountError::Diverged { .. } => {
+                (Code::Diverged, "choose one with --branch; `dynamicfs labels` tells what is on the disks")
+            }
+            MountError::NoSuchHistory => {
+                (Code::NotFound, "see which histories there are with `dynamicfs labels`")
+            }
             MountError::Cloned { .. } => (Code::Cloned, "detach the copy"),
             MountError::Unsupported { .. } => {
                 (Code::Unsupported, "use the version that made the pool, or a newer one")

@@ -104,6 +104,8 @@ pub(crate) enum DiskState {
     Unlabelled,
     /// It belongs to another pool, or was removed from this one.
     Foreign,
+    /// It holds another history of the pool, which was given up for this one.
+    Diverged,
 }
 
 impl DiskState {
@@ -296,7 +298,9 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
     let was_member = place.entry.member.filter(|&number| number < superblock.next_member());
     let has_left = row.is_none() && was_member.is_some_and(|number| session.row_of(number).is_none());
     let (state, note) = match state_of(place, &health, member_state) {
-        (state, _) if has_left && !state.takes_part() && !place.entry.adding => {
+        (state, _)
+            if has_left && !state.takes_part() && state != DiskState::Diverged && !place.entry.adding =>
+        {
             (DiskState::Left, Some("pool.toml still lists it".into()))
         }
         found => found,
@@ -365,6 +369,9 @@ fn state_of(
         DiskStatus::Foreign => {
             (DiskState::Foreign, Some("it belongs to another pool, or was removed from this one".into()))
         }
+        DiskStatus::Diverged => {
+            (DiskState::Diverged, Some("it holds another history of the pool, which was given up".into()))
+        }
         DiskStatus::Unlabelled => {
             (DiskState::Unlabelled, Some("it has no label, or has lost its superblocks".into()))
         }
@@ -398,7 +405,13 @@ fn disk_reason(disk: &Disk, session: &Session<'_>) -> Option<Reason> {
             };
         }
         // A member on which nothing lies takes nothing with it.
-        _ if disk.member_state.is_some() && !disk.holds_data && !disk.state.takes_part() && !disk.witness => {
+        state
+            if state != DiskState::Diverged
+                && disk.member_state.is_some()
+                && !disk.holds_data
+                && !disk.state.takes_part()
+                && !disk.witness =>
+        {
             let message = format!("{} is not in use, and nothing lies on it: {note}", disk.name);
             return Some(Reason::new(ReasonCode::DiskUnneeded, name, 1, message));
         }
@@ -413,6 +426,16 @@ fn disk_reason(disk: &Disk, session: &Session<'_>) -> Option<Reason> {
         DiskState::Missing => ReasonCode::DiskMissing,
         DiskState::Unusable | DiskState::Unlabelled => ReasonCode::DiskUnusable,
         DiskState::Foreign => ReasonCode::DiskForeign,
+        DiskState::Diverged => {
+            let message = format!("{} is left out: {note}", disk.name);
+            let next = match (disk.member_state, disk.path.as_deref()) {
+                (None, Some(path)) => format!("dynamicfs disk add --force {path}"),
+                (_, path) => {
+                    format!("dynamicfs disk replace --force {} {}", disk.name, path.unwrap_or("NEW-DISK"))
+                }
+            };
+            return Some(Reason { next, ..Reason::new(ReasonCode::DiskDiverged, name, 1, message) });
+        }
     };
     let what = match disk.state {
         DiskState::Behind => "takes part and is owed what it missed",

@@ -5,6 +5,8 @@
 //! labels.rs    what a disk's label says, without a pool
 //! place.rs     a place for a disk, and what was found there
 //! open.rs      disks opened, memory lent, the pool mounted
+//! explain.rs   why it was not
+//! histories.rs which histories the disks hold, and the choice of one
 //! session.rs   an open pool, and leaving it
 //! counters.rs  counters that outlive the process
 //! meter.rs     how long requests take
@@ -23,10 +25,12 @@
 
 pub(crate) mod config;
 pub(crate) mod counters;
+mod explain;
 pub(crate) mod files;
 pub(crate) mod fill;
 pub(crate) mod forecast;
 pub(crate) mod growth;
+pub(crate) mod histories;
 pub(crate) mod jobs;
 pub(crate) mod judge;
 pub(crate) mod labels;

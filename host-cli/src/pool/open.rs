@@ -1,6 +1,8 @@
 //! Opening a pool: its disks, the memory lent to it, the mount.
 
 use super::config::Config;
+use super::explain::explain;
+use super::histories::{Choice, Survey};
 use super::place::{self, OpenDisk, Place, Refusal};
 use super::session::Session;
 use crate::app::App;
@@ -8,8 +10,9 @@ use crate::host::confirm::confirm;
 use crate::output::failure::{Code, Failure};
 use dynamicfs_core::disks::DiskState;
 use dynamicfs_core::error::{MountError, StorageError};
+use dynamicfs_core::format::label::PoolParameters;
 use dynamicfs_core::types::Uuid;
-use dynamicfs_core::{Memory, MountMode, MountOptions, Pool, Services, Slot};
+use dynamicfs_core::{Memory, MountMode, MountOptions, Pool, Prefer, Services, Slot};
 use dynamicfs_hal::Entropy;
 use std_host_shim::{HostArray, OsClock, OsEntropy, crc32c};
 
@@ -25,6 +28,8 @@ pub(crate) enum Access {
     Repair,
     /// To change it.
     Write,
+    /// To read what can be read, whoever is missing. Nothing is written.
+    Salvage,
 }
 
 /// Memory that is lent to a pool, and the clock that it reads.
@@ -95,24 +100,33 @@ pub(crate) fn with_config<T>(
     } else {
         access
     };
+    let choice =
+        app.global.branch.as_ref().map(|typed| Survey::of(app, &config)?.choose(typed)).transpose()?;
+    let access = confirm_choice(app, access, choice.as_ref())?;
+    let (prefer, gives_up) =
+        choice.map_or((None, Vec::new()), |choice| (Some(choice.prefer), choice.gives_up));
     let opened = open_disks(&config, access)?;
-    let mode = if opened.read_only { MountMode::ReadOnly } else { MountMode::ReadWrite };
-    let (refused, f) = match attempt(app, opened, mode, f)? {
+    let mode = match (access, opened.read_only) {
+        (Access::Salvage, _) => MountMode::Salvage,
+        (_, true) => MountMode::ReadOnly,
+        (_, false) => MountMode::ReadWrite,
+    };
+    let (refused, f) = match attempt(app, opened, (mode, prefer), f)? {
         Attempt::Done(result) => return result,
         Attempt::Refused(refused, f) => (refused, f),
     };
     match refused.cause {
         MountError::Missing { .. } if app.global.force_degraded => {
-            confirm(
-                app,
-                "members that are missing could hold a newer state; it is given up, and they can come back only wiped",
-                "yes",
-            )?;
+            let others = gives_up.iter().map(|other| format!("; so is {other}")).collect::<String>();
+            let warning = format!(
+                "members that are missing could hold a newer state; it is given up, and they can come back only wiped{others}"
+            );
+            confirm(app, &warning, "yes")?;
             let mut branch = [0; 8];
             let drawn = OsEntropy.fill(&mut branch);
             drawn.map_err(|error| Failure::new(Code::Host, error.to_string()))?;
             let mode = MountMode::AssumeMissingDead { branch: u64::from_le_bytes(branch) };
-            attempt(app, open_disks(&config, Access::Write)?, mode, f)?.finish()
+            attempt(app, open_disks(&config, Access::Write)?, (mode, prefer), f)?.finish()
         }
         // Reading is possible where repairing is not.
         MountError::Storage(
@@ -121,10 +135,24 @@ pub(crate) fn with_config<T>(
             | StorageError::NoSpace
             | StorageError::NeedsMemory { .. },
         ) if access == Access::Repair => {
-            attempt(app, open_disks(&config, Access::Read)?, MountMode::ReadOnly, f)?.finish()
+            attempt(app, open_disks(&config, Access::Read)?, (MountMode::ReadOnly, prefer), f)?.finish()
         }
         _ => Err(refused.failure),
     }
+}
+
+/// Asks before a choice between histories gives something up for good, which the first write does: what only reads is content
+/// with reading.
+fn confirm_choice(app: &App, access: Access, choice: Option<&Choice>) -> Result<Access, Failure> {
+    let Some(choice) = choice.filter(|choice| !choice.gives_up.is_empty()) else { return Ok(access) };
+    if access == Access::Write {
+        let warning = format!(
+            "what is left out is given up for good, and its disks come back only wiped: {}",
+            choice.gives_up.join("; ")
+        );
+        confirm(app, &warning, "yes")?;
+    }
+    Ok(if access == Access::Repair { Access::Read } else { access })
 }
 
 /// Opens the disks for what is wanted; where that is repairing, reading will do.
@@ -133,7 +161,7 @@ fn open_disks(config: &Config, access: Access) -> Result<Opened, Failure> {
         let (places, disks) = place::open_all(config, read_only)?;
         Ok::<_, Refusal>(Opened { config: config.clone(), places, disks, read_only })
     };
-    match (access, open(access == Access::Read)) {
+    match (access, open(matches!(access, Access::Read | Access::Salvage))) {
         // Readers share the disks with one another.
         (Access::Repair, Err(Refusal::Busy(_) | Refusal::WriteProtected(_))) => Ok(open(true)?),
         (_, opened) => Ok(opened?),
@@ -162,23 +190,25 @@ impl<T, F> Attempt<T, F> {
 }
 
 /// Mounts the pool and runs `f` on it.
-fn attempt<T, F>(app: &App, opened: Opened, mode: MountMode, f: F) -> Result<Attempt<T, F>, Failure>
+fn attempt<T, F>(
+    app: &App,
+    opened: Opened,
+    (mode, prefer): (MountMode, Option<Prefer>),
+    f: F,
+) -> Result<Attempt<T, F>, Failure>
 where
     F: FnOnce(&mut Session<'_>) -> Result<T, Failure>,
 {
     let Opened { config, places, disks, .. } = opened;
     let pool = parse_uuid(&config.pool);
-    let parameters =
-        places.iter().filter_map(|place| place.labels?.identity()).map(|(parameters, _)| parameters);
-    let parameters = parameters.into_iter().find(|found| pool.is_none_or(|pool| pool == found.pool));
-    let node_bytes = parameters.map_or(4096, |parameters| parameters.node_bytes());
-    let mut lent = Lent::new(app.global.memory, node_bytes, disks.len())?;
+    let parameters = parameters_of(&config, &places);
+    let mut lent = Lent::new(app.global.memory, node_bytes_of(&config, &places), disks.len())?;
     let (memory, services) = lent.lend();
-    let options = MountOptions { pool, mode };
+    let options = MountOptions { pool, mode, prefer };
     let mounted = match Pool::mount(HostArray::new(disks), memory, services, &options) {
         Ok(mounted) => mounted,
         Err(cause) => {
-            let failure = explain(cause, &config, &places);
+            let failure = explain(app, cause, &config, &places);
             return Ok(Attempt::Refused(Refused { cause, failure }, f));
         }
     };
@@ -188,49 +218,15 @@ where
     Ok(Attempt::Done(done))
 }
 
-/// Names the disks that a refused mount is about.
-fn explain(cause: MountError, config: &Config, places: &[Place]) -> Failure {
-    let failure = Failure::from(cause);
-    let name = |disk: usize| places.get(disk).map_or_else(|| format!("disk {disk}"), Place::to_string);
-    let code = failure.code();
-    let hint = failure.hint_text().unwrap_or_default().to_owned();
-    let message = match cause {
-        MountError::Missing { present, list } => {
-            let away: Vec<String> =
-                places.iter().filter(|place| place.fault.is_some()).map(Place::to_string).collect();
-            format!(
-                "refused to open the pool: {} of {} members are here, and the others could hold a newer state; missing: {}",
-                present.and(list).len(),
-                list.len(),
-                if away.is_empty() {
-                    "disks that pool.toml does not list".to_owned()
-                } else {
-                    away.join(", ")
-                }
-            )
-        }
-        MountError::Diverged { first, second } => {
-            format!(
-                "refused to open the pool: {} and {} hold different histories of it",
-                name(first),
-                name(second)
-            )
-        }
-        MountError::Cloned { first, second } => {
-            format!(
-                "refused to open the pool: {} and {} carry the same identity, one is a copy of the other",
-                name(first),
-                name(second)
-            )
-        }
-        MountError::LabelsDisagree { disk } => {
-            format!("the label of {} contradicts the other disks'", name(disk))
-        }
-        MountError::NoPool => format!("no disk carries a label of pool {}", config.pool),
-        MountError::Unsupported { disk, .. } => format!("{}: {}", name(disk), failure.message()),
-        _ => format!("cannot open the pool: {}", failure.message()),
-    };
-    Failure::new(code, message).hint(hint)
+/// Bytes of a tree node of the pool, as its labels say.
+pub(super) fn node_bytes_of(config: &Config, places: &[Place]) -> usize {
+    parameters_of(config, places).map_or(4096, |parameters| parameters.node_bytes())
+}
+
+fn parameters_of(config: &Config, places: &[Place]) -> Option<PoolParameters> {
+    let pool = parse_uuid(&config.pool);
+    let found = places.iter().filter_map(|place| place.labels?.identity()).map(|(parameters, _)| parameters);
+    found.into_iter().find(|found| pool.is_none_or(|pool| pool == found.pool))
 }
 
 /// Reads an identity as it is shown.

@@ -35,6 +35,8 @@ pub(crate) enum ReasonCode {
     DiskUnusable,
     /// A disk at a place of the pool belongs to something else.
     DiskForeign,
+    /// A disk holds another history of the pool, which was given up for this one.
+    DiskDiverged,
     /// The operator took a disk out of use for a while.
     DiskOffline,
     /// A disk takes part, and is owed what it missed.
@@ -86,6 +88,7 @@ impl ReasonCode {
             | Self::DiskFailed
             | Self::DiskUnusable
             | Self::DiskForeign
+            | Self::DiskDiverged
             | Self::DiskOffline
             | Self::RedundancyShort
             | Self::RebuildIncomplete

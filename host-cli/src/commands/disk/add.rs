@@ -14,6 +14,8 @@ use crate::pool::config::{Config, absolute, name_of};
 use crate::pool::labels::Labels;
 use crate::pool::open::{Access, with_config};
 use dynamicfs_core::AddOptions;
+use dynamicfs_core::disks::DiskStatus;
+use dynamicfs_core::error::MemberError;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fs;
@@ -110,7 +112,8 @@ pub(super) fn add(
     let labels = Labels::read(&whole).ok();
     if let Some((pool, disk)) = labels.and_then(|labels| labels.identity()) {
         let is_ours = pool.pool.to_string() == config.pool;
-        if known.is_some_and(|place| is_ours && config.disks[place].id == Some(disk.disk.to_string())) {
+        let is_known = known.is_some_and(|place| config.disks[place].id == Some(disk.disk.to_string()));
+        if is_known && is_ours && !options.force {
             return Err(Failure::new(
                 Code::Exists,
                 format!("{} is a disk of this pool already", whole.display()),
@@ -182,16 +185,20 @@ fn join(
     (config.disks[place].adding, config.disks[place].replaces) = (true, replaces);
     config.save()?;
     let options = AddOptions { spare: options.spare, force: options.force, ..AddOptions::default() };
+    // One that holds another history bears the number of a member, and is none.
     let is_member = |session: &crate::pool::session::Session<'_>| {
         let health = session.pool.member_health(place);
-        health.member.is_some_and(|member| session.row_of(member.0).is_some())
+        health.status != DiskStatus::Diverged
+            && health.member.is_some_and(|member| session.row_of(member.0).is_some())
     };
+    let was_begun = known.is_some_and(|place| before.disks[place].adding);
     let mut half_done = false;
     let added = with_config(app, config, Access::Write, |session| {
         session.writable()?;
-        if !is_member(session) {
+        // What is a member already is refused, unless it became one when this command was cut short.
+        if !is_member(session) || !was_begun {
             let done = session.pool.add_disk(place, &mut OsEntropy, &options);
-            half_done = is_member(session);
+            half_done = is_member(session) && !matches!(done, Err(MemberError::TakesPart));
             done.map_err(|error| Failure::from(error).while_doing(whole.display()))?;
         }
         let health = session.pool.member_health(place);

@@ -122,7 +122,9 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
     }
     let (rebuild, has_left) = with_pool(app, Access::Write, |session| {
         session.writable()?;
-        empty(session, &old.name, options.throttle.throttle)
+        // By its number: the new disk may have its place, and so its name.
+        let number = old.member.map_or_else(|| old.name.clone(), |member| member.to_string());
+        empty(session, &number, options.throttle.throttle)
     })?;
     (report.rebuild, report.old_has_left) = (Some(rebuild), has_left);
     Ok(report)

@@ -1,0 +1,175 @@
+//! What was taken out, and what is lost.
+
+use crate::commands::transfer::Failed;
+use crate::output::report::Report;
+use crate::output::size;
+use crate::output::text::{BAD, GOOD, Text, WARN};
+use crate::pool::histories::MissingDisk;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::ops::Range;
+
+/// Things that are named in text; the report's file has all of them.
+const LISTED_MAX: usize = 40;
+
+/// What was taken out of a pool, and what is lost.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct Salvaged {
+    /// The folder that it was put into.
+    pub(super) dest: String,
+    /// Nothing of what was asked for is lost, as far as the disks that are here tell.
+    pub(super) complete: bool,
+    /// The commit that was read; members that are missing could hold a newer one.
+    pub(super) generation: u64,
+    /// The mount that made it.
+    pub(super) epoch: u64,
+    /// The history that it belongs to, 16 hexadecimal digits.
+    pub(super) branch: String,
+    /// Members that are not here.
+    pub(super) missing: Vec<MissingDisk>,
+    /// Files, each name of a hard-linked one counted.
+    pub(super) files: u64,
+    /// Directories.
+    pub(super) directories: u64,
+    /// Symbolic links.
+    pub(super) symlinks: u64,
+    /// Bytes of contents that could be read.
+    pub(super) bytes: u64,
+    /// Bytes of contents that could not.
+    pub(super) lost_bytes: u64,
+    /// Things without a name that is left: they are in lost+found under their numbers.
+    pub(super) nameless: u64,
+    /// Seconds that it took.
+    pub(super) seconds: f64,
+    /// What is damaged or lost.
+    pub(super) lost: Vec<Lost>,
+    /// What could be read and not be written here, and why.
+    pub(super) failed: Vec<Failed>,
+    /// What was left out on purpose: sockets, pipes, devices.
+    pub(super) skipped: Vec<String>,
+}
+
+/// What is lost of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum What {
+    /// Some of a file's bytes: they are holes in what was taken out.
+    Bytes,
+    /// All of it: there is a name, and nothing behind it.
+    Everything,
+    /// Owner, mode and times; what a file's length was is not known, it may have been longer.
+    Attributes,
+    /// Extended attributes, some of them at least.
+    ExtendedAttributes,
+    /// Entries of a directory, perhaps: records were lost that may have been some.
+    Entries,
+    /// Records of objects of which not even the names are known.
+    Unknown,
+}
+
+/// Something that is damaged or lost.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Lost {
+    /// Its path in the pool; null for what has no name any more.
+    pub(super) path: Option<String>,
+    /// Its number.
+    pub(super) object: u64,
+    /// What is lost of it.
+    pub(super) what: What,
+    /// Bytes that it has, lost ones included.
+    pub(super) size: u64,
+    /// Bytes of those that are lost.
+    pub(super) lost_bytes: u64,
+    /// Which bytes, in order.
+    pub(super) ranges: Vec<LostRange>,
+}
+
+/// Bytes that are lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct LostRange {
+    /// The first.
+    pub(super) offset: u64,
+    /// How many.
+    pub(super) bytes: u64,
+}
+
+/// Joins ranges that touch; they come in order.
+pub(super) fn join(ranges: impl IntoIterator<Item = Range<u64>>) -> Vec<LostRange> {
+    let mut joined: Vec<LostRange> = Vec::new();
+    for range in ranges.into_iter().filter(|range| !range.is_empty()) {
+        match joined.last_mut() {
+            Some(last) if last.offset + last.bytes >= range.start => {
+                last.bytes = last.bytes.max(range.end.saturating_sub(last.offset));
+            }
+            _ => joined.push(LostRange { offset: range.start, bytes: range.end - range.start }),
+        }
+    }
+    joined
+}
+
+impl Lost {
+    fn line(&self, text: &Text) -> String {
+        let name = self.path.clone().unwrap_or_else(|| format!("object {}", self.object));
+        match self.what {
+            What::Bytes => {
+                let ranges = size::count(self.ranges.len() as u64, "range");
+                let first = self.ranges.first().map_or_else(String::new, |range| {
+                    format!(", the first of {} bytes at {}", range.bytes, range.offset)
+                });
+                format!(
+                    "{name}: {} of {} in {ranges}{first}",
+                    text.size(self.lost_bytes),
+                    text.size(self.size)
+                )
+            }
+            What::Everything => format!("{name}: all of it"),
+            What::Attributes => format!("{name}: its attributes; it may have been longer"),
+            What::ExtendedAttributes => format!("{name}: extended attributes"),
+            What::Entries => format!("{name}: entries, perhaps"),
+            What::Unknown => "records of things whose names are not known, perhaps".to_owned(),
+        }
+    }
+}
+
+impl Report for Salvaged {
+    fn text(&self, text: &mut Text) {
+        let mut what = Vec::new();
+        for (number, name) in
+            [(self.files, "file"), (self.directories, "directory"), (self.symlinks, "symbolic link")]
+        {
+            if number > 0 {
+                what.push(size::count(number, name));
+            }
+        }
+        let what = if what.is_empty() { "nothing".to_owned() } else { what.join(", ") };
+        text.line(format_args!("taken out {what}, {} into {}", text.size(self.bytes), self.dest));
+        let nameless = match self.nameless {
+            0 => String::new(),
+            number => format!("; {} without a name, in lost+found", size::count(number, "object")),
+        };
+        text.line(format_args!("as of generation {}, branch {}{nameless}", self.generation, self.branch));
+        if !self.missing.is_empty() {
+            let names: Vec<String> = self.missing.iter().map(ToString::to_string).collect();
+            text.line(format_args!(
+                "{WARN}missing{WARN:#} {}, which could hold more, and newer commits",
+                names.join(", ")
+            ));
+        }
+        for path in &self.skipped {
+            text.line(format_args!("{WARN}skipped{WARN:#} {path}"));
+        }
+        for failed in &self.failed {
+            text.line(format_args!("{BAD}not written{BAD:#} {}: {}", failed.path(), failed.message()));
+        }
+        for lost in self.lost.iter().take(LISTED_MAX) {
+            let line = lost.line(text);
+            text.line(format_args!("{BAD}lost{BAD:#} {line}"));
+        }
+        if let Some(more @ 1..) = self.lost.len().checked_sub(LISTED_MAX) {
+            text.line(format_args!("and {}, which the report names", size::count(more as u64, "more loss")));
+        }
+        if self.complete {
+            text.line(format_args!("{GOOD}everything{GOOD:#} of that commit was there"));
+        }
+    }
+}

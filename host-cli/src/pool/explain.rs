@@ -1,0 +1,92 @@
+//! Why a pool was not opened: which disks that is about, what they hold, and what can be done.
+
+use super::config::Config;
+use super::histories::{History, Survey};
+use super::place::Place;
+use crate::app::App;
+use crate::output::failure::Failure;
+use dynamicfs_core::error::MountError;
+
+/// Names the disks that a refused mount is about.
+pub(super) fn explain(app: &App, cause: MountError, config: &Config, places: &[Place]) -> Failure {
+    let failure = Failure::from(cause);
+    let name = |disk: usize| places.get(disk).map_or_else(|| format!("disk {disk}"), Place::to_string);
+    let code = failure.code();
+    let hint = failure.hint_text().unwrap_or_default().to_owned();
+    let message = match cause {
+        // Someone else may have the disks by now: then less can be said.
+        MountError::Missing { .. } | MountError::Diverged { .. } => match Survey::of(app, config) {
+            Ok(survey) => return refused(app, cause, &survey),
+            Err(_) => format!("refused to open the pool: {}", failure.message()),
+        },
+        MountError::Cloned { first, second } => {
+            format!(
+                "refused to open the pool: {} and {} carry the same identity, one is a copy of the other",
+                name(first),
+                name(second)
+            )
+        }
+        MountError::LabelsDisagree { disk } => {
+            format!("the label of {} contradicts the other disks'", name(disk))
+        }
+        MountError::NoPool => format!("no disk carries a label of pool {}", config.pool),
+        MountError::Unsupported { disk, .. } => format!("{}: {}", name(disk), failure.message()),
+        _ => format!("cannot open the pool: {}", failure.message()),
+    };
+    Failure::new(code, message).hint(hint)
+}
+
+/// A mount that was refused for safety, with all that is known of the sides.
+fn refused(app: &App, cause: MountError, survey: &Survey) -> Failure {
+    let code = Failure::from(cause).code();
+    let histories = survey.histories();
+    let failure = match cause {
+        MountError::Missing { .. } => {
+            let history = histories.iter().find(|history| history.wanting > 0);
+            let (message, hint) = history.map_or_else(
+                || (Failure::from(cause).message().to_owned(), "run the command again".into()),
+                |history| missing(app, history),
+            );
+            Failure::new(code, message).hint(hint)
+        }
+        _ => {
+            let lines: Vec<String> =
+                histories.iter().map(|history| format!("\n  {}", history.line())).collect();
+            let message = format!(
+                "refused to open the pool: its disks hold {} histories, none of which contains another{}",
+                histories.len(),
+                lines.concat()
+            );
+            Failure::new(code, message).hint(survey.hint())
+        }
+    };
+    failure.histories(histories)
+}
+
+/// Too few members are here: what to say, and what to do.
+fn missing(app: &App, history: &History) -> (String, String) {
+    let names: Vec<String> = history.missing.iter().map(ToString::to_string).collect();
+    let written = history.written.as_ref().map_or_else(String::new, |when| format!(", written {when}"));
+    let do_ = match (history.wanting, history.missing.len()) {
+        (1, 1) => "it is needed".to_owned(),
+        (wanting, all) if wanting == all => "all of them are needed".to_owned(),
+        (wanting, _) => format!("any {wanting} of them would do"),
+    };
+    let message = format!(
+        "refused to open the pool: {} of {} members are here, and the others could hold a newer commit than generation {} \
+         (epoch {}{written}), which is the newest here; missing: {}; {do_}",
+        history.present,
+        history.members,
+        history.generation,
+        history.epoch,
+        names.join(", ")
+    );
+    let folder =
+        app.global.pool.as_ref().map_or_else(String::new, |pool| format!(" --pool {}", pool.display()));
+    let hint = format!(
+        "attach them; to copy out what is here without changing anything: `dynamicfs salvage DEST{folder}`; only if they \
+         are gone for good: --force-degraded, which goes on from generation {} and gives up whatever they hold beyond it",
+        history.generation
+    );
+    (message, hint)
+}

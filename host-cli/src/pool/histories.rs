@@ -1,0 +1,317 @@
+//! What the disks of a pool hold, without opening it: which histories, on which disks, who is missing; and the choice of one.
+
+use super::config::Config;
+use super::open::{Lent, node_bytes_of, parse_uuid};
+use super::place::{self, Place};
+use crate::app::App;
+use crate::host::attributes::rfc3339_of;
+use crate::output::failure::{Code, Failure};
+use crate::output::size;
+use dynamicfs_core::format::superblock::Superblock;
+use dynamicfs_core::transaction::histories::{Relation, name_of, relation};
+use dynamicfs_core::transaction::quorum;
+use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::{Pool, Prefer};
+use dynamicfs_hal::Entropy;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::fs;
+use std_host_shim::{HostArray, OsEntropy};
+
+/// Digits of a branch that are shown, where they tell it from all others.
+const DIGITS: usize = 8;
+
+/// One history of the pool, as far as the disks that are here tell.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct History {
+    /// Its name, 16 hexadecimal digits.
+    pub(crate) branch: String,
+    /// Where it left an earlier history; null if it did not.
+    pub(crate) fork: Option<Fork>,
+    /// The mount that wrote its newest state.
+    pub(crate) epoch: u64,
+    /// Its newest commit that is here.
+    pub(crate) generation: u64,
+    /// When a disk file that holds that commit was last written to, RFC 3339 in UTC; null for devices.
+    pub(crate) written: Option<String>,
+    /// Members that have a say in whether it may be opened.
+    pub(crate) members: usize,
+    /// Members of those that are here.
+    pub(crate) present: usize,
+    /// More members that must be here before it may be opened: any of the missing ones.
+    pub(crate) wanting: usize,
+    /// The disks that belong to it, those that lag behind included.
+    pub(crate) disks: Vec<HistoryDisk>,
+    /// Its members that are not here.
+    pub(crate) missing: Vec<MissingDisk>,
+}
+
+/// Where a history left an earlier one.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Fork {
+    /// The earlier history.
+    pub(crate) branch: String,
+    /// The last commit that both have.
+    pub(crate) generation: u64,
+}
+
+/// A disk of a history.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct HistoryDisk {
+    /// What it is called in pool.toml.
+    pub(crate) name: String,
+    /// Where it is.
+    pub(crate) path: String,
+    /// The newest commit on it.
+    pub(crate) generation: u64,
+}
+
+/// A member that is not here.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct MissingDisk {
+    /// What it is called in pool.toml; null if that does not list it.
+    pub(crate) name: Option<String>,
+    /// Where it should be.
+    pub(crate) path: Option<String>,
+    /// Its number in the pool.
+    pub(crate) member: u16,
+    /// Its own identity, if pool.toml has it.
+    pub(crate) id: Option<String>,
+}
+
+impl MissingDisk {
+    /// The member of this number, which should be at this place.
+    pub(crate) fn new(place: Option<&Place>, member: u16) -> Self {
+        Self {
+            name: place.map(|place| place.entry.name.clone()),
+            path: place.map(|place| place.path.display().to_string()),
+            member,
+            id: place.and_then(|place| place.entry.id.clone()),
+        }
+    }
+}
+
+impl std::fmt::Display for MissingDisk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.name, &self.path) {
+            (Some(name), Some(path)) => write!(f, "{name} ({path})"),
+            _ => write!(f, "member {}", self.member),
+        }
+    }
+}
+
+/// A disk's newest state.
+struct Seen {
+    place: usize,
+    image: Vec<u8>,
+}
+
+impl Seen {
+    fn view(&self) -> Superblock<&[u8]> {
+        Superblock::new(&self.image[..]).expect("a survey gives whole superblocks")
+    }
+
+    fn is_in(&self, newest: &Self) -> bool {
+        self.relation_to(newest) == Relation::Part
+    }
+
+    fn relation_to(&self, newest: &Self) -> Relation {
+        relation(&newest.view(), name_of(&self.view()))
+    }
+}
+
+/// What the disks that are here hold.
+pub(crate) struct Survey {
+    places: Vec<Place>,
+    seen: Vec<Seen>,
+    /// The newest states: each ends a history, in none of which the others are.
+    newest: Vec<usize>,
+}
+
+impl Survey {
+    /// Looks at the disks. Nothing is written.
+    pub(crate) fn of(app: &App, config: &Config) -> Result<Self, Failure> {
+        let (places, disks) = place::open_all(config, true)?;
+        let mut lent = Lent::new(app.global.memory, node_bytes_of(config, &places), disks.len())?;
+        let (memory, services) = lent.lend();
+        let mut seen = Vec::new();
+        let array = HostArray::new(disks);
+        Pool::survey(array, memory, services, parse_uuid(&config.pool), |place, state| {
+            seen.push(Seen { place, image: state.bytes().to_vec() });
+        })?;
+        seen.sort_by_key(|seen| std::cmp::Reverse(seen.view().order()));
+        let mut newest: Vec<usize> = Vec::new();
+        for (number, state) in seen.iter().enumerate() {
+            if newest.iter().all(|&other| state.relation_to(&seen[other]) == Relation::Other) {
+                newest.push(number);
+            }
+        }
+        Ok(Self { places, seen, newest })
+    }
+
+    /// The histories, the newest first.
+    pub(crate) fn histories(&self) -> Vec<History> {
+        self.newest.iter().map(|&newest| self.history(&self.seen[newest])).collect()
+    }
+
+    /// The history of which a disk holds the newest state, or that it is part of alone.
+    fn history(&self, newest: &Seen) -> History {
+        let view = newest.view();
+        let of_it: Vec<&Seen> = self.seen.iter().filter(|seen| seen.is_in(newest)).collect();
+        let members = of_it.iter().filter_map(|seen| {
+            let (_, identity) = self.places[seen.place].labels?.identity()?;
+            view.row_of(identity.member)
+        });
+        let present = members.fold(MemberSet::EMPTY, MemberSet::with);
+        let lists = view.lists();
+        let all = lists.members.or(lists.settled);
+        let wanting = quorum::wanting(present, lists.members).max(quorum::wanting(present, lists.settled));
+        let fork = view.ancestry().find(|ancestor| !ancestor.given_up);
+        let at_newest = of_it.iter().filter(|seen| seen.view().order() == view.order());
+        let written = at_newest.filter_map(|seen| self.modified(seen.place)).max();
+        let disk = |seen: &&Seen| HistoryDisk {
+            name: self.places[seen.place].entry.name.clone(),
+            path: self.places[seen.place].path.display().to_string(),
+            generation: seen.view().generation().0,
+        };
+        History {
+            branch: digits(view.branch()),
+            fork: fork.map(|fork| Fork { branch: digits(fork.branch), generation: fork.fork.0 }),
+            epoch: view.epoch().0,
+            generation: view.generation().0,
+            written,
+            members: all.len(),
+            present: present.and(all).len(),
+            wanting,
+            disks: of_it.iter().map(disk).collect(),
+            missing: all.minus(present).iter().map(|row| self.missing(view.row(row).number())).collect(),
+        }
+    }
+
+    fn missing(&self, member: u16) -> MissingDisk {
+        MissingDisk::new(self.places.iter().find(|place| place.entry.member == Some(member)), member)
+    }
+
+    /// When a disk file was last written to.
+    fn modified(&self, place: usize) -> Option<String> {
+        let metadata = fs::metadata(&self.places[place].path).ok().filter(fs::Metadata::is_file)?;
+        metadata.modified().ok().map(rfc3339_of)
+    }
+
+    /// What was typed after `--branch`: a disk's name, or the beginning of a branch.
+    pub(crate) fn choose(&self, typed: &str) -> Result<Choice, Failure> {
+        let named = self.seen.iter().find(|seen| self.places[seen.place].entry.name == typed);
+        if let Some(named) = named {
+            let mut random = [0; 8];
+            let drawn = OsEntropy.fill(&mut random);
+            drawn.map_err(|error| Failure::new(Code::Host, error.to_string()))?;
+            let prefer = Prefer::Disk { disk: named.place, branch: u64::from_le_bytes(random) };
+            return Ok(self.choice(prefer, self.newest_of(named)));
+        }
+        let typed = typed.to_ascii_lowercase();
+        let mut meant: Vec<&Seen> =
+            self.seen.iter().filter(|seen| digits(seen.view().branch()).starts_with(&typed)).collect();
+        meant.dedup_by_key(|seen| seen.view().branch());
+        meant.sort_by_key(|seen| seen.view().branch());
+        meant.dedup_by_key(|seen| seen.view().branch());
+        let [meant] = meant[..] else {
+            let what = if meant.is_empty() { "names no history of" } else { "means several histories of" };
+            return Err(
+                Failure::new(Code::NotFound, format!("--branch {typed} {what} the pool")).hint(self.hint())
+            );
+        };
+        let newest = self.newest_of(meant);
+        let view = newest.view();
+        let is_twin = |seen: &&Seen| seen.view().branch() == view.branch() && !seen.is_in(newest);
+        if let Some(twin) = self.seen.iter().find(is_twin) {
+            let names = [newest, twin].map(|seen| self.places[seen.place].entry.name.as_str());
+            let message = format!("{} and {} hold different histories of the same name", names[0], names[1]);
+            return Err(Failure::new(Code::Diverged, message)
+                .hint(format!("name one of them by its disk: --branch {}", names[0])));
+        }
+        Ok(self.choice(Prefer::Branch(view.branch()), newest))
+    }
+
+    /// The newest state that bears the same name, the given one if there is none newer.
+    fn newest_of<'s>(&'s self, seen: &'s Seen) -> &'s Seen {
+        let (branch, order) = (seen.view().branch(), seen.view().order());
+        let newer = self.seen.iter().find(|other| other.view().branch() == branch);
+        newer.filter(|newer| newer.view().order() > order).unwrap_or(seen)
+    }
+
+    fn choice(&self, prefer: Prefer, newest: &Seen) -> Choice {
+        let others = self.seen.iter().filter(|seen| seen.relation_to(newest) == Relation::Other);
+        let gives_up = others.map(|seen| {
+            let view = seen.view();
+            let name = &self.places[seen.place];
+            format!("{name} with branch {} up to generation {}", digits(view.branch()), view.generation().0)
+        });
+        Choice { prefer, gives_up: gives_up.collect() }
+    }
+
+    /// What can be typed after `--branch`.
+    pub(crate) fn hint(&self) -> String {
+        let histories = self.histories();
+        let mut names = Vec::new();
+        for history in &histories {
+            let is_twin = histories.iter().filter(|other| other.branch == history.branch).count() > 1;
+            match history.disks.first() {
+                Some(disk) if is_twin => names.push(disk.name.clone()),
+                _ => names.push(self.prefix(&history.branch).to_owned()),
+            }
+        }
+        format!(
+            "choose one with --branch {}, on commands that read first: with the first that changes the pool the others are \
+             given up",
+            names.join(" or --branch ")
+        )
+    }
+
+    /// As many digits of a branch as tell it from all others.
+    fn prefix<'b>(&self, branch: &'b str) -> &'b str {
+        let others: Vec<String> = self.seen.iter().map(|seen| digits(seen.view().branch())).collect();
+        let is_enough = |&length: &usize| {
+            others.iter().all(|other| other == branch || !other.starts_with(&branch[..length]))
+        };
+        &branch[..(DIGITS..branch.len()).find(is_enough).unwrap_or(branch.len())]
+    }
+
+    /// The branch and the newest commit on a disk, by its place.
+    pub(crate) fn state_of(&self, place: usize) -> Option<(String, u64)> {
+        let seen = self.seen.iter().find(|seen| seen.place == place)?;
+        Some((digits(seen.view().branch()), seen.view().generation().0))
+    }
+}
+
+/// A history that was chosen.
+pub(crate) struct Choice {
+    pub(crate) prefer: Prefer,
+    /// Disks that it leaves out.
+    pub(crate) gives_up: Vec<String>,
+}
+
+impl History {
+    /// A line about it.
+    pub(crate) fn line(&self) -> String {
+        let names: Vec<String> =
+            self.disks.iter().map(|disk| format!("{} ({})", disk.name, disk.path)).collect();
+        let fork = self.fork.as_ref().map_or_else(String::new, |fork| {
+            format!(", which left {} at generation {}", fork.branch, fork.generation)
+        });
+        let written = self.written.as_ref().map_or_else(String::new, |when| format!(", written {when}"));
+        format!(
+            "branch {}{fork}: newest generation {} in epoch {}{written}; {} of {} here: {}",
+            self.branch,
+            self.generation,
+            self.epoch,
+            self.present,
+            size::count(self.members as u64, "member"),
+            names.join(", ")
+        )
+    }
+}
+
+/// A branch as it is shown and typed.
+pub(crate) fn digits(branch: u64) -> String {
+    format!("{branch:016x}")
+}
