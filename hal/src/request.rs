@@ -64,12 +64,14 @@ pub struct Request<'b> {
     pub operation: Operation<'b>,
     /// `Err(NotExecuted)` until the array has run it.
     pub result: Result<(), IoError>,
+    /// How long the disk took for it, in microseconds, at least 1; 0 where the array does not measure each request.
+    pub micros: u32,
 }
 
 impl<'b> Request<'b> {
     /// A request that has not been executed.
     pub const fn new(disk: usize, lba: u64, operation: Operation<'b>) -> Self {
-        Self { disk, lba, operation, result: Err(IoError::NotExecuted) }
+        Self { disk, lba, operation, result: Err(IoError::NotExecuted), micros: 0 }
     }
 
     /// Reads sectors from `lba` on into `buf`.

@@ -346,7 +346,10 @@ impl SimArray {
             return done;
         }
         let disk = self.disks.get_mut(request.disk).ok_or(IoError::Gone)?;
-        disk.run(request.lba, &mut request.operation)
+        let began = disk.busy_micros();
+        let done = disk.run(request.lba, &mut request.operation);
+        request.micros = u32::try_from(disk.busy_micros() - began).unwrap_or(u32::MAX);
+        done
     }
 
     /// The fuse goes off while this request is in flight.

@@ -33,7 +33,9 @@ impl<D: BlockDevice> Place<D> {
             Operation::Flush => disk.flush(),
             Operation::Discard(sectors) => disk.discard(lba, *sectors),
         };
-        self.latency.observe(&request.operation, began.elapsed());
+        let took = began.elapsed();
+        self.latency.observe(&request.operation, took);
+        request.micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
         request.result = result.map_err(|error| error.kind());
     }
 }
