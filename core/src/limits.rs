@@ -81,6 +81,12 @@ pub const BRANCHES_MAX: usize = 8;
 /// Bad fragments found by reads that wait to be rewritten.
 pub const REPAIRS_MAX: usize = 8;
 
+/// Nodes of which reads found a bad replica, that wait to be rewritten.
+pub const NODE_REPAIRS_MAX: usize = 2;
+
+/// Events that wait to be taken, for each disk of the array; of more the oldest are dropped.
+pub const EVENTS_PER_DISK: usize = 3;
+
 /// Generations, epochs and addresses on disk have 48 bits.
 pub const U48_MAX: u64 = (1 << 48) - 1;
 

@@ -44,6 +44,12 @@ impl DiskCounters {
         repairs: 0,
     };
 
+    /// The same without the errors.
+    #[must_use]
+    pub const fn without_errors(&self) -> Self {
+        Self { read_errors: 0, write_errors: 0, flush_errors: 0, checksum_errors: 0, timeouts: 0, ..*self }
+    }
+
     /// What was done since an earlier moment.
     pub fn since(&self, earlier: &Self) -> Self {
         let mut rest = *self;

@@ -105,7 +105,7 @@ const LAYERS: [(&str, u8); 14] = [
 ];
 
 /// Modules without I/O or state, and all that they may use of the core and of the HAL.
-const PURE: [(&str, &[&str]); 4] = [
+const PURE: [(&str, &[&str]); 6] = [
     (
         "format",
         &[
@@ -121,6 +121,8 @@ const PURE: [(&str, &[&str]); 4] = [
     ("placement", &["placement", "types", "limits", "error", "disks::mix"]),
     ("redundancy", &["redundancy", "format", "types", "limits", "error", "dynamicfs_hal::Crc32c"]),
     ("transaction/quorum.rs", &["types", "limits"]),
+    ("disks/condition.rs", &["disks::condition", "disks::mix", "dynamicfs_hal::IoError"]),
+    ("disks/select.rs", &["disks::condition", "disks::mix"]),
 ];
 
 fn layer(module: &str) -> Option<u8> {

@@ -3,12 +3,26 @@
 //! Members are named by their number, disks of the array by their index; this layer alone knows both. Every request
 //! of the core passes [`Disks::execute`], which counts it and takes a disk that fails out of use: a failed write or
 //! flush is never retried and trusted.
+//!
+//! ```text
+//! condition.rs   whether a disk can be relied on, from its errors and its latency      pure
+//! select.rs      which of several disks to read from                                   pure
+//! standing.rs    what is known of the disks, brought to the two
+//! events.rs      what has happened, for those who look after the pool
+//! ```
+
+pub mod condition;
+pub mod events;
+pub mod select;
+mod standing;
 
 use crate::format::label::{DiskIdentity, PoolParameters};
-use crate::limits::MEMBERS_MAX;
+use crate::limits::{EVENTS_PER_DISK, MEMBERS_MAX};
 use crate::metrics::DiskCounters;
 use crate::types::{BlockAddress, Epoch, Generation, MemberNumber, MemberSet};
+use condition::{Condition, Fault, Thresholds, Window};
 use dynamicfs_hal::{Batch, Clock, Crc32c, DiskArray, Geometry, IoError, Operation, Request};
+use events::{Event, Happening};
 
 /// What a disk of the array is to the pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +62,7 @@ pub enum Currency {
 }
 
 /// The state of one disk of the array, in memory that the caller lends.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct DiskState {
     pub(crate) status: DiskStatus,
     pub(crate) currency: Currency,
@@ -74,8 +88,16 @@ pub struct DiskState {
     pub(crate) counters: DiskCounters,
     /// How much of that is in the record that the open transaction saves.
     pub(crate) saved: DiskCounters,
-    /// Moving average of a read's time in microseconds, times 16.
+    /// Moving average of a read's time in microseconds, times 16, and of how many reads, up to 255.
     latency: u32,
+    samples: u8,
+    /// The median of the others' in microseconds, 0 if that is not known.
+    others: u32,
+    /// Errors of late, and what follows from them.
+    window: Window,
+    pub(crate) condition: Condition,
+    /// A part of the events that wait to be taken, of whatever disk.
+    events: [Event; EVENTS_PER_DISK],
     pub(crate) last_error: Option<IoError>,
 }
 
@@ -98,8 +120,19 @@ impl DiskState {
         counters: DiskCounters::NEW,
         saved: DiskCounters::NEW,
         latency: 0,
+        samples: 0,
+        others: 0,
+        window: Window::NEW,
+        condition: Condition::Healthy,
+        events: [Event::NONE; EVENTS_PER_DISK],
         last_error: None,
     };
+}
+
+impl Default for DiskState {
+    fn default() -> Self {
+        Self::NEW
+    }
 }
 
 /// All disks of a pool.
@@ -109,6 +142,12 @@ pub struct Disks<'m, A> {
     pub(crate) parameters: PoolParameters,
     pub(crate) crc32c: Crc32c,
     clock: &'m dyn Clock,
+    pub(crate) thresholds: Thresholds,
+    ring: events::Ring,
+    /// Requests so far.
+    requests: u64,
+    /// Some disk that takes part is degraded, or many times slower than the others.
+    any_behind: bool,
 }
 
 impl<'m, A: DiskArray> Disks<'m, A> {
@@ -126,7 +165,17 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             let sector = array.geometry(disk).sector_bytes;
             *state = DiskState { sector_shift: sector.max(1).trailing_zeros() as u8, ..DiskState::NEW };
         }
-        Self { array, states, parameters, crc32c, clock }
+        Self {
+            array,
+            states,
+            parameters,
+            crc32c,
+            clock,
+            thresholds: Thresholds::DEFAULT,
+            ring: events::Ring::default(),
+            requests: 0,
+            any_behind: false,
+        }
     }
 
     /// Disks of the array.
@@ -223,6 +272,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             status: DiskStatus::Unlabelled,
             sector_shift: state.sector_shift,
             counters: state.counters,
+            events: state.events,
             ..DiskState::NEW
         };
     }
@@ -282,21 +332,6 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         })
     }
 
-    /// Of these replicas the one to read first: on a disk that takes part, among the fastest, spread by address.
-    pub fn prefer(&self, replicas: impl Iterator<Item = BlockAddress>) -> Option<usize> {
-        let mut best: Option<(u64, usize)> = None;
-        for (i, address) in replicas.enumerate() {
-            let Some(disk) = self.disk_of(address.member) else { continue };
-            // A disk twice as slow is asked half as often: latency times a number spread by address.
-            let spread = mix((address.block / 64) ^ (u64::from(address.member.0) << 32)) & 0xFF;
-            let cost = (u64::from(self.states[disk].latency) + 16) * (spread + 32);
-            if best.is_none_or(|(least, _)| cost < least) {
-                best = Some((cost, i));
-            }
-        }
-        best.map(|(_, i)| i)
-    }
-
     /// Runs a batch, counts it, and takes disks that failed out of use. `work` runs while it is in flight.
     pub fn execute_while<'b>(&mut self, batch: &mut A::Batch<'b>, work: &mut dyn FnMut()) {
         let requests = batch.requests();
@@ -307,8 +342,10 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         let start = self.clock.monotonic_micros();
         self.array.execute_while(requests, work);
         let micros = self.clock.monotonic_micros().saturating_sub(start);
+        // Where several disks worked at once, the time of the batch is nobody's.
+        let alone = if batch.requests().len() == 1 { micros } else { 0 };
         for request in batch.requests() {
-            self.account(request, micros);
+            self.account(request, alone);
         }
     }
 
@@ -328,15 +365,21 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         request.result
     }
 
+    /// Counts a request. `micros` is how long it took, as far as that is known without the array's word; 0 if it is not.
     fn account(&mut self, request: &Request<'_>, micros: u64) {
+        self.requests += 1;
+        if self.requests.is_multiple_of(standing::REQUESTS) {
+            self.look();
+        }
         let Some(state) = self.states.get_mut(request.disk) else { return };
+        state.window.count();
         let counters = &mut state.counters;
         let failed = request.result.is_err();
         let (count, errors) = match &request.operation {
             Operation::Read(buf) => {
                 counters.read_bytes += if failed { 0 } else { buf.len() as u64 };
-                let sample = (micros.min(1 << 24) as u32) << 4;
-                state.latency = state.latency - state.latency / 16 + sample / 16;
+                let measured = if request.micros > 0 { request.micros.into() } else { micros };
+                standing::measure(&mut state.latency, &mut state.samples, measured);
                 (&mut counters.reads, &mut counters.read_errors)
             }
             Operation::Write(buf) | Operation::WriteDurable(buf) => {
@@ -358,8 +401,11 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         state.last_error = Some(error);
         let read = matches!(request.operation, Operation::Read(_));
         let gone = matches!(error, IoError::Gone | IoError::Timeout);
-        if state.status == DiskStatus::Online && (gone || !read) {
-            state.status = DiskStatus::Failed;
+        if state.status == DiskStatus::Online {
+            match gone || !read {
+                true => self.fail(request.disk, error),
+                false => self.note_fault(request.disk, Fault::Read, request.lba),
+            }
         }
     }
 
@@ -377,14 +423,16 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         online.for_each(|state| (state.order, state.may_hold_more) = (order, false));
     }
 
-    /// What a disk gave was not what had been written there.
-    pub fn note_checksum_error(&mut self, disk: usize) {
+    /// What a disk gave, in the blocks from `block` on, was not what had been written there.
+    pub fn note_checksum_error(&mut self, disk: usize, block: u64) {
         self.states[disk].counters.checksum_errors += 1;
+        self.note_fault(disk, Fault::Checksum, block);
     }
 
-    /// A bad fragment of a disk was rewritten.
+    /// A bad fragment or node of a disk was rewritten.
     pub(crate) fn note_repair(&mut self, disk: usize) {
         self.states[disk].counters.repairs += 1;
+        self.tell_of(disk, |member| Happening::Repaired { member, count: 1 });
     }
 
     /// What the transaction saved of the counters is on disk now, or was dropped with it.
@@ -425,9 +473,11 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// Takes a member out of use until the next mount.
+    #[inline(never)]
     pub fn fail(&mut self, disk: usize, error: IoError) {
         self.states[disk].status = DiskStatus::Failed;
         self.states[disk].last_error = Some(error);
+        self.tell_of(disk, |member| Happening::Stopped { member, error });
     }
 }
 

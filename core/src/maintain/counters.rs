@@ -35,11 +35,20 @@ impl<A: DiskArray> Objects<'_, A> {
             self.begin_change(2, Purpose::Growth)?;
             let mut counters = self.saved_counters(member)?;
             counters.add(&unsaved);
-            let bytes = write(&counters);
-            self.change(|objects| Ok(objects.store.put(&Key::counters(member), &bytes)?))?;
+            self.put_counters(member, &counters)?;
             self.store.tree.disks.state_mut(disk).saved = live;
         }
         Ok(())
+    }
+
+    /// Writes a member's saved counters. Part of a transaction.
+    pub(super) fn put_counters(
+        &mut self,
+        member: MemberNumber,
+        counters: &DiskCounters,
+    ) -> Result<(), Error> {
+        let bytes = write(counters);
+        self.change(|objects| Ok(objects.store.put(&Key::counters(member), &bytes)?))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Maintenance jobs: what they are to do, and how far they are. Their records are in the tree, so that a job goes on where
 //! it was after a crash or a reboot.
 
+use crate::disks::events::Happening;
 use crate::error::{Error, StorageError};
 use crate::format::job::{FailedItem, FailedWhat, Job, JobKind, JobOptions, JobState};
 use crate::format::key::Key;
@@ -53,6 +54,7 @@ impl<A: DiskArray> Objects<'_, A> {
             objects.begin_pass(&mut job)?;
             Ok(job)
         })?;
+        self.store.tree.disks.tell(Happening::Job { kind, state: JobState::Running });
         Ok(true)
     }
 
@@ -74,6 +76,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 self.tried = Some(self.store.roster().changes);
             }
             self.save_job(|_| Ok(job))?;
+            self.store.tree.disks.tell(Happening::Job { kind, state });
         }
         Ok(may)
     }

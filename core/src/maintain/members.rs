@@ -1,6 +1,7 @@
 //! What an operator does with members: out of use and in again, emptied, removed. Each is one transaction or two; what is
 //! moved in between is a rebuild's work.
 
+use crate::disks::events::Happening;
 use crate::error::{Error, MemberError};
 use crate::format::record::MemberState;
 use crate::object::Objects;
@@ -45,6 +46,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let row = self.row_of(member)?;
         let disk = self.store.tree.disks.excluded_disk_of(member);
         if let Some(disk) = disk {
+            self.store.tree.disks.forgive(disk);
             self.store.tree.disks.set_excluded(disk, false);
         }
         let done = self.change_records(|objects| objects.set_state(row, MemberState::Active));
@@ -97,7 +99,10 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Does something to the member records in a transaction of its own.
-    fn change_records(&mut self, f: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+    pub(super) fn change_records(
+        &mut self,
+        f: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         self.alone(|objects| {
             objects.begin_change(UPDATES, Purpose::Release)?;
             objects.change(f).map(|()| true)
@@ -134,6 +139,7 @@ impl<A: DiskArray> Objects<'_, A> {
             objects.store.tree.space.superblock.set_short(short);
             Ok(())
         })?;
+        self.store.tree.disks.tell(Happening::Left { member });
         let disk = self.store.tree.disks.excluded_disk_of(member);
         Ok(disk.is_some_and(|disk| self.store.forget_disk(disk).is_ok()))
     }
@@ -154,7 +160,9 @@ impl<A: DiskArray> Objects<'_, A> {
         let spare = roster.spare.and(self.store.tree.disks.online()).iter().next();
         let failed: MemberSet = superblock.owed().and(roster.failed).minus(roster.succeeded);
         let (Some(spare), Some(failed)) = (spare, failed.iter().next()) else { return Ok(false) };
+        let (member, by) = (self.store.tree.space.member(failed), self.store.tree.space.member(spare));
         self.change_records(|objects| Ok(objects.store.succeed(failed, spare)?))?;
+        self.store.tree.disks.tell(Happening::Succeeded { member, by });
         Ok(true)
     }
 }

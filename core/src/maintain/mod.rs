@@ -15,11 +15,13 @@
 //! balance.rs  what a rebalance decides about an extent
 //! pass.rs     one walk of the tree for all maintenance
 //! recount.rs  the free map, counted anew
+//! assess.rs   members taken out of use for their errors
 //! members.rs  members out of use and in again, emptied, removed
 //! job.rs      what it is to do, and how far it is
 //! step.rs     one bounded step of whatever work there is
 //! ```
 
+mod assess;
 mod balance;
 mod check;
 mod counters;

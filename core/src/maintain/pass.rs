@@ -6,6 +6,7 @@
 
 use super::standing::{Standing, Worth};
 use super::verdict::{Indices, NodeVerdict, Verdict, judge, judge_node};
+use crate::disks::events::Happening;
 use crate::error::{Error, StorageError};
 use crate::format::extent::Extent;
 use crate::format::inode::Inode;
@@ -14,7 +15,7 @@ use crate::format::key::{Key, Kind};
 use crate::format::record::MemberRecord;
 use crate::limits::{EXTENT_BYTES_MIN, MEMBERS_MAX};
 use crate::object::{Found, Mended, Objects, Relocation};
-use crate::transaction::Purpose;
+use crate::transaction::{Purpose, REFRESH_UPDATES};
 use crate::tree::{Met, Walk};
 use crate::types::{Generation, MemberSet, ObjectId};
 use core::ops::ControlFlow;
@@ -22,9 +23,6 @@ use dynamicfs_hal::DiskArray;
 
 /// Steps that change nothing after which a job writes down how far it is.
 const STEPS_UNSAVED: u32 = 4;
-
-/// Tree updates that writing a way through the tree anew takes.
-const REFRESH_UPDATES: u32 = 2;
 
 /// What is left of a step.
 pub(super) struct Budget {
@@ -51,7 +49,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// One step of a job, in a transaction of its own.
     pub(super) fn advance(&mut self, before: Job) -> Result<(), Error> {
         self.ahead = None;
-        let (mut job, mut at) = (before, None);
+        let (mut job, mut at, owed) = (before, None, self.store.committed().owed());
         let saved = self.alone(|objects| {
             let changed = objects.pass_step(&mut job).map_err(|(error, key)| {
                 at = key;
@@ -74,6 +72,9 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         self.ahead = (job.state == JobState::Running).then_some(job);
         if job.state != JobState::Running {
+            let disks = &mut self.store.tree.disks;
+            disks.tell(Happening::Job { kind: job.kind, state: job.state });
+            self.tell_rebuilt(owed);
             self.store.load_members()?;
             self.tried = Some(self.store.roster().changes);
         }
@@ -253,7 +254,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 if let Some(disk) = disk
                     && !self.store.tree.is_replica_right(&met.pointer, met.level, i)?
                 {
-                    self.store.tree.disks.note_checksum_error(disk);
+                    self.store.tree.disks.note_checksum_error(disk, address.block);
                     wanting = true;
                 }
             }

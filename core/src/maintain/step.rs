@@ -2,7 +2,7 @@
 
 use crate::error::{Error, StorageError};
 use crate::format::job::{JobKind, JobOptions, JobState};
-use crate::limits::REPAIRS_MAX;
+use crate::limits::{NODE_REPAIRS_MAX, REPAIRS_MAX};
 use crate::object::Objects;
 use dynamicfs_hal::DiskArray;
 
@@ -13,7 +13,7 @@ use dynamicfs_hal::DiskArray;
 pub enum Work {
     /// There was nothing to do.
     Nothing,
-    /// Fragments that reads found bad were rewritten.
+    /// Fragments or nodes that reads found bad were rewritten.
     Repaired,
     /// Some extents of a deleted object were freed.
     Reaped,
@@ -21,7 +21,8 @@ pub enum Work {
     Swept,
     /// A job went on.
     Advanced(JobKind),
-    /// A member that holds nothing any more left the pool, or a spare one took the place of one that failed.
+    /// A member that holds nothing any more left the pool, a spare one took the place of one that failed, or one was taken out
+    /// of use for its errors.
     Changed,
 }
 
@@ -36,12 +37,12 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// Does one step of what comes with use: rewrites bad fragments that reads found, frees some of a deleted object, or,
+    /// Does one step of what comes with use: rewrites what reads found bad, frees some of a deleted object, or,
     /// with `sweep`, gives dead blocks back when that is worth its writes. A transaction of its own; [`Work::Nothing`]
     /// writes nothing. Firmware that leaves jobs to a server needs no more, and carries no code for them.
     #[inline(never)]
     pub fn upkeep(&mut self, sweep: bool) -> Result<Work, Error> {
-        if !self.repairs.is_empty() {
+        if self.repairs_waiting() > 0 {
             match self.alone(Self::repair_all) {
                 Ok(true) => return Ok(Work::Repaired),
                 // There is none until something is freed, which comes next.
@@ -74,7 +75,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     fn change_or_advance(&mut self) -> Result<Work, Error> {
-        if self.change_members()? {
+        if self.fail_member()? || self.change_members()? {
             return Ok(Work::Changed);
         }
         for kind in JobKind::ALL {
@@ -106,9 +107,14 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// Rewrites the bad fragments that reads remembered; whether there was one that could be.
+    /// Rewrites the bad nodes and fragments that reads remembered; whether there was one that could be.
     fn repair_all(&mut self) -> Result<bool, Error> {
         let mut repaired = false;
+        // Repairing meets further ones, which wait for the next step.
+        for _ in 0..NODE_REPAIRS_MAX {
+            let Some(healed) = self.repair_node_step()? else { break };
+            repaired |= healed;
+        }
         for _ in 0..REPAIRS_MAX {
             let Some(healed) = self.repair_step()? else { break };
             repaired |= healed;

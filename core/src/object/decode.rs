@@ -7,7 +7,7 @@ use super::get::{Segment, Segments};
 use crate::error::Error;
 use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX, PARITY_FRAGMENTS_MAX};
 use crate::redundancy;
-use crate::types::ObjectId;
+use crate::types::{MemberSet, ObjectId};
 use dynamicfs_hal::{Batch, DiskArray, Request};
 
 /// Fragments that were read and proved, by their index.
@@ -36,7 +36,9 @@ impl<A: DiskArray> Objects<'_, A> {
         if k == 1 || segments.len() != k || !is_row || lost * model.bytes > stage.len() {
             return false;
         }
-        let parity = (found.extent.scheme.data..).take(found.extent.scheme.parity.into());
+        let last = self.avoided(found, 1);
+        let parity = MemberSet::first(found.extent.scheme.width()).minus(MemberSet::first(k));
+        let parity = parity.minus(last).iter().chain(parity.and(last).iter()).map(|index| index as u8);
         let Some(parity) = self.read_columns(found, &model, (lost, parity), from, stage) else {
             return false;
         };
@@ -134,17 +136,30 @@ impl<A: DiskArray> Objects<'_, A> {
             self.read_other_replica(found, segment, from, part)
         } else {
             self.reconstruct(found, segment, from, part, stage)
+                || segment.avoided
+                    && self.read_right(found, segment.source, segment.first, segment.columns, from, part)
         };
         if recovered { Ok(()) } else { Err(Error::Unreadable { object, offset: found.start }) }
     }
 
     /// Reads each chunk of a segment from the first replica that has it right.
     fn read_other_replica(&mut self, found: &Found, segment: &Segment, from: usize, part: &mut [u8]) -> bool {
+        let replicas = found.extent.fragments().len();
+        let last = self.avoided(found, 1).without(segment.source);
+        let others = MemberSet::first(replicas).without(segment.source).minus(last);
         part.chunks_mut(1 << self.chunk_shift()).zip(segment.first..).all(|(chunk, column)| {
-            (0..found.extent.fragments().len())
-                .map(|i| (segment.source + i) % found.extent.fragments().len())
+            core::iter::once(segment.source)
+                .chain(others.iter())
+                .chain(last.iter())
                 .any(|source| self.read_right(found, source, column, 1, from, chunk))
         })
+    }
+
+    /// Fragments that are better not read: their disks make errors, or are many times slower than the others. `reads` is how many
+    /// reads it takes, one after the other, to do without one.
+    #[inline(never)]
+    pub(super) fn avoided(&self, found: &Found, reads: usize) -> MemberSet {
+        self.store.tree.disks.avoided(found.extent.fragments().iter().map(|f| f.address), reads)
     }
 
     /// Reads chunks of a fragment; whether all are right.
@@ -216,7 +231,9 @@ impl<A: DiskArray> Objects<'_, A> {
         let scheme = found.extent.scheme;
         let columns = out.len().div_ceil(1 << self.chunk_shift());
         let mut survivors = heapless::Vec::<u8, FRAGMENTS_MAX>::new();
-        for source in (0..scheme.width()).filter(|&source| source != wanted) {
+        let last = self.avoided(found, 1).without(wanted);
+        let others = MemberSet::first(scheme.width()).without(wanted).minus(last);
+        for source in others.iter().chain(last.iter()) {
             if survivors.len() == usize::from(scheme.data) {
                 break;
             }

@@ -29,12 +29,14 @@ pub(super) struct Segment {
     pub(super) at: usize,
     pub(super) bytes: usize,
     pub(super) good: bool,
+    /// It is better computed than read: its disk makes errors, or is many times slower than the others.
+    pub(super) avoided: bool,
 }
 
 impl Segment {
     /// Chunks of a fragment that are read from itself, to the beginning of a buffer.
     pub(super) const fn of(fragment: usize, first: usize, columns: usize, bytes: usize) -> Self {
-        Self { fragment, source: fragment, first, columns, at: 0, bytes, good: false }
+        Self { fragment, source: fragment, first, columns, at: 0, bytes, good: false, avoided: false }
     }
 }
 
@@ -249,13 +251,15 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         if found.extent.scheme.data == 1 {
             self.choose_replicas(found, segments);
+        } else {
+            self.choose_fragments(found, segments);
         }
         self.fetch(found, segments, buf);
         let columns = self.load_checksums(object, found, segments)?;
         for segment in segments.iter_mut() {
             let part = &buf[segment.at..segment.at + segment.bytes];
             segment.good = segment.good && self.is_right(found, segment, columns, part);
-            if !segment.good {
+            if !segment.good && !segment.avoided {
                 self.note_failure(object, found, segment.source);
             }
         }
@@ -275,7 +279,9 @@ impl<A: DiskArray> Objects<'_, A> {
         let fragments = found.extent.fragments();
         let disks = &self.store.tree.disks;
         let online = |i: &usize| disks.disk_of(fragments[*i].address.member).is_some();
-        let count = (0..fragments.len()).filter(online).count();
+        let avoided = self.avoided(found, 1);
+        let sharing = |i: &usize| online(i) && !avoided.contains(*i);
+        let count = (0..fragments.len()).filter(sharing).count();
         let chunk = 1usize << self.chunk_shift();
         if let [segment] = segments[..]
             && count > 1
@@ -283,7 +289,7 @@ impl<A: DiskArray> Objects<'_, A> {
         {
             segments.clear();
             let share = segment.columns.div_ceil(count);
-            for (n, source) in (0..fragments.len()).filter(online).take(DATA_FRAGMENTS_MAX).enumerate() {
+            for (n, source) in (0..fragments.len()).filter(sharing).take(DATA_FRAGMENTS_MAX).enumerate() {
                 let first = n * share;
                 let columns = share.min(segment.columns.saturating_sub(first));
                 if columns > 0 {
@@ -306,6 +312,25 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
+    /// For a stripe: those data fragments are not read whose disks make errors or are many times slower than the others, where
+    /// enough others are there to compute them from.
+    #[inline(never)]
+    fn choose_fragments(&self, found: &Found, segments: &mut Segments) {
+        let (fragments, k) = (found.extent.fragments(), usize::from(found.extent.scheme.data));
+        let disks = &self.store.tree.disks;
+        // The others are read in one batch if they are wanted as well, else one after the other.
+        let reads = if segments.len() == k { 1 } else { k };
+        let avoided = self.avoided(found, reads);
+        if avoided.is_empty() {
+            return;
+        }
+        let is_good =
+            |i: &usize| !avoided.contains(*i) && disks.disk_of(fragments[*i].address.member).is_some();
+        if (0..fragments.len()).filter(is_good).count() >= k {
+            segments.iter_mut().for_each(|segment| segment.avoided = avoided.contains(segment.fragment));
+        }
+    }
+
     /// Reads segments into their places of the buffer; `good` says which the disks gave.
     fn fetch(&mut self, found: &Found, segments: &mut Segments, buf: &mut [u8]) {
         let disks = &mut self.store.tree.disks;
@@ -321,7 +346,9 @@ impl<A: DiskArray> Objects<'_, A> {
                 let (part, tail) = tail.split_at_mut(segment.bytes);
                 (rest, at) = (tail, segment.at + segment.bytes);
                 let address = found.extent.fragments()[segment.source].address;
-                if let Some((disk, lba)) = disks.locate(address, (segment.first << chunk_shift) as u64) {
+                if !segment.avoided
+                    && let Some((disk, lba)) = disks.locate(address, (segment.first << chunk_shift) as u64)
+                {
                     let pushed = batch.push(Request::read(disk, lba, part));
                     debug_assert!(pushed.is_ok());
                     let _ = places.push(next);
@@ -370,11 +397,10 @@ impl<A: DiskArray> Objects<'_, A> {
             .chunks(1 << self.chunk_shift())
             .zip(segment.first..)
             .all(|(chunk, column)| crc32c(0, chunk) == self.checksum(found, segment.fragment, column, from));
-        if !right
-            && let Some(disk) =
-                self.store.tree.disks.disk_of(found.extent.fragments()[segment.source].address.member)
-        {
-            self.store.tree.disks.note_checksum_error(disk);
+        let address = found.extent.fragments()[segment.source].address;
+        if !right && let Some(disk) = self.store.tree.disks.disk_of(address.member) {
+            let block = address.block + ((segment.first << self.chunk_shift()) >> self.block_shift()) as u64;
+            self.store.tree.disks.note_checksum_error(disk, block);
         }
         right
     }

@@ -43,7 +43,7 @@ use crate::format::job::Job;
 use crate::format::node::value_bytes_max;
 use crate::limits::REPAIRS_MAX;
 use crate::transaction::{Purpose, Store};
-use crate::types::ObjectId;
+use crate::types::{MemberSet, ObjectId};
 use dynamicfs_hal::DiskArray;
 
 /// The object layer over a store.
@@ -60,6 +60,8 @@ pub struct Objects<'m, A> {
     pub(crate) tried: Option<u32>,
     /// Bytes that a step of a job reads or moves, about.
     pub(crate) step_bytes: u64,
+    /// Members with too many errors that stay in use all the same, and how often the members had changed when that was decided.
+    pub(crate) kept: (MemberSet, u32),
 }
 
 /// Windows full of data that one step of a job reads or moves, unless it is told otherwise.
@@ -79,7 +81,15 @@ impl<'m, A: DiskArray> Objects<'m, A> {
     /// Objects of a mounted store.
     pub const fn new(store: Store<'m, A>) -> Self {
         let step_bytes = WINDOWS_PER_STEP * store.window.len() as u64;
-        Self { store, filling: None, repairs: heapless::Vec::new(), ahead: None, tried: None, step_bytes }
+        Self {
+            store,
+            filling: None,
+            repairs: heapless::Vec::new(),
+            ahead: None,
+            tried: None,
+            step_bytes,
+            kept: (MemberSet::EMPTY, 0),
+        }
     }
 
     /// Lets a step of a job read or move no more than about this many bytes, and a window full at least: small steps hold

@@ -1,10 +1,12 @@
-//! Rewriting a fragment that a read found bad: reconstructed from the others, to new blocks, with a birth of its own.
+//! Rewriting what a read found bad, to new blocks, with a birth of its own: a fragment, reconstructed from the others, or a
+//! node, with all above it.
 
 use super::Objects;
 use super::extents::{Found, PieceWriter};
 use super::rebuild::{Mended, Relocation};
 use crate::error::{Error, StorageError};
 use crate::format::extent::EXTENT_BYTES_MAX;
+use crate::transaction::{Purpose, REFRESH_UPDATES};
 use crate::types::{BlockAddress, ObjectId};
 use dynamicfs_hal::DiskArray;
 
@@ -32,12 +34,41 @@ impl<A: DiskArray> Objects<'_, A> {
         let Some(repair) = self.repairs.pop() else { return Ok(None) };
         let healed = self.heal(&repair)?;
         if healed {
-            self.store.tree.counters.repairs += 1;
-            if let Some(disk) = self.store.tree.disks.disk_of(repair.address.member) {
-                self.store.tree.disks.note_repair(disk);
-            }
+            self.note_repair(repair.address);
         }
         Ok(Some(healed))
+    }
+
+    /// Writes the next node anew of which a read found a bad replica: whether it could, or `None` when there is none. Part of
+    /// a transaction.
+    #[inline(never)]
+    pub fn repair_node_step(&mut self) -> Result<Option<bool>, Error> {
+        let Some(bad) = self.store.tree.bad_nodes.pop() else { return Ok(None) };
+        match self.store.tree.is_referenced(&bad) {
+            // What is above it cannot be read now.
+            Err(StorageError::NodeUnreadable { .. }) => return Ok(Some(false)),
+            is_referenced if !is_referenced? => return Ok(Some(false)),
+            _ => {}
+        }
+        match self.begin_change(REFRESH_UPDATES, Purpose::Release) {
+            Err(Error::Storage(StorageError::NoSpace)) => return Ok(Some(false)),
+            begun => begun?,
+        }
+        self.change(|objects| Ok(objects.store.refresh(&bad.key)?))?;
+        self.note_repair(bad.address);
+        Ok(Some(true))
+    }
+
+    /// What reads found bad and nobody has rewritten yet.
+    pub(crate) fn repairs_waiting(&self) -> usize {
+        self.repairs.len() + self.store.tree.bad_nodes.len()
+    }
+
+    fn note_repair(&mut self, address: BlockAddress) {
+        self.store.tree.counters.repairs += 1;
+        if let Some(disk) = self.store.tree.disks.disk_of(address.member) {
+            self.store.tree.disks.note_repair(disk);
+        }
     }
 
     fn heal(&mut self, repair: &Repair) -> Result<bool, Error> {

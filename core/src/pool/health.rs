@@ -1,6 +1,7 @@
 //! How the pool is, as plain structs.
 
 use super::Pool;
+use crate::disks::condition::Condition;
 use crate::disks::{Currency, DiskStatus};
 use crate::format::label::PoolParameters;
 use crate::metrics::{DiskCounters, PoolCounters};
@@ -48,7 +49,7 @@ pub struct Health {
     pub extents: u64,
     /// Objects that are still being deleted.
     pub orphans: u32,
-    /// Bad fragments that reads found and nobody has rewritten yet.
+    /// Bad fragments and nodes that reads found and nobody has rewritten yet.
     pub repairs_waiting: usize,
     /// The scheme of new objects.
     pub scheme: Scheme,
@@ -64,6 +65,8 @@ pub struct Health {
 pub struct MemberHealth {
     /// What it is to the pool.
     pub status: DiskStatus,
+    /// How far it can be relied on while it takes part, and why it does not if it failed. Healthy where nothing is known.
+    pub condition: Condition,
     /// How far it was at the mount.
     pub currency: Currency,
     /// Its number, if it is a member.
@@ -80,7 +83,9 @@ pub struct MemberHealth {
     pub free_blocks: u64,
     /// The last error that it answered.
     pub last_error: Option<IoError>,
-    /// Counters since the mount.
+    /// Microseconds that a read takes on average; `None` before enough were measured.
+    pub latency_micros: Option<u32>,
+    /// Counters since the mount, or since they were last saved.
     pub counters: DiskCounters,
 }
 
@@ -121,7 +126,7 @@ impl<A: DiskArray> Pool<'_, A> {
             content_bytes: superblock.content_bytes(),
             extents: superblock.extents(),
             orphans: superblock.orphans(),
-            repairs_waiting: self.repairs.len(),
+            repairs_waiting: self.repairs_waiting(),
             scheme: superblock.scheme(),
             tolerance: superblock.tolerance(),
             counters: tree.counters,
@@ -138,6 +143,7 @@ impl<A: DiskArray> Pool<'_, A> {
         let row = state.identity.and_then(|identity| superblock.row_of(identity.member));
         MemberHealth {
             status: state.status,
+            condition: self.store.tree.disks.condition(disk),
             currency: state.currency,
             member: state.identity.map(|identity| identity.member),
             disk: state.identity.map(|identity| identity.disk),
@@ -149,6 +155,7 @@ impl<A: DiskArray> Pool<'_, A> {
                 .map_or(0, |identity| identity.data_blocks),
             free_blocks: row.map_or(0, |row| superblock.row(row).free()),
             last_error: state.last_error,
+            latency_micros: self.store.tree.disks.latency(disk),
             counters: state.counters,
         }
     }

@@ -3,6 +3,7 @@
 use super::Pool;
 use super::format::{DiskOptions, identity, random, refuse_used};
 use crate::disks::DiskStatus;
+use crate::disks::events::Happening;
 use crate::error::{FormatError, MemberError};
 use crate::types::MemberNumber;
 use dynamicfs_hal::{DiskArray, Entropy};
@@ -51,6 +52,7 @@ impl<A: DiskArray> Pool<'_, A> {
         let member = MemberNumber(self.store.committed().next_member());
         let identity = identity(&geometry, &parameters, (disk, member), random(entropy)?, options.disk)?;
         self.store.add_member(disk, identity, options.spare)?;
+        self.store.tree.disks.tell(Happening::Joined { member });
         Ok(member)
     }
 }

@@ -1,5 +1,6 @@
 //! The facade: making a pool, mounting it, transactions, handles, new members.
 
+mod events;
 mod format;
 mod handle;
 mod health;

@@ -2,6 +2,8 @@
 //! on them is to be trusted.
 
 use super::Store;
+use crate::disks::Currency;
+use crate::disks::events::Happening;
 use crate::error::StorageError;
 use crate::format::key::Key;
 use crate::format::record::{MemberRecord, MemberState};
@@ -37,7 +39,7 @@ pub struct Roster {
 }
 
 impl Roster {
-    fn add(&mut self, row: usize, record: &MemberRecord<&[u8]>) {
+    fn add(&mut self, row: usize, record: &MemberRecord<&[u8]>) -> MemberState {
         let state = MemberState::from_number(record.state());
         let note = |set: &mut MemberSet, holds: bool| *set = if holds { set.with(row) } else { *set };
         note(&mut self.away, record.offline_since() != 0);
@@ -51,10 +53,17 @@ impl Roster {
             matches!(state, MemberState::Drained | MemberState::Spare | MemberState::Departing),
         );
         note(&mut self.spare, state == MemberState::Spare);
+        state
     }
-}
 
-impl Roster {
+    /// Whether a member is to be the same in both.
+    fn agrees(&self, other: &Self, row: usize) -> bool {
+        let sets = |roster: &Self| {
+            [roster.shut, roster.failed, roster.emptied, roster.departing, roster.vacant, roster.spare]
+        };
+        sets(self).iter().zip(sets(other)).all(|(set, other)| set.contains(row) == other.contains(row))
+    }
+
     fn forget(&mut self, row: usize) {
         let sets = [
             &mut self.away,
@@ -71,7 +80,7 @@ impl Roster {
 }
 
 impl<A: DiskArray> Store<'_, A> {
-    /// Reads what the member records say.
+    /// Reads what the member records say, and tells of members that are to be something else now.
     #[inline(never)]
     pub(crate) fn load_members(&mut self) -> Result<(), StorageError> {
         let mut roster = Roster { changes: self.roster.changes.wrapping_add(1), ..Roster::default() };
@@ -80,8 +89,12 @@ impl<A: DiskArray> Store<'_, A> {
             let known = self.tree.with(&Key::member(member), |record| {
                 record.and_then(MemberRecord::new).map(|record| roster.add(row, &record))
             })?;
-            if known.is_none() {
+            let Some(state) = known else {
                 return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
+            };
+            // The first time all of it is news.
+            if self.roster.changes > 0 && !roster.agrees(&self.roster, row) {
+                self.tree.disks.tell(Happening::State { member, state });
             }
         }
         self.roster = roster;
@@ -92,6 +105,25 @@ impl<A: DiskArray> Store<'_, A> {
     /// What the member records say.
     pub const fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    /// Tells who went away and who came back since the last commit, as the mount found them.
+    #[inline(never)]
+    pub(super) fn tell_of_members(&mut self) {
+        let (committed, online) = (self.committed().online(), self.tree.disks.online());
+        for row in committed.minus(online).minus(self.roster.shut).iter() {
+            let member = self.tree.space.member(row);
+            self.tree.disks.tell(Happening::Away { member });
+        }
+        for row in online.minus(self.roster.shut).iter() {
+            let member = self.tree.space.member(row);
+            let currency = self.tree.disks.disk_in_row(row).map(|disk| self.tree.disks.state(disk).currency);
+            match currency {
+                Some(Currency::Stale) => self.tree.disks.tell(Happening::Stale { member }),
+                Some(Currency::RolledBack) => self.tree.disks.tell(Happening::RolledBack { member }),
+                _ => {}
+            }
+        }
     }
 
     /// Takes the disks out of use that the operator wants out of use.

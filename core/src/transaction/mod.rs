@@ -41,7 +41,7 @@ pub use create::CreateRequest;
 pub use histories::Prefer;
 pub use members::Roster;
 pub use memory::Memory;
-pub use ready::{Purpose, RELEASE_UPDATES};
+pub use ready::{Purpose, REFRESH_UPDATES, RELEASE_UPDATES};
 pub use recover::{MountMode, MountRequest};
 
 use crate::error::StorageError;

@@ -452,6 +452,9 @@ impl<A: DiskArray> Store<'_, A> {
     }
 }
 
+/// Tree updates that writing a way through the tree anew takes.
+pub const REFRESH_UPDATES: u32 = 2;
+
 /// Tree updates of an operation that frees something.
 pub const RELEASE_UPDATES: u32 = 8;
 

@@ -90,6 +90,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             return Ok(store);
         }
         store.load_members()?;
+        store.tell_of_members();
         store.start(request.mode, request.prefer)?;
         Ok(store)
     }
@@ -120,6 +121,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             began_with: MemberSet::EMPTY,
             withheld: MemberSet::EMPTY,
             margin: usize::MAX,
+            bad_nodes: heapless::Vec::new(),
         };
         Ok(Self {
             tree,

@@ -1,12 +1,12 @@
 //! Reading the tree.
 
-use super::Tree;
 use super::cache::Victim;
+use super::{BadNode, Tree};
 use crate::error::StorageError;
 use crate::format::key::Key;
 use crate::format::node::{self, Node};
 use crate::format::pointer::NodePointer;
-use crate::types::BlockAddress;
+use crate::types::{BlockAddress, MemberSet};
 use core::ops::ControlFlow;
 use dynamicfs_hal::{DiskArray, Request};
 
@@ -39,24 +39,59 @@ impl<A: DiskArray> Tree<'_, A> {
         }
     }
 
-    /// Reads a node into a frame from the first of its replicas that is what the parent says.
+    /// Reads a node into a frame from the first of its replicas that is what the parent says. One that is not, though its
+    /// member is there, is remembered.
+    #[inline(never)]
     fn read_replica(&mut self, slot: u16, pointer: &NodePointer, level: u8) -> Result<(), StorageError> {
         let replicas = pointer.replicas();
         let expected = self.expectation(pointer, level);
         let preferred = self.disks.prefer(replicas.iter().copied()).unwrap_or(0);
-        let order = core::iter::once(preferred).chain((0..replicas.len()).filter(|&i| i != preferred));
-        for i in order {
-            if self.read_node(slot, replicas[i]).is_none() {
-                continue;
+        let last = self.disks.avoided(replicas.iter().copied(), 1).without(preferred);
+        let others = MemberSet::first(replicas.len()).without(preferred).minus(last);
+        let mut bad = None;
+        for i in core::iter::once(preferred).chain(others.iter()).chain(last.iter()) {
+            let address = replicas[i];
+            if self.read_node(slot, address).is_some() {
+                if node::verify(self.disks.crc32c, self.cache.frame(slot), &expected).is_ok() {
+                    if let Some(address) = bad {
+                        self.note_bad_node(slot, level, address);
+                    }
+                    return Ok(());
+                }
+                if let Some(disk) = self.disks.disk_of(address.member) {
+                    self.disks.note_checksum_error(disk, address.block);
+                }
             }
-            if node::verify(self.disks.crc32c, self.cache.frame(slot), &expected).is_ok() {
-                return Ok(());
-            }
-            if let Some(disk) = self.disks.disk_of(replicas[i].member) {
-                self.disks.note_checksum_error(disk);
+            // A disk that is away owes more than this.
+            if self.disks.disk_of(address.member).is_some() {
+                bad = Some(address);
             }
         }
         Err(StorageError::NodeUnreadable { address: replicas[0] })
+    }
+
+    /// Remembers that a replica of the node in this frame is to be rewritten, if there is room.
+    #[inline(never)]
+    fn note_bad_node(&mut self, slot: u16, level: u8, address: BlockAddress) {
+        let node = self.cache.node(slot);
+        let key = if node.count() > 0 { node.key(0) } else { Key::MIN };
+        let bad = BadNode { key, level, address };
+        if !self.bad_nodes.contains(&bad) {
+            let _ = self.bad_nodes.push(bad);
+        }
+    }
+
+    /// Whether a bad replica is still one of the node that was found: it may have been rewritten since.
+    #[inline(never)]
+    pub fn is_referenced(&mut self, bad: &BadNode) -> Result<bool, StorageError> {
+        let (mut pointer, mut level) = (self.root, self.level);
+        while level > bad.level {
+            let slot = self.load(&pointer, level)?;
+            let node = self.cache.node(slot);
+            pointer = node.pointer(node.child_for(&bad.key));
+            level -= 1;
+        }
+        Ok(level == bad.level && pointer.replicas().contains(&bad.address))
     }
 
     pub(super) fn read_node(&mut self, slot: u16, address: BlockAddress) -> Option<()> {

@@ -24,9 +24,10 @@ pub use walk::{Met, Walk};
 
 use crate::disks::Disks;
 use crate::error::StorageError;
+use crate::format::key::Key;
 use crate::format::node::NodeExpectation;
 use crate::format::pointer::NodePointer;
-use crate::limits::NODE_COPIES_MAX;
+use crate::limits::{NODE_COPIES_MAX, NODE_REPAIRS_MAX};
 use crate::metrics::PoolCounters;
 use crate::space::{Area, Class, Space};
 use crate::types::{BlockAddress, Generation, MemberSet};
@@ -56,6 +57,19 @@ pub struct Tree<'m, A> {
     pub withheld: MemberSet,
     /// Members whose failure, since the transaction began, everything that it wrote can bear.
     pub margin: usize,
+    /// Nodes of which reads found a bad replica, and nobody has rewritten yet.
+    pub(crate) bad_nodes: heapless::Vec<BadNode, NODE_REPAIRS_MAX>,
+}
+
+/// A replica of a node that is not what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadNode {
+    /// A key that belongs to the node.
+    pub key: Key,
+    /// Its level, 0 for a leaf.
+    pub level: u8,
+    /// Where the bad replica is.
+    pub address: BlockAddress,
 }
 
 impl<A: DiskArray> Tree<'_, A> {

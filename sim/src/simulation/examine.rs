@@ -6,6 +6,8 @@ use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Doing, Flow, Mounted, Run};
 use crate::model::{self, LoadError, Model};
 use crate::states;
+use dynamicfs_core::disks::condition::Condition;
+use dynamicfs_core::disks::events::Happening;
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::Error;
 use dynamicfs_core::maintain::Finding;
@@ -177,6 +179,21 @@ impl Run {
         let mut states = places.iter().map(|&place| states::newest_of(array.disk(place)));
         let first = states.next();
         states.all(|state| Some(state) == first)
+    }
+
+    /// What a pool tells of its disks.
+    pub(super) fn look_for_events(&mut self, pool: &mut Mounted<'_>) {
+        while let Some(event) = pool.next_event() {
+            match event.what {
+                Happening::Condition { condition: Condition::Degraded(_), .. } => {
+                    self.hit(Probe::DiskDegraded)
+                }
+                Happening::Condition { condition: Condition::Failed(_), .. } => {
+                    self.hit(Probe::FailedByErrors)
+                }
+                _ => {}
+            }
+        }
     }
 
     /// A slow disk is read less than the others.

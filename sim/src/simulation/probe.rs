@@ -122,6 +122,10 @@ probes! {
     ScatteredDamage = "scattered-damage";
     /// A slow disk was asked less than the others.
     SlowDiskAvoided = "slow-disk-avoided";
+    /// A disk that made errors or was slow by any measure was degraded.
+    DiskDegraded = "disk-degraded";
+    /// Upkeep took a disk out of use for its errors.
+    FailedByErrors = "failed-by-errors";
     /// Beyond the bound: a read gave a typed error.
     NamedLost = "named-lost";
     /// Beyond the bound: a mount gave a typed error.

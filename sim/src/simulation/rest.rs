@@ -96,7 +96,9 @@ impl Run {
     fn keep_up(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
         for _ in 0..STEPS_MAX {
             self.upkept = pool.health().generation;
-            match pool.maintain(true) {
+            let done = pool.maintain(true);
+            self.look_for_events(pool);
+            match done {
                 Ok(Work::Nothing) => return Ok(()),
                 Ok(work) => self.worked(work, pool),
                 Err(error) => {

@@ -1,0 +1,211 @@
+//! What is known of the disks, brought to those who judge it (`condition.rs`) and choose by it (`select.rs`).
+
+use super::condition::{Cause, Condition, Evidence, Fault, SAMPLES_MIN, Thresholds, Window, assess};
+use super::events::Happening;
+use super::select::{self, Candidate};
+use super::{DiskStatus, Disks};
+use crate::types::{BlockAddress, MemberSet};
+use dynamicfs_hal::DiskArray;
+
+/// Requests after which the disks are compared with each other again.
+pub(super) const REQUESTS: u64 = 64;
+
+/// Blocks of which the same disk is asked: more than one read fetches at once.
+const NEIGHBOURS: u64 = 64;
+
+/// Adds a measurement of a read, in microseconds, to a moving average: the mean of the first sixteen, then a sixteenth each.
+/// 0 is none.
+pub(super) fn measure(latency: &mut u32, samples: &mut u8, micros: u64) {
+    if micros == 0 {
+        return;
+    }
+    *samples = samples.saturating_add(1);
+    let weight = u32::from(*samples).min(16);
+    let sample = micros.min(1 << 24) as u32 * 16;
+    *latency = *latency - *latency / weight + sample / weight;
+}
+
+impl<A: DiskArray> Disks<'_, A> {
+    // --- judging ----------------------------------------------------------------------------------------------
+
+    /// How far a disk can be relied on. One that takes part is degraded where its errors would fail it: that is for upkeep
+    /// to decide.
+    pub fn condition(&self, disk: usize) -> Condition {
+        let state = &self.states[disk];
+        match (state.status, state.condition, state.last_error) {
+            (DiskStatus::Online, Condition::Failed(cause), _) => Condition::Degraded(cause),
+            (DiskStatus::Online, condition, _) => condition,
+            (DiskStatus::Failed, _, Some(error)) => Condition::Failed(Cause::Error(error)),
+            (DiskStatus::Excluded, condition @ Condition::Failed(_), _) => condition,
+            _ => Condition::Healthy,
+        }
+    }
+
+    /// Microseconds that a read of a disk takes on average; `None` if too few were measured.
+    pub fn latency(&self, disk: usize) -> Option<u32> {
+        let state = &self.states[disk];
+        (state.samples >= SAMPLES_MIN).then_some(state.latency / 16)
+    }
+
+    /// Judges by these thresholds from now on.
+    pub fn set_thresholds(&mut self, thresholds: Thresholds) {
+        self.thresholds = thresholds;
+        self.look();
+    }
+
+    /// Judges a disk from now on as if it had made no error yet.
+    pub(crate) fn forgive(&mut self, disk: usize) {
+        self.states[disk].window = Window::NEW;
+        self.look();
+    }
+
+    /// Notes that a place of a disk is bad, and judges by it.
+    #[inline(never)]
+    pub(super) fn note_fault(&mut self, disk: usize, fault: Fault, place: u64) {
+        self.states[disk].window.note(fault, place);
+        self.look();
+    }
+
+    /// Looks at all disks that take part: compares their latencies, judges their errors, and tells of those whose condition
+    /// has changed.
+    #[inline(never)]
+    pub(crate) fn look(&mut self) {
+        let now = self.clock.monotonic_micros();
+        let middle = self.middle();
+        self.any_behind = false;
+        for disk in 0..self.count() {
+            let latency = self.latency(disk).unwrap_or(0);
+            let thresholds = self.thresholds;
+            let state = &mut self.states[disk];
+            if state.status != DiskStatus::Online {
+                continue;
+            }
+            state.others = median_without(middle, latency);
+            state.window.pass(now, &thresholds);
+            let evidence = Evidence {
+                read_errors: state.window.errors(Fault::Read),
+                checksum_errors: state.window.errors(Fault::Checksum),
+                latency,
+                others: state.others,
+            };
+            let before = state.condition;
+            state.condition = assess(&evidence, &thresholds, before);
+            let (level, was) = (state.condition.level().min(1), before.level().min(1));
+            self.any_behind |= level > 0 || select::is_worth_computing(latency, state.others, 1);
+            if level != was {
+                let condition = self.condition(disk);
+                self.tell_of(disk, |member| Happening::Condition { member, condition });
+            }
+        }
+    }
+
+    /// Of the latencies that are known, in their order, the two in the middle: one of them is the lower median when any one is left
+    /// out. Zeros if fewer than two are known.
+    fn middle(&self) -> (u32, u32) {
+        let known = || {
+            let disks = (0..self.count()).filter(|&disk| self.states[disk].status == DiskStatus::Online);
+            disks.filter_map(|disk| Some((self.latency(disk)?, disk)))
+        };
+        // Counted, not sorted: there are few, and no memory is needed.
+        let at = |rank: usize| {
+            let place = |one: &(u32, usize)| known().filter(|other| other < one).count();
+            known().find(|one| place(one) == rank).map_or(0, |(latency, _)| latency)
+        };
+        match known().count().checked_sub(2) {
+            None => (0, 0),
+            Some(last) => (at(last / 2), at(last / 2 + 1)),
+        }
+    }
+
+    // --- choosing ---------------------------------------------------------------------------------------------
+
+    /// Of these replicas the one to read first, on a disk that takes part. See [`select`].
+    pub fn prefer(&self, replicas: impl Iterator<Item = BlockAddress>) -> Option<usize> {
+        let is_sample = select::is_sample(self.requests);
+        let mut best: Option<(u64, usize)> = None;
+        for (i, address) in replicas.enumerate() {
+            let Some(disk) = self.disk_of(address.member) else { continue };
+            let state = &self.states[disk];
+            let cause = state.condition.cause();
+            let is_slow = matches!(cause, Some(Cause::Slow { .. }));
+            let place = (address.block / NEIGHBOURS) ^ (u64::from(address.member.0) << 32);
+            let is_unreliable = cause.is_some() && !is_slow;
+            let candidate = Candidate { latency: state.latency, is_unreliable, is_slow, place };
+            let cost = select::cost(&candidate, is_sample);
+            if best.is_none_or(|(least, _)| cost < least) {
+                best = Some((cost, i));
+            }
+        }
+        best.map(|(_, i)| i)
+    }
+
+    /// Which of these fragments are better not read, and taken from others or computed, where that takes `reads` reads one
+    /// after the other: their disks make errors, or are many times slower than the others. Now and then those that are slow
+    /// are read all the same, so that they can recover their standing.
+    pub fn avoided(&self, fragments: impl Iterator<Item = BlockAddress>, reads: usize) -> MemberSet {
+        if !self.any_behind {
+            return MemberSet::EMPTY;
+        }
+        let is_sample = select::is_sample(self.requests);
+        let is_avoided = |address: BlockAddress| {
+            self.disk_of(address.member).is_some_and(|disk| {
+                let state = &self.states[disk];
+                match state.condition.cause() {
+                    None | Some(Cause::Slow { .. }) => {
+                        !is_sample
+                            && self.latency(disk).is_some_and(|latency| {
+                                select::is_worth_computing(latency, state.others, reads)
+                            })
+                    }
+                    Some(_) => true,
+                }
+            })
+        };
+        let avoided = fragments.enumerate().filter(|&(_, address)| is_avoided(address));
+        avoided.fold(MemberSet::EMPTY, |set, (index, _)| set.with(index))
+    }
+}
+
+/// The lower median of numbers that are left when one of them is left out, from those two in their middle that it must be one of;
+/// 0 if no other is left.
+const fn median_without((low, high): (u32, u32), one: u32) -> u32 {
+    if one <= low { high } else { low }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_that_of_the_others() {
+        for (middle, one, expected) in [
+            ((0, 0), 5, 0),
+            // Of 5 and 9.
+            ((5, 9), 9, 5),
+            ((5, 9), 5, 9),
+            // Of 1, 2 and 300.
+            ((1, 2), 1, 2),
+            ((1, 2), 2, 1),
+            ((1, 2), 300, 1),
+            // Of 1, 2, 3 and 400.
+            ((2, 3), 1, 3),
+            ((2, 3), 400, 2),
+        ] {
+            assert_eq!(median_without(middle, one), expected, "{middle:?} without {one}");
+        }
+    }
+
+    #[test]
+    fn an_average_follows_what_is_measured() {
+        let (mut latency, mut samples) = (0, 0);
+        measure(&mut latency, &mut samples, 0);
+        assert_eq!((latency, samples), (0, 0));
+        measure(&mut latency, &mut samples, 1000);
+        assert_eq!(latency / 16, 1000, "the first is believed");
+        (0..100).for_each(|_| measure(&mut latency, &mut samples, 50_000));
+        assert!((49_000..=50_000).contains(&(latency / 16)), "{latency}");
+        (0..200).for_each(|_| measure(&mut latency, &mut samples, u64::MAX));
+        (0..400).for_each(|_| measure(&mut latency, &mut samples, 10));
+        assert!((9..=11).contains(&(latency / 16)), "{latency}");
+    }
+}

@@ -1,0 +1,104 @@
+//! Members that are taken out of use for their errors, where the pool is better off without them.
+
+use super::standing::{Standing, Worth};
+use super::survey::RecordJoiner;
+use crate::disks::condition::Condition;
+use crate::disks::events::Happening;
+use crate::error::{Error, MemberError, StorageError};
+use crate::format::key::Key;
+use crate::object::Objects;
+use crate::types::{MemberNumber, MemberSet, ObjectId};
+use core::ops::ControlFlow;
+use dynamicfs_hal::DiskArray;
+
+impl<A: DiskArray> Objects<'_, A> {
+    /// Takes a member out of use, durably, whose errors are beyond the thresholds; whether there was one. It stays, degraded,
+    /// where anything could not be read or written without it, or there is no place to rebuild what it holds.
+    ///
+    /// All extents' records are read once where such a member is met.
+    pub(super) fn fail_member(&mut self) -> Result<bool, Error> {
+        let disks = &mut self.store.tree.disks;
+        if !disks.thresholds.fail {
+            return Ok(false);
+        }
+        disks.look();
+        let changes = self.store.roster().changes;
+        // What was decided stands until something changes.
+        let kept = if self.kept.1 == changes { self.kept.0 } else { MemberSet::EMPTY };
+        let failed = self.store.tree.holding_rows().minus(kept).iter().find_map(|row| {
+            let condition = self.store.tree.disks.state(self.store.tree.disks.disk_in_row(row)?).condition;
+            matches!(condition, Condition::Failed(_)).then_some((row, condition))
+        });
+        let Some((row, condition)) = failed else { return Ok(false) };
+        let member = self.store.tree.space.member(row);
+        if self.can_do_without(row, member)? {
+            match self.shut_member(member, true) {
+                Ok(()) => {
+                    self.store.tree.disks.tell(Happening::Condition { member, condition });
+                    return Ok(true);
+                }
+                Err(MemberError::Pool(Error::Storage(StorageError::TooFewDisks { .. }))) => {}
+                Err(MemberError::Pool(error)) => return Err(error),
+                Err(_) => {}
+            }
+        }
+        self.kept = (kept.with(row), changes);
+        Ok(false)
+    }
+
+    /// Whether everything can be read without a member, and put on others: all nodes by the pool's tolerance, every extent by its
+    /// own record.
+    fn can_do_without(&mut self, row: usize, member: MemberNumber) -> Result<bool, StorageError> {
+        let (superblock, roster) = (self.store.committed(), self.store.roster());
+        let tree = &self.store.tree;
+        let bears = self.store.unhealed().with(row).len() <= usize::from(superblock.tolerance());
+        let spare = roster.spare.and(tree.disks.online());
+        let others = tree.data_rows().or(spare).without(row);
+        let blocks = tree.area(row).map_or(0, |area| area.blocks);
+        let held = blocks.saturating_sub(superblock.row(row).free());
+        let free: u64 = others.iter().map(|row| superblock.row(row).free()).sum();
+        if superblock.is_short() || !bears || others.len() <= superblock.tolerance().into() || free < held {
+            return Ok(false);
+        }
+        let standing = Standing::read(&mut self.store, true)?;
+        let mut joiner = RecordJoiner::new();
+        let needed = self.store.tree.scan(&Key::object_start(ObjectId(1)), &Key::MAX, |key, piece| {
+            let Some((_, _, extent)) = joiner.take(key, piece) else { return ControlFlow::Continue(()) };
+            let fragments = || extent.fragments().iter();
+            let rest = fragments()
+                .filter(|f| f.address.member != member && standing.of(f.address, f.birth) != Worth::Missing);
+            let is_held = fragments().any(|f| f.address.member == member);
+            let is_lost = rest.count() < usize::from(extent.scheme.data);
+            match is_held && (is_lost || extent.scheme.width() > others.len()) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })?;
+        Ok(needed.is_none())
+    }
+
+    /// Tells of members that were owed something, and are not any more.
+    pub(super) fn tell_rebuilt(&mut self, owed: MemberSet) {
+        for row in owed.minus(self.store.committed().owed()).iter() {
+            let member = self.store.tree.space.member(row);
+            self.store.tree.disks.tell(Happening::Rebuilt { member });
+        }
+    }
+
+    /// Forgets the errors of a member, those that were saved too, as an operator wants it who has removed their cause. A
+    /// transaction of its own. What it did otherwise stays counted.
+    pub fn clear_errors(&mut self, member: MemberNumber) -> Result<(), MemberError> {
+        self.store.committed().row_of(member).ok_or(MemberError::NotAMember)?;
+        let cleared = self.saved_counters(member)?.without_errors();
+        self.change_records(|objects| objects.put_counters(member, &cleared))?;
+        let disks = &mut self.store.tree.disks;
+        let disk = (0..disks.count())
+            .find(|&disk| disks.state(disk).identity.is_some_and(|identity| identity.member == member));
+        if let Some(disk) = disk {
+            let state = disks.state_mut(disk);
+            state.counters = state.counters.without_errors();
+            disks.forgive(disk);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,377 @@
+//! Disks that make errors or grow slow, in a world with time: what is read from them, when they are called degraded, when upkeep
+//! takes them out of use, and what is told of it.
+
+use dynamicfs_core::disks::DiskStatus;
+use dynamicfs_core::disks::condition::{Cause, Condition, Thresholds};
+use dynamicfs_core::disks::events::Happening;
+use dynamicfs_core::format::record::MemberState;
+use dynamicfs_core::maintain::{JobKind, JobOptions, JobState, Work};
+use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
+use dynamicfs_core::{AddOptions, FormatOptions, MountOptions, Pool, Services};
+use dynamicfs_hal::Geometry;
+use dynamicfs_sim::clock::{Latency, SimClock};
+use dynamicfs_sim::world::{Lent, account, crc32c};
+use dynamicfs_sim::{Rng, SimArray, SimDisk};
+
+const SECTORS: u64 = 16_384;
+const FOUR_TWO: Scheme = Scheme { data: 4, parity: 2 };
+const FILE_BYTES: usize = 2_000_000;
+
+type Mounted<'w> = Pool<'w, &'w mut SimArray>;
+
+struct World {
+    array: SimArray,
+    lent: Lent,
+    clock: SimClock,
+}
+
+impl World {
+    /// A pool of this scheme on so many solid-state disks of 8 MiB, with a file in it.
+    fn new(scheme: Scheme, disks: usize) -> Self {
+        let mut array = SimArray::new(1, vec![Geometry::new(512, SECTORS); disks]);
+        (0..disks).for_each(|disk| array.disk_mut(disk).set_latency(Latency::NVME));
+        let (clock, lent) = (array.clock(), Lent::new(300 << 10));
+        let mut world = Self { array, lent, clock };
+        let options =
+            FormatOptions { members_max: 10, extent_bytes: 16384, ..FormatOptions::portable(scheme) };
+        let services = Services { crc32c, clock: &world.clock };
+        let rng = &mut Rng::new(9);
+        let mut pool = Pool::format(&mut world.array, world.lent.lend(), services, rng, &options, &[])
+            .expect("formatted");
+        let mut transaction = pool.begin().expect("begun");
+        let file = transaction
+            .create(ObjectId::ROOT, b"file", &MakeRequest::File, &Attributes::default())
+            .expect("made");
+        transaction.write_all(file, 0, &contents()).expect("written");
+        transaction.commit().expect("committed");
+        drop(pool);
+        world
+    }
+
+    fn mount(&mut self) -> Mounted<'_> {
+        let services = Services { crc32c, clock: &self.clock };
+        Pool::mount(&mut self.array, self.lent.lend(), services, &MountOptions::default())
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Damages each sector of a disk in this stretch.
+    fn rot(&mut self, disk: usize, sectors: std::ops::Range<u64>) {
+        sectors.for_each(|lba| self.array.disk_mut(disk).flip_bits(lba * 512 + lba % 500, 4));
+    }
+}
+
+fn contents() -> Vec<u8> {
+    (0..FILE_BYTES as u64).map(|i| dynamicfs_core::disks::mix(i / 8) as u8).collect()
+}
+
+/// Reads so many pieces of this size from all over the file, and holds them to what was written.
+fn read(pool: &mut Mounted<'_>, pieces: u64, bytes: usize) {
+    let (file, contents) = (pool.resolve(b"file").expect("found"), contents());
+    let mut piece = vec![0; bytes];
+    for number in 0..pieces {
+        let at = (dynamicfs_core::disks::mix(number) as usize) % (FILE_BYTES / bytes) * bytes;
+        assert_eq!(pool.read(file, at as u64, &mut piece), Ok(bytes));
+        assert!(piece == contents[at..at + bytes], "wrong bytes at {at}");
+    }
+}
+
+/// Reads of each disk that `f` makes.
+fn reads_of<const N: usize>(pool: &mut Mounted<'_>, f: impl FnOnce(&mut Mounted<'_>)) -> [u64; N] {
+    let reads =
+        |pool: &Mounted<'_>| std::array::from_fn::<u64, N, _>(|d| pool.member_health(d).counters.reads);
+    let before = reads(pool);
+    f(pool);
+    let after = reads(pool);
+    std::array::from_fn(|disk| after[disk] - before[disk])
+}
+
+fn events(pool: &mut Mounted<'_>) -> Vec<Happening> {
+    std::iter::from_fn(|| pool.next_event()).map(|event| event.what).collect()
+}
+
+/// Upkeep until there is nothing to do; all that was told meanwhile.
+fn rest(pool: &mut Mounted<'_>) -> Vec<Happening> {
+    let mut told = events(pool);
+    for _ in 0..20_000 {
+        let work = pool.maintain(true).expect("maintained");
+        told.extend(events(pool));
+        assert_eq!(pool.take_dropped_events(), 0, "nothing is missed by who asks after each step");
+        if work == Work::Nothing {
+            return told;
+        }
+    }
+    panic!("upkeep does not end");
+}
+
+fn scrub(pool: &mut Mounted<'_>) -> Vec<Happening> {
+    pool.start_job(JobKind::Scrub, JobOptions::default()).expect("started");
+    rest(pool)
+}
+
+fn is_degraded(happening: &Happening) -> bool {
+    matches!(happening, Happening::Condition { condition: Condition::Degraded(_), .. })
+}
+
+/// Where the events of a kind stand in a list.
+#[track_caller]
+fn position(told: &[Happening], what: &str, is_it: impl Fn(&Happening) -> bool) -> usize {
+    told.iter().position(is_it).unwrap_or_else(|| panic!("{what}: {told:?}"))
+}
+
+// --- slow disks -----------------------------------------------------------------------------------------------
+
+#[test]
+fn a_slow_disk_of_a_mirror_gets_few_reads_and_its_share_when_it_recovers() {
+    let mut world = World::new(Scheme::mirror(2), 2);
+    let mut pool = world.mount();
+    read(&mut pool, 2000, 4096);
+    let [a, b] = reads_of(&mut pool, |pool| read(pool, 4000, 4096));
+    assert!(a.abs_diff(b) < (a + b) / 4, "equal disks are asked about as often: {a} {b}");
+    pool.array().disk_mut(1).set_latency(Latency::HARD_DISK);
+    read(&mut pool, 2000, 4096);
+    let [fast, slow] = reads_of(&mut pool, |pool| read(pool, 4000, 4096));
+    assert!(slow > 0 && slow < fast / 30, "a disk a hundred times slower: {fast} {slow}");
+    pool.array().disk_mut(1).set_latency(Latency::NVME);
+    read(&mut pool, 20_000, 4096);
+    let [a, b] = reads_of(&mut pool, |pool| read(pool, 4000, 4096));
+    assert!(a.abs_diff(b) < (a + b) / 4, "it has recovered: {a} {b}");
+}
+
+#[test]
+fn a_disk_twice_as_slow_is_asked_half_as_often() {
+    let mut world = World::new(Scheme::mirror(2), 2);
+    for (disk, request_us) in [(0, 1000), (1, 2000)] {
+        world.array.disk_mut(disk).set_latency(Latency { request_us, ..Latency::NONE });
+    }
+    let mut pool = world.mount();
+    read(&mut pool, 500, 512);
+    let [fast, slow] = reads_of(&mut pool, |pool| read(pool, 8000, 512));
+    // By their addresses: there are some dozens, so that the shares are not exact.
+    assert!((30..=75).contains(&(slow * 100 / fast)), "{fast} {slow}");
+}
+
+#[test]
+fn what_a_slow_disk_holds_is_computed_from_the_others() {
+    let mut world = World::new(FOUR_TWO, 6);
+    let mut pool = world.mount();
+    read(&mut pool, 200, 16384);
+    assert_eq!(pool.health().counters.decodes, 0, "equal disks: nothing is computed");
+    pool.array().disk_mut(2).set_latency(Latency::HARD_DISK);
+    // It takes some time to be known.
+    read(&mut pool, 400, 16384);
+    let decodes = pool.health().counters.decodes;
+    let reads: [u64; 6] = reads_of(&mut pool, |pool| read(pool, 1000, 16384));
+    let others: u64 = reads.iter().sum::<u64>() - reads[2];
+    assert!(reads[2] > 0 && reads[2] * 5 < others / 10, "it is read now and then: {reads:?}");
+    assert!(pool.health().counters.decodes > decodes + 300);
+    assert_eq!(pool.health().counters.fragment_failures, 0, "what was not read is no failure");
+    assert_eq!(pool.health().repairs_waiting, 0);
+    // Where others are missing, it is read: slow is better than not at all.
+    drop(pool);
+    world.array.disk_mut(0).unplug();
+    world.array.disk_mut(1).unplug();
+    read(&mut world.mount(), 300, 16384);
+}
+
+#[test]
+fn a_disk_that_is_slow_by_any_measure_is_degraded_and_recovers() {
+    let mut world = World::new(FOUR_TWO, 6);
+    let stuck = Latency { request_us: 400_000, ..Latency::NVME };
+    let mut pool = world.mount();
+    read(&mut pool, 300, 4096);
+    assert_eq!(events(&mut pool), []);
+    pool.array().disk_mut(2).set_latency(stuck);
+    read(&mut pool, 10_000, 4096);
+    let told = events(&mut pool);
+    let member = MemberNumber(2);
+    assert!(
+        matches!(told[..], [Happening::Condition { member: found, condition: Condition::Degraded(Cause::Slow { .. }) }] if found == member),
+        "{told:?}"
+    );
+    assert!(matches!(pool.member_health(2).condition, Condition::Degraded(Cause::Slow { .. })));
+    assert_eq!(rest(&mut pool), [], "it is not failed for that");
+    pool.array().disk_mut(2).set_latency(Latency::NVME);
+    read(&mut pool, 40_000, 4096);
+    assert_eq!(events(&mut pool), [Happening::Condition { member, condition: Condition::Healthy }]);
+}
+
+// --- bad ones -------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_rotten_disk_is_degraded_then_failed_and_rebuilt_elsewhere() {
+    let mut world = World::new(FOUR_TWO, 7);
+    world.rot(1, 200..SECTORS - 20);
+    let mut pool = world.mount();
+    pool.set_thresholds(Thresholds { failed_checksum_errors: 40, ..Thresholds::DEFAULT });
+    let told = scrub(&mut pool);
+    let member = MemberNumber(1);
+    let degraded = position(&told, "degraded", is_degraded);
+    let shut = position(&told, "shut", |h| *h == Happening::State { member, state: MemberState::Failed });
+    let failed = position(&told, "failed", |h| {
+        matches!(h, Happening::Condition { condition: Condition::Failed(Cause::ChecksumErrors(40..)), .. })
+    });
+    let begun = position(&told, "begun", |h| {
+        *h == Happening::Job { kind: JobKind::Rebuild, state: JobState::Running }
+    });
+    let ended = position(&told, "ended", |h| {
+        *h == Happening::Job { kind: JobKind::Rebuild, state: JobState::Complete }
+    });
+    assert!(degraded < shut && shut < failed && failed < begun && begun < ended, "{told:?}");
+    position(&told, "rebuilt", |h| *h == Happening::Rebuilt { member });
+    assert_eq!(pool.member_health(1).status, DiskStatus::Excluded);
+    let extents = pool.count_extents().expect("counted");
+    assert_eq!(extents.complete, extents.total);
+    assert_eq!(pool.health().read_tolerance, 2);
+    account(&mut pool, "rebuilt");
+    drop(pool);
+    // It stays so: the decision is in the pool's records.
+    let mut pool = world.mount();
+    assert_eq!(pool.member_health(1).status, DiskStatus::Excluded);
+    read(&mut pool, 100, 4096);
+    // Until an operator says that it is good again.
+    pool.activate_member(member).expect("active");
+    rest(&mut pool);
+    assert_eq!(pool.member_health(1).status, DiskStatus::Online);
+}
+
+#[test]
+fn a_rotten_disk_stays_where_nothing_could_be_rebuilt_or_nobody_wants_it_failed() {
+    let strict = Thresholds { failed_checksum_errors: 20, ..Thresholds::DEFAULT };
+    for (disks, thresholds) in [(6, strict), (7, Thresholds { fail: false, ..strict })] {
+        let mut world = World::new(FOUR_TWO, disks);
+        world.rot(1, 200..SECTORS - 20);
+        let mut pool = world.mount();
+        pool.set_thresholds(thresholds);
+        let told = scrub(&mut pool);
+        position(&told, "degraded", is_degraded);
+        assert!(!told.iter().any(|h| matches!(h, Happening::State { .. })), "{told:?}");
+        assert_eq!(pool.member_health(1).status, DiskStatus::Online);
+        assert!(matches!(pool.member_health(1).condition, Condition::Degraded(Cause::ChecksumErrors(20..))));
+        account(&mut pool, "scrubbed");
+        // A disk with errors is read last: what it holds is computed.
+        let reads: [u64; 6] = reads_of(&mut pool, |pool| read(pool, 300, 16384));
+        assert!(reads[1] * 20 < reads[0], "{reads:?}");
+    }
+}
+
+/// With one disk away the pool bears the loss of another, and one more must not be taken from it.
+#[test]
+fn a_rotten_disk_stays_while_the_pool_needs_it() {
+    let mut world = World::new(Scheme::mirror(2), 4);
+    world.rot(1, 200..SECTORS - 20);
+    world.array.disk_mut(0).unplug();
+    let mut pool = world.mount();
+    pool.set_thresholds(Thresholds {
+        failed_checksum_errors: 1,
+        failed_read_errors: 1,
+        ..Thresholds::DEFAULT
+    });
+    pool.start_job(JobKind::Scrub, JobOptions::default()).expect("started");
+    rest(&mut pool);
+    assert_ne!(pool.member_health(1).status, DiskStatus::Excluded);
+}
+
+#[test]
+fn errors_are_forgotten_by_time_and_by_word() {
+    let mut world = World::new(Scheme::mirror(2), 3);
+    world.rot(1, 200..SECTORS - 20);
+    let mut pool = world.mount();
+    pool.set_thresholds(Thresholds { fail: false, window_seconds: 60, ..Thresholds::DEFAULT });
+    let member = MemberNumber(1);
+    let healthy = Happening::Condition { member, condition: Condition::Healthy };
+    position(&scrub(&mut pool), "degraded", is_degraded);
+    let mut transaction = pool.begin().expect("begun");
+    transaction.save_counters().expect("saved");
+    transaction.commit().expect("committed");
+    assert!(pool.saved_counters(member).expect("read").checksum_errors >= 10);
+    pool.clear_errors(member).expect("cleared");
+    assert_eq!(events(&mut pool), [healthy]);
+    assert_eq!(pool.saved_counters(member).expect("read").checksum_errors, 0);
+    assert!(pool.saved_counters(member).expect("read").reads > 0, "what it did stays counted");
+    drop(pool);
+    world.rot(1, 200..SECTORS - 20);
+    let mut pool = world.mount();
+    pool.set_thresholds(Thresholds { fail: false, window_seconds: 60, ..Thresholds::DEFAULT });
+    position(&scrub(&mut pool), "degraded", is_degraded);
+    let slow = Latency { request_us: 50_000, ..Latency::NVME };
+    (0..3).for_each(|disk| pool.array().disk_mut(disk).set_latency(slow));
+    read(&mut pool, 4000, 4096);
+    assert_eq!(events(&mut pool), [healthy], "two minutes are over");
+}
+
+// --- coming and going -----------------------------------------------------------------------------------------
+
+#[test]
+fn who_comes_and_goes_is_told_once() {
+    let mut world = World::new(Scheme::mirror(2), 3);
+    let member = MemberNumber(2);
+    assert_eq!(events(&mut world.mount()), []);
+    world.array.disk_mut(2).unplug();
+    assert_eq!(events(&mut world.mount()), [Happening::Away { member }]);
+    assert_eq!(events(&mut world.mount()), [], "it is known");
+    world.array.disk_mut(2).plug();
+    let told = rest(&mut world.mount());
+    assert_eq!(told[0], Happening::Stale { member });
+    position(&told, "rebuilt", |h| *h == Happening::Rebuilt { member });
+    assert_eq!(rest(&mut world.mount()), []);
+}
+
+#[test]
+fn a_spare_disk_takes_the_place_of_one_that_stopped() {
+    let mut world = World::new(Scheme::mirror(2), 3);
+    let place = world.array.add(SimDisk::new(Geometry::new(512, SECTORS), 77));
+    let mut pool = world.mount();
+    let options = AddOptions { spare: true, ..AddOptions::default() };
+    let spare = pool.add_disk(place, &mut Rng::new(5), &options).expect("added");
+    assert_eq!(
+        events(&mut pool),
+        [Happening::State { member: spare, state: MemberState::Spare }, Happening::Joined { member: spare }]
+    );
+    pool.shut_member(MemberNumber(0), true).expect("shut");
+    let told = rest(&mut pool);
+    position(&told, "succeeded", |h| *h == Happening::Succeeded { member: MemberNumber(0), by: spare });
+    position(&told, "active", |h| *h == Happening::State { member: spare, state: MemberState::Active });
+    pool.remove_member(MemberNumber(0), false).expect("removed");
+    assert_eq!(events(&mut pool), [Happening::Left { member: MemberNumber(0) }]);
+}
+
+// --- nodes ----------------------------------------------------------------------------------------------------
+
+/// A replica of a tree node that a read finds bad is rewritten by upkeep, as a fragment is.
+#[test]
+fn a_bad_replica_of_a_node_is_rewritten() {
+    let mut world = World::new(Scheme::mirror(2), 3);
+    // A way to the root's replicas: one after the other is damaged until a mount meets it.
+    let pool = world.mount();
+    let (root, shift) = (pool.store.tree.root, pool.parameters().block_shift);
+    let places: Vec<_> = root
+        .replicas()
+        .iter()
+        .map(|&address| {
+            (pool.store.tree.disks.disk_of(address.member).expect("there"), address.block << shift)
+        })
+        .collect();
+    assert_eq!(places.len(), 2);
+    drop(pool);
+    let pristine = world.array.clone();
+    let mut met = 0;
+    for (disk, at) in places {
+        world.array = pristine.clone();
+        world.clock = world.array.clock();
+        world.array.disk_mut(disk).flip_bits(at + 100, 0x10);
+        let mut pool = world.mount();
+        read(&mut pool, 10, 4096);
+        if pool.health().repairs_waiting == 0 {
+            continue;
+        }
+        met += 1;
+        let member = MemberNumber(disk as u16);
+        assert_eq!(pool.member_health(disk).counters.checksum_errors, 1);
+        assert_eq!(pool.maintain(false), Ok(Work::Repaired));
+        assert_eq!(events(&mut pool), [Happening::Repaired { member, count: 1 }]);
+        assert_eq!(pool.maintain(false), Ok(Work::Nothing));
+        account(&mut pool, "the node was rewritten");
+    }
+    assert!(met > 0, "one of them is read first");
+}
