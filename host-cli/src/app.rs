@@ -37,6 +37,7 @@ fn dispatch(app: &App, command: &Command) -> Result<u8, Failure> {
         Command::Init(options) => commands::init::run(app, options),
         Command::Status => commands::status::run(app),
         Command::Metrics => commands::metrics::run(app),
+        Command::Events(options) => commands::events::run(app, options),
         Command::Benchmark(options) => commands::benchmark::run(app, options),
         Command::Put(options) => commands::put::run(app, options),
         Command::Get(options) => commands::get::run(app, options),

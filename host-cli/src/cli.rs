@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Health,
     /// Counters since the pool was made
     Metrics,
+    /// What has happened to the pool and its disks
+    Events(commands::events::Options),
     /// Measure durable writes, and reads
     Benchmark(commands::benchmark::Options),
     /// Store a file, a folder or standard input

@@ -3,7 +3,7 @@
 //! `DYNAMICFS_UPDATE_SCHEMAS=1 cargo test -p dynamicfs schemas` writes them anew.
 
 use crate::commands::{
-    benchmark, capacity, check, demo, disk, health, init, labels, locate, ls, maintenance, metrics,
+    benchmark, capacity, check, demo, disk, events, health, init, labels, locate, ls, maintenance, metrics,
     ok_to_remove, policy, repair, salvage, stat, status, transfer, tree, trim, verify, whatif,
 };
 use crate::output::report::{Printed, PrintedError};
@@ -30,6 +30,7 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("disk-remove", of::<disk::drain::DiskRemoved>()),
         ("disk-replace", of::<disk::replace::DiskReplaced>()),
         ("disk-show", of::<disk::list::DiskShow>()),
+        ("events", of::<events::Events>()),
         ("health", of::<health::Health>()),
         ("init", of::<init::Made>()),
         ("labels", of::<labels::LabelList>()),
@@ -51,7 +52,7 @@ fn all() -> Vec<(&'static str, Schema)> {
         ["put", "get", "cp", "mv", "rm", "mkdir"].map(|command| (command, of::<transfer::Transfer>())),
     );
     all.extend(
-        ["disk-fail", "disk-offline", "disk-online"]
+        ["disk-clear", "disk-fail", "disk-offline", "disk-online"]
             .map(|command| (command, of::<disk::shut::DiskChanged>())),
     );
     all.extend(["scrub", "rebuild", "rebalance"].map(|command| (command, of::<maintenance::Maintenance>())));

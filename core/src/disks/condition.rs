@@ -37,7 +37,8 @@ pub struct Thresholds {
     /// Places that could not be read from which on a disk is degraded; 0 never. 5: one bad sector is ordinary, and repaired
     /// by being written elsewhere; half of what fails a disk is not.
     pub degraded_read_errors: u16,
-    /// Places with wrong contents from which on a disk is degraded; 0 never. 10, as in ZFS.
+    /// Places with wrong contents (each what one read was to give, up to a whole fragment) from which on a disk is degraded; 0
+    /// never. 10, as in ZFS.
     pub degraded_checksum_errors: u16,
     /// Places that could not be read from which on a disk has failed; 0 never. 10, as in ZFS.
     pub failed_read_errors: u16,

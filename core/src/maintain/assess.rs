@@ -15,10 +15,12 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Takes a member out of use, durably, whose errors are beyond the thresholds; whether there was one. It stays, degraded,
     /// where anything could not be read or written without it, or there is no place to rebuild what it holds.
     ///
-    /// All extents' records are read once where such a member is met.
-    pub(super) fn fail_member(&mut self) -> Result<bool, Error> {
+    /// All extents' records are read once where such a member is met. A part of [`maintain`](Self::maintain), for those who leave
+    /// a pool and its errors behind; [`Thresholds::fail`](crate::disks::condition::Thresholds) switches it off.
+    pub fn fail_member(&mut self) -> Result<bool, Error> {
+        let is_writable = self.store.is_writable();
         let disks = &mut self.store.tree.disks;
-        if !disks.thresholds.fail {
+        if !disks.thresholds.fail || !is_writable {
             return Ok(false);
         }
         disks.look();

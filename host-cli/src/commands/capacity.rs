@@ -5,10 +5,10 @@ use crate::output::failure::{Exit, Failure};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{Cell, Text};
+use crate::pool::disks;
 use crate::pool::fill::{Filled, fill, schemes};
 use crate::pool::forecast::Rebuild;
 use crate::pool::growth::Growth;
-use crate::pool::judge;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::session::Session;
 use dynamicfs_core::placement::{self, Room};
@@ -100,7 +100,7 @@ impl Capacity {
         let filled = fill(&left, health.scheme, extent, block);
         let others = schemes(left.len(), health.tolerance).filter(|&scheme| scheme != health.scheme);
         let others = others.map(|scheme| fill(&left, scheme, extent, block)).collect();
-        let names = judge::disks(session);
+        let names = disks::disks(session);
         let mut disks = Vec::new();
         for (room, left) in rooms.iter().zip(&left) {
             let member = room.member.0;

@@ -7,6 +7,7 @@ pub(crate) mod check;
 pub(crate) mod cp;
 pub(crate) mod demo;
 pub(crate) mod disk;
+pub(crate) mod events;
 pub(crate) mod get;
 pub(crate) mod health;
 pub(crate) mod init;

@@ -6,8 +6,9 @@ use crate::output::failure::{Exit, Failure};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, Cell, DIM, GOOD, Text, WARN};
+use crate::pool::disks::{Disk, DiskState};
 use crate::pool::jobs::{JobReport, JobState};
-use crate::pool::judge::{Disk, DiskCounts, DiskState, Extents, Judgement, Verdict};
+use crate::pool::judge::{DiskCounts, Extents, Judgement, Verdict};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::reasons::Reason;
 use crate::pool::session::Session;
@@ -216,6 +217,7 @@ pub(crate) fn disk_table(text: &mut Text, disks: &[Disk]) {
         let style = match disk.state {
             DiskState::Online | DiskState::Spare => GOOD,
             DiskState::Behind
+            | DiskState::Degraded
             | DiskState::Offline
             | DiskState::Draining
             | DiskState::Drained

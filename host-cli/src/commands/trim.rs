@@ -8,7 +8,7 @@ use crate::output::progress::{Progress, Unit};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, Cell, DIM, Text, WARN};
-use crate::pool::judge;
+use crate::pool::disks;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::session::Session;
 use dynamicfs_core::error::{Error, MemberError, StorageError};
@@ -135,7 +135,7 @@ fn choose(session: &mut Session<'_>, options: &Options) -> Result<Vec<Meant>, Fa
     let names = match is_named {
         true => options.disks.clone(),
         false => {
-            let members = judge::disks(session).into_iter().filter_map(|disk| disk.member);
+            let members = disks::disks(session).into_iter().filter_map(|disk| disk.member);
             members
                 .filter(|&member| session.row_of(member).is_some())
                 .map(|member| member.to_string())

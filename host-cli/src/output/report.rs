@@ -113,6 +113,13 @@ impl Output {
     }
 }
 
+/// Prints one value as one line of JSON, at once.
+pub(crate) fn print_line(value: &impl Serialize) -> Result<(), Failure> {
+    let mut bytes = serde_json::to_vec(value).map_err(|error| Failure::host("write JSON", &error.into()))?;
+    bytes.push(b'\n');
+    write_out(&mut io::stdout().lock(), &bytes)
+}
+
 fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let mut bytes =
         serde_json::to_vec_pretty(value).map_err(|error| Failure::host("write JSON", &error.into()))?;

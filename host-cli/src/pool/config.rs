@@ -1,5 +1,6 @@
 //! `pool.toml`: where the pool's disks are. The labels on the disks are the truth; this only says where to look.
 
+use super::condition::ThresholdEntry;
 use crate::app::App;
 use crate::output::failure::{Code, Failure};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub(crate) struct Config {
     version: u32,
     /// The pool's identity.
     pub(crate) pool: String,
+    /// From how many errors on a disk is no longer relied on, where that is not as it is by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) thresholds: Option<ThresholdEntry>,
     #[serde(rename = "disk")]
     pub(crate) disks: Vec<DiskEntry>,
     /// The pool's folder.
@@ -61,7 +65,7 @@ pub(crate) struct DiskEntry {
 
 impl Config {
     pub(crate) const fn new(folder: PathBuf, pool: String, disks: Vec<DiskEntry>) -> Self {
-        Self { version: VERSION, pool, disks, folder }
+        Self { version: VERSION, pool, thresholds: None, disks, folder }
     }
 
     /// Reads the configuration of the pool that the arguments name.

@@ -1,5 +1,6 @@
 //! Jobs: what their records say, and going on with them until they end or someone wants to stop.
 
+use super::events;
 use super::pace::Pace;
 use super::session::Session;
 use super::tree::paths_of;
@@ -402,7 +403,9 @@ pub(crate) fn run(
             break;
         }
         let step = Instant::now();
-        let work = session.pool.maintain(true)?;
+        let work = session.pool.maintain(true);
+        events::record(session);
+        let work = work?;
         match work {
             Work::Nothing => break,
             Work::Advanced(advanced) if advanced == kind => {
@@ -452,11 +455,14 @@ fn is_running(session: &mut Session<'_>, kind: JobKind) -> Result<bool, Failure>
 
 /// Writes down how far the jobs are that are under way: steps that change nothing are not written down one by one.
 fn save_position(session: &mut Session<'_>) -> Result<(), Failure> {
+    events::record(session);
     for kind in JobKind::ALL {
         if session.pool.set_job_state(kind, maintain::JobState::Paused)? {
             session.pool.set_job_state(kind, maintain::JobState::Running)?;
         }
     }
+    // Nobody wanted a pause, and it is over.
+    while session.pool.next_event().is_some() {}
     Ok(())
 }
 

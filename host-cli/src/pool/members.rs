@@ -1,6 +1,6 @@
 //! What members are called.
 
-use super::judge;
+use super::disks;
 use super::session::Session;
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ pub(crate) struct Names(BTreeMap<u16, String>);
 
 impl Names {
     pub(crate) fn of(session: &mut Session<'_>) -> Self {
-        let disks = judge::disks(session).into_iter();
+        let disks = disks::disks(session).into_iter();
         Self(disks.filter_map(|disk| Some((disk.member?, disk.name))).collect())
     }
 

@@ -9,6 +9,7 @@
 //! histories.rs which histories the disks hold, and the choice of one
 //! session.rs   an open pool, and leaving it
 //! counters.rs  counters that outlive the process
+//! condition.rs whether a disk can be relied on, over the errors of many processes
 //! meter.rs     how long requests take
 //! path.rs      paths in the pool
 //! tree.rs      walking directories
@@ -16,15 +17,21 @@
 //! members.rs   what members are called
 //! jobs.rs      scrub, rebuild and others: their records, and going on with them
 //! pace.rs      how much of the disks a job may take
+//! disks.rs     what each disk is to the pool
 //! judge.rs     how the pool is, with reasons
 //! forecast.rs  how it would be without some disks
 //! fill.rs      how much fits, in a scheme
 //! growth.rs    how fast it fills
 //! reasons.rs   the finite list of reasons
+//! events.rs    what the core tells has happened
+//! journal.rs   events.jsonl, where it is kept
 //! ```
 
+pub(crate) mod condition;
 pub(crate) mod config;
 pub(crate) mod counters;
+pub(crate) mod disks;
+pub(crate) mod events;
 mod explain;
 pub(crate) mod files;
 pub(crate) mod fill;
@@ -32,6 +39,7 @@ pub(crate) mod forecast;
 pub(crate) mod growth;
 pub(crate) mod histories;
 pub(crate) mod jobs;
+pub(crate) mod journal;
 pub(crate) mod judge;
 pub(crate) mod labels;
 pub(crate) mod members;

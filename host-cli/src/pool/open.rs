@@ -199,7 +199,7 @@ fn attempt<T, F>(
 where
     F: FnOnce(&mut Session<'_>) -> Result<T, Failure>,
 {
-    let Opened { config, places, disks, .. } = opened;
+    let Opened { config, places, disks, read_only } = opened;
     let pool = parse_uuid(&config.pool);
     let parameters = parameters_of(&config, &places);
     let mut lent = Lent::new(app.global.memory, node_bytes_of(&config, &places), disks.len())?;
@@ -212,7 +212,7 @@ where
             return Ok(Attempt::Refused(Refused { cause, failure }, f));
         }
     };
-    let mut session = Session::new(app, config, places, parameters, mounted)?;
+    let mut session = Session::new(app, config, places, parameters, mounted, read_only)?;
     let done = f(&mut session);
     session.leave();
     Ok(Attempt::Done(done))

@@ -49,6 +49,8 @@ pub(crate) enum ReasonCode {
     RebuildWaiting,
     /// A member is not in use, and nothing lies on it: it may be removed.
     DiskUnneeded,
+    /// A disk takes part, and makes errors or is many times slower than the others: it is read last.
+    DiskDegraded,
     /// The last scrub is longer ago than 35 days.
     ScrubStale,
     /// What is on a disk is being moved away.
@@ -67,8 +69,8 @@ pub(crate) enum ReasonCode {
     RepairWaiting,
     /// A disk is shorter than it was when it became a member.
     DiskTruncated,
-    /// A disk has answered with errors or wrong bytes since the pool was made; what they concerned was repaired, or is
-    /// told by another reason.
+    /// A disk has answered with errors or wrong bytes since they were last cleared, fewer than degrade it; what they concerned was
+    /// repaired, or is told by another reason.
     DiskErrors,
     /// A disk has features of a newer version, with which this one may read the pool and not write to it.
     NewerFeatures,
@@ -99,6 +101,7 @@ impl ReasonCode {
             | Self::NewerFeatures
             | Self::RebuildWaiting
             | Self::DiskUnneeded
+            | Self::DiskDegraded
             | Self::ScrubStale => Severity::Warning,
             Self::DiskErrors
             | Self::DiskDraining
@@ -120,7 +123,9 @@ impl ReasonCode {
             Self::DiskErrors => "dynamicfs metrics".into(),
             Self::NewerFeatures => "dynamicfs --version".into(),
             Self::DiskForeign | Self::DiskUnusable | Self::DiskTruncated => "dynamicfs labels".into(),
-            Self::DiskMissing | Self::DiskFailed => format!("dynamicfs disk replace {disk} NEW-DISK"),
+            Self::DiskMissing | Self::DiskFailed | Self::DiskDegraded => {
+                format!("dynamicfs disk replace {disk} NEW-DISK")
+            }
             Self::DiskOffline => format!("dynamicfs disk online {disk}"),
             Self::DiskBehind | Self::DiskDraining | Self::ExtentsDegraded | Self::RedundancyShort => {
                 "dynamicfs rebuild start".into()

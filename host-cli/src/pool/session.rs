@@ -2,6 +2,7 @@
 
 use super::config::Config;
 use super::counters;
+use super::events;
 use super::meter::Metered;
 use super::open::parse_uuid;
 use super::place::Place;
@@ -41,6 +42,8 @@ pub(crate) struct Session<'m> {
     pub(crate) rebuilds: counters::Rebuilds,
     /// Who was a member when the pool was opened.
     members: Vec<u16>,
+    /// It was opened only to read.
+    is_looking: bool,
 }
 
 impl<'m> Session<'m> {
@@ -49,16 +52,18 @@ impl<'m> Session<'m> {
         config: Config,
         places: Vec<Place>,
         parameters: Option<PoolParameters>,
-        pool: Pool<'m, Disks>,
+        mut pool: Pool<'m, Disks>,
+        is_looking: bool,
     ) -> Result<Self, Failure> {
         let parameters =
             parameters.ok_or_else(|| Failure::new(Code::BadPool, "no disk has a readable label"))?;
         if parse_uuid(&config.pool).is_none() {
             app.out.warn(format_args!("pool.toml does not name the pool; the disks say {}", parameters.pool));
         }
+        pool.set_thresholds(config.thresholds.unwrap_or_default().into());
         let superblock = pool.store.committed();
         let members = superblock.table().iter().map(|row| superblock.row(row).number()).collect();
-        Ok(Self {
+        let mut session = Self {
             pool,
             config,
             places,
@@ -67,7 +72,25 @@ impl<'m> Session<'m> {
             changed: false,
             rebuilds: counters::Rebuilds::default(),
             members,
-        })
+            is_looking,
+        };
+        events::record(&mut session);
+        Ok(session)
+    }
+
+    /// Whether the pool was opened only to read.
+    pub(crate) const fn is_looking(&self) -> bool {
+        self.is_looking
+    }
+
+    /// What a member is called in pool.toml; "member-N" if that does not list it.
+    pub(crate) fn name_of(&self, member: MemberNumber) -> String {
+        let is_it = |place: &usize| {
+            let found = self.pool.member_health(*place).member.map(|found| found.0);
+            found.or(self.places[*place].entry.member) == Some(member.0)
+        };
+        let place = (0..self.places.len()).find(is_it);
+        place.map_or_else(|| format!("member-{}", member.0), |place| self.places[place].entry.name.clone())
     }
 
     /// Begins a transaction.
@@ -139,7 +162,24 @@ impl<'m> Session<'m> {
                 // What is left finds no space, or no disk.
                 _ => return repaired,
             }
+            events::record(self);
             self.changed = true;
+        }
+    }
+
+    /// Takes disks out of use that have failed by their errors: what this process saw of them goes with it. Rebuilding what they
+    /// held is for the operator to start.
+    fn fail_disks(&mut self) {
+        while !self.is_looking {
+            match self.pool.fail_member() {
+                Ok(true) => self.changed = true,
+                Ok(false) => return,
+                Err(error) => {
+                    self.out
+                        .warn(format_args!("a disk that has failed could not be taken out of use: {error}"));
+                    return;
+                }
+            }
         }
     }
 
@@ -147,6 +187,8 @@ impl<'m> Session<'m> {
     pub(crate) fn leave(&mut self) {
         let reads = self.pool.health().counters;
         self.tidy();
+        self.fail_disks();
+        events::record(self);
         if self.changed || reads.fragment_failures > 0 {
             counters::save(self);
         }

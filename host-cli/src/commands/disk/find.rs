@@ -1,7 +1,7 @@
 //! Which disk someone means.
 
 use crate::output::failure::{Code, Failure};
-use crate::pool::judge::{self, Disk};
+use crate::pool::disks::{self, Disk};
 use crate::pool::session::Session;
 use dynamicfs_core::types::MemberNumber;
 use std::path::Path;
@@ -41,7 +41,7 @@ impl Meant {
 
 /// The disk that someone means by its name, path, number or identity.
 pub(crate) fn find(session: &mut Session<'_>, meant: &str) -> Result<Meant, Failure> {
-    let disks = judge::disks(session);
+    let disks = disks::disks(session);
     let file = Path::new(meant).canonicalize().ok();
     let is_meant = |disk: &Disk| {
         let path = disk.path.as_deref();

@@ -7,7 +7,7 @@ use crate::output::failure::{Exit, Failure};
 use crate::output::report::Report;
 use crate::output::text::Text;
 use crate::pool::counters;
-use crate::pool::judge::{self, Disk};
+use crate::pool::disks::{self, Disk};
 use crate::pool::open::{Access, with_pool};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -24,7 +24,7 @@ pub(crate) struct DiskList {
 pub(crate) struct DiskShow {
     /// The disk.
     disk: Disk,
-    /// What it has done since the pool was made; null for one that is not here.
+    /// What it has done since the pool was made, errors since they were cleared; null for one that is not here.
     counters: Option<DiskTotals>,
 }
 
@@ -64,6 +64,12 @@ impl Report for DiskShow {
         text.field("path", disk.path.as_deref().unwrap_or("-"));
         let note = disk.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
         text.field("state", format_args!("{}{note}", state_word(disk.state)));
+        if let Some(why) = disk.condition_reason.as_ref().filter(|why| disk.note.as_ref() != Some(why)) {
+            text.field("condition", why);
+        }
+        if let Some(micros) = disk.latency_micros {
+            text.field("latency", format_args!("{micros} us a read"));
+        }
         text.field("member", disk.member.map_or_else(|| "-".into(), |member| member.to_string()));
         text.field("identity", disk.id.as_deref().unwrap_or("-"));
         let used = disk.size_bytes.saturating_sub(disk.free_bytes);
@@ -88,7 +94,7 @@ impl Report for DiskShow {
 
 pub(super) fn run(app: &App) -> Result<Exit, Failure> {
     with_pool(app, Access::Read, |session| {
-        app.out.report(&DiskList { disks: judge::disks(session) })?;
+        app.out.report(&DiskList { disks: disks::disks(session) })?;
         Ok(Exit::Done)
     })
 }

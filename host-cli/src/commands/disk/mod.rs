@@ -5,7 +5,7 @@
 //! find.rs      which disk someone means
 //! add.rs       a file or device becomes a member
 //! drain.rs     what is on a member is moved away; remove
-//! shut.rs      offline, fail, online
+//! shut.rs      offline, fail, online, clear
 //! replace.rs   a new disk for an old one
 //! identify.rs  which one it is, of those one can touch
 //! ```
@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Offline(shut::Options),
     /// Count a disk as failed; what it holds is rebuilt elsewhere
     Fail(shut::Options),
+    /// Forget a disk's errors, once their cause is gone
+    Clear(Chosen),
     /// Make a disk's light blink
     Identify(identify::Options),
 }
@@ -67,6 +69,7 @@ pub(crate) fn run(app: &App, command: &Command) -> Result<Exit, Failure> {
         Command::Drain(options) => drain::run(app, options),
         Command::Remove(options) => drain::remove(app, options),
         Command::Online(chosen) => shut::online(app, &chosen.disk),
+        Command::Clear(chosen) => shut::clear(app, &chosen.disk),
         Command::Offline(options) => shut::run(app, options, false),
         Command::Fail(options) => shut::run(app, options, true),
     }

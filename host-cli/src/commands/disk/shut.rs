@@ -1,4 +1,4 @@
-//! `disk offline`, `disk fail` and `disk online`: out of use and in again, as the pool's own records say.
+//! `disk offline`, `disk fail` and `disk online`: out of use and in again, as the pool's own records say. `disk clear`.
 
 use super::find::{Meant, find};
 use crate::app::App;
@@ -7,10 +7,11 @@ use crate::output::failure::{Code, Exit, Failure};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
-use crate::pool::judge::{Disk, Extents};
+use crate::pool::disks::{Disk, DiskState, MemberState};
+use crate::pool::judge::Extents;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::session::Session;
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::{MemberNumber, MemberSet};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -24,7 +25,7 @@ pub(crate) struct Options {
     force_data_loss: bool,
 }
 
-/// A disk that was taken out of use, or put to use again.
+/// A disk that was taken out of use, put to use again, or forgiven its errors.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct DiskChanged {
     /// Nothing was done: `--dry-run`.
@@ -116,10 +117,14 @@ pub(super) fn online(app: &App, disk: &str) -> Result<Exit, Failure> {
             session.writable()?;
             let activated = session.pool.activate_member(member);
             activated.map_err(|error| Failure::from(error).while_doing(&meant.disk.name))?;
+            // The operator says that it is good: what failed it is over.
+            if meant.disk.member_state == Some(MemberState::Failed) {
+                clear_errors(session, member, &meant.disk.name)?;
+            }
         }
         let disk = find(session, &meant.disk.name)?.disk;
         let extents: Extents = session.pool.count_extents()?.into();
-        let owes = extents.readable > 0 || disk.state == crate::pool::judge::DiskState::Behind;
+        let owes = extents.readable > 0 || disk.state == DiskState::Behind;
         let next = owes.then(|| "dynamicfs rebuild start".to_owned());
         app.out.report(&DiskChanged {
             dry_run: app.global.dry_run,
@@ -128,6 +133,27 @@ pub(super) fn online(app: &App, disk: &str) -> Result<Exit, Failure> {
             next,
             done: ("takes part again", "would take part again"),
         })?;
+        Ok(Exit::Done)
+    })
+}
+
+fn clear_errors(session: &mut Session<'_>, member: MemberNumber, name: &str) -> Result<(), Failure> {
+    session.pool.clear_errors(member).map_err(|error| Failure::from(error).while_doing(name))
+}
+
+pub(super) fn clear(app: &App, disk: &str) -> Result<Exit, Failure> {
+    with_pool(app, Access::Write, |session| {
+        let meant = find(session, disk)?;
+        let member = meant.member(session)?;
+        if !app.global.dry_run {
+            session.writable()?;
+            clear_errors(session, member, &meant.disk.name)?;
+        }
+        let disk = find(session, &meant.disk.name)?.disk;
+        let extents = session.pool.count_extents()?.into();
+        let done =
+            ("is judged as if it had made no error yet", "would be judged as if it had made no error yet");
+        app.out.report(&DiskChanged { dry_run: app.global.dry_run, disk, extents, next: None, done })?;
         Ok(Exit::Done)
     })
 }

@@ -1,0 +1,300 @@
+//! The disks of a pool, one by one: what each is to the pool, and why.
+
+use super::condition::{self, DiskCondition};
+use super::counters;
+use super::place::{Fault, Place};
+use super::session::Session;
+use crate::output::size;
+use dynamicfs_core::disks::{Currency, DiskStatus};
+use dynamicfs_core::format::record;
+use dynamicfs_core::pool::MemberHealth;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What the operator wants of a member, as the pool's own records say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MemberState {
+    /// It holds data and is given more.
+    Active,
+    /// It counts as failed: what it held is rebuilt elsewhere.
+    Failed,
+    /// It is out of use for a while, and what it held is waited for.
+    Offline,
+    /// It is given nothing, and what it holds is moved away.
+    Draining,
+    /// It holds nothing any more, and is given nothing.
+    Drained,
+    /// As draining; it leaves the pool when it holds nothing.
+    Leaving,
+    /// It holds nothing, and takes the place of a member that fails.
+    Spare,
+    /// It holds nothing any more, and leaves the pool next.
+    Departing,
+}
+
+impl From<record::MemberState> for MemberState {
+    fn from(state: record::MemberState) -> Self {
+        match state {
+            record::MemberState::Active => Self::Active,
+            record::MemberState::Failed => Self::Failed,
+            record::MemberState::Offline => Self::Offline,
+            record::MemberState::Draining => Self::Draining,
+            record::MemberState::Drained => Self::Drained,
+            record::MemberState::Leaving => Self::Leaving,
+            record::MemberState::Spare => Self::Spare,
+            record::MemberState::Departing => Self::Departing,
+        }
+    }
+}
+
+/// What a disk is to the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DiskState {
+    /// It takes part and has everything.
+    Online,
+    /// It takes part and has everything, and makes errors or is many times slower than the others: it is read last.
+    Degraded,
+    /// It takes part and is owed what it missed.
+    Behind,
+    /// It takes part, and what it holds is moved away.
+    Draining,
+    /// It takes part, holds nothing any more and is given nothing.
+    Drained,
+    /// As draining or drained; it leaves the pool when it holds nothing.
+    Leaving,
+    /// It takes part, holds nothing, and takes the place of a member that fails.
+    Spare,
+    /// It stopped working after the pool was opened, or counts as failed by the operator's word.
+    Failed,
+    /// The operator took it out of use for a while.
+    Offline,
+    /// It is not a member yet: adding it was interrupted.
+    Adding,
+    /// It is no member any more, and pool.toml still lists it.
+    Left,
+    /// It is not here.
+    Missing,
+    /// It cannot be opened.
+    Unusable,
+    /// It has no label, or a damaged one.
+    Unlabelled,
+    /// It belongs to another pool, or was removed from this one.
+    Foreign,
+    /// It holds another history of the pool, which was given up for this one.
+    Diverged,
+}
+
+impl DiskState {
+    pub(crate) const fn takes_part(self) -> bool {
+        matches!(
+            self,
+            Self::Online
+                | Self::Degraded
+                | Self::Behind
+                | Self::Draining
+                | Self::Drained
+                | Self::Leaving
+                | Self::Spare
+        )
+    }
+}
+
+/// One disk of the pool.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Disk {
+    /// What it is called in pool.toml; "member-N" if that does not list it.
+    pub(crate) name: String,
+    /// Where it is, or should be.
+    pub(crate) path: Option<String>,
+    /// What it is to the pool.
+    pub(crate) state: DiskState,
+    /// What the operator wants of it, as the pool's own records say; null if it is no member.
+    pub(crate) member_state: Option<MemberState>,
+    /// Something lies on it, or is owed to it: without it the pool has less redundancy.
+    pub(crate) holds_data: bool,
+    /// Its number in the pool.
+    pub(crate) member: Option<u16>,
+    /// Its own identity.
+    pub(crate) id: Option<String>,
+    /// It holds no data.
+    pub(crate) witness: bool,
+    /// Bytes for contents and the pool's own records.
+    pub(crate) size_bytes: u64,
+    /// Bytes of those that are free.
+    pub(crate) free_bytes: u64,
+    /// How far it can be relied on; null if it does not take part and has not failed.
+    pub(crate) condition: Option<DiskCondition>,
+    /// Why it is not healthy; null if it is.
+    pub(crate) condition_reason: Option<String>,
+    /// Microseconds that a read took on average since the pool was opened; null before enough were made.
+    pub(crate) latency_micros: Option<u32>,
+    /// Errors and wrong checksums since the pool was made, or since they were cleared.
+    pub(crate) errors: u64,
+    /// Why it does not take part, or what is wrong with it.
+    pub(crate) note: Option<String>,
+}
+
+/// Every place of pool.toml, and every member that it does not list.
+pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
+    let states = member_states(session);
+    let places = session.places.len();
+    let mut disks: Vec<Disk> = (0..places).map(|place| disk_at(session, place, &states)).collect();
+    let unhealed = session.pool.store.unhealed();
+    let superblock = session.pool.store.committed();
+    for row in superblock.table().iter() {
+        let number = superblock.row(row).number();
+        if disks.iter().all(|disk| disk.member != Some(number)) {
+            disks.push(Disk {
+                name: format!("member-{number}"),
+                path: None,
+                state: match states.get(&number) {
+                    Some(MemberState::Failed) => DiskState::Failed,
+                    Some(MemberState::Offline) => DiskState::Offline,
+                    _ => DiskState::Missing,
+                },
+                member_state: states.get(&number).copied(),
+                holds_data: unhealed.contains(row),
+                member: Some(number),
+                id: None,
+                witness: superblock.row(row).witness() != 0,
+                size_bytes: 0,
+                free_bytes: 0,
+                condition: None,
+                condition_reason: None,
+                latency_micros: None,
+                errors: 0,
+                note: Some("pool.toml does not list it".into()),
+            });
+        }
+    }
+    disks
+}
+
+/// What the members' records say. Of one that cannot be read nothing is known; reading it tells that elsewhere.
+fn member_states(session: &mut Session<'_>) -> BTreeMap<u16, MemberState> {
+    let mut states = BTreeMap::new();
+    let read = session.pool.store.each_member(|member, record| {
+        states.insert(member.0, record::MemberState::from_number(record.state()).into());
+    });
+    if let Err(error) = read {
+        session.out.warn(format_args!("the members' records cannot be read: {error}"));
+    }
+    states
+}
+
+fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, MemberState>) -> Disk {
+    let health = session.pool.member_health(number);
+    let totals = counters::totals(session, number);
+    let block = u64::from(session.pool.health().block_bytes);
+    let place = &session.places[number];
+    let identity = place.labels.and_then(|labels| labels.identity()).map(|(_, identity)| identity);
+    // Of a disk that does not take part its label tells, or what was noted when it was added.
+    let member = health
+        .member
+        .map(|member| member.0)
+        .or(identity.map(|identity| identity.member.0))
+        .or(place.entry.member);
+    let row = member.and_then(|member| session.row_of(member));
+    let member_state = member.filter(|_| row.is_some()).and_then(|member| states.get(&member).copied());
+    let superblock = session.pool.store.committed();
+    let was_member = place.entry.member.filter(|&number| number < superblock.next_member());
+    let has_left = row.is_none() && was_member.is_some_and(|number| session.row_of(number).is_none());
+    let (state, note) = match state_of(place, &health, member_state) {
+        (state, _)
+            if has_left && !state.takes_part() && state != DiskState::Diverged && !place.entry.adding =>
+        {
+            (DiskState::Left, Some("pool.toml still lists it".into()))
+        }
+        found => found,
+    };
+    let thresholds = session.pool.thresholds();
+    let (condition, condition_reason) = condition::of(&health, &totals, thresholds);
+    let is_judged = state.takes_part() || state == DiskState::Failed;
+    let condition =
+        is_judged.then_some(if state == DiskState::Failed { DiskCondition::Failed } else { condition });
+    let condition_reason = condition_reason.filter(|_| is_judged);
+    let (state, note) = match (state, condition) {
+        (DiskState::Online, Some(DiskCondition::Degraded)) => {
+            (DiskState::Degraded, note.or(condition_reason.clone()))
+        }
+        found => (found.0, note),
+    };
+    let held = health.blocks > health.free_blocks && !health.witness;
+    let holds_data = match row {
+        Some(row) if state.takes_part() => held || session.pool.store.unhealed().contains(row),
+        Some(row) => session.pool.store.unhealed().contains(row),
+        None => false,
+    };
+    let id = health.disk.or(identity.map(|identity| identity.disk)).map(|id| id.to_string());
+    Disk {
+        name: place.entry.name.clone(),
+        path: Some(place.path.display().to_string()),
+        state,
+        member_state,
+        holds_data,
+        member,
+        id: id.or_else(|| place.entry.id.clone()),
+        witness: health.witness,
+        size_bytes: health.blocks * block,
+        free_bytes: health.free_blocks * block,
+        condition,
+        condition_reason,
+        latency_micros: health.latency_micros,
+        errors: totals.read_errors + totals.write_errors + totals.flush_errors + totals.checksum_errors,
+        note,
+    }
+}
+
+fn state_of(
+    place: &Place,
+    health: &MemberHealth,
+    member: Option<MemberState>,
+) -> (DiskState, Option<String>) {
+    let here = if place.fault.is_none() { "" } else { "; it is not here" };
+    match member {
+        Some(MemberState::Failed) => return (DiskState::Failed, Some(format!("marked as failed{here}"))),
+        Some(MemberState::Offline) => return (DiskState::Offline, Some(format!("taken offline{here}"))),
+        None if place.entry.adding && health.status != DiskStatus::Online => {
+            return (DiskState::Adding, Some("adding it was interrupted".into()));
+        }
+        _ => {}
+    }
+    match &place.fault {
+        Some(Fault::Missing) => return (DiskState::Missing, Some("no such file or device".into())),
+        Some(Fault::Unusable(why)) => return (DiskState::Unusable, Some(why.clone())),
+        None => {}
+    }
+    let truncated = place
+        .labels
+        .and_then(|labels| labels.truncated_from())
+        .map(|bytes| format!("shorter than the {} it had when it became a member", size::show(bytes, false)));
+    match health.status {
+        DiskStatus::Online if health.owed || health.currency != Currency::Current => {
+            let why = match health.currency {
+                Currency::RolledBack => "it has lost writes that it had acknowledged",
+                _ => "it missed commits while it was away",
+            };
+            (DiskState::Behind, Some(truncated.unwrap_or_else(|| why.into())))
+        }
+        DiskStatus::Online => match member {
+            Some(MemberState::Draining) => (DiskState::Draining, truncated),
+            Some(MemberState::Drained) => (DiskState::Drained, truncated.or(Some("holds nothing".into()))),
+            Some(MemberState::Leaving | MemberState::Departing) => (DiskState::Leaving, truncated),
+            Some(MemberState::Spare) => (DiskState::Spare, truncated),
+            _ => (DiskState::Online, truncated),
+        },
+        DiskStatus::Foreign => {
+            (DiskState::Foreign, Some("it belongs to another pool, or was removed from this one".into()))
+        }
+        DiskStatus::Diverged => {
+            (DiskState::Diverged, Some("it holds another history of the pool, which was given up".into()))
+        }
+        DiskStatus::Unlabelled => {
+            (DiskState::Unlabelled, Some("it has no label, or has lost its superblocks".into()))
+        }
+        _ => (DiskState::Failed, health.last_error.map(|error| error.to_string())),
+    }
+}

@@ -1,0 +1,135 @@
+//! What the core tells has happened, brought to the journal and to standard error.
+
+use super::jobs::JobName;
+use super::journal::{self, Event, EventKind, Severity};
+use super::session::Session;
+use crate::host::attributes::rfc3339;
+use crate::output::size;
+use dynamicfs_core::disks::condition::Condition;
+use dynamicfs_core::disks::events::{self, Happening};
+use dynamicfs_core::format::record::MemberState;
+use dynamicfs_core::maintain::JobState;
+use dynamicfs_core::types::MemberNumber;
+use dynamicfs_hal::{Clock, UnixTime};
+use std_host_shim::OsClock;
+
+/// Takes what has happened since this was last called, writes it down, and warns of what somebody should look at. A command that
+/// opened the pool only to read leaves the journal as it is: what it met is met again by the next one.
+pub(crate) fn record(session: &mut Session<'_>) {
+    let mut taken = Vec::new();
+    while let Some(event) = session.pool.next_event() {
+        taken.extend(told(session, event));
+    }
+    let dropped = session.pool.take_dropped_events();
+    if dropped > 0 {
+        let what = size::count(dropped.into(), "event");
+        let now = OsClock::new().now().seconds;
+        taken.insert(
+            0,
+            about(
+                now,
+                Severity::Info,
+                EventKind::EventsDropped,
+                format!("{what} before this one could not be kept"),
+            ),
+        );
+    }
+    if taken.is_empty() || session.is_looking() {
+        return;
+    }
+    if let Err(error) = journal::append(&session.config.folder, &taken) {
+        session.out.warn(format_args!("cannot write down what happened in {}: {error}", journal::FILE));
+    }
+    for event in taken.iter().filter(|event| event.severity == Severity::Warning) {
+        session.out.warn(&event.message);
+    }
+}
+
+fn about(at: i64, severity: Severity, event: EventKind, message: String) -> Event {
+    let time = rfc3339(UnixTime { seconds: at, nanoseconds: 0 });
+    Event { time, severity, event, disk: None, member: None, message }
+}
+
+/// An event as it is written down; `None` for one that this version does not know.
+fn told(session: &Session<'_>, event: events::Event) -> Option<Event> {
+    use Severity::{Info, Warning};
+    let disk = |severity, kind, member: MemberNumber, message: &dyn Fn(&str) -> String| {
+        let name = session.name_of(member);
+        let message = message(&name);
+        Event { disk: Some(name), member: Some(member.0), ..about(event.at, severity, kind, message) }
+    };
+    Some(match event.what {
+        Happening::Condition { member, condition: Condition::Healthy } => {
+            disk(Info, EventKind::DiskRecovered, member, &|name| {
+                format!("{name} is as good as the others again")
+            })
+        }
+        Happening::Condition { member, condition: Condition::Degraded(cause) } => {
+            disk(Warning, EventKind::DiskDegraded, member, &|name| {
+                format!("{name} is degraded, and read last: {cause}")
+            })
+        }
+        Happening::Condition { member, condition: Condition::Failed(cause) } => {
+            disk(Warning, EventKind::DiskFailed, member, &|name| {
+                format!("{name} has failed, and is out of use: {cause}; next: dynamicfs rebuild start")
+            })
+        }
+        Happening::Stopped { member, error } => disk(Warning, EventKind::DiskStopped, member, &|name| {
+            format!("{name} is out of use until the pool is opened again: {error}")
+        }),
+        Happening::Away { member } => {
+            disk(Warning, EventKind::DiskAway, member, &|name| format!("{name} is not here"))
+        }
+        Happening::Stale { member } => disk(Info, EventKind::DiskStale, member, &|name| {
+            format!("{name} is back, and is owed what it missed")
+        }),
+        Happening::RolledBack { member } => disk(Warning, EventKind::DiskRolledBack, member, &|name| {
+            format!("{name} has lost writes that it had acknowledged")
+        }),
+        Happening::State { member, state } => {
+            disk(Info, EventKind::DiskState, member, &|name| format!("{name} {}", words(state)))
+        }
+        Happening::Joined { member } => {
+            disk(Info, EventKind::DiskJoined, member, &|name| format!("{name} became member {}", member.0))
+        }
+        Happening::Left { member } => {
+            disk(Info, EventKind::DiskLeft, member, &|name| format!("{name} has left the pool"))
+        }
+        Happening::Succeeded { member, by } => disk(Info, EventKind::DiskSucceeded, member, &|name| {
+            format!("{} has taken the place of {name}", session.name_of(by))
+        }),
+        Happening::Rebuilt { member } => disk(Info, EventKind::DiskRebuilt, member, &|name| {
+            format!("nothing is missing any more of what {name} was owed or held")
+        }),
+        Happening::Repaired { member, count } => disk(Info, EventKind::Repaired, member, &|name| {
+            format!("{} found bad on {name} rewritten", size::count(count.into(), "place"))
+        }),
+        Happening::Job { kind, state } => {
+            let (kind_of, severity, words) = match state {
+                JobState::Running => (EventKind::JobStarted, Info, "has started"),
+                JobState::Paused => (EventKind::JobPaused, Info, "was paused"),
+                JobState::Cancelled => (EventKind::JobCancelled, Info, "was cancelled"),
+                JobState::Complete => (EventKind::JobComplete, Info, "is complete"),
+                JobState::Incomplete => {
+                    (EventKind::JobIncomplete, Warning, "has ended with something left to do")
+                }
+            };
+            about(event.at, severity, kind_of, format!("{} {words}", JobName::from(kind).word()))
+        }
+        _ => return None,
+    })
+}
+
+/// What a member is to be now.
+const fn words(state: MemberState) -> &'static str {
+    match state {
+        MemberState::Active => "takes part",
+        MemberState::Failed => "is marked as failed",
+        MemberState::Offline => "is taken offline",
+        MemberState::Draining => "is being emptied",
+        MemberState::Drained => "holds nothing any more",
+        MemberState::Leaving => "is being emptied, and leaves then",
+        MemberState::Spare => "is spare",
+        MemberState::Departing => "holds nothing any more, and leaves",
+    }
+}
