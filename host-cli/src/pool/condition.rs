@@ -132,6 +132,16 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_thresholds_are_the_defaults() {
+        let text = include_str!("../../../docs/OPERATIONS.md");
+        let documented =
+            text.split("[thresholds]\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        assert_eq!(documented.lines().count(), 8, "all that can be set");
+        let entry: ThresholdEntry = toml::from_str(documented).unwrap();
+        assert_eq!(Thresholds::from(entry), Thresholds::DEFAULT);
+    }
+
+    #[test]
     fn thresholds_that_are_not_given_are_the_defaults() {
         let entry: ThresholdEntry = toml::from_str("failed_read_errors = 3\nfail = false").unwrap();
         let expected = Thresholds { failed_read_errors: 3, fail: false, ..Thresholds::DEFAULT };
