@@ -4,7 +4,7 @@ use super::Objects;
 use super::hashed::Place;
 use super::inode::Attributes;
 use super::path::{check_name, split_path};
-use crate::error::Error;
+use crate::error::{Error, StorageError};
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::Kind;
 use crate::format::name::{self, ENTRY_HEADER, EntryTarget, PLACES};
@@ -103,12 +103,20 @@ impl<A: DiskArray> Objects<'_, A> {
         mut f: impl FnMut(Entry<'_>) -> ControlFlow<B>,
     ) -> Result<Option<B>, Error> {
         self.directory(directory)?;
-        self.scan_hashed(directory, Kind::Entry, from, u64::MAX, |place, bytes| {
+        let ended = self.scan_hashed(directory, Kind::Entry, from, u64::MAX, |place, bytes| {
             let (Some(name), Some(target)) = (bytes.get(ENTRY_HEADER..), EntryTarget::decode(bytes)) else {
                 return ControlFlow::Continue(());
             };
-            f(Entry { name, object: target.object, kind: target.kind, next: place.end() })
-        })
+            // A name like this was never given: whoever makes files of these names elsewhere would be led astray.
+            if check_name(name).is_err() {
+                return ControlFlow::Break(Err(StorageError::RecordInvalid { object: directory }.into()));
+            }
+            match f(Entry { name, object: target.object, kind: target.kind, next: place.end() }) {
+                ControlFlow::Continue(()) => ControlFlow::Continue(()),
+                ControlFlow::Break(done) => ControlFlow::Break(Ok(done)),
+            }
+        });
+        ended?.transpose()
     }
 
     // --- making -----------------------------------------------------------------------------------------------
