@@ -1,8 +1,8 @@
 //! What a rebalance decides about an extent that is as redundant as it should be.
 
-use super::pass::Budget;
 use super::standing::Standing;
 use super::verdict::{Indices, Verdict};
+use super::visit::Budget;
 use crate::error::Error;
 use crate::format::extent::Extent;
 use crate::format::job::JobOptions;

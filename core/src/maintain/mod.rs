@@ -14,6 +14,7 @@
 //! verdict.rs  what a pass decides about an extent                                   pure
 //! balance.rs  what a rebalance decides about an extent
 //! pass.rs     one walk of the tree for all maintenance
+//! visit.rs    a step of it: what it meets is judged, and put right
 //! recount.rs  the free map, counted anew
 //! assess.rs   members taken out of use for their errors
 //! members.rs  members out of use and in again, emptied, removed
@@ -39,6 +40,7 @@ mod survey;
 mod trim;
 mod usage;
 mod verdict;
+mod visit;
 
 pub use crate::format::job::{Job, JobKind, JobOptions, JobState};
 pub use balance::misplaced;

@@ -1,13 +1,10 @@
 //! Making a transaction durable.
 
+use super::rings::REQUESTS_PER_SUPERBLOCK;
 use super::{Mode, Store, quorum};
 use crate::error::StorageError;
-use crate::format::superblock::Superblock;
 use crate::types::{Generation, MemberLists, MemberSet};
-use dynamicfs_hal::{Batch, DiskArray, Request};
-
-/// Requests for each disk that a superblock takes: ring A, ring B, a flush.
-const REQUESTS_PER_SUPERBLOCK: usize = 3;
+use dynamicfs_hal::{Batch, DiskArray};
 
 impl<A: DiskArray> Store<'_, A> {
     /// Makes the transaction durable: it is there, whole, after every later crash.
@@ -122,47 +119,5 @@ impl<A: DiskArray> Store<'_, A> {
             }
             self.tree.disks.write_slots(disks, &self.stage[..], bytes);
         }
-    }
-}
-
-impl<A: DiskArray> crate::disks::Disks<'_, A> {
-    /// Makes a superblock this disk's next one.
-    pub(crate) fn seal_superblock(&mut self, disk: usize, image: &mut [u8], claim: crate::types::Epoch) {
-        let crc32c = self.crc32c;
-        let state = self.state_mut(disk);
-        state.sequence += 1;
-        state.claim = state.claim.max(claim);
-        let (sequence, claim, id) =
-            (state.sequence, state.claim, state.identity.map_or_else(Default::default, |i| i.disk));
-        if let Some(mut view) = Superblock::new(image) {
-            view.seal(id, sequence, claim, crc32c);
-        }
-    }
-
-    /// Writes the images, one of `bytes` for each disk in order, to both rings of the disks, and flushes them.
-    pub(crate) fn write_slots(&mut self, disks: MemberSet, images: &[u8], bytes: usize) {
-        let mut batch = A::Batch::default();
-        for (image, disk) in images.chunks_exact(bytes).zip(disks.iter()) {
-            for at in self.slot_places(disk) {
-                let pushed = batch.push(Request::write(disk, self.lba_of_byte(disk, at), image));
-                debug_assert!(pushed.is_ok());
-            }
-        }
-        if <A::Batch<'_> as Batch<'_>>::CAPACITY >= REQUESTS_PER_SUPERBLOCK * disks.len() {
-            for disk in disks.iter() {
-                let pushed = batch.push(Request::flush(disk));
-                debug_assert!(pushed.is_ok());
-            }
-        }
-        self.execute(&mut batch);
-        self.flush_written();
-    }
-
-    /// The bytes at which the slot of a disk's present sequence lies, in ring A and ring B.
-    pub(super) fn slot_places(&self, disk: usize) -> [u64; 2] {
-        let state = self.state(disk);
-        let at =
-            state.sequence % u64::from(self.parameters.ring_length) * u64::from(self.parameters.slot_bytes);
-        state.identity.map_or([0; 2], |identity| [identity.ring_a + at, identity.ring_b + at])
     }
 }

@@ -13,7 +13,8 @@
 //! | of a branch that was given up, not beyond what was known of it | given up |
 //! | anything else | another history |
 
-use super::recover::{read_labels, read_state, survey as read_rings};
+use super::recover::read_labels;
+use super::rings::{read_state, survey as read_rings};
 use super::{Memory, Store};
 use crate::disks::{DiskState, DiskStatus, Disks};
 use crate::error::MountError;

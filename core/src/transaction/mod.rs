@@ -11,6 +11,7 @@
 //! create.rs    the first state of a new pool
 //! join.rs      a disk becomes a member
 //! labels.rs    what says so on the disk
+//! rings.rs     superblocks on the disks: written, read, proved
 //! recover.rs   which state to go on from; claims
 //! histories.rs several histories of one pool: told apart, named, one preferred
 //! quorum.rs    who may mount and who may go on                                   pure
@@ -35,6 +36,7 @@ pub mod quorum;
 mod ready;
 mod recount;
 mod recover;
+mod rings;
 mod sweep;
 
 pub use create::CreateRequest;

@@ -10,12 +10,13 @@
 
 use super::histories::{Prefer, leave_out_others, preferred_branch};
 use super::memory::{Memory, Parts};
+use super::rings::{read_state, survey};
 use super::{Mode, Store, quorum};
 use crate::disks::{Currency, DiskState, DiskStatus, Disks};
 use crate::error::{MountError, StorageError};
 use crate::format::label::{self, DiskIdentity, Label, LabelFault, PoolParameters};
 use crate::format::node;
-use crate::format::superblock::{self, Superblock};
+use crate::format::superblock::Superblock;
 use crate::limits::MEMBERS_MAX;
 use crate::metrics::PoolCounters;
 use crate::space::Space;
@@ -362,81 +363,6 @@ fn both_labels<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, buf: &mut [u
         };
     }
     labels
-}
-
-// --- rings ----------------------------------------------------------------------------------------------------
-
-/// Reads all superblock slots of all members and notes each disk's newest state, sequence and highest claim. A
-/// member without any valid slot has lost its state and does not take part.
-pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<(), MountError> {
-    let bytes = disks.parameters.slot_bytes as usize;
-    let image = stage.get_mut(..bytes).ok_or(MountError::NeedsMemory { bytes })?;
-    for disk in 0..disks.count() {
-        if disks.state(disk).status != DiskStatus::Online {
-            continue;
-        }
-        let mut any = false;
-        for place in 0..u64::from(disks.parameters.ring_length) {
-            for ring in 0..2 {
-                match read_slot(disks, disk, ring, place, image) {
-                    Some(true) => {}
-                    Some(false) => continue,
-                    None => {
-                        disks.state_mut(disk).may_hold_more = true;
-                        continue;
-                    }
-                }
-                let Some(view) = Superblock::new(&*image) else { continue };
-                let state = disks.state_mut(disk);
-                state.claim = state.claim.max(view.claim());
-                if !any || view.sequence() > state.sequence {
-                    state.sequence = view.sequence();
-                    state.order = view.order();
-                    state.branch = view.branch();
-                    state.root_crc = view.root_crc();
-                }
-                any = true;
-            }
-        }
-        if !any {
-            disks.state_mut(disk).status = DiskStatus::Unlabelled;
-        }
-    }
-    Ok(())
-}
-
-/// Reads one slot of one ring; whether it holds a superblock of this disk, `None` if it cannot be read now.
-fn read_slot<A: DiskArray>(
-    disks: &mut Disks<'_, A>,
-    disk: usize,
-    ring: usize,
-    place: u64,
-    image: &mut [u8],
-) -> Option<bool> {
-    let identity = disks.state(disk).identity?;
-    let start = if ring == 0 { identity.ring_a } else { identity.ring_b };
-    let at = start.checked_add(place * image.len() as u64)?;
-    let p = disks.parameters;
-    disks.read_bytes(disk, at, image)?;
-    Some(superblock::is_valid(image, p.pool, identity.disk, place, p.ring_length, disks.crc32c))
-}
-
-/// Reads a disk's newest superblock, from either ring.
-pub(super) fn read_state<A: DiskArray>(
-    disks: &mut Disks<'_, A>,
-    disk: usize,
-    image: &mut [u8],
-) -> Option<()> {
-    let sequence = disks.state(disk).sequence;
-    let place = sequence % u64::from(disks.parameters.ring_length);
-    for ring in 0..2 {
-        if read_slot(disks, disk, ring, place, image) == Some(true)
-            && Superblock::new(&*image)?.sequence() == sequence
-        {
-            return Some(());
-        }
-    }
-    None
 }
 
 // --- deciding -------------------------------------------------------------------------------------------------

@@ -88,3 +88,31 @@ fn what_rotted_all_over_one_disk_is_scrubbed_away() {
         expect_files(&mut world.mount());
     }
 }
+
+/// The newest superblock is in two places on each disk. A commit writes both, and a scrub, which begins with one, looks
+/// whether they are there.
+#[test]
+fn a_superblock_that_is_not_there_is_found_and_written_anew() {
+    let mut world = filled(Scheme::mirror(2), 3);
+    let mut sector = [0; 512];
+    world.array.disk_mut(1).read(0, &mut sector).expect("read");
+    let label = dynamicfs_core::format::label::decode(&sector, dynamicfs_sim::world::crc32c);
+    let (parameters, identity) = label.expect("a label");
+    let mut pool = world.mount();
+    for ring in [identity.ring_a, identity.ring_b] {
+        pool.start_job(JobKind::Scrub, JobOptions::default()).expect("started");
+        for slot in 0..u64::from(parameters.ring_length) {
+            let at = ring + slot * u64::from(parameters.slot_bytes);
+            pool.array().disk_mut(1).flip_bits(at + 100, 1);
+        }
+        rest(&mut pool);
+        let job = pool.job(JobKind::Scrub).expect("read").expect("it ran");
+        assert_eq!((job.state, job.found, job.healed), (JobState::Complete, 1, 1), "{job:?}");
+        assert_eq!(run_job(&mut pool, JobKind::Scrub).found, 0);
+    }
+    drop(pool);
+    world.unplug(&[0]);
+    let mut pool = world.mount();
+    assert_eq!(pool.member_health(1).currency, Currency::Current);
+    expect_files(&mut pool);
+}
