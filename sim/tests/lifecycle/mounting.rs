@@ -93,6 +93,35 @@ fn both_sides_of_a_split_mirror_are_named_and_either_can_be_chosen() {
     }
 }
 
+/// Each half was given a disk more, and both gave it the number that came next: not a copy of a disk, as it was once taken
+/// for, but two histories.
+#[test]
+fn halves_that_each_took_a_new_disk_are_two_histories_and_no_clones() {
+    for chosen in [0usize, 1] {
+        let mut world = split_mirror();
+        for half in 0..2 {
+            world.unplug(&[1 - half]);
+            let place = new_disk(&mut world, 2048);
+            let mut pool = world.mount();
+            assert_eq!(add(&mut pool, place, false), MemberNumber(2));
+            drop(pool);
+            world.plug(&[1 - half]);
+            world.unplug(&[place]);
+        }
+        world.plug(&[2, 3]);
+        let error = world.try_mount(MountMode::ReadWrite).err();
+        assert!(matches!(error, Some(MountError::Diverged { .. })), "{error:?}");
+        let prefer = Prefer::Branch(100 + chosen as u64);
+        let mut pool = preferred(&mut world, MountMode::ReadWrite, prefer).expect("one side");
+        expect(&mut pool, &format!("half-{chosen}"), 20_000);
+        let status = |pool: &Mounted<'_>, disk| pool.member_health(disk).status;
+        assert_eq!(status(&pool, 2 + chosen), DiskStatus::Online);
+        assert_eq!(status(&pool, 3 - chosen), DiskStatus::Diverged);
+        rest(&mut pool);
+        expect_files(&mut pool);
+    }
+}
+
 /// Both were copied, and written to in the same steps: the same branch, the same number, other contents.
 #[test]
 fn two_copies_of_a_pool_that_went_on_are_told_apart_by_a_disk() {
