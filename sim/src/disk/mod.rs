@@ -66,6 +66,15 @@ pub struct SimDisk {
     rng: Rng,
 }
 
+/// Sectors of a discard that all become noise; of a longer one some do.
+const DISCARDED_WHOLE: u64 = 64;
+
+/// Sectors at either end of a long discard, and in each place in between, that become noise.
+const DISCARDED_PIECE: u64 = 16;
+
+/// Places in between.
+const DISCARDED_BETWEEN: usize = 4;
+
 impl SimDisk {
     /// A disk on which nothing was written: it reads as noise of this seed.
     ///
@@ -141,8 +150,9 @@ impl SimDisk {
             }
             Operation::Discard(sectors) => {
                 if self.begin(lba, *sectors).is_ok() && !self.switches.read_only {
-                    let noise = self.noise(*sectors);
-                    self.cache.write(self.address(lba), &noise);
+                    for (lba, noise) in self.noise(lba, *sectors) {
+                        self.cache.write(self.address(lba), &noise);
+                    }
                 }
             }
             Operation::Read(_) | Operation::Flush => {}
@@ -229,12 +239,27 @@ impl SimDisk {
         }
     }
 
-    /// What so many sectors that were discarded read as; nothing, where a discard does nothing.
-    fn noise(&mut self, sectors: u64) -> Vec<u8> {
-        let sectors = if self.geometry.discard { sectors } else { 0 };
-        let mut noise = vec![0; sectors as usize * self.geometry.sector_bytes as usize];
-        self.rng.fill(&mut noise);
-        noise
+    /// Which sectors of a range that is discarded read as noise from then on, and the noise: all of a short range; of a long
+    /// one its ends and some in between, since what is kept of the rest is as good as any bytes. None, where a discard does
+    /// nothing.
+    fn noise(&mut self, lba: u64, sectors: u64) -> Vec<(u64, Vec<u8>)> {
+        let mut pieces = match sectors {
+            _ if !self.geometry.discard => Vec::new(),
+            0..=DISCARDED_WHOLE => vec![(lba, sectors)],
+            _ => vec![(lba, DISCARDED_PIECE), (lba + sectors - DISCARDED_PIECE, DISCARDED_PIECE)],
+        };
+        if pieces.len() > 1 {
+            for _ in 0..DISCARDED_BETWEEN {
+                pieces.push((lba + self.rng.below(sectors - DISCARDED_PIECE), DISCARDED_PIECE));
+            }
+        }
+        let bytes = self.geometry.sector_bytes as usize;
+        let fill = |(lba, sectors): (u64, u64)| {
+            let mut noise = vec![0; sectors as usize * bytes];
+            self.rng.fill(&mut noise);
+            (lba, noise)
+        };
+        pieces.into_iter().map(fill).collect()
     }
 
     fn write_sectors(&mut self, lba: u64, bytes: &[u8], durable: bool) -> Result<(), IoError> {
@@ -328,8 +353,9 @@ impl BlockDevice for SimDisk {
         }
         let lba = match self.switches.next(IoKind::Discard) {
             Some(Mishap::Fail(error)) => {
-                let noise = self.noise(sectors);
-                self.botch(lba, &noise);
+                for (lba, noise) in self.noise(lba, sectors) {
+                    self.botch(lba, &noise);
+                }
                 return Err(error);
             }
             Some(Mishap::Lie) => return Ok(()),
@@ -337,10 +363,11 @@ impl BlockDevice for SimDisk {
             Some(Mishap::Stall(micros)) => self.stall(lba, micros),
             Some(Mishap::Misdirect(_)) | None => lba,
         };
-        let noise = self.noise(sectors);
-        self.cache.write(self.address(lba), &noise);
-        if !self.geometry.volatile_cache {
-            self.cache.settle_newest(&mut self.medium);
+        for (lba, noise) in self.noise(lba, sectors) {
+            self.cache.write(self.address(lba), &noise);
+            if !self.geometry.volatile_cache {
+                self.cache.settle_newest(&mut self.medium);
+            }
         }
         Ok(())
     }
