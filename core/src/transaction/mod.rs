@@ -154,10 +154,15 @@ impl<A: DiskArray> Store<'_, A> {
         self.letting_go = MemberSet::EMPTY;
     }
 
-    /// Lets members go with this transaction: from its commit on they are in no list.
+    /// Lets members go with this transaction: from its commit on they are in no list. Whether they fail meanwhile makes no
+    /// difference to what it writes: nothing goes to them, and what already has counts as missing there.
     pub(crate) fn let_go(&mut self, rows: MemberSet) {
         self.letting_go = rows;
         self.tree.withheld = self.tree.withheld.or(rows);
+        self.tree.began_with = self.tree.began_with.minus(rows);
+        if self.tree.margin != usize::MAX {
+            self.tree.margin = self.tree.margin.saturating_sub(rows.len());
+        }
     }
 
     /// Lets no further operation succeed in this transaction: one failed half-way.

@@ -122,3 +122,27 @@ fn a_rebuild_of_a_pool_that_lacks_nothing_ends_and_writes_its_record() {
     assert_eq!((job.state, job.found), (JobState::Complete, 0));
     expect_whole(&mut pool, "as before");
 }
+
+/// A member is taken out of use, and its disk fails in one of the writes of that very commit: nothing that counts was on
+/// it any more. The outcome was called unknown where the others could not have spared another disk.
+#[test]
+fn a_member_that_is_let_go_may_fail_in_the_commit_that_lets_it_go() {
+    let mut world = filled(Scheme::mirror(2), 3);
+    let mut pool = world.mount();
+    pool.drain_member(MemberNumber(2), false).expect("drained");
+    rest(&mut pool);
+    drop(pool);
+    let mut failed = 0;
+    for (write, is_failed) in (0..40).flat_map(|write| [(write, false), (write, true)]) {
+        let mut world = World { array: world.array.clone(), lent: Lent::new(MEMORY) };
+        let mut pool = world.mount();
+        // The first transaction of a mount claims; what comes then is the commit alone.
+        put(&mut pool, "before", 9).expect("committed");
+        pool.array().disk_mut(1).fail_after(IoKind::Write, write, IoError::Media);
+        assert_eq!(pool.shut_member(MemberNumber(1), is_failed), Ok(()), "write {write}");
+        failed += u32::from(pool.member_health(1).status == DiskStatus::Failed);
+        put(&mut pool, "after", 3000).expect("committed");
+        expect_files(&mut pool);
+    }
+    assert!(failed >= 8, "{failed} failures");
+}
