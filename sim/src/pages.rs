@@ -119,6 +119,18 @@ impl Pages {
         self.bytes = bytes;
     }
 
+    /// Forgets what was written to these addresses: they read as the background again.
+    pub fn forget(&mut self, range: Range<u64>) {
+        let page_bytes = PAGE_BYTES as u64;
+        let whole = range.start.div_ceil(page_bytes)..range.end / page_bytes;
+        if whole.start >= whole.end {
+            return self.forget_parts(range);
+        }
+        self.forget_parts(range.start..whole.start * page_bytes);
+        self.forget_parts(whole.end * page_bytes..range.end);
+        clear(&mut self.root, self.levels, 0, &whole);
+    }
+
     /// A hash of what differs from an earlier fork of the same bytes: equal for equal bytes.
     pub fn difference(&self, base: &Self) -> u64 {
         let mut hash = 0;
@@ -141,6 +153,18 @@ impl Pages {
     /// What was never written reads as this.
     pub const fn background(&self) -> Background {
         self.background
+    }
+
+    /// Puts the background over a range that covers no page whole.
+    fn forget_parts(&mut self, range: Range<u64>) {
+        let background = self.background;
+        for part in parts(range.start, (range.end - range.start) as usize) {
+            if self.page(part.page).is_some() {
+                let page = page_mut(self.slot_mut(part.page), part.page, background);
+                let target = &mut page[part.within..part.within + part.bytes.len()];
+                background.read(range.start + part.bytes.start as u64, target);
+            }
+        }
     }
 
     fn page(&self, page: u64) -> Option<&Page> {
@@ -192,6 +216,22 @@ fn page_mut(slot: &mut Slot, number: u64, background: Background) -> &mut Page {
     }
     let Slot::Page(page) = slot else { unreachable!("branches are above level 0") };
     Arc::make_mut(page)
+}
+
+/// Empties the slots of these pages; `first` is the first page below `slot`.
+fn clear(slot: &mut Slot, level: u32, first: u64, pages: &Range<u64>) {
+    let last = first + ((1_u64 << (FAN_OUT_LOG2 * level)) - 1);
+    if last < pages.start || first >= pages.end || matches!(slot, Slot::Empty) {
+        return;
+    }
+    if pages.start <= first && last < pages.end {
+        *slot = Slot::Empty;
+        return;
+    }
+    let Slot::Branch(branch) = slot else { unreachable!("a page is inside the range or outside") };
+    for (index, child) in Arc::make_mut(branch).iter_mut().enumerate() {
+        clear(child, level - 1, first + ((index as u64) << (FAN_OUT_LOG2 * (level - 1))), pages);
+    }
 }
 
 /// Adds what differs below two slots to a hash; `first` is the first page below them.
@@ -276,15 +316,16 @@ mod tests {
         assert_eq!(bytes(&fork, 0, 4), [0; 4]);
     }
 
-    /// Random writes and forks against plain vectors.
+    /// Random writes, forgets and forks against plain vectors.
     #[test]
     fn pages_hold_what_a_vector_holds() {
         const BYTES: u64 = 40 * PAGE_BYTES as u64 + 77;
         for seed in 0..40 {
             let mut rng = Rng::new(seed);
             let mut pages = Pages::new(BYTES, Background::Noise(seed));
-            let mut model = vec![0; BYTES as usize];
-            Background::Noise(seed).read(0, &mut model);
+            let mut background = vec![0; BYTES as usize];
+            Background::Noise(seed).read(0, &mut background);
+            let mut model = background.clone();
             let mut fork = (pages.clone(), model.clone());
             for _ in 0..60 {
                 let start = rng.below(BYTES);
@@ -296,6 +337,10 @@ mod tests {
                         std::mem::swap(&mut fork.0, &mut pages);
                         std::mem::swap(&mut fork.1, &mut model);
                     }
+                    2 => {
+                        pages.forget(start..end);
+                        model[range.clone()].copy_from_slice(&background[range]);
+                    }
                     _ => {
                         rng.fill(&mut model[range.clone()]);
                         pages.write(start, &model[range]);
@@ -305,5 +350,17 @@ mod tests {
             assert!(bytes(&pages, 0, model.len()) == model, "seed {seed}");
             assert!(bytes(&fork.0, 0, model.len()) == fork.1, "seed {seed}");
         }
+    }
+
+    #[test]
+    fn forgetting_a_tebibyte_is_quick_and_frees_its_pages() {
+        let mut pages = Pages::new(TIB, Background::Noise(1));
+        for at in (0..TIB).step_by(1 << 34) {
+            pages.write(at, b"here");
+        }
+        assert_eq!(pages.written(), 64);
+        pages.forget(1..TIB);
+        assert_eq!((pages.written(), bytes(&pages, 0, 1)), (1, b"h".to_vec()));
+        assert_eq!(bytes(&pages, 1, 3), bytes(&Pages::new(TIB, Background::Noise(1)), 1, 3));
     }
 }
