@@ -157,7 +157,8 @@ fn limits_are_the_documents() {
 }
 
 /// Limits of memory and time, which no disk shows.
-const NOT_OF_THE_FORMAT: [&str; 3] = ["UPDATE_NODES_MAX", "DIRECTORY_DEPTH_MAX", "REPAIRS_MAX"];
+const NOT_OF_THE_FORMAT: [&str; 5] =
+    ["UPDATE_NODES_MAX", "DIRECTORY_DEPTH_MAX", "REPAIRS_MAX", "NODE_REPAIRS_MAX", "EVENTS_PER_DISK"];
 
 #[test]
 fn every_limit_is_in_the_document() {
