@@ -142,7 +142,9 @@ impl Run {
                 }
             }
         }
-        self.unsure_of_debts = false;
+        // A disk that is away does not tell what it is owed: one asks again when it is back.
+        let away = self.offline(pool).and(self.atlas.missed_commits());
+        self.unsure_of_debts &= !away.is_empty();
         if !self.offline(pool).is_empty() {
             self.hit(Probe::MountedWithout);
         }
