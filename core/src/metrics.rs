@@ -95,6 +95,8 @@ pub struct PoolCounters {
     pub fragment_failures: u64,
     /// Extents that were reconstructed to be read.
     pub decodes: u64,
+    /// Reads that were given up because the disk took too long, for the sake of others that can answer.
+    pub hedged_reads: u64,
     /// Bad fragments and nodes that were rewritten.
     pub repairs: u64,
     /// Sweeps finished.

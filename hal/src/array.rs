@@ -7,7 +7,15 @@ use crate::{Batch, BlockDevice, DeviceError, Geometry, Operation, Request};
 /// The requests of a batch have no order among each other but one: a [`Operation::Flush`] covers the earlier
 /// requests to the same disk in its batch. When a call returns, nothing is in flight: what timed out makes its disk
 /// gone until it is opened anew. A `&mut T` is a `DiskArray` too.
+///
+/// One exception: an array that [`GIVES_UP`](Self::GIVES_UP) may return while a disk is still at a read whose
+/// [`patience`](Request::patience) has ended. Nothing of the caller's is touched by it any more. Until the disk has answered,
+/// further reads with patience find it [`Late`](crate::IoError::Late) at once, and all else that it is asked waits.
 pub trait DiskArray {
+    /// Whether the array gives up on reads that take longer than the caller's patience. Where it does not, the core
+    /// need not think about patience, and code that does is left out of a firmware.
+    const GIVES_UP: bool = false;
+
     /// Where the core collects requests, usually `heapless::Vec<Request<'b>, N>`.
     type Batch<'b>: Batch<'b>;
 
@@ -31,6 +39,7 @@ pub trait DiskArray {
 }
 
 impl<T: DiskArray> DiskArray for &mut T {
+    const GIVES_UP: bool = T::GIVES_UP;
     type Batch<'b> = T::Batch<'b>;
 
     fn disks(&self) -> usize {

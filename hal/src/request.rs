@@ -13,6 +13,9 @@ pub enum IoError {
     Media,
     /// The disk did not answer in time; it counts as gone until it is opened anew.
     Timeout,
+    /// The disk took longer for a read than the caller's [`patience`](Request::patience). It is no less well for that, and what
+    /// is in the buffer means nothing.
+    Late,
     /// The disk refuses writes.
     WriteProtected,
     /// The sectors lie beyond the disk's end.
@@ -28,6 +31,7 @@ impl core::fmt::Display for IoError {
             Self::Gone => "the disk is gone",
             Self::Media => "medium error",
             Self::Timeout => "timeout",
+            Self::Late => "given up",
             Self::WriteProtected => "write-protected",
             Self::OutOfBounds => "beyond the end of the disk",
             Self::NotAligned => "buffer not aligned to the disk's sectors",
@@ -64,14 +68,24 @@ pub struct Request<'b> {
     pub operation: Operation<'b>,
     /// `Err(NotExecuted)` until the array has run it.
     pub result: Result<(), IoError>,
-    /// How long the disk took for it, in microseconds, at least 1; 0 where the array does not measure each request.
+    /// How long the disk took for it, in microseconds, at least 1; 0 where the array does not measure each request. For one that
+    /// was given up, how long the disk has been at it.
     pub micros: u32,
+    /// Microseconds after which the array may give up on a read and say [`Late`](IoError::Late), because the caller can get the
+    /// bytes elsewhere; 0 for never. Without meaning for what is not a read.
+    pub patience: u32,
 }
 
 impl<'b> Request<'b> {
     /// A request that has not been executed.
     pub const fn new(disk: usize, lba: u64, operation: Operation<'b>) -> Self {
-        Self { disk, lba, operation, result: Err(IoError::NotExecuted), micros: 0 }
+        Self { disk, lba, operation, result: Err(IoError::NotExecuted), micros: 0, patience: 0 }
+    }
+
+    /// The same, given up after so many microseconds; 0 for never.
+    #[must_use]
+    pub const fn with_patience(self, micros: u32) -> Self {
+        Self { patience: micros, ..self }
     }
 
     /// Reads sectors from `lba` on into `buf`.

@@ -10,17 +10,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const DISK_BYTES: u64 = 32 << 20;
 
 /// What losetup is told of each of three devices: one has large sectors.
 const SECTORS: [&[&str]; 3] = [&[], &["--sector-size", "4096"], &[]];
 
-/// One test at a time: what one detaches another would be given.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+/// One test at a time, also of other processes: what one detaches another would be given.
+fn alone() -> File {
+    let control = File::open("/dev/loop-control").unwrap();
+    control.lock().unwrap();
+    control
 }
 
 /// Devices over files of this size, one for each list of arguments to losetup.

@@ -12,7 +12,7 @@ use dynamicfs_core::{AddOptions, FormatOptions, MountOptions, Pool, Services};
 use dynamicfs_hal::Geometry;
 use dynamicfs_sim::clock::{Latency, SimClock};
 use dynamicfs_sim::world::{Lent, account, crc32c};
-use dynamicfs_sim::{Rng, SimArray, SimDisk};
+use dynamicfs_sim::{IoKind, Mishap, Rng, SimArray, SimDisk};
 
 const SECTORS: u64 = 16_384;
 const FOUR_TWO: Scheme = Scheme { data: 4, parity: 2 };
@@ -194,6 +194,121 @@ fn a_disk_that_is_slow_by_any_measure_is_degraded_and_recovers() {
     pool.array().disk_mut(2).set_latency(Latency::NVME);
     read(&mut pool, 40_000, 4096);
     assert_eq!(events(&mut pool), [Happening::Condition { member, condition: Condition::Healthy }]);
+}
+
+// --- a long wait, now and then --------------------------------------------------------------------------------
+
+/// The longest that a disk of these worlds is stuck.
+const STUCK_US: u64 = 3_000_000;
+
+/// The next read of each of these disks takes that long.
+fn stick(pool: &mut Mounted<'_>, disks: std::ops::Range<usize>) {
+    disks.for_each(|disk| pool.array().disk_mut(disk).mishap_next(IoKind::Read, 1, Mishap::Stall(STUCK_US)));
+}
+
+/// How long it takes to read pieces, in microseconds of the world.
+fn micros(pool: &mut Mounted<'_>, pieces: u64, bytes: usize) -> u64 {
+    let before = pool.array().micros();
+    read(pool, pieces, bytes);
+    pool.array().micros() - before
+}
+
+#[test]
+fn a_read_that_takes_too_long_is_answered_by_others_as_long_as_there_are_enough() {
+    for (scheme, disks) in [(Scheme::mirror(2), 2), (Scheme::mirror(3), 3), (FOUR_TWO, 6)] {
+        for (bytes, stuck) in
+            [512, 4096, 16384].into_iter().flat_map(|bytes| [(bytes, 1), (bytes, scheme.parity)])
+        {
+            let mut world = World::new(scheme, disks);
+            let mut pool = world.mount();
+            read(&mut pool, 300, bytes);
+            assert_eq!(pool.health().counters.hedged_reads, 0, "{scheme:?}: nobody was late");
+            let usual = micros(&mut pool, 300, bytes);
+            stick(&mut pool, 0..stuck.into());
+            let took = micros(&mut pool, 300, bytes);
+            let health = pool.health();
+            assert!(took < usual + 100_000, "{scheme:?} {bytes}: {took} us for what took {usual}");
+            assert!(health.counters.hedged_reads > 0, "{scheme:?} {bytes}");
+            assert_eq!(health.counters.fragment_failures, 0, "{scheme:?} {bytes}: late is not wrong");
+            assert_eq!(health.repairs_waiting, 0, "{scheme:?} {bytes}: nothing is to be repaired");
+            assert_eq!(pool.member_health(0).counters.read_errors, 0, "{scheme:?} {bytes}");
+            assert_eq!(pool.member_health(0).status, DiskStatus::Online, "{scheme:?} {bytes}");
+        }
+    }
+}
+
+#[test]
+fn where_everybody_is_late_the_read_waits() {
+    for (scheme, disks) in [(Scheme::mirror(2), 2), (FOUR_TWO, 6)] {
+        let mut world = World::new(scheme, disks);
+        let mut pool = world.mount();
+        read(&mut pool, 300, 16384);
+        stick(&mut pool, 0..disks);
+        let took = micros(&mut pool, 50, 16384);
+        assert!(
+            (STUCK_US..2 * STUCK_US).contains(&took),
+            "{scheme:?}: side by side, not one after the other: {took}"
+        );
+        // As many are stuck as leave too few others.
+        pool.array().wait(STUCK_US);
+        stick(&mut pool, 0..3.min(disks));
+        read(&mut pool, 300, 16384);
+        assert_eq!(pool.health().counters.fragment_failures, 0, "{scheme:?}");
+    }
+}
+
+#[test]
+fn a_node_whose_disk_is_stuck_is_read_from_another() {
+    let mut world = World::new(Scheme::mirror(2), 2);
+    let mut pool = world.mount();
+    let mut transaction = pool.begin().expect("begun");
+    for number in 0..200_u32 {
+        let (name, attributes) = (format!("directory {number}"), Attributes::default());
+        transaction
+            .create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::Directory, &attributes)
+            .expect("made");
+    }
+    transaction.commit().expect("committed");
+    drop(pool);
+    let mut hedged_reads = 0;
+    // Nodes that lie together are asked of the same disk: one of the two.
+    for stuck in 0..2 {
+        let mut pool = world.mount();
+        // Latencies are known then, and the directory's nodes are not in the cache yet.
+        read(&mut pool, 300, 16384);
+        stick(&mut pool, stuck..stuck + 1);
+        let (before, nodes_before) = (pool.array().micros(), pool.health().counters.nodes_read);
+        for number in 0..200_u32 {
+            pool.resolve(format!("directory {number}").as_bytes()).expect("found");
+        }
+        let took = pool.array().micros() - before;
+        assert!(took < 100_000, "{took} us");
+        let counters = pool.health().counters;
+        assert!(counters.nodes_read > nodes_before + 20, "{nodes_before} {counters:?}");
+        assert_eq!(pool.health().repairs_waiting, 0, "late is not wrong");
+        hedged_reads += counters.hedged_reads;
+        pool.array().disk_mut(stuck).calm();
+        pool.array().wait(STUCK_US);
+    }
+    assert!(hedged_reads > 0);
+}
+
+#[test]
+fn what_is_written_waits_for_a_disk_that_is_stuck() {
+    let mut world = World::new(Scheme::mirror(2), 2);
+    let mut pool = world.mount();
+    read(&mut pool, 300, 16384);
+    let before = pool.array().micros();
+    stick(&mut pool, 0..1);
+    read(&mut pool, 300, 16384);
+    assert!(pool.array().micros() - before < 100_000);
+    assert!(pool.health().counters.hedged_reads > 1, "later ones find out at once");
+    let mut transaction = pool.begin().expect("begun");
+    let made = transaction.create(ObjectId::ROOT, b"more", &MakeRequest::Directory, &Attributes::default());
+    made.and_then(|_| transaction.commit()).expect("committed");
+    let took = pool.array().micros() - before;
+    assert!((STUCK_US..STUCK_US + 200_000).contains(&took), "{took} us");
+    assert_eq!(pool.member_health(0).status, DiskStatus::Online);
 }
 
 // --- bad ones -------------------------------------------------------------------------------------------------

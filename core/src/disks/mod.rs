@@ -396,6 +396,10 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         };
         *count += 1;
         let Err(error) = request.result else { return };
+        if error == IoError::Late {
+            // The disk is none the worse for it, but for its latency.
+            return;
+        }
         *errors += 1;
         counters.timeouts += u64::from(error == IoError::Timeout);
         state.last_error = Some(error);

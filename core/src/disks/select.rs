@@ -6,6 +6,8 @@
 //! - Load shows as latency: there is one batch at a time, and what waits in a disk's queue is in the time that it takes.
 //! - A degraded disk is asked last.
 //! - One choice in [`SAMPLE_EVERY`] is drawn evenly, so that a slow disk is measured and can recover its standing.
+//! - A read that takes many times longer than others would is given up for them while it lasts (a hedged request, as in Dean and
+//!   Barroso, "The Tail at Scale", 2013): the rare long wait of a disk that is quick on average.
 
 use super::mix;
 
@@ -35,6 +37,9 @@ pub struct Candidate {
     pub place: u64,
 }
 
+/// Bytes that any disk that is well reads in a microsecond: an old memory card.
+const BYTES_PER_MICRO: usize = 8;
+
 /// Whether the choice with this number is drawn evenly.
 pub const fn is_sample(number: u64) -> bool {
     mix(number).is_multiple_of(SAMPLE_EVERY)
@@ -57,6 +62,18 @@ pub const fn is_worth_computing(latency: u32, others: u32, reads: usize) -> bool
     others > 0
         && latency as u64 >= COMPUTE_MICROS_MIN
         && latency as u64 >= COMPUTE_FACTOR * others as u64 * reads as u64
+}
+
+/// After how many microseconds to give up on a read of so many bytes, which others can answer; 0 for never. It is the moment at
+/// which [`is_worth_computing`] finds the disk's time too long, and what moving the bytes may take.
+pub const fn patience(others: u32, reads: usize, bytes: usize) -> u32 {
+    if others == 0 {
+        return 0;
+    }
+    let many = COMPUTE_FACTOR * others as u64 * reads as u64;
+    let micros = if many > COMPUTE_MICROS_MIN { many } else { COMPUTE_MICROS_MIN };
+    let micros = micros.saturating_add((bytes / BYTES_PER_MICRO) as u64);
+    if micros > u32::MAX as u64 { 0 } else { micros as u32 }
 }
 
 /// A number that is exponentially distributed if `uniform` is uniform: -log2((uniform + 1) / 65536) in units of 1/4096, at
@@ -128,6 +145,18 @@ mod tests {
         assert!(!is_worth_computing(1_999, 10, 1), "nobody waits for that");
         assert!(!is_worth_computing(u32::MAX, 0, 1), "nothing is known of the others");
         assert!(!is_worth_computing(u32::MAX, u32::MAX, usize::MAX >> 40));
+    }
+
+    #[test]
+    fn patience_ends_where_computing_pays() {
+        for (others, reads) in [(10, 1), (10_000, 1), (10_000, 4), (499, 1), (501, 1)] {
+            let patience = patience(others, reads, 0);
+            assert!(is_worth_computing(patience, others, reads), "{others} {reads}");
+            assert!(!is_worth_computing(patience - 1, others, reads), "{others} {reads}");
+        }
+        assert_eq!(patience(100, 1, 4 << 20), 2_000 + (4 << 20) / 8, "half a second for an extent of 4 MiB");
+        assert_eq!(patience(0, 1, 4096), 0, "nothing is known of the others");
+        assert_eq!(patience(u32::MAX, 16, 4096), 0, "longer than any patience");
     }
 
     proptest! {

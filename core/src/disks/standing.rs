@@ -4,6 +4,7 @@ use super::condition::{Cause, Condition, Evidence, Fault, SAMPLES_MIN, Threshold
 use super::events::Happening;
 use super::select::{self, Candidate};
 use super::{DiskStatus, Disks};
+use crate::limits::FRAGMENTS_MAX;
 use crate::types::{BlockAddress, MemberSet};
 use dynamicfs_hal::DiskArray;
 
@@ -140,13 +141,18 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     /// Which of these fragments are better not read, and taken from others or computed, where that takes `reads` reads one
-    /// after the other: their disks make errors, or are many times slower than the others. Now and then those that are slow
-    /// are read all the same, so that they can recover their standing.
-    pub fn avoided(&self, fragments: impl Iterator<Item = BlockAddress>, reads: usize) -> MemberSet {
+    /// after the other: their disks make errors, or are many times slower than the others. Where it `may_sample`, those that are
+    /// slow are read all the same now and then, so that they can recover their standing.
+    pub fn avoided(
+        &self,
+        fragments: impl Iterator<Item = BlockAddress>,
+        reads: usize,
+        may_sample: bool,
+    ) -> MemberSet {
         if !self.any_behind {
             return MemberSet::EMPTY;
         }
-        let is_sample = select::is_sample(self.requests);
+        let is_sample = may_sample && select::is_sample(self.requests);
         let is_avoided = |address: BlockAddress| {
             self.disk_of(address.member).is_some_and(|disk| {
                 let state = &self.states[disk];
@@ -163,6 +169,30 @@ impl<A: DiskArray> Disks<'_, A> {
         };
         let avoided = fragments.enumerate().filter(|&(_, address)| is_avoided(address));
         avoided.fold(MemberSet::EMPTY, |set, (index, _)| set.with(index))
+    }
+
+    /// After how many microseconds to give up on a read of so many bytes from a disk, because `count` of these others can answer as
+    /// well, in `reads` reads one after the other; 0 for never: too few of them take part, or it is not known how long they take.
+    /// One that was hardly read yet is thought to be like the disk itself. See [`select::patience`].
+    pub fn patience(
+        &self,
+        disk: usize,
+        others: impl Iterator<Item = BlockAddress>,
+        (count, reads): (usize, usize),
+        bytes: usize,
+    ) -> u32 {
+        if !A::GIVES_UP {
+            return 0;
+        }
+        let own = self.latency(disk).unwrap_or(0);
+        let latency =
+            |address: BlockAddress| Some(self.latency(self.disk_of(address.member)?).unwrap_or(own));
+        let mut latencies: heapless::Vec<u32, FRAGMENTS_MAX> =
+            others.filter_map(latency).take(FRAGMENTS_MAX).collect();
+        latencies.sort_unstable();
+        // The slowest of those that are needed.
+        let slowest = count.checked_sub(1).and_then(|last| latencies.get(last));
+        slowest.map_or(0, |&slowest| select::patience(slowest, reads, bytes))
     }
 }
 

@@ -3,12 +3,13 @@
 
 use super::Objects;
 use super::extents::Found;
-use super::get::{Segment, Segments};
+use super::get::{Reading, Segment, Segments};
+use crate::disks::Disks;
 use crate::error::Error;
 use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX, PARITY_FRAGMENTS_MAX};
 use crate::redundancy;
 use crate::types::{MemberSet, ObjectId};
-use dynamicfs_hal::{Batch, DiskArray, Request};
+use dynamicfs_hal::{Batch, DiskArray, IoError, Request};
 
 /// Fragments that were read and proved, by their index.
 pub(super) type Sources = heapless::Vec<u8, DATA_FRAGMENTS_MAX>;
@@ -20,12 +21,12 @@ impl<A: DiskArray> Objects<'_, A> {
     /// which are in the buffer already, and as much parity. False if there is not enough of it.
     pub(super) fn complete(
         &mut self,
-        found: &Found,
+        reading: Reading<'_>,
         segments: &Segments,
-        from: usize,
         buf: &mut [u8],
         stage: &mut [u8],
     ) -> bool {
+        let found = reading.found;
         let k = usize::from(found.extent.scheme.data);
         let Some(model) = segments.first().copied() else { return false };
         let is_row = segments
@@ -36,10 +37,10 @@ impl<A: DiskArray> Objects<'_, A> {
         if k == 1 || segments.len() != k || !is_row || lost * model.bytes > stage.len() {
             return false;
         }
-        let last = self.avoided(found, 1);
+        let last = self.avoided(found, 1, false);
         let parity = MemberSet::first(found.extent.scheme.width()).minus(MemberSet::first(k));
         let parity = parity.minus(last).iter().chain(parity.and(last).iter()).map(|index| index as u8);
-        let Some(parity) = self.read_columns(found, &model, (lost, parity), from, stage) else {
+        let Some(parity) = self.read_columns(reading, &model, (lost, parity), stage) else {
             return false;
         };
         self.store.tree.counters.decodes += 1;
@@ -66,19 +67,19 @@ impl<A: DiskArray> Objects<'_, A> {
         let computed = redundancy::reconstruct(scheme, (&survivors, &inputs), (&wanted, &mut outputs));
         drop((inputs, outputs));
         computed
-            && segments.iter().filter(|segment| !segment.good).all(|segment| {
-                self.is_right(found, segment, from, &buf[segment.at..segment.at + segment.bytes])
-            })
+            && segments
+                .iter()
+                .filter(|segment| !segment.good)
+                .all(|segment| self.is_right(reading, segment, &buf[segment.at..segment.at + segment.bytes]))
     }
 
     /// Reads the columns of a segment from `count` fragments into `buf`, one after the other: of the candidates the first
     /// that are right. Which they are, or `None` if too few are.
     pub(super) fn read_columns(
         &mut self,
-        found: &Found,
+        reading: Reading<'_>,
         segment: &Segment,
         (count, mut candidates): (usize, impl Iterator<Item = u8>),
-        from: usize,
         buf: &mut [u8],
     ) -> Option<Sources> {
         let offset = (segment.first << self.chunk_shift()) as u64;
@@ -94,25 +95,28 @@ impl<A: DiskArray> Objects<'_, A> {
             // No more than a batch takes: a candidate is asked once.
             let missing = parts.filter(|&(place, _)| sources[place].is_none()).take(capacity);
             for (place, part) in missing {
-                let address = |index: u8| found.extent.fragments()[usize::from(index)].address;
+                let address = |index: u8| reading.found.extent.fragments()[usize::from(index)].address;
                 let next = candidates.find_map(|index| Some((index, disks.locate(address(index), offset)?)));
-                if let Some((index, (disk, lba))) = next
-                    && batch.push(Request::read(disk, lba, part)).is_ok()
-                {
-                    let _ = tried.push((place, index));
+                if let Some((index, (disk, lba))) = next {
+                    let patience = patience(disks, disk, (reading, index.into()), segment.bytes);
+                    if batch.push(Request::read(disk, lba, part).with_patience(patience)).is_ok() {
+                        let _ = tried.push((place, index));
+                    }
                 }
             }
             if tried.is_empty() {
                 return None;
             }
             disks.execute(&mut batch);
-            let read: heapless::Vec<bool, DATA_FRAGMENTS_MAX> =
-                batch.requests().iter().map(|request| request.result.is_ok()).collect();
+            let results: heapless::Vec<Result<(), IoError>, DATA_FRAGMENTS_MAX> =
+                batch.requests().iter().map(|request| request.result).collect();
             drop(batch);
-            for ((place, index), _) in tried.into_iter().zip(read).filter(|&(_, read)| read) {
+            let late = results.iter().filter(|&&result| result == Err(IoError::Late)).count();
+            self.store.tree.counters.hedged_reads += late as u64;
+            for ((place, index), _) in tried.into_iter().zip(results).filter(|(_, result)| result.is_ok()) {
                 let part = &buf[place * segment.bytes..][..segment.bytes];
                 let segment = Segment { fragment: index.into(), source: index.into(), ..*segment };
-                if self.is_right(found, &segment, from, part) {
+                if self.is_right(reading, &segment, part) {
                     sources[place] = Some(index);
                 }
             }
@@ -126,119 +130,134 @@ impl<A: DiskArray> Objects<'_, A> {
     pub(super) fn recover(
         &mut self,
         object: ObjectId,
-        found: &Found,
+        reading: Reading<'_>,
         segment: &Segment,
-        from: usize,
         part: &mut [u8],
         stage: &mut [u8],
     ) -> Result<(), Error> {
-        let recovered = if found.extent.scheme.data == 1 {
-            self.read_other_replica(found, segment, from, part)
-        } else {
-            self.reconstruct(found, segment, from, part, stage)
-                || segment.avoided
-                    && self.read_right(found, segment.source, segment.first, segment.columns, from, part)
-        };
-        if recovered { Ok(()) } else { Err(Error::Unreadable { object, offset: found.start }) }
+        let late_before = self.store.tree.counters.hedged_reads;
+        let mut recovered = self.recover_by(reading, segment, part, stage);
+        if !recovered && self.store.tree.counters.hedged_reads > late_before {
+            // Who was late is needed after all.
+            recovered = self.recover_by(Reading { hurries: false, ..reading }, segment, part, stage);
+        }
+        if recovered { Ok(()) } else { Err(Error::Unreadable { object, offset: reading.found.start }) }
+    }
+
+    fn recover_by(
+        &mut self,
+        reading: Reading<'_>,
+        segment: &Segment,
+        part: &mut [u8],
+        stage: &mut [u8],
+    ) -> bool {
+        if reading.found.extent.scheme.data == 1 {
+            return self.read_other_replica(reading, segment, part);
+        }
+        self.reconstruct(reading, segment, part, stage)
+            || segment.avoided
+                && self.read_right(reading, segment.source, segment.first, segment.columns, part)
     }
 
     /// Reads each chunk of a segment from the first replica that has it right.
-    fn read_other_replica(&mut self, found: &Found, segment: &Segment, from: usize, part: &mut [u8]) -> bool {
+    fn read_other_replica(&mut self, reading: Reading<'_>, segment: &Segment, part: &mut [u8]) -> bool {
+        let found = reading.found;
         let replicas = found.extent.fragments().len();
-        let last = self.avoided(found, 1).without(segment.source);
+        let last = self.avoided(found, 1, false).without(segment.source);
         let others = MemberSet::first(replicas).without(segment.source).minus(last);
         part.chunks_mut(1 << self.chunk_shift()).zip(segment.first..).all(|(chunk, column)| {
             core::iter::once(segment.source)
                 .chain(others.iter())
                 .chain(last.iter())
-                .any(|source| self.read_right(found, source, column, 1, from, chunk))
+                .any(|source| self.read_right(reading, source, column, 1, chunk))
         })
     }
 
     /// Fragments that are better not read: their disks make errors, or are many times slower than the others. `reads` is how many
-    /// reads it takes, one after the other, to do without one.
+    /// reads it takes, one after the other, to do without one; who `may_sample` reads slow ones now and then.
     #[inline(never)]
-    pub(super) fn avoided(&self, found: &Found, reads: usize) -> MemberSet {
-        self.store.tree.disks.avoided(found.extent.fragments().iter().map(|f| f.address), reads)
+    pub(super) fn avoided(&self, found: &Found, reads: usize, may_sample: bool) -> MemberSet {
+        let fragments = found.extent.fragments().iter();
+        self.store.tree.disks.avoided(fragments.map(|fragment| fragment.address), reads, may_sample)
     }
 
     /// Reads chunks of a fragment; whether all are right.
     pub(super) fn read_right(
         &mut self,
-        found: &Found,
+        reading: Reading<'_>,
         source: usize,
         first: usize,
         columns: usize,
-        from: usize,
         buf: &mut [u8],
     ) -> bool {
         let disks = &mut self.store.tree.disks;
-        let address = found.extent.fragments()[source].address;
+        let address = reading.found.extent.fragments()[source].address;
         let offset = (first << disks.parameters.chunk_shift) as u64;
         let Some((disk, lba)) = disks.locate(address, offset) else { return false };
-        if disks.execute_one(Request::read(disk, lba, buf)).is_err() {
-            return false;
+        let patience = patience(disks, disk, (reading, source), buf.len());
+        match disks.execute_one(Request::read(disk, lba, buf).with_patience(patience)) {
+            Ok(()) => self.is_right(reading, &Segment::of(source, first, columns, buf.len()), buf),
+            Err(error) => {
+                self.store.tree.counters.hedged_reads += u64::from(error == IoError::Late);
+                false
+            }
         }
-        self.is_right(found, &Segment::of(source, first, columns, buf.len()), from, buf)
     }
 
     /// Computes the chunks of a segment from `k` other fragments, as many columns at a time as the stage holds.
     fn reconstruct(
         &mut self,
-        found: &Found,
+        reading: Reading<'_>,
         segment: &Segment,
-        from: usize,
         part: &mut [u8],
         stage: &mut [u8],
     ) -> bool {
         let chunk = 1usize << self.chunk_shift();
-        let k = usize::from(found.extent.scheme.data);
+        let k = usize::from(reading.found.extent.scheme.data);
         let at_once = stage.len() / k / chunk;
         if at_once == 0 {
             return false;
         }
         self.store.tree.counters.decodes += 1;
         part.chunks_mut(at_once * chunk).zip((segment.first..).step_by(at_once)).all(|(out, first)| {
-            self.reconstruct_columns(found, segment.fragment, first, from, out, stage)
-                || self.reconstruct_one_by_one(found, segment.fragment, first, from, out, stage)
+            self.reconstruct_columns(reading, segment.fragment, first, out, stage)
+                || self.reconstruct_one_by_one(reading, segment.fragment, first, out, stage)
         })
     }
 
     /// When several fragments have bad chunks in different columns, each column may still have enough.
     fn reconstruct_one_by_one(
         &mut self,
-        found: &Found,
+        reading: Reading<'_>,
         wanted: usize,
         first: usize,
-        from: usize,
         out: &mut [u8],
         stage: &mut [u8],
     ) -> bool {
         out.chunks_mut(1 << self.chunk_shift())
             .zip(first..)
-            .all(|(chunk, column)| self.reconstruct_columns(found, wanted, column, from, chunk, stage))
+            .all(|(chunk, column)| self.reconstruct_columns(reading, wanted, column, chunk, stage))
     }
 
     fn reconstruct_columns(
         &mut self,
-        found: &Found,
+        reading: Reading<'_>,
         wanted: usize,
         first: usize,
-        from: usize,
         out: &mut [u8],
         stage: &mut [u8],
     ) -> bool {
-        let scheme = found.extent.scheme;
+        let (found, scheme) = (reading.found, reading.found.extent.scheme);
         let columns = out.len().div_ceil(1 << self.chunk_shift());
         let mut survivors = heapless::Vec::<u8, FRAGMENTS_MAX>::new();
-        let last = self.avoided(found, 1).without(wanted);
+        let last = self.avoided(found, 1, false).without(wanted);
         let others = MemberSet::first(scheme.width()).without(wanted).minus(last);
         for source in others.iter().chain(last.iter()) {
             if survivors.len() == usize::from(scheme.data) {
                 break;
             }
             let at = survivors.len() * out.len();
-            if self.read_right(found, source, first, columns, from, &mut stage[at..at + out.len()]) {
+            if self.read_right(reading, source, first, columns, &mut stage[at..at + out.len()]) {
                 let _ = survivors.push(source as u8);
             }
         }
@@ -250,6 +269,21 @@ impl<A: DiskArray> Objects<'_, A> {
         if !redundancy::reconstruct(scheme, (&survivors, &inputs), (&[wanted as u8], &mut [&mut *out])) {
             return false;
         }
-        self.is_right(found, &Segment::of(wanted, first, columns, out.len()), from, out)
+        self.is_right(reading, &Segment::of(wanted, first, columns, out.len()), out)
     }
+}
+
+/// How long to wait for a fragment on a disk, of which so many bytes are read, before others are asked; 0 for as long as it takes.
+fn patience<A: DiskArray>(
+    disks: &Disks<'_, A>,
+    disk: usize,
+    (reading, source): (Reading<'_>, usize),
+    bytes: usize,
+) -> u32 {
+    if !reading.hurries {
+        return 0;
+    }
+    let (fragments, k) = (reading.found.extent.fragments(), usize::from(reading.found.extent.scheme.data));
+    let others = MemberSet::first(fragments.len()).without(source);
+    disks.patience(disk, others.iter().map(|i| fragments[i].address), (k, 1), bytes)
 }

@@ -13,8 +13,8 @@ use crate::format::extent::CRC_BYTES;
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
 use crate::limits::DATA_FRAGMENTS_MAX;
-use crate::types::ObjectId;
-use dynamicfs_hal::{Batch, DiskArray, Request};
+use crate::types::{MemberSet, ObjectId};
+use dynamicfs_hal::{Batch, DiskArray, IoError, Request};
 
 /// Chunks of one fragment that are read together: straight into a part of the buffer.
 #[derive(Clone, Copy, Debug)]
@@ -40,11 +40,28 @@ impl Segment {
     }
 }
 
+/// An extent of which something is read, with its checksums at hand.
+#[derive(Clone, Copy)]
+pub(super) struct Reading<'f> {
+    pub(super) found: &'f Found,
+    /// The column with whose checksums the piece buffer begins.
+    pub(super) from: usize,
+    /// What takes too long is given up where others can answer.
+    pub(super) hurries: bool,
+}
+
 /// Segments of one pass: the data fragments of a stripe, or the parts of a replica that different disks read.
 pub(super) type Segments = heapless::Vec<Segment, DATA_FRAGMENTS_MAX>;
 
 /// Bytes from which on the replicas of an extent are read in parts from several disks.
 const PARALLEL_BYTES: usize = 64 << 10;
+
+/// How many reads one after the other it takes to compute what a segment holds: the others are read in one batch if they are
+/// wanted as well.
+fn reads_instead(found: &Found, segments: &Segments) -> usize {
+    let k = usize::from(found.extent.scheme.data);
+    if segments.len() == k { 1 } else { k }
+}
 
 impl<A: DiskArray> Objects<'_, A> {
     /// Reads an object's contents from `offset` on; the bytes read, fewer than asked for only at its end.
@@ -254,22 +271,26 @@ impl<A: DiskArray> Objects<'_, A> {
         } else {
             self.choose_fragments(found, segments);
         }
-        self.fetch(found, segments, buf);
-        let columns = self.load_checksums(object, found, segments)?;
+        let wanted = (0..segments.len()).filter(|&i| !segments[i].avoided);
+        let wanted = wanted.fold(MemberSet::EMPTY, MemberSet::with);
+        let late = self.fetch(found, segments, wanted, MemberSet::EMPTY, buf);
+        if A::GIVES_UP && !late.is_empty() {
+            self.hedge(found, segments, late, buf);
+        }
+        let reading = Reading { hurries: true, ..self.load_checksums(object, found, segments)? };
         for segment in segments.iter_mut() {
             let part = &buf[segment.at..segment.at + segment.bytes];
-            segment.good = segment.good && self.is_right(found, segment, columns, part);
+            segment.good = segment.good && self.is_right(reading, segment, part);
             if !segment.good && !segment.avoided {
                 self.note_failure(object, found, segment.source);
             }
         }
-        if segments.iter().all(|segment| segment.good) || self.complete(found, segments, columns, buf, stage)
-        {
+        if segments.iter().all(|segment| segment.good) || self.complete(reading, segments, buf, stage) {
             return Ok(());
         }
         for segment in segments.iter().filter(|segment| !segment.good) {
             let part = &mut buf[segment.at..segment.at + segment.bytes];
-            self.recover(object, found, segment, columns, part, stage)?;
+            self.recover(object, reading, segment, part, stage)?;
         }
         Ok(())
     }
@@ -278,10 +299,8 @@ impl<A: DiskArray> Objects<'_, A> {
     fn choose_replicas(&self, found: &Found, segments: &mut Segments) {
         let fragments = found.extent.fragments();
         let disks = &self.store.tree.disks;
-        let online = |i: &usize| disks.disk_of(fragments[*i].address.member).is_some();
-        let avoided = self.avoided(found, 1);
-        let sharing = |i: &usize| online(i) && !avoided.contains(*i);
-        let count = (0..fragments.len()).filter(sharing).count();
+        let sharing = self.online(found).minus(self.avoided(found, 1, true));
+        let count = sharing.len();
         let chunk = 1usize << self.chunk_shift();
         if let [segment] = segments[..]
             && count > 1
@@ -289,7 +308,7 @@ impl<A: DiskArray> Objects<'_, A> {
         {
             segments.clear();
             let share = segment.columns.div_ceil(count);
-            for (n, source) in (0..fragments.len()).filter(sharing).take(DATA_FRAGMENTS_MAX).enumerate() {
+            for (n, source) in sharing.iter().take(DATA_FRAGMENTS_MAX).enumerate() {
                 let first = n * share;
                 let columns = share.min(segment.columns.saturating_sub(first));
                 if columns > 0 {
@@ -316,26 +335,41 @@ impl<A: DiskArray> Objects<'_, A> {
     /// enough others are there to compute them from.
     #[inline(never)]
     fn choose_fragments(&self, found: &Found, segments: &mut Segments) {
-        let (fragments, k) = (found.extent.fragments(), usize::from(found.extent.scheme.data));
-        let disks = &self.store.tree.disks;
-        // The others are read in one batch if they are wanted as well, else one after the other.
-        let reads = if segments.len() == k { 1 } else { k };
-        let avoided = self.avoided(found, reads);
+        let k = usize::from(found.extent.scheme.data);
+        let avoided = self.avoided(found, reads_instead(found, segments), true);
         if avoided.is_empty() {
             return;
         }
-        let is_good =
-            |i: &usize| !avoided.contains(*i) && disks.disk_of(fragments[*i].address.member).is_some();
-        if (0..fragments.len()).filter(is_good).count() >= k {
+        if self.online(found).minus(avoided).len() >= k {
             segments.iter_mut().for_each(|segment| segment.avoided = avoided.contains(segment.fragment));
         }
     }
 
-    /// Reads segments into their places of the buffer; `good` says which the disks gave.
-    fn fetch(&mut self, found: &Found, segments: &mut Segments, buf: &mut [u8]) {
+    /// Fragments whose disks take part.
+    fn online(&self, found: &Found) -> MemberSet {
+        let (fragments, disks) = (found.extent.fragments(), &self.store.tree.disks);
+        let online = (0..fragments.len()).filter(|&i| disks.disk_of(fragments[i].address.member).is_some());
+        online.fold(MemberSet::EMPTY, MemberSet::with)
+    }
+
+    /// Reads the wanted segments into their places of the buffer; `good` says which the disks gave. Which of them took too long,
+    /// where others than those that are `stuck` can answer.
+    fn fetch(
+        &mut self,
+        found: &Found,
+        segments: &mut Segments,
+        wanted: MemberSet,
+        stuck: MemberSet,
+        buf: &mut [u8],
+    ) -> MemberSet {
+        let k = usize::from(found.extent.scheme.data);
+        let reads = reads_instead(found, segments);
+        let others = MemberSet::first(found.extent.fragments().len()).minus(stuck);
+        let replica = |i: usize| found.extent.fragments()[i].address;
         let disks = &mut self.store.tree.disks;
         let chunk_shift = disks.parameters.chunk_shift;
         let (mut rest, mut at, mut next) = (buf, 0, 0);
+        let mut late = MemberSet::EMPTY;
         while next < segments.len() {
             let first = next;
             let mut batch = A::Batch::default();
@@ -345,11 +379,13 @@ impl<A: DiskArray> Objects<'_, A> {
                 let (_, tail) = rest.split_at_mut(segment.at - at);
                 let (part, tail) = tail.split_at_mut(segment.bytes);
                 (rest, at) = (tail, segment.at + segment.bytes);
-                let address = found.extent.fragments()[segment.source].address;
-                if !segment.avoided
-                    && let Some((disk, lba)) = disks.locate(address, (segment.first << chunk_shift) as u64)
+                let from = (segment.first << chunk_shift) as u64;
+                if wanted.contains(next)
+                    && let Some((disk, lba)) = disks.locate(replica(segment.source), from)
                 {
-                    let pushed = batch.push(Request::read(disk, lba, part));
+                    let others = others.without(segment.source).iter().map(replica);
+                    let patience = disks.patience(disk, others, (k, reads), segment.bytes);
+                    let pushed = batch.push(Request::read(disk, lba, part).with_patience(patience));
                     debug_assert!(pushed.is_ok());
                     let _ = places.push(next);
                 }
@@ -359,17 +395,46 @@ impl<A: DiskArray> Objects<'_, A> {
             disks.execute(&mut batch);
             for (&place, request) in places.iter().zip(batch.requests().iter()) {
                 segments[place].good = request.result.is_ok();
+                if request.result == Err(IoError::Late) {
+                    late = late.with(place);
+                }
+            }
+        }
+        late
+    }
+
+    /// Does without what takes too long: reads another replica of it, or leaves it to be computed.
+    #[inline(never)]
+    fn hedge(&mut self, found: &Found, segments: &mut Segments, mut late: MemberSet, buf: &mut [u8]) {
+        self.store.tree.counters.hedged_reads += late.len() as u64;
+        if found.extent.scheme.data > 1 {
+            late.iter().for_each(|i| segments[i].avoided = true);
+            return;
+        }
+        let replica = |i: usize| found.extent.fragments()[i].address;
+        let mut stuck = MemberSet::EMPTY;
+        // Each round finds one more of them stuck, or none.
+        for _ in found.extent.fragments() {
+            stuck = late.iter().fold(stuck, |stuck, i| stuck.with(segments[i].source));
+            let others = self.online(found).minus(stuck);
+            let chosen = self.store.tree.disks.prefer(others.iter().map(replica));
+            if let Some(other) = chosen.and_then(|chosen| others.iter().nth(chosen)) {
+                late.iter().for_each(|i| segments[i].source = other);
+            }
+            late = self.fetch(found, segments, late, stuck, buf);
+            if late.is_empty() {
+                return;
             }
         }
     }
 
-    /// Reads the checksums of the columns that the segments touch into the piece buffer; the first of the columns.
-    pub(super) fn load_checksums(
+    /// Reads the checksums of the columns that the segments touch into the piece buffer, for a reading that takes its time.
+    pub(super) fn load_checksums<'f>(
         &mut self,
         object: ObjectId,
-        found: &Found,
+        found: &'f Found,
         segments: &[Segment],
-    ) -> Result<usize, Error> {
+    ) -> Result<Reading<'f>, Error> {
         let first = segments.iter().map(|s| s.first).min().unwrap_or(0);
         let end = segments.iter().map(|s| s.first + s.columns).max().unwrap_or(0);
         let (from, to) = (found.extent.crc_at(0, first), found.extent.crc_at(0, end));
@@ -379,25 +444,26 @@ impl<A: DiskArray> Objects<'_, A> {
         if read? < to - from {
             return Err(StorageError::RecordInvalid { object }.into());
         }
-        Ok(first)
+        Ok(Reading { found, from: first, hurries: false })
     }
 
-    /// The checksum of a chunk, from the piece buffer, which begins with column `from`.
-    fn checksum(&self, found: &Found, fragment: usize, column: usize, from: usize) -> u32 {
-        let at = found.extent.crc_at(fragment, column) - found.extent.crc_at(0, from);
+    /// The checksum of a chunk, from the piece buffer.
+    fn checksum(&self, reading: Reading<'_>, fragment: usize, column: usize) -> u32 {
+        let extent = &reading.found.extent;
+        let at = extent.crc_at(fragment, column) - extent.crc_at(0, reading.from);
         let mut crc = [0; CRC_BYTES];
         crc.copy_from_slice(&self.store.piece[at..at + CRC_BYTES]);
         u32::from_le_bytes(crc)
     }
 
     /// Whether the bytes of a segment are what was written.
-    pub(super) fn is_right(&mut self, found: &Found, segment: &Segment, from: usize, part: &[u8]) -> bool {
+    pub(super) fn is_right(&mut self, reading: Reading<'_>, segment: &Segment, part: &[u8]) -> bool {
         let crc32c = self.store.tree.disks.crc32c;
         let right = part
             .chunks(1 << self.chunk_shift())
             .zip(segment.first..)
-            .all(|(chunk, column)| crc32c(0, chunk) == self.checksum(found, segment.fragment, column, from));
-        let address = found.extent.fragments()[segment.source].address;
+            .all(|(chunk, column)| crc32c(0, chunk) == self.checksum(reading, segment.fragment, column));
+        let address = reading.found.extent.fragments()[segment.source].address;
         if !right && let Some(disk) = self.store.tree.disks.disk_of(address.member) {
             let block = address.block + ((segment.first << self.chunk_shift()) >> self.block_shift()) as u64;
             self.store.tree.disks.note_checksum_error(disk, block);

@@ -2,7 +2,7 @@
 
 use super::Objects;
 use super::extents::Found;
-use super::get::Segment;
+use super::get::{Reading, Segment};
 use crate::error::{Error, StorageError};
 use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX};
 use crate::placement::{self, Demand, Places};
@@ -168,11 +168,11 @@ impl<A: DiskArray> Objects<'_, A> {
         for first in (0..bytes.div_ceil(chunk)).step_by(at_once) {
             let length = (at_once * chunk).min(bytes - first * chunk);
             let segment = Segment::of(0, first, length.div_ceil(chunk), length);
-            let from = self.load_checksums(object, found, &[segment])?;
+            let reading = self.load_checksums(object, found, &[segment])?;
             if what.right {
                 let copies = &mut window[..bad.len() * length];
                 let fragments = (bad.len(), bad.iter().copied());
-                if self.read_columns(found, &segment, fragments, from, copies).is_some() {
+                if self.read_columns(reading, &segment, fragments, copies).is_some() {
                     self.write_columns(places, first, copies.chunks_exact(length));
                     continue;
                 }
@@ -181,11 +181,11 @@ impl<A: DiskArray> Objects<'_, A> {
             // First those that are thought to be right.
             let all = 0..found.extent.scheme.width() as u8;
             let candidates = all.filter(|index| !bad.contains(index)).chain(bad.iter().copied());
-            match self.read_columns(found, &segment, (k, candidates), from, inputs) {
+            match self.read_columns(reading, &segment, (k, candidates), inputs) {
                 Some(_) if k == 1 => {
                     self.write_columns(places, first, core::iter::repeat_n(&*inputs, places.len()));
                 }
-                Some(sources) if self.compute(found, bad, &sources, &segment, from, inputs, stage) => {
+                Some(sources) if self.compute(reading, bad, &sources, &segment, inputs, stage) => {
                     self.write_columns(places, first, stage.chunks_exact(length));
                 }
                 _ => {
@@ -193,7 +193,7 @@ impl<A: DiskArray> Objects<'_, A> {
                     for (&index, place) in bad.iter().zip(places) {
                         let part = &mut window[..length];
                         let segment = Segment { fragment: index.into(), source: index.into(), ..segment };
-                        if self.recover(object, found, &segment, from, part, stage).is_err() {
+                        if self.recover(object, reading, &segment, part, stage).is_err() {
                             return Ok(Mended::Lost);
                         }
                         self.write_columns(core::slice::from_ref(place), first, core::iter::once(&*part));
@@ -205,14 +205,12 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Computes columns of the bad fragments into the stage, one after the other, and proves them.
-    #[allow(clippy::too_many_arguments, reason = "three buffers and what they mean")]
     fn compute(
         &mut self,
-        found: &Found,
+        reading: Reading<'_>,
         bad: &[u8],
         sources: &[u8],
         segment: &Segment,
-        from: usize,
         inputs: &[u8],
         stage: &mut [u8],
     ) -> bool {
@@ -229,11 +227,15 @@ impl<A: DiskArray> Objects<'_, A> {
             }
         }
         let done = wanted.is_empty()
-            || redundancy::reconstruct(found.extent.scheme, (sources, &survivors), (&wanted, &mut computed));
+            || redundancy::reconstruct(
+                reading.found.extent.scheme,
+                (sources, &survivors),
+                (&wanted, &mut computed),
+            );
         drop((computed, survivors));
         done && bad.iter().zip(stage.chunks_exact(segment.bytes)).all(|(&index, part)| {
             let segment = Segment { fragment: index.into(), source: index.into(), ..*segment };
-            self.is_right(found, &segment, from, part)
+            self.is_right(reading, &segment, part)
         })
     }
 
@@ -333,11 +335,11 @@ impl<A: DiskArray> Objects<'_, A> {
             for first in (0..bytes.div_ceil(chunk)).step_by(at_once) {
                 let length = (at_once * chunk).min(bytes - first * chunk);
                 let segment = Segment::of(0, first, length.div_ceil(chunk), length);
-                let from = objects.load_checksums(object, found, &[segment])?;
+                let reading = objects.load_checksums(object, found, &[segment])?;
                 for index in (0..width).step_by(together) {
                     let indices = index..width.min(index + together);
                     let buf = &mut window[..indices.len() * length];
-                    wrong = wrong.or(objects.prove_columns(found, indices, &segment, from, buf));
+                    wrong = wrong.or(objects.prove_columns(reading, indices, &segment, buf));
                 }
             }
             Ok(wrong)
@@ -347,10 +349,9 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Reads some columns of some fragments in as few batches as they fit, and proves them: which are wrong.
     fn prove_columns(
         &mut self,
-        found: &Found,
+        reading: Reading<'_>,
         indices: core::ops::Range<usize>,
         segment: &Segment,
-        from: usize,
         buf: &mut [u8],
     ) -> MemberSet {
         let mut wrong = MemberSet::EMPTY;
@@ -362,7 +363,8 @@ impl<A: DiskArray> Objects<'_, A> {
             let disks = &mut self.store.tree.disks;
             let offset = (segment.first << disks.parameters.chunk_shift) as u64;
             for (index, part) in (first..).zip(parts.chunks_exact_mut(segment.bytes)) {
-                if let Some((disk, lba)) = disks.locate(found.extent.fragments()[index].address, offset) {
+                let address = reading.found.extent.fragments()[index].address;
+                if let Some((disk, lba)) = disks.locate(address, offset) {
                     let pushed = batch.push(Request::read(disk, lba, part));
                     debug_assert!(pushed.is_ok(), "no more parts than the batch holds");
                     let _ = read.push((index, false));
@@ -376,7 +378,7 @@ impl<A: DiskArray> Objects<'_, A> {
             for (index, read) in read {
                 let part = &parts[(index - first) * segment.bytes..][..segment.bytes];
                 let segment = Segment { fragment: index, source: index, ..*segment };
-                if !read || !self.is_right(found, &segment, from, part) {
+                if !read || !self.is_right(reading, &segment, part) {
                     wrong = wrong.with(index);
                 }
             }

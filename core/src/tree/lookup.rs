@@ -4,11 +4,11 @@ use super::cache::Victim;
 use super::{BadNode, Tree};
 use crate::error::StorageError;
 use crate::format::key::Key;
-use crate::format::node::{self, Node};
+use crate::format::node::{self, Node, NodeExpectation};
 use crate::format::pointer::NodePointer;
 use crate::types::{BlockAddress, MemberSet};
 use core::ops::ControlFlow;
-use dynamicfs_hal::{DiskArray, Request};
+use dynamicfs_hal::{DiskArray, IoError, Request};
 
 impl<A: DiskArray> Tree<'_, A> {
     /// The node that a pointer means, in the cache: read and proved if it was not there.
@@ -40,34 +40,66 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Reads a node into a frame from the first of its replicas that is what the parent says. One that is not, though its
-    /// member is there, is remembered.
+    /// member is there, is remembered; one whose disk takes too long is asked again when no other is left.
     #[inline(never)]
     fn read_replica(&mut self, slot: u16, pointer: &NodePointer, level: u8) -> Result<(), StorageError> {
         let replicas = pointer.replicas();
         let expected = self.expectation(pointer, level);
         let preferred = self.disks.prefer(replicas.iter().copied()).unwrap_or(0);
-        let last = self.disks.avoided(replicas.iter().copied(), 1).without(preferred);
+        let last = self.disks.avoided(replicas.iter().copied(), 1, false).without(preferred);
         let others = MemberSet::first(replicas.len()).without(preferred).minus(last);
+        let order = || core::iter::once(preferred).chain(others.iter()).chain(last.iter());
+        let (mut untried, mut late) = (MemberSet::first(replicas.len()), MemberSet::EMPTY);
         let mut bad = None;
-        for i in core::iter::once(preferred).chain(others.iter()).chain(last.iter()) {
-            let address = replicas[i];
-            if self.read_node(slot, address).is_some() {
-                if node::verify(self.disks.crc32c, self.cache.frame(slot), &expected).is_ok() {
-                    if let Some(address) = bad {
-                        self.note_bad_node(slot, level, address);
+        for is_last_resort in [false, true] {
+            for i in order() {
+                if is_last_resort && !late.contains(i) {
+                    continue;
+                }
+                untried = untried.without(i);
+                let others = untried.iter().map(|i| replicas[i]);
+                match self.try_replica(slot, replicas[i], &expected, others) {
+                    Some(true) => {
+                        if let Some(address) = bad {
+                            self.note_bad_node(slot, level, address);
+                        }
+                        return Ok(());
                     }
-                    return Ok(());
+                    // A disk that is away owes more than this.
+                    Some(false) if self.disks.disk_of(replicas[i].member).is_some() => {
+                        bad = Some(replicas[i])
+                    }
+                    Some(false) => {}
+                    None => late = late.with(i),
                 }
-                if let Some(disk) = self.disks.disk_of(address.member) {
-                    self.disks.note_checksum_error(disk, address.block);
-                }
-            }
-            // A disk that is away owes more than this.
-            if self.disks.disk_of(address.member).is_some() {
-                bad = Some(address);
             }
         }
         Err(StorageError::NodeUnreadable { address: replicas[0] })
+    }
+
+    /// Reads one replica of a node into a frame: whether it is what the parent says, or `None` if its disk takes too long where
+    /// others can answer.
+    fn try_replica(
+        &mut self,
+        slot: u16,
+        address: BlockAddress,
+        expected: &NodeExpectation,
+        others: impl Iterator<Item = BlockAddress>,
+    ) -> Option<bool> {
+        match self.read_node(slot, address, others) {
+            Ok(()) => {
+                let is_right = node::verify(self.disks.crc32c, self.cache.frame(slot), expected).is_ok();
+                if !is_right && let Some(disk) = self.disks.disk_of(address.member) {
+                    self.disks.note_checksum_error(disk, address.block);
+                }
+                Some(is_right)
+            }
+            Err(IoError::Late) => {
+                self.counters.hedged_reads += 1;
+                None
+            }
+            Err(_) => Some(false),
+        }
     }
 
     /// Remembers that a replica of the node in this frame is to be rewritten, if there is room.
@@ -94,12 +126,20 @@ impl<A: DiskArray> Tree<'_, A> {
         Ok(level == bad.level && pointer.replicas().contains(&bad.address))
     }
 
-    pub(super) fn read_node(&mut self, slot: u16, address: BlockAddress) -> Option<()> {
+    /// Reads a block into a frame: [`Late`](IoError::Late) if its disk takes too long where others can answer.
+    pub(super) fn read_node(
+        &mut self,
+        slot: u16,
+        address: BlockAddress,
+        others: impl Iterator<Item = BlockAddress>,
+    ) -> Result<(), IoError> {
         if !self.disks.is_data(address, 1) {
-            return None;
+            return Err(IoError::OutOfBounds);
         }
-        let (disk, lba) = self.disks.locate(address, 0)?;
-        self.disks.execute_one(Request::read(disk, lba, self.cache.frame_mut(slot))).ok()
+        let (disk, lba) = self.disks.locate(address, 0).ok_or(IoError::Gone)?;
+        let frame = self.cache.frame_mut(slot);
+        let patience = self.disks.patience(disk, others, (1, 1), frame.len());
+        self.disks.execute_one(Request::read(disk, lba, frame).with_patience(patience))
     }
 
     /// The leaf that may hold a key, and the first key that a later leaf may hold.

@@ -112,7 +112,7 @@ impl<A: DiskArray> Tree<'_, A> {
         let expected = self.expectation(pointer, level);
         let Some(&address) = pointer.replicas().get(replica) else { return Ok(false) };
         // The slot was not occupied: what is read into it is forgotten at once.
-        Ok(self.read_node(slot, address).is_some()
+        Ok(self.read_node(slot, address, core::iter::empty()).is_ok()
             && node::verify(self.disks.crc32c, self.cache.frame(slot), &expected).is_ok())
     }
 }

@@ -14,10 +14,14 @@ use dynamicfs_core::format::label::PoolParameters;
 use dynamicfs_core::types::Uuid;
 use dynamicfs_core::{Memory, MountMode, MountOptions, Pool, Prefer, Services, Slot};
 use dynamicfs_hal::Entropy;
+use std::time::Duration;
 use std_host_shim::{HostArray, OsClock, OsEntropy, crc32c};
 
 /// Cache slots at most: they are numbered in 16 bits.
 const SLOTS_MAX: usize = 65_000;
+
+/// From which average time of a disk's reads on one that takes long may be given up: handing it to a thread costs up to this.
+const HEDGED_FROM: Duration = Duration::from_micros(100);
 
 /// What a command wants of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,13 +209,14 @@ where
     let mut lent = Lent::new(app.global.memory, node_bytes_of(&config, &places), disks.len())?;
     let (memory, services) = lent.lend();
     let options = MountOptions { pool, mode, prefer };
-    let mounted = match Pool::mount(HostArray::new(disks), memory, services, &options) {
-        Ok(mounted) => mounted,
-        Err(cause) => {
-            let failure = explain(app, cause, &config, &places);
-            return Ok(Attempt::Refused(Refused { cause, failure }, f));
-        }
-    };
+    let mounted =
+        match Pool::mount(HostArray::new(disks).hedging_from(HEDGED_FROM), memory, services, &options) {
+            Ok(mounted) => mounted,
+            Err(cause) => {
+                let failure = explain(app, cause, &config, &places);
+                return Ok(Attempt::Refused(Refused { cause, failure }, f));
+            }
+        };
     let mut session = Session::new(app, config, places, parameters, mounted, read_only)?;
     let done = f(&mut session);
     session.leave();

@@ -296,7 +296,9 @@ impl SimArray {
         } else {
             order::as_added(batch, &mut order)
         };
-        let began: u64 = self.disks.iter().map(SimDisk::busy_micros).max().unwrap_or(0);
+        // A disk from another world may be ahead of this one's time.
+        let busy = self.disks.iter().map(SimDisk::busy_micros);
+        let began = busy.fold(self.time.micros(), u64::max);
         self.disks.iter_mut().for_each(|disk| disk.idle_until(began));
         let is = |kind: EventKind| batch.iter().any(|request| kind_of(&request.operation) == kind);
         let with = (is(EventKind::Write), is(EventKind::Flush));
@@ -312,7 +314,7 @@ impl SimArray {
                 }
             };
         }
-        let ended = self.disks.iter().map(SimDisk::busy_micros).max().unwrap_or(0);
+        let ended = self.disks.iter().map(SimDisk::busy_micros).fold(began, u64::max);
         self.time.pass(ended - began);
     }
 
@@ -346,9 +348,27 @@ impl SimArray {
             return done;
         }
         let disk = self.disks.get_mut(request.disk).ok_or(IoError::Gone)?;
+        let patience = match request.operation {
+            Operation::Read(_) if request.patience > 0 => u64::from(request.patience),
+            _ => u64::MAX,
+        };
+        let micros = |micros: u64| u32::try_from(micros).unwrap_or(u32::MAX);
+        if patience < u64::MAX
+            && let Some(since) = disk.still_at()
+        {
+            disk.spoil(&mut request.operation);
+            request.micros = micros(since);
+            return Err(IoError::Late);
+        }
         let began = disk.busy_micros();
         let done = disk.run(request.lba, &mut request.operation);
-        request.micros = u32::try_from(disk.busy_micros() - began).unwrap_or(u32::MAX);
+        let took = disk.busy_micros() - began;
+        request.micros = micros(took.min(patience));
+        if took > patience {
+            disk.give_up(began, patience);
+            disk.spoil(&mut request.operation);
+            return Err(IoError::Late);
+        }
         done
     }
 
@@ -414,6 +434,8 @@ const fn kind_of(operation: &Operation<'_>) -> EventKind {
 }
 
 impl DiskArray for SimArray {
+    const GIVES_UP: bool = true;
+
     type Batch<'b> = heapless::Vec<Request<'b>, BATCH_MAX>;
 
     fn disks(&self) -> usize {

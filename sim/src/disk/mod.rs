@@ -31,6 +31,7 @@ use crate::rng::Rng;
 use cache::Cache;
 use dynamicfs_hal::{BlockDevice, Geometry, IoError, Operation};
 use medium::Medium;
+use std::ops::Range;
 use switches::Switches;
 use tear::Fate;
 
@@ -62,6 +63,8 @@ pub struct SimDisk {
     latency: Latency,
     /// Microseconds that it has worked or waited for others.
     busy_us: u64,
+    /// From when to when it is at a read that the caller has given up, on the same scale.
+    given_up: Range<u64>,
     /// How failed requests go wrong.
     rng: Rng,
 }
@@ -86,7 +89,8 @@ impl SimDisk {
         let medium = Medium::new(geometry.sector_bytes, geometry.sectors, Background::Noise(seed));
         let cache = Cache::over(medium.pages.clone());
         let (switches, counters) = (Switches::default(), DiskCounters::default());
-        Self { geometry, medium, cache, switches, counters, latency: Latency::NONE, busy_us: 0, rng }
+        let latency = Latency::NONE;
+        Self { geometry, medium, cache, switches, counters, latency, busy_us: 0, given_up: 0..0, rng }
     }
 
     /// A place without a disk: no sectors, and every request gets [`IoError::Gone`].
@@ -126,8 +130,27 @@ impl SimDisk {
         self.busy_us = self.busy_us.max(micros);
     }
 
-    /// Runs one operation.
+    /// For how many microseconds the disk has been at a read that was given up, and is not through with.
+    pub(crate) fn still_at(&self) -> Option<u64> {
+        self.given_up.contains(&self.busy_us).then(|| self.busy_us - self.given_up.start)
+    }
+
+    /// The caller gave up on the read that began at `began`, after so much of its time. The bytes come to a buffer that is nobody's.
+    pub(crate) fn give_up(&mut self, began: u64, patience: u64) {
+        self.given_up = began..self.busy_us;
+        self.busy_us = began + patience;
+    }
+
+    /// Fills the buffer of a read that was not answered: whoever uses it is to notice.
+    pub(crate) fn spoil(&mut self, operation: &mut Operation<'_>) {
+        if let Operation::Read(buf) = operation {
+            self.rng.fill(buf);
+        }
+    }
+
+    /// Runs one operation, after what it may still be at.
     pub fn run(&mut self, lba: u64, operation: &mut Operation<'_>) -> Result<(), IoError> {
+        self.busy_us = self.busy_us.max(self.given_up.end);
         self.busy_us += self.latency.of(operation);
         match operation {
             Operation::Read(buf) => self.read(lba, buf),
@@ -309,7 +332,6 @@ impl BlockDevice for SimDisk {
             None => self.read_sectors(lba, buf),
         };
         if result.is_err() {
-            // Whoever uses the buffer of a failed read is to notice.
             self.rng.fill(buf);
         }
         result

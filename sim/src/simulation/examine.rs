@@ -46,6 +46,9 @@ impl Run {
         if health.counters.decodes > 0 {
             self.hit(Probe::Decoded);
         }
+        if health.counters.hedged_reads > 0 {
+            self.hit(Probe::HedgedRead);
+        }
         if self.offline(pool).len() == self.setup.tolerance() && self.setup.tolerance() > 0 {
             self.hit(Probe::ReadWithAllLost);
         }

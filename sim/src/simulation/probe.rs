@@ -120,6 +120,8 @@ probes! {
     CleanAgain = "clean-again";
     /// Two disks or more were damaged in places, and everything was still there.
     ScatteredDamage = "scattered-damage";
+    /// A read that took too long was given up, and answered by others.
+    HedgedRead = "hedged-read";
     /// A slow disk was asked less than the others.
     SlowDiskAvoided = "slow-disk-avoided";
     /// A disk that made errors or was slow by any measure was degraded.

@@ -58,6 +58,34 @@ fn a_stalled_request_takes_long_and_happens() {
 }
 
 #[test]
+fn a_read_is_given_up_when_patience_ends_and_the_disk_is_still_at_it() {
+    let mut array = one(1, plain(8));
+    write(&mut array, 0, 3, 7).unwrap();
+    let ask = |array: &mut SimArray, patience: u32| {
+        let mut buf = [0; 512];
+        let mut batch = [Request::read(0, 3, &mut buf).with_patience(patience)];
+        array.execute(&mut batch);
+        let (result, micros) = (batch[0].result, batch[0].micros);
+        (result, micros, buf.iter().all(|&byte| byte == 7))
+    };
+    array.disk_mut(0).mishap_next(IoKind::Read, 1, Mishap::Stall(10_000));
+    assert_eq!(ask(&mut array, 2_000), (Err(IoError::Late), 2_000, false), "nothing of use is in the buffer");
+    assert_eq!(array.micros(), 2_000);
+    array.wait(1_000);
+    assert_eq!(ask(&mut array, 50_000), (Err(IoError::Late), 3_000, false), "at once, whatever the patience");
+    assert_eq!(array.micros(), 3_000);
+    assert_eq!(ask(&mut array, 0), (Ok(()), 7_000, true), "who has none waits for the disk");
+    assert_eq!(array.micros(), 10_000);
+    assert_eq!(ask(&mut array, 1), (Ok(()), 0, true), "and it is as quick as before");
+
+    // A request in time is not given up, and one that is gone is gone.
+    array.disk_mut(0).mishap_next(IoKind::Read, 1, Mishap::Stall(10_000));
+    assert_eq!(ask(&mut array, 10_000), (Ok(()), 10_000, true));
+    array.disk_mut(0).unplug();
+    assert_eq!(ask(&mut array, 10).0, Err(IoError::Gone));
+}
+
+#[test]
 fn a_disk_becomes_slow_and_recovers() {
     let mut array = one(1, plain(8));
     let took = |array: &mut SimArray| {

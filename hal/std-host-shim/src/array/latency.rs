@@ -7,6 +7,9 @@ use dynamicfs_hal::Operation;
 /// Bytes that a request to the system's cache moves in a nanosecond: 3 for pages it has not seen, 10 for those it has.
 const BYTES_PER_NANO: u64 = 4;
 
+/// The index of reads among the kinds of operations.
+const READ: usize = 0;
+
 /// A new measurement counts one in this many.
 const SMOOTHING: u64 = 8;
 
@@ -25,9 +28,23 @@ impl Latency {
         moving(bytes) + self.beyond[kind]
     }
 
+    /// How long a read takes beyond moving its bytes.
+    pub(super) const fn of_reads(&self) -> Duration {
+        Duration::from_nanos(self.beyond[READ])
+    }
+
     /// Learns from an operation that took this long.
     pub(super) fn observe(&mut self, operation: &Operation<'_>, took: Duration) {
         let (kind, bytes) = parts(operation);
+        self.learn(kind, bytes, took);
+    }
+
+    /// Learns from a read of so many bytes.
+    pub(super) fn observe_read(&mut self, bytes: usize, took: Duration) {
+        self.learn(READ, bytes, took);
+    }
+
+    fn learn(&mut self, kind: usize, bytes: usize, took: Duration) {
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).saturating_sub(moving(bytes));
         let beyond = &mut self.beyond[kind];
         *beyond = *beyond - *beyond / SMOOTHING + took / SMOOTHING;
@@ -37,7 +54,7 @@ impl Latency {
 /// The kind of an operation, as an index, and the bytes that it moves.
 fn parts(operation: &Operation<'_>) -> (usize, usize) {
     match operation {
-        Operation::Read(buf) => (0, buf.len()),
+        Operation::Read(buf) => (READ, buf.len()),
         Operation::Write(buf) => (1, buf.len()),
         Operation::WriteDurable(buf) => (2, buf.len()),
         Operation::Flush => (3, 0),

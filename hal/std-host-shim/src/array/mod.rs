@@ -3,16 +3,19 @@
 mod crew;
 mod handoff;
 mod latency;
+mod lent;
 mod place;
 mod sync;
 #[cfg(test)]
 mod tests;
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Request};
+use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Operation, Request};
 
 use crew::Crew;
+use lent::{Reader, Start};
 use place::Place;
 
 /// Requests in a batch: three for each of 64 disks.
@@ -36,9 +39,17 @@ const HANDOFF_NANOS: u64 = 100_000;
 ///
 /// A place without a disk has no sectors, and requests to it find it [`Gone`](IoError::Gone).
 ///
+/// # Reads that are given up
+/// Of a disk whose reads take long enough to be worth it (see [`hedging_from`](Self::hedging_from)), a read with
+/// [patience](Request::patience) runs on a thread of its own, to which the disk is lent. When patience ends the caller goes on,
+/// and the disk stays away until it has answered: further reads with patience are [`Late`](IoError::Late) at once, all else waits
+/// for it. What became of the read that was given up is not known to the caller, also if it failed. An array that is dropped
+/// does not wait: such a disk is closed when it has answered.
+///
 /// # Panics
 /// A panic of a driver reaches the caller once nothing is in flight any more; requests that had not begun may then be
-/// [`NotExecuted`](IoError::NotExecuted). A panic of the work likewise.
+/// [`NotExecuted`](IoError::NotExecuted). A panic of the work likewise. A panic in a read that was given up reaches whoever
+/// asks that disk next; it is gone then.
 ///
 /// ```
 /// use dynamicfs_hal::{DiskArray, IoError, RamDisk, Request};
@@ -55,6 +66,23 @@ pub struct HostArray<D> {
     workers: usize,
     /// Started when it is first needed: most programs never have a batch that pays for it.
     crew: Option<Crew>,
+    hedge: Option<Hedge<D>>,
+}
+
+/// When reads may be given up, and how.
+#[derive(Debug)]
+struct Hedge<D> {
+    from: Duration,
+    start: Start<D>,
+}
+
+impl<D: BlockDevice + Send + 'static> HostArray<D> {
+    /// Gives up on reads that take longer than the caller's patience, on disks whose reads take at least so long on average
+    /// (beyond moving their bytes). It costs such a read a copy and the hand-over to a thread, 20 to 100 microseconds.
+    #[must_use]
+    pub fn hedging_from(self, from: Duration) -> Self {
+        Self { hedge: Some(Hedge { from, start: Reader::start }), ..self }
+    }
 }
 
 impl<D: BlockDevice + Send> HostArray<D> {
@@ -66,28 +94,29 @@ impl<D: BlockDevice + Send> HostArray<D> {
 
     /// An array with so many threads beside the calling one; with 0 everything runs on that one.
     pub fn with_workers(disks: Vec<Option<D>>, workers: usize) -> Self {
-        Self { places: disks.into_iter().map(Place::new).collect(), workers, crew: None }
+        let places = disks.into_iter().map(Place::new).collect();
+        Self { places, workers, crew: None, hedge: None }
     }
 
-    /// The disk at a place, if there is one.
+    /// The disk at a place, if there is one. Waits for a disk that is at a read that was given up.
     ///
     /// # Panics
     /// When `place >= self.disks()`.
     pub fn disk(&mut self, place: usize) -> Option<&mut D> {
-        self.places[place].disk.as_mut()
+        self.places[place].disk().as_mut()
     }
 
-    /// Puts a disk at a place, or takes it away, and gives back what was there.
+    /// Puts a disk at a place, or takes it away, and gives back what was there; waits for it as [`disk`](Self::disk) does.
     ///
     /// # Panics
     /// When `place >= self.disks()`.
     pub fn replace(&mut self, place: usize, disk: Option<D>) -> Option<D> {
-        std::mem::replace(&mut self.places[place], Place::new(disk)).disk
+        std::mem::replace(&mut self.places[place], Place::new(disk)).disk().take()
     }
 
-    /// Gives the disks back.
+    /// Gives the disks back; waits for them as [`disk`](Self::disk) does.
     pub fn into_disks(self) -> Vec<Option<D>> {
-        self.places.into_iter().map(|place| place.disk).collect()
+        self.places.into_iter().map(|mut place| place.disk().take()).collect()
     }
 
     /// Whether threads will probably be faster: what they save is all but the slowest disk's share, or everything if
@@ -111,8 +140,41 @@ impl<D: BlockDevice + Send> HostArray<D> {
         total - shares.into_iter().max().unwrap_or(0) > HANDOFF_NANOS
     }
 
+    /// Whether all of a batch are reads that may be given up, each of a disk of its own, and that is worth it for some.
+    fn is_hedged(&self, batch: &[Request<'_>]) -> bool {
+        let Some(hedge) = &self.hedge else { return false };
+        let place = |request: &Request<'_>| self.places.get(request.disk);
+        let is_slow = |place: &Place<D>| place.is_away() || place.latency.of_reads() >= hedge.from;
+        let is_patient = |request: &Request<'_>| {
+            matches!(request.operation, Operation::Read(_))
+                && request.patience > 0
+                && place(request).is_some()
+        };
+        let is_alone = |(index, request): (usize, &Request<'_>)| {
+            batch[..index].iter().all(|earlier| earlier.disk != request.disk)
+        };
+        batch.iter().any(|request| place(request).is_some_and(is_slow))
+            && batch.iter().all(is_patient)
+            && batch.iter().enumerate().all(is_alone)
+    }
+
+    fn run_hedged(&mut self, batch: &mut [Request<'_>], start: Start<D>, work: Option<&mut dyn FnMut()>) {
+        let begun: Vec<bool> =
+            batch.iter().map(|request| self.places[request.disk].begin(request, start)).collect();
+        if let Some(work) = work {
+            work();
+        }
+        for (request, has_begun) in batch.iter_mut().zip(begun) {
+            self.places[request.disk].end(request, has_begun);
+        }
+    }
+
     fn run(&mut self, batch: &mut [Request<'_>], work: Option<&mut dyn FnMut()>) {
-        if self.pays_for_threads(batch, work.is_some()) {
+        if let Some(Hedge { start, .. }) = self.hedge
+            && self.is_hedged(batch)
+        {
+            self.run_hedged(batch, start, work);
+        } else if self.pays_for_threads(batch, work.is_some()) {
             self.run_in_parallel(batch, work.unwrap_or(&mut || {}));
         } else {
             if let Some(work) = work {
@@ -168,6 +230,8 @@ impl<D: BlockDevice> Lane<'_, '_, '_, D> {
 }
 
 impl<D: BlockDevice + Send> DiskArray for HostArray<D> {
+    const GIVES_UP: bool = true;
+
     type Batch<'b> = heapless::Vec<Request<'b>, BATCH_REQUESTS>;
 
     fn disks(&self) -> usize {
@@ -175,8 +239,7 @@ impl<D: BlockDevice + Send> DiskArray for HostArray<D> {
     }
 
     fn geometry(&self, disk: usize) -> Geometry {
-        const NO_DISK: Geometry = Geometry::new(512, 0);
-        self.places[disk].disk.as_ref().map_or(NO_DISK, BlockDevice::geometry)
+        self.places[disk].geometry()
     }
 
     fn execute_while(&mut self, batch: &mut [Request<'_>], work: &mut dyn FnMut()) {

@@ -1,25 +1,49 @@
-//! One place in the array: a disk or none.
+//! One place in the array: a disk or none, here or lent to a thread.
 
-use std::time::Instant;
+use std::panic::resume_unwind;
+use std::time::{Duration, Instant};
 
-use dynamicfs_hal::{BlockDevice, DeviceError, IoError, Operation, Request};
+use dynamicfs_hal::{BlockDevice, DeviceError, Geometry, IoError, Operation, Request};
 
 use super::latency::Latency;
+use super::lent::{Answer, Away, Buffer, Panicked, Reader, Start};
+
+/// What a place without a disk is like.
+const NO_DISK: Geometry = Geometry::new(512, 0);
 
 /// A disk, or none, and what its requests take.
 #[derive(Debug)]
 pub(super) struct Place<D> {
-    pub(super) disk: Option<D>,
+    /// The disk while it is here.
+    disk: Option<D>,
+    /// Since when it is at its thread: at a read that was given up, but for the time in which a batch waits for it.
+    away: Option<Away>,
+    /// Its thread, started when it is first needed.
+    reader: Option<Reader<D>>,
+    buffer: Buffer,
     pub(super) latency: Latency,
 }
 
 impl<D: BlockDevice> Place<D> {
     pub(super) fn new(disk: Option<D>) -> Self {
-        Self { disk, latency: Latency::default() }
+        Self { disk, away: None, reader: None, buffer: Buffer::default(), latency: Latency::default() }
     }
 
-    /// Runs a request and sets its result. A place without a disk is gone.
+    /// What the disk is like, also while it is away.
+    pub(super) fn geometry(&self) -> Geometry {
+        let here = self.disk.as_ref().map(BlockDevice::geometry);
+        here.or(self.away.map(|away| away.geometry)).unwrap_or(NO_DISK)
+    }
+
+    /// The disk, once it is through with what was given up.
+    pub(super) fn disk(&mut self) -> &mut Option<D> {
+        self.await_disk();
+        &mut self.disk
+    }
+
+    /// Runs a request and sets its result, once the disk is through with what was given up. A place without a disk is gone.
     pub(super) fn run(&mut self, request: &mut Request<'_>) {
+        self.await_disk();
         let Some(disk) = &mut self.disk else {
             request.result = Err(IoError::Gone);
             return;
@@ -35,7 +59,93 @@ impl<D: BlockDevice> Place<D> {
         };
         let took = began.elapsed();
         self.latency.observe(&request.operation, took);
-        request.micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
+        request.micros = micros(took);
         request.result = result.map_err(|error| error.kind());
     }
+
+    // --- reads that may be given up ---------------------------------------------------------------------------
+
+    /// Whether the disk is still at a read that was given up.
+    pub(super) const fn is_away(&self) -> bool {
+        self.away.is_some()
+    }
+
+    /// Lends the disk to its thread for a read; false if it is not here, or there is no thread.
+    pub(super) fn begin(&mut self, request: &Request<'_>, start: Start<D>) -> bool {
+        self.take_back(Duration::ZERO);
+        let (Operation::Read(buf), Some(disk)) = (&request.operation, self.disk.take()) else { return false };
+        if self.reader.is_none() {
+            self.reader = start();
+        }
+        let away = Away { since: Instant::now(), geometry: disk.geometry() };
+        let lent = match &self.reader {
+            Some(reader) => reader.lend(disk, request.lba, buf.len(), std::mem::take(&mut self.buffer)),
+            None => Err(disk),
+        };
+        match lent {
+            Ok(()) => self.away = Some(away),
+            Err(disk) => self.disk = Some(disk),
+        }
+        self.is_away()
+    }
+
+    /// Ends a read: with what the disk says, if it does so in time. `has_begun` is what [`begin`](Self::begin) said.
+    pub(super) fn end(&mut self, request: &mut Request<'_>, has_begun: bool) {
+        let Some(away) = self.away else { return self.run(request) };
+        let patience = Duration::from_micros(request.patience.into());
+        let left = if has_begun { patience.saturating_sub(away.since.elapsed()) } else { Duration::ZERO };
+        let answer = if has_begun { self.take_back(left) } else { None };
+        let Some((result, took)) = answer else {
+            request.micros = micros(away.since.elapsed());
+            request.result = Err(IoError::Late);
+            return;
+        };
+        if let (Operation::Read(buf), Ok(())) = (&mut request.operation, result) {
+            buf.copy_from_slice(self.buffer.bytes());
+        }
+        request.micros = micros(took);
+        request.result = result;
+    }
+
+    /// Takes the disk back if it comes in so long: what it said of its read, and how long that took.
+    fn take_back(&mut self, patience: Duration) -> Option<(Result<(), IoError>, Duration)> {
+        self.away?;
+        match self.reader.as_ref()?.wait(patience) {
+            Ok(answer) => answer.map(|answer| self.come_back(answer)),
+            Err(Panicked) => self.pass_panic_on(),
+        }
+    }
+
+    /// Waits for the disk as long as it takes.
+    fn await_disk(&mut self) {
+        if self.is_away()
+            && let Some(reader) = &self.reader
+        {
+            match reader.wait_for_ever() {
+                // What it says of a read that was given up is for nobody any more.
+                Ok(answer) => drop(self.come_back(answer)),
+                Err(Panicked) => self.pass_panic_on(),
+            }
+        }
+    }
+
+    fn come_back(&mut self, answer: Answer<D>) -> (Result<(), IoError>, Duration) {
+        let Answer { disk, result, took, buffer } = answer;
+        self.latency.observe_read(buffer.bytes().len(), took);
+        (self.disk, self.away, self.buffer) = (Some(disk), None, buffer);
+        (result, took)
+    }
+
+    /// The driver's panic reaches whoever asks for the disk, which is gone.
+    fn pass_panic_on(&mut self) -> ! {
+        self.away = None;
+        match self.reader.take().map(Reader::end) {
+            Some(Err(panic)) => resume_unwind(panic),
+            _ => unreachable!("a reader ends by a panic alone while it is wanted"),
+        }
+    }
+}
+
+fn micros(took: Duration) -> u32 {
+    u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1)
 }

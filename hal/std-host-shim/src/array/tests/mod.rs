@@ -1,5 +1,7 @@
 //! The array, with its two ways of running a batch called by name.
 
+mod given_up;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Barrier;
 use std::time::Duration;
