@@ -16,8 +16,10 @@
 //! gives it back once the commit that freed it is durable.
 
 mod bitmap;
+mod busy;
 
 pub use bitmap::{next_clear_run, next_free};
+pub use busy::{BusyGroup, Unrecorded};
 
 use crate::format::field::Stored;
 use crate::format::record::{dead, group};
@@ -61,6 +63,11 @@ pub struct Space<'m> {
     closed: [MemberSet; 2],
     /// Rows whose open group of this class differs from what record and cursor say.
     unrecorded: [MemberSet; 2],
+}
+
+impl Class {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Node, Self::Data];
 }
 
 impl<'m> Space<'m> {
@@ -112,6 +119,11 @@ impl<'m> Space<'m> {
         &mut self.bitmaps[index * bytes..(index + 1) * bytes]
     }
 
+    /// The group whose bitmap is in a slot.
+    fn group_in(&self, row: usize, class: Class, closed: bool) -> u32 {
+        u32::load(self.slot_ref(row, class, closed))
+    }
+
     fn slot_ref(&self, row: usize, class: Class, closed: bool) -> &[u8] {
         let bytes = BITMAP_HEADER + self.group_blocks as usize / 8;
         let index = row * BITMAPS + class as usize + if closed { 2 } else { 0 };
@@ -147,14 +159,6 @@ impl<'m> Space<'m> {
     /// The bitmap of the open group of a class: a bit for each block, set if it is allocated.
     pub fn open_bitmap(&self, row: usize, class: Class) -> &[u8] {
         &self.slot_ref(row, class, false)[BITMAP_HEADER..]
-    }
-
-    /// Whether this group is open, or closed and not in the tree yet: its record does not tell its state.
-    pub fn is_busy(&self, row: usize, group: u32) -> bool {
-        [Class::Node, Class::Data].into_iter().any(|class| {
-            self.open_group(row, class).is_some_and(|(open, ..)| open == group)
-                || self.closed_group(row, class) == Some(group)
-        })
     }
 
     // --- opening and closing ----------------------------------------------------------------------------------
@@ -236,54 +240,6 @@ impl<'m> Space<'m> {
             self.change_node_free(row, -i64::from(room));
         }
         self.count_node_free(row, 0, free);
-    }
-
-    /// Whether the closed group of a class waits to be recorded.
-    pub fn is_closed_waiting(&self, row: usize, class: Class) -> bool {
-        self.closed[class as usize].contains(row)
-    }
-
-    /// The closed group of a class that waits to be recorded.
-    pub fn closed_group(&self, row: usize, class: Class) -> Option<u32> {
-        self.is_closed_waiting(row, class).then(|| u32::load(self.slot_ref(row, class, true)))
-    }
-
-    /// A group whose bitmap must be written into the tree: its member, number, class, and whether it is closed.
-    pub fn next_unrecorded(&self, with_open: bool) -> Option<Unrecorded> {
-        for class in [Class::Node, Class::Data] {
-            if let Some(row) = self.closed[class as usize].iter().next() {
-                return Some(self.describe(row, class, true));
-            }
-        }
-        for class in [Class::Node, Class::Data] {
-            if let Some(row) = self.unrecorded[class as usize].iter().next().filter(|_| with_open) {
-                return Some(self.describe(row, class, false));
-            }
-        }
-        None
-    }
-
-    fn describe(&self, row: usize, class: Class, closed: bool) -> Unrecorded {
-        let group = u32::load(self.slot_ref(row, class, closed));
-        Unrecorded { row, class, closed, member: self.member(row), group }
-    }
-
-    /// The record of an unrecorded group, written into `out`: its length, or `None` if it needs none. From here on
-    /// it counts as recorded.
-    ///
-    /// For an open group the base moves up to the cursor; what is taken while the record is being written is above
-    /// the cursor.
-    pub fn record(&mut self, which: &Unrecorded, out: &mut [u8]) -> Option<usize> {
-        let class = which.class as usize;
-        if which.closed {
-            self.closed[class] = self.closed[class].without(which.row);
-        } else {
-            self.unrecorded[class] = self.unrecorded[class].without(which.row);
-            if let Some((group, _, cursor)) = self.open_group(which.row, which.class) {
-                self.set_open_group(which.row, which.class, group, cursor, cursor);
-            }
-        }
-        group::store(&self.slot_ref(which.row, which.class, which.closed)[BITMAP_HEADER..], out)
     }
 
     // --- taking -----------------------------------------------------------------------------------------------
@@ -499,11 +455,8 @@ impl<'m> Space<'m> {
 
     /// Replaces the bitmap of an open group; false if it is not open. It is unrecorded until its record says so.
     pub fn replace_open(&mut self, row: usize, group: u32, bitmap: &[u8]) -> bool {
-        let classes = [Class::Node, Class::Data].into_iter();
-        let open = classes.filter_map(|class| Some((class, self.open_group(row, class)?)));
-        let Some((class, (.., cursor))) = open.into_iter().find(|(_, (open, ..))| *open == group) else {
-            return false;
-        };
+        let Some(class) = self.open_class(row, group) else { return false };
+        let Some((.., cursor)) = self.open_group(row, class) else { return false };
         let (blocks, room_before) = (self.group_blocks, self.room(row, class));
         let slot = self.slot(row, class, false);
         let free_before = blocks - ones(&slot[BITMAP_HEADER..]);
@@ -516,22 +469,6 @@ impl<'m> Space<'m> {
         }
         self.change_free(row, i64::from(free) - i64::from(free_before));
         true
-    }
-
-    /// The groups of a row whose records do not tell their state.
-    pub fn busy_groups(&self, row: usize) -> heapless::Vec<BusyGroup, 4> {
-        let mut busy = heapless::Vec::new();
-        for class in [Class::Node, Class::Data] {
-            let free = |closed| self.group_blocks - ones(&self.slot_ref(row, class, closed)[BITMAP_HEADER..]);
-            if let Some((group, ..)) = self.open_group(row, class) {
-                let node_free = if class == Class::Node { self.room(row, class).into() } else { 0 };
-                let _ = busy.push(BusyGroup { group, free: free(false), node_free });
-            }
-            if let Some(group) = self.closed_group(row, class) {
-                let _ = busy.push(BusyGroup { group, free: free(true), node_free: node_free_of(free(true)) });
-            }
-        }
-        busy
     }
 
     /// Forgets what the transaction did to the space: the caller has set the superblock back.
@@ -560,30 +497,4 @@ fn mark_beyond(bitmap: &mut [u8], group: u32, blocks: u32, area: Area) {
     for block in end.min(u64::from(blocks)) as u32..blocks {
         set(bitmap, block);
     }
-}
-
-/// A group whose state is in memory.
-#[derive(Clone, Copy, Debug)]
-pub struct BusyGroup {
-    /// Which.
-    pub group: u32,
-    /// Its free blocks.
-    pub free: u32,
-    /// Those that count as room for nodes.
-    pub node_free: u64,
-}
-
-/// A group whose bitmap must be written into the tree.
-#[derive(Clone, Copy, Debug)]
-pub struct Unrecorded {
-    /// The member's row.
-    pub row: usize,
-    /// The class it is or was open for.
-    pub class: Class,
-    /// Whether it is closed.
-    pub closed: bool,
-    /// The member.
-    pub member: MemberNumber,
-    /// The group.
-    pub group: u32,
 }

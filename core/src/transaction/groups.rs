@@ -4,7 +4,6 @@ use super::Store;
 use crate::error::StorageError;
 use crate::format::key::Key;
 use crate::format::record::group;
-use crate::space::Class;
 use crate::types::{MemberNumber, ObjectId};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
@@ -21,12 +20,8 @@ impl<A: DiskArray> Store<'_, A> {
     ) -> Result<Option<u32>, StorageError> {
         let (from, end) = (Key::group(member, first), Key::group(member, groups));
         let recorded = self.tree.scan(&from, &end, |key, _| ControlFlow::Break(key.as_group().1))?;
-        let space = &self.tree.space;
-        let busy = [Class::Node, Class::Data].into_iter().flat_map(|class| {
-            let open = space.open_group(row, class).map(|(group, ..)| group);
-            open.into_iter().chain(space.closed_group(row, class))
-        });
-        Ok(recorded.into_iter().chain(busy.filter(|group| (first..groups).contains(group))).min())
+        let busy = self.tree.space.busy(row).filter(|group| (first..groups).contains(group));
+        Ok(recorded.into_iter().chain(busy).min())
     }
 
     /// Fills `bits` with the bitmap of a group: a bit for each block, set if it is allocated. No transaction may have changed
@@ -39,8 +34,7 @@ impl<A: DiskArray> Store<'_, A> {
     ) -> Result<(), StorageError> {
         debug_assert!(self.tree.space.next_unrecorded(false).is_none(), "closed groups are recorded");
         let space = &self.tree.space;
-        let is_open = |&class: &Class| space.open_group(row, class).is_some_and(|(open, ..)| open == group);
-        if let Some(class) = [Class::Node, Class::Data].into_iter().find(is_open) {
+        if let Some(class) = space.open_class(row, group) {
             bits.copy_from_slice(space.open_bitmap(row, class));
             return Ok(());
         }

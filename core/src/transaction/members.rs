@@ -254,7 +254,7 @@ impl<A: DiskArray> Store<'_, A> {
     pub fn remove_member(&mut self, row: usize) -> Result<(), StorageError> {
         let member = self.tree.space.member(row);
         // The bitmaps that wait for being recorded go with it.
-        while [Class::Node, Class::Data].iter().any(|&class| self.tree.space.is_closed_waiting(row, class)) {
+        while Class::ALL.iter().any(|&class| self.tree.space.is_closed_waiting(row, class)) {
             self.record_closed()?;
         }
         self.tree.space.superblock.clear_row(row);

@@ -276,7 +276,7 @@ impl<A: DiskArray> Store<'_, A> {
     pub(crate) fn reload_groups(&mut self) -> Result<(), StorageError> {
         for row in self.tree.space.superblock.table().iter() {
             let Some(area) = self.row_area(row)? else { continue };
-            for class in [Class::Node, Class::Data] {
+            for class in Class::ALL {
                 let Some((group, ..)) = self.tree.space.open_group(row, class) else { continue };
                 let key = Key::group(self.tree.space.member(row), group);
                 let bytes = self.tree.get(&key, self.scratch)?;
@@ -293,7 +293,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// state.
     pub(super) fn close_groups_of_absent(&mut self) -> Result<(), StorageError> {
         for row in self.tree.space.superblock.table().minus(self.tree.data_rows()).iter() {
-            for class in [Class::Node, Class::Data] {
+            for class in Class::ALL {
                 while self.tree.space.open_group(row, class).is_some()
                     && self.tree.space.is_closed_waiting(row, class)
                 {
@@ -333,14 +333,7 @@ impl<A: DiskArray> Store<'_, A> {
     ) -> Result<Option<u32>, StorageError> {
         let blocks = self.tree.space.group_blocks();
         let member = self.tree.space.member(row);
-        // Groups whose record does not tell their state: at most four.
-        let mut busy = heapless::Vec::<u32, 4>::new();
-        for class in [Class::Node, Class::Data] {
-            let open = self.tree.space.open_group(row, class).map(|(group, ..)| group);
-            for group in open.into_iter().chain(self.tree.space.closed_group(row, class)) {
-                let _ = busy.push(group);
-            }
-        }
+        let busy: heapless::Vec<u32, 4> = self.tree.space.busy(row).collect();
         let is_free = |group: u32| {
             let free = (area.blocks - u64::from(group) * u64::from(blocks)).min(u64::from(blocks)) as u32;
             !busy.contains(&group) && wanted.accepts_free(free)

@@ -158,19 +158,14 @@ impl<A: DiskArray> Store<'_, A> {
         let bytes = self.tree.space.group_blocks() as usize / 8;
         // What makes the tree ready may open or close this very group: nothing comes between the last look and the put.
         self.ready()?;
-        while [Class::Node, Class::Data]
-            .iter()
-            .any(|&class| self.tree.space.closed_group(row, class) == Some(group))
-        {
+        while Class::ALL.iter().any(|&class| self.tree.space.closed_group(row, class) == Some(group)) {
             self.record_closed()?;
             self.ready()?;
         }
-        for class in [Class::Node, Class::Data] {
-            if self.tree.space.open_group(row, class).is_some_and(|(open, ..)| open == group) {
-                let freed = self.tree.space.clear_open(row, class, &self.stage[at..at + bytes]);
-                self.count_swept(freed);
-                return Ok(());
-            }
+        if let Some(class) = self.tree.space.open_class(row, group) {
+            let freed = self.tree.space.clear_open(row, class, &self.stage[at..at + bytes]);
+            self.count_swept(freed);
+            return Ok(());
         }
         let key = Key::group(member, group);
         let length = self.tree.get(&key, self.scratch)?;
