@@ -105,10 +105,9 @@ impl<A: DiskArray> Objects<'_, A> {
         if job.failed > FAILED_LISTED {
             return Ok(());
         }
-        match self.begin_change(2, Purpose::Release) {
+        if !self.try_begin_change(2, Purpose::Release)? {
             // It is counted all the same.
-            Err(Error::Storage(StorageError::NoSpace)) => return Ok(()),
-            begun => begun?,
+            return Ok(());
         }
         let mut bytes = [0; FailedItem::<&[u8]>::BYTES];
         if let Some(mut item) = FailedItem::new(&mut bytes[..]) {

@@ -91,13 +91,10 @@ impl<A: DiskArray> Objects<'_, A> {
         was: &[u8],
         is: &[u8],
     ) -> Result<bool, Error> {
-        match self.begin_change(UPDATES, Purpose::Release) {
-            Err(Error::Storage(StorageError::NoSpace)) => Ok(false),
-            begun => {
-                begun?;
-                self.change(|objects| Ok(objects.store.replace_group(row, group, was, is)?))
-            }
+        if !self.try_begin_change(UPDATES, Purpose::Release)? {
+            return Ok(false);
         }
+        self.change(|objects| Ok(objects.store.replace_group(row, group, was, is)?))
     }
 }
 

@@ -116,9 +116,8 @@ impl<A: DiskArray> Objects<'_, A> {
             return Ok(false);
         }
         job.found += 1;
-        match self.begin_change(REFRESH_UPDATES, Purpose::Release) {
-            Err(Error::Storage(StorageError::NoSpace)) => return Ok(false),
-            begun => begun?,
+        if !self.try_begin_change(REFRESH_UPDATES, Purpose::Release)? {
+            return Ok(false);
         }
         self.change(|objects| Ok(objects.store.refresh(&met.from)?))?;
         budget.spend(u64::from(self.store.tree.level) + 1);
@@ -220,7 +219,8 @@ impl<A: DiskArray> Objects<'_, A> {
         match mended {
             Mended::Done => {
                 (job.found, job.healed) = (job.found + 1, job.healed + 1);
-                self.store.tree.counters.repairs += 1;
+                // What a rebalance moves was not bad.
+                self.store.tree.counters.repairs += u64::from(job.kind != JobKind::Rebalance);
                 for &index in &wrong {
                     let member = found.extent.fragments()[usize::from(index)].address.member;
                     if let Some(disk) = self.store.tree.disks.disk_of(member) {

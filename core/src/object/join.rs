@@ -3,7 +3,7 @@
 use super::Objects;
 use super::extents::Found;
 use super::rebuild::{Mended, UPDATES};
-use crate::error::{Error, StorageError};
+use crate::error::Error;
 use crate::format::inode::Inode;
 use crate::transaction::Purpose;
 use crate::types::ObjectId;
@@ -41,9 +41,8 @@ impl<A: DiskArray> Objects<'_, A> {
         start: u64,
         bytes: usize,
     ) -> Result<Mended, Error> {
-        match self.begin_change(UPDATES, Purpose::Growth) {
-            Err(Error::Storage(StorageError::NoSpace)) => return Ok(Mended::NoSpace),
-            begun => begun?,
+        if !self.try_begin_change(UPDATES, Purpose::Growth)? {
+            return Ok(Mended::NoSpace);
         }
         self.with_window(|objects, window| {
             let data = &mut window[..bytes];

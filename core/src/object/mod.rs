@@ -152,6 +152,14 @@ impl<'m, A: DiskArray> Objects<'m, A> {
         reserved
     }
 
+    /// The same; false if there is no space, and something else can be done.
+    pub(crate) fn try_begin_change(&mut self, updates: u32, purpose: Purpose) -> Result<bool, Error> {
+        match self.begin_change(updates, purpose) {
+            Err(Error::Storage(StorageError::NoSpace)) => Ok(false),
+            begun => begun.map(|()| true),
+        }
+    }
+
     /// Finds space for the nodes of a change, if need be in groups that data was going to take.
     fn reserve(&mut self, updates: u32, purpose: Purpose) -> Result<(), Error> {
         if self.store.has_room(updates, purpose)

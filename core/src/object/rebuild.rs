@@ -59,9 +59,8 @@ impl<A: DiskArray> Objects<'_, A> {
         found: &Found,
         what: Relocation<'_>,
     ) -> Result<Mended, Error> {
-        match self.begin_change(UPDATES, Purpose::Release) {
-            Err(Error::Storage(StorageError::NoSpace)) => return Ok(Mended::NoSpace),
-            begun => begun?,
+        if !self.try_begin_change(UPDATES, Purpose::Release)? {
+            return Ok(Mended::NoSpace);
         }
         self.change(|objects| {
             let places = objects.find_places(object, found, what)?;
@@ -301,9 +300,8 @@ impl<A: DiskArray> Objects<'_, A> {
             Err(Error::NotFound) => return Ok(Mended::Gone),
             inode => inode?,
         };
-        match self.begin_change(UPDATES, Purpose::Release) {
-            Err(Error::Storage(StorageError::NoSpace)) => return Ok(Mended::NoSpace),
-            begun => begun?,
+        if !self.try_begin_change(UPDATES, Purpose::Release)? {
+            return Ok(Mended::NoSpace);
         }
         self.with_window(|objects, window| {
             let data = &mut window[..bytes];

@@ -50,9 +50,8 @@ impl<A: DiskArray> Objects<'_, A> {
             is_referenced if !is_referenced? => return Ok(Some(false)),
             _ => {}
         }
-        match self.begin_change(REFRESH_UPDATES, Purpose::Release) {
-            Err(Error::Storage(StorageError::NoSpace)) => return Ok(Some(false)),
-            begun => begun?,
+        if !self.try_begin_change(REFRESH_UPDATES, Purpose::Release)? {
+            return Ok(Some(false));
         }
         self.change(|objects| Ok(objects.store.refresh(&bad.key)?))?;
         self.note_repair(bad.address);

@@ -71,16 +71,15 @@ pub(super) fn read_state<A: DiskArray>(
     disk: usize,
     image: &mut [u8],
 ) -> Option<()> {
+    (0..2).any(|ring| reads_newest(disks, disk, ring, image)).then_some(())
+}
+
+/// Reads the slot of a ring in which a disk's newest superblock should be; whether it is.
+fn reads_newest<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, ring: usize, image: &mut [u8]) -> bool {
     let sequence = disks.state(disk).sequence;
     let place = sequence % u64::from(disks.parameters.ring_length);
-    for ring in 0..2 {
-        if read_slot(disks, disk, ring, place, image) == Some(true)
-            && Superblock::new(&*image)?.sequence() == sequence
-        {
-            return Some(());
-        }
-    }
-    None
+    read_slot(disks, disk, ring, place, image) == Some(true)
+        && Superblock::new(&*image).is_some_and(|view| view.sequence() == sequence)
 }
 
 impl<A: DiskArray> Store<'_, A> {
@@ -94,12 +93,8 @@ impl<A: DiskArray> Store<'_, A> {
             if disks.state(disk).status != DiskStatus::Online {
                 continue;
             }
-            let sequence = disks.state(disk).sequence;
             for (ring, at) in disks.slot_places(disk).into_iter().enumerate() {
-                let place = sequence % u64::from(disks.parameters.ring_length);
-                let is_right = read_slot(disks, disk, ring, place, image) == Some(true)
-                    && Superblock::new(&*image).is_some_and(|view| view.sequence() == sequence);
-                if !is_right {
+                if !reads_newest(disks, disk, ring, image) {
                     disks.note_checksum_error(disk, at >> disks.parameters.block_shift);
                     wrong += 1;
                 }

@@ -386,8 +386,9 @@ pub(crate) fn run(
     let kind = name.kind();
     let started = Instant::now();
     let block = u64::from(session.pool.health().block_bytes);
-    let (io_before, repairs_before) = (io_bytes(session), session.pool.health().counters.repairs);
+    let io_before = io_bytes(session);
     let mut seen = session.pool.job(kind)?;
+    let healed_before = seen.map_or(0, |job| job.healed_before + job.healed);
     let mut run = Run { from_bytes: seen.map_or(0, |job| job.done * block), ..Run::default() };
     if let Some(bytes) = throttle.and_then(Pace::step_bytes) {
         session.pool.set_step_bytes(bytes);
@@ -428,10 +429,11 @@ pub(crate) fn run(
     }
     drop(progress);
     run.io_bytes = io_bytes(session) - io_before;
-    run.repaired = session.pool.health().counters.repairs - repairs_before;
     run.seconds = started.elapsed().as_secs_f64();
     run.bytes_per_second = (run.io_bytes as f64 / run.seconds.max(1e-9)) as u64;
-    let report = JobReport::of(session, kind)?.after(run);
+    let report = JobReport::of(session, kind)?;
+    run.repaired = report.healed.saturating_sub(healed_before);
+    let report = report.after(run);
     if name == JobName::Rebuild {
         let is_well = report.state == JobState::Complete && report.lost == 0;
         let has_ended = matches!(report.state, JobState::Complete | JobState::Incomplete);
