@@ -62,17 +62,17 @@ impl Failed {
     }
 }
 
+/// "2 files, 1 directory", or "nothing".
+pub(crate) fn things(files: u64, directories: u64, symlinks: u64) -> String {
+    let things = [(files, "file"), (directories, "directory"), (symlinks, "symbolic link")];
+    let there = things.into_iter().filter(|&(number, _)| number > 0);
+    let counted: Vec<String> = there.map(|(number, name)| size::count(number, name)).collect();
+    if counted.is_empty() { "nothing".to_owned() } else { counted.join(", ") }
+}
+
 impl Report for Transfer {
     fn text(&self, text: &mut Text) {
-        let mut what = Vec::new();
-        for (number, name) in
-            [(self.files, "file"), (self.directories, "directory"), (self.symlinks, "symbolic link")]
-        {
-            if number > 0 {
-                what.push(size::count(number, name));
-            }
-        }
-        let what = if what.is_empty() { "nothing".to_owned() } else { what.join(", ") };
+        let what = things(self.files, self.directories, self.symlinks);
         let action =
             if self.dry_run { format!("would have {}", self.action) } else { self.action.to_owned() };
         let mut line = format!("{action} {what}");

@@ -1,6 +1,6 @@
 //! What was taken out, and what is lost.
 
-use crate::commands::transfer::Failed;
+use crate::commands::transfer::{Failed, things};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text, WARN};
@@ -133,15 +133,7 @@ impl Lost {
 
 impl Report for Salvaged {
     fn text(&self, text: &mut Text) {
-        let mut what = Vec::new();
-        for (number, name) in
-            [(self.files, "file"), (self.directories, "directory"), (self.symlinks, "symbolic link")]
-        {
-            if number > 0 {
-                what.push(size::count(number, name));
-            }
-        }
-        let what = if what.is_empty() { "nothing".to_owned() } else { what.join(", ") };
+        let what = things(self.files, self.directories, self.symlinks);
         text.line(format_args!("taken out {what}, {} into {}", text.size(self.bytes), self.dest));
         let nameless = match self.nameless {
             0 => String::new(),
