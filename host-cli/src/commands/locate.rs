@@ -224,10 +224,6 @@ impl ExtentLocation {
 
 /// Tells where the files are; fails if some could not be looked at.
 fn finish(app: &App, location: &Location) -> Result<Exit, Failure> {
-    if location.failed.is_empty() {
-        app.out.report(location)?;
-        return Ok(Exit::Done);
-    }
     let is_loss = location.failed.iter().any(FailedPath::is_loss);
     let what = size::count(location.failed.len() as u64, "path");
     let failure = Failure::new(
@@ -235,8 +231,7 @@ fn finish(app: &App, location: &Location) -> Result<Exit, Failure> {
         format!("{what} could not be looked at"),
     )
     .hint("see what is damaged with `dynamicfs check`");
-    app.out.partial(location, &failure)?;
-    Ok(failure.exit())
+    app.out.finish(location, Some(&failure).filter(|_| !location.failed.is_empty()))
 }
 
 /// How many more disks may fail, in a few words.

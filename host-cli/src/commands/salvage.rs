@@ -57,8 +57,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let started = Instant::now();
     let paths: Vec<PoolPath> =
         options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
-    fs::create_dir_all(&options.dest)
-        .map_err(|error| Failure::host(format_args!("make {}", options.dest.display()), &error))?;
+    make_folder(&options.dest)?;
     let mut report = Salvaged { dest: options.dest.display().to_string(), ..Salvaged::default() };
     let mut file = REPORT.to_owned();
     let ended = with_pool(app, Access::Salvage, |session| {
@@ -74,26 +73,22 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     report.complete = ended.is_ok() && report.lost.is_empty() && report.failed.is_empty();
     let path = options.dest.join(file);
     write_report(&path, &report)?;
-    match ended.and_then(|()| shortfall(&report, &path)) {
-        Ok(()) => {
-            app.out.report(&report)?;
-            Ok(Exit::Done)
-        }
-        Err(failure) => {
-            app.out.partial(&report, &failure)?;
-            Ok(failure.exit())
-        }
-    }
+    app.out.finish(&report, ended.err().or_else(|| shortfall(&report, &path)).as_ref())
 }
 
-/// Fails if not everything came out whole.
-fn shortfall(report: &Salvaged, path: &Path) -> Result<(), Failure> {
-    let hint = format!("{} names all of it", path.display());
-    match (report.lost.is_empty(), report.failed.is_empty()) {
-        (true, true) => Ok(()),
-        (false, _) => Err(Failure::new(Code::Unreadable, "not everything could be read").hint(hint)),
-        (true, false) => Err(Failure::new(Code::Partial, "not everything could be written").hint(hint)),
-    }
+/// Why not everything came out whole, if it did not.
+fn shortfall(report: &Salvaged, path: &Path) -> Option<Failure> {
+    let (code, message) = match (report.lost.is_empty(), report.failed.is_empty()) {
+        (true, true) => return None,
+        (false, _) => (Code::Unreadable, "not everything could be read"),
+        (true, false) => (Code::Partial, "not everything could be written"),
+    };
+    Some(Failure::new(code, message).hint(format!("{} names all of it", path.display())))
+}
+
+fn make_folder(folder: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(folder)
+        .map_err(|error| Failure::host(format_args!("make {}", folder.display()), &error))
 }
 
 fn write_report(path: &Path, report: &Salvaged) -> Result<(), Failure> {
@@ -125,8 +120,7 @@ fn salvage(
     };
     for path in paths {
         let (item, parent) = named(&catalog, dest, path)?;
-        fs::create_dir_all(&parent)
-            .map_err(|error| Failure::host(format_args!("make {}", parent.display()), &error))?;
+        make_folder(&parent)?;
         extractor.take_out(&mut session.pool, item)?;
     }
     let root = Item {
@@ -166,8 +160,7 @@ fn take_nameless(
         let is_directory = !extractor.catalog.names(object).is_empty();
         let kind = if is_directory { ObjectKind::Directory } else { ObjectKind::File };
         let kind = extractor.catalog.inode(object).map_or(kind, |inode| inode.kind);
-        fs::create_dir_all(folder)
-            .map_err(|error| Failure::host(format_args!("make {}", folder.display()), &error))?;
+        make_folder(folder)?;
         let dest = folder.join(object.0.to_string());
         extractor.take_out(&mut session.pool, Item { object, kind, path: None, dest })?;
         extractor.report.nameless += 1;

@@ -151,18 +151,10 @@ impl Transfer {
                 Some(Failure::new(code, format!("{what} of what was asked for failed")).hint(hint))
             }
         };
-        match failure {
-            Some(failure) => {
-                app.out.partial(&self, &failure)?;
-                Ok(failure.exit())
-            }
-            None => {
-                if app.out.json || !app.out.quiet {
-                    app.out.report(&self)?;
-                }
-                Ok(Exit::Done)
-            }
+        if failure.is_none() && app.out.quiet && !app.out.json {
+            return Ok(Exit::Done);
         }
+        app.out.finish(&self, failure.as_ref())
     }
 
     fn is_nothing(&self) -> bool {

@@ -226,17 +226,15 @@ fn finish(app: &App, trimmed: &Trimmed) -> Result<Exit, Failure> {
     let refused: Vec<&str> = of(Outcome::Refused).map(|disk| disk.disk.as_str()).collect();
     let failure = if of(Outcome::Interrupted).next().is_some() {
         let message = "the trim was interrupted; what was given back is given back";
-        Failure::new(Code::Interrupted, message).hint("run the same command again to finish")
+        Some(Failure::new(Code::Interrupted, message).hint("run the same command again to finish"))
     } else if !refused.is_empty() {
         let message = format!("{} refused a discard, and stays in use", refused.join(", "));
-        Failure::new(Code::Partial, message)
-            .hint("nothing is lost by it; see how the disks are with `dynamicfs disk list`")
+        let hint = "nothing is lost by it; see how the disks are with `dynamicfs disk list`";
+        Some(Failure::new(Code::Partial, message).hint(hint))
     } else {
-        app.out.report(trimmed)?;
-        return Ok(Exit::Done);
+        None
     };
-    app.out.partial(trimmed, &failure)?;
-    Ok(failure.exit())
+    app.out.finish(trimmed, failure.as_ref())
 }
 
 impl Report for Trimmed {

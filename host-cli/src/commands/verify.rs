@@ -358,43 +358,33 @@ impl FileFinding {
 
 /// Tells how the files are, also if not all of them were looked at.
 fn finish(app: &App, done: &Verification, ended: Result<(), Failure>) -> Result<Exit, Failure> {
-    let is_loss = done.result == Condition::Unreadable || done.failed.iter().any(FailedPath::is_loss);
-    let failure = match ended {
-        Err(failure) => failure,
-        Ok(()) if is_loss => {
-            let files = size::count(done.counts.unreadable.max(1), "file");
-            Failure::new(Code::Unreadable, format!("{files} cannot be read to the end")).hint(
-                "bring disks back that are away, see `dynamicfs disk list`; what is gone comes from a backup",
-            )
+    app.out.finish(done, ended.err().or_else(|| shortfall(done)).as_ref())
+}
+
+/// Why the files are not all complete, if they are not.
+fn shortfall(done: &Verification) -> Option<Failure> {
+    if done.result == Condition::Unreadable || done.failed.iter().any(FailedPath::is_loss) {
+        let files = size::count(done.counts.unreadable.max(1), "file");
+        let hint =
+            "bring disks back that are away, see `dynamicfs disk list`; what is gone comes from a backup";
+        return Some(Failure::new(Code::Unreadable, format!("{files} cannot be read to the end")).hint(hint));
+    }
+    if !done.failed.is_empty() {
+        let what = size::count(done.failed.len() as u64, "path");
+        let failure = Failure::new(Code::Partial, format!("{what} could not be looked at"));
+        return Some(failure.hint("put right what is said above, and run it again"));
+    }
+    if done.result != Condition::Readable {
+        return None;
+    }
+    let files = size::count(done.counts.readable, "file");
+    let message = format!("{files} can be read, with less redundancy than was asked for");
+    Some(Failure::new(Code::Partial, message).hint(match done.bad_fragments > done.repaired_fragments {
+        true => "rewrite what is bad: `dynamicfs verify --repair`, or all of the pool: `dynamicfs scrub start`",
+        false => {
+            "see which disks are missing with `dynamicfs disk list`; `dynamicfs rebuild start` puts redundancy back"
         }
-        Ok(()) if !done.failed.is_empty() => {
-            let what = size::count(done.failed.len() as u64, "path");
-            Failure::new(Code::Partial, format!("{what} could not be looked at"))
-                .hint("put right what is said above, and run it again")
-        }
-        Ok(()) if done.result == Condition::Readable => {
-            let next = match done.bad_fragments > done.repaired_fragments {
-                true => {
-                    "rewrite what is bad: `dynamicfs verify --repair`, or all of the pool: `dynamicfs scrub start`"
-                }
-                false => {
-                    "see which disks are missing with `dynamicfs disk list`; `dynamicfs rebuild start` puts redundancy back"
-                }
-            };
-            let files = size::count(done.counts.readable, "file");
-            Failure::new(
-                Code::Partial,
-                format!("{files} can be read, with less redundancy than was asked for"),
-            )
-            .hint(next)
-        }
-        Ok(()) => {
-            app.out.report(done)?;
-            return Ok(Exit::Done);
-        }
-    };
-    app.out.partial(done, &failure)?;
-    Ok(failure.exit())
+    }))
 }
 
 impl Report for Verification {

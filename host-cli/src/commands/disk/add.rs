@@ -88,10 +88,7 @@ pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
         match add(app, path, options, None) {
             Ok(disk) => added.disks.push(disk),
             Err(failure) if added.disks.is_empty() => return Err(failure),
-            Err(failure) => {
-                app.out.partial(&added, &failure)?;
-                return Ok(failure.exit());
-            }
+            Err(failure) => return app.out.finish(&added, Some(&failure)),
         }
     }
     app.out.report(&added)?;
