@@ -2,7 +2,10 @@
 
 use crate::Rng;
 use crc_fast::{CrcAlgorithm, Digest};
+use dynamicfs_core::error::Error;
 use dynamicfs_core::maintain::Finding;
+use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::types::ObjectId;
 use dynamicfs_core::{DiskState, Memory, Pool, Services, Slot};
 use dynamicfs_hal::{Clock, DiskArray, Entropy, EntropyError, UnixTime};
 
@@ -82,4 +85,21 @@ pub fn account<A: DiskArray>(pool: &mut Pool<'_, A>, what: &str) {
     };
     pool.check_contents(&mut report, tell).unwrap_or_else(|error| panic!("{what}: {error}"));
     pool.check_space(&mut [0; 1 << 14], &mut report, tell).unwrap_or_else(|error| panic!("{what}: {error}"));
+}
+
+/// Makes a file in the root, with these contents, in a commit of its own.
+///
+/// # Errors
+/// As those of the transaction.
+pub fn put_file<A: DiskArray>(
+    pool: &mut Pool<'_, A>,
+    name: &str,
+    contents: &[u8],
+) -> Result<ObjectId, Error> {
+    let mut transaction = pool.begin()?;
+    let file =
+        transaction.create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::File, &Attributes::default())?;
+    transaction.write_all(file, 0, contents)?;
+    transaction.commit()?;
+    Ok(file)
 }

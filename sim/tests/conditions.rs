@@ -11,7 +11,7 @@ use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
 use dynamicfs_core::{AddOptions, FormatOptions, MountOptions, Pool, Services};
 use dynamicfs_hal::Geometry;
 use dynamicfs_sim::clock::{Latency, SimClock};
-use dynamicfs_sim::world::{Lent, account, crc32c};
+use dynamicfs_sim::world::{Lent, account, crc32c, put_file};
 use dynamicfs_sim::{IoKind, Mishap, Rng, SimArray, SimDisk};
 
 const SECTORS: u64 = 16_384;
@@ -39,12 +39,7 @@ impl World {
         let rng = &mut Rng::new(9);
         let mut pool = Pool::format(&mut world.array, world.lent.lend(), services, rng, &options, &[])
             .expect("formatted");
-        let mut transaction = pool.begin().expect("begun");
-        let file = transaction
-            .create(ObjectId::ROOT, b"file", &MakeRequest::File, &Attributes::default())
-            .expect("made");
-        transaction.write_all(file, 0, &contents()).expect("written");
-        transaction.commit().expect("committed");
+        put_file(&mut pool, "file", &contents()).expect("committed");
         drop(pool);
         world
     }

@@ -4,7 +4,7 @@ use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, MountOptions, Pool};
 use dynamicfs_hal::Geometry;
-use dynamicfs_sim::world::{Lent, SERVICES};
+use dynamicfs_sim::world::{Lent, SERVICES, put_file};
 use dynamicfs_sim::{Rng, SimArray};
 
 const BLOCK: u64 = 4096;
@@ -31,15 +31,6 @@ fn spent(pool: &mut Pool<'_, SimArray>, disks: usize, f: impl FnOnce(&mut Pool<'
         writes: after[1] - before[1],
         flushes: after[2] - before[2],
     }
-}
-
-fn create(pool: &mut Pool<'_, SimArray>, name: &str, data: &[u8]) {
-    let mut transaction = pool.begin().expect("begun");
-    let file = transaction
-        .create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::File, &Attributes::default())
-        .expect("created");
-    transaction.write_all(file, 0, data).expect("written");
-    transaction.commit().expect("committed");
 }
 
 /// A pool with enough objects for a tree of three levels, idle before what is measured.
@@ -73,8 +64,9 @@ fn check(scheme: Scheme, disks: usize, record: u64, small: u64, large: u64) {
             transaction.change_attributes(file, &change).expect("changed");
             transaction.commit().expect("committed");
         });
-        let put = spent(pool, disks, |pool| create(pool, "small", &[7; 4096]));
-        let mib = spent(pool, disks, |pool| create(pool, "large", &vec![9; 1 << 20]));
+        let put = spent(pool, disks, |pool| _ = put_file(pool, "small", &[7; 4096]).expect("committed"));
+        let mib =
+            spent(pool, disks, |pool| _ = put_file(pool, "large", &vec![9; 1 << 20]).expect("committed"));
         let data = 256 * scheme.width() as u64 / u64::from(scheme.data);
         println!(
             "{scheme} on {disks}: one record {one:?}; durable 4 KiB put {put:?}; 1 MiB put {mib:?} ({data} are data)"

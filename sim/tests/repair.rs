@@ -3,11 +3,10 @@
 
 use dynamicfs_core::error::Error;
 use dynamicfs_core::maintain::Work;
-use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{Generation, ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, MountOptions, Pool};
 use dynamicfs_hal::{DiskArray, Geometry};
-use dynamicfs_sim::world::{Lent, SERVICES, account};
+use dynamicfs_sim::world::{Lent, SERVICES, account, put_file};
 use dynamicfs_sim::{Rng, SimArray};
 
 type Mounted<'w> = Pool<'w, &'w mut SimArray>;
@@ -26,12 +25,7 @@ impl World {
         Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
         let mut world = Self { array, lent };
         let mut pool = world.mount();
-        let mut transaction = pool.begin().expect("begun");
-        let file = transaction
-            .create(ObjectId::ROOT, b"file", &MakeRequest::File, &Attributes::default())
-            .expect("made");
-        transaction.write_all(file, 0, &contents()).expect("written");
-        transaction.commit().expect("committed");
+        put_file(&mut pool, "file", &contents()).expect("committed");
         drop(pool);
         world
     }
@@ -173,15 +167,7 @@ fn what_was_overwritten_or_deleted_since_is_not_called_repaired() {
 #[test]
 fn one_repair_among_what_cannot_be_is_a_repair() {
     let mut world = World::new();
-    {
-        let mut pool = world.mount();
-        let mut transaction = pool.begin().expect("begun");
-        let other = transaction
-            .create(ObjectId::ROOT, b"other", &MakeRequest::File, &Attributes::default())
-            .expect("made");
-        transaction.write_all(other, 0, &[9; 4096]).expect("written");
-        transaction.commit().expect("committed");
-    }
+    put_file(&mut world.mount(), "other", &[9; 4096]).expect("committed");
     world.rot(0);
     world.rot(1);
     // Of the other file one replica alone, the one that is read.

@@ -1,11 +1,10 @@
 //! Hedged reads, on real files and threads: a disk that does not answer holds nobody up who can read elsewhere.
 
 use dynamicfs_core::disks::DiskStatus;
-use dynamicfs_core::object::{Attributes, MakeRequest};
-use dynamicfs_core::types::{ObjectId, Scheme};
+use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{FormatOptions, MountOptions, Pool, Services};
 use dynamicfs_hal::{BlockDevice, Geometry};
-use dynamicfs_sim::world::Lent;
+use dynamicfs_sim::world::{Lent, put_file};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 use std_host_shim::{FileDisk, FileDiskError, HostArray, OsClock, OsEntropy, crc32c};
@@ -80,12 +79,7 @@ fn a_stuck_disk_holds_nobody_up(scheme: Scheme, disks: usize, piece: usize) {
     let array = HostArray::new((0..disks).map(create).collect());
     let mut pool =
         Pool::format(array, lent.lend(), services(), &mut OsEntropy, &options, &[]).expect("formatted");
-    let mut transaction = pool.begin().expect("begun");
-    let file = transaction
-        .create(ObjectId::ROOT, b"file", &MakeRequest::File, &Attributes::default())
-        .expect("made");
-    transaction.write_all(file, 0, &contents()).expect("written");
-    transaction.commit().expect("committed");
+    put_file(&mut pool, "file", &contents()).expect("committed");
     drop(pool);
 
     let (opened, was_opened) = channel();

@@ -4,11 +4,10 @@
 
 use dynamicfs_core::error::{Error, MountError};
 use dynamicfs_core::maintain::{ExtentCounts, JobKind, JobOptions, Work};
-use dynamicfs_core::object::{Attributes, MakeRequest};
-use dynamicfs_core::types::{ObjectId, Scheme};
+use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool};
 use dynamicfs_hal::Geometry;
-use dynamicfs_sim::world::{Lent, SERVICES, account};
+use dynamicfs_sim::world::{Lent, SERVICES, account, put_file};
 use dynamicfs_sim::{Rng, SimArray};
 
 /// Disks, and the memory that pools on them are mounted in.
@@ -69,11 +68,7 @@ pub(crate) fn contents(name: &str, length: usize) -> Vec<u8> {
 
 /// Writes a file of this length in a commit of its own.
 pub(crate) fn put(pool: &mut Mounted<'_>, name: &str, length: usize) -> Result<(), Error> {
-    let mut transaction = pool.begin()?;
-    let file =
-        transaction.create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::File, &Attributes::default())?;
-    transaction.write_all(file, 0, &contents(name, length))?;
-    transaction.commit().map(|_| ())
+    put_file(pool, name, &contents(name, length)).map(|_| ())
 }
 
 /// Reads a file whole.
