@@ -1,6 +1,6 @@
 //! All disks at once: the seam through which the core's I/O passes.
 
-use crate::{Batch, BlockDevice, DeviceError, Geometry, Operation, Request};
+use crate::{Batch, BlockDevice, DeviceError, Geometry, Operation, Outcome, Request};
 
 /// The disks of a pool, driven in batches.
 ///
@@ -32,6 +32,13 @@ pub trait DiskArray {
     /// array can do that, else before or after them.
     fn execute_while(&mut self, batch: &mut [Request<'_>], work: &mut dyn FnMut());
 
+    /// What became of a read that was given up, once its disk has answered; each is told once. For arrays that
+    /// [`GIVES_UP`](Self::GIVES_UP).
+    fn take_outcome(&mut self, disk: usize) -> Option<Outcome> {
+        let _ = disk;
+        None
+    }
+
     /// Runs all requests.
     fn execute(&mut self, batch: &mut [Request<'_>]) {
         self.execute_while(batch, &mut || {});
@@ -50,6 +57,9 @@ impl<T: DiskArray> DiskArray for &mut T {
     }
     fn execute_while(&mut self, batch: &mut [Request<'_>], work: &mut dyn FnMut()) {
         (**self).execute_while(batch, work);
+    }
+    fn take_outcome(&mut self, disk: usize) -> Option<Outcome> {
+        (**self).take_outcome(disk)
     }
 }
 

@@ -24,5 +24,5 @@ mod services;
 pub use array::{DiskArray, SerialArray};
 pub use device::{BlockDevice, DeviceError, Geometry, GeometryError};
 pub use ram::RamDisk;
-pub use request::{Batch, IoError, Operation, Request};
+pub use request::{Batch, IoError, Operation, Outcome, Request};
 pub use services::{Clock, Crc32c, Entropy, EntropyError, UnixTime};

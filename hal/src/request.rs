@@ -69,11 +69,23 @@ pub struct Request<'b> {
     /// `Err(NotExecuted)` until the array has run it.
     pub result: Result<(), IoError>,
     /// How long the disk took for it, in microseconds, at least 1; 0 where the array does not measure each request. For one that
-    /// was given up, how long the disk has been at it.
+    /// was given up, how long the disk has been at it; what it takes in the end comes as an [`Outcome`].
     pub micros: u32,
     /// Microseconds after which the array may give up on a read and say [`Late`](IoError::Late), because the caller can get the
     /// bytes elsewhere; 0 for never. Without meaning for what is not a read.
     pub patience: u32,
+}
+
+/// What became of a read after it was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Outcome {
+    /// The first sector.
+    pub lba: u64,
+    /// What the disk said in the end.
+    pub result: Result<(), IoError>,
+    /// Microseconds that it took.
+    pub micros: u32,
 }
 
 impl<'b> Request<'b> {

@@ -177,7 +177,11 @@ fn a_disk_that_is_slow_by_any_measure_is_degraded_and_recovers() {
     read(&mut pool, 300, 4096);
     assert_eq!(events(&mut pool), []);
     pool.array().disk_mut(2).set_latency(stuck);
-    read(&mut pool, 10_000, 4096);
+    // Each of its reads is given up; how long it took is known when it has answered.
+    for _ in 0..30 {
+        read(&mut pool, 100, 4096);
+        pool.array().wait(500_000);
+    }
     let told = events(&mut pool);
     let member = MemberNumber(2);
     assert!(
@@ -286,6 +290,41 @@ fn a_node_whose_disk_is_stuck_is_read_from_another() {
         pool.array().wait(STUCK_US);
     }
     assert!(hedged_reads > 0);
+}
+
+#[test]
+fn what_became_of_a_read_that_was_given_up_is_counted() {
+    let mut world = World::new(Scheme::mirror(2), 2);
+    let mut pool = world.mount();
+    read(&mut pool, 300, 4096);
+    let before = pool.member_health(0).latency_micros.expect("known");
+    stick(&mut pool, 0..1);
+    read(&mut pool, 100, 4096);
+    assert_eq!(pool.member_health(0).latency_micros, Some(before), "it has not answered yet");
+    pool.array().wait(STUCK_US);
+    read(&mut pool, 100, 4096);
+    let after = u64::from(pool.member_health(0).latency_micros.expect("known"));
+    assert!((STUCK_US / 32..STUCK_US / 4).contains(&after), "one of many: {after}");
+    assert_eq!(pool.member_health(0).counters.read_errors, 0);
+}
+
+#[test]
+fn a_disk_that_says_late_that_it_cannot_read_is_degraded_for_it() {
+    let mut world = World::new(Scheme::mirror(2), 3);
+    let mut pool = world.mount();
+    read(&mut pool, 300, 4096);
+    // As a drive does that tries for seconds before it says so.
+    let slow = Latency { request_us: 400_000, ..Latency::NVME };
+    pool.array().disk_mut(0).set_latency(slow);
+    pool.array().disk_mut(0).make_unreadable(1000..SECTORS);
+    let mut told = Vec::new();
+    for _ in 0..40 {
+        read(&mut pool, 200, 4096);
+        pool.array().wait(1_000_000);
+        told.extend(events(&mut pool));
+    }
+    assert!(pool.member_health(0).counters.read_errors >= 5, "{:?}", pool.member_health(0));
+    position(&told, "it is degraded", is_degraded);
 }
 
 #[test]

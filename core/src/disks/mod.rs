@@ -21,7 +21,7 @@ use crate::limits::{EVENTS_PER_DISK, MEMBERS_MAX};
 use crate::metrics::DiskCounters;
 use crate::types::{BlockAddress, Epoch, Generation, MemberNumber, MemberSet};
 use condition::{Condition, Fault, Thresholds, Window};
-use dynamicfs_hal::{Batch, Clock, Crc32c, DiskArray, Geometry, IoError, Operation, Request};
+use dynamicfs_hal::{Batch, Clock, Crc32c, DiskArray, Geometry, IoError, Operation, Outcome, Request};
 use events::{Event, Happening};
 
 /// What a disk of the array is to the pool.
@@ -371,6 +371,11 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         if self.requests.is_multiple_of(standing::REQUESTS) {
             self.look();
         }
+        if A::GIVES_UP
+            && let Some(outcome) = self.array.take_outcome(request.disk)
+        {
+            self.learn(request.disk, &outcome);
+        }
         let Some(state) = self.states.get_mut(request.disk) else { return };
         state.window.count();
         let counters = &mut state.counters;
@@ -379,7 +384,10 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             Operation::Read(buf) => {
                 counters.read_bytes += if failed { 0 } else { buf.len() as u64 };
                 let measured = if request.micros > 0 { request.micros.into() } else { micros };
-                standing::measure(&mut state.latency, &mut state.samples, measured);
+                // How long a read takes that was given up comes with its outcome.
+                if request.result != Err(IoError::Late) {
+                    standing::measure(&mut state.latency, &mut state.samples, measured);
+                }
                 (&mut counters.reads, &mut counters.read_errors)
             }
             Operation::Write(buf) | Operation::WriteDurable(buf) => {
@@ -396,19 +404,34 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         };
         *count += 1;
         let Err(error) = request.result else { return };
-        if error == IoError::Late {
-            // The disk is none the worse for it, but for its latency.
-            return;
+        if error != IoError::Late {
+            *errors += 1;
+            let is_read = matches!(request.operation, Operation::Read(_));
+            self.bear(request.disk, request.lba, is_read, error);
         }
-        *errors += 1;
-        counters.timeouts += u64::from(error == IoError::Timeout);
+    }
+
+    /// Learns what became of a read that was given up.
+    #[inline(never)]
+    fn learn(&mut self, disk: usize, outcome: &Outcome) {
+        let Some(state) = self.states.get_mut(disk) else { return };
+        standing::measure(&mut state.latency, &mut state.samples, outcome.micros.into());
+        if let Err(error) = outcome.result {
+            state.counters.read_errors += 1;
+            self.bear(disk, outcome.lba, true, error);
+        }
+    }
+
+    /// What follows from an error of a disk that takes part: a read is judged with others, anything else takes it out of use.
+    fn bear(&mut self, disk: usize, lba: u64, is_read: bool, error: IoError) {
+        let state = &mut self.states[disk];
+        state.counters.timeouts += u64::from(error == IoError::Timeout);
         state.last_error = Some(error);
-        let read = matches!(request.operation, Operation::Read(_));
-        let gone = matches!(error, IoError::Gone | IoError::Timeout);
+        let is_gone = matches!(error, IoError::Gone | IoError::Timeout);
         if state.status == DiskStatus::Online {
-            match gone || !read {
-                true => self.fail(request.disk, error),
-                false => self.note_fault(request.disk, Fault::Read, request.lba),
+            match is_gone || !is_read {
+                true => self.fail(disk, error),
+                false => self.note_fault(disk, Fault::Read, lba),
             }
         }
     }

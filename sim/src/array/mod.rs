@@ -24,7 +24,7 @@ pub use trace::{Event, EventKind};
 use crate::clock::{SimClock, WorldTime};
 use crate::disk::{CrashPolicy, SimDisk};
 use crate::rng::{Rng, splitmix64};
-use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Operation, Request};
+use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Operation, Outcome, Request};
 use trace::Trace;
 pub(crate) use trace::digest;
 
@@ -365,7 +365,7 @@ impl SimArray {
         let took = disk.busy_micros() - began;
         request.micros = micros(took.min(patience));
         if took > patience {
-            disk.give_up(began, patience);
+            disk.give_up(began, patience, request.lba, done);
             disk.spoil(&mut request.operation);
             return Err(IoError::Late);
         }
@@ -455,5 +455,11 @@ impl DiskArray for SimArray {
         if !early {
             work();
         }
+    }
+
+    fn take_outcome(&mut self, disk: usize) -> Option<Outcome> {
+        let disk = self.disks.get_mut(disk)?;
+        let now = self.time.micros().max(disk.busy_micros());
+        disk.take_outcome(now)
     }
 }

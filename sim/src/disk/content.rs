@@ -20,8 +20,9 @@ impl SimDisk {
     }
 
     /// The disk is opened anew: one that stopped answering does so again, one that is unplugged does not.
-    pub const fn reopen(&mut self) {
+    pub fn reopen(&mut self) {
         self.switches.reopen();
+        self.forget_given_up();
     }
 
     /// Makes the disk refuse writes and discards, or take them again.

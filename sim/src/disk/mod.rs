@@ -29,7 +29,7 @@ use crate::clock::Latency;
 use crate::pages::Background;
 use crate::rng::Rng;
 use cache::Cache;
-use dynamicfs_hal::{BlockDevice, Geometry, IoError, Operation};
+use dynamicfs_hal::{BlockDevice, Geometry, IoError, Operation, Outcome};
 use medium::Medium;
 use std::ops::Range;
 use switches::Switches;
@@ -63,10 +63,21 @@ pub struct SimDisk {
     latency: Latency,
     /// Microseconds that it has worked or waited for others.
     busy_us: u64,
-    /// From when to when it is at a read that the caller has given up, on the same scale.
-    given_up: Range<u64>,
+    /// The read that the caller has given up, while the disk is at it.
+    given_up: Option<GivenUp>,
+    /// What became of the last one, until it is told.
+    outcome: Option<Outcome>,
     /// How failed requests go wrong.
     rng: Rng,
+}
+
+/// A read that the caller has given up.
+#[derive(Clone, Debug)]
+struct GivenUp {
+    /// From when to when the disk is at it, on the scale of its other work.
+    time: Range<u64>,
+    lba: u64,
+    result: Result<(), IoError>,
 }
 
 /// Sectors of a discard that all become noise; of a longer one some do.
@@ -90,7 +101,18 @@ impl SimDisk {
         let cache = Cache::over(medium.pages.clone());
         let (switches, counters) = (Switches::default(), DiskCounters::default());
         let latency = Latency::NONE;
-        Self { geometry, medium, cache, switches, counters, latency, busy_us: 0, given_up: 0..0, rng }
+        Self {
+            geometry,
+            medium,
+            cache,
+            switches,
+            counters,
+            latency,
+            busy_us: 0,
+            given_up: None,
+            outcome: None,
+            rng,
+        }
     }
 
     /// A place without a disk: no sectors, and every request gets [`IoError::Gone`].
@@ -132,13 +154,33 @@ impl SimDisk {
 
     /// For how many microseconds the disk has been at a read that was given up, and is not through with.
     pub(crate) fn still_at(&self) -> Option<u64> {
-        self.given_up.contains(&self.busy_us).then(|| self.busy_us - self.given_up.start)
+        let began = self.given_up.as_ref().filter(|read| read.time.contains(&self.busy_us))?.time.start;
+        Some(self.busy_us - began)
     }
 
     /// The caller gave up on the read that began at `began`, after so much of its time. The bytes come to a buffer that is nobody's.
-    pub(crate) fn give_up(&mut self, began: u64, patience: u64) {
-        self.given_up = began..self.busy_us;
+    pub(crate) fn give_up(&mut self, began: u64, patience: u64, lba: u64, result: Result<(), IoError>) {
+        self.given_up = Some(GivenUp { time: began..self.busy_us, lba, result });
         self.busy_us = began + patience;
+    }
+
+    /// What became of a read that was given up, if the disk is through with it at this time.
+    pub(crate) fn take_outcome(&mut self, now: u64) -> Option<Outcome> {
+        self.notice(now);
+        self.outcome.take()
+    }
+
+    /// The disk is through with what was given up if it is by this time.
+    fn notice(&mut self, now: u64) {
+        if let Some(GivenUp { time, lba, result }) = self.given_up.take_if(|read| read.time.end <= now) {
+            let micros = u32::try_from(time.end - time.start).unwrap_or(u32::MAX);
+            self.outcome = Some(Outcome { lba, result, micros });
+        }
+    }
+
+    /// Nobody is there any more who had given something up.
+    fn forget_given_up(&mut self) {
+        (self.given_up, self.outcome) = (None, None);
     }
 
     /// Fills the buffer of a read that was not answered: whoever uses it is to notice.
@@ -150,7 +192,9 @@ impl SimDisk {
 
     /// Runs one operation, after what it may still be at.
     pub fn run(&mut self, lba: u64, operation: &mut Operation<'_>) -> Result<(), IoError> {
-        self.busy_us = self.busy_us.max(self.given_up.end);
+        let free = self.given_up.as_ref().map_or(0, |read| read.time.end);
+        self.busy_us = self.busy_us.max(free);
+        self.notice(self.busy_us);
         self.busy_us += self.latency.of(operation);
         match operation {
             Operation::Read(buf) => self.read(lba, buf),

@@ -46,6 +46,7 @@ impl SimDisk {
     /// does so again (not one that is unplugged).
     pub fn power_cycle(&mut self, policy: CrashPolicy, rng: &mut Rng) {
         self.switches.reopen();
+        self.forget_given_up();
         match policy {
             CrashPolicy::Nothing => {}
             CrashPolicy::Everything => self.cache.settle_all(&mut self.medium),

@@ -5,7 +5,7 @@ use super::{SECTOR, contents, flush, one, plain, read, uniform, write};
 use dynamicfs_core::format::key::Kind;
 use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{FormatOptions, Pool};
-use dynamicfs_hal::{Clock, DiskArray, Geometry, IoError, Request};
+use dynamicfs_hal::{Clock, DiskArray, Geometry, IoError, Outcome, Request};
 use dynamicfs_sim::clock::Latency;
 use dynamicfs_sim::world::{Lent, SERVICES};
 use dynamicfs_sim::{CrashPolicy, IoKind, Mishap, Rng, Sabotage, SimArray, forge};
@@ -61,6 +61,7 @@ fn a_stalled_request_takes_long_and_happens() {
 fn a_read_is_given_up_when_patience_ends_and_the_disk_is_still_at_it() {
     let mut array = one(1, plain(8));
     write(&mut array, 0, 3, 7).unwrap();
+    flush(&mut array, 0).unwrap();
     let ask = |array: &mut SimArray, patience: u32| {
         let mut buf = [0; 512];
         let mut batch = [Request::read(0, 3, &mut buf).with_patience(patience)];
@@ -74,15 +75,24 @@ fn a_read_is_given_up_when_patience_ends_and_the_disk_is_still_at_it() {
     array.wait(1_000);
     assert_eq!(ask(&mut array, 50_000), (Err(IoError::Late), 3_000, false), "at once, whatever the patience");
     assert_eq!(array.micros(), 3_000);
+    assert_eq!(array.take_outcome(0), None, "nobody knows yet");
     assert_eq!(ask(&mut array, 0), (Ok(()), 7_000, true), "who has none waits for the disk");
+    let outcome = Outcome { lba: 3, result: Ok(()), micros: 10_000 };
+    assert_eq!([array.take_outcome(0), array.take_outcome(0)], [Some(outcome), None], "it is told once");
     assert_eq!(array.micros(), 10_000);
     assert_eq!(ask(&mut array, 1), (Ok(()), 0, true), "and it is as quick as before");
 
     // A request in time is not given up, and one that is gone is gone.
     array.disk_mut(0).mishap_next(IoKind::Read, 1, Mishap::Stall(10_000));
     assert_eq!(ask(&mut array, 10_000), (Ok(()), 10_000, true));
+    array.disk_mut(0).make_unreadable(3..4);
+    array.disk_mut(0).mishap_next(IoKind::Read, 1, Mishap::Stall(10_000));
+    assert_eq!(ask(&mut array, 10).0, Err(IoError::Late));
+    array.wait(20_000);
+    assert_eq!(array.take_outcome(0).map(|outcome| outcome.result), Some(Err(IoError::Media)));
     array.disk_mut(0).unplug();
     assert_eq!(ask(&mut array, 10).0, Err(IoError::Gone));
+    assert_eq!([array.take_outcome(0), array.take_outcome(1)], [None, None]);
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub(super) type Start<D> = fn() -> Option<Reader<D>>;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Away {
     pub(super) since: Instant,
+    pub(super) lba: u64,
     pub(super) geometry: Geometry,
 }
 

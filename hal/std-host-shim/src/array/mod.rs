@@ -12,7 +12,7 @@ mod tests;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Operation, Request};
+use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Operation, Outcome, Request};
 
 use crew::Crew;
 use lent::{Reader, Start};
@@ -43,8 +43,8 @@ const HANDOFF_NANOS: u64 = 100_000;
 /// Of a disk whose reads take long enough to be worth it (see [`hedging_from`](Self::hedging_from)), a read with
 /// [patience](Request::patience) runs on a thread of its own, to which the disk is lent. When patience ends the caller goes on,
 /// and the disk stays away until it has answered: further reads with patience are [`Late`](IoError::Late) at once, all else waits
-/// for it. What became of the read that was given up is not known to the caller, also if it failed. An array that is dropped
-/// does not wait: such a disk is closed when it has answered.
+/// for it. What became of the read is told [afterwards](DiskArray::take_outcome). An array that is dropped does not wait: such a
+/// disk is closed when it has answered.
 ///
 /// # Panics
 /// A panic of a driver reaches the caller once nothing is in flight any more; requests that had not begun may then be
@@ -248,5 +248,9 @@ impl<D: BlockDevice + Send> DiskArray for HostArray<D> {
 
     fn execute(&mut self, batch: &mut [Request<'_>]) {
         self.run(batch, None);
+    }
+
+    fn take_outcome(&mut self, disk: usize) -> Option<Outcome> {
+        self.places.get_mut(disk)?.take_outcome()
     }
 }

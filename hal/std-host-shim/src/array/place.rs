@@ -3,7 +3,7 @@
 use std::panic::resume_unwind;
 use std::time::{Duration, Instant};
 
-use dynamicfs_hal::{BlockDevice, DeviceError, Geometry, IoError, Operation, Request};
+use dynamicfs_hal::{BlockDevice, DeviceError, Geometry, IoError, Operation, Outcome, Request};
 
 use super::latency::Latency;
 use super::lent::{Answer, Away, Buffer, Panicked, Reader, Start};
@@ -21,12 +21,15 @@ pub(super) struct Place<D> {
     /// Its thread, started when it is first needed.
     reader: Option<Reader<D>>,
     buffer: Buffer,
+    /// What became of the last read that was given up, until somebody wants to know.
+    outcome: Option<Outcome>,
     pub(super) latency: Latency,
 }
 
 impl<D: BlockDevice> Place<D> {
     pub(super) fn new(disk: Option<D>) -> Self {
-        Self { disk, away: None, reader: None, buffer: Buffer::default(), latency: Latency::default() }
+        let (buffer, latency) = (Buffer::default(), Latency::default());
+        Self { disk, away: None, reader: None, buffer, outcome: None, latency }
     }
 
     /// What the disk is like, also while it is away.
@@ -72,12 +75,12 @@ impl<D: BlockDevice> Place<D> {
 
     /// Lends the disk to its thread for a read; false if it is not here, or there is no thread.
     pub(super) fn begin(&mut self, request: &Request<'_>, start: Start<D>) -> bool {
-        self.take_back(Duration::ZERO);
+        self.notice();
         let (Operation::Read(buf), Some(disk)) = (&request.operation, self.disk.take()) else { return false };
         if self.reader.is_none() {
             self.reader = start();
         }
-        let away = Away { since: Instant::now(), geometry: disk.geometry() };
+        let away = Away { since: Instant::now(), lba: request.lba, geometry: disk.geometry() };
         let lent = match &self.reader {
             Some(reader) => reader.lend(disk, request.lba, buf.len(), std::mem::take(&mut self.buffer)),
             None => Err(disk),
@@ -107,6 +110,24 @@ impl<D: BlockDevice> Place<D> {
         request.result = result;
     }
 
+    /// What became of a read that was given up, if it is known by now.
+    pub(super) fn take_outcome(&mut self) -> Option<Outcome> {
+        self.notice();
+        self.outcome.take()
+    }
+
+    /// Takes the disk back if it is through with a read that was given up.
+    fn notice(&mut self) {
+        let Some(away) = self.away else { return };
+        if let Some(said) = self.take_back(Duration::ZERO) {
+            self.remember(away, said);
+        }
+    }
+
+    fn remember(&mut self, away: Away, (result, took): (Result<(), IoError>, Duration)) {
+        self.outcome = Some(Outcome { lba: away.lba, result, micros: micros(took) });
+    }
+
     /// Takes the disk back if it comes in so long: what it said of its read, and how long that took.
     fn take_back(&mut self, patience: Duration) -> Option<(Result<(), IoError>, Duration)> {
         self.away?;
@@ -118,14 +139,13 @@ impl<D: BlockDevice> Place<D> {
 
     /// Waits for the disk as long as it takes.
     fn await_disk(&mut self) {
-        if self.is_away()
-            && let Some(reader) = &self.reader
-        {
-            match reader.wait_for_ever() {
-                // What it says of a read that was given up is for nobody any more.
-                Ok(answer) => drop(self.come_back(answer)),
-                Err(Panicked) => self.pass_panic_on(),
+        let (Some(away), Some(reader)) = (self.away, &self.reader) else { return };
+        match reader.wait_for_ever() {
+            Ok(answer) => {
+                let said = self.come_back(answer);
+                self.remember(away, said);
             }
+            Err(Panicked) => self.pass_panic_on(),
         }
     }
 

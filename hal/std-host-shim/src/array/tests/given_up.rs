@@ -79,11 +79,17 @@ fn a_read_is_given_up_while_its_disk_is_stuck() {
     array.execute(&mut again);
     assert_eq!(again[0].result, Err(IoError::Late));
 
+    assert_eq!(array.take_outcome(0), None, "it has not answered");
+
     // What cannot be given up waits for the disk, which has answered the read that was; the others do not.
     open.send(()).expect("the disk waits");
     let mut writes = [Request::write(0, 0, &b.0), Request::write(2, 0, &b.0)];
     array.execute(&mut writes);
     assert_eq!(writes.map(|request| request.result), [Ok(()), Ok(())]);
+    let outcome = array.take_outcome(0).expect("it has answered");
+    assert_eq!((outcome.lba, outcome.result), (3, Ok(())));
+    assert!(outcome.micros >= 1000, "{outcome:?}");
+    assert_eq!([array.take_outcome(0), array.take_outcome(1), array.take_outcome(9)], [None; 3], "told once");
     open.send(()).expect("the disk waits");
     let mut last = [Request::read(0, 3, &mut a.0).with_patience(FOR_EVER)];
     array.execute(&mut last);
