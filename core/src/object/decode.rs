@@ -111,8 +111,10 @@ impl<A: DiskArray> Objects<'_, A> {
             let results: heapless::Vec<Result<(), IoError>, DATA_FRAGMENTS_MAX> =
                 batch.requests().iter().map(|request| request.result).collect();
             drop(batch);
-            let late = results.iter().filter(|&&result| result == Err(IoError::Late)).count();
-            self.store.tree.counters.hedged_reads += late as u64;
+            if A::GIVES_UP {
+                let late = results.iter().filter(|&&result| result == Err(IoError::Late)).count();
+                self.store.tree.counters.hedged_reads += late as u64;
+            }
             for ((place, index), _) in tried.into_iter().zip(results).filter(|(_, result)| result.is_ok()) {
                 let part = &buf[place * segment.bytes..][..segment.bytes];
                 let segment = Segment { fragment: index.into(), source: index.into(), ..*segment };
@@ -137,7 +139,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ) -> Result<(), Error> {
         let late_before = self.store.tree.counters.hedged_reads;
         let mut recovered = self.recover_by(reading, segment, part, stage);
-        if !recovered && self.store.tree.counters.hedged_reads > late_before {
+        if A::GIVES_UP && !recovered && self.store.tree.counters.hedged_reads > late_before {
             // Who was late is needed after all.
             recovered = self.recover_by(Reading { hurries: false, ..reading }, segment, part, stage);
         }
@@ -198,7 +200,7 @@ impl<A: DiskArray> Objects<'_, A> {
         match disks.execute_one(Request::read(disk, lba, buf).with_patience(patience)) {
             Ok(()) => self.is_right(reading, &Segment::of(source, first, columns, buf.len()), buf),
             Err(error) => {
-                self.store.tree.counters.hedged_reads += u64::from(error == IoError::Late);
+                self.store.tree.counters.hedged_reads += u64::from(A::GIVES_UP && error == IoError::Late);
                 false
             }
         }

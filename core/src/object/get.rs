@@ -271,9 +271,7 @@ impl<A: DiskArray> Objects<'_, A> {
         } else {
             self.choose_fragments(found, segments);
         }
-        let wanted = (0..segments.len()).filter(|&i| !segments[i].avoided);
-        let wanted = wanted.fold(MemberSet::EMPTY, MemberSet::with);
-        let late = self.fetch(found, segments, wanted, MemberSet::EMPTY, buf);
+        let late = self.fetch(found, segments, MemberSet::EMPTY, buf);
         if A::GIVES_UP && !late.is_empty() {
             self.hedge(found, segments, late, buf);
         }
@@ -352,13 +350,12 @@ impl<A: DiskArray> Objects<'_, A> {
         online.fold(MemberSet::EMPTY, MemberSet::with)
     }
 
-    /// Reads the wanted segments into their places of the buffer; `good` says which the disks gave. Which of them took too long,
-    /// where others than those that are `stuck` can answer.
+    /// Reads the segments that are not good yet into their places of the buffer; `good` says which the disks gave. Which of them
+    /// took too long, where others than those that are `stuck` can answer.
     fn fetch(
         &mut self,
         found: &Found,
         segments: &mut Segments,
-        wanted: MemberSet,
         stuck: MemberSet,
         buf: &mut [u8],
     ) -> MemberSet {
@@ -380,7 +377,8 @@ impl<A: DiskArray> Objects<'_, A> {
                 let (part, tail) = tail.split_at_mut(segment.bytes);
                 (rest, at) = (tail, segment.at + segment.bytes);
                 let from = (segment.first << chunk_shift) as u64;
-                if wanted.contains(next)
+                if !segment.good
+                    && !segment.avoided
                     && let Some((disk, lba)) = disks.locate(replica(segment.source), from)
                 {
                     let others = others.without(segment.source).iter().map(replica);
@@ -395,7 +393,7 @@ impl<A: DiskArray> Objects<'_, A> {
             disks.execute(&mut batch);
             for (&place, request) in places.iter().zip(batch.requests().iter()) {
                 segments[place].good = request.result.is_ok();
-                if request.result == Err(IoError::Late) {
+                if A::GIVES_UP && request.result == Err(IoError::Late) {
                     late = late.with(place);
                 }
             }
@@ -421,7 +419,7 @@ impl<A: DiskArray> Objects<'_, A> {
             if let Some(other) = chosen.and_then(|chosen| others.iter().nth(chosen)) {
                 late.iter().for_each(|i| segments[i].source = other);
             }
-            late = self.fetch(found, segments, late, stuck, buf);
+            late = self.fetch(found, segments, stuck, buf);
             if late.is_empty() {
                 return;
             }

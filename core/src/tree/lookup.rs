@@ -53,7 +53,7 @@ impl<A: DiskArray> Tree<'_, A> {
         let mut bad = None;
         for is_last_resort in [false, true] {
             for i in order() {
-                if is_last_resort && !late.contains(i) {
+                if is_last_resort && !(A::GIVES_UP && late.contains(i)) {
                     continue;
                 }
                 untried = untried.without(i);
@@ -94,7 +94,7 @@ impl<A: DiskArray> Tree<'_, A> {
                 }
                 Some(is_right)
             }
-            Err(IoError::Late) => {
+            Err(IoError::Late) if A::GIVES_UP => {
                 self.counters.hedged_reads += 1;
                 None
             }
