@@ -76,18 +76,6 @@ pub struct Request<'b> {
     pub patience: u32,
 }
 
-/// What became of a read after it was given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Outcome {
-    /// The first sector.
-    pub lba: u64,
-    /// What the disk said in the end.
-    pub result: Result<(), IoError>,
-    /// Microseconds that it took.
-    pub micros: u32,
-}
-
 impl<'b> Request<'b> {
     /// A request that has not been executed.
     pub const fn new(disk: usize, lba: u64, operation: Operation<'b>) -> Self {
@@ -119,6 +107,18 @@ impl<'b> Request<'b> {
     pub const fn discard(disk: usize, lba: u64, sectors: u64) -> Self {
         Self::new(disk, lba, Operation::Discard(sectors))
     }
+}
+
+/// What became of a read after it was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Outcome {
+    /// The first sector.
+    pub lba: u64,
+    /// What the disk said in the end.
+    pub result: Result<(), IoError>,
+    /// Microseconds that it took.
+    pub micros: u32,
 }
 
 /// A collection of requests whose capacity is the array's choice: what it can usefully have in flight at once.

@@ -24,6 +24,9 @@ const COMPUTE_FACTOR: u64 = 4;
 /// The latency in microseconds below which nothing is computed instead: nobody waits for that.
 const COMPUTE_MICROS_MIN: u64 = 2_000;
 
+/// Bytes that any disk that is well reads in a microsecond: an old memory card.
+const BYTES_PER_MICRO: usize = 8;
+
 /// What is known of a disk that could be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
@@ -36,9 +39,6 @@ pub struct Candidate {
     /// Where the bytes are: any number that tells places from each other, on this disk and others.
     pub place: u64,
 }
-
-/// Bytes that any disk that is well reads in a microsecond: an old memory card.
-const BYTES_PER_MICRO: usize = 8;
 
 /// Whether the choice with this number is drawn evenly.
 pub const fn is_sample(number: u64) -> bool {

@@ -224,14 +224,14 @@ impl ExtentLocation {
 
 /// Tells where the files are; fails if some could not be looked at.
 fn finish(app: &App, location: &Location) -> Result<Exit, Failure> {
-    let is_loss = location.failed.iter().any(FailedPath::is_loss);
-    let what = size::count(location.failed.len() as u64, "path");
-    let failure = Failure::new(
-        if is_loss { Code::Damaged } else { Code::Partial },
-        format!("{what} could not be looked at"),
-    )
-    .hint("see what is damaged with `dynamicfs check`");
-    app.out.finish(location, Some(&failure).filter(|_| !location.failed.is_empty()))
+    let shortfall = (!location.failed.is_empty()).then(|| {
+        let is_loss = location.failed.iter().any(FailedPath::is_loss);
+        let what = size::count(location.failed.len() as u64, "path");
+        let code = if is_loss { Code::Damaged } else { Code::Partial };
+        Failure::new(code, format!("{what} could not be looked at"))
+            .hint("see what is damaged with `dynamicfs check`")
+    });
+    app.out.finish(location, shortfall.as_ref())
 }
 
 /// How many more disks may fail, in a few words.

@@ -209,14 +209,14 @@ where
     let mut lent = Lent::new(app.global.memory, node_bytes_of(&config, &places), disks.len())?;
     let (memory, services) = lent.lend();
     let options = MountOptions { pool, mode, prefer };
-    let mounted =
-        match Pool::mount(HostArray::new(disks).hedging_from(HEDGED_FROM), memory, services, &options) {
-            Ok(mounted) => mounted,
-            Err(cause) => {
-                let failure = explain(app, cause, &config, &places);
-                return Ok(Attempt::Refused(Refused { cause, failure }, f));
-            }
-        };
+    let array = HostArray::new(disks).hedging_from(HEDGED_FROM);
+    let mounted = match Pool::mount(array, memory, services, &options) {
+        Ok(mounted) => mounted,
+        Err(cause) => {
+            let failure = explain(app, cause, &config, &places);
+            return Ok(Attempt::Refused(Refused { cause, failure }, f));
+        }
+    };
     let mut session = Session::new(app, config, places, parameters, mounted, read_only)?;
     let done = f(&mut session);
     session.leave();

@@ -356,9 +356,8 @@ impl SimArray {
         if patience < u64::MAX
             && let Some(since) = disk.still_at()
         {
-            disk.spoil(&mut request.operation);
             request.micros = micros(since);
-            return Err(IoError::Late);
+            return disk.be_late(&mut request.operation);
         }
         let began = disk.busy_micros();
         let done = disk.run(request.lba, &mut request.operation);
@@ -366,8 +365,7 @@ impl SimArray {
         request.micros = micros(took.min(patience));
         if took > patience {
             disk.give_up(began, patience, request.lba, done);
-            disk.spoil(&mut request.operation);
-            return Err(IoError::Late);
+            return disk.be_late(&mut request.operation);
         }
         done
     }

@@ -22,7 +22,8 @@ impl SimDisk {
     /// The disk is opened anew: one that stopped answering does so again, one that is unplugged does not.
     pub fn reopen(&mut self) {
         self.switches.reopen();
-        self.forget_given_up();
+        // Nobody is there any more who had given something up.
+        (self.given_up, self.outcome) = (None, None);
     }
 
     /// Makes the disk refuse writes and discards, or take them again.

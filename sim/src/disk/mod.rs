@@ -152,6 +152,14 @@ impl SimDisk {
         self.busy_us = self.busy_us.max(micros);
     }
 
+    /// Does not answer a read: [`Late`](IoError::Late).
+    pub(crate) fn be_late(&mut self, operation: &mut Operation<'_>) -> Result<(), IoError> {
+        if let Operation::Read(buf) = operation {
+            self.spoil(buf);
+        }
+        Err(IoError::Late)
+    }
+
     /// For how many microseconds the disk has been at a read that was given up, and is not through with.
     pub(crate) fn still_at(&self) -> Option<u64> {
         let began = self.given_up.as_ref().filter(|read| read.time.contains(&self.busy_us))?.time.start;
@@ -178,16 +186,9 @@ impl SimDisk {
         }
     }
 
-    /// Nobody is there any more who had given something up.
-    fn forget_given_up(&mut self) {
-        (self.given_up, self.outcome) = (None, None);
-    }
-
     /// Fills the buffer of a read that was not answered: whoever uses it is to notice.
-    pub(crate) fn spoil(&mut self, operation: &mut Operation<'_>) {
-        if let Operation::Read(buf) = operation {
-            self.rng.fill(buf);
-        }
+    fn spoil(&mut self, buf: &mut [u8]) {
+        self.rng.fill(buf);
     }
 
     /// Runs one operation, after what it may still be at.
@@ -376,7 +377,7 @@ impl BlockDevice for SimDisk {
             None => self.read_sectors(lba, buf),
         };
         if result.is_err() {
-            self.rng.fill(buf);
+            self.spoil(buf);
         }
         result
     }

@@ -45,8 +45,7 @@ impl SimDisk {
     /// Cuts the power and restores it: the cache is resolved by `policy`, and a disk that had stopped answering
     /// does so again (not one that is unplugged).
     pub fn power_cycle(&mut self, policy: CrashPolicy, rng: &mut Rng) {
-        self.switches.reopen();
-        self.forget_given_up();
+        self.reopen();
         match policy {
             CrashPolicy::Nothing => {}
             CrashPolicy::Everything => self.cache.settle_all(&mut self.medium),

@@ -2,11 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use super::DRIVER_STACK_BYTES;
 use super::handoff::Handoff;
 use super::sync::{Arc, Builder, JoinHandle};
-
-/// Stack of a worker in bytes: it runs one disk's driver.
-const WORKER_STACK_BYTES: usize = 1 << 20;
 
 /// A fixed number of threads, asleep between two tasks.
 #[derive(Debug)]
@@ -24,7 +22,7 @@ impl Crew {
                 let handoff = Arc::clone(&handoff);
                 Builder::new()
                     .name(format!("disk-io-{index}"))
-                    .stack_size(WORKER_STACK_BYTES)
+                    .stack_size(DRIVER_STACK_BYTES)
                     .spawn(move || worker(&handoff))
                     .ok()
             })

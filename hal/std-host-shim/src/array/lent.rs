@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use dynamicfs_hal::{BlockDevice, DeviceError, Geometry, IoError};
 
-/// Stack of the thread in bytes: it runs one disk's driver.
-const STACK_BYTES: usize = 1 << 20;
+use super::DRIVER_STACK_BYTES;
 
 /// A thread that reads from the disk it is lent.
 #[derive(Debug)]
@@ -86,7 +85,8 @@ impl<D: BlockDevice + Send + 'static> Reader<D> {
                 }
             }
         };
-        let thread = Builder::new().name("disk-read".into()).stack_size(STACK_BYTES).spawn(serve).ok()?;
+        let thread =
+            Builder::new().name("disk-read".into()).stack_size(DRIVER_STACK_BYTES).spawn(serve).ok()?;
         Some(Self { loans, answers, thread })
     }
 }
@@ -97,18 +97,18 @@ impl<D> Reader<D> {
         self.loans.send(Loan { disk, lba, bytes, buffer }).map_err(|refused| refused.0.disk)
     }
 
-    /// Waits for the disk, at most so long: `None` if it is not back yet, an error if its driver has panicked.
-    pub(super) fn wait(&self, patience: Duration) -> Result<Option<Answer<D>>, Panicked> {
-        match self.answers.recv_timeout(patience) {
+    /// Waits for the disk, at most so long, or as long as it takes: `None` if it is not back yet, an error if its driver has
+    /// panicked.
+    pub(super) fn wait(&self, patience: Option<Duration>) -> Result<Option<Answer<D>>, Panicked> {
+        let answer = match patience {
+            Some(patience) => self.answers.recv_timeout(patience),
+            None => self.answers.recv().map_err(Into::into),
+        };
+        match answer {
             Ok(answer) => Ok(Some(answer)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(Panicked),
         }
-    }
-
-    /// Waits for the disk as long as it takes.
-    pub(super) fn wait_for_ever(&self) -> Result<Answer<D>, Panicked> {
-        self.answers.recv().map_err(|_| Panicked)
     }
 
     /// Ends the thread: with the panic of the driver if there was one.

@@ -40,13 +40,13 @@ impl<D: BlockDevice> Place<D> {
 
     /// The disk, once it is through with what was given up.
     pub(super) fn disk(&mut self) -> &mut Option<D> {
-        self.await_disk();
+        self.settle(None);
         &mut self.disk
     }
 
     /// Runs a request and sets its result, once the disk is through with what was given up. A place without a disk is gone.
     pub(super) fn run(&mut self, request: &mut Request<'_>) {
-        self.await_disk();
+        self.settle(None);
         let Some(disk) = &mut self.disk else {
             request.result = Err(IoError::Gone);
             return;
@@ -75,8 +75,9 @@ impl<D: BlockDevice> Place<D> {
 
     /// Lends the disk to its thread for a read; false if it is not here, or there is no thread.
     pub(super) fn begin(&mut self, request: &Request<'_>, start: Start<D>) -> bool {
-        self.notice();
-        let (Operation::Read(buf), Some(disk)) = (&request.operation, self.disk.take()) else { return false };
+        self.settle(Some(Duration::ZERO));
+        let Operation::Read(buf) = &request.operation else { return false };
+        let Some(disk) = self.disk.take() else { return false };
         if self.reader.is_none() {
             self.reader = start();
         }
@@ -96,9 +97,8 @@ impl<D: BlockDevice> Place<D> {
     pub(super) fn end(&mut self, request: &mut Request<'_>, has_begun: bool) {
         let Some(away) = self.away else { return self.run(request) };
         let patience = Duration::from_micros(request.patience.into());
-        let left = if has_begun { patience.saturating_sub(away.since.elapsed()) } else { Duration::ZERO };
-        let answer = if has_begun { self.take_back(left) } else { None };
-        let Some((result, took)) = answer else {
+        let left = has_begun.then(|| patience.saturating_sub(away.since.elapsed()));
+        let Some((result, took)) = left.and_then(|left| self.take_back(Some(left))) else {
             request.micros = micros(away.since.elapsed());
             request.result = Err(IoError::Late);
             return;
@@ -112,39 +112,24 @@ impl<D: BlockDevice> Place<D> {
 
     /// What became of a read that was given up, if it is known by now.
     pub(super) fn take_outcome(&mut self) -> Option<Outcome> {
-        self.notice();
+        self.settle(Some(Duration::ZERO));
         self.outcome.take()
     }
 
-    /// Takes the disk back if it is through with a read that was given up.
-    fn notice(&mut self) {
-        let Some(away) = self.away else { return };
-        if let Some(said) = self.take_back(Duration::ZERO) {
-            self.remember(away, said);
+    /// Takes a disk back that is at a read that was given up, if it comes in so long or as long as it takes, and remembers what
+    /// became of the read.
+    fn settle(&mut self, patience: Option<Duration>) {
+        let Some(Away { lba, .. }) = self.away else { return };
+        if let Some((result, took)) = self.take_back(patience) {
+            self.outcome = Some(Outcome { lba, result, micros: micros(took) });
         }
     }
 
-    fn remember(&mut self, away: Away, (result, took): (Result<(), IoError>, Duration)) {
-        self.outcome = Some(Outcome { lba: away.lba, result, micros: micros(took) });
-    }
-
-    /// Takes the disk back if it comes in so long: what it said of its read, and how long that took.
-    fn take_back(&mut self, patience: Duration) -> Option<(Result<(), IoError>, Duration)> {
+    /// Takes the disk back if it comes in so long, or as long as it takes: what it said of its read, and how long that took.
+    fn take_back(&mut self, patience: Option<Duration>) -> Option<(Result<(), IoError>, Duration)> {
         self.away?;
         match self.reader.as_ref()?.wait(patience) {
             Ok(answer) => answer.map(|answer| self.come_back(answer)),
-            Err(Panicked) => self.pass_panic_on(),
-        }
-    }
-
-    /// Waits for the disk as long as it takes.
-    fn await_disk(&mut self) {
-        let (Some(away), Some(reader)) = (self.away, &self.reader) else { return };
-        match reader.wait_for_ever() {
-            Ok(answer) => {
-                let said = self.come_back(answer);
-                self.remember(away, said);
-            }
             Err(Panicked) => self.pass_panic_on(),
         }
     }
