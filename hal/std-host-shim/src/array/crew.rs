@@ -2,9 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::DRIVER_STACK_BYTES;
 use super::handoff::Handoff;
-use super::sync::{Arc, Builder, JoinHandle};
+use super::sync::{Arc, Builder, DRIVER_STACK_BYTES, JoinHandle};
 
 /// A fixed number of threads, asleep between two tasks.
 #[derive(Debug)]

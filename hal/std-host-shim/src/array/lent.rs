@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use dynamicfs_hal::{BlockDevice, DeviceError, Geometry, IoError};
 
-use super::DRIVER_STACK_BYTES;
+use super::sync::DRIVER_STACK_BYTES;
 
 /// A thread that reads from the disk it is lent.
 #[derive(Debug)]

@@ -24,9 +24,6 @@ pub const BATCH_REQUESTS: usize = 192;
 /// Threads of an array that was not told how many, at most: they wait for disks, so they are more than processors.
 const WORKERS_MAX: usize = 64;
 
-/// Stack in bytes of a thread that runs a disk's driver.
-const DRIVER_STACK_BYTES: usize = 1 << 20;
-
 /// What handing a batch to threads must save, in nanoseconds, for it to be done. It costs the calling thread 15,000 to
 /// 30,000, and it may take another 100,000 until a sleeping processor (of a virtual machine) has begun to help.
 const HANDOFF_NANOS: u64 = 100_000;

@@ -11,3 +11,6 @@ pub(super) use loom::{
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread::{Builder, JoinHandle},
 };
+
+/// Stack in bytes of a thread that runs a disk's driver.
+pub(super) const DRIVER_STACK_BYTES: usize = 1 << 20;
