@@ -9,8 +9,9 @@ use crate::{Batch, BlockDevice, DeviceError, Geometry, Operation, Outcome, Reque
 /// gone until it is opened anew. A `&mut T` is a `DiskArray` too.
 ///
 /// One exception: an array that [`GIVES_UP`](Self::GIVES_UP) may return while a disk is still at a read whose
-/// [`patience`](Request::patience) has ended. Nothing of the caller's is touched by it any more. Until the disk has answered,
-/// further reads with patience find it [`Late`](crate::IoError::Late) at once, and all else that it is asked waits.
+/// [`patience`](Request::patience) has ended. Nothing of the caller's is touched by it any more. Until the disk has answered, what
+/// else it is asked waits: a read with patience for so long, after which it is [`Late`](crate::IoError::Late), all else as long
+/// as it takes.
 pub trait DiskArray {
     /// Whether the array gives up on reads that take longer than the caller's patience. Where it does not, the core
     /// need not think about patience, and code that does is left out of a firmware.

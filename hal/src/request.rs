@@ -72,7 +72,8 @@ pub struct Request<'b> {
     /// was given up, how long the disk has been at it; what it takes in the end comes as an [`Outcome`].
     pub micros: u32,
     /// Microseconds after which the array may give up on a read and say [`Late`](IoError::Late), because the caller can get the
-    /// bytes elsewhere; 0 for never. Without meaning for what is not a read.
+    /// bytes elsewhere; 0 for never. It counts from when the batch begins, also while the disk is at an earlier read that was given
+    /// up. Without meaning for what is not a read.
     pub patience: u32,
 }
 

@@ -252,7 +252,30 @@ fn where_everybody_is_late_the_read_waits() {
         pool.array().wait(STUCK_US);
         stick(&mut pool, 0..3.min(disks));
         read(&mut pool, 300, 16384);
-        assert_eq!(pool.health().counters.fragment_failures, 0, "{scheme:?}");
+        let health = pool.health();
+        assert_eq!((health.counters.fragment_failures, health.repairs_waiting), (0, 0), "{scheme:?}");
+    }
+}
+
+/// On a machine that is busy with other things everybody is late at times. One that is stuck for good held up the read then,
+/// because it was waited for first, though the others would have answered a little later.
+#[test]
+fn who_is_only_busy_is_heard_while_another_is_stuck() {
+    for (scheme, disks) in [(Scheme::mirror(2), 2), (Scheme::mirror(3), 3), (FOUR_TWO, 6)] {
+        for stuck in 0..disks {
+            let mut world = World::new(scheme, disks);
+            let mut pool = world.mount();
+            read(&mut pool, 300, 16384);
+            for disk in 0..disks {
+                let stall = if disk == stuck { STUCK_US } else { 20_000 };
+                pool.array().disk_mut(disk).mishap_next(IoKind::Read, 1, Mishap::Stall(stall));
+            }
+            let took = micros(&mut pool, 300, 16384);
+            assert!(took < STUCK_US / 4, "{scheme:?}, {stuck} is stuck: {took} us");
+            let health = pool.health();
+            assert_eq!((health.counters.fragment_failures, health.repairs_waiting), (0, 0), "{scheme:?}");
+            assert_eq!(pool.member_health(stuck).counters.read_errors, 0, "{scheme:?}");
+        }
     }
 }
 
@@ -336,7 +359,7 @@ fn what_is_written_waits_for_a_disk_that_is_stuck() {
     stick(&mut pool, 0..1);
     read(&mut pool, 300, 16384);
     assert!(pool.array().micros() - before < 100_000);
-    assert!(pool.health().counters.hedged_reads > 1, "later ones find out at once");
+    assert_eq!(pool.health().counters.hedged_reads, 1, "nobody asks it again before it has answered");
     let mut transaction = pool.begin().expect("begun");
     let made = transaction.create(ObjectId::ROOT, b"more", &MakeRequest::Directory, &Attributes::default());
     made.and_then(|_| transaction.commit()).expect("committed");

@@ -93,6 +93,8 @@ pub struct DiskState {
     samples: u8,
     /// The median of the others' in microseconds, 0 if that is not known.
     others: u32,
+    /// It is at a read that was given up, as far as is known.
+    is_late: bool,
     /// Errors of late, and what follows from them.
     window: Window,
     pub(crate) condition: Condition,
@@ -122,6 +124,7 @@ impl DiskState {
         latency: 0,
         samples: 0,
         others: 0,
+        is_late: false,
         window: Window::NEW,
         condition: Condition::Healthy,
         events: [Event::NONE; EVENTS_PER_DISK],
@@ -148,6 +151,8 @@ pub struct Disks<'m, A> {
     requests: u64,
     /// Some disk that takes part is degraded, or many times slower than the others.
     any_behind: bool,
+    /// Some disk is late.
+    any_late: bool,
 }
 
 impl<'m, A: DiskArray> Disks<'m, A> {
@@ -175,6 +180,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             ring: events::Ring::default(),
             requests: 0,
             any_behind: false,
+            any_late: false,
         }
     }
 
@@ -371,10 +377,8 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         if self.requests.is_multiple_of(standing::REQUESTS) {
             self.look();
         }
-        if A::GIVES_UP
-            && let Some(outcome) = self.array.take_outcome(request.disk)
-        {
-            self.learn(request.disk, &outcome);
+        if A::GIVES_UP && self.any_late {
+            self.hear();
         }
         let Some(state) = self.states.get_mut(request.disk) else { return };
         state.window.count();
@@ -403,6 +407,8 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             Operation::Discard(_) => return,
         };
         *count += 1;
+        state.is_late = request.result == Err(IoError::Late);
+        self.any_late |= state.is_late;
         let Err(error) = request.result else { return };
         if error != IoError::Late {
             *errors += 1;
@@ -411,14 +417,25 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         }
     }
 
-    /// Learns what became of a read that was given up.
+    /// Learns what became of reads that were given up, of disks that have answered by now.
     #[inline(never)]
-    fn learn(&mut self, disk: usize, outcome: &Outcome) {
-        let Some(state) = self.states.get_mut(disk) else { return };
-        standing::measure(&mut state.latency, &mut state.samples, outcome.micros.into());
-        if let Err(error) = outcome.result {
-            state.counters.read_errors += 1;
-            self.bear(disk, outcome.lba, true, error);
+    fn hear(&mut self) {
+        self.any_late = false;
+        for disk in 0..self.count() {
+            let state = &mut self.states[disk];
+            if !state.is_late {
+                continue;
+            }
+            let Some(Outcome { lba, result, micros }) = self.array.take_outcome(disk) else {
+                self.any_late = true;
+                continue;
+            };
+            state.is_late = false;
+            standing::measure(&mut state.latency, &mut state.samples, micros.into());
+            if let Err(error) = result {
+                state.counters.read_errors += 1;
+                self.bear(disk, lba, true, error);
+            }
         }
     }
 

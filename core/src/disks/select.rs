@@ -27,12 +27,15 @@ const COMPUTE_MICROS_MIN: u64 = 2_000;
 /// Bytes that any disk that is well reads in a microsecond: an old memory card.
 const BYTES_PER_MICRO: usize = 8;
 
+/// The attempt at which nobody is given up any more.
+pub const PATIENT: u32 = 8;
+
 /// What is known of a disk that could be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// Microseconds that a read takes, on average, times 16; 0 if that is not known.
     pub latency: u32,
-    /// It makes errors.
+    /// It makes errors, or is at a read that was given up.
     pub is_unreliable: bool,
     /// It is degraded for being slow.
     pub is_slow: bool,
@@ -66,13 +69,17 @@ pub const fn is_worth_computing(latency: u32, others: u32, reads: usize) -> bool
 
 /// After how many microseconds to give up on a read of so many bytes, which others can answer; 0 for never. It is the moment at
 /// which [`is_worth_computing`] finds the disk's time too long, and what moving the bytes may take.
-pub const fn patience(others: u32, reads: usize, bytes: usize) -> u32 {
-    if others == 0 {
+///
+/// Where everybody who can answer was late, each is asked again: `attempt` counts from 0 to [`PATIENT`], and each waits eight times
+/// as long as the one before. So one that is only busy is heard while another is stuck for good, and no more than about twice as
+/// late as if it alone had been asked.
+pub const fn patience(others: u32, reads: usize, bytes: usize, attempt: u32) -> u32 {
+    if others == 0 || attempt >= PATIENT {
         return 0;
     }
     let many = COMPUTE_FACTOR * others as u64 * reads as u64;
     let micros = if many > COMPUTE_MICROS_MIN { many } else { COMPUTE_MICROS_MIN };
-    let micros = micros.saturating_add((bytes / BYTES_PER_MICRO) as u64);
+    let micros = micros.saturating_add((bytes / BYTES_PER_MICRO) as u64).saturating_mul(1 << (3 * attempt));
     if micros > u32::MAX as u64 { 0 } else { micros as u32 }
 }
 
@@ -150,13 +157,19 @@ mod tests {
     #[test]
     fn patience_ends_where_computing_pays() {
         for (others, reads) in [(10, 1), (10_000, 1), (10_000, 4), (499, 1), (501, 1)] {
-            let patience = patience(others, reads, 0);
+            let patience = patience(others, reads, 0, 0);
             assert!(is_worth_computing(patience, others, reads), "{others} {reads}");
             assert!(!is_worth_computing(patience - 1, others, reads), "{others} {reads}");
         }
-        assert_eq!(patience(100, 1, 4 << 20), 2_000 + (4 << 20) / 8, "half a second for an extent of 4 MiB");
-        assert_eq!(patience(0, 1, 4096), 0, "nothing is known of the others");
-        assert_eq!(patience(u32::MAX, 16, 4096), 0, "longer than any patience");
+        assert_eq!(
+            patience(100, 1, 4 << 20, 0),
+            2_000 + (4 << 20) / 8,
+            "half a second for an extent of 4 MiB"
+        );
+        assert_eq!(patience(0, 1, 4096, 0), 0, "nothing is known of the others");
+        assert_eq!(patience(u32::MAX, 16, 4096, 0), 0, "longer than any patience");
+        assert_eq!([1, 2, 7].map(|attempt| patience(100, 1, 0, attempt)), [16_000, 128_000, 4_194_304_000]);
+        assert_eq!([8, 9, u32::MAX].map(|attempt| patience(1, 1, 0, attempt)), [0; 3], "as long as it takes");
     }
 
     proptest! {

@@ -130,7 +130,7 @@ impl<A: DiskArray> Disks<'_, A> {
             let cause = state.condition.cause();
             let is_slow = matches!(cause, Some(Cause::Slow { .. }));
             let place = (address.block / NEIGHBOURS) ^ (u64::from(address.member.0) << 32);
-            let is_unreliable = cause.is_some() && !is_slow;
+            let is_unreliable = cause.is_some() && !is_slow || state.is_late;
             let candidate = Candidate { latency: state.latency, is_unreliable, is_slow, place };
             let cost = select::cost(&candidate, is_sample);
             if best.is_none_or(|(least, _)| cost < least) {
@@ -141,15 +141,15 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     /// Which of these fragments are better not read, and taken from others or computed, where that takes `reads` reads one
-    /// after the other: their disks make errors, or are many times slower than the others. Where it `may_sample`, those that are
-    /// slow are read all the same now and then, so that they can recover their standing.
+    /// after the other: their disks make errors, are at a read that was given up, or are many times slower than the others.
+    /// Where it `may_sample`, those that are slow are read all the same now and then, so that they can recover their standing.
     pub fn avoided(
         &self,
         fragments: impl Iterator<Item = BlockAddress>,
         reads: usize,
         may_sample: bool,
     ) -> MemberSet {
-        if !self.any_behind {
+        if !self.any_behind && !self.any_late {
             return MemberSet::EMPTY;
         }
         let is_sample = may_sample && select::is_sample(self.requests);
@@ -157,6 +157,7 @@ impl<A: DiskArray> Disks<'_, A> {
             self.disk_of(address.member).is_some_and(|disk| {
                 let state = &self.states[disk];
                 match state.condition.cause() {
+                    _ if state.is_late => true,
                     None | Some(Cause::Slow { .. }) => {
                         !is_sample
                             && self.latency(disk).is_some_and(|latency| {
@@ -173,15 +174,16 @@ impl<A: DiskArray> Disks<'_, A> {
 
     /// After how many microseconds to give up on a read of so many bytes from a disk, because `count` of these others can answer as
     /// well, in `reads` reads one after the other; 0 for never: too few of them take part, or it is not known how long they take.
-    /// One that was hardly read yet is thought to be like the disk itself. See [`select::patience`].
+    /// One that was hardly read yet is thought to be like the disk itself. See [`select::patience`], also for the `attempt`.
     pub fn patience(
         &self,
         disk: usize,
         others: impl Iterator<Item = BlockAddress>,
         (count, reads): (usize, usize),
         bytes: usize,
+        attempt: u32,
     ) -> u32 {
-        if !A::GIVES_UP {
+        if !A::GIVES_UP || attempt >= select::PATIENT {
             return 0;
         }
         let own = self.latency(disk).unwrap_or(0);
@@ -192,7 +194,7 @@ impl<A: DiskArray> Disks<'_, A> {
         latencies.sort_unstable();
         // The slowest of those that are needed.
         let slowest = count.checked_sub(1).and_then(|last| latencies.get(last));
-        slowest.map_or(0, |&slowest| select::patience(slowest, reads, bytes))
+        slowest.map_or(0, |&slowest| select::patience(slowest, reads, bytes, attempt))
     }
 }
 

@@ -5,6 +5,7 @@ use super::Objects;
 use super::extents::Found;
 use super::get::{Reading, Segment, Segments};
 use crate::disks::Disks;
+use crate::disks::select::PATIENT;
 use crate::error::Error;
 use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX, PARITY_FRAGMENTS_MAX};
 use crate::redundancy;
@@ -37,9 +38,9 @@ impl<A: DiskArray> Objects<'_, A> {
         if k == 1 || segments.len() != k || !is_row || lost * model.bytes > stage.len() {
             return false;
         }
-        let last = self.avoided(found, 1, false);
         let parity = MemberSet::first(found.extent.scheme.width()).minus(MemberSet::first(k));
-        let parity = parity.minus(last).iter().chain(parity.and(last).iter()).map(|index| index as u8);
+        let parity =
+            self.in_order(found, parity).into_iter().flat_map(MemberSet::iter).map(|index| index as u8);
         let Some(parity) = self.read_columns(reading, &model, (lost, parity), stage) else {
             return false;
         };
@@ -95,8 +96,8 @@ impl<A: DiskArray> Objects<'_, A> {
             // No more than a batch takes: a candidate is asked once.
             let missing = parts.filter(|&(place, _)| sources[place].is_none()).take(capacity);
             for (place, part) in missing {
-                let address = |index: u8| reading.found.extent.fragments()[usize::from(index)].address;
-                let next = candidates.find_map(|index| Some((index, disks.locate(address(index), offset)?)));
+                let locate = |index: u8| disks.locate(reading.found.address(index.into()), offset);
+                let next = candidates.find_map(|index| Some((index, locate(index)?)));
                 if let Some((index, (disk, lba))) = next {
                     let patience = patience(disks, disk, (reading, index.into()), segment.bytes);
                     if batch.push(Request::read(disk, lba, part).with_patience(patience)).is_ok() {
@@ -137,13 +138,17 @@ impl<A: DiskArray> Objects<'_, A> {
         part: &mut [u8],
         stage: &mut [u8],
     ) -> Result<(), Error> {
-        let late_before = self.store.tree.counters.hedged_reads;
-        let mut recovered = self.recover_by(reading, segment, part, stage);
-        if A::GIVES_UP && !recovered && self.store.tree.counters.hedged_reads > late_before {
-            // Who was late is needed after all.
-            recovered = self.recover_by(Reading { hurries: false, ..reading }, segment, part, stage);
+        for attempt in reading.attempt..=PATIENT {
+            let late_before = self.store.tree.counters.hedged_reads;
+            if self.recover_by(Reading { attempt, ..reading }, segment, part, stage) {
+                return Ok(());
+            }
+            // Where somebody was late it may be there all the same.
+            if !A::GIVES_UP || self.store.tree.counters.hedged_reads == late_before {
+                break;
+            }
         }
-        if recovered { Ok(()) } else { Err(Error::Unreadable { object, offset: reading.found.start }) }
+        Err(Error::Unreadable { object, offset: reading.found.start })
     }
 
     fn recover_by(
@@ -164,13 +169,11 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Reads each chunk of a segment from the first replica that has it right.
     fn read_other_replica(&mut self, reading: Reading<'_>, segment: &Segment, part: &mut [u8]) -> bool {
         let found = reading.found;
-        let replicas = found.extent.fragments().len();
-        let last = self.avoided(found, 1, false).without(segment.source);
-        let others = MemberSet::first(replicas).without(segment.source).minus(last);
+        let others = MemberSet::first(found.extent.fragments().len()).without(segment.source);
+        let others = self.in_order(found, others);
         part.chunks_mut(1 << self.chunk_shift()).zip(segment.first..).all(|(chunk, column)| {
             core::iter::once(segment.source)
-                .chain(others.iter())
-                .chain(last.iter())
+                .chain(others.into_iter().flat_map(MemberSet::iter))
                 .any(|source| self.read_right(reading, source, column, 1, chunk))
         })
     }
@@ -179,8 +182,13 @@ impl<A: DiskArray> Objects<'_, A> {
     /// reads it takes, one after the other, to do without one; who `may_sample` reads slow ones now and then.
     #[inline(never)]
     pub(super) fn avoided(&self, found: &Found, reads: usize, may_sample: bool) -> MemberSet {
-        let fragments = found.extent.fragments().iter();
-        self.store.tree.disks.avoided(fragments.map(|fragment| fragment.address), reads, may_sample)
+        self.store.tree.disks.avoided(found.addresses_but(MemberSet::EMPTY), reads, may_sample)
+    }
+
+    /// Of these fragments those to read first, and those that are better not read.
+    fn in_order(&self, found: &Found, fragments: MemberSet) -> [MemberSet; 2] {
+        let avoided = self.avoided(found, 1, false);
+        [fragments.minus(avoided), fragments.and(avoided)]
     }
 
     /// Reads chunks of a fragment; whether all are right.
@@ -193,7 +201,7 @@ impl<A: DiskArray> Objects<'_, A> {
         buf: &mut [u8],
     ) -> bool {
         let disks = &mut self.store.tree.disks;
-        let address = reading.found.extent.fragments()[source].address;
+        let address = reading.found.address(source);
         let offset = (first << disks.parameters.chunk_shift) as u64;
         let Some((disk, lba)) = disks.locate(address, offset) else { return false };
         let patience = patience(disks, disk, (reading, source), buf.len());
@@ -252,9 +260,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let (found, scheme) = (reading.found, reading.found.extent.scheme);
         let columns = out.len().div_ceil(1 << self.chunk_shift());
         let mut survivors = heapless::Vec::<u8, FRAGMENTS_MAX>::new();
-        let last = self.avoided(found, 1, false).without(wanted);
-        let others = MemberSet::first(scheme.width()).without(wanted).minus(last);
-        for source in others.iter().chain(last.iter()) {
+        let others = MemberSet::first(scheme.width()).without(wanted);
+        for source in self.in_order(found, others).into_iter().flat_map(MemberSet::iter) {
             if survivors.len() == usize::from(scheme.data) {
                 break;
             }
@@ -282,10 +289,7 @@ fn patience<A: DiskArray>(
     (reading, source): (Reading<'_>, usize),
     bytes: usize,
 ) -> u32 {
-    if !reading.hurries {
-        return 0;
-    }
-    let (fragments, k) = (reading.found.extent.fragments(), usize::from(reading.found.extent.scheme.data));
-    let others = MemberSet::first(fragments.len()).without(source);
-    disks.patience(disk, others.iter().map(|i| fragments[i].address), (k, 1), bytes)
+    let k = usize::from(reading.found.extent.scheme.data);
+    let others = reading.found.addresses_but(MemberSet::EMPTY.with(source));
+    disks.patience(disk, others, (k, 1), bytes, reading.attempt)
 }

@@ -30,6 +30,17 @@ impl Found {
     pub(crate) const fn end(&self) -> u64 {
         self.start + self.extent.logical as u64
     }
+
+    /// Where a fragment is.
+    pub(super) fn address(&self, fragment: usize) -> BlockAddress {
+        self.extent.fragments()[fragment].address
+    }
+
+    /// Where all fragments are but these.
+    pub(super) fn addresses_but(&self, but: MemberSet) -> impl Iterator<Item = BlockAddress> {
+        let rest = MemberSet::first(self.extent.fragments().len()).minus(but);
+        rest.iter().map(|fragment| self.address(fragment))
+    }
 }
 
 /// Where each fragment of a stripe is.

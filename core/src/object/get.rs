@@ -8,6 +8,7 @@ use super::Objects;
 use super::extents::{At, Found};
 use super::inode::no_contents;
 use super::repair::Repair;
+use crate::disks::select::PATIENT;
 use crate::error::{Error, StorageError};
 use crate::format::extent::CRC_BYTES;
 use crate::format::inode::{Inode, ObjectKind};
@@ -29,7 +30,7 @@ pub(super) struct Segment {
     pub(super) at: usize,
     pub(super) bytes: usize,
     pub(super) good: bool,
-    /// It is better computed than read: its disk makes errors, or is many times slower than the others.
+    /// It is better computed than read, or read elsewhere: its disk makes errors, is many times slower than the others, or late.
     pub(super) avoided: bool,
 }
 
@@ -46,8 +47,8 @@ pub(super) struct Reading<'f> {
     pub(super) found: &'f Found,
     /// The column with whose checksums the piece buffer begins.
     pub(super) from: usize,
-    /// What takes too long is given up where others can answer.
-    pub(super) hurries: bool,
+    /// What takes too long at this attempt is given up where others can answer; at [`PATIENT`] nothing is.
+    pub(super) attempt: u32,
 }
 
 /// Segments of one pass: the data fragments of a stripe, or the parts of a replica that different disks read.
@@ -271,11 +272,11 @@ impl<A: DiskArray> Objects<'_, A> {
         } else {
             self.choose_fragments(found, segments);
         }
-        let late = self.fetch(found, segments, MemberSet::EMPTY, buf);
+        let late = self.fetch(found, segments, buf);
         if A::GIVES_UP && !late.is_empty() {
             self.hedge(found, segments, late, buf);
         }
-        let reading = Reading { hurries: true, ..self.load_checksums(object, found, segments)? };
+        let reading = Reading { attempt: 0, ..self.load_checksums(object, found, segments)? };
         for segment in segments.iter_mut() {
             let part = &buf[segment.at..segment.at + segment.bytes];
             segment.good = segment.good && self.is_right(reading, segment, part);
@@ -345,24 +346,17 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Fragments whose disks take part.
     fn online(&self, found: &Found) -> MemberSet {
-        let (fragments, disks) = (found.extent.fragments(), &self.store.tree.disks);
-        let online = (0..fragments.len()).filter(|&i| disks.disk_of(fragments[i].address.member).is_some());
+        let disks = &self.store.tree.disks;
+        let all = 0..found.extent.fragments().len();
+        let online = all.filter(|&i| disks.disk_of(found.address(i).member).is_some());
         online.fold(MemberSet::EMPTY, MemberSet::with)
     }
 
     /// Reads the segments that are not good yet into their places of the buffer; `good` says which the disks gave. Which of them
-    /// took too long, where others than those that are `stuck` can answer.
-    fn fetch(
-        &mut self,
-        found: &Found,
-        segments: &mut Segments,
-        stuck: MemberSet,
-        buf: &mut [u8],
-    ) -> MemberSet {
+    /// took too long, where others can answer.
+    fn fetch(&mut self, found: &Found, segments: &mut Segments, buf: &mut [u8]) -> MemberSet {
         let k = usize::from(found.extent.scheme.data);
         let reads = reads_instead(found, segments);
-        let others = MemberSet::first(found.extent.fragments().len()).minus(stuck);
-        let replica = |i: usize| found.extent.fragments()[i].address;
         let disks = &mut self.store.tree.disks;
         let chunk_shift = disks.parameters.chunk_shift;
         let (mut rest, mut at, mut next) = (buf, 0, 0);
@@ -379,10 +373,10 @@ impl<A: DiskArray> Objects<'_, A> {
                 let from = (segment.first << chunk_shift) as u64;
                 if !segment.good
                     && !segment.avoided
-                    && let Some((disk, lba)) = disks.locate(replica(segment.source), from)
+                    && let Some((disk, lba)) = disks.locate(found.address(segment.source), from)
                 {
-                    let others = others.without(segment.source).iter().map(replica);
-                    let patience = disks.patience(disk, others, (k, reads), segment.bytes);
+                    let others = found.addresses_but(MemberSet::EMPTY.with(segment.source));
+                    let patience = disks.patience(disk, others, (k, reads), segment.bytes, 0);
                     let pushed = batch.push(Request::read(disk, lba, part).with_patience(patience));
                     debug_assert!(pushed.is_ok());
                     let _ = places.push(next);
@@ -401,7 +395,7 @@ impl<A: DiskArray> Objects<'_, A> {
         late
     }
 
-    /// Does without what takes too long: reads another replica of it, or leaves it to be computed.
+    /// Does without what takes too long: reads another replica of it, or leaves it to be recovered.
     #[inline(never)]
     fn hedge(&mut self, found: &Found, segments: &mut Segments, mut late: MemberSet, buf: &mut [u8]) {
         self.store.tree.counters.hedged_reads += late.len() as u64;
@@ -409,20 +403,17 @@ impl<A: DiskArray> Objects<'_, A> {
             late.iter().for_each(|i| segments[i].avoided = true);
             return;
         }
-        let replica = |i: usize| found.extent.fragments()[i].address;
-        let mut stuck = MemberSet::EMPTY;
-        // Each round finds one more of them stuck, or none.
-        for _ in found.extent.fragments() {
-            stuck = late.iter().fold(stuck, |stuck, i| stuck.with(segments[i].source));
-            let others = self.online(found).minus(stuck);
-            let chosen = self.store.tree.disks.prefer(others.iter().map(replica));
-            if let Some(other) = chosen.and_then(|chosen| others.iter().nth(chosen)) {
-                late.iter().for_each(|i| segments[i].source = other);
-            }
-            late = self.fetch(found, segments, stuck, buf);
-            if late.is_empty() {
+        let mut others = self.online(found);
+        // Each round finds one more of them late, or none.
+        while !late.is_empty() {
+            others = late.iter().fold(others, |others, i| others.without(segments[i].source));
+            let chosen = self.store.tree.disks.prefer(others.iter().map(|replica| found.address(replica)));
+            let Some(other) = chosen.and_then(|chosen| others.iter().nth(chosen)) else {
+                late.iter().for_each(|i| segments[i].avoided = true);
                 return;
-            }
+            };
+            late.iter().for_each(|i| segments[i].source = other);
+            late = self.fetch(found, segments, buf);
         }
     }
 
@@ -442,7 +433,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if read? < to - from {
             return Err(StorageError::RecordInvalid { object }.into());
         }
-        Ok(Reading { found, from: first, hurries: false })
+        Ok(Reading { found, from: first, attempt: PATIENT })
     }
 
     /// The checksum of a chunk, from the piece buffer.
@@ -461,7 +452,7 @@ impl<A: DiskArray> Objects<'_, A> {
             .chunks(1 << self.chunk_shift())
             .zip(segment.first..)
             .all(|(chunk, column)| crc32c(0, chunk) == self.checksum(reading, segment.fragment, column));
-        let address = reading.found.extent.fragments()[segment.source].address;
+        let address = reading.found.address(segment.source);
         if !right && let Some(disk) = self.store.tree.disks.disk_of(address.member) {
             let block = address.block + ((segment.first << self.chunk_shift()) >> self.block_shift()) as u64;
             self.store.tree.disks.note_checksum_error(disk, block);
@@ -471,7 +462,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     fn note_failure(&mut self, object: ObjectId, found: &Found, fragment: usize) {
         self.store.tree.counters.fragment_failures += 1;
-        let address = found.extent.fragments()[fragment].address;
+        let address = found.address(fragment);
         // A disk that is away owes more than this; one that is there and wrong is mended where it was seen.
         if self.store.tree.disks.disk_of(address.member).is_some() {
             let repair = Repair { object, start: found.start, address };

@@ -94,7 +94,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let bad = what.fragments;
         let blocks = found.extent.fragment_blocks(self.block_shift());
         let row_of = |objects: &Self, index: u8| {
-            let address = found.extent.fragments()[usize::from(index)].address;
+            let address = found.address(index.into());
             objects.store.tree.space.superblock.row_of(address.member)
         };
         let stays = (0..found.extent.scheme.width() as u8).filter(|index| !bad.contains(index));
@@ -278,8 +278,7 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         let blocks = found.extent.fragment_blocks(self.block_shift());
         for &index in moved {
-            self.store
-                .free(BlockRun { start: found.extent.fragments()[usize::from(index)].address, blocks })?;
+            self.store.free(BlockRun { start: found.address(index.into()), blocks })?;
         }
         let online = |address: BlockAddress| self.store.tree.disks.disk_of(address.member).is_some();
         let there = healed.extent.fragments().iter().filter(|fragment| online(fragment.address)).count();
@@ -361,8 +360,7 @@ impl<A: DiskArray> Objects<'_, A> {
             let disks = &mut self.store.tree.disks;
             let offset = (segment.first << disks.parameters.chunk_shift) as u64;
             for (index, part) in (first..).zip(parts.chunks_exact_mut(segment.bytes)) {
-                let address = reading.found.extent.fragments()[index].address;
-                if let Some((disk, lba)) = disks.locate(address, offset) {
+                if let Some((disk, lba)) = disks.locate(reading.found.address(index), offset) {
                     let pushed = batch.push(Request::read(disk, lba, part));
                     debug_assert!(pushed.is_ok(), "no more parts than the batch holds");
                     let _ = read.push((index, false));

@@ -2,6 +2,7 @@
 
 use super::cache::Victim;
 use super::{BadNode, Tree};
+use crate::disks::select::PATIENT;
 use crate::error::StorageError;
 use crate::format::key::Key;
 use crate::format::node::{self, Node, NodeExpectation};
@@ -40,7 +41,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Reads a node into a frame from the first of its replicas that is what the parent says. One that is not, though its
-    /// member is there, is remembered; one whose disk takes too long is asked again when no other is left.
+    /// member is there, is remembered; those whose disks take too long are asked again, with more patience, when no other is left.
     #[inline(never)]
     fn read_replica(&mut self, slot: u16, pointer: &NodePointer, level: u8) -> Result<(), StorageError> {
         let replicas = pointer.replicas();
@@ -49,28 +50,30 @@ impl<A: DiskArray> Tree<'_, A> {
         let last = self.disks.avoided(replicas.iter().copied(), 1, false).without(preferred);
         let others = MemberSet::first(replicas.len()).without(preferred).minus(last);
         let order = || core::iter::once(preferred).chain(others.iter()).chain(last.iter());
-        let (mut untried, mut late) = (MemberSet::first(replicas.len()), MemberSet::EMPTY);
+        // Those that may be what the parent says.
+        let mut left = MemberSet::first(replicas.len());
         let mut bad = None;
-        for is_last_resort in [false, true] {
+        for attempt in 0..=if A::GIVES_UP { PATIENT } else { 0 } {
             for i in order() {
-                if is_last_resort && !(A::GIVES_UP && late.contains(i)) {
+                if !left.contains(i) {
                     continue;
                 }
-                untried = untried.without(i);
-                let others = untried.iter().map(|i| replicas[i]);
-                match self.try_replica(slot, replicas[i], &expected, others) {
+                let others = left.without(i).iter().map(|i| replicas[i]);
+                match self.try_replica(slot, replicas[i], &expected, others, attempt) {
                     Some(true) => {
                         if let Some(address) = bad {
                             self.note_bad_node(slot, level, address);
                         }
                         return Ok(());
                     }
-                    // A disk that is away owes more than this.
-                    Some(false) if self.disks.disk_of(replicas[i].member).is_some() => {
-                        bad = Some(replicas[i])
+                    Some(false) => {
+                        left = left.without(i);
+                        // A disk that is away owes more than this.
+                        if self.disks.disk_of(replicas[i].member).is_some() {
+                            bad = Some(replicas[i]);
+                        }
                     }
-                    Some(false) => {}
-                    None => late = late.with(i),
+                    None => {}
                 }
             }
         }
@@ -85,8 +88,9 @@ impl<A: DiskArray> Tree<'_, A> {
         address: BlockAddress,
         expected: &NodeExpectation,
         others: impl Iterator<Item = BlockAddress>,
+        attempt: u32,
     ) -> Option<bool> {
-        match self.read_node(slot, address, others) {
+        match self.read_node(slot, address, others, attempt) {
             Ok(()) => {
                 let is_right = node::verify(self.disks.crc32c, self.cache.frame(slot), expected).is_ok();
                 if !is_right && let Some(disk) = self.disks.disk_of(address.member) {
@@ -126,19 +130,20 @@ impl<A: DiskArray> Tree<'_, A> {
         Ok(level == bad.level && pointer.replicas().contains(&bad.address))
     }
 
-    /// Reads a block into a frame: [`Late`](IoError::Late) if its disk takes too long where others can answer.
+    /// Reads a block into a frame: [`Late`](IoError::Late) if its disk takes too long, at this attempt, where others can answer.
     pub(super) fn read_node(
         &mut self,
         slot: u16,
         address: BlockAddress,
         others: impl Iterator<Item = BlockAddress>,
+        attempt: u32,
     ) -> Result<(), IoError> {
         if !self.disks.is_data(address, 1) {
             return Err(IoError::OutOfBounds);
         }
         let (disk, lba) = self.disks.locate(address, 0).ok_or(IoError::Gone)?;
         let frame = self.cache.frame_mut(slot);
-        let patience = self.disks.patience(disk, others, (1, 1), frame.len());
+        let patience = self.disks.patience(disk, others, (1, 1), frame.len(), attempt);
         self.disks.execute_one(Request::read(disk, lba, frame).with_patience(patience))
     }
 

@@ -1,6 +1,7 @@
 //! Meeting all nodes, parents before their children, in the order of their keys.
 
 use super::Tree;
+use crate::disks::select::PATIENT;
 use crate::error::StorageError;
 use crate::format::key::Key;
 use crate::format::node;
@@ -112,7 +113,7 @@ impl<A: DiskArray> Tree<'_, A> {
         let expected = self.expectation(pointer, level);
         let Some(&address) = pointer.replicas().get(replica) else { return Ok(false) };
         // The slot was not occupied: what is read into it is forgotten at once.
-        Ok(self.read_node(slot, address, core::iter::empty()).is_ok()
+        Ok(self.read_node(slot, address, core::iter::empty(), PATIENT).is_ok()
             && node::verify(self.disks.crc32c, self.cache.frame(slot), &expected).is_ok())
     }
 }

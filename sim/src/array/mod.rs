@@ -22,7 +22,7 @@ pub use states::CrashStates;
 pub use trace::{Event, EventKind};
 
 use crate::clock::{SimClock, WorldTime};
-use crate::disk::{CrashPolicy, SimDisk};
+use crate::disk::{CrashPolicy, GivenUp, SimDisk};
 use crate::rng::{Rng, splitmix64};
 use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Operation, Outcome, Request};
 use trace::Trace;
@@ -353,18 +353,21 @@ impl SimArray {
             _ => u64::MAX,
         };
         let micros = |micros: u64| u32::try_from(micros).unwrap_or(u32::MAX);
-        if patience < u64::MAX
-            && let Some(since) = disk.still_at()
+        let asked = disk.busy_micros();
+        let until = asked.saturating_add(patience);
+        if let Some(GivenUp { time, .. }) = disk.still_at()
+            && time.end > until
         {
-            request.micros = micros(since);
+            request.micros = micros(until - time.start);
+            disk.idle_until(until);
             return disk.be_late(&mut request.operation);
         }
-        let began = disk.busy_micros();
+        let began = disk.still_at().map_or(asked, |read| read.time.end);
         let done = disk.run(request.lba, &mut request.operation);
-        let took = disk.busy_micros() - began;
-        request.micros = micros(took.min(patience));
-        if took > patience {
-            disk.give_up(began, patience, request.lba, done);
+        let ended = disk.busy_micros();
+        request.micros = micros(ended.min(until) - began);
+        if ended > until {
+            disk.give_up(GivenUp { time: began..ended, lba: request.lba, result: done }, until);
             return disk.be_late(&mut request.operation);
         }
         done

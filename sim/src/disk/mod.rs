@@ -73,11 +73,11 @@ pub struct SimDisk {
 
 /// A read that the caller has given up.
 #[derive(Clone, Debug)]
-struct GivenUp {
+pub(crate) struct GivenUp {
     /// From when to when the disk is at it, on the scale of its other work.
-    time: Range<u64>,
-    lba: u64,
-    result: Result<(), IoError>,
+    pub(crate) time: Range<u64>,
+    pub(crate) lba: u64,
+    pub(crate) result: Result<(), IoError>,
 }
 
 /// Sectors of a discard that all become noise; of a longer one some do.
@@ -160,16 +160,15 @@ impl SimDisk {
         Err(IoError::Late)
     }
 
-    /// For how many microseconds the disk has been at a read that was given up, and is not through with.
-    pub(crate) fn still_at(&self) -> Option<u64> {
-        let began = self.given_up.as_ref().filter(|read| read.time.contains(&self.busy_us))?.time.start;
-        Some(self.busy_us - began)
+    /// The read that was given up, which the disk is not through with.
+    pub(crate) fn still_at(&self) -> Option<&GivenUp> {
+        self.given_up.as_ref().filter(|read| read.time.end > self.busy_us)
     }
 
-    /// The caller gave up on the read that began at `began`, after so much of its time. The bytes come to a buffer that is nobody's.
-    pub(crate) fn give_up(&mut self, began: u64, patience: u64, lba: u64, result: Result<(), IoError>) {
-        self.given_up = Some(GivenUp { time: began..self.busy_us, lba, result });
-        self.busy_us = began + patience;
+    /// The caller gave up on this read, at that time. The bytes come to a buffer that is nobody's.
+    pub(crate) fn give_up(&mut self, read: GivenUp, at: u64) {
+        self.given_up = Some(read);
+        self.busy_us = at;
     }
 
     /// What became of a read that was given up, if the disk is through with it at this time.

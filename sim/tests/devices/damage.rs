@@ -73,13 +73,26 @@ fn a_read_is_given_up_when_patience_ends_and_the_disk_is_still_at_it() {
     assert_eq!(ask(&mut array, 2_000), (Err(IoError::Late), 2_000, false), "nothing of use is in the buffer");
     assert_eq!(array.micros(), 2_000);
     array.wait(1_000);
-    assert_eq!(ask(&mut array, 50_000), (Err(IoError::Late), 3_000, false), "at once, whatever the patience");
-    assert_eq!(array.micros(), 3_000);
+    assert_eq!(
+        ask(&mut array, 4_000),
+        (Err(IoError::Late), 7_000, false),
+        "while patience lasts, behind the first"
+    );
+    assert_eq!(array.micros(), 7_000);
     assert_eq!(array.take_outcome(0), None, "nobody knows yet");
-    assert_eq!(ask(&mut array, 0), (Ok(()), 7_000, true), "who has none waits for the disk");
     let outcome = Outcome { lba: 3, result: Ok(()), micros: 10_000 };
+    array.disk_mut(0).mishap_next(IoKind::Read, 1, Mishap::Stall(10_000));
+    assert_eq!(ask(&mut array, 5_000), (Err(IoError::Late), 2_000, false), "it waited and began");
+    assert_eq!(array.micros(), 12_000);
     assert_eq!([array.take_outcome(0), array.take_outcome(0)], [Some(outcome), None], "it is told once");
-    assert_eq!(array.micros(), 10_000);
+    assert_eq!(ask(&mut array, 8_000), (Ok(()), 0, true), "the disk was through with the second in time");
+    assert_eq!(array.micros(), 20_000);
+    assert_eq!([array.take_outcome(0), array.take_outcome(0)], [Some(outcome), None]);
+    array.disk_mut(0).mishap_next(IoKind::Read, 1, Mishap::Stall(10_000));
+    assert_eq!(ask(&mut array, 1), (Err(IoError::Late), 1, false));
+    assert_eq!(ask(&mut array, 0), (Ok(()), 0, true), "who has all the time in the world waits for the disk");
+    assert_eq!(array.micros(), 30_000);
+    assert_eq!(array.take_outcome(0), Some(outcome));
     assert_eq!(ask(&mut array, 1), (Ok(()), 0, true), "and it is as quick as before");
 
     // A request in time is not given up, and one that is gone is gone.

@@ -10,7 +10,7 @@ mod sync;
 mod tests;
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Operation, Outcome, Request};
 
@@ -42,8 +42,8 @@ const HANDOFF_NANOS: u64 = 100_000;
 /// # Reads that are given up
 /// Of a disk whose reads take long enough to be worth it (see [`hedging_from`](Self::hedging_from)), a read with
 /// [patience](Request::patience) runs on a thread of its own, to which the disk is lent. When patience ends the caller goes on,
-/// and the disk stays away until it has answered: further reads with patience are [`Late`](IoError::Late) at once, all else waits
-/// for it. What became of the read is told [afterwards](DiskArray::take_outcome). An array that is dropped does not wait: such a
+/// and the disk stays away until it has answered: further reads wait for it as long as their patience lasts, all else as long as
+/// it takes. What became of the read is told [afterwards](DiskArray::take_outcome). An array that is dropped does not wait: such a
 /// disk is closed when it has answered.
 ///
 /// # Panics
@@ -159,13 +159,19 @@ impl<D: BlockDevice + Send> HostArray<D> {
     }
 
     fn run_hedged(&mut self, batch: &mut [Request<'_>], start: Start<D>, work: Option<&mut dyn FnMut()>) {
+        let asked = Instant::now();
         let begun: Vec<bool> =
             batch.iter().map(|request| self.places[request.disk].begin(request, start)).collect();
         if let Some(work) = work {
             work();
         }
         for (request, has_begun) in batch.iter_mut().zip(begun) {
-            self.places[request.disk].end(request, has_begun);
+            let patience = Duration::from_micros(request.patience.into());
+            let left = || patience.saturating_sub(asked.elapsed());
+            let place = &mut self.places[request.disk];
+            // It may be back by now, or come back in time.
+            let has_begun = has_begun || place.comes_back(left()) && place.begin(request, start);
+            place.end(request, has_begun.then(left));
         }
     }
 

@@ -73,6 +73,12 @@ impl<D: BlockDevice> Place<D> {
         self.away.is_some()
     }
 
+    /// Whether the disk is here, or comes back in so long from a read that was given up.
+    pub(super) fn comes_back(&mut self, patience: Duration) -> bool {
+        self.settle(Some(patience));
+        !self.is_away()
+    }
+
     /// Lends the disk to its thread for a read; false if it is not here, or there is no thread.
     pub(super) fn begin(&mut self, request: &Request<'_>, start: Start<D>) -> bool {
         self.settle(Some(Duration::ZERO));
@@ -93,11 +99,10 @@ impl<D: BlockDevice> Place<D> {
         self.is_away()
     }
 
-    /// Ends a read: with what the disk says, if it does so in time. `has_begun` is what [`begin`](Self::begin) said.
-    pub(super) fn end(&mut self, request: &mut Request<'_>, has_begun: bool) {
+    /// Ends a read: with what the disk says, if it does so in as long as is `left` of the caller's patience. `None` is for a read
+    /// that has not [begun](Self::begin).
+    pub(super) fn end(&mut self, request: &mut Request<'_>, left: Option<Duration>) {
         let Some(away) = self.away else { return self.run(request) };
-        let patience = Duration::from_micros(request.patience.into());
-        let left = has_begun.then(|| patience.saturating_sub(away.since.elapsed()));
         let Some((result, took)) = left.and_then(|left| self.take_back(Some(left))) else {
             request.micros = micros(away.since.elapsed());
             request.result = Err(IoError::Late);

@@ -73,11 +73,12 @@ fn a_read_is_given_up_while_its_disk_is_stuck() {
     assert!(b.0.iter().all(|&byte| byte == 1));
     assert!(a.0.iter().all(|&byte| byte == 0xEE), "nothing of the caller's is touched");
 
-    // It is still there, and late again, whatever the patience: nobody has opened the gate.
+    // It is still there, and late again: nobody has opened the gate.
     assert_eq!(array.geometry(0).sectors, SECTORS as u64);
-    let mut again = [Request::read(0, 3, &mut a.0).with_patience(FOR_EVER)];
+    let mut again = [Request::read(0, 3, &mut a.0).with_patience(1000)];
     array.execute(&mut again);
     assert_eq!(again[0].result, Err(IoError::Late));
+    assert!(again[0].micros >= 2000, "both times: {}", again[0].micros);
 
     assert_eq!(array.take_outcome(0), None, "it has not answered");
 
@@ -96,6 +97,21 @@ fn a_read_is_given_up_while_its_disk_is_stuck() {
     assert_eq!(last[0].result, Ok(()));
     assert!(a.0.iter().all(|&byte| byte == 0));
     assert_eq!(array.into_disks().len(), 3);
+}
+
+#[test]
+fn a_read_waits_for_a_disk_that_is_stuck_as_long_as_its_patience_lasts() {
+    let (mut array, open, _closed) = gated();
+    let (mut a, mut b) = (Aligned([0xEE; 4 * SECTOR]), Aligned([0xEE; 4 * SECTOR]));
+    array.execute(&mut [Request::read(0, 0, &mut a.0).with_patience(1)]);
+    // While the batch runs the gate opens for both: for the read that was given up, and the one that waits behind it.
+    let mut batch = [patient(0, &mut a.0), patient(1, &mut b.0)];
+    array.execute_while(&mut batch, &mut || (0..2).for_each(|_| open.send(()).expect("the disk waits")));
+    assert_eq!(batch.map(|request| request.result), [Ok(()), Ok(())]);
+    assert!(a.0.iter().all(|&byte| byte == 0) && b.0.iter().all(|&byte| byte == 1));
+    let outcome = array.take_outcome(0).expect("it has answered");
+    assert_eq!((outcome.lba, outcome.result), (0, Ok(())));
+    assert_eq!(array.take_outcome(0), None, "the other was not given up");
 }
 
 #[test]
