@@ -275,9 +275,24 @@ fn a_repair_puts_right_what_can_be() {
 fn what_missing_disks_held_is_rebuilt_when_that_is_asked_for() {
     let (pool, contents) = pool_with_file(7, "4+2");
     fs::rename(pool.disk(2), pool.beside("away")).unwrap();
-    let waited = job(&pool, &["rebuild", "start"]).ok().json();
-    assert_eq!(waited["this_run"]["repaired"], 0, "{waited}");
-    pool.run(["health"]).expect(1);
+    // It called itself complete once, while nothing was.
+    for command in [["rebuild", "start"], ["rebuild", "wait"]] {
+        let waited = job(&pool, &command).expect(1).json();
+        assert_eq!(
+            (&waited["state"], &waited["error"]["code"]),
+            (&"waiting".into(), &"partial".into()),
+            "{waited}"
+        );
+        assert_eq!(waited["healed"], 0, "{waited}");
+        assert!(waited["done_bytes"].as_u64() <= waited["total_bytes"].as_u64().map(|total| total + 65536));
+    }
+    let repaired = pool.run(["--json", "--quiet", "repair"]).expect(1).json();
+    let states: Vec<_> = repaired["jobs"].as_array().unwrap().iter().map(|job| &job["state"]).collect();
+    assert_eq!(states, ["complete", "complete", "waiting"], "{repaired}");
+    let health = pool.run(["--json", "health"]).expect(1).json();
+    let reason =
+        health["reasons"].as_array().unwrap().iter().find(|reason| reason["code"] == "EXTENTS_DEGRADED");
+    assert_eq!(reason.unwrap()["next"], "dynamicfs disk replace disk-2 NEW-DISK", "{health}");
     let rebuilt = job(&pool, &["rebuild", "start", "--without-missing"]).ok().json();
     assert_eq!(rebuilt["absent_is_lost"], true);
     assert!(rebuilt["this_run"]["repaired"].as_u64() > Some(10), "{rebuilt}");

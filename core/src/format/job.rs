@@ -8,7 +8,8 @@ use crate::types::Generation;
 layout! {
     /// A maintenance job (kind 6, the job's number in the upper half of the offset, 0 in the lower).
     JobRecord, 92 bytes {
-        /// How it goes: 1 running, 2 paused, 3 cancelled, 4 complete, 5 ended with something left to do.
+        /// How it goes: 1 running, 2 paused, 3 cancelled, 4 complete, 5 ended with something left to do, 6 ended with
+        /// something left to wait for.
         state / set_state: u8 = 0,
         /// What it is to do, bit by bit: see [`JobOptions`].
         options / set_options: u8 = 1,
@@ -26,7 +27,7 @@ layout! {
         healed / set_healed: U48 = 45,
         /// Things that are short of what was asked for and cannot be put right with the disks there are.
         short / set_short: U48 = 51,
-        /// Blocks that the pass has met or moved.
+        /// Blocks that the pass has met, on members that take part.
         done / set_done: U48 = 57,
         /// Blocks that one pass will come to, as far as is known; 0 if it is not.
         total / set_total: U48 = 63,
@@ -137,12 +138,14 @@ pub enum JobState {
     Complete = 4,
     /// It came to its end, and something is left that it had no space or no disks for.
     Incomplete = 5,
+    /// A rebuild did all that it could: what is missing is on members that are away, and waited for.
+    Waiting = 6,
 }
 
 impl JobState {
     /// All states.
-    pub const ALL: [Self; 5] =
-        [Self::Running, Self::Paused, Self::Cancelled, Self::Complete, Self::Incomplete];
+    pub const ALL: [Self; 6] =
+        [Self::Running, Self::Paused, Self::Cancelled, Self::Complete, Self::Incomplete, Self::Waiting];
 
     fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|state| *state as u8 == number)
@@ -176,7 +179,7 @@ pub struct Job {
     pub failed: u32,
     /// Extents that have less parity than was asked for, and cannot have more with the disks there are.
     pub short: u64,
-    /// Blocks that the pass has met or moved.
+    /// Blocks that the pass has met, on members that take part.
     pub done: u64,
     /// Blocks that a pass comes to, about; 0 if that is not known.
     pub total: u64,

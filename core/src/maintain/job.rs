@@ -66,7 +66,7 @@ impl<A: DiskArray> Objects<'_, A> {
             JobState::Running => job.state == JobState::Paused,
             JobState::Paused => job.state == JobState::Running,
             JobState::Cancelled => matches!(job.state, JobState::Running | JobState::Paused),
-            JobState::Complete | JobState::Incomplete => false,
+            JobState::Complete | JobState::Incomplete | JobState::Waiting => false,
         };
         if may {
             job.state = state;

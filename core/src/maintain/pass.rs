@@ -173,13 +173,19 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         // A repeated job is over when a whole pass finds nothing.
         let complete = left == 0 && (job.healed == 0 || !job.kind.is_repeated());
+        job.state = if complete { JobState::Complete } else { JobState::Incomplete };
         match job.kind {
-            JobKind::Rebuild if complete => self.settle_debts(job)?,
+            JobKind::Rebuild if complete => {
+                self.settle_debts(job)?;
+                let here = self.store.tree.disks.online().or(self.store.roster().failed);
+                if !self.store.unhealed().is_subset_of(here) {
+                    job.state = JobState::Waiting;
+                }
+            }
             // Some of it was given a scheme that the disks there are cannot hold in full.
             JobKind::Rebalance if job.short > 0 => self.store.tree.space.superblock.set_short(true),
             _ => {}
         }
-        job.state = if complete { JobState::Complete } else { JobState::Incomplete };
         job.position = Key::MAX;
         job.ended = self.store.tree.disks.now().seconds;
         Ok(())

@@ -94,6 +94,11 @@ impl Standing {
         self.row(member).is_some_and(|row| self.online.contains(row))
     }
 
+    /// How many of these places are on members that take part.
+    pub fn count_here(&self, places: impl Iterator<Item = BlockAddress>) -> u64 {
+        places.filter(|place| self.is_here(place.member)).count() as u64
+    }
+
     /// How many fragments of an extent are there.
     pub fn holds(&self, extent: &Extent) -> usize {
         let is_there = |f: &&Fragment| self.of(f.address, f.birth) != Worth::Missing;

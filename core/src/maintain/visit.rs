@@ -95,7 +95,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if met.pointer.birth == self.store.tree.generation {
             return Ok(false);
         }
-        job.done += replicas.len() as u64;
+        job.done += standing.count_here(replicas.iter().copied());
         budget.spend(1);
         let verdict = judge_node(replicas, met.pointer.birth, wanted, standing);
         let mut wanting = verdict == NodeVerdict::Refresh;
@@ -171,7 +171,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let block_shift = self.store.tree.disks.parameters.block_shift;
         let blocks = u64::from(found.extent.fragment_blocks(block_shift));
         let width = found.extent.scheme.width() as u64;
-        job.done += blocks * width;
+        let places = found.extent.fragments().iter().map(|fragment| fragment.address);
+        job.done += blocks * standing.count_here(places);
         budget.spend(1);
         let mut wrong = Indices::new();
         if job.kind == JobKind::Scrub {

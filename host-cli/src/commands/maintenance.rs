@@ -227,7 +227,7 @@ fn go_on(
 
 /// Says how a job went.
 fn finish(app: &App, job: JobReport) -> Result<Exit, Failure> {
-    let shortfall = job.shortfall();
+    let shortfall = job.missing();
     app.out.finish(&Maintenance { dry_run: false, nothing_to_do: false, job }, shortfall.as_ref())
 }
 

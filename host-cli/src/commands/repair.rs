@@ -57,7 +57,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
             if begin(session, name, options_of_job, false)? {
                 report.jobs.push(jobs::run(session, name, options.throttle.throttle)?);
             }
-            let failure = report.jobs.last().and_then(JobReport::shortfall);
+            let failure = report.jobs.last().and_then(JobReport::missing);
             let is_over = failure.as_ref().is_some_and(|failure| failure.exit() == Exit::Interrupted);
             // What is lost says more than what could not be done.
             shortfall = match (shortfall, failure) {

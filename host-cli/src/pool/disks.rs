@@ -293,7 +293,8 @@ fn state_of(
             (DiskState::Diverged, Some("it holds another history of the pool, which was given up".into()))
         }
         DiskStatus::Unlabelled => {
-            (DiskState::Unlabelled, Some("it has no label, or has lost its superblocks".into()))
+            let note = truncated.unwrap_or_else(|| "it has no label, or has lost its superblocks".into());
+            (DiskState::Unlabelled, Some(note))
         }
         _ => (DiskState::Failed, health.last_error.map(|error| error.to_string())),
     }

@@ -113,6 +113,11 @@ fn told(session: &Session<'_>, event: events::Event) -> Option<Event> {
                 JobState::Incomplete => {
                     (EventKind::JobIncomplete, Warning, "has ended with something left to do")
                 }
+                JobState::Waiting => (
+                    EventKind::JobIncomplete,
+                    Info,
+                    "has done what it could without the disks that are not here",
+                ),
             };
             about(event.at, severity, kind_of, format!("{} {words}", JobName::from(kind).word()))
         }

@@ -81,6 +81,8 @@ pub(crate) enum JobState {
     Complete,
     /// It came to its end, and something is left that it had no space or no disks for.
     Incomplete,
+    /// A rebuild did all that it could: what is missing is on disks that are away, and waited for.
+    Waiting,
 }
 
 impl JobState {
@@ -92,6 +94,7 @@ impl JobState {
             Self::Cancelled => "was cancelled",
             Self::Complete => "is complete",
             Self::Incomplete => "has ended with something left to do",
+            Self::Waiting => "has done what it could; what disks hold that are not here is waited for",
         }
     }
 }
@@ -202,6 +205,7 @@ impl JobReport {
             maintain::JobState::Cancelled => JobState::Cancelled,
             maintain::JobState::Complete => JobState::Complete,
             maintain::JobState::Incomplete => JobState::Incomplete,
+            maintain::JobState::Waiting => JobState::Waiting,
         };
         report.absent_is_lost = job.options.absent;
         // What an earlier pass found and could not put right, the last one found again.
@@ -240,7 +244,7 @@ impl JobReport {
 
     /// When it came to its end, if it did.
     pub(crate) fn completed(&self) -> Option<&str> {
-        let is_over = matches!(self.state, JobState::Complete | JobState::Incomplete);
+        let is_over = matches!(self.state, JobState::Complete | JobState::Incomplete | JobState::Waiting);
         self.ended.as_deref().filter(|_| is_over)
     }
 
@@ -288,8 +292,22 @@ impl JobReport {
                         .hint(format!("go on with `dynamicfs {word} resume`")),
                 )
             }
-            JobState::None | JobState::Cancelled | JobState::Complete => None,
+            JobState::None | JobState::Cancelled | JobState::Complete | JobState::Waiting => None,
         }
+    }
+
+    /// The same, for a command that is to make the pool whole: disks that are waited for are in its way, too.
+    pub(crate) fn missing(&self) -> Option<Failure> {
+        let waits = self.state == JobState::Waiting;
+        self.shortfall().or_else(|| {
+            waits.then(|| {
+                let message = "redundancy is not complete: disks are not here that may come back";
+                Failure::new(Code::Partial, message).hint(
+                    "see them with `dynamicfs disk list`; attach them or take them online, or do without: `dynamicfs \
+                     disk replace`, or `dynamicfs rebuild start --without-missing`",
+                )
+            })
+        })
     }
 
     /// How it is in text.
@@ -435,8 +453,8 @@ pub(crate) fn run(
     run.repaired = report.healed.saturating_sub(healed_before);
     let report = report.after(run);
     if name == JobName::Rebuild {
-        let is_well = report.state == JobState::Complete && report.lost == 0;
-        let has_ended = matches!(report.state, JobState::Complete | JobState::Incomplete);
+        let is_well = matches!(report.state, JobState::Complete | JobState::Waiting) && report.lost == 0;
+        let has_ended = report.completed().is_some();
         session.rebuilds.started += u64::from(run.from_bytes == 0);
         session.rebuilds.succeeded += u64::from(has_ended && is_well);
         session.rebuilds.failed += u64::from(has_ended && !is_well);

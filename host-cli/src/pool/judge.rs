@@ -109,6 +109,13 @@ impl Judgement {
         let rebalance = JobReport::of(session, JobKind::Rebalance)?;
         let recount = JobReport::of(session, JobKind::Recount)?;
         reasons.extend([&scrub, &rebuild, &rebalance, &recount].into_iter().flat_map(job_reasons));
+        let awaited =
+            reasons.iter().find(|reason| reason.code.is_of_awaited()).map(|reason| reason.next.clone());
+        if let Some(next) = awaited {
+            // What is short of a disk that may come back is not rebuilt before somebody says that it does not.
+            let degraded = reasons.iter_mut().filter(|reason| reason.code == ReasonCode::ExtentsDegraded);
+            degraded.for_each(|reason| reason.next.clone_from(&next));
+        }
         reasons.sort_by_key(|reason| (std::cmp::Reverse(reason.severity), reason.code));
         let verdict = match reasons.first().map(|reason| reason.severity) {
             None | Some(Severity::Info) => Verdict::Healthy,
@@ -196,7 +203,12 @@ fn disk_reason(disk: &Disk, session: &Session<'_>) -> Option<Reason> {
         _ => "cannot be used",
     };
     let note = disk.note.as_deref().map_or_else(String::new, |note| format!(": {note}"));
-    Some(Reason::new(code, name, 1, format!("{} {what}{note}", disk.name)))
+    let reason = Reason::new(code, name, 1, format!("{} {what}{note}", disk.name));
+    Some(match disk.state {
+        // It can be opened, and nothing on it is of use.
+        DiskState::Unlabelled => Reason { next: ReasonCode::DiskMissing.next(name), ..reason },
+        _ => reason,
+    })
 }
 
 /// What the jobs' records say.

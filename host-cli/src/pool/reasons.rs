@@ -114,8 +114,20 @@ impl ReasonCode {
         }
     }
 
+    /// Whether it is about a disk that does not take part, and may come back.
+    pub(crate) const fn is_of_awaited(self) -> bool {
+        matches!(
+            self,
+            Self::DiskMissing
+                | Self::DiskUnusable
+                | Self::DiskForeign
+                | Self::DiskDiverged
+                | Self::DiskOffline
+        )
+    }
+
     /// The next command to type about this object.
-    fn next(self, object: Option<&str>) -> String {
+    pub(crate) fn next(self, object: Option<&str>) -> String {
         let disk = object.unwrap_or("DISK");
         match self {
             Self::DataUnreadable => "dynamicfs check".into(),

@@ -271,7 +271,7 @@ impl Run {
     /// A job took a step; perhaps its last.
     fn advanced(&mut self, kind: JobKind, pool: &mut Mounted<'_>) {
         let Ok(Some(job)) = pool.job(kind) else { return };
-        if job.state != JobState::Complete {
+        if !matches!(job.state, JobState::Complete | JobState::Waiting) {
             return;
         }
         let probe = match kind {

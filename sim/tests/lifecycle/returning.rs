@@ -30,6 +30,45 @@ fn a_disk_that_comes_back_is_given_what_it_missed_and_counts_again() {
     }
 }
 
+/// A rebuild that has nothing left to do because a member is away is not complete: it said so once.
+#[test]
+fn a_rebuild_says_that_it_waits_for_who_is_away() {
+    let mut world = filled(FOUR_TWO, 6);
+    let run = |pool: &mut Mounted<'_>| {
+        pool.start_job(JobKind::Rebuild, JobOptions::default()).expect("started");
+        rest(pool);
+        pool.job(JobKind::Rebuild).expect("read").expect("it was started")
+    };
+    let ran = |pool: &mut Mounted<'_>| {
+        let job = run(pool);
+        assert!(job.done <= job.total + job.total / 10, "about as much as is here: {job:?}");
+        (job.state, job.found, job.failed)
+    };
+    world.unplug(&[1, 4]);
+    world.put("meanwhile", 40_000);
+    assert_eq!(ran(&mut world.mount()), (JobState::Waiting, 0, 0));
+    // One is back, and its share is all that is looked for; the other is waited for all the same.
+    world.plug(&[4]);
+    let mut pool = world.mount();
+    rest(&mut pool);
+    assert_eq!(pool.health().owed, 1);
+    assert_eq!(pool.job(JobKind::Rebuild).expect("read").expect("it ran").state, JobState::Waiting);
+    // Other jobs are about what is here.
+    assert_eq!(run_job(&mut pool, JobKind::Scrub).state, JobState::Complete);
+    assert_eq!(ran(&mut pool), (JobState::Waiting, 0, 0));
+    // Who is given up is not waited for: five disks hold what was on six.
+    pool.shut_member(MemberNumber(1), true).expect("given up");
+    assert_eq!(ran(&mut pool), (JobState::Complete, 0, 0));
+    expect_whole(&mut pool, "on five disks");
+    drop(pool);
+    world.plug(&[1]);
+    let mut pool = world.mount();
+    pool.activate_member(MemberNumber(1)).expect("taken back");
+    rest(&mut pool);
+    assert_eq!(pool.job(JobKind::Rebuild).expect("read").expect("it ran").state, JobState::Complete);
+    expect_whole(&mut pool, "nobody is waited for");
+}
+
 /// What an absence owes is found without looking at what is older.
 #[test]
 fn what_was_there_before_is_not_looked_at_again() {

@@ -115,7 +115,7 @@ pub(super) fn add(
                 Code::Exists,
                 format!("{} is a disk of this pool already", whole.display()),
             )
-            .hint("see it with `dynamicfs disk list`"));
+            .hint("see it with `dynamicfs disk list`; with --force what is on it counts as lost"));
         }
         let is_half_done = is_ours && known.is_some_and(|place| config.disks[place].adding);
         if !options.force && !is_half_done {
