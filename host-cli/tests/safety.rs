@@ -363,10 +363,20 @@ fn init_that_fails_leaves_nothing() {
 fn a_witness_lets_half_of_a_mirror_go_on() {
     let pool = TestPool::none();
     let witness = pool.beside("witness.img");
-    pool.run(["init", "--disks", "2", "--disk-size", "32MiB", "--witness", witness.to_str().unwrap()]).ok();
+    let init =
+        ["--json", "init", "--disks", "2", "--disk-size", "32MiB", "--witness", witness.to_str().unwrap()];
+    let made = pool.run(init).ok().json();
+    assert_eq!((&made["tolerance"], &made["opens_without"]), (&1.into(), &1.into()), "{made}");
+    assert_eq!(made["raw_bytes"], 64 << 20, "a witness holds no data");
     pool.run_with_input(["put", "-", "/file"], b"kept").ok();
     fs::remove_file(pool.disk(0)).unwrap();
     assert_eq!(pool.cat("/file"), b"kept");
+    // Without one it asks, and says so when it is made.
+    let alone = TestPool::none();
+    let made = alone.run(["--json", "init", "--disks", "2", "--disk-size", "32MiB"]).ok().json();
+    assert_eq!((&made["tolerance"], &made["opens_without"]), (&1.into(), &0.into()), "{made}");
+    fs::remove_file(alone.disk(0)).unwrap();
+    alone.run(["ls"]).expect(3);
     pool.run_with_input(["put", "-", "/more"], b"more").ok();
     assert_eq!(pool.cat("/more"), b"more");
 }

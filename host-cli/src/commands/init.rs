@@ -109,7 +109,9 @@ pub(crate) struct Made {
     scheme: String,
     /// Disks that may fail without loss.
     tolerance: u8,
-    /// Bytes of all disks.
+    /// Disks that may be missing when the pool is opened: if more are, the others could hold a newer state, and it asks.
+    opens_without: u64,
+    /// Bytes of all disks that hold data.
     raw_bytes: u64,
     /// Bytes of contents that fit, roughly.
     usable_bytes: u64,
@@ -145,12 +147,25 @@ impl Report for Made {
             disks => format!("any {disks} disks may fail"),
         };
         text.field("redundancy", format_args!("{}: {lose}", self.scheme));
+        if self.opens_without < self.tolerance.into() {
+            let members = self.disks.len() as u64;
+            let witness = if opens_without(self.disks.len() + 1) > self.opens_without {
+                "; a witness lets one more be missing: --witness PATH"
+            } else {
+                ""
+            };
+            text.field(
+                "opening",
+                format_args!(
+                    "asks first with fewer than {} of {members} members, because the others could be newer{witness}",
+                    members - self.opens_without
+                ),
+            );
+        }
+        let disks = self.disks.iter().filter(|disk| !disk.witness).count() as u64;
         text.field(
             "capacity",
-            format_args!(
-                "{usable} for contents, of {raw} on {}",
-                size::count(self.disks.len() as u64, "disk")
-            ),
+            format_args!("{usable} for contents, of {raw} on {}", size::count(disks, "disk")),
         );
         if let Some(bytes) = self.memory_min_bytes {
             text.field("memory", format_args!("{} at least to mount it", text.size(bytes)));
@@ -159,6 +174,11 @@ impl Report for Made {
             text.line(format_args!("next: dynamicfs put FILE / --pool {}", self.folder));
         }
     }
+}
+
+/// How many of so many members may be missing when a pool is opened: more than half decide.
+const fn opens_without(members: usize) -> u64 {
+    (members.saturating_sub(1) / 2) as u64
 }
 
 impl Made {
@@ -246,7 +266,6 @@ fn format_pool(
     layout: &Layout,
 ) -> Result<(Made, Disks), Failure> {
     let disks = array.disks();
-    let raw_bytes = (0..disks).map(|disk| array.geometry(disk).bytes()).sum();
     let sizes: Vec<u64> = (0..disks).map(|disk| array.geometry(disk).bytes()).collect();
     let mut lent = crate::pool::open::Lent::new(app.global.memory, format.node_bytes as usize, disks)?;
     let (memory, services) = lent.lend();
@@ -254,6 +273,8 @@ fn format_pool(
     let pool = made.map_err(|error| layout.explain(error))?;
     let health = pool.health();
     let identities: Vec<_> = (0..disks).map(|disk| pool.member_health(disk)).collect();
+    let raw_bytes =
+        sizes.iter().zip(&identities).filter(|(_, member)| !member.witness).map(|(bytes, _)| bytes).sum();
     let array = pool.into_array();
     let parameters = layout.record(&identities)?;
     let width = format.scheme.width() as u64;
@@ -263,6 +284,7 @@ fn format_pool(
         folder: layout.folder().display().to_string(),
         scheme: format.scheme.to_string(),
         tolerance: health.tolerance,
+        opens_without: opens_without(disks),
         raw_bytes,
         usable_bytes: health.blocks * u64::from(health.block_bytes) / width * u64::from(format.scheme.data),
         memory_min_bytes: Some(Memory::bytes_min(&parameters) as u64),
@@ -274,7 +296,6 @@ fn format_pool(
 /// What would be made.
 fn plan(folder: &std::path::Path, options: &Options, scheme: Scheme) -> Result<Made, Failure> {
     let disks = layout::plan(folder, options)?;
-    let raw_bytes = disks.iter().map(|disk| disk.bytes).sum();
     // Sizes that make no sense are refused here too.
     format_options(options, scheme, 512)?;
     let least = disks.iter().filter(|disk| !disk.witness).map(|disk| disk.bytes).sum::<u64>();
@@ -284,7 +305,8 @@ fn plan(folder: &std::path::Path, options: &Options, scheme: Scheme) -> Result<M
         folder: folder.display().to_string(),
         scheme: scheme.to_string(),
         tolerance: options.tolerance.unwrap_or(scheme.parity),
-        raw_bytes,
+        opens_without: opens_without(disks.len()),
+        raw_bytes: least,
         usable_bytes: least / scheme.width() as u64 * u64::from(scheme.data),
         memory_min_bytes: None,
         disks,
