@@ -171,12 +171,15 @@ impl<A: DiskArray> Objects<'_, A> {
 
     // --- storing ----------------------------------------------------------------------------------------------
 
-    /// The largest extent that this object's contents are stored in, with the memory there is.
+    /// The largest extent that this object's contents are stored in, with the memory there is, and in this pool: a fragment lies
+    /// in one group.
     pub(super) fn extent_bytes(&self, inode: &Inode) -> u64 {
+        let (scheme, shift) = (inode.scheme, self.block_shift());
+        let group_bytes = (self.store.tree.space.group_blocks() as usize) << shift;
         let mut bytes = inode.extent_bytes().min(self.store.window.len() as u64);
         while bytes > EXTENT_BYTES_MIN
-            && redundancy::stage_bytes(inode.scheme, bytes as u32, self.block_shift())
-                > self.store.stage.len()
+            && (redundancy::stage_bytes(scheme, bytes as u32, shift) > self.store.stage.len()
+                || redundancy::fragment_bytes(scheme, bytes as u32, shift) > group_bytes)
         {
             bytes /= 2;
         }

@@ -66,15 +66,11 @@ pub(crate) struct AddedDisk {
 impl Report for Added {
     fn text(&self, text: &mut Text) {
         for disk in &self.disks {
-            let done = if self.dry_run { "would become" } else { "is" };
-            let what = if disk.spare { "a spare member" } else { "a member" };
-            let number = disk.member.map_or_else(String::new, |member| format!(" {member}"));
-            text.line(format_args!(
-                "{} ({}, {}) {done} {what}{number}",
-                disk.name,
-                disk.path,
-                text.size(disk.bytes)
-            ));
+            let what = if disk.spare { "spare member" } else { "member" };
+            let done = disk
+                .member
+                .map_or_else(|| format!("would become a {what}"), |member| format!("is {what} {member}"));
+            text.line(format_args!("{} ({}, {}) {done}", disk.name, disk.path, text.size(disk.bytes)));
         }
     }
 }
