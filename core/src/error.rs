@@ -345,15 +345,15 @@ pub enum MemberError {
     },
     /// The others have too little space for what the member holds.
     TooLittleSpace {
-        /// Blocks that it holds.
-        blocks: u64,
-        /// Blocks that are free on the others.
+        /// Bytes that it holds.
+        held: u64,
+        /// Bytes that are free on the others.
         free: u64,
     },
     /// The member holds data.
     HoldsData {
-        /// Blocks that it holds.
-        blocks: u64,
+        /// Bytes that it holds.
+        held: u64,
     },
     /// The disk cannot be a member.
     Disk(FormatError),
@@ -381,10 +381,10 @@ impl core::fmt::Display for MemberError {
             Self::TakesPart => f.write_str("the disk takes part already"),
             Self::TableFull => f.write_str("the pool has as many members as it can have"),
             Self::TooFewDisks { needed } => write!(f, "at least {needed} other disks are needed"),
-            Self::TooLittleSpace { blocks, free } => {
-                write!(f, "it holds {blocks} blocks, and {free} are free on the others")
+            Self::TooLittleSpace { held, free } => {
+                write!(f, "it holds {held} bytes, and {free} are free on the others")
             }
-            Self::HoldsData { blocks } => write!(f, "it still holds {blocks} blocks"),
+            Self::HoldsData { held } => write!(f, "it still holds {held} bytes"),
             Self::Disk(error) => error.fmt(f),
             Self::Pool(error) => error.fmt(f),
         }

@@ -50,16 +50,14 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Whether everything can be read without a member, and put on others: all nodes by the pool's tolerance, every extent by its
     /// own record.
-    fn can_do_without(&mut self, row: usize, member: MemberNumber) -> Result<bool, StorageError> {
+    fn can_do_without(&mut self, row: usize, member: MemberNumber) -> Result<bool, Error> {
         let (superblock, roster) = (self.store.committed(), self.store.roster());
         let tree = &self.store.tree;
         let bears = self.store.unhealed().with(row).len() <= usize::from(superblock.tolerance());
         let spare = roster.spare.and(tree.disks.online());
         let others = tree.data_rows().or(spare).without(row);
-        let blocks = tree.area(row).map_or(0, |area| area.blocks);
-        let held = blocks.saturating_sub(superblock.row(row).free());
-        let free: u64 = others.iter().map(|row| superblock.row(row).free()).sum();
-        if superblock.is_short() || !bears || others.len() <= superblock.tolerance().into() || free < held {
+        let too_few = others.len() <= superblock.tolerance().into();
+        if superblock.is_short() || !bears || too_few || !self.have_room_for(row, others)? {
             return Ok(false);
         }
         let standing = Standing::read(&mut self.store, true)?;

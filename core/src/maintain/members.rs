@@ -70,10 +70,11 @@ impl<A: DiskArray> Objects<'_, A> {
             if others.len() < needed {
                 return Err(MemberError::TooFewDisks { needed });
             }
-            let blocks = self.held_blocks(row);
-            let free = others.iter().map(|row| superblock.row(row).free()).sum();
-            if blocks > free {
-                return Err(MemberError::TooLittleSpace { blocks, free });
+            if !self.have_room_for(row, others)? {
+                let shift = self.store.tree.disks.parameters.block_shift;
+                let [held, free] =
+                    [self.held_blocks(row), self.free_blocks(others)].map(|blocks| blocks << shift);
+                return Err(MemberError::TooLittleSpace { held, free });
             }
         }
         let state = match (leave, self.held_blocks(row)) {
@@ -89,6 +90,22 @@ impl<A: DiskArray> Objects<'_, A> {
     fn held_blocks(&self, row: usize) -> u64 {
         let blocks = self.store.tree.area(row).map_or(0, |area| area.blocks);
         blocks.saturating_sub(self.store.committed().row(row).free())
+    }
+
+    /// Blocks of these members that nothing refers to, without those that wait to be given back.
+    fn free_blocks(&self, rows: MemberSet) -> u64 {
+        rows.iter().map(|row| self.store.committed().row(row).free()).sum()
+    }
+
+    /// Whether these members have as many free blocks as that one holds. What was deleted counts on both sides until it is given
+    /// back, so all of it is where that may decide, in transactions of its own.
+    pub(super) fn have_room_for(&mut self, row: usize, others: MemberSet) -> Result<bool, Error> {
+        let have_room = |objects: &Self| objects.held_blocks(row) <= objects.free_blocks(others);
+        if !have_room(self) {
+            while self.alone(Self::reap_step)? {}
+            self.alone(|objects| Ok(objects.store.sweep_all()?))?;
+        }
+        Ok(have_room(self))
     }
 
     /// Writes down what the operator wants a member to be; what that means for what it holds is a rebuild's work. Part of a
@@ -122,7 +139,9 @@ impl<A: DiskArray> Objects<'_, A> {
         let owed = self.store.unhealed().contains(row);
         let empty = roster.vacant.contains(row) || superblock.row(row).witness() != 0 || away && !owed;
         if !empty && !lose {
-            return Err(MemberError::HoldsData { blocks: self.held_blocks(row) });
+            return Err(MemberError::HoldsData {
+                held: self.held_blocks(row) << self.store.tree.disks.parameters.block_shift,
+            });
         }
         self.store.claim_once().map_err(Error::from)?;
         // The lists of members let go of it first, while its row still says who it is.

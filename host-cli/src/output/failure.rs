@@ -1,5 +1,6 @@
 //! Why a command failed: a code for machines; what, where and why for people; and the next command to type.
 
+use super::size;
 use crate::pool::histories::History;
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
 use schemars::JsonSchema;
@@ -288,7 +289,15 @@ impl From<MemberError> for Failure {
             }
             _ => (Code::InvalidArgument, "see the members with `dynamicfs disk list`"),
         };
-        Self::new(code, error.to_string()).hint(hint)
+        let message = match error {
+            MemberError::TooLittleSpace { held, free } => {
+                let [held, free] = [held, free].map(|bytes| size::show(bytes, false));
+                format!("it holds {held}, and {free} are free on the others")
+            }
+            MemberError::HoldsData { held } => format!("it still holds {}", size::show(held, false)),
+            error => error.to_string(),
+        };
+        Self::new(code, message).hint(hint)
     }
 }
 
