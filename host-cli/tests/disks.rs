@@ -265,7 +265,11 @@ fn a_spare_takes_the_place_of_a_failed_disk() {
     assert_eq!(disk(&pool, "spare")["state"], "spare");
     assert_well(&pool, &contents);
     fs::remove_file(pool.disk(3)).unwrap();
+    // What `health` says is to be typed next.
+    let next = || pool.run(["--json", "health"]).expect(1).json()["reasons"][0]["next"].clone();
+    assert_eq!(next(), "dynamicfs disk fail disk-3");
     pool.run(["disk", "fail", "disk-3", "--yes"]).ok();
+    assert_eq!(next(), "dynamicfs rebuild start");
     pool.run(["rebuild", "start"]).ok();
     let taken = disk(&pool, "spare");
     assert_eq!((&taken["state"], &taken["holds_data"]), (&"online".into(), &true.into()));

@@ -109,13 +109,7 @@ impl Judgement {
         let rebalance = JobReport::of(session, JobKind::Rebalance)?;
         let recount = JobReport::of(session, JobKind::Recount)?;
         reasons.extend([&scrub, &rebuild, &rebalance, &recount].into_iter().flat_map(job_reasons));
-        let awaited =
-            reasons.iter().find(|reason| reason.code.is_of_awaited()).map(|reason| reason.next.clone());
-        if let Some(next) = awaited {
-            // What is short of a disk that may come back is not rebuilt before somebody says that it does not.
-            let degraded = reasons.iter_mut().filter(|reason| reason.code == ReasonCode::ExtentsDegraded);
-            degraded.for_each(|reason| reason.next.clone_from(&next));
-        }
+        agree_on_next(&mut reasons, disks.iter().any(|disk| disk.state == DiskState::Spare));
         reasons.sort_by_key(|reason| (std::cmp::Reverse(reason.severity), reason.code));
         let verdict = match reasons.first().map(|reason| reason.severity) {
             None | Some(Severity::Info) => Verdict::Healthy,
@@ -124,6 +118,24 @@ impl Judgement {
             Some(Severity::Critical) => Verdict::Critical,
         };
         Ok(Self { verdict, reasons, disks, counts, extents, health, scrub, rebuild })
+    }
+}
+
+/// What to do next depends on what else there is.
+fn agree_on_next(reasons: &mut [Reason], has_spare: bool) {
+    for reason in reasons.iter_mut().filter(|_| has_spare) {
+        // A spare takes the place of a disk that is marked as failed.
+        match (reason.code, &reason.object) {
+            (ReasonCode::DiskFailed, _) => reason.next = "dynamicfs rebuild start".into(),
+            (ReasonCode::DiskMissing, Some(disk)) => reason.next = format!("dynamicfs disk fail {disk}"),
+            _ => {}
+        }
+    }
+    let awaited = reasons.iter().find(|reason| reason.code.is_of_awaited());
+    if let Some(next) = awaited.map(|reason| reason.next.clone()) {
+        // What is short of a disk that may come back is not rebuilt before somebody says that it does not.
+        let degraded = reasons.iter_mut().filter(|reason| reason.code == ReasonCode::ExtentsDegraded);
+        degraded.for_each(|reason| reason.next.clone_from(&next));
     }
 }
 
