@@ -83,11 +83,13 @@ pub enum MemberState {
     Spare = 7,
     /// It holds nothing any more, and leaves the pool next.
     Departing = 8,
+    /// As draining, because it makes too many errors; it counts as failed when it holds nothing.
+    Failing = 9,
 }
 
 impl MemberState {
     /// All states.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Active,
         Self::Failed,
         Self::Offline,
@@ -96,6 +98,7 @@ impl MemberState {
         Self::Leaving,
         Self::Spare,
         Self::Departing,
+        Self::Failing,
     ];
 
     /// The state of this number; one that is not known counts as offline: nothing is done to it.
@@ -112,7 +115,7 @@ impl MemberState {
     #[must_use]
     pub const fn when_empty(self) -> Self {
         match self {
-            Self::Draining => Self::Drained,
+            Self::Draining | Self::Failing => Self::Drained,
             Self::Leaving => Self::Departing,
             other => other,
         }
@@ -120,7 +123,7 @@ impl MemberState {
 
     /// Whether what it holds is moved away.
     pub const fn is_emptied(self) -> bool {
-        matches!(self, Self::Draining | Self::Leaving)
+        matches!(self, Self::Draining | Self::Leaving | Self::Failing)
     }
 }
 

@@ -6,16 +6,19 @@ use crate::disks::condition::Condition;
 use crate::disks::events::Happening;
 use crate::error::{Error, MemberError, StorageError};
 use crate::format::key::Key;
+use crate::format::record::MemberState;
 use crate::object::Objects;
 use crate::types::{MemberNumber, MemberSet, ObjectId};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// Takes a member out of use, durably, whose errors are beyond the thresholds; whether there was one. It stays, degraded,
-    /// where anything could not be read or written without it, or there is no place to rebuild what it holds.
+    /// Begins to empty a member whose errors are beyond the thresholds, or takes it out of use, durably, when it holds nothing;
+    /// whether there was one. It stays, degraded, where anything could not be read or written without it, or there is no place for
+    /// what it holds.
     ///
-    /// All extents' records are read once where such a member is met. A part of [`maintain`](Self::maintain), for those who leave
+    /// It is emptied and not given up, because others may be bad in places where it is right: nobody has read them lately.
+    /// What it holds is taken from others first. All extents' records are read once where such a member is met. A part of [`maintain`](Self::maintain), for those who leave
     /// a pool and its errors behind; [`Thresholds::fail`](crate::disks::condition::Thresholds) switches it off.
     pub fn fail_member(&mut self) -> Result<bool, Error> {
         let is_writable = self.store.is_writable();
@@ -27,13 +30,14 @@ impl<A: DiskArray> Objects<'_, A> {
         let changes = self.store.roster().changes;
         // What was decided stands until something changes.
         let kept = if self.kept.1 == changes { self.kept.0 } else { MemberSet::EMPTY };
-        let failed = self.store.tree.holding_rows().minus(kept).iter().find_map(|row| {
+        let roster = *self.store.roster();
+        let failed = self.store.tree.holding_rows().minus(kept.or(roster.emptied)).iter().find_map(|row| {
             let condition = self.store.tree.disks.state(self.store.tree.disks.disk_in_row(row)?).condition;
             matches!(condition, Condition::Failed(_)).then_some((row, condition))
         });
         let Some((row, condition)) = failed else { return Ok(false) };
         let member = self.store.tree.space.member(row);
-        if self.can_do_without(row, member)? {
+        if roster.vacant.contains(row) {
             match self.shut_member(member, true) {
                 Ok(()) => {
                     self.store.tree.disks.tell(Happening::Condition { member, condition });
@@ -43,6 +47,9 @@ impl<A: DiskArray> Objects<'_, A> {
                 Err(MemberError::Pool(error)) => return Err(error),
                 Err(_) => {}
             }
+        } else if self.can_do_without(row, member)? {
+            self.change_records(|objects| objects.set_state(row, MemberState::Failing))?;
+            return Ok(true);
         }
         self.kept = (kept.with(row), changes);
         Ok(false)

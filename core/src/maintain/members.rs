@@ -110,7 +110,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Writes down what the operator wants a member to be; what that means for what it holds is a rebuild's work. Part of a
     /// transaction.
-    fn set_state(&mut self, row: usize, state: MemberState) -> Result<(), Error> {
+    pub(super) fn set_state(&mut self, row: usize, state: MemberState) -> Result<(), Error> {
         self.store.set_member_state(row, state)?;
         self.restart_rebuild()
     }
@@ -177,7 +177,7 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         let superblock = self.store.committed();
         let spare = roster.spare.and(self.store.tree.disks.online()).iter().next();
-        let failed: MemberSet = superblock.owed().and(roster.failed).minus(roster.succeeded);
+        let failed = superblock.owed().and(roster.failed).or(roster.failing).minus(roster.succeeded);
         let (Some(spare), Some(failed)) = (spare, failed.iter().next()) else { return Ok(false) };
         let (member, by) = (self.store.tree.space.member(failed), self.store.tree.space.member(spare));
         self.change_records(|objects| Ok(objects.store.succeed(failed, spare)?))?;

@@ -48,7 +48,9 @@ impl<A: DiskArray> Objects<'_, A> {
             disks.tell(Happening::Job { kind: job.kind, state: job.state });
             self.tell_rebuilt(owed);
             self.store.load_members()?;
-            self.tried = Some(self.store.roster().changes);
+            if job.kind == JobKind::Rebuild {
+                self.tried = Some(self.store.roster().changes);
+            }
         }
         Ok(())
     }

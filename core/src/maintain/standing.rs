@@ -35,6 +35,7 @@ pub struct Standing {
     numbers: [MemberNumber; MEMBERS_MAX],
     online: MemberSet,
     emptied: MemberSet,
+    failing: MemberSet,
     /// Members that are away and waited for.
     awaited: MemberSet,
     doubts: heapless::Vec<(u8, Range<Generation>), DOUBTS_MAX>,
@@ -55,6 +56,7 @@ impl Standing {
             numbers: [MemberNumber::NONE; MEMBERS_MAX],
             online,
             emptied: roster.emptied,
+            failing: roster.failing,
             awaited: if absent { MemberSet::EMPTY } else { away },
             doubts: heapless::Vec::new(),
             doubted: MemberSet::EMPTY,
@@ -92,6 +94,11 @@ impl Standing {
     /// Whether a member takes part.
     pub fn is_here(&self, member: MemberNumber) -> bool {
         self.row(member).is_some_and(|row| self.online.contains(row))
+    }
+
+    /// Whether a member is emptied because it makes too many errors.
+    pub fn is_failing(&self, member: MemberNumber) -> bool {
+        self.row(member).is_some_and(|row| self.failing.contains(row))
     }
 
     /// How many of these places are on members that take part.

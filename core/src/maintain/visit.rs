@@ -251,6 +251,9 @@ fn relocation<'b>(
         return Relocation { fragments, right: true, avoid: rows.fold(MemberSet::EMPTY, MemberSet::with) };
     }
     let right = wrong.is_empty()
-        && places.clone().all(|place| standing.of(place.address, place.birth) == Worth::Leaving);
+        && places.clone().all(|place| {
+            standing.of(place.address, place.birth) == Worth::Leaving
+                && !standing.is_failing(place.address.member)
+        });
     Relocation { right, ..Relocation::of(fragments) }
 }

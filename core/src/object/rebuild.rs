@@ -188,12 +188,15 @@ impl<A: DiskArray> Objects<'_, A> {
                     self.write_columns(places, first, stage.chunks_exact(length));
                 }
                 _ => {
-                    // Each column may still have enough that is right.
+                    // Each column may still have enough that is right, of the fragment itself perhaps.
                     for (&index, place) in bad.iter().zip(places) {
                         let part = &mut window[..length];
-                        let segment = Segment { fragment: index.into(), source: index.into(), ..segment };
-                        if self.recover(object, reading, &segment, part, stage).is_err() {
-                            return Ok(Mended::Lost);
+                        for (part, first) in part.chunks_mut(chunk).zip(first..) {
+                            let own = Segment::of(index.into(), first, 1, part.len());
+                            let own = Segment { avoided: true, ..own };
+                            if self.recover(object, reading, &own, part, stage).is_err() {
+                                return Ok(Mended::Lost);
+                            }
                         }
                         self.write_columns(core::slice::from_ref(place), first, core::iter::once(&*part));
                     }

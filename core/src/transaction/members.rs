@@ -28,6 +28,8 @@ pub struct Roster {
     pub succeeded: MemberSet,
     /// Members that are being emptied.
     pub emptied: MemberSet,
+    /// Those of them that make too many errors.
+    pub failing: MemberSet,
     /// Members that are empty and leave the pool next.
     pub departing: MemberSet,
     /// Members on which nothing lies: their absence takes nothing away.
@@ -47,6 +49,7 @@ impl Roster {
         note(&mut self.failed, state == MemberState::Failed);
         note(&mut self.succeeded, record.successor() != 0);
         note(&mut self.emptied, state.is_emptied());
+        note(&mut self.failing, state == MemberState::Failing);
         note(&mut self.departing, state == MemberState::Departing);
         note(
             &mut self.vacant,
@@ -59,7 +62,15 @@ impl Roster {
     /// Whether a member is to be the same in both.
     fn agrees(&self, other: &Self, row: usize) -> bool {
         let sets = |roster: &Self| {
-            [roster.shut, roster.failed, roster.emptied, roster.departing, roster.vacant, roster.spare]
+            [
+                roster.shut,
+                roster.failed,
+                roster.emptied,
+                roster.failing,
+                roster.departing,
+                roster.vacant,
+                roster.spare,
+            ]
         };
         sets(self).iter().zip(sets(other)).all(|(set, other)| set.contains(row) == other.contains(row))
     }
@@ -71,6 +82,7 @@ impl Roster {
             &mut self.failed,
             &mut self.succeeded,
             &mut self.emptied,
+            &mut self.failing,
             &mut self.departing,
             &mut self.vacant,
             &mut self.spare,

@@ -32,6 +32,8 @@ pub(crate) enum MemberState {
     Spare,
     /// It holds nothing any more, and leaves the pool next.
     Departing,
+    /// As draining, because it makes too many errors; it counts as failed when it holds nothing.
+    Failing,
 }
 
 impl From<record::MemberState> for MemberState {
@@ -45,6 +47,7 @@ impl From<record::MemberState> for MemberState {
             record::MemberState::Leaving => Self::Leaving,
             record::MemberState::Spare => Self::Spare,
             record::MemberState::Departing => Self::Departing,
+            record::MemberState::Failing => Self::Failing,
         }
     }
 }
@@ -281,6 +284,9 @@ fn state_of(
         }
         DiskStatus::Online => match member {
             Some(MemberState::Draining) => (DiskState::Draining, truncated),
+            Some(MemberState::Failing) => {
+                (DiskState::Draining, truncated.or(Some("it makes too many errors".into())))
+            }
             Some(MemberState::Drained) => (DiskState::Drained, truncated.or(Some("holds nothing".into()))),
             Some(MemberState::Leaving | MemberState::Departing) => (DiskState::Leaving, truncated),
             Some(MemberState::Spare) => (DiskState::Spare, truncated),

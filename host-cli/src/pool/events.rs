@@ -71,7 +71,10 @@ fn told(session: &Session<'_>, event: events::Event) -> Option<Event> {
         }
         Happening::Condition { member, condition: Condition::Failed(cause) } => {
             disk(Warning, EventKind::DiskFailed, member, &|name| {
-                format!("{name} has failed, and is out of use: {cause}; next: dynamicfs rebuild start")
+                format!(
+                    "{name} has failed, and is out of use: {cause}; nothing lies on it any more; \
+                     next: dynamicfs disk remove {name}"
+                )
             })
         }
         Happening::Stopped { member, error } => disk(Warning, EventKind::DiskStopped, member, &|name| {
@@ -136,5 +139,6 @@ const fn words(state: MemberState) -> &'static str {
         MemberState::Leaving => "is being emptied, and leaves then",
         MemberState::Spare => "is spare",
         MemberState::Departing => "holds nothing any more, and leaves",
+        MemberState::Failing => "makes too many errors, and is being emptied",
     }
 }

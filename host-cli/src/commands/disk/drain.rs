@@ -146,7 +146,13 @@ fn cancel(app: &App, session: &mut Session<'_>, options: &Options) -> Result<Dis
     let member = meant.member(session)?;
     let is_drain = matches!(
         meant.disk.member_state,
-        Some(MemberState::Draining | MemberState::Drained | MemberState::Leaving | MemberState::Departing)
+        Some(
+            MemberState::Draining
+                | MemberState::Drained
+                | MemberState::Leaving
+                | MemberState::Departing
+                | MemberState::Failing
+        )
     );
     if !is_drain {
         return Err(Failure::new(Code::InvalidArgument, format!("{} is not being emptied", meant.disk.name))
