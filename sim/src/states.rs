@@ -26,6 +26,8 @@ pub(crate) struct SlotState {
     pub(crate) bytes: u64,
     pub(crate) sequence: u64,
     pub(crate) order: (Epoch, Generation),
+    /// The highest epoch that was reserved on the disk.
+    pub(crate) claim: Epoch,
 }
 
 /// A disk's valid superblock slots, the newest first.
@@ -45,12 +47,29 @@ pub(crate) fn slots_of(disk: &SimDisk) -> Vec<SlotState> {
                 continue;
             }
             let Some(view) = Superblock::new(&image[..]) else { continue };
-            let (sequence, order) = (view.sequence(), view.order());
-            slots.push(SlotState { at, bytes: image.len() as u64, sequence, order });
+            let (sequence, order, claim) = (view.sequence(), view.order(), view.claim());
+            slots.push(SlotState { at, bytes: image.len() as u64, sequence, order, claim });
         }
     }
     slots.sort_by_key(|slot| std::cmp::Reverse(slot.sequence));
     slots
+}
+
+/// Whether a slot after a disk's newest has something in it that is no superblock: a write that was cut short, which the next one
+/// may complete.
+pub(crate) fn has_torn_slot(disk: &SimDisk) -> bool {
+    let (Some((parameters, identity)), Some(newest)) = (label_of(disk), slots_of(disk).first().copied())
+    else {
+        return false;
+    };
+    let place = (newest.sequence + 1) % u64::from(parameters.ring_length);
+    let slots = slots_of(disk);
+    [identity.ring_a, identity.ring_b].into_iter().any(|ring| {
+        let at = ring + place * u64::from(parameters.slot_bytes);
+        let mut image = vec![0; parameters.slot_bytes as usize];
+        disk.pristine(at, &mut image);
+        slots.iter().all(|slot| slot.at != at) && image.iter().any(|&byte| byte != 0)
+    })
 }
 
 /// The state that a disk would bring to a mount.

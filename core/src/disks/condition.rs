@@ -51,8 +51,8 @@ pub struct Thresholds {
     /// The latency, in microseconds, below which no disk is degraded for being slow. 100,000: no sound disk takes a tenth of
     /// a second for a read on average, and a hard disk beside solid-state ones is no fault.
     pub slow_micros: u32,
-    /// Whether upkeep takes a disk that has failed by these thresholds out of use by itself, where the pool stays readable
-    /// and writable without it and has the disks and the space to rebuild elsewhere what it held. True.
+    /// Whether upkeep empties a disk that has failed by these thresholds by itself, and takes it out of use then, where the pool
+    /// stays readable and writable without it and has the disks and the space for what it holds. True.
     pub fail: bool,
 }
 

@@ -12,6 +12,9 @@ pub(super) const REQUESTS_PER_SUPERBLOCK: usize = 3;
 
 /// Reads all superblock slots of all members and notes each disk's newest state, sequence and highest claim. A
 /// member without any valid slot has lost its state and does not take part.
+///
+/// A slot that cannot be read, or holds a write that was cut short, may hold something newer: the sector can be read again one
+/// day, and the next write to the slot may be cut short so that what it leaves completes the one before.
 pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<(), MountError> {
     let bytes = disks.parameters.slot_bytes as usize;
     let image = stage.get_mut(..bytes).ok_or(MountError::NeedsMemory { bytes })?;
@@ -19,12 +22,16 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
         if disks.state(disk).status != DiskStatus::Online {
             continue;
         }
-        let mut any = false;
+        let (mut any, mut torn) = (false, 0u64);
         for place in 0..u64::from(disks.parameters.ring_length) {
             for ring in 0..2 {
                 match read_slot(disks, disk, ring, place, image) {
                     Some(true) => {}
-                    Some(false) => continue,
+                    Some(false) => {
+                        let is_blank = image.iter().all(|&byte| byte == 0);
+                        torn |= u64::from(!is_blank) << (place % 64);
+                        continue;
+                    }
                     None => {
                         disks.state_mut(disk).may_hold_more = true;
                         continue;
@@ -42,8 +49,11 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
                 any = true;
             }
         }
+        let next = disks.state(disk).sequence.wrapping_add(1) % u64::from(disks.parameters.ring_length);
         if !any {
             disks.state_mut(disk).status = DiskStatus::Unlabelled;
+        } else if torn >> (next % 64) & 1 != 0 {
+            disks.state_mut(disk).may_hold_more = true;
         }
     }
     Ok(())

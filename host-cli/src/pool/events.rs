@@ -90,7 +90,8 @@ fn told(session: &Session<'_>, event: events::Event) -> Option<Event> {
             format!("{name} has lost writes that it had acknowledged")
         }),
         Happening::State { member, state } => {
-            disk(Info, EventKind::DiskState, member, &|name| format!("{name} {}", words(state)))
+            let severity = if state == MemberState::Failing { Warning } else { Info };
+            disk(severity, EventKind::DiskState, member, &|name| format!("{name} {}", words(state)))
         }
         Happening::Joined { member } => {
             disk(Info, EventKind::DiskJoined, member, &|name| format!("{name} became member {}", member.0))

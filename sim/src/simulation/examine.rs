@@ -174,14 +174,23 @@ impl Run {
         wrong.map_or(Ok(()), |what| Err(self.fail(FailureKind::Health, what)))
     }
 
-    /// Whether all disks have the same newest state, and nothing that cannot be read.
+    /// Whether all disks have the same newest state, and nothing that cannot be read or was cut short.
     pub(super) fn are_equal(&self, pool: &mut Mounted<'_>) -> bool {
         let array = pool.array();
         let places: Vec<usize> = self.active().into_iter().map(|member| self.places[member]).collect();
-        if places.iter().any(|&place| !array.disk(place).is_sound()) {
+        let is_plain = |&place: &usize| {
+            let disk = array.disk(place);
+            disk.is_sound() && !states::has_torn_slot(disk)
+        };
+        if !places.iter().all(is_plain) {
             return false;
         }
-        let mut states = places.iter().map(|&place| states::newest_of(array.disk(place)));
+        // One that was set back between two claims has the same state and lacks a claim.
+        let newest = |&place: &usize| {
+            let slots = states::slots_of(array.disk(place));
+            slots.first().map(|slot| (slot.order, slot.claim))
+        };
+        let mut states = places.iter().map(newest);
         let first = states.next();
         states.all(|state| Some(state) == first)
     }

@@ -77,7 +77,8 @@ impl Engine {
             return Err(self.run.fail(FailureKind::WrongState, "a disk of the other side was written to"));
         }
         self.run.hit(Probe::SideChosen);
-        self.take_back(other, &current, rng)
+        let is_sound = other.len() <= self.run.setup.tolerance();
+        self.take_back(other, &current, is_sound, rng)
     }
 
     /// The members whose newest state a survey finds, and the branch of each.
@@ -139,13 +140,20 @@ impl Engine {
         }
     }
 
-    /// A disk of the side that was given up is wiped and becomes a new member.
-    fn take_back(&mut self, other: MemberSet, state: &Model, rng: &mut Rng) -> Result<(), Failure> {
+    /// A disk of the side that was given up is wiped and becomes a new member. Unless the side `is_sound` it went on without more
+    /// disks than it bears to lose: names and contents happened to be readable, other records may be lost.
+    fn take_back(
+        &mut self,
+        other: MemberSet,
+        state: &Model,
+        is_sound: bool,
+        rng: &mut Rng,
+    ) -> Result<(), Failure> {
         let members: Vec<usize> = other.iter().collect();
         let place = self.run.places[*rng.pick(&members)];
         let mut entropy = rng.fork("taken-back");
         let mounted = self.try_mount(MountMode::ReadWrite, None, |run, pool| {
-            run.take_in(pool, place, &mut entropy).map(|taken| (taken, model::observe(pool)))
+            run.take_in(pool, place, is_sound, &mut entropy).map(|taken| (taken, model::observe(pool)))
         });
         let (taken, found) = self.mounted(mounted)??;
         if taken {
@@ -156,11 +164,21 @@ impl Engine {
 }
 
 impl Run {
-    /// Makes a disk a new member, whatever is on it, and does the upkeep; false where there is no room for it.
-    fn take_in(&self, pool: &mut Mounted<'_>, place: usize, entropy: &mut Rng) -> Result<bool, Failure> {
+    /// Makes a disk a new member, whatever is on it, and does the upkeep; false where there is no room for it, or not all of the pool
+    /// is there.
+    fn take_in(
+        &self,
+        pool: &mut Mounted<'_>,
+        place: usize,
+        is_sound: bool,
+        entropy: &mut Rng,
+    ) -> Result<bool, Failure> {
         let options = AddOptions { force: true, ..AddOptions::default() };
+        let is_lost =
+            |error: &Error| !is_sound && matches!(error, Error::Storage(StorageError::NodeUnreadable { .. }));
         match pool.add_disk(place, entropy, &options) {
             Ok(_) => {}
+            Err(MemberError::Pool(error)) if is_lost(&error) => return Ok(false),
             Err(MemberError::TableFull | MemberError::Pool(Error::Storage(StorageError::NoSpace))) => {
                 return Ok(false);
             }
@@ -173,6 +191,7 @@ impl Run {
             match pool.maintain(true) {
                 Ok(Work::Nothing) => return Ok(true),
                 Ok(_) => {}
+                Err(error) if is_lost(&error) => return Ok(false),
                 Err(error) => {
                     return Err(self.fail(FailureKind::Restless, format!("upkeep after a choice: {error}")));
                 }

@@ -6,7 +6,7 @@ use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Doing, Flow, Mounted, Run, counted, in_words};
 use crate::workload::{self, Operation};
 use crate::{Rng, model};
-use dynamicfs_core::disks::DiskStatus;
+use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::maintain::{JobKind, JobState, Work};
 use dynamicfs_core::types::{Generation, MemberSet};
@@ -304,7 +304,12 @@ impl Run {
             .into_iter()
             .all(|member| self.shelf[member].is_none() && pool.array().disk(self.places[member]).is_calm());
         let health = pool.health();
-        if !calm || !self.offline(pool).is_empty() || health.owed > 0 || !self.are_equal(pool) {
+        // What one lost that it had acknowledged is owed to it from the next commit on.
+        let is_current =
+            |&member: &usize| pool.member_health(self.places[member]).currency == Currency::Current;
+        let are_current = self.active().iter().all(is_current);
+        if !calm || !self.offline(pool).is_empty() || health.owed > 0 || !are_current || !self.are_equal(pool)
+        {
             return;
         }
         let (findings, done) = super::examine::findings(pool);
