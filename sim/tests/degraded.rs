@@ -377,6 +377,22 @@ fn what_only_some_disks_have_is_served_as_tentative() {
     world.expect("new", 20_000);
 }
 
+/// What a sector of a disk holds.
+fn sector_of(array: &SimArray, disk: usize, lba: u64) -> [u8; 512] {
+    let mut sector = [0; 512];
+    array.disk(disk).pristine(lba * 512, &mut sector);
+    sector
+}
+
+/// The sectors of superblocks that were written since, in both rings of both disks: disk and address.
+fn superblocks_since(before: &SimArray, now: &SimArray) -> Vec<(usize, u64)> {
+    let places = (0..2).flat_map(|disk| RINGS.into_iter().flatten().map(move |lba| (disk, lba)));
+    places.filter(|&(disk, lba)| sector_of(before, disk, lba) != sector_of(now, disk, lba)).collect()
+}
+
+/// Where the rings are on the disks of these worlds.
+const RINGS: [std::ops::Range<u64>; 2] = [2..10, 2038..2046];
+
 /// A power cut left the newest superblocks where they could not be read. A mount served the state before, wrote nothing
 /// because all disks agreed, and when the sectors could be read again the newer state was back.
 #[test]
@@ -385,22 +401,13 @@ fn a_superblock_that_cannot_be_read_now_is_overruled_by_the_mount() {
     world.put("old", 20_000);
     let before = world.array.clone();
     world.put("new", 20_000);
-    let rings = [2..10, 2038..2046];
-    for disk in 0..2 {
-        // Of the places that were written since, none can be read.
-        for lba in rings.iter().cloned().flatten() {
-            let (mut then, mut now) = ([0; 512], [0; 512]);
-            before.disk(disk).pristine(lba * 512, &mut then);
-            world.array.disk(disk).pristine(lba * 512, &mut now);
-            if then != now {
-                world.array.disk_mut(disk).make_unreadable(lba..lba + 1);
-            }
-        }
+    for (disk, lba) in superblocks_since(&before, &world.array) {
+        world.array.disk_mut(disk).make_unreadable(lba..lba + 1);
     }
     assert!(world.try_mount(MountMode::ReadOnly).expect("mounted").health().tentative);
     assert_eq!(world.mount().resolve(b"new"), Err(Error::NotFound));
     for disk in 0..2 {
-        rings.iter().cloned().for_each(|ring| world.array.disk_mut(disk).heal(ring));
+        RINGS.into_iter().for_each(|ring| world.array.disk_mut(disk).heal(ring));
     }
     let mut pool = world.mount();
     assert_eq!(pool.resolve(b"new"), Err(Error::NotFound), "what was served stays");
@@ -416,21 +423,14 @@ fn a_superblock_that_was_cut_short_is_overruled_by_the_mount() {
     world.put("old", 20_000);
     let before = world.array.clone();
     world.put("new", 20_000);
-    let sector_of = |array: &SimArray, disk: usize, lba: u64| {
-        let mut sector = [0; 512];
-        array.disk(disk).pristine(lba * 512, &mut sector);
-        sector
-    };
     let mut torn = Vec::new();
-    for (disk, lba) in (0..2).flat_map(|disk| (2..10).chain(2038..2046).map(move |lba| (disk, lba))) {
-        let now = sector_of(&world.array, disk, lba);
-        if now != sector_of(&before, disk, lba) {
-            // Its last bytes did not arrive.
-            let mut cut = now;
-            cut[500..].fill(0xEE);
-            world.array.disk_mut(disk).overwrite(lba * 512, &cut);
-            torn.push((disk, lba, cut, now));
-        }
+    for (disk, lba) in superblocks_since(&before, &world.array) {
+        // Its last bytes did not arrive.
+        let whole = sector_of(&world.array, disk, lba);
+        let mut cut = whole;
+        cut[500..].fill(0xEE);
+        world.array.disk_mut(disk).overwrite(lba * 512, &cut);
+        torn.push((disk, lba, cut, whole));
     }
     assert!(torn.len() >= 4, "both rings of both disks");
     assert!(world.try_mount(MountMode::ReadOnly).expect("mounted").health().tentative);
