@@ -412,14 +412,21 @@ pub(crate) fn run(
         session.pool.set_step_bytes(bytes);
     }
     let mut progress = progress(session, name, seen.as_ref(), block);
+    // A disk that makes too many errors is emptied and put out of use while its errors are known.
+    let mut some_failing = false;
     loop {
         if interrupt::requested() {
             save_position(session)?;
             run.interrupted = is_running(session, kind)?;
             break;
         }
-        if !is_running(session, kind)? && session.pool.store.roster().departing.is_empty() {
-            break;
+        some_failing |= !session.pool.store.roster().failing.is_empty();
+        let is_over = session.pool.store.roster().departing.is_empty() && !some_failing;
+        if is_over && !is_running(session, kind)? {
+            some_failing = session.pool.fail_member()?;
+            if !some_failing {
+                break;
+            }
         }
         let step = Instant::now();
         let work = session.pool.maintain(true);
