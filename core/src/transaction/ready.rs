@@ -84,14 +84,16 @@ impl<A: DiskArray> Store<'_, A> {
         while !self.tree.is_ready() {
             let starved = self.tree.rows_without_room().minus(self.exhausted);
             let rotatable = starved.iter().find(|&row| !self.tree.space.is_closed_waiting(row, Class::Node));
+            let has_nodes = starved.is_empty() && self.rows_for_nodes().len() >= self.copies_needed();
             if let Some(row) = rotatable {
                 self.rotate_nodes(row)?;
+            } else if has_nodes && self.tree.space.pending_room() < self.tree.update_frees_max() {
+                // Before anything is recorded, which frees more: the path to the newest dead record is dirty already.
+                self.drain_some()?;
             } else if let Some(closed) = self.tree.space.next_unrecorded(false) {
                 self.record(&closed)?;
-            } else if !starved.is_empty() || self.rows_for_nodes().len() < self.copies_needed() {
+            } else if !has_nodes {
                 return Err(StorageError::NoSpace);
-            } else if self.tree.space.pending_room() < self.tree.update_frees_max() {
-                self.drain_some()?;
             } else {
                 break;
             }
