@@ -37,6 +37,18 @@ pub enum StorageError {
     /// A superblock of this commit may be on some disks and could not be brought to enough of them: whether the
     /// transaction happened will be seen when the pool is mounted anew. Nothing more is written until then.
     OutcomeUnknown,
+    /// Something else has written to the pool since it was mounted: the transaction was dropped, and the pool takes no writes
+    /// until it is mounted anew. Nothing that this mount would write could be told from the other's.
+    OtherWriter {
+        /// The index in the array of the disk on which that was seen.
+        disk: usize,
+    },
+    /// Another disk, or a blank one, is where a member was: it is out of use, and the transaction was dropped. The next one
+    /// goes on without it, if enough others are there.
+    Exchanged {
+        /// The index in the array of the disk.
+        disk: usize,
+    },
     /// Changes are made in a transaction, and none was begun.
     NoTransaction,
     /// An earlier operation of the transaction failed half-way: it can only be dropped.
@@ -56,6 +68,10 @@ impl core::fmt::Display for StorageError {
             Self::TooFewDisks { online } => write!(f, "only {} disks are left", online.len()),
             Self::ReadOnly => f.write_str("the pool is read-only"),
             Self::OutcomeUnknown => f.write_str("the outcome of the commit is unknown until the next mount"),
+            Self::OtherWriter { disk } => {
+                write!(f, "something else has written to the pool, seen on disk {disk}")
+            }
+            Self::Exchanged { disk } => write!(f, "disk {disk} is not the one that was mounted"),
             Self::NoTransaction => f.write_str("no transaction was begun"),
             Self::Poisoned => f.write_str("an earlier operation of the transaction failed half-way"),
         }
@@ -192,6 +208,14 @@ pub enum MountError {
         /// The newest commit that is present.
         generation: Generation,
     },
+    /// The power went while the pool was being formatted: some of its members never became any. Nothing was stored in it; it
+    /// may be formatted again, without force.
+    Unfinished {
+        /// Rows of the member table that are present.
+        present: MemberSet,
+        /// All members that it was to have.
+        list: MemberSet,
+    },
     /// Two disks hold different histories of the pool. One can be preferred, which gives up the other; a survey
     /// ([`Pool::survey`](crate::Pool::survey)) tells what they are.
     Diverged {
@@ -242,6 +266,12 @@ impl core::fmt::Display for MountError {
                 present.and(*list).len(),
                 list.len(),
                 generation.0
+            ),
+            Self::Unfinished { present, list } => write!(
+                f,
+                "{} of the {} members of a pool that was never finished are there: format it again",
+                present.and(*list).len(),
+                list.len()
             ),
             Self::Diverged { first, second } => {
                 write!(f, "disks {first} and {second} hold different histories of the pool")

@@ -53,7 +53,7 @@ pub mod model;
 pub mod pages;
 pub mod rng;
 pub mod simulation;
-mod states;
+pub mod states;
 pub mod workload;
 pub mod world;
 

@@ -6,6 +6,7 @@ use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, PoolParamet
 use dynamicfs_core::format::superblock::{self, Superblock};
 use dynamicfs_core::types::{Epoch, Generation};
 use dynamicfs_hal::BlockDevice;
+use std::ops::Range;
 
 /// A disk's label.
 pub(crate) fn label_of(disk: &SimDisk) -> Option<(PoolParameters, DiskIdentity)> {
@@ -72,7 +73,36 @@ pub(crate) fn has_torn_slot(disk: &SimDisk) -> bool {
     })
 }
 
+/// The bytes of the newest superblock of a disk, in both rings.
+pub fn newest_slots(disk: &SimDisk) -> Vec<Range<u64>> {
+    let slots = slots_of(disk);
+    let is_newest = |slot: &&SlotState| slot.sequence == slots[0].sequence;
+    slots.iter().filter(is_newest).map(|slot| slot.at..slot.at + slot.bytes).collect()
+}
+
+/// The bytes of all valid superblocks of a disk.
+pub fn all_slots(disk: &SimDisk) -> Vec<Range<u64>> {
+    slots_of(disk).iter().map(|slot| slot.at..slot.at + slot.bytes).collect()
+}
+
+/// Superblocks on a disk that were written whole and contradict themselves: no mount takes them for a state.
+pub fn unsound_slots(disk: &SimDisk) -> usize {
+    let Some((parameters, identity)) = label_of(disk) else { return 0 };
+    let mut image = vec![0; parameters.slot_bytes as usize];
+    let places = [identity.ring_a, identity.ring_b].into_iter().flat_map(|ring| {
+        (0..u64::from(parameters.ring_length))
+            .map(move |place| ring + place * u64::from(parameters.slot_bytes))
+    });
+    places
+        .filter(|&at| {
+            disk.pristine(at, &mut image);
+            let view = Superblock::new(&image[..]).filter(|_| superblock::is_whole(&image, crc32c));
+            view.is_some_and(|view| !superblock::is_sound(&view))
+        })
+        .count()
+}
+
 /// The state that a disk would bring to a mount.
-pub(crate) fn newest_of(disk: &SimDisk) -> Option<(Epoch, Generation)> {
+pub fn newest_of(disk: &SimDisk) -> Option<(Epoch, Generation)> {
     slots_of(disk).first().map(|slot| slot.order)
 }

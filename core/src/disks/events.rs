@@ -53,6 +53,12 @@ pub enum Happening {
         /// The member.
         member: MemberNumber,
     },
+    /// Places for superblocks on a member cannot be read in either ring, and too few others are there to tell that nothing
+    /// newer stood there: what was committed last may be lost.
+    SlotsLost {
+        /// The member.
+        member: MemberNumber,
+    },
     /// A member is to be something else now, by the operator's word or by upkeep's.
     State {
         /// The member.
@@ -169,7 +175,7 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     /// Tells of something that has happened to the member that this disk is.
-    pub(super) fn tell_of(&mut self, disk: usize, what: impl FnOnce(MemberNumber) -> Happening) {
+    pub(crate) fn tell_of(&mut self, disk: usize, what: impl FnOnce(MemberNumber) -> Happening) {
         if let Some(identity) = self.states[disk].identity {
             self.tell(what(identity.member));
         }

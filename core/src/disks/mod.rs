@@ -82,8 +82,15 @@ pub struct DiskState {
     pub(crate) order: (Epoch, Generation),
     pub(crate) branch: u64,
     pub(crate) root_crc: u32,
-    /// A place for superblocks could not be read when the pool was mounted: what it holds may be newer.
+    /// The disk may hold a newer state than is known, or not keep the one that it shows: a place for superblocks could not be
+    /// read when the pool was mounted, or a flush failed.
     pub(crate) may_hold_more: bool,
+    /// A place for superblocks could be read in neither ring when the pool was mounted.
+    pub(crate) has_lost_slot: bool,
+    /// What stands where its next superblock goes is to be looked at more closely.
+    pub(crate) is_suspect: bool,
+    /// When that place was last looked at or written, in microseconds of the clock; 0 if that is not known.
+    pub(crate) seen: u64,
     /// What it has done since the mount, or since its counters were saved.
     pub(crate) counters: DiskCounters,
     /// How much of that is in the record that the open transaction saves.
@@ -119,6 +126,9 @@ impl DiskState {
         branch: 0,
         root_crc: 0,
         may_hold_more: false,
+        has_lost_slot: false,
+        is_suspect: false,
+        seen: 0,
         counters: DiskCounters::NEW,
         saved: DiskCounters::NEW,
         latency: 0,
@@ -137,6 +147,9 @@ impl Default for DiskState {
         Self::NEW
     }
 }
+
+/// After so long without a look at them, disks are looked at before a transaction writes to them: a card may have been exchanged.
+pub(crate) const IDLE_MICROS: u64 = 200_000;
 
 /// All disks of a pool.
 pub struct Disks<'m, A> {
@@ -401,6 +414,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             }
             Operation::Flush => {
                 state.unflushed &= failed;
+                state.may_hold_more |= failed;
                 (&mut counters.flushes, &mut counters.flush_errors)
             }
             // Advice: whether it was taken is for whoever gave it, and a disk that refuses it works all the same.
@@ -459,6 +473,27 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             .iter()
             .filter(|state| state.status == DiskStatus::Online && rows.contains(state.row.into()))
             .all(|state| state.order == order && !state.may_hold_more)
+    }
+
+    /// Rows of the members that take part and have a place for superblocks that could be read in neither ring.
+    pub(crate) fn rows_with_lost_slots(&self) -> MemberSet {
+        let lost =
+            self.states.iter().filter(|state| state.status == DiskStatus::Online && state.has_lost_slot);
+        lost.fold(MemberSet::EMPTY, |set, state| set.with(state.row.into()))
+    }
+
+    /// Whether some member that takes part may have been exchanged, or written to by something else, since it was last looked
+    /// at: that is [`IDLE_MICROS`] ago, or there is no clock that would tell.
+    pub(crate) fn have_been_idle(&self) -> bool {
+        let now = self.clock.monotonic_micros();
+        let is_idle = |state: &DiskState| now == 0 || now.saturating_sub(state.seen) >= IDLE_MICROS;
+        self.states.iter().any(|state| state.status == DiskStatus::Online && is_idle(state))
+    }
+
+    /// The members that take part were looked at now.
+    pub(crate) fn note_seen(&mut self) {
+        let now = self.clock.monotonic_micros();
+        self.states.iter_mut().for_each(|state| state.seen = now);
     }
 
     /// Every member that takes part has this state as its newest now.

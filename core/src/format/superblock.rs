@@ -173,8 +173,26 @@ pub fn is_valid(
         && view.pool() == pool
         && view.disk() == disk
         && view.sequence() % u64::from(ring_length) == place
-        && view.crc() == crc32c(0, &slot[4..])
-        && view.scheme().is_valid()
+        && is_whole(slot, crc32c)
+        && is_sound(&view)
+}
+
+/// Whether the bytes are a superblock that was written whole, of whatever pool and disk.
+pub fn is_whole(slot: &[u8], crc32c: dynamicfs_hal::Crc32c) -> bool {
+    let view = Superblock::new(slot);
+    view.is_some_and(|view| view.magic() == SUPERBLOCK_MAGIC && view.crc() == crc32c(0, &slot[4..]))
+}
+
+/// The pool, the disk and the sequence in the first bytes of a slot, 48 at least, of which nothing was proved; `None` if they do
+/// not begin a superblock.
+pub fn peek(slot: &[u8]) -> Option<(Uuid, Uuid, u64)> {
+    let view = (slot.len() >= 48).then_some(Superblock(slot))?;
+    (view.magic() == SUPERBLOCK_MAGIC).then(|| (view.pool(), view.disk(), view.sequence()))
+}
+
+/// Whether every field has a value within its bounds, and they fit each other.
+pub fn is_sound(view: &Superblock<&[u8]>) -> bool {
+    view.scheme().is_valid()
         && view.scheme().parity <= view.tolerance()
         && usize::from(view.tolerance()) < NODE_COPIES_MAX
         && (12..=22).contains(&view.extent_shift())
@@ -182,8 +200,8 @@ pub fn is_valid(
         && usize::from(view.root_level()) < crate::limits::DEPTH_MAX
         && usize::from(view.ancestors()) <= BRANCHES_MAX
         && view.root_birth() <= view.generation_raw()
-        && counters_are_valid(&view)
-        && table_is_valid(&view)
+        && counters_are_valid(view)
+        && table_is_valid(view)
 }
 
 /// Whether no counter is so far that counting on from it could overflow while the pool is mounted.
@@ -291,6 +309,11 @@ impl<B: AsRef<[u8]>> Superblock<B> {
     /// The slot's bytes.
     pub fn bytes(&self) -> &[u8] {
         self.0.as_ref()
+    }
+
+    /// The same superblock, to be read alone.
+    pub fn view(&self) -> Superblock<&[u8]> {
+        Superblock(self.0.as_ref())
     }
 
     /// Rows of the member table.

@@ -144,8 +144,9 @@ impl<A: DiskArray> Objects<'_, A> {
             });
         }
         self.store.claim_once().map_err(Error::from)?;
-        // The lists of members let go of it first, while its row still says who it is.
-        if !away {
+        // The lists of members let go of it first, while its row still says who it is: a state that names a row which is
+        // empty is none. Also where it went away, and no commit has told so yet.
+        if !away || self.store.is_listed(row) {
             self.change_records(|objects| {
                 objects.store.let_go(MemberSet::EMPTY.with(row));
                 Ok(())

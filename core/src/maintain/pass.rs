@@ -206,7 +206,8 @@ impl<A: DiskArray> Objects<'_, A> {
         };
         // What came after the pass began may have come after what it met.
         let mut settled = MemberSet::EMPTY;
-        for row in owed.or(roster.emptied).and(online.or(given_up)).iter() {
+        let doubted = owed.or(roster.doubted);
+        for row in doubted.or(roster.emptied).and(online.or(given_up)).iter() {
             let key = Key::member(self.store.tree.space.member(row));
             let is_settled = self.store.tree.with(&key, |record| {
                 record.and_then(MemberRecord::new).is_some_and(|record| {
@@ -216,7 +217,7 @@ impl<A: DiskArray> Objects<'_, A> {
             })?;
             settled = if is_settled { settled.with(row) } else { settled };
         }
-        let acquitted = owed.and(settled);
+        let acquitted = doubted.and(settled);
         // What is lost may still be wanted from a member that has a piece of it.
         let emptied = if job.failed == 0 { roster.emptied.and(settled) } else { MemberSet::EMPTY };
         self.begin_change(2 * (acquitted.len() + emptied.len()) as u32 + 1, Purpose::Release)?;

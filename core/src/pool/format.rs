@@ -6,7 +6,7 @@ use crate::format::label::{DiskIdentity, LABEL_BYTES, LABEL_MAGIC, Label, PoolPa
 use crate::format::superblock;
 use crate::limits;
 use crate::object::Objects;
-use crate::transaction::{CreateRequest, Memory, Store};
+use crate::transaction::{CreateRequest, Memory, Store, histories};
 use crate::types::{MemberNumber, Scheme, Uuid};
 use dynamicfs_hal::{DiskArray, Entropy, Request};
 
@@ -98,8 +98,9 @@ pub(super) fn format<'m, A: DiskArray>(
     let option = |disk: usize| members.get(disk).copied().unwrap_or(plain);
     let count = array.disks();
     check_options(&array, options, count, &option)?;
+    let mut memory = memory;
     if !options.force {
-        (0..count).try_for_each(|disk| refuse_used(&mut array, disk, memory.bytes))?;
+        refuse_pools(&mut array, &mut memory, services)?;
     }
     let parameters = parameters(&array, services, entropy, options, &option)?;
     let mut identities = heapless::Vec::<DiskIdentity, { limits::MEMBERS_MAX }>::new();
@@ -126,6 +127,9 @@ pub(super) fn format<'m, A: DiskArray>(
         .map_err(|_| FormatError::Parameter("the root directory does not fit"))?;
     objects.store.commit()?;
     objects.store.write_labels()?;
+    // A pool of which only the first state is there, and not all members, was not finished: from here on it is.
+    objects.store.begin()?;
+    objects.store.commit()?;
     Ok(objects)
 }
 
@@ -168,6 +172,27 @@ fn check_options<A: DiskArray>(
             && g.tear_unit <= options.block_bytes;
         if !fits {
             return Err(FormatError::Geometry { disk });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses disks that belong to a pool, unless its own format was never finished: then there is nothing in it.
+fn refuse_pools<A: DiskArray>(
+    array: &mut A,
+    memory: &mut Memory<'_>,
+    services: Services<'_>,
+) -> Result<(), FormatError> {
+    let mut unfinished = None;
+    for disk in 0..array.disks() {
+        let Err(error) = refuse_used(array, disk, memory.bytes) else { continue };
+        let FormatError::InUse { pool, .. } = error else { return Err(error) };
+        if unfinished != Some(pool) {
+            let memory = Memory { bytes: memory.bytes, slots: memory.slots, disks: memory.disks };
+            if !histories::is_unfinished(&mut *array, memory, pool, (services.crc32c, services.clock)) {
+                return Err(error);
+            }
+            unfinished = Some(pool);
         }
     }
     Ok(())

@@ -3,7 +3,8 @@
 use super::rings::REQUESTS_PER_SUPERBLOCK;
 use super::{Mode, Store, quorum};
 use crate::error::StorageError;
-use crate::types::{Generation, MemberLists, MemberSet};
+use crate::format::superblock;
+use crate::types::{Generation, MemberLists, MemberSet, ObjectId};
 use dynamicfs_hal::{Batch, DiskArray};
 
 impl<A: DiskArray> Store<'_, A> {
@@ -26,15 +27,15 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(self.generation())
     }
 
-    /// Steps 1 and 2: everything but the superblocks is written and flushed. Nothing refers to it yet.
+    /// Steps 1 and 2: everything but the superblocks is written and flushed. Nothing refers to it yet. That the disks are
+    /// still ours is seen beside the flush.
     fn write_all(&mut self) -> Result<(), StorageError> {
         self.record_members()?;
         self.close_groups_of_absent()?;
         self.sweep_when_due()?;
         self.settle()?;
         self.tree.write_dirty()?;
-        self.tree.disks.flush_written();
-        Ok(())
+        self.look_at_slots(true)
     }
 
     /// Steps 3 and 4: one superblock for each step of the member lists, from `durable` to all that are online.
@@ -56,6 +57,15 @@ impl<A: DiskArray> Store<'_, A> {
                 });
             }
             self.describe(next, online, generation);
+            if !superblock::is_sound(&self.tree.space.superblock.view()) {
+                // Written, it would be no state to any mount.
+                let object = ObjectId::SYSTEM;
+                return Err(if sent {
+                    StorageError::OutcomeUnknown
+                } else {
+                    StorageError::RecordInvalid { object }
+                });
+            }
             self.write_superblocks(online);
             sent = true;
             self.tree.counters.superblock_steps += 1;
@@ -89,9 +99,8 @@ impl<A: DiskArray> Store<'_, A> {
         let stay = online.minus(self.letting_go);
         let gone = self.committed().online().minus(stay).minus(self.roster.vacant);
         let superblock = &mut self.tree.space.superblock;
-        let epoch = superblock.epoch();
         let owed = superblock.owed().or(gone.and(superblock.table()));
-        superblock.set_order(epoch, generation);
+        superblock.set_order(self.epoch, generation);
         superblock.set_lists(lists);
         superblock.set_online_raw(online.0);
         superblock.set_owed_raw(owed.0);
@@ -101,23 +110,21 @@ impl<A: DiskArray> Store<'_, A> {
     /// Writes the superblock to both rings of every member of `rows` and flushes them; members that fail are out of
     /// use afterwards.
     fn write_superblocks(&mut self, rows: MemberSet) {
-        let claim = self.tree.space.superblock.epoch();
         let bytes = self.tree.space.superblock.bytes().len();
         let at_once = (self.stage.len() / bytes)
             .min(<A::Batch<'_> as Batch<'_>>::CAPACITY / REQUESTS_PER_SUPERBLOCK)
             .max(1);
-        let mut left = rows
-            .iter()
-            .filter_map(|row| self.tree.disks.disk_in_row(row))
-            .fold(MemberSet::EMPTY, MemberSet::with);
+        let mut left = rows.and(self.tree.disks.online());
         while !left.is_empty() {
-            let disks = left.iter().take(at_once).fold(MemberSet::EMPTY, MemberSet::with);
-            left = left.minus(disks);
-            for (image, disk) in self.stage.chunks_exact_mut(bytes).zip(disks.iter()) {
+            let some = left.iter().take(at_once).fold(MemberSet::EMPTY, MemberSet::with);
+            left = left.minus(some);
+            for (image, row) in self.stage.chunks_exact_mut(bytes).zip(some.iter()) {
+                let Some(disk) = self.tree.disks.disk_in_row(row) else { continue };
                 image.copy_from_slice(self.tree.space.superblock.bytes());
-                self.tree.disks.seal_superblock(disk, image, claim);
+                self.tree.disks.seal_superblock(disk, image, self.epoch);
             }
-            self.tree.disks.write_slots(disks, &self.stage[..], bytes);
+            self.tree.disks.write_slots(some, &self.stage[..], bytes);
         }
+        self.tree.disks.note_seen();
     }
 }

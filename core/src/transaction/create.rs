@@ -34,6 +34,9 @@ pub struct CreateRequest<'r, 'm> {
     pub clock: &'m dyn Clock,
 }
 
+/// The order of a pool's first state, the one that formatting makes.
+pub(super) const FIRST: (Epoch, Generation) = (Epoch(1), Generation(1));
+
 impl<'m, A: DiskArray> Store<'m, A> {
     /// Makes a pool with an empty tree and begins its first transaction. Until [`write_labels`](Self::write_labels)
     /// the disks belong to no pool.
@@ -69,7 +72,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let mut store = Self::assemble(disks, parts, slots, lists)
             .map_err(|_| FormatError::Parameter("the superblock's size"))?;
         store.mode = Mode::Writable;
-        store.tree.space.superblock.set_order(Epoch(1), Generation(0));
+        (store.epoch, _) = FIRST;
+        store.tree.space.superblock.set_order(store.epoch, Generation(0));
         store.begin()?;
         store.open_first_groups()?;
         store.tree.create_root()?;

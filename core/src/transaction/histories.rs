@@ -13,6 +13,7 @@
 //! | of a branch that was given up, not beyond what was known of it | given up |
 //! | anything else | another history |
 
+use super::create::FIRST;
 use super::recover::read_labels;
 use super::rings::{read_state, survey as read_rings};
 use super::{Memory, Store};
@@ -187,6 +188,23 @@ pub(crate) fn survey<A: DiskArray>(
         }
     }
     Ok(())
+}
+
+/// Whether the pool of this name on the disks of the array was never finished being formatted: see
+/// [`MountError::Unfinished`].
+pub(crate) fn is_unfinished<A: DiskArray>(
+    array: A,
+    memory: Memory<'_>,
+    pool: Uuid,
+    (crc32c, clock): (Crc32c, &dyn Clock),
+) -> bool {
+    let (mut there, mut members, mut all_first) = (0, 0, true);
+    let surveyed = survey(array, memory, Some(pool), (crc32c, clock), |_, view| {
+        there += 1;
+        members = view.lists().members.len();
+        all_first &= view.order() == FIRST && view.claim() <= view.epoch();
+    });
+    surveyed.is_ok() && all_first && (1..members).contains(&there)
 }
 
 #[cfg(test)]

@@ -43,8 +43,6 @@ impl<A: DiskArray> Store<'_, A> {
         self.seed(disk, row, &identity)?;
         self.load_members().map_err(pool)?;
         self.begin().map_err(pool)?;
-        // It is given nothing before a superblock that names it is on it.
-        self.tree.withheld = self.tree.withheld.with(row);
         let order = self.committed().order();
         let state = self.tree.disks.state_mut(disk);
         (state.status, state.order, state.may_hold_more) = (DiskStatus::Online, order, false);
@@ -76,7 +74,7 @@ impl<A: DiskArray> Store<'_, A> {
         let slot = &mut self.stage[..self.committed.len()];
         slot.copy_from_slice(self.committed);
         disks.assign(disk, *identity, row);
-        disks.seal_superblock(disk, slot, self.tree.space.superblock.epoch());
+        disks.seal_superblock(disk, slot, self.epoch);
         for at in disks.slot_places(disk) {
             disks.must(Request::write(disk, disks.lba_of_byte(disk, at), slot))?;
         }

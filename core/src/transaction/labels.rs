@@ -70,6 +70,23 @@ impl<A: DiskArray> Store<'_, A> {
 }
 
 impl<A: DiskArray> Disks<'_, A> {
+    /// Whether a disk still has the label with which it was mounted, or none of its places can be read.
+    pub(super) fn has_own_label(&mut self, disk: usize, buf: &mut [u8]) -> bool {
+        let (geometry, crc32c) = (self.geometry(disk), self.crc32c);
+        let own = self.state(disk).identity.map(|identity| (self.parameters, identity));
+        let Some(sector) = buf.get_mut(..geometry.sector_bytes as usize) else { return true };
+        let mut answered = false;
+        for lba in [0, geometry.sectors.saturating_sub(1)] {
+            if self.execute_one(Request::read(disk, lba, sector)).is_ok() {
+                answered = true;
+                if label::decode(sector, crc32c).ok() == own {
+                    return true;
+                }
+            }
+        }
+        !answered
+    }
+
     /// Runs a request that must not fail.
     pub(super) fn must(&mut self, request: Request<'_>) -> Result<(), FormatError> {
         let disk = request.disk;

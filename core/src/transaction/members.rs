@@ -8,7 +8,7 @@ use crate::error::StorageError;
 use crate::format::key::Key;
 use crate::format::record::{MemberRecord, MemberState};
 use crate::space::Class;
-use crate::types::{Generation, MemberNumber, MemberSet, ObjectId};
+use crate::types::{Generation, MemberLists, MemberNumber, MemberSet, ObjectId};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -20,6 +20,8 @@ const RECORD: usize = MemberRecord::<&[u8]>::BYTES;
 pub struct Roster {
     /// Members whose record says that they are away.
     pub away: MemberSet,
+    /// Members on which something that was written is not to be trusted.
+    pub doubted: MemberSet,
     /// Members that are neither read from nor written to, also when they are there.
     pub shut: MemberSet,
     /// Those of them that the operator called failed.
@@ -45,6 +47,7 @@ impl Roster {
         let state = MemberState::from_number(record.state());
         let note = |set: &mut MemberSet, holds: bool| *set = if holds { set.with(row) } else { *set };
         note(&mut self.away, record.offline_since() != 0);
+        note(&mut self.doubted, record.untrusted().next().is_some());
         note(&mut self.shut, state.is_shut());
         note(&mut self.failed, state == MemberState::Failed);
         note(&mut self.succeeded, record.successor() != 0);
@@ -78,6 +81,7 @@ impl Roster {
     fn forget(&mut self, row: usize) {
         let sets = [
             &mut self.away,
+            &mut self.doubted,
             &mut self.shut,
             &mut self.failed,
             &mut self.succeeded,
@@ -110,7 +114,7 @@ impl<A: DiskArray> Store<'_, A> {
             }
         }
         self.roster = roster;
-        self.tree.withheld = roster.emptied.or(roster.vacant);
+        self.withhold();
         Ok(())
     }
 
@@ -178,12 +182,15 @@ impl<A: DiskArray> Store<'_, A> {
             // One that the last commit went without failed inside it; one that failed now misses this one.
             let since = if committed_online.contains(row) { next } else { last };
             let empty = self.is_untouched(row) || self.roster.vacant.contains(row);
+            let held = self.tree.disks.disk_in_row(row).map(|disk| self.tree.disks.state(disk).order.1);
             self.change_member(row, |record| {
                 if away.contains(row) {
                     record.set_offline_since(since.0);
                 } else {
                     let since =
                         if record.offline_since() == 0 { last } else { Generation(record.offline_since()) };
+                    // It may have lost, too, what it had acknowledged before it went away.
+                    let since = since.min(held.map_or(since, Generation::next));
                     if !empty {
                         record.distrust(since..next);
                     }
@@ -192,21 +199,24 @@ impl<A: DiskArray> Store<'_, A> {
             })?;
             if !away.contains(row) && !empty {
                 self.owe(row);
+                self.roster.doubted = self.roster.doubted.with(row);
             }
         }
         for row in self.tree.disks.rolled_back(self.committed().order()).minus(changed).iter() {
-            // It lost what it had acknowledged: whatever it was given after the state that it has now. Where more went
-            // back than the pool bears to lose, it goes on all the same, and every read tells.
-            if self.unhealed().len() >= usize::from(self.tree.space.superblock.tolerance()) {
-                break;
-            }
+            // It lost what it had acknowledged: whatever it was given after the state that it has now.
             let Some(since) =
                 self.tree.disks.disk_in_row(row).map(|disk| self.tree.disks.state(disk).order.1)
             else {
                 continue;
             };
             self.change_member(row, |record| record.distrust(since.next()..next))?;
-            self.owe(row);
+            self.roster.doubted = self.roster.doubted.with(row);
+            // Where more went back than the pool bears to lose, it goes on all the same, and every read tells. That something
+            // is missing is remembered.
+            match self.unhealed().len() < usize::from(self.tree.space.superblock.tolerance()) {
+                true => self.owe(row),
+                false => self.tree.space.superblock.set_short(true),
+            }
         }
         self.roster.changes = self.roster.changes.wrapping_add(u32::from(!changed.is_empty()));
         self.roster.away = away;
@@ -232,6 +242,7 @@ impl<A: DiskArray> Store<'_, A> {
         for row in rows.iter() {
             self.change_member(row, |record| record.trust())?;
         }
+        self.roster.doubted = self.roster.doubted.minus(rows);
         let owed = self.tree.space.superblock.owed().minus(rows);
         self.tree.space.superblock.set_owed_raw(owed.0);
         Ok(())
@@ -261,7 +272,13 @@ impl<A: DiskArray> Store<'_, A> {
         self.set_member_state(spare, MemberState::Active)
     }
 
-    /// Takes a member that is away out of the table and all its records out of the tree. Part of a transaction. What
+    /// Whether a list of the last commit names the member in a row.
+    pub fn is_listed(&self, row: usize) -> bool {
+        let MemberLists { settled, members } = self.durable;
+        settled.or(members).or(self.committed().online()).contains(row)
+    }
+
+    /// Takes a member that is away, and that no list names any more, out of the table and all its records out of the tree. Part of a transaction. What
     /// it held is not looked at.
     pub fn remove_member(&mut self, row: usize) -> Result<(), StorageError> {
         let member = self.tree.space.member(row);

@@ -49,7 +49,7 @@ pub use recover::{MountMode, MountRequest};
 use crate::error::StorageError;
 use crate::format::superblock::Superblock;
 use crate::tree::Tree;
-use crate::types::{Generation, MemberLists, MemberSet};
+use crate::types::{Epoch, Generation, MemberLists, MemberSet};
 use dynamicfs_hal::DiskArray;
 
 /// Whether the pool takes writes.
@@ -65,6 +65,11 @@ pub(crate) enum Mode {
     Salvage,
     /// A commit may or may not have happened.
     OutcomeUnknown,
+    /// Something else writes to the disks: the state that this mount knows is not the newest any more.
+    Usurped {
+        /// The disk on which that was seen.
+        disk: usize,
+    },
 }
 
 /// The tree with its transactions: one at a time.
@@ -82,6 +87,8 @@ pub struct Store<'m, A> {
     /// Parity, padding, columns of a stripe; superblocks at a commit.
     pub(crate) stage: &'m mut [u8],
     pub(crate) mode: Mode,
+    /// The epoch that this mount claimed, which dropping a transaction does not give back.
+    epoch: Epoch,
     /// The member lists that are durable on all online members.
     durable: MemberLists,
     /// Rows that have no group left that could be opened for nodes.
@@ -130,6 +137,9 @@ impl<A: DiskArray> Store<'_, A> {
     pub fn begin(&mut self) -> Result<(), StorageError> {
         debug_assert!(!self.open, "transactions are borrowed mutably, so there is one");
         self.claim_once()?;
+        if self.tree.disks.have_been_idle() {
+            self.look_before_writing()?;
+        }
         self.started();
         Ok(())
     }
@@ -139,7 +149,11 @@ impl<A: DiskArray> Store<'_, A> {
         match self.mode {
             Mode::ReadOnly | Mode::Salvage => Err(StorageError::ReadOnly),
             Mode::OutcomeUnknown => Err(StorageError::OutcomeUnknown),
-            Mode::Unclaimed => self.claim(),
+            Mode::Usurped { disk } => Err(StorageError::OtherWriter { disk }),
+            Mode::Unclaimed => {
+                self.look_before_writing()?;
+                self.claim()
+            }
             Mode::Writable => Ok(()),
         }
     }
@@ -147,18 +161,28 @@ impl<A: DiskArray> Store<'_, A> {
     fn started(&mut self) {
         self.open = true;
         self.poisoned = false;
-        self.tree.began_with = self.tree.disks.online();
         self.tree.margin = usize::MAX;
         self.exhausted = MemberSet::EMPTY;
         self.roster_before = self.roster;
         self.letting_go = MemberSet::EMPTY;
+        self.withhold();
+        // What fails of those that are given nothing takes nothing from what this transaction writes.
+        self.tree.began_with = self.tree.disks.online().minus(self.tree.withheld);
+    }
+
+    /// Says which members are given nothing: those that are being emptied or kept empty, those that the transaction lets go,
+    /// and those on which no superblock is durable that names them as taking part. Such a one may be all that is left, in the
+    /// state in which it went away; what that refers to must not be overwritten before there is a newer one.
+    pub(super) fn withhold(&mut self) {
+        let unnamed = self.tree.disks.online().minus(self.committed().online());
+        self.tree.withheld = self.roster.emptied.or(self.roster.vacant).or(self.letting_go).or(unnamed);
     }
 
     /// Lets members go with this transaction: from its commit on they are in no list. Whether they fail meanwhile makes no
     /// difference to what it writes: nothing goes to them, and what already has counts as missing there.
     pub(crate) fn let_go(&mut self, rows: MemberSet) {
         self.letting_go = rows;
-        self.tree.withheld = self.tree.withheld.or(rows);
+        self.withhold();
         self.tree.began_with = self.tree.began_with.minus(rows);
         if self.tree.margin != usize::MAX {
             self.tree.margin = self.tree.margin.saturating_sub(rows.len());
@@ -182,7 +206,7 @@ impl<A: DiskArray> Store<'_, A> {
         self.tree.disks.settle_counters(false);
         self.roster = self.roster_before;
         self.letting_go = MemberSet::EMPTY;
-        self.tree.withheld = self.roster.emptied.or(self.roster.vacant);
+        self.withhold();
         let generation = self.tree.generation;
         self.tree.cache.abandon(generation);
         self.tree.space.superblock.copy_from(self.committed);

@@ -8,10 +8,12 @@
 //! 5. read the root, the open groups and the member records;
 //! 6. to write: claim a fresh epoch on all present disks, and bring the member lists to those present.
 
+use super::create::FIRST;
 use super::histories::{Prefer, leave_out_others, preferred_branch};
 use super::memory::{Memory, Parts};
 use super::rings::{read_state, survey};
 use super::{Mode, Store, quorum};
+use crate::disks::events::Happening;
 use crate::disks::{Currency, DiskState, DiskStatus, Disks};
 use crate::error::{MountError, StorageError};
 use crate::format::label::{self, DiskIdentity, Label, LabelFault, PoolParameters};
@@ -79,6 +81,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         refuse_namesakes(&disks)?;
         assign_rows(&mut disks, parts.committed);
         let lists = may_mount(&disks, parts.committed, request.mode)?;
+        tell_of_lost_slots(&mut disks, lists);
         let mut store = Self::assemble(disks, parts, slots, lists)?;
         if request.mode == MountMode::Salvage {
             // Where even their records are lost, nobody is known to be out of use.
@@ -132,6 +135,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             window,
             stage,
             mode: Mode::ReadOnly,
+            epoch: Epoch(0),
             durable,
             exhausted: MemberSet::EMPTY,
             roster: super::Roster::default(),
@@ -179,7 +183,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         });
         match written {
             // It can be read, all of it that there is; one more failure and it could not go on.
-            Err(StorageError::TooFewDisks { .. }) => self.mode = Mode::ReadOnly,
+            Err(StorageError::TooFewDisks { .. } | StorageError::NoSpace) => self.mode = Mode::ReadOnly,
             written => drop(written?),
         }
         Ok(())
@@ -229,14 +233,14 @@ impl<'m, A: DiskArray> Store<'m, A> {
                 continue;
             }
             self.tree.disks.seal_superblock(disk, image, epoch);
-            self.tree.disks.write_slots(MemberSet::EMPTY.with(disk), &self.stage[..bytes], bytes);
+            let row = MemberSet::EMPTY.with(self.tree.disks.state(disk).row.into());
+            self.tree.disks.write_slots(row, &self.stage[..bytes], bytes);
         }
         let online = self.tree.disks.online();
         if !quorum::may_mount(online, self.durable) {
             return Err(StorageError::TooFewDisks { online });
         }
-        let generation = self.tree.space.superblock.generation();
-        self.tree.space.superblock.set_order(epoch, generation);
+        self.epoch = epoch;
         self.mode = Mode::Writable;
         Ok(())
     }
@@ -457,11 +461,39 @@ fn may_mount<A: DiskArray>(
     let view = Superblock::new(image).ok_or(MountError::NoSuperblock)?;
     let (lists, generation) = (view.lists(), view.generation());
     let present = disks.online();
-    if quorum::may_mount(present, lists)
-        || matches!(mode, MountMode::AssumeMissingDead { .. } | MountMode::Salvage)
-    {
+    let overrides = matches!(mode, MountMode::AssumeMissingDead { .. } | MountMode::Salvage);
+    if !overrides && is_unfinished(disks, &view) {
+        return Err(MountError::Unfinished { present, list: lists.members });
+    }
+    if quorum::may_mount(present, lists) || overrides {
         return Ok(lists);
     }
     let list = if quorum::list_may_mount(present, lists.members) { lists.settled } else { lists.members };
     Err(MountError::Missing { present, list, generation })
+}
+
+/// Whether the newest state is the one that formatting makes, no mount has claimed an epoch since, and not all members are there:
+/// the power went before the format was over. Nothing was ever stored in such a pool, and it may be formatted again.
+fn is_unfinished<A: DiskArray>(disks: &Disks<'_, A>, newest: &Superblock<&[u8]>) -> bool {
+    let is_claimed = |disk: usize| {
+        let state = disks.state(disk);
+        state.status == DiskStatus::Online && state.claim > newest.epoch()
+    };
+    newest.order() == FIRST
+        && !newest.lists().members.is_subset_of(disks.online())
+        && !(0..disks.count()).any(is_claimed)
+}
+
+/// Tells of members on which a state may stand that cannot be read any more, in both rings, where no majority of the others
+/// shows that it was never acknowledged.
+fn tell_of_lost_slots<A: DiskArray>(disks: &mut Disks<'_, A>, lists: MemberLists) {
+    let lost = disks.rows_with_lost_slots();
+    let others = disks.online().minus(lost);
+    if !quorum::list_may_mount(others, lists.members) {
+        for disk in 0..disks.count() {
+            if disks.state(disk).has_lost_slot {
+                disks.tell_of(disk, |member| Happening::SlotsLost { member });
+            }
+        }
+    }
 }

@@ -1,11 +1,11 @@
 //! The rings of superblocks on each disk: written one slot after the other, read all at a mount.
 
-use super::Store;
+use super::{Mode, Store};
 use crate::disks::{DiskStatus, Disks};
-use crate::error::MountError;
+use crate::error::{MountError, StorageError};
 use crate::format::superblock::{self, Superblock};
 use crate::types::{Epoch, MemberSet};
-use dynamicfs_hal::{Batch, DiskArray, Request};
+use dynamicfs_hal::{Batch, DiskArray, IoError, Operation, Request};
 
 /// Requests for each disk that a superblock takes: ring A, ring B, a flush.
 pub(super) const REQUESTS_PER_SUPERBLOCK: usize = 3;
@@ -24,6 +24,7 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
         }
         let (mut any, mut torn) = (false, 0u64);
         for place in 0..u64::from(disks.parameters.ring_length) {
+            let mut unread = 0;
             for ring in 0..2 {
                 match read_slot(disks, disk, ring, place, image) {
                     Some(true) => {}
@@ -33,7 +34,9 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
                         continue;
                     }
                     None => {
-                        disks.state_mut(disk).may_hold_more = true;
+                        let state = disks.state_mut(disk);
+                        (unread, state.may_hold_more) = (unread + 1, true);
+                        state.has_lost_slot |= unread == 2;
                         continue;
                     }
                 }
@@ -59,6 +62,9 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
     Ok(())
 }
 
+/// Reads of a slot before it is given up: an error may pass.
+const SLOT_READS: usize = 3;
+
 /// Reads one slot of one ring; whether it holds a superblock of this disk, `None` if it cannot be read now.
 fn read_slot<A: DiskArray>(
     disks: &mut Disks<'_, A>,
@@ -71,8 +77,46 @@ fn read_slot<A: DiskArray>(
     let start = if ring == 0 { identity.ring_a } else { identity.ring_b };
     let at = start.checked_add(place * image.len() as u64)?;
     let p = disks.parameters;
-    disks.read_bytes(disk, at, image)?;
-    Some(superblock::is_valid(image, p.pool, identity.disk, place, p.ring_length, disks.crc32c))
+    let is_read = (0..SLOT_READS).any(|attempt| {
+        (attempt == 0 || disks.state(disk).status == DiskStatus::Online)
+            && disks.read_bytes(disk, at, image).is_some()
+    });
+    is_read.then(|| superblock::is_valid(image, p.pool, identity.disk, place, p.ring_length, disks.crc32c))
+}
+
+/// What stands where a disk's next superblock goes.
+enum Look {
+    /// What this mount, or one before it, left there.
+    Ours,
+    /// A superblock of this disk that is newer than any that this mount wrote.
+    OtherWriter,
+    /// Nothing that this disk would have there.
+    Exchanged,
+}
+
+/// Looks closely at the slot that a disk's next superblock goes to, and at what else tells whether it is still the same disk.
+/// What cannot be read proves nothing: writing will tell.
+fn look_closely<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut [u8]) -> Look {
+    let Some(identity) = disks.state(disk).identity else { return Look::Exchanged };
+    let (pool, next) = (disks.parameters.pool, disks.next_sequence(disk));
+    let places = disks.places_of(disk, next);
+    for at in places {
+        if disks.read_bytes(disk, at, image).is_none() || !superblock::is_whole(image, disks.crc32c) {
+            continue;
+        }
+        match superblock::peek(image) {
+            Some((p, d, sequence)) if p == pool && d == identity.disk => {
+                return if sequence < next { Look::Ours } else { Look::OtherWriter };
+            }
+            _ => return Look::Exchanged,
+        }
+    }
+    // Nothing there, or rot: then its newest superblock, or its label, is where it should be.
+    if read_state(disks, disk, image).is_some() || disks.has_own_label(disk, image) {
+        Look::Ours
+    } else {
+        Look::Exchanged
+    }
 }
 
 /// Reads a disk's newest superblock, from either ring.
@@ -93,6 +137,46 @@ fn reads_newest<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, ring: usize
 }
 
 impl<A: DiskArray> Store<'_, A> {
+    /// Looks at the slots before anything is written: a disk that was exchanged is out of use as if it had failed.
+    pub(super) fn look_before_writing(&mut self) -> Result<(), StorageError> {
+        match self.look_at_slots(false) {
+            Err(StorageError::Exchanged { .. }) => Ok(()),
+            looked => looked,
+        }
+    }
+
+    /// Looks, on each member that takes part, at the first sector of the slot that its next superblock will overwrite, after a flush
+    /// of what was written if that is asked for: it must hold what this disk's ring held there a turn ago, or nothing.
+    ///
+    /// Else something else writes to these disks, and the pool takes no more writes; or the disk was exchanged, and is out
+    /// of use. One read for each disk, in the batch that flushes.
+    pub(super) fn look_at_slots(&mut self, flush: bool) -> Result<(), StorageError> {
+        let disks = &mut self.tree.disks;
+        disks.flush_and_peek(flush, self.stage);
+        let image = &mut self.stage[..disks.parameters.slot_bytes as usize];
+        let mut exchanged = Ok(());
+        for disk in 0..disks.count() {
+            if !core::mem::take(&mut disks.state_mut(disk).is_suspect)
+                || disks.state(disk).status != DiskStatus::Online
+            {
+                continue;
+            }
+            match look_closely(disks, disk, image) {
+                Look::Ours => {}
+                Look::OtherWriter => {
+                    self.mode = Mode::Usurped { disk };
+                    return Err(StorageError::OtherWriter { disk });
+                }
+                Look::Exchanged => {
+                    disks.fail(disk, IoError::Gone);
+                    exchanged = Err(StorageError::Exchanged { disk });
+                }
+            }
+        }
+        disks.note_seen();
+        exchanged
+    }
+
     /// How many of the slots that hold the newest superblock are not right, of both rings of all members that take part; the
     /// next commit writes it anew. Once this mount has an epoch: what a crash left half-way is behind it then.
     pub fn count_wrong_slots(&mut self) -> usize {
@@ -118,8 +202,9 @@ impl<A: DiskArray> Disks<'_, A> {
     /// Makes a superblock this disk's next one.
     pub(crate) fn seal_superblock(&mut self, disk: usize, image: &mut [u8], claim: Epoch) {
         let crc32c = self.crc32c;
+        let sequence = self.next_sequence(disk);
         let state = self.state_mut(disk);
-        state.sequence += 1;
+        state.sequence = sequence;
         state.claim = state.claim.max(claim);
         let (sequence, claim, id) =
             (state.sequence, state.claim, state.identity.map_or_else(Default::default, |i| i.disk));
@@ -128,17 +213,73 @@ impl<A: DiskArray> Disks<'_, A> {
         }
     }
 
-    /// Writes the images, one of `bytes` for each disk in order, to both rings of the disks, and flushes them.
-    pub(crate) fn write_slots(&mut self, disks: MemberSet, images: &[u8], bytes: usize) {
+    /// The sequence of a disk's next superblock. Slots that could not be read may hold up to a ring of newer ones: what is
+    /// written from now on is newer than any of those too, should they be read again.
+    fn next_sequence(&self, disk: usize) -> u64 {
+        let state = self.state(disk);
+        let unknown = if state.may_hold_more { u64::from(self.parameters.ring_length) } else { 0 };
+        state.sequence + unknown + 1
+    }
+
+    /// Flushes the disks that were written to, if that is asked for, and reads of each the first sector of its next slot, in the
+    /// same batches: one in which there is not what its ring had there a turn ago becomes suspect.
+    fn flush_and_peek(&mut self, flush: bool, stage: &mut [u8]) {
+        const STEPS: usize = 2;
+        let (pool, ring_length) = (self.parameters.pool, u64::from(self.parameters.ring_length));
+        let unit = (0..self.count()).map(|disk| self.geometry(disk).sector_bytes as usize).max().unwrap_or(1);
+        let mut step = 0;
+        while step < STEPS * self.count() {
+            let mut batch = A::Batch::default();
+            let mut sectors = stage.chunks_exact_mut(unit);
+            while step < STEPS * self.count() {
+                let (disk, is_read) = (step / STEPS, step % STEPS == 1);
+                let state = self.state(disk);
+                // Before its first superblock there is nothing on a disk by which it could be known.
+                let is_wanted = if is_read { state.sequence > 0 } else { flush && state.unflushed };
+                let wanted = state.status == DiskStatus::Online && is_wanted;
+                let at = self.places_of(disk, self.next_sequence(disk))[0];
+                let pushed = match (wanted, is_read) {
+                    (false, _) => true,
+                    (true, false) => batch.push(Request::flush(disk)).is_ok(),
+                    (true, true) => sectors.next().is_some_and(|sector| {
+                        let sector = &mut sector[..self.geometry(disk).sector_bytes as usize];
+                        batch.push(Request::read(disk, self.lba_of_byte(disk, at), sector)).is_ok()
+                    }),
+                };
+                if !pushed {
+                    break;
+                }
+                step += 1;
+            }
+            self.execute(&mut batch);
+            for request in batch.requests() {
+                let Operation::Read(sector) = &request.operation else { continue };
+                let next = self.next_sequence(request.disk);
+                let state = self.state_mut(request.disk);
+                let own = state.identity.map(|identity| identity.disk);
+                state.is_suspect = request.result.is_err()
+                    || !superblock::peek(sector).is_some_and(|(p, d, sequence)| {
+                        p == pool
+                            && Some(d) == own
+                            && sequence < next
+                            && sequence % ring_length == next % ring_length
+                    });
+            }
+        }
+    }
+
+    /// Writes the images, one of `bytes` for each row in order, to both rings of the members' disks, and flushes them.
+    pub(crate) fn write_slots(&mut self, rows: MemberSet, images: &[u8], bytes: usize) {
         let mut batch = A::Batch::default();
-        for (image, disk) in images.chunks_exact(bytes).zip(disks.iter()) {
+        for (image, row) in images.chunks_exact(bytes).zip(rows.iter()) {
+            let Some(disk) = self.disk_in_row(row) else { continue };
             for at in self.slot_places(disk) {
                 let pushed = batch.push(Request::write(disk, self.lba_of_byte(disk, at), image));
                 debug_assert!(pushed.is_ok());
             }
         }
-        if <A::Batch<'_> as Batch<'_>>::CAPACITY >= REQUESTS_PER_SUPERBLOCK * disks.len() {
-            for disk in disks.iter() {
+        if <A::Batch<'_> as Batch<'_>>::CAPACITY >= REQUESTS_PER_SUPERBLOCK * rows.len() {
+            for disk in rows.iter().filter_map(|row| self.disk_in_row(row)) {
                 let pushed = batch.push(Request::flush(disk));
                 debug_assert!(pushed.is_ok());
             }
@@ -149,9 +290,13 @@ impl<A: DiskArray> Disks<'_, A> {
 
     /// The bytes at which the slot of a disk's present sequence lies, in ring A and ring B.
     pub(super) fn slot_places(&self, disk: usize) -> [u64; 2] {
+        self.places_of(disk, self.state(disk).sequence)
+    }
+
+    /// The bytes at which the slot of a sequence lies, in ring A and ring B.
+    fn places_of(&self, disk: usize, sequence: u64) -> [u64; 2] {
         let state = self.state(disk);
-        let at =
-            state.sequence % u64::from(self.parameters.ring_length) * u64::from(self.parameters.slot_bytes);
+        let at = sequence % u64::from(self.parameters.ring_length) * u64::from(self.parameters.slot_bytes);
         state.identity.map_or([0; 2], |identity| [identity.ring_a + at, identity.ring_b + at])
     }
 }

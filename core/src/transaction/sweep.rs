@@ -82,7 +82,14 @@ impl<A: DiskArray> Store<'_, A> {
         self.tree.space.superblock.set_sweep_group(group);
     }
 
+    /// Fixes what a sweep gives back: what was freed before the last commit, and only if all who take part have that commit.
+    /// Else what it frees might be overwritten and then be referred to again, by the state before, from which the others go on
+    /// if the one that has this state alone is lost.
     fn start_sweep(&mut self) -> Result<bool, StorageError> {
+        let order = self.committed().order();
+        if !self.tree.disks.are_all_at(self.tree.disks.online(), order) {
+            return Ok(false);
+        }
         let limit = self.committed().dead_next();
         let first =
             self.tree.scan(&Key::dead(0), &Key::dead(limit), |key, _| ControlFlow::Break(key.offset()))?;

@@ -40,6 +40,12 @@ pub(crate) enum Code {
     Diverged,
     /// Two disks carry the same identity.
     Cloned,
+    /// Something else writes to the disks of the pool.
+    OtherWriter,
+    /// Another disk is where a member was.
+    Exchanged,
+    /// The power went while the pool was made.
+    Unfinished,
     /// The pool was made by a version that this one does not know.
     Unsupported,
     /// What was asked for needs `--yes` or a typed confirmation.
@@ -88,10 +94,12 @@ impl Code {
     const fn exit(self) -> Exit {
         match self {
             Self::Usage => Exit::Usage,
-            Self::Busy => Exit::Busy,
+            Self::Busy | Self::OtherWriter => Exit::Busy,
             Self::MembersMissing
             | Self::Diverged
             | Self::Cloned
+            | Self::Exchanged
+            | Self::Unfinished
             | Self::NotConfirmed
             | Self::WouldLoseData
             | Self::InUse => Exit::Refused,
@@ -212,6 +220,14 @@ impl From<StorageError> for Failure {
             StorageError::OutcomeUnknown => {
                 (Code::OutcomeUnknown, "see what is there with `dynamicfs ls`, then repeat what is not")
             }
+            StorageError::OtherWriter { .. } => (
+                Code::OtherWriter,
+                "find what else has these disks open, and stop it; then run the command again",
+            ),
+            StorageError::Exchanged { .. } => (
+                Code::Exchanged,
+                "see which disk is where with `dynamicfs labels`; put the pool's own disk back",
+            ),
             _ => (Code::InvalidArgument, "run the command again"),
         };
         Self::new(code, error.to_string()).hint(hint)
@@ -311,6 +327,10 @@ impl From<MountError> for Failure {
             MountError::Diverged { .. } => {
                 (Code::Diverged, "choose one with --branch; `dynamicfs labels` tells what is on the disks")
             }
+            MountError::Unfinished { .. } => (
+                Code::Unfinished,
+                "nothing was stored in it yet: run `dynamicfs init` again, with the same disks",
+            ),
             MountError::NoSuchHistory => {
                 (Code::NotFound, "see which histories there are with `dynamicfs labels`")
             }

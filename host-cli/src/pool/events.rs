@@ -89,6 +89,9 @@ fn told(session: &Session<'_>, event: events::Event) -> Option<Event> {
         Happening::RolledBack { member } => disk(Warning, EventKind::DiskRolledBack, member, &|name| {
             format!("{name} has lost writes that it had acknowledged")
         }),
+        Happening::SlotsLost { member } => disk(Warning, EventKind::DiskSlotsLost, member, &|name| {
+            format!("what {name} committed last may be lost: its newest superblocks cannot be read")
+        }),
         Happening::State { member, state } => {
             let severity = if state == MemberState::Failing { Warning } else { Info };
             disk(severity, EventKind::DiskState, member, &|name| format!("{name} {}", words(state)))

@@ -44,6 +44,8 @@ pub(crate) enum EventKind {
     DiskStale,
     /// A disk has lost commits that it had acknowledged.
     DiskRolledBack,
+    /// The newest superblocks of a disk cannot be read, and no other disk tells what stood there.
+    DiskSlotsLost,
     /// A disk is to be something else now: in use, out of use, emptied, spare.
     DiskState,
     /// A disk became a member.

@@ -225,6 +225,7 @@ impl Run {
             StorageError::TooFewDisks { .. } | StorageError::ReadOnly | StorageError::OutcomeUnknown => {
                 !self.atlas.must_commit()
             }
+            StorageError::Exchanged { .. } => !self.atlas.is_whole(),
             StorageError::NodeUnreadable { .. } | StorageError::RecordInvalid { .. } => {
                 return if self.atlas.is_beyond() { Ok(()) } else { Err(FailureKind::Lost) };
             }

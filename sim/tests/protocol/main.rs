@@ -1,0 +1,60 @@
+//! Which state a pool goes on from, and that nothing but its own history is written: stories in which acknowledged data was lost,
+//! or one pool became two.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod epochs;
+mod first_format;
+mod removal;
+mod slots;
+mod stale;
+mod sweeping;
+mod writers;
+
+use common::{Mounted, World, contents, expect, expect_whole, put, rest};
+use dynamicfs_core::disks::events::Happening;
+use dynamicfs_core::disks::{Currency, DiskStatus};
+use dynamicfs_core::error::{Error, FormatError, MountError, StorageError};
+use dynamicfs_core::types::{Epoch, Generation, MemberNumber, ObjectId, Scheme};
+use dynamicfs_core::{AddOptions, FormatOptions, MountMode, Pool};
+use dynamicfs_hal::{DiskArray, Geometry, IoError};
+use dynamicfs_sim::world::{Lent, SERVICES};
+use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Rng, SimArray, SimDisk, states};
+
+const MEMORY: usize = 300 << 10;
+
+/// The same world once more: what is done to the one does not happen in the other.
+fn fork(world: &World) -> World {
+    World { array: world.array.clone(), lent: Lent::new(MEMORY) }
+}
+
+/// The order of the newest state on a disk.
+fn order(world: &World, disk: usize) -> (Epoch, Generation) {
+    states::newest_of(world.array.disk(disk)).expect("it holds a state")
+}
+
+/// Cuts the power at each I/O of what is done, until afterwards `disk` alone has a newer state than it had: that world. Of the
+/// other disks nothing survives that was not flushed.
+fn newest_on_one_disk(world: &World, disk: usize, act: impl Fn(&mut World)) -> World {
+    let before: Vec<_> = (0..world.array.disks()).map(|disk| order(world, disk)).collect();
+    for at in 0.. {
+        let mut halted = fork(world);
+        halted.array.set_reordering(false);
+        let from = halted.array.steps();
+        halted.array.halt_at(from + at, Halt::PowerCut);
+        act(&mut halted);
+        assert!(halted.array.halted().is_some(), "no cut leaves the newest state on disk {disk} alone");
+        let mut cut = fork(&halted);
+        cut.array.power_cycle(CrashPolicy::Nothing, &mut Rng::new(5));
+        let mut all = fork(&halted);
+        all.array.power_cycle(CrashPolicy::Everything, &mut Rng::new(5));
+        let ahead = all.array.take(disk);
+        cut.array.put(disk, ahead);
+        let is_alone = |(other, &was): (usize, &_)| (order(&cut, other) > was) == (other == disk);
+        // A claim alone is no newer state.
+        if before.iter().enumerate().all(is_alone) {
+            return cut;
+        }
+    }
+    unreachable!("it ends with the act")
+}

@@ -1,0 +1,78 @@
+//! What a sweep gives back is referred to by no state that a mount may still go back to.
+
+use super::*;
+
+const FILES: usize = 20;
+const BYTES: usize = 16_000;
+
+/// The commit that a mount begins with swept: it took what the newest state calls dead, though that state was on one disk alone.
+/// The blocks were given back and written again; then that disk was lost, and the others went on from the state before, which
+/// still referred to them.
+#[test]
+fn a_mount_frees_nothing_by_a_state_that_one_disk_alone_has() {
+    let mut world = worn();
+    let whole = fork(&world);
+    for ahead in 0..3 {
+        world = newest_on_one_disk(&whole, ahead, |world| {
+            if let Ok(mut pool) = world.try_mount(MountMode::ReadWrite) {
+                // It may be cut anywhere.
+                let _ = rewrite(&mut pool, FILES / 2);
+            }
+        });
+        for at in 0.. {
+            let mut cut = fork(&world);
+            let from = cut.array.steps();
+            cut.array.halt_at(from + at, Halt::PowerCut);
+            drop(cut.try_mount(MountMode::ReadWrite));
+            let is_over = cut.array.halted().is_none();
+            cut.array.power_cycle(CrashPolicy::Everything, &mut Rng::new(at));
+            cut.unplug(&[ahead]);
+            let mut pool = cut.mount();
+            for n in 0..FILES {
+                let (old, new) = (format!("file-{n}"), format!("new-{n}"));
+                let file = pool.resolve(old.as_bytes()).expect("it is there");
+                let mut bytes = vec![0; BYTES];
+                pool.read(file, 0, &mut bytes).unwrap_or_else(|error| panic!("cut {at}: {old}: {error}"));
+                assert!(bytes == contents(&old, BYTES) || bytes == contents(&new, BYTES), "cut {at}: {old}");
+            }
+            if is_over {
+                break;
+            }
+        }
+    }
+}
+
+/// Writes the first files anew, in one transaction.
+fn rewrite(pool: &mut Mounted<'_>, files: usize) -> Result<(), Error> {
+    let mut transaction = pool.begin()?;
+    for n in 0..files {
+        let file = transaction.resolve(format!("file-{n}").as_bytes())?;
+        transaction.write_all(file, 0, &contents(&format!("new-{n}"), BYTES))?;
+    }
+    transaction.commit().map(|_| ())
+}
+
+/// A pool so full, and with so many dead blocks, that the next commits sweep.
+fn worn() -> World {
+    let mut array = SimArray::new(1, vec![Geometry::new(512, 1024); 3]);
+    let mut lent = Lent::new(100 << 10);
+    let options = FormatOptions { extent_bytes: 4096, ..FormatOptions::portable(Scheme::mirror(2)) };
+    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
+    let mut world = World { array, lent };
+    for n in 0..FILES {
+        world.put(&format!("file-{n}"), BYTES);
+    }
+    let mut rng = Rng::new(0);
+    let mut pool = world.mount();
+    for _ in 0..300 {
+        let name = format!("file-{}", rng.below(FILES as u64));
+        let file = pool.resolve(name.as_bytes()).expect("it is there");
+        let at = rng.below(BYTES as u64 - 700) as usize;
+        let mut transaction = pool.begin().expect("begun");
+        if transaction.write_all(file, at as u64, &contents(&name, BYTES)[at..at + 600]).is_ok() {
+            transaction.commit().expect("committed");
+        }
+    }
+    drop(pool);
+    world
+}

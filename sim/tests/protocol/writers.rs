@@ -1,0 +1,139 @@
+//! Nothing is written over what another has written: a second writer of the same pool, a disk of another pool, a blank one.
+
+use super::*;
+
+/// What another machine does with the same disks meanwhile.
+fn meanwhile(pool: &mut Mounted<'_>, act: impl FnOnce(&mut World)) {
+    let mut other = World { array: SimArray::clone(pool.array()), lent: Lent::new(MEMORY) };
+    act(&mut other);
+    for disk in 0..other.array.disks() {
+        let written = other.array.take(disk);
+        pool.array().put(disk, written);
+    }
+}
+
+/// Two writers overwrote each other's superblocks and blocks, and the pool was destroyed with every call answered Ok.
+#[test]
+fn a_second_writer_is_noticed_before_anything_is_acknowledged() {
+    for waits in [false, true] {
+        let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+        world.put("old", 20_000);
+        let mut pool = world.mount();
+        put(&mut pool, "mine", 20_000).expect("committed");
+        meanwhile(&mut pool, |other| other.put("theirs", 20_000));
+        if waits {
+            pool.array().wait(1_000_000);
+        }
+        let written = pool.array().disk(0).counters().writes;
+        let refused = put(&mut pool, "lost", 20_000);
+        assert!(matches!(refused, Err(Error::Storage(StorageError::OtherWriter { .. }))), "{refused:?}");
+        if waits {
+            assert_eq!(
+                pool.array().disk(0).counters().writes,
+                written,
+                "a disk that was idle is looked at first"
+            );
+        }
+        // For good, until it is mounted anew.
+        let again = put(&mut pool, "lost", 20_000);
+        assert!(matches!(again, Err(Error::Storage(StorageError::OtherWriter { .. }))), "{again:?}");
+        drop(pool);
+        let mut pool = world.mount();
+        for name in ["old", "mine", "theirs"] {
+            expect(&mut pool, name, 20_000);
+        }
+        assert!(pool.resolve(b"lost").is_err());
+    }
+}
+
+/// The other one has only mounted, and claimed its epoch: the first that writes is the one that goes on.
+#[test]
+fn a_claim_of_another_is_noticed() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    world.put("old", 20_000);
+    let mut pool = world.mount();
+    meanwhile(&mut pool, |other| drop(other.mount().begin().expect("begun")));
+    let refused = put(&mut pool, "lost", 1000);
+    assert!(matches!(refused, Err(Error::Storage(StorageError::OtherWriter { .. }))), "{refused:?}");
+}
+
+fn another_pool() -> SimDisk {
+    let mut array = SimArray::new(2, [Geometry::new(512, 2048)]);
+    let mut lent = Lent::new(MEMORY);
+    let options = FormatOptions::portable(Scheme::SINGLE);
+    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(31), &options, &[]).expect("formatted");
+    let mut other = World { array, lent };
+    other.put("precious", 30_000);
+    other.array.take(0)
+}
+
+/// A card was exchanged while the pool was mounted: the other pool's card was overwritten, and commits were acknowledged.
+#[test]
+fn a_disk_of_another_pool_is_not_written_to() {
+    for disks in [1, 3] {
+        let scheme = if disks == 1 { Scheme::SINGLE } else { Scheme::mirror(2) };
+        let mut world = World::new(scheme, disks, MEMORY);
+        world.put("old", 20_000);
+        let mut pool = world.mount();
+        put(&mut pool, "mine", 20_000).expect("committed");
+        let own = pool.array().put(0, another_pool());
+        pool.array().wait(1_000_000);
+        let done = put(&mut pool, "later", 20_000);
+        assert_eq!(pool.member_health(0).status, DiskStatus::Failed);
+        assert_eq!(done.is_ok(), disks == 3, "{done:?}");
+        let foreign = pool.array().put(0, own);
+        drop(pool);
+        let mut other = World { array: SimArray::new(2, Vec::new()), lent: Lent::new(MEMORY) };
+        other.array.add(foreign);
+        other.expect("precious", 30_000);
+        let mut pool = world.mount();
+        ["old", "mine"].into_iter().for_each(|name| expect(&mut pool, name, 20_000));
+        assert_eq!(pool.resolve(b"later").is_ok(), disks == 3);
+    }
+}
+
+/// A blank disk has nothing by which it could be told from this one but that it has nothing: that is enough.
+#[test]
+fn a_blank_disk_is_no_member() {
+    for commits in 0..8 {
+        let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+        let mut pool = world.mount();
+        (0..commits).for_each(|n| put(&mut pool, &format!("file-{n}"), 2000).expect("committed"));
+        pool.array().put(2, SimDisk::new(Geometry::new(512, 2048), 5));
+        pool.array().wait(1_000_000);
+        put(&mut pool, "later", 2000).expect("the others are enough");
+        assert_eq!(pool.member_health(2).status, DiskStatus::Failed, "after {commits} commits");
+    }
+}
+
+/// In the middle of a transaction there is no look before each write: the commit fails, and the next one goes on without the disk.
+#[test]
+fn a_disk_that_is_exchanged_inside_a_transaction_fails_its_commit() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    world.put("old", 20_000);
+    let mut pool = world.mount();
+    put(&mut pool, "mine", 20_000).expect("committed");
+    let mut transaction = pool.begin().expect("begun");
+    let file = transaction.resolve(b"old").expect("it is there");
+    transaction.write_all(file, 0, &[7; 20_000]).expect("written");
+    transaction.store.tree.disks.array().put(1, another_pool());
+    let failed = transaction.commit();
+    assert!(matches!(failed, Err(Error::Storage(StorageError::Exchanged { disk: 1 }))), "{failed:?}");
+    put(&mut pool, "later", 20_000).expect("without the disk");
+    ["old", "mine", "later"].into_iter().for_each(|name| expect(&mut pool, name, 20_000));
+}
+
+/// Rot in the slot that comes next, or in all superblocks of a disk, is no other disk's.
+#[test]
+fn rot_is_not_taken_for_an_exchange() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    (0..9).for_each(|n| world.put(&format!("file-{n}"), 2000));
+    let mut pool = world.mount();
+    put(&mut pool, "mine", 2000).expect("committed");
+    for slot in states::all_slots(pool.array().disk(1)) {
+        pool.array().disk_mut(1).flip_bits(slot.start + 40, 0x5A);
+    }
+    pool.array().wait(1_000_000);
+    put(&mut pool, "later", 2000).expect("committed");
+    assert_eq!(pool.member_health(1).status, DiskStatus::Online);
+}
