@@ -76,7 +76,7 @@ pub const LINKS_MAX: u32 = u32::MAX - 1;
 pub const DIRECTORY_DEPTH_MAX: usize = 4096;
 
 /// Histories that a superblock remembers.
-pub const BRANCHES_MAX: usize = 8;
+pub const BRANCHES_MAX: usize = 4;
 
 /// Bad fragments found by reads that wait to be rewritten.
 pub const REPAIRS_MAX: usize = 8;

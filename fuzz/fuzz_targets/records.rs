@@ -5,12 +5,12 @@ use dynamicfs_core::format::checksum::crc32c;
 use dynamicfs_core::format::extent::{EXTENT_BYTES_MAX, Extent, ExtentHeader};
 use dynamicfs_core::format::inode::Inode;
 use dynamicfs_core::format::key::{KEY_BYTES, Key};
-use dynamicfs_core::format::label::{self, LABEL_BYTES};
+use dynamicfs_core::format::label::{self, LABEL_BYTES, PoolParameters};
 use dynamicfs_core::format::name::EntryTarget;
 use dynamicfs_core::format::node::{self, Node, NodeExpectation, NodeHeader};
 use dynamicfs_core::format::pointer::{NodePointer, POINTER_BYTES_MAX};
-use dynamicfs_core::format::record::{CountersRecord, MemberRecord, OrphanRecord, dead, group};
-use dynamicfs_core::format::superblock::{self, Superblock};
+use dynamicfs_core::format::record::{CountersRecord, MemberRecord, OrphanRecord, SPANS_MAX, dead, group};
+use dynamicfs_core::format::superblock::{self, SlotContents, Superblock};
 use dynamicfs_core::types::{BlockAddress, Epoch, Generation, MemberNumber};
 use libfuzzer_sys::fuzz_target;
 
@@ -54,14 +54,17 @@ fn superblock(bytes: &[u8]) {
     let (pool, disk, sequence) = (view.pool(), view.disk(), view.sequence());
     let claim = view.claim();
     view.seal(disk, sequence, claim, crc32c);
-    let ring = 4 + (sequence % 61) as u8;
-    if !superblock::is_valid(&slot, pool, disk, sequence % u64::from(ring), ring, crc32c) {
+    let (ring_length, members_max) = (4 + (sequence % 61) as u8, view.member_rows());
+    let place = sequence % u64::from(ring_length);
+    let parameters = PoolParameters { pool, ring_length, members_max, ..PoolParameters::UNKNOWN };
+    if superblock::examine(&slot, &parameters, disk, place, crc32c) != SlotContents::Valid {
         return;
     }
     let mut view = Superblock::new(&mut slot[..]).expect("long enough");
     let root = view.root();
     assert!(!root.replicas().is_empty());
     assert!(view.ancestry().count() <= dynamicfs_core::limits::BRANCHES_MAX);
+    assert_eq!(view.rows(), usize::from(members_max));
     for row in 0..view.rows() {
         let row = view.row(row);
         let _ = (row.number(), row.free(), row.node_free(), row.node_group(), row.data_group());
@@ -242,12 +245,12 @@ fn small(bytes: &[u8]) {
         assert_eq!(EntryTarget::decode(&target.encode()), Some(target));
     }
     if let Some(record) = MemberRecord::new(bytes) {
-        assert!(record.untrusted().count() <= 2);
+        assert!(record.untrusted().count() <= SPANS_MAX);
         let _ = (record.offline_since(), record.blocks(), record.start());
         let mut copy = bytes.to_vec();
         let mut record = MemberRecord::new(&mut copy[..]).expect("long enough");
         record.distrust(Generation(1)..Generation(2));
-        assert!(record.untrusted().count() <= 2);
+        assert!(record.untrusted().count() <= SPANS_MAX);
     }
     if let Some(record) = OrphanRecord::new(bytes) {
         let _ = (record.offset(), record.whole());

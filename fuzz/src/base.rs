@@ -3,7 +3,7 @@
 use crate::array::{Array, Counter, NoClock, crc32c};
 use dynamicfs_core::format::label::{self, DiskIdentity, PoolParameters};
 use dynamicfs_core::format::node::Node;
-use dynamicfs_core::format::superblock::{self, Superblock};
+use dynamicfs_core::format::superblock::{self, SlotContents, Superblock};
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{BlockAddress, ObjectId, Scheme};
 use dynamicfs_core::{DiskState, FormatOptions, Memory, MountOptions, Pool, Services, Slot, Transaction};
@@ -167,7 +167,7 @@ impl Base {
             for place in 0..u64::from(p.ring_length) {
                 let at = identity.ring_a as usize + place as usize * slot_bytes;
                 let bytes = self.disks[disk][at..at + slot_bytes].to_vec();
-                if superblock::is_valid(&bytes, p.pool, identity.disk, place, p.ring_length, crc32c) {
+                if superblock::examine(&bytes, &p, identity.disk, place, crc32c) == SlotContents::Valid {
                     self.slots.push(SlotImage { disk, place, age: 0, bytes });
                 }
             }

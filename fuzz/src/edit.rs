@@ -8,7 +8,7 @@ use dynamicfs_core::format::field::Field;
 use dynamicfs_core::format::inode::InodeRecord;
 use dynamicfs_core::format::key::{KEY_BYTES, Key, Kind};
 use dynamicfs_core::format::label::Label;
-use dynamicfs_core::format::node::{RECORD_OVERHEAD, value_bytes_max};
+use dynamicfs_core::format::node::{NodeHeader, RECORD_OVERHEAD, value_bytes_max};
 use dynamicfs_core::format::job::JobRecord;
 use dynamicfs_core::format::record::{CountersRecord, MemberRecord, OrphanRecord};
 use dynamicfs_core::format::superblock::{MemberRow, Superblock};
@@ -588,13 +588,13 @@ impl Image {
 
     fn seal_slots(&mut self, base: &Base, by_address: &BTreeMap<[u8; 8], usize>) {
         for slot in &mut self.slots {
-            let root: [u8; 8] = slot.bytes[200..208].try_into().expect("8 bytes");
-            if let Some(&root) = by_address.get(&root)
+            let mut view = Superblock::new(&mut slot.bytes[..]).expect("a slot");
+            if let Some(&root) = by_address.get(&in_bytes(view.root_replicas_raw()))
                 && slot.age == 0
             {
-                let (crc, birth) = identity(&self.nodes[root].bytes);
-                slot.bytes[164..168].copy_from_slice(&crc);
-                slot.bytes[168..174].copy_from_slice(&birth);
+                let header = NodeHeader::new(&self.nodes[root].bytes[..]).expect("a node");
+                view.set_root_crc(header.crc());
+                view.set_root_birth(header.birth());
             }
             let crc = crc32c(0, &slot.bytes[4..]);
             slot.bytes[..4].copy_from_slice(&crc.to_le_bytes());
@@ -620,8 +620,12 @@ fn identity(node: &[u8]) -> ([u8; 4], [u8; 6]) {
 }
 
 fn address_bytes(node: &NodeImage) -> [u8; 8] {
+    in_bytes(node.replicas[0])
+}
+
+fn in_bytes(address: BlockAddress) -> [u8; 8] {
     let mut bytes = [0; 8];
-    bytes[..2].copy_from_slice(&node.replicas[0].member.0.to_le_bytes());
-    bytes[2..].copy_from_slice(&node.replicas[0].block.to_le_bytes()[..6]);
+    bytes[..2].copy_from_slice(&address.member.0.to_le_bytes());
+    bytes[2..].copy_from_slice(&address.block.to_le_bytes()[..6]);
     bytes
 }

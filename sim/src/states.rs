@@ -3,7 +3,7 @@
 use crate::SimDisk;
 use crate::world::crc32c;
 use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, PoolParameters};
-use dynamicfs_core::format::superblock::{self, Superblock};
+use dynamicfs_core::format::superblock::{self, SlotContents, Superblock};
 use dynamicfs_core::types::{Epoch, Generation};
 use dynamicfs_hal::BlockDevice;
 use std::ops::Range;
@@ -43,8 +43,8 @@ pub(crate) fn slots_of(disk: &SimDisk) -> Vec<SlotState> {
                 continue;
             }
             disk.pristine(at, &mut image);
-            let length = parameters.ring_length;
-            if !superblock::is_valid(&image, parameters.pool, identity.disk, place, length, crc32c) {
+            let contents = superblock::examine(&image, &parameters, identity.disk, place, crc32c);
+            if contents != SlotContents::Valid {
                 continue;
             }
             let Some(view) = Superblock::new(&image[..]) else { continue };

@@ -69,7 +69,7 @@ pub fn superblock(reader: &Reader<'_>, disks: &[Vec<u8>]) -> String {
     dump.structure(at, &slot);
     let row = &reader.structures["MemberRow"];
     let mut end = slot.structure.bytes;
-    while end + row.bytes <= slot.bytes.len() {
+    for _ in 0..slot.number("member_rows") {
         dump.structure(at + end, &row.view(&slot.bytes[end..]));
         end += row.bytes;
     }

@@ -23,9 +23,10 @@ macro_rules! layouts {
     };
 }
 
-const LAYOUTS: [Layout; 11] = layouts![
+const LAYOUTS: [Layout; 12] = layouts![
     label::Label,
     superblock::Superblock,
+    superblock::AncestorEntry,
     superblock::MemberRow,
     node::NodeHeader,
     record::MemberRecord,

@@ -5,7 +5,7 @@ use crate::types::{BlockAddress, BlockRun, Generation, MemberNumber, Uuid};
 
 layout! {
     /// A member of the pool (kind 1).
-    MemberRecord, 64 bytes {
+    MemberRecord, 94 bytes {
         /// What the member is: see [`MemberState`].
         state / set_state: u8 = 0,
         /// Spans in use.
@@ -16,23 +16,30 @@ layout! {
         offline_since / set_offline_since: U48 = 18,
         /// Blocks of the member that may be allocated in all.
         blocks / set_blocks: U48 = 24,
-        /// The first of up to 2 spans of generations, (first, end) each, in which what was written on the member is
-        /// not to be trusted: the 18 bytes after this field belong to them too.
-        spans_first / set_spans_first: U48 = 30,
         /// The first block that may be allocated.
-        start / set_start: U48 = 54,
+        start / set_start: U48 = 30,
+        /// The first of up to 4 spans of generations, (first, end) each, in which what was written on the member is
+        /// not to be trusted: the 42 bytes after this field belong to them too.
+        spans_first / set_spans_first: U48 = 36,
         /// The number of the spare member that took the place of this one, plus 1; 0 if there is none.
-        successor / set_successor: u16 = 60,
+        successor / set_successor: u16 = 84,
     }
 }
 
 /// Spans that a member record holds.
-pub const SPANS_MAX: usize = 2;
-const SPANS_AT: usize = 30;
+pub const SPANS_MAX: usize = 4;
+const SPANS_AT: usize = 36;
+
+/// Generations, from the first one on and before the end.
+type Span = core::ops::Range<Generation>;
+
+// The smallest node takes the record.
+const _: () =
+    assert!(MemberRecord::<&[u8]>::BYTES <= super::node::value_bytes_max(crate::limits::NODE_BYTES_MIN));
 
 impl<B: AsRef<[u8]>> MemberRecord<B> {
     /// Spans of generations in which what was written on the member is not to be trusted: first, end (exclusive).
-    pub fn untrusted(&self) -> impl Iterator<Item = core::ops::Range<Generation>> + '_ {
+    pub fn untrusted(&self) -> impl Iterator<Item = Span> + '_ {
         (0..usize::from(self.spans()).min(SPANS_MAX)).map(|i| {
             let bytes = &self.0.as_ref()[SPANS_AT + 12 * i..];
             Generation(U48::load(bytes))..Generation(U48::load(&bytes[6..]))
@@ -47,18 +54,46 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> MemberRecord<B> {
         self.0.as_mut()[SPANS_AT..SPANS_AT + 12 * SPANS_MAX].fill(0);
     }
 
-    /// Adds a span, joining it with the last one when all places are taken: what is doubted in between is healed too.
-    pub fn distrust(&mut self, span: core::ops::Range<Generation>) {
-        let used = usize::from(self.spans()).min(SPANS_MAX);
-        let bytes = self.0.as_mut();
-        if used == SPANS_MAX {
-            U48::store(&mut bytes[SPANS_AT + 12 * (used - 1) + 6..], span.end.0);
-            return;
+    /// Adds a span. Nothing that was ever distrusted is trusted again by it: where there is no place left, the two spans with
+    /// the fewest generations between them become one, and what lies between is doubted, and healed, too.
+    pub fn distrust(&mut self, span: Span) {
+        let mut spans: [Span; SPANS_MAX + 1] = core::array::from_fn(|_| Generation(0)..Generation(0));
+        let mut used = 0;
+        for span in self.untrusted().chain([span]).filter(|span| !span.is_empty()) {
+            insert_span(&mut spans, &mut used, span);
         }
-        U48::store(&mut bytes[SPANS_AT + 12 * used..], span.start.0);
-        U48::store(&mut bytes[SPANS_AT + 12 * used + 6..], span.end.0);
-        self.set_spans(used as u8 + 1);
+        if used > SPANS_MAX {
+            let gap = |i: &usize| spans[i + 1].start.0 - spans[*i].end.0;
+            let at = (0..SPANS_MAX).min_by_key(gap).unwrap_or(0);
+            spans[at].end = spans[at + 1].end;
+            spans[at + 1..].rotate_left(1);
+            used = SPANS_MAX;
+        }
+        self.trust();
+        let bytes = &mut self.0.as_mut()[SPANS_AT..SPANS_AT + 12 * SPANS_MAX];
+        for (to, span) in bytes.chunks_exact_mut(12).zip(&spans[..used]) {
+            U48::store(to, span.start.0);
+            U48::store(&mut to[6..], span.end.0);
+        }
+        self.set_spans(used as u8);
     }
+}
+
+/// Puts a span among others, which are in order and apart: it is joined with those that it touches.
+fn insert_span(spans: &mut [Span; SPANS_MAX + 1], used: &mut usize, span: Span) {
+    let first = spans[..*used].iter().take_while(|other| other.end < span.start).count();
+    let joined = spans[first..*used].iter().take_while(|other| other.start <= span.end).count();
+    if joined == 0 {
+        spans[first..].rotate_right(1);
+        spans[first] = span;
+        *used += 1;
+        return;
+    }
+    let last = first + joined - 1;
+    let end = spans[last].end.max(span.end);
+    spans[first] = spans[first].start.min(span.start)..end;
+    spans[first + 1..].rotate_left(joined - 1);
+    *used -= joined - 1;
 }
 
 /// What the operator wants a member to be.
@@ -279,17 +314,67 @@ pub const POOL_COUNTERS: MemberNumber = MemberNumber::NONE;
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
 
-    #[test]
-    fn spans_are_joined_when_all_places_are_taken() {
-        let mut bytes = [0; 64];
+    fn with_spans<R>(given: &[Span], f: impl FnOnce(&MemberRecord<&mut [u8]>) -> R) -> R {
+        let mut bytes = [0; MemberRecord::<&[u8]>::BYTES];
         new_member(&mut bytes, Uuid([7; 16]), 8, 100);
         let mut record = MemberRecord(&mut bytes[..]);
-        for start in [3, 9, 20] {
-            record.distrust(Generation(start)..Generation(start + 2));
+        given.iter().for_each(|span| record.distrust(span.clone()));
+        f(&record)
+    }
+
+    const fn span(start: u64, end: u64) -> Span {
+        Generation(start)..Generation(end)
+    }
+
+    #[test]
+    fn the_nearest_spans_are_joined_when_all_places_are_taken() {
+        let given = [span(30, 32), span(3, 5), span(9, 11), span(20, 22), span(40, 41)];
+        let expected = [span(3, 11), span(20, 22), span(30, 32), span(40, 41)];
+        with_spans(&given, |record| assert!(record.untrusted().eq(expected)));
+        with_spans(&[span(3, 5), span(7, 9), span(5, 7)], |record| {
+            assert!(record.untrusted().eq([span(3, 9)]));
+        });
+    }
+
+    /// A disk came back without what it had acknowledged, and its spans were all taken by later absences: what it was given before
+    /// them was trusted.
+    #[test]
+    fn a_full_set_of_spans_takes_one_that_begins_before_all_others() {
+        let given = [span(100, 110), span(120, 130), span(150, 160), span(170, 180), span(51, 140)];
+        with_spans(&given, |record| {
+            assert!(record.untrusted().any(|span| span.contains(&Generation(60))));
+        });
+    }
+
+    #[test]
+    fn what_was_ever_distrusted_stays_so() {
+        let mut seed = 1u64;
+        let mut draw = |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % below
+        };
+        for _ in 0..2000 {
+            let most = 4 + draw(200);
+            let mut given = std::vec::Vec::new();
+            for _ in 0..=draw(9) {
+                let start = draw(most);
+                given.push(span(start, start + draw(12)));
+            }
+            with_spans(&given, |record| {
+                let kept: std::vec::Vec<Span> = record.untrusted().collect();
+                assert!(kept.len() <= SPANS_MAX);
+                assert!(kept.is_sorted_by_key(|span| span.start), "{kept:?}");
+                for generation in (0..most + 12).map(Generation) {
+                    let is_in = |spans: &[Span]| spans.iter().any(|span| span.contains(&generation));
+                    assert!(!is_in(&given) || is_in(&kept), "{generation:?} of {given:?} in {kept:?}");
+                    // Nothing more is doubted than what was given as long as there are places.
+                    assert!(given.len() > SPANS_MAX || !is_in(&kept) || is_in(&given), "{given:?} {kept:?}");
+                }
+            });
         }
-        assert!(record.untrusted().eq([Generation(3)..Generation(5), Generation(9)..Generation(22)]));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! reads and changes their fields in place.
 
 use super::field::{Stored, U48, layout};
+use super::label::PoolParameters;
 use super::pointer::NodePointer;
 use crate::limits::{BRANCHES_MAX, NODE_COPIES_MAX, NODE_GROUP_FREE_MIN};
 use crate::types::{
@@ -12,7 +13,7 @@ use crate::types::{
 
 layout! {
     /// A superblock's fixed part; the member table follows it.
-    Superblock, 376 bytes {
+    Superblock, 384 bytes {
         /// CRC-32C of the whole slot after this field.
         crc / set_crc: u32 = 0,
         /// [`SUPERBLOCK_MAGIC`].
@@ -22,72 +23,91 @@ layout! {
         /// The disk that this slot was written for.
         disk / set_disk: Uuid = 24,
         /// The disk's own count of superblock writes; the slot's place is this modulo the ring's length.
-        sequence / set_sequence: u64 = 40,
+        sequence / set_sequence: U48 = 40,
         /// The mount that wrote the state.
-        epoch_raw / set_epoch_raw: u64 = 48,
+        epoch_raw / set_epoch_raw: U48 = 46,
         /// The commit.
-        generation_raw / set_generation_raw: u64 = 56,
+        generation_raw / set_generation_raw: U48 = 52,
         /// The highest epoch that a mount has reserved on this disk.
-        claim_raw / set_claim_raw: u64 = 64,
-        /// Bitmap over the member table: the list before `members`, until the change is finished.
-        settled_raw / set_settled_raw: u64 = 72,
-        /// Bitmap: the members of this state.
-        members_raw / set_members_raw: u64 = 80,
-        /// Bitmap: the members that took part in this commit.
-        online_raw / set_online_raw: u64 = 88,
-        /// Bitmap: members that are owed something they missed.
-        owed_raw / set_owed_raw: u64 = 96,
-        /// The number of the next object.
-        next_object / set_next_object: u64 = 104,
-        /// The sequence of the next dead record.
-        dead_next / set_dead_next: u64 = 112,
-        /// Blocks that dead records hold and the free map does not show free yet, over all members.
-        dead_blocks / set_dead_blocks: u64 = 120,
-        /// Dead records in the tree.
-        dead_records / set_dead_records: u64 = 128,
-        /// A sweep is applying dead records below this sequence; 0 when there is none.
-        sweep_limit / set_sweep_limit: u64 = 136,
-        /// The first group that the sweep has still to visit.
-        sweep_group / set_sweep_group: u32 = 144,
-        /// The row of the member table that the sweep is at.
-        sweep_row / set_sweep_row: u16 = 148,
-        /// The number of the next new member.
-        next_member / set_next_member: u16 = 150,
-        /// Objects whose extents are still being deleted.
-        orphans / set_orphans: u32 = 152,
+        claim_raw / set_claim_raw: U48 = 58,
+        /// Features that a reader and writer may ignore.
+        compat / set_compat: u32 = 64,
+        /// Features without which the pool may be read and not written.
+        ro_compat / set_ro_compat: u32 = 68,
+        /// Features without which the pool must not be touched.
+        incompat / set_incompat: u32 = 72,
         /// Disks that may be lost without losing the tree.
-        tolerance / set_tolerance: u8 = 156,
+        tolerance / set_tolerance: u8 = 76,
         /// The scheme of new objects: data fragments.
-        scheme_data / set_scheme_data: u8 = 157,
+        scheme_data / set_scheme_data: u8 = 77,
         /// The scheme of new objects: parity fragments.
-        scheme_parity / set_scheme_parity: u8 = 158,
+        scheme_parity / set_scheme_parity: u8 = 78,
         /// log2 of the extent size of new objects.
-        extent_shift / set_extent_shift: u8 = 159,
-        /// The root's level.
-        root_level / set_root_level: u8 = 160,
-        /// The root's replicas in use.
-        root_copies / set_root_copies: u8 = 161,
-        /// Ancestors in use.
-        ancestors / set_ancestors: u8 = 162,
-        /// Bit 0: something is short of what was asked for, and no member owes it.
-        flags / set_flags: u8 = 163,
-        /// The root's checksum.
-        root_crc / set_root_crc: u32 = 164,
-        /// The generation that wrote the root.
-        root_birth / set_root_birth: U48 = 168,
-        /// Objects.
-        objects / set_objects: u64 = 176,
-        /// Extents, those of orphans included.
-        extents / set_extents: u64 = 184,
+        extent_shift / set_extent_shift: u8 = 79,
+        /// Bitmap over the member table: the list before `members`, until the change is finished.
+        settled_raw / set_settled_raw: u64 = 80,
+        /// Bitmap: the members of this state.
+        members_raw / set_members_raw: u64 = 88,
+        /// Bitmap: the members that took part in this commit.
+        online_raw / set_online_raw: u64 = 96,
+        /// Bitmap: members that are owed something they missed.
+        owed_raw / set_owed_raw: u64 = 104,
         /// The history that this state belongs to.
-        branch / set_branch: u64 = 192,
+        branch / set_branch: u64 = 112,
+        /// Bytes of all objects' contents, as their owners see them.
+        content_bytes / set_content_bytes: u64 = 120,
+        /// Objects.
+        objects / set_objects: U48 = 128,
+        /// Extents, those of orphans included.
+        extents / set_extents: U48 = 134,
+        /// The number of the next object.
+        next_object / set_next_object: U48 = 140,
+        /// The sequence of the next dead record.
+        dead_next / set_dead_next: U48 = 146,
+        /// Blocks that dead records hold and the free map does not show free yet, over all members.
+        dead_blocks / set_dead_blocks: U48 = 152,
+        /// Dead records in the tree.
+        dead_records / set_dead_records: U48 = 158,
+        /// A sweep is applying dead records below this sequence; 0 when there is none.
+        sweep_limit / set_sweep_limit: U48 = 164,
+        /// The row of the member table that the sweep is at.
+        sweep_row / set_sweep_row: u16 = 170,
+        /// The first group that the sweep has still to visit.
+        sweep_group / set_sweep_group: u32 = 172,
+        /// Objects whose extents are still being deleted.
+        orphans / set_orphans: u32 = 176,
+        /// The number of the next new member.
+        next_member / set_next_member: u16 = 180,
+        /// Rows of the member table: as many as the pool can have members at a time.
+        member_rows / set_member_rows: u8 = 182,
+        /// Bit 0: something is short of what was asked for, and no member owes it.
+        flags / set_flags: u8 = 183,
+        /// The root's checksum.
+        root_crc / set_root_crc: u32 = 184,
+        /// The generation that wrote the root.
+        root_birth / set_root_birth: U48 = 188,
+        /// The root's level.
+        root_level / set_root_level: u8 = 194,
+        /// The root's replicas in use.
+        root_copies / set_root_copies: u8 = 195,
+        /// Ancestors in use.
+        ancestors / set_ancestors: u8 = 196,
         /// The root's replicas: 5 addresses.
         root_replicas_raw / set_root_replicas_raw: BlockAddress = 200,
-        /// Histories that this one comes from or was preferred to, the newest first: 8 times (branch, generation). Bit 63
-        /// of the generation: this one was preferred.
+        /// Histories that this one comes from or was preferred to, the newest first: 4 times [`AncestorEntry`].
         ancestry_raw / set_ancestry_raw: u64 = 240,
-        /// Bytes of all objects' contents, as their owners see them.
-        content_bytes / set_content_bytes: u64 = 368,
+    }
+}
+
+layout! {
+    /// A history that another one comes from, or was preferred to.
+    AncestorEntry, 20 bytes {
+        /// The history.
+        branch / set_branch: u64 = 0,
+        /// The epoch of the state at which it was left.
+        fork_epoch / set_fork_epoch: U48 = 8,
+        /// The generation of that state; bit 47: the history was given up for this one.
+        fork_raw / set_fork_raw: U48 = 14,
     }
 }
 
@@ -126,8 +146,12 @@ pub const COUNTER_MAX: u64 = crate::limits::U48_MAX / 2;
 /// A bit of `flags`: see there.
 pub const FLAG_SHORT: u8 = 1;
 
-/// A bit of an ancestor's generation: the history was given up for this one.
-const GIVEN_UP: u64 = 1 << 63;
+/// Feature flags that this code knows, in the order compat, ro_compat, incompat. What they are for is told in
+/// `docs/FORMAT.md`.
+pub const KNOWN_FEATURES: (u32, u32, u32) = (0, 0, 0);
+
+/// A bit of an ancestor's generation, above every counter: the history was given up for this one.
+const GIVEN_UP: u64 = COUNTER_MAX + 1;
 
 /// No group is open.
 pub const GROUP_NONE: u32 = u32::MAX;
@@ -136,45 +160,79 @@ const FIXED: usize = Superblock::<&[u8]>::BYTES;
 const ROW: usize = MemberRow::<&[u8]>::BYTES;
 const ROOT_REPLICAS: usize = 200;
 const ANCESTRY: usize = 240;
-const ANCESTOR: usize = 16;
+const ANCESTOR: usize = AncestorEntry::<&[u8]>::BYTES;
+
+/// Bytes of the fixed part that nothing has a use for yet.
+const SPARE: usize = 64;
 
 const _: () = assert!(ROOT_REPLICAS + 8 * NODE_COPIES_MAX == ANCESTRY);
-const _: () = assert!(ANCESTRY + ANCESTOR * BRANCHES_MAX <= 368);
+const _: () = assert!(ANCESTRY + ANCESTOR * BRANCHES_MAX + SPARE <= FIXED);
+// A pool of four members has superblocks that a sector holds: they are written whole or not at all.
+const _: () = assert!(bytes(4) == 512);
+
+/// Where an ancestor stands.
+const fn ancestor(i: usize) -> core::ops::Range<usize> {
+    ANCESTRY + ANCESTOR * i..ANCESTRY + ANCESTOR * (i + 1)
+}
 
 /// Bytes of a superblock with this many rows in its member table.
 pub const fn bytes(members_max: usize) -> usize {
     FIXED + ROW * members_max
 }
 
-/// An earlier history and the generation at which it was left, or another one that was given up for this one.
+/// An earlier history and the state at which it was left, or another one that was given up for this one.
+///
+/// States are ordered by epoch, then generation. A generation alone names no state: a mount that was cut short leaves a state
+/// of a higher generation and an older epoch than what the others go on with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ancestor {
     /// The history.
     pub branch: u64,
-    /// Its last generation that this history contains; of one that was given up, the last that whoever chose knew of.
-    pub fork: Generation,
+    /// Its last state that this history contains; of one that was given up, the last that was known when it was.
+    pub fork: (Epoch, Generation),
     /// This history contains nothing of it, and was preferred to it.
     pub given_up: bool,
 }
 
-/// Whether the bytes are a superblock that was written for this disk, at this place of its rings.
-///
-/// Afterwards every accessor gives a value within its bounds.
-pub fn is_valid(
+/// What a slot holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotContents {
+    /// Nothing that was written for this disk, at this place of its rings.
+    Nothing,
+    /// A superblock with features without which it must not be touched, and which this code does not know.
+    Unsupported {
+        /// The disk's count of superblock writes.
+        sequence: u64,
+        /// Those features.
+        incompat: u32,
+    },
+    /// A superblock. Every accessor gives a value within its bounds.
+    Valid,
+}
+
+/// What a slot holds of this disk, at this place of its rings.
+pub fn examine(
     slot: &[u8],
-    pool: Uuid,
+    p: &PoolParameters,
     disk: Uuid,
     place: u64,
-    ring_length: u8,
     crc32c: dynamicfs_hal::Crc32c,
-) -> bool {
-    let Some(view) = Superblock::new(slot) else { return false };
-    view.magic() == SUPERBLOCK_MAGIC
-        && view.pool() == pool
+) -> SlotContents {
+    let Some(view) = Superblock::new(slot) else { return SlotContents::Nothing };
+    let is_ours = view.magic() == SUPERBLOCK_MAGIC
+        && view.pool() == p.pool
         && view.disk() == disk
-        && view.sequence() % u64::from(ring_length) == place
-        && is_whole(slot, crc32c)
-        && is_sound(&view)
+        && view.sequence() % u64::from(p.ring_length) == place
+        && is_whole(slot, crc32c);
+    if !is_ours {
+        return SlotContents::Nothing;
+    }
+    let incompat = view.incompat() & !KNOWN_FEATURES.2;
+    if incompat != 0 {
+        return SlotContents::Unsupported { sequence: view.sequence(), incompat };
+    }
+    let fits = view.member_rows() == p.members_max && slot.len() >= bytes(p.members_max.into());
+    if fits && is_sound(&view) { SlotContents::Valid } else { SlotContents::Nothing }
 }
 
 /// Whether the bytes are a superblock that was written whole, of whatever pool and disk.
@@ -296,14 +354,19 @@ impl<B: AsRef<[u8]>> Superblock<B> {
     /// Histories that this one comes from or was preferred to, the newest first.
     pub fn ancestry(&self) -> impl Iterator<Item = Ancestor> + '_ {
         (0..usize::from(self.ancestors()).min(BRANCHES_MAX)).map(|i| {
-            let bytes = &self.0.as_ref()[ANCESTRY + ANCESTOR * i..];
-            let fork = u64::load(&bytes[8..]);
+            let entry = AncestorEntry(&self.0.as_ref()[ancestor(i)]);
+            let fork = entry.fork_raw();
             Ancestor {
-                branch: u64::load(bytes),
-                fork: Generation(fork & !GIVEN_UP),
+                branch: entry.branch(),
+                fork: (Epoch(entry.fork_epoch()), Generation(fork & !GIVEN_UP)),
                 given_up: fork & GIVEN_UP != 0,
             }
         })
+    }
+
+    /// Whether it has features that this code does not know, without which it may be read and not written.
+    pub fn must_not_write(&self) -> bool {
+        self.ro_compat() & !KNOWN_FEATURES.1 != 0
     }
 
     /// The slot's bytes.
@@ -316,9 +379,11 @@ impl<B: AsRef<[u8]>> Superblock<B> {
         Superblock(self.0.as_ref())
     }
 
-    /// Rows of the member table.
+    /// Rows of the member table: as many as the pool can have members, whatever the slot has room for.
     pub fn rows(&self) -> usize {
-        ((self.0.as_ref().len() - FIXED) / ROW).min(crate::limits::MEMBERS_MAX)
+        usize::from(self.member_rows())
+            .min((self.0.as_ref().len() - FIXED) / ROW)
+            .min(crate::limits::MEMBERS_MAX)
     }
 
     /// A row of the member table, below [`rows`](Self::rows).
@@ -350,11 +415,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
         self.0.as_mut().copy_from_slice(other);
     }
 
-    /// Makes the bytes an empty superblock: no member, no root.
-    pub fn init(&mut self, pool: Uuid) {
+    /// Makes the bytes an empty superblock with room for so many members: no member, no root.
+    pub fn init(&mut self, pool: Uuid, members_max: u8) {
         self.0.as_mut().fill(0);
         self.set_magic(SUPERBLOCK_MAGIC);
         self.set_pool(pool);
+        self.set_member_rows(members_max);
         for row in 0..self.rows() {
             self.clear_row(row);
         }
@@ -420,37 +486,39 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
 
     /// Begins a new history at this state: the present one becomes its first ancestor, the oldest is forgotten.
     pub fn fork(&mut self, branch: u64) {
-        let (from, fork) = (self.branch(), self.generation_raw());
-        self.add_ancestor(from, fork);
+        let left = Ancestor { branch: self.branch(), fork: self.order(), given_up: false };
+        self.add_ancestor(&left);
         self.set_branch(branch);
     }
 
-    /// Notes that this history was preferred to another, of which generations up to `last` were known.
-    pub fn give_up(&mut self, branch: u64, last: Generation) {
+    /// Notes that this history was preferred to another, of which states up to `last` were known.
+    pub fn give_up(&mut self, branch: u64, last: (Epoch, Generation)) {
         let is_same = |ancestor: &Ancestor| ancestor.branch == branch && ancestor.given_up;
         let known = self.ancestry().enumerate().find(|(_, ancestor)| is_same(ancestor));
         match known {
-            Some((i, ancestor)) => {
-                let last = ancestor.fork.max(last).0 | GIVEN_UP;
-                u64::store(&mut self.0.as_mut()[ANCESTRY + ANCESTOR * i + 8..], last);
-            }
-            None => self.add_ancestor(branch, last.0 | GIVEN_UP),
+            Some((i, known)) => self.set_ancestor(i, &Ancestor { fork: known.fork.max(last), ..known }),
+            None => self.add_ancestor(&Ancestor { branch, fork: last, given_up: true }),
         }
     }
 
     /// Goes on under another name, because another history has the same: nothing that bears it is taken for this one.
     pub fn rename(&mut self, branch: u64) {
-        self.give_up(self.branch(), self.generation());
+        self.give_up(self.branch(), self.order());
         self.set_branch(branch);
     }
 
-    fn add_ancestor(&mut self, branch: u64, fork: u64) {
+    fn add_ancestor(&mut self, ancestor: &Ancestor) {
         let kept = usize::from(self.ancestors()).min(BRANCHES_MAX - 1);
-        let bytes = self.0.as_mut();
-        bytes.copy_within(ANCESTRY..ANCESTRY + ANCESTOR * kept, ANCESTRY + ANCESTOR);
-        u64::store(&mut bytes[ANCESTRY..], branch);
-        u64::store(&mut bytes[ANCESTRY + 8..], fork);
+        self.0.as_mut().copy_within(ANCESTRY..ANCESTRY + ANCESTOR * kept, ANCESTRY + ANCESTOR);
+        self.set_ancestor(0, ancestor);
         self.set_ancestors(kept as u8 + 1);
+    }
+
+    fn set_ancestor(&mut self, i: usize, value: &Ancestor) {
+        let mut entry = AncestorEntry(&mut self.0.as_mut()[ancestor(i)]);
+        entry.set_branch(value.branch);
+        entry.set_fork_epoch(value.fork.0.0);
+        entry.set_fork_raw(value.fork.1.0 | if value.given_up { GIVEN_UP } else { 0 });
     }
 
     /// A row of the member table, to be changed.

@@ -98,7 +98,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
 
 fn first_superblock(image: &mut [u8], request: &CreateRequest<'_, '_>) -> Result<(), FormatError> {
     let mut view = Superblock::new(image).ok_or(FormatError::Parameter("the superblock's size"))?;
-    view.init(request.parameters.pool);
+    view.init(request.parameters.pool, request.parameters.members_max);
     view.set_lists(MemberLists::both(MemberSet::first(request.disks.len())));
     view.set_online_raw(MemberSet::first(request.disks.len()).0);
     view.set_next_object(ObjectId::FIRST_USER.0);

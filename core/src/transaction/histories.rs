@@ -66,7 +66,7 @@ pub fn relation(newest: &Superblock<&[u8]>, (order, branch, root_crc): StateName
     }
     let reaches = |given_up: bool| {
         let mut known = newest.ancestry();
-        known.any(|a| a.branch == branch && a.given_up == given_up && order.1 <= a.fork)
+        known.any(|a| a.branch == branch && a.given_up == given_up && order <= a.fork)
     };
     match (reaches(false), reaches(true)) {
         (true, _) => Relation::Part,
@@ -152,7 +152,7 @@ impl<A: DiskArray> Store<'_, A> {
                         superblock.rename(name);
                     }
                 }
-                _ => superblock.give_up(branch, order.1),
+                _ => superblock.give_up(branch, order),
             }
         }
         any
@@ -216,7 +216,7 @@ mod tests {
 
     fn state(branch: u64, (epoch, generation): (u64, u64), root_crc: u32) -> Superblock<Image> {
         let mut state = Superblock::new([0; 1024]).expect("long enough");
-        state.init(Uuid([7; 16]));
+        state.init(Uuid([7; 16]), 4);
         state.set_branch(branch);
         state.set_order(Epoch(epoch), Generation(generation));
         state.set_root_crc(root_crc);
@@ -244,14 +244,31 @@ mod tests {
         expect(&newest, &state(1, (3, 21), 5), Relation::Other);
         expect(&state(1, (3, 20), 5), &newest, Relation::Other);
         // What was given up is known up to what was seen of it, and what the two have in common stays.
-        newest.give_up(1, Generation(30));
-        newest.give_up(3, Generation(40));
-        newest.give_up(3, Generation(25));
+        newest.give_up(1, (Epoch(3), Generation(30)));
+        newest.give_up(3, (Epoch(9), Generation(40)));
+        newest.give_up(3, (Epoch(9), Generation(25)));
         expect(&newest, &state(1, (3, 20), 5), Relation::Part);
         expect(&newest, &state(1, (3, 30), 5), Relation::GivenUp);
         expect(&newest, &state(1, (3, 31), 5), Relation::Other);
         expect(&newest, &state(3, (9, 40), 5), Relation::GivenUp);
         expect(&newest, &state(3, (9, 41), 5), Relation::Other);
+    }
+
+    /// A mount that is cut short leaves one disk a generation ahead, in an epoch of its own. An override of that disk alone
+    /// begins at a generation that the others reach only later, in another epoch.
+    #[test]
+    fn what_went_on_in_a_later_epoch_is_beyond_a_fork_of_a_higher_generation() {
+        let mut newest = state(1, (3, 25), 5);
+        newest.fork(2);
+        newest.set_order(Epoch(9), Generation(40));
+        expect(&newest, &state(1, (3, 20), 7), Relation::Part);
+        expect(&newest, &state(1, (4, 22), 7), Relation::Other);
+        newest.give_up(1, (Epoch(4), Generation(22)));
+        expect(&newest, &state(1, (4, 22), 7), Relation::GivenUp);
+        expect(&newest, &state(1, (5, 21), 7), Relation::Other);
+        // What is known of a history that was given up never becomes less.
+        newest.give_up(1, (Epoch(3), Generation(90)));
+        expect(&newest, &state(1, (4, 22), 7), Relation::GivenUp);
     }
 
     #[test]

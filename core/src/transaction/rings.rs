@@ -3,7 +3,8 @@
 use super::{Mode, Store};
 use crate::disks::{DiskStatus, Disks};
 use crate::error::{MountError, StorageError};
-use crate::format::superblock::{self, Superblock};
+use crate::format::label::{ALGORITHM_CRC32C, FORMAT_VERSION};
+use crate::format::superblock::{self, SlotContents, Superblock};
 use crate::types::{Epoch, MemberSet};
 use dynamicfs_hal::{Batch, DiskArray, IoError, Operation, Request};
 
@@ -22,13 +23,19 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
         if disks.state(disk).status != DiskStatus::Online {
             continue;
         }
-        let (mut any, mut torn) = (false, 0u64);
+        let (mut any, mut torn, mut must_not_write) = (false, 0u64, false);
+        // The newest superblock with features that are not known: where it is the newest of all, it decides.
+        let mut unsupported = None;
         for place in 0..u64::from(disks.parameters.ring_length) {
             let mut unread = 0;
             for ring in 0..2 {
                 match read_slot(disks, disk, ring, place, image) {
-                    Some(true) => {}
-                    Some(false) => {
+                    Some(SlotContents::Valid) => {}
+                    Some(SlotContents::Unsupported { sequence, incompat }) => {
+                        unsupported = unsupported.max(Some((sequence, incompat)));
+                        continue;
+                    }
+                    Some(SlotContents::Nothing) => {
                         let is_blank = image.iter().all(|&byte| byte == 0);
                         torn |= u64::from(!is_blank) << (place % 64);
                         continue;
@@ -48,10 +55,18 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
                     state.order = view.order();
                     state.branch = view.branch();
                     state.root_crc = view.root_crc();
+                    must_not_write = view.must_not_write();
                 }
                 any = true;
             }
         }
+        if let Some((sequence, incompat)) = unsupported
+            && (!any || sequence > disks.state(disk).sequence)
+        {
+            let (version, algorithm) = (FORMAT_VERSION, ALGORITHM_CRC32C);
+            return Err(MountError::Unsupported { disk, version, incompat, algorithm });
+        }
+        disks.state_mut(disk).must_not_write |= must_not_write;
         let next = disks.state(disk).sequence.wrapping_add(1) % u64::from(disks.parameters.ring_length);
         if !any {
             disks.state_mut(disk).status = DiskStatus::Unlabelled;
@@ -65,14 +80,14 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
 /// Reads of a slot before it is given up: an error may pass.
 const SLOT_READS: usize = 3;
 
-/// Reads one slot of one ring; whether it holds a superblock of this disk, `None` if it cannot be read now.
+/// Reads one slot of one ring: what it holds of this disk, `None` if it cannot be read now.
 fn read_slot<A: DiskArray>(
     disks: &mut Disks<'_, A>,
     disk: usize,
     ring: usize,
     place: u64,
     image: &mut [u8],
-) -> Option<bool> {
+) -> Option<SlotContents> {
     let identity = disks.state(disk).identity?;
     let start = if ring == 0 { identity.ring_a } else { identity.ring_b };
     let at = start.checked_add(place * image.len() as u64)?;
@@ -81,7 +96,7 @@ fn read_slot<A: DiskArray>(
         (attempt == 0 || disks.state(disk).status == DiskStatus::Online)
             && disks.read_bytes(disk, at, image).is_some()
     });
-    is_read.then(|| superblock::is_valid(image, p.pool, identity.disk, place, p.ring_length, disks.crc32c))
+    is_read.then(|| superblock::examine(image, &p, identity.disk, place, disks.crc32c))
 }
 
 /// What stands where a disk's next superblock goes.
@@ -132,7 +147,7 @@ pub(super) fn read_state<A: DiskArray>(
 fn reads_newest<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, ring: usize, image: &mut [u8]) -> bool {
     let sequence = disks.state(disk).sequence;
     let place = sequence % u64::from(disks.parameters.ring_length);
-    read_slot(disks, disk, ring, place, image) == Some(true)
+    read_slot(disks, disk, ring, place, image) == Some(SlotContents::Valid)
         && Superblock::new(&*image).is_some_and(|view| view.sequence() == sequence)
 }
 

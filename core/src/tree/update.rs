@@ -190,7 +190,8 @@ impl<A: DiskArray> Tree<'_, A> {
         let node = self.cache.node(parent);
         let room = node.free_bytes() + node.value(child).len();
         if room < length {
-            let (kept, dropped) = pointer.replicas().split_at(((room - NodePointer::bytes(0)) / 8).max(1));
+            let fit = room.saturating_sub(NodePointer::bytes(0)) / 8;
+            let (kept, dropped) = pointer.replicas().split_at(fit.clamp(1, pointer.replicas().len()));
             length = NodePointer::new(pointer.birth, kept).store(&mut bytes);
             let spare = self.spare(kept);
             self.note_spare(spare);

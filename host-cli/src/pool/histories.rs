@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::host::attributes::rfc3339_of;
 use crate::output::failure::{Code, Failure};
 use crate::output::size;
-use dynamicfs_core::format::superblock::Superblock;
+use dynamicfs_core::format::superblock::{Ancestor, Superblock};
 use dynamicfs_core::transaction::histories::{Relation, name_of, relation};
 use dynamicfs_core::transaction::quorum;
 use dynamicfs_core::types::MemberSet;
@@ -51,8 +51,17 @@ pub(crate) struct History {
 pub(crate) struct Fork {
     /// The earlier history.
     pub(crate) branch: String,
-    /// The last commit that both have.
+    /// The mount that wrote the last commit that both have.
+    pub(crate) epoch: u64,
+    /// That commit.
     pub(crate) generation: u64,
+}
+
+impl Fork {
+    fn new(ancestor: Ancestor) -> Self {
+        let (epoch, generation) = ancestor.fork;
+        Self { branch: digits(ancestor.branch), epoch: epoch.0, generation: generation.0 }
+    }
 }
 
 /// A disk of a history.
@@ -176,7 +185,7 @@ impl Survey {
         };
         History {
             branch: digits(view.branch()),
-            fork: fork.map(|fork| Fork { branch: digits(fork.branch), generation: fork.fork.0 }),
+            fork: fork.map(Fork::new),
             epoch: view.epoch().0,
             generation: view.generation().0,
             written,

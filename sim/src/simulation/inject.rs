@@ -211,7 +211,7 @@ fn burst(disk: &mut SimDisk, lba: u64, rng: &mut Rng) {
 fn rot_superblocks(disk: &mut SimDisk, rng: &mut Rng) {
     let count = *rng.pick(&[1, 2, 2, 4, 6]);
     for slot in states::slots_of(disk).into_iter().take(count) {
-        disk.flip_bits(slot.at + rng.below(slot.bytes.min(376)), 1 << rng.below(8));
+        disk.flip_bits(slot.at + rng.below(slot.bytes.min(384)), 1 << rng.below(8));
     }
 }
 

@@ -11,25 +11,27 @@ use dynamicfs_core::format::pointer::NodePointer;
 use dynamicfs_core::format::superblock::Superblock;
 use dynamicfs_core::types::BlockAddress;
 
-/// Fields of a superblock that lies are told in: address and bytes.
-const FIELDS: [(usize, usize); 17] = [
-    (48, 8),
-    (56, 8),
-    (64, 8),
-    (72, 8),
-    (80, 8),
-    (88, 8),
-    (96, 8),
-    (104, 8),
-    (112, 8),
-    (136, 8),
-    (144, 4),
-    (148, 2),
-    (152, 4),
-    (156, 1),
-    (160, 1),
-    (176, 8),
-    (184, 8),
+/// Fields of a superblock that lies are told in.
+const FIELDS: [&str; 19] = [
+    "epoch_raw",
+    "generation_raw",
+    "claim_raw",
+    "settled_raw",
+    "members_raw",
+    "online_raw",
+    "owed_raw",
+    "next_object",
+    "dead_next",
+    "sweep_limit",
+    "sweep_group",
+    "sweep_row",
+    "orphans",
+    "tolerance",
+    "member_rows",
+    "root_level",
+    "ancestors",
+    "objects",
+    "extents",
 ];
 
 /// Tells a lie on this disk; false when there is nothing to lie about.
@@ -45,11 +47,14 @@ pub(super) fn tell(disk: &mut SimDisk, rng: &mut Rng) -> bool {
     // A lie is not what was there; two of them may come to the truth again.
     while image == truth {
         for _ in 0..=rng.below(3) {
-            let &(at, bytes) = rng.pick(&FIELDS);
-            lie(&mut image[at..at + bytes], rng);
+            let name = *rng.pick(&FIELDS);
+            let told = Superblock::<&[u8]>::FIELDS.iter().filter(|field| field.name == name);
+            for field in told {
+                lie(&mut image[field.offset..field.offset + field.bytes], rng);
+            }
         }
         if rng.chance(1, 3) {
-            let at = rng.within(376..image.len() as u64) as usize;
+            let at = rng.within(Superblock::<&[u8]>::BYTES as u64..image.len() as u64) as usize;
             lie(&mut image[at..(at + 1)], rng);
         }
     }

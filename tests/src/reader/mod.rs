@@ -131,8 +131,7 @@ impl<'d> Reader<'d> {
 
     /// Rows of the member table, empty ones too.
     fn rows(&self) -> usize {
-        let (fixed, row) = (self.superblock.structure.bytes, self.structures["MemberRow"].bytes);
-        ((self.superblock.bytes.len() - fixed) / row).min(64)
+        self.superblock.number("member_rows") as usize
     }
 
     /// The records of an object and a kind: the key's offset and the value.
@@ -188,7 +187,16 @@ pub fn newest_slot<'d>(structures: &'d Structures, disk: &'d [u8], label: &View<
         .max_by_key(|(_, (_, slot))| slot.number("sequence"));
     let (place, found) = newest.expect("a valid superblock");
     assert_eq!(found.1.bytes, slot("ring_b", place).1.bytes, "both rings hold the same");
+    check_rest(structures, &found.1, label);
     found
+}
+
+/// No features that are not known, as many rows as the pool has members at most, and zeros behind them.
+fn check_rest(structures: &Structures, slot: &View<'_>, label: &View<'_>) {
+    let rows = slot.number("member_rows");
+    assert_eq!((rows, slot.number("incompat")), (label.number("members_max"), 0));
+    let end = slot.structure.bytes + rows as usize * structures["MemberRow"].bytes;
+    assert!(slot.bytes[end..].iter().all(|&byte| byte == 0), "zeros behind the member table");
 }
 
 /// Reads a pool with the document that is there now.
