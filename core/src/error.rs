@@ -18,6 +18,11 @@ pub enum StorageError {
         /// The object that the record belongs to.
         object: ObjectId,
     },
+    /// A record holds something in a form that this version does not know: a feature is missing that should be named.
+    RecordUnsupported {
+        /// The object that the record belongs to.
+        object: ObjectId,
+    },
     /// The space that is left is kept back so that deleting can always go on.
     NoSpace,
     /// The lent memory does not hold a path of the tree and what one change of it needs.
@@ -62,6 +67,9 @@ impl core::fmt::Display for StorageError {
                 write!(f, "no replica of the tree node at {address} can be read")
             }
             Self::RecordInvalid { object } => write!(f, "a record of object {} is invalid", object.0),
+            Self::RecordUnsupported { object } => {
+                write!(f, "a record of object {} is in a form that this version does not know", object.0)
+            }
             Self::NoSpace => f.write_str("no space left"),
             Self::NeedsMemory { bytes } => write!(f, "needs {bytes} bytes of memory"),
             Self::TreeFull => f.write_str("the tree cannot grow any deeper"),
@@ -83,7 +91,10 @@ impl core::error::Error for StorageError {}
 impl StorageError {
     /// Whether it says that something on disk is lost: what does not need it can still be read.
     pub const fn is_loss(&self) -> bool {
-        matches!(self, Self::NodeUnreadable { .. } | Self::RecordInvalid { .. })
+        matches!(
+            self,
+            Self::NodeUnreadable { .. } | Self::RecordInvalid { .. } | Self::RecordUnsupported { .. }
+        )
     }
 }
 
@@ -185,6 +196,22 @@ pub enum MountError {
         /// Its checksum algorithm.
         algorithm: u8,
     },
+    /// A disk that is needed is shorter than its label says. What there is of it can be read by a mount for reading.
+    Truncated {
+        /// The disk's index in the array.
+        disk: usize,
+        /// Bytes that it has.
+        bytes: u64,
+        /// Bytes that it should have.
+        needed: u64,
+    },
+    /// A disk that is needed has larger sectors here than the pool's layout allows.
+    LargeSectors {
+        /// The disk's index in the array.
+        disk: usize,
+        /// Bytes of its sectors.
+        sector_bytes: u32,
+    },
     /// The labels of two disks describe different pools under one name.
     LabelsDisagree {
         /// The disk's index in the array.
@@ -256,6 +283,13 @@ impl core::fmt::Display for MountError {
                 f,
                 "disk {disk} has format {version} with features {incompat:#x} and checksum algorithm {algorithm}, \
                  which this version does not know"
+            ),
+            Self::Truncated { disk, bytes, needed } => {
+                write!(f, "disk {disk} is shorter than its label says: it has {bytes} of {needed} bytes")
+            }
+            Self::LargeSectors { disk, sector_bytes } => write!(
+                f,
+                "disk {disk} has sectors of {sector_bytes} bytes here, more than the pool's layout allows"
             ),
             Self::LabelsDisagree { disk } => write!(f, "the label of disk {disk} contradicts the others"),
             Self::Cloned { first, second } => write!(f, "disks {first} and {second} carry the same identity"),
@@ -366,6 +400,8 @@ pub enum MemberError {
     Away,
     /// The disk takes part already.
     TakesPart,
+    /// The disk has no more room than is used.
+    NotGrown,
     /// The member table has no free row.
     TableFull,
     /// The others would be too few.
@@ -409,6 +445,7 @@ impl core::fmt::Display for MemberError {
             Self::NotAMember => f.write_str("no such member"),
             Self::Away => f.write_str("the member's disk does not take part"),
             Self::TakesPart => f.write_str("the disk takes part already"),
+            Self::NotGrown => f.write_str("the disk has no more room than is used"),
             Self::TableFull => f.write_str("the pool has as many members as it can have"),
             Self::TooFewDisks { needed } => write!(f, "at least {needed} other disks are needed"),
             Self::TooLittleSpace { held, free } => {

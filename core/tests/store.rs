@@ -5,11 +5,12 @@ use dynamicfs_core::disks::DiskState;
 use dynamicfs_core::format::checksum::crc32c;
 use dynamicfs_core::format::key::{Key, Kind};
 use dynamicfs_core::format::label::{DiskIdentity, PoolParameters};
+use dynamicfs_core::format::places::lay_out;
 use dynamicfs_core::format::superblock;
 use dynamicfs_core::transaction::{CreateRequest, Memory, MountMode, MountRequest, Store};
 use dynamicfs_core::tree::cache::Slot;
 use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme, Uuid};
-use dynamicfs_hal::{Clock, RamDisk, SerialArray, UnixTime};
+use dynamicfs_hal::{Clock, Geometry, RamDisk, SerialArray, UnixTime};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -44,9 +45,8 @@ fn parameters() -> PoolParameters {
 }
 
 fn identity(member: u16) -> DiskIdentity {
-    let slots = 4 * u64::from(parameters().slot_bytes);
-    let ring_b = DISK_BYTES as u64 - 512 - slots;
-    let data_start = (512 + slots) / 512;
+    let geometry = Geometry::new(512, DISK_BYTES as u64 / 512);
+    let places = lay_out(&geometry, &parameters()).expect("large enough");
     DiskIdentity {
         disk: Uuid([member as u8 + 1; 16]),
         member: MemberNumber(member),
@@ -54,11 +54,14 @@ fn identity(member: u16) -> DiskIdentity {
         tier: 0,
         failure_domain: 0,
         weight: 256,
-        ring_a: 512,
-        ring_b,
-        data_start,
-        data_blocks: ring_b / 512 - data_start,
-        copy_at: DISK_BYTES as u64 - 512,
+        ring_a: places.ring_a,
+        ring_b: places.ring_b,
+        data_start: places.data_start,
+        data_blocks: places.data_blocks,
+        copy_at: places.copy_at,
+        end_at: places.end_at,
+        serial: 1,
+        compat: 0,
     }
 }
 

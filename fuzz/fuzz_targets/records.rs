@@ -165,9 +165,7 @@ fn extent(bytes: &[u8]) {
     let mut raw = bytes.to_vec();
     if let Some(mut header) = ExtentHeader::new(&mut raw[..]) {
         // What would be drawn too rarely.
-        let logical = header.logical();
-        header.set_stored(logical);
-        header.set_encoding(0);
+        header.set_flags(0);
     }
     let head = Extent::head_bytes_of(&raw);
     let Some(extent) = Extent::decode(&raw) else { return };

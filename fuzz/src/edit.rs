@@ -312,9 +312,9 @@ impl Image {
             if bytes.is_empty() || disks != 0 && disks >> (disk % 8) & 1 == 0 {
                 continue;
             }
-            let second = base.identities[disk].copy_at as usize;
-            for (copy, at) in [0, second].into_iter().enumerate() {
-                if copies % 3 == 0 || usize::from(copies % 3) == copy + 1 {
+            for (copy, at) in base.identities[disk].label_places().into_iter().enumerate() {
+                if copies % 4 == 0 || usize::from(copies % 4) == copy + 1 {
+                    let at = at as usize;
                     let label = &mut bytes[at..at + 512];
                     value.apply_at(label, field.offset, field.bytes);
                     if field.offset != 0 {

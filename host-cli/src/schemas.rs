@@ -25,6 +25,7 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("demo", of::<demo::Demo>()),
         ("disk-add", of::<disk::add::Added>()),
         ("disk-drain", of::<disk::drain::DiskDrained>()),
+        ("disk-grow", of::<disk::grow::DiskGrown>()),
         ("disk-identify", of::<disk::identify::Identified>()),
         ("disk-list", of::<disk::list::DiskList>()),
         ("disk-remove", of::<disk::drain::DiskRemoved>()),

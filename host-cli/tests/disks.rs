@@ -429,3 +429,52 @@ fn a_replacement_that_was_cut_short_after_the_addition_is_finished() {
     assert!(!fs::read_to_string(&list).unwrap().contains("replaces"));
     assert_well(&pool, &contents);
 }
+
+fn resize(path: &std::path::Path, bytes: u64) {
+    File::options().write(true).open(path).unwrap().set_len(bytes).unwrap();
+}
+
+#[test]
+fn a_disk_that_was_enlarged_is_noticed_and_used() {
+    let (pool, contents) = pool_with_file(3, "2+1");
+    let size = |name: &str| disk(&pool, name)["size_bytes"].as_u64().unwrap();
+    let before = size("disk-1");
+    let nothing = pool.run(["--json", "disk", "grow", "disk-1"]).expect(1).json();
+    assert_eq!(nothing["error"]["code"], "invalid_argument", "{nothing}");
+    resize(&pool.disk(1), 100 << 20);
+    let health = pool.run(["--json", "health"]).ok();
+    assert_valid("health", &health);
+    let health = health.json();
+    let grown = health["reasons"].as_array().unwrap().iter().find(|reason| reason["code"] == "DISK_GROWN");
+    assert_eq!(grown.expect("it is noticed")["next"], "dynamicfs disk grow disk-1");
+    assert_eq!(disk(&pool, "disk-1")["growable_bytes"], 36 << 20);
+    let planned = pool.run(["--json", "--dry-run", "disk", "grow", "disk-1"]).ok();
+    assert_valid("disk-grow", &planned);
+    assert_eq!((size("disk-1"), planned.json()["gained_bytes"].as_u64()), (before, Some(36 << 20)));
+    let grown = pool.run(["--json", "disk", "grow", "disk-1"]).ok();
+    assert_valid("disk-grow", &grown);
+    assert_eq!(grown.json()["gained_bytes"], 36 << 20);
+    assert_eq!(size("disk-1"), before + (36 << 20));
+    assert_well(&pool, &contents);
+}
+
+#[test]
+fn a_disk_that_was_cut_is_named_and_the_others_go_on() {
+    let (pool, contents) = pool_with_file(3, "2+1");
+    resize(&pool.disk(1), (64 << 20) - 4096);
+    let cut = disk(&pool, "disk-1");
+    assert_eq!(cut["state"], "truncated", "{cut}");
+    assert!(cut["note"].as_str().unwrap().contains("shorter"), "{cut}");
+    let health = pool.run(["--json", "health"]).expect(1).json();
+    let codes: Vec<&str> =
+        health["reasons"].as_array().unwrap().iter().filter_map(|reason| reason["code"].as_str()).collect();
+    assert!(codes.contains(&"DISK_TRUNCATED"), "{health}");
+    pool.run_with_input(["put", "-", "/more"], b"written without it").ok();
+    // All of them cut: nothing may be written, and what is there can be had.
+    (0..3).for_each(|disk| resize(&pool.disk(disk), (64 << 20) - 65536));
+    let refused = pool.run_with_input(["--json", "put", "-", "/again"], b"x").expect(3).json();
+    assert!(refused["error"]["message"].as_str().unwrap().contains("shorter"), "{refused}");
+    let out = pool.beside("salvaged");
+    pool.run(["salvage", out.to_str().unwrap()]).ok();
+    assert!(fs::read(out.join("file")).unwrap() == contents);
+}

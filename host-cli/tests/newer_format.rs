@@ -22,20 +22,19 @@ fn pool_with_file() -> (TestPool, Vec<u8>) {
     (pool, contents)
 }
 
-/// Changes both labels of a disk, their checksums included.
+/// Changes all labels of a disk, their checksums included.
 fn relabel(disk: &Path, change: impl Fn(&mut Label<&mut [u8]>)) {
     let file = OpenOptions::new().read(true).write(true).open(disk).unwrap();
     let mut bytes = [0; LABEL_BYTES];
-    let mut at = 0;
-    for _ in 0..2 {
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    let label = Label::new(&bytes[..]).unwrap();
+    for at in [0, label.copy_at(), label.end_at()] {
         file.read_exact_at(&mut bytes, at).unwrap();
         let mut label = Label::new(&mut bytes[..]).unwrap();
         change(&mut label);
-        let copy_at = label.copy_at();
         let crc = crc32c(0, &bytes[4..]);
         Label::new(&mut bytes[..]).unwrap().set_crc(crc);
         file.write_all_at(&bytes, at).unwrap();
-        at = copy_at;
     }
 }
 

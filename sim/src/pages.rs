@@ -119,6 +119,22 @@ impl Pages {
         self.bytes = bytes;
     }
 
+    /// Ends the addresses later; what lies between was not written, unless it was before they ended earlier.
+    pub fn lengthen(&mut self, bytes: u64) {
+        debug_assert!(bytes >= self.bytes, "a longer space");
+        let levels = Self::new(bytes, self.background).levels;
+        while self.levels < levels {
+            let below = std::mem::take(&mut self.root);
+            if !matches!(below, Slot::Empty) {
+                let mut slots: [Slot; FAN_OUT] = std::array::from_fn(|_| Slot::Empty);
+                slots[0] = below;
+                self.root = Slot::Branch(Arc::new(slots));
+            }
+            self.levels += 1;
+        }
+        self.bytes = bytes;
+    }
+
     /// Forgets what was written to these addresses: they read as the background again.
     pub fn forget(&mut self, range: Range<u64>) {
         let page_bytes = PAGE_BYTES as u64;
@@ -302,6 +318,22 @@ mod tests {
         assert_ne!(bytes(&pages, 0, 64), bytes(&other, 0, 64));
         assert_eq!(bytes(&Pages::new(TIB, Background::Zeros), 5, 9), [0; 9]);
         assert_eq!(pages.written(), 0);
+    }
+
+    #[test]
+    fn a_longer_space_holds_what_it_held() {
+        let mut pages = Pages::new(9, Background::Noise(1));
+        pages.write(3, b"kept");
+        for length in [4096, 70_000, TIB] {
+            pages.lengthen(length);
+            pages.write(length - 1, b"x");
+            assert_eq!(bytes(&pages, 3, 4), b"kept");
+            assert_eq!(bytes(&pages, length - 1, 1), b"x");
+        }
+        assert_eq!(bytes(&pages, 69_999, 1), b"x");
+        let mut blank = Pages::new(1, Background::Zeros);
+        blank.lengthen(TIB);
+        assert_eq!((bytes(&blank, TIB - 4, 4), blank.written()), (vec![0; 4], 0));
     }
 
     #[test]

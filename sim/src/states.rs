@@ -3,6 +3,7 @@
 use crate::SimDisk;
 use crate::world::crc32c;
 use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, PoolParameters};
+use dynamicfs_core::format::places;
 use dynamicfs_core::format::superblock::{self, SlotContents, Superblock};
 use dynamicfs_core::types::{Epoch, Generation};
 use dynamicfs_hal::BlockDevice;
@@ -11,12 +12,15 @@ use std::ops::Range;
 /// A disk's label.
 pub(crate) fn label_of(disk: &SimDisk) -> Option<(PoolParameters, DiskIdentity)> {
     let geometry = disk.geometry();
-    let sector = u64::from(geometry.sector_bytes);
-    [0, geometry.sectors.checked_sub(1)? * sector].into_iter().find_map(|at| {
-        let mut bytes = vec![0; LABEL_BYTES.max(sector as usize)];
+    let mut bytes = [0; LABEL_BYTES];
+    let places = std::iter::once(0).chain(places::candidates(&geometry));
+    let found = places.filter(|at| at + LABEL_BYTES as u64 <= geometry.bytes()).filter_map(|at| {
         disk.pristine(at, &mut bytes);
-        label::decode(&bytes, crc32c).ok()
-    })
+        let label = label::decode(&bytes, crc32c).ok()?;
+        label.1.label_places().contains(&at).then_some(label)
+    });
+    // Of several the one that was changed last; the first of those.
+    found.reduce(|best, next| if next.1.serial > best.1.serial { next } else { best })
 }
 
 /// One superblock slot of a disk.

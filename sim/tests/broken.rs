@@ -122,8 +122,9 @@ fn change_contents(array: &mut SimArray, disk: usize, source: &SimDisk) {
         [identity.ring_a, identity.ring_b]
             .iter()
             .any(|ring| (*ring..ring + ring_bytes).contains(&(lba * sector)))
+            || identity.label_places().contains(&(lba * sector))
     };
-    for lba in (1..geometry.sectors - 1).filter(|&lba| !is_ring(lba)) {
+    for lba in (0..geometry.sectors).filter(|&lba| !is_ring(lba)) {
         array.disk_mut(disk).roll_back_region(source, lba..lba + 1);
     }
 }
@@ -152,11 +153,15 @@ fn tell_by_place(array: &mut SimArray, _: &mut Rng) {
     }
 }
 
-/// The second copy of a label is as bad as the first: as if it were never looked at.
+/// The other labels are as bad as the first: as if they were never looked at.
 fn lose_labels(array: &mut SimArray, _: &mut Rng) {
-    let geometry = array.disk(0).geometry();
-    for lba in [0, geometry.sectors - 1] {
-        array.disk_mut(0).flip_bits(lba * u64::from(geometry.sector_bytes) + 40, 1);
+    let mut bytes = [0; 512];
+    array.disk(0).pristine(0, &mut bytes);
+    let label = dynamicfs_core::format::label::decode(&bytes, dynamicfs_sim::world::crc32c);
+    // Once is enough.
+    let Ok((_, identity)) = label else { return };
+    for at in identity.label_places() {
+        array.disk_mut(0).flip_bits(at + 40, 1);
     }
 }
 

@@ -5,6 +5,7 @@ mod common;
 use common::{World, contents, counts, expect, put};
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, MountError, StorageError};
+use dynamicfs_core::format::label;
 use dynamicfs_core::maintain::Work;
 use dynamicfs_core::tree::{Met, Walk};
 use dynamicfs_core::types::{ObjectId, Scheme};
@@ -364,8 +365,9 @@ fn what_only_some_disks_have_is_served_as_tentative() {
     world.put("new", 20_000);
     for disk in 0..2 {
         // The superblocks did not get there; the rest did.
-        world.array.disk_mut(disk).roll_back_region(before.disk(disk), 0..10);
-        world.array.disk_mut(disk).roll_back_region(before.disk(disk), 2038..2048);
+        for ring in rings(&before) {
+            world.array.disk_mut(disk).roll_back_region(before.disk(disk), ring);
+        }
     }
     let mut pool = world.try_mount(MountMode::ReadOnly).expect("mounted");
     assert!(pool.health().tentative);
@@ -386,12 +388,16 @@ fn sector_of(array: &SimArray, disk: usize, lba: u64) -> [u8; 512] {
 
 /// The sectors of superblocks that were written since, in both rings of both disks: disk and address.
 fn superblocks_since(before: &SimArray, now: &SimArray) -> Vec<(usize, u64)> {
-    let places = (0..2).flat_map(|disk| RINGS.into_iter().flatten().map(move |lba| (disk, lba)));
+    let places = (0..2).flat_map(|disk| rings(now).into_iter().flatten().map(move |lba| (disk, lba)));
     places.filter(|&(disk, lba)| sector_of(before, disk, lba) != sector_of(now, disk, lba)).collect()
 }
 
-/// Where the rings are on the disks of these worlds.
-const RINGS: [std::ops::Range<u64>; 2] = [2..10, 2038..2046];
+/// The sectors of the rings on the disks of these worlds, which are all alike.
+fn rings(array: &SimArray) -> [std::ops::Range<u64>; 2] {
+    let label = label::decode(&sector_of(array, 0, 0), dynamicfs_sim::world::crc32c);
+    let (parameters, identity) = label.expect("a label");
+    [identity.ring_a, identity.ring_b].map(|at| at / 512..(at + parameters.ring_bytes()) / 512)
+}
 
 /// A power cut left the newest superblocks where they could not be read. A mount served the state before, wrote nothing
 /// because all disks agreed, and when the sectors could be read again the newer state was back.
@@ -407,7 +413,7 @@ fn a_superblock_that_cannot_be_read_now_is_overruled_by_the_mount() {
     assert!(world.try_mount(MountMode::ReadOnly).expect("mounted").health().tentative);
     assert_eq!(world.mount().resolve(b"new"), Err(Error::NotFound));
     for disk in 0..2 {
-        RINGS.into_iter().for_each(|ring| world.array.disk_mut(disk).heal(ring));
+        rings(&before).into_iter().for_each(|ring| world.array.disk_mut(disk).heal(ring));
     }
     let mut pool = world.mount();
     assert_eq!(pool.resolve(b"new"), Err(Error::NotFound), "what was served stays");

@@ -5,7 +5,7 @@
 
 use dynamicfs_core::MountMode;
 use dynamicfs_tests::golden::pools::{self, ALL, GoldenPool};
-use dynamicfs_tests::golden::{ADVICE, container, is_update, load, load_manifest, path};
+use dynamicfs_tests::golden::{ADVICE, container, is_update, load, load_manifest, load_stable, path};
 use dynamicfs_tests::reader::{self, Key, Reader};
 use std::collections::BTreeSet;
 
@@ -60,6 +60,22 @@ fn golden_images_mount_and_hold_what_their_manifests_say() {
     each(|pool| {
         let found = pools::read(pool, load(pool.name), MountMode::ReadOnly);
         check_file(pool, "manifest", found.as_bytes());
+    });
+}
+
+/// Whatever the code makes today: what version 1 was when it became stable is read as ever, by the core and by the document.
+#[test]
+fn pools_of_version_1_are_read_for_ever() {
+    each(|pool| {
+        let (disks, manifest) = load_stable(pool.name);
+        for mode in [MountMode::ReadOnly, MountMode::ReadWrite] {
+            assert_eq!(pools::read(pool, disks.clone(), mode), manifest, "{} {mode:?}", pool.name);
+        }
+        let found = reader::with_document(&disks, |reader| {
+            reader.check_space();
+            reader.manifest().to_string()
+        });
+        assert_eq!(found, manifest, "{}", pool.name);
     });
 }
 

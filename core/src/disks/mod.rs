@@ -36,6 +36,11 @@ pub enum DiskStatus {
     Unlabelled,
     /// It belongs to another pool, or was removed from this one.
     Foreign,
+    /// A member that is shorter than its label says: an image that was cut, a disk behind another bridge. A mount for reading
+    /// uses what there is of it; one for writing leaves it alone.
+    Truncated,
+    /// A member whose sectors are larger here than its pool's layout allows: it is behind another bridge than it was.
+    LargeSectors,
     /// A member that takes part.
     Online,
     /// A member that failed after the mount: out of use until the next one.
@@ -67,6 +72,10 @@ pub struct DiskState {
     pub(crate) status: DiskStatus,
     pub(crate) currency: Currency,
     pub(crate) identity: Option<DiskIdentity>,
+    /// Blocks that may be allocated, by its record; by its label before that was read.
+    pub(crate) blocks: u64,
+    /// It is shorter than it was, by its label or by its record.
+    pub(crate) is_cut: bool,
     /// The row in the member table, while the disk is a member.
     pub(crate) row: u8,
     sector_shift: u8,
@@ -116,6 +125,8 @@ impl DiskState {
         status: DiskStatus::Gone,
         currency: Currency::Current,
         identity: None,
+        blocks: 0,
+        is_cut: false,
         row: 0,
         sector_shift: 9,
         must_not_write: false,
@@ -287,6 +298,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         let state = &mut self.states[disk];
         *state = DiskState {
             identity: Some(identity),
+            blocks: identity.data_blocks,
             row: row as u8,
             status: DiskStatus::Unlabelled,
             sector_shift: state.sector_shift,
@@ -314,6 +326,22 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         }
     }
 
+    /// Notes how many blocks of a member may be allocated. Its label cannot say less: it would be an older one, and name places
+    /// for superblocks that hold data now.
+    pub(crate) fn set_blocks(&mut self, row: usize, blocks: u64) {
+        let Some(disk) = self.disk_in_row(row) else { return };
+        let state = &mut self.states[disk];
+        state.blocks = blocks;
+        state.is_cut |= state.identity.is_some_and(|identity| identity.data_blocks < blocks);
+    }
+
+    /// Leaves disks alone that are shorter than they were: nothing is written to them.
+    pub(crate) fn leave_out_cut(&mut self) {
+        for state in self.states.iter_mut().filter(|s| s.is_cut && s.status == DiskStatus::Online) {
+            state.status = DiskStatus::Truncated;
+        }
+    }
+
     /// The identity of the member in this row, while it takes part.
     pub fn identity_in_row(&self, row: usize) -> Option<&DiskIdentity> {
         self.states[self.disk_in_row(row)?].identity.as_ref()
@@ -335,11 +363,11 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     /// Whether blocks may be named by a record at all: they lie in the member's data area. True for a member that is
     /// away, whose area is not known.
     pub fn is_data(&self, address: BlockAddress, blocks: u32) -> bool {
-        let identity =
-            self.states.iter().filter_map(|s| s.identity.as_ref()).find(|i| i.member == address.member);
-        identity.is_none_or(|i| {
-            address.block >= i.data_start
-                && address.block + u64::from(blocks) <= i.data_start.saturating_add(i.data_blocks)
+        let area = self.states.iter().filter_map(|s| Some((s.identity.as_ref()?, s.blocks)));
+        let area = area.into_iter().find(|(identity, _)| identity.member == address.member);
+        area.is_none_or(|(identity, of_it)| {
+            address.block >= identity.data_start
+                && address.block + u64::from(blocks) <= identity.data_start.saturating_add(of_it)
         })
     }
 

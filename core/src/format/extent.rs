@@ -3,18 +3,20 @@
 //! ```text
 //! header | k+m addresses | births of healed fragments | checksums, chunk column by chunk column
 //! ```
+//! One of encoded contents, which this version does not write, has an [`ExtentEncoding`] behind the header.
+//!
 //! A record longer than a value goes on under the next keys, each piece as long as a value may be. The checksums of
 //! column `c` are those of chunk `c` of each fragment; where `k == 1` all fragments are equal and there is one.
 
 use super::field::{Stored, U48, layout};
 use crate::limits::FRAGMENTS_MAX;
-use crate::types::{BlockAddress, Generation, Scheme};
+use crate::types::{BlockAddress, Generation, Scheme, Uuid};
 
 layout! {
     /// The fixed part of an extent's record (kind 20).
-    ExtentHeader, 24 bytes {
-        /// How the stored bytes are encoded: 0, as they are. Others are reserved, with a key id and a tag behind them.
-        encoding / set_encoding: u8 = 0,
+    ExtentHeader, 16 bytes {
+        /// What else there is to the record: 0 for what this version writes. Bit 0: an [`ExtentEncoding`] follows the header.
+        flags / set_flags: u8 = 0,
         /// Data fragments.
         data / set_data: u8 = 1,
         /// Parity fragments.
@@ -27,12 +29,22 @@ layout! {
         healed / set_healed: u8 = 5,
         /// Bytes of the object that the extent holds.
         logical / set_logical: u32 = 6,
-        /// Bytes after encoding.
-        stored / set_stored: u32 = 10,
         /// The generation that wrote the extent.
-        birth / set_birth: U48 = 14,
-        /// Key of an encrypted encoding; 0 for none.
-        key_id / set_key_id: u32 = 20,
+        birth / set_birth: U48 = 10,
+    }
+}
+
+layout! {
+    /// How an extent's bytes were encoded before they were cut into fragments. Reserved: this version writes none.
+    ExtentEncoding, 28 bytes {
+        /// The encoding.
+        encoding / set_encoding: u8 = 0,
+        /// Bytes after encoding: those that the fragments hold.
+        stored / set_stored: u32 = 4,
+        /// The key that they were encrypted with; 0 for none.
+        key_id / set_key_id: u32 = 8,
+        /// What proves that they were decrypted with the right key.
+        tag / set_tag: Uuid = 12,
     }
 }
 
@@ -144,7 +156,6 @@ impl Extent {
         header.set_asked_parity(self.asked.parity);
         header.set_healed(self.healed() as u8);
         header.set_logical(self.logical);
-        header.set_stored(self.logical);
         header.set_birth(self.birth.0);
         let mut births = HEADER + 8 * self.scheme.width();
         for (i, fragment) in self.fragments.iter().enumerate() {
@@ -158,9 +169,14 @@ impl Extent {
         bytes
     }
 
+    /// Whether a record that begins like this holds contents in a form that this version does not know.
+    pub fn is_unsupported(record: &[u8]) -> bool {
+        ExtentHeader::new(record).is_some_and(|header| header.flags() != 0)
+    }
+
     /// Bytes that [`decode`](Self::decode) needs of a record that begins like this, or `None` if it is not one.
     pub fn head_bytes_of(record: &[u8]) -> Option<usize> {
-        let header = ExtentHeader::new(record)?;
+        let header = ExtentHeader::new(record).filter(|header| header.flags() == 0)?;
         let width = usize::from(header.data()) + usize::from(header.parity());
         (width <= FRAGMENTS_MAX && usize::from(header.healed()) <= width)
             .then(|| HEADER + 8 * width + HEALED * usize::from(header.healed()))
@@ -176,8 +192,6 @@ impl Extent {
         let logical = header.logical();
         let valid = scheme.is_valid()
             && asked.is_valid()
-            && header.encoding() == 0
-            && header.stored() == logical
             && logical > 0
             && u64::from(logical) <= crate::limits::EXTENT_BYTES_MAX;
         if !valid {
@@ -224,14 +238,26 @@ mod tests {
     fn a_record_survives_and_grows_with_healed_fragments() {
         let mut out = [0; EXTENT_BYTES_MAX];
         let mut extent = extent();
-        assert_eq!(extent.encode(&mut out), 24 + 48);
+        assert_eq!(extent.encode(&mut out), 16 + 48);
         extent.heal(3, BlockAddress { member: MemberNumber(9), block: 77 }, Generation(8));
         let bytes = extent.encode(&mut out);
-        assert_eq!(bytes, 24 + 48 + 7);
+        assert_eq!(bytes, 16 + 48 + 7);
         assert_eq!(Extent::decode(&out[..bytes]), Some(extent.clone()));
         assert_eq!(Extent::decode(&out[..bytes - 1]), None);
         assert_eq!(extent.columns(12, 12), 64);
         assert_eq!(extent.record_bytes(12, 12), bytes + 4 * 6 * 64);
+    }
+
+    #[test]
+    fn a_record_in_a_form_that_is_not_known_is_none() {
+        let mut out = [0; EXTENT_BYTES_MAX];
+        let bytes = extent().encode(&mut out);
+        assert!(!Extent::is_unsupported(&out));
+        for bit in 0..8 {
+            out[0] = 1 << bit;
+            assert!(Extent::is_unsupported(&out));
+            assert_eq!((Extent::decode(&out[..bytes]), Extent::head_bytes_of(&out)), (None, None));
+        }
     }
 
     #[test]

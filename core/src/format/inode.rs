@@ -64,6 +64,10 @@ layout! {
         changed / set_changed: StoredTime = 60,
         /// When the object was made.
         created / set_created: StoredTime = 70,
+        /// A number that tells the object from another that was once given the same number.
+        generation / set_generation: u32 = 80,
+        /// Bits that say more of the object; none is assigned yet. What is not known is kept.
+        flags / set_flags: u32 = 84,
     }
 }
 
@@ -139,6 +143,11 @@ pub struct Inode {
     pub changed: UnixTime,
     /// When the object was made.
     pub created: UnixTime,
+    /// Tells the object from another that was once given the same number, in a history that was left or by a pool that went
+    /// back: a handle holds both.
+    pub generation: u32,
+    /// Bits that say more of the object; none is assigned yet. What is not known is kept.
+    pub flags: u32,
 }
 
 /// Bytes of an inode record.
@@ -166,6 +175,8 @@ impl Inode {
         record.set_modified(self.modified);
         record.set_changed(self.changed);
         record.set_created(self.created);
+        record.set_generation(self.generation);
+        record.set_flags(self.flags);
         bytes
     }
 
@@ -189,6 +200,8 @@ impl Inode {
             modified: record.modified(),
             changed: record.changed(),
             created: record.created(),
+            generation: record.generation(),
+            flags: record.flags(),
         };
         let valid = inode.scheme.is_valid()
             && (12..=22).contains(&inode.extent_shift)

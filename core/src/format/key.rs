@@ -17,12 +17,14 @@ pub enum Kind {
     Dead = 3,
     /// System: an object whose extents are still being deleted, by its number.
     Orphan = 4,
-    /// System: a hint that redundancy is owed, by sequence. Reserved.
-    Deficit = 5,
+    /// System: blocks that several extents refer to, by block address. Reserved.
+    Shared = 5,
     /// System: a maintenance job, by job; what it could not put right stands behind it.
     Job = 6,
     /// System: counters that outlive the process, by member number (and one for the pool).
     Counters = 7,
+    /// System: what an owner may take, and takes, by owner. Reserved.
+    Quota = 8,
     /// An object's attributes and policy, at offset 0.
     Inode = 16,
     /// A directory's entry, by hash of its name.
@@ -37,14 +39,15 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order of the tree.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Member,
         Self::Group,
         Self::Dead,
         Self::Orphan,
-        Self::Deficit,
+        Self::Shared,
         Self::Job,
         Self::Counters,
+        Self::Quota,
         Self::Inode,
         Self::Entry,
         Self::Xattr,

@@ -1,6 +1,7 @@
-//! A disk's identity, in its first and its last sector.
+//! A disk's identity: at its beginning, at a fixed place further on, and at its end.
 
 use super::field::{Stored, layout};
+use super::places::{COPY_PLACES, SECTOR_BYTES_MAX};
 use crate::limits;
 use crate::types::{MemberNumber, Uuid};
 
@@ -15,7 +16,7 @@ layout! {
         version / set_version: u16 = 12,
         /// Checksum algorithm of everything else: 1 is CRC-32C.
         algorithm / set_algorithm: u8 = 14,
-        /// Rows of the superblock's member table.
+        /// Rows of the superblock's member table: members that the pool may have at a time.
         members_max / set_members_max: u8 = 15,
         /// Features that a reader and writer may ignore.
         compat / set_compat: u32 = 16,
@@ -57,12 +58,16 @@ layout! {
         data_start / set_data_start: u64 = 112,
         /// Blocks from there on that may be allocated.
         data_blocks / set_data_blocks: u64 = 120,
-        /// Byte at which the second copy of the label lies.
+        /// Byte at which the copy of the label lies.
         copy_at / set_copy_at: u64 = 128,
-        /// Share of the pool's data that the disk should take, in 1/256 of what its size suggests; 256 by default.
-        weight / set_weight: u16 = 136,
+        /// Byte at which the label at the end of the disk lies.
+        end_at / set_end_at: u64 = 136,
         /// Seconds since 1970 when the pool was made.
-        created / set_created: i64 = 140,
+        created / set_created: i64 = 144,
+        /// How often the disk's label was changed: of several that are whole, the highest is right.
+        serial / set_serial: u32 = 152,
+        /// Share of the pool's data that the disk should take, in 1/256 of what its size suggests; 256 by default.
+        weight / set_weight: u16 = 156,
     }
 }
 
@@ -133,13 +138,22 @@ impl PoolParameters {
         1 << self.chunk_shift
     }
 
+    /// Bytes of a ring.
+    pub const fn ring_bytes(&self) -> u64 {
+        self.ring_length as u64 * self.slot_bytes as u64
+    }
+
+    /// Bytes of the largest sector that a disk of the pool may have, whatever its first disks have: the places of labels and
+    /// rings are multiples of it. 4096, unless nodes or chunks are smaller.
+    pub const fn sector_bytes_max(&self) -> u32 {
+        let (node, chunk) = (1u32 << self.node_shift, 1u32 << self.chunk_shift);
+        let least = if node < chunk { node } else { chunk };
+        if least < SECTOR_BYTES_MAX { least } else { SECTOR_BYTES_MAX }
+    }
+
     /// Whether disks with sectors of this many bytes can hold such a pool.
     pub const fn fits_sectors(&self, sector_bytes: u32) -> bool {
-        let sector = sector_bytes as usize;
-        sector <= self.block_bytes()
-            && sector <= self.chunk_bytes()
-            && sector <= self.node_bytes()
-            && self.slot_bytes.is_multiple_of(sector_bytes)
+        sector_bytes <= self.sector_bytes_max()
     }
 
     /// Whether all values are within the limits, so that nothing computed from them overflows.
@@ -154,7 +168,7 @@ impl PoolParameters {
             && (1..=limits::MEMBERS_MAX).contains(&usize::from(self.members_max))
             && (super::superblock::bytes(usize::from(self.members_max))..=1 << 20)
                 .contains(&(self.slot_bytes as usize))
-            && self.slot_bytes.is_multiple_of(512)
+            && self.slot_bytes.is_multiple_of(self.sector_bytes_max())
             && (limits::GROUP_BLOCKS_MIN..=limits::GROUP_BLOCKS_MAX).contains(&self.group_blocks)
             && self.group_blocks.is_power_of_two()
             && self.group_blocks as usize <= self.node_bytes()
@@ -184,17 +198,50 @@ pub struct DiskIdentity {
     pub data_start: u64,
     /// Blocks that may be allocated.
     pub data_blocks: u64,
-    /// Byte at which the second copy of the label lies.
+    /// Byte at which the copy of the label lies.
     pub copy_at: u64,
+    /// Byte at which the label at the end lies.
+    pub end_at: u64,
+    /// How often the label was changed.
+    pub serial: u32,
+    /// Features that a reader and writer may ignore, kept as they were found.
+    pub compat: u32,
 }
 
 impl DiskIdentity {
-    /// Whether rings and blocks lie on a disk of this many bytes.
-    pub fn is_within(&self, parameters: &PoolParameters, bytes: u64) -> bool {
-        let ring = u64::from(parameters.ring_length) * u64::from(parameters.slot_bytes);
+    /// Bytes that the disk must have for everything that is on it.
+    pub const fn bytes_needed(&self, parameters: &PoolParameters) -> u64 {
+        self.end_at.saturating_add(parameters.sector_bytes_max() as u64)
+    }
+
+    /// The bytes at which the disk's labels lie.
+    pub const fn label_places(&self) -> [u64; 3] {
+        [0, self.copy_at, self.end_at]
+    }
+
+    /// Whether no part of the disk lies in another: rings, data, labels.
+    fn is_sound(&self, p: &PoolParameters) -> bool {
+        let (ring, unit) = (p.ring_bytes(), u64::from(p.sector_bytes_max()));
+        let (Some(end_a), Some(end_b), Some(copy_end)) =
+            (self.ring_a.checked_add(ring), self.ring_b.checked_add(ring), self.copy_at.checked_add(unit))
+        else {
+            return false;
+        };
         let end = self.data_start.saturating_add(self.data_blocks);
-        [self.ring_a, self.ring_b].iter().all(|at| at.checked_add(ring).is_some_and(|end| end <= bytes))
-            && end <= bytes >> parameters.block_shift
+        let data_at = end_a.max(copy_end);
+        let lies_apart = self.data_blocks == 0
+            || (data_at.div_ceil(p.block_bytes() as u64) <= self.data_start
+                && end <= self.ring_b >> p.block_shift);
+        COPY_PLACES.contains(&self.copy_at)
+            && [self.ring_a, self.ring_b, self.end_at].iter().all(|at| at.is_multiple_of(512))
+            && self.ring_a >= unit
+            && (end_a <= self.copy_at || copy_end <= self.ring_a)
+            && data_at <= self.ring_b
+            && end_b <= self.end_at
+            && self.end_at.checked_add(unit).is_some()
+            && lies_apart
+            && end <= limits::U48_MAX
+            && self.data_blocks.div_ceil(u64::from(p.group_blocks)) <= u64::from(u32::MAX - 1)
     }
 }
 
@@ -252,6 +299,9 @@ pub fn encode(
     label.set_data_start(disk.data_start);
     label.set_data_blocks(disk.data_blocks);
     label.set_copy_at(disk.copy_at);
+    label.set_end_at(disk.end_at);
+    label.set_serial(disk.serial);
+    label.set_compat(disk.compat);
     label.set_weight(disk.weight);
     label.set_created(parameters.created);
     let crc = crc32c(0, &out[4..]);
@@ -303,10 +353,10 @@ pub fn decode(
         data_start: label.data_start(),
         data_blocks: label.data_blocks(),
         copy_at: label.copy_at(),
+        end_at: label.end_at(),
+        serial: label.serial(),
+        compat: label.compat(),
     };
-    let valid = parameters.is_valid()
-        && disk.member != MemberNumber::NONE
-        && disk.data_start.checked_add(disk.data_blocks).is_some_and(|end| end <= limits::U48_MAX)
-        && disk.data_blocks.div_ceil(u64::from(parameters.group_blocks)) <= u64::from(u32::MAX - 1);
+    let valid = parameters.is_valid() && disk.member != MemberNumber::NONE && disk.is_sound(&parameters);
     if valid { Ok((parameters, disk)) } else { Err(LabelFault::Invalid) }
 }

@@ -58,11 +58,11 @@ impl<A: DiskArray> Objects<'_, A> {
     /// A step failed at this key. If what is there is damaged, the next step ends before it, and the one after that, which
     /// begins there, passes it over.
     fn step_failed(&mut self, mut job: Job, error: Error, key: Key) -> Result<(), Error> {
-        let damaged = matches!(
-            error,
-            Error::Unreadable { .. }
-                | Error::Storage(StorageError::NodeUnreadable { .. } | StorageError::RecordInvalid { .. })
-        );
+        let damaged = match error {
+            Error::Unreadable { .. } => true,
+            Error::Storage(error) => error.is_loss(),
+            _ => false,
+        };
         let too_little = matches!(error, Error::Storage(StorageError::NeedsMemory { .. }));
         if job.kind == JobKind::Recount && (damaged || too_little) {
             // What a node held that is lost is not known: nothing is called free then.

@@ -100,7 +100,10 @@ impl<A: DiskArray> Objects<'_, A> {
         let bytes = self.read_record(object, start, 0, &mut head)?;
         let extent = Extent::decode(&head[..bytes]);
         let extent = extent.filter(|e| start.saturating_add(e.logical.into()) <= OBJECT_BYTES_MAX);
-        let extent = extent.ok_or(Error::Storage(StorageError::RecordInvalid { object }))?;
+        let extent = extent.ok_or(match Extent::is_unsupported(&head[..bytes]) {
+            true => StorageError::RecordUnsupported { object },
+            false => StorageError::RecordInvalid { object },
+        })?;
         Ok(Found { start, extent })
     }
 

@@ -1,6 +1,7 @@
 //! Attributes, and making objects.
 
 use super::Objects;
+use crate::disks::mix;
 use crate::error::{Error, StorageError};
 use crate::format::inode::{INODE_BYTES, Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
@@ -122,6 +123,8 @@ impl<A: DiskArray> Objects<'_, A> {
             modified: now,
             changed: now,
             created: now,
+            generation: self.new_generation(),
+            flags: 0,
         };
         let superblock = &mut self.store.tree.space.superblock;
         let object = superblock.next_object_id();
@@ -130,6 +133,14 @@ impl<A: DiskArray> Objects<'_, A> {
         superblock.set_objects(objects + 1);
         self.put_inode(object, &inode)?;
         Ok((object, inode))
+    }
+
+    /// What tells objects of this transaction from those of others that were given the same numbers. Numbers are not used
+    /// twice in one history; an override or a transaction that is dropped gives them again.
+    fn new_generation(&self) -> u32 {
+        let superblock = &self.store.tree.space.superblock;
+        let state = superblock.epoch_raw().rotate_left(32) ^ self.store.tree.generation.0;
+        mix(superblock.branch() ^ mix(state)) as u32
     }
 
     /// Makes the root directory of a new pool.
@@ -153,6 +164,8 @@ impl<A: DiskArray> Objects<'_, A> {
             modified: now,
             changed: now,
             created: now,
+            generation: self.new_generation(),
+            flags: 0,
         };
         self.store.tree.space.superblock.set_objects(1);
         self.put_inode(ObjectId::ROOT, &inode)

@@ -2,8 +2,8 @@
 
 use super::Services;
 use crate::error::FormatError;
-use crate::format::label::{DiskIdentity, LABEL_BYTES, LABEL_MAGIC, Label, PoolParameters};
-use crate::format::superblock;
+use crate::format::label::{DiskIdentity, LABEL_MAGIC, Label, PoolParameters};
+use crate::format::{places, superblock};
 use crate::limits;
 use crate::object::Objects;
 use crate::transaction::{CreateRequest, Memory, Store, histories};
@@ -165,10 +165,9 @@ fn check_options<A: DiskArray>(
     }
     for disk in 0..count {
         let g = array.geometry(disk);
+        let least = options.block_bytes.min(options.chunk_bytes).min(options.node_bytes);
         let fits = g.check().is_ok()
-            && g.sector_bytes <= options.block_bytes
-            && g.sector_bytes <= options.chunk_bytes
-            && g.sector_bytes <= options.node_bytes
+            && g.sector_bytes <= least.min(places::SECTOR_BYTES_MAX)
             && g.tear_unit <= options.block_bytes;
         if !fits {
             return Err(FormatError::Geometry { disk });
@@ -210,8 +209,8 @@ pub(super) fn refuse_used<A: DiskArray>(
     let skip = buffer.as_ptr().align_offset(alignment);
     let buf = buffer.get_mut(skip..).and_then(|b| b.get_mut(..sector));
     let buf = buf.ok_or(FormatError::NeedsMemory { bytes: sector + alignment })?;
-    for lba in [0, geometry.sectors - 1] {
-        let mut request = [Request::read(disk, lba, &mut *buf)];
+    for at in core::iter::once(0).chain(places::candidates(&geometry)) {
+        let mut request = [Request::read(disk, at / u64::from(geometry.sector_bytes), &mut *buf)];
         array.execute(&mut request);
         let [request] = request;
         // A sector that cannot be read holds no label; writing it will tell whether the disk works.
@@ -236,8 +235,7 @@ fn parameters<A: DiskArray>(
         true => Ok(bytes.trailing_zeros() as u8),
         false => Err(FormatError::Parameter(what)),
     };
-    let unit = (0..array.disks()).map(|disk| array.geometry(disk).tear_unit).max().unwrap_or(512);
-    let slot_bytes = (superblock::bytes(options.members_max.into()) as u32).next_multiple_of(unit.max(512));
+    let tear_unit = (0..array.disks()).map(|disk| array.geometry(disk).tear_unit).max().unwrap_or(512);
     let mut parameters = PoolParameters {
         pool: random(entropy)?,
         hash_seed: random(entropy)?,
@@ -246,16 +244,20 @@ fn parameters<A: DiskArray>(
         chunk_shift: shift(options.chunk_bytes, "chunk size")?,
         ring_length: options.ring_length,
         members_max: options.members_max,
-        slot_bytes,
+        slot_bytes: 0,
         group_blocks: limits::GROUP_BLOCKS_MIN,
         created: services.clock.now().seconds,
     };
+    let unit = parameters.sector_bytes_max().max(tear_unit);
+    parameters.slot_bytes = (superblock::bytes(options.members_max.into()) as u32).next_multiple_of(unit);
     if !parameters.is_valid() {
         return Err(FormatError::Parameter("node, block, chunk or ring size"));
     }
     let smallest = (0..array.disks())
         .filter(|&disk| !option(disk).witness)
-        .map(|disk| data_area(&array.geometry(disk), &parameters).map_or(0, |area| area.1))
+        .map(|disk| {
+            places::lay_out(&array.geometry(disk), &parameters).map_or(0, |places| places.data_blocks)
+        })
         .min()
         .unwrap_or(0);
     // Large groups keep the free map small; even the smallest disk should have sixteen.
@@ -266,27 +268,6 @@ fn parameters<A: DiskArray>(
         parameters.group_blocks *= 2;
     }
     Ok(parameters)
-}
-
-/// First block and blocks of what lies between the rings, or `None` if there is nothing.
-fn data_area(geometry: &dynamicfs_hal::Geometry, p: &PoolParameters) -> Option<(u64, u64)> {
-    let (ring_a, ring_b) = rings(geometry, p)?;
-    let start = (ring_a + ring_bytes(p)).div_ceil(p.block_bytes() as u64);
-    Some((start, (ring_b >> p.block_shift).checked_sub(start)?))
-}
-
-fn ring_bytes(p: &PoolParameters) -> u64 {
-    u64::from(p.ring_length) * u64::from(p.slot_bytes)
-}
-
-/// The bytes at which the rings begin: A after the first label, B before the second, both at multiples of a slot.
-fn rings(geometry: &dynamicfs_hal::Geometry, p: &PoolParameters) -> Option<(u64, u64)> {
-    let slot = u64::from(p.slot_bytes);
-    let ring_a = u64::from(geometry.sector_bytes.max(geometry.tear_unit)).next_multiple_of(slot);
-    let last =
-        geometry.bytes() - u64::from(geometry.sector_bytes.max(geometry.tear_unit)).min(geometry.bytes());
-    let ring_b = last.checked_sub(ring_bytes(p))? / slot * slot;
-    (ring_b >= ring_a + ring_bytes(p)).then_some((ring_a, ring_b))
 }
 
 /// What the label of a disk of the array says that becomes this member.
@@ -301,14 +282,12 @@ pub(super) fn identity(
     let too_small = FormatError::DiskTooSmall {
         disk,
         bytes: (least << p.block_shift)
-            + 2 * ring_bytes(p)
-            + 4 * u64::from(p.slot_bytes)
-            + 2 * LABEL_BYTES as u64,
+            + 2 * p.ring_bytes()
+            + 4 * u64::from(p.sector_bytes_max().max(geometry.tear_unit))
+            + places::COPY_PLACES[0],
     };
-    let (ring_a, ring_b) = rings(geometry, p).ok_or(too_small)?;
-    let (data_start, data_blocks) =
-        data_area(geometry, p).or(option.witness.then_some((0, 0))).ok_or(too_small)?;
-    if data_blocks < least {
+    let places = places::lay_out(geometry, p).ok_or(too_small)?;
+    if places.data_blocks < least {
         return Err(too_small);
     }
     Ok(DiskIdentity {
@@ -318,10 +297,13 @@ pub(super) fn identity(
         tier: option.tier,
         failure_domain: option.failure_domain,
         weight: option.weight,
-        ring_a,
-        ring_b,
-        data_start,
-        data_blocks: if option.witness { 0 } else { data_blocks },
-        copy_at: (geometry.sectors - 1) * u64::from(geometry.sector_bytes),
+        ring_a: places.ring_a,
+        ring_b: places.ring_b,
+        data_start: places.data_start,
+        data_blocks: if option.witness { 0 } else { places.data_blocks },
+        copy_at: places.copy_at,
+        end_at: places.end_at,
+        serial: 1,
+        compat: 0,
     })
 }

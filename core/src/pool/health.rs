@@ -81,6 +81,10 @@ pub struct MemberHealth {
     pub blocks: u64,
     /// Blocks that are free.
     pub free_blocks: u64,
+    /// More blocks that it has room for, because it has grown: [`Pool::grow_disk`](crate::Pool::grow_disk) takes them into use.
+    pub growable_blocks: u64,
+    /// It is shorter than it was when it became a member, or was last grown.
+    pub is_cut: bool,
     /// The last error that it answered.
     pub last_error: Option<IoError>,
     /// Microseconds that a read takes on average; `None` before enough were measured.
@@ -149,10 +153,9 @@ impl<A: DiskArray> Pool<'_, A> {
             disk: state.identity.map(|identity| identity.disk),
             witness: state.identity.is_some_and(|identity| identity.witness),
             owed: row.is_some_and(|row| superblock.owed().contains(row)),
-            blocks: state
-                .identity
-                .filter(|i| !i.witness && row.is_some())
-                .map_or(0, |identity| identity.data_blocks),
+            blocks: state.identity.filter(|i| !i.witness && row.is_some()).map_or(0, |_| state.blocks),
+            growable_blocks: self.store.growable_blocks(disk),
+            is_cut: state.is_cut,
             free_blocks: row.map_or(0, |row| superblock.row(row).free()),
             last_error: state.last_error,
             latency_micros: self.store.tree.disks.latency(disk),

@@ -1,4 +1,4 @@
-//! New members.
+//! New members, and members that have grown.
 
 use super::Pool;
 use super::format::{DiskOptions, identity, random, refuse_used};
@@ -54,5 +54,14 @@ impl<A: DiskArray> Pool<'_, A> {
         self.store.add_member(disk, identity, options.spare)?;
         self.store.tree.disks.tell(Happening::Joined { member });
         Ok(member)
+    }
+
+    /// Takes all of a member's disk into use that has grown since it was added: how many blocks there are more. What a crash
+    /// leaves half-way is finished by doing it again. One commit.
+    pub fn grow_disk(&mut self, disk: usize) -> Result<u64, MemberError> {
+        if disk >= self.store.tree.disks.count() {
+            return Err(MemberError::NotAMember);
+        }
+        self.store.grow_member(disk)
     }
 }

@@ -60,7 +60,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             .map_err(|bytes| FormatError::NeedsMemory { bytes })?;
         for (row, identity) in request.disks.iter().enumerate() {
             let state = disks.state_mut(row);
-            state.identity = Some(*identity);
+            (state.identity, state.blocks) = (Some(*identity), identity.data_blocks);
             state.row = row as u8;
             state.status = DiskStatus::Online;
         }

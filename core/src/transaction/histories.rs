@@ -174,7 +174,7 @@ pub(crate) fn survey<A: DiskArray>(
     }
     let mut disks = Disks::new(array, states, PoolParameters::UNKNOWN, crc32c, clock);
     let alignment = disks.buffer_alignment();
-    read_labels(&mut disks, bytes, pool, alignment)?;
+    read_labels(&mut disks, bytes, (pool, true), alignment)?;
     let parameters = disks.parameters;
     let parts =
         Memory::divide(bytes, &parameters, alignment).map_err(|bytes| MountError::NeedsMemory { bytes })?;

@@ -1,17 +1,81 @@
-//! What stands at the beginning and the end of a disk: that it is a member of the pool.
+//! What stands at the beginning of a disk, at its copy's place and at its end: that it is a member of the pool.
 
 use super::Store;
 use crate::disks::{DiskStatus, Disks};
 use crate::error::FormatError;
-use crate::format::label::{self, DiskIdentity, LABEL_BYTES, LabelFault, PoolParameters};
+use crate::format::label::{self, DiskIdentity, LABEL_BYTES, Label, LabelFault, PoolParameters};
+use crate::format::places;
 use dynamicfs_hal::{Crc32c, DiskArray, Request};
 
 type Bytes = [u8; LABEL_BYTES];
 
-fn encode(parameters: &PoolParameters, identity: &DiskIdentity, crc32c: Crc32c) -> Bytes {
+pub(super) fn encode(parameters: &PoolParameters, identity: &DiskIdentity, crc32c: Crc32c) -> Bytes {
     let mut bytes = [0; LABEL_BYTES];
     label::encode(&mut bytes, parameters, identity, crc32c);
     bytes
+}
+
+/// What the labels of a disk say together.
+pub(super) struct Labels {
+    /// Whether the disk gave any of the places.
+    pub(super) answered: bool,
+    /// The label that is right. One of a newer format decides, whatever the others say: it was written later.
+    pub(super) found: Result<(PoolParameters, DiskIdentity), LabelFault>,
+    /// One of them names features that this code does not know and that only a writer must know.
+    pub(super) must_not_write: bool,
+}
+
+impl Labels {
+    /// Reads the labels of a disk: the first one and where it says that the others are. Where it says nothing, wherever
+    /// labels may be.
+    pub(super) fn read<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, buf: &mut [u8]) -> Self {
+        let mut labels = Self { answered: false, found: Err(LabelFault::Absent), must_not_write: false };
+        labels.look(disks, disk, 0, buf);
+        let geometry = disks.geometry(disk);
+        let (mut read, mut looked_at_end) = ([0; places::PLACES_MAX], None);
+        match labels.found {
+            Ok((_, identity)) => {
+                looked_at_end = Some(identity.end_at);
+                read[..2].copy_from_slice(&[identity.copy_at, identity.end_at]);
+            }
+            Err(LabelFault::Unsupported { .. }) => {}
+            Err(_) => read.iter_mut().zip(places::candidates(&geometry)).for_each(|(to, at)| *to = at),
+        }
+        for at in read.into_iter().filter(|&at| at > 0) {
+            labels.look(disks, disk, at, buf);
+        }
+        // Another end than the one that was looked at: the first label is an older one, or was lost.
+        if let Ok((_, identity)) = labels.found
+            && looked_at_end.map_or(!read.contains(&identity.end_at), |end| end != identity.end_at)
+        {
+            labels.look(disks, disk, identity.end_at, buf);
+        }
+        labels
+    }
+
+    /// Reads the place at this byte.
+    fn look<A: DiskArray>(&mut self, disks: &mut Disks<'_, A>, disk: usize, at: u64, buf: &mut [u8]) {
+        if disks.read_bytes(disk, at, buf).is_none() {
+            return;
+        }
+        self.answered = true;
+        let found = label::decode(buf, disks.crc32c);
+        // What is not where it says that it is was left there by something else.
+        if found.is_ok_and(|(_, identity)| !identity.label_places().contains(&at)) {
+            return;
+        }
+        self.must_not_write |= found.is_ok() && Label::new(&*buf).is_some_and(|label| label.ro_compat() != 0);
+        self.found = match (self.found, found) {
+            (newer @ Err(LabelFault::Unsupported { .. }), _) => newer,
+            (_, newer @ Err(LabelFault::Unsupported { .. })) => newer,
+            (Ok((_, first)), Ok((_, other))) if first.disk == other.disk && first.serial < other.serial => {
+                found
+            }
+            (whole @ Ok(_), _) => whole,
+            (earlier, Err(LabelFault::Absent)) => earlier,
+            (_, found) => found,
+        };
+    }
 }
 
 impl<A: DiskArray> Store<'_, A> {
@@ -24,16 +88,21 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(())
     }
 
-    /// Writes a member's label to the first and the last sector of its disk, durably.
+    /// Writes a member's label to all its places, durably.
     pub(super) fn write_label(&mut self, disk: usize, identity: &DiskIdentity) -> Result<(), FormatError> {
         let disks = &mut self.tree.disks;
         let label = encode(&disks.parameters, identity, disks.crc32c);
-        disks.write_label(disk, &label, self.stage)
+        disks.write_label(disk, &label, identity.label_places(), self.stage)?;
+        disks.must(Request::flush(disk))
     }
 
     /// Writes the labels of members anew that cannot be read or are not whole: how many. One of a newer format is left
     /// alone.
     pub fn mend_labels(&mut self) -> usize {
+        if self.look_if_idle().is_err() {
+            // The next transaction is refused for it.
+            return 0;
+        }
         let disks = &mut self.tree.disks;
         let (parameters, crc32c) = (disks.parameters, disks.crc32c);
         let mut mended = 0;
@@ -42,7 +111,8 @@ impl<A: DiskArray> Store<'_, A> {
             let (DiskStatus::Online, Some(identity)) = (state.status, state.identity) else { continue };
             let geometry = disks.geometry(disk);
             let Some(sector) = self.stage.get_mut(..geometry.sector_bytes as usize) else { continue };
-            for lba in [0, geometry.sectors - 1] {
+            for at in identity.label_places() {
+                let lba = disks.lba_of_byte(disk, at);
                 let read = disks.execute_one(Request::read(disk, lba, sector));
                 let found = read.map_or(Err(LabelFault::Absent), |()| label::decode(sector, crc32c));
                 if found == Ok((parameters, identity)) || matches!(found, Err(LabelFault::Unsupported { .. }))
@@ -51,7 +121,7 @@ impl<A: DiskArray> Store<'_, A> {
                 }
                 sector.fill(0);
                 sector[..LABEL_BYTES].copy_from_slice(&encode(&parameters, &identity, crc32c));
-                // One at a time: the other is whole while this one is in flight.
+                // One at a time: the others are whole while this one is in flight.
                 let written = disks.execute_one(Request::write(disk, lba, sector));
                 let flushed = written.and_then(|()| disks.execute_one(Request::flush(disk)));
                 mended += usize::from(flushed.is_ok());
@@ -62,7 +132,10 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Takes the labels off the disk of a member that left.
     pub fn forget_disk(&mut self, disk: usize) -> Result<(), FormatError> {
-        self.tree.disks.write_label(disk, &[0; LABEL_BYTES], self.stage)?;
+        let identity = self.tree.disks.state(disk).identity;
+        let places = identity.map_or([0; 3], |identity| identity.label_places());
+        self.tree.disks.write_label(disk, &[0; LABEL_BYTES], places, self.stage)?;
+        self.tree.disks.must(Request::flush(disk))?;
         let state = self.tree.disks.state_mut(disk);
         (state.status, state.identity) = (DiskStatus::Unlabelled, None);
         Ok(())
@@ -70,16 +143,17 @@ impl<A: DiskArray> Store<'_, A> {
 }
 
 impl<A: DiskArray> Disks<'_, A> {
-    /// Whether a disk still has the label with which it was mounted, or none of its places can be read.
+    /// Whether a disk still has a label of the member that it was mounted as, or none of their places can be read.
     pub(super) fn has_own_label(&mut self, disk: usize, buf: &mut [u8]) -> bool {
-        let (geometry, crc32c) = (self.geometry(disk), self.crc32c);
-        let own = self.state(disk).identity.map(|identity| (self.parameters, identity));
+        let (geometry, crc32c, pool) = (self.geometry(disk), self.crc32c, self.parameters.pool);
+        let Some(identity) = self.state(disk).identity else { return false };
         let Some(sector) = buf.get_mut(..geometry.sector_bytes as usize) else { return true };
         let mut answered = false;
-        for lba in [0, geometry.sectors.saturating_sub(1)] {
-            if self.execute_one(Request::read(disk, lba, sector)).is_ok() {
+        for at in identity.label_places() {
+            if self.read_bytes(disk, at, sector).is_some() {
                 answered = true;
-                if label::decode(sector, crc32c).ok() == own {
+                let label = label::decode(sector, crc32c);
+                if label.is_ok_and(|(p, found)| p.pool == pool && found.disk == identity.disk) {
                     return true;
                 }
             }
@@ -103,7 +177,10 @@ impl<A: DiskArray> Disks<'_, A> {
         stage: &mut [u8],
     ) -> Result<(), FormatError> {
         let slot_bytes = self.parameters.slot_bytes as usize;
-        self.write_label(disk, &[0; LABEL_BYTES], stage)?;
+        let geometry = self.geometry(disk);
+        let labels = core::iter::once(0).chain(places::candidates(&geometry)).chain(identity.label_places());
+        self.write_label(disk, &[0; LABEL_BYTES], labels, stage)?;
+        self.must(Request::flush(disk))?;
         let slot = stage.get_mut(..slot_bytes).ok_or(FormatError::NeedsMemory { bytes: slot_bytes })?;
         slot.fill(0);
         for n in 0..u64::from(self.parameters.ring_length) {
@@ -115,15 +192,21 @@ impl<A: DiskArray> Disks<'_, A> {
         self.must(Request::flush(disk))
     }
 
-    fn write_label(&mut self, disk: usize, label: &Bytes, stage: &mut [u8]) -> Result<(), FormatError> {
-        let geometry = self.geometry(disk);
-        let bytes = geometry.sector_bytes as usize;
+    /// Writes a label to these places. They are not durable yet.
+    pub(super) fn write_label(
+        &mut self,
+        disk: usize,
+        label: &Bytes,
+        places: impl IntoIterator<Item = u64>,
+        stage: &mut [u8],
+    ) -> Result<(), FormatError> {
+        let bytes = self.geometry(disk).sector_bytes as usize;
         let sector = stage.get_mut(..bytes).ok_or(FormatError::NeedsMemory { bytes })?;
         sector.fill(0);
         sector[..LABEL_BYTES].copy_from_slice(label);
-        for lba in [0, geometry.sectors - 1] {
-            self.must(Request::write(disk, lba, sector))?;
+        for at in places {
+            self.must(Request::write(disk, self.lba_of_byte(disk, at), sector))?;
         }
-        self.must(Request::flush(disk))
+        Ok(())
     }
 }

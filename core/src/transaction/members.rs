@@ -103,11 +103,12 @@ impl<A: DiskArray> Store<'_, A> {
         for row in self.committed().table().iter() {
             let member = self.tree.space.member(row);
             let known = self.tree.with(&Key::member(member), |record| {
-                record.and_then(MemberRecord::new).map(|record| roster.add(row, &record))
+                record.and_then(MemberRecord::new).map(|record| (roster.add(row, &record), record.blocks()))
             })?;
-            let Some(state) = known else {
+            let Some((state, blocks)) = known else {
                 return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
             };
+            self.tree.disks.set_blocks(row, blocks);
             // The first time all of it is news.
             if self.roster.changes > 0 && !roster.agrees(&self.roster, row) {
                 self.tree.disks.tell(Happening::State { member, state });
@@ -226,7 +227,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// Whether nothing was ever put on a member, or everything was taken off it again.
     fn is_untouched(&self, row: usize) -> bool {
         let superblock = &self.tree.space.superblock;
-        let blocks = self.tree.disks.identity_in_row(row).map_or(0, |identity| identity.data_blocks);
+        let blocks = self.tree.disks.disk_in_row(row).map_or(0, |disk| self.tree.disks.state(disk).blocks);
         superblock.row(row).witness() != 0 || superblock.row(row).free() == blocks
     }
 
@@ -296,7 +297,7 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(())
     }
 
-    fn change_member(
+    pub(super) fn change_member(
         &mut self,
         row: usize,
         change: impl FnOnce(&mut MemberRecord<&mut [u8]>),

@@ -27,6 +27,7 @@
 mod commit;
 mod create;
 mod groups;
+mod grow;
 pub mod histories;
 mod join;
 mod labels;
@@ -137,14 +138,12 @@ impl<A: DiskArray> Store<'_, A> {
     pub fn begin(&mut self) -> Result<(), StorageError> {
         debug_assert!(!self.open, "transactions are borrowed mutably, so there is one");
         self.claim_once()?;
-        if self.tree.disks.have_been_idle() {
-            self.look_before_writing()?;
-        }
         self.started();
         Ok(())
     }
 
-    /// Reserves an epoch, if this mount has none yet. Before members are taken out of use: their word counts for it.
+    /// Makes sure that this mount may write now: it has an epoch, and its disks are still its own. Before members are taken out of
+    /// use: their word counts for the epoch.
     pub fn claim_once(&mut self) -> Result<(), StorageError> {
         match self.mode {
             Mode::ReadOnly | Mode::Salvage => Err(StorageError::ReadOnly),
@@ -154,7 +153,7 @@ impl<A: DiskArray> Store<'_, A> {
                 self.look_before_writing()?;
                 self.claim()
             }
-            Mode::Writable => Ok(()),
+            Mode::Writable => self.look_if_idle(),
         }
     }
 

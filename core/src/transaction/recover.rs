@@ -10,13 +10,14 @@
 
 use super::create::FIRST;
 use super::histories::{Prefer, leave_out_others, preferred_branch};
+use super::labels::Labels;
 use super::memory::{Memory, Parts};
 use super::rings::{read_state, survey};
 use super::{Mode, Store, quorum};
 use crate::disks::events::Happening;
 use crate::disks::{Currency, DiskState, DiskStatus, Disks};
 use crate::error::{MountError, StorageError};
-use crate::format::label::{self, DiskIdentity, Label, LabelFault, PoolParameters};
+use crate::format::label::{LabelFault, PoolParameters};
 use crate::format::node;
 use crate::format::superblock::Superblock;
 use crate::limits::MEMBERS_MAX;
@@ -71,16 +72,18 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let mut disks = Disks::new(array, states, PoolParameters::UNKNOWN, request.crc32c, request.clock);
         disks.flush_all();
         let alignment = disks.buffer_alignment();
-        read_labels(&mut disks, bytes, request.pool, alignment)?;
+        let reads_only = matches!(request.mode, MountMode::ReadOnly | MountMode::Salvage);
+        read_labels(&mut disks, bytes, (request.pool, reads_only), alignment)?;
         let parameters = disks.parameters;
         let parts = Memory::divide(bytes, &parameters, alignment)
             .map_err(|bytes| MountError::NeedsMemory { bytes })?;
         survey(&mut disks, parts.stage)?;
-        let newest = read_newest(&mut disks, parts.committed, request.prefer)?;
+        let newest =
+            read_newest(&mut disks, parts.committed, request.prefer).map_err(|error| unfit(&disks, error))?;
         leave_out_others(&mut disks, newest, parts.committed, request.prefer)?;
         refuse_namesakes(&disks)?;
         assign_rows(&mut disks, parts.committed);
-        let lists = may_mount(&disks, parts.committed, request.mode)?;
+        let lists = may_mount(&disks, parts.committed, request.mode).map_err(|error| unfit(&disks, error))?;
         tell_of_lost_slots(&mut disks, lists);
         let mut store = Self::assemble(disks, parts, slots, lists)?;
         if request.mode == MountMode::Salvage {
@@ -94,6 +97,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
             return Ok(store);
         }
         store.load_members()?;
+        if !reads_only {
+            store.tree.disks.leave_out_cut();
+        }
         store.tell_of_members();
         store.start(request.mode, request.prefer)?;
         Ok(store)
@@ -269,10 +275,12 @@ impl<A: DiskArray> Disks<'_, A> {
 // --- labels ---------------------------------------------------------------------------------------------------
 
 /// Reads each disk's labels, takes the parameters from the first of the wanted pool, and marks its members online.
+///
+/// A disk that is shorter than its label says takes part only where nothing will be written (`reads_only`).
 pub(super) fn read_labels<A: DiskArray>(
     disks: &mut Disks<'_, A>,
     bytes: &mut [u8],
-    wanted: Option<Uuid>,
+    (wanted, reads_only): (Option<Uuid>, bool),
     alignment: usize,
 ) -> Result<(), MountError> {
     let mut parameters: Option<PoolParameters> = None;
@@ -289,7 +297,7 @@ pub(super) fn read_labels<A: DiskArray>(
             .get_mut(skip..)
             .and_then(|b| b.get_mut(..sector))
             .ok_or(MountError::NeedsMemory { bytes: sector + alignment })?;
-        let labels = both_labels(disks, disk, buf);
+        let labels = Labels::read(disks, disk, buf);
         disks.state_mut(disk).status =
             if labels.answered { DiskStatus::Unlabelled } else { DiskStatus::Gone };
         let (found, identity) = match labels.found {
@@ -303,15 +311,24 @@ pub(super) fn read_labels<A: DiskArray>(
             }
             Err(_) => continue,
         };
-        if !identity.is_within(&found, geometry.bytes()) {
-            continue;
-        }
         if wanted.or(parameters.map(|p| p.pool)).is_some_and(|pool| pool != found.pool) {
             disks.state_mut(disk).status = DiskStatus::Foreign;
             continue;
         }
-        if *parameters.get_or_insert(found) != found || !found.fits_sectors(geometry.sector_bytes) {
+        if parameters.is_some_and(|p| p != found) {
             return Err(MountError::LabelsDisagree { disk });
+        }
+        let state = disks.state_mut(disk);
+        (state.identity, state.blocks) = (Some(identity), identity.data_blocks);
+        if !found.fits_sectors(geometry.sector_bytes) {
+            state.status = DiskStatus::LargeSectors;
+            continue;
+        }
+        parameters = Some(found);
+        state.is_cut = geometry.bytes() < identity.bytes_needed(&found);
+        if state.is_cut && !reads_only {
+            state.status = DiskStatus::Truncated;
+            continue;
         }
         let clone = (0..disk).find(|&other| {
             let other = disks.state(other);
@@ -321,7 +338,6 @@ pub(super) fn read_labels<A: DiskArray>(
             return Err(MountError::Cloned { first, second: disk });
         }
         let state = disks.state_mut(disk);
-        state.identity = Some(identity);
         state.status = DiskStatus::Online;
         state.must_not_write = labels.must_not_write;
     }
@@ -333,40 +349,25 @@ pub(super) fn read_labels<A: DiskArray>(
             Ok(())
         }
         (None, Some((_, error))) => Err(error),
-        (None, None) => Err(MountError::NoPool),
+        (None, None) => Err(unfit(disks, MountError::NoPool)),
     }
 }
 
-/// What the two labels of a disk say together.
-struct Labels {
-    /// Whether the disk gave either.
-    answered: bool,
-    /// The first that is whole. One of a newer format decides, whatever the other says: it was written later.
-    found: Result<(PoolParameters, DiskIdentity), LabelFault>,
-    /// Either names features that this code does not know and that only a writer must know.
-    must_not_write: bool,
-}
-
-fn both_labels<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, buf: &mut [u8]) -> Labels {
-    let geometry = disks.geometry(disk);
-    let mut labels = Labels { answered: false, found: Err(LabelFault::Absent), must_not_write: false };
-    for lba in [0, geometry.sectors - 1] {
-        if disks.read_bytes(disk, lba * u64::from(geometry.sector_bytes), buf).is_none() {
-            continue;
-        }
-        labels.answered = true;
-        let found = label::decode(buf, disks.crc32c);
-        labels.must_not_write |=
-            found.is_ok() && Label::new(&*buf).is_some_and(|label| label.ro_compat() != 0);
-        labels.found = match (labels.found, found) {
-            (newer @ Err(LabelFault::Unsupported { .. }), _) => newer,
-            (_, newer @ Err(LabelFault::Unsupported { .. })) => newer,
-            (whole @ Ok(_), _) => whole,
-            (earlier, Err(LabelFault::Absent)) => earlier,
-            (_, found) => found,
-        };
+/// Why there is no pool, or too little of one: where a disk is there and cannot be used as it is, that disk.
+fn unfit<A: DiskArray>(disks: &Disks<'_, A>, error: MountError) -> MountError {
+    let unfit =
+        |disk: &usize| matches!(disks.state(*disk).status, DiskStatus::Truncated | DiskStatus::LargeSectors);
+    let (Some(disk), MountError::NoPool | MountError::NoSuperblock | MountError::Missing { .. }) =
+        ((0..disks.count()).find(unfit), error)
+    else {
+        return error;
+    };
+    let (state, geometry) = (disks.state(disk), disks.geometry(disk));
+    if state.status == DiskStatus::LargeSectors {
+        return MountError::LargeSectors { disk, sector_bytes: geometry.sector_bytes };
     }
-    labels
+    let needed = state.identity.map_or(0, |identity| identity.bytes_needed(&disks.parameters));
+    MountError::Truncated { disk, bytes: geometry.bytes(), needed }
 }
 
 // --- deciding -------------------------------------------------------------------------------------------------

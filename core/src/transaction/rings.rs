@@ -152,6 +152,11 @@ fn reads_newest<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, ring: usize
 }
 
 impl<A: DiskArray> Store<'_, A> {
+    /// Looks at the slots before anything is written, if the last look is long ago.
+    pub(crate) fn look_if_idle(&mut self) -> Result<(), StorageError> {
+        if self.tree.disks.have_been_idle() { self.look_before_writing() } else { Ok(()) }
+    }
+
     /// Looks at the slots before anything is written: a disk that was exchanged is out of use as if it had failed.
     pub(super) fn look_before_writing(&mut self) -> Result<(), StorageError> {
         match self.look_at_slots(false) {

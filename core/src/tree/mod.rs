@@ -80,8 +80,9 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Where a member's blocks are; `None` while it does not take part.
     pub fn area(&self, row: usize) -> Option<Area> {
-        let identity = self.disks.identity_in_row(row).filter(|identity| !identity.witness)?;
-        Some(Area { start: identity.data_start, blocks: identity.data_blocks })
+        let state = self.disks.state(self.disks.disk_in_row(row)?);
+        let identity = state.identity.filter(|identity| !identity.witness)?;
+        Some(Area { start: identity.data_start, blocks: state.blocks })
     }
 
     /// Rows whose members take part and are given data.

@@ -274,9 +274,11 @@ impl Check {
 
 /// Whether a lost node ended the check early; what is lost is a finding, not a failure of the check.
 fn unless_lost(checked: Result<(), Error>) -> Result<bool, Failure> {
-    use dynamicfs_core::error::StorageError::{NodeUnreadable, RecordInvalid};
+    use dynamicfs_core::error::StorageError::{NodeUnreadable, RecordInvalid, RecordUnsupported};
     match checked {
-        Err(Error::Storage(NodeUnreadable { .. } | RecordInvalid { .. })) => Ok(true),
+        Err(Error::Storage(NodeUnreadable { .. } | RecordInvalid { .. } | RecordUnsupported { .. })) => {
+            Ok(true)
+        }
         checked => Ok(checked.map(|()| false)?),
     }
 }

@@ -38,9 +38,11 @@ struct DiskLabels {
     bytes: Option<u64>,
     /// The label at the beginning: "ok", or what is wrong.
     first: String,
+    /// Its copy, a little further on: "ok", or what is wrong.
+    copy: String,
     /// The label at the end: "ok", or what is wrong.
-    second: String,
-    /// What the first label that is whole says; null if there is none.
+    last: String,
+    /// What the label says that was changed last; null if none is whole.
     label: Option<Label>,
     /// The history of the newest state on the disk, 16 hexadecimal digits; null where it is not known: `--disk`, or the pool is in use.
     branch: Option<String>,
@@ -109,7 +111,8 @@ fn look(path: &Path) -> DiskLabels {
                 path: shown,
                 bytes: None,
                 first: unknown(),
-                second: unknown(),
+                copy: unknown(),
+                last: unknown(),
                 label: None,
                 branch: None,
                 generation: None,
@@ -118,14 +121,13 @@ fn look(path: &Path) -> DiskLabels {
         }
     };
     let state = |label: Result<_, _>| label.map_or_else(labels::fault, |_| "ok".to_owned());
-    let disagree = matches!((found.first, found.second), (Ok(a), Ok(b)) if a != b);
     let note = match found.truncated_from() {
         Some(bytes) => Some(format!("the disk is shorter than the {bytes} bytes it had")),
         None if found.read_only_features != 0 => Some(format!(
             "features {:#x}, with which this version may read the pool and not write to it",
             found.read_only_features
         )),
-        None => disagree.then(|| "the two labels differ".to_owned()),
+        None => found.disagree().then(|| "the labels differ".to_owned()),
     };
     let label = found.identity().map(|(pool, disk)| Label {
         pool: pool.pool.to_string(),
@@ -145,7 +147,8 @@ fn look(path: &Path) -> DiskLabels {
         path: shown,
         bytes: Some(found.bytes),
         first: state(found.first),
-        second: state(found.second),
+        copy: state(found.copy),
+        last: state(found.last),
         label,
         branch: None,
         generation: None,
@@ -163,7 +166,8 @@ impl Report for LabelList {
                 disk.path.clone().into(),
                 disk.bytes.map_or_else(|| "-".into(), |bytes| text.size(bytes)).into(),
                 state(&disk.first),
-                state(&disk.second),
+                state(&disk.copy),
+                state(&disk.last),
                 label(&|label| label.member.to_string()).into(),
                 label(&|label| label.disk.clone()).into(),
                 label(&|label| label.pool.clone()).into(),
@@ -173,8 +177,19 @@ impl Report for LabelList {
             ]
         };
         let rows: Vec<_> = self.disks.iter().map(row).collect();
-        let titles =
-            ["PATH", "SIZE", "FIRST", "SECOND", "MEMBER", "DISK", "POOL", "BRANCH", "GENERATION", "NOTE"];
-        text.table(&titles, &[1, 4, 8], &rows);
+        let titles = [
+            "PATH",
+            "SIZE",
+            "FIRST",
+            "COPY",
+            "LAST",
+            "MEMBER",
+            "DISK",
+            "POOL",
+            "BRANCH",
+            "GENERATION",
+            "NOTE",
+        ];
+        text.table(&titles, &[1, 5, 9], &rows);
     }
 }

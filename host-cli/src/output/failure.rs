@@ -205,6 +205,9 @@ fn plain(error: &io::Error) -> String {
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
         let (code, hint) = match error {
+            StorageError::RecordUnsupported { .. } => {
+                (Code::Unsupported, "use the version that wrote it, or a newer one")
+            }
             StorageError::NodeUnreadable { .. } | StorageError::RecordInvalid { .. } => (
                 Code::Damaged,
                 "see which disks are missing with `dynamicfs disk list`, and what is damaged with `dynamicfs check`",
@@ -292,6 +295,10 @@ impl From<MemberError> for Failure {
                 Code::TooFewDisks,
                 "attach it, or have what it held rebuilt elsewhere: `dynamicfs disk fail`, then `dynamicfs rebuild start`",
             ),
+            MemberError::NotGrown => (
+                Code::InvalidArgument,
+                "enlarge the file, volume or partition first; see `dynamicfs disk list`",
+            ),
             MemberError::TakesPart => (Code::Exists, "see the members with `dynamicfs disk list`"),
             MemberError::HoldsData { .. } => (
                 Code::WouldLoseData,
@@ -337,6 +344,13 @@ impl From<MountError> for Failure {
             MountError::Cloned { .. } => (Code::Cloned, "detach the copy"),
             MountError::Unsupported { .. } => {
                 (Code::Unsupported, "use the version that made the pool, or a newer one")
+            }
+            MountError::Truncated { .. } => (
+                Code::MembersMissing,
+                "give the disk its size back; what is there can be read with --read-only, or copied out with `dynamicfs salvage DEST`",
+            ),
+            MountError::LargeSectors { .. } => {
+                (Code::MembersMissing, "attach the disk as it was attached when it became a member")
             }
             MountError::NeedsMemory { .. } => (Code::NeedsMemory, "lend more with --memory"),
             MountError::NoPool | MountError::NoSuperblock | MountError::LabelsDisagree { .. } => {

@@ -88,6 +88,10 @@ pub(crate) enum DiskState {
     Foreign,
     /// It holds another history of the pool, which was given up for this one.
     Diverged,
+    /// It is shorter than it was when it became a member, or was last grown: it is only read, and only where nothing is written.
+    Truncated,
+    /// Its sectors are larger here than the pool's layout allows.
+    LargeSectors,
 }
 
 impl DiskState {
@@ -128,6 +132,8 @@ pub(crate) struct Disk {
     pub(crate) size_bytes: u64,
     /// Bytes of those that are free.
     pub(crate) free_bytes: u64,
+    /// More bytes that it has room for, because it has grown: `disk grow` takes them into use.
+    pub(crate) growable_bytes: u64,
     /// How far it can be relied on; null if it does not take part and has not failed.
     pub(crate) condition: Option<DiskCondition>,
     /// Why it is not healthy; null if it is.
@@ -165,6 +171,7 @@ pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
                 witness: superblock.row(row).witness() != 0,
                 size_bytes: 0,
                 free_bytes: 0,
+                growable_bytes: 0,
                 condition: None,
                 condition_reason: None,
                 latency_micros: None,
@@ -243,6 +250,7 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
         witness: health.witness,
         size_bytes: health.blocks * block,
         free_bytes: health.free_blocks * block,
+        growable_bytes: health.growable_blocks * block,
         condition,
         condition_reason,
         latency_micros: health.latency_micros,
@@ -297,6 +305,15 @@ fn state_of(
         }
         DiskStatus::Diverged => {
             (DiskState::Diverged, Some("it holds another history of the pool, which was given up".into()))
+        }
+        DiskStatus::Truncated => {
+            let note =
+                truncated.unwrap_or_else(|| "its labels are older than what the pool knows of it".into());
+            (DiskState::Truncated, Some(note))
+        }
+        DiskStatus::LargeSectors => {
+            let why = "its sectors are larger here than the pool's layout allows: it is behind another bridge than it was";
+            (DiskState::LargeSectors, Some(why.into()))
         }
         DiskStatus::Unlabelled => {
             let note = truncated.unwrap_or_else(|| "it has no label, or has lost its superblocks".into());

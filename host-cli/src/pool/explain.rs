@@ -5,6 +5,7 @@ use super::histories::{History, Survey};
 use super::place::Place;
 use crate::app::App;
 use crate::output::failure::Failure;
+use crate::output::size;
 use dynamicfs_core::error::MountError;
 
 /// Names the disks that a refused mount is about.
@@ -29,6 +30,14 @@ pub(super) fn explain(app: &App, cause: MountError, config: &Config, places: &[P
         MountError::LabelsDisagree { disk } => {
             format!("the label of {} contradicts the other disks'", name(disk))
         }
+        MountError::Truncated { disk, bytes, needed } => {
+            let [bytes, needed] = [bytes, needed].map(|bytes| size::show(bytes, false));
+            format!("{} is needed, and shorter than its label says: it has {bytes} of {needed}", name(disk))
+        }
+        MountError::LargeSectors { disk, sector_bytes } => format!(
+            "{} has sectors of {sector_bytes} bytes here, more than the pool's layout allows",
+            name(disk)
+        ),
         MountError::NoPool => format!("no disk carries a label of pool {}", config.pool),
         MountError::Unsupported { disk, .. } => format!("{}: {}", name(disk), failure.message()),
         _ => format!("cannot open the pool: {}", failure.message()),

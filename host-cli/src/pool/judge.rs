@@ -139,31 +139,31 @@ fn agree_on_next(reasons: &mut [Reason], has_spare: bool) {
     }
 }
 
+/// Whether a disk is shorter than its label says.
+fn is_cut(disk: &Disk, session: &Session<'_>) -> bool {
+    let place = session.places.iter().find(|place| place.entry.name == disk.name);
+    place.is_some_and(|place| place.labels.is_some_and(|labels| labels.truncated_from().is_some()))
+}
+
 fn disk_reason(disk: &Disk, session: &Session<'_>) -> Option<Reason> {
     let name = Some(disk.name.as_str());
     let note = disk.note.as_deref().unwrap_or("it does not answer");
     let code = match disk.state {
-        DiskState::Online => {
-            let place = session.places.iter().find(|place| place.entry.name == disk.name);
-            let truncated = place
-                .is_some_and(|place| place.labels.is_some_and(|labels| labels.truncated_from().is_some()));
-            return match (truncated, disk.errors) {
-                (true, _) => {
-                    Some(Reason::new(ReasonCode::DiskTruncated, name, 1, format!("{}: {note}", disk.name)))
-                }
-                (_, 0) => None,
-                (_, errors) => Some(Reason::new(
-                    ReasonCode::DiskErrors,
-                    name,
-                    errors,
-                    format!(
-                        "{} has made {} since errors were last cleared",
-                        disk.name,
-                        size::count(errors, "error")
-                    ),
-                )),
-            };
+        DiskState::Online if is_cut(disk, session) => {
+            let message = format!("{}: {note}", disk.name);
+            return Some(Reason::new(ReasonCode::DiskTruncated, name, 1, message));
         }
+        DiskState::Online if disk.errors > 0 => {
+            let errors = size::count(disk.errors, "error");
+            let message = format!("{} has made {errors} since errors were last cleared", disk.name);
+            return Some(Reason::new(ReasonCode::DiskErrors, name, disk.errors, message));
+        }
+        DiskState::Online if disk.growable_bytes > 0 => {
+            let more = size::show(disk.growable_bytes, false);
+            let message = format!("{} has grown, and could hold {more} more", disk.name);
+            return Some(Reason::new(ReasonCode::DiskGrown, name, 1, message));
+        }
+        DiskState::Online => return None,
         // A member on which nothing lies takes nothing with it.
         state
             if state != DiskState::Diverged
@@ -189,7 +189,8 @@ fn disk_reason(disk: &Disk, session: &Session<'_>) -> Option<Reason> {
         DiskState::Adding => ReasonCode::DiskAdding,
         DiskState::Left => ReasonCode::DiskLeft,
         DiskState::Missing => ReasonCode::DiskMissing,
-        DiskState::Unusable | DiskState::Unlabelled => ReasonCode::DiskUnusable,
+        DiskState::Unusable | DiskState::Unlabelled | DiskState::LargeSectors => ReasonCode::DiskUnusable,
+        DiskState::Truncated => ReasonCode::DiskTruncated,
         DiskState::Foreign => ReasonCode::DiskForeign,
         DiskState::Diverged => {
             let message = format!("{} is left out: {note}", disk.name);

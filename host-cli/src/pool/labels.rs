@@ -1,13 +1,15 @@
-//! What a disk's label says, read from the file or device itself: no pool is needed, no lock is taken.
+//! What a disk's labels say, read from the file or device itself: no pool is needed, no lock is taken.
 
 use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, Label, LabelFault, PoolParameters};
+use dynamicfs_core::format::places::{COPY_PLACES, SECTOR_BYTES_MAX, candidates};
+use dynamicfs_hal::Geometry;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Sectors at whose multiples the second label may lie.
-const SECTORS: [u64; 6] = [4096, 512, 1024, 2048, 8192, 16384];
+/// What was found at a place of a label.
+type Found = Result<(PoolParameters, DiskIdentity), LabelFault>;
 
 /// What was found where labels lie.
 #[derive(Clone, Copy, Debug)]
@@ -15,59 +17,98 @@ pub(crate) struct Labels {
     /// Bytes of the file or device.
     pub(crate) bytes: u64,
     /// The label at the beginning.
-    pub(crate) first: Result<(PoolParameters, DiskIdentity), LabelFault>,
+    pub(crate) first: Found,
+    /// Its copy, a little further on.
+    pub(crate) copy: Found,
     /// The label at the end.
-    pub(crate) second: Result<(PoolParameters, DiskIdentity), LabelFault>,
+    pub(crate) last: Found,
     /// Features without which the pool may be read and not written, and this version knows none.
     pub(crate) read_only_features: u32,
 }
 
 impl Labels {
-    /// Reads both labels.
+    /// Reads all labels.
     pub(crate) fn read(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let bytes = file.seek(SeekFrom::End(0))?;
-        let (first, mut read_only_features) = read_at(&file, 0);
-        let places = match first {
-            Ok((_, disk)) => vec![disk.copy_at],
-            Err(_) => {
-                SECTORS.iter().filter_map(|&sector| (bytes / sector * sector).checked_sub(sector)).collect()
-            }
+        let (first, features) = read_at(&file, 0);
+        let mut labels = Self {
+            bytes,
+            first,
+            copy: Err(LabelFault::Absent),
+            last: Err(LabelFault::Absent),
+            read_only_features: features,
         };
-        let mut second = Err(LabelFault::Absent);
-        for at in places {
-            let (found, features) = read_at(&file, at);
-            second = match second {
-                Ok(_) => break,
-                Err(LabelFault::Absent) => found,
-                Err(_) => found.or(second),
-            };
-            read_only_features |= features;
+        let places: Vec<u64> = match first {
+            Ok((_, disk)) => vec![disk.copy_at, disk.end_at],
+            // Disks have sectors of one size or the other, and either may have been the larger.
+            Err(_) => [512, SECTOR_BYTES_MAX]
+                .into_iter()
+                .flat_map(|sector| candidates(&Geometry::new(sector, bytes / u64::from(sector))))
+                .collect(),
+        };
+        places.into_iter().for_each(|at| labels.look(&file, at));
+        // Another end than the one that the first label names: that one is older.
+        if let Some((_, disk)) = labels.identity()
+            && first.is_ok_and(|(_, first)| first.end_at != disk.end_at)
+        {
+            labels.last = Err(LabelFault::Absent);
+            labels.look(&file, disk.end_at);
         }
-        Ok(Self { bytes, first, second, read_only_features })
+        Ok(labels)
+    }
+
+    fn look(&mut self, file: &File, at: u64) {
+        let (found, features) = read_at(file, at);
+        if found.is_ok_and(|(_, disk)| !disk.label_places().contains(&at)) {
+            return;
+        }
+        self.read_only_features |= features;
+        let place = if COPY_PLACES.contains(&at) { &mut self.copy } else { &mut self.last };
+        *place = match *place {
+            Ok(whole) => Ok(whole),
+            Err(LabelFault::Absent) => found,
+            Err(_) => found.or(*place),
+        };
+    }
+
+    /// All of them.
+    const fn all(&self) -> [Found; 3] {
+        [self.first, self.copy, self.last]
     }
 
     /// Why the disk may not be touched: a whole label of a format or with features that this version does not know.
     pub(crate) fn unsupported(&self) -> Option<LabelFault> {
-        let faults = [self.first.err(), self.second.err()];
-        faults.into_iter().flatten().find(|fault| matches!(fault, LabelFault::Unsupported { .. }))
+        let faults = self.all().into_iter().filter_map(Result::err);
+        faults.into_iter().find(|fault| matches!(fault, LabelFault::Unsupported { .. }))
     }
 
-    /// What the disk says of itself, by the first label that is whole.
+    /// What the disk says of itself: of the labels that are whole the one that was changed last.
     pub(crate) fn identity(&self) -> Option<(PoolParameters, DiskIdentity)> {
-        self.first.or(self.second).ok()
+        let whole = self.all().into_iter().filter_map(Result::ok);
+        whole.reduce(
+            |best, next| {
+                if next.1.disk == best.1.disk && next.1.serial > best.1.serial { next } else { best }
+            },
+        )
     }
 
-    /// Bytes that the disk had when it was made a member, if it is shorter now.
+    /// Whether labels that are whole do not say the same.
+    pub(crate) fn disagree(&self) -> bool {
+        let best = self.identity();
+        self.all().into_iter().any(|label| label.is_ok_and(|label| Some(label) != best))
+    }
+
+    /// Bytes that the disk had when it was made a member or last grown, if it is shorter now.
     pub(crate) fn truncated_from(&self) -> Option<u64> {
-        let (_, disk) = self.identity()?;
-        let least = disk.copy_at + LABEL_BYTES as u64;
+        let (pool, disk) = self.identity()?;
+        let least = disk.bytes_needed(&pool);
         (self.bytes < least).then_some(least)
     }
 }
 
 /// A label, and what of its features is only for writers.
-fn read_at(file: &File, at: u64) -> (Result<(PoolParameters, DiskIdentity), LabelFault>, u32) {
+fn read_at(file: &File, at: u64) -> (Found, u32) {
     let mut bytes = [0; LABEL_BYTES];
     if file.read_exact_at(&mut bytes, at).is_err() {
         return (Err(LabelFault::Absent), 0);

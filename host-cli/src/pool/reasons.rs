@@ -67,8 +67,10 @@ pub(crate) enum ReasonCode {
     RebalanceWaiting,
     /// A repair was interrupted while it counted the free map anew.
     RepairWaiting,
-    /// A disk is shorter than it was when it became a member.
+    /// A disk is shorter than it was when it became a member, or was last grown: nothing is written to it.
     DiskTruncated,
+    /// A disk has grown, and what it has gained is not in use yet.
+    DiskGrown,
     /// A disk has answered with errors or wrong bytes since they were last cleared, fewer than degrade it; what they concerned was
     /// repaired, or is told by another reason.
     DiskErrors,
@@ -95,15 +97,16 @@ impl ReasonCode {
             | Self::RedundancyShort
             | Self::RebuildIncomplete
             | Self::DiskBehind
+            | Self::DiskTruncated
             | Self::ExtentsDegraded => Severity::Degraded,
-            Self::DiskTruncated
-            | Self::NearlyFull
+            Self::NearlyFull
             | Self::NewerFeatures
             | Self::RebuildWaiting
             | Self::DiskUnneeded
             | Self::DiskDegraded
             | Self::ScrubStale => Severity::Warning,
             Self::DiskErrors
+            | Self::DiskGrown
             | Self::DiskDraining
             | Self::DiskDrained
             | Self::DiskAdding
@@ -120,6 +123,7 @@ impl ReasonCode {
             self,
             Self::DiskMissing
                 | Self::DiskUnusable
+                | Self::DiskTruncated
                 | Self::DiskForeign
                 | Self::DiskDiverged
                 | Self::DiskOffline
@@ -138,6 +142,7 @@ impl ReasonCode {
             Self::DiskMissing | Self::DiskFailed | Self::DiskDegraded => {
                 format!("dynamicfs disk replace {disk} NEW-DISK")
             }
+            Self::DiskGrown => format!("dynamicfs disk grow {disk}"),
             Self::DiskOffline => format!("dynamicfs disk online {disk}"),
             Self::DiskBehind | Self::DiskDraining | Self::ExtentsDegraded | Self::RedundancyShort => {
                 "dynamicfs rebuild start".into()

@@ -138,6 +138,19 @@ impl SimDisk {
         copy
     }
 
+    /// The image or volume is cut or enlarged while nobody has it open: everything is durable, and what is new reads as noise or
+    /// as what was once there.
+    pub fn resize(&mut self, sectors: u64) {
+        if sectors <= self.geometry.sectors {
+            *self = self.shortened(sectors);
+            return;
+        }
+        self.cache.settle_all(&mut self.medium);
+        self.geometry.sectors = sectors;
+        self.medium.pages.lengthen(self.geometry.bytes());
+        self.cache = Cache::over(self.medium.pages.clone());
+    }
+
     /// Puts the durable bytes of an earlier image back, with its faults; nothing is cached. Counters, switches and
     /// the further randomness stay this disk's own.
     ///

@@ -97,7 +97,7 @@ impl Run {
         let geometry = array.disk(place).geometry();
         let stranger = match kind {
             FaultKind::Replaced => SimDisk::new(geometry, rng.next_u64()),
-            FaultKind::ReplacedSmaller => array.disk(place).shortened(geometry.sectors - 1),
+            FaultKind::ReplacedSmaller => array.disk(place).shortened(just_too_short(array.disk(place))),
             _ => foreign(geometry, rng),
         };
         self.shelf[member] = Some(array.put(place, stranger));
@@ -144,8 +144,8 @@ fn afflict(disk: &mut SimDisk, kind: FaultKind, image: Option<&SimDisk>, rng: &m
         FaultKind::RotBurst => burst(disk, lba, rng),
         FaultKind::RotSuperblock => rot_superblocks(disk, rng),
         FaultKind::RotLabel => {
-            let lba = if rng.coin() { 0 } else { geometry.sectors - 1 };
-            disk.flip_bits(lba * u64::from(geometry.sector_bytes) + rng.below(256), 0x10);
+            let places = states::label_of(disk).map_or([0; 3], |(_, identity)| identity.label_places());
+            disk.flip_bits(*rng.pick(&places) + rng.below(256), 0x10);
         }
         FaultKind::LatentSector => {
             disk.make_unreadable(lba..(lba + 1 + rng.below(16)).min(geometry.sectors));
@@ -205,6 +205,14 @@ fn burst(disk: &mut SimDisk, lba: u64, rng: &mut Rng) {
         disk.flip_bits(at, 1 << rng.below(8));
         at += 1 + rng.below(64);
     }
+}
+
+/// Sectors of a copy that is a sector too short for what is on the disk.
+fn just_too_short(disk: &SimDisk) -> u64 {
+    let Geometry { sectors, sector_bytes, .. } = disk.geometry();
+    let needed = states::label_of(disk)
+        .map_or(sectors, |(pool, identity)| identity.bytes_needed(&pool) / u64::from(sector_bytes));
+    needed.min(sectors) - 1
 }
 
 /// Rots the newest superblock in one ring or both, or some of the newest.

@@ -152,7 +152,7 @@ fn is_seen(kind: FaultKind, world: &World) -> bool {
     match kind {
         FaultKind::Rot => world.differs(changed()).len() == 1 && world.bits() == 1,
         FaultKind::RotBurst => is_near(&world.differs(changed()), 4),
-        FaultKind::RotLabel => matches!(world.differs(changed())[..], [0 | 2047]) && world.bits() == 1,
+        FaultKind::RotLabel => matches!(world.differs(changed())[..], [0 | 8 | 2047]) && world.bits() == 1,
         FaultKind::RotSuperblock => {
             let disk = changed();
             let at: Vec<_> = states::slots_of(world.before.disk(disk)).iter().map(|slot| slot.at).collect();

@@ -226,7 +226,7 @@ impl Run {
                 !self.atlas.must_commit()
             }
             StorageError::Exchanged { .. } => !self.atlas.is_whole(),
-            StorageError::NodeUnreadable { .. } | StorageError::RecordInvalid { .. } => {
+            loss if loss.is_loss() => {
                 return if self.atlas.is_beyond() { Ok(()) } else { Err(FailureKind::Lost) };
             }
             _ => self.atlas.has_lied(),

@@ -155,16 +155,38 @@ pub fn offset_of(key: &Key) -> u64 {
     key[9..17].iter().fold(0, |offset, &byte| offset << 8 | u64::from(byte))
 }
 
-/// A disk's label, both copies proved.
+/// A disk's label, all three proved.
 pub fn label<'d>(structures: &'d Structures, disk: &'d [u8]) -> View<'d> {
     let structure = &structures["Label"];
     let label = structure.view(&disk[..structure.bytes]);
     assert_eq!(label.field("magic"), b"DynamFS1");
     assert_eq!(label.number("crc"), u64::from(crc32c(0, &label.bytes[4..])), "the label's checksum");
     assert_eq!((label.number("version"), label.number("algorithm"), label.number("incompat")), (1, 1, 0));
-    let copy_at = label.number("copy_at") as usize;
-    assert_eq!(&disk[copy_at..copy_at + structure.bytes], label.bytes, "the label's second copy");
+    for place in ["copy_at", "end_at"] {
+        let at = label.number(place) as usize;
+        assert_eq!(&disk[at..at + structure.bytes], label.bytes, "the label at {place}");
+    }
+    check_places(&label, disk.len());
     label
+}
+
+/// The parts of a disk lie where the document says.
+fn check_places(label: &View<'_>, bytes: usize) {
+    let field = |name: &str| label.number(name) as usize;
+    let unit = [4096, 1 << field("node_shift"), 1 << field("chunk_shift")].into_iter().min().expect("three");
+    let ring = field("ring_length") * field("slot_bytes");
+    let copies = [1 << 20, 64 << 10, 4 << 10];
+    let copy_at = copies.into_iter().find(|&at| at <= bytes / 64).unwrap_or(copies[2]);
+    let is_before = copy_at == copies[2] && unit + ring <= copy_at;
+    let ring_a = if is_before { unit } else { copy_at + unit };
+    let end_at = bytes / unit * unit - unit;
+    let ring_b = (end_at - ring) / unit * unit;
+    assert_eq!((field("copy_at"), field("ring_a")), (copy_at, ring_a), "the copy and ring A");
+    assert_eq!((field("end_at"), field("ring_b")), (end_at, ring_b), "the last label and ring B");
+    let data_start = (ring_a + ring).max(copy_at + unit).div_ceil(1 << field("block_shift"));
+    assert_eq!((field("data_start"), field("serial")), (data_start, 1));
+    let blocks = if field("witness") == 1 { 0 } else { (ring_b >> field("block_shift")) - data_start };
+    assert_eq!(field("data_blocks"), blocks);
 }
 
 /// A disk's newest superblock and the byte of ring A at which it lies; its copy in ring B is proved too.

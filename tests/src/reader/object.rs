@@ -170,7 +170,7 @@ impl Reader<'_> {
     fn extent_bytes(&self, extent: &Extent) -> Vec<u8> {
         let header = self.structures["ExtentHeader"].view(&extent.record);
         let (k, logical) = (header.number("data") as usize, header.number("logical") as usize);
-        assert_eq!((header.number("encoding"), header.number("stored")), (0, logical as u64));
+        assert_eq!(header.number("flags"), 0, "nothing is encoded");
         let (addresses, blocks) = self.fragments(extent);
         let bytes = blocks * self.shifted("block_shift");
         let fragments: Vec<&[u8]> = addresses.iter().map(|&at| self.bytes_at(at, bytes)).collect();

@@ -7,12 +7,14 @@
 //! drain.rs     what is on a member is moved away; remove
 //! shut.rs      offline, fail, online, clear
 //! replace.rs   a new disk for an old one
+//! grow.rs      a disk that was enlarged is used to its end
 //! identify.rs  which one it is, of those one can touch
 //! ```
 
 pub(crate) mod add;
 pub(crate) mod drain;
 pub(crate) mod find;
+pub(crate) mod grow;
 pub(crate) mod identify;
 pub(crate) mod list;
 pub(crate) mod replace;
@@ -32,6 +34,8 @@ pub(crate) enum Command {
     Add(add::Options),
     /// Put a new disk in the place of one that works, fails or is gone
     Replace(replace::Options),
+    /// Use all of a disk that was enlarged
+    Grow(Chosen),
     /// Move everything off a disk
     Drain(drain::Options),
     /// Take a disk out of the pool that holds nothing
@@ -66,6 +70,7 @@ pub(crate) fn run(app: &App, command: &Command) -> Result<Exit, Failure> {
         }
         Command::Add(options) => add::run(app, options),
         Command::Replace(options) => replace::run(app, options),
+        Command::Grow(chosen) => grow::run(app, &chosen.disk),
         Command::Drain(options) => drain::run(app, options),
         Command::Remove(options) => drain::remove(app, options),
         Command::Online(chosen) => shut::online(app, &chosen.disk),

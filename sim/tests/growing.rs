@@ -1,0 +1,374 @@
+//! Disks that are cut, enlarged, or put behind another bridge: what of them is used, what is named, what is never lost.
+
+mod common;
+
+use common::{World, contents, expect, expect_whole, put};
+use dynamicfs_core::disks::DiskStatus;
+use dynamicfs_core::error::{MemberError, MountError};
+use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, Label};
+use dynamicfs_core::format::places::COPY_PLACES;
+use dynamicfs_core::types::{ObjectId, Scheme};
+use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool};
+use dynamicfs_hal::{BlockDevice, Geometry};
+use dynamicfs_sim::world::{Lent, SERVICES, account, crc32c, put_file};
+use dynamicfs_sim::{CrashPolicy, Halt, Rng, SimArray};
+
+const MEMORY: usize = 300 << 10;
+
+fn world(scheme: Scheme, sectors: &[u64]) -> World {
+    let mut array = SimArray::new(3, sectors.iter().map(|&sectors| Geometry::new(512, sectors)));
+    let mut lent = Lent::new(MEMORY);
+    let options = FormatOptions { members_max: 8, ..FormatOptions::portable(scheme) };
+    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
+    World { array, lent }
+}
+
+fn copy_of(world: &World) -> World {
+    World { array: world.array.clone(), lent: Lent::new(MEMORY) }
+}
+
+fn label_at(world: &World, disk: usize, at: u64) -> Option<DiskIdentity> {
+    let mut bytes = [0; LABEL_BYTES];
+    world.array.disk(disk).pristine(at, &mut bytes);
+    label::decode(&bytes, crc32c).ok().map(|(_, identity)| identity)
+}
+
+/// The label of a disk, at its beginning.
+fn label_of(world: &World, disk: usize) -> DiskIdentity {
+    label_at(world, disk, 0).expect("a label")
+}
+
+// --- labels ---------------------------------------------------------------------------------------------------
+
+/// Whatever is written over one or two of them, the third makes the disk a member, and a scrub mends the others.
+#[test]
+fn any_one_label_is_enough_and_the_others_are_mended() {
+    for kept in 0..3 {
+        let mut world = world(Scheme::mirror(2), &[16384, 16384]);
+        world.put("file", 20_000);
+        let identity = label_of(&world, 1);
+        assert_eq!(identity.copy_at, COPY_PLACES[1]);
+        for (n, at) in identity.label_places().into_iter().enumerate() {
+            if n != kept {
+                world.array.disk_mut(1).overwrite(at, &[0xA5; 512]);
+            }
+        }
+        let mut pool = world.mount();
+        assert_eq!(pool.member_health(1).status, DiskStatus::Online, "kept {kept}");
+        expect(&mut pool, "file", 20_000);
+        pool.begin().expect("begun").commit().expect("committed");
+        assert_eq!(pool.store.mend_labels(), 2, "kept {kept}");
+        assert_eq!(pool.store.mend_labels(), 0);
+        drop(pool);
+        for at in identity.label_places() {
+            assert_eq!(label_at(&world, 1, at), Some(identity));
+        }
+    }
+}
+
+/// A partition table takes the first sectors and the last ones.
+#[test]
+fn a_partition_table_over_both_ends_leaves_the_disk_a_member() {
+    let mut world = world(Scheme::mirror(2), &[16384, 16384]);
+    world.put("file", 20_000);
+    for disk in 0..2 {
+        world.array.disk_mut(disk).overwrite(0, &[0x5A; 34 * 512]);
+        world.array.disk_mut(disk).overwrite((16384 - 33) * 512, &[0x5A; 33 * 512]);
+    }
+    let pool = world.mount();
+    assert_eq!(pool.health().online, 2);
+    drop(pool);
+    world.expect("file", 20_000);
+}
+
+#[test]
+fn the_label_that_was_changed_last_is_right_wherever_it_lies() {
+    for newer in 0..3 {
+        let mut world = world(Scheme::mirror(2), &[16384, 16384]);
+        let identity = label_of(&world, 0);
+        let at = identity.label_places()[newer];
+        let mut bytes = [0; LABEL_BYTES];
+        world.array.disk(0).pristine(at, &mut bytes);
+        let mut label = Label::new(&mut bytes[..]).expect("a label");
+        label.set_serial(7);
+        label.set_weight(99);
+        label.set_compat(0x40);
+        let crc = crc32c(0, &bytes[4..]);
+        bytes[..4].copy_from_slice(&crc.to_le_bytes());
+        world.array.disk_mut(0).overwrite(at, &bytes);
+        let mut pool = world.mount();
+        let found = pool.store.tree.disks.identity_in_row(0).copied().expect("a member");
+        assert_eq!((found.serial, found.weight), (7, 99), "the newer one is at {at}");
+        // What is mended keeps what is not known.
+        assert_eq!(pool.store.mend_labels(), 2);
+        drop(pool);
+        assert!(identity.label_places().into_iter().all(|at| label_at(&world, 0, at) == Some(found)));
+    }
+}
+
+// --- sectors --------------------------------------------------------------------------------------------------
+
+/// Slots were as long as the sectors of the first disks asked for, and a pool made on such of 512 bytes took no other.
+#[test]
+fn a_pool_of_disks_with_small_sectors_takes_one_with_large_ones() {
+    let mut array = SimArray::new(5, [Geometry::new(512, 32768); 2]);
+    let mut lent = Lent::with_nodes(4 << 20, 4096);
+    let options = FormatOptions::server(Scheme::mirror(2));
+    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(2), &options, &[]).expect("formatted");
+    let large = dynamicfs_sim::SimDisk::new(Geometry::new(4096, 4096), 6);
+    let emulated = dynamicfs_sim::SimDisk::new(Geometry { tear_unit: 4096, ..Geometry::new(512, 32768) }, 7);
+    let places = [array.add(large), array.add(emulated)];
+    let mut pool = Pool::mount(&mut array, lent.lend(), SERVICES, &MountOptions::default()).expect("mounted");
+    for place in places {
+        pool.add_disk(place, &mut Rng::new(place as u64), &Default::default()).expect("added");
+    }
+    for n in 0..6 {
+        put_file(&mut pool, &format!("file-{n}"), &contents("x", 100_000)).expect("written");
+    }
+    account(&mut pool, "with three kinds of sectors");
+    drop(pool);
+    let pool = Pool::mount(&mut array, lent.lend(), SERVICES, &MountOptions::default()).expect("mounted");
+    assert_eq!(pool.health().online, 4);
+}
+
+/// The same disk behind a bridge that shows larger sectors.
+fn behind_a_bridge(world: &mut World, disk: usize) {
+    let old = world.array.take(disk);
+    let bytes = old.geometry().bytes();
+    let mut new = dynamicfs_sim::SimDisk::new(Geometry::new(4096, bytes / 4096), 8);
+    let mut image = vec![0; bytes as usize];
+    old.pristine(0, &mut image);
+    new.overwrite(0, &image);
+    world.array.put(disk, new);
+}
+
+#[test]
+fn a_disk_behind_a_bridge_with_larger_sectors_is_named() {
+    let mut world = world(Scheme::mirror(2), &[2048, 2048, 2048]);
+    world.put("file", 20_000);
+    behind_a_bridge(&mut world, 0);
+    let mut pool = world.mount();
+    assert_eq!(pool.member_health(0).status, DiskStatus::LargeSectors);
+    assert_eq!(pool.health().online, 2);
+    expect(&mut pool, "file", 20_000);
+    drop(pool);
+    behind_a_bridge(&mut world, 1);
+    for mode in [MountMode::ReadWrite, MountMode::ReadOnly] {
+        let error = world.try_mount(mode).err();
+        assert_eq!(error, Some(MountError::LargeSectors { disk: 0, sector_bytes: 4096 }));
+    }
+}
+
+// --- shorter --------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_disk_that_was_cut_is_named_and_only_read() {
+    for cut in [1, 40, 700] {
+        let mut world = world(Scheme::mirror(2), &[2048, 2048, 2048]);
+        world.put("file", 60_000);
+        world.array.disk_mut(1).resize(2048 - cut);
+        let before = world.array.disk(1).counters().writes;
+        {
+            let mut pool = world.mount();
+            let health = pool.member_health(1);
+            assert_eq!((health.status, health.is_cut), (DiskStatus::Truncated, true), "cut by {cut}");
+            put(&mut pool, "more", 20_000).expect("the others go on");
+            expect(&mut pool, "file", 60_000);
+        }
+        assert_eq!(world.array.disk(1).counters().writes, before, "nothing was written to it");
+        let mut pool = world.try_mount(MountMode::ReadOnly).expect("for reading");
+        assert!(pool.member_health(1).is_cut);
+        expect(&mut pool, "file", 60_000);
+        expect(&mut pool, "more", 20_000);
+    }
+}
+
+#[test]
+fn the_only_disk_that_was_cut_is_read_for_what_is_there() {
+    let mut world = world(Scheme::SINGLE, &[2048]);
+    world.put("file", 20_000);
+    world.array.disk_mut(0).resize(2047);
+    let error = world.try_mount(MountMode::ReadWrite).err();
+    assert_eq!(error, Some(MountError::Truncated { disk: 0, bytes: 2047 * 512, needed: 2048 * 512 }));
+    assert!(error.is_some_and(|error| error.to_string().contains("shorter")));
+    for mode in [MountMode::ReadOnly, MountMode::Salvage] {
+        let mut pool = world.try_mount(mode).expect("for reading");
+        assert!(!pool.health().writable && pool.member_health(0).is_cut);
+        expect(&mut pool, "file", 20_000);
+    }
+    // With its size back it is as it was.
+    world.array.disk_mut(0).resize(2048);
+    world.array.disk_mut(0).overwrite(2047 * 512, &[0; 512]);
+    let mut pool = world.mount();
+    put(&mut pool, "more", 1000).expect("written");
+}
+
+// --- longer ---------------------------------------------------------------------------------------------------
+
+/// Fills a pool until nothing more goes in: how many files.
+fn fill(pool: &mut common::Mounted<'_>, prefix: &str) -> usize {
+    (0..).take_while(|n| put(pool, &format!("{prefix}-{n}"), 8000).is_ok()).count()
+}
+
+#[test]
+fn a_disk_that_has_grown_is_noticed_and_taken_into_use() {
+    let mut world = world(Scheme::SINGLE, &[2000]);
+    let (before, free) = {
+        let mut pool = world.mount();
+        assert_eq!(pool.member_health(0).growable_blocks, 0);
+        assert!(matches!(pool.grow_disk(0), Err(MemberError::NotGrown)));
+        (fill(&mut pool, "before"), pool.health().free_blocks)
+    };
+    world.array.disk_mut(0).resize(5000);
+    {
+        let mut pool = world.mount();
+        assert_eq!(pool.member_health(0).growable_blocks, 3000);
+        assert_eq!(pool.grow_disk(0).expect("grown"), 3000);
+        assert_eq!(pool.member_health(0).growable_blocks, 0);
+        assert!(pool.health().free_blocks > free + 2900);
+        account(&mut pool, "grown");
+        let more = fill(&mut pool, "after");
+        assert!(more > before, "{more} more than {before}");
+        account(&mut pool, "full again");
+    }
+    let mut pool = world.mount();
+    assert_eq!(
+        (pool.member_health(0).status, pool.member_health(0).growable_blocks),
+        (DiskStatus::Online, 0)
+    );
+    (0..before).for_each(|n| expect(&mut pool, &format!("before-{n}"), 8000));
+    account(&mut pool, "mounted again");
+    drop(pool);
+    let identity = label_of(&world, 0);
+    assert_eq!((identity.serial, identity.end_at), (2, 4999 * 512));
+    assert!(identity.label_places().into_iter().all(|at| label_at(&world, 0, at) == Some(identity)));
+}
+
+/// Too little for another ring of superblocks behind the old end: it stays as it is.
+#[test]
+fn a_disk_that_has_grown_by_too_little_is_left_as_it_is() {
+    for (more, gained) in [(1, None), (4, None), (8, None), (9, Some(9))] {
+        let mut world = world(Scheme::SINGLE, &[2000]);
+        world.put("file", 9000);
+        world.array.disk_mut(0).resize(2000 + more);
+        let mut pool = world.mount();
+        assert_eq!(pool.member_health(0).growable_blocks, gained.unwrap_or(0));
+        assert_eq!(pool.grow_disk(0), gained.ok_or(MemberError::NotGrown), "{more} more");
+        expect(&mut pool, "file", 9000);
+    }
+}
+
+#[test]
+fn disks_of_any_size_grow_to_any_size_again_and_again() {
+    for seed in 0..40 {
+        let mut rng = Rng::new(seed);
+        let mut sectors = rng.within(450..900);
+        let mut world = world(Scheme::mirror(2), &[sectors, 3000]);
+        for round in 0..4 {
+            let what = format!("seed {seed} round {round}");
+            world.put(&format!("file-{round}"), rng.within(1..20_000) as usize);
+            sectors += rng.within(20..400);
+            world.array.disk_mut(0).resize(sectors);
+            let mut pool = world.mount();
+            pool.grow_disk(0).unwrap_or_else(|error| panic!("{what}: {error}"));
+            account(&mut pool, &what);
+            for n in 0..rng.below(6) {
+                let _ = put(&mut pool, &format!("more-{round}-{n}"), 9000);
+            }
+            if rng.coin() {
+                let mut transaction = pool.begin().expect("begun");
+                transaction.unlink(ObjectId::ROOT, format!("file-{round}").as_bytes()).expect("unlinked");
+                transaction.commit().expect("committed");
+                common::rest(&mut pool);
+            }
+            account(&mut pool, &what);
+        }
+    }
+}
+
+/// The power is cut at every I/O of growing. Whatever survives, the pool is as it was, whole, and a second go finishes it.
+#[test]
+fn growing_survives_a_cut_at_every_io() {
+    for (scheme, sectors) in [(Scheme::SINGLE, vec![700]), (Scheme::mirror(2), vec![700, 900])] {
+        let mut start = world(scheme, &sectors);
+        start.put("before", 30_000);
+        start.put("more", 9000);
+        start.array.disk_mut(0).resize(2200);
+        let mut rng = Rng::new(sectors.len() as u64);
+        let (mut cuts, mut half) = (0, 0);
+        for at in 0..400 {
+            let mut halted = copy_of(&start);
+            {
+                let mut pool = halted.mount();
+                let from = pool.array().steps();
+                pool.array().halt_at(from + at, Halt::PowerCut);
+                let _ = pool.grow_disk(0);
+            }
+            if halted.array.halted().is_none() {
+                assert!(cuts > 20, "{cuts}");
+                assert!(half > 0, "some cuts fall between the labels and the commit");
+                break;
+            }
+            for policy in CrashPolicy::ALL {
+                let mut world =
+                    World { array: halted.array.crash(policy, &mut rng), lent: Lent::new(MEMORY) };
+                let what = format!("{scheme:?} cut at {at}, {policy:?}");
+                half += u32::from(finish(&mut world, &what));
+                cuts += 1;
+            }
+        }
+    }
+}
+
+/// After a cut: everything is there, whatever is written next too, and growing again comes to its end. Whether the labels were new and
+/// the record was not.
+fn finish(world: &mut World, what: &str) -> bool {
+    let serial = {
+        let mut pool = world.mount();
+        let serial = pool.store.tree.disks.identity_in_row(0).expect("a member").serial;
+        expect(&mut pool, "before", 30_000);
+        account(&mut pool, what);
+        put(&mut pool, "after", 5000).unwrap_or_else(|error| panic!("{what}: {error}"));
+        serial
+    };
+    let mut pool = world.mount();
+    expect(&mut pool, "after", 5000);
+    let left = pool.member_health(0).growable_blocks;
+    match (pool.grow_disk(0), left) {
+        (Err(MemberError::NotGrown), 0) => {}
+        (Ok(gained), left) => assert!(gained == left && left > 0, "{what}: {gained} of {left}"),
+        (Err(error), _) => panic!("{what}: {error}"),
+    }
+    assert_eq!(pool.member_health(0).growable_blocks, 0, "{what}");
+    put(&mut pool, "last", 9000).unwrap_or_else(|error| panic!("{what}: {error}"));
+    drop(pool);
+    let mut pool = world.mount();
+    for (name, length) in [("before", 30_000), ("more", 9000), ("after", 5000), ("last", 9000)] {
+        expect(&mut pool, name, length);
+    }
+    expect_whole(&mut pool, what);
+    serial > 1 && left > 0
+}
+
+/// A disk whose labels are all older than what the pool knows of it: where they say that superblocks lie is data now.
+#[test]
+fn a_disk_with_labels_from_before_it_was_grown_is_not_written_to() {
+    let mut world = world(Scheme::mirror(2), &[700, 900, 900]);
+    world.put("file", 20_000);
+    let old = label_of(&world, 0);
+    let mut bytes = [0; LABEL_BYTES];
+    world.array.disk(0).pristine(0, &mut bytes);
+    world.array.disk_mut(0).resize(2200);
+    world.mount().grow_disk(0).expect("grown");
+    let new = label_of(&world, 0);
+    for at in [0, old.copy_at, new.end_at] {
+        world.array.disk_mut(0).overwrite(at, &bytes);
+    }
+    let before = world.array.disk(0).counters().writes;
+    let mut pool = world.mount();
+    assert_eq!(pool.member_health(0).status, DiskStatus::Truncated);
+    put(&mut pool, "more", 9000).expect("the others go on");
+    expect(&mut pool, "file", 20_000);
+    drop(pool);
+    assert_eq!(world.array.disk(0).counters().writes, before);
+}
