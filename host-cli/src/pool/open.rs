@@ -15,7 +15,7 @@ use dynamicfs_core::types::Uuid;
 use dynamicfs_core::{Memory, MountMode, MountOptions, Pool, Prefer, Services, Slot};
 use dynamicfs_hal::Entropy;
 use std::time::Duration;
-use std_host_shim::{HostArray, OsClock, OsEntropy, crc32c};
+use std_host_shim::{HostArray, NameLock, OpenError, OsClock, OsEntropy, crc32c};
 
 /// Cache slots at most: they are numbered in 16 bits.
 const SLOTS_MAX: usize = 65_000;
@@ -77,6 +77,8 @@ struct Opened {
     places: Vec<Place>,
     disks: Vec<OpenDisk>,
     read_only: bool,
+    /// Beside those on the disks: two names of one disk are locked apart.
+    lock: Option<NameLock>,
 }
 
 /// Opens the pool that the arguments name, runs `f` on it, and leaves it in order.
@@ -163,13 +165,26 @@ fn confirm_choice(app: &App, access: Access, choice: Option<&Choice>) -> Result<
 fn open_disks(config: &Config, access: Access) -> Result<Opened, Failure> {
     let open = |read_only| {
         let (places, disks) = place::open_all(config, read_only)?;
-        Ok::<_, Refusal>(Opened { config: config.clone(), places, disks, read_only })
+        let lock = lock_name(config, read_only)?;
+        Ok::<_, Refusal>(Opened { config: config.clone(), places, disks, read_only, lock })
     };
     match (access, open(matches!(access, Access::Read | Access::Salvage))) {
         // Readers share the disks with one another.
         (Access::Repair, Err(Refusal::Busy(_) | Refusal::WriteProtected(_))) => Ok(open(true)?),
         (_, opened) => Ok(opened?),
     }
+}
+
+/// Takes the lock on the pool's name.
+fn lock_name(config: &Config, read_only: bool) -> Result<Option<NameLock>, Refusal> {
+    let Some(pool) = parse_uuid(&config.pool) else { return Ok(None) };
+    NameLock::take(&pool.to_string(), read_only).map_err(|error| {
+        let busy = matches!(error, OpenError::Busy { .. });
+        let message = format!("the pool is {error}, perhaps under other names of its disks");
+        let code = if busy { Code::Busy } else { Code::Host };
+        let failure = Failure::new(code, message).hint("wait for it, or stop it");
+        if busy { Refusal::Busy(failure) } else { Refusal::Other(failure) }
+    })
 }
 
 /// A refused mount.
@@ -203,7 +218,7 @@ fn attempt<T, F>(
 where
     F: FnOnce(&mut Session<'_>) -> Result<T, Failure>,
 {
-    let Opened { config, places, disks, read_only } = opened;
+    let Opened { config, places, disks, read_only, lock: _lock } = opened;
     let pool = parse_uuid(&config.pool);
     let parameters = parameters_of(&config, &places);
     let mut lent = Lent::new(app.global.memory, node_bytes_of(&config, &places), disks.len())?;

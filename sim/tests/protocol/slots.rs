@@ -47,7 +47,7 @@ fn what_is_served_after_a_failed_flush_is_there_after_a_power_cut() {
             assert!(cut.mount().resolve(b"new").is_ok() || !served, "seed {seed}, cut {at}");
         }
     }
-    assert!(tried > 100);
+    assert!(tried > 20, "{tried}");
 }
 
 /// A mount for reading cannot write what would make its state last: it says so.

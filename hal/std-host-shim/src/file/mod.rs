@@ -6,6 +6,7 @@ mod disk;
 mod error;
 mod lock;
 mod medium;
+mod name_lock;
 mod options;
 
 use std::path::Path;
@@ -13,6 +14,7 @@ use std::path::Path;
 use dynamicfs_hal::{BlockDevice, Geometry};
 
 pub use error::{FileDiskError, OpenError};
+pub use name_lock::NameLock;
 pub use options::FileDiskOptions;
 
 use disk::Disk;
