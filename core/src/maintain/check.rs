@@ -1,9 +1,14 @@
 //! Everything is read and proved, and every block is accounted for.
 
+use super::records::{Oddity, Records, Shape};
 use super::survey::RecordJoiner;
 use super::usage::Window;
 use crate::error::{Error, StorageError};
+use crate::format::extent::Fragment;
 use crate::format::key::Key;
+use crate::format::node::value_bytes_max;
+use crate::format::record::OrphanRecord;
+use crate::limits::MEMBERS_MAX;
 use crate::object::{Found, Objects};
 use crate::tree::{Met, Walk};
 use crate::types::{BlockAddress, MemberNumber, ObjectId};
@@ -28,6 +33,32 @@ pub enum Finding {
     RecordInvalid {
         /// The key.
         key: Key,
+    },
+    /// A record that nothing refers to: a piece of no value, of no object, of no member.
+    Stray {
+        /// The key.
+        key: Key,
+    },
+    /// An extent behind its object's end, and nothing that says that it is being deleted.
+    BeyondEnd {
+        /// The object.
+        object: ObjectId,
+        /// The first byte of the extent.
+        start: u64,
+    },
+    /// Two fragments of an extent are on one member: they are lost together.
+    SharedMember {
+        /// The object.
+        object: ObjectId,
+        /// The first byte of the extent.
+        start: u64,
+        /// Where the second fragment is.
+        address: BlockAddress,
+    },
+    /// The replicas of a tree node are on fewer members than there could be.
+    NodeDeficit {
+        /// Where its first replica is.
+        address: BlockAddress,
     },
     /// A fragment is unreadable or wrong; the extent can be read.
     Fragment {
@@ -107,6 +138,7 @@ impl<A: DiskArray> Objects<'_, A> {
         mut f: impl FnMut(Option<&Finding>),
     ) -> Result<(), Error> {
         self.check_nodes(report, &mut f)?;
+        self.check_records(report, &mut f)?;
         let mut from = Key::object_start(ObjectId(1));
         let mut joiner = RecordJoiner::new();
         loop {
@@ -117,7 +149,12 @@ impl<A: DiskArray> Objects<'_, A> {
             let Some((object, found, key)) = next? else { break };
             from = key.successor();
             report.extents += 1;
-            self.check_extent(object, &found, report, &mut f)?;
+            match self.check_extent(object, &found, report, &mut f) {
+                Err(Error::Storage(StorageError::RecordInvalid { .. })) => {
+                    tell(report, &mut f, &Finding::RecordInvalid { key });
+                }
+                checked => checked?,
+            }
             f(None);
         }
         Ok(())
@@ -134,6 +171,9 @@ impl<A: DiskArray> Objects<'_, A> {
                 Ok(None) => return Ok(()),
                 Ok(Some(Met { pointer, level, .. })) => {
                     report.nodes += 1;
+                    if self.is_on_too_few(pointer.replicas()) {
+                        tell(report, f, &Finding::NodeDeficit { address: pointer.replicas()[0] });
+                    }
                     for (i, &address) in pointer.replicas().iter().enumerate() {
                         report.replicas += 1;
                         let online = self.store.tree.disks.disk_of(address.member).is_some();
@@ -150,6 +190,67 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
+    /// Whether replicas of a node are on fewer members than it should be on, and than there are.
+    fn is_on_too_few(&self, replicas: &[BlockAddress]) -> bool {
+        let is_first = |&(i, replica): &(usize, &BlockAddress)| {
+            replicas[..i].iter().all(|other| other.member != replica.member)
+        };
+        let members = replicas.iter().enumerate().filter(is_first).count();
+        members > 0 && members < self.store.tree.copies_wanted().min(self.store.tree.data_rows().len())
+    }
+
+    /// Whether all records belong to something.
+    fn check_records(
+        &mut self,
+        report: &mut CheckReport,
+        f: &mut impl FnMut(Option<&Finding>),
+    ) -> Result<(), Error> {
+        let parameters = &self.store.tree.disks.parameters;
+        let mut records = Records::new(Shape {
+            piece_bytes: value_bytes_max(parameters.node_bytes()),
+            block_shift: parameters.block_shift,
+            chunk_shift: parameters.chunk_shift,
+        });
+        let mut members = heapless::Vec::<MemberNumber, MEMBERS_MAX>::new();
+        members.extend(self.store.committed().table().iter().map(|row| self.store.tree.space.member(row)));
+        let mut from = Key::MIN;
+        loop {
+            let next = self.store.tree.scan(&from, &Key::MAX, |key, record| {
+                let odd = records.take(key, record, |member| members.contains(&member));
+                match odd {
+                    [None, None] => ControlFlow::Continue(()),
+                    odd => ControlFlow::Break((odd, *key)),
+                }
+            })?;
+            let (odd, key) = next.map_or(([records.end(), None], None), |(odd, key)| (odd, Some(key)));
+            for oddity in odd.into_iter().flatten() {
+                if let Some(finding) = self.name_oddity(oddity)? {
+                    tell(report, f, &finding);
+                }
+            }
+            let Some(key) = key else { return Ok(()) };
+            from = key.successor();
+        }
+    }
+
+    /// What to call a record that does not fit the others; `None` if it is being deleted.
+    fn name_oddity(&mut self, oddity: Oddity) -> Result<Option<Finding>, Error> {
+        let (key, finding) = match oddity {
+            Oddity::Stray(key) => return Ok(Some(Finding::Stray { key })),
+            Oddity::Broken(key) => return Ok(Some(Finding::RecordInvalid { key })),
+            Oddity::Unowned(key) => (key, Finding::Stray { key }),
+            Oddity::Beyond(key) => (key, Finding::BeyondEnd { object: key.object(), start: key.offset() }),
+        };
+        let from = self.store.tree.with(&Key::orphan(key.object()), |record| {
+            OrphanRecord::new(record?).map(|orphan| (orphan.offset(), orphan.whole() != 0))
+        })?;
+        Ok(match (oddity, from) {
+            (Oddity::Unowned(_), Some((_, true))) => None,
+            (Oddity::Beyond(_), Some((from, _))) if from <= key.offset() => None,
+            _ => Some(finding),
+        })
+    }
+
     fn check_extent(
         &mut self,
         object: ObjectId,
@@ -161,6 +262,14 @@ impl<A: DiskArray> Objects<'_, A> {
         let (mut right, mut wrong) = (0, 0);
         let bytes = found.extent.fragment_bytes(self.store.tree.disks.parameters.block_shift) as u64;
         let bad = self.prove_stripe(object, found)?;
+        let places = found.extent.fragments();
+        for (i, Fragment { address, .. }) in places.iter().enumerate() {
+            if *address != BlockAddress::NONE
+                && places[..i].iter().any(|f| f.address.member == address.member)
+            {
+                tell(report, f, &Finding::SharedMember { object, start, address: *address });
+            }
+        }
         for (i, fragment) in found.extent.fragments().iter().enumerate() {
             if self.store.tree.disks.disk_of(fragment.address.member).is_none() {
                 wrong += 1;

@@ -40,14 +40,16 @@ impl Located {
         self.start + self.bytes as u64
     }
 
-    /// Fragments that are there and count.
+    /// Fragments that are there and count: of several on one member one does.
     pub fn there(&self) -> usize {
         self.places.iter().filter(|place| matches!(place.worth, Worth::Right | Worth::Leaving)).count()
     }
 
     /// How many more disks may fail, whichever, before it cannot be read; `None` if it cannot be read now.
     pub fn spare(&self) -> Option<usize> {
-        self.there().checked_sub(self.scheme.data.into())
+        let shared = self.places.iter().filter(|place| place.worth == Worth::Shared).count();
+        let (there, data) = (self.there(), usize::from(self.scheme.data));
+        (there + shared >= data).then(|| there.saturating_sub(data))
     }
 
     /// Whether every fragment is there, in the scheme that was asked for.
@@ -78,17 +80,15 @@ impl<A: DiskArray> Objects<'_, A> {
     ) -> Result<Option<Located>, Error> {
         let Some(start) = self.extent_between(object, from, u64::MAX)? else { return Ok(None) };
         let Found { extent, .. } = self.extent_at(object, start)?;
-        let place = |fragment: &crate::format::extent::Fragment| Place {
-            address: fragment.address,
-            worth: standing.of(fragment.address, fragment.birth),
-        };
+        let worths = standing.worths(&extent, &[]);
+        let places = extent.fragments().iter().zip(worths);
         Ok(Some(Located {
             start,
             bytes: extent.logical,
             scheme: extent.scheme,
             asked: extent.asked,
             fragment_bytes: extent.fragment_bytes(self.store.tree.disks.parameters.block_shift) as u32,
-            places: extent.fragments().iter().map(place).collect(),
+            places: places.map(|(fragment, worth)| Place { address: fragment.address, worth }).collect(),
         }))
     }
 

@@ -6,6 +6,7 @@
 //! room.rs     space, and whether a rebuild would find enough of it
 //! salvage.rs  what can still be read where parts are lost
 //! check.rs    everything is read and proved, and allocated = referenced
+//! records.rs  whether the records of the tree belong together                      pure
 //! usage.rs    which blocks something refers to
 //! locate.rs   where an object's contents are, and whether they are right there
 //! trim.rs     free space given back to the disks
@@ -31,6 +32,7 @@ mod locate;
 mod members;
 mod pass;
 mod planning;
+mod records;
 mod recount;
 mod room;
 mod salvage;
@@ -50,7 +52,7 @@ pub use locate::{Located, Place, Proof};
 pub use planning::{Footing, LossForecast, OBJECTS_NAMED};
 pub use room::{MemberRoom, RebuildForecast, RebuildSpace, Rooms};
 pub use salvage::Survivor;
-pub use standing::{Standing, Worth};
+pub use standing::{Held, Standing, Worth, Worths};
 pub use step::Work;
 pub use survey::ExtentCounts;
 pub use trim::{Trim, TrimOptions};

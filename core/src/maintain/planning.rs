@@ -3,7 +3,7 @@
 //! Every node and every record of contents is met once. They can be read now, the members being here, so that what lies below
 //! a node of which nothing would be left is counted too. What a member holds is believed to be right: rot is a scrub's affair.
 
-use super::standing::{Standing, Worth};
+use super::standing::{Held, Standing, Worth};
 use super::survey::{ExtentCounts, RecordJoiner};
 use crate::error::StorageError;
 use crate::format::extent::{Extent, Fragment};
@@ -292,12 +292,12 @@ impl Tally {
     fn end_extent(&mut self) {
         let Some(Begun { start, extent: Some(extent), lost }) = self.begun.take() else { return };
         let data = usize::from(extent.scheme.data);
-        let left = if lost { 0 } else { self.then.holds(&extent) };
+        let left = if lost { Held::default() } else { self.then.holds(&extent) };
         self.forecast.extents.add(&extent, left);
-        if self.now.holds(&extent) < data {
+        if self.now.holds(&extent).there < data {
             self.forecast.unreadable_now += 1;
-        } else if left >= data {
-            self.bear(left - data);
+        } else if left.there >= data {
+            self.bear(left.apart.saturating_sub(data));
         } else {
             let bytes = self.bytes_lost(start, &extent, lost);
             self.lose(bytes > 0, bytes);

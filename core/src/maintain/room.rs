@@ -159,7 +159,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 self.store.tree.scan(&met.from, &end, |key, record| {
                     if key.kind() == Kind::Extent as u8
                         && let Some((object, start, extent)) = joiner.take(key, record)
-                        && sources.holds(&extent) >= extent.scheme.data.into()
+                        && sources.holds(&extent).there >= extent.scheme.data.into()
                     {
                         plan.rebuild(object, start, &extent);
                     }

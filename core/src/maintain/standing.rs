@@ -2,10 +2,10 @@
 //! believed from a list. Pure, once it was read.
 
 use crate::error::StorageError;
-use crate::format::extent::{Extent, Fragment};
+use crate::format::extent::Extent;
 use crate::format::key::Key;
 use crate::format::record::MemberRecord;
-use crate::limits::{MEMBERS_MAX, NODE_COPIES_MAX};
+use crate::limits::{FRAGMENTS_MAX, MEMBERS_MAX, NODE_COPIES_MAX};
 use crate::transaction::Store;
 use crate::types::{BlockAddress, Generation, MemberNumber, MemberSet};
 use core::ops::Range;
@@ -24,9 +24,23 @@ pub enum Worth {
     Leaving,
     /// Its member is away and may come back.
     Away,
+    /// It does, on a member that has another fragment of the same extent: both are lost together, so one of them counts.
+    Shared,
     /// It holds nothing that counts: no place was found for it, its member failed or left, or what was written there then
     /// is not to be trusted.
     Missing,
+}
+
+/// What the fragments of an extent are worth, by their index.
+pub type Worths = heapless::Vec<Worth, FRAGMENTS_MAX>;
+
+/// Fragments of an extent that are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// All of them.
+    pub there: usize,
+    /// Those on members of their own.
+    pub apart: usize,
 }
 
 /// The members as they are now.
@@ -106,10 +120,36 @@ impl Standing {
         places.filter(|place| self.is_here(place.member)).count() as u64
     }
 
-    /// How many fragments of an extent are there.
-    pub fn holds(&self, extent: &Extent) -> usize {
-        let is_there = |f: &&Fragment| self.of(f.address, f.birth) != Worth::Missing;
-        extent.fragments().iter().filter(is_there).count()
+    /// What the fragments of an extent are worth, those of `wrong` having been found to be wrong. All that judge an extent's
+    /// redundancy ask this: of several fragments on one member one counts.
+    pub fn worths(&self, extent: &Extent, wrong: &[u8]) -> Worths {
+        let (mut worths, mut held) = (Worths::new(), MemberSet::EMPTY);
+        for (index, fragment) in (0u8..).zip(extent.fragments()) {
+            let worth = match self.of(fragment.address, fragment.birth) {
+                Worth::Right | Worth::Leaving if wrong.contains(&index) => Worth::Missing,
+                Worth::Missing => Worth::Missing,
+                worth => match self.row(fragment.address.member) {
+                    Some(row) if held.contains(row) => Worth::Shared,
+                    Some(row) => {
+                        held = held.with(row);
+                        worth
+                    }
+                    None => Worth::Missing,
+                },
+            };
+            let pushed = worths.push(worth);
+            debug_assert!(pushed.is_ok(), "an extent has no more fragments");
+        }
+        worths
+    }
+
+    /// How many fragments of an extent are there, and how many of them are on members of their own: the extent can be read
+    /// with the former, and is as redundant as the latter.
+    pub fn holds(&self, extent: &Extent) -> Held {
+        let worths = self.worths(extent, &[]);
+        let missing = worths.iter().filter(|&&worth| worth == Worth::Missing).count();
+        let shared = worths.iter().filter(|&&worth| worth == Worth::Shared).count();
+        Held { there: worths.len() - missing, apart: worths.len() - missing - shared }
     }
 
     /// What a place is worth that was written in this generation.

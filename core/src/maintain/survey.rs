@@ -1,6 +1,6 @@
 //! How redundant each extent is: computed from its own record and the members, never believed from a list.
 
-use super::standing::Standing;
+use super::standing::{Held, Standing};
 use crate::error::StorageError;
 use crate::format::extent::{EXTENT_BYTES_MAX, Extent};
 use crate::format::key::{Key, Kind};
@@ -25,11 +25,11 @@ pub struct ExtentCounts {
 
 impl ExtentCounts {
     /// Counts an extent of which so many fragments are there.
-    pub(super) fn add(&mut self, extent: &Extent, there: usize) {
+    pub(super) fn add(&mut self, extent: &Extent, held: Held) {
         self.total += 1;
-        *if there < usize::from(extent.scheme.data) {
+        *if held.there < usize::from(extent.scheme.data) {
             &mut self.unreadable
-        } else if there == extent.scheme.width() && extent.scheme.parity >= extent.asked.parity {
+        } else if held.apart == extent.scheme.width() && extent.scheme.parity >= extent.asked.parity {
             &mut self.complete
         } else {
             &mut self.readable

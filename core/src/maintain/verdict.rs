@@ -59,9 +59,9 @@ pub fn judge_node(
 /// fragments, if it bears the loss of more disks then.
 pub fn judge(extent: &Extent, standing: &Standing, block_shift: u8, wrong: &[u8]) -> Verdict {
     let (mut bad, mut right, mut leaving, mut away) = (Indices::new(), 0, 0, 0);
-    for (index, fragment) in (0u8..).zip(extent.fragments()) {
-        match standing.of(fragment.address, fragment.birth) {
-            Worth::Right if !wrong.contains(&index) => {
+    for (index, worth) in (0u8..).zip(standing.worths(extent, wrong)) {
+        match worth {
+            Worth::Right => {
                 right += 1;
                 continue;
             }
@@ -69,8 +69,8 @@ pub fn judge(extent: &Extent, standing: &Standing, block_shift: u8, wrong: &[u8]
                 away += 1;
                 continue;
             }
-            Worth::Leaving if !wrong.contains(&index) => leaving += 1,
-            _ => {}
+            Worth::Leaving => leaving += 1,
+            Worth::Shared | Worth::Missing => {}
         }
         let _ = bad.push(index);
     }

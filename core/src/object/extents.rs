@@ -44,7 +44,7 @@ impl Found {
 }
 
 /// Where each fragment of a stripe is.
-type Addresses = heapless::Vec<BlockAddress, FRAGMENTS_MAX>;
+pub(super) type Addresses = heapless::Vec<BlockAddress, FRAGMENTS_MAX>;
 
 /// Space that was taken for an extent.
 struct Place {

@@ -1,7 +1,7 @@
 //! Putting fragments elsewhere, or there anew: computed from what is right, proved, and written to new blocks.
 
 use super::Objects;
-use super::extents::Found;
+use super::extents::{Addresses, Found};
 use super::get::{Reading, Segment};
 use crate::error::{Error, StorageError};
 use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX};
@@ -10,6 +10,9 @@ use crate::redundancy;
 use crate::transaction::Purpose;
 use crate::types::{BlockAddress, BlockRun, MemberSet, ObjectId};
 use dynamicfs_hal::{Batch, DiskArray, Request};
+
+/// Fragments, by their index.
+type Indices = heapless::Vec<u8, FRAGMENTS_MAX>;
 
 /// Tree updates that a new place for fragments takes at most.
 pub(super) const UPDATES: u32 = 16;
@@ -63,8 +66,8 @@ impl<A: DiskArray> Objects<'_, A> {
             return Ok(Mended::NoSpace);
         }
         self.change(|objects| {
-            let places = objects.find_places(object, found, what)?;
-            let moved = Relocation { fragments: &what.fragments[..places.len()], ..what };
+            let (moved, places) = objects.find_places(object, found, what)?;
+            let moved = Relocation { fragments: &moved, ..what };
             if places.is_empty() {
                 return Ok(Mended::NoSpace);
             }
@@ -84,13 +87,16 @@ impl<A: DiskArray> Objects<'_, A> {
         })
     }
 
-    /// Takes space for fragments: each on a member that has none of the extent's.
+    /// Takes space for fragments, as many as find it: each on a member that has none of the extent's. Which ones, and where.
+    ///
+    /// Where a fragment is now is as good as any other member, if it may stay there. All try that first: a member that has
+    /// no space for its own fragment stays with that one, and is given no other.
     fn find_places(
         &mut self,
         object: ObjectId,
         found: &Found,
         what: Relocation<'_>,
-    ) -> Result<heapless::Vec<BlockAddress, FRAGMENTS_MAX>, Error> {
+    ) -> Result<(Indices, Addresses), Error> {
         let bad = what.fragments;
         let blocks = found.extent.fragment_blocks(self.block_shift());
         let row_of = |objects: &Self, index: u8| {
@@ -109,24 +115,29 @@ impl<A: DiskArray> Objects<'_, A> {
             object,
             offset: found.start,
         };
-        let mut places = heapless::Vec::new();
+        let (mut moved, mut places, mut left) = (Indices::new(), Addresses::new(), Indices::new());
         for &index in bad {
-            // Where it is now is as good as any other member, if it may stay there.
-            let mut next = row_of(self, index).filter(|&row| rows.contains(row));
-            let place = loop {
-                let best = || placement::choose(rows, &taken, &demand, |row| self.candidate(row));
-                let Some(row) = next.take().or_else(|| best().first().map(|&row| row.into())) else {
-                    return Ok(places);
-                };
-                rows = rows.without(row);
-                if let Some(address) = self.store.take_run(row, blocks, Purpose::Growth)? {
-                    let _ = taken.push(row as u8);
-                    break address;
+            let own = row_of(self, index).filter(|&row| rows.contains(row));
+            rows = own.map_or(rows, |row| rows.without(row));
+            match own.map(|row| self.store.take_run(row, blocks, Purpose::Growth)).transpose()?.flatten() {
+                Some(address) => {
+                    _ = (moved.push(index), places.push(address));
+                    taken.extend(own.map(|row| row as u8));
                 }
-            };
-            let _ = places.push(place);
+                None => _ = left.push(index),
+            }
         }
-        Ok(places)
+        for &index in &left {
+            while let Some(&row) = placement::choose(rows, &taken, &demand, |row| self.candidate(row)).first()
+            {
+                rows = rows.without(row.into());
+                if let Some(address) = self.store.take_run(row.into(), blocks, Purpose::Growth)? {
+                    _ = (moved.push(index), places.push(address), taken.push(row));
+                    break;
+                }
+            }
+        }
+        Ok((moved, places))
     }
 
     /// Writes fragments anew from the others, as many columns at a time as the lent memory holds.
@@ -283,9 +294,11 @@ impl<A: DiskArray> Objects<'_, A> {
         for &index in moved {
             self.store.free(BlockRun { start: found.address(index.into()), blocks })?;
         }
-        let online = |address: BlockAddress| self.store.tree.disks.disk_of(address.member).is_some();
-        let there = healed.extent.fragments().iter().filter(|fragment| online(fragment.address)).count();
-        self.store.tree.note_spare(there.saturating_sub(found.extent.scheme.data.into()));
+        let tree = &mut self.store.tree;
+        let rows =
+            healed.extent.fragments().iter().filter_map(|f| tree.space.superblock.row_of(f.address.member));
+        let there = rows.fold(MemberSet::EMPTY, MemberSet::with).and(tree.disks.online());
+        tree.note_spare(there.len().saturating_sub(found.extent.scheme.data.into()));
         Ok(Mended::Done)
     }
 
@@ -307,8 +320,9 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         self.with_window(|objects, window| {
             let data = &mut window[..bytes];
-            if let Err(Error::Unreadable { .. }) = objects.read_extent(object, found, 0, data) {
-                return Ok(Mended::Lost);
+            match objects.read_extent(object, found, 0, data) {
+                Err(Error::Unreadable { .. }) => return Ok(Mended::Lost),
+                read => read?,
             }
             objects.change(|objects| {
                 let stored = objects.replace_extents(object, &inode, found.start, data, Purpose::Growth)?;

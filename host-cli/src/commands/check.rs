@@ -94,6 +94,14 @@ enum FindingKind {
     FreeCount,
     /// A block is allocated and nothing refers to it.
     Leak,
+    /// A record that nothing refers to.
+    Stray,
+    /// An extent behind its file's end.
+    BeyondEnd,
+    /// Two fragments of an extent are on one disk.
+    SharedMember,
+    /// The replicas of a tree node are on fewer disks than there could be.
+    NodeDeficit,
     /// A replica of a tree node is unreadable or wrong; others are right.
     NodeReplica,
     /// A fragment is unreadable or wrong; the extent can be read.
@@ -133,6 +141,10 @@ impl FindingKind {
             Self::Unallocated => "block in use and not allocated",
             Self::FreeCount => "count of free blocks wrong",
             Self::Leak => "block allocated and not in use",
+            Self::Stray => "record that nothing refers to",
+            Self::BeyondEnd => "extent behind the end of its file",
+            Self::SharedMember => "two fragments of an extent on one disk",
+            Self::NodeDeficit => "tree node on fewer disks than there could be",
             Self::NodeReplica => "replica of a tree node bad",
             Self::Fragment => "fragment bad",
             Self::Deficit => "extent with less redundancy than asked for",
@@ -180,6 +192,12 @@ impl Collector<'_> {
 fn parts(finding: &Finding) -> (FindingKind, Option<ObjectId>, Option<u64>, Option<BlockAddress>) {
     use FindingKind as K;
     match *finding {
+        Finding::Stray { key } => (K::Stray, Some(key.object()), Some(key.offset()), None),
+        Finding::BeyondEnd { object, start } => (K::BeyondEnd, Some(object), Some(start), None),
+        Finding::SharedMember { object, start, address } => {
+            (K::SharedMember, Some(object), Some(start), Some(address))
+        }
+        Finding::NodeDeficit { address } => (K::NodeDeficit, None, None, Some(address)),
         Finding::NodeReplica { address } => (K::NodeReplica, None, None, Some(address)),
         Finding::NodeLost { address } => (K::NodeLost, None, None, Some(address)),
         Finding::RecordInvalid { key } => (K::RecordInvalid, Some(key.object()), Some(key.offset()), None),

@@ -88,6 +88,8 @@ pub(crate) enum FragmentState {
     Leaving,
     /// Its disk is away, and may come back.
     Away,
+    /// It is there, on a disk that has another fragment of the same extent: they are lost together.
+    Shared,
     /// Its disk is there, and what was written to it then is not to be trusted.
     Doubted,
     /// Its disk failed or has left the pool, or there was none for it.
@@ -100,6 +102,7 @@ impl FragmentState {
             Worth::Right => Self::There,
             Worth::Leaving => Self::Leaving,
             Worth::Away => Self::Away,
+            Worth::Shared => Self::Shared,
             Worth::Missing if session.pool.store.tree.disks.disk_of(place.address.member).is_some() => {
                 Self::Doubted
             }
@@ -112,6 +115,7 @@ impl FragmentState {
             Self::There => "there",
             Self::Leaving => "leaving",
             Self::Away => "away",
+            Self::Shared => "shared",
             Self::Doubted => "doubted",
             Self::Missing => "missing",
         }

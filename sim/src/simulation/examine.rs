@@ -94,7 +94,10 @@ impl Run {
                         u64::from(self.setup.format.extent_bytes / self.setup.format.block_bytes).max(1);
                     (hurt(address.member.0) || self.atlas.is_scattered(*address, blocks), FailureKind::Lost)
                 }
-                Finding::Deficit { .. } => (!self.atlas.is_whole(), FailureKind::Health),
+                Finding::SharedMember { .. } => (false, FailureKind::Health),
+                Finding::Deficit { .. } | Finding::NodeDeficit { .. } => {
+                    (!self.atlas.is_whole(), FailureKind::Health)
+                }
                 Finding::NodeLost { .. } | Finding::ExtentLost { .. } | Finding::RecordInvalid { .. } => {
                     (false, FailureKind::Lost)
                 }

@@ -14,17 +14,18 @@ mod salvaging;
 mod scrubbing;
 mod stories;
 
-use common::{Mounted, World, counts, expect, expect_whole, put, rest, run_job};
+use common::{Mounted, World, contents, counts, expect, expect_whole, put, rest, run_job};
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError};
 use dynamicfs_core::format::extent::Fragment;
 use dynamicfs_core::format::record::MemberState;
-use dynamicfs_core::maintain::{JobKind, JobOptions, JobState, Lost, Work};
+use dynamicfs_core::maintain::{CheckReport, Finding, JobKind, JobOptions, JobState, Lost, Standing, Work};
+use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::pool::DiskOptions;
-use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
+use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId, Scheme};
 use dynamicfs_core::{AddOptions, FormatOptions, MountMode, MountOptions, Pool, Prefer};
 use dynamicfs_hal::{BlockDevice, Geometry, IoError};
-use dynamicfs_sim::world::{Lent, SERVICES, account};
+use dynamicfs_sim::world::{Lent, SERVICES, account, put_file};
 use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Mishap, Rng, SimArray, SimDisk};
 
 const FOUR_TWO: Scheme = Scheme { data: 4, parity: 2 };

@@ -146,3 +146,202 @@ fn a_member_that_is_let_go_may_fail_in_the_commit_that_lets_it_go() {
     }
     assert!(failed >= 8, "{failed} failures");
 }
+
+/// Both copies of an extent were bad, each in another place, and its first member was full. The first copy was put on the member of
+/// the second, which found no place elsewhere and stayed: both were on one disk, and everything called them redundant.
+#[test]
+fn fragments_that_are_rewritten_where_space_is_short_stay_on_different_members() {
+    let mut array = SimArray::new(1, vec![Geometry::new(512, 2500); 3]);
+    let mut lent = Lent::new(MEMORY);
+    let options =
+        FormatOptions { members_max: 4, extent_bytes: 16384, ..FormatOptions::portable(Scheme::mirror(2)) };
+    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
+    let mut world = World { array, lent };
+    let mut pool = world.mount();
+    let members = |pool: &mut Mounted<'_>, file| {
+        let standing = Standing::read(&mut pool.store, true).expect("read");
+        let located = pool.locate(file, 0, &standing).expect("read").expect("it has an extent");
+        located.places.iter().map(|place| place.address).collect::<Vec<_>>()
+    };
+    let mut singles = Vec::new();
+    for n in 0..24 {
+        let attributes = Attributes { scheme: Some(Scheme::SINGLE), ..Attributes::default() };
+        let (mut transaction, name) = (pool.begin().expect("begun"), format!("single {n}"));
+        let file = transaction
+            .create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::File, &attributes)
+            .expect("made");
+        transaction.write_all(file, 0, &[n as u8; 16384]).expect("written");
+        transaction.commit().expect("committed");
+        if members(&mut pool, file)[0].member == MemberNumber(1) {
+            singles.push(name);
+        }
+    }
+    let mut files = 0;
+    while put(&mut pool, &format!("file {files}"), 16384).is_ok() {
+        files += 1;
+    }
+    let mut small = 0;
+    while put(&mut pool, &format!("small {small}"), 4096).is_ok() {
+        small += 1;
+    }
+    // One member alone has space.
+    for name in &singles {
+        let mut transaction = pool.begin().expect("begun");
+        transaction.unlink(ObjectId::ROOT, name.as_bytes()).expect("unlinked");
+        transaction.commit().expect("committed");
+    }
+    rest(&mut pool);
+    let mut transaction = pool.begin().expect("begun");
+    transaction.store.sweep_all().expect("swept");
+    transaction.commit().expect("committed");
+    let mut victims = Vec::new();
+    for n in 0..files {
+        let file = pool.resolve(format!("file {n}").as_bytes()).expect("it is there");
+        let places = members(&mut pool, file);
+        if places[0].member != MemberNumber(1) && places[1].member == MemberNumber(1) && victims.len() < 5 {
+            for (i, place) in (0u64..).zip(&places) {
+                let disk = pool.array().disk_mut(place.member.0.into());
+                disk.flip_bits(place.block * 512 + 1024 * i + 7, 1);
+            }
+            victims.push((n, file));
+        }
+    }
+    assert!(!victims.is_empty());
+    let job = run_job(&mut pool, JobKind::Scrub);
+    assert!(job.found >= victims.len() as u64, "{job:?}");
+    for &(_, file) in &victims {
+        let places = members(&mut pool, file);
+        assert!(places[0].member != places[1].member, "{places:?}");
+    }
+    drop(pool);
+    world.unplug(&[1]);
+    let mut pool = world.mount();
+    for (n, file) in victims {
+        let places = members(&mut pool, file);
+        assert!(places[0].member != MemberNumber(1));
+        let read = pool.read(file, 0, &mut [0; 16384]);
+        assert!(read == Ok(16384) || matches!(read, Err(Error::Unreadable { .. })), "file {n}: {read:?}");
+    }
+}
+
+/// Pools that were written so have extents with two fragments on one member. The check names them, nothing calls them redundant, and
+/// a rebuild parts them.
+#[test]
+fn fragments_that_share_a_member_are_named_and_parted() {
+    use dynamicfs_core::format::extent::{EXTENT_BYTES_MAX, Extent};
+    use dynamicfs_core::format::key::Key;
+    for kind in [JobKind::Rebuild, JobKind::Scrub] {
+        let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+        let bytes = contents("both", 8192);
+        let mut pool = world.mount();
+        let files: Vec<ObjectId> =
+            (0..20).map(|n| put_file(&mut pool, &format!("file {n}"), &bytes).expect("committed")).collect();
+        let record = |pool: &mut Mounted<'_>, file| {
+            let mut record = vec![0; EXTENT_BYTES_MAX];
+            let length =
+                pool.store.tree.get(&Key::extent(file, 0), &mut record).expect("read").expect("it is there");
+            record.truncate(length);
+            record
+        };
+        let members = |record: &[u8]| {
+            let extent = Extent::decode(record).expect("whole");
+            extent.fragments().iter().map(|f| f.address.member.0).collect::<Vec<_>>()
+        };
+        // Two extents of the same bytes on the same members, in the same order, exchange a fragment.
+        let first = record(&mut pool, files[0]);
+        let other = files[1..].iter().find(|&&file| members(&record(&mut pool, file)) == members(&first));
+        let other = *other.expect("three members take turns");
+        let second = record(&mut pool, other);
+        let header = Extent::decode(&first).expect("whole").head_bytes() - 16;
+        let (mut one, mut two) = (first.clone(), second.clone());
+        one[header + 8..header + 16].copy_from_slice(&second[header..header + 8]);
+        two[header..header + 8].copy_from_slice(&first[header + 8..header + 16]);
+        let mut transaction = pool.begin().expect("begun");
+        transaction.store.put(&Key::extent(files[0], 0), &one).expect("as a forger would");
+        transaction.store.put(&Key::extent(other, 0), &two).expect("as a forger would");
+        transaction.commit().expect("committed");
+        let mut shared = 0;
+        let mut report = CheckReport::default();
+        let count = |finding: Option<&Finding>| {
+            shared += u32::from(matches!(finding, Some(Finding::SharedMember { .. })));
+        };
+        pool.check_contents(&mut report, count).expect("checked");
+        assert_eq!((shared, report.findings), (2, 2));
+        let standing = Standing::read(&mut pool.store, true).expect("read");
+        let located = pool.locate(files[0], 0, &standing).expect("read").expect("it has an extent");
+        assert_eq!((located.there(), located.spare(), located.is_complete()), (1, Some(0), false));
+        let forecast = pool.forecast_loss(MemberSet::EMPTY).expect("walked");
+        assert_eq!((forecast.read_tolerance, forecast.extents.complete + 2), (0, forecast.extents.total));
+        let job = run_job(&mut pool, kind);
+        assert_eq!((job.state, job.healed_before + job.healed), (JobState::Complete, 2), "{job:?}");
+        expect_whole(&mut pool, "parted");
+        for file in [files[0], other] {
+            let members = members(&record(&mut pool, file));
+            assert!(members[0] != members[1]);
+            let mut read = vec![0; bytes.len()];
+            assert_eq!(pool.read(file, 0, &mut read), Ok(bytes.len()));
+            assert!(read == bytes);
+        }
+    }
+}
+
+/// Records that belong to nothing were in no check's way: pieces of long values, extents behind an object's end, contents of
+/// objects that are not there, groups of members that never were.
+#[test]
+fn records_that_belong_to_nothing_are_named() {
+    use dynamicfs_core::format::key::{Key, Kind};
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    let mut pool = world.mount();
+    let file = put_file(&mut pool, "file", &[7; 40_000]).expect("committed");
+    let mut transaction = pool.begin().expect("begun");
+    transaction.set_attribute(file, b"long", &[1; 2000]).expect("set");
+    transaction.commit().expect("committed");
+    expect_whole(&mut pool, "before");
+    let mut extent = [0; 512];
+    let block = put_file(&mut pool, "block", &[7; 4096]).expect("committed");
+    let length =
+        pool.store.tree.get(&Key::extent(block, 0), &mut extent).expect("read").expect("it is there");
+    let mut pieces = Vec::new();
+    let (from, end) = (Key::new(file, Kind::Xattr, 0), Key::new(file, Kind::Inline, 0));
+    pool.store
+        .tree
+        .scan(&from, &end, |key, _| {
+            pieces.push(*key);
+            std::ops::ControlFlow::<()>::Continue(())
+        })
+        .expect("read");
+    assert!(pieces.len() > 3);
+    let last = *pieces.last().expect("there are some");
+    let puts: [(Key, &[u8], fn(&Finding) -> bool); 8] = [
+        (Key::extent(file, 100), &[9], |f| matches!(f, Finding::Stray { .. })),
+        (Key::extent(file, 1 << 20), &extent[..length], |f| matches!(f, Finding::BeyondEnd { .. })),
+        (Key::extent(ObjectId(999), 0), &extent[..length], |f| matches!(f, Finding::Stray { .. })),
+        (Key::new(file, Kind::Xattr, last.offset() + 1), &[0, 1, 2], |f| matches!(f, Finding::Stray { .. })),
+        (Key::new(file, Kind::Inline, 0), &[1], |f| matches!(f, Finding::Stray { .. })),
+        (Key::group(MemberNumber(7), 0), &[1], |f| matches!(f, Finding::Stray { .. })),
+        (Key::counters(MemberNumber(7)), &[0; 88], |f| matches!(f, Finding::Stray { .. })),
+        (Key::new(ObjectId::ROOT, Kind::Entry, 77), &[0x81, 1], |f| {
+            matches!(f, Finding::RecordInvalid { .. })
+        }),
+    ];
+    let find = |pool: &mut Mounted<'_>, key: &Key, is_it: fn(&Finding) -> bool| {
+        let (mut found, mut report) = (0, CheckReport::default());
+        pool.check_contents(&mut report, |finding| found += u32::from(finding.is_some_and(is_it)))
+            .unwrap_or_else(|error| panic!("{key:?}: {error}"));
+        found
+    };
+    for (key, record, is_it) in puts {
+        let mut transaction = pool.begin().expect("begun");
+        transaction.store.put(&key, record).expect("as a forger would");
+        transaction.commit().expect("committed");
+        assert!(find(&mut pool, &key, is_it) > 0, "{key:?}");
+        let mut transaction = pool.begin().expect("begun");
+        transaction.store.remove(&key).expect("as a forger would");
+        transaction.commit().expect("committed");
+    }
+    // A piece in the middle is gone.
+    let mut transaction = pool.begin().expect("begun");
+    transaction.store.remove(&pieces[2]).expect("as a forger would");
+    transaction.commit().expect("committed");
+    assert!(find(&mut pool, &pieces[2], |f| matches!(f, Finding::RecordInvalid { .. })) > 0);
+}
