@@ -194,6 +194,10 @@ pub struct Job {
     /// The next step ends before this key: what is there made the last one fail.
     #[cfg_attr(feature = "defmt", defmt(Debug2Format))]
     pub(crate) stop: Option<Key>,
+    /// Passes that found no less than the one before.
+    pub(crate) passes: u32,
+    /// Steps that failed one after the other at what a step itself stands on.
+    pub(crate) failures: u32,
 }
 
 impl Job {
@@ -217,6 +221,8 @@ impl Job {
             found_before: u64::MAX,
             unsaved: 0,
             stop: None,
+            passes: 0,
+            failures: 0,
         }
     }
 

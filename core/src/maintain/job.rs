@@ -5,7 +5,7 @@ use crate::disks::events::Happening;
 use crate::error::{Error, StorageError};
 use crate::format::job::{FailedItem, FailedWhat, Job, JobKind, JobOptions, JobState};
 use crate::format::key::Key;
-use crate::object::Objects;
+use crate::object::{Objects, Tried};
 use crate::transaction::Purpose;
 use crate::types::ObjectId;
 use core::ops::ControlFlow;
@@ -73,7 +73,7 @@ impl<A: DiskArray> Objects<'_, A> {
             if state == JobState::Cancelled {
                 job.ended = self.store.tree.disks.now().seconds;
                 // Nothing starts it again by itself before something changes.
-                self.tried = Some(self.store.roster().changes);
+                self.tried = Some(Tried { changes: self.store.roster().changes, ..Tried::NEVER });
             }
             self.save_job(|_| Ok(job))?;
             self.store.tree.disks.tell(Happening::Job { kind, state });

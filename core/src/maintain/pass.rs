@@ -4,18 +4,25 @@
 //! What is wanting is computed from the records themselves and the members as they are now. A rebuild is over when a whole
 //! pass finds nothing that it can put right: that pass is the recount.
 
+use super::job::Lost;
 use crate::disks::events::Happening;
 use crate::error::{Error, StorageError};
 use crate::format::job::{FailedWhat, Job, JobKind, JobState};
 use crate::format::key::Key;
 use crate::format::record::MemberRecord;
-use crate::object::Objects;
+use crate::object::{Objects, Tried};
 use crate::transaction::Purpose;
 use crate::types::{Generation, MemberSet};
 use dynamicfs_hal::DiskArray;
 
 /// Steps that change nothing after which a job writes down how far it is.
 const STEPS_UNSAVED: u32 = 4;
+
+/// Passes that may find no less than the one before and still be followed by another.
+const PASSES_MAX: u32 = 4;
+
+/// Steps that may fail one after the other at what a step stands on, before the job ends.
+const FAILURES_MAX: u32 = 3;
 
 impl<A: DiskArray> Objects<'_, A> {
     /// One step of a job, in a transaction of its own.
@@ -27,7 +34,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 at = key;
                 error
             })?;
-            job.unsaved += 1;
+            (job.unsaved, job.failures) = (job.unsaved + 1, 0);
             if !changed && job.state == JobState::Running && job.unsaved < STEPS_UNSAVED {
                 return Ok(false);
             }
@@ -38,51 +45,83 @@ impl<A: DiskArray> Objects<'_, A> {
                 saved => saved.map(|()| true),
             }
         });
-        match (saved, at) {
-            (Err(error), Some(key)) => return self.step_failed(before, error, key),
-            (saved, _) => _ = saved?,
+        if let Err(error) = saved {
+            return self.step_failed(before, error, at);
         }
         self.ahead = (job.state == JobState::Running).then_some(job);
-        if job.state != JobState::Running {
-            let disks = &mut self.store.tree.disks;
-            disks.tell(Happening::Job { kind: job.kind, state: job.state });
-            self.tell_rebuilt(owed);
-            self.store.load_members()?;
-            if job.kind == JobKind::Rebuild {
-                self.tried = Some(self.store.roster().changes);
-            }
+        match job.state {
+            JobState::Running => Ok(()),
+            _ => self.job_ended(&job, owed),
+        }
+    }
+
+    /// A job came to its end, which is committed.
+    fn job_ended(&mut self, job: &Job, owed: MemberSet) -> Result<(), Error> {
+        self.store.tree.disks.tell(Happening::Job { kind: job.kind, state: job.state });
+        self.tell_rebuilt(owed);
+        self.store.load_members()?;
+        if job.kind == JobKind::Rebuild {
+            let changes = self.store.roster().changes;
+            let is_fruitless = job.healed_before + job.healed == 0;
+            let patience = match self.tried {
+                Some(tried) if is_fruitless => tried.patience.saturating_mul(2),
+                _ => Tried::PATIENCE,
+            };
+            let room = match job.state {
+                JobState::Incomplete => self.blocks_unused().saturating_add(patience),
+                _ => u64::MAX,
+            };
+            self.tried = Some(Tried { changes, room, patience });
         }
         Ok(())
     }
 
-    /// A step failed at this key. If what is there is damaged, the next step ends before it, and the one after that, which
-    /// begins there, passes it over.
-    fn step_failed(&mut self, mut job: Job, error: Error, key: Key) -> Result<(), Error> {
+    /// Blocks that nothing refers to, of the members that are given something; among them those that a sweep gives back.
+    fn blocks_unused(&self) -> u64 {
+        let superblock = self.store.committed();
+        let free: u64 = self.store.tree.data_rows().iter().map(|row| superblock.row(row).free()).sum();
+        free.saturating_add(superblock.dead_blocks())
+    }
+
+    /// A step failed, at this key if it is known. If what is there is damaged, the next step ends before it, and the one after
+    /// that, which begins there, passes it over: nothing is called complete then. Where a step cannot be made at all, the job
+    /// ends after a few.
+    fn step_failed(&mut self, mut job: Job, error: Error, at: Option<Key>) -> Result<(), Error> {
         let damaged = match error {
             Error::Unreadable { .. } => true,
             Error::Storage(error) => error.is_loss(),
             _ => false,
         };
         let too_little = matches!(error, Error::Storage(StorageError::NeedsMemory { .. }));
-        if job.kind == JobKind::Recount && (damaged || too_little) {
-            // What a node held that is lost is not known: nothing is called free then.
-            (job.state, job.ended) = (JobState::Incomplete, self.store.tree.disks.now().seconds);
-            return match damaged {
-                true => self.save_failed(&mut job, FailedWhat::Node, key),
-                false => self.save_job(|_| Ok(job)),
-            };
-        }
-        if !damaged {
+        if !damaged && !(too_little && job.kind == JobKind::Recount) {
             return Err(error);
         }
-        if job.stop != Some(key) || job.position < key {
-            job.stop = Some(key);
-        } else {
-            (job.stop, job.position) = (None, key.successor());
-            self.save_failed(&mut job, FailedWhat::Extent, key)?;
+        if let Some(key) = at
+            && job.kind != JobKind::Recount
+        {
+            if job.stop != Some(key) || job.position < key {
+                job.stop = Some(key);
+            } else {
+                (job.stop, job.position) = (None, key.successor());
+                self.save_failed(&mut job, FailedWhat::Extent, key)?;
+            }
+            self.ahead = Some(job);
+            return Ok(());
         }
-        self.ahead = Some(job);
-        Ok(())
+        job.failures += 1;
+        if damaged && job.failures < FAILURES_MAX {
+            self.ahead = Some(job);
+            return Err(error);
+        }
+        // For a recount: what a node held that is lost is not known, and nothing is called free then.
+        (job.state, job.ended) = (JobState::Incomplete, self.store.tree.disks.now().seconds);
+        let (owed, position) = (self.store.committed().owed(), job.position);
+        match damaged {
+            true => self.save_failed(&mut job, FailedWhat::Node, position)?,
+            false => self.save_job(|_| Ok(job))?,
+        }
+        self.ahead = None;
+        self.job_ended(&job, owed)
     }
 
     /// Lists something that is lost, and says how far the job is, in a transaction of its own.
@@ -164,39 +203,73 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// All was met: whether there is another pass, and what the pool can say of itself if there is none. Part of a
     /// transaction.
+    ///
+    /// What was passed over may be wanting, and what is lost now may be there the next time: a pass that met such is followed by
+    /// another as long as they find less and less, is never called complete, and acquits nobody.
     pub(super) fn end_pass(&mut self, job: &mut Job) -> Result<(), Error> {
         // A forged record may have counted anything.
         let left = job.found.saturating_sub(job.healed).saturating_sub(job.failed.into());
-        if job.kind.is_repeated() && job.healed > 0 && job.found < job.found_before {
-            let found = job.found;
+        let is_wanting = job.healed > 0 || job.failed > 0;
+        let finds_less = job.found < job.found_before;
+        // All that it met is right now, some of it perhaps because of what went wrong in the pass before.
+        let is_tried_again = left == 0 && job.failed == 0 && job.passes < PASSES_MAX;
+        if job.kind.is_repeated() && is_wanting && (finds_less || is_tried_again) {
+            let (found, passes) = (job.found, job.passes + u32::from(!finds_less));
             self.begin_pass(job)?;
-            job.found_before = found;
+            (job.found_before, job.passes) = (found, passes);
             return Ok(());
         }
-        // A repeated job is over when a whole pass finds nothing.
-        let complete = left == 0 && (job.healed == 0 || !job.kind.is_repeated());
-        job.state = if complete { JobState::Complete } else { JobState::Incomplete };
-        match job.kind {
-            JobKind::Rebuild if complete => {
-                self.settle_debts(job)?;
-                let here = self.store.tree.disks.online().or(self.store.roster().failed);
-                if !self.store.unhealed().is_subset_of(here) {
-                    job.state = JobState::Waiting;
+        let mut complete = left == 0
+            && match job.kind {
+                // What it found lost it has looked at, and lists.
+                JobKind::Scrub => !self.has_passed_over(job)?,
+                // A repeated job is over when a whole pass finds nothing.
+                _ => !is_wanting,
+            };
+        let mut is_waiting = false;
+        if job.kind == JobKind::Rebuild && complete {
+            match self.settle_debts(job)? {
+                Debts::Later => {
+                    self.begin_pass(job)?;
+                    job.found_before = u64::MAX;
+                    return Ok(());
                 }
+                Debts::Left => complete = false,
+                Debts::Settled => {}
             }
-            // Some of it was given a scheme that the disks there are cannot hold in full.
-            JobKind::Rebalance if job.short > 0 => self.store.tree.space.superblock.set_short(true),
-            _ => {}
+            let here = self.store.tree.disks.online().or(self.store.roster().failed);
+            is_waiting = !self.store.unhealed().is_subset_of(here);
         }
+        if job.kind == JobKind::Rebalance && job.short > 0 {
+            // Some of it was given a scheme that the disks there are cannot hold in full.
+            self.store.tree.space.superblock.set_short(true);
+        }
+        job.state = match complete {
+            true if is_waiting => JobState::Waiting,
+            true => JobState::Complete,
+            false => JobState::Incomplete,
+        };
         job.position = Key::MAX;
         job.ended = self.store.tree.disks.now().seconds;
         Ok(())
     }
 
+    /// Whether a pass went by a node that it could not read, or may have: what it found lost is not all in the list.
+    fn has_passed_over(&mut self, job: &Job) -> Result<bool, Error> {
+        let (mut listed, mut nodes) = (0, 0);
+        self.lost_items(job.kind, |lost| {
+            listed += 1;
+            nodes += u32::from(matches!(lost, Lost::Node { .. }));
+        })?;
+        Ok(nodes > 0 || listed < job.failed)
+    }
+
     /// A whole pass found nothing that could be put right: who is owed nothing any more, and who holds nothing any more.
-    fn settle_debts(&mut self, job: &Job) -> Result<(), Error> {
+    ///
+    /// Only what a member missed before the pass began was looked for everywhere.
+    fn settle_debts(&mut self, job: &Job) -> Result<Debts, Error> {
         let roster = *self.store.roster();
-        let superblock = &self.store.tree.space.superblock;
+        let (generation, superblock) = (self.store.tree.generation, &self.store.tree.space.superblock);
         let (owed, online) = (superblock.owed(), self.store.tree.disks.online());
         // Where something is short for want of disks, those that are away still owe it.
         let given_up = match (job.short > 0, job.options.absent) {
@@ -204,22 +277,27 @@ impl<A: DiskArray> Objects<'_, A> {
             (false, true) => superblock.table(),
             (false, false) => roster.failed,
         };
-        // What came after the pass began may have come after what it met.
-        let mut settled = MemberSet::EMPTY;
+        let (mut settled, mut later, mut left) = (MemberSet::EMPTY, MemberSet::EMPTY, MemberSet::EMPTY);
         let doubted = owed.or(roster.doubted);
         for row in doubted.or(roster.emptied).and(online.or(given_up)).iter() {
             let key = Key::member(self.store.tree.space.member(row));
-            let is_settled = self.store.tree.with(&key, |record| {
-                record.and_then(MemberRecord::new).is_some_and(|record| {
-                    record.offline_since() < job.began.0
-                        && record.untrusted().all(|span| span.end <= job.began)
-                })
+            let missed_until = self.store.tree.with(&key, |record| {
+                let record = MemberRecord::new(record?)?;
+                let ends = record.untrusted().map(|span| span.end.0);
+                ends.chain([record.offline_since()]).max()
             })?;
-            settled = if is_settled { settled.with(row) } else { settled };
+            let set = match missed_until {
+                Some(end) if end <= job.began.0 => &mut settled,
+                Some(end) if end <= generation.0 => &mut later,
+                _ => &mut left,
+            };
+            *set = set.with(row);
+        }
+        if !later.is_empty() {
+            return Ok(Debts::Later);
         }
         let acquitted = doubted.and(settled);
-        // What is lost may still be wanted from a member that has a piece of it.
-        let emptied = if job.failed == 0 { roster.emptied.and(settled) } else { MemberSet::EMPTY };
+        let emptied = roster.emptied.and(settled);
         self.begin_change(2 * (acquitted.len() + emptied.len()) as u32 + 1, Purpose::Release)?;
         self.change(|objects| {
             objects.store.acquit(acquitted)?;
@@ -228,15 +306,28 @@ impl<A: DiskArray> Objects<'_, A> {
             }
             objects.store.tree.space.superblock.set_short(job.short > 0);
             Ok(())
-        })
+        })?;
+        Ok(if left.is_empty() { Debts::Settled } else { Debts::Left })
     }
 
-    /// Whether something is wanting that a rebuild could put right, and none was tried since the members last changed.
+    /// Whether something is wanting that a rebuild could put right, and none was tried since the members last changed, or since
+    /// there is more space than the last one found.
     pub(super) fn is_rebuild_due(&self) -> bool {
         let superblock = self.store.committed();
         let roster = self.store.roster();
         let owed = superblock.owed().and(self.store.tree.disks.online().or(roster.failed));
         let wanting = !owed.is_empty() || !roster.emptied.is_empty() || superblock.is_short();
-        wanting && self.tried != Some(roster.changes)
+        let is_due = |tried: Tried| tried.changes != roster.changes || self.blocks_unused() >= tried.room;
+        wanting && self.tried.is_none_or(is_due)
     }
+}
+
+/// What members are owed at the end of a pass.
+enum Debts {
+    /// Nothing, as far as they are there.
+    Settled,
+    /// Somebody came, or went, when the pass had begun: another one is to look for what it missed.
+    Later,
+    /// Something that no pass could settle: a record speaks of generations that are yet to come.
+    Left,
 }

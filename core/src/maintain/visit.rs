@@ -54,7 +54,8 @@ impl<A: DiskArray> Objects<'_, A> {
             job.count(wrong, true);
             budget.changed = wrong > 0;
         }
-        let mut walk = Walk::from(job.position, job.prune);
+        let began_at = job.position;
+        let mut walk = Walk::from(began_at, job.prune);
         while budget.blocks > 0 {
             let met = match self.store.tree.walk(&mut walk) {
                 Ok(Some(met)) => met,
@@ -75,7 +76,7 @@ impl<A: DiskArray> Objects<'_, A> {
             if refreshed.map_err(|error| (error, None))? || met.level > 0 {
                 continue;
             }
-            if !self.pass_leaf(job, &standing, &met, &mut budget)? {
+            if !self.pass_leaf(job, began_at, (&standing, &met), &mut budget)? {
                 break;
             }
             walk.go_on(met.end);
@@ -126,12 +127,12 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(true)
     }
 
-    /// The extents of a leaf; false when the step ends before the last of them.
+    /// The extents of a leaf; false when the step, which began at this key, ends before the last of them.
     fn pass_leaf(
         &mut self,
         job: &mut Job,
-        standing: &Standing,
-        met: &Met,
+        began_at: Key,
+        (standing, met): (&Standing, &Met),
         budget: &mut Budget,
     ) -> Result<bool, (Error, Option<Key>)> {
         let (mut from, end) = (met.from, met.end.unwrap_or(Key::MAX));
@@ -143,7 +144,8 @@ impl<A: DiskArray> Objects<'_, A> {
                 _ => ControlFlow::Continue(()),
             });
             let Some(key) = next.map_err(|error| (error.into(), None))? else { break };
-            if job.stop == Some(key) && key > job.position {
+            // Not where the leaf begins: then a step would begin before what fails, again and again.
+            if job.stop == Some(key) && key > began_at {
                 job.position = key;
                 return Ok(false);
             }
@@ -230,7 +232,9 @@ impl<A: DiskArray> Objects<'_, A> {
                 }
             }
             Mended::Lost => self.put_failed(job, FailedWhat::Extent, key)?,
-            Mended::NoSpace | Mended::NoMemory | Mended::Gone => job.found += 1,
+            Mended::NoSpace | Mended::NoMemory => job.found += 1,
+            // It is being deleted: nothing is wanting of it.
+            Mended::Gone => {}
         }
         Ok(())
     }

@@ -56,8 +56,8 @@ pub struct Objects<'m, A> {
     pub(crate) repairs: heapless::Vec<Repair, REPAIRS_MAX>,
     /// A job that is further than its record says.
     pub(crate) ahead: Option<Job>,
-    /// How often the members had changed when a rebuild was last tried.
-    pub(crate) tried: Option<u32>,
+    /// The last rebuild of this mount.
+    pub(crate) tried: Option<Tried>,
     /// Bytes that a step of a job reads or moves, about.
     pub(crate) step_bytes: u64,
     /// Members with too many errors that stay in use all the same, and how often the members had changed when that was decided.
@@ -66,6 +66,24 @@ pub struct Objects<'m, A> {
 
 /// Windows full of data that one step of a job reads or moves, unless it is told otherwise.
 const WINDOWS_PER_STEP: u64 = 16;
+
+/// A rebuild that came to its end: when another one is tried without being asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tried {
+    /// How often the members had changed.
+    pub(crate) changes: u32,
+    /// Blocks that are not in use, from which on it may find more space than it did.
+    pub(crate) room: u64,
+    /// How many more blocks than before that are: twice as many after each try that put nothing right, so that there is an end.
+    pub(crate) patience: u64,
+}
+
+impl Tried {
+    /// Whatever the space.
+    pub(crate) const NEVER: Self = Self { changes: 0, room: u64::MAX, patience: Self::PATIENCE };
+    /// Blocks that the first try waits for.
+    pub(crate) const PATIENCE: u64 = 8;
+}
 
 /// The extent that is being filled in the window buffer, not stored yet.
 #[derive(Clone, Copy, Debug)]

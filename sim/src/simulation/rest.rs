@@ -8,7 +8,7 @@ use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Flow, Mounted, Run};
 use crate::{CrashPolicy, Halt};
 use dynamicfs_core::MountMode;
-use dynamicfs_core::maintain::Work;
+use dynamicfs_core::maintain::{JobKind, JobState, Work};
 use dynamicfs_hal::BlockDevice;
 
 /// Steps of upkeep after which a pool of a simulation is at rest.
@@ -118,6 +118,11 @@ impl Run {
             return Err(self.fail(FailureKind::Restless, format!("{} orphans are left", health.orphans)));
         }
         let (findings, done) = findings(pool);
+        let is_here = health.online == health.members && health.writable;
+        if done.is_ok() && findings.is_empty() && is_here && health.owed > 0 && self.may_rebuild(pool) {
+            let what = format!("everything is here, and {} members are owed something", health.owed);
+            return Err(self.fail(FailureKind::Restless, what));
+        }
         if done.is_ok() && findings.is_empty() && health.owed == 0 && self.atlas.missed_commits().is_empty() {
             if !self.atlas.is_whole() {
                 self.hit(Probe::CleanAgain);
@@ -125,5 +130,12 @@ impl Run {
             self.atlas.clean();
         }
         Ok(true)
+    }
+
+    /// Whether nothing keeps a rebuild from making the pool whole: there is space, and nobody paused it.
+    fn may_rebuild(&self, pool: &mut Mounted<'_>) -> bool {
+        let job = pool.job(JobKind::Rebuild).ok().flatten();
+        let is_paused = job.is_some_and(|job| job.state == JobState::Paused);
+        !is_paused && !self.swarm.is_on(FaultKind::NoSpace)
     }
 }

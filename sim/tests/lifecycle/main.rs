@@ -13,14 +13,15 @@ mod returning;
 mod salvaging;
 mod scrubbing;
 mod stories;
+mod transient;
 
 use common::{Mounted, World, contents, counts, expect, expect_whole, put, rest, run_job};
 use dynamicfs_core::disks::{Currency, DiskStatus};
-use dynamicfs_core::error::{Error, FormatError, MemberError, MountError};
+use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
 use dynamicfs_core::format::extent::Fragment;
 use dynamicfs_core::format::record::MemberState;
 use dynamicfs_core::maintain::{CheckReport, Finding, JobKind, JobOptions, JobState, Lost, Standing, Work};
-use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::object::{Attributes, Change, MakeRequest};
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId, Scheme};
 use dynamicfs_core::{AddOptions, FormatOptions, MountMode, MountOptions, Pool, Prefer};

@@ -147,6 +147,81 @@ fn a_member_that_is_let_go_may_fail_in_the_commit_that_lets_it_go() {
     assert!(failed >= 8, "{failed} failures");
 }
 
+/// A member came back while a rebuild was under way for another. The rebuild had passed what it missed, said that it was complete,
+/// and nothing began again before the next mount.
+#[test]
+fn what_a_member_missed_that_comes_back_during_a_rebuild_is_rebuilt_too() {
+    for steps in 0..8 {
+        let mut world = World::new(Scheme::mirror(3), 5, 100 << 10);
+        for n in 0..6 {
+            world.put(&format!("file-{n:02}"), 50_000);
+        }
+        world.unplug(&[1]);
+        for n in 6..12 {
+            world.put(&format!("file-{n:02}"), 50_000);
+        }
+        world.plug(&[1]);
+        let mut pool = world.mount();
+        for _ in 0..steps {
+            pool.maintain(false).expect("maintained");
+        }
+        drop(pool);
+        world.unplug(&[2]);
+        world.put("file-12", 50_000);
+        world.plug(&[2]);
+        let mut pool = world.mount();
+        rest(&mut pool);
+        expect_whole(&mut pool, &format!("after {steps} steps"));
+        let job = pool.job(JobKind::Rebuild).expect("read").expect("it ran");
+        assert_eq!(job.state, JobState::Complete, "after {steps} steps");
+        (0..13).for_each(|n| expect(&mut pool, &format!("file-{n:02}"), 50_000));
+    }
+}
+
+/// A rebuild ended for want of space. Half of the files were deleted, and nothing was rebuilt before the next mount.
+#[test]
+fn a_rebuild_that_found_no_space_is_taken_up_when_there_is_some() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    let mut pool = world.mount();
+    let mut files = 0;
+    while put(&mut pool, &format!("file {files}"), 20_000).is_ok() {
+        files += 1;
+    }
+    pool.shut_member(MemberNumber(2), true).expect("given up");
+    rest(&mut pool);
+    let job = pool.job(JobKind::Rebuild).expect("read").expect("it ran");
+    assert_eq!((job.state, pool.health().owed), (JobState::Incomplete, 1), "there is no space: {job:?}");
+    for n in 0..files * 2 / 3 {
+        let mut transaction = pool.begin().expect("begun");
+        transaction.unlink(ObjectId::ROOT, format!("file {n}").as_bytes()).expect("unlinked");
+        transaction.commit().expect("committed");
+    }
+    rest(&mut pool);
+    let job = pool.job(JobKind::Rebuild).expect("read").expect("it ran");
+    assert_eq!(job.state, JobState::Complete, "{job:?}");
+    expect_whole(&mut pool, "rebuilt");
+}
+
+/// The same where what stays is too much all the same: it is tried a few times, and then there is rest.
+#[test]
+fn a_rebuild_that_never_finds_enough_space_comes_to_rest() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    let mut pool = world.mount();
+    let mut files = 0;
+    while put(&mut pool, &format!("file {files}"), 20_000).is_ok() {
+        files += 1;
+    }
+    pool.shut_member(MemberNumber(2), true).expect("given up");
+    for n in 0..files / 8 {
+        rest(&mut pool);
+        let mut transaction = pool.begin().expect("begun");
+        transaction.unlink(ObjectId::ROOT, format!("file {n}").as_bytes()).expect("unlinked");
+        transaction.commit().expect("committed");
+    }
+    rest(&mut pool);
+    assert_eq!(pool.health().owed, 1, "that much was not freed");
+}
+
 /// Both copies of an extent were bad, each in another place, and its first member was full. The first copy was put on the member of
 /// the second, which found no place elsewhere and stayed: both were on one disk, and everything called them redundant.
 #[test]
