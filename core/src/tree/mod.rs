@@ -131,15 +131,24 @@ impl<A: DiskArray> Tree<'_, A> {
             .fold(MemberSet::EMPTY, MemberSet::with)
     }
 
-    /// Takes blocks for a node's replicas: on the members with the most room, on one twice if there is only one.
+    /// Takes blocks for a node's replicas: on the members with the most room, no more in one failure domain than may be lost where
+    /// there are others, on one member twice if there is only one.
     fn take_replicas(&mut self) -> Result<NodePointer, StorageError> {
         let rows = self.data_rows();
         let wanted = self.copies_wanted();
         let mut replicas = heapless::Vec::<BlockAddress, NODE_COPIES_MAX>::new();
         let mut left = rows;
         while replicas.len() < wanted {
+            let domain =
+                |row: usize| self.disks.identity_in_row(row).map_or(0, |identity| identity.failure_domain);
+            let is_open = |&row: &usize| {
+                let held = replicas.iter().filter_map(|replica| self.space.superblock.row_of(replica.member));
+                let crowd = held.filter(|&held| domain(held) == domain(row)).count();
+                domain(row) == 0 || crowd < usize::from(self.space.superblock.tolerance()).max(1)
+            };
             // The one with the most room first; ties go round with the blocks that are taken.
-            let Some(row) = left.iter().max_by_key(|&row| self.space.room(row, Class::Node)) else { break };
+            let best = |row: &usize| (is_open(row), self.space.room(*row, Class::Node));
+            let Some(row) = left.iter().max_by_key(best) else { break };
             left = left.without(row);
             let Some(area) = self.area(row) else { continue };
             if let Some(address) = self.space.take_node(row, area) {

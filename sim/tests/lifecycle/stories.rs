@@ -420,3 +420,30 @@ fn records_that_belong_to_nothing_are_named() {
     transaction.commit().expect("committed");
     assert!(find(&mut pool, &pieces[2], |f| matches!(f, Finding::RecordInvalid { .. })) > 0);
 }
+
+/// The replicas of a node were put where there was the most room, also where that was twice in one failure domain: a shelf of disks
+/// took nodes with it, though each extent would have borne its loss.
+#[test]
+fn the_replicas_of_a_node_are_in_different_failure_domains() {
+    let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); 4]);
+    let mut lent = Lent::new(MEMORY);
+    let options = FormatOptions { members_max: 8, ..FormatOptions::portable(Scheme::mirror(2)) };
+    let disks = [1, 1, 2, 2].map(|failure_domain| DiskOptions { failure_domain, ..DiskOptions::default() });
+    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &disks).expect("formatted");
+    let mut world = World { array, lent };
+    for n in 0..40 {
+        world.put(&format!("file-{n:02}"), 3_000);
+    }
+    let mut pool = world.mount();
+    let (mut walk, mut nodes) = (dynamicfs_core::tree::Walk::new(), 0);
+    while let Some(met) = pool.store.tree.walk(&mut walk).expect("read") {
+        let domains = met.pointer.replicas().iter().map(|replica| replica.member.0 / 2);
+        assert_eq!(domains.collect::<std::collections::BTreeSet<_>>().len(), 2, "{:?}", met.pointer);
+        nodes += 1;
+    }
+    assert!(nodes > 10, "{nodes}");
+    drop(pool);
+    world.unplug(&[0, 1]);
+    let mut pool = world.try_mount(MountMode::AssumeMissingDead { branch: 5 }).expect("half of them");
+    (0..40).for_each(|n| expect(&mut pool, &format!("file-{n:02}"), 3_000));
+}
