@@ -144,7 +144,8 @@ impl<A: DiskArray> Objects<'_, A> {
             || !roster.emptied.or(roster.failed).is_empty()
             || job.options.absent
             || !owed.is_subset_of(online) && owed.and(online).is_empty();
-        let prune = if full { Generation(0) } else { self.first_missed(owed.and(online))? };
+        let prune =
+            if full { Generation(0) } else { self.first_missed(owed.or(roster.doubted).and(online))? };
         let total = match job.kind {
             JobKind::Recount => self.blocks_of_holders(|_, blocks| blocks),
             _ if prune.0 > 0 => 0,

@@ -4,16 +4,16 @@
 use crate::error::StorageError;
 use crate::format::extent::Extent;
 use crate::format::key::Key;
-use crate::format::record::MemberRecord;
+use crate::format::record::{MemberRecord, SPANS_MAX};
 use crate::limits::{FRAGMENTS_MAX, MEMBERS_MAX, NODE_COPIES_MAX};
 use crate::transaction::Store;
 use crate::types::{BlockAddress, Generation, MemberNumber, MemberSet};
 use core::ops::Range;
 use dynamicfs_hal::DiskArray;
 
-/// Spans that are looked at one by one. No more members than the tree bears to lose are in doubt at a time while the pool
-/// takes writes, and each has two.
-const DOUBTS_MAX: usize = 2 * NODE_COPIES_MAX;
+/// Spans that are looked at one by one. No more members than the tree bears to lose are owed something at a time while the
+/// pool takes writes.
+const DOUBTS_MAX: usize = SPANS_MAX * NODE_COPIES_MAX;
 
 /// What a place is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,15 +79,22 @@ impl Standing {
         for row in table.iter() {
             standing.numbers[row] = store.tree.space.member(row);
         }
-        for row in owed.and(online).iter() {
+        let committed = store.committed();
+        let (there, last) = (committed.online(), committed.root().birth);
+        for row in owed.or(roster.doubted).and(online).iter() {
             let member = standing.numbers[row];
             store.tree.with(&Key::member(member), |record| {
                 let Some(record) = record.and_then(MemberRecord::new) else {
                     standing.doubted = standing.doubted.with(row);
                     return;
                 };
-                let since = record.offline_since();
-                let missed = (since != 0).then_some(Generation(since)..Generation(u64::MAX));
+                let since = match record.offline_since() {
+                    // It failed in the last commit, and nothing has written that down: a mount for reading does not.
+                    0 if !there.contains(row) => Some(last),
+                    0 => None,
+                    since => Some(Generation(since)),
+                };
+                let missed = since.map(|since| since..Generation(u64::MAX));
                 for span in record.untrusted().chain(missed) {
                     if standing.doubts.push((row as u8, span)).is_err() {
                         standing.doubted = standing.doubted.with(row);
