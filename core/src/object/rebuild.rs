@@ -66,7 +66,10 @@ impl<A: DiskArray> Objects<'_, A> {
             return Ok(Mended::NoSpace);
         }
         self.change(|objects| {
-            let (moved, places) = objects.find_places(object, found, what)?;
+            let (mut moved, mut places) = objects.find_places(object, found, what)?;
+            if places.is_empty() && objects.store.sweep_all()? {
+                (moved, places) = objects.find_places(object, found, what)?;
+            }
             let moved = Relocation { fragments: &moved, ..what };
             if places.is_empty() {
                 return Ok(Mended::NoSpace);
