@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod draining;
+mod losing;
 mod meanwhile;
 mod mounting;
 mod planning;
