@@ -93,7 +93,8 @@ impl<A: DiskArray> Objects<'_, A> {
             _ => false,
         };
         let too_little = matches!(error, Error::Storage(StorageError::NeedsMemory { .. }));
-        if !damaged && !(too_little && job.kind == JobKind::Recount) {
+        let ends = too_little && job.kind == JobKind::Recount;
+        if !(damaged || ends) {
             return Err(error);
         }
         if let Some(key) = at
