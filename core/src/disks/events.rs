@@ -5,7 +5,7 @@ use super::condition::Condition;
 use crate::format::job::{JobKind, JobState};
 use crate::format::record::MemberState;
 use crate::limits::EVENTS_PER_DISK;
-use crate::types::MemberNumber;
+use crate::types::{MemberNumber, ObjectId};
 use dynamicfs_hal::{DiskArray, IoError};
 
 /// Something that has happened.
@@ -94,6 +94,11 @@ pub enum Happening {
         member: MemberNumber,
         /// How many.
         count: u32,
+    },
+    /// Something of a deleted object cannot be read: what it referred to stays allocated until a recount finds it.
+    Unfreed {
+        /// The object.
+        object: ObjectId,
     },
     /// A job is in this state now.
     Job {

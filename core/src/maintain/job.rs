@@ -6,7 +6,7 @@ use crate::error::{Error, StorageError};
 use crate::format::job::{FailedItem, FailedWhat, Job, JobKind, JobOptions, JobState};
 use crate::format::key::Key;
 use crate::object::{Objects, Tried};
-use crate::transaction::Purpose;
+use crate::transaction::{Purpose, RELEASE_UPDATES};
 use crate::types::ObjectId;
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
@@ -124,7 +124,8 @@ impl<A: DiskArray> Objects<'_, A> {
         if self.store.tree.scan(&from, &end, |_, _| ControlFlow::Break(()))?.is_none() {
             return Ok(());
         }
-        self.begin_change(FAILED_LISTED, Purpose::Release)?;
+        // They lie side by side, and their leaves go whole.
+        self.begin_change(RELEASE_UPDATES, Purpose::Release)?;
         self.change(|objects| {
             objects.store.remove_range(&from, &end, usize::MAX, |_, _| {})?;
             Ok(())

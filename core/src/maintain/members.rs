@@ -102,7 +102,7 @@ impl<A: DiskArray> Objects<'_, A> {
     pub(super) fn have_room_for(&mut self, row: usize, others: MemberSet) -> Result<bool, Error> {
         let have_room = |objects: &Self| objects.held_blocks(row) <= objects.free_blocks(others);
         if !have_room(self) {
-            while self.alone(Self::reap_step)? {}
+            while self.reap_alone()? {}
             self.alone(|objects| Ok(objects.store.sweep_all()?))?;
         }
         Ok(have_room(self))

@@ -50,16 +50,23 @@ impl<A: DiskArray> Objects<'_, A> {
                 Err(error) => return Err(error),
             }
         }
-        let work = match self.store.committed().orphans() {
-            0 if sweep && self.store.is_sweep_worthwhile() => Work::Swept,
-            0 => return Ok(Work::Nothing),
-            _ => Work::Reaped,
-        };
-        self.alone(|objects| match work {
-            Work::Reaped => objects.reap_step().map(|_| true),
-            _ => objects.store.sweep_step().map(|_| true).map_err(Error::from),
-        })?;
-        Ok(work)
+        if self.reap_alone()? {
+            return Ok(Work::Reaped);
+        }
+        if sweep && self.store.is_sweep_worthwhile() {
+            self.alone(|objects| objects.store.sweep_step().map(|_| true).map_err(Error::from))?;
+            return Ok(Work::Swept);
+        }
+        Ok(Work::Nothing)
+    }
+
+    /// Frees some of what deleted objects still hold, in a transaction of its own; false when there is nothing that can be freed.
+    pub(crate) fn reap_alone(&mut self) -> Result<bool, Error> {
+        if !self.is_reapable() {
+            return Ok(false);
+        }
+        self.alone(Self::reap_step)?;
+        Ok(true)
     }
 
     /// A step of what concerns members and jobs. Where there is no space even for writing down how far it is, it waits

@@ -143,33 +143,30 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Takes an extent out of the tree and frees its fragments.
     pub(super) fn free_extent(&mut self, object: ObjectId, found: &Found) -> Result<(), Error> {
+        self.free_fragments(found)?;
+        let (from, end) = (Key::extent(object, found.start), Key::extent(object, found.start + EXTENT_KEYS));
+        self.store.remove_range(&from, &end, usize::MAX, |_, _| {})?;
+        Ok(())
+    }
+
+    /// Frees the fragments of an extent whose record goes.
+    pub(super) fn free_fragments(&mut self, found: &Found) -> Result<(), Error> {
         let blocks = found.extent.fragment_blocks(self.block_shift());
         for fragment in found.extent.fragments() {
             self.store.free(BlockRun { start: fragment.address, blocks })?;
         }
-        let (from, end) = (Key::extent(object, found.start), Key::extent(object, found.start + EXTENT_KEYS));
-        self.store.remove_range(&from, &end, usize::MAX, |_, _| {})?;
         let extents = self.store.tree.space.superblock.extents();
         self.store.tree.space.superblock.set_extents(extents.saturating_sub(1));
         Ok(())
     }
 
-    /// Frees extents that begin from `from` on and before `end`, `limit` at most; how many there were.
-    pub(super) fn free_extents(
-        &mut self,
-        object: ObjectId,
-        from: u64,
-        end: u64,
-        limit: usize,
-    ) -> Result<usize, Error> {
-        let mut freed = 0;
-        while freed < limit {
-            let Some(start) = self.extent_between(object, from, end)? else { break };
+    /// Frees the extents that begin from `from` on and before `end`: those of a window.
+    pub(super) fn free_extents(&mut self, object: ObjectId, from: u64, end: u64) -> Result<(), Error> {
+        while let Some(start) = self.extent_between(object, from, end)? {
             let found = self.extent_at(object, start)?;
             self.free_extent(object, &found)?;
-            freed += 1;
         }
-        Ok(freed)
+        Ok(())
     }
 
     // --- storing ----------------------------------------------------------------------------------------------
@@ -206,7 +203,7 @@ impl<A: DiskArray> Objects<'_, A> {
             place = self.place(object, inode, start, data.len(), purpose)?;
         }
         let Some(place) = place else { return self.store_pieces(object, inode, start, data, purpose) };
-        self.free_extents(object, start, start + data.len() as u64, usize::MAX)?;
+        self.free_extents(object, start, start + data.len() as u64)?;
         self.store_extent(object, inode, start, data, &place)?;
         Ok(data.len())
     }
@@ -278,14 +275,14 @@ impl<A: DiskArray> Objects<'_, A> {
             match self.place(object, inode, start + at as u64, end - at, purpose)? {
                 Some(place) => {
                     if at == 0 {
-                        self.free_extents(object, start, start + 1, usize::MAX)?;
+                        self.free_extents(object, start, start + 1)?;
                     }
                     self.store_extent(object, inode, start + at as u64, &data[at..end], &place)?;
                     end = at;
                 }
                 None if size / 2 >= self.least_extent() => size /= 2,
                 None => {
-                    self.free_extents(object, start + 1, start + data.len() as u64, usize::MAX)?;
+                    self.free_extents(object, start + 1, start + data.len() as u64)?;
                     return Ok(0);
                 }
             }
@@ -395,6 +392,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 for &start in &taken {
                     self.store.untake_run(BlockRun { start, blocks })?;
                 }
+                self.wanting = true;
                 return Ok(None);
             }
             for row in places {

@@ -6,7 +6,8 @@
 //! get.rs        reading: every byte is proved
 //! decode.rs     what is not right: from another replica, or computed
 //! put.rs        writing: fill a window, store it
-//! truncate.rs   cutting and growing; orphans
+//! truncate.rs   cutting and growing
+//! orphans.rs    deleting, at once or step by step
 //! repair.rs     rewriting fragments that a read found bad
 //! rebuild.rs    fragments computed anew and put elsewhere; stripes proved
 //! join.rs       short extents become a long one
@@ -23,6 +24,7 @@ mod get;
 mod hashed;
 mod inode;
 mod join;
+mod orphans;
 mod path;
 mod put;
 mod rebuild;
@@ -58,6 +60,10 @@ pub struct Objects<'m, A> {
     pub(crate) ahead: Option<Job>,
     /// The last rebuild of this mount.
     pub(crate) tried: Option<Tried>,
+    /// How far the freeing of deleted objects is.
+    pub(crate) reaper: orphans::Reaper,
+    /// Whether something found no space since deleted objects were last freed for the sake of space.
+    pub(crate) wanting: bool,
     /// Bytes that a step of a job reads or moves, about.
     pub(crate) step_bytes: u64,
     /// Members with too many errors that stay in use all the same, and how often the members had changed when that was decided.
@@ -105,6 +111,8 @@ impl<'m, A: DiskArray> Objects<'m, A> {
             repairs: heapless::Vec::new(),
             ahead: None,
             tried: None,
+            reaper: orphans::Reaper::NEW,
+            wanting: false,
             step_bytes,
             kept: (MemberSet::EMPTY, 0),
         }
@@ -180,18 +188,23 @@ impl<'m, A: DiskArray> Objects<'m, A> {
 
     /// Finds space for the nodes of a change, if need be in groups that data was going to take.
     fn reserve(&mut self, updates: u32, purpose: Purpose) -> Result<(), Error> {
-        if self.store.has_room(updates, purpose)
-            || self.store.sweep_all()? && self.store.has_room(updates, purpose)
-        {
+        if self.store.has_room(updates, purpose) {
+            return Ok(());
+        }
+        // A sweep that fails half-way has given back what it would give back again.
+        self.change(|objects| Ok(objects.store.sweep_all()?))?;
+        if self.store.has_room(updates, purpose) {
             return Ok(());
         }
         // What is in the window buffer counts on the open groups.
         let closed = self.store_filling()? && self.store.close_data_groups()?;
-        if closed && self.store.has_room(updates, purpose) {
-            Ok(())
-        } else {
-            Err(StorageError::NoSpace.into())
+        if closed && self.store.has_room(updates, purpose)
+            || purpose == Purpose::Release && self.store.has_last_room(updates)
+        {
+            return Ok(());
         }
+        self.wanting = true;
+        Err(StorageError::NoSpace.into())
     }
 
     /// Runs an operation that changes the tree; when the layers below fail in the middle of it, the transaction can

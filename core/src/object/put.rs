@@ -163,7 +163,7 @@ impl<A: DiskArray> Objects<'_, A> {
             self.drop_inline(object, inode)?;
         } else {
             self.filling = None;
-            self.free_extents(object, 0, u64::MAX, usize::MAX)?;
+            self.free_extents(object, 0, u64::MAX)?;
         }
         Ok(wrote)
     }
@@ -394,7 +394,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if stored == bytes {
             self.filling = None;
         } else if stored > 0 {
-            self.free_extents(object, start, start + stored as u64, usize::MAX)?;
+            self.free_extents(object, start, start + stored as u64)?;
         }
         Ok(stored == bytes)
     }
@@ -435,7 +435,7 @@ impl<A: DiskArray> Objects<'_, A> {
             })?;
             if stored < bytes {
                 // The old extent still covers all of them.
-                self.free_extents(object, found.start + 1, found.end(), usize::MAX)?;
+                self.free_extents(object, found.start + 1, found.end())?;
                 return Ok(false);
             }
         }

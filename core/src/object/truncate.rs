@@ -1,32 +1,15 @@
-//! Cutting, growing and deleting contents.
-//!
-//! What is long goes step by step: an *orphan* record says from where on an object's extents are no longer wanted, and
-//! maintenance frees them in bounded commits. They count as referenced until then.
+//! Cutting and growing contents.
 
-use super::extents::EXTENT_KEYS;
+use super::extents::{At, EXTENT_KEYS};
 use super::inode::no_contents;
 use super::{Filling, Objects};
 use crate::error::{Error, StorageError};
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
-use crate::format::record::OrphanRecord;
 use crate::limits::OBJECT_BYTES_MAX;
-use crate::transaction::{Purpose, RELEASE_UPDATES};
+use crate::transaction::Purpose;
 use crate::types::ObjectId;
-use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
-
-/// Extents that are freed at once where there is room for the nodes that this dirties; more become an orphan.
-const FREE_AT_ONCE: core::ops::RangeInclusive<usize> = 8..=128;
-
-/// Node blocks for each of them: its record's leaf, and dead records.
-const BLOCKS_PER_EXTENT: u64 = 4;
-
-/// Records of a deleted object, other than extents, that one step removes.
-const RECORDS_AT_ONCE: usize = 1024;
-
-/// Bytes of an orphan record.
-const ORPHAN: usize = OrphanRecord::<&[u8]>::BYTES;
 
 impl<A: DiskArray> Objects<'_, A> {
     /// Sets the size of an object's contents; what it grows by reads as zeros.
@@ -39,14 +22,20 @@ impl<A: DiskArray> Objects<'_, A> {
         if inode.kind != ObjectKind::File {
             return Err(no_contents(&inode));
         }
-        self.finish_orphan(object)?;
-        let purpose = if size < inode.size { Purpose::Release } else { Purpose::Growth };
-        self.begin_change(8 + self.window_updates(&inode), purpose)?;
+        let shrinks = size < inode.size;
+        // Where no extent reaches over its end, nothing is stored again: that needs no more space than deleting.
+        let only_frees = shrinks && !inode.inline && !self.reaches_over(object, size)?;
+        if !only_frees {
+            self.finish_orphan(object)?;
+        }
+        let purpose = if shrinks { Purpose::Release } else { Purpose::Growth };
+        self.begin_change(8 + if only_frees { 0 } else { self.window_updates(&inode) }, purpose)?;
         let done = self.change(|objects| {
             let done = match inode.inline {
                 true if size <= objects.inline_max() => objects.cut_inline(object, &inode, size)?,
                 true => objects.move_out(object, &mut inode)?,
-                false if size < inode.size => objects.cut_extents(object, &inode, size)?,
+                false if only_frees => objects.cut_between_extents(object, size)?,
+                false if shrinks => objects.cut_extents(object, &inode, size)?,
                 false => true,
             };
             if done {
@@ -70,6 +59,23 @@ impl<A: DiskArray> Objects<'_, A> {
         cut.map(|()| true)
     }
 
+    /// Whether an extent, stored or in the window buffer, begins before this byte and holds it.
+    fn reaches_over(&mut self, object: ObjectId, at: u64) -> Result<bool, Error> {
+        let is_pending = self.filling.is_some_and(|filling| {
+            filling.object == object && filling.start < at && filling.start + filling.bytes as u64 > at
+        });
+        Ok(is_pending || at > 0 && matches!(self.find(object, at)?, At::Extent(found) if found.start < at))
+    }
+
+    /// Frees what lies beyond `size`, where no extent reaches over that.
+    fn cut_between_extents(&mut self, object: ObjectId, size: u64) -> Result<bool, Error> {
+        if self.filling.is_some_and(|filling| filling.object == object && filling.start >= size) {
+            self.filling = None;
+        }
+        self.cut_off(object, size.next_multiple_of(EXTENT_KEYS))?;
+        Ok(true)
+    }
+
     /// Frees what lies beyond `size`; false, and nothing changed, when there is no space for what of it must be rewritten.
     fn cut_extents(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<bool, Error> {
         let extent = self.extent_bytes(inode);
@@ -90,10 +96,7 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         // Behind the last byte that is kept nothing begins but what is cut off.
         let beyond = size.next_multiple_of(EXTENT_KEYS);
-        let at_once = self.free_at_once();
-        if self.free_extents(object, beyond, u64::MAX, at_once)? == at_once {
-            self.put_orphan(object, beyond, false)?;
-        }
+        self.cut_off(object, beyond)?;
         Ok(true)
     }
 
@@ -121,119 +124,5 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         // What earlier writes left there could be stored, or they would not have left it.
         if is_pending && !stored { Err(StorageError::NoSpace.into()) } else { Ok(stored) }
-    }
-
-    /// Extents that may be freed in one operation.
-    fn free_at_once(&self) -> usize {
-        let room = self.store.release_room() / BLOCKS_PER_EXTENT;
-        (room.min(1 << 20) as usize).clamp(*FREE_AT_ONCE.start(), *FREE_AT_ONCE.end())
-    }
-
-    // --- deleting ---------------------------------------------------------------------------------------------
-
-    /// Deletes an object that has no name any more: at once if it is small, else as an orphan.
-    pub(super) fn delete(&mut self, object: ObjectId, inode: &mut Inode) -> Result<(), Error> {
-        if self.filling.is_some_and(|filling| filling.object == object) {
-            self.filling = None;
-        }
-        let superblock = &mut self.store.tree.space.superblock;
-        let objects = superblock.objects();
-        superblock.set_objects(objects.saturating_sub(1));
-        if inode.kind != ObjectKind::Directory {
-            self.count_content(inode.size, 0);
-        }
-        let at_once = self.free_at_once();
-        let freed = self.free_extents(object, 0, u64::MAX, at_once)?;
-        if freed < at_once && self.remove_records(object)? {
-            return self.remove_orphan(object);
-        }
-        inode.links = 0;
-        self.put_inode(object, inode)?;
-        self.put_orphan(object, 0, true)
-    }
-
-    /// Removes an object's records when no extent is left; false if there are more than one step takes.
-    fn remove_records(&mut self, object: ObjectId) -> Result<bool, Error> {
-        let (from, end) = (Key::object_start(object), Key::object_end(object));
-        Ok(self.store.remove_range(&from, &end, RECORDS_AT_ONCE, |_, _| {})? < RECORDS_AT_ONCE)
-    }
-
-    // --- orphans ----------------------------------------------------------------------------------------------
-
-    fn put_orphan(&mut self, object: ObjectId, offset: u64, whole: bool) -> Result<(), Error> {
-        let key = Key::orphan(object);
-        let known = self.store.tree.with(&key, |record| record.is_some())?;
-        let mut bytes = [0; ORPHAN];
-        if let Some(mut record) = OrphanRecord::new(&mut bytes[..]) {
-            record.set_offset(offset);
-            record.set_whole(whole.into());
-        }
-        self.store.put(&key, &bytes)?;
-        let orphans = self.store.tree.space.superblock.orphans();
-        self.store.tree.space.superblock.set_orphans(orphans + u32::from(!known));
-        Ok(())
-    }
-
-    fn remove_orphan(&mut self, object: ObjectId) -> Result<(), Error> {
-        let key = Key::orphan(object);
-        if self.store.tree.with(&key, |record| record.is_some())? {
-            self.store.remove(&key)?;
-            let orphans = self.store.tree.space.superblock.orphans();
-            self.store.tree.space.superblock.set_orphans(orphans.saturating_sub(1));
-        }
-        Ok(())
-    }
-
-    /// Frees the rest of what was cut off an object earlier, before it can grow over it.
-    pub(super) fn finish_orphan(&mut self, object: ObjectId) -> Result<(), Error> {
-        if self.store.tree.space.superblock.orphans() == 0 {
-            return Ok(());
-        }
-        let record = self.store.tree.with(&Key::orphan(object), |record| {
-            OrphanRecord::new(record?).map(|record| (record.offset(), record.whole() != 0))
-        })?;
-        let Some((offset, whole)) = record else { return Ok(()) };
-        loop {
-            self.begin_change(RELEASE_UPDATES, Purpose::Release)?;
-            if self.change(|objects| objects.reap(object, offset, whole))? {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Frees some of what an orphan still has, and its record with the last of it; whether that was the last.
-    fn reap(&mut self, object: ObjectId, offset: u64, whole: bool) -> Result<bool, Error> {
-        let at_once = self.free_at_once();
-        let freed = self.free_extents(object, offset, u64::MAX, at_once)?;
-        let last = freed < at_once && (!whole || self.remove_records(object)?);
-        if last {
-            self.remove_orphan(object)?;
-        }
-        Ok(last)
-    }
-
-    /// Frees some of what an orphan still has; false when there is no orphan. Part of a transaction.
-    pub fn reap_step(&mut self) -> Result<bool, Error> {
-        if self.store.tree.space.superblock.orphans() == 0 {
-            return Ok(false);
-        }
-        self.begin_change(RELEASE_UPDATES, Purpose::Release)?;
-        self.change(|objects| {
-            let (first, end) = (Key::orphan(ObjectId(0)), Key::orphan(ObjectId(u64::MAX)));
-            let orphan = objects.store.tree.scan(&first, &end, |key, record| {
-                ControlFlow::Break((
-                    ObjectId(key.offset()),
-                    OrphanRecord::new(record).map(|r| (r.offset(), r.whole() != 0)),
-                ))
-            })?;
-            let Some((object, record)) = orphan else {
-                objects.store.tree.space.superblock.set_orphans(0);
-                return Ok(false);
-            };
-            let (offset, whole) =
-                record.ok_or(Error::Storage(StorageError::RecordInvalid { object: ObjectId::SYSTEM }))?;
-            objects.reap(object, offset, whole)?;
-            Ok(true)
-        })
     }
 }

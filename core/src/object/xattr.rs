@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::format::key::{Key, Kind};
 use crate::format::name::{self, PLACES};
 use crate::limits::{NAME_BYTES_MAX, XATTR_BYTES_MAX};
-use crate::transaction::Purpose;
+use crate::transaction::{Purpose, RELEASE_UPDATES};
 use crate::types::ObjectId;
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
@@ -82,7 +82,8 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Removes an attribute.
     pub fn remove_attribute(&mut self, object: ObjectId, attribute: &[u8]) -> Result<(), Error> {
         check(attribute)?;
-        self.begin_change(4, Purpose::Release)?;
+        // Its pieces lie side by side, and their leaves go whole.
+        self.begin_change(RELEASE_UPDATES, Purpose::Release)?;
         let mut inode = self.inode(object)?;
         let place = self.find_attribute(object, attribute)?.ok_or(Error::NotFound)?;
         self.change(|objects| {

@@ -120,11 +120,12 @@ impl<'m, A: DiskArray> Pool<'m, A> {
 
     /// Begins a transaction. There is one at a time; dropping it undoes it.
     ///
-    /// Where space is scarce, deleted objects are freed first, in commits of their own.
+    /// Where space is scarce, or something found none since, deleted objects are freed first, in commits of their own: a
+    /// transaction that finds no space finds what is freed then when it is tried again.
     pub fn begin(&mut self) -> Result<Transaction<'_, 'm, A>, Error> {
-        while self.objects.store.committed().orphans() > 0 && self.is_scarce() {
-            self.objects.upkeep(false)?;
-        }
+        // What cannot be freed is upkeep's to tell: it is no reason why nothing else could be done.
+        while (self.objects.wanting || self.is_scarce()) && self.objects.reap_alone().unwrap_or(false) {}
+        self.objects.wanting = false;
         self.objects.store.begin()?;
         Ok(Transaction { pool: self, committed: false })
     }
@@ -141,13 +142,13 @@ impl<'m, A: DiskArray> Pool<'m, A> {
         self.objects.trim_step(trim)
     }
 
-    /// Whether less than an eighth of the space is free.
+    /// Whether less than an eighth of some member's space is free: a small one may be full while large ones have room.
     fn is_scarce(&self) -> bool {
         let tree = &self.objects.store.tree;
-        let (free, all) = tree.data_rows().iter().fold((0, 0), |(free, all), row| {
-            (free + tree.space.superblock.row(row).free(), all + tree.area(row).map_or(0, |area| area.blocks))
-        });
-        free < all / 8
+        tree.data_rows().iter().any(|row| {
+            let all = tree.area(row).map_or(0, |area| area.blocks);
+            tree.space.superblock.row(row).free() < all / 8
+        })
     }
 
     /// The array, between two operations: for what a machine must tell its disks beside reading and writing.

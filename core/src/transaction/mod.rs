@@ -73,6 +73,9 @@ pub(crate) enum Mode {
     },
 }
 
+/// How often the open groups are read before a read that fails counts: a disk may fail one and serve the next.
+const GROUP_READS_MAX: u32 = 3;
+
 /// The tree with its transactions: one at a time.
 pub struct Store<'m, A> {
     /// The tree and what it stands on, as the transaction sees it.
@@ -100,6 +103,10 @@ pub struct Store<'m, A> {
     roster_before: Roster,
     /// Members that the open transaction lets go: their word still counts while the lists change, and they are given nothing.
     letting_go: MemberSet,
+    /// Dead blocks that the last sweep left: what it made itself.
+    swept_left: u64,
+    /// The open groups could not be read when the last transaction was dropped.
+    groups_unread: bool,
     open: bool,
     poisoned: bool,
 }
@@ -153,8 +160,30 @@ impl<A: DiskArray> Store<'_, A> {
                 self.look_before_writing()?;
                 self.claim()
             }
-            Mode::Writable => self.look_if_idle(),
+            Mode::Writable => {
+                self.look_if_idle()?;
+                self.read_groups_again()
+            }
         }
+    }
+
+    /// Reads the open groups, if that failed when the last transaction was dropped.
+    pub(crate) fn read_groups_again(&mut self) -> Result<(), StorageError> {
+        if self.groups_unread {
+            self.read_groups()?;
+            self.groups_unread = false;
+        }
+        Ok(())
+    }
+
+    /// Reads the open groups, several times if need be.
+    fn read_groups(&mut self) -> Result<(), StorageError> {
+        for _ in 1..GROUP_READS_MAX {
+            if self.reload_groups().is_ok() {
+                return Ok(());
+            }
+        }
+        self.reload_groups()
     }
 
     fn started(&mut self) {
@@ -211,10 +240,8 @@ impl<A: DiskArray> Store<'_, A> {
         self.tree.space.superblock.copy_from(self.committed);
         self.tree.space.reset();
         self.restore_root();
-        if self.reload_groups().is_err() {
-            // What cannot be read now cannot be allocated from.
-            self.mode = Mode::ReadOnly;
-        }
+        // What cannot be read now can be read when the next transaction begins, or that says what it is.
+        self.groups_unread = self.read_groups().is_err();
     }
 
     fn restore_root(&mut self) {

@@ -5,10 +5,11 @@ use super::memory::{GROWTH_NODES, nodes_for};
 use super::{Memory, Store};
 use crate::error::StorageError;
 use crate::format::key::Key;
-use crate::format::node::value_bytes_max;
+use crate::format::node::{RECORD_OVERHEAD, value_bytes_max};
 use crate::format::record::{MemberRecord, dead, group};
 use crate::limits::{NODE_GROUP_FREE_MIN, U48_MAX, UPDATE_NODES_MAX};
 use crate::space::{Area, Class, next_clear_run};
+use crate::tree::Unreadable;
 use crate::types::{BlockAddress, BlockRun, MemberNumber, MemberSet, ObjectId};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
@@ -18,7 +19,7 @@ use dynamicfs_hal::DiskArray;
 pub enum Purpose {
     /// Something grows: what is kept back stays.
     Growth,
-    /// Something is deleted or recovered: all there is may be used.
+    /// Something is deleted or recovered: what is kept for a sweep stays.
     Release,
 }
 
@@ -54,10 +55,7 @@ impl<A: DiskArray> Store<'_, A> {
         let mut removed = 0;
         while removed < limit {
             self.ready()?;
-            let some = self.tree.remove_some(from, end, limit - removed, |key, value| {
-                f(key, value);
-                ControlFlow::Continue(())
-            })?;
+            let some = self.tree.remove_some(from, end, limit - removed, &mut f)?;
             if some == 0 {
                 break;
             }
@@ -66,13 +64,22 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(removed)
     }
 
+    /// Takes a node that cannot be read out of the tree: see [`Tree::drop_unreadable`](crate::tree::Tree::drop_unreadable).
+    pub fn drop_unreadable(&mut self, at: Key, from: &Key, end: &Key) -> Result<Unreadable, StorageError> {
+        self.ready()?;
+        self.tree.drop_unreadable(at, from, end)
+    }
+
     /// Frees a run of blocks once this transaction is durable. What a member held that has left the pool is gone with it.
     pub fn free(&mut self, run: BlockRun) -> Result<(), StorageError> {
         if self.tree.space.superblock.row_of(run.start.member).is_none() {
             return Ok(());
         }
         while self.tree.space.pending_room() <= self.tree.update_frees_max() {
-            self.drain_some()?;
+            self.ready()?;
+            if self.tree.space.pending_room() <= self.tree.update_frees_max() {
+                self.drain_some()?;
+            }
         }
         if self.tree.space.free(run) { Ok(()) } else { Err(self.needs_memory()) }
     }
@@ -358,12 +365,28 @@ impl<A: DiskArray> Store<'_, A> {
 
     // --- what is kept back ------------------------------------------------------------------------------------
 
-    /// Node blocks on each member that only deleting and recovery may use: one whole sweep, three worst commits (of the
-    /// transaction that filled the pool, of one that deletes, of the sweep), and what deleting takes.
+    /// Node blocks on each member that only deleting and recovery may use. Why they are enough, whatever the pool holds:
+    ///
+    /// - Whatever is deleted, an operation changes records in a few places: a name, two inodes, an orphan, and what one leaf
+    ///   holds. Its contents go leaf by leaf in commits of upkeep, each leaf only where there is room for it. So no
+    ///   operation that frees takes more than `operation_blocks(RELEASE_UPDATES)`, be the object as it may.
+    /// - The transaction that filled the pool still commits, and so does one that deletes: twice `commit_blocks`.
+    /// - What they freed comes back by a sweep of the whole pool, whose commit is the third. An operation that frees begins
+    ///   only where both are left ([`kept_back`](Self::kept_back)), so the sweep it may lead to never ends half-way.
+    ///
+    /// What a sweep gives back in groups of less than [`NODE_GROUP_FREE_MIN`] free blocks is of no use for nodes. Where
+    /// that is all there is, an operation that frees may take what was kept for a sweep: there is nothing left to sweep
+    /// ([`has_last_room`](Self::has_last_room)).
     pub(super) fn reserve_blocks(&self) -> u64 {
+        self.sweep_blocks() + 3 * self.commit_blocks() + self.operation_blocks(RELEASE_UPDATES)
+    }
+
+    /// Node blocks that a sweep of all groups takes from one member: their leaves, the nodes above them, the way to the dead
+    /// records and back.
+    fn sweep_blocks(&self) -> u64 {
         let depth = u64::from(self.tree.level) + 1;
-        let sweep = self.group_leaves() + 2 * depth;
-        self.copies_on_a_member() * sweep + 3 * self.commit_blocks() + self.operation_blocks(RELEASE_UPDATES)
+        let leaves = self.group_leaves();
+        self.copies_on_a_member() * (leaves + leaves / 4 + 2 * depth)
     }
 
     /// Blocks on each member that stay free when the pool is full, so that deleting and recovery can go on.
@@ -378,12 +401,6 @@ impl<A: DiskArray> Store<'_, A> {
         u64::from(self.tree.update_blocks_max()) + self.copies_on_a_member() * u64::from(paths + updates)
     }
 
-    /// Node blocks that something which frees may still take from any member.
-    pub fn release_room(&self) -> u64 {
-        let (rows, kept_back) = (self.tree.data_rows(), self.kept_back(Purpose::Release));
-        rows.iter().map(|row| self.node_spare(row, kept_back)).min().unwrap_or(0)
-    }
-
     /// Node blocks that a commit may take from one member, beside those that its operations took: the records of open
     /// and closed groups, of members and of what is dead lie side by side at the beginning of the tree.
     fn commit_blocks(&self) -> u64 {
@@ -392,10 +409,20 @@ impl<A: DiskArray> Store<'_, A> {
         self.copies_on_a_member() * (2 * groups + 3 * depth + 10)
     }
 
+    /// Node blocks on one member for the dead records of the runs that wait to be noted down.
+    fn pending_blocks(&self) -> u64 {
+        let node = self.tree.disks.parameters.node_bytes();
+        let record = value_bytes_max(node);
+        let runs = self.tree.space.pending_max() - self.tree.space.pending_room();
+        let records = runs.div_ceil(record / dead::RUN_BYTES);
+        let leaves = records / (node / (record + RECORD_OVERHEAD)).max(1);
+        self.copies_on_a_member() * (leaves + leaves / 4) as u64
+    }
+
     /// Leaves that the records of all groups take when they are half full.
     fn group_leaves(&self) -> u64 {
         let node = self.tree.disks.parameters.node_bytes();
-        let record = group::bytes_max(self.tree.space.group_blocks()) + crate::format::node::RECORD_OVERHEAD;
+        let record = group::bytes_max(self.tree.space.group_blocks()) + RECORD_OVERHEAD;
         let rows = self.tree.data_rows();
         let areas = rows.iter().filter_map(|row| self.tree.area(row));
         let groups: u64 = areas.map(|area| u64::from(self.tree.space.groups(area))).sum();
@@ -410,7 +437,7 @@ impl<A: DiskArray> Store<'_, A> {
     fn kept_back(&self, purpose: Purpose) -> u64 {
         match purpose {
             Purpose::Growth => self.reserve_blocks(),
-            Purpose::Release => self.commit_blocks(),
+            Purpose::Release => self.commit_blocks() + self.sweep_blocks(),
         }
     }
 
@@ -441,7 +468,16 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Whether an operation of this many tree updates finds space for its nodes, and the commit after it.
     pub fn has_room(&self, updates: u32, purpose: Purpose) -> bool {
-        let (needed, kept_back) = (self.operation_blocks(updates), self.kept_back(purpose));
+        self.has_room_beyond(updates, self.kept_back(purpose))
+    }
+
+    /// Whether it does with what is kept for a sweep: when there is nothing to be swept, and something is to be freed.
+    pub fn has_last_room(&self, updates: u32) -> bool {
+        self.has_room_beyond(updates, self.commit_blocks())
+    }
+
+    fn has_room_beyond(&self, updates: u32, kept_back: u64) -> bool {
+        let needed = self.operation_blocks(updates) + self.pending_blocks();
         let rows = self.tree.data_rows();
         rows.iter().filter(|&row| self.node_spare(row, kept_back) >= needed).count() >= self.copies_needed()
     }

@@ -51,8 +51,9 @@ impl<A: DiskArray> Store<'_, A> {
         let mut node_free = whole * all + if last != 0 { node_free_of(last) } else { 0 };
         let mut count = |group: u32, now: u32, for_nodes: u64| {
             let blocks = blocks_of(group);
-            free = free - u64::from(blocks) + u64::from(now);
-            node_free = node_free - node_free_of(blocks) + for_nodes;
+            // A forged superblock may have one group open twice.
+            free = (free + u64::from(now)).saturating_sub(blocks.into());
+            node_free = (node_free + for_nodes).saturating_sub(node_free_of(blocks));
         };
         let member = self.tree.space.member(row);
         let busy = self.tree.space.busy_groups(row);

@@ -147,6 +147,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
             roster: super::Roster::default(),
             roster_before: super::Roster::default(),
             letting_go: MemberSet::EMPTY,
+            swept_left: 0,
+            groups_unread: false,
             open: false,
             poisoned: false,
         })

@@ -10,6 +10,7 @@ use super::Store;
 use crate::error::StorageError;
 use crate::format::key::Key;
 use crate::format::record::{dead, group};
+use crate::format::superblock::COUNTER_MAX;
 use crate::space::{Area, Class};
 use crate::types::{MemberNumber, ObjectId};
 use core::ops::ControlFlow;
@@ -42,14 +43,14 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(())
     }
 
-    /// Gives back every block that can be given back now; whether any was.
+    /// Gives back every block that can be given back now; whether there were any to look for.
     pub fn sweep_all(&mut self) -> Result<bool, StorageError> {
-        let before = self.tree.space.superblock.dead_blocks();
+        let before = self.tree.counters.sweeps;
         // The first may finish a sweep that began with an older limit, the second is a whole one.
         for _ in 0..2 {
             while self.sweep_step()? {}
         }
-        Ok(self.tree.space.superblock.dead_blocks() < before)
+        Ok(self.tree.counters.sweeps > before)
     }
 
     /// Starts a sweep or takes one further; false when it is finished or there is nothing to do.
@@ -71,10 +72,12 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(true)
     }
 
-    /// Whether a sweep gives back much more than the dead blocks that it makes itself; else there would be no end to it.
+    /// Whether a sweep gives back much more than the dead blocks that it makes itself; else there would be no end to it. What
+    /// it makes is what the last one left, however much that is by any reckoning.
     pub fn is_sweep_worthwhile(&self) -> bool {
         let superblock = self.committed();
-        superblock.sweep_limit() != 0 || superblock.dead_blocks() > self.reserve_blocks()
+        let least = self.reserve_blocks().max(self.swept_left.saturating_mul(2));
+        superblock.sweep_limit() != 0 || superblock.dead_blocks() > least
     }
 
     fn set_sweep(&mut self, row: usize, group: u32) {
@@ -94,6 +97,8 @@ impl<A: DiskArray> Store<'_, A> {
         let first =
             self.tree.scan(&Key::dead(0), &Key::dead(limit), |key, _| ControlFlow::Break(key.offset()))?;
         if first.is_none() {
+            // Nothing can be given back, whatever was said of it.
+            self.recount_dead(limit)?;
             return Ok(false);
         }
         self.tree.space.superblock.set_sweep_limit(limit);
@@ -207,14 +212,28 @@ impl<A: DiskArray> Store<'_, A> {
         if removed == DELETE_MAX {
             return Ok(true);
         }
-        if records <= removed as u64 {
-            // Also what was freed on a member that has left since, and is given back to nobody.
-            self.tree.space.superblock.set_dead_blocks(0);
-        }
+        self.recount_dead(limit)?;
         self.tree.space.superblock.set_sweep_limit(0);
         self.set_sweep(0, 0);
         self.tree.counters.sweeps += 1;
         Ok(false)
+    }
+
+    /// Counts what was freed since a sweep began, or could have. The numbers before may say anything: what was freed on a member that
+    /// has left since is given back to nobody, and bytes on a disk may lie.
+    fn recount_dead(&mut self, limit: u64) -> Result<(), StorageError> {
+        let (mut records, mut blocks) = (0, 0u64);
+        let next = self.tree.space.superblock.dead_next();
+        self.tree.scan(&Key::dead(limit), &Key::dead(next), |_, record| {
+            records += 1;
+            blocks += dead::runs(record).map(|run| u64::from(run.blocks)).sum::<u64>();
+            ControlFlow::<()>::Continue(())
+        })?;
+        let blocks = blocks.min(COUNTER_MAX);
+        self.tree.space.superblock.set_dead_records(records);
+        self.tree.space.superblock.set_dead_blocks(blocks);
+        self.swept_left = blocks;
+        Ok(())
     }
 }
 

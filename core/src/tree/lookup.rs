@@ -148,7 +148,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// The leaf that may hold a key, and the first key that a later leaf may hold.
-    fn leaf_for(&mut self, key: &Key) -> Result<(u16, Option<Key>), StorageError> {
+    pub(super) fn leaf_for(&mut self, key: &Key) -> Result<(u16, Option<Key>), StorageError> {
         let (mut pointer, mut level) = (self.root, self.level);
         let mut upper = None;
         loop {
@@ -166,6 +166,11 @@ impl<A: DiskArray> Tree<'_, A> {
             pointer = node.pointer(child);
             level -= 1;
         }
+    }
+
+    /// The first key that a later leaf than the one for this key may hold; `None` for the last leaf.
+    pub fn leaf_end(&mut self, key: &Key) -> Result<Option<Key>, StorageError> {
+        Ok(self.leaf_for(key)?.1)
     }
 
     /// Calls `f` with the value of a record, or `None`.

@@ -7,6 +7,7 @@
 //! lookup.rs   load a node and prove it, get, scan                 reads
 //! walk.rs     all nodes, one after the other                      reads
 //! update.rs   dirty the way down, put, remove, split, merge       changes in memory
+//! drop.rs     whole nodes taken out                               changes in memory
 //! write.rs    spill, write what is dirty                          writes
 //! cache.rs    the frames
 //! ```
@@ -15,11 +16,13 @@
 //! frees can be noted down.
 
 pub mod cache;
+mod drop;
 mod lookup;
 mod update;
 mod walk;
 mod write;
 
+pub use drop::Unreadable;
 pub use walk::{Met, Walk};
 
 use crate::disks::Disks;

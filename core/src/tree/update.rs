@@ -11,14 +11,14 @@ use crate::types::ObjectId;
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
-/// The slots from the root to a leaf, dirty and pinned; `path[0]` is the root.
-type Path = heapless::Vec<u16, DEPTH_MAX>;
+/// The slots from the root to a leaf, or to a node above one, dirty and pinned; `path[0]` is the root.
+pub(super) type Path = heapless::Vec<u16, DEPTH_MAX>;
 
 impl<A: DiskArray> Tree<'_, A> {
     /// Sets a record. The value is at most [`value_bytes_max`](crate::format::node::value_bytes_max) long, and the
     /// tree [`is_ready`](Self::is_ready).
     pub fn put(&mut self, key: &Key, value: &[u8]) -> Result<(), StorageError> {
-        let path = self.dirty_path(key)?;
+        let path = self.dirty_path(key, 0)?;
         let done = self.put_in(&path, key, value);
         self.unpin(&path);
         done
@@ -40,21 +40,24 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Takes a record out, if it is there. The tree [`is_ready`](Self::is_ready).
     pub fn remove(&mut self, key: &Key) -> Result<(), StorageError> {
-        self.remove_some(key, &key.successor(), 1, |_, _| ControlFlow::Continue(())).map(|_| ())
+        self.remove_some(key, &key.successor(), 1, |_, _| ()).map(|_| ())
     }
 
-    /// Takes records from `from` on and before `end` out of the first leaf that has some, `limit` at most, as long as
-    /// `f` does not break; how many. 0 means that there are none. The tree [`is_ready`](Self::is_ready).
+    /// Takes records from `from` on and before `end` out of the first leaf that has some, `limit` at most, and tells each to
+    /// `f`; how many. 0 means that there are none. The tree [`is_ready`](Self::is_ready).
     pub fn remove_some(
         &mut self,
         from: &Key,
         end: &Key,
         limit: usize,
-        mut f: impl FnMut(&Key, &[u8]) -> ControlFlow<()>,
+        mut f: impl FnMut(&Key, &[u8]),
     ) -> Result<usize, StorageError> {
         let first = self.scan(from, end, |key, _| ControlFlow::Break(*key))?;
         let Some(first) = first.filter(|_| limit > 0) else { return Ok(0) };
-        let path = self.dirty_path(&first)?;
+        if let Some(dropped) = self.drop_leaf(&first, end, limit, &mut f)? {
+            return Ok(dropped);
+        }
+        let path = self.dirty_path(&first, 0)?;
         let leaf = path[path.len() - 1];
         let mut node = self.cache.node_mut(leaf);
         let Ok(at) = node.search(&first) else {
@@ -64,9 +67,7 @@ impl<A: DiskArray> Tree<'_, A> {
         };
         let mut removed = 0;
         while removed < limit && at < node.count() && node.key(at) < *end {
-            if f(&node.key(at), node.value(at)).is_break() {
-                break;
-            }
+            f(&node.key(at), node.value(at));
             node.remove(at);
             removed += 1;
         }
@@ -77,12 +78,12 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Makes the way to a key dirty without changing a record, so that what this frees is freed now.
     pub fn touch(&mut self, key: &Key) -> Result<(), StorageError> {
-        let path = self.dirty_path(key)?;
+        let path = self.dirty_path(key, 0)?;
         self.unpin(&path);
         Ok(())
     }
 
-    fn unpin(&mut self, path: &Path) {
+    pub(super) fn unpin(&mut self, path: &Path) {
         for &slot in path {
             self.cache.unpin(slot);
         }
@@ -103,17 +104,17 @@ impl<A: DiskArray> Tree<'_, A> {
 
     // --- the way down -----------------------------------------------------------------------------------------
 
-    /// Dirties the nodes from the root to the leaf for a key, and pins them.
-    fn dirty_path(&mut self, key: &Key) -> Result<Path, StorageError> {
+    /// Dirties the nodes from the root down to the one of level `last` for a key, and pins them.
+    pub(super) fn dirty_path(&mut self, key: &Key, last: u8) -> Result<Path, StorageError> {
         let mut path = Path::new();
-        let done = self.dirty_path_into(key, &mut path);
+        let done = self.dirty_path_into(key, last, &mut path);
         if done.is_err() {
             self.unpin(&path);
         }
         done.map(|()| path)
     }
 
-    fn dirty_path_into(&mut self, key: &Key, path: &mut Path) -> Result<(), StorageError> {
+    fn dirty_path_into(&mut self, key: &Key, last: u8, path: &mut Path) -> Result<(), StorageError> {
         let (mut pointer, mut level) = (self.root, self.level);
         let mut place = None;
         loop {
@@ -122,10 +123,12 @@ impl<A: DiskArray> Tree<'_, A> {
             let _ = path.push(slot);
             self.check_bounds(slot, place)?;
             self.make_dirty(slot, &pointer, place)?;
-            if level == 0 {
+            if level > 0 {
+                self.lower_first_key(slot, place);
+            }
+            if level <= last {
                 return Ok(());
             }
-            self.lower_first_key(slot, place);
             let node = self.cache.node(slot);
             let child = node.child_for(key);
             pointer = node.pointer(child);
@@ -135,7 +138,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Refuses to change below a child that is empty or holds keys outside its parent's bounds: the tree was forged.
-    fn check_bounds(&self, slot: u16, place: Option<(u16, usize)>) -> Result<(), StorageError> {
+    pub(super) fn check_bounds(&self, slot: u16, place: Option<(u16, usize)>) -> Result<(), StorageError> {
         let Some((parent, child)) = place else { return Ok(()) };
         let Some(last) = self.cache.node(slot).count().checked_sub(1) else {
             return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
@@ -326,7 +329,7 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Takes empty nodes out and joins sparse ones with a neighbour, from the leaf up, and drops roots that have one
     /// child.
-    fn rebalance(&mut self, path: &Path) -> Result<(), StorageError> {
+    pub(super) fn rebalance(&mut self, path: &Path) -> Result<(), StorageError> {
         for depth in (1..path.len()).rev() {
             let (slot, parent) = (path[depth], path[depth - 1]);
             let node = self.cache.node(slot);
@@ -370,7 +373,12 @@ impl<A: DiskArray> Tree<'_, A> {
         for neighbour in neighbours.into_iter().flatten() {
             let pointer = self.cache.node(parent).pointer(neighbour);
             let level = self.cache.level(slot);
-            let other = self.load(&pointer, level)?;
+            let other = match self.load(&pointer, level) {
+                Ok(other) => other,
+                // What is lost stays where it is: it is no reason to keep what is beside it.
+                Err(StorageError::NodeUnreadable { .. }) => continue,
+                Err(error) => return Err(error),
+            };
             let together = self.cache.node(slot).used_bytes() + self.cache.node(other).used_bytes();
             if together + RECORD_OVERHEAD + POINTER_BYTES_MAX > self.disks.parameters.node_bytes() * 3 / 4 {
                 continue;

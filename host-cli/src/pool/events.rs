@@ -111,6 +111,12 @@ fn told(session: &Session<'_>, event: events::Event) -> Option<Event> {
         Happening::Repaired { member, count } => disk(Info, EventKind::Repaired, member, &|name| {
             format!("{} found bad on {name} rewritten", size::count(count.into(), "place"))
         }),
+        Happening::Unfreed { object } => about(
+            event.at,
+            Warning,
+            EventKind::Unfreed,
+            format!("parts of deleted object {} cannot be read: a recount frees their space", object.0),
+        ),
         Happening::Job { kind, state } => {
             let (kind_of, severity, words) = match state {
                 JobState::Running => (EventKind::JobStarted, Info, "has started"),

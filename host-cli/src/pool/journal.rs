@@ -58,6 +58,8 @@ pub(crate) enum EventKind {
     DiskRebuilt,
     /// What was found bad on a disk was rewritten.
     Repaired,
+    /// Something of a deleted object cannot be read: what it referred to stays allocated until a recount.
+    Unfreed,
     /// A job began or goes on.
     JobStarted,
     /// A job waits to be resumed.

@@ -7,7 +7,7 @@ use dynamicfs_core::maintain::{ExtentCounts, JobKind, JobOptions, Work};
 use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool};
 use dynamicfs_hal::Geometry;
-use dynamicfs_sim::world::{Lent, SERVICES, account, put_file};
+use dynamicfs_sim::world::{Lent, SERVICES, account, put_file, steps_to_rest};
 use dynamicfs_sim::{Rng, SimArray};
 
 /// Disks, and the memory that pools on them are mounted in.
@@ -87,7 +87,7 @@ pub(crate) fn counts(pool: &mut Mounted<'_>) -> ExtentCounts {
 
 /// Upkeep until there is nothing to do.
 pub(crate) fn rest(pool: &mut Mounted<'_>) {
-    for _ in 0..20_000 {
+    for _ in 0..steps_to_rest(pool) {
         if pool.maintain(true).expect("maintained") == Work::Nothing {
             return;
         }

@@ -1,0 +1,391 @@
+//! Deleting: what an object holds is freed leaf by leaf.
+//!
+//! A small object goes at once. Of a larger one, and where there is little room, an *orphan* record says what is still to
+//! go, and upkeep frees it in bounded commits; its extents count as referenced until then. So what a deletion takes at once
+//! does not depend on the object: a step frees what one leaf holds, and begins only where there is room for that.
+//!
+//! What cannot be read is passed over, after a second try: it does not hold up the rest. A node that holds nothing but what is
+//! to go is taken out of the tree; the blocks that its records referred to stay allocated until a recount, and an
+//! [event](Happening::Unfreed) says so. What else it may hold stays, and the orphan with it.
+
+use super::Objects;
+use super::extents::EXTENT_KEYS;
+use crate::disks::events::Happening;
+use crate::error::{Error, StorageError};
+use crate::format::inode::{Inode, ObjectKind};
+use crate::format::key::{Key, Kind};
+use crate::format::record::{OrphanRecord, dead};
+use crate::transaction::{Purpose, RELEASE_UPDATES};
+use crate::tree::Unreadable;
+use crate::types::ObjectId;
+use core::ops::ControlFlow;
+use dynamicfs_hal::DiskArray;
+
+/// Leaves whose records one operation frees.
+const LEAVES_AT_ONCE: usize = 32;
+
+/// Tree updates of freeing what a leaf holds: the leaf, twice if it is split meanwhile, and dead records.
+const LEAF_UPDATES: u32 = 5;
+
+/// Tree updates after that: the inode, the orphan, or both put.
+const LAST_UPDATES: u32 = RELEASE_UPDATES - LEAF_UPDATES;
+
+/// Tree updates that may follow a deletion in the operation that it is part of: a name that takes the place of another.
+const UPDATES_AFTER_DELETE: u32 = 20;
+
+/// How often a place that cannot be read is tried before it is passed over.
+const TRIES: u8 = 2;
+
+/// Bytes of an orphan record.
+const ORPHAN: usize = OrphanRecord::<&[u8]>::BYTES;
+
+/// How far the freeing of orphans is, in memory alone: a mount begins anew.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reaper {
+    /// Orphans up to this one had their turn in this round.
+    after: Option<ObjectId>,
+    /// Those of them of which something cannot be freed.
+    stuck: u32,
+    /// How many there were when a round left none that can be freed; `None` once that may be otherwise.
+    resting: Option<u32>,
+    /// Where in an orphan everything before was freed or passed over.
+    passed: Option<(ObjectId, Key)>,
+    /// Tries in a row that came to nothing.
+    tries: u8,
+}
+
+impl Reaper {
+    /// Nothing is known.
+    pub(crate) const NEW: Self = Self { after: None, stuck: 0, resting: None, passed: None, tries: 0 };
+}
+
+/// What freeing some records came to.
+enum Freed {
+    /// None is left.
+    All,
+    /// Some are left.
+    Some,
+    /// The next ones cannot be read; nothing was changed since the last that could be.
+    Unreadable(Error),
+}
+
+impl<A: DiskArray> Objects<'_, A> {
+    // --- deleting ---------------------------------------------------------------------------------------------
+
+    /// Deletes an object that has no name any more: at once if it is small, else as an orphan.
+    pub(super) fn delete(&mut self, object: ObjectId, inode: &mut Inode) -> Result<(), Error> {
+        if self.filling.is_some_and(|filling| filling.object == object) {
+            self.filling = None;
+        }
+        let superblock = &mut self.store.tree.space.superblock;
+        let objects = superblock.objects();
+        superblock.set_objects(objects.saturating_sub(1));
+        if inode.kind != ObjectKind::Directory {
+            self.count_content(inode.size, 0);
+        }
+        let after = LAST_UPDATES + UPDATES_AFTER_DELETE;
+        if let Freed::All = self.free_records(object, range(object, 0, true), after)? {
+            return self.remove_last(object);
+        }
+        inode.links = 0;
+        self.put_inode(object, inode)?;
+        self.put_orphan(object, 0, true)
+    }
+
+    /// Frees an object's contents from a byte on, at which an extent may begin: at once if they are short, else as an orphan.
+    pub(super) fn cut_off(&mut self, object: ObjectId, offset: u64) -> Result<(), Error> {
+        match self.free_records(object, range(object, offset, false), LAST_UPDATES)? {
+            Freed::All => self.remove_orphan(object),
+            Freed::Some | Freed::Unreadable(_) => self.put_orphan(object, offset, false),
+        }
+    }
+
+    /// Removes what is left of a deleted object when nothing else is: its inode, and its orphan.
+    fn remove_last(&mut self, object: ObjectId) -> Result<(), Error> {
+        self.store.remove(&Key::inode(object))?;
+        self.remove_orphan(object)
+    }
+
+    // --- freeing records --------------------------------------------------------------------------------------
+
+    /// Frees an object's records in a range of keys, as long as there is room for that and for `after` further updates.
+    fn free_records(
+        &mut self,
+        object: ObjectId,
+        (from, end): (Key, Key),
+        after: u32,
+    ) -> Result<Freed, Error> {
+        for _ in 0..LEAVES_AT_ONCE {
+            if !self.store.has_room(LEAF_UPDATES + after, Purpose::Release) {
+                return Ok(Freed::Some);
+            }
+            match self.free_leaf(object, &from, &end, false)? {
+                Freed::Some => {}
+                done => return Ok(done),
+            }
+        }
+        Ok(Freed::Some)
+    }
+
+    /// Frees what the first leaf with such records has of them, or a part of it that dead records have room for. With
+    /// `forgive` an extent whose record cannot be read is removed all the same, and what it referred to is not freed.
+    fn free_leaf(&mut self, object: ObjectId, from: &Key, end: &Key, forgive: bool) -> Result<Freed, Error> {
+        let (first, mut stop) = match self.first_leaf(from, end) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(Freed::All),
+            Err(error) => return unreadable(error),
+        };
+        // No more runs than a dead record holds, and one extent's.
+        let most = self.piece_bytes() / dead::RUN_BYTES;
+        let (mut at, mut runs) = (first, 0);
+        while let Some(start) = self.first_head(&at, &stop)? {
+            let key = Key::extent(object, start);
+            let found = match self.extent_at(object, start) {
+                _ if runs >= most => None,
+                Ok(found) => Some(found),
+                // A forged one: there is nothing that it could be asked for.
+                Err(Error::Storage(StorageError::RecordInvalid { .. })) => {
+                    self.tell_unfreed(object);
+                    at = key.successor();
+                    continue;
+                }
+                Err(_) if forgive && key == first => {
+                    self.tell_unfreed(object);
+                    at = key.successor();
+                    continue;
+                }
+                Err(Error::Storage(error)) if key == first => return unreadable(error),
+                Err(_) => None,
+            };
+            let Some(found) = found else {
+                stop = key;
+                break;
+            };
+            self.free_fragments(&found)?;
+            runs += found.extent.fragments().len();
+            at = key.successor();
+        }
+        let mut records = 0;
+        self.store.tree.scan(&first, &stop, |_, _| {
+            records += 1;
+            ControlFlow::<()>::Continue(())
+        })?;
+        // No more are looked for: what lies behind them may be unreadable.
+        self.store.remove_range(&first, &stop, records, |_, _| {})?;
+        Ok(Freed::Some)
+    }
+
+    /// The first record in a range of keys, and the end of its leaf or of the range.
+    fn first_leaf(&mut self, from: &Key, end: &Key) -> Result<Option<(Key, Key)>, StorageError> {
+        let first = self.store.tree.scan(from, end, |key, _| ControlFlow::Break(*key))?;
+        let Some(first) = first else { return Ok(None) };
+        let next = self.store.tree.leaf_end(&first)?.filter(|next| *next > first);
+        Ok(Some((first, next.map_or(*end, |next| next.min(*end)))))
+    }
+
+    /// The first byte of the first extent whose record begins in a range of keys.
+    fn first_head(&mut self, from: &Key, end: &Key) -> Result<Option<u64>, StorageError> {
+        self.store.tree.scan(from, end, |key, _| {
+            let is_head = key.kind() == Kind::Extent as u8 && key.offset().is_multiple_of(EXTENT_KEYS);
+            if is_head && key.snapshot() == 0 {
+                ControlFlow::Break(key.offset())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
+    }
+
+    fn tell_unfreed(&mut self, object: ObjectId) {
+        self.store.tree.disks.tell(Happening::Unfreed { object });
+    }
+
+    // --- orphans ----------------------------------------------------------------------------------------------
+
+    fn put_orphan(&mut self, object: ObjectId, offset: u64, whole: bool) -> Result<(), Error> {
+        let key = Key::orphan(object);
+        let known = self.store.tree.with(&key, |record| record.is_some())?;
+        let mut bytes = [0; ORPHAN];
+        if let Some(mut record) = OrphanRecord::new(&mut bytes[..]) {
+            record.set_offset(offset);
+            record.set_whole(whole.into());
+        }
+        self.store.put(&key, &bytes)?;
+        self.reaper.resting = None;
+        let orphans = self.store.tree.space.superblock.orphans();
+        self.store.tree.space.superblock.set_orphans(orphans.saturating_add(u32::from(!known)));
+        Ok(())
+    }
+
+    fn remove_orphan(&mut self, object: ObjectId) -> Result<(), Error> {
+        let key = Key::orphan(object);
+        if self.store.tree.with(&key, |record| record.is_some())? {
+            self.store.remove(&key)?;
+            let orphans = self.store.tree.space.superblock.orphans();
+            self.store.tree.space.superblock.set_orphans(orphans.saturating_sub(1));
+        }
+        Ok(())
+    }
+
+    /// Frees the rest of what was cut off an object earlier, before it can grow over it.
+    pub(super) fn finish_orphan(&mut self, object: ObjectId) -> Result<(), Error> {
+        if self.store.tree.space.superblock.orphans() == 0 {
+            return Ok(());
+        }
+        let record = self.store.tree.with(&Key::orphan(object), |record| {
+            OrphanRecord::new(record?).map(|record| (record.offset(), record.whole() != 0))
+        })?;
+        let Some((offset, whole)) = record else { return Ok(()) };
+        // It may be one of those that are stuck.
+        self.reaper.resting = None;
+        loop {
+            self.begin_change(RELEASE_UPDATES, Purpose::Release)?;
+            match self.change(|objects| objects.reap(object, range(object, offset, whole), whole))? {
+                Freed::All => return Ok(()),
+                Freed::Some => {}
+                Freed::Unreadable(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Frees some of what an orphan still has, and its record with the last of it. There is room for what one leaf holds: the
+    /// caller made sure.
+    fn reap(&mut self, object: ObjectId, (from, end): (Key, Key), whole: bool) -> Result<Freed, Error> {
+        let freed = match self.free_leaf(object, &from, &end, false)? {
+            Freed::Some => match self.free_records(object, (from, end), LAST_UPDATES)? {
+                // What was freed before it counts.
+                Freed::Unreadable(_) => Freed::Some,
+                freed => freed,
+            },
+            done => done,
+        };
+        match freed {
+            Freed::All if whole => self.remove_last(object)?,
+            Freed::All => self.remove_orphan(object)?,
+            Freed::Some | Freed::Unreadable(_) => {}
+        }
+        Ok(freed)
+    }
+
+    /// Whether something of deleted objects may still be freed, as far as this mount knows.
+    pub(crate) fn is_reapable(&self) -> bool {
+        let orphans = self.store.committed().orphans();
+        orphans > 0 && self.reaper.resting != Some(orphans)
+    }
+
+    /// Frees some of what an orphan still has; whether anything was changed. Part of a transaction.
+    ///
+    /// Each step frees something, passes something over or ends a round: as often as there are nodes and orphans, and a few
+    /// times more, nothing is [reapable](Self::is_reapable).
+    pub(crate) fn reap_step(&mut self) -> Result<bool, Error> {
+        self.begin_change(RELEASE_UPDATES, Purpose::Release)?;
+        self.change(|objects| {
+            let Some((object, offset, whole)) = objects.next_orphan()? else { return objects.end_round() };
+            let (from, end) = range(object, offset, whole);
+            let passed = objects.reaper.passed.filter(|(of, _)| *of == object).map(|(_, key)| key.max(from));
+            let freed = match passed {
+                None => objects.reap(object, (from, end), whole)?,
+                // The record stays, for what was passed over.
+                Some(here) => match objects.free_leaf(object, &here, &end, false)? {
+                    Freed::All => return Ok(objects.pass_by(object)),
+                    freed => freed,
+                },
+            };
+            match freed {
+                Freed::Unreadable(_) => objects.pass_over(object, passed.unwrap_or(from), (from, end)),
+                Freed::All | Freed::Some => {
+                    objects.reaper.tries = 0;
+                    Ok(true)
+                }
+            }
+        })
+    }
+
+    /// The next orphan of this round, the byte that it begins at, and whether the object goes.
+    fn next_orphan(&mut self) -> Result<Option<(ObjectId, u64, bool)>, Error> {
+        let first = self.reaper.after.map_or(Key::orphan(ObjectId(0)), |last| Key::orphan(last).successor());
+        let orphan = self.store.tree.scan(&first, &orphans_end(), |key, record| {
+            let record = OrphanRecord::new(record);
+            let object = ObjectId(key.offset());
+            ControlFlow::Break(record.map(|record| (object, record.offset(), record.whole() != 0)))
+        })?;
+        match orphan {
+            Some(None) => Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM }.into()),
+            orphan => Ok(orphan.flatten()),
+        }
+    }
+
+    /// All orphans had their turn: whether the count of them was wrong. Those that are left are left alone until another joins
+    /// them.
+    fn end_round(&mut self) -> Result<bool, Error> {
+        let mut found = 0;
+        self.store.tree.scan(&Key::orphan(ObjectId(0)), &orphans_end(), |_, _| {
+            found += 1;
+            ControlFlow::<()>::Continue(())
+        })?;
+        let resting = Some(found).filter(|&found| found == self.reaper.stuck);
+        self.reaper = Reaper { resting, ..Reaper::NEW };
+        let superblock = &mut self.store.tree.space.superblock;
+        let wrong = superblock.orphans() != found;
+        superblock.set_orphans(found);
+        Ok(wrong)
+    }
+
+    /// What follows in an orphan cannot be read: tried again, then passed over; whether anything was changed.
+    fn pass_over(&mut self, object: ObjectId, here: Key, (from, end): (Key, Key)) -> Result<bool, Error> {
+        self.reaper.tries += 1;
+        if self.reaper.tries < TRIES {
+            return Ok(false);
+        }
+        if self.reaper.tries > TRIES {
+            return Ok(self.pass_by(object));
+        }
+        match self.store.drop_unreadable(here, &from, &end)? {
+            Unreadable::Dropped => self.tell_unfreed(object),
+            Unreadable::Stays(Some(next)) if next < end => {
+                self.reaper.passed = Some((object, next));
+                self.reaper.tries = 0;
+                return Ok(false);
+            }
+            Unreadable::Stays(_) => return Ok(self.pass_by(object)),
+            // An extent's record goes on in a leaf that cannot be read.
+            Unreadable::Absent => match self.free_leaf(object, &here, &end, true)? {
+                Freed::Some => {}
+                Freed::All | Freed::Unreadable(_) => return Ok(false),
+            },
+        }
+        self.reaper.tries = 0;
+        Ok(true)
+    }
+
+    /// Leaves an orphan as it is, for this round; nothing was changed.
+    fn pass_by(&mut self, object: ObjectId) -> bool {
+        self.tell_unfreed(object);
+        let stuck = self.reaper.stuck + 1;
+        self.reaper = Reaper { after: Some(object), stuck, ..Reaper::NEW };
+        false
+    }
+}
+
+/// The keys of an object's records that go: those of its contents from a byte on, or all but the inode, by which the object is
+/// found until everything else is gone.
+fn range(object: ObjectId, offset: u64, whole: bool) -> (Key, Key) {
+    match whole {
+        true => (Key::inode(object).successor(), Key::object_end(object)),
+        false => (Key::extent(object, offset), Key::extent(object, u64::MAX)),
+    }
+}
+
+/// After every orphan.
+fn orphans_end() -> Key {
+    Key::orphan(ObjectId(u64::MAX)).successor()
+}
+
+/// What cannot be read is no failure of the step that met it; anything else is.
+fn unreadable(error: StorageError) -> Result<Freed, Error> {
+    match error {
+        StorageError::NodeUnreadable { .. } | StorageError::RecordInvalid { .. } => {
+            Ok(Freed::Unreadable(error.into()))
+        }
+        error => Err(error.into()),
+    }
+}

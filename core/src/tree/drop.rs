@@ -1,0 +1,157 @@
+//! Taking whole nodes out of the tree: leaves of which nothing stays, and nodes that cannot be read.
+
+use super::Tree;
+use super::update::Path;
+use crate::error::StorageError;
+use crate::format::key::Key;
+use crate::types::ObjectId;
+use dynamicfs_hal::DiskArray;
+
+/// What became of a node that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// There is none before the next record.
+    Absent,
+    /// It was taken out of the tree, with all that lay below it.
+    Dropped,
+    /// It may hold other records than those that are to go, so it stays. The next node begins with this key.
+    Stays(Option<Key>),
+}
+
+impl<A: DiskArray> Tree<'_, A> {
+    /// Takes out the leaf that holds `first`, if nothing of it stays: the number of its records, each told to `f`; `None`, and
+    /// nothing changed, if some of it stays.
+    ///
+    /// The leaf itself is not written anew, so that what many records take up is given back for the price of the nodes
+    /// above them.
+    pub(super) fn drop_leaf(
+        &mut self,
+        first: &Key,
+        end: &Key,
+        limit: usize,
+        f: &mut impl FnMut(&Key, &[u8]),
+    ) -> Result<Option<usize>, StorageError> {
+        let (slot, _) = self.leaf_for(first)?;
+        let node = self.cache.node(slot);
+        let count = node.count();
+        let goes = |last: usize| node.key(0) == *first && node.key(last) < *end;
+        let stays = self.level == 0 || count > limit || !count.checked_sub(1).is_some_and(goes);
+        // One that is written anew already is changed in place.
+        if stays || node.birth() == self.generation {
+            return Ok(None);
+        }
+        let path = self.dirty_path(first, 1)?;
+        let done = self.drop_leaf_below(&path, first, f);
+        self.unpin(&path);
+        done.map(Some)
+    }
+
+    fn drop_leaf_below(
+        &mut self,
+        path: &Path,
+        first: &Key,
+        f: &mut impl FnMut(&Key, &[u8]),
+    ) -> Result<usize, StorageError> {
+        let parent = path[path.len() - 1];
+        let child = self.cache.node(parent).child_for(first);
+        let pointer = self.cache.node(parent).pointer(child);
+        let leaf = self.load(&pointer, 0)?;
+        self.check_bounds(leaf, Some((parent, child)))?;
+        let node = self.cache.node(leaf);
+        if node.search(first).is_err() {
+            // It was met in a leaf that the way down to its key does not lead to: the tree was forged.
+            return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
+        }
+        let count = node.count();
+        (0..count).for_each(|at| f(&node.key(at), node.value(at)));
+        self.cache.discard(leaf);
+        self.drop_child(path, child).map(|()| count)
+    }
+
+    /// Takes a child of the last node of a path out of the tree, and frees its replicas.
+    fn drop_child(&mut self, path: &Path, child: usize) -> Result<(), StorageError> {
+        let mut node = self.cache.node_mut(path[path.len() - 1]);
+        let pointer = node.pointer(child);
+        node.remove(child);
+        self.free_replicas(&pointer)?;
+        self.rebalance(path)
+    }
+
+    /// Takes out the first node that cannot be read on the way from `at` to the next record before `end`, if all that it can hold lies
+    /// from `from` on and before `end`. The tree [`is_ready`](Self::is_ready).
+    ///
+    /// What lay in it and below it is lost, and the blocks that this referred to are allocated until a recount.
+    pub fn drop_unreadable(
+        &mut self,
+        mut at: Key,
+        from: &Key,
+        end: &Key,
+    ) -> Result<Unreadable, StorageError> {
+        while at < *end {
+            let (lower, upper, level) = match self.way_to(&at, end)? {
+                Way::Record => return Ok(Unreadable::Absent),
+                Way::Empty(next) => match next.filter(|next| *next > at) {
+                    Some(next) => {
+                        at = next;
+                        continue;
+                    }
+                    None => return Ok(Unreadable::Absent),
+                },
+                Way::Unreadable { lower, upper, level } => (lower, upper, level),
+            };
+            if lower < *from || upper.is_none_or(|upper| upper > *end) {
+                return Ok(Unreadable::Stays(upper.filter(|next| *next > at)));
+            }
+            let path = self.dirty_path(&at, level + 1)?;
+            let child = self.cache.node(path[path.len() - 1]).child_for(&at);
+            let done = self.drop_child(&path, child);
+            self.unpin(&path);
+            return done.map(|()| Unreadable::Dropped);
+        }
+        Ok(Unreadable::Absent)
+    }
+
+    /// What the way down to a key leads to. A root that cannot be read is an error.
+    fn way_to(&mut self, key: &Key, end: &Key) -> Result<Way, StorageError> {
+        let (mut pointer, mut level) = (self.root, self.level);
+        let (mut lower, mut upper) = (Key::MIN, None);
+        loop {
+            let slot = match self.load(&pointer, level) {
+                Ok(slot) => slot,
+                Err(StorageError::NodeUnreadable { .. }) if level < self.level => {
+                    return Ok(Way::Unreadable { lower, upper, level });
+                }
+                Err(error) => return Err(error),
+            };
+            let node = self.cache.node(slot);
+            if level == 0 {
+                let (Ok(at) | Err(at)) = node.search(key);
+                let bound = upper.map_or(*end, |upper: Key| upper.min(*end));
+                let is_there = at < node.count() && node.key(at) < bound;
+                return Ok(if is_there { Way::Record } else { Way::Empty(upper) });
+            }
+            let child = node.child_for(key);
+            // What lies before the first key of a node was removed: it may be put there again.
+            if child > 0 {
+                lower = lower.max(node.key(child));
+            }
+            if child + 1 < node.count() {
+                // A forged separator may lie beyond those above it.
+                let next = node.key(child + 1);
+                upper = Some(upper.map_or(next, |upper: Key| upper.min(next)));
+            }
+            pointer = node.pointer(child);
+            level -= 1;
+        }
+    }
+}
+
+/// What the way down to a key leads to.
+enum Way {
+    /// A leaf that holds this key or a later one.
+    Record,
+    /// A leaf that holds none; where the next one begins.
+    Empty(Option<Key>),
+    /// A node that cannot be read, whose keys lie from `lower` on and before `upper`.
+    Unreadable { lower: Key, upper: Option<Key>, level: u8 },
+}
