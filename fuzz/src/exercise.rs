@@ -1,10 +1,12 @@
 //! Mounts an image, reads all of it, changes it, mounts it again.
 
-use crate::array::{Array, NoClock, crc32c};
+use crate::array::{Array, NoClock, SECTOR, crc32c};
 use arbitrary::Arbitrary;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::format::inode::ObjectKind;
-use dynamicfs_core::maintain::{CheckReport, JobKind, JobOptions, JobState, Standing, Trim, TrimOptions};
+use dynamicfs_core::maintain::{
+    CheckReport, JobKind, JobOptions, JobState, Standing, Trim, TrimOptions, Work,
+};
 use dynamicfs_core::object::{Attributes, Change, MakeRequest, Objects};
 use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId, Scheme};
 use dynamicfs_core::{DiskState, Memory, MountMode, MountOptions, Pool, Services, Slot, Transaction};
@@ -79,6 +81,7 @@ pub fn exercise(disks: Vec<Vec<u8>>, plan: &Plan) {
         look_at(&mut pool, [31, 64, 4096][usize::from(plan.memory % 3)]);
         let _ = pool.begin().map(drop);
     }
+    rest(&mut Array::new(array.disks.clone()), &mut lent);
     let mode =
         if plan.assume_dead { MountMode::AssumeMissingDead { branch: 77 } } else { MountMode::ReadWrite };
     let options = MountOptions { mode, ..MountOptions::default() };
@@ -96,6 +99,23 @@ pub fn exercise(disks: Vec<Vec<u8>>, plan: &Plan) {
     if let Ok(mut pool) = Pool::mount(&mut array, lent.memory(), SERVICES, &options) {
         look_at(&mut pool, [31, 64, 4096][usize::from(plan.memory % 3)]);
     }
+    array.requests = 0;
+    rest(&mut array, &mut lent);
+}
+
+/// Upkeep of a pool that is left alone comes to an end, or fails with a typed error, whatever the disks say: with a scrub
+/// under way, in no more steps than the disks have sectors.
+fn rest(array: &mut Array, lent: &mut Lent) {
+    let sectors = array.disks.iter().map(|disk| disk.len() as u64 / SECTOR).sum::<u64>();
+    let Ok(mut pool) = Pool::mount(array, lent.memory(), SERVICES, &MountOptions::default()) else { return };
+    let _ = pool.start_job(JobKind::Scrub, JobOptions::default());
+    for _ in 0..sectors {
+        match pool.maintain(true) {
+            Ok(Work::Nothing) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+    panic!("upkeep does not come to rest");
 }
 
 /// Does steps until there is none left (false) or the pool is to be mounted again (true).

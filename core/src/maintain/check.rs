@@ -34,7 +34,7 @@ pub enum Finding {
         /// The key.
         key: Key,
     },
-    /// A record that nothing refers to: a piece of no value, of no object, of no member.
+    /// A record that nothing refers to: a piece of no value, of no object, of no member; or of freed blocks that no sweep comes to.
     Stray {
         /// The key.
         key: Key,
@@ -139,6 +139,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ) -> Result<(), Error> {
         self.check_nodes(report, &mut f)?;
         self.check_records(report, &mut f)?;
+        self.check_dead(report, &mut f)?;
         let mut from = Key::object_start(ObjectId(1));
         let mut joiner = RecordJoiner::new();
         loop {
@@ -251,6 +252,20 @@ impl<A: DiskArray> Objects<'_, A> {
         })
     }
 
+    /// Dead records from the number on that the next one is given: a sweep begins and ends below it.
+    fn check_dead(
+        &mut self,
+        report: &mut CheckReport,
+        f: &mut impl FnMut(Option<&Finding>),
+    ) -> Result<(), Error> {
+        let (from, end) = (Key::dead(self.store.committed().dead_next()), Key::orphan(ObjectId(0)));
+        self.store.tree.scan(&from, &end, |key, _| {
+            tell(report, f, &Finding::Stray { key: *key });
+            ControlFlow::<()>::Continue(())
+        })?;
+        Ok(())
+    }
+
     fn check_extent(
         &mut self,
         object: ObjectId,
@@ -306,6 +321,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if groups_at_once == 0 {
             return Err(StorageError::NeedsMemory { bytes: 2 * group_bytes }.into());
         }
+        self.store.read_groups_again()?;
         if !self.store.is_writable() {
             // A mount for reading has not looked at the open groups.
             self.store.reload_groups()?;

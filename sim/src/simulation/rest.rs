@@ -6,13 +6,11 @@ use super::fault::FaultKind;
 use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Flow, Mounted, Run};
+use crate::world::steps_to_rest;
 use crate::{CrashPolicy, Halt};
 use dynamicfs_core::MountMode;
 use dynamicfs_core::maintain::{JobKind, JobState, Work};
 use dynamicfs_hal::BlockDevice;
-
-/// Steps of upkeep after which a pool of a simulation is at rest.
-const STEPS_MAX: u32 = 5_000;
 
 /// Rounds of reading everything and repairing what was found: eight bad fragments wait at a time.
 const ROUNDS_MAX: u32 = 40;
@@ -94,7 +92,8 @@ impl Run {
 
     /// Steps of upkeep until there is nothing to do.
     fn keep_up(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
-        for _ in 0..STEPS_MAX {
+        let most = steps_to_rest(pool);
+        for _ in 0..most {
             self.upkept = pool.health().generation;
             let done = pool.maintain(true);
             self.look_for_events(pool);
@@ -108,7 +107,7 @@ impl Run {
                 }
             }
         }
-        Err(self.fail(FailureKind::Restless, format!("{STEPS_MAX} steps of upkeep and no end")))
+        Err(self.fail(FailureKind::Restless, format!("{most} steps of upkeep and no end")))
     }
 
     /// Nothing is left to do: what is left of the damage.
