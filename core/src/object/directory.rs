@@ -15,7 +15,7 @@ use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
 /// Tree updates of an operation on names: entries, two directories, the object.
-const NAME_UPDATES: u32 = 10;
+pub(super) const NAME_UPDATES: u32 = 10;
 
 /// An entry of a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

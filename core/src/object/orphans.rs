@@ -9,6 +9,7 @@
 //! [event](Happening::Unfreed) says so. What else it may hold stays, and the orphan with it.
 
 use super::Objects;
+use super::directory::NAME_UPDATES;
 use super::extents::EXTENT_KEYS;
 use crate::disks::events::Happening;
 use crate::error::{Error, StorageError};
@@ -30,8 +31,10 @@ const LEAF_UPDATES: u32 = 5;
 /// Tree updates after that: the inode, the orphan, or both put.
 const LAST_UPDATES: u32 = RELEASE_UPDATES - LEAF_UPDATES;
 
+const _: () = assert!(LAST_UPDATES >= 2 && NAME_UPDATES <= RELEASE_UPDATES, "what the reserve covers");
+
 /// Tree updates that may follow a deletion in the operation that it is part of: a name that takes the place of another.
-const UPDATES_AFTER_DELETE: u32 = 20;
+const UPDATES_AFTER_DELETE: u32 = 2 * NAME_UPDATES;
 
 /// How often a place that cannot be read is tried before it is passed over.
 const TRIES: u8 = 2;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! memory.rs    how the lent memory is divided
-//! ready.rs     groups opened and recorded, freed runs noted, space kept back     before each change
+//! ready.rs     groups opened and recorded, freed runs noted                      before each change
+//! reserve.rs   how much space there must be for a change, and what is kept back
 //! sweep.rs     dead blocks become free
 //! recount.rs   parts of the free map replaced by what was counted
 //! groups.rs    what the free map says of a group
@@ -37,6 +38,7 @@ pub mod quorum;
 mod ready;
 mod recount;
 mod recover;
+mod reserve;
 mod rings;
 mod sweep;
 
@@ -44,8 +46,8 @@ pub use create::CreateRequest;
 pub use histories::Prefer;
 pub use members::Roster;
 pub use memory::Memory;
-pub use ready::{Purpose, REFRESH_UPDATES, RELEASE_UPDATES};
 pub use recover::{MountMode, MountRequest};
+pub use reserve::{Purpose, REFRESH_UPDATES, RELEASE_UPDATES};
 
 use crate::error::StorageError;
 use crate::format::superblock::Superblock;
@@ -158,6 +160,7 @@ impl<A: DiskArray> Store<'_, A> {
             Mode::Usurped { disk } => Err(StorageError::OtherWriter { disk }),
             Mode::Unclaimed => {
                 self.look_before_writing()?;
+                self.read_groups_again()?;
                 self.claim()
             }
             Mode::Writable => {

@@ -1,0 +1,146 @@
+//! How much space there must be before something is changed, and what is kept back for deleting and recovery.
+
+use super::memory::{GROWTH_NODES, nodes_for};
+use super::{Memory, Store};
+use crate::error::StorageError;
+use crate::format::node::{RECORD_OVERHEAD, value_bytes_max};
+use crate::format::record::{dead, group};
+use dynamicfs_hal::DiskArray;
+
+/// Who asks for space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Something grows: what is kept back stays.
+    Growth,
+    /// Something is deleted or recovered: what is kept for a sweep stays.
+    Release,
+}
+
+impl<A: DiskArray> Store<'_, A> {
+    /// Node blocks on each member that only deleting and recovery may use. Why they are enough, whatever the pool holds:
+    ///
+    /// - Whatever is deleted, an operation changes records in a few places: a name, two inodes, an orphan, and what one leaf
+    ///   holds. Its contents go leaf by leaf in commits of upkeep, each leaf only where there is room for it. So no
+    ///   operation that frees takes more than `operation_blocks(RELEASE_UPDATES)`, be the object as it may.
+    /// - The transaction that filled the pool still commits, and so does one that deletes: twice `commit_blocks`.
+    /// - What they freed comes back by a sweep of the whole pool, whose commit is the third. An operation that frees begins
+    ///   only where both are left ([`kept_back`](Self::kept_back)), so the sweep it may lead to never ends half-way.
+    ///
+    /// What a sweep gives back in groups of less than [`NODE_GROUP_FREE_MIN`](crate::limits::NODE_GROUP_FREE_MIN) free blocks is of no use for nodes. Where
+    /// that is all there is, an operation that frees may take what was kept for a sweep: there is nothing left to sweep
+    /// ([`has_last_room`](Self::has_last_room)).
+    pub(super) fn reserve_blocks(&self) -> u64 {
+        self.sweep_blocks() + 3 * self.commit_blocks() + self.operation_blocks(RELEASE_UPDATES)
+    }
+
+    /// Node blocks that a sweep of all groups takes from one member: their leaves, the nodes above them, the way to the dead
+    /// records and back.
+    fn sweep_blocks(&self) -> u64 {
+        let depth = u64::from(self.tree.level) + 1;
+        let leaves = self.group_leaves();
+        self.copies_on_a_member() * (leaves + leaves / 4 + 2 * depth)
+    }
+
+    /// Blocks on each member that stay free when the pool is full, so that deleting and recovery can go on.
+    pub fn blocks_kept_back(&self) -> u64 {
+        self.kept_back(Purpose::Growth)
+    }
+
+    /// Node blocks that an operation of this many tree updates may take from one member: the ways to the places where it
+    /// changes records, below the root that they share, a leaf more for each update, and one update in full.
+    fn operation_blocks(&self, updates: u32) -> u64 {
+        let paths = updates.min(PLACES_MAX) * u32::from(self.tree.level) + 1;
+        u64::from(self.tree.update_blocks_max()) + self.copies_on_a_member() * u64::from(paths + updates)
+    }
+
+    /// Node blocks that a commit may take from one member, beside those that its operations took: the records of open
+    /// and closed groups, of members and of what is dead lie side by side at the beginning of the tree.
+    fn commit_blocks(&self) -> u64 {
+        let depth = u64::from(self.tree.level) + 1;
+        let groups = (4 * self.tree.data_rows().len() as u64).min(self.group_leaves());
+        self.copies_on_a_member() * (2 * groups + 3 * depth + 10)
+    }
+
+    /// Node blocks on one member for the dead records of the runs that wait to be noted down.
+    fn pending_blocks(&self) -> u64 {
+        let node = self.tree.disks.parameters.node_bytes();
+        let record = value_bytes_max(node);
+        let runs = self.tree.space.pending_max() - self.tree.space.pending_room();
+        let records = runs.div_ceil(record / dead::RUN_BYTES);
+        let leaves = records / (node / (record + RECORD_OVERHEAD)).max(1);
+        self.copies_on_a_member() * (leaves + leaves / 4) as u64
+    }
+
+    /// Leaves that the records of all groups take when they are half full.
+    fn group_leaves(&self) -> u64 {
+        let node = self.tree.disks.parameters.node_bytes();
+        let record = group::bytes_max(self.tree.space.group_blocks()) + RECORD_OVERHEAD;
+        let rows = self.tree.data_rows();
+        let areas = rows.iter().filter_map(|row| self.tree.area(row));
+        let groups: u64 = areas.map(|area| u64::from(self.tree.space.groups(area))).sum();
+        groups.div_ceil((node / 2 / record).max(1) as u64)
+    }
+
+    fn copies_on_a_member(&self) -> u64 {
+        if self.tree.data_rows().len() == 1 { 2 } else { 1 }
+    }
+
+    /// Node blocks on each member that stay when something is done for this.
+    pub(super) fn kept_back(&self, purpose: Purpose) -> u64 {
+        match purpose {
+            Purpose::Growth => self.reserve_blocks(),
+            Purpose::Release => self.commit_blocks() + self.sweep_blocks(),
+        }
+    }
+
+    /// Node blocks of a row beyond those that stay.
+    pub(super) fn node_spare(&self, row: usize, kept_back: u64) -> u64 {
+        self.tree.space.superblock.row(row).node_free().saturating_sub(kept_back)
+    }
+
+    /// Whether the tree, as high as it is and may become, can be changed in the memory there is: what was made to grow in
+    /// it can be emptied in it too.
+    pub fn check_memory(&self, purpose: Purpose) -> Result<(), StorageError> {
+        let levels = usize::from(self.tree.level) + 1;
+        let (nodes, frees) = match purpose {
+            Purpose::Growth => (nodes_for(levels) + GROWTH_NODES, self.tree.frees_max(levels + 1)),
+            Purpose::Release => (nodes_for(levels), self.tree.frees_max(levels)),
+        };
+        if self.tree.cache.capacity() >= nodes && self.tree.space.pending_max() > frees {
+            return Ok(());
+        }
+        Err(self.needs_memory())
+    }
+
+    /// The error of memory that is too small for the tree, with what would do.
+    pub(super) fn needs_memory(&self) -> StorageError {
+        let levels = usize::from(self.tree.level) + 1;
+        StorageError::NeedsMemory { bytes: Memory::bytes_for_levels(&self.tree.disks.parameters, levels) }
+    }
+
+    /// Whether an operation of this many tree updates finds space for its nodes, and the commit after it.
+    pub fn has_room(&self, updates: u32, purpose: Purpose) -> bool {
+        self.has_room_beyond(updates, self.kept_back(purpose))
+    }
+
+    /// Whether it does with what is kept for a sweep: when there is nothing to be swept, and something is to be freed.
+    pub fn has_last_room(&self, updates: u32) -> bool {
+        self.has_room_beyond(updates, self.commit_blocks())
+    }
+
+    fn has_room_beyond(&self, updates: u32, kept_back: u64) -> bool {
+        let needed = self.operation_blocks(updates) + self.pending_blocks();
+        let rows = self.tree.data_rows();
+        rows.iter().filter(|&row| self.node_spare(row, kept_back) >= needed).count() >= self.copies_needed()
+    }
+}
+
+/// Tree updates that writing a way through the tree anew takes.
+pub const REFRESH_UPDATES: u32 = 2;
+
+/// Tree updates of an operation that deletes something: a name, two inodes, an orphan, what one leaf holds.
+pub const RELEASE_UPDATES: u32 = 10;
+
+/// Places of the tree in which one operation changes records: an inode, a directory and another, a run of extents, what is
+/// dead and the groups.
+const PLACES_MAX: u32 = 5;
