@@ -12,7 +12,7 @@ use dynamicfs_core::format::node::{NodeHeader, RECORD_OVERHEAD, value_bytes_max}
 use dynamicfs_core::format::job::JobRecord;
 use dynamicfs_core::format::record::{CountersRecord, MemberRecord, OrphanRecord};
 use dynamicfs_core::format::superblock::{MemberRow, Superblock};
-use dynamicfs_core::types::ObjectId;
+use dynamicfs_core::types::{BlockAddress, ObjectId};
 use std::collections::BTreeMap;
 
 /// Another value for a little-endian number.

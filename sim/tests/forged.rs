@@ -133,7 +133,7 @@ fn an_extent_in_a_form_that_is_not_known_is_refused_and_gives_no_bytes() {
         let mut bytes = [0xAA; 100];
         let refused = pool.read(file, 0, &mut bytes);
         assert_eq!(refused, Err(Error::Storage(StorageError::RecordUnsupported { object: file })));
-        assert_eq!(bytes, [0xAA; 100]);
+        assert!(bytes == [0xAA; 100] || bytes == [0; 100], "no bytes of the extent: {bytes:?}");
         assert_eq!(pool.read(other, 0, &mut bytes), Ok(100));
         // Maintenance comes to its end all the same.
         common::run_job(&mut pool, JobKind::Scrub);

@@ -122,7 +122,9 @@ pub(crate) fn with_config<T>(
         Attempt::Refused(refused, f) => (refused, f),
     };
     match refused.cause {
-        MountError::Missing { .. } if app.global.force_degraded => {
+        MountError::Missing { .. } | MountError::Truncated { .. } | MountError::LargeSectors { .. }
+            if app.global.force_degraded =>
+        {
             let others = gives_up.iter().map(|other| format!("; so is {other}")).collect::<String>();
             let warning = format!(
                 "members that are missing could hold a newer state; it is given up, and they can come back only wiped{others}"
@@ -135,7 +137,8 @@ pub(crate) fn with_config<T>(
             attempt(app, open_disks(&config, Access::Write)?, (mode, prefer), f)?.finish()
         }
         // Reading is possible where repairing is not.
-        MountError::Storage(
+        MountError::Truncated { .. }
+        | MountError::Storage(
             StorageError::TooFewDisks { .. }
             | StorageError::ReadOnly
             | StorageError::NoSpace

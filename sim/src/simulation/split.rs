@@ -45,7 +45,7 @@ impl Engine {
         self.break_split();
         self.refuse(
             MountMode::ReadWrite,
-            |error| matches!(error, MountError::Missing { .. }),
+            |error| matches!(error, MountError::Missing { .. } | MountError::Truncated { .. }),
             "half a pool",
         )?;
         let branch = rng.next_u64();
