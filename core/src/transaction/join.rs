@@ -46,6 +46,7 @@ impl<A: DiskArray> Store<'_, A> {
         let order = self.committed().order();
         let state = self.tree.disks.state_mut(disk);
         (state.status, state.order, state.may_hold_more) = (DiskStatus::Online, order, false);
+        self.withhold();
         let joined = self.commit();
         if let Err(error) = joined {
             self.tree.disks.state_mut(disk).status = DiskStatus::Failed;

@@ -494,7 +494,8 @@ fn tell_of_lost_slots<A: DiskArray>(disks: &mut Disks<'_, A>, lists: MemberLists
     let others = disks.online().minus(lost);
     if !quorum::list_may_mount(others, lists.members) {
         for disk in 0..disks.count() {
-            if disks.state(disk).has_lost_slot {
+            let state = disks.state(disk);
+            if state.status == DiskStatus::Online && state.has_lost_slot {
                 disks.tell_of(disk, |member| Happening::SlotsLost { member });
             }
         }

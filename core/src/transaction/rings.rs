@@ -246,7 +246,9 @@ impl<A: DiskArray> Disks<'_, A> {
     fn flush_and_peek(&mut self, flush: bool, stage: &mut [u8]) {
         const STEPS: usize = 2;
         let (pool, ring_length) = (self.parameters.pool, u64::from(self.parameters.ring_length));
-        let unit = (0..self.count()).map(|disk| self.geometry(disk).sector_bytes as usize).max().unwrap_or(1);
+        // Of members alone, whose sectors fit a slot, and so the stage.
+        let members = (0..self.count()).filter(|&disk| self.state(disk).status == DiskStatus::Online);
+        let unit = members.map(|disk| self.geometry(disk).sector_bytes as usize).max().unwrap_or(1);
         let mut step = 0;
         while step < STEPS * self.count() {
             let mut batch = A::Batch::default();
