@@ -105,8 +105,10 @@ pub struct Store<'m, A> {
     roster_before: Roster,
     /// Members that the open transaction lets go: their word still counts while the lists change, and they are given nothing.
     letting_go: MemberSet,
-    /// Dead blocks that the last sweep left: what it made itself.
+    /// Dead blocks that the last sweep left, if it gave back little: what it made itself.
     swept_left: u64,
+    /// Dead blocks when the sweep that is under way began.
+    swept_from: u64,
     /// The open groups could not be read when the last transaction was dropped.
     groups_unread: bool,
     open: bool,

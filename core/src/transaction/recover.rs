@@ -148,6 +148,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             roster_before: super::Roster::default(),
             letting_go: MemberSet::EMPTY,
             swept_left: 0,
+            swept_from: 0,
             groups_unread: false,
             open: false,
             poisoned: false,

@@ -72,8 +72,8 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(true)
     }
 
-    /// Whether a sweep gives back much more than the dead blocks that it makes itself; else there would be no end to it. What
-    /// it makes is what the last one left, however much that is by any reckoning.
+    /// Whether a sweep gives back much more than the dead blocks that it makes itself; else there would be no end to it. Where
+    /// the last one gave back little, what it makes is what that one left, however much that is by any reckoning.
     pub fn is_sweep_worthwhile(&self) -> bool {
         let superblock = self.committed();
         let least = self.reserve_blocks().max(self.swept_left.saturating_mul(2));
@@ -101,6 +101,7 @@ impl<A: DiskArray> Store<'_, A> {
             self.recount_dead(limit)?;
             return Ok(false);
         }
+        self.swept_from = self.tree.space.superblock.dead_blocks();
         self.tree.space.superblock.set_sweep_limit(limit);
         self.set_sweep(0, 0);
         self.exhausted = crate::types::MemberSet::EMPTY;
@@ -232,7 +233,9 @@ impl<A: DiskArray> Store<'_, A> {
         let blocks = blocks.min(COUNTER_MAX);
         self.tree.space.superblock.set_dead_records(records);
         self.tree.space.superblock.set_dead_blocks(blocks);
-        self.swept_left = blocks;
+        // One that gave back most of what there was is worth another; else what it left is what it made itself.
+        self.swept_left = if blocks < self.swept_from / 2 { 0 } else { blocks };
+        self.swept_from = 0;
         Ok(())
     }
 }
