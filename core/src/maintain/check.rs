@@ -5,7 +5,7 @@ use super::survey::RecordJoiner;
 use super::usage::Window;
 use crate::error::{Error, StorageError};
 use crate::format::extent::Fragment;
-use crate::format::key::Key;
+use crate::format::key::{Key, Kind};
 use crate::format::node::value_bytes_max;
 use crate::format::record::OrphanRecord;
 use crate::limits::MEMBERS_MAX;
@@ -234,22 +234,20 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// What to call a record that does not fit the others; `None` if it is being deleted.
+    /// What to call a record that does not fit the others; `None` if it is being deleted, which is done leaf by leaf.
     fn name_oddity(&mut self, oddity: Oddity) -> Result<Option<Finding>, Error> {
         let (key, finding) = match oddity {
-            Oddity::Stray(key) => return Ok(Some(Finding::Stray { key })),
-            Oddity::Broken(key) => return Ok(Some(Finding::RecordInvalid { key })),
-            Oddity::Unowned(key) => (key, Finding::Stray { key }),
+            Oddity::Stray(key) | Oddity::Unowned(key) => (key, Finding::Stray { key }),
+            Oddity::Broken(key) => (key, Finding::RecordInvalid { key }),
             Oddity::Beyond(key) => (key, Finding::BeyondEnd { object: key.object(), start: key.offset() }),
         };
-        let from = self.store.tree.with(&Key::orphan(key.object()), |record| {
+        let orphan = self.store.tree.with(&Key::orphan(key.object()), |record| {
             OrphanRecord::new(record?).map(|orphan| (orphan.offset(), orphan.whole() != 0))
         })?;
-        Ok(match (oddity, from) {
-            (Oddity::Unowned(_), Some((_, true))) => None,
-            (Oddity::Beyond(_), Some((from, _))) if from <= key.offset() => None,
-            _ => Some(finding),
-        })
+        let is_contents = key.is(key.object(), Kind::Extent);
+        let is_going =
+            orphan.is_some_and(|(offset, whole)| whole || is_contents && offset <= key.offset());
+        Ok((!is_going).then_some(finding))
     }
 
     /// Dead records from the number on that the next one is given: a sweep begins and ends below it.
