@@ -58,6 +58,11 @@ pub enum StorageError {
     NoTransaction,
     /// An earlier operation of the transaction failed half-way: it can only be dropped.
     Poisoned,
+    /// A transaction is open, and this commits by itself or reads what only a commit makes whole.
+    InTransaction,
+    /// A write did not suit its disk: its place is beyond the end, or its buffer is not aligned as the disk asks. The
+    /// disk is not to blame; the transaction was dropped, the last commit stands.
+    BadRequest,
 }
 
 impl core::fmt::Display for StorageError {
@@ -82,6 +87,8 @@ impl core::fmt::Display for StorageError {
             Self::Exchanged { disk } => write!(f, "disk {disk} is not the one that was mounted"),
             Self::NoTransaction => f.write_str("no transaction was begun"),
             Self::Poisoned => f.write_str("an earlier operation of the transaction failed half-way"),
+            Self::InTransaction => f.write_str("a transaction is open"),
+            Self::BadRequest => f.write_str("a write did not suit its disk's size or alignment"),
         }
     }
 }
@@ -430,6 +437,12 @@ pub enum MemberError {
 impl From<Error> for MemberError {
     fn from(error: Error) -> Self {
         Self::Pool(error)
+    }
+}
+
+impl From<StorageError> for MemberError {
+    fn from(error: StorageError) -> Self {
+        Self::Pool(error.into())
     }
 }
 

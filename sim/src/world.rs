@@ -58,15 +58,15 @@ pub struct Lent {
 }
 
 impl Lent {
-    /// This many bytes, slots for as many nodes of 512 bytes, states for 64 disks.
+    /// This many bytes, slots for as many nodes of 512 bytes, states for 80 disks: a full pool, and others beside it.
     pub fn new(bytes: usize) -> Self {
-        Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; bytes / 512], disks: vec![DiskState::NEW; 64] }
+        Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; bytes / 512], disks: vec![DiskState::NEW; 80] }
     }
 
     /// This many bytes, and slots for nodes of this size.
     pub fn with_nodes(bytes: usize, node_bytes: u32) -> Self {
         let slots = (bytes / node_bytes as usize).max(16);
-        Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; slots], disks: vec![DiskState::NEW; 64] }
+        Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; slots], disks: vec![DiskState::NEW; 80] }
     }
 
     /// All of it.

@@ -7,6 +7,7 @@
 //! ```text
 //! condition.rs   whether a disk can be relied on, from its errors and its latency      pure
 //! select.rs      which of several disks to read from                                   pure
+//! staged.rs      buffers as the disks ask for them
 //! standing.rs    what is known of the disks, brought to the two
 //! events.rs      what has happened, for those who look after the pool
 //! ```
@@ -14,6 +15,7 @@
 pub mod condition;
 pub mod events;
 pub mod select;
+mod staged;
 mod standing;
 
 use crate::format::label::{DiskIdentity, PoolParameters};
@@ -177,6 +179,12 @@ pub struct Disks<'m, A> {
     any_behind: bool,
     /// Some disk is late.
     any_late: bool,
+    /// The alignment in memory that all disks are content with.
+    alignment: usize,
+    /// Memory for buffers that are not aligned; empty where none need be.
+    staging: &'m mut [u8],
+    /// A write did not suit its disk.
+    has_misfit: bool,
 }
 
 impl<'m, A: DiskArray> Disks<'m, A> {
@@ -194,6 +202,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             let sector = array.geometry(disk).sector_bytes;
             *state = DiskState { sector_shift: sector.max(1).trailing_zeros() as u8, ..DiskState::NEW };
         }
+        let alignment = staged::alignment_of(&array, disks);
         Self {
             array,
             states,
@@ -205,6 +214,9 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             requests: 0,
             any_behind: false,
             any_late: false,
+            alignment,
+            staging: &mut [],
+            has_misfit: false,
         }
     }
 
@@ -371,14 +383,6 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         })
     }
 
-    /// Whether a buffer may be handed to a disk as it is.
-    pub fn is_aligned(&self, buf: &[u8]) -> bool {
-        (0..self.count()).all(|disk| {
-            let alignment = self.geometry(disk).buffer_alignment.max(1) as usize;
-            buf.as_ptr().align_offset(alignment) == 0
-        })
-    }
-
     /// Runs a batch, counts it, and takes disks that failed out of use. `work` runs while it is in flight.
     pub fn execute_while<'b>(&mut self, batch: &mut A::Batch<'b>, work: &mut dyn FnMut()) {
         let requests = batch.requests();
@@ -387,7 +391,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             return;
         }
         let start = self.clock.monotonic_micros();
-        self.array.execute_while(requests, work);
+        self.send(requests, work);
         let micros = self.clock.monotonic_micros().saturating_sub(start);
         // Where several disks worked at once, the time of the batch is nobody's.
         let alone = if batch.requests().len() == 1 { micros } else { 0 };
@@ -405,7 +409,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     pub fn execute_one(&mut self, request: Request<'_>) -> Result<(), IoError> {
         let mut request = [request];
         let start = self.clock.monotonic_micros();
-        self.array.execute(&mut request);
+        self.send(&mut request, &mut || {});
         let micros = self.clock.monotonic_micros().saturating_sub(start);
         let [request] = request;
         self.account(&request, micros);
@@ -420,6 +424,12 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         }
         if A::GIVES_UP && self.any_late {
             self.hear();
+        }
+        if let Err(error) = request.result
+            && self.is_misfit(request, error)
+        {
+            self.has_misfit |= !matches!(request.operation, Operation::Read(_));
+            return;
         }
         let Some(state) = self.states.get_mut(request.disk) else { return };
         state.window.count();

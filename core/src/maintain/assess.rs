@@ -21,6 +21,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// What it holds is taken from others first. All extents' records are read once where such a member is met. A part of [`maintain`](Self::maintain), for those who leave
     /// a pool and its errors behind; [`Thresholds::fail`](crate::disks::condition::Thresholds) switches it off.
     pub fn fail_member(&mut self) -> Result<bool, Error> {
+        self.store.check_alone()?;
         let is_writable = self.store.is_writable();
         let disks = &mut self.store.tree.disks;
         if !disks.thresholds.fail || !is_writable {
@@ -95,6 +96,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Forgets the errors of a member, those that were saved too, as an operator wants it who has removed their cause. A
     /// transaction of its own. What it did otherwise stays counted.
     pub fn clear_errors(&mut self, member: MemberNumber) -> Result<(), MemberError> {
+        self.store.check_alone()?;
         self.store.committed().row_of(member).ok_or(MemberError::NotAMember)?;
         let cleared = self.saved_counters(member)?.without_errors();
         self.change_records(|objects| objects.put_counters(member, &cleared))?;

@@ -137,6 +137,7 @@ impl<A: DiskArray> Objects<'_, A> {
         report: &mut CheckReport,
         mut f: impl FnMut(Option<&Finding>),
     ) -> Result<(), Error> {
+        self.store.check_alone()?;
         self.check_nodes(report, &mut f)?;
         self.check_records(report, &mut f)?;
         self.check_dead(report, &mut f)?;
@@ -313,6 +314,7 @@ impl<A: DiskArray> Objects<'_, A> {
         report: &mut CheckReport,
         mut f: impl FnMut(Option<&Finding>),
     ) -> Result<(), Error> {
+        self.store.check_alone()?;
         let group_blocks = self.store.tree.space.group_blocks();
         let group_bytes = group_blocks as usize / 8;
         let groups_at_once = scratch.len() / (2 * group_bytes);

@@ -25,6 +25,10 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Adds what each member has done since the mount, or since this was last committed, to its saved counters; with
     /// the commit it begins counting from zero. Part of a transaction.
     pub fn save_counters(&mut self) -> Result<(), Error> {
+        self.change(Self::add_counters)
+    }
+
+    fn add_counters(&mut self) -> Result<(), Error> {
         for disk in 0..self.store.tree.disks.count() {
             let state = self.store.tree.disks.state(disk);
             let Some(member) = state.identity.map(|identity| identity.member) else { continue };

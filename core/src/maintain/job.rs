@@ -45,6 +45,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Starts a job from the beginning, unless it is running already to do the same: whether it was started. A transaction
     /// of its own.
     pub fn start_job(&mut self, kind: JobKind, options: JobOptions) -> Result<bool, Error> {
+        self.store.check_alone()?;
         if self.job(kind)?.is_some_and(|job| job.state == JobState::Running && job.options == options) {
             return Ok(false);
         }
@@ -61,6 +62,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Pauses a running job, resumes a paused one, or gives up either; whether it was in a state for that. A transaction of
     /// its own.
     pub fn set_job_state(&mut self, kind: JobKind, state: JobState) -> Result<bool, Error> {
+        self.store.check_alone()?;
         let Some(mut job) = self.job(kind)? else { return Ok(false) };
         let may = match state {
             JobState::Running => job.state == JobState::Paused,

@@ -78,6 +78,7 @@ impl<A: DiskArray> Objects<'_, A> {
         from: u64,
         standing: &Standing,
     ) -> Result<Option<Located>, Error> {
+        self.check_there(object)?;
         let Some(start) = self.extent_between(object, from, u64::MAX)? else { return Ok(None) };
         let Found { extent, .. } = self.extent_at(object, start)?;
         let worths = standing.worths(&extent, &[]);
@@ -97,6 +98,8 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// With too few right fragments it is read as anybody would: chunks that are right may lie on different ones.
     pub fn prove(&mut self, object: ObjectId, start: u64) -> Result<Proof, Error> {
+        self.store.check_alone()?;
+        self.check_there(object)?;
         let found = self.extent_at(object, start)?;
         let bad = self.prove_stripe(object, &found)?;
         let disks = &self.store.tree.disks;
@@ -106,6 +109,14 @@ impl<A: DiskArray> Objects<'_, A> {
         let is_readable =
             right >= usize::from(found.extent.scheme.data) || self.is_readable(object, &found)?;
         Ok(Proof { right, wrong: bad.iter().map(|index| index as u8).collect(), is_readable })
+    }
+
+    /// Refuses an object that was deleted or never made. One whose inode is lost may still have contents.
+    fn check_there(&mut self, object: ObjectId) -> Result<(), Error> {
+        match self.inode(object) {
+            Err(Error::Storage(error)) if error.is_loss() => Ok(()),
+            inode => inode.map(drop),
+        }
     }
 
     fn is_readable(&mut self, object: ObjectId, found: &Found) -> Result<bool, Error> {

@@ -22,6 +22,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// Refused where too few members would be left.
     pub fn shut_member(&mut self, member: MemberNumber, failed: bool) -> Result<(), MemberError> {
+        self.store.check_alone()?;
         let row = self.row_of(member)?;
         let state = if failed { MemberState::Failed } else { MemberState::Offline };
         self.store.claim_once().map_err(Error::from)?;
@@ -43,6 +44,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Lets a member take part again that was shut, drained or kept spare, or stops draining it. What it missed is
     /// rebuilt.
     pub fn activate_member(&mut self, member: MemberNumber) -> Result<(), MemberError> {
+        self.store.check_alone()?;
         let row = self.row_of(member)?;
         let disk = self.store.tree.disks.excluded_disk_of(member);
         if let Some(disk) = disk {
@@ -59,6 +61,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Begins to move everything off a member that takes part; with `leave` it leaves the pool when it holds nothing.
     /// Refused where the others are too few, or have too little space.
     pub fn drain_member(&mut self, member: MemberNumber, leave: bool) -> Result<(), MemberError> {
+        self.store.check_alone()?;
         let row = self.row_of(member)?;
         if self.store.tree.disks.disk_in_row(row).is_none() {
             return Err(MemberError::Away);
@@ -132,6 +135,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// Whether its disk could be told so; one that could not is a stranger to the pool all the same.
     pub fn remove_member(&mut self, member: MemberNumber, lose: bool) -> Result<bool, MemberError> {
+        self.store.check_alone()?;
         let row = self.row_of(member)?;
         let (roster, superblock) = (*self.store.roster(), self.store.committed());
         let away = self.store.tree.disks.disk_in_row(row).is_none();

@@ -46,7 +46,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let space = &self.store.tree.space;
         let (group_blocks, member) = (space.group_blocks(), space.member(row));
         let bytes = group_blocks as usize / 8;
-        self.with_window(|objects, buffer| {
+        self.with_free_window(|objects, buffer| {
             let count = buffer.len() / (2 * bytes);
             if count == 0 {
                 return Err(StorageError::NeedsMemory { bytes: 2 * bytes }.into());

@@ -42,6 +42,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// writes nothing. Firmware that leaves jobs to a server needs no more, and carries no code for them.
     #[inline(never)]
     pub fn upkeep(&mut self, sweep: bool) -> Result<Work, Error> {
+        self.store.check_alone()?;
         if self.repairs_waiting() > 0 {
             match self.alone(Self::repair_all) {
                 Ok(true) => return Ok(Work::Repaired),
@@ -104,7 +105,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Does something in a transaction of its own, which is dropped where it changed nothing: whether it changed anything.
     pub(super) fn alone(&mut self, f: impl FnOnce(&mut Self) -> Result<bool, Error>) -> Result<bool, Error> {
-        self.store.begin()?;
+        self.begin()?;
         match f(self) {
             Ok(true) => self.commit().map(|()| true),
             not_done => {

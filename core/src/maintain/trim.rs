@@ -84,6 +84,7 @@ impl Trim {
 impl<A: DiskArray> Objects<'_, A> {
     /// One step of a trim; false when it is over. No transaction may be open.
     pub(crate) fn trim_step(&mut self, trim: &mut Trim) -> Result<bool, MemberError> {
+        self.store.check_alone()?;
         if !trim.options.only_count {
             self.store.claim_once().map_err(Error::from)?;
         } else if self.store.is_writable() {

@@ -210,7 +210,7 @@ impl<A: DiskArray> Objects<'_, A> {
             }
             Verdict::Join(bytes) => {
                 budget.spend(2 * (bytes as u64 >> block_shift));
-                let inode = self.inode(object)?;
+                let inode = self.stored_inode(object)?;
                 self.join_extents(object, &inode, start, bytes)?
             }
             Verdict::Encode(_) => {

@@ -122,6 +122,10 @@ impl<A: DiskArray> Objects<'_, A> {
     // --- making -----------------------------------------------------------------------------------------------
 
     /// Makes an object under a new name.
+    ///
+    /// # Errors
+    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Error::HashFull). After that
+    /// one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
     pub fn create(
         &mut self,
         directory: ObjectId,
@@ -141,15 +145,18 @@ impl<A: DiskArray> Objects<'_, A> {
             MakeRequest::File => ObjectKind::File,
             MakeRequest::Directory => ObjectKind::Directory,
             MakeRequest::Symlink(_) => ObjectKind::Symlink,
+            // These have requests of their own, which say what belongs to them.
+            MakeRequest::Special(ObjectKind::File | ObjectKind::Directory | ObjectKind::Symlink) => {
+                return Err(Error::InvalidArgument);
+            }
             MakeRequest::Special(kind) => kind,
         };
         let updates = NAME_UPDATES + (target.len() / self.piece_bytes()) as u32;
-        self.begin_change(updates, Purpose::Growth)?;
-        let parent = self.directory(directory)?;
-        if self.find_entry(directory, name)?.is_some() {
-            return Err(Error::Exists);
-        }
-        self.change(|objects| {
+        self.operate(updates, Purpose::Growth, |objects| {
+            let parent = objects.directory(directory)?;
+            if objects.find_entry(directory, name)?.is_some() {
+                return Err(Error::Exists);
+            }
             let (object, mut inode) = objects.make(kind, attributes, &parent, directory)?;
             if !target.is_empty() {
                 objects.write_target(object, target)?;
@@ -164,24 +171,24 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Gives an object that is not a directory another name.
+    ///
+    /// # Errors
+    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Error::HashFull). After that
+    /// one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
     pub fn link(&mut self, object: ObjectId, directory: ObjectId, name: &[u8]) -> Result<(), Error> {
         check_name(name)?;
-        self.begin_change(NAME_UPDATES, Purpose::Growth)?;
-        self.directory(directory)?;
-        let mut inode = self.inode(object)?;
-        if inode.kind == ObjectKind::Directory {
-            return Err(Error::IsADirectory);
-        }
-        if inode.links == 0 {
-            return Err(Error::NotFound);
-        }
-        if inode.links >= LINKS_MAX {
-            return Err(Error::TooLarge);
-        }
-        if self.find_entry(directory, name)?.is_some() {
-            return Err(Error::Exists);
-        }
-        self.change(|objects| {
+        self.operate(NAME_UPDATES, Purpose::Growth, |objects| {
+            objects.directory(directory)?;
+            let mut inode = objects.inode(object)?;
+            if inode.kind == ObjectKind::Directory {
+                return Err(Error::IsADirectory);
+            }
+            if inode.links >= LINKS_MAX {
+                return Err(Error::TooLarge);
+            }
+            if objects.find_entry(directory, name)?.is_some() {
+                return Err(Error::Exists);
+            }
             inode.links += 1;
             inode.changed = objects.store.tree.disks.now();
             objects.put_inode(object, &inode)?;
@@ -214,15 +221,17 @@ impl<A: DiskArray> Objects<'_, A> {
     // --- removing ---------------------------------------------------------------------------------------------
 
     /// Removes a name, and with an object's last name the object. A directory must be empty.
+    ///
+    /// # Errors
+    /// All of names, kinds and space leave the transaction as it was. After one of a disk or the tree
+    /// [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
     pub fn unlink(&mut self, directory: ObjectId, name: &[u8]) -> Result<(), Error> {
         check_name(name)?;
-        self.begin_change(NAME_UPDATES, Purpose::Release)?;
-        self.directory(directory)?;
-        let (place, target) = self.find_entry(directory, name)?.ok_or(Error::NotFound)?;
-        self.check_empty(&target)?;
-        self.change(|objects| {
-            objects.remove_hashed(directory, Kind::Entry, &place)?;
-            objects.touch_directory(directory, -1, -i64::from(target.kind == ObjectKind::Directory))?;
+        self.operate(NAME_UPDATES, Purpose::Release, |objects| {
+            objects.directory(directory)?;
+            let (place, target) = objects.find_entry(directory, name)?.ok_or(Error::NotFound)?;
+            objects.check_empty(&target)?;
+            objects.take_entry(directory, &place, &target)?;
             objects.drop_link(&target)
         })
     }
@@ -249,7 +258,12 @@ impl<A: DiskArray> Objects<'_, A> {
     // --- renaming ---------------------------------------------------------------------------------------------
 
     /// Gives an object another name, in one step. What the new name meant is removed, if `replace` allows it and it
-    /// is of the same sort: a directory in place of an empty directory, anything else in place of anything else.
+    /// is of the same sort: a directory in place of an empty directory, anything else in place of anything else. Where
+    /// both names are the object's own nothing happens.
+    ///
+    /// # Errors
+    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Error::HashFull). After that
+    /// one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
     pub fn rename(
         &mut self,
         from: (ObjectId, &[u8]),
@@ -258,45 +272,55 @@ impl<A: DiskArray> Objects<'_, A> {
     ) -> Result<(), Error> {
         check_name(from.1)?;
         check_name(to.1)?;
-        self.begin_change(2 * NAME_UPDATES, Purpose::Growth)?;
-        self.directory(from.0)?;
-        self.directory(to.0)?;
-        let (place, target) = self.find_entry(from.0, from.1)?.ok_or(Error::NotFound)?;
-        let replaced = self.find_entry(to.0, to.1)?;
-        if replaced.is_some_and(|(_, old)| old.object == target.object) {
-            return Ok(());
-        }
-        let is_directory = target.kind == ObjectKind::Directory;
-        if let Some((_, old)) = replaced {
-            if !replace {
-                return Err(Error::Exists);
+        self.operate(2 * NAME_UPDATES, Purpose::Growth, |objects| {
+            objects.directory(from.0)?;
+            objects.directory(to.0)?;
+            let (place, target) = objects.find_entry(from.0, from.1)?.ok_or(Error::NotFound)?;
+            let replaced = objects.find_entry(to.0, to.1)?;
+            match replaced {
+                Some(_) if !replace => return Err(Error::Exists),
+                Some((_, old)) if old.object == target.object => return Ok(()),
+                Some((_, old)) => objects.check_replaceable(&target, &old)?,
+                None => {}
             }
-            match (is_directory, old.kind == ObjectKind::Directory) {
-                (true, false) => return Err(Error::NotADirectory),
-                (false, true) => return Err(Error::IsADirectory),
-                _ => self.check_empty(&old)?,
+            if target.kind == ObjectKind::Directory {
+                objects.check_not_below(target.object, to.0)?;
             }
-        }
-        if is_directory {
-            self.check_not_below(target.object, to.0)?;
-        }
-        self.change(|objects| {
             if let Some((old_place, old)) = replaced {
-                objects.remove_hashed(to.0, Kind::Entry, &old_place)?;
-                objects.touch_directory(to.0, -1, -i64::from(is_directory))?;
+                objects.take_entry(to.0, &old_place, &old)?;
                 objects.drop_link(&old)?;
             }
-            objects.remove_hashed(from.0, Kind::Entry, &place)?;
-            objects.touch_directory(from.0, -1, -i64::from(is_directory))?;
-            objects.add_entry(to.0, to.1, target)?;
-            objects.touch_directory(to.0, 1, i64::from(is_directory))?;
-            let mut inode = objects.inode(target.object)?;
-            if is_directory {
-                inode.parent = to.0;
-            }
-            inode.changed = objects.store.tree.disks.now();
-            objects.put_inode(target.object, &inode)
+            objects.take_entry(from.0, &place, &target)?;
+            objects.move_entry(target, to)
         })
+    }
+
+    /// Refuses to put an object in the place of one of another sort, or of a directory that has entries.
+    fn check_replaceable(&mut self, target: &EntryTarget, old: &EntryTarget) -> Result<(), Error> {
+        match (target.kind == ObjectKind::Directory, old.kind == ObjectKind::Directory) {
+            (true, false) => Err(Error::NotADirectory),
+            (false, true) => Err(Error::IsADirectory),
+            _ => self.check_empty(old),
+        }
+    }
+
+    /// Takes a name out of a directory, and leaves what it meant as it is.
+    fn take_entry(&mut self, directory: ObjectId, place: &Place, target: &EntryTarget) -> Result<(), Error> {
+        self.remove_hashed(directory, Kind::Entry, place)?;
+        self.touch_directory(directory, -1, -i64::from(target.kind == ObjectKind::Directory))
+    }
+
+    /// Gives an object that has lost its name a new one.
+    fn move_entry(&mut self, target: EntryTarget, to: (ObjectId, &[u8])) -> Result<(), Error> {
+        let is_directory = target.kind == ObjectKind::Directory;
+        self.add_entry(to.0, to.1, target)?;
+        self.touch_directory(to.0, 1, i64::from(is_directory))?;
+        let mut inode = self.inode(target.object)?;
+        if is_directory {
+            inode.parent = to.0;
+        }
+        inode.changed = self.store.tree.disks.now();
+        self.put_inode(target.object, &inode)
     }
 
     /// Refuses to move a directory into itself or below itself.

@@ -155,8 +155,9 @@ impl<A: DiskArray> Objects<'_, A> {
         for fragment in found.extent.fragments() {
             self.store.free(BlockRun { start: fragment.address, blocks })?;
         }
-        let extents = self.store.tree.space.superblock.extents();
-        self.store.tree.space.superblock.set_extents(extents.saturating_sub(1));
+        let superblock = self.store.superblock_mut();
+        let extents = superblock.extents();
+        superblock.set_extents(extents.saturating_sub(1));
         Ok(())
     }
 
@@ -355,7 +356,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let recorded = self.put_record(object, start, &extent, Some(&fragments));
         self.store.stage = stage;
         recorded?;
-        let superblock = &mut self.store.tree.space.superblock;
+        let superblock = self.store.superblock_mut();
         let extents = superblock.extents();
         superblock.set_extents(extents + 1);
         self.store.tree.counters.extents_written += 1;

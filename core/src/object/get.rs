@@ -179,7 +179,6 @@ impl<A: DiskArray> Objects<'_, A> {
         let chunk = 1 << self.chunk_shift();
         // The checksums of one pass fit the piece buffer.
         let columns_max = self.columns_at_once(found);
-        let aligned = self.store.tree.disks.is_aligned(buf);
         let mut segments = Segments::new();
         let mut done = 0;
         while done < buf.len() {
@@ -188,7 +187,7 @@ impl<A: DiskArray> Objects<'_, A> {
             let bytes = (buf.len() - done).min(fragment_bytes - within);
             let (first, skipped) = (within / chunk, within % chunk);
             let whole = if within + bytes == fragment_bytes { bytes } else { bytes / chunk * chunk };
-            if skipped > 0 || whole == 0 || !aligned {
+            if skipped > 0 || whole == 0 {
                 let part = bytes.min(chunk - skipped);
                 self.read_part(object, found, fragment, first, skipped, &mut buf[done..done + part])?;
                 done += part;
@@ -272,7 +271,7 @@ impl<A: DiskArray> Objects<'_, A> {
         } else {
             self.choose_fragments(found, segments);
         }
-        let late = self.fetch(found, segments, buf);
+        let late = self.fetch(found, segments, buf, MemberSet::first(segments.len()));
         if A::GIVES_UP && !late.is_empty() {
             self.hedge(found, segments, late, buf);
         }
@@ -352,9 +351,15 @@ impl<A: DiskArray> Objects<'_, A> {
         online.fold(MemberSet::EMPTY, MemberSet::with)
     }
 
-    /// Reads the segments that are not good yet into their places of the buffer; `good` says which the disks gave. Which of them
-    /// took too long, where others can answer.
-    fn fetch(&mut self, found: &Found, segments: &mut Segments, buf: &mut [u8]) -> MemberSet {
+    /// Reads these segments into their places of the buffer; `good` says which the disks gave. Which of them took too long,
+    /// where others can answer.
+    fn fetch(
+        &mut self,
+        found: &Found,
+        segments: &mut Segments,
+        buf: &mut [u8],
+        wanted: MemberSet,
+    ) -> MemberSet {
         let k = usize::from(found.extent.scheme.data);
         let reads = reads_instead(found, segments);
         let disks = &mut self.store.tree.disks;
@@ -371,7 +376,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 let (part, tail) = tail.split_at_mut(segment.bytes);
                 (rest, at) = (tail, segment.at + segment.bytes);
                 let from = (segment.first << chunk_shift) as u64;
-                if !segment.good
+                if wanted.contains(next)
                     && !segment.avoided
                     && let Some((disk, lba)) = disks.locate(found.address(segment.source), from)
                 {
@@ -413,7 +418,8 @@ impl<A: DiskArray> Objects<'_, A> {
                 return;
             };
             late.iter().for_each(|i| segments[i].source = other);
-            late = self.fetch(found, segments, buf);
+            // What failed meanwhile is not asked again: it would count twice.
+            late = self.fetch(found, segments, buf, late);
         }
     }
 

@@ -52,8 +52,17 @@ pub(super) fn no_contents(inode: &Inode) -> Error {
 }
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// An object's attributes.
+    /// An object's attributes. One that was deleted is [`NotFound`](Error::NotFound) at once, also while its contents are
+    /// still being freed.
     pub fn inode(&mut self, object: ObjectId) -> Result<Inode, Error> {
+        match self.stored_inode(object)? {
+            Inode { links: 0, .. } => Err(Error::NotFound),
+            inode => Ok(inode),
+        }
+    }
+
+    /// The same, also of an object that was deleted and whose contents are still being freed.
+    pub(crate) fn stored_inode(&mut self, object: ObjectId) -> Result<Inode, Error> {
         if object == ObjectId::SYSTEM {
             return Err(Error::NotFound);
         }
@@ -73,6 +82,8 @@ impl<A: DiskArray> Objects<'_, A> {
                 return ControlFlow::Continue(());
             }
             match Inode::decode(record) {
+                // Without a link it was deleted, and its contents are still being freed.
+                Some(inode) if inode.links == 0 => {}
                 Some(inode) => f(key.object(), &inode),
                 None => return ControlFlow::Break(key.object()),
             }
@@ -126,7 +137,7 @@ impl<A: DiskArray> Objects<'_, A> {
             generation: self.new_generation(),
             flags: 0,
         };
-        let superblock = &mut self.store.tree.space.superblock;
+        let superblock = self.store.superblock_mut();
         let object = superblock.next_object_id();
         superblock.set_next_object(object.0 + 1);
         let objects = superblock.objects();
@@ -167,11 +178,16 @@ impl<A: DiskArray> Objects<'_, A> {
             generation: self.new_generation(),
             flags: 0,
         };
-        self.store.tree.space.superblock.set_objects(1);
+        self.store.superblock_mut().set_objects(1);
         self.put_inode(ObjectId::ROOT, &inode)
     }
 
     /// Changes attributes.
+    ///
+    /// # Errors
+    /// [`NotFound`](Error::NotFound), [`InvalidArgument`](Error::InvalidArgument) and
+    /// [`NoSpace`](StorageError::NoSpace) leave the transaction as it was. After one of a disk or the tree
+    /// [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
     pub fn change_attributes(&mut self, object: ObjectId, change: &Change) -> Result<Inode, Error> {
         if change
             .scheme
@@ -179,8 +195,7 @@ impl<A: DiskArray> Objects<'_, A> {
         {
             return Err(Error::InvalidArgument);
         }
-        self.begin_change(1, Purpose::Growth)?;
-        self.change(|objects| {
+        self.operate(1, Purpose::Growth, |objects| {
             let mut inode = objects.inode(object)?;
             inode.mode = change.mode.map_or(inode.mode, |mode| mode & 0o7777);
             inode.uid = change.uid.unwrap_or(inode.uid);

@@ -44,7 +44,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if !self.try_begin_change(UPDATES, Purpose::Growth)? {
             return Ok(Mended::NoSpace);
         }
-        self.with_window(|objects, window| {
+        self.with_free_window(|objects, window| {
             let data = &mut window[..bytes];
             let mut at = 0;
             while at < bytes {

@@ -142,21 +142,42 @@ impl<'m, A: DiskArray> Objects<'m, A> {
         self.store.tree.disks.parameters.chunk_shift
     }
 
-    /// Runs something that uses the window buffer beside the rest.
-    pub(crate) fn with_window<T>(&mut self, f: impl FnOnce(&mut Self, &mut [u8]) -> T) -> T {
+    /// Runs something that uses the window buffer beside the rest, where nothing waits in it. Where something does it is
+    /// refused: what waits there is part of the transaction.
+    pub(crate) fn with_free_window<T>(
+        &mut self,
+        f: impl FnOnce(&mut Self, &mut [u8]) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if self.filling.is_some() {
+            return Err(StorageError::InTransaction.into());
+        }
+        self.with_window(f)
+    }
+
+    /// Runs something that uses the window buffer, and what waits in it, beside the rest.
+    fn with_window<T>(&mut self, f: impl FnOnce(&mut Self, &mut [u8]) -> T) -> T {
         let window = core::mem::take(&mut self.store.window);
         let done = f(self, window);
         self.store.window = window;
         done
     }
 
-    /// Drops the transaction and all that it buffered.
+    // --- transactions -----------------------------------------------------------------------------------------
+
+    /// Begins a transaction; refused while one is open.
+    pub(crate) fn begin(&mut self) -> Result<(), StorageError> {
+        self.store.begin()?;
+        self.filling = None;
+        Ok(())
+    }
+
+    /// Drops the transaction and all that it buffered. Without one it does nothing.
     pub fn abort(&mut self) {
         self.filling = None;
         self.store.abort();
     }
 
-    /// Makes the transaction durable.
+    /// Makes the transaction durable. On an error it was dropped.
     pub fn commit(&mut self) -> Result<(), Error> {
         let stored = self.store.check().map_err(Error::from).and_then(|()| self.store_filling());
         if let Some(error) = stored.map_or_else(Some, |done| (!done).then(|| StorageError::NoSpace.into())) {
@@ -167,53 +188,72 @@ impl<'m, A: DiskArray> Objects<'m, A> {
         Ok(())
     }
 
-    /// Makes sure that an operation of this many tree updates may begin and finds memory and space.
-    pub(crate) fn begin_change(&mut self, updates: u32, purpose: Purpose) -> Result<(), Error> {
-        self.store.check()?;
-        self.store.check_memory(purpose)?;
-        let reserved = self.reserve(updates, purpose);
-        if reserved.as_ref().is_err_and(|error| *error != Error::Storage(StorageError::NoSpace)) {
+    // --- operations in one --------------------------------------------------------------------------------------
+
+    /// Runs an operation that changes what the transaction holds, of this many tree updates: makes sure that it finds
+    /// memory and space, then does it. Its errors are those of [`change`](Self::change).
+    pub(crate) fn operate<T>(
+        &mut self,
+        updates: u32,
+        purpose: Purpose,
+        f: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.begin_change(updates, purpose)?;
+        self.change(f)
+    }
+
+    /// Runs a part of an operation. An error after its first change poisons the transaction, whatever the error is: it can
+    /// only be dropped then. An error before its first change leaves all as it was.
+    ///
+    /// Every operation passes here, so that none has to think of it.
+    pub(crate) fn change<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        let before = self.store.changes();
+        let done = f(self);
+        if done.is_err() && self.store.changes() != before {
             self.store.poison();
         }
-        reserved
+        done
+    }
+
+    /// Makes sure that an operation of this many tree updates may begin and finds memory and space.
+    pub(crate) fn begin_change(&mut self, updates: u32, purpose: Purpose) -> Result<(), Error> {
+        match self.try_begin_change(updates, purpose)? {
+            true => Ok(()),
+            false => Err(StorageError::NoSpace.into()),
+        }
     }
 
     /// The same; false if there is no space, and something else can be done.
     pub(crate) fn try_begin_change(&mut self, updates: u32, purpose: Purpose) -> Result<bool, Error> {
-        match self.begin_change(updates, purpose) {
-            Err(Error::Storage(StorageError::NoSpace)) => Ok(false),
-            begun => begun.map(|()| true),
-        }
+        self.store.check()?;
+        self.store.check_memory(purpose)?;
+        let before = self.store.changes();
+        let found = self.change(|objects| objects.reserve(updates, purpose))?;
+        // What makes room changes nothing of what the transaction holds.
+        self.store.set_changes(before);
+        Ok(found)
     }
 
-    /// Finds space for the nodes of a change, if need be in groups that data was going to take.
-    fn reserve(&mut self, updates: u32, purpose: Purpose) -> Result<(), Error> {
+    /// Finds space for the nodes of a change, if need be in groups that data was going to take; false if there is none.
+    fn reserve(&mut self, updates: u32, purpose: Purpose) -> Result<bool, Error> {
         if self.store.has_room(updates, purpose) {
-            return Ok(());
+            return Ok(true);
         }
-        // A sweep that fails half-way has given back what it would give back again.
-        self.change(|objects| Ok(objects.store.sweep_all()?))?;
+        self.store.sweep_all()?;
         if self.store.has_room(updates, purpose) {
-            return Ok(());
+            return Ok(true);
         }
         // What is in the window buffer counts on the open groups.
         let closed = self.store_filling()? && self.store.close_data_groups()?;
-        if closed && self.store.has_room(updates, purpose)
-            || purpose == Purpose::Release && self.store.has_last_room(updates)
-        {
-            return Ok(());
-        }
-        self.wanting = true;
-        Err(StorageError::NoSpace.into())
+        let found = closed && self.store.has_room(updates, purpose)
+            || purpose == Purpose::Release && self.store.has_last_room(updates);
+        self.wanting |= !found;
+        Ok(found)
     }
 
-    /// Runs an operation that changes the tree; when the layers below fail in the middle of it, the transaction can
-    /// only be dropped.
-    pub(crate) fn change<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
-        let done = f(self);
-        if matches!(done, Err(Error::Storage(_) | Error::Unreadable { .. })) {
-            self.store.poison();
-        }
-        done
+    /// Sets what waits in the window buffer.
+    fn set_filling(&mut self, filling: Option<Filling>) {
+        self.store.note_change();
+        self.filling = filling;
     }
 }

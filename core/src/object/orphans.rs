@@ -78,9 +78,9 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Deletes an object that has no name any more: at once if it is small, else as an orphan.
     pub(super) fn delete(&mut self, object: ObjectId, inode: &mut Inode) -> Result<(), Error> {
         if self.filling.is_some_and(|filling| filling.object == object) {
-            self.filling = None;
+            self.set_filling(None);
         }
-        let superblock = &mut self.store.tree.space.superblock;
+        let superblock = self.store.superblock_mut();
         let objects = superblock.objects();
         superblock.set_objects(objects.saturating_sub(1));
         if inode.kind != ObjectKind::Directory {
@@ -214,8 +214,9 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         self.store.put(&key, &bytes)?;
         self.reaper.resting = None;
-        let orphans = self.store.tree.space.superblock.orphans();
-        self.store.tree.space.superblock.set_orphans(orphans.saturating_add(u32::from(!known)));
+        let superblock = self.store.superblock_mut();
+        let orphans = superblock.orphans();
+        superblock.set_orphans(orphans.saturating_add(u32::from(!known)));
         Ok(())
     }
 
@@ -223,8 +224,9 @@ impl<A: DiskArray> Objects<'_, A> {
         let key = Key::orphan(object);
         if self.store.tree.with(&key, |record| record.is_some())? {
             self.store.remove(&key)?;
-            let orphans = self.store.tree.space.superblock.orphans();
-            self.store.tree.space.superblock.set_orphans(orphans.saturating_sub(1));
+            let superblock = self.store.superblock_mut();
+            let orphans = superblock.orphans();
+            superblock.set_orphans(orphans.saturating_sub(1));
         }
         Ok(())
     }
@@ -327,7 +329,7 @@ impl<A: DiskArray> Objects<'_, A> {
         })?;
         let resting = Some(found).filter(|&found| found == self.reaper.stuck);
         self.reaper = Reaper { resting, ..Reaper::NEW };
-        let superblock = &mut self.store.tree.space.superblock;
+        let superblock = self.store.superblock_mut();
         let wrong = superblock.orphans() != found;
         superblock.set_orphans(found);
         Ok(wrong)

@@ -22,27 +22,38 @@ use dynamicfs_hal::DiskArray;
 const WINDOW_UPDATES: u32 = 6;
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// Writes all of an object's contents from `offset` on, or fails: see [`write`](Self::write). When space ends on the
-    /// way, what was written until then is part of the transaction.
+    /// Writes all of a file's contents from `offset` on, or fails: see [`write`](Self::write). When space ends on the
+    /// way, what was written until then is part of the transaction, which stays usable. After any other error on the way
+    /// it can only be dropped.
     pub fn write_all(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<(), Error> {
         let mut done = 0;
         loop {
-            done += self.write(object, offset.saturating_add(done as u64), &data[done..])?;
+            match self.write(object, offset.saturating_add(done as u64), &data[done..]) {
+                Ok(wrote) => done += wrote,
+                Err(error) => {
+                    if done > 0 && error != Error::Storage(StorageError::NoSpace) {
+                        self.store.poison();
+                    }
+                    return Err(error);
+                }
+            }
             if done == data.len() {
                 return Ok(());
             }
         }
     }
 
-    /// Writes an object's contents from `offset` on, growing it as needed; what is left out reads as zeros. How many
-    /// bytes: all of `data`, or fewer when space ends.
+    /// Writes a file's contents from `offset` on, growing it as needed; what is left out reads as zeros. How many bytes:
+    /// all of `data`, or fewer when space ends.
     ///
-    /// Where there is space for nothing it is [`NoSpace`](StorageError::NoSpace), and nothing was changed: what was
-    /// written before can still be committed.
+    /// # Errors
+    /// These leave the transaction as it was: what is not a file, [`TooLarge`](Error::TooLarge), and
+    /// [`NoSpace`](StorageError::NoSpace) where there is space for nothing. What was written before can still be
+    /// committed. After one of a disk or the tree [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
     pub fn write(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<usize, Error> {
         self.store.check()?;
         let mut inode = self.inode(object)?;
-        if !matches!(inode.kind, ObjectKind::File | ObjectKind::Symlink) {
+        if inode.kind != ObjectKind::File {
             return Err(no_contents(&inode));
         }
         offset
@@ -50,17 +61,24 @@ impl<A: DiskArray> Objects<'_, A> {
             .filter(|&end| end <= OBJECT_BYTES_MAX)
             .ok_or(Error::TooLarge)?;
         self.finish_orphan(object)?;
+        let done = self.change(|objects| objects.write_windows(object, &mut inode, offset, data))?;
+        if done == 0 && !data.is_empty() { Err(StorageError::NoSpace.into()) } else { Ok(done) }
+    }
+
+    /// Writes window after window, as far as there is space.
+    fn write_windows(
+        &mut self,
+        object: ObjectId,
+        inode: &mut Inode,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<usize, Error> {
         let mut done = 0;
         while done < data.len() {
-            match self.write_some(object, &mut inode, offset + done as u64, &data[done..]) {
-                Ok(0) | Err(Error::Storage(StorageError::NoSpace))
-                    if done > 0 && !self.store.is_poisoned() =>
-                {
-                    break;
-                }
-                Ok(0) => return Err(StorageError::NoSpace.into()),
-                Ok(wrote) => done += wrote,
-                Err(error) => return Err(error),
+            match self.write_some(object, inode, offset + done as u64, &data[done..]) {
+                Ok(0) => break,
+                Err(Error::Storage(StorageError::NoSpace)) if !self.store.is_poisoned() => break,
+                wrote => done += wrote?,
             }
         }
         Ok(done)
@@ -74,8 +92,7 @@ impl<A: DiskArray> Objects<'_, A> {
         offset: u64,
         data: &[u8],
     ) -> Result<usize, Error> {
-        self.begin_change(WINDOW_UPDATES + self.window_updates(inode), Purpose::Growth)?;
-        self.change(|objects| {
+        self.operate(WINDOW_UPDATES + self.window_updates(inode), Purpose::Growth, |objects| {
             let end = offset + data.len() as u64;
             let wrote = match inode.inline {
                 true if end.max(inode.size) <= objects.inline_max() => {
@@ -114,7 +131,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Counts what an object's contents were and are.
     pub(super) fn count_content(&mut self, old: u64, new: u64) {
-        let superblock = &mut self.store.tree.space.superblock;
+        let superblock = self.store.superblock_mut();
         let bytes = superblock.content_bytes();
         superblock.set_content_bytes(bytes.saturating_add(new).saturating_sub(old));
     }
@@ -162,7 +179,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if wrote > 0 {
             self.drop_inline(object, inode)?;
         } else {
-            self.filling = None;
+            self.set_filling(None);
             self.free_extents(object, 0, u64::MAX)?;
         }
         Ok(wrote)
@@ -175,7 +192,7 @@ impl<A: DiskArray> Objects<'_, A> {
             return Ok(false);
         }
         if self.is_tight(inode) && !self.store_filling()? {
-            self.filling = None;
+            self.set_filling(None);
             return Ok(false);
         }
         self.drop_inline(object, inode)?;
@@ -196,7 +213,7 @@ impl<A: DiskArray> Objects<'_, A> {
             // No contents of this length were ever inline.
             None => Err(StorageError::RecordInvalid { object }.into()),
         })?;
-        self.filling = Some(Filling { object, start: 0, bytes });
+        self.set_filling(Some(Filling { object, start: 0, bytes }));
         Ok(true)
     }
 
@@ -243,7 +260,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let tight = !is_pending && self.is_tight(inode);
         self.fill((offset - start) as usize, &data[..bytes]);
         if tight && !self.store_filling()? {
-            self.filling = None;
+            self.set_filling(None);
             return self.write_piece(object, inode, offset, data);
         }
         Ok(bytes)
@@ -269,7 +286,7 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         self.fill((offset - start) as usize, &data[..bytes]);
         if !self.store_filling()? {
-            self.filling = None;
+            self.set_filling(None);
             return Ok(0);
         }
         Ok(bytes)
@@ -291,9 +308,9 @@ impl<A: DiskArray> Objects<'_, A> {
             None => None,
         };
         // A record stands for the bytes up to the next place where one can begin.
-        let start = match before {
-            Some(found) if offset < found.end().next_multiple_of(EXTENT_KEYS) => found.start,
-            _ => offset & !(EXTENT_KEYS - 1),
+        let (start, kept) = match before {
+            Some(found) if offset < found.end().next_multiple_of(EXTENT_KEYS) => (found.start, found.end()),
+            _ => (offset & !(EXTENT_KEYS - 1), 0),
         };
         // An extent begins at a multiple of its size.
         let most = if start == first { window } else { 1 << start.trailing_zeros() };
@@ -303,7 +320,11 @@ impl<A: DiskArray> Objects<'_, A> {
             // One that is longer than it can be: the tree was forged.
             return Err(StorageError::RecordInvalid { object }.into());
         }
-        Ok((start, end - start))
+        // What begins before the piece and reaches into it is cut at multiples of the piece's length: a power of two. One
+        // that begins with it and is longer than that is rewritten whole, and nothing is cut.
+        let even = 1 << (end - start).ilog2();
+        let is_whole = start + even >= kept.max(offset + 1);
+        Ok((start, if is_whole { even } else { end - start }))
     }
 
     /// Stores a whole window straight from the caller's bytes.
@@ -346,7 +367,7 @@ impl<A: DiskArray> Objects<'_, A> {
             window[stored as usize..bytes].fill(0);
             objects.read_stored(object, start, &mut window[..stored as usize])
         })?;
-        self.filling = Some(Filling { object, start, bytes });
+        self.set_filling(Some(Filling { object, start, bytes }));
         Ok(true)
     }
 
@@ -357,6 +378,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Puts bytes into the window buffer.
     fn fill(&mut self, from: usize, part: &[u8]) {
+        self.store.note_change();
         if let Some(filling) = &mut self.filling {
             if from > filling.bytes {
                 self.store.window[filling.bytes..from].fill(0);
@@ -392,7 +414,7 @@ impl<A: DiskArray> Objects<'_, A> {
         bytes: usize,
     ) -> Result<bool, Error> {
         if stored == bytes {
-            self.filling = None;
+            self.set_filling(None);
         } else if stored > 0 {
             self.free_extents(object, start, start + stored as u64)?;
         }

@@ -152,8 +152,9 @@ impl<A: DiskArray> Objects<'_, A> {
         places: &[BlockAddress],
     ) -> Result<Mended, Error> {
         let stage = core::mem::take(&mut self.store.stage);
-        let copied = self
-            .with_window(|objects, window| objects.copy_columns(object, found, what, places, window, stage));
+        let copied = self.with_free_window(|objects, window| {
+            objects.copy_columns(object, found, what, places, window, stage)
+        });
         self.store.stage = stage;
         copied
     }
@@ -314,14 +315,14 @@ impl<A: DiskArray> Objects<'_, A> {
         if self.store.window.len() < bytes {
             return Ok(Mended::NoMemory);
         }
-        let inode = match self.inode(object) {
+        let inode = match self.stored_inode(object) {
             Err(Error::NotFound) => return Ok(Mended::Gone),
             inode => inode?,
         };
         if !self.try_begin_change(UPDATES, Purpose::Release)? {
             return Ok(Mended::NoSpace);
         }
-        self.with_window(|objects, window| {
+        self.with_free_window(|objects, window| {
             let data = &mut window[..bytes];
             match objects.read_extent(object, found, 0, data) {
                 Err(Error::Unreadable { .. }) => return Ok(Mended::Lost),
@@ -339,7 +340,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Reads all fragments of an extent that are there and proves them: those that are wrong, by their index. Uses the
     /// window buffer.
     pub(crate) fn prove_stripe(&mut self, object: ObjectId, found: &Found) -> Result<MemberSet, Error> {
-        self.with_window(|objects, window| {
+        self.with_free_window(|objects, window| {
             let chunk = 1usize << objects.chunk_shift();
             let bytes = found.extent.fragment_bytes(objects.block_shift());
             let width = found.extent.scheme.width();

@@ -97,7 +97,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let (block_shift, chunk_shift) = (self.block_shift(), self.chunk_shift());
         let head = old.extent.head_bytes();
         let crcs = old.extent.record_bytes(block_shift, chunk_shift) - head;
-        self.with_window(|objects, window| match window.get_mut(..crcs) {
+        self.with_free_window(|objects, window| match window.get_mut(..crcs) {
             None => Ok(false),
             Some(crcs) => objects.move_checksums(object, old, new, head, crcs).map(|()| true),
         })

@@ -12,7 +12,12 @@ use crate::types::ObjectId;
 use dynamicfs_hal::DiskArray;
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// Sets the size of an object's contents; what it grows by reads as zeros.
+    /// Sets the size of a file's contents; what it grows by reads as zeros.
+    ///
+    /// # Errors
+    /// These leave the transaction as it was: what is not a file, [`TooLarge`](Error::TooLarge), and
+    /// [`NoSpace`](StorageError::NoSpace). After one of a disk or the tree
+    /// [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
     pub fn truncate(&mut self, object: ObjectId, size: u64) -> Result<(), Error> {
         if size > OBJECT_BYTES_MAX {
             return Err(Error::TooLarge);
@@ -29,8 +34,8 @@ impl<A: DiskArray> Objects<'_, A> {
             self.finish_orphan(object)?;
         }
         let purpose = if shrinks { Purpose::Release } else { Purpose::Growth };
-        self.begin_change(8 + if only_frees { 0 } else { self.window_updates(&inode) }, purpose)?;
-        let done = self.change(|objects| {
+        let updates = 8 + if only_frees { 0 } else { self.window_updates(&inode) };
+        let done = self.operate(updates, purpose, |objects| {
             let done = match inode.inline {
                 true if size <= objects.inline_max() => objects.cut_inline(object, &inode, size)?,
                 true => objects.move_out(object, &mut inode)?,
@@ -70,7 +75,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Frees what lies beyond `size`, where no extent reaches over that.
     fn cut_between_extents(&mut self, object: ObjectId, size: u64) -> Result<bool, Error> {
         if self.filling.is_some_and(|filling| filling.object == object && filling.start >= size) {
-            self.filling = None;
+            self.set_filling(None);
         }
         self.cut_off(object, size.next_multiple_of(EXTENT_KEYS))?;
         Ok(true)
@@ -117,10 +122,10 @@ impl<A: DiskArray> Objects<'_, A> {
             return Ok(false);
         }
         let bytes = self.filling.map_or(0, |filling| filling.bytes).min((size - start) as usize);
-        self.filling = (bytes > 0).then_some(Filling { object, start, bytes });
+        self.set_filling((bytes > 0).then_some(Filling { object, start, bytes }));
         let stored = self.store_filling_for(Purpose::Release)?;
         if !stored {
-            self.filling = None;
+            self.set_filling(None);
         }
         // What earlier writes left there could be stored, or they would not have left it.
         if is_pending && !stored { Err(StorageError::NoSpace.into()) } else { Ok(stored) }

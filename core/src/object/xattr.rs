@@ -59,16 +59,19 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Sets an attribute: at most 4096 bytes.
+    ///
+    /// # Errors
+    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Error::HashFull). After that
+    /// one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
     pub fn set_attribute(&mut self, object: ObjectId, attribute: &[u8], value: &[u8]) -> Result<(), Error> {
         check(attribute)?;
         if value.len() > XATTR_BYTES_MAX {
             return Err(Error::TooLarge);
         }
         let pieces = (value.len() + NAME_BYTES_MAX) / (self.piece_bytes() - 1) + 2;
-        self.begin_change(2 * pieces as u32, Purpose::Growth)?;
-        let mut inode = self.inode(object)?;
-        let old = self.find_attribute(object, attribute)?;
-        self.change(|objects| {
+        self.operate(2 * pieces as u32, Purpose::Growth, |objects| {
+            let mut inode = objects.inode(object)?;
+            let old = objects.find_attribute(object, attribute)?;
             if let Some(place) = old {
                 objects.remove_hashed(object, Kind::Xattr, &place)?;
             }
@@ -80,13 +83,16 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Removes an attribute.
+    ///
+    /// # Errors
+    /// All of names and space leave the transaction as it was. After one of a disk or the tree
+    /// [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
     pub fn remove_attribute(&mut self, object: ObjectId, attribute: &[u8]) -> Result<(), Error> {
         check(attribute)?;
         // Its pieces lie side by side, and their leaves go whole.
-        self.begin_change(RELEASE_UPDATES, Purpose::Release)?;
-        let mut inode = self.inode(object)?;
-        let place = self.find_attribute(object, attribute)?.ok_or(Error::NotFound)?;
-        self.change(|objects| {
+        self.operate(RELEASE_UPDATES, Purpose::Release, |objects| {
+            let mut inode = objects.inode(object)?;
+            let place = objects.find_attribute(object, attribute)?.ok_or(Error::NotFound)?;
             objects.remove_hashed(object, Kind::Xattr, &place)?;
             inode.changed = objects.store.tree.disks.now();
             objects.put_inode(object, &inode)

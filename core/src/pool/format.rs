@@ -165,6 +165,10 @@ fn check_options<A: DiskArray>(
     }
     for disk in 0..count {
         let g = array.geometry(disk);
+        if g.sectors == 0 {
+            // A place of the array without a disk.
+            return Err(FormatError::Io { disk, error: dynamicfs_hal::IoError::Gone });
+        }
         let least = options.block_bytes.min(options.chunk_bytes).min(options.node_bytes);
         let fits = g.check().is_ok()
             && g.sector_bytes <= least.min(places::SECTOR_BYTES_MAX)

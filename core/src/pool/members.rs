@@ -31,6 +31,7 @@ impl<A: DiskArray> Pool<'_, A> {
         entropy: &mut dyn Entropy,
         options: &AddOptions,
     ) -> Result<MemberNumber, MemberError> {
+        self.store.check_alone()?;
         let state = *self.store.tree.disks.state(disk);
         if matches!(state.status, DiskStatus::Online | DiskStatus::Failed | DiskStatus::Excluded) {
             return Err(MemberError::TakesPart);

@@ -118,15 +118,17 @@ impl<'m, A: DiskArray> Pool<'m, A> {
         histories::survey(array, memory, pool, (services.crc32c, services.clock), f)
     }
 
-    /// Begins a transaction. There is one at a time; dropping it undoes it.
+    /// Begins a transaction. There is one at a time; dropping it undoes it. One that was forgotten instead of dropped is
+    /// undone here.
     ///
     /// Where space is scarce, or something found none since, deleted objects are freed first, in commits of their own: a
     /// transaction that finds no space finds what is freed then when it is tried again.
     pub fn begin(&mut self) -> Result<Transaction<'_, 'm, A>, Error> {
+        self.objects.abort();
         // What cannot be freed is upkeep's to tell: it is no reason why nothing else could be done.
         while (self.objects.wanting || self.is_scarce()) && self.objects.reap_alone().unwrap_or(false) {}
         self.objects.wanting = false;
-        self.objects.store.begin()?;
+        self.objects.begin()?;
         Ok(Transaction { pool: self, committed: false })
     }
 

@@ -35,7 +35,11 @@ impl<A: DiskArray> Store<'_, A> {
         self.sweep_when_due()?;
         self.settle()?;
         self.tree.write_dirty()?;
-        self.look_at_slots(true)
+        self.look_at_slots(true)?;
+        match self.tree.disks.take_misfit() {
+            true => Err(StorageError::BadRequest),
+            false => Ok(()),
+        }
     }
 
     /// Steps 3 and 4: one superblock for each step of the member lists, from `durable` to all that are online.
@@ -70,7 +74,7 @@ impl<A: DiskArray> Store<'_, A> {
             sent = true;
             self.tree.counters.superblock_steps += 1;
             let reached = self.tree.disks.online();
-            if reached != online && !self.may_go_on(reached, durable, next) {
+            if self.tree.disks.take_misfit() || reached != online && !self.may_go_on(reached, durable, next) {
                 return Err(StorageError::OutcomeUnknown);
             }
             durable = next;

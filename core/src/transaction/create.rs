@@ -58,6 +58,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let alignment = disks.buffer_alignment();
         let parts = Memory::divide(bytes, &request.parameters, alignment)
             .map_err(|bytes| FormatError::NeedsMemory { bytes })?;
+        let parts = parts.with_staging_for(&mut disks);
         for (row, identity) in request.disks.iter().enumerate() {
             let state = disks.state_mut(row);
             (state.identity, state.blocks) = (Some(*identity), identity.data_blocks);

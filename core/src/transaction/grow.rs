@@ -34,6 +34,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// A crash before that leaves a disk that may be grown again. The record is what counts, whatever the labels say.
     pub fn grow_member(&mut self, disk: usize) -> Result<u64, MemberError> {
         let pool = |error: StorageError| MemberError::Pool(error.into());
+        self.check_alone().map_err(pool)?;
         self.claim_once().map_err(pool)?;
         let state = self.tree.disks.state(disk);
         let (before, row) = (state.blocks, usize::from(state.row));

@@ -21,7 +21,6 @@ use crate::disks::{DiskState, DiskStatus, Disks};
 use crate::error::MountError;
 use crate::format::label::PoolParameters;
 use crate::format::superblock::Superblock;
-use crate::limits::MEMBERS_MAX;
 use crate::types::{Epoch, Generation, Uuid};
 use dynamicfs_hal::{Clock, Crc32c, DiskArray};
 
@@ -169,7 +168,7 @@ pub(crate) fn survey<A: DiskArray>(
 ) -> Result<(), MountError> {
     let Memory { bytes, disks: states, .. } = memory;
     let count = array.disks();
-    if states.len() < count || count > MEMBERS_MAX {
+    if states.len() < count {
         return Err(MountError::NeedsDiskStates { disks: count });
     }
     let mut disks = Disks::new(array, states, PoolParameters::UNKNOWN, crc32c, clock);
@@ -178,6 +177,7 @@ pub(crate) fn survey<A: DiskArray>(
     let parameters = disks.parameters;
     let parts =
         Memory::divide(bytes, &parameters, alignment).map_err(|bytes| MountError::NeedsMemory { bytes })?;
+    let parts = parts.with_staging_for(&mut disks);
     read_rings(&mut disks, parts.stage)?;
     for disk in 0..count {
         if disks.state(disk).status == DiskStatus::Online

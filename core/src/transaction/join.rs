@@ -26,6 +26,7 @@ impl<A: DiskArray> Store<'_, A> {
         spare: bool,
     ) -> Result<(), MemberError> {
         let pool = |error: StorageError| MemberError::Pool(error.into());
+        self.check_alone()?;
         let superblock = self.committed();
         let row = (0..self.tree.space.rows().min(self.tree.disks.parameters.members_max.into()))
             .find(|&row| superblock.row(row).number() == MemberNumber::NONE.0)

@@ -1,11 +1,12 @@
 //! How the lent memory is divided.
 
-use crate::disks::DiskState;
+use crate::disks::{DiskState, Disks};
 use crate::format::label::PoolParameters;
 use crate::format::record::dead;
 use crate::limits::{EXTENT_BYTES_MAX, EXTENT_BYTES_MIN};
 use crate::space::Space;
 use crate::tree::cache::Slot;
+use dynamicfs_hal::DiskArray;
 
 /// Memory that the caller lends to a pool for as long as it is mounted.
 ///
@@ -32,6 +33,16 @@ pub(crate) struct Parts<'m> {
     pub(crate) window: &'m mut [u8],
     pub(crate) stage: &'m mut [u8],
     pub(crate) frames: &'m mut [u8],
+    /// Where buffers that are not aligned are staged; empty where no disk asks for alignment.
+    pub(crate) staging: &'m mut [u8],
+}
+
+impl<'m> Parts<'m> {
+    /// Lends the memory for staging to the disks, and keeps the rest.
+    pub(crate) fn with_staging_for<A: DiskArray>(mut self, disks: &mut Disks<'m, A>) -> Self {
+        disks.lend_staging(core::mem::take(&mut self.staging));
+        self
+    }
 }
 
 /// Freed runs that are noted down before they are written into the tree, with little memory and with much. The least is
@@ -53,6 +64,17 @@ pub(crate) const fn nodes_for(levels: usize) -> usize {
 
 /// Nodes for the levels that a transaction which makes something grow may add, and the one after it that frees again.
 pub(crate) const GROWTH_NODES: usize = 2;
+
+/// Bytes of staging for buffers that are not aligned, with much memory; with little, a block.
+const STAGING_MAX: usize = 64 << 10;
+
+/// The share of the memory that goes into staging, where it is more than a block.
+const STAGING_SHARE: usize = 32;
+
+/// The least staging: a block, which holds a sector of any member, and what keeps aligned what follows it.
+const fn staging_min(p: &PoolParameters, alignment: usize) -> usize {
+    if alignment > 1 { p.block_bytes().next_multiple_of(alignment) } else { 0 }
+}
 
 /// The share of the memory that goes into the window and the stage: a quarter.
 const BUFFERS_SHARE: usize = 4;
@@ -90,8 +112,8 @@ const fn total(p: &PoolParameters, extent: usize) -> usize {
 }
 
 impl<'m> Memory<'m> {
-    /// Bytes without which a pool with these parameters cannot be mounted. Buffers that must be aligned take up to
-    /// the alignment more.
+    /// Bytes without which a pool with these parameters cannot be mounted, and one more. Where disks ask for aligned
+    /// buffers it takes up to twice the alignment and a block more.
     pub const fn bytes_min(parameters: &PoolParameters) -> usize {
         total(parameters, extent_bytes_min(parameters))
     }
@@ -111,12 +133,19 @@ impl<'m> Memory<'m> {
         p: &PoolParameters,
         alignment: usize,
     ) -> Result<Parts<'m>, usize> {
-        let needed = Self::bytes_min(p) + alignment;
+        let staging_min = staging_min(p, alignment);
+        let needed = Self::bytes_min(p) + alignment + staging_min;
         if bytes.len() < needed {
             return Err(needed);
         }
         let skip = bytes.as_ptr().align_offset(alignment);
         let bytes = bytes.get_mut(skip..).ok_or(needed)?;
+        let spare = bytes.len().saturating_sub(Self::bytes_min(p));
+        let staging = match staging_min {
+            0 => 0,
+            least => (bytes.len() / STAGING_SHARE).min(STAGING_MAX).min(spare).max(least) / least * least,
+        };
+        let (staging, bytes) = bytes.split_at_mut_checked(staging).ok_or(needed)?;
         let mut extent = EXTENT_BYTES_MAX as usize;
         while extent > extent_bytes_min(p)
             && (2 * extent * BUFFERS_SHARE > bytes.len() || total(p, extent) > bytes.len())
@@ -143,7 +172,7 @@ impl<'m> Memory<'m> {
         let (pending, rest) = rest.split_at_mut(pending);
         let (scratch, rest) = rest.split_at_mut(scratch_bytes(p));
         let piece = &mut rest[..piece];
-        Ok(Parts { committed, working, bitmaps, pending, scratch, piece, window, stage, frames })
+        Ok(Parts { committed, working, bitmaps, pending, scratch, piece, window, stage, frames, staging })
     }
 }
 
@@ -168,7 +197,7 @@ mod tests {
                 ..PoolParameters::UNKNOWN
             };
             for alignment in [1, 512] {
-                let enough = Memory::bytes_min(&p) + alignment;
+                let enough = Memory::bytes_min(&p) + alignment + staging_min(&p, alignment);
                 for bytes in [enough, enough + 1, 3 * enough, 64 << 20] {
                     let mut bytes = std::vec![0; bytes];
                     let parts = Memory::divide(&mut bytes, &p, alignment).unwrap_or_else(|needed| {
@@ -176,6 +205,10 @@ mod tests {
                     });
                     assert!(parts.frames.len() >= NODES_MIN * p.node_bytes());
                     assert!(parts.window.len() >= p.block_bytes());
+                    assert!(parts.staging.len() >= if alignment > 1 { p.block_bytes() } else { 0 });
+                    for part in [&*parts.staging, parts.window] {
+                        assert!(part.is_empty() || part.as_ptr().addr().is_multiple_of(alignment));
+                    }
                 }
                 let mut bytes = std::vec![0; enough - 1];
                 assert!(Memory::divide(&mut bytes, &p, alignment).is_err());

@@ -113,9 +113,11 @@ pub struct Store<'m, A> {
     groups_unread: bool,
     open: bool,
     poisoned: bool,
+    /// Changes of the open transaction, counted so that an operation can tell whether it has begun to change something.
+    changes: u32,
 }
 
-impl<A: DiskArray> Store<'_, A> {
+impl<'m, A: DiskArray> Store<'m, A> {
     /// The superblock of the last commit.
     pub fn committed(&self) -> Superblock<&[u8]> {
         Superblock::new(&*self.committed).expect("a slot holds a superblock")
@@ -145,9 +147,10 @@ impl<A: DiskArray> Store<'_, A> {
         self.open
     }
 
-    /// Begins a transaction. The first of a mount reserves an epoch on every disk, if the mount itself did not.
+    /// Begins a transaction. The first of a mount reserves an epoch on every disk, if the mount itself did not. Refused
+    /// while one is open.
     pub fn begin(&mut self) -> Result<(), StorageError> {
-        debug_assert!(!self.open, "transactions are borrowed mutably, so there is one");
+        self.check_alone()?;
         self.claim_once()?;
         self.started();
         Ok(())
@@ -194,6 +197,7 @@ impl<A: DiskArray> Store<'_, A> {
     fn started(&mut self) {
         self.open = true;
         self.poisoned = false;
+        self.tree.disks.take_misfit();
         self.tree.margin = usize::MAX;
         self.exhausted = MemberSet::EMPTY;
         self.roster_before = self.roster;
@@ -232,8 +236,11 @@ impl<A: DiskArray> Store<'_, A> {
         self.poisoned
     }
 
-    /// Drops the transaction: the last commit stands, and what was written since is free again.
+    /// Drops the transaction: the last commit stands, and what was written since is free again. Without one it does nothing.
     pub fn abort(&mut self) {
+        if !self.open {
+            return;
+        }
         self.open = false;
         self.poisoned = false;
         self.tree.disks.settle_counters(false);
@@ -257,6 +264,32 @@ impl<A: DiskArray> Store<'_, A> {
         self.tree.root = root;
         self.tree.level = level;
         self.tree.generation = generation.next();
+    }
+
+    /// Fails while a transaction is open: for what commits by itself.
+    pub const fn check_alone(&self) -> Result<(), StorageError> {
+        if self.open { Err(StorageError::InTransaction) } else { Ok(()) }
+    }
+
+    /// Notes that the transaction holds something else from now on. An operation that fails after this poisons it.
+    pub(crate) const fn note_change(&mut self) {
+        self.changes = self.changes.wrapping_add(1);
+    }
+
+    /// A number that is another one after every change.
+    pub(crate) const fn changes(&self) -> u32 {
+        self.changes
+    }
+
+    /// Lets what was done since this number count as no change: the transaction holds the same as then.
+    pub(crate) const fn set_changes(&mut self, changes: u32) {
+        self.changes = changes;
+    }
+
+    /// The superblock that is being made, to be changed.
+    pub(crate) const fn superblock_mut(&mut self) -> &mut Superblock<&'m mut [u8]> {
+        self.note_change();
+        &mut self.tree.space.superblock
     }
 
     /// Fails where an operation may not begin.

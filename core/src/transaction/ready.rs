@@ -61,6 +61,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Frees a run of blocks once this transaction is durable. What a member held that has left the pool is gone with it.
     pub fn free(&mut self, run: BlockRun) -> Result<(), StorageError> {
+        self.note_change();
         if self.tree.space.superblock.row_of(run.start.member).is_none() {
             return Ok(());
         }
@@ -77,6 +78,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Makes the tree ready for one update.
     pub(super) fn ready(&mut self) -> Result<(), StorageError> {
+        self.note_change();
         while !self.tree.is_ready() {
             let starved = self.tree.rows_without_room().minus(self.exhausted);
             let rotatable = starved.iter().find(|&row| !self.tree.space.is_closed_waiting(row, Class::Node));
@@ -183,6 +185,7 @@ impl<A: DiskArray> Store<'_, A> {
         blocks: u32,
         purpose: Purpose,
     ) -> Result<Option<BlockAddress>, StorageError> {
+        self.note_change();
         let Some(area) = self.tree.area(row) else { return Ok(None) };
         if let Some(address) = self.tree.space.take_run(row, blocks, area) {
             return Ok(Some(address));
@@ -218,6 +221,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Closes the open groups for data that nodes could go to; whether there were any.
     pub fn close_data_groups(&mut self) -> Result<bool, StorageError> {
+        self.note_change();
         let mut closed = false;
         for row in self.tree.data_rows().iter() {
             if self.tree.space.room(row, Class::Data) < NODE_GROUP_FREE_MIN {

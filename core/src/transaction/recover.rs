@@ -20,7 +20,6 @@ use crate::error::{MountError, StorageError};
 use crate::format::label::{LabelFault, PoolParameters};
 use crate::format::node;
 use crate::format::superblock::Superblock;
-use crate::limits::MEMBERS_MAX;
 use crate::metrics::PoolCounters;
 use crate::space::Space;
 use crate::tree::Tree;
@@ -66,7 +65,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     pub fn mount(array: A, memory: Memory<'m>, request: &MountRequest<'m>) -> Result<Self, MountError> {
         let Memory { bytes, slots, disks: states } = memory;
         let count = array.disks();
-        if states.len() < count || count > MEMBERS_MAX {
+        if states.len() < count {
             return Err(MountError::NeedsDiskStates { disks: count });
         }
         let mut disks = Disks::new(array, states, PoolParameters::UNKNOWN, request.crc32c, request.clock);
@@ -77,6 +76,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let parameters = disks.parameters;
         let parts = Memory::divide(bytes, &parameters, alignment)
             .map_err(|bytes| MountError::NeedsMemory { bytes })?;
+        let parts = parts.with_staging_for(&mut disks);
         survey(&mut disks, parts.stage)?;
         let newest =
             read_newest(&mut disks, parts.committed, request.prefer).map_err(|error| unfit(&disks, error))?;
@@ -112,7 +112,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         slots: &'m mut [crate::tree::cache::Slot],
         durable: MemberLists,
     ) -> Result<Self, MountError> {
-        let Parts { committed, working, bitmaps, pending, scratch, piece, window, stage, frames } = parts;
+        let Parts { committed, working, bitmaps, pending, scratch, piece, window, stage, frames, .. } = parts;
         let parameters = disks.parameters;
         working.copy_from_slice(committed);
         let space =
@@ -152,6 +152,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             groups_unread: false,
             open: false,
             poisoned: false,
+            changes: 0,
         })
     }
 
@@ -245,6 +246,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
             let row = MemberSet::EMPTY.with(self.tree.disks.state(disk).row.into());
             self.tree.disks.write_slots(row, &self.stage[..bytes], bytes);
         }
+        if self.tree.disks.take_misfit() {
+            return Err(StorageError::BadRequest);
+        }
         let online = self.tree.disks.online();
         if !quorum::may_mount(online, self.durable) {
             return Err(StorageError::TooFewDisks { online });
@@ -256,11 +260,6 @@ impl<'m, A: DiskArray> Store<'m, A> {
 }
 
 impl<A: DiskArray> Disks<'_, A> {
-    /// The alignment in memory that all disks are content with.
-    pub(crate) fn buffer_alignment(&self) -> usize {
-        (0..self.count()).map(|disk| self.geometry(disk).buffer_alignment.max(1) as usize).max().unwrap_or(1)
-    }
-
     /// Reads bytes of a disk; `None` if it cannot. Whole sectors, from a sector's beginning.
     pub(crate) fn read_bytes(&mut self, disk: usize, at: u64, buf: &mut [u8]) -> Option<()> {
         let geometry = self.geometry(disk);

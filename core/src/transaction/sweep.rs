@@ -55,6 +55,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Starts a sweep or takes one further; false when it is finished or there is nothing to do.
     pub fn sweep_step(&mut self) -> Result<bool, StorageError> {
+        self.note_change();
         if self.tree.space.superblock.sweep_limit() == 0 && !self.start_sweep()? {
             return Ok(false);
         }

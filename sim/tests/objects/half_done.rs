@@ -1,0 +1,136 @@
+//! An operation that fails after its first change lets its transaction do nothing more, whatever the error is.
+
+use super::*;
+use dynamicfs_core::format::key::{Key, Kind};
+use dynamicfs_core::format::name;
+
+/// A pool with the files `a` and `b`, in whose root directory no other name fits beside `b`: the last place of its hash is
+/// taken, as a forger would.
+fn crowded() -> World {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    let mut pool = world.mount();
+    put(&mut pool, "a", 100).expect("put");
+    put(&mut pool, "b", 100).expect("put");
+    let seed = pool.parameters().hash_seed;
+    let mut transaction = pool.begin().expect("begun");
+    for name in [&b"b"[..], b"c"] {
+        let last = Key::new(ObjectId::ROOT, Kind::Entry, name::hash(seed, name) + 254);
+        transaction.store.put(&last, &[0, 1, 2]).expect("put");
+    }
+    transaction.commit().expect("committed");
+    drop(pool);
+    world
+}
+
+/// It was no error of a disk, so the transaction could be committed: without the name that was replaced, without the old
+/// name, with a file that nothing named.
+#[test]
+fn a_rename_that_finds_no_place_for_its_name_loses_nothing() {
+    let mut world = crowded();
+    let mut pool = world.mount();
+    let mut transaction = pool.begin().expect("begun");
+    let renamed = transaction.rename((ObjectId::ROOT, b"a"), (ObjectId::ROOT, b"b"), true);
+    assert_eq!(renamed, Err(Error::HashFull));
+    assert_eq!(transaction.commit(), Err(Error::Storage(StorageError::Poisoned)));
+    expect(&mut pool, "a", 100);
+    expect(&mut pool, "b", 100);
+    account(&mut pool, "after all");
+}
+
+/// The same: an object without a name, counted for ever.
+#[test]
+fn a_file_that_finds_no_place_for_its_name_is_not_made() {
+    let mut world = crowded();
+    let mut pool = world.mount();
+    let before = pool.health().objects;
+    for what in [MakeRequest::File, MakeRequest::Directory, MakeRequest::Symlink(b"target")] {
+        let mut transaction = pool.begin().expect("begun");
+        let made = transaction.create(ObjectId::ROOT, b"c", &what, &PLAIN);
+        assert_eq!(made, Err(Error::HashFull));
+        assert_eq!(transaction.commit(), Err(Error::Storage(StorageError::Poisoned)));
+    }
+    assert_eq!(pool.health().objects, before);
+}
+
+/// A link that was counted before its name found no place kept a file for ever after its last name had gone.
+#[test]
+fn a_link_that_finds_no_place_for_its_name_is_not_counted() {
+    let mut world = crowded();
+    let mut pool = world.mount();
+    let a = pool.resolve(b"a").expect("there");
+    let mut transaction = pool.begin().expect("begun");
+    assert_eq!(transaction.link(a, ObjectId::ROOT, b"c"), Err(Error::HashFull));
+    assert_eq!(transaction.commit(), Err(Error::Storage(StorageError::Poisoned)));
+    assert_eq!(pool.inode(a).expect("there").links, 1);
+}
+
+/// Errors that are found out before anything is changed leave the transaction whole.
+#[test]
+fn a_refused_operation_leaves_its_transaction_whole() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    let mut pool = world.mount();
+    put(&mut pool, "a", 100).expect("put");
+    let mut transaction = pool.begin().expect("begun");
+    let file = create(&mut transaction, "file");
+    transaction.write_all(file, 0, &[5; 3000]).expect("written");
+    let bad = Attributes { scheme: Some(Scheme::mirror(5)), ..PLAIN };
+    let refused = [
+        transaction.create(ObjectId::ROOT, b"a", &MakeRequest::File, &PLAIN).map(drop),
+        transaction.create(ObjectId::ROOT, b"bad", &MakeRequest::File, &bad).map(drop),
+        transaction.link(file, ObjectId::ROOT, b"a"),
+        transaction.unlink(ObjectId::ROOT, b"nothing"),
+        transaction.rename((ObjectId::ROOT, b"nothing"), (ObjectId::ROOT, b"b"), true),
+        transaction.rename((ObjectId::ROOT, b"a"), (ObjectId::ROOT, b"file"), false),
+        transaction.write(file, 1 << 48, b"x").map(drop),
+        transaction.truncate(ObjectId::ROOT, 0),
+        transaction.remove_attribute(file, b"nothing"),
+        transaction.change_attributes(ObjectId(999), &Change::default()).map(drop),
+    ];
+    assert!(refused.iter().all(Result::is_err), "{refused:?}");
+    transaction.commit().expect("committed");
+    let mut bytes = [0; 3000];
+    assert_eq!(pool.read(file, 0, &mut bytes), Ok(3000));
+    assert!(bytes.iter().all(|&byte| byte == 5));
+    expect(&mut pool, "a", 100);
+}
+
+/// A rebalance read an extent, met a disk error in the tree, and went on: it stored what happened to be in its buffer, with
+/// right checksums. (It had looked for one kind of error alone.)
+#[test]
+fn what_cannot_be_read_for_a_moment_is_not_stored_again() {
+    const LENGTH: usize = 300_000;
+    let two = Scheme { data: 2, parity: 0 };
+    let cases = [
+        (1, Scheme::SINGLE, two, &[][..], 2),
+        (3, Scheme::mirror(2), Scheme { data: 2, parity: 1 }, &[2], 1),
+    ];
+    for (disks, from, to, unplugged, requests) in cases {
+        let options =
+            FormatOptions { members_max: 8, extent_bytes: 262_144, ..FormatOptions::portable(from) };
+        let mut world = formatted(vec![Geometry::new(512, 8192); disks], &options, 4 << 20);
+        for name in ["a", "b"] {
+            world.put(name, LENGTH);
+            let mut pool = world.mount();
+            let file = pool.resolve(name.as_bytes()).expect("there");
+            let mut transaction = pool.begin().expect("begun");
+            let change = Change { scheme: Some(to), ..Change::default() };
+            transaction.change_attributes(file, &change).expect("changed");
+            transaction.commit().expect("committed");
+        }
+        world.unplug(unplugged);
+        for well in 0..60 {
+            let mut world = fork(&world, 4 << 20);
+            let mut pool = world.mount();
+            let options = JobOptions { absent: false, space: false, policy: true, extents: false };
+            pool.start_job(JobKind::Rebalance, options).expect("started");
+            let mishap = Mishap::Fail(IoError::Media);
+            pool.array().disk_mut(0).mishap_after(IoKind::Read, well, requests, mishap);
+            // An error of a disk ends a step, and the next one goes on.
+            let steps: Vec<_> = (0..40).map(|_| pool.maintain(false)).collect();
+            assert_eq!(steps.last(), Some(&Ok(Work::Nothing)), "{from} {well}: it rests");
+            pool.array().disk_mut(0).calm();
+            expect(&mut pool, "a", LENGTH);
+            expect(&mut pool, "b", LENGTH);
+        }
+    }
+}

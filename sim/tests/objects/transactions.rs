@@ -1,0 +1,169 @@
+//! Calls in an order that is allowed and unusual: what commits by itself inside a transaction, a transaction that is
+//! forgotten, one that is dropped though there is none.
+
+use super::*;
+use dynamicfs_core::AddOptions;
+use dynamicfs_core::error::MemberError;
+use dynamicfs_core::maintain::{CheckReport, JobState, Trim, TrimOptions};
+use dynamicfs_core::types::Uuid;
+use dynamicfs_sim::SimDisk;
+
+const REFUSED: Error = Error::Storage(StorageError::InTransaction);
+
+/// A pool with a deleted file that is still being freed, and a job that runs.
+fn busy() -> World {
+    let options =
+        FormatOptions { members_max: 4, extent_bytes: 4096, ..FormatOptions::portable(Scheme::mirror(2)) };
+    let mut world = formatted(vec![Geometry::new(512, 16384); 3], &options, MEMORY);
+    world.put("kept", 40_000);
+    let mut pool = world.mount();
+    put_file(&mut pool, "large", &vec![1; 400 * 4096]).expect("committed");
+    pool.start_job(JobKind::Scrub, JobOptions::default()).expect("started");
+    let mut transaction = pool.begin().expect("begun");
+    transaction.unlink(ObjectId::ROOT, b"large").expect("unlinked");
+    transaction.commit().expect("committed");
+    drop(pool);
+    world
+}
+
+/// Everything that commits by itself, or reads what only a commit makes whole.
+fn expect_refused(objects: &mut Objects<'_, &mut SimArray>) {
+    #[track_caller]
+    fn refused<T: core::fmt::Debug>(done: Result<T, Error>) {
+        assert!(matches!(done, Err(REFUSED)), "{done:?}");
+    }
+    #[track_caller]
+    fn member<T: core::fmt::Debug>(done: Result<T, MemberError>) {
+        assert!(matches!(done, Err(MemberError::Pool(REFUSED))), "{done:?}");
+    }
+    let kept = objects.resolve(b"kept").expect("there");
+    refused(objects.upkeep(true));
+    refused(objects.maintain(true));
+    refused(objects.start_job(JobKind::Rebalance, JobOptions::default()));
+    refused(objects.set_job_state(JobKind::Scrub, JobState::Paused));
+    refused(objects.fail_member());
+    refused(objects.prove(kept, 0));
+    refused(objects.check_contents(&mut CheckReport::default(), |_| {}));
+    refused(objects.check_space(&mut [0; 1 << 14], &mut CheckReport::default(), |_| {}));
+    member(objects.shut_member(MemberNumber(1), true));
+    member(objects.activate_member(MemberNumber(1)));
+    member(objects.drain_member(MemberNumber(1), true));
+    member(objects.remove_member(MemberNumber(1), true));
+    member(objects.clear_errors(MemberNumber(1)));
+    assert_eq!(objects.store.begin(), Err(StorageError::InTransaction));
+}
+
+/// Upkeep inside a transaction committed the half of it that there was, and forgot that it was poisoned. A check used the
+/// buffer in which a write waited: other bytes were stored, under right checksums.
+#[test]
+fn what_commits_by_itself_is_refused_inside_a_transaction() {
+    for (ends, poisoned) in [("commit", false), ("drop", false), ("commit", true), ("abort", false)] {
+        let mut world = busy();
+        let mut pool = world.mount();
+        let generation = pool.health().generation;
+        let mut transaction = pool.begin().expect("begun");
+        let file = create(&mut transaction, "file");
+        transaction.write_all(file, 0, &[0xAB; 3000]).expect("written");
+        if poisoned {
+            transaction.store.poison();
+        }
+        expect_refused(&mut transaction);
+        assert_eq!(transaction.store.is_poisoned(), poisoned);
+        let mut bytes = [0; 3000];
+        assert_eq!(transaction.read(file, 0, &mut bytes), Ok(3000));
+        assert!(bytes.iter().all(|&byte| byte == 0xAB), "what waits is as it was");
+        let done = match ends {
+            "commit" => transaction.commit().map(drop),
+            _ => {
+                if ends == "abort" {
+                    transaction.abort();
+                    assert_eq!(transaction.write(file, 0, b"x"), Err(StorageError::NoTransaction.into()));
+                }
+                drop(transaction);
+                Ok(())
+            }
+        };
+        assert_eq!(done, if poisoned { Err(Error::Storage(StorageError::Poisoned)) } else { Ok(()) });
+        if ends == "commit" && !poisoned {
+            let mut bytes = [0; 3000];
+            assert_eq!(pool.read(file, 0, &mut bytes), Ok(3000));
+            assert!(bytes.iter().all(|&byte| byte == 0xAB), "what was committed");
+        } else {
+            assert_eq!(pool.health().generation, generation, "nothing was committed");
+            assert_eq!(pool.resolve(b"file"), Err(Error::NotFound));
+        }
+        rest(&mut pool);
+        account(&mut pool, "after all");
+        expect(&mut pool, "kept", 40_000);
+    }
+}
+
+/// A transaction that was forgotten instead of dropped was committed by the next one.
+#[test]
+fn a_forgotten_transaction_is_undone_by_the_next() {
+    let mut world = busy();
+    let mut pool = world.mount();
+    for poisoned in [false, true] {
+        let mut transaction = pool.begin().expect("begun");
+        let file = create(&mut transaction, "half");
+        transaction.write_all(file, 0, &[1; 3000]).expect("written");
+        if poisoned {
+            transaction.store.poison();
+        }
+        std::mem::forget(transaction);
+        expect_refused(&mut pool);
+        let mut transaction = pool.begin().expect("begun");
+        let name = format!("other {poisoned}");
+        let other = create(&mut transaction, &name);
+        transaction.write_all(other, 0, &[2; 3000]).expect("written");
+        transaction.commit().expect("committed");
+        assert_eq!(pool.resolve(b"half"), Err(Error::NotFound));
+        let mut bytes = [0; 3000];
+        assert_eq!(pool.read(other, 0, &mut bytes), Ok(3000));
+        assert!(bytes.iter().all(|&byte| byte == 2));
+    }
+    rest(&mut pool);
+    account(&mut pool, "after all");
+}
+
+/// What the facade does to disks by itself is refused before a disk is touched.
+#[test]
+fn no_disk_is_added_and_nothing_discarded_beside_a_forgotten_transaction() {
+    let mut world = busy();
+    let place = world.array.add(SimDisk::new(Geometry::new(512, 4096), 77));
+    let before = world.array.clone();
+    let mut pool = world.mount();
+    let transaction = pool.begin().expect("begun");
+    std::mem::forget(transaction);
+    let added = pool.add_disk(place, &mut Rng::new(3), &AddOptions { force: true, ..AddOptions::default() });
+    assert_eq!(added, Err(MemberError::Pool(REFUSED)));
+    assert_eq!(pool.grow_disk(0), Err(MemberError::Pool(REFUSED)));
+    let mut trim = Trim::new(MemberNumber(0), TrimOptions::default());
+    assert_eq!(pool.trim_step(&mut trim), Err(MemberError::Pool(REFUSED)));
+    assert_eq!(pool.member_health(place).disk, None::<Uuid>);
+    drop(pool);
+    assert_eq!(world.array.disk(place).counters().writes, before.disk(place).counters().writes);
+    assert_eq!(world.array.disk(0).counters().discards, 0);
+}
+
+/// It brought back what was known of the members at the last transaction: a drained one was given data again.
+#[test]
+fn dropping_a_transaction_that_there_is_not_does_nothing() {
+    let mut world = World::new(Scheme::mirror(2), 4, MEMORY);
+    world.put("file", 40_000);
+    let mut pool = world.mount();
+    pool.drain_member(MemberNumber(3), false).expect("drained");
+    rest(&mut pool);
+    drop(pool);
+    let mut pool = world.mount();
+    let before = pool.store.tree.data_rows();
+    pool.abort();
+    assert_eq!(pool.store.tree.data_rows(), before);
+    let free = pool.member_health(3).free_blocks;
+    for n in 0..8 {
+        put(&mut pool, &format!("more {n}"), 40_000).expect("put");
+        pool.abort();
+    }
+    assert!(pool.member_health(3).free_blocks >= free, "it is given nothing");
+    account(&mut pool, "after all");
+}
