@@ -315,6 +315,43 @@ fn a_node_whose_disk_is_stuck_is_read_from_another() {
     assert!(hedged_reads > 0);
 }
 
+/// Large extents of a mirror are read in parts from several disks. One part failed, another was given up: both were asked
+/// again, and the error counted twice.
+#[test]
+fn a_part_that_failed_is_not_asked_again_beside_one_that_was_late() {
+    let errors = [false, true].map(|is_stuck| {
+        let mut array = SimArray::new(1, vec![Geometry::new(512, SECTORS); 3]);
+        (0..3).for_each(|disk| array.disk_mut(disk).set_latency(Latency::NVME));
+        let (clock, mut lent) = (array.clock(), Lent::new(4 << 20));
+        let services = Services { crc32c, clock: &clock };
+        let options = FormatOptions { extent_bytes: 131_072, ..FormatOptions::portable(Scheme::mirror(3)) };
+        let mut pool = Pool::format(&mut array, lent.lend(), services, &mut Rng::new(9), &options, &[])
+            .expect("formatted");
+        let bytes = &contents()[..10 * 131_072];
+        let file = put_file(&mut pool, "file", bytes).expect("committed");
+        // Latencies are known then.
+        let mut extent = vec![0; 131_072];
+        for n in 0..400 {
+            assert_eq!(pool.read(file, n % 10 * 131_072, &mut extent), Ok(131_072));
+        }
+        let standing = Standing::read(&mut pool.store, false).expect("read");
+        let places = pool.locate(file, 0, &standing).expect("read").expect("it is there").places;
+        let disk = |part: usize| usize::from(places[part].address.member.0);
+        // The first part is unreadable on its disk, the second one is late on another.
+        let first = places[0].address.block;
+        pool.array().disk_mut(disk(0)).make_unreadable(first..first + 1);
+        if is_stuck {
+            pool.array().disk_mut(disk(1)).mishap_next(IoKind::Read, 1, Mishap::Stall(STUCK_US));
+        }
+        assert_eq!(pool.read(file, 0, &mut extent), Ok(131_072));
+        assert!(extent == bytes[..131_072], "wrong bytes");
+        assert_eq!(pool.health().counters.hedged_reads, u64::from(is_stuck));
+        assert_eq!(pool.health().counters.fragment_failures, 1);
+        pool.member_health(disk(0)).counters.read_errors
+    });
+    assert_eq!(errors[0], errors[1]);
+}
+
 #[test]
 fn what_became_of_a_read_that_was_given_up_is_counted() {
     let mut world = World::new(Scheme::mirror(2), 2);

@@ -464,3 +464,83 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::format::checksum::crc32c;
+    use crate::object::{Attributes, MakeRequest};
+    use crate::types::Scheme;
+    use crate::{DiskState, FormatOptions, Memory, MountOptions, Pool, Services, Slot};
+    use dynamicfs_hal::{Clock, Entropy, EntropyError, RamDisk, SerialArray, UnixTime};
+    use std::{vec, vec::Vec};
+
+    struct Nothing;
+
+    impl Clock for Nothing {
+        fn now(&self) -> UnixTime {
+            UnixTime::default()
+        }
+        fn monotonic_micros(&self) -> u64 {
+            0
+        }
+    }
+
+    impl Entropy for Nothing {
+        fn fill(&mut self, buf: &mut [u8]) -> Result<(), EntropyError> {
+            buf.fill(7);
+            Ok(())
+        }
+    }
+
+    /// An extent that is longer than a window, with another one right behind it, was cut at multiples of the bytes up to that
+    /// one. Where those were no power of two, what was stored there next overlapped what was cut.
+    #[test]
+    fn what_is_cut_out_of_a_long_extent_stays_apart() {
+        const BLOCK: u64 = 4096;
+        let mut array = SerialArray::<_, 1>::new([RamDisk::new(vec![0; 2 << 20], 512)]);
+        let (mut bytes, mut slots, mut disks) = (vec![0; 4 << 20], vec![Slot::NEW; 512], [DiskState::NEW]);
+        let services = Services { crc32c, clock: &Nothing };
+        let options = FormatOptions { extent_bytes: 65_536, ..FormatOptions::portable(Scheme::SINGLE) };
+        let much = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut disks };
+        let mut pool =
+            Pool::format(&mut array, much, services, &mut Nothing, &options, &[]).expect("formatted");
+        let mut transaction = pool.begin().expect("begun");
+        let file = transaction
+            .create(ObjectId::ROOT, b"file", &MakeRequest::File, &Attributes::default())
+            .expect("made");
+        let contents: Vec<u8> = (0..11 * BLOCK).map(|i| (i / 100) as u8).collect();
+        transaction.write_all(file, 0, &contents).expect("written");
+        transaction.commit().expect("committed");
+        drop(pool);
+        let little = Memory { bytes: &mut bytes[..200 << 10], slots: &mut slots, disks: &mut disks };
+        let mut pool = Pool::mount(&mut array, little, services, &MountOptions::default()).expect("mounted");
+        let mut transaction = pool.begin().expect("begun");
+        let inode = transaction.inode(file).expect("there");
+        let window = transaction.extent_bytes(&inode);
+        assert_eq!(window, 4 * BLOCK, "the long extent does not fit a window");
+        let behind = [9; BLOCK as usize];
+        let stored = transaction.replace_extents(file, &inode, 11 * BLOCK, &behind, Purpose::Growth);
+        assert_eq!(stored, Ok(behind.len()));
+        for (offset, piece) in [(4, (4, 4)), (8, (8, 2)), (9, (9, 1)), (10, (10, 1)), (11, (11, 1))] {
+            let found = transaction.piece_at(file, &inode, offset * BLOCK + 100).expect("read");
+            assert_eq!((found.0 / BLOCK, found.1 / BLOCK), piece, "block {offset}");
+        }
+        let (start, length) = transaction.piece_at(file, &inode, 8 * BLOCK).expect("read");
+        assert_eq!(transaction.cut_to_windows(file, &inode, start, length), Ok(true));
+        let mut end = 0;
+        while let Some(start) = transaction.extent_between(file, end, u64::MAX).expect("read") {
+            let found = transaction.extent_at(file, start).expect("read");
+            assert!(start.is_multiple_of(u64::from(found.extent.logical).next_power_of_two()), "{found:?}");
+            assert!(
+                transaction.next_extent(file, start).expect("read").is_none_or(|next| next >= found.end())
+            );
+            end = found.end();
+        }
+        assert_eq!(end, 12 * BLOCK);
+        let mut read = vec![0; contents.len()];
+        assert_eq!(transaction.read(file, 0, &mut read), Ok(contents.len()));
+        assert_eq!(read, contents);
+    }
+}

@@ -9,6 +9,7 @@ mod failing_reads;
 mod half_done;
 mod kinds;
 mod many_disks;
+mod pieces;
 mod transactions;
 
 use common::{Mounted, World, contents, expect, put, rest};
