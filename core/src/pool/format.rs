@@ -1,7 +1,7 @@
 //! Making a pool: from what is asked for to what is fixed for good.
 
 use super::Services;
-use crate::error::FormatError;
+use crate::error::{Error, FormatError};
 use crate::format::label::{DiskIdentity, LABEL_MAGIC, Label, PoolParameters};
 use crate::format::{places, superblock};
 use crate::limits;
@@ -122,9 +122,10 @@ pub(super) fn format<'m, A: DiskArray>(
         clock: services.clock,
     };
     let mut objects = Objects::new(Store::create(array, memory, &request)?);
-    objects
-        .make_root(options.root_mode)
-        .map_err(|_| FormatError::Parameter("the root directory does not fit"))?;
+    objects.make_root(options.root_mode).map_err(|error| match error {
+        Error::Storage(error) => FormatError::Storage(error),
+        _ => FormatError::Parameter("the root directory does not fit"),
+    })?;
     objects.store.commit()?;
     objects.store.write_labels()?;
     // A pool of which only the first state is there, and not all members, was not finished: from here on it is.
