@@ -48,14 +48,6 @@ fn same(objects: &mut Objects<'_, &mut SimArray>, model: &Model, what: &str) {
     assert_eq!(model.difference(&found), None, "{what}");
 }
 
-/// Every block is accounted for.
-fn account_blocks(pool: &mut Mounted<'_>, what: &str) {
-    let checked = pool.check_space(&mut [0; 1 << 14], &mut Default::default(), |finding| {
-        assert_eq!(finding, None, "{what}");
-    });
-    checked.unwrap_or_else(|error| panic!("{what}: {error}"));
-}
-
 fn bytes(length: usize, seed: usize) -> Vec<u8> {
     (0..length).map(|i| (i / 3 + seed * 7) as u8 | 1).collect()
 }
@@ -68,7 +60,7 @@ impl Case {
     /// A pool with something of everything, mounted in so little memory that most nodes must be read.
     fn new(scheme: Scheme, disks: usize, unplugged: &[usize]) -> (Self, Vec<(&'static str, Step)>) {
         let options = FormatOptions { members_max: 4, extent_bytes: 4096, ..FormatOptions::portable(scheme) };
-        let mut world = formatted(vec![Geometry::new(512, 6000); disks], &options, MEMORY);
+        let mut world = formatted(vec![Geometry::new(512, 12_000); disks], &options, MEMORY);
         let mut model = Model::default();
         let mut pool = world.mount();
         let memory = Memory::bytes_min(pool.parameters()) + 1;
@@ -86,7 +78,7 @@ impl Case {
             make(&format!("{n:0100}"), 0);
         }
         let (inline, small, large) = (make("inline", 90), make("small", 700), make("large", 30_000));
-        let (cut, waiting) = (make("cut", 140 * 4096), make("waiting", 700));
+        let (cut, waiting) = (make("cut", 400 * 4096), make("waiting", 700));
         apply(&mut transaction, &mut model, &write(large, 70_000, 5000));
         let directory = Operation::MakeDirectory { directory: ObjectId::ROOT, name: b"directory".into() };
         apply(&mut transaction, &mut model, &directory);

@@ -34,7 +34,7 @@ fn a_rename_that_finds_no_place_for_its_name_loses_nothing() {
     assert_eq!(transaction.commit(), Err(Error::Storage(StorageError::Poisoned)));
     expect(&mut pool, "a", 100);
     expect(&mut pool, "b", 100);
-    account(&mut pool, "after all");
+    account_blocks(&mut pool, "after all");
 }
 
 /// The same: an object without a name, counted for ever.

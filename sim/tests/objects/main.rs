@@ -43,3 +43,11 @@ fn fork(world: &World, memory: usize) -> World {
 fn create(objects: &mut Objects<'_, &mut SimArray>, name: &str) -> ObjectId {
     objects.create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::File, &PLAIN).expect("made")
 }
+
+/// Every block is accounted for.
+fn account_blocks(pool: &mut Mounted<'_>, what: &str) {
+    let checked = pool.check_space(&mut [0; 1 << 14], &mut Default::default(), |finding| {
+        assert_eq!(finding, None, "{what}");
+    });
+    checked.unwrap_or_else(|error| panic!("{what}: {error}"));
+}
