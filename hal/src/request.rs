@@ -124,8 +124,14 @@ pub struct Outcome {
 
 /// A collection of requests whose capacity is the array's choice: what it can usefully have in flight at once.
 pub trait Batch<'b>: Default {
-    /// Requests that fit, at least 2.
+    /// Requests that ever fit, at least 2.
     const CAPACITY: usize;
+
+    /// Requests that fit into a new batch, at least 2: fewer than [`CAPACITY`](Self::CAPACITY) where the array's queue is
+    /// shorter than its type says, which it learns when it is opened.
+    fn capacity() -> usize {
+        Self::CAPACITY
+    }
 
     /// Adds a request, or gives it back when the batch is full.
     fn push(&mut self, request: Request<'b>) -> Result<(), Request<'b>>;

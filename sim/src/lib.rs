@@ -11,6 +11,7 @@
 //! | [`disk`] | one disk: durable bytes, volatile cache, faults |
 //! | [`mod@array`] | all disks behind `DiskArray`: the fuse, crashes, the trace |
 //! | [`world`] | what a pool is given there: memory, no time |
+//! | [`colliding`] | names whose hashes are equal |
 //! | [`workload`] | operations on a pool, and random ones |
 //! | [`model`] | the oracle: a pool as plain maps |
 //! | [`simulation`] | runs made by one seed: faults, crashes, and every check there is |
@@ -45,6 +46,7 @@
 
 pub mod array;
 pub mod clock;
+pub mod colliding;
 pub mod crash;
 pub mod disk;
 pub mod exhaustive;

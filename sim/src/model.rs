@@ -1,6 +1,7 @@
 //! The oracle: a pool as plain maps in memory, and how to tell whether a real one equals it.
 
 use crate::workload::Operation;
+use crate::world::Placed;
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::format::inode::ObjectKind;
 use dynamicfs_core::object::{Attributes, MakeRequest, Objects};
@@ -244,13 +245,47 @@ pub fn apply<A: DiskArray>(objects: &mut Objects<'_, A>, operation: &Operation) 
         Operation::Rename { from, from_name, to, to_name } => {
             objects.rename((*from, from_name), (*to, to_name), true).map(|()| None)
         }
-        Operation::Write { object, offset, data } => objects.write_all(*object, *offset, data).map(|()| None),
+        Operation::Write { object, offset, data } => {
+            let mut placed = is_particular(objects).then(|| Placed::copy(residue(*object, *offset), data));
+            let data = placed.as_mut().map_or(&data[..], |placed| placed.bytes());
+            objects.write_all(*object, *offset, data).map(|()| None)
+        }
         Operation::Truncate { object, size } => objects.truncate(*object, *size).map(|()| None),
         Operation::SetAttribute { object, name, value } => {
             objects.set_attribute(*object, name, value).map(|()| None)
         }
         Operation::RemoveAttribute { object, name } => objects.remove_attribute(*object, name).map(|()| None),
     }
+}
+
+/// Whether some disk cares where in memory a buffer is.
+fn is_particular<A: DiskArray>(objects: &mut Objects<'_, A>) -> bool {
+    let array = objects.store.tree.disks.array();
+    (0..array.disks()).any(|disk| array.geometry(disk).buffer_alignment > 1)
+}
+
+/// Where a caller's buffer for these bytes is: mostly where no disk would have it.
+const fn residue(object: ObjectId, offset: u64) -> usize {
+    match (object.0 ^ offset / 512) % 4 {
+        0 => 0,
+        1 => 512,
+        _ => (object.0 * 24 + offset % 64) as usize | 1,
+    }
+}
+
+/// Reads all bytes of an object, into a buffer wherever it may be.
+pub(crate) fn read_whole<A: DiskArray>(
+    objects: &mut Objects<'_, A>,
+    object: ObjectId,
+    bytes: &mut [u8],
+) -> Result<usize, Error> {
+    if !is_particular(objects) {
+        return objects.read(object, 0, bytes);
+    }
+    let mut placed = Placed::new(residue(object, 0), bytes.len());
+    let read = objects.read(object, 0, placed.bytes())?;
+    bytes.copy_from_slice(placed.bytes());
+    Ok(read)
 }
 
 /// Whether an error is the pool's own affair, which the model knows nothing of.
@@ -331,7 +366,7 @@ pub fn observe<A: DiskArray>(objects: &mut Objects<'_, A>) -> Result<Model, Load
                     return Err(LoadError::Contradiction("an object is larger than any that was written"));
                 }
                 let mut bytes = vec![0xA5; inode.size as usize];
-                if objects.read(object, 0, &mut bytes)? != bytes.len() {
+                if read_whole(objects, object, &mut bytes)? != bytes.len() {
                     return Err(LoadError::Contradiction("a read gives less than there is"));
                 }
                 if inode.kind == ObjectKind::Symlink {

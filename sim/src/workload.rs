@@ -38,11 +38,23 @@ pub struct Scale {
     pub write_bytes: u64,
     /// Names that are used again and again.
     pub names: u64,
+    /// Names of attributes, with long values, of which objects have dozens; 0 where they have as few as there are names.
+    pub attributes: u64,
+    /// Whether some of the names have equal hashes, see [`crate::colliding`].
+    pub colliding: bool,
+}
+
+impl Scale {
+    /// Nothing of anything, and nothing special.
+    pub const NONE: Self = Self { file_bytes: 0, write_bytes: 0, names: 0, attributes: 0, colliding: false };
 }
 
 /// A random operation on what the model holds; `below(n)` is a random number below `n`.
 pub fn random(model: &Model, scale: &Scale, below: &mut impl FnMut(u64) -> u64) -> Operation {
     let directory = pick(model, below, |contents| matches!(contents, Contents::Directory(_)));
+    if scale.attributes > 0 && below(2) == 0 {
+        return random_attribute(model, scale, below);
+    }
     let name = random_name(scale, below);
     match below(100) {
         0..15 => Operation::Create { directory, name },
@@ -85,6 +97,36 @@ pub fn random(model: &Model, scale: &Scale, below: &mut impl FnMut(u64) -> u64) 
     }
 }
 
+/// An operation on attributes alone, of which a few objects have dozens with values as long as they may be.
+pub fn random_attribute(model: &Model, scale: &Scale, below: &mut impl FnMut(u64) -> u64) -> Operation {
+    // The objects that were made first have them.
+    let among = (model.nodes.len() as u64).clamp(1, 3);
+    let object = ObjectId(model.nodes.keys().copied().nth(below(among) as usize).unwrap_or(1));
+    let name = match below(scale.attributes.max(1)) {
+        n if scale.colliding && n.is_multiple_of(3) => colliding(n),
+        n => format!("user.attribute-{n}").into_bytes(),
+    };
+    let length = match below(4) {
+        0 => 3000 + below(1097),
+        1 => below(1500),
+        _ => 200 + below(300),
+    };
+    match below(5) {
+        0 => Operation::RemoveAttribute { object, name },
+        fill => Operation::SetAttribute { object, name, value: vec![fill as u8; length as usize] },
+    }
+}
+
+/// One of the names that have equal hashes.
+fn colliding(n: u64) -> Vec<u8> {
+    let names = crate::colliding::NAMES;
+    names[n as usize % names.len()][below_two(n)].as_bytes().to_vec()
+}
+
+const fn below_two(n: u64) -> usize {
+    (n as usize / crate::colliding::NAMES.len()) % 2
+}
+
 /// An offset: anywhere, or beside a boundary where things change.
 fn random_offset(scale: &Scale, below: &mut impl FnMut(u64) -> u64) -> u64 {
     let at = match below(4) {
@@ -97,6 +139,9 @@ fn random_offset(scale: &Scale, below: &mut impl FnMut(u64) -> u64) -> u64 {
 
 fn random_name(scale: &Scale, below: &mut impl FnMut(u64) -> u64) -> Vec<u8> {
     let n = below(scale.names);
+    if scale.colliding && below(3) > 0 {
+        return colliding(n);
+    }
     // Some names are as long as they may be.
     if n % 7 == 3 { vec![b'A' + (n % 26) as u8; 255] } else { format!("name-{n}").into_bytes() }
 }

@@ -8,6 +8,7 @@ use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::ObjectId;
 use dynamicfs_core::{DiskState, Memory, Pool, Services, Slot};
 use dynamicfs_hal::{Clock, DiskArray, Entropy, EntropyError, UnixTime};
+use std::ops::Range;
 
 /// A world without time.
 #[derive(Clone, Copy, Debug)]
@@ -49,10 +50,42 @@ impl Entropy for Rng {
     }
 }
 
+/// Addresses repeat after so many bytes, as far as any disk cares.
+const ALIGNMENTS: usize = 4096;
+
+/// Bytes at an address that is known as far as alignment goes: where an allocator puts them is no part of a world.
+#[derive(Debug)]
+pub struct Placed {
+    memory: Vec<u8>,
+    at: Range<usize>,
+}
+
+impl Placed {
+    /// So many zeros, at an address that is `residue` beyond a multiple of 4096.
+    pub fn new(residue: usize, bytes: usize) -> Self {
+        let memory = vec![0; bytes + 2 * ALIGNMENTS];
+        let skip = ALIGNMENTS - memory.as_ptr().addr() % ALIGNMENTS + residue % ALIGNMENTS;
+        let at = skip..skip + bytes;
+        Self { memory, at }
+    }
+
+    /// A copy of these bytes.
+    pub fn copy(residue: usize, bytes: &[u8]) -> Self {
+        let mut placed = Self::new(residue, bytes.len());
+        placed.bytes().copy_from_slice(bytes);
+        placed
+    }
+
+    /// The bytes.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        &mut self.memory[self.at.clone()]
+    }
+}
+
 /// Memory that is lent to one pool after the other.
 #[derive(Debug)]
 pub struct Lent {
-    bytes: Vec<u8>,
+    bytes: Placed,
     slots: Vec<Slot>,
     disks: Vec<DiskState>,
 }
@@ -60,18 +93,26 @@ pub struct Lent {
 impl Lent {
     /// This many bytes, slots for as many nodes of 512 bytes, states for 80 disks: a full pool, and others beside it.
     pub fn new(bytes: usize) -> Self {
-        Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; bytes / 512], disks: vec![DiskState::NEW; 80] }
+        Self::with_nodes(bytes, 512)
     }
 
     /// This many bytes, and slots for nodes of this size.
     pub fn with_nodes(bytes: usize, node_bytes: u32) -> Self {
-        let slots = (bytes / node_bytes as usize).max(16);
-        Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; slots], disks: vec![DiskState::NEW; 80] }
+        let slots = vec![Slot::NEW; (bytes / node_bytes as usize).max(16)];
+        // No disk is content with it: what a pool does with its memory begins with aligning it.
+        Self { bytes: Placed::new(1, bytes), slots, disks: vec![DiskState::NEW; 80] }
     }
 
     /// All of it.
     pub fn lend(&mut self) -> Memory<'_> {
-        Memory { bytes: &mut self.bytes, slots: &mut self.slots, disks: &mut self.disks }
+        Memory { bytes: self.bytes.bytes(), slots: &mut self.slots, disks: &mut self.disks }
+    }
+
+    /// No more than so many bytes of it.
+    pub fn lend_only(&mut self, bytes: usize) -> Memory<'_> {
+        let Memory { bytes: all, slots, disks } = self.lend();
+        let bytes = bytes.min(all.len());
+        Memory { bytes: &mut all[..bytes], slots, disks }
     }
 }
 

@@ -6,7 +6,7 @@ use dynamicfs_hal::Geometry;
 use dynamicfs_sim::crash::{CrashReport, CrashTest};
 use dynamicfs_sim::workload::Scale;
 
-const SCALE: Scale = Scale { file_bytes: 12_000, write_bytes: 6_000, names: 8 };
+const SCALE: Scale = Scale { file_bytes: 12_000, write_bytes: 6_000, names: 8, ..Scale::NONE };
 
 fn test(scheme: Scheme, disks: usize) -> CrashTest {
     CrashTest {
@@ -74,7 +74,7 @@ fn tear_units_larger_than_a_sector_survive_a_cut_at_every_io() {
 
 #[test]
 fn nearly_full_disks_that_reuse_what_was_freed_survive_a_cut_at_every_io() {
-    let scale = Scale { file_bytes: 60_000, write_bytes: 40_000, names: 5 };
+    let scale = Scale { file_bytes: 60_000, write_bytes: 40_000, names: 5, ..Scale::NONE };
     let geometry = Geometry::new(512, 420);
     let test = CrashTest { geometry, scale, transactions: 3, operations: 40, ..test(Scheme::mirror(2), 3) };
     run(&test, 60..66);

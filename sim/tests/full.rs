@@ -29,7 +29,7 @@ fn portable(scheme: Scheme, sectors: &'static [u64]) -> Case {
         sectors,
         sector_bytes: 512,
         memory: 40 << 10,
-        scale: Scale { file_bytes: 40_000, write_bytes: 20_000, names: 60 },
+        scale: Scale { file_bytes: 40_000, write_bytes: 20_000, names: 60, ..Scale::NONE },
     }
 }
 
@@ -186,7 +186,7 @@ fn a_server_pool_with_large_extents_runs_full() {
         sectors: &[4096, 4096],
         sector_bytes: 4096,
         memory: 4 << 20,
-        scale: Scale { file_bytes: 3 << 20, write_bytes: 900_000, names: 40 },
+        scale: Scale { file_bytes: 3 << 20, write_bytes: 900_000, names: 40, ..Scale::NONE },
     };
     (500..503).for_each(|seed| case.run(seed));
 }

@@ -104,7 +104,7 @@ fn run<const N: usize>(
     println!("seed {seed}: {} objects, {full} times full", model.nodes.len());
 }
 
-const SMALL: Scale = Scale { file_bytes: 40_000, write_bytes: 20_000, names: 14 };
+const SMALL: Scale = Scale { file_bytes: 40_000, write_bytes: 20_000, names: 14, ..Scale::NONE };
 
 #[test]
 fn a_mirror_of_three_small_disks_agrees_with_the_model() {
@@ -133,14 +133,14 @@ fn a_single_disk_agrees_with_the_model() {
 fn a_server_pool_of_six_disks_agrees_with_the_model() {
     for seed in 300..303 {
         let options = FormatOptions::server(Scheme { data: 4, parity: 2 });
-        let scale = Scale { file_bytes: 400_000, write_bytes: 300_000, names: 20 };
+        let scale = Scale { file_bytes: 400_000, write_bytes: 300_000, names: 20, ..Scale::NONE };
         run::<6>(seed, &options, 8 << 20, 4 << 20, &scale, 8);
     }
 }
 
 #[test]
 fn tiny_disks_fill_up_and_agree_with_the_model() {
-    let scale = Scale { file_bytes: 90_000, write_bytes: 60_000, names: 30 };
+    let scale = Scale { file_bytes: 90_000, write_bytes: 60_000, names: 30, ..Scale::NONE };
     for seed in 400..408 {
         run::<3>(seed, &FormatOptions::portable(Scheme::mirror(2)), 256 << 10, 48 << 10, &scale, 10);
     }

@@ -11,7 +11,7 @@ use dynamicfs_sim::world::{Lent, SERVICES, account};
 use dynamicfs_sim::{Rng, SimArray};
 use proptest::prelude::*;
 
-const SCALE: Scale = Scale { file_bytes: 24_000, write_bytes: 9_000, names: 8 };
+const SCALE: Scale = Scale { file_bytes: 24_000, write_bytes: 9_000, names: 8, ..Scale::NONE };
 
 /// What is done: each operation is drawn with a seed of its own from what the pool holds then, so that taking one
 /// away leaves the others as they are, as far as they can be.

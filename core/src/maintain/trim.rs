@@ -175,7 +175,7 @@ impl<A: DiskArray> Objects<'_, A> {
         while trim.refused.is_none() && left.peek().is_some() {
             let mut batch = A::Batch::default();
             let mut sent = 0;
-            while sent < <A::Batch<'_> as Batch<'_>>::CAPACITY
+            while sent < A::Batch::capacity()
                 && let Some(run) = left.next()
             {
                 let start = BlockAddress { member: trim.member, block: area.start + run.start };

@@ -84,7 +84,7 @@ impl<A: DiskArray> Objects<'_, A> {
         buf: &mut [u8],
     ) -> Option<Sources> {
         let offset = (segment.first << self.chunk_shift()) as u64;
-        let capacity = <A::Batch<'_> as Batch<'_>>::CAPACITY;
+        let capacity = A::Batch::capacity();
         // What is in each part of the buffer.
         let mut sources = [None; DATA_FRAGMENTS_MAX];
         let sources = sources.get_mut(..count)?;

@@ -424,7 +424,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let mut next = 0;
         while next < extent.scheme.width() {
             let mut batch = A::Batch::default();
-            let mut room = <A::Batch<'_> as Batch<'_>>::CAPACITY;
+            let mut room = A::Batch::capacity();
             while room > 0 && next < extent.scheme.width() {
                 if let Some((disk, lba)) = tree.disks.locate(extent.fragments()[next].address, 0) {
                     let pushed = batch.push(Request::write(disk, lba, fragments.get(next)));

@@ -370,7 +370,7 @@ impl<A: DiskArray> Objects<'_, A> {
             let first = next;
             let mut batch = A::Batch::default();
             let mut places = heapless::Vec::<usize, DATA_FRAGMENTS_MAX>::new();
-            while next < segments.len() && places.len() < <A::Batch<'_> as Batch<'_>>::CAPACITY {
+            while next < segments.len() && places.len() < A::Batch::capacity() {
                 let segment = segments[next];
                 let (_, tail) = rest.split_at_mut(segment.at - at);
                 let (part, tail) = tail.split_at_mut(segment.bytes);

@@ -373,7 +373,7 @@ impl<A: DiskArray> Objects<'_, A> {
         buf: &mut [u8],
     ) -> MemberSet {
         let mut wrong = MemberSet::EMPTY;
-        let capacity = <A::Batch<'_> as Batch<'_>>::CAPACITY;
+        let capacity = A::Batch::capacity();
         let batches = buf.chunks_mut(capacity * segment.bytes);
         for (first, parts) in indices.clone().step_by(capacity).zip(batches) {
             let mut read = heapless::Vec::<(usize, bool), FRAGMENTS_MAX>::new();

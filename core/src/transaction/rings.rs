@@ -300,7 +300,7 @@ impl<A: DiskArray> Disks<'_, A> {
                 debug_assert!(pushed.is_ok());
             }
         }
-        if <A::Batch<'_> as Batch<'_>>::CAPACITY >= REQUESTS_PER_SUPERBLOCK * rows.len() {
+        if A::Batch::capacity() >= REQUESTS_PER_SUPERBLOCK * rows.len() {
             for disk in rows.iter().filter_map(|row| self.disk_in_row(row)) {
                 let pushed = batch.push(Request::flush(disk));
                 debug_assert!(pushed.is_ok());

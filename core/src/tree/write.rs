@@ -86,7 +86,7 @@ impl<A: DiskArray> Tree<'_, A> {
         let (mut node, mut replica) = (0, 0);
         while node < nodes.len() {
             let mut batch = A::Batch::default();
-            let mut room = <A::Batch<'_> as Batch<'_>>::CAPACITY;
+            let mut room = A::Batch::capacity();
             while room > 0 && node < nodes.len() {
                 let pointer = self.pointer_to(nodes[node]);
                 let Some(&address) = pointer.replicas().get(replica) else {

@@ -12,11 +12,13 @@
 //! A clone is a fork of the whole world: it has the same future until someone treats it differently.
 
 mod order;
+mod queue;
 mod sabotage;
 mod states;
 mod trace;
 
 pub use order::BATCH_MAX;
+pub use queue::{Narrow, SimBatch};
 pub use sabotage::Sabotage;
 pub use states::CrashStates;
 pub use trace::{Event, EventKind};
@@ -57,6 +59,8 @@ pub struct SimArray {
     time: WorldTime,
     /// The I/O at which patience ends.
     patience: u64,
+    /// Requests of a batch that are in flight at once.
+    in_flight: usize,
 }
 
 impl SimArray {
@@ -83,6 +87,7 @@ impl SimArray {
             trace: Trace::default(),
             time: WorldTime::default(),
             patience: u64::MAX,
+            in_flight: BATCH_MAX,
         }
     }
 
@@ -136,6 +141,11 @@ impl SimArray {
     /// in which they were added.
     pub const fn set_reordering(&mut self, reorders: bool) {
         self.reorders = reorders;
+    }
+
+    /// Has so many requests of a batch in flight at once, and the others one after the other behind them.
+    pub fn set_in_flight(&mut self, requests: usize) {
+        self.in_flight = requests.clamp(1, BATCH_MAX);
     }
 
     /// Whether all requests of the batch that a power cut hits are in flight, so that [`crash_states`](Self::crash_states)
@@ -437,7 +447,7 @@ const fn kind_of(operation: &Operation<'_>) -> EventKind {
 impl DiskArray for SimArray {
     const GIVES_UP: bool = true;
 
-    type Batch<'b> = heapless::Vec<Request<'b>, BATCH_MAX>;
+    type Batch<'b> = SimBatch<'b>;
 
     fn disks(&self) -> usize {
         self.disks.len()
@@ -452,7 +462,8 @@ impl DiskArray for SimArray {
         if early {
             work();
         }
-        batch.chunks_mut(BATCH_MAX).for_each(|part| self.run_part(part));
+        let at_once = self.in_flight;
+        batch.chunks_mut(at_once).for_each(|part| self.run_part(part));
         if !early {
             work();
         }

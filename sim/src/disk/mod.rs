@@ -268,6 +268,13 @@ impl SimDisk {
         lba
     }
 
+    /// What a machine would read of whole sectors, wherever its buffer is and whether the disk answers or not; false where it
+    /// would read nothing.
+    pub(crate) fn sight(&self, at: u64, buf: &mut [u8]) -> bool {
+        at + buf.len() as u64 <= self.geometry.bytes()
+            && self.read_sectors(at / u64::from(self.geometry.sector_bytes), buf).is_ok()
+    }
+
     /// Reads through the cache and the medium's faults.
     fn read_sectors(&self, lba: u64, buf: &mut [u8]) -> Result<(), IoError> {
         let at = self.address(lba);

@@ -8,7 +8,7 @@
 use super::fault::Harm;
 use super::map::Group;
 use crate::Rng;
-use dynamicfs_core::types::{BlockAddress, MemberSet};
+use dynamicfs_core::types::{BlockAddress, MemberNumber, MemberSet};
 use std::collections::BTreeSet;
 
 /// Who may be damaged, by the number of the member.
@@ -16,12 +16,16 @@ use std::collections::BTreeSet;
 pub(super) struct Atlas {
     /// Members that count: those of the pool but the ones that were given up and rebuilt elsewhere.
     members: MemberSet,
+    /// Members that hold nothing: they count for the quorum alone.
+    witnesses: MemberSet,
     tolerance: usize,
     beyond: bool,
     hurt: MemberSet,
     unsure: MemberSet,
     /// Members that missed a commit, or may have lost one.
     missed: MemberSet,
+    /// Members that were harmed in any other way than that they were away.
+    rotten: MemberSet,
     /// Blocks that rotted singly, by member and block.
     scattered: BTreeSet<(u16, u64)>,
     /// Blocks that rotted in any one extent at most.
@@ -31,14 +35,16 @@ pub(super) struct Atlas {
 }
 
 impl Atlas {
-    pub(super) const fn new(members: usize, tolerance: usize, beyond: bool) -> Self {
+    pub(super) const fn new(members: usize, witnesses: MemberSet, tolerance: usize, beyond: bool) -> Self {
         Self {
             members: MemberSet::first(members),
+            witnesses,
             tolerance,
             beyond,
             hurt: MemberSet::EMPTY,
             unsure: MemberSet::EMPTY,
             missed: MemberSet::EMPTY,
+            rotten: MemberSet::EMPTY,
             scattered: BTreeSet::new(),
             depth: 0,
             lied: false,
@@ -51,7 +57,9 @@ impl Atlas {
             return true;
         }
         let hurt = self.hurt.with(member);
-        if !self.beyond && (hurt.len() + self.depth > self.tolerance || harm == Harm::Anything) {
+        let holders = hurt.minus(self.witnesses).len();
+        let is_borne = holders == 0 || holders + self.depth <= self.tolerance;
+        if !self.beyond && (!is_borne || harm == Harm::Anything) {
             return false;
         }
         // One damaged place leaves every label and superblock a second copy; two places may not.
@@ -62,6 +70,16 @@ impl Atlas {
         }
         self.lied |= harm == Harm::Anything;
         true
+    }
+
+    /// A member was harmed in some other way than that it is away.
+    pub(super) fn spoil(&mut self, member: usize) {
+        self.rotten = self.rotten.with(member);
+    }
+
+    /// Members that were, and those with damage in places.
+    pub(super) fn rotten(&self) -> MemberSet {
+        self.scattered.iter().fold(self.rotten, |rotten, &(member, _)| rotten.with(member.into()))
     }
 
     /// A member that may be harmed so, or `None`.
@@ -89,14 +107,17 @@ impl Atlas {
     }
 
     /// There is one more member.
-    pub(super) fn joined(&mut self, member: usize) {
+    pub(super) fn joined(&mut self, member: usize, is_witness: bool) {
         self.members = self.members.with(member);
+        if is_witness {
+            self.witnesses = self.witnesses.with(member);
+        }
     }
 
     /// A member does not count any more: it left, or was rebuilt elsewhere.
     pub(super) fn left(&mut self, member: usize) {
         self.members = self.members.without(member);
-        for set in [&mut self.hurt, &mut self.unsure, &mut self.missed] {
+        for set in [&mut self.hurt, &mut self.unsure, &mut self.missed, &mut self.rotten] {
             *set = set.without(member);
         }
     }
@@ -119,9 +140,20 @@ impl Atlas {
 
     /// A complete check found everything in order: all damage is gone.
     pub(super) fn clean(&mut self) {
-        (self.hurt, self.unsure, self.missed) = (MemberSet::EMPTY, MemberSet::EMPTY, MemberSet::EMPTY);
+        (self.hurt, self.unsure) = (MemberSet::EMPTY, MemberSet::EMPTY);
+        (self.missed, self.rotten) = (MemberSet::EMPTY, MemberSet::EMPTY);
         self.scattered.clear();
         self.depth = 0;
+    }
+
+    /// Members that hold something and count as lost.
+    const fn holders_hurt(&self) -> usize {
+        self.hurt.minus(self.witnesses).len()
+    }
+
+    /// Whether a member holds nothing.
+    pub(super) const fn is_witness(&self, member: usize) -> bool {
+        self.witnesses.contains(member)
     }
 
     pub(super) const fn hurt(&self) -> MemberSet {
@@ -145,7 +177,7 @@ impl Atlas {
         };
         let lost = group.parts.iter().filter(|part| is_lost(self, part)).count();
         // All disks that may still be lost as a whole count as lost here.
-        let room = self.tolerance.saturating_sub(self.hurt.len());
+        let room = self.tolerance.saturating_sub(self.holders_hurt());
         let depth = lost + 1
             - group.parts.iter().filter(|(at, _)| self.is_hurt(at.member.0.into())).count().min(lost);
         if lost >= group.spare || (self.tolerance > 0 && depth > room) {
@@ -157,6 +189,11 @@ impl Atlas {
         self.scattered.insert((start.member.0, block));
         self.depth = self.depth.max(depth.min(self.tolerance));
         Some(BlockAddress { block, ..start })
+    }
+
+    /// A block rots that is known to be spare.
+    pub(super) fn rot_at(&mut self, member: MemberNumber, block: u64) {
+        self.scattered.insert((member.0, block));
     }
 
     /// Whether damage was done to a block, or to one of the run that it begins.
@@ -197,7 +234,7 @@ impl Atlas {
     /// Whether a commit must succeed with the members that can be trusted alone.
     pub(super) const fn must_commit(&self) -> bool {
         !self.beyond
-            && self.hurt.len() <= self.tolerance
+            && self.holders_hurt() <= self.tolerance
             && 2 * self.members.minus(self.hurt).len() > self.members.len()
     }
 }

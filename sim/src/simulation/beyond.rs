@@ -5,6 +5,7 @@ use super::probe::Probe;
 use super::report::{Failure, FailureKind};
 use super::run::{Doing, Flow, Mounted, Run};
 use crate::model::{self, Contents, Model, Node};
+use crate::world::Placed;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::types::ObjectId;
 use std::ops::ControlFlow;
@@ -99,8 +100,9 @@ fn agree(pool: &mut Mounted<'_>, model: &Model) -> Result<u64, String> {
                 }
                 let mut worst = Ok(());
                 for (index, part) in bytes.chunks(4096).enumerate() {
-                    let mut buf = vec![0; part.len()];
-                    match pool.read(object, index as u64 * 4096, &mut buf) {
+                    let mut placed = Placed::new(number as usize % 3 * 256 + index, part.len());
+                    let buf = placed.bytes();
+                    match pool.read(object, index as u64 * 4096, buf) {
                         Ok(read) if buf[..read] == *part => {}
                         Ok(_) => worst = Err(Err(format!("object {number} has wrong bytes in part {index}"))),
                         Err(error) => worst = worst.and(Err(Ok(error))),
@@ -125,7 +127,7 @@ const fn is_lost(error: &Error) -> bool {
 }
 
 /// Compares an object's attributes: how many cannot be read, or where they differ.
-fn attributes_agree(pool: &mut Mounted<'_>, object: ObjectId, node: &Node) -> Result<u64, String> {
+pub(super) fn attributes_agree(pool: &mut Mounted<'_>, object: ObjectId, node: &Node) -> Result<u64, String> {
     let mut lost = 0;
     let mut unknown = false;
     let listed = pool.attributes(object, |name| {

@@ -8,6 +8,7 @@
 //! ```
 
 use super::fault::{FaultKind, FaultSet};
+use super::setup::DISKS_MAX;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -116,7 +117,7 @@ impl FromStr for ReplayId {
                 Some(("only", names)) => id.off = parse_names(names).ok_or_else(bad)?.complement(),
                 Some(("disks", disks)) => {
                     let disks = disks.parse().map_err(|_| bad())?;
-                    id.disks = Some(disks).filter(|disks| (1..=8).contains(disks));
+                    id.disks = Some(disks).filter(|disks| (1..=DISKS_MAX).contains(disks));
                     id.disks.ok_or_else(bad)?;
                 }
                 Some(("operations", operations)) => {

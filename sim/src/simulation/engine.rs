@@ -11,13 +11,16 @@ use super::fault::FaultKind;
 use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Doing, Flow, Run, in_words};
+use super::setup::memory_min;
+use crate::array::Narrow;
+use crate::colliding::{self, Meeting};
 use crate::states;
 use crate::world::Lent;
 use crate::world::crc32c;
 use crate::{CrashPolicy, Halt, Rng, SimArray};
 use dynamicfs_core::error::{MountError, StorageError};
 use dynamicfs_core::{MountMode, MountOptions, Pool, Services};
-use dynamicfs_hal::Crc32c;
+use dynamicfs_hal::{Crc32c, Entropy};
 use std::collections::BTreeSet;
 
 /// I/Os after which nobody believes any more that a run comes to an end.
@@ -32,6 +35,7 @@ pub(super) struct Engine {
     pub(super) run: Run,
     pub(super) crc32c: Crc32c,
     sessions: u32,
+    _narrow: Narrow,
 }
 
 impl Engine {
@@ -41,8 +45,11 @@ impl Engine {
             array.disk_mut(disk).set_latency(latency);
         }
         array.set_patience(PATIENCE);
-        let lent = Lent::with_nodes(run.setup.memory, run.setup.format.node_bytes);
-        Self { array, lent, run, crc32c, sessions: 0 }
+        array.set_in_flight(run.setup.in_flight);
+        let narrow = Narrow::to(run.setup.batch);
+        let memory = run.setup.memory.max(2 * memory_min(&run.setup.format));
+        let lent = Lent::with_nodes(memory, run.setup.format.node_bytes);
+        Self { array, lent, run, crc32c, sessions: 0, _narrow: narrow }
     }
 
     pub(super) fn sabotage(&mut self, breakage: Breakage) {
@@ -89,15 +96,25 @@ impl Engine {
         let Self { array, lent, run, crc32c, .. } = self;
         let clock = array.clock();
         let services = Services { crc32c: *crc32c, clock: &clock };
-        let mut entropy = run.root.fork("format");
-        match Pool::format(&mut *array, lent.lend(), services, &mut entropy, &run.setup.format, &[]) {
-            Ok(pool) => {
-                drop(pool);
-                run.pool = states::label_of(array.disk(0)).map(|(parameters, _)| parameters.pool);
-                Ok(())
-            }
-            Err(error) => Err(run.fail(FailureKind::Unavailable, format!("not formatted: {error}"))),
+        let mut plain = run.root.fork("format");
+        let mut meeting = Meeting::new(plain.clone());
+        let entropy: &mut dyn Entropy = if run.setup.colliding { &mut meeting } else { &mut plain };
+        let members = if run.breakage.hides_domains { &[][..] } else { &run.setup.members[..] };
+        let options = &run.setup.format;
+        let made = Pool::format(&mut *array, lent.lend(), services, entropy, options, members).map(|_| ());
+        let label = states::label_of(array.disk(0)).map(|(parameters, _)| parameters);
+        if let Err(error) = made {
+            return Err(run.fail(FailureKind::Unavailable, format!("not formatted: {error}")));
         }
+        assert!(
+            !run.setup.colliding || label.is_some_and(|label| label.hash_seed == colliding::SEED),
+            "the world drew the hash seed"
+        );
+        run.pool = label.map(|parameters| parameters.pool);
+        if run.setup.memory == 0 {
+            run.setup.memory = label.as_ref().map_or(0, |parameters| run.setup.least_memory(parameters));
+        }
+        Ok(())
     }
 
     /// Mounts the pool, checks it, works on it, and lets go of it.
@@ -124,7 +141,7 @@ impl Engine {
         run.doing = Doing::Mounting;
         let refusal = match Pool::mount(
             &mut *array,
-            lent.lend(),
+            lent.lend_only(run.setup.memory),
             services,
             &MountOptions { pool: run.pool, mode, prefer: None },
         ) {
@@ -246,7 +263,7 @@ impl Engine {
         let services = Services { crc32c: *crc32c, clock: &clock };
         let mounted = Pool::mount(
             &mut *array,
-            lent.lend(),
+            lent.lend_only(run.setup.memory),
             services,
             &MountOptions { pool: run.pool, ..MountOptions::default() },
         )

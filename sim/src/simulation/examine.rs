@@ -22,6 +22,9 @@ impl Run {
         if self.atlas.is_beyond() {
             return self.examine_beyond(pool);
         }
+        if let Some(map) = self.map(pool.array()) {
+            self.check_placement(&map)?;
+        }
         let found = match model::observe(pool) {
             Ok(found) => found,
             Err(error) => return self.unreadable(pool, &error),

@@ -1,7 +1,6 @@
 //! How each fault is done to the disks.
 
 use super::fault::{FaultKind, Harm};
-use super::map::Map;
 use super::report::EventKind;
 use super::run::{Run, counted};
 use crate::clock::Latency;
@@ -27,6 +26,9 @@ impl Run {
         if self.shelf[member].is_some() && kind.harm() != Harm::None {
             // What stands in the disk's place is not the pool's.
             return;
+        }
+        if spoils(kind) {
+            self.atlas.spoil(member);
         }
         let image = self.images[member].clone();
         let other = *rng.pick(&self.active());
@@ -55,6 +57,7 @@ impl Run {
         let lba = draw_lba(sectors, rng);
         for member in self.active() {
             if self.shelf[member].is_none() && self.atlas.admit(member, Harm::Contents) {
+                self.atlas.spoil(member);
                 burst(self.disk(array, member), lba, rng);
                 hit = true;
             }
@@ -67,12 +70,7 @@ impl Run {
 
     /// Places all over the disks rot, in every extent and node no more than it bears.
     fn scatter(&mut self, array: &mut SimArray, rng: &mut Rng) {
-        let members = self.atlas.members();
-        let present = |member: usize| {
-            let there = self.shelf[member].is_none() && members.contains(member);
-            there.then(|| array.disk(self.places[member]))
-        };
-        let Some(map) = Map::read((0..self.members()).map(present).collect()) else { return };
+        let Some(map) = self.map(array) else { return };
         let most = *rng.pick(&[1, 4, 16, 64]);
         let mut places = 0;
         for _ in 0..most {
@@ -80,7 +78,7 @@ impl Run {
             let Some(address) = self.atlas.scatter(group, rng) else { continue };
             let member = usize::from(address.member.0);
             // The first bytes of a block are always of use.
-            let at = (address.block << map.block_shift) + rng.below(32);
+            let at = (address.block << map.parameters.block_shift) + rng.below(32);
             self.disk(array, member).flip_bits(at, 1 << rng.below(8));
             places += 1;
         }
@@ -126,6 +124,22 @@ impl Run {
             }
         }
     }
+}
+
+/// Whether a fault changes what a disk holds without a trace in its superblocks: nobody can know before it is read.
+const fn spoils(kind: FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::Rot
+            | FaultKind::RotBurst
+            | FaultKind::LatentSector
+            | FaultKind::LostWrite
+            | FaultKind::MisdirectedWrite
+            | FaultKind::FlushLie
+            | FaultKind::Wiped
+            | FaultKind::RegionRolledBack
+            | FaultKind::WellFormedLie
+    )
 }
 
 /// Does a fault to one disk; false when it could not be done.

@@ -14,11 +14,15 @@ use dynamicfs_core::error::{Error, MemberError, StorageError};
 use dynamicfs_core::format::record::MemberState;
 use dynamicfs_core::maintain::{JobKind, JobOptions, JobState};
 use dynamicfs_core::object::Change;
+use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId, Scheme};
 use dynamicfs_hal::{BlockDevice, Geometry};
 
-/// Members that a run ever has at most.
+/// Members that a run ever has at most, unless it begins with more.
 const MEMBERS_MAX: usize = 16;
+
+/// Places in an array at most: a copy of a member finds one beside them.
+const PLACES_MAX: usize = 63;
 
 impl Run {
     /// One thing that an operator does.
@@ -102,15 +106,12 @@ impl Run {
     fn add(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
         let Some(place) = self.blank else { return Ok(Flow::On) };
         let spare = rng.chance(1, 4);
-        let options = AddOptions { spare, force: true, ..AddOptions::default() };
+        let disk = self.draw_options(spare, rng);
+        let options = AddOptions { disk, spare, force: true };
         match pool.add_disk(place, rng, &options) {
             Ok(number) => {
-                self.joined(
-                    pool.array(),
-                    number,
-                    place,
-                    if spare { MemberState::Spare } else { MemberState::Active },
-                );
+                let state = if spare { MemberState::Spare } else { MemberState::Active };
+                self.joined(pool.array(), (number, disk.witness), place, state);
                 Ok(Flow::On)
             }
             Err(MemberError::Pool(error)) => {
@@ -125,8 +126,23 @@ impl Run {
         }
     }
 
-    /// There is a new member.
-    fn joined(&mut self, array: &mut SimArray, number: MemberNumber, place: usize, state: MemberState) {
+    /// What is special about a new member, where something is about others.
+    fn draw_options(&self, spare: bool, rng: &mut Rng) -> DiskOptions {
+        if self.setup.members.is_empty() {
+            return DiskOptions::default();
+        }
+        let like = *rng.pick(&self.setup.members);
+        DiskOptions { witness: like.witness && !spare, ..like }
+    }
+
+    /// There is a new member, which may be a witness.
+    fn joined(
+        &mut self,
+        array: &mut SimArray,
+        (number, is_witness): (MemberNumber, bool),
+        place: usize,
+        state: MemberState,
+    ) {
         let member = usize::from(number.0);
         while self.places.len() <= member {
             self.places.push(place);
@@ -135,7 +151,7 @@ impl Run {
             self.images.push(None);
         }
         (self.places[member], self.roster[member], self.blank) = (place, state, None);
-        self.atlas.joined(member);
+        self.atlas.joined(member, is_witness);
         self.hit(Probe::Added);
         self.tell(array, EventKind::Maintain, Some(member), || "a new member".into());
     }
@@ -238,9 +254,10 @@ impl Run {
     /// nothing yet: then it is away for good.
     fn meet(&mut self, pool: &mut Mounted<'_>, number: MemberNumber, state: MemberState) {
         let Some(place) = self.blank else { return };
-        let labelled =
-            states::label_of(pool.array().disk(place)).is_some_and(|(_, identity)| identity.member == number);
-        self.joined(pool.array(), number, place, state);
+        let label = states::label_of(pool.array().disk(place)).map(|(_, identity)| identity);
+        let labelled = label.is_some_and(|identity| identity.member == number);
+        let is_witness = labelled && label.is_some_and(|identity| identity.witness);
+        self.joined(pool.array(), (number, is_witness), place, state);
         if !labelled {
             self.atlas.left(usize::from(number.0));
         } else {
@@ -266,7 +283,10 @@ impl Run {
     /// Those of the members that are away on which something may lie.
     pub(super) fn holding(&mut self, away: MemberSet) -> MemberSet {
         self.hollow = self.hollow.and(away);
-        let may_hold = |&member: &usize| !is_empty(self.roster[member]) && !self.hollow.contains(member);
+        let may_hold = |&member: &usize| {
+            let is_empty = is_empty(self.roster[member]) || self.atlas.is_witness(member);
+            !is_empty && !self.hollow.contains(member)
+        };
         away.iter().filter(may_hold).fold(MemberSet::EMPTY, MemberSet::with)
     }
 
@@ -285,11 +305,14 @@ impl Run {
     /// A new disk lies ready, now and then.
     pub(super) fn lay_ready(&mut self, array: &mut SimArray, rng: &mut Rng) {
         use dynamicfs_hal::DiskArray;
-        let most = usize::from(self.setup.format.members_max).min(MEMBERS_MAX);
+        let most = MEMBERS_MAX.max(self.setup.disks.len() + 1).min(PLACES_MAX);
+        let most = most.min(self.setup.format.members_max.into());
         if self.blank.is_some() || array.disks() >= most || !rng.chance(1, 8) {
             return;
         }
-        let like = *rng.pick(&self.setup.disks);
+        let holds = |&disk: &usize| !self.setup.member(disk).witness;
+        let like: Vec<_> = (0..self.setup.disks.len()).filter(holds).map(|d| self.setup.disks[d]).collect();
+        let like = *rng.pick(&like);
         let sectors = like.sectors - rng.below(like.sectors / 4) + rng.below(like.sectors / 2);
         let disk = SimDisk::new(Geometry { sectors, ..like }, rng.next_u64());
         let place = array.add(disk);

@@ -3,16 +3,15 @@
 //! The fault atlas asks it which blocks belong together, so that damage in many places stays within what each extent
 //! and each node bears.
 
+use super::records::Records;
 use crate::SimDisk;
 use crate::states;
 use crate::world::crc32c;
 use dynamicfs_core::format::extent::Extent;
-use dynamicfs_core::format::key::Kind;
 use dynamicfs_core::format::label::PoolParameters;
 use dynamicfs_core::format::node::{self, Node};
 use dynamicfs_core::format::pointer::NodePointer;
 use dynamicfs_core::format::superblock::Superblock;
-use dynamicfs_core::limits::EXTENT_BYTES_MIN;
 use dynamicfs_core::types::BlockAddress;
 use dynamicfs_hal::BlockDevice;
 
@@ -30,8 +29,11 @@ pub(super) struct Group {
 
 /// The newest state of a pool.
 pub(super) struct Map {
-    pub(super) block_shift: u8,
+    pub(super) parameters: PoolParameters,
     pub(super) groups: Vec<Group>,
+    /// Every node, as its parent tells.
+    pub(super) nodes: Vec<NodePointer>,
+    pub(super) records: Records,
 }
 
 /// The disks of a pool by member number, as far as they can be read.
@@ -67,52 +69,46 @@ impl Map {
         newest.pristine(slot.at, &mut image);
         let superblock = Superblock::new(&image[..])?;
         let disks = Disks { members, parameters };
-        let mut map = Self { block_shift: parameters.block_shift, groups: Vec::new() };
+        let (groups, nodes, records) = (Vec::new(), Vec::new(), Records::default());
+        let mut map = Self { parameters, groups, nodes, records };
         map.walk(&disks, superblock.root(), superblock.root_level())?;
+        map.records.end();
+        map.groups = map.nodes.iter().map(group_of_node).collect();
+        let extents = map.records.extents.iter();
+        map.groups.extend(extents.map(|stored| group_of_extent(&stored.extent, parameters.block_shift)));
         Some(map)
     }
 
     /// Walks the tree in the order of its keys, since the pieces of a long record lie one after the other.
     fn walk(&mut self, disks: &Disks<'_>, root: NodePointer, level: u8) -> Option<()> {
         let mut waiting = vec![(root, level)];
-        let mut record = Vec::new();
-        let mut nodes = 0;
         while let Some((pointer, level)) = waiting.pop() {
-            nodes += 1;
-            if nodes > NODES_MAX {
+            self.nodes.push(pointer);
+            if self.nodes.len() > NODES_MAX {
                 return None;
             }
-            let parts: Vec<_> = pointer.replicas().iter().map(|&replica| (replica, 1)).collect();
-            self.groups.push(Group { spare: parts.len() - 1, parts });
             let bytes = disks.node(&pointer)?;
             let node = Node::new(&bytes[..]);
             if level == 0 {
-                (0..node.count()).for_each(|i| self.take(&node, i, &mut record));
+                for i in 0..node.count() {
+                    self.records.take(&node.key(i), node.value(i), &self.parameters);
+                }
             } else {
                 waiting.extend((0..node.count()).rev().map(|i| (node.pointer(i), level - 1)));
             }
         }
         Some(())
     }
+}
 
-    /// Takes a record of a leaf: a piece of an extent's, or none of it.
-    fn take(&mut self, node: &Node<&[u8]>, i: usize, record: &mut Vec<u8>) {
-        let key = node.key(i);
-        if key.kind() != Kind::Extent as u8 {
-            return;
-        }
-        let is_head = key.offset().is_multiple_of(EXTENT_BYTES_MIN);
-        if is_head {
-            record.clear();
-        } else if record.is_empty() {
-            return;
-        }
-        record.extend_from_slice(node.value(i));
-        let Some(extent) = Extent::decode(record) else { return };
-        record.clear();
-        let blocks = extent.fragment_blocks(self.block_shift);
-        let fragments = extent.fragments().iter().filter(|fragment| fragment.address.is_some());
-        let parts: Vec<_> = fragments.map(|fragment| (fragment.address, blocks)).collect();
-        self.groups.push(Group { spare: parts.len().saturating_sub(extent.scheme.data.into()), parts });
-    }
+fn group_of_node(pointer: &NodePointer) -> Group {
+    let parts: Vec<_> = pointer.replicas().iter().map(|&replica| (replica, 1)).collect();
+    Group { spare: parts.len() - 1, parts }
+}
+
+fn group_of_extent(extent: &Extent, block_shift: u8) -> Group {
+    let blocks = extent.fragment_blocks(block_shift);
+    let fragments = extent.fragments().iter().filter(|fragment| fragment.address.is_some());
+    let parts: Vec<_> = fragments.map(|fragment| (fragment.address, blocks)).collect();
+    Group { spare: parts.len().saturating_sub(extent.scheme.data.into()), parts }
 }

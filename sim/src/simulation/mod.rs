@@ -6,16 +6,18 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `setup` | the pool: disks, format, memory |
+//! | `setup`, `special` | the pool: disks, format, memory; what is special about few of them |
 //! | `fault`, `inject`, `lies` | what goes wrong, and how it is done to the disks |
-//! | `atlas`, `map` | who may be damaged, so that redundancy bears it; what the disks themselves say |
+//! | `atlas`, `map`, `records` | who may be damaged, so that redundancy bears it; what the disks themselves say |
 //! | `oracle` | what the pool must hold |
 //! | `engine`, `work`, `lifecycle`, `trim` | sessions and their steps |
-//! | `examine`, `beyond`, `rest`, `split`, `sides` | what is checked: always, beyond the bound, after the faults stopped, after an override, after a choice |
+//! | `examine`, `beyond`, `rest`, `loss`, `split`, `sides` | what is checked: always, beyond the bound, after the faults stopped, with as many disks lost as a whole pool bears, after an override, after a choice |
+//! | `placement`, `audit` | what is checked without the core's judges: where everything lies, and every byte of it |
 //! | `probe`, `report` | rare paths that were met, numbers, failures |
 //! | `edits`, `shrink` | replay lines, and making them smaller |
 
 mod atlas;
+mod audit;
 mod beyond;
 mod edits;
 mod engine;
@@ -25,17 +27,21 @@ mod guard;
 mod inject;
 mod lies;
 mod lifecycle;
+mod loss;
 mod map;
 mod oracle;
+mod placement;
 mod probe;
 #[cfg(test)]
 mod proof;
+mod records;
 mod report;
 mod rest;
 mod run;
 mod setup;
 mod shrink;
 mod sides;
+mod special;
 mod split;
 mod trim;
 mod work;
@@ -106,6 +112,14 @@ pub struct Breakage {
     pub before_clone: Option<fn(&mut SimArray)>,
     /// Done to the disks that are left when half a pool is to be refused.
     pub before_split: Option<fn(&mut SimArray)>,
+    /// Done to the disks before a step of a rebuild.
+    pub before_rebuild: Option<fn(&mut SimArray)>,
+    /// Done to a pool before each step of its upkeep once the faults have stopped.
+    pub at_rest: Option<InTransaction>,
+    /// Done to the disks once a pool has come to rest, before some of them are lost.
+    pub before_loss: Option<fn(&mut SimArray)>,
+    /// The pool is not told what is special about its disks.
+    pub hides_domains: bool,
 }
 
 /// A run that is being prepared.

@@ -47,6 +47,11 @@ impl Oracle {
         self.in_flight = Some(model);
     }
 
+    /// Whether there is a commit of which nobody knows yet what became of it.
+    pub(super) const fn is_sending(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
     /// It was acknowledged.
     pub(super) fn acknowledge(&mut self) {
         self.history.extend(self.in_flight.take());

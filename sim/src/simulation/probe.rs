@@ -128,6 +128,40 @@ probes! {
     DiskDegraded = "disk-degraded";
     /// Upkeep took a disk out of use for its errors.
     FailedByErrors = "failed-by-errors";
+    /// A pool with members that hold nothing took commits.
+    Witness = "witness";
+    /// A pool with tiers, failure domains and weights took commits.
+    FailureDomains = "failure-domains";
+    /// A pool whose tree bears the loss of more disks than its data took commits.
+    ToleranceAboveParity = "tolerance-above-parity";
+    /// A pool with three or four parity fragments took commits.
+    ThreeParities = "three-parities";
+    /// A pool with more than four data fragments took commits.
+    WideStripes = "wide-stripes";
+    /// A pool with 17 members or more took commits.
+    ManyMembers = "many-members";
+    /// A pool on disks with different sectors and tear units took commits.
+    MixedSectors = "mixed-sectors";
+    /// A machine with batches of a few requests took commits.
+    SmallBatches = "small-batches";
+    /// Callers' buffers were where no disk would have them, and commits were taken.
+    UnalignedBuffers = "unaligned-buffers";
+    /// A pool in the least memory with which it can be mounted took commits.
+    LeastMemory = "least-memory";
+    /// A pool with extents of 4 MiB and nodes of 512 bytes took commits.
+    LargeExtents = "large-extents";
+    /// An object had dozens of long attributes.
+    ManyAttributes = "many-attributes";
+    /// Names whose hashes are equal stood beside each other.
+    HashCollision = "hash-collision";
+    /// A sweep took more than one commit.
+    SweepWindows = "sweep-windows";
+    /// A member was not owed anything any more, and all that it should have was there.
+    AcquittalProved = "acquittal-proved";
+    /// A pool at rest lost as many disks as it bears, and everything was read.
+    LostAtRest = "lost-at-rest";
+    /// A scrub put right what had rotted, and the second replica of it as well.
+    ScrubbedTwice = "scrubbed-twice";
     /// Beyond the bound: a read gave a typed error.
     NamedLost = "named-lost";
     /// Beyond the bound: a mount gave a typed error.

@@ -111,11 +111,13 @@ pub enum FailureKind {
     Restless,
     /// The same seed went two ways (G9).
     NotDeterministic,
+    /// Something is less redundant than it is said to be, or not where it should be (G5).
+    Redundancy,
 }
 
 impl FailureKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Panic,
         Self::Hang,
         Self::WrongState,
@@ -127,6 +129,7 @@ impl FailureKind {
         Self::Health,
         Self::Restless,
         Self::NotDeterministic,
+        Self::Redundancy,
     ];
 
     /// Its name in reports.
@@ -143,6 +146,7 @@ impl FailureKind {
             Self::Health => "health",
             Self::Restless => "restless",
             Self::NotDeterministic => "not-deterministic",
+            Self::Redundancy => "redundancy",
         }
     }
 

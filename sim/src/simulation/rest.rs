@@ -7,9 +7,11 @@ use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Flow, Mounted, Run};
 use crate::world::steps_to_rest;
-use crate::{CrashPolicy, Halt};
+use crate::{CrashPolicy, Halt, Rng, SimArray};
 use dynamicfs_core::MountMode;
-use dynamicfs_core::maintain::{JobKind, JobState, Work};
+use dynamicfs_core::disks::DiskStatus;
+use dynamicfs_core::format::record::MemberState;
+use dynamicfs_core::maintain::{JobKind, JobOptions, JobState, Work};
 use dynamicfs_hal::BlockDevice;
 
 /// Rounds of reading everything and repairing what was found: eight bad fragments wait at a time.
@@ -32,6 +34,9 @@ impl Engine {
             if at_rest || self.run.is_stuck {
                 break;
             }
+        }
+        if self.run.is_proved {
+            self.lose_at_rest()?;
         }
         if at_rest || self.run.is_stuck || self.run.atlas.is_beyond() || !self.run.atlas.must_commit() {
             return Ok(());
@@ -73,6 +78,7 @@ impl Run {
                 return Ok(false);
             }
             self.use_all(pool)?;
+            self.resume_jobs(pool)?;
             if self.atlas.is_beyond() {
                 // Whatever it comes to, it comes to an end.
                 return self.keep_up(pool).map(|()| true).or(Ok(true));
@@ -95,11 +101,15 @@ impl Run {
         let most = steps_to_rest(pool);
         for _ in 0..most {
             self.upkept = pool.health().generation;
+            self.break_rebuild(pool);
+            if let Some(break_it) = self.breakage.at_rest {
+                break_it(pool);
+            }
             let done = pool.maintain(true);
             self.look_for_events(pool);
             match done {
                 Ok(Work::Nothing) => return Ok(()),
-                Ok(work) => self.worked(work, pool),
+                Ok(work) => self.worked(work, pool)?,
                 Err(error) => {
                     return Err(
                         self.fail(FailureKind::Restless, format!("upkeep of a pool at rest: {error}"))
@@ -110,11 +120,36 @@ impl Run {
         Err(self.fail(FailureKind::Restless, format!("{most} steps of upkeep and no end")))
     }
 
+    /// What an operator stopped goes on.
+    fn resume_jobs(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
+        for kind in JobKind::ALL {
+            let done = match pool.job(kind) {
+                Ok(Some(job)) if job.state == JobState::Paused => pool.set_job_state(kind, JobState::Running),
+                Ok(Some(job)) if job.state == JobState::Cancelled && kind == JobKind::Rebuild => {
+                    pool.start_job(kind, JobOptions::default())
+                }
+                _ => continue,
+            };
+            if let Err(error) = done
+                && self.atlas.must_commit()
+                && !self.swarm.is_on(FaultKind::NoSpace)
+            {
+                let what = format!("a job at rest does not go on: {error}");
+                return Err(self.fail(FailureKind::Restless, what));
+            }
+        }
+        Ok(())
+    }
+
     /// Nothing is left to do: what is left of the damage.
     fn settled(&mut self, pool: &mut Mounted<'_>) -> Result<bool, Failure> {
         let health = pool.health();
         if health.orphans > 0 {
             return Err(self.fail(FailureKind::Restless, format!("{} orphans are left", health.orphans)));
+        }
+        let is_complete = self.is_complete(pool);
+        if is_complete {
+            self.prove_rest(pool)?;
         }
         let (findings, done) = findings(pool);
         let is_here = health.online == health.members && health.writable;
@@ -122,12 +157,17 @@ impl Run {
             let what = format!("everything is here, and {} members are owed something", health.owed);
             return Err(self.fail(FailureKind::Restless, what));
         }
-        if done.is_ok() && findings.is_empty() && health.owed == 0 && self.atlas.missed_commits().is_empty() {
+        let is_clean = done.is_ok() && findings.is_empty();
+        if is_complete && let Some(finding) = findings.first() {
+            return Err(self.fail(FailureKind::Restless, format!("after a scrub at rest: {finding:?}")));
+        }
+        if is_clean && pool.health().owed == 0 && self.atlas.missed_commits().is_empty() {
             if !self.atlas.is_whole() {
                 self.hit(Probe::CleanAgain);
             }
             self.atlas.clean();
         }
+        self.is_proved = is_complete && self.atlas.is_whole();
         Ok(true)
     }
 
@@ -136,5 +176,84 @@ impl Run {
         let job = pool.job(JobKind::Rebuild).ok().flatten();
         let is_paused = job.is_some_and(|job| job.state == JobState::Paused);
         !is_paused && !self.swarm.is_on(FaultKind::NoSpace)
+    }
+
+    /// Whether all that a pool needs to be whole again is there: every member, and room.
+    fn is_complete(&self, pool: &mut Mounted<'_>) -> bool {
+        let has_room = |&member: &usize| {
+            let health = pool.member_health(self.places[member]);
+            health.witness || health.free_blocks >= health.blocks / 4
+        };
+        let is_used = |&state: &MemberState| {
+            matches!(state, MemberState::Active | MemberState::Drained | MemberState::Spare)
+        };
+        let open = self.active().into_iter().filter(|&member| self.is_open(member)).count();
+        let format = &self.setup.format;
+        let is_current =
+            |&member: &usize| pool.member_health(self.places[member]).status == DiskStatus::Online;
+        self.atlas.must_commit()
+            && !self.swarm.is_on(FaultKind::NoSpace)
+            && self.offline(pool).is_empty()
+            && self.active().iter().all(is_current)
+            && self.active().iter().all(|&member| is_used(&self.roster[member]))
+            && self.active().iter().all(has_room)
+            && open >= format.scheme.width().max(usize::from(format.tolerance.unwrap_or(0)) + 1)
+    }
+
+    /// Nothing is owed and nothing is short. Then all that is spare rots, in most places the second replica too, and a scrub
+    /// puts it right from what is left.
+    fn prove_rest(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
+        let owed = pool.health().owed;
+        if owed > 0 {
+            let what = format!("{owed} members are owed something, and nobody does anything about it");
+            return Err(self.fail(FailureKind::Restless, what));
+        }
+        let mut rng = self.root.fork("scrub");
+        let rots = self.atlas.is_whole() && rng.coin();
+        let twice = rots && self.rot_all_that_is_spare(pool.array(), &mut rng);
+        if rots || !self.atlas.is_whole() {
+            if let Err(error) = pool.start_job(JobKind::Scrub, JobOptions::default()) {
+                return Err(self.fail(FailureKind::Restless, format!("no scrub at rest: {error}")));
+            }
+            self.keep_up(pool)?;
+        }
+        match pool.count_extents() {
+            Ok(extents) if extents.complete == extents.total => {}
+            counted => {
+                let what = format!("at rest and short of something: {counted:?}");
+                return Err(self.fail(FailureKind::Restless, what));
+            }
+        }
+        let Some(map) = self.map(pool.array()) else {
+            return Err(self.fail(FailureKind::Lost, "at rest, the tree cannot be read"));
+        };
+        self.check_placement(&map)?;
+        self.check_spread(&map)?;
+        self.audit(pool.array(), &map, self.atlas.members(), "after a scrub at rest")?;
+        if twice {
+            self.hit(Probe::ScrubbedTwice);
+        }
+        Ok(())
+    }
+
+    /// Rots a block of every part of every extent and node that may be lost, but for those that the scrub itself stands on;
+    /// whether some lost two.
+    fn rot_all_that_is_spare(&mut self, array: &mut SimArray, rng: &mut Rng) -> bool {
+        let Some(map) = self.map(array) else { return false };
+        let mut twice = false;
+        for group in &map.groups {
+            let lost = if rng.coin() { group.spare } else { rng.index(group.spare + 1) };
+            let mut parts = group.parts.clone();
+            rng.shuffle(&mut parts);
+            for (start, blocks) in &parts[..lost] {
+                let block = start.block + rng.below(u64::from(*blocks));
+                let at = (block << map.parameters.block_shift) + rng.below(32);
+                self.disk(array, start.member.0.into()).flip_bits(at, 1 << rng.below(8));
+                self.atlas.rot_at(start.member, block);
+            }
+            twice |= lost > 1;
+        }
+        self.tell(array, EventKind::Fault, None, || "all that is spare rots".into());
+        twice
     }
 }

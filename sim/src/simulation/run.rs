@@ -13,6 +13,7 @@ use dynamicfs_core::Pool;
 use dynamicfs_core::error::StorageError;
 use dynamicfs_core::format::record::MemberState;
 use dynamicfs_core::types::{Generation, MemberSet, Uuid};
+use std::collections::BTreeSet;
 
 /// A pool of the simulated world.
 pub(super) type Mounted<'w> = Pool<'w, &'w mut SimArray>;
@@ -74,6 +75,10 @@ pub(super) struct Run {
     pub(super) upkept: Generation,
     /// Members that were empty when they were put into use, and have been away ever since.
     pub(super) hollow: MemberSet,
+    /// The pool is at rest, and everything on every disk was found to be right.
+    pub(super) is_proved: bool,
+    /// Generations in which everything could be placed as it should be.
+    pub(super) orderly: BTreeSet<u64>,
     /// Whether an operation on members ended early: it happened or not.
     pub(super) unsure_of_members: bool,
     /// The place of a disk that belongs to nothing yet.
@@ -115,8 +120,9 @@ impl Run {
         swarm.restrict(kinds.kinds);
         let setup = setup.unwrap_or_else(|| Setup::draw(&mut root.fork("setup"), &swarm, id.disks));
         let members = setup.disks.len();
+        let workload = Workload { steps: setup.specials.steps(workload.steps), ..workload };
         Self {
-            atlas: Atlas::new(members, setup.tolerance(), faults.beyond_the_bound),
+            atlas: Atlas::new(members, setup.witnesses(), setup.tolerance(), faults.beyond_the_bound),
             oracle: Oracle::new(),
             counts: Counts { seeds: 1, ..Counts::default() },
             pool: None,
@@ -132,6 +138,8 @@ impl Run {
             roster: vec![MemberState::Active; members],
             upkept: Generation(0),
             hollow: MemberSet::EMPTY,
+            is_proved: false,
+            orderly: BTreeSet::new(),
             unsure_of_members: false,
             blank: None,
             refusals: 0,
@@ -152,12 +160,13 @@ impl Run {
         let (format, disks) = (&self.setup.format, &self.setup.disks);
         let kib: u64 = disks.iter().map(|disk| disk.bytes() / 1024).sum();
         format!(
-            "{}+{} on {} disks of {kib} KiB together, nodes of {} bytes in blocks of {}",
+            "{}+{} on {} disks of {kib} KiB together, nodes of {} bytes in blocks of {}{}",
             format.scheme.data,
             format.scheme.parity,
             disks.len(),
             format.node_bytes,
-            format.block_bytes
+            format.block_bytes,
+            self.setup.specials
         )
     }
 

@@ -1,11 +1,14 @@
 //! The pool of a seed: its disks, how it is formatted, how much memory it is lent.
 
 use super::fault::{FaultKind, Swarm};
+use super::special::Specials;
 use crate::Rng;
+use crate::array::BATCH_MAX;
 use crate::clock::Latency;
 use crate::workload::Scale;
 use dynamicfs_core::format::label::PoolParameters;
-use dynamicfs_core::types::Scheme;
+use dynamicfs_core::pool::DiskOptions;
+use dynamicfs_core::types::{MemberSet, Scheme};
 use dynamicfs_core::{FormatOptions, Memory};
 use dynamicfs_hal::Geometry;
 
@@ -22,6 +25,16 @@ pub struct Setup {
     pub memory: usize,
     /// How large things are.
     pub scale: Scale,
+    /// What is special about each disk; shorter lists are filled up with plain disks.
+    pub members: Vec<DiskOptions>,
+    /// Requests that fit into a batch, two at least.
+    pub batch: usize,
+    /// Requests of a batch that are in flight at once.
+    pub in_flight: usize,
+    /// Whether some of the names that are used have equal hashes.
+    pub colliding: bool,
+    /// Which of the rarer dimensions it was drawn with.
+    pub(super) specials: Specials,
 }
 
 /// Schemes that seeds draw from.
@@ -45,8 +58,42 @@ impl Setup {
             latencies: Vec::new(),
             memory: memory_min(&format) + (16 << 10),
             format,
-            scale: Scale { file_bytes: 30_000, write_bytes: 12_000, names: 12 },
+            scale: Scale { file_bytes: 30_000, write_bytes: 12_000, names: 12, ..Scale::NONE },
+            ..Self::plain(format)
         }
+    }
+
+    /// A pool without disks and memory.
+    fn plain(format: FormatOptions) -> Self {
+        Self {
+            disks: Vec::new(),
+            latencies: Vec::new(),
+            format,
+            memory: 0,
+            scale: Scale::NONE,
+            members: Vec::new(),
+            batch: BATCH_MAX,
+            in_flight: BATCH_MAX,
+            colliding: false,
+            specials: Specials::default(),
+        }
+    }
+
+    /// What is special about a disk.
+    pub fn member(&self, disk: usize) -> DiskOptions {
+        self.members.get(disk).copied().unwrap_or_default()
+    }
+
+    /// The least memory with which a pool can be mounted that has these parameters, on these disks.
+    pub(super) fn least_memory(&self, parameters: &PoolParameters) -> usize {
+        let alignment = self.disks.iter().map(|disk| disk.buffer_alignment).max().unwrap_or(1);
+        Memory::bytes_min(parameters) + alignment as usize
+    }
+
+    /// Members that hold nothing.
+    pub(super) fn witnesses(&self) -> MemberSet {
+        let is_witness = |&disk: &usize| self.member(disk).witness;
+        (0..self.disks.len()).filter(is_witness).fold(MemberSet::EMPTY, MemberSet::with)
     }
 
     /// Disks whose loss the pool bears.
@@ -55,14 +102,18 @@ impl Setup {
     }
 
     pub(super) fn draw(rng: &mut Rng, swarm: &Swarm, disks: Option<usize>) -> Self {
+        let mut own = rng.fork("specials");
+        let specials = Specials::draw(&mut own);
         let most = disks.unwrap_or(DISKS_MAX);
         let fitting: Vec<Scheme> = SCHEMES.into_iter().filter(|scheme| scheme.width() <= most).collect();
-        let scheme = *rng.pick(&fitting);
-        let count = disks.unwrap_or_else(|| {
-            let spare = rng.below((DISKS_MAX - scheme.width()) as u64 + 1);
+        let plain = *rng.pick(&fitting);
+        let scheme = specials.scheme(disks, &mut own).unwrap_or(plain);
+        let drawn = || {
+            let spare = rng.below(DISKS_MAX.saturating_sub(scheme.width()) as u64 + 1);
             // Most pools are as wide as their scheme, or a little wider.
             scheme.width() + spare.min(rng.below(DISKS_MAX as u64)) as usize
-        });
+        };
+        let count = disks.or_else(|| specials.count(scheme.width(), &mut own)).unwrap_or_else(drawn);
         let small = swarm.is_on(FaultKind::NoSpace);
         let node_shift = match *rng.pick(&[9_u32, 9, 9, 10, 10, 11, 12, 13, 14]) {
             shift if small => shift.min(10),
@@ -83,21 +134,28 @@ impl Setup {
             ring_length: *rng.pick(&[4, 4, 5, 8]),
             ..FormatOptions::portable(scheme)
         };
-        let disks = draw_disks(rng, &format, sector, count, small);
+        let mut setup = Self { disks: vec![Geometry::new(512, 0); count], ..Self::plain(format) };
+        specials.shape(&mut setup, &mut own);
+        let format = setup.format;
+        let sector = sector.min(format.node_bytes).min(format.chunk_bytes);
+        setup.disks = draw_disks(rng, &format, sector, count, small);
         let latency = *rng.pick(&[Latency::NONE, Latency::NVME, Latency::SD_CARD, Latency::HARD_DISK]);
-        let latencies = vec![latency; count];
+        setup.latencies = vec![latency; count];
         // A path of a tree as deep as these pools grow fits at least.
         let spare_nodes = *rng.pick(&[16, 20, 40, 150]);
-        let memory = 2 * memory_min(&format) + spare_nodes * node_bytes as usize;
+        setup.memory = 2 * memory_min(&format) + spare_nodes * format.node_bytes as usize;
         let file_bytes = *rng.pick(&[2_000, 9_000, 30_000]) * u64::from(node_bytes / 512).min(4);
-        let mut scale = Scale { file_bytes, write_bytes: file_bytes / 2 + 1, names: rng.within(3..20) };
+        setup.scale =
+            Scale { file_bytes, write_bytes: file_bytes / 2 + 1, names: rng.within(3..20), ..Scale::NONE };
         if small {
             // So much is written that it does not fit.
-            let bytes: u64 = disks.iter().map(Geometry::bytes).sum();
+            let bytes: u64 = setup.disks.iter().map(Geometry::bytes).sum();
             let fits = bytes * u64::from(scheme.data) / scheme.width() as u64;
-            scale = Scale { file_bytes: fits / 6, write_bytes: fits / 10, names: 20 };
+            setup.scale = Scale { file_bytes: fits / 6, write_bytes: fits / 10, names: 20, ..Scale::NONE };
         }
-        Self { disks, latencies, format, memory, scale }
+        specials.build(&mut setup, &mut own);
+        setup.specials = specials;
+        setup
     }
 }
 
@@ -115,8 +173,9 @@ fn draw_disks(
     (0..count)
         .map(|_| {
             let groups = if equal { groups } else { groups + rng.below(groups) };
-            // The rings and labels take a little beside the groups.
-            let bytes = groups * 128 * u64::from(format.block_bytes) + (64 << 10);
+            // The rings and labels take a little beside the groups; those of a large table of members take more.
+            let rings = if format.members_max > 16 { 2 * ring_bytes(format) } else { 0 };
+            let bytes = groups * 128 * u64::from(format.block_bytes) + (64 << 10) + rings;
             Geometry {
                 tear_unit,
                 volatile_cache: rng.chance(7, 8),
@@ -127,20 +186,29 @@ fn draw_disks(
         .collect()
 }
 
+fn slot_bytes(format: &FormatOptions) -> u32 {
+    let slot = dynamicfs_core::format::superblock::bytes(format.members_max.into()) as u32;
+    slot.next_multiple_of(format.block_bytes)
+}
+
+fn ring_bytes(format: &FormatOptions) -> u64 {
+    u64::from(format.ring_length) * u64::from(slot_bytes(format))
+}
+
 /// Memory that a pool formatted like this needs, whatever its groups turn out to be.
 pub fn memory_min(format: &FormatOptions) -> usize {
     let shift = |bytes: u32| bytes.trailing_zeros() as u8;
-    let slot = dynamicfs_core::format::superblock::bytes(format.members_max.into()) as u32;
     let parameters = PoolParameters {
         node_shift: shift(format.node_bytes),
         block_shift: shift(format.block_bytes),
         chunk_shift: shift(format.chunk_bytes),
         members_max: format.members_max,
         ring_length: format.ring_length,
-        slot_bytes: slot.next_multiple_of(format.block_bytes),
+        slot_bytes: slot_bytes(format),
         group_blocks: format.node_bytes.max(128),
         ..PoolParameters::UNKNOWN
     };
     let extent = format.extent_bytes as usize;
+    // What the most particular disk may waste comes on top.
     Memory::bytes_min(&parameters) + 4096 + 4 * extent
 }

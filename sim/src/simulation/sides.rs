@@ -87,10 +87,11 @@ impl Engine {
         let clock = array.clock();
         let services = Services { crc32c: *crc32c, clock: &clock };
         let mut found = Vec::new();
-        let surveyed = Pool::survey(&mut *array, lent.lend(), services, run.pool, |disk, state| {
-            let member = run.places.iter().position(|&place| place == disk);
-            found.extend(member.map(|member| (member, state.branch())));
-        });
+        let surveyed =
+            Pool::survey(&mut *array, lent.lend_only(run.setup.memory), services, run.pool, |disk, state| {
+                let member = run.places.iter().position(|&place| place == disk);
+                found.extend(member.map(|member| (member, state.branch())));
+            });
         // Where it fails nothing is found, which is noticed.
         if surveyed.is_err() { Vec::new() } else { found }
     }

@@ -136,7 +136,7 @@ impl Engine {
         let clock = array.clock();
         let services = Services { crc32c: *crc32c, clock: &clock };
         let options = MountOptions { pool: run.pool, mode, prefer };
-        let mut pool = Pool::mount(&mut *array, lent.lend(), services, &options)?;
+        let mut pool = Pool::mount(&mut *array, lent.lend_only(run.setup.memory), services, &options)?;
         Ok(f(run, &mut pool))
     }
 }

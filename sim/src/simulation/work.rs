@@ -88,6 +88,7 @@ impl Run {
     /// A transaction of random operations, committed or dropped.
     pub(super) fn transact(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
         self.doing = Doing::Committing;
+        let (orderly, before) = (self.is_orderly(pool), pool.health().generation.0);
         let (generation, operations) = match self.change(pool, rng)? {
             Outcome::Dropped => return Ok(Flow::On),
             Outcome::Refused(error, what) => return self.refused_change(pool, error, &what),
@@ -96,6 +97,8 @@ impl Run {
         self.oracle.acknowledge();
         self.counts.commits += 1;
         self.counts.operations += operations;
+        self.look_for_specials(pool);
+        self.note_order(orderly, pool, before + 1..=generation.0);
         let offline = self.offline(pool);
         if !offline.minus(self.atlas.missed_commits()).is_empty() {
             self.hit(Probe::CommitWithoutDisk);
@@ -225,12 +228,13 @@ impl Run {
                 break_it(pool.array());
             }
             self.upkept = pool.health().generation;
+            self.break_rebuild(pool);
             match pool.maintain(rng.chance(3, 4)) {
                 Ok(Work::Nothing) => {
                     self.look_for_rest(pool);
                     break;
                 }
-                Ok(work) => self.worked(work, pool),
+                Ok(work) => self.worked(work, pool)?,
                 Err(error) => {
                     self.unsure_of_debts = true;
                     return self.refused_change(pool, error, "maintain");
@@ -240,11 +244,19 @@ impl Run {
         Ok(Flow::On)
     }
 
-    pub(super) fn worked(&mut self, work: Work, pool: &mut Mounted<'_>) {
+    /// What a broken world does before a rebuild goes on.
+    pub(super) fn break_rebuild(&self, pool: &mut Mounted<'_>) {
+        let Some(break_it) = self.breakage.before_rebuild else { return };
+        if matches!(pool.job(JobKind::Rebuild), Ok(Some(job)) if job.state == JobState::Running) {
+            break_it(pool.array());
+        }
+    }
+
+    pub(super) fn worked(&mut self, work: Work, pool: &mut Mounted<'_>) -> Result<(), Failure> {
         if pool.array().halted().is_some() {
             // A step that only reads does not notice.
             self.unsure_of_debts = true;
-            return;
+            return Ok(());
         }
         // A step that only read has left nobody behind.
         let generation = pool.health().generation;
@@ -258,21 +270,25 @@ impl Run {
             Work::Reaped => (Probe::Reaped, EventKind::Maintain),
             Work::Swept => (Probe::Swept, EventKind::Maintain),
             Work::Advanced(kind) => return self.advanced(kind, pool),
-            Work::Changed => return self.members_changed(pool),
-            _ => return,
+            Work::Changed => {
+                self.members_changed(pool);
+                return Ok(());
+            }
+            _ => return Ok(()),
         };
         self.hit(probe);
         let array = pool.array();
         self.tell(array, kind, None, || probe.story().trim_end_matches('.').to_lowercase());
+        Ok(())
     }
 }
 
 impl Run {
     /// A job took a step; perhaps its last.
-    fn advanced(&mut self, kind: JobKind, pool: &mut Mounted<'_>) {
-        let Ok(Some(job)) = pool.job(kind) else { return };
+    fn advanced(&mut self, kind: JobKind, pool: &mut Mounted<'_>) -> Result<(), Failure> {
+        let Ok(Some(job)) = pool.job(kind) else { return Ok(()) };
         if !matches!(job.state, JobState::Complete | JobState::Waiting) {
-            return;
+            return Ok(());
         }
         let probe = match kind {
             JobKind::Rebuild => Probe::Rebuilt,
@@ -288,10 +304,24 @@ impl Run {
             health.owed || health.status != DiskStatus::Online
         };
         let owed = self.atlas.members().iter().filter(is_owed).fold(MemberSet::EMPTY, MemberSet::with);
+        let acquitted = self.atlas.missed_commits().minus(owed).minus(self.atlas.rotten());
         self.atlas.owed(owed);
         self.give_up_rebuilt(pool);
         let array = pool.array();
         self.tell(array, EventKind::Repair, None, || probe.story().to_lowercase());
+        self.prove_acquittal(pool, acquitted)
+    }
+
+    /// Members are not owed any more what they had missed, and nothing else was ever done to them: all that they should have is
+    /// there.
+    fn prove_acquittal(&mut self, pool: &mut Mounted<'_>, acquitted: MemberSet) -> Result<(), Failure> {
+        if acquitted.is_empty() || self.atlas.is_beyond() || self.oracle.is_sending() {
+            return Ok(());
+        }
+        let Some(map) = self.map(pool.array()) else { return Ok(()) };
+        self.audit(pool.array(), &map, acquitted, "a member is acquitted")?;
+        self.hit(Probe::AcquittalProved);
+        Ok(())
     }
 
     /// There is nothing left to do: if no disk is damaged in any way, all of them may be damaged again.
