@@ -12,7 +12,7 @@ use dynamicfs_hal::{Entropy, EntropyError};
 pub const SEED: Uuid = Uuid(*b"names that meet!");
 
 /// Pairs of names whose hashes are equal under [`SEED`].
-pub const NAMES: [[&str; 2]; 2] = [["n2gzmcd", "nctql2s"], ["nydnmye", "noexsru"]];
+pub const NAMES: [[&str; 2]; 3] = [["n2gzmcd", "nctql2s"], ["nydnmye", "noexsru"], ["njgasat", "nmqdgpw"]];
 
 /// The randomness with which a pool is formatted whose hash seed is [`SEED`].
 #[derive(Debug)]

@@ -11,10 +11,12 @@
 //! what a cut leaves is looked at once however it came about.
 
 use crate::model::{self, Model};
+use crate::prepared::{self, Start};
 use crate::simulation::{Failure, FailureKind, ReplayId, Setup};
 use crate::workload::Operation;
 use crate::world::{Lent, SERVICES};
 use crate::{Halt, Rng, SimArray};
+use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::maintain::Finding;
 use dynamicfs_core::types::{ObjectId, Scheme};
 use dynamicfs_core::{MountOptions, Pool};
@@ -33,6 +35,8 @@ pub struct Exhaustive {
     pub depth: u32,
     /// Worlds that one cut may leave, all of them if there are no more, else a sample.
     pub states: usize,
+    /// What the pool is like in the beginning.
+    pub start: Start,
 }
 
 /// What was explored.
@@ -148,7 +152,7 @@ impl Exhaustive {
         let mut setup = Setup::small(Scheme::mirror(2), 3);
         setup.disks = vec![Geometry::new(512, 640); 3];
         setup.format.members_max = 4;
-        Self { setup, operations: 2, depth: 2, states: 16 }
+        Self { setup, operations: 2, depth: 2, states: 16, start: Start::Empty }
     }
 
     /// Explores the sequences that begin with these letters, all of the alphabet's if it is told so. An error is a
@@ -171,7 +175,11 @@ impl Exhaustive {
         if let Err(error) = made.map(|_| ()) {
             return Err(explorer.fail(FailureKind::Unavailable, &format!("not formatted: {error}")));
         }
-        let state = State { world, model: Arc::new(Model::default()) };
+        let model = match prepared::prepare(&mut world, &mut explorer.lent, self.start) {
+            Ok(model) => Arc::new(model),
+            Err(what) => return Err(explorer.fail(FailureKind::Unavailable, &what)),
+        };
+        let state = State { world, model };
         explorer.explore(&state, first)?;
         Ok(explorer.explored)
     }
@@ -221,6 +229,7 @@ impl Explorer<'_> {
 
     /// A session of one operation: the model after it, or what went wrong.
     fn play(&mut self, world: &mut SimArray, model: &Model, letter: Letter) -> Result<Model, String> {
+        let may_be_full = self.may_be_full(letter);
         let mut pool = Pool::mount(world, self.lent.lend(), SERVICES, &MountOptions::default())
             .map_err(|error| error.to_string())?;
         let mut after = model.clone();
@@ -229,8 +238,11 @@ impl Explorer<'_> {
         };
         let mut transaction = pool.begin().map_err(|error| error.to_string())?;
         let did = model::apply(&mut transaction, &operation);
-        if let Err(dynamicfs_core::error::Error::Storage(error)) = did {
-            return Err(error.to_string());
+        match did {
+            // What grows may find no space; what is deleted must go.
+            Err(Error::Storage(StorageError::NoSpace)) if may_be_full => return Ok(after),
+            Err(Error::Storage(error)) => return Err(format!("{operation:?}: {error}")),
+            _ => {}
         }
         let should = after.apply(&operation, did.ok().flatten());
         if did != should {
@@ -238,6 +250,10 @@ impl Explorer<'_> {
         }
         transaction.commit().map_err(|error| error.to_string())?;
         Ok(after)
+    }
+
+    const fn may_be_full(&self, letter: Letter) -> bool {
+        matches!(self.what.start, Start::Full) && !matches!(letter, Letter::Unlink | Letter::Truncate)
     }
 
     /// All that a cut may leave, mounted and checked, and cut again in the mount.

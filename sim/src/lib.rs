@@ -16,6 +16,7 @@
 //! | [`model`] | the oracle: a pool as plain maps |
 //! | [`simulation`] | runs made by one seed: faults, crashes, and every check there is |
 //! | [`exhaustive`] | every short sequence of operations, cut at every I/O, again and again |
+//! | [`prepared`] | pools in which something is about to happen |
 //! | [`forge`] | records changed with every checksum right |
 //! | [`mod@crash`] | power cuts at every I/O of a session, and what must hold after each |
 //!
@@ -53,6 +54,7 @@ pub mod exhaustive;
 pub mod forge;
 pub mod model;
 pub mod pages;
+pub mod prepared;
 pub mod rng;
 pub mod simulation;
 pub mod states;

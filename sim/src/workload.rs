@@ -52,7 +52,7 @@ impl Scale {
 /// A random operation on what the model holds; `below(n)` is a random number below `n`.
 pub fn random(model: &Model, scale: &Scale, below: &mut impl FnMut(u64) -> u64) -> Operation {
     let directory = pick(model, below, |contents| matches!(contents, Contents::Directory(_)));
-    if scale.attributes > 0 && below(2) == 0 {
+    if scale.attributes > 0 && below(4) > 0 || scale.colliding && below(6) == 0 {
         return random_attribute(model, scale, below);
     }
     let name = random_name(scale, below);
@@ -97,12 +97,15 @@ pub fn random(model: &Model, scale: &Scale, below: &mut impl FnMut(u64) -> u64) 
     }
 }
 
-/// An operation on attributes alone, of which a few objects have dozens with values as long as they may be.
+/// An operation on attributes alone, of which a few objects have dozens with values as long as they may be, or two whose names
+/// have equal hashes.
 pub fn random_attribute(model: &Model, scale: &Scale, below: &mut impl FnMut(u64) -> u64) -> Operation {
     // The objects that were made first have them.
-    let among = (model.nodes.len() as u64).clamp(1, 3);
+    let among = (model.nodes.len() as u64).clamp(1, 2);
     let object = ObjectId(model.nodes.keys().copied().nth(below(among) as usize).unwrap_or(1));
-    let name = match below(scale.attributes.max(1)) {
+    let name = match below(scale.attributes.max(8)) {
+        // Two of them, again and again.
+        n if scale.attributes == 0 => colliding(n % 2 * crate::colliding::NAMES.len() as u64),
         n if scale.colliding && n.is_multiple_of(3) => colliding(n),
         n => format!("user.attribute-{n}").into_bytes(),
     };
@@ -111,7 +114,7 @@ pub fn random_attribute(model: &Model, scale: &Scale, below: &mut impl FnMut(u64
         1 => below(1500),
         _ => 200 + below(300),
     };
-    match below(5) {
+    match below(8) {
         0 => Operation::RemoveAttribute { object, name },
         fill => Operation::SetAttribute { object, name, value: vec![fill as u8; length as usize] },
     }
@@ -120,11 +123,8 @@ pub fn random_attribute(model: &Model, scale: &Scale, below: &mut impl FnMut(u64
 /// One of the names that have equal hashes.
 fn colliding(n: u64) -> Vec<u8> {
     let names = crate::colliding::NAMES;
-    names[n as usize % names.len()][below_two(n)].as_bytes().to_vec()
-}
-
-const fn below_two(n: u64) -> usize {
-    (n as usize / crate::colliding::NAMES.len()) % 2
+    let (pair, one) = (n as usize % names.len(), n as usize / names.len() % 2);
+    names[pair][one].as_bytes().to_vec()
 }
 
 /// An offset: anywhere, or beside a boundary where things change.

@@ -4,7 +4,9 @@
 //! `cargo test -p dynamicfs-sim --test broken -- --nocapture` prints the table: bug, seeds needed, what was reported.
 
 use dynamicfs_core::format::key::Kind;
+use dynamicfs_core::format::pointer::NodePointer;
 use dynamicfs_core::format::record::dead;
+use dynamicfs_core::maintain::{JobKind, JobState};
 use dynamicfs_core::object::Objects;
 use dynamicfs_core::space::Class;
 use dynamicfs_core::types::MemberSet;
@@ -24,7 +26,9 @@ struct Bug {
     seeds: u64,
 }
 
-use FailureKind::{Health, Lost, NotRefused, Panic, Restless, Space, Unavailable, WrongAnswer, WrongState};
+use FailureKind::{
+    Health, Lost, NotRefused, Panic, Redundancy, Restless, Space, Unavailable, WrongAnswer, WrongState,
+};
 
 /// What was acknowledged is not there any more.
 const LOST: &[FailureKind] = &[WrongState, Lost, Unavailable];
@@ -209,6 +213,82 @@ fn resize(array: &mut SimArray, _: &mut Rng) {
     });
 }
 
+/// A fragment is said to be on the member that has another one of the same extent.
+fn put_on_one_member(array: &mut SimArray, _: &mut Rng) {
+    let mut done = false;
+    forge::records(array, |key, value| {
+        let is_head = key.kind() == Kind::Extent as u8 && key.offset().is_multiple_of(4096);
+        // Data and parity fragments, behind the head of 24 bytes their addresses, which begin with the member.
+        let fits = !done && is_head && value[1] + value[2] > 1 && value[24..26] != value[32..34];
+        if fits {
+            value.copy_within(24..26, 32);
+            done = true;
+        }
+        fits
+    });
+}
+
+/// The root is said to have one replica, whatever there is.
+fn forget_replicas(array: &mut SimArray, _: &mut Rng) {
+    forge::superblocks(array, |superblock| {
+        let (root, level) = (superblock.root(), superblock.root_level());
+        let mut alone = NodePointer::new(root.birth, &root.replicas()[..1]);
+        alone.crc = root.crc;
+        superblock.set_root(&alone, level);
+    });
+}
+
+/// What a rebuild writes first is not there, and it goes on.
+fn write_nothing(array: &mut SimArray) {
+    use dynamicfs_hal::DiskArray;
+    (0..array.disks()).for_each(|disk| array.disk_mut(disk).mishap_next(IoKind::Write, 1, Mishap::Lie));
+}
+
+/// Nobody goes on with a rebuild.
+fn pause_rebuild(objects: &mut Objects<'_, &mut SimArray>) {
+    // There may be none.
+    let _ = objects.set_job_state(JobKind::Rebuild, JobState::Paused);
+}
+
+/// Half of what a pool holds that is called whole is not there.
+fn empty_disks(array: &mut SimArray) {
+    use dynamicfs_hal::DiskArray;
+    for disk in (0..array.disks()).step_by(2) {
+        let bytes = array.disk(disk).geometry().bytes();
+        for at in (16_384 + 300..bytes - 16_384).step_by(512) {
+            array.disk_mut(disk).flip_bits(at, 1);
+        }
+    }
+}
+
+/// A file is shorter than it was, and its extents are left.
+fn cut_off(array: &mut SimArray, _: &mut Rng) {
+    let mut done = false;
+    forge::records(array, |key, value| {
+        // A file (1) that is not inline, and its size.
+        let fits = !done && key.kind() == Kind::Inode as u8 && value[0] == 1 && value[7] == 0;
+        let size = if fits { u64::from_le_bytes(value[24..32].try_into().unwrap_or_default()) } else { 0 };
+        if size > 1 {
+            value[24..32].copy_from_slice(&1_u64.to_le_bytes());
+            done = true;
+        }
+        size > 1
+    });
+}
+
+/// The last piece of a long attribute belongs to nothing.
+fn lose_a_piece(array: &mut SimArray, _: &mut Rng) {
+    let mut done = false;
+    forge::records(array, |key, value| {
+        let fits = !done && key.kind() == Kind::Xattr as u8 && value[0] > 0x80;
+        if fits {
+            value[0] -= 1;
+            done = true;
+        }
+        fits
+    });
+}
+
 /// What a transaction frees is taken again in the same one, while the last commit still refers to it.
 fn reuse_early(objects: &mut Objects<'_, &mut SimArray>) {
     let tree = &mut objects.store.tree;
@@ -310,7 +390,8 @@ fn bugs() -> Vec<Bug> {
             20,
         ),
         bug("an older superblock is chosen", meddle(go_back), none, &[WrongState], 20),
-        bug("half a pool is let in", breaks_split(), split, &[NotRefused], 60),
+        // Or half of it is too little to be read.
+        bug("half a pool is let in", breaks_split(), split, &[NotRefused, Unavailable], 60),
         bug(
             "space is reused a generation early",
             Breakage { in_transaction: Some(reuse_early), ..Breakage::default() },
@@ -371,8 +452,52 @@ fn bugs() -> Vec<Bug> {
         bug("a block is leaked", meddle(leak), none, &[Space], 20),
         bug("a block is given away twice", meddle(give_away), none, &[Space, Lost, WrongState], 20),
         bug("an inode is not what was written", meddle(resize), none, &[WrongState, Lost, Space], 20),
+        bug("two fragments are on one member", meddle(put_on_one_member), none, &[Redundancy], 20),
+        bug("a node is on too few members", meddle(forget_replicas), none, &[Redundancy], 20),
+        bug(
+            "failure domains are not looked at",
+            Breakage { hides_domains: true, ..Breakage::default() },
+            none,
+            &[Redundancy],
+            300,
+        ),
+        bug(
+            "a rebuild does not write what it says",
+            Breakage { before_rebuild: Some(write_nothing), ..Breakage::default() },
+            Faults::only([FaultKind::Unplugged]),
+            &[Redundancy, Lost, Restless],
+            200,
+        ),
+        bug(
+            "what is owed is forgotten",
+            Breakage { at_rest: Some(pause_rebuild), ..Breakage::default() },
+            Faults::only([FaultKind::Unplugged]),
+            &[Restless],
+            200,
+        ),
+        bug(
+            "what is called whole is not",
+            Breakage { before_loss: Some(empty_disks), ..Breakage::default() },
+            none,
+            &[Lost, Unavailable, WrongState],
+            40,
+        ),
+        bug("extents are left behind an object's end", meddle(cut_off), none, &[Space], 40),
+        bug("a piece belongs to nothing", meddle(lose_a_piece), none, &[Space], 40),
     ]
 }
+
+/// What is checked beside the faults, and the broken world that shows it.
+const CHECKS: [(&str, &str); 8] = [
+    ("fragments on distinct members", "two fragments are on one member"),
+    ("replicas on distinct members", "a node is on too few members"),
+    ("failure domains kept", "failure domains are not looked at"),
+    ("an acquittal is proved", "a rebuild does not write what it says"),
+    ("at rest nothing is owed", "what is owed is forgotten"),
+    ("whole means whole", "what is called whole is not"),
+    ("nothing behind an object's end", "extents are left behind an object's end"),
+    ("no stray pieces", "a piece belongs to nothing"),
+];
 
 fn breaks_split() -> Breakage {
     Breakage { before_split: Some(forge_quorum), ..Breakage::default() }
@@ -444,6 +569,18 @@ fn every_fault_has_a_broken_world() {
         let world = broken_world_of(kind);
         assert!(bugs.iter().any(|bug| bug.what == world), "{kind:?}: there is no world in which {world}");
         let row = format!("| {} | {world} |", kind.name());
+        assert!(document.contains(&row), "docs/SIMULATION.md lacks\n{row}");
+    }
+}
+
+/// Each check has a broken world, and the document has the table of them.
+#[test]
+fn every_check_has_a_broken_world() {
+    let document = include_str!("../../docs/SIMULATION.md");
+    let bugs = bugs();
+    for (check, world) in CHECKS {
+        assert!(bugs.iter().any(|bug| bug.what == world), "{check}: there is no world in which {world}");
+        let row = format!("| {check} | {world} |");
         assert!(document.contains(&row), "docs/SIMULATION.md lacks\n{row}");
     }
 }

@@ -15,6 +15,7 @@ pub(super) fn run(arguments: &ExhaustiveArguments) -> ExitCode {
         operations: arguments.ops,
         depth: arguments.depth,
         states: arguments.states,
+        start: arguments.prepared,
         ..Exhaustive::small()
     };
     let waiting = Mutex::new(Letter::ALL.to_vec());
@@ -45,6 +46,7 @@ fn report(arguments: &ExhaustiveArguments, explored: &Explored, seconds: f64, fa
             "operations_max": arguments.ops,
             "depth": arguments.depth,
             "states_max": arguments.states,
+            "prepared": arguments.prepared.name(),
             "seconds": seconds,
             "sequences": explored.sequences,
             "cuts": explored.cuts,
@@ -57,7 +59,12 @@ fn report(arguments: &ExhaustiveArguments, explored: &Explored, seconds: f64, fa
         say!("{json:#}");
         return;
     }
-    say!("sequences of up to {} operations, cuts {} deep, {seconds:.1} s", arguments.ops, arguments.depth);
+    let start = arguments.prepared.name();
+    say!(
+        "sequences of up to {} operations on a pool that is {start}, cuts {} deep, {seconds:.1} s",
+        arguments.ops,
+        arguments.depth
+    );
     let rows = [
         ("sequences", explored.sequences, Rate::Shown),
         ("cuts", explored.cuts, Rate::Shown),

@@ -22,6 +22,7 @@ mod totals;
 mod watchdog;
 
 use clap::{Args, Parser, Subcommand};
+use dynamicfs_sim::prepared::Start;
 use dynamicfs_sim::simulation::{Failure, FailureKind, ReplayId};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -178,12 +179,21 @@ pub(crate) struct ExhaustiveArguments {
     /// Worlds that are looked at after a cut: all of them, or a sample if there are more
     #[arg(long, default_value_t = 16)]
     states: usize,
+    /// What the pool is like in the beginning: empty, full, or with a sweep that is due
+    #[arg(long, default_value = "empty", value_parser = parse_start)]
+    prepared: Start,
     /// Parts that are explored at a time
     #[arg(long, default_value_t = 1)]
     jobs: usize,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
+}
+
+fn parse_start(text: &str) -> Result<Start, String> {
+    let names = Start::ALL.map(Start::name).join(", ");
+    let start = Start::ALL.into_iter().find(|start| start.name() == text);
+    start.ok_or_else(|| format!("it may be {names}"))
 }
 
 fn parse_seeds(text: &str) -> Result<Range<u64>, String> {

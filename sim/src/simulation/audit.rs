@@ -25,14 +25,18 @@ impl Run {
         let wrong = |found: String| Err(self.fail(FailureKind::Redundancy, format!("{what}: {found}")));
         for pointer in &map.nodes {
             if let Some(address) = self.wrong_replica(array, map, members, pointer) {
-                return wrong(format!("a replica of a node is not right at {address:?}"));
+                return wrong(format!(
+                    "a replica of a node is not right at {address:?}, born in {}",
+                    pointer.birth.0
+                ));
             }
         }
         for stored in &map.records.extents {
             if let Some(address) = self.wrong_fragment(array, map, members, stored, model) {
                 let (object, start) = (stored.object, stored.start);
                 return wrong(format!(
-                    "a fragment of object {object} at {start} is not what was written, at {address:?}"
+                    "a fragment of object {object} at {start} is not what was written, at {address:?}: {:?}",
+                    stored.extent
                 ));
             }
         }

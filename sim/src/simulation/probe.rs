@@ -162,6 +162,8 @@ probes! {
     LostAtRest = "lost-at-rest";
     /// A scrub put right what had rotted, and the second replica of it as well.
     ScrubbedTwice = "scrubbed-twice";
+    /// There was no space left, and then something was deleted.
+    DeleteOnFullPool = "delete-on-full-pool";
     /// Beyond the bound: a read gave a typed error.
     NamedLost = "named-lost";
     /// Beyond the bound: a mount gave a typed error.
@@ -201,6 +203,9 @@ impl Probe {
             | Self::SideChosen
             | Self::SideReturned
             | Self::CleanAgain
+            | Self::AcquittalProved
+            | Self::LostAtRest
+            | Self::ScrubbedTwice
             | Self::ScatteredDamage
             | Self::SlowDiskAvoided => Bound::Within,
             _ => Bound::Either,

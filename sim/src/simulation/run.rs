@@ -75,6 +75,8 @@ pub(super) struct Run {
     pub(super) upkept: Generation,
     /// Members that were empty when they were put into use, and have been away ever since.
     pub(super) hollow: MemberSet,
+    /// The last transaction found no space.
+    pub(super) is_full: bool,
     /// The pool is at rest, and everything on every disk was found to be right.
     pub(super) is_proved: bool,
     /// Generations in which everything could be placed as it should be.
@@ -138,6 +140,7 @@ impl Run {
             roster: vec![MemberState::Active; members],
             upkept: Generation(0),
             hollow: MemberSet::EMPTY,
+            is_full: false,
             is_proved: false,
             orderly: BTreeSet::new(),
             unsure_of_members: false,

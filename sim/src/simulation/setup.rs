@@ -153,7 +153,7 @@ impl Setup {
             let fits = bytes * u64::from(scheme.data) / scheme.width() as u64;
             setup.scale = Scale { file_bytes: fits / 6, write_bytes: fits / 10, names: 20, ..Scale::NONE };
         }
-        specials.build(&mut setup, &mut own);
+        specials.build(&mut setup, small, &mut own);
         setup.specials = specials;
         setup
     }
@@ -191,7 +191,7 @@ fn slot_bytes(format: &FormatOptions) -> u32 {
     slot.next_multiple_of(format.block_bytes)
 }
 
-fn ring_bytes(format: &FormatOptions) -> u64 {
+pub(super) fn ring_bytes(format: &FormatOptions) -> u64 {
     u64::from(format.ring_length) * u64::from(slot_bytes(format))
 }
 

@@ -92,8 +92,11 @@ const WIDE: [Scheme; 7] = [
 /// Members that a pool of many has at most: a copy of one, and a new disk, find a place beside them.
 const MANY: u64 = 62;
 
-/// How large attributes are where there are many.
+/// Attributes of an object where there are many.
 const ATTRIBUTES: u64 = 40;
+
+/// Groups of a disk whose sweep is to take several commits: as many as there can be before groups grow.
+const GROUPS: u64 = 31;
 
 impl fmt::Display for Specials {
     /// As the end of a sentence about a pool.
@@ -134,6 +137,9 @@ impl Specials {
 
     /// Disks with data, where there are to be many.
     pub(super) fn count(&self, width: usize, rng: &mut Rng) -> Option<usize> {
+        if self.has(Special::SweepWindows) && !self.has(Special::ManyMembers) {
+            return Some(width.max(8));
+        }
         let many = 17 + rng.below(MANY - 16).min(rng.below(MANY - 16));
         self.has(Special::ManyMembers).then_some((many as usize).max(width + 1))
     }
@@ -147,9 +153,9 @@ impl Specials {
             let tolerance = parity + 1 + rng.index(PARITY_FRAGMENTS_MAX);
             format.tolerance = (parity < most).then_some(tolerance.min(most) as u8);
         }
-        if self.has(Special::LargeExtents) {
+        if self.has(Special::LargeExtents) || self.has(Special::SweepWindows) {
             (format.node_bytes, format.block_bytes, format.chunk_bytes) = (512, 512, 512);
-            format.extent_bytes = 4 << 20;
+            format.extent_bytes = if self.has(Special::LargeExtents) { 4 << 20 } else { 4096 };
         }
         if self.has(Special::MixedSectors) {
             format.node_bytes = format.node_bytes.max(4096);
@@ -165,27 +171,30 @@ impl Specials {
     }
 
     /// What of it is about the disks and the machine.
-    pub(super) fn build(&self, setup: &mut Setup, rng: &mut Rng) {
+    pub(super) fn build(&self, setup: &mut Setup, fills_up: bool, rng: &mut Rng) {
         if self.has(Special::MixedSectors) {
             setup.disks.iter_mut().for_each(|disk| *disk = mix_sectors(disk, rng));
         }
-        if self.has(Special::LargeExtents) {
+        if self.has(Special::LargeExtents) && !fills_up {
             for disk in &mut setup.disks {
                 disk.sectors = disk.sectors.max((64 << 20) / u64::from(disk.sector_bytes));
             }
             setup.scale = Scale { file_bytes: 6 << 20, write_bytes: 5 << 20, names: 3, ..setup.scale };
             setup.memory = setup.memory.max(40 << 20);
         }
-        if self.has(Special::SweepWindows) {
+        if self.has(Special::SweepWindows) && !fills_up {
+            let block = setup.format.block_bytes;
             for disk in &mut setup.disks {
-                disk.sectors *= 4;
+                let bytes = (disk.bytes() / u64::from(block)).max(GROUPS * 128) * u64::from(block);
+                disk.sectors = bytes / u64::from(disk.sector_bytes);
             }
-            setup.scale.write_bytes = setup.scale.write_bytes.max(60_000);
-            setup.scale.file_bytes = setup.scale.file_bytes.max(120_000);
+            setup.scale = Scale { file_bytes: 900_000, write_bytes: 700_000, names: 6, ..setup.scale };
         }
         if self.has(Special::ManyAttributes) {
             setup.scale.attributes = ATTRIBUTES;
-            setup.disks.iter_mut().for_each(|disk| disk.sectors *= 2);
+            if !fills_up {
+                setup.disks.iter_mut().for_each(|disk| disk.sectors *= 2);
+            }
         }
         setup.colliding = self.has(Special::HashCollision);
         setup.scale.colliding = setup.colliding;
@@ -235,7 +244,13 @@ fn add_witness(setup: &mut Setup, rng: &mut Rng) {
     }
     let like = *rng.pick(&setup.disks);
     let at = rng.index(setup.disks.len() + 1);
-    let small = Geometry { sectors: like.sectors.min((256 << 10) / u64::from(like.sector_bytes)), ..like };
+    // Its rings, its labels and nothing else.
+    let block = u64::from(setup.format.block_bytes);
+    let bytes = 2 * super::setup::ring_bytes(&setup.format) + 8 * block.max(4096);
+    let small = Geometry {
+        sectors: like.sectors.min(bytes.div_ceil(4096) * 4096 / u64::from(like.sector_bytes)),
+        ..like
+    };
     setup.members.resize(setup.disks.len(), DiskOptions::default());
     setup.disks.insert(at, if rng.coin() { small } else { like });
     setup.members.insert(at, DiskOptions { witness: true, ..DiskOptions::default() });
@@ -245,12 +260,16 @@ fn add_witness(setup: &mut Setup, rng: &mut Rng) {
 impl Run {
     /// A commit was taken: what is special about the pool has been seen, or is.
     pub(super) fn look_for_specials(&mut self, pool: &Mounted<'_>) {
+        if pool.store.committed().sweep_limit() != 0 {
+            self.hit(Probe::SweepWindows);
+        }
         let (model, specials) = (self.oracle.current().clone(), self.setup.specials.clone());
         for special in specials.0 {
             let is_seen = match special {
                 Special::ManyAttributes => model.nodes.values().any(|node| node.attributes.len() >= 24),
                 Special::HashCollision => model.nodes.values().any(|node| has_collision(node)),
-                Special::SweepWindows => pool.store.committed().sweep_limit() != 0,
+                // It is hit where it happens.
+                Special::SweepWindows => false,
                 _ => true,
             };
             if is_seen {

@@ -4,12 +4,13 @@ use super::fault::FaultKind;
 use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Doing, Flow, Mounted, Run, counted, in_words};
+use crate::model::Contents;
 use crate::workload::{self, Operation};
 use crate::{Rng, model};
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::maintain::{JobKind, JobState, Work};
-use dynamicfs_core::types::{Generation, MemberSet};
+use dynamicfs_core::types::{Generation, MemberSet, ObjectId};
 use std::sync::Arc;
 
 /// What a commit is called where something is refused.
@@ -121,9 +122,14 @@ impl Run {
         };
         let most = self.workload.operations.min(self.id.operations.unwrap_or(u64::MAX)).max(1);
         let (count, kept) = (1 + rng.below(most), !rng.chance(1, 12));
+        let mut deletes = false;
         for number in 0..count {
             let mut rng = rng.fork_at("operation", number);
-            let operation = (self.workload.next)(&changed, &self.setup.scale, &mut rng);
+            let operation = match number == 0 && self.is_full && rng.coin() {
+                true => unlink_any(&changed, &mut rng),
+                false => (self.workload.next)(&changed, &self.setup.scale, &mut rng),
+            };
+            deletes |= number == 0 && matches!(operation, Operation::Unlink { .. });
             let did = model::apply(&mut transaction, &operation);
             if let Err(error @ (Error::Storage(_) | Error::Unreadable { .. })) = did {
                 let releases = number == 0 && matches!(operation, Operation::Unlink { .. });
@@ -147,7 +153,12 @@ impl Run {
         }
         self.oracle.send(Arc::new(changed));
         match transaction.commit() {
-            Ok(generation) => Ok(Outcome::Committed(generation, count)),
+            Ok(generation) => {
+                if std::mem::take(&mut self.is_full) && deletes {
+                    self.hit(Probe::DeleteOnFullPool);
+                }
+                Ok(Outcome::Committed(generation, count))
+            }
             Err(error) => Ok(Outcome::Refused(error, COMMIT.into())),
         }
     }
@@ -196,6 +207,7 @@ impl Run {
     /// There is no space: that is so only where little is free, and never for deleting.
     fn refused_space(&mut self, pool: &mut Mounted<'_>, what: &str) -> Result<Flow, Failure> {
         self.hit(Probe::NoSpace);
+        self.is_full = true;
         if self.swarm.is_on(FaultKind::NoSpace) {
             self.counts.faults.hit(FaultKind::NoSpace);
         }
@@ -257,6 +269,9 @@ impl Run {
             // A step that only reads does not notice.
             self.unsure_of_debts = true;
             return Ok(());
+        }
+        if pool.store.committed().sweep_limit() != 0 {
+            self.hit(Probe::SweepWindows);
         }
         // A step that only read has left nobody behind.
         let generation = pool.health().generation;
@@ -381,6 +396,22 @@ pub(super) fn describe(operation: &Operation) -> String {
             format!("remove attribute {} of object {}", text(name), object.0)
         }
     }
+}
+
+/// Deletes something that is there.
+fn unlink_any(model: &model::Model, rng: &mut Rng) -> Operation {
+    let entries = |(&directory, node): (&u64, &model::Node)| match &node.contents {
+        Contents::Directory(entries) => {
+            entries.keys().map(|name| (ObjectId(directory), name.clone())).collect()
+        }
+        _ => Vec::new(),
+    };
+    let mut names: Vec<_> = model.nodes.iter().flat_map(entries).collect();
+    if names.is_empty() {
+        names.push((ObjectId::ROOT, b"nothing".to_vec()));
+    }
+    let (directory, name) = rng.pick(&names).clone();
+    Operation::Unlink { directory, name }
 }
 
 /// A random operation with the run's own randomness.
