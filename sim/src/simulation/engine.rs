@@ -19,6 +19,7 @@ use crate::world::Lent;
 use crate::world::crc32c;
 use crate::{CrashPolicy, Halt, Rng, SimArray};
 use dynamicfs_core::error::{MountError, StorageError};
+use dynamicfs_core::types::Generation;
 use dynamicfs_core::{MountMode, MountOptions, Pool, Services};
 use dynamicfs_hal::{Crc32c, Entropy};
 use std::collections::BTreeSet;
@@ -64,6 +65,7 @@ impl Engine {
             && self.sessions > 3
         {
             meddle(&mut self.array, rng);
+            self.run.mapped = Generation(0);
         }
     }
 

@@ -22,8 +22,12 @@ impl Run {
         if self.atlas.is_beyond() {
             return self.examine_beyond(pool);
         }
-        if let Some(map) = self.map(pool.array()) {
+        let generation = pool.health().generation;
+        if self.mapped != generation
+            && let Some(map) = self.map(pool.array())
+        {
             self.check_placement(&map)?;
+            self.mapped = generation;
         }
         let found = match model::observe(pool) {
             Ok(found) => found,

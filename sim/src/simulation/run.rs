@@ -75,6 +75,8 @@ pub(super) struct Run {
     pub(super) upkept: Generation,
     /// Members that were empty when they were put into use, and have been away ever since.
     pub(super) hollow: MemberSet,
+    /// The last generation of which it was looked at where everything lies.
+    pub(super) mapped: Generation,
     /// The last transaction found no space.
     pub(super) is_full: bool,
     /// The pool is at rest, and everything on every disk was found to be right.
@@ -140,6 +142,7 @@ impl Run {
             roster: vec![MemberState::Active; members],
             upkept: Generation(0),
             hollow: MemberSet::EMPTY,
+            mapped: Generation(0),
             is_full: false,
             is_proved: false,
             orderly: BTreeSet::new(),
