@@ -209,7 +209,7 @@ impl Run {
             return Err(self.fail(FailureKind::Restless, what));
         }
         let mut rng = self.root.fork("scrub");
-        let rots = self.atlas.is_whole() && rng.coin();
+        let rots = self.atlas.is_whole() && rng.chance(1, 3);
         let twice = rots && self.rot_all_that_is_spare(pool.array(), &mut rng);
         if rots || !self.atlas.is_whole() {
             if let Err(error) = pool.start_job(JobKind::Scrub, JobOptions::default()) {

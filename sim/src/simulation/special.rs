@@ -56,11 +56,11 @@ specials! {
     /// Extents of 4 MiB in a tree of nodes of 512 bytes.
     LargeExtents, 1;
     /// Dozens of long attributes.
-    ManyAttributes, 3;
+    ManyAttributes, 2;
     /// Names whose hashes are equal.
     HashCollision, 5;
     /// Disks whose sweep takes several windows, and several commits.
-    SweepWindows, 2;
+    SweepWindows, 1;
 }
 
 /// The dimensions of a seed.
