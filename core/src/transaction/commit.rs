@@ -115,9 +115,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// use afterwards.
     fn write_superblocks(&mut self, rows: MemberSet) {
         let bytes = self.tree.space.superblock.bytes().len();
-        let at_once = (self.stage.len() / bytes)
-            .min(A::Batch::capacity() / REQUESTS_PER_SUPERBLOCK)
-            .max(1);
+        let at_once = (self.stage.len() / bytes).min(A::Batch::capacity() / REQUESTS_PER_SUPERBLOCK).max(1);
         let mut left = rows.and(self.tree.disks.online());
         while !left.is_empty() {
             let some = left.iter().take(at_once).fold(MemberSet::EMPTY, MemberSet::with);
