@@ -3,6 +3,7 @@
 //!
 //! `cargo test -p dynamicfs-sim --test broken -- --nocapture` prints the table: bug, seeds needed, what was reported.
 
+use dynamicfs_core::format::extent::ExtentHeader;
 use dynamicfs_core::format::key::Kind;
 use dynamicfs_core::format::pointer::NodePointer;
 use dynamicfs_core::format::record::dead;
@@ -218,10 +219,12 @@ fn put_on_one_member(array: &mut SimArray, _: &mut Rng) {
     let mut done = false;
     forge::records(array, |key, value| {
         let is_head = key.kind() == Kind::Extent as u8 && key.offset().is_multiple_of(4096);
-        // Data and parity fragments, behind the head of 24 bytes their addresses, which begin with the member.
-        let fits = !done && is_head && value[1] + value[2] > 1 && value[24..26] != value[32..34];
+        let wide = ExtentHeader::new(&*value).is_some_and(|head| head.data() + head.parity() > 1);
+        // Behind the head the fragments' addresses, which begin with the member.
+        let at = ExtentHeader::<&[u8]>::BYTES;
+        let fits = !done && is_head && wide && value[at..at + 2] != value[at + 8..at + 10];
         if fits {
-            value.copy_within(24..26, 32);
+            value.copy_within(at..at + 2, at + 8);
             done = true;
         }
         fits

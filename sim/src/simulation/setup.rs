@@ -192,7 +192,8 @@ fn slot_bytes(format: &FormatOptions) -> u32 {
 }
 
 pub(super) fn ring_bytes(format: &FormatOptions) -> u64 {
-    u64::from(format.ring_length) * u64::from(slot_bytes(format))
+    // Places are multiples of 4096 bytes, mostly.
+    u64::from(format.ring_length) * u64::from(slot_bytes(format).next_multiple_of(4096))
 }
 
 /// Memory that a pool formatted like this needs, whatever its groups turn out to be.

@@ -245,8 +245,7 @@ fn add_witness(setup: &mut Setup, rng: &mut Rng) {
     let like = *rng.pick(&setup.disks);
     let at = rng.index(setup.disks.len() + 1);
     // Its rings, its labels and nothing else.
-    let block = u64::from(setup.format.block_bytes);
-    let bytes = 2 * super::setup::ring_bytes(&setup.format) + 8 * block.max(4096);
+    let bytes = super::setup::ring_bytes(&setup.format) * 2 + (96 << 10);
     let small = Geometry {
         sectors: like.sectors.min(bytes.div_ceil(4096) * 4096 / u64::from(like.sector_bytes)),
         ..like
