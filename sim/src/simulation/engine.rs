@@ -101,9 +101,11 @@ impl Engine {
         let mut plain = run.root.fork("format");
         let mut meeting = Meeting::new(plain.clone());
         let entropy: &mut dyn Entropy = if run.setup.colliding { &mut meeting } else { &mut plain };
-        let members = if run.breakage.hides_domains { &[][..] } else { &run.setup.members[..] };
-        let options = &run.setup.format;
-        let made = Pool::format(&mut *array, lent.lend(), services, entropy, options, members).map(|_| ());
+        let (options, mut members) = (&run.setup.format, run.setup.members.clone());
+        if run.breakage.hides_domains {
+            members.iter_mut().for_each(|member| member.failure_domain = 0);
+        }
+        let made = Pool::format(&mut *array, lent.lend(), services, entropy, options, &members).map(|_| ());
         let label = states::label_of(array.disk(0)).map(|(parameters, _)| parameters);
         if let Err(error) = made {
             return Err(run.fail(FailureKind::Unavailable, format!("not formatted: {error}")));
