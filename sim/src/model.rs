@@ -266,7 +266,7 @@ fn is_particular<A: DiskArray>(objects: &mut Objects<'_, A>) -> bool {
 
 /// Where a caller's buffer for these bytes is: mostly where no disk would have it.
 const fn residue(object: ObjectId, offset: u64) -> usize {
-    match (object.0 ^ offset / 512) % 4 {
+    match (object.0 ^ (offset / 512)) % 4 {
         0 => 0,
         1 => 512,
         _ => (object.0 * 24 + offset % 64) as usize | 1,

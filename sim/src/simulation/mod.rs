@@ -52,6 +52,7 @@ pub use probe::{Bound, Probe, ProbeCounts};
 pub use report::{Counts, Event, EventKind, Failure, FailureKind, FaultCounts, Report};
 pub use setup::{DISKS_MAX, Setup, memory_min};
 pub use shrink::{Shrunk, shrink};
+pub use special::Specials;
 
 use crate::model::Model;
 use crate::workload::{Operation, Scale};

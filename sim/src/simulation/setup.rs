@@ -34,7 +34,7 @@ pub struct Setup {
     /// Whether some of the names that are used have equal hashes.
     pub colliding: bool,
     /// Which of the rarer dimensions it was drawn with.
-    pub(super) specials: Specials,
+    pub specials: Specials,
 }
 
 /// Schemes that seeds draw from.

@@ -63,9 +63,9 @@ specials! {
     SweepWindows, 1;
 }
 
-/// The dimensions of a seed.
+/// The rarer dimensions that a seed drew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Specials(Vec<Special>);
+pub struct Specials(Vec<Special>);
 
 /// Schemes with three or four parity fragments.
 const PARITIES: [Scheme; 7] = [
@@ -266,7 +266,7 @@ impl Run {
         for special in specials.0 {
             let is_seen = match special {
                 Special::ManyAttributes => model.nodes.values().any(|node| node.attributes.len() >= 24),
-                Special::HashCollision => model.nodes.values().any(|node| has_collision(node)),
+                Special::HashCollision => model.nodes.values().any(has_collision),
                 // It is hit where it happens.
                 Special::SweepWindows => false,
                 _ => true,
