@@ -137,6 +137,8 @@ const fn spoils(kind: FaultKind) -> bool {
             | FaultKind::MisdirectedWrite
             | FaultKind::FlushLie
             | FaultKind::Wiped
+            // Under a running pool, which writes the next superblock over what would tell.
+            | FaultKind::RolledBack
             | FaultKind::RegionRolledBack
             | FaultKind::WellFormedLie
     )
