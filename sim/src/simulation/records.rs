@@ -73,7 +73,11 @@ impl Records {
         }
     }
 
+    /// Something belongs to nothing, unless it is being deleted, which goes on leaf by leaf.
     fn stray(&mut self, (object, kind, offset): (u64, u8, u64), what: &str) {
+        if self.is_orphaned(object, offset) {
+            return;
+        }
         self.strays.push(format!("{what}: kind {kind} at {offset} of object {object}"));
     }
 
