@@ -105,6 +105,7 @@ impl Engine {
         let mut rng = self.run.root.fork_at("session", self.array.steps());
         self.between(&mut rng)?;
         self.meddle(&mut rng);
+        self.idle_mount(&mut rng)?;
         let mode = if rng.chance(1, 12) { MountMode::ReadOnly } else { MountMode::ReadWrite };
         self.mount(mode, |run, pool| match run.examine(pool)? {
             Flow::On if mode == MountMode::ReadWrite => run.work(pool),
@@ -145,7 +146,12 @@ impl Engine {
 
     /// What happens while no pool is mounted.
     fn between(&mut self, rng: &mut Rng) -> Result<(), Failure> {
+        self.run.check_strangers(&self.array)?;
         self.recover_from_halt(rng);
+        if rng.coin() {
+            self.run.end_excuse(&mut self.array);
+        }
+        self.run.lose_in_recovery(&mut self.array, rng);
         let waiting = std::mem::take(&mut self.run.waiting);
         for (kind, mut rng) in waiting {
             self.run.inject(&mut self.array, kind, &mut rng);
@@ -285,7 +291,7 @@ impl Run {
     fn refused(&mut self, array: &mut SimArray, error: MountError) -> Result<(), Failure> {
         if self.atlas.is_beyond() {
             self.hit(Probe::MountImpossible);
-        } else if self.atlas.must_mount() && !self.may_have_left() {
+        } else if self.atlas.must_mount() && !self.may_have_left() && !self.is_excused {
             return Err(self.fail(FailureKind::Unavailable, format!("not mounted: {error}")));
         } else if !may_refuse(&error) {
             // Whatever is missing, what is there is sound.
@@ -296,6 +302,7 @@ impl Run {
         self.hit(Probe::MountRefused);
         self.refusals += 1;
         self.is_stuck = self.refusals >= REFUSALS_MAX;
+        self.is_excused = false;
         self.bring_back(array);
         Ok(())
     }

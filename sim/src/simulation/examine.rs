@@ -27,7 +27,8 @@ impl Run {
             Err(error) => return self.unreadable(pool, &error),
         };
         let health = pool.health();
-        let settled = health.writable || !health.tentative;
+        // What a failed flush left in a cache is served, and nobody knows what a power cut makes of it.
+        let settled = (health.writable || !health.tentative) && !self.has_doomed(pool.array());
         match self.oracle.judge(&found, settled) {
             Ok(Found::Acknowledged) => {}
             Ok(Found::Backward) => self.hit(Probe::RolledBackward),
@@ -54,6 +55,10 @@ impl Run {
         }
         if mounted {
             self.refusals = 0;
+            self.open_ledger(pool);
+            if std::mem::take(&mut self.served) {
+                self.hit(Probe::ServedIsDurable);
+            }
             let array = pool.array();
             self.tell(array, EventKind::Mount, None, || {
                 format!("mounted generation {}, checked", health.generation.0)
@@ -133,7 +138,8 @@ impl Run {
                 Currency::RolledBack if whole => self.hit(Probe::RolledBackDisk),
                 _ => {}
             }
-            if !self.atlas.is_hurt(member) && (is.status != DiskStatus::Online || is.owed) {
+            let is_sound = !self.atlas.is_hurt(member) && !self.is_excused;
+            if is_sound && (is.status != DiskStatus::Online || is.owed) {
                 let what =
                     format!("member {member} is sound and reported as {:?}, owed {}", is.status, is.owed);
                 return Err(self.fail(FailureKind::Health, what));

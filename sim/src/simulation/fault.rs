@@ -119,13 +119,32 @@ kinds! {
     Override = "override", None;
     /// Metadata that is wrong and has valid checksums.
     WellFormedLie = "well-formed-lie", Anything;
+    /// Between a crash and its recovery a disk is lost, set back or cannot be read, often the one that alone holds the
+    /// newest state.
+    LostInRecovery = "lost-in-recovery", State;
+    /// Several disks fail in one batch of superblocks, more of them than may be lost.
+    SuperblockBatchFails = "superblock-batch-fails", None;
+    /// After the death of a process a mount serves and writes nothing, then the power goes, and nothing survives that was
+    /// not flushed.
+    IdleMount = "idle-mount", None;
+    /// While the pool is mounted another pool's disk, or a blank one, takes a disk's place.
+    ExchangedDisk = "exchanged-disk", State;
+    /// Another user of the same disks mounts the pool too and writes to it.
+    SecondWriter = "second-writer", None;
+    /// The first format is cut at some I/O, and the machine mounts, or else formats, as it does at every start.
+    FirstFormatCut = "first-format-cut", None;
+    /// An override or the choice of a history is cut at some I/O, and made again.
+    ChoiceCut = "choice-cut", None;
+    /// Calls in an order that the API permits and nobody means: inside a transaction, after one that was forgotten, on what
+    /// was deleted.
+    Misuse = "misuse", None;
 }
 
 impl FaultKind {
     /// In which runs it can happen.
     pub const fn bound(self) -> Bound {
         match self {
-            Self::Override => Bound::Within,
+            Self::Override | Self::ChoiceCut | Self::SecondWriter => Bound::Within,
             _ if matches!(self.harm(), Harm::Anything) => Bound::Beyond,
             _ => Bound::Either,
         }
@@ -273,6 +292,12 @@ impl Swarm {
                     | FaultKind::NestedCrash
                     | FaultKind::NoSpace
                     | FaultKind::Override
+                    | FaultKind::LostInRecovery
+                    | FaultKind::IdleMount
+                    | FaultKind::SecondWriter
+                    | FaultKind::FirstFormatCut
+                    | FaultKind::ChoiceCut
+                    | FaultKind::Misuse
             )
         };
         let total: u64 = FaultKind::ALL.iter().filter(|k| injected(k)).map(|&k| self.weight(k)).sum();

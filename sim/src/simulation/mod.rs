@@ -7,11 +7,11 @@
 //! | module | what it is |
 //! |---|---|
 //! | `setup` | the pool: disks, format, memory |
-//! | `fault`, `inject`, `lies` | what goes wrong, and how it is done to the disks |
+//! | `fault`, `inject`, `recovery`, `lies` | what goes wrong, and how it is done to the disks |
 //! | `atlas`, `map` | who may be damaged, so that redundancy bears it; what the disks themselves say |
 //! | `oracle` | what the pool must hold |
 //! | `engine`, `work`, `lifecycle`, `trim` | sessions and their steps |
-//! | `examine`, `beyond`, `rest`, `split`, `sides` | what is checked: always, beyond the bound, after the faults stopped, after an override, after a choice |
+//! | `examine`, `ledger`, `beyond`, `rest`, `split`, `sides` | what is checked: always, beyond the bound, after the faults stopped, after an override, after a choice |
 //! | `probe`, `report` | rare paths that were met, numbers, failures |
 //! | `edits`, `shrink` | replay lines, and making them smaller |
 
@@ -23,6 +23,7 @@ mod examine;
 mod fault;
 mod guard;
 mod inject;
+mod ledger;
 mod lies;
 mod lifecycle;
 mod map;
@@ -30,6 +31,7 @@ mod oracle;
 mod probe;
 #[cfg(test)]
 mod proof;
+mod recovery;
 mod report;
 mod rest;
 mod run;

@@ -48,6 +48,7 @@ impl Run {
             if flow == Flow::End || pool.array().halted().is_some() {
                 break;
             }
+            self.check_ledger(pool)?;
         }
         Ok(())
     }
@@ -77,7 +78,7 @@ impl Run {
                 | FaultKind::Swapped
                 | FaultKind::WellFormedLie
         );
-        if needs_rest || rng.chance(1, 4) {
+        if needs_rest || kind != FaultKind::ExchangedDisk && rng.chance(1, 4) {
             self.waiting.push((kind, rng.clone()));
             return Flow::End;
         }
