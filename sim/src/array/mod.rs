@@ -25,6 +25,7 @@ use crate::clock::{SimClock, WorldTime};
 use crate::disk::{CrashPolicy, GivenUp, SimDisk};
 use crate::rng::{Rng, splitmix64};
 use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Operation, Outcome, Request};
+use std::ops::Range;
 use trace::Trace;
 pub(crate) use trace::digest;
 
@@ -41,6 +42,15 @@ pub enum Halt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PatienceEnded;
 
+/// A fuse that waits for a write to certain places.
+#[derive(Clone, Debug)]
+struct Trap {
+    /// By disk.
+    places: Vec<Vec<Range<u64>>>,
+    after: u64,
+    halt: Halt,
+}
+
 /// Simulated disks that share one power line.
 #[derive(Clone, Debug)]
 pub struct SimArray {
@@ -52,6 +62,8 @@ pub struct SimArray {
     sabotage: Option<Sabotage>,
     steps: u64,
     fuse: Option<(u64, Halt)>,
+    /// A fuse that is set by the first write to one of these sectors, so many I/Os after it.
+    trap: Option<Trap>,
     halted: Option<Halt>,
     trace: Trace,
     time: WorldTime,
@@ -79,6 +91,7 @@ impl SimArray {
             sabotage: None,
             steps: 0,
             fuse: None,
+            trap: None,
             halted: None,
             trace: Trace::default(),
             time: WorldTime::default(),
@@ -196,9 +209,15 @@ impl SimArray {
         self.fuse = Some((step, halt));
     }
 
+    /// The next write to one of these sectors, which are told by disk, sets the fuse: the world halts so many I/Os after it,
+    /// at that write itself if it is 0.
+    pub fn halt_after_write(&mut self, places: Vec<Vec<Range<u64>>>, after: u64, halt: Halt) {
+        self.trap = Some(Trap { places, after, halt });
+    }
+
     /// Takes the fuse out.
-    pub const fn disarm(&mut self) {
-        self.fuse = None;
+    pub fn disarm(&mut self) {
+        (self.fuse, self.trap) = (None, None);
     }
 
     /// What the fuse did, until a power cycle or a restart.
@@ -210,6 +229,14 @@ impl SimArray {
     /// had stopped answering are opened anew.
     pub fn power_cycle(&mut self, policy: CrashPolicy, rng: &mut Rng) {
         self.power_up(|disk, _| disk.power_cycle(policy, rng));
+    }
+
+    /// Cuts the power and restores it, with a policy for each disk.
+    pub fn power_cycle_each(&mut self, policies: &[CrashPolicy], rng: &mut Rng) {
+        self.power_up(|disk, index| {
+            let policy = policies.get(index).copied().unwrap_or(CrashPolicy::Nothing);
+            disk.power_cycle(policy, rng);
+        });
     }
 
     /// A fork of the world in which the power was cut now and came back.
@@ -279,7 +306,7 @@ impl SimArray {
     }
 
     fn resume(&mut self, kind: EventKind) {
-        (self.fuse, self.halted) = (None, None);
+        (self.fuse, self.trap, self.halted) = (None, None, None);
         self.note(kind, 0);
     }
 
@@ -326,6 +353,7 @@ impl SimArray {
             std::panic::panic_any(PatienceEnded);
         }
         self.steps += 1;
+        self.spring(step, request);
         let (kind, result) = match self.fuse {
             Some((at, halt)) if at == step => (self.blow(halt, request), Err(IoError::Gone)),
             _ => (kind_of(&request.operation), self.perform(request, with)),
@@ -339,6 +367,17 @@ impl SimArray {
         let (disk, lba) = (request.disk as u32, request.lba);
         self.trace.add(Event { step, kind, disk, lba, length, result }, digest);
         result
+    }
+
+    /// Sets the fuse if this is the write that it waits for.
+    fn spring(&mut self, step: u64, request: &Request<'_>) {
+        let Some(trap) = &self.trap else { return };
+        let is_write = matches!(request.operation, Operation::Write(_) | Operation::WriteDurable(_));
+        let places = trap.places.get(request.disk).map_or(&[][..], Vec::as_slice);
+        if is_write && places.iter().any(|place| place.contains(&request.lba)) {
+            self.fuse = Some((step + trap.after, trap.halt));
+            self.trap = None;
+        }
     }
 
     fn perform(&mut self, request: &mut Request<'_>, with: (bool, bool)) -> Result<(), IoError> {

@@ -22,7 +22,7 @@ mod totals;
 mod watchdog;
 
 use clap::{Args, Parser, Subcommand};
-use dynamicfs_sim::simulation::{Failure, FailureKind, ReplayId};
+use dynamicfs_sim::simulation::{Failure, FailureKind, FaultKind, FaultSet, ReplayId};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -126,6 +126,12 @@ pub(crate) struct CampaignArguments {
     /// Longer runs, with crashes nested three deep
     #[arg(long)]
     long: bool,
+    /// Kinds of faults that are switched off, with commas between them
+    #[arg(long, value_name = "KINDS", value_parser = parse_kinds, conflicts_with = "only")]
+    off: Option<FaultSet>,
+    /// Kinds of faults that alone may happen
+    #[arg(long, value_name = "KINDS", value_parser = parse_kinds)]
+    only: Option<FaultSet>,
     /// Run one seed of so many twice and compare
     #[arg(long, default_value_t = 16)]
     twice: u64,
@@ -148,6 +154,18 @@ pub(crate) struct Limit {
     /// Seconds of wall time in which a run must end, else it is a failure; 0 waits for ever
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = parse_limit)]
     limit: Duration,
+}
+
+impl CampaignArguments {
+    /// Kinds of faults that cannot happen.
+    fn switched_off(&self) -> FaultSet {
+        self.off.or(self.only.map(FaultSet::complement)).unwrap_or(FaultSet::NONE)
+    }
+}
+
+fn parse_kinds(text: &str) -> Result<FaultSet, String> {
+    let known = |name: &str| FaultKind::from_name(name).ok_or_else(|| format!("no fault is called {name:?}"));
+    text.split(',').map(known).collect()
 }
 
 impl Limit {

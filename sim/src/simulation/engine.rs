@@ -148,9 +148,8 @@ impl Engine {
     fn between(&mut self, rng: &mut Rng) -> Result<(), Failure> {
         self.run.check_strangers(&self.array)?;
         self.recover_from_halt(rng);
-        if rng.coin() {
-            self.run.end_excuse(&mut self.array);
-        }
+        self.run.end_excuse(&mut self.array);
+        self.run.reset_doomed(&mut self.array, rng);
         self.run.lose_in_recovery(&mut self.array, rng);
         let waiting = std::mem::take(&mut self.run.waiting);
         for (kind, mut rng) in waiting {
@@ -165,7 +164,11 @@ impl Engine {
             if self.run.depth < most && self.run.swarm.is_on(FaultKind::NestedCrash) && rng.chance(2, 3) {
                 let halt = self.run.draw_halt(rng);
                 let within = *rng.pick(&[20, 60, 200]);
-                self.array.halt_at(self.array.steps() + rng.below(within), halt);
+                if rng.coin() {
+                    self.run.arm_superblocks(&mut self.array, halt, rng);
+                } else {
+                    self.array.halt_at(self.array.steps() + rng.below(within), halt);
+                }
             }
         }
         Ok(())
@@ -198,10 +201,16 @@ impl Engine {
                 if run.process_died {
                     run.hit(Probe::ProcessThenPower);
                 }
-                array.power_cycle(policy, rng);
+                let lopsided = run.swarm.is_on(FaultKind::LostInRecovery) && rng.coin();
+                if lopsided {
+                    array.power_cycle_each(&run.lopsided(array, rng), rng);
+                } else {
+                    array.power_cycle(policy, rng);
+                }
                 run.process_died = false;
                 run.tell(array, EventKind::Crash, None, || {
                     let left = match policy {
+                        _ if lopsided => "of what was not flushed one disk has all, the others none",
                         CrashPolicy::Nothing => "none of what was not flushed is there",
                         CrashPolicy::Everything => "all that was not flushed is there",
                         CrashPolicy::Subset => "some of what was not flushed is there",

@@ -22,13 +22,15 @@ impl Run {
         if self.atlas.is_beyond() {
             return self.examine_beyond(pool);
         }
+        if self.is_let_off(pool) {
+            return Ok(Flow::End);
+        }
         let found = match model::observe(pool) {
             Ok(found) => found,
             Err(error) => return self.unreadable(pool, &error),
         };
         let health = pool.health();
-        // What a failed flush left in a cache is served, and nobody knows what a power cut makes of it.
-        let settled = (health.writable || !health.tentative) && !self.has_doomed(pool.array());
+        let settled = health.writable || !health.tentative;
         match self.oracle.judge(&found, settled) {
             Ok(Found::Acknowledged) => {}
             Ok(Found::Backward) => self.hit(Probe::RolledBackward),

@@ -4,10 +4,11 @@ use super::engine::Engine;
 use super::fault::{FaultKind, Harm};
 use super::probe::Probe;
 use super::report::{EventKind, Failure};
-use super::run::Run;
-use crate::{CrashPolicy, IoKind, Rng, SimArray, SimDisk, states};
+use super::run::{Mounted, Run};
+use crate::{CrashPolicy, Halt, IoKind, Rng, SimArray, SimDisk, states};
 use dynamicfs_core::MountMode;
-use dynamicfs_hal::IoError;
+use dynamicfs_core::limits::MEMBERS_MAX;
+use dynamicfs_hal::{DiskArray, IoError};
 
 /// How a disk is lost between a crash and its recovery.
 #[derive(Clone, Copy, Debug)]
@@ -29,12 +30,12 @@ impl Run {
             }
             return;
         }
-        if !self.swarm.is_on(FaultKind::LostInRecovery) || !rng.chance(2, 3) {
+        let alone = self.alone_at_newest(array);
+        if !self.swarm.is_on(FaultKind::LostInRecovery) || !(alone.is_some() || rng.coin()) {
             return;
         }
-        let alone = self.alone_at_newest(array);
         let member = match alone {
-            Some(member) if rng.chance(3, 4) => member,
+            Some(member) if rng.chance(7, 8) => member,
             _ => *rng.pick(&self.active()),
         };
         if self.shelf[member].is_some() || !self.atlas.admit(member, Harm::State) {
@@ -55,6 +56,17 @@ impl Run {
             let alone = if alone == Some(member) { ", and alone had the newest state" } else { "" };
             format!("{}: {how:?}{alone}", FaultKind::LostInRecovery.name())
         });
+    }
+
+    /// What a power cut leaves on each disk, by place: all of what was not flushed on one, none of it on the others.
+    pub(super) fn lopsided(&self, array: &SimArray, rng: &mut Rng) -> [CrashPolicy; MEMBERS_MAX] {
+        let mut places = self.active();
+        places.iter_mut().for_each(|member| *member = self.places[*member]);
+        let unflushed: Vec<usize> =
+            places.iter().copied().filter(|&place| array.disk(place).has_unflushed()).collect();
+        let mut policies = [CrashPolicy::Nothing; MEMBERS_MAX];
+        policies[*rng.pick(if unflushed.is_empty() { &places } else { &unflushed })] = CrashPolicy::Everything;
+        policies
     }
 
     /// The one member whose disk has a newer state than all others, if there is one.
@@ -109,6 +121,7 @@ impl Engine {
         run.counts.crashes += 1;
         run.counts.faults.hit(FaultKind::IdleMount);
         run.served = served;
+        run.end_excuse(array);
         run.tell(array, EventKind::Crash, None, || {
             "the power is back after an idle mount: none of what was not flushed is there".into()
         });
@@ -139,7 +152,7 @@ impl Run {
     pub(super) fn fail_superblocks(&mut self, array: &mut SimArray, rng: &mut Rng) {
         let mut members = self.active();
         rng.shuffle(&mut members);
-        let more = rng.coin();
+        let more = rng.coin() && self.atlas.hurt().is_empty() && self.is_plain();
         let least = self.setup.tolerance() + 1;
         if members.len() < least || self.shelf.iter().any(Option::is_some) {
             return;
@@ -163,10 +176,33 @@ impl Run {
         }
     }
 
-    /// Whether something is cached that a failed flush has left behind, so that no one knows what a power cut leaves.
-    pub(super) fn has_doomed(&self, array: &SimArray) -> bool {
-        self.setup.tolerance() == 0
-            && self.active().iter().any(|&member| array.disk(self.places[member]).has_doomed())
+    /// On a pool without redundancy a disk is reset after a failed flush: what is left of its cache is decided, and is what every
+    /// mount sees from then on.
+    pub(super) fn reset_doomed(&mut self, array: &mut SimArray, rng: &mut Rng) {
+        if self.setup.tolerance() > 0 {
+            return;
+        }
+        for member in self.active() {
+            let disk = self.disk(array, member);
+            if disk.has_doomed() {
+                disk.power_cycle(*rng.pick(&CrashPolicy::ALL[..3]), rng);
+            }
+        }
+    }
+
+    /// Whether sound members do not take part in a pool that is excused for it: it is to be mounted anew.
+    pub(super) fn is_let_off(&self, pool: &Mounted<'_>) -> bool {
+        self.is_excused && !self.offline(pool).minus(self.atlas.hurt()).is_empty()
+    }
+
+    /// Sets the fuse to an I/O while superblocks are written: what is on some disks alone comes of it.
+    pub(super) fn arm_superblocks(&self, array: &mut SimArray, halt: Halt, rng: &mut Rng) {
+        let places = (0..array.disks()).map(|disk| states::ring_sectors(array.disk(disk))).collect();
+        // Two rings and a flush for each disk.
+        let within = 3 * self.active().len() as u64;
+        // Those of a claim come first, each disk for itself; those of a state after it.
+        let within = if rng.coin() { within } else { 3 * within };
+        array.halt_after_write(places, rng.below(within + 1), halt);
     }
 
     /// What a pool was excused for is over: no request is in for a mishap any more.

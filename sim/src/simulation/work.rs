@@ -169,6 +169,8 @@ impl Run {
         let storage = match error {
             Error::Storage(error) => error,
             _ if self.atlas.is_beyond() => StorageError::NoSpace,
+            // What cannot be read any more with the disks that are left.
+            _ if self.is_excused => StorageError::ReadOnly,
             _ => return Err(self.fail(FailureKind::Lost, format!("{what}: {error}"))),
         };
         if what == COMMIT && !unknown {
@@ -176,6 +178,9 @@ impl Run {
         }
         if let Err(kind) = self.may_answer(storage) {
             return Err(self.fail(kind, format!("{what}: {error}")));
+        }
+        if self.is_excused {
+            self.hit(Probe::SuperblockBatchRefused);
         }
         match storage {
             StorageError::NoSpace => self.refused_space(pool, what),
