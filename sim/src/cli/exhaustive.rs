@@ -15,6 +15,7 @@ pub(super) fn run(arguments: &ExhaustiveArguments) -> ExitCode {
         operations: arguments.ops,
         depth: arguments.depth,
         states: arguments.states,
+        lose: arguments.lose,
         ..Exhaustive::small()
     };
     let waiting = Mutex::new(Letter::ALL.to_vec());
@@ -45,6 +46,8 @@ fn report(arguments: &ExhaustiveArguments, explored: &Explored, seconds: f64, fa
             "operations_max": arguments.ops,
             "depth": arguments.depth,
             "states_max": arguments.states,
+            "disks_lost_max": arguments.lose,
+            "losses": explored.losses,
             "seconds": seconds,
             "sequences": explored.sequences,
             "cuts": explored.cuts,
@@ -65,6 +68,7 @@ fn report(arguments: &ExhaustiveArguments, explored: &Explored, seconds: f64, fa
         ("recoveries checked", explored.cycles, Rate::Shown),
         ("cuts that were sampled", explored.sampled, Rate::None),
         ("rolled forward", explored.forward, Rate::None),
+        ("losses of disks", explored.losses, Rate::Shown),
     ];
     say!("{}{}", table::lines(&rows, seconds), table::failures(failed.len()));
     failed.iter().for_each(|failure| say!("  {failure}"));

@@ -196,6 +196,9 @@ pub(crate) struct ExhaustiveArguments {
     /// Worlds that are looked at after a cut: all of them, or a sample if there are more
     #[arg(long, default_value_t = 16)]
     states: usize,
+    /// Disks that are lost after each cut, before the recovery and after it: each choice of so many, as far as the pool bears it
+    #[arg(long, default_value_t = 0)]
+    lose: usize,
     /// Parts that are explored at a time
     #[arg(long, default_value_t = 1)]
     jobs: usize,

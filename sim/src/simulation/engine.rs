@@ -78,7 +78,9 @@ impl Engine {
             self.run.counts.stuck += 1;
         } else {
             self.rest()?;
-            self.split_history()?;
+            if self.let_two_write()? {
+                self.split_history()?;
+            }
         }
         self.run.counts.ios = self.array.steps();
         self.run.counts.micros = self.array.micros();
@@ -289,7 +291,8 @@ impl Engine {
 impl Run {
     pub(super) fn draw_halt(&self, rng: &mut Rng) -> Halt {
         let both = self.swarm.is_on(FaultKind::ProcessCrash);
-        if !self.swarm.is_on(FaultKind::PowerCut) || both && rng.chance(1, 3) {
+        let share = if self.swarm.is_on(FaultKind::IdleMount) { 2 } else { 1 };
+        if !self.swarm.is_on(FaultKind::PowerCut) || both && rng.chance(share, 3) {
             Halt::ProcessCrash
         } else {
             Halt::PowerCut

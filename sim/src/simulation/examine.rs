@@ -43,6 +43,7 @@ impl Run {
             return Ok(Flow::End);
         }
         self.check_health(pool, &found)?;
+        self.read_deleted(pool)?;
         if self.atlas.scattered_members() > 1 {
             self.hit(Probe::ScatteredDamage);
         }

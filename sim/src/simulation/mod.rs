@@ -10,8 +10,9 @@
 //! | `fault`, `inject`, `recovery`, `lies` | what goes wrong, and how it is done to the disks |
 //! | `atlas`, `map` | who may be damaged, so that redundancy bears it; what the disks themselves say |
 //! | `oracle` | what the pool must hold |
-//! | `engine`, `work`, `lifecycle`, `trim` | sessions and their steps |
+//! | `engine`, `work`, `lifecycle`, `trim`, `misuse` | sessions and their steps |
 //! | `examine`, `ledger`, `beyond`, `rest`, `split`, `sides` | what is checked: always, beyond the bound, after the faults stopped, after an override, after a choice |
+//! | `rivals` | two users of one pool |
 //! | `probe`, `report` | rare paths that were met, numbers, failures |
 //! | `edits`, `shrink` | replay lines, and making them smaller |
 
@@ -27,6 +28,7 @@ mod ledger;
 mod lies;
 mod lifecycle;
 mod map;
+mod misuse;
 mod oracle;
 mod probe;
 #[cfg(test)]
@@ -34,6 +36,7 @@ mod proof;
 mod recovery;
 mod report;
 mod rest;
+mod rivals;
 mod run;
 mod setup;
 mod shrink;

@@ -89,6 +89,9 @@ impl Run {
     /// A transaction of random operations, committed or dropped.
     pub(super) fn transact(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
         self.doing = Doing::Committing;
+        if self.misuse_between(pool, &mut rng.fork("misuse"))? == Flow::End {
+            return Ok(Flow::End);
+        }
         let (generation, operations) = match self.change(pool, rng)? {
             Outcome::Dropped => return Ok(Flow::On),
             Outcome::Refused(error, what) => return self.refused_change(pool, error, &what),
@@ -122,6 +125,7 @@ impl Run {
         for number in 0..count {
             let mut rng = rng.fork_at("operation", number);
             let operation = (self.workload.next)(&changed, &self.setup.scale, &mut rng);
+            let operation = self.on_deleted(operation, &changed, &mut rng);
             let did = model::apply(&mut transaction, &operation);
             if let Err(error @ (Error::Storage(_) | Error::Unreadable { .. })) = did {
                 let releases = number == 0 && matches!(operation, Operation::Unlink { .. });
@@ -134,11 +138,14 @@ impl Run {
             if self.is_blurred || self.atlas.has_lied() {
                 continue;
             }
+            let before = self.objects_before(&changed);
             let should = changed.apply(&operation, did.ok().flatten());
             if did != should {
                 let what = format!("{}: {did:?} instead of {should:?}", describe(&operation));
                 return Err(self.fail(FailureKind::WrongAnswer, what));
             }
+            self.note_deleted(&before, &changed);
+            self.misuse_within(&mut transaction, &changed, &mut rng)?;
         }
         if !kept || self.is_blurred || self.atlas.has_lied() {
             return Ok(Outcome::Dropped);
