@@ -78,6 +78,7 @@ impl Engine {
             self.run.counts.stuck += 1;
         } else {
             self.rest()?;
+            self.salvage()?;
             if self.let_two_write()? {
                 self.split_history()?;
             }
@@ -88,6 +89,9 @@ impl Engine {
     }
 
     pub(super) fn format(&mut self) -> Result<(), Failure> {
+        if self.run.swarm.is_on(FaultKind::FirstFormatCut) {
+            return self.first_starts();
+        }
         let Self { array, lent, run, crc32c, .. } = self;
         let clock = array.clock();
         let services = Services { crc32c: *crc32c, clock: &clock };

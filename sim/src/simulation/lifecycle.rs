@@ -24,7 +24,7 @@ impl Run {
     /// One thing that an operator does.
     pub(super) fn lifecycle(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
         self.doing = Doing::Maintaining;
-        match rng.below(13) {
+        match rng.below(15) {
             0..3 => {
                 self.bring_back(pool.array());
                 return Ok(Flow::End);
@@ -36,6 +36,7 @@ impl Run {
             _ if self.atlas.is_beyond() || !pool.health().writable => return Ok(Flow::On),
             5..7 => return self.order_job(pool, rng),
             7 => return self.ask_for_scheme(pool, rng),
+            13.. => return self.remove(pool, rng),
             _ => {}
         }
         let member = *rng.pick(&self.active());
@@ -95,6 +96,48 @@ impl Run {
                 Ok(Flow::On)
             }
             Err(error) => self.refused_change(pool, error, "another scheme"),
+        }
+    }
+
+    /// Takes a member out of the pool: an empty one, one that is away or vanishes just before, or one with what it holds.
+    fn remove(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
+        let member = *rng.pick(&self.active());
+        let empty = is_empty(self.roster[member]);
+        let (vanishes, lose) = (rng.coin(), rng.coin());
+        let spare = self.active().len() > self.setup.format.scheme.width();
+        if !empty && !spare || lose && !empty && !self.atlas.lose(member) {
+            return Ok(Flow::On);
+        }
+        if vanishes && !self.vanish(pool, member) {
+            return Ok(Flow::On);
+        }
+        let done = pool.remove_member(MemberNumber(member as u16), lose).map(|_| ());
+        if done.is_ok() && lose && !empty {
+            self.hit(Probe::RemovedWithLoss);
+        }
+        if done.is_ok() && vanishes {
+            self.hit(Probe::VanishedAndRemoved);
+        }
+        self.operated(pool, member, "removed", done)
+    }
+
+    /// A member's disk goes away, if it may.
+    fn vanish(&mut self, pool: &mut Mounted<'_>, member: usize) -> bool {
+        let may = self.shelf[member].is_none() && self.atlas.admit(member, Harm::State);
+        if may {
+            self.disk(pool.array(), member).unplug();
+            let array = pool.array();
+            self.tell(array, EventKind::Fault, Some(member), || "vanishes before it is removed".into());
+        }
+        may
+    }
+
+    /// A member that is to leave next goes away now and then.
+    pub(super) fn vanish_before_leaving(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) {
+        let departing = |&member: &usize| self.roster[member] == MemberState::Departing;
+        let Some(member) = self.active().into_iter().find(departing) else { return };
+        if rng.coin() && self.vanish(pool, member) {
+            self.hit(Probe::VanishedAndRemoved);
         }
     }
 

@@ -6,7 +6,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `setup` | the pool: disks, format, memory |
+//! | `setup`, `first_start` | the pool: disks, format, memory; a first format that is cut short |
 //! | `fault`, `inject`, `recovery`, `lies` | what goes wrong, and how it is done to the disks |
 //! | `atlas`, `map` | who may be damaged, so that redundancy bears it; what the disks themselves say |
 //! | `oracle` | what the pool must hold |
@@ -22,6 +22,7 @@ mod edits;
 mod engine;
 mod examine;
 mod fault;
+mod first_start;
 mod guard;
 mod inject;
 mod ledger;
@@ -109,6 +110,8 @@ pub struct Breakage {
     pub before_repair: Option<fn(&mut SimArray)>,
     /// Done to the disks when a copy of a member stands beside it, in the last place.
     pub before_clone: Option<fn(&mut SimArray)>,
+    /// Done to the disks before each of the first starts, which mount or else format.
+    pub before_start: Option<fn(&mut SimArray)>,
     /// Done to the disks that are left when half a pool is to be refused.
     pub before_split: Option<fn(&mut SimArray)>,
 }

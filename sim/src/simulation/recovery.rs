@@ -106,8 +106,11 @@ impl Engine {
             return Ok(());
         }
         self.array.disarm();
-        if run.swarm.is_on(FaultKind::FlushError) && rng.coin() {
+        if run.swarm.is_on(FaultKind::FlushError) && rng.chance(3, 4) {
             run.fail_a_flush(&mut self.array, rng);
+            if run.setup.tolerance() == 0 {
+                run.fail_every_flush(&mut self.array);
+            }
         }
         let mode = if rng.coin() { MountMode::ReadOnly } else { MountMode::ReadWrite };
         let mut served = false;
@@ -146,6 +149,14 @@ impl Run {
             self.hit(Probe::FlushFailedAlone);
         }
         self.tell(array, EventKind::Fault, Some(member), || FaultKind::FlushError.name().into());
+    }
+
+    /// The first flush of the mount fails on every disk.
+    fn fail_every_flush(&mut self, array: &mut SimArray) {
+        for member in self.active() {
+            self.disk(array, member).fail_next(IoKind::Flush, 1, IoError::Media);
+        }
+        self.is_excused = true;
     }
 
     /// Some disks fail in the next batch of superblocks, more of them than may be lost: nothing is acknowledged, or it is there.

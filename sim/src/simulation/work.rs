@@ -237,6 +237,7 @@ impl Run {
             {
                 break_it(pool.array());
             }
+            self.vanish_before_leaving(pool, rng);
             self.upkept = pool.health().generation;
             match pool.maintain(rng.chance(3, 4)) {
                 Ok(Work::Nothing) => {
