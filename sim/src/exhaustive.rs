@@ -368,7 +368,9 @@ impl Explorer<'_> {
             for _ in 0..STEPS_MAX {
                 match pool.maintain(true) {
                     Ok(Work::Nothing) if pool.health().owed == 0 => return Ok(()),
-                    Ok(Work::Nothing) => return Err(format!("{} members are still owed", pool.health().owed)),
+                    Ok(Work::Nothing) => {
+                        return Err(format!("{} members are still owed", pool.health().owed));
+                    }
                     Ok(_) => {}
                     Err(error) => return Err(error.to_string()),
                 }

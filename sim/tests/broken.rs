@@ -371,7 +371,73 @@ fn bugs() -> Vec<Bug> {
         bug("a block is leaked", meddle(leak), none, &[Space], 20),
         bug("a block is given away twice", meddle(give_away), none, &[Space, Lost, WrongState], 20),
         bug("an inode is not what was written", meddle(resize), none, &[WrongState, Lost, Space], 20),
+        bug(
+            "a mount's flushes are left out",
+            sabotage(Sabotage::MountFlushSkipped),
+            Faults::only([FaultKind::ProcessCrash, FaultKind::PowerCut, FaultKind::IdleMount]),
+            LOST,
+            60,
+        ),
+        bug(
+            "superblocks that failed are trusted",
+            sabotage(Sabotage::FailedSuperblockTrusted),
+            Faults::only([FaultKind::SuperblockBatchFails, FaultKind::PowerCut]),
+            &[WrongState, WrongAnswer, Lost, Unavailable, Health],
+            60,
+        ),
+        bug(
+            "an exchanged disk is written to",
+            Breakage { on_stranger: Some(write_somewhere), ..Breakage::default() },
+            Faults::only([FaultKind::ExchangedDisk]),
+            &[WrongState],
+            60,
+        ),
+        bug(
+            "two users are told that their commits are there",
+            Breakage { apart: true, ..Breakage::default() },
+            Faults::only([FaultKind::SecondWriter]),
+            &[WrongState, Lost, Unavailable],
+            60,
+        ),
+        bug(
+            "a pool that is there is formatted at a start",
+            Breakage { before_start: Some(hide_labels), ..Breakage::default() },
+            Faults::only([FaultKind::FirstFormatCut, FaultKind::PowerCut]),
+            &[WrongState],
+            60,
+        ),
+        bug(
+            "a call inside a transaction commits it",
+            Breakage { in_transaction: Some(commit_early), ..Breakage::default() },
+            Faults::only([FaultKind::Misuse]),
+            &[WrongState, WrongAnswer, Unavailable],
+            20,
+        ),
     ]
+}
+
+/// The labels of all disks are gone.
+fn hide_labels(array: &mut SimArray) {
+    use dynamicfs_hal::DiskArray;
+    for disk in 0..array.disks() {
+        let geometry = array.disk(disk).geometry();
+        let zeros = vec![0; geometry.sector_bytes as usize];
+        for lba in [0, geometry.sectors - 1] {
+            array.disk_mut(disk).overwrite(lba * u64::from(geometry.sector_bytes), &zeros);
+        }
+    }
+}
+
+/// A write that nobody should have sent here.
+fn write_somewhere(disk: &mut SimDisk) {
+    let sector = vec![0xEE; disk.geometry().sector_bytes as usize];
+    disk.write(9, &sector).expect("written");
+}
+
+/// What the transaction has so far is committed, and the rest of it has none.
+fn commit_early(objects: &mut Objects<'_, &mut SimArray>) {
+    // Whether it can be does not matter: some of them can.
+    let _ = objects.commit();
 }
 
 fn breaks_split() -> Breakage {
@@ -431,6 +497,14 @@ fn broken_world_of(kind: FaultKind) -> &'static str {
         FaultKind::NoSpace => "a block is leaked",
         FaultKind::Override => "half a pool is let in",
         FaultKind::WellFormedLie => "an inode is not what was written",
+        FaultKind::LostInRecovery => "a stale disk is taken for current",
+        FaultKind::SuperblockBatchFails => "superblocks that failed are trusted",
+        FaultKind::IdleMount => "a mount's flushes are left out",
+        FaultKind::ExchangedDisk => "an exchanged disk is written to",
+        FaultKind::SecondWriter => "two users are told that their commits are there",
+        FaultKind::FirstFormatCut => "a pool that is there is formatted at a start",
+        FaultKind::ChoiceCut => "half a pool is let in",
+        FaultKind::Misuse => "a call inside a transaction commits it",
         other => panic!("{other:?} has no broken world yet"),
     }
 }

@@ -88,8 +88,7 @@ fn each_disk_of_a_mirror_is_lost_before_and_after_the_recovery_from_a_cut() {
 
 #[test]
 fn any_two_disks_of_two_plus_two_are_lost_before_and_after_the_recovery_from_a_cut() {
-    let options =
-        FormatOptions { members_max: 8, ..FormatOptions::portable(Scheme { data: 2, parity: 2 }) };
+    let options = FormatOptions { members_max: 8, ..FormatOptions::portable(Scheme { data: 2, parity: 2 }) };
     let test = CrashTest { options, lose: 2, sessions: 1, transactions: 1, ..test(options.scheme, 5) };
     run(&test, 80..82);
 }
@@ -99,13 +98,7 @@ fn any_two_disks_of_two_plus_two_are_lost_before_and_after_the_recovery_from_a_c
 fn each_disk_of_a_nearly_full_pool_is_lost_before_and_after_the_recovery_from_a_cut() {
     let scale = Scale { file_bytes: 60_000, write_bytes: 40_000, names: 5 };
     let geometry = Geometry::new(512, 420);
-    let test = CrashTest {
-        geometry,
-        scale,
-        transactions: 3,
-        operations: 40,
-        lose: 1,
-        ..test(Scheme::mirror(2), 3)
-    };
+    let test =
+        CrashTest { geometry, scale, transactions: 3, operations: 40, lose: 1, ..test(Scheme::mirror(2), 3) };
     run(&test, 90..92);
 }

@@ -65,6 +65,8 @@ pub struct SimArray {
     /// A fuse that is set by the first write to one of these sectors, so many I/Os after it.
     trap: Option<Trap>,
     halted: Option<Halt>,
+    /// Something was written since the process was started, or the power came back.
+    has_written: bool,
     trace: Trace,
     time: WorldTime,
     /// The I/O at which patience ends.
@@ -93,6 +95,7 @@ impl SimArray {
             fuse: None,
             trap: None,
             halted: None,
+            has_written: false,
             trace: Trace::default(),
             time: WorldTime::default(),
             patience: u64::MAX,
@@ -306,7 +309,7 @@ impl SimArray {
     }
 
     fn resume(&mut self, kind: EventKind) {
-        (self.fuse, self.trap, self.halted) = (None, None, None);
+        (self.fuse, self.trap, self.halted, self.has_written) = (None, None, None, false);
         self.note(kind, 0);
     }
 
@@ -386,6 +389,7 @@ impl SimArray {
         {
             return done;
         }
+        self.has_written |= matches!(request.operation, Operation::Write(_) | Operation::WriteDurable(_));
         let disk = self.disks.get_mut(request.disk).ok_or(IoError::Gone)?;
         let patience = match request.operation {
             Operation::Read(_) if request.patience > 0 => u64::from(request.patience),

@@ -59,6 +59,11 @@ impl SimDisk {
         self.switches.wait_at(places, at_flush);
     }
 
+    /// Whether a failure waits at certain places.
+    pub(crate) const fn is_in_wait(&self) -> bool {
+        self.switches.is_in_wait()
+    }
+
     /// No request is in for a mishap any more; the disk takes writes.
     pub fn calm(&mut self) {
         self.switches.calm();

@@ -95,6 +95,10 @@ impl Switches {
         self.ambush = Some(Ambush { places, at_flush, sprung: false });
     }
 
+    pub(super) const fn is_in_wait(&self) -> bool {
+        self.ambush.is_some()
+    }
+
     /// A write begins here; whether it is to fail.
     pub(super) fn meets_write(&mut self, lba: u64) -> bool {
         let Some(ambush) = &mut self.ambush else { return false };

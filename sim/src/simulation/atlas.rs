@@ -57,7 +57,9 @@ impl Atlas {
             return true;
         }
         let hurt = self.hurt.with(member);
-        if !self.beyond && (hurt.len() + self.gone.len() + self.depth > self.tolerance || harm == Harm::Anything) {
+        if !self.beyond
+            && (hurt.len() + self.gone.len() + self.depth > self.tolerance || harm == Harm::Anything)
+        {
             return false;
         }
         // One damaged place leaves every label and superblock a second copy; two places may not.

@@ -152,7 +152,7 @@ impl Engine {
 
     /// What happens while no pool is mounted.
     fn between(&mut self, rng: &mut Rng) -> Result<(), Failure> {
-        self.run.check_strangers(&self.array)?;
+        self.run.check_strangers(&mut self.array)?;
         self.recover_from_halt(rng);
         self.run.end_excuse(&mut self.array);
         self.run.reset_doomed(&mut self.array, rng);

@@ -126,6 +126,7 @@ impl Run {
         let health = pool.health();
         if self.unsure_of_debts {
             self.give_up_rebuilt(pool);
+            self.forgive_emptied();
         }
         for member in self.active() {
             let place = self.places[member];

@@ -41,7 +41,9 @@ impl Engine {
                 Started::Halted => {
                     self.run.counts.faults.hit(FaultKind::FirstFormatCut);
                     self.array.power_cycle(*rng.pick(&CrashPolicy::ALL), &mut rng);
-                    self.run.tell(&self.array, EventKind::Crash, None, || "the power went during the first format".into());
+                    self.run.tell(&self.array, EventKind::Crash, None, || {
+                        "the power went during the first format".into()
+                    });
                     continue;
                 }
                 Started::Mounted if start > 0 => self.run.hit(Probe::CutFormatMounted),
@@ -75,7 +77,9 @@ impl Engine {
             _ if array.halted().is_some() => Ok(Started::Halted),
             Ok(()) => Ok(Started::Formatted),
             Err(error) => {
-                let what = format!("a first format that was cut short: not mounted ({refusal}), not formatted ({error})");
+                let what = format!(
+                    "a first format that was cut short: not mounted ({refusal}), not formatted ({error})"
+                );
                 Err(run.fail(FailureKind::Unavailable, what))
             }
         }
@@ -86,7 +90,9 @@ impl Engine {
         let pool = self.pool_on_disks();
         let mut rng = self.run.root.fork("stays");
         if self.start(&mut rng)? != Started::Mounted || self.pool_on_disks() != pool {
-            return Err(self.run.fail(FailureKind::WrongState, "a pool that was there is formatted at a start"));
+            return Err(self
+                .run
+                .fail(FailureKind::WrongState, "a pool that was there is formatted at a start"));
         }
         self.run.pool = pool;
         let Self { array, lent, run, crc32c, .. } = self;
@@ -99,12 +105,14 @@ impl Engine {
         match Pool::format(&mut one, lent.lend(), services, &mut rng, &options, &[]).map(|_| ()) {
             Err(FormatError::InUse { .. }) => Ok(()),
             Err(error) => {
-                let what = format!("a disk of a pool that is there is not formatted for a wrong reason: {error}");
+                let what =
+                    format!("a disk of a pool that is there is not formatted for a wrong reason: {error}");
                 Err(run.fail(FailureKind::Unavailable, what))
             }
-            Ok(()) => {
-                Err(run.fail(FailureKind::NotRefused, "one disk of a pool that is there is formatted without force"))
-            }
+            Ok(()) => Err(run.fail(
+                FailureKind::NotRefused,
+                "one disk of a pool that is there is formatted without force",
+            )),
         }
     }
 

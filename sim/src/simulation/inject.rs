@@ -118,12 +118,16 @@ impl Run {
     }
 
     /// Another pool's disk that was put into a place in use holds what it held: nothing was written to it.
-    pub(super) fn check_strangers(&mut self, array: &SimArray) -> Result<(), Failure> {
+    pub(super) fn check_strangers(&mut self, array: &mut SimArray) -> Result<(), Failure> {
         for (member, writes, discards) in std::mem::take(&mut self.strangers) {
             if self.shelf[member].is_none() {
                 continue;
             }
-            let now = array.disk(self.places[member]).counters();
+            let disk = self.disk(array, member);
+            if let Some(break_it) = self.breakage.on_stranger {
+                break_it(disk);
+            }
+            let now = disk.counters();
             if (now.writes, now.discards) != (writes, discards) {
                 let (writes, discards) = (now.writes - writes, now.discards - discards);
                 let what = format!(

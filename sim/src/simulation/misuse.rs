@@ -77,11 +77,7 @@ impl Run {
     }
 
     /// Between two transactions: one is forgotten, or dropped that never was.
-    pub(super) fn misuse_between(
-        &mut self,
-        pool: &mut Mounted<'_>,
-        rng: &mut Rng,
-    ) -> Result<Flow, Failure> {
+    pub(super) fn misuse_between(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
         if !self.swarm.is_on(FaultKind::Misuse) || self.atlas.is_beyond() || !rng.chance(1, 6) {
             return Ok(Flow::On);
         }
@@ -90,7 +86,9 @@ impl Run {
             let before = pool.health();
             pool.abort();
             if pool.array().halted().is_none() && pool.health().generation != before.generation {
-                return Err(self.fail(FailureKind::WrongState, "abort without a transaction changed the state"));
+                return Err(
+                    self.fail(FailureKind::WrongState, "abort without a transaction changed the state")
+                );
             }
             return Ok(Flow::On);
         }
@@ -124,7 +122,10 @@ impl Run {
             return Ok(Flow::End);
         }
         match pool.lookup(ObjectId::ROOT, name) {
-            Ok(_) => Err(self.fail(FailureKind::WrongAnswer, "a forgotten transaction was committed by the next one")),
+            Ok(_) => {
+                Err(self
+                    .fail(FailureKind::WrongAnswer, "a forgotten transaction was committed by the next one"))
+            }
             Err(_) => {
                 self.hit(Probe::Forgotten);
                 Ok(Flow::On)

@@ -55,7 +55,7 @@ pub use shrink::{Shrunk, shrink};
 
 use crate::model::Model;
 use crate::workload::{Operation, Scale};
-use crate::{Rng, Sabotage, SimArray};
+use crate::{Rng, Sabotage, SimArray, SimDisk};
 use dynamicfs_core::object::Objects;
 use dynamicfs_hal::Crc32c;
 use engine::Engine;
@@ -110,6 +110,10 @@ pub struct Breakage {
     pub before_repair: Option<fn(&mut SimArray)>,
     /// Done to the disks when a copy of a member stands beside it, in the last place.
     pub before_clone: Option<fn(&mut SimArray)>,
+    /// Done to a disk of another pool that was put into a place in use, when the pool is let go of.
+    pub on_stranger: Option<fn(&mut SimDisk)>,
+    /// Two users of one pool have disks of their own, as if neither saw what the other writes.
+    pub apart: bool,
     /// Done to the disks before each of the first starts, which mount or else format.
     pub before_start: Option<fn(&mut SimArray)>,
     /// Done to the disks that are left when half a pool is to be refused.

@@ -41,7 +41,8 @@ impl Run {
         if self.shelf[member].is_some() || !self.atlas.admit(member, Harm::State) {
             return;
         }
-        let how = *rng.pick(&[Loss::Unplugged, Loss::Unplugged, Loss::SetBack, Loss::Unreadable, Loss::Wiped]);
+        let how =
+            *rng.pick(&[Loss::Unplugged, Loss::Unplugged, Loss::SetBack, Loss::Unreadable, Loss::Wiped]);
         let image = self.images[member].clone();
         lose(self.disk(array, member), how, image.as_ref());
         self.lost_in_recovery = true;
@@ -65,7 +66,8 @@ impl Run {
         let unflushed: Vec<usize> =
             places.iter().copied().filter(|&place| array.disk(place).has_unflushed()).collect();
         let mut policies = [CrashPolicy::Nothing; MEMBERS_MAX];
-        policies[*rng.pick(if unflushed.is_empty() { &places } else { &unflushed })] = CrashPolicy::Everything;
+        policies[*rng.pick(if unflushed.is_empty() { &places } else { &unflushed })] =
+            CrashPolicy::Everything;
         policies
     }
 
@@ -114,9 +116,7 @@ impl Engine {
         }
         let mode = if rng.coin() { MountMode::ReadOnly } else { MountMode::ReadWrite };
         let mut served = false;
-        self.mount(mode, |run, pool| {
-            run.examine(pool).map(|_| served = !pool.health().tentative)
-        })?;
+        self.mount(mode, |run, pool| run.examine(pool).map(|_| served = !pool.health().tentative))?;
         let Self { array, run, .. } = self;
         array.power_cycle(CrashPolicy::Nothing, rng);
         run.process_died = false;

@@ -14,11 +14,11 @@
 //!
 //! The window of the second row is one transaction: a disk is looked at before the first write of each.
 
+use super::beyond::agree;
 use super::engine::Engine;
 use super::fault::FaultKind;
 use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
-use super::beyond::agree;
 use crate::model::{self, Model};
 use crate::workload::Scale;
 use crate::world::{Lent, SERVICES};
@@ -128,7 +128,8 @@ impl Engine {
         let mut rivals = Vec::new();
         for (who, lent) in lent.iter_mut().enumerate() {
             let before = writes(disks);
-            let pool = self.mount_shared(disks, lent)?;
+            let apart = Rc::new(RefCell::new(disks.borrow().clone()));
+            let pool = self.mount_shared(if self.run.breakage.apart { &apart } else { disks }, lent)?;
             if writes(disks) != before {
                 told.by = Some(who);
             }
@@ -182,7 +183,9 @@ impl Engine {
                 (rival.is_out, told.refused) = (true, true);
                 return Ok(());
             }
-            Done::Committed(_) => "a user whose state was not the newest any more was told that its commit is there".into(),
+            Done::Committed(_) => {
+                "a user whose state was not the newest any more was told that its commit is there".into()
+            }
             Done::Refused(_) if !is_newest => {
                 format!("a user whose state was not the newest any more was refused after {wrote} writes")
             }
@@ -238,7 +241,8 @@ impl Engine {
     fn look_at_what_is_left(&mut self, newest: &Model) -> Result<(), Failure> {
         match self.try_mount(MountMode::ReadOnly, None, |_, pool| agree(pool, newest)) {
             Ok(Err(difference)) => {
-                let what = format!("after a transaction that was open while the other committed: {difference}");
+                let what =
+                    format!("after a transaction that was open while the other committed: {difference}");
                 Err(self.run.fail(FailureKind::WrongState, what))
             }
             Ok(Ok(_)) | Err(_) => Ok(()),

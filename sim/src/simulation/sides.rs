@@ -62,7 +62,9 @@ impl Engine {
         };
         let writes = self.writes(other);
         self.expect_side(MountMode::ReadOnly, Some(prefer), &chosen.1, other)?;
-        if self.run.swarm.is_on(FaultKind::ChoiceCut) && self.cut_mount(MountMode::ReadWrite, Some(prefer), rng) {
+        if self.run.swarm.is_on(FaultKind::ChoiceCut)
+            && self.cut_mount(MountMode::ReadWrite, Some(prefer), rng)
+        {
             self.run.hit(Probe::SideChoiceCut);
         }
         self.expect_side(MountMode::ReadWrite, Some(prefer), &chosen.1, other)?;

@@ -8,10 +8,10 @@
 //!                                                                            `sides`: one is chosen
 //! ```
 
+use super::beyond::agree;
 use super::engine::Engine;
 use super::fault::FaultKind;
 use super::probe::Probe;
-use super::beyond::agree;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Flow, Mounted, Run};
 use super::sides::Split;
@@ -155,7 +155,8 @@ impl Engine {
             (0..array.disks()).map(|disk| array.disk(disk).counters().writes).sum()
         };
         let before = writes(&self.array);
-        let taken = self.try_mount(MountMode::Salvage, None, |_, pool| (agree(pool, &state), pool.health().tentative));
+        let taken = self
+            .try_mount(MountMode::Salvage, None, |_, pool| (agree(pool, &state), pool.health().tentative));
         let wrong = match taken {
             Ok((Err(difference), _)) => Some(format!("salvaged: {difference}")),
             Ok((Ok(lost), _)) if bears && lost > 0 => Some(format!("{lost} things are not salvaged")),
