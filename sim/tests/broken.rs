@@ -329,7 +329,7 @@ fn bugs() -> Vec<Bug> {
             "a repair is not what should be there",
             Breakage { before_repair: Some(repair_wrongly), ..Breakage::default() },
             Faults::only([FaultKind::Rot, FaultKind::RotBurst, FaultKind::Scattered]),
-            &[Lost, Unavailable, Restless],
+            &[Lost, Unavailable, Restless, WrongState],
             200,
         ),
         bug("a failed read is trusted", unread(Sabotage::FailedReadTrusted), none, UNREAD, 20),

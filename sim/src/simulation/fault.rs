@@ -247,6 +247,9 @@ impl Faults {
     }
 }
 
+/// So many kinds are all switched on where no others may happen.
+const FEW: usize = 4;
+
 /// What one seed switched on: a weight for each kind, most of them 0 (swarm testing: a run that can do everything at
 /// once hardly ever does much of one thing).
 #[derive(Clone, Copy, Debug)]
@@ -257,7 +260,9 @@ pub(super) struct Swarm {
 impl Swarm {
     pub(super) fn draw(faults: &Faults, rng: &mut Rng) -> Self {
         let mut weights = [0; KINDS];
-        let share = *rng.pick(&[1, 2, 4, 8]);
+        let drawn = *rng.pick(&[1, 2, 4, 8]);
+        // Where few kinds are asked for, it is to see them together.
+        let share = if faults.kinds.iter().count() <= FEW { 16 } else { drawn };
         for &kind in FaultKind::ALL {
             let weight = *rng.pick(&[1, 2, 4, 8]);
             let on = rng.chance(share, 16) || matches!(kind, FaultKind::PowerCut | FaultKind::TornWrite);

@@ -24,7 +24,7 @@ impl Run {
         for member in self.active() {
             let place = self.places[member];
             let takes_part = pool.member_health(place).status == DiskStatus::Online;
-            if self.atlas.is_hurt(member) || self.is_excused || self.shelf[member].is_some() || !takes_part {
+            if self.atlas.is_hurt(member) || self.shelf[member].is_some() || !takes_part {
                 continue;
             }
             if let Some(wrong) = what_is_wrong(pool.array().disk(place), order) {
