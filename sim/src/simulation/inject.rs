@@ -10,6 +10,9 @@ use crate::states;
 use crate::{IoKind, Mishap, Rng, SimArray, SimDisk};
 use dynamicfs_hal::{BlockDevice, Geometry, IoError};
 
+/// How long it takes at least to put another disk into a place, in microseconds.
+const EXCHANGE_US: u64 = 1_000_000;
+
 /// How much slower a slow disk is, in microseconds a request.
 pub(super) const SLOW_US: u32 = 200_000;
 
@@ -109,6 +112,10 @@ impl Run {
             FaultKind::ExchangedDisk if rng.chance(1, 4) => SimDisk::new(geometry, rng.next_u64()),
             _ => foreign(geometry, rng),
         };
+        if kind == FaultKind::ExchangedDisk {
+            // Nobody changes a disk faster than that.
+            array.wait(EXCHANGE_US);
+        }
         let is_of_a_pool = states::newest_of(&stranger).is_some();
         if kind == FaultKind::ExchangedDisk && is_of_a_pool {
             let counters = stranger.counters();

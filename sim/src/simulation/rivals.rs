@@ -12,7 +12,8 @@
 //! | transactions in turn | what is acknowledged is one history, whoever acknowledged it: each commit stands on the one before it. A user whose state is not the newest any more is refused, and writes nothing at all |
 //! | a transaction that is open while the other commits | not both are acknowledged. What stood when it began is untouched; what the other wrote since then may be damaged by what it had under way, and is never read as right |
 //!
-//! The window of the second row is one transaction: a disk is looked at before the first write of each.
+//! The window of the second row is one transaction: the disks are looked at before the first write of each, if that is a while
+//! after the last look or no clock tells, and before its superblocks.
 
 use super::beyond::agree;
 use super::engine::Engine;
@@ -179,15 +180,15 @@ impl Engine {
                 return Ok(());
             }
             Done::Refused(Error::Storage(StorageError::NoSpace)) => return Ok(()),
-            Done::Refused(_) if !is_newest && wrote == 0 => {
+            Done::Refused(Error::Storage(StorageError::OtherWriter { .. })) if !is_newest && wrote == 0 => {
                 (rival.is_out, told.refused) = (true, true);
                 return Ok(());
             }
             Done::Committed(_) => {
                 "a user whose state was not the newest any more was told that its commit is there".into()
             }
-            Done::Refused(_) if !is_newest => {
-                format!("a user whose state was not the newest any more was refused after {wrote} writes")
+            Done::Refused(error) if !is_newest => {
+                format!("a user whose state was not the newest any more is refused after {wrote} writes: {error}")
             }
             Done::Refused(error) => format!("the user with the newest state is refused: {error}"),
             Done::Wrong(what) => what,

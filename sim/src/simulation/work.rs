@@ -199,6 +199,8 @@ impl Run {
                 self.hit(Probe::CommitTooFewDisks);
                 Ok(Flow::End)
             }
+            // The next transaction goes on without that disk.
+            StorageError::Exchanged { .. } => Ok(Flow::On),
             _ => Ok(Flow::End),
         }
     }
