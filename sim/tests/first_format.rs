@@ -79,7 +79,7 @@ fn a_first_format_that_is_cut_leaves_a_pool_or_something_to_format() {
     }
 }
 
-/// Whatever of its disks is there, a pool that was finished is not formatted without force.
+/// Whatever of its disks is there, a pool that was finished and written to is not formatted without force.
 #[test]
 fn disks_of_a_finished_pool_are_in_use_one_by_one() {
     let mut lent = Lent::new(100 << 10);
@@ -87,6 +87,8 @@ fn disks_of_a_finished_pool_are_in_use_one_by_one() {
     let mirror = Scheme::mirror(2);
     Pool::format(&mut world, lent.lend(), SERVICES, &mut Rng::new(3), &options(mirror), &[])
         .expect("formatted");
+    let mounted = Pool::mount(&mut world, lent.lend(), SERVICES, &MountOptions::default());
+    put_file(&mut mounted.expect("mounted"), "first", &[9; 5_000]).expect("committed");
     for disk in 0..3 {
         let mut one = SimArray::new(8, []);
         one.add(world.disk(disk).clone());

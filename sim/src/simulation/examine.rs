@@ -175,7 +175,9 @@ impl Run {
             Some(format!("{} objects are counted, there are {}", health.objects, found.nodes.len()))
         } else if health.owed < missed {
             Some(format!("{missed} members missed commits, {} are reported", health.owed))
-        } else if self.atlas.is_whole() && (health.owed > 0 || health.tentative && self.are_equal(pool)) {
+        } else if self.atlas.is_whole()
+            && (health.owed > 0 || health.tentative && !self.is_excused && self.are_equal(pool))
+        {
             Some(format!("nothing is missing: owed {}, tentative {}", health.owed, health.tentative))
         } else if extents.unreadable > 0 {
             Some(format!("{} extents are called unreadable", extents.unreadable))

@@ -8,7 +8,7 @@ use super::report::{EventKind, Failure, FailureKind};
 use crate::{CrashPolicy, Halt, Rng, states};
 use dynamicfs_core::error::FormatError;
 use dynamicfs_core::types::{Scheme, Uuid};
-use dynamicfs_core::{FormatOptions, MountOptions, Pool, Services};
+use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool, Services};
 use dynamicfs_hal::DiskArray;
 
 /// Starts that may be cut short.
@@ -95,6 +95,13 @@ impl Engine {
                 .fail(FailureKind::WrongState, "a pool that was there is formatted at a start"));
         }
         self.run.pool = pool;
+        // With a commit after the first it cannot be an unfinished format, whichever of its disks is there.
+        let committed = self.try_mount(MountMode::ReadWrite, None, |_, pool| {
+            pool.begin().and_then(|transaction| transaction.commit().map(|_| ()))
+        });
+        if !matches!(committed, Ok(Ok(()))) {
+            return Err(self.run.fail(FailureKind::Unavailable, "a new pool takes no commit"));
+        }
         let Self { array, lent, run, crc32c, .. } = self;
         let mut one = array.clone();
         while one.disks() > 1 {

@@ -188,7 +188,9 @@ impl Engine {
                 "a user whose state was not the newest any more was told that its commit is there".into()
             }
             Done::Refused(error) if !is_newest => {
-                format!("a user whose state was not the newest any more is refused after {wrote} writes: {error}")
+                format!(
+                    "a user whose state was not the newest any more is refused after {wrote} writes: {error}"
+                )
             }
             Done::Refused(error) => format!("the user with the newest state is refused: {error}"),
             Done::Wrong(what) => what,

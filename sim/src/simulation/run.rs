@@ -245,7 +245,11 @@ impl Run {
             }
             StorageError::Exchanged { .. } => !self.atlas.is_whole(),
             loss if loss.is_loss() => {
-                return if self.atlas.is_beyond() || self.is_excused { Ok(()) } else { Err(FailureKind::Lost) };
+                return if self.atlas.is_beyond() || self.is_excused {
+                    Ok(())
+                } else {
+                    Err(FailureKind::Lost)
+                };
             }
             _ => self.atlas.has_lied(),
         };
