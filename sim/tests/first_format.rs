@@ -18,7 +18,7 @@ fn options(scheme: Scheme) -> FormatOptions {
 /// Mounts, or else formats: whether it was mounted.
 fn start(world: &mut SimArray, scheme: Scheme, lent: &mut Lent, seed: u64, what: &str) -> bool {
     let refusal = match Pool::mount(&mut *world, lent.lend(), SERVICES, &MountOptions::default()) {
-        Ok(mut pool) => {
+        Ok(pool) => {
             assert_eq!(pool.health().online, pool.health().members, "{what}: mounted without a disk");
             return true;
         }

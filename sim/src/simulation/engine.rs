@@ -329,6 +329,7 @@ const fn may_refuse(error: &MountError) -> bool {
     matches!(
         error,
         MountError::Missing { .. }
+            | MountError::Truncated { .. }
             | MountError::NoSuperblock
             | MountError::NoPool
             | MountError::Storage(StorageError::OutcomeUnknown | StorageError::TooFewDisks { .. })

@@ -158,7 +158,13 @@ impl Run {
             }
             Err(MemberError::Pool(error)) => {
                 self.unsure_of_members = true;
-                self.refused_change(pool, error, "a new member")
+                match error {
+                    // A disk went away in that very commit: the next try is another one.
+                    Error::Storage(StorageError::TooFewDisks { .. }) if pool.health().writable => {
+                        Ok(Flow::On)
+                    }
+                    error => self.refused_change(pool, error, "a new member"),
+                }
             }
             Err(_) => {
                 // It does not fit, or its disk failed.
