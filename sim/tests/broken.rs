@@ -401,7 +401,7 @@ fn bugs() -> Vec<Bug> {
         ),
         bug(
             "a pool that is there is formatted at a start",
-            Breakage { before_start: Some(hide_labels), ..Breakage::default() },
+            Breakage { before_start: Some(hide_pool), ..Breakage::default() },
             Faults::only([FaultKind::FirstFormatCut, FaultKind::PowerCut]),
             &[WrongState],
             60,
@@ -416,16 +416,10 @@ fn bugs() -> Vec<Bug> {
     ]
 }
 
-/// The labels of all disks are gone.
-fn hide_labels(array: &mut SimArray) {
+/// What is on the disks is not seen.
+fn hide_pool(array: &mut SimArray) {
     use dynamicfs_hal::DiskArray;
-    for disk in 0..array.disks() {
-        let geometry = array.disk(disk).geometry();
-        let zeros = vec![0; geometry.sector_bytes as usize];
-        for lba in [0, geometry.sectors - 1] {
-            array.disk_mut(disk).overwrite(lba * u64::from(geometry.sector_bytes), &zeros);
-        }
-    }
+    (0..array.disks()).for_each(|disk| array.disk_mut(disk).wipe());
 }
 
 /// A write that nobody should have sent here.
