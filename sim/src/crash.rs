@@ -7,16 +7,23 @@
 //!                                                       ▲ cut again, at some I/O of the recovery
 //!                                                       └─► mount ──► check
 //! ```
+//! With `lose`, a choice of disks is lost before the recovery and comes back after it, and another one is lost after it.
+//!
 //! After every cut: the pool is exactly as the last acknowledged commit left it, or as the one in flight would have
 //! (G1, G2), every byte of it (G3), and every block is accounted for (G8).
 
+use crate::loss::{choices, plug};
 use crate::model::{self, Model};
 use crate::workload::{self, Operation, Scale};
 use crate::world::{Lent, SERVICES, account};
 use crate::{CrashPolicy, Halt, Rng, SimArray};
 use dynamicfs_core::error::{Error, StorageError};
+use dynamicfs_core::maintain::Work;
 use dynamicfs_core::{FormatOptions, MountOptions, Pool};
 use dynamicfs_hal::Geometry;
+
+/// Steps of upkeep after which a pool of these tests is at rest.
+const UPKEEP_MAX: usize = 2_000;
 
 /// What is explored.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +46,8 @@ pub struct CrashTest {
     pub operations: u64,
     /// For each cut, cuts of the recovery that are tried.
     pub nested: usize,
+    /// For each cut, each choice of so many disks at most is lost before the recovery, and comes back, or after it.
+    pub lose: usize,
 }
 
 /// What was tried.
@@ -50,6 +59,8 @@ pub struct CrashReport {
     pub nested: u64,
     /// Recoveries that found the commit that had not been acknowledged.
     pub rolled_forward: u64,
+    /// Losses of disks, before a recovery or after it.
+    pub losses: u64,
 }
 
 /// The transactions of a session: their operations, and the model after each. `models[0]` is the one before.
@@ -158,20 +169,91 @@ impl CrashTest {
             // That it does not come to an end is the point.
             let _ = recover(&mut again, lent);
             let policy = *rng.pick(&CrashPolicy::ALL);
-            let mut again = again.crash(policy, rng);
+            let again = again.crash(policy, rng);
             check(
-                &mut again,
+                &mut again.clone(),
                 plan,
                 &progress,
                 lent,
                 &format!("{what}, then in the recovery, {policy:?}"),
                 report,
             );
+            self.lose(&again, plan, &progress, lent, &format!("{what}, {policy:?} in the recovery"), report);
             report.nested += 1;
         }
-        let mut after = after;
-        check(&mut after, plan, &progress, lent, &format!("{what}, {policy:?}"), report);
+        let what = format!("{what}, {policy:?}");
+        check(&mut after.clone(), plan, &progress, lent, &what, report);
+        self.lose(&after, plan, &progress, lent, &what, report);
     }
+
+    /// Each choice of disks is lost before the recovery and comes back after it; or it is lost after it.
+    fn lose(
+        &self,
+        world: &SimArray,
+        plan: &Plan,
+        progress: &Progress,
+        lent: &mut Lent,
+        what: &str,
+        report: &mut CrashReport,
+    ) {
+        for lost in choices(self.disks, self.lose) {
+            report.losses += 2;
+            let what = |when: &str| format!("{what}, disks {lost:?} lost {when} the recovery");
+            let mut without = world.clone();
+            plug(&mut without, &lost, false);
+            let before = what("before");
+            let found = observe(&mut without, lent, &before);
+            judge(&found, plan, progress, &before);
+            recover(&mut without, lent).unwrap_or_else(|error| panic!("{before}: {error}"));
+            plug(&mut without, &lost, true);
+            let back = observe(&mut without, lent, &before);
+            assert!(back == found, "{before}, and back: {}", found.difference(&back).unwrap_or_default());
+            rest(&mut without, lent, &before);
+
+            let mut with = world.clone();
+            let after = what("after");
+            recover(&mut with, lent).unwrap_or_else(|error| panic!("{after}: {error}"));
+            let found = observe(&mut with, lent, &after);
+            plug(&mut with, &lost, false);
+            let left = observe(&mut with, lent, &after);
+            assert!(left == found, "{after}: {}", found.difference(&left).unwrap_or_default());
+        }
+    }
+}
+
+/// Everything that a mount finds.
+fn observe(world: &mut SimArray, lent: &mut Lent, what: &str) -> Model {
+    let mounted = Pool::mount(world, lent.lend(), SERVICES, &MountOptions::default());
+    let mut pool = mounted.unwrap_or_else(|error| panic!("{what}: {error}"));
+    model::load(&mut pool).unwrap_or_else(|error| panic!("{what}: {error}"))
+}
+
+/// Upkeep until there is none: nothing is owed then, and all space is accounted for.
+fn rest(world: &mut SimArray, lent: &mut Lent, what: &str) {
+    let mounted = Pool::mount(world, lent.lend(), SERVICES, &MountOptions::default());
+    let mut pool = mounted.unwrap_or_else(|error| panic!("{what}: {error}"));
+    for _ in 0..UPKEEP_MAX {
+        let work = pool.maintain(true).unwrap_or_else(|error| panic!("{what}: upkeep: {error}"));
+        if work == Work::Nothing {
+            assert_eq!(pool.health().owed, 0, "{what}: members are owed something at rest");
+            return account(&mut pool, what);
+        }
+    }
+    panic!("{what}: upkeep does not end");
+}
+
+/// Whether what was found is the acknowledged state or the one in flight; true for the latter.
+fn judge(found: &Model, plan: &Plan, progress: &Progress, what: &str) -> bool {
+    let acknowledged = &plan.models[progress.acknowledged];
+    if found == acknowledged {
+        return false;
+    }
+    let difference = acknowledged.difference(found).unwrap_or_default();
+    assert!(progress.in_flight, "{what}: nothing was in flight, and {difference}");
+    let next = &plan.models[progress.acknowledged + 1];
+    let other = next.difference(found).unwrap_or_default();
+    assert!(found == next, "{what}: neither the old state ({difference}) nor the new one ({other})");
+    true
 }
 
 /// Plays a session until its end or the first error.
@@ -227,14 +309,6 @@ fn check(
     let mounted = Pool::mount(world, lent.lend(), SERVICES, &MountOptions::default());
     let mut pool = mounted.unwrap_or_else(|error| panic!("{what}: {error}"));
     let found = model::load(&mut pool).unwrap_or_else(|error| panic!("{what}: {error}"));
-    let acknowledged = &plan.models[progress.acknowledged];
-    if found != *acknowledged {
-        let difference = acknowledged.difference(&found).unwrap_or_default();
-        assert!(progress.in_flight, "{what}: nothing was in flight, and {difference}");
-        let next = &plan.models[progress.acknowledged + 1];
-        let other = next.difference(&found).unwrap_or_default();
-        assert!(found == *next, "{what}: neither the old state ({difference}) nor the new one ({other})");
-        report.rolled_forward += 1;
-    }
+    report.rolled_forward += u64::from(judge(&found, plan, progress, what));
     account(&mut pool, what);
 }

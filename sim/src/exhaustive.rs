@@ -7,9 +7,13 @@
 //!      │                                                                                          └─▶ cut again …
 //!      └─▶ the state after it: the next operation begins there
 //! ```
+//! With `lose`, each such world is looked at again for each choice of so many disks: lost before the recovery they come back
+//! after it, as stale as they are; lost after it, everything is there without them.
+//!
 //! Nothing is replayed: a state is forked where the ways part. Sequences that begin alike share their beginning, and
 //! what a cut leaves is looked at once however it came about.
 
+use crate::loss::{choices, plug};
 use crate::model::{self, Model};
 use crate::prepared::{self, Start};
 use crate::simulation::{Failure, FailureKind, ReplayId, Setup};
@@ -17,7 +21,7 @@ use crate::workload::Operation;
 use crate::world::{Lent, SERVICES};
 use crate::{Halt, Rng, SimArray};
 use dynamicfs_core::error::{Error, StorageError};
-use dynamicfs_core::maintain::Finding;
+use dynamicfs_core::maintain::{Finding, Work};
 use dynamicfs_core::types::{ObjectId, Scheme};
 use dynamicfs_core::{MountOptions, Pool};
 use dynamicfs_hal::Geometry;
@@ -37,6 +41,8 @@ pub struct Exhaustive {
     pub states: usize,
     /// What the pool is like in the beginning.
     pub start: Start,
+    /// Disks at most, of those whose loss the pool bears, that are lost after each cut: before the recovery, and after it.
+    pub lose: usize,
 }
 
 /// What was explored.
@@ -56,6 +62,8 @@ pub struct Explored {
     pub sampled: u64,
     /// Recoveries that found the operation done.
     pub forward: u64,
+    /// Losses of disks, before a recovery or after it.
+    pub losses: u64,
 }
 
 impl Explored {
@@ -68,6 +76,7 @@ impl Explored {
         self.cycles += other.cycles;
         self.sampled += other.sampled;
         self.forward += other.forward;
+        self.losses += other.losses;
     }
 }
 
@@ -125,6 +134,14 @@ impl Letter {
     }
 }
 
+/// Steps of upkeep after which a pool as small as these is at rest.
+const STEPS_MAX: usize = 1000;
+
+/// The failure, and which disks were lost.
+fn named(failure: Failure, lost: &[usize], when: &str) -> Failure {
+    Failure { what: format!("{}, with disks {lost:?} {when}", failure.what), ..failure }
+}
+
 /// A world and what it must hold.
 #[derive(Clone)]
 struct State {
@@ -152,7 +169,7 @@ impl Exhaustive {
         let mut setup = Setup::small(Scheme::mirror(2), 3);
         setup.disks = vec![Geometry::new(512, 640); 3];
         setup.format.members_max = 4;
-        Self { setup, operations: 2, depth: 2, states: 16, start: Start::Empty }
+        Self { setup, operations: 2, depth: 2, states: 16, start: Start::Empty, lose: 0 }
     }
 
     /// Explores the sequences that begin with these letters, all of the alphabet's if it is told so. An error is a
@@ -275,6 +292,7 @@ impl Explorer<'_> {
             let (found, ios) = self.recover(&mut left, models)?;
             self.explored.cycles += 1;
             self.explored.forward += u64::from(found == 1 && !sure);
+            self.lose(&before, &left, models, found)?;
             if depth < 2 {
                 continue;
             }
@@ -288,6 +306,94 @@ impl Explorer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Each choice of disks is lost: before the recovery, and they come back after it; or after it, and everything is there.
+    fn lose(
+        &mut self,
+        before: &SimArray,
+        after: &SimArray,
+        models: [&Arc<Model>; 2],
+        found: usize,
+    ) -> Result<(), Failure> {
+        let most = self.what.lose.min(self.what.setup.tolerance());
+        for lost in choices(self.what.setup.disks.len(), most) {
+            self.explored.losses += 2;
+            let mut world = after.clone();
+            plug(&mut world, &lost, false);
+            let there = self.observe(&mut world, [models[found]; 2]);
+            there.map_err(|failure| named(failure, &lost, "lost after the recovery"))?;
+
+            let mut world = before.clone();
+            plug(&mut world, &lost, false);
+            let back = self.come_back(&mut world, &lost, models);
+            back.map_err(|failure| named(failure, &lost, "lost before the recovery"))?;
+        }
+        Ok(())
+    }
+
+    /// A recovery without some disks, and the next mount with them: nothing is different, and upkeep makes it whole.
+    fn come_back(
+        &mut self,
+        world: &mut SimArray,
+        lost: &[usize],
+        models: [&Arc<Model>; 2],
+    ) -> Result<(), Failure> {
+        let found = self.observe(world, models)?;
+        self.go_on(world)?;
+        plug(world, lost, true);
+        let settled = [models[found]; 2];
+        self.observe(world, settled)?;
+        self.go_on(world)?;
+        self.come_to_rest(world)?;
+        self.recover(world, settled).map(|_| ())
+    }
+
+    /// Mounts a world and compares: which of the models it holds.
+    fn observe(&mut self, world: &mut SimArray, models: [&Arc<Model>; 2]) -> Result<usize, Failure> {
+        let seen = match Pool::mount(world, self.lent.lend(), SERVICES, &MountOptions::default()) {
+            Ok(mut pool) => Ok(model::observe(&mut pool)),
+            Err(error) => Err(error),
+        };
+        let found = match seen {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => return Err(self.fail(FailureKind::Lost, &error.to_string())),
+            Err(error) => return Err(self.fail(FailureKind::Unavailable, &format!("not mounted: {error}"))),
+        };
+        let which = models.iter().position(|model| ***model == found);
+        which.ok_or_else(|| {
+            let what = models[0].difference(&found).unwrap_or_default();
+            self.fail(FailureKind::WrongState, &what)
+        })
+    }
+
+    /// Makes an empty commit.
+    fn go_on(&mut self, world: &mut SimArray) -> Result<(), Failure> {
+        let mounted = Pool::mount(world, self.lent.lend(), SERVICES, &MountOptions::default());
+        let done = mounted.map_err(|error| error.to_string()).and_then(|mut pool| {
+            let committed = pool.begin().and_then(|transaction| transaction.commit().map(|_| ()));
+            committed.map_err(|error| error.to_string())
+        });
+        done.map_err(|what| self.fail(FailureKind::Unavailable, &format!("no commit: {what}")))
+    }
+
+    /// Upkeep until there is none.
+    fn come_to_rest(&mut self, world: &mut SimArray) -> Result<(), Failure> {
+        let mounted = Pool::mount(world, self.lent.lend(), SERVICES, &MountOptions::default());
+        let rested = mounted.map_err(|error| error.to_string()).and_then(|mut pool| {
+            for _ in 0..STEPS_MAX {
+                match pool.maintain(true) {
+                    Ok(Work::Nothing) if pool.health().owed == 0 => return Ok(()),
+                    Ok(Work::Nothing) => {
+                        return Err(format!("{} members are still owed", pool.health().owed));
+                    }
+                    Ok(_) => {}
+                    Err(error) => return Err(error.to_string()),
+                }
+            }
+            Err("upkeep does not end".into())
+        });
+        rested.map_err(|what| self.fail(FailureKind::Restless, &what))
     }
 
     /// Mounts a world, compares, checks, and makes an empty commit: which of the models it holds, and the I/Os of the

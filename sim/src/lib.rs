@@ -52,6 +52,7 @@ pub mod crash;
 pub mod disk;
 pub mod exhaustive;
 pub mod forge;
+mod loss;
 pub mod model;
 pub mod pages;
 pub mod prepared;

@@ -23,6 +23,14 @@ pub(crate) fn label_of(disk: &SimDisk) -> Option<(PoolParameters, DiskIdentity)>
     found.reduce(|best, next| if next.1.serial > best.1.serial { next } else { best })
 }
 
+/// The sectors of a disk's two rings of superblocks.
+pub(crate) fn ring_sectors(disk: &SimDisk) -> Vec<Range<u64>> {
+    let Some((parameters, identity)) = label_of(disk) else { return Vec::new() };
+    let sector = u64::from(disk.geometry().sector_bytes);
+    let bytes = u64::from(parameters.ring_length) * u64::from(parameters.slot_bytes);
+    [identity.ring_a, identity.ring_b].map(|ring| ring / sector..(ring + bytes) / sector).into()
+}
+
 /// One superblock slot of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotState {

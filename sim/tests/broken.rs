@@ -413,7 +413,7 @@ fn bugs() -> Vec<Bug> {
             "a repair is not what should be there",
             Breakage { before_repair: Some(repair_wrongly), ..Breakage::default() },
             Faults::only([FaultKind::Rot, FaultKind::RotBurst, FaultKind::Scattered]),
-            &[Lost, Unavailable, Restless],
+            &[Lost, Unavailable, Restless, WrongState],
             200,
         ),
         bug("a failed read is trusted", unread(Sabotage::FailedReadTrusted), none, UNREAD, 20),
@@ -487,7 +487,67 @@ fn bugs() -> Vec<Bug> {
         ),
         bug("extents are left behind an object's end", meddle(cut_off), none, &[Space], 40),
         bug("a piece belongs to nothing", meddle(lose_a_piece), none, &[Space], 40),
+        bug(
+            "a mount's flushes are left out",
+            sabotage(Sabotage::MountFlushSkipped),
+            Faults::only([FaultKind::ProcessCrash, FaultKind::PowerCut, FaultKind::IdleMount]),
+            LOST,
+            60,
+        ),
+        bug(
+            "superblocks that failed are trusted",
+            sabotage(Sabotage::FailedSuperblockTrusted),
+            Faults::only([FaultKind::SuperblockBatchFails, FaultKind::PowerCut]),
+            &[WrongState, WrongAnswer, Lost, Unavailable, Health],
+            60,
+        ),
+        bug(
+            "an exchanged disk is written to",
+            Breakage { on_stranger: Some(write_somewhere), ..Breakage::default() },
+            Faults::only([FaultKind::ExchangedDisk]),
+            &[WrongState],
+            60,
+        ),
+        bug(
+            "two users are told that their commits are there",
+            Breakage { apart: true, ..Breakage::default() },
+            Faults::only([FaultKind::SecondWriter]),
+            &[WrongState, Lost, Unavailable],
+            60,
+        ),
+        bug(
+            "a pool that is there is formatted at a start",
+            Breakage { before_start: Some(hide_pool), ..Breakage::default() },
+            Faults::only([FaultKind::FirstFormatCut, FaultKind::PowerCut]),
+            &[WrongState],
+            60,
+        ),
+        bug(
+            "a call inside a transaction commits it",
+            Breakage { in_transaction: Some(commit_early), ..Breakage::default() },
+            Faults::only([FaultKind::Misuse]),
+            &[WrongState, WrongAnswer, Unavailable],
+            20,
+        ),
     ]
+}
+
+/// What is on the disks is not seen.
+fn hide_pool(array: &mut SimArray) {
+    use dynamicfs_hal::DiskArray;
+    (0..array.disks()).for_each(|disk| array.disk_mut(disk).wipe());
+}
+
+/// A write that nobody should have sent here.
+fn write_somewhere(disk: &mut SimDisk) {
+    let sector = vec![0xEE; disk.geometry().sector_bytes as usize];
+    disk.write(9, &sector).expect("written");
+}
+
+/// What the transaction has so far is committed, and the rest of it has none.
+fn commit_early(objects: &mut Objects<'_, &mut SimArray>) {
+    // Whether it can be does not matter: some of them can.
+    let _ = objects.commit();
 }
 
 /// What is checked beside the faults, and the broken world that shows it.
@@ -559,6 +619,14 @@ fn broken_world_of(kind: FaultKind) -> &'static str {
         FaultKind::NoSpace => "a block is leaked",
         FaultKind::Override => "half a pool is let in",
         FaultKind::WellFormedLie => "an inode is not what was written",
+        FaultKind::LostInRecovery => "a stale disk is taken for current",
+        FaultKind::SuperblockBatchFails => "superblocks that failed are trusted",
+        FaultKind::IdleMount => "a mount's flushes are left out",
+        FaultKind::ExchangedDisk => "an exchanged disk is written to",
+        FaultKind::SecondWriter => "two users are told that their commits are there",
+        FaultKind::FirstFormatCut => "a pool that is there is formatted at a start",
+        FaultKind::ChoiceCut => "half a pool is let in",
+        FaultKind::Misuse => "a call inside a transaction commits it",
         other => panic!("{other:?} has no broken world yet"),
     }
 }

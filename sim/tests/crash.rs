@@ -19,6 +19,7 @@ fn test(scheme: Scheme, disks: usize) -> CrashTest {
         transactions: 2,
         operations: 5,
         nested: 1,
+        lose: 0,
     }
 }
 
@@ -78,4 +79,26 @@ fn nearly_full_disks_that_reuse_what_was_freed_survive_a_cut_at_every_io() {
     let geometry = Geometry::new(512, 420);
     let test = CrashTest { geometry, scale, transactions: 3, operations: 40, ..test(Scheme::mirror(2), 3) };
     run(&test, 60..66);
+}
+
+#[test]
+fn each_disk_of_a_mirror_is_lost_before_and_after_the_recovery_from_a_cut() {
+    run(&CrashTest { lose: 1, sessions: 2, ..test(Scheme::mirror(2), 3) }, 70..72);
+}
+
+#[test]
+fn any_two_disks_of_two_plus_two_are_lost_before_and_after_the_recovery_from_a_cut() {
+    let options = FormatOptions { members_max: 8, ..FormatOptions::portable(Scheme { data: 2, parity: 2 }) };
+    let test = CrashTest { options, lose: 2, sessions: 1, transactions: 1, ..test(options.scheme, 5) };
+    run(&test, 80..82);
+}
+
+/// Space is short, so that the commit of the recovery itself sweeps: from a state that one disk alone may hold.
+#[test]
+fn each_disk_of_a_nearly_full_pool_is_lost_before_and_after_the_recovery_from_a_cut() {
+    let scale = Scale { file_bytes: 60_000, write_bytes: 40_000, names: 5, ..Scale::NONE };
+    let geometry = Geometry::new(512, 420);
+    let test =
+        CrashTest { geometry, scale, transactions: 3, operations: 40, lose: 1, ..test(Scheme::mirror(2), 3) };
+    run(&test, 90..92);
 }

@@ -36,6 +36,12 @@ fn every_fault_is_injected_and_survived() {
     for &kind in FaultKind::ALL {
         let mut faults = Faults::only([kind, FaultKind::PowerCut]);
         faults.beyond_the_bound = kind.harm() == Harm::Anything;
+        let needed = match kind {
+            FaultKind::IdleMount => Some(FaultKind::ProcessCrash),
+            FaultKind::ChoiceCut => Some(FaultKind::Override),
+            _ => None,
+        };
+        faults.kinds = needed.map_or(faults.kinds, |other| faults.kinds.with(other));
         let mut sum = Counts::default();
         for seed in 0..200 {
             let setup = match kind {
@@ -101,4 +107,13 @@ fn every_single_operation_is_cut_everywhere_and_again_in_its_recovery() {
     let explored = explored.unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!(explored.sequences, Letter::ALL.len() as u64);
     assert!(explored.cycles > 10_000, "{explored:?}");
+}
+
+#[test]
+fn each_disk_is_lost_around_every_recovery_from_a_single_operation() {
+    let exhaustive = Exhaustive { operations: 1, depth: 1, states: 8, lose: 1, ..Exhaustive::small() };
+    let explored = exhaustive.run(&Letter::ALL).unwrap_or_else(|failure| panic!("{failure}"));
+    // Each of three disks, before each recovery and after it.
+    assert_eq!(explored.losses, explored.cycles * 6);
+    assert!(explored.cycles > 300, "{explored:?}");
 }

@@ -246,8 +246,7 @@ impl<A: DiskArray> Objects<'_, A> {
             OrphanRecord::new(record?).map(|orphan| (orphan.offset(), orphan.whole() != 0))
         })?;
         let is_contents = key.is(key.object(), Kind::Extent);
-        let is_going =
-            orphan.is_some_and(|(offset, whole)| whole || is_contents && offset <= key.offset());
+        let is_going = orphan.is_some_and(|(offset, whole)| whole || is_contents && offset <= key.offset());
         Ok((!is_going).then_some(finding))
     }
 

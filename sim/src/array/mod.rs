@@ -27,6 +27,7 @@ use crate::clock::{SimClock, WorldTime};
 use crate::disk::{CrashPolicy, GivenUp, SimDisk};
 use crate::rng::{Rng, splitmix64};
 use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Operation, Outcome, Request};
+use std::ops::Range;
 use trace::Trace;
 pub(crate) use trace::digest;
 
@@ -43,6 +44,15 @@ pub enum Halt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PatienceEnded;
 
+/// A fuse that waits for a write to certain places.
+#[derive(Clone, Debug)]
+struct Trap {
+    /// By disk.
+    places: Vec<Vec<Range<u64>>>,
+    after: u64,
+    halt: Halt,
+}
+
 /// Simulated disks that share one power line.
 #[derive(Clone, Debug)]
 pub struct SimArray {
@@ -54,7 +64,11 @@ pub struct SimArray {
     sabotage: Option<Sabotage>,
     steps: u64,
     fuse: Option<(u64, Halt)>,
+    /// A fuse that is set by the first write to one of these sectors, so many I/Os after it.
+    trap: Option<Trap>,
     halted: Option<Halt>,
+    /// Something was written since the process was started, or the power came back.
+    has_written: bool,
     trace: Trace,
     time: WorldTime,
     /// The I/O at which patience ends.
@@ -83,7 +97,9 @@ impl SimArray {
             sabotage: None,
             steps: 0,
             fuse: None,
+            trap: None,
             halted: None,
+            has_written: false,
             trace: Trace::default(),
             time: WorldTime::default(),
             patience: u64::MAX,
@@ -206,9 +222,15 @@ impl SimArray {
         self.fuse = Some((step, halt));
     }
 
+    /// The next write to one of these sectors, which are told by disk, sets the fuse: the world halts so many I/Os after it,
+    /// at that write itself if it is 0.
+    pub fn halt_after_write(&mut self, places: Vec<Vec<Range<u64>>>, after: u64, halt: Halt) {
+        self.trap = Some(Trap { places, after, halt });
+    }
+
     /// Takes the fuse out.
-    pub const fn disarm(&mut self) {
-        self.fuse = None;
+    pub fn disarm(&mut self) {
+        (self.fuse, self.trap) = (None, None);
     }
 
     /// What the fuse did, until a power cycle or a restart.
@@ -220,6 +242,14 @@ impl SimArray {
     /// had stopped answering are opened anew.
     pub fn power_cycle(&mut self, policy: CrashPolicy, rng: &mut Rng) {
         self.power_up(|disk, _| disk.power_cycle(policy, rng));
+    }
+
+    /// Cuts the power and restores it, with a policy for each disk.
+    pub fn power_cycle_each(&mut self, policies: &[CrashPolicy], rng: &mut Rng) {
+        self.power_up(|disk, index| {
+            let policy = policies.get(index).copied().unwrap_or(CrashPolicy::Nothing);
+            disk.power_cycle(policy, rng);
+        });
     }
 
     /// A fork of the world in which the power was cut now and came back.
@@ -289,7 +319,7 @@ impl SimArray {
     }
 
     fn resume(&mut self, kind: EventKind) {
-        (self.fuse, self.halted) = (None, None);
+        (self.fuse, self.trap, self.halted, self.has_written) = (None, None, None, false);
         self.note(kind, 0);
     }
 
@@ -336,6 +366,7 @@ impl SimArray {
             std::panic::panic_any(PatienceEnded);
         }
         self.steps += 1;
+        self.spring(step, request);
         let (kind, result) = match self.fuse {
             Some((at, halt)) if at == step => (self.blow(halt, request), Err(IoError::Gone)),
             _ => (kind_of(&request.operation), self.perform(request, with)),
@@ -351,12 +382,24 @@ impl SimArray {
         result
     }
 
+    /// Sets the fuse if this is the write that it waits for.
+    fn spring(&mut self, step: u64, request: &Request<'_>) {
+        let Some(trap) = &self.trap else { return };
+        let is_write = matches!(request.operation, Operation::Write(_) | Operation::WriteDurable(_));
+        let places = trap.places.get(request.disk).map_or(&[][..], Vec::as_slice);
+        if is_write && places.iter().any(|place| place.contains(&request.lba)) {
+            self.fuse = Some((step + trap.after, trap.halt));
+            self.trap = None;
+        }
+    }
+
     fn perform(&mut self, request: &mut Request<'_>, with: (bool, bool)) -> Result<(), IoError> {
         if self.sabotage.is_some()
             && let Some(done) = self.sabotaged(request, with.0, with.1)
         {
             return done;
         }
+        self.has_written |= matches!(request.operation, Operation::Write(_) | Operation::WriteDurable(_));
         let disk = self.disks.get_mut(request.disk).ok_or(IoError::Gone)?;
         let patience = match request.operation {
             Operation::Read(_) if request.patience > 0 => u64::from(request.patience),

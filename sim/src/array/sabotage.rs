@@ -39,6 +39,10 @@ pub enum Sabotage {
     SlowGivenUp,
     /// Every discard reaches a little further back, as if blocks were discarded that are in use.
     DiscardsTooMuch,
+    /// The flushes of a mount do nothing: those of a process that has not written yet.
+    MountFlushSkipped,
+    /// A superblock that fails on some disks is reported as written: as if nobody looked after it was sent.
+    FailedSuperblockTrusted,
 }
 
 /// Writes after which a disk refuses or falls silent: formatting and the first commits are over then.
@@ -64,6 +68,7 @@ impl SimArray {
         with_write: bool,
         with_flush: bool,
     ) -> Option<Result<(), IoError>> {
+        let has_written = self.has_written;
         let disk = self.disks.get_mut(request.disk)?;
         let counters = disk.counters();
         let write = matches!(request.operation, Operation::Write(_));
@@ -71,6 +76,10 @@ impl SimArray {
         let read = matches!(request.operation, Operation::Read(_));
         match self.sabotage? {
             Sabotage::FlushesLie if flush => Some(Ok(())),
+            Sabotage::MountFlushSkipped if flush && !has_written => Some(Ok(())),
+            Sabotage::FailedSuperblockTrusted if !read && disk.is_in_wait() => {
+                Some(disk.run(request.lba, &mut request.operation).or(Ok(())))
+            }
             Sabotage::DataFlushSkipped if flush && !with_write => Some(Ok(())),
             Sabotage::AcknowledgedEarly if flush && with_write => Some(Ok(())),
             Sabotage::SuperblockFirst => match &request.operation {

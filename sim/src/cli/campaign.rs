@@ -78,7 +78,8 @@ impl Jobs for Campaign<'_> {
             return None;
         }
         self.next += 1;
-        let id = ReplayId { beyond: arguments.beyond, long: arguments.long, ..ReplayId::of(seed) };
+        let off = arguments.switched_off();
+        let id = ReplayId { beyond: arguments.beyond, long: arguments.long, off, ..ReplayId::of(seed) };
         let twice = arguments.twice > 0 && seed.is_multiple_of(arguments.twice);
         Some(Seed { id, twice })
     }

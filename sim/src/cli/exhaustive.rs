@@ -16,6 +16,7 @@ pub(super) fn run(arguments: &ExhaustiveArguments) -> ExitCode {
         depth: arguments.depth,
         states: arguments.states,
         start: arguments.prepared,
+        lose: arguments.lose,
         ..Exhaustive::small()
     };
     let waiting = Mutex::new(Letter::ALL.to_vec());
@@ -47,6 +48,8 @@ fn report(arguments: &ExhaustiveArguments, explored: &Explored, seconds: f64, fa
             "depth": arguments.depth,
             "states_max": arguments.states,
             "prepared": arguments.prepared.name(),
+            "disks_lost_max": arguments.lose,
+            "losses": explored.losses,
             "seconds": seconds,
             "sequences": explored.sequences,
             "cuts": explored.cuts,
@@ -72,6 +75,7 @@ fn report(arguments: &ExhaustiveArguments, explored: &Explored, seconds: f64, fa
         ("recoveries checked", explored.cycles, Rate::Shown),
         ("cuts that were sampled", explored.sampled, Rate::None),
         ("rolled forward", explored.forward, Rate::None),
+        ("losses of disks", explored.losses, Rate::Shown),
     ];
     say!("{}{}", table::lines(&rows, seconds), table::failures(failed.len()));
     failed.iter().for_each(|failure| say!("  {failure}"));

@@ -23,7 +23,7 @@ mod watchdog;
 
 use clap::{Args, Parser, Subcommand};
 use dynamicfs_sim::prepared::Start;
-use dynamicfs_sim::simulation::{Failure, FailureKind, ReplayId};
+use dynamicfs_sim::simulation::{Failure, FailureKind, FaultKind, FaultSet, ReplayId};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -127,6 +127,12 @@ pub(crate) struct CampaignArguments {
     /// Longer runs, with crashes nested three deep
     #[arg(long)]
     long: bool,
+    /// Kinds of faults that are switched off, with commas between them
+    #[arg(long, value_name = "KINDS", value_parser = parse_kinds, conflicts_with = "only")]
+    off: Option<FaultSet>,
+    /// Kinds of faults that alone may happen
+    #[arg(long, value_name = "KINDS", value_parser = parse_kinds)]
+    only: Option<FaultSet>,
     /// Run one seed of so many twice and compare
     #[arg(long, default_value_t = 16)]
     twice: u64,
@@ -149,6 +155,18 @@ pub(crate) struct Limit {
     /// Seconds of wall time in which a run must end, else it is a failure; 0 waits for ever
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = parse_limit)]
     limit: Duration,
+}
+
+impl CampaignArguments {
+    /// Kinds of faults that cannot happen.
+    fn switched_off(&self) -> FaultSet {
+        self.off.or(self.only.map(FaultSet::complement)).unwrap_or(FaultSet::NONE)
+    }
+}
+
+fn parse_kinds(text: &str) -> Result<FaultSet, String> {
+    let known = |name: &str| FaultKind::from_name(name).ok_or_else(|| format!("no fault is called {name:?}"));
+    text.split(',').map(known).collect()
 }
 
 impl Limit {
@@ -182,6 +200,9 @@ pub(crate) struct ExhaustiveArguments {
     /// What the pool is like in the beginning: empty, full, or with a sweep that is due
     #[arg(long, default_value = "empty", value_parser = parse_start)]
     prepared: Start,
+    /// Disks that are lost after each cut, before the recovery and after it: each choice of so many, as far as the pool bears it
+    #[arg(long, default_value_t = 0)]
+    lose: usize,
     /// Parts that are explored at a time
     #[arg(long, default_value_t = 1)]
     jobs: usize,

@@ -116,6 +116,11 @@ impl Cache {
         self.doomed = self.log.len();
     }
 
+    /// Whether something is beyond rescue.
+    pub(super) const fn has_doomed(&self) -> bool {
+        self.doomed > 0
+    }
+
     /// The newest write alone reaches the medium (force unit access); it supersedes what it covers.
     pub(super) fn settle_newest(&mut self, medium: &mut Medium) {
         if self.log.len() == 1 {

@@ -54,8 +54,18 @@ impl SimDisk {
         self.switches.expect(kind, well, 1, Mishap::Fail(error));
     }
 
+    /// The next write that begins in one of these sectors fails once, or with `at_flush` the first flush after it.
+    pub fn fail_at(&mut self, places: Vec<Range<u64>>, at_flush: bool) {
+        self.switches.wait_at(places, at_flush);
+    }
+
+    /// Whether a failure waits at certain places.
+    pub(crate) const fn is_in_wait(&self) -> bool {
+        self.switches.is_in_wait()
+    }
+
     /// No request is in for a mishap any more; the disk takes writes.
-    pub const fn calm(&mut self) {
+    pub fn calm(&mut self) {
         self.switches.calm();
         self.switches.read_only = false;
     }

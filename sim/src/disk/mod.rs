@@ -132,6 +132,11 @@ impl SimDisk {
         !self.cache.log().is_empty()
     }
 
+    /// Whether something was cached when a flush failed: it can be read, and no later flush makes it durable.
+    pub const fn has_doomed(&self) -> bool {
+        self.cache.has_doomed()
+    }
+
     /// Sets how long requests take from now on.
     pub const fn set_latency(&mut self, latency: Latency) {
         self.latency = latency;
@@ -340,6 +345,10 @@ impl SimDisk {
         self.counters.writes += 1;
         self.counters.bytes_written += bytes.len() as u64;
         self.begin_write(lba, bytes)?;
+        if self.switches.meets_write(lba) {
+            self.botch(lba, bytes);
+            return Err(IoError::Media);
+        }
         let lba = match self.switches.next(IoKind::Write) {
             Some(Mishap::Fail(error)) => {
                 self.botch(lba, bytes);
@@ -395,6 +404,10 @@ impl BlockDevice for SimDisk {
     fn flush(&mut self) -> Result<(), IoError> {
         self.counters.flushes += 1;
         self.begin(0, 0)?;
+        if self.switches.meets_flush() {
+            self.cache.doom();
+            return Err(IoError::Media);
+        }
         match self.switches.next(IoKind::Flush) {
             Some(Mishap::Fail(error)) => {
                 self.cache.doom();

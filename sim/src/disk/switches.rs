@@ -1,6 +1,7 @@
 //! Faults that are switched on from outside: a disk that does not answer, refuses writes, or is to fail.
 
 use dynamicfs_hal::IoError;
+use std::ops::Range;
 
 /// The kinds of request, as faults and counters tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +41,17 @@ pub(super) struct Switches {
     pub(super) read_only: bool,
     /// What the next requests of each [`IoKind`] are in for.
     coming: [Option<Coming>; 4],
+    ambush: Option<Ambush>,
+}
+
+/// A failure that waits at certain places.
+#[derive(Clone, Debug)]
+struct Ambush {
+    places: Vec<Range<u64>>,
+    /// The flush after the write fails, and not the write.
+    at_flush: bool,
+    /// The write happened, the flush is to come.
+    sprung: bool,
 }
 
 /// A mishap that is on its way.
@@ -69,13 +81,39 @@ impl Switches {
     }
 
     /// Nothing is on its way any more.
-    pub(super) const fn calm(&mut self) {
-        self.coming = [None; 4];
+    pub(super) fn calm(&mut self) {
+        (self.coming, self.ambush) = ([None; 4], None);
     }
 
     /// Whether no request is in for a mishap.
     pub(super) const fn is_calm(&self) -> bool {
-        matches!(self.coming, [None, None, None, None])
+        matches!(self.coming, [None, None, None, None]) && self.ambush.is_none()
+    }
+
+    /// The next write that begins in one of these places fails once, or the first flush after it.
+    pub(super) fn wait_at(&mut self, places: Vec<Range<u64>>, at_flush: bool) {
+        self.ambush = Some(Ambush { places, at_flush, sprung: false });
+    }
+
+    pub(super) const fn is_in_wait(&self) -> bool {
+        self.ambush.is_some()
+    }
+
+    /// A write begins here; whether it is to fail.
+    pub(super) fn meets_write(&mut self, lba: u64) -> bool {
+        let Some(ambush) = &mut self.ambush else { return false };
+        let is_there = ambush.places.iter().any(|place| place.contains(&lba));
+        ambush.sprung |= is_there && ambush.at_flush;
+        let fails = is_there && !ambush.at_flush;
+        if fails {
+            self.ambush = None;
+        }
+        fails
+    }
+
+    /// A flush begins; whether it is to fail.
+    pub(super) fn meets_flush(&mut self) -> bool {
+        self.ambush.take_if(|ambush| ambush.sprung).is_some()
     }
 
     /// What happens to the request that now begins.

@@ -26,6 +26,10 @@ pub(super) struct Atlas {
     missed: MemberSet,
     /// Members that were harmed in any other way than that they were away.
     rotten: MemberSet,
+    /// Members that are removed with what they hold.
+    losing: MemberSet,
+    /// Those of them that are gone: what they held is missing until a complete check finds everything in order.
+    gone: MemberSet,
     /// Blocks that rotted singly, by member and block.
     scattered: BTreeSet<(u16, u64)>,
     /// Blocks that rotted in any one extent at most.
@@ -45,6 +49,8 @@ impl Atlas {
             unsure: MemberSet::EMPTY,
             missed: MemberSet::EMPTY,
             rotten: MemberSet::EMPTY,
+            losing: MemberSet::EMPTY,
+            gone: MemberSet::EMPTY,
             scattered: BTreeSet::new(),
             depth: 0,
             lied: false,
@@ -57,7 +63,7 @@ impl Atlas {
             return true;
         }
         let hurt = self.hurt.with(member);
-        let holders = hurt.minus(self.witnesses).len();
+        let holders = hurt.minus(self.witnesses).len() + self.gone.len();
         let is_borne = holders == 0 || holders + self.depth <= self.tolerance;
         if !self.beyond && (!is_borne || harm == Harm::Anything) {
             return false;
@@ -117,9 +123,21 @@ impl Atlas {
     /// A member does not count any more: it left, or was rebuilt elsewhere.
     pub(super) fn left(&mut self, member: usize) {
         self.members = self.members.without(member);
+        if self.losing.contains(member) {
+            (self.losing, self.gone) = (self.losing.without(member), self.gone.with(member));
+        }
         for set in [&mut self.hurt, &mut self.unsure, &mut self.missed, &mut self.rotten] {
             *set = set.without(member);
         }
+    }
+
+    /// A member is being removed with what it holds, if that may be lost too.
+    pub(super) fn lose(&mut self, member: usize) -> bool {
+        let may = self.admit(member, Harm::State);
+        if may {
+            self.losing = self.losing.with(member);
+        }
+        may
     }
 
     /// Whatever becomes of it, a member cannot be counted on.
@@ -142,6 +160,7 @@ impl Atlas {
     pub(super) fn clean(&mut self) {
         (self.hurt, self.unsure) = (MemberSet::EMPTY, MemberSet::EMPTY);
         (self.missed, self.rotten) = (MemberSet::EMPTY, MemberSet::EMPTY);
+        self.gone = MemberSet::EMPTY;
         self.scattered.clear();
         self.depth = 0;
     }
@@ -165,7 +184,7 @@ impl Atlas {
     }
 
     pub(super) const fn is_hurt(&self, member: usize) -> bool {
-        self.hurt.contains(member)
+        self.hurt.contains(member) || self.gone.contains(member)
     }
 
     /// One block of an extent or node that may rot, if there is one: which of its parts, and how far into that.
@@ -173,11 +192,11 @@ impl Atlas {
         let is_lost = |atlas: &Self, &(start, blocks): &(BlockAddress, u32)| {
             let (member, first) = (start.member.0, (start.member.0, start.block));
             let end = (start.member.0, start.block + u64::from(blocks));
-            atlas.hurt.contains(member.into()) || atlas.scattered.range(first..end).next().is_some()
+            atlas.is_hurt(member.into()) || atlas.scattered.range(first..end).next().is_some()
         };
         let lost = group.parts.iter().filter(|part| is_lost(self, part)).count();
         // All disks that may still be lost as a whole count as lost here.
-        let room = self.tolerance.saturating_sub(self.holders_hurt());
+        let room = self.tolerance.saturating_sub(self.holders_hurt() + self.gone.len());
         let depth = lost + 1
             - group.parts.iter().filter(|(at, _)| self.is_hurt(at.member.0.into())).count().min(lost);
         if lost >= group.spare || (self.tolerance > 0 && depth > room) {
@@ -211,7 +230,7 @@ impl Atlas {
 
     /// Whether nothing at all is damaged.
     pub(super) fn is_whole(&self) -> bool {
-        self.hurt.is_empty() && self.scattered.is_empty()
+        self.hurt.is_empty() && self.gone.is_empty() && self.scattered.is_empty()
     }
 
     pub(super) const fn is_beyond(&self) -> bool {
@@ -234,7 +253,7 @@ impl Atlas {
     /// Whether a commit must succeed with the members that can be trusted alone.
     pub(super) const fn must_commit(&self) -> bool {
         !self.beyond
-            && self.holders_hurt() <= self.tolerance
+            && self.holders_hurt() + self.gone.len() <= self.tolerance
             && 2 * self.members.minus(self.hurt).len() > self.members.len()
     }
 }

@@ -63,7 +63,7 @@ impl Run {
 }
 
 /// Compares what can be read with a state: how much cannot, or where it differs.
-fn agree(pool: &mut Mounted<'_>, model: &Model) -> Result<u64, String> {
+pub(super) fn agree(pool: &mut Mounted<'_>, model: &Model) -> Result<u64, String> {
     let mut lost = 0;
     for (&number, node) in &model.nodes {
         let object = ObjectId(number);

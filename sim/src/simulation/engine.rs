@@ -87,7 +87,10 @@ impl Engine {
             self.run.counts.stuck += 1;
         } else {
             self.rest()?;
-            self.split_history()?;
+            self.salvage()?;
+            if self.let_two_write()? {
+                self.split_history()?;
+            }
         }
         self.run.counts.ios = self.array.steps();
         self.run.counts.micros = self.array.micros();
@@ -95,6 +98,9 @@ impl Engine {
     }
 
     pub(super) fn format(&mut self) -> Result<(), Failure> {
+        if self.run.swarm.is_on(FaultKind::FirstFormatCut) {
+            return self.first_starts();
+        }
         let Self { array, lent, run, crc32c, .. } = self;
         let clock = array.clock();
         let services = Services { crc32c: *crc32c, clock: &clock };
@@ -126,6 +132,7 @@ impl Engine {
         let mut rng = self.run.root.fork_at("session", self.array.steps());
         self.between(&mut rng)?;
         self.meddle(&mut rng);
+        self.idle_mount(&mut rng)?;
         let mode = if rng.chance(1, 12) { MountMode::ReadOnly } else { MountMode::ReadWrite };
         self.mount(mode, |run, pool| match run.examine(pool)? {
             Flow::On if mode == MountMode::ReadWrite => run.work(pool),
@@ -166,7 +173,11 @@ impl Engine {
 
     /// What happens while no pool is mounted.
     fn between(&mut self, rng: &mut Rng) -> Result<(), Failure> {
+        self.run.check_strangers(&mut self.array)?;
         self.recover_from_halt(rng);
+        self.run.end_excuse(&mut self.array);
+        self.run.reset_doomed(&mut self.array, rng);
+        self.run.lose_in_recovery(&mut self.array, rng);
         let waiting = std::mem::take(&mut self.run.waiting);
         for (kind, mut rng) in waiting {
             self.run.inject(&mut self.array, kind, &mut rng);
@@ -180,7 +191,11 @@ impl Engine {
             if self.run.depth < most && self.run.swarm.is_on(FaultKind::NestedCrash) && rng.chance(2, 3) {
                 let halt = self.run.draw_halt(rng);
                 let within = *rng.pick(&[20, 60, 200]);
-                self.array.halt_at(self.array.steps() + rng.below(within), halt);
+                if rng.coin() {
+                    self.run.arm_superblocks(&mut self.array, halt, rng);
+                } else {
+                    self.array.halt_at(self.array.steps() + rng.below(within), halt);
+                }
             }
         }
         Ok(())
@@ -213,10 +228,16 @@ impl Engine {
                 if run.process_died {
                     run.hit(Probe::ProcessThenPower);
                 }
-                array.power_cycle(policy, rng);
+                let lopsided = run.swarm.is_on(FaultKind::LostInRecovery) && rng.coin();
+                if lopsided {
+                    array.power_cycle_each(&run.lopsided(array, rng), rng);
+                } else {
+                    array.power_cycle(policy, rng);
+                }
                 run.process_died = false;
                 run.tell(array, EventKind::Crash, None, || {
                     let left = match policy {
+                        _ if lopsided => "of what was not flushed one disk has all, the others none",
                         CrashPolicy::Nothing => "none of what was not flushed is there",
                         CrashPolicy::Everything => "all that was not flushed is there",
                         CrashPolicy::Subset => "some of what was not flushed is there",
@@ -295,7 +316,8 @@ impl Engine {
 impl Run {
     pub(super) fn draw_halt(&self, rng: &mut Rng) -> Halt {
         let both = self.swarm.is_on(FaultKind::ProcessCrash);
-        if !self.swarm.is_on(FaultKind::PowerCut) || both && rng.chance(1, 3) {
+        let share = if self.swarm.is_on(FaultKind::IdleMount) { 2 } else { 1 };
+        if !self.swarm.is_on(FaultKind::PowerCut) || both && rng.chance(share, 3) {
             Halt::ProcessCrash
         } else {
             Halt::PowerCut
@@ -306,7 +328,7 @@ impl Run {
     fn refused(&mut self, array: &mut SimArray, error: MountError) -> Result<(), Failure> {
         if self.atlas.is_beyond() {
             self.hit(Probe::MountImpossible);
-        } else if self.atlas.must_mount() && !self.may_have_left() {
+        } else if self.atlas.must_mount() && !self.may_have_left() && !self.is_excused {
             return Err(self.fail(FailureKind::Unavailable, format!("not mounted: {error}")));
         } else if !may_refuse(&error) {
             // Whatever is missing, what is there is sound.
@@ -317,6 +339,7 @@ impl Run {
         self.hit(Probe::MountRefused);
         self.refusals += 1;
         self.is_stuck = self.refusals >= REFUSALS_MAX;
+        self.is_excused = false;
         self.bring_back(array);
         Ok(())
     }

@@ -119,13 +119,32 @@ kinds! {
     Override = "override", None;
     /// Metadata that is wrong and has valid checksums.
     WellFormedLie = "well-formed-lie", Anything;
+    /// Between a crash and its recovery a disk is lost, set back or cannot be read, often the one that alone holds the
+    /// newest state.
+    LostInRecovery = "lost-in-recovery", State;
+    /// Several disks fail in one batch of superblocks, more of them than may be lost.
+    SuperblockBatchFails = "superblock-batch-fails", None;
+    /// After the death of a process a mount serves and writes nothing, then the power goes, and nothing survives that was
+    /// not flushed.
+    IdleMount = "idle-mount", None;
+    /// While the pool is mounted another pool's disk, or a blank one, takes a disk's place.
+    ExchangedDisk = "exchanged-disk", State;
+    /// Another user of the same disks mounts the pool too and writes to it.
+    SecondWriter = "second-writer", None;
+    /// The first format is cut at some I/O, and the machine mounts, or else formats, as it does at every start.
+    FirstFormatCut = "first-format-cut", None;
+    /// An override or the choice of a history is cut at some I/O, and made again.
+    ChoiceCut = "choice-cut", None;
+    /// Calls in an order that the API permits and nobody means: inside a transaction, after one that was forgotten, on what
+    /// was deleted.
+    Misuse = "misuse", None;
 }
 
 impl FaultKind {
     /// In which runs it can happen.
     pub const fn bound(self) -> Bound {
         match self {
-            Self::Override => Bound::Within,
+            Self::Override | Self::ChoiceCut | Self::SecondWriter => Bound::Within,
             _ if matches!(self.harm(), Harm::Anything) => Bound::Beyond,
             _ => Bound::Either,
         }
@@ -228,6 +247,9 @@ impl Faults {
     }
 }
 
+/// So many kinds are all switched on where no others may happen.
+const FEW: usize = 4;
+
 /// What one seed switched on: a weight for each kind, most of them 0 (swarm testing: a run that can do everything at
 /// once hardly ever does much of one thing).
 #[derive(Clone, Copy, Debug)]
@@ -238,7 +260,9 @@ pub(super) struct Swarm {
 impl Swarm {
     pub(super) fn draw(faults: &Faults, rng: &mut Rng) -> Self {
         let mut weights = [0; KINDS];
-        let share = *rng.pick(&[1, 2, 4, 8]);
+        let drawn = *rng.pick(&[1, 2, 4, 8]);
+        // Where few kinds are asked for, it is to see them together.
+        let share = if faults.kinds.iter().count() <= FEW { 16 } else { drawn };
         for &kind in FaultKind::ALL {
             let weight = *rng.pick(&[1, 2, 4, 8]);
             let on = rng.chance(share, 16) || matches!(kind, FaultKind::PowerCut | FaultKind::TornWrite);
@@ -273,6 +297,12 @@ impl Swarm {
                     | FaultKind::NestedCrash
                     | FaultKind::NoSpace
                     | FaultKind::Override
+                    | FaultKind::LostInRecovery
+                    | FaultKind::IdleMount
+                    | FaultKind::SecondWriter
+                    | FaultKind::FirstFormatCut
+                    | FaultKind::ChoiceCut
+                    | FaultKind::Misuse
             )
         };
         let total: u64 = FaultKind::ALL.iter().filter(|k| injected(k)).map(|&k| self.weight(k)).sum();

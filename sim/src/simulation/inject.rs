@@ -1,12 +1,16 @@
 //! How each fault is done to the disks.
 
 use super::fault::{FaultKind, Harm};
-use super::report::EventKind;
+use super::probe::Probe;
+use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Run, counted};
 use crate::clock::Latency;
 use crate::states;
 use crate::{IoKind, Mishap, Rng, SimArray, SimDisk};
 use dynamicfs_hal::{BlockDevice, Geometry, IoError};
+
+/// How long it takes at least to put another disk into a place, in microseconds.
+const EXCHANGE_US: u64 = 1_000_000;
 
 /// How much slower a slow disk is, in microseconds a request.
 pub(super) const SLOW_US: u32 = 200_000;
@@ -20,6 +24,10 @@ impl Run {
         match kind {
             FaultKind::Correlated => return self.correlate(array, rng),
             FaultKind::Scattered => return self.scatter(array, rng),
+            FaultKind::SuperblockBatchFails => return self.fail_superblocks(array, rng),
+            FaultKind::FlushError if self.setup.tolerance() == 0 && !self.atlas.is_beyond() => {
+                return self.fail_a_flush(array, rng);
+            }
             _ => {}
         }
         let Some(member) = self.atlas.victim(kind.harm(), rng) else { return };
@@ -37,7 +45,10 @@ impl Run {
                 array.swap(self.places[member], self.places[other]);
                 self.places.swap(member, other);
             }
-            FaultKind::Replaced | FaultKind::ReplacedSmaller | FaultKind::Foreign => {
+            FaultKind::Replaced
+            | FaultKind::ReplacedSmaller
+            | FaultKind::Foreign
+            | FaultKind::ExchangedDisk => {
                 self.replace(array, kind, member, rng);
             }
             _ => {
@@ -96,9 +107,42 @@ impl Run {
         let stranger = match kind {
             FaultKind::Replaced => SimDisk::new(geometry, rng.next_u64()),
             FaultKind::ReplacedSmaller => array.disk(place).shortened(just_too_short(array.disk(place))),
+            FaultKind::ExchangedDisk if rng.chance(1, 4) => SimDisk::new(geometry, rng.next_u64()),
             _ => foreign(geometry, rng),
         };
+        if kind == FaultKind::ExchangedDisk {
+            // Nobody changes a disk faster than that.
+            array.wait(EXCHANGE_US);
+        }
+        let is_of_a_pool = states::newest_of(&stranger).is_some();
+        if kind == FaultKind::ExchangedDisk && is_of_a_pool {
+            let counters = stranger.counters();
+            self.strangers.push((member, counters.writes, counters.discards));
+        }
         self.shelf[member] = Some(array.put(place, stranger));
+    }
+
+    /// Another pool's disk that was put into a place in use holds what it held: nothing was written to it.
+    pub(super) fn check_strangers(&mut self, array: &mut SimArray) -> Result<(), Failure> {
+        for (member, writes, discards) in std::mem::take(&mut self.strangers) {
+            if self.shelf[member].is_none() {
+                continue;
+            }
+            let disk = self.disk(array, member);
+            if let Some(break_it) = self.breakage.on_stranger {
+                break_it(disk);
+            }
+            let now = disk.counters();
+            if (now.writes, now.discards) != (writes, discards) {
+                let (writes, discards) = (now.writes - writes, now.discards - discards);
+                let what = format!(
+                    "{writes} writes and {discards} discards reached another pool's disk in the place of member {member}"
+                );
+                return Err(self.fail(FailureKind::WrongState, what));
+            }
+            self.hit(Probe::StrangerSpared);
+        }
+        Ok(())
     }
 
     /// Every disk that is away comes back, and no request is in for a mishap any more.

@@ -6,13 +6,14 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `setup`, `special` | the pool: disks, format, memory; what is special about few of them |
-//! | `fault`, `inject`, `lies` | what goes wrong, and how it is done to the disks |
+//! | `setup`, `special`, `first_start` | the pool: disks, format, memory; what is special about few of them; a first format that is cut short |
+//! | `fault`, `inject`, `recovery`, `lies` | what goes wrong, and how it is done to the disks |
 //! | `atlas`, `map`, `records` | who may be damaged, so that redundancy bears it; what the disks themselves say |
 //! | `oracle` | what the pool must hold |
-//! | `engine`, `work`, `lifecycle`, `trim` | sessions and their steps |
-//! | `examine`, `beyond`, `rest`, `loss`, `split`, `sides` | what is checked: always, beyond the bound, after the faults stopped, with as many disks lost as a whole pool bears, after an override, after a choice |
+//! | `engine`, `work`, `lifecycle`, `trim`, `misuse` | sessions and their steps |
+//! | `examine`, `ledger`, `beyond`, `rest`, `loss`, `split`, `sides` | what is checked: always, beyond the bound, after the faults stopped, with as many disks lost as a whole pool bears, after an override, after a choice |
 //! | `placement`, `audit` | what is checked without the core's judges: where everything lies, and every byte of it |
+//! | `rivals` | two users of one pool |
 //! | `probe`, `report` | rare paths that were met, numbers, failures |
 //! | `edits`, `shrink` | replay lines, and making them smaller |
 
@@ -23,20 +24,25 @@ mod edits;
 mod engine;
 mod examine;
 mod fault;
+mod first_start;
 mod guard;
 mod inject;
+mod ledger;
 mod lies;
 mod lifecycle;
 mod loss;
 mod map;
+mod misuse;
 mod oracle;
 mod placement;
 mod probe;
 #[cfg(test)]
 mod proof;
 mod records;
+mod recovery;
 mod report;
 mod rest;
+mod rivals;
 mod run;
 mod setup;
 mod shrink;
@@ -56,7 +62,7 @@ pub use special::Specials;
 
 use crate::model::Model;
 use crate::workload::{Operation, Scale};
-use crate::{Rng, Sabotage, SimArray};
+use crate::{Rng, Sabotage, SimArray, SimDisk};
 use dynamicfs_core::object::Objects;
 use dynamicfs_hal::Crc32c;
 use engine::Engine;
@@ -111,6 +117,12 @@ pub struct Breakage {
     pub before_repair: Option<fn(&mut SimArray)>,
     /// Done to the disks when a copy of a member stands beside it, in the last place.
     pub before_clone: Option<fn(&mut SimArray)>,
+    /// Done to a disk of another pool that was put into a place in use, when the pool is let go of.
+    pub on_stranger: Option<fn(&mut SimDisk)>,
+    /// Two users of one pool have disks of their own, as if neither saw what the other writes.
+    pub apart: bool,
+    /// Done to the disks before each of the first starts, which mount or else format.
+    pub before_start: Option<fn(&mut SimArray)>,
     /// Done to the disks that are left when half a pool is to be refused.
     pub before_split: Option<fn(&mut SimArray)>,
     /// Done to the disks before a step of a rebuild.

@@ -164,6 +164,44 @@ probes! {
     ScrubbedTwice = "scrubbed-twice";
     /// There was no space left, and then something was deleted.
     DeleteOnFullPool = "delete-on-full-pool";
+    /// A disk was lost between a crash and its recovery that alone held the newest state.
+    LostNewestAlone = "lost-newest-alone";
+    /// A recovery was cut short, and a disk was lost before the next one.
+    LostBetweenRecoveries = "lost-between-recoveries";
+    /// A disk that was lost before a recovery came back after it.
+    LostCameBack = "lost-came-back";
+    /// More disks failed in one batch of superblocks than may be lost, and the commit was not acknowledged.
+    SuperblockBatchRefused = "superblock-batch-refused";
+    /// What a mount served that wrote nothing was still there after a power cut.
+    ServedIsDurable = "served-is-durable";
+    /// A flush failed on a pool without redundancy, and nothing acknowledged was lost.
+    FlushFailedAlone = "flush-failed-alone";
+    /// Another pool's disk was put into a place in use and nothing was written to it.
+    StrangerSpared = "stranger-spared";
+    /// Two users of one pool wrote to it, and one of them was refused.
+    RivalRefused = "rival-refused";
+    /// A first format that was cut short was made anew.
+    FormattedAnew = "formatted-anew";
+    /// A first format that was cut short was a pool all the same.
+    CutFormatMounted = "cut-format-mounted";
+    /// An override was cut short, and made again.
+    OverrideCut = "override-cut";
+    /// The choice of a history was cut short, and made again.
+    SideChoiceCut = "side-choice-cut";
+    /// History was split while a disk was states ahead that nobody acknowledged.
+    SplitAhead = "split-ahead";
+    /// What was left of a pool was taken out of it.
+    Salvaged = "salvaged";
+    /// A member that held something was removed, and its share was lost.
+    RemovedWithLoss = "removed-with-loss";
+    /// A member vanished just before it was removed.
+    VanishedAndRemoved = "vanished-and-removed";
+    /// A call that has no place inside a transaction was refused there.
+    MisuseRefused = "misuse-refused";
+    /// A transaction was forgotten, and the next one had nothing of it.
+    Forgotten = "forgotten";
+    /// A deleted object was used by its number.
+    DeletedUsed = "deleted-used";
     /// Beyond the bound: a read gave a typed error.
     NamedLost = "named-lost";
     /// Beyond the bound: a mount gave a typed error.
@@ -202,6 +240,21 @@ impl Probe {
             | Self::SplitRefused
             | Self::SideChosen
             | Self::SideReturned
+            | Self::LostNewestAlone
+            | Self::LostCameBack
+            | Self::SuperblockBatchRefused
+            | Self::ServedIsDurable
+            | Self::FlushFailedAlone
+            | Self::RivalRefused
+            | Self::OverrideCut
+            | Self::SideChoiceCut
+            | Self::SplitAhead
+            | Self::Salvaged
+            | Self::RemovedWithLoss
+            | Self::VanishedAndRemoved
+            | Self::MisuseRefused
+            | Self::Forgotten
+            | Self::DeletedUsed
             | Self::CleanAgain
             | Self::AcquittalProved
             | Self::LostAtRest

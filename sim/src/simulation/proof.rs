@@ -15,7 +15,7 @@ use dynamicfs_core::types::Scheme;
 use dynamicfs_hal::{DiskArray, IoError, Request};
 
 /// What happens to a run and not to a disk.
-const OF_RUNS: [FaultKind; 7] = [
+const OF_RUNS: [FaultKind; 13] = [
     FaultKind::PowerCut,
     FaultKind::TornWrite,
     FaultKind::ProcessCrash,
@@ -23,6 +23,12 @@ const OF_RUNS: [FaultKind; 7] = [
     FaultKind::NoSpace,
     FaultKind::Cloned,
     FaultKind::Override,
+    FaultKind::LostInRecovery,
+    FaultKind::IdleMount,
+    FaultKind::FirstFormatCut,
+    FaultKind::SecondWriter,
+    FaultKind::ChoiceCut,
+    FaultKind::Misuse,
 ];
 
 /// Disks of the pool; two of them may be lost.
@@ -248,6 +254,23 @@ fn is_seen(kind: FaultKind, world: &World) -> bool {
             let label = states::label_of(world.engine.array.disk(changed()));
             label.is_some_and(|(parameters, _)| Some(parameters.pool) != world.engine.run.pool)
         }
+        FaultKind::ExchangedDisk => {
+            let label = states::label_of(world.engine.array.disk(changed()));
+            label.is_none_or(|(parameters, _)| Some(parameters.pool) != world.engine.run.pool)
+        }
+        FaultKind::SuperblockBatchFails => {
+            let mut array = world.after();
+            let failing = |array: &mut SimArray, disk: usize| {
+                let ring = states::ring_sectors(array.disk(disk)).remove(0).start;
+                // Elsewhere all is well, here the write fails or the flush after it, once.
+                write(array, disk, 1000).is_ok()
+                    && array.run(Request::flush(disk)).is_ok()
+                    && (write(array, disk, ring).is_err() || array.run(Request::flush(disk)).is_err())
+                    && write(array, disk, ring).is_ok()
+                    && array.run(Request::flush(disk)).is_ok()
+            };
+            (0..DISKS).filter(|&disk| failing(&mut array, disk)).count() >= 1
+        }
         FaultKind::Wiped => {
             sight(&world.engine.array, changed()).iter().all(|sector| *sector == Ok([0; SECTOR]))
         }
@@ -288,16 +311,27 @@ fn is_seen(kind: FaultKind, world: &World) -> bool {
         | FaultKind::NestedCrash
         | FaultKind::NoSpace
         | FaultKind::Cloned
-        | FaultKind::Override => unreachable!("these happen to a run, not to a disk"),
+        | FaultKind::Override
+        | FaultKind::LostInRecovery
+        | FaultKind::IdleMount
+        | FaultKind::FirstFormatCut
+        | FaultKind::SecondWriter
+        | FaultKind::ChoiceCut
+        | FaultKind::Misuse => unreachable!("these happen to a run, not to a disk"),
     }
 }
 
 /// How a run's story or its probes show a fault that is not done to a disk.
 fn is_told(kind: FaultKind) -> bool {
-    let faults = Faults::only([kind, FaultKind::PowerCut]);
+    let mut faults = Faults::only([kind, FaultKind::PowerCut]);
+    match kind {
+        FaultKind::IdleMount => faults.kinds = faults.kinds.with(FaultKind::ProcessCrash),
+        FaultKind::ChoiceCut => faults.kinds = faults.kinds.with(FaultKind::Override),
+        _ => {}
+    }
     (0..200).any(|seed| {
         // Two histories need that either half can go on without the other.
-        let disks = if kind == FaultKind::Override { 2 } else { 3 };
+        let disks = if matches!(kind, FaultKind::Override | FaultKind::ChoiceCut) { 2 } else { 3 };
         let setup = (kind != FaultKind::NoSpace).then(|| Setup::small(Scheme::mirror(2), disks));
         let simulation = Simulation::new(seed).faults(faults);
         let (done, story) = match setup {
@@ -317,6 +351,12 @@ fn is_told(kind: FaultKind) -> bool {
             FaultKind::NoSpace => probes.of(Probe::NoSpace) > 0,
             FaultKind::Cloned => probes.of(Probe::CloneRefused) > 0,
             FaultKind::Override => probes.of(Probe::SplitRefused) > 0,
+            FaultKind::LostInRecovery => probes.of(Probe::LostNewestAlone) > 0,
+            FaultKind::IdleMount => probes.of(Probe::ServedIsDurable) > 0,
+            FaultKind::FirstFormatCut => probes.of(Probe::FormattedAnew) > 0,
+            FaultKind::SecondWriter => probes.of(Probe::RivalRefused) > 0,
+            FaultKind::ChoiceCut => probes.of(Probe::OverrideCut) > 0,
+            FaultKind::Misuse => probes.of(Probe::DeletedUsed) > 0 && probes.of(Probe::Forgotten) > 0,
             _ => unreachable!("this is done to disks"),
         }
     })

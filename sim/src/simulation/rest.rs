@@ -61,6 +61,7 @@ impl Engine {
         }
         run.depth = run.depth.max(1);
         run.bring_back(array);
+        (run.is_excused, run.lost_in_recovery) = (false, false);
         for member in 0..run.members() {
             let disk = run.disk(array, member);
             let sectors = disk.geometry().sectors;
@@ -109,7 +110,10 @@ impl Run {
             self.look_for_events(pool);
             match done {
                 Ok(Work::Nothing) => return Ok(()),
-                Ok(work) => self.worked(work, pool)?,
+                Ok(work) => {
+                    self.worked(work, pool)?;
+                    self.check_ledger(pool)?;
+                }
                 Err(error) => {
                     return Err(
                         self.fail(FailureKind::Restless, format!("upkeep of a pool at rest: {error}"))

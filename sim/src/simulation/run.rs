@@ -12,7 +12,7 @@ use crate::{Halt, Rng, SimArray, SimDisk};
 use dynamicfs_core::Pool;
 use dynamicfs_core::error::StorageError;
 use dynamicfs_core::format::record::MemberState;
-use dynamicfs_core::types::{Generation, MemberSet, Uuid};
+use dynamicfs_core::types::{Epoch, Generation, MemberSet, Uuid};
 use std::collections::BTreeSet;
 
 /// A pool of the simulated world.
@@ -87,6 +87,18 @@ pub(super) struct Run {
     pub(super) unsure_of_members: bool,
     /// The place of a disk that belongs to nothing yet.
     pub(super) blank: Option<usize>,
+    /// A disk was lost between a crash and its recovery, and has not come back.
+    pub(super) lost_in_recovery: bool,
+    /// Something failed that the pool need not bear to go on: until it is mounted anew it may refuse, and must lose nothing.
+    pub(super) is_excused: bool,
+    /// An idle mount served something, and the power was cut since.
+    pub(super) served: bool,
+    /// Disks that were put into places in use: the member's, and the writes and discards that they had seen before.
+    pub(super) strangers: Vec<(usize, u64, u64)>,
+    /// The last commit that the disks were looked at for.
+    pub(super) published: (Epoch, Generation),
+    /// Objects that were deleted, by number.
+    pub(super) deleted: Vec<u64>,
     /// Mounts refused one after the other, each of them rightly.
     pub(super) refusals: u32,
     /// Nothing but an override can mount what is left.
@@ -148,6 +160,12 @@ impl Run {
             orderly: BTreeSet::new(),
             unsure_of_members: false,
             blank: None,
+            lost_in_recovery: false,
+            is_excused: false,
+            served: false,
+            strangers: Vec::new(),
+            published: (Epoch(0), Generation(0)),
+            deleted: Vec::new(),
             refusals: 0,
             is_stuck: false,
             is_blurred: false,
@@ -238,11 +256,15 @@ impl Run {
         let allowed = match error {
             StorageError::NoSpace => true,
             StorageError::TooFewDisks { .. } | StorageError::ReadOnly | StorageError::OutcomeUnknown => {
-                !self.atlas.must_commit()
+                self.is_excused || !self.atlas.must_commit()
             }
             StorageError::Exchanged { .. } => !self.atlas.is_whole(),
             loss if loss.is_loss() => {
-                return if self.atlas.is_beyond() { Ok(()) } else { Err(FailureKind::Lost) };
+                return if self.atlas.is_beyond() || self.is_excused {
+                    Ok(())
+                } else {
+                    Err(FailureKind::Lost)
+                };
             }
             _ => self.atlas.has_lied(),
         };

@@ -2,6 +2,7 @@
 //! out until they come back as new ones.
 
 use super::engine::Engine;
+use super::fault::FaultKind;
 use super::probe::Probe;
 use super::report::{Failure, FailureKind};
 use super::run::{Flow, Mounted, Run};
@@ -61,6 +62,11 @@ impl Engine {
         };
         let writes = self.writes(other);
         self.expect_side(MountMode::ReadOnly, Some(prefer), &chosen.1, other)?;
+        if self.run.swarm.is_on(FaultKind::ChoiceCut)
+            && self.cut_mount(MountMode::ReadWrite, Some(prefer), rng)
+        {
+            self.run.hit(Probe::SideChoiceCut);
+        }
         self.expect_side(MountMode::ReadWrite, Some(prefer), &chosen.1, other)?;
         self.run.oracle.go_back(chosen.1.clone());
         for attempt in 0..ATTEMPTS_MAX {

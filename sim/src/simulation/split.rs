@@ -8,16 +8,19 @@
 //!                                                                            `sides`: one is chosen
 //! ```
 
+use super::beyond::agree;
 use super::engine::Engine;
 use super::fault::FaultKind;
 use super::probe::Probe;
-use super::report::{Failure, FailureKind};
+use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Flow, Mounted, Run};
 use super::sides::Split;
-use crate::model;
+use crate::{CrashPolicy, Halt, Rng, SimArray, model};
 use dynamicfs_core::error::MountError;
+use dynamicfs_core::limits::MEMBERS_MAX;
 use dynamicfs_core::types::MemberSet;
 use dynamicfs_core::{MountMode, MountOptions, Pool, Prefer, Services};
+use dynamicfs_hal::DiskArray;
 
 impl Engine {
     /// Splits the history of a pool that is whole, and looks whether anyone joins it.
@@ -37,7 +40,13 @@ impl Engine {
         let stay: MemberSet = order[..survivors].iter().copied().fold(MemberSet::EMPTY, MemberSet::with);
         let lost = all.minus(stay);
         let fork = run.oracle.newest();
-        if survivors <= run.setup.tolerance() && rng.coin() {
+        let cuts = run.swarm.is_on(FaultKind::ChoiceCut);
+        let may_go_on = survivors <= run.setup.tolerance();
+        if cuts && may_go_on && 2 * lost.len() > members && rng.coin() {
+            self.run_ahead(stay, &mut rng)?;
+            self.plug_in(lost);
+            self.mount(MountMode::ReadWrite, |run, pool| run.go_on_without(pool, stay))?;
+        } else if may_go_on && rng.coin() {
             self.mount(MountMode::ReadWrite, |run, pool| run.go_ahead_without(pool, stay))?;
         }
         let ahead = self.run.oracle.newest() > fork;
@@ -50,6 +59,12 @@ impl Engine {
         )?;
         let branch = rng.next_u64();
         let (first, second) = (self.run.oracle.current().clone(), self.run.oracle.state(fork).clone());
+        if cuts {
+            let cut = self.cut_mount(MountMode::AssumeMissingDead { branch }, None, &mut rng);
+            if cut {
+                self.run.hit(Probe::OverrideCut);
+            }
+        }
         if self.override_mount(lost, fork, ahead, branch)? {
             self.plug_in(all);
             if ahead {
@@ -73,6 +88,91 @@ impl Engine {
             let disk = self.run.disk(&mut self.array, member);
             if members.contains(member) { disk.plug() } else { disk.unplug() }
         }
+    }
+
+    /// Crash after crash, only these members have what the recoveries write: they are states ahead that nobody acknowledged.
+    fn run_ahead(&mut self, members: MemberSet, rng: &mut Rng) -> Result<(), Failure> {
+        for _ in 0..1 + rng.below(4) {
+            self.run.arm_superblocks(&mut self.array, Halt::PowerCut, rng);
+            let empty = |_: &mut Run, pool: &mut Mounted<'_>| {
+                pool.begin().and_then(|transaction| transaction.commit().map(|_| ())).is_ok()
+            };
+            // Whether it comes to its end does not matter.
+            let _ = self.try_mount(MountMode::ReadWrite, None, empty);
+            self.array.disarm();
+            let mut policies = [CrashPolicy::Nothing; MEMBERS_MAX];
+            for member in members.iter() {
+                policies[self.run.places[member]] = CrashPolicy::Everything;
+            }
+            self.array.power_cycle_each(&policies, rng);
+            self.run.counts.crashes += 1;
+        }
+        self.run.hit(Probe::SplitAhead);
+        Ok(())
+    }
+
+    /// A mount that is cut at some I/O, a few times; whether it was once at least. The power comes back.
+    pub(super) fn cut_mount(&mut self, mode: MountMode, prefer: Option<Prefer>, rng: &mut Rng) -> bool {
+        let mut cut = false;
+        for _ in 0..1 + rng.below(3) {
+            if rng.coin() {
+                self.run.arm_superblocks(&mut self.array, Halt::PowerCut, rng);
+            } else {
+                self.array.halt_at(self.array.steps() + rng.below(150), Halt::PowerCut);
+            }
+            // That it does not come to its end is the point.
+            let _ = self.try_mount(mode, prefer, |_, _| ());
+            self.array.disarm();
+            if self.array.halted().is_none() {
+                break;
+            }
+            cut = true;
+            self.run.counts.faults.hit(FaultKind::ChoiceCut);
+            self.run.counts.crashes += 1;
+            self.array.power_cycle(*rng.pick(&CrashPolicy::ALL), rng);
+            self.run.tell(&self.array, EventKind::Crash, None, || "the power went during a choice".into());
+        }
+        cut
+    }
+
+    /// Some disks of a pool that is whole are away, as many as may be: what is left of it is taken out.
+    pub(super) fn salvage(&mut self) -> Result<(), Failure> {
+        let run = &self.run;
+        let is_on = [FaultKind::Override, FaultKind::ChoiceCut].iter().any(|&kind| run.swarm.is_on(kind));
+        let whole = run.atlas.is_whole() && !run.atlas.is_beyond();
+        if !is_on || !whole || !run.is_plain() || run.active().len() < 2 {
+            return Ok(());
+        }
+        let mut rng = run.root.fork("salvage");
+        let mut order = run.active();
+        rng.shuffle(&mut order);
+        let away = 1 + rng.index(order.len() - 1);
+        let bears = away <= run.setup.tolerance();
+        let there = order[away..].iter().copied().fold(MemberSet::EMPTY, MemberSet::with);
+        let state = run.oracle.current().clone();
+        self.plug_in(there);
+        let writes = |array: &SimArray| -> u64 {
+            (0..array.disks()).map(|disk| array.disk(disk).counters().writes).sum()
+        };
+        let before = writes(&self.array);
+        let taken = self
+            .try_mount(MountMode::Salvage, None, |_, pool| (agree(pool, &state), pool.health().tentative));
+        let wrong = match taken {
+            Ok((Err(difference), _)) => Some(format!("salvaged: {difference}")),
+            Ok((Ok(lost), _)) if bears && lost > 0 => Some(format!("{lost} things are not salvaged")),
+            Ok((_, false)) => Some("what is salvaged is not called tentative".into()),
+            Err(error) if bears => Some(format!("nothing is salvaged: {error}")),
+            Ok(_) | Err(_) => None,
+        };
+        if let Some(what) = wrong {
+            return Err(self.run.fail(FailureKind::Lost, what));
+        }
+        if writes(&self.array) != before {
+            return Err(self.run.fail(FailureKind::WrongState, "a salvage wrote"));
+        }
+        self.run.hit(Probe::Salvaged);
+        self.plug_in(self.run.atlas.members());
+        Ok(())
     }
 
     /// A mount that must be refused, for this reason.
@@ -142,6 +242,14 @@ impl Engine {
 }
 
 impl Run {
+    /// A pool makes a commit without some members that were away before it was mounted.
+    fn go_on_without(&mut self, pool: &mut Mounted<'_>, members: MemberSet) -> Result<(), Failure> {
+        for member in members.iter() {
+            self.atlas.admit(member, super::fault::Harm::State);
+        }
+        self.commit_once(pool)
+    }
+
     /// Some members are taken away from the running pool, and it makes a commit that they do not know of.
     fn go_ahead_without(&mut self, pool: &mut Mounted<'_>, members: MemberSet) -> Result<(), Failure> {
         // The epoch is claimed while everyone is there.
@@ -153,6 +261,11 @@ impl Run {
             self.atlas.admit(member, super::fault::Harm::State);
             self.disk(pool.array(), member).unplug();
         }
+        self.commit_once(pool)
+    }
+
+    /// Transactions until one is committed.
+    fn commit_once(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
         for attempt in 0..4 {
             let before = self.oracle.newest();
             let flow = self.transact(pool, &mut self.root.fork_at("ahead", attempt))?;

@@ -49,6 +49,7 @@ impl Run {
             if flow == Flow::End || pool.array().halted().is_some() {
                 break;
             }
+            self.check_ledger(pool)?;
         }
         Ok(())
     }
@@ -78,7 +79,7 @@ impl Run {
                 | FaultKind::Swapped
                 | FaultKind::WellFormedLie
         );
-        if needs_rest || rng.chance(1, 4) {
+        if needs_rest || kind != FaultKind::ExchangedDisk && rng.chance(1, 4) {
             self.waiting.push((kind, rng.clone()));
             return Flow::End;
         }
@@ -89,6 +90,9 @@ impl Run {
     /// A transaction of random operations, committed or dropped.
     pub(super) fn transact(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
         self.doing = Doing::Committing;
+        if self.misuse_between(pool, &mut rng.fork("misuse"))? == Flow::End {
+            return Ok(Flow::End);
+        }
         let (orderly, before) = (self.is_orderly(pool), pool.health().generation.0);
         let (generation, operations) = match self.change(pool, rng)? {
             Outcome::Dropped => return Ok(Flow::On),
@@ -129,6 +133,7 @@ impl Run {
                 true => unlink_any(&changed, &mut rng),
                 false => (self.workload.next)(&changed, &self.setup.scale, &mut rng),
             };
+            let operation = self.on_deleted(operation, &changed, &mut rng);
             deletes |= number == 0 && matches!(operation, Operation::Unlink { .. });
             let did = model::apply(&mut transaction, &operation);
             if let Err(error @ (Error::Storage(_) | Error::Unreadable { .. })) = did {
@@ -142,11 +147,14 @@ impl Run {
             if self.is_blurred || self.atlas.has_lied() {
                 continue;
             }
+            let before = self.objects_before(&changed);
             let should = changed.apply(&operation, did.ok().flatten());
             if did != should {
                 let what = format!("{}: {did:?} instead of {should:?}", describe(&operation));
                 return Err(self.fail(FailureKind::WrongAnswer, what));
             }
+            self.note_deleted(&before, &changed);
+            self.misuse_within(&mut transaction, &changed, &mut rng)?;
         }
         if !kept || self.is_blurred || self.atlas.has_lied() {
             return Ok(Outcome::Dropped);
@@ -182,6 +190,8 @@ impl Run {
         let storage = match error {
             Error::Storage(error) => error,
             _ if self.atlas.is_beyond() => StorageError::NoSpace,
+            // What cannot be read any more with the disks that are left.
+            _ if self.is_excused => StorageError::ReadOnly,
             _ => return Err(self.fail(FailureKind::Lost, format!("{what}: {error}"))),
         };
         if what == COMMIT && !unknown {
@@ -189,6 +199,9 @@ impl Run {
         }
         if let Err(kind) = self.may_answer(storage) {
             return Err(self.fail(kind, format!("{what}: {error}")));
+        }
+        if self.is_excused {
+            self.hit(Probe::SuperblockBatchRefused);
         }
         match storage {
             StorageError::NoSpace => self.refused_space(pool, what),
@@ -200,6 +213,8 @@ impl Run {
                 self.hit(Probe::CommitTooFewDisks);
                 Ok(Flow::End)
             }
+            // The next transaction goes on without that disk.
+            StorageError::Exchanged { .. } => Ok(Flow::On),
             _ => Ok(Flow::End),
         }
     }
@@ -239,6 +254,7 @@ impl Run {
             {
                 break_it(pool.array());
             }
+            self.vanish_before_leaving(pool, rng);
             self.upkept = pool.health().generation;
             self.break_rebuild(pool);
             match pool.maintain(rng.chance(3, 4)) {

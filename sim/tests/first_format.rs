@@ -1,0 +1,99 @@
+//! The first format, cut at every I/O, whatever survives of it; then what a machine does at every start: it mounts, or else it
+//! formats, without force.
+
+use dynamicfs_core::error::FormatError;
+use dynamicfs_core::types::Scheme;
+use dynamicfs_core::{FormatOptions, MountOptions, Pool};
+use dynamicfs_hal::Geometry;
+use dynamicfs_sim::world::{Lent, SERVICES, account, put_file};
+use dynamicfs_sim::{Halt, Rng, SimArray};
+
+/// Worlds that one cut may leave; a sample where there are more.
+const STATES_MAX: usize = 24;
+
+fn options(scheme: Scheme) -> FormatOptions {
+    FormatOptions { members_max: 4, ..FormatOptions::portable(scheme) }
+}
+
+/// Mounts, or else formats: whether it was mounted.
+fn start(world: &mut SimArray, scheme: Scheme, lent: &mut Lent, seed: u64, what: &str) -> bool {
+    let refusal = match Pool::mount(&mut *world, lent.lend(), SERVICES, &MountOptions::default()) {
+        Ok(pool) => {
+            assert_eq!(pool.health().online, pool.health().members, "{what}: mounted without a disk");
+            return true;
+        }
+        Err(error) => error,
+    };
+    let made = Pool::format(&mut *world, lent.lend(), SERVICES, &mut Rng::new(seed), &options(scheme), &[])
+        .map(|_| ());
+    made.unwrap_or_else(|error| panic!("{what}: not mounted ({refusal}), not formatted ({error})"));
+    false
+}
+
+/// Every cut of the first format, and starts until there is a pool that stays.
+fn cut_everywhere(scheme: Scheme, disks: usize) {
+    let mut lent = Lent::new(100 << 10);
+    let mut blank = SimArray::new(7, vec![Geometry::new(512, 640); disks]);
+    blank.set_reordering(false);
+    blank.set_thorough(true);
+    let (mut cuts, mut mounted, mut formatted) = (0, 0, 0);
+    for cut in 0.. {
+        let mut world = blank.clone();
+        world.halt_at(cut, Halt::PowerCut);
+        let entropy = &mut Rng::new(3);
+        let made = Pool::format(&mut world, lent.lend(), SERVICES, entropy, &options(scheme), &[]).is_ok();
+        if world.halted().is_none() {
+            assert!(made);
+            break;
+        }
+        cuts += 1;
+        for (left, mut world) in world.crash_states(STATES_MAX, &mut Rng::new(cut)).enumerate() {
+            let what = format!("{scheme} on {disks}, cut at I/O {cut}, world {left}");
+            // A board's random numbers may be the same at every start.
+            let seed = if left % 2 == 0 { 3 } else { 4 };
+            match start(&mut world, scheme, &mut lent, seed, &what) {
+                true => mounted += 1,
+                false => formatted += 1,
+            }
+            let options = MountOptions::default();
+            let mut pool = Pool::mount(&mut world, lent.lend(), SERVICES, &options).expect("a pool");
+            put_file(&mut pool, "first", &[9; 5_000]).unwrap_or_else(|error| panic!("{what}: {error}"));
+            drop(pool);
+            assert!(start(&mut world, scheme, &mut lent, 5, &what), "{what}: formatted over a pool");
+            let mut pool = Pool::mount(&mut world, lent.lend(), SERVICES, &options).expect("a pool");
+            assert!(pool.resolve(b"first").is_ok(), "{what}: what was written is gone");
+            account(&mut pool, &what);
+        }
+    }
+    println!("{scheme} on {disks}: {cuts} cuts, {mounted} mounted, {formatted} formatted anew");
+    assert!(mounted > 0 && formatted > 0);
+}
+
+#[test]
+fn a_first_format_that_is_cut_leaves_a_pool_or_something_to_format() {
+    for disks in 1..=4 {
+        cut_everywhere(Scheme::SINGLE, disks);
+    }
+    for disks in 2..=4 {
+        cut_everywhere(Scheme::mirror(2), disks);
+    }
+}
+
+/// Whatever of its disks is there, a pool that was finished and written to is not formatted without force.
+#[test]
+fn disks_of_a_finished_pool_are_in_use_one_by_one() {
+    let mut lent = Lent::new(100 << 10);
+    let mut world = SimArray::new(7, vec![Geometry::new(512, 640); 3]);
+    let mirror = Scheme::mirror(2);
+    Pool::format(&mut world, lent.lend(), SERVICES, &mut Rng::new(3), &options(mirror), &[])
+        .expect("formatted");
+    let mounted = Pool::mount(&mut world, lent.lend(), SERVICES, &MountOptions::default());
+    put_file(&mut mounted.expect("mounted"), "first", &[9; 5_000]).expect("committed");
+    for disk in 0..3 {
+        let mut one = SimArray::new(8, []);
+        one.add(world.disk(disk).clone());
+        let made =
+            Pool::format(&mut one, lent.lend(), SERVICES, &mut Rng::new(4), &options(Scheme::SINGLE), &[]);
+        assert!(matches!(made.map(|_| ()), Err(FormatError::InUse { .. })), "disk {disk}");
+    }
+}
