@@ -115,6 +115,7 @@ const PURE: [(&str, &[&str]); 6] = [
             "error",
             "metrics",
             "dynamicfs_hal::Crc32c",
+            "dynamicfs_hal::Geometry",
             "dynamicfs_hal::UnixTime",
         ],
     ),

@@ -152,7 +152,9 @@ impl<A: DiskArray> Objects<'_, A> {
             from = key.successor();
             report.extents += 1;
             match self.check_extent(object, &found, report, &mut f) {
-                Err(Error::Storage(StorageError::RecordInvalid { .. })) => {
+                Err(Error::Storage(
+                    StorageError::RecordInvalid { .. } | StorageError::RecordUnsupported { .. },
+                )) => {
                     tell(report, &mut f, &Finding::RecordInvalid { key });
                 }
                 checked => checked?,

@@ -147,7 +147,9 @@ impl<A: DiskArray> Objects<'_, A> {
                 _ if runs >= most => None,
                 Ok(found) => Some(found),
                 // A forged one: there is nothing that it could be asked for.
-                Err(Error::Storage(StorageError::RecordInvalid { .. })) => {
+                Err(Error::Storage(
+                    StorageError::RecordInvalid { .. } | StorageError::RecordUnsupported { .. },
+                )) => {
                     self.tell_unfreed(object);
                     at = key.successor();
                     continue;
@@ -388,9 +390,9 @@ fn orphans_end() -> Key {
 /// What cannot be read is no failure of the step that met it; anything else is.
 fn unreadable(error: StorageError) -> Result<Freed, Error> {
     match error {
-        StorageError::NodeUnreadable { .. } | StorageError::RecordInvalid { .. } => {
-            Ok(Freed::Unreadable(error.into()))
-        }
+        StorageError::NodeUnreadable { .. }
+        | StorageError::RecordInvalid { .. }
+        | StorageError::RecordUnsupported { .. } => Ok(Freed::Unreadable(error.into())),
         error => Err(error.into()),
     }
 }
