@@ -98,7 +98,9 @@ impl Engine {
     }
 
     pub(super) fn format(&mut self) -> Result<(), Failure> {
-        if self.run.swarm.is_on(FaultKind::FirstFormatCut) {
+        // Where a pool is made to measure it is made once.
+        let measured = self.run.setup.colliding || self.run.setup.memory == 0;
+        if self.run.swarm.is_on(FaultKind::FirstFormatCut) && !measured {
             return self.first_starts();
         }
         let Self { array, lent, run, crc32c, .. } = self;
@@ -107,10 +109,7 @@ impl Engine {
         let mut plain = run.root.fork("format");
         let mut meeting = Meeting::new(plain.clone());
         let entropy: &mut dyn Entropy = if run.setup.colliding { &mut meeting } else { &mut plain };
-        let (options, mut members) = (&run.setup.format, run.setup.members.clone());
-        if run.breakage.hides_domains {
-            members.iter_mut().for_each(|member| member.failure_domain = 0);
-        }
+        let (options, members) = (&run.setup.format, run.disk_options());
         let made = Pool::format(&mut *array, lent.lend(), services, entropy, options, &members).map(|_| ());
         let label = states::label_of(array.disk(0)).map(|(parameters, _)| parameters);
         if let Err(error) = made {

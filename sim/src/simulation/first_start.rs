@@ -72,7 +72,8 @@ impl Engine {
         }
         // A board whose random numbers are the same at every start is one too.
         let mut entropy = if rng.coin() { run.root.fork("format") } else { rng.fork("format") };
-        let made = Pool::format(&mut *array, lent.lend(), services, &mut entropy, &run.setup.format, &[]);
+        let (options, members) = (&run.setup.format, run.disk_options());
+        let made = Pool::format(&mut *array, lent.lend(), services, &mut entropy, options, &members);
         match made.map(|_| ()) {
             _ if array.halted().is_some() => Ok(Started::Halted),
             Ok(()) => Ok(Started::Formatted),
@@ -100,7 +101,8 @@ impl Engine {
             pool.begin().and_then(|transaction| transaction.commit().map(|_| ()))
         });
         if !matches!(committed, Ok(Ok(()))) {
-            return Err(self.run.fail(FailureKind::Unavailable, "a new pool takes no commit"));
+            let what = format!("a new pool takes no commit: {committed:?}");
+            return Err(self.run.fail(FailureKind::Unavailable, what));
         }
         let Self { array, lent, run, crc32c, .. } = self;
         let mut one = array.clone();

@@ -12,6 +12,7 @@ use crate::{Halt, Rng, SimArray, SimDisk};
 use dynamicfs_core::Pool;
 use dynamicfs_core::error::StorageError;
 use dynamicfs_core::format::record::MemberState;
+use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::{Epoch, Generation, MemberSet, Uuid};
 use std::collections::BTreeSet;
 
@@ -241,6 +242,15 @@ impl Run {
             }
         }
         None
+    }
+
+    /// What the pool is told is special about its disks.
+    pub(super) fn disk_options(&self) -> Vec<DiskOptions> {
+        let mut members = self.setup.members.clone();
+        if self.breakage.hides_domains {
+            members.iter_mut().for_each(|member| member.failure_domain = 0);
+        }
+        members
     }
 
     /// Members whose disks take no part in a mounted pool.
