@@ -118,6 +118,11 @@ impl<'m> Memory<'m> {
         total(parameters, extent_bytes_min(parameters))
     }
 
+    /// As [`bytes_min`](Self::bytes_min), where some disk asks for buffers that are aligned to so many bytes, a power of two.
+    pub const fn bytes_min_aligned(parameters: &PoolParameters, alignment: usize) -> usize {
+        Self::bytes_min(parameters) + alignment + staging_min(parameters, alignment)
+    }
+
     /// Bytes with which a pool with these parameters can be changed when its tree has this many levels, 1 to 16: no less
     /// than [`bytes_min`](Self::bytes_min), which serves six.
     pub const fn bytes_for_levels(parameters: &PoolParameters, levels: usize) -> usize {
@@ -134,7 +139,7 @@ impl<'m> Memory<'m> {
         alignment: usize,
     ) -> Result<Parts<'m>, usize> {
         let staging_min = staging_min(p, alignment);
-        let needed = Self::bytes_min(p) + alignment + staging_min;
+        let needed = Self::bytes_min_aligned(p, alignment);
         if bytes.len() < needed {
             return Err(needed);
         }
@@ -197,7 +202,7 @@ mod tests {
                 ..PoolParameters::UNKNOWN
             };
             for alignment in [1, 512] {
-                let enough = Memory::bytes_min(&p) + alignment + staging_min(&p, alignment);
+                let enough = Memory::bytes_min_aligned(&p, alignment);
                 for bytes in [enough, enough + 1, 3 * enough, 64 << 20] {
                     let mut bytes = std::vec![0; bytes];
                     let parts = Memory::divide(&mut bytes, &p, alignment).unwrap_or_else(|needed| {

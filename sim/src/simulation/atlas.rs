@@ -158,7 +158,13 @@ impl Atlas {
 
     /// A complete check found everything in order: all damage is gone.
     pub(super) fn clean(&mut self) {
-        (self.hurt, self.unsure) = (MemberSet::EMPTY, MemberSet::EMPTY);
+        self.clean_without(MemberSet::EMPTY);
+    }
+
+    /// As [`clean`](Self::clean), but for members that are not there: what they held may be whole, they are not.
+    pub(super) fn clean_without(&mut self, absent: MemberSet) {
+        self.hurt = self.hurt.and(absent);
+        self.unsure = MemberSet::EMPTY;
         (self.missed, self.rotten) = (MemberSet::EMPTY, MemberSet::EMPTY);
         self.gone = MemberSet::EMPTY;
         self.scattered.clear();

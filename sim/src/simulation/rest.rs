@@ -12,6 +12,7 @@ use dynamicfs_core::MountMode;
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::format::record::MemberState;
 use dynamicfs_core::maintain::{JobKind, JobOptions, JobState, Work};
+use dynamicfs_core::types::MemberSet;
 use dynamicfs_hal::BlockDevice;
 
 /// Rounds of reading everything and repairing what was found: eight bad fragments wait at a time.
@@ -169,7 +170,9 @@ impl Run {
             if !self.atlas.is_whole() {
                 self.hit(Probe::CleanAgain);
             }
-            self.atlas.clean();
+            let is_shut = |member: &usize| self.roster[*member].is_shut();
+            let absent = self.offline(pool).iter().filter(|member| !is_shut(member));
+            self.atlas.clean_without(absent.fold(MemberSet::EMPTY, MemberSet::with));
         }
         self.is_proved = is_complete && self.atlas.is_whole();
         Ok(true)

@@ -131,7 +131,8 @@ impl Engine {
             let before = writes(disks);
             let apart = Rc::new(RefCell::new(disks.borrow().clone()));
             let pool = self.mount_shared(if self.run.breakage.apart { &apart } else { disks }, lent)?;
-            if writes(disks) != before {
+            // What the first one wrote the second one has found.
+            if who > 0 && writes(disks) != before {
                 told.by = Some(who);
             }
             rivals.push(Rival { pool, model: told.newest.clone(), is_out: false });

@@ -87,7 +87,7 @@ impl Setup {
     /// The least memory with which a pool can be mounted that has these parameters, on these disks.
     pub(super) fn least_memory(&self, parameters: &PoolParameters) -> usize {
         let alignment = self.disks.iter().map(|disk| disk.buffer_alignment).max().unwrap_or(1);
-        Memory::bytes_min(parameters) + alignment as usize
+        Memory::bytes_min_aligned(parameters, alignment as usize)
     }
 
     /// Members that hold nothing.
