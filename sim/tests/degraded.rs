@@ -1,8 +1,6 @@
 //! Disks that go away, come back, fail, rot or are copies: what is still there, what is refused, and why.
 
-mod common;
-
-use common::{World, contents, counts, expect, put};
+use crate::common::{World, contents, counts, expect, put};
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, MountError, StorageError};
 use dynamicfs_core::format::label;

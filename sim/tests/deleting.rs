@@ -1,8 +1,6 @@
 //! Deleting goes on: in a full pool, whatever it is full of, and beside what cannot be read.
 
-mod common;
-
-use common::{Mounted, World, contents, expect, put, rest};
+use crate::common::{Mounted, World, contents, expect, put, rest};
 use core::ops::ControlFlow;
 use dynamicfs_core::disks::events::Happening;
 use dynamicfs_core::error::Error;

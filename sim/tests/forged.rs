@@ -1,8 +1,6 @@
 //! Pools that somebody forged: the checksums are right, and what they cover is not what any pool would hold.
 
-mod common;
-
-use common::{World, expect, put, rest};
+use crate::common::{World, expect, put, rest};
 use core::ops::ControlFlow;
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::format::key::{Key, Kind};
@@ -136,11 +134,11 @@ fn an_extent_in_a_form_that_is_not_known_is_refused_and_gives_no_bytes() {
         assert!(bytes == [0xAA; 100] || bytes == [0; 100], "no bytes of the extent: {bytes:?}");
         assert_eq!(pool.read(other, 0, &mut bytes), Ok(100));
         // Maintenance comes to its end all the same, and so does deleting it.
-        common::run_job(&mut pool, JobKind::Scrub);
+        crate::common::run_job(&mut pool, JobKind::Scrub);
         let mut transaction = pool.begin().expect("begun");
         transaction.unlink(ObjectId::ROOT, b"file").expect("unlinked");
         transaction.commit().expect("committed");
-        common::rest(&mut pool);
+        crate::common::rest(&mut pool);
         assert_eq!((pool.health().orphans, pool.resolve(b"file")), (0, Err(Error::NotFound)));
     }
 }

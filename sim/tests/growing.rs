@@ -1,8 +1,6 @@
 //! Disks that are cut, enlarged, or put behind another bridge: what of them is used, what is named, what is never lost.
 
-mod common;
-
-use common::{World, contents, expect, expect_whole, put};
+use crate::common::{World, contents, expect, expect_whole, put};
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::{MemberError, MountError};
 use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, Label};
@@ -206,7 +204,7 @@ fn the_only_disk_that_was_cut_is_read_for_what_is_there() {
 // --- longer ---------------------------------------------------------------------------------------------------
 
 /// Fills a pool until nothing more goes in: how many files.
-fn fill(pool: &mut common::Mounted<'_>, prefix: &str) -> usize {
+fn fill(pool: &mut crate::common::Mounted<'_>, prefix: &str) -> usize {
     (0..).take_while(|n| put(pool, &format!("{prefix}-{n}"), 8000).is_ok()).count()
 }
 
@@ -279,7 +277,7 @@ fn disks_of_any_size_grow_to_any_size_again_and_again() {
                 let mut transaction = pool.begin().expect("begun");
                 transaction.unlink(ObjectId::ROOT, format!("file-{round}").as_bytes()).expect("unlinked");
                 transaction.commit().expect("committed");
-                common::rest(&mut pool);
+                crate::common::rest(&mut pool);
             }
             account(&mut pool, &what);
         }

@@ -1,8 +1,6 @@
 //! What superblocks say and a mount believes: where histories part, which features there are, how many members there can be.
 
-mod common;
-
-use common::{World, put};
+use crate::common::{World, put};
 use dynamicfs_core::MountMode;
 use dynamicfs_core::error::MountError;
 use dynamicfs_core::format::label;

@@ -1,9 +1,7 @@
 //! Reads that fail once or twice and then go well, at every read of a mount and of a transaction that is dropped: what was
 //! acknowledged stays, what is refused is refused with a typed error, and the next try is right.
 
-mod common;
-
-use common::{Mounted, World, expect, put};
+use crate::common::{Mounted, World, expect, put};
 use dynamicfs_core::MountMode;
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};

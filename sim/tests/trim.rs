@@ -1,8 +1,6 @@
 //! Free space given back to disks that do discards: what they keep, whatever the power does.
 
-mod common;
-
-use common::{Mounted, World, contents, expect, expect_whole, put};
+use crate::common::{Mounted, World, contents, expect, expect_whole, put};
 use dynamicfs_core::error::{Error, MemberError, StorageError};
 use dynamicfs_core::maintain::{Trim, TrimOptions};
 use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};

@@ -1,7 +1,5 @@
 //! A small pool in a world of its own, for tests that tell a story.
 
-#![allow(dead_code, reason = "each test program uses some of it")]
-
 use dynamicfs_core::error::{Error, MountError};
 use dynamicfs_core::maintain::{ExtentCounts, JobKind, JobOptions, Work};
 use dynamicfs_core::types::Scheme;

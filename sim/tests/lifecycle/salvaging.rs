@@ -35,7 +35,7 @@ fn survivors(pool: &mut Mounted<'_>) -> Left {
 fn expect_left(pool: &mut Mounted<'_>, left: &Left, name: &str, length: usize) -> u64 {
     let object = left.names[name.as_bytes()];
     assert_eq!(left.sizes[&object], length as u64, "{name}");
-    let mut expected = super::common::contents(name, length);
+    let mut expected = crate::common::contents(name, length);
     let mut lost_bytes = 0;
     for (_, bytes, inline) in left.contents.iter().filter(|(of, ..)| *of == object) {
         let end = bytes.end.min(length as u64);

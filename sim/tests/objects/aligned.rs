@@ -78,7 +78,7 @@ fn buffers_may_be_anywhere_in_memory() {
             expect_healthy(&pool, disks, &what);
         }
         let mut pool = world.mount();
-        let job = common::run_job(&mut pool, JobKind::Scrub);
+        let job = crate::common::run_job(&mut pool, JobKind::Scrub);
         assert_eq!((job.found, job.failed), (0, 0));
         account(&mut pool, "after all");
         expect_healthy(&pool, disks, "a scrub");

@@ -1,8 +1,6 @@
 //! Which state a pool goes on from, and that nothing but its own history is written: stories in which acknowledged data was lost,
 //! or one pool became two.
 
-#[path = "../common/mod.rs"]
-mod common;
 mod epochs;
 mod first_format;
 mod removal;
@@ -11,7 +9,7 @@ mod stale;
 mod sweeping;
 mod writers;
 
-use common::{Mounted, World, contents, expect, expect_whole, put, rest};
+use crate::common::{Mounted, World, contents, expect, expect_whole, put, rest};
 use dynamicfs_core::disks::events::Happening;
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, FormatError, MountError, StorageError};

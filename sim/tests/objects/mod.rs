@@ -2,8 +2,6 @@
 //! is allowed and unusual, and buffers wherever the caller has them.
 
 mod aligned;
-#[path = "../common/mod.rs"]
-mod common;
 mod deleted;
 mod failing_reads;
 mod half_done;
@@ -12,7 +10,7 @@ mod many_disks;
 mod pieces;
 mod transactions;
 
-use common::{Mounted, World, contents, expect, put, rest};
+use crate::common::{Mounted, World, contents, expect, put, rest};
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::maintain::{JobKind, JobOptions, Work};
 use dynamicfs_core::object::{Attributes, Change, MakeRequest, Objects};

@@ -1,7 +1,5 @@
 //! Disks come and go: what is rebuilt, what is refused, and what other systems have lost on the way.
 
-#[path = "../common/mod.rs"]
-mod common;
 mod draining;
 mod losing;
 mod meanwhile;
@@ -16,7 +14,7 @@ mod scrubbing;
 mod stories;
 mod transient;
 
-use common::{Mounted, World, contents, counts, expect, expect_whole, put, rest, run_job};
+use crate::common::{Mounted, World, contents, counts, expect, expect_whole, put, rest, run_job};
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
 use dynamicfs_core::format::extent::Fragment;
