@@ -492,7 +492,7 @@ fn bugs() -> Vec<Bug> {
             sabotage(Sabotage::MountFlushSkipped),
             Faults::only([FaultKind::ProcessCrash, FaultKind::PowerCut, FaultKind::IdleMount]),
             LOST,
-            60,
+            150,
         ),
         bug(
             "superblocks that failed are trusted",
