@@ -146,6 +146,11 @@ impl Atlas {
         self.unsure = self.unsure.with(member);
     }
 
+    /// A commit that need not have gone on without this member may have. Its word on the pool's state is as good as before.
+    pub(super) fn left_behind(&mut self, member: usize) {
+        self.hurt = self.hurt.with(member);
+    }
+
     /// A member is not owed what it missed any more.
     pub(super) fn forgive(&mut self, member: usize) {
         self.missed = self.missed.without(member);

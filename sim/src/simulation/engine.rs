@@ -174,8 +174,8 @@ impl Engine {
     fn between(&mut self, rng: &mut Rng) -> Result<(), Failure> {
         self.run.check_strangers(&mut self.array)?;
         self.recover_from_halt(rng);
-        self.run.end_excuse(&mut self.array);
         self.run.reset_doomed(&mut self.array, rng);
+        self.run.end_excuse(&mut self.array);
         self.run.lose_in_recovery(&mut self.array, rng);
         let waiting = std::mem::take(&mut self.run.waiting);
         for (kind, mut rng) in waiting {
@@ -327,7 +327,7 @@ impl Run {
     fn refused(&mut self, array: &mut SimArray, error: MountError) -> Result<(), Failure> {
         if self.atlas.is_beyond() {
             self.hit(Probe::MountImpossible);
-        } else if self.atlas.must_mount() && !self.may_have_left() && !self.is_excused {
+        } else if self.atlas.must_mount() && !self.may_have_left() && !self.is_excused() {
             return Err(self.fail(FailureKind::Unavailable, format!("not mounted: {error}")));
         } else if !may_refuse(&error) {
             // Whatever is missing, what is there is sound.
@@ -338,8 +338,8 @@ impl Run {
         self.hit(Probe::MountRefused);
         self.refusals += 1;
         self.is_stuck = self.refusals >= REFUSALS_MAX;
-        self.is_excused = false;
         self.bring_back(array);
+        self.end_excuse(array);
         Ok(())
     }
 }

@@ -149,7 +149,7 @@ impl Run {
                 Currency::RolledBack if whole => self.hit(Probe::RolledBackDisk),
                 _ => {}
             }
-            let is_sound = !self.atlas.is_hurt(member) && !self.is_excused;
+            let is_sound = !self.atlas.is_hurt(member) && !self.is_excused();
             if is_sound && (is.status != DiskStatus::Online || is.owed) {
                 let what =
                     format!("member {member} is sound and reported as {:?}, owed {}", is.status, is.owed);
@@ -183,7 +183,7 @@ impl Run {
         } else if health.owed < missed {
             Some(format!("{missed} members missed commits, {} are reported", health.owed))
         } else if self.atlas.is_whole()
-            && (health.owed > 0 || health.tentative && !self.is_excused && self.are_equal(pool))
+            && (health.owed > 0 || health.tentative && !self.is_excused() && self.are_equal(pool))
         {
             Some(format!("nothing is missing: owed {}, tentative {}", health.owed, health.tentative))
         } else if extents.unreadable > 0 {

@@ -8,7 +8,7 @@ use super::run::{Mounted, Run};
 use crate::{CrashPolicy, Halt, IoKind, Rng, SimArray, SimDisk, states};
 use dynamicfs_core::MountMode;
 use dynamicfs_core::limits::MEMBERS_MAX;
-use dynamicfs_hal::{DiskArray, IoError};
+use dynamicfs_hal::{BlockDevice, DiskArray, IoError};
 
 /// How a disk is lost between a crash and its recovery.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +83,6 @@ impl Run {
 
 /// Loses a disk in this way; one that was never imaged cannot be set back and is unplugged.
 fn lose(disk: &mut SimDisk, how: Loss, image: Option<&SimDisk>) {
-    use dynamicfs_hal::BlockDevice;
     match (how, image) {
         (Loss::SetBack, Some(image)) if image.geometry() == disk.geometry() => disk.roll_back(image),
         (Loss::Unreadable, _) => {
@@ -141,7 +140,9 @@ impl Run {
         if self.shelf[member].is_some() || !is_alone && !self.atlas.admit(member, Harm::State) {
             return;
         }
-        self.is_excused |= is_alone;
+        if is_alone {
+            self.excused = self.excused.with(member);
+        }
         let well = if is_alone { rng.below(4) * rng.below(2) } else { 0 };
         self.disk(array, member).fail_after(IoKind::Flush, well, IoError::Media);
         self.counts.faults.hit(FaultKind::FlushError);
@@ -155,8 +156,8 @@ impl Run {
     fn fail_every_flush(&mut self, array: &mut SimArray) {
         for member in self.active() {
             self.disk(array, member).fail_next(IoKind::Flush, 1, IoError::Media);
+            self.excused = self.excused.with(member);
         }
-        self.is_excused = true;
     }
 
     /// Some disks fail in the next batch of superblocks, more of them than may be lost: nothing is acknowledged, or it is there.
@@ -170,7 +171,7 @@ impl Run {
         }
         if more {
             members.truncate(least + rng.index(members.len() - least + 1));
-            self.is_excused = true;
+            self.excused = members.iter().fold(self.excused, |excused, &member| excused.with(member));
         } else {
             members.retain(|&member| self.atlas.admit(member, Harm::State));
         }
@@ -203,7 +204,7 @@ impl Run {
 
     /// Whether sound members do not take part in a pool that is excused for it: it is to be mounted anew.
     pub(super) fn is_let_off(&self, pool: &Mounted<'_>) -> bool {
-        self.is_excused && !self.offline(pool).minus(self.atlas.hurt()).is_empty()
+        self.is_excused() && !self.offline(pool).minus(self.atlas.hurt()).is_empty()
     }
 
     /// Sets the fuse to an I/O while superblocks are written: what is on some disks alone comes of it.
@@ -216,12 +217,35 @@ impl Run {
         array.halt_after_write(places, rng.below(within + 1), halt);
     }
 
+    /// Whether something failed that the pool need not bear to go on.
+    pub(super) fn is_excused(&self) -> bool {
+        !self.excused.is_empty()
+    }
+
     /// What a pool was excused for is over: no request is in for a mishap any more.
+    ///
+    /// It need not have borne it, and may have: where the tree bears to lose more disks than the data, or nothing was written on
+    /// those that failed, a commit goes on without them. What they missed is owed to them then, as to any other.
     pub(super) fn end_excuse(&mut self, array: &mut SimArray) {
-        if std::mem::take(&mut self.is_excused) {
-            for member in 0..self.members() {
-                self.disk(array, member).calm();
-            }
+        let excused = std::mem::take(&mut self.excused);
+        if excused.is_empty() {
+            return;
+        }
+        for member in 0..self.members() {
+            self.disk(array, member).calm();
+        }
+        let newest = |run: &Self, member: usize| {
+            // As the next mount finds it, which flushes first.
+            let mut disk = array.disk(run.places[member]).clone();
+            let _ = disk.flush();
+            states::newest_of(&disk)
+        };
+        let states: Vec<_> = self.active().into_iter().map(|member| (member, newest(self, member))).collect();
+        let last = states.iter().map(|&(_, state)| state).max().flatten();
+        for (member, _) in
+            states.into_iter().filter(|&(member, state)| excused.contains(member) && state < last)
+        {
+            self.atlas.left_behind(member);
         }
     }
 }

@@ -62,7 +62,8 @@ impl Engine {
         }
         run.depth = run.depth.max(1);
         run.bring_back(array);
-        (run.is_excused, run.lost_in_recovery) = (false, false);
+        run.end_excuse(array);
+        run.lost_in_recovery = false;
         for member in 0..run.members() {
             let disk = run.disk(array, member);
             let sectors = disk.geometry().sectors;

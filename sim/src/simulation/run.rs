@@ -90,8 +90,9 @@ pub(super) struct Run {
     pub(super) blank: Option<usize>,
     /// A disk was lost between a crash and its recovery, and has not come back.
     pub(super) lost_in_recovery: bool,
-    /// Something failed that the pool need not bear to go on: until it is mounted anew it may refuse, and must lose nothing.
-    pub(super) is_excused: bool,
+    /// Members that fail in a way that the pool need not bear to go on: until it is mounted anew it may refuse, and must lose
+    /// nothing.
+    pub(super) excused: MemberSet,
     /// An idle mount served something, and the power was cut since.
     pub(super) served: bool,
     /// Disks that were put into places in use: the member's, and the writes and discards that they had seen before.
@@ -162,7 +163,7 @@ impl Run {
             unsure_of_members: false,
             blank: None,
             lost_in_recovery: false,
-            is_excused: false,
+            excused: MemberSet::EMPTY,
             served: false,
             strangers: Vec::new(),
             published: (Epoch(0), Generation(0)),
@@ -266,11 +267,11 @@ impl Run {
         let allowed = match error {
             StorageError::NoSpace => true,
             StorageError::TooFewDisks { .. } | StorageError::ReadOnly | StorageError::OutcomeUnknown => {
-                self.is_excused || !self.atlas.must_commit()
+                self.is_excused() || !self.atlas.must_commit()
             }
             StorageError::Exchanged { .. } => !self.atlas.is_whole(),
             loss if loss.is_loss() => {
-                return if self.atlas.is_beyond() || self.is_excused {
+                return if self.atlas.is_beyond() || self.is_excused() {
                     Ok(())
                 } else {
                     Err(FailureKind::Lost)

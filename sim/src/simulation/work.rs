@@ -191,7 +191,7 @@ impl Run {
             Error::Storage(error) => error,
             _ if self.atlas.is_beyond() => StorageError::NoSpace,
             // What cannot be read any more with the disks that are left.
-            _ if self.is_excused => StorageError::ReadOnly,
+            _ if self.is_excused() => StorageError::ReadOnly,
             _ => return Err(self.fail(FailureKind::Lost, format!("{what}: {error}"))),
         };
         if what == COMMIT && !unknown {
@@ -200,7 +200,7 @@ impl Run {
         if let Err(kind) = self.may_answer(storage) {
             return Err(self.fail(kind, format!("{what}: {error}")));
         }
-        if self.is_excused {
+        if self.is_excused() {
             self.hit(Probe::SuperblockBatchRefused);
         }
         match storage {
