@@ -63,13 +63,13 @@ impl Engine {
         let Self { array, lent, run, crc32c, .. } = self;
         let clock = array.clock();
         let services = Services { crc32c: *crc32c, clock: &clock };
-        let refusal = match Pool::mount(&mut *array, lent.lend(), services, &MountOptions::default()) {
-            Ok(_) => return Ok(Started::Mounted),
+        let mounted = Pool::mount(&mut *array, lent.lend(), services, &MountOptions::default()).map(|_| ());
+        let refusal = match mounted {
+            // Also where it went with the last request of a mount, which could do without what that was for.
+            _ if array.halted().is_some() => return Ok(Started::Halted),
+            Ok(()) => return Ok(Started::Mounted),
             Err(error) => error,
         };
-        if array.halted().is_some() {
-            return Ok(Started::Halted);
-        }
         // A board whose random numbers are the same at every start is one too.
         let mut entropy = if rng.coin() { run.root.fork("format") } else { rng.fork("format") };
         let (options, members) = (&run.setup.format, run.disk_options());
