@@ -18,7 +18,7 @@ use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
 /// Groups that a member has open at a time: one for nodes, one for data.
-const GROUPS_OPEN: usize = 2;
+const GROUPS_OPEN: u64 = 2;
 
 /// The space of a member that is given data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,9 @@ pub struct RebuildForecast {
     pub blocks_left: u64,
     /// Blocks of the groups that are open at a time on the disks that are left.
     pub blocks_open: u64,
+    /// Extents and nodes for which there are enough blocks only on disks that would be left with fewer than their open groups
+    /// hold.
+    pub cramped: u64,
 }
 
 /// Whether a rebuild would find enough space.
@@ -73,8 +76,8 @@ pub struct RebuildForecast {
 pub enum RebuildSpace {
     /// It would.
     Enough,
-    /// There are enough blocks; but fewer would be left than the open groups hold, so that it depends on whether the free ones
-    /// lie side by side.
+    /// There are enough blocks; but fewer would be left than the open groups hold, in all or on a disk that has to take something,
+    /// so that it depends on whether the free ones lie side by side.
     Tight,
     /// It would not.
     TooLittle,
@@ -85,6 +88,7 @@ impl RebuildForecast {
     pub const fn space(&self) -> RebuildSpace {
         match () {
             () if self.without_space > 0 => RebuildSpace::TooLittle,
+            () if self.cramped > 0 => RebuildSpace::Tight,
             () if self.blocks_written > 0 && self.blocks_left < self.blocks_open => RebuildSpace::Tight,
             () => RebuildSpace::Enough,
         }
@@ -146,7 +150,9 @@ impl<A: DiskArray> Objects<'_, A> {
         let now = Standing::read(&mut self.store, true)?;
         let (standing, sources) = (now.without(gone), now.without(lost));
         let wanted = self.store.tree.copies_wanted();
-        let mut plan = Plan::new(&self.rooms()?, &standing, self.store.tree.disks.parameters.block_shift);
+        let open = GROUPS_OPEN * u64::from(self.store.tree.space.group_blocks());
+        let mut plan =
+            Plan::new(&self.rooms()?, &standing, self.store.tree.disks.parameters.block_shift, open);
         let mut joiner = RecordJoiner::new();
         let mut walk = Walk::new();
         while let Some(met) = self.store.tree.walk(&mut walk)? {
@@ -168,8 +174,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 walk.go_on(met.end);
             }
         }
-        let groups = (GROUPS_OPEN * standing.open().len()) as u64;
-        plan.forecast.blocks_open = groups * u64::from(self.store.tree.space.group_blocks());
+        plan.forecast.blocks_open = open * standing.open().len() as u64;
         plan.forecast.blocks_left = standing.open().iter().map(|row| plan.candidates[row].room).sum();
         Ok(plan.forecast)
     }
@@ -181,17 +186,19 @@ struct Plan<'s> {
     block_shift: u8,
     /// By row; `room` is what is left.
     candidates: [Candidate; MEMBERS_MAX],
+    /// Blocks of the groups that a member has open at a time.
+    open: u64,
     forecast: RebuildForecast,
 }
 
 impl<'s> Plan<'s> {
-    fn new(rooms: &Rooms, standing: &'s Standing, block_shift: u8) -> Self {
+    fn new(rooms: &Rooms, standing: &'s Standing, block_shift: u8, open: u64) -> Self {
         let mut candidates = [NOBODY; MEMBERS_MAX];
         for room in rooms {
             let MemberRoom { member, failure_domain, .. } = *room;
             candidates[room.row] = Candidate { member, room: room.usable(), failure_domain, tier: 0 };
         }
-        Self { standing, block_shift, candidates, forecast: RebuildForecast::default() }
+        Self { standing, block_shift, candidates, open, forecast: RebuildForecast::default() }
     }
 
     /// A node is written anew: the replicas that do not count go to other members.
@@ -243,15 +250,19 @@ impl<'s> Plan<'s> {
         blocks: u32,
     ) -> bool {
         let candidate = |row: usize| self.candidates[row];
-        let fitting = rows
-            .iter()
-            .filter(|&row| candidate(row).room >= u64::from(blocks))
-            .fold(MemberSet::EMPTY, MemberSet::with);
+        let with_room = |least: u64| {
+            let rows = rows.iter().filter(|&row| candidate(row).room >= least);
+            rows.fold(MemberSet::EMPTY, MemberSet::with)
+        };
+        let (fitting, ample) =
+            (with_room(blocks.into()), with_room(self.open.saturating_add(blocks.into())).len());
         let demand = Demand { width, parity: parity.into(), tier: 0, object, offset };
         let places = placement::choose(fitting, taken, &demand, candidate);
         places.iter().for_each(|&row| self.candidates[usize::from(row)].room -= u64::from(blocks));
         self.forecast.blocks_written += places.len() as u64 * u64::from(blocks);
         self.forecast.without_space += u64::from(places.len() < width);
+        // However much there is on the others: it is no use to a stripe that they have a part of.
+        self.forecast.cramped += u64::from(ample < width);
         places.len() == width
     }
 }
