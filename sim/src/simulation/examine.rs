@@ -50,7 +50,7 @@ impl Run {
             return Ok(Flow::End);
         }
         self.check_health(pool, &found)?;
-        self.read_deleted(pool)?;
+        self.read_deleted(pool, &found)?;
         if self.atlas.scattered_members() > 1 {
             self.hit(Probe::ScatteredDamage);
         }

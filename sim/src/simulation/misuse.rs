@@ -174,10 +174,11 @@ impl Run {
         }
     }
 
-    /// A deleted object is not there, whatever of it still waits to be freed.
-    pub(super) fn read_deleted(&self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
+    /// A deleted object is not there, whatever of it still waits to be freed. What was found may have another of the same
+    /// number: the transaction that made and deleted this one was dropped.
+    pub(super) fn read_deleted(&self, pool: &mut Mounted<'_>, found: &Model) -> Result<(), Failure> {
         for &object in &self.deleted {
-            if self.oracle.current().nodes.contains_key(&object) {
+            if found.nodes.contains_key(&object) {
                 continue;
             }
             let read = pool.read(ObjectId(object), 0, &mut [0; 64]);
