@@ -196,13 +196,14 @@ impl Run {
         wrong.map_or(Ok(()), |what| Err(self.fail(FailureKind::Health, what)))
     }
 
-    /// Whether all disks have the same newest state, and nothing that cannot be read or was cut short.
+    /// Whether all disks have the same newest state, each of them in both rings, and nothing that cannot be read or was cut
+    /// short.
     pub(super) fn are_equal(&self, pool: &mut Mounted<'_>) -> bool {
         let array = pool.array();
         let places: Vec<usize> = self.active().into_iter().map(|member| self.places[member]).collect();
         let is_plain = |&place: &usize| {
             let disk = array.disk(place);
-            disk.is_sound() && !states::has_torn_slot(disk)
+            disk.is_sound() && !states::has_torn_slot(disk) && states::newest_slots(disk).len() > 1
         };
         if !places.iter().all(is_plain) {
             return false;
