@@ -245,7 +245,8 @@ fn add_witness(setup: &mut Setup, rng: &mut Rng) {
     let like = *rng.pick(&setup.disks);
     let at = rng.index(setup.disks.len() + 1);
     // Its rings, its labels and nothing else.
-    let bytes = super::setup::ring_bytes(&setup.format) * 2 + (96 << 10);
+    let labels = (4 * u64::from(setup.format.block_bytes) + (8 << 10)).max(96 << 10);
+    let bytes = super::setup::ring_bytes(&setup.format) * 2 + labels;
     let small = Geometry {
         sectors: like.sectors.min(bytes.div_ceil(4096) * 4096 / u64::from(like.sector_bytes)),
         ..like
