@@ -387,7 +387,8 @@ fn records_that_belong_to_nothing_are_named() {
         .expect("read");
     assert!(pieces.len() > 3);
     let last = *pieces.last().expect("there are some");
-    let puts: [(Key, &[u8], fn(&Finding) -> bool); 8] = [
+    type IsFound = fn(&Finding) -> bool;
+    let puts: [(Key, &[u8], IsFound); 8] = [
         (Key::extent(file, 100), &[9], |f| matches!(f, Finding::Stray { .. })),
         (Key::extent(file, 1 << 20), &extent[..length], |f| matches!(f, Finding::BeyondEnd { .. })),
         (Key::extent(ObjectId(999), 0), &extent[..length], |f| matches!(f, Finding::Stray { .. })),
