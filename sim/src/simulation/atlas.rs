@@ -261,10 +261,13 @@ impl Atlas {
             && (self.unsure.is_empty() || 2 * self.members.minus(self.unsure).len() > self.members.len())
     }
 
+    /// Whether the data bears what is damaged: more is where a pool went on that need not have.
+    pub(super) const fn is_borne(&self) -> bool {
+        self.holders_hurt() + self.gone.len() <= self.tolerance
+    }
+
     /// Whether a commit must succeed with the members that can be trusted alone.
     pub(super) const fn must_commit(&self) -> bool {
-        !self.beyond
-            && self.holders_hurt() + self.gone.len() <= self.tolerance
-            && 2 * self.members.minus(self.hurt).len() > self.members.len()
+        !self.beyond && self.is_borne() && 2 * self.members.minus(self.hurt).len() > self.members.len()
     }
 }

@@ -186,7 +186,8 @@ impl Run {
             && (health.owed > 0 || health.tentative && !self.is_excused() && self.are_equal(pool))
         {
             Some(format!("nothing is missing: owed {}, tentative {}", health.owed, health.tentative))
-        } else if extents.unreadable > 0 {
+        } else if extents.unreadable > 0 && self.atlas.is_borne() {
+            // Else what lies on a member that was left behind counts as lost until a rebuild has proved it.
             Some(format!("{} extents are called unreadable", extents.unreadable))
         } else if self.atlas.is_whole() && extents.complete != extents.total {
             Some(format!("nothing is missing: {extents:?}"))
