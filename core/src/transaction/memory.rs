@@ -3,9 +3,10 @@
 use crate::disks::{DiskState, Disks};
 use crate::format::label::PoolParameters;
 use crate::format::record::dead;
-use crate::limits::{EXTENT_BYTES_MAX, EXTENT_BYTES_MIN};
+use crate::limits::{EXTENT_BYTES_MAX, EXTENT_BYTES_MIN, NODE_COPIES_MAX};
 use crate::space::Space;
 use crate::tree::cache::Slot;
+use crate::tree::frees_for;
 use dynamicfs_hal::DiskArray;
 
 /// Memory that the caller lends to a pool for as long as it is mounted.
@@ -45,9 +46,15 @@ impl<'m> Parts<'m> {
     }
 }
 
-/// Freed runs that are noted down before they are written into the tree, with little memory and with much. The least is
-/// what one change of a tree of six levels and five replicas frees.
-const PENDING_RUNS: core::ops::RangeInclusive<usize> = 96..=1024;
+/// Freed runs that are noted down before they are written into the tree, with little memory and with much. The least serves
+/// trees of six levels.
+const PENDING_RUNS: core::ops::RangeInclusive<usize> = pending_for(6)..=1024;
+
+/// Freed runs that there must be room for before something grows in a tree of this many levels, with as many replicas as there
+/// can be: what one change frees that adds a level, and one.
+const fn pending_for(levels: usize) -> usize {
+    frees_for(levels + 1, NODE_COPIES_MAX) + 1
+}
 
 /// Bytes of checksums that are held at a time where there is memory: those of the longest extent in chunks of 4 KiB, so
 /// that all disks of a stripe are read at once.
@@ -185,6 +192,32 @@ impl<'m> Memory<'m> {
 mod tests {
     extern crate std;
     use super::*;
+
+    /// A pool of sixteen data and four parity fragments took no more writes when its tree had six levels: the least memory has the
+    /// nodes for one that grows, and noted down fewer freed runs than that takes with five replicas.
+    #[test]
+    fn the_least_memory_serves_a_tree_of_six_levels() {
+        for (node_shift, members_max, group_blocks) in [(9, 8, 128), (9, 64, 128), (12, 64, 4096)] {
+            let slot = crate::format::superblock::bytes(usize::from(members_max)) as u32;
+            let p = PoolParameters {
+                node_shift,
+                block_shift: node_shift,
+                members_max,
+                group_blocks,
+                slot_bytes: slot.next_multiple_of(1 << node_shift),
+                ..PoolParameters::UNKNOWN
+            };
+            for levels in 1..=6 {
+                let mut bytes = std::vec![0; Memory::bytes_min(&p) + 1];
+                let parts = Memory::divide(&mut bytes, &p, 1).unwrap_or_else(|needed| panic!("{needed}"));
+                let nodes = parts.frames.len() / p.node_bytes();
+                assert!(nodes >= nodes_for(levels) + GROWTH_NODES, "{nodes} nodes, {levels} levels");
+                let runs = parts.pending.len() / dead::RUN_BYTES;
+                let frees = frees_for(levels + 1, NODE_COPIES_MAX);
+                assert!(runs > frees, "{runs} runs, {frees} freed, {levels} levels");
+            }
+        }
+    }
 
     #[test]
     fn what_is_said_to_be_enough_is_enough() {

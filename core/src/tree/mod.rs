@@ -116,7 +116,7 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Runs that one update may free in a tree of this many levels.
     pub fn frees_max(&self, levels: usize) -> usize {
-        3 * levels * self.copies_wanted().max(2)
+        frees_for(levels, self.copies_wanted().max(2))
     }
 
     /// Whether an update can be made now: every member that takes part has blocks in its open group, and there is
@@ -220,4 +220,9 @@ impl<A: DiskArray> Tree<'_, A> {
         let nodes = (usize::from(self.level) + 4).max(self.cache.capacity() + 1);
         StorageError::NeedsMemory { bytes: nodes * self.disks.parameters.node_bytes() }
     }
+}
+
+/// Runs that one change may free in a tree of this many levels with so many replicas.
+pub(crate) const fn frees_for(levels: usize, copies: usize) -> usize {
+    3 * levels * copies
 }
