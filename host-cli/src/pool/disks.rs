@@ -234,7 +234,9 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
     };
     let held = health.blocks > health.free_blocks && !health.witness;
     let holds_data = match row {
-        Some(row) if state.takes_part() => held || session.pool.store.unhealed().contains(row),
+        Some(row) if state.takes_part() || state == DiskState::Truncated => {
+            held || session.pool.store.unhealed().contains(row)
+        }
         Some(row) => session.pool.store.unhealed().contains(row),
         None => false,
     };
@@ -258,6 +260,9 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
         note,
     }
 }
+
+/// What is wrong with a disk whose labels say less than its record.
+const OLD_LABELS: &str = "its labels are older than what the pool knows of it";
 
 fn state_of(
     place: &Place,
@@ -283,6 +288,11 @@ fn state_of(
         .and_then(|labels| labels.truncated_from())
         .map(|bytes| format!("shorter than the {} it had when it became a member", size::show(bytes, false)));
     match health.status {
+        // Also where it is read, because nothing is written: it does not take part in what is.
+        DiskStatus::Online if health.is_cut => {
+            let note = truncated.unwrap_or_else(|| OLD_LABELS.into());
+            (DiskState::Truncated, Some(note))
+        }
         DiskStatus::Online if health.owed || health.currency != Currency::Current => {
             let why = match health.currency {
                 Currency::RolledBack => "it has lost writes that it had acknowledged",
@@ -307,8 +317,7 @@ fn state_of(
             (DiskState::Diverged, Some("it holds another history of the pool, which was given up".into()))
         }
         DiskStatus::Truncated => {
-            let note =
-                truncated.unwrap_or_else(|| "its labels are older than what the pool knows of it".into());
+            let note = truncated.unwrap_or_else(|| OLD_LABELS.into());
             (DiskState::Truncated, Some(note))
         }
         DiskStatus::LargeSectors => {

@@ -105,7 +105,7 @@ impl Judgement {
         reasons.extend(session.read_only_features().map(|why| {
             Reason::new(ReasonCode::NewerFeatures, None, 1, format!("this version cannot write: {why}"))
         }));
-        reasons.extend(disks.iter().filter_map(|disk| disk_reason(disk, session)));
+        reasons.extend(disks.iter().filter_map(disk_reason));
         let rebalance = JobReport::of(session, JobKind::Rebalance)?;
         let recount = JobReport::of(session, JobKind::Recount)?;
         reasons.extend([&scrub, &rebuild, &rebalance, &recount].into_iter().flat_map(job_reasons));
@@ -139,20 +139,10 @@ fn agree_on_next(reasons: &mut [Reason], has_spare: bool) {
     }
 }
 
-/// Whether a disk is shorter than its label says.
-fn is_cut(disk: &Disk, session: &Session<'_>) -> bool {
-    let place = session.places.iter().find(|place| place.entry.name == disk.name);
-    place.is_some_and(|place| place.labels.is_some_and(|labels| labels.truncated_from().is_some()))
-}
-
-fn disk_reason(disk: &Disk, session: &Session<'_>) -> Option<Reason> {
+fn disk_reason(disk: &Disk) -> Option<Reason> {
     let name = Some(disk.name.as_str());
     let note = disk.note.as_deref().unwrap_or("it does not answer");
     let code = match disk.state {
-        DiskState::Online if is_cut(disk, session) => {
-            let message = format!("{}: {note}", disk.name);
-            return Some(Reason::new(ReasonCode::DiskTruncated, name, 1, message));
-        }
         DiskState::Online if disk.errors > 0 => {
             let errors = size::count(disk.errors, "error");
             let message = format!("{} has made {errors} since errors were last cleared", disk.name);
