@@ -102,8 +102,9 @@ impl<A: DiskArray> Store<'_, A> {
         let (root, level) = (self.tree.root, self.tree.level);
         let stay = online.minus(self.letting_go);
         let gone = self.committed().online().minus(stay).minus(self.roster.vacant);
+        let gone = self.holders(gone.and(self.tree.space.superblock.table()));
         let superblock = &mut self.tree.space.superblock;
-        let owed = superblock.owed().or(gone.and(superblock.table()));
+        let owed = superblock.owed().or(gone);
         superblock.set_order(self.epoch, generation);
         superblock.set_lists(lists);
         superblock.set_online_raw(online.0);

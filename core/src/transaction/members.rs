@@ -162,9 +162,13 @@ impl<A: DiskArray> Store<'_, A> {
         let superblock = &self.tree.space.superblock;
         let there = self.tree.disks.online().minus(self.letting_go).minus(lost);
         let newly_away = self.committed().online().minus(there).minus(self.roster.vacant);
-        let witness = |row: &usize| superblock.row(*row).witness() != 0;
-        let rows = superblock.owed().or(newly_away).and(superblock.table());
-        rows.iter().filter(|row| !witness(row)).fold(MemberSet::EMPTY, MemberSet::with)
+        self.holders(superblock.owed().or(newly_away).and(superblock.table()))
+    }
+
+    /// Those of some rows whose members hold something at all: a witness can be owed nothing.
+    pub(super) fn holders(&self, rows: MemberSet) -> MemberSet {
+        let is_witness = |row: usize| self.tree.space.superblock.row(row).witness() != 0;
+        rows.iter().filter(|&row| !is_witness(row)).fold(MemberSet::EMPTY, MemberSet::with)
     }
 
     /// Writes down who went away and who came back since the records were last written.

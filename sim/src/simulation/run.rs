@@ -7,6 +7,7 @@ use super::oracle::Oracle;
 use super::probe::Probe;
 use super::report::{Counts, Event, EventKind, Failure, FailureKind};
 use super::setup::Setup;
+use super::special::Special;
 use super::{Breakage, Workload};
 use crate::{Halt, Rng, SimArray, SimDisk};
 use dynamicfs_core::Pool;
@@ -268,6 +269,10 @@ impl Run {
             StorageError::NoSpace => true,
             StorageError::TooFewDisks { .. } | StorageError::ReadOnly | StorageError::OutcomeUnknown => {
                 self.is_excused() || !self.atlas.must_commit()
+            }
+            // What is lent is the least with which a pool is mounted: a tree may grow higher than that serves.
+            StorageError::NeedsMemory { .. } => {
+                self.setup.specials.has(Special::LeastMemory) || self.atlas.has_lied()
             }
             StorageError::Exchanged { .. } => !self.atlas.is_whole(),
             loss if loss.is_loss() => {
