@@ -236,10 +236,12 @@ fn truncating_to_the_end_and_back() {
     }
 }
 
-// More extents than one commit frees, strewn over the whole length: the rest becomes an orphan, and all comes back.
+// Many extents, strewn over the whole length: where nodes are small one commit does not free them all, the rest becomes an
+// orphan, and all comes back.
 #[test]
 fn deleting_gives_everything_back() {
     const EXTENTS: u64 = 300;
+    let mut orphans = 0;
     for (options, memory) in layouts() {
         let mut lent = Lent::new(memory);
         let array = format(&options, &mut lent);
@@ -259,7 +261,8 @@ fn deleting_gives_everything_back() {
         let mut transaction = pool.begin().expect("begun");
         transaction.unlink(ObjectId::ROOT, b"sparse").expect("removed");
         transaction.commit().expect("committed");
-        assert_eq!(pool.health().orphans, 1, "{}", options.scheme);
+        assert!(pool.health().orphans <= 1, "{}", options.scheme);
+        orphans += pool.health().orphans;
         let mut steps = 0;
         while pool.health().orphans > 0 {
             account(&mut pool, &format!("{} {steps} steps into deleting", options.scheme));
@@ -271,6 +274,7 @@ fn deleting_gives_everything_back() {
         assert_eq!((after.objects, after.extents, after.content_bytes), (health.objects, health.extents, 0));
         account(&mut pool, "deleted");
     }
+    assert!(orphans > 0, "some of it was left to upkeep");
 }
 
 // What the tests above did not think of: writes, cuts and mounts around all edges, compared with plain bytes.
