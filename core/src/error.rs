@@ -25,7 +25,8 @@ pub enum StorageError {
     },
     /// The space that is left is kept back so that deleting can always go on.
     NoSpace,
-    /// The lent memory does not hold a path of the tree and what one change of it needs.
+    /// The lent memory does not hold a path of the tree and what one change of it needs, or not a column of a stripe of which something
+    /// is to be computed.
     NeedsMemory {
         /// Bytes that would do.
         bytes: usize,

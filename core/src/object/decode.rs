@@ -6,9 +6,10 @@ use super::extents::Found;
 use super::get::{Reading, Segment, Segments};
 use crate::disks::Disks;
 use crate::disks::select::PATIENT;
-use crate::error::Error;
+use crate::error::{Error, StorageError};
 use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX, PARITY_FRAGMENTS_MAX};
 use crate::redundancy;
+use crate::transaction::Memory;
 use crate::types::{MemberSet, ObjectId};
 use dynamicfs_hal::{Batch, DiskArray, IoError, Request};
 
@@ -129,7 +130,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     // --- one segment ------------------------------------------------------------------------------------------
 
-    /// Fills a segment from what else there is.
+    /// Fills a segment from what else there is. Where the stage does not hold what that takes, the error says so.
     pub(super) fn recover(
         &mut self,
         object: ObjectId,
@@ -147,6 +148,12 @@ impl<A: DiskArray> Objects<'_, A> {
             if !A::GIVES_UP || self.store.tree.counters.hedged_reads == late_before {
                 break;
             }
+        }
+        let data = usize::from(reading.found.extent.scheme.data);
+        if data > 1 && stage.len() < data << self.chunk_shift() {
+            // What is there may well be enough.
+            let bytes = Memory::bytes_for_stripe(&self.store.tree.disks.parameters, data);
+            return Err(StorageError::NeedsMemory { bytes }.into());
         }
         Err(Error::Unreadable { object, offset: reading.found.start })
     }

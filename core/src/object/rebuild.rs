@@ -172,18 +172,20 @@ impl<A: DiskArray> Objects<'_, A> {
         let (k, bytes) =
             (usize::from(found.extent.scheme.data), found.extent.fragment_bytes(self.block_shift()));
         let bad = what.fragments;
+        let copies = what.right && window.len() >= bad.len() * chunk;
+        let inputs = if copies { k.max(bad.len()) } else { k };
         let outputs = if k == 1 { usize::MAX } else { stage.len() / bad.len() };
-        let at_once =
-            (window.len() / k.max(bad.len())).min(outputs).min(bytes.next_multiple_of(chunk)) / chunk;
-        let at_once = at_once.min(self.columns_at_once(found));
-        if at_once == 0 {
+        let columns = (window.len() / inputs).min(outputs).min(bytes.next_multiple_of(chunk)) / chunk;
+        let columns = columns.min(self.columns_at_once(found));
+        if window.len() < chunk {
             return Ok(Mended::NoMemory);
         }
+        let at_once = columns.max(1);
         for first in (0..bytes.div_ceil(chunk)).step_by(at_once) {
             let length = (at_once * chunk).min(bytes - first * chunk);
             let segment = Segment::of(0, first, length.div_ceil(chunk), length);
             let reading = self.load_checksums(object, found, &[segment])?;
-            if what.right {
+            if copies {
                 let copies = &mut window[..bad.len() * length];
                 let fragments = (bad.len(), bad.iter().copied());
                 if self.read_columns(reading, &segment, fragments, copies).is_some() {
@@ -191,34 +193,53 @@ impl<A: DiskArray> Objects<'_, A> {
                     continue;
                 }
             }
-            let inputs = &mut window[..k * length];
             // First those that are thought to be right.
             let all = 0..found.extent.scheme.width() as u8;
             let candidates = all.filter(|index| !bad.contains(index)).chain(bad.iter().copied());
-            match self.read_columns(reading, &segment, (k, candidates), inputs) {
+            // Where the memory does not hold a column of all, the fragments are computed one by one.
+            let inputs = if columns > 0 { &mut window[..k * length] } else { &mut [] };
+            let sources = match inputs.is_empty() {
+                true => None,
+                false => self.read_columns(reading, &segment, (k, candidates), inputs),
+            };
+            match sources {
                 Some(_) if k == 1 => {
                     self.write_columns(places, first, core::iter::repeat_n(&*inputs, places.len()));
                 }
                 Some(sources) if self.compute(reading, bad, &sources, &segment, inputs, stage) => {
                     self.write_columns(places, first, stage.chunks_exact(length));
                 }
-                _ => {
-                    // Each column may still have enough that is right, of the fragment itself perhaps.
-                    for (&index, place) in bad.iter().zip(places) {
-                        let part = &mut window[..length];
-                        for (part, first) in part.chunks_mut(chunk).zip(first..) {
-                            let own = Segment::of(index.into(), first, 1, part.len());
-                            let own = Segment { avoided: true, ..own };
-                            if self.recover(object, reading, &own, part, stage).is_err() {
-                                return Ok(Mended::Lost);
-                            }
-                        }
-                        self.write_columns(core::slice::from_ref(place), first, core::iter::once(&*part));
-                    }
-                }
+                _ => match self.copy_one_by_one(object, reading, &segment, (bad, places), window, stage) {
+                    Ok(()) => {}
+                    Err(Error::Unreadable { .. }) => return Ok(Mended::Lost),
+                    Err(Error::Storage(StorageError::NeedsMemory { .. })) => return Ok(Mended::NoMemory),
+                    Err(error) => return Err(error),
+                },
             }
         }
         Ok(Mended::Done)
+    }
+
+    /// Writes columns of fragments anew, one fragment and column after the other: each may still have enough that is right, of the
+    /// fragment itself perhaps.
+    fn copy_one_by_one(
+        &mut self,
+        object: ObjectId,
+        reading: Reading<'_>,
+        segment: &Segment,
+        (bad, places): (&[u8], &[BlockAddress]),
+        window: &mut [u8],
+        stage: &mut [u8],
+    ) -> Result<(), Error> {
+        let part = &mut window[..segment.bytes];
+        for (&index, place) in bad.iter().zip(places) {
+            for (part, column) in part.chunks_mut(1 << self.chunk_shift()).zip(segment.first..) {
+                let own = Segment { avoided: true, ..Segment::of(index.into(), column, 1, part.len()) };
+                self.recover(object, reading, &own, part, stage)?;
+            }
+            self.write_columns(core::slice::from_ref(place), segment.first, core::iter::once(&*part));
+        }
+        Ok(())
     }
 
     /// Computes columns of the bad fragments into the stage, one after the other, and proves them.

@@ -139,6 +139,18 @@ impl<'m> Memory<'m> {
         Self::bytes_min(parameters) + 2 * more * parameters.node_bytes()
     }
 
+    /// Bytes with which what is lost of a stripe of so many data fragments can be computed from the others. With less it is read
+    /// as long as its own disks give it, and [`NeedsMemory`](crate::error::StorageError::NeedsMemory) after that.
+    pub const fn bytes_for_stripe(parameters: &PoolParameters, data: usize) -> usize {
+        let extent = (data << parameters.chunk_shift).next_power_of_two();
+        let least = extent_bytes_min(parameters);
+        let extent = if extent > least { extent } else { least };
+        let (total, share) = (total(parameters, extent), 2 * extent * BUFFERS_SHARE);
+        let bytes = if total > share { total } else { share };
+        // Some of it may stage buffers that are not aligned.
+        bytes + bytes / (STAGING_SHARE / 2) + 2 * parameters.block_bytes()
+    }
+
     /// Divides the bytes; `Err` with what would do.
     pub(crate) fn divide(
         bytes: &'m mut [u8],
@@ -244,6 +256,11 @@ mod tests {
                     assert!(parts.frames.len() >= NODES_MIN * p.node_bytes());
                     assert!(parts.window.len() >= p.block_bytes());
                     assert!(parts.staging.len() >= if alignment > 1 { p.block_bytes() } else { 0 });
+                    for data in [1, 3, 16] {
+                        let mut bytes = std::vec![0; Memory::bytes_for_stripe(&p, data) + alignment];
+                        let parts = Memory::divide(&mut bytes, &p, alignment).unwrap_or_else(|_| panic!());
+                        assert!(parts.stage.len() >= data << p.chunk_shift, "{data} chunks");
+                    }
                     for part in [&*parts.staging, parts.window] {
                         assert!(part.is_empty() || part.as_ptr().addr().is_multiple_of(alignment));
                     }

@@ -23,8 +23,8 @@ use dynamicfs_core::maintain::{CheckReport, Finding, JobKind, JobOptions, JobSta
 use dynamicfs_core::object::{Attributes, Change, MakeRequest};
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId, Scheme};
-use dynamicfs_core::{AddOptions, FormatOptions, MountMode, MountOptions, Pool, Prefer};
-use dynamicfs_hal::{BlockDevice, Geometry, IoError};
+use dynamicfs_core::{AddOptions, FormatOptions, Memory, MountMode, MountOptions, Pool, Prefer};
+use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES, account, put_file};
 use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Mishap, Rng, SimArray, SimDisk};
 

@@ -116,3 +116,69 @@ fn a_superblock_that_is_not_there_is_found_and_written_anew() {
     assert_eq!(pool.member_health(1).currency, Currency::Current);
     expect_files(&mut pool);
 }
+
+/// Two of three replicas were wrong, and the least memory holds one: the scrub had no memory for a copy of each of them, though
+/// one is enough, and left both as they were.
+#[test]
+fn two_wrong_replicas_are_mended_in_the_least_memory() {
+    let mut world = filled(Scheme { data: 1, parity: 2 }, 3);
+    let least = Memory::bytes_min(world.mount().parameters()) + 1;
+    world.lent = Lent::new(least);
+    let mut pool = world.mount();
+    let (_, fragments) = first_extent(&mut pool, "large");
+    rot(&mut pool, &fragments[..2]);
+    let job = run_job(&mut pool, JobKind::Scrub);
+    assert_eq!((job.state, job.found, job.healed, job.failed), (JobState::Complete, 1, 1, 0), "{job:?}");
+    expect_whole(&mut pool, "scrubbed");
+    drop(pool);
+    world.unplug(&[2]);
+    expect_files(&mut world.mount());
+}
+
+/// A wide stripe was written with much memory, and is read with little: what cannot be computed in it is not called lost, and
+/// the error says how much does.
+#[test]
+fn a_stripe_too_wide_for_the_memory_is_not_lost() {
+    const SIXTEEN_FOUR: Scheme = Scheme { data: 16, parity: 4 };
+    let options = FormatOptions { members_max: 32, ..FormatOptions::server(SIXTEEN_FOUR) };
+    let mut world =
+        World { array: SimArray::new(1, vec![Geometry::new(512, 65_536); 20]), lent: Lent::new(16 << 20) };
+    Pool::format(&mut world.array, world.lent.lend(), SERVICES, &mut Rng::new(9), &options, &[])
+        .expect("formatted");
+    world.put("wide", 1 << 20);
+    let mut pool = world.mount();
+    let least = Memory::bytes_min(pool.parameters()) + 1;
+    let (object, fragments) = first_extent(&mut pool, "wide");
+    assert_eq!(fragments.len(), 20, "it is as wide as was asked for");
+    rot(&mut pool, &fragments[..2]);
+    drop(pool);
+    world.lent = Lent::new(least);
+    let mut pool = world.mount();
+    let mut bytes = vec![0; 1 << 20];
+    let Err(Error::Storage(StorageError::NeedsMemory { bytes: enough })) = pool.read(object, 0, &mut bytes)
+    else {
+        panic!("16 chunks do not fit into the least memory")
+    };
+    let job = run_job(&mut pool, JobKind::Scrub);
+    assert_eq!((job.state, job.failed), (JobState::Incomplete, 0), "{job:?}");
+    assert!(job.found > job.healed);
+    drop(pool);
+    assert!(enough > least);
+    world.lent = Lent::new(enough);
+    let mut pool = world.mount();
+    expect(&mut pool, "wide", 1 << 20);
+    let job = run_job(&mut pool, JobKind::Scrub);
+    assert_eq!((job.state, job.failed), (JobState::Complete, 0), "{job:?}");
+    expect_whole(&mut pool, "scrubbed");
+}
+
+/// A bit of each of these fragments.
+fn rot(pool: &mut Mounted<'_>, fragments: &[Fragment]) {
+    let block_shift = pool.parameters().block_shift;
+    for fragment in fragments {
+        let disk = (0..pool.array().disks())
+            .find(|&disk| pool.member_health(disk).member == Some(fragment.address.member))
+            .expect("a disk for each member");
+        pool.array().disk_mut(disk).flip_bits((fragment.address.block << block_shift) + 5, 1);
+    }
+}
