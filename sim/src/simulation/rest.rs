@@ -167,7 +167,9 @@ impl Run {
         if is_complete && let Some(finding) = findings.first() {
             return Err(self.fail(FailureKind::Restless, format!("after a scrub at rest: {finding:?}")));
         }
-        if is_clean && pool.health().owed == 0 && self.atlas.missed_commits().is_empty() {
+        let keeps_all = |&member: &usize| !pool.array().disk(self.places[member]).has_doomed();
+        let keep_all = self.active().iter().all(keeps_all);
+        if is_clean && keep_all && pool.health().owed == 0 && self.atlas.missed_commits().is_empty() {
             if !self.atlas.is_whole() {
                 self.hit(Probe::CleanAgain);
             }

@@ -360,10 +360,11 @@ impl Run {
         if self.atlas.is_beyond() || self.atlas.is_whole() || !self.atlas.missed_commits().is_empty() {
             return;
         }
-        let calm = self
-            .active()
-            .into_iter()
-            .all(|member| self.shelf[member].is_none() && pool.array().disk(self.places[member]).is_calm());
+        // What a flush failed to keep can be read, and goes with the power: of a disk that lied before it may be more than it said.
+        let calm = self.active().into_iter().all(|member| {
+            let disk = pool.array().disk(self.places[member]);
+            self.shelf[member].is_none() && disk.is_calm() && !disk.has_doomed()
+        });
         let health = pool.health();
         // What one lost that it had acknowledged is owed to it from the next commit on.
         let is_current =
