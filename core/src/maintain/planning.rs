@@ -128,19 +128,16 @@ impl<A: DiskArray> Objects<'_, A> {
         let is_newest = present.iter().any(|row| disks.is_row_at(row, superblock.order()));
         let mountable = quorum::may_mount(present, lists) && is_newest && !members_lost;
         let unhealed = self.store.unhealed_without(lost);
-        // Whoever is shut does not count as empty any more.
-        let shut = unhealed.or(lost.and(disks.online()).and(self.store.roster().vacant));
-        let bears = |away: MemberSet| away.len() <= usize::from(superblock.tolerance());
+        let bears = unhealed.len() <= usize::from(superblock.tolerance());
         let sound = !nodes_lost
             && !disks.must_not_write(present)
-            && bears(unhealed)
+            && bears
             && !self.store.tree.data_rows().minus(lost).is_empty();
         let whole = disks.online();
         Footing {
             mountable,
             writable: mountable && sound && may_settle(lists, rest),
             writable_when_shut: sound
-                && bears(shut)
                 && quorum::may_mount(disks.present(), lists)
                 && may_settle(lists, whole)
                 && quorum::may_continue(whole, MemberLists::both(whole), MemberLists::both(rest)),

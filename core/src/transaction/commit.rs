@@ -107,7 +107,7 @@ impl<A: DiskArray> Store<'_, A> {
         let owed = superblock.owed().or(gone);
         superblock.set_order(self.epoch, generation);
         superblock.set_lists(lists);
-        superblock.set_online_raw(online.0);
+        superblock.set_online_raw(stay.0);
         superblock.set_owed_raw(owed.0);
         superblock.set_root(&root, level);
     }

@@ -107,3 +107,24 @@ fn a_drain_crashes_anywhere_and_is_cancelled_or_goes_on() {
     }
     assert!(cuts > 30 && cancelled > 5, "{cuts} cuts, {cancelled} cancelled");
 }
+
+/// Each member that was emptied and then taken out of use counted as one that had gone away with what it held: after as many as the
+/// pool tolerates it took no more writes.
+#[test]
+fn members_that_are_empty_owe_nothing_when_they_are_taken_out_of_use() {
+    let mut world = filled(Scheme::mirror(3), 6);
+    for member in [0, 1, 2].map(MemberNumber) {
+        let mut pool = world.mount();
+        pool.drain_member(member, false).expect("begun");
+        rest(&mut pool);
+        pool.shut_member(member, false).unwrap_or_else(|error| panic!("{member:?}: {error}"));
+        assert_eq!(pool.health().owed, 0, "{member:?}");
+        put(&mut pool, &format!("without {}", member.0), 20_000).expect("it takes writes");
+    }
+    world.unplug(&[0, 1, 2]);
+    world.put("after", 20_000);
+    let mut pool = world.mount();
+    rest(&mut pool);
+    expect_whole(&mut pool, "three left");
+    expect_files(&mut pool);
+}
