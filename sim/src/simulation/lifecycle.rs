@@ -247,7 +247,8 @@ impl Run {
         } else if changed && !self.unsure_of_debts && !self.atlas.is_beyond() {
             return Err(self.fail(FailureKind::WrongState, "members changed by themselves"));
         }
-        self.unsure_of_members = false;
+        // A member that is away may bring a newer state.
+        self.unsure_of_members &= pool.health().tentative;
         Ok(Flow::On)
     }
 
