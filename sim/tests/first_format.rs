@@ -2,11 +2,12 @@
 //! formats, without force.
 
 use dynamicfs_core::error::FormatError;
+use dynamicfs_core::format::label::{self, LabelFault};
 use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{FormatOptions, MountOptions, Pool};
-use dynamicfs_hal::Geometry;
+use dynamicfs_hal::{BlockDevice, DiskArray, Geometry};
 use dynamicfs_sim::world::{Lent, SERVICES, account, put_file};
-use dynamicfs_sim::{Halt, Rng, SimArray};
+use dynamicfs_sim::{CrashPolicy, Halt, Rng, SimArray};
 
 /// Worlds that one cut may leave; a sample where there are more.
 const STATES_MAX: usize = 24;
@@ -77,6 +78,71 @@ fn a_first_format_that_is_cut_leaves_a_pool_or_something_to_format() {
     for disks in 2..=4 {
         cut_everywhere(Scheme::mirror(2), disks);
     }
+}
+
+/// The second start is cut too, while it wipes what the first one left. Of a label that was being wiped the beginning was left, and
+/// its disk was refused from then on: it belonged to a pool without a name.
+#[test]
+fn a_format_over_one_that_was_cut_is_cut_too() {
+    let scheme = Scheme::mirror(2);
+    let mut lent = Lent::new(100 << 10);
+    let mut blank = SimArray::new(7, vec![Geometry::new(512, 640); 2]);
+    blank.set_reordering(false);
+    blank.set_thorough(true);
+    let (mut cuts, mut damaged) = (0, 0);
+    for first in 0.. {
+        let mut world = blank.clone();
+        world.halt_at(first, Halt::PowerCut);
+        let entropy = &mut Rng::new(3);
+        let _ = Pool::format(&mut world, lent.lend(), SERVICES, entropy, &options(scheme), &[]);
+        if world.halted().is_none() {
+            break;
+        }
+        for left in torn(&world, first) {
+            for second in 0.. {
+                let mut world = left.clone();
+                let from = world.steps();
+                world.halt_at(from + second, Halt::PowerCut);
+                let entropy = &mut Rng::new(second);
+                if Pool::mount(&mut world, lent.lend(), SERVICES, &MountOptions::default()).is_ok() {
+                    break;
+                }
+                let _ = Pool::format(&mut world, lent.lend(), SERVICES, entropy, &options(scheme), &[]);
+                if world.halted().is_none() {
+                    break;
+                }
+                cuts += 1;
+                for mut world in torn(&world, second) {
+                    damaged += usize::from(is_label_damaged(&mut world));
+                    let what = format!("cut at I/O {first} and {second}");
+                    start(&mut world, scheme, &mut lent, 5, &what);
+                    assert!(start(&mut world, scheme, &mut lent, 6, &what), "{what}: it does not stay");
+                }
+            }
+        }
+    }
+    println!("{cuts} pairs of cuts, {damaged} worlds with a damaged label");
+    assert!(cuts > 100 && damaged > 0);
+}
+
+/// Worlds that a power cut may leave in which whole units are torn.
+fn torn(world: &SimArray, seed: u64) -> Vec<SimArray> {
+    let policies = [CrashPolicy::Torn, CrashPolicy::TornUnreadable, CrashPolicy::Torn];
+    let cut = |(n, &policy): (usize, &CrashPolicy)| {
+        let mut world = world.clone();
+        world.power_cycle(policy, &mut Rng::new(seed + 1000 * n as u64));
+        world
+    };
+    policies.iter().enumerate().map(cut).collect()
+}
+
+/// Whether the first label of a disk is damaged.
+fn is_label_damaged(world: &mut SimArray) -> bool {
+    (0..world.disks()).any(|disk| {
+        let mut sector = [0; 512];
+        let read = world.disk_mut(disk).read(0, &mut sector);
+        read.is_ok() && label::decode(&sector, SERVICES.crc32c) == Err(LabelFault::Checksum)
+    })
 }
 
 /// Whatever of its disks is there, a pool that was finished and written to is not formatted without force.

@@ -2,13 +2,13 @@
 
 use super::Services;
 use crate::error::{Error, FormatError};
-use crate::format::label::{DiskIdentity, LABEL_MAGIC, Label, PoolParameters};
+use crate::format::label::{self, DiskIdentity, Label, LabelFault, PoolParameters};
 use crate::format::{places, superblock};
 use crate::limits;
 use crate::object::Objects;
 use crate::transaction::{CreateRequest, Memory, Store, histories};
 use crate::types::{MemberNumber, Scheme, Uuid};
-use dynamicfs_hal::{DiskArray, Entropy, Request};
+use dynamicfs_hal::{Crc32c, DiskArray, Entropy, Request};
 
 /// What a new pool is like. Start from [`server`](Self::server) or [`portable`](Self::portable).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,7 +189,7 @@ fn refuse_pools<A: DiskArray>(
 ) -> Result<(), FormatError> {
     let mut unfinished = None;
     for disk in 0..array.disks() {
-        let Err(error) = refuse_used(array, disk, memory.bytes) else { continue };
+        let Err(error) = refuse_used(array, disk, memory.bytes, services.crc32c) else { continue };
         let FormatError::InUse { pool, .. } = error else { return Err(error) };
         if unfinished != Some(pool) {
             let memory = Memory { bytes: memory.bytes, slots: memory.slots, disks: memory.disks };
@@ -202,11 +202,15 @@ fn refuse_pools<A: DiskArray>(
     Ok(())
 }
 
-/// Refuses a disk that carries a label, however old or new, also a damaged one.
+/// Refuses a disk that carries a label, however old or new, also if more than one is damaged.
+///
+/// Labels are written and wiped one after the other. A disk on which one is damaged, and no other is there, was to become a
+/// member, or to be wiped for it, when the power went: nothing was ever stored on it.
 pub(super) fn refuse_used<A: DiskArray>(
     array: &mut A,
     disk: usize,
     buffer: &mut [u8],
+    crc32c: Crc32c,
 ) -> Result<(), FormatError> {
     let geometry = array.geometry(disk);
     let sector = geometry.sector_bytes as usize;
@@ -214,16 +218,24 @@ pub(super) fn refuse_used<A: DiskArray>(
     let skip = buffer.as_ptr().align_offset(alignment);
     let buf = buffer.get_mut(skip..).and_then(|b| b.get_mut(..sector));
     let buf = buf.ok_or(FormatError::NeedsMemory { bytes: sector + alignment })?;
+    let mut damaged = 0;
     for at in core::iter::once(0).chain(places::candidates(&geometry)) {
         let mut request = [Request::read(disk, at / u64::from(geometry.sector_bytes), &mut *buf)];
         array.execute(&mut request);
         let [request] = request;
         // A sector that cannot be read holds no label; writing it will tell whether the disk works.
-        if request.result.is_ok()
-            && let Some(label) = Label::new(&*buf)
-            && label.magic() == LABEL_MAGIC
-        {
-            return Err(FormatError::InUse { disk, pool: label.pool() });
+        if request.result.is_err() {
+            continue;
+        }
+        let is_damaged = match label::decode(buf, crc32c) {
+            Err(LabelFault::Absent) => continue,
+            Err(LabelFault::Checksum) => true,
+            Ok(_) | Err(LabelFault::Unsupported { .. } | LabelFault::Invalid) => false,
+        };
+        damaged += u32::from(is_damaged);
+        if !is_damaged || damaged > 1 {
+            let pool = Label::new(&*buf).map_or(Uuid([0; 16]), |label| label.pool());
+            return Err(FormatError::InUse { disk, pool });
         }
     }
     Ok(())

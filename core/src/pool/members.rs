@@ -48,7 +48,8 @@ impl<A: DiskArray> Pool<'_, A> {
         }
         if !options.force {
             let store = &mut self.store;
-            refuse_used(store.tree.disks.array(), disk, store.stage)?;
+            let crc32c = store.tree.disks.crc32c;
+            refuse_used(store.tree.disks.array(), disk, store.stage, crc32c)?;
         }
         let member = MemberNumber(self.store.committed().next_member());
         let identity = identity(&geometry, &parameters, (disk, member), random(entropy)?, options.disk)?;

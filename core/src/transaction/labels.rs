@@ -92,8 +92,7 @@ impl<A: DiskArray> Store<'_, A> {
     pub(super) fn write_label(&mut self, disk: usize, identity: &DiskIdentity) -> Result<(), FormatError> {
         let disks = &mut self.tree.disks;
         let label = encode(&disks.parameters, identity, disks.crc32c);
-        disks.write_label(disk, &label, identity.label_places(), self.stage)?;
-        disks.must(Request::flush(disk))
+        disks.write_label(disk, &label, identity.label_places(), self.stage)
     }
 
     /// Writes the labels of members anew that cannot be read or are not whole: how many. One of a newer format is left
@@ -135,7 +134,6 @@ impl<A: DiskArray> Store<'_, A> {
         let identity = self.tree.disks.state(disk).identity;
         let places = identity.map_or([0; 3], |identity| identity.label_places());
         self.tree.disks.write_label(disk, &[0; LABEL_BYTES], places, self.stage)?;
-        self.tree.disks.must(Request::flush(disk))?;
         let state = self.tree.disks.state_mut(disk);
         (state.status, state.identity) = (DiskStatus::Unlabelled, None);
         Ok(())
@@ -180,7 +178,6 @@ impl<A: DiskArray> Disks<'_, A> {
         let geometry = self.geometry(disk);
         let labels = core::iter::once(0).chain(places::candidates(&geometry)).chain(identity.label_places());
         self.write_label(disk, &[0; LABEL_BYTES], labels, stage)?;
-        self.must(Request::flush(disk))?;
         let slot = stage.get_mut(..slot_bytes).ok_or(FormatError::NeedsMemory { bytes: slot_bytes })?;
         slot.fill(0);
         for n in 0..u64::from(self.parameters.ring_length) {
@@ -192,7 +189,7 @@ impl<A: DiskArray> Disks<'_, A> {
         self.must(Request::flush(disk))
     }
 
-    /// Writes a label to these places. They are not durable yet.
+    /// Writes a label to these places, durably, one after the other: a power cut damages one of them at most.
     pub(super) fn write_label(
         &mut self,
         disk: usize,
@@ -206,6 +203,7 @@ impl<A: DiskArray> Disks<'_, A> {
         sector[..LABEL_BYTES].copy_from_slice(label);
         for at in places {
             self.must(Request::write(disk, self.lba_of_byte(disk, at), sector))?;
+            self.must(Request::flush(disk))?;
         }
         Ok(())
     }
