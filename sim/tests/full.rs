@@ -5,13 +5,14 @@
 //! and took everything else in its transaction with it.)
 
 use dynamicfs_core::error::{Error, StorageError};
+use dynamicfs_core::maintain::Work;
 use dynamicfs_core::object::Objects;
 use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{FormatOptions, Memory, MountOptions, Pool};
 use dynamicfs_hal::{DiskArray, Geometry};
 use dynamicfs_sim::model::{self, Model};
 use dynamicfs_sim::workload::{self, Operation, Scale};
-use dynamicfs_sim::world::{Lent, SERVICES, account};
+use dynamicfs_sim::world::{Lent, SERVICES, account, put_file};
 use dynamicfs_sim::{Rng, SimArray};
 
 struct Case {
@@ -251,4 +252,38 @@ fn with_the_least_memory_what_was_made_can_be_deleted() {
     let mut pool = Pool::mount(&mut world, lent.lend(), SERVICES, &MountOptions::default()).expect("mounted");
     empty(&mut pool, &mut model, "with the least memory");
     account(&mut pool, "with the least memory");
+}
+
+/// On twenty disks some member always has no room for nodes in its open group: what was freed waited for it, until there was no more
+/// room to note it down. A long write was refused for want of memory, of which there was enough.
+#[test]
+fn long_writes_on_many_disks_need_no_more_memory_than_they_should() {
+    let scheme = Scheme { data: 16, parity: 4 };
+    let options = FormatOptions { members_max: 32, extent_bytes: 8192, ..FormatOptions::portable(scheme) };
+    let mut refused = 0;
+    for seed in 0..4 {
+        let mut rng = Rng::new(seed);
+        let mut world = SimArray::new(1, [Geometry::new(512, 3968); 20]);
+        let mut lent = Lent::new(115_000);
+        Pool::format(&mut world, lent.lend(), SERVICES, &mut rng, &options, &[]).expect("formatted");
+        let mut pool =
+            Pool::mount(&mut world, lent.lend(), SERVICES, &MountOptions::default()).expect("mounted");
+        let file = put_file(&mut pool, "file", &[9; 5_000]).expect("committed");
+        for n in 0..20 {
+            let mut transaction = pool.begin().expect("begun");
+            for _ in 0..2 {
+                let bytes = vec![n; 300_000 + rng.below(200_000) as usize];
+                match transaction.write(file, rng.below(500_000), &bytes) {
+                    Ok(_) => {}
+                    Err(Error::Storage(StorageError::NoSpace)) => refused += 1,
+                    Err(error) => {
+                        panic!("write {n}: {error}, {} levels", transaction.store.tree.level + 1)
+                    }
+                }
+            }
+            transaction.commit().expect("committed");
+            while pool.maintain(true).expect("maintained") != Work::Nothing {}
+        }
+    }
+    println!("{refused} refused for want of space");
 }

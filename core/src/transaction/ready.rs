@@ -83,10 +83,12 @@ impl<A: DiskArray> Store<'_, A> {
             let starved = self.tree.rows_without_room().minus(self.exhausted);
             let rotatable = starved.iter().find(|&row| !self.tree.space.is_closed_waiting(row, Class::Node));
             let has_nodes = starved.is_empty() && self.rows_for_nodes().len() >= self.copies_needed();
+            let is_placeable = self.rows_for_nodes().minus(starved).len() >= self.copies_needed();
             if let Some(row) = rotatable {
                 self.rotate_nodes(row)?;
-            } else if has_nodes && self.tree.space.pending_room() < self.tree.update_frees_max() {
-                // Before anything is recorded, which frees more: the path to the newest dead record is dirty already.
+            } else if is_placeable && self.tree.space.pending_room() < self.tree.update_frees_max() {
+                // Before anything is recorded, which frees more: the path to the newest dead record is dirty already. Those that
+                // have no room meanwhile are given nothing, and are not waited for: on many disks some always are.
                 self.drain_some()?;
             } else if let Some(closed) = self.tree.space.next_unrecorded(false) {
                 self.record(&closed)?;

@@ -11,6 +11,7 @@ use crate::model::{self, LoadError, Model};
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::{Error, MemberError, MountError, StorageError};
 use dynamicfs_core::maintain::Work;
+use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::MemberSet;
 use dynamicfs_core::{AddOptions, MountMode, Pool, Prefer, Services};
 use std::sync::Arc;
@@ -180,7 +181,10 @@ impl Run {
         is_sound: bool,
         entropy: &mut Rng,
     ) -> Result<bool, Failure> {
-        let options = AddOptions { force: true, ..AddOptions::default() };
+        let was_witness =
+            (0..self.members()).any(|member| self.places[member] == place && self.atlas.is_witness(member));
+        let disk = DiskOptions { witness: was_witness, ..DiskOptions::default() };
+        let options = AddOptions { force: true, disk, ..AddOptions::default() };
         let is_lost =
             |error: &Error| !is_sound && matches!(error, Error::Storage(StorageError::NodeUnreadable { .. }));
         match pool.add_disk(place, entropy, &options) {
