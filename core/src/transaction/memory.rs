@@ -130,13 +130,21 @@ impl<'m> Memory<'m> {
         Self::bytes_min(parameters) + alignment + staging_min(parameters, alignment)
     }
 
-    /// Bytes with which a pool with these parameters can be changed when its tree has this many levels, 1 to 16: no less
-    /// than [`bytes_min`](Self::bytes_min), which serves six.
+    /// Bytes with which, and with any more, a pool with these parameters can be changed when its tree has this many levels, 1 to 16:
+    /// [`bytes_min`](Self::bytes_min) serves six.
     pub const fn bytes_for_levels(parameters: &PoolParameters, levels: usize) -> usize {
-        let nodes = nodes_for(levels) + GROWTH_NODES;
-        let more = nodes.saturating_sub(NODES_MIN);
-        // Half of what is beyond the least may go into longer buffers.
-        Self::bytes_min(parameters) + 2 * more * parameters.node_bytes()
+        let least = Self::bytes_min(parameters);
+        if levels <= 6 {
+            return least;
+        }
+        let fixed = fixed_bytes(parameters) + 2 * parameters.block_bytes() + CHECKSUMS;
+        let runs = dead::RUN_BYTES * pending_for(levels);
+        // Buffers take a quarter at most, staging a thirty-second part, and the noted runs a sixteenth of the rest.
+        let for_nodes = fixed + runs + (nodes_for(levels) + GROWTH_NODES) * parameters.node_bytes();
+        let for_runs = fixed + 16 * runs + NODES_MIN * parameters.node_bytes();
+        let (for_nodes, for_runs) = (for_nodes.div_ceil(21) * 32, for_runs.div_ceil(23) * 32);
+        let most = if for_nodes > for_runs { for_nodes } else { for_runs };
+        if most > least { most } else { least }
     }
 
     /// Bytes with which what is lost of a stripe of so many data fragments can be computed from the others. With less it is read
@@ -208,7 +216,7 @@ mod tests {
     /// A pool of sixteen data and four parity fragments took no more writes when its tree had six levels: the least memory has the
     /// nodes for one that grows, and noted down fewer freed runs than that takes with five replicas.
     #[test]
-    fn the_least_memory_serves_a_tree_of_six_levels() {
+    fn what_is_said_to_be_enough_serves_a_tree_of_so_many_levels() {
         for (node_shift, members_max, group_blocks) in [(9, 8, 128), (9, 64, 128), (12, 64, 4096)] {
             let slot = crate::format::superblock::bytes(usize::from(members_max)) as u32;
             let p = PoolParameters {
@@ -219,14 +227,17 @@ mod tests {
                 slot_bytes: slot.next_multiple_of(1 << node_shift),
                 ..PoolParameters::UNKNOWN
             };
-            for levels in 1..=6 {
-                let mut bytes = std::vec![0; Memory::bytes_min(&p) + 1];
-                let parts = Memory::divide(&mut bytes, &p, 1).unwrap_or_else(|needed| panic!("{needed}"));
-                let nodes = parts.frames.len() / p.node_bytes();
-                assert!(nodes >= nodes_for(levels) + GROWTH_NODES, "{nodes} nodes, {levels} levels");
-                let runs = parts.pending.len() / dead::RUN_BYTES;
-                let frees = frees_for(levels + 1, NODE_COPIES_MAX);
-                assert!(runs > frees, "{runs} runs, {frees} freed, {levels} levels");
+            for levels in 1..=12 {
+                let enough = Memory::bytes_for_levels(&p, levels);
+                for more in [1, 1000, 33_333, enough / 7, enough, 3 * enough] {
+                    let mut bytes = std::vec![0; enough + more];
+                    let parts = Memory::divide(&mut bytes, &p, 1).unwrap_or_else(|needed| panic!("{needed}"));
+                    let nodes = parts.frames.len() / p.node_bytes();
+                    assert!(nodes >= nodes_for(levels) + GROWTH_NODES, "{nodes} nodes, {levels} levels");
+                    let runs = parts.pending.len() / dead::RUN_BYTES;
+                    let frees = frees_for(levels + 1, NODE_COPIES_MAX);
+                    assert!(runs > frees, "{runs} runs, {frees} freed, {levels} levels");
+                }
             }
         }
     }
