@@ -48,24 +48,31 @@ pub(crate) fn slots_of(disk: &SimDisk) -> Vec<SlotState> {
     let Some((parameters, identity)) = label_of(disk) else { return Vec::new() };
     let mut image = vec![0; parameters.slot_bytes as usize];
     let mut slots = Vec::new();
-    for ring in [identity.ring_a, identity.ring_b] {
-        for place in 0..u64::from(parameters.ring_length) {
-            let at = ring + place * u64::from(parameters.slot_bytes);
-            if at + image.len() as u64 > disk.geometry().bytes() {
-                continue;
-            }
-            disk.pristine(at, &mut image);
-            let contents = superblock::examine(&image, &parameters, identity.disk, place, crc32c);
-            if contents != SlotContents::Valid {
-                continue;
-            }
-            let Some(view) = Superblock::new(&image[..]) else { continue };
-            let (sequence, order, claim) = (view.sequence(), view.order(), view.claim());
-            slots.push(SlotState { at, bytes: image.len() as u64, sequence, order, claim });
+    for (place, at) in slot_places(&parameters, &identity) {
+        if at + image.len() as u64 > disk.geometry().bytes() {
+            continue;
         }
+        disk.pristine(at, &mut image);
+        let contents = superblock::examine(&image, &parameters, identity.disk, place, crc32c);
+        if contents != SlotContents::Valid {
+            continue;
+        }
+        let Some(view) = Superblock::new(&image[..]) else { continue };
+        let (sequence, order, claim) = (view.sequence(), view.order(), view.claim());
+        slots.push(SlotState { at, bytes: image.len() as u64, sequence, order, claim });
     }
     slots.sort_by_key(|slot| std::cmp::Reverse(slot.sequence));
     slots
+}
+
+/// All places of both rings: which of its ring, and at which byte of the disk.
+fn slot_places(
+    parameters: &PoolParameters,
+    identity: &DiskIdentity,
+) -> impl Iterator<Item = (u64, u64)> + use<> {
+    let (length, bytes) = (u64::from(parameters.ring_length), u64::from(parameters.slot_bytes));
+    let ring = move |start: u64| (0..length).map(move |place| (place, start + place * bytes));
+    [identity.ring_a, identity.ring_b].into_iter().flat_map(ring)
 }
 
 /// Whether a slot after a disk's newest has something in it that is no superblock: a write that was cut short, which the next one
@@ -75,10 +82,9 @@ pub(crate) fn has_torn_slot(disk: &SimDisk) -> bool {
     else {
         return false;
     };
-    let place = (newest.sequence + 1) % u64::from(parameters.ring_length);
+    let next = (newest.sequence + 1) % u64::from(parameters.ring_length);
     let slots = slots_of(disk);
-    [identity.ring_a, identity.ring_b].into_iter().any(|ring| {
-        let at = ring + place * u64::from(parameters.slot_bytes);
+    slot_places(&parameters, &identity).filter(|&(place, _)| place == next).any(|(_, at)| {
         let mut image = vec![0; parameters.slot_bytes as usize];
         disk.pristine(at, &mut image);
         slots.iter().all(|slot| slot.at != at) && image.iter().any(|&byte| byte != 0)
@@ -101,12 +107,8 @@ pub fn all_slots(disk: &SimDisk) -> Vec<Range<u64>> {
 pub fn unsound_slots(disk: &SimDisk) -> usize {
     let Some((parameters, identity)) = label_of(disk) else { return 0 };
     let mut image = vec![0; parameters.slot_bytes as usize];
-    let places = [identity.ring_a, identity.ring_b].into_iter().flat_map(|ring| {
-        (0..u64::from(parameters.ring_length))
-            .map(move |place| ring + place * u64::from(parameters.slot_bytes))
-    });
-    places
-        .filter(|&at| {
+    slot_places(&parameters, &identity)
+        .filter(|&(_, at)| {
             disk.pristine(at, &mut image);
             let view = Superblock::new(&image[..]).filter(|_| superblock::is_whole(&image, crc32c));
             view.is_some_and(|view| !superblock::is_sound(&view))

@@ -57,11 +57,18 @@ impl Run {
             return Err(self.misplaced(stored, "more fragments in a failure domain than may be lost"));
         }
         let written_in_order = |node: &&NodePointer| self.orderly.contains(&node.birth.0);
-        let scarce = map.nodes.iter().filter(written_in_order).find(|node| self.is_scarce(node));
-        scarce.map_or(Ok(()), |node| {
-            let what = format!("a node on too few members: {:?}", node.replicas());
-            Err(self.fail(FailureKind::Redundancy, what))
-        })
+        for node in map.nodes.iter().filter(written_in_order) {
+            let what = match node {
+                node if self.is_scarce(node) => "on too few members",
+                node if self.is_node_crowded(node) => {
+                    "with more replicas in a failure domain than may be lost"
+                }
+                _ => continue,
+            };
+            let what = format!("a node {what}: {:?}", node.replicas());
+            return Err(self.fail(FailureKind::Redundancy, what));
+        }
+        Ok(())
     }
 
     /// At rest every node is on as many members as it should be, and every extent has the parity that was asked for.
@@ -110,13 +117,31 @@ impl Run {
         if self.setup.members.is_empty() || !is_new || !in_order(extent.birth) {
             return false;
         }
-        let most = usize::from(extent.scheme.parity).max(1);
+        self.are_crowded(places(stored), extent.scheme.width(), extent.scheme.parity.into())
+    }
+
+    /// As [`is_crowded`](Self::is_crowded), of a node that was written in orderly times.
+    fn is_node_crowded(&self, node: &NodePointer) -> bool {
+        let replicas = node.replicas();
+        let tolerance = self.setup.format.tolerance.map_or(self.setup.tolerance(), usize::from);
+        !self.setup.members.is_empty()
+            && self.are_crowded(replicas.iter().copied(), replicas.len(), tolerance)
+    }
+
+    /// Whether one failure domain holds more of these places than may be lost, and there would be place for as many apart.
+    fn are_crowded(
+        &self,
+        places: impl Iterator<Item = BlockAddress>,
+        width: usize,
+        tolerance: usize,
+    ) -> bool {
+        let most = tolerance.max(1);
         let mut there = BTreeMap::<u32, usize>::new();
-        for place in places(stored) {
+        for place in places {
             *there.entry(self.domain(place.member.0.into())).or_default() += 1;
         }
         let is_over = there.iter().any(|(&domain, &count)| domain != 0 && count > most);
-        is_over && self.bears_apart(extent.scheme.width(), most)
+        is_over && self.bears_apart(width, most)
     }
 
     /// Whether the members that were there from the beginning have place for so many fragments, `most` in a domain.
