@@ -55,6 +55,12 @@ pub enum StorageError {
         /// The index in the array of the disk.
         disk: usize,
     },
+    /// What a disk is stored in has no room for a write: the filesystem below an image, the pool below a thin volume. The
+    /// disk is not to blame; the transaction was dropped, the last commit stands, and the same succeeds once there is room.
+    NoSpaceBelow {
+        /// The index in the array of the disk.
+        disk: usize,
+    },
     /// Changes are made in a transaction, and none was begun.
     NoTransaction,
     /// An earlier operation of the transaction failed half-way: it can only be dropped.
@@ -86,6 +92,7 @@ impl core::fmt::Display for StorageError {
                 write!(f, "something else has written to the pool, seen on disk {disk}")
             }
             Self::Exchanged { disk } => write!(f, "disk {disk} is not the one that was mounted"),
+            Self::NoSpaceBelow { disk } => write!(f, "no space in what disk {disk} is stored in"),
             Self::NoTransaction => f.write_str("no transaction was begun"),
             Self::Poisoned => f.write_str("an earlier operation of the transaction failed half-way"),
             Self::InTransaction => f.write_str("a transaction is open"),

@@ -11,6 +11,9 @@ pub enum IoError {
     Gone,
     /// The medium could not read or store these sectors.
     Media,
+    /// What the disk itself is stored in has no room for these sectors: the filesystem below an image, the pool below a thin
+    /// volume. Nothing is wrong with the disk, and the same write succeeds once there is room. For writes and flushes.
+    NoSpace,
     /// The disk did not answer in time; it counts as gone until it is opened anew.
     Timeout,
     /// The disk took longer for a read than the caller's [`patience`](Request::patience). It is no less well for that, and what
@@ -30,6 +33,7 @@ impl core::fmt::Display for IoError {
             Self::NotExecuted => "not executed",
             Self::Gone => "the disk is gone",
             Self::Media => "medium error",
+            Self::NoSpace => "no space in what the disk is stored in",
             Self::Timeout => "timeout",
             Self::Late => "given up",
             Self::WriteProtected => "write-protected",

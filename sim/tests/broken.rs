@@ -375,6 +375,7 @@ fn bugs() -> Vec<Bug> {
             40,
         ),
         bug("a failed write is trusted", sabotage(Sabotage::FailedWriteTrusted), none, DAMAGED, 20),
+        bug("a lack of room below is not noticed", sabotage(Sabotage::FullTrusted), none, DAMAGED, 20),
         bug("writes are lost", sabotage(Sabotage::WritesLost), none, DAMAGED, 20),
         bug("writes go astray", sabotage(Sabotage::WritesMisdirected), none, DAMAGED, 40),
         bug(
@@ -604,6 +605,7 @@ fn broken_world_of(kind: FaultKind) -> &'static str {
         FaultKind::LatentSector | FaultKind::ReadError | FaultKind::ReadNoise => "a failed read is trusted",
         FaultKind::MisdirectedRead => "a read goes astray",
         FaultKind::WriteError => "a failed write is trusted",
+        FaultKind::NoSpaceBelow => "a lack of room below is not noticed",
         FaultKind::LostWrite => "writes are lost",
         FaultKind::MisdirectedWrite => "writes go astray",
         FaultKind::FlushError => "a failed flush is retried and trusted",

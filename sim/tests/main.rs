@@ -15,6 +15,7 @@ mod full;
 mod growing;
 mod lifecycle;
 mod newer;
+mod no_room_below;
 mod no_space;
 mod objects;
 mod program;

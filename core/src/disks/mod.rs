@@ -18,6 +18,7 @@ pub mod select;
 mod staged;
 mod standing;
 
+use crate::error::StorageError;
 use crate::format::label::{DiskIdentity, PoolParameters};
 use crate::limits::{EVENTS_PER_DISK, MEMBERS_MAX};
 use crate::metrics::DiskCounters;
@@ -98,6 +99,8 @@ pub struct DiskState {
     pub(crate) may_hold_more: bool,
     /// A place for superblocks could be read in neither ring when the pool was mounted.
     pub(crate) has_lost_slot: bool,
+    /// A write or flush found no room in what the disk is stored in, since that was last asked.
+    lacks_room: bool,
     /// What stands where its next superblock goes is to be looked at more closely.
     pub(crate) is_suspect: bool,
     /// When that place was last looked at or written, in microseconds of the clock; 0 if that is not known.
@@ -140,6 +143,7 @@ impl DiskState {
         root_crc: 0,
         may_hold_more: false,
         has_lost_slot: false,
+        lacks_room: false,
         is_suspect: false,
         seen: 0,
         counters: DiskCounters::NEW,
@@ -153,6 +157,20 @@ impl DiskState {
         events: [Event::NONE; EVENTS_PER_DISK],
         last_error: None,
     };
+}
+
+impl DiskState {
+    /// What the disk is stored in had no room for a write, or for what a flush was to bring there. The disk is not to blame:
+    /// what was being written fails.
+    fn note_no_room(&mut self, operation: &Operation<'_>) {
+        match operation {
+            Operation::Flush => self.may_hold_more = true,
+            Operation::Discard(_) => return,
+            _ => self.unflushed = true,
+        }
+        self.lacks_room |= self.status == DiskStatus::Online;
+        self.last_error = Some(IoError::NoSpace);
+    }
 }
 
 impl Default for DiskState {
@@ -433,6 +451,9 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         }
         let Some(state) = self.states.get_mut(request.disk) else { return };
         state.window.count();
+        if request.result == Err(IoError::NoSpace) && !matches!(request.operation, Operation::Read(_)) {
+            return state.note_no_room(&request.operation);
+        }
         let counters = &mut state.counters;
         let failed = request.result.is_err();
         let (count, errors) = match &request.operation {
@@ -503,6 +524,35 @@ impl<'m, A: DiskArray> Disks<'m, A> {
                 false => self.note_fault(disk, Fault::Read, lba),
             }
         }
+    }
+
+    /// Why what was written is not all on the disks though they are to be relied on, if it is not: a write did not suit its
+    /// disk, or found no room in what the disk is stored in.
+    pub(crate) fn refusal(&self) -> Result<(), StorageError> {
+        if self.has_misfit {
+            return Err(StorageError::BadRequest);
+        }
+        match self.states.iter().position(|state| state.lacks_room && state.status == DiskStatus::Online) {
+            Some(disk) => Err(StorageError::NoSpaceBelow { disk }),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`refusal`](Self::refusal), which is forgotten.
+    pub(crate) fn take_refusal(&mut self) -> Result<(), StorageError> {
+        let refusal = self.refusal();
+        self.has_misfit = false;
+        self.states.iter_mut().for_each(|state| state.lacks_room = false);
+        refusal
+    }
+
+    /// Rows of these members that lacked room for what was written last, which is forgotten.
+    pub(crate) fn take_rows_without_room(&mut self, rows: MemberSet) -> MemberSet {
+        let of_them = |state: &&mut DiskState| state.lacks_room && rows.contains(state.row.into());
+        self.states.iter_mut().filter(of_them).fold(MemberSet::EMPTY, |set, state| {
+            state.lacks_room = false;
+            set.with(state.row.into())
+        })
     }
 
     /// Whether each of these members that takes part has this state as its newest, for certain.

@@ -121,9 +121,4 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             || !buf.as_ptr().addr().is_multiple_of(alignment)
             || end.is_none_or(|end| end > geometry.sectors)
     }
-
-    /// Whether a write did not suit its disk since this was asked last: what it was to bring is nowhere.
-    pub(crate) const fn take_misfit(&mut self) -> bool {
-        core::mem::replace(&mut self.has_misfit, false)
-    }
 }

@@ -352,8 +352,9 @@ impl<A: DiskArray> Objects<'_, A> {
         place.addresses.iter().for_each(|&address| extent.push(address));
         let stage = core::mem::take(&mut self.store.stage);
         let fragments = Fragments::encode(place.scheme, data, self.block_shift(), stage);
-        self.write_fragments(&extent, &fragments);
-        let recorded = self.put_record(object, start, &extent, Some(&fragments));
+        let recorded = self
+            .write_fragments(&extent, &fragments)
+            .and_then(|()| self.put_record(object, start, &extent, Some(&fragments)));
         self.store.stage = stage;
         recorded?;
         let superblock = self.store.superblock_mut();
@@ -419,7 +420,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Writes the fragments; a disk that fails is out of use, and the commit decides whether that can be borne.
-    fn write_fragments(&mut self, extent: &Extent, fragments: &Fragments<'_>) {
+    fn write_fragments(&mut self, extent: &Extent, fragments: &Fragments<'_>) -> Result<(), Error> {
         let tree = &mut self.store.tree;
         let mut next = 0;
         while next < extent.scheme.width() {
@@ -435,6 +436,7 @@ impl<A: DiskArray> Objects<'_, A> {
             }
             tree.disks.execute(&mut batch);
         }
+        Ok(tree.disks.refusal()?)
     }
 
     /// Writes an extent's record, piece by piece: its head, then the checksums of its fragments.

@@ -189,7 +189,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 let copies = &mut window[..bad.len() * length];
                 let fragments = (bad.len(), bad.iter().copied());
                 if self.read_columns(reading, &segment, fragments, copies).is_some() {
-                    self.write_columns(places, first, copies.chunks_exact(length));
+                    self.write_columns(places, first, copies.chunks_exact(length))?;
                     continue;
                 }
             }
@@ -204,10 +204,10 @@ impl<A: DiskArray> Objects<'_, A> {
             };
             match sources {
                 Some(_) if k == 1 => {
-                    self.write_columns(places, first, core::iter::repeat_n(&*inputs, places.len()));
+                    self.write_columns(places, first, core::iter::repeat_n(&*inputs, places.len()))?;
                 }
                 Some(sources) if self.compute(reading, bad, &sources, &segment, inputs, stage) => {
-                    self.write_columns(places, first, stage.chunks_exact(length));
+                    self.write_columns(places, first, stage.chunks_exact(length))?;
                 }
                 _ => match self.copy_one_by_one(object, reading, &segment, (bad, places), window, stage) {
                     Ok(()) => {}
@@ -284,7 +284,7 @@ impl<A: DiskArray> Objects<'_, A> {
         places: &[BlockAddress],
         first: usize,
         parts: impl Iterator<Item = &'b [u8]>,
-    ) {
+    ) -> Result<(), Error> {
         let disks = &mut self.store.tree.disks;
         let offset = (first << disks.parameters.chunk_shift) as u64;
         let mut batch = A::Batch::default();
@@ -298,6 +298,7 @@ impl<A: DiskArray> Objects<'_, A> {
             }
         }
         disks.execute(&mut batch);
+        Ok(disks.refusal()?)
     }
 
     /// Lets an extent's record say where its fragments are now, and frees where they were.

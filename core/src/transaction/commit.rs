@@ -5,7 +5,7 @@ use super::{Mode, Store, quorum};
 use crate::error::StorageError;
 use crate::format::superblock;
 use crate::types::{Generation, MemberLists, MemberSet, ObjectId};
-use dynamicfs_hal::{Batch, DiskArray};
+use dynamicfs_hal::{Batch, DiskArray, IoError};
 
 impl<A: DiskArray> Store<'_, A> {
     /// Makes the transaction durable: it is there, whole, after every later crash.
@@ -36,10 +36,7 @@ impl<A: DiskArray> Store<'_, A> {
         self.settle()?;
         self.tree.write_dirty()?;
         self.look_at_slots(true)?;
-        match self.tree.disks.take_misfit() {
-            true => Err(StorageError::BadRequest),
-            false => Ok(()),
-        }
+        self.tree.disks.take_refusal()
     }
 
     /// Steps 3 and 4: one superblock for each step of the member lists, from `durable` to all that are online.
@@ -74,7 +71,9 @@ impl<A: DiskArray> Store<'_, A> {
             sent = true;
             self.tree.counters.superblock_steps += 1;
             let reached = self.tree.disks.online();
-            if self.tree.disks.take_misfit() || reached != online && !self.may_go_on(reached, durable, next) {
+            if self.tree.disks.take_refusal().is_err()
+                || reached != online && !self.may_go_on(reached, durable, next)
+            {
                 return Err(StorageError::OutcomeUnknown);
             }
             durable = next;
@@ -126,7 +125,13 @@ impl<A: DiskArray> Store<'_, A> {
                 image.copy_from_slice(self.tree.space.superblock.bytes());
                 self.tree.disks.seal_superblock(disk, image, self.epoch);
             }
-            self.tree.disks.write_slots(some, &self.stage[..], bytes);
+            let full = self.tree.disks.write_slots(some, &self.stage[..], bytes);
+            // What its slot holds now is not known: it goes on with the next mount, if there is room by then.
+            for row in full.iter() {
+                if let Some(disk) = self.tree.disks.disk_in_row(row) {
+                    self.tree.disks.fail(disk, IoError::NoSpace);
+                }
+            }
         }
         self.tree.disks.note_seen();
     }

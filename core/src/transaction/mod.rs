@@ -139,7 +139,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let (superblock, online) = (self.committed(), self.tree.disks.online());
         let is_everywhere = superblock.lists().members.is_subset_of(online)
             && self.tree.disks.are_all_at(online, superblock.order());
-        self.mode == Mode::Salvage || !self.is_writable() && !is_everywhere
+        self.mode == Mode::Salvage || self.mode != Mode::Writable && !is_everywhere
     }
 
     /// Whether a transaction has begun and neither been committed nor dropped.
@@ -197,7 +197,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
     fn started(&mut self) {
         self.open = true;
         self.poisoned = false;
-        self.tree.disks.take_misfit();
+        // What an earlier one was refused is no matter of this one.
+        let _ = self.tree.disks.take_refusal();
         self.tree.margin = usize::MAX;
         self.exhausted = MemberSet::EMPTY;
         self.roster_before = self.roster;

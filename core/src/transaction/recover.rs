@@ -194,6 +194,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
         match written {
             // It can be read, all of it that there is; one more failure and it could not go on.
             Err(StorageError::TooFewDisks { .. } | StorageError::NoSpace) => self.mode = Mode::ReadOnly,
+            // Likewise, and the first transaction does again what this one was to do. A choice of history is for the caller
+            // to make again.
+            Err(StorageError::NoSpaceBelow { .. }) if !chosen => self.mode = Mode::Unclaimed,
             written => drop(written?),
         }
         Ok(())
@@ -233,6 +236,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             .unwrap_or(Epoch(0));
         let epoch = Epoch(epoch.0 + 1);
         let bytes = self.tree.disks.parameters.slot_bytes as usize;
+        let _ = self.tree.disks.take_refusal();
         for disk in 0..self.tree.disks.count() {
             if self.tree.disks.state(disk).status != DiskStatus::Online {
                 continue;
@@ -242,13 +246,15 @@ impl<'m, A: DiskArray> Store<'m, A> {
                 self.tree.disks.fail(disk, dynamicfs_hal::IoError::Media);
                 continue;
             }
+            let before = self.tree.disks.state(disk).sequence;
             self.tree.disks.seal_superblock(disk, image, epoch);
             let row = MemberSet::EMPTY.with(self.tree.disks.state(disk).row.into());
-            self.tree.disks.write_slots(row, &self.stage[..bytes], bytes);
+            if !self.tree.disks.write_slots(row, &self.stage[..bytes], bytes).is_empty() {
+                self.take_back(disk, before);
+                return Err(StorageError::NoSpaceBelow { disk });
+            }
         }
-        if self.tree.disks.take_misfit() {
-            return Err(StorageError::BadRequest);
-        }
+        self.tree.disks.take_refusal()?;
         let online = self.tree.disks.online();
         if !quorum::may_mount(online, self.durable) {
             return Err(StorageError::TooFewDisks { online });
@@ -256,6 +262,18 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.epoch = epoch;
         self.mode = Mode::Writable;
         Ok(())
+    }
+}
+
+impl<A: DiskArray> Store<'_, A> {
+    /// A claim could not be written. Nothing was begun on the strength of it, and the disk's state is where it was, unless
+    /// the claim is whole all the same.
+    fn take_back(&mut self, disk: usize, before: u64) {
+        let image = &mut self.stage[..self.tree.disks.parameters.slot_bytes as usize];
+        if read_state(&mut self.tree.disks, disk, image).is_none() {
+            let state = self.tree.disks.state_mut(disk);
+            (state.sequence, state.may_hold_more) = (before, true);
+        }
     }
 }
 

@@ -290,8 +290,9 @@ impl<A: DiskArray> Disks<'_, A> {
         }
     }
 
-    /// Writes the images, one of `bytes` for each row in order, to both rings of the members' disks, and flushes them.
-    pub(crate) fn write_slots(&mut self, rows: MemberSet, images: &[u8], bytes: usize) {
+    /// Writes the images, one of `bytes` for each row in order, to both rings of the members' disks, and flushes them: rows of
+    /// those that lack room for it.
+    pub(crate) fn write_slots(&mut self, rows: MemberSet, images: &[u8], bytes: usize) -> MemberSet {
         let mut batch = A::Batch::default();
         for (image, row) in images.chunks_exact(bytes).zip(rows.iter()) {
             let Some(disk) = self.disk_in_row(row) else { continue };
@@ -308,6 +309,7 @@ impl<A: DiskArray> Disks<'_, A> {
         }
         self.execute(&mut batch);
         self.flush_written();
+        self.take_rows_without_room(rows)
     }
 
     /// The bytes at which the slot of a disk's present sequence lies, in ring A and ring B.

@@ -20,6 +20,8 @@ pub enum Sabotage {
     FailedFlushTrusted,
     /// Every fortieth write of a disk fails half-way, and is reported as success.
     FailedWriteTrusted,
+    /// Every fortieth write of a disk finds no room in what the disk is stored in, and is reported as success.
+    FullTrusted,
     /// Every fortieth write of a disk is not done.
     WritesLost,
     /// Every sixtieth write of a disk goes to the sector of the write before it.
@@ -96,6 +98,10 @@ impl SimArray {
             }
             Sabotage::FailedWriteTrusted if write && counters.writes % 40 == 39 => {
                 disk.fail_next(IoKind::Write, 1, IoError::Media);
+                Some(disk.run(request.lba, &mut request.operation).or(Ok(())))
+            }
+            Sabotage::FullTrusted if write && counters.writes % 40 == 39 => {
+                disk.fail_next(IoKind::Write, 1, IoError::NoSpace);
                 Some(disk.run(request.lba, &mut request.operation).or(Ok(())))
             }
             Sabotage::WritesLost if write && counters.writes % 40 == 39 => {

@@ -352,6 +352,10 @@ const fn may_refuse(error: &MountError) -> bool {
             | MountError::Truncated { .. }
             | MountError::NoSuperblock
             | MountError::NoPool
-            | MountError::Storage(StorageError::OutcomeUnknown | StorageError::TooFewDisks { .. })
+            | MountError::Storage(
+                StorageError::OutcomeUnknown
+                    | StorageError::TooFewDisks { .. }
+                    | StorageError::NoSpaceBelow { .. }
+            )
     )
 }

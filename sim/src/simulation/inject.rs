@@ -214,6 +214,12 @@ fn afflict(disk: &mut SimDisk, kind: FaultKind, image: Option<&SimDisk>, rng: &m
         FaultKind::ReadNoise => disk.mishap_next(IoKind::Read, some, Mishap::Lie),
         FaultKind::MisdirectedRead => disk.mishap_next(IoKind::Read, some, Mishap::Misdirect(lba)),
         FaultKind::WriteError => disk.fail_after(IoKind::Write, rng.below(30), IoError::Media),
+        FaultKind::NoSpaceBelow if rng.chance(1, 4) => {
+            disk.fail_after(IoKind::Flush, rng.below(4), IoError::NoSpace);
+        }
+        FaultKind::NoSpaceBelow => {
+            disk.mishap_after(IoKind::Write, rng.below(30), some, Mishap::Fail(IoError::NoSpace));
+        }
         FaultKind::LostWrite => disk.mishap_after(IoKind::Write, rng.below(30), some, Mishap::Lie),
         FaultKind::MisdirectedWrite => {
             disk.mishap_after(IoKind::Write, rng.below(30), 1, Mishap::Misdirect(lba));

@@ -114,7 +114,10 @@ impl Run {
         match next {
             Ok(()) => {}
             Err(Error::Storage(
-                StorageError::TooFewDisks { .. } | StorageError::OutcomeUnknown | StorageError::ReadOnly,
+                StorageError::TooFewDisks { .. }
+                | StorageError::OutcomeUnknown
+                | StorageError::ReadOnly
+                | StorageError::NoSpaceBelow { .. },
             )) => return Ok(Flow::End),
             Err(_) => pool.abort(),
         }

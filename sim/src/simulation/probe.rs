@@ -108,6 +108,8 @@ probes! {
     SideReturned = "side-returned";
     /// There was no space left, and the transaction was undone.
     NoSpace = "no-space";
+    /// What a disk is stored in had no room, the transaction was undone, and the disk stayed in use.
+    NoSpaceBelow = "no-room-below";
     /// Dead blocks were swept.
     Swept = "swept";
     /// Free space was given back to a disk.

@@ -201,6 +201,12 @@ fn is_seen(kind: FaultKind, world: &World) -> bool {
                 write_many(array, disk).iter().filter(|(said, _)| *said == Err(IoError::Media)).count();
             failed == 1
         }),
+        FaultKind::NoSpaceBelow => world.only(|array, disk| {
+            let flushes: Vec<_> = (0..5).map(|_| array.run(Request::flush(disk))).collect();
+            let writes: Vec<_> = write_many(array, disk).into_iter().map(|(said, _)| said).collect();
+            let full = |said: &[Result<(), IoError>]| said.contains(&Err(IoError::NoSpace));
+            (full(&flushes) || full(&writes)) && write(array, disk, 9).is_ok()
+        }),
         FaultKind::LostWrite => world.only(|array, disk| {
             let said = write_many(array, disk);
             said.iter().all(|(said, _)| said.is_ok()) && said.iter().any(|(_, there)| !there)

@@ -213,6 +213,15 @@ impl Run {
                 self.hit(Probe::CommitTooFewDisks);
                 Ok(Flow::End)
             }
+            // The next transaction finds room, and all disks in use.
+            StorageError::NoSpaceBelow { disk } => {
+                self.hit(Probe::NoSpaceBelow);
+                if pool.member_health(disk).status != DiskStatus::Online {
+                    let what = format!("{what}: disk {disk} is out of use, though it only lacked room");
+                    return Err(self.fail(FailureKind::Unavailable, what));
+                }
+                Ok(Flow::On)
+            }
             // The next transaction goes on without that disk.
             StorageError::Exchanged { .. } => Ok(Flow::On),
             _ => Ok(Flow::End),

@@ -108,10 +108,12 @@ impl<M: Medium> BlockDevice for Disk<M> {
         // Always a real flush, also when this opener wrote nothing: what was read may have been written by a process
         // that died before its flush, and sit in the system's cache alone.
         let result = self.medium.sync_data();
-        if result.is_err() {
+        let answer = self.answer("flush", result);
+        // Where only room was lacking, what was to be written is known to be lost, and is written again or given up.
+        if answer.as_ref().is_err_and(|error| error.kind() != IoError::NoSpace) {
             self.state = self.state.max(State::FlushFailed);
         }
-        self.answer("flush", result)
+        answer
     }
 
     fn discard(&mut self, lba: u64, sectors: u64) -> Result<(), FileDiskError> {
@@ -186,6 +188,19 @@ mod tests {
         assert_eq!(disk.flush().unwrap_err().kind(), IoError::Gone);
 
         disk.read(0, &mut [0; 512]).unwrap();
+    }
+
+    #[test]
+    fn a_disk_without_room_below_it_goes_on_once_there_is_some() {
+        for errno in [Errno::NOSPC, Errno::DQUOT, Errno::FBIG] {
+            let mut disk = disk(false);
+            disk.medium.error.set(Some(errno));
+            assert_eq!(disk.write(0, &[1; 512]).unwrap_err().kind(), IoError::NoSpace);
+            assert_eq!(disk.flush().unwrap_err().kind(), IoError::NoSpace);
+            disk.medium.error.set(None);
+            disk.write(0, &[1; 512]).unwrap();
+            disk.flush().unwrap();
+        }
     }
 
     #[test]

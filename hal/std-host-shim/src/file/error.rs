@@ -58,9 +58,7 @@ impl DeviceError for FileDiskError {
     }
 }
 
-/// The kind of a system error. What is not named is the medium's fault, as `EIO`, `EUCLEAN` and `EILSEQ` are, and
-/// also `ENOSPC`, `EDQUOT` and `EFBIG`: a sparse file whose filesystem has no room for the sector is a medium that
-/// cannot store it, and the core goes on as with any sector that cannot be written.
+/// The kind of a system error. What is not named is the medium's fault, as `EIO`, `EUCLEAN` and `EILSEQ` are.
 fn kind_of(error: &io::Error) -> IoError {
     match Errno::from_io_error(error) {
         // A device unplugged, a file server or FUSE process that went away, a handle that no longer leads anywhere.
@@ -76,6 +74,8 @@ fn kind_of(error: &io::Error) -> IoError {
         ) => IoError::Gone,
         Some(Errno::ROFS | Errno::PERM | Errno::ACCESS) => IoError::WriteProtected,
         Some(Errno::TIMEDOUT) => IoError::Timeout,
+        // A sparse image whose filesystem is full, or whose owner or process may not store more; a thin volume.
+        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => IoError::NoSpace,
         // Bounds are checked beforehand: only direct I/O has more to object to.
         Some(Errno::INVAL) => IoError::NotAligned,
         _ => IoError::Media,
@@ -189,7 +189,8 @@ mod tests {
             }
         };
         check(&[Errno::NODEV, Errno::NXIO, Errno::STALE, Errno::BADF], IoError::Gone);
-        check(&[Errno::IO, Errno::UCLEAN, Errno::ILSEQ, Errno::NOSPC, Errno::DQUOT], IoError::Media);
+        check(&[Errno::IO, Errno::UCLEAN, Errno::ILSEQ], IoError::Media);
+        check(&[Errno::NOSPC, Errno::DQUOT, Errno::FBIG], IoError::NoSpace);
         check(&[Errno::ROFS, Errno::PERM, Errno::ACCESS], IoError::WriteProtected);
         check(&[Errno::TIMEDOUT], IoError::Timeout);
         check(&[Errno::INVAL], IoError::NotAligned);
