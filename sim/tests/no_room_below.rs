@@ -282,14 +282,16 @@ fn a_format_that_finds_no_room_below_may_be_made_again() {
             FormatError::Storage(StorageError::OutcomeUnknown | StorageError::TooFewDisks { .. }) => {}
             error => panic!("{lack:?}: {error}"),
         }
-        match world.try_mount(MountMode::ReadWrite).map(|_| ()) {
-            // All members are there: a pool, and an empty one.
-            Ok(()) => {}
-            Err(MountError::NoPool | MountError::Unfinished { .. } | MountError::NoSuperblock) => {
-                format(&mut world).unwrap_or_else(|error| panic!("{lack:?}: again: {error}"));
-            }
-            Err(error) => panic!("{lack:?}: {error}"),
-        }
+        // What is left is no pool to anybody.
+        let mounted = world.try_mount(MountMode::ReadWrite).map(|_| ());
+        assert!(
+            matches!(
+                mounted,
+                Err(MountError::NoPool | MountError::Unfinished { .. } | MountError::NoSuperblock)
+            ),
+            "{lack:?}: {error}: {mounted:?}"
+        );
+        format(&mut world).unwrap_or_else(|error| panic!("{lack:?}: again: {error}"));
         world.put("file", 1000);
         world.expect("file", 1000);
         found

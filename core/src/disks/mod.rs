@@ -182,6 +182,9 @@ impl Default for DiskState {
 /// After so long without a look at them, disks are looked at before a transaction writes to them: a card may have been exchanged.
 pub(crate) const IDLE_MICROS: u64 = 200_000;
 
+/// After so long without a request, an open transaction has waited for its caller: what is written next is looked at first.
+const WAITED_MICROS: u64 = 20_000;
+
 /// All disks of a pool.
 pub struct Disks<'m, A> {
     array: A,
@@ -193,6 +196,8 @@ pub struct Disks<'m, A> {
     ring: events::Ring,
     /// Requests so far.
     requests: u64,
+    /// When the last of them ended, in microseconds of the clock.
+    used: u64,
     /// Some disk that takes part is degraded, or many times slower than the others.
     any_behind: bool,
     /// Some disk is late.
@@ -230,6 +235,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             thresholds: Thresholds::DEFAULT,
             ring: events::Ring::default(),
             requests: 0,
+            used: 0,
             any_behind: false,
             any_late: false,
             alignment,
@@ -410,7 +416,8 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         }
         let start = self.clock.monotonic_micros();
         self.send(requests, work);
-        let micros = self.clock.monotonic_micros().saturating_sub(start);
+        self.used = self.clock.monotonic_micros();
+        let micros = self.used.saturating_sub(start);
         // Where several disks worked at once, the time of the batch is nobody's.
         let alone = if batch.requests().len() == 1 { micros } else { 0 };
         for request in batch.requests() {
@@ -428,7 +435,8 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         let mut request = [request];
         let start = self.clock.monotonic_micros();
         self.send(&mut request, &mut || {});
-        let micros = self.clock.monotonic_micros().saturating_sub(start);
+        self.used = self.clock.monotonic_micros();
+        let micros = self.used.saturating_sub(start);
         let [request] = request;
         self.account(&request, micros);
         request.result
@@ -576,6 +584,12 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         let now = self.clock.monotonic_micros();
         let is_idle = |state: &DiskState| now == 0 || now.saturating_sub(state.seen) >= IDLE_MICROS;
         self.states.iter().any(|state| state.status == DiskStatus::Online && is_idle(state))
+    }
+
+    /// Whether a clock tells that there was no request for some time, or no look at the disks for long.
+    pub(crate) fn have_waited(&self) -> bool {
+        let now = self.clock.monotonic_micros();
+        now != 0 && (now.saturating_sub(self.used) >= WAITED_MICROS || self.have_been_idle())
     }
 
     /// The members that take part were looked at now.

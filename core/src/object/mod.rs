@@ -179,7 +179,8 @@ impl<'m, A: DiskArray> Objects<'m, A> {
 
     /// Makes the transaction durable. On an error it was dropped.
     pub fn commit(&mut self) -> Result<(), Error> {
-        let stored = self.store.check().map_err(Error::from).and_then(|()| self.store_filling());
+        let checked = self.store.check().and_then(|()| self.store.look_if_waited());
+        let stored = checked.map_err(Error::from).and_then(|()| self.store_filling());
         if let Some(error) = stored.map_or_else(Some, |done| (!done).then(|| StorageError::NoSpace.into())) {
             self.abort();
             return Err(error);
@@ -198,6 +199,8 @@ impl<'m, A: DiskArray> Objects<'m, A> {
         purpose: Purpose,
         f: impl FnOnce(&mut Self) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        self.store.check()?;
+        self.store.look_if_waited()?;
         self.begin_change(updates, purpose)?;
         self.change(f)
     }

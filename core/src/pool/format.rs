@@ -127,11 +127,23 @@ pub(super) fn format<'m, A: DiskArray>(
         _ => FormatError::Parameter("the root directory does not fit"),
     })?;
     objects.store.commit()?;
-    objects.store.write_labels()?;
-    // A pool of which only the first state is there, and not all members, was not finished: from here on it is.
-    objects.store.begin()?;
-    objects.store.commit()?;
+    if let Err(error) = finish(&mut objects.store) {
+        // What is no pool to its maker is none to others. Where even this fails the first error is the one that matters.
+        for disk in 0..count {
+            let _ = objects.store.forget_disk(disk);
+        }
+        return Err(error);
+    }
     Ok(objects)
+}
+
+/// Lets the disks say that they are a pool. One of which only the first state is there, and not all members, was not finished:
+/// with the second commit it is.
+fn finish<A: DiskArray>(store: &mut Store<'_, A>) -> Result<(), FormatError> {
+    store.write_labels()?;
+    store.begin()?;
+    store.commit()?;
+    Ok(())
 }
 
 pub(super) fn random(entropy: &mut dyn Entropy) -> Result<Uuid, FormatError> {

@@ -157,6 +157,17 @@ impl<A: DiskArray> Store<'_, A> {
         if self.tree.disks.have_been_idle() { self.look_before_writing() } else { Ok(()) }
     }
 
+    /// Looks at the slots before an open transaction writes more, if it waited for its caller: something else may have committed
+    /// meanwhile, and what is free to this mount holds that. The transaction can only be dropped then.
+    pub(crate) fn look_if_waited(&mut self) -> Result<(), StorageError> {
+        if !self.tree.disks.have_waited() {
+            return Ok(());
+        }
+        let looked = self.look_before_writing();
+        self.poisoned |= looked.is_err();
+        looked
+    }
+
     /// Looks at the slots before anything is written: a disk that was exchanged is out of use as if it had failed.
     pub(super) fn look_before_writing(&mut self) -> Result<(), StorageError> {
         match self.look_at_slots(false) {

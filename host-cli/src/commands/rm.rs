@@ -4,6 +4,7 @@ use super::transfer::{BATCH_FILES, Transfer};
 use crate::app::App;
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::progress::{Progress, Unit};
+use crate::pool::below;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, Node, PoolPath};
 use crate::pool::session::Session;
@@ -36,9 +37,18 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let mut transfer = Transfer::new(app, "removed");
     let ended = with_pool(app, Access::Write, |session| {
         for path in &paths {
-            match remove(app, session, path, options, &mut transfer) {
+            let removed = match remove(app, session, path, options, &mut transfer, BATCH_FILES) {
+                // To delete takes some space too: the little there is is made to do.
+                Err(failure) if failure.code() == Code::NoSpaceBelow => {
+                    remove(app, session, path, options, &mut transfer, TIGHT_FILES)
+                }
+                removed => removed,
+            };
+            match removed {
                 Err(failure) if failure.code() == Code::NotFound && options.force => {}
-                Err(failure) if failure.code() == Code::Interrupted => return Err(failure),
+                Err(failure) if matches!(failure.code(), Code::Interrupted | Code::NoSpaceBelow) => {
+                    return Err(failure);
+                }
                 Err(failure) => transfer.fail(path, &failure),
                 Ok(()) => {}
             }
@@ -47,6 +57,9 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     });
     transfer.finish(app, started, ended)
 }
+
+/// Names that are removed in a transaction where the filesystem below the pool is full.
+const TIGHT_FILES: u64 = 8;
 
 /// A name that is to be removed.
 struct Doomed {
@@ -62,6 +75,7 @@ fn remove(
     path: &PoolPath,
     options: &Options,
     transfer: &mut Transfer,
+    batch_files: u64,
 ) -> Result<(), Failure> {
     let (parent, _) = path.split()?;
     let node = path::find(&mut session.pool, path, false)?;
@@ -73,8 +87,11 @@ fn remove(
     let directory = path::find_directory(&mut session.pool, &parent)?;
     let doomed = list(session, path, node, directory)?;
     let mut progress = Progress::new(&app.out, "removing", Unit::Things("names"), Some(doomed.len() as u64));
-    for batch in doomed.chunks(BATCH_FILES as usize) {
+    for batch in doomed.chunks(batch_files as usize) {
         crate::host::interrupt::check()?;
+        if batch_files == TIGHT_FILES {
+            below::make_room(session);
+        }
         if !transfer.dry_run {
             session.change(|contents| {
                 for Doomed { directory, name, .. } in batch {

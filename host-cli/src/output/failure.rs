@@ -3,6 +3,7 @@
 use super::size;
 use crate::pool::histories::History;
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
+use dynamicfs_hal::IoError;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt::Display;
@@ -60,6 +61,8 @@ pub(crate) enum Code {
     OutcomeUnknown,
     /// The pool is full.
     NoSpace,
+    /// What a disk is stored in is full: the filesystem below an image, the pool below a thin volume.
+    NoSpaceBelow,
     /// `--memory` is too small.
     NeedsMemory,
     /// No such file, directory or disk.
@@ -202,6 +205,9 @@ fn plain(error: &io::Error) -> String {
     }
 }
 
+/// What helps where what disks are stored in is full.
+const MAKE_ROOM: &str = "make room in the filesystem that the disk is stored in; `dynamicfs trim` gives it what is free in the pool";
+
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
         let (code, hint) = match error {
@@ -215,6 +221,7 @@ impl From<StorageError> for Failure {
             StorageError::NoSpace | StorageError::TreeFull => {
                 (Code::NoSpace, "see what is free with `dynamicfs status`; `dynamicfs rm` gives space back")
             }
+            StorageError::NoSpaceBelow { .. } => (Code::NoSpaceBelow, MAKE_ROOM),
             StorageError::NeedsMemory { .. } => (Code::NeedsMemory, "lend more with --memory"),
             StorageError::TooFewDisks { .. } => {
                 (Code::TooFewDisks, "see which disks failed with `dynamicfs disk list`")
@@ -278,7 +285,13 @@ impl From<FormatError> for Failure {
             FormatError::NeedsMemory { .. } => {
                 Self::new(Code::NeedsMemory, message).hint("lend more with --memory")
             }
+            FormatError::Io { error: IoError::NoSpace, .. } => {
+                Self::new(Code::NoSpaceBelow, message).hint("make room there, and run the command again")
+            }
             FormatError::Io { .. } | FormatError::Entropy => Self::new(Code::Host, message),
+            FormatError::Storage(StorageError::NoSpaceBelow { .. }) => {
+                Self::new(Code::NoSpaceBelow, message).hint("make room there, and run the command again")
+            }
             FormatError::Storage(error) => error.into(),
             _ => Self::new(Code::InvalidArgument, message),
         }

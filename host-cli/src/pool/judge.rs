@@ -1,5 +1,6 @@
 //! How a pool is: its disks and extents, counted, and the verdict with its reasons.
 
+use super::below;
 use super::disks::{self, Disk, DiskState};
 use super::jobs::{self, JobReport, JobState};
 use super::reasons::{Reason, ReasonCode, Severity};
@@ -23,7 +24,7 @@ pub(crate) enum Verdict {
     Healthy,
     /// Redundancy is complete, somebody should look at something.
     Warning,
-    /// Redundancy is missing, everything can be read.
+    /// Redundancy or room is missing, everything can be read.
     Degraded,
     /// Data cannot be read, or the next failure loses some, or nothing can be written.
     Critical,
@@ -106,6 +107,7 @@ impl Judgement {
             Reason::new(ReasonCode::NewerFeatures, None, 1, format!("this version cannot write: {why}"))
         }));
         reasons.extend(disks.iter().filter_map(disk_reason));
+        reasons.extend(below::reasons(&session.places));
         let rebalance = JobReport::of(session, JobKind::Rebalance)?;
         let recount = JobReport::of(session, JobKind::Recount)?;
         reasons.extend([&scrub, &rebuild, &rebalance, &recount].into_iter().flat_map(job_reasons));

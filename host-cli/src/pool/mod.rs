@@ -6,6 +6,7 @@
 //! place.rs     a place for a disk, and what was found there
 //! open.rs      disks opened, memory lent, the pool mounted
 //! explain.rs   why it was not
+//! below.rs     what the images are stored in, and its room
 //! histories.rs which histories the disks hold, and the choice of one
 //! session.rs   an open pool, and leaving it
 //! counters.rs  counters that outlive the process
@@ -27,6 +28,7 @@
 //! journal.rs   events.jsonl, where it is kept
 //! ```
 
+pub(crate) mod below;
 pub(crate) mod condition;
 pub(crate) mod config;
 pub(crate) mod counters;

@@ -1,5 +1,6 @@
 //! Opening a pool: its disks, the memory lent to it, the mount.
 
+use super::below;
 use super::config::Config;
 use super::explain::explain;
 use super::histories::{Choice, Survey};
@@ -236,8 +237,14 @@ where
         }
     };
     let mut session = Session::new(app, config, places, parameters, mounted, read_only)?;
-    let done = f(&mut session);
+    if !read_only {
+        below::hold(&session.places);
+    }
+    let done = f(&mut session).map_err(|failure| below::explain(&mut session, failure));
     session.leave();
+    if !read_only {
+        below::hold(&session.places);
+    }
     Ok(Attempt::Done(done))
 }
 

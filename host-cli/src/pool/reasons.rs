@@ -11,7 +11,7 @@ pub(crate) enum Severity {
     Info,
     /// Somebody should look at it, redundancy is complete.
     Warning,
-    /// Redundancy is missing, everything can be read.
+    /// Redundancy or room is missing, everything can be read.
     Degraded,
     /// Data cannot be read, or the next failure loses some, or nothing can be written.
     Critical,
@@ -78,6 +78,10 @@ pub(crate) enum ReasonCode {
     NewerFeatures,
     /// Extents are readable, with less redundancy than was asked for.
     ExtentsDegraded,
+    /// The filesystem that disks' files are in has little room left, less than they may need.
+    HostNearlyFull,
+    /// The filesystem that disks' files are in is full: what needs new space in it cannot be written.
+    HostFull,
     /// The pool is nearly full.
     NearlyFull,
     /// The pool is full.
@@ -98,8 +102,10 @@ impl ReasonCode {
             | Self::RebuildIncomplete
             | Self::DiskBehind
             | Self::DiskTruncated
+            | Self::HostFull
             | Self::ExtentsDegraded => Severity::Degraded,
             Self::NearlyFull
+            | Self::HostNearlyFull
             | Self::NewerFeatures
             | Self::RebuildWaiting
             | Self::DiskUnneeded
@@ -136,6 +142,7 @@ impl ReasonCode {
         match self {
             Self::DataUnreadable => "dynamicfs check".into(),
             Self::NearlyFull | Self::Full => "dynamicfs rm".into(),
+            Self::HostNearlyFull | Self::HostFull => "dynamicfs trim".into(),
             Self::DiskErrors => "dynamicfs metrics".into(),
             Self::NewerFeatures => "dynamicfs --version".into(),
             Self::DiskForeign | Self::DiskUnusable | Self::DiskTruncated => "dynamicfs labels".into(),

@@ -46,6 +46,51 @@ fn a_second_writer_is_noticed_before_anything_is_acknowledged() {
     }
 }
 
+/// A transaction waited for its caller, as for standard input. What was free when it began held another's acknowledged contents when
+/// it went on, and was written over before the commit noticed the other.
+#[test]
+fn a_transaction_that_waited_writes_over_nothing() {
+    for at_commit in [false, true] {
+        let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+        world.put("old", 20_000);
+        let clock = world.array.clock();
+        let services = Services { clock: &clock, ..SERVICES };
+        let mounted = Pool::mount(&mut world.array, world.lent.lend(), services, &MountOptions::default());
+        let mut pool = mounted.expect("mounted");
+        let mut transaction = pool.begin().expect("begun");
+        let plain = Attributes::default();
+        let file = transaction.create(ObjectId::ROOT, b"mine", &MakeRequest::File, &plain).expect("made");
+        transaction.write_all(file, 0, &contents("mine", 5000)).expect("written");
+        let mut other =
+            World { array: SimArray::clone(transaction.store.tree.disks.array()), lent: Lent::new(MEMORY) };
+        other.put("theirs", 60_000);
+        let array = transaction.store.tree.disks.array();
+        for disk in 0..3 {
+            let written = other.array.take(disk);
+            array.put(disk, written);
+        }
+        array.wait(1_000_000);
+        let before: Vec<u64> = (0..3).map(|disk| array.disk(disk).counters().writes).collect();
+        let other_writer = |error| matches!(error, Error::Storage(StorageError::OtherWriter { .. }));
+        if !at_commit {
+            let refused = transaction.write_all(file, 5000, &contents("more", 60_000));
+            assert!(refused.is_err_and(other_writer), "{refused:?}");
+        }
+        assert!(transaction.commit().is_err());
+        let array = pool.array();
+        for (disk, before) in before.into_iter().enumerate() {
+            assert_eq!(array.disk(disk).counters().writes, before, "disk {disk} was written to");
+        }
+        drop(pool);
+        let mut pool = world.mount();
+        for (name, length) in [("old", 20_000), ("theirs", 60_000)] {
+            expect(&mut pool, name, length);
+        }
+        rest(&mut pool);
+        expect_whole(&mut pool, "after all");
+    }
+}
+
 /// The other one has only mounted, and claimed its epoch: the first that writes is the one that goes on.
 #[test]
 fn a_claim_of_another_is_noticed() {

@@ -6,13 +6,14 @@ use crate::pool::config::{Config, DISKS, DiskEntry, FILE, absolute, name_of};
 use crate::pool::labels::{self, Labels};
 use crate::pool::meter::Metered;
 use crate::pool::place::OpenDisk;
-use dynamicfs_core::error::FormatError;
-use dynamicfs_core::format::label::PoolParameters;
+use dynamicfs_core::error::{FormatError, StorageError};
+use dynamicfs_core::format::label::{LABEL_BYTES, PoolParameters};
 use dynamicfs_core::pool::{DiskOptions, MemberHealth};
 use dynamicfs_hal::BlockDevice;
 use std::cell::RefCell;
 use std::fs;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std_host_shim::{FileDisk, FileDiskOptions, OpenError};
@@ -171,7 +172,8 @@ impl Layout {
             FormatError::DiskTooSmall { disk, .. }
             | FormatError::Geometry { disk }
             | FormatError::InUse { disk, .. }
-            | FormatError::Io { disk, .. } => {
+            | FormatError::Io { disk, .. }
+            | FormatError::Storage(StorageError::NoSpaceBelow { disk }) => {
                 config.disks.get(disk).map(|entry| self.folder.join(&entry.path))
             }
             _ => None,
@@ -189,10 +191,31 @@ impl Layout {
             std_host_shim::sync_parent_directory(path)
                 .map_err(|error| Failure::host(format_args!("flush {}", path.display()), &error))
         };
-        self.made.iter().try_for_each(|path| synced(path))?;
-        self.config.borrow().save()?;
-        self.made.clear();
-        Ok(())
+        let listed =
+            self.made.iter().try_for_each(|path| synced(path)).and_then(|()| self.config.borrow().save());
+        match listed {
+            Ok(()) => self.made.clear(),
+            Err(_) => self.disown(),
+        }
+        listed
+    }
+
+    /// Takes the labels off disks that no pool.toml lists, so that they can be given again. What fails here is said by the
+    /// failure before it.
+    fn disown(&self) {
+        // It may be there, and not known to be durable.
+        let _ = fs::remove_file(self.folder.join(FILE));
+        for entry in &self.config.borrow().disks {
+            let path = self.folder.join(&entry.path);
+            let Some((_, identity)) = Labels::read(&path).ok().and_then(|labels| labels.identity()) else {
+                continue;
+            };
+            let Ok(disk) = fs::File::options().write(true).open(&path) else { continue };
+            for at in identity.label_places() {
+                let _ = disk.write_all_at(&[0; LABEL_BYTES], at);
+            }
+            let _ = disk.sync_data();
+        }
     }
 }
 

@@ -1,0 +1,157 @@
+//! What the pool's images are stored in: filesystems of this machine, which may be full though the pool is not.
+//!
+//! Images are sparse. What the pool calls free takes no space of the filesystem before it is written to, so that the two can
+//! disagree: the filesystem holds other things too, or was too small from the beginning.
+
+use super::place::Place;
+use super::reasons::{Reason, ReasonCode};
+use super::session::Session;
+use crate::host::interrupt;
+use crate::output::failure::{Code, Failure};
+use crate::output::size;
+use dynamicfs_core::disks::DiskStatus;
+use dynamicfs_core::maintain::{Trim, TrimOptions, Work};
+use dynamicfs_core::types::MemberNumber;
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+/// So little is left that hardly anything can be written.
+const FULL_BYTES: u64 = 2 << 20;
+
+/// Little is left: less than this, or than this share of the filesystem.
+const LOW_BYTES: u64 = 64 << 20;
+const LOW_SHARE: u64 = 20;
+
+/// Bytes that are held in the filesystem for each image, and let go where something is to be deleted and finds no room: what
+/// the commit of a few names takes. A small image holds a smaller share of its size.
+const HELD_BYTES: u64 = 256 << 10;
+const HELD_SHARE: u64 = 64;
+
+/// A filesystem that images of the pool are in.
+#[derive(Debug)]
+struct Filesystem {
+    /// The folder of the first of them.
+    folder: PathBuf,
+    /// What they are called.
+    disks: Vec<String>,
+    /// Bytes that are left for this user.
+    left: u64,
+    /// Bytes in all.
+    size: u64,
+    /// Bytes that the images may still take when they are written to.
+    wanted: u64,
+}
+
+/// The filesystems that images are in, as far as the system tells.
+fn filesystems(places: &[Place]) -> Vec<Filesystem> {
+    let mut found: BTreeMap<u64, Filesystem> = BTreeMap::new();
+    for place in places {
+        let Ok(metadata) = fs::metadata(&place.path) else { continue };
+        if !metadata.is_file() {
+            continue;
+        }
+        let Ok(stat) = statvfs(&place.path) else { continue };
+        let filesystem = found.entry(metadata.dev()).or_insert_with(|| Filesystem {
+            folder: place.path.parent().map(ToOwned::to_owned).unwrap_or_default(),
+            disks: Vec::new(),
+            left: stat.f_bavail.saturating_mul(stat.f_frsize),
+            size: stat.f_blocks.saturating_mul(stat.f_frsize),
+            wanted: 0,
+        });
+        filesystem.disks.push(place.entry.name.clone());
+        filesystem.wanted += metadata.len().saturating_sub(metadata.blocks() * 512);
+    }
+    found.into_values().collect()
+}
+
+impl Filesystem {
+    /// Why the pool is not as well as it looks, if it is not.
+    fn reason(&self) -> Option<Reason> {
+        let is_low = self.left < LOW_BYTES.max(self.size / LOW_SHARE);
+        if self.left >= self.wanted || !is_low {
+            return None;
+        }
+        let code = if self.left < FULL_BYTES { ReasonCode::HostFull } else { ReasonCode::HostNearlyFull };
+        let [left, wanted] = [self.left, self.wanted].map(|bytes| size::show(bytes, false));
+        let message = format!(
+            "{left} are left in the filesystem of {}, and {} may need {wanted}",
+            self.folder.display(),
+            self.disks.join(", ")
+        );
+        let object = Some(self.folder.display().to_string());
+        Some(Reason { object, ..Reason::new(code, None, self.left, message) })
+    }
+}
+
+/// What the filesystems that images are in say about the pool.
+pub(super) fn reasons(places: &[Place]) -> Vec<Reason> {
+    filesystems(places).iter().filter_map(Filesystem::reason).collect()
+}
+
+/// Holds some room for each image, behind its end, where nothing reads it: deleting takes some too, and must not be refused
+/// because the filesystem is full. Where it cannot be held, deleting does without.
+pub(super) fn hold(places: &[Place]) {
+    at_end_of_each(places, FallocateFlags::KEEP_SIZE);
+}
+
+/// Lets go of what was held.
+fn let_go(places: &[Place]) {
+    at_end_of_each(places, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE);
+}
+
+fn at_end_of_each(places: &[Place], flags: FallocateFlags) {
+    for place in places {
+        let Ok(metadata) = fs::metadata(&place.path) else { continue };
+        if !metadata.is_file() {
+            continue;
+        }
+        let held = HELD_BYTES.min(metadata.len() / HELD_SHARE);
+        if let Ok(image) = File::options().write(true).open(&place.path)
+            && held > 0
+        {
+            let _ = fallocate(&image, flags, metadata.len(), held);
+        }
+    }
+}
+
+/// Makes all the room there is to be had without taking any: what is held, what is free in the pool, and what a sweep makes so.
+pub(crate) fn make_room(session: &mut Session<'_>) {
+    let_go(&session.places);
+    give_back(session);
+    // It ends where nothing is left that is worth it, or finds no room itself.
+    while !interrupt::requested() && session.pool.upkeep(true).is_ok_and(|work| work != Work::Nothing) {}
+    give_back(session);
+}
+
+/// Gives what is free in the pool back to what its disks are stored in, among it what a transaction wrote that found no room.
+/// What was removed and not made free yet would take a commit, which may find no room either.
+fn give_back(session: &mut Session<'_>) {
+    let member = |place: usize| -> Option<MemberNumber> {
+        let health = session.pool.member_health(place);
+        health.member.filter(|_| health.status == DiskStatus::Online)
+    };
+    let members: Vec<_> = (0..session.places.len()).filter_map(member).collect();
+    for member in members {
+        let mut trim = Trim::new(member, TrimOptions::default());
+        // Where this fails nothing is lost by it: there is as little room as before.
+        while session.pool.trim_step(&mut trim).unwrap_or(false) {}
+    }
+}
+
+/// Where a command found no room: gives back what it had written, and says which filesystem is full and what helps.
+pub(super) fn explain(session: &mut Session<'_>, failure: Failure) -> Failure {
+    if failure.code() != Code::NoSpaceBelow {
+        return failure;
+    }
+    give_back(session);
+    let least = filesystems(&session.places).into_iter().min_by_key(|filesystem| filesystem.left);
+    let Some(Filesystem { folder, left, .. }) = least else { return failure };
+    let (folder, left) = (folder.display(), size::show(left, false));
+    let message = format!("{}; {left} are left in the filesystem of {folder}", failure.message());
+    Failure::new(Code::NoSpaceBelow, message).hint(format!(
+        "make room in the filesystem of {folder}; or `dynamicfs rm` what is not needed, then `dynamicfs trim` gives its space back"
+    ))
+}

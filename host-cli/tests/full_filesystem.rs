@@ -1,0 +1,183 @@
+//! The filesystem that the images are in is full, and the pool is not: nothing is lost, no disk is blamed, and deleting works.
+
+mod common;
+
+use common::{TestPool, assert_valid, is_superuser, noise};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+/// A pool's folder on a filesystem of limited size, which is taken away when dropped.
+struct Limited(TestPool);
+
+impl Limited {
+    /// `None`, and said so, where this process may not mount one.
+    fn new(size: &str) -> Option<Self> {
+        if !is_superuser() {
+            println!("not the superuser: no filesystem of limited size, nothing is tested");
+            return None;
+        }
+        let pool = TestPool::none();
+        fs::create_dir(pool.path()).unwrap();
+        let size = format!("size={size}");
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "none", "-o", &size]).arg(pool.path()).output();
+        match mounted {
+            Ok(output) if output.status.success() => Some(Self(pool)),
+            failed => {
+                println!("no filesystem of limited size, nothing is tested: {failed:?}");
+                None
+            }
+        }
+    }
+
+    fn with_pool(size: &str) -> Option<Self> {
+        let limited = Self::new(size)?;
+        limited.0.run(["init", "--disks", "3", "--disk-size", "64MiB", "--scheme", "mirror:2"]).ok();
+        Some(limited)
+    }
+
+    /// Something else takes all that is left.
+    fn fill(&self) {
+        let mut file = File::create(self.0.path().join("something-else")).unwrap();
+        let zeros = [0; 4096];
+        while file.write_all(&zeros).is_ok() {}
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(self.0.path().join("something-else")).unwrap();
+    }
+
+    fn resize(&self, size: &str) {
+        let size = format!("remount,size={size}");
+        let done = Command::new("mount").args(["-o", &size]).arg(self.0.path()).status().unwrap();
+        assert!(done.success());
+    }
+
+    #[track_caller]
+    fn expect_no_room(&self, arguments: &[&str]) -> String {
+        let refused = self.0.run([&["--json"], arguments].concat()).expect(1).json();
+        assert_eq!(refused["error"]["code"], "no_space_below", "{refused}");
+        let said = refused["error"].to_string();
+        assert!(!said.contains("medium error"), "{said}");
+        said
+    }
+
+    #[track_caller]
+    fn health(&self, code: i32) -> String {
+        let health = self.0.run(["--json", "health"]).expect(code);
+        assert_valid("health", &health);
+        let health = health.json();
+        let codes =
+            health["reasons"].as_array().unwrap().iter().map(|reason| reason["code"].as_str().unwrap());
+        let codes: Vec<_> = codes.collect();
+        format!("{} {}", health["status"].as_str().unwrap(), codes.join(" "))
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).output();
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+// It was a medium error on every disk: the pool went read-only, `rm` was refused, and health said "healthy" afterwards.
+#[test]
+fn a_file_that_does_not_fit_below_is_refused_and_its_space_given_back() {
+    let Some(limited) = Limited::with_pool("24M") else { return };
+    let pool = &limited.0;
+    let kept = noise(4_000_000, 1);
+    pool.run(["put", text(&pool.file("kept", &kept)), "/kept"]).ok();
+    let large = pool.file("large", &noise(20_000_000, 2));
+    let said = limited.expect_no_room(&["put", text(&large), "/large"]);
+    assert!(said.contains("dynamicfs trim") && said.contains("pool/disks"), "{said}");
+    assert_eq!(limited.health(1), "warning HOST_NEARLY_FULL");
+    assert!(pool.cat("/kept") == kept);
+    // What was written of it is not kept from others.
+    pool.run(["put", text(&pool.file("small", &kept[..1_000_000])), "/small"]).ok();
+    pool.run(["rm", "/kept"]).ok();
+    pool.run(["check"]).ok();
+    assert_eq!(pool.json(["status"])["disks"]["healthy"], 3);
+}
+
+#[test]
+fn what_filled_the_filesystem_bit_by_bit_can_be_deleted() {
+    let Some(limited) = Limited::with_pool("8M") else { return };
+    let pool = &limited.0;
+    let file = pool.file("file", &noise(30_000, 3));
+    let put = |number: usize| pool.run(["put", text(&file), &format!("/{number}")]).code;
+    let stored = (0..1000).take_while(|&number| put(number) == 0).count();
+    assert!((20..1000).contains(&stored), "{stored}");
+    limited.fill();
+    assert_eq!(limited.health(1), "degraded HOST_FULL");
+    limited.expect_no_room(&["put", text(&file), "/more"]);
+    let names: Vec<String> = (0..stored).map(|number| format!("/{number}")).collect();
+    for name in &names[..5] {
+        pool.run(["rm", name]).ok();
+    }
+    let rest: Vec<&str> = ["rm"].into_iter().chain(names[5..].iter().map(String::as_str)).collect();
+    pool.run(rest).ok();
+    assert_eq!(pool.json(["status"])["extents"]["total"], 0);
+    pool.run(["check"]).ok();
+    pool.run(["trim"]).ok();
+    pool.run(["put", text(&file), "/again"]).ok();
+}
+
+#[test]
+fn a_pool_on_a_full_filesystem_is_read_and_deleted_from() {
+    let Some(limited) = Limited::with_pool("24M") else { return };
+    let pool = &limited.0;
+    let kept = noise(3_000_000, 4);
+    let file = pool.file("kept", &kept);
+    pool.run(["put", text(&file), "/kept"]).ok();
+    pool.run(["put", text(&file), "/other"]).ok();
+    limited.fill();
+    limited.expect_no_room(&["mkdir", "/folder"]);
+    limited.expect_no_room(&["put", text(&file), "/more"]);
+    assert!(pool.cat("/kept") == kept);
+    pool.run(["rm", "/kept"]).ok();
+    assert!(pool.cat("/other") == kept);
+    pool.run(["check"]).ok();
+    limited.make_room();
+    pool.run(["mkdir", "/folder"]).ok();
+    pool.run(["scrub", "start"]).ok();
+    assert_eq!(pool.json(["status"])["disks"]["healthy"], 3);
+}
+
+#[test]
+fn a_pool_is_not_made_where_there_is_no_room_and_nothing_is_left_half_claimed() {
+    let Some(limited) = Limited::new("64k") else { return };
+    let pool = &limited.0;
+    let make = ["init", "--disks", "3", "--disk-size", "64MiB", "--scheme", "mirror:2"];
+    let said = limited.expect_no_room(&make);
+    assert!(said.contains("disk-0.img"), "{said}");
+    assert_eq!(fs::read_dir(pool.path()).unwrap().count(), 0, "something is left");
+
+    let disks: Vec<_> = (0..3).map(|number| pool.path().join(format!("own-{number}"))).collect();
+    for disk in &disks {
+        File::create(disk).unwrap().set_len(64 << 20).unwrap();
+    }
+    let on_own =
+        ["init", "--scheme", "mirror:2", "--disk", text(&disks[0]), text(&disks[1]), text(&disks[2])];
+    // With each little more room it comes further, to the labels at last.
+    let mut refused = 0;
+    for size in (64..2000).step_by(4) {
+        limited.resize(&format!("{size}k"));
+        let made = pool.run(on_own);
+        if made.code == 0 {
+            break;
+        }
+        assert_eq!(made.code, 1, "{size}k: {}", made.stderr);
+        assert!(made.stderr.contains("no space"), "{size}k: {}", made.stderr);
+        refused += 1;
+    }
+    assert!(refused > 5, "{refused}");
+    limited.resize("24M");
+    pool.run(["put", text(&pool.file("file", b"contents")), "/file"]).ok();
+    assert_eq!(pool.cat("/file"), b"contents");
+}
