@@ -492,8 +492,9 @@ fn bugs() -> Vec<Bug> {
             "a mount's flushes are left out",
             sabotage(Sabotage::MountFlushSkipped),
             Faults::only([FaultKind::ProcessCrash, FaultKind::PowerCut, FaultKind::IdleMount]),
-            LOST,
-            150,
+            // What only one disk shows any more is called tentative.
+            &[WrongState, Lost, Unavailable, Health],
+            400,
         ),
         bug(
             "superblocks that failed are trusted",

@@ -237,7 +237,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 let own = Segment { avoided: true, ..Segment::of(index.into(), column, 1, part.len()) };
                 self.recover(object, reading, &own, part, stage)?;
             }
-            self.write_columns(core::slice::from_ref(place), segment.first, core::iter::once(&*part));
+            self.write_columns(core::slice::from_ref(place), segment.first, core::iter::once(&*part))?;
         }
         Ok(())
     }

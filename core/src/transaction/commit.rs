@@ -84,7 +84,7 @@ impl<A: DiskArray> Store<'_, A> {
         self.tree.disks.set_order(self.committed().order());
         self.tree.generation = generation;
         self.open = false;
-        self.mode = Mode::Writable;
+        (self.mode, self.owes_commit) = (Mode::Writable, false);
         Ok(())
     }
 

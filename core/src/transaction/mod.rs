@@ -109,6 +109,8 @@ pub struct Store<'m, A> {
     swept_left: u64,
     /// Dead blocks when the sweep that is under way began.
     swept_from: u64,
+    /// The mount's own commit found no room: the first transaction makes it.
+    owes_commit: bool,
     /// The open groups could not be read when the last transaction was dropped.
     groups_unread: bool,
     open: bool,
@@ -139,7 +141,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let (superblock, online) = (self.committed(), self.tree.disks.online());
         let is_everywhere = superblock.lists().members.is_subset_of(online)
             && self.tree.disks.are_all_at(online, superblock.order());
-        self.mode == Mode::Salvage || self.mode != Mode::Writable && !is_everywhere
+        let wrote_all = self.is_writable() && !self.owes_commit;
+        self.mode == Mode::Salvage || !wrote_all && !is_everywhere
     }
 
     /// Whether a transaction has begun and neither been committed nor dropped.

@@ -149,6 +149,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             letting_go: MemberSet::EMPTY,
             swept_left: 0,
             swept_from: 0,
+            owes_commit: false,
             groups_unread: false,
             open: false,
             poisoned: false,
@@ -196,7 +197,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
             Err(StorageError::TooFewDisks { .. } | StorageError::NoSpace) => self.mode = Mode::ReadOnly,
             // Likewise, and the first transaction does again what this one was to do. A choice of history is for the caller
             // to make again.
-            Err(StorageError::NoSpaceBelow { .. }) if !chosen => self.mode = Mode::Unclaimed,
+            Err(StorageError::NoSpaceBelow { .. }) if !chosen => {
+                (self.mode, self.owes_commit) = (Mode::Unclaimed, true);
+            }
             written => drop(written?),
         }
         Ok(())
