@@ -478,3 +478,22 @@ fn a_disk_that_was_cut_is_named_and_the_others_go_on() {
     pool.run(["salvage", out.to_str().unwrap()]).ok();
     assert!(fs::read(out.join("file")).unwrap() == contents);
 }
+
+// `disk online` said that it takes part again, with exit code 0, and `disk grow` to attach what is attached.
+#[test]
+fn a_disk_that_is_cut_by_one_block_cannot_be_taken_into_use() {
+    let pool = TestPool::new(3, "32MiB", "mirror:2");
+    let image = std::fs::File::options().write(true).open(pool.disk(1)).unwrap();
+    image.set_len((32 << 20) - 4096).unwrap();
+    for command in ["online", "grow"] {
+        let refused = pool.run(["--json", "disk", command, "disk-1"]).expect(1).json();
+        let said = refused["error"].to_string();
+        assert!(said.contains("shorter than") && said.contains("disk replace"), "{said}");
+    }
+    image.set_len(32 << 20).unwrap();
+    pool.run(["disk", "online", "disk-1"]).ok();
+    let missing = pool.beside("elsewhere");
+    std::fs::rename(pool.disk(1), &missing).unwrap();
+    let refused = pool.run(["--json", "disk", "online", "disk-1"]).expect(1).json();
+    assert!(refused["error"]["message"].as_str().unwrap().contains("no such file"), "{refused}");
+}

@@ -11,6 +11,7 @@ use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::maintain::{JobKind, JobState, Work};
 use dynamicfs_core::types::{Generation, MemberSet, ObjectId};
+use dynamicfs_hal::IoError;
 use std::sync::Arc;
 
 /// What a commit is called where something is refused.
@@ -216,7 +217,9 @@ impl Run {
             // The next transaction finds room, and all disks in use.
             StorageError::NoSpaceBelow { disk } => {
                 self.hit(Probe::NoSpaceBelow);
-                if pool.member_health(disk).status != DiskStatus::Online {
+                // A fault of another kind may have met it since.
+                let health = pool.member_health(disk);
+                if health.status != DiskStatus::Online && health.last_error == Some(IoError::NoSpace) {
                     let what = format!("{what}: disk {disk} is out of use, though it only lacked room");
                     return Err(self.fail(FailureKind::Unavailable, what));
                 }

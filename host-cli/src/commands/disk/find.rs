@@ -1,8 +1,9 @@
 //! Which disk someone means.
 
 use crate::output::failure::{Code, Failure};
-use crate::pool::disks::{self, Disk};
+use crate::pool::disks::{self, Disk, DiskState};
 use crate::pool::session::Session;
+use dynamicfs_core::error::MemberError;
 use dynamicfs_core::types::MemberNumber;
 use std::path::Path;
 
@@ -27,6 +28,22 @@ impl Meant {
     /// Its row in the pool's table, if it is a member.
     pub(crate) fn row(&self, session: &Session<'_>) -> Option<usize> {
         self.disk.member.and_then(|member| session.row_of(member))
+    }
+
+    /// Why nothing can be done to a disk that takes no part, and what to do.
+    pub(crate) fn away(&self) -> Failure {
+        let Disk { name, state, note, .. } = &self.disk;
+        let note = note.as_deref().unwrap_or("it does not answer");
+        let failure = Failure::from(MemberError::Away);
+        match state {
+            DiskState::Truncated => Failure::new(failure.code(), format!("{name} takes no part: {note}"))
+                .hint(format!("give it its size back, or put another in its place: `dynamicfs disk replace {name} NEW-DISK`")),
+            DiskState::Failed | DiskState::Offline => failure.while_doing(name),
+            _ => {
+                let hint = failure.hint_text().unwrap_or_default().to_owned();
+                Failure::new(failure.code(), format!("{name} takes no part: {note}")).hint(hint)
+            }
+        }
     }
 
     /// Whether it takes part.

@@ -36,7 +36,7 @@ pub(super) fn run(app: &App, disk: &str) -> Result<Exit, Failure> {
         let name = meant.disk.name.clone();
         let failed = |error: MemberError| Failure::from(error).while_doing(&name);
         if !meant.disk.state.takes_part() {
-            return Err(failed(MemberError::Away));
+            return Err(meant.away());
         }
         let gained_bytes = meant.disk.growable_bytes;
         if gained_bytes == 0 {

@@ -123,6 +123,10 @@ pub(super) fn online(app: &App, disk: &str) -> Result<Exit, Failure> {
             }
         }
         let disk = find(session, &meant.disk.name)?.disk;
+        if !app.global.dry_run && !disk.state.takes_part() {
+            // It is in use as far as the records say, and cannot be used.
+            return Err(find(session, &meant.disk.name)?.away());
+        }
         let extents: Extents = session.pool.count_extents()?.into();
         let owes = extents.readable > 0 || disk.state == DiskState::Behind;
         let next = owes.then(|| "dynamicfs rebuild start".to_owned());
