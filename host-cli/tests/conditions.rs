@@ -76,8 +76,8 @@ fn a_rotten_disk_is_degraded_then_failed_and_rebuilt_elsewhere() {
     let at = |kind: &str| {
         kinds.iter().position(|other| other == kind).unwrap_or_else(|| panic!("{kind}: {kinds:?}"))
     };
-    assert!(at("disk_degraded") < at("disk_failed") && at("disk_failed") < at("disk_rebuilt"), "{kinds:?}");
-    at("job_complete");
+    // What it holds is put elsewhere before it is out of use, so that it owes nothing.
+    assert!(at("disk_degraded") < at("job_complete") && at("job_complete") < at("disk_failed"), "{kinds:?}");
     assert_eq!(disk(&pool, "disk-1")["state"], "failed");
     let health = pool.run(["--json", "health"]).expect(1);
     assert_valid("health", &health);

@@ -219,7 +219,12 @@ impl Run {
             return Err(self.fail(FailureKind::Restless, what));
         }
         let mut rng = self.root.fork("scrub");
-        let rots = self.atlas.is_whole() && rng.chance(1, 3);
+        // Each fragment that rots is put elsewhere before its old place is free.
+        let has_room = |&member: &usize| {
+            let health = pool.member_health(self.places[member]);
+            health.witness || health.free_blocks >= health.blocks / 2
+        };
+        let rots = self.atlas.is_whole() && rng.chance(1, 3) && self.active().iter().all(has_room);
         let twice = rots && self.rot_all_that_is_spare(pool.array(), &mut rng);
         if rots || !self.atlas.is_whole() {
             if let Err(error) = pool.start_job(JobKind::Scrub, JobOptions::default()) {
