@@ -3,6 +3,7 @@
 pub mod document;
 pub mod dump;
 pub mod golden;
+pub mod mutants;
 pub mod reader;
 
 /// The examples of the README, compiled and run.
