@@ -5,7 +5,7 @@ use crate::world::crc32c;
 use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, PoolParameters};
 use dynamicfs_core::format::places;
 use dynamicfs_core::format::superblock::{self, SlotContents, Superblock};
-use dynamicfs_core::types::{Epoch, Generation};
+use dynamicfs_core::types::{Epoch, Generation, MemberLists, MemberSet};
 use dynamicfs_hal::BlockDevice;
 use std::ops::Range;
 
@@ -41,6 +41,10 @@ pub(crate) struct SlotState {
     pub(crate) order: (Epoch, Generation),
     /// The highest epoch that was reserved on the disk.
     pub(crate) claim: Epoch,
+    /// The history, and the members' rows that it names: the two lists, and those that took part.
+    pub(crate) branch: u64,
+    pub(crate) lists: MemberLists,
+    pub(crate) online: MemberSet,
 }
 
 /// A disk's valid superblock slots, the newest first.
@@ -58,8 +62,16 @@ pub(crate) fn slots_of(disk: &SimDisk) -> Vec<SlotState> {
             continue;
         }
         let Some(view) = Superblock::new(&image[..]) else { continue };
-        let (sequence, order, claim) = (view.sequence(), view.order(), view.claim());
-        slots.push(SlotState { at, bytes: image.len() as u64, sequence, order, claim });
+        slots.push(SlotState {
+            at,
+            bytes: image.len() as u64,
+            sequence: view.sequence(),
+            order: view.order(),
+            claim: view.claim(),
+            branch: view.branch(),
+            lists: view.lists(),
+            online: view.online(),
+        });
     }
     slots.sort_by_key(|slot| std::cmp::Reverse(slot.sequence));
     slots

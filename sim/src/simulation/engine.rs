@@ -149,6 +149,7 @@ impl Engine {
         let clock = array.clock();
         let services = Services { crc32c: *crc32c, clock: &clock };
         run.doing = Doing::Mounting;
+        run.look_before(array);
         let refusal = match Pool::mount(
             &mut *array,
             lent.lend_only(run.setup.memory),
@@ -157,6 +158,7 @@ impl Engine {
         ) {
             Ok(mut pool) => {
                 run.counts.mounts += 1;
+                run.check_quorum(&pool)?;
                 f(run, &mut pool)?;
                 return Ok(());
             }

@@ -1,12 +1,62 @@
-//! What the superblocks on the disks must be after each commit, read from the durable bytes without the core.
+//! What the superblocks on the disks must be after each commit, and what they allow a mount, read from the durable bytes without
+//! the core.
 
 use super::report::{Failure, FailureKind};
 use super::run::{Mounted, Run};
-use crate::{SimDisk, states};
+use crate::states::SlotState;
+use crate::{SimArray, SimDisk, states};
 use dynamicfs_core::disks::DiskStatus;
-use dynamicfs_core::types::{Epoch, Generation};
+use dynamicfs_core::types::{Epoch, Generation, MemberSet};
+
+/// What was on the disks before a mount.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Before {
+    /// The newest superblock of each member, by number; none where it cannot be known.
+    newest: Vec<Option<SlotState>>,
+    /// The highest epoch that a sound member's disk knows.
+    claimed: Epoch,
+}
 
 impl Run {
+    /// Looks at the disks before a mount.
+    pub(super) fn look_before(&mut self, array: &SimArray) {
+        let is_known = |member: usize| {
+            self.atlas.members().contains(member) && !self.process_died && self.shelf[member].is_none()
+        };
+        let slots = |member| states::slots_of(array.disk(self.places[member])).first().copied();
+        let newest: Vec<_> =
+            (0..self.members()).map(|member| slots(member).filter(|_| is_known(member))).collect();
+        let sound = newest.iter().enumerate().filter(|&(member, _)| !self.atlas.is_hurt(member));
+        let claimed = sound.filter_map(|(_, slot)| Some(slot.as_ref()?.claim.max(slot.as_ref()?.order.0)));
+        self.before = Before { claimed: claimed.max().unwrap_or(Epoch(0)), newest };
+    }
+
+    /// A mount went well: those that take part may go on from what was on their disks, more than half of each list.
+    pub(super) fn check_quorum(&self, pool: &Mounted<'_>) -> Result<(), Failure> {
+        let took_part = |&member: &usize| {
+            let status = pool.member_health(self.places[member]).status;
+            matches!(status, DiskStatus::Online | DiskStatus::Failed | DiskStatus::Excluded)
+        };
+        let members: Vec<usize> = self.active().into_iter().filter(took_part).collect();
+        // One that was damaged may have brought another state than the bytes tell.
+        let are_known = members.iter().all(|&member| !self.atlas.is_hurt(member));
+        let slot = |&member: &usize| self.before.newest.get(member).copied().flatten();
+        let newest = members.iter().filter_map(slot).max_by_key(|slot| slot.order);
+        let (Some(newest), true, false) = (newest, are_known && self.is_plain(), self.atlas.is_beyond())
+        else {
+            return Ok(());
+        };
+        // Of a pool that is as it was formatted each member has the row of its number.
+        let rows = members.iter().copied().fold(MemberSet::EMPTY, MemberSet::with);
+        for list in [newest.lists.settled, newest.lists.members] {
+            if !list.is_subset_of(rows) && 2 * rows.and(list).len() <= list.len() {
+                let what = format!("members {:?} of {:?} were mounted", rows.and(list), list);
+                return Err(self.fail(FailureKind::NotRefused, what));
+            }
+        }
+        Ok(())
+    }
+
     /// Remembers what a mount found: from here on, what the pool writes is looked at.
     pub(super) fn open_ledger(&mut self, pool: &mut Mounted<'_>) {
         let health = pool.health();
@@ -21,6 +71,11 @@ impl Run {
             return Ok(());
         }
         self.published = order;
+        if order.0 <= self.before.claimed {
+            let (epoch, claimed) = (order.0.0, self.before.claimed.0);
+            let what = format!("a commit in epoch {epoch}, and epoch {claimed} was claimed before the mount");
+            return Err(self.fail(FailureKind::WrongState, what));
+        }
         for member in self.active() {
             let place = self.places[member];
             let takes_part = pool.member_health(place).status == DiskStatus::Online;
@@ -48,9 +103,27 @@ fn what_is_wrong(disk: &SimDisk, order: (Epoch, Generation)) -> Option<String> {
     }
     let mut older = slots.iter();
     let before = older.find(|slot| slot.sequence < newest.sequence)?;
+    if let Some(wrong) = what_is_wrong_with_step(before, newest) {
+        return Some(wrong);
+    }
     let is_new = before.order != newest.order;
     (is_new && newest.order.0 != newest.claim).then(|| {
         let (epoch, claim) = (newest.order.0.0, newest.claim.0);
         format!("has a new state of epoch {epoch}, and epoch {claim} was claimed on it")
     })
+}
+
+/// What is wrong with a state that follows another at once: the lists of members move one step at a time, and half of each list
+/// took part.
+fn what_is_wrong_with_step(before: &SlotState, after: &SlotState) -> Option<String> {
+    if before.branch != after.branch || after.order.1 != before.order.1.next() {
+        return None;
+    }
+    let is_step = after.lists == before.lists || after.lists.settled == before.lists.members;
+    if !is_step {
+        return Some(format!("went from the lists {:?} to {:?} in one step", before.lists, after.lists));
+    }
+    let lists = [before.lists.settled, before.lists.members, after.lists.settled, after.lists.members];
+    let lacks = lists.into_iter().find(|&list| 2 * after.online.and(list).len() < list.len());
+    lacks.map(|list| format!("has a state in which {:?} of the members {list:?} took part", after.online))
 }

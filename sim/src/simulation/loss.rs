@@ -57,7 +57,7 @@ impl Engine {
 
 impl Run {
     /// Disks whose loss the tree bears.
-    fn bears(&self) -> usize {
+    pub(super) fn bears(&self) -> usize {
         let tree = self.setup.format.tolerance.map_or(0, usize::from);
         tree.max(self.setup.tolerance())
     }

@@ -161,6 +161,7 @@ impl Run {
     }
 
     /// Some disks fail in the next batch of superblocks, more of them than may be lost: nothing is acknowledged, or it is there.
+    /// Now and then they fail in what is written before that, one after the other.
     pub(super) fn fail_superblocks(&mut self, array: &mut SimArray, rng: &mut Rng) {
         let mut members = self.active();
         rng.shuffle(&mut members);
@@ -175,10 +176,15 @@ impl Run {
         } else {
             members.retain(|&member| self.atlas.admit(member, Harm::State));
         }
+        let mut own = rng.fork("before the superblocks");
+        let is_before = more && own.coin();
         for &member in &members {
             let disk = self.disk(array, member);
             let places = states::ring_sectors(disk);
-            disk.fail_at(places, rng.coin());
+            match is_before {
+                true => disk.fail_after(IoKind::Write, own.below(6), IoError::Media),
+                false => disk.fail_at(places, rng.coin()),
+            }
         }
         if !members.is_empty() {
             self.counts.faults.hit(FaultKind::SuperblockBatchFails);

@@ -3,6 +3,7 @@
 use super::atlas::Atlas;
 use super::edits::ReplayId;
 use super::fault::{FaultKind, Faults, Swarm};
+use super::ledger::Before;
 use super::oracle::Oracle;
 use super::probe::Probe;
 use super::report::{Counts, Event, EventKind, Failure, FailureKind};
@@ -100,6 +101,8 @@ pub(super) struct Run {
     pub(super) strangers: Vec<(usize, u64, u64)>,
     /// The last commit that the disks were looked at for.
     pub(super) published: (Epoch, Generation),
+    /// What was on the disks before the last mount.
+    pub(super) before: Before,
     /// Objects that were deleted, by number.
     pub(super) deleted: Vec<u64>,
     /// Mounts refused one after the other, each of them rightly.
@@ -168,6 +171,7 @@ impl Run {
             served: false,
             strangers: Vec::new(),
             published: (Epoch(0), Generation(0)),
+            before: Before::default(),
             deleted: Vec::new(),
             refusals: 0,
             is_stuck: false,

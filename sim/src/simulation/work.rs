@@ -103,6 +103,11 @@ impl Run {
         self.oracle.acknowledge();
         self.counts.commits += 1;
         self.counts.operations += operations;
+        let owed = pool.health().owed;
+        if owed > self.bears() && !self.atlas.is_beyond() {
+            let what = format!("a commit is acknowledged that {owed} members lack");
+            return Err(self.fail(FailureKind::WrongState, what));
+        }
         self.look_for_specials(pool);
         self.note_order(orderly, pool, before + 1..=generation.0);
         let offline = self.offline(pool);
@@ -208,7 +213,7 @@ impl Run {
             StorageError::NoSpace => self.refused_space(pool, what),
             StorageError::OutcomeUnknown => {
                 self.hit(Probe::OutcomeUnknown);
-                Ok(Flow::End)
+                self.stands_still(pool)
             }
             StorageError::TooFewDisks { .. } => {
                 self.hit(Probe::CommitTooFewDisks);
@@ -231,6 +236,17 @@ impl Run {
         }
     }
 
+    /// After a commit of unknown outcome nothing is written until the next mount.
+    fn stands_still(&mut self, pool: &mut Mounted<'_>) -> Result<Flow, Failure> {
+        match pool.begin().map(|_| ()) {
+            Err(Error::Storage(StorageError::OutcomeUnknown)) => Ok(Flow::End),
+            began => {
+                let what = format!("a transaction begins after a commit of unknown outcome: {began:?}");
+                Err(self.fail(FailureKind::WrongAnswer, what))
+            }
+        }
+    }
+
     /// There is no space: that is so only where little is free, and never for deleting.
     fn refused_space(&mut self, pool: &mut Mounted<'_>, what: &str) -> Result<Flow, Failure> {
         self.hit(Probe::NoSpace);
@@ -238,7 +254,8 @@ impl Run {
         if self.swarm.is_on(FaultKind::NoSpace) {
             self.counts.faults.hit(FaultKind::NoSpace);
         }
-        if !self.atlas.is_whole() {
+        // Where all disks failed at once there is none to take space from.
+        if !self.atlas.is_whole() || self.is_excused() {
             return Ok(Flow::On);
         }
         if what == RELEASE {

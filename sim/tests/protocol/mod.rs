@@ -3,6 +3,7 @@
 
 mod epochs;
 mod first_format;
+mod margin;
 mod removal;
 mod slots;
 mod stale;

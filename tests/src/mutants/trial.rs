@@ -19,36 +19,42 @@ pub struct Campaign {
 }
 
 /// The campaigns, what finds most in the least time first. Their seeds are fixed, so that a result can be had again.
-pub const CAMPAIGNS: [Campaign; 14] = [
-    Campaign { name: "plain", arguments: "campaign --seeds 0..150" },
-    Campaign { name: "exhaustive", arguments: "exhaustive --ops 2 --depth 1" },
+pub const CAMPAIGNS: [Campaign; 17] = [
+    Campaign { name: "plain", arguments: "campaign --seeds 0..100" },
+    Campaign { name: "exhaustive", arguments: "exhaustive --ops 1 --depth 1" },
     Campaign { name: "exhaustive, lose 1", arguments: "exhaustive --ops 1 --depth 1 --lose 1" },
     Campaign { name: "exhaustive, full", arguments: "exhaustive --ops 1 --depth 1 --prepared full" },
-    Campaign { name: "exhaustive, sweep", arguments: "exhaustive --ops 2 --depth 1 --prepared sweep" },
-    Campaign { name: "beyond", arguments: "campaign --beyond --seeds 0..150" },
+    Campaign { name: "exhaustive, sweep", arguments: "exhaustive --ops 1 --depth 1 --prepared sweep" },
+    Campaign { name: "disks away", arguments: "campaign --seeds 0..60 --only unplugged,power-cut" },
     Campaign {
-        name: "idle mounts",
-        arguments: "campaign --seeds 0..200 --only idle-mount,process-crash,power-cut",
-    },
-    Campaign {
-        name: "several users",
-        arguments: "campaign --seeds 0..150 --only second-writer,exchanged-disk,power-cut",
-    },
-    Campaign {
-        name: "first formats",
-        arguments: "campaign --seeds 0..150 --only first-format-cut,power-cut,torn-write",
+        name: "recoveries",
+        arguments: "campaign --seeds 0..60 --only lost-in-recovery,power-cut,nested-crash",
     },
     Campaign {
         name: "superblock batches",
         arguments: "campaign --seeds 0..200 --only superblock-batch-fails,process-crash,power-cut",
     },
     Campaign {
-        name: "disks away",
-        arguments: "campaign --seeds 0..200 --only unplugged,lost-in-recovery,power-cut,rolled-back",
+        name: "idle mounts",
+        arguments: "campaign --seeds 100..220 --only idle-mount,process-crash,power-cut",
     },
-    Campaign { name: "histories", arguments: "campaign --seeds 0..150 --only override,choice-cut,power-cut" },
-    Campaign { name: "long", arguments: "campaign --long --seeds 0..30" },
-    Campaign { name: "plain, more", arguments: "campaign --seeds 150..600" },
+    Campaign {
+        name: "several users",
+        arguments: "campaign --seeds 0..60 --only second-writer,exchanged-disk",
+    },
+    Campaign { name: "smaller disks", arguments: "campaign --seeds 0..60 --only replaced-smaller,power-cut" },
+    Campaign {
+        name: "first formats",
+        arguments: "campaign --seeds 0..100 --only first-format-cut,power-cut,torn-write",
+    },
+    Campaign { name: "histories", arguments: "campaign --seeds 0..100 --only override,choice-cut,power-cut" },
+    Campaign {
+        name: "labels",
+        arguments: "campaign --seeds 0..60 --only rot-label,misdirected-write,power-cut",
+    },
+    Campaign { name: "beyond", arguments: "campaign --beyond --seeds 0..80" },
+    Campaign { name: "long", arguments: "campaign --long --seeds 0..20" },
+    Campaign { name: "plain, more", arguments: "campaign --seeds 100..400" },
 ];
 
 /// Wall time after which a seed has no end.
