@@ -23,7 +23,12 @@ impl Run {
         let is_known = |member: usize| {
             self.atlas.members().contains(member) && !self.process_died && self.shelf[member].is_none()
         };
-        let slots = |member| states::slots_of(array.disk(self.places[member])).first().copied();
+        // What was torn may be there, and cannot be read.
+        let slots = |member| {
+            let disk: &SimDisk = array.disk(self.places[member]);
+            let can_be_read = |slot: &SlotState| disk.sight(slot.at, &mut vec![0; slot.bytes as usize]);
+            states::slots_of(disk).into_iter().find(can_be_read)
+        };
         let newest: Vec<_> =
             (0..self.members()).map(|member| slots(member).filter(|_| is_known(member))).collect();
         let sound = newest.iter().enumerate().filter(|&(member, _)| !self.atlas.is_hurt(member));
@@ -49,7 +54,9 @@ impl Run {
         // Of a pool that is as it was formatted each member has the row of its number.
         let rows = members.iter().copied().fold(MemberSet::EMPTY, MemberSet::with);
         for list in [newest.lists.settled, newest.lists.members] {
-            if !list.is_subset_of(rows) && 2 * rows.and(list).len() <= list.len() {
+            // One whose joining was cut short is not known as a member yet.
+            let is_known = list.is_subset_of(MemberSet::first(self.members()));
+            if is_known && !list.is_subset_of(rows) && 2 * rows.and(list).len() <= list.len() {
                 let what = format!("members {:?} of {:?} were mounted", rows.and(list), list);
                 return Err(self.fail(FailureKind::NotRefused, what));
             }
