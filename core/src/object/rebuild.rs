@@ -75,7 +75,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 return Ok(Mended::NoSpace);
             }
             let mended = match objects.copy_fragments(object, found, moved, &places)? {
-                Mended::Done => objects.point_to(object, found, moved.fragments, &places)?,
+                Mended::Done => objects.point_to(object, found, (what, moved.fragments), &places)?,
                 failed => failed,
             };
             let blocks = found.extent.fragment_blocks(objects.block_shift());
@@ -306,12 +306,19 @@ impl<A: DiskArray> Objects<'_, A> {
         &mut self,
         object: ObjectId,
         found: &Found,
-        moved: &[u8],
+        (what, moved): (Relocation<'_>, &[u8]),
         places: &[BlockAddress],
     ) -> Result<Mended, Error> {
         let mut healed = found.clone();
         for (&index, &place) in moved.iter().zip(places) {
             healed.extent.heal(index.into(), place, self.store.tree.generation);
+        }
+        let there = self.counting_rows(&healed, what, moved);
+        let disks = &self.store.tree.disks;
+        let has_failed = places.iter().any(|place| disks.disk_of(place.member).is_none());
+        if has_failed && there.len() < found.extent.scheme.data.into() {
+            // It was written to a disk that failed meanwhile: what there is of it is where it was.
+            return Ok(Mended::NoSpace);
         }
         if !self.replace_head(object, found, &healed)? {
             return Ok(Mended::NoMemory);
@@ -321,11 +328,23 @@ impl<A: DiskArray> Objects<'_, A> {
             self.store.free(BlockRun { start: found.address(index.into()), blocks })?;
         }
         let tree = &mut self.store.tree;
-        let rows =
-            healed.extent.fragments().iter().filter_map(|f| tree.space.superblock.row_of(f.address.member));
-        let there = rows.fold(MemberSet::EMPTY, MemberSet::with).and(tree.disks.online());
         tree.note_spare(there.len().saturating_sub(found.extent.scheme.data.into()));
         Ok(Mended::Done)
+    }
+
+    /// Rows of the members that take part and have a fragment of an extent that counts: one that was written now, or one of which
+    /// nothing says that it may not be right. What was to move and found no place counts where it was right.
+    fn counting_rows(&self, healed: &Found, what: Relocation<'_>, moved: &[u8]) -> MemberSet {
+        let tree = &self.store.tree;
+        let superblock = &tree.space.superblock;
+        let doubted = superblock.owed().or(self.store.roster().doubted);
+        let row = |(index, address): (u8, BlockAddress)| {
+            let row = superblock.row_of(address.member)?;
+            let is_right = (what.right || !what.fragments.contains(&index)) && !doubted.contains(row);
+            (moved.contains(&index) || is_right).then_some(row)
+        };
+        let places = (0u8..).zip(healed.extent.fragments().iter().map(|fragment| fragment.address));
+        places.filter_map(row).fold(MemberSet::EMPTY, MemberSet::with).and(tree.disks.online())
     }
 
     // --- storing again ----------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 //! A disk that has grown is used to its new end.
 
-use super::{Mode, Store};
+use super::Store;
 use crate::disks::DiskStatus;
 use crate::error::{FormatError, MemberError, StorageError};
 use crate::format::label::DiskIdentity;
@@ -52,13 +52,10 @@ impl<A: DiskArray> Store<'_, A> {
         self.begin().map_err(pool)?;
         let done = self.extend((disk, row), before, more).and_then(|()| self.commit());
         if let Err(error) = done {
-            self.tree.disks.state_mut(disk).blocks = before;
             self.abort();
-            if error == StorageError::OutcomeUnknown {
-                self.mode = Mode::OutcomeUnknown;
-            }
             return Err(pool(error));
         }
+        self.growing = None;
         self.load_members().map_err(pool)?;
         Ok(more)
     }
@@ -97,6 +94,7 @@ impl<A: DiskArray> Store<'_, A> {
             self.extend_group(row, (groups - 1) as u32, before, after)?;
         }
         // What is allocated from here on may lie in what is new: no label names anything else there any more.
+        self.growing = Some((disk, before));
         self.tree.disks.state_mut(disk).blocks = after;
         let added = after.saturating_sub(groups * blocks);
         let mut counts = self.tree.space.superblock.row_mut(row);

@@ -157,6 +157,11 @@ impl<A: DiskArray> Store<'_, A> {
         self.unhealed_without(MemberSet::EMPTY)
     }
 
+    /// Whether there are no more of them than the pool tolerates: else every commit is refused.
+    pub fn bears_unhealed(&self) -> bool {
+        self.unhealed().len() <= usize::from(self.tree.space.superblock.tolerance())
+    }
+
     /// As [`unhealed`](Self::unhealed), if the members in these rows were away too.
     pub fn unhealed_without(&self, lost: MemberSet) -> MemberSet {
         let superblock = &self.tree.space.superblock;

@@ -111,6 +111,8 @@ pub struct Store<'m, A> {
     swept_from: u64,
     /// The mount's own commit found no room: the first transaction makes it.
     owes_commit: bool,
+    /// The disk that this transaction lets grow, and the blocks that it had before.
+    growing: Option<(usize, u64)>,
     /// The open groups could not be read when the last transaction was dropped.
     groups_unread: bool,
     open: bool,
@@ -212,10 +214,15 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 
     /// Says which members are given nothing: those that are being emptied or kept empty, those that the transaction lets go,
-    /// and those on which no superblock is durable that names them as taking part. Such a one may be all that is left, in the
-    /// state in which it went away; what that refers to must not be overwritten before there is a newer one.
+    /// and those on which no superblock is durable that names them as taking part: neither the newest state does, or it does and
+    /// has not reached them since they came back. Such a one may be all that is left, in the state in which it went away; what
+    /// that refers to must not be overwritten before there is a newer one.
     pub(super) fn withhold(&mut self) {
-        let unnamed = self.tree.disks.online().minus(self.committed().online());
+        let (disks, committed) = (&self.tree.disks, self.committed());
+        let is_behind = |&row: &usize| !disks.is_row_at(row, committed.order());
+        let returning = committed.owed().and(disks.online()).iter().filter(is_behind);
+        let returning = returning.fold(MemberSet::EMPTY, MemberSet::with);
+        let unnamed = disks.online().minus(committed.online()).or(returning);
         self.tree.withheld = self.roster.emptied.or(self.roster.vacant).or(self.letting_go).or(unnamed);
     }
 
@@ -256,6 +263,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.tree.space.superblock.copy_from(self.committed);
         self.tree.space.reset();
         self.restore_root();
+        if let Some((disk, blocks)) = self.growing.take() {
+            self.tree.disks.state_mut(disk).blocks = blocks;
+        }
         // What cannot be read now can be read when the next transaction begins, or that says what it is.
         self.groups_unread = self.read_groups().is_err();
     }

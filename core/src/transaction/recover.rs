@@ -150,6 +150,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             swept_left: 0,
             swept_from: 0,
             owes_commit: false,
+            growing: None,
             groups_unread: false,
             open: false,
             poisoned: false,

@@ -8,6 +8,7 @@ mod removal;
 mod slots;
 mod stale;
 mod sweeping;
+mod unlikely;
 mod writers;
 
 use crate::common::{Mounted, World, contents, expect, expect_whole, put, rest};
