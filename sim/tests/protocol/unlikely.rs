@@ -1,7 +1,6 @@
 //! Two rare things at a time.
 
 use super::*;
-use crate::common::counts;
 
 /// The same pool with two disks of which the second is away, and much was deleted, given back and written since; `extra` commits
 /// came before it went.
