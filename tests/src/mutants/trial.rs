@@ -167,10 +167,19 @@ fn tests(
     let long: Vec<String> = LONG.map(str::to_owned).into();
     for arguments in [quick, long] {
         for (program, folder) in programs.tests.iter().filter(|(_, folder)| are_asked(folder)) {
-            let mut command = limited(&program.to_string_lossy(), number);
-            command.arg("--test-threads=1").args(&arguments).current_dir(folder);
-            if let Some(name) = first_failed(start(command)?)? {
-                return Ok(Some(Noticed::Test { name }));
+            let run = |arguments: &[String]| {
+                let mut command = limited(&program.to_string_lossy(), number);
+                command.arg("--test-threads=1").args(arguments).current_dir(folder);
+                first_failed(start(command)?)
+            };
+            let mut arguments = arguments.clone();
+            while let Some(name) = run(&arguments)? {
+                // On a machine that is busy a test of times may fail once: it does not count.
+                let exactly = [name.clone(), "--exact".to_owned()];
+                if name.contains(' ') || run(&exactly)?.is_some() {
+                    return Ok(Some(Noticed::Test { name }));
+                }
+                arguments.extend(skipped(&[&name]));
             }
         }
     }
