@@ -25,8 +25,8 @@ pub enum StorageError {
     },
     /// The space that is left is kept back so that deleting can always go on.
     NoSpace,
-    /// The lent memory does not hold a path of the tree and what one change of it needs, or not a column of a stripe of which something
-    /// is to be computed.
+    /// The lent memory is too small: for a path of the tree and one change of it, or for a column of a stripe
+    /// that is computed.
     NeedsMemory {
         /// Bytes that would do.
         bytes: usize,
@@ -55,8 +55,9 @@ pub enum StorageError {
         /// The index in the array of the disk.
         disk: usize,
     },
-    /// What a disk is stored in has no room for a write: the filesystem below an image, the pool below a thin volume. The
-    /// disk is not to blame; the transaction was dropped, the last commit stands, and the same succeeds once there is room.
+    /// What a disk is stored in has no room for a write: the filesystem below an image, the pool below a thin
+    /// volume. The disk is not to blame; the transaction was dropped, the last commit stands, and the same
+    /// succeeds once there is room.
     NoSpaceBelow {
         /// The index in the array of the disk.
         disk: usize,

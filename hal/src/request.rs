@@ -11,8 +11,9 @@ pub enum IoError {
     Gone,
     /// The medium could not read or store these sectors.
     Media,
-    /// What the disk itself is stored in has no room for these sectors: the filesystem below an image, the pool below a thin
-    /// volume. Nothing is wrong with the disk, and the same write succeeds once there is room. For writes and flushes.
+    /// What the disk itself is stored in has no room for these sectors: the filesystem below an image, the
+    /// pool below a thin volume. Nothing is wrong with the disk, and the same write succeeds once there is
+    /// room. For writes and flushes.
     NoSpace,
     /// The disk did not answer in time; it counts as gone until it is opened anew.
     Timeout,

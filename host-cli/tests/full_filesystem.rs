@@ -1,4 +1,5 @@
-//! The filesystem that the images are in is full, and the pool is not: nothing is lost, no disk is blamed, and deleting works.
+//! The filesystem that the images are in is full, and the pool is not: nothing is lost, no disk is blamed,
+//! and deleting works.
 
 mod common;
 
@@ -86,7 +87,8 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-// It was a medium error on every disk: the pool went read-only, `rm` was refused, and health said "healthy" afterwards.
+// It was a medium error on every disk: the pool went read-only, `rm` was refused, and health said "healthy"
+// afterwards.
 #[test]
 fn a_file_that_does_not_fit_below_is_refused_and_its_space_given_back() {
     let Some(limited) = Limited::with_pool("24M") else { return };

@@ -1,4 +1,5 @@
-//! What operations cost in I/O, counted: blocks written, flush rounds, bytes, reads. Held as upper bounds, printed as they are.
+//! What operations cost in I/O, counted: blocks written, flush rounds, bytes, reads. Held as upper bounds,
+//! printed as they are.
 
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};
@@ -85,7 +86,8 @@ fn check(scheme: Scheme, disks: usize, record: u64, small: u64, large: u64) {
             "{scheme} on {disks}: one record {one:?}; durable 4 KiB put {put:?}; 1 MiB put {mib:?} ({data} are data)"
         );
         assert_eq!(one.flushes, 2 * disks as u64, "two rounds of flushes");
-        // The world has no clock: each transaction begins with a look at the disks, beside that of its commit.
+        // The world has no clock: each transaction begins with a look at the disks, beside that of its
+        // commit.
         assert!(one.reads <= 2 * disks as u64 + NODES_READ, "two looks at each disk: {one:?}");
         assert!(
             one.blocks <= record && put.blocks <= small && mib.blocks <= large,

@@ -80,8 +80,8 @@ fn a_first_format_that_is_cut_leaves_a_pool_or_something_to_format() {
     }
 }
 
-/// The second start is cut too, while it wipes what the first one left. Of a label that was being wiped the beginning was left, and
-/// its disk was refused from then on: it belonged to a pool without a name.
+/// The second start is cut too, while it wipes what the first one left. The beginning of a label was left
+/// that was being wiped. Its disk was refused from then on: it belonged to a pool without a name.
 #[test]
 fn a_format_over_one_that_was_cut_is_cut_too() {
     let scheme = Scheme::mirror(2);

@@ -254,8 +254,9 @@ fn with_the_least_memory_what_was_made_can_be_deleted() {
     account(&mut pool, "with the least memory");
 }
 
-/// On twenty disks some member always has no room for nodes in its open group: what was freed waited for it, until there was no more
-/// room to note it down. A long write was refused for want of memory, of which there was enough.
+/// On twenty disks some member always has no room for nodes in its open group. What was freed waited for that
+/// member, until it could not be noted down any more. A long write was refused for want of memory, of which
+/// there was enough.
 #[test]
 fn long_writes_on_many_disks_need_no_more_memory_than_they_should() {
     let scheme = Scheme { data: 16, parity: 4 };

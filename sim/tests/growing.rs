@@ -1,15 +1,16 @@
 //! Disks that are cut, enlarged, or put behind another bridge: what of them is used, what is named, what is never lost.
 
-use crate::common::{World, contents, expect, expect_whole, put};
+use crate::common::{Mounted, World, contents, expect, expect_whole, put};
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::{MemberError, MountError};
 use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, Label};
 use dynamicfs_core::format::places::COPY_PLACES;
+use dynamicfs_core::maintain::CheckReport;
 use dynamicfs_core::types::{ObjectId, Scheme};
-use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool};
-use dynamicfs_hal::{BlockDevice, Geometry};
+use dynamicfs_core::{FormatOptions, Memory, MountMode, MountOptions, Pool};
+use dynamicfs_hal::{BlockDevice, Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES, account, crc32c, put_file};
-use dynamicfs_sim::{CrashPolicy, Halt, Rng, SimArray};
+use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Mishap, Rng, SimArray};
 
 const MEMORY: usize = 300 << 10;
 
@@ -369,4 +370,91 @@ fn a_disk_with_labels_from_before_it_was_grown_is_not_written_to() {
     expect(&mut pool, "file", 20_000);
     drop(pool);
     assert_eq!(world.array.disk(0).counters().writes, before);
+}
+
+// --- growing that fails ---------------------------------------------------------------------------------------
+
+/// A world with as many of these files of 8000 bytes as it has room for: their names.
+fn with_files(scheme: Scheme, sectors: &[u64], files: usize) -> (World, Vec<String>) {
+    let mut world = world(scheme, sectors);
+    let names = put_some(&mut world.mount(), "before", files);
+    (world, names)
+}
+
+/// Writes so many files of 8000 bytes, or as many as there is room for: their names.
+fn put_some(pool: &mut Mounted<'_>, prefix: &str, files: usize) -> Vec<String> {
+    let names = (0..files).map(|n| format!("{prefix}-{n}"));
+    names.take_while(|name| put(pool, name, 8000).is_ok()).collect()
+}
+
+/// Another disk gives nothing but noise and is taken for an exchanged one, so that the commit fails. The disk
+/// that has grown goes on as it was. Blocks behind its old end were given away, and given away again by the
+/// next growth.
+#[test]
+fn growing_that_fails_leaves_the_free_map_as_it_was() {
+    let mut failures = 0;
+    for files in [0, 60, 100, 106, 107, 108, 109, 110, 111, 112, 113, 114, 115, 116, 118] {
+        let (full, _) = with_files(Scheme::mirror(2), &[2000; 3], files);
+        for well in 0..40 {
+            let mut world = copy_of(&full);
+            world.array.disk_mut(0).resize(5000);
+            let what = format!("{files} files, {well} reads are well");
+            let mut pool = world.mount();
+            if pool.begin().expect("begun").commit().is_err() {
+                break;
+            }
+            pool.array().disk_mut(2).mishap_after(IoKind::Read, well, 20, Mishap::Lie);
+            let grown = pool.grow_disk(0);
+            pool.array().disk_mut(2).calm();
+            if grown.is_ok() {
+                continue;
+            }
+            failures += 1;
+            let names = put_some(&mut pool, "after", 200);
+            drop(pool);
+            let mut pool = world.mount();
+            names.iter().for_each(|name| expect(&mut pool, name, 8000));
+            // The operator tries again, and the pool is filled.
+            pool.grow_disk(0).unwrap_or_else(|error| panic!("{what}: {error}"));
+            put_some(&mut pool, "again", 200);
+            drop(pool);
+            let mut pool = world.mount();
+            let mut report = CheckReport::default();
+            pool.check_contents(&mut report, |found| assert!(found.is_none(), "{what}: {found:?}"))
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
+            account(&mut pool, &what);
+        }
+    }
+    assert!(failures > 20, "{failures} failures to grow");
+}
+
+/// Reads of the only disk fail for a moment while the commit is made: there is no other copy.
+#[test]
+fn growing_that_fails_on_the_only_disk_takes_nothing() {
+    let mut failures = 0;
+    for files in 100..122 {
+        let (full, before) = with_files(Scheme::SINGLE, &[2000], files);
+        let least = Memory::bytes_min(copy_of(&full).mount().parameters()) + 1;
+        for (well, failing) in (0..60).flat_map(|well| [2, 4, 6, 8].map(|failing| (well, failing))) {
+            let mut world = World { array: full.array.clone(), lent: Lent::new(least) };
+            world.array.disk_mut(0).resize(5000);
+            let mut pool = world.mount();
+            pool.array().disk_mut(0).mishap_after(IoKind::Read, well, failing, Mishap::Fail(IoError::Media));
+            let grown = pool.grow_disk(0);
+            pool.array().disk_mut(0).calm();
+            if grown.is_ok() {
+                continue;
+            }
+            failures += 1;
+            let after = put_some(&mut pool, "after", 6);
+            drop(pool);
+            world.lent = Lent::new(MEMORY);
+            let mut pool = world.mount();
+            // It may be on the disk already that it has grown.
+            let _ = pool.grow_disk(0);
+            put_some(&mut pool, "again", 100);
+            before.iter().chain(&after).for_each(|name| expect(&mut pool, name, 8000));
+        }
+    }
+    assert!(failures > 100, "{failures} failures to grow");
 }

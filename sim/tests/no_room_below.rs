@@ -1,5 +1,6 @@
-//! What a disk is stored in has no room: an image on a full filesystem, a thin volume whose pool is full. Nothing is wrong with
-//! the disk, which stays in use; what was being written fails with an error that says so, and works once there is room.
+//! What a disk is stored in has no room: an image on a full filesystem, a thin volume whose pool is full.
+//! Nothing is wrong with the disk, which stays in use. What was being written fails with an error that says
+//! so, and works once there is room.
 
 use crate::common::{Mounted, World, expect, expect_whole, put, rest};
 use dynamicfs_core::disks::DiskStatus;
@@ -49,8 +50,8 @@ impl Lack {
     }
 }
 
-/// A lack at each write and each flush of something, until it does not get as far: for a moment or for long, on the first disk
-/// or on all.
+/// A lack at each write and each flush of something, until it does not get as far: for a moment or for long,
+/// on the first disk or on all.
 fn each_lack(mut check: impl FnMut(Lack) -> bool) {
     for (kind, requests) in [(IoKind::Write, 1), (IoKind::Write, u64::MAX), (IoKind::Flush, 1)] {
         for disk in [Some(0), None] {
@@ -83,8 +84,8 @@ fn fork(world: &World) -> World {
     World { array: world.array.clone(), lent: Lent::new(MEMORY) }
 }
 
-/// A write that found no room was a failed disk, several were a pool without disks: `rm` was refused on it, and the next mount
-/// had something to rebuild though nothing was broken.
+/// A write that found no room was a failed disk, and several were a pool without disks. `rm` was refused, and
+/// the next mount had something to rebuild though nothing was broken.
 #[test]
 fn a_transaction_that_finds_no_room_below_fails_alone() {
     for sound in worlds() {
@@ -154,8 +155,8 @@ fn what_could_not_be_deleted_for_want_of_room_is_deleted_later() {
     }
 }
 
-/// A mount that has to write, because a member is back, serves what there is where it finds no room, and the first transaction
-/// that finds some does what the mount could not.
+/// A mount has to write when a member is back. Where it finds no room it serves what there is, and the first
+/// transaction that finds room does that work.
 #[test]
 fn a_mount_that_finds_no_room_below_serves_and_writes_later() {
     let mut sound = World::new(Scheme::mirror(2), 3, MEMORY);
@@ -222,8 +223,8 @@ fn claims_that_find_no_room_below_are_made_again() {
     }
 }
 
-/// Nodes that a full cache sends to disk before the commit are read again. Those that found no room are not there, and the disk
-/// was blamed for the wrong bytes in their place.
+/// Nodes that a full cache sends to disk before the commit are read again. Those that found no room are not
+/// there, and the disk was blamed for the wrong bytes in their place.
 #[test]
 fn nodes_that_find_no_room_below_are_no_checksum_errors() {
     let sound = World::new(Scheme::mirror(2), 3, MEMORY);
@@ -255,7 +256,8 @@ fn nodes_that_find_no_room_below_are_no_checksum_errors() {
     assert!(spilled > 0, "nothing is written before the commit");
 }
 
-/// A format that finds no room says so and names the disk. What it leaves is no pool, or one that may be made again without force.
+/// A format that finds no room says so and names the disk. What it leaves is no pool, or one that may be made
+/// again without force.
 #[test]
 fn a_format_that_finds_no_room_below_may_be_made_again() {
     let options = FormatOptions { members_max: 8, ..FormatOptions::portable(Scheme::mirror(2)) };

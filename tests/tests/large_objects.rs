@@ -236,8 +236,8 @@ fn truncating_to_the_end_and_back() {
     }
 }
 
-// Many extents, strewn over the whole length: where nodes are small one commit does not free them all, the rest becomes an
-// orphan, and all comes back.
+// Many extents, strewn over the whole length. Where nodes are small one commit does not free them all: the
+// rest becomes an orphan, and all comes back.
 #[test]
 fn deleting_gives_everything_back() {
     const EXTENTS: u64 = 300;

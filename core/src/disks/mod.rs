@@ -160,8 +160,8 @@ impl DiskState {
 }
 
 impl DiskState {
-    /// What the disk is stored in had no room for a write, or for what a flush was to bring there. The disk is not to blame:
-    /// what was being written fails.
+    /// What the disk is stored in had no room for a write, or for what a flush was to bring there. The disk
+    /// is not to blame: what was being written fails.
     fn note_no_room(&mut self, operation: &Operation<'_>) {
         match operation {
             Operation::Flush => self.may_hold_more = true,
@@ -182,7 +182,8 @@ impl Default for DiskState {
 /// After so long without a look at them, disks are looked at before a transaction writes to them: a card may have been exchanged.
 pub(crate) const IDLE_MICROS: u64 = 200_000;
 
-/// After so long without a request, an open transaction has waited for its caller: what is written next is looked at first.
+/// After so long without a request, an open transaction has waited for its caller: what is written next is
+/// looked at first.
 const WAITED_MICROS: u64 = 20_000;
 
 /// All disks of a pool.
@@ -534,8 +535,8 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         }
     }
 
-    /// Why what was written is not all on the disks though they are to be relied on, if it is not: a write did not suit its
-    /// disk, or found no room in what the disk is stored in.
+    /// Fails where a write is not on its disk, and the disk is not to blame. The write did not suit the disk,
+    /// or found no room in what the disk is stored in.
     pub(crate) fn refusal(&self) -> Result<(), StorageError> {
         if self.has_misfit {
             return Err(StorageError::BadRequest);

@@ -127,11 +127,9 @@ impl<A: DiskArray> Objects<'_, A> {
         let present = disks.present().minus(lost);
         let is_newest = present.iter().any(|row| disks.is_row_at(row, superblock.order()));
         let mountable = quorum::may_mount(present, lists) && is_newest && !members_lost;
-        let unhealed = self.store.unhealed_without(lost);
-        let bears = unhealed.len() <= usize::from(superblock.tolerance());
         let sound = !nodes_lost
             && !disks.must_not_write(present)
-            && bears
+            && self.store.bears_without(lost)
             && !self.store.tree.data_rows().minus(lost).is_empty();
         let whole = disks.online();
         Footing {

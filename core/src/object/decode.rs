@@ -130,7 +130,8 @@ impl<A: DiskArray> Objects<'_, A> {
 
     // --- one segment ------------------------------------------------------------------------------------------
 
-    /// Fills a segment from what else there is. Where the stage does not hold what that takes, the error says so.
+    /// Fills a segment from what else there is. Where the stage does not hold what that takes, the error says
+    /// so.
     pub(super) fn recover(
         &mut self,
         object: ObjectId,

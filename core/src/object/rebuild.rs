@@ -220,8 +220,8 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(Mended::Done)
     }
 
-    /// Writes columns of fragments anew, one fragment and column after the other: each may still have enough that is right, of the
-    /// fragment itself perhaps.
+    /// Writes columns of fragments anew, one fragment and column after the other: each may still have enough
+    /// that is right, of the fragment itself perhaps.
     fn copy_one_by_one(
         &mut self,
         object: ObjectId,
@@ -332,8 +332,8 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(Mended::Done)
     }
 
-    /// Rows of the members that take part and have a fragment of an extent that counts: one that was written now, or one of which
-    /// nothing says that it may not be right. What was to move and found no place counts where it was right.
+    /// Rows of the members that take part and have a fragment that counts. It was written now, or nothing
+    /// says that it may be wrong. What was to move and found no place counts where it was right.
     fn counting_rows(&self, healed: &Found, what: Relocation<'_>, moved: &[u8]) -> MemberSet {
         let tree = &self.store.tree;
         let superblock = &tree.space.superblock;

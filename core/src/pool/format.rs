@@ -128,7 +128,8 @@ pub(super) fn format<'m, A: DiskArray>(
     })?;
     objects.store.commit()?;
     if let Err(error) = finish(&mut objects.store) {
-        // What is no pool to its maker is none to others. Where even this fails the first error is the one that matters.
+        // What is no pool to its maker is none to others. Where even this fails the first error is the one
+        // that matters.
         for disk in 0..count {
             let _ = objects.store.forget_disk(disk);
         }
@@ -137,8 +138,8 @@ pub(super) fn format<'m, A: DiskArray>(
     Ok(objects)
 }
 
-/// Lets the disks say that they are a pool. One of which only the first state is there, and not all members, was not finished:
-/// with the second commit it is.
+/// Lets the disks say that they are a pool. One of which only the first state is there, and not all members,
+/// was not finished: with the second commit it is.
 fn finish<A: DiskArray>(store: &mut Store<'_, A>) -> Result<(), FormatError> {
     store.write_labels()?;
     store.begin()?;
@@ -216,8 +217,8 @@ fn refuse_pools<A: DiskArray>(
 
 /// Refuses a disk that carries a label, however old or new, also if more than one is damaged.
 ///
-/// Labels are written and wiped one after the other. A disk on which one is damaged, and no other is there, was to become a
-/// member, or to be wiped for it, when the power went: nothing was ever stored on it.
+/// Labels are written and wiped one after the other. A single damaged label, without another one, is left by
+/// a power cut in between. Nothing was ever stored on such a disk.
 pub(super) fn refuse_used<A: DiskArray>(
     array: &mut A,
     disk: usize,

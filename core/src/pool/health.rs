@@ -115,7 +115,7 @@ impl<A: DiskArray> Pool<'_, A> {
             generation: superblock.generation(),
             epoch: superblock.epoch(),
             branch: superblock.branch(),
-            writable: self.store.is_writable() && self.store.bears_unhealed(),
+            writable: self.store.is_writable() && self.store.bears_without(MemberSet::EMPTY),
             tentative: self.store.is_tentative(),
             members: table.len(),
             online: online.len(),

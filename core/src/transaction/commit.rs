@@ -92,7 +92,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// tolerates, and no more failures in this transaction than anything it wrote can spare.
     fn may_go_on(&self, online: MemberSet, durable: MemberLists, next: MemberLists) -> bool {
         quorum::may_continue(online, durable, next)
-            && self.bears_unhealed()
+            && self.bears_without(MemberSet::EMPTY)
             && self.tree.failed() <= self.tree.margin
     }
 

@@ -78,10 +78,7 @@ impl<A: DiskArray> Store<'_, A> {
         disks.must(Request::write(disk, lba, slot))?;
         disks.must(Request::flush(disk))?;
         let label = super::labels::encode(&disks.parameters, grown, disks.crc32c);
-        for at in [grown.end_at, grown.copy_at, 0] {
-            disks.write_label(disk, &label, [at], self.stage)?;
-            disks.must(Request::flush(disk))?;
-        }
+        disks.write_label(disk, &label, [grown.end_at, grown.copy_at, 0], self.stage)?;
         disks.state_mut(disk).identity = Some(*grown);
         Ok(())
     }

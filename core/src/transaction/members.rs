@@ -157,9 +157,10 @@ impl<A: DiskArray> Store<'_, A> {
         self.unhealed_without(MemberSet::EMPTY)
     }
 
-    /// Whether there are no more of them than the pool tolerates: else every commit is refused.
-    pub fn bears_unhealed(&self) -> bool {
-        self.unhealed().len() <= usize::from(self.tree.space.superblock.tolerance())
+    /// Whether there are no more of them than the pool tolerates, if the members in these rows were away too:
+    /// else every commit is refused.
+    pub fn bears_without(&self, lost: MemberSet) -> bool {
+        self.unhealed_without(lost).len() <= usize::from(self.tree.space.superblock.tolerance())
     }
 
     /// As [`unhealed`](Self::unhealed), if the members in these rows were away too.

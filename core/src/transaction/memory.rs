@@ -46,9 +46,11 @@ impl<'m> Parts<'m> {
     }
 }
 
-/// Freed runs that are noted down before they are written into the tree, with little memory and with much. The least serves
-/// trees of six levels.
-const PENDING_RUNS: core::ops::RangeInclusive<usize> = pending_for(6)..=1024;
+/// Levels of the deepest tree that the least memory serves.
+const LEVELS_SERVED: usize = 6;
+
+/// Freed runs that are noted down before they are written into the tree, with little memory and with much.
+const PENDING_RUNS: core::ops::RangeInclusive<usize> = pending_for(LEVELS_SERVED)..=1024;
 
 /// Freed runs that there must be room for before something grows in a tree of this many levels, with as many replicas as there
 /// can be: what one change frees that adds a level, and one.
@@ -60,8 +62,8 @@ const fn pending_for(levels: usize) -> usize {
 /// that all disks of a stripe are read at once.
 const CHECKSUMS: usize = 8 << 10;
 
-/// Nodes that the cache needs at least: for a tree of six levels, which is to grow.
-const NODES_MIN: usize = nodes_for(6) + GROWTH_NODES;
+/// Nodes that the cache needs at least: for a tree that is to grow.
+const NODES_MIN: usize = nodes_for(LEVELS_SERVED) + GROWTH_NODES;
 
 /// Nodes that one change of a tree of this many levels needs in the cache at once: a path, the new nodes of two levels
 /// while both are split, and a root above them.
@@ -130,16 +132,17 @@ impl<'m> Memory<'m> {
         Self::bytes_min(parameters) + alignment + staging_min(parameters, alignment)
     }
 
-    /// Bytes with which, and with any more, a pool with these parameters can be changed when its tree has this many levels, 1 to 16:
-    /// [`bytes_min`](Self::bytes_min) serves six.
+    /// Bytes with which a pool can be changed whose tree has this many levels, 1 to 16. More bytes do too;
+    /// [`bytes_min`](Self::bytes_min) serves six levels.
     pub const fn bytes_for_levels(parameters: &PoolParameters, levels: usize) -> usize {
         let least = Self::bytes_min(parameters);
-        if levels <= 6 {
+        if levels <= LEVELS_SERVED {
             return least;
         }
         let fixed = fixed_bytes(parameters) + 2 * parameters.block_bytes() + CHECKSUMS;
         let runs = dead::RUN_BYTES * pending_for(levels);
-        // Buffers take a quarter at most, staging a thirty-second part, and the noted runs a sixteenth of the rest.
+        // Buffers take a quarter at most, staging a thirty-second part, and the noted runs a sixteenth of the
+        // rest.
         let for_nodes = fixed + runs + (nodes_for(levels) + GROWTH_NODES) * parameters.node_bytes();
         let for_runs = fixed + 16 * runs + NODES_MIN * parameters.node_bytes();
         let (for_nodes, for_runs) = (for_nodes.div_ceil(21) * 32, for_runs.div_ceil(23) * 32);
@@ -147,8 +150,9 @@ impl<'m> Memory<'m> {
         if most > least { most } else { least }
     }
 
-    /// Bytes with which what is lost of a stripe of so many data fragments can be computed from the others. With less it is read
-    /// as long as its own disks give it, and [`NeedsMemory`](crate::error::StorageError::NeedsMemory) after that.
+    /// Bytes with which what is lost of a stripe of so many data fragments can be computed from the others.
+    /// With less it is read as long as its own disks give it, and
+    /// [`NeedsMemory`](crate::error::StorageError::NeedsMemory) after that.
     pub const fn bytes_for_stripe(parameters: &PoolParameters, data: usize) -> usize {
         let extent = (data << parameters.chunk_shift).next_power_of_two();
         let least = extent_bytes_min(parameters);

@@ -213,10 +213,10 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.tree.began_with = self.tree.disks.online().minus(self.tree.withheld);
     }
 
-    /// Says which members are given nothing: those that are being emptied or kept empty, those that the transaction lets go,
-    /// and those on which no superblock is durable that names them as taking part: neither the newest state does, or it does and
-    /// has not reached them since they came back. Such a one may be all that is left, in the state in which it went away; what
-    /// that refers to must not be overwritten before there is a newer one.
+    /// Says which members are given nothing. Those are members that are emptied or kept empty, and members
+    /// that the transaction lets go. The others came back, and no superblock on their own disk says so yet:
+    /// the newest state does not name them, or has not reached them. The older state of such a disk may be
+    /// all that is left. What it refers to must not be overwritten before the disk has a newer one.
     pub(super) fn withhold(&mut self) {
         let (disks, committed) = (&self.tree.disks, self.committed());
         let is_behind = |&row: &usize| !disks.is_row_at(row, committed.order());

@@ -87,8 +87,9 @@ impl<A: DiskArray> Store<'_, A> {
             if let Some(row) = rotatable {
                 self.rotate_nodes(row)?;
             } else if is_placeable && self.tree.space.pending_room() < self.tree.update_frees_max() {
-                // Before anything is recorded, which frees more: the path to the newest dead record is dirty already. Those that
-                // have no room meanwhile are given nothing, and are not waited for: on many disks some always are.
+                // Before anything is recorded, which frees more: the path to the newest dead record is dirty
+                // already. Those that have no room meanwhile are given nothing, and are not waited for: on
+                // many disks some always are.
                 self.drain_some()?;
             } else if let Some(closed) = self.tree.space.next_unrecorded(false) {
                 self.record(&closed)?;

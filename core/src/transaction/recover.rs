@@ -196,8 +196,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
         match written {
             // It can be read, all of it that there is; one more failure and it could not go on.
             Err(StorageError::TooFewDisks { .. } | StorageError::NoSpace) => self.mode = Mode::ReadOnly,
-            // Likewise, and the first transaction does again what this one was to do. A choice of history is for the caller
-            // to make again.
+            // Likewise, and the first transaction does again what this one was to do. A choice of history is
+            // for the caller to make again.
             Err(StorageError::NoSpaceBelow { .. }) if !chosen => {
                 (self.mode, self.owes_commit) = (Mode::Unclaimed, true);
             }
@@ -270,8 +270,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
 }
 
 impl<A: DiskArray> Store<'_, A> {
-    /// A claim could not be written. Nothing was begun on the strength of it, and the disk's state is where it was, unless
-    /// the claim is whole all the same.
+    /// A claim could not be written. Nothing was begun on the strength of it, and the disk's state is where
+    /// it was, unless the claim is whole all the same.
     fn take_back(&mut self, disk: usize, before: u64) {
         let image = &mut self.stage[..self.tree.disks.parameters.slot_bytes as usize];
         if read_state(&mut self.tree.disks, disk, image).is_none() {

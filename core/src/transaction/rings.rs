@@ -157,8 +157,9 @@ impl<A: DiskArray> Store<'_, A> {
         if self.tree.disks.have_been_idle() { self.look_before_writing() } else { Ok(()) }
     }
 
-    /// Looks at the slots before an open transaction writes more, if it waited for its caller: something else may have committed
-    /// meanwhile, and what is free to this mount holds that. The transaction can only be dropped then.
+    /// Looks at the slots before an open transaction writes more, if it waited for its caller. Another writer
+    /// may have committed meanwhile, to blocks that this mount calls free. The transaction can only be
+    /// dropped then.
     pub(crate) fn look_if_waited(&mut self) -> Result<(), StorageError> {
         if !self.tree.disks.have_waited() {
             return Ok(());
@@ -301,8 +302,8 @@ impl<A: DiskArray> Disks<'_, A> {
         }
     }
 
-    /// Writes the images, one of `bytes` for each row in order, to both rings of the members' disks, and flushes them: rows of
-    /// those that lack room for it.
+    /// Writes the images, one of `bytes` for each row in order, to both rings of the members' disks, and
+    /// flushes them. Returns the rows of members that lack room for it.
     pub(crate) fn write_slots(&mut self, rows: MemberSet, images: &[u8], bytes: usize) -> MemberSet {
         let mut batch = A::Batch::default();
         for (image, row) in images.chunks_exact(bytes).zip(rows.iter()) {

@@ -39,8 +39,9 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Seals nodes whose children are all written, tells their parents, and writes them.
     ///
-    /// A disk that fails is out of use afterwards; whether the transaction can bear that is the commit's question. Where one
-    /// only lacks room the transaction can only be dropped: what it would read again of the nodes is not there.
+    /// A disk that fails is out of use afterwards; whether the transaction can bear that is the commit's
+    /// question. Where one only lacks room the transaction can only be dropped: what it would read again of
+    /// the nodes is not there.
     fn write_nodes(&mut self, nodes: &[u16]) -> Result<(), StorageError> {
         for &slot in nodes {
             let crc = self.cache.node_mut(slot).seal(self.disks.crc32c);

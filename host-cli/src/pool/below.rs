@@ -1,7 +1,8 @@
-//! What the pool's images are stored in: filesystems of this machine, which may be full though the pool is not.
+//! What the pool's images are stored in: filesystems of this machine, which may be full though the pool is
+//! not.
 //!
-//! Images are sparse. What the pool calls free takes no space of the filesystem before it is written to, so that the two can
-//! disagree: the filesystem holds other things too, or was too small from the beginning.
+//! Images are sparse. What the pool calls free takes no space of the filesystem before it is written to. The
+//! two can disagree: the filesystem holds other things too, or was too small from the beginning.
 
 use super::place::Place;
 use super::reasons::{Reason, ReasonCode};
@@ -25,8 +26,8 @@ const FULL_BYTES: u64 = 2 << 20;
 const LOW_BYTES: u64 = 64 << 20;
 const LOW_SHARE: u64 = 20;
 
-/// Bytes that are held in the filesystem for each image, and let go where something is to be deleted and finds no room: what
-/// the commit of a few names takes. A small image holds a smaller share of its size.
+/// Bytes that are held in the filesystem for each image, as much as a commit of a few names takes. They are
+/// let go where deleting finds no room. A small image holds a smaller share of its size.
 const HELD_BYTES: u64 = 256 << 10;
 const HELD_SHARE: u64 = 64;
 
@@ -91,8 +92,8 @@ pub(super) fn reasons(places: &[Place]) -> Vec<Reason> {
     filesystems(places).iter().filter_map(Filesystem::reason).collect()
 }
 
-/// Holds some room for each image, behind its end, where nothing reads it: deleting takes some too, and must not be refused
-/// because the filesystem is full. Where it cannot be held, deleting does without.
+/// Holds some room for each image, behind its end, where nothing reads it. Deleting takes some too, and must
+/// not be refused because the filesystem is full. Where it cannot be held, deleting does without.
 pub(super) fn hold(places: &[Place]) {
     at_end_of_each(places, FallocateFlags::KEEP_SIZE);
 }
@@ -117,7 +118,8 @@ fn at_end_of_each(places: &[Place], flags: FallocateFlags) {
     }
 }
 
-/// Makes all the room there is to be had without taking any: what is held, what is free in the pool, and what a sweep makes so.
+/// Makes all the room there is to be had without taking any: what is held, what is free in the pool, and what
+/// a sweep makes so.
 pub(crate) fn make_room(session: &mut Session<'_>) {
     let_go(&session.places);
     give_back(session);
@@ -126,8 +128,9 @@ pub(crate) fn make_room(session: &mut Session<'_>) {
     give_back(session);
 }
 
-/// Gives what is free in the pool back to what its disks are stored in, among it what a transaction wrote that found no room.
-/// What was removed and not made free yet would take a commit, which may find no room either.
+/// Gives what is free in the pool back to what its disks are stored in, among it what a transaction wrote
+/// that found no room. What was removed and not made free yet would take a commit, which may find no room
+/// either.
 fn give_back(session: &mut Session<'_>) {
     let member = |place: usize| -> Option<MemberNumber> {
         let health = session.pool.member_health(place);
@@ -141,7 +144,8 @@ fn give_back(session: &mut Session<'_>) {
     }
 }
 
-/// Where a command found no room: gives back what it had written, and says which filesystem is full and what helps.
+/// Where a command found no room: gives back what it had written, and says which filesystem is full and what
+/// helps.
 pub(super) fn explain(session: &mut Session<'_>, failure: Failure) -> Failure {
     if failure.code() != Code::NoSpaceBelow {
         return failure;

@@ -20,7 +20,8 @@ pub enum Sabotage {
     FailedFlushTrusted,
     /// Every fortieth write of a disk fails half-way, and is reported as success.
     FailedWriteTrusted,
-    /// Every fortieth write of a disk finds no room in what the disk is stored in, and is reported as success.
+    /// Every fortieth write of a disk finds no room in what the disk is stored in, and is reported as
+    /// success.
     FullTrusted,
     /// Every fortieth write of a disk is not done.
     WritesLost,

@@ -138,7 +138,8 @@ kinds! {
     /// Calls in an order that the API permits and nobody means: inside a transaction, after one that was forgotten, on what
     /// was deleted.
     Misuse = "misuse", None;
-    /// What a disk is stored in has no room for some writes, or for what a flush was to bring there; later it has again.
+    /// What a disk is stored in has no room for some writes, or for what a flush was to bring there; later it
+    /// has again.
     NoSpaceBelow = "no-space-below", State;
 }
 

@@ -1,5 +1,5 @@
-//! What the superblocks on the disks must be after each commit, and what they allow a mount, read from the durable bytes without
-//! the core.
+//! What the superblocks on the disks must be after each commit, and what they allow a mount, read from the
+//! durable bytes without the core.
 
 use super::report::{Failure, FailureKind};
 use super::run::{Mounted, Run};
@@ -36,7 +36,8 @@ impl Run {
         self.before = Before { claimed: claimed.max().unwrap_or(Epoch(0)), newest };
     }
 
-    /// A mount went well: those that take part may go on from what was on their disks, more than half of each list.
+    /// A mount went well: those that take part may go on from what was on their disks, more than half of each
+    /// list.
     pub(super) fn check_quorum(&self, pool: &Mounted<'_>) -> Result<(), Failure> {
         let took_part = |&member: &usize| {
             let status = pool.member_health(self.places[member]).status;
@@ -120,8 +121,8 @@ fn what_is_wrong(disk: &SimDisk, order: (Epoch, Generation)) -> Option<String> {
     })
 }
 
-/// What is wrong with a state that follows another at once: the lists of members move one step at a time, and half of each list
-/// took part.
+/// What is wrong with a state that follows another at once. The lists of members move one step at a time, and
+/// half of each list took part.
 fn what_is_wrong_with_step(before: &SlotState, after: &SlotState) -> Option<String> {
     if before.branch != after.branch || after.order.1 != before.order.1.next() {
         return None;

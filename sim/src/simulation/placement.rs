@@ -25,14 +25,18 @@ impl Run {
 
     /// Whether every member is there and used, with room: what is written now is placed as it should be.
     pub(super) fn is_orderly(&self, pool: &Mounted<'_>) -> bool {
-        let has_room = |&member: &usize| {
-            let health = pool.member_health(self.places[member]);
-            health.witness || health.free_blocks >= health.blocks / 2
-        };
         self.offline(pool).is_empty()
             && pool.health().owed == 0
             && self.roster.iter().all(|&state| state == MemberState::Active)
-            && self.active().iter().all(has_room)
+            && self.have_room(pool, 2)
+    }
+
+    /// Whether of each member that holds something one part in so many is free.
+    pub(super) fn have_room(&self, pool: &Mounted<'_>, share: u64) -> bool {
+        self.active().into_iter().all(|member| {
+            let health = pool.member_health(self.places[member]);
+            health.witness || health.free_blocks >= health.blocks / share
+        })
     }
 
     /// Remembers the generations in which everything could be placed as it should be.
@@ -128,7 +132,8 @@ impl Run {
             && self.are_crowded(replicas.iter().copied(), replicas.len(), tolerance)
     }
 
-    /// Whether one failure domain holds more of these places than may be lost, and there would be place for as many apart.
+    /// Whether one failure domain holds more of these places than may be lost, and there would be place for
+    /// as many apart.
     fn are_crowded(
         &self,
         places: impl Iterator<Item = BlockAddress>,

@@ -190,10 +190,6 @@ impl Run {
 
     /// Whether all that a pool needs to be whole again is there: every member, and room.
     fn is_complete(&self, pool: &mut Mounted<'_>) -> bool {
-        let has_room = |&member: &usize| {
-            let health = pool.member_health(self.places[member]);
-            health.witness || health.free_blocks >= health.blocks / 4
-        };
         let is_used = |&state: &MemberState| {
             matches!(state, MemberState::Active | MemberState::Drained | MemberState::Spare)
         };
@@ -206,7 +202,7 @@ impl Run {
             && self.offline(pool).is_empty()
             && self.active().iter().all(is_current)
             && self.active().iter().all(|&member| is_used(&self.roster[member]))
-            && self.active().iter().all(has_room)
+            && self.have_room(pool, 4)
             && open >= format.scheme.width().max(usize::from(format.tolerance.unwrap_or(0)) + 1)
     }
 
@@ -220,11 +216,7 @@ impl Run {
         }
         let mut rng = self.root.fork("scrub");
         // Each fragment that rots is put elsewhere before its old place is free.
-        let has_room = |&member: &usize| {
-            let health = pool.member_health(self.places[member]);
-            health.witness || health.free_blocks >= health.blocks / 2
-        };
-        let rots = self.atlas.is_whole() && rng.chance(1, 3) && self.active().iter().all(has_room);
+        let rots = self.atlas.is_whole() && rng.chance(1, 3) && self.have_room(pool, 2);
         let twice = rots && self.rot_all_that_is_spare(pool.array(), &mut rng);
         if rots || !self.atlas.is_whole() {
             if let Err(error) = pool.start_job(JobKind::Scrub, JobOptions::default()) {

@@ -389,7 +389,8 @@ impl Run {
         if self.atlas.is_beyond() || self.atlas.is_whole() || !self.atlas.missed_commits().is_empty() {
             return;
         }
-        // What a flush failed to keep can be read, and goes with the power: of a disk that lied before it may be more than it said.
+        // What a failed flush left in the cache can be read, and goes with the power. After a lie that is
+        // more than the disk said.
         let calm = self.active().into_iter().all(|member| {
             let disk = pool.array().disk(self.places[member]);
             self.shelf[member].is_none() && disk.is_calm() && !disk.has_doomed()

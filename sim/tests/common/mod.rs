@@ -69,13 +69,27 @@ pub(crate) fn put(pool: &mut Mounted<'_>, name: &str, length: usize) -> Result<(
     put_file(pool, name, &contents(name, length)).map(|_| ())
 }
 
-/// Reads a file whole.
-pub(crate) fn expect(pool: &mut Mounted<'_>, name: &str, length: usize) {
-    let file = pool.resolve(name.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+/// Writes files of this length, whose names begin so, until one is refused: how many there are.
+pub(crate) fn fill(pool: &mut Mounted<'_>, prefix: &str, length: usize) -> usize {
+    (0..).find(|n| put(pool, &format!("{prefix}{n}"), length).is_err()).expect("a pool is full at some time")
+}
+
+/// Reads a file whole: what is wrong with it, if anything is.
+pub(crate) fn wrong(pool: &mut Mounted<'_>, name: &str, length: usize) -> Option<String> {
     let mut bytes = vec![0; length + 1];
-    let read = pool.read(file, 0, &mut bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
-    assert_eq!(read, length, "{name}");
-    assert!(bytes[..read] == contents(name, length)[..], "{name}: wrong bytes");
+    let read = pool.resolve(name.as_bytes()).and_then(|file| pool.read(file, 0, &mut bytes));
+    match read {
+        Err(error) => Some(format!("{name}: {error}")),
+        Ok(read) if read != length => Some(format!("{name}: {read} bytes, not {length}")),
+        Ok(_) => (bytes[..length] != contents(name, length)[..]).then(|| format!("{name}: wrong bytes")),
+    }
+}
+
+/// Reads a file whole, and holds it to what was written.
+pub(crate) fn expect(pool: &mut Mounted<'_>, name: &str, length: usize) {
+    if let Some(wrong) = wrong(pool, name, length) {
+        panic!("{wrong}");
+    }
 }
 
 /// The extents by their redundancy.

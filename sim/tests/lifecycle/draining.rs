@@ -108,8 +108,8 @@ fn a_drain_crashes_anywhere_and_is_cancelled_or_goes_on() {
     assert!(cuts > 30 && cancelled > 5, "{cuts} cuts, {cancelled} cancelled");
 }
 
-/// Each member that was emptied and then taken out of use counted as one that had gone away with what it held: after as many as the
-/// pool tolerates it took no more writes.
+/// A member that was emptied and then taken out of use counted as lost with its contents. After as many as
+/// the pool tolerates it took no more writes.
 #[test]
 fn members_that_are_empty_owe_nothing_when_they_are_taken_out_of_use() {
     let mut world = filled(Scheme::mirror(3), 6);

@@ -119,10 +119,7 @@ fn corrupt_parity_with_healthy_data_and_the_reverse_with_one_disk_missing() {
 fn no_space_in_the_middle_of_a_rebuild_is_said_and_goes_on_when_there_is_some() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
     let mut pool = world.mount();
-    let mut files = 0;
-    while put(&mut pool, &format!("file-{files}"), 60_000).is_ok() {
-        files += 1;
-    }
+    let files = fill(&mut pool, "file-", 60_000);
     assert!(files > 10);
     drop(pool);
     world.unplug(&[2]);

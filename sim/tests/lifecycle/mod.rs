@@ -14,7 +14,7 @@ mod scrubbing;
 mod stories;
 mod transient;
 
-use crate::common::{Mounted, World, contents, counts, expect, expect_whole, put, rest, run_job};
+use crate::common::{Mounted, World, contents, counts, expect, expect_whole, fill, put, rest, run_job};
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
 use dynamicfs_core::format::extent::Fragment;

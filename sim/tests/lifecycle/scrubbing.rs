@@ -117,8 +117,8 @@ fn a_superblock_that_is_not_there_is_found_and_written_anew() {
     expect_files(&mut pool);
 }
 
-/// Two of three replicas were wrong, and the least memory holds one: the scrub had no memory for a copy of each of them, though
-/// one is enough, and left both as they were.
+/// Two of three replicas were wrong, and the least memory holds one. The scrub wanted memory for a copy of
+/// each, though one is enough, and left both as they were.
 #[test]
 fn two_wrong_replicas_are_mended_in_the_least_memory() {
     let mut world = filled(Scheme { data: 1, parity: 2 }, 3);
@@ -135,8 +135,8 @@ fn two_wrong_replicas_are_mended_in_the_least_memory() {
     expect_files(&mut world.mount());
 }
 
-/// A wide stripe was written with much memory, and is read with little: what cannot be computed in it is not called lost, and
-/// the error says how much does.
+/// A wide stripe was written with much memory, and is read with little. What cannot be computed is not called
+/// lost, and the error says how much memory does.
 #[test]
 fn a_stripe_too_wide_for_the_memory_is_not_lost() {
     const SIXTEEN_FOUR: Scheme = Scheme { data: 16, parity: 4 };

@@ -183,10 +183,7 @@ fn what_a_member_missed_that_comes_back_during_a_rebuild_is_rebuilt_too() {
 fn a_rebuild_that_found_no_space_is_taken_up_when_there_is_some() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
     let mut pool = world.mount();
-    let mut files = 0;
-    while put(&mut pool, &format!("file {files}"), 20_000).is_ok() {
-        files += 1;
-    }
+    let files = fill(&mut pool, "file ", 20_000);
     pool.shut_member(MemberNumber(2), true).expect("given up");
     rest(&mut pool);
     let job = pool.job(JobKind::Rebuild).expect("read").expect("it ran");
@@ -207,10 +204,7 @@ fn a_rebuild_that_found_no_space_is_taken_up_when_there_is_some() {
 fn a_rebuild_that_never_finds_enough_space_comes_to_rest() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
     let mut pool = world.mount();
-    let mut files = 0;
-    while put(&mut pool, &format!("file {files}"), 20_000).is_ok() {
-        files += 1;
-    }
+    let files = fill(&mut pool, "file ", 20_000);
     pool.shut_member(MemberNumber(2), true).expect("given up");
     for n in 0..files / 8 {
         rest(&mut pool);
@@ -251,14 +245,8 @@ fn fragments_that_are_rewritten_where_space_is_short_stay_on_different_members()
             singles.push(name);
         }
     }
-    let mut files = 0;
-    while put(&mut pool, &format!("file {files}"), 16384).is_ok() {
-        files += 1;
-    }
-    let mut small = 0;
-    while put(&mut pool, &format!("small {small}"), 4096).is_ok() {
-        small += 1;
-    }
+    let files = fill(&mut pool, "file ", 16384);
+    fill(&mut pool, "small ", 4096);
     // One member alone has space.
     for name in &singles {
         let mut transaction = pool.begin().expect("begun");

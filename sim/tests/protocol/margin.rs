@@ -18,8 +18,8 @@ fn world() -> World {
     World { array, lent }
 }
 
-/// Writes a file while the first write to each of these disks fails, once the mount has its epoch: whether it was committed. What
-/// was is there, before the next mount and after it, and so is what was there before.
+/// Writes a file while the first write to each of these disks fails, once the mount has its epoch: whether it
+/// was committed. What was is there, before the next mount and after it, and so is what was there before.
 fn write_while_failing(failing: &[usize]) -> Result<(), Error> {
     let mut world = world();
     world.put("old", 20_000);
@@ -43,8 +43,9 @@ fn write_while_failing(failing: &[usize]) -> Result<(), Error> {
     done
 }
 
-/// Two disks fail in one transaction, as many as the pool bears to lose. Both replicas of what was written may be on those two:
-/// a commit would be acknowledged of which nothing is left. It is refused. With one of them it goes on.
+/// Two disks fail in one transaction, as many as the pool bears to lose. Both replicas of what was written
+/// may be on those two: a commit would be acknowledged of which nothing is left. It is refused. With one of
+/// them it goes on.
 #[test]
 fn no_more_disks_fail_in_a_transaction_than_what_it_wrote_can_spare() {
     for first in 0..DISKS {

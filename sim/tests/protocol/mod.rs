@@ -11,7 +11,7 @@ mod sweeping;
 mod unlikely;
 mod writers;
 
-use crate::common::{Mounted, World, contents, expect, expect_whole, put, rest};
+use crate::common::{Mounted, World, contents, expect, expect_whole, fill, put, rest, wrong};
 use dynamicfs_core::disks::events::Happening;
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, FormatError, MountError, StorageError};
@@ -27,6 +27,34 @@ const MEMORY: usize = 300 << 10;
 /// The same world once more: what is done to the one does not happen in the other.
 fn fork(world: &World) -> World {
     World { array: world.array.clone(), lent: Lent::new(MEMORY) }
+}
+
+/// Two disks, of which the second was away while its files were deleted, given back and written over.
+/// `before` is done before it goes. The files that it holds are of 20,000 bytes.
+fn second_was_away(before: impl FnOnce(&mut Mounted<'_>)) -> (World, Vec<String>) {
+    let mut array = SimArray::new(1, vec![Geometry::new(512, 1024); 2]);
+    let mut lent = Lent::new(MEMORY);
+    let options = FormatOptions { extent_bytes: 4096, ..FormatOptions::portable(Scheme::mirror(2)) };
+    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
+    let mut world = World { array, lent };
+    let names: Vec<String> = (0..12).map(|n| format!("file-{n}")).collect();
+    names.iter().for_each(|name| world.put(name, 20_000));
+    {
+        let mut pool = world.mount();
+        pool.begin().expect("begun").commit().expect("committed");
+        before(&mut pool);
+        pool.array().disk_mut(1).unplug();
+        for name in &names {
+            let mut transaction = pool.begin().expect("begun");
+            transaction.unlink(ObjectId::ROOT, name.as_bytes()).expect("unlinked");
+            transaction.commit().expect("committed");
+        }
+        rest(&mut pool);
+        (0..12).for_each(|n| put(&mut pool, &format!("later-{n}"), 20_000).expect("committed"));
+        rest(&mut pool);
+    }
+    world.plug(&[1]);
+    (world, names)
 }
 
 /// The order of the newest state on a disk.

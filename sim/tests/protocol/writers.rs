@@ -46,8 +46,8 @@ fn a_second_writer_is_noticed_before_anything_is_acknowledged() {
     }
 }
 
-/// A transaction waited for its caller, as for standard input. What was free when it began held another's acknowledged contents when
-/// it went on, and was written over before the commit noticed the other.
+/// A transaction waited for its caller, as for standard input. What was free when it began held another's
+/// acknowledged contents when it went on, and was written over before the commit noticed the other.
 #[test]
 fn a_transaction_that_waited_writes_over_nothing() {
     for at_commit in [false, true] {

@@ -1,5 +1,5 @@
-//! Puts faults into copies of the core and the host shim, one at a time, and sees whether the simulator and the tests
-//! notice them.
+//! Puts faults into copies of the core and the host shim, one at a time, and sees whether the simulator and
+//! the tests notice them.
 
 use clap::Parser;
 use dynamicfs_tests::mutants::report::{self, Result as Outcome};

@@ -1,4 +1,5 @@
-//! A copy of the sources in which every mutant is a switch: `if dynamicfs_hal::mutant(7) { mutated } else { original }`.
+//! A copy of the sources in which every mutant is a switch: `if dynamicfs_hal::mutant(7) { mutated } else {
+//! original }`.
 
 use super::{Mutant, read, root};
 use std::collections::{BTreeMap, BTreeSet};

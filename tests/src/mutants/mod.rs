@@ -1,4 +1,5 @@
-//! Mutants: small faults put into the core and the host shim, to see whether the simulator and the tests notice them.
+//! Mutants: small faults put into the core and the host shim, to see whether the simulator and the tests
+//! notice them.
 //!
 //! ```text
 //! tests/mutants/*.toml   the table: what stands in the source, what the mutant has instead, which promise that breaks

@@ -18,7 +18,8 @@ pub struct Campaign {
     arguments: &'static str,
 }
 
-/// The campaigns, what finds most in the least time first. Their seeds are fixed, so that a result can be had again.
+/// The campaigns, what finds most in the least time first. Their seeds are fixed, so that a result can be had
+/// again.
 pub const CAMPAIGNS: [Campaign; 17] = [
     Campaign { name: "plain", arguments: "campaign --seeds 0..100" },
     Campaign { name: "exhaustive", arguments: "exhaustive --ops 1 --depth 1" },
@@ -60,13 +61,15 @@ pub const CAMPAIGNS: [Campaign; 17] = [
 /// Wall time after which a seed has no end.
 const SEED_SECONDS: &str = "20";
 
-/// Wall time after which a campaign or a test program has no end: many times what the sources as they are take.
+/// Wall time after which a campaign or a test program has no end: many times what the sources as they are
+/// take.
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// Memory that a program may take, in KiB: a mutant may want all of it.
 const MEMORY_KIB: &str = "6000000";
 
-/// Tests that are not asked: they run the examples in documents, campaigns, and worlds that are broken on purpose.
+/// Tests that are not asked: they run the examples in documents, campaigns, and worlds that are broken on
+/// purpose.
 const NOT_ASKED: [&str; 4] = ["examples::", "program::", "simulation::", "broken::"];
 
 /// Tests that take many times longer than all others: they are asked last.
@@ -100,7 +103,8 @@ pub enum Noticed {
     },
 }
 
-/// Looks for what notices a mutant, or the sources as they are. `with_tests` asks the tests too, where no campaign notices it.
+/// Looks for what notices a mutant, or the sources as they are. `with_tests` asks the tests too, where no
+/// campaign notices it.
 ///
 /// # Errors
 /// In words: a program cannot be run.

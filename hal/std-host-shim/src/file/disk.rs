@@ -109,7 +109,8 @@ impl<M: Medium> BlockDevice for Disk<M> {
         // that died before its flush, and sit in the system's cache alone.
         let result = self.medium.sync_data();
         let answer = self.answer("flush", result);
-        // Where only room was lacking, what was to be written is known to be lost, and is written again or given up.
+        // Where only room was lacking, what was to be written is known to be lost, and is written again or
+        // given up.
         if answer.as_ref().is_err_and(|error| error.kind() != IoError::NoSpace) {
             self.state = self.state.max(State::FlushFailed);
         }

@@ -74,7 +74,8 @@ fn kind_of(error: &io::Error) -> IoError {
         ) => IoError::Gone,
         Some(Errno::ROFS | Errno::PERM | Errno::ACCESS) => IoError::WriteProtected,
         Some(Errno::TIMEDOUT) => IoError::Timeout,
-        // A sparse image whose filesystem is full, or whose owner or process may not store more; a thin volume.
+        // A sparse image whose filesystem is full, or whose owner or process may not store more; a thin
+        // volume.
         Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => IoError::NoSpace,
         // Bounds are checked beforehand: only direct I/O has more to object to.
         Some(Errno::INVAL) => IoError::NotAligned,

@@ -122,11 +122,12 @@ pub(super) fn online(app: &App, disk: &str) -> Result<Exit, Failure> {
                 clear_errors(session, member, &meant.disk.name)?;
             }
         }
-        let disk = find(session, &meant.disk.name)?.disk;
-        if !app.global.dry_run && !disk.state.takes_part() {
+        let meant = find(session, &meant.disk.name)?;
+        if !app.global.dry_run && !meant.disk.state.takes_part() {
             // It is in use as far as the records say, and cannot be used.
-            return Err(find(session, &meant.disk.name)?.away());
+            return Err(meant.away());
         }
+        let disk = meant.disk;
         let extents: Extents = session.pool.count_extents()?.into();
         let owes = extents.readable > 0 || disk.state == DiskState::Behind;
         let next = owes.then(|| "dynamicfs rebuild start".to_owned());

@@ -200,8 +200,8 @@ impl Layout {
         listed
     }
 
-    /// Takes the labels off disks that no pool.toml lists, so that they can be given again. What fails here is said by the
-    /// failure before it.
+    /// Takes the labels off disks that no pool.toml lists, so that they can be given again. What fails here
+    /// is said by the failure before it.
     fn disown(&self) {
         // It may be there, and not known to be durable.
         let _ = fs::remove_file(self.folder.join(FILE));
