@@ -45,6 +45,9 @@ impl Run {
             *rng.pick(&[Loss::Unplugged, Loss::Unplugged, Loss::SetBack, Loss::Unreadable, Loss::Wiped]);
         let image = self.images[member].clone();
         lose(self.disk(array, member), how, image.as_ref());
+        if matches!(how, Loss::SetBack) && image.is_some() && self.looks_current(array, member) {
+            self.atlas.spoil(member);
+        }
         self.lost_in_recovery = true;
         self.counts.faults.hit(FaultKind::LostInRecovery);
         if alone == Some(member) {
@@ -69,6 +72,17 @@ impl Run {
         policies[*rng.pick(if unflushed.is_empty() { &places } else { &unflushed })] =
             CrashPolicy::Everything;
         policies
+    }
+
+    /// Whether a member's disk lacks no more than what a crash in a commit leaves a disk without. One that was set back
+    /// so little does not show it before its contents are read.
+    fn looks_current(&self, array: &SimArray, member: usize) -> bool {
+        let disk = |member: usize| array.disk(self.places[member]);
+        let newest = self.active().into_iter().filter_map(|member| states::newest_of(disk(member))).max();
+        let (Some(newest), Some(own)) = (newest, states::newest_of(disk(member))) else { return false };
+        let claim = states::slots_of(disk(member)).iter().map(|slot| slot.claim).max();
+        let mounts = newest.0.0.saturating_sub(own.0.0);
+        claim >= Some(newest.0) && own.1.0 + mounts + 1 >= newest.1.0
     }
 
     /// The one member whose disk has a newer state than all others, if there is one.
