@@ -93,7 +93,8 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(found)
     }
 
-    /// Writes an entry, the parts one after the other, at the first place of a hash that is free behind all others.
+    /// Writes an entry, the parts one after the other, into the first gap between the others of its hash that is wide enough:
+    /// places that were given up are used again.
     pub(super) fn put_hashed(
         &mut self,
         object: ObjectId,
@@ -101,6 +102,9 @@ impl<A: DiskArray> Objects<'_, A> {
         hash: u64,
         parts: &[&[u8]],
     ) -> Result<(), Error> {
+        let room = self.piece_bytes() - 1;
+        let bytes: usize = parts.iter().map(|part| part.len()).sum();
+        let pieces = bytes.div_ceil(room).max(1) as u64;
         let mut next = hash;
         // The last place stays empty: behind the last hash of all there is no key that could end a scan.
         let last = hash + (PLACES - 2);
@@ -108,13 +112,13 @@ impl<A: DiskArray> Objects<'_, A> {
             &Key::new(object, kind, hash),
             &Key::new(object, kind, last).successor(),
             |key, _| {
+                if key.offset().saturating_sub(next) >= pieces {
+                    return ControlFlow::Break(());
+                }
                 next = key.offset().saturating_add(1);
-                ControlFlow::<()>::Continue(())
+                ControlFlow::Continue(())
             },
         )?;
-        let room = self.piece_bytes() - 1;
-        let bytes: usize = parts.iter().map(|part| part.len()).sum();
-        let pieces = bytes.div_ceil(room).max(1) as u64;
         if next.checked_add(pieces - 1).is_none_or(|end| end > last) || pieces > u64::from(PIECE_FIRST) {
             return Err(Error::HashFull);
         }

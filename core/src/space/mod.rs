@@ -404,16 +404,21 @@ impl<'m> Space<'m> {
     /// Gives the blocks of an open group back whose bits are set in `dead`: how many were allocated. The group is
     /// unrecorded until its record says so.
     pub fn clear_open(&mut self, row: usize, class: Class, dead: &[u8]) -> u32 {
+        let Some((_, _, cursor)) = self.open_group(row, class) else { return 0 };
+        let blocks = self.group_blocks;
         let slot = self.slot(row, class, false);
+        let before = room_of(class, &slot[BITMAP_HEADER..], cursor, blocks);
         let mut cleared = 0;
         for (byte, dead) in slot[BITMAP_HEADER..].iter_mut().zip(dead) {
             cleared += (*byte & dead).count_ones();
             *byte &= !dead;
         }
-        if class == Class::Data {
-            // Behind the cursor they wait for the group's next opening, but they count as room.
-            let room = u32::load(&slot[4..]);
-            u32::store(&mut slot[4..], room + cleared);
+        // Data behind the cursor waits for the group's next opening, but counts as room.
+        let gained = room_of(class, &slot[BITMAP_HEADER..], cursor, blocks) - before;
+        let room = u32::load(&slot[4..]);
+        u32::store(&mut slot[4..], room + gained);
+        if class == Class::Node {
+            self.change_node_free(row, gained.into());
         }
         self.unrecorded[class as usize] = self.unrecorded[class as usize].with(row);
         self.give_back(row, cleared);

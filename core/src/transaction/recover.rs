@@ -34,8 +34,10 @@ pub enum MountMode {
     ReadOnly,
     /// For reading and writing.
     ReadWrite,
-    /// For reading and writing, declaring members dead that could hold a newer state: what they alone hold is given
-    /// up, and a new history begins, under this random name.
+    /// For reading and writing, declaring absent members dead, where the pool cannot be written without them: they could hold a
+    /// newer state, or more are away or owed something than it tolerates. What they alone hold is given up, they are taken out
+    /// of the pool, and a new history begins, under this random name. Where nothing keeps the pool from being written, as
+    /// [`ReadWrite`](Self::ReadWrite).
     AssumeMissingDead {
         /// The name of the new history, random.
         branch: u64,
@@ -168,18 +170,10 @@ impl<'m, A: DiskArray> Store<'m, A> {
         }
         self.reload_groups()?;
         let chosen = self.give_up_others(prefer);
-        if let MountMode::AssumeMissingDead { branch } = mode {
-            let present = self.tree.disks.online();
-            if !quorum::may_mount(present, self.durable) {
-                self.tree.space.superblock.fork(branch);
-                self.durable = MemberLists::both(present);
-                self.claim()?;
-                self.shut_out();
-                self.started();
-                self.remove_absent(present)?;
-                self.commit()?;
-                return Ok(());
-            }
+        if let MountMode::AssumeMissingDead { branch } = mode
+            && self.needs_override()
+        {
+            return self.go_on_without_absent(branch);
         }
         self.mode = Mode::Unclaimed;
         if !chosen && self.is_settled() {
@@ -203,6 +197,29 @@ impl<'m, A: DiskArray> Store<'m, A> {
             }
             written => drop(written?),
         }
+        Ok(())
+    }
+
+    /// Whether members that are absent keep this mount from writing: the lists want more members, or more of them are owed
+    /// something or away than the pool tolerates.
+    fn needs_override(&self) -> bool {
+        let present = self.tree.disks.online();
+        !quorum::may_mount(present, self.durable)
+            || !self.bears_without(MemberSet::EMPTY)
+                && !self.tree.space.superblock.table().is_subset_of(present)
+    }
+
+    /// Begins a new history, named `branch`, of the members that are present.
+    fn go_on_without_absent(&mut self, branch: u64) -> Result<(), MountError> {
+        let present = self.tree.disks.online();
+        self.tree.space.superblock.fork(branch);
+        // One that is out of use gives no word in a history that begins without it.
+        self.durable = MemberLists::both(present.minus(self.roster.shut));
+        self.claim()?;
+        self.shut_out();
+        self.started();
+        self.remove_absent(present)?;
+        self.commit()?;
         Ok(())
     }
 

@@ -86,12 +86,15 @@ impl<A: DiskArray> Store<'_, A> {
         self.tree.space.superblock.set_sweep_group(group);
     }
 
-    /// Fixes what a sweep gives back: what was freed before the last commit, and only if all who take part have that commit.
-    /// Else what it frees might be overwritten and then be referred to again, by the state before, from which the others go on
-    /// if the one that has this state alone is lost.
+    /// Fixes what a sweep gives back: what was freed before the last commit, and only if all that this commit names and that
+    /// take part have it. Else what it frees might be overwritten and then be referred to again, by the state before,
+    /// from which the others go on if the one that has this state alone is lost.
+    ///
+    /// One that the commit does not name came back with an older state. That state is gone on from only where all that
+    /// have the commit are lost, and nothing is put on the disk that has it before it has a newer one.
     fn start_sweep(&mut self) -> Result<bool, StorageError> {
-        let order = self.committed().order();
-        if !self.tree.disks.are_all_at(self.tree.disks.online(), order) {
+        let (order, named) = (self.committed().order(), self.committed().online());
+        if !self.tree.disks.are_all_at(named, order) {
             return Ok(false);
         }
         let limit = self.committed().dead_next();

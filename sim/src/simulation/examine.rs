@@ -6,11 +6,13 @@ use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Doing, Flow, Mounted, Run};
 use crate::model::{self, LoadError, Model};
 use crate::states;
+use crate::world::free_in_open_group;
 use dynamicfs_core::disks::condition::Condition;
 use dynamicfs_core::disks::events::Happening;
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::Error;
 use dynamicfs_core::maintain::Finding;
+use dynamicfs_core::space::Class;
 
 /// Findings that are looked at; more of them say the same.
 const FINDINGS_MAX: usize = 64;
@@ -123,9 +125,25 @@ impl Run {
             }
         }
         match done {
-            Ok(()) => Ok(Flow::On),
+            Ok(()) => self.check_room(pool).map(|()| Flow::On),
             Err(error) => Err(self.fail(FailureKind::Lost, format!("the check ended early: {error}"))),
         }
+    }
+
+    /// What is said to be free in the open groups is what their bitmaps say.
+    fn check_room(&self, pool: &Mounted<'_>) -> Result<(), Failure> {
+        let space = &pool.store.tree.space;
+        let open = pool.store.tree.holding_rows().iter().flat_map(|row| Class::ALL.map(|class| (row, class)));
+        for (row, class) in open.filter(|&(row, class)| space.open_group(row, class).is_some()) {
+            let (counted, found) = (space.room(row, class), free_in_open_group(space, row, class));
+            if counted != found {
+                let what = format!(
+                    "the open group for {class:?} in row {row} has {found} free blocks, {counted} are counted"
+                );
+                return Err(self.fail(FailureKind::Space, what));
+            }
+        }
+        Ok(())
     }
 
     /// A shortfall that exists is reported, and one that is reported exists.

@@ -177,6 +177,64 @@ fn an_override_by_mistake_is_taken_back_by_preferring_the_others() {
     put(&mut pool, "later", 9000).expect("committed");
 }
 
+/// A disk missed a commit and came back. Before it was rebuilt another one died: more than the pool tolerates is owed
+/// something or away, and a majority is there. The override did nothing where a majority is there, and left the pool
+/// read-only for ever, though all of it could be read.
+#[test]
+fn an_override_gives_up_the_dead_where_a_majority_may_not_write() {
+    let mut world = filled(Scheme::mirror(2), 3);
+    world.unplug(&[1]);
+    world.put("meanwhile", 20_000);
+    world.plug(&[1]);
+    assert!(world.mount().health().writable, "it is back, and owed what it missed");
+    world.unplug(&[2]);
+    let mut pool = world.mount();
+    assert!(!pool.health().writable, "one more lost could lose what is there");
+    expect_files(&mut pool);
+    drop(pool);
+    let mut pool = world.try_mount(MountMode::AssumeMissingDead { branch: 5 }).expect("overridden");
+    assert!(pool.health().writable);
+    put(&mut pool, "new", 20_000).expect("written");
+    rest(&mut pool);
+    expect_whole(&mut pool, "rebuilt");
+    expect_files(&mut pool);
+    ["meanwhile", "new"].iter().for_each(|name| expect(&mut pool, name, 20_000));
+    drop(pool);
+    // The one that was given up comes back: it is no member any more.
+    world.plug(&[2]);
+    let pool = world.mount();
+    assert_ne!(pool.member_health(2).status, DiskStatus::Online);
+    assert!(pool.health().writable);
+    drop(pool);
+    // Where nothing is in the way of writing, an override gives up nothing.
+    world.plug(&[1]);
+    drop(world.try_mount(MountMode::AssumeMissingDead { branch: 6 }).expect("mounted"));
+    assert_eq!(branches(&mut world)[0].1, 5);
+}
+
+/// Of seven disks two were called failed and rebuilt elsewhere. Then as many are lost as the pool bears. The two that
+/// are out of use counted among those that the new history asks for, and the one disk that was left was too few.
+#[test]
+fn an_override_counts_no_disk_that_is_out_of_use() {
+    let mut world = filled(Scheme { data: 1, parity: 4 }, 7);
+    {
+        let mut pool = world.mount();
+        for failed in [4, 5] {
+            pool.shut_member(MemberNumber(failed), true).expect("failed");
+            rest(&mut pool);
+        }
+    }
+    world.unplug(&[0, 1, 3, 6]);
+    let mut pool = world.try_mount(MountMode::AssumeMissingDead { branch: 5 }).expect("overridden");
+    assert!(pool.health().writable);
+    expect_files(&mut pool);
+    put(&mut pool, "new", 20_000).expect("written");
+    drop(pool);
+    let mut pool = world.mount();
+    assert!(pool.health().writable);
+    expect(&mut pool, "new", 20_000);
+}
+
 /// A mount that gives a side up is cut at every I/O: whatever is found next is that side or the question anew.
 #[test]
 fn a_choice_that_is_cut_short_is_made_or_not() {

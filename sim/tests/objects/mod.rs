@@ -2,6 +2,7 @@
 //! is allowed and unusual, and buffers wherever the caller has them.
 
 mod aligned;
+mod colliding;
 mod deleted;
 mod failing_reads;
 mod half_done;

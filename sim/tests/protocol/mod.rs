@@ -16,10 +16,11 @@ use dynamicfs_core::disks::events::Happening;
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, FormatError, MountError, StorageError};
 use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::space::Class;
 use dynamicfs_core::types::{Epoch, Generation, MemberNumber, ObjectId, Scheme};
 use dynamicfs_core::{AddOptions, FormatOptions, MountMode, MountOptions, Pool, Services};
 use dynamicfs_hal::{DiskArray, Geometry, IoError};
-use dynamicfs_sim::world::{Lent, SERVICES};
+use dynamicfs_sim::world::{Lent, SERVICES, free_in_open_group};
 use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Rng, SimArray, SimDisk, states};
 
 const MEMORY: usize = 300 << 10;

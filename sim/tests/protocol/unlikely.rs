@@ -165,6 +165,32 @@ fn a_full_pool_stays_writable_however_often_a_mount_is_cut() {
     }
 }
 
+/// A full pool is mounted again and again, each time with the other one of two witnesses away. Each mount's commit
+/// names who is there, and takes from the reserve. None may sweep, if the one that came back counts as one that might
+/// go on from what it has: in the end nothing could be deleted.
+#[test]
+fn a_full_pool_stays_writable_however_often_witnesses_come_and_go() {
+    let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); 5]);
+    let mut lent = Lent::new(MEMORY);
+    let options =
+        FormatOptions { members_max: 8, extent_bytes: 16384, ..FormatOptions::portable(Scheme::mirror(2)) };
+    let plain = DiskOptions::default();
+    let witness = DiskOptions { witness: true, ..plain };
+    let members = [plain, plain, plain, witness, witness];
+    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &members).expect("formatted");
+    let mut world = World { array, lent };
+    fill_up(&mut world.mount());
+    for cycle in 0..100 {
+        world.plug(&[3 + cycle % 2]);
+        world.unplug(&[4 - cycle % 2]);
+        assert!(world.mount().health().writable, "cycle {cycle}");
+    }
+    let mut pool = world.mount();
+    let mut transaction = pool.begin().expect("begun");
+    transaction.unlink(ObjectId::ROOT, A_FILE).expect("unlinked");
+    transaction.commit().expect("committed");
+}
+
 /// Half of a mirror is lost when it is full: an override goes on.
 #[test]
 fn an_override_of_a_full_pool_goes_on() {
