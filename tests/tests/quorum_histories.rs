@@ -125,6 +125,46 @@ fn every_history_with_disks_that_fail_in_mounts() {
     check_all::<3>(&Rules::FAILING_MOUNTS, THREE_DISKS_FAILING_MOUNTS);
 }
 
+/// Explores as deep as this: no violation.
+#[track_caller]
+fn check_depth<const N: usize>(rules: &Rules, depth: usize) {
+    let explored = explore::<N>(rules, depth);
+    if let Some(found) = explored.violation {
+        panic!("{N} disks, {}: {found}", rules.name);
+    }
+    assert!(explored.sizes.last().is_some_and(|&(states, _)| states > 5_000), "{:?}", explored.sizes);
+}
+
+#[test]
+fn no_mount_goes_on_from_what_was_overwritten() {
+    check_depth::<2>(&Rules::WITH_BLOCKS, 6);
+    check_depth::<3>(&Rules::WITH_BLOCKS, 4);
+    check_walks::<3>(&Rules::WITH_BLOCKS, 20_000);
+    check_walks::<4>(&Rules::WITH_BLOCKS, 5_000);
+    check_walks::<5>(&Rules::WITH_BLOCKS, 2_000);
+}
+
+#[test]
+fn nor_where_disks_fail_in_mounts() {
+    check_depth::<2>(&Rules::WITH_BLOCKS_FAILING_MOUNTS, 5);
+    check_walks::<3>(&Rules::WITH_BLOCKS_FAILING_MOUNTS, 5_000);
+    check_walks::<4>(&Rules::WITH_BLOCKS_FAILING_MOUNTS, 1_000);
+}
+
+/// A commit reaches one disk and is cut short. A mount of the others writes over its blocks, and is cut short too.
+#[test]
+fn blocks_are_written_when_the_state_is_there_in_the_new_epoch() {
+    let found = violation_in_walks(&Rules::BLOCKS_AT_ONCE);
+    assert!(matches!(found.violation, Violation::Overwritten { .. }), "{found}");
+}
+
+/// A commit that brings a disk back reaches that disk alone. The others are all at the state before, and write at once.
+#[test]
+fn disks_that_come_back_get_a_superblock_last() {
+    let found = explore::<2>(&Rules::RETURNING_WITH_THE_OTHERS, 6).violation.expect("a violation");
+    assert!(matches!(found.violation, Violation::Overwritten { .. }), "{found}");
+}
+
 #[test]
 fn walks_of_three_disks() {
     check_walks::<3>(&Rules::SOUND, 20_000);

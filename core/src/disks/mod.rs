@@ -94,6 +94,8 @@ pub struct DiskState {
     pub(crate) order: (Epoch, Generation),
     pub(crate) branch: u64,
     pub(crate) root_crc: u32,
+    /// A mount claimed an epoch on this disk after it had lost what it had acknowledged, and no commit has said so since.
+    pub(crate) is_rolled_back: bool,
     /// The disk may hold a newer state than is known, or not keep the one that it shows: a place for superblocks could not be
     /// read when the pool was mounted, or a flush failed.
     pub(crate) may_hold_more: bool,
@@ -141,6 +143,7 @@ impl DiskState {
         order: (Epoch(0), Generation(0)),
         branch: 0,
         root_crc: 0,
+        is_rolled_back: false,
         may_hold_more: false,
         has_lost_slot: false,
         lacks_room: false,
@@ -600,8 +603,11 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// Every member that takes part has this state as its newest now.
-    pub(crate) fn set_order(&mut self, order: (Epoch, Generation)) {
-        let online = self.states.iter_mut().filter(|state| state.status == DiskStatus::Online);
+    pub(crate) fn set_order(&mut self, rows: MemberSet, order: (Epoch, Generation)) {
+        let takes_part = |state: &&mut DiskState| {
+            state.status == DiskStatus::Online && rows.contains(usize::from(state.row))
+        };
+        let online = self.states.iter_mut().filter(takes_part);
         online.for_each(|state| (state.order, state.may_hold_more) = (order, false));
     }
 

@@ -80,7 +80,8 @@ layout! {
         next_member / set_next_member: u16 = 180,
         /// Rows of the member table: as many as the pool can have members at a time.
         member_rows / set_member_rows: u8 = 182,
-        /// Bit 0: something is short of what was asked for, and no member owes it.
+        /// Bit 0: something is short of what was asked for, and no member owes it. Bit 1: this disk had lost what it had
+        /// acknowledged when the epoch was claimed on it.
         flags / set_flags: u8 = 183,
         /// The root's checksum.
         root_crc / set_root_crc: u32 = 184,
@@ -145,6 +146,9 @@ pub const COUNTER_MAX: u64 = crate::limits::U48_MAX / 2;
 
 /// A bit of `flags`: see there.
 pub const FLAG_SHORT: u8 = 1;
+
+/// A bit of `flags`: see there.
+pub const FLAG_ROLLED_BACK: u8 = 2;
 
 /// Feature flags that this code knows, in the order compat, ro_compat, incompat. What they are for is told in
 /// `docs/FORMAT.md`.
@@ -334,6 +338,11 @@ impl<B: AsRef<[u8]>> Superblock<B> {
         self.flags() & FLAG_SHORT != 0
     }
 
+    /// Whether the disk had lost what it had acknowledged when this was written on it.
+    pub fn is_rolled_back(&self) -> bool {
+        self.flags() & FLAG_ROLLED_BACK != 0
+    }
+
     /// The scheme of new objects.
     pub fn scheme(&self) -> Scheme {
         Scheme { data: self.scheme_data(), parity: self.scheme_parity() }
@@ -451,6 +460,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
     pub fn set_short(&mut self, short: bool) {
         let flags = self.flags() & !FLAG_SHORT;
         self.set_flags(flags | if short { FLAG_SHORT } else { 0 });
+    }
+
+    /// Notes whether the disk lost what it had acknowledged.
+    pub fn set_rolled_back(&mut self, rolled_back: bool) {
+        let flags = self.flags() & !FLAG_ROLLED_BACK;
+        self.set_flags(flags | if rolled_back { FLAG_ROLLED_BACK } else { 0 });
     }
 
     /// Fills a row for a member on which nothing is stored yet.

@@ -46,6 +46,7 @@ impl<A: DiskArray> Store<'_, A> {
     pub(super) fn publish(&mut self, mut durable: MemberLists) -> Result<(), StorageError> {
         let mut sent = false;
         let mut generation = self.tree.generation;
+        let mut named = self.committed().online();
         loop {
             let online = self.tree.disks.online();
             let target = online.minus(self.letting_go);
@@ -67,8 +68,12 @@ impl<A: DiskArray> Store<'_, A> {
                     StorageError::RecordInvalid { object }
                 });
             }
-            self.write_superblocks(online);
+            self.write_superblocks(online.and(named));
             sent = true;
+            if self.may_go_on(self.tree.disks.online(), durable, next) {
+                self.write_superblocks(online.minus(named));
+            }
+            named = online;
             self.tree.counters.superblock_steps += 1;
             let reached = self.tree.disks.online();
             if self.tree.disks.take_refusal().is_err()
@@ -81,9 +86,9 @@ impl<A: DiskArray> Store<'_, A> {
         }
         self.durable = durable;
         self.committed.copy_from_slice(self.tree.space.superblock.bytes());
-        self.tree.disks.set_order(self.committed().order());
+        self.tree.disks.set_order(self.tree.disks.online(), self.committed().order());
         self.tree.generation = generation;
-        self.open = false;
+        (self.open, self.restated) = (false, MemberSet::EMPTY);
         (self.mode, self.owes_commit) = (Mode::Writable, false);
         Ok(())
     }
@@ -97,7 +102,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Sets what the superblocks of a step say.
-    fn describe(&mut self, lists: MemberLists, online: MemberSet, generation: Generation) {
+    pub(super) fn describe(&mut self, lists: MemberLists, online: MemberSet, generation: Generation) {
         let (root, level) = (self.tree.root, self.tree.level);
         let stay = online.minus(self.letting_go);
         let gone = self.committed().online().minus(stay).minus(self.roster.vacant);
@@ -105,6 +110,7 @@ impl<A: DiskArray> Store<'_, A> {
         let superblock = &mut self.tree.space.superblock;
         let owed = superblock.owed().or(gone);
         superblock.set_order(self.epoch, generation);
+        superblock.set_rolled_back(false);
         superblock.set_lists(lists);
         superblock.set_online_raw(stay.0);
         superblock.set_owed_raw(owed.0);
@@ -113,7 +119,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Writes the superblock to both rings of every member of `rows` and flushes them; members that fail are out of
     /// use afterwards.
-    fn write_superblocks(&mut self, rows: MemberSet) {
+    pub(super) fn write_superblocks(&mut self, rows: MemberSet) {
         let bytes = self.tree.space.superblock.bytes().len();
         let at_once = (self.stage.len() / bytes).min(A::Batch::capacity() / REQUESTS_PER_SUPERBLOCK).max(1);
         let mut left = rows.and(self.tree.disks.online());

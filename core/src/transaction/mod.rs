@@ -109,6 +109,8 @@ pub struct Store<'m, A> {
     swept_left: u64,
     /// Dead blocks when the sweep that is under way began.
     swept_from: u64,
+    /// Members that the state named that this mount found, if it wrote that once more without some of them: these have all of it.
+    restated: MemberSet,
     /// The mount's own commit found no room: the first transaction makes it.
     owes_commit: bool,
     /// The disk that this transaction lets grow, and the blocks that it had before.

@@ -151,6 +151,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             letting_go: MemberSet::EMPTY,
             swept_left: 0,
             swept_from: 0,
+            restated: MemberSet::EMPTY,
             owes_commit: false,
             growing: None,
             groups_unread: false,
@@ -256,23 +257,10 @@ impl<'m, A: DiskArray> Store<'m, A> {
             .max()
             .unwrap_or(Epoch(0));
         let epoch = Epoch(epoch.0 + 1);
-        let bytes = self.tree.disks.parameters.slot_bytes as usize;
         let _ = self.tree.disks.take_refusal();
         for disk in 0..self.tree.disks.count() {
-            if self.tree.disks.state(disk).status != DiskStatus::Online {
-                continue;
-            }
-            let image = &mut self.stage[..bytes];
-            if read_state(&mut self.tree.disks, disk, image).is_none() {
-                self.tree.disks.fail(disk, dynamicfs_hal::IoError::Media);
-                continue;
-            }
-            let before = self.tree.disks.state(disk).sequence;
-            self.tree.disks.seal_superblock(disk, image, epoch);
-            let row = MemberSet::EMPTY.with(self.tree.disks.state(disk).row.into());
-            if !self.tree.disks.write_slots(row, &self.stage[..bytes], bytes).is_empty() {
-                self.take_back(disk, before);
-                return Err(StorageError::NoSpaceBelow { disk });
+            if self.tree.disks.state(disk).status == DiskStatus::Online {
+                self.claim_on(disk, epoch)?;
             }
         }
         self.tree.disks.take_refusal()?;
@@ -281,12 +269,75 @@ impl<'m, A: DiskArray> Store<'m, A> {
             return Err(StorageError::TooFewDisks { online });
         }
         self.epoch = epoch;
+        if let Err(error) = self.restate() {
+            self.tree.space.superblock.copy_from(self.committed);
+            return Err(error);
+        }
         self.mode = Mode::Writable;
+        Ok(())
+    }
+
+    /// Writes the state that is gone on from once more, in the epoch that was claimed, before any block is written: unless all
+    /// members that it names are here and have it.
+    ///
+    /// A commit that was cut short may have left a newer state on some disk that is not here. What that state refers to is
+    /// free space here, and will be overwritten. If this mount is cut short too, before its own first commit is
+    /// on any disk, that state would be the newest that there is. So there must be a newer one first.
+    fn restate(&mut self) -> Result<(), StorageError> {
+        let (named, order) = (self.committed().online(), self.committed().order());
+        let online = self.tree.disks.online();
+        if named.is_subset_of(online) && self.tree.disks.are_all_at(named, order) {
+            return Ok(());
+        }
+        // Those that lost what they had acknowledged do not have what it refers to. They stay named, and keep their own.
+        let there = named.and(online);
+        let lost = self.tree.disks.rolled_back(order);
+        if !quorum::may_continue(there, self.durable, self.durable) {
+            return Ok(());
+        }
+        let generation = self.tree.generation;
+        self.describe(self.durable, there, generation);
+        self.write_superblocks(there.minus(lost));
+        match self.tree.disks.take_refusal() {
+            // Such a disk is out of use.
+            Ok(()) | Err(StorageError::NoSpaceBelow { .. }) => {}
+            refused => return refused,
+        }
+        let online = self.tree.disks.online();
+        let reached = online.and(there);
+        if !quorum::may_continue(reached, self.durable, self.durable) {
+            return Err(StorageError::TooFewDisks { online });
+        }
+        self.restated = named;
+        self.committed.copy_from_slice(self.tree.space.superblock.bytes());
+        self.tree.disks.set_order(reached.minus(lost), self.committed().order());
+        self.tree.generation = generation.next();
         Ok(())
     }
 }
 
 impl<A: DiskArray> Store<'_, A> {
+    /// Writes a disk's own state once more, with this claim, and that the disk went back if it did.
+    fn claim_on(&mut self, disk: usize, epoch: Epoch) -> Result<(), StorageError> {
+        let bytes = self.tree.disks.parameters.slot_bytes as usize;
+        let image = &mut self.stage[..bytes];
+        if read_state(&mut self.tree.disks, disk, image).is_none() {
+            self.tree.disks.fail(disk, dynamicfs_hal::IoError::Media);
+            return Ok(());
+        }
+        if let Some(mut view) = Superblock::new(&mut *image) {
+            view.set_rolled_back(self.tree.disks.state(disk).currency == Currency::RolledBack);
+        }
+        let before = self.tree.disks.state(disk).sequence;
+        self.tree.disks.seal_superblock(disk, image, epoch);
+        let row = MemberSet::EMPTY.with(self.tree.disks.state(disk).row.into());
+        if !self.tree.disks.write_slots(row, &self.stage[..bytes], bytes).is_empty() {
+            self.take_back(disk, before);
+            return Err(StorageError::NoSpaceBelow { disk });
+        }
+        Ok(())
+    }
+
     /// A claim could not be written. Nothing was begun on the strength of it, and the disk's state is where
     /// it was, unless the claim is whole all the same.
     fn take_back(&mut self, disk: usize, before: u64) {
@@ -482,12 +533,13 @@ fn assign_rows<A: DiskArray>(disks: &mut Disks<'_, A>, image: &[u8]) {
 ///
 /// A mount claims its epoch on all members that are online in it before it writes a state. And each state is on all of them
 /// before the next one of its epoch is begun, so that a member lacks one state for each mount that was cut short. One that
-/// lacks more, or a claim, has lost what it had acknowledged.
+/// lacks more, or a claim, has lost what it had acknowledged. A later claim says so on the disk, until a commit has said it.
 fn currency(state: &DiskState, view: &Superblock<&[u8]>, row: usize) -> Currency {
     let ((epoch, generation), (last_epoch, last)) = (state.order, view.order());
     let mounts = last_epoch.0.saturating_sub(epoch.0);
     let is_behind = last.0 > generation.0.saturating_add(mounts).saturating_add(1);
-    match (view.online().contains(row), is_behind || state.claim < last_epoch) {
+    let has_lost = is_behind || state.claim < last_epoch || state.is_rolled_back;
+    match (view.online().contains(row), has_lost) {
         (true, false) => Currency::Current,
         (true, true) => Currency::RolledBack,
         (false, _) => Currency::Stale,

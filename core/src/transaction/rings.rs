@@ -55,6 +55,7 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
                     state.order = view.order();
                     state.branch = view.branch();
                     state.root_crc = view.root_crc();
+                    state.is_rolled_back = view.is_rolled_back();
                     must_not_write = view.must_not_write();
                 }
                 any = true;

@@ -4,6 +4,7 @@
 mod epochs;
 mod first_format;
 mod margin;
+mod overwritten;
 mod removal;
 mod slots;
 mod stale;

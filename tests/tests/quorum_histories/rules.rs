@@ -16,20 +16,57 @@ pub(crate) struct Rules {
     pub(crate) next_step: fn(MemberLists, MemberSet, bool) -> Option<MemberLists>,
     /// Whether a mount reserves its epoch on all present disks first. Else it takes the one after the newest's.
     pub(crate) claims: bool,
+    /// What is done about blocks, where they are part of the world.
+    pub(crate) blocks: Option<Blocks>,
     /// How often disks fail in one mount: any number of them at once, this many times. In a commit it is twice.
     pub(crate) failures_in_mount: u8,
 }
 
+/// How a mount keeps blocks from being overwritten that a state refers to which it does not see.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blocks {
+    /// It writes the state that it found under its own epoch before it writes blocks, unless all that took part in
+    /// that state are here and have it.
+    StateFirst,
+    /// It writes blocks as soon as its epoch is claimed.
+    AtOnce,
+    /// As the first, and disks that come back get a superblock with the others.
+    ReturningWithTheOthers,
+}
+
 impl Rules {
-    /// The protocol as it is.
+    /// The protocol as it is, blocks left out.
     pub(crate) const SOUND: Self = Self {
         name: "the protocol",
         may_mount: quorum::may_mount,
         may_continue: quorum::may_continue,
         next_step: quorum::next_step,
         claims: true,
+        blocks: None,
         failures_in_mount: 0,
     };
+
+    /// The protocol as it is, with blocks.
+    pub(crate) const WITH_BLOCKS: Self =
+        Self { name: "the protocol, with blocks", blocks: Some(Blocks::StateFirst), ..Self::SOUND };
+
+    /// The same, with disks that fail in a mount too.
+    pub(crate) const WITH_BLOCKS_FAILING_MOUNTS: Self = Self {
+        name: "the protocol, with blocks, disks fail in mounts",
+        blocks: Some(Blocks::StateFirst),
+        ..Self::FAILING_MOUNTS
+    };
+
+    /// Disks that come back get a superblock with the others, and one of them may have it alone.
+    pub(crate) const RETURNING_WITH_THE_OTHERS: Self = Self {
+        name: "returning disks with the others",
+        blocks: Some(Blocks::ReturningWithTheOthers),
+        ..Self::SOUND
+    };
+
+    /// A mount writes blocks as soon as its epoch is claimed.
+    pub(crate) const BLOCKS_AT_ONCE: Self =
+        Self { name: "blocks at once", blocks: Some(Blocks::AtOnce), ..Self::SOUND };
 
     /// The protocol as it is, with disks that fail in a mount too, and the mount going on with the others.
     pub(crate) const FAILING_MOUNTS: Self =

@@ -5,12 +5,13 @@ use std::cmp::Reverse;
 use dynamicfs_core::transaction::quorum::MemberLists;
 use dynamicfs_core::types::MemberSet;
 
-use crate::rules::Rules;
+use crate::rules::{Blocks, Rules};
 
 /// Events of one random history.
 pub(crate) const WALK_EVENTS: u32 = 14;
 
-/// Most contents of one history: the first, and one for each commit that was begun.
+/// Most contents of one history: the first, and one for each commit that was begun. Where blocks are part of the world, a
+/// mount writes some too, and makes a content of its own.
 const CONTENTS: usize = 1 + WALK_EVENTS as usize;
 
 /// How often disks fail in one commit: any number of them at once, this many times.
@@ -39,6 +40,9 @@ pub(crate) struct Superblock {
     settled: u8,
     members: u8,
     content: u8,
+    /// The disks that took part in it, and have all that it refers to; those of all later states are left empty where blocks
+    /// are no part of the world.
+    online: u8,
 }
 
 impl Superblock {
@@ -57,6 +61,10 @@ impl Superblock {
         MemberSet(self.members.into())
     }
 
+    fn online(self) -> MemberSet {
+        MemberSet(self.online.into())
+    }
+
     fn lists(self) -> MemberLists {
         MemberLists { settled: MemberSet(self.settled.into()), members: self.members() }
     }
@@ -68,6 +76,8 @@ struct Disk {
     newest: Superblock,
     /// The highest epoch that a mount has reserved on it.
     claim: u8,
+    /// Contents of which blocks on this disk were overwritten, a bit for each.
+    overwritten: u16,
 }
 
 type Disks<const N: usize> = [Disk; N];
@@ -76,7 +86,7 @@ type Disks<const N: usize> = [Disk; N];
 fn with_written<const N: usize>(mut disks: Disks<N>, superblock: Superblock, on: MemberSet) -> Disks<N> {
     for slot in on.iter() {
         let claim = disks[slot].claim.max(superblock.epoch);
-        disks[slot] = Disk { newest: superblock, claim };
+        disks[slot] = Disk { newest: superblock, claim, ..disks[slot] };
     }
     disks
 }
@@ -86,6 +96,12 @@ fn with_claimed<const N: usize>(mut disks: Disks<N>, epoch: u8, on: MemberSet) -
     for slot in on.iter() {
         disks[slot].claim = epoch;
     }
+    disks
+}
+
+/// The disks with blocks of these contents overwritten on some of them.
+fn with_overwritten<const N: usize>(mut disks: Disks<N>, contents: u16, on: MemberSet) -> Disks<N> {
+    on.iter().for_each(|slot| disks[slot].overwritten |= contents);
     disks
 }
 
@@ -115,6 +131,8 @@ pub(crate) enum Violation {
     TwoContents { present: MemberSet, epoch: u8, generation: u8 },
     /// Every disk is present, and still nothing may mount.
     RefusedWithAll,
+    /// A mount goes on from a state of which blocks were overwritten on a disk that took part in it.
+    Overwritten { present: MemberSet, content: u8 },
 }
 
 /// What each content was made from.
@@ -135,6 +153,11 @@ impl Contents {
         self.parents[usize::from(content)] = parent;
         self.count += 1;
         content
+    }
+
+    /// Those that a content was not made from: their blocks are free to one that goes on from it.
+    fn unknown_to(&self, content: u8) -> u16 {
+        (0..self.count).filter(|&other| !self.descends(content, other)).fold(0, |set, other| set | 1 << other)
     }
 
     /// Whether a content is this ancestor or was made from it, by any number of commits.
@@ -167,9 +190,10 @@ impl<const N: usize> World<N> {
             settled: everyone,
             members: everyone,
             content: FIRST_CONTENT,
+            online: everyone,
         };
         Self {
-            disks: [Disk { newest, claim: 1 }; N],
+            disks: [Disk { newest, claim: 1, overwritten: 0 }; N],
             acknowledged: FIRST_CONTENT,
             running: None,
             contents: Contents::NEW,
@@ -209,10 +233,15 @@ impl<const N: usize> World<N> {
             let acknowledged = self.acknowledged;
             return Err(Violation::Rollback { present, mounted: newest.content, acknowledged });
         }
+        let is_overwritten = |slot: usize| self.disks[slot].overwritten >> newest.content & 1 != 0;
+        if present.and(newest.online()).iter().any(is_overwritten) {
+            return Err(Violation::Overwritten { present, content: newest.content });
+        }
         Ok(Some(newest))
     }
 
-    /// A mount: the claim, then the pair that was found in the new epoch, then the members that are present.
+    /// A mount: the claim; what was found once more in the new epoch, unless all that took part in it are here and have it; then blocks are
+    /// written, and the pair that was found, and the members that are present.
     fn mount(&self, present: MemberSet, found: Superblock, rules: &Rules, emit: &mut dyn FnMut(Event, Self)) {
         let mut disks = self.disks;
         let mut epoch = found.epoch + 1;
@@ -224,37 +253,83 @@ impl<const N: usize> World<N> {
             }
             disks = with_claimed(disks, epoch, present);
         }
-        let start = Progress {
+        let begin = Progress {
             disks,
             online: present,
             durable: found.lists(),
+            named: if rules.blocks.is_some() { found.online() } else { MemberSet::first(N) },
             generation: found.generation + 1,
             must_write: true,
             failures: rules.failures_in_mount,
         };
+        let named = present.and(found.online());
+        let is_everywhere =
+            named == found.online() && named.iter().all(|slot| self.disks[slot].newest == found);
+        if matches!(rules.blocks, None | Some(Blocks::AtOnce)) || is_everywhere {
+            self.go_on(present, found, epoch, begin, rules, emit);
+            return;
+        }
+        let generation = found.generation + 1;
+        let state = Superblock { epoch, generation, online: packed(named), ..found };
+        for reached in subsets(named) {
+            let disks = with_written(disks, state, reached);
+            let online = present.minus(named).or(reached);
+            let then = Progress { disks, online, generation: generation + 1, ..begin };
+            if reached == named {
+                self.go_on(present, found, epoch, then, rules, emit);
+                continue;
+            }
+            emit(Event::MountCrashed { present }, Self { disks, ..*self });
+            if begin.failures > 0 && (rules.may_continue)(reached, found.lists(), found.lists()) {
+                let then = Progress { failures: begin.failures - 1, ..then };
+                self.go_on(present, found, epoch, then, rules, emit);
+            }
+        }
+    }
+
+    /// The steps of a mount, from where its epoch is its own.
+    fn go_on(
+        &self,
+        present: MemberSet,
+        found: Superblock,
+        epoch: u8,
+        mut start: Progress<N>,
+        rules: &Rules,
+        emit: &mut dyn FnMut(Event, Self),
+    ) {
+        let (mut contents, mut content) = (self.contents, found.content);
+        if rules.blocks.is_some() {
+            // One that comes back is given nothing before it has a state that names it.
+            let online = start.online.and(found.online());
+            start.disks = with_overwritten(start.disks, contents.unknown_to(content), online);
+            content = contents.begin(content);
+        }
         let mut end = |disks, served: Option<Superblock>| match served {
             // What was served may have been observed, so it counts as acknowledged.
             Some(running) => {
                 let acknowledged = running.content;
-                emit(
-                    Event::Mounted { present },
-                    Self { disks, acknowledged, running: Some(running), ..*self },
-                );
+                let world = Self { disks, acknowledged, running: Some(running), contents };
+                emit(Event::Mounted { present }, world);
             }
-            None => emit(Event::MountCrashed { present }, Self { disks, ..*self }),
+            None => emit(Event::MountCrashed { present }, Self { disks, contents, ..*self }),
         };
-        Steps { rules, epoch, content: found.content, end: &mut end }.go(start);
+        Steps { rules, epoch, content, end: &mut end }.go(start);
     }
 
     /// A commit of a new content, with disks that fail in it.
     fn commit(&self, running: Superblock, rules: &Rules, emit: &mut dyn FnMut(Event, Self)) {
         let mut begun = *self;
+        if rules.blocks.is_some() {
+            let unknown = self.contents.unknown_to(running.content);
+            begun.disks = with_overwritten(self.disks, unknown, running.members());
+        }
         let content = begun.contents.begin(running.content);
 
         let start = Progress {
-            disks: self.disks,
+            disks: begun.disks,
             online: running.members(),
             durable: running.lists(),
+            named: running.members(),
             generation: running.generation + 1,
             must_write: true,
             failures: FAILURES_PER_COMMIT,
@@ -278,6 +353,9 @@ struct Progress<const N: usize> {
     /// The disks that have not failed; each has the durable pair.
     online: MemberSet,
     durable: MemberLists,
+    /// Those that the durable state names as taking part. The others come back: they get a superblock after these, so that none
+    /// of them has it alone.
+    named: MemberSet,
     /// The generation that the next step gets.
     generation: u8,
     /// Nothing has been written yet.
@@ -308,7 +386,7 @@ impl<const N: usize> Steps<'_, N> {
         for lost in subsets(may_fail) {
             let left = at.online.minus(lost);
             let Some(next) = (self.rules.next_step)(at.durable, left, at.must_write) else {
-                let served = self.superblock(at.generation - 1, MemberLists::both(left));
+                let served = self.superblock(at.generation - 1, MemberLists::both(left), at.online);
                 (self.end)(at.disks, Some(served));
                 continue;
             };
@@ -322,13 +400,22 @@ impl<const N: usize> Steps<'_, N> {
 
     /// Writes `next` to all that are online, and to each part of them.
     fn write(&mut self, at: Progress<N>, next: MemberLists) {
-        let superblock = self.superblock(at.generation, next);
+        let superblock = self.superblock(at.generation, next, at.online);
+        let (first, last) = (at.online.and(at.named), at.online.minus(at.named));
         for reached in subsets(at.online) {
+            let (begun, all) = (!reached.and(last).is_empty(), first.is_subset_of(reached));
+            let goes_on =
+                at.failures > 0 && (self.rules.may_continue)(reached.and(first).or(last), at.durable, next);
+            let in_order = self.rules.blocks != Some(Blocks::ReturningWithTheOthers);
+            if in_order && begun && !all && !goes_on {
+                continue;
+            }
             let disks = with_written(at.disks, superblock, reached);
             let then = Progress {
                 disks,
                 online: reached,
                 durable: next,
+                named: if self.rules.blocks.is_some() { at.online } else { at.named },
                 generation: at.generation + 1,
                 must_write: false,
                 failures: at.failures,
@@ -344,8 +431,9 @@ impl<const N: usize> Steps<'_, N> {
         }
     }
 
-    fn superblock(&self, generation: u8, lists: MemberLists) -> Superblock {
+    fn superblock(&self, generation: u8, lists: MemberLists, online: MemberSet) -> Superblock {
         let (settled, members) = (packed(lists.settled), packed(lists.members));
-        Superblock { epoch: self.epoch, generation, settled, members, content: self.content }
+        let online = if self.rules.blocks.is_some() { packed(online) } else { 0 };
+        Superblock { epoch: self.epoch, generation, settled, members, content: self.content, online }
     }
 }
