@@ -119,7 +119,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Writes the superblock to both rings of every member of `rows` and flushes them; members that fail are out of
     /// use afterwards.
-    pub(super) fn write_superblocks(&mut self, rows: MemberSet) {
+    fn write_superblocks(&mut self, rows: MemberSet) {
         let bytes = self.tree.space.superblock.bytes().len();
         let at_once = (self.stage.len() / bytes).min(A::Batch::capacity() / REQUESTS_PER_SUPERBLOCK).max(1);
         let mut left = rows.and(self.tree.disks.online());

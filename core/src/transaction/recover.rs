@@ -297,12 +297,13 @@ impl<'m, A: DiskArray> Store<'m, A> {
         }
         let generation = self.tree.generation;
         self.describe(self.durable, there, generation);
-        self.write_superblocks(there.minus(lost));
-        match self.tree.disks.take_refusal() {
-            // Such a disk is out of use.
-            Ok(()) | Err(StorageError::NoSpaceBelow { .. }) => {}
-            refused => return refused,
+        for row in there.minus(lost).iter() {
+            let Some(disk) = self.tree.disks.disk_in_row(row) else { continue };
+            let bytes = self.tree.disks.parameters.slot_bytes as usize;
+            self.stage[..bytes].copy_from_slice(self.tree.space.superblock.bytes());
+            self.write_on(disk, self.epoch)?;
         }
+        self.tree.disks.take_refusal()?;
         let online = self.tree.disks.online();
         let reached = online.and(there);
         if !quorum::may_continue(reached, self.durable, self.durable) {
@@ -328,8 +329,14 @@ impl<A: DiskArray> Store<'_, A> {
         if let Some(mut view) = Superblock::new(&mut *image) {
             view.set_rolled_back(self.tree.disks.state(disk).currency == Currency::RolledBack);
         }
+        self.write_on(disk, epoch)
+    }
+
+    /// Writes the superblock in the stage to a disk, with this claim.
+    fn write_on(&mut self, disk: usize, epoch: Epoch) -> Result<(), StorageError> {
+        let bytes = self.tree.disks.parameters.slot_bytes as usize;
         let before = self.tree.disks.state(disk).sequence;
-        self.tree.disks.seal_superblock(disk, image, epoch);
+        self.tree.disks.seal_superblock(disk, &mut self.stage[..bytes], epoch);
         let row = MemberSet::EMPTY.with(self.tree.disks.state(disk).row.into());
         if !self.tree.disks.write_slots(row, &self.stage[..bytes], bytes).is_empty() {
             self.take_back(disk, before);
@@ -338,8 +345,8 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(())
     }
 
-    /// A claim could not be written. Nothing was begun on the strength of it, and the disk's state is where
-    /// it was, unless the claim is whole all the same.
+    /// A superblock could not be written. Nothing was begun on the strength of it, and the disk's state is where
+    /// it was, unless what was written is whole all the same.
     fn take_back(&mut self, disk: usize, before: u64) {
         let image = &mut self.stage[..self.tree.disks.parameters.slot_bytes as usize];
         if read_state(&mut self.tree.disks, disk, image).is_none() {
