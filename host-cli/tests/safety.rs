@@ -111,8 +111,10 @@ fn with_half_of_the_disks_nobody_knows_what_is_newest() {
         assert!(refused.stderr.contains(missing), "{}", refused.stderr);
     }
     pool.run(["health"]).expect(2);
-    // The override must be confirmed.
-    pool.run(["--force-degraded", "ls"]).expect(3);
+    // The override must be confirmed, and gives up no data without being told to.
+    pool.run(["--force-degraded", "mkdir", "/d"]).expect(3);
+    let refused = pool.json(["--force-degraded", "--yes", "mkdir", "/d"]);
+    assert_eq!(refused["error"]["code"], "would_lose_data", "{refused}");
     fs::rename(pool.beside("away-3"), pool.disk(3)).unwrap();
     assert_eq!(pool.cat("/file"), contents);
 }
@@ -136,9 +138,8 @@ fn an_override_goes_on_without_what_is_missing() {
     pool.run_with_input(["put", "-", "/file"], b"kept").ok();
     fs::rename(pool.disk(1), pool.beside("away")).unwrap();
     pool.run(["cat", "/file"]).expect(3);
-    pool.run(["--force-degraded", "--yes", "cat", "/file"]).ok();
+    pool.run(["--force-degraded", "--yes", "mkdir", "/mine"]).ok();
     assert_eq!(pool.cat("/file"), b"kept");
-    pool.run(["mkdir", "/mine"]).ok();
     // The other half of the mirror has another history, as soon as it is written to.
     fs::rename(pool.disk(0), pool.beside("first")).unwrap();
     fs::rename(pool.beside("away"), pool.disk(1)).unwrap();

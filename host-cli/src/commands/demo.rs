@@ -188,6 +188,7 @@ impl Stage {
             quiet: true,
             read_only: false,
             force_degraded: false,
+            force_data_loss: false,
             yes: true,
             dry_run: false,
             ..app.global.clone()

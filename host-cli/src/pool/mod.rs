@@ -6,6 +6,7 @@
 //! place.rs     a place for a disk, and what was found there
 //! open.rs      disks opened, memory lent, the pool mounted
 //! explain.rs   why it was not
+//! forced.rs    what going on without missing members gives up
 //! below.rs     what the images are stored in, and its room
 //! histories.rs which histories the disks hold, and the choice of one
 //! session.rs   an open pool, and leaving it
@@ -37,6 +38,7 @@ pub(crate) mod events;
 mod explain;
 pub(crate) mod files;
 pub(crate) mod fill;
+mod forced;
 pub(crate) mod forecast;
 pub(crate) mod growth;
 pub(crate) mod histories;

@@ -3,6 +3,7 @@
 use super::below;
 use super::config::Config;
 use super::explain::explain;
+use super::forced::Price;
 use super::histories::{Choice, Survey};
 use super::place::{self, OpenDisk, Place, Refusal};
 use super::session::Session;
@@ -102,6 +103,7 @@ pub(crate) fn with_config<T>(
     access: Access,
     f: impl FnOnce(&mut Session<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    let wanted = access;
     let access = if app.global.read_only || access == Access::Write && app.global.dry_run {
         Access::Read
     } else {
@@ -126,16 +128,8 @@ pub(crate) fn with_config<T>(
         MountError::Missing { .. } | MountError::Truncated { .. } | MountError::LargeSectors { .. }
             if app.global.force_degraded =>
         {
-            let others = gives_up.iter().map(|other| format!("; so is {other}")).collect::<String>();
-            let warning = format!(
-                "members that are missing could hold a newer state; it is given up, and they can come back only wiped{others}"
-            );
-            confirm(app, &warning, "yes")?;
-            let mut branch = [0; 8];
-            let drawn = OsEntropy.fill(&mut branch);
-            drawn.map_err(|error| Failure::new(Code::Host, error.to_string()))?;
-            let mode = MountMode::AssumeMissingDead { branch: u64::from_le_bytes(branch) };
-            attempt(app, open_disks(&config, Access::Write)?, (mode, prefer), f)?.finish()
+            let would_write = wanted == Access::Write && !app.global.read_only;
+            go_on_without(app, &config, (access, would_write), (prefer, &gives_up), f)
         }
         // Reading is possible where repairing is not.
         MountError::Truncated { .. }
@@ -149,6 +143,36 @@ pub(crate) fn with_config<T>(
         }
         _ => Err(refused.failure),
     }
+}
+
+/// Goes on without members that are missing, as `--force-degraded` says: only to read, unless what is wanted is to write.
+fn go_on_without<T>(
+    app: &App,
+    config: &Config,
+    (access, would_write): (Access, bool),
+    (prefer, others): (Option<Prefer>, &[String]),
+    f: impl FnOnce(&mut Session<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let to_read = (MountMode::Salvage, prefer);
+    if access != Access::Write {
+        let f = |session: &mut Session<'_>| {
+            let price = Price::of(session)?;
+            if would_write {
+                price.warn_writer(app)?
+            } else {
+                price.warn_reader(app)
+            }
+            f(session)
+        };
+        return attempt(app, open_disks(config, Access::Salvage)?, to_read, f)?.finish();
+    }
+    let price = attempt(app, open_disks(config, Access::Salvage)?, to_read, Price::of)?.finish()?;
+    price.confirm(app, others)?;
+    let mut branch = [0; 8];
+    let drawn = OsEntropy.fill(&mut branch);
+    drawn.map_err(|error| Failure::new(Code::Host, error.to_string()))?;
+    let mode = MountMode::AssumeMissingDead { branch: u64::from_le_bytes(branch) };
+    attempt(app, open_disks(config, Access::Write)?, (mode, prefer), f)?.finish()
 }
 
 /// Asks before a choice between histories gives something up for good, which the first write does: what only reads is content

@@ -36,9 +36,6 @@ pub(crate) struct Options {
 pub(crate) struct RemoveOptions {
     /// The disk's name, path, number or identity
     disk: String,
-    /// Remove it although it holds data: what it alone holds is lost
-    #[arg(long)]
-    force_data_loss: bool,
 }
 
 /// A disk that was emptied, or is not to be any more.
@@ -208,7 +205,7 @@ pub(super) fn remove(app: &App, options: &RemoveOptions) -> Result<Exit, Failure
         // One that went away since the last commit is owed nothing yet, and something lies on it all the same.
         let away = !meant.is_online(session) && !session.pool.store.unhealed().contains(row);
         let held_data = !is_emptied && !away && !meant.disk.witness;
-        if held_data && !options.force_data_loss {
+        if held_data && !app.global.force_data_loss {
             let next = if meant.is_online(session) {
                 format!("empty it first: `dynamicfs disk drain {name}`")
             } else {

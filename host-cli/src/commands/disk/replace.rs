@@ -34,9 +34,6 @@ pub(crate) struct Options {
     /// Use a new disk that belongs to a pool; that pool loses it
     #[arg(long)]
     pub(crate) force: bool,
-    /// Give the old disk up although data cannot be read without it
-    #[arg(long)]
-    pub(crate) force_data_loss: bool,
     #[command(flatten)]
     pub(crate) throttle: Throttle,
 }
@@ -94,7 +91,7 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
         meant.member(session)?;
         let is_online = meant.is_online(session);
         if !is_online {
-            extents_without(session, &meant, options.force_data_loss)?;
+            extents_without(session, &meant, app.global.force_data_loss)?;
         }
         Ok((meant.disk, is_online))
     })?;

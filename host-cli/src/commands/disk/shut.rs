@@ -20,9 +20,6 @@ use serde::Serialize;
 pub(crate) struct Options {
     /// Its name, path, number or identity
     disk: String,
-    /// Do it although data cannot be read without the disk
-    #[arg(long)]
-    force_data_loss: bool,
 }
 
 /// A disk that was taken out of use, put to use again, or forgiven its errors.
@@ -57,7 +54,7 @@ impl Report for DiskChanged {
 pub(super) fn run(app: &App, options: &Options, failed: bool) -> Result<Exit, Failure> {
     with_pool(app, Access::Write, |session| {
         let meant = find(session, &options.disk)?;
-        let extents = extents_without(session, &meant, options.force_data_loss)?;
+        let extents = extents_without(session, &meant, app.global.force_data_loss)?;
         let name = meant.disk.name.clone();
         let member = meant.member(session)?;
         if !app.global.dry_run {
