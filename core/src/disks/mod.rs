@@ -79,6 +79,9 @@ pub struct DiskState {
     pub(crate) blocks: u64,
     /// It is shorter than it was, by its label or by its record.
     pub(crate) is_cut: bool,
+    /// What lay at its end is gone, though it has its size: it was cut, and enlarged again. Nothing on it is trusted, until a
+    /// commit has written that down.
+    pub(crate) lost_end: bool,
     /// The row in the member table, while the disk is a member.
     pub(crate) row: u8,
     sector_shift: u8,
@@ -134,6 +137,7 @@ impl DiskState {
         identity: None,
         blocks: 0,
         is_cut: false,
+        lost_end: false,
         row: 0,
         sector_shift: 9,
         must_not_write: false,
@@ -302,6 +306,12 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             .fold(MemberSet::EMPTY, |set, s| set.with(usize::from(s.row)))
     }
 
+    /// Those of them that are as long as they were: one that was cut is read where nothing is written, and counts for nothing.
+    pub fn sound(&self) -> MemberSet {
+        let cut = self.states.iter().filter(|s| s.is_cut && s.status == DiskStatus::Online);
+        self.online().minus(cut.fold(MemberSet::EMPTY, |set, s| set.with(usize::from(s.row))))
+    }
+
     /// Rows of the members that are here, also of those that the operator took out of use.
     pub fn present(&self) -> MemberSet {
         self.states
@@ -328,9 +338,21 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         self.states
             .iter()
             .filter(|s| {
-                s.status == DiskStatus::Online && s.currency == Currency::RolledBack && s.order < order
+                let is_given = s.order >= order && !s.lost_end;
+                s.status == DiskStatus::Online && s.currency == Currency::RolledBack && !is_given
             })
             .fold(MemberSet::EMPTY, |set, s| set.with(usize::from(s.row)))
+    }
+
+    /// The newest commit of which the member in this row still has what it was given.
+    pub(crate) fn held(&self, row: usize) -> Option<Generation> {
+        let state = &self.states[self.disk_in_row(row)?];
+        Some(if state.lost_end { Generation(0) } else { state.order.1 })
+    }
+
+    /// Whether a disk was cut and enlarged again, and no commit says so yet.
+    pub(crate) fn any_lost_end(&self) -> bool {
+        self.states.iter().any(|s| s.lost_end && s.status == DiskStatus::Online)
     }
 
     /// Makes a disk a member that does not take part yet.
@@ -572,7 +594,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         self.states
             .iter()
             .filter(|state| state.status == DiskStatus::Online && rows.contains(state.row.into()))
-            .all(|state| state.order == order && !state.may_hold_more)
+            .all(|state| state.order == order && !state.may_hold_more && !state.lost_end)
     }
 
     /// Rows of the members that take part and have a place for superblocks that could be read in neither ring.
@@ -608,7 +630,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             state.status == DiskStatus::Online && rows.contains(usize::from(state.row))
         };
         let online = self.states.iter_mut().filter(takes_part);
-        online.for_each(|state| (state.order, state.may_hold_more) = (order, false));
+        online.for_each(|state| (state.order, state.may_hold_more, state.lost_end) = (order, false, false));
     }
 
     /// What a disk gave, in the blocks from `block` on, was not what had been written there.

@@ -122,21 +122,22 @@ impl<A: DiskArray> Objects<'_, A> {
     fn footing(&self, lost: MemberSet, members_lost: bool, nodes_lost: bool) -> Footing {
         let disks = &self.store.tree.disks;
         let superblock = self.store.committed();
-        let (lists, rest) = (superblock.lists(), disks.online().minus(lost));
+        let (lists, rest) = (superblock.lists(), disks.sound().minus(lost));
+        let cut = disks.online().minus(disks.sound());
         // Whoever is here is asked for its word, also one that is out of use.
-        let present = disks.present().minus(lost);
+        let present = disks.present().minus(lost).minus(cut);
         let is_newest = present.iter().any(|row| disks.is_row_at(row, superblock.order()));
         let mountable = quorum::may_mount(present, lists) && is_newest && !members_lost;
         let sound = !nodes_lost
             && !disks.must_not_write(present)
             && self.store.bears_without(lost)
             && !self.store.tree.data_rows().minus(lost).is_empty();
-        let whole = disks.online();
+        let whole = disks.sound();
         Footing {
             mountable,
             writable: mountable && sound && may_settle(lists, rest),
             writable_when_shut: sound
-                && quorum::may_mount(disks.present(), lists)
+                && quorum::may_mount(disks.present().minus(cut), lists)
                 && may_settle(lists, whole)
                 && quorum::may_continue(whole, MemberLists::both(whole), MemberLists::both(rest)),
             write_tolerance: match sound {
@@ -153,10 +154,12 @@ impl<A: DiskArray> Objects<'_, A> {
         let rows = self.store.tree.data_rows().minus(lost).len();
         // Something is short, and there would be disks for it: nobody has looked yet how much.
         let short = usize::from(superblock.is_short() && rows > usize::from(superblock.tolerance()));
+        // What went back is written down by the next commit; until then it is no less missing.
+        let went_back = self.store.tree.disks.rolled_back(superblock.order()).minus(lost);
         let spare = usize::from(superblock.tolerance())
-            .saturating_sub(self.store.unhealed_without(lost).len() + short)
+            .saturating_sub(self.store.unhealed_without(lost).or(went_back).len() + short)
             .min(rows.saturating_sub(1));
-        let online = self.store.tree.disks.online().minus(lost).len();
+        let online = self.store.tree.disks.sound().minus(lost).len();
         (spare, spare.min(online - list.len().div_ceil(2).min(online)))
     }
 }

@@ -62,7 +62,7 @@ pub struct Standing {
 impl Standing {
     /// Reads it. With `absent` nobody is waited for.
     pub fn read<A: DiskArray>(store: &mut Store<'_, A>, absent: bool) -> Result<Self, StorageError> {
-        let (online, roster) = (store.tree.disks.online(), *store.roster());
+        let (online, roster) = (store.tree.disks.sound(), *store.roster());
         let superblock = &store.tree.space.superblock;
         let (table, owed) = (superblock.table(), superblock.owed());
         let away = table.minus(online).minus(roster.failed);
@@ -81,8 +81,10 @@ impl Standing {
         }
         let committed = store.committed();
         let (there, last) = (committed.online(), committed.root().birth);
-        for row in owed.or(roster.doubted).and(online).iter() {
+        let lost = store.tree.disks.rolled_back(committed.order());
+        for row in owed.or(roster.doubted).or(lost).and(online).iter() {
             let member = standing.numbers[row];
+            let held = store.tree.disks.held(row).filter(|_| lost.contains(row));
             store.tree.with(&Key::member(member), |record| {
                 let Some(record) = record.and_then(MemberRecord::new) else {
                     standing.doubted = standing.doubted.with(row);
@@ -93,6 +95,12 @@ impl Standing {
                     0 if !there.contains(row) => Some(last),
                     0 => None,
                     since => Some(Generation(since)),
+                };
+                // What it lost of what it had is not written down either, until something is.
+                let since = match (since, held) {
+                    (since, None) => since,
+                    (None, Some(held)) => Some(held.next()),
+                    (Some(since), Some(held)) => Some(since.min(held.next())),
                 };
                 let missed = since.map(|since| since..Generation(u64::MAX));
                 for span in record.untrusted().chain(missed) {

@@ -77,7 +77,9 @@ impl<A: DiskArray> Objects<'_, A> {
     pub fn count_extents(&mut self) -> Result<ExtentCounts, StorageError> {
         let superblock = self.store.committed();
         let (table, owed, total) = (superblock.table(), superblock.owed(), superblock.extents());
-        if owed.is_empty() && !superblock.is_short() && self.store.tree.disks.online() == table {
+        let disks = &self.store.tree.disks;
+        let is_whole = disks.sound() == table && disks.rolled_back(superblock.order()).is_empty();
+        if owed.is_empty() && !superblock.is_short() && is_whole {
             return Ok(ExtentCounts { total, complete: total, ..ExtentCounts::default() });
         }
         let standing = Standing::read(&mut self.store, true)?;

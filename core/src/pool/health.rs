@@ -104,7 +104,7 @@ impl<A: DiskArray> Pool<'_, A> {
         let tree = &self.store.tree;
         let superblock = self.store.committed();
         let table = superblock.table();
-        let online = tree.disks.online();
+        let online = tree.disks.sound();
         let owed = self.store.unhealed();
         let (read_tolerance, write_tolerance) = self.tolerances(MemberSet::EMPTY, superblock.lists().members);
         let (blocks, free) = (0..tree.disks.count()).fold((0, 0), |(blocks, free), disk| {

@@ -159,6 +159,16 @@ impl<A: DiskArray> Disks<'_, A> {
         !answered
     }
 
+    /// Whether a disk has its label at the end, as far as that place can be read.
+    pub(super) fn may_have_end(&mut self, disk: usize, buf: &mut [u8]) -> bool {
+        let (bytes, crc32c) = (self.geometry(disk).sector_bytes as usize, self.crc32c);
+        let (Some(identity), Some(sector)) = (self.state(disk).identity, buf.get_mut(..bytes)) else {
+            return true;
+        };
+        self.read_bytes(disk, identity.end_at, sector).is_none()
+            || label::decode(sector, crc32c).is_ok_and(|(_, found)| found.disk == identity.disk)
+    }
+
     /// Runs a request that must not fail.
     pub(super) fn must(&mut self, request: Request<'_>) -> Result<(), FormatError> {
         let disk = request.disk;

@@ -166,7 +166,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// As [`unhealed`](Self::unhealed), if the members in these rows were away too.
     pub fn unhealed_without(&self, lost: MemberSet) -> MemberSet {
         let superblock = &self.tree.space.superblock;
-        let there = self.tree.disks.online().minus(self.letting_go).minus(lost);
+        let there = self.tree.disks.sound().minus(self.letting_go).minus(lost);
         let newly_away = self.committed().online().minus(there).minus(self.roster.vacant);
         self.holders(superblock.owed().or(newly_away).and(superblock.table()))
     }
@@ -193,7 +193,7 @@ impl<A: DiskArray> Store<'_, A> {
             // One that the last commit went without failed inside it; one that failed now misses this one.
             let since = if committed_online.contains(row) { next } else { last };
             let empty = self.is_untouched(row) || self.roster.vacant.contains(row);
-            let held = self.tree.disks.disk_in_row(row).map(|disk| self.tree.disks.state(disk).order.1);
+            let held = self.tree.disks.held(row);
             self.change_member(row, |record| {
                 if away.contains(row) {
                     record.set_offline_since(since.0);
@@ -215,11 +215,7 @@ impl<A: DiskArray> Store<'_, A> {
         }
         for row in self.tree.disks.rolled_back(self.committed().order()).minus(changed).iter() {
             // It lost what it had acknowledged: whatever it was given after the state that it has now.
-            let Some(since) =
-                self.tree.disks.disk_in_row(row).map(|disk| self.tree.disks.state(disk).order.1)
-            else {
-                continue;
-            };
+            let Some(since) = self.tree.disks.held(row).filter(|_| !self.is_untouched(row)) else { continue };
             self.change_member(row, |record| record.distrust(since.next()..next))?;
             self.roster.doubted = self.roster.doubted.with(row);
             // Where more went back than the pool bears to lose, it goes on all the same, and every read tells. That something

@@ -183,11 +183,16 @@ impl<'m, A: DiskArray> Store<'m, A> {
             return Ok(());
         }
         // A disk that is to be out of use may still be in a list, and its word is needed to leave it.
+        let lost_end = self.tree.disks.any_lost_end();
         let written = self.claim().and_then(|()| {
             self.shut_out();
             self.started();
             self.commit()
         });
+        if lost_end && written.is_ok() {
+            // Its label at the end is what the next mount would know it by again.
+            self.mend_labels();
+        }
         match written {
             // It can be read, all of it that there is; one more failure and it could not go on.
             Err(StorageError::TooFewDisks { .. } | StorageError::NoSpace) => self.mode = Mode::ReadOnly,
@@ -545,7 +550,8 @@ fn currency(state: &DiskState, view: &Superblock<&[u8]>, row: usize) -> Currency
     let ((epoch, generation), (last_epoch, last)) = (state.order, view.order());
     let mounts = last_epoch.0.saturating_sub(epoch.0);
     let is_behind = last.0 > generation.0.saturating_add(mounts).saturating_add(1);
-    let has_lost = is_behind || state.claim < last_epoch || state.is_rolled_back;
+    let lost_end = state.lost_end && !state.identity.is_some_and(|identity| identity.witness);
+    let has_lost = is_behind || lost_end || state.claim < last_epoch || state.is_rolled_back;
     match (view.online().contains(row), has_lost) {
         (true, false) => Currency::Current,
         (true, true) => Currency::RolledBack,

@@ -14,6 +14,9 @@ pub(super) const REQUESTS_PER_SUPERBLOCK: usize = 3;
 /// Reads all superblock slots of all members and notes each disk's newest state, sequence and highest claim. A
 /// member without any valid slot has lost its state and does not take part.
 ///
+/// Where ring B lacks what ring A holds, and the label behind it is gone as well, the disk was cut and enlarged again. The data
+/// before ring B may have gone with it.
+///
 /// A slot that cannot be read, or holds a write that was cut short, may hold something newer: the sector can be read again one
 /// day, and the next write to the slot may be cut short so that what it leaves completes the one before.
 pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<(), MountError> {
@@ -24,13 +27,14 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
             continue;
         }
         let (mut any, mut torn, mut must_not_write) = (false, 0u64, false);
+        let mut missing_in_b = 0;
         // The newest superblock with features that are not known: where it is the newest of all, it decides.
         let mut unsupported = None;
         for place in 0..u64::from(disks.parameters.ring_length) {
-            let mut unread = 0;
+            let (mut unread, mut in_a) = (0, false);
             for ring in 0..2 {
                 match read_slot(disks, disk, ring, place, image) {
-                    Some(SlotContents::Valid) => {}
+                    Some(SlotContents::Valid) => in_a |= ring == 0,
                     Some(SlotContents::Unsupported { sequence, incompat }) => {
                         unsupported = unsupported.max(Some((sequence, incompat)));
                         continue;
@@ -38,6 +42,7 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
                     Some(SlotContents::Nothing) => {
                         let is_blank = image.iter().all(|&byte| byte == 0);
                         torn |= u64::from(!is_blank) << (place % 64);
+                        missing_in_b += usize::from(in_a);
                         continue;
                     }
                     None => {
@@ -74,9 +79,14 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
         } else if torn >> (next % 64) & 1 != 0 {
             disks.state_mut(disk).may_hold_more = true;
         }
+        disks.state_mut(disk).lost_end =
+            any && missing_in_b > SLOTS_TORN_MAX && !disks.may_have_end(disk, image);
     }
     Ok(())
 }
+
+/// Slots that a power cut leaves whole in ring A and not in ring B.
+const SLOTS_TORN_MAX: usize = 1;
 
 /// Reads of a slot before it is given up: an error may pass.
 const SLOT_READS: usize = 3;

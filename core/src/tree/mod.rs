@@ -96,7 +96,7 @@ impl<A: DiskArray> Tree<'_, A> {
     /// Rows whose members take part and may hold data.
     pub fn holding_rows(&self) -> MemberSet {
         self.disks
-            .online()
+            .sound()
             .iter()
             .filter(|&row| self.area(row).is_some())
             .fold(MemberSet::EMPTY, MemberSet::with)

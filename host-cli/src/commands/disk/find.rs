@@ -51,7 +51,10 @@ impl Meant {
         let member = self.disk.member.map(MemberNumber);
         self.place.is_some_and(|place| {
             let health = session.pool.member_health(place);
-            health.member == member && health.status == dynamicfs_core::disks::DiskStatus::Online
+            // One that was cut is read, and takes no part in what is written.
+            health.member == member
+                && health.status == dynamicfs_core::disks::DiskStatus::Online
+                && !health.is_cut
         })
     }
 }
