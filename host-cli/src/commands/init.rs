@@ -59,7 +59,7 @@ pub(crate) struct Options {
     /// A file or device that counts for the quorum and holds no data; a file is made if there is none
     #[arg(long, value_name = "PATH")]
     pub(crate) witness: Option<PathBuf>,
-    /// Use disks that belong to a pool; that pool is lost
+    /// Use disks that hold something, a pool or a filesystem: it is lost
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -201,7 +201,7 @@ pub(crate) fn make(app: &App, options: &Options) -> Result<Made, Failure> {
     let data_disks = options.disks.unwrap_or(options.disk.len());
     let scheme = options.scheme.unwrap_or_else(|| default_scheme(data_disks));
     if options.force && !app.global.dry_run {
-        confirm(app, "pools on these disks are lost", "yes")?;
+        confirm(app, "whatever is on these disks is lost, pools and filesystems as well", "yes")?;
     }
     check_scheme(scheme, options.tolerance, data_disks)?;
     if app.global.dry_run {

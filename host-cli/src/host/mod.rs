@@ -3,5 +3,7 @@
 pub(crate) mod attributes;
 pub(crate) mod confirm;
 pub(crate) mod interrupt;
+pub(crate) mod signature;
 pub(crate) mod source;
+pub(crate) mod storage;
 pub(crate) mod target;

@@ -1,6 +1,7 @@
 //! `pool.toml`: where the pool's disks are. The labels on the disks are the truth; this only says where to look.
 
 use super::condition::ThresholdEntry;
+use super::lost;
 use crate::app::App;
 use crate::output::failure::{Code, Failure};
 use serde::{Deserialize, Serialize};
@@ -75,10 +76,7 @@ impl Config {
         let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                 Failure::new(Code::NoPool, format!("{} holds no pool: there is no {FILE}", folder.display()))
-                    .hint(format!(
-                        "make one with `dynamicfs init --pool {} --disks 6 --disk-size 1GiB --scheme 4+2`",
-                        folder.display()
-                    ))
+                    .hint(lost::hint(&folder))
             }
             _ => Failure::host(format_args!("read {}", path.display()), &error),
         })?;
@@ -138,6 +136,14 @@ pub(crate) fn name_of(path: &Path) -> String {
 /// A path that does not depend on where the program was started.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| Failure::host(format_args!("find {}", path.display()), &error))
+}
+
+/// Whether both paths lead to the same file or device. Of what is not there the paths decide.
+pub(crate) fn is_same(first: &Path, second: &Path) -> bool {
+    match (first.canonicalize(), second.canonicalize()) {
+        (Ok(first), Ok(second)) => first == second,
+        _ => std::path::absolute(first).ok() == std::path::absolute(second).ok(),
+    }
 }
 
 /// Temporary files are their owner's alone; this one is not secret.

@@ -1,5 +1,6 @@
 //! What a disk's labels say, read from the file or device itself: no pool is needed, no lock is taken.
 
+use crate::host::storage::open_to_look;
 use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, Label, LabelFault, PoolParameters};
 use dynamicfs_core::format::places::{COPY_PLACES, SECTOR_BYTES_MAX, candidates};
 use dynamicfs_hal::Geometry;
@@ -29,7 +30,7 @@ pub(crate) struct Labels {
 impl Labels {
     /// Reads all labels.
     pub(crate) fn read(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = open_to_look(path)?;
         let bytes = file.seek(SeekFrom::End(0))?;
         let (first, features) = read_at(&file, 0);
         let mut labels = Self {

@@ -3,6 +3,7 @@
 //! ```text
 //! config.rs    pool.toml: where to look for disks
 //! labels.rs    what a disk's label says, without a pool
+//! occupied.rs  what else is on a disk that is to be used, and what else has it
 //! place.rs     a place for a disk, and what was found there
 //! open.rs      disks opened, memory lent, the pool mounted
 //! explain.rs   why it was not
@@ -16,6 +17,7 @@
 //! path.rs      paths in the pool
 //! tree.rs      walking directories
 //! files.rs     the files that paths mean
+//! lost.rs      a folder whose pool.toml is gone
 //! members.rs   what members are called
 //! jobs.rs      scrub, rebuild and others: their records, and going on with them
 //! pace.rs      how much of the disks a job may take
@@ -46,8 +48,10 @@ pub(crate) mod jobs;
 pub(crate) mod journal;
 pub(crate) mod judge;
 pub(crate) mod labels;
+mod lost;
 pub(crate) mod members;
 pub(crate) mod meter;
+pub(crate) mod occupied;
 pub(crate) mod open;
 pub(crate) mod pace;
 pub(crate) mod path;

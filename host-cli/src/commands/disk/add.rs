@@ -10,8 +10,9 @@ use crate::output::failure::{Code, Exit, Failure};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
-use crate::pool::config::{Config, absolute, name_of};
+use crate::pool::config::{Config, absolute, is_same, name_of};
 use crate::pool::labels::Labels;
+use crate::pool::occupied;
 use crate::pool::open::{Access, with_config};
 use dynamicfs_core::AddOptions;
 use dynamicfs_core::disks::DiskStatus;
@@ -34,7 +35,7 @@ pub(crate) struct Options {
     /// Hold it in reserve: it takes the place of a disk that fails
     #[arg(long)]
     pub(crate) spare: bool,
-    /// Use disks that belong to a pool; that pool loses them
+    /// Use disks that hold something: a pool, which loses them, or a filesystem
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -77,7 +78,11 @@ impl Report for Added {
 
 pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     if options.force && !app.global.dry_run {
-        confirm(app, "what is on these disks is lost, for the pools that they belong to as well", "yes")?;
+        confirm(
+            app,
+            "what is on these disks is lost, filesystems too, for the pools that they belong to as well",
+            "yes",
+        )?;
     }
     let mut added = Added { dry_run: app.global.dry_run, disks: Vec::new() };
     for path in &options.paths {
@@ -100,7 +105,8 @@ pub(super) fn add(
 ) -> Result<AddedDisk, Failure> {
     let config = Config::load(app)?;
     let whole = absolute(path)?;
-    let known = config.disks.iter().position(|disk| config.path_of(disk) == whole);
+    occupied::refuse_unlistable(&whole)?;
+    let known = config.disks.iter().position(|disk| is_same(&config.path_of(disk), &whole));
     let exists = whole.exists();
     let labels = Labels::read(&whole).ok();
     if let Some((pool, disk)) = labels.and_then(|labels| labels.identity()) {
@@ -123,12 +129,24 @@ pub(super) fn add(
         return Err(Failure::new(Code::NotFound, format!("{} does not exist", whole.display()))
             .hint("add --size to make a file there"));
     }
+    let others = config.disks.iter().enumerate().filter(|(place, _)| Some(*place) != known);
+    for other in others.map(|(_, disk)| config.path_of(disk)) {
+        occupied::refuse_shared(&[&other, &whole])?;
+    }
+    let is_begun = known.is_some_and(|place| config.disks[place].adding);
+    let foreign = if exists && !is_begun { occupied::look(&whole, options.force)? } else { Vec::new() };
     if app.global.dry_run {
         let bytes = labels.map(|labels| labels.bytes).or(options.size).unwrap_or(0);
         let path = whole.display().to_string();
         return Ok(AddedDisk { name: name_of(&whole), path, member: None, bytes, spare: options.spare });
     }
     let made = if exists { None } else { Some(Made::new(&whole, options.size.unwrap_or(0))?) };
+    if !foreign.is_empty() {
+        // Not while something else has it.
+        let opened = FileDiskOptions::new().open(&whole).map_err(|error| explain_open(&error, &whole))?;
+        occupied::wipe(&whole, &foreign)?;
+        drop(opened);
+    }
     let added = join(app, &config, &whole, known, (options, replaces))?;
     if let Some(made) = made {
         made.keep();

@@ -11,7 +11,7 @@ use crate::output::failure::{Exit, Failure};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
-use crate::pool::config::{Config, absolute};
+use crate::pool::config::{Config, absolute, is_same};
 use crate::pool::disks::MemberState;
 use crate::pool::jobs::JobReport;
 use crate::pool::open::{Access, with_pool};
@@ -31,7 +31,7 @@ pub(crate) struct Options {
     /// Make the new one a file of this size if there is none
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub(crate) size: Option<u64>,
-    /// Use a new disk that belongs to a pool; that pool loses it
+    /// Use a new disk that holds something: a pool, which loses it, or a filesystem
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
@@ -96,7 +96,11 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
         Ok((meant.disk, is_online))
     })?;
     if options.force && !app.global.dry_run {
-        confirm(app, "what is on the new disk is lost, for the pool that it belongs to as well", "yes")?;
+        confirm(
+            app,
+            "what is on the new disk is lost, a filesystem too, for the pool that it belongs to as well",
+            "yes",
+        )?;
     }
     let new = match begun_before(app, options, old.member)? {
         Some(name) => name,
@@ -132,7 +136,7 @@ fn begun_before(app: &App, options: &Options, old: Option<u16>) -> Result<Option
     let config = Config::load(app)?;
     let whole = absolute(&options.new)?;
     let mut begun = config.disks.iter().filter(|disk| !disk.adding && old.is_some() && disk.replaces == old);
-    Ok(begun.find(|disk| config.path_of(disk) == whole).map(|disk| disk.name.clone()))
+    Ok(begun.find(|disk| is_same(&config.path_of(disk), &whole)).map(|disk| disk.name.clone()))
 }
 
 /// Empties the old disk, or rebuilds what it held; whether it has left then.

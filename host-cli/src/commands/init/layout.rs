@@ -5,6 +5,7 @@ use crate::output::failure::{Code, Failure};
 use crate::pool::config::{Config, DISKS, DiskEntry, FILE, absolute, name_of};
 use crate::pool::labels::{self, Labels};
 use crate::pool::meter::Metered;
+use crate::pool::occupied;
 use crate::pool::place::OpenDisk;
 use dynamicfs_core::error::{FormatError, StorageError};
 use dynamicfs_core::format::label::{LABEL_BYTES, PoolParameters};
@@ -37,6 +38,12 @@ impl Layout {
     pub(super) fn prepare(folder: &Path, options: &Options) -> Result<Self, Failure> {
         refuse_used(folder)?;
         refuse_newer(options)?;
+        let given: Vec<&Path> = options.disk.iter().chain(&options.witness).map(PathBuf::as_path).collect();
+        occupied::refuse_shared(&given)?;
+        let mut foreign = Vec::new();
+        for path in given.into_iter().filter(|path| path.exists()) {
+            foreign.push((path, occupied::look(path, options.force)?));
+        }
         let config = Config::new(folder.to_owned(), String::new(), Vec::new());
         let mut layout = Self {
             folder: folder.to_owned(),
@@ -70,6 +77,8 @@ impl Layout {
             let bytes = (!path.exists()).then_some(WITNESS_BYTES);
             layout.add(absolute(path)?, sector, bytes, "witness")?;
         }
+        // All of them are there and nobody else's.
+        foreign.into_iter().try_for_each(|(path, found)| occupied::wipe(path, &found))?;
         Ok(layout)
     }
 
@@ -93,6 +102,7 @@ impl Layout {
         name: &str,
     ) -> Result<(), Failure> {
         let whole = self.folder.join(&path);
+        occupied::refuse_unlistable(&path)?;
         let mut options = FileDiskOptions::new();
         // A device says itself what its sectors are.
         let sector = sector.filter(|_| make.is_some() || whole.is_file());
@@ -240,6 +250,12 @@ pub(super) fn plan(folder: &Path, options: &Options) -> Result<Vec<MadeDisk>, Fa
         witness: false,
     });
     let mut disks: Vec<MadeDisk> = made.collect();
+    let given: Vec<&Path> = options.disk.iter().chain(&options.witness).map(PathBuf::as_path).collect();
+    occupied::refuse_shared(&given)?;
+    for path in given.into_iter().filter(|path| path.exists()) {
+        occupied::refuse_unlistable(path)?;
+        occupied::look(path, options.force)?;
+    }
     for (path, witness) in
         options.disk.iter().map(|path| (path, false)).chain(options.witness.iter().map(|path| (path, true)))
     {

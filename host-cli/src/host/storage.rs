@@ -1,0 +1,161 @@
+//! What a path is stored in: which bytes of which file or whole device. Two names of the same bytes are one disk, and what the
+//! kernel or another process has under one of them is in use under all.
+
+use rustix::fs::{OFlags, major, minor};
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Loop devices over loop devices are followed so far.
+const DEPTH_MAX: usize = 8;
+
+/// Bytes of the unit in which sysfs gives sizes and places.
+const SYSFS_SECTOR: u64 = 512;
+
+/// A file or a whole device, by its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    File { device: u64, inode: u64 },
+    Device(u64),
+}
+
+/// Bytes of a file or device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Storage {
+    holder: Holder,
+    bytes: Range<u64>,
+}
+
+impl Storage {
+    /// What a path is stored in.
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        let whole = Self { holder: holder(&metadata), bytes: 0..u64::MAX };
+        Ok((0..DEPTH_MAX)
+            .try_fold(whole, |storage, _| storage.below().ok_or(storage))
+            .unwrap_or_else(|it| it))
+    }
+
+    /// Whether both have some bytes in common.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.holder == other.holder
+            && self.bytes.start < other.bytes.end
+            && other.bytes.start < self.bytes.end
+    }
+
+    /// The same bytes, one level down: of a partition its disk's, of a loop device its file's.
+    fn below(&self) -> Option<Self> {
+        let Holder::Device(device) = self.holder else { return None };
+        let folder = fs::canonicalize(sysfs(device)).ok()?;
+        let (holder, at, length) = if folder.join("partition").exists() {
+            let disk = fs::read_to_string(folder.parent()?.join("dev")).ok()?;
+            let sectors = |name: &str| number(&folder.join(name)).map(|sectors| sectors * SYSFS_SECTOR);
+            (Holder::Device(parse_device(&disk)?), sectors("start")?, sectors("size")?)
+        } else {
+            let file = fs::read_to_string(folder.join("loop/backing_file")).ok()?;
+            let file = fs::metadata(file.trim_end_matches('\n')).ok()?;
+            let limit = number(&folder.join("loop/sizelimit")).filter(|&limit| limit > 0);
+            (holder(&file), number(&folder.join("loop/offset"))?, limit.unwrap_or(u64::MAX))
+        };
+        let start = self.bytes.start.saturating_add(at);
+        let end = self.bytes.end.saturating_add(at).min(at.saturating_add(length));
+        Some(Self { holder, bytes: start..end })
+    }
+}
+
+fn holder(metadata: &Metadata) -> Holder {
+    if metadata.file_type().is_block_device() {
+        Holder::Device(metadata.rdev())
+    } else {
+        Holder::File { device: metadata.dev(), inode: metadata.ino() }
+    }
+}
+
+fn sysfs(device: u64) -> PathBuf {
+    PathBuf::from(format!("/sys/dev/block/{}:{}", major(device), minor(device)))
+}
+
+fn number(path: &Path) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+fn parse_device(text: &str) -> Option<u64> {
+    let (major, minor) = text.trim().split_once(':')?;
+    Some(rustix::fs::makedev(major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// A loop device over some of these bytes that is mounted, or that something has for itself.
+pub(crate) fn user_of(path: &Path) -> Option<PathBuf> {
+    let storage = Storage::of(path).ok()?;
+    let own = fs::metadata(path).ok().filter(|own| own.file_type().is_block_device()).map(|own| own.rdev());
+    let devices = fs::read_dir("/sys/block").ok()?.flatten().map(|entry| entry.path());
+    let mut loops = devices.filter(|folder| folder.join("loop/backing_file").exists());
+    loops.find_map(|folder| {
+        let device = parse_device(&fs::read_to_string(folder.join("dev")).ok()?)?;
+        let node = Path::new("/dev").join(folder.file_name()?);
+        let is_over = own != Some(device) && Storage::of(&node).is_ok_and(|other| other.overlaps(&storage));
+        (is_over && is_claimed(&node, device)).then_some(node)
+    })
+}
+
+/// Whether a device is mounted, or claimed by something.
+fn is_claimed(node: &Path, device: u64) -> bool {
+    let flags = (OFlags::EXCL | OFlags::NONBLOCK).bits() as i32;
+    match File::options().read(true).custom_flags(flags).open(node) {
+        Ok(_) => false,
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::BUSY.raw_os_error()) => true,
+        // Without the right to ask the kernel, its tables tell most of it.
+        Err(_) => {
+            let numbers = format!(" {}:{} ", major(device), minor(device));
+            let holders =
+                fs::read_dir(sysfs(device).join("holders")).is_ok_and(|mut all| all.next().is_some());
+            holders || fs::read_to_string("/proc/self/mountinfo").is_ok_and(|table| table.contains(&numbers))
+        }
+    }
+}
+
+/// Why what is at a path takes no writes from this process, though it can be read; `None` if it takes them.
+pub(crate) fn write_protection(path: &Path) -> Option<String> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    use rustix::io::Errno;
+    let metadata = fs::metadata(path).ok()?;
+    if metadata.file_type().is_block_device() && number(&sysfs(metadata.rdev()).join("ro")) == Some(1) {
+        return Some("the device is write-protected".into());
+    }
+    match accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS) {
+        Err(Errno::ROFS) => Some("its filesystem is mounted read-only".into()),
+        Err(Errno::PERM) => Some("it is marked as immutable".into()),
+        Err(Errno::ACCESS) => Some("this user may not write to it".into()),
+        _ => None,
+    }
+}
+
+/// Opens what is to be a disk for reading, without waiting for anything: a pipe has no size, and opening one would wait for its
+/// other end.
+pub(crate) fn open_to_look(path: &Path) -> io::Result<File> {
+    let kind = fs::metadata(path)?.file_type();
+    if !kind.is_file() && !kind.is_block_device() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is neither a file nor a block device"));
+    }
+    File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_names_of_one_file_overlap_and_two_files_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second, link] = ["first", "second", "link"].map(|name| folder.path().join(name));
+        fs::write(&first, b"1").unwrap();
+        fs::write(&second, b"2").unwrap();
+        fs::hard_link(&first, &link).unwrap();
+        let [first, second, link] = [first, second, link].map(|path| Storage::of(&path).unwrap());
+        assert!(first.overlaps(&link) && !first.overlaps(&second));
+        let part = |bytes: Range<u64>| Storage { bytes, ..first.clone() };
+        assert!(part(0..10).overlaps(&part(9..20)) && !part(0..10).overlaps(&part(10..20)));
+    }
+}
