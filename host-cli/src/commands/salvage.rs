@@ -57,8 +57,11 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let started = Instant::now();
     let paths: Vec<PoolPath> =
         options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
-    make_folder(&options.dest)?;
-    let mut report = Salvaged { dest: options.dest.display().to_string(), ..Salvaged::default() };
+    let dry_run = app.global.dry_run;
+    if !dry_run {
+        make_folder(&options.dest)?;
+    }
+    let mut report = Salvaged { dry_run, dest: options.dest.display().to_string(), ..Salvaged::default() };
     let mut file = REPORT.to_owned();
     let ended = with_pool(app, Access::Salvage, |session| {
         file = salvage(app, session, &options.dest, &paths, &mut report)?;
@@ -72,7 +75,9 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     report.seconds = started.elapsed().as_secs_f64();
     report.complete = ended.is_ok() && report.lost.is_empty() && report.failed.is_empty();
     let path = options.dest.join(file);
-    write_report(&path, &report)?;
+    if !dry_run {
+        write_report(&path, &report)?;
+    }
     app.out.finish(&report, ended.err().or_else(|| shortfall(&report, &path)).as_ref())
 }
 
@@ -83,7 +88,11 @@ fn shortfall(report: &Salvaged, path: &Path) -> Option<Failure> {
         (false, _) => (Code::Unreadable, "not everything could be read"),
         (true, false) => (Code::Partial, "not everything could be written"),
     };
-    Some(Failure::new(code, message).hint(format!("{} names all of it", path.display())))
+    let failure = Failure::new(code, message);
+    Some(match report.dry_run {
+        true => failure.hint("--json names all of it"),
+        false => failure.hint(format!("{} names all of it", path.display())),
+    })
 }
 
 fn make_folder(folder: &Path) -> Result<(), Failure> {
@@ -120,7 +129,9 @@ fn salvage(
     };
     for path in paths {
         let (item, parent) = named(&catalog, dest, path)?;
-        make_folder(&parent)?;
+        if !app.global.dry_run {
+            make_folder(&parent)?;
+        }
         extractor.take_out(&mut session.pool, item)?;
     }
     let root = Item {
@@ -160,7 +171,9 @@ fn take_nameless(
         let is_directory = !extractor.catalog.names(object).is_empty();
         let kind = if is_directory { ObjectKind::Directory } else { ObjectKind::File };
         let kind = extractor.catalog.inode(object).map_or(kind, |inode| inode.kind);
-        make_folder(folder)?;
+        if !extractor.report.dry_run {
+            make_folder(folder)?;
+        }
         let dest = folder.join(object.0.to_string());
         extractor.take_out(&mut session.pool, Item { object, kind, path: None, dest })?;
         extractor.report.nameless += 1;

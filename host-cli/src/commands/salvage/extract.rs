@@ -20,6 +20,7 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// Takes things out of a pool, one after the other.
 pub(super) struct Extractor<'c> {
@@ -92,7 +93,7 @@ impl Extractor<'_> {
         let done = match item.kind {
             // A directory has one name; a second one would be a forgery, and could lead round in a circle.
             ObjectKind::Directory if !is_new => return Ok(None),
-            ObjectKind::Directory => match make_folder(&item.dest) {
+            ObjectKind::Directory => match self.unless_dry(|| make_folder(&item.dest)) {
                 Ok(()) => {
                     self.report.directories += 1;
                     if self.catalog.may_lack(item.object, Kind::Entry) {
@@ -124,7 +125,8 @@ impl Extractor<'_> {
     fn symlink(&mut self, contents: &mut Contents<'_>, item: &Item) -> Result<(), Failure> {
         match (self.catalog.inode(item.object), path::link_target(contents, item.object)) {
             (Some(inode), Ok(target)) => {
-                make_symlink(&item.dest, &target, inode).map_err(|error| refused(&item.dest, &error))?;
+                self.unless_dry(|| make_symlink(&item.dest, &target, inode))
+                    .map_err(|error| refused(&item.dest, &error))?;
                 self.report.symlinks += 1;
             }
             _ => self.note(item, What::Everything, 0, []),
@@ -140,7 +142,7 @@ impl Extractor<'_> {
             return Ok(());
         }
         if let Some(first) = self.links.get(&item.object) {
-            make_link(first, &item.dest).map_err(|error| refused(&item.dest, &error))?;
+            self.unless_dry(|| make_link(first, &item.dest)).map_err(|error| refused(&item.dest, &error))?;
         } else {
             self.file(contents, item, stretches)?;
             if inode.is_none_or(|inode| inode.links > 1) {
@@ -161,9 +163,12 @@ impl Extractor<'_> {
         let end = stretches.iter().map(|stretch| stretch.bytes.end).max().unwrap_or(0);
         let size = self.catalog.inode(item.object).map_or(end, |inode| inode.size);
         let is_inline = self.catalog.inode(item.object).is_some_and(|inode| inode.inline);
-        let unfinished = unfinished(&item.dest).map_err(|error| refused(&item.dest, &error))?;
-        let file = unfinished.as_file();
-        file.set_len(size).map_err(|error| refused(&item.dest, &error))?;
+        let unfinished = match self.report.dry_run {
+            true => None,
+            false => Some(unfinished(&item.dest).map_err(|error| refused(&item.dest, &error))?),
+        };
+        let file = unfinished.as_ref().map(NamedTempFile::as_file);
+        file.map_or(Ok(()), |file| file.set_len(size)).map_err(|error| refused(&item.dest, &error))?;
         let (mut lost, mut at) = (Vec::new(), 0);
         for stretch in stretches {
             let bytes = stretch.bytes.start.min(size)..stretch.bytes.end.min(size);
@@ -172,8 +177,11 @@ impl Extractor<'_> {
             at = at.max(bytes.end);
         }
         lost.extend(self.gap(item.object, is_inline, at..size));
-        self.attribute_file(contents, item, unfinished.path());
-        unfinished.persist(&item.dest).map_err(|error| refused(&item.dest, &error.error))?;
+        let path = unfinished.as_ref().map_or(item.dest.as_path(), NamedTempFile::path);
+        self.attribute_file(contents, item, path);
+        if let Some(unfinished) = unfinished {
+            unfinished.persist(&item.dest).map_err(|error| refused(&item.dest, &error.error))?;
+        }
         self.note_bytes(item, size, lost);
         Ok(())
     }
@@ -188,14 +196,19 @@ impl Extractor<'_> {
         }
     }
 
-    /// Copies bytes to their places in a file: what is lost of them, which stays a hole.
+    /// Does what writes, unless nothing is to be written.
+    fn unless_dry(&self, write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        if self.report.dry_run { Ok(()) } else { write() }
+    }
+
+    /// Copies bytes to their places in a file, if there is one: what is lost of them, which stays a hole.
     fn copy(
         &mut self,
         contents: &mut Contents<'_>,
         item: &Item,
         inline: bool,
         bytes: &Range<u64>,
-        file: &File,
+        file: Option<&File>,
     ) -> Result<Vec<Range<u64>>, Failure> {
         let mut lost = Vec::new();
         let mut buffer = vec![0; BUFFER_BYTES.min((bytes.end - bytes.start.min(bytes.end)) as usize)];
@@ -212,7 +225,8 @@ impl Extractor<'_> {
             let end = at + part.len() as u64;
             for hole in lost[known..].iter().cloned().chain(std::iter::once(end..end)) {
                 let kept = &part[(from - at) as usize..(hole.start - at) as usize];
-                file.write_all_at(kept, from).map_err(|error| refused(&item.dest, &error))?;
+                file.map_or(Ok(()), |file| file.write_all_at(kept, from))
+                    .map_err(|error| refused(&item.dest, &error))?;
                 self.report.bytes += kept.len() as u64;
                 from = hole.end;
             }
@@ -232,7 +246,7 @@ impl Extractor<'_> {
             self.note(item, What::ExtendedAttributes, inode.size, []);
             Vec::new()
         });
-        if let Err(error) = attributes::restore(path, inode, &xattrs) {
+        if let Err(error) = self.unless_dry(|| attributes::restore(path, inode, &xattrs)) {
             let failure =
                 Failure::host(format_args!("set the attributes of {}", item.dest.display()), &error);
             self.report.failed.push(Failed::new(item.dest.display(), &failure));

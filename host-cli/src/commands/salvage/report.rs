@@ -15,6 +15,8 @@ const LISTED_MAX: usize = 40;
 /// What was taken out of a pool, and what is lost.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct Salvaged {
+    /// Nothing was written: `--dry-run`. The rest says what would be.
+    pub(super) dry_run: bool,
     /// The folder that it was put into.
     pub(super) dest: String,
     /// Nothing of what was asked for is lost, as far as the disks that are here tell.
@@ -134,7 +136,8 @@ impl Lost {
 impl Report for Salvaged {
     fn text(&self, text: &mut Text) {
         let what = things(self.files, self.directories, self.symlinks);
-        text.line(format_args!("taken out {what}, {} into {}", text.size(self.bytes), self.dest));
+        let done = if self.dry_run { "would take out" } else { "taken out" };
+        text.line(format_args!("{done} {what}, {} into {}", text.size(self.bytes), self.dest));
         let nameless = match self.nameless {
             0 => String::new(),
             number => format!("; {} without a name, in lost+found", size::count(number, "object")),
