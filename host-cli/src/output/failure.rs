@@ -159,6 +159,12 @@ impl Failure {
         Self { message: format!("{what}: {}", self.message), ..self }
     }
 
+    /// Says more, behind it.
+    #[must_use]
+    pub(crate) fn and(self, more: impl Display) -> Self {
+        Self { message: format!("{}; {more}", self.message), ..self }
+    }
+
     /// The operating system refused: `what` as in "cannot *read /etc/shadow*".
     pub(crate) fn host(what: impl Display, error: &io::Error) -> Self {
         let code = if error.kind() == io::ErrorKind::NotFound { Code::NotFound } else { Code::Host };

@@ -60,6 +60,8 @@ pub(crate) enum DiskState {
     Online,
     /// It takes part and has everything, and makes errors or is many times slower than the others: it is read last.
     Degraded,
+    /// It takes part and has everything, and can be read and not written to: as long as it is so the pool takes no writes.
+    ReadOnly,
     /// It takes part and is owed what it missed.
     Behind,
     /// It takes part, and what it holds is moved away.
@@ -100,6 +102,7 @@ impl DiskState {
             self,
             Self::Online
                 | Self::Degraded
+                | Self::ReadOnly
                 | Self::Behind
                 | Self::Draining
                 | Self::Drained
@@ -308,7 +311,10 @@ fn state_of(
             Some(MemberState::Drained) => (DiskState::Drained, truncated.or(Some("holds nothing".into()))),
             Some(MemberState::Leaving | MemberState::Departing) => (DiskState::Leaving, truncated),
             Some(MemberState::Spare) => (DiskState::Spare, truncated),
-            _ => (DiskState::Online, truncated),
+            _ => match &place.write_protection {
+                Some(why) => (DiskState::ReadOnly, Some(why.clone())),
+                None => (DiskState::Online, truncated),
+            },
         },
         DiskStatus::Foreign => {
             (DiskState::Foreign, Some("it belongs to another pool, or was removed from this one".into()))

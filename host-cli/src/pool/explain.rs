@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::histories::{History, Survey};
-use super::place::Place;
+use super::place::{self, Place};
 use crate::app::App;
 use crate::output::failure::Failure;
 use crate::output::size;
@@ -42,7 +42,7 @@ pub(super) fn explain(app: &App, cause: MountError, config: &Config, places: &[P
         MountError::Unsupported { disk, .. } => format!("{}: {}", name(disk), failure.message()),
         _ => format!("cannot open the pool: {}", failure.message()),
     };
-    Failure::new(code, message).hint(hint)
+    place::name_absent(Failure::new(code, message).hint(hint), &config.pool, places)
 }
 
 /// A mount that was refused for safety, with all that is known of the sides.

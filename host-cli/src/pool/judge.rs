@@ -39,7 +39,7 @@ pub(crate) struct DiskCounts {
     pub(crate) total: usize,
     /// Take part and have everything.
     pub(crate) healthy: usize,
-    /// Take part, and make errors, are many times slower than the others, or are owed what they missed.
+    /// Take part, and make errors, are many times slower than the others, are owed what they missed, or can only be read.
     pub(crate) degraded: usize,
     /// Do not take part.
     pub(crate) failed: usize,
@@ -90,7 +90,7 @@ impl Judgement {
         for disk in disks.iter().filter(|disk| !matches!(disk.state, DiskState::Adding | DiskState::Left)) {
             counts.total += 1;
             *match disk.state {
-                DiskState::Behind | DiskState::Degraded => &mut counts.degraded,
+                DiskState::Behind | DiskState::Degraded | DiskState::ReadOnly => &mut counts.degraded,
                 state if state.takes_part() => &mut counts.healthy,
                 _ => &mut counts.failed,
             } += 1;
@@ -172,6 +172,7 @@ fn disk_reason(disk: &Disk) -> Option<Reason> {
             let message = format!("{} is degraded, and read last: {why}", disk.name);
             return Some(Reason::new(ReasonCode::DiskDegraded, name, disk.errors, message));
         }
+        DiskState::ReadOnly => ReasonCode::DiskReadOnly,
         DiskState::Behind => ReasonCode::DiskBehind,
         DiskState::Failed => ReasonCode::DiskFailed,
         DiskState::Offline => ReasonCode::DiskOffline,
@@ -196,6 +197,7 @@ fn disk_reason(disk: &Disk) -> Option<Reason> {
         }
     };
     let what = match disk.state {
+        DiskState::ReadOnly => "can be read and not written to, so that the pool takes no writes",
         DiskState::Behind => "takes part and is owed what it missed",
         DiskState::Offline => "is out of use",
         DiskState::Draining => "is being emptied",

@@ -208,7 +208,7 @@ fn lock_name(config: &Config, read_only: bool) -> Result<Option<NameLock>, Refus
     let Some(pool) = parse_uuid(&config.pool) else { return Ok(None) };
     NameLock::take(&pool.to_string(), read_only).map_err(|error| {
         let busy = matches!(error, OpenError::Busy { .. });
-        let message = format!("the pool is {error}, perhaps under other names of its disks");
+        let message = format!("the pool is {error}, perhaps under other names of its disks; a copy of a pool has its identity, and counts as the same");
         let code = if busy { Code::Busy } else { Code::Host };
         let failure = Failure::new(code, message).hint("wait for it, or stop it");
         if busy { Refusal::Busy(failure) } else { Refusal::Other(failure) }
@@ -264,7 +264,10 @@ where
     if !read_only {
         below::hold(&session.places);
     }
-    let done = f(&mut session).map_err(|failure| below::explain(&mut session, failure));
+    let done = f(&mut session).map_err(|failure| {
+        let failure = below::explain(&mut session, failure);
+        place::name_absent(failure, &session.config.pool, &session.places)
+    });
     session.leave();
     if !read_only {
         below::hold(&session.places);

@@ -3,6 +3,7 @@
 use super::config::{Config, DiskEntry};
 use super::labels::Labels;
 use super::meter::{Meter, Metered};
+use crate::host::storage::write_protection;
 use crate::output::failure::{Code, Failure};
 use std::fmt;
 use std::io::ErrorKind;
@@ -22,6 +23,8 @@ pub(crate) struct Place {
     pub(crate) labels: Option<Labels>,
     /// Why there is no disk here, if there is none.
     pub(crate) fault: Option<Fault>,
+    /// Why the disk can be read and not written to, if that is so.
+    pub(crate) write_protection: Option<String>,
     /// How long its requests take.
     pub(crate) meter: Arc<Meter>,
 }
@@ -64,9 +67,11 @@ impl Place {
     fn open(config: &Config, entry: &DiskEntry, read_only: bool) -> Result<(Self, OpenDisk), Refusal> {
         let path = config.path_of(entry);
         let labels = Labels::read(&path).ok();
-        let mut place = Self { entry: entry.clone(), path, labels, fault: None, meter: Arc::default() };
+        let write_protection = write_protection(&path);
+        let (entry, meter) = (entry.clone(), Arc::default());
+        let mut place = Self { entry, path, labels, fault: None, write_protection, meter };
         let mut options = FileDiskOptions::new().read_only(read_only);
-        if let Some(sector) = entry.sector {
+        if let Some(sector) = place.entry.sector {
             options = options.sector_bytes(sector);
         }
         let (fault, disk) = match options.open(&place.path) {
@@ -75,6 +80,18 @@ impl Place {
         };
         place.fault = fault;
         Ok((place, disk))
+    }
+
+    /// Why no member of the pool can be read here, as far as the disk alone tells.
+    pub(crate) fn absence(&self, pool: &str) -> Option<String> {
+        let why = match (&self.fault, self.labels.and_then(|labels| labels.identity())) {
+            (Some(Fault::Missing), _) => "no such file or device".to_owned(),
+            (Some(Fault::Unusable(why)), _) => why.clone(),
+            (None, None) => "it has no label".into(),
+            (None, Some((found, _))) if found.pool.to_string() != pool => "it belongs to another pool".into(),
+            (None, Some(_)) => return None,
+        };
+        Some(format!("{self}: {why}"))
     }
 
     /// What an error says of the disk; some say that the command cannot go on at all.
@@ -121,4 +138,16 @@ pub(crate) fn open_all(config: &Config, read_only: bool) -> Result<(Vec<Place>, 
         ));
     }
     Ok((places, disks))
+}
+
+/// Says of a failure for want of data which disks are not there.
+pub(crate) fn name_absent(failure: Failure, pool: &str, places: &[Place]) -> Failure {
+    if !matches!(failure.code(), Code::Damaged | Code::Unreadable | Code::TooFewDisks | Code::BadPool) {
+        return failure;
+    }
+    let absent: Vec<String> = places.iter().filter_map(|place| place.absence(pool)).collect();
+    match absent.is_empty() {
+        true => failure,
+        false => failure.and(format_args!("not here: {}", absent.join("; "))),
+    }
 }

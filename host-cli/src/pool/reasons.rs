@@ -39,6 +39,8 @@ pub(crate) enum ReasonCode {
     DiskDiverged,
     /// The operator took a disk out of use for a while.
     DiskOffline,
+    /// A disk can be read and not written to: the pool takes no writes.
+    DiskReadOnly,
     /// A disk takes part, and is owed what it missed.
     DiskBehind,
     /// Something has less redundancy than was asked for, and no member owes it.
@@ -101,6 +103,7 @@ impl ReasonCode {
             | Self::RedundancyShort
             | Self::RebuildIncomplete
             | Self::DiskBehind
+            | Self::DiskReadOnly
             | Self::DiskTruncated
             | Self::HostFull
             | Self::ExtentsDegraded => Severity::Degraded,
