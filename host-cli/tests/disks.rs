@@ -465,7 +465,9 @@ fn a_disk_that_was_cut_is_named_and_the_others_go_on() {
     let cut = disk(&pool, "disk-1");
     assert_eq!(cut["state"], "truncated", "{cut}");
     assert!(cut["note"].as_str().unwrap().contains("shorter"), "{cut}");
-    let health = pool.run(["--json", "health"]).expect(1).json();
+    // As if it were missing: one is borne, and no other besides.
+    let health = pool.run(["--json", "health"]).expect(2).json();
+    assert_eq!(health["read_tolerance"], 0, "{health}");
     let codes: Vec<&str> =
         health["reasons"].as_array().unwrap().iter().filter_map(|reason| reason["code"].as_str()).collect();
     assert!(codes.contains(&"DISK_TRUNCATED"), "{health}");

@@ -9,7 +9,7 @@ use loops::Loop;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -139,8 +139,6 @@ fn a_file_that_a_mounted_loop_device_is_over_is_in_use() {
     pool.run(init).ok();
 }
 
-use std::os::unix::fs::OpenOptionsExt;
-
 #[test]
 fn two_names_of_one_disk_are_one_disk() {
     let pool = TestPool::none();
@@ -171,7 +169,9 @@ fn two_names_of_one_disk_are_one_disk() {
     let half = DISK_BYTES.to_string();
     let halves =
         [Loop::attach(&halves, &["--sizelimit", &half]), Loop::attach(&halves, &["--offset", &half])];
-    drop(devices);
+    for device in devices {
+        device.detach();
+    }
     pool.run(["init", "--scheme", "mirror:2", "--disk", halves[0].text(), halves[1].text()]).ok();
     // Nor does a member's other name become a member.
     let made = TestPool::none();

@@ -140,6 +140,7 @@ fn a_disk_that_takes_no_writes_is_not_called_healthy() {
         check("disk-0", &|arguments| pool.run(arguments));
         assert!(Command::new("blockdev").arg("--setrw").arg(device.path()).status().unwrap().success());
         pool.run(["health"]).ok();
+        device.detach();
     }
 }
 
