@@ -79,8 +79,9 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
         } else if torn >> (next % 64) & 1 != 0 {
             disks.state_mut(disk).may_hold_more = true;
         }
-        disks.state_mut(disk).lost_end =
-            any && missing_in_b > SLOTS_TORN_MAX && !disks.may_have_end(disk, image);
+        // Ring B may be full again of claims, which say that the disk lost something.
+        let lacks = missing_in_b > SLOTS_TORN_MAX || disks.state(disk).is_rolled_back;
+        disks.state_mut(disk).lost_end = any && lacks && !disks.may_have_end(disk, image);
     }
     Ok(())
 }
