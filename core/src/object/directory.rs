@@ -162,6 +162,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 objects.write_target(object, target)?;
                 inode.size = target.len() as u64;
                 objects.put_inode(object, &inode)?;
+                objects.count_content(0, inode.size);
             }
             let subdirectories = i64::from(kind == ObjectKind::Directory);
             objects.add_entry(directory, name, EntryTarget { object, kind })?;

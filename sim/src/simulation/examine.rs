@@ -4,7 +4,7 @@ use super::oracle::Found;
 use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Doing, Flow, Mounted, Run};
-use crate::model::{self, LoadError, Model};
+use crate::model::{self, Contents, LoadError, Model, Node};
 use crate::states;
 use crate::world::free_in_open_group;
 use dynamicfs_core::disks::condition::Condition;
@@ -198,6 +198,10 @@ impl Run {
         };
         let wrong = if health.objects != found.nodes.len() as u64 {
             Some(format!("{} objects are counted, there are {}", health.objects, found.nodes.len()))
+        } else if health.content_bytes != bytes_of(&found) {
+            Some(format!("{} bytes are counted, there are {}", health.content_bytes, bytes_of(&found)))
+        } else if self.atlas.is_whole() && health.extents != extents.total {
+            Some(format!("{} extents are counted, there are {}", health.extents, extents.total))
         } else if health.owed < missed {
             Some(format!("{missed} members missed commits, {} are reported", health.owed))
         } else if self.atlas.is_whole()
@@ -280,4 +284,13 @@ pub(super) fn findings(pool: &mut Mounted<'_>) -> (Vec<Finding>, Result<(), Erro
         .check_contents(&mut report, &mut keep)
         .and_then(|()| pool.check_space(&mut [0; 1 << 14], &mut report, &mut keep));
     (findings, done)
+}
+
+/// Bytes of contents, as the pool counts them.
+fn bytes_of(model: &Model) -> u64 {
+    let bytes = |node: &Node| match &node.contents {
+        Contents::File(bytes) | Contents::Symlink(bytes) => bytes.len() as u64,
+        Contents::Directory(_) => 0,
+    };
+    model.nodes.values().map(bytes).sum()
 }

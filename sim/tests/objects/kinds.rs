@@ -114,3 +114,40 @@ fn a_place_without_a_disk_is_not_formatted() {
         assert_eq!(made.map(drop), Err(FormatError::Io { disk: 1, error: IoError::Gone }));
     }
 }
+
+/// A directory takes the place of an empty one alone.
+#[test]
+fn a_rename_never_replaces_a_directory_with_entries() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    let mut pool = world.mount();
+    let mut transaction = pool.begin().expect("begun");
+    let mut make = |parent, name: &[u8]| {
+        transaction.create(parent, name, &MakeRequest::Directory, &PLAIN).expect("made")
+    };
+    let (_, full) = (make(ObjectId::ROOT, b"moved"), make(ObjectId::ROOT, b"full"));
+    let inside = make(full, b"inside");
+    let (from, to) = ((ObjectId::ROOT, &b"moved"[..]), (ObjectId::ROOT, &b"full"[..]));
+    assert_eq!(transaction.rename(from, to, true), Err(Error::NotEmpty));
+    assert_eq!(transaction.lookup(full, b"inside").map(|target| target.object), Ok(inside));
+    transaction.unlink(full, b"inside").expect("unlinked");
+    assert_eq!(transaction.rename(from, to, true), Ok(()));
+    transaction.commit().expect("committed");
+    assert_eq!(pool.health().objects, 2, "the root, and the one that took the other's place");
+}
+
+/// The bytes of a symbolic link were taken off the count of contents when it went, and had never been added to it.
+#[test]
+fn a_symbolic_link_counts_when_it_is_made_and_when_it_goes() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    let mut pool = world.mount();
+    put(&mut pool, "file", 1000).expect("put");
+    let mut transaction = pool.begin().expect("begun");
+    let request = MakeRequest::Symlink(b"target");
+    transaction.create(ObjectId::ROOT, b"link", &request, &PLAIN).expect("made");
+    transaction.commit().expect("committed");
+    assert_eq!(pool.health().content_bytes, 1006);
+    let mut transaction = pool.begin().expect("begun");
+    transaction.unlink(ObjectId::ROOT, b"link").expect("unlinked");
+    transaction.commit().expect("committed");
+    assert_eq!(pool.health().content_bytes, 1000);
+}
