@@ -175,7 +175,7 @@ impl Exhaustive {
     /// Explores the sequences that begin with these letters, all of the alphabet's if it is told so. An error is a
     /// guarantee that did not hold.
     pub fn run(&self, first: &[Letter]) -> Result<Explored, Failure> {
-        let mut world = SimArray::new(1, self.setup.disks.iter().copied());
+        let mut world = SimArray::new(1, self.setup.disks.iter().map(|&disk| self.start.disk(disk)));
         world.set_reordering(false);
         world.set_thorough(true);
         let mut explorer = Explorer {
@@ -420,7 +420,7 @@ impl Explorer<'_> {
         let mut report = Default::default();
         let checked = pool
             .check_contents(&mut report, &mut keep)
-            .and_then(|()| pool.check_space(&mut [0; 1 << 10], &mut report, &mut keep));
+            .and_then(|()| pool.check_space(&mut [0; 1 << 13], &mut report, &mut keep));
         match (wrong, checked) {
             (None, Ok(())) => {}
             (Some(finding), _) => return Err(self.fail(FailureKind::Space, &format!("{finding:?}"))),

@@ -7,6 +7,7 @@ use crate::world::{Lent, SERVICES};
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::types::ObjectId;
 use dynamicfs_core::{MountOptions, Pool};
+use dynamicfs_hal::Geometry;
 
 /// What a pool is like in the beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,11 +19,14 @@ pub enum Start {
     Full,
     /// A sweep is due with the next commit.
     Sweep,
+    /// A sweep that stopped in the middle of a disk ends with the next commit: the disks have more groups than one look at
+    /// what is dead covers.
+    Windows,
 }
 
 impl Start {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Empty, Self::Full, Self::Sweep];
+    pub const ALL: [Self; 4] = [Self::Empty, Self::Full, Self::Sweep, Self::Windows];
 
     /// Its name in arguments and reports.
     pub const fn name(self) -> &'static str {
@@ -30,6 +34,23 @@ impl Start {
             Self::Empty => "empty",
             Self::Full => "full",
             Self::Sweep => "sweep",
+            Self::Windows => "windows",
+        }
+    }
+
+    /// A disk that a pool needs to come to this, in the place of a small one.
+    pub(crate) fn disk(self, small: Geometry) -> Geometry {
+        match self {
+            Self::Windows => Geometry { sectors: (32 << 20) / u64::from(small.sector_bytes), ..small },
+            _ => small,
+        }
+    }
+
+    /// How many bytes each write has on the way there.
+    const fn write_bytes(self) -> usize {
+        match self {
+            Self::Windows => 32 << 10,
+            _ => 4096,
         }
     }
 }
@@ -52,13 +73,22 @@ pub(crate) fn prepare(world: &mut SimArray, lent: &mut Lent, start: Start) -> Re
             Start::Full => {
                 Operation::Write { object, offset: number as u64 * 4096, data: vec![number as u8; 4096] }
             }
-            _ => Operation::Write { object, offset: (number % 3) as u64 * 4096, data: vec![3; 4096] },
+            _ => Operation::Write {
+                object,
+                offset: (number % 3) as u64 * 4096,
+                data: vec![3; start.write_bytes()],
+            },
         };
         let records = |pool: &Pool<'_, &mut SimArray>| pool.store.committed().dead_records();
         let mut pool = mount(world, lent)?;
-        let dead = records(&pool);
+        let (dead, is_between) = (records(&pool), is_between_windows(&pool));
+        let is_swept = |pool: &Pool<'_, &mut SimArray>| match start {
+            Start::Sweep => records(pool) < dead,
+            Start::Windows => records(pool) < dead && is_between,
+            _ => false,
+        };
         match change(&mut pool, &mut model, &operation) {
-            Ok(()) if start == Start::Sweep && records(&pool) < dead => {
+            Ok(()) if is_swept(&pool) => {
                 *world = before;
                 return Ok(held);
             }
@@ -71,6 +101,13 @@ pub(crate) fn prepare(world: &mut SimArray, lent: &mut Lent, start: Start) -> Re
         }
     }
     Err(format!("{COMMITS_MAX} commits, and it is not {}", start.name()))
+}
+
+/// Whether a sweep stands in the middle of a disk, with more groups to come that were in use.
+fn is_between_windows(pool: &Pool<'_, &mut SimArray>) -> bool {
+    let superblock = pool.store.committed();
+    let (row, group) = (superblock.sweep_row().into(), superblock.sweep_group());
+    group > 0 && superblock.row(row).data_group() > group + 2
 }
 
 fn mount<'w>(world: &'w mut SimArray, lent: &'w mut Lent) -> Result<Pool<'w, &'w mut SimArray>, String> {

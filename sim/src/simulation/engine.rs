@@ -159,6 +159,9 @@ impl Engine {
             Ok(mut pool) => {
                 run.counts.mounts += 1;
                 run.check_quorum(&pool)?;
+                if let Some(bytes) = run.setup.step_bytes {
+                    pool.set_step_bytes(bytes);
+                }
                 f(run, &mut pool)?;
                 return Ok(());
             }

@@ -158,6 +158,8 @@ probes! {
     HashCollision = "hash-collision";
     /// A sweep took more than one commit.
     SweepWindows = "sweep-windows";
+    /// A job took steps as short as can be while members lacked commits.
+    ShortSteps = "short-steps";
     /// A member was not owed anything any more, and all that it should have was there.
     AcquittalProved = "acquittal-proved";
     /// A pool at rest lost as many disks as it bears, and everything was read.

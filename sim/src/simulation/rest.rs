@@ -25,6 +25,8 @@ impl Engine {
     /// Takes all faults away, lets the pool do its upkeep, and checks that nothing is left to do.
     pub(super) fn rest(&mut self) -> Result<(), Failure> {
         self.stop_faults();
+        // How many steps it may take is known of steps that are as long as the pool makes them.
+        self.run.setup.step_bytes = None;
         let mut at_rest = false;
         for _ in 0..MOUNTS_MAX {
             self.run.doing = super::run::Doing::Mounting;

@@ -33,6 +33,8 @@ pub struct Setup {
     pub in_flight: usize,
     /// Whether some of the names that are used have equal hashes.
     pub colliding: bool,
+    /// Bytes that a step of a job reads or moves, roughly, where it is not left to the pool.
+    pub step_bytes: Option<u64>,
     /// Which of the rarer dimensions it was drawn with.
     pub specials: Specials,
 }
@@ -75,6 +77,7 @@ impl Setup {
             batch: BATCH_MAX,
             in_flight: BATCH_MAX,
             colliding: false,
+            step_bytes: None,
             specials: Specials::default(),
         }
     }

@@ -61,6 +61,8 @@ specials! {
     HashCollision, 5;
     /// Disks whose sweep takes several windows, and several commits.
     SweepWindows, 1;
+    /// Jobs whose steps are as short as can be: disks come and go between them.
+    ShortSteps, 12;
 }
 
 /// The rarer dimensions that a seed drew.
@@ -107,7 +109,13 @@ impl fmt::Display for Specials {
 
 impl Specials {
     pub(super) fn draw(rng: &mut Rng) -> Self {
-        Self(Special::ALL.iter().filter(|(_, share)| rng.chance(*share, 64)).map(|&(s, _)| s).collect())
+        // A stream of its own: what older dimensions draw stays as it was.
+        let mut later = rng.fork("later dimensions");
+        let is_drawn = |(special, share): &&(Special, u64)| match special {
+            Special::ShortSteps => later.chance(*share, 64),
+            _ => rng.chance(*share, 64),
+        };
+        Self(Special::ALL.iter().filter(is_drawn).map(|&(special, _)| special).collect())
     }
 
     pub(super) fn has(&self, special: Special) -> bool {
@@ -217,6 +225,8 @@ impl Specials {
         if self.has(Special::LeastMemory) {
             setup.memory = 0;
         }
+        // The least that the pool takes: a window full.
+        setup.step_bytes = self.has(Special::ShortSteps).then_some(1);
     }
 }
 
@@ -268,8 +278,8 @@ impl Run {
             let is_seen = match special {
                 Special::ManyAttributes => model.nodes.values().any(|node| node.attributes.len() >= 24),
                 Special::HashCollision => model.nodes.values().any(has_collision),
-                // It is hit where it happens.
-                Special::SweepWindows => false,
+                // They are hit where they happen.
+                Special::SweepWindows | Special::ShortSteps => false,
                 _ => true,
             };
             if is_seen {

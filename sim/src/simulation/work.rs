@@ -38,7 +38,11 @@ impl Run {
     pub(super) fn work(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
         while let Some(mut rng) = self.next_step() {
             let flow = match rng.below(100) {
-                0..46 => self.transact(pool, &mut rng)?,
+                0..46 => match self.transact(pool, &mut rng)? {
+                    // Where steps are short there are many, with all that happens in between.
+                    Flow::On if self.setup.step_bytes.is_some() => self.upkeep(pool, &mut rng)?,
+                    flow => flow,
+                },
                 46..52 => self.upkeep(pool, &mut rng)?,
                 52..55 => self.trim(pool, &mut rng)?,
                 55..60 => Flow::End,
@@ -348,6 +352,9 @@ impl Run {
     fn advanced(&mut self, kind: JobKind, pool: &mut Mounted<'_>) -> Result<(), Failure> {
         let Ok(Some(job)) = pool.job(kind) else { return Ok(()) };
         if !matches!(job.state, JobState::Complete | JobState::Waiting) {
+            if self.setup.step_bytes.is_some() && !self.atlas.missed_commits().is_empty() {
+                self.hit(Probe::ShortSteps);
+            }
             return Ok(());
         }
         let probe = match kind {

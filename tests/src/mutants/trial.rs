@@ -20,7 +20,7 @@ pub struct Campaign {
 
 /// The campaigns, what finds most in the least time first. Their seeds are fixed, so that a result can be had
 /// again.
-pub const CAMPAIGNS: [Campaign; 17] = [
+pub const CAMPAIGNS: [Campaign; 18] = [
     Campaign { name: "plain", arguments: "campaign --seeds 0..100" },
     Campaign { name: "exhaustive", arguments: "exhaustive --ops 1 --depth 1" },
     Campaign { name: "exhaustive, lose 1", arguments: "exhaustive --ops 1 --depth 1 --lose 1" },
@@ -56,6 +56,10 @@ pub const CAMPAIGNS: [Campaign; 17] = [
     Campaign { name: "beyond", arguments: "campaign --beyond --seeds 0..80" },
     Campaign { name: "long", arguments: "campaign --long --seeds 0..20" },
     Campaign { name: "plain, more", arguments: "campaign --seeds 100..400" },
+    Campaign {
+        name: "exhaustive, windows",
+        arguments: "exhaustive --ops 1 --depth 1 --states 2 --prepared windows",
+    },
 ];
 
 /// Wall time after which a seed has no end.
