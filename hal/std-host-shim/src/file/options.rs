@@ -126,8 +126,7 @@ impl FileDiskOptions {
         let locked = LockedFile::new(file, self.read_only)?;
         let file = locked.file();
         file.set_len(bytes).map_err(OpenError::system("set the size"))?;
-        file.sync_all().map_err(OpenError::system("flush"))?;
-        sync_parent_directory(path).map_err(OpenError::system("flush the folder"))?;
+        make_durable(file, path)?;
         self.disk(locked)
     }
 
@@ -174,5 +173,41 @@ impl FileDiskOptions {
             return Err(OpenError::TooSmall { bytes });
         }
         Ok(FileDisk(Disk::new(medium, geometry, self.read_only)))
+    }
+}
+
+/// Flushes a new file, and the folder that has its name.
+fn make_durable(file: &File, path: &Path) -> Result<(), OpenError> {
+    file.sync_all().map_err(OpenError::system("flush"))?;
+    sync_parent_directory(path).map_err(OpenError::system("flush the folder"))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pipe cannot be flushed: whoever does not ask the system is not told so.
+    fn unflushable() -> File {
+        let (reader, _writer) = std::io::pipe().unwrap();
+        File::from(std::os::fd::OwnedFd::from(reader))
+    }
+
+    #[test]
+    fn a_new_file_is_flushed_and_its_name_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk.img");
+        let file = File::create(&path).unwrap();
+        make_durable(&file, &path).unwrap();
+        assert!(make_durable(&unflushable(), &path).is_err(), "the file was not flushed");
+        let elsewhere = folder.path().join("no such folder/disk.img");
+        assert!(make_durable(&file, &elsewhere).is_err(), "the folder was not flushed");
+    }
+
+    #[test]
+    fn a_flush_asks_the_system() {
+        use super::super::medium::Medium;
+        let medium = OsMedium::File(LockedFile::new(unflushable(), false).unwrap());
+        assert!(medium.sync_data().is_err());
     }
 }
