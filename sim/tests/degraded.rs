@@ -628,3 +628,51 @@ fn what_waits_in_the_buffer_is_not_dropped_where_a_stripe_does_not_fit_the_work_
         assert!(bytes[..read] == model, "{memory} bytes of memory, {lost} disks lost");
     }
 }
+
+/// What became of a request that timed out is not known: its disk may do it later. A disk of which a read timed out is not
+/// asked again, nor written to, until it is mounted anew.
+#[test]
+fn a_disk_of_which_a_read_timed_out_is_out_of_use() {
+    for disk in 0..3 {
+        let mut world = World::new(Scheme::mirror(2), 3, 300 << 10);
+        let names: Vec<String> = (0..12).map(|n| format!("file-{n}")).collect();
+        names.iter().for_each(|name| world.put(name, 20_000));
+        let mut pool = world.mount();
+        pool.array().disk_mut(disk).fail_next(IoKind::Read, 1, IoError::Timeout);
+        names.iter().for_each(|name| expect(&mut pool, name, 20_000));
+        let health = pool.member_health(disk);
+        assert_eq!(health.counters.timeouts, 1, "disk {disk} was read from");
+        assert_ne!(health.status, DiskStatus::Online, "disk {disk}");
+    }
+}
+
+/// One replica of every node of the tree rots. Reads go on with the others, and what they met is written anew by upkeep, as
+/// bad fragments are.
+#[test]
+fn a_bad_replica_of_a_node_that_a_read_meets_is_written_anew() {
+    let mut world = World::new(Scheme::mirror(2), 2, 300 << 10);
+    let names: Vec<String> = (0..30).map(|n| format!("file-{n}")).collect();
+    names.iter().for_each(|name| world.put(name, 300));
+    let mut leaves = Vec::new();
+    {
+        let mut pool = world.mount();
+        let mut walk = Walk::new();
+        while let Some(Met { pointer, level, .. }) = pool.store.tree.walk(&mut walk).expect("walked") {
+            if level == 0 {
+                leaves.push(pointer.replicas()[0]);
+            }
+        }
+    }
+    for leaf in &leaves {
+        world.array.disk_mut(leaf.member.0.into()).flip_bits(leaf.block * 512 + 100, 0x5A);
+    }
+    let mut pool = world.mount();
+    names.iter().for_each(|name| expect(&mut pool, name, 300));
+    assert!(pool.health().repairs_waiting > 0);
+    // Two wait at a time.
+    for _ in 0..leaves.len() {
+        while pool.maintain(true).expect("maintained") != Work::Nothing {}
+    }
+    assert!(pool.health().counters.repairs > 0);
+    names.iter().for_each(|name| expect(&mut pool, name, 300));
+}

@@ -7,7 +7,7 @@ use dynamicfs_core::error::Error;
 use dynamicfs_core::format::key::{Key, Kind};
 use dynamicfs_core::maintain::{CheckReport, Finding, JobKind, JobOptions, JobState, Work};
 use dynamicfs_core::object::{Attributes, MakeRequest};
-use dynamicfs_core::tree::Walk;
+use dynamicfs_core::tree::{Met, Walk};
 use dynamicfs_core::types::{BlockAddress, ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, Pool};
 use dynamicfs_hal::{Geometry, IoError};
@@ -497,4 +497,36 @@ fn leaf_behind_a_head(pool: &mut Mounted<'_>, shift: u8) -> Option<Vec<BlockAddr
         let is_far = leaf.from > Key::extent(file, 1 << 20);
         (begins && goes_on && is_far).then(|| next.pointer.replicas().to_vec())
     })
+}
+
+/// Most names of a directory go, and a few stay in every leaf of the tree. What is left of those is joined: else a tree would
+/// stay as large as it ever was.
+#[test]
+fn a_tree_of_which_little_is_left_in_each_leaf_becomes_small() {
+    let leaves = |kept: usize, of: usize| {
+        let mut world = World::new(Scheme::mirror(2), 2, 300 << 10);
+        let mut pool = world.mount();
+        let mut transaction = pool.begin().expect("begun");
+        for n in 0..of {
+            let name = format!("file-{n}");
+            let made = transaction.create(
+                ObjectId::ROOT,
+                name.as_bytes(),
+                &MakeRequest::File,
+                &Attributes::default(),
+            );
+            made.expect("made");
+        }
+        for n in (0..of).filter(|n| n % (of / kept) != 0) {
+            transaction.unlink(ObjectId::ROOT, format!("file-{n}").as_bytes()).expect("unlinked");
+        }
+        transaction.commit().expect("committed");
+        let (mut walk, mut leaves) = (Walk::new(), 0);
+        while let Some(Met { level, .. }) = pool.store.tree.walk(&mut walk).expect("walked") {
+            leaves += usize::from(level == 0);
+        }
+        leaves
+    };
+    let (fresh, left) = (leaves(40, 40), leaves(40, 400));
+    assert!(left <= fresh * 3, "{left} leaves for what takes {fresh}");
 }

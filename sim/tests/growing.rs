@@ -7,10 +7,10 @@ use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, Label};
 use dynamicfs_core::format::places::COPY_PLACES;
 use dynamicfs_core::maintain::CheckReport;
 use dynamicfs_core::types::{ObjectId, Scheme};
-use dynamicfs_core::{FormatOptions, Memory, MountMode, MountOptions, Pool};
+use dynamicfs_core::{AddOptions, FormatOptions, Memory, MountMode, MountOptions, Pool};
 use dynamicfs_hal::{BlockDevice, Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES, account, crc32c, put_file};
-use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Mishap, Rng, SimArray};
+use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Mishap, Rng, SimArray, SimDisk, states};
 
 const MEMORY: usize = 300 << 10;
 
@@ -62,6 +62,20 @@ fn any_one_label_is_enough_and_the_others_are_mended() {
         for at in identity.label_places() {
             assert_eq!(label_at(&world, 1, at), Some(identity));
         }
+    }
+}
+
+/// Whole, and with a checksum that is right, a label may still say that data and superblocks share a place.
+#[test]
+fn a_label_by_which_data_reaches_into_a_ring_is_none() {
+    let world = world(Scheme::mirror(2), &[16384, 16384]);
+    let mut bytes = [0; LABEL_BYTES];
+    world.array.disk(1).pristine(0, &mut bytes);
+    let (parameters, identity) = label::decode(&bytes, crc32c).expect("a label");
+    let room = (identity.ring_b >> parameters.block_shift) - identity.data_start;
+    for (data_blocks, is_sound) in [(room, true), (room + 1, false)] {
+        label::encode(&mut bytes, &parameters, &DiskIdentity { data_blocks, ..identity }, crc32c);
+        assert_eq!(label::decode(&bytes, crc32c).is_ok(), is_sound, "{data_blocks} blocks in {room}");
     }
 }
 
@@ -457,4 +471,73 @@ fn growing_that_fails_on_the_only_disk_takes_nothing() {
         }
     }
     assert!(failures > 100, "{failures} failures to grow");
+}
+
+/// Where a label names a ring at the new end, the newest superblock stands in it. The other ring may be all that is lost before
+/// the next commit.
+#[test]
+fn a_grown_disk_is_known_by_the_ring_at_its_new_end_alone() {
+    let mut start = world(Scheme::SINGLE, &[700]);
+    start.put("before", 30_000);
+    let old = label_of(&start, 0);
+    start.array.disk_mut(0).resize(2200);
+    let mut tried = 0;
+    for at in 0..400 {
+        let mut cut = copy_of(&start);
+        {
+            let mut pool = cut.mount();
+            let from = pool.array().steps();
+            pool.array().halt_at(from + at, Halt::PowerCut);
+            // It may be cut anywhere.
+            let _ = pool.grow_disk(0);
+        }
+        if cut.array.halted().is_none() {
+            break;
+        }
+        cut.array.power_cycle(CrashPolicy::Everything, &mut Rng::new(at));
+        let label = label_of(&cut, 0);
+        if label.ring_b == old.ring_b {
+            continue;
+        }
+        tried += 1;
+        let slots = states::all_slots(cut.array.disk(0));
+        for slot in slots.into_iter().filter(|slot| slot.start < label.ring_b) {
+            cut.array.disk_mut(0).make_unreadable(slot.start / 512..slot.end / 512);
+        }
+        cut.expect("before", 30_000);
+    }
+    assert!(tried > 0, "no cut falls between the labels and the commit");
+}
+
+/// A label makes a disk one of the pool's. Without a superblock it would be one that has lost its state, and no disk that may be
+/// added again.
+#[test]
+fn a_new_disk_has_no_label_before_its_superblock_is_durable() {
+    let mut start = world(Scheme::mirror(2), &[2048, 2048]);
+    start.put("before", 9000);
+    let place = start.array.add(SimDisk::new(Geometry::new(512, 2048), 7));
+    let mut labelled = 0;
+    for at in 0..2000 {
+        let mut halted = copy_of(&start);
+        {
+            let mut pool = halted.mount();
+            let from = pool.array().steps();
+            pool.array().halt_at(from + at, Halt::PowerCut);
+            // It may be cut anywhere.
+            let _ = pool.add_disk(place, &mut Rng::new(5), &AddOptions::default());
+        }
+        if halted.array.halted().is_none() {
+            break;
+        }
+        for seed in 0..16 {
+            let array = halted.array.crash(CrashPolicy::Subset, &mut Rng::new(seed));
+            let cut = World { array, lent: Lent::new(MEMORY) };
+            if label_at(&cut, place, 0).is_some() {
+                labelled += 1;
+                let slots = states::all_slots(cut.array.disk(place));
+                assert!(!slots.is_empty(), "cut at {at}: a label, and no superblock");
+            }
+        }
+    }
+    assert!(labelled > 0);
 }

@@ -206,3 +206,28 @@ fn a_tolerance_beyond_the_places_of_the_nodes_is_no_panic() {
     }
     world.expect("file-7", 3000);
 }
+
+// --- slots ----------------------------------------------------------------------------------------------------
+
+/// A write that went astray left a whole superblock where another disk, or another turn of the ring, has its own.
+#[test]
+fn a_superblock_of_another_disk_or_another_place_is_none() {
+    let mut world = World::new(Scheme::mirror(2), 2, MEMORY);
+    (0..6).for_each(|n| world.put(&format!("file-{n}"), 1000));
+    let label = |disk: usize| {
+        let mut sector = [0; 512];
+        world.array.disk(disk).pristine(0, &mut sector);
+        label::decode(&sector, crc32c).expect("a label")
+    };
+    let ((parameters, own), (_, other)) = (label(0), label(1));
+    let mut image = vec![0; parameters.slot_bytes as usize];
+    let places = u64::from(parameters.ring_length);
+    for place in 0..places {
+        world.array.disk(0).pristine(own.ring_a + place * u64::from(parameters.slot_bytes), &mut image);
+        let examine = |disk, place| superblock::examine(&image, &parameters, disk, place, crc32c);
+        assert_eq!(examine(own.disk, place), SlotContents::Valid);
+        assert_eq!(examine(other.disk, place), SlotContents::Nothing);
+        let elsewhere = (0..places).filter(|&there| there != place);
+        elsewhere.for_each(|there| assert_eq!(examine(own.disk, there), SlotContents::Nothing));
+    }
+}

@@ -211,3 +211,22 @@ fn as_many_disks_as_health_says_may_be_lost_after_the_power_went_in_a_job() {
         }
     }
 }
+
+/// A member was removed with what it held, and two disks are too few for three replicas: the rebuild is over, and something is
+/// short all the same. That is remembered, and a disk that is added later is given what is missing.
+#[test]
+fn what_was_short_for_want_of_disks_is_made_up_for_when_there_is_one() {
+    let mut world = filled(Scheme::mirror(3), 3);
+    let place = new_disk(&mut world, 2048);
+    let mut pool = world.mount();
+    pool.remove_member(MemberNumber(2), true).expect("removed");
+    rest(&mut pool);
+    let extents = counts(&mut pool);
+    assert!(extents.readable > 0 && extents.unreadable == 0, "{extents:?}");
+    drop(pool);
+    let mut pool = world.mount();
+    add(&mut pool, place, false);
+    rest(&mut pool);
+    expect_whole(&mut pool, "on three disks again");
+    expect_files(&mut pool);
+}

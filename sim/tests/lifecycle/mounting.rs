@@ -330,3 +330,45 @@ fn a_mirror_of_two_with_a_witness_boots_alone_and_without_one_it_asks() {
         world.expect("alone", 20_000);
     }
 }
+
+/// The disks were set back to a snapshot, but for one that had joined after it was taken. Its number was given again, to
+/// another disk: two disks of one history are the same member.
+#[test]
+fn two_disks_of_one_history_with_one_number_are_refused() {
+    let mut world = filled(Scheme::mirror(2), 3);
+    let snapshot = world.array.clone();
+    let joins = |world: &mut World, seed: u64, commits: usize| {
+        let place = new_disk(world, 2048);
+        let mut pool = world.mount();
+        pool.add_disk(place, &mut Rng::new(seed), &AddOptions::default()).expect("added");
+        (0..commits).for_each(|n| put(&mut pool, &format!("later-{n}"), 5000).expect("committed"));
+        place
+    };
+    let place = joins(&mut world, 50, 1);
+    let left_over = world.array.disk(place).clone();
+    world.array = snapshot;
+    let first = joins(&mut world, 51, 6);
+    let second = world.array.add(left_over);
+    let refused = world.try_mount(MountMode::ReadWrite).err();
+    assert_eq!(refused, Some(MountError::Cloned { first, second }));
+    world.unplug(&[second]);
+    expect_files(&mut world.mount());
+}
+
+/// A copy of a disk went on by itself, under an override. It is a copy all the same: which of the two histories is to go on is
+/// asked only where no disk is there twice.
+#[test]
+fn a_copy_that_went_its_own_way_is_refused_whatever_is_preferred() {
+    let mut world = filled(Scheme::mirror(2), 2);
+    let mut other = World { array: SimArray::new(4, Vec::new()), lent: Lent::new(MEMORY) };
+    other.array.add(world.array.disk(0).clone());
+    other.try_mount(MountMode::AssumeMissingDead { branch: 7 }).expect("by itself");
+    other.put("theirs", 5000);
+    world.put("ours", 5000);
+    world.array.add(other.array.take(0));
+    let cloned = Some(MountError::Cloned { first: 0, second: 2 });
+    assert_eq!(world.try_mount(MountMode::ReadWrite).err(), cloned);
+    for prefer in [Prefer::Branch(7), Prefer::Branch(0), Prefer::Disk { disk: 2, branch: 8 }] {
+        assert_eq!(preferred(&mut world, MountMode::ReadWrite, prefer).err(), cloned);
+    }
+}

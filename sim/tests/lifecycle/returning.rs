@@ -143,3 +143,24 @@ fn a_whole_disk_rolled_back_is_known_and_given_what_it_lost() {
     let mut pool = world.mount();
     (0..6).for_each(|n| expect(&mut pool, &format!("later-{n}"), 20_000));
 }
+
+/// Two disks went away one after the other, the one with the lower number first. A rebuild looks for what the first one missed, too.
+#[test]
+fn two_disks_that_were_away_for_different_times_are_given_all_that_they_missed() {
+    for (first, second) in [(1, 2), (2, 1)] {
+        let mut world = filled(Scheme::mirror(3), 5);
+        world.unplug(&[first]);
+        world.put("without one", 60_000);
+        world.unplug(&[second]);
+        world.put("without two", 60_000);
+        world.plug(&[first, second]);
+        let mut pool = world.mount();
+        assert_eq!(pool.health().owed, 2);
+        rest(&mut pool);
+        expect_whole(&mut pool, "with both");
+        drop(pool);
+        world.unplug(&[0, 3]);
+        let mut pool = world.mount();
+        ["without one", "without two"].into_iter().for_each(|name| expect(&mut pool, name, 60_000));
+    }
+}

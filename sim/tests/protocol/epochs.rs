@@ -57,3 +57,18 @@ fn a_dropped_transaction_does_not_split_the_history() {
     }
     assert!(found > 0, "no cut leaves the new disk ahead");
 }
+
+/// One of two disks failed in the claim itself. The epoch was then on half of the list, and the other half, in another
+/// machine, could have claimed the same one.
+#[test]
+fn an_epoch_that_half_of_the_disks_know_is_not_written_in() {
+    let mut world = World::new(Scheme::mirror(2), 2, MEMORY);
+    world.put("old", 20_000);
+    let mut pool = world.mount();
+    pool.array().disk_mut(1).fail_next(IoKind::Write, 1, IoError::Media);
+    let refused = put(&mut pool, "new", 1000);
+    assert!(matches!(refused, Err(Error::Storage(StorageError::TooFewDisks { .. }))), "{refused:?}");
+    drop(pool);
+    world.put("later", 1000);
+    world.expect("old", 20_000);
+}

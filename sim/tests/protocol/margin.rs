@@ -57,3 +57,62 @@ fn no_more_disks_fail_in_a_transaction_than_what_it_wrote_can_spare() {
         }
     }
 }
+
+/// Two disks went away before anything was placed: nothing of what is written then lies on them, and it bears the loss of as many
+/// disks as it would in a transaction that begins without them.
+#[test]
+fn disks_that_failed_before_anything_was_placed_take_nothing_from_it() {
+    let mut world = world();
+    let names: Vec<String> = (0..12).map(|n| format!("old-{n}")).collect();
+    names.iter().for_each(|name| world.put(name, 20_000));
+    let mut pool = world.mount();
+    put(&mut pool, "claim", 100).expect("committed");
+    let mut transaction = pool.begin().expect("begun");
+    (0..2).for_each(|disk| transaction.store.tree.disks.array().disk_mut(disk).unplug());
+    let mut bytes = vec![0; 20_000];
+    for name in &names {
+        let file = transaction.resolve(name.as_bytes()).expect("it is there");
+        // Where both have it, it is lost for now.
+        let read = transaction.read(file, 0, &mut bytes);
+        assert!(matches!(read, Ok(20_000) | Err(Error::Unreadable { .. })), "{name}: {read:?}");
+    }
+    assert_eq!(transaction.store.tree.failed(), 2, "the reads have met both");
+    let file = transaction.create(ObjectId::ROOT, b"new", &MakeRequest::File, &Attributes::default());
+    transaction.write_all(file.expect("made"), 0, &contents("new", 16_384)).expect("written");
+    transaction.commit().expect("four of six are enough");
+    drop(pool);
+    world.expect("new", 16_384);
+}
+
+/// A member was removed with what it held, and nodes have two replicas where three were asked for. Both members that have them
+/// fail in one commit. The witnesses are half of the list, and the pool is said to bear the loss of two: the commit was
+/// one of which nothing was left.
+#[test]
+fn no_commit_of_which_every_node_is_on_disks_that_failed() {
+    let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); 5]);
+    let mut lent = Lent::new(MEMORY);
+    let options = FormatOptions {
+        members_max: 8,
+        extent_bytes: 4096,
+        tolerance: Some(2),
+        ..FormatOptions::portable(Scheme::mirror(2))
+    };
+    let witness = |disk| DiskOptions { witness: disk > 2, ..DiskOptions::default() };
+    let disks: Vec<DiskOptions> = (0..5).map(witness).collect();
+    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &disks).expect("formatted");
+    let mut world = World { array, lent };
+    world.put("old", 9000);
+    let mut pool = world.mount();
+    pool.remove_member(MemberNumber(2), true).expect("removed");
+    rest(&mut pool);
+    (0..2).for_each(|disk| pool.array().disk_mut(disk).fail_next(IoKind::Write, 1000, IoError::Media));
+    let mut transaction = pool.begin().expect("begun");
+    let directory =
+        transaction.create(ObjectId::ROOT, b"new", &MakeRequest::Directory, &Attributes::default());
+    directory.expect("made");
+    let done = transaction.commit();
+    assert!(matches!(done, Err(Error::Storage(StorageError::TooFewDisks { .. }))), "{done:?}");
+    drop(pool);
+    (0..2).for_each(|disk| world.array.disk_mut(disk).calm());
+    world.expect("old", 9000);
+}

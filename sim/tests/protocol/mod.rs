@@ -17,6 +17,7 @@ use dynamicfs_core::disks::events::Happening;
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, FormatError, MountError, StorageError};
 use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::space::Class;
 use dynamicfs_core::types::{Epoch, Generation, MemberNumber, ObjectId, Scheme};
 use dynamicfs_core::{AddOptions, FormatOptions, MountMode, MountOptions, Pool, Services};

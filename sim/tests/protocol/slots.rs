@@ -84,7 +84,7 @@ fn a_superblock_that_cannot_be_read_for_a_moment_is_read_again() {
 /// back either when the places can be read again: what is written meanwhile is newer, also after several of them.
 #[test]
 fn what_cannot_be_read_is_told_and_never_comes_back() {
-    for unreadable in 1..=3 {
+    for (unreadable, is_written) in (1..=3).flat_map(|unreadable| [(unreadable, false), (unreadable, true)]) {
         let mut world = single(1);
         let mut lost = Vec::new();
         for n in 0..5 {
@@ -103,11 +103,18 @@ fn what_cannot_be_read_is_told_and_never_comes_back() {
                 told |= matches!(event.what, Happening::SlotsLost { .. });
             }
             assert!(told, "{unreadable} unreadable: nothing is said");
-            put(&mut pool, "later", 1000).expect("committed");
+            // What cannot be read is not served now, and never again.
+            assert!(pool.resolve(b"file-4").is_err(), "{unreadable} unreadable");
+            if is_written {
+                put(&mut pool, "later", 1000).expect("committed");
+            }
         }
         for lbas in lost {
             world.array.disk_mut(0).heal(lbas);
         }
-        world.expect("later", 1000);
+        if is_written {
+            world.expect("later", 1000);
+        }
+        assert!(world.mount().resolve(b"file-4").is_err(), "{unreadable} unreadable: it came back");
     }
 }

@@ -119,3 +119,30 @@ fn all_disks_that_went_back_are_remembered() {
         names.iter().for_each(|name| expect(&mut pool, name, 30_000));
     }
 }
+
+/// A disk went back within one mount: it knows the mount's epoch, and lacks commits that it had acknowledged. By its claim alone
+/// it is current, and what it lost counts as there.
+#[test]
+fn a_disk_that_went_back_within_an_epoch_has_lost_what_it_acknowledged() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    let names: Vec<String> = (0..6).map(|n| format!("acknowledged-{n}")).collect();
+    let image = {
+        let mut pool = world.mount();
+        put(&mut pool, "first", 30_000).expect("committed");
+        let image = pool.array().disk(1).clone();
+        names.iter().for_each(|name| put(&mut pool, name, 30_000).expect("committed"));
+        image
+    };
+    world.array.disk_mut(1).roll_back(&image);
+    let mut pool = world.mount();
+    assert_eq!(pool.member_health(1).currency, Currency::RolledBack);
+    rest(&mut pool);
+    expect_whole(&mut pool, "after the rebuild");
+    drop(pool);
+    for lost in [0, 2] {
+        let mut without = fork(&world);
+        without.unplug(&[lost]);
+        let mut pool = without.mount();
+        names.iter().for_each(|name| expect(&mut pool, name, 30_000));
+    }
+}

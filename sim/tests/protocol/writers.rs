@@ -182,3 +182,25 @@ fn rot_is_not_taken_for_an_exchange() {
     put(&mut pool, "later", 2000).expect("committed");
     assert_eq!(pool.member_health(1).status, DiskStatus::Online);
 }
+
+/// The disks that another had written to were taken away again, and those that this pool knew came back: it would have gone on
+/// with them, as if it had seen nothing.
+#[test]
+fn what_met_another_writer_takes_no_writes_until_it_is_mounted_anew() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    world.put("old", 20_000);
+    let mut pool = world.mount();
+    put(&mut pool, "mine", 20_000).expect("committed");
+    let own = SimArray::clone(pool.array());
+    meanwhile(&mut pool, |other| other.put("theirs", 20_000));
+    let other_writer = |error: &Error| matches!(error, Error::Storage(StorageError::OtherWriter { .. }));
+    assert!(put(&mut pool, "lost", 20_000).is_err_and(|error| other_writer(&error)));
+    for disk in 0..3 {
+        pool.array().put(disk, own.disk(disk).clone());
+    }
+    let again = put(&mut pool, "lost", 20_000);
+    assert!(again.as_ref().is_err_and(other_writer), "{again:?}");
+    drop(pool);
+    world.put("later", 20_000);
+    ["old", "mine", "later"].into_iter().for_each(|name| world.expect(name, 20_000));
+}
