@@ -198,8 +198,8 @@ impl Run {
         };
         let wrong = if health.objects != found.nodes.len() as u64 {
             Some(format!("{} objects are counted, there are {}", health.objects, found.nodes.len()))
-        } else if health.content_bytes != bytes_of(&found) {
-            Some(format!("{} bytes are counted, there are {}", health.content_bytes, bytes_of(&found)))
+        } else if health.content_bytes != bytes_of(found) {
+            Some(format!("{} bytes are counted, there are {}", health.content_bytes, bytes_of(found)))
         } else if self.atlas.is_whole() && health.extents != extents.total {
             Some(format!("{} extents are counted, there are {}", health.extents, extents.total))
         } else if health.owed < missed {
