@@ -69,7 +69,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let others = self.store.tree.data_rows().without(row);
         let superblock = self.store.committed();
         let needed = usize::from(superblock.tolerance().max(superblock.scheme().parity)) + 1;
-        if superblock.row(row).witness() == 0 {
+        let is_witness = superblock.row(row).witness() != 0;
+        if !is_witness {
             if others.len() < needed {
                 return Err(MemberError::TooFewDisks { needed });
             }
@@ -80,11 +81,13 @@ impl<A: DiskArray> Objects<'_, A> {
                 return Err(MemberError::TooLittleSpace { held, free });
             }
         }
-        let state = match (leave, self.held_blocks(row)) {
-            (true, 0) => MemberState::Departing,
-            (false, 0) => MemberState::Drained,
-            (true, _) => MemberState::Leaving,
-            (false, _) => MemberState::Draining,
+        // One that was given things so far may be given some by this very transaction, before it is known that it should not.
+        let is_vacant = is_witness || self.store.roster().vacant.contains(row);
+        let state = match (leave, is_vacant) {
+            (true, true) => MemberState::Departing,
+            (false, true) => MemberState::Drained,
+            (true, false) => MemberState::Leaving,
+            (false, false) => MemberState::Draining,
         };
         Ok(self.change_records(|objects| objects.set_state(row, state))?)
     }

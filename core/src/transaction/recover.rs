@@ -300,6 +300,11 @@ impl<'m, A: DiskArray> Store<'m, A> {
         if !quorum::may_continue(there, self.durable, self.durable) {
             return Ok(());
         }
+        let is_override = self.tree.space.superblock.branch() != self.committed().branch();
+        if !is_override && !self.bears_without(MemberSet::EMPTY) {
+            // It would leave out those that are needed, for a commit that is refused in the end.
+            return Err(StorageError::TooFewDisks { online });
+        }
         let generation = self.tree.generation;
         self.describe(self.durable, there, generation);
         for row in there.minus(lost).iter() {

@@ -25,6 +25,36 @@ fn a_drained_disk_holds_nothing_and_can_be_pulled() {
     expect_whole(&mut pool, "in use again");
 }
 
+/// A new disk, on which nothing lay yet, was to leave. The very transaction that called it empty put nodes on it; then it was
+/// taken out, and those nodes had one replica less, of which nothing told.
+#[test]
+fn a_disk_that_nothing_lies_on_is_given_nothing_by_being_let_go() {
+    let mut empty = 0;
+    for (seed, member) in (0..12).flat_map(|seed| (0..7).map(move |member| (seed, member))) {
+        let sectors = [2688, 2688, 4224, 4736, 4736, 2688, 2688];
+        let array = SimArray::new(1, sectors.map(|sectors| Geometry::new(512, sectors)));
+        let mut world = World { array, lent: Lent::new(MEMORY) };
+        let options = FormatOptions::portable(Scheme { data: 2, parity: 1 });
+        let options = FormatOptions { members_max: 8, node_bytes: 1024, block_bytes: 2048, ..options };
+        Pool::format(&mut world.array, world.lent.lend(), SERVICES, &mut Rng::new(seed), &options, &[])
+            .expect("formatted");
+        let mut pool = world.mount();
+        let free = pool.store.committed().row(member).free();
+        empty += u32::from(free == pool.store.tree.area(member).expect("it holds data").blocks);
+        pool.drain_member(MemberNumber(member as u16), true).expect("begun");
+        rest(&mut pool);
+        expect_whole(&mut pool, "without it");
+        let (mut walk, mut nodes) = (dynamicfs_core::tree::Walk::new(), 0);
+        while let Some(met) = pool.store.tree.walk(&mut walk).expect("read") {
+            let left = |at: &BlockAddress| usize::from(at.member.0) == member;
+            assert!(!met.pointer.replicas().iter().any(left), "a node lies on {member}, which has left");
+            nodes += 1;
+        }
+        assert!(nodes > 0);
+    }
+    assert!(empty > 0, "nothing lies on some");
+}
+
 /// What was deleted counted as held by the disk and not as free on the others until a sweep gave it back, which comes when it is
 /// needed; a drain was refused that had all the room it wanted.
 #[test]

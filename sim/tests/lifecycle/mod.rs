@@ -22,7 +22,7 @@ use dynamicfs_core::format::record::MemberState;
 use dynamicfs_core::maintain::{CheckReport, Finding, JobKind, JobOptions, JobState, Lost, Standing, Work};
 use dynamicfs_core::object::{Attributes, Change, MakeRequest};
 use dynamicfs_core::pool::DiskOptions;
-use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId, Scheme};
+use dynamicfs_core::types::{BlockAddress, MemberNumber, MemberSet, ObjectId, Scheme};
 use dynamicfs_core::{AddOptions, FormatOptions, Memory, MountMode, MountOptions, Pool, Prefer};
 use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES, account, put_file};
