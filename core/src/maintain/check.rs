@@ -194,12 +194,14 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// Whether replicas of a node are on fewer members than it should be on, and than there are.
+    /// Whether replicas of a node are on fewer members than it should be on, and than there are. One that has left is none.
     fn is_on_too_few(&self, replicas: &[BlockAddress]) -> bool {
-        let is_first = |&(i, replica): &(usize, &BlockAddress)| {
-            replicas[..i].iter().all(|other| other.member != replica.member)
+        let superblock = self.store.committed();
+        let counts = |&(i, replica): &(usize, &BlockAddress)| {
+            superblock.row_of(replica.member).is_some()
+                && replicas[..i].iter().all(|other| other.member != replica.member)
         };
-        let members = replicas.iter().enumerate().filter(is_first).count();
+        let members = replicas.iter().enumerate().filter(counts).count();
         members > 0 && members < self.store.tree.copies_wanted().min(self.store.tree.data_rows().len())
     }
 
