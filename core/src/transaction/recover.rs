@@ -254,10 +254,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// Reserves an epoch above every one that a present disk knows, durable on all of them: from then on no other
     /// mount can write states of this epoch. A disk that fails here counts as absent.
     pub(super) fn claim(&mut self) -> Result<(), StorageError> {
+        // Also above what is known of disks that have failed since, and of those of a history that another was preferred to.
         let epoch = (0..self.tree.disks.count())
             .map(|disk| self.tree.disks.state(disk))
-            // A history that goes on is newer than the one that it was preferred to.
-            .filter(|state| matches!(state.status, DiskStatus::Online | DiskStatus::Diverged))
             .map(|state| state.claim.max(state.order.0))
             .max()
             .unwrap_or(Epoch(0));

@@ -6,7 +6,7 @@ use super::run::{Mounted, Run};
 use crate::states::SlotState;
 use crate::{SimArray, SimDisk, states};
 use dynamicfs_core::disks::DiskStatus;
-use dynamicfs_core::types::{Epoch, Generation, MemberSet};
+use dynamicfs_core::types::{Epoch, Generation, MemberNumber, MemberSet};
 
 /// What was on the disks before a mount.
 #[derive(Clone, Debug, Default)]
@@ -84,22 +84,36 @@ impl Run {
             let what = format!("a commit in epoch {epoch}, and epoch {claimed} was claimed before the mount");
             return Err(self.fail(FailureKind::WrongState, what));
         }
+        let bearers = self.bearers(pool, order);
         for member in self.active() {
             let place = self.places[member];
             let takes_part = pool.member_health(place).status == DiskStatus::Online;
             if self.atlas.is_hurt(member) || self.shelf[member].is_some() || !takes_part {
                 continue;
             }
-            if let Some(wrong) = what_is_wrong(pool.array().disk(place), order) {
+            if let Some(wrong) = what_is_wrong(pool.array().disk(place), order, bearers) {
                 return Err(self.fail(FailureKind::WrongState, format!("member {member} {wrong}")));
             }
         }
         Ok(())
     }
+
+    /// Rows of the members on whose disks this state is.
+    fn bearers(&self, pool: &mut Mounted<'_>, order: (Epoch, Generation)) -> MemberSet {
+        let mut bearers = MemberSet::EMPTY;
+        for member in self.active() {
+            let slots = states::slots_of(pool.array().disk(self.places[member]));
+            let row = pool.store.committed().row_of(MemberNumber(member as u16));
+            if let Some(row) = row.filter(|_| slots.iter().any(|slot| slot.order == order)) {
+                bearers = bearers.with(row);
+            }
+        }
+        bearers
+    }
 }
 
-/// What is wrong with the superblocks of a disk that takes part in this commit.
-fn what_is_wrong(disk: &SimDisk, order: (Epoch, Generation)) -> Option<String> {
+/// What is wrong with the superblocks of a disk that takes part in this commit, which the members in these rows have.
+fn what_is_wrong(disk: &SimDisk, order: (Epoch, Generation), bearers: MemberSet) -> Option<String> {
     let slots = states::slots_of(disk);
     let Some(newest) = slots.first() else { return Some("has no superblock".into()) };
     if newest.order != order {
@@ -111,7 +125,7 @@ fn what_is_wrong(disk: &SimDisk, order: (Epoch, Generation)) -> Option<String> {
     }
     let mut older = slots.iter();
     let before = older.find(|slot| slot.sequence < newest.sequence)?;
-    if let Some(wrong) = what_is_wrong_with_step(before, newest) {
+    if let Some(wrong) = what_is_wrong_with_step(before, newest, bearers) {
         return Some(wrong);
     }
     let is_new = before.order != newest.order;
@@ -122,8 +136,9 @@ fn what_is_wrong(disk: &SimDisk, order: (Epoch, Generation)) -> Option<String> {
 }
 
 /// What is wrong with a state that follows another at once. The lists of members move one step at a time, and
-/// half of each list took part.
-fn what_is_wrong_with_step(before: &SlotState, after: &SlotState) -> Option<String> {
+/// half of each list took part. Among those are members that the commit lets go, and does not name: their word counts until it
+/// is durable.
+fn what_is_wrong_with_step(before: &SlotState, after: &SlotState, bearers: MemberSet) -> Option<String> {
     if before.branch != after.branch || after.order.1 != before.order.1.next() {
         return None;
     }
@@ -132,6 +147,6 @@ fn what_is_wrong_with_step(before: &SlotState, after: &SlotState) -> Option<Stri
         return Some(format!("went from the lists {:?} to {:?} in one step", before.lists, after.lists));
     }
     let lists = [before.lists.settled, before.lists.members, after.lists.settled, after.lists.members];
-    let lacks = lists.into_iter().find(|&list| 2 * after.online.and(list).len() < list.len());
+    let lacks = lists.into_iter().find(|&list| 2 * after.online.or(bearers).and(list).len() < list.len());
     lacks.map(|list| format!("has a state in which {:?} of the members {list:?} took part", after.online))
 }
