@@ -108,7 +108,8 @@ impl Run {
         let member = *rng.pick(&self.active());
         let empty = is_empty(self.roster[member]);
         let (vanishes, lose) = (rng.coin(), rng.coin());
-        let spare = self.active().len() > self.setup.format.scheme.width();
+        let holders = self.active().into_iter().filter(|&member| !self.atlas.is_witness(member)).count();
+        let spare = holders > self.setup.format.scheme.width();
         if !empty && !spare || lose && !empty && !self.atlas.lose(member) {
             return Ok(Flow::On);
         }
