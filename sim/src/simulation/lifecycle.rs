@@ -108,8 +108,12 @@ impl Run {
         let member = *rng.pick(&self.active());
         let empty = is_empty(self.roster[member]);
         let (vanishes, lose) = (rng.coin(), rng.coin());
-        let holders = self.active().into_iter().filter(|&member| !self.atlas.is_witness(member)).count();
-        let spare = holders > self.setup.format.scheme.width();
+        let holds = |&member: &usize| {
+            let state = self.roster[member];
+            !self.atlas.is_witness(member) && !state.is_emptied() && !is_empty(state)
+        };
+        let spare =
+            self.active().iter().filter(|member| holds(member)).count() > self.setup.format.scheme.width();
         if !empty && !spare || lose && !empty && !self.atlas.lose(member) {
             return Ok(Flow::On);
         }

@@ -267,7 +267,8 @@ impl Run {
         {
             self.atlas.left_behind(member);
             // Where the lists went on without it, its word counts no more.
-            let named = |slot: &states::SlotState| slot.lists.settled.and(slot.lists.members).contains(member);
+            let named =
+                |slot: &states::SlotState| slot.lists.settled.and(slot.lists.members).contains(member);
             let newest = self.places.iter().flat_map(|&place| states::slots_of(array.disk(place)));
             if !newest.filter(|slot| Some(slot.order) == last).all(|slot| named(&slot)) {
                 self.atlas.doubt(member);
