@@ -102,6 +102,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Sets what the superblocks of a step say.
+    #[inline(never)]
     pub(super) fn describe(&mut self, lists: MemberLists, online: MemberSet, generation: Generation) {
         let (root, level) = (self.tree.root, self.tree.level);
         let stay = online.minus(self.letting_go);
@@ -119,6 +120,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Writes the superblock to both rings of every member of `rows` and flushes them; members that fail are out of
     /// use afterwards.
+    #[inline(never)]
     fn write_superblocks(&mut self, rows: MemberSet) {
         let bytes = self.tree.space.superblock.bytes().len();
         let at_once = (self.stage.len() / bytes).min(A::Batch::capacity() / REQUESTS_PER_SUPERBLOCK).max(1);

@@ -287,6 +287,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// A commit that was cut short may have left a newer state on some disk that is not here. What that state refers to is
     /// free space here, and will be overwritten. If this mount is cut short too, before its own first commit is
     /// on any disk, that state would be the newest that there is. So there must be a newer one first.
+    #[inline(never)]
     fn restate(&mut self) -> Result<(), StorageError> {
         let (named, order) = (self.committed().online(), self.committed().order());
         let online = self.tree.disks.online();
@@ -342,6 +343,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Writes the superblock in the stage to a disk, with this claim.
+    #[inline(never)]
     fn write_on(&mut self, disk: usize, epoch: Epoch) -> Result<(), StorageError> {
         let bytes = self.tree.disks.parameters.slot_bytes as usize;
         let before = self.tree.disks.state(disk).sequence;
@@ -385,6 +387,7 @@ impl<A: DiskArray> Disks<'_, A> {
 /// Reads each disk's labels, takes the parameters from the first of the wanted pool, and marks its members online.
 ///
 /// A disk that is shorter than its label says takes part only where nothing will be written (`reads_only`).
+#[inline(never)]
 pub(super) fn read_labels<A: DiskArray>(
     disks: &mut Disks<'_, A>,
     bytes: &mut [u8],

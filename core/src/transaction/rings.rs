@@ -19,6 +19,7 @@ pub(super) const REQUESTS_PER_SUPERBLOCK: usize = 3;
 ///
 /// A slot that cannot be read, or holds a write that was cut short, may hold something newer: the sector can be read again one
 /// day, and the next write to the slot may be cut short so that what it leaves completes the one before.
+#[inline(never)]
 pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<(), MountError> {
     let bytes = disks.parameters.slot_bytes as usize;
     let image = stage.get_mut(..bytes).ok_or(MountError::NeedsMemory { bytes })?;
