@@ -16,13 +16,6 @@ const DISK_BYTES: u64 = 32 << 20;
 /// What losetup is told of each of three devices: one has large sectors.
 const SECTORS: [&[&str]; 3] = [&[], &["--sector-size", "4096"], &[]];
 
-/// One test at a time, also of other processes: what one detaches another would be given.
-fn alone() -> File {
-    let control = File::open("/dev/loop-control").unwrap();
-    control.lock().unwrap();
-    control
-}
-
 /// Devices over files of this size, one for each list of arguments to losetup.
 fn attach(pool: &TestPool, arguments: &[&[&str]]) -> Vec<Loop> {
     let device = |(number, arguments): (usize, &&[&str])| {
@@ -58,10 +51,10 @@ fn without_devices(why: &str) {
 // Devices have sectors, sizes and claims of their own; to whoever stores files they are disks like any other.
 #[test]
 fn a_pool_on_three_devices() {
-    if let Some(why) = loops::missing() {
-        return without_devices(&why);
-    }
-    let _alone = alone();
+    let _alone = match loops::alone() {
+        Ok(alone) => alone,
+        Err(why) => return without_devices(&why),
+    };
     let (pool, devices, contents) = pool_on_devices();
     assert!(pool.cat("/file") == contents);
     pool.run(["get", "/file", pool.beside("back").to_str().unwrap()]).ok();
@@ -83,10 +76,10 @@ fn a_pool_on_three_devices() {
 // One process at a time: the lock is on the devices themselves, whatever the path to the pool.
 #[test]
 fn a_second_opener_of_the_devices_is_refused() {
-    if let Some(why) = loops::missing() {
-        return without_devices(&why);
-    }
-    let _alone = alone();
+    let _alone = match loops::alone() {
+        Ok(alone) => alone,
+        Err(why) => return without_devices(&why),
+    };
     let (pool, devices, contents) = pool_on_devices();
     let mut writer = pool.spawn(["put", "-", "/slow"]);
     let mut stdin = writer.stdin.take().unwrap();
@@ -130,10 +123,10 @@ fn a_second_opener_of_the_devices_is_refused() {
 // Whoever only reads keeps nobody from reading, and everybody from writing.
 #[test]
 fn readers_share_the_devices() {
-    if let Some(why) = loops::missing() {
-        return without_devices(&why);
-    }
-    let _alone = alone();
+    let _alone = match loops::alone() {
+        Ok(alone) => alone,
+        Err(why) => return without_devices(&why),
+    };
     let (pool, _devices, contents) = pool_on_devices();
     // More than a pipe holds: it waits with the pool open.
     let mut reader = pool.spawn(["--read-only", "cat", "/file"]);
@@ -152,10 +145,10 @@ fn readers_share_the_devices() {
 // A device whose medium is gone is still in /dev: without sectors, it is a missing disk and no reason to give up.
 #[test]
 fn a_device_without_its_medium_is_a_missing_disk() {
-    if let Some(why) = loops::missing() {
-        return without_devices(&why);
-    }
-    let _alone = alone();
+    let _alone = match loops::alone() {
+        Ok(alone) => alone,
+        Err(why) => return without_devices(&why),
+    };
     let (pool, mut devices, contents) = pool_on_devices();
     let gone = devices.remove(0).detach();
     assert!(pool.cat("/file") == contents);
@@ -175,10 +168,10 @@ fn a_device_without_its_medium_is_a_missing_disk() {
 // A device that is write-protected can be read, and a writer is told which it is.
 #[test]
 fn write_protected_devices_can_be_read() {
-    if let Some(why) = loops::missing() {
-        return without_devices(&why);
-    }
-    let _alone = alone();
+    let _alone = match loops::alone() {
+        Ok(alone) => alone,
+        Err(why) => return without_devices(&why),
+    };
     let (pool, devices, contents) = pool_on_devices();
     let old: Vec<PathBuf> = devices.into_iter().map(Loop::detach).collect();
     let protect = |(number, &arguments): (usize, &&[&str])| {

@@ -16,11 +16,9 @@ use std::time::{Duration, Instant};
 
 const DISK_BYTES: u64 = 32 << 20;
 
-/// One test of loop devices at a time, also of other processes: what one detaches another would be given.
-fn alone() -> File {
-    let control = File::open("/dev/loop-control").unwrap();
-    control.lock().unwrap();
-    control
+/// The loop devices; without them it says what is not tested.
+fn loop_devices() -> Option<File> {
+    loops::alone().inspect_err(|why| println!("no loop devices, {why}: not tested here")).ok()
 }
 
 fn blank(pool: &TestPool, name: &str) -> PathBuf {
@@ -48,7 +46,8 @@ fn make(program: &[&str], disk: &Path) -> bool {
     })
 }
 
-// An ext4 was overwritten without a word, and was an ext4 to the system afterwards: the second superblock block was left.
+// An ext4 was overwritten without a word, and was an ext4 to the system afterwards: the second superblock
+// block was left.
 #[test]
 fn filesystems_are_overwritten_only_with_consent_and_then_are_none() {
     let places: [(&str, u64, &[u8]); 12] = [
@@ -115,14 +114,10 @@ fn what_the_system_calls_an_ext4_is_called_nothing_afterwards() {
     pool.run(["check"]).ok();
 }
 
-// A file of which a loop device is mounted takes no harm from anybody who has it open; the locks on both do not meet.
+// A file was overwritten while a loop device over it was mounted: the locks on both do not meet.
 #[test]
 fn a_file_that_a_mounted_loop_device_is_over_is_in_use() {
-    if let Some(why) = loops::missing() {
-        println!("no loop devices, {why}: not tested here");
-        return;
-    }
-    let _alone = alone();
+    let Some(_alone) = loop_devices() else { return };
     let pool = TestPool::none();
     let disk = blank(&pool, "disk");
     let device = Loop::attach(&disk, &[]);
@@ -155,11 +150,7 @@ fn two_names_of_one_disk_are_one_disk() {
         assert!(fs::read(&disk).unwrap() == vec![0; DISK_BYTES as usize], "it was written to");
     };
     check(&disk, &link);
-    if let Some(why) = loops::missing() {
-        println!("no loop devices, {why}: only links are tested");
-        return;
-    }
-    let _alone = alone();
+    let Some(_alone) = loop_devices() else { return };
     let devices = [Loop::attach(&disk, &[]), Loop::attach(&disk, &[])];
     check(devices[0].path(), devices[1].path());
     check(&disk, devices[1].path());
@@ -186,11 +177,7 @@ fn two_names_of_one_disk_are_one_disk() {
 /// An image, and a loop device over it, each with a pool.toml: their locks do not meet.
 #[test]
 fn two_writers_under_two_names_meet() {
-    if let Some(why) = loops::missing() {
-        println!("no loop devices, {why}: not tested here");
-        return;
-    }
-    let _alone = alone();
+    let Some(_alone) = loop_devices() else { return };
     let pool = TestPool::none();
     let disk = blank(&pool, "disk");
     pool.run(["init", "--scheme", "single", "--disk", text(&disk)]).ok();

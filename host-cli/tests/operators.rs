@@ -24,7 +24,8 @@ fn run_relative(pool: &TestPool, arguments: &[&str]) -> common::Answer {
     answer(pool.command(arguments).current_dir(folder).env("DYNAMICFS_POOL", "pool").output().unwrap())
 }
 
-// The place that pool.toml lists was compared with what was typed, letter by letter: with `--pool pool` they never agreed.
+// The place that pool.toml lists was compared with what was typed, letter by letter: with `--pool pool` they
+// never agreed.
 #[test]
 fn a_replacement_that_was_cut_short_is_gone_on_with_by_a_relative_path() {
     let (pool, contents) = pool_with_file(3, "mirror:2");
@@ -106,7 +107,7 @@ fn a_disk_that_takes_no_writes_is_not_called_healthy() {
         check("disk-1", &|arguments| pool.run(arguments));
         return;
     }
-    // Nobody is stopped by permissions but others than the superuser.
+    // Permissions stop all users but the superuser.
     let program = pool.program();
     let free = Command::new("chmod").args(["-R", "a+rwX"]).arg(pool.folder.path()).status().unwrap();
     assert!(free.success());
@@ -128,9 +129,7 @@ fn a_disk_that_takes_no_writes_is_not_called_healthy() {
         check("disk-2", &|arguments| pool.run(arguments));
         assert!(Command::new("umount").arg(&image).status().unwrap().success());
     }
-    if loops::missing().is_none() {
-        let control = File::open("/dev/loop-control").unwrap();
-        control.lock().unwrap();
+    if let Ok(_alone) = loops::alone() {
         let device = Loop::attach(&pool.disk(0), &[]);
         let list = pool.path().join("pool.toml");
         let text = fs::read_to_string(&list).unwrap();
@@ -144,7 +143,8 @@ fn a_disk_that_takes_no_writes_is_not_called_healthy() {
     }
 }
 
-// A majority is there, and not enough to read the pool's own records: `health` said what was unreadable, and named no disk.
+// A majority is there, and not enough to read the pool's own records: `health` said what was unreadable, and
+// named no disk.
 #[test]
 fn disks_that_are_missing_are_named_also_where_the_records_are_lost() {
     let (pool, _) = pool_with_file(7, "mirror:2");
@@ -239,12 +239,10 @@ fn a_copy_of_a_pool_is_called_a_copy() {
 // A pool for firmware has sectors of 512 bytes, and one of its cards is behind a bridge with larger ones.
 #[test]
 fn larger_sectors_than_the_pool_allows_are_named() {
-    if let Some(why) = loops::missing() {
-        println!("no loop devices, {why}: not tested here");
-        return;
-    }
-    let control = File::open("/dev/loop-control").unwrap();
-    control.lock().unwrap();
+    let _alone = match loops::alone() {
+        Ok(alone) => alone,
+        Err(why) => return println!("no loop devices, {why}: not tested here"),
+    };
     let pool = TestPool::none();
     let init = ["init", "--portable", "--disks", "2", "--disk-size", "8MiB", "--scheme", "mirror:2"];
     pool.run(init).ok();
@@ -265,7 +263,8 @@ fn larger_sectors_than_the_pool_allows_are_named() {
     }
 }
 
-// The power went while the pool was made: the disks are no pool's, and are given again without being asked for force.
+// The power went while the pool was made: the disks are no pool's, and are given again without being asked
+// for force.
 #[test]
 fn an_unfinished_format_is_made_again_without_force() {
     let folder = TestPool::none();
@@ -282,7 +281,8 @@ fn an_unfinished_format_is_made_again_without_force() {
     // What is whole belongs to a pool.
     let other = TestPool::none();
     init(&other).expect(3);
-    // Two of three were given their labels; the first state is on all, the second on none. So the first state is all there is.
+    // Two of three were given their labels; the first state is on all, the second on none. So the first state
+    // is all there is.
     for (number, path) in paths.iter().enumerate() {
         let file = File::options().read(true).write(true).open(path).unwrap();
         let labels = folder.json(["labels", "--disk", path]);
@@ -302,7 +302,8 @@ fn an_unfinished_format_is_made_again_without_force() {
     again.run(["health"]).ok();
 }
 
-/// Takes every superblock but the first off a disk: their magic follows a checksum, and they lie at multiples of 512 bytes.
+/// Takes every superblock but the first off a disk: their magic follows a checksum, and they lie at multiples
+/// of 512 bytes.
 fn keep_first_state(file: &File) {
     let bytes = file.metadata().unwrap().len();
     let mut image = vec![0; bytes as usize];

@@ -79,8 +79,8 @@ pub struct DiskState {
     pub(crate) blocks: u64,
     /// It is shorter than it was, by its label or by its record.
     pub(crate) is_cut: bool,
-    /// What lay at its end is gone, though it has its size: it was cut, and enlarged again. Nothing on it is trusted, until a
-    /// commit has written that down.
+    /// What lay at its end is gone, though it has its size: it was cut, and enlarged again. Nothing on it is
+    /// trusted, until a commit has written that down.
     pub(crate) lost_end: bool,
     /// The row in the member table, while the disk is a member.
     pub(crate) row: u8,
@@ -97,7 +97,8 @@ pub struct DiskState {
     pub(crate) order: (Epoch, Generation),
     pub(crate) branch: u64,
     pub(crate) root_crc: u32,
-    /// A mount claimed an epoch on this disk after it had lost what it had acknowledged, and no commit has said so since.
+    /// A mount claimed an epoch on this disk after it had lost what it had acknowledged, and no commit has
+    /// said so since.
     pub(crate) is_rolled_back: bool,
     /// The disk may hold a newer state than is known, or not keep the one that it shows: a place for superblocks could not be
     /// read when the pool was mounted, or a flush failed.
@@ -300,16 +301,21 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// Rows of the members that take part.
     pub fn online(&self) -> MemberSet {
-        self.states
-            .iter()
-            .filter(|s| s.status == DiskStatus::Online && usize::from(s.row) < MEMBERS_MAX)
-            .fold(MemberSet::EMPTY, |set, s| set.with(usize::from(s.row)))
+        self.rows_of(|_| true)
     }
 
-    /// Those of them that are as long as they were: one that was cut is read where nothing is written, and counts for nothing.
+    /// Those of them that are as long as they were: one that was cut is read where nothing is written, and
+    /// counts for nothing.
     pub fn sound(&self) -> MemberSet {
-        let cut = self.states.iter().filter(|s| s.is_cut && s.status == DiskStatus::Online);
-        self.online().minus(cut.fold(MemberSet::EMPTY, |set, s| set.with(usize::from(s.row))))
+        self.rows_of(|state| !state.is_cut)
+    }
+
+    /// Rows of the members that take part and are so.
+    fn rows_of(&self, is_so: impl Fn(&DiskState) -> bool) -> MemberSet {
+        self.states
+            .iter()
+            .filter(|s| s.status == DiskStatus::Online && usize::from(s.row) < MEMBERS_MAX && is_so(s))
+            .fold(MemberSet::EMPTY, |set, s| set.with(usize::from(s.row)))
     }
 
     /// Rows of the members that are here, also of those that the operator took out of use.
@@ -335,13 +341,9 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// Rows of the members that lost what they had acknowledged, and have not been given this state yet.
     pub(crate) fn rolled_back(&self, order: (Epoch, Generation)) -> MemberSet {
-        self.states
-            .iter()
-            .filter(|s| {
-                let is_given = s.order >= order && !s.lost_end;
-                s.status == DiskStatus::Online && s.currency == Currency::RolledBack && !is_given
-            })
-            .fold(MemberSet::EMPTY, |set, s| set.with(usize::from(s.row)))
+        self.rows_of(|state| {
+            state.currency == Currency::RolledBack && (state.order < order || state.lost_end)
+        })
     }
 
     /// The newest commit of which the member in this row still has what it was given.
@@ -352,7 +354,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// Whether a disk was cut and enlarged again, and no commit says so yet.
     pub(crate) fn any_lost_end(&self) -> bool {
-        self.states.iter().any(|s| s.lost_end && s.status == DiskStatus::Online)
+        !self.rows_of(|state| state.lost_end).is_empty()
     }
 
     /// Makes a disk a member that does not take part yet.
@@ -599,9 +601,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// Rows of the members that take part and have a place for superblocks that could be read in neither ring.
     pub(crate) fn rows_with_lost_slots(&self) -> MemberSet {
-        let lost =
-            self.states.iter().filter(|state| state.status == DiskStatus::Online && state.has_lost_slot);
-        lost.fold(MemberSet::EMPTY, |set, state| set.with(state.row.into()))
+        self.rows_of(|state| state.has_lost_slot)
     }
 
     /// Whether some member that takes part may have been exchanged, or written to by something else, since it was last looked

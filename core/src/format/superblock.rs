@@ -80,8 +80,8 @@ layout! {
         next_member / set_next_member: u16 = 180,
         /// Rows of the member table: as many as the pool can have members at a time.
         member_rows / set_member_rows: u8 = 182,
-        /// Bit 0: something is short of what was asked for, and no member owes it. Bit 1: this disk had lost what it had
-        /// acknowledged when the epoch was claimed on it.
+        /// Bit 0: something is short of what was asked for, and no member owes it. Bit 1: this disk had lost
+        /// acknowledged states when the epoch was claimed on it.
         flags / set_flags: u8 = 183,
         /// The root's checksum.
         root_crc / set_root_crc: u32 = 184,
@@ -458,14 +458,17 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
 
     /// Notes whether something is short of what was asked for, and no member owes it.
     pub fn set_short(&mut self, short: bool) {
-        let flags = self.flags() & !FLAG_SHORT;
-        self.set_flags(flags | if short { FLAG_SHORT } else { 0 });
+        self.set_flag(FLAG_SHORT, short);
     }
 
     /// Notes whether the disk lost what it had acknowledged.
     pub fn set_rolled_back(&mut self, rolled_back: bool) {
-        let flags = self.flags() & !FLAG_ROLLED_BACK;
-        self.set_flags(flags | if rolled_back { FLAG_ROLLED_BACK } else { 0 });
+        self.set_flag(FLAG_ROLLED_BACK, rolled_back);
+    }
+
+    fn set_flag(&mut self, flag: u8, is_set: bool) {
+        let others = self.flags() & !flag;
+        self.set_flags(others | if is_set { flag } else { 0 });
     }
 
     /// Fills a row for a member on which nothing is stored yet.

@@ -97,11 +97,7 @@ impl Standing {
                     since => Some(Generation(since)),
                 };
                 // What it lost of what it had is not written down either, until something is.
-                let since = match (since, held) {
-                    (since, None) => since,
-                    (None, Some(held)) => Some(held.next()),
-                    (Some(since), Some(held)) => Some(since.min(held.next())),
-                };
+                let since = since.into_iter().chain(held.map(Generation::next)).min();
                 let missed = since.map(|since| since..Generation(u64::MAX));
                 for span in record.untrusted().chain(missed) {
                     if standing.doubts.push((row as u8, span)).is_err() {

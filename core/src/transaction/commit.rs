@@ -70,8 +70,9 @@ impl<A: DiskArray> Store<'_, A> {
             }
             self.write_superblocks(online.and(named));
             sent = true;
-            if self.may_go_on(self.tree.disks.online(), durable, next) {
-                self.write_superblocks(online.minus(named));
+            let returning = online.minus(named);
+            if !returning.is_empty() && self.may_go_on(self.tree.disks.online(), durable, next) {
+                self.write_superblocks(returning);
             }
             named = online;
             self.tree.counters.superblock_steps += 1;

@@ -1,8 +1,9 @@
-//! `--force-degraded`: what going on without the members that are missing gives up, told before anything is written.
+//! `--force-degraded`: what going on without the members that are missing gives up, told before anything is
+//! written.
 //!
-//! A command that only reads is served the newest state that is here, and commits nothing. One that writes begins a new history,
-//! which cannot be taken back: it names the members that it goes on without, is confirmed, and refuses by itself where
-//! something could not be read without them.
+//! A command that only reads is served the newest state that is here, and commits nothing. One that writes
+//! begins a new history, which cannot be taken back. It names the members that it goes on without, and is
+//! confirmed. It refuses by itself where something could not be read without them.
 
 use super::histories::MissingDisk;
 use super::session::Session;
@@ -11,7 +12,6 @@ use crate::host::confirm::confirm;
 use crate::output::failure::{Code, Failure};
 use crate::output::size;
 use dynamicfs_core::maintain::LossForecast;
-use dynamicfs_core::types::MemberSet;
 
 /// What is given up, as the members that are here tell.
 #[derive(Debug)]
@@ -30,18 +30,14 @@ pub(super) struct Price {
 }
 
 impl Price {
-    /// Of a pool that is mounted for salvage. A disk that was cut is read for what is there, and not gone on with.
+    /// Of a pool that is mounted for salvage. A disk that was cut is read for what is there, and not gone on
+    /// with.
     pub(super) fn of(session: &mut Session<'_>) -> Result<Self, Failure> {
         let health = session.pool.health();
         let superblock = session.pool.store.committed();
-        let here = session.pool.store.tree.disks.online();
-        let cut = (0..session.places.len())
-            .map(|place| session.pool.member_health(place))
-            .filter(|health| health.is_cut)
-            .filter_map(|health| superblock.row_of(health.member?))
-            .fold(MemberSet::EMPTY, MemberSet::with)
-            .and(here);
-        let left_out = superblock.table().minus(here.minus(cut));
+        let disks = &session.pool.store.tree.disks;
+        let cut = disks.online().minus(disks.sound());
+        let left_out = superblock.table().minus(disks.sound());
         let name = |row| {
             let member = superblock.row(row).number();
             let place = session.places.iter().find(|place| place.entry.member == Some(member));

@@ -8,7 +8,7 @@ use std::process::Command;
 pub(crate) struct Loop(PathBuf);
 
 impl Loop {
-    /// A device over a file. Where [`missing`] says nothing, this must work.
+    /// A device over a file. Where [`alone`] gives them, this must work.
     #[track_caller]
     pub(crate) fn attach(file: &Path, arguments: &[&str]) -> Self {
         let losetup =
@@ -44,8 +44,11 @@ impl Drop for Loop {
     }
 }
 
-/// Why there can be no loop devices here; `None` where there must be.
-pub(crate) fn missing() -> Option<String> {
+/// The loop devices, for one test at a time, also of other processes: what one detaches another would be
+/// given. Or why there are none here.
+pub(crate) fn alone() -> Result<File, String> {
     let control = File::options().read(true).write(true).open("/dev/loop-control");
-    control.err().map(|error| format!("/dev/loop-control: {error}"))
+    let control = control.map_err(|error| format!("/dev/loop-control: {error}"))?;
+    control.lock().unwrap();
+    Ok(control)
 }

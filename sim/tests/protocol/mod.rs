@@ -65,8 +65,23 @@ fn order(world: &World, disk: usize) -> (Epoch, Generation) {
     states::newest_of(world.array.disk(disk)).expect("it holds a state")
 }
 
-/// Cuts the power at each I/O of what is done, until afterwards `disk` alone has the newest state, and had it not before: that
-/// world. Of the other disks nothing survives that was not flushed.
+/// Cuts a mount at each I/O, each time in a copy of the world. Hands over the copy when the power is back,
+/// with all that was not flushed.
+fn cut_each_mount(world: &World, mut f: impl FnMut(u64, World)) {
+    for at in 0.. {
+        let mut cut = fork(world);
+        cut.array.halt_at(cut.array.steps() + at, Halt::PowerCut);
+        drop(cut.try_mount(MountMode::ReadWrite));
+        if cut.array.halted().is_none() {
+            break;
+        }
+        cut.array.power_cycle(CrashPolicy::Everything, &mut Rng::new(at));
+        f(at, cut);
+    }
+}
+
+/// Cuts the power at each I/O of what is done, until afterwards `disk` alone has the newest state, and had it
+/// not before: that world. Of the other disks nothing survives that was not flushed.
 fn newest_on_one_disk(world: &World, disk: usize, act: impl Fn(&mut World)) -> World {
     let before = (0..world.array.disks()).map(|disk| order(world, disk)).max();
     let before = before.expect("there are disks");

@@ -1,11 +1,13 @@
-//! What a state refers to is overwritten by a mount that does not see the state: then it must not be gone on from.
+//! What a state refers to is overwritten by a mount that does not see the state: then it must not be gone on
+//! from.
 
 use super::*;
 use dynamicfs_core::maintain::{CheckReport, Finding};
 
-/// A commit reached one disk, and was cut short. That disk was away when the others were mounted, wrote where the commit had
-/// put its blocks, and were cut short too, before anything of theirs was the newest. The disk came back: its state was
-/// the newest there was, and of its nodes nothing was left but what that disk held.
+/// A commit reached one disk, and was cut short. That disk was away when the others were mounted. They wrote
+/// where the commit had put its blocks, and were cut short too, before anything of theirs was the newest. The
+/// disk came back: its state was the newest there was, and of its nodes nothing was left but what that disk
+/// held.
 #[test]
 fn a_state_is_not_gone_on_from_after_its_blocks_were_overwritten() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
@@ -44,26 +46,20 @@ fn a_state_is_not_gone_on_from_after_its_blocks_were_overwritten() {
     }
 }
 
-/// A disk went back to before its last commits. The mount that saw it claimed its epoch on it, and was cut short: with that claim it
-/// looked to the next mount like a disk that a crash left one commit behind. It was called whole, and the next disk to
-/// fail took what it lacked.
+/// A disk went back to before its last commits. The mount that saw it claimed its epoch on it, and was cut
+/// short. With that claim it looked to the next mount like a disk that a crash left one commit behind. It was
+/// called whole, and the next disk to fail took what it lacked.
 #[test]
 fn a_claim_does_not_hide_that_a_disk_went_back() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
     (0..4).for_each(|n| world.put(&format!("old-{n}"), 20_000));
     let image = world.array.disk(0).clone();
-    // One more mount, with one commit: what the disk lacks is no more than a cut mount leaves it without, but for the claim.
+    // One more mount, with one commit: what the disk lacks is no more than a cut mount leaves it without, but
+    // for the claim.
     world.put("lost", 30_000);
     world.array.put(0, image);
     let mut hidden = 0;
-    for at in 0.. {
-        let mut cut = fork(&world);
-        cut.array.halt_at(cut.array.steps() + at, Halt::PowerCut);
-        drop(cut.try_mount(MountMode::ReadWrite));
-        if cut.array.halted().is_none() {
-            break;
-        }
-        cut.array.power_cycle(CrashPolicy::Everything, &mut Rng::new(at));
+    cut_each_mount(&world, |at, mut cut| {
         hidden += u32::from(order(&cut, 0) < order(&cut, 1));
         rest(&mut cut.mount());
         for lost in [1, 2] {
@@ -73,6 +69,6 @@ fn a_claim_does_not_hide_that_a_disk_went_back() {
             let what = wrong(&mut pool, "lost", 30_000);
             assert_eq!(what, None, "cut {at}, without disk {lost}");
         }
-    }
+    });
     assert!(hidden > 3, "{hidden} cuts leave the disk behind");
 }

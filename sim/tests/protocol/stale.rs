@@ -9,8 +9,8 @@ fn what_a_disk_held_that_was_away_stays_until_it_has_something_newer() {
     stays_when_a_mount_is_cut(|_| None);
 }
 
-/// The same with a second mount after the cut: the first mount's commit names the disk, and reached the other one
-/// alone. The second one gave the disk something before a superblock that names it was there.
+/// The same with a second mount after the cut: the first mount's commit names the disk, and reached the other
+/// one alone. The second one gave the disk something before a superblock that names it was there.
 #[test]
 fn what_a_disk_held_that_was_away_stays_also_after_two_cut_mounts() {
     stays_when_a_mount_is_cut(|world| {
@@ -18,8 +18,8 @@ fn what_a_disk_held_that_was_away_stays_also_after_two_cut_mounts() {
     });
 }
 
-/// Cuts a mount at each I/O, in worlds of different layouts, after what is done `first` in a copy of them. As long as
-/// the disk that came back has nothing newer, it can be the only one that is left.
+/// Cuts a mount at each I/O, in worlds of different layouts, after what is done `first` in a copy of them. As
+/// long as the disk that came back has nothing newer, it can be the only one that is left.
 fn stays_when_a_mount_is_cut(first: impl Fn(&World) -> Option<World>) {
     let (mut tried, mut bad) = (0, Vec::new());
     for extra in 0..40 {
@@ -29,16 +29,9 @@ fn stays_when_a_mount_is_cut(first: impl Fn(&World) -> Option<World>) {
         let old = order(&world, 1);
         let world = first(&world).unwrap_or(world);
         assert_eq!(order(&world, 1), old);
-        for at in 0.. {
-            let mut cut = fork(&world);
-            cut.array.halt_at(cut.array.steps() + at, Halt::PowerCut);
-            drop(cut.try_mount(MountMode::ReadWrite));
-            if cut.array.halted().is_none() {
-                break;
-            }
-            cut.array.power_cycle(CrashPolicy::Everything, &mut Rng::new(at));
+        cut_each_mount(&world, |at, mut cut| {
             if order(&cut, 1) != old {
-                continue;
+                return;
             }
             tried += 1;
             cut.unplug(&[0]);
@@ -47,7 +40,7 @@ fn stays_when_a_mount_is_cut(first: impl Fn(&World) -> Option<World>) {
                 Ok(mut pool) => names.iter().find_map(|name| wrong(&mut pool, name, 20_000)),
             };
             bad.extend(what.map(|what| (extra, at, what)));
-        }
+        });
     }
     assert!(tried > 10, "{tried} cuts leave the disk as it was");
     assert!(bad.is_empty(), "of {tried} cuts {}: {:?}", bad.len(), &bad[..bad.len().min(5)]);
@@ -120,8 +113,8 @@ fn all_disks_that_went_back_are_remembered() {
     }
 }
 
-/// A disk went back within one mount: it knows the mount's epoch, and lacks commits that it had acknowledged. By its claim alone
-/// it is current, and what it lost counts as there.
+/// A disk went back within one mount: it knows the mount's epoch, and lacks commits that it had acknowledged.
+/// By its claim alone it is current, and what it lost counts as there.
 #[test]
 fn a_disk_that_went_back_within_an_epoch_has_lost_what_it_acknowledged() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);

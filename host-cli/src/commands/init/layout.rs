@@ -1,6 +1,7 @@
 //! The folder and the disks of a pool that is being made. Whatever was made goes again unless all of it is finished.
 
 use super::{MadeDisk, Options};
+use crate::host::signature::Signature;
 use crate::output::failure::{Code, Failure};
 use crate::pool::config::{Config, DISKS, DiskEntry, FILE, absolute, name_of};
 use crate::pool::labels::{self, Labels};
@@ -38,12 +39,7 @@ impl Layout {
     pub(super) fn prepare(folder: &Path, options: &Options) -> Result<Self, Failure> {
         refuse_used(folder)?;
         refuse_newer(options)?;
-        let given: Vec<&Path> = options.disk.iter().chain(&options.witness).map(PathBuf::as_path).collect();
-        occupied::refuse_shared(&given)?;
-        let mut foreign = Vec::new();
-        for path in given.into_iter().filter(|path| path.exists()) {
-            foreign.push((path, occupied::look(path, options.force)?));
-        }
+        let foreign = look_at_given(options)?;
         let config = Config::new(folder.to_owned(), String::new(), Vec::new());
         let mut layout = Self {
             folder: folder.to_owned(),
@@ -77,7 +73,7 @@ impl Layout {
             let bytes = (!path.exists()).then_some(WITNESS_BYTES);
             layout.add(absolute(path)?, sector, bytes, "witness")?;
         }
-        // All of them are there and nobody else's.
+        // All of them are there, and locked.
         foreign.into_iter().try_for_each(|(path, found)| occupied::wipe(path, &found))?;
         Ok(layout)
     }
@@ -102,7 +98,6 @@ impl Layout {
         name: &str,
     ) -> Result<(), Failure> {
         let whole = self.folder.join(&path);
-        occupied::refuse_unlistable(&path)?;
         let mut options = FileDiskOptions::new();
         // A device says itself what its sectors are.
         let sector = sector.filter(|_| make.is_some() || whole.is_file());
@@ -250,12 +245,7 @@ pub(super) fn plan(folder: &Path, options: &Options) -> Result<Vec<MadeDisk>, Fa
         witness: false,
     });
     let mut disks: Vec<MadeDisk> = made.collect();
-    let given: Vec<&Path> = options.disk.iter().chain(&options.witness).map(PathBuf::as_path).collect();
-    occupied::refuse_shared(&given)?;
-    for path in given.into_iter().filter(|path| path.exists()) {
-        occupied::refuse_unlistable(path)?;
-        occupied::look(path, options.force)?;
-    }
+    look_at_given(options)?;
     for (path, witness) in
         options.disk.iter().map(|path| (path, false)).chain(options.witness.iter().map(|path| (path, true)))
     {
@@ -268,6 +258,15 @@ pub(super) fn plan(folder: &Path, options: &Options) -> Result<Vec<MadeDisk>, Fa
         disks.push(MadeDisk { name: name_of(path), path: path.display().to_string(), bytes, witness });
     }
     Ok(disks)
+}
+
+/// Refuses disks that were given and cannot be used, and finds what is to be wiped on the others.
+fn look_at_given(options: &Options) -> Result<Vec<(&Path, Vec<Signature>)>, Failure> {
+    let given: Vec<&Path> = options.disk.iter().chain(&options.witness).map(PathBuf::as_path).collect();
+    given.iter().try_for_each(|path| occupied::refuse_unlistable(&absolute(path)?))?;
+    occupied::refuse_shared(&given)?;
+    let there = given.into_iter().filter(|path| path.exists());
+    there.map(|path| Ok((path, occupied::look(path, options.force)?))).collect()
 }
 
 /// Refuses disks of pools that only a newer version knows.
