@@ -25,8 +25,8 @@ pub enum StorageError {
     },
     /// The space that is left is kept back so that deleting can always go on.
     NoSpace,
-    /// The lent memory is too small: for a path of the tree and one change of it, or for a column of a stripe
-    /// that is computed.
+    /// The lent memory is too small. It must hold a path of the tree and one change of it, and a column of a
+    /// stripe that is computed.
     NeedsMemory {
         /// Bytes that would do.
         bytes: usize,

@@ -39,11 +39,12 @@ pub(crate) struct Global {
     pub(crate) read_only: bool,
     /// Go on without members that could hold a newer state
     ///
-    /// Commands that read are served what is here, and change nothing. The first that writes gives up for good what the
-    /// missing members alone hold, after it has told what that is and was confirmed.
+    /// Commands that read are served what is here, and change nothing. The first that writes gives up for
+    /// good what the missing members alone hold, after it has told what that is and was confirmed.
     #[arg(long, global = true)]
     pub(crate) force_degraded: bool,
-    /// Go on although data is lost by it: what only the disks hold that are removed, failed or gone on without
+    /// Go on although data is lost by it: what only the disks hold that are removed, failed or gone on
+    /// without
     #[arg(long, global = true)]
     pub(crate) force_data_loss: bool,
     /// Where the disks hold several histories: the one to go on with, by the beginning of its name or by a disk

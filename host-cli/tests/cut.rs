@@ -1,4 +1,4 @@
-//! Disks that are shorter than they were: they count for nothing as long as they are, and are owed what lay beyond the cut when
+//! Disks that are shorter than they were. They count for nothing, and are owed what lay beyond the cut when
 //! they have their size back.
 
 mod common;
@@ -24,7 +24,8 @@ fn state(pool: &TestPool, disk: usize) -> Value {
     pool.json(["status"])["members"][disk]["state"].clone()
 }
 
-// A disk that was cut was read where nothing was written, and so was counted as one that could stand in for others.
+// A disk that was cut was read where nothing was written, and so was counted as one that could stand in for
+// others.
 #[test]
 fn a_disk_that_was_cut_stands_in_for_nothing() {
     let (pool, contents) = pool_with_file(3, "mirror:2");
@@ -51,7 +52,8 @@ fn a_disk_that_was_cut_stands_in_for_nothing() {
     assert!(pool.cat("/file") == contents);
 }
 
-// With its size back it has a hole where its end was. No commit had noticed that it was ever cut, and it was called healthy.
+// With its size back it has a hole where its end was. No commit had noticed that it was ever cut, and it was
+// called healthy.
 #[test]
 fn a_disk_with_its_size_back_is_owed_what_lay_beyond_the_cut() {
     let (pool, contents) = pool_with_file(3, "mirror:2");

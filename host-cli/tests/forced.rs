@@ -1,7 +1,8 @@
-//! `--force-degraded`: who reads is served what is here and changes nothing; who writes is told what it gives up.
+//! `--force-degraded`: commands that read are served what is here and change nothing; commands that write
+//! tell what they give up.
 //!
-//! The override was once committed by whatever command came first: an `ls`, and a `put --dry-run`, began a new history, took
-//! the missing members out of the pool, and did not ask whether anything could be read without them.
+//! The first command committed the override, an `ls` or a `put --dry-run` too. It took the missing members
+//! out of the pool, and did not ask whether anything could be read without them.
 
 mod common;
 
@@ -105,7 +106,8 @@ fn writing_is_refused_where_data_would_be_lost_unless_that_is_said() {
     pool.run(["cat", "/file"]).expect(4);
 }
 
-// A disk that was cut is read for what it holds, and an override goes on without it: what it holds is given up.
+// A disk that was cut is read for what it holds, and an override goes on without it: what it holds is given
+// up.
 #[test]
 fn a_disk_that_was_cut_is_counted_as_given_up() {
     let (pool, _) = without(2, "mirror:2", &[1]);

@@ -19,8 +19,8 @@ pub enum Start {
     Full,
     /// A sweep is due with the next commit.
     Sweep,
-    /// A sweep that stopped in the middle of a disk ends with the next commit: the disks have more groups than one look at
-    /// what is dead covers.
+    /// A sweep that stopped in the middle of a disk ends with the next commit. The disks have more groups
+    /// than one window covers.
     Windows,
 }
 

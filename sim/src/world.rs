@@ -135,8 +135,8 @@ pub fn steps_to_rest<A: DiskArray>(pool: &Pool<'_, A>) -> u64 {
     500 + pool.health().blocks / 4
 }
 
-/// Free blocks of the open group of a class in a row, counted in its bitmap; 0 if none is open. Those of nodes are ahead of
-/// the cursor.
+/// Free blocks of the open group of a class in a row, counted in its bitmap; 0 if none is open. Those of
+/// nodes are ahead of the cursor.
 pub fn free_in_open_group(space: &Space<'_>, row: usize, class: Class) -> u32 {
     let Some((_, _, cursor)) = space.open_group(row, class) else { return 0 };
     let from = if class == Class::Node { u32::from(cursor) } else { 0 };

@@ -629,8 +629,8 @@ fn what_waits_in_the_buffer_is_not_dropped_where_a_stripe_does_not_fit_the_work_
     }
 }
 
-/// What became of a request that timed out is not known: its disk may do it later. A disk of which a read timed out is not
-/// asked again, nor written to, until it is mounted anew.
+/// What became of a request that timed out is not known: its disk may do it later. A disk of which a read
+/// timed out is not asked again, nor written to, until it is mounted anew.
 #[test]
 fn a_disk_of_which_a_read_timed_out_is_out_of_use() {
     for disk in 0..3 {
@@ -646,8 +646,8 @@ fn a_disk_of_which_a_read_timed_out_is_out_of_use() {
     }
 }
 
-/// One replica of every node of the tree rots. Reads go on with the others, and what they met is written anew by upkeep, as
-/// bad fragments are.
+/// One replica of every node of the tree rots. Reads go on with the others, and what they met is written anew
+/// by upkeep, as bad fragments are.
 #[test]
 fn a_bad_replica_of_a_node_that_a_read_meets_is_written_anew() {
     let mut world = World::new(Scheme::mirror(2), 2, 300 << 10);

@@ -499,8 +499,8 @@ fn leaf_behind_a_head(pool: &mut Mounted<'_>, shift: u8) -> Option<Vec<BlockAddr
     })
 }
 
-/// Most names of a directory go, and a few stay in every leaf of the tree. What is left of those is joined: else a tree would
-/// stay as large as it ever was.
+/// Most names of a directory go, and a few stay in every leaf of the tree. What is left of those is joined:
+/// else a tree would stay as large as it ever was.
 #[test]
 fn a_tree_of_which_little_is_left_in_each_leaf_becomes_small() {
     let leaves = |kept: usize, of: usize| {

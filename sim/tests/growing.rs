@@ -473,8 +473,8 @@ fn growing_that_fails_on_the_only_disk_takes_nothing() {
     assert!(failures > 100, "{failures} failures to grow");
 }
 
-/// Where a label names a ring at the new end, the newest superblock stands in it. The other ring may be all that is lost before
-/// the next commit.
+/// Where a label names a ring at the new end, the newest superblock stands in it. The other ring may be all
+/// that is lost before the next commit.
 #[test]
 fn a_grown_disk_is_known_by_the_ring_at_its_new_end_alone() {
     let mut start = world(Scheme::SINGLE, &[700]);
@@ -509,8 +509,8 @@ fn a_grown_disk_is_known_by_the_ring_at_its_new_end_alone() {
     assert!(tried > 0, "no cut falls between the labels and the commit");
 }
 
-/// A label makes a disk one of the pool's. Without a superblock it would be one that has lost its state, and no disk that may be
-/// added again.
+/// A label makes a disk one of the pool's. Without a superblock it would be one that has lost its state, and
+/// no disk that may be added again.
 #[test]
 fn a_new_disk_has_no_label_before_its_superblock_is_durable() {
     let mut start = world(Scheme::mirror(2), &[2048, 2048]);

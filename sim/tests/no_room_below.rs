@@ -50,8 +50,8 @@ impl Lack {
     }
 }
 
-/// A lack at each write and each flush of something, until it does not get as far: for a moment or for long,
-/// on the first disk or on all.
+/// A lack of room at each write and each flush of something, until it does not get as far. It lasts a moment
+/// or long, on the first disk or on all.
 fn each_lack(mut check: impl FnMut(Lack) -> bool) {
     for (kind, requests) in [(IoKind::Write, 1), (IoKind::Write, u64::MAX), (IoKind::Flush, 1)] {
         for disk in [Some(0), None] {

@@ -209,7 +209,8 @@ fn a_tolerance_beyond_the_places_of_the_nodes_is_no_panic() {
 
 // --- slots ----------------------------------------------------------------------------------------------------
 
-/// A write that went astray left a whole superblock where another disk, or another turn of the ring, has its own.
+/// A write that went astray left a whole superblock where another disk, or another turn of the ring, has its
+/// own.
 #[test]
 fn a_superblock_of_another_disk_or_another_place_is_none() {
     let mut world = World::new(Scheme::mirror(2), 2, MEMORY);

@@ -151,14 +151,16 @@ fn nor_where_disks_fail_in_mounts() {
     check_walks::<4>(&Rules::WITH_BLOCKS_FAILING_MOUNTS, 1_000);
 }
 
-/// A commit reaches one disk and is cut short. A mount of the others writes over its blocks, and is cut short too.
+/// A commit reaches one disk and is cut short. A mount of the others writes over its blocks, and is cut short
+/// too.
 #[test]
 fn blocks_are_written_when_the_state_is_there_in_the_new_epoch() {
     let found = violation_in_walks(&Rules::BLOCKS_AT_ONCE);
     assert!(matches!(found.violation, Violation::Overwritten { .. }), "{found}");
 }
 
-/// A commit that brings a disk back reaches that disk alone. The others are all at the state before, and write at once.
+/// A commit that brings a disk back reaches that disk alone. The others are all at the state before, and
+/// write at once.
 #[test]
 fn disks_that_come_back_get_a_superblock_last() {
     let found = explore::<2>(&Rules::RETURNING_WITH_THE_OTHERS, 6).violation.expect("a violation");

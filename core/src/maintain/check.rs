@@ -194,7 +194,8 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// Whether replicas of a node are on fewer members than it should be on, and than there are. One that has left is none.
+    /// Whether replicas of a node are on fewer members than it should be on, and than there are. One that has
+    /// left is none.
     fn is_on_too_few(&self, replicas: &[BlockAddress]) -> bool {
         let superblock = self.store.committed();
         let counts = |&(i, replica): &(usize, &BlockAddress)| {

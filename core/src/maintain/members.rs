@@ -81,7 +81,8 @@ impl<A: DiskArray> Objects<'_, A> {
                 return Err(MemberError::TooLittleSpace { held, free });
             }
         }
-        // One that was given things so far may be given some by this very transaction, before it is known that it should not.
+        // One that was given things so far may be given some by this very transaction, before it is known
+        // that it should not.
         let is_vacant = is_witness || self.store.roster().vacant.contains(row);
         let state = match (leave, is_vacant) {
             (true, true) => MemberState::Departing,

@@ -93,8 +93,8 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(found)
     }
 
-    /// Writes an entry, the parts one after the other, into the first gap between the others of its hash that is wide enough:
-    /// places that were given up are used again.
+    /// Writes an entry, the parts one after the other, into the first gap between the others of its hash that
+    /// is wide enough. Places that were given up are used again.
     pub(super) fn put_hashed(
         &mut self,
         object: ObjectId,

@@ -109,7 +109,8 @@ pub struct Store<'m, A> {
     swept_left: u64,
     /// Dead blocks when the sweep that is under way began.
     swept_from: u64,
-    /// Members that the state named that this mount found, if it wrote that once more without some of them: these have all of it.
+    /// Members that the found state named, if this mount wrote it once more without some of them. They have
+    /// all of it.
     restated: MemberSet,
     /// The mount's own commit found no room: the first transaction makes it.
     owes_commit: bool,
@@ -216,8 +217,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 
     /// Says which members are given nothing. Those are members that are emptied or kept empty, and members
-    /// that the transaction lets go. The others came back, and no superblock on their own disk says so yet:
-    /// the newest state does not name them, or has not reached them. The older state of such a disk may be
+    /// that the transaction lets go. The others came back, and no superblock on their own disk says so yet.
+    /// The newest state does not name them, or has not reached them. The older state of such a disk may be
     /// all that is left. What it refers to must not be overwritten before the disk has a newer one.
     pub(super) fn withhold(&mut self) {
         let (disks, committed) = (&self.tree.disks, self.committed());

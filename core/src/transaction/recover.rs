@@ -34,10 +34,10 @@ pub enum MountMode {
     ReadOnly,
     /// For reading and writing.
     ReadWrite,
-    /// For reading and writing, declaring absent members dead, where the pool cannot be written without them: they could hold a
-    /// newer state, or more are away or owed something than it tolerates. What they alone hold is given up, they are taken out
-    /// of the pool, and a new history begins, under this random name. Where nothing keeps the pool from being written, as
-    /// [`ReadWrite`](Self::ReadWrite).
+    /// For reading and writing, declaring absent members dead, where the pool cannot be written without them.
+    /// They could hold a newer state, or more are away or owed something than it tolerates. What they alone
+    /// hold is given up, they are taken out of the pool, and a new history begins, under this random name.
+    /// Where nothing keeps the pool from being written, as [`ReadWrite`](Self::ReadWrite).
     AssumeMissingDead {
         /// The name of the new history, random.
         branch: u64,
@@ -206,8 +206,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
         Ok(())
     }
 
-    /// Whether members that are absent keep this mount from writing: the lists want more members, or more of them are owed
-    /// something or away than the pool tolerates.
+    /// Whether members that are absent keep this mount from writing. The lists want more members, or more are
+    /// owed something or away than the pool tolerates.
     fn needs_override(&self) -> bool {
         let present = self.tree.disks.online();
         !quorum::may_mount(present, self.durable)
@@ -254,7 +254,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// Reserves an epoch above every one that a present disk knows, durable on all of them: from then on no other
     /// mount can write states of this epoch. A disk that fails here counts as absent.
     pub(super) fn claim(&mut self) -> Result<(), StorageError> {
-        // Also above what is known of disks that have failed since, and of those of a history that another was preferred to.
+        // Also above what is known of disks that have failed since, and of those of a history that another
+        // was preferred to.
         let epoch = (0..self.tree.disks.count())
             .map(|disk| self.tree.disks.state(disk))
             .map(|state| state.claim.max(state.order.0))
@@ -281,12 +282,13 @@ impl<'m, A: DiskArray> Store<'m, A> {
         Ok(())
     }
 
-    /// Writes the state that is gone on from once more, in the epoch that was claimed, before any block is written: unless all
-    /// members that it names are here and have it.
+    /// Writes the found state once more, in the epoch that was claimed, before any block is written. Not
+    /// where all members that it names are here and have it.
     ///
-    /// A commit that was cut short may have left a newer state on some disk that is not here. What that state refers to is
-    /// free space here, and will be overwritten. If this mount is cut short too, before its own first commit is
-    /// on any disk, that state would be the newest that there is. So there must be a newer one first.
+    /// A commit that was cut short may have left a newer state on some disk that is not here. What that state
+    /// refers to is free space here, and will be overwritten. If this mount is cut short too, before its own
+    /// first commit is on any disk, that state would be the newest that there is. So there must be a newer
+    /// one first.
     #[inline(never)]
     fn restate(&mut self) -> Result<(), StorageError> {
         let (named, order) = (self.committed().online(), self.committed().order());
@@ -294,7 +296,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
         if named.is_subset_of(online) && self.tree.disks.are_all_at(named, order) {
             return Ok(());
         }
-        // Those that lost what they had acknowledged do not have what it refers to. They stay named, and keep their own.
+        // Those that lost what they had acknowledged do not have what it refers to. They stay named, and keep
+        // their own.
         let there = named.and(online);
         let lost = self.tree.disks.rolled_back(order);
         if !quorum::may_continue(there, self.durable, self.durable) {
@@ -356,8 +359,8 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(())
     }
 
-    /// A superblock could not be written. Nothing was begun on the strength of it, and the disk's state is where
-    /// it was, unless what was written is whole all the same.
+    /// A superblock could not be written. Nothing was begun on the strength of it, and the disk's state is
+    /// where it was, unless what was written is whole all the same.
     fn take_back(&mut self, disk: usize, before: u64) {
         let image = &mut self.stage[..self.tree.disks.parameters.slot_bytes as usize];
         if read_state(&mut self.tree.disks, disk, image).is_none() {
@@ -550,9 +553,10 @@ fn assign_rows<A: DiskArray>(disks: &mut Disks<'_, A>, image: &[u8]) {
 
 /// How far a member is behind the newest state.
 ///
-/// A mount claims its epoch on all members that are online in it before it writes a state. And each state is on all of them
-/// before the next one of its epoch is begun, so that a member lacks one state for each mount that was cut short. One that
-/// lacks more, or a claim, has lost what it had acknowledged. A later claim says so on the disk, until a commit has said it.
+/// A mount claims its epoch on all members that are online in it before it writes a state. And each state is
+/// on all of them before the next one of its epoch is begun. So a member lacks one state for each mount that
+/// was cut short. One that lacks more, or a claim, has lost what it had acknowledged. A later claim says so
+/// on the disk, until a commit has said it.
 fn currency(state: &DiskState, view: &Superblock<&[u8]>, row: usize) -> Currency {
     let ((epoch, generation), (last_epoch, last)) = (state.order, view.order());
     let mounts = last_epoch.0.saturating_sub(epoch.0);

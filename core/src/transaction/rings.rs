@@ -14,8 +14,8 @@ pub(super) const REQUESTS_PER_SUPERBLOCK: usize = 3;
 /// Reads all superblock slots of all members and notes each disk's newest state, sequence and highest claim. A
 /// member without any valid slot has lost its state and does not take part.
 ///
-/// Where ring B lacks what ring A holds, and the label behind it is gone as well, the disk was cut and enlarged again. The data
-/// before ring B may have gone with it.
+/// Where ring B lacks what ring A holds, and the label behind it is gone as well, the disk was cut and
+/// enlarged again. The data before ring B may have gone with it.
 ///
 /// A slot that cannot be read, or holds a write that was cut short, may hold something newer: the sector can be read again one
 /// day, and the next write to the slot may be cut short so that what it leaves completes the one before.

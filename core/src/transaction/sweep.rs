@@ -86,12 +86,12 @@ impl<A: DiskArray> Store<'_, A> {
         self.tree.space.superblock.set_sweep_group(group);
     }
 
-    /// Fixes what a sweep gives back: what was freed before the last commit, and only if all that this commit names and that
-    /// take part have it. Else what it frees might be overwritten and then be referred to again, by the state before,
-    /// from which the others go on if the one that has this state alone is lost.
+    /// Fixes what a sweep gives back: what was freed before the last commit. All members that this commit
+    /// names, and that take part, must have it. Else the one member that has it may be lost, and the others
+    /// go on from the state before. That refers to what was freed and overwritten.
     ///
-    /// One that the commit does not name came back with an older state. That state is gone on from only where all that
-    /// have the commit are lost, and nothing is put on the disk that has it before it has a newer one.
+    /// One that the commit does not name came back with an older state. That state is gone on from only where
+    /// all that have the commit are lost. Nothing is put on its disk before that has a newer one.
     fn start_sweep(&mut self) -> Result<bool, StorageError> {
         let (order, named) = (self.committed().order(), self.committed().online());
         if !self.tree.disks.are_all_at(named, order) {

@@ -203,8 +203,8 @@ fn fetch_file(
     Ok(())
 }
 
-/// Rewrites what reading found damaged, while it is known: few places are remembered. Jobs are not gone on with: how much of
-/// the disks those may take is for the operator to say.
+/// Rewrites what reading found damaged, while it is known: few places are remembered. Jobs are not gone on
+/// with: how much of the disks those may take is for the operator to say.
 fn heal(contents: &mut Contents<'_>) {
     while contents.store.is_writable() && matches!(contents.upkeep(false), Ok(Work::Repaired)) {}
 }

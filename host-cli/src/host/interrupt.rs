@@ -23,8 +23,9 @@ pub(crate) fn install() {
         let _waiting = WAITING.0.lock().unwrap_or_else(PoisonError::into_inner);
         WAITING.1.notify_all();
     });
-    // A write beyond the limit on the size of files (`ulimit -f`) then fails, and with it the transaction that asked for it. By
-    // default it ends the process. Nothing looks at the flag: the write's own error tells.
+    // A write beyond the limit on the size of files (`ulimit -f`) then fails, and with it the transaction
+    // that asked for it. By default it ends the process. Nothing looks at the flag: the write's own error
+    // tells.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
 }
 

@@ -1,7 +1,8 @@
-//! What else may be on a disk that is to be used: filesystems, partition tables, volumes and swap, by their signatures.
+//! What else may be on a disk that is to be used: filesystems, partition tables, volumes and swap, by their
+//! signatures.
 //!
-//! Places and bytes are those of libblkid (util-linux, `libblkid/src/superblocks` and `partitions`), which is also what looks
-//! for them afterwards: what is wiped here is not found there.
+//! Places and bytes are those of libblkid (util-linux, `libblkid/src/superblocks` and `partitions`), which is
+//! also what looks for them afterwards. What is wiped here is not found there.
 
 use super::storage::open_to_look;
 use std::fs::File;
@@ -110,8 +111,8 @@ fn at_place(file: &File, name: &'static str, at: u64, magic: &[u8]) -> Option<Si
     (bytes == magic).then_some(Signature { name, at, length: magic.len() })
 }
 
-/// Whether the first sector is a boot record, which a FAT also begins with: its mark is there, and an entry is in use or it
-/// begins with a jump.
+/// Whether the first sector is a boot record, which a FAT also begins with. Its mark is there, and an entry
+/// is in use or it begins with a jump.
 fn has_partitions(file: &File) -> bool {
     let mut sector = [0; 512];
     if file.read_exact_at(&mut sector, 0).is_err() || sector[510..] != [0x55, 0xaa] {

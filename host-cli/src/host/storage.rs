@@ -1,5 +1,5 @@
-//! What a path is stored in: which bytes of which file or whole device. Two names of the same bytes are one disk, and what the
-//! kernel or another process has under one of them is in use under all.
+//! What a path is stored in: which bytes of which file or whole device. Two names of the same bytes are one
+//! disk. What the kernel or another process has under one of them is in use under all.
 
 use rustix::fs::{OFlags, major, minor};
 use std::fs::{self, File, Metadata};
@@ -132,7 +132,7 @@ pub(crate) fn write_protection(path: &Path) -> Option<String> {
     }
 }
 
-/// Opens what is to be a disk for reading, without waiting for anything: a pipe has no size, and opening one would wait for its
+/// Opens what is to be a disk for reading, without waiting for anything. Opening a pipe would wait for its
 /// other end.
 pub(crate) fn open_to_look(path: &Path) -> io::Result<File> {
     let kind = fs::metadata(path)?.file_type();

@@ -118,8 +118,8 @@ fn at_end_of_each(places: &[Place], flags: FallocateFlags) {
     }
 }
 
-/// Makes all the room there is to be had without taking any: what is held, what is free in the pool, and what
-/// a sweep makes so.
+/// Makes all the room that is to be had without taking any. That is what is held, what is free in the pool,
+/// and what a sweep frees.
 pub(crate) fn make_room(session: &mut Session<'_>) {
     let_go(&session.places);
     give_back(session);

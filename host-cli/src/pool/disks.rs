@@ -60,7 +60,8 @@ pub(crate) enum DiskState {
     Online,
     /// It takes part and has everything, and makes errors or is many times slower than the others: it is read last.
     Degraded,
-    /// It takes part and has everything, and can be read and not written to: as long as it is so the pool takes no writes.
+    /// It takes part and has everything, and can be read and not written to: as long as it is so the pool
+    /// takes no writes.
     ReadOnly,
     /// It takes part and is owed what it missed.
     Behind,

@@ -39,7 +39,8 @@ pub(crate) struct DiskCounts {
     pub(crate) total: usize,
     /// Take part and have everything.
     pub(crate) healthy: usize,
-    /// Take part, and make errors, are many times slower than the others, are owed what they missed, or can only be read.
+    /// Take part, and make errors, are many times slower than the others, are owed what they missed, or can
+    /// only be read.
     pub(crate) degraded: usize,
     /// Do not take part.
     pub(crate) failed: usize,

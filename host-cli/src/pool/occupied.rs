@@ -6,8 +6,8 @@ use crate::host::storage::{Storage, user_of};
 use crate::output::failure::{Code, Failure};
 use std::path::Path;
 
-/// Looks for what is on a disk that is to be used: refused unless it may be overwritten. What something has open under another name
-/// is refused always. The signatures are to be wiped once the disk is locked.
+/// Looks for what is on a disk that is to be used: refused unless it may be overwritten. What something has
+/// open under another name is refused always. The signatures are to be wiped once the disk is locked.
 ///
 /// On a disk of a pool there are none to look for: what its blocks hold may look like anything.
 pub(crate) fn look(path: &Path, force: bool) -> Result<Vec<Signature>, Failure> {

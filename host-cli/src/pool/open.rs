@@ -145,7 +145,8 @@ pub(crate) fn with_config<T>(
     }
 }
 
-/// Goes on without members that are missing, as `--force-degraded` says: only to read, unless what is wanted is to write.
+/// Goes on without members that are missing, as `--force-degraded` says: only to read, unless what is wanted
+/// is to write.
 fn go_on_without<T>(
     app: &App,
     config: &Config,

@@ -142,7 +142,7 @@ impl TestPool {
         program
     }
 
-    /// Waits until a process has the pool and all its disks, as the system's table of locks says: a command
+    /// Waits until a process has the pool and all its disks, as the system's table of locks says. A command
     /// that tried would be in its way.
     #[track_caller]
     pub(crate) fn wait_until_held(&self, by: &Child) {

@@ -112,7 +112,8 @@ impl Run {
     }
 }
 
-/// What is wrong with the superblocks of a disk that takes part in this commit, which the members in these rows have.
+/// What is wrong with the superblocks of a disk that takes part in this commit, which the members in these
+/// rows have.
 fn what_is_wrong(disk: &SimDisk, order: (Epoch, Generation), bearers: MemberSet) -> Option<String> {
     let slots = states::slots_of(disk);
     let Some(newest) = slots.first() else { return Some("has no superblock".into()) };
@@ -136,8 +137,8 @@ fn what_is_wrong(disk: &SimDisk, order: (Epoch, Generation), bearers: MemberSet)
 }
 
 /// What is wrong with a state that follows another at once. The lists of members move one step at a time, and
-/// half of each list took part. Among those are members that the commit lets go, and does not name: their word counts until it
-/// is durable.
+/// half of each list took part. Among those are members that the commit lets go, and does not name: their
+/// word counts until it is durable.
 fn what_is_wrong_with_step(before: &SlotState, after: &SlotState, bearers: MemberSet) -> Option<String> {
     if before.branch != after.branch || after.order.1 != before.order.1.next() {
         return None;

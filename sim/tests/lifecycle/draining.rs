@@ -25,8 +25,8 @@ fn a_drained_disk_holds_nothing_and_can_be_pulled() {
     expect_whole(&mut pool, "in use again");
 }
 
-/// A new disk, on which nothing lay yet, was to leave. The very transaction that called it empty put nodes on it; then it was
-/// taken out, and those nodes had one replica less, of which nothing told.
+/// A new disk, on which nothing lay yet, was to leave. The very transaction that called it empty put nodes on
+/// it. Then it was taken out. Those nodes had one replica less, and nothing told of it.
 #[test]
 fn a_disk_that_nothing_lies_on_is_given_nothing_by_being_let_go() {
     let mut empty = 0;

@@ -212,8 +212,9 @@ fn as_many_disks_as_health_says_may_be_lost_after_the_power_went_in_a_job() {
     }
 }
 
-/// A member was removed with what it held, and two disks are too few for three replicas: the rebuild is over, and something is
-/// short all the same. That is remembered, and a disk that is added later is given what is missing.
+/// A member was removed with what it held, and two disks are too few for three replicas. The rebuild is over,
+/// and something is short all the same. That is remembered, and a disk that is added later is given what is
+/// missing.
 #[test]
 fn what_was_short_for_want_of_disks_is_made_up_for_when_there_is_one() {
     let mut world = filled(Scheme::mirror(3), 3);

@@ -177,9 +177,9 @@ fn an_override_by_mistake_is_taken_back_by_preferring_the_others() {
     put(&mut pool, "later", 9000).expect("committed");
 }
 
-/// A disk missed a commit and came back. Before it was rebuilt another one died: more than the pool tolerates is owed
-/// something or away, and a majority is there. The override did nothing where a majority is there, and left the pool
-/// read-only for ever, though all of it could be read.
+/// A disk missed a commit and came back. Before it was rebuilt another one died: more than the pool tolerates
+/// is owed something or away, and a majority is there. The override did nothing where a majority is there,
+/// and left the pool read-only for ever, though all of it could be read.
 #[test]
 fn an_override_gives_up_the_dead_where_a_majority_may_not_write() {
     let mut world = filled(Scheme::mirror(2), 3);
@@ -212,8 +212,9 @@ fn an_override_gives_up_the_dead_where_a_majority_may_not_write() {
     assert_eq!(branches(&mut world)[0].1, 5);
 }
 
-/// Of seven disks two were called failed and rebuilt elsewhere. Then as many are lost as the pool bears. The two that
-/// are out of use counted among those that the new history asks for, and the one disk that was left was too few.
+/// Of seven disks two were called failed and rebuilt elsewhere. Then as many are lost as the pool bears. The
+/// two that are out of use counted among those that the new history asks for. The one disk that was left was
+/// too few.
 #[test]
 fn an_override_counts_no_disk_that_is_out_of_use() {
     let mut world = filled(Scheme { data: 1, parity: 4 }, 7);
@@ -331,8 +332,8 @@ fn a_mirror_of_two_with_a_witness_boots_alone_and_without_one_it_asks() {
     }
 }
 
-/// The disks were set back to a snapshot, but for one that had joined after it was taken. Its number was given again, to
-/// another disk: two disks of one history are the same member.
+/// The disks were set back to a snapshot, but for one that had joined after it was taken. Its number was
+/// given again, to another disk: two disks of one history are the same member.
 #[test]
 fn two_disks_of_one_history_with_one_number_are_refused() {
     let mut world = filled(Scheme::mirror(2), 3);
@@ -355,8 +356,8 @@ fn two_disks_of_one_history_with_one_number_are_refused() {
     expect_files(&mut world.mount());
 }
 
-/// A copy of a disk went on by itself, under an override. It is a copy all the same: which of the two histories is to go on is
-/// asked only where no disk is there twice.
+/// A copy of a disk went on by itself, under an override. It is a copy all the same: which of the two
+/// histories is to go on is asked only where no disk is there twice.
 #[test]
 fn a_copy_that_went_its_own_way_is_refused_whatever_is_preferred() {
     let mut world = filled(Scheme::mirror(2), 2);

@@ -144,7 +144,8 @@ fn a_whole_disk_rolled_back_is_known_and_given_what_it_lost() {
     (0..6).for_each(|n| expect(&mut pool, &format!("later-{n}"), 20_000));
 }
 
-/// Two disks went away one after the other, the one with the lower number first. A rebuild looks for what the first one missed, too.
+/// Two disks went away one after the other, the one with the lower number first. A rebuild looks for what the
+/// first one missed, too.
 #[test]
 fn two_disks_that_were_away_for_different_times_are_given_all_that_they_missed() {
     for (first, second) in [(1, 2), (2, 1)] {

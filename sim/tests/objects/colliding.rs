@@ -12,8 +12,8 @@ fn world() -> World {
     World { array, lent }
 }
 
-/// Two attributes are set in turn, each of several pieces. Each was put behind the other, until there was no place left
-/// behind, though all but one was free.
+/// Two attributes are set in turn, each of several pieces. Each was put behind the other, until there was no
+/// place left behind, though all but one was free.
 #[test]
 fn attributes_of_one_hash_are_replaced_again_and_again() {
     let mut world = world();

@@ -4,8 +4,8 @@ use super::*;
 use dynamicfs_core::format::key::{Key, Kind};
 use dynamicfs_core::format::name;
 
-/// A pool with the file `a`, in whose root directory there is no place for the name `c`: pieces that belong to nothing take all
-/// of its hash, as a forger would put them.
+/// A pool with the file `a`, in whose root directory there is no place for the name `c`. Forged pieces that
+/// belong to nothing take all places of its hash.
 fn crowded() -> World {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
     let mut pool = world.mount();
@@ -21,7 +21,8 @@ fn crowded() -> World {
     world
 }
 
-/// It was no error of a disk, so the transaction could be committed: without the old name, with a file that nothing named.
+/// It was no error of a disk, so the transaction could be committed: without the old name, with a file that
+/// nothing named.
 #[test]
 fn a_rename_that_finds_no_place_for_its_name_loses_nothing() {
     let mut world = crowded();

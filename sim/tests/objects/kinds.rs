@@ -135,7 +135,8 @@ fn a_rename_never_replaces_a_directory_with_entries() {
     assert_eq!(pool.health().objects, 2, "the root, and the one that took the other's place");
 }
 
-/// The bytes of a symbolic link were taken off the count of contents when it went, and had never been added to it.
+/// The bytes of a symbolic link were taken off the count of contents when it went, and had never been added
+/// to it.
 #[test]
 fn a_symbolic_link_counts_when_it_is_made_and_when_it_goes() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);

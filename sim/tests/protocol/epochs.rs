@@ -58,8 +58,8 @@ fn a_dropped_transaction_does_not_split_the_history() {
     assert!(found > 0, "no cut leaves the new disk ahead");
 }
 
-/// One of two disks failed in the claim itself. The epoch was then on half of the list, and the other half, in another
-/// machine, could have claimed the same one.
+/// One of two disks failed in the claim itself. The epoch was then on half of the list, and the other half,
+/// in another machine, could have claimed the same one.
 #[test]
 fn an_epoch_that_half_of_the_disks_know_is_not_written_in() {
     let mut world = World::new(Scheme::mirror(2), 2, MEMORY);

@@ -58,8 +58,8 @@ fn no_more_disks_fail_in_a_transaction_than_what_it_wrote_can_spare() {
     }
 }
 
-/// Two disks went away before anything was placed: nothing of what is written then lies on them, and it bears the loss of as many
-/// disks as it would in a transaction that begins without them.
+/// Two disks went away before anything was placed, and nothing of what is written then lies on them. It bears
+/// the loss of as many disks as in a transaction that begins without them.
 #[test]
 fn disks_that_failed_before_anything_was_placed_take_nothing_from_it() {
     let mut world = world();
@@ -84,9 +84,9 @@ fn disks_that_failed_before_anything_was_placed_take_nothing_from_it() {
     world.expect("new", 16_384);
 }
 
-/// A member was removed with what it held, and nodes have two replicas where three were asked for. Both members that have them
-/// fail in one commit. The witnesses are half of the list, and the pool is said to bear the loss of two: the commit was
-/// one of which nothing was left.
+/// A member was removed with what it held, and nodes have two replicas where three were asked for. Both
+/// members that have them fail in one commit. The witnesses are half of the list, and the pool is said to
+/// bear the loss of two. Nothing was left of the commit.
 #[test]
 fn no_commit_of_which_every_node_is_on_disks_that_failed() {
     let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); 5]);

@@ -77,8 +77,8 @@ fn worn() -> World {
     world
 }
 
-/// A sweep gives blocks of an open group for nodes back, ahead of where the next ones are taken. They were taken, and not
-/// counted: a replica was put where nothing was free by the count, which went below zero.
+/// A sweep gives blocks of an open group for nodes back, ahead of where the next ones are taken. They were
+/// taken, and not counted: a replica was put where nothing was free by the count, which went below zero.
 #[test]
 fn a_sweep_of_an_open_group_counts_what_it_gives_back() {
     let mut world = worn();

@@ -165,9 +165,9 @@ fn a_full_pool_stays_writable_however_often_a_mount_is_cut() {
     }
 }
 
-/// A full pool is mounted again and again, each time with the other one of two witnesses away. Each mount's commit
-/// names who is there, and takes from the reserve. None may sweep, if the one that came back counts as one that might
-/// go on from what it has: in the end nothing could be deleted.
+/// A full pool is mounted again and again, each time with the other one of two witnesses away. Each mount's
+/// commit names the members that are there, and takes from the reserve. No mount swept, because the witness
+/// that came back lacked the newest state. In the end nothing could be deleted.
 #[test]
 fn a_full_pool_stays_writable_however_often_witnesses_come_and_go() {
     let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); 5]);

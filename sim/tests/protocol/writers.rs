@@ -183,8 +183,8 @@ fn rot_is_not_taken_for_an_exchange() {
     assert_eq!(pool.member_health(1).status, DiskStatus::Online);
 }
 
-/// The disks that another had written to were taken away again, and those that this pool knew came back: it would have gone on
-/// with them, as if it had seen nothing.
+/// The disks that another had written to were taken away again, and those that this pool knew came back. It
+/// would have gone on with them, as if it had seen nothing.
 #[test]
 fn what_met_another_writer_takes_no_writes_until_it_is_mounted_anew() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);

@@ -1,5 +1,5 @@
-//! A copy of the sources in which every mutant is a switch: `if dynamicfs_hal::mutant(7) { mutated } else {
-//! original }`.
+//! A copy of the sources in which every mutant is a switch. It asks `dynamicfs_hal::mutant(7)` whether the
+//! mutated text counts, or the original.
 
 use super::{Mutant, read, root};
 use std::collections::{BTreeMap, BTreeSet};

@@ -25,8 +25,8 @@ pub(crate) struct Rules {
 /// How a mount keeps blocks from being overwritten that a state refers to which it does not see.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blocks {
-    /// It writes the state that it found under its own epoch before it writes blocks, unless all that took part in
-    /// that state are here and have it.
+    /// It writes the found state under its own epoch before it writes blocks, unless all that took part in it
+    /// are here and have it.
     StateFirst,
     /// It writes blocks as soon as its epoch is claimed.
     AtOnce,

@@ -10,8 +10,8 @@ use crate::rules::{Blocks, Rules};
 /// Events of one random history.
 pub(crate) const WALK_EVENTS: u32 = 14;
 
-/// Most contents of one history: the first, and one for each commit that was begun. Where blocks are part of the world, a
-/// mount writes some too, and makes a content of its own.
+/// Most contents of one history: the first, and one for each commit that was begun. Where blocks are part of
+/// the world, a mount writes some too, and makes a content of its own.
 const CONTENTS: usize = 1 + WALK_EVENTS as usize;
 
 /// How often disks fail in one commit: any number of them at once, this many times.
@@ -40,8 +40,8 @@ pub(crate) struct Superblock {
     settled: u8,
     members: u8,
     content: u8,
-    /// The disks that took part in it, and have all that it refers to; those of all later states are left empty where blocks
-    /// are no part of the world.
+    /// The disks that took part in it, and have all that it refers to. Later states leave it empty where
+    /// blocks are no part of the world.
     online: u8,
 }
 
@@ -240,8 +240,9 @@ impl<const N: usize> World<N> {
         Ok(Some(newest))
     }
 
-    /// A mount: the claim; what was found once more in the new epoch, unless all that took part in it are here and have it; then blocks are
-    /// written, and the pair that was found, and the members that are present.
+    /// A mount: the claim, the found state once more in the new epoch, blocks, the pair that was found, the
+    /// members that are present. The second step is left out where all that took part in the found state are
+    /// here and have it.
     fn mount(&self, present: MemberSet, found: Superblock, rules: &Rules, emit: &mut dyn FnMut(Event, Self)) {
         let mut disks = self.disks;
         let mut epoch = found.epoch + 1;
@@ -353,8 +354,8 @@ struct Progress<const N: usize> {
     /// The disks that have not failed; each has the durable pair.
     online: MemberSet,
     durable: MemberLists,
-    /// Those that the durable state names as taking part. The others come back: they get a superblock after these, so that none
-    /// of them has it alone.
+    /// Those that the durable state names as taking part. The others come back: they get a superblock after
+    /// these, so that none of them has it alone.
     named: MemberSet,
     /// The generation that the next step gets.
     generation: u8,

@@ -25,8 +25,8 @@ use medium::OsMedium;
 /// - Positioned reads and writes; a call that is interrupted, or does only a part, is continued.
 /// - [`flush`](BlockDevice::flush) is `fdatasync`. After one failed, writes and flushes fail until the disk is opened
 ///   anew, and reads still work: a second `fdatasync` may succeed although what the first one could not write is lost.
-/// - Where what it is stored in has no room ([`NoSpace`](dynamicfs_hal::IoError::NoSpace)) it stays usable:
-///   the caller writes again what the write or flush was to bring, or gives it up.
+/// - Where what it is stored in has no room ([`NoSpace`](dynamicfs_hal::IoError::NoSpace)) it stays usable.
+///   The caller writes again what the write or flush was to bring, or gives it up.
 /// - After an error of the kind [`Gone`](dynamicfs_hal::IoError::Gone) or
 ///   [`Timeout`](dynamicfs_hal::IoError::Timeout) everything fails until it is opened anew.
 /// - [`discard`](BlockDevice::discard) punches a hole into a file and discards on a block device; the geometry says

@@ -187,7 +187,7 @@ fn make_durable(file: &File, path: &Path) -> Result<(), OpenError> {
 mod tests {
     use super::*;
 
-    /// A pipe cannot be flushed: whoever does not ask the system is not told so.
+    /// A pipe cannot be flushed; only the system tells.
     fn unflushable() -> File {
         let (reader, _writer) = std::io::pipe().unwrap();
         File::from(std::os::fd::OwnedFd::from(reader))
