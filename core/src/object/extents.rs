@@ -404,7 +404,8 @@ impl<A: DiskArray> Objects<'_, A> {
                 }
             }
         }
-        self.store.tree.note_spare(demand.parity);
+        let rows = taken_rows.iter().fold(MemberSet::EMPTY, |rows, &row| rows.with(row.into()));
+        self.store.tree.note_places(rows, demand.width - demand.parity);
         Ok(Some(taken))
     }
 

@@ -328,7 +328,7 @@ impl<A: DiskArray> Objects<'_, A> {
             self.store.free(BlockRun { start: found.address(index.into()), blocks })?;
         }
         let tree = &mut self.store.tree;
-        tree.note_spare(there.len().saturating_sub(found.extent.scheme.data.into()));
+        tree.note_places(there, found.extent.scheme.data.into());
         Ok(Mended::Done)
     }
 

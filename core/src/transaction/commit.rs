@@ -99,7 +99,7 @@ impl<A: DiskArray> Store<'_, A> {
     fn may_go_on(&self, online: MemberSet, durable: MemberLists, next: MemberLists) -> bool {
         quorum::may_continue(online, durable, next)
             && self.bears_without(MemberSet::EMPTY)
-            && self.tree.failed() <= self.tree.margin
+            && self.tree.margin.bears(online)
     }
 
     /// Sets what the superblocks of a step say.

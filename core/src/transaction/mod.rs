@@ -51,7 +51,7 @@ pub use reserve::{Purpose, REFRESH_UPDATES, RELEASE_UPDATES};
 
 use crate::error::StorageError;
 use crate::format::superblock::Superblock;
-use crate::tree::Tree;
+use crate::tree::{Margin, Tree};
 use crate::types::{Epoch, Generation, MemberLists, MemberSet};
 use dynamicfs_hal::DiskArray;
 
@@ -207,13 +207,13 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.poisoned = false;
         // What an earlier one was refused is no matter of this one.
         let _ = self.tree.disks.take_refusal();
-        self.tree.margin = usize::MAX;
         self.exhausted = MemberSet::EMPTY;
         self.roster_before = self.roster;
         self.letting_go = MemberSet::EMPTY;
         self.withhold();
         // What fails of those that are given nothing takes nothing from what this transaction writes.
-        self.tree.began_with = self.tree.disks.online().minus(self.tree.withheld);
+        let given = self.holders(self.tree.disks.online().minus(self.tree.withheld));
+        self.tree.margin = Margin::new(given, self.unhealed());
     }
 
     /// Says which members are given nothing. Those are members that are emptied or kept empty, and members
@@ -234,10 +234,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     pub(crate) fn let_go(&mut self, rows: MemberSet) {
         self.letting_go = rows;
         self.withhold();
-        self.tree.began_with = self.tree.began_with.minus(rows);
-        if self.tree.margin != usize::MAX {
-            self.tree.margin = self.tree.margin.saturating_sub(rows.len());
-        }
+        self.tree.margin.let_go(rows);
     }
 
     /// Lets no further operation succeed in this transaction: one failed half-way.

@@ -22,8 +22,8 @@ use crate::format::node;
 use crate::format::superblock::Superblock;
 use crate::metrics::PoolCounters;
 use crate::space::Space;
-use crate::tree::Tree;
 use crate::tree::cache::Cache;
+use crate::tree::{Margin, Tree};
 use crate::types::{Epoch, MemberLists, MemberSet, Uuid};
 use dynamicfs_hal::{Clock, Crc32c, DiskArray, Request};
 
@@ -130,9 +130,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
             generation: generation.next(),
             mark: node::pool_mark(parameters.pool),
             counters: PoolCounters::default(),
-            began_with: MemberSet::EMPTY,
             withheld: MemberSet::EMPTY,
-            margin: usize::MAX,
+            margin: Margin::new(MemberSet::EMPTY, MemberSet::EMPTY),
             bad_nodes: heapless::Vec::new(),
         };
         Ok(Self {

@@ -10,6 +10,7 @@
 //! drop.rs     whole nodes taken out                               changes in memory
 //! write.rs    spill, write what is dirty                          writes
 //! cache.rs    the frames
+//! margin.rs   how many disks may fail meanwhile
 //! ```
 //! At most one path and two siblings are pinned at a time; iterators keep keys, never nodes. Whoever changes the
 //! tree makes sure first ([`Tree::is_ready`]) that the open groups have blocks for one whole update and that what it
@@ -18,11 +19,13 @@
 pub mod cache;
 mod drop;
 mod lookup;
+mod margin;
 mod update;
 mod walk;
 mod write;
 
 pub use drop::Unreadable;
+pub use margin::Margin;
 pub use walk::{Met, Walk};
 
 use crate::disks::Disks;
@@ -54,12 +57,10 @@ pub struct Tree<'m, A> {
     pub mark: u64,
     /// Counters since the mount.
     pub counters: PoolCounters,
-    /// Rows that were online when the transaction began.
-    pub began_with: MemberSet,
     /// Rows that are given nothing: their members are being emptied, or kept empty.
     pub withheld: MemberSet,
-    /// Members whose failure, since the transaction began, everything that it wrote can bear.
-    pub margin: usize,
+    /// How many disks may fail before something is lost that the transaction wrote.
+    pub margin: Margin,
     /// Nodes of which reads found a bad replica, and nobody has rewritten yet.
     pub(crate) bad_nodes: heapless::Vec<BadNode, NODE_REPAIRS_MAX>,
 }
@@ -167,31 +168,19 @@ impl<A: DiskArray> Tree<'_, A> {
         if replicas.is_empty() {
             return Err(StorageError::NoSpace);
         }
-        let spare = self.spare(&replicas);
-        self.note_spare(spare);
+        self.note_replicas(&replicas);
         Ok(NodePointer::new(self.generation, &replicas).with_places(wanted.max(2)))
     }
 
-    /// Members with data that have failed since the transaction began.
-    pub fn failed(&self) -> usize {
-        let failed = self.began_with.minus(self.disks.online());
-        failed.iter().filter(|&row| self.space.superblock.row(row).witness() == 0).count()
+    /// Notes that something was placed in these rows, of which so many must stay.
+    pub fn note_places(&mut self, rows: MemberSet, needed: usize) {
+        self.margin.note(rows, needed, self.disks.online());
     }
 
-    /// Notes that something was placed that bears the loss of `spare` more disks. What failed before is not among its
-    /// places, so that does not count against it.
-    pub fn note_spare(&mut self, spare: usize) {
-        self.margin = self.margin.min(spare + self.failed());
-    }
-
-    /// Disks that may fail before a node with these replicas is lost.
-    fn spare(&self, replicas: &[BlockAddress]) -> usize {
-        let distinct = replicas
-            .iter()
-            .enumerate()
-            .filter(|(i, replica)| replicas[..*i].iter().all(|other| other.member != replica.member))
-            .count();
-        distinct.saturating_sub(1)
+    fn note_replicas(&mut self, replicas: &[BlockAddress]) {
+        let rows = replicas.iter().filter_map(|replica| self.space.superblock.row_of(replica.member));
+        let rows = rows.fold(MemberSet::EMPTY, MemberSet::with);
+        self.note_places(rows, 1);
     }
 
     /// Notes a node's blocks as freed.

@@ -196,8 +196,7 @@ impl<A: DiskArray> Tree<'_, A> {
             let fit = room.saturating_sub(NodePointer::bytes(0)) / 8;
             let (kept, dropped) = pointer.replicas().split_at(fit.clamp(1, pointer.replicas().len()));
             length = NodePointer::new(pointer.birth, kept).store(&mut bytes);
-            let spare = self.spare(kept);
-            self.note_spare(spare);
+            self.note_replicas(kept);
             self.free_blocks(dropped)?;
         }
         let mut node = self.cache.node_mut(parent);

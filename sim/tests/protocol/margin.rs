@@ -76,7 +76,8 @@ fn disks_that_failed_before_anything_was_placed_take_nothing_from_it() {
         let read = transaction.read(file, 0, &mut bytes);
         assert!(matches!(read, Ok(20_000) | Err(Error::Unreadable { .. })), "{name}: {read:?}");
     }
-    assert_eq!(transaction.store.tree.failed(), 2, "the reads have met both");
+    let online = transaction.store.tree.disks.online();
+    assert_eq!(transaction.store.tree.margin.failed(online).len(), 2, "the reads have met both");
     let file = transaction.create(ObjectId::ROOT, b"new", &MakeRequest::File, &Attributes::default());
     transaction.write_all(file.expect("made"), 0, &contents("new", 16_384)).expect("written");
     transaction.commit().expect("four of six are enough");
