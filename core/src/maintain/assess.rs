@@ -65,7 +65,9 @@ impl<A: DiskArray> Objects<'_, A> {
         let spare = roster.spare.and(tree.disks.online());
         let others = tree.data_rows().or(spare).without(row);
         let too_few = others.len() <= superblock.tolerance().into();
-        if superblock.is_short() || !bears || too_few || !self.have_room_for(row, others)? {
+        // As many blocks as the open groups hold: whether the last of the free ones lie side by side is not known.
+        let spare = self.blocks_open(others);
+        if superblock.is_short() || !bears || too_few || !self.have_room_for(row, others, spare)? {
             return Ok(false);
         }
         let standing = Standing::read(&mut self.store, true)?;

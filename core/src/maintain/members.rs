@@ -74,10 +74,10 @@ impl<A: DiskArray> Objects<'_, A> {
             if others.len() < needed {
                 return Err(MemberError::TooFewDisks { needed });
             }
-            if !self.have_room_for(row, others)? {
+            if !self.have_room_for(row, others, 0)? {
                 let shift = self.store.tree.disks.parameters.block_shift;
                 let [held, free] =
-                    [self.held_blocks(row), self.free_blocks(others)].map(|blocks| blocks << shift);
+                    [self.store.blocks_held(row), self.room_left(others)].map(|blocks| blocks << shift);
                 return Err(MemberError::TooLittleSpace { held, free });
             }
         }
@@ -93,21 +93,24 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(self.change_records(|objects| objects.set_state(row, state))?)
     }
 
-    /// Blocks of a member that something refers to, or that wait to be given back.
-    fn held_blocks(&self, row: usize) -> u64 {
-        let blocks = self.store.tree.area(row).map_or(0, |area| area.blocks);
-        blocks.saturating_sub(self.store.committed().row(row).free())
+    /// Free blocks of these members that may be filled, without those that wait to be given back, and without those that will be
+    /// taken by what is on its way to them: of members that are being emptied, or failed and are not rebuilt yet.
+    fn room_left(&self, others: MemberSet) -> u64 {
+        let (superblock, roster) = (self.store.committed(), self.store.roster());
+        let going = roster.emptied.or(roster.failed.and(superblock.owed()));
+        let taken: u64 = going.iter().map(|row| self.store.blocks_held(row)).sum();
+        // A member alone has two replicas of each node.
+        let kept_back = self.store.blocks_kept_back() << u32::from(others.len() == 1);
+        let free: u64 = others.iter().map(|row| superblock.row(row).free().saturating_sub(kept_back)).sum();
+        free.saturating_sub(taken)
     }
 
-    /// Blocks of these members that nothing refers to, without those that wait to be given back.
-    fn free_blocks(&self, rows: MemberSet) -> u64 {
-        rows.iter().map(|row| self.store.committed().row(row).free()).sum()
-    }
-
-    /// Whether these members have as many free blocks as that one holds. What was deleted counts on both sides until it is given
-    /// back, so all of it is where that may decide, in transactions of its own.
-    pub(super) fn have_room_for(&mut self, row: usize, others: MemberSet) -> Result<bool, Error> {
-        let have_room = |objects: &Self| objects.held_blocks(row) <= objects.free_blocks(others);
+    /// Whether what that member holds finds room on these, with so many blocks to spare. What was deleted counts on both sides
+    /// until it is given back, so all of it is where that may decide, in transactions of its own.
+    pub(super) fn have_room_for(&mut self, row: usize, others: MemberSet, spare: u64) -> Result<bool, Error> {
+        let have_room = |objects: &Self| {
+            objects.store.blocks_held(row).saturating_add(spare) <= objects.room_left(others)
+        };
         if !have_room(self) {
             while self.reap_alone()? {}
             self.alone(|objects| Ok(objects.store.sweep_all()?))?;
@@ -148,7 +151,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let empty = roster.vacant.contains(row) || superblock.row(row).witness() != 0 || away && !owed;
         if !empty && !lose {
             return Err(MemberError::HoldsData {
-                held: self.held_blocks(row) << self.store.tree.disks.parameters.block_shift,
+                held: self.store.blocks_held(row) << self.store.tree.disks.parameters.block_shift,
             });
         }
         self.store.claim_once().map_err(Error::from)?;

@@ -96,6 +96,11 @@ impl RebuildForecast {
 }
 
 impl<A: DiskArray> Objects<'_, A> {
+    /// Blocks of the groups that these members have open at a time.
+    pub(super) fn blocks_open(&self, rows: MemberSet) -> u64 {
+        GROUPS_OPEN * u64::from(self.store.tree.space.group_blocks()) * rows.len() as u64
+    }
+
     /// The space of every member that takes part and is given data. Reads the dead records.
     pub fn rooms(&mut self) -> Result<Rooms, StorageError> {
         let (tree, superblock) = (&self.store.tree, self.store.committed());
@@ -150,7 +155,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let now = Standing::read(&mut self.store, true)?;
         let (standing, sources) = (now.without(gone), now.without(lost));
         let wanted = self.store.tree.copies_wanted();
-        let open = GROUPS_OPEN * u64::from(self.store.tree.space.group_blocks());
+        let open = self.blocks_open(MemberSet::EMPTY.with(0));
         let mut plan =
             Plan::new(&self.rooms()?, &standing, self.store.tree.disks.parameters.block_shift, open);
         let mut joiner = RecordJoiner::new();

@@ -122,7 +122,7 @@ impl<A: DiskArray> Objects<'_, A> {
         for &index in bad {
             let own = row_of(self, index).filter(|&row| rows.contains(row));
             rows = own.map_or(rows, |row| rows.without(row));
-            match own.map(|row| self.store.take_run(row, blocks, Purpose::Growth)).transpose()?.flatten() {
+            match own.map(|row| self.store.take_run(row, blocks, Purpose::Move)).transpose()?.flatten() {
                 Some(address) => {
                     _ = (moved.push(index), places.push(address));
                     taken.extend(own.map(|row| row as u8));
@@ -134,7 +134,7 @@ impl<A: DiskArray> Objects<'_, A> {
             while let Some(&row) = placement::choose(rows, &taken, &demand, |row| self.candidate(row)).first()
             {
                 rows = rows.without(row.into());
-                if let Some(address) = self.store.take_run(row.into(), blocks, Purpose::Growth)? {
+                if let Some(address) = self.store.take_run(row.into(), blocks, Purpose::Move)? {
                     _ = (moved.push(index), places.push(address), taken.push(row));
                     break;
                 }
@@ -370,7 +370,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 read => read?,
             }
             objects.change(|objects| {
-                let stored = objects.replace_extents(object, &inode, found.start, data, Purpose::Growth)?;
+                let stored = objects.replace_extents(object, &inode, found.start, data, Purpose::Move)?;
                 Ok(if stored == bytes { Mended::Done } else { Mended::NoSpace })
             })
         })

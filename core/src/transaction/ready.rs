@@ -198,7 +198,7 @@ impl<A: DiskArray> Store<'_, A> {
             self.record_closed()?;
         }
         let from = self.tree.space.open_group(row, Class::Data).map_or(0, |(group, ..)| group + 1);
-        let spare = self.node_spare(row, self.kept_back(purpose));
+        let spare = self.spare_for(row, purpose);
         match self.find_group(row, area, from, Wanted::Run { blocks, spare })? {
             Some(group) => {
                 self.tree.space.close(row, Class::Data);

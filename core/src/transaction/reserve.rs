@@ -10,8 +10,10 @@ use dynamicfs_hal::DiskArray;
 /// Who asks for space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Something grows: what is kept back stays.
+    /// Something grows: what is kept back stays, and what is promised to members that are being emptied.
     Growth,
+    /// Something moves: what is kept back stays.
+    Move,
     /// Something is deleted or recovered: what is kept for a sweep stays.
     Release,
 }
@@ -43,7 +45,29 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Blocks on each member that stay free when the pool is full, so that deleting and recovery can go on.
     pub fn blocks_kept_back(&self) -> u64 {
-        self.kept_back(Purpose::Growth)
+        self.kept_back(Purpose::Move)
+    }
+
+    /// Blocks that something refers to on a member, or that wait to be given back.
+    pub fn blocks_held(&self, row: usize) -> u64 {
+        let blocks = self.tree.area(row).map_or(0, |area| area.blocks);
+        blocks.saturating_sub(self.committed().row(row).free())
+    }
+
+    /// Free blocks of a member that nothing may grow into, because what lies on members that are being emptied will go there. It
+    /// is spread as the free blocks are, and a group more, since the last one is not filled. Without them a drain would end
+    /// half-way where a pool is filled meanwhile, having taken what deleting needs: the nodes that move free nothing where they
+    /// go to.
+    fn blocks_promised(&self, row: usize) -> u64 {
+        let leaving: u64 = self.roster.emptied.iter().map(|row| self.blocks_held(row)).sum();
+        if leaving == 0 {
+            return 0;
+        }
+        let free_of = |row: usize| self.tree.space.superblock.row(row).free();
+        let free: u64 = self.tree.data_rows().iter().map(free_of).sum();
+        // In parts of 1024.
+        let share = (leaving.min(free) << 10).div_ceil(free.max(1));
+        ((free_of(row) * share) >> 10).saturating_add(self.tree.space.group_blocks().into())
     }
 
     /// Node blocks that an operation of this many tree updates may take from one member: the ways to the places where it
@@ -85,16 +109,22 @@ impl<A: DiskArray> Store<'_, A> {
         if self.tree.data_rows().len() == 1 { 2 } else { 1 }
     }
 
-    /// Node blocks on each member that stay when something is done for this.
-    pub(super) fn kept_back(&self, purpose: Purpose) -> u64 {
+    /// Node blocks on each member that stay when something is done for this, without what is promised.
+    fn kept_back(&self, purpose: Purpose) -> u64 {
         match purpose {
-            Purpose::Growth => self.reserve_blocks(),
+            Purpose::Growth | Purpose::Move => self.reserve_blocks(),
             Purpose::Release => self.commit_blocks() + self.sweep_blocks(),
         }
     }
 
+    /// Node blocks of a row that may be taken for this.
+    pub(super) fn spare_for(&self, row: usize, purpose: Purpose) -> u64 {
+        let promised = if purpose == Purpose::Growth { self.blocks_promised(row) } else { 0 };
+        self.node_spare(row, self.kept_back(purpose).saturating_add(promised))
+    }
+
     /// Node blocks of a row beyond those that stay.
-    pub(super) fn node_spare(&self, row: usize, kept_back: u64) -> u64 {
+    fn node_spare(&self, row: usize, kept_back: u64) -> u64 {
         self.tree.space.superblock.row(row).node_free().saturating_sub(kept_back)
     }
 
@@ -104,7 +134,7 @@ impl<A: DiskArray> Store<'_, A> {
         let levels = usize::from(self.tree.level) + 1;
         let (nodes, frees) = match purpose {
             Purpose::Growth => (nodes_for(levels) + GROWTH_NODES, self.tree.frees_max(levels + 1)),
-            Purpose::Release => (nodes_for(levels), self.tree.frees_max(levels)),
+            Purpose::Move | Purpose::Release => (nodes_for(levels), self.tree.frees_max(levels)),
         };
         if self.tree.cache.capacity() >= nodes && self.tree.space.pending_max() > frees {
             return Ok(());
@@ -120,18 +150,18 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Whether an operation of this many tree updates finds space for its nodes, and the commit after it.
     pub fn has_room(&self, updates: u32, purpose: Purpose) -> bool {
-        self.has_room_beyond(updates, self.kept_back(purpose))
+        self.is_enough(updates, |row| self.spare_for(row, purpose))
     }
 
     /// Whether it does with what is kept for a sweep: when there is nothing to be swept, and something is to be freed.
     pub fn has_last_room(&self, updates: u32) -> bool {
-        self.has_room_beyond(updates, self.commit_blocks())
+        self.is_enough(updates, |row| self.node_spare(row, self.commit_blocks()))
     }
 
-    fn has_room_beyond(&self, updates: u32, kept_back: u64) -> bool {
+    fn is_enough(&self, updates: u32, spare: impl Fn(usize) -> u64) -> bool {
         let needed = self.operation_blocks(updates) + self.pending_blocks();
         let rows = self.tree.data_rows();
-        rows.iter().filter(|&row| self.node_spare(row, kept_back) >= needed).count() >= self.copies_needed()
+        rows.iter().filter(|&row| spare(row) >= needed).count() >= self.copies_needed()
     }
 }
 

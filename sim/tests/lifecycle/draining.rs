@@ -78,6 +78,52 @@ fn what_was_deleted_is_not_in_the_way_of_a_drain() {
     (0..2).for_each(|n| expect(&mut pool, &format!("file-{n}"), 60_000));
 }
 
+/// The room for what a disk held was counted for each drain by itself, and what others held that were being emptied was to go
+/// there as well. Two were begun where there was room for one, and neither ended.
+#[test]
+fn two_disks_are_not_emptied_into_the_same_room() {
+    let mut world = World::new(Scheme::mirror(2), 4, 120 << 10);
+    let mut pool = world.mount();
+    let is_full = |pool: &Pool<'_, &mut SimArray>, row: usize| {
+        let blocks = pool.store.tree.area(row).expect("it holds data").blocks;
+        pool.store.committed().row(row).free() * 5 < blocks * 2
+    };
+    let files = (0..).find(|n| {
+        put(&mut pool, &format!("file-{n}"), 60_000).expect("there is room");
+        is_full(&pool, 0)
+    });
+    pool.drain_member(MemberNumber(0), false).expect("there is room for one");
+    let refused = pool.drain_member(MemberNumber(1), false);
+    assert!(matches!(refused, Err(MemberError::TooLittleSpace { .. })), "{refused:?}");
+    rest(&mut pool);
+    assert_eq!(state(&mut pool, 0), MemberState::Drained);
+    expect_whole(&mut pool, "drained");
+    (0..=files.expect("it has an end")).for_each(|n| expect(&mut pool, &format!("file-{n}"), 60_000));
+}
+
+/// A disk was emptied into the other one while files were written. They took the room that it was given when the drain began: the
+/// drain did not end, and its nodes took what deleting needs. Nothing could be deleted any more.
+#[test]
+fn what_is_written_during_a_drain_leaves_it_its_room() {
+    let mut world = World::new(Scheme { data: 1, parity: 0 }, 2, 120 << 10);
+    let mut pool = world.mount();
+    for n in 0..10 {
+        put(&mut pool, &format!("kept-{n}"), 60_000).expect("there is room");
+    }
+    pool.drain_member(MemberNumber(0), true).expect("there is room");
+    let files = (0..).find(|n| put(&mut pool, &format!("file-{n}"), 30_000).is_err()).expect("it is full");
+    assert!(files > 0, "some of it may be filled");
+    rest(&mut pool);
+    expect_whole(&mut pool, "drained");
+    assert_eq!(pool.health().members, 1, "it has left");
+    (0..10).for_each(|n| expect(&mut pool, &format!("kept-{n}"), 60_000));
+    let mut transaction = pool.begin().expect("begun");
+    for n in 0..files {
+        transaction.unlink(ObjectId::ROOT, format!("file-{n}").as_bytes()).expect("deleted");
+    }
+    transaction.commit().expect("committed");
+}
+
 #[test]
 fn a_drain_is_cancelled_half_way() {
     let mut world = World::new(Scheme::mirror(2), 4, 120 << 10);
