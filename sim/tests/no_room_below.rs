@@ -6,7 +6,7 @@ use crate::common::{Mounted, World, expect, expect_whole, put, rest};
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::{Error, FormatError, MountError, StorageError};
 use dynamicfs_core::object::{Attributes, MakeRequest};
-use dynamicfs_core::types::{ObjectId, Scheme};
+use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, MountMode, Pool};
 use dynamicfs_hal::{DiskArray, Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES};
@@ -82,6 +82,38 @@ fn worlds() -> [World; 3] {
 
 fn fork(world: &World) -> World {
     World { array: world.array.clone(), lent: Lent::new(MEMORY) }
+}
+
+/// A mount takes the disks out of use that the operator shut, once it has their word. Where a claim found no room it ended before
+/// that: the first transaction wrote to a shut disk, which counted as one that is owed something.
+#[test]
+fn a_disk_that_is_shut_stays_so_where_a_claim_finds_no_room() {
+    for (scheme, unplugged) in
+        [(Scheme::mirror(2), 1), (Scheme::mirror(2), 2), (Scheme { data: 2, parity: 1 }, 3)]
+    {
+        let mut world = World::new(scheme, 5, MEMORY);
+        world.put("kept", KEPT);
+        let mut pool = world.mount();
+        pool.shut_member(MemberNumber(0), true).expect("shut");
+        rest(&mut pool);
+        drop(pool);
+        // One that comes back: the mount has something to write.
+        world.unplug(&[unplugged]);
+        world.put("later", KEPT);
+        world.plug(&[unplugged]);
+        let last = world.array.disks() - 1;
+        world.array.disk_mut(last).mishap_after(IoKind::Write, 0, 1, Mishap::Fail(IoError::NoSpace));
+        let claimed = world.array.disk(0).counters().writes;
+        let mut pool = world.mount();
+        assert_eq!(pool.member_health(0).status, DiskStatus::Excluded, "as the operator wants it");
+        put(&mut pool, "new", 60_000).expect("there is room now");
+        assert_eq!(pool.member_health(0).status, DiskStatus::Excluded);
+        // Its word for the epoch, in both rings, and once more where the first claim was refused.
+        let written = pool.array().disk(0).counters().writes - claimed;
+        assert!(written <= 4, "{written} writes to a disk that is out of use");
+        ["kept", "later"].iter().for_each(|name| expect(&mut pool, name, KEPT));
+        expect(&mut pool, "new", 60_000);
+    }
 }
 
 /// A write that found no room was a failed disk, and several were a pool without disks. `rm` was refused, and

@@ -174,7 +174,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
             Mode::Unclaimed => {
                 self.look_before_writing()?;
                 self.read_groups_again()?;
-                self.claim()
+                // Where the mount's own commit found no room, the lists may still name a disk that is shut.
+                if self.owes_commit { self.claim_with_shut() } else { self.claim() }
             }
             Mode::Writable => {
                 self.look_if_idle()?;

@@ -181,10 +181,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
             self.shut_out();
             return Ok(());
         }
-        // A disk that is to be out of use may still be in a list, and its word is needed to leave it.
         let lost_end = self.tree.disks.any_lost_end();
-        let written = self.claim().and_then(|()| {
-            self.shut_out();
+        let written = self.claim_with_shut().and_then(|()| {
             self.started();
             self.commit()
         });
@@ -248,6 +246,19 @@ impl<'m, A: DiskArray> Store<'m, A> {
             && superblock.online() == online
             && self.roster.away == superblock.table().minus(online)
             && self.tree.disks.are_all_at(online, superblock.order())
+    }
+
+    /// Reserves an epoch together with the disks that are to be out of use: one may still be in a list, and its word is needed
+    /// to leave it. They are out of use afterwards, whatever came of it.
+    pub(super) fn claim_with_shut(&mut self) -> Result<(), StorageError> {
+        for row in self.roster.shut.iter() {
+            if let Some(disk) = self.tree.disks.excluded_disk_of(self.tree.space.member(row)) {
+                self.tree.disks.set_excluded(disk, false);
+            }
+        }
+        let claimed = self.claim();
+        self.shut_out();
+        claimed
     }
 
     /// Reserves an epoch above every one that a present disk knows, durable on all of them: from then on no other
