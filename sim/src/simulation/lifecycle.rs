@@ -205,6 +205,7 @@ impl Run {
             self.images.push(None);
         }
         (self.places[member], self.roster[member], self.blank) = (place, state, None);
+        self.unnamed = self.unnamed.with(member);
         self.atlas.joined(member, is_witness);
         self.hit(Probe::Added);
         self.tell(array, EventKind::Maintain, Some(member), || "a new member".into());
@@ -345,12 +346,16 @@ impl Run {
         }
     }
 
-    /// Those of the members that are away on which something may lie.
-    pub(super) fn holding(&mut self, away: MemberSet) -> MemberSet {
+    /// Those of the members that are away on which something may lie. A new one is given nothing before the lists name it.
+    pub(super) fn holding(&mut self, pool: &Mounted<'_>, away: MemberSet) -> MemberSet {
         self.hollow = self.hollow.and(away);
+        let lists = pool.store.committed().lists();
+        for row in lists.settled.or(lists.members).iter() {
+            self.unnamed = self.unnamed.without(pool.store.tree.space.member(row).0.into());
+        }
         let may_hold = |&member: &usize| {
             let is_empty = is_empty(self.roster[member]) || self.atlas.is_witness(member);
-            !is_empty && !self.hollow.contains(member)
+            !is_empty && !self.hollow.or(self.unnamed).contains(member)
         };
         away.iter().filter(may_hold).fold(MemberSet::EMPTY, MemberSet::with)
     }

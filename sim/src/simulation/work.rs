@@ -118,7 +118,7 @@ impl Run {
         if !offline.minus(self.atlas.missed_commits()).is_empty() {
             self.hit(Probe::CommitWithoutDisk);
         }
-        let holding = self.holding(offline);
+        let holding = self.holding(pool, offline);
         self.atlas.missed(holding);
         let array = pool.array();
         self.tell(array, EventKind::Commit, None, || {
@@ -228,7 +228,7 @@ impl Run {
                 self.hit(Probe::NoSpaceBelow);
                 // A fault of another kind may have met it since.
                 let health = pool.member_health(disk);
-                if health.status != DiskStatus::Online && health.last_error == Some(IoError::NoSpace) {
+                if health.status == DiskStatus::Failed && health.last_error == Some(IoError::NoSpace) {
                     let what = format!("{what}: disk {disk} is out of use, though it only lacked room");
                     return Err(self.fail(FailureKind::Unavailable, what));
                 }
@@ -326,7 +326,7 @@ impl Run {
         let generation = pool.health().generation;
         if std::mem::replace(&mut self.upkept, generation) != generation {
             let offline = self.offline(pool);
-            let holding = self.holding(offline);
+            let holding = self.holding(pool, offline);
             self.atlas.missed(holding);
         }
         let (probe, kind) = match work {
