@@ -106,6 +106,29 @@ fn writing_is_refused_where_data_would_be_lost_unless_that_is_said() {
     pool.run(["cat", "/file"]).expect(4);
 }
 
+/// A majority is there, and serves; it may not write, since more members are away or owed something than the pool tolerates. The
+/// flag went on without those that were missing only where the mount was refused: every write failed, with a hint to attach them.
+#[test]
+fn a_majority_that_may_not_write_is_gone_on_with() {
+    let (pool, _) = without(5, "mirror:2", &[1]);
+    pool.run(["mkdir", "/later"]).ok();
+    fs::rename(pool.disk(4), pool.beside("away-4")).unwrap();
+    let before = images(&pool, 5);
+    pool.run(["ls", "/"]).ok();
+    pool.run(["mkdir", "/d"]).expect(3);
+    let asked = pool.run(["--json", "--force-degraded", "mkdir", "/d"]).expect(3).json();
+    let message = asked["error"]["message"].as_str().unwrap();
+    for said in ["disk-1", "disk-4"] {
+        assert!(message.contains(said), "{said}: {message}");
+    }
+    assert!(images(&pool, 5) == before, "it was not confirmed");
+    pool.run(["--force-degraded", "ls", "/"]).ok();
+    assert!(images(&pool, 5) == before, "reading wrote to a disk");
+    pool.run(["--force-degraded", "--force-data-loss", "--yes", "mkdir", "/d"]).ok();
+    pool.run(["mkdir", "/e"]).ok();
+    assert_eq!(pool.json(["ls", "/"])["entries"].as_array().unwrap().len(), 4);
+}
+
 // A disk that was cut is read for what it holds, and an override goes on without it: what it holds is given
 // up.
 #[test]

@@ -120,12 +120,17 @@ pub(crate) fn with_config<T>(
         (_, true) => MountMode::ReadOnly,
         (_, false) => MountMode::ReadWrite,
     };
-    let (refused, f) = match attempt(app, opened, (mode, prefer), f)? {
+    let must_write = app.global.force_degraded && access == Access::Write;
+    let how = How { must_write, ..How::new(mode, prefer) };
+    let (refused, f) = match attempt(app, opened, how, f)? {
         Attempt::Done(result) => return result,
         Attempt::Refused(refused, f) => (refused, f),
     };
     match refused.cause {
-        MountError::Missing { .. } | MountError::Truncated { .. } | MountError::LargeSectors { .. }
+        MountError::Missing { .. }
+        | MountError::Truncated { .. }
+        | MountError::LargeSectors { .. }
+        | MountError::Storage(StorageError::TooFewDisks { .. })
             if app.global.force_degraded =>
         {
             let would_write = wanted == Access::Write && !app.global.read_only;
@@ -139,7 +144,8 @@ pub(crate) fn with_config<T>(
             | StorageError::NoSpace
             | StorageError::NeedsMemory { .. },
         ) if access == Access::Repair => {
-            attempt(app, open_disks(&config, Access::Read)?, (MountMode::ReadOnly, prefer), f)?.finish()
+            attempt(app, open_disks(&config, Access::Read)?, How::new(MountMode::ReadOnly, prefer), f)?
+                .finish()
         }
         _ => Err(refused.failure),
     }
@@ -154,7 +160,7 @@ fn go_on_without<T>(
     (prefer, others): (Option<Prefer>, &[String]),
     f: impl FnOnce(&mut Session<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let to_read = (MountMode::Salvage, prefer);
+    let to_read = How::new(MountMode::Salvage, prefer);
     if access != Access::Write {
         let f = |session: &mut Session<'_>| {
             let price = Price::of(session)?;
@@ -173,7 +179,7 @@ fn go_on_without<T>(
     let drawn = OsEntropy.fill(&mut branch);
     drawn.map_err(|error| Failure::new(Code::Host, error.to_string()))?;
     let mode = MountMode::AssumeMissingDead { branch: u64::from_le_bytes(branch) };
-    attempt(app, open_disks(config, Access::Write)?, (mode, prefer), f)?.finish()
+    attempt(app, open_disks(config, Access::Write)?, How::new(mode, prefer), f)?.finish()
 }
 
 /// Asks before a choice between histories gives something up for good, which the first write does: what only reads is content
@@ -216,6 +222,21 @@ fn lock_name(config: &Config, read_only: bool) -> Result<Option<NameLock>, Refus
     })
 }
 
+/// How a pool is to be mounted.
+#[derive(Clone, Copy)]
+struct How {
+    mode: MountMode,
+    prefer: Option<Prefer>,
+    /// A pool that serves, and cannot write without members that are missing, is refused too.
+    must_write: bool,
+}
+
+impl How {
+    const fn new(mode: MountMode, prefer: Option<Prefer>) -> Self {
+        Self { mode, prefer, must_write: false }
+    }
+}
+
 /// A refused mount.
 struct Refused {
     cause: MountError,
@@ -241,7 +262,7 @@ impl<T, F> Attempt<T, F> {
 fn attempt<T, F>(
     app: &App,
     opened: Opened,
-    (mode, prefer): (MountMode, Option<Prefer>),
+    How { mode, prefer, must_write }: How,
     f: F,
 ) -> Result<Attempt<T, F>, Failure>
 where
@@ -261,6 +282,11 @@ where
             return Ok(Attempt::Refused(Refused { cause, failure }, f));
         }
     };
+    let online = mounted.store.tree.disks.sound();
+    if must_write && !mounted.health().writable && !mounted.store.committed().table().is_subset_of(online) {
+        let cause = MountError::Storage(StorageError::TooFewDisks { online });
+        return Ok(Attempt::Refused(Refused { cause, failure: cause.into() }, f));
+    }
     let mut session = Session::new(app, config, places, parameters, mounted, read_only)?;
     if !read_only {
         below::hold(&session.places);
