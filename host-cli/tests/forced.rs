@@ -112,18 +112,25 @@ fn writing_is_refused_where_data_would_be_lost_unless_that_is_said() {
 fn a_majority_that_may_not_write_is_gone_on_with() {
     let (pool, _) = without(5, "mirror:2", &[1]);
     pool.run(["mkdir", "/later"]).ok();
+    let listed = pool.run(["disk", "list"]).text();
     fs::rename(pool.disk(4), pool.beside("away-4")).unwrap();
-    let before = images(&pool, 5);
     pool.run(["ls", "/"]).ok();
-    pool.run(["mkdir", "/d"]).expect(3);
+    let refused = pool.json(["mkdir", "/d"]);
+    assert_eq!(refused["error"]["code"], "read_only", "{refused}");
+    let told = pool.run(["health"]).expect(2).text();
+    assert!(told.contains("WRITES_REFUSED") && told.contains("--force-degraded"), "{told}");
     let asked = pool.run(["--json", "--force-degraded", "mkdir", "/d"]).expect(3).json();
     let message = asked["error"]["message"].as_str().unwrap();
     for said in ["disk-1", "disk-4"] {
         assert!(message.contains(said), "{said}: {message}");
     }
-    assert!(images(&pool, 5) == before, "it was not confirmed");
+    let before = images(&pool, 5);
     pool.run(["--force-degraded", "ls", "/"]).ok();
     assert!(images(&pool, 5) == before, "reading wrote to a disk");
+    // It was not confirmed: nothing was given up.
+    fs::rename(pool.beside("away-4"), pool.disk(4)).unwrap();
+    assert_eq!(pool.run(["disk", "list"]).text(), listed);
+    fs::rename(pool.disk(4), pool.beside("away-4")).unwrap();
     pool.run(["--force-degraded", "--force-data-loss", "--yes", "mkdir", "/d"]).ok();
     pool.run(["mkdir", "/e"]).ok();
     assert_eq!(pool.json(["ls", "/"])["entries"].as_array().unwrap().len(), 4);

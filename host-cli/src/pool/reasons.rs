@@ -25,6 +25,8 @@ pub(crate) enum ReasonCode {
     DataUnreadable,
     /// No further disk may fail without loss.
     NoTolerance,
+    /// More members are away, or owed something, than the pool tolerates: it takes no writes.
+    WritesRefused,
     /// A member is not here.
     DiskMissing,
     /// A scrub or rebuild found things of which nothing is left; it names them.
@@ -93,7 +95,9 @@ pub(crate) enum ReasonCode {
 impl ReasonCode {
     pub(crate) const fn severity(self) -> Severity {
         match self {
-            Self::DataUnreadable | Self::DataLost | Self::NoTolerance | Self::Full => Severity::Critical,
+            Self::DataUnreadable | Self::DataLost | Self::NoTolerance | Self::WritesRefused | Self::Full => {
+                Severity::Critical
+            }
             Self::DiskMissing
             | Self::DiskFailed
             | Self::DiskUnusable
