@@ -359,8 +359,11 @@ fn what_only_some_disks_have_is_served_as_tentative() {
     let mut world = World::new(Scheme::mirror(2), 3, 200 << 10);
     world.put("old", 20_000);
     assert!(!world.try_mount(MountMode::ReadOnly).expect("mounted").health().tentative);
-    let before = world.array.clone();
-    world.put("new", 20_000);
+    let mut pool = world.mount();
+    put(&mut pool, "more", 20_000).expect("committed");
+    let before = pool.array().clone();
+    put(&mut pool, "new", 20_000).expect("committed");
+    drop(pool);
     for disk in 0..2 {
         // The superblocks did not get there; the rest did.
         for ring in rings(&before) {

@@ -1,8 +1,9 @@
 //! What an operator does with members: out of use and in again, emptied, removed. Each is one transaction or two; what is
 //! moved in between is a rebuild's work.
 
+use crate::disks::DiskStatus;
 use crate::disks::events::Happening;
-use crate::error::{Error, MemberError};
+use crate::error::{Error, MemberError, StorageError};
 use crate::format::record::MemberState;
 use crate::object::Objects;
 use crate::transaction::Purpose;
@@ -25,20 +26,23 @@ impl<A: DiskArray> Objects<'_, A> {
         self.store.check_alone()?;
         let row = self.row_of(member)?;
         let state = if failed { MemberState::Failed } else { MemberState::Offline };
-        self.store.claim_once().map_err(Error::from)?;
-        self.change_records(|objects| {
-            objects.store.let_go(MemberSet::EMPTY.with(row));
-            objects.set_state(row, state)
-        })?;
-        self.exclude(row);
-        Ok(())
+        let disk = self.exclude(row)?;
+        let done = self.change_records(|objects| objects.set_state(row, state));
+        if let (Err(_), Some(disk)) = (&done, disk) {
+            // No list names it: it comes back with the next commit.
+            self.store.tree.disks.set_excluded(disk, false);
+        }
+        Ok(done?)
     }
 
-    /// Takes the disk of a member out of use that no list names any more.
-    fn exclude(&mut self, row: usize) {
-        if let Some(disk) = self.store.tree.disks.disk_in_row(row) {
+    /// Lets a member go, and takes its disk out of use, which it returns if it is here. Part of no transaction.
+    fn exclude(&mut self, row: usize) -> Result<Option<usize>, Error> {
+        self.store.let_go(MemberSet::EMPTY.with(row))?;
+        let disk = self.store.tree.disks.disk_in_row(row);
+        if let Some(disk) = disk {
             self.store.tree.disks.set_excluded(disk, true);
         }
+        Ok(disk)
     }
 
     /// Lets a member take part again that was shut, drained or kept spare, or stops draining it. What it missed is
@@ -50,6 +54,11 @@ impl<A: DiskArray> Objects<'_, A> {
         if let Some(disk) = disk {
             self.store.tree.disks.forgive(disk);
             self.store.tree.disks.set_excluded(disk, false);
+            // Nothing was written to it while it was out of use: it may be another one, or an older copy.
+            self.store.look_before_writing().map_err(Error::from)?;
+            if self.store.tree.disks.state(disk).status != DiskStatus::Online {
+                return Err(Error::from(StorageError::Exchanged { disk }).into());
+            }
         }
         let done = self.change_records(|objects| objects.set_state(row, MemberState::Active));
         if let (Err(_), Some(disk)) = (&done, disk) {
@@ -158,11 +167,7 @@ impl<A: DiskArray> Objects<'_, A> {
         // The lists of members let go of it first, while its row still says who it is: a state that names a row which is
         // empty is none. Also where it went away, and no commit has told so yet.
         if !away || self.store.is_listed(row) {
-            self.change_records(|objects| {
-                objects.store.let_go(MemberSet::EMPTY.with(row));
-                Ok(())
-            })?;
-            self.exclude(row);
+            self.exclude(row)?;
         }
         self.change_records(|objects| {
             objects.store.remove_member(row)?;

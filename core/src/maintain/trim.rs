@@ -95,6 +95,10 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         let row = self.store.committed().row_of(trim.member).ok_or(MemberError::NotAMember)?;
         let disk = self.store.tree.disks.disk_in_row(row).ok_or(MemberError::Away)?;
+        // What it holds may be all that is left of an older state, until a commit has reached it.
+        if !trim.options.only_count && self.store.rows_behind().contains(row) {
+            return Ok(false);
+        }
         // A witness has no blocks.
         let Some(area) = self.store.tree.area(row) else { return Ok(false) };
         if !trim.options.only_count && !self.store.tree.disks.geometry(disk).discard {

@@ -18,7 +18,7 @@ pub struct Health {
     pub epoch: Epoch,
     /// The history it belongs to.
     pub branch: u64,
-    /// Whether the pool takes writes.
+    /// Whether the pool takes writes with the disks that are left.
     pub writable: bool,
     /// A read-only mount that does not see every member at its state: the next mount may find another.
     pub tentative: bool,
@@ -115,7 +115,7 @@ impl<A: DiskArray> Pool<'_, A> {
             generation: superblock.generation(),
             epoch: superblock.epoch(),
             branch: superblock.branch(),
-            writable: self.store.is_writable() && self.store.bears_without(MemberSet::EMPTY),
+            writable: self.store.may_commit(),
             tentative: self.store.is_tentative(),
             members: table.len(),
             online: online.len(),

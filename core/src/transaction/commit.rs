@@ -13,8 +13,28 @@ impl<A: DiskArray> Store<'_, A> {
     /// On an error the transaction was dropped and the last commit stands, except for
     /// [`OutcomeUnknown`](StorageError::OutcomeUnknown).
     pub fn commit(&mut self) -> Result<Generation, StorageError> {
-        let lists = self.durable;
-        let done = self.check().and_then(|()| self.write_all()).and_then(|()| self.publish(lists));
+        let done = self.check().and_then(|()| self.write_all()).and_then(|()| self.publish(self.durable));
+        self.end(done)?;
+        self.tree.counters.commits += 1;
+        Ok(self.generation())
+    }
+
+    /// Lets members go: they are in no list afterwards. A commit of its own, of the tree as it is.
+    ///
+    /// The superblocks that change the lists are written to those members too, whose word counts meanwhile. A state with a tree of
+    /// its own would refer to nodes that they are not given any more, and they may be all that is left.
+    pub(crate) fn let_go(&mut self, rows: MemberSet) -> Result<(), StorageError> {
+        self.begin()?;
+        self.letting_go = rows;
+        let done = self.look_at_slots(true).and_then(|()| self.publish(self.durable));
+        self.letting_go = MemberSet::EMPTY;
+        self.end(done)?;
+        self.withhold();
+        Ok(())
+    }
+
+    /// The transaction is over: it is durable, or it is dropped.
+    fn end(&mut self, done: Result<(), StorageError>) -> Result<(), StorageError> {
         if let Err(error) = done {
             self.abort();
             if error == StorageError::OutcomeUnknown {
@@ -23,8 +43,7 @@ impl<A: DiskArray> Store<'_, A> {
             return Err(error);
         }
         self.tree.disks.settle_counters(true);
-        self.tree.counters.commits += 1;
-        Ok(self.generation())
+        Ok(())
     }
 
     /// Steps 1 and 2: everything but the superblocks is written and flushed. Nothing refers to it yet. That the disks are
@@ -46,7 +65,8 @@ impl<A: DiskArray> Store<'_, A> {
     pub(super) fn publish(&mut self, mut durable: MemberLists) -> Result<(), StorageError> {
         let mut sent = false;
         let mut generation = self.tree.generation;
-        let mut named = self.committed().online();
+        // Those that came back, or went back, get one after the others: none of them has it alone, and says that it lacks nothing.
+        let mut named = self.committed().online().minus(self.rows_behind());
         loop {
             let online = self.tree.disks.online();
             let target = online.minus(self.letting_go);
@@ -111,6 +131,9 @@ impl<A: DiskArray> Store<'_, A> {
         let gone = self.holders(gone.and(self.tree.space.superblock.table()));
         let superblock = &mut self.tree.space.superblock;
         let owed = superblock.owed().or(gone);
+        if superblock.epoch() != self.epoch {
+            superblock.set_epoch_began(generation.0);
+        }
         superblock.set_order(self.epoch, generation);
         superblock.set_rolled_back(false);
         superblock.set_lists(lists);

@@ -181,7 +181,7 @@ impl<A: DiskArray> Store<'_, A> {
     #[inline(never)]
     pub(super) fn record_members(&mut self) -> Result<(), StorageError> {
         let table = self.tree.space.superblock.table();
-        let away = table.minus(self.tree.disks.online().minus(self.letting_go));
+        let away = table.minus(self.tree.disks.online());
         let committed_online = self.committed().online().or(self.restated);
         // One that the last commit went without may be back before its record was written.
         let was_away = self.roster.away.or(table.minus(committed_online)).and(table);

@@ -103,7 +103,7 @@ pub struct Store<'m, A> {
     roster: Roster,
     /// What they said when the transaction began.
     roster_before: Roster,
-    /// Members that the open transaction lets go: their word still counts while the lists change, and they are given nothing.
+    /// Members that are being let go: their word still counts while the lists change.
     letting_go: MemberSet,
     /// Dead blocks that the last sweep left, if it gave back little: what it made itself.
     swept_left: u64,
@@ -217,25 +217,29 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.tree.margin = Margin::new(given, self.unhealed());
     }
 
-    /// Says which members are given nothing. Those are members that are emptied or kept empty, and members
-    /// that the transaction lets go. The others came back, and no superblock on their own disk says so yet.
+    /// Says which members are given nothing. Those are members that are emptied or kept empty. The others came back, or went back, and no superblock on their own disk says so yet.
     /// The newest state does not name them, or has not reached them. The older state of such a disk may be
     /// all that is left. What it refers to must not be overwritten before the disk has a newer one.
     pub(super) fn withhold(&mut self) {
-        let (disks, committed) = (&self.tree.disks, self.committed());
-        let is_behind = |&row: &usize| !disks.is_row_at(row, committed.order());
-        let returning = committed.owed().and(disks.online()).iter().filter(is_behind);
-        let returning = returning.fold(MemberSet::EMPTY, MemberSet::with);
-        let unnamed = disks.online().minus(committed.online()).or(returning);
-        self.tree.withheld = self.roster.emptied.or(self.roster.vacant).or(self.letting_go).or(unnamed);
+        let (online, named) = (self.tree.disks.online(), self.committed().online());
+        // An override may go on with one that was being let go, and has all of it.
+        let unnamed = if online.and(named).is_empty() { MemberSet::EMPTY } else { online.minus(named) };
+        self.tree.withheld = self.roster.emptied.or(self.roster.vacant).or(unnamed).or(self.rows_behind());
     }
 
-    /// Lets members go with this transaction: from its commit on they are in no list. Whether they fail meanwhile makes no
-    /// difference to what it writes: nothing goes to them, and what already has counts as missing there.
-    pub(crate) fn let_go(&mut self, rows: MemberSet) {
-        self.letting_go = rows;
-        self.withhold();
-        self.tree.margin.let_go(rows);
+    /// Members that take part and whose own disk has not the last commit's superblock.
+    pub(crate) fn rows_behind(&self) -> MemberSet {
+        let order = self.committed().order();
+        let is_behind = |&row: &usize| !self.tree.disks.is_row_at(row, order);
+        self.tree.disks.online().iter().filter(is_behind).fold(MemberSet::EMPTY, MemberSet::with)
+    }
+
+    /// Whether a commit would go on with the disks that are left.
+    pub(crate) fn may_commit(&self) -> bool {
+        let online = self.tree.disks.online();
+        self.is_writable()
+            && self.bears_without(MemberSet::EMPTY)
+            && quorum::may_continue(online, self.durable, self.durable)
     }
 
     /// Lets no further operation succeed in this transaction: one failed half-way.

@@ -207,9 +207,24 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// owed something or away than the pool tolerates.
     fn needs_override(&self) -> bool {
         let present = self.tree.disks.online();
+        let may_write = self.may_restate(self.who_has_found_state()) && self.bears_without(MemberSet::EMPTY);
         !quorum::may_mount(present, self.durable)
-            || !self.bears_without(MemberSet::EMPTY)
-                && !self.tree.space.superblock.table().is_subset_of(present)
+            || !may_write && !self.tree.space.superblock.table().is_subset_of(present)
+    }
+
+    /// Members that are here and took part in the found state, but for those that lost what they had acknowledged: they do not
+    /// have what it refers to.
+    fn who_has_found_state(&self) -> MemberSet {
+        let committed = self.committed();
+        let there = committed.online().and(self.tree.disks.online());
+        there.minus(self.tree.disks.rolled_back(committed.order()))
+    }
+
+    /// Whether the found state may be gone on from when it is written once more in these rows: no later mount goes by another then.
+    fn may_restate(&self, rows: MemberSet) -> bool {
+        let is_override = self.tree.space.superblock.branch() != self.committed().branch();
+        let are_all_here = self.committed().online().is_subset_of(self.tree.disks.online());
+        is_override || are_all_here || quorum::may_continue(rows, self.durable, self.durable)
     }
 
     /// Begins a new history, named `branch`, of the members that are present.
@@ -298,7 +313,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// A commit that was cut short may have left a newer state on some disk that is not here. What that state
     /// refers to is free space here, and will be overwritten. If this mount is cut short too, before its own
     /// first commit is on any disk, that state would be the newest that there is. So there must be a newer
-    /// one first.
+    /// one first, on half of each list: no later mount goes by it then. Where fewer can have it nothing is written.
+    /// It is where none of those that took part is away, though so many of them went back, and where an override begins a
+    /// history of its own.
     #[inline(never)]
     fn restate(&mut self) -> Result<(), StorageError> {
         let (named, order) = (self.committed().online(), self.committed().order());
@@ -306,21 +323,19 @@ impl<'m, A: DiskArray> Store<'m, A> {
         if named.is_subset_of(online) && self.tree.disks.are_all_at(named, order) {
             return Ok(());
         }
-        // Those that lost what they had acknowledged do not have what it refers to. They stay named, and keep
-        // their own.
-        let there = named.and(online);
-        let lost = self.tree.disks.rolled_back(order);
-        if !quorum::may_continue(there, self.durable, self.durable) {
-            return Ok(());
-        }
+        let there = self.who_has_found_state();
         let is_override = self.tree.space.superblock.branch() != self.committed().branch();
-        if !is_override && !self.bears_without(MemberSet::EMPTY) {
-            // It would leave out those that are needed, for a commit that is refused in the end.
+        // Where the pool bears no more, it would leave out those that are needed, for a commit that is refused in the end.
+        if !self.may_restate(there) || !is_override && !self.bears_without(MemberSet::EMPTY) {
             return Err(StorageError::TooFewDisks { online });
         }
+        if there.is_empty() {
+            return Ok(());
+        }
         let generation = self.tree.generation;
-        self.describe(self.durable, there, generation);
-        for row in there.minus(lost).iter() {
+        // Those that went back stay named, and keep their own.
+        self.describe(self.durable, named.and(online), generation);
+        for row in there.iter() {
             let Some(disk) = self.tree.disks.disk_in_row(row) else { continue };
             let bytes = self.tree.disks.parameters.slot_bytes as usize;
             self.stage[..bytes].copy_from_slice(self.tree.space.superblock.bytes());
@@ -329,19 +344,20 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.tree.disks.take_refusal()?;
         let online = self.tree.disks.online();
         let reached = online.and(there);
-        if !quorum::may_continue(reached, self.durable, self.durable) {
+        if !self.may_restate(reached) {
             return Err(StorageError::TooFewDisks { online });
         }
         self.restated = named;
         self.committed.copy_from_slice(self.tree.space.superblock.bytes());
-        self.tree.disks.set_order(reached.minus(lost), self.committed().order());
+        self.tree.disks.set_order(reached, self.committed().order());
         self.tree.generation = generation.next();
         Ok(())
     }
 }
 
 impl<A: DiskArray> Store<'_, A> {
-    /// Writes a disk's own state once more, with this claim, and that the disk went back if it did.
+    /// Writes a disk's own state once more, with this claim, and that the disk lost what it had acknowledged if it did: whether this
+    /// mount misses it or not, the next one may.
     fn claim_on(&mut self, disk: usize, epoch: Epoch) -> Result<(), StorageError> {
         let bytes = self.tree.disks.parameters.slot_bytes as usize;
         let image = &mut self.stage[..bytes];
@@ -350,7 +366,9 @@ impl<A: DiskArray> Store<'_, A> {
             return Ok(());
         }
         if let Some(mut view) = Superblock::new(&mut *image) {
-            view.set_rolled_back(self.tree.disks.state(disk).currency == Currency::RolledBack);
+            let state = self.tree.disks.state(disk);
+            let has_lost = state.currency == Currency::RolledBack || state.lost_end;
+            view.set_rolled_back(has_lost || state.is_rolled_back);
         }
         self.write_on(disk, epoch)
     }
@@ -564,13 +582,17 @@ fn assign_rows<A: DiskArray>(disks: &mut Disks<'_, A>, image: &[u8]) {
 /// How far a member is behind the newest state.
 ///
 /// A mount claims its epoch on all members that are online in it before it writes a state. And each state is
-/// on all of them before the next one of its epoch is begun. So a member lacks one state for each mount that
-/// was cut short. One that lacks more, or a claim, has lost what it had acknowledged. A later claim says so
+/// on all of them before the next one of its epoch is begun. So of the newest epoch a member lacks the last state at
+/// most. One that lacks more, or a claim, has lost what it had acknowledged. A later claim says so
 /// on the disk, until a commit has said it.
 fn currency(state: &DiskState, view: &Superblock<&[u8]>, row: usize) -> Currency {
     let ((epoch, generation), (last_epoch, last)) = (state.order, view.order());
-    let mounts = last_epoch.0.saturating_sub(epoch.0);
-    let is_behind = last.0 > generation.0.saturating_add(mounts).saturating_add(1);
+    let first = view.epoch_began();
+    let is_behind = match epoch < last_epoch {
+        true if first > 0 => last.0 > first,
+        // Of a mount of which that is not written down: one state for each that was cut short.
+        _ => last.0 > generation.0.saturating_add(last_epoch.0.saturating_sub(epoch.0)).saturating_add(1),
+    };
     let lost_end = state.lost_end && !state.identity.is_some_and(|identity| identity.witness);
     let has_lost = is_behind || lost_end || state.claim < last_epoch || state.is_rolled_back;
     match (view.online().contains(row), has_lost) {

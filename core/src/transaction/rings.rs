@@ -5,7 +5,7 @@ use crate::disks::{DiskStatus, Disks};
 use crate::error::{MountError, StorageError};
 use crate::format::label::{ALGORITHM_CRC32C, FORMAT_VERSION};
 use crate::format::superblock::{self, SlotContents, Superblock};
-use crate::types::{Epoch, MemberSet};
+use crate::types::{Epoch, MemberSet, Uuid};
 use dynamicfs_hal::{Batch, DiskArray, IoError, Operation, Request};
 
 /// Requests for each disk that a superblock takes: ring A, ring B, a flush.
@@ -118,33 +118,34 @@ enum Look {
     Ours,
     /// A superblock of this disk that is newer than any that this mount wrote.
     OtherWriter,
-    /// Nothing that this disk would have there.
+    /// Nothing that this disk would have there: it is another one, or an older copy.
     Exchanged,
 }
 
-/// Looks closely at the slot that a disk's next superblock goes to, and at what else tells whether it is still the same disk.
-/// What cannot be read proves nothing: writing will tell.
+/// Looks closely at the slot that a disk's next superblock goes to, and at its newest: whether it is still the same disk, and
+/// nothing else wrote to it. What cannot be read proves nothing: writing will tell.
 fn look_closely<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut [u8]) -> Look {
     let Some(identity) = disks.state(disk).identity else { return Look::Exchanged };
-    let (pool, next) = (disks.parameters.pool, disks.next_sequence(disk));
-    let places = disks.places_of(disk, next);
-    for at in places {
+    let (pool, next, newest) = (disks.parameters.pool, disks.next_sequence(disk), disks.state(disk).sequence);
+    let places = [disks.places_of(disk, next), disks.places_of(disk, newest)];
+    let mut is_older = false;
+    for (at, is_newest) in places.into_iter().zip([false, true]).flat_map(|(at, is)| at.map(|at| (at, is))) {
         if disks.read_bytes(disk, at, image).is_none() || !superblock::is_whole(image, disks.crc32c) {
             continue;
         }
         match superblock::peek(image) {
-            Some((p, d, sequence)) if p == pool && d == identity.disk => {
-                return if sequence < next { Look::Ours } else { Look::OtherWriter };
-            }
+            Some((p, d, sequence)) if p == pool && d == identity.disk => match is_newest {
+                _ if sequence >= next => return Look::OtherWriter,
+                true if sequence == newest => return Look::Ours,
+                // Another one, where it should hold its newest: it was set back.
+                true => is_older = true,
+                false => {}
+            },
             _ => return Look::Exchanged,
         }
     }
-    // Nothing there, or rot: then its newest superblock, or its label, is where it should be.
-    if read_state(disks, disk, image).is_some() || disks.has_own_label(disk, image) {
-        Look::Ours
-    } else {
-        Look::Exchanged
-    }
+    // Nothing there, or rot: then its label is where it should be.
+    if !is_older && disks.has_own_label(disk, image) { Look::Ours } else { Look::Exchanged }
 }
 
 /// Reads a disk's newest superblock, from either ring.
@@ -183,7 +184,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Looks at the slots before anything is written: a disk that was exchanged is out of use as if it had failed.
-    pub(super) fn look_before_writing(&mut self) -> Result<(), StorageError> {
+    pub(crate) fn look_before_writing(&mut self) -> Result<(), StorageError> {
         match self.look_at_slots(false) {
             Err(StorageError::Exchanged { .. }) => Ok(()),
             looked => looked,
@@ -267,9 +268,10 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     /// Flushes the disks that were written to, if that is asked for, and reads of each the first sector of its next slot, in the
-    /// same batches: one in which there is not what its ring had there a turn ago becomes suspect.
+    /// same batches: one in which there is not what its ring had there a turn ago becomes suspect. Without a flush it reads that
+    /// of its newest slot too: one that was set back by less than a turn has the right one at the next.
     fn flush_and_peek(&mut self, flush: bool, stage: &mut [u8]) {
-        const STEPS: usize = 2;
+        const STEPS: usize = 3;
         let (pool, ring_length) = (self.parameters.pool, u64::from(self.parameters.ring_length));
         // Of members alone, whose sectors fit a slot, and so the stage.
         let members = (0..self.count()).filter(|&disk| self.state(disk).status == DiskStatus::Online);
@@ -279,12 +281,16 @@ impl<A: DiskArray> Disks<'_, A> {
             let mut batch = A::Batch::default();
             let mut sectors = stage.chunks_exact_mut(unit);
             while step < STEPS * self.count() {
-                let (disk, is_read) = (step / STEPS, step % STEPS == 1);
+                let (disk, is_read, is_newest) = (step / STEPS, step % STEPS > 0, step % STEPS == 2);
                 let state = self.state(disk);
                 // Before its first superblock there is nothing on a disk by which it could be known.
-                let is_wanted = if is_read { state.sequence > 0 } else { flush && state.unflushed };
+                let is_wanted = match is_read {
+                    true => state.sequence > 0 && !(is_newest && flush),
+                    false => flush && state.unflushed,
+                };
                 let wanted = state.status == DiskStatus::Online && is_wanted;
-                let at = self.places_of(disk, self.next_sequence(disk))[0];
+                let sequence = if is_newest { state.sequence } else { self.next_sequence(disk) };
+                let at = self.places_of(disk, sequence)[0];
                 let pushed = match (wanted, is_read) {
                     (false, _) => true,
                     (true, false) => batch.push(Request::flush(disk)).is_ok(),
@@ -301,16 +307,18 @@ impl<A: DiskArray> Disks<'_, A> {
             self.execute(&mut batch);
             for request in batch.requests() {
                 let Operation::Read(sector) = &request.operation else { continue };
-                let next = self.next_sequence(request.disk);
+                let (next, lba) = (self.next_sequence(request.disk), request.lba);
+                let newest = self.state(request.disk).sequence;
+                let is_newest =
+                    lba == self.lba_of_byte(request.disk, self.places_of(request.disk, newest)[0]);
+                let expected = if is_newest { Some(newest) } else { next.checked_sub(ring_length) };
                 let state = self.state_mut(request.disk);
                 let own = state.identity.map(|identity| identity.disk);
-                state.is_suspect = request.result.is_err()
-                    || !superblock::peek(sector).is_some_and(|(p, d, sequence)| {
-                        p == pool
-                            && Some(d) == own
-                            && sequence < next
-                            && sequence % ring_length == next % ring_length
-                    });
+                let is_expected = |(p, d, sequence): (Uuid, Uuid, u64)| {
+                    p == pool && Some(d) == own && Some(sequence) == expected
+                };
+                state.is_suspect |=
+                    request.result.is_err() || !superblock::peek(sector).is_some_and(is_expected);
             }
         }
     }

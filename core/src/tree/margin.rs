@@ -37,19 +37,6 @@ impl Margin {
         self.others = self.others.min(sure);
     }
 
-    /// These rows are let go: what lies there counts as missing, whether they fail or not.
-    pub fn let_go(&mut self, rows: MemberSet) {
-        self.began_with = self.began_with.minus(rows);
-        if self.any != usize::MAX {
-            self.any = self.any.saturating_sub(rows.len());
-        }
-        let further = rows.minus(self.owed).len();
-        self.others = match self.others {
-            Some(usize::MAX) | None => self.others,
-            Some(spare) => spare.checked_sub(further),
-        };
-    }
-
     /// Whether all that was written can be read with these rows alone.
     pub fn bears(&self, online: MemberSet) -> bool {
         let failed = self.failed(online);
@@ -86,16 +73,5 @@ mod tests {
         assert!(margin.bears(rows(&[1, 2])) && margin.bears(rows(&[2])) && !margin.bears(MemberSet::EMPTY));
         margin.note(rows(&[1, 2]), 2, rows(&[1, 2]));
         assert!(margin.bears(rows(&[1, 2])) && !margin.bears(rows(&[2])));
-    }
-
-    #[test]
-    fn what_is_let_go_counts_as_missing() {
-        let all = rows(&[0, 1, 2]);
-        let mut margin = Margin::new(all, MemberSet::EMPTY);
-        margin.let_go(rows(&[0]));
-        margin.note(rows(&[1, 2]), 1, all);
-        assert!(margin.bears(rows(&[1])));
-        margin.let_go(rows(&[1]));
-        assert!(margin.bears(rows(&[0, 2])) && !margin.bears(rows(&[0, 1])));
     }
 }

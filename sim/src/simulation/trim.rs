@@ -3,7 +3,7 @@
 use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Doing, Flow, Mounted, Run, counted};
-use crate::Rng;
+use crate::{Rng, states};
 use dynamicfs_core::error::MemberError;
 use dynamicfs_core::maintain::{Trim, TrimOptions};
 use dynamicfs_core::types::MemberNumber;
@@ -65,7 +65,10 @@ impl Run {
         }
         let free = pool.member_health(place).free_blocks * u64::from(pool.health().block_bytes);
         let (counted, bytes) = (expected.discarded_bytes(), trimmed.discarded_bytes());
-        let discards = pool.array().disk(place).geometry().discard;
+        let order = pool.store.committed().order();
+        let disk = pool.array().disk(place);
+        // What a disk holds that has nothing newer yet is left alone.
+        let discards = disk.geometry().discard && states::newest_of(disk) == Some(order);
         let is_right = counted <= free
             && (minimum_bytes > 0 || counted == free)
             && bytes == if discards { counted } else { 0 };

@@ -1,21 +1,31 @@
 //! Which state a pool goes on from, and that nothing but its own history is written: stories in which acknowledged data was lost,
 //! or one pool became two.
 
+mod cut_away;
+mod dead_end;
 mod epochs;
 mod first_format;
+mod forgotten;
+mod let_go;
+mod many_epochs;
 mod margin;
 mod overwritten;
 mod removal;
+mod restated;
+mod set_back;
 mod slots;
 mod stale;
 mod sweeping;
+mod trimmed;
 mod unlikely;
+mod unwritable;
+mod went_back;
 mod writers;
 
 use crate::common::{Mounted, World, contents, expect, expect_whole, fill, put, rest, wrong};
 use dynamicfs_core::disks::events::Happening;
 use dynamicfs_core::disks::{Currency, DiskStatus};
-use dynamicfs_core::error::{Error, FormatError, MountError, StorageError};
+use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::space::Class;

@@ -26,8 +26,10 @@ pub(crate) struct Rules {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blocks {
     /// It writes the found state under its own epoch before it writes blocks, unless all that took part in it
-    /// are here and have it.
+    /// are here and have it. Half of each list have it then; where fewer could, it writes nothing.
     StateFirst,
+    /// As the first, also where fewer than half of a list can have it.
+    StateOnAny,
     /// It writes blocks as soon as its epoch is claimed.
     AtOnce,
     /// As the first, and disks that come back get a superblock with the others.
@@ -63,6 +65,10 @@ impl Rules {
         blocks: Some(Blocks::ReturningWithTheOthers),
         ..Self::SOUND
     };
+
+    /// A mount writes the found state once more on those that have it, be they ever so few.
+    pub(crate) const STATE_ON_ANY: Self =
+        Self { name: "the state on any", blocks: Some(Blocks::StateOnAny), ..Self::SOUND };
 
     /// A mount writes blocks as soon as its epoch is claimed.
     pub(crate) const BLOCKS_AT_ONCE: Self =

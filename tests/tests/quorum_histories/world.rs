@@ -234,7 +234,8 @@ impl<const N: usize> World<N> {
             return Err(Violation::Rollback { present, mounted: newest.content, acknowledged });
         }
         let is_overwritten = |slot: usize| self.disks[slot].overwritten >> newest.content & 1 != 0;
-        if present.and(newest.online()).iter().any(is_overwritten) {
+        // Also where it is away: it will be given what it missed after this state, and trusted with the rest.
+        if newest.online().iter().any(is_overwritten) {
             return Err(Violation::Overwritten { present, content: newest.content });
         }
         Ok(Some(newest))
@@ -242,7 +243,7 @@ impl<const N: usize> World<N> {
 
     /// A mount: the claim, the found state once more in the new epoch, blocks, the pair that was found, the
     /// members that are present. The second step is left out where all that took part in the found state are
-    /// here and have it.
+    /// here and have it. Nothing is written after the claim where too few can have it.
     fn mount(&self, present: MemberSet, found: Superblock, rules: &Rules, emit: &mut dyn FnMut(Event, Self)) {
         let mut disks = self.disks;
         let mut epoch = found.epoch + 1;
@@ -266,6 +267,10 @@ impl<const N: usize> World<N> {
         let named = present.and(found.online());
         let is_everywhere =
             named == found.online() && named.iter().all(|slot| self.disks[slot].newest == found);
+        let is_enough = is_everywhere || (rules.may_continue)(named, found.lists(), found.lists());
+        if rules.blocks == Some(Blocks::StateFirst) && !is_enough {
+            return;
+        }
         if matches!(rules.blocks, None | Some(Blocks::AtOnce)) || is_everywhere {
             self.go_on(present, found, epoch, begin, rules, emit);
             return;

@@ -1,0 +1,41 @@
+//! Epochs that nothing was written in count for states that a disk may lack.
+
+use super::*;
+use crate::common::counts;
+
+/// A member may lack one state for each mount that was cut short, and no mount is known that was not: all epochs since
+/// its own count. Mounts that dropped their first transaction used up epochs and wrote no state. A disk that
+/// was set back by as many commits of one mount, which had claimed its epoch on it, was called current. It is not
+/// only a disk that was set back by exactly one commit that looks so.
+#[test]
+fn a_disk_that_was_set_back_by_many_commits_is_not_called_whole() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    world.put("first", 20_000);
+    for _ in 0..8 {
+        drop(world.mount().begin().expect("begun"));
+    }
+    let names: Vec<String> = (0..8).map(|n| format!("acknowledged-{n}")).collect();
+    {
+        let mut pool = world.mount();
+        drop(pool.begin().expect("begun"));
+        let image = pool.array().disk(1).clone();
+        names.iter().for_each(|name| put(&mut pool, name, 20_000).expect("committed"));
+        drop(pool);
+        world.array.disk_mut(1).roll_back(&image);
+    }
+    {
+        let mut pool = world.mount();
+        rest(&mut pool);
+        let extents = counts(&mut pool);
+        assert_eq!((pool.health().owed, extents.complete), (0, extents.total), "it is called whole");
+    }
+    let mut bad = Vec::new();
+    for lost in [0, 2] {
+        let mut without = fork(&world);
+        without.unplug(&[lost]);
+        let mut pool = without.mount();
+        let what = names.iter().filter_map(|name| wrong(&mut pool, name, 20_000));
+        bad.extend(what.map(|what| format!("without disk {lost}: {what}")));
+    }
+    assert!(bad.is_empty(), "{bad:#?}");
+}

@@ -1,0 +1,72 @@
+//! A disk is set back while the pool is mounted.
+
+use super::*;
+use crate::common::counts;
+
+/// A disk is exchanged for an older copy of itself while the pool is mounted, or set back to a snapshot below.
+/// What stands where its next superblock goes is not what its ring held there a turn ago, but older: that was taken
+/// for its own. The next commit wrote a newer superblock to it, and from then on nothing tells that it went back.
+/// It is called current and whole, and the next disk to fail takes what it lacks.
+#[test]
+fn a_disk_that_is_set_back_under_a_mount_is_not_called_whole() {
+    // More commits than the ring has places: none of what it holds is what it held before.
+    const COMMITS: usize = 6;
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    let names: Vec<String> = (0..COMMITS).map(|n| format!("acknowledged-{n}")).collect();
+    {
+        let mut pool = world.mount();
+        put(&mut pool, "first", 30_000).expect("committed");
+        let image = pool.array().disk(1).clone();
+        names.iter().for_each(|name| put(&mut pool, name, 30_000).expect("committed"));
+        pool.array().disk_mut(1).roll_back(&image);
+        // Whether it is refused, or goes on without the disk, is all the same.
+        for n in 0..2 {
+            let _ = put(&mut pool, &format!("after-{n}"), 30_000);
+        }
+    }
+    {
+        let mut pool = world.mount();
+        rest(&mut pool);
+        let extents = counts(&mut pool);
+        assert_eq!((pool.health().owed, extents.complete), (0, extents.total), "it is called whole");
+    }
+    expect_all_without_any(&world, &names);
+}
+
+/// The same while the operator has taken the disk out of use. It came back older than it went, and was distrusted from when it was
+/// taken out alone. Now it is not taken for the one that went before the next mount has looked at it.
+#[test]
+fn a_disk_that_is_set_back_while_it_is_out_of_use_is_not_called_whole() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    let names: Vec<String> = (0..6).map(|n| format!("acknowledged-{n}")).collect();
+    let mut pool = world.mount();
+    put(&mut pool, "first", 30_000).expect("committed");
+    let image = pool.array().disk(1).clone();
+    names.iter().for_each(|name| put(&mut pool, name, 30_000).expect("committed"));
+    pool.shut_member(MemberNumber(1), false).expect("out of use");
+    put(&mut pool, "meanwhile", 30_000).expect("committed");
+    pool.array().disk_mut(1).roll_back(&image);
+    let refused = pool.activate_member(MemberNumber(1));
+    let exchanged = Err(MemberError::Pool(Error::Storage(StorageError::Exchanged { disk: 1 })));
+    assert_eq!(refused, exchanged);
+    drop(pool);
+    let mut pool = world.mount();
+    pool.activate_member(MemberNumber(1)).expect("it is what it was found to be");
+    rest(&mut pool);
+    expect_whole(&mut pool, "in use again");
+    drop(pool);
+    expect_all_without_any(&world, &names);
+}
+
+/// The pool bears the loss of one disk.
+fn expect_all_without_any(world: &World, names: &[String]) {
+    let mut bad = Vec::new();
+    for lost in [0, 2] {
+        let mut without = fork(world);
+        without.unplug(&[lost]);
+        let mut pool = without.mount();
+        let what = names.iter().filter_map(|name| wrong(&mut pool, name, 30_000));
+        bad.extend(what.map(|what| format!("without disk {lost}: {what}")));
+    }
+    assert!(bad.is_empty(), "{bad:#?}");
+}
