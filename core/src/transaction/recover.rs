@@ -193,9 +193,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
         match written {
             // It can be read, all of it that there is; one more failure and it could not go on.
             Err(StorageError::TooFewDisks { .. } | StorageError::NoSpace) => self.mode = Mode::ReadOnly,
-            // Likewise, and the first transaction does again what this one was to do. A choice of history is
-            // for the caller to make again.
-            Err(StorageError::NoSpaceBelow { .. }) if !chosen => {
+            // Likewise, and the first transaction does again what this one was to do, without a disk that lost what was just written to
+            // it. A choice of history is for the caller to make again.
+            Err(StorageError::NoSpaceBelow { .. } | StorageError::Exchanged { .. }) if !chosen => {
                 (self.mode, self.owes_commit) = (Mode::Unclaimed, true);
             }
             written => drop(written?),

@@ -68,10 +68,10 @@ impl Run {
         let order = pool.store.committed().order();
         let disk = pool.array().disk(place);
         // What a disk holds that has nothing newer yet is left alone.
-        let discards = disk.geometry().discard && states::newest_of(disk) == Some(order);
+        let is_left_alone = bytes == 0 && states::newest_of(disk) < Some(order);
         let is_right = counted <= free
             && (minimum_bytes > 0 || counted == free)
-            && bytes == if discards { counted } else { 0 };
+            && (is_left_alone || bytes == if disk.geometry().discard { counted } else { 0 });
         if !is_right {
             let what = format!("member {member}: {bytes} bytes trimmed, {counted} counted, {free} free");
             return Err(self.fail(FailureKind::Space, what));
