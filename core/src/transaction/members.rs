@@ -209,21 +209,14 @@ impl<A: DiskArray> Store<'_, A> {
                 }
             })?;
             if !away.contains(row) && !empty {
-                self.owe(row);
-                self.roster.doubted = self.roster.doubted.with(row);
+                self.note_missing(row);
             }
         }
         for row in self.tree.disks.rolled_back(self.committed().order()).minus(changed).iter() {
             // It lost what it had acknowledged: whatever it was given after the state that it has now.
             let Some(since) = self.tree.disks.held(row).filter(|_| !self.is_untouched(row)) else { continue };
             self.change_member(row, |record| record.distrust(since.next()..next))?;
-            self.roster.doubted = self.roster.doubted.with(row);
-            // Where more went back than the pool bears to lose, it goes on all the same, and every read tells. That something
-            // is missing is remembered.
-            match self.unhealed().len() < usize::from(self.tree.space.superblock.tolerance()) {
-                true => self.owe(row),
-                false => self.tree.space.superblock.set_short(true),
-            }
+            self.note_missing(row);
         }
         self.roster.changes = self.roster.changes.wrapping_add(u32::from(!changed.is_empty()));
         self.roster.away = away;
@@ -235,6 +228,18 @@ impl<A: DiskArray> Store<'_, A> {
         let superblock = &self.tree.space.superblock;
         let blocks = self.tree.disks.disk_in_row(row).map_or(0, |disk| self.tree.disks.state(disk).blocks);
         superblock.row(row).witness() != 0 || superblock.row(row).free() == blocks
+    }
+
+    /// Notes that something may be missing on a member: it is owed that. Where that makes more of them than the pool bears,
+    /// every commit would be refused, also those of the rebuild that puts it right. It goes on all the same then, and every
+    /// read tells. That something is missing is remembered.
+    fn note_missing(&mut self, row: usize) {
+        self.roster.doubted = self.roster.doubted.with(row);
+        let unhealed = self.unhealed().with(row);
+        match unhealed.len() <= usize::from(self.tree.space.superblock.tolerance()) {
+            true => self.owe(row),
+            false => self.tree.space.superblock.set_short(true),
+        }
     }
 
     /// Notes that a member is owed something.
