@@ -529,6 +529,24 @@ fn a_rotten_disk_stays_while_the_pool_needs_it() {
     assert_ne!(pool.member_health(1).status, DiskStatus::Excluded);
 }
 
+/// Three disks of copies that are full: two cannot hold what lies on three. The rotten one began to be emptied
+/// all the same, took nothing more for that, and never became empty.
+#[test]
+fn a_rotten_disk_stays_where_there_is_no_room_for_what_it_holds() {
+    let mut world = World::new(Scheme::mirror(2), 3);
+    let mut pool = world.mount();
+    let full = (0..20).find(|n| put_file(&mut pool, &format!("more {n}"), &contents()).is_err());
+    assert!(full.is_some_and(|files| files > 2), "{full:?}");
+    drop(pool);
+    world.rot(1, 200..SECTORS - 20);
+    let mut pool = world.mount();
+    pool.set_thresholds(Thresholds { failed_checksum_errors: 20, ..Thresholds::DEFAULT });
+    let told = scrub(&mut pool);
+    position(&told, "degraded", is_degraded);
+    assert!(!told.iter().any(|h| matches!(h, Happening::State { .. })), "{told:?}");
+    assert_eq!(pool.member_health(1).status, DiskStatus::Online);
+}
+
 #[test]
 fn errors_are_forgotten_by_time_and_by_word() {
     let mut world = World::new(Scheme::mirror(2), 3);

@@ -117,6 +117,36 @@ fn short_extents_become_long_ones() {
     expect_whole(&mut pool, "in long extents");
 }
 
+/// A new disk with much room, in the failure domain of two old ones. A rebalance moved fragments to it from the
+/// disk of the other domain, and both replicas were where one failure takes both.
+#[test]
+fn a_rebalance_keeps_replicas_in_different_failure_domains() {
+    let of_domain = |failure_domain| DiskOptions { failure_domain, ..DiskOptions::default() };
+    let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); 3]);
+    let mut lent = Lent::new(MEMORY);
+    let options =
+        FormatOptions { members_max: 8, extent_bytes: 16384, ..FormatOptions::portable(Scheme::mirror(2)) };
+    let domains = [1, 1, 2, 1];
+    let members: Vec<_> = domains[..3].iter().map(|&domain| of_domain(domain)).collect();
+    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &members).expect("formatted");
+    let mut world = World { array, lent };
+    (0..16).for_each(|n| world.put(&format!("file-{n:02}"), 40_000));
+    let blank = new_disk(&mut world, 4096);
+    let mut pool = world.mount();
+    let added = AddOptions { disk: of_domain(1), ..AddOptions::default() };
+    pool.add_disk(blank, &mut Rng::new(3), &added).expect("added");
+    let before = rooms(&pool, 4);
+    let job = rebalance(&mut pool, only(true, false, false));
+    assert_eq!((job.state, job.found), (JobState::Complete, 0), "{job:?}");
+    let after = rooms(&pool, 4);
+    assert!(after[0] > before[0] && after[3] < before[3], "{before:?} became {after:?}");
+    for n in 0..16 {
+        let (_, fragments) = first_extent(&mut pool, &format!("file-{n:02}"));
+        let [one, other] = [0, 1].map(|i| domains[usize::from(fragments[i].address.member.0)]);
+        assert_ne!(one, other, "file-{n:02}: {fragments:?}");
+    }
+}
+
 /// Wherever the power goes, the contents stay, and the rebalance goes on where it was.
 #[test]
 fn a_rebalance_is_cut_at_every_write() {

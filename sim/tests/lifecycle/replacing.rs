@@ -174,3 +174,30 @@ fn what_is_offline_stays_so_until_it_is_online_again() {
     world.unplug(&[0]);
     world.expect("meanwhile", 30_000);
 }
+
+/// One of two disks was removed, and everything was written anew on the other. A rebuild found nothing to do, and
+/// forgot that something was wanting: with a new disk all stayed on the old one.
+#[test]
+fn what_no_rebuild_could_put_right_is_put_right_when_there_is_a_disk_for_it() {
+    let mut world = filled(Scheme::mirror(2), 2);
+    let mut pool = world.mount();
+    pool.remove_member(MemberNumber(1), true).expect("removed");
+    for (name, length) in FILES {
+        let mut transaction = pool.begin().expect("begun");
+        transaction.unlink(ObjectId::ROOT, name.as_bytes()).expect("unlinked");
+        transaction.commit().expect("committed");
+        put(&mut pool, name, length).expect("committed");
+    }
+    rest(&mut pool);
+    let job = pool.job(JobKind::Rebuild).expect("read").expect("it ran");
+    assert!(job.state == JobState::Complete && job.short > 0, "{job:?}");
+    drop(pool);
+    let place = new_disk(&mut world, 2048);
+    let mut pool = world.mount();
+    add(&mut pool, place, false);
+    rest(&mut pool);
+    expect_whole(&mut pool, "with a new disk");
+    drop(pool);
+    world.unplug(&[0]);
+    expect_files(&mut world.try_mount(MountMode::AssumeMissingDead { branch: 3 }).expect("one of two"));
+}

@@ -3,19 +3,21 @@
 use super::*;
 
 fn single(seed: u64) -> World {
+    single_with_rings(seed, FormatOptions::portable(Scheme::SINGLE).ring_length)
+}
+
+/// A pool on one disk, with so many places for superblocks in each of its rings.
+fn single_with_rings(seed: u64, ring_length: u8) -> World {
     let mut array = SimArray::new(seed, vec![Geometry::new(512, 2048)]);
     let mut lent = Lent::new(MEMORY);
-    let options = FormatOptions::portable(Scheme::SINGLE);
+    let options = FormatOptions { ring_length, ..FormatOptions::portable(Scheme::SINGLE) };
     Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
     World { array, lent }
 }
 
-/// The sectors of the newest superblock of a disk.
-fn newest_slot(world: &World) -> Vec<std::ops::Range<u64>> {
-    states::newest_slots(world.array.disk(0))
-        .into_iter()
-        .map(|bytes| bytes.start / 512..bytes.end / 512)
-        .collect()
+/// The sectors of the newest superblock of the first disk.
+fn newest_slot(array: &SimArray) -> Vec<std::ops::Range<u64>> {
+    states::newest_slots(array.disk(0)).into_iter().map(|bytes| bytes.start / 512..bytes.end / 512).collect()
 }
 
 /// A process died after its superblock was written and before it was flushed. The next mount's flush failed, which was passed
@@ -90,31 +92,56 @@ fn what_cannot_be_read_is_told_and_never_comes_back() {
         for n in 0..5 {
             world.put(&format!("file-{n}"), 1000);
             if n >= 5 - unreadable {
-                lost.extend(newest_slot(&world));
+                lost.extend(newest_slot(&world.array));
             }
         }
-        for lbas in &lost {
-            world.array.disk_mut(0).make_unreadable(lbas.clone());
-        }
-        {
-            let mut pool = world.mount();
-            let mut told = false;
-            while let Some(event) = pool.next_event() {
-                told |= matches!(event.what, Happening::SlotsLost { .. });
-            }
-            assert!(told, "{unreadable} unreadable: nothing is said");
-            // What cannot be read is not served now, and never again.
-            assert!(pool.resolve(b"file-4").is_err(), "{unreadable} unreadable");
-            if is_written {
-                put(&mut pool, "later", 1000).expect("committed");
-            }
-        }
-        for lbas in lost {
-            world.array.disk_mut(0).heal(lbas);
-        }
-        if is_written {
-            world.expect("later", 1000);
-        }
-        assert!(world.mount().resolve(b"file-4").is_err(), "{unreadable} unreadable: it came back");
+        never_comes_back(world, lost, &format!("{unreadable} unreadable"), is_written);
     }
+}
+
+/// The same where the superblocks of one mount's commits follow each other in the ring. The next mount wrote fewer than
+/// those that it could not read, and the newest of them counted again when it could be read.
+#[test]
+fn what_cannot_be_read_never_comes_back_where_less_was_written_than_that() {
+    for (unreadable, is_written) in (1..=6).flat_map(|unreadable| [(unreadable, false), (unreadable, true)]) {
+        let mut world = single_with_rings(1, 8);
+        let mut lost = Vec::new();
+        let mut pool = world.mount();
+        for n in 0..10 {
+            // The last of them is the one that is looked for.
+            put(&mut pool, &format!("file-{}", (n + 5) % 10), 1000).expect("committed");
+            if n >= 10 - unreadable {
+                lost.extend(newest_slot(pool.array()));
+            }
+        }
+        drop(pool);
+        never_comes_back(world, lost, &format!("{unreadable} unreadable"), is_written);
+    }
+}
+
+/// Mounts while these sectors cannot be read, and again when they can: `file-4`, of which they tell, is gone for good.
+fn never_comes_back(mut world: World, lost: Vec<std::ops::Range<u64>>, what: &str, is_written: bool) {
+    for lbas in &lost {
+        world.array.disk_mut(0).make_unreadable(lbas.clone());
+    }
+    {
+        let mut pool = world.mount();
+        let mut told = false;
+        while let Some(event) = pool.next_event() {
+            told |= matches!(event.what, Happening::SlotsLost { .. });
+        }
+        assert!(told, "{what}: nothing is said");
+        // What cannot be read is not served now, and never again.
+        assert!(pool.resolve(b"file-4").is_err(), "{what}");
+        if is_written {
+            put(&mut pool, "later", 1000).expect("committed");
+        }
+    }
+    for lbas in lost {
+        world.array.disk_mut(0).heal(lbas);
+    }
+    if is_written {
+        world.expect("later", 1000);
+    }
+    assert!(world.mount().resolve(b"file-4").is_err(), "{what}: it came back");
 }
