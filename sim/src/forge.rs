@@ -24,6 +24,19 @@ struct Place {
 ///
 /// Nothing may be cached: the disks' durable bytes are read and changed.
 pub fn records(array: &mut SimArray, mut change: impl FnMut(&Key, &mut [u8]) -> bool) -> Option<bool> {
+    nodes(array, |level, node| {
+        let mut changed = false;
+        for i in (0..node.count()).filter(|_| level == 0) {
+            let key = node.key(i);
+            changed |= change(&key, node.value_mut(i));
+        }
+        changed
+    })
+}
+
+/// Calls `change` with each node of the newest state and its level, a parent after all its children; it returns whether it
+/// changed the node. Else as [`records`].
+pub fn nodes(array: &mut SimArray, mut change: impl FnMut(u8, &mut Node<&mut [u8]>) -> bool) -> Option<bool> {
     let place = place_of(array)?;
     let (newest, slot) = newest_slot(array, &place)?;
     let mut image = vec![0; slot.bytes as usize];
@@ -84,7 +97,7 @@ fn node_at(
     place: &Place,
     pointer: &NodePointer,
     level: u8,
-    change: &mut impl FnMut(&Key, &mut [u8]) -> bool,
+    change: &mut impl FnMut(u8, &mut Node<&mut [u8]>) -> bool,
 ) -> Option<Option<u32>> {
     let at = |replica: &dynamicfs_core::types::BlockAddress| {
         let disk = *place.members.get(&replica.member.0)?;
@@ -100,15 +113,13 @@ fn node_at(
     }
     let mut changed = false;
     let mut node = Node::new(&mut bytes[..]);
-    for i in 0..node.count() {
-        if level == 0 {
-            let key = node.key(i);
-            changed |= change(&key, node.value_mut(i));
-        } else if let Some(crc) = node_at(array, place, &node.pointer(i), level - 1, change)? {
+    for i in (0..node.count()).filter(|_| level > 0) {
+        if let Some(crc) = node_at(array, place, &node.pointer(i), level - 1, change)? {
             node.value_mut(i)[..4].copy_from_slice(&crc.to_le_bytes());
             changed = true;
         }
     }
+    changed |= change(level, &mut node);
     if !changed {
         return Some(None);
     }

@@ -3,7 +3,7 @@
 use crate::common::{Mounted, World, contents, expect, put, rest};
 use core::ops::ControlFlow;
 use dynamicfs_core::disks::events::Happening;
-use dynamicfs_core::error::Error;
+use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::format::key::{Key, Kind};
 use dynamicfs_core::maintain::{CheckReport, Finding, JobKind, JobOptions, JobState, Work};
 use dynamicfs_core::object::{Attributes, MakeRequest};
@@ -12,7 +12,7 @@ use dynamicfs_core::types::{BlockAddress, ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, Pool};
 use dynamicfs_hal::{Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES, account, put_file};
-use dynamicfs_sim::{IoKind, Mishap, Rng, SimArray};
+use dynamicfs_sim::{IoKind, Mishap, Rng, SimArray, forge};
 
 /// A pool to be filled and emptied.
 struct Case {
@@ -398,6 +398,69 @@ fn a_lost_leaf_that_others_have_a_part_in_holds_up_nothing() {
     rest(&mut pool);
     assert_eq!(pool.health().orphans, 0);
     account(&mut pool, "all of it is gone");
+}
+
+/// A leaf of a deleted file is lost, and the node above it is forged, so that it cannot be taken out. Each step of upkeep
+/// failed at it from then on: nothing else was freed, and no job went on.
+#[test]
+fn a_lost_leaf_that_cannot_be_taken_out_holds_up_nothing() {
+    let (mut world, file) = orphaned(6000);
+    let (from, end) = (Key::extent(file, 40 * 4096), Key::extent(file, 300 * 4096));
+    let mut leaf = None;
+    let changed = forge::nodes(&mut world.array, |level, node| {
+        let last = node.count().saturating_sub(1);
+        if level != 1 || leaf.is_some() || last < 2 || node.key(0) < from || node.key(last) > end {
+            return false;
+        }
+        leaf = Some(node.pointer(0).replicas().to_vec());
+        // More than the next one begins with.
+        node.set_key(last, &Key::extent(file, u64::MAX));
+        true
+    });
+    assert_eq!(changed, Some(true));
+    lose(&mut world, &leaf.expect("it has been changed"));
+    let mut pool = world.mount();
+    let steps = (0..100).map(|_| pool.maintain(true));
+    let refused =
+        steps.filter(|done| matches!(done, Err(Error::Storage(StorageError::RecordInvalid { .. })))).count();
+    assert_eq!(refused, 1, "it is tried once");
+    assert_eq!(pool.maintain(true), Ok(Work::Nothing));
+    assert_eq!(pool.health().orphans, 1, "something of it stays");
+    // Another that is deleted meanwhile goes.
+    let mut transaction = pool.begin().expect("begun");
+    transaction.unlink(ObjectId::ROOT, b"before").expect("unlinked");
+    transaction.commit().expect("committed");
+    rest(&mut pool);
+    expect(&mut pool, "behind", 40_000);
+}
+
+/// A file was cut short, grew again before all that was cut off had been freed, and what was written then was freed with it.
+#[test]
+fn what_is_written_where_something_was_cut_off_stays() {
+    const LEFT: u64 = 3000;
+    let (mut world, _) = orphaned(6000);
+    let mut pool = world.mount();
+    rest(&mut pool);
+    let file = put_file(&mut pool, "cut", &[5; 400 * 4096]).expect("committed");
+    let mut transaction = pool.begin().expect("begun");
+    transaction.truncate(file, LEFT).expect("cut");
+    transaction.commit().expect("committed");
+    assert_eq!(pool.health().orphans, 1, "it is not freed yet");
+    let (at, new) = (390 * 4096 + 100, contents("new", 5000));
+    let mut transaction = pool.begin().expect("begun");
+    transaction.write_all(file, at, &new).expect("written");
+    transaction.commit().expect("committed");
+    for what in ["at once", "after upkeep"] {
+        let mut bytes = vec![1; 400 * 4096];
+        let length = at as usize + new.len();
+        assert_eq!(pool.read(file, 0, &mut bytes), Ok(length), "{what}");
+        let (left, gap) = bytes[..at as usize].split_at(LEFT as usize);
+        assert!(left.iter().all(|&byte| byte == 5), "{what}: what was left");
+        assert!(gap.iter().all(|&byte| byte == 0), "{what}: what was cut off is back");
+        assert!(bytes[at as usize..length] == new, "{what}: what was written since");
+        rest(&mut pool);
+    }
+    account(&mut pool, "after all");
 }
 
 /// What fails once is tried again: nothing is given up for it.

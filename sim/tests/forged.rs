@@ -1,13 +1,16 @@
 //! Pools that somebody forged: the checksums are right, and what they cover is not what any pool would hold.
 
-use crate::common::{World, expect, put, rest};
+use crate::common::{Mounted, World, expect, put, rest};
 use core::ops::ControlFlow;
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::format::key::{Key, Kind};
+use dynamicfs_core::format::pointer::NodePointer;
 use dynamicfs_core::format::superblock::Superblock;
 use dynamicfs_core::maintain::{CheckReport, Finding, JobKind, Work};
-use dynamicfs_core::types::{ObjectId, Scheme};
-use dynamicfs_sim::forge;
+use dynamicfs_core::tree::Walk;
+use dynamicfs_core::types::{BlockAddress, MemberNumber, ObjectId, Scheme};
+use dynamicfs_sim::world::Lent;
+use dynamicfs_sim::{forge, states};
 
 /// A name with a slash or a `..` in it once led whoever took the directory out of the pool to a file beside it.
 #[test]
@@ -141,4 +144,94 @@ fn an_extent_in_a_form_that_is_not_known_is_refused_and_gives_no_bytes() {
         crate::common::rest(&mut pool);
         assert_eq!((pool.health().orphans, pool.resolve(b"file")), (0, Err(Error::NotFound)));
     }
+}
+
+/// Puts another pointer, with as many replicas, in the place of one to a leaf.
+fn point(world: &mut World, meant: &NodePointer, replicas: &[BlockAddress]) {
+    let mut forged = NodePointer::new(meant.birth, replicas);
+    forged.crc = meant.crc;
+    let changed = forge::nodes(&mut world.array, |level, node| {
+        let found = (0..node.count()).find(|&i| level == 1 && node.pointer(i) == *meant);
+        found.is_some_and(|i| forged.store(node.value_mut(i)) > 0)
+    });
+    assert_eq!(changed, Some(true), "{meant:?}");
+}
+
+/// Files, each of a commit of its own, whose names are in many leaves.
+fn many_leaves() -> (World, Vec<String>) {
+    let mut world = World::new(Scheme::mirror(2), 2, 200 << 10);
+    let names: Vec<String> = (0..40).map(|n| format!("{n:050}")).collect();
+    names.iter().for_each(|name| world.put(name, 300));
+    (world, names)
+}
+
+/// The pointers to all leaves, in the order of their keys.
+fn leaves(pool: &mut Mounted<'_>) -> Vec<(Key, NodePointer)> {
+    let (mut found, mut walk) = (Vec::new(), Walk::new());
+    while let Some(met) = pool.store.tree.walk(&mut walk).expect("read") {
+        if met.level == 0 {
+            found.push((met.from, met.pointer));
+        }
+    }
+    found
+}
+
+/// Every name is found, or is said to be unreadable: how many are. None is said not to exist.
+fn unreadable(pool: &mut Mounted<'_>, names: &[String], what: &str) -> usize {
+    let mut unreadable = 0;
+    for name in names {
+        match pool.resolve(name.as_bytes()) {
+            Ok(_) => {}
+            Err(Error::Storage(StorageError::NodeUnreadable { .. })) => unreadable += 1,
+            Err(error) => panic!("{what}: {name}: {error}"),
+        }
+    }
+    unreadable
+}
+
+/// A pointer names the place of another leaf, which is in memory already. What is proved when a node is read was not looked
+/// at then: names were said not to exist.
+#[test]
+fn a_pointer_to_another_node_that_is_in_memory_is_not_followed() {
+    let (world, names) = many_leaves();
+    let all = leaves(&mut World { array: world.array.clone(), lent: Lent::new(200 << 10) }.mount());
+    let (from, end) = (Key::new(ObjectId::ROOT, Kind::Entry, 0), Key::object_end(ObjectId::ROOT));
+    let mut lost = 0;
+    for (_, meant) in all.iter().filter(|(key, _)| *key > from && *key < end) {
+        let mut others = all.iter().filter(|(_, other)| other.birth != meant.birth);
+        let (other_key, other) = others.next_back().expect("they are of several commits");
+        let mut world = World { array: world.array.clone(), lent: Lent::new(200 << 10) };
+        point(&mut world, meant, other.replicas());
+        let mut pool = world.mount();
+        // The other one is read by its own way first.
+        pool.store.tree.with(other_key, |_| ()).expect("read");
+        lost += unreadable(&mut pool, &names, &format!("{meant:?} is {other:?}"));
+    }
+    assert!(lost > 0, "none of the entries was in such a leaf");
+}
+
+/// A pointer leads to a true copy of a leaf that lies among the superblocks. It was read there, until a commit wrote a
+/// superblock over it.
+#[test]
+fn a_node_outside_of_a_disks_data_is_not_read() {
+    let (mut world, names) = many_leaves();
+    let mut pool = world.mount();
+    let from = Key::new(ObjectId::ROOT, Kind::Entry, 0);
+    let found = leaves(&mut pool).into_iter().find(|(key, _)| *key > from);
+    let (_, meant) = found.expect("there is one");
+    assert_eq!(unreadable(&mut pool, &names, "before"), 0);
+    drop(pool);
+    // Neither the newest one nor where the next one goes.
+    let slots = states::all_slots(world.array.disk(0));
+    let (mut bytes, outside) = ([0; 512], slots[slots.len() / 2].start / 512);
+    let at = meant.replicas()[0];
+    world.array.disk(usize::from(at.member.0)).pristine(at.block * 512, &mut bytes);
+    point(
+        &mut world,
+        &meant,
+        &[0, 1].map(|member| BlockAddress { member: MemberNumber(member), block: outside }),
+    );
+    (0..2).for_each(|disk| world.array.disk_mut(disk).overwrite(outside * 512, &bytes));
+    let mut pool = world.mount();
+    assert!(unreadable(&mut pool, &names, "forged") > 0, "it was read among the superblocks");
 }

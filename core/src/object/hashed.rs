@@ -146,3 +146,22 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The second piece of a name is lost, and that of another stands behind where it was. The two were joined to a
+    /// name that nothing ever had.
+    #[test]
+    fn a_piece_is_joined_to_the_one_before_it_alone() {
+        let first = [PIECE_FIRST | 1, b'a', b'b'];
+        let mut joiner = Joiner::new();
+        assert!(!joiner.take(7, &first));
+        assert!(!joiner.take(9, &[0, b'x']), "it belongs to another");
+        assert!(!joiner.take(10, &[0, b'y']), "what it belongs to has no beginning");
+        assert!(!joiner.take(17, &first));
+        assert!(joiner.take(18, &[0, b'c']));
+        assert_eq!((joiner.bytes(), joiner.place), (&b"abc"[..], Place { offset: 17, pieces: 2 }));
+    }
+}

@@ -223,7 +223,9 @@ impl<'m> Cache<'m> {
                 if !slot.used {
                     return Some(Victim::Free(at as u16));
                 }
-                if slot.dirty || slot.pins > 0 {
+                // What is pinned is dirty: what a change passes through is written anew.
+                debug_assert!(slot.dirty || slot.pins == 0);
+                if slot.dirty {
                     continue;
                 }
                 if slot.recent {

@@ -1,6 +1,7 @@
 //! An operation that fails after its first change lets its transaction do nothing more, whatever the error is.
 
 use super::*;
+use dynamicfs_core::Memory;
 use dynamicfs_core::format::key::{Key, Kind};
 use dynamicfs_core::format::name;
 
@@ -131,4 +132,54 @@ fn what_cannot_be_read_for_a_moment_is_not_stored_again() {
             expect(&mut pool, "b", LENGTH);
         }
     }
+}
+
+/// Space ended in the middle of a write, and before more was tried the tree could not be read. It was told, and the
+/// transaction could be committed all the same: with half of what was to be written.
+#[test]
+fn a_write_that_ends_half_way_with_an_error_is_not_committed() {
+    let options = FormatOptions { extent_bytes: 4096, ..FormatOptions::portable(Scheme::SINGLE) };
+    let mut world = formatted(vec![Geometry::new(512, 65_536)], &options, 4 << 20);
+    let mut pool = world.mount();
+    let file = put_file(&mut pool, "file", &[1; 10]).expect("put");
+    let mut n = 0;
+    // More groups than there are nodes in the least memory.
+    while pool.health().free_blocks > 10_000 {
+        put_file(&mut pool, &format!("filler {n}"), &[2; 2 << 20]).expect("put");
+        n += 1;
+    }
+    let memory = Memory::bytes_min(pool.parameters()) + 1;
+    drop(pool);
+    let bytes = vec![7; 10_000 * 512];
+    let reads = {
+        let mut world = fork(&world, memory);
+        let mut pool = world.mount();
+        let mut transaction = pool.begin().expect("begun");
+        let before = transaction.store.tree.disks.array().disk(0).counters().reads;
+        let wrote = transaction.write(file, 0, &bytes).expect("there is space for some");
+        assert!(wrote > 4096 && wrote < bytes.len(), "{wrote}");
+        transaction.store.tree.disks.array().disk(0).counters().reads - before
+    };
+    let mut told = 0;
+    for well in (reads..).take(8) {
+        let mut world = fork(&world, memory);
+        let mut pool = world.mount();
+        let mut transaction = pool.begin().expect("begun");
+        let disk = transaction.store.tree.disks.array().disk_mut(0);
+        disk.mishap_after(IoKind::Read, well, 1000, Mishap::Fail(IoError::Media));
+        let done = transaction.write_all(file, 0, &bytes).expect_err("there is no space for all");
+        transaction.store.tree.disks.array().disk_mut(0).calm();
+        if done != Error::Storage(StorageError::NoSpace) {
+            told += 1;
+            assert_eq!(transaction.commit(), Err(Error::Storage(StorageError::Poisoned)), "{well}: {done}");
+            expect_inline(&mut pool, file);
+        }
+    }
+    assert!(told > 0, "no read failed in between");
+}
+
+fn expect_inline(pool: &mut Mounted<'_>, file: ObjectId) {
+    let mut bytes = [0; 20];
+    assert_eq!(pool.read(file, 0, &mut bytes), Ok(10));
+    assert_eq!(bytes[..10], [1; 10]);
 }

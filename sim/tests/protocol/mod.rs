@@ -26,11 +26,12 @@ use crate::common::{Mounted, World, contents, expect, expect_whole, fill, put, r
 use dynamicfs_core::disks::events::Happening;
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
+use dynamicfs_core::maintain::{JobKind, JobOptions};
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::space::Class;
 use dynamicfs_core::types::{Epoch, Generation, MemberNumber, ObjectId, Scheme};
-use dynamicfs_core::{AddOptions, FormatOptions, MountMode, MountOptions, Pool, Services};
+use dynamicfs_core::{AddOptions, FormatOptions, Memory, MountMode, MountOptions, Pool, Services};
 use dynamicfs_hal::{DiskArray, Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES, free_in_open_group};
 use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Rng, SimArray, SimDisk, states};

@@ -46,6 +46,82 @@ fn stays_when_a_mount_is_cut(first: impl Fn(&World) -> Option<World>) {
     assert!(bad.is_empty(), "of {tried} cuts {}: {:?}", bad.len(), &bad[..bad.len().min(5)]);
 }
 
+/// A superblock that brings a disk back went to all disks at a time. The power went when that disk alone had it, and the
+/// other one died: the newest state of the disk that was left referred to what was never on it.
+#[test]
+fn a_disk_that_comes_back_has_no_state_that_the_others_have_not() {
+    let mut newer = 0;
+    for extra in 0..10 {
+        let (world, _) = second_was_away(|pool| {
+            (0..extra).for_each(|n| put(pool, &format!("tiny-{n}"), 100).expect("committed"));
+        });
+        let (found, old) = (order(&world, 0), order(&world, 1));
+        cut_each_mount(&world, |at, cut| {
+            newer += u32::from(order(&cut, 1) > old);
+            assert!(order(&cut, 1) <= old || order(&cut, 0) > found, "{extra}, cut {at}");
+        });
+    }
+    assert!(newer > 0, "no cut comes after it is back");
+}
+
+/// A rebuild made do without a disk that was away, so nothing was owed to it. When it came back it was given nodes at
+/// once, over what its older state refers to. The power went, the others died, and there was no state left.
+#[test]
+fn what_a_disk_held_stays_also_where_a_rebuild_made_do_without_it() {
+    let (mut tried, mut bad) = (0, Vec::new());
+    for layout in 30..70 {
+        let (world, names, added) = done_without(layout);
+        let old = order(&world, 1);
+        cut_each_mount(&world, |at, mut cut| {
+            if order(&cut, 1) != old {
+                return;
+            }
+            tried += 1;
+            cut.unplug(&[0, added]);
+            let what = match cut.try_mount(MountMode::AssumeMissingDead { branch: 4 }) {
+                Err(error) => Some(error.to_string()),
+                Ok(mut pool) => names.iter().find_map(|name| wrong(&mut pool, name, 20_000)),
+            };
+            bad.extend(what.map(|what| (layout, at, what)));
+        });
+    }
+    assert!(tried > 10, "{tried} cuts leave the disk as it was");
+    assert!(bad.is_empty(), "of {tried} cuts {}: {:?}", bad.len(), &bad[..bad.len().min(5)]);
+}
+
+/// Two disks with files, of which the second went away. A third was added, a rebuild made do without the second, and
+/// the files were deleted and written over. The second is back: the files that it holds, and the place of the third.
+fn done_without(layout: u32) -> (World, Vec<String>, usize) {
+    let mut array = SimArray::new(1, vec![Geometry::new(512, 1024); 2]);
+    let mut lent = Lent::new(MEMORY);
+    let options =
+        FormatOptions { members_max: 4, extent_bytes: 4096, ..FormatOptions::portable(Scheme::mirror(2)) };
+    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
+    let mut world = World { array, lent };
+    let names: Vec<String> = (0..12).map(|n| format!("file-{n}")).collect();
+    names.iter().for_each(|name| world.put(name, 20_000));
+    let blank = world.array.add(SimDisk::new(Geometry::new(512, 1024), 77));
+    let mut pool = world.mount();
+    pool.begin().expect("begun").commit().expect("committed");
+    (0..layout).for_each(|n| put(&mut pool, &format!("tiny-{n}"), 100).expect("committed"));
+    pool.array().disk_mut(1).unplug();
+    pool.add_disk(blank, &mut Rng::new(3), &AddOptions::default()).expect("added");
+    pool.start_job(JobKind::Rebuild, JobOptions::WITHOUT_ABSENT).expect("started");
+    rest(&mut pool);
+    assert_eq!(pool.health().owed, 0, "nothing is waited for");
+    for name in &names {
+        let mut transaction = pool.begin().expect("begun");
+        transaction.unlink(ObjectId::ROOT, name.as_bytes()).expect("unlinked");
+        transaction.commit().expect("committed");
+    }
+    rest(&mut pool);
+    (0..12).for_each(|n| put(&mut pool, &format!("later-{n}"), 20_000).expect("committed"));
+    rest(&mut pool);
+    drop(pool);
+    world.plug(&[1]);
+    (world, names, blank)
+}
+
 /// A disk went away, and lost besides what it had acknowledged before. It was distrusted from when it went away alone; what it
 /// had lost was called whole, and the next disk to fail took it.
 #[test]

@@ -100,3 +100,30 @@ fn a_sweep_of_an_open_group_counts_what_it_gives_back() {
     }
     assert!(written > 50 && pool.health().counters.sweeps > 10, "{written}");
 }
+
+/// A transaction frees more than there is room for in memory, and needs space. Blocks that it had freed itself were
+/// given back and written again, though the last commit refers to them: when it was dropped, its files were lost.
+#[test]
+fn what_a_transaction_freed_is_not_written_before_its_commit() {
+    let mut world = worn();
+    let least = Memory::bytes_min(world.mount().parameters());
+    let mut freed = 0;
+    for memory in [least + 1, least + 2000, 2 * least] {
+        world.lent = Lent::new(memory);
+        let mut pool = world.mount();
+        let before = pool.health().dead_blocks;
+        let mut transaction = pool.begin().expect("begun");
+        // As many as there is room for: half of them go, and others take their place.
+        for n in 0..FILES / 2 {
+            transaction.unlink(ObjectId::ROOT, format!("file-{n}").as_bytes()).expect("unlinked");
+        }
+        let made = transaction.create(ObjectId::ROOT, b"new", &MakeRequest::File, &Attributes::default());
+        let file = made.expect("made");
+        let full = transaction.write_all(file, 0, &vec![7; FILES * BYTES]);
+        assert_eq!(full, Err(Error::Storage(StorageError::NoSpace)));
+        drop(transaction);
+        freed += before;
+        (0..FILES).for_each(|n| expect(&mut pool, &format!("file-{n}"), BYTES));
+    }
+    assert!(freed > 0, "there is something that may be given back");
+}
