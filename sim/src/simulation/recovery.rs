@@ -254,6 +254,8 @@ impl Run {
         for member in 0..self.members() {
             self.disk(array, member).calm();
         }
+        // What waits on a disk after a failed flush may be the newest state, or be gone.
+        let in_doubt = excused.iter().any(|member| array.disk(self.places[member]).has_doomed());
         let newest = |run: &Self, member: usize| {
             // As the next mount finds it, which flushes first.
             let mut disk = array.disk(run.places[member]).clone();
@@ -262,9 +264,13 @@ impl Run {
         };
         let states: Vec<_> = self.active().into_iter().map(|member| (member, newest(self, member))).collect();
         let last = states.iter().map(|&(_, state)| state).max().flatten();
-        for (member, _) in
-            states.into_iter().filter(|&(member, state)| excused.contains(member) && state < last)
-        {
+        for (member, state) in states.into_iter().filter(|&(member, _)| excused.contains(member)) {
+            if in_doubt {
+                self.atlas.left_behind(member);
+            }
+            if state >= last {
+                continue;
+            }
             self.atlas.left_behind(member);
             // Where the lists went on without it, its word counts no more.
             let named =
