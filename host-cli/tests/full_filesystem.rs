@@ -15,16 +15,34 @@ struct Limited(TestPool);
 impl Limited {
     /// `None`, and said so, where this process may not mount one.
     fn new(size: &str) -> Option<Self> {
+        let size = format!("size={size}");
+        Self::mount(|_| Some(vec!["-t".into(), "tmpfs".into(), "none".into(), "-o".into(), size.clone()]))
+    }
+
+    /// One on a loop device, with a filesystem that keeps what is held behind the end of a file until the file is cut.
+    fn ext4(size: &str) -> Option<Self> {
+        Self::mount(|pool| {
+            let image = pool.beside("ext4.img");
+            let made = Command::new("mkfs.ext4").arg("-q").arg(&image).arg(size).output();
+            if !made.is_ok_and(|output| output.status.success()) {
+                return None;
+            }
+            Some(vec!["-o".into(), "loop".into(), image.to_str()?.into()])
+        })
+    }
+
+    fn mount(arguments: impl FnOnce(&TestPool) -> Option<Vec<String>>) -> Option<Self> {
         if !is_superuser() {
             println!("not the superuser: no filesystem of limited size, nothing is tested");
             return None;
         }
         let pool = TestPool::none();
         fs::create_dir(pool.path()).unwrap();
-        let size = format!("size={size}");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "none", "-o", &size]).arg(pool.path()).output();
-        match mounted {
+        let Some(arguments) = arguments(&pool) else {
+            println!("no filesystem could be made, nothing is tested");
+            return None;
+        };
+        match Command::new("mount").args(arguments).arg(pool.path()).output() {
             Ok(output) if output.status.success() => Some(Self(pool)),
             failed => {
                 println!("no filesystem of limited size, nothing is tested: {failed:?}");
@@ -34,9 +52,12 @@ impl Limited {
     }
 
     fn with_pool(size: &str) -> Option<Self> {
-        let limited = Self::new(size)?;
-        limited.0.run(["init", "--disks", "3", "--disk-size", "64MiB", "--scheme", "mirror:2"]).ok();
-        Some(limited)
+        Self::new(size).map(Self::with_a_pool)
+    }
+
+    fn with_a_pool(self) -> Self {
+        self.0.run(["init", "--disks", "3", "--disk-size", "64MiB", "--scheme", "mirror:2"]).ok();
+        self
     }
 
     /// Something else takes all that is left.
@@ -149,6 +170,22 @@ fn a_pool_on_a_full_filesystem_is_read_and_deleted_from() {
     pool.run(["mkdir", "/folder"]).ok();
     pool.run(["scrub", "start"]).ok();
     assert_eq!(pool.json(["status"])["disks"]["healthy"], 3);
+}
+
+/// What is held behind the end of an image was let go by a hole there, which ext4 leaves alone: nothing could be deleted.
+#[test]
+fn what_is_held_is_let_go_where_a_hole_frees_nothing() {
+    let Some(limited) = Limited::ext4("32M").map(Limited::with_a_pool) else { return };
+    let pool = &limited.0;
+    let kept = noise(3_000_000, 4);
+    let file = pool.file("kept", &kept);
+    pool.run(["put", text(&file), "/kept"]).ok();
+    pool.run(["put", text(&file), "/other"]).ok();
+    limited.fill();
+    limited.expect_no_room(&["put", text(&file), "/more"]);
+    pool.run(["rm", "/kept"]).ok();
+    assert!(pool.cat("/other") == kept);
+    pool.run(["check"]).ok();
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use crate::common::{Mounted, World, expect, expect_whole, put, rest};
 use dynamicfs_core::disks::DiskStatus;
-use dynamicfs_core::error::{Error, FormatError, MountError, StorageError};
+use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, MountMode, Pool};
@@ -82,6 +82,41 @@ fn worlds() -> [World; 3] {
 
 fn fork(world: &World) -> World {
     World { array: world.array.clone(), lent: Lent::new(MEMORY) }
+}
+
+/// Members are let go in a commit of their own. A disk that was to be put out of use is in no list after the first. Where the second finds
+/// no room, it is in use again.
+#[test]
+fn a_disk_is_put_out_of_use_or_stays_where_there_is_no_room_below() {
+    let sound = World::new(Scheme::mirror(2), 3, MEMORY);
+    let mut refusals = 0;
+    each_lack(|lack| {
+        let mut world = fork(&sound);
+        let mut pool = world.mount();
+        let begun = lack.begin(pool.array());
+        let done = pool.shut_member(MemberNumber(1), false);
+        let found = lack.end(pool.array(), begun);
+        match &done {
+            Ok(()) => assert_eq!(pool.member_health(1).status, DiskStatus::Excluded, "{lack:?}"),
+            Err(MemberError::Pool(Error::Storage(StorageError::NoSpaceBelow { .. }))) => {
+                refusals += 1;
+                put(&mut pool, "new", 10_000).unwrap_or_else(|error| panic!("{lack:?}: {error}"));
+                assert_ne!(pool.member_health(1).status, DiskStatus::Excluded, "{lack:?}");
+            }
+            // The superblocks themselves found none: the next mount tells.
+            done => assert_eq!(*done, Err(Error::Storage(StorageError::OutcomeUnknown).into()), "{lack:?}"),
+        }
+        drop(pool);
+        let mut pool = world.mount();
+        if pool.member_health(1).status == DiskStatus::Excluded {
+            pool.activate_member(MemberNumber(1)).unwrap_or_else(|error| panic!("{lack:?}: {error}"));
+        }
+        rest(&mut pool);
+        assert_eq!((online(&mut pool), pool.health().owed), (3, 0), "{lack:?}");
+        expect_whole(&mut pool, &format!("{lack:?}"));
+        found
+    });
+    assert!(refusals > 0);
 }
 
 /// A mount takes the disks out of use that the operator shut, once it has their word. Where a claim found no room it ended before

@@ -29,8 +29,9 @@ impl<A: DiskArray> Objects<'_, A> {
         let disk = self.exclude(row)?;
         let done = self.change_records(|objects| objects.set_state(row, state));
         if let (Err(_), Some(disk)) = (&done, disk) {
-            // No list names it: it comes back with the next commit.
+            // No list names it. It comes back now if there is room for that, or else with the next commit.
             self.store.tree.disks.set_excluded(disk, false);
+            let _ = self.change_records(|_| Ok(()));
         }
         Ok(done?)
     }

@@ -207,9 +207,15 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// owed something or away than the pool tolerates.
     fn needs_override(&self) -> bool {
         let present = self.tree.disks.online();
-        let may_write = self.may_restate(self.who_has_found_state()) && self.bears_without(MemberSet::EMPTY);
-        !quorum::may_mount(present, self.durable)
-            || !may_write && !self.tree.space.superblock.table().is_subset_of(present)
+        let is_whole = self.tree.space.superblock.table().is_subset_of(present);
+        !quorum::may_mount(present, self.durable) || !is_whole && !self.may_be_written()
+    }
+
+    /// Whether a mount for writing takes writes, of these disks and of the state that was found on them.
+    pub fn may_be_written(&self) -> bool {
+        quorum::may_mount(self.tree.disks.online(), self.durable)
+            && self.may_restate(self.who_has_found_state())
+            && self.bears_without(MemberSet::EMPTY)
     }
 
     /// Members that are here and took part in the found state, but for those that lost what they had acknowledged: they do not

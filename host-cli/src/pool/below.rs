@@ -95,15 +95,26 @@ pub(super) fn reasons(places: &[Place]) -> Vec<Reason> {
 /// Holds some room for each image, behind its end, where nothing reads it. Deleting takes some too, and must
 /// not be refused because the filesystem is full. Where it cannot be held, deleting does without.
 pub(super) fn hold(places: &[Place]) {
-    at_end_of_each(places, FallocateFlags::KEEP_SIZE);
+    at_end_of_each(places, |image, end, held| {
+        let _ = fallocate(image, FallocateFlags::KEEP_SIZE, end, held);
+    });
 }
 
-/// Lets go of what was held.
+/// Lets go of what was held. Some filesystems leave alone what a hole behind the end of a file would free, and give it back
+/// where the file is cut at its end.
 fn let_go(places: &[Place]) {
-    at_end_of_each(places, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE);
+    at_end_of_each(places, |image, end, held| {
+        let blocks = || image.metadata().map(|metadata| (metadata.blocks(), metadata.len())).ok();
+        let before = blocks();
+        let _ = fallocate(image, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, end, held);
+        if before == blocks() {
+            let _ = image.set_len(end);
+        }
+    });
 }
 
-fn at_end_of_each(places: &[Place], flags: FallocateFlags) {
+/// Does something at the end of each image: to the file, with its length and the bytes that are held.
+fn at_end_of_each(places: &[Place], f: impl Fn(&File, u64, u64)) {
     for place in places {
         let Ok(metadata) = fs::metadata(&place.path) else { continue };
         if !metadata.is_file() {
@@ -113,7 +124,7 @@ fn at_end_of_each(places: &[Place], flags: FallocateFlags) {
         if let Ok(image) = File::options().write(true).open(&place.path)
             && held > 0
         {
-            let _ = fallocate(&image, flags, metadata.len(), held);
+            f(&image, metadata.len(), held);
         }
     }
 }

@@ -98,8 +98,8 @@ impl Judgement {
         }
         let scrub = JobReport::of(session, JobKind::Scrub)?;
         let rebuild = JobReport::of(session, JobKind::Rebuild)?;
-        let unhealed = session.pool.store.unhealed().len();
-        let mut reasons = pool_reasons(&health, unhealed, &extents);
+        let refused = (!session.pool.store.may_be_written()).then(|| session.pool.store.unhealed().len());
+        let mut reasons = pool_reasons(&health, refused, &extents);
         let superblock = session.pool.store.committed();
         if superblock.is_short() && superblock.owed().is_empty() {
             let message = "what a removed disk held, or there were too few disks for, lacks redundancy";
@@ -268,7 +268,7 @@ fn job_reasons(job: &JobReport) -> Vec<Reason> {
     reasons
 }
 
-fn pool_reasons(health: &Health, unhealed: usize, extents: &Extents) -> Vec<Reason> {
+fn pool_reasons(health: &Health, refused: Option<usize>, extents: &Extents) -> Vec<Reason> {
     let mut reasons = Vec::new();
     let mut add = |code, count, message: String| reasons.push(Reason::new(code, None, count, message));
     if extents.unreadable > 0 {
@@ -290,11 +290,17 @@ fn pool_reasons(health: &Health, unhealed: usize, extents: &Extents) -> Vec<Reas
     if health.tolerance > 0 && health.read_tolerance == 0 {
         add(ReasonCode::NoTolerance, 0, "the next disk that fails takes data with it".into());
     }
-    if unhealed > usize::from(health.tolerance) {
+    if let Some(unhealed) = refused {
+        let why = match unhealed > health.tolerance.into() {
+            true => format!(
+                "{} missing or behind, and the pool tolerates {}",
+                size::count(unhealed as u64, "disk"),
+                health.tolerance
+            ),
+            false => "too few of the disks that are here have the newest state".to_owned(),
+        };
         let message = format!(
-            "{} missing or behind, and the pool tolerates {}: it takes no writes; attach them, or go on without them with --force-degraded",
-            size::count(unhealed as u64, "disk"),
-            health.tolerance
+            "{why}: it takes no writes; attach those that are missing, or go on without them with --force-degraded"
         );
         add(ReasonCode::WritesRefused, unhealed as u64, message);
     }
