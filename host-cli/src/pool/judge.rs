@@ -258,6 +258,17 @@ fn job_reasons(job: &JobReport) -> Vec<Reason> {
             ..Reason::new(ReasonCode::RebuildIncomplete, name, left, message)
         });
     }
+    let left = job.found.saturating_sub(job.healed + job.lost);
+    if job.job == jobs::JobName::Scrub && job.state == JobState::Incomplete && left > 0 {
+        let message = format!(
+            "the last scrub found {} bad and had no room for it elsewhere",
+            size::count(left, "thing")
+        );
+        reasons.push(Reason {
+            next: "dynamicfs scrub start".into(),
+            ..Reason::new(ReasonCode::ScrubIncomplete, name, left, message)
+        });
+    }
     if job.job == jobs::JobName::Scrub && job.is_stale() {
         let message = format!("the last scrub ended more than {} days ago", jobs::SCRUB_STALE_DAYS);
         reasons.push(Reason {
