@@ -169,6 +169,10 @@ impl<'m, A: DiskArray> Store<'m, A> {
             return Ok(());
         }
         self.reload_groups()?;
+        if self.committed().order() == FIRST {
+            // The format was cut short, perhaps before all copies of the labels were there.
+            self.mend_labels();
+        }
         let chosen = self.give_up_others(prefer);
         if let MountMode::AssumeMissingDead { branch } = mode
             && self.needs_override()
