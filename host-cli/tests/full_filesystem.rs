@@ -67,6 +67,17 @@ impl Limited {
         while file.write_all(&zeros).is_ok() {}
     }
 
+    /// The same, beside `/kept` and `/other` in the pool: the bytes of either. A third finds no room.
+    fn fill_beside_two_files(&self) -> Vec<u8> {
+        let bytes = noise(3_000_000, 4);
+        let file = self.0.file("kept", &bytes);
+        self.0.run(["put", text(&file), "/kept"]).ok();
+        self.0.run(["put", text(&file), "/other"]).ok();
+        self.fill();
+        self.expect_no_room(&["put", text(&file), "/more"]);
+        bytes
+    }
+
     fn make_room(&self) {
         fs::remove_file(self.0.path().join("something-else")).unwrap();
     }
@@ -154,14 +165,8 @@ fn what_filled_the_filesystem_bit_by_bit_can_be_deleted() {
 #[test]
 fn a_pool_on_a_full_filesystem_is_read_and_deleted_from() {
     let Some(limited) = Limited::with_pool("24M") else { return };
-    let pool = &limited.0;
-    let kept = noise(3_000_000, 4);
-    let file = pool.file("kept", &kept);
-    pool.run(["put", text(&file), "/kept"]).ok();
-    pool.run(["put", text(&file), "/other"]).ok();
-    limited.fill();
+    let (pool, kept) = (&limited.0, limited.fill_beside_two_files());
     limited.expect_no_room(&["mkdir", "/folder"]);
-    limited.expect_no_room(&["put", text(&file), "/more"]);
     assert!(pool.cat("/kept") == kept);
     pool.run(["rm", "/kept"]).ok();
     assert!(pool.cat("/other") == kept);
@@ -176,13 +181,7 @@ fn a_pool_on_a_full_filesystem_is_read_and_deleted_from() {
 #[test]
 fn what_is_held_is_let_go_where_a_hole_frees_nothing() {
     let Some(limited) = Limited::ext4("32M").map(Limited::with_a_pool) else { return };
-    let pool = &limited.0;
-    let kept = noise(3_000_000, 4);
-    let file = pool.file("kept", &kept);
-    pool.run(["put", text(&file), "/kept"]).ok();
-    pool.run(["put", text(&file), "/other"]).ok();
-    limited.fill();
-    limited.expect_no_room(&["put", text(&file), "/more"]);
+    let (pool, kept) = (&limited.0, limited.fill_beside_two_files());
     pool.run(["rm", "/kept"]).ok();
     assert!(pool.cat("/other") == kept);
     pool.run(["check"]).ok();

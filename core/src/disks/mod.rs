@@ -334,6 +334,11 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         })
     }
 
+    /// Rows of the members that take part and have another state than this as their newest.
+    pub(crate) fn rows_not_at(&self, order: (Epoch, Generation)) -> MemberSet {
+        self.rows_of(|state| state.order != order)
+    }
+
     /// Whether the label of one of these members names features that a writer must know, and this code does not.
     pub(crate) fn must_not_write(&self, rows: MemberSet) -> bool {
         self.states.iter().any(|s| s.must_not_write && rows.contains(s.row.into()))

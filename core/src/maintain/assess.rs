@@ -66,8 +66,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let others = tree.data_rows().or(spare).without(row);
         let too_few = others.len() <= superblock.tolerance().into();
         // As many blocks as the open groups hold: whether the last of the free ones lie side by side is not known.
-        let spare = self.blocks_open(others);
-        if superblock.is_short() || !bears || too_few || !self.have_room_for(row, others, spare)? {
+        let slack = self.blocks_open(others.len());
+        if superblock.is_short() || !bears || too_few || !self.have_room_for(row, others, slack)? {
             return Ok(false);
         }
         let standing = Standing::read(&mut self.store, true)?;

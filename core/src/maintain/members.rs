@@ -1,9 +1,8 @@
 //! What an operator does with members: out of use and in again, emptied, removed. Each is one transaction or two; what is
 //! moved in between is a rebuild's work.
 
-use crate::disks::DiskStatus;
 use crate::disks::events::Happening;
-use crate::error::{Error, MemberError, StorageError};
+use crate::error::{Error, MemberError};
 use crate::format::record::MemberState;
 use crate::object::Objects;
 use crate::transaction::Purpose;
@@ -55,13 +54,10 @@ impl<A: DiskArray> Objects<'_, A> {
         if let Some(disk) = disk {
             self.store.tree.disks.forgive(disk);
             self.store.tree.disks.set_excluded(disk, false);
-            // Nothing was written to it while it was out of use: it may be another one, or an older copy.
-            self.store.look_before_writing().map_err(Error::from)?;
-            if self.store.tree.disks.state(disk).status != DiskStatus::Online {
-                return Err(Error::from(StorageError::Exchanged { disk }).into());
-            }
         }
-        let done = self.change_records(|objects| objects.set_state(row, MemberState::Active));
+        let known = disk.map_or(Ok(()), |disk| self.store.look_at_returning(disk)).map_err(Error::from);
+        let done =
+            known.and_then(|()| self.change_records(|objects| objects.set_state(row, MemberState::Active)));
         if let (Err(_), Some(disk)) = (&done, disk) {
             self.store.tree.disks.set_excluded(disk, true);
         }
@@ -117,9 +113,9 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Whether what that member holds finds room on these, with so many blocks to spare. What was deleted counts on both sides
     /// until it is given back, so all of it is where that may decide, in transactions of its own.
-    pub(super) fn have_room_for(&mut self, row: usize, others: MemberSet, spare: u64) -> Result<bool, Error> {
+    pub(super) fn have_room_for(&mut self, row: usize, others: MemberSet, slack: u64) -> Result<bool, Error> {
         let have_room = |objects: &Self| {
-            objects.store.blocks_held(row).saturating_add(spare) <= objects.room_left(others)
+            objects.store.blocks_held(row).saturating_add(slack) <= objects.room_left(others)
         };
         if !have_room(self) {
             while self.reap_alone()? {}

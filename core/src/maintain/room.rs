@@ -96,9 +96,9 @@ impl RebuildForecast {
 }
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// Blocks of the groups that these members have open at a time.
-    pub(super) fn blocks_open(&self, rows: MemberSet) -> u64 {
-        GROUPS_OPEN * u64::from(self.store.tree.space.group_blocks()) * rows.len() as u64
+    /// Blocks of the groups that so many members have open at a time.
+    pub(super) fn blocks_open(&self, members: usize) -> u64 {
+        GROUPS_OPEN * u64::from(self.store.tree.space.group_blocks()) * members as u64
     }
 
     /// The space of every member that takes part and is given data. Reads the dead records.
@@ -155,7 +155,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let now = Standing::read(&mut self.store, true)?;
         let (standing, sources) = (now.without(gone), now.without(lost));
         let wanted = self.store.tree.copies_wanted();
-        let open = self.blocks_open(MemberSet::EMPTY.with(0));
+        let open = self.blocks_open(1);
         let mut plan =
             Plan::new(&self.rooms()?, &standing, self.store.tree.disks.parameters.block_shift, open);
         let mut joiner = RecordJoiner::new();
@@ -179,7 +179,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 walk.go_on(met.end);
             }
         }
-        plan.forecast.blocks_open = open * standing.open().len() as u64;
+        plan.forecast.blocks_open = self.blocks_open(standing.open().len());
         plan.forecast.blocks_left = standing.open().iter().map(|row| plan.candidates[row].room).sum();
         Ok(plan.forecast)
     }

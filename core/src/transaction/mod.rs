@@ -229,9 +229,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
 
     /// Members that take part and whose own disk has not the last commit's superblock.
     pub(crate) fn rows_behind(&self) -> MemberSet {
-        let order = self.committed().order();
-        let is_behind = |&row: &usize| !self.tree.disks.is_row_at(row, order);
-        self.tree.disks.online().iter().filter(is_behind).fold(MemberSet::EMPTY, MemberSet::with)
+        self.tree.disks.rows_not_at(self.committed().order())
     }
 
     /// Whether a commit would go on with the disks that are left.

@@ -230,11 +230,15 @@ impl<'m, A: DiskArray> Store<'m, A> {
         there.minus(self.tree.disks.rolled_back(committed.order()))
     }
 
+    /// Whether what is being made belongs to another history than what was found.
+    fn is_override(&self) -> bool {
+        self.tree.space.superblock.branch() != self.committed().branch()
+    }
+
     /// Whether the found state may be gone on from when it is written once more in these rows: no later mount goes by another then.
     fn may_restate(&self, rows: MemberSet) -> bool {
-        let is_override = self.tree.space.superblock.branch() != self.committed().branch();
         let are_all_here = self.committed().online().is_subset_of(self.tree.disks.online());
-        is_override || are_all_here || quorum::may_continue(rows, self.durable, self.durable)
+        self.is_override() || are_all_here || quorum::may_continue(rows, self.durable, self.durable)
     }
 
     /// Begins a new history, named `branch`, of the members that are present.
@@ -267,7 +271,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let superblock = self.committed();
         let online = self.tree.disks.online().minus(self.roster.shut);
         self.durable == MemberLists::both(online)
-            && superblock.branch() == self.tree.space.superblock.branch()
+            && !self.is_override()
             && superblock.online() == online
             && self.roster.away == superblock.table().minus(online)
             && self.tree.disks.are_all_at(online, superblock.order())
@@ -334,9 +338,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
             return Ok(());
         }
         let there = self.who_has_found_state();
-        let is_override = self.tree.space.superblock.branch() != self.committed().branch();
         // Where the pool bears no more, it would leave out those that are needed, for a commit that is refused in the end.
-        if !self.may_restate(there) || !is_override && !self.bears_without(MemberSet::EMPTY) {
+        if !self.may_restate(there) || !self.is_override() && !self.bears_without(MemberSet::EMPTY) {
             return Err(StorageError::TooFewDisks { online });
         }
         if there.is_empty() {

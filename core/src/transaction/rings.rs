@@ -184,10 +184,19 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Looks at the slots before anything is written: a disk that was exchanged is out of use as if it had failed.
-    pub(crate) fn look_before_writing(&mut self) -> Result<(), StorageError> {
+    pub(super) fn look_before_writing(&mut self) -> Result<(), StorageError> {
         match self.look_at_slots(false) {
             Err(StorageError::Exchanged { .. }) => Ok(()),
             looked => looked,
+        }
+    }
+
+    /// Looks at a disk that was out of use, and was not written to meanwhile: it may be another one, or an older copy.
+    pub(crate) fn look_at_returning(&mut self, disk: usize) -> Result<(), StorageError> {
+        self.look_before_writing()?;
+        match self.tree.disks.state(disk).status {
+            DiskStatus::Online => Ok(()),
+            _ => Err(StorageError::Exchanged { disk }),
         }
     }
 

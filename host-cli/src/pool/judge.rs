@@ -250,15 +250,14 @@ fn job_reasons(job: &JobReport) -> Vec<Reason> {
         };
         add(code, 1, format!("a {} {}, and waits to be resumed", job.job.word(), job.state.words()));
     }
+    let left = job.found.saturating_sub(job.healed + job.lost);
     if job.job == jobs::JobName::Rebuild && job.state == JobState::Incomplete {
-        let left = job.found.saturating_sub(job.healed + job.lost);
         let message = "the last rebuild had no disks or no space for some of what is missing".to_owned();
         reasons.push(Reason {
             next: "dynamicfs disk add PATH".into(),
             ..Reason::new(ReasonCode::RebuildIncomplete, name, left, message)
         });
     }
-    let left = job.found.saturating_sub(job.healed + job.lost);
     if job.job == jobs::JobName::Scrub && job.state == JobState::Incomplete && left > 0 {
         let message = format!(
             "the last scrub found {} bad and had no room for it elsewhere",

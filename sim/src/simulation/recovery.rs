@@ -265,18 +265,15 @@ impl Run {
         let states: Vec<_> = self.active().into_iter().map(|member| (member, newest(self, member))).collect();
         let last = states.iter().map(|&(_, state)| state).max().flatten();
         for (member, state) in states.into_iter().filter(|&(member, _)| excused.contains(member)) {
-            if in_doubt {
+            let is_behind = state < last;
+            if is_behind || in_doubt {
                 self.atlas.left_behind(member);
             }
-            if state >= last {
-                continue;
-            }
-            self.atlas.left_behind(member);
             // Where the lists went on without it, its word counts no more.
             let named =
                 |slot: &states::SlotState| slot.lists.settled.and(slot.lists.members).contains(member);
             let newest = self.places.iter().flat_map(|&place| states::slots_of(array.disk(place)));
-            if !newest.filter(|slot| Some(slot.order) == last).all(|slot| named(&slot)) {
+            if is_behind && !newest.filter(|slot| Some(slot.order) == last).all(|slot| named(&slot)) {
                 self.atlas.doubt(member);
             }
         }

@@ -1,7 +1,6 @@
 //! A disk was cut and enlarged again while it was away.
 
 use super::*;
-use crate::common::counts;
 
 /// It is known by its end, or by its claims, which say that it lost something where the ring at the end is full
 /// of them again. A disk that was away is stale: its claims said nothing. After a few mounts that were cut short
@@ -19,9 +18,7 @@ fn a_disk_that_was_away_is_known_to_have_lost_its_end_after_mounts_that_were_cut
     world.unplug(&[1]);
     {
         let mut pool = world.mount();
-        let mut transaction = pool.begin().expect("begun");
-        transaction.unlink(ObjectId::ROOT, b"file-0").expect("unlinked");
-        transaction.commit().expect("committed");
+        unlink(&mut pool, "file-0");
     }
     world.plug(&[1]);
     world.array.disk_mut(1).resize(1200);

@@ -1,7 +1,6 @@
 //! States that few have: a mount goes on from one of which less than half of the list is there.
 
 use super::*;
-use crate::common::counts;
 
 /// A commit reached disk `x` alone. A mount without `x` wrote what it found once more, on disk `d` alone, and
 /// was cut. A mount of `d` and `x` goes on from there: of those that this state names it has one, and writes
@@ -38,19 +37,9 @@ fn what_was_written_over_on_a_disk_is_not_trusted_when_another_history_went_on()
             }
             tried += 1;
             cut.plug(&[d]);
-            {
-                let mut pool = cut.mount();
-                rest(&mut pool);
-                let extents = counts(&mut pool);
-                assert_eq!((pool.health().owed, extents.complete), (0, extents.total), "it is called whole");
-            }
-            for lost in [x, third] {
-                let mut left = fork(&cut);
-                left.unplug(&[lost]);
-                let mut pool = left.mount();
-                let what = names.iter().filter_map(|name| wrong(&mut pool, name, 20_000));
-                bad.extend(what.map(|what| format!("{x} ahead, {d} cut at {at}, without {lost}: {what}")));
-            }
+            expect_called_whole(&mut cut);
+            let what = wrong_without_one(&cut, [x, third], &names, 20_000);
+            bad.extend(what.iter().map(|what| format!("{x} ahead, {d} cut at {at}, {what}")));
         });
     }
     assert!(tried > 0);

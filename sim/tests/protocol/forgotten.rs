@@ -1,7 +1,6 @@
 //! That a disk went back is known to a state which nobody goes on from.
 
 use super::*;
-use crate::common::counts;
 
 /// A disk went back. The commit of the mount that sees it says in the tree what the disk lacks, and its
 /// superblock says on the disk no more that it went back. That superblock reaches this disk alone, and the
@@ -79,12 +78,7 @@ fn a_claim_of_a_mount_that_does_not_miss_the_disk_keeps_that_it_went_back() {
         drop(pool);
         tried += 1;
         cut.plug(&[0]);
-        {
-            let mut pool = cut.mount();
-            rest(&mut pool);
-            let extents = counts(&mut pool);
-            assert_eq!((pool.health().owed, extents.complete), (0, extents.total), "it is called whole");
-        }
+        expect_called_whole(&mut cut);
         cut.unplug(&[0, 2]);
         match cut.try_mount(MountMode::AssumeMissingDead { branch: 9 }) {
             Err(error) => bad.push(format!("cut at {at}: {error}")),

@@ -1,7 +1,6 @@
 //! Epochs that nothing was written in count for states that a disk may lack.
 
 use super::*;
-use crate::common::counts;
 
 /// A member may lack one state for each mount that was cut short, and no mount is known that was not: all epochs since
 /// its own count. Mounts that dropped their first transaction used up epochs and wrote no state. A disk that
@@ -23,19 +22,7 @@ fn a_disk_that_was_set_back_by_many_commits_is_not_called_whole() {
         drop(pool);
         world.array.disk_mut(1).roll_back(&image);
     }
-    {
-        let mut pool = world.mount();
-        rest(&mut pool);
-        let extents = counts(&mut pool);
-        assert_eq!((pool.health().owed, extents.complete), (0, extents.total), "it is called whole");
-    }
-    let mut bad = Vec::new();
-    for lost in [0, 2] {
-        let mut without = fork(&world);
-        without.unplug(&[lost]);
-        let mut pool = without.mount();
-        let what = names.iter().filter_map(|name| wrong(&mut pool, name, 20_000));
-        bad.extend(what.map(|what| format!("without disk {lost}: {what}")));
-    }
+    expect_called_whole(&mut world);
+    let bad = wrong_without_one(&world, [0, 2], &names, 20_000);
     assert!(bad.is_empty(), "{bad:#?}");
 }

@@ -22,7 +22,7 @@ mod unwritable;
 mod went_back;
 mod writers;
 
-use crate::common::{Mounted, World, contents, expect, expect_whole, fill, put, rest, wrong};
+use crate::common::{Mounted, World, contents, counts, expect, expect_whole, fill, put, rest, wrong};
 use dynamicfs_core::disks::events::Happening;
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
@@ -43,14 +43,37 @@ fn fork(world: &World) -> World {
     World { array: world.array.clone(), lent: Lent::new(MEMORY) }
 }
 
-/// Two disks, of which the second was away while its files were deleted, given back and written over.
-/// `before` is done before it goes. The files that it holds are of 20,000 bytes.
-fn second_was_away(before: impl FnOnce(&mut Mounted<'_>)) -> (World, Vec<String>) {
-    let mut array = SimArray::new(1, vec![Geometry::new(512, 1024); 2]);
+/// The disks of a small mirror: half a MiB.
+const SMALL: Geometry = Geometry::new(512, 1024);
+
+/// A mirror on two disks, with extents of 4096 bytes.
+fn small_mirror(geometry: Geometry) -> World {
+    let mut array = SimArray::new(1, vec![geometry; 2]);
     let mut lent = Lent::new(MEMORY);
     let options = FormatOptions { extent_bytes: 4096, ..FormatOptions::portable(Scheme::mirror(2)) };
     Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
-    let mut world = World { array, lent };
+    World { array, lent }
+}
+
+/// Deletes a file, in a transaction of its own.
+fn unlink(pool: &mut Mounted<'_>, name: &str) {
+    let mut transaction = pool.begin().expect("begun");
+    transaction.unlink(ObjectId::ROOT, name.as_bytes()).expect("unlinked");
+    transaction.commit().expect("committed");
+}
+
+/// Deletes these files, gives their space back, and writes others there.
+fn write_over(pool: &mut Mounted<'_>, names: &[String]) {
+    names.iter().for_each(|name| unlink(pool, name));
+    rest(pool);
+    (0..12).for_each(|n| put(pool, &format!("later-{n}"), 20_000).expect("committed"));
+    rest(pool);
+}
+
+/// Two disks, of which the second was away while its files were deleted, given back and written over.
+/// `before` is done before it goes. The files that it holds are of 20,000 bytes.
+fn second_was_away(before: impl FnOnce(&mut Mounted<'_>)) -> (World, Vec<String>) {
+    let mut world = small_mirror(SMALL);
     let names: Vec<String> = (0..12).map(|n| format!("file-{n}")).collect();
     names.iter().for_each(|name| world.put(name, 20_000));
     {
@@ -58,17 +81,45 @@ fn second_was_away(before: impl FnOnce(&mut Mounted<'_>)) -> (World, Vec<String>
         pool.begin().expect("begun").commit().expect("committed");
         before(&mut pool);
         pool.array().disk_mut(1).unplug();
-        for name in &names {
-            let mut transaction = pool.begin().expect("begun");
-            transaction.unlink(ObjectId::ROOT, name.as_bytes()).expect("unlinked");
-            transaction.commit().expect("committed");
-        }
-        rest(&mut pool);
-        (0..12).for_each(|n| put(&mut pool, &format!("later-{n}"), 20_000).expect("committed"));
-        rest(&mut pool);
+        write_over(&mut pool, &names);
     }
     world.plug(&[1]);
     (world, names)
+}
+
+/// What is wrong with files of 20,000 bytes where these disks are lost for good.
+fn wrong_without(world: &mut World, lost: &[usize], names: &[String]) -> Option<String> {
+    world.unplug(lost);
+    match world.try_mount(MountMode::AssumeMissingDead { branch: 4 }) {
+        Err(error) => Some(error.to_string()),
+        Ok(mut pool) => names.iter().find_map(|name| wrong(&mut pool, name, 20_000)),
+    }
+}
+
+/// Upkeep until there is none, and then nothing is owed and all is complete, as the pool says.
+fn expect_called_whole(world: &mut World) {
+    let mut pool = world.mount();
+    rest(&mut pool);
+    let extents = counts(&mut pool);
+    assert_eq!((pool.health().owed, extents.complete), (0, extents.total), "it is called whole");
+}
+
+/// What is wrong with these files, all of `length` bytes, where one of these disks is lost.
+fn wrong_without_one(
+    world: &World,
+    lost: [usize; 2],
+    names: &[impl AsRef<str>],
+    length: usize,
+) -> Vec<String> {
+    let mut bad = Vec::new();
+    for lost in lost {
+        let mut without = fork(world);
+        without.unplug(&[lost]);
+        let mut pool = without.mount();
+        let what = names.iter().filter_map(|name| wrong(&mut pool, name.as_ref(), length));
+        bad.extend(what.map(|what| format!("without disk {lost}: {what}")));
+    }
+    bad
 }
 
 /// The order of the newest state on a disk.

@@ -1,7 +1,6 @@
 //! What a mount found is written once more on enough disks, before a block is written.
 
 use super::*;
-use crate::common::counts;
 
 /// A commit reached disk 2 alone. Disk 1 went back to an older image. A mount without disk 2 writes what it found
 /// once more on disk 0 alone: disk 1 keeps its own, and was counted all the same, as if half of the list had it.
@@ -37,12 +36,7 @@ fn a_disk_that_went_back_does_not_count_for_what_was_written_once_more() {
             }
             tried += 1;
             cut.plug(&[0]);
-            {
-                let mut pool = cut.mount();
-                rest(&mut pool);
-                let extents = counts(&mut pool);
-                assert_eq!((pool.health().owed, extents.complete), (0, extents.total), "it is called whole");
-            }
+            expect_called_whole(&mut cut);
             cut.unplug(&[1, 2]);
             let mode = MountMode::AssumeMissingDead { branch: 9 };
             let mut pool = cut.try_mount(mode).unwrap_or_else(|error| panic!("{files} files, {at}: {error}"));

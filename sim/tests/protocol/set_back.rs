@@ -1,7 +1,6 @@
 //! A disk is set back while the pool is mounted.
 
 use super::*;
-use crate::common::counts;
 
 /// A disk is exchanged for an older copy of itself while the pool is mounted, or set back to a snapshot below.
 /// What stands where its next superblock goes is not what its ring held there a turn ago, but older: that was taken
@@ -24,13 +23,9 @@ fn a_disk_that_is_set_back_under_a_mount_is_not_called_whole() {
             let _ = put(&mut pool, &format!("after-{n}"), 30_000);
         }
     }
-    {
-        let mut pool = world.mount();
-        rest(&mut pool);
-        let extents = counts(&mut pool);
-        assert_eq!((pool.health().owed, extents.complete), (0, extents.total), "it is called whole");
-    }
-    expect_all_without_any(&world, &names);
+    expect_called_whole(&mut world);
+    let bad = wrong_without_one(&world, [0, 2], &names, 30_000);
+    assert!(bad.is_empty(), "{bad:#?}");
 }
 
 /// The same while the operator has taken the disk out of use. It came back older than it went, and was distrusted from when it was
@@ -55,18 +50,6 @@ fn a_disk_that_is_set_back_while_it_is_out_of_use_is_not_called_whole() {
     rest(&mut pool);
     expect_whole(&mut pool, "in use again");
     drop(pool);
-    expect_all_without_any(&world, &names);
-}
-
-/// The pool bears the loss of one disk.
-fn expect_all_without_any(world: &World, names: &[String]) {
-    let mut bad = Vec::new();
-    for lost in [0, 2] {
-        let mut without = fork(world);
-        without.unplug(&[lost]);
-        let mut pool = without.mount();
-        let what = names.iter().filter_map(|name| wrong(&mut pool, name, 30_000));
-        bad.extend(what.map(|what| format!("without disk {lost}: {what}")));
-    }
+    let bad = wrong_without_one(&world, [0, 2], &names, 30_000);
     assert!(bad.is_empty(), "{bad:#?}");
 }

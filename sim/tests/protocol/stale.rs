@@ -34,11 +34,7 @@ fn stays_when_a_mount_is_cut(first: impl Fn(&World) -> Option<World>) {
                 return;
             }
             tried += 1;
-            cut.unplug(&[0]);
-            let what = match cut.try_mount(MountMode::AssumeMissingDead { branch: 4 }) {
-                Err(error) => Some(error.to_string()),
-                Ok(mut pool) => names.iter().find_map(|name| wrong(&mut pool, name, 20_000)),
-            };
+            let what = wrong_without(&mut cut, &[0], &names);
             bad.extend(what.map(|what| (extra, at, what)));
         });
     }
@@ -77,11 +73,7 @@ fn what_a_disk_held_stays_also_where_a_rebuild_made_do_without_it() {
                 return;
             }
             tried += 1;
-            cut.unplug(&[0, added]);
-            let what = match cut.try_mount(MountMode::AssumeMissingDead { branch: 4 }) {
-                Err(error) => Some(error.to_string()),
-                Ok(mut pool) => names.iter().find_map(|name| wrong(&mut pool, name, 20_000)),
-            };
+            let what = wrong_without(&mut cut, &[0, added], &names);
             bad.extend(what.map(|what| (layout, at, what)));
         });
     }
@@ -92,12 +84,7 @@ fn what_a_disk_held_stays_also_where_a_rebuild_made_do_without_it() {
 /// Two disks with files, of which the second went away. A third was added, a rebuild made do without the second, and
 /// the files were deleted and written over. The second is back: the files that it holds, and the place of the third.
 fn done_without(layout: u32) -> (World, Vec<String>, usize) {
-    let mut array = SimArray::new(1, vec![Geometry::new(512, 1024); 2]);
-    let mut lent = Lent::new(MEMORY);
-    let options =
-        FormatOptions { members_max: 4, extent_bytes: 4096, ..FormatOptions::portable(Scheme::mirror(2)) };
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
-    let mut world = World { array, lent };
+    let mut world = small_mirror(SMALL);
     let names: Vec<String> = (0..12).map(|n| format!("file-{n}")).collect();
     names.iter().for_each(|name| world.put(name, 20_000));
     let blank = world.array.add(SimDisk::new(Geometry::new(512, 1024), 77));
@@ -109,14 +96,7 @@ fn done_without(layout: u32) -> (World, Vec<String>, usize) {
     pool.start_job(JobKind::Rebuild, JobOptions::WITHOUT_ABSENT).expect("started");
     rest(&mut pool);
     assert_eq!(pool.health().owed, 0, "nothing is waited for");
-    for name in &names {
-        let mut transaction = pool.begin().expect("begun");
-        transaction.unlink(ObjectId::ROOT, name.as_bytes()).expect("unlinked");
-        transaction.commit().expect("committed");
-    }
-    rest(&mut pool);
-    (0..12).for_each(|n| put(&mut pool, &format!("later-{n}"), 20_000).expect("committed"));
-    rest(&mut pool);
+    write_over(&mut pool, &names);
     drop(pool);
     world.plug(&[1]);
     (world, names, blank)
