@@ -106,8 +106,9 @@ fn writing_is_refused_where_data_would_be_lost_unless_that_is_said() {
     pool.run(["cat", "/file"]).expect(4);
 }
 
-/// A majority is there, and serves; it may not write, since more members are away or owed something than the pool tolerates. The
-/// flag went on without those that were missing only where the mount was refused: every write failed, with a hint to attach them.
+/// A majority is there, and serves; it may not write, since more members are away or owed something than the
+/// pool tolerates. The flag went on without those that were missing only where the mount was refused: every
+/// write failed, with a hint to attach them.
 #[test]
 fn a_majority_that_may_not_write_is_gone_on_with() {
     let (pool, _) = without(5, "mirror:2", &[1]);

@@ -19,7 +19,8 @@ impl Limited {
         Self::mount(|_| Some(vec!["-t".into(), "tmpfs".into(), "none".into(), "-o".into(), size.clone()]))
     }
 
-    /// One on a loop device, with a filesystem that keeps what is held behind the end of a file until the file is cut.
+    /// One on a loop device, with a filesystem that keeps what is held behind the end of a file until the
+    /// file is cut.
     fn ext4(size: &str) -> Option<Self> {
         Self::mount(|pool| {
             let image = pool.beside("ext4.img");
@@ -177,7 +178,8 @@ fn a_pool_on_a_full_filesystem_is_read_and_deleted_from() {
     assert_eq!(pool.json(["status"])["disks"]["healthy"], 3);
 }
 
-/// What is held behind the end of an image was let go by a hole there, which ext4 leaves alone: nothing could be deleted.
+/// What is held behind the end of an image was let go by a hole there, which ext4 leaves alone: nothing could
+/// be deleted.
 #[test]
 fn what_is_held_is_let_go_where_a_hole_frees_nothing() {
     let Some(limited) = Limited::ext4("32M").map(Limited::with_a_pool) else { return };

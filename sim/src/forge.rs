@@ -34,8 +34,8 @@ pub fn records(array: &mut SimArray, mut change: impl FnMut(&Key, &mut [u8]) -> 
     })
 }
 
-/// Calls `change` with each node of the newest state and its level, a parent after all its children; it returns whether it
-/// changed the node. Else as [`records`].
+/// Calls `change` with each node of the newest state and its level, a parent after all its children; it
+/// returns whether it changed the node. Else as [`records`].
 pub fn nodes(array: &mut SimArray, mut change: impl FnMut(u8, &mut Node<&mut [u8]>) -> bool) -> Option<bool> {
     let place = place_of(array)?;
     let (newest, slot) = newest_slot(array, &place)?;

@@ -529,8 +529,8 @@ fn a_rotten_disk_stays_while_the_pool_needs_it() {
     assert_ne!(pool.member_health(1).status, DiskStatus::Excluded);
 }
 
-/// Three disks of copies that are full: two cannot hold what lies on three. The rotten one began to be emptied
-/// all the same, took nothing more for that, and never became empty.
+/// Three disks of copies that are full: two cannot hold what lies on three. The rotten one began to be
+/// emptied all the same, took nothing more for that, and never became empty.
 #[test]
 fn a_rotten_disk_stays_where_there_is_no_room_for_what_it_holds() {
     let mut world = World::new(Scheme::mirror(2), 3);

@@ -86,8 +86,8 @@ fn check(scheme: Scheme, disks: usize, record: u64, small: u64, large: u64) {
             "{scheme} on {disks}: one record {one:?}; durable 4 KiB put {put:?}; 1 MiB put {mib:?} ({data} are data)"
         );
         assert_eq!(one.flushes, 2 * disks as u64, "two rounds of flushes");
-        // The world has no clock: each transaction begins with a look at the disks, at the newest slot and the next,
-        // beside that of its commit at the next.
+        // The world has no clock, so each transaction begins with a look at the newest slot of each disk and
+        // the next. Its commit looks at the next.
         assert!(one.reads <= 3 * disks as u64 + NODES_READ, "three looks at each disk: {one:?}");
         assert!(
             one.blocks <= record && put.blocks <= small && mib.blocks <= large,

@@ -633,7 +633,8 @@ fn what_waits_in_the_buffer_is_not_dropped_where_a_stripe_does_not_fit_the_work_
 }
 
 /// What became of a request that timed out is not known: its disk may do it later. A disk of which a read
-/// timed out is not asked again, nor written to, until it is mounted anew. That is so even if it would answer again.
+/// timed out is not asked again, nor written to, until it is mounted anew. That is so even if it would answer
+/// again.
 #[test]
 fn a_disk_of_which_a_read_timed_out_is_out_of_use() {
     for disk in 0..3 {

@@ -400,8 +400,8 @@ fn a_lost_leaf_that_others_have_a_part_in_holds_up_nothing() {
     account(&mut pool, "all of it is gone");
 }
 
-/// A leaf of a deleted file is lost, and the node above it is forged, so that it cannot be taken out. Each step of upkeep
-/// failed at it from then on: nothing else was freed, and no job went on.
+/// A leaf of a deleted file is lost, and the node above it is forged, so that it cannot be taken out. Each
+/// step of upkeep failed at it from then on: nothing else was freed, and no job went on.
 #[test]
 fn a_lost_leaf_that_cannot_be_taken_out_holds_up_nothing() {
     let (mut world, file) = orphaned(6000);
@@ -434,7 +434,8 @@ fn a_lost_leaf_that_cannot_be_taken_out_holds_up_nothing() {
     expect(&mut pool, "behind", 40_000);
 }
 
-/// A file was cut short, grew again before all that was cut off had been freed, and what was written then was freed with it.
+/// A file was cut short, grew again before all that was cut off had been freed, and what was written then was
+/// freed with it.
 #[test]
 fn what_is_written_where_something_was_cut_off_stays() {
     const LEFT: u64 = 3000;

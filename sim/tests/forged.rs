@@ -189,8 +189,8 @@ fn unreadable(pool: &mut Mounted<'_>, names: &[String], what: &str) -> usize {
     unreadable
 }
 
-/// A pointer names the place of another leaf, which is in memory already. What is proved when a node is read was not looked
-/// at then: names were said not to exist.
+/// A pointer names the place of another leaf, which is in memory already. What is proved when a node is read
+/// was not looked at then: names were said not to exist.
 #[test]
 fn a_pointer_to_another_node_that_is_in_memory_is_not_followed() {
     let (world, names) = many_leaves();
@@ -210,8 +210,8 @@ fn a_pointer_to_another_node_that_is_in_memory_is_not_followed() {
     assert!(lost > 0, "none of the entries was in such a leaf");
 }
 
-/// A pointer leads to a true copy of a leaf that lies among the superblocks. It was read there, until a commit wrote a
-/// superblock over it.
+/// A pointer leads to a true copy of a leaf that lies among the superblocks. It was read there, until a
+/// commit wrote a superblock over it.
 #[test]
 fn a_node_outside_of_a_disks_data_is_not_read() {
     let (mut world, names) = many_leaves();

@@ -84,8 +84,8 @@ fn fork(world: &World) -> World {
     World { array: world.array.clone(), lent: Lent::new(MEMORY) }
 }
 
-/// Members are let go in a commit of their own. A disk that was to be put out of use is in no list after the first. Where the second finds
-/// no room, it is in use again.
+/// Members are let go in a commit of their own. A disk that was to be put out of use is in no list after the
+/// first. Where the second finds no room, it is in use again.
 #[test]
 fn a_disk_is_put_out_of_use_or_stays_where_there_is_no_room_below() {
     let sound = World::new(Scheme::mirror(2), 3, MEMORY);
@@ -119,8 +119,9 @@ fn a_disk_is_put_out_of_use_or_stays_where_there_is_no_room_below() {
     assert!(refusals > 0);
 }
 
-/// A mount takes the disks out of use that the operator shut, once it has their word. Where a claim found no room it ended before
-/// that: the first transaction wrote to a shut disk, which counted as one that is owed something.
+/// A mount takes the disks out of use that the operator shut, once it has their word. Where a claim found no
+/// room it ended before that. The first transaction wrote to a shut disk, which counted as one that is owed
+/// something.
 #[test]
 fn a_disk_that_is_shut_stays_so_where_a_claim_finds_no_room() {
     for (scheme, unplugged) in

@@ -65,7 +65,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let spare = roster.spare.and(tree.disks.online());
         let others = tree.data_rows().or(spare).without(row);
         let too_few = others.len() <= superblock.tolerance().into();
-        // As many blocks as the open groups hold: whether the last of the free ones lie side by side is not known.
+        // As many blocks as the open groups hold: whether the last of the free ones lie side by side is not
+        // known.
         let slack = self.blocks_open(others.len());
         if superblock.is_short() || !bears || too_few || !self.have_room_for(row, others, slack)? {
             return Ok(false);

@@ -35,7 +35,8 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(done?)
     }
 
-    /// Lets a member go, and takes its disk out of use, which it returns if it is here. Part of no transaction.
+    /// Lets a member go, and takes its disk out of use, which it returns if it is here. Part of no
+    /// transaction.
     fn exclude(&mut self, row: usize) -> Result<Option<usize>, Error> {
         self.store.let_go(MemberSet::EMPTY.with(row))?;
         let disk = self.store.tree.disks.disk_in_row(row);
@@ -99,8 +100,9 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(self.change_records(|objects| objects.set_state(row, state))?)
     }
 
-    /// Free blocks of these members that may be filled, without those that wait to be given back, and without those that will be
-    /// taken by what is on its way to them: of members that are being emptied, or failed and are not rebuilt yet.
+    /// Free blocks of these members that may be filled, without those that wait to be given back. What is on
+    /// its way to them counts as there: it lies on members that are being emptied, or failed and are not
+    /// rebuilt yet.
     fn room_left(&self, others: MemberSet) -> u64 {
         let (superblock, roster) = (self.store.committed(), self.store.roster());
         let going = roster.emptied.or(roster.failed.and(superblock.owed()));
@@ -111,8 +113,9 @@ impl<A: DiskArray> Objects<'_, A> {
         free.saturating_sub(taken)
     }
 
-    /// Whether what that member holds finds room on these, with so many blocks to spare. What was deleted counts on both sides
-    /// until it is given back, so all of it is where that may decide, in transactions of its own.
+    /// Whether what that member holds finds room on these, with so many blocks to spare. What was deleted
+    /// counts on both sides until it is given back. So all of it is, in transactions of its own, where that
+    /// may decide.
     pub(super) fn have_room_for(&mut self, row: usize, others: MemberSet, slack: u64) -> Result<bool, Error> {
         let have_room = |objects: &Self| {
             objects.store.blocks_held(row).saturating_add(slack) <= objects.room_left(others)

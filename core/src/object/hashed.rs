@@ -151,8 +151,8 @@ impl<A: DiskArray> Objects<'_, A> {
 mod tests {
     use super::*;
 
-    /// The second piece of a name is lost, and that of another stands behind where it was. The two were joined to a
-    /// name that nothing ever had.
+    /// The second piece of a name is lost, and that of another stands behind where it was. The two were
+    /// joined to a name that nothing ever had.
     #[test]
     fn a_piece_is_joined_to_the_one_before_it_alone() {
         let first = [PIECE_FIRST | 1, b'a', b'b'];

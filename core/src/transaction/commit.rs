@@ -21,8 +21,9 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Lets members go: they are in no list afterwards. A commit of its own, of the tree as it is.
     ///
-    /// The superblocks that change the lists are written to those members too, whose word counts meanwhile. A state with a tree of
-    /// its own would refer to nodes that they are not given any more, and they may be all that is left.
+    /// The superblocks that change the lists are written to those members too, whose word counts meanwhile. A
+    /// state with a tree of its own would refer to nodes that they are not given any more. They may be all
+    /// that is left.
     pub(crate) fn let_go(&mut self, rows: MemberSet) -> Result<(), StorageError> {
         self.begin()?;
         self.letting_go = rows;
@@ -65,7 +66,8 @@ impl<A: DiskArray> Store<'_, A> {
     pub(super) fn publish(&mut self, mut durable: MemberLists) -> Result<(), StorageError> {
         let mut sent = false;
         let mut generation = self.tree.generation;
-        // Those that came back, or went back, get one after the others: none of them has it alone, and says that it lacks nothing.
+        // Those that came back, or went back, get one after the others: none of them has it alone, and says
+        // that it lacks nothing.
         let mut named = self.committed().online().minus(self.rows_behind());
         loop {
             let online = self.tree.disks.online();

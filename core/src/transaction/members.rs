@@ -230,9 +230,9 @@ impl<A: DiskArray> Store<'_, A> {
         superblock.row(row).witness() != 0 || superblock.row(row).free() == blocks
     }
 
-    /// Notes that something may be missing on a member: it is owed that. Where that makes more of them than the pool bears,
-    /// every commit would be refused, also those of the rebuild that puts it right. It goes on all the same then, and every
-    /// read tells. That something is missing is remembered.
+    /// Notes that something may be missing on a member: it is owed that. Where that makes more of them than
+    /// the pool bears, every commit would be refused, also those of the rebuild that puts it right. It goes
+    /// on all the same then, and every read tells. That something is missing is remembered.
     fn note_missing(&mut self, row: usize) {
         self.roster.doubted = self.roster.doubted.with(row);
         let unhealed = self.unhealed().with(row);

@@ -217,9 +217,10 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.tree.margin = Margin::new(given, self.unhealed());
     }
 
-    /// Says which members are given nothing. Those are members that are emptied or kept empty. The others came back, or went back, and no superblock on their own disk says so yet.
-    /// The newest state does not name them, or has not reached them. The older state of such a disk may be
-    /// all that is left. What it refers to must not be overwritten before the disk has a newer one.
+    /// Says which members are given nothing. Those are members that are emptied or kept empty. The others
+    /// came back, or went back, and no superblock on their own disk says so yet. The newest state does not
+    /// name them, or has not reached them. The older state of such a disk may be all that is left. What it
+    /// refers to must not be overwritten before the disk has a newer one.
     pub(super) fn withhold(&mut self) {
         let (online, named) = (self.tree.disks.online(), self.committed().online());
         // An override may go on with one that was being let go, and has all of it.

@@ -197,8 +197,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
         match written {
             // It can be read, all of it that there is; one more failure and it could not go on.
             Err(StorageError::TooFewDisks { .. } | StorageError::NoSpace) => self.mode = Mode::ReadOnly,
-            // Likewise, and the first transaction does again what this one was to do, without a disk that lost what was just written to
-            // it. A choice of history is for the caller to make again.
+            // Likewise, and the first transaction does again what this one was to do, without a disk that
+            // lost what was just written to it. A choice of history is for the caller to make again.
             Err(StorageError::NoSpaceBelow { .. } | StorageError::Exchanged { .. }) if !chosen => {
                 (self.mode, self.owes_commit) = (Mode::Unclaimed, true);
             }
@@ -222,8 +222,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
             && self.bears_without(MemberSet::EMPTY)
     }
 
-    /// Members that are here and took part in the found state, but for those that lost what they had acknowledged: they do not
-    /// have what it refers to.
+    /// Members that are here and took part in the found state. Those that lost what they had acknowledged do
+    /// not have what it refers to, and are left out.
     fn who_has_found_state(&self) -> MemberSet {
         let committed = self.committed();
         let there = committed.online().and(self.tree.disks.online());
@@ -235,7 +235,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.tree.space.superblock.branch() != self.committed().branch()
     }
 
-    /// Whether the found state may be gone on from when it is written once more in these rows: no later mount goes by another then.
+    /// Whether the found state may be gone on from when it is written once more in these rows: no later mount
+    /// goes by another then.
     fn may_restate(&self, rows: MemberSet) -> bool {
         let are_all_here = self.committed().online().is_subset_of(self.tree.disks.online());
         self.is_override() || are_all_here || quorum::may_continue(rows, self.durable, self.durable)
@@ -277,8 +278,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
             && self.tree.disks.are_all_at(online, superblock.order())
     }
 
-    /// Reserves an epoch together with the disks that are to be out of use: one may still be in a list, and its word is needed
-    /// to leave it. They are out of use afterwards, whatever came of it.
+    /// Reserves an epoch together with the disks that are to be out of use. One may still be in a list, and
+    /// its word is needed to leave it. They are out of use afterwards, whatever came of it.
     pub(super) fn claim_with_shut(&mut self) -> Result<(), StorageError> {
         for row in self.roster.shut.iter() {
             if let Some(disk) = self.tree.disks.excluded_disk_of(self.tree.space.member(row)) {
@@ -327,9 +328,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// A commit that was cut short may have left a newer state on some disk that is not here. What that state
     /// refers to is free space here, and will be overwritten. If this mount is cut short too, before its own
     /// first commit is on any disk, that state would be the newest that there is. So there must be a newer
-    /// one first, on half of each list: no later mount goes by it then. Where fewer can have it nothing is written.
-    /// It is where none of those that took part is away, though so many of them went back, and where an override begins a
-    /// history of its own.
+    /// one first, on half of each list: no later mount goes by it then. Where fewer can have it nothing is
+    /// written. Fewer do where none of those that took part is away, and some went back. They do, too, for an
+    /// override, which begins a history of its own.
     #[inline(never)]
     fn restate(&mut self) -> Result<(), StorageError> {
         let (named, order) = (self.committed().online(), self.committed().order());
@@ -338,7 +339,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
             return Ok(());
         }
         let there = self.who_has_found_state();
-        // Where the pool bears no more, it would leave out those that are needed, for a commit that is refused in the end.
+        // Where the pool bears no more, it would leave out those that are needed, for a commit that is
+        // refused in the end.
         if !self.may_restate(there) || !self.is_override() && !self.bears_without(MemberSet::EMPTY) {
             return Err(StorageError::TooFewDisks { online });
         }
@@ -369,8 +371,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
 }
 
 impl<A: DiskArray> Store<'_, A> {
-    /// Writes a disk's own state once more, with this claim, and that the disk lost what it had acknowledged if it did: whether this
-    /// mount misses it or not, the next one may.
+    /// Writes a disk's own state once more, with this claim, and whether the disk lost what it had
+    /// acknowledged. Where this mount does not miss the disk, the next one may.
     fn claim_on(&mut self, disk: usize, epoch: Epoch) -> Result<(), StorageError> {
         let bytes = self.tree.disks.parameters.slot_bytes as usize;
         let image = &mut self.stage[..bytes];
@@ -595,8 +597,8 @@ fn assign_rows<A: DiskArray>(disks: &mut Disks<'_, A>, image: &[u8]) {
 /// How far a member is behind the newest state.
 ///
 /// A mount claims its epoch on all members that are online in it before it writes a state. And each state is
-/// on all of them before the next one of its epoch is begun. So of the newest epoch a member lacks the last state at
-/// most. One that lacks more, or a claim, has lost what it had acknowledged. A later claim says so
+/// on all of them before the next one of its epoch is begun. So of the newest epoch a member lacks the last
+/// state at most. One that lacks more, or a claim, has lost what it had acknowledged. A later claim says so
 /// on the disk, until a commit has said it.
 fn currency(state: &DiskState, view: &Superblock<&[u8]>, row: usize) -> Currency {
     let ((epoch, generation), (last_epoch, last)) = (state.order, view.order());

@@ -54,10 +54,10 @@ impl<A: DiskArray> Store<'_, A> {
         blocks.saturating_sub(self.committed().row(row).free())
     }
 
-    /// Free blocks of a member that nothing may grow into, because what lies on members that are being emptied will go there. It
-    /// is spread as the free blocks are, and a group more, since the last one is not filled. Without them a drain would end
-    /// half-way where a pool is filled meanwhile, having taken what deleting needs: the nodes that move free nothing where they
-    /// go to.
+    /// Free blocks of a member that nothing may grow into, because what lies on members that are being
+    /// emptied will go there. It is spread as the free blocks are, and a group more, since the last one is
+    /// not filled. Without them a drain would end half-way where a pool is filled meanwhile. It would have
+    /// taken what deleting needs, since nodes that move free nothing where they go to.
     fn blocks_promised(&self, row: usize) -> u64 {
         let leaving: u64 = self.roster.emptied.iter().map(|row| self.blocks_held(row)).sum();
         if leaving == 0 {

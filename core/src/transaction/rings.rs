@@ -122,8 +122,9 @@ enum Look {
     Exchanged,
 }
 
-/// Looks closely at the slot that a disk's next superblock goes to, and at its newest: whether it is still the same disk, and
-/// nothing else wrote to it. What cannot be read proves nothing: writing will tell.
+/// Looks closely at the slot that a disk's next superblock goes to, and at its newest. They tell whether it
+/// is still the same disk, and nothing else wrote to it. What cannot be read proves nothing: writing will
+/// tell.
 fn look_closely<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut [u8]) -> Look {
     let Some(identity) = disks.state(disk).identity else { return Look::Exchanged };
     let (pool, next, newest) = (disks.parameters.pool, disks.next_sequence(disk), disks.state(disk).sequence);
@@ -191,7 +192,8 @@ impl<A: DiskArray> Store<'_, A> {
         }
     }
 
-    /// Looks at a disk that was out of use, and was not written to meanwhile: it may be another one, or an older copy.
+    /// Looks at a disk that was out of use, and was not written to meanwhile: it may be another one, or an
+    /// older copy.
     pub(crate) fn look_at_returning(&mut self, disk: usize) -> Result<(), StorageError> {
         self.look_before_writing()?;
         match self.tree.disks.state(disk).status {
@@ -276,9 +278,10 @@ impl<A: DiskArray> Disks<'_, A> {
         state.sequence + unknown + 1
     }
 
-    /// Flushes the disks that were written to, if that is asked for, and reads of each the first sector of its next slot, in the
-    /// same batches: one in which there is not what its ring had there a turn ago becomes suspect. Without a flush it reads that
-    /// of its newest slot too: one that was set back by less than a turn has the right one at the next.
+    /// Flushes the disks that were written to, if that is asked for. In the same batches it reads the first
+    /// sector of the next slot of each. A disk becomes suspect where that is not what its ring had there a
+    /// turn ago. Without a flush the newest slot is read too. A disk that was set back by less than a turn
+    /// has the right one at the next.
     fn flush_and_peek(&mut self, flush: bool, stage: &mut [u8]) {
         const STEPS: usize = 3;
         let (pool, ring_length) = (self.parameters.pool, u64::from(self.parameters.ring_length));

@@ -11,7 +11,8 @@ pub struct Margin {
     owed: MemberSet,
     /// Failures that all of it bears, whichever they are.
     any: usize,
-    /// Failures that all of it bears beside those of all that are owed something; `None` where it needs one of these.
+    /// Failures that all of it bears beside those of all that are owed something; `None` where it needs one
+    /// of these.
     others: Option<usize>,
 }
 
@@ -26,8 +27,8 @@ impl Margin {
         self.began_with.minus(online)
     }
 
-    /// Notes that something was placed in these rows, of which so many must stay. What failed before is not among its
-    /// places, so that does not count against it.
+    /// Notes that something was placed in these rows, of which so many must stay. What failed before is not
+    /// among its places, so that does not count against it.
     pub fn note(&mut self, places: MemberSet, needed: usize, online: MemberSet) {
         let failed = self.failed(online);
         let spare = places.len().saturating_sub(needed).saturating_add(failed.len());
@@ -52,8 +53,8 @@ mod tests {
         rows.iter().fold(MemberSet::EMPTY, |set, &row| set.with(row))
     }
 
-    /// Two of five disks were being rebuilt when both failed once more. A fragment that had moved to one of them had one sure copy
-    /// left; by its count alone it bore one failure.
+    /// Two of five disks were being rebuilt when both failed once more. A fragment that had moved to one of
+    /// them had one sure copy left; by its count alone it bore one failure.
     #[test]
     fn what_counts_as_lost_already_takes_nothing_away() {
         let mut margin = Margin::new(rows(&[0, 1, 2, 3, 4]), rows(&[0, 4]));

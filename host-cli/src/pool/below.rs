@@ -100,8 +100,8 @@ pub(super) fn hold(places: &[Place]) {
     });
 }
 
-/// Lets go of what was held. Some filesystems leave alone what a hole behind the end of a file would free, and give it back
-/// where the file is cut at its end.
+/// Lets go of what was held. On some filesystems a hole behind the end of a file frees nothing. They give it
+/// back where the file is cut at its end.
 fn let_go(places: &[Place]) {
     at_end_of_each(places, |image, end, held| {
         let blocks = || image.metadata().map(|metadata| (metadata.blocks(), metadata.len())).ok();

@@ -49,7 +49,8 @@ pub(crate) enum ReasonCode {
     RedundancyShort,
     /// The last rebuild had no disks or no space for some of what is missing.
     RebuildIncomplete,
-    /// The last scrub found no room for some of what it should have put right: no count of redundancy knows of that.
+    /// The last scrub found no room for some of what it should have put right: no count of redundancy knows
+    /// of that.
     ScrubIncomplete,
     /// A rebuild was paused or interrupted.
     RebuildWaiting,

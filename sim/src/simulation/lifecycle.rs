@@ -346,7 +346,8 @@ impl Run {
         }
     }
 
-    /// Those of the members that are away on which something may lie. A new one is given nothing before the lists name it.
+    /// Those of the members that are away on which something may lie. A new one is given nothing before the
+    /// lists name it.
     pub(super) fn holding(&mut self, pool: &Mounted<'_>, away: MemberSet) -> MemberSet {
         self.hollow = self.hollow.and(away);
         let lists = pool.store.committed().lists();

@@ -78,8 +78,8 @@ fn what_was_deleted_is_not_in_the_way_of_a_drain() {
     (0..2).for_each(|n| expect(&mut pool, &format!("file-{n}"), 60_000));
 }
 
-/// The room for what a disk held was counted for each drain by itself, and what others held that were being emptied was to go
-/// there as well. Two were begun where there was room for one, and neither ended.
+/// The room for what a disk held was counted for each drain by itself. What others held that were being
+/// emptied was to go there as well. Two were begun where there was room for one, and neither ended.
 #[test]
 fn two_disks_are_not_emptied_into_the_same_room() {
     let mut world = World::new(Scheme::mirror(2), 4, 120 << 10);
@@ -101,8 +101,9 @@ fn two_disks_are_not_emptied_into_the_same_room() {
     (0..=files.expect("it has an end")).for_each(|n| expect(&mut pool, &format!("file-{n}"), 60_000));
 }
 
-/// A disk was emptied into the other one while files were written. They took the room that it was given when the drain began: the
-/// drain did not end, and its nodes took what deleting needs. Nothing could be deleted any more.
+/// A disk was emptied into the other one while files were written. They took the room that it was given when
+/// the drain began: the drain did not end, and its nodes took what deleting needs. Nothing could be deleted
+/// any more.
 #[test]
 fn what_is_written_during_a_drain_leaves_it_its_room() {
     let mut world = World::new(Scheme { data: 1, parity: 0 }, 2, 120 << 10);

@@ -117,8 +117,8 @@ fn short_extents_become_long_ones() {
     expect_whole(&mut pool, "in long extents");
 }
 
-/// A new disk with much room, in the failure domain of two old ones. A rebalance moved fragments to it from the
-/// disk of the other domain, and both replicas were where one failure takes both.
+/// A new disk with much room, in the failure domain of two old ones. A rebalance moved fragments to it from
+/// the disk of the other domain, and both replicas were where one failure takes both.
 #[test]
 fn a_rebalance_keeps_replicas_in_different_failure_domains() {
     let of_domain = |failure_domain| DiskOptions { failure_domain, ..DiskOptions::default() };

@@ -175,8 +175,8 @@ fn what_is_offline_stays_so_until_it_is_online_again() {
     world.expect("meanwhile", 30_000);
 }
 
-/// One of two disks was removed, and everything was written anew on the other. A rebuild found nothing to do, and
-/// forgot that something was wanting: with a new disk all stayed on the old one.
+/// One of two disks was removed, and everything was written anew on the other. A rebuild found nothing to do,
+/// and forgot that something was wanting: with a new disk all stayed on the old one.
 #[test]
 fn what_no_rebuild_could_put_right_is_put_right_when_there_is_a_disk_for_it() {
     let mut world = filled(Scheme::mirror(2), 2);

@@ -145,7 +145,8 @@ fn a_whole_disk_rolled_back_is_known_and_given_what_it_lost() {
 }
 
 /// Two disks went away one after the other, the one with the lower number first. A rebuild looks for what the
-/// first one missed, too. Where there are as many disks as replicas, all that is written meanwhile lacks some.
+/// first one missed, too. Where there are as many disks as replicas, all that is written meanwhile lacks
+/// some.
 #[test]
 fn two_disks_that_were_away_for_different_times_are_given_all_that_they_missed() {
     for (disks, first, second) in [(5, 1, 2), (5, 2, 1), (3, 1, 2), (3, 2, 1)] {
@@ -176,9 +177,9 @@ fn alone_from_now(world: &mut World) -> Mounted<'_> {
     pool
 }
 
-/// A disk went away again while a rebuild proved that all was there, and came back before that had ended. What it
-/// missed then lay behind the place where the rebuild was. The rebuild said that nothing was owed, and the
-/// contents stayed on one disk.
+/// A disk went away again while a rebuild proved that all was there, and came back before that had ended.
+/// What it missed then lay behind the place where the rebuild was. The rebuild said that nothing was owed,
+/// and the contents stayed on one disk.
 #[test]
 fn a_rebuild_settles_nothing_that_was_missed_after_it_began() {
     let mut behind = 0;
@@ -214,9 +215,9 @@ fn a_rebuild_settles_nothing_that_was_missed_after_it_began() {
     assert!(behind > 3, "{behind} times behind the place where the rebuild was");
 }
 
-/// A rebuild made do without a disk, which came back when the next one had gone. It is owed what it missed: what
-/// was written on one disk alone meanwhile does not stay there. With the next one that is one more than a commit
-/// bears, and the pool took no writes for good, with all its disks there.
+/// A rebuild made do without a disk, which came back when the next one had gone. It is owed what it missed:
+/// what was written on one disk alone meanwhile does not stay there. With the next one that is one more than
+/// a commit bears, and the pool took no writes for good, with all its disks there.
 #[test]
 fn a_disk_that_a_rebuild_made_do_without_is_owed_what_it_missed() {
     let mut world = filled(Scheme::mirror(2), 3);
@@ -242,8 +243,8 @@ fn a_disk_that_a_rebuild_made_do_without_is_owed_what_it_missed() {
     }
 }
 
-/// What one disk had written alone could not be read while a rebuild went by it. The disk that had been away was
-/// said to be owed nothing more, and when all could be read again nothing looked for what it still lacked.
+/// What one disk had written alone could not be read while a rebuild went by it. The disk that had been away
+/// was said to be owed nothing more. When all could be read again, nothing looked for what it still lacked.
 #[test]
 fn a_rebuild_that_passed_something_over_acquits_nobody() {
     let mut world = filled(Scheme::mirror(2), 2);

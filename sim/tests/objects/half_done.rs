@@ -134,8 +134,8 @@ fn what_cannot_be_read_for_a_moment_is_not_stored_again() {
     }
 }
 
-/// Space ended in the middle of a write, and before more was tried the tree could not be read. It was told, and the
-/// transaction could be committed all the same: with half of what was to be written.
+/// Space ended in the middle of a write, and before more was tried the tree could not be read. It was told,
+/// and the transaction could be committed all the same: with half of what was to be written.
 #[test]
 fn a_write_that_ends_half_way_with_an_error_is_not_committed() {
     let options = FormatOptions { extent_bytes: 4096, ..FormatOptions::portable(Scheme::SINGLE) };

@@ -2,10 +2,10 @@
 
 use super::*;
 
-/// It is known by its end, or by its claims, which say that it lost something where the ring at the end is full
-/// of them again. A disk that was away is stale: its claims said nothing. After a few mounts that were cut short
-/// nothing told any more that the end of the disk is gone: it was given what it missed, and called whole. Nothing
-/// was wrong with any other disk.
+/// It is known by its end. Where the ring at the end is full of claims again, these say that it lost
+/// something. A disk that was away is stale: its claims said nothing. After a few mounts that were cut short
+/// nothing told any more that the end of the disk is gone. It was given what it missed, and called whole.
+/// Nothing was wrong with any other disk.
 #[test]
 fn a_disk_that_was_away_is_known_to_have_lost_its_end_after_mounts_that_were_cut() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);

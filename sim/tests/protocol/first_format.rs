@@ -31,7 +31,8 @@ fn a_format_that_was_cut_short_is_mounted_or_made_again() {
                 match world.try_mount(MountMode::ReadWrite) {
                     Ok(mut pool) => {
                         mounted += 1;
-                        // Some copies of a label were not there yet: one more that rots, and the disk was none any more.
+                        // Some copies of a label were not there yet: one more that rots, and the disk was
+                        // none any more.
                         assert_eq!(pool.store.mend_labels(), 0, "{disks} disks, {policy:?}, cut {at}");
                     }
                     Err(MountError::NoPool | MountError::Unfinished { .. }) => {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A disk went back. The commit of the mount that sees it says in the tree what the disk lacks, and its
+/// A disk went back. The commit of the mount that sees it says in the tree what the disk lacks. Its
 /// superblock says on the disk no more that it went back. That superblock reaches this disk alone, and the
 /// power goes. The others go on without the disk, from the state before, in which nothing is said of it. The
 /// disk comes back: it seems to have had all that was written before it went away. It is called whole, and
@@ -42,10 +42,10 @@ fn that_a_disk_went_back_is_not_forgotten_with_the_commit_that_said_so() {
     assert!(newer > 0 && tried > newer, "{newer} of {tried}");
 }
 
-/// A disk went back, and a claim says so on it. Then a state does not name the disk, and the claim of the mount that
-/// sees this says no more that it went back: the disk was only away. From a state before, which names it, the disk
-/// seems to lack no more than cut mounts leave it without. It is called whole. No more than one other disk is
-/// away at a time, of three copies.
+/// A disk went back, and a claim says so on it. Then a state does not name the disk. The mount that sees this
+/// takes it for one that was only away, and its claim says no more that it went back. From a state before,
+/// which names it, the disk seems to lack no more than cut mounts leave it without. It is called whole. No
+/// more than one other disk is away at a time, of three copies.
 #[test]
 fn a_claim_of_a_mount_that_does_not_miss_the_disk_keeps_that_it_went_back() {
     let mut world = World::new(Scheme::mirror(3), 3, MEMORY);

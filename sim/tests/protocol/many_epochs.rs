@@ -2,10 +2,10 @@
 
 use super::*;
 
-/// A member may lack one state for each mount that was cut short, and no mount is known that was not: all epochs since
-/// its own count. Mounts that dropped their first transaction used up epochs and wrote no state. A disk that
-/// was set back by as many commits of one mount, which had claimed its epoch on it, was called current. It is not
-/// only a disk that was set back by exactly one commit that looks so.
+/// A member may lack one state for each mount that was cut short. It is not known which mounts were, and all
+/// epochs since its own counted. Mounts that dropped their first transaction used up epochs and wrote no
+/// state. A disk that was set back by as many commits of one mount, which had claimed its epoch on it, was
+/// called current. It is not only a disk that was set back by exactly one commit that looks so.
 #[test]
 fn a_disk_that_was_set_back_by_many_commits_is_not_called_whole() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);

@@ -2,12 +2,12 @@
 
 use super::*;
 
-/// A commit reached disk 2 alone. Disk 1 went back to an older image. A mount without disk 2 writes what it found
-/// once more on disk 0 alone: disk 1 keeps its own, and was counted all the same, as if half of the list had it.
-/// The mount writes over the blocks of that commit, and is cut. Disks 1 and 2 are mounted without disk 0:
-/// the commit is the newest state that they know, and is gone on from. Then disk 0 is back. It is called whole,
-/// and lacks what lay in the blocks that were written over. At no time was more than one disk away and one behind,
-/// of three copies.
+/// A commit reached disk 2 alone. Disk 1 went back to an older image. A mount without disk 2 writes what it
+/// found once more on disk 0 alone. Disk 1 keeps its own, and was counted all the same, as if half of the
+/// list had it. The mount writes over the blocks of that commit, and is cut. Disks 1 and 2 are mounted
+/// without disk 0: the commit is the newest state that they know, and is gone on from. Then disk 0 is back.
+/// It is called whole, and lacks what lay in the blocks that were written over. At no time was more than one
+/// disk away and one behind, of three copies.
 #[test]
 fn a_disk_that_went_back_does_not_count_for_what_was_written_once_more() {
     let (mut tried, mut bad) = (0, Vec::new());

@@ -2,10 +2,10 @@
 
 use super::*;
 
-/// A disk is exchanged for an older copy of itself while the pool is mounted, or set back to a snapshot below.
-/// What stands where its next superblock goes is not what its ring held there a turn ago, but older: that was taken
-/// for its own. The next commit wrote a newer superblock to it, and from then on nothing tells that it went back.
-/// It is called current and whole, and the next disk to fail takes what it lacks.
+/// A disk is exchanged for an older copy of itself while the pool is mounted, or set back to a snapshot
+/// below. What stands where its next superblock goes is not what its ring held there a turn ago, but older:
+/// that was taken for its own. The next commit wrote a newer superblock to it, and from then on nothing tells
+/// that it went back. It is called current and whole, and the next disk to fail takes what it lacks.
 #[test]
 fn a_disk_that_is_set_back_under_a_mount_is_not_called_whole() {
     // More commits than the ring has places: none of what it holds is what it held before.
@@ -28,8 +28,9 @@ fn a_disk_that_is_set_back_under_a_mount_is_not_called_whole() {
     assert!(bad.is_empty(), "{bad:#?}");
 }
 
-/// The same while the operator has taken the disk out of use. It came back older than it went, and was distrusted from when it was
-/// taken out alone. Now it is not taken for the one that went before the next mount has looked at it.
+/// The same while the operator has taken the disk out of use. It came back older than it went, and was
+/// distrusted from when it was taken out alone. Now it is not taken for the one that went before the next
+/// mount has looked at it.
 #[test]
 fn a_disk_that_is_set_back_while_it_is_out_of_use_is_not_called_whole() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);

@@ -99,8 +99,8 @@ fn what_cannot_be_read_is_told_and_never_comes_back() {
     }
 }
 
-/// The same where the superblocks of one mount's commits follow each other in the ring. The next mount wrote fewer than
-/// those that it could not read, and the newest of them counted again when it could be read.
+/// The same where the superblocks of one mount's commits follow each other in the ring. The next mount wrote
+/// fewer than those that it could not read, and the newest of them counted again when it could be read.
 #[test]
 fn what_cannot_be_read_never_comes_back_where_less_was_written_than_that() {
     for (unreadable, is_written) in (1..=6).flat_map(|unreadable| [(unreadable, false), (unreadable, true)]) {
@@ -119,7 +119,8 @@ fn what_cannot_be_read_never_comes_back_where_less_was_written_than_that() {
     }
 }
 
-/// Mounts while these sectors cannot be read, and again when they can: `file-4`, of which they tell, is gone for good.
+/// Mounts while these sectors cannot be read, and again when they can: `file-4`, of which they tell, is gone
+/// for good.
 fn never_comes_back(mut world: World, lost: Vec<std::ops::Range<u64>>, what: &str, is_written: bool) {
     for lbas in &lost {
         world.array.disk_mut(0).make_unreadable(lbas.clone());

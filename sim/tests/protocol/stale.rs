@@ -42,8 +42,8 @@ fn stays_when_a_mount_is_cut(first: impl Fn(&World) -> Option<World>) {
     assert!(bad.is_empty(), "of {tried} cuts {}: {:?}", bad.len(), &bad[..bad.len().min(5)]);
 }
 
-/// A superblock that brings a disk back went to all disks at a time. The power went when that disk alone had it, and the
-/// other one died: the newest state of the disk that was left referred to what was never on it.
+/// A superblock that brings a disk back went to all disks at a time. The power went when that disk alone had
+/// it, and the other one died. The newest state of the disk that was left referred to what was never on it.
 #[test]
 fn a_disk_that_comes_back_has_no_state_that_the_others_have_not() {
     let mut newer = 0;
@@ -60,8 +60,9 @@ fn a_disk_that_comes_back_has_no_state_that_the_others_have_not() {
     assert!(newer > 0, "no cut comes after it is back");
 }
 
-/// A rebuild made do without a disk that was away, so nothing was owed to it. When it came back it was given nodes at
-/// once, over what its older state refers to. The power went, the others died, and there was no state left.
+/// A rebuild made do without a disk that was away, so nothing was owed to it. When it came back it was given
+/// nodes at once, over what its older state refers to. The power went, the others died, and there was no
+/// state left.
 #[test]
 fn what_a_disk_held_stays_also_where_a_rebuild_made_do_without_it() {
     let (mut tried, mut bad) = (0, Vec::new());
@@ -81,8 +82,9 @@ fn what_a_disk_held_stays_also_where_a_rebuild_made_do_without_it() {
     assert!(bad.is_empty(), "of {tried} cuts {}: {:?}", bad.len(), &bad[..bad.len().min(5)]);
 }
 
-/// Two disks with files, of which the second went away. A third was added, a rebuild made do without the second, and
-/// the files were deleted and written over. The second is back: the files that it holds, and the place of the third.
+/// Two disks with files, of which the second went away. A third was added, a rebuild made do without the
+/// second, and the files were deleted and written over. The second is back: the files that it holds, and the
+/// place of the third.
 fn done_without(layout: u32) -> (World, Vec<String>, usize) {
     let mut world = small_mirror(SMALL);
     let names: Vec<String> = (0..12).map(|n| format!("file-{n}")).collect();

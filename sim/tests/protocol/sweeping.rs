@@ -101,8 +101,9 @@ fn a_sweep_of_an_open_group_counts_what_it_gives_back() {
     assert!(written > 50 && pool.health().counters.sweeps > 10, "{written}");
 }
 
-/// A transaction frees more than there is room for in memory, and needs space. Blocks that it had freed itself were
-/// given back and written again, though the last commit refers to them: when it was dropped, its files were lost.
+/// A transaction frees more than there is room for in memory, and needs space. Blocks that it had freed
+/// itself were given back and written again, though the last commit refers to them. When it was dropped, its
+/// files were lost.
 #[test]
 fn what_a_transaction_freed_is_not_written_before_its_commit() {
     let mut world = worn();

@@ -4,10 +4,11 @@ use super::*;
 use dynamicfs_core::maintain::{Trim, TrimOptions};
 use dynamicfs_sim::Mishap;
 
-/// A disk is back that was away. The mount's own commit finds no room in what the disks are stored in, so that no
-/// superblock names it yet: the first transaction is to make that commit. A trim comes first, to make room below. It
-/// discarded, on the disk that is back, what its own, older state refers to. The power goes, the other disk
-/// dies, and there is no state left: also the files are gone that were there all the time, and on this disk.
+/// A disk is back that was away. The mount's own commit finds no room in what the disks are stored in, so
+/// that no superblock names it yet. The first transaction is to make that commit. A trim comes first, to make
+/// room below. It discarded, on the disk that is back, what its own, older state refers to. The power goes,
+/// the other disk dies, and there is no state left. Files are gone that were there all the time, and on this
+/// disk.
 #[test]
 fn a_trim_leaves_alone_what_a_disk_holds_that_has_nothing_newer() {
     let mut world = small_mirror(Geometry { discard: true, ..SMALL });

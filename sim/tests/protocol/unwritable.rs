@@ -2,9 +2,9 @@
 
 use super::*;
 
-/// Less than half of the list is left while the pool runs: of three copies on three disks one, or of a mirror
-/// with a witness one half alone. Every commit is refused. Health looked at who is owed something alone, and
-/// called the pool writable.
+/// Less than half of the list is left while the pool runs. That is one disk of three copies, or one half of a
+/// mirror with a witness. Every commit is refused. Health looked at who is owed something alone, and called
+/// the pool writable.
 #[test]
 fn health_says_that_nothing_can_be_written_where_less_than_half_is_left() {
     let plain = DiskOptions::default();
