@@ -25,25 +25,29 @@ impl<A: DiskArray> Objects<'_, A> {
         self.store.check_alone()?;
         let row = self.row_of(member)?;
         let state = if failed { MemberState::Failed } else { MemberState::Offline };
-        let disk = self.exclude(row)?;
-        let done = self.change_records(|objects| objects.set_state(row, state));
-        if let (Err(_), Some(disk)) = (&done, disk) {
-            // No list names it. It comes back now if there is room for that, or else with the next commit.
-            self.store.tree.disks.set_excluded(disk, false);
-            let _ = self.change_records(|_| Ok(()));
-        }
-        Ok(done?)
+        Ok(self.let_go_and(row, |objects| objects.set_state(row, state))?)
     }
 
-    /// Lets a member go, and takes its disk out of use, which it returns if it is here. Part of no
-    /// transaction.
-    fn exclude(&mut self, row: usize) -> Result<Option<usize>, Error> {
+    /// Lets a member go, takes its disk out of use if it is here, and writes down what that is for. Where the
+    /// latter fails the member is in no list. It comes back at once if that can be committed, or else with
+    /// the next commit.
+    fn let_go_and(
+        &mut self,
+        row: usize,
+        f: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         self.store.let_go(MemberSet::EMPTY.with(row))?;
         let disk = self.store.tree.disks.disk_in_row(row);
         if let Some(disk) = disk {
             self.store.tree.disks.set_excluded(disk, true);
         }
-        Ok(disk)
+        let done = self.change_records(f);
+        if let (Err(_), Some(disk)) = (&done, disk) {
+            self.store.tree.disks.set_excluded(disk, false);
+            // The error that is told is the one before.
+            let _ = self.change_records(|_| Ok(()));
+        }
+        done
     }
 
     /// Lets a member take part again that was shut, drained or kept spare, or stops draining it. What it missed is
@@ -164,17 +168,18 @@ impl<A: DiskArray> Objects<'_, A> {
             });
         }
         self.store.claim_once().map_err(Error::from)?;
-        // The lists of members let go of it first, while its row still says who it is: a state that names a row which is
-        // empty is none. Also where it went away, and no commit has told so yet.
-        if !away || self.store.is_listed(row) {
-            self.exclude(row)?;
-        }
-        self.change_records(|objects| {
+        let removal = |objects: &mut Self| {
             objects.store.remove_member(row)?;
             let short = objects.store.committed().is_short() || !empty;
             objects.store.tree.space.superblock.set_short(short);
             Ok(())
-        })?;
+        };
+        // The lists of members let go of it first, while its row still says who it is: a state that names a
+        // row which is empty is none. Also where it went away, and no commit has told so yet.
+        match !away || self.store.is_listed(row) {
+            true => self.let_go_and(row, removal)?,
+            false => self.change_records(removal)?,
+        }
         self.store.tree.disks.tell(Happening::Left { member });
         let disk = self.store.tree.disks.excluded_disk_of(member);
         Ok(disk.is_some_and(|disk| self.store.forget_disk(disk).is_ok()))
