@@ -9,6 +9,7 @@ use dynamicfs_core::types::ObjectId;
 use dynamicfs_hal::DiskArray;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// What one object is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,15 +36,15 @@ pub struct Node {
 /// A pool in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
-    /// Objects by number.
-    pub nodes: BTreeMap<u64, Node>,
+    /// Objects by number. Copies of a model share what neither changed.
+    pub nodes: BTreeMap<u64, Arc<Node>>,
 }
 
 impl Default for Model {
     fn default() -> Self {
         let root =
             Node { contents: Contents::Directory(BTreeMap::new()), links: 2, attributes: BTreeMap::new() };
-        Self { nodes: BTreeMap::from([(ObjectId::ROOT.0, root)]) }
+        Self { nodes: BTreeMap::from([(ObjectId::ROOT.0, Arc::new(root))]) }
     }
 }
 
@@ -51,8 +52,12 @@ impl Default for Model {
 pub type Outcome = Result<Option<ObjectId>, Error>;
 
 impl Model {
+    fn node_mut(&mut self, object: u64) -> Option<&mut Node> {
+        self.nodes.get_mut(&object).map(Arc::make_mut)
+    }
+
     fn directory(&mut self, object: ObjectId) -> Result<&mut BTreeMap<Vec<u8>, u64>, Error> {
-        match self.nodes.get_mut(&object.0).map(|node| &mut node.contents) {
+        match self.node_mut(object.0).map(|node| &mut node.contents) {
             None => Err(Error::NotFound),
             Some(Contents::Directory(entries)) => Ok(entries),
             Some(_) => Err(Error::NotADirectory),
@@ -60,7 +65,7 @@ impl Model {
     }
 
     fn is_directory(&self, object: u64) -> bool {
-        matches!(self.nodes.get(&object), Some(Node { contents: Contents::Directory(_), .. }))
+        self.nodes.get(&object).is_some_and(|node| matches!(node.contents, Contents::Directory(_)))
     }
 
     /// Does what the operation should do. `made` is the number that the pool gave to a new object.
@@ -93,15 +98,12 @@ impl Model {
                 self.edit(*object, |bytes| bytes.resize(*size as usize, 0))
             }
             Operation::SetAttribute { object, name, value } => {
-                self.nodes
-                    .get_mut(&object.0)
-                    .ok_or(Error::NotFound)?
-                    .attributes
-                    .insert(name.clone(), value.clone());
+                let node = self.node_mut(object.0).ok_or(Error::NotFound)?;
+                node.attributes.insert(name.clone(), value.clone());
                 Ok(None)
             }
             Operation::RemoveAttribute { object, name } => {
-                let node = self.nodes.get_mut(&object.0).ok_or(Error::NotFound)?;
+                let node = self.node_mut(object.0).ok_or(Error::NotFound)?;
                 node.attributes.remove(name).map(|_| None).ok_or(Error::NotFound)
             }
         }
@@ -122,14 +124,15 @@ impl Model {
         let Some(made) = made else { return Ok(None) };
         entries.insert(name.to_vec(), made.0);
         let links = if is_directory { 2 } else { 1 };
-        let known = self.nodes.insert(made.0, Node { contents, links, attributes: BTreeMap::new() });
+        let node = Node { contents, links, attributes: BTreeMap::new() };
+        let known = self.nodes.insert(made.0, Arc::new(node));
         assert!(known.is_none(), "object number {} was given twice", made.0);
         self.count_links(directory, i64::from(is_directory));
         Ok(Some(made))
     }
 
     fn count_links(&mut self, object: ObjectId, delta: i64) {
-        if let Some(node) = self.nodes.get_mut(&object.0) {
+        if let Some(node) = self.node_mut(object.0) {
             node.links = (i64::from(node.links) + delta) as u32;
         }
     }
@@ -180,7 +183,7 @@ impl Model {
 
     fn is_below(&self, directory: u64, ancestor: u64) -> bool {
         directory == ancestor
-            || matches!(&self.nodes.get(&ancestor), Some(Node { contents: Contents::Directory(entries), .. })
+            || matches!(self.nodes.get(&ancestor).map(|node| &node.contents), Some(Contents::Directory(entries))
                 if entries.values().any(|&child| self.is_directory(child) && self.is_below(directory, child)))
     }
 
@@ -215,7 +218,7 @@ impl Model {
     }
 
     fn edit(&mut self, object: ObjectId, f: impl FnOnce(&mut Vec<u8>)) -> Outcome {
-        match self.nodes.get_mut(&object.0).map(|node| &mut node.contents) {
+        match self.node_mut(object.0).map(|node| &mut node.contents) {
             None => Err(Error::NotFound),
             Some(Contents::Directory(_)) => Err(Error::IsADirectory),
             Some(Contents::Symlink(_)) => Err(Error::NotAFile),
@@ -388,7 +391,8 @@ pub fn observe<A: DiskArray>(objects: &mut Objects<'_, A>) -> Result<Model, Load
             value.truncate(length);
             attributes.insert(name, value);
         }
-        model.nodes.insert(object.0, Node { contents, links: inode.links, attributes });
+        let node = Node { contents, links: inode.links, attributes };
+        model.nodes.insert(object.0, Arc::new(node));
     }
     Ok(model)
 }

@@ -49,20 +49,24 @@ pub(crate) struct SlotState {
 
 /// A disk's valid superblock slots, the newest first.
 pub(crate) fn slots_of(disk: &SimDisk) -> Vec<SlotState> {
-    let Some((parameters, identity)) = label_of(disk) else { return Vec::new() };
-    let mut image = vec![0; parameters.slot_bytes as usize];
-    let mut slots = Vec::new();
-    for (place, at) in slot_places(&parameters, &identity) {
-        if at + image.len() as u64 > disk.geometry().bytes() {
-            continue;
-        }
-        disk.pristine(at, &mut image);
-        let contents = superblock::examine(&image, &parameters, identity.disk, place, crc32c);
-        if contents != SlotContents::Valid {
-            continue;
-        }
-        let Some(view) = Superblock::new(&image[..]) else { continue };
-        slots.push(SlotState {
+    slots(disk).collect()
+}
+
+/// The newest of a disk's valid superblock slots.
+pub(crate) fn newest_slot(disk: &SimDisk) -> Option<SlotState> {
+    slots(disk).next()
+}
+
+/// A disk's valid superblock slots, the newest first; each is examined when it is asked for.
+pub(crate) fn slots(disk: &SimDisk) -> impl Iterator<Item = SlotState> + use<> {
+    let label = label_of(disk);
+    let mut images: Vec<_> = label.iter().flat_map(|label| images_of(disk, label)).collect();
+    images.sort_by_key(|(_, _, image)| std::cmp::Reverse(Superblock::new(&image[..]).map(|view| view.sequence())));
+    images.into_iter().filter_map(move |(place, at, image)| {
+        let (parameters, identity) = label.as_ref()?;
+        let contents = superblock::examine(&image, parameters, identity.disk, place, crc32c);
+        let view = Superblock::new(&image[..]).filter(|_| contents == SlotContents::Valid)?;
+        Some(SlotState {
             at,
             bytes: image.len() as u64,
             sequence: view.sequence(),
@@ -71,10 +75,22 @@ pub(crate) fn slots_of(disk: &SimDisk) -> Vec<SlotState> {
             branch: view.branch(),
             lists: view.lists(),
             online: view.online(),
-        });
-    }
-    slots.sort_by_key(|slot| std::cmp::Reverse(slot.sequence));
-    slots
+        })
+    })
+}
+
+/// What is in the places of both rings that the disk has: which of its ring, at which byte, the bytes.
+fn images_of(
+    disk: &SimDisk,
+    (parameters, identity): &(PoolParameters, DiskIdentity),
+) -> impl Iterator<Item = (u64, u64, Vec<u8>)> {
+    let (bytes, end) = (parameters.slot_bytes as usize, disk.geometry().bytes());
+    let places = slot_places(parameters, identity).filter(move |(_, at)| at + bytes as u64 <= end);
+    places.map(move |(place, at)| {
+        let mut image = vec![0; bytes];
+        disk.pristine(at, &mut image);
+        (place, at, image)
+    })
 }
 
 /// All places of both rings: which of its ring, and at which byte of the disk.
@@ -90,17 +106,12 @@ fn slot_places(
 /// Whether a slot after a disk's newest has something in it that is no superblock: a write that was cut short, which the next one
 /// may complete.
 pub(crate) fn has_torn_slot(disk: &SimDisk) -> bool {
-    let (Some((parameters, identity)), Some(newest)) = (label_of(disk), slots_of(disk).first().copied())
-    else {
-        return false;
-    };
-    let next = (newest.sequence + 1) % u64::from(parameters.ring_length);
     let slots = slots_of(disk);
-    slot_places(&parameters, &identity).filter(|&(place, _)| place == next).any(|(_, at)| {
-        let mut image = vec![0; parameters.slot_bytes as usize];
-        disk.pristine(at, &mut image);
-        slots.iter().all(|slot| slot.at != at) && image.iter().any(|&byte| byte != 0)
-    })
+    let (Some(label), Some(newest)) = (label_of(disk), slots.first()) else { return false };
+    let next = (newest.sequence + 1) % u64::from(label.0.ring_length);
+    images_of(disk, &label)
+        .filter(|&(place, ..)| place == next)
+        .any(|(_, at, image)| slots.iter().all(|slot| slot.at != at) && image.iter().any(|&byte| byte != 0))
 }
 
 /// The bytes of the newest superblock of a disk, in both rings.
@@ -112,17 +123,15 @@ pub fn newest_slots(disk: &SimDisk) -> Vec<Range<u64>> {
 
 /// The bytes of all valid superblocks of a disk.
 pub fn all_slots(disk: &SimDisk) -> Vec<Range<u64>> {
-    slots_of(disk).iter().map(|slot| slot.at..slot.at + slot.bytes).collect()
+    slots(disk).map(|slot| slot.at..slot.at + slot.bytes).collect()
 }
 
 /// Superblocks on a disk that were written whole and contradict themselves: no mount takes them for a state.
 pub fn unsound_slots(disk: &SimDisk) -> usize {
-    let Some((parameters, identity)) = label_of(disk) else { return 0 };
-    let mut image = vec![0; parameters.slot_bytes as usize];
-    slot_places(&parameters, &identity)
-        .filter(|&(_, at)| {
-            disk.pristine(at, &mut image);
-            let view = Superblock::new(&image[..]).filter(|_| superblock::is_whole(&image, crc32c));
+    let Some(label) = label_of(disk) else { return 0 };
+    images_of(disk, &label)
+        .filter(|(.., image)| {
+            let view = Superblock::new(&image[..]).filter(|_| superblock::is_whole(image, crc32c));
             view.is_some_and(|view| !superblock::is_sound(&view))
         })
         .count()
@@ -130,5 +139,5 @@ pub fn unsound_slots(disk: &SimDisk) -> usize {
 
 /// The state that a disk would bring to a mount.
 pub fn newest_of(disk: &SimDisk) -> Option<(Epoch, Generation)> {
-    slots_of(disk).first().map(|slot| slot.order)
+    newest_slot(disk).map(|slot| slot.order)
 }

@@ -365,16 +365,21 @@ fn compare(
     report: &mut CheckReport,
     f: &mut impl FnMut(Option<&Finding>),
 ) -> u64 {
-    let mut free = 0;
-    for bit in 0..window.blocks as usize {
-        let address = BlockAddress { member: window.member, block: window.start + bit as u64 };
-        let is = |bits: &[u8]| bits[bit / 8] >> (bit % 8) & 1 == 1;
-        report.allocated += u64::from(is(allocated));
-        match (is(allocated), is(referenced)) {
-            (true, false) => tell(report, f, &Finding::Leak { address }),
-            (false, true) => tell(report, f, &Finding::Unallocated { address }),
-            (true, true) => {}
-            (false, false) => free += 1,
+    let mut free = 0u64;
+    for (at, start) in (0..window.blocks as usize).step_by(8).enumerate() {
+        let bits = (window.blocks as usize - start).min(8);
+        let (allocated, referenced) = (allocated[at], referenced[at]);
+        let is = |byte: u8, bit: usize| byte >> bit & 1 == 1;
+        let count = |byte: u8| u64::from((byte & (0xFF >> (8 - bits))).count_ones());
+        report.allocated += count(allocated);
+        free += count(!(allocated | referenced));
+        // Mostly they are equal, and no bit of them needs a look.
+        for bit in (0..bits).filter(|&bit| is(allocated ^ referenced, bit)) {
+            let address = BlockAddress { member: window.member, block: window.start + (start + bit) as u64 };
+            match is(allocated, bit) {
+                true => tell(report, f, &Finding::Leak { address }),
+                false => tell(report, f, &Finding::Unallocated { address }),
+            }
         }
     }
     free

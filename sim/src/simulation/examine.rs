@@ -13,6 +13,7 @@ use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::Error;
 use dynamicfs_core::maintain::Finding;
 use dynamicfs_core::space::Class;
+use std::sync::Arc;
 
 /// Findings that are looked at; more of them say the same.
 const FINDINGS_MAX: usize = 64;
@@ -233,8 +234,7 @@ impl Run {
         }
         // One that was set back between two claims has the same state and lacks a claim.
         let newest = |&place: &usize| {
-            let slots = states::slots_of(array.disk(place));
-            slots.first().map(|slot| (slot.order, slot.claim))
+            states::newest_slot(array.disk(place)).map(|slot| (slot.order, slot.claim))
         };
         let mut states = places.iter().map(newest);
         let first = states.next();
@@ -288,7 +288,7 @@ pub(super) fn findings(pool: &mut Mounted<'_>) -> (Vec<Finding>, Result<(), Erro
 
 /// Bytes of contents, as the pool counts them.
 fn bytes_of(model: &Model) -> u64 {
-    let bytes = |node: &Node| match &node.contents {
+    let bytes = |node: &Arc<Node>| match &node.contents {
         Contents::File(bytes) | Contents::Symlink(bytes) => bytes.len() as u64,
         Contents::Directory(_) => 0,
     };

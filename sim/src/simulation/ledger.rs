@@ -27,7 +27,7 @@ impl Run {
         let slots = |member| {
             let disk: &SimDisk = array.disk(self.places[member]);
             let can_be_read = |slot: &SlotState| disk.sight(slot.at, &mut vec![0; slot.bytes as usize]);
-            states::slots_of(disk).into_iter().find(can_be_read)
+            states::slots(disk).find(can_be_read)
         };
         let newest: Vec<_> =
             (0..self.members()).map(|member| slots(member).filter(|_| is_known(member))).collect();

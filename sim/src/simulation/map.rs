@@ -64,7 +64,7 @@ impl Map {
     pub(super) fn read(members: Vec<Option<&SimDisk>>) -> Option<Self> {
         let newest = members.iter().flatten().copied().max_by_key(|disk| states::newest_of(disk))?;
         let (parameters, _) = states::label_of(newest)?;
-        let slot = *states::slots_of(newest).first()?;
+        let slot = states::newest_slot(newest)?;
         let mut image = vec![0; slot.bytes as usize];
         newest.pristine(slot.at, &mut image);
         let superblock = Superblock::new(&image[..])?;

@@ -277,7 +277,7 @@ impl Run {
         for special in specials.0 {
             let is_seen = match special {
                 Special::ManyAttributes => model.nodes.values().any(|node| node.attributes.len() >= 24),
-                Special::HashCollision => model.nodes.values().any(has_collision),
+                Special::HashCollision => model.nodes.values().any(|node| has_collision(node)),
                 // They are hit where they happen.
                 Special::SweepWindows | Special::ShortSteps => false,
                 _ => true,

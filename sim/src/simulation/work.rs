@@ -454,7 +454,7 @@ pub(super) fn describe(operation: &Operation) -> String {
 
 /// Deletes something that is there.
 fn unlink_any(model: &model::Model, rng: &mut Rng) -> Operation {
-    let entries = |(&directory, node): (&u64, &model::Node)| match &node.contents {
+    let entries = |(&directory, node): (&u64, &Arc<model::Node>)| match &node.contents {
         Contents::Directory(entries) => {
             entries.keys().map(|name| (ObjectId(directory), name.clone())).collect()
         }
