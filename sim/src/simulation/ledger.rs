@@ -71,7 +71,8 @@ impl Run {
         self.published = (health.epoch, health.generation);
     }
 
-    /// After a commit each sound member that takes part has its superblock twice, and in an epoch that was claimed there.
+    /// After a commit each sound member that takes part and is named has its superblock twice, and in an epoch
+    /// that was claimed there. A found state that is written once more does not name those that were let go.
     pub(super) fn check_ledger(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
         let health = pool.health();
         let order = (health.epoch, health.generation);
@@ -87,7 +88,9 @@ impl Run {
         let bearers = self.bearers(pool, order);
         for member in self.active() {
             let place = self.places[member];
-            let takes_part = pool.member_health(place).status == DiskStatus::Online;
+            let row = pool.store.committed().row_of(MemberNumber(member as u16));
+            let is_named = row.is_some_and(|row| pool.store.committed().online().contains(row));
+            let takes_part = is_named && pool.member_health(place).status == DiskStatus::Online;
             if self.atlas.is_hurt(member) || self.shelf[member].is_some() || !takes_part {
                 continue;
             }
