@@ -86,8 +86,7 @@ fn place_of(array: &SimArray) -> Option<Place> {
 }
 
 fn newest_slot(array: &SimArray, place: &Place) -> Option<(usize, states::SlotState)> {
-    let slots =
-        place.members.values().filter_map(|&at| Some((at, states::newest_slot(array.disk(at))?)));
+    let slots = place.members.values().filter_map(|&at| Some((at, states::newest_slot(array.disk(at))?)));
     slots.max_by_key(|(_, slot)| slot.order)
 }
 

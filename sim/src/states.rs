@@ -61,7 +61,9 @@ pub(crate) fn newest_slot(disk: &SimDisk) -> Option<SlotState> {
 pub(crate) fn slots(disk: &SimDisk) -> impl Iterator<Item = SlotState> + use<> {
     let label = label_of(disk);
     let mut images: Vec<_> = label.iter().flat_map(|label| images_of(disk, label)).collect();
-    images.sort_by_key(|(_, _, image)| std::cmp::Reverse(Superblock::new(&image[..]).map(|view| view.sequence())));
+    images.sort_by_key(|(_, _, image)| {
+        std::cmp::Reverse(Superblock::new(&image[..]).map(|view| view.sequence()))
+    });
     images.into_iter().filter_map(move |(place, at, image)| {
         let (parameters, identity) = label.as_ref()?;
         let contents = superblock::examine(&image, parameters, identity.disk, place, crc32c);

@@ -233,9 +233,8 @@ impl Run {
             return false;
         }
         // One that was set back between two claims has the same state and lacks a claim.
-        let newest = |&place: &usize| {
-            states::newest_slot(array.disk(place)).map(|slot| (slot.order, slot.claim))
-        };
+        let newest =
+            |&place: &usize| states::newest_slot(array.disk(place)).map(|slot| (slot.order, slot.claim));
         let mut states = places.iter().map(newest);
         let first = states.next();
         states.all(|state| Some(state) == first)

@@ -208,17 +208,17 @@ impl Run {
         }
     }
 
-    /// On a pool without redundancy a disk is reset after a failed flush: what is left of its cache is decided, and is what every
-    /// mount sees from then on.
+    /// Where flushes failed on more disks than may be lost, these disks are reset: what is left of their caches is
+    /// decided, and is what every mount sees from then on. Without that a mount is served what a cache alone has.
+    /// Nothing tells it so, as the next flush succeeds.
     pub(super) fn reset_doomed(&mut self, array: &mut SimArray, rng: &mut Rng) {
-        if self.setup.tolerance() > 0 {
+        let mut doomed = self.active();
+        doomed.retain(|&member| self.disk(array, member).has_doomed());
+        if doomed.len() <= self.setup.tolerance() {
             return;
         }
-        for member in self.active() {
-            let disk = self.disk(array, member);
-            if disk.has_doomed() {
-                disk.power_cycle(*rng.pick(&CrashPolicy::ALL[..3]), rng);
-            }
+        for member in doomed {
+            self.disk(array, member).power_cycle(*rng.pick(&CrashPolicy::ALL[..3]), rng);
         }
     }
 
