@@ -9,18 +9,37 @@ use dynamicfs_core::types::{Epoch, Generation, MemberLists, MemberSet};
 use dynamicfs_hal::BlockDevice;
 use std::ops::Range;
 
-/// A disk's label.
+/// A disk's label, as a mount finds it: the first one and where it says that the others are. Where it says nothing, wherever
+/// labels may be.
 pub(crate) fn label_of(disk: &SimDisk) -> Option<(PoolParameters, DiskIdentity)> {
     let geometry = disk.geometry();
     let mut bytes = [0; LABEL_BYTES];
-    let places = std::iter::once(0).chain(places::candidates(&geometry));
-    let found = places.filter(|at| at + LABEL_BYTES as u64 <= geometry.bytes()).filter_map(|at| {
-        disk.pristine(at, &mut bytes);
+    let mut read = |at: u64| {
+        let is_inside = at + LABEL_BYTES as u64 <= geometry.bytes();
+        is_inside.then(|| disk.pristine(at, &mut bytes))?;
         let label = label::decode(&bytes, crc32c).ok()?;
         label.1.label_places().contains(&at).then_some(label)
-    });
+    };
+    let places: Vec<u64> = match read(0) {
+        Some((_, identity)) => identity.label_places().into(),
+        None => places::candidates(&geometry).collect(),
+    };
     // Of several the one that was changed last; the first of those.
-    found.reduce(|best, next| if next.1.serial > best.1.serial { next } else { best })
+    let newest = places.into_iter().filter_map(&mut read).reduce(newer)?;
+    Some(read(newest.1.end_at).map_or(newest, |at_end| newer(newest, at_end)))
+}
+
+/// The label that was changed last, of two.
+fn newer(
+    first: (PoolParameters, DiskIdentity),
+    other: (PoolParameters, DiskIdentity),
+) -> (PoolParameters, DiskIdentity) {
+    if other.1.serial > first.1.serial { other } else { first }
+}
+
+/// The pool that a disk's label names.
+pub fn pool_of(disk: &SimDisk) -> Option<dynamicfs_core::types::Uuid> {
+    label_of(disk).map(|(parameters, _)| parameters.pool)
 }
 
 /// The sectors of a disk's two rings of superblocks.

@@ -142,6 +142,27 @@ fn forget_what_was_missed(array: &mut SimArray, _: &mut Rng) {
     });
 }
 
+/// What lies where a disk was enlarged is not kept.
+fn lose_what_is_new(array: &mut SimArray, _: &mut Rng) {
+    use dynamicfs_hal::DiskArray;
+    let pool = |array: &SimArray| dynamicfs_sim::states::pool_of(array.disk(0));
+    OLD.with_borrow_mut(|old| match old {
+        Some(image) if pool(image) == pool(array) => {
+            for disk in 0..array.disks().min(image.disks()) {
+                let (before, after) =
+                    (image.disk(disk).geometry().bytes(), array.disk(disk).geometry().bytes());
+                for at in (before..after.saturating_sub(END_BYTES)).step_by(512) {
+                    array.disk_mut(disk).flip_bits(at, 1);
+                }
+            }
+        }
+        _ => *old = Some(array.clone()),
+    });
+}
+
+/// The end of a disk, where its last label and a ring of superblocks are.
+const END_BYTES: u64 = 256 << 10;
+
 /// A new disk with the label and the superblocks of the one that was there: it is taken for that.
 fn let_a_stranger_in(array: &mut SimArray, rng: &mut Rng) {
     let stranger = SimDisk::new(array.disk(0).geometry(), rng.next_u64());
@@ -437,6 +458,13 @@ fn bugs() -> Vec<Bug> {
             60,
         ),
         bug("a stale disk is taken for current", meddle(forget_what_was_missed), none, STRANGE, 20),
+        bug(
+            "what lies in new space is lost",
+            meddle(lose_what_is_new),
+            Faults::only([FaultKind::Enlarged]),
+            &[Health, WrongState, Lost, Space, Unavailable],
+            200,
+        ),
         bug("a stranger is let in", meddle(let_a_stranger_in), none, STRANGE, 20),
         bug("members are told by their places", meddle(tell_by_place), none, STRANGE, 20),
         bug(
@@ -613,7 +641,9 @@ fn broken_world_of(kind: FaultKind) -> &'static str {
         FaultKind::Timeout => "a timeout is not noticed",
         FaultKind::Stall | FaultKind::SlowDisk => "what takes long is given up",
         FaultKind::WriteProtected => "write protection is not noticed",
-        FaultKind::Unplugged | FaultKind::RegionRolledBack => "a stale disk is taken for current",
+        FaultKind::Unplugged | FaultKind::RegionRolledBack | FaultKind::SetBack => {
+            "a stale disk is taken for current"
+        }
         FaultKind::Replaced | FaultKind::ReplacedSmaller | FaultKind::Foreign | FaultKind::Wiped => {
             "a stranger is let in"
         }
@@ -629,6 +659,7 @@ fn broken_world_of(kind: FaultKind) -> &'static str {
         FaultKind::SecondWriter => "two users are told that their commits are there",
         FaultKind::FirstFormatCut => "a pool that is there is formatted at a start",
         FaultKind::ChoiceCut => "half a pool is let in",
+        FaultKind::Enlarged => "what lies in new space is lost",
         FaultKind::Misuse => "a call inside a transaction commits it",
         other => panic!("{other:?} has no broken world yet"),
     }

@@ -131,7 +131,12 @@ fn look_closely<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut
     let places = [disks.places_of(disk, next), disks.places_of(disk, newest)];
     let mut is_older = false;
     for (at, is_newest) in places.into_iter().zip([false, true]).flat_map(|(at, is)| at.map(|at| (at, is))) {
-        if disks.read_bytes(disk, at, image).is_none() || !superblock::is_whole(image, disks.crc32c) {
+        if disks.read_bytes(disk, at, image).is_none() {
+            continue;
+        }
+        if !superblock::is_whole(image, disks.crc32c) {
+            // Of a ring that has not been filled yet an older copy has nothing there.
+            is_older |= is_newest && image.iter().all(|&byte| byte == 0);
             continue;
         }
         match superblock::peek(image) {

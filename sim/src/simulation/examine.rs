@@ -69,6 +69,9 @@ impl Run {
         if mounted {
             self.refusals = 0;
             self.open_ledger(pool);
+            if health.writable && !health.tentative && self.mount_committed() {
+                self.owe_what_went_back(pool);
+            }
             if std::mem::take(&mut self.served) {
                 self.hit(Probe::ServedIsDurable);
             }

@@ -141,6 +141,11 @@ kinds! {
     /// What a disk is stored in has no room for some writes, or for what a flush was to bring there; later it
     /// has again.
     NoSpaceBelow = "no-space-below", State;
+    /// A disk is set back by several commits while nothing is written to it: the pool is idle, or not mounted, or has
+    /// put the disk out of use.
+    SetBack = "set-back", State;
+    /// A disk is enlarged while nobody has it open.
+    Enlarged = "enlarged", None;
 }
 
 impl FaultKind {

@@ -3,10 +3,11 @@
 use super::fault::{FaultKind, Harm};
 use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
-use super::run::{Run, counted};
+use super::run::{Mounted, Run, counted};
 use crate::clock::Latency;
 use crate::states;
 use crate::{IoKind, Mishap, Rng, SimArray, SimDisk};
+use dynamicfs_core::types::MemberSet;
 use dynamicfs_hal::{BlockDevice, Geometry, IoError};
 
 /// How long it takes at least to put another disk into a place, in microseconds.
@@ -37,6 +38,9 @@ impl Run {
         }
         if spoils(kind) {
             self.atlas.spoil(member);
+        }
+        if kind == FaultKind::SetBack {
+            return self.set_back(array, member);
         }
         let image = self.images[member].clone();
         let other = *rng.pick(&self.active());
@@ -98,6 +102,45 @@ impl Run {
             self.tell(array, EventKind::Fault, None, || {
                 format!("{} in {}", FaultKind::Scattered.name(), counted(places, "place"))
             });
+        }
+    }
+
+    /// A disk is set back while nothing is written to it, by so much that its superblocks tell of it.
+    fn set_back(&mut self, array: &mut SimArray, member: usize) {
+        let place = self.places[member];
+        let kept = array.disk(place).clone();
+        let is_older = |image: &&SimDisk| {
+            image.geometry() == kept.geometry() && states::newest_of(image) < states::newest_of(&kept)
+        };
+        let Some(image) = self.images[member].as_ref().filter(is_older) else {
+            self.images[member] = Some(kept);
+            return;
+        };
+        array.disk_mut(place).roll_back(image);
+        if self.looks_current(array, member) {
+            array.put(place, kept);
+            return;
+        }
+        // Longer than a pool is busy with the disk.
+        array.wait(EXCHANGE_US);
+        self.gone_back = self.gone_back.with(member);
+        self.counts.faults.hit(FaultKind::SetBack);
+        self.tell(array, EventKind::Fault, Some(member), || FaultKind::SetBack.name().into());
+    }
+
+    /// After a commit: what members lack that were set back and take part is owed to them.
+    pub(super) fn owe_what_went_back(&mut self, pool: &Mounted<'_>) {
+        let back = self.gone_back.and(self.atlas.members()).minus(self.offline(pool));
+        self.gone_back = self.gone_back.minus(back);
+        // Nothing is owed to one on which nothing lies.
+        let is_used = |member: usize| {
+            let health = pool.member_health(self.places[member]);
+            health.free_blocks < health.blocks
+        };
+        let holding = back.iter().filter(|&member| self.may_hold(member) && is_used(member));
+        self.atlas.missed(holding.fold(MemberSet::EMPTY, MemberSet::with));
+        if !back.is_empty() {
+            self.hit(Probe::SetBackNoticed);
         }
     }
 
@@ -237,6 +280,7 @@ fn afflict(disk: &mut SimDisk, kind: FaultKind, image: Option<&SimDisk>, rng: &m
         FaultKind::WriteProtected => disk.set_read_only(true),
         FaultKind::Unplugged => disk.unplug(),
         FaultKind::Wiped => disk.wipe(),
+        FaultKind::Enlarged => disk.resize(geometry.sectors + 1 + rng.below(geometry.sectors / 4)),
         FaultKind::RolledBack => match image {
             Some(image) if image.geometry() == geometry => disk.roll_back(image),
             _ => return false,

@@ -43,6 +43,11 @@ impl Run {
             13.. => return self.remove(pool, rng),
             _ => {}
         }
+        if let Some(member) = self.grown(pool)
+            && rng.coin()
+        {
+            return self.grow(pool, member);
+        }
         let member = *rng.pick(&self.active());
         let number = MemberNumber(member as u16);
         let state = self.roster[member];
@@ -103,6 +108,26 @@ impl Run {
         }
     }
 
+    /// A member whose disk has room beyond what is used of it.
+    fn grown(&self, pool: &Mounted<'_>) -> Option<usize> {
+        self.active().into_iter().find(|&member| pool.member_health(self.places[member]).growable_blocks > 0)
+    }
+
+    /// Takes what a disk has grown by into use.
+    fn grow(&mut self, pool: &mut Mounted<'_>, member: usize) -> Result<Flow, Failure> {
+        match pool.grow_disk(self.places[member]) {
+            Ok(_) => {
+                self.hit(Probe::Grown);
+                let array = pool.array();
+                self.tell(array, EventKind::Maintain, Some(member), || "used to its new end".into());
+                Ok(Flow::On)
+            }
+            Err(MemberError::Pool(error)) => self.refused_change(pool, error, "a disk that has grown"),
+            // Its disk failed.
+            Err(_) => Ok(Flow::End),
+        }
+    }
+
     /// Takes a member out of the pool: an empty one, one that is away or vanishes just before, or one with what it holds.
     fn remove(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
         let member = *rng.pick(&self.active());
@@ -160,6 +185,10 @@ impl Run {
             Ok(number) => {
                 let state = if spare { MemberState::Spare } else { MemberState::Active };
                 self.joined(pool.array(), (number, disk.witness), place, state);
+                // What was short for want of members is so until a rebuild has used the new one.
+                if pool.store.committed().is_short() {
+                    self.atlas.left_behind(number.0.into());
+                }
                 Ok(Flow::On)
             }
             Err(MemberError::Pool(error)) => {
@@ -354,11 +383,13 @@ impl Run {
         for row in lists.settled.or(lists.members).iter() {
             self.unnamed = self.unnamed.without(pool.store.tree.space.member(row).0.into());
         }
-        let may_hold = |&member: &usize| {
-            let is_empty = is_empty(self.roster[member]) || self.atlas.is_witness(member);
-            !is_empty && !self.hollow.or(self.unnamed).contains(member)
-        };
-        away.iter().filter(may_hold).fold(MemberSet::EMPTY, MemberSet::with)
+        away.iter().filter(|&member| self.may_hold(member)).fold(MemberSet::EMPTY, MemberSet::with)
+    }
+
+    /// Whether something may lie on a member.
+    pub(super) fn may_hold(&self, member: usize) -> bool {
+        let is_empty = is_empty(self.roster[member]) || self.atlas.is_witness(member);
+        !is_empty && !self.hollow.or(self.unnamed).contains(member)
     }
 
     /// Whether a member may have left since the operator last knew: then fewer count than it thinks.

@@ -92,6 +92,10 @@ probes! {
     StaleDisk = "stale-disk";
     /// A disk that had lost what it had acknowledged was known as rolled back.
     RolledBackDisk = "rolled-back-disk";
+    /// A disk was set back while nothing was written to it, and a commit told of it.
+    SetBackNoticed = "set-back-noticed";
+    /// A disk that had been enlarged was used to its new end.
+    Grown = "grown";
     /// A cloned identity was refused.
     CloneRefused = "clone-refused";
     /// A disk of another pool was left alone.
@@ -238,6 +242,8 @@ impl Probe {
             | Self::MountedWithout
             | Self::StaleDisk
             | Self::RolledBackDisk
+            | Self::SetBackNoticed
+            | Self::Grown
             | Self::ForeignDisk
             | Self::UnlabelledDisk
             | Self::OverrideWentBack

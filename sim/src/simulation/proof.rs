@@ -293,6 +293,18 @@ fn is_seen(kind: FaultKind, world: &World) -> bool {
             let disk = changed();
             same(disk, world.image(disk), &(0..2048).collect::<Vec<_>>())
         }
+        FaultKind::SetBack => {
+            let disk = changed();
+            let order = |disk| states::newest_of(disk).expect("a superblock").1;
+            same(disk, world.image(disk), &(0..2048).collect::<Vec<_>>())
+                && order(world.image(disk)).0 + 1 < order(world.before.disk(disk)).0
+        }
+        FaultKind::Enlarged => {
+            let disk = (0..DISKS).find(|&disk| world.engine.array.geometry(disk).sectors > 2048);
+            disk.is_some_and(|disk| {
+                sight(&world.engine.array, disk)[..2048] == sight(&world.before, disk)[..]
+            })
+        }
         FaultKind::RegionRolledBack => match world.changed()[..] {
             // Nothing was written there since.
             [] => true,

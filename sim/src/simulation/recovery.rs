@@ -76,7 +76,7 @@ impl Run {
 
     /// Whether a member's disk lacks no more than what a crash in a commit leaves a disk without. One that
     /// was set back so little does not show it before its contents are read.
-    fn looks_current(&self, array: &SimArray, member: usize) -> bool {
+    pub(super) fn looks_current(&self, array: &SimArray, member: usize) -> bool {
         let disk = |member: usize| array.disk(self.places[member]);
         let newest = self.active().into_iter().filter_map(|member| states::newest_of(disk(member))).max();
         let (Some(newest), Some(own)) = (newest, states::newest_of(disk(member))) else { return false };

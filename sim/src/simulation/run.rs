@@ -78,6 +78,8 @@ pub(super) struct Run {
     pub(super) upkept: Generation,
     /// Members that were empty when they were put into use, and have been away ever since.
     pub(super) hollow: MemberSet,
+    /// Members that were set back, and of which no commit has told yet.
+    pub(super) gone_back: MemberSet,
     /// Members that were added, and that no list was seen to name.
     pub(super) unnamed: MemberSet,
     /// The last generation of which it was looked at where everything lies.
@@ -162,6 +164,7 @@ impl Run {
             roster: vec![MemberState::Active; members],
             upkept: Generation(0),
             hollow: MemberSet::EMPTY,
+            gone_back: MemberSet::EMPTY,
             unnamed: MemberSet::EMPTY,
             mapped: Generation(0),
             is_full: false,

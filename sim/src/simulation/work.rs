@@ -47,7 +47,7 @@ impl Run {
                 52..55 => self.trim(pool, &mut rng)?,
                 55..60 => Flow::End,
                 60..76 => self.arm(pool, &mut rng),
-                76..90 => self.fault(pool, &mut rng),
+                76..90 => self.fault(pool, &mut rng)?,
                 90..95 => self.examine(pool)?,
                 _ => self.lifecycle(pool, &mut rng)?,
             };
@@ -73,8 +73,8 @@ impl Run {
     }
 
     /// One fault, at once or when no pool is mounted.
-    fn fault(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Flow {
-        let Some(kind) = self.swarm.pick(rng) else { return Flow::On };
+    fn fault(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
+        let Some(kind) = self.swarm.pick(rng) else { return Ok(Flow::On) };
         let needs_rest = matches!(
             kind,
             FaultKind::Replaced
@@ -83,13 +83,18 @@ impl Run {
                 | FaultKind::Cloned
                 | FaultKind::Swapped
                 | FaultKind::WellFormedLie
+                | FaultKind::Enlarged
         );
         if needs_rest || kind != FaultKind::ExchangedDisk && rng.chance(1, 4) {
             self.waiting.push((kind, rng.clone()));
-            return Flow::End;
+            return Ok(Flow::End);
         }
         self.inject(pool.array(), kind, rng);
-        Flow::On
+        match kind {
+            // The next commit is to tell of it, before anything is rebuilt.
+            FaultKind::SetBack => self.transact(pool, rng),
+            _ => Ok(Flow::On),
+        }
     }
 
     /// A transaction of random operations, committed or dropped.
@@ -120,6 +125,7 @@ impl Run {
         }
         let holding = self.holding(pool, offline);
         self.atlas.missed(holding);
+        self.owe_what_went_back(pool);
         let array = pool.array();
         self.tell(array, EventKind::Commit, None, || {
             format!("commit {} with {}", generation.0, counted(operations, "operation"))
@@ -270,7 +276,13 @@ impl Run {
         let written = self.setup.scale.write_bytes * self.workload.operations;
         let needed = written * scheme.width() as u64 / u64::from(scheme.data);
         let free = health.free_blocks * u64::from(health.block_bytes);
-        if health.free_blocks > health.blocks / 4 * 3 && needed < free / 4 {
+        // Where one disk has grown the others may be full.
+        let is_empty = |member: usize| {
+            let health = pool.member_health(self.places[member]);
+            health.free_blocks >= health.blocks / 4 * 3
+        };
+        let are_even = self.counts.probes.of(Probe::Grown) == 0 || self.active().into_iter().all(is_empty);
+        if health.free_blocks > health.blocks / 4 * 3 && needed < free / 4 && are_even {
             let what =
                 format!("{what}: no space with {} of {} blocks free", health.free_blocks, health.blocks);
             return Err(self.fail(FailureKind::Space, what));

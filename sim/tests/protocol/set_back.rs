@@ -28,6 +28,29 @@ fn a_disk_that_is_set_back_under_a_mount_is_not_called_whole() {
     assert!(bad.is_empty(), "{bad:#?}");
 }
 
+/// The same on a pool so young that its rings have not been filled once. In the older copy there is nothing at
+/// all where its newest superblock should be. That was taken for rot, which the next superblock puts right.
+#[test]
+fn a_disk_of_a_young_pool_that_is_set_back_is_not_called_whole() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    let names = ["first".to_owned()];
+    {
+        let mut pool = world.mount();
+        let image = pool.array().disk(1).clone();
+        names.iter().for_each(|name| put(&mut pool, name, 30_000).expect("committed"));
+        let newest = states::newest_slots(pool.array().disk(1)).remove(0);
+        let mut slot = vec![1; (newest.end - newest.start) as usize];
+        image.pristine(newest.start, &mut slot);
+        assert!(slot.iter().all(|&byte| byte == 0), "the ring has not been filled");
+        pool.array().disk_mut(1).roll_back(&image);
+        put(&mut pool, "after", 30_000).expect("committed without the disk");
+        assert_eq!(pool.member_health(1).status, DiskStatus::Failed);
+    }
+    expect_called_whole(&mut world);
+    let bad = wrong_without_one(&world, [0, 2], &names, 30_000);
+    assert!(bad.is_empty(), "{bad:#?}");
+}
+
 /// The same while the operator has taken the disk out of use. It came back older than it went, and was
 /// distrusted from when it was taken out alone. Now it is not taken for the one that went before the next
 /// mount has looked at it.
