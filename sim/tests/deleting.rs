@@ -7,6 +7,7 @@ use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::format::key::{Key, Kind};
 use dynamicfs_core::maintain::{CheckReport, Finding, JobKind, JobOptions, JobState, Work};
 use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::transaction::Purpose;
 use dynamicfs_core::tree::{Met, Walk};
 use dynamicfs_core::types::{BlockAddress, ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, Pool};
@@ -593,4 +594,23 @@ fn a_tree_of_which_little_is_left_in_each_leaf_becomes_small() {
     };
     let (fresh, left) = (leaves(40, 40), leaves(40, 400));
     assert!(left <= fresh * 3, "{left} leaves for what takes {fresh}");
+}
+
+/// Several long files are deleted in one transaction. Each gives back at once what there is room for, and leaves
+/// room for the next one, for the commit and for the sweep after it.
+#[test]
+fn all_files_of_a_full_pool_are_deleted_in_one_transaction() {
+    let case = Case { piece: 64 << 10, ..Case::portable(Scheme::mirror(2), &[40_000, 40_000], 4096) };
+    let mut world = case.world();
+    let mut pool = world.mount();
+    let files = case.fill(&mut pool);
+    let mut transaction = pool.begin().expect("begun");
+    for name in &files {
+        transaction.unlink(ObjectId::ROOT, name.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(transaction.store.has_room(1, Purpose::Release), "{name} took what was kept back");
+    }
+    transaction.commit().expect("committed");
+    rest(&mut pool);
+    assert_eq!(pool.health().orphans, 0);
+    account(&mut pool, "all are deleted");
 }
