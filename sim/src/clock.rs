@@ -44,34 +44,45 @@ impl Latency {
 
 /// The time of one world. Handles share it; a fork of the world has a time of its own, which goes on from here.
 #[derive(Debug, Default)]
-pub(crate) struct WorldTime(Arc<AtomicU64>);
+pub(crate) struct WorldTime {
+    micros: Arc<AtomicU64>,
+    is_hidden: bool,
+}
 
 impl Clone for WorldTime {
     fn clone(&self) -> Self {
-        Self(Arc::new(AtomicU64::new(self.micros())))
+        Self { micros: Arc::new(AtomicU64::new(self.micros())), is_hidden: self.is_hidden }
     }
 }
 
 impl WorldTime {
     pub(crate) fn micros(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.micros.load(Ordering::Relaxed)
     }
 
     pub(crate) fn pass(&self, micros: u64) {
-        self.0.fetch_add(micros, Ordering::Relaxed);
+        self.micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// Time passes as before, and no clock shows it.
+    pub(crate) const fn hide(&mut self) {
+        self.is_hidden = true;
     }
 
     pub(crate) fn clock(&self) -> SimClock {
-        SimClock(self.0.clone())
+        SimClock((!self.is_hidden).then(|| self.micros.clone()))
     }
 }
 
-/// Reads the time of a simulated world while the world is lent to a pool.
+/// Reads the time of a simulated world while the world is lent to a pool; of one without a clock it reads nothing.
 #[derive(Clone, Debug)]
-pub struct SimClock(Arc<AtomicU64>);
+pub struct SimClock(Option<Arc<AtomicU64>>);
 
 impl Clock for SimClock {
     fn now(&self) -> UnixTime {
+        if self.0.is_none() {
+            return UnixTime::default();
+        }
         let micros = self.monotonic_micros();
         UnixTime {
             seconds: BEGINNING + (micros / 1_000_000) as i64,
@@ -80,6 +91,6 @@ impl Clock for SimClock {
     }
 
     fn monotonic_micros(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.as_ref().map_or(0, |micros| micros.load(Ordering::Relaxed))
     }
 }

@@ -187,6 +187,11 @@ impl SimArray {
         self.time.clock()
     }
 
+    /// The machine has no clock from now on, though time passes.
+    pub const fn hide_clock(&mut self) {
+        self.time.hide();
+    }
+
     /// Microseconds since the world began.
     pub fn micros(&self) -> u64 {
         self.time.micros()

@@ -12,6 +12,7 @@ use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Doing, Flow, Run, in_words};
 use super::setup::memory_min;
+use super::special::{STRICT, Special};
 use crate::array::Narrow;
 use crate::colliding::{self, Meeting};
 use crate::states;
@@ -47,6 +48,9 @@ impl Engine {
         }
         array.set_patience(PATIENCE);
         array.set_in_flight(run.setup.in_flight);
+        if run.setup.specials.has(Special::NoClock) {
+            array.hide_clock();
+        }
         let narrow = Narrow::to(run.setup.batch);
         let memory = run.setup.memory.max(2 * memory_min(&run.setup.format));
         let lent = Lent::with_nodes(memory, run.setup.format.node_bytes);
@@ -161,6 +165,9 @@ impl Engine {
                 run.check_quorum(&pool)?;
                 if let Some(bytes) = run.setup.step_bytes {
                     pool.set_step_bytes(bytes);
+                }
+                if run.setup.specials.has(Special::StrictThresholds) {
+                    pool.set_thresholds(STRICT);
                 }
                 f(run, &mut pool)?;
                 return Ok(());

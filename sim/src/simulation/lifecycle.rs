@@ -94,7 +94,8 @@ impl Run {
         if schemes.is_empty() || pool.inode(object).is_err() {
             return Ok(Flow::On);
         }
-        let change = Change { scheme: Some(*rng.pick(&schemes)), ..Change::default() };
+        let tier = rng.coin().then(|| rng.below(3) as u8);
+        let change = Change { scheme: Some(*rng.pick(&schemes)), tier, ..Change::default() };
         let done = pool.begin().and_then(|mut transaction| {
             transaction.change_attributes(object, &change)?;
             transaction.commit()

@@ -164,6 +164,10 @@ probes! {
     SweepWindows = "sweep-windows";
     /// A job took steps as short as can be while members lacked commits.
     ShortSteps = "short-steps";
+    /// A machine without a clock took commits.
+    NoClock = "no-clock";
+    /// A pool that gives disks up for a few errors took commits.
+    StrictThresholds = "strict-thresholds";
     /// A member was not owed anything any more, and all that it should have was there.
     AcquittalProved = "acquittal-proved";
     /// A pool at rest lost as many disks as it bears, and everything was read.

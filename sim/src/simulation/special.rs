@@ -6,6 +6,7 @@ use super::setup::Setup;
 use crate::model::{Contents, Node};
 use crate::workload::Scale;
 use crate::{Rng, colliding};
+use dynamicfs_core::disks::condition::Thresholds;
 use dynamicfs_core::limits::{PARITY_FRAGMENTS_MAX, RING_LENGTH_MIN};
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::Scheme;
@@ -63,11 +64,24 @@ specials! {
     SweepWindows, 1;
     /// Jobs whose steps are as short as can be: disks come and go between them.
     ShortSteps, 12;
+    /// A machine without a clock.
+    NoClock, 4;
+    /// Disks that are given up for a few errors.
+    StrictThresholds, 4;
 }
 
 /// The rarer dimensions that a seed drew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Specials(Vec<Special>);
+
+/// By which a disk is degraded for the first error and fails for the third.
+pub(super) const STRICT: Thresholds = Thresholds {
+    degraded_read_errors: 1,
+    degraded_checksum_errors: 1,
+    failed_read_errors: 3,
+    failed_checksum_errors: 3,
+    ..Thresholds::DEFAULT
+};
 
 /// Schemes with three or four parity fragments.
 const PARITIES: [Scheme; 7] = [
@@ -112,7 +126,7 @@ impl Specials {
         // A stream of its own: what older dimensions draw stays as it was.
         let mut later = rng.fork("later dimensions");
         let is_drawn = |(special, share): &&(Special, u64)| match special {
-            Special::ShortSteps => later.chance(*share, 64),
+            Special::ShortSteps | Special::NoClock | Special::StrictThresholds => later.chance(*share, 64),
             _ => rng.chance(*share, 64),
         };
         Self(Special::ALL.iter().filter(is_drawn).map(|&(special, _)| special).collect())
