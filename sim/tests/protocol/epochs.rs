@@ -72,3 +72,75 @@ fn an_epoch_that_half_of_the_disks_know_is_not_written_in() {
     world.put("later", 1000);
     world.expect("old", 20_000);
 }
+
+/// The highest epoch that is reserved on a disk.
+fn claim_on(world: &mut World, disk: usize) -> Epoch {
+    let mut claim = None;
+    let noted = Pool::survey(&mut world.array, world.lent.lend(), SERVICES, None, |at, state| {
+        claim = if at == disk { Some(state.claim()) } else { claim };
+    });
+    noted.expect("surveyed");
+    claim.expect("it holds a state")
+}
+
+/// A mount was cut when it had reserved its epoch on one disk alone. The next mount read that, and the disk failed
+/// before this mount reserved one for itself. Of disks that had failed nothing counted: it took the same epoch, and
+/// two mounts had one.
+#[test]
+fn an_epoch_is_above_what_is_reserved_on_a_disk_that_failed_since() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    world.put("old", 20_000);
+    let first_commit = |world: &mut World| {
+        if let Ok(mut pool) = world.try_mount(MountMode::ReadWrite) {
+            // It may be cut anywhere.
+            let _ = put(&mut pool, "cut", 1000);
+        }
+    };
+    let mut tried = 0;
+    cut_each(&world, first_commit, |at, mut cut| {
+        let claims = [0, 1, 2].map(|disk| claim_on(&mut cut, disk));
+        if claims[1..].iter().any(|&claim| claim >= claims[0]) {
+            return;
+        }
+        tried += 1;
+        let mut pool = cut.mount();
+        pool.array().disk_mut(0).unplug();
+        // A scrub notices that it is gone.
+        pool.store.count_wrong_slots();
+        assert_eq!(pool.member_health(0).status, DiskStatus::Failed);
+        put(&mut pool, "new", 20_000).expect("committed");
+        let epoch = pool.health().epoch;
+        assert!(epoch > claims[0], "cut {at}: {epoch:?}, and {:?} is reserved on disk 0", claims[0]);
+    });
+    assert!(tried > 0, "no cut leaves a claim on one disk alone");
+}
+
+/// Both sides of a split mirror went on, one of them through many mounts. The other side was chosen. Its epochs
+/// were not above those of the side that was given up: that one had the newest state of all. It knows nothing of
+/// the choice, so the next mount asked for it anew, however often it was made.
+#[test]
+fn an_epoch_is_above_those_of_a_history_that_was_not_chosen() {
+    let mut world = World::new(Scheme::mirror(2), 2, MEMORY);
+    world.put("old", 20_000);
+    for (side, mounts) in [(0, 1), (1, 6)] {
+        world.unplug(&[1 - side]);
+        drop(
+            world.try_mount(MountMode::AssumeMissingDead { branch: 100 + side as u64 }).expect("overridden"),
+        );
+        (0..mounts).for_each(|n| world.put(&format!("side-{side}-{n}"), 1000));
+        world.plug(&[1 - side]);
+    }
+    let reserved = claim_on(&mut world, 1);
+    assert!(claim_on(&mut world, 0) < reserved, "the side that is given up is ahead");
+    {
+        let prefer = Some(Prefer::Branch(100));
+        let chosen = world.try_mount_as(&MountOptions { prefer, ..MountOptions::default() });
+        let mut pool = chosen.expect("one side");
+        put(&mut pool, "chosen", 20_000).expect("committed");
+    }
+    let mut pool = world.mount();
+    assert_eq!(pool.member_health(1).status, DiskStatus::Diverged, "the choice was made");
+    expect(&mut pool, "chosen", 20_000);
+    let epoch = pool.health().epoch;
+    assert!(epoch > reserved, "{epoch:?}, and {reserved:?} is reserved on the other side");
+}

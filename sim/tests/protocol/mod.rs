@@ -31,7 +31,7 @@ use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::space::Class;
 use dynamicfs_core::types::{Epoch, Generation, MemberNumber, ObjectId, Scheme};
-use dynamicfs_core::{AddOptions, FormatOptions, Memory, MountMode, MountOptions, Pool, Services};
+use dynamicfs_core::{AddOptions, FormatOptions, Memory, MountMode, MountOptions, Pool, Prefer, Services};
 use dynamicfs_hal::{DiskArray, Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES, free_in_open_group};
 use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Rng, SimArray, SimDisk, states};
@@ -129,11 +129,16 @@ fn order(world: &World, disk: usize) -> (Epoch, Generation) {
 
 /// Cuts a mount at each I/O, each time in a copy of the world. Hands over the copy when the power is back,
 /// with all that was not flushed.
-fn cut_each_mount(world: &World, mut f: impl FnMut(u64, World)) {
+fn cut_each_mount(world: &World, f: impl FnMut(u64, World)) {
+    cut_each(world, |world| drop(world.try_mount(MountMode::ReadWrite)), f);
+}
+
+/// The same with what is done in its place.
+fn cut_each(world: &World, act: impl Fn(&mut World), mut f: impl FnMut(u64, World)) {
     for at in 0.. {
         let mut cut = fork(world);
         cut.array.halt_at(cut.array.steps() + at, Halt::PowerCut);
-        drop(cut.try_mount(MountMode::ReadWrite));
+        act(&mut cut);
         if cut.array.halted().is_none() {
             break;
         }

@@ -104,6 +104,78 @@ fn done_without(layout: u32) -> (World, Vec<String>, usize) {
     (world, names, blank)
 }
 
+/// The same while the pool is mounted: the operator puts a disk into use again. Which disks are given nothing had
+/// been settled when the members were last looked at, and it was out of use then. The commit that brings it back
+/// wrote nodes to it, over what its own, older state refers to. With a cut there, and the other disk lost, files
+/// were gone that it had held all the time.
+#[test]
+fn what_a_disk_held_stays_also_where_it_is_put_into_use_again() {
+    let mut world = small_mirror(SMALL);
+    let names: Vec<String> = (0..12).map(|n| format!("file-{n}")).collect();
+    names.iter().for_each(|name| world.put(name, 20_000));
+    {
+        let mut pool = world.mount();
+        pool.shut_member(MemberNumber(1), false).expect("out of use");
+        write_over(&mut pool, &names);
+    }
+    stays_before_a_newer_state(&world, 1, |world| {
+        if let Ok(mut pool) = world.try_mount(MountMode::ReadWrite) {
+            // It is given up first, and the operator thinks better of it. It may be cut anywhere.
+            let given_up = pool.shut_member(MemberNumber(1), true);
+            let _ = given_up.and_then(|()| pool.activate_member(MemberNumber(1)));
+        }
+    });
+}
+
+/// A disk that is added is given nothing either, before a superblock on it names it. It takes part from inside
+/// the transaction that brings it, and which disks are given nothing had been settled when that began.
+#[test]
+fn an_added_disk_is_given_nothing_before_a_superblock_on_it_names_it() {
+    let mut world = small_mirror(SMALL);
+    (0..6).for_each(|n| world.put(&format!("file-{n}"), 20_000));
+    let place = world.array.add(SimDisk::new(SMALL, 77));
+    // The first state on it is the last commit's, in which it is away.
+    stays_before_a_newer_state(&world, place, |world| {
+        if let Ok(mut pool) = world.try_mount(MountMode::ReadWrite) {
+            // It may be cut anywhere.
+            let _ = pool.add_disk(place, &mut Rng::new(3), &AddOptions::default());
+        }
+    });
+}
+
+/// Cuts what is done at each I/O. As long as the disk has no newer state than its first one, nothing was written
+/// to its blocks.
+fn stays_before_a_newer_state(world: &World, disk: usize, act: impl Fn(&mut World)) {
+    let mut done = fork(world);
+    act(&mut done);
+    let (mut pool, mut blocks) = (done.mount(), 0..0);
+    let member = pool.member_health(disk).member.expect("it is one");
+    let read = pool.store.each_member(|number, record| {
+        if number == member {
+            blocks = record.start()..record.start() + record.blocks();
+        }
+    });
+    read.expect("read");
+    let held = |disk: &SimDisk| {
+        let mut bytes = vec![0; (blocks.end - blocks.start) as usize * 512];
+        disk.pristine(blocks.start * 512, &mut bytes);
+        bytes
+    };
+    let (mut first, mut tried, mut newer) = (None, 0, 0);
+    cut_each(world, act, |at, cut| {
+        let disk = cut.array.disk(disk);
+        let Some(newest) = states::newest_of(disk) else { return };
+        let (state, before) = first.get_or_insert_with(|| (newest, held(disk)));
+        if newest > *state {
+            newer += 1;
+            return;
+        }
+        tried += 1;
+        assert!(held(disk) == *before, "cut {at}: it was given something");
+    });
+    assert!(tried > 5 && newer > 0, "{tried} cuts before it has a newer state, {newer} after");
+}
+
 /// A disk went away, and lost besides what it had acknowledged before. It was distrusted from when it went away alone; what it
 /// had lost was called whole, and the next disk to fail took it.
 #[test]
