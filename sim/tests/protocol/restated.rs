@@ -1,6 +1,7 @@
 //! What a mount found is written once more on enough disks, before a block is written.
 
 use super::*;
+use dynamicfs_sim::Mishap;
 
 /// A commit reached disk 2 alone. Disk 1 went back to an older image. A mount without disk 2 writes what it
 /// found once more on disk 0 alone. Disk 1 keeps its own, and was counted all the same, as if half of the
@@ -48,4 +49,104 @@ fn a_disk_that_went_back_does_not_count_for_what_was_written_once_more() {
     }
     assert!(tried > 0);
     assert!(bad.is_empty(), "{} of {tried}: {:#?}", bad.len(), &bad[..bad.len().min(5)]);
+}
+
+/// A disk lacked room for the found state when a mount wrote it once more. It was taken out of use as if it had
+/// failed. Those that were left were too few to go on: the mount took no writes, also when there was room again.
+/// Lack of room is no fault of a disk. It stays in use, and the first transaction does what the mount was to do.
+#[test]
+fn a_disk_without_room_for_what_is_written_once_more_stays_in_use() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    world.put("old", 20_000);
+    world.unplug(&[2]);
+    let found = order(&world, 1);
+    let mut lacked = 0;
+    for well in [0, 2] {
+        let mut full = fork(&world);
+        // Neither ring's place.
+        full.array.disk_mut(1).mishap_after(IoKind::Write, well, 2, Mishap::Fail(IoError::NoSpace));
+        let mut pool = full.mount();
+        // The claim comes first, which is no newer state.
+        let [first, second] = [0, 1].map(|disk| states::newest_of(pool.array().disk(disk)));
+        assert_eq!(second, Some(found), "{well}: it found room");
+        lacked += u32::from(first > second);
+        assert_eq!(pool.member_health(1).status, DiskStatus::Online, "{well}");
+        assert!(pool.health().tentative, "{well}: it owes a commit");
+        put(&mut pool, "new", 20_000).unwrap_or_else(|error| panic!("{well}: {error}"));
+        assert_eq!(pool.member_health(1).status, DiskStatus::Online, "{well}");
+        drop(pool);
+        full.plug(&[2]);
+        expect_called_whole(&mut full);
+        let bad = wrong_without_one(&full, [0, 2], &["old", "new"], 20_000);
+        assert!(bad.is_empty(), "{well}: {bad:#?}");
+    }
+    assert_eq!(lacked, 1, "what is written once more comes after the claim");
+}
+
+/// A disk is back that missed a commit, and another one is away: more than the pool tolerates, so the mount takes
+/// no writes. It wrote what it found once more all the same, on the one disk that has it, and without the one that
+/// is away. Then its commit was refused. From then on both were owed something, as the newest state says. Every
+/// commit was refused, also with all disks there, and nothing that any of them lacked could be rebuilt.
+#[test]
+fn nothing_is_written_once_more_without_disks_that_are_needed() {
+    let mut world = World::new(Scheme::mirror(2), 5, MEMORY);
+    world.put("old", 20_000);
+    world.unplug(&[1]);
+    world.put("meanwhile", 20_000);
+    world.plug(&[1]);
+    world.unplug(&[2]);
+    let before = [0, 1, 3, 4].map(|disk| order(&world, disk));
+    for _ in 0..2 {
+        let mut pool = world.mount();
+        assert!(!pool.health().writable, "one is away, and one behind");
+        let refused = put(&mut pool, "refused", 1000);
+        assert!(refused.is_err(), "{refused:?}");
+        ["old", "meanwhile"].into_iter().for_each(|name| expect(&mut pool, name, 20_000));
+    }
+    let after = [0, 1, 3, 4].map(|disk| order(&world, disk));
+    world.plug(&[2]);
+    {
+        let mut pool = world.mount();
+        assert!(pool.health().writable, "all are there");
+        put(&mut pool, "new", 20_000).expect("committed");
+        rest(&mut pool);
+        expect_whole(&mut pool, "rebuilt");
+    }
+    let names = ["old", "meanwhile", "new"];
+    let bad = wrong_without_one(&world, [0, 2], &names, 20_000);
+    assert!(bad.is_empty(), "{bad:#?}");
+    assert_eq!(after, before, "no newer state");
+}
+
+/// A disk says that it wrote what a mount found once more, and did not. The mount's own commit looks at the slots
+/// before it writes its superblocks: where that state should be there is something older. The disk was set back, so
+/// it seems, and that commit fails. The mount was refused for it, though the others could have served. Now they do,
+/// and the first transaction goes on without that disk.
+#[test]
+fn a_disk_that_loses_what_a_mount_writes_to_it_keeps_no_mount_from_serving() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    // All places of the rings are taken.
+    let names: Vec<String> = (0..9).map(|n| format!("old-{n}")).collect();
+    names.iter().for_each(|name| world.put(name, 5000));
+    // One claim and one state go to the next two places. That behind them cannot be read, in both rings. So the
+    // disk may hold something newer, and the mount writes at once. And its newest superblock is looked at.
+    let slots = states::all_slots(world.array.disk(1));
+    let behind = slots.chunks(2).rev().nth(2).expect("there are more");
+    for slot in behind {
+        world.array.disk_mut(1).make_unreadable(slot.start / 512..slot.end / 512);
+    }
+    world.array.disk_mut(1).mishap_after(IoKind::Write, 2, 2, Mishap::Lie);
+    {
+        let mut pool = world.mount();
+        assert_eq!(pool.member_health(1).status, DiskStatus::Failed, "it is noticed");
+        names.iter().for_each(|name| expect(&mut pool, name, 5000));
+        assert!(pool.health().tentative, "it owes a commit");
+        put(&mut pool, "new", 5000).expect("without the disk");
+        assert!(!pool.health().tentative);
+    }
+    world.array.disk_mut(1).calm();
+    expect_called_whole(&mut world);
+    let names: Vec<String> = names.into_iter().chain(["new".into()]).collect();
+    let bad = wrong_without_one(&world, [0, 2], &names, 5000);
+    assert!(bad.is_empty(), "{bad:#?}");
 }
