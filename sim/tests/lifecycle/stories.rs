@@ -410,6 +410,37 @@ fn records_that_belong_to_nothing_are_named() {
     assert!(find(&mut pool, &pieces[2], |f| matches!(f, Finding::RecordInvalid { .. })) > 0);
 }
 
+/// A member was taken out with what it held. Nodes of which it had a replica had one less, and the check counted the
+/// one on the member that had left: it found nothing wrong, where the next disk to fail takes them.
+#[test]
+fn replicas_on_a_member_that_has_left_do_not_count() {
+    use dynamicfs_core::tree::Walk;
+    let mut world = World::new(Scheme::mirror(2), 4, MEMORY);
+    (0..40).for_each(|n| world.put(&format!("file-{n:02}"), 3000));
+    let mut pool = world.mount();
+    // What the check finds of nodes, and how many have a replica on the member that is to leave.
+    let on_too_few = |pool: &mut Mounted<'_>| {
+        let (mut found, mut report) = (0, CheckReport::default());
+        let count = |finding: Option<&Finding>| {
+            found += u32::from(matches!(finding, Some(Finding::NodeDeficit { .. })));
+        };
+        pool.check_contents(&mut report, count).expect("checked");
+        let (mut walk, mut held) = (Walk::new(), 0);
+        while let Some(met) = pool.store.tree.walk(&mut walk).expect("read") {
+            held += u32::from(met.pointer.replicas().iter().any(|replica| replica.member == MemberNumber(3)));
+        }
+        (found, held)
+    };
+    let (found, held) = on_too_few(&mut pool);
+    assert!(found == 0 && held > 3, "{found} of {held}");
+    pool.remove_member(MemberNumber(3), true).expect("removed");
+    let (found, held) = on_too_few(&mut pool);
+    assert!(found == held && held > 0, "{found} of {held}");
+    rest(&mut pool);
+    assert_eq!(on_too_few(&mut pool), (0, 0), "rebuilt");
+    expect_whole(&mut pool, "rebuilt");
+}
+
 /// The replicas of a node were put where there was the most room, also where that was twice in one failure domain: a shelf of disks
 /// took nodes with it, though each extent would have borne its loss.
 #[test]
