@@ -529,6 +529,28 @@ fn a_rotten_disk_stays_while_the_pool_needs_it() {
     assert_ne!(pool.member_health(1).status, DiskStatus::Excluded);
 }
 
+/// On six disks of four and two there is nothing but a directory. Five bear all that is stored, and what is written
+/// next needs six. A disk was taken out of use there for its errors.
+#[test]
+fn a_rotten_disk_stays_where_the_next_stripe_needs_it() {
+    let mut world = World::new(FOUR_TWO, 6);
+    let mut pool = world.mount();
+    let mut transaction = pool.begin().expect("begun");
+    transaction.unlink(ObjectId::ROOT, b"file").expect("unlinked");
+    transaction.commit().expect("committed");
+    rest(&mut pool);
+    drop(pool);
+    world.rot(1, 200..SECTORS - 20);
+    let mut pool = world.mount();
+    pool.set_thresholds(Thresholds { failed_checksum_errors: 1, ..Thresholds::DEFAULT });
+    let told = scrub(&mut pool);
+    position(&told, "degraded", is_degraded);
+    assert!(!told.iter().any(|h| matches!(h, Happening::State { .. })), "{told:?}");
+    put_file(&mut pool, "another", &contents()).expect("committed");
+    let extents = pool.count_extents().expect("counted");
+    assert_eq!(extents.complete, extents.total);
+}
+
 /// Three disks of copies that are full: two cannot hold what lies on three. The rotten one began to be
 /// emptied all the same, took nothing more for that, and never became empty.
 #[test]

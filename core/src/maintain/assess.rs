@@ -57,14 +57,15 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Whether everything can be read without a member, and put on others: all nodes by the pool's tolerance, every extent by its
-    /// own record.
+    /// own record. What is written from then on must find as many members as the pool's scheme is wide.
     fn can_do_without(&mut self, row: usize, member: MemberNumber) -> Result<bool, Error> {
         let (superblock, roster) = (self.store.committed(), self.store.roster());
         let tree = &self.store.tree;
         let bears = self.store.unhealed().with(row).len() <= usize::from(superblock.tolerance());
         let spare = roster.spare.and(tree.disks.online());
         let others = tree.data_rows().or(spare).without(row);
-        let too_few = others.len() <= superblock.tolerance().into();
+        let too_few =
+            others.len() <= superblock.tolerance().into() || others.len() < superblock.scheme().width();
         // As many blocks as the open groups hold: whether the last of the free ones lie side by side is not
         // known.
         let slack = self.blocks_open(others.len());

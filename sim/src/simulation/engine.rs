@@ -341,7 +341,7 @@ impl Run {
             self.hit(Probe::MountImpossible);
         } else if self.atlas.must_mount() && !self.may_have_left() && !self.is_excused() {
             return Err(self.fail(FailureKind::Unavailable, format!("not mounted: {error}")));
-        } else if !may_refuse(&error) {
+        } else if !may_refuse(&error) && !(self.is_excused() && is_loss(&error)) {
             // Whatever is missing, what is there is sound.
             return Err(
                 self.fail(FailureKind::Unavailable, format!("not mounted, for a wrong reason: {error}"))
@@ -354,6 +354,11 @@ impl Run {
         self.end_excuse(array);
         Ok(())
     }
+}
+
+/// Whether something cannot be read: without redundancy that is so where one disk does not answer.
+fn is_loss(error: &MountError) -> bool {
+    matches!(error, MountError::Storage(error) if error.is_loss())
 }
 
 /// Whether a mount may be refused with this, where too much may be missing.

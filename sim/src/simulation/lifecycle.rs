@@ -291,6 +291,8 @@ impl Run {
     /// Upkeep changed members.
     pub(super) fn members_changed(&mut self, pool: &mut Mounted<'_>) {
         let learnt = self.learn_states(pool);
+        // One that was given up for its errors is empty already.
+        self.give_up_rebuilt(pool);
         self.unsure_of_members |= !matches!(learnt, Ok(Flow::On));
     }
 
