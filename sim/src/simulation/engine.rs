@@ -341,7 +341,7 @@ impl Run {
             self.hit(Probe::MountImpossible);
         } else if self.atlas.must_mount() && !self.may_have_left() && !self.is_excused() {
             return Err(self.fail(FailureKind::Unavailable, format!("not mounted: {error}")));
-        } else if !may_refuse(&error) && !(self.is_excused() && is_loss(&error)) {
+        } else if !(may_refuse(&error) || self.is_excused() && is_loss(&error)) {
             // Whatever is missing, what is there is sound.
             return Err(
                 self.fail(FailureKind::Unavailable, format!("not mounted, for a wrong reason: {error}"))

@@ -3,7 +3,8 @@
 
 use clap::Parser;
 use dynamicfs_tests::mutants::report::{self, Result as Outcome};
-use dynamicfs_tests::mutants::{Mutant, build, copy, root, table, trial};
+use dynamicfs_tests::mutants::{Mutant, build, copy, known, root, table, trial};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
@@ -20,6 +21,9 @@ struct Arguments {
     /// Mutants that are tried at a time
     #[arg(long, default_value_t = 1)]
     jobs: usize,
+    /// Ask first what noticed each mutant before, as docs/SIMULATION.md tells it
+    #[arg(long)]
+    again: bool,
     /// Campaigns alone, no tests
     #[arg(long)]
     campaigns: bool,
@@ -53,7 +57,11 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     let with_tests = !arguments.campaigns;
     let programs = build::build(&copy_at, &folder.join("target"), with_tests)?;
     let begun = Instant::now();
-    if let Some(noticed) = trial::trial(&programs, None, with_tests)? {
+    let document = root().join("docs/SIMULATION.md");
+    let document =
+        std::fs::read_to_string(&document).map_err(|error| format!("{}: {error}", document.display()))?;
+    let known = if arguments.again { known::of(&document) } else { BTreeMap::new() };
+    if let Some(noticed) = trial::trial(&programs, None, None, with_tests)? {
         return Err(format!("without any mutant there is a failure: {noticed:?}"));
     }
     eprintln!("{:5.1} s  without any mutant nothing fails", begun.elapsed().as_secs_f64());
@@ -69,7 +77,8 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
             let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let Some((number, mutant)) = next else { return Ok(()) };
             let start = Instant::now();
-            let noticed = trial::trial(&programs, Some((number, mutant)), with_tests)?;
+            let noticed =
+                trial::trial(&programs, Some((number, mutant)), known.get(&mutant.name), with_tests)?;
             let outcome = Outcome { mutant, noticed, took: start.elapsed() };
             eprintln!("{}", report::line(&outcome));
             done.lock().unwrap_or_else(PoisonError::into_inner).push((number, outcome));

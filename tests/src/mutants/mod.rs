@@ -5,6 +5,7 @@
 //! tests/mutants/*.toml   the table: what stands in the source, what the mutant has instead, which promise that breaks
 //! copy.rs                a copy of the sources in which every mutant is a switch; nothing of it is in the sources
 //! build.rs               the copy, built once
+//! known.rs               what noticed each of them before, by the document
 //! trial.rs               one mutant: campaigns, then tests, up to the first that notices it
 //! report.rs              what came of all of them
 //! ```
@@ -13,6 +14,7 @@
 
 pub mod build;
 pub mod copy;
+pub mod known;
 pub mod report;
 pub mod trial;
 

@@ -24,15 +24,26 @@ impl Result<'_> {
 
     fn noticed_by(&self) -> String {
         match &self.noticed {
-            Some(Noticed::Campaign { name, seeds: Some(seeds), kind, .. }) => {
-                format!("{kind} ({name}, seed {})", seeds.saturating_sub(1))
+            Some(Noticed::Campaign { arguments, seed: Some(seed), kind, .. }) => {
+                match flags(arguments).as_str() {
+                    "" => format!("{kind}, seed {seed}"),
+                    flags => format!("{kind}, seed {seed} of `{flags}`"),
+                }
             }
-            Some(Noticed::Campaign { name, seeds: None, kind, .. }) => format!("{kind} ({name})"),
-            Some(Noticed::Test { name }) => format!("test {name}"),
+            Some(Noticed::Campaign { arguments, seed: None, kind, .. }) => format!("{kind}, `{arguments}`"),
+            Some(Noticed::Test { name }) => format!("test `{name}`"),
             None if self.mutant.equivalent.is_some() => "nothing: equivalent".into(),
             None => "NOTHING".into(),
         }
     }
+}
+
+/// What a campaign is told beside its seeds.
+fn flags(arguments: &str) -> String {
+    let words: Vec<&str> = arguments.split_whitespace().collect();
+    let seeds = words.iter().position(|&word| word == "--seeds").map_or(0..0, |at| at..at + 2);
+    let is_flag = |(at, _): &(usize, &&str)| *at > 0 && !seeds.contains(at);
+    words.iter().enumerate().filter(is_flag).map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
 }
 
 /// How many were noticed by campaigns, by tests, are equivalent, and survived.
@@ -78,9 +89,9 @@ pub fn json(results: &[Result<'_>], took: Duration) -> serde_json::Value {
             "seconds": result.took.as_secs_f64(),
         });
         match &result.noticed {
-            Some(Noticed::Campaign { name, seeds, kind, what }) => {
+            Some(Noticed::Campaign { arguments, seed, kind, what }) => {
                 value["campaign"] =
-                    serde_json::json!({ "name": name, "seeds": seeds, "kind": kind, "what": what });
+                    serde_json::json!({ "arguments": arguments, "seed": seed, "kind": kind, "what": what });
             }
             Some(Noticed::Test { name }) => value["test"] = name.as_str().into(),
             None => {}

@@ -3,63 +3,36 @@
 use super::Mutant;
 use super::build::Programs;
 use super::copy::VARIABLE;
+use super::known::Known;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-/// A run of the simulator.
-#[derive(Clone, Copy, Debug)]
-pub struct Campaign {
-    /// What it is called in reports.
-    pub name: &'static str,
-    /// Its arguments, words with spaces between them.
-    arguments: &'static str,
-}
-
-/// The campaigns, what finds most in the least time first. Their seeds are fixed, so that a result can be had
-/// again.
-pub const CAMPAIGNS: [Campaign; 18] = [
-    Campaign { name: "plain", arguments: "campaign --seeds 0..100" },
-    Campaign { name: "exhaustive", arguments: "exhaustive --ops 1 --depth 1" },
-    Campaign { name: "exhaustive, lose 1", arguments: "exhaustive --ops 1 --depth 1 --lose 1" },
-    Campaign { name: "exhaustive, full", arguments: "exhaustive --ops 1 --depth 1 --prepared full" },
-    Campaign { name: "exhaustive, sweep", arguments: "exhaustive --ops 1 --depth 1 --prepared sweep" },
-    Campaign { name: "disks away", arguments: "campaign --seeds 0..60 --only unplugged,power-cut" },
-    Campaign {
-        name: "recoveries",
-        arguments: "campaign --seeds 0..60 --only lost-in-recovery,power-cut,nested-crash",
-    },
-    Campaign {
-        name: "superblock batches",
-        arguments: "campaign --seeds 0..200 --only superblock-batch-fails,process-crash,power-cut",
-    },
-    Campaign {
-        name: "idle mounts",
-        arguments: "campaign --seeds 100..220 --only idle-mount,process-crash,power-cut",
-    },
-    Campaign {
-        name: "several users",
-        arguments: "campaign --seeds 0..60 --only second-writer,exchanged-disk",
-    },
-    Campaign { name: "smaller disks", arguments: "campaign --seeds 0..60 --only replaced-smaller,power-cut" },
-    Campaign {
-        name: "first formats",
-        arguments: "campaign --seeds 0..100 --only first-format-cut,power-cut,torn-write",
-    },
-    Campaign { name: "histories", arguments: "campaign --seeds 0..100 --only override,choice-cut,power-cut" },
-    Campaign {
-        name: "labels",
-        arguments: "campaign --seeds 0..60 --only rot-label,misdirected-write,power-cut",
-    },
-    Campaign { name: "beyond", arguments: "campaign --beyond --seeds 0..80" },
-    Campaign { name: "long", arguments: "campaign --long --seeds 0..20" },
-    Campaign { name: "plain, more", arguments: "campaign --seeds 100..400" },
-    Campaign {
-        name: "exhaustive, windows",
-        arguments: "exhaustive --ops 1 --depth 1 --states 2 --prepared windows",
-    },
+/// The campaigns, by the simulator's arguments, what finds most in the least time first. Their seeds are fixed, so
+/// that a result can be had again.
+pub const CAMPAIGNS: [&str; 20] = [
+    "campaign --seeds 0..100",
+    "exhaustive --ops 1 --depth 1",
+    "exhaustive --ops 1 --depth 1 --lose 1",
+    "exhaustive --ops 1 --depth 1 --prepared full",
+    "exhaustive --ops 1 --depth 1 --prepared sweep",
+    "campaign --seeds 0..60 --only unplugged,power-cut",
+    "campaign --seeds 0..60 --only lost-in-recovery,power-cut,nested-crash",
+    "campaign --seeds 0..200 --only superblock-batch-fails,process-crash,power-cut",
+    "campaign --seeds 100..220 --only idle-mount,process-crash,power-cut",
+    "campaign --seeds 0..60 --only second-writer,exchanged-disk",
+    "campaign --seeds 0..60 --only set-back,unplugged,power-cut",
+    "campaign --seeds 0..60 --only enlarged,power-cut,no-space",
+    "campaign --seeds 0..60 --only replaced-smaller,power-cut",
+    "campaign --seeds 0..100 --only first-format-cut,power-cut,torn-write",
+    "campaign --seeds 0..100 --only override,choice-cut,power-cut",
+    "campaign --seeds 0..60 --only rot-label,misdirected-write,power-cut",
+    "campaign --seeds 0..80 --beyond",
+    "campaign --seeds 0..20 --long",
+    "campaign --seeds 100..400",
+    "exhaustive --ops 1 --depth 1 --states 2 --prepared windows",
 ];
 
 /// Wall time after which a seed has no end.
@@ -91,10 +64,10 @@ const SHIM: &str = "hal/std-host-shim";
 pub enum Noticed {
     /// A campaign.
     Campaign {
-        /// Which.
-        name: &'static str,
-        /// How many seeds it took, where there are seeds.
-        seeds: Option<u64>,
+        /// The simulator's arguments.
+        arguments: String,
+        /// The seed, where there are seeds.
+        seed: Option<u64>,
         /// The kind of the failure.
         kind: String,
         /// The simulator's words.
@@ -107,59 +80,79 @@ pub enum Noticed {
     },
 }
 
-/// Looks for what notices a mutant, or the sources as they are. `with_tests` asks the tests too, where no
-/// campaign notices it.
+/// Looks for what notices a mutant, or the sources as they are: what noticed it before, if that is to be asked
+/// first, then campaigns. `with_tests` asks the tests too, where no campaign notices it.
 ///
 /// # Errors
 /// In words: a program cannot be run.
 pub fn trial(
     programs: &Programs,
     mutant: Option<(u32, &Mutant)>,
+    known: Option<&Known>,
     with_tests: bool,
 ) -> Result<Option<Noticed>, String> {
     let number = mutant.map_or(0, |(number, _)| number);
+    let again = match known {
+        Some(Known::Simulator(arguments)) => simulate(arguments, programs, number)?,
+        Some(Known::Test(name)) if with_tests => one_test(programs, number, name)?,
+        _ => None,
+    };
+    if again.is_some() {
+        return Ok(again);
+    }
     // The simulator stands in the shim's place.
     if mutant.is_some_and(|(_, mutant)| mutant.file.starts_with(SHIM)) {
         return if with_tests { tests(programs, number, |folder| folder.ends_with(SHIM)) } else { Ok(None) };
     }
     for campaign in &CAMPAIGNS {
-        if let Some(noticed) = campaign.run(programs, number)? {
+        if let Some(noticed) = simulate(campaign, programs, number)? {
             return Ok(Some(noticed));
         }
     }
     if with_tests { tests(programs, number, |_| true) } else { Ok(None) }
 }
 
-impl Campaign {
-    fn run(&self, programs: &Programs, number: u32) -> Result<Option<Noticed>, String> {
-        let mut command = limited(&programs.simulator.to_string_lossy(), number);
-        command.args(self.arguments.split_whitespace()).args(["--jobs", "1", "--json"]);
-        if self.arguments.starts_with("campaign") {
-            command.args(["--failures", "1", "--limit", SEED_SECONDS]);
-        }
-        let noticed = |seeds, kind: &str, what: &str| {
-            let (kind, what) = (kind.to_owned(), what.to_owned());
-            Some(Noticed::Campaign { name: self.name, seeds, kind, what })
-        };
-        let Some((success, output)) = finish(start(command)?)? else {
-            return Ok(noticed(None, "hang", "no end"));
-        };
-        let report: serde_json::Value = serde_json::from_str(&output).unwrap_or_default();
-        Ok(match &report["failures"][0] {
-            serde_json::Value::Null if success => None,
-            serde_json::Value::Null => noticed(None, "panic", "the simulator ended without a report"),
-            // The exhaustive run tells kind and words in one.
-            serde_json::Value::String(failure) => {
-                let (kind, what) = failure.split_once(": ").unwrap_or(("", failure));
-                noticed(None, kind, what)
-            }
-            failure => noticed(
-                report["seeds"].as_u64(),
-                failure["kind"].as_str().unwrap_or_default(),
-                failure["what"].as_str().unwrap_or_default(),
-            ),
-        })
+/// A run of the simulator with these arguments.
+fn simulate(arguments: &str, programs: &Programs, number: u32) -> Result<Option<Noticed>, String> {
+    let mut command = limited(&programs.simulator.to_string_lossy(), number);
+    command.args(arguments.split_whitespace()).args(["--jobs", "1", "--json"]);
+    if arguments.starts_with("campaign") {
+        command.args(["--failures", "1", "--limit", SEED_SECONDS]);
     }
+    let noticed = |seed, kind: &str, what: &str| {
+        let (arguments, kind, what) = (arguments.to_owned(), kind.to_owned(), what.to_owned());
+        Some(Noticed::Campaign { arguments, seed, kind, what })
+    };
+    let Some((success, output)) = finish(start(command)?)? else {
+        return Ok(noticed(None, "hang", "no end"));
+    };
+    let report: serde_json::Value = serde_json::from_str(&output).unwrap_or_default();
+    Ok(match &report["failures"][0] {
+        serde_json::Value::Null if success => None,
+        serde_json::Value::Null => noticed(None, "panic", "the simulator ended without a report"),
+        // The exhaustive run tells kind and words in one.
+        serde_json::Value::String(failure) => {
+            let (kind, what) = failure.split_once(": ").unwrap_or(("", failure));
+            noticed(None, kind, what)
+        }
+        failure => noticed(
+            failure["replay"].as_str().and_then(|id| id.split(':').next()?.parse().ok()),
+            failure["kind"].as_str().unwrap_or_default(),
+            failure["what"].as_str().unwrap_or_default(),
+        ),
+    })
+}
+
+/// Runs the one test of this name, in whichever program it is.
+fn one_test(programs: &Programs, number: u32, name: &str) -> Result<Option<Noticed>, String> {
+    for (program, folder) in &programs.tests {
+        let mut command = limited(&program.to_string_lossy(), number);
+        command.args(["--test-threads=1", "--exact", name]).current_dir(folder);
+        if let Some(name) = first_failed(start(command)?)? {
+            return Ok(Some(Noticed::Test { name }));
+        }
+    }
+    Ok(None)
 }
 
 /// Runs the test programs up to the first test that fails.
