@@ -286,7 +286,13 @@ impl<A: DiskArray> Objects<'_, A> {
             let missed_until = self.store.tree.with(&key, |record| {
                 let record = MemberRecord::new(record?)?;
                 let ends = record.untrusted().map(|span| span.end.0);
-                ends.chain([record.offline_since()]).max()
+                // One that failed in the last commit was there when the pass began, and no record says yet that it
+                // is away.
+                let away_since = match record.offline_since() {
+                    0 if !online.contains(row) => generation.0,
+                    since => since,
+                };
+                ends.chain([away_since]).max()
             })?;
             let set = match missed_until {
                 Some(end) if end <= job.began.0 => &mut settled,

@@ -190,13 +190,17 @@ impl<A: DiskArray> Store<'_, A> {
         // the first of them.
         let (last, next) = (self.committed().root().birth, self.tree.generation);
         for row in changed.iter() {
-            // One that the last commit went without failed inside it; one that failed now misses this one.
-            let since = if committed_online.contains(row) { next } else { last };
+            // One that the last commit went without failed inside it, and lacks what was born there. From now on it
+            // is away: a pass that began before has met it.
+            let failed_in_last = !committed_online.contains(row);
             let empty = self.is_untouched(row) || self.roster.vacant.contains(row);
             let held = self.tree.disks.held(row);
             self.change_member(row, |record| {
                 if away.contains(row) {
-                    record.set_offline_since(since.0);
+                    if failed_in_last && !empty {
+                        record.distrust(last..next);
+                    }
+                    record.set_offline_since(next.0);
                 } else {
                     let since =
                         if record.offline_since() == 0 { last } else { Generation(record.offline_since()) };

@@ -160,6 +160,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
     pub fn begin(&mut self) -> Result<(), StorageError> {
         self.check_alone()?;
         self.claim_once()?;
+        if self.owes_commit {
+            self.make_owed_commit()?;
+        }
         self.started();
         Ok(())
     }
@@ -182,6 +185,13 @@ impl<'m, A: DiskArray> Store<'m, A> {
                 self.read_groups_again()
             }
         }
+    }
+
+    /// Makes the commit that the mount found no room for: it writes down what members lack. Before anything that
+    /// goes by the members' records, as a rebuild does and what lets a member go.
+    fn make_owed_commit(&mut self) -> Result<(), StorageError> {
+        self.started();
+        self.commit().map(drop)
     }
 
     /// Reads the open groups, if that failed when the last transaction was dropped.

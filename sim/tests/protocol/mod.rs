@@ -10,6 +10,7 @@ mod let_go;
 mod many_epochs;
 mod margin;
 mod overwritten;
+mod owed_commit;
 mod removal;
 mod restated;
 mod set_back;
@@ -20,6 +21,7 @@ mod trimmed;
 mod unlikely;
 mod unwritable;
 mod went_back;
+mod without_absent;
 mod writers;
 
 use crate::common::{Mounted, World, contents, counts, expect, expect_whole, fill, put, rest, wrong};
