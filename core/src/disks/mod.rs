@@ -351,10 +351,15 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         })
     }
 
-    /// The newest commit of which the member in this row still has what it was given.
-    pub(crate) fn held(&self, row: usize) -> Option<Generation> {
+    /// The newest commit of which the member in this row still has what it was given. The newest epoch of the
+    /// history began with that generation. Of one that went back behind the mount before the last it is not known where that
+    /// history left its state: it may be a mount's that was cut short, which the others went on without.
+    pub(crate) fn held(&self, row: usize, (newest, began): (Epoch, Generation)) -> Option<Generation> {
         let state = &self.states[self.disk_in_row(row)?];
-        Some(if state.lost_end { Generation(0) } else { state.order.1 })
+        let (epoch, generation) = state.order;
+        let is_beside = generation >= began || epoch.0 + 1 < newest.0;
+        let is_unknown = epoch < newest && state.currency == Currency::RolledBack && is_beside;
+        Some(if state.lost_end || is_unknown { Generation(0) } else { generation })
     }
 
     /// Whether a disk was cut and enlarged again, and no commit says so yet.

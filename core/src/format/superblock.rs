@@ -305,6 +305,11 @@ impl<B: AsRef<[u8]>> Superblock<B> {
         Epoch(self.epoch_raw())
     }
 
+    /// The epoch, and the generation with which it began in this history.
+    pub fn last_epoch(&self) -> (Epoch, Generation) {
+        (self.epoch(), Generation(self.epoch_began()))
+    }
+
     /// The commit.
     pub fn generation(&self) -> Generation {
         Generation(self.generation_raw())

@@ -172,7 +172,8 @@ impl<A: DiskArray> Objects<'_, A> {
             objects.store.remove_member(row)?;
             let short = objects.store.committed().is_short() || !empty;
             objects.store.tree.space.superblock.set_short(short);
-            Ok(())
+            // A rebuild that is under way may be past what that member held.
+            if empty { Ok(()) } else { objects.restart_rebuild() }
         };
         // The lists of members let go of it first, while its row still says who it is: a state that names a
         // row which is empty is none. Also where it went away, and no commit has told so yet.

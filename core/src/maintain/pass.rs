@@ -243,8 +243,10 @@ impl<A: DiskArray> Objects<'_, A> {
             is_waiting = !self.store.unhealed().is_subset_of(here);
         }
         if job.kind == JobKind::Rebalance && job.short > 0 {
-            // Some of it was given a scheme that the disks there are cannot hold in full.
+            // Some of it was given a scheme that the disks there are cannot hold in full. A rebuild that is under way
+            // may be past it.
             self.store.tree.space.superblock.set_short(true);
+            self.restart_rebuild()?;
         }
         job.state = match complete {
             true if is_waiting => JobState::Waiting,
@@ -312,7 +314,9 @@ impl<A: DiskArray> Objects<'_, A> {
             for row in emptied.iter() {
                 objects.store.emptied(row)?;
             }
-            objects.store.tree.space.superblock.set_short(job.short > 0);
+            // A pass over what is young alone has not looked for what else may be short.
+            let is_short = job.short > 0 || job.prune.0 > 0 && objects.store.tree.space.superblock.is_short();
+            objects.store.tree.space.superblock.set_short(is_short);
             Ok(())
         })?;
         Ok(if left.is_empty() { Debts::Settled } else { Debts::Left })

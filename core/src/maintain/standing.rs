@@ -80,11 +80,11 @@ impl Standing {
             standing.numbers[row] = store.tree.space.member(row);
         }
         let committed = store.committed();
-        let (there, last) = (committed.online(), committed.root().birth);
+        let (there, last, epoch) = (committed.online(), committed.root().birth, committed.last_epoch());
         let lost = store.tree.disks.rolled_back(committed.order());
         for row in owed.or(roster.doubted).or(lost).and(online).iter() {
             let member = standing.numbers[row];
-            let held = store.tree.disks.held(row).filter(|_| lost.contains(row));
+            let held = store.tree.disks.held(row, epoch).filter(|_| lost.contains(row));
             store.tree.with(&Key::member(member), |record| {
                 let Some(record) = record.and_then(MemberRecord::new) else {
                     standing.doubted = standing.doubted.with(row);

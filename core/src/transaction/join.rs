@@ -13,7 +13,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// Makes a disk of the array a new member. Nothing lies on it; it is given something from the next transaction on. A
     /// spare member is given nothing until one fails.
     ///
-    /// 1. whatever is on it is wiped;
+    /// 1. whatever is on it is wiped, once nothing but that commit can refuse it;
     /// 2. the table names the member, which is away: its number is taken for good;
     /// 3. the last commit's superblock and the label are written to it, the label last: from here on it is a member;
     /// 4. it takes part.
@@ -35,11 +35,17 @@ impl<A: DiskArray> Store<'_, A> {
         if identity.member == MemberNumber::NONE {
             return Err(MemberError::TableFull);
         }
-        self.tree.disks.wipe(disk, &identity, self.stage)?;
         self.begin().map_err(pool)?;
-        if let Err(error) = self.enter(row, &identity, spare).and_then(|()| self.commit()) {
+        let wiped = match self.enter(row, &identity, spare) {
+            Ok(()) if !self.may_commit() => {
+                Err(pool(StorageError::TooFewDisks { online: self.tree.disks.online() }))
+            }
+            Ok(()) => self.tree.disks.wipe(disk, &identity, self.stage).map_err(MemberError::from),
+            Err(error) => Err(pool(error)),
+        };
+        if let Err(error) = wiped.and_then(|()| self.commit().map_err(pool)) {
             self.abort();
-            return Err(pool(error));
+            return Err(error);
         }
         self.seed(disk, row, &identity)?;
         self.load_members().map_err(pool)?;

@@ -189,12 +189,13 @@ impl<A: DiskArray> Store<'_, A> {
         // Not the last commit's generation: it may have taken several steps, and its nodes and fragments were born in
         // the first of them.
         let (last, next) = (self.committed().root().birth, self.tree.generation);
+        let epoch = self.committed().last_epoch();
         for row in changed.iter() {
             // One that the last commit went without failed inside it, and lacks what was born there. From now on it
             // is away: a pass that began before has met it.
             let failed_in_last = !committed_online.contains(row);
             let empty = self.is_untouched(row) || self.roster.vacant.contains(row);
-            let held = self.tree.disks.held(row);
+            let held = self.tree.disks.held(row, epoch);
             self.change_member(row, |record| {
                 if away.contains(row) {
                     if failed_in_last && !empty {
@@ -218,7 +219,8 @@ impl<A: DiskArray> Store<'_, A> {
         }
         for row in self.tree.disks.rolled_back(self.committed().order()).minus(changed).iter() {
             // It lost what it had acknowledged: whatever it was given after the state that it has now.
-            let Some(since) = self.tree.disks.held(row).filter(|_| !self.is_untouched(row)) else { continue };
+            let held = self.tree.disks.held(row, epoch);
+            let Some(since) = held.filter(|_| !self.is_untouched(row)) else { continue };
             self.change_member(row, |record| record.distrust(since.next()..next))?;
             self.note_missing(row);
         }

@@ -17,6 +17,8 @@ use super::{Mode, Store, quorum};
 use crate::disks::events::Happening;
 use crate::disks::{Currency, DiskState, DiskStatus, Disks};
 use crate::error::{MountError, StorageError};
+use crate::format::job::JobKind;
+use crate::format::key::Key;
 use crate::format::label::{LabelFault, PoolParameters};
 use crate::format::node;
 use crate::format::superblock::Superblock;
@@ -260,6 +262,11 @@ impl<'m, A: DiskArray> Store<'m, A> {
     fn remove_absent(&mut self, present: MemberSet) -> Result<(), StorageError> {
         for row in self.tree.space.superblock.table().minus(present).iter() {
             self.remove_member(row)?;
+        }
+        // A rebuild that is under way may be past what they held: another begins.
+        let rebuild = Key::job(JobKind::Rebuild as u32, 0);
+        if self.tree.with(&rebuild, |record| record.is_some())? {
+            self.remove(&rebuild)?;
         }
         // Nobody is left who owes what they held.
         self.tree.space.superblock.set_short(true);

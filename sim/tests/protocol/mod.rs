@@ -1,6 +1,7 @@
 //! Which state a pool goes on from, and that nothing but its own history is written: stories in which acknowledged data was lost,
 //! or one pool became two.
 
+mod ahead;
 mod cut_away;
 mod dead_end;
 mod epochs;
@@ -9,11 +10,13 @@ mod forgotten;
 mod let_go;
 mod many_epochs;
 mod margin;
+mod not_taken_in;
 mod overwritten;
 mod owed_commit;
 mod removal;
 mod restated;
 mod set_back;
+mod short;
 mod slots;
 mod stale;
 mod sweeping;
