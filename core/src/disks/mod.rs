@@ -9,18 +9,20 @@
 //! select.rs      which of several disks to read from                                   pure
 //! staged.rs      buffers as the disks ask for them
 //! standing.rs    what is known of the disks, brought to the two
+//! rows.rs        which members take part, and how far each of them is
 //! events.rs      what has happened, for those who look after the pool
 //! ```
 
 pub mod condition;
 pub mod events;
+mod rows;
 pub mod select;
 mod staged;
 mod standing;
 
 use crate::error::StorageError;
 use crate::format::label::{DiskIdentity, PoolParameters};
-use crate::limits::{EVENTS_PER_DISK, MEMBERS_MAX};
+use crate::limits::EVENTS_PER_DISK;
 use crate::metrics::DiskCounters;
 use crate::types::{BlockAddress, Epoch, Generation, MemberNumber, MemberSet};
 use condition::{Condition, Fault, Thresholds, Window};
@@ -287,86 +289,6 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         self.array
     }
 
-    /// The disk that is this member and takes part.
-    pub fn disk_of(&self, member: MemberNumber) -> Option<usize> {
-        self.states
-            .iter()
-            .position(|s| s.status == DiskStatus::Online && s.identity.is_some_and(|i| i.member == member))
-    }
-
-    /// The disk in this row of the member table, if it takes part.
-    pub fn disk_in_row(&self, row: usize) -> Option<usize> {
-        self.states.iter().position(|s| s.status == DiskStatus::Online && usize::from(s.row) == row)
-    }
-
-    /// Rows of the members that take part.
-    pub fn online(&self) -> MemberSet {
-        self.rows_of(|_| true)
-    }
-
-    /// Those of them that are as long as they were: one that was cut is read where nothing is written, and
-    /// counts for nothing.
-    pub fn sound(&self) -> MemberSet {
-        self.rows_of(|state| !state.is_cut)
-    }
-
-    /// Rows of the members that take part and are so.
-    fn rows_of(&self, is_so: impl Fn(&DiskState) -> bool) -> MemberSet {
-        self.states
-            .iter()
-            .filter(|s| s.status == DiskStatus::Online && usize::from(s.row) < MEMBERS_MAX && is_so(s))
-            .fold(MemberSet::EMPTY, |set, s| set.with(usize::from(s.row)))
-    }
-
-    /// Rows of the members that are here, also of those that the operator took out of use.
-    pub fn present(&self) -> MemberSet {
-        self.states
-            .iter()
-            .filter(|s| matches!(s.status, DiskStatus::Online | DiskStatus::Excluded))
-            .fold(MemberSet::EMPTY, |set, s| set.with(usize::from(s.row)))
-    }
-
-    /// Whether the member in this row is here and has this state as its newest.
-    pub(crate) fn is_row_at(&self, row: usize, order: (Epoch, Generation)) -> bool {
-        self.states.iter().any(|s| {
-            let is_here = matches!(s.status, DiskStatus::Online | DiskStatus::Excluded);
-            is_here && usize::from(s.row) == row && s.order == order
-        })
-    }
-
-    /// Rows of the members that take part and have another state than this as their newest.
-    pub(crate) fn rows_not_at(&self, order: (Epoch, Generation)) -> MemberSet {
-        self.rows_of(|state| state.order != order)
-    }
-
-    /// Whether the label of one of these members names features that a writer must know, and this code does not.
-    pub(crate) fn must_not_write(&self, rows: MemberSet) -> bool {
-        self.states.iter().any(|s| s.must_not_write && rows.contains(s.row.into()))
-    }
-
-    /// Rows of the members that lost what they had acknowledged, and have not been given this state yet.
-    pub(crate) fn rolled_back(&self, order: (Epoch, Generation)) -> MemberSet {
-        self.rows_of(|state| {
-            state.currency == Currency::RolledBack && (state.order < order || state.lost_end)
-        })
-    }
-
-    /// The newest commit of which the member in this row still has what it was given. The newest epoch of the
-    /// history began with that generation. Of one that went back behind the mount before the last it is not known where that
-    /// history left its state: it may be a mount's that was cut short, which the others went on without.
-    pub(crate) fn held(&self, row: usize, (newest, began): (Epoch, Generation)) -> Option<Generation> {
-        let state = &self.states[self.disk_in_row(row)?];
-        let (epoch, generation) = state.order;
-        let is_beside = generation >= began || epoch.0 + 1 < newest.0;
-        let is_unknown = epoch < newest && state.currency == Currency::RolledBack && is_beside;
-        Some(if state.lost_end || is_unknown { Generation(0) } else { generation })
-    }
-
-    /// Whether a disk was cut and enlarged again, and no commit says so yet.
-    pub(crate) fn any_lost_end(&self) -> bool {
-        !self.rows_of(|state| state.lost_end).is_empty()
-    }
-
     /// Makes a disk a member that does not take part yet.
     pub(crate) fn assign(&mut self, disk: usize, identity: DiskIdentity, row: usize) {
         let state = &mut self.states[disk];
@@ -599,19 +521,6 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             state.lacks_room = false;
             set.with(state.row.into())
         })
-    }
-
-    /// Whether each of these members that takes part has this state as its newest, for certain.
-    pub(crate) fn are_all_at(&self, rows: MemberSet, order: (Epoch, Generation)) -> bool {
-        self.states
-            .iter()
-            .filter(|state| state.status == DiskStatus::Online && rows.contains(state.row.into()))
-            .all(|state| state.order == order && !state.may_hold_more && !state.lost_end)
-    }
-
-    /// Rows of the members that take part and have a place for superblocks that could be read in neither ring.
-    pub(crate) fn rows_with_lost_slots(&self) -> MemberSet {
-        self.rows_of(|state| state.has_lost_slot)
     }
 
     /// Whether some member that takes part may have been exchanged, or written to by something else, since it was last looked

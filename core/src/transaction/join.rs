@@ -36,13 +36,12 @@ impl<A: DiskArray> Store<'_, A> {
             return Err(MemberError::TableFull);
         }
         self.begin().map_err(pool)?;
-        let wiped = match self.enter(row, &identity, spare) {
-            Ok(()) if !self.may_commit() => {
-                Err(pool(StorageError::TooFewDisks { online: self.tree.disks.online() }))
-            }
-            Ok(()) => self.tree.disks.wipe(disk, &identity, self.stage).map_err(MemberError::from),
-            Err(error) => Err(pool(error)),
-        };
+        let entered = self.enter(row, &identity, spare).and_then(|()| match self.may_commit() {
+            true => Ok(()),
+            false => Err(StorageError::TooFewDisks { online: self.tree.disks.online() }),
+        });
+        let wiped =
+            entered.map_err(pool).and_then(|()| Ok(self.tree.disks.wipe(disk, &identity, self.stage)?));
         if let Err(error) = wiped.and_then(|()| self.commit().map_err(pool)) {
             self.abort();
             return Err(error);

@@ -264,10 +264,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             self.remove_member(row)?;
         }
         // A rebuild that is under way may be past what they held: another begins.
-        let rebuild = Key::job(JobKind::Rebuild as u32, 0);
-        if self.tree.with(&rebuild, |record| record.is_some())? {
-            self.remove(&rebuild)?;
-        }
+        self.remove(&Key::job(JobKind::Rebuild as u32, 0))?;
         // Nobody is left who owes what they held.
         self.tree.space.superblock.set_short(true);
         Ok(())
