@@ -74,7 +74,8 @@ impl WorldTime {
     }
 }
 
-/// Reads the time of a simulated world while the world is lent to a pool; of one without a clock it reads nothing.
+/// Reads the time of a simulated world while the world is lent to a pool; of one without a clock it reads
+/// nothing.
 #[derive(Clone, Debug)]
 pub struct SimClock(Option<Arc<AtomicU64>>);
 

@@ -9,8 +9,8 @@ use dynamicfs_core::types::{Epoch, Generation, MemberLists, MemberSet};
 use dynamicfs_hal::BlockDevice;
 use std::ops::Range;
 
-/// A disk's label, as a mount finds it: the first one and where it says that the others are. Where it says nothing, wherever
-/// labels may be.
+/// A disk's label, as a mount finds it: the first one and where it says that the others are. Where it says
+/// nothing, wherever labels may be.
 pub(crate) fn label_of(disk: &SimDisk) -> Option<(PoolParameters, DiskIdentity)> {
     let geometry = disk.geometry();
     let mut bytes = [0; LABEL_BYTES];

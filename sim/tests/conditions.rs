@@ -104,6 +104,18 @@ fn scrub(pool: &mut Mounted<'_>) -> Vec<Happening> {
     rest(pool)
 }
 
+/// A scrub under these thresholds: disk 1, which is rotten, is degraded for it and stays in use.
+#[track_caller]
+fn scrub_and_keep(world: &mut World, thresholds: Thresholds) -> Mounted<'_> {
+    let mut pool = world.mount();
+    pool.set_thresholds(thresholds);
+    let told = scrub(&mut pool);
+    position(&told, "degraded", is_degraded);
+    assert!(!told.iter().any(|h| matches!(h, Happening::State { .. })), "{told:?}");
+    assert_eq!(pool.member_health(1).status, DiskStatus::Online);
+    pool
+}
+
 fn is_degraded(happening: &Happening) -> bool {
     matches!(happening, Happening::Condition { condition: Condition::Degraded(_), .. })
 }
@@ -498,12 +510,7 @@ fn a_rotten_disk_stays_where_nothing_could_be_rebuilt_or_nobody_wants_it_failed(
     for (disks, thresholds) in [(6, strict), (7, Thresholds { fail: false, ..strict })] {
         let mut world = World::new(FOUR_TWO, disks);
         world.rot(1, 200..SECTORS - 20);
-        let mut pool = world.mount();
-        pool.set_thresholds(thresholds);
-        let told = scrub(&mut pool);
-        position(&told, "degraded", is_degraded);
-        assert!(!told.iter().any(|h| matches!(h, Happening::State { .. })), "{told:?}");
-        assert_eq!(pool.member_health(1).status, DiskStatus::Online);
+        let mut pool = scrub_and_keep(&mut world, thresholds);
         assert!(matches!(pool.member_health(1).condition, Condition::Degraded(Cause::ChecksumErrors(20..))));
         account(&mut pool, "scrubbed");
         // A disk with errors is read last: what it holds is computed.
@@ -529,8 +536,8 @@ fn a_rotten_disk_stays_while_the_pool_needs_it() {
     assert_ne!(pool.member_health(1).status, DiskStatus::Excluded);
 }
 
-/// On six disks of four and two there is nothing but a directory. Five bear all that is stored, and what is written
-/// next needs six. A disk was taken out of use there for its errors.
+/// On six disks of four and two there is nothing but a directory. Five bear all that is stored, and what is
+/// written next needs six. A disk was taken out of use there for its errors.
 #[test]
 fn a_rotten_disk_stays_where_the_next_stripe_needs_it() {
     let mut world = World::new(FOUR_TWO, 6);
@@ -541,11 +548,8 @@ fn a_rotten_disk_stays_where_the_next_stripe_needs_it() {
     rest(&mut pool);
     drop(pool);
     world.rot(1, 200..SECTORS - 20);
-    let mut pool = world.mount();
-    pool.set_thresholds(Thresholds { failed_checksum_errors: 1, ..Thresholds::DEFAULT });
-    let told = scrub(&mut pool);
-    position(&told, "degraded", is_degraded);
-    assert!(!told.iter().any(|h| matches!(h, Happening::State { .. })), "{told:?}");
+    let strict = Thresholds { failed_checksum_errors: 1, ..Thresholds::DEFAULT };
+    let mut pool = scrub_and_keep(&mut world, strict);
     put_file(&mut pool, "another", &contents()).expect("committed");
     let extents = pool.count_extents().expect("counted");
     assert_eq!(extents.complete, extents.total);
@@ -561,12 +565,8 @@ fn a_rotten_disk_stays_where_there_is_no_room_for_what_it_holds() {
     assert!(full.is_some_and(|files| files > 2), "{full:?}");
     drop(pool);
     world.rot(1, 200..SECTORS - 20);
-    let mut pool = world.mount();
-    pool.set_thresholds(Thresholds { failed_checksum_errors: 20, ..Thresholds::DEFAULT });
-    let told = scrub(&mut pool);
-    position(&told, "degraded", is_degraded);
-    assert!(!told.iter().any(|h| matches!(h, Happening::State { .. })), "{told:?}");
-    assert_eq!(pool.member_health(1).status, DiskStatus::Online);
+    let strict = Thresholds { failed_checksum_errors: 20, ..Thresholds::DEFAULT };
+    scrub_and_keep(&mut world, strict);
 }
 
 #[test]

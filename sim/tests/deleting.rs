@@ -596,8 +596,8 @@ fn a_tree_of_which_little_is_left_in_each_leaf_becomes_small() {
     assert!(left <= fresh * 3, "{left} leaves for what takes {fresh}");
 }
 
-/// Several long files are deleted in one transaction. Each gives back at once what there is room for, and leaves
-/// room for the next one, for the commit and for the sweep after it.
+/// Several long files are deleted in one transaction. Each gives back at once what there is room for. It
+/// leaves room for the next one, for the commit and for the sweep after it.
 #[test]
 fn all_files_of_a_full_pool_are_deleted_in_one_transaction() {
     let case = Case { piece: 64 << 10, ..Case::portable(Scheme::mirror(2), &[40_000, 40_000], 4096) };

@@ -58,7 +58,8 @@ impl<A: DiskArray> Disks<'_, A> {
         self.rows_of(|state| state.order != order)
     }
 
-    /// Whether the label of one of these members names features that a writer must know, and this code does not.
+    /// Whether the label of one of these members names features that a writer must know, and this code does
+    /// not.
     pub(crate) fn must_not_write(&self, rows: MemberSet) -> bool {
         self.states.iter().any(|s| s.must_not_write && rows.contains(s.row.into()))
     }
@@ -70,11 +71,11 @@ impl<A: DiskArray> Disks<'_, A> {
         })
     }
 
-    /// The newest commit of which the member in this row still has what it was given. `newest` is the history's
-    /// newest epoch, and `began` the generation with which it began.
+    /// The newest commit of which the member in this row still has what it was given. `newest` is the
+    /// history's newest epoch, and `began` the generation with which it began.
     ///
-    /// A disk that went back further than the mount before may have a state that the others went on without. It
-    /// is not known where the two parted, so nothing that it has counts then.
+    /// A disk that went back further than the mount before may have a state that the others went on without.
+    /// It is not known where the two parted, so nothing that it has counts then.
     pub(crate) fn held(&self, row: usize, (newest, began): (Epoch, Generation)) -> Option<Generation> {
         let state = &self.states[self.disk_in_row(row)?];
         let (epoch, generation) = state.order;
@@ -96,7 +97,8 @@ impl<A: DiskArray> Disks<'_, A> {
             .all(|state| state.order == order && !state.may_hold_more && !state.lost_end)
     }
 
-    /// Rows of the members that take part and have a place for superblocks that could be read in neither ring.
+    /// Rows of the members that take part and have a place for superblocks that could be read in neither
+    /// ring.
     pub(crate) fn rows_with_lost_slots(&self) -> MemberSet {
         self.rows_of(|state| state.has_lost_slot)
     }

@@ -243,8 +243,8 @@ impl<A: DiskArray> Objects<'_, A> {
             is_waiting = !self.store.unhealed().is_subset_of(here);
         }
         if job.kind == JobKind::Rebalance && job.short > 0 {
-            // Some of it was given a scheme that the disks there are cannot hold in full. A rebuild that is under way
-            // may be past it.
+            // Some of it was given a scheme that the disks there are cannot hold in full. A rebuild that is
+            // under way may be past it.
             self.store.tree.space.superblock.set_short(true);
             self.restart_rebuild()?;
         }
@@ -288,8 +288,8 @@ impl<A: DiskArray> Objects<'_, A> {
             let missed_until = self.store.tree.with(&key, |record| {
                 let record = MemberRecord::new(record?)?;
                 let ends = record.untrusted().map(|span| span.end.0);
-                // One that failed in the last commit was there when the pass began, and no record says yet that it
-                // is away.
+                // One that failed in the last commit was there when the pass began, and no record says yet
+                // that it is away.
                 let away_since = match record.offline_since() {
                     0 if !online.contains(row) => generation.0,
                     since => since,

@@ -191,8 +191,8 @@ impl<A: DiskArray> Store<'_, A> {
         let (last, next) = (self.committed().root().birth, self.tree.generation);
         let epoch = self.committed().last_epoch();
         for row in changed.iter() {
-            // One that the last commit went without failed inside it, and lacks what was born there. From now on it
-            // is away: a pass that began before has met it.
+            // One that the last commit went without failed inside it, and lacks what was born there. From now
+            // on it is away: a pass that began before has met it.
             let failed_in_last = !committed_online.contains(row);
             let empty = self.is_untouched(row) || self.roster.vacant.contains(row);
             let held = self.tree.disks.held(row, epoch);

@@ -187,8 +187,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
         }
     }
 
-    /// Makes the commit that the mount found no room for: it writes down what members lack. Before anything that
-    /// goes by the members' records, as a rebuild does and what lets a member go.
+    /// Makes the commit that the mount found no room for: it writes down what members lack. Before anything
+    /// that goes by the members' records, as a rebuild does and what lets a member go.
     fn make_owed_commit(&mut self) -> Result<(), StorageError> {
         self.started();
         self.commit().map(drop)

@@ -141,10 +141,10 @@ kinds! {
     /// What a disk is stored in has no room for some writes, or for what a flush was to bring there; later it
     /// has again.
     NoSpaceBelow = "no-space-below", State;
-    /// A disk is set back by several commits while nothing is written to it: the pool is idle, or not mounted, or has
-    /// put the disk out of use.
+    /// A disk is set back by several commits. The pool is idle then, or not mounted, or has the disk out of
+    /// use.
     SetBack = "set-back", State;
-    /// A disk is enlarged while nobody has it open.
+    /// A disk is enlarged while it is not open.
     Enlarged = "enlarged", None;
 }
 

@@ -76,8 +76,9 @@ impl Run {
         self.before.newest.iter().flatten().all(|slot| slot.order < self.published)
     }
 
-    /// After a commit each sound member that takes part and is named has its superblock twice, and in an epoch
-    /// that was claimed there. A found state that is written once more does not name those that were let go.
+    /// After a commit each sound member that takes part and is named has its superblock twice, and in an
+    /// epoch that was claimed there. A found state that is written once more does not name those that were
+    /// let go.
     pub(super) fn check_ledger(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
         let health = pool.health();
         let order = (health.epoch, health.generation);

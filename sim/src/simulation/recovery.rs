@@ -208,9 +208,9 @@ impl Run {
         }
     }
 
-    /// Where flushes failed on more disks than may be lost, these disks are reset: what is left of their caches is
-    /// decided, and is what every mount sees from then on. Without that a mount is served what a cache alone has.
-    /// Nothing tells it so, as the next flush succeeds.
+    /// Where flushes failed on more disks than may be lost, these disks are reset. What is left of their
+    /// caches is decided then, and every mount finds the same. Without that a mount is served what a cache
+    /// alone has. Nothing tells it so, as the next flush succeeds.
     pub(super) fn reset_doomed(&mut self, array: &mut SimArray, rng: &mut Rng) {
         let mut doomed = self.active();
         doomed.retain(|&member| self.disk(array, member).has_doomed());

@@ -410,8 +410,8 @@ fn records_that_belong_to_nothing_are_named() {
     assert!(find(&mut pool, &pieces[2], |f| matches!(f, Finding::RecordInvalid { .. })) > 0);
 }
 
-/// A member was taken out with what it held. Nodes of which it had a replica had one less, and the check counted the
-/// one on the member that had left: it found nothing wrong, where the next disk to fail takes them.
+/// A member was taken out with what it held. Nodes of which it had a replica had one less. The check counted
+/// the one on the member that had left, and found nothing wrong. The next disk to fail takes such nodes.
 #[test]
 fn replicas_on_a_member_that_has_left_do_not_count() {
     use dynamicfs_core::tree::Walk;

@@ -83,9 +83,9 @@ fn claim_on(world: &mut World, disk: usize) -> Epoch {
     claim.expect("it holds a state")
 }
 
-/// A mount was cut when it had reserved its epoch on one disk alone. The next mount read that, and the disk failed
-/// before this mount reserved one for itself. Of disks that had failed nothing counted: it took the same epoch, and
-/// two mounts had one.
+/// A mount was cut when it had reserved its epoch on one disk alone. The next mount read that, and the disk
+/// failed before this mount reserved one for itself. Of disks that had failed nothing counted: it took the
+/// same epoch, and two mounts had one.
 #[test]
 fn an_epoch_is_above_what_is_reserved_on_a_disk_that_failed_since() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
@@ -115,9 +115,9 @@ fn an_epoch_is_above_what_is_reserved_on_a_disk_that_failed_since() {
     assert!(tried > 0, "no cut leaves a claim on one disk alone");
 }
 
-/// Both sides of a split mirror went on, one of them through many mounts. The other side was chosen. Its epochs
-/// were not above those of the side that was given up: that one had the newest state of all. It knows nothing of
-/// the choice, so the next mount asked for it anew, however often it was made.
+/// Both sides of a split mirror went on, one of them through many mounts. The other side was chosen. Its
+/// epochs were not above those of the side that was given up: that one had the newest state of all. It knows
+/// nothing of the choice, so the next mount asked for it anew, however often it was made.
 #[test]
 fn an_epoch_is_above_those_of_a_history_that_was_not_chosen() {
     let mut world = World::new(Scheme::mirror(2), 2, MEMORY);

@@ -102,11 +102,26 @@ fn wrong_without(world: &mut World, lost: &[usize], names: &[String]) -> Option<
 }
 
 /// Upkeep until there is none, and then nothing is owed and all is complete, as the pool says.
+#[track_caller]
 fn expect_called_whole(world: &mut World) {
-    let mut pool = world.mount();
-    rest(&mut pool);
-    let extents = counts(&mut pool);
+    expect_to_be_called_whole(&mut world.mount());
+}
+
+/// As [`expect_called_whole`], of a pool that is mounted.
+#[track_caller]
+fn expect_to_be_called_whole(pool: &mut Mounted<'_>) {
+    rest(pool);
+    let extents = counts(pool);
     assert_eq!((pool.health().owed, extents.complete), (0, extents.total), "it is called whole");
+}
+
+/// A pool that is called whole bears the loss of either of these disks: all of these files, of `length`
+/// bytes.
+#[track_caller]
+fn expect_whole_without_one(world: &mut World, lost: [usize; 2], names: &[impl AsRef<str>], length: usize) {
+    expect_called_whole(world);
+    let bad = wrong_without_one(world, lost, names, length);
+    assert!(bad.is_empty(), "it was called whole: {bad:#?}");
 }
 
 /// What is wrong with these files, all of `length` bytes, where one of these disks is lost.

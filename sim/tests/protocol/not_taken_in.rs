@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// A pool is mounted for reading. A disk of another pool is added by force, which is refused, as the pool takes no
-/// writes. The disk had been wiped before that was asked.
+/// A pool is mounted for reading. A disk of another pool is added by force, which is refused, as the pool
+/// takes no writes. The disk had been wiped before that was asked.
 #[test]
 fn a_disk_that_is_not_taken_in_is_not_wiped() {
     let mut world = World::new(Scheme::mirror(2), 2, MEMORY);

@@ -3,9 +3,9 @@
 use super::*;
 use dynamicfs_core::maintain::{CheckReport, Finding, JobState};
 
-/// A rebuild runs that looks at what is young alone. The operator takes a member out by force, with all that it
-/// holds. One bit remembers that something is short. The pass ended, had found nothing, and cleared it: health, the
-/// counts and every forecast called the pool whole, and upkeep rested.
+/// A rebuild runs that looks at what is young alone. The operator takes a member out by force, with all that
+/// it holds. One bit remembers that something is short. The pass ended, had found nothing, and cleared it:
+/// health, the counts and every forecast called the pool whole, and upkeep rested.
 #[test]
 fn a_rebuild_that_began_before_a_member_was_taken_out_forgets_nothing() {
     for lost in 0..5 {

@@ -104,10 +104,10 @@ fn done_without(layout: u32) -> (World, Vec<String>, usize) {
     (world, names, blank)
 }
 
-/// The same while the pool is mounted: the operator puts a disk into use again. Which disks are given nothing had
-/// been settled when the members were last looked at, and it was out of use then. The commit that brings it back
-/// wrote nodes to it, over what its own, older state refers to. With a cut there, and the other disk lost, files
-/// were gone that it had held all the time.
+/// The same while the pool is mounted: the operator puts a disk into use again. Which disks are given nothing
+/// had been settled when the members were last looked at, and it was out of use then. The commit that brings
+/// it back wrote nodes to it, over what its own, older state refers to. With a cut there, and the other disk
+/// lost, files were gone that it had held all the time.
 #[test]
 fn what_a_disk_held_stays_also_where_it_is_put_into_use_again() {
     let mut world = small_mirror(SMALL);
@@ -127,8 +127,8 @@ fn what_a_disk_held_stays_also_where_it_is_put_into_use_again() {
     });
 }
 
-/// A disk that is added is given nothing either, before a superblock on it names it. It takes part from inside
-/// the transaction that brings it, and which disks are given nothing had been settled when that began.
+/// A disk that is added is given nothing either, before a superblock on it names it. It takes part from
+/// inside the transaction that brings it, and which disks are given nothing had been settled when that began.
 #[test]
 fn an_added_disk_is_given_nothing_before_a_superblock_on_it_names_it() {
     let mut world = small_mirror(SMALL);
@@ -143,8 +143,8 @@ fn an_added_disk_is_given_nothing_before_a_superblock_on_it_names_it() {
     });
 }
 
-/// Cuts what is done at each I/O. As long as the disk has no newer state than its first one, nothing was written
-/// to its blocks.
+/// Cuts what is done at each I/O. As long as the disk has no newer state than its first one, nothing was
+/// written to its blocks.
 fn stays_before_a_newer_state(world: &World, disk: usize, act: impl Fn(&mut World)) {
     let mut done = fork(world);
     act(&mut done);

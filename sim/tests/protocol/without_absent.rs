@@ -21,12 +21,12 @@ fn steps(mut world: World) -> usize {
     1 + (0..).find(|_| is_over()).expect("it ends")
 }
 
-/// The pass is nearly over. A disk fails in the superblocks of a commit, which is rightly acknowledged without it;
-/// its record says so with the next commit. The step after that ended the pass, took the disk for one that had
-/// missed nothing, and called the pool whole.
+/// The pass is nearly over. A disk fails in the superblocks of a commit, which is rightly acknowledged
+/// without it; its record says so with the next commit. The step after that ended the pass, took the disk for
+/// one that had missed nothing, and called the pool whole.
 #[test]
 fn a_disk_that_fails_before_the_last_step_is_not_acquitted() {
-    // Of some the last step has nothing to do but to end.
+    // With some numbers of files the last step does nothing but end the pass.
     for files in 27..32 {
         let mut world = World::new(Scheme::mirror(2), 6, MEMORY);
         (0..files).for_each(|n| world.put(&format!("file-{n}"), 20_000));

@@ -21,8 +21,8 @@ pub fn of(document: &str) -> BTreeMap<String, Known> {
     document.lines().filter_map(row).collect()
 }
 
-/// A test, a seed, or a run of the simulator: ``test `name` ``, `kind, seed 7`, ``kind, seed 7 of `--only faults` ``,
-/// ``kind, `exhaustive …` ``.
+/// What a cell says: a test (``test `name` ``), a seed (`kind, seed 7`, or ``kind, seed 7 of `--only faults`
+/// ``), or a run of the simulator (``kind, `exhaustive …` ``).
 fn noticed_by(cell: &str) -> Option<Known> {
     let quoted = cell.split('`').nth(1);
     if cell.starts_with("test `") {

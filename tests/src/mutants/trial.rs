@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-/// The campaigns, by the simulator's arguments, what finds most in the least time first. Their seeds are fixed, so
-/// that a result can be had again.
+/// The campaigns, by the simulator's arguments, what finds most in the least time first. Their seeds are
+/// fixed, so that a result can be had again.
 pub const CAMPAIGNS: [&str; 20] = [
     "campaign --seeds 0..100",
     "exhaustive --ops 1 --depth 1",
@@ -80,8 +80,8 @@ pub enum Noticed {
     },
 }
 
-/// Looks for what notices a mutant, or the sources as they are: what noticed it before, if that is to be asked
-/// first, then campaigns. `with_tests` asks the tests too, where no campaign notices it.
+/// Looks for what notices a mutant, or the sources as they are: what noticed it before, if that is to be
+/// asked first, then campaigns. `with_tests` asks the tests too, where no campaign notices it.
 ///
 /// # Errors
 /// In words: a program cannot be run.
