@@ -99,6 +99,9 @@ layout! {
         ancestry_raw / set_ancestry_raw: u64 = 240,
         /// The generation of the first state of this epoch; 0: it is not told.
         epoch_began / set_epoch_began: U48 = 320,
+        /// The root's checksum in the state with which this history took its present name; means nothing where no
+        /// ancestor is a former name.
+        former_root_crc / set_former_root_crc: u32 = 326,
     }
 }
 
@@ -107,10 +110,10 @@ layout! {
     AncestorEntry, 20 bytes {
         /// The history.
         branch / set_branch: u64 = 0,
-        /// The epoch of the state at which it was left.
-        fork_epoch / set_fork_epoch: U48 = 8,
+        /// The epoch of the state at which it was left; bit 47: this history itself had that name until then.
+        fork_epoch_raw / set_fork_epoch_raw: U48 = 8,
         /// The generation of that state; bit 47: the history was given up for this one.
-        fork_raw / set_fork_raw: U48 = 14,
+        fork_generation_raw / set_fork_generation_raw: U48 = 14,
     }
 }
 
@@ -159,6 +162,9 @@ pub const KNOWN_FEATURES: (u32, u32, u32) = (0, 0, 0);
 /// A bit of an ancestor's generation, above every counter: the history was given up for this one.
 const GIVEN_UP: u64 = COUNTER_MAX + 1;
 
+/// A bit of an ancestor's epoch, above every counter: this history itself had that name until then.
+const FORMER_NAME: u64 = COUNTER_MAX + 1;
+
 /// No group is open.
 pub const GROUP_NONE: u32 = u32::MAX;
 
@@ -169,10 +175,10 @@ const ANCESTRY: usize = 240;
 const ANCESTOR: usize = AncestorEntry::<&[u8]>::BYTES;
 
 /// Bytes of the fixed part that nothing has a use for yet.
-const SPARE: usize = 64;
+const SPARE: usize = 54;
 
 const _: () = assert!(ROOT_REPLICAS + 8 * NODE_COPIES_MAX == ANCESTRY);
-const _: () = assert!(ANCESTRY + ANCESTOR * BRANCHES_MAX + SPARE <= FIXED);
+const _: () = assert!(ANCESTRY + ANCESTOR * BRANCHES_MAX + 10 + SPARE == FIXED);
 // A pool of four members has superblocks that a sector holds: they are written whole or not at all.
 const _: () = assert!(bytes(4) == 512);
 
@@ -198,6 +204,9 @@ pub struct Ancestor {
     pub fork: (Epoch, Generation),
     /// This history contains nothing of it, and was preferred to it.
     pub given_up: bool,
+    /// This history itself had that name until then, and no disk of it was left behind yet: see
+    /// [`rename`](Superblock::rename).
+    pub is_former_name: bool,
 }
 
 /// What a slot holds.
@@ -371,11 +380,12 @@ impl<B: AsRef<[u8]>> Superblock<B> {
     pub fn ancestry(&self) -> impl Iterator<Item = Ancestor> + '_ {
         (0..usize::from(self.ancestors()).min(BRANCHES_MAX)).map(|i| {
             let entry = AncestorEntry(&self.0.as_ref()[ancestor(i)]);
-            let fork = entry.fork_raw();
+            let (epoch, generation) = (entry.fork_epoch_raw(), entry.fork_generation_raw());
             Ancestor {
                 branch: entry.branch(),
-                fork: (Epoch(entry.fork_epoch()), Generation(fork & !GIVEN_UP)),
-                given_up: fork & GIVEN_UP != 0,
+                fork: (Epoch(epoch & !FORMER_NAME), Generation(generation & !GIVEN_UP)),
+                given_up: generation & GIVEN_UP != 0,
+                is_former_name: epoch & FORMER_NAME != 0,
             }
         })
     }
@@ -511,8 +521,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
 
     /// Begins a new history at this state: the present one becomes its first ancestor, the oldest is forgotten.
     pub fn fork(&mut self, branch: u64) {
-        let left = Ancestor { branch: self.branch(), fork: self.order(), given_up: false };
-        self.add_ancestor(&left);
+        self.add_ancestor(&self.left(false));
         self.set_branch(branch);
     }
 
@@ -522,14 +531,35 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
         let known = self.ancestry().enumerate().find(|(_, ancestor)| is_same(ancestor));
         match known {
             Some((i, known)) => self.set_ancestor(i, &Ancestor { fork: known.fork.max(last), ..known }),
-            None => self.add_ancestor(&Ancestor { branch, fork: last, given_up: true }),
+            None => {
+                self.add_ancestor(&Ancestor { branch, fork: last, given_up: true, is_former_name: false })
+            }
         }
     }
 
-    /// Goes on under another name, because another history has the same: nothing that bears it is taken for this one.
+    /// Goes on under another name, because another history has the same. What bears the old name is given up. Until
+    /// [`settle_name`](Self::settle_name) the present state and those before it still are of this history: disks
+    /// may not have the new name yet.
     pub fn rename(&mut self, branch: u64) {
-        self.give_up(self.branch(), self.order());
+        self.add_ancestor(&Ancestor { is_former_name: true, ..self.left(true) });
+        self.set_former_root_crc(self.root_crc());
         self.set_branch(branch);
+    }
+
+    /// All disks of this history have its new name: nothing that bears the old one is taken for it any more.
+    pub fn settle_name(&mut self) {
+        for i in 0..usize::from(self.ancestors()).min(BRANCHES_MAX) {
+            let known = self.ancestry().nth(i);
+            if let Some(former) = known.filter(|ancestor| ancestor.is_former_name) {
+                self.set_ancestor(i, &Ancestor { is_former_name: false, ..former });
+            }
+        }
+        self.set_former_root_crc(0);
+    }
+
+    /// The present state as one that is left for another name.
+    fn left(&self, given_up: bool) -> Ancestor {
+        Ancestor { branch: self.branch(), fork: self.order(), given_up, is_former_name: false }
     }
 
     fn add_ancestor(&mut self, ancestor: &Ancestor) {
@@ -542,8 +572,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
     fn set_ancestor(&mut self, i: usize, value: &Ancestor) {
         let mut entry = AncestorEntry(&mut self.0.as_mut()[ancestor(i)]);
         entry.set_branch(value.branch);
-        entry.set_fork_epoch(value.fork.0.0);
-        entry.set_fork_raw(value.fork.1.0 | if value.given_up { GIVEN_UP } else { 0 });
+        entry.set_fork_epoch_raw(value.fork.0.0 | if value.is_former_name { FORMER_NAME } else { 0 });
+        entry.set_fork_generation_raw(value.fork.1.0 | if value.given_up { GIVEN_UP } else { 0 });
     }
 
     /// A row of the member table, to be changed.

@@ -10,6 +10,7 @@
 //! | of the same branch, older or the same | part of its history |
 //! | of the same branch and number, with another root | another history of the same name: disks were copied |
 //! | of an ancestor, not beyond the fork | part of its history |
+//! | of the name that this history had until a moment ago, older than the state that was renamed, or that one | part of its history |
 //! | of a branch that was given up, not beyond what was known of it | given up |
 //! | anything else | another history |
 
@@ -59,9 +60,15 @@ pub fn name_of(view: &Superblock<&[u8]>) -> StateName {
 
 /// What a state is to the history that ends with `newest`. Pure.
 pub fn relation(newest: &Superblock<&[u8]>, (order, branch, root_crc): StateName) -> Relation {
+    let leads_to =
+        |last: (Epoch, Generation), last_root_crc| order < last || order == last && root_crc == last_root_crc;
     if branch == newest.branch() {
-        let is_same = order == newest.order() && root_crc == newest.root_crc();
-        return if order < newest.order() || is_same { Relation::Part } else { Relation::Other };
+        return if leads_to(newest.order(), newest.root_crc()) { Relation::Part } else { Relation::Other };
+    }
+    // A disk that has not got the new name yet: the mount that gave it was cut short.
+    let mut former = newest.ancestry().filter(|a| a.is_former_name && a.branch == branch);
+    if former.any(|former| leads_to(former.fork, newest.former_root_crc())) {
+        return Relation::Part;
     }
     let reaches = |given_up: bool| {
         let mut known = newest.ancestry();
@@ -272,9 +279,27 @@ mod tests {
     }
 
     #[test]
+    fn what_was_renamed_is_part_of_the_history_until_all_disks_have_the_new_name() {
+        let mut newest = state(1, (3, 20), 5);
+        newest.rename(8);
+        newest.set_order(Epoch(4), Generation(21));
+        newest.set_root_crc(7);
+        newest.give_up(2, (Epoch(3), Generation(9)));
+        expect(&newest, &state(1, (3, 20), 5), Relation::Part);
+        expect(&newest, &state(1, (2, 10), 6), Relation::Part);
+        expect(&newest, &state(1, (3, 20), 6), Relation::GivenUp);
+        expect(&newest, &state(1, (3, 21), 5), Relation::Other);
+        newest.settle_name();
+        expect(&newest, &state(1, (3, 20), 5), Relation::GivenUp);
+        expect(&newest, &state(1, (2, 10), 6), Relation::GivenUp);
+        expect(&newest, &state(2, (3, 9), 6), Relation::GivenUp);
+    }
+
+    #[test]
     fn nothing_that_bears_the_old_name_is_taken_for_a_renamed_history() {
         let mut newest = state(1, (3, 20), 5);
         newest.rename(8);
+        newest.settle_name();
         assert_eq!(newest.branch(), 8);
         expect(&newest, &state(1, (3, 20), 6), Relation::GivenUp);
         expect(&newest, &state(1, (2, 10), 6), Relation::GivenUp);

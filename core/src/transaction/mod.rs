@@ -164,6 +164,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
             self.make_owed_commit()?;
         }
         self.started();
+        // The mount's own commit brought it to every disk that takes part.
+        self.tree.space.superblock.settle_name();
         Ok(())
     }
 

@@ -14,6 +14,7 @@ mod not_taken_in;
 mod overwritten;
 mod owed_commit;
 mod removal;
+mod renamed;
 mod restated;
 mod set_back;
 mod short;
