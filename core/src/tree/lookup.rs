@@ -225,24 +225,26 @@ impl<A: DiskArray> Tree<'_, A> {
         end: &Key,
         out: &mut [u8],
     ) -> Result<Option<(Key, usize)>, StorageError> {
-        let (mut pointer, mut level) = (self.root, self.level);
-        // Where to look again when the leaf that could hold `end` begins with it.
-        let mut before: Option<(NodePointer, u8)> = None;
+        let mut end = *end;
         loop {
-            let slot = self.load(&pointer, level)?;
-            let node = self.cache.node(slot);
-            if level > 0 {
-                let child = match node.search(end) {
-                    Ok(i) | Err(i) => i.saturating_sub(1),
-                };
+            let (mut pointer, mut level) = (self.root, self.level);
+            // Where the leaf begins that the way down leads to. Not a pointer to the one before it: that is
+            // another one as soon as a full cache has that leaf written.
+            let mut begins = None;
+            while level > 0 {
+                let slot = self.load(&pointer, level)?;
+                let node = self.cache.node(slot);
+                let (Ok(next) | Err(next)) = node.search(&end);
+                let child = next.saturating_sub(1);
                 if child > 0 {
-                    before = Some((node.pointer(child - 1), level - 1));
+                    begins = Some(node.key(child));
                 }
                 pointer = node.pointer(child);
                 level -= 1;
-                continue;
             }
-            let (Ok(at) | Err(at)) = node.search(end);
+            let slot = self.load(&pointer, 0)?;
+            let node = self.cache.node(slot);
+            let (Ok(at) | Err(at)) = node.search(&end);
             if at > 0 {
                 let (key, value) = (node.key(at - 1), node.value(at - 1));
                 if key < *from {
@@ -252,36 +254,11 @@ impl<A: DiskArray> Tree<'_, A> {
                 out[..bytes].copy_from_slice(&value[..bytes]);
                 return Ok(Some((key, value.len())));
             }
-            match before.take() {
-                Some((sibling, sibling_level)) => return self.last_below(sibling, sibling_level, from, out),
-                None => return Ok(None),
+            match begins {
+                // The leaf holds nothing before `end`: the one before it.
+                Some(begins) if begins > *from && begins < end => end = begins,
+                _ => return Ok(None),
             }
-        }
-    }
-
-    fn last_below(
-        &mut self,
-        mut pointer: NodePointer,
-        mut level: u8,
-        from: &Key,
-        out: &mut [u8],
-    ) -> Result<Option<(Key, usize)>, StorageError> {
-        loop {
-            let slot = self.load(&pointer, level)?;
-            let node = self.cache.node(slot);
-            let Some(last) = node.count().checked_sub(1) else { return Ok(None) };
-            if level > 0 {
-                pointer = node.pointer(last);
-                level -= 1;
-                continue;
-            }
-            let (key, value) = (node.key(last), node.value(last));
-            if key < *from {
-                return Ok(None);
-            }
-            let bytes = value.len().min(out.len());
-            out[..bytes].copy_from_slice(&value[..bytes]);
-            return Ok(Some((key, value.len())));
         }
     }
 }

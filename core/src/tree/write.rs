@@ -70,6 +70,7 @@ impl<A: DiskArray> Tree<'_, A> {
     /// Puts a node's checksum into the pointer to it.
     fn tell_parent(&mut self, slot: u16, crc: u32) {
         let mut pointer = self.pointer_to(slot);
+        debug_assert_eq!(pointer.replicas()[0], self.cache.address(slot), "a node's parent points to it");
         pointer.crc = crc;
         let parent = self.cache.parent(slot);
         if parent == NONE {

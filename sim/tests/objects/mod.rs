@@ -7,6 +7,7 @@ mod deleted;
 mod failing_reads;
 mod half_done;
 mod kinds;
+mod little_memory;
 mod many_disks;
 mod pieces;
 mod transactions;
