@@ -194,7 +194,7 @@ impl<A: DiskArray> Store<'_, A> {
             // One that the last commit went without failed inside it, and lacks what was born there. From now
             // on it is away: a pass that began before has met it.
             let failed_in_last = !committed_online.contains(row);
-            let empty = self.is_untouched(row) || self.roster.vacant.contains(row);
+            let empty = self.is_untouched(row)? || self.roster.vacant.contains(row);
             let held = self.tree.disks.held(row, epoch);
             self.change_member(row, |record| {
                 if away.contains(row) {
@@ -220,7 +220,10 @@ impl<A: DiskArray> Store<'_, A> {
         for row in self.tree.disks.rolled_back(self.committed().order()).minus(changed).iter() {
             // It lost what it had acknowledged: whatever it was given after the state that it has now.
             let held = self.tree.disks.held(row, epoch);
-            let Some(since) = held.filter(|_| !self.is_untouched(row)) else { continue };
+            let Some(since) = held else { continue };
+            if self.is_untouched(row)? {
+                continue;
+            }
             self.change_member(row, |record| record.distrust(since.next()..next))?;
             self.note_missing(row);
         }
@@ -230,10 +233,14 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Whether nothing was ever put on a member, or everything was taken off it again.
-    fn is_untouched(&self, row: usize) -> bool {
-        let superblock = &self.tree.space.superblock;
-        let blocks = self.tree.disks.disk_in_row(row).map_or(0, |disk| self.tree.disks.state(disk).blocks);
-        superblock.row(row).witness() != 0 || superblock.row(row).free() == blocks
+    fn is_untouched(&mut self, row: usize) -> Result<bool, StorageError> {
+        let member = self.tree.space.member(row);
+        // By its record: its disk may be away, or is to be taken in by the next commit.
+        let blocks = self.tree.with(&Key::member(member), |record| {
+            record.and_then(MemberRecord::new).map(|record| record.blocks())
+        })?;
+        let row = self.tree.space.superblock.row(row);
+        Ok(row.witness() != 0 || Some(row.free()) == blocks)
     }
 
     /// Notes that something may be missing on a member: it is owed that. Where that makes more of them than

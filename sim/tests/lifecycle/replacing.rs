@@ -201,3 +201,16 @@ fn what_no_rebuild_could_put_right_is_put_right_when_there_is_a_disk_for_it() {
     world.unplug(&[0]);
     expect_files(&mut world.try_mount(MountMode::AssumeMissingDead { branch: 3 }).expect("one of two"));
 }
+
+/// The commit that enters a new disk goes without it. It counted as one that had failed in that commit, and nothing on it
+/// was trusted for long: where another disk failed, a commit of a rebuild was refused that was borne.
+#[test]
+fn a_new_disk_is_not_doubted() {
+    for spare in [false, true] {
+        let mut world = filled(Scheme::mirror(2), 3);
+        let place = new_disk(&mut world, 2048);
+        let mut pool = world.mount();
+        add(&mut pool, place, spare);
+        assert_eq!(pool.store.roster().doubted, MemberSet::EMPTY);
+    }
+}
