@@ -93,6 +93,8 @@ pub struct DiskState {
     pub(crate) unflushed: bool,
     /// The disk's last superblock write.
     pub(crate) sequence: u64,
+    /// That of the superblock before it, 0 if it is not known.
+    pub(crate) previous: u64,
     /// The highest epoch reserved on the disk.
     pub(crate) claim: Epoch,
     /// The newest state on the disk: its order, and as the mount found it its history and its root.
@@ -146,6 +148,7 @@ impl DiskState {
         must_not_write: false,
         unflushed: false,
         sequence: 0,
+        previous: 0,
         claim: Epoch(0),
         order: (Epoch(0), Generation(0)),
         branch: 0,

@@ -56,8 +56,12 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
                 let Some(view) = Superblock::new(&*image) else { continue };
                 let state = disks.state_mut(disk);
                 state.claim = state.claim.max(view.claim());
-                if !any || view.sequence() > state.sequence {
-                    state.sequence = view.sequence();
+                let sequence = view.sequence();
+                if any && sequence < state.sequence {
+                    state.previous = state.previous.max(sequence);
+                }
+                if !any || sequence > state.sequence {
+                    (state.previous, state.sequence) = (state.sequence, sequence);
                     state.order = view.order();
                     state.branch = view.branch();
                     state.root_crc = view.root_crc();
@@ -150,8 +154,32 @@ fn look_closely<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut
             _ => return Look::Exchanged,
         }
     }
-    // Nothing there, or rot: then its label is where it should be.
-    if !is_older && disks.has_own_label(disk, image) { Look::Ours } else { Look::Exchanged }
+    // Nothing there, or rot: then its label is where it should be, and so is the superblock before.
+    match !is_older && disks.has_own_label(disk, image) && !lacks_previous(disks, disk, image) {
+        true => Look::Ours,
+        false => Look::Exchanged,
+    }
+}
+
+/// Whether nothing in a disk's rings is as new as the superblock before its newest, unless that cannot be read now. Rot in both
+/// copies of the newest leaves that one. An older copy may have anything in the newest one's place: what rotted
+/// there, or was torn.
+fn lacks_previous<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut [u8]) -> bool {
+    let ring_length = u64::from(disks.parameters.ring_length);
+    let previous = disks.state(disk).previous;
+    if previous == 0 {
+        return false;
+    }
+    let mut is_answered = false;
+    for (place, ring) in (0..ring_length).flat_map(|place| [(place, 0), (place, 1)]) {
+        let contents = read_slot(disks, disk, ring, place, image);
+        is_answered |= contents.is_some() && place == previous % ring_length;
+        let view = Superblock::new(&*image).filter(|_| contents == Some(SlotContents::Valid));
+        if view.is_some_and(|view| view.sequence() >= previous) {
+            return false;
+        }
+    }
+    is_answered
 }
 
 /// Reads a disk's newest superblock, from either ring.
@@ -266,7 +294,7 @@ impl<A: DiskArray> Disks<'_, A> {
         let crc32c = self.crc32c;
         let sequence = self.next_sequence(disk);
         let state = self.state_mut(disk);
-        state.sequence = sequence;
+        (state.previous, state.sequence) = (state.sequence, sequence);
         state.claim = state.claim.max(claim);
         let (sequence, claim, id) =
             (state.sequence, state.claim, state.identity.map_or_else(Default::default, |i| i.disk));
