@@ -69,7 +69,8 @@ impl Run {
         if mounted {
             self.refusals = 0;
             self.open_ledger(pool);
-            if health.writable && !health.tentative && self.mount_committed() {
+            if health.writable && !health.tentative && (self.mount_committed() || self.is_owed_already(pool))
+            {
                 self.owe_what_went_back(pool);
             }
             if std::mem::take(&mut self.served) {

@@ -128,6 +128,11 @@ impl Run {
         self.tell(array, EventKind::Fault, Some(member), || FaultKind::SetBack.name().into());
     }
 
+    /// Whether a mount that was cut short has noted already that the members lack something that were set back.
+    pub(super) fn is_owed_already(&self, pool: &Mounted<'_>) -> bool {
+        self.gone_back.iter().all(|member| pool.member_health(self.places[member]).owed)
+    }
+
     /// After a commit: what members lack that were set back and take part is owed to them.
     pub(super) fn owe_what_went_back(&mut self, pool: &Mounted<'_>) {
         let back = self.gone_back.and(self.atlas.members()).minus(self.offline(pool));

@@ -340,6 +340,7 @@ impl Run {
             let offline = self.offline(pool);
             let holding = self.holding(pool, offline);
             self.atlas.missed(holding);
+            self.owe_what_went_back(pool);
         }
         let (probe, kind) = match work {
             Work::Repaired => (Probe::Repaired, EventKind::Repair),
