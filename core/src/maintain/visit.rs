@@ -56,7 +56,8 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         let began_at = job.position;
         let mut walk = Walk::from(began_at, job.prune);
-        while budget.blocks > 0 {
+        // The way down to the first leaf may cost all of a small budget: a step gets further all the same.
+        while budget.blocks > 0 || job.position == began_at {
             let met = match self.store.tree.walk(&mut walk) {
                 Ok(Some(met)) => met,
                 Ok(None) => {

@@ -3,6 +3,7 @@
 use super::*;
 use dynamicfs_core::Memory;
 use dynamicfs_core::format::key::Key;
+use dynamicfs_core::maintain::JobState;
 use std::collections::BTreeSet;
 
 /// Records come and go in one transaction, and the last one before a key is looked for. The cache is full again and
@@ -39,4 +40,30 @@ fn a_search_goes_back_to_a_node_that_was_written_meanwhile() {
         }
         pool.store.abort();
     }
+}
+
+/// A step of a scrub reads as many blocks as there is memory for. Where each node has five replicas, and the tree four
+/// levels, the way down to a leaf alone cost more than that: the scrub went that way for ever, and committed each time.
+#[test]
+fn a_scrub_of_a_deep_tree_with_many_replicas_comes_to_its_end() {
+    let options = FormatOptions {
+        tolerance: Some(4),
+        members_max: 5,
+        block_bytes: 4096,
+        ..FormatOptions::portable(Scheme::mirror(2))
+    };
+    let mut world = formatted(vec![Geometry::new(512, 32768); 5], &options, MEMORY);
+    (0..60).for_each(|n| world.put(&format!("{n:0100}"), 600));
+    let least = Memory::bytes_min(world.mount().parameters()) + 64;
+    let mut world = fork(&world, least);
+    let mut pool = world.mount();
+    assert!(pool.store.committed().root_level() >= 3);
+    pool.start_job(JobKind::Scrub, JobOptions::default()).expect("started");
+    for _ in 0..5000 {
+        if pool.maintain(true).expect("maintained") == Work::Nothing {
+            break;
+        }
+    }
+    let job = pool.job(JobKind::Scrub).expect("read").expect("there");
+    assert_eq!((job.state, job.found), (JobState::Complete, 0), "{job:?}");
 }
