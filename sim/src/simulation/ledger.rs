@@ -41,7 +41,10 @@ impl Run {
     pub(super) fn check_quorum(&self, pool: &Mounted<'_>) -> Result<(), Failure> {
         let took_part = |&member: &usize| {
             let status = pool.member_health(self.places[member]).status;
+            // One whose growth was lost was read, and is left alone since its record says that it is longer.
+            let has_lost_growth = status == DiskStatus::Truncated && self.shelf[member].is_none();
             matches!(status, DiskStatus::Online | DiskStatus::Failed | DiskStatus::Excluded)
+                || has_lost_growth
         };
         let members: Vec<usize> = self.active().into_iter().filter(took_part).collect();
         // One that was damaged may have brought another state than the bytes tell.

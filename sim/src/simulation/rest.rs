@@ -10,6 +10,7 @@ use crate::world::steps_to_rest;
 use crate::{CrashPolicy, Halt, Rng, SimArray};
 use dynamicfs_core::MountMode;
 use dynamicfs_core::disks::DiskStatus;
+use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::format::record::MemberState;
 use dynamicfs_core::maintain::{JobKind, JobOptions, JobState, Work};
 use dynamicfs_core::types::MemberSet;
@@ -86,9 +87,11 @@ impl Run {
             self.resume_jobs(pool)?;
             if self.atlas.is_beyond() {
                 // Whatever it comes to, it comes to an end.
-                return self.keep_up(pool).map(|()| true).or(Ok(true));
+                return self.keep_up(pool).map(|_| true).or(Ok(true));
             }
-            self.keep_up(pool)?;
+            if self.keep_up(pool)? == Flow::End {
+                return Ok(true);
+            }
             // Reading everything may have found more bad fragments than wait at a time.
             if self.examine(pool)? == Flow::On && pool.health().repairs_waiting == 0 {
                 return self.settled(pool);
@@ -101,8 +104,8 @@ impl Run {
         Err(self.fail(FailureKind::Restless, "repairs wait, whatever is repaired"))
     }
 
-    /// Steps of upkeep until there is nothing to do.
-    fn keep_up(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
+    /// Steps of upkeep until there is nothing to do, or what there is takes more memory.
+    fn keep_up(&mut self, pool: &mut Mounted<'_>) -> Result<Flow, Failure> {
         let most = steps_to_rest(pool);
         for _ in 0..most {
             self.upkept = pool.health().generation;
@@ -113,10 +116,16 @@ impl Run {
             let done = pool.maintain(true);
             self.look_for_events(pool);
             match done {
-                Ok(Work::Nothing) => return Ok(()),
+                Ok(Work::Nothing) => return Ok(Flow::On),
                 Ok(work) => {
                     self.worked(work, pool)?;
                     self.check_ledger(pool)?;
+                }
+                // A tree that is too high for the least memory.
+                Err(Error::Storage(error @ StorageError::NeedsMemory { .. }))
+                    if self.may_answer(error).is_ok() =>
+                {
+                    return Ok(Flow::End);
                 }
                 Err(error) => {
                     return Err(
