@@ -256,13 +256,16 @@ impl Run {
         }
         // What waits on a disk after a failed flush may be the newest state, or be gone.
         let in_doubt = excused.iter().any(|member| array.disk(self.places[member]).has_doomed());
-        let newest = |run: &Self, member: usize| {
-            // As the next mount finds it, which flushes first.
-            let mut disk = array.disk(run.places[member]).clone();
+        // As the next mount finds them that each disk answers: it flushes first.
+        let flushed = |place: &usize| {
+            let mut disk = array.disk(*place).clone();
+            disk.reopen();
             let _ = disk.flush();
-            states::newest_of(&disk)
+            states::slots_of(&disk)
         };
-        let states: Vec<_> = self.active().into_iter().map(|member| (member, newest(self, member))).collect();
+        let slots: Vec<_> = self.places.iter().map(flushed).collect();
+        let newest = |member: usize| slots[member].first().map(|slot| slot.order);
+        let states: Vec<_> = self.active().into_iter().map(|member| (member, newest(member))).collect();
         let last = states.iter().map(|&(_, state)| state).max().flatten();
         for (member, state) in states.into_iter().filter(|&(member, _)| excused.contains(member)) {
             let is_behind = state < last;
@@ -272,8 +275,8 @@ impl Run {
             // Where the lists went on without it, its word counts no more.
             let named =
                 |slot: &states::SlotState| slot.lists.settled.and(slot.lists.members).contains(member);
-            let newest = self.places.iter().flat_map(|&place| states::slots_of(array.disk(place)));
-            if is_behind && !newest.filter(|slot| Some(slot.order) == last).all(|slot| named(&slot)) {
+            let mut newest = slots.iter().flatten().filter(|slot| Some(slot.order) == last);
+            if is_behind && !newest.all(named) {
                 self.atlas.doubt(member);
             }
         }
