@@ -61,12 +61,14 @@ pub(super) struct Cache {
     /// The first writes of the log are beyond rescue: a flush failed while they were in the cache, and no later
     /// one makes them durable. They are read back all the same, which is the trap.
     doomed: usize,
+    /// What became durable since: a disk writes a tear unit as a whole, and nothing tears there any more.
+    durable_since: Vec<Range<u64>>,
 }
 
 impl Cache {
     /// An empty cache above these pages.
     pub(super) const fn over(pages: Pages) -> Self {
-        Self { pages, log: Vec::new(), doomed: 0 }
+        Self { pages, log: Vec::new(), doomed: 0, durable_since: Vec::new() }
     }
 
     pub(super) fn write(&mut self, at: u64, bytes: &[u8]) {
@@ -93,9 +95,24 @@ impl Cache {
             return self.settle_all(medium);
         }
         for write in self.log.split_off(self.doomed) {
-            self.forget(write.range());
-            medium.write(write.at, write.bytes());
+            self.settle(&write, medium);
         }
+    }
+
+    /// A write reaches the medium; it supersedes what it covers.
+    fn settle(&mut self, write: &CachedWrite, medium: &mut Medium) {
+        self.forget(write.range());
+        medium.write(write.at, write.bytes());
+        if self.doomed > 0 {
+            self.durable_since.push(write.range());
+        }
+    }
+
+    /// Whether a write of the log, by its place there, is torn where a power cut meets it in this unit. What is doomed was
+    /// tried when its flush failed, and not since.
+    pub(super) fn may_tear(&self, index: usize, unit: &Range<u64>) -> bool {
+        let overlaps = |range: &Range<u64>| range.start < unit.end && unit.start < range.end;
+        index >= self.doomed || !self.durable_since.iter().any(overlaps)
     }
 
     /// Everything reaches the medium, also what is doomed.
@@ -108,12 +125,12 @@ impl Cache {
             self.log.iter().for_each(|write| medium.rewritten(write.range()));
         }
         self.log.clear();
-        self.doomed = 0;
+        (self.doomed, self.durable_since) = (0, Vec::new());
     }
 
     /// A flush failed: nothing that is cached now will become durable by a later one.
     pub(super) fn doom(&mut self) {
-        self.doomed = self.log.len();
+        (self.doomed, self.durable_since) = (self.log.len(), Vec::new());
     }
 
     /// Whether something is beyond rescue.
@@ -127,8 +144,7 @@ impl Cache {
             return self.settle_all(medium);
         }
         if let Some(write) = self.log.pop() {
-            self.forget(write.range());
-            medium.write(write.at, write.bytes());
+            self.settle(&write, medium);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The end of the volatile cache: what a power cut leaves of it.
 
 use super::SimDisk;
-use super::cache::{Cache, CachedWrite};
+use super::cache::Cache;
 use super::medium::Medium;
 use super::tear::{Fate, Piece, Target};
 use crate::rng::Rng;
@@ -50,7 +50,7 @@ impl SimDisk {
             CrashPolicy::Nothing => {}
             CrashPolicy::Everything => self.cache.settle_all(&mut self.medium),
             CrashPolicy::Subset | CrashPolicy::Torn | CrashPolicy::TornUnreadable => {
-                Lottery::new(policy, rng).run(self.cut(), self.cache.log(), &mut self.medium, rng);
+                Lottery::new(policy, rng).run(self.cut(), &self.cache, &mut self.medium, rng);
             }
         }
         self.lose_cache();
@@ -109,14 +109,17 @@ impl Lottery {
         Self { survive: *rng.pick(&[1, 4, 8, 12, 15]), torn, by_write: rng.coin(), fates }
     }
 
-    fn run(&self, cut: Cut, log: &[CachedWrite], medium: &mut Medium, rng: &mut Rng) {
-        for write in log {
+    fn run(&self, cut: Cut, cache: &Cache, medium: &mut Medium, rng: &mut Rng) {
+        for (index, write) in cache.log().iter().enumerate() {
             let together = self.draw(rng);
             for (at, bytes) in write.pieces(cut.unit_bytes) {
                 let whole = if self.by_write { together } else { self.draw(rng) };
                 let torn = rng.chance(self.torn, 16);
                 let fate = if torn { *rng.pick(self.fates) } else { whole };
-                cut.piece(at, bytes).suffer(fate, medium, rng);
+                let piece = cut.piece(at, bytes);
+                let (start, length) = piece.unit;
+                let may_tear = !torn || cache.may_tear(index, &(start..start + length));
+                piece.suffer(if may_tear { fate } else { whole }, medium, rng);
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Each switch does what it says, and no more.
 
 use super::{SECTOR, contents, flush, one, plain, read, uniform, write};
-use dynamicfs_hal::{DiskArray, Geometry, IoError, Request};
-use dynamicfs_sim::{CrashPolicy, IoKind, Mishap, Rng, SimArray};
+use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Request};
+use dynamicfs_sim::{CrashPolicy, IoKind, Mishap, Rng, SimArray, SimDisk};
 use std::collections::BTreeSet;
 
 /// A disk with 1 in every sector, flushed.
@@ -81,6 +81,24 @@ fn a_failed_write_leaves_old_new_or_damaged_sectors() {
         seen.insert(uniform(&mut array, 0, 0));
     }
     assert!(seen.is_superset(&[Some(1), Some(2), None].into()));
+}
+
+/// A disk writes a tear unit as a whole: what became durable in one after a failed flush is not torn with what that flush left.
+#[test]
+fn what_is_durable_beside_a_failed_write_stays() {
+    let geometry = Geometry { tear_unit: 4096, ..Geometry::new(512, 64) };
+    for seed in 0..200 {
+        let mut disk = SimDisk::new(geometry, seed);
+        disk.write(0, &[1; 512]).expect("written");
+        disk.fail_next(IoKind::Flush, 1, IoError::Media);
+        assert_eq!(disk.flush(), Err(IoError::Media));
+        disk.write(1, &[2; 512]).expect("written");
+        disk.flush().expect("flushed");
+        disk.power_cycle(CrashPolicy::TornUnreadable, &mut Rng::new(seed));
+        let mut sector = [0; 512];
+        assert_eq!(disk.read(1, &mut sector), Ok(()), "seed {seed}");
+        assert_eq!(sector, [2; 512], "seed {seed}");
+    }
 }
 
 /// The flush fails once and then succeeds: the second success says nothing about what the first one dropped.
