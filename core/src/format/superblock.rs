@@ -102,6 +102,8 @@ layout! {
         /// The root's checksum in the state with which this history took its present name; means nothing where no
         /// ancestor is a former name.
         former_root_crc / set_former_root_crc: u32 = 326,
+        /// Members that were lost or left with what they held, and that nothing made good yet.
+        members_short / set_members_short: u8 = 330,
     }
 }
 
@@ -175,10 +177,10 @@ const ANCESTRY: usize = 240;
 const ANCESTOR: usize = AncestorEntry::<&[u8]>::BYTES;
 
 /// Bytes of the fixed part that nothing has a use for yet.
-const SPARE: usize = 54;
+const SPARE: usize = 53;
 
 const _: () = assert!(ROOT_REPLICAS + 8 * NODE_COPIES_MAX == ANCESTRY);
-const _: () = assert!(ANCESTRY + ANCESTOR * BRANCHES_MAX + 10 + SPARE == FIXED);
+const _: () = assert!(ANCESTRY + ANCESTOR * BRANCHES_MAX + 11 + SPARE == FIXED);
 // A pool of four members has superblocks that a sector holds: they are written whole or not at all.
 const _: () = assert!(bytes(4) == 512);
 
@@ -476,6 +478,18 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
     /// Notes whether something is short of what was asked for, and no member owes it.
     pub fn set_short(&mut self, short: bool) {
         self.set_flag(FLAG_SHORT, short);
+        if !short {
+            self.set_members_short(0);
+        }
+    }
+
+    /// Notes that what so many more members held is short, and no member owes it.
+    pub fn add_short(&mut self, members: usize) {
+        if members > 0 {
+            self.set_short(true);
+            let known = usize::from(self.members_short());
+            self.set_members_short(known.saturating_add(members).min(u8::MAX.into()) as u8);
+        }
     }
 
     /// Notes whether the disk lost what it had acknowledged.

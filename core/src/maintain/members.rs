@@ -170,8 +170,7 @@ impl<A: DiskArray> Objects<'_, A> {
         self.store.claim_once().map_err(Error::from)?;
         let removal = |objects: &mut Self| {
             objects.store.remove_member(row)?;
-            let short = objects.store.committed().is_short() || !empty;
-            objects.store.tree.space.superblock.set_short(short);
+            objects.store.tree.space.superblock.add_short(usize::from(!empty));
             // A rebuild that is under way may be past what that member held.
             if empty { Ok(()) } else { objects.restart_rebuild() }
         };

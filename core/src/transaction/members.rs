@@ -251,7 +251,7 @@ impl<A: DiskArray> Store<'_, A> {
         let unhealed = self.unhealed().with(row);
         match unhealed.len() <= usize::from(self.tree.space.superblock.tolerance()) {
             true => self.owe(row),
-            false => self.tree.space.superblock.set_short(true),
+            false => self.tree.space.superblock.add_short(1),
         }
     }
 

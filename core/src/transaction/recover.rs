@@ -260,13 +260,15 @@ impl<'m, A: DiskArray> Store<'m, A> {
 
     /// Takes every absent member out of the pool: what it alone held is lost.
     fn remove_absent(&mut self, present: MemberSet) -> Result<(), StorageError> {
-        for row in self.tree.space.superblock.table().minus(present).iter() {
+        let absent = self.tree.space.superblock.table().minus(present);
+        let lost = self.holders(absent.minus(self.roster.vacant)).len();
+        for row in absent.iter() {
             self.remove_member(row)?;
         }
         // A rebuild that is under way may be past what they held: another begins.
         self.remove(&Key::job(JobKind::Rebuild as u32, 0))?;
         // Nobody is left who owes what they held.
-        self.tree.space.superblock.set_short(true);
+        self.tree.space.superblock.add_short(lost);
         Ok(())
     }
 
