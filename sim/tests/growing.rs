@@ -172,6 +172,23 @@ fn a_disk_behind_a_bridge_with_larger_sectors_is_named() {
     }
 }
 
+/// The image of a card that tears 512 bytes is on a disk that tears 4096.
+#[test]
+fn a_disk_that_tears_larger_units_than_the_pool_was_made_for_says_so() {
+    let mut world = world(Scheme::mirror(2), &[2048, 2048]);
+    world.put("file", 20_000);
+    assert!(!world.mount().member_health(0).tears_neighbours);
+    let old = world.array.take(0);
+    let mut new = dynamicfs_sim::SimDisk::new(Geometry { tear_unit: 4096, ..old.geometry() }, 8);
+    let mut image = vec![0; old.geometry().bytes() as usize];
+    old.pristine(0, &mut image);
+    new.overwrite(0, &image);
+    world.array.put(0, new);
+    let pool = world.mount();
+    assert_eq!([0, 1].map(|disk| pool.member_health(disk).tears_neighbours), [true, false]);
+    assert_eq!(pool.health().online, 2);
+}
+
 // --- shorter --------------------------------------------------------------------------------------------------
 
 #[test]

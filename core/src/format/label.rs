@@ -156,6 +156,12 @@ impl PoolParameters {
         sector_bytes <= self.sector_bytes_max()
     }
 
+    /// Whether what a power cut damages on a disk that tears units of so many bytes is a block, or a slot, that is being written, and
+    /// never its neighbour.
+    pub const fn fits_tear_unit(&self, tear_unit: u32) -> bool {
+        tear_unit as usize <= self.block_bytes() && self.slot_bytes.is_multiple_of(tear_unit)
+    }
+
     /// Whether all values are within the limits, so that nothing computed from them overflows.
     pub fn is_valid(&self) -> bool {
         let within =

@@ -85,6 +85,9 @@ pub struct MemberHealth {
     pub growable_blocks: u64,
     /// It is shorter than it was when it became a member, or was last grown.
     pub is_cut: bool,
+    /// It tears units that are larger than the pool's blocks or slots, as the image of a card may that is written on another
+    /// disk: a power cut may damage the neighbours of what is being written, on all such disks at a time.
+    pub tears_neighbours: bool,
     /// The last error that it answered.
     pub last_error: Option<IoError>,
     /// Microseconds that a read takes on average; `None` before enough were measured.
@@ -156,6 +159,8 @@ impl<A: DiskArray> Pool<'_, A> {
             blocks: state.identity.filter(|i| !i.witness && row.is_some()).map_or(0, |_| state.blocks),
             growable_blocks: self.store.growable_blocks(disk),
             is_cut: state.is_cut,
+            tears_neighbours: state.status == DiskStatus::Online
+                && !self.parameters().fits_tear_unit(self.store.tree.disks.geometry(disk).tear_unit),
             free_blocks: row.map_or(0, |row| superblock.row(row).free()),
             last_error: state.last_error,
             latency_micros: self.store.tree.disks.latency(disk),

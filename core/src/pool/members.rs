@@ -41,8 +41,7 @@ impl<A: DiskArray> Pool<'_, A> {
         let fits = geometry.check().is_ok()
             && geometry.sectors > 0
             && parameters.fits_sectors(geometry.sector_bytes)
-            && geometry.tear_unit as usize <= parameters.block_bytes()
-            && parameters.slot_bytes.is_multiple_of(geometry.tear_unit);
+            && parameters.fits_tear_unit(geometry.tear_unit);
         if !fits {
             return Err(FormatError::Geometry { disk }.into());
         }

@@ -5,7 +5,7 @@ use crate::disks::{DiskStatus, Disks};
 use crate::error::FormatError;
 use crate::format::label::{self, DiskIdentity, LABEL_BYTES, Label, LabelFault, PoolParameters};
 use crate::format::places;
-use dynamicfs_hal::{Crc32c, DiskArray, Request};
+use dynamicfs_hal::{Crc32c, DiskArray, IoError, Request};
 
 type Bytes = [u8; LABEL_BYTES];
 
@@ -129,8 +129,12 @@ impl<A: DiskArray> Store<'_, A> {
         mended
     }
 
-    /// Takes the labels off the disk of a member that left.
+    /// Takes the labels off the disk of a member that left. Not off another one that is in its place by now: nobody has looked at it
+    /// since it went out of use.
     pub fn forget_disk(&mut self, disk: usize) -> Result<(), FormatError> {
+        if !self.tree.disks.has_own_label(disk, self.stage) {
+            return Err(FormatError::Io { disk, error: IoError::Gone });
+        }
         let identity = self.tree.disks.state(disk).identity;
         let places = identity.map_or([0; 3], |identity| identity.label_places());
         self.tree.disks.write_label(disk, &[0; LABEL_BYTES], places, self.stage)?;

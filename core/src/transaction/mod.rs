@@ -176,17 +176,21 @@ impl<'m, A: DiskArray> Store<'m, A> {
             Mode::ReadOnly | Mode::Salvage => Err(StorageError::ReadOnly),
             Mode::OutcomeUnknown => Err(StorageError::OutcomeUnknown),
             Mode::Usurped { disk } => Err(StorageError::OtherWriter { disk }),
-            Mode::Unclaimed => {
-                self.look_before_writing()?;
-                self.read_groups_again()?;
-                // Where the mount's own commit found no room, the lists may still name a disk that is shut.
-                if self.owes_commit { self.claim_with_shut() } else { self.claim() }
-            }
+            // Where the mount's own commit found no room, the lists may still name a disk that is shut.
+            Mode::Unclaimed if self.owes_commit => self.with_shut(Self::claim_after_look),
+            Mode::Unclaimed => self.claim_after_look(),
             Mode::Writable => {
                 self.look_if_idle()?;
                 self.read_groups_again()
             }
         }
+    }
+
+    /// Looks at all disks that an epoch is reserved on: one may have been exchanged since the mount.
+    fn claim_after_look(&mut self) -> Result<(), StorageError> {
+        self.look_before_writing()?;
+        self.read_groups_again()?;
+        self.claim()
     }
 
     /// Makes the commit that the mount found no room for: it writes down what members lack. Before anything

@@ -285,16 +285,21 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 
     /// Reserves an epoch together with the disks that are to be out of use. One may still be in a list, and
-    /// its word is needed to leave it. They are out of use afterwards, whatever came of it.
+    /// its word is needed to leave it.
     pub(super) fn claim_with_shut(&mut self) -> Result<(), StorageError> {
+        self.with_shut(Self::claim)
+    }
+
+    /// Does something together with the disks that are to be out of use. They are afterwards, whatever came of it.
+    pub(super) fn with_shut<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
         for row in self.roster.shut.iter() {
             if let Some(disk) = self.tree.disks.excluded_disk_of(self.tree.space.member(row)) {
                 self.tree.disks.set_excluded(disk, false);
             }
         }
-        let claimed = self.claim();
+        let done = f(self);
         self.shut_out();
-        claimed
+        done
     }
 
     /// Reserves an epoch above every one that a present disk knows, durable on all of them: from then on no other

@@ -161,25 +161,26 @@ fn look_closely<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut
     }
 }
 
-/// Whether nothing in a disk's rings is as new as the superblock before its newest, unless that cannot be read now. Rot in both
-/// copies of the newest leaves that one. An older copy may have anything in the newest one's place: what rotted
-/// there, or was torn.
+/// Whether a disk's rings hold superblocks, all older than the one before its newest, unless that cannot be read now. Rot in
+/// both copies of the newest leaves that one. An older copy may have anything in the newest one's place: what
+/// rotted there, or was torn.
 fn lacks_previous<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut [u8]) -> bool {
     let ring_length = u64::from(disks.parameters.ring_length);
     let previous = disks.state(disk).previous;
-    if previous == 0 {
-        return false;
-    }
-    let mut is_answered = false;
+    let (mut is_answered, mut has_older) = (false, false);
     for (place, ring) in (0..ring_length).flat_map(|place| [(place, 0), (place, 1)]) {
         let contents = read_slot(disks, disk, ring, place, image);
         is_answered |= contents.is_some() && place == previous % ring_length;
-        let view = Superblock::new(&*image).filter(|_| contents == Some(SlotContents::Valid));
-        if view.is_some_and(|view| view.sequence() >= previous) {
-            return false;
+        if contents == Some(SlotContents::Valid)
+            && let Some(view) = Superblock::new(&*image)
+        {
+            if view.sequence() >= previous {
+                return false;
+            }
+            has_older = true;
         }
     }
-    is_answered
+    is_answered && has_older
 }
 
 /// Reads a disk's newest superblock, from either ring.

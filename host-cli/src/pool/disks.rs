@@ -138,6 +138,8 @@ pub(crate) struct Disk {
     pub(crate) free_bytes: u64,
     /// More bytes that it has room for, because it has grown: `disk grow` takes them into use.
     pub(crate) growable_bytes: u64,
+    /// A power cut may damage other blocks on it than those that are being written.
+    pub(crate) tears_neighbours: bool,
     /// How far it can be relied on; null if it does not take part and has not failed.
     pub(crate) condition: Option<DiskCondition>,
     /// Why it is not healthy; null if it is.
@@ -176,6 +178,7 @@ pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
                 size_bytes: 0,
                 free_bytes: 0,
                 growable_bytes: 0,
+                tears_neighbours: false,
                 condition: None,
                 condition_reason: None,
                 latency_micros: None,
@@ -257,6 +260,7 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
         size_bytes: health.blocks * block,
         free_bytes: health.free_blocks * block,
         growable_bytes: health.growable_blocks * block,
+        tears_neighbours: health.tears_neighbours,
         condition,
         condition_reason,
         latency_micros: health.latency_micros,

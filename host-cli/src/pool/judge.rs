@@ -109,6 +109,7 @@ impl Judgement {
             Reason::new(ReasonCode::NewerFeatures, None, 1, format!("this version cannot write: {why}"))
         }));
         reasons.extend(disks.iter().filter_map(disk_reason));
+        reasons.extend(disks.iter().filter_map(|disk| tear_reason(disk, health.block_bytes)));
         reasons.extend(below::reasons(&session.places));
         let rebalance = JobReport::of(session, JobKind::Rebalance)?;
         let recount = JobReport::of(session, JobKind::Recount)?;
@@ -141,6 +142,17 @@ fn agree_on_next(reasons: &mut [Reason], has_spare: bool) {
         let degraded = reasons.iter_mut().filter(|reason| reason.code == ReasonCode::ExtentsDegraded);
         degraded.for_each(|reason| reason.next.clone_from(&next));
     }
+}
+
+/// Whether a power cut may damage what is not being written. The pool was made on other disks.
+fn tear_reason(disk: &Disk, block_bytes: u32) -> Option<Reason> {
+    let message = format!(
+        "{} may damage more than a block of {block_bytes} bytes when the power goes: write to this pool only where it was made, \
+         or copy it to a new one",
+        disk.name
+    );
+    let reason = || Reason::new(ReasonCode::DiskTearsNeighbours, Some(&disk.name), 1, message);
+    disk.tears_neighbours.then(reason)
 }
 
 fn disk_reason(disk: &Disk) -> Option<Reason> {

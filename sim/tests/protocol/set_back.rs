@@ -48,6 +48,33 @@ fn a_disk_of_a_young_pool_that_is_set_back_is_not_called_whole() {
     expect_whole_without_one(&mut world, [0, 2], &names, 30_000);
 }
 
+/// In the older copy rot stands where the newest superblock should be, in both rings, or what a crash has torn. That was taken
+/// for rot in the newest superblock itself. With such rot the superblock before is there, and in the older copy it is not.
+#[test]
+fn rot_in_an_older_copy_does_not_hide_that_a_disk_was_set_back() {
+    for is_older in [true, false] {
+        let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+        let names: Vec<String> = (0..3).map(|n| format!("acknowledged-{n}")).collect();
+        let mut pool = world.mount();
+        // Every place of the rings holds something.
+        (0..6).for_each(|n| put(&mut pool, &format!("first-{n}"), 3000).expect("committed"));
+        let image = pool.array().disk(1).clone();
+        names.iter().for_each(|name| put(&mut pool, name, 30_000).expect("committed"));
+        let newest = states::newest_slots(pool.array().disk(1));
+        assert_eq!(newest.len(), 2);
+        if is_older {
+            pool.array().disk_mut(1).roll_back(&image);
+        }
+        newest.iter().for_each(|slot| pool.array().disk_mut(1).flip_bits(slot.start + 100, 1));
+        pool.array().wait(1_000_000);
+        put(&mut pool, "after", 30_000).expect("committed");
+        let status = if is_older { DiskStatus::Failed } else { DiskStatus::Online };
+        assert_eq!(pool.member_health(1).status, status);
+        drop(pool);
+        expect_whole_without_one(&mut world, [0, 2], &names, 30_000);
+    }
+}
+
 /// The same while the operator has taken the disk out of use. It came back older than it went, and was
 /// distrusted from when it was taken out alone. Now it is not taken for the one that went before the next
 /// mount has looked at it.

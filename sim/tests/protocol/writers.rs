@@ -204,3 +204,24 @@ fn what_met_another_writer_takes_no_writes_until_it_is_mounted_anew() {
     world.put("later", 20_000);
     ["old", "mine", "later"].into_iter().for_each(|name| world.expect(name, 20_000));
 }
+
+/// A disk is out of use, and another one is in its place when its member is removed. The labels of the other were overwritten.
+#[test]
+fn a_disk_in_the_place_of_a_member_that_leaves_is_left_alone() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    world.put("file", 20_000);
+    let mut other = World::new(Scheme::mirror(2), 2, MEMORY);
+    other.put("others", 20_000);
+    let mut pool = world.mount();
+    pool.shut_member(MemberNumber(1), true).expect("out of use");
+    pool.array().put(1, other.array.disk(0).clone());
+    let before = pool.array().disk(1).counters().writes;
+    assert_eq!(pool.remove_member(MemberNumber(1), true), Ok(false), "it could not be told");
+    assert_eq!(pool.array().disk(1).counters().writes, before);
+    drop(pool);
+    // The one that left is told of it where it is.
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    let mut pool = world.mount();
+    pool.shut_member(MemberNumber(1), true).expect("out of use");
+    assert_eq!(pool.remove_member(MemberNumber(1), true), Ok(true));
+}
