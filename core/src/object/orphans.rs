@@ -242,8 +242,8 @@ impl<A: DiskArray> Objects<'_, A> {
             OrphanRecord::new(record?).map(|record| (record.offset(), record.whole() != 0))
         })?;
         let Some((offset, whole)) = record else { return Ok(()) };
-        // It may be one of those that are stuck.
-        self.reaper.resting = None;
+        // It may be one of those that are stuck, and what was passed over in it is freed now.
+        (self.reaper.resting, self.reaper.passed) = (None, None);
         loop {
             self.begin_change(RELEASE_UPDATES, Purpose::Release)?;
             match self.change(|objects| objects.reap(object, range(object, offset, whole), whole))? {

@@ -144,6 +144,9 @@ impl<A: DiskArray> Store<'_, A> {
     }
 }
 
+/// Reads of the label at the end before it is called unreadable.
+const LABEL_READS: usize = 3;
+
 impl<A: DiskArray> Disks<'_, A> {
     /// Whether a disk still has a label of the member that it was mounted as, or none of their places can be read.
     pub(super) fn has_own_label(&mut self, disk: usize, buf: &mut [u8]) -> bool {
@@ -169,7 +172,8 @@ impl<A: DiskArray> Disks<'_, A> {
         let (Some(identity), Some(sector)) = (self.state(disk).identity, buf.get_mut(..bytes)) else {
             return true;
         };
-        self.read_bytes(disk, identity.end_at, sector).is_none()
+        // An error may pass.
+        (0..LABEL_READS).all(|_| self.read_bytes(disk, identity.end_at, sector).is_none())
             || label::decode(sector, crc32c).is_ok_and(|(_, found)| found.disk == identity.disk)
     }
 

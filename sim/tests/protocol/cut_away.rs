@@ -61,3 +61,21 @@ fn a_disk_that_was_away_is_known_to_have_lost_its_end_after_mounts_that_were_cut
         assert!(bad.is_empty(), "after {mounts} mounts {}: {:#?}", bad.len(), &bad[..bad.len().min(5)]);
     }
 }
+
+/// A single read fails while such a disk is mounted, whichever it is. Where that was the one of the label at its end, it
+/// passed for a disk that has its end.
+#[test]
+fn one_read_that_fails_does_not_hide_that_a_disk_lost_its_end() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    (0..20).for_each(|n| world.put(&format!("file-{n}"), 20_000));
+    world.array.disk_mut(1).resize(1200);
+    world.array.disk_mut(1).resize(2048);
+    world.array.disk_mut(1).overwrite(1200 * 512, &vec![0; 848 * 512]);
+    for well in 0..40 {
+        let mut world = fork(&world);
+        world.array.disk_mut(1).fail_after(IoKind::Read, well, IoError::Media);
+        let pool = world.mount();
+        let health = pool.member_health(1);
+        assert_ne!((health.status, health.currency), (DiskStatus::Online, Currency::Current), "read {well}");
+    }
+}
