@@ -133,11 +133,12 @@ fn look_closely<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut
     let Some(identity) = disks.state(disk).identity else { return Look::Exchanged };
     let (pool, next, newest) = (disks.parameters.pool, disks.next_sequence(disk), disks.state(disk).sequence);
     let places = [disks.places_of(disk, next), disks.places_of(disk, newest)];
-    let mut is_older = false;
+    let (mut is_older, mut is_answered) = (false, false);
     for (at, is_newest) in places.into_iter().zip([false, true]).flat_map(|(at, is)| at.map(|at| (at, is))) {
         if disks.read_bytes(disk, at, image).is_none() {
             continue;
         }
+        is_answered = true;
         if !superblock::is_whole(image, disks.crc32c) {
             // Of a ring that has not been filled yet an older copy has nothing there.
             is_older |= is_newest && image.iter().all(|&byte| byte == 0);
@@ -155,7 +156,8 @@ fn look_closely<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut
         }
     }
     // Nothing there, or rot: then its label is where it should be, and so is the superblock before.
-    match !is_older && disks.has_own_label(disk, image) && !lacks_previous(disks, disk, image) {
+    let is_ours = !is_older && disks.has_own_label(disk, image);
+    match is_ours && !(is_answered && lacks_previous(disks, disk, image)) {
         true => Look::Ours,
         false => Look::Exchanged,
     }
