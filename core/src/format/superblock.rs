@@ -99,8 +99,8 @@ layout! {
         ancestry_raw / set_ancestry_raw: u64 = 240,
         /// The generation of the first state of this epoch; 0: it is not told.
         epoch_began / set_epoch_began: U48 = 320,
-        /// The root's checksum in the state with which this history took its present name; means nothing where no
-        /// ancestor is a former name.
+        /// The root's checksum in the state with which this history took its present name; means nothing
+        /// where no ancestor is a former name.
         former_root_crc / set_former_root_crc: u32 = 326,
         /// Members that were lost or left with what they held, and that nothing made good yet.
         members_short / set_members_short: u8 = 330,
@@ -176,11 +176,11 @@ const ROOT_REPLICAS: usize = 200;
 const ANCESTRY: usize = 240;
 const ANCESTOR: usize = AncestorEntry::<&[u8]>::BYTES;
 
-/// Bytes of the fixed part that nothing has a use for yet.
-const SPARE: usize = 53;
+/// Where the fields end that follow the ancestry; 53 bytes have no use yet.
+const FIELDS_END: usize = 331;
 
 const _: () = assert!(ROOT_REPLICAS + 8 * NODE_COPIES_MAX == ANCESTRY);
-const _: () = assert!(ANCESTRY + ANCESTOR * BRANCHES_MAX + 11 + SPARE == FIXED);
+const _: () = assert!(ANCESTRY + ANCESTOR * BRANCHES_MAX < FIELDS_END && FIELDS_END + 53 <= FIXED);
 // A pool of four members has superblocks that a sector holds: they are written whole or not at all.
 const _: () = assert!(bytes(4) == 512);
 
@@ -541,7 +541,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
 
     /// Notes that this history was preferred to another, of which states up to `last` were known.
     pub fn give_up(&mut self, branch: u64, last: (Epoch, Generation)) {
-        let is_same = |ancestor: &Ancestor| ancestor.branch == branch && ancestor.given_up;
+        // A former name says where this history left it, and not how far another with that name has come.
+        let is_same =
+            |ancestor: &Ancestor| ancestor.branch == branch && ancestor.given_up && !ancestor.is_former_name;
         let known = self.ancestry().enumerate().find(|(_, ancestor)| is_same(ancestor));
         match known {
             Some((i, known)) => self.set_ancestor(i, &Ancestor { fork: known.fork.max(last), ..known }),
@@ -551,9 +553,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
         }
     }
 
-    /// Goes on under another name, because another history has the same. What bears the old name is given up. Until
-    /// [`settle_name`](Self::settle_name) the present state and those before it still are of this history: disks
-    /// may not have the new name yet.
+    /// Goes on under another name, because another history has the same. What bears the old name is given up.
+    /// Until [`settle_name`](Self::settle_name) the present state and those before it still are of this
+    /// history: disks may not have the new name yet.
     pub fn rename(&mut self, branch: u64) {
         self.add_ancestor(&Ancestor { is_former_name: true, ..self.left(true) });
         self.set_former_root_crc(self.root_crc());

@@ -10,7 +10,7 @@
 //! | of the same branch, older or the same | part of its history |
 //! | of the same branch and number, with another root | another history of the same name: disks were copied |
 //! | of an ancestor, not beyond the fork | part of its history |
-//! | of the name that this history had until a moment ago, older than the state that was renamed, or that one | part of its history |
+//! | of a former name, older than the state that was renamed, or that one | part of its history |
 //! | of a branch that was given up, not beyond what was known of it | given up |
 //! | anything else | another history |
 
@@ -289,6 +289,10 @@ mod tests {
         expect(&newest, &state(1, (2, 10), 6), Relation::Part);
         expect(&newest, &state(1, (3, 20), 6), Relation::GivenUp);
         expect(&newest, &state(1, (3, 21), 5), Relation::Other);
+        // The other history of that name is given up further on than this one left it.
+        newest.give_up(1, (Epoch(3), Generation(30)));
+        expect(&newest, &state(1, (3, 20), 5), Relation::Part);
+        expect(&newest, &state(1, (3, 25), 6), Relation::GivenUp);
         newest.settle_name();
         expect(&newest, &state(1, (3, 20), 5), Relation::GivenUp);
         expect(&newest, &state(1, (2, 10), 6), Relation::GivenUp);
