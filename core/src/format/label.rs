@@ -156,8 +156,8 @@ impl PoolParameters {
         sector_bytes <= self.sector_bytes_max()
     }
 
-    /// Whether what a power cut damages on a disk that tears units of so many bytes is a block, or a slot, that is being written, and
-    /// never its neighbour.
+    /// Whether a disk that tears units of so many bytes keeps blocks and slots apart. A power cut then
+    /// damages what is being written, and never its neighbour.
     pub const fn fits_tear_unit(&self, tear_unit: u32) -> bool {
         tear_unit as usize <= self.block_bytes() && self.slot_bytes.is_multiple_of(tear_unit)
     }

@@ -152,8 +152,8 @@ impl<A: DiskArray> Objects<'_, A> {
     pub(crate) fn tolerances(&self, lost: MemberSet, list: MemberSet) -> (usize, usize) {
         let superblock = self.store.committed();
         let rows = self.store.tree.data_rows().minus(lost).len();
-        // Something is short, and there would be disks for it; or so many members left with what they held. Nobody has looked yet
-        // how much.
+        // Something is short, and there would be disks for it; or so many members left with what they held.
+        // Nobody has looked yet how much.
         let short = usize::from(superblock.is_short() && rows > usize::from(superblock.tolerance()))
             .max(superblock.members_short().into());
         // What went back is written down by the next commit; until then it is no less missing.

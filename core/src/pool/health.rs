@@ -85,8 +85,8 @@ pub struct MemberHealth {
     pub growable_blocks: u64,
     /// It is shorter than it was when it became a member, or was last grown.
     pub is_cut: bool,
-    /// It tears units that are larger than the pool's blocks or slots, as the image of a card may that is written on another
-    /// disk: a power cut may damage the neighbours of what is being written, on all such disks at a time.
+    /// It tears units that are larger than the pool's blocks or slots, as the image of a card on another disk
+    /// may. A power cut may damage the neighbours of what is being written, on all such disks at a time.
     pub tears_neighbours: bool,
     /// The last error that it answered.
     pub last_error: Option<IoError>,

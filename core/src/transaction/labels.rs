@@ -129,8 +129,8 @@ impl<A: DiskArray> Store<'_, A> {
         mended
     }
 
-    /// Takes the labels off the disk of a member that left. Not off another one that is in its place by now: nobody has looked at it
-    /// since it went out of use.
+    /// Takes the labels off the disk of a member that left. Not off another one that is in its place by now:
+    /// it was not looked at since the member went out of use.
     pub fn forget_disk(&mut self, disk: usize) -> Result<(), FormatError> {
         if !self.tree.disks.has_own_label(disk, self.stage) {
             return Err(FormatError::Io { disk, error: IoError::Gone });
@@ -143,9 +143,6 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(())
     }
 }
-
-/// Reads of the label at the end before it is called unreadable.
-const LABEL_READS: usize = 3;
 
 impl<A: DiskArray> Disks<'_, A> {
     /// Whether a disk still has a label of the member that it was mounted as, or none of their places can be read.
@@ -172,8 +169,7 @@ impl<A: DiskArray> Disks<'_, A> {
         let (Some(identity), Some(sector)) = (self.state(disk).identity, buf.get_mut(..bytes)) else {
             return true;
         };
-        // An error may pass.
-        (0..LABEL_READS).all(|_| self.read_bytes(disk, identity.end_at, sector).is_none())
+        self.read_bytes_again(disk, identity.end_at, sector).is_none()
             || label::decode(sector, crc32c).is_ok_and(|(_, found)| found.disk == identity.disk)
     }
 

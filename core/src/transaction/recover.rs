@@ -290,7 +290,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.with_shut(Self::claim)
     }
 
-    /// Does something together with the disks that are to be out of use. They are afterwards, whatever came of it.
+    /// Does something together with the disks that are to be out of use. They are afterwards, whatever came
+    /// of it.
     pub(super) fn with_shut<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
         for row in self.roster.shut.iter() {
             if let Some(disk) = self.tree.disks.excluded_disk_of(self.tree.space.member(row)) {
@@ -419,12 +420,23 @@ impl<A: DiskArray> Store<'_, A> {
         let image = &mut self.stage[..self.tree.disks.parameters.slot_bytes as usize];
         if read_state(&mut self.tree.disks, disk, image).is_none() {
             let state = self.tree.disks.state_mut(disk);
-            (state.sequence, state.may_hold_more) = (before, true);
+            (state.previous, state.sequence, state.may_hold_more) = (0, before, true);
         }
     }
 }
 
+/// Reads of a place before it is given up.
+const READS_MAX: usize = 3;
+
 impl<A: DiskArray> Disks<'_, A> {
+    /// As [`read_bytes`](Self::read_bytes), several times while the disk takes part: an error may pass.
+    pub(super) fn read_bytes_again(&mut self, disk: usize, at: u64, buf: &mut [u8]) -> Option<()> {
+        (0..READS_MAX).find_map(|attempt| {
+            let is_here = attempt == 0 || self.state(disk).status == DiskStatus::Online;
+            is_here.then(|| self.read_bytes(disk, at, buf)).flatten()
+        })
+    }
+
     /// Reads bytes of a disk; `None` if it cannot. Whole sectors, from a sector's beginning.
     pub(crate) fn read_bytes(&mut self, disk: usize, at: u64, buf: &mut [u8]) -> Option<()> {
         let geometry = self.geometry(disk);

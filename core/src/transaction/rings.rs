@@ -57,7 +57,7 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
                 let state = disks.state_mut(disk);
                 state.claim = state.claim.max(view.claim());
                 let sequence = view.sequence();
-                if any && sequence < state.sequence {
+                if sequence < state.sequence {
                     state.previous = state.previous.max(sequence);
                 }
                 if !any || sequence > state.sequence {
@@ -94,9 +94,6 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
 /// Slots that a power cut leaves whole in ring A and not in ring B.
 const SLOTS_TORN_MAX: usize = 1;
 
-/// Reads of a slot before it is given up: an error may pass.
-const SLOT_READS: usize = 3;
-
 /// Reads one slot of one ring: what it holds of this disk, `None` if it cannot be read now.
 fn read_slot<A: DiskArray>(
     disks: &mut Disks<'_, A>,
@@ -109,11 +106,8 @@ fn read_slot<A: DiskArray>(
     let start = if ring == 0 { identity.ring_a } else { identity.ring_b };
     let at = start.checked_add(place * image.len() as u64)?;
     let p = disks.parameters;
-    let is_read = (0..SLOT_READS).any(|attempt| {
-        (attempt == 0 || disks.state(disk).status == DiskStatus::Online)
-            && disks.read_bytes(disk, at, image).is_some()
-    });
-    is_read.then(|| superblock::examine(image, &p, identity.disk, place, disks.crc32c))
+    disks.read_bytes_again(disk, at, image)?;
+    Some(superblock::examine(image, &p, identity.disk, place, disks.crc32c))
 }
 
 /// What stands where a disk's next superblock goes.
@@ -163,9 +157,9 @@ fn look_closely<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut
     }
 }
 
-/// Whether a disk's rings hold superblocks, all older than the one before its newest, unless that cannot be read now. Rot in
-/// both copies of the newest leaves that one. An older copy may have anything in the newest one's place: what
-/// rotted there, or was torn.
+/// Whether a disk's rings hold superblocks, all older than the one before its newest, unless that cannot be
+/// read now. Rot in both copies of the newest leaves that one. An older copy may have anything in the newest
+/// one's place: what rotted there, or was torn.
 fn lacks_previous<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut [u8]) -> bool {
     let ring_length = u64::from(disks.parameters.ring_length);
     let previous = disks.state(disk).previous;

@@ -144,15 +144,16 @@ fn agree_on_next(reasons: &mut [Reason], has_spare: bool) {
     }
 }
 
-/// Whether a power cut may damage what is not being written. The pool was made on other disks.
+/// A power cut may damage what is not being written: the pool was made on other disks.
 fn tear_reason(disk: &Disk, block_bytes: u32) -> Option<Reason> {
-    let message = format!(
-        "{} may damage more than a block of {block_bytes} bytes when the power goes: write to this pool only where it was made, \
-         or copy it to a new one",
-        disk.name
-    );
-    let reason = || Reason::new(ReasonCode::DiskTearsNeighbours, Some(&disk.name), 1, message);
-    disk.tears_neighbours.then(reason)
+    disk.tears_neighbours.then(|| {
+        let message = format!(
+            "{} may damage more than a block of {block_bytes} bytes when the power goes: write to this pool only where it was made, \
+             or copy it to a new one",
+            disk.name
+        );
+        Reason::new(ReasonCode::DiskTearsNeighbours, Some(&disk.name), 1, message)
+    })
 }
 
 fn disk_reason(disk: &Disk) -> Option<Reason> {

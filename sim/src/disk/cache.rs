@@ -108,8 +108,8 @@ impl Cache {
         }
     }
 
-    /// Whether a write of the log, by its place there, is torn where a power cut meets it in this unit. What is doomed was
-    /// tried when its flush failed, and not since.
+    /// Whether a write of the log, by its place there, is torn where a power cut meets it in this unit. What
+    /// is doomed was tried when its flush failed, and not since.
     pub(super) fn may_tear(&self, index: usize, unit: &Range<u64>) -> bool {
         let overlaps = |range: &Range<u64>| range.start < unit.end && unit.start < range.end;
         index >= self.doomed || !self.durable_since.iter().any(overlaps)

@@ -128,7 +128,8 @@ impl Run {
         self.tell(array, EventKind::Fault, Some(member), || FaultKind::SetBack.name().into());
     }
 
-    /// Whether a mount that was cut short has noted already that the members lack something that were set back.
+    /// Whether a mount that was cut short has noted already that the members lack something that were set
+    /// back.
     pub(super) fn is_owed_already(&self, pool: &Mounted<'_>) -> bool {
         self.gone_back.iter().all(|member| pool.member_health(self.places[member]).owed)
     }

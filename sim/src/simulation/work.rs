@@ -123,9 +123,7 @@ impl Run {
         if !offline.minus(self.atlas.missed_commits()).is_empty() {
             self.hit(Probe::CommitWithoutDisk);
         }
-        let holding = self.holding(pool, offline);
-        self.atlas.missed(holding);
-        self.owe_what_went_back(pool);
+        self.went_on_without(pool, offline);
         let array = pool.array();
         self.tell(array, EventKind::Commit, None, || {
             format!("commit {} with {}", generation.0, counted(operations, "operation"))
@@ -317,6 +315,13 @@ impl Run {
         Ok(Flow::On)
     }
 
+    /// After a commit: these members are owed it, and those that were set back what they lack.
+    fn went_on_without(&mut self, pool: &Mounted<'_>, offline: MemberSet) {
+        let holding = self.holding(pool, offline);
+        self.atlas.missed(holding);
+        self.owe_what_went_back(pool);
+    }
+
     /// What a broken world does before a rebuild goes on.
     pub(super) fn break_rebuild(&self, pool: &mut Mounted<'_>) {
         let Some(break_it) = self.breakage.before_rebuild else { return };
@@ -337,10 +342,7 @@ impl Run {
         // A step that only read has left nobody behind.
         let generation = pool.health().generation;
         if std::mem::replace(&mut self.upkept, generation) != generation {
-            let offline = self.offline(pool);
-            let holding = self.holding(pool, offline);
-            self.atlas.missed(holding);
-            self.owe_what_went_back(pool);
+            self.went_on_without(pool, self.offline(pool));
         }
         let (probe, kind) = match work {
             Work::Repaired => (Probe::Repaired, EventKind::Repair),

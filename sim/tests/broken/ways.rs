@@ -1,4 +1,5 @@
-//! The ways in which a world is broken: what a bug would have done to the disks, to a transaction, to a checksum.
+//! The ways in which a world is broken: what a bug would have done to the disks, to a transaction, to a
+//! checksum.
 
 use dynamicfs_core::format::extent::ExtentHeader;
 use dynamicfs_core::format::key::Kind;
@@ -40,8 +41,8 @@ thread_local! {
     static OLD: RefCell<Option<SimArray>> = const { RefCell::new(None) };
 }
 
-/// All disks at once are set back to an older state, and nobody can know: a superblock chosen though newer ones were
-/// acknowledged.
+/// All disks at once are set back to an older state, and nobody can know: a superblock chosen though newer
+/// ones were acknowledged.
 pub(super) fn go_back(array: &mut SimArray, rng: &mut Rng) {
     use dynamicfs_hal::DiskArray;
     OLD.with_borrow_mut(|old| match old {
@@ -69,7 +70,8 @@ fn same(image: &SimArray, array: &SimArray) -> bool {
         })
 }
 
-/// Changes what a disk holds beside its labels and rings of superblocks to what another one of its size holds there.
+/// Changes what a disk holds beside its labels and rings of superblocks to what another one of its size holds
+/// there.
 fn change_contents(array: &mut SimArray, disk: usize, source: &SimDisk) {
     let geometry = array.disk(disk).geometry();
     let sector = u64::from(geometry.sector_bytes);

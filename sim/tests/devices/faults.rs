@@ -83,7 +83,8 @@ fn a_failed_write_leaves_old_new_or_damaged_sectors() {
     assert!(seen.is_superset(&[Some(1), Some(2), None].into()));
 }
 
-/// A disk writes a tear unit as a whole: what became durable in one after a failed flush is not torn with what that flush left.
+/// A disk writes a tear unit as a whole. What became durable in one after a failed flush is not torn with
+/// what that flush left.
 #[test]
 fn what_is_durable_beside_a_failed_write_stays() {
     let geometry = Geometry { tear_unit: 4096, ..Geometry::new(512, 64) };

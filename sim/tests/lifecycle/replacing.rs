@@ -202,8 +202,9 @@ fn what_no_rebuild_could_put_right_is_put_right_when_there_is_a_disk_for_it() {
     expect_files(&mut world.try_mount(MountMode::AssumeMissingDead { branch: 3 }).expect("one of two"));
 }
 
-/// The commit that enters a new disk goes without it. It counted as one that had failed in that commit, and nothing on it
-/// was trusted for long: where another disk failed, a commit of a rebuild was refused that was borne.
+/// The commit that enters a new disk goes without it. It counted as one that had failed in that commit, and
+/// nothing on it was trusted for long. Where another disk failed, a commit of a rebuild was refused that was
+/// borne.
 #[test]
 fn a_new_disk_is_not_doubted() {
     for spare in [false, true] {

@@ -6,9 +6,10 @@ use dynamicfs_core::format::key::Key;
 use dynamicfs_core::maintain::JobState;
 use std::collections::BTreeSet;
 
-/// Records come and go in one transaction, and the last one before a key is looked for. The cache is full again and
-/// again: nodes that were changed are written, and read again. A search that had gone past the wanted record took the way
-/// back by a pointer that it had kept. The node behind it was written meanwhile, and nothing that was read there was right.
+/// Records come and go in one transaction, and the last one before a key is looked for. The cache is full
+/// again and again: nodes that were changed are written, and read again. A search that had gone past the
+/// wanted record took the way back by a pointer that it had kept. The node behind it was written meanwhile,
+/// and nothing that was read there was right.
 #[test]
 fn a_search_goes_back_to_a_node_that_was_written_meanwhile() {
     let options = FormatOptions::portable(Scheme::mirror(2));
@@ -42,8 +43,9 @@ fn a_search_goes_back_to_a_node_that_was_written_meanwhile() {
     }
 }
 
-/// A step of a scrub reads as many blocks as there is memory for. Where each node has five replicas, and the tree four
-/// levels, the way down to a leaf alone cost more than that: the scrub went that way for ever, and committed each time.
+/// A step of a scrub reads as many blocks as there is memory for. Where each node has five replicas, and the
+/// tree four levels, the way down to a leaf alone cost more than that. The scrub went that way for ever, and
+/// committed each time.
 #[test]
 fn a_scrub_of_a_deep_tree_with_many_replicas_comes_to_its_end() {
     let options = FormatOptions {

@@ -62,8 +62,8 @@ fn a_disk_that_was_away_is_known_to_have_lost_its_end_after_mounts_that_were_cut
     }
 }
 
-/// A single read fails while such a disk is mounted, whichever it is. Where that was the one of the label at its end, it
-/// passed for a disk that has its end.
+/// A single read fails while such a disk is mounted, whichever it is. Where that was the one of the label at
+/// its end, it passed for a disk that has its end.
 #[test]
 fn one_read_that_fails_does_not_hide_that_a_disk_lost_its_end() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);

@@ -12,10 +12,10 @@ fn choose(world: &mut World, branch: u64, names: &[String]) -> Option<String> {
     }
 }
 
-/// A pool on four disks was copied, and both went on in the same steps: the same branch, the same number, other
-/// contents. Three disks of the one and a disk of the other are put together, and the history of disk 0 is chosen,
-/// which renames it. The power goes in that mount. Where the first disk alone had the new name, its fellows counted
-/// as given up, with everything that was in the pool.
+/// A pool on four disks was copied, and both went on in the same steps: the same branch, the same number,
+/// other contents. Three disks of the one and a disk of the other are put together, and the history of disk 0
+/// is chosen, which renames it. The power goes in that mount. Where the first disk alone had the new name,
+/// its fellows counted as given up, with everything that was in the pool.
 #[test]
 fn a_choice_between_copies_that_is_cut_short_stands_or_is_made_again() {
     let mut world = World::new(Scheme::mirror(2), 4, MEMORY);
@@ -55,7 +55,8 @@ fn a_choice_between_copies_that_is_cut_short_stands_or_is_made_again() {
     assert!(stood > 3, "{stood} cuts came after the choice was written");
 }
 
-/// Once a commit has followed, nothing that bears the old name is taken in: it may be a disk of the copy that is behind.
+/// Once a commit has followed, nothing that bears the old name is taken in: it may be a disk of the copy that
+/// is behind.
 #[test]
 fn a_disk_under_the_old_name_stays_out_after_the_next_commit() {
     let mut world = World::new(Scheme::mirror(2), 4, MEMORY);

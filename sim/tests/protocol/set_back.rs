@@ -48,8 +48,9 @@ fn a_disk_of_a_young_pool_that_is_set_back_is_not_called_whole() {
     expect_whole_without_one(&mut world, [0, 2], &names, 30_000);
 }
 
-/// In the older copy rot stands where the newest superblock should be, in both rings, or what a crash has torn. That was taken
-/// for rot in the newest superblock itself. With such rot the superblock before is there, and in the older copy it is not.
+/// In the older copy rot stands where the newest superblock should be, in both rings, or what a crash has
+/// torn. That was taken for rot in the newest superblock itself. With such rot the superblock before is
+/// there, and in the older copy it is not.
 #[test]
 fn rot_in_an_older_copy_does_not_hide_that_a_disk_was_set_back() {
     for is_older in [true, false] {

@@ -48,8 +48,8 @@ fn broken_promises(pool: &mut Mounted<'_>, names: &[String]) -> Vec<String> {
     broken
 }
 
-/// Two disks are gone for good, as many as are borne. Of three copies two may be gone, and nobody has looked yet. What is
-/// short counted as one loss, or as none where few disks were left.
+/// Two disks are gone for good, as many as are borne. Of three copies two may be gone, and nobody has looked
+/// yet. What is short counted as one loss, or as none where few disks were left.
 #[test]
 fn what_members_took_with_them_is_not_promised() {
     let names: Vec<String> = (0..12).map(|n| format!("file-{n}")).collect();

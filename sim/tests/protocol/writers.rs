@@ -205,7 +205,8 @@ fn what_met_another_writer_takes_no_writes_until_it_is_mounted_anew() {
     ["old", "mine", "later"].into_iter().for_each(|name| world.expect(name, 20_000));
 }
 
-/// A disk is out of use, and another one is in its place when its member is removed. The labels of the other were overwritten.
+/// A disk is out of use, and another one is in its place when its member is removed. The labels of the other
+/// were overwritten.
 #[test]
 fn a_disk_in_the_place_of_a_member_that_leaves_is_left_alone() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
