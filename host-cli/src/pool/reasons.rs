@@ -76,8 +76,7 @@ pub(crate) enum ReasonCode {
     RepairWaiting,
     /// A disk is shorter than it was when it became a member, or was last grown: nothing is written to it.
     DiskTruncated,
-    /// A disk tears larger units than the pool was made for: a power cut may damage other blocks than those
-    /// being written.
+    /// A disk tears more than a block: a power cut may damage other blocks than those being written.
     DiskTearsNeighbours,
     /// A disk has grown, and what it has gained is not in use yet.
     DiskGrown,
