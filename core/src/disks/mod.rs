@@ -97,10 +97,14 @@ pub struct DiskState {
     pub(crate) previous: u64,
     /// The highest epoch reserved on the disk.
     pub(crate) claim: Epoch,
-    /// The newest state on the disk: its order, and as the mount found it its history and its root.
+    /// The newest state on the disk: its order, the checksum of its root, and as the mount found it its
+    /// history.
     pub(crate) order: (Epoch, Generation),
     pub(crate) branch: u64,
     pub(crate) root_crc: u32,
+    /// The mount found no other disk that has been in that state: whether the history went through it is not
+    /// known.
+    pub(crate) is_unconfirmed: bool,
     /// A mount claimed an epoch on this disk after it had lost what it had acknowledged, and no commit has
     /// said so since.
     pub(crate) is_rolled_back: bool,
@@ -153,6 +157,7 @@ impl DiskState {
         order: (Epoch(0), Generation(0)),
         branch: 0,
         root_crc: 0,
+        is_unconfirmed: false,
         is_rolled_back: false,
         may_hold_more: false,
         has_lost_slot: false,
@@ -547,12 +552,15 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// Every member that takes part has this state as its newest now.
-    pub(crate) fn set_order(&mut self, rows: MemberSet, order: (Epoch, Generation)) {
+    pub(crate) fn set_newest(&mut self, rows: MemberSet, order: (Epoch, Generation), root_crc: u32) {
         let takes_part = |state: &&mut DiskState| {
             state.status == DiskStatus::Online && rows.contains(usize::from(state.row))
         };
         let online = self.states.iter_mut().filter(takes_part);
-        online.for_each(|state| (state.order, state.may_hold_more, state.lost_end) = (order, false, false));
+        for state in online {
+            (state.order, state.root_crc) = (order, root_crc);
+            (state.may_hold_more, state.lost_end, state.is_unconfirmed) = (false, false, false);
+        }
     }
 
     /// What a disk gave, in the blocks from `block` on, was not what had been written there.

@@ -72,15 +72,24 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     /// The newest commit of which the member in this row still has what it was given. `newest` is the
-    /// history's newest epoch, and `began` the generation with which it began.
+    /// history's newest epoch, and `began` the generation with which it began. `roots` are the checksums of
+    /// the roots of the states in one of which the member went away.
     ///
-    /// A disk that went back further than the mount before may have a state that the others went on without.
-    /// It is not known where the two parted, so nothing that it has counts then.
-    pub(crate) fn held(&self, row: usize, (newest, began): (Epoch, Generation)) -> Option<Generation> {
+    /// One that is in none of them any more went back, or is of a copy of the pool. If it went back further
+    /// than the mount before, it may have a state that the others went on without. It is not known where the
+    /// two parted, so nothing that it has counts then. Nor does it where no other disk has been in its state.
+    pub(crate) fn held(
+        &self,
+        row: usize,
+        (newest, began): (Epoch, Generation),
+        roots: Option<[u32; 2]>,
+    ) -> Option<Generation> {
         let state = &self.states[self.disk_in_row(row)?];
         let (epoch, generation) = state.order;
-        let is_beside = generation >= began || epoch.0 + 1 < newest.0;
-        let is_unknown = epoch < newest && state.currency == Currency::RolledBack && is_beside;
+        let is_beside = epoch < newest && (generation >= began || epoch.0 + 1 < newest.0);
+        let is_unknown = state.currency != Currency::Current
+            && !roots.is_some_and(|roots| roots.contains(&state.root_crc))
+            && (is_beside || state.is_unconfirmed);
         Some(if state.lost_end || is_unknown { Generation(0) } else { generation })
     }
 

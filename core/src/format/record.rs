@@ -23,6 +23,12 @@ layout! {
         spans_first / set_spans_first: U48 = 36,
         /// The number of the spare member that took the place of this one, plus 1; 0 if there is none.
         successor / set_successor: u16 = 84,
+        /// While the member is away: the checksum of the root of the last state that may be on its disk. It
+        /// has that one or the one before. A disk that comes back with another one is not what went away.
+        /// Both are 0 while it is online, and where it is not known in which state it went.
+        away_root_crc / set_away_root_crc: u32 = 86,
+        /// The checksum of the root before that one.
+        away_previous_root_crc / set_away_previous_root_crc: u32 = 90,
     }
 }
 
@@ -45,9 +51,20 @@ impl<B: AsRef<[u8]>> MemberRecord<B> {
             Generation(U48::load(bytes))..Generation(U48::load(&bytes[6..]))
         })
     }
+
+    /// Checksums of the roots of the states in one of which the member went away, the newest first.
+    pub fn away_roots(&self) -> [u32; 2] {
+        [self.away_root_crc(), self.away_previous_root_crc()]
+    }
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> MemberRecord<B> {
+    /// Sets the checksums of the roots of the states in one of which the member goes away, the newest first.
+    pub fn set_away_roots(&mut self, [last, previous]: [u32; 2]) {
+        self.set_away_root_crc(last);
+        self.set_away_previous_root_crc(previous);
+    }
+
     /// Trusts everything again.
     pub fn trust(&mut self) {
         self.set_spans(0);

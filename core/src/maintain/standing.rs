@@ -79,34 +79,28 @@ impl Standing {
         for row in table.iter() {
             standing.numbers[row] = store.tree.space.member(row);
         }
-        let committed = store.committed();
-        let (there, last, epoch) = (committed.online(), committed.root().birth, committed.last_epoch());
-        let lost = store.tree.disks.rolled_back(committed.order());
+        let lost = store.tree.disks.rolled_back(store.committed().order());
         for row in owed.or(roster.doubted).or(lost).and(online).iter() {
-            let member = standing.numbers[row];
-            let held = store.tree.disks.held(row, epoch).filter(|_| lost.contains(row));
-            store.tree.with(&Key::member(member), |record| {
+            let went = store.tree.with(&Key::member(standing.numbers[row]), |record| {
                 let Some(record) = record.and_then(MemberRecord::new) else {
                     standing.doubted = standing.doubted.with(row);
-                    return;
+                    return (0, [0; 2]);
                 };
-                let since = match record.offline_since() {
-                    // It failed in the last commit, and nothing has written that down: a mount for reading does not.
-                    0 if !there.contains(row) => Some(last),
-                    0 => None,
-                    since => Some(Generation(since)),
-                };
-                // What it lost of what it had is not written down either, until something is.
-                let since = since.into_iter().chain(held.map(Generation::next)).min();
-                let missed = since.map(|since| since..Generation(u64::MAX));
-                for span in record.untrusted().chain(missed) {
-                    if standing.doubts.push((row as u8, span)).is_err() {
-                        standing.doubted = standing.doubted.with(row);
-                    }
-                }
+                record.untrusted().for_each(|span| standing.doubt(row, span));
+                (record.offline_since(), record.away_roots())
             })?;
+            // What no record says yet: a mount for reading writes nothing down.
+            if let Some(missed) = store.missed_by(row, went) {
+                standing.doubt(row, missed..Generation(u64::MAX));
+            }
         }
         Ok(standing)
+    }
+
+    fn doubt(&mut self, row: usize, span: Range<Generation>) {
+        if self.doubts.push((row as u8, span)).is_err() {
+            self.doubted = self.doubted.with(row);
+        }
     }
 
     /// The members as they would be if those in these rows were lost, for good.

@@ -109,7 +109,8 @@ impl<A: DiskArray> Store<'_, A> {
         }
         self.durable = durable;
         self.committed.copy_from_slice(self.tree.space.superblock.bytes());
-        self.tree.disks.set_order(self.tree.disks.online(), self.committed().order());
+        let (order, root_crc) = (self.committed().order(), self.committed().root_crc());
+        self.tree.disks.set_newest(self.tree.disks.online(), order, root_crc);
         self.tree.generation = generation;
         (self.open, self.restated) = (false, MemberSet::EMPTY);
         (self.mode, self.owes_commit) = (Mode::Writable, false);
@@ -131,8 +132,12 @@ impl<A: DiskArray> Store<'_, A> {
         let stay = online.minus(self.letting_go);
         let gone = self.committed().online().minus(stay).minus(self.roster.vacant);
         let gone = self.holders(gone.and(self.tree.space.superblock.table()));
+        let found = self.committed().root_crc();
         let superblock = &mut self.tree.space.superblock;
         let owed = superblock.owed().or(gone);
+        if root.crc != found {
+            superblock.set_previous_root_crc(found);
+        }
         if superblock.epoch() != self.epoch {
             superblock.set_epoch_began(generation.0);
         }

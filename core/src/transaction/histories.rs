@@ -13,10 +13,11 @@
 //! | of a former name, older than the state that was renamed, or that one | part of its history |
 //! | of a branch that was given up, not beyond what was known of it | given up |
 //! | anything else | another history |
+//! | part of it by these rules, but the rings know another root under its number | another history: disks were copied |
 
 use super::create::FIRST;
 use super::recover::read_labels;
-use super::rings::{read_state, survey as read_rings};
+use super::rings::{read_state, root_crc_before, survey as read_rings};
 use super::{Memory, Store};
 use crate::disks::{DiskState, DiskStatus, Disks};
 use crate::error::MountError;
@@ -106,16 +107,24 @@ pub(super) fn preferred_branch<A: DiskArray>(
 pub(super) fn leave_out_others<A: DiskArray>(
     disks: &mut Disks<'_, A>,
     newest: usize,
-    image: &[u8],
+    (image, stage): (&[u8], &mut [u8]),
     prefer: Option<Prefer>,
 ) -> Result<(), MountError> {
     let view = Superblock::new(image).ok_or(MountError::NoSuperblock)?;
     for disk in 0..disks.count() {
-        let state = disks.state_mut(disk);
-        if state.status != DiskStatus::Online {
+        if disks.state(disk).status != DiskStatus::Online {
             continue;
         }
-        match relation(&view, state_name(state)) {
+        let mut relation = relation(&view, state_name(disks.state(disk)));
+        if relation == Relation::Part {
+            match is_passed_through(disks, disk, &view, stage) {
+                Some(true) => {}
+                Some(false) => relation = Relation::Other,
+                None => disks.state_mut(disk).is_unconfirmed = true,
+            }
+        }
+        let state = disks.state_mut(disk);
+        match relation {
             Relation::Part => {}
             Relation::Other if !decides(prefer, newest, state.branch == view.branch()) => {
                 return Err(MountError::Diverged { first: newest, second: disk });
@@ -124,6 +133,30 @@ pub(super) fn leave_out_others<A: DiskArray>(
         }
     }
     Ok(())
+}
+
+/// Whether the disks that have the newest state were in this disk's state before, by that and by their rings.
+/// `Some(false)`: they were in another one of its number. `None`: their rings have none of that number, or
+/// not any more.
+fn is_passed_through<A: DiskArray>(
+    disks: &mut Disks<'_, A>,
+    disk: usize,
+    newest: &Superblock<&[u8]>,
+    stage: &mut [u8],
+) -> Option<bool> {
+    let (order, branch, root_crc) = state_name(disks.state(disk));
+    if root_crc == newest.root_crc() || root_crc == newest.previous_root_crc() {
+        return Some(true);
+    }
+    let newest = name_of(newest);
+    let image = stage.get_mut(..disks.parameters.slot_bytes as usize)?;
+    (0..disks.count())
+        .find_map(|other| {
+            let state = disks.state(other);
+            let has_newest = state.status == DiskStatus::Online && state_name(state) == newest;
+            has_newest.then(|| root_crc_before(disks, other, (order, branch), image)).flatten()
+        })
+        .map(|crc| crc == root_crc)
 }
 
 /// Whether what is preferred leaves the history that ends on the disk `newest`, and not another: two of the same name are

@@ -189,28 +189,26 @@ impl<A: DiskArray> Store<'_, A> {
         // Not the last commit's generation: it may have taken several steps, and its nodes and fragments were born in
         // the first of them.
         let (last, next) = (self.committed().root().birth, self.tree.generation);
-        let epoch = self.committed().last_epoch();
         for row in changed.iter() {
             // One that the last commit went without failed inside it, and lacks what was born there. From now
             // on it is away: a pass that began before has met it.
             let failed_in_last = !committed_online.contains(row);
             let empty = self.is_untouched(row)? || self.roster.vacant.contains(row);
-            let held = self.tree.disks.held(row, epoch);
+            let last_roots = [self.committed().root_crc(), self.committed().previous_root_crc()];
+            let missed = self.missed_since(row)?.unwrap_or(last);
             self.change_member(row, |record| {
                 if away.contains(row) {
                     if failed_in_last && !empty {
                         record.distrust(last..next);
                     }
                     record.set_offline_since(next.0);
+                    record.set_away_roots(last_roots);
                 } else {
-                    let since =
-                        if record.offline_since() == 0 { last } else { Generation(record.offline_since()) };
-                    // It may have lost, too, what it had acknowledged before it went away.
-                    let since = since.min(held.map_or(since, Generation::next));
                     if !empty {
-                        record.distrust(since..next);
+                        record.distrust(missed..next);
                     }
                     record.set_offline_since(0);
+                    record.set_away_roots([0; 2]);
                 }
             })?;
             if !away.contains(row) && !empty {
@@ -219,17 +217,41 @@ impl<A: DiskArray> Store<'_, A> {
         }
         for row in self.tree.disks.rolled_back(self.committed().order()).minus(changed).iter() {
             // It lost what it had acknowledged: whatever it was given after the state that it has now.
-            let held = self.tree.disks.held(row, epoch);
-            let Some(since) = held else { continue };
+            let Some(missed) = self.missed_since(row)? else { continue };
             if self.is_untouched(row)? {
                 continue;
             }
-            self.change_member(row, |record| record.distrust(since.next()..next))?;
+            self.change_member(row, |record| record.distrust(missed..next))?;
             self.note_missing(row);
         }
         self.roster.changes = self.roster.changes.wrapping_add(u32::from(!changed.is_empty()));
         self.roster.away = away;
         Ok(())
+    }
+
+    /// From which generation on the member in a row lacks what it was given, beside the spans of its record;
+    /// `None` if it lacks nothing.
+    fn missed_since(&mut self, row: usize) -> Result<Option<Generation>, StorageError> {
+        let key = Key::member(self.tree.space.member(row));
+        let went = self.tree.with(&key, |record| {
+            record.and_then(MemberRecord::new).map(|record| (record.offline_since(), record.away_roots()))
+        })?;
+        Ok(self.missed_by(row, went.unwrap_or_default()))
+    }
+
+    /// As [`missed_since`](Self::missed_since), of what its record says of when it went away.
+    pub(crate) fn missed_by(&self, row: usize, (since, roots): (u64, [u32; 2])) -> Option<Generation> {
+        let committed = self.committed();
+        let since = match since {
+            // It failed in the last commit, and no record says so yet.
+            0 if !committed.online().or(self.restated).contains(row) => Some(committed.root().birth),
+            0 => None,
+            since => Some(Generation(since)),
+        };
+        // It may have lost, too, what it had acknowledged before it went away.
+        let may_have_lost = since.is_some() || self.tree.disks.rolled_back(committed.order()).contains(row);
+        let held = self.tree.disks.held(row, committed.last_epoch(), since.map(|_| roots));
+        since.into_iter().chain(held.filter(|_| may_have_lost).map(Generation::next)).min()
     }
 
     /// Whether nothing was ever put on a member, or everything was taken off it again.

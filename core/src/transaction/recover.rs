@@ -84,7 +84,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         survey(&mut disks, parts.stage)?;
         let newest =
             read_newest(&mut disks, parts.committed, request.prefer).map_err(|error| unfit(&disks, error))?;
-        leave_out_others(&mut disks, newest, parts.committed, request.prefer)?;
+        leave_out_others(&mut disks, newest, (parts.committed, parts.stage), request.prefer)?;
         refuse_namesakes(&disks)?;
         assign_rows(&mut disks, parts.committed);
         let lists = may_mount(&disks, parts.committed, request.mode).map_err(|error| unfit(&disks, error))?;
@@ -376,7 +376,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
         }
         self.restated = named;
         self.committed.copy_from_slice(self.tree.space.superblock.bytes());
-        self.tree.disks.set_order(reached, self.committed().order());
+        let (order, root_crc) = (self.committed().order(), self.committed().root_crc());
+        self.tree.disks.set_newest(reached, order, root_crc);
         self.tree.generation = generation.next();
         Ok(())
     }

@@ -5,7 +5,8 @@ use crate::disks::{DiskStatus, Disks};
 use crate::error::{MountError, StorageError};
 use crate::format::label::{ALGORITHM_CRC32C, FORMAT_VERSION};
 use crate::format::superblock::{self, SlotContents, Superblock};
-use crate::types::{Epoch, MemberSet, Uuid};
+use crate::types::{Epoch, Generation, MemberSet, Uuid};
+use core::cmp::Ordering;
 use dynamicfs_hal::{Batch, DiskArray, IoError, Operation, Request};
 
 /// Requests for each disk that a superblock takes: ring A, ring B, a flush.
@@ -177,6 +178,30 @@ fn lacks_previous<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &m
         }
     }
     is_answered && has_older
+}
+
+/// The checksum of the root of the state with this order and branch that a disk had before its newest, if its
+/// rings still have it. Reads from the newest on backwards.
+pub(super) fn root_crc_before<A: DiskArray>(
+    disks: &mut Disks<'_, A>,
+    disk: usize,
+    (order, branch): ((Epoch, Generation), u64),
+    image: &mut [u8],
+) -> Option<u32> {
+    let (newest, ring_length) = (disks.state(disk).sequence, u64::from(disks.parameters.ring_length));
+    let before = (1..ring_length).map_while(|back| newest.checked_sub(back));
+    for (sequence, ring) in before.flat_map(|sequence| [(sequence, 0), (sequence, 1)]) {
+        if read_slot(disks, disk, ring, sequence % ring_length, image) != Some(SlotContents::Valid) {
+            continue;
+        }
+        let Some(view) = Superblock::new(&*image) else { continue };
+        match view.order().cmp(&order) {
+            Ordering::Less => return None,
+            Ordering::Equal if view.branch() == branch => return Some(view.root_crc()),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Reads a disk's newest superblock, from either ring.

@@ -2,6 +2,7 @@
 //! or one pool became two.
 
 mod ahead;
+mod copied;
 mod cut_away;
 mod dead_end;
 mod epochs;
