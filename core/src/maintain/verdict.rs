@@ -77,7 +77,9 @@ pub fn judge(extent: &Extent, standing: &Standing, block_shift: u8, wrong: &[u8]
     let open = standing.open().len();
     let short = extent.scheme.parity < extent.asked.parity;
     let room = right + bad.len() <= open;
-    let spare = (right + leaving + away).saturating_sub(extent.scheme.data.into());
+    // What is stored short already does not wait for members that are away, where there is room without them.
+    let there = right + leaving + if short { 0 } else { away };
+    let spare = there.saturating_sub(extent.scheme.data.into());
     let best = redundancy::effective(extent.asked, extent.logical, block_shift, open);
     match best {
         Some(best) if (short || !room) && usize::from(best.parity) > spare => Verdict::Encode(best),

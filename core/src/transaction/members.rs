@@ -193,25 +193,27 @@ impl<A: DiskArray> Store<'_, A> {
             // One that the last commit went without failed inside it, and lacks what was born there. From now
             // on it is away: a pass that began before has met it.
             let failed_in_last = !committed_online.contains(row);
-            let empty = self.is_untouched(row)? || self.roster.vacant.contains(row);
+            // What was written while it was away was for it too, also where nothing lies on it any more.
+            let is_owed = self.tree.space.superblock.owed().contains(row);
+            let lacks_nothing = !is_owed && (self.is_untouched(row)? || self.roster.vacant.contains(row));
             let last_roots = [self.committed().root_crc(), self.committed().previous_root_crc()];
             let missed = self.missed_since(row)?.unwrap_or(last);
             self.change_member(row, |record| {
                 if away.contains(row) {
-                    if failed_in_last && !empty {
+                    if failed_in_last && !lacks_nothing {
                         record.distrust(last..next);
                     }
                     record.set_offline_since(next.0);
                     record.set_away_roots(last_roots);
                 } else {
-                    if !empty {
+                    if !lacks_nothing {
                         record.distrust(missed..next);
                     }
                     record.set_offline_since(0);
                     record.set_away_roots([0; 2]);
                 }
             })?;
-            if !away.contains(row) && !empty {
+            if !away.contains(row) && !lacks_nothing {
                 self.note_missing(row);
             }
         }

@@ -73,3 +73,36 @@ fn what_members_took_with_them_is_not_promised() {
     rest(&mut pool);
     assert_eq!(pool.health().read_tolerance, 2, "rebuilt");
 }
+
+/// As many copies as disks. One is away, and what is written meanwhile is on the others, one copy short. Then
+/// another goes, and the first is back. The rebuild waited for the one that is away, as if a copy were missing
+/// on that alone, and the disk that was back got none. It was owed nothing any more.
+#[test]
+fn a_disk_that_is_owed_nothing_has_what_was_written_while_it_was_away() {
+    for copies in [3, 4] {
+        let disks = usize::from(copies);
+        let mut world = World::new(Scheme::mirror(copies), disks, MEMORY);
+        {
+            let mut pool = world.mount();
+            pool.array().disk_mut(1).unplug();
+            put(&mut pool, "file", 20_000).expect("committed");
+            pool.array().disk_mut(2).unplug();
+            put(&mut pool, "later", 2000).expect("committed");
+        }
+        world.plug(&[1]);
+        let (mut lost, promised) = {
+            let mut pool = world.mount();
+            rest(&mut pool);
+            assert!(!pool.member_health(1).owed, "it is owed nothing");
+            let forecast = pool.forecast_loss(MemberSet::EMPTY).expect("counted");
+            assert_eq!(pool.health().read_tolerance, forecast.read_tolerance, "{copies} copies");
+            let others = (0..disks).filter(|disk| ![1, 2].contains(disk));
+            (others.collect::<Vec<usize>>(), pool.health().read_tolerance)
+        };
+        assert_eq!(promised, disks - 2, "{copies} copies: one is away, and another may stay");
+        lost.truncate(promised);
+        world.unplug(&lost);
+        let mut pool = world.try_mount(MountMode::Salvage).expect("to read");
+        expect(&mut pool, "file", 20_000);
+    }
+}
