@@ -8,8 +8,9 @@ use dynamicfs_core::format::label::{DiskIdentity, PoolParameters};
 use dynamicfs_core::format::places::lay_out;
 use dynamicfs_core::format::superblock;
 use dynamicfs_core::transaction::{CreateRequest, Memory, MountMode, MountRequest, Store};
+use dynamicfs_core::tree::Walk;
 use dynamicfs_core::tree::cache::Slot;
-use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme, Uuid};
+use dynamicfs_core::types::{Generation, MemberNumber, ObjectId, Scheme, Uuid};
 use dynamicfs_hal::{Clock, Geometry, RamDisk, SerialArray, UnixTime};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -199,6 +200,54 @@ fn what_was_removed_at_the_beginning_can_be_put_there_again() {
         store.commit().expect("committed");
         assert_eq!(contents(&mut store), model, "round {round}: removed");
     }
+}
+
+/// A leaf that a walk has met is changed in the same transaction before and after, and takes in the next one:
+/// it stays in its place meanwhile. What came from the next one was passed over as if it had been met.
+#[test]
+fn a_walk_meets_what_a_leaf_took_in_after_it_was_met() {
+    let mut disks = [(); 3].map(|()| vec![0; DISK_BYTES]);
+    let mut lent = Lent::new(64 << 10);
+    create(&mut disks, &mut lent);
+    let mut store = mount(&mut disks, &mut lent);
+    let mut joined = 0;
+    for first in (20..280).step_by(7) {
+        store.begin().expect("begun");
+        (16..300).for_each(|n| store.put(&key(n), &[7; 40]).expect("put"));
+        store.commit().expect("committed");
+        store.begin().expect("begun");
+        store.put(&key(first), &[8; 1]).expect("put");
+        let mut walk = Walk::from(key(first), Generation(0));
+        let leaf = loop {
+            let met = store.tree.walk(&mut walk).expect("read").expect("there is a leaf");
+            if met.level == 0 {
+                break met;
+            }
+        };
+        let Some(end) = leaf.end else { continue };
+        walk.go_on(leaf.end);
+        // From the back to the front, so that the next leaf is sparse before this one is.
+        for n in (first - 3..300).rev().filter(|&n| n != first && n % 20 != 0) {
+            store.remove(&key(n)).expect("removed");
+        }
+        let mut seen = Vec::new();
+        while let Some(met) = store.tree.walk(&mut walk).expect("read") {
+            if met.level > 0 {
+                continue;
+            }
+            joined += usize::from(met.pointer == leaf.pointer);
+            let scanned = store.tree.scan(&met.from, &met.end.unwrap_or(Key::MAX), |key, _| {
+                seen.push(key.object().0);
+                ControlFlow::<()>::Continue(())
+            });
+            assert_eq!(scanned.expect("scanned"), None);
+        }
+        let left: Vec<u64> = (first..300).filter(|&n| n % 20 == 0 && key(n) >= end).collect();
+        let missed: Vec<u64> = left.into_iter().filter(|n| !seen.contains(n)).collect();
+        assert!(missed.is_empty(), "from {first} on: {missed:?}");
+        store.abort();
+    }
+    assert!(joined > 0, "no leaf took another one in");
 }
 
 #[test]

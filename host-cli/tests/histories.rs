@@ -200,3 +200,50 @@ fn a_history_that_there_is_not_is_refused() {
     pool.run(["--branch", "disk-1", "mkdir", "/e"]).ok();
     assert_eq!(names(&pool, &[]), ["d", "e"]);
 }
+
+/// The images of a pool were copied, and both copies went on. A disk of the copy takes the place of ours: the
+/// pool is refused, whichever is ahead. Each side is named by a disk, reading writes to neither, and the
+/// choice asks. The right disk put back, nothing is lost.
+#[test]
+fn a_disk_of_a_copy_is_refused_and_a_side_is_chosen_by_a_disk() {
+    for (ours, other) in [(1, 4), (2, 3), (3, 2), (2, 2)] {
+        let pool = TestPool::new(3, "32MiB", "mirror:2");
+        let images = || [0, 1, 2].map(|disk| fs::read(pool.disk(disk)).unwrap());
+        let restore = |images: &[Vec<u8>; 3]| {
+            (0..3).for_each(|disk| fs::write(pool.disk(disk), &images[disk]).unwrap());
+        };
+        let put = |name: &str| pool.run_with_input(["put", "-", name], name.as_bytes()).ok();
+        put("/before");
+        let before = images();
+        (0..other).for_each(|n| drop(put(&format!("/else-{n}"))));
+        let copy = fs::read(pool.disk(1)).unwrap();
+        restore(&before);
+        (0..ours).for_each(|n| drop(put(&format!("/ours-{n}"))));
+        let right = images();
+        fs::write(pool.disk(1), copy).unwrap();
+
+        let mixed = images();
+        let refused = pool.run(["--json", "ls"]).expect(3);
+        assert_valid("error", &refused);
+        assert_eq!(refused.json()["error"]["code"], "diverged", "{ours} and {other}");
+        let text = pool.run(["ls"]).expect(3).stderr;
+        for said in ["--branch disk-0", "--branch disk-1", "detach"] {
+            assert!(text.contains(said), "{said}: {text}");
+        }
+        for disk in ["disk-0", "disk-2"] {
+            assert_eq!(pool.run(["--branch", disk, "cat", "/ours-0"]).ok().stdout, b"/ours-0");
+        }
+        let asked = pool.run(["--branch", "disk-0", "mkdir", "/new"]).expect(3).stderr;
+        assert!(asked.contains("disk-1") && asked.contains("--yes"), "{asked}");
+        assert!(images() == mixed, "{ours} and {other}: something was written");
+
+        // Chosen, it goes on, and asks no more.
+        pool.run(["--branch", "disk-0", "--yes", "mkdir", "/new"]).ok();
+        assert_eq!(pool.cat("/ours-0"), b"/ours-0");
+        put("/after");
+        // Or the right disk is put back instead.
+        restore(&right);
+        assert_eq!(pool.cat("/ours-0"), b"/ours-0");
+        assert_eq!(pool.json(["status"])["status"], "healthy");
+    }
+}

@@ -112,7 +112,7 @@ fn a_format_over_one_that_was_cut_is_cut_too() {
                     break;
                 }
                 cuts += 1;
-                for mut world in torn(&world, second) {
+                for mut world in torn(&world, 5000 * first + second) {
                     damaged += usize::from(is_label_damaged(&mut world));
                     let what = format!("cut at I/O {first} and {second}");
                     start(&mut world, scheme, &mut lent, 5, &what);

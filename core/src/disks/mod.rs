@@ -102,9 +102,17 @@ pub struct DiskState {
     pub(crate) order: (Epoch, Generation),
     pub(crate) branch: u64,
     pub(crate) root_crc: u32,
+    /// The checksum of the first root of its epoch, as the mount found it.
+    pub(crate) first_root_crc: u32,
+    /// The checksum of the root from which the last mount went on that claimed an epoch on it.
+    pub(crate) claim_root_crc: u32,
     /// The mount found no other disk that has been in that state: whether the history went through it is not
     /// known.
     pub(crate) is_unconfirmed: bool,
+    /// Nor is it known to have taken part in a mount of this history: it may be a disk of a copy of the pool.
+    pub(crate) may_be_copied: bool,
+    /// Its history is given up by this mount, if that writes.
+    pub(crate) is_left_out: bool,
     /// A mount claimed an epoch on this disk after it had lost what it had acknowledged, and no commit has
     /// said so since.
     pub(crate) is_rolled_back: bool,
@@ -113,6 +121,8 @@ pub struct DiskState {
     pub(crate) may_hold_more: bool,
     /// A place for superblocks could be read in neither ring when the pool was mounted.
     pub(crate) has_lost_slot: bool,
+    /// A place for superblocks could not be read in one of them, or held none.
+    pub(crate) has_damaged_slot: bool,
     /// A write or flush found no room in what the disk is stored in, since that was last asked.
     lacks_room: bool,
     /// What stands where its next superblock goes is to be looked at more closely.
@@ -157,10 +167,15 @@ impl DiskState {
         order: (Epoch(0), Generation(0)),
         branch: 0,
         root_crc: 0,
+        first_root_crc: 0,
+        claim_root_crc: 0,
         is_unconfirmed: false,
+        may_be_copied: false,
+        is_left_out: false,
         is_rolled_back: false,
         may_hold_more: false,
         has_lost_slot: false,
+        has_damaged_slot: false,
         lacks_room: false,
         is_suspect: false,
         seen: 0,

@@ -29,6 +29,11 @@ impl<A: DiskArray> Disks<'_, A> {
         self.rows_of(|state| !state.is_cut)
     }
 
+    /// Members that may be disks of a copy of the pool.
+    pub(crate) fn perhaps_copied(&self) -> MemberSet {
+        self.rows_of(|state| state.may_be_copied)
+    }
+
     /// Rows of the members that take part and are so.
     fn rows_of(&self, is_so: impl Fn(&DiskState) -> bool) -> MemberSet {
         self.states

@@ -106,6 +106,14 @@ layout! {
         members_short / set_members_short: u8 = 330,
         /// The root's checksum in the last state that had another root than this one; 0 if there was none.
         previous_root_crc / set_previous_root_crc: u32 = 332,
+        /// The root's checksum in the state from which the mount of this epoch went on.
+        found_root_crc / set_found_root_crc: u32 = 336,
+        /// The root's checksum in the first state of this epoch with another root than that one; 0 before there
+        /// is one.
+        first_root_crc / set_first_root_crc: u32 = 340,
+        /// The root's checksum in the state from which the last mount went on that reserved an epoch on this
+        /// disk.
+        claim_root_crc / set_claim_root_crc: u32 = 344,
     }
 }
 
@@ -580,11 +588,15 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
         Ancestor { branch: self.branch(), fork: self.order(), given_up, is_former_name: false }
     }
 
+    /// Puts an ancestor before the others, in the place of the oldest where there is no other place. A former
+    /// name stays, by which disks of this very history are known.
     fn add_ancestor(&mut self, ancestor: &Ancestor) {
-        let kept = usize::from(self.ancestors()).min(BRANCHES_MAX - 1);
-        self.0.as_mut().copy_within(ANCESTRY..ANCESTRY + ANCESTOR * kept, ANCESTRY + ANCESTOR);
+        let used = usize::from(self.ancestors()).min(BRANCHES_MAX);
+        let oldest = self.ancestry().enumerate().filter(|(_, a)| !a.is_former_name).last();
+        let place = if used < BRANCHES_MAX { used } else { oldest.map_or(BRANCHES_MAX - 1, |(i, _)| i) };
+        self.0.as_mut().copy_within(ANCESTRY..ANCESTRY + ANCESTOR * place, ANCESTRY + ANCESTOR);
         self.set_ancestor(0, ancestor);
-        self.set_ancestors(kept as u8 + 1);
+        self.set_ancestors(used.max(place + 1) as u8);
     }
 
     fn set_ancestor(&mut self, i: usize, value: &Ancestor) {

@@ -15,6 +15,7 @@ use crate::error::{Error, FormatError, MemberError, MountError};
 use crate::format::superblock::Superblock;
 use crate::maintain::Trim;
 use crate::object::Objects;
+use crate::transaction::histories::Surveyed;
 use crate::transaction::{Memory, MountMode, MountRequest, Prefer, Store, histories};
 use crate::types::{Generation, Uuid};
 use core::ops::{Deref, DerefMut};
@@ -105,15 +106,15 @@ impl<'m, A: DiskArray> Pool<'m, A> {
         Ok(Self { objects: Objects::new(Store::mount(array, memory, &request)?) })
     }
 
-    /// Reads the newest state of each disk without mounting: calls `f` with the disk's index in the array and its
-    /// superblock, for those that have one. Decides nothing and writes nothing; what the disks say of each other is
-    /// [`relation`](histories::relation). For whoever is to choose after a refused mount.
+    /// Reads the superblocks of each disk without mounting, and calls `f` with each of them. Decides nothing and
+    /// writes nothing. What the disks say of each other is [`relation`](histories::relation) and
+    /// [`without_say`](histories::without_say). For a choice after a refused mount.
     pub fn survey(
         array: A,
         memory: Memory<'m>,
         services: Services<'m>,
         pool: Option<Uuid>,
-        f: impl FnMut(usize, &Superblock<&[u8]>),
+        f: impl FnMut(&Surveyed, &Superblock<&[u8]>),
     ) -> Result<(), MountError> {
         histories::survey(array, memory, pool, (services.crc32c, services.clock), f)
     }

@@ -140,6 +140,12 @@ impl<A: DiskArray> Store<'_, A> {
         }
         if superblock.epoch() != self.epoch {
             superblock.set_epoch_began(generation.0);
+            superblock.set_found_root_crc(found);
+            superblock.set_first_root_crc(0);
+            superblock.set_claim_root_crc(found);
+        }
+        if superblock.first_root_crc() == 0 && root.crc != superblock.found_root_crc() {
+            superblock.set_first_root_crc(root.crc);
         }
         superblock.set_order(self.epoch, generation);
         superblock.set_rolled_back(false);

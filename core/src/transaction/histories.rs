@@ -17,13 +17,14 @@
 
 use super::create::FIRST;
 use super::recover::read_labels;
-use super::rings::{read_state, root_crc_before, survey as read_rings};
-use super::{Memory, Store};
+use super::rings::{each_before, read_state, root_crc_before, survey as read_rings};
+use super::{Memory, Store, quorum};
 use crate::disks::{DiskState, DiskStatus, Disks};
 use crate::error::MountError;
 use crate::format::label::PoolParameters;
 use crate::format::superblock::Superblock;
-use crate::types::{Epoch, Generation, Uuid};
+use crate::types::{Epoch, Generation, MemberSet, Uuid};
+use core::ops::ControlFlow;
 use dynamicfs_hal::{Clock, Crc32c, DiskArray};
 
 /// Which history a mount goes on with, where the disks hold several.
@@ -40,50 +41,116 @@ pub enum Prefer {
     },
 }
 
+/// Where a survey found a superblock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Surveyed {
+    /// The disk's index in the array.
+    pub disk: usize,
+    /// It is the disk's newest. That comes first, then those before it that are left, perhaps twice.
+    pub is_newest: bool,
+    /// A place for superblocks on the disk cannot be read, or holds none. What it held may have been newer.
+    pub has_damaged_slot: bool,
+}
+
 /// What a state is to the history of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     /// Part of it: the same state, or one that it went on from.
     Part,
+    /// By its name and number it could be part of it. Nothing that is left of what came between shows that.
+    Unconfirmed,
     /// That history was preferred to it.
     GivenUp,
     /// Another history.
     Other,
 }
 
-/// What makes a state the one that it is: order, branch, the root's checksum.
-pub type StateName = ((Epoch, Generation), u64, u32);
+/// What makes a state the one that it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateName {
+    /// Its epoch and its generation.
+    pub order: (Epoch, Generation),
+    /// The history that it belongs to.
+    pub branch: u64,
+    /// The root's checksum.
+    pub root_crc: u32,
+    /// The checksum of the first root of its epoch, 0 if there was none yet.
+    pub first_root_crc: u32,
+}
 
 /// The name of a superblock's state.
 pub fn name_of(view: &Superblock<&[u8]>) -> StateName {
-    (view.order(), view.branch(), view.root_crc())
+    StateName {
+        order: view.order(),
+        branch: view.branch(),
+        root_crc: view.root_crc(),
+        first_root_crc: view.first_root_crc(),
+    }
 }
 
-/// What a state is to the history that ends with `newest`. Pure.
-pub fn relation(newest: &Superblock<&[u8]>, (order, branch, root_crc): StateName) -> Relation {
+/// What a state is to the history that ends with `newest`. `root_of_number` asks the rings of the disks that
+/// have the newest state: the checksum of the root that they had under that order and branch, `None` if they
+/// had none, or do not have it any more. Pure.
+pub fn relation(
+    newest: &Superblock<&[u8]>,
+    state: StateName,
+    root_of_number: impl FnOnce() -> Option<u32>,
+) -> Relation {
+    let StateName { order, branch, root_crc, first_root_crc } = state;
     let leads_to =
         |last: (Epoch, Generation), last_root_crc| order < last || order == last && root_crc == last_root_crc;
-    if branch == newest.branch() {
-        return if leads_to(newest.order(), newest.root_crc()) { Relation::Part } else { Relation::Other };
-    }
-    // A disk that has not got the new name yet: the mount that gave it was cut short.
-    let mut former = newest.ancestry().filter(|a| a.is_former_name && a.branch == branch);
-    if former.any(|former| leads_to(former.fork, newest.former_root_crc())) {
-        return Relation::Part;
-    }
     let reaches = |given_up: bool| {
         let mut known = newest.ancestry();
         known.any(|a| a.branch == branch && a.given_up == given_up && order <= a.fork)
     };
-    match (reaches(false), reaches(true)) {
-        (true, _) => Relation::Part,
-        (false, true) => Relation::GivenUp,
-        (false, false) => Relation::Other,
+    let is_own = branch == newest.branch();
+    // A disk that has not got the new name yet: the mount that gave it was cut short.
+    let mut former = newest.ancestry().filter(|a| a.is_former_name && a.branch == branch);
+    let has_former_name = former.any(|former| leads_to(former.fork, newest.former_root_crc()));
+    let could_be_part = match is_own {
+        true => leads_to(newest.order(), newest.root_crc()),
+        false => has_former_name || reaches(false),
+    };
+    // A mount makes one state after the other: what began as it did, in its epoch, is of it.
+    let firsts = [first_root_crc, newest.first_root_crc()];
+    let is_part = could_be_part.then(|| match () {
+        () if knows_root(newest, root_crc) => Some(true),
+        () if order.0 == newest.epoch() && !firsts.contains(&0) => Some(firsts[0] == firsts[1]),
+        () => root_of_number().map(|known| known == root_crc),
+    });
+    match is_part {
+        Some(Some(true)) => Relation::Part,
+        // What bears a former name is given up, unless it is known to be this history's own.
+        Some(None) if is_own || !has_former_name => Relation::Unconfirmed,
+        _ if !is_own && reaches(true) => Relation::GivenUp,
+        _ => Relation::Other,
     }
 }
 
+/// Whether a state knows by itself that its history went through one with this root.
+pub fn knows_root(newest: &Superblock<&[u8]>, root_crc: u32) -> bool {
+    let known = [newest.root_crc(), newest.previous_root_crc(), newest.found_root_crc()];
+    root_crc != 0 && known.contains(&root_crc)
+}
+
+/// Which of the members that may be copied cannot be taken for members that went back, by their rows.
+/// `present` are all that are here. A member may be copied whose state is [`Unconfirmed`](Relation::Unconfirmed),
+/// unless [`knows_root`] says that it took part in a mount of this history, or its rings are damaged.
+///
+/// Where the others may not go on alone, the newest state may itself be the stranger: that of a copy of the
+/// pool. Members that are away by the newest state are what one expects them to be.
+pub fn without_say(newest: &Superblock<&[u8]>, present: MemberSet, perhaps_copied: MemberSet) -> MemberSet {
+    let named = perhaps_copied.and(newest.online());
+    if quorum::may_mount(present.minus(named), newest.lists()) { MemberSet::EMPTY } else { named }
+}
+
 fn state_name(state: &DiskState) -> StateName {
-    (state.order, state.branch, state.root_crc)
+    StateName {
+        order: state.order,
+        branch: state.branch,
+        root_crc: state.root_crc,
+        first_root_crc: state.first_root_crc,
+    }
 }
 
 /// The branch that is preferred, if a disk is on it.
@@ -103,7 +170,36 @@ pub(super) fn preferred_branch<A: DiskArray>(
     found.map(|disk| disks.state(disk).branch).ok_or(MountError::NoSuchHistory)
 }
 
+/// The disk with the newest state that went on from the one of this disk, by its own word and its ring's.
+pub(super) fn newest_after<A: DiskArray>(
+    disks: &mut Disks<'_, A>,
+    named: usize,
+    (image, stage): (&mut [u8], &mut [u8]),
+) -> usize {
+    let mut newest = named;
+    loop {
+        let name = state_name(disks.state(newest));
+        let next = (0..disks.count()).find(|&disk| {
+            let state = disks.state(disk);
+            state.status == DiskStatus::Online
+                && state.order > name.order
+                && state.branch == name.branch
+                && read_state(disks, disk, image).is_some()
+                && Superblock::new(&*image).is_some_and(|view| {
+                    relation(&view, name, || root_of_number(disks, name, name_of(&view), stage))
+                        == Relation::Part
+                })
+        });
+        match next {
+            // Each is newer than the one before.
+            Some(next) => newest = next,
+            None => return newest,
+        }
+    }
+}
+
 /// Leaves out disks of histories that were given up, or are now because this one is preferred; refuses to choose by itself.
+#[inline(never)]
 pub(super) fn leave_out_others<A: DiskArray>(
     disks: &mut Disks<'_, A>,
     newest: usize,
@@ -115,58 +211,78 @@ pub(super) fn leave_out_others<A: DiskArray>(
         if disks.state(disk).status != DiskStatus::Online {
             continue;
         }
-        let mut relation = relation(&view, state_name(disks.state(disk)));
-        if relation == Relation::Part {
-            match is_passed_through(disks, disk, &view, stage) {
-                Some(true) => {}
-                Some(false) => relation = Relation::Other,
-                None => disks.state_mut(disk).is_unconfirmed = true,
-            }
-        }
+        let name = state_name(disks.state(disk));
+        let relation = relation(&view, name, || root_of_number(disks, name, name_of(&view), stage));
         let state = disks.state_mut(disk);
         match relation {
             Relation::Part => {}
-            Relation::Other if !decides(prefer, newest, state.branch == view.branch()) => {
-                return Err(MountError::Diverged { first: newest, second: disk });
+            Relation::Unconfirmed => {
+                let has_damage = state.has_damaged_slot;
+                (state.is_unconfirmed, state.may_be_copied) =
+                    (true, !has_damage && !knows_root(&view, state.claim_root_crc));
             }
-            Relation::GivenUp | Relation::Other => state.status = DiskStatus::Diverged,
+            Relation::GivenUp => state.status = DiskStatus::Diverged,
+            Relation::Other => leave_out(disks, (newest, disk), prefer, name.branch == view.branch())?,
         }
     }
     Ok(())
 }
 
-/// Whether the disks that have the newest state were in this disk's state before, by that and by their rings.
-/// `Some(false)`: they were in another one of its number. `None`: their rings have none of that number, or
-/// not any more.
-fn is_passed_through<A: DiskArray>(
+/// Leaves out members that may be of another history, where too few others know the newest state. Once the
+/// disks have their rows.
+#[inline(never)]
+pub(super) fn leave_out_unconfirmed<A: DiskArray>(
     disks: &mut Disks<'_, A>,
-    disk: usize,
-    newest: &Superblock<&[u8]>,
-    stage: &mut [u8],
-) -> Option<bool> {
-    let (order, branch, root_crc) = state_name(disks.state(disk));
-    if root_crc == newest.root_crc() || root_crc == newest.previous_root_crc() {
-        return Some(true);
+    newest: usize,
+    image: &[u8],
+    prefer: Option<Prefer>,
+) -> Result<(), MountError> {
+    let view = Superblock::new(image).ok_or(MountError::NoSuperblock)?;
+    let others = without_say(&view, disks.online(), disks.perhaps_copied());
+    for row in others.iter() {
+        if let Some(disk) = disks.disk_in_row(row) {
+            let has_same_name = disks.state(disk).branch == view.branch();
+            leave_out(disks, (newest, disk), prefer, has_same_name)?;
+        }
     }
-    let newest = name_of(newest);
-    let image = stage.get_mut(..disks.parameters.slot_bytes as usize)?;
-    (0..disks.count())
-        .find_map(|other| {
-            let state = disks.state(other);
-            let has_newest = state.status == DiskStatus::Online && state_name(state) == newest;
-            has_newest.then(|| root_crc_before(disks, other, (order, branch), image)).flatten()
-        })
-        .map(|crc| crc == root_crc)
+    Ok(())
 }
 
-/// Whether what is preferred leaves the history that ends on the disk `newest`, and not another: two of the same name are
-/// told apart by a disk alone.
-fn decides(prefer: Option<Prefer>, newest: usize, has_same_name: bool) -> bool {
-    match prefer {
+/// Leaves out a disk of another history than that of the disk `newest`, if this one is preferred to it.
+fn leave_out<A: DiskArray>(
+    disks: &mut Disks<'_, A>,
+    (newest, disk): (usize, usize),
+    prefer: Option<Prefer>,
+    has_same_name: bool,
+) -> Result<(), MountError> {
+    let decides = match prefer {
         None => false,
+        // Two of the same name are told apart by a disk alone.
         Some(Prefer::Branch(_)) => !has_same_name,
-        Some(Prefer::Disk { disk, .. }) => !has_same_name || disk == newest,
+        Some(Prefer::Disk { .. }) => true,
+    };
+    if !decides {
+        return Err(MountError::Diverged { first: newest, second: disk });
     }
+    let state = disks.state_mut(disk);
+    (state.status, state.is_left_out) = (DiskStatus::Diverged, true);
+    Ok(())
+}
+
+/// The checksum of the root that the disks with the newest state had under this order and branch, by their
+/// rings.
+fn root_of_number<A: DiskArray>(
+    disks: &mut Disks<'_, A>,
+    state: StateName,
+    newest: StateName,
+    stage: &mut [u8],
+) -> Option<u32> {
+    let image = stage.get_mut(..disks.parameters.slot_bytes as usize)?;
+    (0..disks.count()).find_map(|disk| {
+        let other = disks.state(disk);
+        let has_newest = other.status == DiskStatus::Online && state_name(other) == newest;
+        has_newest.then(|| root_crc_before(disks, disk, (state.order, state.branch), image)).flatten()
+    })
 }
 
 impl<A: DiskArray> Store<'_, A> {
@@ -176,35 +292,37 @@ impl<A: DiskArray> Store<'_, A> {
         let mut any = false;
         for disk in 0..self.tree.disks.count() {
             let state = self.tree.disks.state(disk);
-            let (order, branch, _) = state_name(state);
-            if state.status != DiskStatus::Diverged
-                || relation(&self.committed(), state_name(state)) == Relation::GivenUp
-            {
+            if !state.is_left_out {
                 continue;
             }
             any = true;
-            let own = self.committed().branch();
+            let StateName { order, branch, .. } = state_name(state);
+            let (own, last) = (self.committed().branch(), self.committed().order());
             let superblock = &mut self.tree.space.superblock;
-            match prefer {
-                Some(Prefer::Disk { branch: name, .. }) if branch == own => {
-                    if superblock.branch() == own {
-                        superblock.rename(name);
-                    }
+            if let Some(Prefer::Disk { branch: name, .. }) = prefer
+                && branch == own
+            {
+                if superblock.branch() == own {
+                    superblock.rename(name);
                 }
-                _ => superblock.give_up(branch, order),
+                // The name is given up with all that is not newer.
+                if order <= last {
+                    continue;
+                }
             }
+            superblock.give_up(branch, order);
         }
         any
     }
 }
 
-/// Reads the newest state of each disk, and calls `f` with those that have one.
+/// Reads the superblocks of each disk, and calls `f` with each of them.
 pub(crate) fn survey<A: DiskArray>(
     array: A,
     memory: Memory<'_>,
     pool: Option<Uuid>,
     (crc32c, clock): (Crc32c, &dyn Clock),
-    mut f: impl FnMut(usize, &Superblock<&[u8]>),
+    mut f: impl FnMut(&Surveyed, &Superblock<&[u8]>),
 ) -> Result<(), MountError> {
     let Memory { bytes, disks: states, .. } = memory;
     let count = array.disks();
@@ -224,7 +342,12 @@ pub(crate) fn survey<A: DiskArray>(
             && read_state(&mut disks, disk, parts.committed).is_some()
             && let Some(view) = Superblock::new(&*parts.committed)
         {
-            f(disk, &view);
+            let has_damaged_slot = disks.state(disk).has_damaged_slot;
+            f(&Surveyed { disk, is_newest: true, has_damaged_slot }, &view);
+            each_before(&mut disks, disk, parts.committed, |view| {
+                f(&Surveyed { disk, is_newest: false, has_damaged_slot }, view);
+                ControlFlow::<()>::Continue(())
+            });
         }
     }
     Ok(())
@@ -239,7 +362,10 @@ pub(crate) fn is_unfinished<A: DiskArray>(
     (crc32c, clock): (Crc32c, &dyn Clock),
 ) -> bool {
     let (mut there, mut members, mut all_first) = (0, 0, true);
-    let surveyed = survey(array, memory, Some(pool), (crc32c, clock), |_, view| {
+    let surveyed = survey(array, memory, Some(pool), (crc32c, clock), |found, view| {
+        if !found.is_newest {
+            return;
+        }
         there += 1;
         members = view.lists().members.len();
         all_first &= view.order() == FIRST && view.claim() <= view.epoch();
@@ -267,7 +393,8 @@ mod tests {
     fn expect(newest: &Superblock<Image>, other: &Superblock<Image>, relation_is: Relation) {
         let view = |state: &Superblock<Image>| name_of(&Superblock::new(state.bytes()).expect("long enough"));
         let newest = Superblock::new(newest.bytes()).expect("long enough");
-        assert_eq!(relation(&newest, view(other)), relation_is);
+        // The rings know what is asked about.
+        assert_eq!(relation(&newest, view(other), || Some(other.root_crc())), relation_is);
     }
 
     #[test]
@@ -330,6 +457,18 @@ mod tests {
         expect(&newest, &state(1, (3, 20), 5), Relation::GivenUp);
         expect(&newest, &state(1, (2, 10), 6), Relation::GivenUp);
         expect(&newest, &state(2, (3, 9), 6), Relation::GivenUp);
+    }
+
+    #[test]
+    fn a_former_name_stays_where_many_histories_are_given_up_with_it() {
+        let mut newest = state(1, (3, 20), 5);
+        newest.rename(8);
+        (10..10 + BRANCHES_MAX as u64).for_each(|branch| newest.give_up(branch, (Epoch(3), Generation(9))));
+        assert_eq!(newest.ancestry().count(), BRANCHES_MAX);
+        expect(&newest, &state(1, (3, 20), 5), Relation::Part);
+        expect(&newest, &state(13, (3, 9), 6), Relation::GivenUp);
+        expect(&newest, &state(11, (3, 9), 6), Relation::GivenUp);
+        expect(&newest, &state(10, (3, 9), 6), Relation::Other);
     }
 
     #[test]

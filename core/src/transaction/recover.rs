@@ -9,7 +9,7 @@
 //! 6. to write: claim a fresh epoch on all present disks, and bring the member lists to those present.
 
 use super::create::FIRST;
-use super::histories::{Prefer, leave_out_others, preferred_branch};
+use super::histories::{Prefer, leave_out_others, leave_out_unconfirmed, newest_after, preferred_branch};
 use super::labels::Labels;
 use super::memory::{Memory, Parts};
 use super::rings::{read_state, survey};
@@ -82,11 +82,12 @@ impl<'m, A: DiskArray> Store<'m, A> {
             .map_err(|bytes| MountError::NeedsMemory { bytes })?;
         let parts = parts.with_staging_for(&mut disks);
         survey(&mut disks, parts.stage)?;
-        let newest =
-            read_newest(&mut disks, parts.committed, request.prefer).map_err(|error| unfit(&disks, error))?;
+        let images = (&mut *parts.committed, &mut *parts.stage);
+        let newest = read_newest(&mut disks, images, request.prefer).map_err(|error| unfit(&disks, error))?;
         leave_out_others(&mut disks, newest, (parts.committed, parts.stage), request.prefer)?;
         refuse_namesakes(&disks)?;
         assign_rows(&mut disks, parts.committed);
+        leave_out_unconfirmed(&mut disks, newest, parts.committed, request.prefer)?;
         let lists = may_mount(&disks, parts.committed, request.mode).map_err(|error| unfit(&disks, error))?;
         tell_of_lost_slots(&mut disks, lists);
         let mut store = Self::assemble(disks, parts, slots, lists)?;
@@ -388,6 +389,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// acknowledged. Where this mount does not miss the disk, the next one may.
     fn claim_on(&mut self, disk: usize, epoch: Epoch) -> Result<(), StorageError> {
         let bytes = self.tree.disks.parameters.slot_bytes as usize;
+        let found = self.committed().root_crc();
         let image = &mut self.stage[..bytes];
         if read_state(&mut self.tree.disks, disk, image).is_none() {
             self.tree.disks.fail(disk, dynamicfs_hal::IoError::Media);
@@ -397,6 +399,7 @@ impl<A: DiskArray> Store<'_, A> {
             let state = self.tree.disks.state(disk);
             let has_lost = state.currency == Currency::RolledBack || state.lost_end;
             view.set_rolled_back(has_lost || state.is_rolled_back);
+            view.set_claim_root_crc(found);
         }
         self.write_on(disk, epoch)
     }
@@ -557,12 +560,15 @@ fn unfit<A: DiskArray>(disks: &Disks<'_, A>, error: MountError) -> MountError {
 /// give again what the survey saw counts as absent, and its state as one that it could hold.
 fn read_newest<A: DiskArray>(
     disks: &mut Disks<'_, A>,
-    image: &mut [u8],
+    (image, stage): (&mut [u8], &mut [u8]),
     prefer: Option<Prefer>,
 ) -> Result<usize, MountError> {
-    let branch = prefer.map(|prefer| preferred_branch(disks, prefer)).transpose()?;
     loop {
-        let newest = newest_disk(disks, branch, prefer).ok_or(MountError::NoSuperblock)?;
+        let branch = prefer.map(|prefer| preferred_branch(disks, prefer)).transpose()?;
+        let newest = match prefer {
+            Some(Prefer::Disk { disk, .. }) => newest_after(disks, disk, (image, stage)),
+            _ => newest_disk(disks, branch).ok_or(MountError::NoSuperblock)?,
+        };
         if read_state(disks, newest, image).is_some() {
             return Ok(newest);
         }
@@ -570,19 +576,14 @@ fn read_newest<A: DiskArray>(
     }
 }
 
-/// The disk with the newest state, of a branch if one is named; among equals the one that is preferred.
-fn newest_disk<A: DiskArray>(
-    disks: &Disks<'_, A>,
-    branch: Option<u64>,
-    prefer: Option<Prefer>,
-) -> Option<usize> {
-    let is_named = |disk: usize| matches!(prefer, Some(Prefer::Disk { disk: named, .. }) if named == disk);
+/// The disk with the newest state, of a branch if one is named.
+fn newest_disk<A: DiskArray>(disks: &Disks<'_, A>, branch: Option<u64>) -> Option<usize> {
     (0..disks.count())
         .filter(|&disk| {
             let state = disks.state(disk);
             state.status == DiskStatus::Online && branch.is_none_or(|branch| state.branch == branch)
         })
-        .max_by_key(|&disk| (disks.state(disk).order, is_named(disk)))
+        .max_by_key(|&disk| disks.state(disk).order)
 }
 
 /// Refuses two disks that are the same member: one is a copy of the other. In two histories a number may be given twice.
@@ -633,7 +634,9 @@ fn currency(state: &DiskState, view: &Superblock<&[u8]>, row: usize) -> Currency
         _ => last.0 > generation.0.saturating_add(last_epoch.0.saturating_sub(epoch.0)).saturating_add(1),
     };
     let lost_end = state.lost_end && !state.identity.is_some_and(|identity| identity.witness);
-    let has_lost = is_behind || lost_end || state.claim < last_epoch || state.is_rolled_back;
+    // What a crash leaves a disk with the newest state's rings know, or that state itself.
+    let is_marked = state.is_rolled_back || state.is_unconfirmed;
+    let has_lost = is_behind || lost_end || state.claim < last_epoch || is_marked;
     match (view.online().contains(row), has_lost) {
         (true, false) => Currency::Current,
         (true, true) => Currency::RolledBack,

@@ -7,6 +7,7 @@ use crate::format::label::{ALGORITHM_CRC32C, FORMAT_VERSION};
 use crate::format::superblock::{self, SlotContents, Superblock};
 use crate::types::{Epoch, Generation, MemberSet, Uuid};
 use core::cmp::Ordering;
+use core::ops::ControlFlow;
 use dynamicfs_hal::{Batch, DiskArray, IoError, Operation, Request};
 
 /// Requests for each disk that a superblock takes: ring A, ring B, a flush.
@@ -66,6 +67,8 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
                     state.order = view.order();
                     state.branch = view.branch();
                     state.root_crc = view.root_crc();
+                    state.first_root_crc = view.first_root_crc();
+                    state.claim_root_crc = view.claim_root_crc();
                     state.is_rolled_back = view.is_rolled_back();
                     must_not_write = view.must_not_write();
                 }
@@ -78,7 +81,9 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
             let (version, algorithm) = (FORMAT_VERSION, ALGORITHM_CRC32C);
             return Err(MountError::Unsupported { disk, version, incompat, algorithm });
         }
-        disks.state_mut(disk).must_not_write |= must_not_write;
+        let state = disks.state_mut(disk);
+        state.must_not_write |= must_not_write;
+        state.has_damaged_slot = torn != 0 || state.may_hold_more;
         let next = disks.state(disk).sequence.wrapping_add(1) % u64::from(disks.parameters.ring_length);
         if !any {
             disks.state_mut(disk).status = DiskStatus::Unlabelled;
@@ -188,17 +193,30 @@ pub(super) fn root_crc_before<A: DiskArray>(
     (order, branch): ((Epoch, Generation), u64),
     image: &mut [u8],
 ) -> Option<u32> {
+    each_before(disks, disk, image, |view| match view.order().cmp(&order) {
+        Ordering::Less => ControlFlow::Break(None),
+        Ordering::Equal if view.branch() == branch => ControlFlow::Break(Some(view.root_crc())),
+        _ => ControlFlow::Continue(()),
+    })
+    .flatten()
+}
+
+/// Calls `f` with the superblocks before a disk's newest that its rings still have, from the newest on
+/// backwards, perhaps twice with one, until it breaks: with what.
+pub(super) fn each_before<A: DiskArray, T>(
+    disks: &mut Disks<'_, A>,
+    disk: usize,
+    image: &mut [u8],
+    mut f: impl FnMut(&Superblock<&[u8]>) -> ControlFlow<T>,
+) -> Option<T> {
     let (newest, ring_length) = (disks.state(disk).sequence, u64::from(disks.parameters.ring_length));
     let before = (1..ring_length).map_while(|back| newest.checked_sub(back));
     for (sequence, ring) in before.flat_map(|sequence| [(sequence, 0), (sequence, 1)]) {
-        if read_slot(disks, disk, ring, sequence % ring_length, image) != Some(SlotContents::Valid) {
-            continue;
-        }
-        let Some(view) = Superblock::new(&*image) else { continue };
-        match view.order().cmp(&order) {
-            Ordering::Less => return None,
-            Ordering::Equal if view.branch() == branch => return Some(view.root_crc()),
-            _ => {}
+        if read_slot(disks, disk, ring, sequence % ring_length, image) == Some(SlotContents::Valid)
+            && let Some(view) = Superblock::new(&*image)
+            && let ControlFlow::Break(found) = f(&view)
+        {
+            return Some(found);
         }
     }
     None

@@ -16,6 +16,9 @@ use dynamicfs_hal::DiskArray;
 pub struct Walk {
     /// The pointer of the node last met on each level.
     met: [Option<NodePointer>; DEPTH_MAX],
+    /// Where the leaf last met ended then. It may have taken in the next one since, in the transaction that
+    /// wrote it.
+    leaf_end: Option<Key>,
     next: Option<Key>,
     /// Nodes that are older are passed over, with all that is below them.
     prune: Generation,
@@ -42,7 +45,7 @@ impl Walk {
 
     /// Before the node that a key belongs to, passing over what was born before `prune`.
     pub const fn from(key: Key, prune: Generation) -> Self {
-        Self { met: [None; DEPTH_MAX], next: Some(key), prune }
+        Self { met: [None; DEPTH_MAX], leaf_end: None, next: Some(key), prune }
     }
 
     /// Goes on from this key; `None` is the end.
@@ -74,7 +77,8 @@ impl<A: DiskArray> Tree<'_, A> {
                     break;
                 }
                 let met = walk.met[usize::from(level)].replace(pointer);
-                if met == Some(pointer) && level == 0 {
+                let is_known_leaf = level == 0 && walk.leaf_end.is_none_or(|end| from < end);
+                if met == Some(pointer) && is_known_leaf {
                     break;
                 }
                 let slot = match self.load(&pointer, level) {
@@ -84,7 +88,10 @@ impl<A: DiskArray> Tree<'_, A> {
                         return Err(error);
                     }
                 };
-                if met != Some(pointer) {
+                if level == 0 {
+                    walk.leaf_end = end;
+                }
+                if met != Some(pointer) || level == 0 {
                     return Ok(Some(Met { pointer, level, from, end }));
                 }
                 let node = self.cache.node(slot);

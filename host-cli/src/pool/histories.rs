@@ -8,7 +8,9 @@ use crate::host::attributes::rfc3339_of;
 use crate::output::failure::{Code, Failure};
 use crate::output::size;
 use dynamicfs_core::format::superblock::{Ancestor, Superblock};
-use dynamicfs_core::transaction::histories::{Relation, name_of, relation};
+use dynamicfs_core::transaction::histories::{
+    Relation, StateName, knows_root, name_of, relation, without_say,
+};
 use dynamicfs_core::transaction::quorum;
 use dynamicfs_core::types::MemberSet;
 use dynamicfs_core::{Pool, Prefer};
@@ -109,10 +111,12 @@ impl std::fmt::Display for MissingDisk {
     }
 }
 
-/// A disk's newest state.
+/// A disk's newest state, and those before it that its rings still have.
 struct Seen {
     place: usize,
     image: Vec<u8>,
+    before: Vec<StateName>,
+    has_damaged_slot: bool,
 }
 
 impl Seen {
@@ -120,12 +124,8 @@ impl Seen {
         Superblock::new(&self.image[..]).expect("a survey gives whole superblocks")
     }
 
-    fn is_in(&self, newest: &Self) -> bool {
-        self.relation_to(newest) == Relation::Part
-    }
-
-    fn relation_to(&self, newest: &Self) -> Relation {
-        relation(&newest.view(), name_of(&self.view()))
+    fn name(&self) -> StateName {
+        name_of(&self.view())
     }
 }
 
@@ -143,19 +143,69 @@ impl Survey {
         let (places, disks) = place::open_all(config, true)?;
         let mut lent = Lent::new(app.global.memory, node_bytes_of(config, &places), disks.len())?;
         let (memory, services) = lent.lend();
-        let mut seen = Vec::new();
+        let mut seen: Vec<Seen> = Vec::new();
         let array = HostArray::new(disks);
-        Pool::survey(array, memory, services, parse_uuid(&config.pool), |place, state| {
-            seen.push(Seen { place, image: state.bytes().to_vec() });
+        Pool::survey(array, memory, services, parse_uuid(&config.pool), |at, state| {
+            match seen.last_mut().filter(|_| !at.is_newest) {
+                Some(disk) => disk.before.push(name_of(state)),
+                None => seen.push(Seen {
+                    place: at.disk,
+                    image: state.bytes().to_vec(),
+                    before: Vec::new(),
+                    has_damaged_slot: at.has_damaged_slot,
+                }),
+            }
         })?;
         seen.sort_by_key(|seen| std::cmp::Reverse(seen.view().order()));
-        let mut newest: Vec<usize> = Vec::new();
-        for (number, state) in seen.iter().enumerate() {
-            if newest.iter().all(|&other| state.relation_to(&seen[other]) == Relation::Other) {
-                newest.push(number);
+        let mut survey = Self { places, seen, newest: Vec::new() };
+        for (number, state) in survey.seen.iter().enumerate() {
+            let is_another = |&other: &usize| survey.relation(state, &survey.seen[other]) == Relation::Other;
+            if survey.newest.iter().all(is_another) {
+                survey.newest.push(number);
             }
         }
-        Ok(Self { places, seen, newest })
+        Ok(survey)
+    }
+
+    /// What a disk's state is to the history that ends with the state of another, as a mount sees it.
+    fn relation(&self, state: &Seen, newest: &Seen) -> Relation {
+        let found = self.relation_by_name(state, newest);
+        if found != Relation::Unconfirmed {
+            return found;
+        }
+        let rows = |is_wanted: &dyn Fn(&Seen, Relation) -> bool| {
+            let there = self.seen.iter().filter(|seen| is_wanted(seen, self.relation_by_name(seen, newest)));
+            there.filter_map(|seen| self.row(seen, newest)).fold(MemberSet::EMPTY, MemberSet::with)
+        };
+        let present = rows(&|_, found| matches!(found, Relation::Part | Relation::Unconfirmed));
+        let perhaps_copied = rows(&|seen, found| {
+            let took_part = knows_root(&newest.view(), seen.view().claim_root_crc());
+            found == Relation::Unconfirmed && !seen.has_damaged_slot && !took_part
+        });
+        let others = without_say(&newest.view(), present, perhaps_copied);
+        match self.row(state, newest) {
+            Some(row) if others.contains(row) => Relation::Other,
+            _ => Relation::Part,
+        }
+    }
+
+    fn relation_by_name(&self, state: &Seen, newest: &Seen) -> Relation {
+        let StateName { order, branch, .. } = state.name();
+        let twins = self.seen.iter().filter(|seen| seen.name() == newest.name());
+        relation(&newest.view(), state.name(), || {
+            let mut before = twins.flat_map(|twin| &twin.before);
+            before.find(|known| (known.order, known.branch) == (order, branch)).map(|known| known.root_crc)
+        })
+    }
+
+    /// The row of a disk's member in the table of a state.
+    fn row(&self, disk: &Seen, state: &Seen) -> Option<usize> {
+        let (_, identity) = self.places[disk.place].labels?.identity()?;
+        state.view().row_of(identity.member)
+    }
+
+    fn is_in(&self, state: &Seen, newest: &Seen) -> bool {
+        self.relation(state, newest) == Relation::Part
     }
 
     /// The histories, the newest first.
@@ -166,11 +216,8 @@ impl Survey {
     /// The history of which a disk holds the newest state, or that it is part of alone.
     fn history(&self, newest: &Seen) -> History {
         let view = newest.view();
-        let of_it: Vec<&Seen> = self.seen.iter().filter(|seen| seen.is_in(newest)).collect();
-        let members = of_it.iter().filter_map(|seen| {
-            let (_, identity) = self.places[seen.place].labels?.identity()?;
-            view.row_of(identity.member)
-        });
+        let of_it: Vec<&Seen> = self.seen.iter().filter(|seen| self.is_in(seen, newest)).collect();
+        let members = of_it.iter().filter_map(|seen| self.row(seen, newest));
         let present = members.fold(MemberSet::EMPTY, MemberSet::with);
         let lists = view.lists();
         let all = lists.members.or(lists.settled);
@@ -215,7 +262,7 @@ impl Survey {
             let drawn = OsEntropy.fill(&mut random);
             drawn.map_err(|error| Failure::new(Code::Host, error.to_string()))?;
             let prefer = Prefer::Disk { disk: named.place, branch: u64::from_le_bytes(random) };
-            return Ok(self.choice(prefer, self.newest_of(named)));
+            return Ok(self.choice(prefer, self.newest_after(named)));
         }
         let typed = typed.to_ascii_lowercase();
         let mut meant: Vec<&Seen> =
@@ -231,7 +278,7 @@ impl Survey {
         };
         let newest = self.newest_of(meant);
         let view = newest.view();
-        let is_twin = |seen: &&Seen| seen.view().branch() == view.branch() && !seen.is_in(newest);
+        let is_twin = |seen: &&Seen| seen.view().branch() == view.branch() && !self.is_in(seen, newest);
         if let Some(twin) = self.seen.iter().find(is_twin) {
             let names = [newest, twin].map(|seen| self.places[seen.place].entry.name.as_str());
             let message = format!("{} and {} hold different histories of the same name", names[0], names[1]);
@@ -239,6 +286,15 @@ impl Survey {
                 .hint(format!("name one of them by its disk: --branch {}", names[0])));
         }
         Ok(self.choice(Prefer::Branch(view.branch()), newest))
+    }
+
+    /// The newest state of the history of a disk, under its name.
+    fn newest_after<'s>(&'s self, named: &'s Seen) -> &'s Seen {
+        let goes_on = |other: &&Seen| {
+            other.view().branch() == named.view().branch()
+                && self.relation_by_name(named, other) == Relation::Part
+        };
+        self.seen.iter().find(goes_on).unwrap_or(named)
     }
 
     /// The newest state that bears the same name, the given one if there is none newer.
@@ -249,7 +305,7 @@ impl Survey {
     }
 
     fn choice(&self, prefer: Prefer, newest: &Seen) -> Choice {
-        let others = self.seen.iter().filter(|seen| seen.relation_to(newest) == Relation::Other);
+        let others = self.seen.iter().filter(|seen| self.relation(seen, newest) == Relation::Other);
         let gives_up = others.map(|seen| {
             let view = seen.view();
             let name = &self.places[seen.place];
@@ -261,17 +317,19 @@ impl Survey {
     /// What can be typed after `--branch`.
     pub(crate) fn hint(&self) -> String {
         let histories = self.histories();
-        let mut names = Vec::new();
+        let (mut names, mut are_copies) = (Vec::new(), false);
         for history in &histories {
             let is_twin = histories.iter().filter(|other| other.branch == history.branch).count() > 1;
+            are_copies |= is_twin;
             match history.disks.first() {
                 Some(disk) if is_twin => names.push(disk.name.clone()),
                 _ => names.push(self.prefix(&history.branch).to_owned()),
             }
         }
+        let detach = if are_copies { "detach the disks that are a copy's or went back, or " } else { "" };
         format!(
-            "choose one with --branch {}, on commands that read first: with the first that changes the pool the others are \
-             given up",
+            "{detach}choose one with --branch {}, on commands that read first: with the first that changes the pool the \
+             others are given up",
             names.join(" or --branch ")
         )
     }

@@ -337,11 +337,18 @@ impl Run {
 
     /// A mount was refused though nothing had halted.
     fn refused(&mut self, array: &mut SimArray, error: MountError) -> Result<(), Failure> {
+        let is_copy = matches!(error, MountError::Diverged { .. }) && self.may_be_copied(array);
+        if is_copy {
+            self.hit(Probe::SetBackRefused);
+            if self.puts_back(array) {
+                return Ok(());
+            }
+        }
         if self.atlas.is_beyond() {
             self.hit(Probe::MountImpossible);
         } else if self.atlas.must_mount() && !self.may_have_left() && !self.is_excused() {
             return Err(self.fail(FailureKind::Unavailable, format!("not mounted: {error}")));
-        } else if !(may_refuse(&error) || self.is_excused() && is_loss(&error)) {
+        } else if !(is_copy || may_refuse(&error) || self.is_excused() && is_loss(&error)) {
             // Whatever is missing, what is there is sound.
             return Err(
                 self.fail(FailureKind::Unavailable, format!("not mounted, for a wrong reason: {error}"))

@@ -90,7 +90,8 @@ impl Run {
     }
 
     fn unreadable(&mut self, pool: &mut Mounted<'_>, error: &LoadError) -> Result<Flow, Failure> {
-        if pool.array().halted().is_some() {
+        // Or it lies on a disk that failed meanwhile, as it may.
+        if pool.array().halted().is_some() || self.is_excused() && !self.offline(pool).is_empty() {
             return Ok(Flow::End);
         }
         Err(self.fail(FailureKind::Lost, error.to_string()))

@@ -56,8 +56,12 @@ impl Run {
                 self.replace(array, kind, member, rng);
             }
             _ => {
+                let before = self.disk(array, member).clone();
                 if !afflict(self.disk(array, member), kind, image.as_ref(), rng) {
                     return;
+                }
+                if kind == FaultKind::RolledBack {
+                    self.before_set_back.push((member, before));
                 }
             }
         }
@@ -121,11 +125,52 @@ impl Run {
             array.put(place, kept);
             return;
         }
+        self.before_set_back.push((member, kept));
         // Longer than a pool is busy with the disk.
         array.wait(EXCHANGE_US);
         self.gone_back = self.gone_back.with(member);
         self.counts.faults.hit(FaultKind::SetBack);
         self.tell(array, EventKind::Fault, Some(member), || FaultKind::SetBack.name().into());
+    }
+
+    /// Whether a disk went so far back that it could be a copy's, and no more than half of the members know the
+    /// newest state: a mount cannot tell which of them is right.
+    pub(super) fn may_be_copied(&self, array: &SimArray) -> bool {
+        let newest_on = |member: &usize| states::newest_of(array.disk(self.places[*member]));
+        let members = self.active();
+        let newest = members.iter().filter_map(newest_on).max();
+        let knowing = members.iter().filter(|&member| {
+            let disk = array.disk(self.places[*member]);
+            newest_on(member) == newest && disk.is_sound() && disk.is_calm()
+        });
+        let is_back = |member: usize| newest_on(&member) < newest;
+        let went_back =
+            self.before_set_back.iter().map(|(member, _)| *member).chain(self.atlas.hurt().iter());
+        2 * knowing.count() <= members.len() && went_back.into_iter().any(is_back)
+    }
+
+    /// Puts the right disks back in the places of those that were set back; whether there were such.
+    pub(super) fn puts_back(&mut self, array: &mut SimArray) -> bool {
+        let mut any = false;
+        for (member, mut disk) in core::mem::take(&mut self.before_set_back) {
+            let there = array.disk_mut(self.places[member]);
+            let label = |disk: &SimDisk| states::label_of(disk).map(|(_, identity)| identity.disk);
+            let is_newer =
+                label(&disk) == label(there) && states::newest_of(&disk) > states::newest_of(there);
+            // Also one that was wiped before.
+            if !is_newer && label(&disk).is_some() {
+                continue;
+            }
+            if disk.geometry() == there.geometry() {
+                there.roll_back(&disk);
+            } else {
+                disk.reopen();
+                array.put(self.places[member], disk);
+            }
+            self.gone_back = self.gone_back.without(member);
+            any = true;
+        }
+        any
     }
 
     /// Whether a mount that was cut short has noted already that the members lack something that were set
@@ -198,7 +243,9 @@ impl Run {
     pub(super) fn bring_back(&mut self, array: &mut SimArray) {
         for member in 0..self.members() {
             if let Some(disk) = self.shelf[member].take() {
-                array.put(self.places[member], disk);
+                // A copy of it may have taken part meanwhile.
+                let stood_in = array.put(self.places[member], disk);
+                self.before_set_back.push((member, stood_in));
                 self.tell(array, EventKind::Heal, Some(member), || "back in its place".into());
             }
             let latency = self.setup.latencies.get(member).copied().unwrap_or(Latency::NONE);

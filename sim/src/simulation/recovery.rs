@@ -44,6 +44,9 @@ impl Run {
         let how =
             *rng.pick(&[Loss::Unplugged, Loss::Unplugged, Loss::SetBack, Loss::Unreadable, Loss::Wiped]);
         let image = self.images[member].clone();
+        if matches!(how, Loss::SetBack) {
+            self.before_set_back.push((member, self.disk(array, member).clone()));
+        }
         lose(self.disk(array, member), how, image.as_ref());
         if matches!(how, Loss::SetBack) && image.is_some() && self.looks_current(array, member) {
             self.atlas.spoil(member);

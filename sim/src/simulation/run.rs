@@ -80,6 +80,8 @@ pub(super) struct Run {
     pub(super) hollow: MemberSet,
     /// Members that were set back, and of which no commit has told yet.
     pub(super) gone_back: MemberSet,
+    /// Disks as they were when they were set back, by their members.
+    pub(super) before_set_back: Vec<(usize, SimDisk)>,
     /// Members that were added, and that no list was seen to name.
     pub(super) unnamed: MemberSet,
     /// The last generation of which it was looked at where everything lies.
@@ -165,6 +167,7 @@ impl Run {
             upkept: Generation(0),
             hollow: MemberSet::EMPTY,
             gone_back: MemberSet::EMPTY,
+            before_set_back: Vec::new(),
             unnamed: MemberSet::EMPTY,
             mapped: Generation(0),
             is_full: false,

@@ -100,8 +100,8 @@ impl Engine {
         let services = Services { crc32c: *crc32c, clock: &clock };
         let mut found = Vec::new();
         let surveyed =
-            Pool::survey(&mut *array, lent.lend_only(run.setup.memory), services, run.pool, |disk, state| {
-                let member = run.places.iter().position(|&place| place == disk);
+            Pool::survey(&mut *array, lent.lend_only(run.setup.memory), services, run.pool, |at, state| {
+                let member = run.places.iter().position(|&place| at.is_newest && place == at.disk);
                 found.extend(member.map(|member| (member, state.branch())));
             });
         // Where it fails nothing is found, which is noticed.

@@ -20,10 +20,15 @@ pub(crate) type Mounted<'w> = Pool<'w, &'w mut SimArray>;
 impl World {
     /// A pool of this scheme on so many disks of 1 MiB.
     pub(crate) fn new(scheme: Scheme, disks: usize, memory: usize) -> Self {
+        Self::with_rings(scheme, disks, memory, FormatOptions::portable(scheme).ring_length)
+    }
+
+    /// The same, with disks that remember so many superblocks.
+    pub(crate) fn with_rings(scheme: Scheme, disks: usize, memory: usize, ring_length: u8) -> Self {
         let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); disks]);
         let mut lent = Lent::new(memory);
-        let options =
-            FormatOptions { members_max: 8, extent_bytes: 16384, ..FormatOptions::portable(scheme) };
+        let portable = FormatOptions::portable(scheme);
+        let options = FormatOptions { members_max: 8, extent_bytes: 16384, ring_length, ..portable };
         Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
         Self { array, lent }
     }

@@ -268,8 +268,8 @@ fn preferred(world: &mut World, mode: MountMode, prefer: Prefer) -> Result<Mount
 /// The branch of each disk's newest state.
 fn branches(world: &mut World) -> Vec<(usize, u64)> {
     let mut found = Vec::new();
-    Pool::survey(&mut world.array, world.lent.lend(), SERVICES, None, |disk, state| {
-        found.push((disk, state.branch()));
+    Pool::survey(&mut world.array, world.lent.lend(), SERVICES, None, |at, state| {
+        found.extend(at.is_newest.then(|| (at.disk, state.branch())));
     })
     .expect("surveyed");
     found
@@ -349,6 +349,8 @@ fn two_disks_of_one_history_with_one_number_are_refused() {
     let left_over = world.array.disk(place).clone();
     world.array = snapshot;
     let first = joins(&mut world, 51, 6);
+    // The others do not remember what they were in when the left-over joined.
+    (0..12).for_each(|n| put(&mut world.mount(), &format!("since-{n}"), 500).expect("committed"));
     let second = world.array.add(left_over);
     let refused = world.try_mount(MountMode::ReadWrite).err();
     assert_eq!(refused, Some(MountError::Cloned { first, second }));

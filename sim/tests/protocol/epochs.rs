@@ -77,7 +77,7 @@ fn an_epoch_that_half_of_the_disks_know_is_not_written_in() {
 fn claim_on(world: &mut World, disk: usize) -> Epoch {
     let mut claim = None;
     let noted = Pool::survey(&mut world.array, world.lent.lend(), SERVICES, None, |at, state| {
-        claim = if at == disk { Some(state.claim()) } else { claim };
+        claim = if at.is_newest && at.disk == disk { Some(state.claim()) } else { claim };
     });
     noted.expect("surveyed");
     claim.expect("it holds a state")

@@ -48,7 +48,7 @@ fn that_a_disk_went_back_is_not_forgotten_with_the_commit_that_said_so() {
 /// more than one other disk is away at a time, of three copies.
 #[test]
 fn a_claim_of_a_mount_that_does_not_miss_the_disk_keeps_that_it_went_back() {
-    let mut world = World::new(Scheme::mirror(3), 3, MEMORY);
+    let mut world = World::with_rings(Scheme::mirror(3), 3, MEMORY, RING_LENGTH_MAX);
     world.put("first", 20_000);
     let image = world.array.disk(1).clone();
     let names: Vec<String> = (0..6).map(|n| format!("acknowledged-{n}")).collect();

@@ -34,6 +34,7 @@ use crate::common::{Mounted, World, contents, counts, expect, expect_whole, fill
 use dynamicfs_core::disks::events::Happening;
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
+use dynamicfs_core::limits::RING_LENGTH_MAX;
 use dynamicfs_core::maintain::{JobKind, JobOptions};
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::pool::DiskOptions;

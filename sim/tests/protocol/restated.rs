@@ -13,10 +13,13 @@ use dynamicfs_sim::Mishap;
 fn a_disk_that_went_back_does_not_count_for_what_was_written_once_more() {
     let (mut tried, mut bad) = (0, Vec::new());
     for files in 22..26 {
-        let mut world = World::new(Scheme::mirror(3), 3, MEMORY);
+        let mut world = World::with_rings(Scheme::mirror(3), 3, MEMORY, RING_LENGTH_MAX);
         (0..3).for_each(|n| world.put(&format!("file-{n}"), 20_000));
         let image = world.array.disk(1).clone();
-        (3..files).for_each(|n| world.put(&format!("file-{n}"), 9000));
+        {
+            let mut pool = world.mount();
+            (3..files).for_each(|n| put(&mut pool, &format!("file-{n}"), 9000).expect("committed"));
+        }
         let mut back = newest_on_one_disk(&world, 2, |world| {
             if let Ok(mut pool) = world.try_mount(MountMode::ReadWrite) {
                 // It may be cut anywhere.

@@ -206,7 +206,7 @@ fn a_disk_that_was_away_and_went_back_is_distrusted_from_where_it_went_back_to()
 /// they may have lost was asked for by no rebuild.
 #[test]
 fn all_disks_that_went_back_are_remembered() {
-    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    let mut world = World::with_rings(Scheme::mirror(2), 3, MEMORY, RING_LENGTH_MAX);
     world.put("first", 30_000);
     let before = world.array.clone();
     let names: Vec<String> = (0..6).map(|n| format!("acknowledged-{n}")).collect();
@@ -268,4 +268,22 @@ fn a_disk_that_went_back_within_an_epoch_has_lost_what_it_acknowledged() {
         let mut pool = without.mount();
         names.iter().for_each(|name| expect(&mut pool, name, 30_000));
     }
+}
+
+/// A disk was away for longer than the others remember, and the power went in the mount that brought it back.
+/// The newest state names it then, and no ring knows its own. That mount has reserved its epoch on it: it is
+/// no stranger.
+#[test]
+fn a_disk_that_was_away_for_long_is_no_stranger_where_its_return_is_cut() {
+    let (world, _) = second_was_away(|_| {});
+    let (old, mut named) = (order(&world, 1), 0);
+    cut_each_mount(&world, |at, mut cut| {
+        named += u32::from(order(&cut, 1) == old && order(&cut, 0) > order(&world, 0));
+        let mut pool =
+            cut.try_mount(MountMode::ReadWrite).unwrap_or_else(|error| panic!("cut at {at}: {error}"));
+        rest(&mut pool);
+        expect_whole(&mut pool, "both are there");
+        expect(&mut pool, "later-3", 20_000);
+    });
+    assert!(named > 0, "no cut leaves it named and behind");
 }
