@@ -60,7 +60,9 @@ impl<A: DiskArray> Objects<'_, A> {
             self.store.tree.disks.forgive(disk);
             self.store.tree.disks.set_excluded(disk, false);
         }
-        let known = disk.map_or(Ok(()), |disk| self.store.look_at_returning(disk)).map_err(Error::from);
+        let take_in =
+            |disk| self.store.look_at_returning(disk).and_then(|()| self.store.claim_on_returning(disk));
+        let known = disk.map_or(Ok(()), take_in).map_err(Error::from);
         let done =
             known.and_then(|()| self.change_records(|objects| objects.set_state(row, MemberState::Active)));
         if let (Err(_), Some(disk)) = (&done, disk) {

@@ -404,6 +404,16 @@ impl<A: DiskArray> Store<'_, A> {
         self.write_on(disk, epoch)
     }
 
+    /// Reserves the epoch of this mount on a disk that was out of use when the mount did that. The next mount
+    /// knows it by that as one of this history, where no ring remembers its state.
+    pub(crate) fn claim_on_returning(&mut self, disk: usize) -> Result<(), StorageError> {
+        match self.mode {
+            Mode::Writable => self.claim_on(disk, self.epoch),
+            // It has no epoch yet.
+            _ => Ok(()),
+        }
+    }
+
     /// Writes the superblock in the stage to a disk, with this claim.
     #[inline(never)]
     fn write_on(&mut self, disk: usize, epoch: Epoch) -> Result<(), StorageError> {

@@ -287,3 +287,33 @@ fn a_disk_that_was_away_for_long_is_no_stranger_where_its_return_is_cut() {
     });
     assert!(named > 0, "no cut leaves it named and behind");
 }
+
+/// The same with a disk that was out of use, and is put into use again in a mount that has reserved its epoch
+/// without it.
+#[test]
+fn a_disk_that_was_out_of_use_for_long_is_no_stranger_where_its_return_is_cut() {
+    let mut world = small_mirror(SMALL);
+    world.put("before", 20_000);
+    world.mount().shut_member(MemberNumber(1), false).expect("shut");
+    let mut named = 0;
+    for at in 0.. {
+        let mut cut = fork(&world);
+        let old = {
+            let mut pool = cut.mount();
+            (0..12).for_each(|n| put(&mut pool, &format!("without-{n}"), 2_000).expect("committed"));
+            let array = pool.array();
+            let old = states::newest_of(array.disk(1));
+            array.halt_at(array.steps() + at, Halt::PowerCut);
+            if pool.activate_member(MemberNumber(1)).is_ok() {
+                break;
+            }
+            old
+        };
+        cut.array.power_cycle(CrashPolicy::Nothing, &mut Rng::new(at));
+        named += u32::from(states::newest_of(cut.array.disk(1)) == old);
+        let mut pool =
+            cut.try_mount(MountMode::ReadWrite).unwrap_or_else(|error| panic!("cut at {at}: {error}"));
+        expect(&mut pool, "without-11", 2_000);
+    }
+    assert!(named > 3, "{named}");
+}
