@@ -13,7 +13,10 @@
 //! | of a former name, older than the state that was renamed, or that one | part of its history |
 //! | of a branch that was given up, not beyond what was known of it | given up |
 //! | anything else | another history |
-//! | part of it by these rules, but the rings know another root under its number | another history: disks were copied |
+//!
+//! Copies use the same names and numbers. So what is part by these rules must be known besides, by what the newest state
+//! says of those before it, or by the rings: [`relation`]. Another root under its number is another history. What is not
+//! known is unconfirmed: its disk may have gone back, or be a copy's. See [`without_say`].
 
 use super::create::FIRST;
 use super::recover::read_labels;

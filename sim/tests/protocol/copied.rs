@@ -126,7 +126,9 @@ fn a_disk_of_a_copy_that_is_far_ahead_does_not_outvote_the_others() {
         world.put("before", 20_000);
         let mut copy = fork(&world);
         world.put("ours", 20_000);
+        copy.put("else", 2_000);
         {
+            // In a later epoch than ours.
             let mut pool = copy.mount();
             (0..3 * RING).for_each(|n| put(&mut pool, &format!("else-{n}"), 2_000).expect("committed"));
         }
