@@ -92,6 +92,9 @@ fn a_disk_of_a_copy_in_the_place_of_one_that_was_away_is_not_believed() {
 #[test]
 fn nothing_on_a_disk_of_a_copy_that_lacks_a_mount_is_believed() {
     let (mut world, _, names) = exchanged(8, 2, 3);
+    let to_read = counts(&mut world.try_mount(MountMode::ReadOnly).expect("mounted"));
+    // What a mount for writing writes down, one for reading knows as well.
+    assert_eq!(to_read, counts(&mut world.mount()));
     expect_whole_without_one(&mut world, [0, 2], &names, 20_000);
 }
 
