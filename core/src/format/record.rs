@@ -25,7 +25,7 @@ layout! {
         successor / set_successor: u16 = 84,
         /// While the member is away: the checksum of the root of the last state that may be on its disk. It
         /// has that one or the one before. A disk that comes back with another one is not what went away.
-        /// Both are 0 while it is online, and where it is not known in which state it went.
+        /// Both are 0 while it is online.
         away_root_crc / set_away_root_crc: u32 = 86,
         /// The checksum of the root before that one.
         away_previous_root_crc / set_away_previous_root_crc: u32 = 90,

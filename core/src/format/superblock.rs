@@ -108,8 +108,8 @@ layout! {
         previous_root_crc / set_previous_root_crc: u32 = 332,
         /// The root's checksum in the state from which the mount of this epoch went on.
         found_root_crc / set_found_root_crc: u32 = 336,
-        /// The root's checksum in the first state of this epoch with another root than that one; 0 before there
-        /// is one.
+        /// The root's checksum in the first state of this epoch with another root than that one; 0 before
+        /// there is one.
         first_root_crc / set_first_root_crc: u32 = 340,
         /// The root's checksum in the state from which the last mount went on that reserved an epoch on this
         /// disk.
@@ -186,11 +186,11 @@ const ROOT_REPLICAS: usize = 200;
 const ANCESTRY: usize = 240;
 const ANCESTOR: usize = AncestorEntry::<&[u8]>::BYTES;
 
-/// Where the fields end that follow the ancestry; 53 bytes have no use yet.
-const FIELDS_END: usize = 331;
+/// Where the fields begin that follow the ancestry. That they do not overlap is seen to by the layout.
+const AFTER_ANCESTRY: usize = 320;
 
 const _: () = assert!(ROOT_REPLICAS + 8 * NODE_COPIES_MAX == ANCESTRY);
-const _: () = assert!(ANCESTRY + ANCESTOR * BRANCHES_MAX < FIELDS_END && FIELDS_END + 53 <= FIXED);
+const _: () = assert!(ANCESTRY + ANCESTOR * BRANCHES_MAX == AFTER_ANCESTRY);
 // A pool of four members has superblocks that a sector holds: they are written whole or not at all.
 const _: () = assert!(bytes(4) == 512);
 
