@@ -106,8 +106,8 @@ impl<'m, A: DiskArray> Pool<'m, A> {
         Ok(Self { objects: Objects::new(Store::mount(array, memory, &request)?) })
     }
 
-    /// Reads the superblocks of each disk without mounting, and calls `f` with each of them. Decides nothing and
-    /// writes nothing. What the disks say of each other is [`relation`](histories::relation) and
+    /// Reads the superblocks of each disk without mounting, and calls `f` with each of them. Decides nothing
+    /// and writes nothing. What the disks say of each other is [`relation`](histories::relation) and
     /// [`without_say`](histories::without_say). For a choice after a refused mount.
     pub fn survey(
         array: A,

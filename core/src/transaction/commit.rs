@@ -109,12 +109,17 @@ impl<A: DiskArray> Store<'_, A> {
         }
         self.durable = durable;
         self.committed.copy_from_slice(self.tree.space.superblock.bytes());
-        let (order, root_crc) = (self.committed().order(), self.committed().root_crc());
-        self.tree.disks.set_newest(self.tree.disks.online(), order, root_crc);
+        self.note_newest(self.tree.disks.online());
         self.tree.generation = generation;
         (self.open, self.restated) = (false, MemberSet::EMPTY);
         (self.mode, self.owes_commit) = (Mode::Writable, false);
         Ok(())
+    }
+
+    /// These members have the committed state as their newest now.
+    pub(super) fn note_newest(&mut self, rows: MemberSet) {
+        let (order, root_crc) = (self.committed().order(), self.committed().root_crc());
+        self.tree.disks.set_newest(rows, order, root_crc);
     }
 
     /// Whether the pool may go on with these members: half of every list, no more unhealed members than it

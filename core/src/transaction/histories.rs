@@ -14,12 +14,13 @@
 //! | of a branch that was given up, not beyond what was known of it | given up |
 //! | anything else | another history |
 //!
-//! Copies use the same names and numbers. So what is part by these rules must be known besides, by what the newest state
-//! says of those before it, or by the rings: [`relation`]. Another root under its number is another history. What is not
-//! known is unconfirmed: its disk may have gone back, or be a copy's. See [`without_say`].
+//! Copies use the same names and numbers. So what is part by these rules must be known besides, by what the
+//! newest state says of those before it, or by the rings: [`relation`]. Another root under its number is
+//! another history. What is not known is unconfirmed: its disk may have gone back, or be a copy's. See
+//! [`without_say`].
 
 use super::create::FIRST;
-use super::recover::read_labels;
+use super::labels::read_labels;
 use super::rings::{each_before, read_state, root_crc_before, survey as read_rings};
 use super::{Memory, Store, quorum};
 use crate::disks::{DiskState, DiskStatus, Disks};
@@ -131,14 +132,21 @@ pub fn relation(
 }
 
 /// Whether a state knows by itself that its history went through one with this root.
-pub fn knows_root(newest: &Superblock<&[u8]>, root_crc: u32) -> bool {
+fn knows_root(newest: &Superblock<&[u8]>, root_crc: u32) -> bool {
     let known = [newest.root_crc(), newest.previous_root_crc(), newest.found_root_crc()];
     root_crc != 0 && known.contains(&root_crc)
 }
 
-/// Which of the members that may be copied cannot be taken for members that went back, by their rows.
-/// `present` are all that are here. A member may be copied whose state is [`Unconfirmed`](Relation::Unconfirmed),
-/// unless [`knows_root`] says that it took part in a mount of this history, or its rings are damaged.
+/// Whether a disk may be of a copy of the pool, of which the state is
+/// [`Unconfirmed`](Relation::Unconfirmed). Not one on which a mount of this history reserved its epoch:
+/// `claim_root_crc` is the root that this one went on from. Nor one with damage in its rings, which may
+/// have held something newer.
+pub fn may_be_copied(newest: &Superblock<&[u8]>, claim_root_crc: u32, has_damaged_slot: bool) -> bool {
+    !has_damaged_slot && !knows_root(newest, claim_root_crc)
+}
+
+/// Which of the members that [may be copied](may_be_copied) cannot be taken for members that went back, by
+/// their rows. `present` are all that are here.
 ///
 /// Where the others may not go on alone, the newest state may itself be the stranger: that of a copy of the
 /// pool. Members that are away by the newest state are what one expects them to be.
@@ -173,32 +181,36 @@ pub(super) fn preferred_branch<A: DiskArray>(
     found.map(|disk| disks.state(disk).branch).ok_or(MountError::NoSuchHistory)
 }
 
+/// The end of the history of a state, among `count` of them: from one to the next that went on from it, as
+/// `goes_on` says of two. Each of those must be newer than the one before.
+pub fn end_of(named: usize, count: usize, mut goes_on: impl FnMut(usize, usize) -> bool) -> usize {
+    let mut end = named;
+    while let Some(next) = (0..count).find(|&next| goes_on(end, next)) {
+        end = next;
+    }
+    end
+}
+
 /// The disk with the newest state that went on from the one of this disk, by its own word and its ring's.
 pub(super) fn newest_after<A: DiskArray>(
     disks: &mut Disks<'_, A>,
     named: usize,
     (image, stage): (&mut [u8], &mut [u8]),
 ) -> usize {
-    let mut newest = named;
-    loop {
-        let name = state_name(disks.state(newest));
-        let next = (0..disks.count()).find(|&disk| {
-            let state = disks.state(disk);
-            state.status == DiskStatus::Online
-                && state.order > name.order
-                && state.branch == name.branch
-                && read_state(disks, disk, image).is_some()
-                && Superblock::new(&*image).is_some_and(|view| {
-                    relation(&view, name, || root_of_number(disks, name, name_of(&view), stage))
-                        == Relation::Part
-                })
-        });
-        match next {
-            // Each is newer than the one before.
-            Some(next) => newest = next,
-            None => return newest,
-        }
-    }
+    end_of(named, disks.count(), |from, disk| {
+        let (name, state) = (state_name(disks.state(from)), disks.state(disk));
+        state.status == DiskStatus::Online
+            && is_newer_under(state_name(state), name)
+            && read_state(disks, disk, image).is_some()
+            && Superblock::new(&*image).is_some_and(|view| {
+                relation(&view, name, || root_of_number(disks, name, name_of(&view), stage)) == Relation::Part
+            })
+    })
+}
+
+/// Whether a state is newer than another of the same branch.
+pub fn is_newer_under(state: StateName, than: StateName) -> bool {
+    state.order > than.order && state.branch == than.branch
 }
 
 /// Leaves out disks of histories that were given up, or are now because this one is preferred; refuses to choose by itself.
@@ -220,9 +232,8 @@ pub(super) fn leave_out_others<A: DiskArray>(
         match relation {
             Relation::Part => {}
             Relation::Unconfirmed => {
-                let has_damage = state.has_damaged_slot;
-                (state.is_unconfirmed, state.may_be_copied) =
-                    (true, !has_damage && !knows_root(&view, state.claim_root_crc));
+                state.is_unconfirmed = true;
+                state.may_be_copied = may_be_copied(&view, state.claim_root_crc, state.has_damaged_slot);
             }
             Relation::GivenUp => state.status = DiskStatus::Diverged,
             Relation::Other => leave_out(disks, (newest, disk), prefer, name.branch == view.branch())?,

@@ -10,7 +10,7 @@
 
 use super::create::FIRST;
 use super::histories::{Prefer, leave_out_others, leave_out_unconfirmed, newest_after, preferred_branch};
-use super::labels::Labels;
+use super::labels::{read_labels, unfit};
 use super::memory::{Memory, Parts};
 use super::rings::{read_state, survey};
 use super::{Mode, Store, quorum};
@@ -19,7 +19,7 @@ use crate::disks::{Currency, DiskState, DiskStatus, Disks};
 use crate::error::{MountError, StorageError};
 use crate::format::job::JobKind;
 use crate::format::key::Key;
-use crate::format::label::{LabelFault, PoolParameters};
+use crate::format::label::PoolParameters;
 use crate::format::node;
 use crate::format::superblock::Superblock;
 use crate::metrics::PoolCounters;
@@ -377,8 +377,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         }
         self.restated = named;
         self.committed.copy_from_slice(self.tree.space.superblock.bytes());
-        let (order, root_crc) = (self.committed().order(), self.committed().root_crc());
-        self.tree.disks.set_newest(reached, order, root_crc);
+        self.note_newest(reached);
         self.tree.generation = generation.next();
         Ok(())
     }
@@ -463,105 +462,6 @@ impl<A: DiskArray> Disks<'_, A> {
         }
         self.execute_one(Request::read(disk, self.lba_of_byte(disk, at), buf)).ok()
     }
-}
-
-// --- labels ---------------------------------------------------------------------------------------------------
-
-/// Reads each disk's labels, takes the parameters from the first of the wanted pool, and marks its members online.
-///
-/// A disk that is shorter than its label says takes part only where nothing will be written (`reads_only`).
-#[inline(never)]
-pub(super) fn read_labels<A: DiskArray>(
-    disks: &mut Disks<'_, A>,
-    bytes: &mut [u8],
-    (wanted, reads_only): (Option<Uuid>, bool),
-    alignment: usize,
-) -> Result<(), MountError> {
-    let mut parameters: Option<PoolParameters> = None;
-    // The first disk of a newer format, and the pool that it says it is of.
-    let mut unsupported = None;
-    for disk in 0..disks.count() {
-        let geometry = disks.geometry(disk);
-        if geometry.sectors == 0 || geometry.check().is_err() {
-            continue;
-        }
-        let skip = bytes.as_ptr().align_offset(alignment);
-        let sector = geometry.sector_bytes as usize;
-        let buf = bytes
-            .get_mut(skip..)
-            .and_then(|b| b.get_mut(..sector))
-            .ok_or(MountError::NeedsMemory { bytes: sector + alignment })?;
-        let labels = Labels::read(disks, disk, buf);
-        disks.state_mut(disk).status =
-            if labels.answered { DiskStatus::Unlabelled } else { DiskStatus::Gone };
-        let (found, identity) = match labels.found {
-            Ok(label) => label,
-            Err(LabelFault::Unsupported { version, incompat, algorithm, pool }) => {
-                let error = MountError::Unsupported { disk, version, incompat, algorithm };
-                if wanted.is_none_or(|wanted| wanted == pool) {
-                    unsupported.get_or_insert((pool, error));
-                }
-                continue;
-            }
-            Err(_) => continue,
-        };
-        if wanted.or(parameters.map(|p| p.pool)).is_some_and(|pool| pool != found.pool) {
-            disks.state_mut(disk).status = DiskStatus::Foreign;
-            continue;
-        }
-        if parameters.is_some_and(|p| p != found) {
-            return Err(MountError::LabelsDisagree { disk });
-        }
-        let state = disks.state_mut(disk);
-        (state.identity, state.blocks) = (Some(identity), identity.data_blocks);
-        if !found.fits_sectors(geometry.sector_bytes) {
-            state.status = DiskStatus::LargeSectors;
-            continue;
-        }
-        parameters = Some(found);
-        state.is_cut = geometry.bytes() < identity.bytes_needed(&found);
-        if state.is_cut && !reads_only {
-            state.status = DiskStatus::Truncated;
-            continue;
-        }
-        let clone = (0..disk).find(|&other| {
-            let other = disks.state(other);
-            other.status == DiskStatus::Online && other.identity.is_some_and(|i| i.disk == identity.disk)
-        });
-        if let Some(first) = clone {
-            return Err(MountError::Cloned { first, second: disk });
-        }
-        let state = disks.state_mut(disk);
-        state.status = DiskStatus::Online;
-        state.must_not_write = labels.must_not_write;
-    }
-    match (parameters, unsupported) {
-        // Some of its disks are of a newer version already: to go on with the others would leave those behind.
-        (Some(found), Some((pool, error))) if found.pool == pool => Err(error),
-        (Some(found), _) => {
-            disks.parameters = found;
-            Ok(())
-        }
-        (None, Some((_, error))) => Err(error),
-        (None, None) => Err(unfit(disks, MountError::NoPool)),
-    }
-}
-
-/// Why there is no pool, or too little of one: where a disk is there and cannot be used as it is, that disk.
-fn unfit<A: DiskArray>(disks: &Disks<'_, A>, error: MountError) -> MountError {
-    let unfit =
-        |disk: &usize| matches!(disks.state(*disk).status, DiskStatus::Truncated | DiskStatus::LargeSectors);
-    let (Some(disk), MountError::NoPool | MountError::NoSuperblock | MountError::Missing { .. }) =
-        ((0..disks.count()).find(unfit), error)
-    else {
-        return error;
-    };
-    let (state, geometry) = (disks.state(disk), disks.geometry(disk));
-    if state.status == DiskStatus::LargeSectors {
-        return MountError::LargeSectors { disk, sector_bytes: geometry.sector_bytes };
-    }
-    let needed = state.identity.map_or(0, |identity| identity.bytes_needed(&disks.parameters));
-    MountError::Truncated { disk, bytes: geometry.bytes(), needed }
 }
 
 // --- deciding -------------------------------------------------------------------------------------------------

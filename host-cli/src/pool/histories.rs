@@ -9,7 +9,7 @@ use crate::output::failure::{Code, Failure};
 use crate::output::size;
 use dynamicfs_core::format::superblock::{Ancestor, Superblock};
 use dynamicfs_core::transaction::histories::{
-    Relation, StateName, knows_root, name_of, relation, without_say,
+    Relation, StateName, end_of, is_newer_under, may_be_copied, name_of, relation, without_say,
 };
 use dynamicfs_core::transaction::quorum;
 use dynamicfs_core::types::MemberSet;
@@ -179,8 +179,8 @@ impl Survey {
         };
         let present = rows(&|_, found| matches!(found, Relation::Part | Relation::Unconfirmed));
         let perhaps_copied = rows(&|seen, found| {
-            let took_part = knows_root(&newest.view(), seen.view().claim_root_crc());
-            found == Relation::Unconfirmed && !seen.has_damaged_slot && !took_part
+            found == Relation::Unconfirmed
+                && may_be_copied(&newest.view(), seen.view().claim_root_crc(), seen.has_damaged_slot)
         });
         let others = without_say(&newest.view(), present, perhaps_copied);
         match self.row(state, newest) {
@@ -256,12 +256,12 @@ impl Survey {
 
     /// What was typed after `--branch`: a disk's name, or the beginning of a branch.
     pub(crate) fn choose(&self, typed: &str) -> Result<Choice, Failure> {
-        let named = self.seen.iter().find(|seen| self.places[seen.place].entry.name == typed);
+        let named = self.seen.iter().position(|seen| self.places[seen.place].entry.name == typed);
         if let Some(named) = named {
             let mut random = [0; 8];
             let drawn = OsEntropy.fill(&mut random);
             drawn.map_err(|error| Failure::new(Code::Host, error.to_string()))?;
-            let prefer = Prefer::Disk { disk: named.place, branch: u64::from_le_bytes(random) };
+            let prefer = Prefer::Disk { disk: self.seen[named].place, branch: u64::from_le_bytes(random) };
             return Ok(self.choice(prefer, self.newest_after(named)));
         }
         let typed = typed.to_ascii_lowercase();
@@ -289,12 +289,12 @@ impl Survey {
     }
 
     /// The newest state of the history of a disk, under its name.
-    fn newest_after<'s>(&'s self, named: &'s Seen) -> &'s Seen {
-        let goes_on = |other: &&Seen| {
-            other.view().branch() == named.view().branch()
-                && self.relation_by_name(named, other) == Relation::Part
-        };
-        self.seen.iter().find(goes_on).unwrap_or(named)
+    fn newest_after(&self, named: usize) -> &Seen {
+        let end = end_of(named, self.seen.len(), |from, next| {
+            let [from, next] = [from, next].map(|number| &self.seen[number]);
+            is_newer_under(next.name(), from.name()) && self.relation_by_name(from, next) == Relation::Part
+        });
+        &self.seen[end]
     }
 
     /// The newest state that bears the same name, the given one if there is none newer.

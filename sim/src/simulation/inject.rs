@@ -56,13 +56,12 @@ impl Run {
                 self.replace(array, kind, member, rng);
             }
             _ => {
-                let before = self.disk(array, member).clone();
+                let is_set_back = kind == FaultKind::RolledBack;
+                let before = is_set_back.then(|| self.disk(array, member).clone());
                 if !afflict(self.disk(array, member), kind, image.as_ref(), rng) {
                     return;
                 }
-                if kind == FaultKind::RolledBack {
-                    self.before_set_back.push((member, before));
-                }
+                self.before_set_back.extend(before.map(|before| (member, before)));
             }
         }
         self.counts.faults.hit(kind);
@@ -133,8 +132,8 @@ impl Run {
         self.tell(array, EventKind::Fault, Some(member), || FaultKind::SetBack.name().into());
     }
 
-    /// Whether a disk went so far back that it could be a copy's, and no more than half of the members know the
-    /// newest state: a mount cannot tell which of them is right.
+    /// Whether a disk went so far back that it could be a copy's, and no more than half of the members know
+    /// the newest state: a mount cannot tell which of them is right.
     pub(super) fn may_be_copied(&self, array: &SimArray) -> bool {
         let newest_on = |member: &usize| states::newest_of(array.disk(self.places[*member]));
         let members = self.active();

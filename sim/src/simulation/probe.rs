@@ -94,8 +94,8 @@ probes! {
     RolledBackDisk = "rolled-back-disk";
     /// A disk was set back while nothing was written to it, and a commit told of it.
     SetBackNoticed = "set-back-noticed";
-    /// A disk was set back so far that it could be a copy's, too few others knew the newest state, and the pool
-    /// was refused until the right disk was there again.
+    /// A disk was set back so far that it could be a copy's, and too few others knew the newest state. The
+    /// pool was refused until the right disk was there again.
     SetBackRefused = "set-back-refused";
     /// A disk that had been enlarged was used to its new end.
     Grown = "grown";

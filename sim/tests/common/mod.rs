@@ -3,7 +3,7 @@
 use dynamicfs_core::error::{Error, MountError};
 use dynamicfs_core::maintain::{ExtentCounts, JobKind, JobOptions, Work};
 use dynamicfs_core::types::Scheme;
-use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool};
+use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool, Prefer};
 use dynamicfs_hal::Geometry;
 use dynamicfs_sim::world::{Lent, SERVICES, account, put_file, steps_to_rest};
 use dynamicfs_sim::{Rng, SimArray};
@@ -39,6 +39,15 @@ impl World {
 
     pub(crate) fn try_mount_as(&mut self, options: &MountOptions) -> Result<Mounted<'_>, MountError> {
         Pool::mount(&mut self.array, self.lent.lend(), SERVICES, options)
+    }
+
+    /// The same, with the history that is preferred.
+    pub(crate) fn try_mount_preferring(
+        &mut self,
+        mode: MountMode,
+        prefer: Prefer,
+    ) -> Result<Mounted<'_>, MountError> {
+        self.try_mount_as(&MountOptions { mode, prefer: Some(prefer), ..MountOptions::default() })
     }
 
     pub(crate) fn mount(&mut self) -> Mounted<'_> {

@@ -55,12 +55,12 @@ fn both_sides_of_a_split_mirror_are_named_and_either_can_be_chosen() {
         let prefer = Prefer::Branch(100 + chosen as u64);
         let before = world.array.disk(other).clone();
         // To look at it gives up nothing.
-        let mut pool = preferred(&mut world, MountMode::ReadOnly, prefer).expect("one side");
+        let mut pool = world.try_mount_preferring(MountMode::ReadOnly, prefer).expect("one side");
         expect(&mut pool, &format!("half-{chosen}"), 20_000);
         assert_eq!(pool.member_health(other).status, DiskStatus::Diverged);
         drop(pool);
         assert!(matches!(world.try_mount(MountMode::ReadWrite).err(), Some(MountError::Diverged { .. })));
-        let mut pool = preferred(&mut world, MountMode::ReadWrite, prefer).expect("one side");
+        let mut pool = world.try_mount_preferring(MountMode::ReadWrite, prefer).expect("one side");
         expect(&mut pool, &format!("half-{chosen}"), 20_000);
         assert_eq!(pool.resolve(format!("half-{other}").as_bytes()), Err(Error::NotFound));
         expect_files(&mut pool);
@@ -112,7 +112,7 @@ fn halves_that_each_took_a_new_disk_are_two_histories_and_no_clones() {
         let error = world.try_mount(MountMode::ReadWrite).err();
         assert!(matches!(error, Some(MountError::Diverged { .. })), "{error:?}");
         let prefer = Prefer::Branch(100 + chosen as u64);
-        let mut pool = preferred(&mut world, MountMode::ReadWrite, prefer).expect("one side");
+        let mut pool = world.try_mount_preferring(MountMode::ReadWrite, prefer).expect("one side");
         expect(&mut pool, &format!("half-{chosen}"), 20_000);
         let status = |pool: &Mounted<'_>, disk| pool.member_health(disk).status;
         assert_eq!(status(&pool, 2 + chosen), DiskStatus::Online);
@@ -136,14 +136,14 @@ fn two_copies_of_a_pool_that_went_on_are_told_apart_by_a_disk() {
         let error = world.try_mount(MountMode::ReadWrite).err();
         assert!(matches!(error, Some(MountError::Diverged { .. })), "{error:?}");
         let branch = branches(&mut world)[0].1;
-        let error = preferred(&mut world, MountMode::ReadOnly, Prefer::Branch(branch)).err();
+        let error = world.try_mount_preferring(MountMode::ReadOnly, Prefer::Branch(branch)).err();
         assert!(matches!(error, Some(MountError::Diverged { .. })), "both have that name: {error:?}");
         let prefer = Prefer::Disk { disk: chosen, branch: 4711 };
         // Half of the mirror is not more than half.
-        let error = preferred(&mut world, MountMode::ReadWrite, prefer).err();
+        let error = world.try_mount_preferring(MountMode::ReadWrite, prefer).err();
         assert!(matches!(error, Some(MountError::Missing { .. })), "{error:?}");
         let mode = MountMode::AssumeMissingDead { branch: 4712 };
-        let mut pool = preferred(&mut world, mode, prefer).expect("overridden");
+        let mut pool = world.try_mount_preferring(mode, prefer).expect("overridden");
         expect(&mut pool, &format!("copy-{chosen}"), 20_000);
         assert_eq!(pool.resolve(format!("copy-{}", 1 - chosen).as_bytes()), Err(Error::NotFound));
         drop(pool);
@@ -166,10 +166,10 @@ fn an_override_by_mistake_is_taken_back_by_preferring_the_others() {
     // The two others have nothing that the one does not know of: it is the newest.
     world.expect("mistake", 9000);
     assert_eq!(
-        preferred(&mut world, MountMode::ReadWrite, Prefer::Branch(77)).err(),
+        world.try_mount_preferring(MountMode::ReadWrite, Prefer::Branch(77)).err(),
         Some(MountError::NoSuchHistory)
     );
-    drop(preferred(&mut world, MountMode::ReadWrite, Prefer::Branch(first)).expect("a majority"));
+    drop(world.try_mount_preferring(MountMode::ReadWrite, Prefer::Branch(first)).expect("a majority"));
     let mut pool = world.mount();
     assert_eq!(pool.resolve(b"mistake"), Err(Error::NotFound));
     assert_eq!(pool.member_health(0).status, DiskStatus::Diverged);
@@ -244,7 +244,7 @@ fn a_choice_that_is_cut_short_is_made_or_not() {
         let mut world = split_mirror();
         let from = world.array.steps();
         world.array.halt_at(from + cut, Halt::PowerCut);
-        let mounted = preferred(&mut world, MountMode::ReadWrite, Prefer::Branch(101)).map(drop);
+        let mounted = world.try_mount_preferring(MountMode::ReadWrite, Prefer::Branch(101)).map(drop);
         if world.array.halted().is_none() {
             assert_eq!(mounted, Ok(()));
             break;
@@ -254,15 +254,12 @@ fn a_choice_that_is_cut_short_is_made_or_not() {
             Ok(mut pool) => expect(&mut pool, "half-1", 20_000),
             Err(error) => assert!(matches!(error, MountError::Diverged { .. }), "{error}"),
         }
-        let mut pool = preferred(&mut world, MountMode::ReadWrite, Prefer::Branch(101)).expect("once more");
+        let mut pool =
+            world.try_mount_preferring(MountMode::ReadWrite, Prefer::Branch(101)).expect("once more");
         expect(&mut pool, "half-1", 20_000);
         steps += 1;
     }
     assert!(steps > 10, "{steps}");
-}
-
-fn preferred(world: &mut World, mode: MountMode, prefer: Prefer) -> Result<Mounted<'_>, MountError> {
-    world.try_mount_as(&MountOptions { mode, prefer: Some(prefer), ..MountOptions::default() })
 }
 
 /// The branch of each disk's newest state.
@@ -372,6 +369,6 @@ fn a_copy_that_went_its_own_way_is_refused_whatever_is_preferred() {
     let cloned = Some(MountError::Cloned { first: 0, second: 2 });
     assert_eq!(world.try_mount(MountMode::ReadWrite).err(), cloned);
     for prefer in [Prefer::Branch(7), Prefer::Branch(0), Prefer::Disk { disk: 2, branch: 8 }] {
-        assert_eq!(preferred(&mut world, MountMode::ReadWrite, prefer).err(), cloned);
+        assert_eq!(world.try_mount_preferring(MountMode::ReadWrite, prefer).err(), cloned);
     }
 }

@@ -1,4 +1,5 @@
-//! A disk is set back to a state of an older epoch and a higher generation.
+//! What counts on a disk that comes back: as it went, or set back to a state of an older epoch and a higher
+//! generation.
 
 use super::*;
 
@@ -78,19 +79,26 @@ fn a_disk_that_is_set_back_and_goes_again_is_not_called_whole() {
     }
 }
 
+/// A disk goes away for longer than the others remember. When it is back it is owed something, and what it
+/// had counts.
+#[track_caller]
+fn expect_to_count_after_long(world: &mut World, disk: usize) {
+    world.unplug(&[disk]);
+    for n in 0..3 * RING {
+        world.put(&format!("meanwhile-{n}"), 2_000);
+    }
+    world.plug(&[disk]);
+    let mut pool = world.try_mount(MountMode::ReadOnly).expect("mounted");
+    let extents = counts(&mut pool);
+    assert_eq!((pool.health().owed, extents.complete), (1, extents.total));
+}
+
 /// A disk that comes back as it went has what it had, however many commits it missed.
 #[test]
 fn what_a_disk_had_before_it_went_counts_when_it_is_back() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
     (0..6).for_each(|n| world.put(&format!("file-{n}"), 20_000));
-    world.unplug(&[1]);
-    for n in 0..3 * RING {
-        world.put(&format!("meanwhile-{n}"), 2_000);
-    }
-    world.plug(&[1]);
-    let mut pool = world.try_mount(MountMode::ReadOnly).expect("mounted");
-    let extents = counts(&mut pool);
-    assert_eq!((pool.health().owed, extents.complete), (1, extents.total));
+    expect_to_count_after_long(&mut world, 1);
 }
 
 /// The power went when one of the others alone had the last commit, and so did the disk. It went with the
@@ -105,12 +113,5 @@ fn what_a_disk_had_counts_also_where_it_lacks_the_commit_in_which_it_went() {
         }
     });
     assert!(order(&world, 0) < order(&world, 1));
-    world.unplug(&[0]);
-    for n in 0..3 * RING {
-        world.put(&format!("meanwhile-{n}"), 2_000);
-    }
-    world.plug(&[0]);
-    let mut pool = world.try_mount(MountMode::ReadOnly).expect("mounted");
-    let extents = counts(&mut pool);
-    assert_eq!((pool.health().owed, extents.complete), (1, extents.total));
+    expect_to_count_after_long(&mut world, 0);
 }

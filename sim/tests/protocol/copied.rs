@@ -1,14 +1,13 @@
-//! The disks of a pool were copied, and both copies went on. A disk of the copy that is behind is put among
-//! the disks of the other.
+//! The disks of a pool were copied, and both copies went on. A disk of the one is put among the disks of the
+//! other.
 
 use super::*;
 
 /// Superblocks that a disk remembers.
 const RING: usize = 8;
 
-/// Writes files to both copies, `ours` to the one in so many mounts, and fewer to the other in one. Then
-/// disk 1 of the other takes the place of ours.
-fn exchanged(ours: usize, mounts: usize, other: usize) -> (World, SimDisk, Vec<String>) {
+/// Writes files to both copies, `ours` to the one in so many mounts, and `other` to the other in one.
+fn copies(ours: usize, mounts: usize, other: usize) -> (World, World, Vec<String>) {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
     world.put("before", 20_000);
     let mut copy = fork(&world);
@@ -21,6 +20,12 @@ fn exchanged(ours: usize, mounts: usize, other: usize) -> (World, SimDisk, Vec<S
         let mut pool = copy.mount();
         (0..other).for_each(|n| put(&mut pool, &format!("else-{n}"), 20_000).expect("committed"));
     }
+    (world, copy, names)
+}
+
+/// As [`copies`]. Then disk 1 of the other takes the place of ours.
+fn exchanged(ours: usize, mounts: usize, other: usize) -> (World, SimDisk, Vec<String>) {
+    let (mut world, mut copy, names) = copies(ours, mounts, other);
     let own = world.array.take(1);
     world.array.put(1, copy.array.take(1));
     (world, own, names)
@@ -67,18 +72,7 @@ fn a_disk_of_a_copy_that_is_far_behind_in_the_same_epoch_is_told_apart() {
 /// Ours was away, as the pool knows. The other one has not gone away in that state.
 #[test]
 fn a_disk_of_a_copy_in_the_place_of_one_that_was_away_is_not_believed() {
-    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
-    world.put("before", 20_000);
-    let mut copy = fork(&world);
-    let names: Vec<String> = (0..8).map(|n| format!("ours-{n}")).collect();
-    {
-        let mut pool = world.mount();
-        names.iter().for_each(|name| put(&mut pool, name, 20_000).expect("committed"));
-    }
-    {
-        let mut pool = copy.mount();
-        (0..6).for_each(|n| put(&mut pool, &format!("else-{n}"), 20_000).expect("committed"));
-    }
+    let (mut world, mut copy, names) = copies(8, 1, 6);
     world.array.take(1);
     for n in 0..3 * RING {
         world.put(&format!("meanwhile-{n}"), 2_000);
@@ -87,8 +81,8 @@ fn a_disk_of_a_copy_in_the_place_of_one_that_was_away_is_not_believed() {
     expect_whole_without_one(&mut world, [0, 2], &names, 20_000);
 }
 
-/// A mount further back than the ring of the others remembers: it may be a disk of this pool, and nothing on it
-/// is believed.
+/// A mount further back than the ring of the others remembers: it may be a disk of this pool, and nothing on
+/// it is believed.
 #[test]
 fn nothing_on_a_disk_of_a_copy_that_lacks_a_mount_is_believed() {
     let (mut world, _, names) = exchanged(8, 2, 3);
@@ -102,19 +96,8 @@ fn nothing_on_a_disk_of_a_copy_that_lacks_a_mount_is_believed() {
 /// disk of it looks as if a crash had left it one commit behind.
 #[test]
 fn a_disk_of_a_copy_that_reserved_the_newest_epoch_is_not_believed() {
-    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
-    world.put("before", 20_000);
-    let mut copy = fork(&world);
-    let names: Vec<String> = (0..20).map(|n| format!("ours-{n}")).collect();
-    {
-        let mut pool = world.mount();
-        names.iter().for_each(|name| put(&mut pool, name, 20_000).expect("committed"));
-    }
+    let (mut world, mut copy, names) = copies(20, 1, 2);
     world.put("last", 20_000);
-    {
-        let mut pool = copy.mount();
-        (0..2).for_each(|n| put(&mut pool, &format!("else-{n}"), 20_000).expect("committed"));
-    }
     drop(copy.mount().begin().expect("an epoch is reserved"));
     world.array.put(1, copy.array.take(1));
     expect_whole_without_one(&mut world, [0, 2], &names, 20_000);
@@ -185,6 +168,5 @@ fn the_history_that_is_behind_can_be_chosen() {
 }
 
 fn choose(world: &mut World, mode: MountMode, disk: usize) -> Mounted<'_> {
-    let prefer = Some(Prefer::Disk { disk, branch: 77 });
-    world.try_mount_as(&MountOptions { mode, prefer, ..MountOptions::default() }).expect("mounted")
+    world.try_mount_preferring(mode, Prefer::Disk { disk, branch: 77 }).expect("mounted")
 }

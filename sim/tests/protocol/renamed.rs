@@ -4,9 +4,7 @@ use super::*;
 
 /// Mounts for writing and chooses the history of disk 0, which goes on as `branch`. What is wrong with it.
 fn choose(world: &mut World, branch: u64, names: &[String]) -> Option<String> {
-    let prefer = Some(Prefer::Disk { disk: 0, branch });
-    let options = MountOptions { mode: MountMode::ReadWrite, prefer, ..MountOptions::default() };
-    match world.try_mount_as(&options) {
+    match world.try_mount_preferring(MountMode::ReadWrite, Prefer::Disk { disk: 0, branch }) {
         Err(error) => Some(error.to_string()),
         Ok(mut pool) => names.iter().find_map(|name| wrong(&mut pool, name, 20_000)),
     }

@@ -14,9 +14,9 @@ fn is_empty(pool: &mut Mounted<'_>, member: u16) -> bool {
 }
 
 /// Disk 0 is away until all that it held was deleted and given back: nothing lies on it any more. What is
-/// written meanwhile is on the other one alone. When disk 0 was back no span said since when it had been away,
-/// as one on which nothing lies lacks nothing. After a second absence there was one, of that. The rebuild
-/// looked at what was younger, found it right, and the disk was owed nothing.
+/// written meanwhile is on the other one alone. When disk 0 was back no span said since when it had been
+/// away, as one on which nothing lies lacks nothing. After a second absence there was one, of that. The
+/// rebuild looked at what was younger, found it right, and the disk was owed nothing.
 #[test]
 fn what_a_disk_missed_on_which_nothing_lies_is_not_forgotten_when_it_goes_again() {
     let mut world = World::new(Scheme::mirror(2), 2, MEMORY);
