@@ -210,6 +210,27 @@ fn a_pointer_to_another_node_that_is_in_memory_is_not_followed() {
     assert!(lost > 0, "none of the entries was in such a leaf");
 }
 
+/// A leaf is in memory, and then its place holds another one: what led to it was lost, its blocks were counted as free, and
+/// given away. The new one was called unreadable, until the next mount.
+#[test]
+fn what_is_in_memory_and_out_of_date_is_read_anew() {
+    let (mut world, names) = many_leaves();
+    let all = leaves(&mut world.mount());
+    let from = Key::new(ObjectId::ROOT, Kind::Entry, 0);
+    let (_, meant) = *all.iter().find(|(key, _)| *key > from).expect("there is one");
+    let (old_key, old) =
+        *all.iter().rfind(|(_, old)| old.birth != meant.birth).expect("they are of several commits");
+    let (mut bytes, at) = ([0; 512], meant.replicas()[0]);
+    world.array.disk(usize::from(at.member.0)).pristine(at.block * 512, &mut bytes);
+    point(&mut world, &meant, old.replicas());
+    let mut pool = world.mount();
+    pool.store.tree.with(&old_key, |_| ()).expect("read");
+    for place in old.replicas() {
+        pool.array().disk_mut(place.member.0.into()).overwrite(place.block * 512, &bytes);
+    }
+    assert_eq!(unreadable(&mut pool, &names, "written anew"), 0);
+}
+
 /// A pointer leads to a true copy of a leaf that lies among the superblocks. It was read there, until a
 /// commit wrote a superblock over it.
 #[test]

@@ -48,12 +48,21 @@ impl<A: DiskArray> Objects<'_, A> {
                 Err(MemberError::Pool(error)) => return Err(error),
                 Err(_) => {}
             }
-        } else if self.can_do_without(row, member)? {
+        } else if self.is_known_without(row, member)? {
             self.change_records(|objects| objects.set_state(row, MemberState::Failing))?;
             return Ok(true);
         }
         self.kept = (kept.with(row), changes);
         Ok(false)
+    }
+
+    /// Whether it is known that a member can be done without. Where a part of the tree is lost, what it lists may need the member:
+    /// it stays, and the rest of upkeep goes on.
+    fn is_known_without(&mut self, row: usize, member: MemberNumber) -> Result<bool, Error> {
+        match self.can_do_without(row, member) {
+            Err(Error::Storage(error)) if error.is_loss() => Ok(false),
+            known => known,
+        }
     }
 
     /// Whether everything can be read without a member, and put on others: all nodes by the pool's tolerance, every extent by its

@@ -325,7 +325,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if groups_at_once == 0 {
             return Err(StorageError::NeedsMemory { bytes: 2 * group_bytes }.into());
         }
-        self.store.read_groups_again()?;
+        self.store.read_again()?;
         if !self.store.is_writable() {
             // A mount for reading has not looked at the open groups.
             self.store.reload_groups()?;

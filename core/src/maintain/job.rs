@@ -74,8 +74,10 @@ impl<A: DiskArray> Objects<'_, A> {
             job.state = state;
             if state == JobState::Cancelled {
                 job.ended = self.store.tree.disks.now().seconds;
-                // Nothing starts it again by itself before something changes.
-                self.tried = Some(Tried { changes: self.store.roster().changes, ..Tried::NEVER });
+                // Nothing starts a rebuild again by itself before something changes.
+                if kind == JobKind::Rebuild {
+                    self.tried = Some(Tried { changes: self.store.roster().changes, ..Tried::NEVER });
+                }
             }
             self.save_job(|_| Ok(job))?;
             self.store.tree.disks.tell(Happening::Job { kind, state });

@@ -149,7 +149,8 @@ impl<A: DiskArray> Objects<'_, A> {
             objects.begin_change(UPDATES, Purpose::Release)?;
             objects.change(f).map(|()| true)
         })?;
-        Ok(self.store.load_members()?)
+        self.store.reload_members();
+        Ok(())
     }
 
     /// Takes a member out of the pool that holds nothing: one that was drained, or is away and was rebuilt elsewhere. With

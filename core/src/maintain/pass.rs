@@ -59,7 +59,7 @@ impl<A: DiskArray> Objects<'_, A> {
     fn job_ended(&mut self, job: &Job, owed: MemberSet) -> Result<(), Error> {
         self.store.tree.disks.tell(Happening::Job { kind: job.kind, state: job.state });
         self.tell_rebuilt(owed);
-        self.store.load_members()?;
+        self.store.reload_members();
         if job.kind == JobKind::Rebuild {
             let changes = self.store.roster().changes;
             let is_fruitless = job.healed_before + job.healed == 0;

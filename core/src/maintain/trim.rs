@@ -88,7 +88,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if !trim.options.only_count {
             self.store.claim_once().map_err(Error::from)?;
         } else if self.store.is_writable() {
-            self.store.read_groups_again().map_err(Error::from)?;
+            self.store.read_again().map_err(Error::from)?;
         } else {
             // A mount for reading has not looked at the open groups.
             self.store.reload_groups().map_err(Error::from)?;

@@ -1,6 +1,7 @@
 //! Attributes, and making objects.
 
 use super::Objects;
+use super::put::WINDOW_UPDATES;
 use crate::disks::mix;
 use crate::error::{Error, StorageError};
 use crate::format::inode::{INODE_BYTES, Inode, ObjectKind};
@@ -195,7 +196,14 @@ impl<A: DiskArray> Objects<'_, A> {
         {
             return Err(Error::InvalidArgument);
         }
-        self.operate(1, Purpose::Growth, |objects| {
+        let is_rescaled = change.scheme.is_some() && self.filling.is_some_and(|waits| waits.object == object);
+        let before = self.inode(object)?;
+        let updates = 1 + if is_rescaled { WINDOW_UPDATES + self.window_updates(&before) } else { 0 };
+        let changed = self.operate(updates, Purpose::Growth, |objects| {
+            // A window has another length in another scheme: what waits in one is stored as it was begun.
+            if is_rescaled && !objects.store_filling()? {
+                return Ok(None);
+            }
             let mut inode = objects.inode(object)?;
             inode.mode = change.mode.map_or(inode.mode, |mode| mode & 0o7777);
             inode.uid = change.uid.unwrap_or(inode.uid);
@@ -206,7 +214,8 @@ impl<A: DiskArray> Objects<'_, A> {
             inode.tier = change.tier.unwrap_or(inode.tier);
             inode.changed = objects.store.tree.disks.now();
             objects.put_inode(object, &inode)?;
-            Ok(inode)
-        })
+            Ok(Some(inode))
+        })?;
+        changed.ok_or(StorageError::NoSpace.into())
     }
 }

@@ -19,7 +19,7 @@ use dynamicfs_hal::DiskArray;
 
 /// Tree updates that storing one window takes, beside those of its extents and their checksums: the inode, what it
 /// frees, records of groups.
-const WINDOW_UPDATES: u32 = 6;
+pub(super) const WINDOW_UPDATES: u32 = 6;
 
 impl<A: DiskArray> Objects<'_, A> {
     /// Writes all of a file's contents from `offset` on, or fails: see [`write`](Self::write). When space ends on the

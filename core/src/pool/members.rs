@@ -6,7 +6,7 @@ use crate::disks::DiskStatus;
 use crate::disks::events::Happening;
 use crate::error::{FormatError, MemberError};
 use crate::types::MemberNumber;
-use dynamicfs_hal::{DiskArray, Entropy};
+use dynamicfs_hal::{DiskArray, Entropy, IoError};
 
 /// How a disk becomes a member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,9 @@ impl<A: DiskArray> Pool<'_, A> {
     ///
     /// It may have any size that holds [`GROUPS_MIN`](crate::limits::GROUPS_MIN) groups, and its sectors and tear unit fit
     /// the pool's blocks and superblock slots. Two commits.
+    ///
+    /// # Errors
+    /// A disk that the array does not have is [`Gone`](IoError::Gone).
     pub fn add_disk(
         &mut self,
         disk: usize,
@@ -32,6 +35,9 @@ impl<A: DiskArray> Pool<'_, A> {
         options: &AddOptions,
     ) -> Result<MemberNumber, MemberError> {
         self.store.check_alone()?;
+        if disk >= self.store.tree.disks.count() {
+            return Err(FormatError::Io { disk, error: IoError::Gone }.into());
+        }
         let state = *self.store.tree.disks.state(disk);
         if matches!(state.status, DiskStatus::Online | DiskStatus::Failed | DiskStatus::Excluded) {
             return Err(MemberError::TakesPart);

@@ -56,7 +56,7 @@ impl<A: DiskArray> Store<'_, A> {
             return Err(pool(error));
         }
         self.growing = None;
-        self.load_members().map_err(pool)?;
+        self.reload_members();
         Ok(more)
     }
 

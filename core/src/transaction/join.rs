@@ -47,7 +47,7 @@ impl<A: DiskArray> Store<'_, A> {
             return Err(error);
         }
         self.seed(disk, row, &identity)?;
-        self.load_members().map_err(pool)?;
+        self.reload_members();
         self.begin().map_err(pool)?;
         let order = self.committed().order();
         let state = self.tree.disks.state_mut(disk);
@@ -58,7 +58,8 @@ impl<A: DiskArray> Store<'_, A> {
             self.tree.disks.state_mut(disk).status = DiskStatus::Failed;
             return Err(pool(error));
         }
-        self.load_members().map_err(pool)
+        self.reload_members();
+        Ok(())
     }
 
     /// Gives a new member its row and its record. Part of a transaction.

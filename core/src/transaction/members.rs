@@ -1,7 +1,7 @@
 //! What the tree remembers of members that were away: since when, and in which generations nothing that was written
 //! on them is to be trusted.
 
-use super::Store;
+use super::{RECORD_READS_MAX, Store};
 use crate::disks::Currency;
 use crate::disks::events::Happening;
 use crate::error::StorageError;
@@ -96,6 +96,12 @@ impl Roster {
 }
 
 impl<A: DiskArray> Store<'_, A> {
+    /// Reads the member records after a commit that changed them. What cannot be read now is read before the next transaction
+    /// begins, or that says what it is: the commit stands all the same.
+    pub(crate) fn reload_members(&mut self) {
+        self.members_unread = !(0..RECORD_READS_MAX).any(|_| self.load_members().is_ok());
+    }
+
     /// Reads what the member records say, and tells of members that are to be something else now.
     #[inline(never)]
     pub(crate) fn load_members(&mut self) -> Result<(), StorageError> {

@@ -75,8 +75,9 @@ pub(crate) enum Mode {
     },
 }
 
-/// How often the open groups are read before a read that fails counts: a disk may fail one and serve the next.
-const GROUP_READS_MAX: u32 = 3;
+/// How often the open groups and the member records are read before a read that fails counts: a disk may fail one and serve
+/// the next.
+const RECORD_READS_MAX: u32 = 3;
 
 /// The tree with its transactions: one at a time.
 pub struct Store<'m, A> {
@@ -118,6 +119,8 @@ pub struct Store<'m, A> {
     growing: Option<(usize, u64)>,
     /// The open groups could not be read when the last transaction was dropped.
     groups_unread: bool,
+    /// The member records could not be read when a commit had changed them.
+    members_unread: bool,
     open: bool,
     poisoned: bool,
     /// Changes of the open transaction, counted so that an operation can tell whether it has begun to change something.
@@ -181,7 +184,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             Mode::Unclaimed => self.claim_after_look(),
             Mode::Writable => {
                 self.look_if_idle()?;
-                self.read_groups_again()
+                self.read_again()
             }
         }
     }
@@ -189,7 +192,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// Looks at all disks that an epoch is reserved on: one may have been exchanged since the mount.
     fn claim_after_look(&mut self) -> Result<(), StorageError> {
         self.look_before_writing()?;
-        self.read_groups_again()?;
+        self.read_again()?;
         self.claim()
     }
 
@@ -200,8 +203,12 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.commit().map(drop)
     }
 
-    /// Reads the open groups, if that failed when the last transaction was dropped.
-    pub(crate) fn read_groups_again(&mut self) -> Result<(), StorageError> {
+    /// Reads the member records and the open groups, if that failed when the last transaction ended.
+    pub(crate) fn read_again(&mut self) -> Result<(), StorageError> {
+        if self.members_unread {
+            self.load_members()?;
+            self.members_unread = false;
+        }
         if self.groups_unread {
             self.read_groups()?;
             self.groups_unread = false;
@@ -211,7 +218,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
 
     /// Reads the open groups, several times if need be.
     fn read_groups(&mut self) -> Result<(), StorageError> {
-        for _ in 1..GROUP_READS_MAX {
+        for _ in 1..RECORD_READS_MAX {
             if self.reload_groups().is_ok() {
                 return Ok(());
             }

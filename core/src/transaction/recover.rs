@@ -157,6 +157,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             owes_commit: false,
             growing: None,
             groups_unread: false,
+            members_unread: false,
             open: false,
             poisoned: false,
             changes: 0,

@@ -17,10 +17,14 @@ impl<A: DiskArray> Tree<'_, A> {
         if let Some(slot) = self.cache.find(pointer.replicas()[0]) {
             // The address alone is no proof: a forged pointer may name a node of another level.
             let node = self.cache.node(slot);
-            if node.level() != level || node.birth() != pointer.birth {
+            if node.level() == level && node.birth() == pointer.birth {
+                return Ok(slot);
+            }
+            if self.cache.is_dirty(slot) {
                 return Err(StorageError::NodeUnreadable { address: pointer.replicas()[0] });
             }
-            return Ok(slot);
+            // Or what is here is out of date: what led to it was lost, its place was given away, and written anew.
+            self.cache.drop_clean(slot);
         }
         let slot = self.take_slot()?;
         self.read_replica(slot, pointer, level)?;

@@ -135,12 +135,16 @@ impl Run {
     /// Whether a disk went so far back that it could be a copy's, and no more than half of the members know
     /// the newest state: a mount cannot tell which of them is right.
     pub(super) fn may_be_copied(&self, array: &SimArray) -> bool {
-        let newest_on = |member: &usize| states::newest_of(array.disk(self.places[*member]));
+        // What stands in a member's place is not that member, though it be a copy of it that was cut short.
+        let newest_on = |member: &usize| {
+            let is_itself = self.shelf[*member].is_none();
+            is_itself.then(|| states::newest_of(array.disk(self.places[*member]))).flatten()
+        };
         let members = self.active();
         let newest = members.iter().filter_map(newest_on).max();
         let knowing = members.iter().filter(|&member| {
             let disk = array.disk(self.places[*member]);
-            newest_on(member) == newest && disk.is_sound() && disk.is_calm()
+            newest.is_some() && newest_on(member) == newest && disk.is_sound() && disk.is_calm()
         });
         let is_back = |member: usize| newest_on(&member) < newest;
         let went_back =

@@ -8,12 +8,14 @@ use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Doing, Flow, Mounted, Run};
 use super::setup::SCHEMES;
+use super::special::PARITIES;
+use crate::workload::Operation;
 use crate::{Rng, SimArray, SimDisk, states};
 use dynamicfs_core::AddOptions;
 use dynamicfs_core::error::{Error, MemberError, StorageError};
 use dynamicfs_core::format::record::MemberState;
 use dynamicfs_core::maintain::{JobKind, JobOptions, JobState};
-use dynamicfs_core::object::Change;
+use dynamicfs_core::object::{Change, Objects};
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId, Scheme};
 use dynamicfs_hal::{BlockDevice, Geometry};
@@ -86,11 +88,8 @@ impl Run {
 
     /// Asks for one object to be stored in another scheme, which bears as much: what is there already is a rebalance's work.
     fn ask_for_scheme(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
-        let (object, members) = (ObjectId(1 + rng.below(24)), self.active().len());
-        let fits = |scheme: &Scheme| {
-            usize::from(scheme.parity) == self.setup.tolerance() && scheme.width() <= members
-        };
-        let schemes: Vec<Scheme> = SCHEMES.into_iter().filter(fits).collect();
+        let object = ObjectId(1 + rng.below(24));
+        let schemes = self.fitting_schemes();
         if schemes.is_empty() || pool.inode(object).is_err() {
             return Ok(Flow::On);
         }
@@ -107,6 +106,36 @@ impl Run {
             }
             Err(error) => self.refused_change(pool, error, "another scheme"),
         }
+    }
+
+    /// In the midst of a transaction an object that was just changed is given another scheme, now and then: what of it is
+    /// not stored yet stays, whatever lengths its extents have from then on. Which object it was.
+    pub(super) fn change_scheme_within(
+        &mut self,
+        objects: &mut Objects<'_, &mut SimArray>,
+        operation: &Operation,
+        rng: &mut Rng,
+    ) -> Result<Option<ObjectId>, Error> {
+        let schemes = self.fitting_schemes();
+        let (Operation::Write { object, .. } | Operation::Truncate { object, .. }) = *operation else {
+            return Ok(None);
+        };
+        if schemes.is_empty() || !rng.chance(1, 8) || objects.inode(object).is_err() {
+            return Ok(None);
+        }
+        let change = Change { scheme: Some(*rng.pick(&schemes)), ..Change::default() };
+        objects.change_attributes(object, &change)?;
+        self.hit(Probe::SchemeChangedWithin);
+        Ok(Some(object))
+    }
+
+    /// The schemes that bear as much as the pool's, with as many members as there are.
+    fn fitting_schemes(&self) -> Vec<Scheme> {
+        let members = self.active().len();
+        let fits = |scheme: &Scheme| {
+            usize::from(scheme.parity) == self.setup.tolerance() && scheme.width() <= members
+        };
+        SCHEMES.into_iter().chain(PARITIES).filter(fits).collect()
     }
 
     /// A member whose disk has room beyond what is used of it.

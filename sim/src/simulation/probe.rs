@@ -82,6 +82,10 @@ probes! {
     Rebalanced = "rebalanced";
     /// An object was to be stored in another scheme.
     SchemeChanged = "scheme-changed";
+    /// The same in the midst of a transaction, between two changes of the object's contents.
+    SchemeChangedWithin = "scheme-changed-within";
+    /// Another job than a rebuild was called off before the pool came to rest.
+    OtherJobCancelled = "other-job-cancelled";
     /// The free map was counted anew.
     Recounted = "recounted";
     /// A mount was refused because members were missing.

@@ -79,12 +79,15 @@ impl Engine {
 impl Run {
     /// Upkeep until there is none; whether the pool is at rest then.
     fn settle(&mut self, pool: &mut Mounted<'_>) -> Result<bool, Failure> {
-        for _ in 0..ROUNDS_MAX {
+        for round in 0..ROUNDS_MAX {
             if self.examine(pool)? == Flow::End || !pool.health().writable {
                 return Ok(false);
             }
             self.use_all(pool)?;
             self.resume_jobs(pool)?;
+            if round == 0 {
+                self.call_another_off(pool)?;
+            }
             if self.atlas.is_beyond() {
                 // Whatever it comes to, it comes to an end.
                 return self.keep_up(pool).map(|_| true).or(Ok(true));
@@ -156,6 +159,27 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// A job is begun and called off that has nothing to do with a rebuild: what members are owed is rebuilt all the same.
+    fn call_another_off(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
+        let mut rng = self.root.fork("called off");
+        if !rng.chance(1, 4) || !self.atlas.must_commit() || self.swarm.is_on(FaultKind::NoSpace) {
+            return Ok(());
+        }
+        let kind = *rng.pick(&[JobKind::Scrub, JobKind::Rebalance, JobKind::Recount]);
+        let done = pool
+            .start_job(kind, JobOptions::default())
+            .and_then(|_| pool.set_job_state(kind, JobState::Cancelled));
+        match done {
+            Ok(_) => {
+                self.hit(Probe::OtherJobCancelled);
+                Ok(())
+            }
+            Err(error) => {
+                Err(self.fail(FailureKind::Restless, format!("a job at rest is not called off: {error}")))
+            }
+        }
     }
 
     /// Nothing is left to do: what is left of the damage.

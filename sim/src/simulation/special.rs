@@ -84,7 +84,7 @@ pub(super) const STRICT: Thresholds = Thresholds {
 };
 
 /// Schemes with three or four parity fragments.
-const PARITIES: [Scheme; 7] = [
+pub(super) const PARITIES: [Scheme; 7] = [
     Scheme::mirror(4),
     Scheme::mirror(5),
     Scheme { data: 2, parity: 3 },

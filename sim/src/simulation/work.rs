@@ -140,14 +140,17 @@ impl Run {
         };
         let most = self.workload.operations.min(self.id.operations.unwrap_or(u64::MAX)).max(1);
         let (count, kept) = (1 + rng.below(most), !rng.chance(1, 12));
-        let mut deletes = false;
+        let (mut deletes, mut rescaled) = (false, None);
         for number in 0..count {
             let mut rng = rng.fork_at("operation", number);
             let operation = match number == 0 && self.is_full && rng.coin() {
                 true => unlink_any(&changed, &mut rng),
                 false => (self.workload.next)(&changed, &self.setup.scale, &mut rng),
             };
-            let operation = self.on_deleted(operation, &changed, &mut rng);
+            let operation = match rescaled {
+                Some(object) => on_object(operation, object),
+                None => self.on_deleted(operation, &changed, &mut rng),
+            };
             deletes |= number == 0 && matches!(operation, Operation::Unlink { .. });
             let did = model::apply(&mut transaction, &operation);
             if let Err(error @ (Error::Storage(_) | Error::Unreadable { .. })) = did {
@@ -168,6 +171,11 @@ impl Run {
                 return Err(self.fail(FailureKind::WrongAnswer, what));
             }
             self.note_deleted(&before, &changed);
+            let mut own = rng.fork("another scheme");
+            rescaled = match self.change_scheme_within(&mut transaction, &operation, &mut own) {
+                Ok(object) => object,
+                Err(error) => return Ok(Outcome::Refused(error, "another scheme".into())),
+            };
             self.misuse_within(&mut transaction, &changed, &mut rng)?;
         }
         if !kept || self.is_blurred || self.atlas.has_lied() {
@@ -464,6 +472,15 @@ pub(super) fn describe(operation: &Operation) -> String {
         Operation::RemoveAttribute { object, name } => {
             format!("remove attribute {} of object {}", text(name), object.0)
         }
+    }
+}
+
+/// The same change of contents, of this object.
+fn on_object(operation: Operation, object: ObjectId) -> Operation {
+    match operation {
+        Operation::Write { offset, data, .. } => Operation::Write { object, offset, data },
+        Operation::Truncate { size, .. } => Operation::Truncate { object, size },
+        other => other,
     }
 }
 

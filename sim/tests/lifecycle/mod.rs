@@ -15,6 +15,7 @@ mod stories;
 mod transient;
 
 use crate::common::{Mounted, World, contents, counts, expect, expect_whole, fill, put, rest, run_job};
+use dynamicfs_core::disks::condition::{Cause, Condition, Thresholds};
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
 use dynamicfs_core::format::extent::Fragment;
@@ -22,6 +23,7 @@ use dynamicfs_core::format::record::MemberState;
 use dynamicfs_core::maintain::{CheckReport, Finding, JobKind, JobOptions, JobState, Lost, Standing, Work};
 use dynamicfs_core::object::{Attributes, Change, MakeRequest};
 use dynamicfs_core::pool::DiskOptions;
+use dynamicfs_core::tree::Walk;
 use dynamicfs_core::types::{BlockAddress, MemberNumber, MemberSet, ObjectId, Scheme};
 use dynamicfs_core::{AddOptions, FormatOptions, Memory, MountMode, MountOptions, Pool, Prefer};
 use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError};

@@ -215,3 +215,13 @@ fn a_new_disk_is_not_doubted() {
         assert_eq!(pool.store.roster().doubted, MemberSet::EMPTY);
     }
 }
+
+/// It was looked up in a table that does not have it.
+#[test]
+fn a_disk_that_the_array_does_not_have_is_not_added() {
+    let mut world = filled(Scheme::mirror(2), 2);
+    let mut pool = world.mount();
+    let added = pool.add_disk(2, &mut Rng::new(4), &AddOptions::default());
+    assert_eq!(added, Err(MemberError::Disk(FormatError::Io { disk: 2, error: IoError::Gone })));
+    assert_eq!(pool.grow_disk(2), Err(MemberError::NotAMember));
+}

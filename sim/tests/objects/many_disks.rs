@@ -1,4 +1,4 @@
-//! More disks in the array than a pool has members.
+//! Pools of many disks: more of them in the array than a pool has members, and more records of them than the memory holds.
 
 use super::*;
 use dynamicfs_core::AddOptions;
@@ -41,4 +41,42 @@ fn a_full_pool_mounts_beside_the_replacement_of_one_of_its_disks() {
         expect(&mut pool, name, 60_000);
     }
     account(&mut pool, "after all");
+}
+
+/// A member was called failed, which is durable, and then the members' records could not be read. Its disk was put into use
+/// again, and given what was written from then on: the next mount did without it.
+#[test]
+fn a_member_that_is_out_of_use_stays_so_whatever_cannot_be_read_then() {
+    const DISKS: usize = 48;
+    const LITTLE: usize = 26 << 10;
+    let last = MemberNumber(DISKS as u16 - 1);
+    let options = FormatOptions {
+        members_max: DISKS as u8,
+        extent_bytes: 4096,
+        ..FormatOptions::portable(Scheme::mirror(2))
+    };
+    let mut before = formatted(vec![Geometry::new(512, 1200); DISKS], &options, 1 << 20);
+    before.put("file", 5_000);
+    let (mut shut, mut refused) = (0, 0);
+    for well in 0..60 {
+        let mut world = World { array: before.array.clone(), lent: Lent::new(LITTLE) };
+        let mut pool = world.mount();
+        for disk in 0..DISKS {
+            pool.array().disk_mut(disk).mishap_after(IoKind::Read, well, 8, Mishap::Fail(IoError::Media));
+        }
+        let done = pool.shut_member(last, true);
+        (0..DISKS).for_each(|disk| pool.array().disk_mut(disk).calm());
+        let mut later = World { array: pool.array().clone(), lent: Lent::new(1 << 20) };
+        let is_out = later.mount().member_health(DISKS - 1).status == DiskStatus::Excluded;
+        let (status, what) = (pool.member_health(DISKS - 1).status, format!("{well} reads: {done:?}"));
+        match is_out {
+            true => assert_ne!(status, DiskStatus::Online, "{what}"),
+            false => assert!(done.is_err(), "{what}"),
+        }
+        // What its record says is known before anything else is written, where enough disks are left for that.
+        let went_on = put(&mut pool, "after", 5_000).is_ok();
+        assert!(!went_on || pool.store.roster().failed.contains(DISKS - 1) == is_out, "{what}");
+        (shut, refused) = (shut + u32::from(is_out && went_on), refused + u32::from(!is_out));
+    }
+    assert!(shut > 0 && refused > 0, "{shut} times shut, {refused} times not");
 }

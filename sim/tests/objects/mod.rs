@@ -10,6 +10,7 @@ mod kinds;
 mod little_memory;
 mod many_disks;
 mod pieces;
+mod scheme;
 mod transactions;
 
 use crate::common::{Mounted, World, contents, expect, put, rest};
