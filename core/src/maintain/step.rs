@@ -29,7 +29,8 @@ pub enum Work {
 impl<A: DiskArray> Objects<'_, A> {
     /// Does one step of the most urgent work: [`upkeep`](Self::upkeep), or else a step of a job. What members that came
     /// back or failed are owed is rebuilt without being asked for. A transaction of its own; [`Work::Nothing`] writes
-    /// nothing.
+    /// nothing. Jobs that take more memory than there is say so when nothing else is left to do
+    /// ([`NeedsMemory`](StorageError::NeedsMemory)).
     pub fn maintain(&mut self, sweep: bool) -> Result<Work, Error> {
         match self.upkeep(sweep)? {
             Work::Nothing => self.maintain_members(),
@@ -86,6 +87,8 @@ impl<A: DiskArray> Objects<'_, A> {
         if self.fail_member()? || self.change_members()? {
             return Ok(Work::Changed);
         }
+        // A job that takes more memory than there is keeps no other from its steps.
+        let mut needs_memory = None;
         for kind in JobKind::ALL {
             let job = self.job(kind)?;
             let job = match job {
@@ -97,10 +100,12 @@ impl<A: DiskArray> Objects<'_, A> {
                 }
                 _ => continue,
             };
-            self.advance(job)?;
-            return Ok(Work::Advanced(kind));
+            match self.advance(job) {
+                Err(error @ Error::Storage(StorageError::NeedsMemory { .. })) => needs_memory = Some(error),
+                done => return done.map(|_| Work::Advanced(kind)),
+            }
         }
-        Ok(Work::Nothing)
+        needs_memory.map_or(Ok(Work::Nothing), Err)
     }
 
     /// Does something in a transaction of its own, which is dropped where it changed nothing: whether it changed anything.

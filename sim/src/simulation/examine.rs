@@ -181,7 +181,8 @@ impl Run {
             }
             let missed = self.atlas.missed_commits().contains(member);
             if missed && is.status == DiskStatus::Online && !is.owed {
-                if self.unsure_of_debts {
+                // The commit that it missed may have been the one that emptied it.
+                if self.unsure_of_debts || !self.may_hold(member) {
                     self.atlas.forgive(member);
                 } else if whole {
                     let what = format!("member {member} missed a commit and is reported as whole");
