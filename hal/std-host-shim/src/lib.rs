@@ -55,4 +55,4 @@ pub use checksum::crc32c;
 pub use clock::OsClock;
 pub use durable::sync_parent_directory;
 pub use entropy::OsEntropy;
-pub use file::{FileDisk, FileDiskError, FileDiskOptions, NameLock, OpenError};
+pub use file::{FileDisk, FileDiskError, FileDiskOptions, FolderLock, NameLock, OpenError};

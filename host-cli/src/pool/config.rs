@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std_host_shim::{FolderLock, OpenError};
 
 /// The file's name in the pool's folder.
 pub(crate) const FILE: &str = "pool.toml";
@@ -37,6 +39,9 @@ pub(crate) struct Config {
     /// The pool's folder.
     #[serde(skip)]
     pub(crate) folder: PathBuf,
+    /// Held by what may change the file.
+    #[serde(skip)]
+    _lock: Option<Arc<FolderLock>>,
 }
 
 /// Where one disk is.
@@ -66,7 +71,15 @@ pub(crate) struct DiskEntry {
 
 impl Config {
     pub(crate) const fn new(folder: PathBuf, pool: String, disks: Vec<DiskEntry>) -> Self {
-        Self { version: VERSION, pool, thresholds: None, disks, folder }
+        Self { version: VERSION, pool, thresholds: None, disks, folder, _lock: None }
+    }
+
+    /// Reads the configuration of the pool that the arguments name, and keeps others from changing it, or the list of its
+    /// disks, as long as this value or a copy of it lives. What one command writes is never read half-way by another one that
+    /// writes it back.
+    pub(crate) fn load_to_change(app: &App) -> Result<Self, Failure> {
+        let lock = lock(&folder(app)?)?;
+        Ok(Self { _lock: lock.map(Arc::new), ..Self::load(app)? })
     }
 
     /// Reads the configuration of the pool that the arguments name.
@@ -124,6 +137,18 @@ impl Config {
         file.persist(path)?;
         std_host_shim::sync_parent_directory(path)
     }
+}
+
+/// Takes the lock on a pool's folder, if there is one.
+fn lock(folder: &Path) -> Result<Option<FolderLock>, Failure> {
+    FolderLock::take(folder).map_err(|error| match error {
+        OpenError::Busy { pid } => {
+            let holder = pid.map_or("another process".into(), |pid| format!("process {pid}"));
+            Failure::new(Code::Busy, format!("the pool in {} is in use by {holder}", folder.display()))
+                .hint("wait until it has finished, or stop it; one process at a time changes a pool")
+        }
+        other => Failure::new(Code::Host, other.to_string()),
+    })
 }
 
 /// What a disk at this path is called.

@@ -9,7 +9,7 @@ use super::place::{self, OpenDisk, Place, Refusal};
 use super::session::Session;
 use crate::app::App;
 use crate::host::confirm::confirm;
-use crate::output::failure::{Code, Failure};
+use crate::output::failure::{Code, Exit, Failure};
 use dynamicfs_core::disks::DiskState;
 use dynamicfs_core::error::{MountError, StorageError};
 use dynamicfs_core::format::label::PoolParameters;
@@ -93,7 +93,17 @@ pub(crate) fn with_pool<T>(
         return Err(Failure::new(Code::Usage, "this command changes the pool, and --read-only was given")
             .hint("leave --read-only out"));
     }
-    with_config(app, Config::load(app)?, access, f)
+    let (config, access) = match access {
+        Access::Write if !app.global.dry_run => (Config::load_to_change(app)?, access),
+        Access::Repair => match Config::load_to_change(app) {
+            Ok(config) => (config, access),
+            // Reading is possible where repairing is not.
+            Err(failure) if failure.exit() == Exit::Busy => (Config::load(app)?, Access::Read),
+            Err(failure) => return Err(failure),
+        },
+        _ => (Config::load(app)?, access),
+    };
+    with_config(app, config, access, f)
 }
 
 /// As [`with_pool`], with disks where `config` says.

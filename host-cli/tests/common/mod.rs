@@ -142,15 +142,15 @@ impl TestPool {
         program
     }
 
-    /// Waits until a process has the pool and all its disks, as the system's table of locks says. A command
-    /// that tried would be in its way.
+    /// Waits until a process has the pool's folder, its name and all its disks, as the system's table of locks
+    /// says. A command that tried would be in its way.
     #[track_caller]
     pub(crate) fn wait_until_held(&self, by: &Child) {
         let disks = fs::read_to_string(self.path().join("pool.toml")).unwrap().matches("[[disk]]").count();
         let lock = format!(" WRITE {} ", by.id());
         wait_until("the process has the pool", || {
             let locks = fs::read_to_string("/proc/locks").unwrap();
-            locks.lines().filter(|line| line.contains("FLOCK") && line.contains(&lock)).count() == disks + 1
+            locks.lines().filter(|line| line.contains("FLOCK") && line.contains(&lock)).count() == disks + 2
         });
     }
 }

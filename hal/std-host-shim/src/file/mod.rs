@@ -4,6 +4,7 @@ mod block_device;
 mod direct;
 mod disk;
 mod error;
+mod folder_lock;
 mod lock;
 mod medium;
 mod name_lock;
@@ -14,6 +15,7 @@ use std::path::Path;
 use dynamicfs_hal::{BlockDevice, Geometry};
 
 pub use error::{FileDiskError, OpenError};
+pub use folder_lock::FolderLock;
 pub use name_lock::NameLock;
 pub use options::FileDiskOptions;
 

@@ -103,7 +103,7 @@ pub(super) fn add(
     options: &Options,
     replaces: Option<u16>,
 ) -> Result<AddedDisk, Failure> {
-    let config = Config::load(app)?;
+    let config = if app.global.dry_run { Config::load(app)? } else { Config::load_to_change(app)? };
     let whole = absolute(path)?;
     occupied::refuse_unlistable(&whole)?;
     let known = config.disks.iter().position(|disk| is_same(&config.path_of(disk), &whole));
@@ -154,7 +154,7 @@ pub(super) fn add(
     Ok(added)
 }
 
-/// A file that was made, and goes again unless it is kept.
+/// A file that was made, and goes again unless it is kept, or has become a disk of a pool meanwhile.
 struct Made(PathBuf);
 
 impl Made {
@@ -174,8 +174,14 @@ impl Made {
 
 impl Drop for Made {
     fn drop(&mut self) {
-        // It holds nothing; one that stays is in nobody's way.
-        let _ = fs::remove_file(&self.0);
+        // Another pool may have it by now, or be about to.
+        let Ok(alone) = FileDiskOptions::new().open(&self.0) else { return };
+        let is_used = Labels::read(&self.0).map_or(true, |labels| labels.identity().is_some());
+        if !is_used {
+            // It holds nothing; one that stays is in nobody's way.
+            let _ = fs::remove_file(&self.0);
+        }
+        drop(alone);
     }
 }
 
