@@ -19,7 +19,9 @@ pub(super) const SLOW_US: u32 = 200_000;
 impl Run {
     /// Does this fault to a disk that may suffer it; nothing happens when none may.
     pub(super) fn inject(&mut self, array: &mut SimArray, kind: FaultKind, rng: &mut Rng) {
-        if kind == FaultKind::Cloned {
+        // Where more disks may fail at once than is borne, nothing else is damaged beside that.
+        let is_too_much = self.is_excused() && kind.harm() != Harm::None && !self.atlas.is_beyond();
+        if kind == FaultKind::Cloned || is_too_much {
             return;
         }
         match kind {
@@ -144,7 +146,9 @@ impl Run {
         let newest = members.iter().filter_map(newest_on).max();
         let knowing = members.iter().filter(|&member| {
             let disk = array.disk(self.places[*member]);
-            newest.is_some() && newest_on(member) == newest && disk.is_sound() && disk.is_calm()
+            // One that is hurt may have answered the mount with something else.
+            let is_sure = disk.is_sound() && disk.is_calm() && !self.atlas.is_hurt(*member);
+            is_sure && newest.is_some() && newest_on(member) == newest
         });
         let is_back = |member: usize| newest_on(&member) < newest;
         let went_back =
