@@ -345,3 +345,53 @@ fn a_limit_on_the_size_of_files_fails_the_command_and_nothing_else() {
     assert!(pool.cat("/large") == fs::read(&large).unwrap());
     pool.run(["health"]).ok();
 }
+
+// A file that was fetched got the name of a disk of the same pool, or of a device, and that was gone.
+#[test]
+fn what_is_taken_out_replaces_no_disk_no_list_of_disks_and_no_device() {
+    let (pool, contents) = pool_with_file(3, "mirror:2");
+    let (disk, list) = (pool.disk(1), pool.path().join("pool.toml"));
+    let file = pool.file("own", &contents[..1000]);
+    for name in ["/disk-1.img", "/pool.toml"] {
+        pool.run(["put", file.to_str().unwrap(), name]).ok();
+    }
+    let disks = disk.parent().unwrap().to_str().unwrap();
+    let (disk, folder) = (disk.to_str().unwrap(), pool.path());
+    let folder = folder.to_str().unwrap();
+    let commands: [&[&str]; 5] = [
+        &["get", "/file", disk],
+        &["get", "-r", "/", disks],
+        &["get", "-r", "/", folder],
+        &["salvage", disks],
+        &["salvage", folder],
+    ];
+    let before = fs::read_to_string(&list).unwrap();
+    for command in commands {
+        let refused = pool.run(command);
+        assert_ne!(refused.code, 0, "{command:?}");
+        let said = format!("{}{}", refused.text(), refused.stderr);
+        assert!(said.contains("and is not replaced"), "{command:?}: {said}");
+        assert_eq!(fs::metadata(disk).unwrap().len(), 32 << 20, "{command:?}");
+        assert_eq!(fs::read_to_string(&list).unwrap(), before, "{command:?}");
+    }
+    assert!(pool.cat("/file") == contents);
+    pool.run(["health"]).ok();
+
+    let pipe = pool.beside("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let refused = pool.run(["get", "/file", pipe.to_str().unwrap()]);
+    assert!(refused.code != 0 && refused.stderr.contains("is a pipe"), "{}", refused.stderr);
+    if is_superuser() {
+        let image = pool.file("image", &[0; 1 << 20]);
+        let device = Loop::attach(&image, &[]);
+        let refused = pool.run(["get", "/file", device.text()]);
+        assert!(refused.code != 0 && refused.stderr.contains("is a device"), "{}", refused.stderr);
+        assert!(fs::read(&image).unwrap() == [0; 1 << 20]);
+    }
+    // What is a file of its own is replaced, and a link is, not what it leads to.
+    let link = pool.beside("link");
+    std::os::unix::fs::symlink(disk, &link).unwrap();
+    pool.run(["get", "/file", link.to_str().unwrap()]).ok();
+    assert!(fs::read(&link).unwrap() == contents);
+    assert_eq!(fs::metadata(disk).unwrap().len(), 32 << 20);
+}

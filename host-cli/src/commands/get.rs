@@ -9,6 +9,7 @@ use crate::host::target::{make_folder, make_link, make_symlink, unfinished};
 use crate::host::{attributes, interrupt};
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::progress::{Progress, Unit};
+use crate::pool::occupied::refuse_replacing;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, Node, PoolPath};
 use crate::pool::session::{Contents, Session};
@@ -130,6 +131,9 @@ impl Fetcher<'_> {
                 return Ok(false);
             }
         };
+        if !node.is_directory() {
+            refuse_replacing(&dest)?;
+        }
         if !self.transfer.dry_run {
             let refused = |error: io::Error| Failure::host(format_args!("write {}", dest.display()), &error);
             match node.inode.kind {

@@ -105,6 +105,12 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether this is a pool.toml.
+    pub(crate) fn is_one(path: &Path) -> bool {
+        let is_named_so = path.file_name().is_some_and(|name| name == FILE);
+        is_named_so && fs::read_to_string(path).is_ok_and(|text| toml::from_str::<Self>(&text).is_ok())
+    }
+
     /// Notes that there is a disk, under a name that no other has; its place.
     pub(crate) fn list(&mut self, name: &str, path: PathBuf, sector: Option<u32>) -> usize {
         let is_taken = |name: &str| self.disks.iter().any(|disk| disk.name == name);

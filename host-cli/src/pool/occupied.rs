@@ -1,9 +1,12 @@
 //! Whether a disk is free to be used: what else is on it, and what else has it.
 
+use super::config::Config;
 use super::labels::Labels;
 use crate::host::signature::{self, Signature};
 use crate::host::storage::{Storage, user_of};
 use crate::output::failure::{Code, Failure};
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 /// Looks for what is on a disk that is to be used: refused unless it may be overwritten. What something has
@@ -44,6 +47,24 @@ pub(crate) fn refuse_shared(paths: &[&Path]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Refuses to put something in the place of what is no file of its own: a disk of a pool, the list of a pool's disks, a device,
+/// a pipe. What is taken out of a pool must not destroy it.
+pub(crate) fn refuse_replacing(dest: &Path) -> Result<(), Failure> {
+    let Ok(there) = fs::symlink_metadata(dest) else { return Ok(()) };
+    let (kind, shown) = (there.file_type(), dest.display());
+    let what = match () {
+        () if kind.is_block_device() || kind.is_char_device() => "is a device",
+        () if kind.is_fifo() || kind.is_socket() => "is a pipe or a socket",
+        () if kind.is_file() && Config::is_one(dest) => "says where the disks of a pool are",
+        () if kind.is_file() && Labels::read(dest).is_ok_and(|labels| labels.identity().is_some()) => {
+            "is a disk of a pool"
+        }
+        () => return Ok(()),
+    };
+    Err(Failure::new(Code::InUse, format!("{shown} {what}, and is not replaced"))
+        .hint("name another place; `-` is standard output"))
 }
 
 /// Refuses a path that pool.toml cannot hold.

@@ -7,6 +7,7 @@ use crate::host::target::{make_folder, make_link, make_symlink, unfinished};
 use crate::host::{attributes, interrupt};
 use crate::output::failure::{Code, Failure};
 use crate::output::progress::Progress;
+use crate::pool::occupied::refuse_replacing;
 use crate::pool::path::{self, PoolPath};
 use crate::pool::session::Contents;
 use dynamicfs_core::format::inode::ObjectKind;
@@ -104,8 +105,10 @@ impl Extractor<'_> {
                 }
                 Err(error) => Err(refused(&item.dest, &error)),
             },
-            ObjectKind::Symlink => self.symlink(contents, &item),
-            ObjectKind::File => self.file_or_link(contents, &item),
+            ObjectKind::Symlink => refuse_replacing(&item.dest).and_then(|()| self.symlink(contents, &item)),
+            ObjectKind::File => {
+                refuse_replacing(&item.dest).and_then(|()| self.file_or_link(contents, &item))
+            }
             _ => {
                 self.report.skipped.extend(item.shown());
                 Ok(())
