@@ -40,8 +40,7 @@ impl Run {
             Err(error) => return self.unreadable(pool, &error),
         };
         let health = pool.health();
-        let settled = health.writable || !health.tentative;
-        match self.oracle.judge(&found, settled) {
+        match self.oracle.judge(&found, !health.tentative) {
             Ok(Found::Acknowledged) => {}
             Ok(Found::Backward) => self.hit(Probe::RolledBackward),
             Ok(Found::Forward) => self.hit(Probe::RolledForward),

@@ -46,6 +46,13 @@ impl Run {
             matches!(status, DiskStatus::Online | DiskStatus::Failed | DiskStatus::Excluded)
                 || has_lost_growth
         };
+        // A new member whose joining was cut short may have brought a state that the others do not have.
+        let is_unknown = |disk: usize| {
+            !self.places.contains(&disk) && pool.member_health(disk).status == DiskStatus::Online
+        };
+        if (0..pool.store.tree.disks.count()).any(is_unknown) {
+            return Ok(());
+        }
         let members: Vec<usize> = self.active().into_iter().filter(took_part).collect();
         // One that was damaged may have brought another state than the bytes tell.
         let are_known = members.iter().all(|&member| !self.atlas.is_hurt(member));

@@ -10,6 +10,8 @@ pub(super) struct Oracle {
     history: Vec<Arc<Model>>,
     /// What a commit that nobody acknowledged would have made.
     in_flight: Option<Arc<Model>>,
+    /// What the last mount found, if the next one may find the other.
+    unsettled: Option<Found>,
 }
 
 /// What a mount found.
@@ -25,7 +27,7 @@ pub(super) enum Found {
 
 impl Oracle {
     pub(super) fn new() -> Self {
-        Self { history: vec![Arc::new(Model::default())], in_flight: None }
+        Self { history: vec![Arc::new(Model::default())], in_flight: None, unsettled: None }
     }
 
     /// The last acknowledged state.
@@ -62,13 +64,24 @@ impl Oracle {
         self.in_flight = None;
     }
 
+    /// A mount that found what the next one may not find began a transaction: that made it durable.
+    pub(super) fn settle(&mut self) {
+        match self.unsettled.take() {
+            Some(Found::Forward) => self.acknowledge(),
+            Some(_) => self.undone(),
+            None => {}
+        }
+    }
+
     /// Compares what a mount found with what it may find; an error says where it differs. When it is `settled`, the
     /// pool will never answer otherwise.
     pub(super) fn judge(&mut self, found: &Model, settled: bool) -> Result<Found, String> {
+        self.unsettled = None;
         if *found == **self.current() {
             let was = if self.in_flight.is_some() { Found::Backward } else { Found::Acknowledged };
-            if settled {
-                self.in_flight = None;
+            match settled {
+                true => self.in_flight = None,
+                false => self.unsettled = Some(was),
             }
             return Ok(was);
         }
@@ -79,8 +92,9 @@ impl Oracle {
                 None => Err(old),
             },
             Some(next) if **next == *found => {
-                if settled {
-                    self.acknowledge();
+                match settled {
+                    true => self.acknowledge(),
+                    false => self.unsettled = Some(Found::Forward),
                 }
                 Ok(Found::Forward)
             }

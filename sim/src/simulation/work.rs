@@ -133,11 +133,12 @@ impl Run {
 
     /// Does the operations of a transaction on the pool and on the model, and commits.
     fn change(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Outcome, Failure> {
-        let mut changed = (**self.oracle.current()).clone();
         let mut transaction = match pool.begin() {
             Ok(transaction) => transaction,
             Err(error) => return Ok(Outcome::Refused(error, "begin".into())),
         };
+        self.oracle.settle();
+        let mut changed = (**self.oracle.current()).clone();
         let most = self.workload.operations.min(self.id.operations.unwrap_or(u64::MAX)).max(1);
         let (count, kept) = (1 + rng.below(most), !rng.chance(1, 12));
         let (mut deletes, mut rescaled) = (false, None);
