@@ -336,6 +336,38 @@ fn a_replacement_that_is_interrupted_is_finished_by_the_same_command() {
     }
 }
 
+/// A blank disk is in the old one's place, and has its name. The same command took it for the old one: it emptied it, took it out of
+/// the pool, and said that it had taken the place of itself.
+#[test]
+fn a_replacement_in_the_old_ones_place_is_finished_by_the_same_command() {
+    for is_interrupted in [true, false] {
+        let (pool, contents) = pool_with_file(4, "mirror:2");
+        let place = pool.disk(1);
+        fs::remove_file(&place).unwrap();
+        File::create(&place).unwrap().set_len(64 << 20).unwrap();
+        let replace = ["--json", "disk", "replace", "disk-1", place.to_str().unwrap()];
+        if is_interrupted {
+            let mut replacing = pool.spawn(replace.iter().chain(&STEP));
+            wait_for_progress(&mut replacing);
+            signal(&replacing, "INT");
+            common::answer(replacing.wait_with_output().unwrap()).expect(6);
+        } else {
+            // As if the process had ended when the new disk was a member, and before the old one was given up.
+            pool.run(["disk", "add", place.to_str().unwrap()]).ok();
+            let file = pool.path().join("pool.toml");
+            let list = fs::read_to_string(&file).unwrap();
+            let begun = list.replacen("name = \"disk-1\"", "name = \"disk-1\"\nreplaces = 1", 1);
+            fs::write(&file, begun).unwrap();
+        }
+        let done = pool.run(replace).ok();
+        assert_valid("disk-replace", &done);
+        assert_eq!(done.json()["old_has_left"], true, "{}", done.text());
+        assert_eq!(disk(&pool, "disk-1")["member"], 4);
+        assert_eq!(states(&pool).len(), 4);
+        assert_well(&pool, &contents);
+    }
+}
+
 #[test]
 fn a_disk_that_holds_data_is_removed_only_by_force() {
     let (pool, contents) = pool_with_file(7, "4+2");

@@ -11,7 +11,7 @@ use crate::output::failure::{Exit, Failure};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
-use crate::pool::config::{Config, absolute, is_same};
+use crate::pool::config::{Config, DiskEntry, absolute, is_same};
 use crate::pool::disks::MemberState;
 use crate::pool::jobs::JobReport;
 use crate::pool::open::{Access, with_pool};
@@ -19,7 +19,7 @@ use crate::pool::pace::Pace;
 use crate::pool::session::Session;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which disk is replaced, and by what.
 #[derive(Debug, Default, clap::Args)]
@@ -86,8 +86,9 @@ pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 
 /// Replaces a disk. What was begun before is gone on with.
 pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Failure> {
+    let typed = begun_in_its_place(app, options)?.unwrap_or_else(|| options.old.clone());
     let (old, was_online) = with_pool(app, Access::Read, |session| {
-        let meant = find(session, &options.old)?;
+        let meant = find(session, &typed)?;
         meant.member(session)?;
         let is_online = meant.is_online(session);
         if !is_online {
@@ -129,6 +130,20 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
     })?;
     (report.rebuild, report.old_has_left) = (Some(rebuild), has_left);
     Ok(report)
+}
+
+/// The number of the old disk, if a replacement by a disk in its own place did not come to its end: by its name and its path the
+/// new one is found by now.
+fn begun_in_its_place(app: &App, options: &Options) -> Result<Option<String>, Failure> {
+    let config = Config::load(app)?;
+    let (new, old) = (absolute(&options.new)?, absolute(Path::new(&options.old))?);
+    let is_begun = |disk: &&DiskEntry| {
+        let path = config.path_of(disk);
+        let is_old = disk.name == options.old || is_same(&path, &old);
+        disk.replaces.is_some() && is_old && is_same(&path, &new)
+    };
+    let begun = config.disks.iter().find(is_begun);
+    Ok(begun.and_then(|disk| disk.replaces).map(|member| member.to_string()))
 }
 
 /// The new disk's name, if it was added by a replacement that did not come to its end.
