@@ -368,6 +368,26 @@ fn a_replacement_in_the_old_ones_place_is_finished_by_the_same_command() {
     }
 }
 
+/// The new disk died before the replacement was over, and a third one is put in its place. It is added, and nothing is taken for
+/// begun that is not there.
+#[test]
+fn a_disk_that_dies_while_it_replaces_another_is_replaced_itself() {
+    let (pool, contents) = pool_with_file(4, "mirror:2");
+    let new = pool.beside("new.img");
+    let mut replacing = pool
+        .spawn(["disk", "replace", "disk-1", new.to_str().unwrap(), "--size", "64MiB"].iter().chain(&STEP));
+    wait_for_progress(&mut replacing);
+    signal(&replacing, "INT");
+    common::answer(replacing.wait_with_output().unwrap()).expect(6);
+    fs::remove_file(&new).unwrap();
+    File::create(&new).unwrap().set_len(64 << 20).unwrap();
+    pool.run(["disk", "replace", "new", new.to_str().unwrap()]).ok();
+    assert_eq!(disk(&pool, "new")["member"], 5);
+    // What was begun before went on meanwhile: the old one has left.
+    assert_eq!(states(&pool).len(), 4);
+    assert_well(&pool, &contents);
+}
+
 #[test]
 fn a_disk_that_holds_data_is_removed_only_by_force() {
     let (pool, contents) = pool_with_file(7, "4+2");

@@ -196,6 +196,7 @@ impl<A: DiskArray> Objects<'_, A> {
         {
             return Err(Error::InvalidArgument);
         }
+        self.store.check()?;
         let is_rescaled = change.scheme.is_some() && self.filling.is_some_and(|waits| waits.object == object);
         let before = self.inode(object)?;
         let updates = 1 + if is_rescaled { WINDOW_UPDATES + self.window_updates(&before) } else { 0 };

@@ -58,13 +58,17 @@ pub(crate) fn refuse_replacing(dest: &Path) -> Result<(), Failure> {
         () if kind.is_block_device() || kind.is_char_device() => "is a device",
         () if kind.is_fifo() || kind.is_socket() => "is a pipe or a socket",
         () if kind.is_file() && Config::is_one(dest) => "says where the disks of a pool are",
-        () if kind.is_file() && Labels::read(dest).is_ok_and(|labels| labels.identity().is_some()) => {
-            "is a disk of a pool"
-        }
+        // One that this version does not know, too.
+        () if kind.is_file() && Labels::read(dest).is_ok_and(is_of_a_pool) => "is a disk of a pool",
+        () if kind.is_file() && Labels::read(dest).is_err() => "cannot be read, and may be a disk",
         () => return Ok(()),
     };
     Err(Failure::new(Code::InUse, format!("{shown} {what}, and is not replaced"))
         .hint("name another place; `-` is standard output"))
+}
+
+fn is_of_a_pool(labels: Labels) -> bool {
+    labels.identity().is_some() || labels.unsupported().is_some()
 }
 
 /// Refuses a path that pool.toml cannot hold.

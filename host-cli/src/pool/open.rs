@@ -95,7 +95,7 @@ pub(crate) fn with_pool<T>(
     }
     let (config, access) = match access {
         Access::Write if !app.global.dry_run => (Config::load_to_change(app)?, access),
-        Access::Repair => match Config::load_to_change(app) {
+        Access::Repair if !app.global.read_only => match Config::load_to_change(app) {
             Ok(config) => (config, access),
             // Reading is possible where repairing is not.
             Err(failure) if failure.exit() == Exit::Busy => (Config::load(app)?, Access::Read),

@@ -14,6 +14,7 @@ use crate::output::text::Text;
 use crate::pool::config::{Config, DiskEntry, absolute, is_same};
 use crate::pool::disks::MemberState;
 use crate::pool::jobs::JobReport;
+use crate::pool::labels::Labels;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::pace::Pace;
 use crate::pool::session::Session;
@@ -140,7 +141,11 @@ fn begun_in_its_place(app: &App, options: &Options) -> Result<Option<String>, Fa
     let is_begun = |disk: &&DiskEntry| {
         let path = config.path_of(disk);
         let is_old = disk.name == options.old || is_same(&path, &old);
-        disk.replaces.is_some() && is_old && is_same(&path, &new)
+        // Elsewhere the old one has a place of its own, and is found there.
+        let is_elsewhere =
+            config.disks.iter().any(|other| other.name != disk.name && other.member == disk.replaces);
+        let is_here = disk.adding || is_itself(&path, disk);
+        disk.replaces.is_some() && is_old && !is_elsewhere && is_here && is_same(&path, &new)
     };
     let begun = config.disks.iter().find(is_begun);
     Ok(begun.and_then(|disk| disk.replaces).map(|member| member.to_string()))
@@ -151,7 +156,18 @@ fn begun_before(app: &App, options: &Options, old: Option<u16>) -> Result<Option
     let config = Config::load(app)?;
     let whole = absolute(&options.new)?;
     let mut begun = config.disks.iter().filter(|disk| !disk.adding && old.is_some() && disk.replaces == old);
-    Ok(begun.find(|disk| is_same(&config.path_of(disk), &whole)).map(|disk| disk.name.clone()))
+    let is_begun = |disk: &&DiskEntry| {
+        let path = config.path_of(disk);
+        is_same(&path, &whole) && is_itself(&path, disk)
+    };
+    Ok(begun.find(is_begun).map(|disk| disk.name.clone()))
+}
+
+/// Whether the disk at a path is the one that was added there, and not another one in its place.
+fn is_itself(path: &Path, entry: &DiskEntry) -> bool {
+    let labels = Labels::read(path).ok();
+    let disk = labels.and_then(|labels| labels.identity()).map(|(_, disk)| disk.disk.to_string());
+    disk.is_some() && (entry.id.is_none() || disk == entry.id)
 }
 
 /// Empties the old disk, or rebuilds what it held; whether it has left then.
