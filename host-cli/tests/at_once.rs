@@ -1,4 +1,5 @@
-//! Several commands at once that change which disks a pool has. Each happens whole or is refused, whatever the others do.
+//! Several commands at once that change which disks a pool has. Each happens whole or is refused, whatever the
+//! others do.
 
 mod common;
 
@@ -22,8 +23,8 @@ fn members(pool: &TestPool) -> BTreeMap<String, String> {
 }
 
 /// Runs the commands at once: their exit codes.
-fn at_once(pool: &TestPool, commands: &[Vec<String>]) -> Vec<i32> {
-    let children: Vec<_> = commands.iter().map(|command| pool.spawn(command)).collect();
+fn at_once<'p>(commands: impl IntoIterator<Item = (&'p TestPool, Vec<String>)>) -> Vec<i32> {
+    let children: Vec<_> = commands.into_iter().map(|(pool, command)| pool.spawn(command)).collect();
     children
         .into_iter()
         .map(|mut child| {
@@ -46,8 +47,8 @@ fn assert_whole(pool: &TestPool, contents: &[u8], count: usize) {
     pool.run(["check"]).ok();
 }
 
-/// pool.toml was read before the pool was locked. The one that was refused wrote back what it had read, without the disk that the
-/// other had added meanwhile.
+/// pool.toml was read before the pool was locked. A command that was refused wrote back what it had read, without
+/// the disk that another had added meanwhile.
 #[test]
 fn disks_that_are_added_at_once_are_all_listed() {
     for _ in 0..4 {
@@ -56,7 +57,7 @@ fn disks_that_are_added_at_once_are_all_listed() {
             (0..4).map(|number| add(&pool.beside(&format!("new-{number}.img")))).collect();
         let mut added = 0;
         while !left.is_empty() {
-            let codes = at_once(&pool, &left);
+            let codes = at_once(left.iter().map(|command| (&pool, command.clone())));
             assert!(codes.iter().all(|code| matches!(code, 0 | 5)), "{codes:?}");
             added += codes.iter().filter(|code| **code == 0).count();
             let mut codes = codes.into_iter();
@@ -73,7 +74,7 @@ fn a_file_that_is_added_several_times_at_once_becomes_one_member() {
     for _ in 0..6 {
         let (pool, contents) = pool_with_file();
         let new = pool.beside("new.img");
-        let codes = at_once(&pool, &[add(&new), add(&new), add(&new)]);
+        let codes = at_once([(); 3].map(|()| (&pool, add(&new))));
         assert_eq!(codes.iter().filter(|code| **code == 0).count(), 1, "{codes:?}");
         assert!(new.exists(), "{codes:?}");
         assert_whole(&pool, &contents, 4);
@@ -86,14 +87,7 @@ fn a_file_that_two_pools_want_at_once_becomes_a_member_of_one() {
     for _ in 0..6 {
         let (first, second) = (pool_with_file(), pool_with_file());
         let new = first.0.beside("new.img");
-        let children: Vec<_> = [&first.0, &second.0].map(|pool| pool.spawn(add(&new))).into();
-        let codes: Vec<i32> = children
-            .into_iter()
-            .map(|mut child| {
-                drop(child.stdin.take());
-                answer(child.wait_with_output().expect("it ran")).code
-            })
-            .collect();
+        let codes = at_once([&first.0, &second.0].map(|pool| (pool, add(&new))));
         assert_eq!(codes.iter().filter(|code| **code == 0).count(), 1, "{codes:?}");
         assert!(new.exists(), "{codes:?}");
         for ((pool, contents), code) in [first, second].iter().zip(codes) {

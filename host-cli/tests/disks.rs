@@ -5,6 +5,7 @@ mod common;
 use common::{TestPool, assert_valid, noise, signal, wait_for_progress};
 use serde_json::Value;
 use std::fs::{self, File};
+use std::path::Path;
 
 /// Bytes of the file in the pool: more than one step of a job moves with little memory.
 const FILE_BYTES: usize = 40_000_000;
@@ -40,6 +41,21 @@ fn states(pool: &TestPool) -> Vec<(String, String)> {
         .iter()
         .map(|disk| (text(&disk["name"]), text(&disk["state"])))
         .collect()
+}
+
+/// Runs a command in small steps, and interrupts it after the first of them: what it answers.
+#[track_caller]
+fn interrupted(pool: &TestPool, command: &[&str]) -> common::Answer {
+    let mut child = pool.spawn(command.iter().chain(&STEP));
+    wait_for_progress(&mut child);
+    signal(&child, "INT");
+    common::answer(child.wait_with_output().unwrap()).expect(6)
+}
+
+/// Another disk, with nothing on it, in the place of the one that was there.
+fn make_blank(place: &Path) {
+    fs::remove_file(place).unwrap();
+    File::create(place).unwrap().set_len(64 << 20).unwrap();
 }
 
 /// All is well: redundancy, contents, every block.
@@ -178,10 +194,7 @@ fn job_of(answer: &common::Answer) -> Value {
 #[test]
 fn a_drain_is_cancelled_half_way() {
     let (pool, contents) = pool_with_file(7, "4+2");
-    let mut drain = pool.spawn(["--json", "disk", "drain", "disk-1"].iter().chain(&STEP));
-    wait_for_progress(&mut drain);
-    signal(&drain, "INT");
-    let ended = common::answer(drain.wait_with_output().unwrap()).expect(6);
+    let ended = interrupted(&pool, &["--json", "disk", "drain", "disk-1"]);
     assert_valid("disk-drain", &ended);
     assert_eq!(ended.json()["error"]["code"], "interrupted");
     let half = disk(&pool, "disk-1");
@@ -322,10 +335,7 @@ fn a_replacement_that_is_interrupted_is_finished_by_the_same_command() {
         }
         let new = pool.beside(&format!("for-{old}.img"));
         let replace = ["--json", "disk", "replace", old, new.to_str().unwrap(), "--size", "64MiB"];
-        let mut replacing = pool.spawn(replace.iter().chain(&STEP));
-        wait_for_progress(&mut replacing);
-        signal(&replacing, "INT");
-        let ended = common::answer(replacing.wait_with_output().unwrap()).expect(6);
+        let ended = interrupted(&pool, &replace);
         assert_valid("disk-replace", &ended);
         assert_eq!(ended.json()["old_has_left"], false);
         assert_eq!(states(&pool).len(), 7);
@@ -336,23 +346,19 @@ fn a_replacement_that_is_interrupted_is_finished_by_the_same_command() {
     }
 }
 
-/// A blank disk is in the old one's place, and has its name. The same command took it for the old one: it emptied it, took it out of
-/// the pool, and said that it had taken the place of itself.
+/// A blank disk is in the old one's place, and has its name. The same command took it for the old one, emptied it
+/// and took it out of the pool. It said that the disk had taken the place of itself.
 #[test]
 fn a_replacement_in_the_old_ones_place_is_finished_by_the_same_command() {
     for is_interrupted in [true, false] {
         let (pool, contents) = pool_with_file(4, "mirror:2");
         let place = pool.disk(1);
-        fs::remove_file(&place).unwrap();
-        File::create(&place).unwrap().set_len(64 << 20).unwrap();
+        make_blank(&place);
         let replace = ["--json", "disk", "replace", "disk-1", place.to_str().unwrap()];
         if is_interrupted {
-            let mut replacing = pool.spawn(replace.iter().chain(&STEP));
-            wait_for_progress(&mut replacing);
-            signal(&replacing, "INT");
-            common::answer(replacing.wait_with_output().unwrap()).expect(6);
+            interrupted(&pool, &replace);
         } else {
-            // As if the process had ended when the new disk was a member, and before the old one was given up.
+            // As if the process had ended when the new disk was a member, before the old one was given up.
             pool.run(["disk", "add", place.to_str().unwrap()]).ok();
             let file = pool.path().join("pool.toml");
             let list = fs::read_to_string(&file).unwrap();
@@ -368,19 +374,14 @@ fn a_replacement_in_the_old_ones_place_is_finished_by_the_same_command() {
     }
 }
 
-/// The new disk died before the replacement was over, and a third one is put in its place. It is added, and nothing is taken for
-/// begun that is not there.
+/// The new disk died before the replacement was over, and a third one is put in its place. It is added: nothing is
+/// taken for begun that is not there.
 #[test]
 fn a_disk_that_dies_while_it_replaces_another_is_replaced_itself() {
     let (pool, contents) = pool_with_file(4, "mirror:2");
     let new = pool.beside("new.img");
-    let mut replacing = pool
-        .spawn(["disk", "replace", "disk-1", new.to_str().unwrap(), "--size", "64MiB"].iter().chain(&STEP));
-    wait_for_progress(&mut replacing);
-    signal(&replacing, "INT");
-    common::answer(replacing.wait_with_output().unwrap()).expect(6);
-    fs::remove_file(&new).unwrap();
-    File::create(&new).unwrap().set_len(64 << 20).unwrap();
+    interrupted(&pool, &["disk", "replace", "disk-1", new.to_str().unwrap(), "--size", "64MiB"]);
+    make_blank(&new);
     pool.run(["disk", "replace", "new", new.to_str().unwrap()]).ok();
     assert_eq!(disk(&pool, "new")["member"], 5);
     // What was begun before went on meanwhile: the old one has left.

@@ -75,8 +75,8 @@ pub(crate) enum Mode {
     },
 }
 
-/// How often the open groups and the member records are read before a read that fails counts: a disk may fail one and serve
-/// the next.
+/// How often the open groups and the member records are read before a read that fails counts: a disk may fail
+/// one and serve the next.
 const RECORD_READS_MAX: u32 = 3;
 
 /// The tree with its transactions: one at a time.

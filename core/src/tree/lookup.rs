@@ -23,7 +23,7 @@ impl<A: DiskArray> Tree<'_, A> {
             if self.cache.is_dirty(slot) {
                 return Err(StorageError::NodeUnreadable { address: pointer.replicas()[0] });
             }
-            // Or what is here is out of date: what led to it was lost, its place was given away, and written anew.
+            // Or what is here is out of date: what led to it was lost, and its place was written anew.
             self.cache.drop_clean(slot);
         }
         let slot = self.take_slot()?;

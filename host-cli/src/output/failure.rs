@@ -141,6 +141,12 @@ impl Failure {
         Self { code, message: message.into(), hint: None, histories: None }
     }
 
+    /// Something is locked, by this process as far as the system tells.
+    pub(crate) fn in_use(what: impl Display, pid: Option<u32>) -> Self {
+        let holder = pid.map_or("another process".into(), |pid| format!("process {pid}"));
+        Self::new(Code::Busy, format!("{what} is in use by {holder}"))
+    }
+
     /// Says what to do next.
     #[must_use]
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {

@@ -74,14 +74,6 @@ impl Config {
         Self { version: VERSION, pool, thresholds: None, disks, folder, _lock: None }
     }
 
-    /// Reads the configuration of the pool that the arguments name, and keeps others from changing it, or the list of its
-    /// disks, as long as this value or a copy of it lives. What one command writes is never read half-way by another one that
-    /// writes it back.
-    pub(crate) fn load_to_change(app: &App) -> Result<Self, Failure> {
-        let lock = lock(&folder(app)?)?;
-        Ok(Self { _lock: lock.map(Arc::new), ..Self::load(app)? })
-    }
-
     /// Reads the configuration of the pool that the arguments name.
     pub(crate) fn load(app: &App) -> Result<Self, Failure> {
         let folder = folder(app)?;
@@ -103,6 +95,13 @@ impl Config {
         }
         config.folder = folder;
         Ok(config)
+    }
+
+    /// The same, and nothing else changes the file as long as this value or a copy of it lives. So no command
+    /// writes back what it read before another one changed it.
+    pub(crate) fn load_to_change(app: &App) -> Result<Self, Failure> {
+        let lock = lock(&folder(app)?)?;
+        Ok(Self { _lock: lock.map(Arc::new), ..Self::load(app)? })
     }
 
     /// Whether this is a pool.toml.
@@ -148,11 +147,8 @@ impl Config {
 /// Takes the lock on a pool's folder, if there is one.
 fn lock(folder: &Path) -> Result<Option<FolderLock>, Failure> {
     FolderLock::take(folder).map_err(|error| match error {
-        OpenError::Busy { pid } => {
-            let holder = pid.map_or("another process".into(), |pid| format!("process {pid}"));
-            Failure::new(Code::Busy, format!("the pool in {} is in use by {holder}", folder.display()))
-                .hint("wait until it has finished, or stop it; one process at a time changes a pool")
-        }
+        OpenError::Busy { pid } => Failure::in_use(format_args!("the pool in {}", folder.display()), pid)
+            .hint("wait until it has finished, or stop it; one process at a time changes a pool"),
         other => Failure::new(Code::Host, other.to_string()),
     })
 }

@@ -97,14 +97,10 @@ impl Place {
     /// What an error says of the disk; some say that the command cannot go on at all.
     fn fault_of(&self, error: &OpenError, read_only: bool) -> Result<Fault, Refusal> {
         match error {
-            OpenError::Busy { pid } => {
-                let holder = pid.map_or("another process".into(), |pid| format!("process {pid}"));
-                let failure = Failure::new(Code::Busy, format!("{self} is in use by {holder}"));
-                Err(Refusal::Busy(
-                    failure
-                        .hint("wait until it has finished, or stop it; one process at a time opens a pool"),
-                ))
-            }
+            OpenError::Busy { pid } => Err(Refusal::Busy(
+                Failure::in_use(self, *pid)
+                    .hint("wait until it has finished, or stop it; one process at a time opens a pool"),
+            )),
             OpenError::System { source, .. } => match source.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(Fault::Missing),
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem if !read_only => {

@@ -142,8 +142,8 @@ impl TestPool {
         program
     }
 
-    /// Waits until a process has the pool's folder, its name and all its disks, as the system's table of locks
-    /// says. A command that tried would be in its way.
+    /// Waits until a process has the pool's folder, its name and all its disks, as the system's table of
+    /// locks says. A command that tried would be in its way.
     #[track_caller]
     pub(crate) fn wait_until_held(&self, by: &Child) {
         let disks = fs::read_to_string(self.path().join("pool.toml")).unwrap().matches("[[disk]]").count();

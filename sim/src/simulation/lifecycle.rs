@@ -108,19 +108,22 @@ impl Run {
         }
     }
 
-    /// In the midst of a transaction an object that was just changed is given another scheme, now and then: what of it is
-    /// not stored yet stays, whatever lengths its extents have from then on. Which object it was.
+    /// In the midst of a transaction an object that was just changed is given another scheme, now and then. What of
+    /// it is not stored yet stays, whatever lengths its extents have from then on. Which object it was.
     pub(super) fn change_scheme_within(
         &mut self,
         objects: &mut Objects<'_, &mut SimArray>,
         operation: &Operation,
         rng: &mut Rng,
     ) -> Result<Option<ObjectId>, Error> {
-        let schemes = self.fitting_schemes();
         let (Operation::Write { object, .. } | Operation::Truncate { object, .. }) = *operation else {
             return Ok(None);
         };
-        if schemes.is_empty() || !rng.chance(1, 8) || objects.inode(object).is_err() {
+        if !rng.chance(1, 8) {
+            return Ok(None);
+        }
+        let schemes = self.fitting_schemes();
+        if schemes.is_empty() || objects.inode(object).is_err() {
             return Ok(None);
         }
         let change = Change { scheme: Some(*rng.pick(&schemes)), ..Change::default() };

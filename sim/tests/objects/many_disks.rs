@@ -1,4 +1,5 @@
-//! Pools of many disks: more of them in the array than a pool has members, and more records of them than the memory holds.
+//! Pools of many disks: more of them in the array than a pool has members, and more records of them than the
+//! memory holds.
 
 use super::*;
 use dynamicfs_core::AddOptions;
@@ -43,8 +44,8 @@ fn a_full_pool_mounts_beside_the_replacement_of_one_of_its_disks() {
     account(&mut pool, "after all");
 }
 
-/// A member was called failed, which is durable, and then the members' records could not be read. Its disk was put into use
-/// again, and given what was written from then on: the next mount did without it.
+/// A member was called failed, which is durable, and then the members' records could not be read. Its disk was put
+/// into use again, and given what was written from then on. The next mount did without it.
 #[test]
 fn a_member_that_is_out_of_use_stays_so_whatever_cannot_be_read_then() {
     const DISKS: usize = 48;
@@ -73,7 +74,7 @@ fn a_member_that_is_out_of_use_stays_so_whatever_cannot_be_read_then() {
             true => assert_ne!(status, DiskStatus::Online, "{what}"),
             false => assert!(done.is_err(), "{what}"),
         }
-        // What its record says is known before anything else is written, where enough disks are left for that.
+        // What its record says is known before anything else is written, where enough disks are left.
         let went_on = put(&mut pool, "after", 5_000).is_ok();
         assert!(!went_on || pool.store.roster().failed.contains(DISKS - 1) == is_out, "{what}");
         (shut, refused) = (shut + u32::from(is_out && went_on), refused + u32::from(!is_out));
