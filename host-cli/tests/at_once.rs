@@ -1,5 +1,5 @@
-//! Several commands at once that change which disks a pool has. Each happens whole or is refused, whatever the
-//! others do.
+//! Several commands at once that change which disks a pool has. Each happens whole or is refused, whatever
+//! the others do.
 
 mod common;
 
@@ -47,8 +47,8 @@ fn assert_whole(pool: &TestPool, contents: &[u8], count: usize) {
     pool.run(["check"]).ok();
 }
 
-/// pool.toml was read before the pool was locked. A command that was refused wrote back what it had read, without
-/// the disk that another had added meanwhile.
+/// pool.toml was read before the pool was locked. A command that was refused wrote back what it had read,
+/// without the disk that another had added meanwhile.
 #[test]
 fn disks_that_are_added_at_once_are_all_listed() {
     for _ in 0..4 {

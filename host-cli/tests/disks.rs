@@ -346,8 +346,8 @@ fn a_replacement_that_is_interrupted_is_finished_by_the_same_command() {
     }
 }
 
-/// A blank disk is in the old one's place, and has its name. The same command took it for the old one, emptied it
-/// and took it out of the pool. It said that the disk had taken the place of itself.
+/// A blank disk is in the old one's place, and has its name. The same command took it for the old one,
+/// emptied it and took it out of the pool. It said that the disk had taken the place of itself.
 #[test]
 fn a_replacement_in_the_old_ones_place_is_finished_by_the_same_command() {
     for is_interrupted in [true, false] {
@@ -374,8 +374,8 @@ fn a_replacement_in_the_old_ones_place_is_finished_by_the_same_command() {
     }
 }
 
-/// The new disk died before the replacement was over, and a third one is put in its place. It is added: nothing is
-/// taken for begun that is not there.
+/// The new disk died before the replacement was over, and a third one is put in its place. It is added:
+/// nothing is taken for begun that is not there.
 #[test]
 fn a_disk_that_dies_while_it_replaces_another_is_replaced_itself() {
     let (pool, contents) = pool_with_file(4, "mirror:2");

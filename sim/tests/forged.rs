@@ -210,8 +210,8 @@ fn a_pointer_to_another_node_that_is_in_memory_is_not_followed() {
     assert!(lost > 0, "none of the entries was in such a leaf");
 }
 
-/// A leaf is in memory, and then its place holds another one: what led to it was lost, and its blocks were given
-/// away. The new one was called unreadable, until the next mount.
+/// A leaf is in memory, and then its place holds another one: what led to it was lost, and its blocks were
+/// given away. The new one was called unreadable, until the next mount.
 #[test]
 fn what_is_in_memory_and_out_of_date_is_read_anew() {
     let (mut world, names) = many_leaves();

@@ -56,8 +56,8 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(false)
     }
 
-    /// Whether it is known that a member can be done without. Where a part of the tree is lost, what that lists may
-    /// need the member: it stays, and the rest of upkeep goes on.
+    /// Whether it is known that a member can be done without. Where a part of the tree is lost, what that
+    /// lists may need the member: it stays, and the rest of upkeep goes on.
     fn is_known_without(&mut self, row: usize, member: MemberNumber) -> Result<bool, Error> {
         match self.can_do_without(row, member) {
             Err(Error::Storage(error)) if error.is_loss() => Ok(false),

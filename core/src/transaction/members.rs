@@ -96,8 +96,8 @@ impl Roster {
 }
 
 impl<A: DiskArray> Store<'_, A> {
-    /// Reads the member records after a commit that changed them. The commit stands, whether they can be read or
-    /// not. What cannot be read now is read before the next transaction begins, or that is refused.
+    /// Reads the member records after a commit that changed them. The commit stands, whether they can be read
+    /// or not. What cannot be read now is read before the next transaction begins, or that is refused.
     pub(crate) fn reload_members(&mut self) {
         self.members_unread = !(0..RECORD_READS_MAX).any(|_| self.load_members().is_ok());
     }

@@ -49,8 +49,8 @@ pub(crate) fn refuse_shared(paths: &[&Path]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses to put a file in the place of a disk of a pool, of a pool.toml, of a device or of a pipe. What is taken
-/// out of a pool must not destroy one.
+/// Refuses to put a file in the place of a disk of a pool, of a pool.toml, of a device or of a pipe. What is
+/// taken out of a pool must not destroy one.
 pub(crate) fn refuse_replacing(dest: &Path) -> Result<(), Failure> {
     let Ok(there) = fs::symlink_metadata(dest) else { return Ok(()) };
     let (kind, shown) = (there.file_type(), dest.display());

@@ -108,8 +108,9 @@ impl Run {
         }
     }
 
-    /// In the midst of a transaction an object that was just changed is given another scheme, now and then. What of
-    /// it is not stored yet stays, whatever lengths its extents have from then on. Which object it was.
+    /// In the midst of a transaction an object that was just changed is given another scheme, now and then.
+    /// What of it is not stored yet stays, whatever lengths its extents have from then on. Which object it
+    /// was.
     pub(super) fn change_scheme_within(
         &mut self,
         objects: &mut Objects<'_, &mut SimArray>,

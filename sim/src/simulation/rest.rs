@@ -161,8 +161,8 @@ impl Run {
         Ok(())
     }
 
-    /// A job is begun and called off that has nothing to do with a rebuild. What members are owed is rebuilt all the
-    /// same.
+    /// A job is begun and called off that has nothing to do with a rebuild. What members are owed is rebuilt
+    /// all the same.
     fn call_another_off(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
         let mut rng = self.root.fork("called off");
         if !rng.chance(1, 4) || !self.atlas.must_commit() || self.swarm.is_on(FaultKind::NoSpace) {

@@ -143,8 +143,8 @@ fn no_space_in_the_middle_of_a_rebuild_is_said_and_goes_on_when_there_is_some() 
     expect_whole(&mut pool, "there was space");
 }
 
-/// A scrub, a rebalance or a recount was called off. No rebuild began by itself then, as if one had been called
-/// off. What a disk missed that was back stayed owed until the next mount.
+/// A scrub, a rebalance or a recount was called off. No rebuild began by itself then, as if one had been
+/// called off. What a disk missed that was back stayed owed until the next mount.
 #[test]
 fn what_a_disk_missed_is_rebuilt_whatever_else_was_called_off() {
     for kind in [JobKind::Scrub, JobKind::Rebalance, JobKind::Recount] {
@@ -171,8 +171,9 @@ fn what_a_disk_missed_is_rebuilt_whatever_else_was_called_off() {
     assert_eq!(pool.health().owed, 1);
 }
 
-/// A leaf of some files was lost, and a disk made more errors than it may. Before each step of any job all records
-/// were asked whether the disk can be done without. The leaf could not be read, and no job ever took a step.
+/// A leaf of some files was lost, and a disk made more errors than it may. Before each step of any job all
+/// records were asked whether the disk can be done without. The leaf could not be read, and no job ever took
+/// a step.
 #[test]
 fn a_lost_leaf_beside_a_disk_with_many_errors_holds_up_nothing() {
     let mut world = World::new(Scheme::mirror(2), 4, MEMORY);

@@ -70,8 +70,8 @@ fn a_scrub_of_a_deep_tree_with_many_replicas_comes_to_its_end() {
     assert_eq!((job.state, job.found), (JobState::Complete, 0), "{job:?}");
 }
 
-/// A piece of contents that has one checksum is longer than the window. A scrub cannot prove it, and said so at
-/// each step. The rebalance behind it never had its turn.
+/// A piece of contents that has one checksum is longer than the window. A scrub cannot prove it, and said so
+/// at each step. The rebalance behind it never had its turn.
 #[test]
 fn a_job_that_takes_more_memory_keeps_no_other_from_its_steps() {
     let options = FormatOptions {

@@ -44,8 +44,8 @@ fn a_full_pool_mounts_beside_the_replacement_of_one_of_its_disks() {
     account(&mut pool, "after all");
 }
 
-/// A member was called failed, which is durable, and then the members' records could not be read. Its disk was put
-/// into use again, and given what was written from then on. The next mount did without it.
+/// A member was called failed, which is durable, and then the members' records could not be read. Its disk
+/// was put into use again, and given what was written from then on. The next mount did without it.
 #[test]
 fn a_member_that_is_out_of_use_stays_so_whatever_cannot_be_read_then() {
     const DISKS: usize = 48;

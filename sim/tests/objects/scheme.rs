@@ -1,9 +1,9 @@
-//! An object is given another scheme between two changes of its contents in one transaction, while a window of it
-//! waits to be stored. The length of a window follows from the scheme. 2+3 needs more work space for an extent of
-//! full length than little memory has, and takes shorter ones.
+//! An object is given another scheme between two changes of its contents in one transaction, while a window
+//! of it waits to be stored. The length of a window follows from the scheme. 2+3 needs more work space for an
+//! extent of full length than little memory has, and takes shorter ones.
 //!
-//! What waited was taken for a window of the new length. Bytes behind it were lost, or came back after they had
-//! been cut off, and no call failed.
+//! What waited was taken for a window of the new length. Bytes behind it were lost, or came back after they
+//! had been cut off, and no call failed.
 
 use super::*;
 
@@ -16,8 +16,8 @@ const LITTLE: usize = 200 << 10;
 /// The bytes of an extent of copies. One of stripes has half of that.
 const LONG: usize = 16 << 10;
 
-/// Writes to a file of one scheme, so that a window waits, gives it the other, and does the rest. Then what is
-/// there after the next mount is compared with what should be.
+/// Writes to a file of one scheme, so that a window waits, gives it the other, and does the rest. Then what
+/// is there after the next mount is compared with what should be.
 fn change_between(
     (from, to): (Scheme, Scheme),
     (offset, bytes): (usize, usize),

@@ -6,16 +6,16 @@ use std::path::Path;
 use super::OpenError;
 use super::lock::LockedFile;
 
-/// An advisory lock on a folder, for one at a time. It leaves no file behind. Dropping it, or the process's death,
-/// releases it.
+/// An advisory lock on a folder, for one at a time. It leaves no file behind. Dropping it, or the process's
+/// death, releases it.
 #[derive(Debug)]
 pub struct FolderLock {
     _file: LockedFile,
 }
 
 impl FolderLock {
-    /// Takes the lock of this folder; `None` where there is no such folder, or its filesystem has no locks for
-    /// folders, as NFS.
+    /// Takes the lock of this folder; `None` where there is no such folder, or its filesystem has no locks
+    /// for folders, as NFS.
     ///
     /// # Errors
     /// [`OpenError::Busy`] while another has it.

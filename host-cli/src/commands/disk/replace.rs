@@ -133,8 +133,8 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
     Ok(report)
 }
 
-/// The number of the old disk, if a replacement by a disk in its own place did not come to its end. Its name and
-/// its path lead to the new one by now.
+/// The number of the old disk, if a replacement by a disk in its own place did not come to its end. Its name
+/// and its path lead to the new one by now.
 fn begun_in_its_place(app: &App, options: &Options) -> Result<Option<String>, Failure> {
     let config = Config::load(app)?;
     let (new, old) = (absolute(&options.new)?, absolute(Path::new(&options.old))?);
