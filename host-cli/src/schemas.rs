@@ -75,7 +75,7 @@ fn the_files_say_what_the_types_say() {
         assert!(
             kept == text,
             "{} is out of date: set DYNAMICFS_UPDATE_SCHEMAS=1 and run this test again",
-            file.display()
+            file.to_string_lossy()
         );
     }
     let kept = fs::read_dir(folder).unwrap().count();

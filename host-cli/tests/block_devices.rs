@@ -193,7 +193,7 @@ fn set_paths(pool: &TestPool, old: &[&Path], new: &[&str]) {
     let mut text = fs::read_to_string(&file).unwrap();
     // By way of names that no device has: an old path may be a new one too.
     for (number, old) in old.iter().enumerate() {
-        text = text.replace(&format!("\"{}\"", old.display()), &format!("\"device {number}\""));
+        text = text.replace(&format!("\"{}\"", old.to_string_lossy()), &format!("\"device {number}\""));
     }
     for (number, new) in new.iter().enumerate() {
         text = text.replace(&format!("\"device {number}\""), &format!("\"{new}\""));

@@ -56,7 +56,7 @@ fn assert_same_tree(expected: &Path, found: &Path) {
     assert!(!names.is_empty());
     for name in names {
         let (a, b) = (std::fs::read(expected.join(&name)), std::fs::read(found.join(&name)));
-        assert!(a.expect("read") == b.expect("read"), "{} differs", name.display());
+        assert!(a.expect("read") == b.expect("read"), "{} differs", name.to_string_lossy());
     }
 }
 

@@ -212,7 +212,7 @@ fn what_is_no_disk_is_refused_at_once() {
         let path: &Path = path;
         fresh.run(["init", "--scheme", "single", "--disk", text(path)]).expect(1);
         fresh.run(["init", "--dry-run", "--scheme", "single", "--disk", text(path)]).expect(1);
-        assert!(!fresh.path().exists(), "{}", path.display());
+        assert!(!fresh.path().exists(), "{}", path.to_string_lossy());
         pool.run(["disk", "add", text(path)]).expect(1);
         pool.run(["disk", "replace", "disk-0", text(path)]).expect(1);
         pool.run(["labels", "--disk", text(path)]).expect(1);

@@ -75,7 +75,7 @@ fn object_of(pool: &TestPool, path: &str) -> u64 {
 
 #[track_caller]
 fn expect_file(path: &Path, contents: &[u8]) {
-    assert!(fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())) == contents);
+    assert!(fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.to_string_lossy())) == contents);
 }
 
 fn lost<'r>(report: &'r Value, path: &str) -> Option<&'r Value> {
@@ -207,7 +207,7 @@ fn what_lost_its_name_is_found_by_its_number() {
         let place = if in_place.exists() { in_place } else { in_lost };
         let Ok(bytes) = fs::read(&place) else { continue };
         if !report["lost"].as_array().unwrap().iter().any(|lost| lost["object"] == object) {
-            assert!(bytes == contents, "{}", place.display());
+            assert!(bytes == contents, "{}", place.to_string_lossy());
             found += 1;
         }
     }

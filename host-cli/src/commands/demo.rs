@@ -12,6 +12,7 @@ use super::{init, maintenance, put};
 use crate::app::App;
 use crate::cli::Global;
 use crate::output::failure::{Code, Exit, Failure};
+use crate::output::names::ShowPath;
 use crate::output::report::{Output, Report};
 use crate::output::size;
 use crate::output::text::{BOLD, DIM, GOOD, Text};
@@ -156,7 +157,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let (status, health) =
         with_pool(&stage.app, Access::Read, |session| Ok((Status::of(session)?, Health::of(session)?)))?;
     folder.disable_cleanup(options.keep);
-    let pool = options.keep.then(|| stage.pool.display().to_string());
+    let pool = options.keep.then(|| stage.pool.shown().to_string());
     let demo = Demo { steps: story.steps, seconds: started.elapsed().as_secs_f64(), pool, status, health };
     app.out.report(&demo)?;
     Ok(Exit::Done)
@@ -177,7 +178,7 @@ impl Stage {
     fn new(app: &App, folder: &Path, options: &Options) -> Result<Self, Failure> {
         let pool = folder.join("pool");
         let source = options.path.clone().unwrap_or_else(|| folder.join("sources"));
-        let refused = |error| Failure::host(format_args!("write to {}", folder.display()), &error);
+        let refused = |error| Failure::host(format_args!("write to {}", folder.shown()), &error);
         if options.path.is_none() {
             fs::create_dir(&source).and_then(|()| SOURCES.extract(&source)).map_err(refused)?;
         }
@@ -236,7 +237,7 @@ impl Stage {
             ..Default::default()
         };
         let made = init::make(&self.app, &options)?;
-        say.push(format!("{}, {DISK_COUNT} files of {}", self.pool.display(), size::show(disk_bytes, false)));
+        say.push(format!("{}, {DISK_COUNT} files of {}", self.pool.shown(), size::show(disk_bytes, false)));
         say.push(format!("room for {}, any two disks may fail", size::show(made.usable_bytes(), false)));
         Ok(())
     }

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::host::interrupt;
 use crate::output::failure::{Exit, Failure};
+use crate::output::names::ShowPath;
 use crate::output::report::{Report, print_line};
 use crate::output::text::{DIM, Text, WARN};
 use crate::pool::config::Config;
@@ -73,7 +74,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 fn read(reader: &mut Reader, folder: &Path, options: &Options) -> Result<Vec<Event>, Failure> {
     let events = reader
         .read()
-        .map_err(|error| Failure::host(format_args!("read the events of {}", folder.display()), &error))?;
+        .map_err(|error| Failure::host(format_args!("read the events of {}", folder.shown()), &error))?;
     let is_wanted = |event: &Event| {
         let time = event.time.parse::<Timestamp>().ok();
         options.since.is_none_or(|since| time.is_some_and(|time| time >= since))

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::host::target::{make_folder, make_link, make_symlink, unfinished};
 use crate::host::{attributes, interrupt};
 use crate::output::failure::{Code, Exit, Failure};
+use crate::output::names::ShowPath;
 use crate::output::progress::{Progress, Unit};
 use crate::pool::occupied::refuse_replacing;
 use crate::pool::open::{Access, with_pool};
@@ -135,7 +136,7 @@ impl Fetcher<'_> {
             refuse_replacing(&dest)?;
         }
         if !self.transfer.dry_run {
-            let refused = |error: io::Error| Failure::host(format_args!("write {}", dest.display()), &error);
+            let refused = |error: io::Error| Failure::host(format_args!("write {}", dest.shown()), &error);
             match node.inode.kind {
                 ObjectKind::Directory => make_folder(&dest).map_err(refused)?,
                 ObjectKind::Symlink => {
@@ -169,7 +170,7 @@ impl Fetcher<'_> {
             attributes::xattrs(contents, node.object).map_err(|error| Failure::object(error, path))?;
         let restored = attributes::restore(&dest, &node.inode, &xattrs);
         restored
-            .map_err(|error| Failure::host(format_args!("set the attributes of {}", dest.display()), &error))
+            .map_err(|error| Failure::host(format_args!("set the attributes of {}", dest.shown()), &error))
     }
 }
 
@@ -182,10 +183,10 @@ fn fetch_file(
     buffer: &mut Vec<u8>,
     progress: &mut Progress,
 ) -> Result<(), Failure> {
-    let refused = |error: io::Error| Failure::host(format_args!("write {}", dest.display()), &error);
+    let refused = |error: io::Error| Failure::host(format_args!("write {}", dest.shown()), &error);
     let unreadable = |error: Error| Failure::object(error, path);
     if dest.is_dir() {
-        return Err(Failure::new(Code::IsADirectory, format!("{} is a folder", dest.display())));
+        return Err(Failure::new(Code::IsADirectory, format!("{} is a folder", dest.shown())));
     }
     let mut file = unfinished(dest).map_err(refused)?;
     buffer.resize(BUFFER_BYTES, 0);

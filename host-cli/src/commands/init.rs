@@ -5,6 +5,7 @@ pub(crate) mod layout;
 use crate::app::App;
 use crate::host::confirm::confirm;
 use crate::output::failure::{Code, Exit, Failure};
+use crate::output::names::ShowPath;
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BOLD, Text};
@@ -281,7 +282,7 @@ fn format_pool(
     let report = Made {
         dry_run: false,
         pool: Some(parameters.pool.to_string()),
-        folder: layout.folder().display().to_string(),
+        folder: layout.folder().shown().to_string(),
         scheme: format.scheme.to_string(),
         tolerance: health.tolerance,
         opens_without: opens_without(disks),
@@ -302,7 +303,7 @@ fn plan(folder: &std::path::Path, options: &Options, scheme: Scheme) -> Result<M
     Ok(Made {
         dry_run: true,
         pool: None,
-        folder: folder.display().to_string(),
+        folder: folder.shown().to_string(),
         scheme: scheme.to_string(),
         tolerance: options.tolerance.unwrap_or(scheme.parity),
         opens_without: opens_without(disks.len()),

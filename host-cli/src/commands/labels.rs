@@ -4,6 +4,7 @@
 use crate::app::App;
 use crate::host::attributes::rfc3339;
 use crate::output::failure::{Exit, Failure};
+use crate::output::names::ShowPath;
 use crate::output::report::Report;
 use crate::output::text::{BAD, Cell, GOOD, Text, WARN};
 use crate::pool::config::Config;
@@ -32,8 +33,11 @@ pub(crate) struct LabelList {
 /// What one disk's labels say.
 #[derive(Debug, Serialize, JsonSchema)]
 struct DiskLabels {
-    /// Where the disk is.
+    /// Where the disk is; what is not UTF-8 or a control character is escaped.
     path: String,
+    /// The path's bytes in hexadecimal, where `path` does not tell them exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
     /// Its size in bytes; null if it cannot be read.
     bytes: Option<u64>,
     /// The label at the beginning: "ok", or what is wrong.
@@ -100,7 +104,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 }
 
 fn look(path: &Path) -> DiskLabels {
-    let shown = path.display().to_string();
+    let shown = path.shown().to_string();
     let found = match Labels::read(path) {
         Ok(found) => found,
         Err(error) => {
@@ -109,6 +113,7 @@ fn look(path: &Path) -> DiskLabels {
             let note = Some(failure.message().to_owned());
             return DiskLabels {
                 path: shown,
+                path_hex: path.hex(),
                 bytes: None,
                 first: unknown(),
                 copy: unknown(),
@@ -145,6 +150,7 @@ fn look(path: &Path) -> DiskLabels {
     });
     DiskLabels {
         path: shown,
+        path_hex: path.hex(),
         bytes: Some(found.bytes),
         first: state(found.first),
         copy: state(found.copy),

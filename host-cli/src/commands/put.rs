@@ -11,6 +11,7 @@ use crate::host::attributes;
 use crate::host::interrupt;
 use crate::host::source::{Source, Stdin};
 use crate::output::failure::{Code, Exit, Failure};
+use crate::output::names::ShowPath;
 use crate::output::progress::{Progress, Unit};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, PoolPath};
@@ -59,7 +60,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 
 /// What a source is; some cannot be stored.
 fn look_at(source: &Path, recursive: bool) -> Result<fs::Metadata, Failure> {
-    let shown = source.display();
+    let shown = source.shown();
     let metadata = if recursive { fs::symlink_metadata(source) } else { fs::metadata(source) };
     let metadata = metadata.map_err(|error| Failure::host(format_args!("read {shown}"), &error))?;
     if metadata.is_dir() && !recursive {

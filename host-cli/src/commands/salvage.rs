@@ -18,6 +18,7 @@ pub(crate) use report::Salvaged;
 use crate::app::App;
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::names;
+use crate::output::names::ShowPath;
 use crate::output::progress::{Progress, Unit};
 use crate::pool::histories::{MissingDisk, digits};
 use crate::pool::open::{Access, with_pool};
@@ -61,7 +62,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     if !dry_run {
         make_folder(&options.dest)?;
     }
-    let mut report = Salvaged { dry_run, dest: options.dest.display().to_string(), ..Salvaged::default() };
+    let mut report = Salvaged { dry_run, dest: options.dest.shown().to_string(), ..Salvaged::default() };
     let mut file = REPORT.to_owned();
     let ended = with_pool(app, Access::Salvage, |session| {
         file = salvage(app, session, &options.dest, &paths, &mut report)?;
@@ -91,20 +92,19 @@ fn shortfall(report: &Salvaged, path: &Path) -> Option<Failure> {
     let failure = Failure::new(code, message);
     Some(match report.dry_run {
         true => failure.hint("--json names all of it"),
-        false => failure.hint(format!("{} names all of it", path.display())),
+        false => failure.hint(format!("{} names all of it", path.shown())),
     })
 }
 
 fn make_folder(folder: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(folder)
-        .map_err(|error| Failure::host(format_args!("make {}", folder.display()), &error))
+    fs::create_dir_all(folder).map_err(|error| Failure::host(format_args!("make {}", folder.shown()), &error))
 }
 
 fn write_report(path: &Path, report: &Salvaged) -> Result<(), Failure> {
     let mut bytes =
         serde_json::to_vec_pretty(report).map_err(|error| Failure::host("write JSON", &error.into()))?;
     bytes.push(b'\n');
-    fs::write(path, bytes).map_err(|error| Failure::host(format_args!("write {}", path.display()), &error))
+    fs::write(path, bytes).map_err(|error| Failure::host(format_args!("write {}", path.shown()), &error))
 }
 
 /// Takes out what is wanted; the name of the report's file.

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::host::attributes::now_rfc3339;
 use crate::output::failure::{Exit, Failure};
+use crate::output::names::ShowPath;
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, Cell, DIM, GOOD, Text, WARN};
@@ -100,7 +101,7 @@ impl Status {
             timestamp: now_rfc3339(),
             pool: PoolStatus {
                 id: session.parameters.pool.to_string(),
-                folder: session.config.folder.display().to_string(),
+                folder: session.config.folder.shown().to_string(),
                 scheme: health.scheme.to_string(),
                 tolerance: health.tolerance,
                 read_tolerance: health.read_tolerance,

@@ -2,6 +2,7 @@
 
 use super::interrupt;
 use crate::output::failure::{Code, Failure};
+use crate::output::names::ShowPath;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::fs::{File, Metadata, OpenOptions};
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 
 /// A file outside the pool that was seen could not be looked at or read: it vanished, or the system refuses.
 pub(crate) fn refused(path: &Path, error: &io::Error) -> Failure {
-    let shown = path.display();
+    let shown = path.shown();
     let vanished = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
         // A link took its place.
         || Errno::from_io_error(error) == Some(Errno::LOOP);
@@ -52,7 +53,7 @@ impl Source {
         if !metadata.is_file() {
             return Err(Failure::new(
                 Code::SourceChanged,
-                format!("{} is no file any more; it was not stored", path.display()),
+                format!("{} is no file any more; it was not stored", path.shown()),
             )
             .hint("run the same command again; what is there by then is stored"));
         }
@@ -62,7 +63,7 @@ impl Source {
     /// Fills as much of the buffer as there is; 0 at the end.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
         let read = fill(&mut self.file, buffer);
-        read.map_err(|error| Failure::host(format_args!("read {}", self.path.display()), &error))
+        read.map_err(|error| Failure::host(format_args!("read {}", self.path.shown()), &error))
     }
 
     /// Fails if the file changed since it was opened: what was read may be neither the old nor the new.
@@ -70,13 +71,13 @@ impl Source {
         let stamp = |m: &Metadata| (m.len(), m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec());
         let now = self.file.metadata();
         let now =
-            now.map_err(|error| Failure::host(format_args!("look at {}", self.path.display()), &error))?;
+            now.map_err(|error| Failure::host(format_args!("look at {}", self.path.shown()), &error))?;
         if stamp(&now) == stamp(&self.metadata) {
             return Ok(());
         }
         Err(Failure::new(
             Code::SourceChanged,
-            format!("{} changed while it was read; it was not stored", self.path.display()),
+            format!("{} changed while it was read; it was not stored", self.path.shown()),
         )
         .hint("put it again when nobody writes to it"))
     }

@@ -1,6 +1,9 @@
-//! Names of the pool are any bytes: shown so that they can neither mislead nor command a terminal.
+//! Names and paths are any bytes, in the pool and on this machine. They are shown so that they can neither
+//! mislead nor command a terminal.
 
-use std::fmt::Write;
+use std::fmt::{self, Display, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// The name as text: what is not UTF-8 or would control a terminal is escaped.
 pub(crate) fn show(name: &[u8]) -> String {
@@ -20,6 +23,51 @@ pub(crate) fn show(name: &[u8]) -> String {
     shown
 }
 
+/// A name that needs no escapes and no quotes on a command line, as like the given one as that allows.
+pub(crate) fn printable(name: &[u8]) -> String {
+    let text = String::from_utf8_lossy(name);
+    let is_plain = |character: char| {
+        character.is_alphanumeric() || matches!(character, '.' | '-' | '_' | ':' | '+' | '=' | '@' | ',')
+    };
+    let plain: String =
+        text.chars().map(|character| if is_plain(character) { character } else { '-' }).collect();
+    // A name that begins so would be taken for an option.
+    match plain.trim_start_matches('-') {
+        "" => "disk".to_owned(),
+        rest => rest.to_owned(),
+    }
+}
+
+/// Paths of this machine, shown as [`show`] does. `Path::display` would print a newline or an escape sequence
+/// as it is: the lints forbid it.
+pub(crate) trait ShowPath {
+    /// The path as text, in messages and in JSON.
+    fn shown(&self) -> ShownPath<'_>;
+
+    /// Its bytes in hexadecimal, where the text does not tell them exactly.
+    fn hex(&self) -> Option<String>;
+}
+
+impl ShowPath for Path {
+    fn shown(&self) -> ShownPath<'_> {
+        ShownPath(self)
+    }
+
+    fn hex(&self) -> Option<String> {
+        exact(self.as_os_str().as_bytes())
+    }
+}
+
+/// A path that is to be shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShownPath<'p>(&'p Path);
+
+impl Display for ShownPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&show(self.0.as_os_str().as_bytes()))
+    }
+}
+
 /// Characters that turn the direction of writing round, so that a name looks like another.
 const fn is_direction(character: char) -> bool {
     matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -35,11 +83,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_printable_name_can_be_typed() {
+        for (name, printed) in [
+            (&b"sda1"[..], "sda1"),
+            (b"wwn-0x5000:1", "wwn-0x5000:1"),
+            (b"a b\n", "a-b-"),
+            (b"\xff", "disk"),
+            (b"--force", "force"),
+            (b"", "disk"),
+            ("größe".as_bytes(), "größe"),
+        ] {
+            assert_eq!(printable(name), printed);
+            assert_eq!(printable(printed.as_bytes()), printed);
+        }
+    }
+
+    #[test]
     fn names_cannot_command_a_terminal() {
         assert_eq!(show("größe".as_bytes()), "größe");
         assert_eq!(show(b"a\x1b[31mb\n"), "a\\u{1b}[31mb\\n");
         assert_eq!(show(b"\xff\xfe.txt"), "\\xff\\xfe.txt");
         assert_eq!(show("a\u{202e}b".as_bytes()), "a\\u{202e}b");
+        assert_eq!(Path::new("a\nb").shown().to_string(), "a\\nb");
+        assert_eq!((Path::new("a\nb").hex(), Path::new("ä").hex()), (Some("610a62".into()), None));
         assert_eq!(exact(b"plain"), None);
         assert_eq!(exact(b"\xff"), Some("ff".into()));
     }

@@ -9,6 +9,7 @@ use super::reasons::{Reason, ReasonCode};
 use super::session::Session;
 use crate::host::interrupt;
 use crate::output::failure::{Code, Failure};
+use crate::output::names::ShowPath;
 use crate::output::size;
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::maintain::{Trim, TrimOptions, Work};
@@ -79,10 +80,10 @@ impl Filesystem {
         let [left, wanted] = [self.left, self.wanted].map(|bytes| size::show(bytes, false));
         let message = format!(
             "{left} are left in the filesystem of {}, and {} may need {wanted}",
-            self.folder.display(),
+            self.folder.shown(),
             self.disks.join(", ")
         );
-        let object = Some(self.folder.display().to_string());
+        let object = Some(self.folder.shown().to_string());
         Some(Reason { object, ..Reason::new(code, None, self.left, message) })
     }
 }
@@ -164,7 +165,7 @@ pub(super) fn explain(session: &mut Session<'_>, failure: Failure) -> Failure {
     give_back(session);
     let least = filesystems(&session.places).into_iter().min_by_key(|filesystem| filesystem.left);
     let Some(Filesystem { folder, left, .. }) = least else { return failure };
-    let (folder, left) = (folder.display(), size::show(left, false));
+    let (folder, left) = (folder.shown(), size::show(left, false));
     let message = format!("{}; {left} are left in the filesystem of {folder}", failure.message());
     Failure::new(Code::NoSpaceBelow, message).hint(format!(
         "make room in the filesystem of {folder}; or `dynamicfs rm` what is not needed, then `dynamicfs trim` gives its space back"

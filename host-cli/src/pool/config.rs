@@ -4,9 +4,12 @@ use super::condition::ThresholdEntry;
 use super::lost;
 use crate::app::App;
 use crate::output::failure::{Code, Failure};
+use crate::output::names;
+use crate::output::names::ShowPath;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std_host_shim::{FolderLock, OpenError};
@@ -80,21 +83,39 @@ impl Config {
         let path = folder.join(FILE);
         let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                Failure::new(Code::NoPool, format!("{} holds no pool: there is no {FILE}", folder.display()))
+                Failure::new(Code::NoPool, format!("{} holds no pool: there is no {FILE}", folder.shown()))
                     .hint(lost::hint(&folder))
             }
-            _ => Failure::host(format_args!("read {}", path.display()), &error),
+            _ => Failure::host(format_args!("read {}", path.shown()), &error),
         })?;
         let bad = |why: String| {
-            Failure::new(Code::BadPool, format!("{} is not right: {why}", path.display()))
+            Failure::new(Code::BadPool, format!("{} is not right: {why}", path.shown()))
                 .hint("list each disk as [[disk]] with its `name` and `path`; `dynamicfs labels --disk PATH` tells which is which")
         };
-        let mut config: Self = toml::from_str(&text).map_err(|error| bad(error.message().to_owned()))?;
+        let mut config: Self =
+            toml::from_str(&text).map_err(|error| bad(names::show(error.message().as_bytes())))?;
         if config.version != VERSION {
             return Err(bad(format!("it has version {}, this program knows {VERSION}", config.version)));
         }
+        config.check_names().map_err(bad)?;
         config.folder = folder;
         Ok(config)
+    }
+
+    /// Whether each disk has a name of its own, which can be shown and typed.
+    fn check_names(&self) -> Result<(), String> {
+        for (number, disk) in self.disks.iter().enumerate() {
+            if names::printable(disk.name.as_bytes()) != disk.name {
+                let shown = names::show(disk.name.as_bytes());
+                return Err(format!(
+                    "`{shown}` cannot be the name of a disk: it is empty, or has spaces or control characters"
+                ));
+            }
+            if self.disks[..number].iter().any(|other| other.name == disk.name) {
+                return Err(format!("two disks are called `{}`", disk.name));
+            }
+        }
+        Ok(())
     }
 
     /// The same, and nothing else changes the file as long as this value or a copy of it lives. So no command
@@ -129,7 +150,7 @@ impl Config {
     /// Writes the file: after a crash it is the old one or the new one.
     pub(crate) fn save(&self) -> Result<(), Failure> {
         let path = self.folder.join(FILE);
-        self.write(&path).map_err(|error| Failure::host(format_args!("write {}", path.display()), &error))
+        self.write(&path).map_err(|error| Failure::host(format_args!("write {}", path.shown()), &error))
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {
@@ -147,7 +168,7 @@ impl Config {
 /// Takes the lock on a pool's folder, if there is one.
 fn lock(folder: &Path) -> Result<Option<FolderLock>, Failure> {
     FolderLock::take(folder).map_err(|error| match error {
-        OpenError::Busy { pid } => Failure::in_use(format_args!("the pool in {}", folder.display()), pid)
+        OpenError::Busy { pid } => Failure::in_use(format_args!("the pool in {}", folder.shown()), pid)
             .hint("wait until it has finished, or stop it; one process at a time changes a pool"),
         other => Failure::new(Code::Host, other.to_string()),
     })
@@ -155,14 +176,12 @@ fn lock(folder: &Path) -> Result<Option<FolderLock>, Failure> {
 
 /// What a disk at this path is called.
 pub(crate) fn name_of(path: &Path) -> String {
-    path.file_stem()
-        .or(path.file_name())
-        .map_or_else(|| "disk".into(), |name| name.to_string_lossy().into_owned())
+    names::printable(path.file_stem().unwrap_or_default().as_bytes())
 }
 
 /// A path that does not depend on where the program was started.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|error| Failure::host(format_args!("find {}", path.display()), &error))
+    std::path::absolute(path).map_err(|error| Failure::host(format_args!("find {}", path.shown()), &error))
 }
 
 /// Whether both paths lead to the same file or device. Of what is not there the paths decide.

@@ -4,6 +4,7 @@ use super::condition::{self, DiskCondition};
 use super::counters;
 use super::place::{Fault, Place};
 use super::session::Session;
+use crate::output::names::ShowPath;
 use crate::output::size;
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::format::record;
@@ -118,8 +119,11 @@ impl DiskState {
 pub(crate) struct Disk {
     /// What it is called in pool.toml; "member-N" if that does not list it.
     pub(crate) name: String,
-    /// Where it is, or should be.
+    /// Where it is, or should be; what is not UTF-8 or a control character is escaped.
     pub(crate) path: Option<String>,
+    /// The path's bytes in hexadecimal, where `path` does not tell them exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
     /// What it is to the pool.
     pub(crate) state: DiskState,
     /// What the operator wants of it, as the pool's own records say; null if it is no member.
@@ -165,6 +169,7 @@ pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
             disks.push(Disk {
                 name: format!("member-{number}"),
                 path: None,
+                path_hex: None,
                 state: match states.get(&number) {
                     Some(MemberState::Failed) => DiskState::Failed,
                     Some(MemberState::Offline) => DiskState::Offline,
@@ -250,7 +255,8 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
     let id = health.disk.or(identity.map(|identity| identity.disk)).map(|id| id.to_string());
     Disk {
         name: place.entry.name.clone(),
-        path: Some(place.path.display().to_string()),
+        path: Some(place.path.shown().to_string()),
+        path_hex: place.path.hex(),
         state,
         member_state,
         holds_data,

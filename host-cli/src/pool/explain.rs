@@ -5,6 +5,7 @@ use super::histories::{History, Survey};
 use super::place::{self, Place};
 use crate::app::App;
 use crate::output::failure::Failure;
+use crate::output::names::ShowPath;
 use crate::output::size;
 use dynamicfs_core::error::MountError;
 
@@ -91,7 +92,7 @@ fn missing(app: &App, history: &History) -> (String, String) {
         names.join(", ")
     );
     let folder =
-        app.global.pool.as_ref().map_or_else(String::new, |pool| format!(" --pool {}", pool.display()));
+        app.global.pool.as_ref().map_or_else(String::new, |pool| format!(" --pool {}", pool.shown()));
     let hint = format!(
         "attach them; to copy out what is here without changing anything: `dynamicfs salvage DEST{folder}`; only if they \
          are gone for good: --force-degraded, which goes on from generation {} and gives up whatever they hold beyond it",

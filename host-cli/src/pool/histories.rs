@@ -6,6 +6,7 @@ use super::place::{self, Place};
 use crate::app::App;
 use crate::host::attributes::rfc3339_of;
 use crate::output::failure::{Code, Failure};
+use crate::output::names::ShowPath;
 use crate::output::size;
 use dynamicfs_core::format::superblock::{Ancestor, Superblock};
 use dynamicfs_core::transaction::histories::{
@@ -95,7 +96,7 @@ impl MissingDisk {
     pub(crate) fn new(place: Option<&Place>, member: u16) -> Self {
         Self {
             name: place.map(|place| place.entry.name.clone()),
-            path: place.map(|place| place.path.display().to_string()),
+            path: place.map(|place| place.path.shown().to_string()),
             member,
             id: place.and_then(|place| place.entry.id.clone()),
         }
@@ -227,7 +228,7 @@ impl Survey {
         let written = at_newest.filter_map(|seen| self.modified(seen.place)).max();
         let disk = |seen: &&Seen| HistoryDisk {
             name: self.places[seen.place].entry.name.clone(),
-            path: self.places[seen.place].path.display().to_string(),
+            path: self.places[seen.place].path.shown().to_string(),
             generation: seen.view().generation().0,
         };
         History {

@@ -2,12 +2,13 @@
 
 use super::config::DISKS;
 use super::labels::Labels;
+use crate::output::names::ShowPath;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What to do about a folder that holds no pool.toml.
 pub(super) fn hint(folder: &Path) -> String {
-    let shown = folder.display();
+    let shown = folder.shown();
     let found = disks(folder);
     let Some((_, pool)) = found.first() else {
         return format!(
@@ -16,7 +17,7 @@ pub(super) fn hint(folder: &Path) -> String {
         );
     };
     let own: Vec<&PathBuf> = found.iter().filter(|(_, other)| other == pool).map(|(path, _)| path).collect();
-    let names: Vec<String> = own.iter().map(|path| path.display().to_string()).collect();
+    let names: Vec<String> = own.iter().map(|path| path.shown().to_string()).collect();
     format!(
         "the disks of pool {pool} are here: {}. `dynamicfs labels --disk PATH...` says so, of others too; pool.toml is to \
          say `version = 1`, `pool = \"{pool}\"`, and for each disk `[[disk]]`, `name = \"...\"` and `path = \"...\"`",

@@ -5,6 +5,7 @@ use super::labels::Labels;
 use crate::host::signature::{self, Signature};
 use crate::host::storage::{Storage, user_of};
 use crate::output::failure::{Code, Failure};
+use crate::output::names::ShowPath;
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
@@ -15,7 +16,7 @@ use std::path::Path;
 /// On a disk of a pool there are none to look for: what its blocks hold may look like anything.
 pub(crate) fn look(path: &Path, force: bool) -> Result<Vec<Signature>, Failure> {
     if let Some(user) = user_of(path) {
-        let message = format!("{} is in use as {}", path.display(), user.display());
+        let message = format!("{} is in use as {}", path.shown(), user.shown());
         return Err(Failure::new(Code::Busy, message).hint("unmount it, or stop what has it open"));
     }
     if Labels::read(path).is_ok_and(|labels| labels.identity().is_some()) {
@@ -26,7 +27,7 @@ pub(crate) fn look(path: &Path, force: bool) -> Result<Vec<Signature>, Failure> 
     if found.is_empty() || force {
         return Ok(found);
     }
-    let message = format!("{} holds {}", path.display(), signature::names(&found));
+    let message = format!("{} holds {}", path.shown(), signature::names(&found));
     Err(Failure::new(Code::InUse, message)
         .hint("see what is on it with `blkid` or `wipefs`; --force overwrites it"))
 }
@@ -34,7 +35,7 @@ pub(crate) fn look(path: &Path, force: bool) -> Result<Vec<Signature>, Failure> 
 /// Wipes what [`look`] found.
 pub(crate) fn wipe(path: &Path, found: &[Signature]) -> Result<(), Failure> {
     signature::wipe(path, found)
-        .map_err(|error| Failure::host(format_args!("wipe the signatures of {}", path.display()), &error))
+        .map_err(|error| Failure::host(format_args!("wipe the signatures of {}", path.shown()), &error))
 }
 
 /// Refuses two names of the same bytes: they would be two disks that fail together, and overwrite each other.
@@ -42,7 +43,7 @@ pub(crate) fn refuse_shared(paths: &[&Path]) -> Result<(), Failure> {
     let stored: Vec<_> = paths.iter().filter_map(|path| Some((*path, Storage::of(path).ok()?))).collect();
     for (number, (second, storage)) in stored.iter().enumerate() {
         if let Some((first, _)) = stored[..number].iter().find(|(_, first)| first.overlaps(storage)) {
-            let message = format!("{} and {} are the same storage", first.display(), second.display());
+            let message = format!("{} and {} are the same storage", first.shown(), second.shown());
             return Err(Failure::new(Code::InUse, message).hint("name each disk once"));
         }
     }
@@ -53,7 +54,7 @@ pub(crate) fn refuse_shared(paths: &[&Path]) -> Result<(), Failure> {
 /// taken out of a pool must not destroy one.
 pub(crate) fn refuse_replacing(dest: &Path) -> Result<(), Failure> {
     let Ok(there) = fs::symlink_metadata(dest) else { return Ok(()) };
-    let (kind, shown) = (there.file_type(), dest.display());
+    let (kind, shown) = (there.file_type(), dest.shown());
     let what = match () {
         () if kind.is_block_device() || kind.is_char_device() => "is a device",
         () if kind.is_fifo() || kind.is_socket() => "is a pipe or a socket",
@@ -77,7 +78,7 @@ pub(crate) fn refuse_unlistable(path: &Path) -> Result<(), Failure> {
         Some(_) => Ok(()),
         None => Err(Failure::new(
             Code::InvalidName,
-            format!("the path {} is no text in UTF-8, and pool.toml is", path.display()),
+            format!("the path {} is no text in UTF-8, and pool.toml is", path.shown()),
         )
         .hint("rename it, or make a symbolic link to it under another name")),
     }

@@ -5,6 +5,7 @@ use super::labels::Labels;
 use super::meter::{Meter, Metered};
 use crate::host::storage::write_protection;
 use crate::output::failure::{Code, Failure};
+use crate::output::names::ShowPath;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -58,7 +59,7 @@ impl From<Refusal> for Failure {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.entry.name, self.path.display())
+        write!(f, "{} ({})", self.entry.name, self.path.shown())
     }
 }
 
@@ -122,7 +123,7 @@ pub(crate) fn open_all(config: &Config, read_only: bool) -> Result<(Vec<Place>, 
         config.disks.iter().map(|entry| Place::open(config, entry, read_only)).collect();
     let (places, disks): (Vec<Place>, Vec<_>) = opened?.into_iter().unzip();
     if disks.iter().all(Option::is_none) {
-        let folder = config.folder.display();
+        let folder = config.folder.shown();
         let why = places.first().map_or("pool.toml lists none".into(), |place| match &place.fault {
             Some(Fault::Unusable(why)) => format!("{place}: {why}"),
             _ => format!("{place} does not exist, nor do the others"),

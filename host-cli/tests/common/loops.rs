@@ -30,7 +30,7 @@ impl Loop {
     pub(crate) fn detach(mut self) -> PathBuf {
         let path = std::mem::take(&mut self.0);
         let detached = Command::new("losetup").arg("--detach").arg(&path).status().unwrap();
-        assert!(detached.success(), "losetup --detach {}", path.display());
+        assert!(detached.success(), "losetup --detach {}", path.to_string_lossy());
         path
     }
 }

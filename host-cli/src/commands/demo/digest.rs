@@ -2,6 +2,7 @@
 
 use crate::output::failure::{Code, Failure};
 use crate::output::names;
+use crate::output::names::ShowPath;
 use crate::output::size;
 use crate::pool::path::{self, PoolPath};
 use crate::pool::session::Session;
@@ -44,7 +45,7 @@ impl Digest {
             if !entry.file_type().is_file() {
                 continue;
             }
-            let refused = |error| Failure::host(format_args!("read {}", entry.path().display()), &error);
+            let refused = |error| Failure::host(format_args!("read {}", entry.path().shown()), &error);
             let mut file = File::open(entry.path()).map_err(refused)?;
             let mut hash = Sha256::new();
             loop {

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::commands::init::layout::explain_open;
 use crate::host::confirm::confirm;
 use crate::output::failure::{Code, Exit, Failure};
+use crate::output::names::ShowPath;
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
@@ -115,18 +116,18 @@ pub(super) fn add(
         if is_known && is_ours && !options.force {
             return Err(Failure::new(
                 Code::Exists,
-                format!("{} is a disk of this pool already", whole.display()),
+                format!("{} is a disk of this pool already", whole.shown()),
             )
             .hint("see it with `dynamicfs disk list`; with --force what is on it counts as lost"));
         }
         let is_half_done = is_ours && known.is_some_and(|place| config.disks[place].adding);
         if !options.force && !is_half_done {
-            return Err(Failure::new(Code::InUse, format!("{} belongs to a pool", whole.display()))
+            return Err(Failure::new(Code::InUse, format!("{} belongs to a pool", whole.shown()))
                 .hint("see what is on it with `dynamicfs labels --disk PATH`; --force overwrites it"));
         }
     }
     if !exists && options.size.is_none() {
-        return Err(Failure::new(Code::NotFound, format!("{} does not exist", whole.display()))
+        return Err(Failure::new(Code::NotFound, format!("{} does not exist", whole.shown()))
             .hint("add --size to make a file there"));
     }
     let others = config.disks.iter().enumerate().filter(|(place, _)| Some(*place) != known);
@@ -137,7 +138,7 @@ pub(super) fn add(
     let foreign = if exists && !is_begun { occupied::look(&whole, options.force)? } else { Vec::new() };
     if app.global.dry_run {
         let bytes = labels.map(|labels| labels.bytes).or(options.size).unwrap_or(0);
-        let path = whole.display().to_string();
+        let path = whole.shown().to_string();
         return Ok(AddedDisk { name: name_of(&whole), path, member: None, bytes, spare: options.spare });
     }
     let made = if exists { None } else { Some(Made::new(&whole, options.size.unwrap_or(0))?) };
@@ -163,7 +164,7 @@ impl Made {
         drop(created.map_err(|error| explain_open(&error, path))?);
         let made = Self(path.to_owned());
         std_host_shim::sync_parent_directory(path)
-            .map_err(|error| Failure::host(format_args!("flush {}", path.display()), &error))?;
+            .map_err(|error| Failure::host(format_args!("flush {}", path.shown()), &error))?;
         Ok(made)
     }
 
@@ -216,12 +217,12 @@ fn join(
         if !is_member(session) || !was_begun {
             let done = session.pool.add_disk(place, &mut OsEntropy, &options);
             half_done = is_member(session) && !matches!(done, Err(MemberError::TakesPart));
-            done.map_err(|error| Failure::from(error).while_doing(whole.display()))?;
+            done.map_err(|error| Failure::from(error).while_doing(whole.shown()))?;
         }
         let health = session.pool.member_health(place);
         Ok(AddedDisk {
             name: session.places[place].entry.name.clone(),
-            path: whole.display().to_string(),
+            path: whole.shown().to_string(),
             member: health.member.map(|member| member.0),
             bytes: health.blocks * u64::from(session.pool.health().block_bytes),
             spare: options.spare,

@@ -4,6 +4,7 @@ use super::find::find;
 use crate::app::App;
 use crate::host::interrupt;
 use crate::output::failure::{Exit, Failure};
+use crate::output::names::ShowPath;
 use crate::output::report::Report;
 use crate::output::text::Text;
 use crate::pool::open::{Access, with_pool};
@@ -98,7 +99,7 @@ pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
         disk: disk.name,
         member: disk.member,
         id: disk.id,
-        device: is_device.then(|| real.display().to_string()),
+        device: is_device.then(|| real.shown().to_string()),
         model: say(&["device/vendor", "device/model"]),
         serial: say(&["device/serial"])
             .or_else(|| say(&["serial"]))

@@ -3,6 +3,7 @@
 use super::{MadeDisk, Options};
 use crate::host::signature::Signature;
 use crate::output::failure::{Code, Failure};
+use crate::output::names::ShowPath;
 use crate::pool::config::{Config, DISKS, DiskEntry, FILE, absolute, name_of};
 use crate::pool::labels::{self, Labels};
 use crate::pool::meter::Metered;
@@ -83,7 +84,7 @@ impl Layout {
             folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
         for path in missing.into_iter().rev() {
             fs::create_dir(path)
-                .map_err(|error| Failure::host(format_args!("make the folder {}", path.display()), &error))?;
+                .map_err(|error| Failure::host(format_args!("make the folder {}", path.shown()), &error))?;
             self.made.push(path.to_owned());
         }
         Ok(())
@@ -151,9 +152,9 @@ impl Layout {
         }
         let first = config.disks.first().map(|entry| self.folder.join(&entry.path)).unwrap_or_default();
         let labels = Labels::read(&first)
-            .map_err(|error| Failure::host(format_args!("read {}", first.display()), &error))?;
+            .map_err(|error| Failure::host(format_args!("read {}", first.shown()), &error))?;
         let unreadable =
-            || Failure::new(Code::BadPool, format!("the label of {} cannot be read back", first.display()));
+            || Failure::new(Code::BadPool, format!("the label of {} cannot be read back", first.shown()));
         let (parameters, _) = labels.identity().ok_or_else(unreadable)?;
         config.pool = parameters.pool.to_string();
         Ok(parameters)
@@ -163,7 +164,7 @@ impl Layout {
         let config = self.config.borrow();
         let disk = |(number, (entry, &bytes)): (usize, (&DiskEntry, &u64))| MadeDisk {
             name: entry.name.clone(),
-            path: self.folder.join(&entry.path).display().to_string(),
+            path: self.folder.join(&entry.path).shown().to_string(),
             bytes,
             witness: self.witness == Some(number),
         };
@@ -185,7 +186,7 @@ impl Layout {
         };
         let failure = Failure::from(error);
         match disk {
-            Some(path) => failure.while_doing(path.display()),
+            Some(path) => failure.while_doing(path.shown()),
             None => failure,
         }
     }
@@ -194,7 +195,7 @@ impl Layout {
     pub(super) fn publish(mut self) -> Result<(), Failure> {
         let synced = |path: &Path| {
             std_host_shim::sync_parent_directory(path)
-                .map_err(|error| Failure::host(format_args!("flush {}", path.display()), &error))
+                .map_err(|error| Failure::host(format_args!("flush {}", path.shown()), &error))
         };
         let listed =
             self.made.iter().try_for_each(|path| synced(path)).and_then(|()| self.config.borrow().save());
@@ -240,7 +241,7 @@ pub(super) fn plan(folder: &Path, options: &Options) -> Result<Vec<MadeDisk>, Fa
     refuse_newer(options)?;
     let made = (0..options.disks.unwrap_or(0)).map(|number| MadeDisk {
         name: format!("disk-{number}"),
-        path: folder.join(DISKS).join(format!("disk-{number}.img")).display().to_string(),
+        path: folder.join(DISKS).join(format!("disk-{number}.img")).shown().to_string(),
         bytes: options.disk_size.unwrap_or(0),
         witness: false,
     });
@@ -253,9 +254,9 @@ pub(super) fn plan(folder: &Path, options: &Options) -> Result<Vec<MadeDisk>, Fa
             Ok(labels) if labels.identity().is_some() && !options.force => return Err(in_use(path, "")),
             Ok(labels) => labels.bytes,
             Err(_) if witness => WITNESS_BYTES,
-            Err(error) => return Err(Failure::host(format_args!("open {}", path.display()), &error)),
+            Err(error) => return Err(Failure::host(format_args!("open {}", path.shown()), &error)),
         };
-        disks.push(MadeDisk { name: name_of(path), path: path.display().to_string(), bytes, witness });
+        disks.push(MadeDisk { name: name_of(path), path: path.shown().to_string(), bytes, witness });
     }
     Ok(disks)
 }
@@ -282,13 +283,13 @@ fn refuse_newer(options: &Options) -> Result<(), Failure> {
 }
 
 fn in_use(path: &Path, which: &str) -> Failure {
-    Failure::new(Code::InUse, format!("{} belongs to a pool{which}", path.display()))
+    Failure::new(Code::InUse, format!("{} belongs to a pool{which}", path.shown()))
         .hint("see what is on it with `dynamicfs labels --disk PATH`; --force overwrites it")
 }
 
 fn refuse_used(folder: &Path) -> Result<(), Failure> {
     let taken = |what: &str, hint: &str| {
-        Err(Failure::new(Code::InUse, format!("{} {what}", folder.display())).hint(hint.to_owned()))
+        Err(Failure::new(Code::InUse, format!("{} {what}", folder.shown())).hint(hint.to_owned()))
     };
     if folder.join(FILE).exists() {
         return taken(
@@ -306,7 +307,7 @@ fn refuse_used(folder: &Path) -> Result<(), Failure> {
 }
 
 pub(crate) fn explain_open(error: &OpenError, path: &Path) -> Failure {
-    let shown = path.display();
+    let shown = path.shown();
     match error {
         OpenError::Busy { .. } => {
             Failure::new(Code::Busy, format!("{shown} is {error}")).hint("unmount it, or stop that process")

@@ -4,6 +4,7 @@ use super::{Place, put_file};
 use crate::commands::transfer::{BATCH_FILES, Transfer};
 use crate::host::{attributes, interrupt, source};
 use crate::output::failure::{Code, Failure};
+use crate::output::names::ShowPath;
 use crate::output::progress::Progress;
 use crate::pool::path::PoolPath;
 use crate::pool::session::{Contents, Session};
@@ -144,20 +145,20 @@ impl Putter {
                     Some(cause) => source::refused(path, cause),
                     None => Failure::new(Code::Host, error.to_string()),
                 };
-                batch.fail(path.display(), &failure);
+                batch.fail(path.shown(), &failure);
                 return Ok(());
             }
         };
         self.close(contents, entry.depth())?;
         match self.put_entry(contents, &entry, batch, progress) {
             Err(failure) if is_of_this_file(failure.code()) => {
-                batch.fail(entry.path().display(), &failure);
+                batch.fail(entry.path().shown(), &failure);
                 if entry.file_type().is_dir() {
                     self.walk_past(entry.path());
                 }
                 Ok(())
             }
-            Err(failure) => Err(failure.while_doing(entry.path().display())),
+            Err(failure) => Err(failure.while_doing(entry.path().shown())),
             done => done,
         }
     }
@@ -184,7 +185,7 @@ impl Putter {
         let metadata =
             if follow { fs::metadata(path) } else { fs::symlink_metadata(path) }.map_err(refused)?;
         if self.pool == Some((metadata.dev(), metadata.ino())) {
-            batch.skipped.push(format!("{}: the pool's own folder", path.display()));
+            batch.skipped.push(format!("{}: the pool's own folder", path.shown()));
             self.walk_past(path);
             return Ok(());
         }
@@ -221,7 +222,7 @@ impl Putter {
             }
             batch.files += 1;
         } else {
-            batch.skipped.push(path.display().to_string());
+            batch.skipped.push(path.shown().to_string());
         }
         Ok(())
     }
@@ -245,7 +246,7 @@ impl Putter {
                     transfer.files += 1;
                     transfer.bytes += metadata.len();
                 }
-                Ok((_, entry)) => transfer.skipped.push(entry.path().display().to_string()),
+                Ok((_, entry)) => transfer.skipped.push(entry.path().shown().to_string()),
                 Err(error) => transfer.fail("", &Failure::new(Code::Host, error.to_string())),
             }
         }

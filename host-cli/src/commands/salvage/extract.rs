@@ -6,6 +6,7 @@ use crate::commands::transfer::{BUFFER_BYTES, Failed};
 use crate::host::target::{make_folder, make_link, make_symlink, unfinished};
 use crate::host::{attributes, interrupt};
 use crate::output::failure::{Code, Failure};
+use crate::output::names::ShowPath;
 use crate::output::progress::Progress;
 use crate::pool::occupied::refuse_replacing;
 use crate::pool::path::{self, PoolPath};
@@ -117,7 +118,7 @@ impl Extractor<'_> {
         match done {
             Err(failure) if failure.code() == Code::Interrupted => return Err(failure),
             Err(failure) => {
-                let path = item.shown().unwrap_or_else(|| item.dest.display().to_string());
+                let path = item.shown().unwrap_or_else(|| item.dest.shown().to_string());
                 self.report.failed.push(Failed::new(path, &failure));
             }
             Ok(()) => {}
@@ -223,7 +224,7 @@ impl Extractor<'_> {
             let part = &mut buffer[..part];
             contents
                 .read_surviving(item.object, inline, at, part, |range| lost.push(range))
-                .map_err(|error| Failure::object(error, item.dest.display()))?;
+                .map_err(|error| Failure::object(error, item.dest.shown()))?;
             let mut from = at;
             let end = at + part.len() as u64;
             for hole in lost[known..].iter().cloned().chain(std::iter::once(end..end)) {
@@ -250,9 +251,8 @@ impl Extractor<'_> {
             Vec::new()
         });
         if let Err(error) = self.unless_dry(|| attributes::restore(path, inode, &xattrs)) {
-            let failure =
-                Failure::host(format_args!("set the attributes of {}", item.dest.display()), &error);
-            self.report.failed.push(Failed::new(item.dest.display(), &failure));
+            let failure = Failure::host(format_args!("set the attributes of {}", item.dest.shown()), &error);
+            self.report.failed.push(Failed::new(item.dest.shown(), &failure));
         }
     }
 
@@ -284,5 +284,5 @@ impl Extractor<'_> {
 }
 
 fn refused(path: &Path, error: &io::Error) -> Failure {
-    Failure::host(format_args!("write {}", path.display()), error)
+    Failure::host(format_args!("write {}", path.shown()), error)
 }
