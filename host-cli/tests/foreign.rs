@@ -221,7 +221,7 @@ fn what_is_no_disk_is_refused_at_once() {
     fs::rename(&pipe, pool.disk(1)).unwrap();
     let health = pool.run(["health"]).expect(2);
     assert!(
-        health.text().contains("disk-1 cannot be used: neither a file nor a block device"),
+        health.text().contains("disk-1 cannot be used: a pipe, neither a file nor a block device"),
         "{}",
         health.text()
     );

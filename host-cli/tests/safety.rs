@@ -276,8 +276,14 @@ fn a_disk_taken_out_of_use_stays_out() {
 #[test]
 fn a_reader_without_permission_to_write_can_read() {
     let (pool, contents) = pool_with_file();
-    let open = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(pool.folder.path(), open).unwrap();
+    let disks = (0..6).map(|number| (pool.disk(number), 0o644));
+    let folders =
+        [(pool.folder.path().to_owned(), 0o755), (pool.path(), 0o755), (pool.path().join("disks"), 0o755)];
+    for (path, mode) in disks.chain(folders).chain([(pool.path().join("pool.toml"), 0o644)]) {
+        if path.exists() {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+    }
     let program = pool.program();
     let run = |arguments: &[&str]| {
         let mut command = std::process::Command::new(&program);

@@ -5,7 +5,7 @@ use super::format::{DiskOptions, identity, random, refuse_used};
 use crate::disks::DiskStatus;
 use crate::disks::events::Happening;
 use crate::error::{FormatError, MemberError};
-use crate::types::MemberNumber;
+use crate::types::{MemberNumber, Uuid};
 use dynamicfs_hal::{DiskArray, Entropy, IoError};
 
 /// How a disk becomes a member.
@@ -34,6 +34,21 @@ impl<A: DiskArray> Pool<'_, A> {
         entropy: &mut dyn Entropy,
         options: &AddOptions,
     ) -> Result<MemberNumber, MemberError> {
+        self.check_disk(disk, options)?;
+        let (geometry, parameters) = (self.array().geometry(disk), *self.parameters());
+        let member = MemberNumber(self.store.committed().next_member());
+        let identity = identity(&geometry, &parameters, (disk, member), random(entropy)?, options.disk)?;
+        self.store.add_member(disk, identity, options.spare)?;
+        self.store.tree.disks.tell(Happening::Joined { member });
+        Ok(member)
+    }
+
+    /// Whether a disk of the array may become a member. Nothing is written; what only the addition itself can
+    /// meet may refuse it still.
+    ///
+    /// # Errors
+    /// As [`add_disk`](Self::add_disk).
+    pub fn check_disk(&mut self, disk: usize, options: &AddOptions) -> Result<(), MemberError> {
         self.store.check_alone()?;
         if disk >= self.store.tree.disks.count() {
             return Err(FormatError::Io { disk, error: IoError::Gone }.into());
@@ -57,10 +72,8 @@ impl<A: DiskArray> Pool<'_, A> {
             refuse_used(store.tree.disks.array(), disk, store.stage, crc32c)?;
         }
         let member = MemberNumber(self.store.committed().next_member());
-        let identity = identity(&geometry, &parameters, (disk, member), random(entropy)?, options.disk)?;
-        self.store.add_member(disk, identity, options.spare)?;
-        self.store.tree.disks.tell(Happening::Joined { member });
-        Ok(member)
+        identity(&geometry, &parameters, (disk, member), Uuid([0; 16]), options.disk)?;
+        Ok(())
     }
 
     /// Takes all of a member's disk into use that has grown since it was added: how many blocks there are more. What a crash

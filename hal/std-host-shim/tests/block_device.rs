@@ -29,7 +29,7 @@ impl Loop {
 
 /// What can be tested without a block device: that a device of another kind is none.
 fn without_devices() {
-    assert!(matches!(FileDisk::open("/dev/null"), Err(OpenError::NotADisk)));
+    assert!(matches!(FileDisk::open("/dev/null"), Err(OpenError::NotADisk { .. })));
 }
 
 impl Drop for Loop {

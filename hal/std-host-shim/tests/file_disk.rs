@@ -164,11 +164,11 @@ fn a_file_that_cannot_be_a_disk_is_not_left_behind() {
 #[test]
 fn only_files_and_block_devices_are_disks() {
     let (folder, path) = folder();
-    assert!(matches!(FileDisk::open(folder.path()), Err(OpenError::NotADisk)));
-    assert!(matches!(FileDisk::open("/dev/null"), Err(OpenError::NotADisk)));
+    assert!(matches!(FileDisk::open(folder.path()), Err(OpenError::NotADisk { .. })));
+    assert!(matches!(FileDisk::open("/dev/null"), Err(OpenError::NotADisk { .. })));
     // A pipe must not make us wait for its other end.
     rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
-    assert!(matches!(FileDisk::open(&path), Err(OpenError::NotADisk)));
+    assert!(matches!(FileDisk::open(&path), Err(OpenError::NotADisk { .. })));
     let missing = FileDisk::open(folder.path().join("missing")).unwrap_err();
     assert!(missing.to_string().starts_with("cannot open: "), "{missing}");
 }

@@ -18,7 +18,7 @@ use dynamicfs_hal::DiskArray;
 use layout::Layout;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std_host_shim::{HostArray, OsEntropy};
 
 /// What the pool is like.
@@ -127,12 +127,24 @@ pub(crate) struct Made {
 struct MadeDisk {
     /// What it is called.
     name: String,
-    /// Where it is.
+    /// Where it is; what is not UTF-8 or a control character is escaped.
     path: String,
+    /// The path's bytes in hexadecimal, where `path` does not tell them exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
     /// Its size.
     bytes: u64,
     /// It holds no data.
     witness: bool,
+    /// What is on it, and would be lost; null for nothing, and where the pool was made.
+    holds: Option<String>,
+}
+
+impl MadeDisk {
+    fn new(name: &str, path: &Path, bytes: u64, witness: bool) -> Self {
+        let (path, path_hex) = (path.shown().to_string(), path.hex());
+        Self { name: name.to_owned(), path, path_hex, bytes, witness, holds: None }
+    }
 }
 
 impl Report for Made {
@@ -168,6 +180,15 @@ impl Report for Made {
             "capacity",
             format_args!("{usable} for contents, of {raw} on {}", size::count(disks, "disk")),
         );
+        for disk in self.disks.iter().filter(|_| self.dry_run) {
+            let holds = disk.holds.as_deref().unwrap_or("nothing");
+            text.line(format_args!(
+                "{} ({}, {}): holds {holds}",
+                disk.name,
+                disk.path,
+                text.size(disk.bytes)
+            ));
+        }
         if let Some(bytes) = self.memory_min_bytes {
             text.field("memory", format_args!("{} at least to mount it", text.size(bytes)));
         }
@@ -295,7 +316,7 @@ fn format_pool(
 }
 
 /// What would be made.
-fn plan(folder: &std::path::Path, options: &Options, scheme: Scheme) -> Result<Made, Failure> {
+fn plan(folder: &Path, options: &Options, scheme: Scheme) -> Result<Made, Failure> {
     let disks = layout::plan(folder, options)?;
     // Sizes that make no sense are refused here too.
     format_options(options, scheme, 512)?;

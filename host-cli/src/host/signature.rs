@@ -1,8 +1,8 @@
 //! What else may be on a disk that is to be used: filesystems, partition tables, volumes and swap, by their
-//! signatures.
+//! signatures. What has none, and is not blank, is data all the same.
 //!
 //! Places and bytes are those of libblkid (util-linux, `libblkid/src/superblocks` and `partitions`), which is
-//! also what looks for them afterwards. What is wiped here is not found there.
+//! also what looks for them afterwards. What is wiped here is not found there. Files have those of `file(1)`.
 
 use super::storage::open_to_look;
 use std::fs::File;
@@ -11,12 +11,14 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// A signature that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Signature {
     /// What it is of.
     pub(crate) name: &'static str,
-    at: u64,
-    length: usize,
+    /// Its first byte.
+    pub(crate) at: u64,
+    /// Its bytes.
+    pub(crate) length: usize,
 }
 
 /// What it is of, where it is, its bytes.
@@ -63,6 +65,19 @@ const TABLE: &[Entry] = &[
     ("an apfs container", 32, b"NXSB"),
     ("a bcache or bcachefs device", 4096 + 24, b"\xc6\x85\x73\xf6"),
     ("a Ceph disk", 0, b"bluestore block device"),
+    ("a nilfs filesystem", 1024 + 6, b"\x34\x34"),
+    ("a gfs2 filesystem", 0x1_0000, b"\x01\x16\x19\x70"),
+    ("an ocfs2 filesystem", 0x1000, b"OCFSV2"),
+    ("a virtual disk (qcow)", 0, b"QFI\xfb"),
+    ("a virtual disk (vmdk)", 0, b"KDMV"),
+    ("a virtual disk (vdi)", 0x40, b"\x7f\x10\xda\xbe"),
+    ("a virtual disk (vhdx)", 0, b"vhdxfile"),
+    ("a tar archive", 257, b"ustar"),
+    ("a zip archive", 0, b"PK\x03\x04"),
+    ("a compressed file", 0, b"\x1f\x8b\x08"),
+    ("a compressed file", 0, b"\xfd7zXZ\x00"),
+    ("a compressed file", 0, b"\x28\xb5\x2f\xfd"),
+    ("a database (SQLite)", 0, b"SQLite format 3\x00"),
 ];
 
 /// Of a RAID member whose superblock is at the end.
@@ -132,14 +147,53 @@ pub(crate) fn names(found: &[Signature]) -> String {
     names.join(", ")
 }
 
-/// Overwrites signatures, durably: nothing takes the disk for what it was.
-pub(crate) fn wipe(path: &Path, found: &[Signature]) -> io::Result<()> {
-    if found.is_empty() {
-        return Ok(());
+/// Bytes at each end of a disk that are looked at.
+const END_BYTES: u64 = 1 << 20;
+
+/// Places between the ends that are looked at, and the bytes of each.
+const SAMPLES: u64 = 256;
+const SAMPLE_BYTES: usize = 4096;
+
+/// Whether a file or device holds no data, as far as both ends and places evenly spread between them tell: it
+/// is all zeros, or all ones, as erased flash is. Holes of a file are not read.
+pub(crate) fn is_blank(path: &Path) -> io::Result<bool> {
+    let mut file = open_to_look(path)?;
+    let bytes = file.seek(SeekFrom::End(0))?;
+    let ends = [0..bytes.min(END_BYTES), bytes.saturating_sub(END_BYTES)..bytes];
+    for end in ends {
+        let mut buffer = vec![0; (end.end - end.start) as usize];
+        file.read_exact_at(&mut buffer, end.start)?;
+        if !is_erased(&buffer) {
+            return Ok(false);
+        }
     }
-    let file = File::options().write(true).open(path)?;
-    for signature in found {
-        file.write_all_at(&[0; 32][..signature.length], signature.at)?;
+    let mut buffer = [0; SAMPLE_BYTES];
+    let step = (bytes / (SAMPLES + 1)).max(SAMPLE_BYTES as u64);
+    let mut at = step;
+    while at + SAMPLE_BYTES as u64 <= bytes {
+        let data = next_data(&file, at).unwrap_or(bytes);
+        if data < at + step {
+            let data = data.min(bytes - SAMPLE_BYTES as u64);
+            file.read_exact_at(&mut buffer, data)?;
+            if !is_erased(&buffer) {
+                return Ok(false);
+            }
+        }
+        at += step;
     }
-    file.sync_data()
+    Ok(true)
+}
+
+/// The first byte of data from here on; of what has no holes the byte itself.
+fn next_data(file: &File, at: u64) -> Option<u64> {
+    match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(at)) {
+        Ok(data) => Some(data),
+        Err(rustix::io::Errno::NXIO) => None,
+        Err(_) => Some(at),
+    }
+}
+
+fn is_erased(bytes: &[u8]) -> bool {
+    let first = bytes.first().copied().unwrap_or(0);
+    matches!(first, 0 | 0xff) && bytes.iter().all(|&byte| byte == first)
 }

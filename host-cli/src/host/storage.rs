@@ -7,6 +7,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std_host_shim::OpenError;
 
 /// Loop devices over loop devices are followed so far.
 const DEPTH_MAX: usize = 8;
@@ -135,9 +136,8 @@ pub(crate) fn write_protection(path: &Path) -> Option<String> {
 /// Opens what is to be a disk for reading, without waiting for anything. Opening a pipe would wait for its
 /// other end.
 pub(crate) fn open_to_look(path: &Path) -> io::Result<File> {
-    let kind = fs::metadata(path)?.file_type();
-    if !kind.is_file() && !kind.is_block_device() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is neither a file nor a block device"));
+    if let Some(refused) = OpenError::not_a_disk(fs::metadata(path)?.file_type()) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {refused}")));
     }
     File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)
 }

@@ -3,6 +3,7 @@
 use super::condition::ThresholdEntry;
 use super::lost;
 use crate::app::App;
+use crate::host::signature::Signature;
 use crate::output::failure::{Code, Failure};
 use crate::output::names;
 use crate::output::names::ShowPath;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std_host_shim::{FolderLock, OpenError};
@@ -48,7 +50,7 @@ pub(crate) struct Config {
 }
 
 /// Where one disk is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DiskEntry {
     /// What the disk is called here.
@@ -70,6 +72,9 @@ pub(crate) struct DiskEntry {
     /// The number of the member whose place it is to take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replaces: Option<u16>,
+    /// What is on a disk that is becoming a member, and is wiped with the first write to it.
+    #[serde(skip)]
+    pub(crate) foreign: Vec<Signature>,
 }
 
 impl Config {
@@ -137,8 +142,7 @@ impl Config {
         let mut names = (1..).map(|number| format!("{name}.{number}"));
         let name =
             if is_taken(name) { names.find(|name| !is_taken(name)) } else { None }.unwrap_or(name.to_owned());
-        let entry = DiskEntry { name, path, id: None, member: None, sector, adding: false, replaces: None };
-        self.disks.push(entry);
+        self.disks.push(DiskEntry { name, path, sector, ..DiskEntry::default() });
         self.disks.len() - 1
     }
 
@@ -158,7 +162,12 @@ impl Config {
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
         file.write_all(HEAD.as_bytes())?;
         file.write_all(text.as_bytes())?;
-        make_readable(file.as_file())?;
+        // As it was; a new one is its owner's alone, as a temporary file is.
+        if let Ok(old) = fs::metadata(path) {
+            // Where this user may not: another one, who may write in the folder, takes it over.
+            let _ = fchown(file.as_file(), Some(old.uid()), Some(old.gid()));
+            file.as_file().set_permissions(old.permissions())?;
+        }
         file.as_file().sync_all()?;
         file.persist(path)?;
         std_host_shim::sync_parent_directory(path)
@@ -190,12 +199,6 @@ pub(crate) fn is_same(first: &Path, second: &Path) -> bool {
         (Ok(first), Ok(second)) => first == second,
         _ => std::path::absolute(first).ok() == std::path::absolute(second).ok(),
     }
-}
-
-/// Temporary files are their owner's alone; this one is not secret.
-fn make_readable(file: &fs::File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
 }
 
 /// The folder that the arguments name.

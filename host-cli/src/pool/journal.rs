@@ -8,10 +8,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The file's name in the pool's folder.
 pub(crate) const FILE: &str = "events.jsonl";
+
+/// Its permissions, less what the process's mask says.
+const MODE: u32 = 0o600;
 
 /// Bytes from which on a new file is begun.
 const BYTES_MAX: u64 = 1 << 20;
@@ -107,11 +111,11 @@ pub(crate) fn append(folder: &Path, events: &[Event]) -> io::Result<()> {
         serde_json::to_writer(&mut lines, event)?;
         lines.push(b'\n');
     }
-    let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path)?;
+    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(MODE).open(&path)?;
     let mut length = file.metadata()?.len();
     if length > 0 && length + lines.len() as u64 > BYTES_MAX {
         fs::rename(&path, older)?;
-        file = OpenOptions::new().read(true).append(true).create_new(true).open(&path)?;
+        file = OpenOptions::new().read(true).append(true).create_new(true).mode(MODE).open(&path)?;
         length = 0;
     }
     // A crash may have left half a line.

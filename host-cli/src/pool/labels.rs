@@ -3,11 +3,15 @@
 use crate::host::storage::open_to_look;
 use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, Label, LabelFault, PoolParameters};
 use dynamicfs_core::format::places::{COPY_PLACES, SECTOR_BYTES_MAX, candidates};
+use dynamicfs_core::format::superblock::SUPERBLOCK_MAGIC;
 use dynamicfs_hal::Geometry;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+/// Units in which labels and rings lie, one behind the other.
+const RING_UNITS: [u64; 6] = [512, 1024, 2048, 4096, 8192, 16384];
 
 /// What was found at a place of a label.
 type Found = Result<(PoolParameters, DiskIdentity), LabelFault>;
@@ -84,6 +88,11 @@ impl Labels {
         faults.into_iter().find(|fault| matches!(fault, LabelFault::Unsupported { .. }))
     }
 
+    /// Whether nothing is where labels lie, not even a damaged one.
+    pub(crate) fn are_absent(&self) -> bool {
+        self.all().into_iter().all(|found| found == Err(LabelFault::Absent))
+    }
+
     /// What the disk says of itself: of the labels that are whole the one that was changed last.
     pub(crate) fn identity(&self) -> Option<(PoolParameters, DiskIdentity)> {
         let whole = self.all().into_iter().filter_map(Result::ok);
@@ -106,6 +115,20 @@ impl Labels {
         let least = disk.bytes_needed(&pool);
         (self.bytes < least).then_some(least)
     }
+}
+
+/// Whether a disk without labels left a pool: superblocks are where its rings were, and the first sector is
+/// zero, as only a removal leaves it, or an `init` that was cut short before there was a pool.
+pub(crate) fn has_left(path: &Path) -> io::Result<bool> {
+    let file = open_to_look(path)?;
+    let starts_with = |at: u64, wanted: &[u8]| {
+        let mut bytes = vec![0; wanted.len()];
+        file.read_exact_at(&mut bytes, at).is_ok() && bytes == wanted
+    };
+    let copies = || COPY_PLACES.into_iter().chain([0]);
+    let mut rings = RING_UNITS.into_iter().flat_map(|unit| copies().map(move |copy| copy + unit));
+    Ok(starts_with(0, &[0; LABEL_BYTES])
+        && rings.any(|at| starts_with(at + 4, &SUPERBLOCK_MAGIC.to_le_bytes())))
 }
 
 /// A label, and what of its features is only for writers.

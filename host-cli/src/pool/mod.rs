@@ -4,7 +4,9 @@
 //! config.rs    pool.toml: where to look for disks
 //! labels.rs    what a disk's label says, without a pool
 //! occupied.rs  what else is on a disk that is to be used, and what else has it
+//! wiping.rs    what was on a disk before goes with the first write
 //! place.rs     a place for a disk, and what was found there
+//! own.rs       a disk of this very pool, given as a new one
 //! open.rs      disks opened, memory lent, the pool mounted
 //! explain.rs   why it was not
 //! forced.rs    what going on without missing members gives up
@@ -53,9 +55,11 @@ pub(crate) mod members;
 pub(crate) mod meter;
 pub(crate) mod occupied;
 pub(crate) mod open;
+pub(crate) mod own;
 pub(crate) mod pace;
 pub(crate) mod path;
 pub(crate) mod place;
 pub(crate) mod reasons;
 pub(crate) mod session;
 pub(crate) mod tree;
+pub(crate) mod wiping;

@@ -1,41 +1,97 @@
 //! Whether a disk is free to be used: what else is on it, and what else has it.
 
 use super::config::Config;
-use super::labels::Labels;
+use super::labels::{self, Labels};
 use crate::host::signature::{self, Signature};
 use crate::host::storage::{Storage, user_of};
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
+use dynamicfs_core::format::label::{DiskIdentity, LabelFault, PoolParameters};
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-/// Looks for what is on a disk that is to be used: refused unless it may be overwritten. What something has
-/// open under another name is refused always. The signatures are to be wiped once the disk is locked.
-///
-/// On a disk of a pool there are none to look for: what its blocks hold may look like anything.
-pub(crate) fn look(path: &Path, force: bool) -> Result<Vec<Signature>, Failure> {
-    if let Some(user) = user_of(path) {
-        let message = format!("{} is in use as {}", path.shown(), user.shown());
-        return Err(Failure::new(Code::Busy, message).hint("unmount it, or stop what has it open"));
-    }
-    if Labels::read(path).is_ok_and(|labels| labels.identity().is_some()) {
-        return Ok(Vec::new());
-    }
-    // What cannot be read is refused where it is opened, in words that fit.
-    let found = signature::find(path).unwrap_or_default();
-    if found.is_empty() || force {
-        return Ok(found);
-    }
-    let message = format!("{} holds {}", path.shown(), signature::names(&found));
-    Err(Failure::new(Code::InUse, message)
-        .hint("see what is on it with `blkid` or `wipefs`; --force overwrites it"))
+/// What is on a disk that is to be used.
+#[derive(Clone, Debug)]
+pub(crate) enum Occupant {
+    /// Nothing, as far as its ends and samples tell.
+    Nothing,
+    /// A disk of a pool, as its labels say.
+    Member(PoolParameters, DiskIdentity),
+    /// A disk of a pool that only a newer version knows.
+    Newer(LabelFault),
+    /// A disk that left a pool: its labels were wiped on purpose, the rest is still there.
+    Left,
+    /// Other filesystems, volumes or files, by their signatures.
+    Foreign(Vec<Signature>),
+    /// Data without a known signature.
+    Data,
 }
 
-/// Wipes what [`look`] found.
-pub(crate) fn wipe(path: &Path, found: &[Signature]) -> Result<(), Failure> {
-    signature::wipe(path, found)
-        .map_err(|error| Failure::host(format_args!("wipe the signatures of {}", path.shown()), &error))
+impl Occupant {
+    /// Looks at a file or device. On a disk of a pool no signatures are looked for: its blocks may look like
+    /// anything.
+    pub(crate) fn of(path: &Path) -> Result<Self, Failure> {
+        let refused = |error| Failure::host(format_args!("look at {}", path.shown()), &error);
+        let labels = Labels::read(path).map_err(refused)?;
+        if let Some((pool, disk)) = labels.identity() {
+            return Ok(Self::Member(pool, disk));
+        }
+        if let Some(fault) = labels.unsupported() {
+            return Ok(Self::Newer(fault));
+        }
+        if labels.are_absent() && labels::has_left(path).map_err(refused)? {
+            return Ok(Self::Left);
+        }
+        let found = signature::find(path).map_err(refused)?;
+        Ok(match found.is_empty() {
+            false => Self::Foreign(found),
+            true if signature::is_blank(path).map_err(refused)? => Self::Nothing,
+            true => Self::Data,
+        })
+    }
+
+    /// In words; `None` for nothing.
+    pub(crate) fn words(&self) -> Option<String> {
+        match self {
+            Self::Nothing => None,
+            Self::Member(pool, disk) => Some(format!("member {} of pool {}", disk.member.0, pool.pool)),
+            Self::Newer(fault) => Some(format!("a disk of a pool {}", labels::fault(*fault))),
+            Self::Left => Some("what a pool left on it that it was removed from".into()),
+            Self::Foreign(found) => Some(signature::names(found)),
+            Self::Data => Some("data of an unknown kind".into()),
+        }
+    }
+
+    /// Refuses to overwrite what a pool did not leave there itself, unless that is forced. What is on a disk of
+    /// a pool is the caller's to judge.
+    pub(crate) fn refuse_foreign(&self, path: &Path, force: bool) -> Result<(), Failure> {
+        if force || !matches!(self, Self::Foreign(_) | Self::Data) {
+            return Ok(());
+        }
+        let what = self.words().unwrap_or_default();
+        let look = match self {
+            Self::Foreign(_) => "see it with `blkid` or `wipefs`; ",
+            _ => "",
+        };
+        Err(Failure::new(Code::InUse, format!("{} is not blank: it holds {what}", path.shown()))
+            .hint(format!("{look}--force overwrites it")))
+    }
+
+    /// The signatures that go with the first write to the disk.
+    pub(crate) fn signatures(self) -> Vec<Signature> {
+        match self {
+            Self::Foreign(found) => found,
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Refuses a disk that something has open under another name, also where it may be overwritten.
+pub(crate) fn refuse_busy(path: &Path) -> Result<(), Failure> {
+    let Some(user) = user_of(path) else { return Ok(()) };
+    Err(Failure::new(Code::Busy, format!("{} is in use as {}", path.shown(), user.shown()))
+        .hint("unmount it, or stop what has it open"))
 }
 
 /// Refuses two names of the same bytes: they would be two disks that fail together, and overwrite each other.

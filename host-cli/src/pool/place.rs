@@ -3,6 +3,7 @@
 use super::config::{Config, DiskEntry};
 use super::labels::Labels;
 use super::meter::{Meter, Metered};
+use super::wiping::Wiping;
 use crate::host::storage::write_protection;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
@@ -12,8 +13,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std_host_shim::{FileDisk, FileDiskOptions, OpenError};
 
+/// A disk as the pool uses it.
+pub(crate) type HostDisk = Metered<Wiping<FileDisk>>;
+
 /// The disk at a place, if there is one.
-pub(crate) type OpenDisk = Option<Metered<FileDisk>>;
+pub(crate) type OpenDisk = Option<HostDisk>;
 
 /// A place of the array.
 #[derive(Debug)]
@@ -76,7 +80,10 @@ impl Place {
             options = options.sector_bytes(sector);
         }
         let (fault, disk) = match options.open(&place.path) {
-            Ok(disk) => (None, Some(Metered::new(disk, place.meter.clone()))),
+            Ok(disk) => {
+                let disk = Wiping::new(disk, place.entry.foreign.clone());
+                (None, Some(Metered::new(disk, place.meter.clone())))
+            }
             Err(error) => (Some(place.fault_of(&error, read_only)?), None),
         };
         place.fault = fault;

@@ -3,9 +3,8 @@
 use super::config::Config;
 use super::counters;
 use super::events;
-use super::meter::Metered;
 use super::open::parse_uuid;
-use super::place::Place;
+use super::place::{HostDisk, Place};
 use crate::app::App;
 use crate::host::interrupt;
 use crate::output::failure::{Code, Failure};
@@ -16,10 +15,10 @@ use dynamicfs_core::maintain::Work;
 use dynamicfs_core::object::Objects;
 use dynamicfs_core::types::MemberNumber;
 use dynamicfs_core::{Pool, Transaction};
-use std_host_shim::{FileDisk, HostArray};
+use std_host_shim::HostArray;
 
 /// The disks of a pool on this machine.
-pub(crate) type Disks = HostArray<Metered<FileDisk>>;
+pub(crate) type Disks = HostArray<HostDisk>;
 
 /// Bytes of contents of a transaction of several files, at most, and their share of the room there is.
 const BATCH_BYTES_MAX: u64 = 64 << 20;
@@ -102,6 +101,12 @@ impl<'m> Session<'m> {
     /// What comes next changes the pool; fails if that cannot be.
     pub(crate) fn writable(&mut self) -> Result<(), Failure> {
         self.changed = true;
+        self.check_writable()
+    }
+
+    /// Fails if the pool cannot be changed. Nothing is noted: a command that is refused for another reason has
+    /// changed nothing.
+    pub(crate) fn check_writable(&self) -> Result<(), Failure> {
         match (self.pool.health().writable, self.read_only_features()) {
             (true, _) => Ok(()),
             (false, Some(why)) => {

@@ -1,5 +1,7 @@
 //! What can go wrong with a file-backed disk, when it is opened and afterwards.
 
+use std::fs::FileType;
+use std::os::unix::fs::FileTypeExt;
 use std::{error, fmt, io};
 
 use dynamicfs_hal::{DeviceError, GeometryError, IoError};
@@ -118,7 +120,10 @@ pub enum OpenError {
         pid: Option<u32>,
     },
     /// Neither a regular file nor a block device.
-    NotADisk,
+    NotADisk {
+        /// What it is instead: "a folder", "a pipe", "a socket" or "a character device".
+        kind: &'static str,
+    },
     /// Not even one sector fits.
     TooSmall {
         /// Size of the file or device in bytes.
@@ -145,6 +150,18 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// What it is instead of a disk; `None` where it may be one.
+    pub fn not_a_disk(kind: FileType) -> Option<Self> {
+        let kind = match () {
+            () if kind.is_file() || kind.is_block_device() => return None,
+            () if kind.is_dir() => "a folder",
+            () if kind.is_fifo() => "a pipe",
+            () if kind.is_socket() => "a socket",
+            () => "a character device",
+        };
+        Some(Self::NotADisk { kind })
+    }
+
     pub(super) fn system(operation: &'static str) -> impl Fn(io::Error) -> Self {
         move |source| Self::System { operation, source }
     }
@@ -155,7 +172,7 @@ impl fmt::Display for OpenError {
         match self {
             Self::Busy { pid: Some(pid) } => write!(f, "in use by process {pid}"),
             Self::Busy { pid: None } => f.write_str("in use"),
-            Self::NotADisk => f.write_str("neither a file nor a block device"),
+            Self::NotADisk { kind } => write!(f, "{kind}, neither a file nor a block device"),
             Self::TooSmall { bytes } => write!(f, "its {bytes} bytes do not hold one sector"),
             Self::SectorTooSmall { asked, smallest } => {
                 write!(f, "sectors of {asked} bytes are not possible, the smallest have {smallest}")

@@ -28,6 +28,11 @@ impl LockedFile {
         }
     }
 
+    /// A file that is not locked.
+    pub(super) const fn unlocked(file: File) -> Self {
+        Self(file)
+    }
+
     pub(super) const fn file(&self) -> &File {
         &self.0
     }

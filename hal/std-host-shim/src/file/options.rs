@@ -1,7 +1,7 @@
 //! Opening and creating disks.
 
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use dynamicfs_hal::Geometry;
@@ -35,13 +35,17 @@ pub struct FileDiskOptions {
     sector_bytes: Option<u32>,
     tear_unit: u32,
     read_only: bool,
+    unlocked: bool,
     direct: bool,
 }
+
+/// Permissions of a new file. What is stored in it may be readable for fewer users than the folder it is in.
+const FILE_MODE: u32 = 0o600;
 
 impl FileDiskOptions {
     /// For reading and writing, through the system's cache, with the sectors that the medium has.
     pub const fn new() -> Self {
-        Self { sector_bytes: None, tear_unit: 0, read_only: false, direct: false }
+        Self { sector_bytes: None, tear_unit: 0, read_only: false, unlocked: false, direct: false }
     }
 
     /// Bytes of a sector: a power of two from 512 to 16384, and for a block device at least its logical sector.
@@ -65,6 +69,13 @@ impl FileDiskOptions {
         self
     }
 
+    /// Opens for reading only, and takes no lock: a writer may have the disk open, and go on. What is read is
+    /// whole only where the caller makes sure of that, as by looking again whether the writer has committed.
+    pub const fn unlocked(mut self) -> Self {
+        (self.read_only, self.unlocked) = (true, true);
+        self
+    }
+
     /// Goes past the system's cache (`O_DIRECT`). Buffers then need the geometry's
     /// [`buffer_alignment`](Geometry::buffer_alignment).
     pub const fn direct(mut self, direct: bool) -> Self {
@@ -83,25 +94,32 @@ impl FileDiskOptions {
         let path = path.as_ref();
         // Looked at before it is opened: opening a pipe would wait for its other end.
         let metadata = fs::metadata(path).map_err(OpenError::system("open"))?;
-        let is_block_device = metadata.file_type().is_block_device();
-        if !is_block_device && !metadata.is_file() {
-            return Err(OpenError::NotADisk);
+        if let Some(refused) = OpenError::not_a_disk(metadata.file_type()) {
+            return Err(refused);
         }
+        let is_block_device = metadata.file_type().is_block_device();
         // The kernel's own claim on block devices: keeps us from a mounted one, and others from mounting ours.
         let claim = if is_block_device && !self.read_only { OFlags::EXCL } else { OFlags::empty() };
+        // A pipe may have taken its place meanwhile.
+        let flags = claim | OFlags::NONBLOCK;
         let opened =
-            OpenOptions::new().read(true).write(!self.read_only).custom_flags(claim.bits() as i32).open(path);
+            OpenOptions::new().read(true).write(!self.read_only).custom_flags(flags.bits() as i32).open(path);
         let file = match opened {
             Err(error) if Errno::from_io_error(&error) == Some(Errno::BUSY) => {
                 return Err(OpenError::Busy { pid: lock::holder(&metadata) });
             }
             opened => opened.map_err(OpenError::system("open"))?,
         };
-        self.disk(LockedFile::new(file, self.read_only)?)
+        self.disk(if self.unlocked {
+            LockedFile::unlocked(file)
+        } else {
+            LockedFile::new(file, self.read_only)?
+        })
     }
 
     /// Creates a file of `bytes` bytes and opens it for reading and writing, whatever [`read_only`](Self::read_only)
-    /// says. The file is sparse, reads as zeros, and is durable, with its name, when this returns.
+    /// says. The file is sparse, reads as zeros, and is durable, with its name, when this returns. Its owner alone
+    /// may read and write it.
     ///
     /// # Errors
     /// [`OpenError::System`] with [`AlreadyExists`](std::io::ErrorKind::AlreadyExists) when there is such a file; an
@@ -112,6 +130,7 @@ impl FileDiskOptions {
             .read(true)
             .write(true)
             .create_new(true)
+            .mode(FILE_MODE)
             .open(path)
             .map_err(OpenError::system("create"))?;
         let created = Self { read_only: false, ..*self }.fill_in(file, path, bytes);
@@ -125,6 +144,8 @@ impl FileDiskOptions {
     fn fill_in(&self, file: File, path: &Path, bytes: u64) -> Result<FileDisk, OpenError> {
         let locked = LockedFile::new(file, self.read_only)?;
         let file = locked.file();
+        // Whatever the process's mask took away.
+        file.set_permissions(Permissions::from_mode(FILE_MODE)).map_err(OpenError::system("set the mode"))?;
         file.set_len(bytes).map_err(OpenError::system("set the size"))?;
         make_durable(file, path)?;
         self.disk(locked)
@@ -134,6 +155,9 @@ impl FileDiskOptions {
     fn disk(&self, locked: LockedFile) -> Result<FileDisk, OpenError> {
         let file = locked.file();
         let metadata = file.metadata().map_err(OpenError::system("look at"))?;
+        if let Some(refused) = OpenError::not_a_disk(metadata.file_type()) {
+            return Err(refused);
+        }
         let (medium, bytes, smallest, tear_unit) = if metadata.file_type().is_block_device() {
             let ask = OpenError::system("ask the device");
             if !self.read_only && block_device::is_write_protected(file).map_err(&ask)? {
@@ -143,10 +167,8 @@ impl FileDiskOptions {
             let logical = block_device::logical_sector_bytes(file).map_err(&ask)?;
             let physical = block_device::physical_sector_bytes(file).map_err(&ask)?;
             (OsMedium::BlockDevice(locked), bytes, logical, physical)
-        } else if metadata.is_file() {
-            (OsMedium::File(locked), metadata.len(), 1, FILE_TEAR_UNIT)
         } else {
-            return Err(OpenError::NotADisk);
+            (OsMedium::File(locked), metadata.len(), 1, FILE_TEAR_UNIT)
         };
         let alignment = match self.direct {
             true => direct::enable(medium.file())?,

@@ -1,28 +1,33 @@
-//! `disk add`: a file or device becomes a member.
+//! `disk add`: files or devices become members.
 //!
-//! pool.toml lists the place before anything is written there, marked as being added; the mark goes when it is a member. So a
-//! crash in between leaves a place without a member, which the same command finishes, and never a member that nobody lists.
+//! 1. Each is looked at, and refused where it cannot be used. Nothing is written.
+//! 2. pool.toml lists the places, marked as being added.
+//! 3. The pool is mounted with them, and judges all of them. Still nothing is written to a disk.
+//! 4. Each becomes a member, and its mark goes.
+//!
+//! A crash after 2 leaves a place without a member, which the same command finishes, and never a member that
+//! pool.toml does not list. A refusal puts pool.toml back.
+
+mod candidate;
 
 use crate::app::App;
-use crate::commands::init::layout::explain_open;
 use crate::host::confirm::confirm;
-use crate::output::failure::{Code, Exit, Failure};
+use crate::output::failure::{Exit, Failure};
 use crate::output::names::ShowPath;
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
-use crate::pool::config::{Config, absolute, is_same, name_of};
-use crate::pool::labels::Labels;
-use crate::pool::occupied;
+use crate::pool::config::Config;
 use crate::pool::open::{Access, with_config};
+use crate::pool::session::Session;
+use candidate::{Candidate, Made};
 use dynamicfs_core::AddOptions;
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::MemberError;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std_host_shim::{FileDiskOptions, OsEntropy};
+use std::path::PathBuf;
+use std_host_shim::OsEntropy;
 
 /// What to add.
 #[derive(Debug, Default, clap::Args)]
@@ -55,23 +60,33 @@ pub(crate) struct Added {
 pub(crate) struct AddedDisk {
     /// What it is called.
     pub(crate) name: String,
-    /// Where it is.
+    /// Where it is; control characters are escaped.
     path: String,
+    /// The path's bytes in hexadecimal, where `path` does not tell them exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
     /// Its number; null where nothing was done.
-    member: Option<u16>,
+    pub(crate) member: Option<u16>,
     /// Its size in bytes.
     bytes: u64,
     /// It is held in reserve.
     spare: bool,
+    /// What was on it before; null for nothing.
+    held: Option<String>,
+    /// The file was made.
+    #[serde(skip)]
+    pub(crate) made: bool,
 }
 
 impl Report for Added {
     fn text(&self, text: &mut Text) {
         for disk in &self.disks {
             let what = if disk.spare { "spare member" } else { "member" };
-            let done = disk
-                .member
-                .map_or_else(|| format!("would become a {what}"), |member| format!("is {what} {member}"));
+            let held = disk.held.as_deref().unwrap_or("nothing");
+            let done = match disk.member {
+                None => format!("would become a {what}; it holds {held}"),
+                Some(member) => format!("is {what} {member}"),
+            };
             text.line(format_args!("{} ({}, {}) {done}", disk.name, disk.path, text.size(disk.bytes)));
         }
     }
@@ -85,151 +100,148 @@ pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
             "yes",
         )?;
     }
-    let mut added = Added { dry_run: app.global.dry_run, disks: Vec::new() };
-    for path in &options.paths {
-        match add(app, path, options, None) {
-            Ok(disk) => added.disks.push(disk),
-            Err(failure) if added.disks.is_empty() => return Err(failure),
-            Err(failure) => return app.out.finish(&added, Some(&failure)),
-        }
-    }
-    app.out.report(&added)?;
-    Ok(Exit::Done)
+    let (disks, failure) = add(app, options, None)?;
+    app.out.finish(&Added { dry_run: app.global.dry_run, disks }, failure.as_ref())
 }
 
-/// Makes the disk at a path a member, which is to take the place of another, if one is named.
+/// Makes disks members, which are to take the place of another, if one is named. The second value says why not
+/// all of them became members, where some did.
 pub(super) fn add(
     app: &App,
-    path: &Path,
     options: &Options,
     replaces: Option<u16>,
-) -> Result<AddedDisk, Failure> {
-    let config = if app.global.dry_run { Config::load(app)? } else { Config::load_to_change(app)? };
-    let whole = absolute(path)?;
-    occupied::refuse_unlistable(&whole)?;
-    let known = config.disks.iter().position(|disk| is_same(&config.path_of(disk), &whole));
-    let exists = whole.exists();
-    let labels = Labels::read(&whole).ok();
-    if let Some((pool, disk)) = labels.and_then(|labels| labels.identity()) {
-        let is_ours = pool.pool.to_string() == config.pool;
-        let is_known = known.is_some_and(|place| config.disks[place].id == Some(disk.disk.to_string()));
-        if is_known && is_ours && !options.force {
-            return Err(Failure::new(
-                Code::Exists,
-                format!("{} is a disk of this pool already", whole.shown()),
-            )
-            .hint("see it with `dynamicfs disk list`; with --force what is on it counts as lost"));
-        }
-        let is_half_done = is_ours && known.is_some_and(|place| config.disks[place].adding);
-        if !options.force && !is_half_done {
-            return Err(Failure::new(Code::InUse, format!("{} belongs to a pool", whole.shown()))
-                .hint("see what is on it with `dynamicfs labels --disk PATH`; --force overwrites it"));
-        }
-    }
-    if !exists && options.size.is_none() {
-        return Err(Failure::new(Code::NotFound, format!("{} does not exist", whole.shown()))
-            .hint("add --size to make a file there"));
-    }
-    let others = config.disks.iter().enumerate().filter(|(place, _)| Some(*place) != known);
-    for other in others.map(|(_, disk)| config.path_of(disk)) {
-        occupied::refuse_shared(&[&other, &whole])?;
-    }
-    let is_begun = known.is_some_and(|place| config.disks[place].adding);
-    let foreign = if exists && !is_begun { occupied::look(&whole, options.force)? } else { Vec::new() };
+) -> Result<(Vec<AddedDisk>, Option<Failure>), Failure> {
+    let before = if app.global.dry_run { Config::load(app)? } else { Config::load_to_change(app)? };
+    let candidates = Candidate::look_at_all(&before, options)?;
     if app.global.dry_run {
-        let bytes = labels.map(|labels| labels.bytes).or(options.size).unwrap_or(0);
-        let path = whole.shown().to_string();
-        return Ok(AddedDisk { name: name_of(&whole), path, member: None, bytes, spare: options.spare });
+        return Ok((candidates.iter().map(|candidate| candidate.report(options.spare)).collect(), None));
     }
-    let made = if exists { None } else { Some(Made::new(&whole, options.size.unwrap_or(0))?) };
-    if !foreign.is_empty() {
-        // Not while something else has it.
-        let opened = FileDiskOptions::new().open(&whole).map_err(|error| explain_open(&error, &whole))?;
-        occupied::wipe(&whole, &foreign)?;
-        drop(opened);
+    let made = candidates.iter().filter_map(|candidate| candidate.make(options.size).transpose());
+    let made: Vec<Made> = made.collect::<Result<_, _>>()?;
+    let mut config = before.clone();
+    let names: Vec<String> =
+        candidates.iter().map(|candidate| candidate.list(&mut config, replaces)).collect::<Result<_, _>>()?;
+    config.save()?;
+    let mut joined = Joined::default();
+    let ended = with_config(app, config, Access::Write, |session| {
+        joined = join(session, &before, &candidates, &names, options);
+        Ok(())
+    });
+    let failure = ended.err().or(joined.failure);
+    if failure.is_some() {
+        let stay = |name: &String| joined.half_done.contains(name);
+        put_back(app, &before, &names, stay)?;
     }
-    let added = join(app, &config, &whole, known, (options, replaces))?;
-    if let Some(made) = made {
-        made.keep();
-    }
-    Ok(added)
-}
-
-/// A file that was made, and goes again unless it is kept, or has become a disk of a pool meanwhile.
-struct Made(PathBuf);
-
-impl Made {
-    fn new(path: &Path, bytes: u64) -> Result<Self, Failure> {
-        let created = FileDiskOptions::new().create(path, bytes);
-        drop(created.map_err(|error| explain_open(&error, path))?);
-        let made = Self(path.to_owned());
-        std_host_shim::sync_parent_directory(path)
-            .map_err(|error| Failure::host(format_args!("flush {}", path.shown()), &error))?;
-        Ok(made)
-    }
-
-    fn keep(self) {
-        std::mem::forget(self);
+    let stays =
+        |made: &Made| !joined.half_done.is_empty() || joined.disks.iter().any(|disk| made.is_at(&disk.path));
+    made.into_iter().filter(stays).for_each(Made::keep);
+    match failure {
+        Some(failure) if joined.disks.is_empty() => Err(failure),
+        failure => Ok((joined.disks, failure)),
     }
 }
 
-impl Drop for Made {
-    fn drop(&mut self) {
-        // Another pool may have it by now, or be about to.
-        let Ok(alone) = FileDiskOptions::new().open(&self.0) else { return };
-        let is_used = Labels::read(&self.0).map_or(true, |labels| labels.identity().is_some());
-        if !is_used {
-            // It holds nothing; one that stays is in nobody's way.
-            let _ = fs::remove_file(&self.0);
-        }
-        drop(alone);
-    }
+/// What came of making disks members.
+#[derive(Default)]
+struct Joined {
+    disks: Vec<AddedDisk>,
+    /// Names of those of which the pool may know, and that do not take part.
+    half_done: Vec<String>,
+    failure: Option<Failure>,
 }
 
-/// Lists the place, mounts the pool with it, and makes what is there a member.
+/// Makes the disks at these places members: all of them are judged before the first is written to.
 fn join(
+    session: &mut Session<'_>,
+    before: &Config,
+    candidates: &[Candidate],
+    names: &[String],
+    options: &Options,
+) -> Joined {
+    let mut joined = Joined::default();
+    let options = AddOptions { spare: options.spare, force: options.force, ..AddOptions::default() };
+    let mut add_all = || -> Result<(), Failure> {
+        session.check_writable()?;
+        let places: Vec<usize> = names.iter().filter_map(|name| place_of(session, name)).collect();
+        let refused = |candidate: &Candidate, error| Failure::from(error).while_doing(candidate.path.shown());
+        for (candidate, &place) in candidates.iter().zip(&places) {
+            if !candidate.is_begun() || !is_member(session, place) {
+                session.pool.check_disk(place, &options).map_err(|error| refused(candidate, error))?;
+            }
+        }
+        session.writable()?;
+        if candidates.iter().any(Candidate::is_begun) {
+            remove_ghosts(session, before)?;
+        }
+        for (candidate, &place) in candidates.iter().zip(&places) {
+            // What is a member already is refused, unless it became one when this command was cut short.
+            if !candidate.is_begun() || !is_member(session, place) {
+                let done = session.pool.add_disk(place, &mut OsEntropy, &options);
+                if done.is_err() && is_member(session, place) && !matches!(done, Err(MemberError::TakesPart))
+                {
+                    joined.half_done.push(session.places[place].entry.name.clone());
+                }
+                done.map_err(|error| refused(candidate, error))?;
+            }
+            let health = session.pool.member_health(place);
+            joined.disks.push(AddedDisk {
+                name: session.places[place].entry.name.clone(),
+                member: health.member.map(|member| member.0),
+                bytes: health.blocks * u64::from(session.pool.health().block_bytes),
+                ..candidate.report(options.spare)
+            });
+        }
+        Ok(())
+    };
+    joined.failure = add_all().err();
+    joined
+}
+
+fn place_of(session: &Session<'_>, name: &str) -> Option<usize> {
+    session.places.iter().position(|place| place.entry.name == name)
+}
+
+/// Whether the disk at a place is a member. One that holds another history bears the number of a member, and is
+/// none.
+fn is_member(session: &Session<'_>, place: usize) -> bool {
+    let health = session.pool.member_health(place);
+    health.status != DiskStatus::Diverged
+        && health.member.is_some_and(|member| session.row_of(member.0).is_some())
+}
+
+/// Removes members that an addition left which was cut short: the pool has their number, no disk has their
+/// label, pool.toml does not list them, and nothing was ever stored on them.
+fn remove_ghosts(session: &mut Session<'_>, listed: &Config) -> Result<(), Failure> {
+    let superblock = session.pool.store.committed();
+    let online = session.pool.store.tree.disks.online();
+    let away = superblock.table().minus(online).minus(session.pool.store.unhealed());
+    let numbers: Vec<_> = away.iter().map(|row| (row, superblock.row(row).number())).collect();
+    for (row, number) in numbers {
+        let is_listed = listed.disks.iter().any(|disk| disk.member == Some(number));
+        if !is_listed && session.pool.store.blocks_held(row) == 0 {
+            session.pool.remove_member(dynamicfs_core::types::MemberNumber(number), false)?;
+        }
+    }
+    Ok(())
+}
+
+/// Lists the places again as they were before a refusal, those aside that became members, or half of one.
+fn put_back(
     app: &App,
     before: &Config,
-    whole: &Path,
-    known: Option<usize>,
-    (options, replaces): (&Options, Option<u16>),
-) -> Result<AddedDisk, Failure> {
+    names: &[String],
+    stays: impl Fn(&String) -> bool,
+) -> Result<(), Failure> {
+    let now = Config::load(app)?;
     let mut config = before.clone();
-    let folder = absolute(&config.folder)?;
-    let path = whole.strip_prefix(folder).unwrap_or(whole).to_owned();
-    // Files are as those that the pool has; a device says itself what its sectors are.
-    let sector = before.disks.iter().find_map(|disk| disk.sector).filter(|_| whole.is_file());
-    let place = known.unwrap_or_else(|| config.list(&name_of(whole), path, sector));
-    (config.disks[place].adding, config.disks[place].replaces) = (true, replaces);
-    config.save()?;
-    let options = AddOptions { spare: options.spare, force: options.force, ..AddOptions::default() };
-    // One that holds another history bears the number of a member, and is none.
-    let is_member = |session: &crate::pool::session::Session<'_>| {
-        let health = session.pool.member_health(place);
-        health.status != DiskStatus::Diverged
-            && health.member.is_some_and(|member| session.row_of(member.0).is_some())
-    };
-    let was_begun = known.is_some_and(|place| before.disks[place].adding);
-    let mut half_done = false;
-    let added = with_config(app, config, Access::Write, |session| {
-        session.writable()?;
-        // What is a member already is refused, unless it became one when this command was cut short.
-        if !is_member(session) || !was_begun {
-            let done = session.pool.add_disk(place, &mut OsEntropy, &options);
-            half_done = is_member(session) && !matches!(done, Err(MemberError::TakesPart));
-            done.map_err(|error| Failure::from(error).while_doing(whole.shown()))?;
+    config.disks = Vec::new();
+    for entry in now.disks {
+        let is_refused = entry.adding && names.contains(&entry.name) && !stays(&entry.name);
+        match before.disks.iter().find(|disk| disk.name == entry.name) {
+            _ if !is_refused => config.disks.push(entry),
+            Some(old) => config.disks.push(old.clone()),
+            None => {}
         }
-        let health = session.pool.member_health(place);
-        Ok(AddedDisk {
-            name: session.places[place].entry.name.clone(),
-            path: whole.shown().to_string(),
-            member: health.member.map(|member| member.0),
-            bytes: health.blocks * u64::from(session.pool.health().block_bytes),
-            spare: options.spare,
-        })
-    });
-    if added.is_err() && !half_done {
-        before.save()?;
     }
-    added
+    config.save()
 }

@@ -1,25 +1,29 @@
 //! `disk replace`: a new disk is added; then the old one is emptied and leaves, or, if it is gone, what it held is rebuilt.
 
-use super::add;
+use super::add::{self, AddedDisk};
 use super::drain::rebuild_due;
-use super::find::find;
+use super::find::{Meant, find};
 use super::shut::extents_without;
 use crate::app::App;
 use crate::commands::maintenance::Throttle;
 use crate::host::confirm::confirm;
-use crate::output::failure::{Exit, Failure};
+use crate::output::failure::{Code, Exit, Failure};
+use crate::output::names::ShowPath;
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
 use crate::pool::config::{Config, DiskEntry, absolute, is_same};
 use crate::pool::disks::MemberState;
+use crate::pool::forecast::{Rebuild, Space};
 use crate::pool::jobs::JobReport;
 use crate::pool::labels::Labels;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::pace::Pace;
 use crate::pool::session::Session;
+use dynamicfs_core::types::{MemberNumber, MemberSet};
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which disk is replaced, and by what.
@@ -104,12 +108,13 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
             "yes",
         )?;
     }
-    let new = match begun_before(app, options, old.member)? {
-        Some(name) => name,
+    let (new, added) = match begun_before(app, options, old.member)? {
+        Some(name) => (name, None),
         None => {
             let paths = vec![options.new.clone()];
             let to_add = add::Options { paths, size: options.size, spare: false, force: options.force };
-            add::add(app, &options.new, &to_add, old.member)?.name
+            let added = add::add(app, &to_add, old.member)?.0.into_iter().next();
+            (added.as_ref().map_or_else(String::new, |disk| disk.name.clone()), added)
         }
     };
     let mut report = DiskReplaced {
@@ -127,7 +132,13 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
         session.writable()?;
         // By its number: the new disk may have its place, and so its name.
         let number = old.member.map_or_else(|| old.name.clone(), |member| member.to_string());
-        empty(session, &number, options.throttle.throttle)
+        let meant = find(session, &number)?;
+        let marked = check_room(session, &meant, &old.name).and_then(|()| mark(session, &meant, &old.name));
+        if let Err(refused) = marked {
+            take_back(session, added.as_ref())?;
+            return Err(refused);
+        }
+        empty(session, &meant, options.throttle.throttle)
     })?;
     (report.rebuild, report.old_has_left) = (Some(rebuild), has_left);
     Ok(report)
@@ -170,25 +181,65 @@ fn is_itself(path: &Path, entry: &DiskEntry) -> bool {
     disk.is_some() && (entry.id.is_none() || disk == entry.id)
 }
 
-/// Empties the old disk, or rebuilds what it held; whether it has left then.
-fn empty(session: &mut Session<'_>, old: &str, throttle: Option<Pace>) -> Result<(JobReport, bool), Failure> {
-    let meant = find(session, old)?;
-    let member = meant.member(session)?;
-    let explain = |error| Failure::from(error).while_doing(old);
-    if meant.is_online(session) {
-        if !matches!(meant.disk.member_state, Some(MemberState::Leaving | MemberState::Departing)) {
-            session.pool.drain_member(member, true).map_err(|error| Failure::from(error).while_doing(old))?;
-        }
-    } else if meant.disk.member_state != Some(MemberState::Failed) {
-        session.pool.shut_member(member, true).map_err(explain)?;
+/// Whether what the old disk holds has room on the others, of which the new one is one by now.
+fn check_room(session: &mut Session<'_>, meant: &Meant, name: &str) -> Result<(), Failure> {
+    let Some(row) = meant.row(session) else { return Ok(()) };
+    let rows = MemberSet::EMPTY.with(row);
+    let rebuild = match meant.is_online(session) {
+        true => Rebuild::of_drain(session, rows)?,
+        false => Rebuild::of(session, rows)?,
+    };
+    if rebuild.space != Space::TooLittle {
+        return Ok(());
     }
+    let what = size::count(rebuild.without_space, "extent or tree node");
+    let message = format!("{name}: the new disk and the others have no room for {what} of what it holds");
+    Err(Failure::new(Code::NoSpace, message).hint("give a larger disk, or remove files"))
+}
+
+/// Says what is to become of the old disk: it is emptied and leaves, or counts as failed.
+fn mark(session: &mut Session<'_>, meant: &Meant, name: &str) -> Result<(), Failure> {
+    let member = meant.member(session)?;
+    let marked = match (meant.is_online(session), meant.disk.member_state) {
+        (true, Some(MemberState::Leaving | MemberState::Departing)) => Ok(()),
+        (true, _) => session.pool.drain_member(member, true),
+        (false, Some(MemberState::Failed)) => Ok(()),
+        (false, _) => session.pool.shut_member(member, true),
+    };
+    marked.map_err(|error| Failure::from(error).while_doing(name))
+}
+
+/// Takes the new disk out again: a command that is refused changes nothing. The commit that made it a member
+/// may have put nodes of the tree on it, which move back.
+fn take_back(session: &mut Session<'_>, added: Option<&AddedDisk>) -> Result<(), Failure> {
+    let Some((disk, member)) = added.and_then(|disk| Some((disk, disk.member?))) else { return Ok(()) };
+    session.pool.drain_member(MemberNumber(member), true)?;
+    rebuild_due(session, None)?;
+    let place = session.places.iter().find(|place| place.entry.name == disk.name);
+    if let Some(place) = place.filter(|_| disk.made) {
+        fs::remove_file(&place.path)
+            .map_err(|error| Failure::host(format_args!("remove {}", place.path.shown()), &error))?;
+    }
+    Ok(())
+}
+
+/// Empties the old disk, or rebuilds what it held; whether it has left then.
+fn empty(
+    session: &mut Session<'_>,
+    old: &Meant,
+    throttle: Option<Pace>,
+) -> Result<(JobReport, bool), Failure> {
+    let member = old.member(session)?;
     let rebuild = rebuild_due(session, throttle)?;
     if let Some(row) = session.row_of(member.0)
         && rebuild.exit() == Exit::Done
-        && !meant.is_online(session)
+        && !old.is_online(session)
         && !session.pool.store.unhealed().contains(row)
     {
-        session.pool.remove_member(member, false).map_err(explain)?;
+        session
+            .pool
+            .remove_member(member, false)
+            .map_err(|error| Failure::from(error).while_doing(&old.disk.name))?;
     }
     Ok((rebuild, session.row_of(member.0).is_none()))
 }

@@ -1,22 +1,22 @@
 //! The folder and the disks of a pool that is being made. Whatever was made goes again unless all of it is finished.
 
 use super::{MadeDisk, Options};
-use crate::host::signature::Signature;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
 use crate::pool::config::{Config, DISKS, DiskEntry, FILE, absolute, name_of};
 use crate::pool::labels::{self, Labels};
 use crate::pool::meter::Metered;
-use crate::pool::occupied;
+use crate::pool::occupied::{self, Occupant};
 use crate::pool::place::OpenDisk;
+use crate::pool::wiping::Wiping;
 use dynamicfs_core::error::{FormatError, StorageError};
 use dynamicfs_core::format::label::{LABEL_BYTES, PoolParameters};
 use dynamicfs_core::pool::{DiskOptions, MemberHealth};
 use dynamicfs_hal::BlockDevice;
 use std::cell::RefCell;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std_host_shim::{FileDisk, FileDiskOptions, OpenError};
@@ -24,12 +24,16 @@ use std_host_shim::{FileDisk, FileDiskOptions, OpenError};
 /// Bytes of a witness that is made: its label and rings fit many times.
 const WITNESS_BYTES: u64 = 1 << 20;
 
+/// Permissions of the pool's own folders, and of those that they are in, less what the process's mask says.
+const OWN_FOLDER: u32 = 0o700;
+const ANY_FOLDER: u32 = 0o777;
+
 /// A pool's folder and disks, half-made.
 pub(super) struct Layout {
     folder: PathBuf,
     /// Files and folders that this made, in order; taken away again unless it is published.
     made: Vec<PathBuf>,
-    disks: Vec<FileDisk>,
+    disks: Vec<Wiping<FileDisk>>,
     witness: Option<usize>,
     config: RefCell<Config>,
     tear_unit: u32,
@@ -39,8 +43,7 @@ impl Layout {
     /// Makes the folder and the disks' files, and opens all disks.
     pub(super) fn prepare(folder: &Path, options: &Options) -> Result<Self, Failure> {
         refuse_used(folder)?;
-        refuse_newer(options)?;
-        let foreign = look_at_given(options)?;
+        let given = Given::look(options)?;
         let config = Config::new(folder.to_owned(), String::new(), Vec::new());
         let mut layout = Self {
             folder: folder.to_owned(),
@@ -62,20 +65,17 @@ impl Layout {
             layout.make_folder(&folder.join(DISKS))?;
             for number in 0..disks {
                 let path = Path::new(DISKS).join(format!("disk-{number}.img"));
-                layout.add(path, sector, Some(bytes), &format!("disk-{number}"))?;
+                layout.add(path, sector, Some(bytes), &format!("disk-{number}"), Occupant::Nothing)?;
             }
         }
-        for path in &options.disk {
-            let name = name_of(path);
-            layout.add(absolute(path)?, sector, None, &name)?;
+        for Given { path, occupant, witness } in given {
+            let name = if witness { "witness".to_owned() } else { name_of(&path) };
+            if witness {
+                layout.witness = Some(layout.disks.len());
+            }
+            let make = occupant.is_none().then_some(WITNESS_BYTES);
+            layout.add(absolute(&path)?, sector, make, &name, occupant.unwrap_or(Occupant::Nothing))?;
         }
-        if let Some(path) = &options.witness {
-            layout.witness = Some(layout.disks.len());
-            let bytes = (!path.exists()).then_some(WITNESS_BYTES);
-            layout.add(absolute(path)?, sector, bytes, "witness")?;
-        }
-        // All of them are there, and locked.
-        foreign.into_iter().try_for_each(|(path, found)| occupied::wipe(path, &found))?;
         Ok(layout)
     }
 
@@ -83,7 +83,12 @@ impl Layout {
         let missing: Vec<_> =
             folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
         for path in missing.into_iter().rev() {
-            fs::create_dir(path)
+            // The pool's own folders are its owner's: whoever may list them may lock the pool.
+            let is_own = path == folder;
+            let mode = if is_own { OWN_FOLDER } else { ANY_FOLDER };
+            DirBuilder::new()
+                .mode(mode)
+                .create(path)
                 .map_err(|error| Failure::host(format_args!("make the folder {}", path.shown()), &error))?;
             self.made.push(path.to_owned());
         }
@@ -97,6 +102,7 @@ impl Layout {
         sector: Option<u32>,
         make: Option<u64>,
         name: &str,
+        occupant: Occupant,
     ) -> Result<(), Failure> {
         let whole = self.folder.join(&path);
         let mut options = FileDiskOptions::new();
@@ -114,7 +120,7 @@ impl Layout {
             self.made.push(whole);
         }
         self.tear_unit = self.tear_unit.max(disk.geometry().tear_unit);
-        self.disks.push(disk);
+        self.disks.push(Wiping::new(disk, occupant.signatures()));
         self.config.borrow_mut().list(name, path, sector);
         Ok(())
     }
@@ -162,11 +168,9 @@ impl Layout {
 
     pub(super) fn report(&self, sizes: &[u64]) -> Vec<MadeDisk> {
         let config = self.config.borrow();
-        let disk = |(number, (entry, &bytes)): (usize, (&DiskEntry, &u64))| MadeDisk {
-            name: entry.name.clone(),
-            path: self.folder.join(&entry.path).shown().to_string(),
-            bytes,
-            witness: self.witness == Some(number),
+        let disk = |(number, (entry, &bytes)): (usize, (&DiskEntry, &u64))| {
+            let path = self.folder.join(&entry.path);
+            MadeDisk::new(&entry.name, &path, bytes, self.witness == Some(number))
         };
         config.disks.iter().zip(sizes).enumerate().map(disk).collect()
     }
@@ -238,47 +242,68 @@ impl Drop for Layout {
 /// What would be made.
 pub(super) fn plan(folder: &Path, options: &Options) -> Result<Vec<MadeDisk>, Failure> {
     refuse_used(folder)?;
-    refuse_newer(options)?;
-    let made = (0..options.disks.unwrap_or(0)).map(|number| MadeDisk {
-        name: format!("disk-{number}"),
-        path: folder.join(DISKS).join(format!("disk-{number}.img")).shown().to_string(),
-        bytes: options.disk_size.unwrap_or(0),
-        witness: false,
+    let made = (0..options.disks.unwrap_or(0)).map(|number| {
+        let path = folder.join(DISKS).join(format!("disk-{number}.img"));
+        MadeDisk::new(&format!("disk-{number}"), &path, options.disk_size.unwrap_or(0), false)
     });
     let mut disks: Vec<MadeDisk> = made.collect();
-    look_at_given(options)?;
-    for (path, witness) in
-        options.disk.iter().map(|path| (path, false)).chain(options.witness.iter().map(|path| (path, true)))
-    {
-        let bytes = match Labels::read(path) {
-            Ok(labels) if labels.identity().is_some() && !options.force => return Err(in_use(path, "")),
-            Ok(labels) => labels.bytes,
-            Err(_) if witness => WITNESS_BYTES,
-            Err(error) => return Err(Failure::host(format_args!("open {}", path.shown()), &error)),
+    for Given { path, occupant, witness } in Given::look(options)? {
+        if let Some(Occupant::Member(..)) = &occupant
+            && !options.force
+        {
+            return Err(in_use(&path, ""));
+        }
+        let open = |error| Failure::host(format_args!("open {}", path.shown()), &error);
+        let bytes = match &occupant {
+            Some(_) => Labels::read(&path).map_err(open)?.bytes,
+            None => WITNESS_BYTES,
         };
-        disks.push(MadeDisk { name: name_of(path), path: path.shown().to_string(), bytes, witness });
+        let name = if witness { "witness".to_owned() } else { name_of(&path) };
+        let holds = occupant.as_ref().and_then(Occupant::words);
+        disks.push(MadeDisk { holds, ..MadeDisk::new(&name, &path, bytes, witness) });
     }
     Ok(disks)
 }
 
-/// Refuses disks that were given and cannot be used, and finds what is to be wiped on the others.
-fn look_at_given(options: &Options) -> Result<Vec<(&Path, Vec<Signature>)>, Failure> {
-    let given: Vec<&Path> = options.disk.iter().chain(&options.witness).map(PathBuf::as_path).collect();
-    given.iter().try_for_each(|path| occupied::refuse_unlistable(&absolute(path)?))?;
-    occupied::refuse_shared(&given)?;
-    let there = given.into_iter().filter(|path| path.exists());
-    there.map(|path| Ok((path, occupied::look(path, options.force)?))).collect()
+/// A disk that was given by its path.
+struct Given {
+    path: PathBuf,
+    /// What is on it; `None` where there is nothing at the path, and a witness is to be made.
+    occupant: Option<Occupant>,
+    witness: bool,
 }
 
-/// Refuses disks of pools that only a newer version knows.
-fn refuse_newer(options: &Options) -> Result<(), Failure> {
-    let newer = |path: &PathBuf| {
-        let fault = Labels::read(path).ok()?.unsupported()?;
-        Some(in_use(path, &format!(" {}", labels::fault(fault))))
-    };
-    match options.disk.iter().chain(&options.witness).find_map(newer) {
-        Some(failure) if !options.force => Err(failure),
-        _ => Ok(()),
+impl Given {
+    /// Looks at all of them, and refuses those that cannot be used: each before anything is written.
+    fn look(options: &Options) -> Result<Vec<Self>, Failure> {
+        let disks = options.disk.iter().map(|path| (path, false));
+        let given: Vec<(&PathBuf, bool)> =
+            disks.chain(options.witness.iter().map(|path| (path, true))).collect();
+        let paths: Vec<&Path> = given.iter().map(|(path, _)| path.as_path()).collect();
+        paths.iter().try_for_each(|path| occupied::refuse_unlistable(&absolute(path)?))?;
+        occupied::refuse_shared(&paths)?;
+        given.into_iter().map(|(path, witness)| Self::look_at(path, witness, options.force)).collect()
+    }
+
+    fn look_at(path: &Path, witness: bool, force: bool) -> Result<Self, Failure> {
+        match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && witness => {
+                return Ok(Self { path: path.to_owned(), occupant: None, witness });
+            }
+            Err(source) => {
+                return Err(explain_open(&OpenError::System { operation: "open", source }, path));
+            }
+            Ok(metadata) => match OpenError::not_a_disk(metadata.file_type()) {
+                Some(error) => return Err(explain_open(&error, path)),
+                None => occupied::refuse_busy(path)?,
+            },
+        }
+        let occupant = Occupant::of(path)?;
+        if let (Occupant::Newer(fault), false) = (&occupant, force) {
+            return Err(in_use(path, &format!(" {}", labels::fault(*fault))));
+        }
+        occupant.refuse_foreign(path, force)?;
+        Ok(Self { path: path.to_owned(), occupant: Some(occupant), witness })
     }
 }
 

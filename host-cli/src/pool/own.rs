@@ -1,0 +1,60 @@
+//! A disk of this very pool that is given as if it were a new one.
+
+use super::config::{Config, is_same};
+use super::labels::Labels;
+use crate::output::failure::{Code, Failure};
+use crate::output::names::ShowPath;
+use dynamicfs_core::format::label::DiskIdentity;
+use std::path::Path;
+
+/// Refuses a disk of the pool, and says what it is and how it comes back. Forced, only a disk is refused that
+/// pool.toml has elsewhere and that is not there: its place is to be corrected, not the disk overwritten.
+pub(crate) fn refuse(
+    config: &Config,
+    path: &Path,
+    identity: &DiskIdentity,
+    force: bool,
+) -> Result<(), Failure> {
+    let id = identity.disk.to_string();
+    let listed = config
+        .disks
+        .iter()
+        .find(|disk| disk.id.as_ref().map_or(disk.member == Some(identity.member.0), |listed| *listed == id));
+    let shown = path.shown();
+    let Some(entry) = listed else {
+        if force {
+            return Ok(());
+        }
+        let name = format!("member-{}", identity.member.0);
+        return Err(Failure::new(
+            Code::Exists,
+            format!("{shown} is {name} of this pool, which pool.toml does not list"),
+        )
+        .hint(format!("`dynamicfs disk online {name} {shown}` lists it again")));
+    };
+    let (name, place) = (&entry.name, config.path_of(entry));
+    if is_same(&place, path) {
+        return match force {
+            true => Ok(()),
+            false => {
+                Err(Failure::new(Code::Exists, format!("{shown} is a disk of this pool already: {name}"))
+                    .hint("see it with `dynamicfs disk list`"))
+            }
+        };
+    }
+    let is_there = Labels::read(&place)
+        .is_ok_and(|labels| labels.identity().is_some_and(|(_, there)| there.disk == identity.disk));
+    let failure = match is_there {
+        true => Failure::new(
+            Code::Exists,
+            format!("{shown} is a copy of {name} of this pool, which is at {}", place.shown()),
+        )
+        .hint("name another disk"),
+        false => Failure::new(
+            Code::Exists,
+            format!("{shown} is {name} of this pool, which pool.toml has at {}", place.shown()),
+        )
+        .hint(format!("`dynamicfs disk online {name} {shown}` takes it from there")),
+    };
+    if force && is_there { Ok(()) } else { Err(failure) }
+}
