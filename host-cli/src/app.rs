@@ -35,6 +35,7 @@ fn dispatch(app: &App, command: &Command) -> Result<u8, Failure> {
     let exit = match command {
         Command::Health => return commands::health::run(app),
         Command::Init(options) => commands::init::run(app, options),
+        Command::Import(options) => commands::import::run(app, options),
         Command::Status => commands::status::run(app),
         Command::Metrics => commands::metrics::run(app),
         Command::Events(options) => commands::events::run(app, options),
@@ -53,7 +54,7 @@ fn dispatch(app: &App, command: &Command) -> Result<u8, Failure> {
         Command::Verify(options) => commands::verify::run(app, options),
         Command::Check => commands::check::run(app),
         Command::Salvage(options) => commands::salvage::run(app, options),
-        Command::Labels(options) => commands::labels::run(app, options),
+        Command::Labels => commands::labels::run(app),
         Command::Whatif(command) => commands::whatif::run(app, command),
         Command::OkToRemove(options) => commands::ok_to_remove::run(app, options),
         Command::Capacity(options) => commands::capacity::run(app, options),
@@ -64,6 +65,7 @@ fn dispatch(app: &App, command: &Command) -> Result<u8, Failure> {
         Command::Repair(options) => commands::repair::run(app, options),
         Command::Policy(command) => commands::policy::run(app, command),
         Command::Trim(options) => commands::trim::run(app, options),
+        Command::Pool(command) => commands::pool::run(app, command),
         Command::Disk(command) => commands::disk::run(app, command),
     };
     exit.map(|exit: Exit| exit as u8)

@@ -25,6 +25,12 @@ pub(crate) struct Global {
     /// The pool's folder
     #[arg(long, global = true, env = "DYNAMICFS_POOL", value_name = "PATH")]
     pub(crate) pool: Option<PathBuf>,
+    /// The pool's disks, in place of its folder: the labels on them say which pool it is
+    ///
+    /// Nothing is written beside them: no list of disks, no events. For `init` and `labels` the disks that are
+    /// meant.
+    #[arg(id = "pool_disk", long = "disk", global = true, value_name = "PATH", num_args = 1..)]
+    pub(crate) disk: Vec<PathBuf>,
     /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -68,6 +74,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Make a pool
     Init(commands::init::Options),
+    /// Find pools by the labels of their disks, and list the disks of one anew
+    Import(commands::import::Options),
     /// How the pool is: redundancy, space, disks
     Status,
     /// The verdict for a monitoring system: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
@@ -107,7 +115,10 @@ pub(crate) enum Command {
     /// Take out what can still be read of a pool that cannot be opened otherwise; nothing is written to it
     Salvage(commands::salvage::Options),
     /// What the labels of the disks say; needs no working pool
-    Labels(commands::labels::Options),
+    Labels,
+    /// The pool's name on this machine
+    #[command(subcommand)]
+    Pool(commands::pool::Command),
     /// The pool's disks
     #[command(subcommand)]
     Disk(commands::disk::Command),

@@ -3,8 +3,8 @@
 //! `DYNAMICFS_UPDATE_SCHEMAS=1 cargo test -p dynamicfs schemas` writes them anew.
 
 use crate::commands::{
-    benchmark, capacity, check, demo, disk, events, health, init, labels, locate, ls, maintenance, metrics,
-    ok_to_remove, policy, repair, salvage, stat, status, transfer, tree, trim, verify, whatif,
+    benchmark, capacity, check, demo, disk, events, health, import, init, labels, locate, ls, maintenance,
+    metrics, ok_to_remove, policy, pool, repair, salvage, stat, status, transfer, tree, trim, verify, whatif,
 };
 use crate::output::report::{Printed, PrintedError};
 use schemars::{JsonSchema, Schema, schema_for};
@@ -29,10 +29,12 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("disk-identify", of::<disk::identify::Identified>()),
         ("disk-list", of::<disk::list::DiskList>()),
         ("disk-remove", of::<disk::drain::DiskRemoved>()),
+        ("disk-rename", of::<disk::attach::DiskRenamed>()),
         ("disk-replace", of::<disk::replace::DiskReplaced>()),
         ("disk-show", of::<disk::list::DiskShow>()),
         ("events", of::<events::Events>()),
         ("health", of::<health::Health>()),
+        ("import", of::<import::Imported>()),
         ("init", of::<init::Made>()),
         ("labels", of::<labels::LabelList>()),
         ("locate", of::<locate::Location>()),
@@ -40,6 +42,7 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("metrics", of::<metrics::Metrics>()),
         ("ok-to-remove", of::<ok_to_remove::OkToRemove>()),
         ("policy", of::<policy::PolicyList>()),
+        ("pool-rename", of::<pool::PoolRenamed>()),
         ("repair", of::<repair::Repair>()),
         ("salvage", of::<salvage::Salvaged>()),
         ("stat", of::<stat::Stat>()),

@@ -1,6 +1,7 @@
 //! `init`: a new pool.
 
 pub(crate) mod layout;
+mod unfinished;
 
 use crate::app::App;
 use crate::host::confirm::confirm;
@@ -22,22 +23,16 @@ use std::path::{Path, PathBuf};
 use std_host_shim::{HostArray, OsEntropy};
 
 /// What the pool is like.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Options {
     /// Make this many file-backed disks in the pool's folder
-    #[arg(
-        long,
-        value_name = "N",
-        required_unless_present = "disk",
-        conflicts_with = "disk",
-        requires = "disk_size"
-    )]
+    #[arg(long, value_name = "N", requires = "disk_size")]
     pub(crate) disks: Option<usize>,
     /// Size of each file-backed disk
     #[arg(long, value_name = "SIZE", value_parser = size::parse, requires = "disks")]
     pub(crate) disk_size: Option<u64>,
-    /// Use these files or block devices; what is on them is lost
-    #[arg(long, value_name = "PATH", num_args = 1..)]
+    /// Files or block devices to use, from the options of all commands; what is on them is lost
+    #[arg(skip)]
     pub(crate) disk: Vec<PathBuf>,
     /// Redundancy of new files: `4+2`, `mirror:3` or `single`; by default what suits the number of disks
     #[arg(long, value_parser = parse_scheme)]
@@ -210,7 +205,17 @@ impl Made {
 }
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
-    let report = make(app, options)?;
+    let options = Options { disk: app.global.disk.clone(), ..options.clone() };
+    match (options.disks, options.disk.is_empty()) {
+        (None, true) => {
+            return Err(Failure::new(Code::Usage, "no disks were named").hint(
+                "make some with --disks N and --disk-size SIZE, or use files or devices with --disk PATH...",
+            ));
+        }
+        (Some(_), false) => return Err(Failure::new(Code::Usage, "--disks and --disk cannot go together")),
+        _ => {}
+    }
+    let report = make(app, &options)?;
     if app.out.json || !app.out.quiet {
         app.out.report(&report)?;
     }
@@ -227,10 +232,11 @@ pub(crate) fn make(app: &App, options: &Options) -> Result<Made, Failure> {
     }
     check_scheme(scheme, options.tolerance, data_disks)?;
     if app.global.dry_run {
-        return plan(&folder, options, scheme);
+        return plan(app, &folder, options, scheme);
     }
-    let mut layout = Layout::prepare(&folder, options)?;
+    let (mut layout, is_again) = Layout::prepare(app, &folder, options)?;
     let format = format_options(options, scheme, layout.block_bytes_min())?;
+    let format = FormatOptions { force: format.force || is_again, ..format };
     let array = HostArray::new(layout.take_disks());
     let members = layout.members();
     let (report, array) = format_pool(app, array, &format, &members, &layout)?;
@@ -316,8 +322,8 @@ fn format_pool(
 }
 
 /// What would be made.
-fn plan(folder: &Path, options: &Options, scheme: Scheme) -> Result<Made, Failure> {
-    let disks = layout::plan(folder, options)?;
+fn plan(app: &App, folder: &Path, options: &Options, scheme: Scheme) -> Result<Made, Failure> {
+    let disks = layout::plan(app, folder, options)?;
     // Sizes that make no sense are refused here too.
     format_options(options, scheme, 512)?;
     let least = disks.iter().filter(|disk| !disk.witness).map(|disk| disk.bytes).sum::<u64>();

@@ -13,15 +13,7 @@ use crate::pool::labels::{self, Labels};
 use dynamicfs_hal::UnixTime;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
-
-/// Which disks to look at.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Options {
-    /// Files or block devices; by default those of the pool
-    #[arg(long, value_name = "PATH", num_args = 1..)]
-    disk: Vec<PathBuf>,
-}
+use std::path::Path;
 
 /// What the labels of some disks say.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -85,9 +77,9 @@ struct Label {
     data_blocks: u64,
 }
 
-pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
+pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
     let mut list = LabelList { disks: Vec::new() };
-    if options.disk.is_empty() {
+    if app.global.disk.is_empty() {
         let config = Config::load(app)?;
         list.disks.extend(config.disks.iter().map(|entry| look(&config.path_of(entry))));
         // Where someone has the pool, or there is none, the labels alone tell.
@@ -97,7 +89,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
             }
         }
     } else {
-        list.disks.extend(options.disk.iter().map(|path| look(path)));
+        list.disks.extend(app.global.disk.iter().map(|path| look(path)));
     }
     app.out.report(&list)?;
     Ok(if list.disks.iter().all(|disk| disk.label.is_some()) { Exit::Done } else { Exit::Failed })

@@ -45,6 +45,8 @@ pub(crate) struct Status {
 /// The pool as a whole.
 #[derive(Debug, Serialize, JsonSchema)]
 struct PoolStatus {
+    /// What it is called on this machine.
+    name: String,
     /// Its identity.
     id: String,
     /// Its folder.
@@ -100,6 +102,7 @@ impl Status {
             status: verdict,
             timestamp: now_rfc3339(),
             pool: PoolStatus {
+                name: session.config.shown_name(),
                 id: session.parameters.pool.to_string(),
                 folder: session.config.folder.shown().to_string(),
                 scheme: health.scheme.to_string(),
@@ -150,7 +153,10 @@ pub(crate) const fn verdict_word(verdict: Verdict) -> &'static str {
 impl Report for Status {
     fn text(&self, text: &mut Text) {
         let style = verdict_style(self.status);
-        text.field("pool", format_args!("{} {DIM}{}{DIM:#}", self.pool.folder, self.pool.id));
+        let place = if self.pool.folder.is_empty() { &self.pool.name } else { &self.pool.folder };
+        let is_called = !place.ends_with(&self.pool.name);
+        let name = if is_called { format!("{} in ", self.pool.name) } else { String::new() };
+        text.field("pool", format_args!("{name}{place} {DIM}{}{DIM:#}", self.pool.id));
         text.field("status", format_args!("{style}{}{style:#}", verdict_word(self.status)));
         for reason in &self.reasons {
             text.line(format_args!("{:11} {}: {}", "", code_name(reason), reason.message));

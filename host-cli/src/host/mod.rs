@@ -2,6 +2,7 @@
 
 pub(crate) mod attributes;
 pub(crate) mod confirm;
+pub(crate) mod devices;
 pub(crate) mod interrupt;
 pub(crate) mod signature;
 pub(crate) mod source;

@@ -1,17 +1,18 @@
 //! `pool.toml`: where the pool's disks are. The labels on the disks are the truth; this only says where to look.
 
 use super::condition::ThresholdEntry;
-use super::lost;
+use super::{discover, lost};
 use crate::app::App;
 use crate::host::signature::Signature;
 use crate::output::failure::{Code, Failure};
 use crate::output::names;
 use crate::output::names::ShowPath;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std_host_shim::{FolderLock, OpenError};
@@ -36,6 +37,9 @@ pub(crate) struct Config {
     version: u32,
     /// The pool's identity.
     pub(crate) pool: String,
+    /// What the pool is called on this machine, where that is not the folder's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
     /// From how many errors on a disk is no longer relied on, where that is not as it is by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) thresholds: Option<ThresholdEntry>,
@@ -75,18 +79,48 @@ pub(crate) struct DiskEntry {
     /// What is on a disk that is becoming a member, and is wiped with the first write to it.
     #[serde(skip)]
     pub(crate) foreign: Vec<Signature>,
+    /// Where the disk is, if that is not where the file says.
+    #[serde(skip)]
+    pub(crate) whereabouts: Whereabouts,
+}
+
+/// Where the disk of an entry is, as the labels say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Whereabouts {
+    /// Where pool.toml says, or not found.
+    #[default]
+    AsListed,
+    /// Elsewhere.
+    MovedTo(PathBuf),
+    /// Not found, and another disk of the pool is where it should be.
+    Displaced,
 }
 
 impl Config {
     pub(crate) const fn new(folder: PathBuf, pool: String, disks: Vec<DiskEntry>) -> Self {
-        Self { version: VERSION, pool, thresholds: None, disks, folder, _lock: None }
+        Self { version: VERSION, pool, name: None, thresholds: None, disks, folder, _lock: None }
     }
 
-    /// Reads the configuration of the pool that the arguments name.
+    /// Reads the configuration of the pool that the arguments name, and finds the disks that are not where it
+    /// says.
     pub(crate) fn load(app: &App) -> Result<Self, Failure> {
-        let folder = folder(app)?;
+        let mut config = match app.global.disk.is_empty() {
+            true => Self::read(folder(app)?)?,
+            false => discover::of_given(&app.global.disk)?,
+        };
+        discover::find_moved(&mut config);
+        Ok(config)
+    }
+
+    /// Reads a list of disks under another name than pool.toml.
+    pub(crate) fn read_list(path: &Path) -> io::Result<Self> {
+        toml::from_str(&read_text(path)?).map_err(io::Error::other)
+    }
+
+    /// Reads the pool.toml of a folder.
+    pub(crate) fn read(folder: PathBuf) -> Result<Self, Failure> {
         let path = folder.join(FILE);
-        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+        let text = read_text(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                 Failure::new(Code::NoPool, format!("{} holds no pool: there is no {FILE}", folder.shown()))
                     .hint(lost::hint(&folder))
@@ -94,8 +128,10 @@ impl Config {
             _ => Failure::host(format_args!("read {}", path.shown()), &error),
         })?;
         let bad = |why: String| {
-            Failure::new(Code::BadPool, format!("{} is not right: {why}", path.shown()))
-                .hint("list each disk as [[disk]] with its `name` and `path`; `dynamicfs labels --disk PATH` tells which is which")
+            Failure::new(Code::BadPool, format!("{} is not right: {why}", path.shown())).hint(format!(
+                "correct it, or write it anew with `dynamicfs import --pool {}`, which keeps this one",
+                folder.shown()
+            ))
         };
         let mut config: Self =
             toml::from_str(&text).map_err(|error| bad(names::show(error.message().as_bytes())))?;
@@ -126,6 +162,9 @@ impl Config {
     /// The same, and nothing else changes the file as long as this value or a copy of it lives. So no command
     /// writes back what it read before another one changed it.
     pub(crate) fn load_to_change(app: &App) -> Result<Self, Failure> {
+        if !app.global.disk.is_empty() {
+            return Self::load(app);
+        }
         let lock = lock(&folder(app)?)?;
         Ok(Self { _lock: lock.map(Arc::new), ..Self::load(app)? })
     }
@@ -133,7 +172,7 @@ impl Config {
     /// Whether this is a pool.toml.
     pub(crate) fn is_one(path: &Path) -> bool {
         let is_named_so = path.file_name().is_some_and(|name| name == FILE);
-        is_named_so && fs::read_to_string(path).is_ok_and(|text| toml::from_str::<Self>(&text).is_ok())
+        is_named_so && read_text(path).is_ok_and(|text| toml::from_str::<Self>(&text).is_ok())
     }
 
     /// Notes that there is a disk, under a name that no other has; its place.
@@ -148,12 +187,42 @@ impl Config {
 
     /// Where a disk is.
     pub(crate) fn path_of(&self, entry: &DiskEntry) -> PathBuf {
-        self.folder.join(&entry.path)
+        match &entry.whereabouts {
+            Whereabouts::MovedTo(path) => path.clone(),
+            _ => self.folder.join(&entry.path),
+        }
     }
 
-    /// Writes the file: after a crash it is the old one or the new one.
+    /// A path as the file has it: one in the pool's folder goes along with that.
+    pub(crate) fn shortened(&self, path: PathBuf) -> PathBuf {
+        let folder = std::path::absolute(&self.folder);
+        let inside = folder.ok().and_then(|folder| path.strip_prefix(folder).ok().map(ToOwned::to_owned));
+        inside.filter(|inside| !inside.as_os_str().is_empty()).unwrap_or(path)
+    }
+
+    /// What the pool is called: by its own name, else by its folder's, else by its identity.
+    pub(crate) fn shown_name(&self) -> String {
+        let folder = self.folder.file_name().map(|name| names::show(name.as_bytes()));
+        self.name.clone().or(folder).unwrap_or_else(|| self.pool.clone())
+    }
+
+    /// Whether the disks are listed in a file, and not on the command line.
+    pub(crate) fn has_folder(&self) -> bool {
+        !self.folder.as_os_str().is_empty()
+    }
+
+    /// Writes the file: after a crash it is the old one or the new one. Where the disks were listed on the
+    /// command line there is none.
     pub(crate) fn save(&self) -> Result<(), Failure> {
-        let path = self.folder.join(FILE);
+        if !self.has_folder() {
+            return Ok(());
+        }
+        self.save_as(FILE)
+    }
+
+    /// As [`save`](Self::save), under another name.
+    pub(crate) fn save_as(&self, name: &str) -> Result<(), Failure> {
+        let path = self.folder.join(name);
         self.write(&path).map_err(|error| Failure::host(format_args!("write {}", path.shown()), &error))
     }
 
@@ -174,13 +243,33 @@ impl Config {
     }
 }
 
+/// Reads a file of text, and waits for nothing: a pipe in its place is refused.
+fn read_text(path: &Path) -> io::Result<String> {
+    let flags = OFlags::NONBLOCK.bits() as i32;
+    let mut file = fs::File::options().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
+}
+
 /// Takes the lock on a pool's folder, if there is one.
-fn lock(folder: &Path) -> Result<Option<FolderLock>, Failure> {
+pub(crate) fn lock(folder: &Path) -> Result<Option<FolderLock>, Failure> {
     FolderLock::take(folder).map_err(|error| match error {
         OpenError::Busy { pid } => Failure::in_use(format_args!("the pool in {}", folder.shown()), pid)
             .hint("wait until it has finished, or stop it; one process at a time changes a pool"),
         other => Failure::new(Code::Host, other.to_string()),
     })
+}
+
+/// The list of the disks of a pool that is being made, in its folder until there is a pool.toml.
+pub(crate) const UNFINISHED: &str = "pool.toml.unfinished";
+
+/// Takes that list away. One that stays is in nobody's way where there is a pool.toml.
+pub(crate) fn remove_unfinished(folder: &Path) {
+    let _ = fs::remove_file(folder.join(UNFINISHED));
 }
 
 /// What a disk at this path is called.

@@ -1,9 +1,11 @@
 //! The disks of a pool, one by one: what each is to the pool, and why.
 
 use super::condition::{self, DiskCondition};
+use super::config::Whereabouts;
 use super::counters;
 use super::place::{Fault, Place};
 use super::session::Session;
+use crate::host::devices;
 use crate::output::names::ShowPath;
 use crate::output::size;
 use dynamicfs_core::disks::{Currency, DiskStatus};
@@ -124,6 +126,10 @@ pub(crate) struct Disk {
     /// The path's bytes in hexadecimal, where `path` does not tell them exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
     path_hex: Option<String>,
+    /// The device's maker and model, where it is one and the system knows.
+    pub(crate) model: Option<String>,
+    /// The device's serial number or world-wide name, where it is one and the system knows.
+    pub(crate) serial: Option<String>,
     /// What it is to the pool.
     pub(crate) state: DiskState,
     /// What the operator wants of it, as the pool's own records say; null if it is no member.
@@ -170,6 +176,8 @@ pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
                 name: format!("member-{number}"),
                 path: None,
                 path_hex: None,
+                model: None,
+                serial: None,
                 state: match states.get(&number) {
                     Some(MemberState::Failed) => DiskState::Failed,
                     Some(MemberState::Offline) => DiskState::Offline,
@@ -252,11 +260,15 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
         Some(row) => session.pool.store.unhealed().contains(row),
         None => false,
     };
+    let hardware = devices::hardware(&place.path).unwrap_or_default();
+    let note = note.or_else(|| moved(session, place).filter(|_| state.takes_part()));
     let id = health.disk.or(identity.map(|identity| identity.disk)).map(|id| id.to_string());
     Disk {
         name: place.entry.name.clone(),
         path: Some(place.path.shown().to_string()),
         path_hex: place.path.hex(),
+        model: hardware.model,
+        serial: hardware.serial,
         state,
         member_state,
         holds_data,
@@ -273,6 +285,14 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
         errors: totals.read_errors + totals.write_errors + totals.flush_errors + totals.checksum_errors,
         note,
     }
+}
+
+/// Where pool.toml has a disk that is elsewhere.
+fn moved(session: &Session<'_>, place: &Place) -> Option<String> {
+    matches!(place.entry.whereabouts, Whereabouts::MovedTo(_)).then(|| {
+        let listed = session.config.folder.join(&place.entry.path);
+        format!("found at {}; pool.toml has it at {}", place.path.shown(), listed.shown())
+    })
 }
 
 /// What is wrong with a disk whose labels say less than its record.
@@ -294,6 +314,9 @@ fn state_of(
     }
     match &place.fault {
         Some(Fault::Missing) => return (DiskState::Missing, Some("no such file or device".into())),
+        Some(Fault::Displaced) => {
+            return (DiskState::Missing, Some("another disk of the pool is where it should be".into()));
+        }
         Some(Fault::Unusable(why)) => return (DiskState::Unusable, Some(why.clone())),
         None => {}
     }

@@ -37,7 +37,9 @@ pub(crate) fn record(session: &mut Session<'_>) {
     if taken.is_empty() || session.is_looking() {
         return;
     }
-    if let Err(error) = journal::append(&session.config.folder, &taken) {
+    if session.config.has_folder()
+        && let Err(error) = journal::append(&session.config.folder, &taken)
+    {
         session.out.warn(format_args!("cannot write down what happened in {}: {error}", journal::FILE));
     }
     for event in taken.iter().filter(|event| event.severity == Severity::Warning) {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! config.rs    pool.toml: where to look for disks
+//! discover.rs  disks of pools, found by their labels
 //! labels.rs    what a disk's label says, without a pool
 //! occupied.rs  what else is on a disk that is to be used, and what else has it
 //! wiping.rs    what was on a disk before goes with the first write
@@ -37,6 +38,7 @@ pub(crate) mod below;
 pub(crate) mod condition;
 pub(crate) mod config;
 pub(crate) mod counters;
+pub(crate) mod discover;
 pub(crate) mod disks;
 pub(crate) mod events;
 mod explain;

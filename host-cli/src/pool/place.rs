@@ -1,6 +1,6 @@
 //! A place for a disk, and what was found there.
 
-use super::config::{Config, DiskEntry};
+use super::config::{Config, DiskEntry, Whereabouts};
 use super::labels::Labels;
 use super::meter::{Meter, Metered};
 use super::wiping::Wiping;
@@ -39,6 +39,8 @@ pub(crate) struct Place {
 pub(crate) enum Fault {
     /// There is no such file or device.
     Missing,
+    /// Another disk of the pool is there.
+    Displaced,
     /// It cannot be opened.
     Unusable(String),
 }
@@ -71,6 +73,9 @@ impl Place {
     /// Opens the disk of a place, or says why it stays empty.
     fn open(config: &Config, entry: &DiskEntry, read_only: bool) -> Result<(Self, OpenDisk), Refusal> {
         let path = config.path_of(entry);
+        if entry.whereabouts == Whereabouts::Displaced {
+            return Ok((Self::without(entry, path, Fault::Displaced), None));
+        }
         let labels = Labels::read(&path).ok();
         let write_protection = write_protection(&path);
         let (entry, meter) = (entry.clone(), Arc::default());
@@ -90,10 +95,16 @@ impl Place {
         Ok((place, disk))
     }
 
+    fn without(entry: &DiskEntry, path: PathBuf, fault: Fault) -> Self {
+        let (entry, meter) = (entry.clone(), Arc::default());
+        Self { entry, path, labels: None, fault: Some(fault), write_protection: None, meter }
+    }
+
     /// Why no member of the pool can be read here, as far as the disk alone tells.
     pub(crate) fn absence(&self, pool: &str) -> Option<String> {
         let why = match (&self.fault, self.labels.and_then(|labels| labels.identity())) {
             (Some(Fault::Missing), _) => "no such file or device".to_owned(),
+            (Some(Fault::Displaced), _) => "another disk of the pool is there".to_owned(),
             (Some(Fault::Unusable(why)), _) => why.clone(),
             (None, None) => "it has no label".into(),
             (None, Some((found, _))) if found.pool.to_string() != pool => "it belongs to another pool".into(),
@@ -138,7 +149,9 @@ pub(crate) fn open_all(config: &Config, read_only: bool) -> Result<(Vec<Place>, 
         let failure =
             Failure::new(Code::TooFewDisks, format!("no disk of the pool in {folder} can be opened: {why}"));
         return Err(Refusal::Other(
-            failure.hint(format!("attach the disks, or correct where they are in {folder}/pool.toml")),
+            failure.hint(format!(
+                "attach the disks; those that are elsewhere now are found by `dynamicfs import --pool {folder} --scan FOLDER`"
+            )),
         ));
     }
     Ok((places, disks))

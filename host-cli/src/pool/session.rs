@@ -1,6 +1,6 @@
 //! An open pool.
 
-use super::config::Config;
+use super::config::{Config, Whereabouts};
 use super::counters;
 use super::events;
 use super::open::parse_uuid;
@@ -214,6 +214,9 @@ impl<'m> Session<'m> {
             if let (Some(member), Some(id)) = (here, health.disk) {
                 (entry.member, entry.id, entry.adding) = (Some(member), Some(id.to_string()), false);
             }
+            if let Whereabouts::MovedTo(path) = std::mem::take(&mut entry.whereabouts) {
+                entry.path = self.config.shortened(path);
+            }
             entry.replaces = entry.replaces.filter(|&member| is_member(member));
             let has_left =
                 entry.member.is_some_and(|member| self.members.contains(&member) && !is_member(member));
@@ -223,8 +226,8 @@ impl<'m> Session<'m> {
         }
         let is_same = disks.len() == self.config.disks.len()
             && disks.iter().zip(&self.config.disks).all(|(new, old)| {
-                (new.member, &new.id, new.adding, new.replaces)
-                    == (old.member, &old.id, old.adding, old.replaces)
+                (new.member, &new.id, new.adding, new.replaces, &new.path)
+                    == (old.member, &old.id, old.adding, old.replaces, &old.path)
             });
         if is_same {
             return;

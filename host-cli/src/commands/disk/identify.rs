@@ -2,7 +2,7 @@
 
 use super::find::find;
 use crate::app::App;
-use crate::host::interrupt;
+use crate::host::{devices, interrupt};
 use crate::output::failure::{Exit, Failure};
 use crate::output::names::ShowPath;
 use crate::output::report::Report;
@@ -11,7 +11,7 @@ use crate::pool::open::{Access, with_pool};
 use rustix::fs::Advice;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::Path;
@@ -88,23 +88,14 @@ pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let seconds = if app.global.dry_run { 0 } else { options.seconds };
     let started = Instant::now();
     let read_bytes = blink(file, Duration::from_secs(seconds)).map_err(refused)?;
-    let known = real.file_name().filter(|_| is_device).map(|name| Path::new("/sys/class/block").join(name));
-    let say = |names: &[&str]| {
-        let texts = names.iter().filter_map(|name| fs::read_to_string(known.as_ref()?.join(name)).ok());
-        let words: Vec<String> =
-            texts.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect();
-        (!words.is_empty()).then(|| words.join(" "))
-    };
+    let hardware = devices::hardware(Path::new(&path)).unwrap_or_default();
     app.out.report(&Identified {
         disk: disk.name,
         member: disk.member,
         id: disk.id,
         device: is_device.then(|| real.shown().to_string()),
-        model: say(&["device/vendor", "device/model"]),
-        serial: say(&["device/serial"])
-            .or_else(|| say(&["serial"]))
-            .or_else(|| say(&["wwid"]))
-            .or_else(|| say(&["device/wwid"])),
+        model: hardware.model,
+        serial: hardware.serial,
         path,
         read_bytes,
         seconds: started.elapsed().as_secs(),

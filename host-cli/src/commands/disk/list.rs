@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::commands::status::{disk_table, state_word};
 use crate::output::failure::{Exit, Failure};
 use crate::output::report::Report;
-use crate::output::text::Text;
+use crate::output::text::{Cell, Text};
 use crate::pool::counters;
 use crate::pool::disks::{self, Disk};
 use crate::pool::open::{Access, with_pool};
@@ -54,6 +54,13 @@ struct DiskTotals {
 impl Report for DiskList {
     fn text(&self, text: &mut Text) {
         disk_table(text, &self.disks);
+        text.line("");
+        let or_none = |text: &Option<String>| Cell::from(text.clone().unwrap_or_else(|| "-".into()));
+        let row = |disk: &Disk| -> Vec<Cell> {
+            vec![disk.name.clone().into(), or_none(&disk.path), or_none(&disk.model), or_none(&disk.serial)]
+        };
+        let rows: Vec<_> = self.disks.iter().map(row).collect();
+        text.table(&["DISK", "PATH", "MODEL", "SERIAL"], &[], &rows);
     }
 }
 
@@ -62,6 +69,8 @@ impl Report for DiskShow {
         let disk = &self.disk;
         text.field("disk", &disk.name);
         text.field("path", disk.path.as_deref().unwrap_or("-"));
+        let hardware = [("model", &disk.model), ("serial", &disk.serial)];
+        hardware.iter().for_each(|(name, known)| known.iter().for_each(|known| text.field(name, known)));
         let note = disk.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
         text.field("state", format_args!("{}{note}", state_word(disk.state)));
         if let Some(why) = disk.condition_reason.as_ref().filter(|why| disk.note.as_ref() != Some(why)) {

@@ -4,6 +4,7 @@
 //! list.rs      list, show
 //! find.rs      which disk someone means
 //! add.rs       a file or device becomes a member
+//! attach.rs    a disk is at another path, or has another name
 //! drain.rs     what is on a member is moved away; remove
 //! shut.rs      offline, fail, online, clear
 //! replace.rs   a new disk for an old one
@@ -12,6 +13,7 @@
 //! ```
 
 pub(crate) mod add;
+pub(crate) mod attach;
 pub(crate) mod drain;
 pub(crate) mod find;
 pub(crate) mod grow;
@@ -22,6 +24,7 @@ pub(crate) mod shut;
 
 use crate::app::App;
 use crate::output::failure::{Code, Exit, Failure};
+use std::path::PathBuf;
 
 /// What to do with disks.
 #[derive(Debug, clap::Subcommand)]
@@ -40,8 +43,15 @@ pub(crate) enum Command {
     Drain(drain::Options),
     /// Take a disk out of the pool that holds nothing
     Remove(drain::RemoveOptions),
-    /// Let a disk take part again
-    Online(Chosen),
+    /// Let a disk take part again, which may be at another path now
+    Online(OnlineOptions),
+    /// Give a disk another name
+    Rename {
+        /// Its name, path, number or identity
+        disk: String,
+        /// Its new name
+        name: String,
+    },
     /// Take a disk out of use for a while; what it holds is waited for
     Offline(shut::Options),
     /// Count a disk as failed; what it holds is rebuilt elsewhere
@@ -50,6 +60,15 @@ pub(crate) enum Command {
     Clear(Chosen),
     /// Make a disk's light blink
     Identify(identify::Options),
+}
+
+/// Which disk takes part again.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OnlineOptions {
+    /// Its name, path, number or identity
+    disk: String,
+    /// Where it is now
+    path: Option<PathBuf>,
 }
 
 /// Which disk.
@@ -73,7 +92,8 @@ pub(crate) fn run(app: &App, command: &Command) -> Result<Exit, Failure> {
         Command::Grow(chosen) => grow::run(app, &chosen.disk),
         Command::Drain(options) => drain::run(app, options),
         Command::Remove(options) => drain::remove(app, options),
-        Command::Online(chosen) => shut::online(app, &chosen.disk),
+        Command::Online(options) => shut::online(app, &options.disk, options.path.as_deref()),
+        Command::Rename { disk, name } => attach::rename(app, disk, name),
         Command::Clear(chosen) => shut::clear(app, &chosen.disk),
         Command::Offline(options) => shut::run(app, options, false),
         Command::Fail(options) => shut::run(app, options, true),

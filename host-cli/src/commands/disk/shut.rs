@@ -1,19 +1,22 @@
 //! `disk offline`, `disk fail` and `disk online`: out of use and in again, as the pool's own records say. `disk clear`.
 
+use super::attach;
 use super::find::{Meant, find};
 use crate::app::App;
 use crate::host::confirm::confirm;
 use crate::output::failure::{Code, Exit, Failure};
+use crate::output::names::ShowPath;
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
 use crate::pool::disks::{Disk, DiskState, MemberState};
 use crate::pool::judge::Extents;
-use crate::pool::open::{Access, with_pool};
+use crate::pool::open::{Access, with_config, with_pool};
 use crate::pool::session::Session;
 use dynamicfs_core::types::{MemberNumber, MemberSet};
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::path::Path;
 
 /// Which disk is taken out of use.
 #[derive(Debug, clap::Args)]
@@ -106,37 +109,48 @@ pub(super) fn extents_without(
     Ok(forecast.extents.into())
 }
 
-pub(super) fn online(app: &App, disk: &str) -> Result<Exit, Failure> {
-    with_pool(app, Access::Write, |session| {
-        let meant = find(session, disk)?;
-        let member = meant.member(session)?;
-        if !app.global.dry_run {
-            session.writable()?;
-            let activated = session.pool.activate_member(member);
-            activated.map_err(|error| Failure::from(error).while_doing(&meant.disk.name))?;
-            // The operator says that it is good: what failed it is over.
-            if meant.disk.member_state == Some(MemberState::Failed) {
-                clear_errors(session, member, &meant.disk.name)?;
-            }
+pub(super) fn online(app: &App, disk: &str, path: Option<&Path>) -> Result<Exit, Failure> {
+    let Some(path) = path else {
+        return with_pool(app, Access::Write, |session| take_in(app, session, disk));
+    };
+    let (config, number) = attach::at_path(app, disk, path)?;
+    with_config(app, config, Access::Write, |session| take_in(app, session, &number)).map_err(|failure| {
+        match app.global.dry_run {
+            true => failure,
+            false => failure.and(format_args!("pool.toml lists {} at {} now", disk, path.shown())),
         }
-        let meant = find(session, &meant.disk.name)?;
-        if !app.global.dry_run && !meant.disk.state.takes_part() {
-            // It is in use as far as the records say, and cannot be used.
-            return Err(meant.away());
-        }
-        let disk = meant.disk;
-        let extents: Extents = session.pool.count_extents()?.into();
-        let owes = extents.readable > 0 || disk.state == DiskState::Behind;
-        let next = owes.then(|| "dynamicfs rebuild start".to_owned());
-        app.out.report(&DiskChanged {
-            dry_run: app.global.dry_run,
-            disk,
-            extents,
-            next,
-            done: ("takes part again", "would take part again"),
-        })?;
-        Ok(Exit::Done)
     })
+}
+
+fn take_in(app: &App, session: &mut Session<'_>, disk: &str) -> Result<Exit, Failure> {
+    let meant = find(session, disk)?;
+    let member = meant.member(session)?;
+    if !app.global.dry_run {
+        session.writable()?;
+        let activated = session.pool.activate_member(member);
+        activated.map_err(|error| Failure::from(error).while_doing(&meant.disk.name))?;
+        // The operator says that it is good: what failed it is over.
+        if meant.disk.member_state == Some(MemberState::Failed) {
+            clear_errors(session, member, &meant.disk.name)?;
+        }
+    }
+    let meant = find(session, &meant.disk.name)?;
+    if !app.global.dry_run && !meant.disk.state.takes_part() {
+        // It is in use as far as the records say, and cannot be used.
+        return Err(meant.away());
+    }
+    let disk = meant.disk;
+    let extents: Extents = session.pool.count_extents()?.into();
+    let owes = extents.readable > 0 || disk.state == DiskState::Behind;
+    let next = owes.then(|| "dynamicfs rebuild start".to_owned());
+    app.out.report(&DiskChanged {
+        dry_run: app.global.dry_run,
+        disk,
+        extents,
+        next,
+        done: ("takes part again", "would take part again"),
+    })?;
+    Ok(Exit::Done)
 }
 
 fn clear_errors(session: &mut Session<'_>, member: MemberNumber, name: &str) -> Result<(), Failure> {

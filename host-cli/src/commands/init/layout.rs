@@ -1,9 +1,15 @@
 //! The folder and the disks of a pool that is being made. Whatever was made goes again unless all of it is finished.
 
+use super::unfinished::Remains;
 use super::{MadeDisk, Options};
+use crate::app::App;
+use crate::host::devices::stable_path;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
-use crate::pool::config::{Config, DISKS, DiskEntry, FILE, absolute, name_of};
+use crate::pool::config::{
+    Config, DISKS, DiskEntry, FILE, UNFINISHED, absolute, lock, name_of, remove_unfinished,
+};
+use crate::pool::discover::{self, Found};
 use crate::pool::labels::{self, Labels};
 use crate::pool::meter::Metered;
 use crate::pool::occupied::{self, Occupant};
@@ -19,7 +25,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std_host_shim::{FileDisk, FileDiskOptions, OpenError};
+use std_host_shim::{FileDisk, FileDiskOptions, FolderLock, OpenError};
 
 /// Bytes of a witness that is made: its label and rings fit many times.
 const WITNESS_BYTES: u64 = 1 << 20;
@@ -37,13 +43,22 @@ pub(super) struct Layout {
     witness: Option<usize>,
     config: RefCell<Config>,
     tear_unit: u32,
+    /// No other `init` makes a pool in the folder.
+    _lock: Option<FolderLock>,
 }
 
 impl Layout {
-    /// Makes the folder and the disks' files, and opens all disks.
-    pub(super) fn prepare(folder: &Path, options: &Options) -> Result<Self, Failure> {
+    /// Makes the folder and the disks' files, and opens all disks. Whether some of them are left of an `init` that
+    /// was killed, whose labels count for nothing.
+    pub(super) fn prepare(app: &App, folder: &Path, options: &Options) -> Result<(Self, bool), Failure> {
         refuse_used(folder)?;
-        let given = Given::look(options)?;
+        let remains = Remains::find(app, folder)?;
+        let given = Given::look(options, remains.as_ref())?;
+        let lock = folder.exists().then(|| lock(folder)).transpose()?.flatten();
+        if let Some(remains) = &remains {
+            remains.clear()?;
+        }
+        refuse_disks(folder)?;
         let config = Config::new(folder.to_owned(), String::new(), Vec::new());
         let mut layout = Self {
             folder: folder.to_owned(),
@@ -52,8 +67,10 @@ impl Layout {
             witness: None,
             config: RefCell::new(config),
             tear_unit: 0,
+            _lock: lock,
         };
         layout.make_folder(folder)?;
+        layout.note(options, &given)?;
         let smallest = [options.node_size, options.chunk].into_iter().flatten().min();
         // Sectors no larger than the smallest thing that is written; a device has its own.
         let sector = if options.portable {
@@ -74,9 +91,32 @@ impl Layout {
                 layout.witness = Some(layout.disks.len());
             }
             let make = occupant.is_none().then_some(WITNESS_BYTES);
-            layout.add(absolute(&path)?, sector, make, &name, occupant.unwrap_or(Occupant::Nothing))?;
+            layout.add(
+                absolute(&stable_path(&path))?,
+                sector,
+                make,
+                &name,
+                occupant.unwrap_or(Occupant::Nothing),
+            )?;
         }
-        Ok(layout)
+        let mut labelled =
+            options.disk.iter().chain(&options.witness).filter(|path| Found::at(path).is_some());
+        let is_again = remains.is_some_and(|remains| labelled.all(|path| remains.has(path)));
+        Ok((layout, is_again))
+    }
+
+    /// Notes which disks are to be made or used.
+    fn note(&mut self, options: &Options, given: &[Given]) -> Result<(), Failure> {
+        let mut list = Config::new(self.folder.clone(), String::new(), Vec::new());
+        for number in 0..options.disks.unwrap_or(0) {
+            list.list(&format!("disk-{number}"), Path::new(DISKS).join(format!("disk-{number}.img")), None);
+        }
+        for disk in given {
+            list.list(&name_of(&disk.path), absolute(&disk.path)?, None);
+        }
+        // First: where writing it fails half-way it is to go, too.
+        self.made.push(self.folder.join(UNFINISHED));
+        list.save_as(UNFINISHED)
     }
 
     fn make_folder(&mut self, folder: &Path) -> Result<(), Failure> {
@@ -204,7 +244,10 @@ impl Layout {
         let listed =
             self.made.iter().try_for_each(|path| synced(path)).and_then(|()| self.config.borrow().save());
         match listed {
-            Ok(()) => self.made.clear(),
+            Ok(()) => {
+                self.made.clear();
+                remove_unfinished(&self.folder);
+            }
             Err(_) => self.disown(),
         }
         listed
@@ -240,16 +283,21 @@ impl Drop for Layout {
 }
 
 /// What would be made.
-pub(super) fn plan(folder: &Path, options: &Options) -> Result<Vec<MadeDisk>, Failure> {
+pub(super) fn plan(app: &App, folder: &Path, options: &Options) -> Result<Vec<MadeDisk>, Failure> {
     refuse_used(folder)?;
+    let remains = Remains::find(app, folder)?;
+    if remains.is_none() {
+        refuse_disks(folder)?;
+    }
     let made = (0..options.disks.unwrap_or(0)).map(|number| {
         let path = folder.join(DISKS).join(format!("disk-{number}.img"));
         MadeDisk::new(&format!("disk-{number}"), &path, options.disk_size.unwrap_or(0), false)
     });
     let mut disks: Vec<MadeDisk> = made.collect();
-    for Given { path, occupant, witness } in Given::look(options)? {
+    for Given { path, occupant, witness } in Given::look(options, remains.as_ref())? {
         if let Some(Occupant::Member(..)) = &occupant
             && !options.force
+            && !remains.as_ref().is_some_and(|remains| remains.has(&path))
         {
             return Err(in_use(&path, ""));
         }
@@ -275,17 +323,20 @@ struct Given {
 
 impl Given {
     /// Looks at all of them, and refuses those that cannot be used: each before anything is written.
-    fn look(options: &Options) -> Result<Vec<Self>, Failure> {
+    fn look(options: &Options, remains: Option<&Remains>) -> Result<Vec<Self>, Failure> {
         let disks = options.disk.iter().map(|path| (path, false));
         let given: Vec<(&PathBuf, bool)> =
             disks.chain(options.witness.iter().map(|path| (path, true))).collect();
         let paths: Vec<&Path> = given.iter().map(|(path, _)| path.as_path()).collect();
         paths.iter().try_for_each(|path| occupied::refuse_unlistable(&absolute(path)?))?;
         occupied::refuse_shared(&paths)?;
-        given.into_iter().map(|(path, witness)| Self::look_at(path, witness, options.force)).collect()
+        let is_left = |path: &Path| remains.is_some_and(|remains| remains.has(path));
+        let look =
+            |(path, witness): (&PathBuf, bool)| Self::look_at(path, witness, (options.force, is_left(path)));
+        given.into_iter().map(look).collect()
     }
 
-    fn look_at(path: &Path, witness: bool, force: bool) -> Result<Self, Failure> {
+    fn look_at(path: &Path, witness: bool, (force, is_left): (bool, bool)) -> Result<Self, Failure> {
         match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && witness => {
                 return Ok(Self { path: path.to_owned(), occupant: None, witness });
@@ -302,7 +353,9 @@ impl Given {
         if let (Occupant::Newer(fault), false) = (&occupant, force) {
             return Err(in_use(path, &format!(" {}", labels::fault(*fault))));
         }
-        occupant.refuse_foreign(path, force)?;
+        // What an `init` that was killed wrote there is of no known kind.
+        let is_own = is_left && matches!(occupant, Occupant::Data);
+        occupant.refuse_foreign(path, force || is_own)?;
         Ok(Self { path: path.to_owned(), occupant: Some(occupant), witness })
     }
 }
@@ -313,22 +366,27 @@ fn in_use(path: &Path, which: &str) -> Failure {
 }
 
 fn refuse_used(folder: &Path) -> Result<(), Failure> {
-    let taken = |what: &str, hint: &str| {
-        Err(Failure::new(Code::InUse, format!("{} {what}", folder.shown())).hint(hint.to_owned()))
+    if !folder.join(FILE).exists() {
+        return Ok(());
+    }
+    Err(Failure::new(Code::InUse, format!("{} holds a pool already", folder.shown()))
+        .hint("see it with `dynamicfs status`, or name another folder with --pool"))
+}
+
+/// Refuses a folder with disks that no list says anything of.
+fn refuse_disks(folder: &Path) -> Result<(), Failure> {
+    let disks = folder.join(DISKS);
+    if fs::symlink_metadata(&disks).is_err() {
+        return Ok(());
+    }
+    let found = discover::scan(&disks).unwrap_or_default();
+    let hint = match found.iter().any(|path| Found::at(path).is_some()) {
+        true => {
+            format!("it holds disks of a pool: `dynamicfs import --pool {}` lists them again", folder.shown())
+        }
+        false => "name another folder with --pool, or take that one away".to_owned(),
     };
-    if folder.join(FILE).exists() {
-        return taken(
-            "holds a pool already",
-            "see it with `dynamicfs status`, or name another folder with --pool",
-        );
-    }
-    if folder.join(DISKS).exists() {
-        return taken(
-            "has a folder `disks` already",
-            "name another folder with --pool, or take that one away",
-        );
-    }
-    Ok(())
+    Err(Failure::new(Code::InUse, format!("{} has a folder `disks` already", folder.shown())).hint(hint))
 }
 
 pub(crate) fn explain_open(error: &OpenError, path: &Path) -> Failure {

@@ -2,6 +2,7 @@
 
 use super::{AddedDisk, Options};
 use crate::commands::init::layout::explain_open;
+use crate::host::devices::stable_path;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
 use crate::pool::config::{Config, absolute, is_same, name_of};
@@ -117,8 +118,7 @@ impl Candidate {
 
     /// Lists it as being added; its name.
     pub(super) fn list(&self, config: &mut Config, replaces: Option<u16>) -> Result<String, Failure> {
-        let folder = absolute(&config.folder)?;
-        let path = self.path.strip_prefix(folder).unwrap_or(&self.path).to_owned();
+        let path = config.shortened(absolute(&stable_path(&self.path))?);
         // Files are as those that the pool has; a device says itself what its sectors are.
         let sector = config.disks.iter().find_map(|disk| disk.sector).filter(|_| self.path.is_file());
         let known =

@@ -1,0 +1,135 @@
+//! `disk online DISK PATH`: a disk of the pool is at another path now. `disk rename`.
+
+use super::find::find;
+use crate::app::App;
+use crate::host::devices;
+use crate::output::failure::{Code, Exit, Failure};
+use crate::output::names::{self, ShowPath};
+use crate::output::report::Report;
+use crate::output::text::Text;
+use crate::pool::config::{Config, DiskEntry, absolute};
+use crate::pool::discover::Found;
+use crate::pool::labels::Labels;
+use crate::pool::occupied;
+use crate::pool::open::{Access, with_pool};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::path::Path;
+
+/// A disk that has another name now.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DiskRenamed {
+    /// Nothing was done: `--dry-run`.
+    dry_run: bool,
+    /// What it was called.
+    old: String,
+    /// What it is called now.
+    new: String,
+}
+
+impl Report for DiskRenamed {
+    fn text(&self, text: &mut Text) {
+        let done = if self.dry_run { "would be called" } else { "is called" };
+        text.line(format_args!("{} {done} {}", self.old, self.new));
+    }
+}
+
+/// The list of the pool's disks with a disk at another path, where the disk is what it is said to be; and its
+/// number.
+pub(super) fn at_path(app: &App, disk: &str, path: &Path) -> Result<(Config, String), Failure> {
+    let mut config = if app.global.dry_run { Config::load(app)? } else { Config::load_to_change(app)? };
+    let whole = absolute(path)?;
+    occupied::refuse_unlistable(&whole)?;
+    Labels::read(&whole).map_err(|error| Failure::host(format_args!("read {}", whole.shown()), &error))?;
+    let found = Found::at(&whole).ok_or_else(|| {
+        Failure::new(Code::InvalidArgument, format!("{} has no label of a pool", whole.shown())).hint(
+            format!("to put it in the place of {disk}: `dynamicfs disk replace {disk} {}`", whole.shown()),
+        )
+    })?;
+    if found.pool_id() != config.pool {
+        let message = format!("{} is a disk of another pool, {}", whole.shown(), found.pool_id());
+        return Err(Failure::new(Code::InvalidArgument, message)
+            .hint(format!("see it with `dynamicfs import --disk {}`", whole.shown())));
+    }
+    let (id, number) = (found.id(), found.disk.member.0);
+    let is_it =
+        |entry: &DiskEntry| entry.id.as_ref().map_or(entry.member == Some(number), |listed| *listed == id);
+    let place = config.disks.iter().position(is_it);
+    let name = place.map_or_else(|| format!("member-{number}"), |place| config.disks[place].name.clone());
+    let is_meant = [&name, &number.to_string(), &id].contains(&&disk.to_owned())
+        || place.is_some_and(|place| {
+            config.path_of(&config.disks[place]) == absolute(Path::new(disk)).unwrap_or_default()
+        });
+    if !is_meant {
+        return Err(Failure::new(
+            Code::InvalidArgument,
+            format!("{} is {name}, and not {disk}", whole.shown()),
+        )
+        .hint(format!("`dynamicfs disk online {name} {}`", whole.shown())));
+    }
+    match place {
+        None => found.entry(&mut config, None)?,
+        Some(place) => {
+            let there = config.path_of(&config.disks[place]);
+            if Found::at(&there).is_some_and(|other| other.id() == id) {
+                occupied::refuse_shared(&[&there, &whole]).map_or(Ok(()), |()| {
+                    let message =
+                        format!("{} is a copy of {name}, which is at {}", whole.shown(), there.shown());
+                    Err(Failure::new(Code::Cloned, message).hint("detach the copy"))
+                })?;
+            }
+            let path = config.shortened(absolute(&devices::stable_path(&whole))?);
+            let entry = &mut config.disks[place];
+            (entry.path, entry.whereabouts) = (path, Default::default());
+            (entry.id, entry.member) = (Some(id), Some(number));
+        }
+    }
+    if !app.global.dry_run {
+        config.save()?;
+    }
+    Ok((config, number.to_string()))
+}
+
+/// Gives a disk another name in pool.toml.
+pub(super) fn rename(app: &App, old: &str, new: &str) -> Result<Exit, Failure> {
+    if names::printable(new.as_bytes()) != new {
+        let message = format!("`{}` cannot be the name of a disk", names::show(new.as_bytes()));
+        return Err(Failure::new(Code::InvalidName, message)
+            .hint("use letters, digits and . - _ : + = @ , and no - at the beginning"));
+    }
+    if new.bytes().all(|byte| byte.is_ascii_digit()) || new.starts_with("member-") {
+        let message = format!("`{new}` would be taken for a number of a member");
+        return Err(Failure::new(Code::InvalidName, message).hint("name it otherwise"));
+    }
+    // Only a list of names is changed: the pool may be without the disks that it needs to be opened.
+    let mut config = if app.global.dry_run { Config::load(app)? } else { Config::load_to_change(app)? };
+    if !config.has_folder() {
+        return Err(Failure::new(Code::Usage, "names are kept in the pool's folder, and none was named")
+            .hint("add --pool PATH"));
+    }
+    let by_list = config.disks.iter().position(|disk| {
+        disk.name == old
+            || disk.id.as_deref() == Some(old)
+            || disk.member.is_some_and(|number| number.to_string() == old)
+    });
+    let place = match by_list {
+        Some(place) => place,
+        None => {
+            let meant = with_pool(app, Access::Read, |session| find(session, old))?;
+            meant.place.ok_or_else(|| {
+                Failure::new(Code::NotFound, format!("pool.toml does not list {}", meant.disk.name))
+                    .hint(format!("`dynamicfs disk online {} PATH` lists it", meant.disk.name))
+            })?
+        }
+    };
+    if config.disks.iter().any(|disk| disk.name == new) {
+        return Err(Failure::new(Code::Exists, format!("a disk is called {new} already"))
+            .hint("see the names with `dynamicfs disk list`"));
+    }
+    let old = std::mem::replace(&mut config.disks[place].name, new.to_owned());
+    if !app.global.dry_run {
+        config.save()?;
+    }
+    app.out.report(&DiskRenamed { dry_run: app.global.dry_run, old, new: new.to_owned() })?;
+    Ok(Exit::Done)
+}

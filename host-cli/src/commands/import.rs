@@ -1,0 +1,278 @@
+//! `import`: pools are found by the labels of their disks, and pool.toml is written anew.
+
+use crate::app::App;
+use crate::output::failure::{Code, Exit, Failure};
+use crate::output::names::ShowPath;
+use crate::output::report::Report;
+use crate::output::size;
+use crate::output::text::{BOLD, Cell, Text, WARN};
+use crate::pool::config::{self, Config, FILE};
+use crate::pool::discover::{self, Found};
+use crate::pool::histories::{History, Survey};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// What an old pool.toml is called that could not be read.
+const OLD_FILE: &str = "pool.toml.old";
+
+/// Which pool, and where to look for it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The pool's identity, or the beginning of it; needed where the disks of several pools are found
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+    /// Look at the files and devices in this folder and below it; repeat it for more. Without it, and without
+    /// --disk: all block devices, and the files in the pool's folder
+    #[arg(long, value_name = "FOLDER")]
+    scan: Vec<PathBuf>,
+}
+
+/// Pools that were found.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Imported {
+    /// Nothing was written: `--dry-run`, or no pool's folder was named.
+    dry_run: bool,
+    /// The folder that pool.toml was written to; null where it was not.
+    folder: Option<String>,
+    /// The pools.
+    pools: Vec<FoundPool>,
+}
+
+/// A pool, by the labels of its disks.
+#[derive(Debug, Serialize, JsonSchema)]
+struct FoundPool {
+    /// Its identity.
+    pool: String,
+    /// When it was made, RFC 3339 in UTC.
+    created: String,
+    /// Its disks that were found, in the order of their numbers.
+    disks: Vec<FoundDisk>,
+    /// The histories that they hold, the newest first, with the members that are missing; empty while another
+    /// process has the pool.
+    histories: Vec<History>,
+}
+
+/// A disk of a pool.
+#[derive(Debug, Serialize, JsonSchema)]
+struct FoundDisk {
+    /// What pool.toml calls it.
+    name: String,
+    /// Where it is; what is not UTF-8 or a control character is escaped.
+    path: String,
+    /// The path's bytes in hexadecimal, where `path` does not tell them exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
+    /// Its number in the pool.
+    member: u16,
+    /// Its own identity.
+    id: String,
+    /// It holds no data.
+    witness: bool,
+}
+
+impl Report for Imported {
+    fn text(&self, text: &mut Text) {
+        if self.pools.is_empty() {
+            text.line("no disk of a pool was found");
+        }
+        for pool in &self.pools {
+            let disks = size::count(pool.disks.len() as u64, "disk");
+            text.line(format_args!("{BOLD}pool {}{BOLD:#}, made {}, {disks} found", pool.pool, pool.created));
+            let row = |disk: &FoundDisk| -> Vec<Cell> {
+                let what = if disk.witness { "witness: holds no data" } else { "" };
+                vec![
+                    disk.name.clone().into(),
+                    disk.member.to_string().into(),
+                    disk.path.clone().into(),
+                    what.into(),
+                ]
+            };
+            let rows: Vec<_> = pool.disks.iter().map(row).collect();
+            text.table(&["DISK", "MEMBER", "PATH", "NOTE"], &[1], &rows);
+            for history in &pool.histories {
+                text.line(history.line());
+                let missing: Vec<String> = history.missing.iter().map(ToString::to_string).collect();
+                if !missing.is_empty() {
+                    text.line(format_args!("{WARN}missing{WARN:#} {}", missing.join(", ")));
+                }
+            }
+        }
+        match &self.folder {
+            Some(folder) => {
+                text.line(format_args!("{folder}/{FILE} lists them; next: dynamicfs health --pool {folder}"))
+            }
+            None if !self.pools.is_empty() => text.line(format_args!(
+                "nothing is written; `dynamicfs import --pool FOLDER` writes {FILE} to a folder"
+            )),
+            None => {}
+        }
+    }
+}
+
+pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
+    let pools = find(app, options)?;
+    let chosen = choose(&pools, options.id.as_deref())?;
+    let (Some(folder), Some(id)) = (app.global.pool.as_deref(), chosen) else {
+        return list_all(app, &pools);
+    };
+    let _lock = (!app.global.dry_run).then(|| config::lock(folder)).transpose()?;
+    let old = match old_list(folder, &id) {
+        // Nothing is written over it.
+        Err(_) if app.global.dry_run => return list_all(app, &pools),
+        old => old?,
+    };
+    let disks = &pools[&id];
+    let config = list(folder, &id, disks, old.config.as_ref())?;
+    let mut report =
+        Imported { dry_run: true, folder: None, pools: vec![FoundPool::of(app, &config, disks)?] };
+    if !app.global.dry_run {
+        write(folder, &config, old.is_broken)?;
+        (report.dry_run, report.folder) = (false, Some(folder.shown().to_string()));
+    }
+    app.out.report(&report)?;
+    Ok(Exit::Done)
+}
+
+/// Says which pools there are, where none is chosen.
+fn list_all(app: &App, pools: &BTreeMap<String, Vec<Found>>) -> Result<Exit, Failure> {
+    let mut report = Imported { dry_run: true, folder: None, pools: Vec::new() };
+    for (id, disks) in pools {
+        let config = list(Path::new(""), id, disks, None)?;
+        report.pools.push(FoundPool::of(app, &config, disks)?);
+    }
+    let is_listed_only = app.global.pool.is_none() || app.global.dry_run;
+    let failure = match pools.len() {
+        0 => Some(Failure::new(Code::NoPool, "no disk of a pool was found").hint(
+            "look elsewhere with --scan FOLDER, or name the disks with --disk PATH...; `dynamicfs labels --disk PATH` \
+             says what is on one",
+        )),
+        2.. if !is_listed_only => Some(
+            Failure::new(Code::Usage, "the disks of several pools were found")
+                .hint("name one of them: `dynamicfs import ID`"),
+        ),
+        _ => None,
+    };
+    app.out.finish(&report, failure.as_ref())
+}
+
+/// The pools of the disks that are found.
+fn find(app: &App, options: &Options) -> Result<BTreeMap<String, Vec<Found>>, Failure> {
+    let named = !app.global.disk.is_empty() || !options.scan.is_empty();
+    let mut paths = app.global.disk.clone();
+    for folder in &options.scan {
+        paths.extend(discover::scan(folder)?);
+    }
+    if !named {
+        paths = discover::usual_places(app.global.pool.as_deref());
+    }
+    discover::by_pool(&paths)
+}
+
+/// The pool that is meant, if one is, or there is only one.
+fn choose(pools: &BTreeMap<String, Vec<Found>>, typed: Option<&str>) -> Result<Option<String>, Failure> {
+    let Some(typed) = typed else {
+        return Ok(pools.keys().next().filter(|_| pools.len() == 1).cloned());
+    };
+    let mut meant = pools.keys().filter(|id| id.starts_with(&typed.to_ascii_lowercase()));
+    match (meant.next(), meant.next()) {
+        (Some(id), None) => Ok(Some(id.clone())),
+        (None, _) => Err(Failure::new(Code::NotFound, format!("no disk of a pool `{typed}` was found"))
+            .hint("see which are found with `dynamicfs import --dry-run`")),
+        _ => Err(Failure::new(Code::InvalidArgument, format!("`{typed}` means several pools"))
+            .hint("type more of its identity")),
+    }
+}
+
+/// A pool.toml that is there already.
+struct OldList {
+    config: Option<Config>,
+    /// It is there and cannot be read.
+    is_broken: bool,
+}
+
+/// What a folder's pool.toml says; refused if that is another pool.
+fn old_list(folder: &Path, id: &str) -> Result<OldList, Failure> {
+    match Config::read(folder.to_owned()) {
+        Ok(config) if config.pool == id => Ok(OldList { config: Some(config), is_broken: false }),
+        Ok(config) => {
+            let message = format!("{} lists the disks of another pool, {}", folder.shown(), config.pool);
+            Err(Failure::new(Code::InUse, message).hint("name another folder with --pool"))
+        }
+        Err(failure) if failure.code() == Code::BadPool => Ok(OldList { config: None, is_broken: true }),
+        Err(failure) if failure.code() == Code::NoPool => Ok(OldList { config: None, is_broken: false }),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The list of a pool's disks. Those that the old list has keep their names, and stay listed where they were not
+/// found.
+fn list(folder: &Path, id: &str, disks: &[Found], old: Option<&Config>) -> Result<Config, Failure> {
+    let mut config = Config::new(folder.to_owned(), id.to_owned(), Vec::new());
+    config.thresholds = old.and_then(|old| old.thresholds);
+    config.name = old.and_then(|old| old.name.clone());
+    let listed = |found: &Found| {
+        let mut entries = old.into_iter().flat_map(|old| &old.disks);
+        let id = Some(found.id());
+        entries.find(|disk| disk.id == id || disk.id.is_none() && disk.member == Some(found.disk.member.0))
+    };
+    for found in disks.iter().filter(|found| listed(found).is_some()) {
+        found.entry(&mut config, listed(found).map(|disk| disk.name.as_str()))?;
+    }
+    let found_ids: Vec<String> = disks.iter().map(Found::id).collect();
+    let is_missing = |disk: &&config::DiskEntry| disk.id.as_ref().is_some_and(|id| !found_ids.contains(id));
+    config.disks.extend(old.into_iter().flat_map(|old| &old.disks).filter(is_missing).cloned());
+    for found in disks.iter().filter(|found| listed(found).is_none()) {
+        found.entry(&mut config, None)?;
+    }
+    config.disks.sort_by_key(|disk| disk.member);
+    Ok(config)
+}
+
+/// Writes pool.toml to a folder, which is made if it is not there.
+fn write(folder: &Path, config: &Config, is_broken: bool) -> Result<(), Failure> {
+    let refused = |error| Failure::host(format_args!("make the folder {}", folder.shown()), &error);
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(refused)?;
+    if is_broken {
+        let (path, old) = (folder.join(FILE), folder.join(OLD_FILE));
+        fs::rename(&path, &old)
+            .map_err(|error| Failure::host(format_args!("rename {}", path.shown()), &error))?;
+    }
+    config.save()?;
+    config::remove_unfinished(folder);
+    Ok(())
+}
+
+impl FoundPool {
+    fn of(app: &App, config: &Config, disks: &[Found]) -> Result<Self, Failure> {
+        let disk = |found: &Found| {
+            let id = found.id();
+            let entry = config.disks.iter().find(|disk| disk.id.as_ref() == Some(&id));
+            FoundDisk {
+                name: entry.map_or_else(String::new, |disk| disk.name.clone()),
+                path: found.path.shown().to_string(),
+                path_hex: found.path.hex(),
+                member: found.disk.member.0,
+                id,
+                witness: found.disk.witness,
+            }
+        };
+        let histories = match Survey::of(app, config) {
+            Ok(survey) => survey.histories(),
+            // The labels alone tell, while another process has the pool.
+            Err(failure) if failure.exit() == Exit::Busy => Vec::new(),
+            Err(failure) => return Err(failure),
+        };
+        let created = disks.first().map_or(0, |found| found.pool.created);
+        let created = dynamicfs_hal::UnixTime { seconds: created, nanoseconds: 0 };
+        Ok(Self {
+            pool: config.pool.clone(),
+            created: crate::host::attributes::rfc3339(created),
+            disks: disks.iter().map(disk).collect(),
+            histories,
+        })
+    }
+}
