@@ -3,8 +3,10 @@
 use crate::commands;
 use crate::output::size;
 use crate::pool::files::Chosen;
+use crate::pool::wait;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Crash-safe pools of files over many disks, on files and block devices.
 #[derive(Debug, Parser)]
@@ -58,6 +60,9 @@ pub(crate) struct Global {
     /// What the others hold is given up with the first command that changes the pool.
     #[arg(long, global = true, value_name = "ID|DISK")]
     pub(crate) branch: Option<String>,
+    /// Wait so long for a pool that another process has: 30s, 15m, 2h
+    #[arg(long, global = true, value_name = "DURATION", value_parser = wait::parse_duration)]
+    pub(crate) wait: Option<Duration>,
     /// Memory lent to the pool
     #[arg(long, global = true, value_name = "SIZE", default_value = "64MiB", value_parser = size::parse)]
     pub(crate) memory: u64,

@@ -166,6 +166,9 @@ fn what_cannot_be_read_in_a_folder_that_is_not_stored_is_passed_over() {
     let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     let program = pool.program();
     open(pool.folder.path(), 0o755);
+    open(&pool.path(), 0o777);
+    open(&pool.path().join("disks"), 0o777);
+    open(&pool.path().join("pool.toml"), 0o666);
     open(&pool.disk(0), 0o666);
     open(&pool.disk(1), 0o666);
     open(&top.join("d/closed"), 0o000);

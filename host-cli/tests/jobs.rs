@@ -150,8 +150,8 @@ fn jobs_are_paused_resumed_and_given_up() {
     assert_eq!(job(&pool, &["rebuild", "start"]).ok().json()["nothing_to_do"], true);
     let mut scrub = pool.spawn(["scrub", "start"].iter().chain(&STEP));
     wait_for_progress(&mut scrub);
-    // Whoever else comes is told who has the pool.
-    let busy = job(&pool, &["scrub", "pause"]).expect(5).json();
+    // Another command is told which process has the pool.
+    let busy = job(&pool, &["rebuild", "start"]).expect(5).json();
     assert!(busy["error"]["message"].as_str().unwrap().contains(&scrub.id().to_string()), "{busy}");
     signal(&scrub, "TERM");
     answer(scrub.wait_with_output().unwrap()).expect(6);

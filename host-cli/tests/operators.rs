@@ -187,29 +187,6 @@ fn names(folder: &std::path::Path) -> Vec<String> {
     names
 }
 
-// The list is lost, and every disk is there.
-#[test]
-fn a_lost_list_of_disks_can_be_written_again_from_what_the_hint_says() {
-    let (pool, contents) = pool_with_file(2, "mirror:2");
-    let list = pool.path().join("pool.toml");
-    fs::remove_file(&list).unwrap();
-    let refused = pool.run(["--json", "ls"]).expect(1).json();
-    assert_eq!(refused["error"]["code"], "no_pool");
-    let hint = refused["error"]["hint"].as_str().unwrap();
-    for said in ["disk-0.img", "disk-1.img", "dynamicfs labels --disk", "version = 1"] {
-        assert!(hint.contains(said), "{said}: {hint}");
-    }
-    let id = hint.split("pool = \"").nth(1).unwrap().split('"').next().unwrap();
-    let entry = |disk| format!("[[disk]]\nname = \"disk-{disk}\"\npath = \"disks/disk-{disk}.img\"\n");
-    fs::write(&list, format!("version = 1\npool = \"{id}\"\n\n{}{}", entry(0), entry(1))).unwrap();
-    assert!(pool.cat("/file") == contents);
-    pool.run(["health"]).ok();
-    // Where there is nothing at all both are told: how a pool is made, and how one is found.
-    let none = TestPool::none();
-    let hint = none.json(["ls"])["error"]["hint"].as_str().unwrap().to_owned();
-    assert!(hint.contains("dynamicfs init") && hint.contains("dynamicfs labels"), "{hint}");
-}
-
 #[test]
 fn a_copy_of_a_pool_is_called_a_copy() {
     let (pool, _) = pool_with_file(2, "mirror:2");

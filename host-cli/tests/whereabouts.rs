@@ -73,6 +73,13 @@ fn a_lost_list_is_written_anew() {
 }
 
 #[test]
+fn a_folder_without_any_disk_names_both_ways() {
+    let none = TestPool::none();
+    let hint = none.json(["ls"])["error"]["hint"].as_str().unwrap().to_owned();
+    assert!(hint.contains("dynamicfs init") && hint.contains("dynamicfs import"), "{hint}");
+}
+
+#[test]
 fn a_list_that_cannot_be_read_is_kept_and_written_anew() {
     let (pool, contents) = pool_with_file(3, "2+1");
     for broken in ["version = 1\npool = \n", "version = 9\npool = \"x\"\ndisk = []\n", "\x1b[31m"] {
@@ -322,7 +329,7 @@ fn renumbered_devices_keep_their_names_in_the_pool() {
     assert_eq!([&found[0].2, &found[1].2], [&before[1].2, &before[0].2]);
     assert_well(&pool, &contents);
     pool.run(["mkdir", "/d"]).ok();
-    assert!(fs::read_to_string(list(&pool)).unwrap().contains(fourth.text()));
+    assert!(fs::read_to_string(list(&pool)).unwrap().contains(text(fourth.path())));
     for path in &paths[..2] {
         drop(std::process::Command::new("losetup").arg("--detach").arg(path).status());
     }

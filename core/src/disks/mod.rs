@@ -283,6 +283,12 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         self.states.len()
     }
 
+    /// Reads of all disks that failed or brought wrong bytes, since the pool was opened.
+    pub fn bad_reads(&self) -> u64 {
+        let counters = self.states.iter().map(|state| state.counters);
+        counters.map(|counters| counters.read_errors + counters.checksum_errors).sum()
+    }
+
     /// A disk's state; `disk` is below [`count`](Self::count).
     pub fn state(&self, disk: usize) -> &DiskState {
         &self.states[disk]

@@ -4,6 +4,7 @@ use super::transfer::BUFFER_BYTES;
 use crate::app::App;
 use crate::host::interrupt;
 use crate::output::failure::{Exit, Failure};
+use crate::pool::mend::Damaged;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, Node, PoolPath};
 use crate::pool::session::Contents;
@@ -21,15 +22,19 @@ pub(crate) struct Options {
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let paths: Vec<PoolPath> =
         options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
-    with_pool(app, Access::Repair, |session| {
+    let mut damaged = Damaged::default();
+    let printed = with_pool(app, Access::Read, |session| {
         for path in &paths {
             let node = path::find(&mut session.pool, path, true)?;
-            if print(&mut session.pool, path, &node)?.is_none() {
+            let print = |contents: &mut Contents<'_>| print(contents, path, &node);
+            if damaged.noting(&mut session.pool, node.object, print)?.is_none() {
                 break;
             }
         }
         Ok(Exit::Done)
-    })
+    });
+    damaged.mend(app);
+    printed
 }
 
 /// Writes a file's contents to standard output; `None` when nobody reads them any more.

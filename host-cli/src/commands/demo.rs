@@ -263,7 +263,7 @@ impl Stage {
         let damaged = rot::damage(&self.pool.join(DISKS), &self.source, &self.noise)?;
         say.push(format!("{} flipped, on {}", size::count(damaged.places, "bit"), damaged.disks.join(", ")));
         let noise = Digest::of_folder(&self.noise)?;
-        let (repaired, found) = with_pool(&self.app, Access::Repair, |session| {
+        let (repaired, found) = with_pool(&self.app, Access::Write, |session| {
             let read = Digest::of_pool(session, &path("/files")?)?;
             expected.compare(&read, say)?;
             if Digest::of_pool(session, &path("/noise")?)? != noise {

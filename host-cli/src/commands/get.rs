@@ -1,6 +1,6 @@
 //! `get`: out of the pool, into files of this machine.
 //!
-//! A file appears under its name when it is complete. What reading found damaged is rewritten before the pool is left.
+//! A file appears under its name when it is complete. What reading found damaged is rewritten afterwards.
 
 use super::cat;
 use super::transfer::{BUFFER_BYTES, Transfer};
@@ -10,6 +10,7 @@ use crate::host::{attributes, interrupt};
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::names::ShowPath;
 use crate::output::progress::{Progress, Unit};
+use crate::pool::mend::Damaged;
 use crate::pool::occupied::refuse_replacing;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, Node, PoolPath};
@@ -17,7 +18,6 @@ use crate::pool::session::{Contents, Session};
 use crate::pool::tree::{Visit, walk};
 use dynamicfs_core::error::Error;
 use dynamicfs_core::format::inode::ObjectKind;
-use dynamicfs_core::maintain::Work;
 use dynamicfs_core::types::ObjectId;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -42,16 +42,23 @@ pub(crate) struct Options {
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let path = PoolPath::new(&options.path)?;
     if options.dest.as_os_str() == "-" {
-        return with_pool(app, Access::Repair, |session| {
+        let mut damaged = Damaged::default();
+        let printed = with_pool(app, Access::Read, |session| {
             let node = path::find(&mut session.pool, &path, true)?;
-            cat::print(&mut session.pool, &path, &node)?;
+            let print = |contents: &mut Contents<'_>| cat::print(contents, &path, &node);
+            damaged.noting(&mut session.pool, node.object, print)?;
             Ok(Exit::Done)
         });
+        damaged.mend(app);
+        return printed;
     }
     let started = Instant::now();
     let mut transfer = Transfer::new(app, "fetched");
-    let access = if app.global.dry_run { Access::Read } else { Access::Repair };
-    let ended = with_pool(app, access, |session| fetch(app, session, &path, options, &mut transfer));
+    let mut damaged = Damaged::default();
+    let ended = with_pool(app, Access::Read, |session| {
+        fetch(app, session, &path, options, (&mut transfer, &mut damaged))
+    });
+    damaged.mend(app);
     transfer.finish(app, started, ended)
 }
 
@@ -60,7 +67,7 @@ fn fetch(
     session: &mut Session<'_>,
     path: &PoolPath,
     options: &Options,
-    transfer: &mut Transfer,
+    (transfer, damaged): (&mut Transfer, &mut Damaged),
 ) -> Result<(), Failure> {
     // What is fetched with all that is in it keeps its links; one thing is what its name leads to.
     let node = path::find(&mut session.pool, path, !options.recursive)?;
@@ -78,6 +85,7 @@ fn fetch(
         dest,
         from: path.clone(),
         transfer,
+        damaged,
         progress: Progress::new(&app.out, "fetching", Unit::Bytes, total),
         links: HashMap::new(),
         buffer: Vec::new(),
@@ -91,6 +99,7 @@ struct Fetcher<'t> {
     /// What is fetched.
     from: PoolPath,
     transfer: &'t mut Transfer,
+    damaged: &'t mut Damaged,
     progress: Progress,
     /// Where objects with several names were put.
     links: HashMap<ObjectId, PathBuf>,
@@ -147,7 +156,10 @@ impl Fetcher<'_> {
                 _ => match self.links.get(&node.object) {
                     Some(first) => make_link(first, &dest).map_err(refused)?,
                     None => {
-                        fetch_file(contents, path, node, &dest, &mut self.buffer, &mut self.progress)?;
+                        let fetch = |contents: &mut Contents<'_>| {
+                            fetch_file(contents, path, node, &dest, &mut self.buffer, &mut self.progress)
+                        };
+                        self.damaged.noting(contents, node.object, fetch)?;
                         if node.inode.links > 1 {
                             self.links.insert(node.object, dest);
                         }
@@ -200,16 +212,9 @@ fn fetch_file(
         file.write_all(&buffer[..bytes]).map_err(refused)?;
         at += bytes as u64;
         progress.advance(bytes as u64);
-        heal(contents);
     }
     let xattrs = attributes::xattrs(contents, node.object).map_err(unreadable)?;
     attributes::restore(file.path(), &node.inode, &xattrs).map_err(refused)?;
     file.persist(dest).map_err(|error| refused(error.error))?;
     Ok(())
-}
-
-/// Rewrites what reading found damaged, while it is known: few places are remembered. Jobs are not gone on
-/// with: how much of the disks those may take is for the operator to say.
-fn heal(contents: &mut Contents<'_>) {
-    while contents.store.is_writable() && matches!(contents.upkeep(false), Ok(Work::Repaired)) {}
 }

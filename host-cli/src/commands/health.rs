@@ -2,13 +2,14 @@
 
 use super::status::{verdict_style, verdict_word};
 use crate::app::App;
+use crate::host::activity::Activity;
 use crate::host::attributes::now_rfc3339;
 use crate::output::failure::{Code, ErrorBody, Failure};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BOLD, Text};
 use crate::pool::judge::{Judgement, Verdict};
-use crate::pool::open::{Access, with_pool};
+use crate::pool::open::{Seen, look};
 use crate::pool::reasons::Reason;
 use crate::pool::session::Session;
 use schemars::JsonSchema;
@@ -33,6 +34,9 @@ pub(crate) struct Health {
     unreadable_extents: Option<u64>,
     /// When the last scrub ended, RFC 3339 in UTC; null if none came to its end since the last one was started.
     last_scrub: Option<String>,
+    /// What the process does that has the pool, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activity: Option<Activity>,
     /// Why the pool could not be opened.
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<ErrorBody>,
@@ -40,8 +44,10 @@ pub(crate) struct Health {
 
 /// Prints the verdict; the exit code: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 pub(crate) fn run(app: &App) -> Result<u8, Failure> {
-    let health =
-        with_pool(app, Access::Read, Health::of).unwrap_or_else(|failure| Health::without_pool(&failure));
+    let health = match look(app, Health::of) {
+        Ok(Seen { value, activity }) => Health { activity, ..value },
+        Err(failure) => Health::without_pool(&failure),
+    };
     app.out.report(&health)?;
     Ok(match health.status {
         Verdict::Healthy => 0,
@@ -63,6 +69,7 @@ impl Health {
             degraded_extents: Some(extents.readable),
             unreadable_extents: Some(extents.unreadable),
             last_scrub: scrub.completed().map(ToOwned::to_owned),
+            activity: None,
             cause: None,
         })
     }
@@ -87,6 +94,7 @@ impl Health {
             degraded_extents: None,
             unreadable_extents: None,
             last_scrub: None,
+            activity: failure.body().activity,
             cause: Some(failure.body()),
         }
     }
@@ -106,6 +114,9 @@ impl Report for Health {
         let read = size::count(self.read_tolerance.unwrap_or(0) as u64, "more disk");
         let write = size::count(self.write_tolerance.unwrap_or(0) as u64, "more disk");
         text.line(format_args!("{style}{word}{style:#}: {read} may fail for reading, {write} for writing"));
+        if let Some(activity) = &self.activity {
+            text.line(format_args!("in use by {}", activity.words()));
+        }
         for reason in &self.reasons {
             let code = serde_json::to_value(reason.code).ok();
             let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or_default();

@@ -1,18 +1,22 @@
 //! `scrub`, `rebuild` and `rebalance`.
 
 use crate::app::App;
+use crate::host::activity::Request;
 use crate::host::interrupt;
 use crate::output::failure::{Code, Exit, Failure};
+use crate::output::names::ShowPath;
 use crate::output::report::Report;
 use crate::output::text::Text;
+use crate::pool::config;
 use crate::pool::jobs::{self, JobName, JobReport};
-use crate::pool::open::{Access, with_pool};
+use crate::pool::open::{Access, Seen, look, with_pool};
 use crate::pool::pace::Pace;
 use crate::pool::session::Session;
 use dynamicfs_core::maintain::{JobOptions, JobState};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
+use std_host_shim::FolderLock;
 
 /// How often a waiting command looks whether the pool is free. Nobody tells when a lock is let go of.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -150,12 +154,13 @@ impl Report for Maintenance {
 
 pub(crate) fn run<S: Begin>(app: &App, name: JobName, command: &Command<S>) -> Result<Exit, Failure> {
     match command {
-        Command::Status => with_pool(app, Access::Read, |session| {
-            let job = JobReport::of(session, name.kind())?;
+        Command::Status => {
+            let Seen { value, activity } = look(app, |session| JobReport::of(session, name.kind()))?;
+            let job = value.while_active(activity);
             let exit = if job.lost > 0 { Exit::Damaged } else { Exit::Done };
             app.out.report(&Maintenance { dry_run: false, nothing_to_do: false, job })?;
             Ok(exit)
-        }),
+        }
         Command::Wait => wait(app, name),
         Command::Start(options) => {
             let start = options.start();
@@ -164,8 +169,8 @@ pub(crate) fn run<S: Begin>(app: &App, name: JobName, command: &Command<S>) -> R
             })
         }
         Command::Resume(options) => go_on(app, options.throttle, name, |session| resume(session, name)),
-        Command::Pause => change(app, name, JobState::Paused),
-        Command::Cancel => change(app, name, JobState::Cancelled),
+        Command::Pause => change_or_ask(app, name, JobState::Paused),
+        Command::Cancel => change_or_ask(app, name, JobState::Cancelled),
     }
 }
 
@@ -229,6 +234,56 @@ fn go_on(
 fn finish(app: &App, job: JobReport) -> Result<Exit, Failure> {
     let shortfall = job.missing();
     app.out.finish(&Maintenance { dry_run: false, nothing_to_do: false, job }, shortfall.as_ref())
+}
+
+/// Pauses or cancels a job; the process that goes on with it is asked to.
+fn change_or_ask(app: &App, name: JobName, state: JobState) -> Result<Exit, Failure> {
+    let busy = match change(app, name, state) {
+        Err(failure) if failure.code() == Code::Busy && !app.global.dry_run => failure,
+        done => return done,
+    };
+    let folder = config::folder(app)?;
+    let activity = busy.body().activity;
+    let progress = activity.as_ref().and_then(|activity| activity.progress.as_ref());
+    let (Some(activity), true) = (&activity, progress.is_some_and(|progress| progress.label == name.word()))
+    else {
+        return Err(busy);
+    };
+    let wanted = if state == JobState::Paused { "pause" } else { "cancel" };
+    let request = Request { pid: activity.pid, job: name.word().into(), wanted: wanted.into() };
+    request
+        .leave(&folder)
+        .map_err(|error| Failure::host(format_args!("write to the folder {}", folder.shown()), &error))?;
+    // The process takes the request between two steps; or it has ended, and the request is left.
+    while Request::is_left(&folder) {
+        let is_gone = FolderLock::take(&folder).is_ok();
+        if is_gone {
+            Request::take_back(&folder);
+            return change(app, name, state);
+        }
+        if interrupt::wait(LOOK_EVERY) {
+            Request::take_back(&folder);
+            return Err(interrupt::interrupted());
+        }
+    }
+    wait_for(app, name)
+}
+
+/// Waits until no process has the pool; how the job is then.
+fn wait_for(app: &App, name: JobName) -> Result<Exit, Failure> {
+    loop {
+        match with_pool(app, Access::Read, |session| JobReport::of(session, name.kind())) {
+            Err(failure) if failure.code() == Code::Busy => {
+                if interrupt::wait(LOOK_EVERY) {
+                    return Err(interrupt::interrupted());
+                }
+            }
+            job => {
+                app.out.report(&Maintenance { dry_run: false, nothing_to_do: false, job: job? })?;
+                return Ok(Exit::Done);
+            }
+        }
+    }
 }
 
 fn change(app: &App, name: JobName, state: JobState) -> Result<Exit, Failure> {

@@ -1,6 +1,7 @@
 //! `status`: redundancy, space, disks.
 
 use crate::app::App;
+use crate::host::activity::Activity;
 use crate::host::attributes::now_rfc3339;
 use crate::output::failure::{Exit, Failure};
 use crate::output::names::ShowPath;
@@ -10,7 +11,7 @@ use crate::output::text::{BAD, Cell, DIM, GOOD, Text, WARN};
 use crate::pool::disks::{Disk, DiskState};
 use crate::pool::jobs::{JobReport, JobState};
 use crate::pool::judge::{DiskCounts, Extents, Judgement, Verdict};
-use crate::pool::open::{Access, with_pool};
+use crate::pool::open::{Seen, look};
 use crate::pool::reasons::Reason;
 use crate::pool::session::Session;
 use anstyle::Style;
@@ -40,6 +41,9 @@ pub(crate) struct Status {
     rebuild: JobReport,
     /// Why the verdict is not "healthy", the worst first.
     reasons: Vec<Reason>,
+    /// What the process does that has the pool, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activity: Option<Activity>,
 }
 
 /// The pool as a whole.
@@ -83,11 +87,9 @@ struct Capacity {
 }
 
 pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
-    with_pool(app, Access::Read, |session| {
-        let status = Status::of(session)?;
-        app.out.report(&status)?;
-        Ok(Exit::Done)
-    })
+    let Seen { value, activity } = look(app, Status::of)?;
+    app.out.report(&Status { activity, ..value })?;
+    Ok(Exit::Done)
 }
 
 impl Status {
@@ -126,6 +128,7 @@ impl Status {
             scrub,
             rebuild,
             reasons,
+            activity: None,
         })
     }
 }
@@ -158,6 +161,9 @@ impl Report for Status {
         let name = if is_called { format!("{} in ", self.pool.name) } else { String::new() };
         text.field("pool", format_args!("{name}{place} {DIM}{}{DIM:#}", self.pool.id));
         text.field("status", format_args!("{style}{}{style:#}", verdict_word(self.status)));
+        if let Some(activity) = &self.activity {
+            text.field("in use", format_args!("by {}", activity.words()));
+        }
         for reason in &self.reasons {
             text.line(format_args!("{:11} {}: {}", "", code_name(reason), reason.message));
         }

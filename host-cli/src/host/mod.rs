@@ -1,5 +1,6 @@
 //! The machine outside the pool: files and their attributes, interrupts, the person at the terminal.
 
+pub(crate) mod activity;
 pub(crate) mod attributes;
 pub(crate) mod confirm;
 pub(crate) mod devices;

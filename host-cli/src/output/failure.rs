@@ -1,6 +1,7 @@
 //! Why a command failed: a code for machines; what, where and why for people; and the next command to type.
 
 use super::size;
+use crate::host::activity::Activity;
 use crate::pool::histories::History;
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
 use dynamicfs_hal::IoError;
@@ -120,6 +121,7 @@ pub(crate) struct Failure {
     message: String,
     hint: Option<String>,
     histories: Option<Vec<History>>,
+    activity: Option<Box<Activity>>,
 }
 
 /// A failure as JSON has it.
@@ -134,17 +136,14 @@ pub(crate) struct ErrorBody {
     /// Where a pool was not opened for safety: the histories that its disks hold, the newest first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) histories: Option<Vec<History>>,
+    /// Where another process has the pool: what that does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) activity: Option<Activity>,
 }
 
 impl Failure {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, histories: None }
-    }
-
-    /// Something is locked, by this process as far as the system tells.
-    pub(crate) fn in_use(what: impl Display, pid: Option<u32>) -> Self {
-        let holder = pid.map_or("another process".into(), |pid| format!("process {pid}"));
-        Self::new(Code::Busy, format!("{what} is in use by {holder}"))
+        Self { code, message: message.into(), hint: None, histories: None, activity: None }
     }
 
     /// Says what to do next.
@@ -157,6 +156,12 @@ impl Failure {
     #[must_use]
     pub(crate) fn histories(self, histories: Vec<History>) -> Self {
         Self { histories: Some(histories), ..self }
+    }
+
+    /// Adds what the process does that has the pool.
+    #[must_use]
+    pub(crate) fn activity(self, activity: Activity) -> Self {
+        Self { activity: Some(Box::new(activity)), ..self }
     }
 
     /// Puts what was being done in front.
@@ -204,6 +209,7 @@ impl Failure {
             message: self.message.clone(),
             hint: self.hint.clone(),
             histories: self.histories.clone(),
+            activity: self.activity.as_deref().cloned(),
         }
     }
 }

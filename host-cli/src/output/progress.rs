@@ -2,6 +2,7 @@
 
 use super::report::Output;
 use super::size;
+use crate::host::activity;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -64,6 +65,11 @@ impl Progress {
     /// Notes how much is done.
     pub(crate) fn reach(&mut self, units: u64) {
         self.done = units;
+        let unit = match self.unit {
+            Unit::Bytes => "bytes",
+            Unit::Things(things) => things,
+        };
+        activity::reached(self.label, unit, units, self.total);
         match &self.form {
             Form::Bar(bar) => bar.set_position(self.done),
             Form::Lines if self.told.elapsed() >= LINE_EVERY => {

@@ -1,18 +1,19 @@
 //! `pool.toml`: where the pool's disks are. The labels on the disks are the truth; this only says where to look.
 
 use super::condition::ThresholdEntry;
-use super::{discover, lost};
+use super::{discover, lost, wait};
 use crate::app::App;
+use crate::host::activity::{self, Told};
 use crate::host::signature::Signature;
+use crate::host::storage::read_text;
 use crate::output::failure::{Code, Failure};
 use crate::output::names;
 use crate::output::names::ShowPath;
-use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std_host_shim::{FolderLock, OpenError};
@@ -50,7 +51,14 @@ pub(crate) struct Config {
     pub(crate) folder: PathBuf,
     /// Held by what may change the file.
     #[serde(skip)]
-    _lock: Option<Arc<FolderLock>>,
+    _held: Option<Arc<Held>>,
+}
+
+/// The pool's folder, for this process alone. What it does is told as long as it has the lock.
+#[derive(Debug)]
+struct Held {
+    _told: Told,
+    _lock: FolderLock,
 }
 
 /// Where one disk is.
@@ -98,7 +106,7 @@ pub(crate) enum Whereabouts {
 
 impl Config {
     pub(crate) const fn new(folder: PathBuf, pool: String, disks: Vec<DiskEntry>) -> Self {
-        Self { version: VERSION, pool, name: None, thresholds: None, disks, folder, _lock: None }
+        Self { version: VERSION, pool, name: None, thresholds: None, disks, folder, _held: None }
     }
 
     /// Reads the configuration of the pool that the arguments name, and finds the disks that are not where it
@@ -165,8 +173,11 @@ impl Config {
         if !app.global.disk.is_empty() {
             return Self::load(app);
         }
-        let lock = lock(&folder(app)?)?;
-        Ok(Self { _lock: lock.map(Arc::new), ..Self::load(app)? })
+        let folder = folder(app)?;
+        let lock = wait::patiently(app, || lock(&folder))?;
+        let config = Self::load(app)?;
+        let held = lock.map(|lock| Held { _told: activity::publish(&folder), _lock: lock });
+        Ok(Self { _held: held.map(Arc::new), ..config })
     }
 
     /// Whether this is a pool.toml.
@@ -243,23 +254,10 @@ impl Config {
     }
 }
 
-/// Reads a file of text, and waits for nothing: a pipe in its place is refused.
-fn read_text(path: &Path) -> io::Result<String> {
-    let flags = OFlags::NONBLOCK.bits() as i32;
-    let mut file = fs::File::options().read(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
-    }
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
-    Ok(text)
-}
-
 /// Takes the lock on a pool's folder, if there is one.
 pub(crate) fn lock(folder: &Path) -> Result<Option<FolderLock>, Failure> {
     FolderLock::take(folder).map_err(|error| match error {
-        OpenError::Busy { pid } => Failure::in_use(format_args!("the pool in {}", folder.shown()), pid)
-            .hint("wait until it has finished, or stop it; one process at a time changes a pool"),
+        OpenError::Busy { pid } => wait::busy(folder, format_args!("the pool in {}", folder.shown()), pid),
         other => Failure::new(Code::Host, other.to_string()),
     })
 }

@@ -158,9 +158,9 @@ pub(super) fn find_moved(config: &mut Config) {
         found.push(path);
     }
     for (&place, path) in away.iter().zip(&found) {
-        let is_taken = labels[place]
-            .as_ref()
-            .is_some_and(|there| config.disks.iter().any(|disk| disk.id.as_ref() == Some(&there.id())));
+        // What is there is in use as another disk of the list.
+        let is_taken =
+            found.iter().flatten().any(|other| *other == config.folder.join(&config.disks[place].path));
         config.disks[place].whereabouts = match path {
             Some(path) => Whereabouts::MovedTo(path.clone()),
             None if is_taken => Whereabouts::Displaced,

@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::open::{Lent, node_bytes_of, parse_uuid};
-use super::place::{self, Place};
+use super::place::{self, Opening, Place};
 use crate::app::App;
 use crate::host::attributes::rfc3339_of;
 use crate::output::failure::{Code, Failure};
@@ -141,7 +141,16 @@ pub(crate) struct Survey {
 impl Survey {
     /// Looks at the disks. Nothing is written.
     pub(crate) fn of(app: &App, config: &Config) -> Result<Self, Failure> {
-        let (places, disks) = place::open_all(config, true)?;
+        Self::as_opened(app, config, Opening::Read)
+    }
+
+    /// The same, where another process may write to them.
+    pub(super) fn beside_a_writer(app: &App, config: &Config) -> Result<Self, Failure> {
+        Self::as_opened(app, config, Opening::Look)
+    }
+
+    fn as_opened(app: &App, config: &Config, opening: Opening) -> Result<Self, Failure> {
+        let (places, disks) = place::open_all(config, opening)?;
         let mut lent = Lent::new(app.global.memory, node_bytes_of(config, &places), disks.len())?;
         let (memory, services) = lent.lend();
         let mut seen: Vec<Seen> = Vec::new();
@@ -342,6 +351,11 @@ impl Survey {
             others.iter().all(|other| other == branch || !other.starts_with(&branch[..length]))
         };
         &branch[..(DIGITS..branch.len()).find(is_enough).unwrap_or(branch.len())]
+    }
+
+    /// The name of the newest state of all.
+    pub(super) fn newest_state(&self) -> Option<StateName> {
+        self.seen.iter().map(Seen::name).max_by_key(|state| state.order)
     }
 
     /// The branch and the newest commit on a disk, by its place.

@@ -4,6 +4,7 @@ use super::events;
 use super::pace::Pace;
 use super::session::Session;
 use super::tree::paths_of;
+use crate::host::activity::{Activity, Request};
 use crate::host::attributes::rfc3339;
 use crate::host::interrupt;
 use crate::output::failure::{Code, Exit, Failure};
@@ -16,6 +17,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 use std_host_shim::OsClock;
+
+/// How often a job that rests looks whether another command asks something of it.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Days after which a scrub is told to be long ago.
 pub(crate) const SCRUB_STALE_DAYS: u64 = 35;
@@ -71,6 +75,8 @@ impl From<JobKind> for JobName {
 pub(crate) enum JobState {
     /// There never was one.
     None,
+    /// A process goes on with it.
+    Running,
     /// It has not ended, and no process goes on with it: it waits to be resumed.
     Interrupted,
     /// The operator paused it: it waits to be resumed.
@@ -89,6 +95,7 @@ impl JobState {
     pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::None => "never ran",
+            Self::Running => "is running",
             Self::Interrupted => "was interrupted",
             Self::Paused => "is paused",
             Self::Cancelled => "was cancelled",
@@ -132,6 +139,9 @@ pub(crate) struct JobReport {
     lost_items: Vec<LostItem>,
     /// Files that have lost contents, as far as directories can be read.
     lost_files: Vec<String>,
+    /// The process that goes on with it, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activity: Option<Activity>,
     #[serde(skip)]
     ended_seconds: i64,
 }
@@ -194,6 +204,7 @@ impl JobReport {
             this_run: None,
             lost_items: Vec::new(),
             lost_files: Vec::new(),
+            activity: None,
             ended_seconds: 0,
         };
         let Some(job) = session.pool.job(kind)? else { return Ok(report) };
@@ -222,6 +233,18 @@ impl JobReport {
             report.lost_files = paths_of(&mut session.pool, objects.collect())?;
         }
         Ok(report)
+    }
+
+    /// As it is while another process has the pool: that goes on with it, if it says so.
+    pub(crate) fn while_active(mut self, activity: Option<Activity>) -> Self {
+        let word = self.job.word();
+        let goes_on = |activity: &Activity| activity.progress.as_ref().is_some_and(|work| work.label == word);
+        self.activity = activity.filter(goes_on);
+        if let Some(progress) = self.activity.as_ref().and_then(|activity| activity.progress.as_ref()) {
+            (self.state, self.done_bytes) = (JobState::Running, progress.done.max(self.done_bytes));
+            self.total_bytes = progress.total.or(self.total_bytes);
+        }
+        self
     }
 
     /// With what a command did of it.
@@ -292,7 +315,11 @@ impl JobReport {
                         .hint(format!("go on with `dynamicfs {word} resume`")),
                 )
             }
-            JobState::None | JobState::Cancelled | JobState::Complete | JobState::Waiting => None,
+            JobState::None
+            | JobState::Running
+            | JobState::Cancelled
+            | JobState::Complete
+            | JobState::Waiting => None,
         }
     }
 
@@ -323,6 +350,9 @@ impl JobReport {
             return;
         }
         text.line(format_args!("{word} {style}{}{style:#}", self.state.words()));
+        if let Some(activity) = &self.activity {
+            text.field("by", activity.words());
+        }
         let ended = self.ended.as_ref().map_or_else(String::new, |ended| format!(", ended {ended}"));
         text.field("started", format_args!("{}{ended}", self.started.as_deref().unwrap_or("-")));
         let total = self.total_bytes.map_or_else(String::new, |total| format!(" of {}", text.size(total)));
@@ -420,6 +450,9 @@ pub(crate) fn run(
             run.interrupted = is_running(session, kind)?;
             break;
         }
+        if let Some(request) = Request::take(&session.config.folder) {
+            obey(session, &request)?;
+        }
         some_failing |= !session.pool.store.roster().failing.is_empty();
         let is_over = session.pool.store.roster().departing.is_empty() && !some_failing;
         if is_over && !is_running(session, kind)? {
@@ -449,7 +482,7 @@ pub(crate) fn run(
         if let (Some(pace), Work::Advanced(_)) = (throttle, work) {
             let wait = pace.rest(io_bytes(session) - io_before, started.elapsed(), step.elapsed());
             progress.rest(wait);
-            interrupt::wait(wait);
+            rest(session, wait);
         }
     }
     drop(progress);
@@ -467,6 +500,29 @@ pub(crate) fn run(
         session.rebuilds.failed += u64::from(has_ended && !is_well);
     }
     Ok(report)
+}
+
+/// Lets time pass, until this process or another wants to stop.
+fn rest(session: &Session<'_>, time: Duration) {
+    let started = Instant::now();
+    while let Some(left) = time.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) {
+        if Request::is_left(&session.config.folder) || interrupt::wait(left.min(LOOK_EVERY)) {
+            return;
+        }
+    }
+}
+
+/// Does what another command asks for: the job that is meant is paused or cancelled, and this one finds it so.
+fn obey(session: &mut Session<'_>, request: &Request) -> Result<(), Failure> {
+    let state = match request.wanted.as_str() {
+        "pause" => maintain::JobState::Paused,
+        "cancel" => maintain::JobState::Cancelled,
+        _ => return Ok(()),
+    };
+    for kind in JobKind::ALL.into_iter().filter(|&kind| JobName::from(kind).word() == request.job) {
+        session.pool.set_job_state(kind, state)?;
+    }
+    Ok(())
 }
 
 fn progress(session: &Session<'_>, name: JobName, job: Option<&Job>, block: u64) -> Progress {

@@ -5,6 +5,7 @@
 //! discover.rs  disks of pools, found by their labels
 //! labels.rs    what a disk's label says, without a pool
 //! occupied.rs  what else is on a disk that is to be used, and what else has it
+//! wait.rs      a pool that another process has
 //! wiping.rs    what was on a disk before goes with the first write
 //! place.rs     a place for a disk, and what was found there
 //! own.rs       a disk of this very pool, given as a new one
@@ -22,6 +23,7 @@
 //! files.rs     the files that paths mean
 //! lost.rs      a folder whose pool.toml is gone
 //! members.rs   what members are called
+//! mend.rs      what reading finds damaged is rewritten
 //! jobs.rs      scrub, rebuild and others: their records, and going on with them
 //! pace.rs      how much of the disks a job may take
 //! disks.rs     what each disk is to the pool
@@ -54,6 +56,7 @@ pub(crate) mod judge;
 pub(crate) mod labels;
 mod lost;
 pub(crate) mod members;
+pub(crate) mod mend;
 pub(crate) mod meter;
 pub(crate) mod occupied;
 pub(crate) mod open;
@@ -64,4 +67,5 @@ pub(crate) mod place;
 pub(crate) mod reasons;
 pub(crate) mod session;
 pub(crate) mod tree;
+pub(crate) mod wait;
 pub(crate) mod wiping;

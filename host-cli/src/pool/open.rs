@@ -5,11 +5,14 @@ use super::config::Config;
 use super::explain::explain;
 use super::forced::Price;
 use super::histories::{Choice, Survey};
-use super::place::{self, OpenDisk, Place, Refusal};
+use super::place::{self, OpenDisk, Opening, Place, Refusal};
 use super::session::Session;
+use super::wait;
 use crate::app::App;
+use crate::host::activity::Activity;
 use crate::host::confirm::confirm;
-use crate::output::failure::{Code, Exit, Failure};
+use crate::host::interrupt;
+use crate::output::failure::{Code, Failure};
 use dynamicfs_core::disks::DiskState;
 use dynamicfs_core::error::{MountError, StorageError};
 use dynamicfs_core::format::label::PoolParameters;
@@ -30,8 +33,8 @@ const HEDGED_FROM: Duration = Duration::from_micros(100);
 pub(crate) enum Access {
     /// To read. Nothing is written.
     Read,
-    /// To read, and to put right what reading finds damaged, if the pool can be written to.
-    Repair,
+    /// To put right what a command found damaged that reads. Nothing is waited for, nothing is asked.
+    Mend,
     /// To change it.
     Write,
     /// To read what can be read, whoever is missing. Nothing is written.
@@ -95,12 +98,7 @@ pub(crate) fn with_pool<T>(
     }
     let (config, access) = match access {
         Access::Write if !app.global.dry_run => (Config::load_to_change(app)?, access),
-        Access::Repair if !app.global.read_only => match Config::load_to_change(app) {
-            Ok(config) => (config, access),
-            // Reading is possible where repairing is not.
-            Err(failure) if failure.exit() == Exit::Busy => (Config::load(app)?, Access::Read),
-            Err(failure) => return Err(failure),
-        },
+        Access::Mend => (Config::load_to_change(app)?, access),
         _ => (Config::load(app)?, access),
     };
     with_config(app, config, access, f)
@@ -124,7 +122,7 @@ pub(crate) fn with_config<T>(
     let access = confirm_choice(app, access, choice.as_ref())?;
     let (prefer, gives_up) =
         choice.map_or((None, Vec::new()), |choice| (Some(choice.prefer), choice.gives_up));
-    let opened = open_disks(&config, access)?;
+    let opened = open_disks(app, &config, access)?;
     let mode = match (access, opened.read_only) {
         (Access::Salvage, _) => MountMode::Salvage,
         (_, true) => MountMode::ReadOnly,
@@ -145,17 +143,6 @@ pub(crate) fn with_config<T>(
         {
             let would_write = wanted == Access::Write && !app.global.read_only;
             go_on_without(app, &config, (access, would_write), (prefer, &gives_up), f)
-        }
-        // Reading is possible where repairing is not.
-        MountError::Truncated { .. }
-        | MountError::Storage(
-            StorageError::TooFewDisks { .. }
-            | StorageError::ReadOnly
-            | StorageError::NoSpace
-            | StorageError::NeedsMemory { .. },
-        ) if access == Access::Repair => {
-            attempt(app, open_disks(&config, Access::Read)?, How::new(MountMode::ReadOnly, prefer), f)?
-                .finish()
         }
         _ => Err(refused.failure),
     }
@@ -181,15 +168,15 @@ fn go_on_without<T>(
             }
             f(session)
         };
-        return attempt(app, open_disks(config, Access::Salvage)?, to_read, f)?.finish();
+        return attempt(app, open_disks(app, config, Access::Salvage)?, to_read, f)?.finish();
     }
-    let price = attempt(app, open_disks(config, Access::Salvage)?, to_read, Price::of)?.finish()?;
+    let price = attempt(app, open_disks(app, config, Access::Salvage)?, to_read, Price::of)?.finish()?;
     price.confirm(app, others)?;
     let mut branch = [0; 8];
     let drawn = OsEntropy.fill(&mut branch);
     drawn.map_err(|error| Failure::new(Code::Host, error.to_string()))?;
     let mode = MountMode::AssumeMissingDead { branch: u64::from_le_bytes(branch) };
-    attempt(app, open_disks(config, Access::Write)?, How::new(mode, prefer), f)?.finish()
+    attempt(app, open_disks(app, config, Access::Write)?, How::new(mode, prefer), f)?.finish()
 }
 
 /// Asks before a choice between histories gives something up for good, which the first write does: what only reads is content
@@ -203,21 +190,53 @@ fn confirm_choice(app: &App, access: Access, choice: Option<&Choice>) -> Result<
         );
         confirm(app, &warning, "yes")?;
     }
-    Ok(if access == Access::Repair { Access::Read } else { access })
+    Ok(access)
 }
 
-/// Opens the disks for what is wanted; where that is repairing, reading will do.
-fn open_disks(config: &Config, access: Access) -> Result<Opened, Failure> {
-    let open = |read_only| {
-        let (places, disks) = place::open_all(config, read_only)?;
+/// Opens the disks for what is wanted. Readers share them with one another.
+fn open_disks(app: &App, config: &Config, access: Access) -> Result<Opened, Failure> {
+    let read_only = matches!(access, Access::Read | Access::Salvage);
+    let opening = if read_only { Opening::Read } else { Opening::Write };
+    wait::patiently(app, || {
+        let (places, disks) = place::open_all(config, opening)?;
         let lock = lock_name(config, read_only)?;
-        Ok::<_, Refusal>(Opened { config: config.clone(), places, disks, read_only, lock })
+        Ok(Opened { config: config.clone(), places, disks, read_only, lock })
+    })
+}
+
+/// How often a look is taken at a pool that another process writes to, until nothing was committed meanwhile.
+const LOOKS: usize = 8;
+
+/// What was seen of a pool, and the process that has it, if one does.
+pub(crate) struct Seen<T> {
+    pub(crate) value: T,
+    pub(crate) activity: Option<Activity>,
+}
+
+/// Runs `f` on the pool, to read. Where another process writes to it, beside that: a committed state stays whole
+/// until the next one is committed, and what was read of it counts only if none was.
+pub(crate) fn look<T>(
+    app: &App,
+    mut f: impl FnMut(&mut Session<'_>) -> Result<T, Failure>,
+) -> Result<Seen<T>, Failure> {
+    let busy = match with_pool(app, Access::Read, &mut f) {
+        Err(failure) if failure.code() == Code::Busy => failure,
+        done => return Ok(Seen { value: done?, activity: None }),
     };
-    match (access, open(matches!(access, Access::Read | Access::Salvage))) {
-        // Readers share the disks with one another.
-        (Access::Repair, Err(Refusal::Busy(_) | Refusal::WriteProtected(_))) => Ok(open(true)?),
-        (_, opened) => Ok(opened?),
+    for _ in 0..LOOKS {
+        let config = Config::load(app)?;
+        let (places, disks) = place::open_all(&config, Opening::Look)?;
+        let opened = Opened { config: config.clone(), places, disks, read_only: true, lock: None };
+        let before = Survey::beside_a_writer(app, &config)?.newest_state();
+        let done =
+            attempt(app, opened, How::new(MountMode::ReadOnly, None), &mut f).and_then(Attempt::finish);
+        interrupt::check()?;
+        if Survey::beside_a_writer(app, &config)?.newest_state() == before {
+            let activity = busy.body().activity;
+            return Ok(Seen { value: done?, activity });
+        }
     }
+    Err(busy)
 }
 
 /// Takes the lock on the pool's name.

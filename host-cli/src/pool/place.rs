@@ -3,13 +3,14 @@
 use super::config::{Config, DiskEntry, Whereabouts};
 use super::labels::Labels;
 use super::meter::{Meter, Metered};
+use super::wait;
 use super::wiping::Wiping;
 use crate::host::storage::write_protection;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
 use std::fmt;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std_host_shim::{FileDisk, FileDiskOptions, OpenError};
 
@@ -32,6 +33,17 @@ pub(crate) struct Place {
     pub(crate) write_protection: Option<String>,
     /// How long its requests take.
     pub(crate) meter: Arc<Meter>,
+}
+
+/// How disks are opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// To read and write, alone.
+    Write,
+    /// To read, beside other readers.
+    Read,
+    /// To read, beside a writer: what is read is whole only if the writer committed nothing meanwhile.
+    Look,
 }
 
 /// Why a place of the array is without a disk.
@@ -71,7 +83,7 @@ impl fmt::Display for Place {
 
 impl Place {
     /// Opens the disk of a place, or says why it stays empty.
-    fn open(config: &Config, entry: &DiskEntry, read_only: bool) -> Result<(Self, OpenDisk), Refusal> {
+    fn open(config: &Config, entry: &DiskEntry, opening: Opening) -> Result<(Self, OpenDisk), Refusal> {
         let path = config.path_of(entry);
         if entry.whereabouts == Whereabouts::Displaced {
             return Ok((Self::without(entry, path, Fault::Displaced), None));
@@ -80,7 +92,11 @@ impl Place {
         let write_protection = write_protection(&path);
         let (entry, meter) = (entry.clone(), Arc::default());
         let mut place = Self { entry, path, labels, fault: None, write_protection, meter };
-        let mut options = FileDiskOptions::new().read_only(read_only);
+        let mut options = match opening {
+            Opening::Write => FileDiskOptions::new(),
+            Opening::Read => FileDiskOptions::new().read_only(true),
+            Opening::Look => FileDiskOptions::new().unlocked(),
+        };
         if let Some(sector) = place.entry.sector {
             options = options.sector_bytes(sector);
         }
@@ -89,7 +105,7 @@ impl Place {
                 let disk = Wiping::new(disk, place.entry.foreign.clone());
                 (None, Some(Metered::new(disk, place.meter.clone())))
             }
-            Err(error) => (Some(place.fault_of(&error, read_only)?), None),
+            Err(error) => (Some(place.fault_of(&error, (&config.folder, opening != Opening::Write))?), None),
         };
         place.fault = fault;
         Ok((place, disk))
@@ -114,12 +130,9 @@ impl Place {
     }
 
     /// What an error says of the disk; some say that the command cannot go on at all.
-    fn fault_of(&self, error: &OpenError, read_only: bool) -> Result<Fault, Refusal> {
+    fn fault_of(&self, error: &OpenError, (folder, read_only): (&Path, bool)) -> Result<Fault, Refusal> {
         match error {
-            OpenError::Busy { pid } => Err(Refusal::Busy(
-                Failure::in_use(self, *pid)
-                    .hint("wait until it has finished, or stop it; one process at a time opens a pool"),
-            )),
+            OpenError::Busy { pid } => Err(Refusal::Busy(wait::busy(folder, self, *pid))),
             OpenError::System { source, .. } => match source.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(Fault::Missing),
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem if !read_only => {
@@ -136,9 +149,9 @@ impl Place {
 }
 
 /// All disks of a pool that can be opened, each at its place.
-pub(crate) fn open_all(config: &Config, read_only: bool) -> Result<(Vec<Place>, Vec<OpenDisk>), Refusal> {
+pub(crate) fn open_all(config: &Config, opening: Opening) -> Result<(Vec<Place>, Vec<OpenDisk>), Refusal> {
     let opened: Result<Vec<_>, _> =
-        config.disks.iter().map(|entry| Place::open(config, entry, read_only)).collect();
+        config.disks.iter().map(|entry| Place::open(config, entry, opening)).collect();
     let (places, disks): (Vec<Place>, Vec<_>) = opened?.into_iter().unzip();
     if disks.iter().all(Option::is_none) {
         let folder = config.folder.shown();

@@ -131,6 +131,11 @@ impl<'m> Session<'m> {
         })
     }
 
+    /// Notes that something was changed.
+    pub(crate) const fn note_change(&mut self) {
+        self.changed = true;
+    }
+
     /// Runs `f` in a transaction of its own.
     pub(crate) fn change<T>(
         &mut self,
@@ -190,14 +195,11 @@ impl<'m> Session<'m> {
 
     /// Leaves the pool in order. What fails here is found again by the next command.
     pub(crate) fn leave(&mut self) {
-        let reads = self.pool.health().counters;
         self.tidy();
         self.fail_disks();
         events::record(self);
-        if self.changed || reads.fragment_failures > 0 {
-            counters::save(self);
-        }
         if self.changed {
+            counters::save(self);
             self.settle_list();
         }
     }

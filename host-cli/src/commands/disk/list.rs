@@ -8,7 +8,7 @@ use crate::output::report::Report;
 use crate::output::text::{Cell, Text};
 use crate::pool::counters;
 use crate::pool::disks::{self, Disk};
-use crate::pool::open::{Access, with_pool};
+use crate::pool::open::look;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -56,11 +56,15 @@ impl Report for DiskList {
         disk_table(text, &self.disks);
         text.line("");
         let or_none = |text: &Option<String>| Cell::from(text.clone().unwrap_or_else(|| "-".into()));
+        // Files have neither model nor serial number.
+        let is_known = self.disks.iter().any(|disk| disk.model.is_some() || disk.serial.is_some());
         let row = |disk: &Disk| -> Vec<Cell> {
-            vec![disk.name.clone().into(), or_none(&disk.path), or_none(&disk.model), or_none(&disk.serial)]
+            let hardware = [&disk.model, &disk.serial].into_iter().filter(|_| is_known).map(or_none);
+            [disk.name.clone().into(), or_none(&disk.path)].into_iter().chain(hardware).collect()
         };
         let rows: Vec<_> = self.disks.iter().map(row).collect();
-        text.table(&["DISK", "PATH", "MODEL", "SERIAL"], &[], &rows);
+        let titles: &[&str] = if is_known { &["DISK", "PATH", "MODEL", "SERIAL"] } else { &["DISK", "PATH"] };
+        text.table(titles, &[], &rows);
     }
 }
 
@@ -102,14 +106,13 @@ impl Report for DiskShow {
 }
 
 pub(super) fn run(app: &App) -> Result<Exit, Failure> {
-    with_pool(app, Access::Read, |session| {
-        app.out.report(&DiskList { disks: disks::disks(session) })?;
-        Ok(Exit::Done)
-    })
+    let seen = look(app, |session| Ok(disks::disks(session)))?;
+    app.out.report(&DiskList { disks: seen.value })?;
+    Ok(Exit::Done)
 }
 
 pub(super) fn show(app: &App, disk: &str) -> Result<Exit, Failure> {
-    with_pool(app, Access::Read, |session| {
+    let seen = look(app, |session| {
         let meant = find(session, disk)?;
         let here = meant.place.filter(|&place| session.places[place].fault.is_none());
         let totals = here.map(|place| counters::totals(session, place));
@@ -124,7 +127,8 @@ pub(super) fn show(app: &App, disk: &str) -> Result<Exit, Failure> {
             checksum_errors: totals.checksum_errors,
             repairs: totals.repairs,
         });
-        app.out.report(&DiskShow { disk: meant.disk, counters })?;
-        Ok(Exit::Done)
-    })
+        Ok(DiskShow { disk: meant.disk, counters })
+    })?;
+    app.out.report(&seen.value)?;
+    Ok(Exit::Done)
 }

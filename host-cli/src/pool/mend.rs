@@ -1,0 +1,77 @@
+//! Rewriting what a command found damaged that only reads.
+//!
+//! Reading takes the pool with other readers, and changes nothing. Where it met wrong bytes or failed reads, the
+//! objects are read once more by a mount that writes, if nothing else has the pool, and what is wrong is
+//! rewritten. Errors count when they are put right, so that no place counts twice.
+
+use super::open::{Access, with_pool};
+use super::session::{Contents, Session};
+use crate::app::App;
+use crate::host::interrupt;
+use crate::output::failure::Failure;
+use crate::output::size;
+use dynamicfs_core::maintain::Work;
+use dynamicfs_core::types::ObjectId;
+
+/// Bytes that are read at once: whole extents of any size.
+const BUFFER_BYTES: usize = 4 << 20;
+
+/// Objects that were met damaged.
+#[derive(Debug, Default)]
+pub(crate) struct Damaged(Vec<ObjectId>);
+
+impl Damaged {
+    /// Reads something of an object with `read`, and notes the object where disks answered wrong.
+    pub(crate) fn noting<'m, T>(
+        &mut self,
+        contents: &mut Contents<'m>,
+        object: ObjectId,
+        read: impl FnOnce(&mut Contents<'m>) -> T,
+    ) -> T {
+        let before = contents.store.tree.disks.bad_reads();
+        let done = read(contents);
+        if contents.store.tree.disks.bad_reads() > before && self.0.last() != Some(&object) {
+            self.0.push(object);
+        }
+        done
+    }
+
+    /// Rewrites what is wrong with them, if that can be done now. What is left is named in a warning: it costs the
+    /// command nothing.
+    pub(crate) fn mend(self, app: &App) {
+        let global = &app.global;
+        let is_asked_not_to =
+            global.read_only || global.dry_run || global.force_degraded || global.branch.is_some();
+        if self.0.is_empty() || is_asked_not_to || interrupt::requested() {
+            return;
+        }
+        let mended = with_pool(app, Access::Mend, |session| {
+            session.check_writable()?;
+            self.0.iter().try_for_each(|&object| reread(session, object))
+        });
+        if let Err(failure) = mended {
+            let what = size::count(self.0.len() as u64, "object");
+            app.out.warn(format_args!(
+                "damage in {what} was found and is left for a scrub: {}; next: dynamicfs scrub start",
+                failure.message()
+            ));
+        }
+    }
+}
+
+/// Reads an object to its end, and rewrites what is found wrong while it is known: few places are remembered.
+/// Jobs are not gone on with: how much of the disks those may take is for the operator to say.
+fn reread(session: &mut Session<'_>, object: ObjectId) -> Result<(), Failure> {
+    // It may have gone meanwhile.
+    let Ok(inode) = session.pool.inode(object) else { return Ok(()) };
+    let mut buffer = vec![0; BUFFER_BYTES];
+    for at in (0..inode.size).step_by(BUFFER_BYTES) {
+        interrupt::check()?;
+        // What cannot be read was told by the command; the rest can be mended all the same.
+        let _ = session.pool.read(object, at, &mut buffer);
+        while matches!(session.pool.upkeep(false), Ok(Work::Repaired)) {
+            session.note_change();
+        }
+    }
+    Ok(())
+}
