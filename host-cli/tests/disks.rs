@@ -552,3 +552,42 @@ fn a_disk_that_is_cut_by_one_block_cannot_be_taken_into_use() {
     let refused = pool.run(["--json", "disk", "online", "disk-1"]).expect(1).json();
     assert!(refused["error"]["message"].as_str().unwrap().contains("no such file"), "{refused}");
 }
+
+/// A witness was replaced by a disk for data, and could not be added to a pool that there is.
+#[test]
+fn a_witness_is_added_and_replaced_by_a_witness() {
+    let (pool, contents) = pool_with_file(2, "mirror:2");
+    let witness = pool.beside("witness");
+    let text = witness.to_str().unwrap();
+    pool.run(["disk", "add", text, "--size", "1MiB"]).expect(1);
+    pool.run(["disk", "add", "--witness", "--spare", text, "--size", "1MiB"]).expect(2);
+    let added = pool.run(["--json", "disk", "add", "--witness", text, "--size", "1MiB"]).ok();
+    assert_valid("disk-add", &added);
+    assert_eq!(disk(&pool, "witness")["witness"], true);
+    // One of two may be gone now.
+    fs::rename(pool.disk(1), pool.beside("away")).unwrap();
+    pool.run(["mkdir", "/d"]).ok();
+    assert!(pool.cat("/file") == contents);
+    fs::rename(pool.beside("away"), pool.disk(1)).unwrap();
+    pool.run(["rebuild", "start"]).ok();
+    fs::remove_file(&witness).unwrap();
+    let other = pool.beside("other");
+    pool.run(["disk", "replace", "witness", other.to_str().unwrap(), "--size", "1MiB"]).ok();
+    assert_eq!(disk(&pool, "other")["witness"], true);
+    assert_eq!(states(&pool).len(), 3);
+    assert_well(&pool, &contents);
+}
+
+/// Offline, and another one dies: the command that was advised failed, and nothing named the one that works.
+#[test]
+fn a_disk_that_is_offline_comes_back_when_another_is_lost() {
+    let (pool, contents) = pool_with_file(4, "2+1");
+    pool.run(["disk", "offline", "disk-0"]).ok();
+    fs::remove_file(pool.disk(1)).unwrap();
+    let refused = pool.run(["disk", "online", "disk-0"]).expect(1);
+    let hinted = refused.stderr.split('`').nth(1).unwrap().strip_prefix("dynamicfs ").unwrap().to_owned();
+    pool.run(hinted.split(' ').chain(["--yes"])).ok();
+    assert!(pool.cat("/file") == contents);
+    pool.run(["rebuild", "start"]).ok();
+    assert_eq!(pool.json(["status"])["extents"]["readable"], 0);
+}

@@ -150,3 +150,26 @@ fn a_disk_that_was_cut_is_counted_as_given_up() {
     assert_eq!(refused["error"]["code"], "would_lose_data", "{refused}");
     assert!(images(&pool, 2) == before, "a disk was written to");
 }
+
+/// The natural command was refused, with the override and after it.
+#[test]
+fn a_mirror_of_two_replaces_its_dead_disk() {
+    let pool = TestPool::new(2, "32MiB", "mirror:2");
+    let contents = noise(3_000_000, 8);
+    pool.run_with_input(["put", "-", "/file"], &contents).ok();
+    fs::remove_file(pool.disk(1)).unwrap();
+    let new = pool.beside("new.img");
+    let replace = ["disk", "replace", "disk-1", new.to_str().unwrap(), "--size", "32MiB"];
+    pool.run(replace).expect(3);
+    pool.run(replace.iter().chain(&["--force-degraded"])).expect(3);
+    assert!(!new.exists());
+    let replaced = pool.run(replace.iter().chain(&["--force-degraded", "--yes"])).ok();
+    assert!(replaced.text().contains("new has taken the place of disk-1"), "{}", replaced.text());
+    let disks = pool.json(["disk", "list"]);
+    let names: Vec<&str> =
+        disks["disks"].as_array().unwrap().iter().filter_map(|disk| disk["name"].as_str()).collect();
+    assert_eq!(names, ["disk-0", "new"], "{disks}");
+    assert_eq!(pool.json(["status"])["extents"]["readable"], 0);
+    pool.run(["check"]).ok();
+    assert!(pool.cat("/file") == contents);
+}

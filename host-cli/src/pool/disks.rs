@@ -274,7 +274,8 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
         holds_data,
         member,
         id: id.or_else(|| place.entry.id.clone()),
-        witness: health.witness,
+        // Of one that is not here the pool's table tells.
+        witness: row.map_or(health.witness, |row| session.pool.store.committed().row(row).witness() != 0),
         size_bytes: health.blocks * block,
         free_bytes: health.free_blocks * block,
         growable_bytes: health.growable_blocks * block,

@@ -1,7 +1,7 @@
 //! Why a pool was not opened: which disks that is about, what they hold, and what can be done.
 
 use super::config::Config;
-use super::histories::{History, Survey};
+use super::histories::{History, MissingDisk, Survey};
 use super::place::{self, Place};
 use crate::app::App;
 use crate::output::failure::Failure;
@@ -95,8 +95,10 @@ fn missing(app: &App, history: &History) -> (String, String) {
         app.global.pool.as_ref().map_or_else(String::new, |pool| format!(" --pool {}", pool.shown()));
     let hint = format!(
         "attach them; to copy out what is here without changing anything: `dynamicfs salvage DEST{folder}`; only if they \
-         are gone for good: --force-degraded, which goes on from generation {} and gives up whatever they hold beyond it",
-        history.generation
+         are gone for good: --force-degraded, which goes on from generation {} and gives up whatever they hold beyond it, as \
+         in `dynamicfs --force-degraded disk replace {} NEW-DISK{folder}`",
+        history.generation,
+        history.missing.first().map_or_else(|| "DISK".to_owned(), MissingDisk::handle),
     );
     (message, hint)
 }

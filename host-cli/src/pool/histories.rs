@@ -103,6 +103,13 @@ impl MissingDisk {
     }
 }
 
+impl MissingDisk {
+    /// What is typed for it.
+    pub(crate) fn handle(&self) -> String {
+        self.name.clone().unwrap_or_else(|| format!("member-{}", self.member))
+    }
+}
+
 impl std::fmt::Display for MissingDisk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (&self.name, &self.path) {

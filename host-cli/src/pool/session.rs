@@ -207,6 +207,10 @@ impl<'m> Session<'m> {
     /// Brings pool.toml up to date with who became a member and who left. One that an override went on without stays
     /// listed: should it come back, its other history is to be noticed.
     fn settle_list(&mut self) {
+        if self.config.disks.len() != self.places.len() {
+            // The command has listed the disks itself.
+            return;
+        }
         let superblock = self.pool.store.committed();
         let is_member = |number: u16| superblock.row_of(MemberNumber(number)).is_some();
         let mut disks = Vec::new();

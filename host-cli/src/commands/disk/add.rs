@@ -24,6 +24,7 @@ use candidate::{Candidate, Made};
 use dynamicfs_core::AddOptions;
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::MemberError;
+use dynamicfs_core::pool::DiskOptions;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -41,6 +42,9 @@ pub(crate) struct Options {
     /// Hold it in reserve: it takes the place of a disk that fails
     #[arg(long)]
     pub(crate) spare: bool,
+    /// Add a witness: it counts for the quorum and holds no data
+    #[arg(long, conflicts_with = "spare")]
+    pub(crate) witness: bool,
     /// Use disks that hold something: a pool, which loses them, or a filesystem
     #[arg(long)]
     pub(crate) force: bool,
@@ -71,6 +75,8 @@ pub(crate) struct AddedDisk {
     bytes: u64,
     /// It is held in reserve.
     spare: bool,
+    /// It counts for the quorum and holds no data.
+    witness: bool,
     /// What was on it before; null for nothing.
     held: Option<String>,
     /// The file was made.
@@ -81,7 +87,11 @@ pub(crate) struct AddedDisk {
 impl Report for Added {
     fn text(&self, text: &mut Text) {
         for disk in &self.disks {
-            let what = if disk.spare { "spare member" } else { "member" };
+            let what = match (disk.spare, disk.witness) {
+                (true, _) => "spare member",
+                (_, true) => "witness, member",
+                _ => "member",
+            };
             let held = disk.held.as_deref().unwrap_or("nothing");
             let done = match disk.member {
                 None => format!("would become a {what}; it holds {held}"),
@@ -114,7 +124,7 @@ pub(super) fn add(
     let before = if app.global.dry_run { Config::load(app)? } else { Config::load_to_change(app)? };
     let candidates = Candidate::look_at_all(&before, options)?;
     if app.global.dry_run {
-        return Ok((candidates.iter().map(|candidate| candidate.report(options.spare)).collect(), None));
+        return Ok((candidates.iter().map(|candidate| candidate.report(options)).collect(), None));
     }
     let made = candidates.iter().filter_map(|candidate| candidate.make(options.size).transpose());
     let made: Vec<Made> = made.collect::<Result<_, _>>()?;
@@ -159,7 +169,9 @@ fn join(
     options: &Options,
 ) -> Joined {
     let mut joined = Joined::default();
-    let options = AddOptions { spare: options.spare, force: options.force, ..AddOptions::default() };
+    let wanted = options;
+    let disk = DiskOptions { witness: wanted.witness, ..DiskOptions::default() };
+    let options = AddOptions { spare: wanted.spare, force: wanted.force, disk };
     let mut add_all = || -> Result<(), Failure> {
         session.check_writable()?;
         let places: Vec<usize> = names.iter().filter_map(|name| place_of(session, name)).collect();
@@ -188,7 +200,7 @@ fn join(
                 name: session.places[place].entry.name.clone(),
                 member: health.member.map(|member| member.0),
                 bytes: health.blocks * u64::from(session.pool.health().block_bytes),
-                ..candidate.report(options.spare)
+                ..candidate.report(wanted)
             });
         }
         Ok(())

@@ -96,7 +96,8 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
         let meant = find(session, &typed)?;
         meant.member(session)?;
         let is_online = meant.is_online(session);
-        if !is_online {
+        // Where the pool goes on without it by force, that tells and asks what is given up.
+        if !is_online && !app.global.force_degraded {
             extents_without(session, &meant, app.global.force_data_loss)?;
         }
         Ok((meant.disk, is_online))
@@ -112,7 +113,14 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
         Some(name) => (name, None),
         None => {
             let paths = vec![options.new.clone()];
-            let to_add = add::Options { paths, size: options.size, spare: false, force: options.force };
+            let to_add = add::Options {
+                paths,
+                size: options.size,
+                force: options.force,
+                // A witness is replaced by a witness.
+                witness: old.witness,
+                ..add::Options::default()
+            };
             let added = add::add(app, &to_add, old.member)?.0.into_iter().next();
             (added.as_ref().map_or_else(String::new, |disk| disk.name.clone()), added)
         }
@@ -133,6 +141,9 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
         // By its number: the new disk may have its place, and so its name.
         let number = old.member.map_or_else(|| old.name.clone(), |member| member.to_string());
         let meant = find(session, &number)?;
+        if meant.row(session).is_none() {
+            return after_override(session, &meant, options.throttle.throttle);
+        }
         let marked = check_room(session, &meant, &old.name).and_then(|()| mark(session, &meant, &old.name));
         if let Err(refused) = marked {
             take_back(session, added.as_ref())?;
@@ -179,6 +190,19 @@ fn is_itself(path: &Path, entry: &DiskEntry) -> bool {
     let labels = Labels::read(path).ok();
     let disk = labels.and_then(|labels| labels.identity()).map(|(_, disk)| disk.disk.to_string());
     disk.is_some() && (entry.id.is_none() || disk == entry.id)
+}
+
+/// The old disk is no member any more, because the pool went on without it by force: what it held is rebuilt,
+/// and its place is not listed any more.
+fn after_override(
+    session: &mut Session<'_>,
+    old: &Meant,
+    throttle: Option<Pace>,
+) -> Result<(JobReport, bool), Failure> {
+    let rebuild = rebuild_due(session, throttle)?;
+    session.config.disks.retain(|disk| disk.name != old.disk.name);
+    session.config.save()?;
+    Ok((rebuild, true))
 }
 
 /// Whether what the old disk holds has room on the others, of which the new one is one by now.

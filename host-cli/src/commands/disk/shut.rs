@@ -126,7 +126,14 @@ fn take_in(app: &App, session: &mut Session<'_>, disk: &str) -> Result<Exit, Fai
     let meant = find(session, disk)?;
     let member = meant.member(session)?;
     if !app.global.dry_run {
-        session.writable()?;
+        session.writable().map_err(|failure| match meant.disk.state {
+            DiskState::Offline => failure.hint(format!(
+                "`dynamicfs --force-degraded disk online {}` takes it in, and goes on for good without the members that \
+                 are missing",
+                meant.disk.name
+            )),
+            _ => failure,
+        })?;
         let activated = session.pool.activate_member(member);
         activated.map_err(|error| Failure::from(error).while_doing(&meant.disk.name))?;
         // The operator says that it is good: what failed it is over.

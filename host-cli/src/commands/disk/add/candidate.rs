@@ -95,14 +95,15 @@ impl Candidate {
     }
 
     /// What would become of it.
-    pub(super) fn report(&self, spare: bool) -> AddedDisk {
+    pub(super) fn report(&self, options: &Options) -> AddedDisk {
         AddedDisk {
             name: self.known.clone().unwrap_or_else(|| name_of(&self.path)),
             path: self.path.shown().to_string(),
             path_hex: self.path.hex(),
             member: None,
             bytes: self.bytes,
-            spare,
+            spare: options.spare,
+            witness: options.witness,
             held: self.occupant.as_ref().and_then(Occupant::words),
             made: self.occupant.is_none(),
         }
