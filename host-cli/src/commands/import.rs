@@ -40,6 +40,8 @@ pub(crate) struct Imported {
     folder: Option<String>,
     /// The pools.
     pools: Vec<FoundPool>,
+    /// What this user may not look at, and why.
+    refused: Vec<String>,
 }
 
 /// A pool, by the labels of its disks.
@@ -79,6 +81,9 @@ impl Report for Imported {
         if self.pools.is_empty() {
             text.line("no disk of a pool was found");
         }
+        for refused in &self.refused {
+            text.line(format_args!("{WARN}not looked at{WARN:#} {refused}"));
+        }
         for pool in &self.pools {
             let disks = size::count(pool.disks.len() as u64, "disk");
             text.line(format_args!("{BOLD}pool {}{BOLD:#}, made {}, {disks} found", pool.pool, pool.created));
@@ -114,21 +119,21 @@ impl Report for Imported {
 }
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
-    let pools = find(app, options)?;
+    let (pools, refused) = find(app, options)?;
     let chosen = choose(&pools, options.id.as_deref())?;
     let (Some(folder), Some(id)) = (app.global.pool.as_deref(), chosen) else {
-        return list_all(app, &pools);
+        return list_all(app, &pools, refused);
     };
     let _lock = (!app.global.dry_run).then(|| config::lock(folder)).transpose()?;
     let old = match old_list(folder, &id) {
         // Nothing is written over it.
-        Err(_) if app.global.dry_run => return list_all(app, &pools),
+        Err(_) if app.global.dry_run => return list_all(app, &pools, refused),
         old => old?,
     };
     let disks = &pools[&id];
     let config = list(folder, &id, disks, old.config.as_ref())?;
     let mut report =
-        Imported { dry_run: true, folder: None, pools: vec![FoundPool::of(app, &config, disks)?] };
+        Imported { dry_run: true, folder: None, pools: vec![FoundPool::of(app, &config, disks)?], refused };
     if !app.global.dry_run {
         write(folder, &config, old.is_broken)?;
         (report.dry_run, report.folder) = (false, Some(folder.shown().to_string()));
@@ -138,8 +143,8 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 }
 
 /// Says which pools there are, where none is chosen.
-fn list_all(app: &App, pools: &BTreeMap<String, Vec<Found>>) -> Result<Exit, Failure> {
-    let mut report = Imported { dry_run: true, folder: None, pools: Vec::new() };
+fn list_all(app: &App, pools: &Pools, refused: Vec<String>) -> Result<Exit, Failure> {
+    let mut report = Imported { dry_run: true, folder: None, pools: Vec::new(), refused };
     for (id, disks) in pools {
         let config = list(Path::new(""), id, disks, None)?;
         report.pools.push(FoundPool::of(app, &config, disks)?);
@@ -159,8 +164,11 @@ fn list_all(app: &App, pools: &BTreeMap<String, Vec<Found>>) -> Result<Exit, Fai
     app.out.finish(&report, failure.as_ref())
 }
 
-/// The pools of the disks that are found.
-fn find(app: &App, options: &Options) -> Result<BTreeMap<String, Vec<Found>>, Failure> {
+/// Pools by their identities, with their disks.
+type Pools = BTreeMap<String, Vec<Found>>;
+
+/// The pools of the disks that are found, and what may not be looked at.
+fn find(app: &App, options: &Options) -> Result<(Pools, Vec<String>), Failure> {
     let named = !app.global.disk.is_empty() || !options.scan.is_empty();
     let mut paths = app.global.disk.clone();
     for folder in &options.scan {
@@ -169,11 +177,12 @@ fn find(app: &App, options: &Options) -> Result<BTreeMap<String, Vec<Found>>, Fa
     if !named {
         paths = discover::usual_places(app.global.pool.as_deref());
     }
-    discover::by_pool(&paths)
+    let folder = app.global.pool.as_deref().filter(|_| !named);
+    Ok((discover::by_pool(&paths)?, discover::refused(folder, &paths)))
 }
 
 /// The pool that is meant, if one is, or there is only one.
-fn choose(pools: &BTreeMap<String, Vec<Found>>, typed: Option<&str>) -> Result<Option<String>, Failure> {
+fn choose(pools: &Pools, typed: Option<&str>) -> Result<Option<String>, Failure> {
     let Some(typed) = typed else {
         return Ok(pools.keys().next().filter(|_| pools.len() == 1).cloned());
     };

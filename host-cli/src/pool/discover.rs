@@ -9,6 +9,7 @@ use crate::output::names::ShowPath;
 use dynamicfs_core::format::label::{DiskIdentity, PoolParameters};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
@@ -57,6 +58,15 @@ pub(crate) fn usual_places(folder: Option<&Path>) -> Vec<PathBuf> {
     let own =
         folder.into_iter().flat_map(|folder| files_in(folder, 1).chain(files_in(&folder.join(DISKS), 1)));
     own.chain(devices::block_devices()).collect()
+}
+
+/// Of the paths and the folder those that this user may not look at, and why.
+pub(crate) fn refused(folder: Option<&Path>, paths: &[PathBuf]) -> Vec<String> {
+    let is_denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    let folders = folder.into_iter().filter_map(|folder| Some((folder, fs::read_dir(folder).err()?)));
+    let files = paths.iter().filter_map(|path| Some((path.as_path(), Labels::read(path).err()?)));
+    let denied = folders.chain(files).filter(|(_, error)| is_denied(error));
+    denied.map(|(path, _)| format!("{}: permission denied", path.shown())).collect()
 }
 
 /// Files and devices in a folder and below it, links to them included.

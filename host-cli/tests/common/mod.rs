@@ -23,6 +23,10 @@ impl Answer {
         String::from_utf8(self.stdout.clone()).unwrap()
     }
 
+    pub(crate) fn text_lossy(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}{}", self.text(), self.stderr))
