@@ -15,6 +15,7 @@ use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
 use crate::limits::DATA_FRAGMENTS_MAX;
 use crate::types::{MemberSet, ObjectId};
+use core::ops::Range;
 use dynamicfs_hal::{Batch, DiskArray, IoError, Request};
 
 /// Chunks of one fragment that are read together: straight into a part of the buffer.
@@ -80,6 +81,34 @@ impl<A: DiskArray> Objects<'_, A> {
             buf.fill(0);
         }
         done.map(|()| bytes)
+    }
+
+    /// The first bytes from `from` on that were written: those of one extent. `None` where nothing but zeros that were
+    /// never written are left up to the end. Reads the tree, and no data.
+    pub fn next_written(&mut self, object: ObjectId, from: u64) -> Result<Option<Range<u64>>, Error> {
+        let inode = self.inode(object)?;
+        if !matches!(inode.kind, ObjectKind::File | ObjectKind::Symlink) {
+            return Err(no_contents(&inode));
+        }
+        if inode.inline || from >= inode.size {
+            return Ok((from < inode.size).then_some(from..inode.size));
+        }
+        let stored = match self.find(object, from)? {
+            At::Extent(found) => Some(from..found.end()),
+            At::Hole(Some(next)) => Some(next..self.extent_at(object, next)?.end()),
+            At::Hole(None) => None,
+        };
+        // What waits in the window buffer lies over what is stored.
+        let waiting = self.filling.filter(|filling| filling.object == object);
+        let waiting = waiting.map(|filling| filling.start.max(from)..filling.start + filling.bytes as u64);
+        let waiting = waiting.filter(|waiting| !waiting.is_empty());
+        let first = match (stored, waiting) {
+            (Some(stored), Some(waiting)) if waiting.start < stored.start => Some(waiting),
+            (Some(stored), _) => Some(stored),
+            (None, waiting) => waiting,
+        };
+        let first = first.map(|first| first.start..first.end.min(inode.size));
+        Ok(first.filter(|first| !first.is_empty()))
     }
 
     fn read_contents(

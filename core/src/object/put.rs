@@ -65,6 +65,63 @@ impl<A: DiskArray> Objects<'_, A> {
         if done == 0 && !data.is_empty() { Err(StorageError::NoSpace.into()) } else { Ok(done) }
     }
 
+    /// Writes as [`write_all`](Self::write_all) does, and stores no zeros for what was not written: the bytes before
+    /// `offset`, and between two calls, stay holes to the unit of 4 KiB. For files with holes, written from the front to
+    /// the back; contents that are dense are stored in longer extents by [`write_all`](Self::write_all).
+    ///
+    /// # Errors
+    /// Those of [`write_all`](Self::write_all).
+    pub fn write_apart(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<(), Error> {
+        let end = offset.checked_add(data.len() as u64).filter(|&end| end <= OBJECT_BYTES_MAX);
+        let end = end.ok_or(Error::TooLarge)?;
+        let inode = self.inode(object)?;
+        let moves_out = inode.kind == ObjectKind::File && inode.inline && end > self.inline_max();
+        if moves_out {
+            // Everything behind what was inline is a hole.
+            self.truncate(object, inode.size.max(end))?;
+        }
+        let mut done = 0;
+        while done < data.len() {
+            let at = offset + done as u64;
+            match self.write_part(object, at, &data[done..]) {
+                Ok(wrote) => done += wrote,
+                Err(error) => {
+                    if (done > 0 || moves_out) && error != Error::Storage(StorageError::NoSpace) {
+                        self.store.poison();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the first part of `data`: a whole window, or an extent of its own.
+    fn write_part(&mut self, object: ObjectId, at: u64, data: &[u8]) -> Result<usize, Error> {
+        self.store.check()?;
+        let mut inode = self.inode(object)?;
+        if inode.kind != ObjectKind::File {
+            return Err(no_contents(&inode));
+        }
+        let window = self.extent_bytes(&inode);
+        let is_whole = at.is_multiple_of(window) && data.len() as u64 >= window;
+        if inode.inline || is_whole {
+            let bytes = if inode.inline { data.len() } else { window as usize };
+            return self.write(object, at, &data[..bytes]);
+        }
+        self.finish_orphan(object)?;
+        let wrote =
+            self.operate(WINDOW_UPDATES + self.window_updates(&inode), Purpose::Growth, |objects| {
+                let wrote = objects.write_piece(object, &inode, at, data)?;
+                if wrote > 0 {
+                    let size = inode.size.max(at + wrote as u64);
+                    objects.resize(object, &mut inode, size)?;
+                }
+                Ok(wrote)
+            })?;
+        if wrote == 0 { Err(StorageError::NoSpace.into()) } else { Ok(wrote) }
+    }
+
     /// Writes window after window, as far as there is space.
     fn write_windows(
         &mut self,
