@@ -22,7 +22,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
-    interrupt::install();
+    interrupt::install(Output::new(&arguments.global));
     let app = App { out: Output::new(&arguments.global), global: arguments.global };
     let done = dispatch(&app, &arguments.command);
     ExitCode::from(done.unwrap_or_else(|failure| {
@@ -42,9 +42,13 @@ fn dispatch(app: &App, command: &Command) -> Result<u8, Failure> {
         Command::Benchmark(options) => commands::benchmark::run(app, options),
         Command::Put(options) => commands::put::run(app, options),
         Command::Get(options) => commands::get::run(app, options),
+        Command::Sync(options) => commands::sync::run(app, options),
         Command::Cat(options) => commands::cat::run(app, options),
         Command::Ls(options) => commands::ls::run(app, options),
         Command::Tree(options) => commands::tree::run(app, options),
+        Command::Find(options) => commands::find::run(app, options),
+        Command::Du(options) => commands::du::run(app, options),
+        Command::Df => commands::df::run(app),
         Command::Stat(options) => commands::stat::run(app, options),
         Command::Mkdir(options) => commands::mkdir::run(app, options),
         Command::Mv(options) => commands::mv::run(app, options),

@@ -91,16 +91,24 @@ pub(crate) enum Command {
     Events(commands::events::Options),
     /// Measure durable writes, and reads
     Benchmark(commands::benchmark::Options),
-    /// Store a file, a folder or standard input
+    /// Store files, folders or standard input
     Put(commands::put::Options),
-    /// Take a file or a folder out of the pool
+    /// Take files or directories out of the pool
     Get(commands::get::Options),
+    /// Bring a directory up to date with a folder of this machine
+    Sync(commands::sync::Options),
     /// Print files
     Cat(commands::cat::Options),
-    /// List a directory
+    /// List directories
     Ls(commands::ls::Options),
     /// Show a directory and all below it
     Tree(commands::tree::Options),
+    /// Find files and directories by name, kind, size and time
+    Find(commands::find::Options),
+    /// How much is in directories
+    Du(commands::du::Options),
+    /// How much is in the pool, and how much more fits
+    Df,
     /// Show all that is known of a file or directory
     Stat(commands::stat::Options),
     /// Make directories

@@ -3,8 +3,9 @@
 //! `DYNAMICFS_UPDATE_SCHEMAS=1 cargo test -p dynamicfs schemas` writes them anew.
 
 use crate::commands::{
-    benchmark, capacity, check, demo, disk, events, health, import, init, labels, locate, ls, maintenance,
-    metrics, ok_to_remove, policy, pool, repair, salvage, stat, status, transfer, tree, trim, verify, whatif,
+    benchmark, capacity, check, demo, df, disk, du, events, find, health, import, init, labels, locate, ls,
+    maintenance, metrics, ok_to_remove, policy, pool, repair, salvage, stat, status, transfer, tree, trim,
+    verify, whatif,
 };
 use crate::output::report::{Printed, PrintedError};
 use schemars::{JsonSchema, Schema, schema_for};
@@ -23,6 +24,7 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("capacity", of::<capacity::Capacity>()),
         ("check", of::<check::Check>()),
         ("demo", of::<demo::Demo>()),
+        ("df", of::<df::Free>()),
         ("disk-add", of::<disk::add::Added>()),
         ("disk-drain", of::<disk::drain::DiskDrained>()),
         ("disk-grow", of::<disk::grow::DiskGrown>()),
@@ -32,7 +34,9 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("disk-rename", of::<disk::attach::DiskRenamed>()),
         ("disk-replace", of::<disk::replace::DiskReplaced>()),
         ("disk-show", of::<disk::list::DiskShow>()),
+        ("du", of::<du::Usage>()),
         ("events", of::<events::Events>()),
+        ("find", of::<find::Found>()),
         ("health", of::<health::Health>()),
         ("import", of::<import::Imported>()),
         ("init", of::<init::Made>()),
@@ -53,7 +57,8 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("whatif-lose", of::<whatif::WhatIf>()),
     ];
     all.extend(
-        ["put", "get", "cp", "mv", "rm", "mkdir"].map(|command| (command, of::<transfer::Transfer>())),
+        ["put", "get", "sync", "cp", "mv", "rm", "mkdir"]
+            .map(|command| (command, of::<transfer::Transfer>())),
     );
     all.extend(
         ["disk-clear", "disk-fail", "disk-offline", "disk-online"]

@@ -4,16 +4,16 @@ mod common;
 #[path = "common/gate.rs"]
 mod gate;
 
-use common::{TestPool, answer, is_superuser, pause, position, signal, wait_until};
+use common::{TestPool, answer, dense_file, is_superuser, pause, position, signal, wait_until};
 use gate::Gate;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 
 /// Far more than is read before a test notices that reading has begun.
-const LARGE_BYTES: u64 = 1 << 30;
+const LARGE_BYTES: u64 = 256 << 20;
 
 /// Names in a directory of the pool.
 fn names(pool: &TestPool, path: &str) -> Vec<String> {
@@ -62,7 +62,7 @@ fn a_file_that_changes_in_the_middle_of_a_put_is_not_stored() {
     pool.run_with_input(["put", "-", "/large"], b"as it was before").ok();
     for (what, change) in changes {
         let large = pool.beside("large");
-        File::create(&large).unwrap().set_len(LARGE_BYTES).unwrap();
+        dense_file(&large, LARGE_BYTES);
         let put = pool.spawn(["--json", "put", large.to_str().unwrap(), "/large"]);
         wait_until("the file is being read", || position(&put, &large).is_some_and(|read| read > 0));
         pause(&put);

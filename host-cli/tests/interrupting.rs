@@ -4,40 +4,26 @@ mod common;
 #[path = "common/gate.rs"]
 mod gate;
 
-use common::{TestPool, answer, noise, pause, position, signal, wait_until};
-use dynamicfs_core::disks::DiskState;
-use dynamicfs_core::object::{Attributes, MakeRequest};
-use dynamicfs_core::types::ObjectId;
-use dynamicfs_core::{Memory, MountOptions, Pool, Services, Slot};
+use common::{TestPool, answer, dense_file, noise, pause, position, signal, wait_until};
 use gate::Gate;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Child;
-use std_host_shim::{FileDisk, HostArray, OsClock, crc32c};
 
 /// Far more than is written or read before a test notices that it has begun.
-const LARGE_BYTES: u64 = 4 << 30;
+const LARGE_BYTES: u64 = 256 << 20;
 
 /// The signals that ask a process to stop.
 const SIGNALS: [&str; 3] = ["INT", "TERM", "HUP"];
 
-/// A pool with a file of [`LARGE_BYTES`] that takes no space, and a small one.
+/// A pool with a file of [`LARGE_BYTES`] and a small one.
 fn pool_with_large_file() -> (TestPool, Vec<u8>) {
-    let pool = TestPool::new(2, "64MiB", "mirror:2");
+    let pool = TestPool::new(1, "512MiB", "single");
     let small = noise(300_000, 1);
     pool.run_with_input(["put", "-", "/a-small"], &small).ok();
-    let (mut bytes, mut slots, clock) = (vec![0; 8 << 20], vec![Slot::NEW; 512], OsClock::new());
-    let mut disks = [DiskState::NEW; 2];
-    let array = HostArray::new((0..2).map(|disk| FileDisk::open(pool.disk(disk)).ok()).collect());
-    let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut disks };
-    let services = Services { crc32c, clock: &clock };
-    let mut open = Pool::mount(array, memory, services, &MountOptions::default()).unwrap();
-    let mut transaction = open.begin().unwrap();
-    let attributes = Attributes { mode: 0o644, ..Attributes::default() };
-    let large = transaction.create(ObjectId::ROOT, b"large", &MakeRequest::File, &attributes).unwrap();
-    transaction.truncate(large, LARGE_BYTES).unwrap();
-    transaction.commit().unwrap();
-    drop(open);
+    let large = pool.beside("large");
+    dense_file(&large, LARGE_BYTES);
+    pool.run(["put", large.to_str().unwrap(), "/large"]).ok();
     (pool, small)
 }
 
@@ -120,7 +106,7 @@ fn a_put_that_is_interrupted_leaves_the_pool_as_it_was() {
     let pool = TestPool::new(2, "8GiB", "mirror:2");
     pool.run_with_input(["put", "-", "/old"], b"old").ok();
     let large = pool.beside("large");
-    File::create(&large).unwrap().set_len(LARGE_BYTES).unwrap();
+    dense_file(&large, LARGE_BYTES);
     let extents = |pool: &TestPool| pool.json(["status"])["extents"]["total"].as_u64();
     let before = extents(&pool);
     for (name, to) in SIGNALS.into_iter().zip(["/new", "/old", "/new"]) {
@@ -175,6 +161,33 @@ fn a_put_of_a_folder_that_is_interrupted_is_finished_by_the_same_command() {
     let again = pool.json(["put", "-r", top.to_str().unwrap(), "/"]);
     assert_eq!(again["files"], 1500);
     assert_eq!(pool.cat("/top/1499"), b"1499");
+    pool.run(["check"]).ok();
+}
+
+// What waits for a file that the system does not give looks at no signal. It ends all the same, and the pool is in order.
+#[test]
+fn a_command_that_waits_for_its_source_ends_when_it_is_asked_to() {
+    let pool = TestPool::new(2, "64MiB", "mirror:2");
+    pool.run_with_input(["put", "-", "/old"], b"old").ok();
+    let stuck = pool.file("stuck", b"new");
+    for name in SIGNALS {
+        let gate = Gate::on(&stuck);
+        let put = pool.spawn(["--json", "put", stuck.to_str().unwrap(), "/old"]);
+        gate.wait_until_wanted();
+        signal(&put, name);
+        let ended = answer(put.wait_with_output().unwrap()).expect(6).json();
+        assert_eq!(ended["error"]["code"], "interrupted", "{ended}");
+        drop(gate);
+        assert_eq!(pool.cat("/old"), b"old");
+    }
+    // Nobody reads what it prints.
+    pool.run_with_input(["put", "-", "/long"], &noise(1 << 20, 2)).ok();
+    let mut cat = pool.spawn(["cat", "/long"]);
+    wait_until("the pipe is full", || {
+        fs::read_to_string(format!("/proc/{}/wchan", cat.id())).is_ok_and(|at| at.contains("pipe_write"))
+    });
+    signal(&cat, "TERM");
+    assert_eq!(cat.wait().unwrap().code(), Some(6));
     pool.run(["check"]).ok();
 }
 

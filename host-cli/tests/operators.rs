@@ -335,10 +335,12 @@ fn what_is_taken_out_replaces_no_disk_no_list_of_disks_and_no_device() {
     let disks = disk.parent().unwrap().to_str().unwrap();
     let (disk, folder) = (disk.to_str().unwrap(), pool.path());
     let folder = folder.to_str().unwrap();
-    let commands: [&[&str]; 5] = [
+    let commands: [&[&str]; 7] = [
         &["get", "/file", disk],
+        &["get", "/file", disk, "--overwrite"],
         &["get", "-r", "/", disks],
         &["get", "-r", "/", folder],
+        &["get", "-r", "/", folder, "--overwrite"],
         &["salvage", disks],
         &["salvage", folder],
     ];
@@ -347,7 +349,10 @@ fn what_is_taken_out_replaces_no_disk_no_list_of_disks_and_no_device() {
         let refused = pool.run(command);
         assert_ne!(refused.code, 0, "{command:?}");
         let said = format!("{}{}", refused.text(), refused.stderr);
-        assert!(said.contains("and is not replaced"), "{command:?}: {said}");
+        assert!(
+            said.contains("and is not replaced") || said.contains("replaces nothing"),
+            "{command:?}: {said}"
+        );
         assert_eq!(fs::metadata(disk).unwrap().len(), 32 << 20, "{command:?}");
         assert_eq!(fs::read_to_string(&list).unwrap(), before, "{command:?}");
     }
@@ -365,10 +370,34 @@ fn what_is_taken_out_replaces_no_disk_no_list_of_disks_and_no_device() {
         assert!(refused.code != 0 && refused.stderr.contains("is a device"), "{}", refused.stderr);
         assert!(fs::read(&image).unwrap() == [0; 1 << 20]);
     }
-    // What is a file of its own is replaced, and a link is, not what it leads to.
+    // Nothing is written through a link, and no file takes its place unasked.
     let link = pool.beside("link");
     std::os::unix::fs::symlink(disk, &link).unwrap();
-    pool.run(["get", "/file", link.to_str().unwrap()]).ok();
-    assert!(fs::read(&link).unwrap() == contents);
+    let refused = pool.run(["get", "/file", link.to_str().unwrap()]).expect(3);
+    assert!(refused.stderr.contains("is a symbolic link") && refused.stderr.contains("--overwrite"));
+    pool.run(["get", "--overwrite", "/file", link.to_str().unwrap()]).ok();
+    assert!(fs::read(&link).unwrap() == contents && link.symlink_metadata().unwrap().is_file());
     assert_eq!(fs::metadata(disk).unwrap().len(), 32 << 20);
+}
+
+// An earlier copy of images is brought up to date, where that is asked for.
+#[test]
+fn what_belongs_to_another_pool_is_replaced_only_when_that_is_asked_for() {
+    let pool = TestPool::new(2, "128MiB", "mirror:2");
+    let other = TestPool::new(1, "32MiB", "single");
+    let top = pool.beside("top");
+    fs::create_dir(&top).unwrap();
+    fs::copy(other.disk(0), top.join("disk-0.img")).unwrap();
+    fs::copy(other.path().join("pool.toml"), top.join("pool.toml")).unwrap();
+    pool.run(["put", "-r", top.to_str().unwrap(), "/kept"]).ok();
+    let get = ["--json", "get", "-r", "/kept", pool.folder.path().to_str().unwrap()];
+    pool.run(get).ok();
+    let refused = pool.run(get).expect(1).json();
+    assert_eq!(refused["failed"].as_array().unwrap().len(), 2, "{refused}");
+    for failed in refused["failed"].as_array().unwrap() {
+        assert_eq!(failed["error"]["code"], "in_use");
+        assert!(failed["error"]["hint"].as_str().unwrap().contains("--overwrite"), "{refused}");
+    }
+    pool.run(get.iter().chain(&["--overwrite"])).ok();
+    assert!(fs::read(pool.beside("kept/disk-0.img")).unwrap() == fs::read(other.disk(0)).unwrap());
 }

@@ -43,6 +43,7 @@ fn salvage(pool: &TestPool, arguments: &[&str], code: i32) -> (Value, PathBuf) {
     let report = answer.json();
     let kept: Value = serde_json::from_slice(&fs::read(out.join("salvage-report.json")).unwrap()).unwrap();
     assert_eq!(kept["lost"], report["lost"]);
+    assert_eq!(kept["schema_version"], 1);
     assert_eq!(report["complete"], code == 0);
     (report, out)
 }
@@ -251,8 +252,32 @@ fn paths_are_taken_out_alone() {
     assert_eq!(report["files"], 1);
     expect_file(&out.join("a/b/wanted"), b"wanted");
     assert!(!out.join("a/other").exists());
-    let text = pool.run(["salvage", out.to_str().unwrap(), "/a/other"]).ok().text();
-    assert!(text.contains("disk-1") && text.contains("1 file"), "{text}");
-    pool.run(["salvage", out.to_str().unwrap(), "/none"]).expect(1);
-    pool.run(["salvage", out.to_str().unwrap(), "none"]).expect(1);
+    // Nothing is put into a folder in which something is.
+    let refused = pool.run(["--json", "salvage", out.to_str().unwrap(), "/a/other"]).expect(1).json();
+    assert_eq!(refused["error"]["code"], "exists");
+    let again = pool.beside("again");
+    let text = pool.run(["salvage", again.to_str().unwrap(), "/a/other", "/a/b", "/a/b/wanted"]).ok().text();
+    assert!(text.contains("disk-1") && text.contains("2 files"), "{text}");
+    let none = pool.beside("none");
+    pool.run(["salvage", none.to_str().unwrap(), "/none"]).expect(1);
+    pool.run(["salvage", none.to_str().unwrap(), "none"]).expect(1);
+    assert!(!none.exists());
+}
+
+#[test]
+fn a_dry_run_makes_nothing_and_the_report_is_the_owners_alone() {
+    let pool = TestPool::new(2, "32MiB", "mirror:2");
+    let top = pool.beside("top");
+    fs::create_dir(&top).unwrap();
+    fs::write(top.join("f"), b"some").unwrap();
+    fs::set_permissions(&top, fs::Permissions::from_mode(0o750)).unwrap();
+    pool.run(["put", "-r", top.to_str().unwrap(), "/d"]).ok();
+    let out = pool.beside("out/deep");
+    let dry = pool.run(["--json", "salvage", "-n", out.to_str().unwrap()]).ok().json();
+    assert_eq!((&dry["files"], &dry["report"]), (&1.into(), &Value::Null));
+    assert!(!pool.beside("out").exists());
+    pool.run(["salvage", out.to_str().unwrap()]).ok();
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!(mode(&out.join("salvage-report.json")), 0o600);
+    assert_eq!((mode(&out.join("d")), mode(&out)), (0o750, 0o755));
 }

@@ -4,6 +4,7 @@ use super::transfer::BUFFER_BYTES;
 use crate::app::App;
 use crate::host::interrupt;
 use crate::output::failure::{Exit, Failure};
+use crate::pool::glob;
 use crate::pool::mend::Damaged;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, Node, PoolPath};
@@ -14,7 +15,7 @@ use std::io::{self, ErrorKind, Write};
 /// What to print.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Files in the pool
+    /// Files in the pool; a name may be a pattern, as `*.txt`
     #[arg(required = true)]
     paths: Vec<OsString>,
 }
@@ -22,9 +23,14 @@ pub(crate) struct Options {
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let paths: Vec<PoolPath> =
         options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
+    run_on(app, &paths)
+}
+
+/// Prints the files that these paths mean.
+pub(crate) fn run_on(app: &App, paths: &[PoolPath]) -> Result<Exit, Failure> {
     let mut damaged = Damaged::default();
     let printed = with_pool(app, Access::Read, |session| {
-        for path in &paths {
+        for path in &glob::expand_all(&mut session.pool, paths)? {
             let node = path::find(&mut session.pool, path, true)?;
             let print = |contents: &mut Contents<'_>| print(contents, path, &node);
             if damaged.noting(&mut session.pool, node.object, print)?.is_none() {
@@ -38,11 +44,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 }
 
 /// Writes a file's contents to standard output; `None` when nobody reads them any more.
-pub(crate) fn print(
-    contents: &mut Contents<'_>,
-    path: &PoolPath,
-    node: &Node,
-) -> Result<Option<u64>, Failure> {
+fn print(contents: &mut Contents<'_>, path: &PoolPath, node: &Node) -> Result<Option<u64>, Failure> {
     let mut stdout = io::stdout().lock();
     let mut buffer = vec![0; BUFFER_BYTES.min(node.inode.size.max(1) as usize)];
     let mut at = 0;
@@ -53,13 +55,13 @@ pub(crate) fn print(
         if bytes == 0 {
             break;
         }
-        match stdout.write_all(&buffer[..bytes]) {
+        match interrupt::while_waiting(|| stdout.write_all(&buffer[..bytes])) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(None),
             written => written.map_err(|error| Failure::host("write to standard output", &error))?,
         }
         at += bytes as u64;
     }
-    match stdout.flush() {
+    match interrupt::while_waiting(|| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Failure::host("write to standard output", &error))
         }

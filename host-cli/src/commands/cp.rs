@@ -13,7 +13,7 @@ use crate::pool::session::{Contents, Session};
 use crate::pool::tree::{Visit, walk};
 use dynamicfs_core::error::Error;
 use dynamicfs_core::format::inode::{Inode, ObjectKind};
-use dynamicfs_core::object::{Attributes, Change, MakeRequest, split_path};
+use dynamicfs_core::object::{Attributes, Change, MakeRequest};
 use dynamicfs_core::types::ObjectId;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -43,8 +43,8 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 /// Something that is to be copied.
 struct Item {
     node: Node,
-    /// Its path below the copy's, empty for the copy itself.
-    below: Vec<u8>,
+    /// Its name; what is copied itself gets another one.
+    name: Vec<u8>,
     /// A directory is left, and gets its attributes.
     leave: bool,
 }
@@ -80,9 +80,9 @@ fn copy(
     }
     let mut progress = Progress::new(&app.out, "copying", Unit::Bytes, Some(bytes));
     let mut copier = Copier {
-        directory,
-        name: name.to_vec(),
-        made: HashMap::new(),
+        top: Some((directory, name.to_vec())),
+        path: from.clone(),
+        open: Vec::new(),
         links: HashMap::new(),
         buffer: vec![0; BUFFER_BYTES],
     };
@@ -98,9 +98,8 @@ fn copy(
         rest = later;
         session.change(|contents| {
             batch.iter().try_for_each(|item| {
-                copier
-                    .copy(contents, item, &mut progress)
-                    .map_err(|failure| failure.while_doing(from.join(&item.below)))
+                let copied = copier.copy(contents, item, &mut progress);
+                copied.map_err(|failure| failure.while_doing(&copier.path))
             })
         })?;
         batch.iter().for_each(|item| count(transfer, item));
@@ -150,19 +149,19 @@ fn list(session: &mut Session<'_>, from: &PoolPath, node: Node) -> Result<Vec<It
             Visit::Leave(path, node) => (path, node, true),
             Visit::Failed(_, failure) => return Err(failure),
         };
-        let below = path.as_bytes().get(from.as_bytes().len()..).unwrap_or_default().to_vec();
-        items.push(Item { node: *node, below, leave });
+        items.push(Item { node: *node, name: path.name().unwrap_or_default().to_vec(), leave });
         Ok(true)
     })?;
     Ok(items)
 }
 
 struct Copier {
-    /// The directory that the copy is in, and its name there.
-    directory: ObjectId,
-    name: Vec<u8>,
-    /// Directories that were made, by their path below the copy's.
-    made: HashMap<Vec<u8>, ObjectId>,
+    /// The directory that the copy is put into, and its name there, until it is.
+    top: Option<(ObjectId, Vec<u8>)>,
+    /// What is being copied, for messages.
+    path: PoolPath,
+    /// The copies of the directories on the way to it, and how long the paths above them are.
+    open: Vec<(ObjectId, usize)>,
     /// Copies of objects with several names.
     links: HashMap<ObjectId, ObjectId>,
     buffer: Vec<u8>,
@@ -175,34 +174,51 @@ impl Copier {
         item: &Item,
         progress: &mut Progress,
     ) -> Result<(), Failure> {
-        let Item { node, below, leave } = item;
+        let Item { node, name, leave } = item;
         if *leave {
-            let copy = self.made.get(below).copied();
-            return copy.map_or(Ok(()), |copy| finish(contents, node, copy));
+            let Some((copy, above)) = self.open.pop() else { return Ok(()) };
+            self.path.shorten(above);
+            return finish(contents, node, copy);
         }
-        let (directory, name) = match split_path(below).next_back() {
-            None => (self.directory, self.name.clone()),
-            Some(name) => {
-                let above = &below[..below.len() - name.len()];
-                let above = above.strip_suffix(b"/").unwrap_or(above);
-                (self.made.get(above).copied().unwrap_or(self.directory), name.to_vec())
+        let above = self.path.as_bytes().len();
+        let (directory, name) = match (self.top.take(), self.open.last()) {
+            (Some(top), _) => top,
+            (None, Some(&(directory, _))) => {
+                self.path.push(name);
+                (directory, name.clone())
             }
+            (None, None) => return Ok(()),
         };
+        self.copy_one(contents, node, (directory, &name), above, progress)?;
+        if !node.is_directory() {
+            self.path.shorten(above);
+        }
+        Ok(())
+    }
+
+    fn copy_one(
+        &mut self,
+        contents: &mut Contents<'_>,
+        node: &Node,
+        (directory, name): (ObjectId, &[u8]),
+        above: usize,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
         if node.is_directory() {
             let copy =
-                match contents.create(directory, &name, &MakeRequest::Directory, &attributes(&node.inode)) {
-                    Err(Error::Exists) => contents.lookup(directory, &name)?.object,
+                match contents.create(directory, name, &MakeRequest::Directory, &attributes(&node.inode)) {
+                    Err(Error::Exists) => contents.lookup(directory, name)?.object,
                     made => made?,
                 };
-            self.made.insert(below.clone(), copy);
+            self.open.push((copy, above));
             return Ok(());
         }
-        replace_old(contents, directory, &name)?;
+        replace_old(contents, directory, name)?;
         if let Some(&copy) = self.links.get(&node.object) {
-            contents.link(copy, directory, &name)?;
+            contents.link(copy, directory, name)?;
             return Ok(());
         }
-        let copy = self.copy_contents(contents, node, directory, &name, progress)?;
+        let copy = self.copy_contents(contents, node, directory, name, progress)?;
         if node.inode.links > 1 {
             self.links.insert(node.object, copy);
         }
@@ -239,16 +255,28 @@ impl Copier {
             }
         }
         let copy = contents.create(directory, name, &MakeRequest::File, &attributes(inode))?;
-        let mut at = 0;
-        while at < inode.size {
+        let (mut at, mut has_holes) = (0, false);
+        while let Some(written) = contents.next_written(node.object, at)? {
             interrupt::check()?;
-            let bytes = contents.read(node.object, at, &mut self.buffer)?;
-            if bytes == 0 {
-                break;
+            if written.start > at && !has_holes {
+                has_holes = true;
+                contents.truncate(copy, inode.size)?;
             }
-            contents.write_all(copy, at, &self.buffer[..bytes])?;
-            at += bytes as u64;
-            progress.advance(bytes as u64);
+            let bytes = (written.end - written.start).min(BUFFER_BYTES as u64) as usize;
+            let part = &mut self.buffer[..bytes];
+            let bytes = contents.read(node.object, written.start, part)?;
+            if has_holes {
+                contents.write_apart(copy, written.start, &part[..bytes])?;
+            } else {
+                contents.write_all(copy, written.start, &part[..bytes])?;
+            }
+            let end = written.start + bytes as u64;
+            progress.advance(end - at);
+            at = end;
+        }
+        if at < inode.size {
+            contents.truncate(copy, inode.size)?;
+            progress.advance(inode.size - at);
         }
         Ok(copy)
     }

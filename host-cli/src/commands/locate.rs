@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::output::failure::{Code, Exit, Failure};
+use crate::output::names::ToldPath;
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, Cell, GOOD, Text, WARN};
@@ -31,8 +32,8 @@ pub(crate) struct Location {
 /// Where a file is.
 #[derive(Debug, Serialize, JsonSchema)]
 struct FileLocation {
-    /// Its path.
-    path: String,
+    #[serde(flatten)]
+    path: ToldPath,
     /// Its number.
     object: u64,
     /// Bytes of its contents.
@@ -169,7 +170,7 @@ fn locate(
     shares: &mut BTreeMap<u16, Share>,
 ) -> Result<FileLocation, Failure> {
     let mut file = FileLocation {
-        path: path.to_string(),
+        path: path.into(),
         object: node.object.0,
         bytes: node.inode.size,
         inline: node.inode.inline,
@@ -256,7 +257,7 @@ impl Location {
             disks.sort_unstable();
             disks.dedup();
             vec![
-                file.path.clone().into(),
+                file.path.path.clone().into(),
                 text.size(file.bytes).into(),
                 file.extents.len().to_string().into(),
                 tolerance(file.read_tolerance),

@@ -3,38 +3,60 @@
 use crate::app::App;
 use crate::host::attributes::rfc3339;
 use crate::output::failure::{Exit, Failure};
-use crate::output::names;
+use crate::output::names::{self, ToldPath};
 use crate::output::report::Report;
-use crate::output::text::{Cell, Text};
+use crate::output::text::{BAD, BOLD, Cell, Text};
+use crate::pool::files::FailedPath;
+use crate::pool::glob;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, Node, PoolPath};
 use crate::pool::session::Contents;
-use crate::pool::tree::children;
+use crate::pool::tree::{Visit, walk};
 use dynamicfs_core::format::inode::ObjectKind;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::ffi::OsString;
+use std::rc::Rc;
 
 /// What to list.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// A directory or file in the pool
-    #[arg(default_value = "/")]
-    path: OsString,
+    /// Directories or files in the pool; a name may be a pattern, as `*.txt`
+    #[arg(default_value = "/", value_name = "PATH")]
+    paths: Vec<OsString>,
     /// Show mode, owner, size and time
     #[arg(short, long)]
     long: bool,
+    /// List directories below them too
+    #[arg(short = 'R', long)]
+    recursive: bool,
 }
 
-/// A directory's entries, or a file alone.
+/// Directories' entries, and files.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Listing {
-    /// What was listed.
-    path: String,
-    /// The entries, by name.
-    entries: Vec<Entry>,
+    /// The entries: directory by directory, by name.
+    entries: Vec<ListedEntry>,
+    /// What could not be read, and why.
+    failed: Vec<FailedPath>,
     #[serde(skip)]
     long: bool,
+    /// Several directories are listed, each under its path.
+    #[serde(skip)]
+    titled: bool,
+}
+
+/// An entry of a listing.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ListedEntry {
+    #[serde(flatten)]
+    path: ToldPath,
+    #[serde(flatten)]
+    entry: Entry,
+    /// The path of the directory that it is listed under; none for a file that was named.
+    #[serde(skip)]
+    directory: Option<Rc<str>>,
 }
 
 /// Something with a name in the pool.
@@ -64,6 +86,9 @@ pub(crate) struct Entry {
     /// Where a symbolic link points.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) target: Option<String>,
+    /// The target's bytes in hexadecimal, where `target` does not tell them exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_hex: Option<String>,
 }
 
 /// What an object is.
@@ -107,6 +132,7 @@ impl Entry {
             uid: inode.uid,
             gid: inode.gid,
             modified: rfc3339(inode.modified),
+            target_hex: target.as_deref().and_then(names::exact),
             target: target.map(|target| names::show(&target)),
         }
     }
@@ -135,24 +161,24 @@ impl Entry {
     }
 }
 
-impl Report for Listing {
-    fn text(&self, text: &mut Text) {
+impl Listing {
+    /// Lists some entries, all of one directory.
+    fn lines(&self, entries: &[&ListedEntry], text: &mut Text) {
         if !self.long {
-            for entry in &self.entries {
-                text.line(entry.shown());
+            for listed in entries {
+                text.line(listed.entry.shown());
             }
             return;
         }
-        let row = |entry: &Entry| -> Vec<Cell> {
+        let row = |ListedEntry { entry, .. }: &&ListedEntry| -> Vec<Cell> {
             let size = if entry.kind == Kind::Directory {
                 format!("{} in it", entry.size)
             } else {
                 text.size(entry.size)
             };
-            let time = entry
-                .modified
-                .get(..19)
-                .map_or_else(|| entry.modified.clone(), |time| time.replace('T', " "));
+            // Without the fraction of a second.
+            let time = entry.modified.trim_end_matches('Z');
+            let time = time.split_once('.').map_or(time, |(time, _)| time).replace('T', " ");
             vec![
                 entry.mode_letters().into(),
                 entry.links.to_string().into(),
@@ -162,29 +188,89 @@ impl Report for Listing {
                 entry.shown().into(),
             ]
         };
-        let rows: Vec<_> = self.entries.iter().map(row).collect();
+        let rows: Vec<_> = entries.iter().map(row).collect();
         text.table(&["MODE", "LINKS", "OWNER", "SIZE", "MODIFIED (UTC)", "NAME"], &[1, 3], &rows);
+    }
+
+    /// Lists what is in a directory, and with `down` in those below it.
+    fn directory(
+        &mut self,
+        contents: &mut Contents<'_>,
+        path: &PoolPath,
+        node: Node,
+        down: bool,
+    ) -> Result<(), Failure> {
+        let mut open: Vec<Rc<str>> = Vec::new();
+        walk(contents, path, node, &mut |contents, visit| {
+            match visit {
+                Visit::Enter(at, node) => {
+                    if let Some(directory) = open.last() {
+                        let entry = Entry::new(contents, at.name().unwrap_or_default(), node);
+                        let directory = Some(directory.clone());
+                        self.entries.push(ListedEntry { path: at.into(), entry, directory });
+                    }
+                    let is_entered = node.is_directory() && (down || open.is_empty());
+                    if is_entered {
+                        open.push(at.to_string().into());
+                    }
+                    return Ok(is_entered);
+                }
+                Visit::Leave(..) => _ = open.pop(),
+                Visit::Failed(at, failure) => self.failed.push(FailedPath::new(at, &failure)),
+            }
+            Ok(true)
+        })
+    }
+}
+
+impl Report for Listing {
+    fn text(&self, text: &mut Text) {
+        if !self.titled {
+            self.lines(&self.entries.iter().collect::<Vec<_>>(), text);
+        } else {
+            // The entries of a directory are together here, which with those below it they are not in a walk.
+            let mut sorted: Vec<(usize, &ListedEntry)> = self.entries.iter().enumerate().collect();
+            let mut order: HashMap<Option<&str>, usize> = HashMap::new();
+            for (number, entry) in &sorted {
+                order.entry(entry.directory.as_deref()).or_insert(*number);
+            }
+            sorted.sort_by_key(|(number, entry)| (order[&entry.directory.as_deref()], *number));
+            let sorted: Vec<&ListedEntry> = sorted.into_iter().map(|(_, entry)| entry).collect();
+            let groups = sorted.chunk_by(|a, b| a.directory == b.directory);
+            for (number, group) in groups.enumerate() {
+                if number > 0 {
+                    text.line("");
+                }
+                if let Some(Some(directory)) = group.first().map(|entry| &entry.directory) {
+                    text.line(format_args!("{BOLD}{directory}{BOLD:#}:"));
+                }
+                self.lines(group, text);
+            }
+        }
+        for failed in &self.failed {
+            text.line(format_args!("{BAD}not read{BAD:#} {}", failed.error.message));
+        }
     }
 }
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
-    let path = PoolPath::new(&options.path)?;
+    let paths: Vec<PoolPath> =
+        options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
     with_pool(app, Access::Read, |session| {
         let contents = &mut *session.pool;
-        let node = path::find(contents, &path, true)?;
-        let mut entries = Vec::new();
-        if node.is_directory() {
-            let listed = children(contents, node.object).map_err(|error| Failure::object(error, &path))?;
-            for child in listed {
-                let inode = contents
-                    .inode(child.object)
-                    .map_err(|error| Failure::object(error, path.join(&child.name)))?;
-                entries.push(Entry::new(contents, &child.name, &Node { object: child.object, inode }));
+        let paths = glob::expand_all(contents, &paths)?;
+        let titled = options.recursive || paths.len() > 1;
+        let mut listing = Listing { entries: Vec::new(), failed: Vec::new(), long: options.long, titled };
+        for path in &paths {
+            let node = path::find(contents, path, true)?;
+            if node.is_directory() {
+                listing.directory(contents, path, node, options.recursive)?;
+            } else {
+                let entry = Entry::new(contents, path.as_bytes(), &node);
+                listing.entries.push(ListedEntry { path: path.into(), entry, directory: None });
             }
-        } else {
-            entries.push(Entry::new(contents, path.as_bytes(), &node));
         }
-        app.out.report(&Listing { path: path.to_string(), entries, long: options.long })?;
-        Ok(Exit::Done)
+        app.out.report(&listing)?;
+        Ok(if listing.failed.is_empty() { Exit::Done } else { Exit::Damaged })
     })
 }

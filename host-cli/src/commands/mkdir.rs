@@ -2,13 +2,14 @@
 
 use super::transfer::Transfer;
 use crate::app::App;
+use crate::host::attributes::own_attributes;
 use crate::output::failure::{Code, Exit, Failure};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, PoolPath};
 use crate::pool::session::Contents;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::format::inode::ObjectKind;
-use dynamicfs_core::object::{Attributes, MakeRequest, split_path};
+use dynamicfs_core::object::{MakeRequest, split_path};
 use dynamicfs_core::types::ObjectId;
 use std::ffi::OsString;
 use std::time::Instant;
@@ -50,7 +51,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 /// Makes a directory; how many it took.
 fn make(contents: &mut Contents<'_>, path: &PoolPath, parents: bool) -> Result<u64, Failure> {
     let failed = |error| Failure::object(error, path);
-    let attributes = Attributes { mode: 0o755, ..Attributes::default() };
+    let attributes = own_attributes(0o755);
     if !parents {
         let (parent, name) = path.split()?;
         let directory = path::find_directory(contents, &parent).map_err(|failure| match failure.code() {
@@ -78,13 +79,23 @@ fn make(contents: &mut Contents<'_>, path: &PoolPath, parents: bool) -> Result<u
 
 /// How many directories would be made.
 fn missing(contents: &mut Contents<'_>, path: &PoolPath, parents: bool) -> Result<u64, Failure> {
-    if path::find_if_any(contents, path, false)?.is_some() {
-        return if parents { Ok(0) } else { Err(Failure::object(Error::Exists, path)) };
+    if !parents {
+        if path::find_if_any(contents, path, false)?.is_some() {
+            return Err(Failure::object(Error::Exists, path));
+        }
+        let (parent, _) = path.split()?;
+        path::find_directory(contents, &parent)?;
+        return Ok(1);
     }
-    let (parent, _) = path.split()?;
-    match path::find_if_any(contents, &parent, true)? {
-        Some(_) => Ok(1),
-        None if parents => Ok(1 + missing(contents, &parent, true)?),
-        None => Err(Failure::object(Error::NotFound, parent)),
+    let names: Vec<&[u8]> = split_path(path.as_bytes()).collect();
+    let mut at = ObjectId::ROOT;
+    for (number, name) in names.iter().enumerate() {
+        at = match contents.lookup(at, name) {
+            Ok(target) if target.kind == ObjectKind::Directory => target.object,
+            Ok(_) => return Err(Failure::object(Error::NotADirectory, path)),
+            Err(Error::NotFound) => return Ok((names.len() - number) as u64),
+            Err(error) => return Err(Failure::object(error, path)),
+        };
     }
+    Ok(0)
 }

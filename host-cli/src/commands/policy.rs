@@ -4,6 +4,7 @@ use super::init::parse_scheme;
 use super::transfer::BATCH_FILES;
 use crate::app::App;
 use crate::output::failure::{Code, Exit, Failure};
+use crate::output::names::ToldPath;
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
@@ -66,8 +67,8 @@ pub(crate) struct PolicyList {
 /// How one thing is stored.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Policy {
-    /// Its path.
-    path: String,
+    #[serde(flatten)]
+    path: ToldPath,
     /// The scheme of what is written to it from now on, or of what is made in it.
     scheme: String,
     /// Disks that may be lost without losing it.
@@ -79,7 +80,7 @@ struct Policy {
 impl Policy {
     fn new(path: &PoolPath, scheme: Scheme, extent_shift: u8) -> Self {
         Self {
-            path: path.to_string(),
+            path: path.into(),
             scheme: scheme.to_string(),
             tolerance: scheme.parity,
             extent_bytes: 1 << extent_shift,

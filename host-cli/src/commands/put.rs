@@ -1,27 +1,37 @@
-//! `put`: a file, a folder or standard input into the pool.
+//! `put`: files, folders or standard input into the pool.
 //!
 //! Each file is there whole or not at all, whenever the power goes: a file is written in one transaction, under a name
 //! of its own if it replaces another. Small files share a transaction; what was committed stays.
+//!
+//! ```text
+//! putter.rs  what a walk of this machine meets, in transactions of bounded size
+//! file.rs    one file: its contents, holes left out, and its attributes
+//! place.rs   a name in a directory of the pool
+//! same.rs    whether the pool has something already, for `sync`
+//! ```
 
-mod folder;
+mod file;
+mod place;
+mod putter;
+mod same;
 
-use super::transfer::{BUFFER_BYTES, Transfer};
+pub(crate) use putter::{Putter, Sync, check_room};
+
+use super::filter::{Filter, FilterOptions};
+use super::transfer::Transfer;
 use crate::app::App;
-use crate::host::attributes;
-use crate::host::interrupt;
-use crate::host::source::{Source, Stdin};
+use crate::host::attributes::own_attributes;
+use crate::host::look::Look;
+use crate::host::source::Stdin;
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::names::ShowPath;
 use crate::output::progress::{Progress, Unit};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, PoolPath};
-use crate::pool::session::{Contents, Session};
+use crate::pool::session::Session;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::object::{Attributes, MakeRequest};
-use dynamicfs_core::types::ObjectId;
-use dynamicfs_hal::Entropy;
+use place::Place;
 use std::ffi::OsString;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -29,68 +39,105 @@ use std::time::Instant;
 /// What to store, and where.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// A file, a folder with -r, or - for standard input
-    source: PathBuf,
-    /// Where to, in the pool; into it if it is a directory
+    /// Files, folders with -r, or - for standard input
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<PathBuf>,
+    /// Where to, in the pool; into it if it is a directory, so that a folder that is put twice is in itself then:
+    /// `sync` brings one up to date
     path: OsString,
-    /// Store a folder and all that is in it
+    /// Store folders and all that is in them
     #[arg(short, long)]
     recursive: bool,
+    /// Fail if an attribute cannot be stored: an extended attribute that cannot be read, or is too long
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    filter: FilterOptions,
 }
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let to = PoolPath::new(&options.path)?;
     let started = Instant::now();
-    let mut transfer = Transfer::new(app, "stored");
-    let ended = if options.source.as_os_str() == "-" {
-        with_pool(app, Access::Write, |session| put_stdin(session, &to, &mut transfer))
-    } else {
-        let source = &options.source;
-        let metadata = look_at(source, options.recursive)?;
-        with_pool(app, Access::Write, |session| {
-            let to = target(session, &to, source)?;
-            let label = if app.global.dry_run { "would store" } else { "storing" };
-            let mut progress =
-                Progress::new(&app.out, label, Unit::Bytes, (!metadata.is_dir()).then_some(metadata.len()));
-            folder::put(session, source, &to, !options.recursive, &mut transfer, &mut progress)
-        })
+    let filter = options.filter.compile()?;
+    let mut transfer = Transfer { strict: options.strict, ..Transfer::new(app, "stored") };
+    let ended = match &options.sources[..] {
+        [only] if only.as_os_str() == "-" => {
+            with_pool(app, Access::Write, |session| put_stdin(session, &to, &mut transfer))
+        }
+        sources => {
+            let looks = sources.iter().map(|source| look_at(source, options.recursive));
+            let looks = looks.collect::<Result<Vec<Look>, _>>()?;
+            with_pool(app, Access::Write, |session| {
+                put_all(app, session, sources, &looks, (&to, options.recursive), &filter, &mut transfer)
+            })
+        }
     };
     transfer.finish(app, started, ended)
 }
 
+/// Stores one source after the other.
+fn put_all(
+    app: &App,
+    session: &mut Session<'_>,
+    sources: &[PathBuf],
+    looks: &[Look],
+    (to, recursive): (&PoolPath, bool),
+    filter: &Filter,
+    transfer: &mut Transfer,
+) -> Result<(), Failure> {
+    if sources.len() > 1 {
+        path::find_directory(&mut session.pool, to)
+            .map_err(|failure| failure.hint(format!("make it with `dynamicfs mkdir -p {to}`")))?;
+    }
+    let label = if app.global.dry_run { "would store" } else { "storing" };
+    let total = looks.iter().all(|look| !look.is_folder());
+    let total = total.then(|| looks.iter().map(|look| look.bytes).sum());
+    let mut progress = Progress::new(&app.out, label, Unit::Bytes, total);
+    for (source, look) in sources.iter().zip(looks) {
+        let to = target(session, to, source, look)?;
+        let mut putter = Putter::new(session, (source, look), &to, filter)?;
+        putter.follow(!recursive);
+        putter.run(session, transfer, &mut progress)?;
+    }
+    check_room(session, transfer)
+}
+
 /// What a source is; some cannot be stored.
-fn look_at(source: &Path, recursive: bool) -> Result<fs::Metadata, Failure> {
+fn look_at(source: &Path, recursive: bool) -> Result<Look, Failure> {
     let shown = source.shown();
-    let metadata = if recursive { fs::symlink_metadata(source) } else { fs::metadata(source) };
-    let metadata = metadata.map_err(|error| Failure::host(format_args!("read {shown}"), &error))?;
-    if metadata.is_dir() && !recursive {
+    let look = Look::of_path(source, !recursive)
+        .map_err(|error| Failure::host(format_args!("read {shown}"), &error))?;
+    if look.is_folder() && !recursive {
         return Err(Failure::new(Code::IsADirectory, format!("{shown} is a folder"))
             .hint("add -r to store it with all that is in it"));
     }
-    if !metadata.is_dir() && !metadata.is_file() && !metadata.is_symlink() {
-        return Err(Failure::new(Code::InvalidArgument, format!("{shown} is neither a file nor a folder"))
+    if !look.is_folder() && !look.is_file() && !look.is_link() {
+        let message = format!("{shown} is {}, neither a file nor a folder", look.what());
+        return Err(Failure::new(Code::InvalidArgument, message)
             .hint(format!("store what it says with `dynamicfs put - PATH < {shown}`")));
     }
-    Ok(metadata)
+    Ok(look)
 }
 
 /// Stores a file or folder under a path that is not there yet.
 pub(crate) fn store(app: &App, source: &Path, to: &PoolPath) -> Result<Transfer, Failure> {
     let mut transfer = Transfer::new(app, "stored");
+    let look = look_at(source, true)?;
+    let filter = FilterOptions::default().compile()?;
     with_pool(app, Access::Write, |session| {
         let mut progress = Progress::new(&app.out, "storing", Unit::Bytes, None);
-        folder::put(session, source, to, true, &mut transfer, &mut progress)
+        Putter::new(session, (source, &look), to, &filter)?.run(session, &mut transfer, &mut progress)
     })?;
     Ok(transfer)
 }
 
 /// Where a source goes: into the path if that is a directory.
-fn target(session: &mut Session<'_>, to: &PoolPath, source: &Path) -> Result<PoolPath, Failure> {
+fn target(session: &mut Session<'_>, to: &PoolPath, source: &Path, look: &Look) -> Result<PoolPath, Failure> {
     let into = path::find_if_any(&mut session.pool, to, true)?.is_some_and(|node| node.is_directory());
     if !into && !to.ends_with_slash() {
         return Ok(to.clone());
     }
-    if !into && !source.is_dir() {
+    if !into && !look.is_folder() {
         return Err(
             Failure::object(Error::NotFound, to).hint(format!("make it with `dynamicfs mkdir -p {to}`"))
         );
@@ -115,8 +162,7 @@ fn put_stdin(session: &mut Session<'_>, to: &PoolPath, transfer: &mut Transfer) 
     let mut progress = Progress::new(&session.out, "storing", Unit::Bytes, None);
     let stdin = Stdin::open();
     let stored = session.change(|contents| {
-        let attributes = Attributes { mode: 0o644, ..Attributes::default() };
-        place.fill(contents, &attributes, |contents, object| {
+        place.fill(contents, &own_attributes(0o644), |contents, object| {
             let mut at = 0;
             loop {
                 let piece = stdin.read()?;
@@ -137,122 +183,4 @@ fn put_stdin(session: &mut Session<'_>, to: &PoolPath, transfer: &mut Transfer) 
         }
     }
     Ok(())
-}
-
-/// A name in a directory, which a file is to have.
-struct Place {
-    directory: ObjectId,
-    name: Vec<u8>,
-}
-
-impl Place {
-    /// The place that a path names.
-    fn find(contents: &mut Contents<'_>, to: &PoolPath) -> Result<Self, Failure> {
-        let (parent, name) = to.split()?;
-        if to.ends_with_slash() {
-            return Err(Failure::object(Error::IsADirectory, to).hint("leave the / at the end out"));
-        }
-        let missing = |failure: Failure| match failure.code() {
-            Code::NotFound => failure.hint(format!("make it with `dynamicfs mkdir -p {parent}`")),
-            _ => failure,
-        };
-        let directory = path::find_directory(contents, &parent).map_err(missing)?;
-        let place = Self { directory, name: name.to_vec() };
-        place.check_no_directory(contents).map_err(|failure| failure.while_doing(to))?;
-        Ok(place)
-    }
-
-    fn check_no_directory(&self, contents: &mut Contents<'_>) -> Result<bool, Failure> {
-        use dynamicfs_core::format::inode::ObjectKind;
-        match contents.lookup(self.directory, &self.name) {
-            Ok(target) if target.kind == ObjectKind::Directory => Err(Error::IsADirectory.into()),
-            Ok(_) => Ok(true),
-            Err(Error::NotFound) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Makes a file here, which `write` fills, in place of one that may be here already. When `write` fails, what was
-    /// here is still here.
-    fn fill<'m>(
-        &self,
-        contents: &mut Contents<'m>,
-        attributes: &Attributes,
-        write: impl FnOnce(&mut Contents<'m>, ObjectId) -> Result<u64, Failure>,
-    ) -> Result<(ObjectId, u64), Failure> {
-        self.replace(contents, |contents, name| {
-            let object = contents.create(self.directory, name, &MakeRequest::File, attributes)?;
-            match write(contents, object) {
-                Ok(bytes) => Ok((object, bytes)),
-                Err(failure) => {
-                    // Where even this fails the transaction can only be dropped, and with it the file.
-                    let undone = contents.unlink(self.directory, name);
-                    if folder::is_of_this_file(failure.code()) {
-                        undone?;
-                    }
-                    Err(failure)
-                }
-            }
-        })
-    }
-
-    /// Runs `make`, which makes something under the name that it is given, and lets that take the place of what is
-    /// here.
-    fn replace<'m, T>(
-        &self,
-        contents: &mut Contents<'m>,
-        make: impl FnOnce(&mut Contents<'m>, &[u8]) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        if !self.check_no_directory(contents)? {
-            return make(contents, &self.name);
-        }
-        let beside = temporary_name()?;
-        let made = make(contents, &beside)?;
-        contents.rename((self.directory, &beside), (self.directory, &self.name), true)?;
-        Ok(made)
-    }
-}
-
-/// A name that nobody else has. It is gone before the transaction is durable.
-fn temporary_name() -> Result<Vec<u8>, Failure> {
-    let mut random = [0; 8];
-    let drawn = std_host_shim::OsEntropy.fill(&mut random);
-    drawn.map_err(|error| Failure::new(Code::Host, error.to_string()))?;
-    Ok(format!(".dynamicfs-{:016x}", u64::from_le_bytes(random)).into_bytes())
-}
-
-/// Stores one file of this machine, through a link only with `follow`.
-fn put_file(
-    contents: &mut Contents<'_>,
-    place: &Place,
-    from: &Path,
-    follow: bool,
-    buffer: &mut Vec<u8>,
-    progress: &mut Progress,
-) -> Result<(ObjectId, u64), Failure> {
-    let mut source = Source::open(from, follow)?;
-    buffer.resize(BUFFER_BYTES, 0);
-    let metadata = source.metadata.clone();
-    place.fill(contents, &attributes::of(&metadata), |contents, object| {
-        let mut at = 0;
-        loop {
-            interrupt::check()?;
-            let bytes = source.read(buffer)?;
-            if bytes > 0 {
-                contents.write_all(object, at, &buffer[..bytes])?;
-            }
-            at += bytes as u64;
-            progress.advance(bytes as u64);
-            if bytes < buffer.len() {
-                break;
-            }
-            // Sooner than at the end of a file that takes hours.
-            source.check_unchanged()?;
-        }
-        attributes::put_xattrs(contents, object, from)?;
-        // Last: whoever put another file in its place changed this one too.
-        source.check_unchanged()?;
-        contents.change_attributes(object, &attributes::change(&metadata))?;
-        Ok(at)
-    })
 }

@@ -5,9 +5,10 @@ use crate::app::App;
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::progress::{Progress, Unit};
 use crate::pool::below;
+use crate::pool::glob;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, Node, PoolPath};
-use crate::pool::session::Session;
+use crate::pool::session::{Contents, Session};
 use crate::pool::tree::{Visit, walk};
 use dynamicfs_core::error::Error;
 use dynamicfs_core::format::inode::ObjectKind;
@@ -19,7 +20,7 @@ use std::time::Instant;
 /// What to remove.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Files in the pool, or directories with -r
+    /// Files in the pool, or directories with -r; a name may be a pattern, as `*.txt`
     #[arg(required = true)]
     paths: Vec<OsString>,
     /// Remove directories and all that is in them
@@ -36,6 +37,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
         options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
     let mut transfer = Transfer::new(app, "removed");
     let ended = with_pool(app, Access::Write, |session| {
+        let paths = expand(session, &paths, options.force)?;
         for path in &paths {
             let removed = match remove(app, session, path, options, &mut transfer, BATCH_FILES) {
                 // To delete takes some space too: the little there is is made to do.
@@ -58,13 +60,26 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     transfer.finish(app, started, ended)
 }
 
+/// The paths that are meant; what is not there is none with `--force`.
+fn expand(session: &mut Session<'_>, paths: &[PoolPath], force: bool) -> Result<Vec<PoolPath>, Failure> {
+    let mut all = Vec::new();
+    for path in paths {
+        match glob::expand(&mut session.pool, path) {
+            Err(failure) if failure.code() == Code::NotFound && force => {}
+            found => all.extend(found?),
+        }
+    }
+    Ok(all)
+}
+
 /// Names that are removed in a transaction where the filesystem below the pool is full.
 const TIGHT_FILES: u64 = 8;
 
 /// A name that is to be removed.
-struct Doomed {
-    directory: ObjectId,
-    name: Vec<u8>,
+#[derive(Debug)]
+pub(crate) struct Doomed {
+    pub(crate) directory: ObjectId,
+    pub(crate) name: Vec<u8>,
     kind: ObjectKind,
     bytes: u64,
 }
@@ -85,7 +100,7 @@ fn remove(
         );
     }
     let directory = path::find_directory(&mut session.pool, &parent)?;
-    let doomed = list(session, path, node, directory)?;
+    let doomed = list(&mut session.pool, path, node, directory)?;
     let mut progress = Progress::new(&app.out, "removing", Unit::Things("names"), Some(doomed.len() as u64));
     for batch in doomed.chunks(batch_files as usize) {
         crate::host::interrupt::check()?;
@@ -113,9 +128,18 @@ fn remove(
     Ok(())
 }
 
+/// All names below what a directory has under a name, and that name.
+pub(crate) fn doomed(
+    contents: &mut Contents<'_>,
+    node: Node,
+    (directory, name): (ObjectId, &[u8]),
+) -> Result<Vec<Doomed>, Failure> {
+    list(contents, &PoolPath::root().join(name), node, directory)
+}
+
 /// All names below something, and its own: what is in a directory before it.
 fn list(
-    session: &mut Session<'_>,
+    contents: &mut Contents<'_>,
     path: &PoolPath,
     node: Node,
     directory: ObjectId,
@@ -124,7 +148,7 @@ fn list(
     let mut above = vec![directory];
     // Contents of an object with several names count once.
     let mut counted = HashSet::new();
-    walk(&mut session.pool, path, node, &mut |_, visit| {
+    walk(contents, path, node, &mut |_, visit| {
         let (at, node) = match visit {
             Visit::Enter(_, node) if node.is_directory() => {
                 above.push(node.object);

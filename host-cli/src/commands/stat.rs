@@ -4,9 +4,10 @@ use super::ls::Entry;
 use crate::app::App;
 use crate::host::attributes::{self, rfc3339};
 use crate::output::failure::{Exit, Failure};
-use crate::output::names;
+use crate::output::names::{self, ToldPath};
 use crate::output::report::Report;
 use crate::output::text::Text;
+use crate::pool::glob;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, PoolPath};
 use schemars::JsonSchema;
@@ -23,8 +24,8 @@ pub(crate) struct Options {
 /// All that is known of an object.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Stat {
-    /// Its path.
-    path: String,
+    #[serde(flatten)]
+    path: ToldPath,
     #[serde(flatten)]
     entry: Entry,
     /// The scheme of what is written to it.
@@ -48,24 +49,33 @@ pub(crate) struct Stat {
 struct Xattr {
     /// Its name.
     name: String,
+    /// The name's bytes in hexadecimal, where `name` does not tell them exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name_hex: Option<String>,
     /// Its value; what is not text is escaped.
     value: String,
+    /// The value's bytes in hexadecimal, where `value` does not tell them exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_hex: Option<String>,
 }
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let path = PoolPath::new(&options.path)?;
     with_pool(app, Access::Read, |session| {
         let contents = &mut *session.pool;
+        let path = glob::expand_one(contents, &path)?;
         let node = path::find(contents, &path, false)?;
         let inode = node.inode;
         let xattrs =
             attributes::xattrs(contents, node.object).map_err(|error| Failure::object(error, &path))?;
         let xattr = |(name, value): (Vec<u8>, Vec<u8>)| Xattr {
             name: names::show(&name),
+            name_hex: names::exact(&name),
             value: names::show(&value),
+            value_hex: names::exact(&value),
         };
         let stat = Stat {
-            path: path.to_string(),
+            path: (&path).into(),
             entry: Entry::new(contents, path.name().unwrap_or(b"/"), &node),
             scheme: inode.scheme.to_string(),
             extent_bytes: 1 << inode.extent_shift,

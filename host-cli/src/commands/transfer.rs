@@ -1,13 +1,15 @@
 //! What `put`, `get`, `cp` and `rm` have in common: what was done, what was not, and how it is told.
 
 use crate::app::App;
+use crate::host::attributes::Lacking;
 use crate::output::failure::{Code, ErrorBody, Exit, Failure};
+use crate::output::names::ToldPath;
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, DIM, Text, WARN};
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::fmt::Display;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Files after which a transaction is committed.
@@ -31,34 +33,147 @@ pub(crate) struct Transfer {
     pub(crate) symlinks: u64,
     /// Bytes of contents.
     pub(crate) bytes: u64,
+    /// Files and links that were as they should be already: `sync`.
+    pub(crate) unchanged: u64,
+    /// Names that were removed from where it went: `sync --delete`.
+    pub(crate) removed: u64,
+    /// Bytes of contents without the holes of files, as far as a dry run counts them.
+    #[serde(skip)]
+    pub(crate) stored_bytes: u64,
     /// Seconds that it took.
     pub(crate) seconds: f64,
     /// What was not done, and why.
     pub(crate) failed: Vec<Failed>,
     /// What was left out on purpose: sockets, pipes, devices.
-    pub(crate) skipped: Vec<String>,
+    pub(crate) skipped: Vec<Skipped>,
+    /// Attributes that were not stored or not set, and of how many files; their contents were transferred.
+    pub(crate) attributes: AttributesLacking,
+    /// An attribute that is lacking is a failure: `--strict`.
+    #[serde(skip)]
+    pub(crate) strict: bool,
 }
 
 /// Something that was not transferred.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Failed {
-    /// Its path.
-    path: String,
+    #[serde(flatten)]
+    path: ToldPath,
     /// Why.
     error: ErrorBody,
 }
 
 impl Failed {
-    pub(crate) fn new(path: impl Display, failure: &Failure) -> Self {
-        Self { path: path.to_string(), error: failure.body() }
+    pub(crate) fn new(path: impl Into<ToldPath>, failure: &Failure) -> Self {
+        Self { path: path.into(), error: failure.body() }
     }
 
     pub(crate) fn path(&self) -> &str {
-        &self.path
+        &self.path.path
     }
 
     pub(crate) fn message(&self) -> &str {
         &self.error.message
+    }
+}
+
+/// Something that was left out on purpose.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Skipped {
+    #[serde(flatten)]
+    path: ToldPath,
+    /// Why.
+    why: String,
+}
+
+impl Skipped {
+    pub(crate) fn new(path: impl Into<ToldPath>, why: impl Into<String>) -> Self {
+        Self { path: path.into(), why: why.into() }
+    }
+
+    pub(crate) fn line(&self) -> String {
+        format!("{WARN}skipped{WARN:#} {}: {}", self.path, self.why)
+    }
+}
+
+/// Paths that are named for an attribute that is lacking; of more only the number is told.
+const NAMED_MAX: usize = 20;
+
+/// Attributes that are lacking, by name and reason.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct AttributesLacking {
+    #[serde(serialize_with = "values")]
+    #[schemars(with = "Vec<AttributeLacking>")]
+    kinds: BTreeMap<Lacking, AttributeLacking>,
+}
+
+fn values<S: serde::Serializer>(
+    kinds: &BTreeMap<Lacking, AttributeLacking>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    to.collect_seq(kinds.values())
+}
+
+/// An attribute that was not stored or not set, for one reason.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct AttributeLacking {
+    /// "owner", "mode", "setuid or setgid", "times", or the name of an extended attribute.
+    attribute: String,
+    /// Why.
+    why: String,
+    /// Of how many files.
+    count: u64,
+    /// The first 20 of them.
+    files: Vec<ToldPath>,
+}
+
+impl AttributesLacking {
+    /// Notes what a file lacks.
+    pub(crate) fn note(&mut self, path: &ToldPath, lacking: impl IntoIterator<Item = Lacking>) {
+        for lacking in lacking {
+            let new = || AttributeLacking {
+                attribute: lacking.attribute.clone(),
+                why: lacking.why.clone(),
+                count: 0,
+                files: Vec::new(),
+            };
+            let kind = self.kinds.entry(lacking.clone()).or_insert_with(new);
+            kind.count += 1;
+            if kind.files.len() < NAMED_MAX {
+                kind.files.push(path.clone());
+            }
+        }
+    }
+
+    /// Takes over what a batch noted.
+    fn append(&mut self, other: Self) {
+        for (lacking, more) in other.kinds {
+            let Some(kind) = self.kinds.get_mut(&lacking) else {
+                self.kinds.insert(lacking, more);
+                continue;
+            };
+            kind.count += more.count;
+            let room = NAMED_MAX.saturating_sub(kind.files.len());
+            kind.files.extend(more.files.into_iter().take(room));
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kinds.is_empty()
+    }
+
+    /// A line for each.
+    pub(crate) fn lines(&self, done: &str) -> impl Iterator<Item = String> {
+        self.kinds.values().map(move |kind| {
+            let of = match (&kind.files[..], kind.count) {
+                ([only], 1) => only.to_string(),
+                (files, count) => {
+                    let first = files.first().map_or("", |first| first.path.as_str());
+                    format!("{}, the first {first}", size::count(count, "file"))
+                }
+            };
+            format!("{WARN}not {done}{WARN:#} {} of {of}: {}", kind.attribute, kind.why)
+        })
     }
 }
 
@@ -84,9 +199,18 @@ impl Report for Transfer {
             let rate = size::megabytes_per_second(self.bytes, Duration::from_secs_f64(self.seconds));
             line += &format!(" {DIM}in {:.1} s ({rate:.1} MB/s){DIM:#}", self.seconds);
         }
+        if self.removed > 0 {
+            line += &format!("; {} removed", size::count(self.removed, "name"));
+        }
+        if self.unchanged > 0 {
+            line += &format!("; {} unchanged", self.unchanged);
+        }
         text.line(line);
-        for path in &self.skipped {
-            text.line(format_args!("{WARN}skipped{WARN:#} {path}"));
+        for skipped in &self.skipped {
+            text.line(skipped.line());
+        }
+        for line in self.attributes.lines(self.action) {
+            text.line(line);
         }
         for failed in &self.failed {
             text.line(format_args!(
@@ -103,8 +227,15 @@ impl Transfer {
     }
 
     /// Notes that something was not transferred.
-    pub(crate) fn fail(&mut self, path: impl Display, failure: &Failure) {
+    pub(crate) fn fail(&mut self, path: impl Into<ToldPath>, failure: &Failure) {
         self.failed.push(Failed::new(path, failure));
+    }
+
+    /// Notes what was not done in a batch, durable or not.
+    pub(crate) fn note(&mut self, batch: &mut Self) {
+        self.failed.append(&mut batch.failed);
+        self.skipped.append(&mut batch.skipped);
+        self.attributes.append(std::mem::take(&mut batch.attributes));
     }
 
     /// Why the first thing that was not transferred was not.
@@ -118,6 +249,8 @@ impl Transfer {
         self.directories += batch.directories;
         self.symlinks += batch.symlinks;
         self.bytes += batch.bytes;
+        self.unchanged += batch.unchanged;
+        self.removed += batch.removed;
     }
 
     /// Tells what was done; fails if that is not everything.
@@ -137,7 +270,7 @@ impl Transfer {
                 let failure = Failure::new(code, message);
                 return Err(hint.into_iter().fold(failure, Failure::hint));
             }
-            Ok(()) if self.failed.is_empty() => None,
+            Ok(()) if self.failed.is_empty() => self.lacking(),
             Ok(()) => {
                 let damaged = self
                     .failed
@@ -157,7 +290,15 @@ impl Transfer {
         app.out.finish(&self, failure.as_ref())
     }
 
+    /// The failure that attributes which are lacking are with `--strict`.
+    fn lacking(&self) -> Option<Failure> {
+        (self.strict && !self.attributes.is_empty()).then(|| {
+            Failure::new(Code::Partial, format!("not every attribute could be {}", self.action))
+                .hint("the contents are complete; leave --strict out to take that as done")
+        })
+    }
+
     fn is_nothing(&self) -> bool {
-        self.files + self.directories + self.symlinks == 0
+        self.files + self.directories + self.symlinks + self.unchanged + self.removed == 0
     }
 }

@@ -3,9 +3,12 @@
 use super::ls::{Entry, Kind};
 use crate::app::App;
 use crate::output::failure::{Exit, Failure};
+use crate::output::names::ToldPath;
 use crate::output::report::Report;
 use crate::output::size;
-use crate::output::text::{BOLD, DIM, Text};
+use crate::output::text::{BAD, BOLD, DIM, Text};
+use crate::pool::files::FailedPath;
+use crate::pool::glob;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, PoolPath};
 use crate::pool::tree::{Visit, walk};
@@ -27,8 +30,8 @@ pub(crate) struct Options {
 /// A directory and all below it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Tree {
-    /// What was walked.
-    path: String,
+    #[serde(flatten)]
+    path: ToldPath,
     /// What is there, each directory before what is in it.
     entries: Vec<TreeEntry>,
     /// Files below it.
@@ -38,14 +41,14 @@ pub(crate) struct Tree {
     /// Bytes of the files' contents.
     bytes: u64,
     /// What could not be read, and why.
-    failed: Vec<String>,
+    failed: Vec<FailedPath>,
 }
 
 /// Something below a directory.
 #[derive(Debug, Serialize, JsonSchema)]
 struct TreeEntry {
-    /// Its path.
-    path: String,
+    #[serde(flatten)]
+    path: ToldPath,
     /// Levels below the directory that was walked; 1 for what is in it.
     depth: usize,
     #[serde(flatten)]
@@ -55,9 +58,10 @@ struct TreeEntry {
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let path = PoolPath::new(&options.path)?;
     with_pool(app, Access::Read, |session| {
+        let path = glob::expand_one(&mut session.pool, &path)?;
         let node = path::find(&mut session.pool, &path, true)?;
         let mut tree = Tree {
-            path: path.to_string(),
+            path: (&path).into(),
             entries: Vec::new(),
             files: 0,
             directories: 0,
@@ -77,7 +81,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
                 }
                 Visit::Enter(_, node) => depth += usize::from(node.is_directory()),
                 Visit::Leave(..) => depth -= 1,
-                Visit::Failed(_, failure) => tree.failed.push(failure.message().to_owned()),
+                Visit::Failed(at, failure) => tree.failed.push(FailedPath::new(at, &failure)),
             }
             Ok(deepest > 0)
         })?;
@@ -96,7 +100,7 @@ impl Tree {
             }
             _ => {}
         }
-        self.entries.push(TreeEntry { path: path.to_string(), depth, entry });
+        self.entries.push(TreeEntry { path: path.into(), depth, entry });
     }
 }
 
@@ -126,7 +130,7 @@ impl Report for Tree {
             (size::count(self.directories, "directory"), size::count(self.files, "file"));
         text.line(format_args!("{directories}, {files}, {}", text.size(self.bytes)));
         for failed in &self.failed {
-            text.line(format_args!("not read: {failed}"));
+            text.line(format_args!("{BAD}not read{BAD:#} {}", failed.error.message));
         }
     }
 }

@@ -4,6 +4,7 @@ use super::locate::FragmentState;
 use crate::app::App;
 use crate::host::interrupt;
 use crate::output::failure::{Code, Exit, Failure};
+use crate::output::names::ToldPath;
 use crate::output::progress::{Progress, Unit};
 use crate::output::report::Report;
 use crate::output::size;
@@ -89,8 +90,8 @@ enum Condition {
 /// A file that is not complete, or was not.
 #[derive(Debug, Serialize, JsonSchema)]
 struct FileFinding {
-    /// Its path.
-    path: String,
+    #[serde(flatten)]
+    path: ToldPath,
     /// How it is now.
     result: Condition,
     /// Fragments that a disk gave wrongly or not at all.
@@ -315,7 +316,7 @@ impl Verification {
 impl FileFinding {
     fn new(path: &PoolPath) -> Self {
         Self {
-            path: path.to_string(),
+            path: path.into(),
             result: Condition::Complete,
             bad: Vec::new(),
             missing_fragments: 0,

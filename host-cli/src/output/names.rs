@@ -1,6 +1,9 @@
 //! Names and paths are any bytes, in the pool and on this machine. They are shown so that they can neither
 //! mislead nor command a terminal.
 
+use crate::pool::path::PoolPath;
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::fmt::{self, Display, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -65,6 +68,40 @@ pub(crate) struct ShownPath<'p>(&'p Path);
 impl Display for ShownPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&show(self.0.as_os_str().as_bytes()))
+    }
+}
+
+/// A path, as JSON has it: in the pool or on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct ToldPath {
+    /// The path; what is not UTF-8 or a control character is escaped.
+    pub(crate) path: String,
+    /// The path's bytes in hexadecimal, where `path` does not tell them exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) path_hex: Option<String>,
+}
+
+impl Display for ToldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.path)
+    }
+}
+
+impl From<&[u8]> for ToldPath {
+    fn from(path: &[u8]) -> Self {
+        Self { path: show(path), path_hex: exact(path) }
+    }
+}
+
+impl From<&Path> for ToldPath {
+    fn from(path: &Path) -> Self {
+        path.as_os_str().as_bytes().into()
+    }
+}
+
+impl From<&PoolPath> for ToldPath {
+    fn from(path: &PoolPath) -> Self {
+        path.as_bytes().into()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::failure::{ErrorBody, Exit, Failure};
 use super::text::{BAD, Text, WARN};
 use crate::cli::Global;
+use crate::host::interrupt::while_waiting;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::io::{self, ErrorKind, Write};
@@ -53,6 +54,11 @@ impl Output {
     /// JSON, where the arguments could not be read.
     pub(crate) const fn json() -> Self {
         Self { json: true, quiet: true, exact: false }
+    }
+
+    /// Whether sizes are shown in bytes.
+    pub(crate) const fn exact(&self) -> bool {
+        self.exact
     }
 
     /// Prints a result.
@@ -120,16 +126,25 @@ pub(crate) fn print_line(value: &impl Serialize) -> Result<(), Failure> {
     write_out(&mut io::stdout().lock(), &bytes)
 }
 
-fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+/// A result as `--json` prints it.
+pub(crate) fn to_json<T: Report>(report: &T) -> Result<Vec<u8>, Failure> {
+    json(&Printed { schema_version: SCHEMA_VERSION, report, error: None })
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
     let mut bytes =
         serde_json::to_vec_pretty(value).map_err(|error| Failure::host("write JSON", &error.into()))?;
     bytes.push(b'\n');
-    write_out(&mut io::stdout().lock(), &bytes)
+    Ok(bytes)
+}
+
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    write_out(&mut io::stdout().lock(), &json(value)?)
 }
 
 /// Writes to standard output. A reader that went away has what it wanted.
 pub(crate) fn write_out(out: &mut impl Write, bytes: &[u8]) -> Result<(), Failure> {
-    match out.write_all(bytes).and_then(|()| out.flush()) {
+    match while_waiting(|| out.write_all(bytes).and_then(|()| out.flush())) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Failure::host("write to standard output", &error))
         }

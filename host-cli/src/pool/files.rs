@@ -1,9 +1,11 @@
 //! The files that paths mean.
 
+use super::glob;
 use super::path::{self, Node, PoolPath};
 use super::session::Session;
 use super::tree::{Visit, walk};
 use crate::output::failure::{Code, ErrorBody, Failure};
+use crate::output::names::ToldPath;
 use dynamicfs_core::error::Error;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,7 +14,8 @@ use std::ffi::OsString;
 /// Which files.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Chosen {
-    /// Files in the pool, or directories with -r; a symbolic link is taken itself
+    /// Files in the pool, or directories with -r; a name may be a pattern, as `*.txt`, and a symbolic link is
+    /// taken itself
     #[arg(required = true)]
     paths: Vec<OsString>,
     /// Take directories and all that is in them
@@ -23,15 +26,15 @@ pub(crate) struct Chosen {
 /// A path that could not be looked at.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct FailedPath {
-    /// The path.
-    pub(crate) path: String,
+    #[serde(flatten)]
+    pub(crate) path: ToldPath,
     /// Why.
     pub(crate) error: ErrorBody,
 }
 
 impl FailedPath {
     pub(crate) fn new(path: &PoolPath, failure: &Failure) -> Self {
-        Self { path: path.to_string(), error: failure.body() }
+        Self { path: path.into(), error: failure.body() }
     }
 
     /// Whether something is lost there.
@@ -59,7 +62,7 @@ impl Chosen {
         let paths: Vec<PoolPath> =
             self.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
         let mut files = Files { found: Vec::new(), failed: Vec::new() };
-        for path in &paths {
+        for path in &glob::expand_all(&mut session.pool, &paths)? {
             let node = path::find(&mut session.pool, path, false)?;
             if node.is_directory() && !self.recursive {
                 return Err(

@@ -1,5 +1,7 @@
 //! How much contents fits on disks, in a scheme.
 
+use super::session::Session;
+use crate::output::failure::Failure;
 use dynamicfs_core::placement::{Room, stripes};
 use dynamicfs_core::redundancy;
 use dynamicfs_core::types::Scheme;
@@ -53,6 +55,15 @@ pub(crate) fn fill(rooms: &[Room], asked: Scheme, extent_bytes: u32, block_bytes
         stranded_bytes: free.saturating_sub(stripes.saturating_mul(scheme.width() as u64)) * block_bytes,
         stripes,
     }
+}
+
+/// How much more contents fits in the pool's scheme.
+pub(crate) fn room(session: &mut Session<'_>) -> Result<Filled, Failure> {
+    let health = session.pool.health();
+    let left = session.pool.rooms()?;
+    let left = left.iter().map(|room| Room { blocks: room.usable(), failure_domain: room.failure_domain });
+    let extent = 1 << session.pool.store.committed().extent_shift();
+    Ok(fill(&left.collect::<Vec<_>>(), health.scheme, extent, u64::from(health.block_bytes)))
 }
 
 /// Schemes worth a look on so many disks, in a pool that bears the loss of so many.

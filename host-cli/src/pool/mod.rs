@@ -48,6 +48,7 @@ pub(crate) mod files;
 pub(crate) mod fill;
 mod forced;
 pub(crate) mod forecast;
+pub(crate) mod glob;
 pub(crate) mod growth;
 pub(crate) mod histories;
 pub(crate) mod jobs;

@@ -7,8 +7,6 @@ use crate::host::storage::{Storage, user_of};
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
 use dynamicfs_core::format::label::{DiskIdentity, LabelFault, PoolParameters};
-use std::fs;
-use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 /// What is on a disk that is to be used.
@@ -106,22 +104,15 @@ pub(crate) fn refuse_shared(paths: &[&Path]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses to put a file in the place of a disk of a pool, of a pool.toml, of a device or of a pipe. What is
-/// taken out of a pool must not destroy one.
-pub(crate) fn refuse_replacing(dest: &Path) -> Result<(), Failure> {
-    let Ok(there) = fs::symlink_metadata(dest) else { return Ok(()) };
-    let (kind, shown) = (there.file_type(), dest.shown());
-    let what = match () {
-        () if kind.is_block_device() || kind.is_char_device() => "is a device",
-        () if kind.is_fifo() || kind.is_socket() => "is a pipe or a socket",
-        () if kind.is_file() && Config::is_one(dest) => "says where the disks of a pool are",
+/// What makes a file one that nothing may take the place of unasked, if something does: it belongs to a pool.
+pub(crate) fn belongs_to_a_pool(path: &Path) -> Option<&'static str> {
+    match Labels::read(path) {
+        _ if Config::is_one(path) => Some("says where the disks of a pool are"),
         // One that this version does not know, too.
-        () if kind.is_file() && Labels::read(dest).is_ok_and(is_of_a_pool) => "is a disk of a pool",
-        () if kind.is_file() && Labels::read(dest).is_err() => "cannot be read, and may be a disk",
-        () => return Ok(()),
-    };
-    Err(Failure::new(Code::InUse, format!("{shown} {what}, and is not replaced"))
-        .hint("name another place; `-` is standard output"))
+        Ok(labels) if is_of_a_pool(labels) => Some("is a disk of a pool"),
+        Ok(_) => None,
+        Err(_) => Some("cannot be read, and may be a disk"),
+    }
 }
 
 fn is_of_a_pool(labels: Labels) -> bool {

@@ -70,12 +70,24 @@ impl PoolPath {
     /// The path of an entry of this directory.
     #[must_use]
     pub(crate) fn join(&self, name: &[u8]) -> Self {
-        let mut path = self.0.clone();
-        if !path.ends_with(b"/") {
-            path.push(b'/');
+        let mut path = self.clone();
+        path.push(name);
+        path
+    }
+
+    /// Goes on to an entry of this directory; how long the path was.
+    pub(crate) fn push(&mut self, name: &[u8]) -> usize {
+        let length = self.0.len();
+        if !self.0.ends_with(b"/") {
+            self.0.push(b'/');
         }
-        path.extend_from_slice(name);
-        Self(path)
+        self.0.extend_from_slice(name);
+        length
+    }
+
+    /// Goes back to what the path was before a [`push`](Self::push).
+    pub(crate) fn shorten(&mut self, length: usize) {
+        self.0.truncate(length);
     }
 
     /// The directory that this is in, and the last name; the root is in nothing.

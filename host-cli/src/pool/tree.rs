@@ -4,12 +4,10 @@ use super::path::{Node, PoolPath};
 use super::session::Contents;
 use crate::host::interrupt;
 use crate::output::failure::Failure;
-use dynamicfs_core::error::Error;
+use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::types::ObjectId;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
-
-/// Directories one inside the other that a walk goes down.
-pub(crate) const DEPTH_MAX: usize = dynamicfs_core::limits::DIRECTORY_DEPTH_MAX;
 
 /// A directory's entry.
 #[derive(Clone, Debug)]
@@ -39,7 +37,18 @@ pub(crate) enum Visit<'v> {
     Failed(&'v PoolPath, Failure),
 }
 
+/// A directory that a walk is in.
+struct Open {
+    node: Node,
+    /// Bytes of the path of the directory above.
+    above: usize,
+    /// Its entries that are still to be met, from the last to the first.
+    left: Vec<Child>,
+}
+
 /// Walks what is at a path, and all below it, in the order of names. `visit` says whether to go down into a directory.
+///
+/// How deep the directories are is not this program's choice: the walk has a stack of its own, and one path for all.
 pub(crate) fn walk<'m>(
     contents: &mut Contents<'m>,
     path: &PoolPath,
@@ -50,31 +59,37 @@ pub(crate) fn walk<'m>(
     if !visit(contents, Visit::Enter(path, &node))? || !node.is_directory() {
         return Ok(());
     }
-    // A stack of its own: how deep the pool's directories are is not this program's choice.
-    let mut open = vec![(path.clone(), node, children_or_failure(contents, path, &node, visit)?)];
-    while let Some((path, node, left)) = open.last_mut() {
+    let mut path = path.clone();
+    // A directory has one name. A second one would be a forgery, and could lead round in a circle.
+    let mut met = HashSet::from([node.object]);
+    let left = children_or_failure(contents, &path, &node, visit)?;
+    let mut open = vec![Open { node, above: path.as_bytes().len(), left }];
+    while let Some(Open { node, above, left }) = open.last_mut() {
         interrupt::check()?;
         let Some(child) = left.pop() else {
-            visit(contents, Visit::Leave(path, node))?;
+            visit(contents, Visit::Leave(&path, node))?;
+            path.shorten(*above);
             open.pop();
             continue;
         };
-        let path = path.join(&child.name);
+        let above = path.push(&child.name);
         let node = match contents.inode(child.object) {
             Ok(inode) => Node { object: child.object, inode },
             Err(error) => {
                 visit(contents, Visit::Failed(&path, Failure::object(error, &path)))?;
+                path.shorten(above);
                 continue;
             }
         };
-        if visit(contents, Visit::Enter(&path, &node))? && node.is_directory() {
-            if open.len() >= DEPTH_MAX {
-                visit(contents, Visit::Failed(&path, Failure::object(Error::TooLarge, &path)))?;
-                continue;
-            }
-            let below = children_or_failure(contents, &path, &node, visit)?;
-            open.push((path, node, below));
+        if node.is_directory() && !met.insert(node.object) {
+            let error = Error::Storage(StorageError::RecordInvalid { object: node.object });
+            visit(contents, Visit::Failed(&path, Failure::object(error, &path)))?;
+        } else if visit(contents, Visit::Enter(&path, &node))? && node.is_directory() {
+            let left = children_or_failure(contents, &path, &node, visit)?;
+            open.push(Open { node, above, left });
+            continue;
         }
+        path.shorten(above);
     }
     Ok(())
 }

@@ -193,6 +193,15 @@ pub(crate) fn noise(bytes: usize, seed: u64) -> Vec<u8> {
     words.flatten().take(bytes).collect()
 }
 
+/// A file of this many bytes without holes: what is a hole is passed over.
+pub(crate) fn dense_file(path: &Path, bytes: u64) {
+    let piece = vec![0xA5; 1 << 20];
+    let mut file = fs::File::create(path).unwrap();
+    for _ in 0..bytes >> 20 {
+        file.write_all(&piece).unwrap();
+    }
+}
+
 /// The program's own sources.
 pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

@@ -1,6 +1,7 @@
 //! What was taken out, and what is lost.
 
-use crate::commands::transfer::{Failed, things};
+use crate::commands::transfer::{AttributesLacking, Failed, Skipped, things};
+use crate::output::names::ToldPath;
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text, WARN};
@@ -8,6 +9,7 @@ use crate::pool::histories::MissingDisk;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::ops::Range;
+use std::path::Path;
 
 /// Things that are named in text; the report's file has all of them.
 const LISTED_MAX: usize = 40;
@@ -18,8 +20,11 @@ pub(crate) struct Salvaged {
     /// Nothing was written: `--dry-run`. The rest says what would be.
     pub(super) dry_run: bool,
     /// The folder that it was put into.
-    pub(super) dest: String,
-    /// Nothing of what was asked for is lost, as far as the disks that are here tell.
+    #[serde(flatten)]
+    pub(super) dest: Dest,
+    /// The file that this report was written to as well; null for a dry run.
+    pub(super) report: Option<String>,
+    /// Nothing of what was asked for is lost, as far as the disks that are here tell, nor was anything before.
     pub(super) complete: bool,
     /// The commit that was read; members that are missing could hold a newer one.
     pub(super) generation: u64,
@@ -39,6 +44,8 @@ pub(crate) struct Salvaged {
     pub(super) bytes: u64,
     /// Bytes of contents that could not.
     pub(super) lost_bytes: u64,
+    /// Things that a job found lost for good before: what is taken out is without them.
+    pub(super) lost_before: u64,
     /// Things without a name that is left: they are in lost+found under their numbers.
     pub(super) nameless: u64,
     /// Seconds that it took.
@@ -48,7 +55,26 @@ pub(crate) struct Salvaged {
     /// What could be read and not be written here, and why.
     pub(super) failed: Vec<Failed>,
     /// What was left out on purpose: sockets, pipes, devices.
-    pub(super) skipped: Vec<String>,
+    pub(super) skipped: Vec<Skipped>,
+    /// Attributes that could not be set, and of how many files; their contents were taken out.
+    pub(super) attributes: AttributesLacking,
+}
+
+/// The folder that something was put into.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct Dest {
+    /// The folder that it was put into.
+    dest: String,
+    /// Its path's bytes in hexadecimal, where `dest` does not tell them exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dest_hex: Option<String>,
+}
+
+impl From<&Path> for Dest {
+    fn from(path: &Path) -> Self {
+        let ToldPath { path: dest, path_hex: dest_hex } = path.into();
+        Self { dest, dest_hex }
+    }
 }
 
 /// What is lost of something.
@@ -74,6 +100,9 @@ pub(crate) enum What {
 pub(crate) struct Lost {
     /// Its path in the pool; null for what has no name any more.
     pub(super) path: Option<String>,
+    /// The path's bytes in hexadecimal, where `path` does not tell them exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) path_hex: Option<String>,
     /// Its number.
     pub(super) object: u64,
     /// What is lost of it.
@@ -137,7 +166,7 @@ impl Report for Salvaged {
     fn text(&self, text: &mut Text) {
         let what = things(self.files, self.directories, self.symlinks);
         let done = if self.dry_run { "would take out" } else { "taken out" };
-        text.line(format_args!("{done} {what}, {} into {}", text.size(self.bytes), self.dest));
+        text.line(format_args!("{done} {what}, {} into {}", text.size(self.bytes), self.dest.dest));
         let nameless = match self.nameless {
             0 => String::new(),
             number => format!("; {} without a name, in lost+found", size::count(number, "object")),
@@ -150,8 +179,11 @@ impl Report for Salvaged {
                 names.join(", ")
             ));
         }
-        for path in &self.skipped {
-            text.line(format_args!("{WARN}skipped{WARN:#} {path}"));
+        for skipped in &self.skipped {
+            text.line(skipped.line());
+        }
+        for line in self.attributes.lines("set") {
+            text.line(line);
         }
         for failed in &self.failed {
             text.line(format_args!("{BAD}not written{BAD:#} {}: {}", failed.path(), failed.message()));
@@ -162,6 +194,12 @@ impl Report for Salvaged {
         }
         if let Some(more @ 1..) = self.lost.len().checked_sub(LISTED_MAX) {
             text.line(format_args!("and {}, which the report names", size::count(more as u64, "more loss")));
+        }
+        if self.lost_before > 0 {
+            let things = size::count(self.lost_before, "thing");
+            text.line(format_args!(
+                "{BAD}lost before{BAD:#} {things}, as `dynamicfs rebuild status` or `scrub status` says"
+            ));
         }
         if self.complete {
             text.line(format_args!("{GOOD}everything{GOOD:#} of that commit was there"));
