@@ -196,7 +196,7 @@ const MOVES: &[Row] = &[
     row("a blank disk in a member's place", blank_member, &["health"], 2, &["disk-1"]),
     row("a disk taken away twice", nothing, &["disk", "remove", "disk-1", "--yes"], 3, &["disk drain"]),
     row("pull what is needed", nothing, &["disk", "offline", "disk-0", "--read-only"], 2, &["--read-only"]),
-    row("a file over a member", nothing, &["get", "/file", "pool/disks/disk-1.img"], 3, &["disk of a pool"]),
+    row("a file over a member", nothing, &["get", "/file", "pool/disks/disk-1.img"], 3, &["belongs to the pool"]),
     row("a file over the list", nothing, &["get", "/file", "pool/pool.toml"], 3, &["pool"]),
     row("import over another pool", other_pool, &["import", "--disk", "new"], 3, &["another pool"]),
     row("import nothing", nothing, &["import", "--scan", "pool/none"], 1, &["pool/none"]),
