@@ -71,6 +71,9 @@ fn dispatch(app: &App, command: &Command) -> Result<u8, Failure> {
         Command::Trim(options) => commands::trim::run(app, options),
         Command::Pool(command) => commands::pool::run(app, command),
         Command::Disk(command) => commands::disk::run(app, command),
+        Command::Completions(options) => commands::completions::run(app, options),
+        Command::Man(options) => commands::man::run(app, options),
+        Command::Schema(options) => commands::schema::run(app, options),
     };
     exit.map(|exit: Exit| exit as u8)
 }

@@ -160,4 +160,10 @@ pub(crate) enum Command {
     Capacity(commands::capacity::Options),
     /// See a pool lose disks, power and bits, and no data
     Demo(commands::demo::Options),
+    /// Print what completes commands in a shell
+    Completions(commands::completions::Options),
+    /// Print a manual page, or write them all
+    Man(commands::man::Options),
+    /// Print the JSON Schema of a command's output, or list the schemas
+    Schema(commands::schema::Options),
 }

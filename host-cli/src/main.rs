@@ -5,6 +5,7 @@
 //! app.rs        from arguments to an exit code
 //! commands/     what each command does: one file each
 //! pool/         finding, opening and judging a pool
+//! schemas.rs    the JSON Schemas of all output
 //! output/       text and JSON from one model, errors, progress
 //! host/         files of this machine: attributes, interrupts, confirmation
 //! ```
@@ -15,7 +16,6 @@ mod commands;
 mod host;
 mod output;
 mod pool;
-#[cfg(test)]
 mod schemas;
 
 use std::process::ExitCode;

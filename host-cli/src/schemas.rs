@@ -1,28 +1,28 @@
-//! The JSON Schemas of all output, in `schemas/`: made from the types that the output is made from.
+//! The JSON Schemas of all output: made from the types that the output is made from. `dynamicfs schema` prints them, and
+//! `schemas/` keeps them, so that a change to one is seen.
 //!
-//! `DYNAMICFS_UPDATE_SCHEMAS=1 cargo test -p dynamicfs schemas` writes them anew.
+//! `DYNAMICFS_UPDATE_SCHEMAS=1 cargo test -p dynamicfs schemas` writes the files anew.
 
 use crate::commands::{
-    benchmark, capacity, check, demo, df, disk, du, events, find, health, import, init, labels, locate, ls,
-    maintenance, metrics, ok_to_remove, policy, pool, repair, salvage, stat, status, transfer, tree, trim,
-    verify, whatif,
+    benchmark, capacity, check, completions, demo, df, disk, du, events, find, health, import, init, labels,
+    locate, ls, maintenance, man, metrics, ok_to_remove, policy, pool, repair, salvage, schema, stat, status,
+    transfer, tree, trim, verify, whatif,
 };
 use crate::output::report::{Printed, PrintedError};
 use schemars::{JsonSchema, Schema, schema_for};
-use std::fs;
-use std::path::Path;
 
 fn of<T: JsonSchema + 'static>() -> Schema {
     schema_for!(Printed<'static, T>)
 }
 
 /// The schema of each command's output, and that of a failure.
-fn all() -> Vec<(&'static str, Schema)> {
+pub(crate) fn all() -> Vec<(&'static str, Schema)> {
     let mut all = vec![
         ("error", schema_for!(PrintedError<'static>)),
         ("benchmark", of::<benchmark::Benchmark>()),
         ("capacity", of::<capacity::Capacity>()),
         ("check", of::<check::Check>()),
+        ("completions", of::<completions::Completions>()),
         ("demo", of::<demo::Demo>()),
         ("df", of::<df::Free>()),
         ("disk-add", of::<disk::add::Added>()),
@@ -43,12 +43,14 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("labels", of::<labels::LabelList>()),
         ("locate", of::<locate::Location>()),
         ("ls", of::<ls::Listing>()),
+        ("man", of::<man::Manual>()),
         ("metrics", of::<metrics::Metrics>()),
         ("ok-to-remove", of::<ok_to_remove::OkToRemove>()),
         ("policy", of::<policy::PolicyList>()),
         ("pool-rename", of::<pool::PoolRenamed>()),
         ("repair", of::<repair::Repair>()),
         ("salvage", of::<salvage::Salvaged>()),
+        ("schema", of::<schema::SchemaList>()),
         ("stat", of::<stat::Stat>()),
         ("status", of::<status::Status>()),
         ("tree", of::<tree::Tree>()),
@@ -65,27 +67,42 @@ fn all() -> Vec<(&'static str, Schema)> {
             .map(|command| (command, of::<disk::shut::DiskChanged>())),
     );
     all.extend(["scrub", "rebuild", "rebalance"].map(|command| (command, of::<maintenance::Maintenance>())));
+    for (name, schema) in &mut all {
+        schema.insert("title".into(), format!("dynamicfs {name}").into());
+    }
+    all.sort_by_key(|(name, _)| *name);
     all
 }
 
-#[test]
-fn the_files_say_what_the_types_say() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
-    let update = std::env::var_os("DYNAMICFS_UPDATE_SCHEMAS").is_some();
-    for (name, mut schema) in all() {
-        schema.insert("title".into(), format!("dynamicfs {name}").into());
-        let file = folder.join(format!("{name}.json"));
-        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
-        if update {
-            fs::write(&file, &text).unwrap();
+/// A schema as it is printed and kept.
+pub(crate) fn text(schema: &Schema) -> Result<String, serde_json::Error> {
+    Ok(serde_json::to_string_pretty(schema)? + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn the_files_say_what_the_types_say() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+        let update = std::env::var_os("DYNAMICFS_UPDATE_SCHEMAS").is_some();
+        for (name, schema) in all() {
+            let file = folder.join(format!("{name}.json"));
+            let text = text(&schema).unwrap();
+            if update {
+                fs::write(&file, &text).unwrap();
+            }
+            let kept = fs::read_to_string(&file).unwrap_or_default();
+            assert!(
+                kept == text,
+                "{} is out of date: set DYNAMICFS_UPDATE_SCHEMAS=1 and run this test again",
+                file.to_string_lossy()
+            );
         }
-        let kept = fs::read_to_string(&file).unwrap_or_default();
-        assert!(
-            kept == text,
-            "{} is out of date: set DYNAMICFS_UPDATE_SCHEMAS=1 and run this test again",
-            file.to_string_lossy()
-        );
+        let kept = fs::read_dir(folder).unwrap().count();
+        assert_eq!(kept, all().len(), "a file in schemas/ belongs to no command");
     }
-    let kept = fs::read_dir(folder).unwrap().count();
-    assert_eq!(kept, all().len(), "a file in schemas/ belongs to no command");
 }
