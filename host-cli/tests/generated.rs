@@ -105,7 +105,7 @@ echo ${COMPREPLY[@]}
 ";
     let Some(answer) = said_by("bash", &["-s"], &script("bash", then)) else { return };
     let answer = answer.ok();
-    assert_eq!((answer.text().trim(), answer.stderr.as_str()), ("replace remove", ""));
+    assert_eq!((answer.text().trim(), answer.stderr.as_str()), ("replace remove rename", ""));
 }
 
 #[test]
