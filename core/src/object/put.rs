@@ -51,16 +51,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// [`NoSpace`](StorageError::NoSpace) where there is space for nothing. What was written before can still be
     /// committed. After one of a disk or the tree [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
     pub fn write(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<usize, Error> {
-        self.store.check()?;
-        let mut inode = self.inode(object)?;
-        if inode.kind != ObjectKind::File {
-            return Err(no_contents(&inode));
-        }
-        offset
-            .checked_add(data.len() as u64)
-            .filter(|&end| end <= OBJECT_BYTES_MAX)
-            .ok_or(Error::TooLarge)?;
-        self.finish_orphan(object)?;
+        let mut inode = self.begin_write(object, offset, data.len())?;
         let done = self.change(|objects| objects.write_windows(object, &mut inode, offset, data))?;
         if done == 0 && !data.is_empty() { Err(StorageError::NoSpace.into()) } else { Ok(done) }
     }
@@ -72,10 +63,9 @@ impl<A: DiskArray> Objects<'_, A> {
     /// # Errors
     /// Those of [`write_all`](Self::write_all).
     pub fn write_apart(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<(), Error> {
-        let end = offset.checked_add(data.len() as u64).filter(|&end| end <= OBJECT_BYTES_MAX);
-        let end = end.ok_or(Error::TooLarge)?;
-        let inode = self.inode(object)?;
-        let moves_out = inode.kind == ObjectKind::File && inode.inline && end > self.inline_max();
+        let inode = self.begin_write(object, offset, data.len())?;
+        let end = offset + data.len() as u64;
+        let moves_out = inode.inline && end > self.inline_max();
         if moves_out {
             // Everything behind what was inline is a hole.
             self.truncate(object, inode.size.max(end))?;
@@ -96,20 +86,27 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(())
     }
 
-    /// Writes the first part of `data`: a whole window, or an extent of its own.
-    fn write_part(&mut self, object: ObjectId, at: u64, data: &[u8]) -> Result<usize, Error> {
+    /// Makes sure that so many bytes may be written to an object: its attributes.
+    fn begin_write(&mut self, object: ObjectId, offset: u64, bytes: usize) -> Result<Inode, Error> {
         self.store.check()?;
-        let mut inode = self.inode(object)?;
+        let inode = self.inode(object)?;
         if inode.kind != ObjectKind::File {
             return Err(no_contents(&inode));
         }
+        offset.checked_add(bytes as u64).filter(|&end| end <= OBJECT_BYTES_MAX).ok_or(Error::TooLarge)?;
+        self.finish_orphan(object)?;
+        Ok(inode)
+    }
+
+    /// Writes the first part of `data`: a whole window, or an extent of its own.
+    fn write_part(&mut self, object: ObjectId, at: u64, data: &[u8]) -> Result<usize, Error> {
+        let mut inode = self.begin_write(object, at, data.len())?;
         let window = self.extent_bytes(&inode);
         let is_whole = at.is_multiple_of(window) && data.len() as u64 >= window;
         if inode.inline || is_whole {
             let bytes = if inode.inline { data.len() } else { window as usize };
             return self.write(object, at, &data[..bytes]);
         }
-        self.finish_orphan(object)?;
         let wrote =
             self.operate(WINDOW_UPDATES + self.window_updates(&inode), Purpose::Growth, |objects| {
                 let wrote = objects.write_piece(object, &inode, at, data)?;

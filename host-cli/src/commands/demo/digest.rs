@@ -28,6 +28,15 @@ pub(super) struct Digest {
     took: f64,
 }
 
+/// A folder that could not be walked. The error's own text would show the path as it is.
+fn unwalked(error: &walkdir::Error) -> Failure {
+    let path = error.path().unwrap_or(Path::new("a folder")).shown();
+    match error.io_error() {
+        Some(cause) => Failure::host(format_args!("read {path}"), cause),
+        None => Failure::new(Code::Host, format!("{path} leads round in a circle")),
+    }
+}
+
 impl PartialEq for Digest {
     fn eq(&self, other: &Self) -> bool {
         self.files == other.files
@@ -41,7 +50,7 @@ impl Digest {
         let mut digest = Self { files: BTreeMap::new(), bytes: 0, took: 0.0 };
         let mut buffer = vec![0; PIECE];
         for entry in WalkDir::new(folder) {
-            let entry = entry.map_err(|error| Failure::new(Code::Host, error.to_string()))?;
+            let entry = entry.map_err(|error| unwalked(&error))?;
             if !entry.file_type().is_file() {
                 continue;
             }
