@@ -22,9 +22,9 @@ pub(crate) fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
-    interrupt::install(Output::new(&arguments.global));
     let app = App { out: Output::new(&arguments.global), global: arguments.global };
-    let done = dispatch(&app, &arguments.command);
+    let caught = interrupt::install(app.out).map_err(|error| Failure::host("catch signals", &error));
+    let done = caught.and_then(|()| dispatch(&app, &arguments.command));
     ExitCode::from(done.unwrap_or_else(|failure| {
         app.out.failure(&failure);
         failure.exit() as u8

@@ -99,13 +99,13 @@ fn script(shell: &str, then: &str) -> Vec<u8> {
 #[test]
 fn bash_completes() {
     let then = "
-COMP_WORDS=(dynamicfs disk re) COMP_CWORD=2
-_dynamicfs dynamicfs re disk
+COMP_WORDS=(dynamicfs disk gr) COMP_CWORD=2
+_dynamicfs dynamicfs gr disk
 echo ${COMPREPLY[@]}
 ";
     let Some(answer) = said_by("bash", &["-s"], &script("bash", then)) else { return };
     let answer = answer.ok();
-    assert_eq!((answer.text().trim(), answer.stderr.as_str()), ("replace remove rename", ""));
+    assert_eq!((answer.text().trim(), answer.stderr.as_str()), ("grow", ""));
 }
 
 #[test]

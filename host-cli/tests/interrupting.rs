@@ -122,15 +122,11 @@ fn a_put_that_is_interrupted_leaves_the_pool_as_it_was() {
     assert_eq!(pool.json(["status"])["status"], "healthy");
 }
 
-/// How often the thread that takes signals has gone to sleep.
-fn wakes(child: &Child) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
-    let switches = tasks.filter_map(|task| {
-        let status = fs::read_to_string(task.unwrap().path().join("status")).ok()?;
-        let of = |field: &str| status.lines().find_map(|line| line.strip_prefix(field)).map(str::trim);
-        (of("Name:")? == "ctrl-c").then(|| of("voluntary_ctxt_switches:")?.parse::<u64>().ok())?
-    });
-    switches.sum()
+/// Whether a process has yet to take a signal.
+fn is_pending(child: &Child, number: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
+    u64::from_str_radix(pending.trim(), 16).unwrap() >> (number - 1) & 1 == 1
 }
 
 // Of a folder what was committed stays, and the same command finishes the rest.
@@ -146,10 +142,9 @@ fn a_put_of_a_folder_that_is_interrupted_is_finished_by_the_same_command() {
     let gate = Gate::on(&top.join("1400"));
     let put = pool.spawn(["--json", "put", "-r", top.to_str().unwrap(), "/"]);
     gate.wait_until_wanted();
-    let before = wakes(&put);
     signal(&put, "INT");
-    // Else it may be done before the thread that takes signals has run.
-    wait_until("it knows", || wakes(&put) > before);
+    // Else it may be done before.
+    wait_until("it has taken the signal", || !is_pending(&put, 2));
     drop(gate);
     let ended = answer(put.wait_with_output().unwrap()).expect(6).json();
     let stored = ended["files"].as_u64().unwrap();

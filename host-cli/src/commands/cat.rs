@@ -4,13 +4,13 @@ use super::transfer::BUFFER_BYTES;
 use crate::app::App;
 use crate::host::interrupt;
 use crate::output::failure::{Exit, Failure};
+use crate::output::stream;
 use crate::pool::glob;
 use crate::pool::mend::Damaged;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, Node, PoolPath};
 use crate::pool::session::Contents;
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Write};
 
 /// What to print.
 #[derive(Debug, clap::Args)]
@@ -45,7 +45,6 @@ pub(crate) fn run_on(app: &App, paths: &[PoolPath]) -> Result<Exit, Failure> {
 
 /// Writes a file's contents to standard output; `None` when nobody reads them any more.
 fn print(contents: &mut Contents<'_>, path: &PoolPath, node: &Node) -> Result<Option<u64>, Failure> {
-    let mut stdout = io::stdout().lock();
     let mut buffer = vec![0; BUFFER_BYTES.min(node.inode.size.max(1) as usize)];
     let mut at = 0;
     loop {
@@ -55,16 +54,10 @@ fn print(contents: &mut Contents<'_>, path: &PoolPath, node: &Node) -> Result<Op
         if bytes == 0 {
             break;
         }
-        match interrupt::while_waiting(|| stdout.write_all(&buffer[..bytes])) {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(None),
-            written => written.map_err(|error| Failure::host("write to standard output", &error))?,
+        if !stream::write(&buffer[..bytes])? {
+            return Ok(None);
         }
         at += bytes as u64;
     }
-    match interrupt::while_waiting(|| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::host("write to standard output", &error))
-        }
-        _ => Ok(Some(at)),
-    }
+    Ok(Some(at))
 }

@@ -11,6 +11,7 @@ use super::status::Status;
 use super::{init, maintenance, put};
 use crate::app::App;
 use crate::cli::Global;
+use crate::host::interrupt;
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::names::ShowPath;
 use crate::output::report::{Output, Report};
@@ -133,7 +134,10 @@ impl Story {
     ) -> Result<T, Failure> {
         let started = Instant::now();
         let mut details = Vec::new();
-        let done = f(&mut details).map_err(|failure| failure.while_doing(title))?;
+        let done = f(&mut details);
+        // What was cut short did not prove what it should.
+        interrupt::check()?;
+        let done = done.map_err(|failure| failure.while_doing(title))?;
         let title = format!("{}. {title}", self.steps.len() + 1);
         let step = Step { title, proves: proves.into(), details, seconds: started.elapsed().as_secs_f64() };
         if !self.out.json && !self.out.quiet {

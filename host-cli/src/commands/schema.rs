@@ -3,12 +3,12 @@
 use crate::app::App;
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::names;
-use crate::output::report::{Report, write_out};
+use crate::output::report::Report;
+use crate::output::stream;
 use crate::output::text::Text;
 use crate::schemas;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::io;
 
 /// Of which command.
 #[derive(Debug, clap::Args)]
@@ -47,6 +47,6 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
             .hint("list the schemas with `dynamicfs schema`"));
     };
     let text = schemas::text(schema).map_err(|error| Failure::host("write JSON", &error.into()))?;
-    write_out(&mut io::stdout().lock(), text.as_bytes())?;
+    stream::write(text.as_bytes())?;
     Ok(Exit::Done)
 }

@@ -5,4 +5,5 @@ pub(crate) mod names;
 pub(crate) mod progress;
 pub(crate) mod report;
 pub(crate) mod size;
+pub(crate) mod stream;
 pub(crate) mod text;

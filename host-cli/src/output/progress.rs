@@ -2,9 +2,10 @@
 
 use super::report::Output;
 use super::size;
+use super::stream;
 use crate::host::activity;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 /// How often a line is written where there is no terminal.
@@ -74,7 +75,7 @@ impl Progress {
             Form::Bar(bar) => bar.set_position(self.done),
             Form::Lines if self.told.elapsed() >= LINE_EVERY => {
                 self.told = Instant::now();
-                let _ = writeln!(io::stderr(), "{}", self.line(Duration::ZERO));
+                stream::say(&format!("{}\n", self.line(Duration::ZERO)));
             }
             _ => {}
         }
@@ -84,7 +85,7 @@ impl Progress {
     pub(crate) fn rest(&mut self, time: Duration) {
         if matches!(self.form, Form::Lines) && time >= LINE_EVERY {
             self.told = Instant::now();
-            let _ = writeln!(io::stderr(), "{}; goes on in {}", self.line(time), size::duration(time));
+            stream::say(&format!("{}; goes on in {}\n", self.line(time), size::duration(time)));
         }
     }
 

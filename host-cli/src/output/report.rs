@@ -1,12 +1,11 @@
 //! A command's result: JSON and text from one value.
 
 use super::failure::{ErrorBody, Exit, Failure};
+use super::stream;
 use super::text::{BAD, Text, WARN};
 use crate::cli::Global;
-use crate::host::interrupt::while_waiting;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::io::{self, ErrorKind, Write};
 
 /// The version of all JSON output. A field that is added leaves it as it is; one that changes or goes raises it.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
@@ -15,6 +14,11 @@ pub(crate) const SCHEMA_VERSION: u32 = 1;
 pub(crate) trait Report: Serialize + JsonSchema {
     /// Says it in text.
     fn text(&self, text: &mut Text);
+
+    /// Whether it is what was asked for, which `--quiet` does not withhold; else it only confirms what was done.
+    fn is_answer(&self) -> bool {
+        true
+    }
 }
 
 /// A report as it is printed in JSON.
@@ -86,11 +90,13 @@ impl Output {
 
     fn print<T: Report>(&self, report: &T, error: Option<&ErrorBody>) -> Result<(), Failure> {
         if self.json {
-            return print_json(&Printed { schema_version: SCHEMA_VERSION, report, error });
+            print_json(&Printed { schema_version: SCHEMA_VERSION, report, error })?;
+        } else if !self.quiet || report.is_answer() {
+            let mut text = Text::new(self.exact);
+            report.text(&mut text);
+            stream::write(stream::for_output(&text.into_string()).as_bytes())?;
         }
-        let mut text = Text::new(self.exact);
-        report.text(&mut text);
-        write_out(&mut anstream::stdout(), text.into_string().as_bytes())
+        Ok(())
     }
 
     /// Prints why a command failed.
@@ -104,26 +110,24 @@ impl Output {
     }
 
     fn say_failure(&self, failure: &Failure) {
-        let mut stderr = anstream::stderr();
-        let _ = writeln!(stderr, "{BAD}error:{BAD:#} {}", failure.message());
+        let mut said = format!("{BAD}error:{BAD:#} {}\n", failure.message());
         if let Some(hint) = failure.hint_text() {
-            let _ = writeln!(stderr, "  {WARN}hint:{WARN:#} {hint}");
+            said.push_str(&format!("  {WARN}hint:{WARN:#} {hint}\n"));
         }
+        stream::say(&said);
     }
 
     /// Tells something beside the result, on standard error.
     pub(crate) fn warn(&self, what: impl std::fmt::Display) {
-        if !self.json {
-            let _ = writeln!(anstream::stderr(), "{WARN}warning:{WARN:#} {what}");
+        if !self.json && !self.quiet {
+            stream::say(&format!("{WARN}warning:{WARN:#} {what}\n"));
         }
     }
 }
 
 /// Prints one value as one line of JSON, at once.
-pub(crate) fn print_line(value: &impl Serialize) -> Result<(), Failure> {
-    let mut bytes = serde_json::to_vec(value).map_err(|error| Failure::host("write JSON", &error.into()))?;
-    bytes.push(b'\n');
-    write_out(&mut io::stdout().lock(), &bytes)
+pub(crate) fn print_line(value: &impl Serialize) -> Result<bool, Failure> {
+    stream::write(&line_of(serde_json::to_vec(value))?)
 }
 
 /// A result as `--json` prints it.
@@ -132,22 +136,15 @@ pub(crate) fn to_json<T: Report>(report: &T) -> Result<Vec<u8>, Failure> {
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
-    let mut bytes =
-        serde_json::to_vec_pretty(value).map_err(|error| Failure::host("write JSON", &error.into()))?;
+    line_of(serde_json::to_vec_pretty(value))
+}
+
+fn line_of(json: serde_json::Result<Vec<u8>>) -> Result<Vec<u8>, Failure> {
+    let mut bytes = json.map_err(|error| Failure::host("write JSON", &error.into()))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
-fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    write_out(&mut io::stdout().lock(), &json(value)?)
-}
-
-/// Writes to standard output. A reader that went away has what it wanted.
-pub(crate) fn write_out(out: &mut impl Write, bytes: &[u8]) -> Result<(), Failure> {
-    match while_waiting(|| out.write_all(bytes).and_then(|()| out.flush())) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::host("write to standard output", &error))
-        }
-        _ => Ok(()),
-    }
+fn print_json(value: &impl Serialize) -> Result<bool, Failure> {
+    stream::write(&json(value)?)
 }

@@ -4,6 +4,7 @@
 //! One process writes at a time, the one that has the pool for writing. Lines are durable before the command goes on to tell of
 //! them. When the file has grown to [`BYTES_MAX`] it becomes `events.jsonl.1`, in the place of the one before.
 
+use crate::host::storage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -201,7 +202,7 @@ impl Reader {
 }
 
 fn open(path: &Path) -> io::Result<Option<File>> {
-    match File::open(path) {
+    match storage::open_to_look(path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -1,5 +1,6 @@
 //! What files contain, in so few bytes that it can be compared.
 
+use crate::host::interrupt;
 use crate::output::failure::{Code, Failure};
 use crate::output::names;
 use crate::output::names::ShowPath;
@@ -58,6 +59,7 @@ impl Digest {
             let mut file = File::open(entry.path()).map_err(refused)?;
             let mut hash = Sha256::new();
             loop {
+                interrupt::check()?;
                 let bytes = file.read(&mut buffer).map_err(refused)?;
                 if bytes == 0 {
                     break;

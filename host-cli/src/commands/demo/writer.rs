@@ -2,14 +2,14 @@
 
 use crate::app::App;
 use crate::output::failure::{Code, Exit, Failure};
-use crate::output::report::write_out;
 use crate::output::size;
+use crate::output::stream;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::session::Session;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::ObjectId;
-use std::io::{self, BufRead, BufReader};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -56,7 +56,7 @@ pub(super) fn run(app: &App) -> Result<Exit, Failure> {
                 )?;
                 Ok(contents.write_all(object, 0, &bytes)?)
             })?;
-            write_out(&mut io::stdout().lock(), format!("{file}\n").as_bytes())?;
+            stream::write(format!("{file}\n").as_bytes())?;
         }
         Ok(Exit::Done)
     })

@@ -2,6 +2,7 @@
 
 use super::find::find;
 use crate::app::App;
+use crate::host::storage::open_to_look;
 use crate::host::{devices, interrupt};
 use crate::output::failure::{Exit, Failure};
 use crate::output::names::ShowPath;
@@ -82,7 +83,7 @@ pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
         Failure::new(crate::output::failure::Code::NotFound, message).hint("pool.toml does not list it")
     })?;
     let refused = |error| Failure::host(format_args!("read {path}"), &error);
-    let file = File::open(&path).map_err(refused)?;
+    let file = open_to_look(Path::new(&path)).map_err(refused)?;
     let is_device = file.metadata().map_err(refused)?.file_type().is_block_device();
     let real = Path::new(&path).canonicalize().map_err(refused)?;
     let seconds = if app.global.dry_run { 0 } else { options.seconds };
