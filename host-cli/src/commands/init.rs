@@ -41,7 +41,7 @@ pub(crate) struct Options {
     #[arg(skip)]
     pub(crate) disk: Vec<PathBuf>,
     /// Redundancy of new files: `4+2`, `mirror:3` or `single`; by default what suits the number of disks
-    #[arg(long, value_parser = parse_scheme, allow_hyphen_values = true)]
+    #[arg(long, value_parser = parse_scheme)]
     pub(crate) scheme: Option<Scheme>,
     /// Disks that may fail without losing the pool's own records; at least what the scheme bears
     #[arg(long, value_name = "DISKS", value_parser = clap::value_parser!(u8).range(0..=4), allow_negative_numbers = true)]
