@@ -11,7 +11,6 @@
 mod candidate;
 
 use crate::app::App;
-use crate::commands::init::{DISK_BYTES_MAX, DISK_BYTES_MIN};
 use crate::host::confirm::confirm;
 use crate::output::failure::{Exit, Failure};
 use crate::output::names::ShowPath;
@@ -38,8 +37,7 @@ pub(crate) struct Options {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// Make each a file of this size if there is none
-    #[arg(long, value_name = "SIZE", allow_hyphen_values = true,
-        value_parser = size::within(DISK_BYTES_MIN, DISK_BYTES_MAX))]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub(crate) size: Option<u64>,
     /// Hold it in reserve: it takes the place of a disk that fails
     #[arg(long)]

@@ -30,7 +30,7 @@ pub(crate) struct Options {
     /// Its name, path, number or identity
     disk: String,
     /// How long its light blinks; 0 not at all
-    #[arg(long, value_name = "N", default_value_t = 15, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 15)]
     seconds: u64,
 }
 
