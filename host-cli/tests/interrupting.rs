@@ -119,7 +119,10 @@ fn a_put_that_is_interrupted_leaves_the_pool_as_it_was() {
         assert_eq!((pool.cat("/old"), extents(&pool)), (b"old".to_vec(), before));
         pool.run(["check"]).ok();
     }
-    assert_eq!(pool.json(["status"])["status"], "healthy");
+    // Of the filesystem that the images are in the test knows nothing.
+    let reasons = pool.json(["status"])["reasons"].clone();
+    let is_of_host = |reason: &serde_json::Value| reason["code"].as_str().unwrap().starts_with("HOST_");
+    assert!(reasons.as_array().unwrap().iter().all(is_of_host), "{reasons}");
 }
 
 /// Whether a process has yet to take a signal.
