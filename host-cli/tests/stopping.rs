@@ -8,7 +8,6 @@ mod terminal;
 use common::{TestPool, answer, noise, pause, signal, wait_for_progress, wait_until};
 use std::fs;
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 use terminal::{CTRL_C, Terminal};
 
@@ -110,16 +109,15 @@ fn stop(mut child: Child, name: &str, code: i32) {
     wait_until_idle(&child);
     signal(&child, name);
     let asked = Instant::now();
-    let ended = loop {
-        match child.try_wait().unwrap() {
-            Some(ended) => break ended,
-            None => thread::sleep(Duration::from_millis(1)),
-        }
-        if asked.elapsed() > SOON {
-            child.kill().unwrap();
-            panic!("{name} does not end it");
-        }
-    };
+    let mut ended = None;
+    wait_until(&format!("{name} ends it"), || {
+        ended = child.try_wait().unwrap();
+        ended.is_some() || asked.elapsed() > SOON
+    });
+    let ended = ended.unwrap_or_else(|| {
+        child.kill().unwrap();
+        panic!("{name} does not end it");
+    });
     assert_eq!(ended.code(), Some(code), "{name}: {ended:?}");
 }
 
