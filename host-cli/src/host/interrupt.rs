@@ -138,6 +138,7 @@ fn end_what_waits_outside() {
     while !wait(Duration::MAX) {}
     loop {
         let call = OUTSIDE.load(Ordering::SeqCst);
+        // Not to wait for something: time itself is what the call is given, and nothing else can end it.
         thread::sleep(GRACE);
         if call % 2 == 1 && OUTSIDE.load(Ordering::SeqCst) == call {
             requests.out.failure(&interrupted());
