@@ -81,8 +81,7 @@ impl Sum {
 }
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
-    let paths: Vec<PoolPath> =
-        options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
+    let paths = PoolPath::all(&options.paths)?;
     let depth = if options.summarize { 0 } else { options.depth.unwrap_or(usize::MAX) };
     with_pool(app, Access::Read, |session| {
         let contents = &mut *session.pool;

@@ -141,8 +141,7 @@ fn time_of(typed: &Path) -> Result<UnixTime, Failure> {
 }
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
-    let paths: Vec<PoolPath> =
-        options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
+    let paths = PoolPath::all(&options.paths)?;
     let wanted = Wanted::new(options)?;
     with_pool(app, Access::Read, |session| {
         let contents = &mut *session.pool;

@@ -14,8 +14,8 @@ use super::cat;
 use super::filter::{Filter, FilterOptions};
 use super::transfer::Transfer;
 use crate::app::App;
-use crate::host::attributes::split;
 use crate::host::descent::Descent;
+use crate::host::folder::split;
 use crate::host::look::Look;
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::names::ShowPath;
@@ -60,8 +60,7 @@ impl Options {
             Some((dest, paths)) if !paths.is_empty() => (Path::new(dest), paths),
             _ => (Path::new("."), self.paths.as_slice()),
         };
-        let paths = paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
-        Ok((paths, dest))
+        Ok((PoolPath::all(paths)?, dest))
     }
 }
 

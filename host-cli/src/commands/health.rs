@@ -3,7 +3,7 @@
 use super::status::{verdict_style, verdict_word};
 use crate::app::App;
 use crate::host::activity::Activity;
-use crate::host::attributes::now_rfc3339;
+use crate::host::times::now_rfc3339;
 use crate::output::failure::{Code, ErrorBody, Failure};
 use crate::output::report::Report;
 use crate::output::size;

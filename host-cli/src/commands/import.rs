@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::output::failure::{Code, Exit, Failure};
-use crate::output::names::ShowPath;
+use crate::output::names::{ShowPath, ToldPath};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BOLD, Cell, Text, WARN};
@@ -63,11 +63,9 @@ struct FoundPool {
 struct FoundDisk {
     /// What pool.toml calls it.
     name: String,
-    /// Where it is; what is not UTF-8 or a control character is escaped.
-    path: String,
-    /// The path's bytes in hexadecimal, where `path` does not tell them exactly.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path_hex: Option<String>,
+    /// Where it is.
+    #[serde(flatten)]
+    path: ToldPath,
     /// Its number in the pool.
     member: u16,
     /// Its own identity.
@@ -92,7 +90,7 @@ impl Report for Imported {
                 vec![
                     disk.name.clone().into(),
                     disk.member.to_string().into(),
-                    disk.path.clone().into(),
+                    disk.path.path.clone().into(),
                     what.into(),
                 ]
             };
@@ -223,11 +221,7 @@ fn list(folder: &Path, id: &str, disks: &[Found], old: Option<&Config>) -> Resul
     let mut config = Config::new(folder.to_owned(), id.to_owned(), Vec::new());
     config.thresholds = old.and_then(|old| old.thresholds);
     config.name = old.and_then(|old| old.name.clone());
-    let listed = |found: &Found| {
-        let mut entries = old.into_iter().flat_map(|old| &old.disks);
-        let id = Some(found.id());
-        entries.find(|disk| disk.id == id || disk.id.is_none() && disk.member == Some(found.disk.member.0))
-    };
+    let listed = |found: &Found| old.and_then(|old| Some(&old.disks[old.place_of(&found.disk)?]));
     for found in disks.iter().filter(|found| listed(found).is_some()) {
         found.entry(&mut config, listed(found).map(|disk| disk.name.as_str()))?;
     }
@@ -262,8 +256,7 @@ impl FoundPool {
             let entry = config.disks.iter().find(|disk| disk.id.as_ref() == Some(&id));
             FoundDisk {
                 name: entry.map_or_else(String::new, |disk| disk.name.clone()),
-                path: found.path.shown().to_string(),
-                path_hex: found.path.hex(),
+                path: found.path.as_path().into(),
                 member: found.disk.member.0,
                 id,
                 witness: found.disk.witness,
@@ -279,7 +272,7 @@ impl FoundPool {
         let created = dynamicfs_hal::UnixTime { seconds: created, nanoseconds: 0 };
         Ok(Self {
             pool: config.pool.clone(),
-            created: crate::host::attributes::rfc3339(created),
+            created: crate::host::times::rfc3339(created),
             disks: disks.iter().map(disk).collect(),
             histories,
         })

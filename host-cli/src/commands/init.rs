@@ -6,7 +6,7 @@ mod unfinished;
 use crate::app::App;
 use crate::host::confirm::confirm;
 use crate::output::failure::{Code, Exit, Failure};
-use crate::output::names::ShowPath;
+use crate::output::names::{ShowPath, ToldPath};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BOLD, Text};
@@ -122,11 +122,9 @@ pub(crate) struct Made {
 struct MadeDisk {
     /// What it is called.
     name: String,
-    /// Where it is; what is not UTF-8 or a control character is escaped.
-    path: String,
-    /// The path's bytes in hexadecimal, where `path` does not tell them exactly.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path_hex: Option<String>,
+    /// Where it is.
+    #[serde(flatten)]
+    path: ToldPath,
     /// Its size.
     bytes: u64,
     /// It holds no data.
@@ -137,8 +135,7 @@ struct MadeDisk {
 
 impl MadeDisk {
     fn new(name: &str, path: &Path, bytes: u64, witness: bool) -> Self {
-        let (path, path_hex) = (path.shown().to_string(), path.hex());
-        Self { name: name.to_owned(), path, path_hex, bytes, witness, holds: None }
+        Self { name: name.to_owned(), path: path.into(), bytes, witness, holds: None }
     }
 }
 

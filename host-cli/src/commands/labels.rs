@@ -2,9 +2,9 @@
 //! are it can tell while nobody has the pool.
 
 use crate::app::App;
-use crate::host::attributes::rfc3339;
+use crate::host::times::rfc3339;
 use crate::output::failure::{Exit, Failure};
-use crate::output::names::ShowPath;
+use crate::output::names::{ShowPath, ToldPath};
 use crate::output::report::Report;
 use crate::output::text::{BAD, Cell, GOOD, Text, WARN};
 use crate::pool::config::Config;
@@ -25,11 +25,9 @@ pub(crate) struct LabelList {
 /// What one disk's labels say.
 #[derive(Debug, Serialize, JsonSchema)]
 struct DiskLabels {
-    /// Where the disk is; what is not UTF-8 or a control character is escaped.
-    path: String,
-    /// The path's bytes in hexadecimal, where `path` does not tell them exactly.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path_hex: Option<String>,
+    /// Where the disk is.
+    #[serde(flatten)]
+    path: ToldPath,
     /// Its size in bytes; null if it cannot be read.
     bytes: Option<u64>,
     /// The label at the beginning: "ok", or what is wrong.
@@ -96,7 +94,7 @@ pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
 }
 
 fn look(path: &Path) -> DiskLabels {
-    let shown = path.shown().to_string();
+    let shown = path.shown();
     let found = match Labels::read(path) {
         Ok(found) => found,
         Err(error) => {
@@ -104,8 +102,7 @@ fn look(path: &Path) -> DiskLabels {
             let unknown = || "unknown".to_owned();
             let note = Some(failure.message().to_owned());
             return DiskLabels {
-                path: shown,
-                path_hex: path.hex(),
+                path: path.into(),
                 bytes: None,
                 first: unknown(),
                 copy: unknown(),
@@ -141,8 +138,7 @@ fn look(path: &Path) -> DiskLabels {
         data_blocks: disk.data_blocks,
     });
     DiskLabels {
-        path: shown,
-        path_hex: path.hex(),
+        path: path.into(),
         bytes: Some(found.bytes),
         first: state(found.first),
         copy: state(found.copy),
@@ -161,7 +157,7 @@ impl Report for LabelList {
             let label =
                 |say: &dyn Fn(&Label) -> String| disk.label.as_ref().map_or_else(|| "-".to_owned(), say);
             vec![
-                disk.path.clone().into(),
+                disk.path.path.clone().into(),
                 disk.bytes.map_or_else(|| "-".into(), |bytes| text.size(bytes)).into(),
                 state(&disk.first),
                 state(&disk.copy),

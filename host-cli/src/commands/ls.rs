@@ -1,7 +1,7 @@
 //! `ls`: what is in a directory.
 
 use crate::app::App;
-use crate::host::attributes::rfc3339;
+use crate::host::times::rfc3339;
 use crate::output::failure::{Exit, Failure};
 use crate::output::names::{self, ToldPath};
 use crate::output::report::Report;
@@ -254,8 +254,7 @@ impl Report for Listing {
 }
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
-    let paths: Vec<PoolPath> =
-        options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
+    let paths = PoolPath::all(&options.paths)?;
     with_pool(app, Access::Read, |session| {
         let contents = &mut *session.pool;
         let paths = glob::expand_all(contents, &paths)?;

@@ -161,7 +161,7 @@ pub(crate) fn run<S: Begin>(app: &App, name: JobName, command: &Command<S>) -> R
             app.out.report(&Maintenance { dry_run: false, nothing_to_do: false, job })?;
             Ok(exit)
         }
-        Command::Wait => wait(app, name),
+        Command::Wait => finish(app, when_free(app, name)?),
         Command::Start(options) => {
             let start = options.start();
             go_on(app, start.throttle.throttle, name, |session| {
@@ -266,24 +266,9 @@ fn change_or_ask(app: &App, name: JobName, state: JobState) -> Result<Exit, Fail
             return Err(interrupt::interrupted());
         }
     }
-    wait_for(app, name)
-}
-
-/// Waits until no process has the pool; how the job is then.
-fn wait_for(app: &App, name: JobName) -> Result<Exit, Failure> {
-    loop {
-        match with_pool(app, Access::Read, |session| JobReport::of(session, name.kind())) {
-            Err(failure) if failure.code() == Code::Busy => {
-                if interrupt::wait(LOOK_EVERY) {
-                    return Err(interrupt::interrupted());
-                }
-            }
-            job => {
-                app.out.report(&Maintenance { dry_run: false, nothing_to_do: false, job: job? })?;
-                return Ok(Exit::Done);
-            }
-        }
-    }
+    let job = when_free(app, name)?;
+    app.out.report(&Maintenance { dry_run: false, nothing_to_do: false, job })?;
+    Ok(Exit::Done)
 }
 
 fn change(app: &App, name: JobName, state: JobState) -> Result<Exit, Failure> {
@@ -304,7 +289,8 @@ fn change(app: &App, name: JobName, state: JobState) -> Result<Exit, Failure> {
     })
 }
 
-fn wait(app: &App, name: JobName) -> Result<Exit, Failure> {
+/// Waits until no process has the pool; how the job is then.
+fn when_free(app: &App, name: JobName) -> Result<JobReport, Failure> {
     loop {
         match with_pool(app, Access::Read, |session| JobReport::of(session, name.kind())) {
             Err(failure) if failure.code() == Code::Busy => {
@@ -312,7 +298,7 @@ fn wait(app: &App, name: JobName) -> Result<Exit, Failure> {
                     return Err(interrupt::interrupted());
                 }
             }
-            job => return finish(app, job?),
+            job => return job,
         }
     }
 }

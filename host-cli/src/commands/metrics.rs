@@ -1,7 +1,7 @@
 //! `metrics`: counters since the pool was made, and latencies since it was opened.
 
 use crate::app::App;
-use crate::host::attributes::now_rfc3339;
+use crate::host::times::now_rfc3339;
 use crate::output::failure::{Exit, Failure};
 use crate::output::report::Report;
 use crate::output::text::{BOLD, Cell, Text};

@@ -1,7 +1,7 @@
 //! `pool`: what the pool is called on this machine.
 
 use crate::app::App;
-use crate::output::failure::{Code, Exit, Failure};
+use crate::output::failure::{Exit, Failure};
 use crate::output::names;
 use crate::output::report::Report;
 use crate::output::text::Text;
@@ -39,16 +39,8 @@ impl Report for PoolRenamed {
 
 pub(crate) fn run(app: &App, command: &Command) -> Result<Exit, Failure> {
     let Command::Rename { name } = command;
-    if names::printable(name.as_bytes()) != *name {
-        let message = format!("`{}` cannot be the name of a pool", names::show(name.as_bytes()));
-        return Err(Failure::new(Code::InvalidName, message)
-            .hint("use letters, digits and . - _ : + = @ , and no - at the beginning"));
-    }
-    let mut config = if app.global.dry_run { Config::load(app)? } else { Config::load_to_change(app)? };
-    if !config.has_folder() {
-        return Err(Failure::new(Code::Usage, "the name is kept in the pool's folder, and none was named")
-            .hint("add --pool PATH"));
-    }
+    names::check_printable(name, "a pool")?;
+    let mut config = Config::load_to_rename(app)?;
     let old = config.shown_name();
     config.name = Some(name.clone());
     if !app.global.dry_run {

@@ -48,18 +48,32 @@ pub(crate) struct Options {
     /// Store folders and all that is in them
     #[arg(short, long)]
     recursive: bool,
+    #[command(flatten)]
+    how: StoreOptions,
+}
+
+/// How what is on this machine is stored.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StoreOptions {
     /// Fail if an attribute cannot be stored: an extended attribute that cannot be read, or is too long
     #[arg(long)]
-    strict: bool,
+    pub(crate) strict: bool,
     #[command(flatten)]
-    filter: FilterOptions,
+    pub(crate) filter: FilterOptions,
+}
+
+impl StoreOptions {
+    /// What is stored in this way, nothing yet.
+    pub(crate) fn transfer(&self, app: &App) -> Transfer {
+        Transfer { strict: self.strict, ..Transfer::new(app, "stored") }
+    }
 }
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let to = PoolPath::new(&options.path)?;
     let started = Instant::now();
-    let filter = options.filter.compile()?;
-    let mut transfer = Transfer { strict: options.strict, ..Transfer::new(app, "stored") };
+    let filter = options.how.filter.compile()?;
+    let mut transfer = options.how.transfer(app);
     let ended = match &options.sources[..] {
         [only] if only.as_os_str() == "-" => {
             with_pool(app, Access::Write, |session| put_stdin(session, &to, &mut transfer))

@@ -33,8 +33,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let started = Instant::now();
-    let paths: Vec<PoolPath> =
-        options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
+    let paths = PoolPath::all(&options.paths)?;
     let mut transfer = Transfer::new(app, "removed");
     let ended = with_pool(app, Access::Write, |session| {
         let paths = expand(session, &paths, options.force)?;

@@ -61,8 +61,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let started = Instant::now();
-    let paths: Vec<PoolPath> =
-        options.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
+    let paths = PoolPath::all(&options.paths)?;
     let (dry_run, dest) = (app.global.dry_run, options.dest.as_path());
     refuse_what_is_there(dest)?;
     let mut report = Salvaged { dry_run, dest: dest.into(), ..Salvaged::default() };

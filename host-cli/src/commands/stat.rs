@@ -2,7 +2,8 @@
 
 use super::ls::Entry;
 use crate::app::App;
-use crate::host::attributes::{self, rfc3339};
+use crate::host::attributes;
+use crate::host::times::rfc3339;
 use crate::output::failure::{Exit, Failure};
 use crate::output::names::{self, ToldPath};
 use crate::output::report::Report;

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::host::activity::Activity;
-use crate::host::attributes::now_rfc3339;
+use crate::host::times::now_rfc3339;
 use crate::output::failure::{Exit, Failure};
 use crate::output::names::ShowPath;
 use crate::output::report::Report;

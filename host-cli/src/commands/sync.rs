@@ -1,8 +1,6 @@
 //! `sync`: brings a directory of the pool up to date with a folder of this machine.
 
-use super::filter::FilterOptions;
-use super::put::{Putter, Sync, check_room};
-use super::transfer::Transfer;
+use super::put::{Putter, StoreOptions, Sync, check_room};
 use crate::app::App;
 use crate::host::look::Look;
 use crate::output::failure::{Code, Exit, Failure};
@@ -27,18 +25,15 @@ pub(crate) struct Options {
     /// Remove from the directory what is not in the folder; what --include or --exclude leaves out stays
     #[arg(long)]
     delete: bool,
-    /// Fail if an attribute cannot be stored: an extended attribute that cannot be read, or is too long
-    #[arg(long)]
-    strict: bool,
     #[command(flatten)]
-    filter: FilterOptions,
+    how: StoreOptions,
 }
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let to = PoolPath::new(&options.path)?;
     let source = options.source.as_path();
     let shown = source.shown();
-    let filter = options.filter.compile()?;
+    let filter = options.how.filter.compile()?;
     let look =
         Look::of_path(source, true).map_err(|error| Failure::host(format_args!("read {shown}"), &error))?;
     if !look.is_folder() {
@@ -47,7 +42,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
             .hint(format!("store it with `dynamicfs put {shown} {to}`")));
     }
     let started = Instant::now();
-    let mut transfer = Transfer { strict: options.strict, ..Transfer::new(app, "stored") };
+    let mut transfer = options.how.transfer(app);
     let ended = with_pool(app, Access::Write, |session| {
         let mut progress = Progress::new(&app.out, "storing", Unit::Bytes, None);
         let mut putter = Putter::new(session, (source, &look), &to, &filter)?;

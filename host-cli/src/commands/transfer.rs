@@ -7,6 +7,7 @@ use crate::output::names::ToldPath;
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, DIM, Text, WARN};
+pub(crate) use crate::pool::session::BUFFER_BYTES;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -14,9 +15,6 @@ use std::time::{Duration, Instant};
 
 /// Files after which a transaction is committed.
 pub(crate) const BATCH_FILES: u64 = 1000;
-
-/// Bytes that are copied at once: whole extents of any size.
-pub(crate) const BUFFER_BYTES: usize = 4 << 20;
 
 /// What was transferred.
 #[derive(Debug, Default, Serialize, JsonSchema)]

@@ -3,8 +3,8 @@
 //! It is there from when the pool is opened for writing until it is left. Its process has the lock on the folder;
 //! a file of another process is left over from one that was killed, and counts for nothing.
 
-use super::attributes::now_rfc3339;
 use super::storage::read_text;
+use super::times::now_rfc3339;
 use crate::output::names;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,6 @@
 use super::acl::{self, Acl};
 use super::folder::Folder;
 use super::look::Look;
-pub(crate) use super::times::{now_rfc3339, rfc3339, rfc3339_of};
 use crate::output::names;
 use crate::pool::session::Contents;
 use dynamicfs_core::error::Error;
@@ -19,7 +18,6 @@ use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::fchown;
-use std::path::Path;
 use xattr::FileExt;
 
 /// Extended attributes that mean something on one machine alone: labels of its policy, and checksums that count
@@ -328,10 +326,4 @@ pub(crate) fn narrow(file: &File, mode: u16) -> io::Result<()> {
 /// Sets the permissions of a folder.
 pub(crate) fn permit(folder: &Folder, mode: u16) -> io::Result<()> {
     Ok(fchmod(&folder.file, Mode::from_raw_mode(mode.into()))?)
-}
-
-/// The last part of a path and what it is in; a path like `..` has none.
-pub(crate) fn split(path: &Path) -> Option<(&Path, &OsStr)> {
-    let name = path.file_name()?;
-    Some((path.parent().unwrap_or(Path::new("")), name))
 }

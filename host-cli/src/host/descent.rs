@@ -1,6 +1,6 @@
 //! Down into folders and up again, however deep they are: few descriptors, no long paths, no stack.
 
-use super::folder::Folder;
+use super::folder::{Folder, split};
 use super::look::Identity;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -75,7 +75,7 @@ impl Descent {
     /// The folder of something, and its name there, by its path from the folder that it began in.
     pub(crate) fn reach(&self, below: &Path) -> io::Result<(Folder, OsString)> {
         let first = self.levels.first().and_then(|level| level.folder.as_ref()).ok_or_else(lost)?;
-        let (above, name) = super::attributes::split(below).ok_or_else(lost)?;
+        let (above, name) = split(below).ok_or_else(lost)?;
         let mut folder = Folder { file: first.file.try_clone()? };
         for name in above {
             folder = folder.enter(name)?;

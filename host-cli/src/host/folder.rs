@@ -121,3 +121,9 @@ impl Folder {
         })
     }
 }
+
+/// The last part of a path and what it is in; a path like `..` has none.
+pub(crate) fn split(path: &Path) -> Option<(&Path, &OsStr)> {
+    let name = path.file_name()?;
+    Some((path.parent().unwrap_or(Path::new("")), name))
+}

@@ -13,5 +13,5 @@ pub(crate) mod signature;
 pub(crate) mod source;
 pub(crate) mod storage;
 pub(crate) mod target;
-mod times;
+pub(crate) mod times;
 pub(crate) mod walk;

@@ -1,6 +1,7 @@
 //! Names and paths are any bytes, in the pool and on this machine. They are shown so that they can neither
 //! mislead nor command a terminal.
 
+use super::failure::{Code, Failure};
 use crate::pool::path::PoolPath;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -39,6 +40,16 @@ pub(crate) fn printable(name: &[u8]) -> String {
         "" => "disk".to_owned(),
         rest => rest.to_owned(),
     }
+}
+
+/// Refuses a name for something, "a disk", that is not [`printable`].
+pub(crate) fn check_printable(name: &str, what: &str) -> Result<(), Failure> {
+    if printable(name.as_bytes()) == name {
+        return Ok(());
+    }
+    let message = format!("`{}` cannot be the name of {what}", show(name.as_bytes()));
+    Err(Failure::new(Code::InvalidName, message)
+        .hint("use letters, digits and . - _ : + = @ , and no - at the beginning"))
 }
 
 /// Paths of this machine, shown as [`show`] does. `Path::display` would print a newline or an escape sequence

@@ -9,6 +9,7 @@ use crate::host::storage::read_text;
 use crate::output::failure::{Code, Failure};
 use crate::output::names;
 use crate::output::names::ShowPath;
+use dynamicfs_core::format::label::DiskIdentity;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Write};
@@ -168,9 +169,9 @@ impl Config {
     }
 
     /// The same, and nothing else changes the file as long as this value or a copy of it lives. So no command
-    /// writes back what it read before another one changed it.
+    /// writes back what it read before another one changed it. A dry run changes nothing, and takes no lock.
     pub(crate) fn load_to_change(app: &App) -> Result<Self, Failure> {
-        if !app.global.disk.is_empty() {
+        if app.global.dry_run || !app.global.disk.is_empty() {
             return Self::load(app);
         }
         let folder = folder(app)?;
@@ -184,6 +185,27 @@ impl Config {
     pub(crate) fn is_one(path: &Path) -> bool {
         let is_named_so = path.file_name().is_some_and(|name| name == FILE);
         is_named_so && read_text(path).is_ok_and(|text| toml::from_str::<Self>(&text).is_ok())
+    }
+
+    /// The place of the entry of a disk, by its identity; an entry without one goes by the member's number.
+    pub(crate) fn place_of(&self, disk: &DiskIdentity) -> Option<usize> {
+        let id = disk.disk.to_string();
+        let is_it = |entry: &DiskEntry| {
+            entry.id.as_ref().map_or(entry.member == Some(disk.member.0), |listed| *listed == id)
+        };
+        self.disks.iter().position(is_it)
+    }
+
+    /// As [`load_to_change`](Self::load_to_change), for names, which are kept in the file alone.
+    pub(crate) fn load_to_rename(app: &App) -> Result<Self, Failure> {
+        let config = Self::load_to_change(app)?;
+        match config.has_folder() {
+            true => Ok(config),
+            false => {
+                Err(Failure::new(Code::Usage, "names are kept in the pool's folder, and none was named")
+                    .hint("add --pool PATH"))
+            }
+        }
     }
 
     /// Notes that there is a disk, under a name that no other has; its place.

@@ -3,7 +3,7 @@
 use super::jobs::JobName;
 use super::journal::{self, Event, EventKind, Severity};
 use super::session::Session;
-use crate::host::attributes::rfc3339;
+use crate::host::times::rfc3339;
 use crate::output::size;
 use dynamicfs_core::disks::condition::Condition;
 use dynamicfs_core::disks::events::{self, Happening};

@@ -59,8 +59,7 @@ impl Files {
 impl Chosen {
     /// Looks the files up. A path that is not there fails the whole; what cannot be read below one does not.
     pub(crate) fn find(&self, session: &mut Session<'_>) -> Result<Files, Failure> {
-        let paths: Vec<PoolPath> =
-            self.paths.iter().map(|path| PoolPath::new(path)).collect::<Result<_, _>>()?;
+        let paths = PoolPath::all(&self.paths)?;
         let mut files = Files { found: Vec::new(), failed: Vec::new() };
         for path in &glob::expand_all(&mut session.pool, &paths)? {
             let node = path::find(&mut session.pool, path, false)?;

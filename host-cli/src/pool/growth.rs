@@ -1,7 +1,7 @@
 //! How fast a pool fills, as far as its records tell.
 
 use super::session::Session;
-use crate::host::attributes::rfc3339;
+use crate::host::times::rfc3339;
 use crate::output::failure::Failure;
 use crate::output::size;
 use crate::output::text::Text;

@@ -4,7 +4,7 @@ use super::config::Config;
 use super::open::{Lent, node_bytes_of, parse_uuid};
 use super::place::{self, Opening, Place};
 use crate::app::App;
-use crate::host::attributes::rfc3339_of;
+use crate::host::times::rfc3339_of;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
 use crate::output::size;

@@ -5,16 +5,13 @@
 //! rewritten. Errors count when they are put right, so that no place counts twice.
 
 use super::open::{Access, with_pool};
-use super::session::{Contents, Session};
+use super::session::{BUFFER_BYTES, Contents, Session};
 use crate::app::App;
 use crate::host::interrupt;
 use crate::output::failure::Failure;
 use crate::output::size;
 use dynamicfs_core::maintain::Work;
 use dynamicfs_core::types::ObjectId;
-
-/// Bytes that are read at once: whole extents of any size.
-const BUFFER_BYTES: usize = 4 << 20;
 
 /// Objects that were met damaged.
 #[derive(Debug, Default)]

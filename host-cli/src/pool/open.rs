@@ -5,7 +5,7 @@ use super::config::Config;
 use super::explain::explain;
 use super::forced::Price;
 use super::histories::{Choice, Survey};
-use super::place::{self, OpenDisk, Opening, Place, Refusal};
+use super::place::{self, OpenDisk, Opening, Place};
 use super::session::Session;
 use super::wait;
 use crate::app::App;
@@ -96,10 +96,9 @@ pub(crate) fn with_pool<T>(
         return Err(Failure::new(Code::Usage, "this command changes the pool, and --read-only was given")
             .hint("leave --read-only out"));
     }
-    let (config, access) = match access {
-        Access::Write if !app.global.dry_run => (Config::load_to_change(app)?, access),
-        Access::Mend => (Config::load_to_change(app)?, access),
-        _ => (Config::load(app)?, access),
+    let config = match access {
+        Access::Write | Access::Mend => Config::load_to_change(app)?,
+        Access::Read | Access::Salvage => Config::load(app)?,
     };
     with_config(app, config, access, f)
 }
@@ -240,14 +239,13 @@ pub(crate) fn look<T>(
 }
 
 /// Takes the lock on the pool's name.
-fn lock_name(config: &Config, read_only: bool) -> Result<Option<NameLock>, Refusal> {
+fn lock_name(config: &Config, read_only: bool) -> Result<Option<NameLock>, Failure> {
     let Some(pool) = parse_uuid(&config.pool) else { return Ok(None) };
     NameLock::take(&pool.to_string(), read_only).map_err(|error| {
         let busy = matches!(error, OpenError::Busy { .. });
         let message = format!("the pool is {error}, perhaps under other names of its disks; a copy of a pool has its identity, and counts as the same");
         let code = if busy { Code::Busy } else { Code::Host };
-        let failure = Failure::new(code, message).hint("wait for it, or stop it");
-        if busy { Refusal::Busy(failure) } else { Refusal::Other(failure) }
+        Failure::new(code, message).hint("wait for it, or stop it")
     })
 }
 

@@ -1,7 +1,7 @@
 //! A disk of this very pool that is given as if it were a new one.
 
 use super::config::{Config, is_same};
-use super::labels::Labels;
+use super::discover::Found;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
 use dynamicfs_core::format::label::DiskIdentity;
@@ -15,13 +15,8 @@ pub(crate) fn refuse(
     identity: &DiskIdentity,
     force: bool,
 ) -> Result<(), Failure> {
-    let id = identity.disk.to_string();
-    let listed = config
-        .disks
-        .iter()
-        .find(|disk| disk.id.as_ref().map_or(disk.member == Some(identity.member.0), |listed| *listed == id));
     let shown = path.shown();
-    let Some(entry) = listed else {
+    let Some(place) = config.place_of(identity) else {
         if force {
             return Ok(());
         }
@@ -32,6 +27,7 @@ pub(crate) fn refuse(
         )
         .hint(format!("`dynamicfs disk online {name} {shown}` lists it again")));
     };
+    let entry = &config.disks[place];
     let (name, place) = (&entry.name, config.path_of(entry));
     if is_same(&place, path) {
         return match force {
@@ -42,8 +38,7 @@ pub(crate) fn refuse(
             }
         };
     }
-    let is_there = Labels::read(&place)
-        .is_ok_and(|labels| labels.identity().is_some_and(|(_, there)| there.disk == identity.disk));
+    let is_there = Found::at(&place).is_some_and(|there| there.disk.disk == identity.disk);
     let failure = match is_there {
         true => Failure::new(
             Code::Exists,

@@ -7,7 +7,7 @@ use dynamicfs_core::error::Error;
 use dynamicfs_core::format::inode::{Inode, ObjectKind};
 use dynamicfs_core::object::{check_name, split_path};
 use dynamicfs_core::types::ObjectId;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
@@ -47,6 +47,11 @@ impl PoolPath {
             })?;
         }
         Ok(Self(path.to_vec()))
+    }
+
+    /// Takes several paths as they were typed; one that cannot be fails all.
+    pub(crate) fn all(typed: &[OsString]) -> Result<Vec<Self>, Failure> {
+        typed.iter().map(|path| Self::new(path)).collect()
     }
 
     pub(crate) fn root() -> Self {

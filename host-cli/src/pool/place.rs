@@ -57,24 +57,6 @@ pub(crate) enum Fault {
     Unusable(String),
 }
 
-/// Why not even the places could be filled.
-pub(crate) enum Refusal {
-    /// Someone has a disk open.
-    Busy(Failure),
-    /// A disk may be read and not written.
-    WriteProtected(Failure),
-    /// Anything else.
-    Other(Failure),
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Busy(failure) | Refusal::WriteProtected(failure) | Refusal::Other(failure) => failure,
-        }
-    }
-}
-
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.entry.name, self.path.shown())
@@ -83,7 +65,7 @@ impl fmt::Display for Place {
 
 impl Place {
     /// Opens the disk of a place, or says why it stays empty.
-    fn open(config: &Config, entry: &DiskEntry, opening: Opening) -> Result<(Self, OpenDisk), Refusal> {
+    fn open(config: &Config, entry: &DiskEntry, opening: Opening) -> Result<(Self, OpenDisk), Failure> {
         let path = config.path_of(entry);
         if entry.whereabouts == Whereabouts::Displaced {
             return Ok((Self::without(entry, path, Fault::Displaced), None));
@@ -130,16 +112,14 @@ impl Place {
     }
 
     /// What an error says of the disk; some say that the command cannot go on at all.
-    fn fault_of(&self, error: &OpenError, (folder, read_only): (&Path, bool)) -> Result<Fault, Refusal> {
+    fn fault_of(&self, error: &OpenError, (folder, read_only): (&Path, bool)) -> Result<Fault, Failure> {
         match error {
-            OpenError::Busy { pid } => Err(Refusal::Busy(wait::busy(folder, self, *pid))),
+            OpenError::Busy { pid } => Err(wait::busy(folder, self, *pid)),
             OpenError::System { source, .. } => match source.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(Fault::Missing),
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem if !read_only => {
                     let failure = Failure::host(format_args!("open {self} for writing"), source);
-                    Err(Refusal::WriteProtected(
-                        failure.hint("make it writable, or add --read-only to commands that only read"),
-                    ))
+                    Err(failure.hint("make it writable, or add --read-only to commands that only read"))
                 }
                 _ => Ok(Fault::Unusable(error.to_string())),
             },
@@ -149,7 +129,7 @@ impl Place {
 }
 
 /// All disks of a pool that can be opened, each at its place.
-pub(crate) fn open_all(config: &Config, opening: Opening) -> Result<(Vec<Place>, Vec<OpenDisk>), Refusal> {
+pub(crate) fn open_all(config: &Config, opening: Opening) -> Result<(Vec<Place>, Vec<OpenDisk>), Failure> {
     let opened: Result<Vec<_>, _> =
         config.disks.iter().map(|entry| Place::open(config, entry, opening)).collect();
     let (places, disks): (Vec<Place>, Vec<_>) = opened?.into_iter().unzip();
@@ -161,11 +141,9 @@ pub(crate) fn open_all(config: &Config, opening: Opening) -> Result<(Vec<Place>,
         });
         let failure =
             Failure::new(Code::TooFewDisks, format!("no disk of the pool in {folder} can be opened: {why}"));
-        return Err(Refusal::Other(
-            failure.hint(format!(
-                "attach the disks; those that are elsewhere now are found by `dynamicfs import --pool {folder} --scan FOLDER`"
-            )),
-        ));
+        return Err(failure.hint(format!(
+            "attach the disks; those that are elsewhere now are found by `dynamicfs import --pool {folder} --scan FOLDER`"
+        )));
     }
     Ok((places, disks))
 }

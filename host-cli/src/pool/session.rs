@@ -24,6 +24,9 @@ pub(crate) type Disks = HostArray<HostDisk>;
 const BATCH_BYTES_MAX: u64 = 64 << 20;
 const BATCH_SHARE: u64 = 8;
 
+/// Bytes that are copied at once: whole extents of any size.
+pub(crate) const BUFFER_BYTES: usize = 4 << 20;
+
 /// What a pool offers, in a transaction and outside.
 pub(crate) type Contents<'m> = Objects<'m, Disks>;
 

@@ -13,7 +13,7 @@ mod candidate;
 use crate::app::App;
 use crate::host::confirm::confirm;
 use crate::output::failure::{Exit, Failure};
-use crate::output::names::ShowPath;
+use crate::output::names::{ShowPath, ToldPath};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
@@ -64,11 +64,9 @@ pub(crate) struct Added {
 pub(crate) struct AddedDisk {
     /// What it is called.
     pub(crate) name: String,
-    /// Where it is; control characters are escaped.
-    path: String,
-    /// The path's bytes in hexadecimal, where `path` does not tell them exactly.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path_hex: Option<String>,
+    /// Where it is.
+    #[serde(flatten)]
+    path: ToldPath,
     /// Its number; null where nothing was done.
     pub(crate) member: Option<u16>,
     /// Its size in bytes.
@@ -121,7 +119,7 @@ pub(super) fn add(
     options: &Options,
     replaces: Option<u16>,
 ) -> Result<(Vec<AddedDisk>, Option<Failure>), Failure> {
-    let before = if app.global.dry_run { Config::load(app)? } else { Config::load_to_change(app)? };
+    let before = Config::load_to_change(app)?;
     let candidates = Candidate::look_at_all(&before, options)?;
     if app.global.dry_run {
         return Ok((candidates.iter().map(|candidate| candidate.report(options)).collect(), None));

@@ -7,7 +7,7 @@ use crate::output::failure::{Code, Exit, Failure};
 use crate::output::names::{self, ShowPath};
 use crate::output::report::Report;
 use crate::output::text::Text;
-use crate::pool::config::{Config, DiskEntry, absolute};
+use crate::pool::config::{Config, absolute};
 use crate::pool::discover::Found;
 use crate::pool::labels::Labels;
 use crate::pool::occupied;
@@ -37,7 +37,7 @@ impl Report for DiskRenamed {
 /// The list of the pool's disks with a disk at another path, where the disk is what it is said to be; and its
 /// number.
 pub(super) fn at_path(app: &App, disk: &str, path: &Path) -> Result<(Config, String), Failure> {
-    let mut config = if app.global.dry_run { Config::load(app)? } else { Config::load_to_change(app)? };
+    let mut config = Config::load_to_change(app)?;
     let whole = absolute(path)?;
     occupied::refuse_unlistable(&whole)?;
     Labels::read(&whole).map_err(|error| Failure::host(format_args!("read {}", whole.shown()), &error))?;
@@ -52,9 +52,7 @@ pub(super) fn at_path(app: &App, disk: &str, path: &Path) -> Result<(Config, Str
             .hint(format!("see it with `dynamicfs import --disk {}`", whole.shown())));
     }
     let (id, number) = (found.id(), found.disk.member.0);
-    let is_it =
-        |entry: &DiskEntry| entry.id.as_ref().map_or(entry.member == Some(number), |listed| *listed == id);
-    let place = config.disks.iter().position(is_it);
+    let place = config.place_of(&found.disk);
     let name = place.map_or_else(|| format!("member-{number}"), |place| config.disks[place].name.clone());
     let is_meant = [&name, &number.to_string(), &id].contains(&&disk.to_owned())
         || place.is_some_and(|place| {
@@ -92,21 +90,13 @@ pub(super) fn at_path(app: &App, disk: &str, path: &Path) -> Result<(Config, Str
 
 /// Gives a disk another name in pool.toml.
 pub(super) fn rename(app: &App, old: &str, new: &str) -> Result<Exit, Failure> {
-    if names::printable(new.as_bytes()) != new {
-        let message = format!("`{}` cannot be the name of a disk", names::show(new.as_bytes()));
-        return Err(Failure::new(Code::InvalidName, message)
-            .hint("use letters, digits and . - _ : + = @ , and no - at the beginning"));
-    }
+    names::check_printable(new, "a disk")?;
     if new.bytes().all(|byte| byte.is_ascii_digit()) || new.starts_with("member-") {
         let message = format!("`{new}` would be taken for a number of a member");
         return Err(Failure::new(Code::InvalidName, message).hint("name it otherwise"));
     }
     // Only a list of names is changed: the pool may be without the disks that it needs to be opened.
-    let mut config = if app.global.dry_run { Config::load(app)? } else { Config::load_to_change(app)? };
-    if !config.has_folder() {
-        return Err(Failure::new(Code::Usage, "names are kept in the pool's folder, and none was named")
-            .hint("add --pool PATH"));
-    }
+    let mut config = Config::load_to_rename(app)?;
     let by_list = config.disks.iter().position(|disk| {
         disk.name == old
             || disk.id.as_deref() == Some(old)

@@ -13,10 +13,10 @@ use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
 use crate::pool::config::{Config, DiskEntry, absolute, is_same};
+use crate::pool::discover::Found;
 use crate::pool::disks::MemberState;
 use crate::pool::forecast::{Rebuild, Space};
 use crate::pool::jobs::JobReport;
-use crate::pool::labels::Labels;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::pace::Pace;
 use crate::pool::session::Session;
@@ -187,9 +187,7 @@ fn begun_before(app: &App, options: &Options, old: Option<u16>) -> Result<Option
 
 /// Whether the disk at a path is the one that was added there, and not another one in its place.
 fn is_itself(path: &Path, entry: &DiskEntry) -> bool {
-    let labels = Labels::read(path).ok();
-    let disk = labels.and_then(|labels| labels.identity()).map(|(_, disk)| disk.disk.to_string());
-    disk.is_some() && (entry.id.is_none() || disk == entry.id)
+    Found::at(path).is_some_and(|found| entry.id.as_ref().is_none_or(|id| *id == found.id()))
 }
 
 /// The old disk is no member any more, because the pool went on without it by force: what it held is rebuilt,

@@ -4,7 +4,7 @@ use super::{AddedDisk, Options};
 use crate::commands::init::layout::explain_open;
 use crate::host::devices::stable_path;
 use crate::output::failure::{Code, Failure};
-use crate::output::names::ShowPath;
+use crate::output::names::{ShowPath, ToldPath};
 use crate::pool::config::{Config, absolute, is_same, name_of};
 use crate::pool::labels::Labels;
 use crate::pool::occupied::{self, Occupant};
@@ -98,8 +98,7 @@ impl Candidate {
     pub(super) fn report(&self, options: &Options) -> AddedDisk {
         AddedDisk {
             name: self.known.clone().unwrap_or_else(|| name_of(&self.path)),
-            path: self.path.shown().to_string(),
-            path_hex: self.path.hex(),
+            path: self.path.as_path().into(),
             member: None,
             bytes: self.bytes,
             spare: options.spare,
@@ -155,8 +154,8 @@ impl Made {
         Ok(made)
     }
 
-    pub(super) fn is_at(&self, shown: &str) -> bool {
-        self.0.shown().to_string() == shown
+    pub(super) fn is_at(&self, path: &ToldPath) -> bool {
+        ToldPath::from(self.0.as_path()) == *path
     }
 
     pub(super) fn keep(self) {
