@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::output::failure::{Code, Exit, Failure};
-use crate::output::names::{ShowPath, ToldPath};
+use crate::output::names::{self, ShowPath, ToldPath};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BOLD, Cell, Text, WARN};
@@ -184,12 +184,13 @@ fn choose(pools: &Pools, typed: Option<&str>) -> Result<Option<String>, Failure>
     let Some(typed) = typed else {
         return Ok(pools.keys().next().filter(|_| pools.len() == 1).cloned());
     };
+    let shown = names::show(typed.as_bytes());
     let mut meant = pools.keys().filter(|id| id.starts_with(&typed.to_ascii_lowercase()));
     match (meant.next(), meant.next()) {
         (Some(id), None) => Ok(Some(id.clone())),
-        (None, _) => Err(Failure::new(Code::NotFound, format!("no disk of a pool `{typed}` was found"))
+        (None, _) => Err(Failure::new(Code::NotFound, format!("no disk of a pool `{shown}` was found"))
             .hint("see which are found with `dynamicfs import --dry-run`")),
-        _ => Err(Failure::new(Code::InvalidArgument, format!("`{typed}` means several pools"))
+        _ => Err(Failure::new(Code::InvalidArgument, format!("`{shown}` means several pools"))
             .hint("type more of its identity")),
     }
 }
