@@ -72,7 +72,8 @@ pub const OBJECT_BYTES_MAX: u64 = 1 << 48;
 /// Hard links of an object.
 pub const LINKS_MAX: u32 = u32::MAX - 1;
 
-/// Directories one inside the other that the core walks when it looks for cycles: more than a path of 128 KiB names.
+/// Directories one inside the other that the core walks when it looks for cycles: more than a path of 128 KiB
+/// names.
 pub const DIRECTORY_DEPTH_MAX: usize = 1 << 16;
 
 /// Histories that a superblock remembers.

@@ -1,5 +1,5 @@
-//! Files with holes against a plain copy of their contents: what is written apart, where it was written, and that
-//! nothing else is stored.
+//! Files with holes against a plain copy of their contents: what is written apart, where it was written, and
+//! that nothing else is stored.
 
 use dynamicfs_core::format::checksum::crc32c;
 use dynamicfs_core::object::{Attributes, MakeRequest};

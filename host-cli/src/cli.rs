@@ -29,8 +29,8 @@ pub(crate) struct Global {
     pub(crate) pool: Option<PathBuf>,
     /// The pool's disks, in place of its folder: the labels on them say which pool it is
     ///
-    /// Nothing is written beside them: no list of disks, no events. For `init` and `labels` the disks that are
-    /// meant.
+    /// Nothing is written beside them: no list of disks, no events. For `init` and `labels` the disks that
+    /// are meant.
     #[arg(id = "pool_disk", long = "disk", global = true, value_name = "PATH", num_args = 1..)]
     pub(crate) disk: Vec<PathBuf>,
     /// Print JSON

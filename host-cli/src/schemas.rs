@@ -1,5 +1,5 @@
-//! The JSON Schemas of all output: made from the types that the output is made from. `dynamicfs schema` prints them, and
-//! `schemas/` keeps them, so that a change to one is seen.
+//! The JSON Schemas of all output: made from the types that the output is made from. `dynamicfs schema`
+//! prints them, and `schemas/` keeps them, so that a change to one is seen.
 //!
 //! `DYNAMICFS_UPDATE_SCHEMAS=1 cargo test -p dynamicfs schemas` writes the files anew.
 

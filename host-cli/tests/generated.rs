@@ -1,4 +1,5 @@
-//! What the program generates from its own definitions: completions, manual pages, schemas. None of it needs a pool.
+//! What the program generates from its own definitions: completions, manual pages, schemas. None of it needs
+//! a pool.
 
 mod common;
 

@@ -162,7 +162,8 @@ fn a_put_of_a_folder_that_is_interrupted_is_finished_by_the_same_command() {
     pool.run(["check"]).ok();
 }
 
-// What waits for a file that the system does not give looks at no signal. It ends all the same, and the pool is in order.
+// What waits for a file that the system does not give looks at no signal. It ends all the same, and the pool
+// is in order.
 #[test]
 fn a_command_that_waits_for_its_source_ends_when_it_is_asked_to() {
     let pool = TestPool::new(2, "64MiB", "mirror:2");

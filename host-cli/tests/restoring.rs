@@ -1,4 +1,5 @@
-//! What `get` makes of attributes, links and what is there already: never more rights than before, never less data.
+//! What `get` makes of attributes, links and what is there already: never more rights than before, never less
+//! data.
 
 mod common;
 
@@ -106,7 +107,8 @@ fn capabilities_come_back() {
     assert_eq!(capability(&back), capability(&program));
 }
 
-// With a list the group's bits of the mode are the list's mask. A user whose filesystem takes no list gave the group all that.
+// With a list the group's bits of the mode are the list's mask. A user whose filesystem takes no list gave
+// the group all that.
 #[test]
 fn without_its_list_a_file_gives_nobody_more() {
     if !is_superuser() {
@@ -183,7 +185,8 @@ fn a_folder_is_its_owners_alone_until_all_is_in_it() {
     fs::write(top.join("private"), b"secret").unwrap();
     chmod(&top, 0o500);
     pool.run(["put", "-r", top.to_str().unwrap(), "/top"]).ok();
-    // What stands in the way of the file fails; the folder that was there gets what the pool's has, and no more between.
+    // What stands in the way of the file fails; the folder that was there gets what the pool's has, and no
+    // more between.
     let back = pool.beside("back");
     fs::create_dir_all(back.join("private")).unwrap();
     chmod(&back, 0o777);

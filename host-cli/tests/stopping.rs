@@ -1,5 +1,5 @@
-//! Ctrl-C, SIGTERM and SIGHUP end the program wherever it waits: at a question, for input, for a reader of its output, for time
-//! to pass. Nothing that would wait for ever is waited for.
+//! Ctrl-C, SIGTERM and SIGHUP end the program wherever it waits: at a question, for input, for a reader of
+//! its output, for time to pass. Nothing that would wait for ever is waited for.
 
 mod common;
 #[path = "common/terminal.rs"]

@@ -1,5 +1,5 @@
-//! A table of wrong moves: each is refused or does no harm, says what is wrong and what to type, and what the pool
-//! holds is there afterwards.
+//! A table of wrong moves: each is refused or does no harm, says what is wrong and what to type, and what the
+//! pool holds is there afterwards.
 
 mod common;
 

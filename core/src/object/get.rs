@@ -83,8 +83,8 @@ impl<A: DiskArray> Objects<'_, A> {
         done.map(|()| bytes)
     }
 
-    /// The first bytes from `from` on that were written: those of one extent. `None` where nothing but zeros that were
-    /// never written are left up to the end. Reads the tree, and no data.
+    /// The first bytes from `from` on that were written: those of one extent. `None` where nothing but zeros
+    /// that were never written are left up to the end. Reads the tree, and no data.
     pub fn next_written(&mut self, object: ObjectId, from: u64) -> Result<Option<Range<u64>>, Error> {
         let inode = self.inode(object)?;
         if !matches!(inode.kind, ObjectKind::File | ObjectKind::Symlink) {

@@ -56,9 +56,10 @@ impl<A: DiskArray> Objects<'_, A> {
         if done == 0 && !data.is_empty() { Err(StorageError::NoSpace.into()) } else { Ok(done) }
     }
 
-    /// Writes as [`write_all`](Self::write_all) does, and stores no zeros for what was not written: the bytes before
-    /// `offset`, and between two calls, stay holes to the unit of 4 KiB. For files with holes, written from the front to
-    /// the back; contents that are dense are stored in longer extents by [`write_all`](Self::write_all).
+    /// Writes as [`write_all`](Self::write_all) does, and stores no zeros for what was not written: the bytes
+    /// before `offset`, and between two calls, stay holes to the unit of 4 KiB. For files with holes, written
+    /// from the front to the back; contents that are dense are stored in longer extents by
+    /// [`write_all`](Self::write_all).
     ///
     /// # Errors
     /// Those of [`write_all`](Self::write_all).

@@ -1,4 +1,5 @@
-//! `completions`: what completes commands and options in a shell, from the definitions that the program reads them by.
+//! `completions`: what completes commands and options in a shell, from the definitions that the program reads
+//! them by.
 
 use crate::app::App;
 use crate::cli::Arguments;

@@ -4,8 +4,8 @@ use crate::output::failure::{Code, Failure};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use std::path::Path;
 
-/// Which of the things in a folder are taken. A pattern with a / is held against the path below the folder, one
-/// without against the name.
+/// Which of the things in a folder are taken. A pattern with a / is held against the path below the folder,
+/// one without against the name.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct FilterOptions {
     /// With folders: take only files that match; may be given more than once

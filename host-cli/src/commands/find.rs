@@ -35,8 +35,8 @@ pub(crate) struct Options {
     /// Only files of at least this size, with + or nothing before it, or at most this size, with -
     #[arg(long, value_name = "[+-]SIZE", value_parser = parse_size, allow_hyphen_values = true)]
     size: Option<SizeWanted>,
-    /// Only what was changed after this: a time in RFC 3339, as 2026-01-31T00:00:00Z, a day, or a file of this
-    /// machine whose time is taken
+    /// Only what was changed after this: a time in RFC 3339, as 2026-01-31T00:00:00Z, a day, or a file of
+    /// this machine whose time is taken
     #[arg(long, value_name = "TIME|FILE")]
     newer: Option<OsString>,
 }

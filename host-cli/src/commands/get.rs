@@ -36,8 +36,8 @@ use std::time::Instant;
 /// What to fetch, and where to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Files in the pool, or directories with -r, and where to: a name or a folder, `.` where only one path is
-    /// given; - for standard output
+    /// Files in the pool, or directories with -r, and where to: a name or a folder, `.` where only one path
+    /// is given; - for standard output
     #[arg(required = true, value_name = "PATH... [DEST]")]
     paths: Vec<OsString>,
     /// Fetch directories and all that is in them

@@ -216,8 +216,8 @@ fn old_list(folder: &Path, id: &str) -> Result<OldList, Failure> {
     }
 }
 
-/// The list of a pool's disks. Those that the old list has keep their names, and stay listed where they were not
-/// found.
+/// The list of a pool's disks. Those that the old list has keep their names, and stay listed where they were
+/// not found.
 fn list(folder: &Path, id: &str, disks: &[Found], old: Option<&Config>) -> Result<Config, Failure> {
     let mut config = Config::new(folder.to_owned(), id.to_owned(), Vec::new());
     config.thresholds = old.and_then(|old| old.thresholds);

@@ -42,8 +42,8 @@ pub(crate) struct Options {
     /// Files, folders with -r, or - for standard input
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<PathBuf>,
-    /// Where to, in the pool; into it if it is a directory, so that a folder that is put twice is in itself then:
-    /// `sync` brings one up to date
+    /// Where to, in the pool; into it if it is a directory, so that a folder that is put twice is in itself
+    /// then: `sync` brings one up to date
     path: OsString,
     /// Store folders and all that is in them
     #[arg(short, long)]

@@ -1,7 +1,7 @@
 //! What the process does that has the pool to itself, for other commands to see: a file in the pool's folder.
 //!
-//! It is there from when the pool is opened for writing until it is left. Its process has the lock on the folder;
-//! a file of another process is left over from one that was killed, and counts for nothing.
+//! It is there from when the pool is opened for writing until it is left. Its process has the lock on the
+//! folder; a file of another process is left over from one that was killed, and counts for nothing.
 
 use super::storage::read_text;
 use super::times::now_rfc3339;
@@ -108,8 +108,8 @@ static PUBLISHED: Mutex<Option<Published>> = Mutex::new(None);
 #[derive(Debug)]
 pub(crate) struct Told(());
 
-/// Says for others to see what this process does, which has the pool in this folder. Where it cannot be written
-/// others are told less.
+/// Says for others to see what this process does, which has the pool in this folder. Where it cannot be
+/// written others are told less.
 pub(crate) fn publish(folder: &Path) -> Told {
     use std::os::unix::ffi::OsStrExt;
     let words: Vec<_> = std::env::args_os().skip(1).collect();

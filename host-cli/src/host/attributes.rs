@@ -20,8 +20,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::fchown;
 use xattr::FileExt;
 
-/// Extended attributes that mean something on one machine alone: labels of its policy, and checksums that count
-/// the file's own number in. The system makes them anew.
+/// Extended attributes that mean something on one machine alone: labels of its policy, and checksums that
+/// count the file's own number in. The system makes them anew.
 const LEFT_OUT: [&[u8]; 3] = [b"security.selinux", b"security.ima", b"security.evm"];
 
 const SET_UID: u16 = 0o4000;
@@ -77,7 +77,7 @@ pub(crate) fn change(look: &Look) -> Change {
     }
 }
 
-// --- to the pool ----------------------------------------------------------------------------------------------
+// --- to the pool -----------------------------------------------------------------------------------------
 
 /// Where extended attributes are read from.
 pub(crate) enum Bearer<'f> {
@@ -112,7 +112,8 @@ fn is_unsupported(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NOTSUP | Errno::NOSYS))
 }
 
-/// Extended attributes of a file of this machine, in the order of their names, and what of them cannot be had.
+/// Extended attributes of a file of this machine, in the order of their names, and what of them cannot be
+/// had.
 pub(crate) fn read_xattrs(from: &Bearer<'_>) -> (Vec<Xattr>, Vec<Lacking>) {
     let (mut found, mut lacking) = (Vec::new(), Vec::new());
     let names = match from.names() {
@@ -161,7 +162,7 @@ pub(crate) fn put_xattrs(
     Ok(lacking)
 }
 
-// --- in the pool ----------------------------------------------------------------------------------------------
+// --- in the pool -----------------------------------------------------------------------------------------
 
 fn xattr_names(contents: &mut Contents<'_>, object: ObjectId) -> Result<Vec<Vec<u8>>, Error> {
     let mut names = Vec::new();
@@ -186,10 +187,11 @@ pub(crate) fn xattrs(contents: &mut Contents<'_>, object: ObjectId) -> Result<Ve
     Ok(found)
 }
 
-// --- from the pool --------------------------------------------------------------------------------------------
+// --- from the pool ---------------------------------------------------------------------------------------
 
-/// Gives a file or folder what the pool knows of it: owner, extended attributes, mode, times, in the order in which
-/// one does not undo another. What cannot be set is left out, and takes along what would mean more without it.
+/// Gives a file or folder what the pool knows of it: owner, extended attributes, mode, times, in the order in
+/// which one does not undo another. What cannot be set is left out, and takes along what would mean more
+/// without it.
 pub(crate) fn restore(file: &File, inode: &Inode, xattrs: &[Xattr]) -> Vec<Lacking> {
     let mut lacking = Vec::new();
     let mut mode = inode.mode;
@@ -276,7 +278,8 @@ struct Owned {
     refused: Option<io::Error>,
 }
 
-/// Sets owner and group, where this process may: a superuser's may, others only give to groups that they are in.
+/// Sets owner and group, where this process may: a superuser's may, others only give to groups that they are
+/// in.
 fn own(file: &File, inode: &Inode) -> Owned {
     match Look::of(file) {
         Ok(look) => Owned::try_to(&look, inode, |uid, gid| fchown(file, uid, gid)),

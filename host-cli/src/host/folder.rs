@@ -1,5 +1,5 @@
-//! A folder of this machine, held by its descriptor: what is in it is reached by one name at a time, and no link is
-//! followed on the way. A path would be looked up anew each time, and ends at 4096 bytes.
+//! A folder of this machine, held by its descriptor: what is in it is reached by one name at a time, and no
+//! link is followed on the way. A path would be looked up anew each time, and ends at 4096 bytes.
 
 use super::look::{Identity, Look};
 use super::target::Unfinished;

@@ -1,7 +1,8 @@
-//! Ctrl-C, and the other signals that ask a process to stop: what is open is dropped, what was committed stays.
+//! Ctrl-C, and the other signals that ask a process to stop: what is open is dropped, what was committed
+//! stays.
 //!
-//! Whatever may wait for long asks here: work between its steps ([`check`]), rests ([`wait`]), and reads and writes of
-//! terminals and pipes ([`until_ready`]).
+//! Whatever may wait for long asks here: work between its steps ([`check`]), rests ([`wait`]), and reads and
+//! writes of terminals and pipes ([`until_ready`]).
 
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::report::Output;
@@ -120,8 +121,8 @@ pub(crate) fn until_ready(file: impl AsFd, ready: Ready) -> io::Result<()> {
     }
 }
 
-/// Makes a call to the system that may wait for ever, as for a file on a server that went away, and cannot be asked
-/// whether it would. A process that is asked to stop meanwhile ends all the same.
+/// Makes a call to the system that may wait for ever, as for a file on a server that went away, and cannot be
+/// asked whether it would. A process that is asked to stop meanwhile ends all the same.
 pub(crate) fn while_waiting<T>(call: impl FnOnce() -> T) -> T {
     WATCH.call_once(|| {
         thread::spawn(end_what_waits_outside);

@@ -1,4 +1,5 @@
-//! Files and links of this machine that are made from what the pool holds: each gets its name when it is complete.
+//! Files and links of this machine that are made from what the pool holds: each gets its name when it is
+//! complete.
 
 use super::folder::Folder;
 use dynamicfs_hal::Entropy;

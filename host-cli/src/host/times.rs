@@ -47,7 +47,8 @@ pub(crate) fn now_rfc3339() -> String {
 
 /// The year, month and day of a time, in the Gregorian calendar of all ages.
 ///
-/// After Howard Hinnant's `civil_from_days`: years begin in March, so that the day that some of them lack is the last.
+/// After Howard Hinnant's `civil_from_days`: years begin in March, so that the day that some of them lack is
+/// the last.
 fn civil(seconds: i64) -> (i64, i64, i64) {
     let days = seconds.div_euclid(DAY_SECONDS) + 719_468;
     let (cycle, day_of_cycle) = (days.div_euclid(CYCLE_DAYS), days.rem_euclid(CYCLE_DAYS));

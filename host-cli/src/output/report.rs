@@ -15,7 +15,8 @@ pub(crate) trait Report: Serialize + JsonSchema {
     /// Says it in text.
     fn text(&self, text: &mut Text);
 
-    /// Whether it is what was asked for, which `--quiet` does not withhold; else it only confirms what was done.
+    /// Whether it is what was asked for, which `--quiet` does not withhold; else it only confirms what was
+    /// done.
     fn is_answer(&self) -> bool {
         true
     }

@@ -1,5 +1,5 @@
-//! Standard output and standard error. A reader that takes nothing is waited for until this process is asked to stop, and
-//! no longer.
+//! Standard output and standard error. A reader that takes nothing is waited for until this process is asked
+//! to stop, and no longer.
 
 use super::failure::Failure;
 use crate::host::interrupt::{self, Ready};

@@ -71,7 +71,8 @@ pub(crate) fn expand_one(contents: &mut Contents<'_>, typed: &PoolPath) -> Resul
     }
 }
 
-/// The paths that a typed one means: itself, or those that match where it has patterns. What exists literally wins.
+/// The paths that a typed one means: itself, or those that match where it has patterns. What exists literally
+/// wins.
 pub(crate) fn expand(contents: &mut Contents<'_>, typed: &PoolPath) -> Result<Vec<PoolPath>, Failure> {
     if !is_pattern(typed.as_bytes()) || path::find_if_any(contents, typed, false)?.is_some() {
         return Ok(vec![typed.clone()]);

@@ -512,7 +512,8 @@ fn rest(session: &Session<'_>, time: Duration) {
     }
 }
 
-/// Does what another command asks for: the job that is meant is paused or cancelled, and this one finds it so.
+/// Does what another command asks for: the job that is meant is paused or cancelled, and this one finds it
+/// so.
 fn obey(session: &mut Session<'_>, request: &Request) -> Result<(), Failure> {
     let state = match request.wanted.as_str() {
         "pause" => maintain::JobState::Paused,

@@ -1,7 +1,7 @@
 //! Rewriting what a command found damaged that only reads.
 //!
-//! Reading takes the pool with other readers, and changes nothing. Where it met wrong bytes or failed reads, the
-//! objects are read once more by a mount that writes, if nothing else has the pool, and what is wrong is
+//! Reading takes the pool with other readers, and changes nothing. Where it met wrong bytes or failed reads,
+//! the objects are read once more by a mount that writes, if nothing else has the pool, and what is wrong is
 //! rewritten. Errors count when they are put right, so that no place counts twice.
 
 use super::open::{Access, with_pool};
@@ -33,8 +33,8 @@ impl Damaged {
         done
     }
 
-    /// Rewrites what is wrong with them, if that can be done now. What is left is named in a warning: it costs the
-    /// command nothing.
+    /// Rewrites what is wrong with them, if that can be done now. What is left is named in a warning: it
+    /// costs the command nothing.
     pub(crate) fn mend(self, app: &App) {
         let global = &app.global;
         let is_asked_not_to =

@@ -61,8 +61,8 @@ impl Occupant {
         }
     }
 
-    /// Refuses to overwrite what a pool did not leave there itself, unless that is forced. What is on a disk of
-    /// a pool is the caller's to judge.
+    /// Refuses to overwrite what a pool did not leave there itself, unless that is forced. What is on a disk
+    /// of a pool is the caller's to judge.
     pub(crate) fn refuse_foreign(&self, path: &Path, force: bool) -> Result<(), Failure> {
         if force || !matches!(self, Self::Foreign(_) | Self::Data) {
             return Ok(());

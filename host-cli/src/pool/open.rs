@@ -212,8 +212,8 @@ pub(crate) struct Seen<T> {
     pub(crate) activity: Option<Activity>,
 }
 
-/// Runs `f` on the pool, to read. Where another process writes to it, beside that: a committed state stays whole
-/// until the next one is committed, and what was read of it counts only if none was.
+/// Runs `f` on the pool, to read. Where another process writes to it, beside that: a committed state stays
+/// whole until the next one is committed, and what was read of it counts only if none was.
 pub(crate) fn look<T>(
     app: &App,
     mut f: impl FnMut(&mut Session<'_>) -> Result<T, Failure>,

@@ -107,8 +107,8 @@ impl<'m> Session<'m> {
         self.check_writable()
     }
 
-    /// Fails if the pool cannot be changed. Nothing is noted: a command that is refused for another reason has
-    /// changed nothing.
+    /// Fails if the pool cannot be changed. Nothing is noted: a command that is refused for another reason
+    /// has changed nothing.
     pub(crate) fn check_writable(&self) -> Result<(), Failure> {
         match (self.pool.health().writable, self.read_only_features()) {
             (true, _) => Ok(()),

@@ -48,7 +48,8 @@ struct Open {
 
 /// Walks what is at a path, and all below it, in the order of names. `visit` says whether to go down into a directory.
 ///
-/// How deep the directories are is not this program's choice: the walk has a stack of its own, and one path for all.
+/// How deep the directories are is not this program's choice: the walk has a stack of its own, and one path
+/// for all.
 pub(crate) fn walk<'m>(
     contents: &mut Contents<'m>,
     path: &PoolPath,

@@ -27,8 +27,8 @@ const CHANGES: &[libc::c_long] = &[
     libc::SYS_mkdir,
 ];
 
-/// Runs a command and kills it before the call of this number that changes something, the first being 0. Whether
-/// it was killed: a command that makes fewer such calls comes to its end.
+/// Runs a command and kills it before the call of this number that changes something, the first being 0.
+/// Whether it was killed: a command that makes fewer such calls comes to its end.
 pub(crate) fn killed_at(command: &mut Command, at: usize) -> bool {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // SAFETY: between fork and exec only these two calls are made, which are safe there.

@@ -62,8 +62,8 @@ impl Terminal {
         self.pty.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits for the program's end; its exit code and what it wrote to standard output. (What it showed last may be lost with
-    /// its terminal, which hangs up when it ends.)
+    /// Waits for the program's end; its exit code and what it wrote to standard output. (What it showed last
+    /// may be lost with its terminal, which hangs up when it ends.)
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         while self.read() {}
         let mut output = String::new();

@@ -117,9 +117,9 @@ impl FileDiskOptions {
         })
     }
 
-    /// Creates a file of `bytes` bytes and opens it for reading and writing, whatever [`read_only`](Self::read_only)
-    /// says. The file is sparse, reads as zeros, and is durable, with its name, when this returns. Its owner alone
-    /// may read and write it.
+    /// Creates a file of `bytes` bytes and opens it for reading and writing, whatever
+    /// [`read_only`](Self::read_only) says. The file is sparse, reads as zeros, and is durable, with its
+    /// name, when this returns. Its owner alone may read and write it.
     ///
     /// # Errors
     /// [`OpenError::System`] with [`AlreadyExists`](std::io::ErrorKind::AlreadyExists) when there is such a file; an

@@ -112,8 +112,8 @@ pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     app.out.finish(&Added { dry_run: app.global.dry_run, disks }, failure.as_ref())
 }
 
-/// Makes disks members, which are to take the place of another, if one is named. The second value says why not
-/// all of them became members, where some did.
+/// Makes disks members, which are to take the place of another, if one is named. The second value says why
+/// not all of them became members, where some did.
 pub(super) fn add(
     app: &App,
     options: &Options,
@@ -211,8 +211,8 @@ fn place_of(session: &Session<'_>, name: &str) -> Option<usize> {
     session.places.iter().position(|place| place.entry.name == name)
 }
 
-/// Whether the disk at a place is a member. One that holds another history bears the number of a member, and is
-/// none.
+/// Whether the disk at a place is a member. One that holds another history bears the number of a member, and
+/// is none.
 fn is_member(session: &Session<'_>, place: usize) -> bool {
     let health = session.pool.member_health(place);
     health.status != DiskStatus::Diverged

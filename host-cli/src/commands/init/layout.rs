@@ -48,8 +48,8 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Makes the folder and the disks' files, and opens all disks. Whether some of them are left of an `init` that
-    /// was killed, whose labels count for nothing.
+    /// Makes the folder and the disks' files, and opens all disks. Whether some of them are left of an `init`
+    /// that was killed, whose labels count for nothing.
     pub(super) fn prepare(app: &App, folder: &Path, options: &Options) -> Result<(Self, bool), Failure> {
         refuse_used(folder)?;
         let remains = Remains::find(app, folder)?;

@@ -1,6 +1,6 @@
 //! What an `init` left that was killed half-way: it had noted its disks before it made them.
 //!
-//! 1. The list is in the folder before the first disk is made or written to, under another name than pool.toml.
+//! 1. The list is in the folder before the first disk is made or written to. Its name is not pool.toml.
 //! 2. pool.toml is there, and then the list goes.
 //!
 //! A list without a pool.toml says so that no command had the pool yet, and which files can go.

@@ -47,8 +47,8 @@ impl Place {
         }
     }
 
-    /// Makes a file here, which `write` fills, in place of one that may be here already. When `write` fails, what was
-    /// here is still here.
+    /// Makes a file here, which `write` fills, in place of one that may be here already. When `write` fails,
+    /// what was here is still here.
     pub(super) fn fill<'m>(
         &self,
         contents: &mut Contents<'m>,
@@ -71,8 +71,8 @@ impl Place {
         })
     }
 
-    /// Runs `make`, which makes something under the name that it is given, and lets that take the place of what is
-    /// here.
+    /// Runs `make`, which makes something under the name that it is given, and lets that take the place of
+    /// what is here.
     pub(super) fn replace<'m, T>(
         &self,
         contents: &mut Contents<'m>,

@@ -496,7 +496,8 @@ impl<'f> Putter<'f> {
         Source::open(here, &item.name, &item.path, self.follow && self.open.is_empty())
     }
 
-    /// Whether the pool has a file as it is; where only its attributes are others they are brought up to date.
+    /// Whether the pool has a file as it is; where only its attributes are others they are brought up to
+    /// date.
     fn is_unchanged(
         &mut self,
         contents: &mut Contents<'_>,
@@ -545,7 +546,8 @@ impl<'f> Putter<'f> {
         Ok(())
     }
 
-    /// Dooms what is in a directory and not in the folder that the walk is in. What a filter leaves out stays.
+    /// Dooms what is in a directory and not in the folder that the walk is in. What a filter leaves out
+    /// stays.
     fn doom_others(&mut self, contents: &mut Contents<'_>, directory: ObjectId) -> Result<(), Failure> {
         let kept: HashSet<OsString> = self.walk.names().cloned().collect();
         for child in crate::pool::tree::children(contents, directory)? {

@@ -11,8 +11,8 @@ use crate::pool::session::Contents;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::format::inode::ObjectKind;
 
-/// Whether a file's contents are taken to be the same: by their size and the time of their last change, or, with
-/// `compare`, because all of their bytes are.
+/// Whether a file's contents are taken to be the same: by their size and the time of their last change, or,
+/// with `compare`, because all of their bytes are.
 pub(super) fn same_contents(
     contents: &mut Contents<'_>,
     there: &Node,

@@ -1,4 +1,5 @@
-//! Writing what is left to a folder: files with holes where bytes are lost. Nothing that is there is replaced.
+//! Writing what is left to a folder: files with holes where bytes are lost. Nothing that is there is
+//! replaced.
 
 use super::catalog::{Catalog, Name, Stretch};
 use super::report::{Lost, Salvaged, What, join};
@@ -73,7 +74,8 @@ impl<'c> Extractor<'c> {
         Self { catalog, report, progress, reached, links, descent, path: None, above: Vec::new() }
     }
 
-    /// Takes something out, and all that is below it. `path` is the directory's that has its name, if that has one.
+    /// Takes something out, and all that is below it. `path` is the directory's that has its name, if that
+    /// has one.
     pub(super) fn take_out(
         &mut self,
         contents: &mut Contents<'_>,
@@ -148,7 +150,7 @@ impl<'c> Extractor<'c> {
         Ok(None)
     }
 
-    // --- where it is ------------------------------------------------------------------------------------------
+    // --- where it is -------------------------------------------------------------------------------------
 
     /// The path of something in the innermost directory, in the pool if it has one there.
     fn told(&self, item: &Item) -> ToldPath {
@@ -169,8 +171,8 @@ impl<'c> Extractor<'c> {
         self.descent.as_ref().map_or_else(|| name.into(), |descent| descent.path_of(name))
     }
 
-    /// Goes down into a folder, which is made; one that is there already only where it `may_be_there`. Without a
-    /// name it is the folder that all goes into.
+    /// Goes down into a folder, which is made; one that is there already only where it `may_be_there`.
+    /// Without a name it is the folder that all goes into.
     pub(super) fn go_down(&mut self, name: Option<&OsStr>, may_be_there: bool) -> Result<(), Failure> {
         let Some(name) = name else { return Ok(()) };
         if let Some(descent) = &mut self.descent {
@@ -192,8 +194,8 @@ impl<'c> Extractor<'c> {
         Ok(())
     }
 
-    /// Gives a folder what the pool knows of it, which filling it changed, and goes up. The folder that all goes into
-    /// gets it at the end.
+    /// Gives a folder what the pool knows of it, which filling it changed, and goes up. The folder that all
+    /// goes into gets it at the end.
     pub(super) fn leave(&mut self, contents: &mut Contents<'_>, item: &Item) -> Result<(), Failure> {
         if item.name.is_none() {
             return Ok(());
@@ -233,7 +235,7 @@ impl<'c> Extractor<'c> {
         Ok(())
     }
 
-    // --- one thing --------------------------------------------------------------------------------------------
+    // --- one thing ---------------------------------------------------------------------------------------
 
     fn symlink(&mut self, contents: &mut Contents<'_>, item: &Item) -> Result<(), Failure> {
         let path = self.path_of(item);
@@ -383,7 +385,7 @@ impl<'c> Extractor<'c> {
         Ok(lost)
     }
 
-    // --- attributes and losses --------------------------------------------------------------------------------
+    // --- attributes and losses ---------------------------------------------------------------------------
 
     /// An object's extended attributes; that its attributes are lost is noted.
     fn attributes(

@@ -24,7 +24,8 @@ pub(crate) struct Salvaged {
     pub(super) dest: Dest,
     /// The file that this report was written to as well; null for a dry run.
     pub(super) report: Option<String>,
-    /// Nothing of what was asked for is lost, as far as the disks that are here tell, nor was anything before.
+    /// Nothing of what was asked for is lost, as far as the disks that are here tell, nor was anything
+    /// before.
     pub(super) complete: bool,
     /// The commit that was read; members that are missing could hold a newer one.
     pub(super) generation: u64,
