@@ -120,7 +120,10 @@ impl StorageError {
 #[non_exhaustive]
 pub enum FormatError {
     /// No disks, or more than the member table has rows.
-    DiskCount,
+    DiskCount {
+        /// Disks that such a pool has at most.
+        most: usize,
+    },
     /// The scheme needs more disks than there are, or is outside the format's limits.
     TooFewDisks {
         /// Disks that it needs.
@@ -174,7 +177,7 @@ impl From<StorageError> for FormatError {
 impl core::fmt::Display for FormatError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::DiskCount => f.write_str("no disks, or too many"),
+            Self::DiskCount { most } => write!(f, "such a pool has 1 to {most} disks"),
             Self::TooFewDisks { needed } => write!(f, "the scheme needs {needed} disks"),
             Self::Parameter(what) => write!(f, "bad parameter: {what}"),
             Self::DiskTooSmall { disk, bytes } => {

@@ -12,6 +12,8 @@ use std::time::Duration;
 #[derive(Debug, Parser)]
 #[command(name = "dynamicfs", version, max_term_width = 110, arg_required_else_help = true)]
 #[command(after_help = "Try `dynamicfs demo` first: it needs nothing and takes seconds.\n\n\
+    Sizes are numbers of bytes, or have a unit: KiB, MiB, GiB, TiB are powers of 1024; kB, MB, GB, TB, and k, M, G, T \
+    alone, powers of 1000.\n\n\
     Exit codes: 0 ok, 1 failed, 2 usage, 3 refused for safety, 4 unrecoverable damage, 5 busy, 6 interrupted.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -19,6 +21,10 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+/// Bounds of `--memory`. With less than this no pool can be opened; how much a pool needs it says itself.
+const MEMORY_BYTES_MIN: u64 = 4 << 10;
+const MEMORY_BYTES_MAX: u64 = 1 << 40;
 
 /// Options of all commands.
 #[derive(Clone, Debug, Args)]
@@ -61,10 +67,11 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "ID|DISK")]
     pub(crate) branch: Option<String>,
     /// Wait so long for a pool that another process has: 30s, 15m, 2h
-    #[arg(long, global = true, value_name = "DURATION", value_parser = wait::parse_duration)]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = wait::parse_duration, allow_hyphen_values = true)]
     pub(crate) wait: Option<Duration>,
     /// Memory lent to the pool
-    #[arg(long, global = true, value_name = "SIZE", default_value = "64MiB", value_parser = size::parse)]
+    #[arg(long, global = true, value_name = "SIZE", default_value = "64MiB", allow_hyphen_values = true,
+        value_parser = size::within(MEMORY_BYTES_MIN, MEMORY_BYTES_MAX))]
     pub(crate) memory: u64,
     /// Do not ask before something cannot be taken back
     #[arg(short, long, global = true)]

@@ -11,7 +11,7 @@ use std::path::Path;
 const FILE_BYTES: usize = 40_000_000;
 
 /// So little memory that a step is small, and so little to read and write in a second that a job rests after it.
-const STEP: [&str; 4] = ["--memory", "2MiB", "--throttle", "1"];
+const STEP: [&str; 4] = ["--memory", "2MiB", "--throttle", "1KiB"];
 
 /// A pool with a file in it, and the file.
 fn pool_with_file(disks: usize, scheme: &str) -> (TestPool, Vec<u8>) {
@@ -93,7 +93,7 @@ fn a_disk_becomes_a_member() {
     assert_eq!(again.json()["error"]["code"], "exists");
     // One that is too small leaves nothing.
     let small = pool.beside("small.img");
-    pool.run(["disk", "add", small.to_str().unwrap(), "--size", "16KiB"]).expect(1);
+    pool.run(["disk", "add", small.to_str().unwrap(), "--size", "64KiB"]).expect(1);
     assert!(!small.exists());
     assert_eq!(states(&pool).len(), 5);
     assert_well(&pool, &contents);

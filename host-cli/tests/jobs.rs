@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 /// So little memory that a step is small, and so little to read and write in a second that a job rests after it.
-const STEP: [&str; 4] = ["--memory", "2MiB", "--throttle", "1"];
+const STEP: [&str; 4] = ["--memory", "2MiB", "--throttle", "1KiB"];
 
 /// A pool with a file in it of more than one step, and the file.
 fn pool_with_file(disks: usize, scheme: &str) -> (TestPool, Vec<u8>) {

@@ -348,7 +348,7 @@ fn one_failure_does_not_stop_the_others() {
 #[test]
 fn init_that_fails_leaves_nothing() {
     let pool = TestPool::none();
-    pool.run(["init", "--disks", "3", "--disk-size", "16KiB", "--scheme", "2+1"]).expect(1);
+    pool.run(["init", "--disks", "3", "--disk-size", "64KiB", "--scheme", "2+1"]).expect(1);
     assert!(!pool.path().exists());
     pool.run(["init", "--disks", "2", "--disk-size", "32MiB", "--scheme", "4+2"]).expect(1);
     assert!(!pool.path().exists());

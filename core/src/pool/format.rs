@@ -159,8 +159,9 @@ fn check_options<A: DiskArray>(
     count: usize,
     option: &impl Fn(usize) -> DiskOptions,
 ) -> Result<(), FormatError> {
-    if count == 0 || count > usize::from(options.members_max) || count > limits::MEMBERS_MAX {
-        return Err(FormatError::DiskCount);
+    let most = usize::from(options.members_max).min(limits::MEMBERS_MAX);
+    if !(1..=most).contains(&count) {
+        return Err(FormatError::DiskCount { most });
     }
     if !options.scheme.is_valid() {
         return Err(FormatError::Parameter("scheme"));

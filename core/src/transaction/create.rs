@@ -52,7 +52,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             || array.disks() != count
             || states.len() < count
         {
-            return Err(FormatError::DiskCount);
+            return Err(FormatError::DiskCount { most: request.parameters.members_max.into() });
         }
         let mut disks = Disks::new(array, states, request.parameters, request.crc32c, request.clock);
         let alignment = disks.buffer_alignment();

@@ -18,14 +18,19 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
+/// Bounds of what is measured: a file is written from memory, and all files together are counted in bytes.
+const FILE_BYTES_MAX: u64 = 4 << 30;
+const OPERATIONS_MAX: u64 = 1_000_000_000;
+
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Size of each file
-    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = size::parse)]
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", allow_hyphen_values = true,
+        value_parser = size::within(1, FILE_BYTES_MAX))]
     file_size: u64,
     /// Files written, each in a commit of its own, and read
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = size::whole(1, OPERATIONS_MAX), allow_negative_numbers = true)]
     operations: u64,
 }
 

@@ -1,6 +1,7 @@
 //! `capacity`: how much fits, what is stranded, what another disk would give, how fast it fills. Nothing is changed.
 
 use crate::app::App;
+use crate::commands::init::{DISK_BYTES_MAX, DISK_BYTES_MIN};
 use crate::output::failure::{Exit, Failure};
 use crate::output::report::Report;
 use crate::output::size;
@@ -20,7 +21,8 @@ use serde::Serialize;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Also say how much would fit with another disk of this size; repeat it for more disks
-    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true,
+        value_parser = size::within(DISK_BYTES_MIN, DISK_BYTES_MAX))]
     add: Vec<u64>,
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Options {
     #[arg(short, long)]
     follow: bool,
     /// Only events since then: an RFC 3339 time, or so long ago: 90s, 15m, 2h, 7d, 4w
-    #[arg(long, value_name = "TIME", value_parser = parse_since)]
+    #[arg(long, value_name = "TIME", value_parser = parse_since, allow_hyphen_values = true)]
     since: Option<Timestamp>,
 }
 

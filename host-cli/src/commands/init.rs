@@ -12,6 +12,7 @@ use crate::output::size;
 use crate::output::text::{BOLD, Text};
 use crate::pool::config;
 use crate::pool::session::Disks;
+use dynamicfs_core::limits;
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{FormatOptions, Memory, Pool};
@@ -22,35 +23,43 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std_host_shim::{HostArray, OsEntropy};
 
+/// Bounds of a disk's size. How much a pool's disks need at least depends on its parameters, and is said when it is made.
+pub(crate) const DISK_BYTES_MIN: u64 = 64 << 10;
+pub(crate) const DISK_BYTES_MAX: u64 = 1 << 60;
+
 /// What the pool is like.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Options {
     /// Make this many file-backed disks in the pool's folder
-    #[arg(long, value_name = "N", requires = "disk_size")]
+    #[arg(long, value_name = "N", requires = "disk_size", value_parser = parse_count, allow_hyphen_values = true)]
     pub(crate) disks: Option<usize>,
     /// Size of each file-backed disk
-    #[arg(long, value_name = "SIZE", value_parser = size::parse, requires = "disks")]
+    #[arg(long, value_name = "SIZE", requires = "disks", allow_hyphen_values = true,
+        value_parser = size::within(DISK_BYTES_MIN, DISK_BYTES_MAX))]
     pub(crate) disk_size: Option<u64>,
     /// Files or block devices to use, from the options of all commands; what is on them is lost
     #[arg(skip)]
     pub(crate) disk: Vec<PathBuf>,
     /// Redundancy of new files: `4+2`, `mirror:3` or `single`; by default what suits the number of disks
-    #[arg(long, value_parser = parse_scheme)]
+    #[arg(long, value_parser = parse_scheme, allow_hyphen_values = true)]
     pub(crate) scheme: Option<Scheme>,
     /// Disks that may fail without losing the pool's own records; at least what the scheme bears
-    #[arg(long, value_name = "DISKS", value_parser = clap::value_parser!(u8).range(0..=4))]
+    #[arg(long, value_name = "DISKS", value_parser = clap::value_parser!(u8).range(0..=4), allow_negative_numbers = true)]
     pub(crate) tolerance: Option<u8>,
     /// Make a pool that firmware with little memory can mount: small nodes, chunks and extents
     #[arg(long)]
     pub(crate) portable: bool,
-    /// Size of a tree node: 512 to 16KiB
-    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    /// Size of a tree node: a power of two, 512 to 16KiB
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true,
+        value_parser = size::power_of_two(limits::NODE_BYTES_MIN as u64, limits::NODE_BYTES_MAX as u64))]
     pub(crate) node_size: Option<u64>,
-    /// Size of a chunk, the unit of verification: 512 to 16KiB
-    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    /// Size of a chunk, the unit of verification: a power of two, 512 to 16KiB
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true,
+        value_parser = size::power_of_two(limits::CHUNK_BYTES_MIN as u64, limits::CHUNK_BYTES_MAX as u64))]
     pub(crate) chunk: Option<u64>,
-    /// Size of an extent of new files: 4KiB to 4MiB
-    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    /// Size of an extent of new files: a power of two, 4KiB to 4MiB
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true,
+        value_parser = size::power_of_two(limits::EXTENT_BYTES_MIN, limits::EXTENT_BYTES_MAX))]
     pub(crate) extent_size: Option<u64>,
     /// A file or device that counts for the quorum and holds no data; a file is made if there is none
     #[arg(long, value_name = "PATH")]
@@ -58,6 +67,12 @@ pub(crate) struct Options {
     /// Use disks that hold something, a pool or a filesystem: it is lost
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// Reads how many disks there are to be.
+fn parse_count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=limits::MEMBERS_MAX).contains(count));
+    count.ok_or_else(|| format!("a pool has 1 to {} disks", limits::MEMBERS_MAX))
 }
 
 /// Reads a scheme as [`Scheme`] is shown.
@@ -213,9 +228,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
         _ => {}
     }
     let report = make(app, &options)?;
-    if app.out.json || !app.out.quiet {
-        app.out.report(&report)?;
-    }
+    app.out.report(&report)?;
     Ok(Exit::Done)
 }
 
@@ -223,6 +236,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 pub(crate) fn make(app: &App, options: &Options) -> Result<Made, Failure> {
     let folder = config::folder(app)?;
     let data_disks = options.disks.unwrap_or(options.disk.len());
+    check_count(options, data_disks)?;
     let scheme = options.scheme.unwrap_or_else(|| default_scheme(data_disks));
     if options.force && !app.global.dry_run {
         confirm(app, "whatever is on these disks is lost, pools and filesystems as well", "yes")?;
@@ -232,7 +246,7 @@ pub(crate) fn make(app: &App, options: &Options) -> Result<Made, Failure> {
         return plan(app, &folder, options, scheme);
     }
     let (mut layout, is_again) = Layout::prepare(app, &folder, options)?;
-    let format = format_options(options, scheme, layout.block_bytes_min())?;
+    let format = format_options(options, scheme, layout.block_bytes_min());
     let format = FormatOptions { force: format.force || is_again, ..format };
     let array = HostArray::new(layout.take_disks());
     let members = layout.members();
@@ -241,6 +255,25 @@ pub(crate) fn make(app: &App, options: &Options) -> Result<Made, Failure> {
     layout.publish()?;
     drop(array);
     Ok(report)
+}
+
+/// Refuses more disks than such a pool takes, before any of them is made or opened.
+fn check_count(options: &Options, data_disks: usize) -> Result<(), Failure> {
+    let most = match options.portable {
+        true => usize::from(FormatOptions::portable(Scheme::SINGLE).members_max),
+        false => limits::MEMBERS_MAX,
+    };
+    let disks = data_disks + usize::from(options.witness.is_some());
+    if disks <= most {
+        return Ok(());
+    }
+    let kind = if options.portable { "a portable pool" } else { "a pool" };
+    let failure =
+        Failure::new(Code::InvalidArgument, format!("{kind} has 1 to {most} disks, and {disks} were named"));
+    Err(failure.hint(match options.portable {
+        true => "give fewer disks, or leave --portable out",
+        false => "give fewer disks",
+    }))
 }
 
 fn check_scheme(scheme: Scheme, tolerance: Option<u8>, disks: usize) -> Result<(), Failure> {
@@ -261,25 +294,22 @@ fn check_scheme(scheme: Scheme, tolerance: Option<u8>, disks: usize) -> Result<(
     }
 }
 
-fn format_options(options: &Options, scheme: Scheme, block_min: u32) -> Result<FormatOptions, Failure> {
+fn format_options(options: &Options, scheme: Scheme, block_min: u32) -> FormatOptions {
     let base = if options.portable { FormatOptions::portable(scheme) } else { FormatOptions::server(scheme) };
-    let given = |size: Option<u64>, default: u32, name: &str| match size {
-        None => Ok(default),
-        Some(size) => u32::try_from(size).ok().filter(|size| size.is_power_of_two()).ok_or_else(|| {
-            Failure::new(Code::InvalidArgument, format!("{name} is not a power of two within its limits"))
-        }),
-    };
-    let node_bytes = given(options.node_size, base.node_bytes, "--node-size")?;
-    Ok(FormatOptions {
+    // The definitions of the options hold them to their bounds, which are far below these.
+    let given =
+        |size: Option<u64>, default| size.map_or(default, |size| u32::try_from(size).unwrap_or(u32::MAX));
+    let node_bytes = given(options.node_size, base.node_bytes);
+    FormatOptions {
         node_bytes,
-        chunk_bytes: given(options.chunk, base.chunk_bytes, "--chunk")?,
-        extent_bytes: given(options.extent_size, base.extent_bytes, "--extent-size")?,
+        chunk_bytes: given(options.chunk, base.chunk_bytes),
+        extent_bytes: given(options.extent_size, base.extent_bytes),
         // What a power cut may damage must not hold two things that change at different times.
         block_bytes: base.block_bytes.max(node_bytes).max(block_min),
         tolerance: options.tolerance,
         force: options.force,
         ..base
-    })
+    }
 }
 
 /// Formats the disks; the report, and the disks, still open.
@@ -321,8 +351,6 @@ fn format_pool(
 /// What would be made.
 fn plan(app: &App, folder: &Path, options: &Options, scheme: Scheme) -> Result<Made, Failure> {
     let disks = layout::plan(app, folder, options)?;
-    // Sizes that make no sense are refused here too.
-    format_options(options, scheme, 512)?;
     let least = disks.iter().filter(|disk| !disk.witness).map(|disk| disk.bytes).sum::<u64>();
     Ok(Made {
         dry_run: true,

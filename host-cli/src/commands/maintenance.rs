@@ -123,8 +123,8 @@ impl Begin for StartRebalance {
 /// How fast to go on.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Throttle {
-    /// Bytes that are read and written in a second, at most, on average (20MB); or a share of the time (30%)
-    #[arg(long, value_name = "SIZE|SHARE", value_parser = Pace::parse)]
+    /// Bytes that are read and written in a second, at most, on average (20MB); or a share of the time (1% to 100%)
+    #[arg(long, value_name = "SIZE|SHARE", value_parser = Pace::parse, allow_hyphen_values = true)]
     pub(crate) throttle: Option<Pace>,
 }
 

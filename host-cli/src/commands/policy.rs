@@ -46,7 +46,7 @@ pub(crate) struct Set {
     #[arg(required = true)]
     paths: Vec<OsString>,
     /// The scheme: 4+2, mirror:3, single
-    #[arg(long, value_parser = parse_scheme)]
+    #[arg(long, value_parser = parse_scheme, allow_hyphen_values = true)]
     scheme: Scheme,
     /// Directories with all that is in them
     #[arg(short, long)]
@@ -106,6 +106,10 @@ impl Report for PolicyList {
                 "what is stored already stays as it is until `dynamicfs rebalance start --only policy`",
             );
         }
+    }
+
+    fn is_answer(&self) -> bool {
+        self.dry_run || self.changed == 0
     }
 }
 

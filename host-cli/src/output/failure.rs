@@ -289,12 +289,17 @@ impl From<FormatError> for Failure {
     fn from(error: FormatError) -> Self {
         let message = error.to_string();
         match error {
-            FormatError::TooFewDisks { .. } | FormatError::DiskCount => {
+            FormatError::TooFewDisks { .. } | FormatError::DiskCount { .. } => {
                 Self::new(Code::InvalidArgument, message)
                     .hint("give more disks, or a --scheme that needs fewer, as `mirror:2`")
             }
-            FormatError::DiskTooSmall { .. } => {
-                Self::new(Code::InvalidArgument, message).hint("give larger disks")
+            FormatError::DiskTooSmall { bytes, .. } => {
+                let least = size::show(bytes, false);
+                Self::new(
+                    Code::InvalidArgument,
+                    format!("too small: a disk of such a pool has at least {bytes} bytes ({least})"),
+                )
+                .hint("give larger disks")
             }
             FormatError::Geometry { .. } => Self::new(Code::InvalidArgument, message)
                 .hint("leave --portable, --node-size and --chunk out for disks with large sectors"),

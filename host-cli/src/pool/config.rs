@@ -13,6 +13,7 @@ use dynamicfs_core::format::label::DiskIdentity;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,9 @@ pub(crate) const FILE: &str = "pool.toml";
 pub(crate) const DISKS: &str = "disks";
 
 const VERSION: u32 = 1;
+
+/// Bytes of a sector, as far as a disk can be told to have them.
+const SECTOR_BYTES: RangeInclusive<u32> = 512..=16384;
 
 const HEAD: &str = "\
 # Where the disks of this pool are. The labels on the disks are the truth: this file only says where to look.
@@ -148,8 +152,23 @@ impl Config {
             return Err(bad(format!("it has version {}, this program knows {VERSION}", config.version)));
         }
         config.check_names().map_err(bad)?;
+        config.check_sectors().map_err(bad)?;
         config.folder = folder;
         Ok(config)
+    }
+
+    /// Whether the sectors can be as large as it says.
+    fn check_sectors(&self) -> Result<(), String> {
+        let mut sectors = self.disks.iter().filter_map(|disk| Some((&disk.name, disk.sector?)));
+        let is_wrong = |sector: u32| !sector.is_power_of_two() || !SECTOR_BYTES.contains(&sector);
+        match sectors.find(|&(_, sector)| is_wrong(sector)) {
+            Some((name, sector)) => Err(format!(
+                "the `sector` of {name} is {sector}, and has to be a power of two from {} to {}; without it the disk's own is taken",
+                SECTOR_BYTES.start(),
+                SECTOR_BYTES.end()
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Whether each disk has a name of its own, which can be shown and typed.

@@ -6,6 +6,9 @@ use std::time::Duration;
 /// Steps in a second that a job takes at least, so that the disks are not asked for seconds' worth at once.
 const STEPS_PER_SECOND: u64 = 4;
 
+/// Bytes of a second, at least: fewer were meant to have a unit.
+const BYTES_MIN: u64 = 1 << 10;
+
 /// How fast a job goes on at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
@@ -18,10 +21,15 @@ pub(crate) enum Pace {
 impl Pace {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match text.strip_suffix('%') {
-            None => Ok(Self::Bytes(size::parse(text)?.max(1))),
+            None => size::within(BYTES_MIN, u64::MAX)(text).map(Self::Bytes).map_err(|why| match size::parse(text) {
+                Ok(bytes) => format!(
+                    "{bytes} bytes a second are too few: at least 1KiB, as 20MB; without a limit leave --throttle out"
+                ),
+                Err(_) => why,
+            }),
             Some(share) => {
                 let share = share.trim().parse().ok().filter(|share| (1..=100).contains(share));
-                share.map(Self::Share).ok_or_else(|| "a share is 1% to 100%".into())
+                share.map(Self::Share).ok_or_else(|| "a share of the time is 1% to 100%".into())
             }
         }
     }
@@ -53,7 +61,7 @@ mod tests {
     fn paces_are_read() {
         assert_eq!(Pace::parse("20MB"), Ok(Pace::Bytes(20_000_000)));
         assert_eq!(Pace::parse("30%"), Ok(Pace::Share(30)));
-        for text in ["0%", "101%", "%", "fast", ""] {
+        for text in ["0", "0MB", "20", "1023", "-1", "0%", "-1%", "101%", "%", "fast", ""] {
             assert!(Pace::parse(text).is_err(), "{text}");
         }
     }

@@ -11,6 +11,7 @@
 mod candidate;
 
 use crate::app::App;
+use crate::commands::init::{DISK_BYTES_MAX, DISK_BYTES_MIN};
 use crate::host::confirm::confirm;
 use crate::output::failure::{Exit, Failure};
 use crate::output::names::{ShowPath, ToldPath};
@@ -37,7 +38,8 @@ pub(crate) struct Options {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// Make each a file of this size if there is none
-    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true,
+        value_parser = size::within(DISK_BYTES_MIN, DISK_BYTES_MAX))]
     pub(crate) size: Option<u64>,
     /// Hold it in reserve: it takes the place of a disk that fails
     #[arg(long)]

@@ -7,6 +7,7 @@ use crate::host::{devices, interrupt};
 use crate::output::failure::{Exit, Failure};
 use crate::output::names::ShowPath;
 use crate::output::report::Report;
+use crate::output::size;
 use crate::output::text::Text;
 use crate::pool::open::{Access, with_pool};
 use rustix::fs::Advice;
@@ -21,6 +22,9 @@ use std::time::{Duration, Instant};
 /// How long the light is on, and how long off.
 const BEAT: Duration = Duration::from_millis(500);
 
+/// How long at most: a day.
+const SECONDS_MAX: u64 = 24 * 3600;
+
 /// Bytes of a read.
 const PIECE: u64 = 64 << 10;
 
@@ -30,7 +34,8 @@ pub(crate) struct Options {
     /// Its name, path, number or identity
     disk: String,
     /// How long its light blinks; 0 not at all
-    #[arg(long, value_name = "N", default_value_t = 15)]
+    #[arg(long, value_name = "N", default_value_t = 15, allow_negative_numbers = true,
+        value_parser = size::whole(0, SECONDS_MAX))]
     seconds: u64,
 }
 

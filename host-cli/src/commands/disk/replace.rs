@@ -5,6 +5,7 @@ use super::drain::rebuild_due;
 use super::find::{Meant, find};
 use super::shut::extents_without;
 use crate::app::App;
+use crate::commands::init::{DISK_BYTES_MAX, DISK_BYTES_MIN};
 use crate::commands::maintenance::Throttle;
 use crate::host::confirm::confirm;
 use crate::output::failure::{Code, Exit, Failure};
@@ -34,7 +35,8 @@ pub(crate) struct Options {
     /// The new file or block device; what is on it is lost
     pub(crate) new: PathBuf,
     /// Make the new one a file of this size if there is none
-    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true,
+        value_parser = size::within(DISK_BYTES_MIN, DISK_BYTES_MAX))]
     pub(crate) size: Option<u64>,
     /// Use a new disk that holds something: a pool, which loses it, or a filesystem
     #[arg(long)]

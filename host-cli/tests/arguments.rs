@@ -1,0 +1,124 @@
+//! Numbers outside their bounds: refused at once, with what is allowed, and nothing is made.
+
+mod common;
+
+use common::{TestPool, assert_valid};
+use std::fs;
+
+#[test]
+fn a_number_outside_its_bounds_is_told_these() {
+    let pool = TestPool::none();
+    for (arguments, told) in [
+        (&["init", "--disks", "0", "--disk-size", "1GiB"][..], "1 to 64 disks"),
+        (&["init", "--disks", "65", "--disk-size", "1GiB"], "1 to 64 disks"),
+        (&["init", "--disks", "4294967296", "--disk-size", "1GiB"], "1 to 64 disks"),
+        (&["init", "--disks", "18446744073709551616", "--disk-size", "1GiB"], "1 to 64 disks"),
+        (&["init", "--disks", "-1", "--disk-size", "1GiB"], "1 to 64 disks"),
+        (&["init", "--disks", "many", "--disk-size", "1GiB"], "1 to 64 disks"),
+        (&["init", "--disks", "3", "--disk-size", "0"], "at least 64.0 KiB"),
+        (&["init", "--disks", "3", "--disk-size", "10"], "was 10MiB meant?"),
+        (&["init", "--disks", "3", "--disk-size", "-1"], "no negative number"),
+        (&["init", "--disks", "3", "--disk-size", "-1GiB"], "no negative number"),
+        (&["init", "--disks", "3", "--disk-size", "2EiB"], "at most 1.0 EiB"),
+        (&["init", "--disks", "3", "--disk-size", "1GiB", "--node-size", "1000"], "at most 16.0 KiB"),
+        (&["init", "--disks", "3", "--disk-size", "1GiB", "--node-size", "32KiB"], "a power of two"),
+        (&["init", "--disks", "3", "--disk-size", "1GiB", "--chunk", "256"], "at least 512 B"),
+        (&["init", "--disks", "3", "--disk-size", "1GiB", "--extent-size", "8MiB"], "at most 4.0 MiB"),
+        (&["init", "--disks", "3", "--disk-size", "1GiB", "--tolerance", "5"], "0..=4"),
+        (&["init", "--disks", "3", "--disk-size", "1GiB", "--tolerance", "-1"], "0..=4"),
+        (&["init", "--disks", "3", "--disk-size", "1GiB", "--scheme", "-1"], "scheme"),
+        (&["status", "--memory", "0"], "at least 4.0 KiB"),
+        (&["status", "--memory", "64"], "was 64MiB meant?"),
+        (&["status", "--memory", "-1"], "no negative number"),
+        (&["status", "--wait", "-1"], "30s, 15m"),
+        (&["scrub", "start", "--throttle", "0"], "at least 1KiB"),
+        (&["scrub", "start", "--throttle", "0%"], "1% to 100%"),
+        (&["scrub", "start", "--throttle", "101%"], "1% to 100%"),
+        (&["scrub", "start", "--throttle", "20"], "as 20MB"),
+        (&["rebuild", "start", "--throttle", "-5MB"], "no negative number"),
+        (&["disk", "add", "x", "--size", "0"], "at least 64.0 KiB"),
+        (&["disk", "add", "x", "--size", "-1"], "no negative number"),
+        (&["disk", "replace", "disk-0", "x", "--size", "5"], "was 5MiB meant?"),
+        (&["disk", "identify", "disk-0", "--seconds", "-1"], "from 0 to 86400"),
+        (&["disk", "identify", "disk-0", "--seconds", "86401"], "from 0 to 86400"),
+        (&["benchmark", "--file-size", "0"], "at least 1 B"),
+        (&["benchmark", "--file-size", "1TiB"], "at most 4.0 GiB"),
+        (&["benchmark", "--operations", "0"], "from 1 to"),
+        (&["benchmark", "--operations", "-1"], "from 1 to"),
+        (&["capacity", "--add", "0"], "at least 64.0 KiB"),
+        (&["trim", "--minimum", "-1"], "no negative number"),
+        (&["find", "--size", "some"], "is not a size"),
+        (&["events", "--since", "-1h"], "RFC 3339"),
+    ] {
+        let answer = pool.run(arguments).expect(2);
+        assert!(answer.stderr.contains(told), "{arguments:?}: {}", answer.stderr);
+        assert!(!answer.stderr.contains("unexpected argument"), "{arguments:?}: {}", answer.stderr);
+        let json = pool.run(["--json"].iter().chain(arguments)).expect(2);
+        assert_valid("error", &json);
+        assert!(!pool.path().exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn too_many_disks_are_refused_before_one_of_them_is_touched() {
+    let pool = TestPool::none();
+    let disks: Vec<String> = (0..65).map(|number| format!("/nowhere/{number}")).collect();
+    let given = pool.run(["init", "--disk"].into_iter().chain(disks.iter().map(String::as_str))).expect(1);
+    assert!(given.stderr.contains("1 to 64 disks"), "{}", given.stderr);
+    let witness = pool.beside("witness");
+    let arguments = ["init", "--disks", "64", "--disk-size", "1GiB", "--witness", witness.to_str().unwrap()];
+    let with_witness = pool.run(arguments).expect(1);
+    assert!(with_witness.stderr.contains("1 to 64 disks, and 65"), "{}", with_witness.stderr);
+    let portable = pool.run(["init", "--disks", "5", "--disk-size", "8MiB", "--portable"]).expect(1);
+    assert!(portable.stderr.contains("a portable pool has 1 to 4 disks"), "{}", portable.stderr);
+    assert!(!pool.path().exists());
+    pool.run(["init", "--disks", "4", "--disk-size", "8MiB", "--portable"]).ok();
+}
+
+#[test]
+fn a_disk_that_is_too_small_is_told_how_large_it_has_to_be() {
+    let pool = TestPool::none();
+    let small = pool.run(["init", "--disks", "3", "--disk-size", "64KiB"]).expect(1);
+    let (_, needed) = small.stderr.split_once("has at least ").unwrap();
+    let bytes = needed.split_whitespace().next().unwrap();
+    assert!(!pool.path().exists());
+    pool.run(["init", "--disks", "3", "--disk-size", bytes]).ok();
+}
+
+#[test]
+fn the_units_of_sizes_are_those_of_the_help() {
+    let pool = TestPool::none();
+    let help = pool.run(["--help"]).ok().text();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        help.contains(
+            "KiB, MiB, GiB, TiB are powers of 1024; kB, MB, GB, TB, and k, M, G, T alone, powers of 1000"
+        ),
+        "{help}"
+    );
+    for (size, bytes) in
+        [("64M", 64_000_000_u64), ("64MB", 64_000_000), ("64MiB", 64 << 20), ("67108864", 64 << 20)]
+    {
+        let made = pool.json(["init", "-n", "--disks", "1", "--disk-size", size]);
+        assert_eq!(made["disks"][0]["bytes"], bytes, "{size}");
+    }
+}
+
+#[test]
+fn a_sector_in_pool_toml_is_held_to_its_bounds() {
+    let pool = TestPool::new(2, "32MiB", "mirror:2");
+    let file = pool.path().join("pool.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    for (sector, code) in
+        [(0, 1), (1, 1), (256, 1), (1000, 1), (32768, 1), (u32::MAX, 1), (512, 0), (4096, 0)]
+    {
+        let at = text.rfind("name = ").unwrap();
+        fs::write(&file, format!("{}sector = {sector}\n{}", &text[..at], &text[at..])).unwrap();
+        let answer = pool.run(["--json", "ls"]).expect(code);
+        if code == 1 {
+            let error = answer.json()["error"].clone();
+            assert_eq!(error["code"], "bad_pool", "{error}");
+            assert!(error["message"].as_str().unwrap().contains("from 512 to 16384"), "{error}");
+        }
+    }
+}
