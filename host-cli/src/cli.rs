@@ -42,7 +42,7 @@ pub(crate) struct Global {
     /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Show no progress and no notes
+    /// Say nothing but errors, and what was asked for
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
     /// Show sizes in bytes

@@ -112,12 +112,97 @@ fn pipes_get_no_colours() {
     }
 }
 
+// Every command, in an order in which each of them succeeds.
 #[test]
-fn quiet_says_nothing() {
+fn quiet_says_nothing_but_what_was_asked_for() {
     let pool = TestPool::none();
-    pool.run(["-q", "init", "--disks", "2", "--disk-size", "32MiB"]).ok();
-    let answer = pool.run(["--quiet", "put", "-r", sources().to_str().unwrap(), "/"]).ok();
-    assert!(answer.stdout.is_empty() && answer.stderr.is_empty());
+    let beside = |name: &str| pool.beside(name).to_str().unwrap().to_owned();
+    pool.file("file", &noise(100_000, 1));
+    let (file, out, saved, man) = (beside("file"), beside("out"), beside("saved"), beside("man"));
+    let (new, disk_0) = (beside("new.img"), pool.disk(0).to_str().unwrap().to_owned());
+    let sources = sources().to_str().unwrap().to_owned();
+    for (is_asked, arguments) in [
+        (false, &["init", "--disks", "4", "--disk-size", "32MiB", "--scheme", "mirror:2"][..]),
+        (true, &["init", "-n", "--pool", &out, "--disks", "4", "--disk-size", "32MiB"]),
+        (false, &["put", "-r", &sources, "/"]),
+        (false, &["put", &file, "/file"]),
+        (true, &["put", "-n", &file, "/other"]),
+        (false, &["sync", &sources, "/src"]),
+        (false, &["get", "/file", &out]),
+        (true, &["get", "/src/main.rs", "-"]),
+        (true, &["cat", "/src/main.rs"]),
+        (true, &["ls"]),
+        (true, &["tree"]),
+        (true, &["find"]),
+        (true, &["du"]),
+        (true, &["df"]),
+        (true, &["stat", "/file"]),
+        (false, &["mkdir", "/d"]),
+        (false, &["cp", "/file", "/d"]),
+        (false, &["mv", "/d/file", "/d/moved"]),
+        (false, &["rm", "-r", "/d"]),
+        (true, &["locate", "/file"]),
+        (false, &["verify", "/file"]),
+        (false, &["policy", "set", "/file", "--scheme", "single"]),
+        (true, &["policy", "get", "/file"]),
+        (true, &["status"]),
+        (true, &["health"]),
+        (true, &["metrics"]),
+        (true, &["labels"]),
+        (true, &["capacity"]),
+        (true, &["whatif", "lose", "disk-0"]),
+        (true, &["ok-to-remove", "disk-0"]),
+        (true, &["benchmark", "--file-size", "4KiB", "--operations", "2"]),
+        (true, &["import", "-n", "--disk", &disk_0]),
+        (false, &["check"]),
+        (false, &["salvage", &saved]),
+        (false, &["scrub", "start"]),
+        (true, &["scrub", "status"]),
+        (false, &["scrub", "wait"]),
+        (false, &["rebalance", "start"]),
+        (false, &["rebuild", "start"]),
+        (false, &["repair"]),
+        (false, &["trim"]),
+        (true, &["disk", "list"]),
+        (true, &["disk", "show", "disk-1"]),
+        (true, &["disk", "identify", "disk-1", "--seconds", "0"]),
+        (false, &["disk", "add", &new, "--size", "32MiB"]),
+        (false, &["disk", "rename", "new", "newer"]),
+        (false, &["disk", "offline", "disk-1"]),
+        (false, &["disk", "online", "disk-1"]),
+        (false, &["disk", "clear", "disk-1"]),
+        (true, &["disk", "fail", "disk-1", "-n"]),
+        (false, &["disk", "drain", "newer"]),
+        (false, &["disk", "remove", "newer", "--yes"]),
+        (false, &["pool", "rename", "other"]),
+        (true, &["events"]),
+        (true, &["schema"]),
+        (true, &["completions", "fish"]),
+        (true, &["man"]),
+        (false, &["man", "--folder", &man]),
+        (false, &["demo"]),
+    ] {
+        let answer = pool.run(["--quiet"].iter().chain(arguments)).ok();
+        assert_eq!(answer.stderr, "", "{arguments:?}");
+        assert_eq!(!answer.stdout.is_empty(), is_asked, "{arguments:?}: {}", answer.text());
+    }
+    // What warns otherwise does not.
+    fs::remove_file(pool.disk(2)).unwrap();
+    for arguments in
+        [&["mkdir", "/d"][..], &["put", &file, "/d"], &["ls"], &["disk", "fail", "disk-2", "--yes"]]
+    {
+        assert_eq!(pool.run(["--quiet"].iter().chain(arguments)).ok().stderr, "", "{arguments:?}");
+    }
+}
+
+// Of what is wrong nothing is withheld.
+#[test]
+fn quiet_says_what_is_wrong() {
+    let pool = TestPool::new(2, "32MiB", "single");
+    pool.run_with_input(["put", "-", "/file"], &noise(8 << 20, 1)).ok();
+    fs::remove_file(pool.disk(1)).unwrap();
+    let check = pool.run(["--quiet", "check", "--force-degraded"]).expect(4);
+    assert!(check.text().contains("data is lost"), "{}", check.text());
 }
 
 #[test]

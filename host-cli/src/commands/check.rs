@@ -335,4 +335,8 @@ impl Report for Check {
             text.line(format_args!("{BAD}lost contents{BAD:#} {path}"));
         }
     }
+
+    fn is_answer(&self) -> bool {
+        !self.is_clean()
+    }
 }

@@ -98,6 +98,10 @@ impl Report for Step {
         }
         text.line(format_args!("    {GOOD}proves{GOOD:#} {}", self.proves));
     }
+
+    fn is_answer(&self) -> bool {
+        false
+    }
 }
 
 impl Report for Demo {
@@ -115,6 +119,10 @@ impl Report for Demo {
                 text.line(format_args!("all of it took {took}; the pool is removed again (--keep keeps it)"))
             }
         }
+    }
+
+    fn is_answer(&self) -> bool {
+        false
     }
 }
 
@@ -140,7 +148,7 @@ impl Story {
         let done = done.map_err(|failure| failure.while_doing(title))?;
         let title = format!("{}. {title}", self.steps.len() + 1);
         let step = Step { title, proves: proves.into(), details, seconds: started.elapsed().as_secs_f64() };
-        if !self.out.json && !self.out.quiet {
+        if !self.out.json {
             self.out.report(&step)?;
         }
         self.steps.push(step);

@@ -114,6 +114,10 @@ impl Report for Imported {
             None => {}
         }
     }
+
+    fn is_answer(&self) -> bool {
+        self.dry_run
+    }
 }
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {

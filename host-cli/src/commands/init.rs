@@ -203,6 +203,10 @@ impl Report for Made {
             text.line(format_args!("next: dynamicfs put FILE / --pool {}", self.folder));
         }
     }
+
+    fn is_answer(&self) -> bool {
+        self.dry_run
+    }
 }
 
 /// How many of so many members may be missing when a pool is opened: more than half decide.

@@ -137,6 +137,9 @@ pub(crate) struct Maintenance {
     nothing_to_do: bool,
     #[serde(flatten)]
     job: JobReport,
+    /// How it goes is what was asked.
+    #[serde(skip)]
+    asked: bool,
 }
 
 impl Report for Maintenance {
@@ -150,6 +153,10 @@ impl Report for Maintenance {
         }
         self.job.text(text);
     }
+
+    fn is_answer(&self) -> bool {
+        self.asked || self.dry_run || self.job.has_lost()
+    }
 }
 
 pub(crate) fn run<S: Begin>(app: &App, name: JobName, command: &Command<S>) -> Result<Exit, Failure> {
@@ -158,7 +165,7 @@ pub(crate) fn run<S: Begin>(app: &App, name: JobName, command: &Command<S>) -> R
             let Seen { value, activity } = look(app, |session| JobReport::of(session, name.kind()))?;
             let job = value.while_active(activity);
             let exit = if job.lost > 0 { Exit::Damaged } else { Exit::Done };
-            app.out.report(&Maintenance { dry_run: false, nothing_to_do: false, job })?;
+            app.out.report(&Maintenance { dry_run: false, nothing_to_do: false, job, asked: true })?;
             Ok(exit)
         }
         Command::Wait => finish(app, when_free(app, name)?),
@@ -216,13 +223,13 @@ fn go_on(
     with_pool(app, Access::Write, |session| {
         if app.global.dry_run {
             let job = JobReport::of(session, name.kind())?;
-            app.out.report(&Maintenance { dry_run: true, nothing_to_do: false, job })?;
+            app.out.report(&Maintenance { dry_run: true, nothing_to_do: false, job, asked: false })?;
             return Ok(Exit::Done);
         }
         session.writable()?;
         if !f(session)? {
             let job = JobReport::of(session, name.kind())?;
-            app.out.report(&Maintenance { dry_run: false, nothing_to_do: true, job })?;
+            app.out.report(&Maintenance { dry_run: false, nothing_to_do: true, job, asked: false })?;
             return Ok(Exit::Done);
         }
         let job = jobs::run(session, name, throttle)?;
@@ -233,7 +240,8 @@ fn go_on(
 /// Says how a job went.
 fn finish(app: &App, job: JobReport) -> Result<Exit, Failure> {
     let shortfall = job.missing();
-    app.out.finish(&Maintenance { dry_run: false, nothing_to_do: false, job }, shortfall.as_ref())
+    app.out
+        .finish(&Maintenance { dry_run: false, nothing_to_do: false, job, asked: false }, shortfall.as_ref())
 }
 
 /// Pauses or cancels a job; the process that goes on with it is asked to.
@@ -267,7 +275,7 @@ fn change_or_ask(app: &App, name: JobName, state: JobState) -> Result<Exit, Fail
         }
     }
     let job = when_free(app, name)?;
-    app.out.report(&Maintenance { dry_run: false, nothing_to_do: false, job })?;
+    app.out.report(&Maintenance { dry_run: false, nothing_to_do: false, job, asked: false })?;
     Ok(Exit::Done)
 }
 
@@ -284,7 +292,12 @@ fn change(app: &App, name: JobName, state: JobState) -> Result<Exit, Failure> {
             }
         }
         let job = JobReport::of(session, kind)?;
-        app.out.report(&Maintenance { dry_run: app.global.dry_run, nothing_to_do: false, job })?;
+        app.out.report(&Maintenance {
+            dry_run: app.global.dry_run,
+            nothing_to_do: false,
+            job,
+            asked: false,
+        })?;
         Ok(Exit::Done)
     })
 }

@@ -54,6 +54,10 @@ impl Report for Manual {
             None => self.pages.iter().for_each(|page| text.line(page.roff.trim_end())),
         }
     }
+
+    fn is_answer(&self) -> bool {
+        self.dry_run || self.folder.is_none()
+    }
 }
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {

@@ -35,6 +35,10 @@ impl Report for PoolRenamed {
         let done = if self.dry_run { "would be called" } else { "is called" };
         text.line(format_args!("pool {} {done} {}", self.old, self.new));
     }
+
+    fn is_answer(&self) -> bool {
+        self.dry_run
+    }
 }
 
 pub(crate) fn run(app: &App, command: &Command) -> Result<Exit, Failure> {

@@ -43,6 +43,10 @@ impl Report for Repair {
             job.text(text);
         }
     }
+
+    fn is_answer(&self) -> bool {
+        self.dry_run || self.jobs.iter().any(JobReport::has_lost)
+    }
 }
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {

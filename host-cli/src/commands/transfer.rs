@@ -217,6 +217,11 @@ impl Report for Transfer {
             ));
         }
     }
+
+    fn is_answer(&self) -> bool {
+        // What could not be stored or set is no note.
+        self.dry_run || !self.failed.is_empty() || !self.attributes.is_empty()
+    }
 }
 
 impl Transfer {
@@ -282,9 +287,6 @@ impl Transfer {
                 Some(Failure::new(code, format!("{what} of what was asked for failed")).hint(hint))
             }
         };
-        if failure.is_none() && app.out.quiet && !app.out.json {
-            return Ok(Exit::Done);
-        }
         app.out.finish(&self, failure.as_ref())
     }
 

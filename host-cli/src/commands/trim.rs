@@ -273,4 +273,8 @@ impl Report for Trimmed {
             text.line(format_args!("{waiting} more are in use no longer; {next}"));
         }
     }
+
+    fn is_answer(&self) -> bool {
+        self.dry_run || self.disks.iter().any(|disk| disk.result == Outcome::Refused)
+    }
 }

@@ -427,4 +427,8 @@ impl Report for Verification {
             size::duration(Duration::from_secs_f64(self.seconds))
         ));
     }
+
+    fn is_answer(&self) -> bool {
+        !self.findings.is_empty()
+    }
 }

@@ -395,6 +395,11 @@ impl JobReport {
         }
     }
 
+    /// Whether something is lost, which is named in it.
+    pub(crate) const fn has_lost(&self) -> bool {
+        self.lost > 0
+    }
+
     /// The exit code of a command that went on with it.
     pub(crate) fn exit(&self) -> Exit {
         self.shortfall().map_or(Exit::Done, |failure| failure.exit())

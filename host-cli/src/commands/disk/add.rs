@@ -100,6 +100,10 @@ impl Report for Added {
             text.line(format_args!("{} ({}, {}) {done}", disk.name, disk.path, text.size(disk.bytes)));
         }
     }
+
+    fn is_answer(&self) -> bool {
+        self.dry_run
+    }
 }
 
 pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {

@@ -32,6 +32,10 @@ impl Report for DiskRenamed {
         let done = if self.dry_run { "would be called" } else { "is called" };
         text.line(format_args!("{} {done} {}", self.old, self.new));
     }
+
+    fn is_answer(&self) -> bool {
+        self.dry_run
+    }
 }
 
 /// The list of the pool's disks with a disk at another path, where the disk is what it is said to be; and its

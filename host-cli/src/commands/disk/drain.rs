@@ -73,6 +73,10 @@ impl Report for DiskDrained {
             rebuild.text(text);
         }
     }
+
+    fn is_answer(&self) -> bool {
+        self.dry_run
+    }
 }
 
 /// A disk that was removed.
@@ -103,6 +107,10 @@ impl Report for DiskRemoved {
         if self.held_data {
             text.line("what it held is missing elsewhere; next: dynamicfs rebuild start");
         }
+    }
+
+    fn is_answer(&self) -> bool {
+        self.dry_run
     }
 }
 

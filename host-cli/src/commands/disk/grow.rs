@@ -28,6 +28,10 @@ impl Report for DiskGrown {
         let gains = if self.dry_run { "would gain" } else { "has gained" };
         text.line(format_args!("{name} {gains} {gained}"));
     }
+
+    fn is_answer(&self) -> bool {
+        self.dry_run
+    }
 }
 
 pub(super) fn run(app: &App, disk: &str) -> Result<Exit, Failure> {

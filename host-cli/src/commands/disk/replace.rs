@@ -79,6 +79,10 @@ impl Report for DiskReplaced {
             rebuild.text(text);
         }
     }
+
+    fn is_answer(&self) -> bool {
+        self.dry_run
+    }
 }
 
 pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {

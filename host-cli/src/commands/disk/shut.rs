@@ -52,6 +52,10 @@ impl Report for DiskChanged {
             text.line(format_args!("next: {next}"));
         }
     }
+
+    fn is_answer(&self) -> bool {
+        self.dry_run
+    }
 }
 
 pub(super) fn run(app: &App, options: &Options, failed: bool) -> Result<Exit, Failure> {

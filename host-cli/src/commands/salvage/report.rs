@@ -206,4 +206,8 @@ impl Report for Salvaged {
             text.line(format_args!("{GOOD}everything{GOOD:#} of that commit was there"));
         }
     }
+
+    fn is_answer(&self) -> bool {
+        self.dry_run || !self.complete
+    }
 }
