@@ -1,7 +1,7 @@
 //! A lock by a name: for something that is reached under several paths, so that locks on those do not meet.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -12,10 +12,18 @@ use super::lock::LockedFile;
 /// An advisory lock that all openers of one name on this machine share: an image and a loop device over it, or two paths to one
 /// device, are locked apart, but belong to the same pool. Dropping it, or the process's death, releases it.
 ///
-/// It is a file in a folder for such files, which stays when it is released and is empty.
+/// It is an empty file in a folder for such files. What has it alone removes it while it still has the lock, and what has locked
+/// one makes sure that its name still leads to it: else another one may have locked the next file of that name meanwhile. So of
+/// all that have the name at a time, each has the file that the name leads to. Readers leave the file where it is, until the
+/// next writer: to remove it one would have to have it alone for a moment, in which other readers were refused.
+///
+/// What another user may not read, it cannot lock: the file is its user's alone. A process of the same user, or root's, can
+/// hold the lock for as long as it likes.
 #[derive(Debug)]
 pub struct NameLock {
-    _file: LockedFile,
+    file: LockedFile,
+    /// Where the file is, if it is to be removed.
+    removed: Option<PathBuf>,
 }
 
 impl NameLock {
@@ -33,20 +41,40 @@ impl NameLock {
 
     /// As [`take`](Self::take), in this folder.
     fn take_in(folder: &Path, name: &str, read_only: bool) -> Result<Option<Self>, OpenError> {
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(OFlags::NOFOLLOW.bits() as i32)
-            .open(folder.join(format!("dynamicfs-{name}.lock")));
-        match opened {
-            Ok(file) => Ok(Some(Self { _file: LockedFile::new(file, read_only)? })),
+        let path = folder.join(format!("dynamicfs-{name}.lock"));
+        loop {
+            let opened = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(OFlags::NOFOLLOW.bits() as i32)
+                .open(&path);
             // Another user's, or there is no room for it: the locks on the disks themselves are left.
-            Err(_) => Ok(None),
+            let Ok(file) = opened else { return Ok(None) };
+            let file = LockedFile::new(file, read_only)?;
+            if leads_to(&path, file.file()) {
+                return Ok(Some(Self { file, removed: (!read_only).then_some(path) }));
+            }
+            // It was removed between the two: another process was done with it.
         }
     }
+}
+
+impl Drop for NameLock {
+    fn drop(&mut self) {
+        // Before the lock is let go of. Where this fails the file stays, empty, and the next one takes it.
+        if let Some(path) = self.removed.as_ref().filter(|path| leads_to(path, self.file.file())) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Whether a path leads to this very file.
+fn leads_to(path: &Path, file: &File) -> bool {
+    let (Ok(there), Ok(here)) = (fs::symlink_metadata(path), file.metadata()) else { return false };
+    (there.dev(), there.ino()) == (here.dev(), here.ino())
 }
 
 /// Where locks are that outlive no restart: the system's folder for them, which all users share, or else the user's own.
@@ -58,6 +86,7 @@ fn folder() -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
     fn readers_share_a_name_and_a_writer_has_it_alone() {
@@ -70,6 +99,39 @@ mod tests {
         assert!(matches!(take("b", true), Err(OpenError::Busy { .. })));
         drop((first, second, other));
         assert!(take("a", false).expect("released").is_some());
+    }
+
+    #[test]
+    fn a_writer_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let take = |read_only| NameLock::take_in(folder.path(), "a", read_only).expect("free").expect("room");
+        let files = || fs::read_dir(folder.path()).expect("read").count();
+        let (first, second) = (take(true), take(true));
+        drop((first, second));
+        assert_eq!(files(), 1, "readers leave the file to the next writer");
+        drop(take(false));
+        assert_eq!(files(), 0);
+    }
+
+    // What locks a file that is removed just then has a lock that means nothing.
+    #[test]
+    fn of_many_that_take_and_leave_a_name_one_has_it_at_a_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (inside, rounds) = (AtomicU32::new(0), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while rounds.load(Ordering::SeqCst) < 2000 {
+                        let Ok(taken) = NameLock::take_in(folder.path(), "a", false) else { continue };
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two have it");
+                        rounds.fetch_add(1, Ordering::SeqCst);
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        drop(taken);
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(folder.path()).expect("read").count(), 0);
     }
 
     #[test]
