@@ -29,7 +29,7 @@ pub(crate) struct Options {
     #[arg(short, long)]
     long: bool,
     /// List directories below them too
-    #[arg(short = 'R', long)]
+    #[arg(short = 'R', long, visible_short_alias = 'r')]
     recursive: bool,
 }
 
