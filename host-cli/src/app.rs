@@ -4,10 +4,12 @@ use crate::cli::{Arguments, Command, Global};
 use crate::commands;
 use crate::host::interrupt;
 use crate::output::failure::{Code, Exit, Failure};
+use crate::output::names;
 use crate::output::report::Output;
 use crate::pool::jobs::JobName;
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
 /// What every command is given.
@@ -20,7 +22,7 @@ pub(crate) struct App {
 pub(crate) fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(&printable(error)),
     };
     let app = App { out: Output::new(&arguments.global), global: arguments.global };
     let caught = interrupt::install(app.out).map_err(|error| Failure::host("catch signals", &error));
@@ -76,6 +78,25 @@ fn dispatch(app: &App, command: &Command) -> Result<u8, Failure> {
         Command::Schema(options) => commands::schema::run(app, options),
     };
     exit.map(|exit: Exit| exit as u8)
+}
+
+/// The same without what would command a terminal: arguments are any bytes.
+fn printable(mut error: clap::Error) -> clap::Error {
+    let show = |text: &String| names::show(text.as_bytes());
+    let is_plain = std::env::args_os().all(|argument| names::exact(argument.as_bytes()).is_none());
+    if !is_plain {
+        // Tips are styled text, which repeats the argument.
+        error.remove(ContextKind::Suggested);
+    }
+    let shown = error.context().filter_map(|(kind, value)| match value {
+        ContextValue::String(text) => Some((kind, ContextValue::String(show(text)))),
+        ContextValue::Strings(texts) => Some((kind, ContextValue::Strings(texts.iter().map(show).collect()))),
+        _ => None,
+    });
+    for (kind, value) in shown.collect::<Vec<_>>() {
+        error.insert(kind, value);
+    }
+    error
 }
 
 /// Says what is wrong with the arguments, or prints the help that was asked for.

@@ -1,9 +1,12 @@
 //! Numbers outside their bounds: refused at once, with what is allowed, and nothing is made.
 
 mod common;
+#[path = "common/terminal.rs"]
+mod terminal;
 
-use common::{TestPool, assert_valid};
+use common::{TestPool, answer, assert_valid, noise, signal, wait_for_progress};
 use std::fs;
+use terminal::Terminal;
 
 #[test]
 fn a_number_outside_its_bounds_is_told_these() {
@@ -121,4 +124,63 @@ fn a_sector_in_pool_toml_is_held_to_its_bounds() {
             assert!(error["message"].as_str().unwrap().contains("from 512 to 16384"), "{error}");
         }
     }
+}
+
+// What is typed is repeated, and may be anything.
+#[test]
+fn arguments_cannot_command_a_terminal() {
+    let pool = TestPool::none();
+    let red = "\x1b[31mx\ny";
+    for arguments in [
+        &[red][..],
+        &["ls", &format!("--{red}")],
+        &["disk", red],
+        &["ls", "--memory", red],
+        &["ls", "--wait", red],
+        &["init", "--scheme", red],
+        &["init", "--disks", red],
+        &["events", "--since", red],
+        &["find", "--size", red],
+        &["scrub", "start", "--throttle", red],
+        &["completions", red],
+        &["schema", red],
+        &["man", red],
+    ] {
+        let answer = pool.run(arguments);
+        assert!(matches!(answer.code, 1 | 2), "{arguments:?}");
+        assert!(!answer.stderr.contains("x\ny"), "{arguments:?}: {}", answer.stderr);
+        let mut terminal = Terminal::run(&pool.path(), arguments);
+        terminal.wait_for("error:");
+        terminal.wait_for("\n");
+        assert!(!terminal.shown.contains("\x1b[31mx"), "{arguments:?}: {}", terminal.shown);
+        terminal.end();
+    }
+}
+
+// As docs/OPERATIONS.md has them.
+#[test]
+fn exit_codes_are_those_of_the_document() {
+    let pool = TestPool::new(2, "32MiB", "mirror:2");
+    pool.run_with_input(["put", "-", "/file"], &noise(3_000_000, 1)).ok();
+    let check = |code, arguments: &[&str]| pool.run(arguments).expect(code);
+    check(0, &["health"]);
+    check(0, &["ls", "-r", "/"]);
+    check(1, &["cat", "/none"]);
+    check(2, &["health", "--frobnicate"]);
+    check(2, &["ls", "--throttle", "5MB"]);
+    check(3, &["ok-to-remove", "disk-0"]);
+    check(3, &["disk", "fail", "disk-0"]);
+    let mut scrub = pool.spawn(["scrub", "start", "--throttle", "64KiB"]);
+    wait_for_progress(&mut scrub);
+    check(5, &["mkdir", "/d"]);
+    signal(&scrub, "TERM");
+    assert_eq!(answer(scrub.wait_with_output().unwrap()).code, 6);
+    fs::remove_file(pool.disk(1)).unwrap();
+    check(2, &["health"]);
+    check(3, &["ls"]);
+    let lossy = TestPool::new(2, "32MiB", "single");
+    lossy.run_with_input(["put", "-", "/file"], &[7; 8 << 20]).ok();
+    fs::remove_file(lossy.disk(1)).unwrap();
+    lossy.run(["check", "--force-degraded"]).expect(4);
+    lossy.run(["salvage", lossy.beside("out").to_str().unwrap()]).expect(4);
 }

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::host::interrupt;
 use crate::output::failure::{Exit, Failure};
-use crate::output::names::ShowPath;
+use crate::output::names::{self, ShowPath};
 use crate::output::report::{Report, print_line};
 use crate::output::text::{DIM, Text, WARN};
 use crate::pool::config::Config;
@@ -87,7 +87,8 @@ fn parse_since(text: &str) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse() {
         return Ok(time);
     }
-    let bad = || format!("`{text}` is neither an RFC 3339 time nor a number with s, m, h, d or w behind it");
+    let shown = names::show(text.as_bytes());
+    let bad = || format!("`{shown}` is neither an RFC 3339 time nor a number with s, m, h, d or w behind it");
     let unit = match text.chars().last() {
         Some('s') => 1,
         Some('m') => 60,

@@ -6,7 +6,7 @@ mod unfinished;
 use crate::app::App;
 use crate::host::confirm::confirm;
 use crate::output::failure::{Code, Exit, Failure};
-use crate::output::names::{ShowPath, ToldPath};
+use crate::output::names::{self, ShowPath, ToldPath};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BOLD, Text};
@@ -77,7 +77,7 @@ fn parse_count(text: &str) -> Result<usize, String> {
 
 /// Reads a scheme as [`Scheme`] is shown.
 pub(crate) fn parse_scheme(text: &str) -> Result<Scheme, String> {
-    let bad = || format!("`{text}` is not a scheme; write 4+2, mirror:3 or single");
+    let bad = || format!("`{}` is not a scheme; write 4+2, mirror:3 or single", names::show(text.as_bytes()));
     let scheme = if text == "single" {
         Scheme::SINGLE
     } else if let Some(copies) = text.strip_prefix("mirror:") {

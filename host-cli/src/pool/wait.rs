@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::host::activity::Activity;
 use crate::host::interrupt;
 use crate::output::failure::{Code, Failure};
+use crate::output::names;
 use std::fmt::Display;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -38,7 +39,7 @@ pub(crate) fn patiently<T>(app: &App, f: impl Fn() -> Result<T, Failure>) -> Res
 
 /// Reads how long to wait: a number of seconds, or one with a unit behind it.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let bad = || format!("`{text}` is no duration; write 30s, 15m, 2h or 1d");
+    let bad = || format!("`{}` is no duration; write 30s, 15m, 2h or 1d", names::show(text.as_bytes()));
     let number = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
     let seconds: u64 = match &text[number.len()..] {
         "" | "s" => 1,
