@@ -34,7 +34,7 @@ fn a_number_outside_its_bounds_is_told_these() {
         (&["status", "--memory", "64"], "was 64MiB meant?"),
         (&["status", "--memory", "-1"], "no negative number"),
         (&["status", "--wait", "-1"], "30s, 15m"),
-        (&["scrub", "start", "--throttle", "0"], "at least 1KiB"),
+        (&["scrub", "start", "--throttle", "1"], "at least 1KiB"),
         (&["scrub", "start", "--throttle", "0%"], "1% to 100%"),
         (&["scrub", "start", "--throttle", "101%"], "1% to 100%"),
         (&["scrub", "start", "--throttle", "20"], "as 20MB"),

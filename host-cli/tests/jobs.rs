@@ -178,6 +178,7 @@ fn a_job_may_be_given_a_share_of_the_time() {
     let scrubbed = job(&pool, &["scrub", "start", "--throttle", "50%"]).ok().json();
     assert_eq!((&scrubbed["state"], &scrubbed["healed"]), (&"complete".into(), &1.into()));
     pool.run(["scrub", "start", "--throttle", "0%"]).expect(2);
+    pool.run(["scrub", "start", "--throttle", "0"]).ok();
     pool.run(["disk", "drain", "disk-0", "--cancel", "--throttle", "5%"]).expect(2);
 }
 

@@ -123,7 +123,8 @@ impl Begin for StartRebalance {
 /// How fast to go on.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Throttle {
-    /// Bytes that are read and written in a second, at most, on average (20MB); or a share of the time (1% to 100%)
+    /// Bytes that are read and written in a second, at most, on average (20MB); or a share of the time (1% to
+    /// 100%); 0 is no limit
     #[arg(long, value_name = "SIZE|SHARE", value_parser = Pace::parse, allow_hyphen_values = true)]
     pub(crate) throttle: Option<Pace>,
 }

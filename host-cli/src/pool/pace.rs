@@ -19,17 +19,27 @@ pub(crate) enum Pace {
 }
 
 impl Pace {
+    /// All of the time.
+    const UNLIMITED: Self = Self::Share(100);
+
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match text.strip_suffix('%') {
-            None => size::within(BYTES_MIN, u64::MAX)(text).map(Self::Bytes).map_err(|why| match size::parse(text) {
-                Ok(bytes) => format!(
-                    "{bytes} bytes a second are too few: at least 1KiB, as 20MB; without a limit leave --throttle out"
-                ),
-                Err(_) => why,
-            }),
+            None if size::parse(text) == Ok(0) => Ok(Self::UNLIMITED),
+            None => {
+                size::within(BYTES_MIN, u64::MAX)(text).map(Self::Bytes).map_err(|why| {
+                    match size::parse(text) {
+                        Ok(bytes) => format!(
+                            "{bytes} bytes a second are too few: at least 1KiB, as 20MB; 0 is no limit"
+                        ),
+                        Err(_) => why,
+                    }
+                })
+            }
             Some(share) => {
                 let share = share.trim().parse().ok().filter(|share| (1..=100).contains(share));
-                share.map(Self::Share).ok_or_else(|| "a share of the time is 1% to 100%".into())
+                share
+                    .map(Self::Share)
+                    .ok_or_else(|| "a share of the time is 1% to 100%; 0 is no limit".into())
             }
         }
     }
@@ -61,7 +71,8 @@ mod tests {
     fn paces_are_read() {
         assert_eq!(Pace::parse("20MB"), Ok(Pace::Bytes(20_000_000)));
         assert_eq!(Pace::parse("30%"), Ok(Pace::Share(30)));
-        for text in ["0", "0MB", "20", "1023", "-1", "0%", "-1%", "101%", "%", "fast", ""] {
+        assert_eq!(Pace::parse("0"), Ok(Pace::UNLIMITED));
+        for text in ["20", "1023", "-1", "0%", "-1%", "101%", "%", "fast", ""] {
             assert!(Pace::parse(text).is_err(), "{text}");
         }
     }

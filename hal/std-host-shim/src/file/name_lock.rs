@@ -53,11 +53,9 @@ impl NameLock {
                 .open(&path);
             // Another user's, or there is no room for it: the locks on the disks themselves are left.
             let Ok(file) = opened else { return Ok(None) };
-            let file = LockedFile::new(file, read_only)?;
-            if leads_to(&path, file.file()) {
+            if let Some(file) = lock(&path, file, read_only)? {
                 return Ok(Some(Self { file, removed: (!read_only).then_some(path) }));
             }
-            // It was removed between the two: another process was done with it.
         }
     }
 }
@@ -69,6 +67,12 @@ impl Drop for NameLock {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// Locks a file that was opened at this path; `None` if it was removed before it was locked, by what had it until then.
+fn lock(path: &Path, file: File, read_only: bool) -> Result<Option<LockedFile>, OpenError> {
+    let file = LockedFile::new(file, read_only)?;
+    Ok(leads_to(path, file.file()).then_some(file))
 }
 
 /// Whether a path leads to this very file.
@@ -113,7 +117,19 @@ mod tests {
         assert_eq!(files(), 0);
     }
 
-    // What locks a file that is removed just then has a lock that means nothing.
+    // A lock on a file that was removed by then keeps nothing out.
+    #[test]
+    fn a_file_that_was_removed_before_it_was_locked_counts_for_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("dynamicfs-a.lock");
+        let first = NameLock::take_in(folder.path(), "a", false).expect("free").expect("room");
+        let [late, later] = [(); 2].map(|()| File::open(&path).expect("it is there"));
+        drop(first);
+        assert!(lock(&path, late, false).expect("nothing has it").is_none());
+        let _next = NameLock::take_in(folder.path(), "a", false).expect("free").expect("room");
+        assert!(lock(&path, later, false).expect("nothing has it").is_none(), "another file of that name");
+    }
+
     #[test]
     fn of_many_that_take_and_leave_a_name_one_has_it_at_a_time() {
         let folder = tempfile::tempdir().expect("a folder");
