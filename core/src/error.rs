@@ -62,6 +62,12 @@ pub enum StorageError {
         /// The index in the array of the disk.
         disk: usize,
     },
+    /// The system refuses to write to a disk, for want of something of its own, as memory, or because what the disk is
+    /// stored in has become read-only. The disk is not to blame; the transaction was dropped, the last commit stands.
+    RefusedBelow {
+        /// The index in the array of the disk.
+        disk: usize,
+    },
     /// Changes are made in a transaction, and none was begun.
     NoTransaction,
     /// An earlier operation of the transaction failed half-way: it can only be dropped.
@@ -86,7 +92,7 @@ impl core::fmt::Display for StorageError {
             Self::NoSpace => f.write_str("no space left"),
             Self::NeedsMemory { bytes } => write!(f, "needs {bytes} bytes of memory"),
             Self::TreeFull => f.write_str("the tree cannot grow any deeper"),
-            Self::TooFewDisks { online } => write!(f, "only {} disks are left", online.len()),
+            Self::TooFewDisks { online } => write!(f, "too few disks can go on: {} take part", online.len()),
             Self::ReadOnly => f.write_str("the pool is read-only"),
             Self::OutcomeUnknown => f.write_str("the outcome of the commit is unknown until the next mount"),
             Self::OtherWriter { disk } => {
@@ -94,6 +100,7 @@ impl core::fmt::Display for StorageError {
             }
             Self::Exchanged { disk } => write!(f, "disk {disk} is not the one that was mounted"),
             Self::NoSpaceBelow { disk } => write!(f, "no space in what disk {disk} is stored in"),
+            Self::RefusedBelow { disk } => write!(f, "the system refuses to write to disk {disk}"),
             Self::NoTransaction => f.write_str("no transaction was begun"),
             Self::Poisoned => f.write_str("an earlier operation of the transaction failed half-way"),
             Self::InTransaction => f.write_str("a transaction is open"),

@@ -93,6 +93,8 @@ pub struct PoolCounters {
     pub extents_written: u64,
     /// Fragments that could not be read or verified.
     pub fragment_failures: u64,
+    /// Reads of contents that found too few fragments.
+    pub unreadable: u64,
     /// Extents that were reconstructed to be read.
     pub decodes: u64,
     /// Reads that were given up because the disk took too long, for the sake of others that can answer.

@@ -15,6 +15,10 @@ pub enum IoError {
     /// pool below a thin volume. Nothing is wrong with the disk, and the same write succeeds once there is
     /// room. For writes and flushes.
     NoSpace,
+    /// The system between the caller and the disk refuses, for want of something of its own, as memory, or because what
+    /// the disk is stored in has become read-only. Nothing is wrong with the disk, and the same request succeeds once the
+    /// system is well.
+    Refused,
     /// The disk did not answer in time; it counts as gone until it is opened anew.
     Timeout,
     /// The disk took longer for a read than the caller's [`patience`](Request::patience). It is no less well for that, and what
@@ -35,6 +39,7 @@ impl core::fmt::Display for IoError {
             Self::Gone => "the disk is gone",
             Self::Media => "medium error",
             Self::NoSpace => "no space in what the disk is stored in",
+            Self::Refused => "refused by the system, not by the disk",
             Self::Timeout => "timeout",
             Self::Late => "given up",
             Self::WriteProtected => "write-protected",

@@ -23,7 +23,7 @@ macro_rules! layouts {
     };
 }
 
-const LAYOUTS: [Layout; 13] = layouts![
+const LAYOUTS: [Layout; 14] = layouts![
     label::Label,
     superblock::Superblock,
     superblock::AncestorEntry,
@@ -33,6 +33,7 @@ const LAYOUTS: [Layout; 13] = layouts![
     record::OrphanRecord,
     record::CountersRecord,
     job::JobRecord,
+    job::ReadRecord,
     job::FailedItem,
     inode::InodeRecord,
     extent::ExtentHeader,

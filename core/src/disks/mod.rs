@@ -193,16 +193,19 @@ impl DiskState {
 }
 
 impl DiskState {
-    /// What the disk is stored in had no room for a write, or for what a flush was to bring there. The disk
-    /// is not to blame: what was being written fails.
-    fn note_no_room(&mut self, operation: &Operation<'_>) {
+    /// What the disk is stored in had no room for a write, or for what a flush was to bring there, or the system refused
+    /// it. The disk is not to blame: what was being written fails.
+    fn note_refused(&mut self, operation: &Operation<'_>, error: IoError) {
+        if let Operation::Read(_) = operation {
+            return;
+        }
         match operation {
             Operation::Flush => self.may_hold_more = true,
             Operation::Discard(_) => return,
             _ => self.unflushed = true,
         }
         self.lacks_room |= self.status == DiskStatus::Online;
-        self.last_error = Some(IoError::NoSpace);
+        self.last_error = Some(error);
     }
 }
 
@@ -448,8 +451,12 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         }
         let Some(state) = self.states.get_mut(request.disk) else { return };
         state.window.count();
-        if request.result == Err(IoError::NoSpace) && !matches!(request.operation, Operation::Read(_)) {
-            return state.note_no_room(&request.operation);
+        match request.result {
+            Err(IoError::NoSpace) if matches!(request.operation, Operation::Read(_)) => {}
+            Err(error @ (IoError::NoSpace | IoError::Refused)) => {
+                return state.note_refused(&request.operation, error);
+            }
+            _ => {}
         }
         let counters = &mut state.counters;
         let failed = request.result.is_err();
@@ -530,8 +537,16 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             return Err(StorageError::BadRequest);
         }
         match self.states.iter().position(|state| state.lacks_room && state.status == DiskStatus::Online) {
-            Some(disk) => Err(StorageError::NoSpaceBelow { disk }),
+            Some(disk) => Err(self.refused(disk)),
             None => Ok(()),
+        }
+    }
+
+    /// Why a disk takes no writes that is not to blame for it.
+    pub(crate) fn refused(&self, disk: usize) -> StorageError {
+        match self.states[disk].last_error {
+            Some(IoError::Refused) => StorageError::RefusedBelow { disk },
+            _ => StorageError::NoSpaceBelow { disk },
         }
     }
 

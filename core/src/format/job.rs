@@ -2,8 +2,9 @@
 
 use super::field::{U48, layout};
 use super::key::Key;
-use crate::limits::U48_MAX;
-use crate::types::Generation;
+use super::node::value_bytes_max;
+use crate::limits::{NODE_BYTES_MIN, U48_MAX};
+use crate::types::{Generation, MemberSet};
 
 layout! {
     /// A maintenance job (kind 6, the job's number in the upper half of the offset, 0 in the lower).
@@ -41,6 +42,19 @@ layout! {
 }
 
 layout! {
+    /// What the passes of a scrub read (kind 6, the scrub's number in the upper half of the offset, 2^32 - 1 in the lower).
+    /// It is there from the first pass on that left something out, or left nothing out and ended.
+    ReadRecord, 22 bytes {
+        /// Blocks that this pass did not read: they are on members that were away.
+        unread / set_unread: U48 = 0,
+        /// Bitmap over the member table: those members.
+        unread_rows / set_unread_rows: u64 = 6,
+        /// When the last pass ended that read everything, in seconds since 1970; 0 if none did.
+        whole / set_whole: u64 = 14,
+    }
+}
+
+layout! {
     /// Something that a job found to be lost (kind 6, the job's number in the upper half of the offset, 1, 2, ... in
     /// the lower).
     FailedItem, 22 bytes {
@@ -63,6 +77,12 @@ pub enum FailedWhat {
 
 /// Bytes of a job's record.
 const RECORD: usize = JobRecord::<&[u8]>::BYTES;
+/// Bytes of the record that tells what a scrub read.
+const READ: usize = ReadRecord::<&[u8]>::BYTES;
+const _: () = assert!(RECORD <= value_bytes_max(NODE_BYTES_MIN));
+
+/// What stands in the lower half of the offset under which that record is.
+pub(crate) const READ_AT: u32 = u32::MAX;
 
 /// What a job is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +158,7 @@ pub enum JobState {
     Complete = 4,
     /// It came to its end, and something is left that it had no space or no disks for.
     Incomplete = 5,
-    /// A rebuild did all that it could: what is missing is on members that are away, and waited for.
+    /// It did all that it could: what a rebuild misses, or a scrub did not read, is on members that are away, and waited for.
     Waiting = 6,
 }
 
@@ -187,6 +207,14 @@ pub struct Job {
     pub started: i64,
     /// When it ended, in seconds since 1970; 0 while it has not.
     pub ended: i64,
+    /// Blocks that the pass of a scrub did not read: they are on members that were away.
+    pub unread: u64,
+    /// The rows of those members.
+    pub unread_rows: MemberSet,
+    /// When the last pass of a scrub ended that read everything, in seconds since 1970; 0 if none did.
+    pub whole: i64,
+    /// A record tells what a scrub read: it is kept up to date from then on.
+    pub(crate) has_read_record: bool,
     /// What the pass before this one found: a pass that does not find less is the last.
     pub(crate) found_before: u64,
     /// Steps since the record was written.
@@ -218,6 +246,10 @@ impl Job {
             total: 0,
             started,
             ended: 0,
+            unread: 0,
+            unread_rows: MemberSet::EMPTY,
+            whole: 0,
+            has_read_record: false,
             found_before: u64::MAX,
             unsaved: 0,
             stop: None,
@@ -248,6 +280,29 @@ impl Job {
             total: record.total(),
             ended: record.ended() as i64,
             ..Self::new(kind, JobOptions::from_bits(record.options()), record.started() as i64)
+        })
+    }
+
+    /// Takes over what the record says that tells what a scrub read.
+    pub(crate) fn load_read(&mut self, record: &[u8]) {
+        if let Some(record) = ReadRecord::new(record) {
+            self.unread = record.unread();
+            self.unread_rows = MemberSet(record.unread_rows());
+            self.whole = record.whole() as i64;
+            self.has_read_record = true;
+        }
+    }
+
+    /// That record; `None` for another job, and where there is nothing to tell yet.
+    pub(crate) fn store_read(&self) -> Option<[u8; READ]> {
+        let tells = self.unread > 0 || self.whole != 0 || self.has_read_record;
+        (self.kind == JobKind::Scrub && tells).then(|| {
+            let mut bytes = [0; READ];
+            let mut record = ReadRecord(&mut bytes[..]);
+            record.set_unread(self.unread.min(U48_MAX));
+            record.set_unread_rows(self.unread_rows.0);
+            record.set_whole(self.whole as u64);
+            bytes
         })
     }
 

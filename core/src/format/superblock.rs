@@ -104,6 +104,9 @@ layout! {
         former_root_crc / set_former_root_crc: u32 = 326,
         /// Members that were lost or left with what they held, and that nothing made good yet.
         members_short / set_members_short: u8 = 330,
+        /// How many disks fewer than `tolerance` the weakest scheme bears in which contents were ever stored; 0:
+        /// nothing was stored in a weaker one.
+        parity_deficit / set_parity_deficit: u8 = 331,
         /// The root's checksum in the last state that had another root than this one; 0 if there was none.
         previous_root_crc / set_previous_root_crc: u32 = 332,
         /// The root's checksum in the state from which the mount of this epoch went on.
@@ -499,6 +502,14 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
             self.set_short(true);
             let known = usize::from(self.members_short());
             self.set_members_short(known.saturating_add(members).min(u8::MAX.into()) as u8);
+        }
+    }
+
+    /// Notes that contents are stored in a scheme that bears the loss of so many disks.
+    pub fn note_scheme(&mut self, scheme: Scheme) {
+        let deficit = self.tolerance().saturating_sub(scheme.parity);
+        if deficit > self.parity_deficit() {
+            self.set_parity_deficit(deficit);
         }
     }
 

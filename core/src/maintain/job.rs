@@ -3,7 +3,7 @@
 
 use crate::disks::events::Happening;
 use crate::error::{Error, StorageError};
-use crate::format::job::{FailedItem, FailedWhat, Job, JobKind, JobOptions, JobState};
+use crate::format::job::{FailedItem, FailedWhat, Job, JobKind, JobOptions, JobState, READ_AT};
 use crate::format::key::Key;
 use crate::object::{Objects, Tried};
 use crate::transaction::{Purpose, RELEASE_UPDATES};
@@ -39,19 +39,29 @@ impl<A: DiskArray> Objects<'_, A> {
         if let Some(ahead) = self.ahead.filter(|job| job.kind == kind) {
             return Ok(Some(ahead));
         }
-        self.store.tree.with(&Key::job(kind as u32, 0), |record| Job::load(kind, record?))
+        let mut job = self.store.tree.with(&Key::job(kind as u32, 0), |record| Job::load(kind, record?))?;
+        if let Some(job) = job.as_mut().filter(|_| kind == JobKind::Scrub) {
+            let at = Key::job(kind as u32, READ_AT);
+            self.store.tree.with(&at, |record| record.map_or((), |record| job.load_read(record)))?;
+        }
+        Ok(job)
     }
 
     /// Starts a job from the beginning, unless it is running already to do the same: whether it was started. A transaction
     /// of its own.
     pub fn start_job(&mut self, kind: JobKind, options: JobOptions) -> Result<bool, Error> {
         self.store.check_alone()?;
-        if self.job(kind)?.is_some_and(|job| job.state == JobState::Running && job.options == options) {
+        let before = self.job(kind)?;
+        if before.is_some_and(|job| job.state == JobState::Running && job.options == options) {
             return Ok(false);
         }
         let started = self.store.tree.disks.now().seconds;
         self.save_job(|objects| {
             let mut job = Job::new(kind, options, started);
+            if let Some(before) = before {
+                job.whole = before.whole;
+                job.has_read_record = before.has_read_record || before.unread > 0;
+            }
             objects.begin_pass(&mut job)?;
             Ok(job)
         })?;
@@ -97,9 +107,14 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Writes a job's record. Part of a transaction.
     pub(super) fn put_job(&mut self, job: &Job) -> Result<(), Error> {
-        self.begin_change(2, Purpose::Release)?;
-        let bytes = job.store();
-        self.change(|objects| Ok(objects.store.put(&Key::job(job.kind as u32, 0), &bytes)?))
+        let (bytes, read) = (job.store(), job.store_read());
+        self.begin_change(if read.is_some() { 4 } else { 2 }, Purpose::Release)?;
+        self.change(|objects| {
+            if let Some(read) = &read {
+                objects.store.put(&Key::job(job.kind as u32, READ_AT), read)?;
+            }
+            Ok(objects.store.put(&Key::job(job.kind as u32, 0), &bytes)?)
+        })
     }
 
     /// Lists something that is lost. Part of a transaction.
@@ -124,7 +139,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Forgets what a job listed. Part of a transaction.
     pub(super) fn clear_failed(&mut self, kind: JobKind) -> Result<(), Error> {
-        let (from, end) = (Key::job(kind as u32, 1), Key::job(kind as u32, u32::MAX));
+        let (from, end) = (Key::job(kind as u32, 1), Key::job(kind as u32, READ_AT));
         if self.store.tree.scan(&from, &end, |_, _| ControlFlow::Break(()))?.is_none() {
             return Ok(());
         }
@@ -138,7 +153,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Calls `f` with what a job found to be lost, up to [`FAILED_LISTED`] things.
     pub fn lost_items(&mut self, kind: JobKind, mut f: impl FnMut(Lost)) -> Result<(), StorageError> {
-        let (from, end) = (Key::job(kind as u32, 1), Key::job(kind as u32, u32::MAX));
+        let (from, end) = (Key::job(kind as u32, 1), Key::job(kind as u32, READ_AT));
         self.store.tree.scan(&from, &end, |_, record| {
             if let Some(item) = FailedItem::new(record) {
                 let object = item.key().object();

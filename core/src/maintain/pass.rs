@@ -163,6 +163,8 @@ impl<A: DiskArray> Objects<'_, A> {
             total,
             healed_before: job.healed_before + job.healed,
             found_before: job.found_before,
+            whole: job.whole,
+            has_read_record: job.has_read_record || job.unread > 0,
             ..Job::new(job.kind, job.options, job.started)
         };
         Ok(())
@@ -242,6 +244,13 @@ impl<A: DiskArray> Objects<'_, A> {
             let here = self.store.tree.disks.online().or(self.store.roster().failed);
             is_waiting = !self.store.unhealed().is_subset_of(here);
         }
+        let now = self.store.tree.disks.now().seconds;
+        if job.kind == JobKind::Scrub {
+            is_waiting = job.unread > 0;
+            if !is_waiting && !self.has_passed_over(job)? {
+                job.whole = now;
+            }
+        }
         if job.kind == JobKind::Rebalance && job.short > 0 {
             // Some of it was given a scheme that the disks there are cannot hold in full. A rebuild that is
             // under way may be past it.
@@ -254,7 +263,7 @@ impl<A: DiskArray> Objects<'_, A> {
             false => JobState::Incomplete,
         };
         job.position = Key::MAX;
-        job.ended = self.store.tree.disks.now().seconds;
+        job.ended = now;
         Ok(())
     }
 

@@ -42,6 +42,12 @@ pub struct LossForecast {
     pub nodes_unreadable: u64,
     /// More members of which any could fail then before anything else became unreadable.
     pub read_tolerance: usize,
+    /// The same, if all that can be read then had the redundancy that was asked for.
+    pub asked_tolerance: usize,
+    /// Something that can be read then bears the loss of no more members, and was to bear one at least.
+    pub is_exposed: bool,
+    /// The first object of those whose contents are asked to bear the least, if that is less than the pool's tolerance.
+    pub weakest: Option<ObjectId>,
     /// What the pool would do.
     pub footing: Footing,
 }
@@ -59,6 +65,10 @@ pub struct Footing {
     pub writable_when_shut: bool,
     /// More disks that might fail then, one after the other, before it took no writes; 0 if it takes none.
     pub write_tolerance: usize,
+    /// More disks that might simply be gone then, whichever they are, before it could not be mounted.
+    pub mount_tolerance: usize,
+    /// The same, if the members were taken out of use before they go.
+    pub mount_tolerance_when_shut: usize,
 }
 
 impl<A: DiskArray> Objects<'_, A> {
@@ -71,7 +81,8 @@ impl<A: DiskArray> Objects<'_, A> {
     pub fn forecast_loss(&mut self, lost: MemberSet) -> Result<LossForecast, StorageError> {
         let now = Standing::read(&mut self.store, true)?;
         let then = now.without(lost);
-        let mut tally = Tally::new(now, then, self.store.tree.disks.parameters.block_shift);
+        let tolerance = self.store.committed().tolerance().into();
+        let mut tally = Tally::new(now, then, self.store.tree.disks.parameters.block_shift, tolerance);
         let mut walk = Walk::new();
         loop {
             let met = match self.store.tree.walk(&mut walk) {
@@ -144,11 +155,26 @@ impl<A: DiskArray> Objects<'_, A> {
                 true => self.tolerances(lost, rest).1,
                 false => 0,
             },
+            mount_tolerance: match mountable {
+                true => self.mount_tolerance(lost),
+                false => 0,
+            },
+            mount_tolerance_when_shut: quorum::spare(rest, MemberLists::both(rest)),
         }
     }
 
-    /// More disks that may fail, without those in the rows `lost`, before something becomes unreadable by the pool's
-    /// tolerance, and before the pool takes no writes: of `list` at least half must stay.
+    /// More disks that may simply be gone, without those in the rows `lost`, before the rest may not be mounted: more
+    /// than half of the members must be left, and one of those that have the newest state.
+    pub(crate) fn mount_tolerance(&self, lost: MemberSet) -> usize {
+        let (disks, superblock) = (&self.store.tree.disks, self.store.committed());
+        let cut = disks.online().minus(disks.sound());
+        let present = disks.present().minus(lost).minus(cut);
+        let newest = present.iter().filter(|&row| disks.is_row_at(row, superblock.order())).count();
+        quorum::spare(present, superblock.lists()).min(newest.saturating_sub(1))
+    }
+
+    /// More disks that may fail, without those in the rows `lost`: before something becomes unreadable, at least so many,
+    /// whatever is stored; and before the pool takes no writes, of `list` at least half having to stay.
     pub(crate) fn tolerances(&self, lost: MemberSet, list: MemberSet) -> (usize, usize) {
         let superblock = self.store.committed();
         let rows = self.store.tree.data_rows().minus(lost).len();
@@ -162,7 +188,8 @@ impl<A: DiskArray> Objects<'_, A> {
             .saturating_sub(self.store.unhealed_without(lost).or(went_back).len() + short)
             .min(rows.saturating_sub(1));
         let online = self.store.tree.disks.sound().minus(lost).len();
-        (spare, spare.min(online - list.len().div_ceil(2).min(online)))
+        let weakest = spare.saturating_sub(superblock.parity_deficit().into());
+        (weakest, spare.min(online - list.len().div_ceil(2).min(online)))
     }
 }
 
@@ -192,6 +219,8 @@ struct Tally {
     now: Standing,
     then: Standing,
     block_shift: u8,
+    /// Disks whose loss the tree is to bear.
+    tolerance: usize,
     /// Records before this key would be lost, of those that are yet to be met.
     lost_until: Key,
     /// The records of members would be.
@@ -209,12 +238,14 @@ struct Tally {
 }
 
 impl Tally {
-    fn new(now: Standing, then: Standing, block_shift: u8) -> Self {
+    fn new(now: Standing, then: Standing, block_shift: u8, tolerance: usize) -> Self {
+        let borne = LossForecast { read_tolerance: MEMBERS_MAX, ..LossForecast::default() };
         Self {
-            forecast: LossForecast { read_tolerance: MEMBERS_MAX, ..LossForecast::default() },
+            forecast: LossForecast { asked_tolerance: tolerance, ..borne },
             now,
             then,
             block_shift,
+            tolerance,
             lost_until: Key::MIN,
             members_lost: false,
             joiner: RecordJoiner::new(),
@@ -230,7 +261,7 @@ impl Tally {
     fn meet(&mut self, met: &Met, left: usize) {
         if left > 0 {
             if met.from >= self.lost_until {
-                self.bear(left - 1);
+                self.bear(left - 1, self.tolerance);
             }
             return;
         }
@@ -297,7 +328,11 @@ impl Tally {
         if self.now.holds(&extent).there < data {
             self.forecast.unreadable_now += 1;
         } else if left.there >= data {
-            self.bear(left.apart.saturating_sub(data));
+            let asked = usize::from(extent.asked.parity).min(self.tolerance);
+            if asked < self.forecast.asked_tolerance {
+                self.forecast.weakest = Some(self.object);
+            }
+            self.bear(left.apart.saturating_sub(data), asked);
         } else {
             let bytes = self.bytes_lost(start, &extent, lost);
             self.lose(bytes > 0, bytes);
@@ -333,9 +368,12 @@ impl Tally {
         }
     }
 
-    /// Something bears the loss of so many more members.
-    fn bear(&mut self, members: usize) {
-        self.forecast.read_tolerance = self.forecast.read_tolerance.min(members);
+    /// Something bears the loss of so many more members, and was to bear `asked`.
+    fn bear(&mut self, members: usize, asked: usize) {
+        let forecast = &mut self.forecast;
+        forecast.read_tolerance = forecast.read_tolerance.min(members);
+        forecast.asked_tolerance = forecast.asked_tolerance.min(asked);
+        forecast.is_exposed |= members == 0 && asked > 0;
     }
 
     fn end(mut self) -> LossForecast {

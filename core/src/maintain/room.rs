@@ -36,11 +36,18 @@ pub struct MemberRoom {
     pub dead: u64,
     /// Free blocks that are kept back, so that deleting and recovery can always go on.
     pub kept_back: u64,
+    /// More free blocks that may be left over when nothing more can be stored: about a group.
+    pub left_over: u64,
     /// Members with the same value fail together; 0 is a domain of its own.
     pub failure_domain: u32,
 }
 
 impl MemberRoom {
+    /// Blocks that contents are sure to find.
+    pub const fn fillable(&self) -> u64 {
+        self.usable().saturating_sub(self.left_over)
+    }
+
     /// Blocks that may still be filled.
     pub const fn usable(&self) -> u64 {
         let free = self.free.saturating_add(self.dead);
@@ -104,7 +111,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// The space of every member that takes part and is given data. Reads the dead records.
     pub fn rooms(&mut self) -> Result<Rooms, StorageError> {
         let (tree, superblock) = (&self.store.tree, self.store.committed());
-        let kept_back = self.store.blocks_kept_back();
+        let (kept_back, left_over) = (self.store.blocks_kept_back(), self.store.blocks_left_over());
         let mut rooms: Rooms = tree
             .data_rows()
             .iter()
@@ -116,6 +123,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 free: superblock.row(row).free().min(tree.area(row).map_or(0, |area| area.blocks)),
                 dead: 0,
                 kept_back,
+                left_over,
                 failure_domain: tree.disks.identity_in_row(row).map_or(0, |identity| identity.failure_domain),
             })
             .collect();

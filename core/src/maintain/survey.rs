@@ -70,16 +70,23 @@ impl RecordJoiner {
 }
 
 impl<A: DiskArray> Objects<'_, A> {
+    /// Whether every member takes part and is owed nothing, and nothing is short of what was asked for: from memory.
+    pub fn is_whole(&self) -> bool {
+        let (superblock, disks) = (self.store.committed(), &self.store.tree.disks);
+        let are_here = disks.sound() == superblock.table();
+        are_here
+            && disks.rolled_back(superblock.order()).is_empty()
+            && superblock.owed().is_empty()
+            && !superblock.is_short()
+    }
+
     /// Counts the extents by their redundancy.
     ///
     /// Where every member is online and owed nothing, all are complete, and the superblock has their number; else the
     /// tree is walked: one record for each extent is read, no data.
     pub fn count_extents(&mut self) -> Result<ExtentCounts, StorageError> {
-        let superblock = self.store.committed();
-        let (table, owed, total) = (superblock.table(), superblock.owed(), superblock.extents());
-        let disks = &self.store.tree.disks;
-        let is_whole = disks.sound() == table && disks.rolled_back(superblock.order()).is_empty();
-        if owed.is_empty() && !superblock.is_short() && is_whole {
+        let total = self.store.committed().extents();
+        if self.is_whole() {
             return Ok(ExtentCounts { total, complete: total, ..ExtentCounts::default() });
         }
         let standing = Standing::read(&mut self.store, true)?;

@@ -11,7 +11,7 @@ use crate::limits::{EXTENT_BYTES_MIN, MEMBERS_MAX};
 use crate::object::{Found, Mended, Objects, Relocation};
 use crate::transaction::{Purpose, REFRESH_UPDATES};
 use crate::tree::{Met, Walk};
-use crate::types::{MemberSet, ObjectId};
+use crate::types::{BlockAddress, Generation, MemberSet, ObjectId};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -33,6 +33,20 @@ impl Budget {
 
     const fn spend(&mut self, blocks: u64) {
         self.blocks = self.blocks.saturating_sub(blocks);
+    }
+}
+
+/// Counts what a scrub cannot read of these places, of so many blocks each: their members are away, and waited for.
+fn note_unread(
+    job: &mut Job,
+    standing: &Standing,
+    places: impl Iterator<Item = (BlockAddress, Generation)>,
+    blocks: u64,
+) {
+    let away = places.filter(|&(address, birth)| standing.of(address, birth) == Worth::Away);
+    for row in away.filter_map(|(address, _)| standing.row(address.member)) {
+        job.unread = job.unread.saturating_add(blocks);
+        job.unread_rows = job.unread_rows.with(row);
     }
 }
 
@@ -103,6 +117,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let mut wanting = verdict == NodeVerdict::Refresh;
         if job.kind == JobKind::Scrub {
             budget.spend(replicas.len() as u64);
+            let places = replicas.iter().map(|&address| (address, met.pointer.birth));
+            note_unread(job, standing, places, 1);
             for (i, address) in replicas.iter().enumerate() {
                 let disk = self.store.tree.disks.disk_of(address.member);
                 if let Some(disk) = disk
@@ -180,6 +196,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let mut wrong = Indices::new();
         if job.kind == JobKind::Scrub {
             budget.spend(blocks * width);
+            let places = found.extent.fragments().iter().map(|fragment| (fragment.address, fragment.birth));
+            note_unread(job, standing, places, blocks);
             wrong.extend(self.prove_stripe(object, &found)?.iter().map(|index| index as u8));
         }
         let verdict = match (job.kind, judge(&found.extent, standing, block_shift, &wrong)) {

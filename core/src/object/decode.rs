@@ -156,6 +156,7 @@ impl<A: DiskArray> Objects<'_, A> {
             let bytes = Memory::bytes_for_stripe(&self.store.tree.disks.parameters, data);
             return Err(StorageError::NeedsMemory { bytes }.into());
         }
+        self.store.tree.counters.unreadable += 1;
         Err(Error::Unreadable { object, offset: reading.found.start })
     }
 

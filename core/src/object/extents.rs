@@ -360,6 +360,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let superblock = self.store.superblock_mut();
         let extents = superblock.extents();
         superblock.set_extents(extents + 1);
+        superblock.note_scheme(inode.scheme);
         self.store.tree.counters.extents_written += 1;
         Ok(())
     }

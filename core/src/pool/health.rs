@@ -28,11 +28,14 @@ pub struct Health {
     pub online: usize,
     /// Members that are owed something they missed.
     pub owed: usize,
-    /// More disks that may fail before something becomes unreadable, by the pool's tolerance; what an object's own
-    /// scheme bears is its own affair.
+    /// More disks that may fail before something becomes unreadable, at least: by the pool's tolerance, and by the
+    /// weakest scheme in which contents were ever stored. [`forecast_loss`](crate::object::Objects::forecast_loss) looks at
+    /// what is stored, and tells exactly.
     pub read_tolerance: usize,
-    /// More disks that may fail before the pool stops taking writes.
+    /// More disks that may fail, one after the other, before the running pool stops taking writes.
     pub write_tolerance: usize,
+    /// More disks that may simply be gone, whichever they are, before the next mount is refused.
+    pub mount_tolerance: usize,
     /// Blocks that may be allocated, in all.
     pub blocks: u64,
     /// Blocks that are free.
@@ -125,6 +128,7 @@ impl<A: DiskArray> Pool<'_, A> {
             owed: owed.len(),
             read_tolerance,
             write_tolerance,
+            mount_tolerance: self.mount_tolerance(MemberSet::EMPTY),
             blocks,
             free_blocks: free,
             dead_blocks: superblock.dead_blocks(),

@@ -179,7 +179,8 @@ impl<A: DiskArray> Store<'_, A> {
             // What its slot holds now is not known: it goes on with the next mount, if there is room by then.
             for row in full.iter() {
                 if let Some(disk) = self.tree.disks.disk_in_row(row) {
-                    self.tree.disks.fail(disk, IoError::NoSpace);
+                    let error = self.tree.disks.state(disk).last_error;
+                    self.tree.disks.fail(disk, error.unwrap_or(IoError::NoSpace));
                 }
             }
         }

@@ -39,6 +39,18 @@ pub const fn may_mount(present: MemberSet, lists: MemberLists) -> bool {
     list_may_mount(present, lists.settled) && list_may_mount(present, lists.members)
 }
 
+/// How many of the members that are `present` may be gone, whichever they are, before the rest may not mount a state
+/// with these lists any more; 0 where they may not now.
+pub const fn spare(present: MemberSet, lists: MemberLists) -> usize {
+    let (settled, members) = (list_spare(present, lists.settled), list_spare(present, lists.members));
+    if settled < members { settled } else { members }
+}
+
+/// The same for one list: more than half of it must be left.
+const fn list_spare(present: MemberSet, list: MemberSet) -> usize {
+    present.and(list).len().saturating_sub(list.len() / 2 + 1)
+}
+
 /// Whether a running pool with these members `online` may go on, for one list: at least half of it.
 pub const fn list_may_continue(online: MemberSet, list: MemberSet) -> bool {
     2 * online.and(list).len() >= list.len()

@@ -203,7 +203,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             Err(StorageError::TooFewDisks { .. } | StorageError::NoSpace) => self.mode = Mode::ReadOnly,
             // Likewise, and the first transaction does again what this one was to do, without a disk that
             // lost what was just written to it. A choice of history is for the caller to make again.
-            Err(StorageError::NoSpaceBelow { .. } | StorageError::Exchanged { .. }) if !chosen => {
+            Err(error) if !chosen && is_passing(error) => {
                 (self.mode, self.owes_commit) = (Mode::Unclaimed, true);
             }
             written => drop(written?),
@@ -384,6 +384,12 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 }
 
+/// Whether the commit of a mount may be made again by the first transaction.
+const fn is_passing(error: StorageError) -> bool {
+    use StorageError::{Exchanged, NoSpaceBelow, RefusedBelow};
+    matches!(error, NoSpaceBelow { .. } | RefusedBelow { .. } | Exchanged { .. })
+}
+
 impl<A: DiskArray> Store<'_, A> {
     /// Writes a disk's own state once more, with this claim, and whether the disk lost what it had
     /// acknowledged. Where this mount does not miss the disk, the next one may.
@@ -423,7 +429,7 @@ impl<A: DiskArray> Store<'_, A> {
         let row = MemberSet::EMPTY.with(self.tree.disks.state(disk).row.into());
         if !self.tree.disks.write_slots(row, &self.stage[..bytes], bytes).is_empty() {
             self.take_back(disk, before);
-            return Err(StorageError::NoSpaceBelow { disk });
+            return Err(self.tree.disks.refused(disk));
         }
         Ok(())
     }

@@ -303,3 +303,54 @@ fn too_few_disks_for_a_rebuild_are_foretold() {
     assert_eq!((forecast.without_disks, forecast.without_space), (counts(&mut pool).total, 0));
     assert_eq!(forecast.blocks_written, 0, "{forecast:?}");
 }
+
+/// A file in a weaker scheme than the pool's is lost sooner. Health promised what the pool bears.
+#[test]
+fn what_is_stored_in_a_weaker_scheme_is_not_promised() {
+    let mut world = world(FOUR_TWO, 6);
+    let mut pool = world.mount();
+    assert_eq!(pool.health().read_tolerance, 2);
+    let mut transaction = pool.begin().expect("begun");
+    let weak = Attributes { scheme: Some(Scheme::SINGLE), ..Attributes::default() };
+    let file = transaction.create(ObjectId::ROOT, b"weak", &MakeRequest::File, &weak).expect("made");
+    transaction.write_all(file, 0, &contents("weak", 40_000)).expect("written");
+    transaction.commit().expect("committed");
+    let promised = |pool: &mut Mounted<'_>| {
+        let forecast = pool.forecast_loss(MemberSet::EMPTY).expect("computed");
+        let health = pool.health();
+        assert!(health.read_tolerance <= forecast.read_tolerance, "{health:?} {forecast:?}");
+        (forecast.read_tolerance, forecast.asked_tolerance, forecast.weakest, health.write_tolerance)
+    };
+    assert_eq!(promised(&mut pool), (0, 0, Some(file), 2));
+    // What is removed takes nothing with it any more.
+    let mut transaction = pool.begin().expect("begun");
+    transaction.unlink(ObjectId::ROOT, b"weak").expect("removed");
+    transaction.commit().expect("committed");
+    rest(&mut pool);
+    assert_eq!(promised(&mut pool), (2, 2, None, 2));
+}
+
+/// As many disks may simply be gone as is said, whichever they are, and no set of one more.
+#[test]
+fn the_tolerance_for_mounting_is_that_of_the_worst_case() {
+    for (scheme, disks, expected) in [
+        (Scheme::SINGLE, 1, 0),
+        (Scheme::mirror(2), 2, 0),
+        (Scheme::mirror(2), 3, 1),
+        (Scheme::mirror(3), 3, 1),
+        (Scheme { data: 2, parity: 2 }, 4, 1),
+        (Scheme::mirror(3), 5, 2),
+    ] {
+        let mut world = world(scheme, disks);
+        let tolerance = world.mount().health().mount_tolerance;
+        assert_eq!(tolerance, expected, "{scheme} on {disks}");
+        let all: Vec<usize> = (0..disks).collect();
+        for lost in subsets(&all, tolerance + 1) {
+            let mut copy = World { array: world.array.clone(), lent: Lent::new(MEMORY) };
+            copy.unplug(&lost);
+            let mounts = copy.try_mount(MountMode::ReadOnly).is_ok();
+            assert!(mounts || lost.len() > tolerance, "{scheme} on {disks}, without {lost:?}");
+            assert!(!mounts || lost.len() <= tolerance, "{scheme} on {disks}, without {lost:?}");
+        }
+    }
+}

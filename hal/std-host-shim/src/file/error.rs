@@ -74,7 +74,17 @@ fn kind_of(error: &io::Error) -> IoError {
             | Errno::CONNABORTED
             | Errno::SHUTDOWN,
         ) => IoError::Gone,
-        Some(Errno::ROFS | Errno::PERM | Errno::ACCESS) => IoError::WriteProtected,
+        Some(Errno::PERM | Errno::ACCESS) => IoError::WriteProtected,
+        // The system is in want of something, or has made the filesystem of an image read-only.
+        Some(
+            Errno::ROFS
+            | Errno::NOMEM
+            | Errno::NOBUFS
+            | Errno::AGAIN
+            | Errno::MFILE
+            | Errno::NFILE
+            | Errno::NOLCK,
+        ) => IoError::Refused,
         Some(Errno::TIMEDOUT) => IoError::Timeout,
         // A sparse image whose filesystem is full, or whose owner or process may not store more; a thin
         // volume.
@@ -209,7 +219,8 @@ mod tests {
         check(&[Errno::NODEV, Errno::NXIO, Errno::STALE, Errno::BADF], IoError::Gone);
         check(&[Errno::IO, Errno::UCLEAN, Errno::ILSEQ], IoError::Media);
         check(&[Errno::NOSPC, Errno::DQUOT, Errno::FBIG], IoError::NoSpace);
-        check(&[Errno::ROFS, Errno::PERM, Errno::ACCESS], IoError::WriteProtected);
+        check(&[Errno::PERM, Errno::ACCESS], IoError::WriteProtected);
+        check(&[Errno::ROFS, Errno::NOMEM, Errno::NFILE], IoError::Refused);
         check(&[Errno::TIMEDOUT], IoError::Timeout);
         check(&[Errno::INVAL], IoError::NotAligned);
     }
