@@ -35,7 +35,7 @@ pub(crate) fn run() -> ExitCode {
 
 fn dispatch(app: &App, command: &Command) -> Result<u8, Failure> {
     let exit = match command {
-        Command::Health => return commands::health::run(app),
+        Command::Health => return Ok(commands::health::run(app)),
         Command::Init(options) => commands::init::run(app, options),
         Command::Import(options) => commands::import::run(app, options),
         Command::Status => commands::status::run(app),
@@ -111,5 +111,9 @@ fn refuse(error: &clap::Error) -> ExitCode {
         // There is nowhere to say that this cannot be said.
         let _ = error.print();
     }
-    ExitCode::from(if asked { Exit::Done } else { Exit::Usage } as u8)
+    let refused = match commands::health::is_meant(std::env::args_os()) {
+        true => commands::health::UNKNOWN,
+        false => Exit::Usage as u8,
+    };
+    ExitCode::from(if asked { Exit::Done as u8 } else { refused })
 }

@@ -149,7 +149,7 @@ fn what_filled_the_filesystem_bit_by_bit_can_be_deleted() {
     let stored = (0..1000).take_while(|&number| put(number) == 0).count();
     assert!((20..1000).contains(&stored), "{stored}");
     limited.fill();
-    assert_eq!(limited.health(1), "degraded HOST_FULL");
+    assert_eq!(limited.health(2), "critical HOST_FULL");
     limited.expect_no_room(&["put", text(&file), "/more"]);
     let names: Vec<String> = (0..stored).map(|number| format!("/{number}")).collect();
     for name in &names[..5] {

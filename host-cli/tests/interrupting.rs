@@ -122,7 +122,8 @@ fn a_put_that_is_interrupted_leaves_the_pool_as_it_was() {
     // Of the filesystem that the images are in the test knows nothing.
     let reasons = pool.json(["status"])["reasons"].clone();
     let is_of_host = |reason: &serde_json::Value| reason["code"].as_str().unwrap().starts_with("HOST_");
-    assert!(reasons.as_array().unwrap().iter().all(is_of_host), "{reasons}");
+    let is_worse = |reason: &serde_json::Value| reason["severity"] != "info" && !is_of_host(reason);
+    assert!(!reasons.as_array().unwrap().iter().any(is_worse), "{reasons}");
 }
 
 /// Whether a process has yet to take a signal.

@@ -11,8 +11,8 @@ use crate::pool::fill::{Filled, fill, schemes};
 use crate::pool::forecast::Rebuild;
 use crate::pool::growth::Growth;
 use crate::pool::open::{Access, with_pool};
+use crate::pool::room::PoolRoom;
 use crate::pool::session::Session;
-use dynamicfs_core::placement::{self, Room};
 use dynamicfs_core::types::MemberSet;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -39,8 +39,9 @@ pub(crate) struct Capacity {
     reclaimable_bytes: u64,
     /// Of that kept back, so that deleting and recovery can always go on.
     kept_back_bytes: u64,
-    /// Contents that still fit in the pool's scheme, in files of at least an extent. The records of the pool's tree, about a
-    /// hundredth of it, come out of this.
+    /// More of that which may be left over when nothing more can be stored: about a group of blocks on each disk.
+    left_over_bytes: u64,
+    /// Contents that are sure to fit in the pool's scheme, in files of at least an extent, the pool's own records allowed for.
     #[serde(flatten)]
     filled: Filled,
     /// The same in other schemes that the disks allow.
@@ -49,8 +50,19 @@ pub(crate) struct Capacity {
     disks: Vec<DiskCapacity>,
     /// What the disks of `--add` would give; null without it.
     added: Option<Added>,
+    /// What small files take, in the pool's scheme.
+    small_files: Vec<SmallFile>,
     /// How fast it fills.
     growth: Growth,
+}
+
+/// What a small file takes.
+#[derive(Debug, Serialize, JsonSchema)]
+struct SmallFile {
+    /// Bytes of its contents.
+    bytes: u32,
+    /// Bytes that it takes on all disks, with its copies and records, about.
+    cost_bytes: u64,
 }
 
 /// The space of a disk, in bytes.
@@ -82,6 +94,9 @@ struct Added {
     gained_bytes: u64,
 }
 
+/// Sizes of files of which it is said what they take: one in the pool's tree, some in blocks of their own.
+const SMALL_FILES: [u32; 3] = [500, 1500, 16_000];
+
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     with_pool(app, Access::Read, |session| {
         app.out.report(&Capacity::of(session, &options.add)?)?;
@@ -91,42 +106,40 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 
 impl Capacity {
     fn of(session: &mut Session<'_>, add: &[u64]) -> Result<Self, Failure> {
-        let health = session.pool.health();
-        let block = u64::from(health.block_bytes);
-        let rooms = session.pool.rooms()?;
-        let mut left: Vec<Room> = rooms
-            .iter()
-            .map(|room| Room { blocks: room.usable(), failure_domain: room.failure_domain })
-            .collect();
-        let extent = 1 << session.pool.store.committed().extent_shift();
-        let filled = fill(&left, health.scheme, extent, block);
-        let others = schemes(left.len(), health.tolerance).filter(|&scheme| scheme != health.scheme);
-        let others = others.map(|scheme| fill(&left, scheme, extent, block)).collect();
+        let room = PoolRoom::of(&mut session.pool)?;
+        let block = room.cut.block_bytes();
+        let left = room.fillable();
+        let tolerance = session.pool.health().tolerance;
+        let others = schemes(left.len(), tolerance).filter(|&scheme| scheme != room.scheme);
+        let others = others.map(|scheme| fill(&left, scheme, &room.cut)).collect();
         let names = disks::disks(session);
         let mut disks = Vec::new();
-        for (room, left) in rooms.iter().zip(&left) {
-            let member = room.member.0;
+        for (room_of, stranded) in room.rooms.iter().zip(&room.filled.stranded) {
+            let member = room_of.member.0;
             let name = names.iter().find(|disk| disk.member == Some(member));
             disks.push(DiskCapacity {
                 name: name.map_or_else(|| format!("member-{member}"), |disk| disk.name.clone()),
                 member,
-                raw_bytes: room.blocks * block,
-                free_bytes: room.usable() * block,
-                stranded_bytes: placement::stranded(left, filled.stripes) * block,
-                rebuild: Rebuild::of(session, MemberSet::EMPTY.with(room.row))?,
+                raw_bytes: room_of.blocks * block,
+                free_bytes: room_of.usable() * block,
+                stranded_bytes: stranded * block,
+                rebuild: Rebuild::of(session, MemberSet::EMPTY.with(room_of.row))?,
             });
         }
         let added = (!add.is_empty()).then(|| {
             let overhead = overhead(session, block);
-            let kept_back = rooms.first().map_or(0, |room| room.kept_back);
-            left.extend(add.iter().map(|bytes| Room {
-                blocks: (bytes.saturating_sub(overhead) / block).saturating_sub(kept_back),
-                failure_domain: 0,
-            }));
-            let then = fill(&left, health.scheme, extent, block);
-            let gained_bytes = then.usable_bytes.saturating_sub(filled.usable_bytes);
+            let blocks = add.iter().map(|bytes| bytes.saturating_sub(overhead) / block);
+            let left = room.fillable_with(blocks);
+            let then = fill(&left, room.scheme, &room.cut);
+            let gained_bytes = then.usable_bytes.saturating_sub(room.filled.usable_bytes);
             Added { sizes: add.to_vec(), filled: then, gained_bytes }
         });
+        let small_files = SMALL_FILES.into_iter().filter_map(|bytes| {
+            let cost_bytes = room.cut.cost(room.scheme, bytes, room.rooms.len())?;
+            Some(SmallFile { bytes, cost_bytes })
+        });
+        let small_files = small_files.collect();
+        let PoolRoom { rooms, filled, .. } = room;
         let sum =
             |of: fn(&dynamicfs_core::maintain::MemberRoom) -> u64| rooms.iter().map(of).sum::<u64>() * block;
         let (raw, free, dead) = (sum(|room| room.blocks), sum(|room| room.free), sum(|room| room.dead));
@@ -136,6 +149,8 @@ impl Capacity {
             free_bytes: free,
             reclaimable_bytes: dead,
             kept_back_bytes: sum(|room| room.kept_back),
+            left_over_bytes: sum(|room| room.usable() - room.fillable()),
+            small_files,
             growth: Growth::of(session, filled.usable_bytes)?,
             filled,
             schemes: others,
@@ -165,6 +180,11 @@ impl Report for Capacity {
             format_args!("{used} of {raw} in use; {free} free, {dead} more when it is needed"),
         );
         text.field("", format_args!("{kept} of the free space are kept back, for deleting and recovery"));
+        let over = text.size(self.left_over_bytes);
+        text.field(
+            "",
+            format_args!("{over} more may be left over in the end, a group of blocks on each disk"),
+        );
         let usable = text.size(self.filled.usable_bytes);
         text.field(
             "usable",
@@ -190,6 +210,13 @@ impl Report for Capacity {
             );
             let what = format!("with {} more: room for {usable}, {gained} more", sizes.join(" and "));
             text.field("added", format_args!("{what}{}; {stranded} stranded", added.filled.stored()));
+        }
+        for file in &self.small_files {
+            let cost = text.size(file.cost_bytes);
+            text.field(
+                "small files",
+                format_args!("a file of {} bytes takes {cost} on all disks", file.bytes),
+            );
         }
         self.growth.text(text);
         text.line("");

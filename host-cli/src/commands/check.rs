@@ -7,6 +7,7 @@ use crate::output::progress::{Progress, Unit};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text, WARN};
+use crate::pool::disks::{self, Disk, DiskState, MemberState};
 use crate::pool::members::Names;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::session::Session;
@@ -108,6 +109,8 @@ enum FindingKind {
     Fragment,
     /// An extent has less redundancy than was asked for.
     Deficit,
+    /// A disk takes no part, so that what it holds was not verified.
+    Disk,
     /// Something else.
     Other,
 }
@@ -148,6 +151,7 @@ impl FindingKind {
             Self::NodeReplica => "replica of a tree node bad",
             Self::Fragment => "fragment bad",
             Self::Deficit => "extent with less redundancy than asked for",
+            Self::Disk => "disk that takes no part, and was not verified",
             Self::Other => "something this version has no word for",
         }
     }
@@ -174,6 +178,12 @@ struct Collector<'s> {
 }
 
 impl Collector<'_> {
+    fn leave_out(&mut self, disk: String) {
+        *self.counts.entry(FindingKind::Disk).or_default() += 1;
+        let kind = FindingKind::Disk;
+        self.findings.push(Found { kind, object: None, offset: None, disk: Some(disk), block: None });
+    }
+
     fn take(&mut self, finding: &Finding) {
         let (kind, object, offset, address) = parts(finding);
         *self.counts.entry(kind).or_default() += 1;
@@ -186,6 +196,15 @@ impl Collector<'_> {
             self.findings.push(Found { kind, object: object.map(|object| object.0), offset, disk, block });
         }
     }
+}
+
+/// Members that hold something, or should, and take no part.
+fn disks_left_out(session: &mut Session<'_>) -> impl Iterator<Item = String> + use<> {
+    let is_left_out = |disk: &Disk| {
+        let is_member = disk.member_state.is_some_and(|state| state != MemberState::Failed);
+        is_member && !disk.state.takes_part() && (disk.holds_data || disk.state == DiskState::Truncated)
+    };
+    disks::disks(session).into_iter().filter(move |disk| is_left_out(disk)).map(|disk| disk.name)
 }
 
 /// A finding's kind, object, offset and place.
@@ -221,9 +240,9 @@ const fn at_member(member: MemberNumber) -> BlockAddress {
 impl Check {
     pub(crate) fn of(session: &mut Session<'_>) -> Result<Self, Failure> {
         let started = Instant::now();
-        let disks = Names::of(session);
+        let names = Names::of(session);
         let mut collector =
-            Collector { disks: &disks, counts: BTreeMap::new(), findings: Vec::new(), lost: Vec::new() };
+            Collector { disks: &names, counts: BTreeMap::new(), findings: Vec::new(), lost: Vec::new() };
         let mut report = CheckReport::default();
         let total = session.pool.health().extents;
         let mut progress = Progress::new(&session.out, "checking", Unit::Things("extents"), Some(total));
@@ -250,6 +269,7 @@ impl Check {
             });
             stopped = unless_lost(compared)?;
         }
+        disks_left_out(session).for_each(|name| collector.leave_out(name));
         let Collector { mut counts, findings, lost, .. } = collector;
         if stopped {
             counts.entry(FindingKind::NodeLost).or_insert(1);

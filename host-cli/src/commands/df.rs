@@ -5,8 +5,9 @@ use crate::output::failure::{Exit, Failure};
 use crate::output::names::ToldPath;
 use crate::output::report::Report;
 use crate::output::text::{Cell, Text};
-use crate::pool::fill;
+
 use crate::pool::open::{Access, with_pool};
+use crate::pool::room::PoolRoom;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -19,7 +20,7 @@ pub(crate) struct Free {
     scheme: String,
     /// Bytes of contents that are in it, holes of files included.
     content_bytes: u64,
-    /// Bytes of contents that still fit.
+    /// Bytes of contents that are sure to fit, as `capacity` tells it.
     usable_bytes: u64,
     /// Objects: files, directories and links.
     objects: u64,
@@ -28,7 +29,7 @@ pub(crate) struct Free {
 pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
     with_pool(app, Access::Read, |session| {
         let health = session.pool.health();
-        let filled = fill::room(session)?;
+        let filled = PoolRoom::of(&mut session.pool)?.filled;
         app.out.report(&Free {
             pool: session.config.folder.as_path().into(),
             scheme: filled.scheme,

@@ -5,7 +5,7 @@ use crate::host::interrupt;
 use crate::output::failure::{Exit, Failure};
 use crate::output::names::{self, ShowPath};
 use crate::output::report::{Report, print_line};
-use crate::output::text::{DIM, Text, WARN};
+use crate::output::text::{BAD, DIM, Text, WARN};
 use crate::pool::config::Config;
 use crate::pool::journal::{Event, Reader, Severity};
 use jiff::{SignedDuration, Timestamp};
@@ -42,11 +42,14 @@ impl Report for Events {
 }
 
 fn line(text: &mut Text, event: &Event) {
-    let Event { time, message, .. } = event;
-    match event.severity {
-        Severity::Info => text.line(format_args!("{DIM}{time}{DIM:#}           {message}")),
-        Severity::Warning => text.line(format_args!("{DIM}{time}{DIM:#}  {WARN}warning{WARN:#}  {message}")),
-    }
+    // Whoever may write to the pool's folder may write anything here.
+    let (time, message) = (names::show(event.time.as_bytes()), names::show(event.message.as_bytes()));
+    let (style, word) = match event.severity {
+        Severity::Info => (DIM, ""),
+        Severity::Warning => (WARN, "warning"),
+        Severity::Critical => (BAD, "critical"),
+    };
+    text.line(format_args!("{DIM}{time}{DIM:#}  {style}{word:<8}{style:#}  {message}"));
 }
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {

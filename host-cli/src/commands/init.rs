@@ -11,8 +11,11 @@ use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BOLD, Text};
 use crate::pool::config;
+use crate::pool::journal::{self, Event, EventKind, Severity};
+use crate::pool::room::PoolRoom;
 use crate::pool::session::Disks;
 use dynamicfs_core::limits;
+use dynamicfs_core::placement::{Room, stripes};
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{FormatOptions, Memory, Pool};
@@ -118,13 +121,15 @@ pub(crate) struct Made {
     folder: String,
     /// The scheme of new files.
     scheme: String,
-    /// Disks that may fail without loss.
+    /// Disks that may fail without loss of data.
     tolerance: u8,
     /// Disks that may be missing when the pool is opened: if more are, the others could hold a newer state, and it asks.
     opens_without: u64,
+    /// Disks that may simply be gone before something cannot be read, or the pool is not opened.
+    read_tolerance: u64,
     /// Bytes of all disks that hold data.
     raw_bytes: u64,
-    /// Bytes of contents that fit, roughly.
+    /// Bytes of contents that are sure to fit; with `--dry-run` about as many.
     usable_bytes: u64,
     /// Memory with which the pool can be mounted, in bytes; null where none was made.
     memory_min_bytes: Option<u64>,
@@ -161,25 +166,32 @@ impl Report for Made {
             None => text.line(format_args!("would make a pool in {}", self.folder)),
         }
         let (raw, usable) = (text.size(self.raw_bytes), text.size(self.usable_bytes));
-        let lose = match self.tolerance {
+        let tolerance = u64::from(self.tolerance);
+        let may_fail = match tolerance {
             0 => "no disk may fail".to_owned(),
             1 => "any disk may fail".to_owned(),
             disks => format!("any {disks} disks may fail"),
         };
-        text.field("redundancy", format_args!("{}: {lose}", self.scheme));
-        if self.opens_without < self.tolerance.into() {
-            let members = self.disks.len() as u64;
-            let witness = if opens_without(self.disks.len() + 1) > self.opens_without {
-                "; a witness lets one more be missing: --witness PATH"
-            } else {
-                ""
+        let is_limited = self.read_tolerance < tolerance;
+        let loss = if is_limited { " without loss of data" } else { "" };
+        text.field("redundancy", format_args!("{}: {may_fail}{loss}", self.scheme));
+        if is_limited {
+            let gone = match self.read_tolerance {
+                0 => "any disk gone".to_owned(),
+                disks => format!("more than {} gone", size::count(disks, "disk")),
             };
             text.field(
                 "opening",
-                format_args!(
-                    "asks first with fewer than {} of {members} members, because the others could be newer{witness}",
-                    members - self.opens_without
-                ),
+                format_args!("not with {gone}, because what is gone could be newer: take a disk offline before it is pulled"),
+            );
+            let enough = |more: &usize| opens_without(self.disks.len() + more) >= tolerance;
+            let witnesses = match (1..).find(enough) {
+                Some(more) if more > 1 => format!("{more} witnesses"),
+                _ => "a witness".to_owned(),
+            };
+            text.field(
+                "",
+                format_args!("with {witnesses} it is opened then: dynamicfs disk add --witness PATH"),
             );
         }
         let disks = self.disks.iter().filter(|disk| !disk.witness).count() as u64;
@@ -255,8 +267,15 @@ pub(crate) fn make(app: &App, options: &Options) -> Result<Made, Failure> {
     let array = HostArray::new(layout.take_disks());
     let members = layout.members();
     let (report, array) = format_pool(app, array, &format, &members, &layout)?;
+    layout.overcommitted().iter().for_each(|warning| app.out.warn(warning));
     // The disks stay locked until pool.toml is there.
     layout.publish()?;
+    let disks = size::count(report.disks.len() as u64, "disk");
+    let message = format!("the pool was made: {} on {disks}", report.scheme);
+    let made = Event::now(Severity::Info, EventKind::PoolMade, message);
+    if let Err(error) = journal::append(&folder, &[made]) {
+        app.out.warn(format_args!("cannot write down what happened in {}: {error}", journal::FILE));
+    }
     drop(array);
     Ok(report)
 }
@@ -329,14 +348,14 @@ fn format_pool(
     let mut lent = crate::pool::open::Lent::new(app.global.memory, format.node_bytes as usize, disks)?;
     let (memory, services) = lent.lend();
     let made = Pool::format(array, memory, services, &mut OsEntropy, format, members);
-    let pool = made.map_err(|error| layout.explain(error))?;
+    let mut pool = made.map_err(|error| layout.explain(error))?;
+    let usable_bytes = PoolRoom::of(&mut pool)?.filled.usable_bytes;
     let health = pool.health();
     let identities: Vec<_> = (0..disks).map(|disk| pool.member_health(disk)).collect();
     let raw_bytes =
         sizes.iter().zip(&identities).filter(|(_, member)| !member.witness).map(|(bytes, _)| bytes).sum();
     let array = pool.into_array();
     let parameters = layout.record(&identities)?;
-    let width = format.scheme.width() as u64;
     let report = Made {
         dry_run: false,
         pool: Some(parameters.pool.to_string()),
@@ -344,27 +363,45 @@ fn format_pool(
         scheme: format.scheme.to_string(),
         tolerance: health.tolerance,
         opens_without: opens_without(disks),
+        read_tolerance: opens_without(disks).min(health.tolerance.into()),
         raw_bytes,
-        usable_bytes: health.blocks * u64::from(health.block_bytes) / width * u64::from(format.scheme.data),
+        usable_bytes,
         memory_min_bytes: Some(Memory::bytes_min(&parameters) as u64),
         disks: layout.report(&sizes),
     };
     Ok((report, array))
 }
 
+/// Bytes of contents for which disks that are not made yet will have room, about: a sixteenth of each, at most, may be left
+/// over, beside its labels and superblocks.
+fn planned_bytes(disks: &[MadeDisk], scheme: Scheme) -> u64 {
+    let rooms = disks.iter().filter(|disk| !disk.witness).map(|disk| {
+        let bytes = (disk.bytes - disk.bytes / 16).saturating_sub(PLANNED_OVERHEAD);
+        Room { blocks: bytes >> PLANNED_BLOCK_SHIFT, failure_domain: 0 }
+    });
+    let stripes = stripes(&rooms.collect::<Vec<_>>(), scheme.width(), None);
+    (stripes * u64::from(scheme.data)) << PLANNED_BLOCK_SHIFT
+}
+
+/// Bytes of a disk that hold no contents, about, and log2 of a block.
+const PLANNED_OVERHEAD: u64 = 1 << 20;
+const PLANNED_BLOCK_SHIFT: u32 = 12;
+
 /// What would be made.
 fn plan(app: &App, folder: &Path, options: &Options, scheme: Scheme) -> Result<Made, Failure> {
     let disks = layout::plan(app, folder, options)?;
+    let tolerance = options.tolerance.unwrap_or(scheme.parity);
     let least = disks.iter().filter(|disk| !disk.witness).map(|disk| disk.bytes).sum::<u64>();
     Ok(Made {
         dry_run: true,
         pool: None,
         folder: folder.shown().to_string(),
         scheme: scheme.to_string(),
-        tolerance: options.tolerance.unwrap_or(scheme.parity),
+        tolerance,
         opens_without: opens_without(disks.len()),
+        read_tolerance: opens_without(disks.len()).min(tolerance.into()),
         raw_bytes: least,
-        usable_bytes: least / scheme.width() as u64 * u64::from(scheme.data),
+        usable_bytes: planned_bytes(&disks, scheme),
         memory_min_bytes: None,
         disks,
     })

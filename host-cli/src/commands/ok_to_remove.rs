@@ -134,7 +134,7 @@ impl OkToRemove {
         let drain = if is_online { Some(Rebuild::of_drain(session, rows)?) } else { None };
         Ok(Self {
             takes_part: is_online,
-            pull: pull(&meant, &forecast, now),
+            pull: pull(&meant, is_online, &forecast, now),
             remove: remove(session, &meant, &forecast, drain, now),
             drain,
             disk: meant.disk.name,
@@ -156,10 +156,24 @@ fn data_lost(name: &str, forecast: &Forecast) -> Option<Obstacle> {
     })
 }
 
+/// What cannot be read now, and may be on a disk that takes no part, as an obstacle.
+fn missing_now(name: &str, is_online: bool, forecast: &Forecast) -> Option<Obstacle> {
+    let Forecast { unreadable_now, nodes_unreadable_now, .. } = forecast;
+    let missing = unreadable_now + nodes_unreadable_now;
+    (!is_online && missing > 0).then(|| Obstacle {
+        code: ObstacleCode::DataLost,
+        message: format!(
+            "{} cannot be read now, and {name} may hold what is missing",
+            size::count(missing, "part")
+        ),
+    })
+}
+
 /// May it be pulled as it is, and be put back later? `writable`: the pool takes writes now.
-fn pull(meant: &Meant, forecast: &Forecast, writable: bool) -> Answer {
+fn pull(meant: &Meant, is_online: bool, forecast: &Forecast, writable: bool) -> Answer {
     let name = &meant.disk.name;
-    let mut obstacles: Vec<Obstacle> = data_lost(name, forecast).into_iter().collect();
+    let lost = data_lost(name, forecast).or_else(|| missing_now(name, is_online, forecast));
+    let mut obstacles: Vec<Obstacle> = lost.into_iter().collect();
     if !forecast.opens {
         let message =
             format!("without {name} too few members are left to open the pool: it could hold a newer state");
@@ -192,12 +206,8 @@ fn remove(
     if !writable {
         add(ObstacleCode::NotWritable, "the pool takes no writes now".into());
     }
-    if !is_online && forecast.unreadable_now > 0 {
-        let extents = size::count(forecast.unreadable_now, "extent");
-        add(
-            ObstacleCode::DataLost,
-            format!("{extents} cannot be read now, and {name} may hold what is missing"),
-        );
+    if let Some(Obstacle { code, message }) = missing_now(name, is_online, forecast) {
+        add(code, message);
     }
     let others = match meant.row(session) {
         Some(row) => session.pool.store.tree.data_rows().without(row).len(),

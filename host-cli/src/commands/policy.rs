@@ -8,6 +8,8 @@ use crate::output::names::ToldPath;
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
+use crate::pool::events;
+use crate::pool::journal::{Event, EventKind, Severity};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, Node, PoolPath};
 use crate::pool::session::Session;
@@ -146,6 +148,16 @@ fn set(app: &App, session: &mut Session<'_>, options: &Set) -> Result<PolicyList
             }
             Ok(())
         })?;
+    }
+    if let Some((first, _)) = found.first().filter(|_| !dry_run) {
+        let more = match found.len() - 1 {
+            0 => String::new(),
+            more => format!(", and that of {} more", size::count(more as u64, "object")),
+        };
+        let is_weak = options.scheme.parity < session.pool.health().tolerance;
+        let severity = if is_weak { Severity::Warning } else { Severity::Info };
+        let message = format!("the policy of {first}{more} is {} now", options.scheme);
+        events::note(session, Event::now(severity, EventKind::PolicyChanged, message));
     }
     let policy = |(path, node): &(_, Node)| Policy::new(path, options.scheme, node.inode.extent_shift);
     Ok(PolicyList { dry_run, changed: found.len() as u64, policies: found.iter().map(policy).collect() })

@@ -9,7 +9,8 @@ use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, Cell, DIM, GOOD, Text, WARN};
 use crate::pool::disks::{Disk, DiskState};
-use crate::pool::jobs::{JobReport, JobState};
+use crate::pool::job_report::JobReport;
+use crate::pool::jobs::JobState;
 use crate::pool::judge::{DiskCounts, Extents, Judgement, Verdict};
 use crate::pool::open::{Seen, look};
 use crate::pool::reasons::Reason;
@@ -59,10 +60,14 @@ struct PoolStatus {
     scheme: String,
     /// Disks that may fail without losing the pool's own records, when all is well.
     tolerance: u8,
-    /// More disks that may fail now before something cannot be read.
+    /// More disks that may simply be gone before something cannot be read, or the pool is not opened.
     read_tolerance: usize,
-    /// More disks that may fail now before the pool takes no writes.
+    /// More disks that may simply be gone before the pool takes no writes, or is not opened.
     write_tolerance: usize,
+    /// More disks that may fail before data is lost, whether the pool is opened without them or not.
+    data_tolerance: usize,
+    /// More disks that may fail before the pool takes no writes, if each is taken offline before it goes.
+    write_tolerance_if_offline_first: usize,
     /// The last commit.
     generation: u64,
     /// Files, directories and links.
@@ -82,8 +87,9 @@ struct Capacity {
     free_bytes: u64,
     /// Of that free once it is needed: it belonged to what was deleted or replaced.
     reclaimable_bytes: u64,
-    /// Contents in the pool's scheme that still fit, roughly.
-    usable_free_bytes: u64,
+    /// Contents in the pool's scheme that are sure to fit, as `capacity` tells it; null where the records that tell cannot
+    /// be read.
+    usable_free_bytes: Option<u64>,
 }
 
 pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
@@ -94,12 +100,11 @@ pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
 
 impl Status {
     pub(crate) fn of(session: &mut Session<'_>) -> Result<Self, Failure> {
-        let Judgement { verdict, reasons, disks, counts, extents, health, scrub, rebuild } =
+        let Judgement { verdict, reasons, disks, counts, extents, health, tolerance, room, scrub, rebuild } =
             Judgement::of(session)?;
         let block = u64::from(health.block_bytes);
         let (free, dead) = (health.free_blocks * block, health.dead_blocks * block);
         let raw = health.blocks * block;
-        let usable = (free + dead) / health.scheme.width() as u64 * u64::from(health.scheme.data);
         Ok(Self {
             status: verdict,
             timestamp: now_rfc3339(),
@@ -109,8 +114,10 @@ impl Status {
                 folder: session.config.folder.shown().to_string(),
                 scheme: health.scheme.to_string(),
                 tolerance: health.tolerance,
-                read_tolerance: health.read_tolerance,
-                write_tolerance: health.write_tolerance,
+                read_tolerance: tolerance.read(),
+                write_tolerance: tolerance.write(),
+                data_tolerance: tolerance.data,
+                write_tolerance_if_offline_first: tolerance.offline_first,
                 generation: health.generation.0,
                 objects: health.objects,
                 content_bytes: health.content_bytes,
@@ -122,7 +129,7 @@ impl Status {
                 used_bytes: raw.saturating_sub(free + dead),
                 free_bytes: free,
                 reclaimable_bytes: dead,
-                usable_free_bytes: usable,
+                usable_free_bytes: room.map(|room| room.filled.usable_bytes),
             },
             members: disks,
             scrub,
@@ -131,6 +138,12 @@ impl Status {
             activity: None,
         })
     }
+}
+
+/// How many more disks may be gone, for people.
+pub(crate) fn borne(read: usize, write: usize) -> String {
+    let [read, write] = [read, write].map(|disks| size::count(disks as u64, "more disk"));
+    format!("{read} may fail for reading, {write} for writing")
 }
 
 /// The style of a verdict.
@@ -167,12 +180,8 @@ impl Report for Status {
         for reason in &self.reasons {
             text.line(format_args!("{:11} {}: {}", "", code_name(reason), reason.message));
         }
-        let read = size::count(self.pool.read_tolerance as u64, "more disk");
-        let write = size::count(self.pool.write_tolerance as u64, "more disk");
-        text.field(
-            "redundancy",
-            format_args!("{}; {read} may fail for reading, {write} for writing", self.pool.scheme),
-        );
+        let (read, write) = (self.pool.read_tolerance, self.pool.write_tolerance);
+        text.field("redundancy", format_args!("{}; {}", self.pool.scheme, borne(read, write)));
         let Extents { total, complete, readable, unreadable } = self.extents;
         let lost = if unreadable > 0 {
             format!("{BAD}{unreadable} unreadable{BAD:#}")
@@ -192,11 +201,8 @@ impl Report for Status {
             ),
         );
         let capacity = self.capacity;
-        let (used, raw, usable) = (
-            text.size(capacity.used_bytes),
-            text.size(capacity.raw_bytes),
-            text.size(capacity.usable_free_bytes),
-        );
+        let (used, raw) = (text.size(capacity.used_bytes), text.size(capacity.raw_bytes));
+        let usable = capacity.usable_free_bytes.map_or_else(|| "an unknown amount".into(), |n| text.size(n));
         let percent = (capacity.used_bytes * 100).checked_div(capacity.raw_bytes).unwrap_or(0);
         text.field(
             "space",

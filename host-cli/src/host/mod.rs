@@ -9,6 +9,7 @@ pub(crate) mod devices;
 pub(crate) mod folder;
 pub(crate) mod interrupt;
 pub(crate) mod look;
+pub(crate) mod machine;
 pub(crate) mod signature;
 pub(crate) mod source;
 pub(crate) mod storage;

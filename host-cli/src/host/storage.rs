@@ -117,7 +117,10 @@ fn is_claimed(node: &Path, device: u64) -> bool {
     }
 }
 
-/// Why what is at a path takes no writes from this process, though it can be read; `None` if it takes them.
+/// Why a disk takes no writes from one user, and may from another.
+pub(crate) const NOT_THIS_USER: &str = "this user may not write to it";
+
+/// Why what is at a path takes no writes, though it can be read; `None` if it takes them.
 pub(crate) fn write_protection(path: &Path) -> Option<String> {
     use rustix::fs::{Access, AtFlags, CWD, accessat};
     use rustix::io::Errno;
@@ -128,7 +131,7 @@ pub(crate) fn write_protection(path: &Path) -> Option<String> {
     match accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS) {
         Err(Errno::ROFS) => Some("its filesystem is mounted read-only".into()),
         Err(Errno::PERM) => Some("it is marked as immutable".into()),
-        Err(Errno::ACCESS) => Some("this user may not write to it".into()),
+        Err(Errno::ACCESS) => Some(NOT_THIS_USER.into()),
         _ => None,
     }
 }

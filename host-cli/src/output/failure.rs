@@ -2,6 +2,7 @@
 
 use super::size;
 use crate::host::activity::Activity;
+use crate::host::machine::Lack;
 use crate::pool::histories::History;
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
 use dynamicfs_hal::IoError;
@@ -88,6 +89,10 @@ pub(crate) enum Code {
     SourceChanged,
     /// The operating system refused something.
     Host,
+    /// This machine lacks something: descriptors, memory, locks. The disks are not to blame.
+    HostLimit,
+    /// The filesystem that something is in is mounted read-only. The disks are not to blame.
+    HostReadOnly,
     /// Part of the work failed.
     Partial,
     /// Someone asked the process to stop.
@@ -178,8 +183,15 @@ impl Failure {
 
     /// The operating system refused: `what` as in "cannot *read /etc/shadow*".
     pub(crate) fn host(what: impl Display, error: &io::Error) -> Self {
-        let code = if error.kind() == io::ErrorKind::NotFound { Code::NotFound } else { Code::Host };
-        Self::new(code, format!("cannot {what}: {}", plain(error)))
+        let lack = Lack::of(error);
+        let code = match lack {
+            Some(Lack::ReadOnly) => Code::HostReadOnly,
+            Some(_) => Code::HostLimit,
+            None if error.kind() == io::ErrorKind::NotFound => Code::NotFound,
+            None => Code::Host,
+        };
+        let failure = Self::new(code, format!("cannot {what}: {}", plain(error)));
+        Self { hint: lack.map(|lack| lack.cure().to_owned()), ..failure }
     }
 
     /// An object at a path of the pool.
@@ -240,6 +252,7 @@ impl From<StorageError> for Failure {
                 (Code::NoSpace, "see what is free with `dynamicfs status`; `dynamicfs rm` gives space back")
             }
             StorageError::NoSpaceBelow { .. } => (Code::NoSpaceBelow, MAKE_ROOM),
+            StorageError::RefusedBelow { .. } => (Code::HostLimit, Lack::Memory.cure()),
             StorageError::NeedsMemory { .. } => (Code::NeedsMemory, "lend more with --memory"),
             StorageError::TooFewDisks { .. } => {
                 (Code::TooFewDisks, "see which disks failed with `dynamicfs disk list`")

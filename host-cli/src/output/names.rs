@@ -52,6 +52,15 @@ pub(crate) fn check_printable(name: &str, what: &str) -> Result<(), Failure> {
         .hint("use letters, digits and . - _ : + = @ , and no - at the beginning"))
 }
 
+/// A path that is shown, as a shell takes it.
+pub(crate) fn quoted(path: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '+' | '@');
+    match path.chars().all(is_plain) {
+        true => path.to_owned(),
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    }
+}
+
 /// Paths of this machine, shown as [`show`] does. `Path::display` would print a newline or an escape sequence
 /// as it is: the lints forbid it.
 pub(crate) trait ShowPath {

@@ -8,17 +8,18 @@ use super::place::Place;
 use super::reasons::{Reason, ReasonCode};
 use super::session::Session;
 use crate::host::interrupt;
+use crate::host::machine::Lack;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
 use crate::output::size;
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::maintain::{Trim, TrimOptions, Work};
 use dynamicfs_core::types::MemberNumber;
-use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::fs::{FallocateFlags, StatVfsMountFlags, fallocate, statvfs};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// So little is left that hardly anything can be written.
 const FULL_BYTES: u64 = 2 << 20;
@@ -47,26 +48,30 @@ struct Filesystem {
     wanted: u64,
 }
 
-/// The filesystems that images are in, as far as the system tells.
-fn filesystems(places: &[Place]) -> Vec<Filesystem> {
+/// The filesystems that images of these names and paths are in, as far as the system tells.
+fn filesystems<'p>(images: impl Iterator<Item = (&'p str, &'p Path)>) -> Vec<Filesystem> {
     let mut found: BTreeMap<u64, Filesystem> = BTreeMap::new();
-    for place in places {
-        let Ok(metadata) = fs::metadata(&place.path) else { continue };
+    for (name, path) in images {
+        let Ok(metadata) = fs::metadata(path) else { continue };
         if !metadata.is_file() {
             continue;
         }
-        let Ok(stat) = statvfs(&place.path) else { continue };
+        let Ok(stat) = statvfs(path) else { continue };
         let filesystem = found.entry(metadata.dev()).or_insert_with(|| Filesystem {
-            folder: place.path.parent().map(ToOwned::to_owned).unwrap_or_default(),
+            folder: path.parent().map(ToOwned::to_owned).unwrap_or_default(),
             disks: Vec::new(),
             left: stat.f_bavail.saturating_mul(stat.f_frsize),
             size: stat.f_blocks.saturating_mul(stat.f_frsize),
             wanted: 0,
         });
-        filesystem.disks.push(place.entry.name.clone());
+        filesystem.disks.push(name.to_owned());
         filesystem.wanted += metadata.len().saturating_sub(metadata.blocks() * 512);
     }
     found.into_values().collect()
+}
+
+fn images(places: &[Place]) -> impl Iterator<Item = (&str, &Path)> {
+    places.iter().map(|place| (place.entry.name.as_str(), place.path.as_path()))
 }
 
 impl Filesystem {
@@ -90,7 +95,7 @@ impl Filesystem {
 
 /// What the filesystems that images are in say about the pool.
 pub(super) fn reasons(places: &[Place]) -> Vec<Reason> {
-    filesystems(places).iter().filter_map(Filesystem::reason).collect()
+    filesystems(images(places)).iter().filter_map(Filesystem::reason).collect()
 }
 
 /// Holds some room for each image, behind its end, where nothing reads it. Deleting takes some too, and must
@@ -159,15 +164,42 @@ fn give_back(session: &mut Session<'_>) {
 /// Where a command found no room: gives back what it had written, and says which filesystem is full and what
 /// helps.
 pub(super) fn explain(session: &mut Session<'_>, failure: Failure) -> Failure {
+    if failure.code() == Code::HostLimit {
+        return read_only(&session.places).unwrap_or(failure);
+    }
     if failure.code() != Code::NoSpaceBelow {
         return failure;
     }
     give_back(session);
-    let least = filesystems(&session.places).into_iter().min_by_key(|filesystem| filesystem.left);
+    let least = filesystems(images(&session.places)).into_iter().min_by_key(|filesystem| filesystem.left);
     let Some(Filesystem { folder, left, .. }) = least else { return failure };
     let (folder, left) = (folder.shown(), size::show(left, false));
     let message = format!("{}; {left} are left in the filesystem of {folder}", failure.message());
     Failure::new(Code::NoSpaceBelow, message).hint(format!(
         "make room in the filesystem of {folder}; or `dynamicfs rm` what is not needed, then `dynamicfs trim` gives its space back"
     ))
+}
+
+/// Where the system refused because the filesystem of images has become read-only: which.
+fn read_only(places: &[Place]) -> Option<Failure> {
+    let found = places.iter().find(|place| {
+        statvfs(&place.path).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY))
+    })?;
+    let message =
+        format!("the filesystem of {found} is read-only now, and nothing can be written to the pool");
+    Some(Failure::new(Code::HostReadOnly, message).hint(Lack::ReadOnly.cure()))
+}
+
+/// Which filesystems have less room than the images in them may come to need, told when these are made.
+pub(crate) fn overcommitted<'p>(images: impl Iterator<Item = (&'p str, &'p Path)>) -> Vec<String> {
+    let too_small = filesystems(images).into_iter().filter(|filesystem| filesystem.left < filesystem.wanted);
+    let tell = |filesystem: Filesystem| {
+        let [left, wanted] = [filesystem.left, filesystem.wanted].map(|bytes| size::show(bytes, false));
+        format!(
+            "{} may come to need {wanted}, and {left} are free in the filesystem of {}: the pool is full before it says so",
+            filesystem.disks.join(", "),
+            filesystem.folder.shown()
+        )
+    };
+    too_small.map(tell).collect()
 }

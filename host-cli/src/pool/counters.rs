@@ -1,10 +1,13 @@
 //! Counters that outlive the process: what the pool's own records say, and what was counted since it was opened.
 
 use super::session::Session;
+use crate::output::failure::Failure;
 use dynamicfs_core::format::key::{Key, Kind};
 use dynamicfs_core::format::record::{CountersRecord, POOL_COUNTERS};
 use dynamicfs_core::metrics::DiskCounters;
 use dynamicfs_core::types::ObjectId;
+use dynamicfs_hal::Clock;
+use std_host_shim::OsClock;
 
 /// Bytes of a record.
 const BYTES: usize = CountersRecord::<&[u8]>::BYTES;
@@ -28,6 +31,10 @@ pub(crate) struct PoolTotals {
     pub(crate) repairs: u64,
     /// Rebuilds.
     pub(crate) rebuilds: Rebuilds,
+    /// Reads that met contents of which too little is left, though every disk that holds some was there.
+    pub(crate) lost_reads: u64,
+    /// When the last of them was, in seconds since 1970; 0 if there was none.
+    pub(crate) lost_read_at: u64,
 }
 
 /// Rebuilds by how they ended.
@@ -41,8 +48,9 @@ pub(crate) struct Rebuilds {
     pub(crate) failed: u64,
 }
 
-/// The pool's own counters: in their record, failures of fragments stand where a member has its wrong checksums, and
-/// rebuilds where it has its reads, writes and flushes.
+/// The pool's own counters: in their record, failures of fragments stand where a member has its wrong checksums, rebuilds
+/// where it has its reads, writes and flushes, reads of lost contents where it has its failed reads, and when the last of
+/// them was where it has its bytes read.
 pub(crate) fn pool_totals(session: &mut Session<'_>) -> PoolTotals {
     let live = session.pool.health().counters;
     let saved = session.pool.saved_counters(POOL_COUNTERS).unwrap_or_default();
@@ -51,11 +59,20 @@ pub(crate) fn pool_totals(session: &mut Session<'_>) -> PoolTotals {
     // The start of one that was killed was not counted.
     let started = (saved.reads + new.started).max(succeeded + failed);
     let rebuilds = Rebuilds { started, succeeded, failed };
+    let lost_reads = if live.unreadable > 0 && is_all_here(session) { live.unreadable } else { 0 };
+    let now = OsClock::new().now().seconds.max(0) as u64;
     PoolTotals {
+        lost_reads: saved.read_errors + lost_reads,
+        lost_read_at: if lost_reads > 0 { now } else { saved.read_bytes },
         fragment_failures: saved.checksum_errors + live.fragment_failures,
         repairs: saved.repairs + live.repairs,
         rebuilds,
     }
+}
+
+/// Whether no extent lacks more disks than it bears to lack: what cannot be read all the same is damaged.
+fn is_all_here(session: &mut Session<'_>) -> bool {
+    session.pool.count_extents().is_ok_and(|extents| extents.unreadable == 0)
 }
 
 /// Records what members and pool have done, in a transaction of its own. Once, when the pool is left: the pool's own
@@ -74,6 +91,17 @@ pub(crate) fn save(session: &mut Session<'_>) {
     });
 }
 
+/// Records that a read met lost contents, in a transaction of its own. What the disks answered is left alone: their errors
+/// count when they are put right, and a place that stays bad must not count with each read.
+pub(crate) fn save_lost_read(session: &mut Session<'_>) -> Result<(), Failure> {
+    let pool = encode(&pool_totals(session));
+    let key = Key::new(ObjectId::SYSTEM, Kind::Counters, u64::from(POOL_COUNTERS.0));
+    let mut transaction = session.pool.begin()?;
+    transaction.store.put(&key, &pool)?;
+    transaction.commit()?;
+    Ok(())
+}
+
 fn encode(totals: &PoolTotals) -> [u8; BYTES] {
     let mut bytes = [0; BYTES];
     if let Some(mut record) = CountersRecord::new(&mut bytes[..]) {
@@ -82,6 +110,8 @@ fn encode(totals: &PoolTotals) -> [u8; BYTES] {
         record.set_reads(totals.rebuilds.started);
         record.set_writes(totals.rebuilds.succeeded);
         record.set_flushes(totals.rebuilds.failed);
+        record.set_read_errors(totals.lost_reads);
+        record.set_read_bytes(totals.lost_read_at);
     }
     bytes
 }

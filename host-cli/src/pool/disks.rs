@@ -14,6 +14,7 @@ use dynamicfs_core::pool::MemberHealth;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::os::unix::fs::FileTypeExt;
 
 /// What the operator wants of a member, as the pool's own records say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -160,6 +161,12 @@ pub(crate) struct Disk {
     pub(crate) errors: u64,
     /// Why it does not take part, or what is wrong with it.
     pub(crate) note: Option<String>,
+    /// It is a block device.
+    #[serde(skip)]
+    pub(crate) is_device: bool,
+    /// It could be opened.
+    #[serde(skip)]
+    pub(crate) is_here: bool,
 }
 
 /// Every place of pool.toml, and every member that it does not list.
@@ -197,6 +204,8 @@ pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
                 latency_micros: None,
                 errors: 0,
                 note: Some("pool.toml does not list it".into()),
+                is_device: false,
+                is_here: false,
             });
         }
     }
@@ -252,7 +261,9 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
         }
         found => (found.0, note),
     };
-    let held = health.blocks > health.free_blocks && !health.witness;
+    // Of one that is not here its row tells.
+    let is_witness = health.witness || row.is_some_and(|row| superblock.row(row).witness() != 0);
+    let held = health.blocks > health.free_blocks && !is_witness;
     let holds_data = match row {
         Some(row) if state.takes_part() || state == DiskState::Truncated => {
             held || session.pool.store.unhealed().contains(row)
@@ -262,6 +273,8 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
     };
     let hardware = devices::hardware(&place.path).unwrap_or_default();
     let note = note.or_else(|| moved(session, place).filter(|_| state.takes_part()));
+    let metadata = std::fs::metadata(&place.path);
+    let is_device = metadata.is_ok_and(|metadata| metadata.file_type().is_block_device());
     let id = health.disk.or(identity.map(|identity| identity.disk)).map(|id| id.to_string());
     Disk {
         name: place.entry.name.clone(),
@@ -274,8 +287,7 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
         holds_data,
         member,
         id: id.or_else(|| place.entry.id.clone()),
-        // Of one that is not here the pool's table tells.
-        witness: row.map_or(health.witness, |row| session.pool.store.committed().row(row).witness() != 0),
+        witness: is_witness,
         size_bytes: health.blocks * block,
         free_bytes: health.free_blocks * block,
         growable_bytes: health.growable_blocks * block,
@@ -285,6 +297,8 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
         latency_micros: health.latency_micros,
         errors: totals.read_errors + totals.write_errors + totals.flush_errors + totals.checksum_errors,
         note,
+        is_device,
+        is_here: place.fault.is_none(),
     }
 }
 

@@ -3,12 +3,13 @@
 use super::jobs::JobName;
 use super::journal::{self, Event, EventKind, Severity};
 use super::session::Session;
+use crate::app::App;
 use crate::host::times::rfc3339;
 use crate::output::size;
 use dynamicfs_core::disks::condition::Condition;
 use dynamicfs_core::disks::events::{self, Happening};
 use dynamicfs_core::format::record::MemberState;
-use dynamicfs_core::maintain::JobState;
+use dynamicfs_core::maintain::{JobKind, JobState};
 use dynamicfs_core::types::MemberNumber;
 use dynamicfs_hal::{Clock, UnixTime};
 use std_host_shim::OsClock;
@@ -42,19 +43,47 @@ pub(crate) fn record(session: &mut Session<'_>) {
     {
         session.out.warn(format_args!("cannot write down what happened in {}: {error}", journal::FILE));
     }
-    for event in taken.iter().filter(|event| event.severity == Severity::Warning) {
+    for event in taken.iter().filter(|event| event.severity >= Severity::Warning) {
         session.out.warn(&event.message);
+    }
+}
+
+/// Writes down what a command did that the core does not tell of. One that only looks writes nothing.
+pub(crate) fn note(session: &Session<'_>, event: Event) {
+    if session.is_looking() {
+        return;
+    }
+    if let Err(error) = journal::append(&session.config.folder, &[event]) {
+        session.out.warn(format_args!("cannot write down what happened in {}: {error}", journal::FILE));
+    }
+}
+
+/// Writes down that a command went on by an override, as far as that made a difference.
+pub(crate) fn note_overrides(session: &Session<'_>, app: &App, without_missing: bool) {
+    let mut overrides = Vec::new();
+    if without_missing {
+        overrides.push("--force-degraded: the pool goes on without the members that were missing".to_owned());
+    }
+    if let Some(branch) = &app.global.branch {
+        overrides.push(format!("--branch {branch}: the other histories are given up"));
+    }
+    if app.global.force_data_loss {
+        overrides
+            .push("--force-data-loss: what only the disks hold that are gone on without is given up".into());
+    }
+    for what in overrides {
+        note(session, Event::now(Severity::Critical, EventKind::Override, what));
     }
 }
 
 fn about(at: i64, severity: Severity, event: EventKind, message: String) -> Event {
     let time = rfc3339(UnixTime { seconds: at, nanoseconds: 0 });
-    Event { time, severity, event, disk: None, member: None, message }
+    Event::at(time, severity, event, message)
 }
 
 /// An event as it is written down; `None` for one that this version does not know.
 fn told(session: &Session<'_>, event: events::Event) -> Option<Event> {
-    use Severity::{Info, Warning};
+    use Severity::{Critical, Info, Warning};
     let disk = |severity, kind, member: MemberNumber, message: &dyn Fn(&str) -> String| {
         let name = session.name_of(member);
         let message = message(&name);
@@ -72,7 +101,7 @@ fn told(session: &Session<'_>, event: events::Event) -> Option<Event> {
             })
         }
         Happening::Condition { member, condition: Condition::Failed(cause) } => {
-            disk(Warning, EventKind::DiskFailed, member, &|name| {
+            disk(Critical, EventKind::DiskFailed, member, &|name| {
                 format!(
                     "{name} has failed, and is out of use: {cause}; nothing lies on it any more; \
                      next: dynamicfs disk remove {name}"
@@ -83,15 +112,19 @@ fn told(session: &Session<'_>, event: events::Event) -> Option<Event> {
             format!("{name} is out of use until the pool is opened again: {error}")
         }),
         Happening::Away { member } => {
-            disk(Warning, EventKind::DiskAway, member, &|name| format!("{name} is not here"))
+            let mut places = session.places.iter();
+            let is_unlabelled =
+                places.any(|place| place.entry.member == Some(member.0) && place.is_unlabelled());
+            let what = if is_unlabelled { "is there, and has no label" } else { "is not here" };
+            disk(Warning, EventKind::DiskAway, member, &|name| format!("{name} {what}"))
         }
         Happening::Stale { member } => disk(Info, EventKind::DiskStale, member, &|name| {
             format!("{name} is back, and is owed what it missed")
         }),
-        Happening::RolledBack { member } => disk(Warning, EventKind::DiskRolledBack, member, &|name| {
+        Happening::RolledBack { member } => disk(Critical, EventKind::DiskRolledBack, member, &|name| {
             format!("{name} has lost writes that it had acknowledged")
         }),
-        Happening::SlotsLost { member } => disk(Warning, EventKind::DiskSlotsLost, member, &|name| {
+        Happening::SlotsLost { member } => disk(Critical, EventKind::DiskSlotsLost, member, &|name| {
             format!("what {name} committed last may be lost: its newest superblocks cannot be read")
         }),
         Happening::State { member, state } => {
@@ -130,7 +163,7 @@ fn told(session: &Session<'_>, event: events::Event) -> Option<Event> {
                 }
                 JobState::Waiting => (
                     EventKind::JobIncomplete,
-                    Info,
+                    if kind == JobKind::Scrub { Warning } else { Info },
                     "has done what it could without the disks that are not here",
                 ),
             };

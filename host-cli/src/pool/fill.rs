@@ -1,12 +1,23 @@
 //! How much contents fits on disks, in a scheme.
 
-use super::session::Session;
-use crate::output::failure::Failure;
-use dynamicfs_core::placement::{Room, stripes};
+use dynamicfs_core::format::extent::Extent;
+use dynamicfs_core::format::label::PoolParameters;
+use dynamicfs_core::format::node::{RECORD_OVERHEAD, value_bytes_max};
+use dynamicfs_core::placement::{Room, stranded, stripes};
 use dynamicfs_core::redundancy;
-use dynamicfs_core::types::Scheme;
+use dynamicfs_core::types::{Generation, Scheme};
 use schemars::JsonSchema;
 use serde::Serialize;
+
+/// The least share of a leaf that is in use: a full one is split in two.
+const LEAVES_PER_FULL_LEAF: u64 = 2;
+
+/// The share of contents that the other records take, at most: those of the free map, of names and of what is
+/// dead.
+const OTHER_RECORDS_SHARE: u128 = 200;
+
+/// Bytes of the records that each file has beside its contents: its attributes and its name.
+const FILE_RECORD_BYTES: u64 = 256;
 
 /// How much contents fits in a scheme.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -15,15 +26,16 @@ pub(crate) struct Filled {
     pub(crate) scheme: String,
     /// What it becomes where there are fewer disks than it asks for.
     stored_as: String,
-    /// Disks that may fail without loss.
+    /// Disks that may fail without loss of contents.
     pub(crate) tolerance: u8,
     /// Bytes of contents that fit.
     pub(crate) usable_bytes: u64,
-    /// Bytes that are free, and of no use: a stripe takes no two fragments from one disk, and the other disks are full before.
+    /// Bytes that are free, and of no use: a stripe takes no two fragments from one disk, and the other disks
+    /// are full before.
     pub(crate) stranded_bytes: u64,
-    /// Stripes of one block.
+    /// The same for each disk, in blocks.
     #[serde(skip)]
-    pub(crate) stripes: u64,
+    pub(crate) stranded: Vec<u64>,
 }
 
 impl Filled {
@@ -36,34 +48,116 @@ impl Filled {
     }
 }
 
-/// Fills disks with extents of this many bytes in blocks of so many.
-pub(crate) fn fill(rooms: &[Room], asked: Scheme, extent_bytes: u32, block_bytes: u64) -> Filled {
-    let shift = block_bytes.trailing_zeros() as u8;
-    let scheme = redundancy::effective(asked, extent_bytes, shift, rooms.len());
-    let stripes = scheme.map_or(0, |scheme| stripes(rooms, scheme.width(), None));
-    let scheme = scheme.unwrap_or(asked);
-    // An extent is cut into equal fragments of whole blocks: their ends may be empty.
-    let padded = u64::from(scheme.data) * redundancy::fragment_bytes(scheme, extent_bytes, shift) as u64;
-    let filled = u128::from(stripes) * u128::from(scheme.data) * u128::from(block_bytes);
-    let usable = filled * u128::from(extent_bytes) / u128::from(padded.max(1));
-    let free: u64 = rooms.iter().map(|room| room.blocks).sum();
+/// How a pool cuts contents up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut {
+    /// Bytes of an extent of a large file.
+    pub(crate) extent_bytes: u32,
+    block_shift: u8,
+    chunk_shift: u8,
+    node_bytes: usize,
+    /// Replicas of a tree node.
+    replicas: u64,
+}
+
+impl Cut {
+    /// As a pool with these parameters cuts it, which bears the loss of so many disks.
+    pub(crate) const fn new(parameters: &PoolParameters, extent_shift: u8, tolerance: u8) -> Self {
+        Self {
+            extent_bytes: 1 << extent_shift,
+            block_shift: parameters.block_shift,
+            chunk_shift: parameters.chunk_shift,
+            node_bytes: parameters.node_bytes(),
+            replicas: tolerance as u64 + 1,
+        }
+    }
+
+    pub(crate) const fn block_bytes(&self) -> u64 {
+        1 << self.block_shift
+    }
+
+    /// Bytes that an extent's record takes in the tree, in all replicas.
+    fn record_bytes(&self, scheme: Scheme, asked: Scheme, bytes: u32) -> u64 {
+        let extent = Extent::new(scheme, asked, bytes, Generation(1));
+        let record = extent.record_bytes(self.block_shift, self.chunk_shift) + RECORD_OVERHEAD;
+        record as u64 * self.replicas * LEAVES_PER_FULL_LEAF
+    }
+
+    /// Bytes that a file of so many takes on all disks, with its records; `None` where it cannot be stored.
+    pub(crate) fn cost(&self, asked: Scheme, bytes: u32, disks: usize) -> Option<u64> {
+        let records = FILE_RECORD_BYTES * self.replicas * LEAVES_PER_FULL_LEAF;
+        if bytes as usize <= value_bytes_max(self.node_bytes) {
+            return Some(records + u64::from(bytes) * self.replicas * LEAVES_PER_FULL_LEAF);
+        }
+        let scheme = redundancy::effective(asked, bytes, self.block_shift, disks)?;
+        let fragment = redundancy::fragment_bytes(scheme, bytes, self.block_shift);
+        Some(records + (fragment * scheme.width()) as u64 + self.record_bytes(scheme, asked, bytes))
+    }
+}
+
+/// Fills disks with large files. Where no stripe of the scheme finds enough disks with room any more, shorter
+/// extents go on, which are cut into fewer fragments, as they do in a pool.
+pub(crate) fn fill(rooms: &[Room], asked: Scheme, cut: &Cut) -> Filled {
+    let shift = cut.block_shift;
+    let widest = redundancy::effective(asked, cut.extent_bytes, shift, rooms.len());
+    let (mut left, mut usable, mut width) = (rooms.to_vec(), 0, usize::MAX);
+    let mut extent = cut.extent_bytes;
+    while let Some(scheme) = redundancy::effective(asked, extent, shift, rooms.len()) {
+        if scheme.width() < width {
+            width = scheme.width();
+            let stripes = placed(stripes(&left, width, None), width < rooms.len());
+            left.iter_mut().for_each(|room| room.blocks = stranded(room, stripes));
+            usable += contents(stripes, scheme, asked, shortest(asked, extent, cut, rooms.len()), cut);
+        }
+        if u64::from(extent / 2) < cut.block_bytes() || extent / 2 < SHORTEST_EXTENT {
+            break;
+        }
+        extent /= 2;
+    }
+    let scheme = widest.unwrap_or(asked);
     Filled {
         scheme: asked.to_string(),
         stored_as: scheme.to_string(),
         tolerance: scheme.parity,
-        usable_bytes: usable as u64,
-        stranded_bytes: free.saturating_sub(stripes.saturating_mul(scheme.width() as u64)) * block_bytes,
-        stripes,
+        usable_bytes: usable,
+        stranded_bytes: left.iter().map(|room| room.blocks).sum::<u64>() << shift,
+        stranded: left.iter().map(|room| room.blocks).collect(),
     }
 }
 
-/// How much more contents fits in the pool's scheme.
-pub(crate) fn room(session: &mut Session<'_>) -> Result<Filled, Failure> {
-    let health = session.pool.health();
-    let left = session.pool.rooms()?;
-    let left = left.iter().map(|room| Room { blocks: room.usable(), failure_domain: room.failure_domain });
-    let extent = 1 << session.pool.store.committed().extent_shift();
-    Ok(fill(&left.collect::<Vec<_>>(), health.scheme, extent, u64::from(health.block_bytes)))
+/// Bytes of the shortest extent that contents are cut into for want of room.
+const SHORTEST_EXTENT: u32 = dynamicfs_core::limits::EXTENT_BYTES_MIN as u32;
+
+/// The extent whose stripes fill disks: the long ones of a large file, or, of those that are shorter for want
+/// of room, the shortest of this width, whose records take the most.
+fn shortest(asked: Scheme, extent: u32, cut: &Cut, disks: usize) -> u32 {
+    let width = |bytes| redundancy::effective(asked, bytes, cut.block_shift, disks).map(Scheme::width);
+    let mut shortest = extent;
+    while extent < cut.extent_bytes
+        && shortest / 2 >= SHORTEST_EXTENT
+        && u64::from(shortest / 2) >= cut.block_bytes()
+        && width(shortest / 2) == width(extent)
+    {
+        shortest /= 2;
+    }
+    shortest
+}
+
+/// Stripes that placement is sure to find room for, of so many that fit. Where it has a choice of disks it
+/// compares their rooms by sixteenths, which costs it up to two in a hundred.
+const fn placed(stripes: u64, has_choice: bool) -> u64 {
+    if has_choice { stripes - stripes / 50 } else { stripes }
+}
+
+/// Bytes of contents in so many stripes one block deep, less what the extents' records take.
+fn contents(stripes: u64, scheme: Scheme, asked: Scheme, extent: u32, cut: &Cut) -> u64 {
+    let fragment = redundancy::fragment_bytes(scheme, extent, cut.block_shift) as u64;
+    let stored = fragment * scheme.width() as u64;
+    let with_record = stored + cut.record_bytes(scheme, asked, extent);
+    let raw = u128::from(stripes) * scheme.width() as u128 * u128::from(cut.block_bytes());
+    // An extent is cut into equal fragments of whole blocks: their ends may be empty.
+    let bytes = raw * u128::from(extent) / u128::from(with_record.max(1));
+    u64::try_from(bytes - bytes / OTHER_RECORDS_SHARE).unwrap_or(u64::MAX)
 }
 
 /// Schemes worth a look on so many disks, in a pool that bears the loss of so many.
@@ -84,21 +178,61 @@ pub(crate) fn schemes(disks: usize, tolerance: u8) -> impl Iterator<Item = Schem
 mod tests {
     use super::*;
 
+    const FOUR_TWO: Scheme = Scheme { data: 4, parity: 2 };
+
     fn rooms(blocks: &[u64]) -> Vec<Room> {
         blocks.iter().map(|&blocks| Room { blocks, failure_domain: 0 }).collect()
     }
 
+    fn cut(tolerance: u8) -> Cut {
+        Cut {
+            extent_bytes: 1 << 20,
+            block_shift: 12,
+            chunk_shift: 14,
+            node_bytes: 4096,
+            replicas: u64::from(tolerance) + 1,
+        }
+    }
+
+    /// What fits in so many blocks, to three hundredths: records take less than that, and placement.
+    #[track_caller]
+    fn expect(filled: &Filled, blocks: u64) {
+        let bytes = blocks * 4096;
+        let fits = filled.usable_bytes <= bytes && filled.usable_bytes + bytes / 33 >= bytes;
+        assert!(fits, "{filled:?}: {bytes}");
+    }
+
     #[test]
     fn contents_fill_disks_as_stripes_do() {
-        let equal = rooms(&[1000; 6]);
-        let four_two = fill(&equal, Scheme { data: 4, parity: 2 }, 1 << 20, 4096);
-        assert_eq!((four_two.usable_bytes, four_two.stranded_bytes), (4000 * 4096, 0));
-        let mirror = fill(&rooms(&[100, 100, 5000]), Scheme::mirror(2), 1 << 20, 4096);
-        assert_eq!((mirror.usable_bytes, mirror.stranded_bytes), (200 * 4096, 4800 * 4096));
+        let four_two = fill(&rooms(&[1000; 6]), FOUR_TWO, &cut(2));
+        expect(&four_two, 4000);
+        assert_eq!(four_two.stranded_bytes, 0);
+        let mirror = fill(&rooms(&[100, 100, 5000]), Scheme::mirror(2), &cut(1));
+        expect(&mirror, 200);
+        assert_eq!(mirror.stranded_bytes / 4096, 4804);
         // 1 MiB in three fragments of 86 blocks: two of 258 are padding.
-        let three = fill(&rooms(&[1000; 5]), Scheme { data: 4, parity: 2 }, 1 << 20, 4096);
-        assert_eq!((three.stored_as.as_str(), three.usable_bytes), ("3+2", 3000 * 4096 * 256 / 258));
-        assert_eq!(fill(&[], Scheme::SINGLE, 1 << 20, 4096).usable_bytes, 0);
+        let three = fill(&rooms(&[1000; 5]), FOUR_TWO, &cut(2));
+        assert_eq!(three.stored_as, "3+2");
+        expect(&three, 3000 * 256 / 258);
+        assert_eq!(fill(&[], Scheme::SINGLE, &cut(0)).usable_bytes, 0);
+    }
+
+    /// Stripes of six go as far as the smallest disk; shorter extents in four fragments go on.
+    #[test]
+    fn narrower_stripes_fill_what_is_left_on_larger_disks() {
+        let filled = fill(&rooms(&[1000, 2000, 3000, 4000, 5000, 6000]), FOUR_TWO, &cut(2));
+        let bytes = (4 * 1000 + 2 * 3000) * 4096;
+        assert!(filled.usable_bytes < bytes && filled.usable_bytes > bytes * 93 / 100, "{filled:?}");
+        assert!(filled.stranded[..4].iter().all(|&blocks| blocks < 100), "{filled:?}");
+        assert!(filled.stranded[5] > 1900, "{filled:?}");
+    }
+
+    #[test]
+    fn a_small_file_takes_whole_blocks_in_all_its_copies() {
+        let cut = cut(2);
+        assert!((12 << 10..14 << 10).contains(&cut.cost(FOUR_TWO, 1500, 6).unwrap()));
+        assert!((1000..3000).contains(&cut.cost(FOUR_TWO, 100, 6).unwrap()));
+        assert_eq!(cut.cost(FOUR_TWO, 1500, 0), None);
     }
 
     #[test]

@@ -106,8 +106,8 @@ impl Price {
             ));
         }
         Ok(format!(
-            "the pool goes on from generation {} (epoch {}) without {without}, which could hold a newer state: that is given \
-             up, and they come back only wiped; {}",
+            "the pool will go on from generation {} (epoch {}) without {without}, which could hold a newer state: that will be \
+             given up, and they will come back only wiped; {}",
             self.generation,
             self.epoch,
             self.readable()

@@ -28,9 +28,9 @@ pub(crate) struct Forecast {
     pub(crate) writable: bool,
     /// It would take writes if the disks were taken offline before they go.
     pub(crate) writable_if_offline_first: bool,
-    /// More disks that may fail then before anything else cannot be read.
+    /// More disks that may simply be gone then before anything else cannot be read, or the pool is not opened.
     pub(crate) read_tolerance: usize,
-    /// More disks that may fail then before the pool takes no writes.
+    /// More disks that may simply be gone then before the pool takes no writes, or is not opened.
     pub(crate) write_tolerance: usize,
     /// What a rebuild without the disks would do; null where part of the pool's records cannot be read.
     pub(crate) rebuild: Option<Rebuild>,
@@ -128,6 +128,12 @@ impl Forecast {
         let told = session.pool.forecast_loss(rows)?;
         let LossForecast { extents, unreadable_now, footing, .. } = told;
         let paths = paths_of(&mut session.pool, told.objects.to_vec())?;
+        // Disks that are gone stay in the lists of members until the pool is written to.
+        let open = match footing.mountable {
+            true => footing.mount_tolerance,
+            false if footing.writable_when_shut => footing.mount_tolerance_when_shut,
+            false => 0,
+        };
         let rebuild = if told.nodes_unreadable == 0 { Some(Rebuild::of(session, rows)?) } else { None };
         Ok(Self {
             lost: Lost {
@@ -144,12 +150,8 @@ impl Forecast {
             opens: footing.mountable,
             writable: footing.writable,
             writable_if_offline_first: footing.writable_when_shut,
-            read_tolerance: if footing.mountable || footing.writable_when_shut {
-                told.read_tolerance
-            } else {
-                0
-            },
-            write_tolerance: footing.write_tolerance,
+            read_tolerance: told.read_tolerance.min(open),
+            write_tolerance: footing.write_tolerance.min(open),
             rebuild,
         })
     }

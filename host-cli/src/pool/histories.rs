@@ -89,6 +89,8 @@ pub(crate) struct MissingDisk {
     pub(crate) member: u16,
     /// Its own identity, if pool.toml has it.
     pub(crate) id: Option<String>,
+    /// Something is there that has no label: it is not away, its label is.
+    pub(crate) is_unlabelled: bool,
 }
 
 impl MissingDisk {
@@ -99,6 +101,7 @@ impl MissingDisk {
             path: place.map(|place| place.path.shown().to_string()),
             member,
             id: place.and_then(|place| place.entry.id.clone()),
+            is_unlabelled: place.is_some_and(Place::is_unlabelled),
         }
     }
 }
@@ -113,6 +116,9 @@ impl MissingDisk {
 impl std::fmt::Display for MissingDisk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (&self.name, &self.path) {
+            (Some(name), Some(path)) if self.is_unlabelled => {
+                write!(f, "{name} ({path}, which is there and has no label)")
+            }
             (Some(name), Some(path)) => write!(f, "{name} ({path})"),
             _ => write!(f, "member {}", self.member),
         }

@@ -4,11 +4,14 @@
 //! One process writes at a time, the one that has the pool for writing. Lines are durable before the command goes on to tell of
 //! them. When the file has grown to [`BYTES_MAX`] it becomes `events.jsonl.1`, in the place of the one before.
 
-use crate::host::storage;
+use crate::host::times::now_rfc3339;
+use crate::output::names::{ShowPath, show};
+use rustix::fs::OFlags;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +32,8 @@ pub(crate) enum Severity {
     Info,
     /// Somebody should look at it.
     Warning,
+    /// Data is lost or was given up, or a disk is out of use for good.
+    Critical,
 }
 
 /// What kind of event.
@@ -75,6 +80,16 @@ pub(crate) enum EventKind {
     JobComplete,
     /// A job came to its end, and something is left to do.
     JobIncomplete,
+    /// A job was interrupted, and waits to be resumed.
+    JobInterrupted,
+    /// A scrub or rebuild found things of which nothing is left.
+    DataLost,
+    /// The pool was made.
+    PoolMade,
+    /// A command went on by an override: --force-degraded, --branch or --force-data-loss.
+    Override,
+    /// How something is stored was changed.
+    PolicyChanged,
     /// More happened at once than could be kept.
     EventsDropped,
     /// Something that this version does not know.
@@ -97,6 +112,30 @@ pub(crate) struct Event {
     pub(crate) member: Option<u16>,
     /// The same for people.
     pub(crate) message: String,
+    /// The user that ran the command which wrote this, by number; null if an older version wrote it.
+    #[serde(default)]
+    pub(crate) uid: Option<u32>,
+    /// That command, what is not text escaped; null if an older version wrote it.
+    #[serde(default)]
+    pub(crate) command: Option<String>,
+}
+
+/// Characters of a command that are kept.
+const COMMAND_MAX: usize = 300;
+
+impl Event {
+    /// Something that happened now, in this command, to the pool as a whole.
+    pub(crate) fn now(severity: Severity, event: EventKind, message: String) -> Self {
+        Self::at(now_rfc3339(), severity, event, message)
+    }
+
+    /// The same, at another time.
+    pub(crate) fn at(time: String, severity: Severity, event: EventKind, message: String) -> Self {
+        let arguments = std::env::args_os().skip(1).map(|argument| show(argument.as_bytes()));
+        let command: String = arguments.collect::<Vec<_>>().join(" ").chars().take(COMMAND_MAX).collect();
+        let uid = Some(rustix::process::getuid().as_raw());
+        Self { time, severity, event, disk: None, member: None, message, uid, command: Some(command) }
+    }
 }
 
 /// The files of a pool, the older one first.
@@ -112,11 +151,13 @@ pub(crate) fn append(folder: &Path, events: &[Event]) -> io::Result<()> {
         serde_json::to_writer(&mut lines, event)?;
         lines.push(b'\n');
     }
-    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(MODE).open(&path)?;
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).mode(MODE);
+    let mut file = open_regular(options.create(true), &path)?;
     let mut length = file.metadata()?.len();
     if length > 0 && length + lines.len() as u64 > BYTES_MAX {
         fs::rename(&path, older)?;
-        file = OpenOptions::new().read(true).append(true).create_new(true).mode(MODE).open(&path)?;
+        file = open_regular(options.create_new(true), &path)?;
         length = 0;
     }
     // A crash may have left half a line.
@@ -201,8 +242,21 @@ impl Reader {
     }
 }
 
+/// Opens a file, and nothing else: a pipe would hold the command up, a link lead elsewhere.
+fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let file = options.custom_flags(flags.bits() as i32).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => {
+            let message = format!("{} is not a regular file", path.shown());
+            Err(io::Error::new(ErrorKind::InvalidInput, message))
+        }
+    }
+}
+
 fn open(path: &Path) -> io::Result<Option<File>> {
-    match storage::open_to_look(path) {
+    match open_regular(OpenOptions::new().read(true), path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -221,7 +275,23 @@ mod tests {
             disk: Some("disk-1".into()),
             member: Some(1),
             message: message.into(),
+            uid: Some(0),
+            command: Some("scrub start".into()),
         }
+    }
+
+    /// Opening a pipe would wait for its other end, and a link would lead elsewhere.
+    #[test]
+    fn what_is_no_file_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(append(folder.path(), &[event("a")]).is_err());
+        assert!(Reader::new(folder.path()).read().is_err());
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+        assert!(append(folder.path(), &[event("a")]).is_err());
+        assert!(!folder.path().join("elsewhere").exists());
     }
 
     #[test]

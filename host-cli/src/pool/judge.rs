@@ -1,20 +1,23 @@
 //! How a pool is: its disks and extents, counted, and the verdict with its reasons.
 
 use super::below;
+use super::counters::{self, PoolTotals};
+use super::disk_reasons::{agree_on_next, disk_reason, tear_reason};
 use super::disks::{self, Disk, DiskState};
-use super::jobs::{self, JobReport, JobState};
+use super::forecast::{Rebuild, Space};
+use super::job_report::JobReport;
+use super::jobs::{JobName, JobState};
 use super::reasons::{Reason, ReasonCode, Severity};
+use super::room::{Fullness, PoolRoom};
 use super::session::Session;
-use crate::output::failure::Failure;
+use super::tolerance::Tolerance;
+use super::whole::SCRUB_STALE_DAYS;
+use crate::output::failure::{Code, Failure};
 use crate::output::size;
 use dynamicfs_core::maintain::{ExtentCounts, JobKind};
 use dynamicfs_core::pool::Health;
 use schemars::JsonSchema;
 use serde::Serialize;
-
-/// Percent of the space in use from which on a pool is nearly full, and full.
-const NEARLY_FULL_PERCENT: u64 = 85;
-const FULL_PERCENT: u64 = 97;
 
 /// The verdict on a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -78,13 +81,16 @@ pub(crate) struct Judgement {
     pub(crate) counts: DiskCounts,
     pub(crate) extents: Extents,
     pub(crate) health: Health,
+    pub(crate) tolerance: Tolerance,
+    /// Null where the records that tell cannot be read.
+    pub(crate) room: Option<PoolRoom>,
     pub(crate) scrub: JobReport,
     pub(crate) rebuild: JobReport,
 }
 
 impl Judgement {
     pub(crate) fn of(session: &mut Session<'_>) -> Result<Self, Failure> {
-        let extents = session.pool.count_extents()?.into();
+        let (tolerance, mut extents) = Tolerance::of(session)?;
         let disks = disks::disks(session);
         let health = session.pool.health();
         let mut counts = DiskCounts::default();
@@ -100,10 +106,16 @@ impl Judgement {
         let rebuild = JobReport::of(session, JobKind::Rebuild)?;
         let refused = (!session.pool.store.may_be_written()).then(|| session.pool.store.unhealed().len());
         let mut reasons = pool_reasons(&health, refused, &extents);
+        extents.lose(scrub.extents_lost.max(rebuild.extents_lost));
+        reasons.extend(tolerance.reasons());
+        let room = readable(PoolRoom::of(&mut session.pool))?;
+        if let Some(room) = &room {
+            reasons.extend(room_reasons(session, room)?);
+        }
+        reasons.extend(lost_read_reason(&counters::pool_totals(session), &scrub));
         let superblock = session.pool.store.committed();
         if superblock.is_short() && superblock.owed().is_empty() {
-            let message = "what a removed disk held, or there were too few disks for, lacks redundancy";
-            reasons.push(Reason::new(ReasonCode::RedundancyShort, None, 1, message));
+            reasons.push(short_reason(&health, session.pool.store.tree.data_rows().len()));
         }
         reasons.extend(session.read_only_features().map(|why| {
             Reason::new(ReasonCode::NewerFeatures, None, 1, format!("this version cannot write: {why}"))
@@ -122,114 +134,82 @@ impl Judgement {
             Some(Severity::Degraded) => Verdict::Degraded,
             Some(Severity::Critical) => Verdict::Critical,
         };
-        Ok(Self { verdict, reasons, disks, counts, extents, health, scrub, rebuild })
+        Ok(Self { verdict, reasons, disks, counts, extents, health, tolerance, room, scrub, rebuild })
     }
 }
 
-/// What to do next depends on what else there is.
-fn agree_on_next(reasons: &mut [Reason], has_spare: bool) {
-    for reason in reasons.iter_mut().filter(|_| has_spare) {
-        // A spare takes the place of a disk that is marked as failed.
-        match (reason.code, &reason.object) {
-            (ReasonCode::DiskFailed, _) => reason.next = "dynamicfs rebuild start".into(),
-            (ReasonCode::DiskMissing, Some(disk)) => reason.next = format!("dynamicfs disk fail {disk}"),
-            _ => {}
+impl Extents {
+    /// Counts extents that a job found to be lost: their records call them complete.
+    fn lose(&mut self, lost: u64) {
+        let more = lost.saturating_sub(self.unreadable).min(self.complete + self.readable);
+        let complete = more.min(self.complete);
+        self.complete -= complete;
+        self.readable -= more - complete;
+        self.unreadable += more;
+    }
+}
+
+/// What was read; `None` where the records that it is about are damaged, which other reasons tell.
+fn readable<T>(read: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match read {
+        Err(failure) if failure.code() == Code::Damaged => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+/// What the pool's room says: whether more can be stored, and whether a lost disk could be rebuilt.
+fn room_reasons(session: &mut Session<'_>, room: &PoolRoom) -> Result<Vec<Reason>, Failure> {
+    let mut reasons = Vec::new();
+    let usable = size::show(room.filled.usable_bytes, false);
+    match room.fullness {
+        Fullness::Full => {
+            let message = "nothing more is sure to find room in the pool";
+            reasons.push(Reason::new(ReasonCode::Full, None, 0, message));
         }
+        Fullness::NearlyFull => {
+            let message = format!("there is room for {usable} of contents");
+            reasons.push(Reason::new(ReasonCode::NearlyFull, None, room.filled.usable_bytes, message));
+        }
+        Fullness::Roomy => {}
     }
-    let awaited = reasons.iter().find(|reason| reason.code.is_of_awaited());
-    if let Some(next) = awaited.map(|reason| reason.next.clone()) {
-        // What is short of a disk that may come back is not rebuilt before somebody says that it does not.
-        let degraded = reasons.iter_mut().filter(|reason| reason.code == ReasonCode::ExtentsDegraded);
-        degraded.for_each(|reason| reason.next.clone_from(&next));
+    if session.pool.health().tolerance == 0 {
+        // What a disk held is lost with it.
+        return Ok(reasons);
     }
-}
-
-/// A power cut may damage what is not being written: the pool was made on other disks.
-fn tear_reason(disk: &Disk, block_bytes: u32) -> Option<Reason> {
-    disk.tears_neighbours.then(|| {
+    let Some((lost, true)) = room.fullest() else { return Ok(reasons) };
+    let Some(rebuild) = readable(Rebuild::of(session, lost))? else { return Ok(reasons) };
+    if rebuild.space == Space::TooLittle {
         let message = format!(
-            "{} may damage more than a block of {block_bytes} bytes when the power goes: write to this pool only where it was made, \
-             or copy it to a new one",
-            disk.name
+            "the other disks have too little room for what the fullest holds: if it fails, {} stay without full redundancy",
+            size::count(rebuild.without_space, "part")
         );
-        Reason::new(ReasonCode::DiskTearsNeighbours, Some(&disk.name), 1, message)
-    })
+        reasons.push(Reason::new(ReasonCode::NoRebuildRoom, None, rebuild.without_space, message));
+    }
+    Ok(reasons)
 }
 
-fn disk_reason(disk: &Disk) -> Option<Reason> {
-    let name = Some(disk.name.as_str());
-    let note = disk.note.as_deref().unwrap_or("it does not answer");
-    let code = match disk.state {
-        DiskState::Online if disk.errors > 0 => {
-            let errors = size::count(disk.errors, "error");
-            let message = format!("{} has made {errors} since errors were last cleared", disk.name);
-            return Some(Reason::new(ReasonCode::DiskErrors, name, disk.errors, message));
-        }
-        DiskState::Online if disk.growable_bytes > 0 => {
-            let more = size::show(disk.growable_bytes, false);
-            let message = format!("{} has grown, and could hold {more} more", disk.name);
-            return Some(Reason::new(ReasonCode::DiskGrown, name, 1, message));
-        }
-        DiskState::Online => return None,
-        // A member on which nothing lies takes nothing with it.
-        state
-            if state != DiskState::Diverged
-                && disk.member_state.is_some()
-                && !disk.holds_data
-                && !disk.state.takes_part()
-                && !disk.witness =>
-        {
-            let message = format!("{} is not in use, and nothing lies on it: {note}", disk.name);
-            return Some(Reason::new(ReasonCode::DiskUnneeded, name, 1, message));
-        }
-        DiskState::Degraded => {
-            let why = disk.condition_reason.as_deref().unwrap_or(note);
-            let message = format!("{} is degraded, and read last: {why}", disk.name);
-            return Some(Reason::new(ReasonCode::DiskDegraded, name, disk.errors, message));
-        }
-        DiskState::ReadOnly => ReasonCode::DiskReadOnly,
-        DiskState::Behind => ReasonCode::DiskBehind,
-        DiskState::Failed => ReasonCode::DiskFailed,
-        DiskState::Offline => ReasonCode::DiskOffline,
-        DiskState::Draining | DiskState::Leaving => ReasonCode::DiskDraining,
-        DiskState::Drained => ReasonCode::DiskDrained,
-        DiskState::Spare => return None,
-        DiskState::Adding => ReasonCode::DiskAdding,
-        DiskState::Left => ReasonCode::DiskLeft,
-        DiskState::Missing => ReasonCode::DiskMissing,
-        DiskState::Unusable | DiskState::Unlabelled | DiskState::LargeSectors => ReasonCode::DiskUnusable,
-        DiskState::Truncated => ReasonCode::DiskTruncated,
-        DiskState::Foreign => ReasonCode::DiskForeign,
-        DiskState::Diverged => {
-            let message = format!("{} is left out: {note}", disk.name);
-            let next = match (disk.member_state, disk.path.as_deref()) {
-                (None, Some(path)) => format!("dynamicfs disk add --force {path}"),
-                (_, path) => {
-                    format!("dynamicfs disk replace --force {} {}", disk.name, path.unwrap_or("NEW-DISK"))
-                }
-            };
-            return Some(Reason { next, ..Reason::new(ReasonCode::DiskDiverged, name, 1, message) });
-        }
-    };
-    let what = match disk.state {
-        DiskState::ReadOnly => "can be read and not written to, so that the pool takes no writes",
-        DiskState::Behind => "takes part and is owed what it missed",
-        DiskState::Offline => "is out of use",
-        DiskState::Draining => "is being emptied",
-        DiskState::Leaving => "is being emptied, and leaves then",
-        DiskState::Drained => "may be removed",
-        DiskState::Adding => "is no member yet",
-        DiskState::Left => "is no member any more",
-        DiskState::Missing => "is missing",
-        DiskState::Failed => "failed",
-        _ => "cannot be used",
-    };
-    let note = disk.note.as_deref().map_or_else(String::new, |note| format!(": {note}"));
-    let reason = Reason::new(code, name, 1, format!("{} {what}{note}", disk.name));
-    Some(match disk.state {
-        // It can be opened, and nothing on it is of use.
-        DiskState::Unlabelled => Reason { next: ReasonCode::DiskMissing.next(name), ..reason },
-        _ => reason,
+/// Something lacks redundancy, and no member owes it: how many disks are wanted, if they are too few.
+fn short_reason(health: &Health, disks: usize) -> Reason {
+    let needed = health.scheme.width().max(usize::from(health.tolerance) + 1);
+    let what = "something lacks redundancy that a removed disk held, or there were too few disks for";
+    let wanted = needed.saturating_sub(disks) as u64;
+    if wanted == 0 {
+        let message = format!("{what}: a rebuild stores it again on the {disks} disks that are here");
+        return Reason::new(ReasonCode::RedundancyShort, None, 0, message);
+    }
+    let more = size::count(wanted, "more disk");
+    let message = format!("{what}: {more} wanted for {} and {} lost", health.scheme, health.tolerance);
+    let reason = Reason::new(ReasonCode::RedundancyShort, None, wanted, message);
+    Reason { next: "dynamicfs disk add PATH".into(), ..reason }
+}
+
+/// A read met lost contents, and no scrub has looked since how much is lost.
+fn lost_read_reason(totals: &PoolTotals, scrub: &JobReport) -> Option<Reason> {
+    let is_settled = scrub.completed().is_some() && scrub.started_seconds >= totals.lost_read_at as i64;
+    (totals.lost_read_at > 0 && !is_settled).then(|| {
+        let message = "a read met contents of which too little is left: a scrub tells what is lost";
+        let reason = Reason::new(ReasonCode::DataLost, None, totals.lost_reads, message);
+        Reason { next: "dynamicfs scrub start".into(), ..reason }
     })
 }
 
@@ -240,7 +220,7 @@ fn job_reasons(job: &JobReport) -> Vec<Reason> {
     let mut add = |code, count, message: String| {
         let next = match (job.job, code) {
             // A repair is several jobs, of which this is one.
-            (jobs::JobName::Recount, _) => "dynamicfs repair".into(),
+            (JobName::Recount, _) => "dynamicfs repair".into(),
             (name, ReasonCode::DataLost) => format!("dynamicfs {} status", name.word()),
             (name, _) => format!("dynamicfs {} resume", name.word()),
         };
@@ -256,22 +236,22 @@ fn job_reasons(job: &JobReport) -> Vec<Reason> {
     let waits = matches!(job.state, JobState::Interrupted | JobState::Paused);
     if waits {
         let code = match job.job {
-            jobs::JobName::Rebuild => ReasonCode::RebuildWaiting,
-            jobs::JobName::Scrub => ReasonCode::ScrubWaiting,
-            jobs::JobName::Rebalance => ReasonCode::RebalanceWaiting,
-            jobs::JobName::Recount => ReasonCode::RepairWaiting,
+            JobName::Rebuild => ReasonCode::RebuildWaiting,
+            JobName::Scrub => ReasonCode::ScrubWaiting,
+            JobName::Rebalance => ReasonCode::RebalanceWaiting,
+            JobName::Recount => ReasonCode::RepairWaiting,
         };
         add(code, 1, format!("a {} {}, and waits to be resumed", job.job.word(), job.state.words()));
     }
     let left = job.found.saturating_sub(job.healed + job.lost);
-    if job.job == jobs::JobName::Rebuild && job.state == JobState::Incomplete {
+    if job.job == JobName::Rebuild && job.state == JobState::Incomplete {
         let message = "the last rebuild had no disks or no space for some of what is missing".to_owned();
         reasons.push(Reason {
             next: "dynamicfs disk add PATH".into(),
             ..Reason::new(ReasonCode::RebuildIncomplete, name, left, message)
         });
     }
-    if job.job == jobs::JobName::Scrub && job.state == JobState::Incomplete && left > 0 {
+    if job.job == JobName::Scrub && job.state == JobState::Incomplete && left > 0 {
         let message = format!(
             "the last scrub found {} bad and had no room for it elsewhere",
             size::count(left, "thing")
@@ -281,12 +261,19 @@ fn job_reasons(job: &JobReport) -> Vec<Reason> {
             ..Reason::new(ReasonCode::ScrubIncomplete, name, left, message)
         });
     }
-    if job.job == jobs::JobName::Scrub && job.is_stale() {
-        let message = format!("the last scrub ended more than {} days ago", jobs::SCRUB_STALE_DAYS);
-        reasons.push(Reason {
-            next: "dynamicfs scrub start".into(),
-            ..Reason::new(ReasonCode::ScrubStale, name, jobs::SCRUB_STALE_DAYS, message)
-        });
+    if job.job != JobName::Scrub {
+        return reasons;
+    }
+    let scrub = |code, count, message: String| {
+        let next = "dynamicfs scrub start".into();
+        Reason { next, ..Reason::new(code, name, count, message) }
+    };
+    if job.state == JobState::Waiting {
+        let message = format!("the last scrub did not read everything: {}", job.unread());
+        reasons.push(scrub(ReasonCode::ScrubPartial, job.unread_bytes, message));
+    }
+    if let Some(message) = job.whole().is_stale() {
+        reasons.push(scrub(ReasonCode::ScrubStale, SCRUB_STALE_DAYS, message));
     }
     reasons
 }
@@ -310,9 +297,6 @@ fn pool_reasons(health: &Health, refused: Option<usize>, extents: &Extents) -> V
         );
         add(ReasonCode::ExtentsDegraded, extents.readable, message);
     }
-    if health.tolerance > 0 && health.read_tolerance == 0 {
-        add(ReasonCode::NoTolerance, 0, "the next disk that fails takes data with it".into());
-    }
     if let Some(unhealed) = refused {
         let why = match unhealed > health.tolerance.into() {
             true => format!(
@@ -326,14 +310,6 @@ fn pool_reasons(health: &Health, refused: Option<usize>, extents: &Extents) -> V
             "{why}: it takes no writes; attach those that are missing, or go on without them with --force-degraded"
         );
         add(ReasonCode::WritesRefused, unhealed as u64, message);
-    }
-    // Blocks that were freed come back when they are needed.
-    let used = health.blocks.saturating_sub(health.free_blocks + health.dead_blocks);
-    let percent = (used * 100).checked_div(health.blocks).unwrap_or(0);
-    if percent >= FULL_PERCENT {
-        add(ReasonCode::Full, percent, format!("{percent} % of the space is in use"));
-    } else if percent >= NEARLY_FULL_PERCENT {
-        add(ReasonCode::NearlyFull, percent, format!("{percent} % of the space is in use"));
     }
     reasons
 }

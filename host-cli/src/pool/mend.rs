@@ -2,8 +2,10 @@
 //!
 //! Reading takes the pool with other readers, and changes nothing. Where it met wrong bytes or failed reads,
 //! the objects are read once more by a mount that writes, if nothing else has the pool, and what is wrong is
-//! rewritten. Errors count when they are put right, so that no place counts twice.
+//! rewritten. Errors count when they are put right, so that no place counts twice. What is lost is kept in the
+//! counters.
 
+use super::counters;
 use super::open::{Access, with_pool};
 use super::session::{BUFFER_BYTES, Contents, Session};
 use crate::app::App;
@@ -44,7 +46,12 @@ impl Damaged {
         }
         let mended = with_pool(app, Access::Mend, |session| {
             session.check_writable()?;
-            self.0.iter().try_for_each(|&object| reread(session, object))
+            self.0.iter().try_for_each(|&object| reread(session, object))?;
+            // Where something was rewritten all counters are saved when the pool is left.
+            if session.pool.health().counters.unreadable > 0 && !session.is_changed() {
+                counters::save_lost_read(session)?;
+            }
+            Ok(())
         });
         if let Err(failure) = mended {
             let what = size::count(self.0.len() as u64, "object");

@@ -26,10 +26,15 @@
 //! mend.rs      what reading finds damaged is rewritten
 //! jobs.rs      scrub, rebuild and others: their records, and going on with them
 //! pace.rs      how much of the disks a job may take
+//! job_report.rs what a job's record says
+//! whole.rs     when every copy was last read
 //! disks.rs     what each disk is to the pool
+//! disk_reasons.rs what is wrong with a disk
 //! judge.rs     how the pool is, with reasons
 //! forecast.rs  how it would be without some disks
+//! tolerance.rs how many disks may fail, and what limits their number
 //! fill.rs      how much fits, in a scheme
+//! room.rs      how much fits in the pool as it is
 //! growth.rs    how fast it fills
 //! reasons.rs   the finite list of reasons
 //! events.rs    what the core tells has happened
@@ -41,6 +46,7 @@ pub(crate) mod condition;
 pub(crate) mod config;
 pub(crate) mod counters;
 pub(crate) mod discover;
+mod disk_reasons;
 pub(crate) mod disks;
 pub(crate) mod events;
 mod explain;
@@ -51,6 +57,7 @@ pub(crate) mod forecast;
 pub(crate) mod glob;
 pub(crate) mod growth;
 pub(crate) mod histories;
+pub(crate) mod job_report;
 pub(crate) mod jobs;
 pub(crate) mod journal;
 pub(crate) mod judge;
@@ -66,7 +73,10 @@ pub(crate) mod pace;
 pub(crate) mod path;
 pub(crate) mod place;
 pub(crate) mod reasons;
+pub(crate) mod room;
 pub(crate) mod session;
+pub(crate) mod tolerance;
 pub(crate) mod tree;
 pub(crate) mod wait;
+mod whole;
 pub(crate) mod wiping;

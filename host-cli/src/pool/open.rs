@@ -2,6 +2,7 @@
 
 use super::below;
 use super::config::Config;
+use super::events;
 use super::explain::explain;
 use super::forced::Price;
 use super::histories::{Choice, Survey};
@@ -12,7 +13,9 @@ use crate::app::App;
 use crate::host::activity::Activity;
 use crate::host::confirm::confirm;
 use crate::host::interrupt;
+use crate::host::machine::Lack;
 use crate::output::failure::{Code, Failure};
+use crate::output::size;
 use dynamicfs_core::disks::DiskState;
 use dynamicfs_core::error::{MountError, StorageError};
 use dynamicfs_core::format::label::PoolParameters;
@@ -27,6 +30,10 @@ const SLOTS_MAX: usize = 65_000;
 
 /// From which average time of a disk's reads on one that takes long may be given up: handing it to a thread costs up to this.
 const HEDGED_FROM: Duration = Duration::from_micros(100);
+
+/// Bytes that a command takes beside what is lent to the pool, about: buffers; stacks of the disks' threads.
+const MEMORY_BESIDE: usize = 24 << 20;
+const MEMORY_BESIDE_PER_DISK: usize = 1 << 20;
 
 /// What a command wants of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,14 +60,14 @@ impl Lent {
     /// `bytes` bytes, which the system gives when they are first touched.
     pub(crate) fn new(bytes: u64, node_bytes: usize, disks: usize) -> Result<Self, Failure> {
         let too_large = || {
-            Failure::new(
-                Code::InvalidArgument,
-                format!("--memory: {bytes} bytes are more than this machine has"),
-            )
+            let message = format!("this process cannot have {} of memory", size::show(bytes, false));
+            Failure::new(Code::HostLimit, message).hint(Lack::Memory.cure())
         };
         let length = usize::try_from(bytes).map_err(|_| too_large())?;
+        // The rest of the program takes some, too.
+        let more = MEMORY_BESIDE + disks * MEMORY_BESIDE_PER_DISK;
         let mut probe = Vec::<u8>::new();
-        probe.try_reserve_exact(length).map_err(|_| too_large())?;
+        probe.try_reserve_exact(length.saturating_add(more)).map_err(|_| too_large())?;
         drop(probe);
         Ok(Self {
             bytes: vec![0; length],
@@ -184,7 +191,7 @@ fn confirm_choice(app: &App, access: Access, choice: Option<&Choice>) -> Result<
     let Some(choice) = choice.filter(|choice| !choice.gives_up.is_empty()) else { return Ok(access) };
     if access == Access::Write {
         let warning = format!(
-            "what is left out is given up for good, and its disks come back only wiped: {}",
+            "what is left out will be given up for good, and its disks will come back only wiped: {}",
             choice.gives_up.join("; ")
         );
         confirm(app, &warning, "yes")?;
@@ -242,6 +249,10 @@ pub(crate) fn look<T>(
 fn lock_name(config: &Config, read_only: bool) -> Result<Option<NameLock>, Failure> {
     let Some(pool) = parse_uuid(&config.pool) else { return Ok(None) };
     NameLock::take(&pool.to_string(), read_only).map_err(|error| {
+        if let OpenError::System { operation, source } = &error {
+            let what = format!("{operation} the pool's name in /run/lock");
+            return Failure::host(what, source);
+        }
         let busy = matches!(error, OpenError::Busy { .. });
         let message = format!("the pool is {error}, perhaps under other names of its disks; a copy of a pool has its identity, and counts as the same");
         let code = if busy { Code::Busy } else { Code::Host };
@@ -317,6 +328,7 @@ where
     let mut session = Session::new(app, config, places, parameters, mounted, read_only)?;
     if !read_only {
         below::hold(&session.places);
+        events::note_overrides(&session, app, matches!(mode, MountMode::AssumeMissingDead { .. }));
     }
     let done = f(&mut session).map_err(|failure| {
         let failure = below::explain(&mut session, failure);

@@ -5,6 +5,7 @@ use super::labels::Labels;
 use super::meter::{Meter, Metered};
 use super::wait;
 use super::wiping::Wiping;
+use crate::host::machine::Lack;
 use crate::host::storage::write_protection;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
@@ -98,6 +99,11 @@ impl Place {
         Self { entry, path, labels: None, fault: Some(fault), write_protection: None, meter }
     }
 
+    /// Whether something is here that could be opened, and has no label.
+    pub(crate) fn is_unlabelled(&self) -> bool {
+        self.fault.is_none() && self.labels.and_then(|labels| labels.identity()).is_none()
+    }
+
     /// Why no member of the pool can be read here, as far as the disk alone tells.
     pub(crate) fn absence(&self, pool: &str) -> Option<String> {
         let why = match (&self.fault, self.labels.and_then(|labels| labels.identity())) {
@@ -115,11 +121,24 @@ impl Place {
     fn fault_of(&self, error: &OpenError, (folder, read_only): (&Path, bool)) -> Result<Fault, Failure> {
         match error {
             OpenError::Busy { pid } => Err(wait::busy(folder, self, *pid)),
+            // One that could not be opened for want of something else is not away.
+            OpenError::System { operation, source }
+                if Lack::of(source).is_some_and(|it| it != Lack::ReadOnly) =>
+            {
+                Err(Failure::host(format_args!("{operation} {self}"), source))
+            }
             OpenError::System { source, .. } => match source.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(Fault::Missing),
-                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem if !read_only => {
+                ErrorKind::ReadOnlyFilesystem if !read_only => {
+                    Err(Failure::host(format_args!("open {self} for writing"), source))
+                }
+                ErrorKind::PermissionDenied if !read_only => {
                     let failure = Failure::host(format_args!("open {self} for writing"), source);
                     Err(failure.hint("make it writable, or add --read-only to commands that only read"))
+                }
+                ErrorKind::PermissionDenied => {
+                    let failure = Failure::host(format_args!("open {self} for reading"), source);
+                    Err(failure.hint("run it as a user that may read the disks, as root"))
                 }
                 _ => Ok(Fault::Unusable(error.to_string())),
             },

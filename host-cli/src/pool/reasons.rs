@@ -52,13 +52,17 @@ pub(crate) enum ReasonCode {
     /// The last scrub found no room for some of what it should have put right: no count of redundancy knows
     /// of that.
     ScrubIncomplete,
+    /// The last scrub did not read what was on disks that were away, or stopped answering.
+    ScrubPartial,
     /// A rebuild was paused or interrupted.
     RebuildWaiting,
     /// A member is not in use, and nothing lies on it: it may be removed.
     DiskUnneeded,
+    /// A witness takes no part: nothing lies on it, and fewer of the other disks may be gone.
+    WitnessMissing,
     /// A disk takes part, and makes errors or is many times slower than the others: it is read last.
     DiskDegraded,
-    /// The last scrub is longer ago than 35 days.
+    /// The last scrub that read every copy is longer ago than 35 days, or when it was is not known.
     ScrubStale,
     /// What is on a disk is being moved away.
     DiskDraining,
@@ -91,18 +95,28 @@ pub(crate) enum ReasonCode {
     HostNearlyFull,
     /// The filesystem that disks' files are in is full: what needs new space in it cannot be written.
     HostFull,
-    /// The pool is nearly full.
+    /// The pool has little room left for contents.
     NearlyFull,
-    /// The pool is full.
+    /// Nothing more is sure to find room in the pool.
     Full,
+    /// If the fullest disk fails, the others have too little room for what it holds.
+    NoRebuildRoom,
+    /// Fewer disks may simply be gone than the data bears: more than half of the members must be there to open the pool.
+    QuorumLimit,
+    /// The policy of some contents bears the loss of fewer disks than the pool.
+    PolicyLimit,
 }
 
 impl ReasonCode {
     pub(crate) const fn severity(self) -> Severity {
         match self {
-            Self::DataUnreadable | Self::DataLost | Self::NoTolerance | Self::WritesRefused | Self::Full => {
-                Severity::Critical
-            }
+            Self::DataUnreadable
+            | Self::DataLost
+            | Self::NoTolerance
+            | Self::WritesRefused
+            | Self::DiskReadOnly
+            | Self::HostFull
+            | Self::Full => Severity::Critical,
             Self::DiskMissing
             | Self::DiskFailed
             | Self::DiskUnusable
@@ -113,19 +127,22 @@ impl ReasonCode {
             | Self::RebuildIncomplete
             | Self::ScrubIncomplete
             | Self::DiskBehind
-            | Self::DiskReadOnly
             | Self::DiskTruncated
-            | Self::HostFull
             | Self::ExtentsDegraded => Severity::Degraded,
             Self::NearlyFull
+            | Self::NoRebuildRoom
             | Self::HostNearlyFull
             | Self::NewerFeatures
             | Self::RebuildWaiting
             | Self::DiskUnneeded
+            | Self::WitnessMissing
             | Self::DiskDegraded
             | Self::DiskTearsNeighbours
+            | Self::ScrubPartial
             | Self::ScrubStale => Severity::Warning,
-            Self::DiskErrors
+            Self::QuorumLimit
+            | Self::PolicyLimit
+            | Self::DiskErrors
             | Self::DiskGrown
             | Self::DiskDraining
             | Self::DiskDrained
@@ -155,12 +172,15 @@ impl ReasonCode {
         let disk = object.unwrap_or("DISK");
         match self {
             Self::DataUnreadable => "dynamicfs check".into(),
-            Self::NearlyFull | Self::Full => "dynamicfs rm".into(),
+            Self::NearlyFull | Self::Full => "dynamicfs capacity".into(),
+            Self::NoRebuildRoom => "dynamicfs disk add PATH".into(),
+            Self::QuorumLimit => "dynamicfs disk add --witness PATH".into(),
+            Self::PolicyLimit => "dynamicfs rebalance start --only policy".into(),
             Self::HostNearlyFull | Self::HostFull => "dynamicfs trim".into(),
             Self::DiskErrors => "dynamicfs metrics".into(),
             Self::NewerFeatures => "dynamicfs --version".into(),
             Self::DiskForeign | Self::DiskUnusable | Self::DiskTruncated => "dynamicfs labels".into(),
-            Self::DiskMissing | Self::DiskFailed | Self::DiskDegraded => {
+            Self::DiskMissing | Self::DiskFailed | Self::DiskDegraded | Self::WitnessMissing => {
                 format!("dynamicfs disk replace {disk} NEW-DISK")
             }
             Self::DiskGrown => format!("dynamicfs disk grow {disk}"),

@@ -134,6 +134,11 @@ impl<'m> Session<'m> {
         })
     }
 
+    /// Whether this command has changed something.
+    pub(crate) const fn is_changed(&self) -> bool {
+        self.changed
+    }
+
     /// Notes that something was changed.
     pub(crate) const fn note_change(&mut self) {
         self.changed = true;

@@ -11,6 +11,7 @@
 mod candidate;
 
 use crate::app::App;
+use crate::commands::init::layout::WITNESS_BYTES;
 use crate::commands::init::{DISK_BYTES_MAX, DISK_BYTES_MIN};
 use crate::host::confirm::confirm;
 use crate::output::failure::{Exit, Failure};
@@ -44,12 +45,19 @@ pub(crate) struct Options {
     /// Hold it in reserve: it takes the place of a disk that fails
     #[arg(long)]
     pub(crate) spare: bool,
-    /// Add a witness: it counts for the quorum and holds no data
+    /// Add a witness: it counts for the quorum and holds no data; a small file is made if there is none
     #[arg(long, conflicts_with = "spare")]
     pub(crate) witness: bool,
     /// Use disks that hold something: a pool, which loses them, or a filesystem
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+impl Options {
+    /// Bytes of a file that is to be made. What a witness takes is known.
+    pub(super) fn size(&self) -> Option<u64> {
+        self.size.or(self.witness.then_some(WITNESS_BYTES))
+    }
 }
 
 /// Disks that were added.
@@ -130,7 +138,7 @@ pub(super) fn add(
     if app.global.dry_run {
         return Ok((candidates.iter().map(|candidate| candidate.report(options)).collect(), None));
     }
-    let made = candidates.iter().filter_map(|candidate| candidate.make(options.size).transpose());
+    let made = candidates.iter().filter_map(|candidate| candidate.make(options.size()).transpose());
     let made: Vec<Made> = made.collect::<Result<_, _>>()?;
     let mut config = before.clone();
     let names: Vec<String> =

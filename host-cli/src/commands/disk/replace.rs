@@ -17,7 +17,7 @@ use crate::pool::config::{Config, DiskEntry, absolute, is_same};
 use crate::pool::discover::Found;
 use crate::pool::disks::MemberState;
 use crate::pool::forecast::{Rebuild, Space};
-use crate::pool::jobs::JobReport;
+use crate::pool::job_report::JobReport;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::pace::Pace;
 use crate::pool::session::Session;

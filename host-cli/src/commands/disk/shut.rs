@@ -66,7 +66,11 @@ pub(super) fn run(app: &App, options: &Options, failed: bool) -> Result<Exit, Fa
         let member = meant.member(session)?;
         if !app.global.dry_run {
             if failed {
-                confirm(app, &format!("{name} counts as failed, what it holds is rebuilt elsewhere"), &name)?;
+                confirm(
+                    app,
+                    &format!("{name} will be marked as failed, and what it holds rebuilt elsewhere"),
+                    &name,
+                )?;
             }
             session.writable()?;
             let shut = session.pool.shut_member(member, failed);

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::host::devices::stable_path;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
+use crate::pool::below;
 use crate::pool::config::{
     Config, DISKS, DiskEntry, FILE, UNFINISHED, absolute, lock, name_of, remove_unfinished,
 };
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use std_host_shim::{FileDisk, FileDiskOptions, FolderLock, OpenError};
 
 /// Bytes of a witness that is made: its label and rings fit many times.
-const WITNESS_BYTES: u64 = 1 << 20;
+pub(crate) const WITNESS_BYTES: u64 = 1 << 20;
 
 /// Permissions of the pool's own folders, and of those that they are in, less what the process's mask says.
 const OWN_FOLDER: u32 = 0o700;
@@ -187,6 +188,14 @@ impl Layout {
         (0..disks)
             .map(|disk| DiskOptions { witness: self.witness == Some(disk), ..DiskOptions::default() })
             .collect()
+    }
+
+    /// Which filesystems have less room than the images in them may come to need.
+    pub(super) fn overcommitted(&self) -> Vec<String> {
+        let config = self.config.borrow();
+        let images: Vec<(&str, PathBuf)> =
+            config.disks.iter().map(|entry| (entry.name.as_str(), self.folder.join(&entry.path))).collect();
+        below::overcommitted(images.iter().map(|(name, path)| (*name, path.as_path())))
     }
 
     /// Notes who is where; the pool's parameters.

@@ -16,8 +16,8 @@ use crate::output::failure::{Code, Failure};
 use crate::output::names::{ShowPath, ToldPath};
 use crate::output::progress::Progress;
 use crate::output::size;
-use crate::pool::fill;
 use crate::pool::path::{Node, PoolPath, link_target};
+use crate::pool::room::PoolRoom;
 use crate::pool::session::{Contents, Session};
 use dynamicfs_core::error::Error;
 use dynamicfs_core::format::inode::ObjectKind;
@@ -582,7 +582,7 @@ pub(crate) fn check_room(session: &mut Session<'_>, transfer: &Transfer) -> Resu
     if !transfer.dry_run {
         return Ok(());
     }
-    let room = fill::room(session)?.usable_bytes;
+    let room = PoolRoom::of(&mut session.pool)?.filled.usable_bytes;
     if transfer.stored_bytes <= room {
         return Ok(());
     }

@@ -52,7 +52,7 @@ impl Candidate {
         let begun = known.is_some_and(|disk| disk.adding);
         let known = known.map(|disk| disk.name.clone());
         let missing = |bytes| Self { path: path.clone(), known: known.clone(), begun, occupant: None, bytes };
-        match (fs::metadata(&path), options.size) {
+        match (fs::metadata(&path), options.size()) {
             (Err(error), Some(bytes)) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(missing(bytes));
             }

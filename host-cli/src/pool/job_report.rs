@@ -1,0 +1,417 @@
+//! A job as its record says, and what this command did of it.
+
+use super::disks::{self, Disk, DiskState};
+use super::jobs::{JobName, JobState};
+use super::session::Session;
+use super::tree::paths_of;
+use super::whole::Whole;
+use crate::host::activity::Activity;
+use crate::host::times::rfc3339;
+use crate::output::failure::{Code, Exit, Failure};
+use crate::output::size;
+use crate::output::text::{BAD, GOOD, Text, WARN};
+use dynamicfs_core::error::Error;
+use dynamicfs_core::maintain::{self, JobKind, Lost};
+use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId};
+use dynamicfs_hal::UnixTime;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::time::Duration;
+
+/// What the members in these rows are called.
+fn names_of(session: &Session<'_>, rows: MemberSet) -> Vec<String> {
+    let superblock = session.pool.store.committed();
+    let rows = rows.iter().filter(|&row| row < superblock.rows());
+    rows.map(|row| session.name_of(MemberNumber(superblock.row(row).number()))).collect()
+}
+
+/// A job, as its record says, and what this command did of it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct JobReport {
+    /// Which job.
+    pub(crate) job: JobName,
+    /// How it goes.
+    pub(crate) state: JobState,
+    /// What absent members held counts as lost, and is rebuilt elsewhere.
+    absent_is_lost: bool,
+    /// Things that it found wanting, in all passes.
+    pub(crate) found: u64,
+    /// Those of them that it put right.
+    pub(crate) healed: u64,
+    /// Those of them of which nothing is left.
+    pub(crate) lost: u64,
+    /// Things with less redundancy than was asked for, which the disks that there are cannot hold.
+    short: u64,
+    /// Bytes that a scrub did not read: they are on disks that were away, or stopped answering.
+    pub(crate) unread_bytes: u64,
+    /// Those disks.
+    unread_disks: Vec<String>,
+    /// Bytes that the last pass has met.
+    done_bytes: u64,
+    /// Bytes that a pass comes to, about; null if that is not known.
+    total_bytes: Option<u64>,
+    /// When it was started, RFC 3339 in UTC.
+    started: Option<String>,
+    /// When it ended, RFC 3339 in UTC.
+    ended: Option<String>,
+    /// When the last scrub ended that read every copy, RFC 3339 in UTC; null if there was none, if that is
+    /// not known, or for another job.
+    last_whole: Option<String>,
+    /// Seconds until it ends if it goes on as this command did, about; null when it is over, or that is not
+    /// known.
+    eta_seconds: Option<u64>,
+    /// What this command did of it; null if it only looked.
+    this_run: Option<Run>,
+    /// What is lost, the first 64.
+    lost_items: Vec<LostItem>,
+    /// Files that have lost contents, as far as directories can be read.
+    lost_files: Vec<String>,
+    /// Extents of those, without what was removed since.
+    #[serde(skip)]
+    pub(crate) extents_lost: u64,
+    /// The process that goes on with it, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activity: Option<Activity>,
+    #[serde(skip)]
+    whole: Whole,
+    #[serde(skip)]
+    pub(super) started_seconds: i64,
+    /// Members that take no part, and may have what is lost: each with what brings it back.
+    #[serde(skip)]
+    may_have: Vec<String>,
+}
+
+/// What one command did of a job.
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct Run {
+    /// Bytes that were done before.
+    pub(super) from_bytes: u64,
+    /// Things that were put right.
+    pub(crate) repaired: u64,
+    /// Bytes that were read from and written to the disks.
+    pub(crate) io_bytes: u64,
+    /// Seconds.
+    pub(crate) seconds: f64,
+    /// Bytes in each of these seconds.
+    pub(super) bytes_per_second: u64,
+    /// Someone asked to stop before the end.
+    #[serde(skip)]
+    pub(super) interrupted: bool,
+}
+
+/// Something that is lost.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+struct LostItem {
+    /// What it is.
+    kind: LostKind,
+    /// The object.
+    object: u64,
+    /// The first byte of it that is lost; null for a node.
+    offset: Option<u64>,
+}
+
+/// What is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum LostKind {
+    /// An extent.
+    Extent,
+    /// A node of the tree, with all records from this object on that were in it.
+    Node,
+}
+
+impl JobReport {
+    /// As the record says. Where the pool can be read, no process goes on with a job.
+    pub(crate) fn of(session: &mut Session<'_>, kind: JobKind) -> Result<Self, Failure> {
+        let mut report = Self {
+            job: kind.into(),
+            state: JobState::None,
+            absent_is_lost: false,
+            found: 0,
+            healed: 0,
+            lost: 0,
+            short: 0,
+            unread_bytes: 0,
+            unread_disks: Vec::new(),
+            done_bytes: 0,
+            total_bytes: None,
+            started: None,
+            ended: None,
+            last_whole: None,
+            eta_seconds: None,
+            this_run: None,
+            lost_items: Vec::new(),
+            lost_files: Vec::new(),
+            extents_lost: 0,
+            activity: None,
+            whole: Whole::of(session, 0),
+            started_seconds: 0,
+            may_have: Vec::new(),
+        };
+        let Some(job) = session.pool.job(kind)? else { return Ok(report) };
+        let block = u64::from(session.pool.health().block_bytes);
+        let time = |seconds: i64| (seconds != 0).then(|| rfc3339(UnixTime { seconds, nanoseconds: 0 }));
+        report.state = match job.state {
+            maintain::JobState::Running => JobState::Interrupted,
+            maintain::JobState::Paused => JobState::Paused,
+            maintain::JobState::Cancelled => JobState::Cancelled,
+            maintain::JobState::Complete => JobState::Complete,
+            maintain::JobState::Incomplete => JobState::Incomplete,
+            maintain::JobState::Waiting => JobState::Waiting,
+        };
+        report.absent_is_lost = job.options.absent;
+        // What an earlier pass found and could not put right, the last one found again.
+        report.found = job.healed_before + job.found;
+        (report.healed, report.lost) = (job.healed_before + job.healed, job.failed.into());
+        report.short = job.short;
+        report.done_bytes = job.done * block;
+        report.total_bytes = (job.total > 0).then_some(job.total * block);
+        (report.started, report.ended) = (time(job.started), time(job.ended));
+        (report.unread_bytes, report.unread_disks) = (job.unread * block, names_of(session, job.unread_rows));
+        report.started_seconds = job.started;
+        report.whole = Whole::of(session, job.whole);
+        report.last_whole = report.whole.ended().and_then(time);
+        if job.failed > 0 {
+            session.pool.lost_items(kind, |lost| report.lost_items.extend(item(lost)))?;
+            let objects = report.lost_items.iter().map(|item| ObjectId(item.object));
+            report.lost_files = paths_of(&mut session.pool, objects.collect())?;
+            report.extents_lost = extents_left(session, &report);
+            report.may_have = may_have(session);
+        }
+        Ok(report)
+    }
+
+    /// As it is while another process has the pool: that goes on with it, if it says so.
+    pub(crate) fn while_active(mut self, activity: Option<Activity>) -> Self {
+        let word = self.job.word();
+        let goes_on = |activity: &Activity| activity.progress.as_ref().is_some_and(|work| work.label == word);
+        self.activity = activity.filter(goes_on);
+        if let Some(progress) = self.activity.as_ref().and_then(|activity| activity.progress.as_ref()) {
+            (self.state, self.done_bytes) = (JobState::Running, progress.done.max(self.done_bytes));
+            self.total_bytes = progress.total.or(self.total_bytes);
+        }
+        self
+    }
+
+    /// With what a command did of it.
+    pub(super) fn after(mut self, run: Run) -> Self {
+        let done = self.done_bytes.saturating_sub(run.from_bytes);
+        let waits = matches!(self.state, JobState::Interrupted | JobState::Paused);
+        self.eta_seconds = self.total_bytes.filter(|_| waits && done > 0).map(|total| {
+            let left = total.saturating_sub(self.done_bytes);
+            (left as f64 * run.seconds / done as f64).ceil() as u64
+        });
+        self.this_run = Some(run);
+        self
+    }
+
+    /// When every copy was last read.
+    pub(crate) const fn whole(&self) -> Whole {
+        self.whole
+    }
+
+    /// When the last scrub ended that read every copy.
+    pub(crate) fn last_whole(&self) -> Option<&str> {
+        self.last_whole.as_deref()
+    }
+
+    /// When it came to its end, if it did.
+    pub(crate) fn completed(&self) -> Option<&str> {
+        let is_over = matches!(self.state, JobState::Complete | JobState::Incomplete | JobState::Waiting);
+        self.ended.as_deref().filter(|_| is_over)
+    }
+
+    /// What this command did of it.
+    pub(crate) const fn run(&self) -> Option<Run> {
+        self.this_run
+    }
+
+    /// Why a command that went on with it did not do all that was wanted.
+    pub(crate) fn shortfall(&self) -> Option<Failure> {
+        let word = self.job.word();
+        let status = format!("see what with `dynamicfs {word} status`");
+        if self.this_run.is_some_and(|run| run.interrupted) {
+            let message = format!("the {word} was interrupted; what it has done is kept");
+            return Some(
+                Failure::new(Code::Interrupted, message)
+                    .hint(format!("go on where it was with `dynamicfs {word} resume`")),
+            );
+        }
+        if self.lost > 0 {
+            let lost = size::count(self.lost, "thing");
+            if !self.may_have.is_empty() {
+                let message = format!("{lost} cannot be read with the disks that take part");
+                return Some(Failure::new(Code::Damaged, message).hint(format!(
+                    "bring back what may have it: {}; then `dynamicfs scrub start`",
+                    self.may_have.join(", ")
+                )));
+            }
+            let message = format!("{lost} lost: nothing is left of it");
+            return Some(Failure::new(Code::Damaged, message).hint(match self.lost_files.is_empty() {
+                true => status,
+                false => {
+                    "take these files from a backup: `dynamicfs put` over them, or `dynamicfs rm` them".into()
+                }
+            }));
+        }
+        match self.state {
+            JobState::Incomplete => {
+                let left = self.found.saturating_sub(self.healed);
+                let message = format!(
+                    "{} could not be put right: there is no space, or no disk for it",
+                    size::count(left, "thing")
+                );
+                Some(
+                    Failure::new(Code::Partial, message)
+                        .hint("add a disk with `dynamicfs disk add`, then start it again"),
+                )
+            }
+            JobState::Interrupted | JobState::Paused => {
+                let message = format!("the {word} {}", self.state.words());
+                Some(
+                    Failure::new(Code::Partial, message)
+                        .hint(format!("go on with `dynamicfs {word} resume`")),
+                )
+            }
+            JobState::None
+            | JobState::Running
+            | JobState::Cancelled
+            | JobState::Complete
+            | JobState::Waiting => None,
+        }
+    }
+
+    /// The same, for a command that is to make the pool whole, or to read all of it: disks that are waited
+    /// for are in its way, too.
+    pub(crate) fn missing(&self) -> Option<Failure> {
+        let waits = self.state == JobState::Waiting;
+        let message = match self.job {
+            JobName::Scrub => format!("the scrub did not read everything: {}", self.unread()),
+            _ => "redundancy is not complete: disks are not here that may come back".to_owned(),
+        };
+        self.shortfall().or_else(|| {
+            waits.then(|| {
+                Failure::new(Code::Partial, message).hint(
+                    "see them with `dynamicfs disk list`; attach them or take them online, or do without: `dynamicfs \
+                     disk replace`, or `dynamicfs rebuild start --without-missing`",
+                )
+            })
+        })
+    }
+
+    /// What was not read, for people.
+    pub(crate) fn unread(&self) -> String {
+        format!("{} on {}", size::show(self.unread_bytes, false), self.unread_disks.join(", "))
+    }
+
+    /// How it is in text.
+    pub(crate) fn text(&self, text: &mut Text) {
+        let style = match self.state {
+            _ if self.lost > 0 => BAD,
+            JobState::Complete => GOOD,
+            _ => WARN,
+        };
+        let word = self.job.word();
+        if self.state == JobState::None {
+            text.line(format_args!("there was no {word} yet"));
+            return;
+        }
+        text.line(format_args!("{word} {style}{}{style:#}", self.state.words()));
+        if let Some(activity) = &self.activity {
+            text.field("by", activity.words());
+        }
+        let ended = self.ended.as_ref().map_or_else(String::new, |ended| format!(", ended {ended}"));
+        text.field("started", format_args!("{}{ended}", self.started.as_deref().unwrap_or("-")));
+        let total = self.total_bytes.map_or_else(String::new, |total| format!(" of {}", text.size(total)));
+        text.field("met", format_args!("{}{total}", text.size(self.done_bytes)));
+        text.field(
+            "found",
+            format_args!("{} wanting, {} put right, {} lost", self.found, self.healed, self.lost),
+        );
+        if self.unread_bytes > 0 {
+            text.field("not read", format_args!("{WARN}{}{WARN:#}", self.unread()));
+        }
+        if self.short > 0 {
+            let short = size::count(self.short, "thing");
+            text.field(
+                "short",
+                format_args!("{short} with less redundancy than asked for, for want of disks"),
+            );
+        }
+        if let Some(run) = self.this_run {
+            let from = if run.from_bytes > 0 {
+                format!("went on at {}; ", text.size(run.from_bytes))
+            } else {
+                String::new()
+            };
+            text.field(
+                "this run",
+                format_args!(
+                    "{from}{} put right; {} read and written in {}, {}/s",
+                    run.repaired,
+                    text.size(run.io_bytes),
+                    size::duration(Duration::from_secs_f64(run.seconds)),
+                    text.size(run.bytes_per_second)
+                ),
+            );
+        }
+        for item in self.lost_items.iter().filter(|_| self.lost_files.is_empty()) {
+            let at =
+                item.offset.map_or_else(|| "and what follows".into(), |offset| format!("at byte {offset}"));
+            text.line(format_args!("{BAD}lost{BAD:#} object {} {at}", item.object));
+        }
+        for path in &self.lost_files {
+            text.line(format_args!("{BAD}lost contents{BAD:#} {path}"));
+        }
+    }
+
+    /// Whether something is lost, which is named in it.
+    pub(crate) const fn has_lost(&self) -> bool {
+        self.lost > 0
+    }
+
+    /// The exit code of a command that went on with it.
+    pub(crate) fn exit(&self) -> Exit {
+        self.shortfall().map_or(Exit::Done, |failure| failure.exit())
+    }
+}
+
+/// Members that take no part and may have what the others lack, each with what brings it back.
+fn may_have(session: &mut Session<'_>) -> Vec<String> {
+    let is_one = |disk: &Disk| {
+        let is_away = matches!(
+            disk.state,
+            DiskState::Offline | DiskState::Missing | DiskState::Failed | DiskState::Truncated
+        );
+        is_away && disk.member_state.is_some() && !disk.witness
+    };
+    let disks = disks::disks(session);
+    let how = |disk: &Disk| match disk.state {
+        DiskState::Offline | DiskState::Failed if disk.is_here => {
+            format!("`dynamicfs disk online {}`", disk.name)
+        }
+        _ => format!("attach {}", disk.name),
+    };
+    disks.iter().filter(|disk| is_one(disk)).map(how).collect()
+}
+
+/// How many of the extents that a job found lost are still part of something.
+fn extents_left(session: &mut Session<'_>, job: &JobReport) -> u64 {
+    let listed = job.lost_items.iter().filter(|item| item.kind == LostKind::Extent);
+    let left = listed.filter(|item| {
+        let object = session.pool.inode(ObjectId(item.object));
+        !matches!(object, Err(Error::NotFound))
+    });
+    let unlisted = job.lost.saturating_sub(job.lost_items.len() as u64);
+    left.count() as u64 + unlisted
+}
+
+const fn item(lost: Lost) -> Option<LostItem> {
+    match lost {
+        Lost::Extent { object, start } => {
+            Some(LostItem { kind: LostKind::Extent, object: object.0, offset: Some(start) })
+        }
+        Lost::Node { object } => Some(LostItem { kind: LostKind::Node, object: object.0, offset: None }),
+        _ => None,
+    }
+}
