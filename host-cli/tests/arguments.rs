@@ -166,7 +166,8 @@ fn exit_codes_are_those_of_the_document() {
     check(0, &["health"]);
     check(0, &["ls", "-r", "/"]);
     check(1, &["cat", "/none"]);
-    check(2, &["health", "--frobnicate"]);
+    check(3, &["health", "--frobnicate"]);
+    check(2, &["status", "--frobnicate"]);
     check(2, &["ls", "--throttle", "5MB"]);
     check(3, &["ok-to-remove", "disk-0"]);
     check(3, &["disk", "fail", "disk-0"]);

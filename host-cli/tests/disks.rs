@@ -501,6 +501,9 @@ fn a_disk_that_was_enlarged_is_noticed_and_used() {
     let grown = health["reasons"].as_array().unwrap().iter().find(|reason| reason["code"] == "DISK_GROWN");
     assert_eq!(grown.expect("it is noticed")["next"], "dynamicfs disk grow disk-1");
     assert_eq!(disk(&pool, "disk-1")["growable_bytes"], 36 << 20);
+    assert_eq!(pool.run(["--json", "capacity"]).ok().json()["growable_bytes"], 36 << 20);
+    let told = pool.run(["capacity"]).ok().text();
+    assert!(told.contains("36.0 MiB more on disk-1,"), "{told}");
     let planned = pool.run(["--json", "--dry-run", "disk", "grow", "disk-1"]).ok();
     assert_valid("disk-grow", &planned);
     assert_eq!((size("disk-1"), planned.json()["gained_bytes"].as_u64()), (before, Some(36 << 20)));

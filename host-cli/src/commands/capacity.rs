@@ -41,6 +41,8 @@ pub(crate) struct Capacity {
     kept_back_bytes: u64,
     /// More of that which may be left over when nothing more can be stored: about a group of blocks on each disk.
     left_over_bytes: u64,
+    /// More that the disks have, because they have grown: `disk grow` takes it into use.
+    growable_bytes: u64,
     /// Contents that are sure to fit in the pool's scheme, in files of at least an extent, the pool's own records allowed for.
     #[serde(flatten)]
     filled: Filled,
@@ -78,6 +80,8 @@ struct DiskCapacity {
     free_bytes: u64,
     /// Of that of no use in the pool's scheme: the other disks are full before.
     stranded_bytes: u64,
+    /// More that it has, because it has grown: `disk grow` takes it into use.
+    growable_bytes: u64,
     /// What a rebuild would do if the disk failed.
     rebuild: Rebuild,
 }
@@ -123,6 +127,7 @@ impl Capacity {
                 raw_bytes: room_of.blocks * block,
                 free_bytes: room_of.usable() * block,
                 stranded_bytes: stranded * block,
+                growable_bytes: name.map_or(0, |disk| disk.growable_bytes),
                 rebuild: Rebuild::of(session, MemberSet::EMPTY.with(room_of.row))?,
             });
         }
@@ -150,6 +155,7 @@ impl Capacity {
             reclaimable_bytes: dead,
             kept_back_bytes: sum(|room| room.kept_back),
             left_over_bytes: sum(|room| room.usable() - room.fillable()),
+            growable_bytes: disks.iter().map(|disk| disk.growable_bytes).sum(),
             small_files,
             growth: Growth::of(session, filled.usable_bytes)?,
             filled,
@@ -200,6 +206,20 @@ impl Report for Capacity {
                 "stranded",
                 format_args!("{stranded} on {}: the other disks are full before", where_to.join(", ")),
             ),
+        }
+        let grown: Vec<&DiskCapacity> = self.disks.iter().filter(|disk| disk.growable_bytes > 0).collect();
+        if let Some(first) = grown.first() {
+            let names: Vec<&str> = grown.iter().map(|disk| disk.name.as_str()).collect();
+            let (more, all) =
+                (text.size(self.growable_bytes), text.size(self.raw_bytes + self.growable_bytes));
+            text.field(
+                "grown",
+                format_args!(
+                    "{more} more on {}, {all} in all then; next: dynamicfs disk grow {}",
+                    names.join(", "),
+                    first.name
+                ),
+            );
         }
         if let Some(added) = &self.added {
             let sizes: Vec<String> = added.sizes.iter().map(|&bytes| text.size(bytes)).collect();
