@@ -3,17 +3,23 @@
 mod common;
 #[path = "common/gate.rs"]
 mod gate;
+#[path = "common/traced.rs"]
+mod traced;
 
-use common::{TestPool, answer, dense_file, is_superuser, pause, position, signal, wait_until};
+use common::{TestPool, answer, dense_file, is_superuser, position};
 use gate::Gate;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
+use traced::run_with;
 
-/// Far more than is read before a test notices that reading has begun.
-const LARGE_BYTES: u64 = 256 << 20;
+/// Far more than is read before the first [`FIRST_CALLS`].
+const LARGE_BYTES: u64 = 64 << 20;
+
+/// System calls after which a large file is begun and far from being stored.
+const FIRST_CALLS: usize = 40;
 
 /// Names in a directory of the pool.
 fn names(pool: &TestPool, path: &str) -> Vec<String> {
@@ -63,14 +69,14 @@ fn a_file_that_changes_in_the_middle_of_a_put_is_not_stored() {
     for (what, change) in changes {
         let large = pool.beside("large");
         dense_file(&large, LARGE_BYTES);
-        let put = pool.spawn(["--json", "put", large.to_str().unwrap(), "/large"]);
-        wait_until("the file is being read", || position(&put, &large).is_some_and(|read| read > 0));
-        pause(&put);
-        let read = position(&put, &large).unwrap();
-        assert!(read < LARGE_BYTES, "all was read before the file changed");
-        change(&large, read);
-        signal(&put, "CONT");
-        let ended = answer(put.wait_with_output().unwrap()).expect(1).json();
+        let mut put = pool.command(["--json", "put", large.to_str().unwrap(), "/large"]);
+        let (has_changed, ended) = run_with(&mut put, FIRST_CALLS, |number| {
+            let read = position(number, &large).unwrap();
+            assert!(read > 0 && read < LARGE_BYTES, "{read} bytes were read before the file changed");
+            change(&large, read);
+        });
+        assert!(has_changed, "it makes fewer calls");
+        let ended = ended.expect(1).json();
         assert_eq!(ended["error"]["code"], "source_changed", "{what}: {ended}");
         let message = ended["error"]["message"].as_str().unwrap();
         assert!(message.contains(large.to_str().unwrap()) && ended["error"]["hint"].is_string(), "{ended}");

@@ -3,18 +3,26 @@
 mod common;
 #[path = "common/gate.rs"]
 mod gate;
+#[path = "common/traced.rs"]
+mod traced;
 
-use common::{TestPool, answer, dense_file, noise, pause, position, signal, wait_until};
+use common::{Answer, TestPool, answer, dense_file, noise, signal, wait_until};
 use gate::Gate;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Child;
+use traced::signalled_at;
 
-/// Far more than is written or read before a test notices that it has begun.
-const LARGE_BYTES: u64 = 256 << 20;
+/// Bytes of a file that more calls write than the first ones.
+const LARGE_BYTES: u64 = 64 << 20;
+
+/// System calls after which the file is begun and far from being complete: of a `get`, and of a `put` to two
+/// disks.
+const CALLS_OF_GET: usize = 8;
+const CALLS_OF_PUT: usize = 40;
 
 /// The signals that ask a process to stop.
-const SIGNALS: [&str; 3] = ["INT", "TERM", "HUP"];
+const SIGNALS: [(&str, i32); 3] = [("INT", libc::SIGINT), ("TERM", libc::SIGTERM), ("HUP", libc::SIGHUP)];
 
 /// A pool with a file of [`LARGE_BYTES`] and a small one.
 fn pool_with_large_file() -> (TestPool, Vec<u8>) {
@@ -35,19 +43,12 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The file that a process is writing in a folder: one that is not complete.
-fn being_written(child: &Child, folder: &Path) -> Option<PathBuf> {
-    let files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
-    files.into_iter().find(|file| position(child, file).is_some_and(|written| written > 0))
-}
-
-/// Pauses a process that is in the middle of a file, signals it and lets it go on.
-fn interrupt_within(child: &Child, file: &Path, name: &str) {
-    pause(child);
-    let at = position(child, file).expect("the file is still open");
-    assert!(at < LARGE_BYTES, "all was done before the signal");
-    signal(child, name);
-    signal(child, "CONT");
+/// Runs a command, which gets a signal when it has begun to write what is large.
+#[track_caller]
+fn interrupted(pool: &TestPool, arguments: &[&str], calls: usize, signal: i32) -> Answer {
+    let (was_signalled, answer) = signalled_at(&mut pool.command(arguments), calls, signal);
+    assert!(was_signalled, "it makes fewer calls");
+    answer.expect(6)
 }
 
 // What is fetched gets its name when it is complete. Until then the old file is there, or none.
@@ -57,15 +58,11 @@ fn a_get_that_is_interrupted_leaves_no_half_of_a_file() {
     let folder = pool.beside("out");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("old"), b"old").unwrap();
-    for (name, dest) in SIGNALS.into_iter().zip(["new", "old", "new"]) {
-        let get = pool.spawn(["--json", "get", "/large", folder.join(dest).to_str().unwrap()]);
-        let mut file = None;
-        wait_until("the file is being written", || {
-            file = being_written(&get, &folder);
-            file.is_some()
-        });
-        interrupt_within(&get, &file.unwrap(), name);
-        let ended = answer(get.wait_with_output().unwrap()).expect(6).json();
+    for ((name, signal), dest) in SIGNALS.into_iter().zip(["new", "old", "new"]) {
+        let dest = folder.join(dest);
+        let ended =
+            interrupted(&pool, &["--json", "get", "/large", dest.to_str().unwrap()], CALLS_OF_GET, signal)
+                .json();
         assert_eq!(ended["error"]["code"], "interrupted", "{ended}");
         assert!(ended["error"]["hint"].is_string());
         assert_eq!(names(&folder), ["old"], "{name}");
@@ -80,15 +77,7 @@ fn a_get_that_is_interrupted_leaves_no_half_of_a_file() {
 fn a_get_of_a_folder_that_is_interrupted_keeps_what_is_complete() {
     let (pool, small) = pool_with_large_file();
     let folder = pool.beside("out");
-    let get = pool.spawn(["get", "-r", "/", folder.to_str().unwrap()]);
-    let mut file = None;
-    // The small file is written too, and may come first.
-    wait_until("the large file is being written", || {
-        file = being_written(&get, &folder);
-        file.as_ref().and_then(|file| position(&get, file)).is_some_and(|at| at > 1 << 20)
-    });
-    interrupt_within(&get, &file.unwrap(), "INT");
-    let ended = answer(get.wait_with_output().unwrap()).expect(6);
+    let ended = interrupted(&pool, &["get", "-r", "/", folder.to_str().unwrap()], CALLS_OF_GET, libc::SIGINT);
     assert!(ended.stderr.contains("interrupted") && ended.stderr.contains("hint:"), "{}", ended.stderr);
     let there = names(&folder);
     assert!(there.is_empty() || there == ["a-small"], "{there:?}");
@@ -109,11 +98,9 @@ fn a_put_that_is_interrupted_leaves_the_pool_as_it_was() {
     dense_file(&large, LARGE_BYTES);
     let extents = |pool: &TestPool| pool.json(["status"])["extents"]["total"].as_u64();
     let before = extents(&pool);
-    for (name, to) in SIGNALS.into_iter().zip(["/new", "/old", "/new"]) {
-        let put = pool.spawn(["--json", "put", large.to_str().unwrap(), to]);
-        wait_until("the file is being read", || position(&put, &large).is_some_and(|read| read > 0));
-        interrupt_within(&put, &large, name);
-        let ended = answer(put.wait_with_output().unwrap()).expect(6).json();
+    for ((name, signal), to) in SIGNALS.into_iter().zip(["/new", "/old", "/new"]) {
+        let ended =
+            interrupted(&pool, &["--json", "put", large.to_str().unwrap(), to], CALLS_OF_PUT, signal).json();
         assert_eq!(ended["error"]["code"], "interrupted", "{ended}");
         assert_eq!(pool.json(["ls"])["entries"].as_array().unwrap().len(), 1, "{name}");
         assert_eq!((pool.cat("/old"), extents(&pool)), (b"old".to_vec(), before));
@@ -170,7 +157,7 @@ fn a_command_that_waits_for_its_source_ends_when_it_is_asked_to() {
     let pool = TestPool::new(2, "64MiB", "mirror:2");
     pool.run_with_input(["put", "-", "/old"], b"old").ok();
     let stuck = pool.file("stuck", b"new");
-    for name in SIGNALS {
+    for (name, _) in SIGNALS {
         let gate = Gate::on(&stuck);
         let put = pool.spawn(["--json", "put", stuck.to_str().unwrap(), "/old"]);
         gate.wait_until_wanted();

@@ -2,16 +2,16 @@
 //! themselves.
 
 mod common;
-#[path = "common/killed.rs"]
-mod killed;
 #[path = "common/loops.rs"]
 mod loops;
+#[path = "common/traced.rs"]
+mod traced;
 
 use common::{Answer, TestPool, assert_valid, noise};
-use killed::killed_at;
 use loops::Loop;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use traced::signalled_at;
 
 fn pool_with_file(disks: usize, scheme: &str) -> (TestPool, Vec<u8>) {
     let pool = TestPool::new(disks, "32MiB", scheme);
@@ -351,8 +351,8 @@ fn an_init_that_was_killed_is_done_again() {
         let given = given(&on);
         let make = ["init", "--disks", "2", "--disk-size", "16MiB", "--scheme", "mirror:2"];
         let on_given = ["init", "--scheme", "single", "--disk", text(&given)];
-        let killed = killed_at(&mut made.command(make), at);
-        let killed_on = killed_at(&mut on.command(on_given), at);
+        let (killed, _) = signalled_at(&mut made.command(make), at, libc::SIGKILL);
+        let (killed_on, _) = signalled_at(&mut on.command(on_given), at, libc::SIGKILL);
         for (pool, command) in [(&made, &make[..]), (&on, &on_given)] {
             if !list(pool).exists() {
                 pool.run(command.iter().chain(&["--dry-run"])).ok();

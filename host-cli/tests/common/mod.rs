@@ -228,8 +228,8 @@ pub(crate) fn pause(child: &Child) {
 }
 
 /// How far a process has read or written a file that it has open; `None` if it has not.
-pub(crate) fn position(child: &Child, file: &Path) -> Option<u64> {
-    let process = PathBuf::from(format!("/proc/{}", child.id()));
+pub(crate) fn position(process: i32, file: &Path) -> Option<u64> {
+    let process = PathBuf::from(format!("/proc/{process}"));
     let mut open = fs::read_dir(process.join("fd")).ok()?.flatten();
     let entry = open.find(|entry| fs::read_link(entry.path()).is_ok_and(|target| target == file))?;
     let info = fs::read_to_string(process.join("fdinfo").join(entry.file_name())).ok()?;

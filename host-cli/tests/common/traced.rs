@@ -1,5 +1,9 @@
-//! The program, killed before one of the system calls with which it changes something.
+//! The program, held up before one of the system calls with which it changes something: to be killed there, to get
+//! a signal, or to find its files changed. Nothing of it depends on time.
+#![allow(dead_code, reason = "each test file uses a part")]
 
+use crate::common::Answer;
+use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::{io, mem, ptr};
@@ -27,10 +31,12 @@ const CHANGES: &[libc::c_long] = &[
     libc::SYS_mkdir,
 ];
 
-/// Runs a command and kills it before the call of this number that changes something, the first being 0.
-/// Whether it was killed: a command that makes fewer such calls comes to its end.
-pub(crate) fn killed_at(command: &mut Command, at: usize) -> bool {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+/// Runs a command, and `f` with its process number before the call of this number that changes something, the first
+/// being 0. The calling thread of the command stands still until `f` ends. Whether there was such a call, and
+/// how the command ended.
+#[expect(clippy::zombie_processes, reason = "the loop waits for it, and for its threads")]
+pub(crate) fn run_with(command: &mut Command, at: usize, f: impl FnOnce(libc::pid_t)) -> (bool, Answer) {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // SAFETY: between fork and exec only these two calls are made, which are safe there.
     unsafe {
         command.pre_exec(|| {
@@ -40,17 +46,17 @@ pub(crate) fn killed_at(command: &mut Command, at: usize) -> bool {
             Ok(())
         });
     }
-    // It is reaped below.
-    let child = command.spawn().expect("the program can be traced").id() as libc::pid_t;
-    let (mut changes, mut is_set_up) = (0, false);
-    loop {
+    let mut child = command.spawn().expect("the program can be traced");
+    let number = child.id() as libc::pid_t;
+    let (mut changes, mut is_set_up, mut f) = (0, false, Some(f));
+    let status = loop {
         let mut status = 0;
         // SAFETY: the group is that of the child alone, and the status is written to.
-        let thread = unsafe { libc::waitpid(-child, &raw mut status, libc::__WALL) };
+        let thread = unsafe { libc::waitpid(-number, &raw mut status, libc::__WALL) };
         assert!(thread > 0, "waitpid: {}", io::Error::last_os_error());
         if !libc::WIFSTOPPED(status) {
-            if thread == child {
-                return false;
+            if thread == number {
+                break status;
             }
             continue;
         }
@@ -62,20 +68,32 @@ pub(crate) fn killed_at(command: &mut Command, at: usize) -> bool {
         }
         let signal = libc::WSTOPSIG(status);
         if signal == libc::SIGTRAP | 0x80 && entered(thread).is_some_and(|call| CHANGES.contains(&call)) {
-            if changes == at {
-                // SAFETY: the child was not reaped, so the number is its own.
-                unsafe { libc::kill(child, libc::SIGKILL) };
-                // SAFETY: as above.
-                while unsafe { libc::waitpid(-child, &raw mut status, libc::__WALL) } > 0 {}
-                return true;
+            if changes == at
+                && let Some(f) = f.take()
+            {
+                f(number);
             }
             changes += 1;
         }
         let is_own = signal == libc::SIGTRAP | 0x80 || signal == libc::SIGTRAP || signal == libc::SIGSTOP;
         let deliver = if is_own { 0 } else { signal };
-        // SAFETY: the thread is traced by this one, and stopped.
+        // SAFETY: the thread is traced by this one, and stopped, unless it was just killed.
         unsafe { libc::ptrace(libc::PTRACE_SYSCALL, thread, 0, deliver) };
-    }
+    };
+    let (mut stdout, mut stderr) = (Vec::new(), String::new());
+    child.stdout.take().expect("it is piped").read_to_end(&mut stdout).expect("it can be read");
+    child.stderr.take().expect("it is piped").read_to_string(&mut stderr).expect("it can be read");
+    let code = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -1 };
+    (f.is_none(), Answer { code, stdout, stderr })
+}
+
+/// The same, and the command gets a signal.
+pub(crate) fn signalled_at(command: &mut Command, at: usize, signal: i32) -> (bool, Answer) {
+    run_with(command, at, |number| {
+        // SAFETY: the child was not reaped, so the number is its own.
+        let sent = unsafe { libc::kill(number, signal) };
+        assert_eq!(sent, 0, "{}", io::Error::last_os_error());
+    })
 }
 
 /// The number of the call that a stopped thread is about to make.
