@@ -73,7 +73,7 @@ fn what_a_scrub_finds_lost_has_a_name() {
     pool.run_with_input(["put", "-", "/good"], b"good").ok();
     rot(&pool, 1, &contents[..64]);
     let found = job(&pool, &["scrub", "start"]).expect(4).json();
-    assert_eq!((&found["lost"], &found["lost_files"][0]), (&1.into(), &"/d/file".into()), "{found}");
+    assert_eq!((&found["lost"], &found["lost_files"][0]["path"]), (&1.into(), &"/d/file".into()), "{found}");
     assert_eq!(found["lost_items"][0]["offset"], 0);
     assert_eq!(found["error"]["code"], "damaged");
     let text = pool.run(["scrub", "status"]).expect(4).text();

@@ -88,8 +88,12 @@ fn what_is_said_of_losses_is_what_comes() {
             if told["opens"] == false {
                 continue;
             }
-            let paths: Vec<&str> =
-                told["lost"]["paths"].as_array().unwrap().iter().map(|path| path.as_str().unwrap()).collect();
+            let paths: Vec<&str> = told["lost"]["paths"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|path| path["path"].as_str().unwrap())
+                .collect();
             // Where names are lost, files cannot be reached that are there.
             let reachable = told["lost"]["names"] == 0;
             for (path, contents) in files.iter().filter(|_| reachable) {

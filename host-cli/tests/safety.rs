@@ -226,7 +226,7 @@ fn what_is_lost_is_told() {
     assert_eq!((all["files"].as_u64(), all["failed"][0]["path"].as_str()), (Some(1), Some("/file")));
     assert_eq!(fs::read(pool.beside("all/good")).unwrap(), b"good");
     let found = pool.run(["--json", "check"]).expect(4).json();
-    assert_eq!(found["lost_files"][0], "/file");
+    assert_eq!(found["lost_files"][0]["path"], "/file");
 }
 
 #[test]

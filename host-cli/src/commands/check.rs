@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::host::interrupt;
 use crate::output::failure::{Exit, Failure};
+use crate::output::names::ToldPath;
 use crate::output::progress::{Progress, Unit};
 use crate::output::report::Report;
 use crate::output::size;
@@ -53,7 +54,7 @@ pub(crate) struct Check {
     /// The findings themselves, the first 1000.
     findings: Vec<Found>,
     /// Files that have lost contents.
-    lost_files: Vec<String>,
+    lost_files: Vec<ToldPath>,
 }
 
 /// The verdict of a check.

@@ -4,6 +4,7 @@ use super::judge::Extents;
 use super::session::Session;
 use super::tree::paths_of;
 use crate::output::failure::Failure;
+use crate::output::names::ToldPath;
 use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text, WARN};
 use dynamicfs_core::maintain::{LossForecast, RebuildForecast, RebuildSpace};
@@ -50,7 +51,7 @@ pub(crate) struct Lost {
     /// Nodes of the pool's tree: all below them is lost.
     pub(crate) nodes: u64,
     /// The paths of the first 64 objects, as far as they have one.
-    pub(crate) paths: Vec<String>,
+    pub(crate) paths: Vec<ToldPath>,
 }
 
 /// What a rebuild would do, after disks were lost, or to empty them.

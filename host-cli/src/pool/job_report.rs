@@ -8,6 +8,7 @@ use super::whole::Whole;
 use crate::host::activity::Activity;
 use crate::host::times::rfc3339;
 use crate::output::failure::{Code, Exit, Failure};
+use crate::output::names::ToldPath;
 use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text, WARN};
 use dynamicfs_core::error::Error;
@@ -65,7 +66,7 @@ pub(crate) struct JobReport {
     /// What is lost, the first 64.
     lost_items: Vec<LostItem>,
     /// Files that have lost contents, as far as directories can be read.
-    lost_files: Vec<String>,
+    lost_files: Vec<ToldPath>,
     /// Extents of those, without what was removed since.
     #[serde(skip)]
     pub(crate) extents_lost: u64,

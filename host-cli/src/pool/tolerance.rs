@@ -134,6 +134,7 @@ impl Weakest {
         let strong = Some(superblock.scheme()).filter(|scheme| scheme.parity >= pool);
         let strong = strong.unwrap_or(Scheme::mirror(pool + 1));
         let path = paths_of(&mut session.pool, object.into_iter().collect())?.into_iter().next();
+        let path = path.map(|path| path.path);
         // Its policy may be another one already.
         let is_asked = match object {
             Some(object) => session.pool.inode(object).is_ok_and(|inode| inode.scheme.parity >= pool),

@@ -4,6 +4,7 @@ use super::path::{Node, PoolPath};
 use super::session::Contents;
 use crate::host::interrupt;
 use crate::output::failure::Failure;
+use crate::output::names::ToldPath;
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::types::ObjectId;
 use std::collections::HashSet;
@@ -118,7 +119,7 @@ fn children_or_failure<'m>(
 pub(crate) fn paths_of(
     contents: &mut Contents<'_>,
     mut objects: Vec<ObjectId>,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<ToldPath>, Failure> {
     objects.sort_unstable();
     objects.dedup();
     let mut paths = Vec::new();
@@ -130,7 +131,7 @@ pub(crate) fn paths_of(
         if let Visit::Enter(path, node) = visit
             && objects.binary_search(&node.object).is_ok()
         {
-            paths.push(path.to_string());
+            paths.push(path.into());
         }
         Ok(true)
     })?;
