@@ -222,8 +222,11 @@ fn disks_can_be_named_in_place_of_a_folder() {
     run(&["health"], &all).ok();
     run(&["mkdir", "/d"], &all).ok();
     run(&["scrub", "start", "-q"], &all).ok();
+    run(&["policy", "set", "--scheme", "single", "/d"], &all).ok();
     assert!(run(&["cat", "/file"], &all[..2]).ok().stdout == contents);
     assert_eq!((fs::read(list(&pool)).unwrap(), fs::read(&events).ok()), before, "something was written");
+    // In the folder that the command ran in neither.
+    assert!(!pool.beside("events.jsonl").exists());
     for (disks, why) in [
         (&[pool.disk(0), other.disk(0)][..], "of several pools"),
         (&[pool.disk(0), pool.folder.path().to_owned()], "a folder"),

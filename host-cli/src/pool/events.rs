@@ -35,14 +35,10 @@ pub(crate) fn record(session: &mut Session<'_>) {
             ),
         );
     }
-    if taken.is_empty() || session.is_looking() {
+    if session.is_looking() {
         return;
     }
-    if session.config.has_folder()
-        && let Err(error) = journal::append(&session.config.folder, &taken)
-    {
-        session.out.warn(format_args!("cannot write down what happened in {}: {error}", journal::FILE));
-    }
+    append(session, &taken);
     for event in taken.iter().filter(|event| event.severity >= Severity::Warning) {
         session.out.warn(&event.message);
     }
@@ -50,10 +46,17 @@ pub(crate) fn record(session: &mut Session<'_>) {
 
 /// Writes down what a command did that the core does not tell of. One that only looks writes nothing.
 pub(crate) fn note(session: &Session<'_>, event: Event) {
-    if session.is_looking() {
+    if !session.is_looking() {
+        append(session, &[event]);
+    }
+}
+
+/// Writes events to the pool's folder, if it was named: beside disks that are named alone nothing is written.
+fn append(session: &Session<'_>, events: &[Event]) {
+    if events.is_empty() || !session.config.has_folder() {
         return;
     }
-    if let Err(error) = journal::append(&session.config.folder, &[event]) {
+    if let Err(error) = journal::append(&session.config.folder, events) {
         session.out.warn(format_args!("cannot write down what happened in {}: {error}", journal::FILE));
     }
 }
