@@ -144,6 +144,12 @@ pub(crate) struct Maintenance {
     asked: bool,
 }
 
+impl Maintenance {
+    const fn of(job: JobReport) -> Self {
+        Self { dry_run: false, nothing_to_do: false, job, asked: false }
+    }
+}
+
 impl Report for Maintenance {
     fn text(&self, text: &mut Text) {
         if self.dry_run {
@@ -167,7 +173,7 @@ pub(crate) fn run<S: Begin>(app: &App, name: JobName, command: &Command<S>) -> R
             let Seen { value, activity } = look(app, |session| JobReport::of(session, name.kind()))?;
             let job = value.while_active(activity);
             let exit = if job.lost > 0 { Exit::Damaged } else { Exit::Done };
-            app.out.report(&Maintenance { dry_run: false, nothing_to_do: false, job, asked: true })?;
+            app.out.report(&Maintenance { asked: true, ..Maintenance::of(job) })?;
             Ok(exit)
         }
         Command::Wait => finish(app, when_free(app, name)?),
@@ -225,13 +231,13 @@ fn go_on(
     with_pool(app, Access::Write, |session| {
         if app.global.dry_run {
             let job = JobReport::of(session, name.kind())?;
-            app.out.report(&Maintenance { dry_run: true, nothing_to_do: false, job, asked: false })?;
+            app.out.report(&Maintenance { dry_run: true, ..Maintenance::of(job) })?;
             return Ok(Exit::Done);
         }
         session.writable()?;
         if !f(session)? {
             let job = JobReport::of(session, name.kind())?;
-            app.out.report(&Maintenance { dry_run: false, nothing_to_do: true, job, asked: false })?;
+            app.out.report(&Maintenance { nothing_to_do: true, ..Maintenance::of(job) })?;
             return Ok(Exit::Done);
         }
         let job = jobs::run(session, name, throttle)?;
@@ -242,8 +248,7 @@ fn go_on(
 /// Says how a job went.
 fn finish(app: &App, job: JobReport) -> Result<Exit, Failure> {
     let shortfall = job.missing();
-    app.out
-        .finish(&Maintenance { dry_run: false, nothing_to_do: false, job, asked: false }, shortfall.as_ref())
+    app.out.finish(&Maintenance::of(job), shortfall.as_ref())
 }
 
 /// Pauses or cancels a job; the process that goes on with it is asked to.
@@ -277,7 +282,7 @@ fn change_or_ask(app: &App, name: JobName, state: JobState) -> Result<Exit, Fail
         }
     }
     let job = when_free(app, name)?;
-    app.out.report(&Maintenance { dry_run: false, nothing_to_do: false, job, asked: false })?;
+    app.out.report(&Maintenance::of(job))?;
     Ok(Exit::Done)
 }
 
@@ -294,12 +299,7 @@ fn change(app: &App, name: JobName, state: JobState) -> Result<Exit, Failure> {
             }
         }
         let job = JobReport::of(session, kind)?;
-        app.out.report(&Maintenance {
-            dry_run: app.global.dry_run,
-            nothing_to_do: false,
-            job,
-            asked: false,
-        })?;
+        app.out.report(&Maintenance { dry_run: app.global.dry_run, ..Maintenance::of(job) })?;
         Ok(Exit::Done)
     })
 }

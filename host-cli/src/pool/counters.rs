@@ -2,10 +2,9 @@
 
 use super::session::Session;
 use crate::output::failure::Failure;
-use dynamicfs_core::format::key::{Key, Kind};
+use dynamicfs_core::format::key::Key;
 use dynamicfs_core::format::record::{CountersRecord, POOL_COUNTERS};
 use dynamicfs_core::metrics::DiskCounters;
-use dynamicfs_core::types::ObjectId;
 use dynamicfs_hal::Clock;
 use std_host_shim::OsClock;
 
@@ -86,7 +85,7 @@ pub(crate) fn save(session: &mut Session<'_>) {
     let pool = encode(&pool_totals(session));
     let _ = session.change(|contents| {
         contents.save_counters()?;
-        let key = Key::new(ObjectId::SYSTEM, Kind::Counters, u64::from(POOL_COUNTERS.0));
+        let key = Key::counters(POOL_COUNTERS);
         Ok(contents.store.put(&key, &pool)?)
     });
 }
@@ -95,7 +94,7 @@ pub(crate) fn save(session: &mut Session<'_>) {
 /// count when they are put right, and a place that stays bad must not count with each read.
 pub(crate) fn save_lost_read(session: &mut Session<'_>) -> Result<(), Failure> {
     let pool = encode(&pool_totals(session));
-    let key = Key::new(ObjectId::SYSTEM, Kind::Counters, u64::from(POOL_COUNTERS.0));
+    let key = Key::counters(POOL_COUNTERS);
     let mut transaction = session.pool.begin()?;
     transaction.store.put(&key, &pool)?;
     transaction.commit()?;

@@ -272,7 +272,7 @@ fn job_reasons(job: &JobReport) -> Vec<Reason> {
         let message = format!("the last scrub did not read everything: {}", job.unread());
         reasons.push(scrub(ReasonCode::ScrubPartial, job.unread_bytes, message));
     }
-    if let Some(message) = job.whole().is_stale() {
+    if let Some(message) = job.whole().why_due() {
         reasons.push(scrub(ReasonCode::ScrubStale, SCRUB_STALE_DAYS, message));
     }
     reasons

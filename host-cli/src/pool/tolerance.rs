@@ -64,18 +64,19 @@ impl Tolerance {
         if is_protected || !session.pool.store.may_be_written() {
             tolerance.offline_first = 0;
         }
-        let mut extents = session.pool.count_extents()?.into();
-        if !is_uniform {
-            let told = session.pool.forecast_loss(MemberSet::EMPTY)?;
-            extents = told.extents.into();
-            tolerance.data = told.read_tolerance;
-            tolerance.is_exposed = told.is_exposed;
-            if told.asked_tolerance < health.tolerance.into() {
-                let (bears, object) = (told.asked_tolerance, told.weakest);
-                tolerance.weakest = Some(Weakest::new(session, bears, object, health.tolerance)?);
-            }
+        // This fails where nodes of the tree are lost, which a forecast only counts.
+        let counted = session.pool.count_extents()?;
+        if is_uniform {
+            return Ok((tolerance, counted.into()));
         }
-        Ok((tolerance, extents))
+        let told = session.pool.forecast_loss(MemberSet::EMPTY)?;
+        tolerance.data = told.read_tolerance;
+        tolerance.is_exposed = told.is_exposed;
+        if told.asked_tolerance < health.tolerance.into() {
+            let (bears, object) = (told.asked_tolerance, told.weakest);
+            tolerance.weakest = Some(Weakest::new(session, bears, object, health.tolerance)?);
+        }
+        Ok((tolerance, told.extents.into()))
     }
 
     /// More disks that may simply be gone before something cannot be read.

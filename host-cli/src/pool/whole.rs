@@ -54,7 +54,7 @@ impl Whole {
     }
 
     /// Why a scrub is due, if it is.
-    pub(crate) fn is_stale(self) -> Option<String> {
+    pub(crate) fn why_due(self) -> Option<String> {
         let too_old = |age: u64| age > SCRUB_STALE_DAYS * DAY_SECONDS as u64;
         match self {
             Self::Never(age) if too_old(age) => Some(format!(
@@ -79,7 +79,7 @@ mod tests {
     fn a_scrub_that_is_long_ago_or_of_unknown_date_is_stale() {
         let (day, now) = (DAY_SECONDS, 1000 * DAY_SECONDS);
         let check = |whole, made, stale: bool| {
-            assert_eq!(Whole::at(whole, made, now).is_stale().is_some(), stale, "{whole} {made}");
+            assert_eq!(Whole::at(whole, made, now).why_due().is_some(), stale, "{whole} {made}");
         };
         check(now - 34 * day, 1, false);
         check(now - 36 * day, 1, true);
