@@ -62,8 +62,9 @@ pub enum StorageError {
         /// The index in the array of the disk.
         disk: usize,
     },
-    /// The system refuses to write to a disk, for want of something of its own, as memory, or because what the disk is
-    /// stored in has become read-only. The disk is not to blame; the transaction was dropped, the last commit stands.
+    /// The system refuses to write to a disk, for want of something of its own, as memory, or because what
+    /// the disk is stored in has become read-only. The disk is not to blame; the transaction was dropped, the
+    /// last commit stands.
     RefusedBelow {
         /// The index in the array of the disk.
         disk: usize,

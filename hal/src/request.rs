@@ -15,9 +15,9 @@ pub enum IoError {
     /// pool below a thin volume. Nothing is wrong with the disk, and the same write succeeds once there is
     /// room. For writes and flushes.
     NoSpace,
-    /// The system between the caller and the disk refuses, for want of something of its own, as memory, or because what
-    /// the disk is stored in has become read-only. Nothing is wrong with the disk, and the same request succeeds once the
-    /// system is well.
+    /// The system between the caller and the disk refuses, for want of something of its own, as memory, or
+    /// because what the disk is stored in has become read-only. Nothing is wrong with the disk, and the same
+    /// request succeeds once the system is well.
     Refused,
     /// The disk did not answer in time; it counts as gone until it is opened anew.
     Timeout,

@@ -67,7 +67,8 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "ID|DISK")]
     pub(crate) branch: Option<String>,
     /// Wait so long for a pool that another process has: 30s, 15m, 2h
-    #[arg(long, global = true, value_name = "DURATION", value_parser = wait::parse_duration, allow_hyphen_values = true)]
+    #[arg(long, global = true, value_name = "DURATION", allow_hyphen_values = true,
+        value_parser = wait::parse_duration)]
     pub(crate) wait: Option<Duration>,
     /// Memory lent to the pool
     #[arg(long, global = true, value_name = "SIZE", default_value = "64MiB", allow_hyphen_values = true,

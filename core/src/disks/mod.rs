@@ -193,8 +193,8 @@ impl DiskState {
 }
 
 impl DiskState {
-    /// What the disk is stored in had no room for a write, or for what a flush was to bring there, or the system refused
-    /// it. The disk is not to blame: what was being written fails.
+    /// What the disk is stored in had no room for a write, or for what a flush was to bring there, or the
+    /// system refused it. The disk is not to blame: what was being written fails.
     fn note_refused(&mut self, operation: &Operation<'_>, error: IoError) {
         if let Operation::Read(_) = operation {
             return;

@@ -42,8 +42,9 @@ layout! {
 }
 
 layout! {
-    /// What the passes of a scrub read (kind 6, the scrub's number in the upper half of the offset, 2^32 - 1 in the lower).
-    /// It is there from the first pass on that left something out, or left nothing out and ended.
+    /// What the passes of a scrub read (kind 6, the scrub's number in the upper half of the offset, 2^32 - 1
+    /// in the lower). It is there from the first pass on that left something out, or left nothing out and
+    /// ended.
     ReadRecord, 22 bytes {
         /// Blocks that this pass did not read: they are on members that were away.
         unread / set_unread: U48 = 0,
@@ -158,7 +159,8 @@ pub enum JobState {
     Complete = 4,
     /// It came to its end, and something is left that it had no space or no disks for.
     Incomplete = 5,
-    /// It did all that it could: what a rebuild misses, or a scrub did not read, is on members that are away, and waited for.
+    /// It did all that it could: what a rebuild misses, or a scrub did not read, is on members that are away,
+    /// and waited for.
     Waiting = 6,
 }
 

@@ -104,8 +104,8 @@ layout! {
         former_root_crc / set_former_root_crc: u32 = 326,
         /// Members that were lost or left with what they held, and that nothing made good yet.
         members_short / set_members_short: u8 = 330,
-        /// How many disks fewer than `tolerance` the weakest scheme bears in which contents were ever stored; 0:
-        /// nothing was stored in a weaker one.
+        /// How many disks fewer than `tolerance` the weakest scheme bears in which contents were ever stored;
+        /// 0: nothing was stored in a weaker one.
         parity_deficit / set_parity_deficit: u8 = 331,
         /// The root's checksum in the last state that had another root than this one; 0 if there was none.
         previous_root_crc / set_previous_root_crc: u32 = 332,

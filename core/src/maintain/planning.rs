@@ -46,7 +46,8 @@ pub struct LossForecast {
     pub asked_tolerance: usize,
     /// Something that can be read then bears the loss of no more members, and was to bear one at least.
     pub is_exposed: bool,
-    /// The first object of those whose contents are asked to bear the least, if that is less than the pool's tolerance.
+    /// The first object of those whose contents are asked to bear the least, if that is less than the pool's
+    /// tolerance.
     pub weakest: Option<ObjectId>,
     /// What the pool would do.
     pub footing: Footing,
@@ -163,8 +164,8 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// More disks that may simply be gone, without those in the rows `lost`, before the rest may not be mounted: more
-    /// than half of the members must be left, and one of those that have the newest state.
+    /// More disks that may simply be gone, without those in the rows `lost`, before the rest may not be
+    /// mounted: more than half of the members must be left, and one of those that have the newest state.
     pub(crate) fn mount_tolerance(&self, lost: MemberSet) -> usize {
         let (disks, superblock) = (&self.store.tree.disks, self.store.committed());
         let cut = disks.online().minus(disks.sound());
@@ -173,8 +174,9 @@ impl<A: DiskArray> Objects<'_, A> {
         quorum::spare(present, superblock.lists()).min(newest.saturating_sub(1))
     }
 
-    /// More disks that may fail, without those in the rows `lost`: before something becomes unreadable, at least so many,
-    /// whatever is stored; and before the pool takes no writes, of `list` at least half having to stay.
+    /// More disks that may fail, without those in the rows `lost`: before something becomes unreadable, at
+    /// least so many, whatever is stored; and before the pool takes no writes, of `list` at least half having
+    /// to stay.
     pub(crate) fn tolerances(&self, lost: MemberSet, list: MemberSet) -> (usize, usize) {
         let superblock = self.store.committed();
         let rows = self.store.tree.data_rows().minus(lost).len();

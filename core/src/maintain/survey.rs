@@ -70,7 +70,8 @@ impl RecordJoiner {
 }
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// Whether every member takes part and is owed nothing, and nothing is short of what was asked for: from memory.
+    /// Whether every member takes part and is owed nothing, and nothing is short of what was asked for: from
+    /// memory.
     pub fn is_whole(&self) -> bool {
         let (superblock, disks) = (self.store.committed(), &self.store.tree.disks);
         let are_here = disks.sound() == superblock.table();

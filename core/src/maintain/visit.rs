@@ -36,7 +36,8 @@ impl Budget {
     }
 }
 
-/// Counts what a scrub cannot read of these places, of so many blocks each: their members are away, and waited for.
+/// Counts what a scrub cannot read of these places, of so many blocks each: their members are away, and
+/// waited for.
 fn note_unread(
     job: &mut Job,
     standing: &Standing,

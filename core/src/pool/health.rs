@@ -28,9 +28,9 @@ pub struct Health {
     pub online: usize,
     /// Members that are owed something they missed.
     pub owed: usize,
-    /// More disks that may fail before something becomes unreadable, at least: by the pool's tolerance, and by the
-    /// weakest scheme in which contents were ever stored. [`forecast_loss`](crate::object::Objects::forecast_loss) looks at
-    /// what is stored, and tells exactly.
+    /// More disks that may fail before something becomes unreadable, at least: by the pool's tolerance, and
+    /// by the weakest scheme in which contents were ever stored.
+    /// [`forecast_loss`](crate::object::Objects::forecast_loss) looks at what is stored, and tells exactly.
     pub read_tolerance: usize,
     /// More disks that may fail, one after the other, before the running pool stops taking writes.
     pub write_tolerance: usize,

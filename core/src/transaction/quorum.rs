@@ -39,8 +39,8 @@ pub const fn may_mount(present: MemberSet, lists: MemberLists) -> bool {
     list_may_mount(present, lists.settled) && list_may_mount(present, lists.members)
 }
 
-/// How many of the members that are `present` may be gone, whichever they are, before the rest may not mount a state
-/// with these lists any more; 0 where they may not now.
+/// How many of the members that are `present` may be gone, whichever they are, before the rest may not mount
+/// a state with these lists any more; 0 where they may not now.
 pub const fn spare(present: MemberSet, lists: MemberLists) -> usize {
     let (settled, members) = (list_spare(present, lists.settled), list_spare(present, lists.members));
     if settled < members { settled } else { members }

@@ -48,8 +48,9 @@ impl<A: DiskArray> Store<'_, A> {
         self.kept_back(Purpose::Move)
     }
 
-    /// Free blocks on each member beyond those that may be left when nothing more can be stored. A group is not opened
-    /// for contents where nodes may need it, and the last thing that was refused left what it would have taken.
+    /// Free blocks on each member beyond those that may be left when nothing more can be stored. A group is
+    /// not opened for contents where nodes may need it, and the last thing that was refused left what it
+    /// would have taken.
     pub fn blocks_left_over(&self) -> u64 {
         u64::from(self.tree.space.group_blocks()) + 2 * self.operation_blocks(RELEASE_UPDATES)
     }

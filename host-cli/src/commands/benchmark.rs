@@ -30,7 +30,8 @@ pub(crate) struct Options {
         value_parser = size::within(1, FILE_BYTES_MAX))]
     file_size: u64,
     /// Files written, each in a commit of its own, and read
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = size::whole(1, OPERATIONS_MAX), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true,
+        value_parser = size::whole(1, OPERATIONS_MAX))]
     operations: u64,
 }
 

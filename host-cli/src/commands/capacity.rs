@@ -39,11 +39,13 @@ pub(crate) struct Capacity {
     reclaimable_bytes: u64,
     /// Of that kept back, so that deleting and recovery can always go on.
     kept_back_bytes: u64,
-    /// More of that which may be left over when nothing more can be stored: about a group of blocks on each disk.
+    /// More of that which may be left over when nothing more can be stored: about a group of blocks on each
+    /// disk.
     left_over_bytes: u64,
     /// More that the disks have, because they have grown: `disk grow` takes it into use.
     growable_bytes: u64,
-    /// Contents that are sure to fit in the pool's scheme, in files of at least an extent, the pool's own records allowed for.
+    /// Contents that are sure to fit in the pool's scheme, in files of at least an extent, the pool's own
+    /// records allowed for.
     #[serde(flatten)]
     filled: Filled,
     /// The same in other schemes that the disks allow.

@@ -26,7 +26,8 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std_host_shim::{HostArray, OsEntropy};
 
-/// Bounds of a disk's size. How much a pool's disks need at least depends on its parameters, and is said when it is made.
+/// Bounds of a disk's size. How much a pool's disks need at least depends on its parameters, and is said when
+/// it is made.
 pub(crate) const DISK_BYTES_MIN: u64 = 64 << 10;
 pub(crate) const DISK_BYTES_MAX: u64 = 1 << 60;
 
@@ -34,7 +35,8 @@ pub(crate) const DISK_BYTES_MAX: u64 = 1 << 60;
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Options {
     /// Make this many file-backed disks in the pool's folder
-    #[arg(long, value_name = "N", requires = "disk_size", value_parser = parse_count, allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", requires = "disk_size", allow_hyphen_values = true,
+        value_parser = parse_count)]
     pub(crate) disks: Option<usize>,
     /// Size of each file-backed disk
     #[arg(long, value_name = "SIZE", requires = "disks", allow_hyphen_values = true,
@@ -47,7 +49,8 @@ pub(crate) struct Options {
     #[arg(long, value_parser = parse_scheme, allow_hyphen_values = true)]
     pub(crate) scheme: Option<Scheme>,
     /// Disks that may fail without losing the pool's own records; at least what the scheme bears
-    #[arg(long, value_name = "DISKS", value_parser = clap::value_parser!(u8).range(0..=4), allow_negative_numbers = true)]
+    #[arg(long, value_name = "DISKS", allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u8).range(0..=4))]
     pub(crate) tolerance: Option<u8>,
     /// Make a pool that firmware with little memory can mount: small nodes, chunks and extents
     #[arg(long)]
@@ -372,8 +375,8 @@ fn format_pool(
     Ok((report, array))
 }
 
-/// Bytes of contents for which disks that are not made yet will have room, about: a sixteenth of each, at most, may be left
-/// over, beside its labels and superblocks.
+/// Bytes of contents for which disks that are not made yet will have room, about: a sixteenth of each, at
+/// most, may be left over, beside its labels and superblocks.
 fn planned_bytes(disks: &[MadeDisk], scheme: Scheme) -> u64 {
     let rooms = disks.iter().filter(|disk| !disk.witness).map(|disk| {
         let bytes = (disk.bytes - disk.bytes / 16).saturating_sub(PLANNED_OVERHEAD);

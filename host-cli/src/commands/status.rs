@@ -87,8 +87,8 @@ struct Capacity {
     free_bytes: u64,
     /// Of that free once it is needed: it belonged to what was deleted or replaced.
     reclaimable_bytes: u64,
-    /// Contents in the pool's scheme that are sure to fit, as `capacity` tells it; null where the records that tell cannot
-    /// be read.
+    /// Contents in the pool's scheme that are sure to fit, as `capacity` tells it; null where the records
+    /// that tell cannot be read.
     usable_free_bytes: Option<u64>,
 }
 

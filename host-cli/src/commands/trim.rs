@@ -25,7 +25,8 @@ pub(crate) struct Options {
     #[arg(value_name = "DISK")]
     disks: Vec<String>,
     /// Leave runs of free space that are shorter as they are
-    #[arg(long, value_name = "SIZE", default_value = "0", value_parser = size::parse, allow_hyphen_values = true)]
+    #[arg(long, value_name = "SIZE", default_value = "0", allow_hyphen_values = true,
+        value_parser = size::parse)]
     minimum: u64,
 }
 

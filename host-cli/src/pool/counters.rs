@@ -47,9 +47,9 @@ pub(crate) struct Rebuilds {
     pub(crate) failed: u64,
 }
 
-/// The pool's own counters: in their record, failures of fragments stand where a member has its wrong checksums, rebuilds
-/// where it has its reads, writes and flushes, reads of lost contents where it has its failed reads, and when the last of
-/// them was where it has its bytes read.
+/// The pool's own counters: in their record, failures of fragments stand where a member has its wrong
+/// checksums, rebuilds where it has its reads, writes and flushes, reads of lost contents where it has its
+/// failed reads, and when the last of them was where it has its bytes read.
 pub(crate) fn pool_totals(session: &mut Session<'_>) -> PoolTotals {
     let live = session.pool.health().counters;
     let saved = session.pool.saved_counters(POOL_COUNTERS).unwrap_or_default();
@@ -90,8 +90,8 @@ pub(crate) fn save(session: &mut Session<'_>) {
     });
 }
 
-/// Records that a read met lost contents, in a transaction of its own. What the disks answered is left alone: their errors
-/// count when they are put right, and a place that stays bad must not count with each read.
+/// Records that a read met lost contents, in a transaction of its own. What the disks answered is left alone:
+/// their errors count when they are put right, and a place that stays bad must not count with each read.
 pub(crate) fn save_lost_read(session: &mut Session<'_>) -> Result<(), Failure> {
     let pool = encode(&pool_totals(session));
     let key = Key::counters(POOL_COUNTERS);

@@ -29,7 +29,8 @@ pub(crate) struct Forecast {
     pub(crate) writable: bool,
     /// It would take writes if the disks were taken offline before they go.
     pub(crate) writable_if_offline_first: bool,
-    /// More disks that may simply be gone then before anything else cannot be read, or the pool is not opened.
+    /// More disks that may simply be gone then before anything else cannot be read, or the pool is not
+    /// opened.
     pub(crate) read_tolerance: usize,
     /// More disks that may simply be gone then before the pool takes no writes, or is not opened.
     pub(crate) write_tolerance: usize,

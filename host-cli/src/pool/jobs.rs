@@ -81,7 +81,8 @@ pub(crate) enum JobState {
     Complete,
     /// It came to its end, and something is left that it had no space or no disks for.
     Incomplete,
-    /// It did all that it could: what a rebuild misses, or a scrub did not read, is on disks that are away, and waited for.
+    /// It did all that it could: what a rebuild misses, or a scrub did not read, is on disks that are away,
+    /// and waited for.
     Waiting,
 }
 

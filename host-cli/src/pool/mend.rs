@@ -2,8 +2,8 @@
 //!
 //! Reading takes the pool with other readers, and changes nothing. Where it met wrong bytes or failed reads,
 //! the objects are read once more by a mount that writes, if nothing else has the pool, and what is wrong is
-//! rewritten. Errors count when they are put right, so that no place counts twice. What is lost is kept in the
-//! counters.
+//! rewritten. Errors count when they are put right, so that no place counts twice. What is lost is kept in
+//! the counters.
 
 use super::counters;
 use super::open::{Access, with_pool};

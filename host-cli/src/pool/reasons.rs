@@ -101,7 +101,8 @@ pub(crate) enum ReasonCode {
     Full,
     /// If the fullest disk fails, the others have too little room for what it holds.
     NoRebuildRoom,
-    /// Fewer disks may simply be gone than the data bears: more than half of the members must be there to open the pool.
+    /// Fewer disks may simply be gone than the data bears: more than half of the members must be there to
+    /// open the pool.
     QuorumLimit,
     /// The policy of some contents bears the loss of fewer disks than the pool.
     PolicyLimit,

@@ -1,5 +1,5 @@
-//! The program, held up before one of the system calls with which it changes something: to be killed there, to get
-//! a signal, or to find its files changed. Nothing of it depends on time.
+//! The program, held up before one of the system calls with which it changes something: to be killed there,
+//! to get a signal, or to find its files changed. Nothing of it depends on time.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use crate::common::Answer;
@@ -31,9 +31,9 @@ const CHANGES: &[libc::c_long] = &[
     libc::SYS_mkdir,
 ];
 
-/// Runs a command, and `f` with its process number before the call of this number that changes something, the first
-/// being 0. The calling thread of the command stands still until `f` ends. Whether there was such a call, and
-/// how the command ended.
+/// Runs a command, and `f` with its process number before the call of this number that changes something, the
+/// first being 0. The calling thread of the command stands still until `f` ends. Whether there was such a
+/// call, and how the command ended.
 #[expect(clippy::zombie_processes, reason = "the loop waits for it, and for its threads")]
 pub(crate) fn run_with(command: &mut Command, at: usize, f: impl FnOnce(libc::pid_t)) -> (bool, Answer) {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -109,8 +109,8 @@ impl<M: Medium> BlockDevice for Disk<M> {
         // that died before its flush, and sit in the system's cache alone.
         let result = self.medium.sync_data();
         let answer = self.answer("flush", result);
-        // Where only room was lacking, or the system refused, what was to be written is known to be lost, and is
-        // written again or given up.
+        // Where only room was lacking, or the system refused, what was to be written is known to be lost, and
+        // is written again or given up.
         let is_lost = |error: &FileDiskError| matches!(error.kind(), IoError::NoSpace | IoError::Refused);
         if answer.as_ref().is_err_and(|error| !is_lost(error)) {
             self.state = self.state.max(State::FlushFailed);

@@ -12,13 +12,14 @@ use super::lock::LockedFile;
 /// An advisory lock that all openers of one name on this machine share: an image and a loop device over it, or two paths to one
 /// device, are locked apart, but belong to the same pool. Dropping it, or the process's death, releases it.
 ///
-/// It is an empty file in a folder for such files. What has it alone removes it while it still has the lock, and what has locked
-/// one makes sure that its name still leads to it: else another one may have locked the next file of that name meanwhile. So of
-/// all that have the name at a time, each has the file that the name leads to. Readers leave the file where it is, until the
-/// next writer: to remove it one would have to have it alone for a moment, in which other readers were refused.
+/// It is an empty file in a folder for such files. What has it alone removes it while it still has the lock,
+/// and what has locked one makes sure that its name still leads to it: else another one may have locked the
+/// next file of that name meanwhile. So of all that have the name at a time, each has the file that the name
+/// leads to. Readers leave the file where it is, until the next writer: to remove it one would have to have
+/// it alone for a moment, in which other readers were refused.
 ///
-/// What another user may not read, it cannot lock: the file is its user's alone. A process of the same user, or root's, can
-/// hold the lock for as long as it likes.
+/// What another user may not read, it cannot lock: the file is its user's alone. A process of the same user,
+/// or root's, can hold the lock for as long as it likes.
 #[derive(Debug)]
 pub struct NameLock {
     file: LockedFile,
@@ -69,7 +70,8 @@ impl Drop for NameLock {
     }
 }
 
-/// Locks a file that was opened at this path; `None` if it was removed before it was locked, by what had it until then.
+/// Locks a file that was opened at this path; `None` if it was removed before it was locked, by what had it
+/// until then.
 fn lock(path: &Path, file: File, read_only: bool) -> Result<Option<LockedFile>, OpenError> {
     let file = LockedFile::new(file, read_only)?;
     Ok(leads_to(path, file.file()).then_some(file))
