@@ -274,8 +274,12 @@ fn a_failed_disk_is_rebuilt_elsewhere_and_removed() {
 fn a_spare_takes_the_place_of_a_failed_disk() {
     let (pool, contents) = pool_with_file(6, "4+2");
     let spare = pool.beside("spare.img");
-    pool.run(["disk", "add", spare.to_str().unwrap(), "--size", "64MiB", "--spare"]).ok();
-    assert_eq!(disk(&pool, "spare")["state"], "spare");
+    let add = ["disk", "add", spare.to_str().unwrap(), "--size", "64MiB", "--spare"];
+    let planned = pool.run(["--json", "--dry-run"].iter().chain(&add)).ok().json();
+    assert_eq!(planned["disks"][0]["name"], "disk-6", "{planned}");
+    pool.run(add).ok();
+    // Its name does not say what it is for, which changes.
+    assert_eq!(disk(&pool, "disk-6")["state"], "spare");
     assert_well(&pool, &contents);
     fs::remove_file(pool.disk(3)).unwrap();
     // What `health` says is to be typed next.
@@ -284,7 +288,7 @@ fn a_spare_takes_the_place_of_a_failed_disk() {
     pool.run(["disk", "fail", "disk-3", "--yes"]).ok();
     assert_eq!(next(), "dynamicfs rebuild start");
     pool.run(["rebuild", "start"]).ok();
-    let taken = disk(&pool, "spare");
+    let taken = disk(&pool, "disk-6");
     assert_eq!((&taken["state"], &taken["holds_data"]), (&"online".into(), &true.into()));
     pool.run(["disk", "remove", "disk-3", "--yes"]).ok();
     assert_well(&pool, &contents);

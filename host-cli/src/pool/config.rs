@@ -13,6 +13,7 @@ use dynamicfs_core::format::label::DiskIdentity;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Write};
+use std::iter;
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, fchown};
@@ -229,10 +230,14 @@ impl Config {
 
     /// Notes that there is a disk, under a name that no other has; its place.
     pub(crate) fn list(&mut self, name: &str, path: PathBuf, sector: Option<u32>) -> usize {
-        let is_taken = |name: &str| self.disks.iter().any(|disk| disk.name == name);
-        let mut names = (1..).map(|number| format!("{name}.{number}"));
-        let name =
-            if is_taken(name) { names.find(|name| !is_taken(name)) } else { None }.unwrap_or(name.to_owned());
+        let is_free = |name: &String| !self.disks.iter().any(|disk| disk.name == *name);
+        let name = match is_role(name) {
+            true => (self.disks.len()..).map(|number| format!("disk-{number}")).find(is_free),
+            false => iter::once(name.to_owned())
+                .chain((1..).map(|number| format!("{name}.{number}")))
+                .find(is_free),
+        };
+        let name = name.expect("there are more numbers than disks");
         self.disks.push(DiskEntry { name, path, sector, ..DiskEntry::default() });
         self.disks.len() - 1
     }
@@ -309,6 +314,11 @@ pub(crate) const UNFINISHED: &str = "pool.toml.unfinished";
 /// Takes that list away. One that stays is in nobody's way where there is a pool.toml.
 pub(crate) fn remove_unfinished(folder: &Path) {
     let _ = fs::remove_file(folder.join(UNFINISHED));
+}
+
+/// Whether this says what a disk is for, as `spare-0` does: it would stay when the spare has taken a place.
+fn is_role(name: &str) -> bool {
+    name.strip_prefix("spare").is_some_and(|rest| !rest.starts_with(char::is_alphabetic))
 }
 
 /// What a disk at this path is called.

@@ -135,14 +135,15 @@ pub(super) fn add(
 ) -> Result<(Vec<AddedDisk>, Option<Failure>), Failure> {
     let before = Config::load_to_change(app)?;
     let candidates = Candidate::look_at_all(&before, options)?;
-    if app.global.dry_run {
-        return Ok((candidates.iter().map(|candidate| candidate.report(options)).collect(), None));
-    }
-    let made = candidates.iter().filter_map(|candidate| candidate.make(options.size()).transpose());
-    let made: Vec<Made> = made.collect::<Result<_, _>>()?;
     let mut config = before.clone();
     let names: Vec<String> =
         candidates.iter().map(|candidate| candidate.list(&mut config, replaces)).collect::<Result<_, _>>()?;
+    if app.global.dry_run {
+        let report = |(candidate, name): (&Candidate, String)| candidate.report(name, options);
+        return Ok((candidates.iter().zip(names).map(report).collect(), None));
+    }
+    let made = candidates.iter().filter_map(|candidate| candidate.make(options.size()).transpose());
+    let made: Vec<Made> = made.collect::<Result<_, _>>()?;
     config.save()?;
     let mut joined = Joined::default();
     let ended = with_config(app, config, Access::Write, |session| {
@@ -209,10 +210,9 @@ fn join(
             }
             let health = session.pool.member_health(place);
             joined.disks.push(AddedDisk {
-                name: session.places[place].entry.name.clone(),
                 member: health.member.map(|member| member.0),
                 bytes: health.blocks * u64::from(session.pool.health().block_bytes),
-                ..candidate.report(wanted)
+                ..candidate.report(session.places[place].entry.name.clone(), wanted)
             });
         }
         Ok(())

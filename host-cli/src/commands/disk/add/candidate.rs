@@ -95,9 +95,9 @@ impl Candidate {
     }
 
     /// What would become of it.
-    pub(super) fn report(&self, options: &Options) -> AddedDisk {
+    pub(super) fn report(&self, name: String, options: &Options) -> AddedDisk {
         AddedDisk {
-            name: self.known.clone().unwrap_or_else(|| name_of(&self.path)),
+            name,
             path: self.path.as_path().into(),
             member: None,
             bytes: self.bytes,
