@@ -1,11 +1,14 @@
 //! What an operator does with disks: each way it should go, how it is refused, and what an interruption leaves.
 
 mod common;
+#[path = "common/traced.rs"]
+mod traced;
 
 use common::{TestPool, assert_valid, noise, signal, wait_for_progress};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::path::Path;
+use traced::signalled_at;
 
 /// Bytes of the file in the pool: more than one step of a job moves with little memory.
 const FILE_BYTES: usize = 40_000_000;
@@ -597,4 +600,59 @@ fn a_disk_that_is_offline_comes_back_when_another_is_lost() {
     assert!(pool.cat("/file") == contents);
     pool.run(["rebuild", "start"]).ok();
     assert_eq!(pool.json(["status"])["extents"]["readable"], 0);
+}
+
+// The sectors of a file that is not there yet were not known, and those of a portable pool are small.
+#[test]
+fn a_portable_pool_takes_disks_up_to_four_and_replaces_them_then() {
+    let pool = TestPool::none();
+    pool.run(["init", "--portable", "--disks", "3", "--disk-size", "16MiB", "--scheme", "2+1"]).ok();
+    let contents = noise(3_000_000, 5);
+    pool.run_with_input(["put", "-", "/file"], &contents).ok();
+    let file = |name: &str| pool.beside(name).to_str().unwrap().to_owned();
+    pool.run(["disk", "add", &file("new"), "--size", "16MiB"]).ok();
+    let before = fs::read_to_string(pool.path().join("pool.toml")).unwrap();
+    let full = pool.run(["disk", "add", &file("more"), "--size", "16MiB"]).expect(1);
+    assert!(full.stderr.contains("4 members at most"), "{}", full.stderr);
+    let works = pool.run(["disk", "replace", "disk-1", &file("more"), "--size", "16MiB"]).expect(1);
+    assert!(works.stderr.contains("`dynamicfs disk fail disk-1`"), "{}", works.stderr);
+    assert!(!pool.beside("more").exists());
+    assert_eq!(fs::read_to_string(pool.path().join("pool.toml")).unwrap(), before);
+    fs::remove_file(pool.disk(1)).unwrap();
+    pool.run(["disk", "replace", "disk-1", &file("other"), "--size", "16MiB", "--yes"]).ok();
+    pool.run(["disk", "fail", "disk-0", "--yes"]).ok();
+    pool.run(["disk", "replace", "disk-0", &file("third"), "--size", "16MiB", "--yes"]).ok();
+    assert_eq!(states(&pool).len(), 4);
+    assert_well(&pool, &contents);
+}
+
+// The old disk leaves before the new one is a member: whatever is cut short is finished by the same command.
+#[test]
+fn a_replacement_in_a_full_pool_that_was_killed_is_done_again() {
+    let contents = noise(300_000, 7);
+    for (beside, first) in [(false, 0), (true, 13)] {
+        let mut at = first;
+        loop {
+            let pool = TestPool::none();
+            pool.run(["init", "--portable", "--disks", "4", "--disk-size", "8MiB", "--scheme", "2+2"]).ok();
+            pool.run_with_input(["put", "-", "/file"], &contents).ok();
+            fs::remove_file(pool.disk(1)).unwrap();
+            let new = if beside { pool.beside("new") } else { pool.disk(1) };
+            let replace = ["disk", "replace", "disk-1", new.to_str().unwrap(), "--size", "8MiB", "--yes"];
+            let (killed, _) = signalled_at(&mut pool.command(replace), at, libc::SIGKILL);
+            // Read and repaired as far as it came, and then whole.
+            assert!(pool.cat("/file") == contents, "killed at {at}");
+            // When nothing is wanting it has come to its end.
+            if pool.run(["health"]).code != 0 {
+                pool.run(replace).ok();
+            }
+            assert_eq!(states(&pool).len(), 4, "killed at {at}");
+            assert_well(&pool, &contents);
+            if !killed {
+                break;
+            }
+            at += 29;
+        }
+        assert!(at > 60, "{at} calls");
+    }
 }

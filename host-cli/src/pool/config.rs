@@ -87,7 +87,10 @@ pub(crate) struct DiskEntry {
     /// It is becoming a member: what is there may have no label yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) adding: bool,
-    /// The number of the member whose place it is to take.
+    /// It is becoming a witness.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) witness: bool,
+    /// The number of the member whose place it is to take, until what that held is on other disks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replaces: Option<u16>,
     /// What is on a disk that is becoming a member, and is wiped with the first write to it.

@@ -227,11 +227,13 @@ impl<'m> Session<'m> {
             let here = health.member.filter(|member| is_member(member.0)).map(|member| member.0);
             if let (Some(member), Some(id)) = (here, health.disk) {
                 (entry.member, entry.id, entry.adding) = (Some(member), Some(id.to_string()), false);
+                entry.witness = false;
             }
             if let Whereabouts::MovedTo(path) = std::mem::take(&mut entry.whereabouts) {
                 entry.path = self.config.shortened(path);
             }
-            entry.replaces = entry.replaces.filter(|&member| is_member(member));
+            let is_begun = entry.adding || superblock.is_short();
+            entry.replaces = entry.replaces.filter(|&member| is_begun || is_member(member));
             let has_left =
                 entry.member.is_some_and(|member| self.members.contains(&member) && !is_member(member));
             if !has_left || entry.adding {

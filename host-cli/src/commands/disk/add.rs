@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::commands::init::layout::WITNESS_BYTES;
 use crate::commands::init::{DISK_BYTES_MAX, DISK_BYTES_MIN};
 use crate::host::confirm::confirm;
-use crate::output::failure::{Exit, Failure};
+use crate::output::failure::{Code, Exit, Failure};
 use crate::output::names::{ShowPath, ToldPath};
 use crate::output::report::Report;
 use crate::output::size;
@@ -27,6 +27,7 @@ use dynamicfs_core::AddOptions;
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::MemberError;
 use dynamicfs_core::pool::DiskOptions;
+use dynamicfs_core::types::MemberNumber;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -136,8 +137,10 @@ pub(super) fn add(
     let before = Config::load_to_change(app)?;
     let candidates = Candidate::look_at_all(&before, options)?;
     let mut config = before.clone();
-    let names: Vec<String> =
-        candidates.iter().map(|candidate| candidate.list(&mut config, replaces)).collect::<Result<_, _>>()?;
+    let names: Vec<String> = candidates
+        .iter()
+        .map(|candidate| candidate.list(&mut config, replaces, options))
+        .collect::<Result<_, _>>()?;
     if app.global.dry_run {
         let report = |(candidate, name): (&Candidate, String)| candidate.report(name, options);
         return Ok((candidates.iter().zip(names).map(report).collect(), None));
@@ -147,7 +150,7 @@ pub(super) fn add(
     config.save()?;
     let mut joined = Joined::default();
     let ended = with_config(app, config, Access::Write, |session| {
-        joined = join(session, &before, &candidates, &names, options);
+        joined = join(session, (&before, replaces), &candidates, &names, options);
         Ok(())
     });
     let failure = ended.err().or(joined.failure);
@@ -176,7 +179,7 @@ struct Joined {
 /// Makes the disks at these places members: all of them are judged before the first is written to.
 fn join(
     session: &mut Session<'_>,
-    before: &Config,
+    (before, replaces): (&Config, Option<u16>),
     candidates: &[Candidate],
     names: &[String],
     options: &Options,
@@ -198,6 +201,8 @@ fn join(
         if candidates.iter().any(Candidate::is_begun) {
             remove_ghosts(session, before)?;
         }
+        let new = places.iter().filter(|&&place| !is_member(session, place)).count();
+        make_rows(session, new, replaces)?;
         for (candidate, &place) in candidates.iter().zip(&places) {
             // What is a member already is refused, unless it became one when this command was cut short.
             if !candidate.is_begun() || !is_member(session, place) {
@@ -243,10 +248,37 @@ fn remove_ghosts(session: &mut Session<'_>, listed: &Config) -> Result<(), Failu
     for (row, number) in numbers {
         let is_listed = listed.disks.iter().any(|disk| disk.member == Some(number));
         if !is_listed && session.pool.store.blocks_held(row) == 0 {
-            session.pool.remove_member(dynamicfs_core::types::MemberNumber(number), false)?;
+            session.pool.remove_member(MemberNumber(number), false)?;
         }
     }
     Ok(())
+}
+
+/// Sees to it that the table of members has room for so many. Where it has none, the disk that is replaced leaves
+/// first if it takes no part: the others tell what it held. This is how a pool of as many disks as it can
+/// have gets another one.
+fn make_rows(session: &mut Session<'_>, new: usize, replaces: Option<u16>) -> Result<(), Failure> {
+    let superblock = session.pool.store.committed();
+    let most = usize::from(session.pool.parameters().members_max);
+    let free = most - superblock.table().len();
+    let online = session.pool.store.tree.disks.online();
+    let old = replaces.and_then(|old| Some((MemberNumber(old), session.row_of(old)?)));
+    match old {
+        _ if new <= free => Ok(()),
+        Some((old, row)) if new == free + 1 && !online.contains(row) => {
+            session.pool.remove_member(old, true)?;
+            Ok(())
+        }
+        Some((old, _)) => Err(too_many(most).hint(format!(
+            "take it out of use first with `dynamicfs disk fail {}`, and do this again: the others tell what it held",
+            session.name_of(old)
+        ))),
+        None => Err(too_many(most).hint("replace one with `dynamicfs disk replace`, by a larger one")),
+    }
+}
+
+fn too_many(most: usize) -> Failure {
+    Failure::new(Code::InvalidArgument, format!("the pool has {most} members at most"))
 }
 
 /// Lists the places again as they were before a refusal, those aside that became members, or half of one.

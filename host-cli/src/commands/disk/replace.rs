@@ -97,17 +97,7 @@ pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 
 /// Replaces a disk. What was begun before is gone on with.
 pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Failure> {
-    let typed = begun_in_its_place(app, options)?.unwrap_or_else(|| options.old.clone());
-    let (old, was_online) = with_pool(app, Access::Read, |session| {
-        let meant = find(session, &typed)?;
-        meant.member(session)?;
-        let is_online = meant.is_online(session);
-        // Where the pool goes on without it by force, that tells and asks what is given up.
-        if !is_online && !app.global.force_degraded {
-            extents_without(session, &meant, app.global.force_data_loss)?;
-        }
-        Ok((meant.disk, is_online))
-    })?;
+    let old = with_pool(app, Access::Read, |session| find_old(app, session, options))?;
     if options.force && !app.global.dry_run {
         confirm(
             app,
@@ -115,7 +105,7 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
             "yes",
         )?;
     }
-    let (new, added) = match begun_before(app, options, old.member)? {
+    let (new, added) = match begun_before(app, options, Some(old.member))? {
         Some(name) => (name, None),
         None => {
             let paths = vec![options.new.clone()];
@@ -127,7 +117,7 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
                 witness: old.witness,
                 ..add::Options::default()
             };
-            let added = add::add(app, &to_add, old.member)?.0.into_iter().next();
+            let added = add::add(app, &to_add, Some(old.member))?.0.into_iter().next();
             (added.as_ref().map_or_else(String::new, |disk| disk.name.clone()), added)
         }
     };
@@ -135,7 +125,7 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
         dry_run: app.global.dry_run,
         old: old.name.clone(),
         new,
-        old_was_online: was_online,
+        old_was_online: old.is_online,
         old_has_left: false,
         rebuild: None,
     };
@@ -144,12 +134,11 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
     }
     let (rebuild, has_left) = with_pool(app, Access::Write, |session| {
         session.writable()?;
-        // By its number: the new disk may have its place, and so its name.
-        let number = old.member.map_or_else(|| old.name.clone(), |member| member.to_string());
-        let meant = find(session, &number)?;
-        if meant.row(session).is_none() {
-            return after_override(session, &meant, options.throttle.throttle);
+        if session.row_of(old.member).is_none() {
+            return after_leaving(session, &old.name, options.throttle.throttle);
         }
+        // By its number: the new disk may have its place, and so its name.
+        let meant = find(session, &old.member.to_string())?;
         let marked = check_room(session, &meant, &old.name).and_then(|()| mark(session, &meant, &old.name));
         if let Err(refused) = marked {
             take_back(session, added.as_ref())?;
@@ -159,6 +148,45 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
     })?;
     (report.rebuild, report.old_has_left) = (Some(rebuild), has_left);
     Ok(report)
+}
+
+/// A disk that is to go.
+struct Old {
+    name: String,
+    member: u16,
+    witness: bool,
+    is_online: bool,
+}
+
+/// The disk that is replaced, if its loss can be borne.
+fn find_old(app: &App, session: &mut Session<'_>, options: &Options) -> Result<Old, Failure> {
+    let typed = begun_in_its_place(app, options)?.unwrap_or_else(|| options.old.clone());
+    let found = find(session, &typed);
+    if !found.as_ref().is_ok_and(|meant| meant.row(session).is_some())
+        && let Some(old) = left_before(session, options)?
+    {
+        return Ok(old);
+    }
+    let meant = found?;
+    let member = meant.member(session)?.0;
+    let is_online = meant.is_online(session);
+    // Where the pool goes on without it by force, that tells and asks what is given up.
+    if !is_online && !app.global.force_degraded {
+        extents_without(session, &meant, app.global.force_data_loss)?;
+    }
+    Ok(Old { name: meant.disk.name, member, witness: meant.disk.witness, is_online })
+}
+
+/// The old disk, if it has left already in a replacement that did not come to its end.
+fn left_before(session: &Session<'_>, options: &Options) -> Result<Option<Old>, Failure> {
+    let new = absolute(&options.new)?;
+    let config = &session.config;
+    let begun =
+        config.disks.iter().find(|disk| disk.replaces.is_some() && is_same(&config.path_of(disk), &new));
+    Ok(begun.and_then(|disk| {
+        let member = disk.replaces.filter(|&member| session.row_of(member).is_none())?;
+        Some(Old { name: options.old.clone(), member, witness: disk.witness, is_online: false })
+    }))
 }
 
 /// The number of the old disk, if a replacement by a disk in its own place did not come to its end. Its name
@@ -196,15 +224,19 @@ fn is_itself(path: &Path, entry: &DiskEntry) -> bool {
     Found::at(path).is_some_and(|found| entry.id.as_ref().is_none_or(|id| *id == found.id()))
 }
 
-/// The old disk is no member any more, because the pool went on without it by force: what it held is rebuilt,
-/// and its place is not listed any more.
-fn after_override(
+/// The old disk is no member any more, because the pool went on without it by force, or had no room for another
+/// member beside it: what it held is rebuilt, and its place is not listed any more.
+fn after_leaving(
     session: &mut Session<'_>,
-    old: &Meant,
+    old: &str,
     throttle: Option<Pace>,
 ) -> Result<(JobReport, bool), Failure> {
     let rebuild = rebuild_due(session, throttle)?;
-    session.config.disks.retain(|disk| disk.name != old.disk.name);
+    // The new one may have its place, and so its name.
+    let is_member = |disk: &DiskEntry| disk.member.is_some_and(|member| session.row_of(member).is_some());
+    let (listed, _): (Vec<_>, Vec<_>) =
+        session.config.disks.iter().cloned().partition(|disk| disk.name != old || is_member(disk));
+    session.config.disks = listed;
     session.config.save()?;
     Ok((rebuild, true))
 }

@@ -117,15 +117,21 @@ impl Candidate {
     }
 
     /// Lists it as being added; its name.
-    pub(super) fn list(&self, config: &mut Config, replaces: Option<u16>) -> Result<String, Failure> {
+    pub(super) fn list(
+        &self,
+        config: &mut Config,
+        replaces: Option<u16>,
+        options: &Options,
+    ) -> Result<String, Failure> {
         let path = config.shortened(absolute(&stable_path(&self.path))?);
         // Files are as those that the pool has; a device says itself what its sectors are.
-        let sector = config.disks.iter().find_map(|disk| disk.sector).filter(|_| self.path.is_file());
+        let is_file = self.occupant.is_none() || self.path.is_file();
+        let sector = config.disks.iter().find_map(|disk| disk.sector).filter(|_| is_file);
         let known =
             self.known.as_ref().and_then(|name| config.disks.iter().position(|disk| disk.name == *name));
         let place = known.unwrap_or_else(|| config.list(&name_of(&self.path), path, sector));
         let entry = &mut config.disks[place];
-        (entry.adding, entry.replaces) = (true, replaces);
+        (entry.adding, entry.replaces, entry.witness) = (true, replaces, options.witness);
         entry.foreign = self.occupant.clone().map(Occupant::signatures).unwrap_or_default();
         Ok(entry.name.clone())
     }
