@@ -254,9 +254,9 @@ fn remove_ghosts(session: &mut Session<'_>, listed: &Config) -> Result<(), Failu
     Ok(())
 }
 
-/// Sees to it that the table of members has room for so many. Where it has none, the disk that is replaced leaves
-/// first if it takes no part: the others tell what it held. This is how a pool of as many disks as it can
-/// have gets another one.
+/// Sees to it that the table of members has room for so many. Where it has none, the disk that is replaced
+/// leaves first if it takes no part: the others tell what it held. This is how a pool of as many disks as it
+/// can have gets another one.
 fn make_rows(session: &mut Session<'_>, new: usize, replaces: Option<u16>) -> Result<(), Failure> {
     let superblock = session.pool.store.committed();
     let most = usize::from(session.pool.parameters().members_max);

@@ -224,8 +224,8 @@ fn is_itself(path: &Path, entry: &DiskEntry) -> bool {
     Found::at(path).is_some_and(|found| entry.id.as_ref().is_none_or(|id| *id == found.id()))
 }
 
-/// The old disk is no member any more, because the pool went on without it by force, or had no room for another
-/// member beside it: what it held is rebuilt, and its place is not listed any more.
+/// The old disk is no member any more, because the pool went on without it by force, or had no room for
+/// another member beside it: what it held is rebuilt, and its place is not listed any more.
 fn after_leaving(
     session: &mut Session<'_>,
     old: &str,
