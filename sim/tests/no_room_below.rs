@@ -1,6 +1,7 @@
-//! What a disk is stored in has no room: an image on a full filesystem, a thin volume whose pool is full.
-//! Nothing is wrong with the disk, which stays in use. What was being written fails with an error that says
-//! so, and works once there is room.
+//! What a disk is stored in has no room, as an image on a full filesystem or a thin volume whose pool is full, or
+//! the system refuses to write, for want of memory or because the filesystem below is read-only. Nothing is
+//! wrong with the disk, which stays in use. What was being written fails with an error that says so, and
+//! works once the system is well.
 
 use crate::common::{Mounted, World, expect, expect_whole, put, rest};
 use dynamicfs_core::disks::DiskStatus;
@@ -25,6 +26,8 @@ struct Lack {
     requests: u64,
     /// One disk, or all: they are stored in the same filesystem.
     disk: Option<usize>,
+    /// What those requests are answered with.
+    error: IoError,
 }
 
 impl Lack {
@@ -37,7 +40,7 @@ impl Lack {
     /// There is no room from now on; what [`end`](Self::end) is to be told.
     fn begin(self, array: &mut SimArray) -> u64 {
         for disk in (0..array.disks()).filter(|&disk| self.disk.is_none_or(|one| one == disk)) {
-            let mishap = Mishap::Fail(IoError::NoSpace);
+            let mishap = Mishap::Fail(self.error);
             array.disk_mut(disk).mishap_after(self.kind, self.well, self.requests, mishap);
         }
         self.count(array)
@@ -53,16 +56,21 @@ impl Lack {
 /// A lack of room at each write and each flush of something, until it does not get as far. It lasts a moment
 /// or long, on the first disk or on all.
 fn each_lack(mut check: impl FnMut(Lack) -> bool) {
-    for (kind, requests) in [(IoKind::Write, 1), (IoKind::Write, u64::MAX), (IoKind::Flush, 1)] {
-        for disk in [Some(0), None] {
-            let cut = (0..).find(|&well| !check(Lack { kind, well, requests, disk }));
-            assert!(cut.is_some_and(|well| well > 0), "{kind:?} on {disk:?}: never reached");
+    for error in [IoError::NoSpace, IoError::Refused] {
+        for (kind, requests) in [(IoKind::Write, 1), (IoKind::Write, u64::MAX), (IoKind::Flush, 1)] {
+            for disk in [Some(0), None] {
+                let cut = (0..).find(|&well| !check(Lack { kind, well, requests, disk, error }));
+                assert!(cut.is_some_and(|well| well > 0), "{kind:?} on {disk:?}: never reached");
+            }
         }
     }
 }
 
 fn refused(result: &Result<(), Error>) -> bool {
-    matches!(result, Err(Error::Storage(StorageError::NoSpaceBelow { .. })))
+    matches!(
+        result,
+        Err(Error::Storage(StorageError::NoSpaceBelow { .. } | StorageError::RefusedBelow { .. }))
+    )
 }
 
 fn online(pool: &mut Mounted<'_>) -> usize {
@@ -108,7 +116,9 @@ fn leaves_or_stays(leave: fn(&mut Mounted<'_>) -> Result<(), MemberError>) {
         let status = pool.member_health(1).status;
         match &done {
             Ok(()) => assert_ne!(status, DiskStatus::Online, "{lack:?}"),
-            Err(MemberError::Pool(Error::Storage(StorageError::NoSpaceBelow { .. }))) => {
+            Err(MemberError::Pool(Error::Storage(
+                StorageError::NoSpaceBelow { .. } | StorageError::RefusedBelow { .. },
+            ))) => {
                 refusals += 1;
                 assert_ne!(status, DiskStatus::Excluded, "{lack:?}");
                 put(&mut pool, "new", 10_000).unwrap_or_else(|error| panic!("{lack:?}: {error}"));
@@ -286,7 +296,8 @@ fn claims_that_find_no_room_below_are_made_again() {
             let disks = world.array.disks();
             let mut pool = world.mount();
             for attempt in 0..12 {
-                let lack = Lack { kind, well, requests, disk: None };
+                let error = if attempt % 2 == 0 { IoError::NoSpace } else { IoError::Refused };
+                let lack = Lack { kind, well, requests, disk: None, error };
                 let before = lack.begin(pool.array());
                 let begun = put(&mut pool, "new", 1000);
                 assert!(refused(&begun), "{kind:?} {well}, attempt {attempt}: {begun:?}");
@@ -321,7 +332,8 @@ fn nodes_that_find_no_room_below_are_no_checksum_errors() {
             spilled += u32::from(transaction.store.tree.counters.nodes_written > written);
             transaction.commit().map(|_| ())
         };
-        let lack = Lack { kind: IoKind::Write, well, requests: u64::MAX, disk: Some(1) };
+        let error = if well % 2 == 0 { IoError::NoSpace } else { IoError::Refused };
+        let lack = Lack { kind: IoKind::Write, well, requests: u64::MAX, disk: Some(1), error };
         let begun = lack.begin(pool.array());
         let filled = fill(&mut pool);
         let found = lack.end(pool.array(), begun);
@@ -357,8 +369,10 @@ fn a_format_that_finds_no_room_below_may_be_made_again() {
             return found;
         };
         match error {
-            FormatError::Io { error: IoError::NoSpace, .. }
-            | FormatError::Storage(StorageError::NoSpaceBelow { .. }) => names += 1,
+            FormatError::Io { error: IoError::NoSpace | IoError::Refused, .. }
+            | FormatError::Storage(StorageError::NoSpaceBelow { .. } | StorageError::RefusedBelow { .. }) => {
+                names += 1;
+            }
             FormatError::Storage(StorageError::OutcomeUnknown | StorageError::TooFewDisks { .. }) => {}
             error => panic!("{lack:?}: {error}"),
         }

@@ -380,6 +380,7 @@ const fn may_refuse(error: &MountError) -> bool {
                 StorageError::OutcomeUnknown
                     | StorageError::TooFewDisks { .. }
                     | StorageError::NoSpaceBelow { .. }
+                    | StorageError::RefusedBelow { .. }
             )
     )
 }

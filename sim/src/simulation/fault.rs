@@ -138,8 +138,8 @@ kinds! {
     /// Calls in an order that the API permits and nobody means: inside a transaction, after one that was forgotten, on what
     /// was deleted.
     Misuse = "misuse", None;
-    /// What a disk is stored in has no room for some writes, or for what a flush was to bring there; later it
-    /// has again.
+    /// What a disk is stored in has no room for some writes, or for what a flush was to bring there, or the
+    /// system refuses them; later they succeed again.
     NoSpaceBelow = "no-space-below", State;
     /// A disk is set back by several commits. The pool is idle then, or not mounted, or has the disk out of
     /// use.

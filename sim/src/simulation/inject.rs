@@ -291,6 +291,11 @@ const fn spoils(kind: FaultKind) -> bool {
     )
 }
 
+/// Why a disk's system takes no writes: half of the time it has no room.
+const fn lacking(drawn: u64) -> IoError {
+    if drawn.is_multiple_of(2) { IoError::NoSpace } else { IoError::Refused }
+}
+
 /// Does a fault to one disk; false when it could not be done.
 fn afflict(disk: &mut SimDisk, kind: FaultKind, image: Option<&SimDisk>, rng: &mut Rng) -> bool {
     let geometry = disk.geometry();
@@ -318,10 +323,10 @@ fn afflict(disk: &mut SimDisk, kind: FaultKind, image: Option<&SimDisk>, rng: &m
         FaultKind::MisdirectedRead => disk.mishap_next(IoKind::Read, some, Mishap::Misdirect(lba)),
         FaultKind::WriteError => disk.fail_after(IoKind::Write, rng.below(30), IoError::Media),
         FaultKind::NoSpaceBelow if rng.chance(1, 4) => {
-            disk.fail_after(IoKind::Flush, rng.below(4), IoError::NoSpace);
+            disk.fail_after(IoKind::Flush, rng.below(4), lacking(lba));
         }
         FaultKind::NoSpaceBelow => {
-            disk.mishap_after(IoKind::Write, rng.below(30), some, Mishap::Fail(IoError::NoSpace));
+            disk.mishap_after(IoKind::Write, rng.below(30), some, Mishap::Fail(lacking(lba)));
         }
         FaultKind::LostWrite => disk.mishap_after(IoKind::Write, rng.below(30), some, Mishap::Lie),
         FaultKind::MisdirectedWrite => {

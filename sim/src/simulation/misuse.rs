@@ -117,7 +117,8 @@ impl Run {
                 StorageError::TooFewDisks { .. }
                 | StorageError::OutcomeUnknown
                 | StorageError::ReadOnly
-                | StorageError::NoSpaceBelow { .. },
+                | StorageError::NoSpaceBelow { .. }
+                | StorageError::RefusedBelow { .. },
             )) => return Ok(Flow::End),
             Err(_) => pool.abort(),
         }

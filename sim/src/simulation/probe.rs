@@ -121,6 +121,8 @@ probes! {
     NoSpace = "no-space";
     /// What a disk is stored in had no room, the transaction was undone, and the disk stayed in use.
     NoSpaceBelow = "no-room-below";
+    /// The system refused to write to a disk, the transaction was undone, and the disk stayed in use.
+    RefusedBelow = "refused-below";
     /// Dead blocks were swept.
     Swept = "swept";
     /// Free space was given back to a disk.

@@ -204,7 +204,9 @@ fn is_seen(kind: FaultKind, world: &World) -> bool {
         FaultKind::NoSpaceBelow => world.only(|array, disk| {
             let flushes: Vec<_> = (0..5).map(|_| array.run(Request::flush(disk))).collect();
             let writes: Vec<_> = write_many(array, disk).into_iter().map(|(said, _)| said).collect();
-            let full = |said: &[Result<(), IoError>]| said.contains(&Err(IoError::NoSpace));
+            let full = |said: &[Result<(), IoError>]| {
+                said.iter().any(|said| matches!(said, Err(IoError::NoSpace | IoError::Refused)))
+            };
             (full(&flushes) || full(&writes)) && write(array, disk, 9).is_ok()
         }),
         FaultKind::LostWrite => world.only(|array, disk| {

@@ -288,7 +288,9 @@ impl Run {
                 self.setup.specials.has(Special::LeastMemory) || self.atlas.has_lied()
             }
             StorageError::Exchanged { .. } => !self.atlas.is_whole(),
-            StorageError::NoSpaceBelow { .. } => self.counts.faults.of(FaultKind::NoSpaceBelow) > 0,
+            StorageError::NoSpaceBelow { .. } | StorageError::RefusedBelow { .. } => {
+                self.counts.faults.of(FaultKind::NoSpaceBelow) > 0
+            }
             loss if loss.is_loss() => {
                 return if self.atlas.is_beyond() || self.is_excused() {
                     Ok(())

@@ -237,12 +237,16 @@ impl Run {
                 Ok(Flow::End)
             }
             // The next transaction finds room, and all disks in use.
-            StorageError::NoSpaceBelow { disk } => {
-                self.hit(Probe::NoSpaceBelow);
+            StorageError::NoSpaceBelow { disk } | StorageError::RefusedBelow { disk } => {
+                self.hit(match storage {
+                    StorageError::RefusedBelow { .. } => Probe::RefusedBelow,
+                    _ => Probe::NoSpaceBelow,
+                });
                 // A fault of another kind may have met it since.
                 let health = pool.member_health(disk);
-                if health.status == DiskStatus::Failed && health.last_error == Some(IoError::NoSpace) {
-                    let what = format!("{what}: disk {disk} is out of use, though it only lacked room");
+                let is_of_system = matches!(health.last_error, Some(IoError::NoSpace | IoError::Refused));
+                if health.status == DiskStatus::Failed && is_of_system {
+                    let what = format!("{what}: disk {disk} is out of use, though the system was to blame");
                     return Err(self.fail(FailureKind::Unavailable, what));
                 }
                 Ok(Flow::On)
