@@ -1,10 +1,13 @@
 //! What an operator does with disks: each way it should go, how it is refused, and what an interruption leaves.
 
 mod common;
+#[path = "common/hinted.rs"]
+mod hinted;
 #[path = "common/traced.rs"]
 mod traced;
 
 use common::{TestPool, assert_valid, noise, signal, wait_for_progress};
+use hinted::{hints_in, type_hint};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::path::Path;
@@ -595,8 +598,7 @@ fn a_disk_that_is_offline_comes_back_when_another_is_lost() {
     pool.run(["disk", "offline", "disk-0"]).ok();
     fs::remove_file(pool.disk(1)).unwrap();
     let refused = pool.run(["disk", "online", "disk-0"]).expect(1);
-    let hinted = refused.stderr.split('`').nth(1).unwrap().strip_prefix("dynamicfs ").unwrap().to_owned();
-    pool.run(hinted.split(' ').chain(["--yes"])).ok();
+    type_hint(&pool, &hints_in(&refused)[0], &[]).ok();
     assert!(pool.cat("/file") == contents);
     pool.run(["rebuild", "start"]).ok();
     assert_eq!(pool.json(["status"])["extents"]["readable"], 0);

@@ -1,8 +1,11 @@
 //! Mounts that are refused because disks may hold more than is here, or hold two histories: what is said, and what can be done.
 
 mod common;
+#[path = "common/hinted.rs"]
+mod hinted;
 
 use common::{TestPool, assert_valid, noise};
+use hinted::type_hint;
 use serde_json::Value;
 use std::fs;
 
@@ -122,9 +125,7 @@ fn both_histories_are_named_and_either_can_be_chosen() {
         assert!(fs::read(pool.disk(other)).unwrap() == before, "the other side was written to");
 
         // The next command that is named takes the disk back.
-        let next = reason["next"].as_str().unwrap();
-        let words: Vec<&str> = next.split(' ').skip(1).chain(["--yes"]).collect();
-        pool.run(words).ok();
+        type_hint(&pool, reason["next"].as_str().unwrap(), &[]).ok();
         pool.run(["rebuild", "start"]).ok();
         assert_eq!(pool.json(["status"])["status"], "healthy");
         assert_eq!(pool.cat("/both"), noise(300_000, 1));

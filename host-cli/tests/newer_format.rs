@@ -133,6 +133,8 @@ fn what_is_needed_to_write_to_it_is_not_known() {
     let reason = &health["reasons"][0];
     assert_eq!((&health["status"], &reason["code"]), (&"warning".into(), &"NEWER_FEATURES".into()));
     assert!(reason["message"].as_str().unwrap().contains("0x20"), "{reason}");
+    assert_eq!(reason["next"], "dynamicfs --version");
+    assert!(pool.run(["--version"]).ok().text().contains(env!("CARGO_PKG_VERSION")));
     let labels = pool.json(["labels"]);
     assert!(labels["disks"][1]["note"].as_str().unwrap().contains("0x20"), "{labels}");
     assert!(labels["disks"][0]["note"].is_null());

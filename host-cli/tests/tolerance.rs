@@ -1,8 +1,11 @@
 //! How many disks may fail: what is said, and what happens when they do.
 
 mod common;
+#[path = "common/hinted.rs"]
+mod hinted;
 
 use common::{TestPool, assert_valid, noise};
+use hinted::type_hint;
 use serde_json::Value;
 use std::fs;
 
@@ -27,14 +30,9 @@ fn reason(pool: &TestPool, code: &str) -> Value {
     found.cloned().unwrap_or_else(|| panic!("no {code}: {health}"))
 }
 
-/// Runs the command that a reason names, with this in the place of a word in capitals.
+/// Types the command that a reason names, with this in the place of a new disk.
 fn follow(pool: &TestPool, reason: &Value, path: &str) {
-    let next = reason["next"].as_str().unwrap().strip_prefix("dynamicfs ").unwrap().to_owned();
-    let words = next.split(' ').map(|word| match word {
-        "PATH" | "NEW-DISK" => path,
-        word => word,
-    });
-    pool.run(words).ok();
+    type_hint(pool, reason["next"].as_str().unwrap(), &[("NEW-DISK", path)]).ok();
 }
 
 /// All sets of so many of these disks.
@@ -87,7 +85,7 @@ fn init_promises_no_more_disks_than_health() {
     }
     let pool = TestPool::none();
     let text = pool.run(["init", "--disks", "2", "--disk-size", "16MiB", "--scheme", "mirror:2"]).ok().text();
-    assert!(text.contains("without loss of data") && text.contains("disk add --witness PATH"), "{text}");
+    assert!(text.contains("without loss of data") && text.contains("disk add --witness NEW-DISK"), "{text}");
 }
 
 /// The quorum is a limit of its own, and the command that the reason names takes it away.
@@ -125,16 +123,7 @@ fn contents_in_a_weaker_scheme_are_not_promised() {
     assert_eq!(read, (&0.into(), &2.into(), &"healthy".into()), "{weak}");
     let limit = reason(&pool, "POLICY_LIMIT");
     assert!(limit["message"].as_str().unwrap().contains("/it's here/weak"), "{limit}");
-    // As a shell takes it.
-    let next = limit["next"].as_str().unwrap();
-    let program = env!("CARGO_BIN_EXE_dynamicfs");
-    let command = next.replacen("dynamicfs", program, 1);
-    let ran = std::process::Command::new("sh")
-        .args(["-c", &command])
-        .env("DYNAMICFS_POOL", pool.path())
-        .status()
-        .unwrap();
-    assert!(ran.success(), "{next}");
+    follow(&pool, &limit, "");
     let limit = reason(&pool, "POLICY_LIMIT");
     assert_eq!(limit["next"], "dynamicfs rebalance start --only policy");
     follow(&pool, &limit, "");

@@ -2,12 +2,15 @@
 //! themselves.
 
 mod common;
+#[path = "common/hinted.rs"]
+mod hinted;
 #[path = "common/loops.rs"]
 mod loops;
 #[path = "common/traced.rs"]
 mod traced;
 
-use common::{Answer, TestPool, assert_valid, noise};
+use common::{TestPool, assert_valid, noise};
+use hinted::{hints_in, type_hint, type_line};
 use loops::Loop;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -43,13 +46,6 @@ fn assert_well(pool: &TestPool, contents: &[u8]) {
     pool.run(["check"]).ok();
 }
 
-/// The commands in backquotes of a message, as they can be typed.
-fn commands_in(answer: &Answer) -> Vec<Vec<String>> {
-    let quoted = answer.stderr.split('`').skip(1).step_by(2);
-    let commands = quoted.filter_map(|command| command.strip_prefix("dynamicfs "));
-    commands.map(|command| command.split_whitespace().map(ToOwned::to_owned).collect()).collect()
-}
-
 /// Nothing hinted at a command that works: the list was to be written by hand, or `init` was named.
 #[test]
 fn a_lost_list_is_written_anew() {
@@ -60,12 +56,12 @@ fn a_lost_list_is_written_anew() {
     let lost = pool.run(["health"]).expect(3);
     assert!(lost.text().contains("dynamicfs import") && !lost.text().contains("init"), "{}", lost.text());
     let lost = pool.run(["status"]).expect(1);
-    let hinted = commands_in(&lost).pop().unwrap();
-    assert_eq!(hinted[0], "import", "{}", lost.stderr);
+    let hinted = hints_in(&lost).pop().unwrap();
+    assert!(hinted.starts_with("dynamicfs import"), "{}", lost.stderr);
     let planned = pool.run(["--json", "import", "--dry-run"]).ok();
     assert_valid("import", &planned);
     assert!(!list(&pool).exists());
-    let written = pool.run(&hinted).ok();
+    let written = type_hint(&pool, &hinted, &[]).ok();
     assert!(written.text().contains("next: dynamicfs health"), "{}", written.text());
     assert_well(&pool, &contents);
     // The name that only the list had is gone with it, the rest is as it was.
@@ -86,7 +82,7 @@ fn a_list_that_cannot_be_read_is_kept_and_written_anew() {
         fs::write(list(&pool), broken).unwrap();
         let refused = pool.run(["status"]).expect(1);
         assert!(!refused.stderr.contains('\x1b'), "{:?}", refused.stderr);
-        pool.run(commands_in(&refused).first().unwrap()).ok();
+        type_hint(&pool, &hints_in(&refused)[0], &[]).ok();
         assert_eq!(fs::read_to_string(pool.path().join("pool.toml.old")).unwrap(), broken);
         assert_well(&pool, &contents);
     }
@@ -135,11 +131,11 @@ fn a_member_at_another_path_is_recognised() {
         }
     }
     let refused = pool.run(["disk", "online", "disk-2", text(&elsewhere)]).expect(1);
-    let planned: Vec<String> = commands_in(&refused).remove(0);
+    let planned = hints_in(&refused).remove(0);
     let before = fs::read(list(&pool)).unwrap();
-    pool.run(planned.iter().map(String::as_str).chain(["--dry-run"])).ok();
+    type_line(&pool, &format!("{planned} --dry-run")).ok();
     assert_eq!(fs::read(list(&pool)).unwrap(), before);
-    let online = pool.run(["--json"].into_iter().chain(planned.iter().map(String::as_str))).ok();
+    let online = type_line(&pool, &format!("{planned} --json")).ok();
     assert_valid("disk-online", &online);
     assert_eq!(disks(&pool)[1].2, text(&elsewhere));
     pool.run(["rebuild", "start"]).ok();
@@ -193,7 +189,7 @@ fn a_member_that_is_not_listed_is_listed_again() {
     let at = whole.rfind("[[disk]]").unwrap();
     fs::write(list(&pool), &whole[..at]).unwrap();
     let refused = pool.run(["disk", "add", text(&pool.disk(2))]).expect(1);
-    pool.run(commands_in(&refused).first().unwrap()).ok();
+    type_hint(&pool, &hints_in(&refused)[0], &[]).ok();
     pool.run(["rebuild", "start"]).ok();
     assert_well(&pool, &contents);
     assert_eq!(fs::read_to_string(list(&pool)).unwrap(), whole);
@@ -382,7 +378,7 @@ fn what_is_left_of_an_init_is_kept_once_it_was_used() {
     let (pool, contents) = pool_with_file(2, "mirror:2");
     fs::rename(list(&pool), pool.path().join("pool.toml.unfinished")).unwrap();
     let refused = pool.run(["init", "--disks", "2", "--disk-size", "16MiB"]).expect(3);
-    pool.run(commands_in(&refused).first().unwrap()).ok();
+    type_hint(&pool, &hints_in(&refused)[0], &[]).ok();
     assert!(!pool.path().join("pool.toml.unfinished").exists());
     assert_well(&pool, &contents);
 }

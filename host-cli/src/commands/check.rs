@@ -55,6 +55,8 @@ pub(crate) struct Check {
     findings: Vec<Found>,
     /// Files that have lost contents.
     lost_files: Vec<ToldPath>,
+    /// The next command to type; null where nothing was found.
+    next: Option<String>,
 }
 
 /// The verdict of a check.
@@ -292,6 +294,7 @@ impl Check {
             counts: counts.into_iter().map(|(kind, count)| Count { kind, count }).collect(),
             findings,
             lost_files: paths_of(&mut session.pool, lost)?,
+            next: (result != Outcome::Clean).then(|| next(session)),
         })
     }
 
@@ -308,6 +311,19 @@ impl Check {
             size::show(self.bytes, false),
             self.seconds
         )
+    }
+}
+
+/// What is to be done about what was found. Disks that are away come first: what is lost may be on them.
+fn next(session: &mut Session<'_>) -> String {
+    let away = |disk: &Disk| disk.member_state.is_some() && !disk.state.takes_part();
+    let mut disks = disks::disks(session).into_iter().filter(away).peekable();
+    let is_away = disks.peek().is_some();
+    match disks.find(|disk| disk.state == DiskState::Offline && disk.is_here) {
+        Some(disk) => format!("dynamicfs disk online {}", disk.name),
+        None if is_away => "dynamicfs disk list".into(),
+        None if !session.pool.store.may_be_written() => "dynamicfs health".into(),
+        None => "dynamicfs repair".into(),
     }
 }
 
@@ -354,6 +370,9 @@ impl Report for Check {
         }
         for path in &self.lost_files {
             text.line(format_args!("{BAD}lost contents{BAD:#} {path}"));
+        }
+        if let Some(next) = &self.next {
+            text.line(format_args!("next: {next}"));
         }
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct Imported {
     dry_run: bool,
     /// The folder that pool.toml was written to; null where it was not.
     folder: Option<String>,
+    /// The next command to type; null where nothing is found.
+    next: Option<String>,
     /// The pools.
     pools: Vec<FoundPool>,
     /// What this user may not look at, and why.
@@ -104,14 +106,11 @@ impl Report for Imported {
                 }
             }
         }
-        match &self.folder {
-            Some(folder) => {
-                text.line(format_args!("{folder}/{FILE} lists them; next: dynamicfs health --pool {folder}"))
+        if let Some(next) = &self.next {
+            match &self.folder {
+                Some(folder) => text.line(format_args!("{folder}/{FILE} lists them; next: {next}")),
+                None => text.line(format_args!("nothing is written; `{next}` writes {FILE} to a folder")),
             }
-            None if !self.pools.is_empty() => text.line(format_args!(
-                "nothing is written; `dynamicfs import --pool FOLDER` writes {FILE} to a folder"
-            )),
-            None => {}
         }
     }
 
@@ -122,31 +121,50 @@ impl Report for Imported {
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let (pools, refused) = find(app, options)?;
-    let chosen = choose(&pools, options.id.as_deref())?;
+    let chosen = choose(&pools, options.id.as_deref(), &places(app, options))?;
     let (Some(folder), Some(id)) = (app.global.pool.as_deref(), chosen) else {
-        return list_all(app, &pools, refused);
+        let folder = app.global.pool.as_deref().map(ShowPath::typed);
+        return list_all(app, options, &pools, refused, folder);
     };
     let _lock = (!app.global.dry_run).then(|| config::lock(folder)).transpose()?;
     let old = match old_list(folder, &id) {
         // Nothing is written over it.
-        Err(_) if app.global.dry_run => return list_all(app, &pools, refused),
+        Err(_) if app.global.dry_run => return list_all(app, options, &pools, refused, None),
         old => old?,
     };
     let disks = &pools[&id];
     let config = list(folder, &id, disks, old.config.as_ref())?;
-    let mut report =
-        Imported { dry_run: true, folder: None, pools: vec![FoundPool::of(app, &config, disks)?], refused };
+    let mut report = Imported {
+        dry_run: true,
+        folder: None,
+        next: Some(to_folder(app, options, &folder.typed())),
+        pools: vec![FoundPool::of(app, &config, disks)?],
+        refused,
+    };
     if !app.global.dry_run {
         write(folder, &config, old.is_broken)?;
         (report.dry_run, report.folder) = (false, Some(folder.shown().to_string()));
+        report.next = Some(format!("dynamicfs health --pool {}", folder.typed()));
     }
     app.out.report(&report)?;
     Ok(Exit::Done)
 }
 
 /// Says which pools there are, where none is chosen.
-fn list_all(app: &App, pools: &Pools, refused: Vec<String>) -> Result<Exit, Failure> {
-    let mut report = Imported { dry_run: true, folder: None, pools: Vec::new(), refused };
+fn list_all(
+    app: &App,
+    options: &Options,
+    pools: &Pools,
+    refused: Vec<String>,
+    folder: Option<String>,
+) -> Result<Exit, Failure> {
+    let (places, folder) = (places(app, options), folder.unwrap_or_else(|| "FOLDER".to_owned()));
+    let next = match pools.len() {
+        0 => None,
+        1 => Some(to_folder(app, options, &folder)),
+        _ => Some(format!("dynamicfs import ID --pool {folder}{places}")),
+    };
+    let mut report = Imported { dry_run: true, folder: None, next, pools: Vec::new(), refused };
     for (id, disks) in pools {
         let config = list(Path::new(""), id, disks, None)?;
         report.pools.push(FoundPool::of(app, &config, disks)?);
@@ -159,11 +177,24 @@ fn list_all(app: &App, pools: &Pools, refused: Vec<String>) -> Result<Exit, Fail
         )),
         2.. if !is_listed_only => Some(
             Failure::new(Code::Usage, "the disks of several pools were found")
-                .hint("name one of them: `dynamicfs import ID`"),
+                .hint(format!("name one of them: `dynamicfs import ID --pool {folder}{places}`")),
         ),
         _ => None,
     };
     app.out.finish(&report, failure.as_ref())
+}
+
+/// The same command, writing to this folder.
+fn to_folder(app: &App, options: &Options, folder: &str) -> String {
+    let id = options.id.as_ref().map_or_else(String::new, |id| format!(" {}", names::typed(id.as_bytes())));
+    format!("dynamicfs import{id} --pool {folder}{}", places(app, options))
+}
+
+/// Where was looked, as it is typed.
+fn places(app: &App, options: &Options) -> String {
+    let scanned = options.scan.iter().map(|folder| format!(" --scan {}", folder.typed()));
+    let named = app.global.disk.iter().map(|disk| format!(" --disk {}", disk.typed()));
+    scanned.chain(named).collect()
 }
 
 /// Pools by their identities, with their disks.
@@ -184,7 +215,7 @@ fn find(app: &App, options: &Options) -> Result<(Pools, Vec<String>), Failure> {
 }
 
 /// The pool that is meant, if one is, or there is only one.
-fn choose(pools: &Pools, typed: Option<&str>) -> Result<Option<String>, Failure> {
+fn choose(pools: &Pools, typed: Option<&str>, places: &str) -> Result<Option<String>, Failure> {
     let Some(typed) = typed else {
         return Ok(pools.keys().next().filter(|_| pools.len() == 1).cloned());
     };
@@ -193,7 +224,7 @@ fn choose(pools: &Pools, typed: Option<&str>) -> Result<Option<String>, Failure>
     match (meant.next(), meant.next()) {
         (Some(id), None) => Ok(Some(id.clone())),
         (None, _) => Err(Failure::new(Code::NotFound, format!("no disk of a pool `{shown}` was found"))
-            .hint("see which are found with `dynamicfs import --dry-run`")),
+            .hint(format!("see which are found with `dynamicfs import --dry-run{places}`"))),
         _ => Err(Failure::new(Code::InvalidArgument, format!("`{shown}` means several pools"))
             .hint("type more of its identity")),
     }

@@ -136,6 +136,8 @@ pub(crate) struct Made {
     usable_bytes: u64,
     /// Memory with which the pool can be mounted, in bytes; null where none was made.
     memory_min_bytes: Option<u64>,
+    /// The next command to type; null where none was made.
+    next: Option<String>,
     /// The disks, in the order of their numbers.
     disks: Vec<MadeDisk>,
 }
@@ -194,7 +196,7 @@ impl Report for Made {
             };
             text.field(
                 "",
-                format_args!("with {witnesses} it is opened then: dynamicfs disk add --witness PATH"),
+                format_args!("with {witnesses} it is opened then: `dynamicfs disk add --witness NEW-DISK`"),
             );
         }
         let disks = self.disks.iter().filter(|disk| !disk.witness).count() as u64;
@@ -214,8 +216,8 @@ impl Report for Made {
         if let Some(bytes) = self.memory_min_bytes {
             text.field("memory", format_args!("{} at least to mount it", text.size(bytes)));
         }
-        if self.pool.is_some() {
-            text.line(format_args!("next: dynamicfs put FILE / --pool {}", self.folder));
+        if let Some(next) = &self.next {
+            text.line(format_args!("next: {next}"));
         }
     }
 
@@ -370,6 +372,7 @@ fn format_pool(
         raw_bytes,
         usable_bytes,
         memory_min_bytes: Some(Memory::bytes_min(&parameters) as u64),
+        next: Some(format!("dynamicfs put FILE / --pool {}", layout.folder().typed())),
         disks: layout.report(&sizes),
     };
     Ok((report, array))
@@ -406,6 +409,7 @@ fn plan(app: &App, folder: &Path, options: &Options, scheme: Scheme) -> Result<M
         raw_bytes: least,
         usable_bytes: planned_bytes(&disks, scheme),
         memory_min_bytes: None,
+        next: None,
         disks,
     })
 }

@@ -172,9 +172,8 @@ pub(crate) fn run<S: Begin>(app: &App, name: JobName, command: &Command<S>) -> R
         Command::Status => {
             let Seen { value, activity } = look(app, |session| JobReport::of(session, name.kind()))?;
             let job = value.while_active(activity);
-            let exit = if job.lost > 0 { Exit::Damaged } else { Exit::Done };
-            app.out.report(&Maintenance { asked: true, ..Maintenance::of(job) })?;
-            Ok(exit)
+            let loss = job.loss();
+            app.out.finish(&Maintenance { asked: true, ..Maintenance::of(job) }, loss.as_ref())
         }
         Command::Wait => finish(app, when_free(app, name)?),
         Command::Start(options) => {

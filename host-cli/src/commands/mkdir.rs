@@ -54,7 +54,7 @@ fn make(contents: &mut Contents<'_>, path: &PoolPath, parents: bool) -> Result<u
     if !parents {
         let (parent, name) = path.split()?;
         let directory = path::find_directory(contents, &parent).map_err(|failure| match failure.code() {
-            Code::NotFound => failure.hint(format!("make it too with `dynamicfs mkdir -p {path}`")),
+            Code::NotFound => failure.hint(format!("make it too with `dynamicfs mkdir -p {}`", path.typed())),
             _ => failure,
         })?;
         contents.create(directory, name, &MakeRequest::Directory, &attributes).map_err(failed)?;

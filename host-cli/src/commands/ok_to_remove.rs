@@ -9,6 +9,7 @@ use crate::output::text::{BAD, GOOD, Text};
 use crate::pool::disks::MemberState;
 use crate::pool::forecast::{Forecast, Rebuild, Space};
 use crate::pool::open::{Access, with_pool};
+use crate::pool::reasons::ADD_DISK;
 use crate::pool::session::Session;
 use dynamicfs_core::types::MemberSet;
 use schemars::JsonSchema;
@@ -233,5 +234,5 @@ fn remove(
         Some(MemberState::Failed) => "dynamicfs rebuild start".into(),
         _ => format!("dynamicfs disk fail {name}"),
     };
-    Answer::new(obstacles, Some(yes), Some("dynamicfs disk add PATH".into()))
+    Answer::new(obstacles, Some(yes), Some(ADD_DISK.into()))
 }

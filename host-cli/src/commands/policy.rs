@@ -172,8 +172,9 @@ fn may_have(session: &Session<'_>, scheme: Scheme) -> Result<(), Failure> {
             size::count(scheme.parity.into(), "disk"),
             health.tolerance
         );
-        return Err(Failure::new(Code::InvalidArgument, message)
-            .hint("what a pool's records bear is fixed by `dynamicfs init --tolerance`"));
+        return Err(Failure::new(Code::InvalidArgument, message).hint(
+            "what a pool's records bear is fixed when it is made: see --tolerance in `dynamicfs init --help`",
+        ));
     }
     if scheme.width() > disks {
         let message = format!(
@@ -181,7 +182,7 @@ fn may_have(session: &Session<'_>, scheme: Scheme) -> Result<(), Failure> {
             size::count(scheme.width() as u64, "disk")
         );
         return Err(Failure::new(Code::InvalidArgument, message)
-            .hint("add disks with `dynamicfs disk add`, or give a scheme that needs fewer"));
+            .hint("add disks with `dynamicfs disk add NEW-DISK`, or give a scheme that needs fewer"));
     }
     Ok(())
 }

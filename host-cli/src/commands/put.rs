@@ -101,7 +101,7 @@ fn put_all(
 ) -> Result<(), Failure> {
     if sources.len() > 1 {
         path::find_directory(&mut session.pool, to)
-            .map_err(|failure| failure.hint(format!("make it with `dynamicfs mkdir -p {to}`")))?;
+            .map_err(|failure| failure.hint(format!("make it with `dynamicfs mkdir -p {}`", to.typed())))?;
     }
     let label = if app.global.dry_run { "would store" } else { "storing" };
     let total = looks.iter().all(|look| !look.is_folder());
@@ -128,7 +128,7 @@ fn look_at(source: &Path, recursive: bool) -> Result<Look, Failure> {
     if !look.is_folder() && !look.is_file() && !look.is_link() {
         let message = format!("{shown} is {}, neither a file nor a folder", look.what());
         return Err(Failure::new(Code::InvalidArgument, message)
-            .hint(format!("store what it says with `dynamicfs put - PATH < {shown}`")));
+            .hint(format!("store what it says with `dynamicfs put - PATH < {}`", source.typed())));
     }
     Ok(look)
 }
@@ -152,9 +152,8 @@ fn target(session: &mut Session<'_>, to: &PoolPath, source: &Path, look: &Look) 
         return Ok(to.clone());
     }
     if !into && !look.is_folder() {
-        return Err(
-            Failure::object(Error::NotFound, to).hint(format!("make it with `dynamicfs mkdir -p {to}`"))
-        );
+        return Err(Failure::object(Error::NotFound, to)
+            .hint(format!("make it with `dynamicfs mkdir -p {}`", to.typed())));
     }
     if !into {
         return Ok(to.clone());

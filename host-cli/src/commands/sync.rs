@@ -38,8 +38,11 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
         Look::of_path(source, true).map_err(|error| Failure::host(format_args!("read {shown}"), &error))?;
     if !look.is_folder() {
         let message = format!("{shown} is {}, and no folder", look.what());
-        return Err(Failure::new(Code::NotADirectory, message)
-            .hint(format!("store it with `dynamicfs put {shown} {to}`")));
+        return Err(Failure::new(Code::NotADirectory, message).hint(format!(
+            "store it with `dynamicfs put {} {}`",
+            source.typed(),
+            to.typed()
+        )));
     }
     let started = Instant::now();
     let mut transfer = options.how.transfer(app);

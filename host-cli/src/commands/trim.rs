@@ -8,10 +8,10 @@ use crate::output::progress::{Progress, Unit};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, Cell, DIM, Text, WARN};
-use crate::pool::disks;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::session::Session;
-use dynamicfs_core::error::{Error, MemberError, StorageError};
+use crate::pool::{below, disks};
+use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::maintain::{Trim, TrimOptions, Work};
 use dynamicfs_hal::DiskArray;
 use schemars::JsonSchema;
@@ -148,8 +148,7 @@ fn choose(session: &mut Session<'_>, options: &Options) -> Result<Vec<Meant>, Fa
         let meant = find(session, name)?;
         meant.member(session)?;
         if is_named && !meant.is_online(session) {
-            let away = Failure::from(MemberError::Away);
-            return Err(away.while_doing(&meant.disk.name));
+            return Err(meant.away());
         }
         if chosen.iter().all(|other| other.disk.member != meant.disk.member) {
             chosen.push(meant);
@@ -166,6 +165,12 @@ fn sweep(session: &mut Session<'_>) -> Result<(), Failure> {
             Ok(_) => {}
             // What is free already is given back all the same.
             Err(Error::Storage(StorageError::NoSpace)) => break,
+            // A sweep takes a little room to make more, and there is none below: what is held there, and what
+            // is free already, makes some.
+            Err(Error::Storage(StorageError::NoSpaceBelow { .. })) => {
+                below::make_room(session);
+                break;
+            }
             Err(error) => return Err(error.into()),
         }
     }

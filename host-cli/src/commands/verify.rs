@@ -92,6 +92,9 @@ enum Condition {
 struct FileFinding {
     #[serde(flatten)]
     path: ToldPath,
+    /// The path as a command is given it in a shell.
+    #[serde(skip)]
+    typed_path: String,
     /// How it is now.
     result: Condition,
     /// Fragments that a disk gave wrongly or not at all.
@@ -317,6 +320,7 @@ impl FileFinding {
     fn new(path: &PoolPath) -> Self {
         Self {
             path: path.into(),
+            typed_path: path.typed(),
             result: Condition::Complete,
             bad: Vec::new(),
             missing_fragments: 0,
@@ -380,11 +384,14 @@ fn shortfall(done: &Verification) -> Option<Failure> {
     }
     let files = size::count(done.counts.readable, "file");
     let message = format!("{files} can be read, with less redundancy than was asked for");
-    Some(Failure::new(Code::Partial, message).hint(match done.bad_fragments > done.repaired_fragments {
-        true => "rewrite what is bad: `dynamicfs verify --repair`, or all of the pool: `dynamicfs scrub start`",
-        false => {
-            "see which disks are missing with `dynamicfs disk list`; `dynamicfs rebuild start` puts redundancy back"
-        }
+    let is_bad = |finding: &&FileFinding| finding.bad.iter().any(|bad| !bad.repaired);
+    Some(Failure::new(Code::Partial, message).hint(match done.findings.iter().find(is_bad) {
+        Some(finding) => format!(
+            "rewrite what is bad: `dynamicfs verify --repair {}`, or all of the pool: `dynamicfs scrub start`",
+            finding.typed_path
+        ),
+        None => "see which disks are missing with `dynamicfs disk list`; `dynamicfs rebuild start` puts redundancy back"
+            .into(),
     }))
 }
 

@@ -199,6 +199,12 @@ impl Failure {
         Self::from(error).while_doing(path)
     }
 
+    /// A disk of this name, which stands for DISK in what is to be done next.
+    pub(crate) fn disk(error: impl Into<Self>, name: &str) -> Self {
+        let failure = error.into().while_doing(name);
+        Self { hint: failure.hint.map(|hint| hint.replace(" DISK`", &format!(" {name}`"))), ..failure }
+    }
+
     pub(crate) const fn code(&self) -> Code {
         self.code
     }
@@ -238,6 +244,10 @@ pub(crate) fn plain(error: &io::Error) -> String {
 /// What helps where what disks are stored in is full.
 const MAKE_ROOM: &str = "make room in the filesystem that the disk is stored in; `dynamicfs trim` gives it what is free in the pool";
 
+/// What helps where a pool's own records cannot be read.
+const NOT_OPENED: &str = "attach the disks that are missing, or have gone back: `dynamicfs labels` tells what is on each; \
+    `dynamicfs salvage DEST` copies out what can be read, and changes nothing";
+
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
         let (code, hint) = match error {
@@ -248,9 +258,10 @@ impl From<StorageError> for Failure {
                 Code::Damaged,
                 "see which disks are missing with `dynamicfs disk list`, and what is damaged with `dynamicfs check`",
             ),
-            StorageError::NoSpace | StorageError::TreeFull => {
-                (Code::NoSpace, "see what is free with `dynamicfs status`; `dynamicfs rm` gives space back")
-            }
+            StorageError::NoSpace | StorageError::TreeFull => (
+                Code::NoSpace,
+                "see what is free with `dynamicfs status`; `dynamicfs rm PATH` gives space back",
+            ),
             StorageError::NoSpaceBelow { .. } => (Code::NoSpaceBelow, MAKE_ROOM),
             StorageError::RefusedBelow { .. } => (Code::HostLimit, Lack::Memory.cure()),
             StorageError::NeedsMemory { .. } => (Code::NeedsMemory, "lend more with --memory"),
@@ -317,7 +328,7 @@ impl From<FormatError> for Failure {
             FormatError::Geometry { .. } => Self::new(Code::InvalidArgument, message)
                 .hint("leave --portable, --node-size and --chunk out for disks with large sectors"),
             FormatError::InUse { .. } => Self::new(Code::InUse, message)
-                .hint("see what is on the disk with `dynamicfs labels --disk PATH`; --force overwrites it"),
+                .hint("name another disk; --force overwrites what is on this one"),
             FormatError::NeedsMemory { .. } => {
                 Self::new(Code::NeedsMemory, message).hint("lend more with --memory")
             }
@@ -342,7 +353,7 @@ impl From<MemberError> for Failure {
             MemberError::NotAMember => (Code::NotFound, "see the members with `dynamicfs disk list`"),
             MemberError::Away => (
                 Code::TooFewDisks,
-                "attach it, or have what it held rebuilt elsewhere: `dynamicfs disk fail`, then `dynamicfs rebuild start`",
+                "attach it, or have what it held rebuilt elsewhere: `dynamicfs disk fail DISK`, then `dynamicfs rebuild start`",
             ),
             MemberError::NotGrown => (
                 Code::InvalidArgument,
@@ -351,13 +362,13 @@ impl From<MemberError> for Failure {
             MemberError::TakesPart => (Code::Exists, "see the members with `dynamicfs disk list`"),
             MemberError::HoldsData { .. } => (
                 Code::WouldLoseData,
-                "empty it first with `dynamicfs disk drain`; one that is gone: `dynamicfs disk fail`, then `dynamicfs rebuild start`",
+                "empty it first with `dynamicfs disk drain DISK`; one that is gone: `dynamicfs disk fail DISK`, then `dynamicfs rebuild start`",
             ),
             MemberError::TooFewDisks { .. } => {
-                (Code::TooFewDisks, "add a disk first with `dynamicfs disk add`")
+                (Code::TooFewDisks, "add a disk first with `dynamicfs disk add NEW-DISK`")
             }
             MemberError::TooLittleSpace { .. } => {
-                (Code::NoSpace, "add a disk first with `dynamicfs disk add`, or remove files")
+                (Code::NoSpace, "add a disk first with `dynamicfs disk add NEW-DISK`, or remove files")
             }
             _ => (Code::InvalidArgument, "see the members with `dynamicfs disk list`"),
         };
@@ -385,7 +396,7 @@ impl From<MountError> for Failure {
             }
             MountError::Unfinished { .. } => (
                 Code::Unfinished,
-                "nothing was stored in it yet: run `dynamicfs init` again, with the same disks",
+                "nothing was stored in it yet: make it again, with the same disks and --force",
             ),
             MountError::NoSuchHistory => {
                 (Code::NotFound, "see which histories there are with `dynamicfs labels`")
@@ -404,6 +415,10 @@ impl From<MountError> for Failure {
             MountError::NeedsMemory { .. } => (Code::NeedsMemory, "lend more with --memory"),
             MountError::NoPool | MountError::NoSuperblock | MountError::LabelsDisagree { .. } => {
                 (Code::BadPool, "see what is on the disks with `dynamicfs labels`")
+            }
+            // No command opens it that needs it whole.
+            MountError::Storage(StorageError::NodeUnreadable { .. } | StorageError::RecordInvalid { .. }) => {
+                (Code::Damaged, NOT_OPENED)
             }
             MountError::Storage(error) => return error.into(),
             _ => (Code::BadPool, "see what is on the disks with `dynamicfs labels`"),

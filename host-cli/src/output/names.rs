@@ -52,12 +52,24 @@ pub(crate) fn check_printable(name: &str, what: &str) -> Result<(), Failure> {
         .hint("use letters, digits and . - _ : + = @ , and no - at the beginning"))
 }
 
-/// A path that is shown, as a shell takes it.
-pub(crate) fn quoted(path: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '+' | '@');
-    match path.chars().all(is_plain) {
-        true => path.to_owned(),
-        false => format!("'{}'", path.replace('\'', r"'\''")),
+/// A name or path as a command is given it in a shell. One with control characters, or that is not UTF-8, is
+/// written as bash and zsh take it.
+pub(crate) fn typed(name: &[u8]) -> String {
+    let is_plain =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'+' | b'@');
+    match str::from_utf8(name) {
+        Ok(text) if !name.is_empty() && name.iter().all(is_plain) => text.to_owned(),
+        Ok(text) if exact(name).is_none() => format!("'{}'", text.replace('\'', r"'\''")),
+        _ => format!("$'{}'", name.iter().map(escaped).collect::<String>()),
+    }
+}
+
+/// A byte between `$'` and `'`.
+fn escaped(byte: &u8) -> String {
+    match byte {
+        b'\\' | b'\'' => format!("\\{}", char::from(*byte)),
+        b' '..=b'~' => char::from(*byte).to_string(),
+        byte => format!("\\x{byte:02x}"),
     }
 }
 
@@ -67,6 +79,9 @@ pub(crate) trait ShowPath {
     /// The path as text, in messages and in JSON.
     fn shown(&self) -> ShownPath<'_>;
 
+    /// The path as a command is given it in a shell, which takes it for no option.
+    fn typed(&self) -> String;
+
     /// Its bytes in hexadecimal, where the text does not tell them exactly.
     fn hex(&self) -> Option<String>;
 }
@@ -74,6 +89,14 @@ pub(crate) trait ShowPath {
 impl ShowPath for Path {
     fn shown(&self) -> ShownPath<'_> {
         ShownPath(self)
+    }
+
+    fn typed(&self) -> String {
+        let bytes = self.as_os_str().as_bytes();
+        match bytes.first() {
+            Some(b'-') => typed(&[b"./", bytes].concat()),
+            _ => typed(bytes),
+        }
     }
 
     fn hex(&self) -> Option<String> {
@@ -99,6 +122,16 @@ pub(crate) struct ToldPath {
     /// The path's bytes in hexadecimal, where `path` does not tell them exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) path_hex: Option<String>,
+}
+
+impl ToldPath {
+    /// The path as a command is given it in a shell.
+    pub(crate) fn typed(&self) -> String {
+        let Some(hex) = &self.path_hex else { return typed(self.path.as_bytes()) };
+        let digits = hex.as_bytes().chunks(2).filter_map(|pair| str::from_utf8(pair).ok());
+        let bytes: Vec<u8> = digits.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect();
+        typed(&bytes)
+    }
 }
 
 impl Display for ToldPath {
@@ -153,6 +186,31 @@ mod tests {
             assert_eq!(printable(name), printed);
             assert_eq!(printable(printed.as_bytes()), printed);
         }
+    }
+
+    /// Each name, given to a command as it is to be typed, arrives as it is.
+    #[test]
+    fn a_shell_takes_a_typed_name_for_what_it_is() {
+        use std::os::unix::ffi::OsStrExt;
+        let names: [&[u8]; 9] = [
+            b"/a/b-1.img",
+            b"a b",
+            b"it's",
+            b"",
+            b"$(x) `y` \\",
+            b"a\nb'\x1b",
+            b"\xff0",
+            "größe".as_bytes(),
+            b"-x",
+        ];
+        for name in names {
+            let line = format!("printf %s {}", typed(name));
+            let said = std::process::Command::new("bash").arg("-c").arg(line).output().unwrap();
+            assert_eq!(said.stdout, name, "{}", typed(name));
+        }
+        assert_eq!(Path::new(std::ffi::OsStr::from_bytes(b"-x y")).typed(), "'./-x y'");
+        assert_eq!(typed(b"/plain"), "/plain");
+        assert_eq!(ToldPath::from(&b"/a\xff"[..]).typed(), "$'/a\\xff'");
     }
 
     #[test]

@@ -176,7 +176,7 @@ pub(super) fn explain(session: &mut Session<'_>, failure: Failure) -> Failure {
     let (folder, left) = (folder.shown(), size::show(left, false));
     let message = format!("{}; {left} are left in the filesystem of {folder}", failure.message());
     Failure::new(Code::NoSpaceBelow, message).hint(format!(
-        "make room in the filesystem of {folder}; or `dynamicfs rm` what is not needed, then `dynamicfs trim` gives its space back"
+        "make room in the filesystem of {folder}; or remove what is not needed with `dynamicfs rm PATH`, then `dynamicfs trim` gives its space back"
     ))
 }
 

@@ -147,7 +147,7 @@ impl Config {
         let bad = |why: String| {
             Failure::new(Code::BadPool, format!("{} is not right: {why}", path.shown())).hint(format!(
                 "correct it, or write it anew with `dynamicfs import --pool {}`, which keeps this one",
-                folder.shown()
+                folder.typed()
             ))
         };
         let mut config: Self =

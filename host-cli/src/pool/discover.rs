@@ -115,7 +115,7 @@ pub(super) fn of_given(paths: &[PathBuf]) -> Result<Config, Failure> {
             .identity()
             .ok_or_else(|| {
                 Failure::new(Code::BadPool, format!("{} has no label of a pool", path.shown()))
-                    .hint("see what is on it with `dynamicfs labels --disk PATH`")
+                    .hint(format!("see what is on it with `dynamicfs labels --disk {}`", path.typed()))
             })?;
     }
     let mut pools = by_pool(paths)?.into_iter();

@@ -3,26 +3,7 @@
 use super::disks::{Disk, DiskState};
 use super::reasons::{Reason, ReasonCode, Severity};
 use crate::host::storage::NOT_THIS_USER;
-use crate::output::names::quoted;
 use crate::output::size;
-
-/// What to do next depends on what else there is.
-pub(super) fn agree_on_next(reasons: &mut [Reason], has_spare: bool) {
-    for reason in reasons.iter_mut().filter(|_| has_spare) {
-        // A spare takes the place of a disk that is marked as failed.
-        match (reason.code, &reason.object) {
-            (ReasonCode::DiskFailed, _) => reason.next = "dynamicfs rebuild start".into(),
-            (ReasonCode::DiskMissing, Some(disk)) => reason.next = format!("dynamicfs disk fail {disk}"),
-            _ => {}
-        }
-    }
-    let awaited = reasons.iter().find(|reason| reason.code.is_of_awaited());
-    if let Some(next) = awaited.map(|reason| reason.next.clone()) {
-        // What is short of a disk that may come back is not rebuilt before somebody says that it does not.
-        let degraded = reasons.iter_mut().filter(|reason| reason.code == ReasonCode::ExtentsDegraded);
-        degraded.for_each(|reason| reason.next.clone_from(&next));
-    }
-}
 
 /// A power cut may damage what is not being written: the pool was made on other disks.
 pub(super) fn tear_reason(disk: &Disk, block_bytes: u32) -> Option<Reason> {
@@ -90,7 +71,7 @@ pub(super) fn disk_reason(disk: &Disk) -> Option<Reason> {
         DiskState::Foreign => ReasonCode::DiskForeign,
         DiskState::Diverged => {
             let message = format!("{} is left out: {note}", disk.name);
-            let next = match (disk.member_state, disk.path.as_deref()) {
+            let next = match (disk.member_state, disk.typed_path.as_deref()) {
                 (None, Some(path)) => format!("dynamicfs disk add --force {path}"),
                 (_, path) => {
                     format!("dynamicfs disk replace --force {} {}", disk.name, path.unwrap_or("NEW-DISK"))
@@ -115,11 +96,20 @@ pub(super) fn disk_reason(disk: &Disk) -> Option<Reason> {
     let note = disk.note.as_deref().map_or_else(String::new, |note| format!(": {note}"));
     let reason = Reason::new(code, name, 1, format!("{} {what}{note}", disk.name));
     Some(match disk.state {
-        // It can be opened, and nothing on it is of use.
-        DiskState::Unlabelled => Reason { next: ReasonCode::DiskMissing.next(name), ..reason },
+        // It cannot be taken into use before it is attached.
+        DiskState::Offline if !disk.is_here => Reason { next: ReasonCode::DiskMissing.next(name), ..reason },
+        DiskState::Adding if disk.is_here => {
+            let path = disk.typed_path.as_deref().unwrap_or("NEW-DISK");
+            let next = match disk.replaces {
+                Some(old) => format!("dynamicfs disk replace {old} {path}"),
+                None if disk.witness => format!("dynamicfs disk add --witness {path}"),
+                None => format!("dynamicfs disk add {path}"),
+            };
+            Reason { next, ..reason }
+        }
         // What this user may not do another may.
         DiskState::ReadOnly if disk.note.as_deref() == Some(NOT_THIS_USER) => {
-            let next = format!("ls -l {}", quoted(disk.path.as_deref().unwrap_or_default()));
+            let next = format!("ls -l {}", disk.typed_path.as_deref().unwrap_or_default());
             Reason { severity: Severity::Degraded, next, ..reason }
         }
         // It is not the disk's fault.
@@ -130,7 +120,7 @@ pub(super) fn disk_reason(disk: &Disk) -> Option<Reason> {
 
 /// What makes a disk take writes again.
 fn make_writable(disk: &Disk) -> String {
-    let path = quoted(disk.path.as_deref().unwrap_or_default());
+    let path = disk.typed_path.as_deref().unwrap_or_default();
     match disk.is_device {
         true => format!("blockdev --setrw {path}"),
         false => format!("mount -o remount,rw \"$(findmnt -n -o TARGET --target {path})\""),
@@ -145,7 +135,9 @@ fn witness_reason(disk: &Disk, note: &str) -> Reason {
     );
     let reason = Reason::new(ReasonCode::WitnessMissing, Some(&disk.name), 1, message);
     match disk.state {
-        DiskState::Offline => Reason { next: format!("dynamicfs disk online {}", disk.name), ..reason },
+        DiskState::Offline if disk.is_here => {
+            Reason { next: ReasonCode::DiskOffline.next(Some(&disk.name)), ..reason }
+        }
         _ => reason,
     }
 }

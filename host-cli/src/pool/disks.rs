@@ -127,6 +127,9 @@ pub(crate) struct Disk {
     /// The path's bytes in hexadecimal, where `path` does not tell them exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
     path_hex: Option<String>,
+    /// The path as a command is given it in a shell.
+    #[serde(skip)]
+    pub(crate) typed_path: Option<String>,
     /// The device's maker and model, where it is one and the system knows.
     pub(crate) model: Option<String>,
     /// The device's serial number or world-wide name, where it is one and the system knows.
@@ -167,6 +170,9 @@ pub(crate) struct Disk {
     /// It could be opened.
     #[serde(skip)]
     pub(crate) is_here: bool,
+    /// The member whose place it is to take, where that was interrupted.
+    #[serde(skip)]
+    pub(crate) replaces: Option<u16>,
 }
 
 /// Every place of pool.toml, and every member that it does not list.
@@ -183,6 +189,7 @@ pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
                 name: format!("member-{number}"),
                 path: None,
                 path_hex: None,
+                typed_path: None,
                 model: None,
                 serial: None,
                 state: match states.get(&number) {
@@ -206,6 +213,7 @@ pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
                 note: Some("pool.toml does not list it".into()),
                 is_device: false,
                 is_here: false,
+                replaces: None,
             });
         }
     }
@@ -229,7 +237,10 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
     let totals = counters::totals(session, number);
     let block = u64::from(session.pool.health().block_bytes);
     let place = &session.places[number];
-    let identity = place.labels.and_then(|labels| labels.identity()).map(|(_, identity)| identity);
+    // A disk of another pool says nothing of this one: its number there is some other disk's here.
+    let of_pool = session.parameters.pool;
+    let identity = place.labels.and_then(|labels| labels.identity());
+    let identity = identity.filter(|(found, _)| found.pool == of_pool).map(|(_, identity)| identity);
     // Of a disk that does not take part its label tells, or what was noted when it was added.
     let member = health
         .member
@@ -280,6 +291,7 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
         name: place.entry.name.clone(),
         path: Some(place.path.shown().to_string()),
         path_hex: place.path.hex(),
+        typed_path: Some(place.path.typed()),
         model: hardware.model,
         serial: hardware.serial,
         state,
@@ -299,6 +311,7 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
         note,
         is_device,
         is_here: place.fault.is_none(),
+        replaces: place.entry.replaces,
     }
 }
 

@@ -92,9 +92,14 @@ fn missing(app: &App, history: &History) -> (String, String) {
         names.join(", ")
     );
     let folder =
-        app.global.pool.as_ref().map_or_else(String::new, |pool| format!(" --pool {}", pool.shown()));
+        app.global.pool.as_ref().map_or_else(String::new, |pool| format!(" --pool {}", pool.typed()));
+    // One that pool.toml does not list may be there all the same.
+    let listed = match history.missing.iter().any(|disk| disk.name.is_none()) && !folder.is_empty() {
+        true => format!("`dynamicfs import{folder}` lists again those that are here; "),
+        false => String::new(),
+    };
     let hint = format!(
-        "attach them; to copy out what is here without changing anything: `dynamicfs salvage DEST{folder}`; only if they \
+        "{listed}attach them; to copy out what is here without changing anything: `dynamicfs salvage DEST{folder}`; only if they \
          are gone for good: --force-degraded, which goes on from generation {} and gives up whatever they hold beyond it, as \
          in `dynamicfs --force-degraded disk replace {} NEW-DISK{folder}`",
         history.generation,

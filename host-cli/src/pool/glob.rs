@@ -67,7 +67,7 @@ pub(crate) fn expand_one(contents: &mut Contents<'_>, typed: &PoolPath) -> Resul
             Code::InvalidArgument,
             format!("{typed} matches {} paths, and this takes one", more + 1),
         )
-        .hint(format!("see them with `dynamicfs ls '{typed}'`"))),
+        .hint(format!("see them with `dynamicfs ls {}`", typed.typed()))),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A job as its record says, and what this command did of it.
 
-use super::disks::{self, Disk, DiskState};
+use super::away::{self, Away};
 use super::jobs::{JobName, JobState};
 use super::session::Session;
 use super::tree::paths_of;
@@ -79,7 +79,7 @@ pub(crate) struct JobReport {
     pub(super) started_seconds: i64,
     /// Members that take no part, and may have what is lost: each with what brings it back.
     #[serde(skip)]
-    may_have: Vec<String>,
+    may_have: Vec<Away>,
 }
 
 /// What one command did of a job.
@@ -177,7 +177,7 @@ impl JobReport {
             let objects = report.lost_items.iter().map(|item| ObjectId(item.object));
             report.lost_files = paths_of(&mut session.pool, objects.collect())?;
             report.extents_lost = extents_left(session, &report);
-            report.may_have = may_have(session);
+            report.may_have = away::may_have(session);
         }
         Ok(report)
     }
@@ -230,7 +230,6 @@ impl JobReport {
     /// Why a command that went on with it did not do all that was wanted.
     pub(crate) fn shortfall(&self) -> Option<Failure> {
         let word = self.job.word();
-        let status = format!("see what with `dynamicfs {word} status`");
         if self.this_run.is_some_and(|run| run.interrupted) {
             let message = format!("the {word} was interrupted; what it has done is kept");
             return Some(
@@ -238,34 +237,18 @@ impl JobReport {
                     .hint(format!("go on where it was with `dynamicfs {word} resume`")),
             );
         }
-        if self.lost > 0 {
-            let lost = size::count(self.lost, "thing");
-            if !self.may_have.is_empty() {
-                let message = format!("{lost} cannot be read with the disks that take part");
-                return Some(Failure::new(Code::Damaged, message).hint(format!(
-                    "bring back what may have it: {}; then `dynamicfs scrub start`",
-                    self.may_have.join(", ")
-                )));
-            }
-            let message = format!("{lost} lost: nothing is left of it");
-            return Some(Failure::new(Code::Damaged, message).hint(match self.lost_files.is_empty() {
-                true => status,
-                false => {
-                    "take these files from a backup: `dynamicfs put` over them, or `dynamicfs rm` them".into()
-                }
-            }));
+        if let Some(loss) = self.loss() {
+            return Some(loss);
         }
         match self.state {
             JobState::Incomplete => {
-                let left = self.found.saturating_sub(self.healed);
                 let message = format!(
                     "{} could not be put right: there is no space, or no disk for it",
-                    size::count(left, "thing")
+                    size::count(self.left(), "thing")
                 );
-                Some(
-                    Failure::new(Code::Partial, message)
-                        .hint("add a disk with `dynamicfs disk add`, then start it again"),
-                )
+                Some(Failure::new(Code::Partial, message).hint(format!(
+                    "add a disk with `dynamicfs disk add NEW-DISK`, then start it again: `dynamicfs {word} start`"
+                )))
             }
             JobState::Interrupted | JobState::Paused => {
                 let message = format!("the {word} {}", self.state.words());
@@ -282,6 +265,61 @@ impl JobReport {
         }
     }
 
+    /// What is lost, and what is to be done about it.
+    pub(crate) fn loss(&self) -> Option<Failure> {
+        if self.lost == 0 {
+            return None;
+        }
+        let lost = size::count(self.lost, "thing");
+        if !self.may_have.is_empty() {
+            let ways: Vec<String> = self.may_have.iter().map(Away::way_back).collect();
+            let message = format!("{lost} cannot be read with the disks that take part");
+            return Some(Failure::new(Code::Damaged, message).hint(format!(
+                "bring back what may have it: {}; then `dynamicfs scrub start`",
+                ways.join(", ")
+            )));
+        }
+        let hint = match self.lost_files.first().map(ToldPath::typed) {
+            Some(path) => format!(
+                "take these files from a backup, as with `dynamicfs put FILE {path}`, or remove them, as with \
+                 `dynamicfs rm {path}`; then `dynamicfs scrub start`"
+            ),
+            None if self.is_loss_gone() => {
+                "what was lost was removed since: `dynamicfs scrub start` proves that the rest is there"
+                    .into()
+            }
+            None => {
+                "see what is damaged with `dynamicfs check`; `dynamicfs salvage DEST` copies out what can \
+                     be read"
+                    .into()
+            }
+        };
+        Some(Failure::new(Code::Damaged, format!("{lost} lost: nothing is left of it")).hint(hint))
+    }
+
+    /// Whether all that was lost was removed since, or replaced, as far as it is listed.
+    pub(super) fn is_loss_gone(&self) -> bool {
+        let unlisted = self.lost.saturating_sub(self.lost_items.len() as u64);
+        self.extents_lost == unlisted && self.lost_items.iter().all(|item| item.kind == LostKind::Extent)
+    }
+
+    /// The command that brings back what is lost, where a disk that has it is here.
+    pub(super) fn brought_back_by(&self) -> Option<String> {
+        self.may_have.iter().find_map(Away::online)
+    }
+
+    /// Things that it found and could not put right.
+    pub(super) const fn left(&self) -> u64 {
+        self.found.saturating_sub(self.healed + self.lost)
+    }
+
+    /// Whether this scrub has read everything since another job was begun.
+    pub(super) fn is_proof_since(&self, other: &Self) -> bool {
+        self.state == JobState::Complete
+            && self.unread_bytes == 0
+            && self.started_seconds >= other.started_seconds
+    }
+
     /// The same, for a command that is to make the pool whole, or to read all of it: disks that are waited
     /// for are in its way, too.
     pub(crate) fn missing(&self) -> Option<Failure> {
@@ -294,7 +332,7 @@ impl JobReport {
             waits.then(|| {
                 Failure::new(Code::Partial, message).hint(
                     "see them with `dynamicfs disk list`; attach them or take them online, or do without: `dynamicfs \
-                     disk replace`, or `dynamicfs rebuild start --without-missing`",
+                     disk replace DISK NEW-DISK`, or `dynamicfs rebuild start --without-missing`",
                 )
             })
         })
@@ -375,25 +413,6 @@ impl JobReport {
     pub(crate) fn exit(&self) -> Exit {
         self.shortfall().map_or(Exit::Done, |failure| failure.exit())
     }
-}
-
-/// Members that take no part and may have what the others lack, each with what brings it back.
-fn may_have(session: &mut Session<'_>) -> Vec<String> {
-    let is_one = |disk: &Disk| {
-        let is_away = matches!(
-            disk.state,
-            DiskState::Offline | DiskState::Missing | DiskState::Failed | DiskState::Truncated
-        );
-        is_away && disk.member_state.is_some() && !disk.witness
-    };
-    let disks = disks::disks(session);
-    let how = |disk: &Disk| match disk.state {
-        DiskState::Offline | DiskState::Failed if disk.is_here => {
-            format!("`dynamicfs disk online {}`", disk.name)
-        }
-        _ => format!("attach {}", disk.name),
-    };
-    disks.iter().filter(|disk| is_one(disk)).map(how).collect()
 }
 
 /// How many of the extents that a job found lost are still part of something.

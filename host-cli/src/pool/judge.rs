@@ -1,17 +1,17 @@
 //! How a pool is: its disks and extents, counted, and the verdict with its reasons.
 
 use super::below;
-use super::counters::{self, PoolTotals};
-use super::disk_reasons::{agree_on_next, disk_reason, tear_reason};
+use super::counters;
+use super::disk_reasons::{disk_reason, tear_reason};
 use super::disks::{self, Disk, DiskState};
 use super::forecast::{Rebuild, Space};
+use super::job_reasons;
 use super::job_report::JobReport;
-use super::jobs::{JobName, JobState};
-use super::reasons::{Reason, ReasonCode, Severity};
+use super::next::{self, Circumstances};
+use super::reasons::{ADD_DISK, Reason, ReasonCode, Severity};
 use super::room::{Fullness, PoolRoom};
 use super::session::Session;
 use super::tolerance::Tolerance;
-use super::whole::SCRUB_STALE_DAYS;
 use crate::output::failure::{Code, Failure};
 use crate::output::size;
 use dynamicfs_core::maintain::{ExtentCounts, JobKind};
@@ -107,12 +107,12 @@ impl Judgement {
         let refused = (!session.pool.store.may_be_written()).then(|| session.pool.store.unhealed().len());
         let mut reasons = pool_reasons(&health, refused, &extents);
         extents.lose(scrub.extents_lost.max(rebuild.extents_lost));
-        reasons.extend(tolerance.reasons());
         let room = readable(PoolRoom::of(&mut session.pool))?;
+        reasons.extend(tolerance.reasons(room.as_ref()));
         if let Some(room) = &room {
             reasons.extend(room_reasons(session, room)?);
         }
-        reasons.extend(lost_read_reason(&counters::pool_totals(session), &scrub));
+        reasons.extend(job_reasons::lost_read(&counters::pool_totals(session), &scrub));
         let superblock = session.pool.store.committed();
         if superblock.is_short() && superblock.owed().is_empty() {
             reasons.push(short_reason(&health, session.pool.store.tree.data_rows().len()));
@@ -123,10 +123,13 @@ impl Judgement {
         reasons.extend(disks.iter().filter_map(disk_reason));
         reasons.extend(disks.iter().filter_map(|disk| tear_reason(disk, health.block_bytes)));
         reasons.extend(below::reasons(&session.places));
-        let rebalance = JobReport::of(session, JobKind::Rebalance)?;
-        let recount = JobReport::of(session, JobKind::Recount)?;
-        reasons.extend([&scrub, &rebuild, &rebalance, &recount].into_iter().flat_map(job_reasons));
-        agree_on_next(&mut reasons, disks.iter().any(|disk| disk.state == DiskState::Spare));
+        next::find_unlisted(session, &mut reasons, &disks);
+        reasons.extend(job_reasons::of(session, &scrub, &rebuild, room.as_ref())?);
+        let circumstances = Circumstances {
+            has_spare: disks.iter().any(|disk| disk.state == DiskState::Spare),
+            refuses_writes: refused.is_some(),
+        };
+        next::agree(&mut reasons, circumstances);
         reasons.sort_by_key(|reason| (std::cmp::Reverse(reason.severity), reason.code));
         let verdict = match reasons.first().map(|reason| reason.severity) {
             None | Some(Severity::Info) => Verdict::Healthy,
@@ -150,7 +153,7 @@ impl Extents {
 }
 
 /// What was read; `None` where the records that it is about are damaged, which other reasons tell.
-fn readable<T>(read: Result<T, Failure>) -> Result<Option<T>, Failure> {
+pub(super) fn readable<T>(read: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match read {
         Err(failure) if failure.code() == Code::Damaged => Ok(None),
         read => read.map(Some),
@@ -164,11 +167,13 @@ fn room_reasons(session: &mut Session<'_>, room: &PoolRoom) -> Result<Vec<Reason
     match room.fullness {
         Fullness::Full => {
             let message = "nothing more is sure to find room in the pool";
-            reasons.push(Reason::new(ReasonCode::Full, None, 0, message));
+            let reason = Reason::new(ReasonCode::Full, None, 0, message);
+            reasons.push(Reason { next: room.next().into(), ..reason });
         }
         Fullness::NearlyFull => {
             let message = format!("there is room for {usable} of contents");
-            reasons.push(Reason::new(ReasonCode::NearlyFull, None, room.filled.usable_bytes, message));
+            let reason = Reason::new(ReasonCode::NearlyFull, None, room.filled.usable_bytes, message);
+            reasons.push(Reason { next: room.next().into(), ..reason });
         }
         Fullness::Roomy => {}
     }
@@ -200,82 +205,7 @@ fn short_reason(health: &Health, disks: usize) -> Reason {
     let more = size::count(wanted, "more disk");
     let message = format!("{what}: {more} wanted for {} and {} lost", health.scheme, health.tolerance);
     let reason = Reason::new(ReasonCode::RedundancyShort, None, wanted, message);
-    Reason { next: "dynamicfs disk add PATH".into(), ..reason }
-}
-
-/// A read met lost contents, and no scrub has looked since how much is lost.
-fn lost_read_reason(totals: &PoolTotals, scrub: &JobReport) -> Option<Reason> {
-    let is_settled = scrub.completed().is_some() && scrub.started_seconds >= totals.lost_read_at as i64;
-    (totals.lost_read_at > 0 && !is_settled).then(|| {
-        let message = "a read met contents of which too little is left: a scrub tells what is lost";
-        let reason = Reason::new(ReasonCode::DataLost, None, totals.lost_reads, message);
-        Reason { next: "dynamicfs scrub start".into(), ..reason }
-    })
-}
-
-/// What the jobs' records say.
-fn job_reasons(job: &JobReport) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    let name = Some(job.job.word());
-    let mut add = |code, count, message: String| {
-        let next = match (job.job, code) {
-            // A repair is several jobs, of which this is one.
-            (JobName::Recount, _) => "dynamicfs repair".into(),
-            (name, ReasonCode::DataLost) => format!("dynamicfs {} status", name.word()),
-            (name, _) => format!("dynamicfs {} resume", name.word()),
-        };
-        reasons.push(Reason { next, ..Reason::new(code, name, count, message) });
-    };
-    if job.lost > 0 && job.state != JobState::Cancelled {
-        add(
-            ReasonCode::DataLost,
-            job.lost,
-            format!("the last {} found {} lost", job.job.word(), size::count(job.lost, "thing")),
-        );
-    }
-    let waits = matches!(job.state, JobState::Interrupted | JobState::Paused);
-    if waits {
-        let code = match job.job {
-            JobName::Rebuild => ReasonCode::RebuildWaiting,
-            JobName::Scrub => ReasonCode::ScrubWaiting,
-            JobName::Rebalance => ReasonCode::RebalanceWaiting,
-            JobName::Recount => ReasonCode::RepairWaiting,
-        };
-        add(code, 1, format!("a {} {}, and waits to be resumed", job.job.word(), job.state.words()));
-    }
-    let left = job.found.saturating_sub(job.healed + job.lost);
-    if job.job == JobName::Rebuild && job.state == JobState::Incomplete {
-        let message = "the last rebuild had no disks or no space for some of what is missing".to_owned();
-        reasons.push(Reason {
-            next: "dynamicfs disk add PATH".into(),
-            ..Reason::new(ReasonCode::RebuildIncomplete, name, left, message)
-        });
-    }
-    if job.job == JobName::Scrub && job.state == JobState::Incomplete && left > 0 {
-        let message = format!(
-            "the last scrub found {} bad and had no room for it elsewhere",
-            size::count(left, "thing")
-        );
-        reasons.push(Reason {
-            next: "dynamicfs scrub start".into(),
-            ..Reason::new(ReasonCode::ScrubIncomplete, name, left, message)
-        });
-    }
-    if job.job != JobName::Scrub {
-        return reasons;
-    }
-    let scrub = |code, count, message: String| {
-        let next = "dynamicfs scrub start".into();
-        Reason { next, ..Reason::new(code, name, count, message) }
-    };
-    if job.state == JobState::Waiting {
-        let message = format!("the last scrub did not read everything: {}", job.unread());
-        reasons.push(scrub(ReasonCode::ScrubPartial, job.unread_bytes, message));
-    }
-    if let Some(message) = job.whole().why_due() {
-        reasons.push(scrub(ReasonCode::ScrubStale, SCRUB_STALE_DAYS, message));
-    }
-    reasons
+    Reason { next: ADD_DISK.into(), ..reason }
 }
 
 fn pool_reasons(health: &Health, refused: Option<usize>, extents: &Extents) -> Vec<Reason> {

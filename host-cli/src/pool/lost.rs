@@ -6,19 +6,19 @@ use std::path::Path;
 
 /// What to do about a folder that holds no pool.toml.
 pub(super) fn hint(folder: &Path) -> String {
-    let shown = folder.shown();
+    let typed = folder.typed();
     let places = discover::usual_places(Some(folder));
     let found: Vec<Found> = places.iter().filter_map(|path| Found::at(path)).collect();
     let Some(first) = found.first() else {
         return format!(
-            "make one with `dynamicfs init --pool {shown} --disks 6 --disk-size 1GiB --scheme 4+2`; if there was one, \
-             `dynamicfs import --pool {shown} --scan FOLDER` finds its disks by what they say of themselves"
+            "make one with `dynamicfs init --pool {typed} --disks 6 --disk-size 1GiB --scheme 4+2`; if there was one, \
+             `dynamicfs import --pool {typed} --scan FOLDER` finds its disks by what they say of themselves"
         );
     };
     let own = found.iter().filter(|other| other.pool.pool == first.pool.pool);
     let names: Vec<String> = own.map(|found| found.path.shown().to_string()).collect();
     format!(
-        "disks of pool {} are here: {}; `dynamicfs import --pool {shown}` lists them again",
+        "disks of pool {} are here: {}; `dynamicfs import --pool {typed}` lists them again",
         first.pool_id(),
         names.join(", ")
     )

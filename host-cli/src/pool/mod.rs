@@ -27,6 +27,7 @@
 //! jobs.rs      scrub, rebuild and others: their records, and going on with them
 //! pace.rs      how much of the disks a job may take
 //! job_report.rs what a job's record says
+//! away.rs      members that may have what it found lost
 //! whole.rs     when every copy was last read
 //! disks.rs     what each disk is to the pool
 //! disk_reasons.rs what is wrong with a disk
@@ -37,10 +38,13 @@
 //! room.rs      how much fits in the pool as it is
 //! growth.rs    how fast it fills
 //! reasons.rs   the finite list of reasons
+//! job_reasons.rs those that jobs leave
+//! next.rs      what to type next, as far as one reason does not tell
 //! events.rs    what the core tells has happened
 //! journal.rs   events.jsonl, where it is kept
 //! ```
 
+mod away;
 pub(crate) mod below;
 pub(crate) mod condition;
 pub(crate) mod config;
@@ -57,6 +61,7 @@ pub(crate) mod forecast;
 pub(crate) mod glob;
 pub(crate) mod growth;
 pub(crate) mod histories;
+mod job_reasons;
 pub(crate) mod job_report;
 pub(crate) mod jobs;
 pub(crate) mod journal;
@@ -66,6 +71,7 @@ mod lost;
 pub(crate) mod members;
 pub(crate) mod mend;
 pub(crate) mod meter;
+mod next;
 pub(crate) mod occupied;
 pub(crate) mod open;
 pub(crate) mod own;

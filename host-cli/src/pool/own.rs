@@ -25,7 +25,7 @@ pub(crate) fn refuse(
             Code::Exists,
             format!("{shown} is {name} of this pool, which pool.toml does not list"),
         )
-        .hint(format!("`dynamicfs disk online {name} {shown}` lists it again")));
+        .hint(format!("`dynamicfs disk online {name} {}` lists it again", path.typed())));
     };
     let entry = &config.disks[place];
     let (name, place) = (&entry.name, config.path_of(entry));
@@ -49,7 +49,7 @@ pub(crate) fn refuse(
             Code::Exists,
             format!("{shown} is {name} of this pool, which pool.toml has at {}", place.shown()),
         )
-        .hint(format!("`dynamicfs disk online {name} {shown}` takes it from there")),
+        .hint(format!("`dynamicfs disk online {name} {}` takes it from there", path.typed())),
     };
     if force && is_there { Ok(()) } else { Err(failure) }
 }

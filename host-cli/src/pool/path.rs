@@ -58,6 +58,11 @@ impl PoolPath {
         Self(b"/".to_vec())
     }
 
+    /// The path as a command is given it in a shell.
+    pub(crate) fn typed(&self) -> String {
+        names::typed(&self.0)
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -161,7 +161,8 @@ pub(crate) fn open_all(config: &Config, opening: Opening) -> Result<(Vec<Place>,
         let failure =
             Failure::new(Code::TooFewDisks, format!("no disk of the pool in {folder} can be opened: {why}"));
         return Err(failure.hint(format!(
-            "attach the disks; those that are elsewhere now are found by `dynamicfs import --pool {folder} --scan FOLDER`"
+            "attach the disks; those that are elsewhere now are found by `dynamicfs import --pool {} --scan FOLDER`",
+            config.folder.typed()
         )));
     }
     Ok((places, disks))

@@ -108,6 +108,15 @@ pub(crate) enum ReasonCode {
     PolicyLimit,
 }
 
+/// Gives the pool a disk more.
+pub(crate) const ADD_DISK: &str = "dynamicfs disk add NEW-DISK";
+
+/// Puts back redundancy that is missing.
+pub(crate) const REBUILD: &str = "dynamicfs rebuild start";
+
+/// Reads and proves everything.
+pub(super) const SCRUB: &str = "dynamicfs scrub start";
+
 impl ReasonCode {
     pub(crate) const fn severity(self) -> Severity {
         match self {
@@ -173,26 +182,28 @@ impl ReasonCode {
         let disk = object.unwrap_or("DISK");
         match self {
             Self::DataUnreadable => "dynamicfs check".into(),
-            Self::NearlyFull | Self::Full => "dynamicfs capacity".into(),
-            Self::NoRebuildRoom => "dynamicfs disk add PATH".into(),
-            Self::QuorumLimit => "dynamicfs disk add --witness PATH".into(),
+            Self::NearlyFull | Self::Full => ADD_DISK.into(),
+            Self::NoRebuildRoom => ADD_DISK.into(),
+            Self::QuorumLimit => "dynamicfs disk add --witness NEW-DISK".into(),
             Self::PolicyLimit => "dynamicfs rebalance start --only policy".into(),
             Self::HostNearlyFull | Self::HostFull => "dynamicfs trim".into(),
             Self::DiskErrors => "dynamicfs metrics".into(),
             Self::NewerFeatures => "dynamicfs --version".into(),
-            Self::DiskForeign | Self::DiskUnusable | Self::DiskTruncated => "dynamicfs labels".into(),
-            Self::DiskMissing | Self::DiskFailed | Self::DiskDegraded | Self::WitnessMissing => {
-                format!("dynamicfs disk replace {disk} NEW-DISK")
-            }
+            Self::DiskMissing
+            | Self::DiskForeign
+            | Self::DiskUnusable
+            | Self::DiskTruncated
+            | Self::DiskFailed
+            | Self::DiskDegraded
+            | Self::WitnessMissing => format!("dynamicfs disk replace {disk} NEW-DISK"),
             Self::DiskGrown => format!("dynamicfs disk grow {disk}"),
             Self::DiskOffline => format!("dynamicfs disk online {disk}"),
             Self::DiskBehind | Self::DiskDraining | Self::ExtentsDegraded | Self::RedundancyShort => {
-                "dynamicfs rebuild start".into()
+                REBUILD.into()
             }
-            Self::DiskDrained | Self::DiskUnneeded | Self::DiskLeft => {
+            Self::DiskDrained | Self::DiskUnneeded | Self::DiskLeft | Self::DiskAdding => {
                 format!("dynamicfs disk remove {disk}")
             }
-            Self::DiskAdding => "dynamicfs disk add PATH".into(),
             _ => "dynamicfs disk list".into(),
         }
     }

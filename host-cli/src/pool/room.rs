@@ -4,6 +4,7 @@
 //! when nothing more can be stored, or be filled, as contents fall.
 
 use super::fill::{Cut, Filled, fill};
+use super::reasons::ADD_DISK;
 use super::session::Disks;
 use crate::output::failure::Failure;
 use dynamicfs_core::Pool;
@@ -38,6 +39,8 @@ pub(crate) struct PoolRoom {
     /// What is sure to fit in the pool's scheme.
     pub(crate) filled: Filled,
     pub(crate) fullness: Fullness,
+    /// What is free lies where the scheme cannot use it, and could if it were spread anew.
+    is_lopsided: bool,
 }
 
 /// What is asked of the disks' rooms, as the arithmetic takes it.
@@ -54,6 +57,16 @@ fn sure<'r>(rooms: impl Iterator<Item = &'r MemberRoom> + Clone, scheme: Scheme)
     let left_over = |room: &MemberRoom| if is_uneven { room.left_over / 2 + UNEVEN_BLOCKS } else { 0 };
     let blocks = |room: &MemberRoom| room.fillable().saturating_sub(left_over(room));
     rooms.map(|room| Room { blocks: blocks(room), failure_domain: room.failure_domain }).collect()
+}
+
+/// Blocks that are in use.
+fn used(room: &MemberRoom) -> u64 {
+    room.blocks.saturating_sub(room.free.saturating_add(room.dead))
+}
+
+/// Blocks that would be filled if nothing were on the disk.
+fn fillable_if_empty(room: &MemberRoom) -> u64 {
+    room.blocks.saturating_sub(room.kept_back + room.left_over)
 }
 
 /// More blocks that the last extents may leave on one disk and not on another.
@@ -78,7 +91,17 @@ impl PoolRoom {
             () if is_below(NEARLY_FULL_PERCENT) => Fullness::NearlyFull,
             () => Fullness::Roomy,
         };
-        Ok(Self { rooms, cut, scheme, filled, fullness })
+        let at_most = fill(&of_each(&rooms, fillable_if_empty), scheme, &cut).usable_bytes;
+        let used: u64 = rooms.iter().map(used).sum();
+        let held = used * cut.block_bytes() / scheme.width() as u64 * u64::from(scheme.data);
+        let is_lopsided =
+            u128::from(at_most.saturating_sub(held)) * 100 >= u128::from(in_all) * NEARLY_FULL_PERCENT;
+        Ok(Self { rooms, cut, scheme, filled, fullness, is_lopsided })
+    }
+
+    /// The next command where it is full, or nearly so.
+    pub(crate) const fn next(&self) -> &'static str {
+        if self.is_lopsided { "dynamicfs rebalance start" } else { ADD_DISK }
     }
 
     /// The blocks of each disk that are sure to be filled.
@@ -99,8 +122,7 @@ impl PoolRoom {
     /// The row of the disk whose loss is most likely to find no room for what it held, and whether that is in
     /// doubt: not where each of the others has room for twice as much.
     pub(crate) fn fullest(&self) -> Option<(MemberSet, bool)> {
-        let used = |room: &MemberRoom| room.blocks.saturating_sub(room.free.saturating_add(room.dead));
-        let fullest = self.rooms.iter().max_by_key(|room| used(room))?;
+        let fullest = self.rooms.iter().max_by_key(|&room| used(room))?;
         let others = self.rooms.iter().filter(|room| room.row != fullest.row);
         let is_in_doubt = others.map(MemberRoom::usable).any(|room| room / 2 < used(fullest));
         Some((MemberSet::EMPTY.with(fullest.row), is_in_doubt))

@@ -5,10 +5,11 @@
 
 use super::judge::Extents;
 use super::reasons::{Reason, ReasonCode};
+use super::room::{Fullness, PoolRoom};
 use super::session::Session;
 use super::tree::paths_of;
 use crate::output::failure::Failure;
-use crate::output::names::quoted;
+use crate::output::names::typed;
 use crate::output::size;
 use dynamicfs_core::types::{MemberSet, Scheme};
 
@@ -90,12 +91,12 @@ impl Tolerance {
     }
 
     /// Each limit, with its cure.
-    pub(crate) fn reasons(&self) -> Vec<Reason> {
+    pub(crate) fn reasons(&self, room: Option<&PoolRoom>) -> Vec<Reason> {
         let exposed = self.is_exposed.then(|| {
             let message = "the next disk that fails may take data with it";
             Reason::new(ReasonCode::NoTolerance, None, 0, message)
         });
-        let policy = self.weakest.as_ref().map(Weakest::reason);
+        let policy = self.weakest.as_ref().map(|weakest| weakest.reason(room));
         [exposed, policy, self.quorum_reason()].into_iter().flatten().collect()
     }
 
@@ -143,14 +144,14 @@ impl Weakest {
         };
         let next = match &path {
             Some(path) if !is_asked => {
-                format!("dynamicfs policy set --scheme {strong} {}", quoted(path))
+                format!("dynamicfs policy set --scheme {strong} {}", typed(path.as_bytes()))
             }
             _ => "dynamicfs rebalance start --only policy".into(),
         };
         Ok(Self { path, bears, pool, next })
     }
 
-    fn reason(&self) -> Reason {
+    fn reason(&self, room: Option<&PoolRoom>) -> Reason {
         let what = self.path.as_deref().unwrap_or("something that has no name");
         let bears = match self.bears {
             0 => "no disk".to_owned(),
@@ -162,6 +163,8 @@ impl Weakest {
             self.pool
         );
         let reason = Reason::new(ReasonCode::PolicyLimit, None, self.bears as u64, message);
-        Reason { next: self.next.clone(), ..reason }
+        // A stronger policy takes more room.
+        let room = room.filter(|room| room.fullness == Fullness::Full);
+        Reason { next: room.map_or_else(|| self.next.clone(), |room| room.next().into()), ..reason }
     }
 }

@@ -273,7 +273,7 @@ fn make_rows(session: &mut Session<'_>, new: usize, replaces: Option<u16>) -> Re
             "take it out of use first with `dynamicfs disk fail {}`, and do this again: the others tell what it held",
             session.name_of(old)
         ))),
-        None => Err(too_many(most).hint("replace one with `dynamicfs disk replace`, by a larger one")),
+        None => Err(too_many(most).hint("replace one by a larger one: `dynamicfs disk replace DISK NEW-DISK`")),
     }
 }
 

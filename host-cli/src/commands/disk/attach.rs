@@ -42,18 +42,23 @@ impl Report for DiskRenamed {
 /// number.
 pub(super) fn at_path(app: &App, disk: &str, path: &Path) -> Result<(Config, String), Failure> {
     let mut config = Config::load_to_change(app)?;
+    let meant = names::show(disk.as_bytes());
     let whole = absolute(path)?;
     occupied::refuse_unlistable(&whole)?;
     Labels::read(&whole).map_err(|error| Failure::host(format_args!("read {}", whole.shown()), &error))?;
     let found = Found::at(&whole).ok_or_else(|| {
         Failure::new(Code::InvalidArgument, format!("{} has no label of a pool", whole.shown())).hint(
-            format!("to put it in the place of {disk}: `dynamicfs disk replace {disk} {}`", whole.shown()),
+            format!(
+                "to put it in the place of {meant}: `dynamicfs disk replace {} {}`",
+                names::typed(disk.as_bytes()),
+                whole.typed()
+            ),
         )
     })?;
     if found.pool_id() != config.pool {
         let message = format!("{} is a disk of another pool, {}", whole.shown(), found.pool_id());
         return Err(Failure::new(Code::InvalidArgument, message)
-            .hint(format!("see it with `dynamicfs import --disk {}`", whole.shown())));
+            .hint(format!("see it with `dynamicfs import --dry-run --disk {}`", whole.typed())));
     }
     let (id, number) = (found.id(), found.disk.member.0);
     let place = config.place_of(&found.disk);
@@ -65,9 +70,9 @@ pub(super) fn at_path(app: &App, disk: &str, path: &Path) -> Result<(Config, Str
     if !is_meant {
         return Err(Failure::new(
             Code::InvalidArgument,
-            format!("{} is {name}, and not {disk}", whole.shown()),
+            format!("{} is {name}, and not {meant}", whole.shown()),
         )
-        .hint(format!("`dynamicfs disk online {name} {}`", whole.shown())));
+        .hint(format!("`dynamicfs disk online {name} {}`", whole.typed())));
     }
     match place {
         None => found.entry(&mut config, None)?,

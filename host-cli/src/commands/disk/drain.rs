@@ -127,9 +127,8 @@ pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 fn drain(app: &App, session: &mut Session<'_>, options: &Options) -> Result<DiskDrained, Failure> {
     let meant = find(session, &options.disk)?;
     let member = meant.member(session)?;
-    let away = || Failure::from(dynamicfs_core::error::MemberError::Away).while_doing(&meant.disk.name);
     if !meant.is_online(session) {
-        return Err(away());
+        return Err(meant.away());
     }
     let mut rebuild = None;
     if !app.global.dry_run {
@@ -138,7 +137,7 @@ fn drain(app: &App, session: &mut Session<'_>, options: &Options) -> Result<Disk
             session
                 .pool
                 .drain_member(member, false)
-                .map_err(|error| Failure::from(error).while_doing(&meant.disk.name))?;
+                .map_err(|error| Failure::disk(error, &meant.disk.name))?;
         }
         if !options.no_wait {
             rebuild = Some(rebuild_due(session, options.throttle.throttle)?);
@@ -231,7 +230,7 @@ pub(super) fn remove(app: &App, options: &RemoveOptions) -> Result<Exit, Failure
             confirm(app, &format!("{name} leaves the pool for good; {what}"), &name)?;
             session.writable()?;
             let removed = session.pool.remove_member(member, held_data);
-            label_wiped = removed.map_err(|error| Failure::from(error).while_doing(&name))?;
+            label_wiped = removed.map_err(|error| Failure::disk(error, &name))?;
         }
         app.out.report(&DiskRemoved {
             dry_run: app.global.dry_run,

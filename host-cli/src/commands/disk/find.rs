@@ -1,6 +1,7 @@
 //! Which disk someone means.
 
 use crate::output::failure::{Code, Failure};
+use crate::output::names::show;
 use crate::pool::disks::{self, Disk, DiskState};
 use crate::pool::session::Session;
 use dynamicfs_core::error::MemberError;
@@ -20,8 +21,9 @@ impl Meant {
     pub(crate) fn member(&self, session: &Session<'_>) -> Result<MemberNumber, Failure> {
         let member = self.disk.member.filter(|&member| session.row_of(member).is_some());
         member.map(MemberNumber).ok_or_else(|| {
-            Failure::new(Code::NotFound, format!("{} is no member of the pool", self.disk.name))
-                .hint("see what is on it with `dynamicfs labels`; `dynamicfs disk add` makes it a member")
+            Failure::new(Code::NotFound, format!("{} is no member of the pool", self.disk.name)).hint(
+                "see what is on it with `dynamicfs labels`; `dynamicfs disk add NEW-DISK` makes one a member",
+            )
         })
     }
 
@@ -34,11 +36,14 @@ impl Meant {
     pub(crate) fn away(&self) -> Failure {
         let Disk { name, state, note, .. } = &self.disk;
         let note = note.as_deref().unwrap_or("it does not answer");
-        let failure = Failure::from(MemberError::Away);
+        let failure = Failure::disk(MemberError::Away, name);
         match state {
             DiskState::Truncated => Failure::new(failure.code(), format!("{name} takes no part: {note}"))
                 .hint(format!("give it its size back, or put another in its place: `dynamicfs disk replace {name} NEW-DISK`")),
-            DiskState::Failed | DiskState::Offline => failure.while_doing(name),
+            DiskState::Failed | DiskState::Offline if self.disk.is_here => {
+                failure.hint(format!("take it into use first: `dynamicfs disk online {name}`"))
+            }
+            DiskState::Failed | DiskState::Offline => failure,
             _ => {
                 let hint = failure.hint_text().unwrap_or_default().to_owned();
                 Failure::new(failure.code(), format!("{name} takes no part: {note}")).hint(hint)
@@ -79,10 +84,13 @@ pub(crate) fn find(session: &mut Session<'_>, meant: &str) -> Result<Meant, Fail
         }
         (None, _) => {
             let names: Vec<&str> = disks.iter().map(|disk| disk.name.as_str()).collect();
-            Err(Failure::new(Code::NotFound, format!("the pool has no disk `{meant}`"))
+            Err(Failure::new(Code::NotFound, format!("the pool has no disk `{}`", show(meant.as_bytes())))
                 .hint(format!("its disks are {}", names.join(", "))))
         }
-        _ => Err(Failure::new(Code::InvalidArgument, format!("`{meant}` means several disks"))
-            .hint("name it by its path or identity")),
+        _ => Err(Failure::new(
+            Code::InvalidArgument,
+            format!("`{}` means several disks", show(meant.as_bytes())),
+        )
+        .hint("name it by its path or identity")),
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn run(app: &App, disk: &str) -> Result<Exit, Failure> {
     with_pool(app, Access::Write, |session| {
         let meant = find(session, disk)?;
         let name = meant.disk.name.clone();
-        let failed = |error: MemberError| Failure::from(error).while_doing(&name);
+        let failed = |error: MemberError| Failure::disk(error, &name);
         if !meant.disk.state.takes_part() {
             return Err(meant.away());
         }

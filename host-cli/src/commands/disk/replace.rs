@@ -266,7 +266,7 @@ fn mark(session: &mut Session<'_>, meant: &Meant, name: &str) -> Result<(), Fail
         (false, Some(MemberState::Failed)) => Ok(()),
         (false, _) => session.pool.shut_member(member, true),
     };
-    marked.map_err(|error| Failure::from(error).while_doing(name))
+    marked.map_err(|error| Failure::disk(error, name))
 }
 
 /// Takes the new disk out again: a command that is refused changes nothing. The commit that made it a member
@@ -296,10 +296,7 @@ fn empty(
         && !old.is_online(session)
         && !session.pool.store.unhealed().contains(row)
     {
-        session
-            .pool
-            .remove_member(member, false)
-            .map_err(|error| Failure::from(error).while_doing(&old.disk.name))?;
+        session.pool.remove_member(member, false).map_err(|error| Failure::disk(error, &old.disk.name))?;
     }
     Ok((rebuild, session.row_of(member.0).is_none()))
 }

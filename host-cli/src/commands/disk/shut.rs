@@ -74,7 +74,7 @@ pub(super) fn run(app: &App, options: &Options, failed: bool) -> Result<Exit, Fa
             }
             session.writable()?;
             let shut = session.pool.shut_member(member, failed);
-            shut.map_err(|error| Failure::from(error).while_doing(&name))?;
+            shut.map_err(|error| Failure::disk(error, &name))?;
         }
         let (done, next) = if failed {
             (("is marked as failed", "would be marked as failed"), "dynamicfs rebuild start".to_owned())
@@ -143,7 +143,7 @@ fn take_in(app: &App, session: &mut Session<'_>, disk: &str) -> Result<Exit, Fai
             _ => failure,
         })?;
         let activated = session.pool.activate_member(member);
-        activated.map_err(|error| Failure::from(error).while_doing(&meant.disk.name))?;
+        activated.map_err(|error| Failure::disk(error, &meant.disk.name))?;
         // The operator says that it is good: what failed it is over.
         if meant.disk.member_state == Some(MemberState::Failed) {
             clear_errors(session, member, &meant.disk.name)?;
@@ -169,7 +169,7 @@ fn take_in(app: &App, session: &mut Session<'_>, disk: &str) -> Result<Exit, Fai
 }
 
 fn clear_errors(session: &mut Session<'_>, member: MemberNumber, name: &str) -> Result<(), Failure> {
-    session.pool.clear_errors(member).map_err(|error| Failure::from(error).while_doing(name))
+    session.pool.clear_errors(member).map_err(|error| Failure::disk(error, name))
 }
 
 pub(super) fn clear(app: &App, disk: &str) -> Result<Exit, Failure> {

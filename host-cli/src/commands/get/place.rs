@@ -63,7 +63,11 @@ impl Guard {
                 .hint("remove it, or name another place")),
             _ => {
                 let what = format!("is {}", there.what());
-                Err(refused(&what).hint(format!("`dynamicfs cat {from} > {shown}` writes into it")))
+                Err(refused(&what).hint(format!(
+                    "`dynamicfs cat {} > {}` writes into it",
+                    from.typed(),
+                    dest.typed()
+                )))
             }
         }
     }

@@ -237,8 +237,10 @@ impl Layout {
             }
             _ => None,
         };
+        let is_used = matches!(error, FormatError::InUse { .. });
         let failure = Failure::from(error);
         match disk {
+            Some(path) if is_used => failure.hint(look_at(&path)).while_doing(path.shown()),
             Some(path) => failure.while_doing(path.shown()),
             None => failure,
         }
@@ -370,8 +372,12 @@ impl Given {
 }
 
 fn in_use(path: &Path, which: &str) -> Failure {
-    Failure::new(Code::InUse, format!("{} belongs to a pool{which}", path.shown()))
-        .hint("see what is on it with `dynamicfs labels --disk PATH`; --force overwrites it")
+    Failure::new(Code::InUse, format!("{} belongs to a pool{which}", path.shown())).hint(look_at(path))
+}
+
+/// What to do about a disk that belongs to a pool.
+pub(crate) fn look_at(path: &Path) -> String {
+    format!("see what is on it with `dynamicfs labels --disk {}`; --force overwrites it", path.typed())
 }
 
 fn refuse_used(folder: &Path) -> Result<(), Failure> {
@@ -391,7 +397,7 @@ fn refuse_disks(folder: &Path) -> Result<(), Failure> {
     let found = discover::scan(&disks).unwrap_or_default();
     let hint = match found.iter().any(|path| Found::at(path).is_some()) {
         true => {
-            format!("it holds disks of a pool: `dynamicfs import --pool {}` lists them again", folder.shown())
+            format!("it holds disks of a pool: `dynamicfs import --pool {}` lists them again", folder.typed())
         }
         false => "name another folder with --pool, or take that one away".to_owned(),
     };
@@ -406,7 +412,8 @@ pub(crate) fn explain_open(error: &OpenError, path: &Path) -> Failure {
         }
         OpenError::System { source, .. } if source.kind() == io::ErrorKind::NotFound => {
             Failure::new(Code::NotFound, format!("{shown} does not exist")).hint(format!(
-                "make a file first, as with `truncate -s 1GiB {shown}`, or use --disks and --disk-size"
+                "make a file first, as with `truncate -s 1GiB {}`, or use --disks and --disk-size",
+                path.typed()
             ))
         }
         OpenError::System { operation, source } => Failure::host(format_args!("{operation} {shown}"), source),

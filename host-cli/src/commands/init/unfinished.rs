@@ -43,7 +43,7 @@ impl Remains {
                 let message = format!("{} holds disks of a pool that was used", folder.shown());
                 return Err(Failure::new(Code::InUse, message).hint(format!(
                     "list them again with `dynamicfs import --pool {}`, or name another folder",
-                    folder.shown()
+                    folder.typed()
                 )));
             }
         }

@@ -96,7 +96,7 @@ impl Place {
 /// The directory that something is to be in.
 fn find_parent(contents: &mut Contents<'_>, parent: &PoolPath) -> Result<ObjectId, Failure> {
     path::find_directory(contents, parent).map_err(|failure| match failure.code() {
-        Code::NotFound => failure.hint(format!("make it with `dynamicfs mkdir -p {parent}`")),
+        Code::NotFound => failure.hint(format!("make it with `dynamicfs mkdir -p {}`", parent.typed())),
         _ => failure,
     })
 }

@@ -588,6 +588,6 @@ pub(crate) fn check_room(session: &mut Session<'_>, transfer: &Transfer) -> Resu
     }
     let [wanted, room] = [transfer.stored_bytes, room].map(|bytes| size::show(bytes, session.out.exact()));
     Err(Failure::new(Code::NoSpace, format!("{wanted} would not fit: there is room for {room}")).hint(
-        "see `dynamicfs capacity`; `dynamicfs rm` gives space back, and `dynamicfs disk add` adds some",
+        "see `dynamicfs capacity`; `dynamicfs rm PATH` gives space back, and `dynamicfs disk add NEW-DISK` adds some",
     ))
 }

@@ -1,7 +1,7 @@
 //! A disk that is to become a member, looked at before anything is written.
 
 use super::{AddedDisk, Options};
-use crate::commands::init::layout::explain_open;
+use crate::commands::init::layout::{self, explain_open};
 use crate::host::devices::stable_path;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::{ShowPath, ToldPath};
@@ -58,7 +58,7 @@ impl Candidate {
             }
             (Err(error), None) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Failure::new(Code::NotFound, format!("{} does not exist", path.shown()))
-                    .hint("add --size to make a file there"));
+                    .hint("add --size SIZE to make a file there"));
             }
             (Err(source), _) => {
                 return Err(explain_open(&OpenError::System { operation: "open", source }, &path));
@@ -82,7 +82,7 @@ impl Candidate {
             Occupant::Member(..) | Occupant::Newer(_) if !options.force => {
                 let what = occupant.words().unwrap_or_default();
                 return Err(Failure::new(Code::InUse, format!("{} is {what}", path.shown()))
-                    .hint("see what is on it with `dynamicfs labels --disk PATH`; --force overwrites it"));
+                    .hint(layout::look_at(&path)));
             }
             other => other.refuse_foreign(&path, options.force)?,
         }
