@@ -146,8 +146,8 @@ impl Config {
         })?;
         let bad = |why: String| {
             Failure::new(Code::BadPool, format!("{} is not right: {why}", path.shown())).hint(format!(
-                "correct it, or write it anew with `dynamicfs import --pool {}`, which keeps this one",
-                folder.typed()
+                "correct it, or write it anew with `{}`, which keeps this one",
+                discover::import_again(&folder)
             ))
         };
         let mut config: Self =

@@ -60,6 +60,23 @@ pub(crate) fn usual_places(folder: Option<&Path>) -> Vec<PathBuf> {
     own.chain(devices::block_devices()).collect()
 }
 
+/// The command that lists the disks of a folder's pool anew. It names the pool where a disk tells which that is:
+/// disks of other pools may be attached.
+pub(crate) fn import_again(folder: &Path) -> String {
+    let pool =
+        usual_places(Some(folder)).iter().find_map(|path| Found::at(path)).map(|found| found.pool_id());
+    import_of(pool.as_deref(), folder)
+}
+
+/// The same, of this pool.
+pub(crate) fn import_of(pool: Option<&str>, folder: &Path) -> String {
+    let folder = folder.typed();
+    match pool {
+        Some(pool) => format!("dynamicfs import {pool} --pool {folder}"),
+        None => format!("dynamicfs import --pool {folder}"),
+    }
+}
+
 /// Of the paths and the folder those that this user may not look at, and why.
 pub(crate) fn refused(folder: Option<&Path>, paths: &[PathBuf]) -> Vec<String> {
     let is_denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;

@@ -18,7 +18,7 @@ pub(super) fn explain(app: &App, cause: MountError, config: &Config, places: &[P
     let message = match cause {
         // Someone else may have the disks by now: then less can be said.
         MountError::Missing { .. } | MountError::Diverged { .. } => match Survey::of(app, config) {
-            Ok(survey) => return refused(app, cause, &survey),
+            Ok(survey) => return refused(app, cause, &survey, &config.pool),
             Err(_) => format!("refused to open the pool: {}", failure.message()),
         },
         MountError::Cloned { first, second } => {
@@ -47,7 +47,7 @@ pub(super) fn explain(app: &App, cause: MountError, config: &Config, places: &[P
 }
 
 /// A mount that was refused for safety, with all that is known of the sides.
-fn refused(app: &App, cause: MountError, survey: &Survey) -> Failure {
+fn refused(app: &App, cause: MountError, survey: &Survey, pool: &str) -> Failure {
     let code = Failure::from(cause).code();
     let histories = survey.histories();
     let failure = match cause {
@@ -55,7 +55,7 @@ fn refused(app: &App, cause: MountError, survey: &Survey) -> Failure {
             let history = histories.iter().find(|history| history.wanting > 0);
             let (message, hint) = history.map_or_else(
                 || (Failure::from(cause).message().to_owned(), "run the command again".into()),
-                |history| missing(app, history),
+                |history| missing(app, history, pool),
             );
             Failure::new(code, message).hint(hint)
         }
@@ -74,7 +74,7 @@ fn refused(app: &App, cause: MountError, survey: &Survey) -> Failure {
 }
 
 /// Too few members are here: what to say, and what to do.
-fn missing(app: &App, history: &History) -> (String, String) {
+fn missing(app: &App, history: &History, pool: &str) -> (String, String) {
     let names: Vec<String> = history.missing.iter().map(ToString::to_string).collect();
     let written = history.written.as_ref().map_or_else(String::new, |when| format!(", written {when}"));
     let do_ = match (history.wanting, history.missing.len()) {
@@ -95,7 +95,7 @@ fn missing(app: &App, history: &History) -> (String, String) {
         app.global.pool.as_ref().map_or_else(String::new, |pool| format!(" --pool {}", pool.typed()));
     // One that pool.toml does not list may be there all the same.
     let listed = match history.missing.iter().any(|disk| disk.name.is_none()) && !folder.is_empty() {
-        true => format!("`dynamicfs import{folder}` lists again those that are here; "),
+        true => format!("`dynamicfs import {pool}{folder}` lists again those that are here; "),
         false => String::new(),
     };
     let hint = format!(

@@ -18,8 +18,9 @@ pub(super) fn hint(folder: &Path) -> String {
     let own = found.iter().filter(|other| other.pool.pool == first.pool.pool);
     let names: Vec<String> = own.map(|found| found.path.shown().to_string()).collect();
     format!(
-        "disks of pool {} are here: {}; `dynamicfs import --pool {typed}` lists them again",
+        "disks of pool {} are here: {}; `{}` lists them again",
         first.pool_id(),
-        names.join(", ")
+        names.join(", "),
+        discover::import_of(Some(&first.pool_id()), folder)
     )
 }

@@ -51,7 +51,8 @@ const STATES: &[(&str, End)] = &[
     ("pool 3 2+1; fill", Healthy),
     ("pool 4 2+1; fill; away disk-1; dynamicfs -q --yes disk fail disk-1; dynamicfs -q rebuild start || true", Healthy),
     (
-        "pool 6 4+2; dynamicfs -q mkdir /weak; dynamicfs -q policy set --scheme single /weak; fill weak/; dynamicfs -q --yes rm /weak/fill-200000-0
+        "pool 6 4+2; dynamicfs -q mkdir /weak; dynamicfs -q policy set --scheme single /weak; fill weak/
+         dynamicfs -q --yes rm '/weak/fill-200000-*' '/weak/fill-3000000-[0-3]'
          dynamicfs -q policy set -r --scheme 4+2 /weak",
         Healthy,
     ),

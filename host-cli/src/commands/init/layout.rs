@@ -397,7 +397,7 @@ fn refuse_disks(folder: &Path) -> Result<(), Failure> {
     let found = discover::scan(&disks).unwrap_or_default();
     let hint = match found.iter().any(|path| Found::at(path).is_some()) {
         true => {
-            format!("it holds disks of a pool: `dynamicfs import --pool {}` lists them again", folder.typed())
+            format!("it holds disks of a pool: `{}` lists them again", discover::import_again(folder))
         }
         false => "name another folder with --pool, or take that one away".to_owned(),
     };

@@ -10,7 +10,7 @@ use crate::host::storage::open_to_look;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
 use crate::pool::config::{self, Config, DISKS, UNFINISHED};
-use crate::pool::discover::Found;
+use crate::pool::discover::{self, Found};
 use crate::pool::histories::Survey;
 use crate::pool::occupied::Occupant;
 use std::fs;
@@ -42,8 +42,8 @@ impl Remains {
             if histories.iter().any(|history| history.generation > COMMITS) {
                 let message = format!("{} holds disks of a pool that was used", folder.shown());
                 return Err(Failure::new(Code::InUse, message).hint(format!(
-                    "list them again with `dynamicfs import --pool {}`, or name another folder",
-                    folder.typed()
+                    "list them again with `{}`, or name another folder",
+                    discover::import_of(Some(&first.pool_id()), folder)
                 )));
             }
         }

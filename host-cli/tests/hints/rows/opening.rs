@@ -12,20 +12,20 @@ pub(crate) const OPENING: &[Row] = &[
         Again,
     )
     .given(&[("FOLDER", "drawer")]),
-    row("pool 3 2+1; rm pool/pool.toml", "dynamicfs ls", "dynamicfs import --pool HERE/pool", Again),
+    row("pool 3 2+1; rm pool/pool.toml", "dynamicfs ls", "dynamicfs import POOL --pool HERE/pool", Again),
     // The folder's name was told as it is, and not as a shell takes it.
     row(
         "dynamicfs -q init --pool \"it's a pool\" --disks 1 --disk-size 32MiB; rm \"it's a pool/pool.toml\"",
         "dynamicfs ls --pool \"it's a pool\"",
-        "dynamicfs import --pool 'it'\\''s a pool'",
+        "dynamicfs import POOL --pool 'it'\\''s a pool'",
         Again,
     ),
-    row("pool 3 2+1; echo broken > pool/pool.toml", "dynamicfs ls", "dynamicfs import --pool HERE/pool", Again),
-    row("pool 3 2+1; rm pool/pool.toml", "dynamicfs init --disks 2 --disk-size 32MiB", "dynamicfs import --pool HERE/pool", Done),
+    row("pool 3 2+1; echo broken > pool/pool.toml", "dynamicfs ls", "dynamicfs import POOL --pool HERE/pool", Again),
+    row("pool 3 2+1; rm pool/pool.toml", "dynamicfs init --disks 2 --disk-size 32MiB", "dynamicfs import POOL --pool HERE/pool", Done),
     row(
         "pool 3 2+1; store /file 2000000; mv pool/pool.toml pool/pool.toml.unfinished",
         "dynamicfs init --disks 2 --disk-size 32MiB",
-        "dynamicfs import --pool HERE/pool",
+        "dynamicfs import POOL --pool HERE/pool",
         Done,
     ),
     row("pool 3 2+1", "dynamicfs init --disks 2 --disk-size 32MiB", "dynamicfs status", Tells("HEALTHY")),
@@ -56,7 +56,7 @@ pub(crate) const OPENING: &[Row] = &[
         Again,
     ),
     // They are in the folder, and only not listed.
-    row("pool 3 2+1; unlist disk-1; unlist disk-2", "dynamicfs ls", "dynamicfs import --pool HERE/pool", Again),
+    row("pool 3 2+1; unlist disk-1; unlist disk-2", "dynamicfs ls", "dynamicfs import POOL --pool HERE/pool", Again),
     row(
         "pool 6 4+2; store /file 2000000; away disk-0 disk-3 disk-5",
         "dynamicfs --force-degraded --yes mkdir /d",
