@@ -11,7 +11,7 @@ use crate::pool::fill::{Filled, fill, schemes};
 use crate::pool::forecast::Rebuild;
 use crate::pool::growth::Growth;
 use crate::pool::open::{Access, with_pool};
-use crate::pool::room::PoolRoom;
+use crate::pool::room::{self, PoolRoom};
 use crate::pool::session::Session;
 use dynamicfs_core::types::MemberSet;
 use schemars::JsonSchema;
@@ -134,7 +134,7 @@ impl Capacity {
             });
         }
         let added = (!add.is_empty()).then(|| {
-            let overhead = overhead(session, block);
+            let overhead = room::overhead(session, block);
             let blocks = add.iter().map(|bytes| bytes.saturating_sub(overhead) / block);
             let left = room.fillable_with(blocks);
             let then = fill(&left, room.scheme, &room.cut);
@@ -166,16 +166,6 @@ impl Capacity {
             added,
         })
     }
-}
-
-/// Bytes of a disk that hold labels and superblocks: as on the disks that are here.
-fn overhead(session: &Session<'_>, block: u64) -> u64 {
-    let places = session.places.iter().enumerate();
-    let of = |(number, place): (usize, &crate::pool::place::Place)| {
-        let blocks = session.pool.member_health(number).blocks;
-        (blocks > 0).then_some(place.labels?.bytes.saturating_sub(blocks * block))
-    };
-    places.filter_map(of).max().unwrap_or(0)
 }
 
 impl Report for Capacity {

@@ -4,8 +4,9 @@
 //! when nothing more can be stored, or be filled, as contents fall.
 
 use super::fill::{Cut, Filled, fill};
+use super::place::Place;
 use super::reasons::ADD_DISK;
-use super::session::Disks;
+use super::session::{Disks, Session};
 use crate::output::failure::Failure;
 use dynamicfs_core::Pool;
 use dynamicfs_core::maintain::{MemberRoom, Rooms};
@@ -71,6 +72,16 @@ fn fillable_if_empty(room: &MemberRoom) -> u64 {
 
 /// More blocks that the last extents may leave on one disk and not on another.
 const UNEVEN_BLOCKS: u64 = 32;
+
+/// Bytes of a disk that hold labels and superblocks: as on the disks that are here.
+pub(crate) fn overhead(session: &Session<'_>, block: u64) -> u64 {
+    let places = session.places.iter().enumerate();
+    let of = |(number, place): (usize, &Place)| {
+        let blocks = session.pool.member_health(number).blocks;
+        (blocks > 0).then_some(place.labels?.bytes.saturating_sub(blocks * block))
+    };
+    places.filter_map(of).max().unwrap_or(0)
+}
 
 impl PoolRoom {
     pub(crate) fn of(pool: &mut Pool<'_, Disks>) -> Result<Self, Failure> {

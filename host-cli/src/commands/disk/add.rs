@@ -9,18 +9,19 @@
 //! pool.toml does not list. A refusal puts pool.toml back.
 
 mod candidate;
+mod full_table;
 
 use crate::app::App;
 use crate::commands::init::layout::WITNESS_BYTES;
 use crate::commands::init::{DISK_BYTES_MAX, DISK_BYTES_MIN};
 use crate::host::confirm::confirm;
-use crate::output::failure::{Code, Exit, Failure};
+use crate::output::failure::{Exit, Failure};
 use crate::output::names::{ShowPath, ToldPath};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
 use crate::pool::config::Config;
-use crate::pool::open::{Access, with_config};
+use crate::pool::open::{Access, with_config, with_pool};
 use crate::pool::session::Session;
 use candidate::{Candidate, Made};
 use dynamicfs_core::AddOptions;
@@ -28,6 +29,7 @@ use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::MemberError;
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::MemberNumber;
+use full_table::make_rows;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -142,6 +144,9 @@ pub(super) fn add(
         .map(|candidate| candidate.list(&mut config, replaces, options))
         .collect::<Result<_, _>>()?;
     if app.global.dry_run {
+        let new = candidates.iter().filter(|candidate| !candidate.is_begun());
+        let bytes: Vec<u64> = new.map(Candidate::bytes).collect();
+        with_pool(app, Access::Read, |session| full_table::foresee(app, session, &bytes, replaces))?;
         let report = |(candidate, name): (&Candidate, String)| candidate.report(name, options);
         return Ok((candidates.iter().zip(names).map(report).collect(), None));
     }
@@ -150,7 +155,7 @@ pub(super) fn add(
     config.save()?;
     let mut joined = Joined::default();
     let ended = with_config(app, config, Access::Write, |session| {
-        joined = join(session, (&before, replaces), &candidates, &names, options);
+        joined = join(app, session, (&before, replaces), &candidates, &names, options);
         Ok(())
     });
     let failure = ended.err().or(joined.failure);
@@ -178,6 +183,7 @@ struct Joined {
 
 /// Makes the disks at these places members: all of them are judged before the first is written to.
 fn join(
+    app: &App,
     session: &mut Session<'_>,
     (before, replaces): (&Config, Option<u16>),
     candidates: &[Candidate],
@@ -197,12 +203,17 @@ fn join(
                 session.pool.check_disk(place, &options).map_err(|error| refused(candidate, error))?;
             }
         }
+        let is_begun = candidates.iter().any(Candidate::is_begun);
+        if !is_begun {
+            let bytes: Vec<u64> = candidates.iter().map(Candidate::bytes).collect();
+            full_table::foresee(app, session, &bytes, replaces)?;
+        }
         session.writable()?;
-        if candidates.iter().any(Candidate::is_begun) {
+        if is_begun {
             remove_ghosts(session, before)?;
         }
-        let new = places.iter().filter(|&&place| !is_member(session, place)).count();
-        make_rows(session, new, replaces)?;
+        let new: Vec<usize> = places.iter().copied().filter(|&place| !is_member(session, place)).collect();
+        make_rows(app, session, &new, replaces)?;
         for (candidate, &place) in candidates.iter().zip(&places) {
             // What is a member already is refused, unless it became one when this command was cut short.
             if !candidate.is_begun() || !is_member(session, place) {
@@ -252,33 +263,6 @@ fn remove_ghosts(session: &mut Session<'_>, listed: &Config) -> Result<(), Failu
         }
     }
     Ok(())
-}
-
-/// Sees to it that the table of members has room for so many. Where it has none, the disk that is replaced
-/// leaves first if it takes no part: the others tell what it held. This is how a pool of as many disks as it
-/// can have gets another one.
-fn make_rows(session: &mut Session<'_>, new: usize, replaces: Option<u16>) -> Result<(), Failure> {
-    let superblock = session.pool.store.committed();
-    let most = usize::from(session.pool.parameters().members_max);
-    let free = most - superblock.table().len();
-    let online = session.pool.store.tree.disks.online();
-    let old = replaces.and_then(|old| Some((MemberNumber(old), session.row_of(old)?)));
-    match old {
-        _ if new <= free => Ok(()),
-        Some((old, row)) if new == free + 1 && !online.contains(row) => {
-            session.pool.remove_member(old, true)?;
-            Ok(())
-        }
-        Some((old, _)) => Err(too_many(most).hint(format!(
-            "take it out of use first with `dynamicfs disk fail {}`, and do this again: the others tell what it held",
-            session.name_of(old)
-        ))),
-        None => Err(too_many(most).hint("replace one by a larger one: `dynamicfs disk replace DISK NEW-DISK`")),
-    }
-}
-
-fn too_many(most: usize) -> Failure {
-    Failure::new(Code::InvalidArgument, format!("the pool has {most} members at most"))
 }
 
 /// Lists the places again as they were before a refusal, those aside that became members, or half of one.

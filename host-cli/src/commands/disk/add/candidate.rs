@@ -94,6 +94,10 @@ impl Candidate {
         self.begun
     }
 
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// What would become of it.
     pub(super) fn report(&self, name: String, options: &Options) -> AddedDisk {
         AddedDisk {
