@@ -253,6 +253,69 @@ fn as_much_fits_as_is_said() {
     }
 }
 
+const PORTABLE: &[&str] = &["--portable"];
+const SMALL_NODES: &[&str] = &["--node-size", "1KiB", "--chunk", "512", "--extent-size", "4KiB"];
+
+/// A fresh pool, and the bytes that `init` promises.
+fn promising(disks: usize, mebibytes: usize, scheme: &str, more: &[&str]) -> (TestPool, usize) {
+    let (pool, size, disks) = (TestPool::none(), format!("{mebibytes}MiB"), disks.to_string());
+    let init = ["--json", "init", "--disks", &disks, "--disk-size", &size, "--scheme", scheme];
+    let made = pool.run(init.iter().chain(more)).ok().json();
+    let promised = made["usable_bytes"].as_u64().unwrap();
+    (pool, promised.try_into().unwrap())
+}
+
+/// A node smaller than a block takes the whole block: pools with such nodes take a file of the promised size, and
+/// hardly more: not a ninth.
+#[test]
+fn a_file_of_the_promised_size_fits_where_nodes_are_small() {
+    for (disks, mebibytes, scheme, more) in [
+        (1, 16, "single", PORTABLE),
+        (2, 16, "mirror:2", PORTABLE),
+        (3, 24, "2+1", PORTABLE),
+        (4, 16, "2+2", PORTABLE),
+        (4, 16, "3+1", PORTABLE),
+        (1, 64, "single", PORTABLE),
+        (2, 64, "mirror:2", PORTABLE),
+        (3, 64, "2+1", PORTABLE),
+        (4, 64, "2+2", PORTABLE),
+        (4, 64, "3+1", PORTABLE),
+        (1, 16, "single", SMALL_NODES),
+        (2, 16, "mirror:2", SMALL_NODES),
+        (3, 24, "2+1", SMALL_NODES),
+    ] {
+        let (pool, promised) = promising(disks, mebibytes, scheme, more);
+        let what = format!("{scheme} on {disks} of {mebibytes} MiB, {more:?}: {promised}");
+        let put = pool.run_with_input(["put", "-", "/file"], &noise(promised, 3));
+        assert_eq!(put.code, 0, "{what}: {}", put.stderr);
+        let more = pool.run_with_input(["put", "-", "/more"], &noise(promised / 9, 4));
+        assert_eq!(more.code, 1, "{what}: a ninth more fits");
+    }
+}
+
+/// As many small files are stored as what `capacity` says that one takes allows.
+#[test]
+fn as_many_small_files_fit_as_is_said() {
+    for (disks, scheme) in [(1, "single"), (2, "mirror:2"), (3, "2+1")] {
+        for nth in 0..3 {
+            let (pool, _) = promising(disks, 16, scheme, PORTABLE);
+            let told = capacity(&pool, &[]);
+            let bytes_of = |told: &Value, field: &str| told[field].as_u64().unwrap();
+            let file = &told["small_files"][nth];
+            let free = bytes_of(&told, "free_bytes")
+                - bytes_of(&told, "kept_back_bytes")
+                - bytes_of(&told, "left_over_bytes");
+            let (bytes, count) = (bytes_of(file, "bytes"), free / bytes_of(file, "cost_bytes"));
+            let folder = pool.beside("files");
+            fs::create_dir(&folder).unwrap();
+            let contents = noise(bytes.try_into().unwrap(), 5);
+            (0..count).for_each(|n| fs::write(folder.join(n.to_string()), &contents).unwrap());
+            let put = pool.run(["put", "--recursive", folder.to_str().unwrap(), "/files"]);
+            assert_eq!(put.code, 0, "{scheme}: {count} files of {bytes} bytes: {}", put.stderr);
+        }
+    }
+}
+
 /// What more disks would give is what they give.
 #[test]
 fn another_disk_gives_what_is_said() {

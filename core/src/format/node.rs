@@ -50,6 +50,16 @@ pub const fn value_bytes_max(node_bytes: usize) -> usize {
     (node_bytes - HEADER) / 4 - RECORD_OVERHEAD - SLOT
 }
 
+/// Bytes that a record with a value of so many takes in a node, its slot included.
+pub const fn record_bytes(value_bytes: usize) -> usize {
+    RECORD_OVERHEAD + value_bytes + SLOT
+}
+
+/// Bytes of records, their slots included, that a node of this size has room for.
+pub const fn records_bytes_max(node_bytes: usize) -> usize {
+    node_bytes - HEADER
+}
+
 /// Why a node's bytes were refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeFault {

@@ -1,23 +1,21 @@
 //! How much contents fits on disks, in a scheme.
 
+use super::records::Nodes;
 use dynamicfs_core::format::extent::Extent;
 use dynamicfs_core::format::label::PoolParameters;
-use dynamicfs_core::format::node::{RECORD_OVERHEAD, value_bytes_max};
 use dynamicfs_core::placement::{Room, stranded, stripes};
 use dynamicfs_core::redundancy;
 use dynamicfs_core::types::{Generation, Scheme};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The least share of a leaf that is in use: a full one is split in two.
-const LEAVES_PER_FULL_LEAF: u64 = 2;
-
 /// The share of contents that the other records take, at most: those of the free map, of names and of what is
 /// dead.
 const OTHER_RECORDS_SHARE: u128 = 200;
 
-/// Bytes of the records that each file has beside its contents: its attributes and its name.
-const FILE_RECORD_BYTES: u64 = 256;
+/// The share of what small files take that they leave over, at most: they do not fill all disks and groups of
+/// blocks evenly.
+const UNEVEN_SHARE: u64 = 16;
 
 /// How much contents fits in a scheme.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -55,20 +53,18 @@ pub(crate) struct Cut {
     pub(crate) extent_bytes: u32,
     block_shift: u8,
     chunk_shift: u8,
-    node_bytes: usize,
-    /// Replicas of a tree node.
-    replicas: u64,
+    nodes: Nodes,
 }
 
 impl Cut {
     /// As a pool with these parameters cuts it, which bears the loss of so many disks.
     pub(crate) const fn new(parameters: &PoolParameters, extent_shift: u8, tolerance: u8) -> Self {
+        let (node_bytes, block_bytes) = (parameters.node_bytes(), 1 << parameters.block_shift);
         Self {
             extent_bytes: 1 << extent_shift,
             block_shift: parameters.block_shift,
             chunk_shift: parameters.chunk_shift,
-            node_bytes: parameters.node_bytes(),
-            replicas: tolerance as u64 + 1,
+            nodes: Nodes { node_bytes, block_bytes, tolerance },
         }
     }
 
@@ -76,22 +72,40 @@ impl Cut {
         1 << self.block_shift
     }
 
-    /// Bytes that an extent's record takes in the tree, in all replicas.
-    fn record_bytes(&self, scheme: Scheme, asked: Scheme, bytes: u32) -> u64 {
+    /// Whether nodes are smaller than the blocks that they take, so that they take a good part of the pool.
+    pub(crate) const fn has_small_nodes(&self) -> bool {
+        (self.nodes.node_bytes as u64) < self.block_bytes()
+    }
+
+    /// The values of an extent's record in the tree, by their lengths.
+    fn record(&self, scheme: Scheme, asked: Scheme, bytes: u32) -> impl Iterator<Item = usize> {
         let extent = Extent::new(scheme, asked, bytes, Generation(1));
-        let record = extent.record_bytes(self.block_shift, self.chunk_shift) + RECORD_OVERHEAD;
-        record as u64 * self.replicas * LEAVES_PER_FULL_LEAF
+        self.nodes.pieces(extent.record_bytes(self.block_shift, self.chunk_shift))
+    }
+
+    /// Bytes that an extent's record takes on so many disks, in all replicas, where others come before and
+    /// behind it.
+    fn record_bytes(&self, scheme: Scheme, asked: Scheme, bytes: u32, disks: usize) -> u64 {
+        let values: Vec<usize> = self.record(scheme, asked, bytes).collect();
+        self.nodes.in_order(&values, disks)
     }
 
     /// Bytes that a file of so many takes on all disks, with its records; `None` where it cannot be stored.
     pub(crate) fn cost(&self, asked: Scheme, bytes: u32, disks: usize) -> Option<u64> {
-        let records = FILE_RECORD_BYTES * self.replicas * LEAVES_PER_FULL_LEAF;
-        if bytes as usize <= value_bytes_max(self.node_bytes) {
-            return Some(records + u64::from(bytes) * self.replicas * LEAVES_PER_FULL_LEAF);
+        let (mut values, mut stored) = (vec![Nodes::attributes()], 0);
+        if bytes as usize <= self.nodes.value_bytes_max() {
+            values.push(bytes as usize);
+        } else {
+            for at in (0..bytes).step_by(self.extent_bytes as usize) {
+                let extent = self.extent_bytes.min(bytes - at);
+                let scheme = redundancy::effective(asked, extent, self.block_shift, disks)?;
+                let fragment = redundancy::fragment_bytes(scheme, extent, self.block_shift);
+                stored += (fragment * scheme.width()) as u64;
+                values.extend(self.record(scheme, asked, extent));
+            }
         }
-        let scheme = redundancy::effective(asked, bytes, self.block_shift, disks)?;
-        let fragment = redundancy::fragment_bytes(scheme, bytes, self.block_shift);
-        Some(records + (fragment * scheme.width()) as u64 + self.record_bytes(scheme, asked, bytes))
+        let cost = stored + self.nodes.in_order(&values, disks) + self.nodes.name(disks);
+        Some(cost + cost / UNEVEN_SHARE)
     }
 }
 
@@ -107,7 +121,8 @@ pub(crate) fn fill(rooms: &[Room], asked: Scheme, cut: &Cut) -> Filled {
             width = scheme.width();
             let stripes = placed(stripes(&left, width, None), width < rooms.len());
             left.iter_mut().for_each(|room| room.blocks = stranded(room, stripes));
-            usable += contents(stripes, scheme, asked, shortest(asked, extent, cut, rooms.len()), cut);
+            usable +=
+                contents(stripes, scheme, asked, shortest(asked, extent, cut, rooms.len()), cut, rooms.len());
         }
         if u64::from(extent / 2) < cut.block_bytes() || extent / 2 < SHORTEST_EXTENT {
             break;
@@ -150,10 +165,10 @@ const fn placed(stripes: u64, has_choice: bool) -> u64 {
 }
 
 /// Bytes of contents in so many stripes one block deep, less what the extents' records take.
-fn contents(stripes: u64, scheme: Scheme, asked: Scheme, extent: u32, cut: &Cut) -> u64 {
+fn contents(stripes: u64, scheme: Scheme, asked: Scheme, extent: u32, cut: &Cut, disks: usize) -> u64 {
     let fragment = redundancy::fragment_bytes(scheme, extent, cut.block_shift) as u64;
     let stored = fragment * scheme.width() as u64;
-    let with_record = stored + cut.record_bytes(scheme, asked, extent);
+    let with_record = stored + cut.record_bytes(scheme, asked, extent, disks);
     let raw = u128::from(stripes) * scheme.width() as u128 * u128::from(cut.block_bytes());
     // An extent is cut into equal fragments of whole blocks: their ends may be empty.
     let bytes = raw * u128::from(extent) / u128::from(with_record.max(1));
@@ -189,8 +204,7 @@ mod tests {
             extent_bytes: 1 << 20,
             block_shift: 12,
             chunk_shift: 14,
-            node_bytes: 4096,
-            replicas: u64::from(tolerance) + 1,
+            nodes: Nodes { node_bytes: 4096, block_bytes: 4096, tolerance },
         }
     }
 

@@ -35,6 +35,7 @@
 //! forecast.rs  how it would be without some disks
 //! tolerance.rs how many disks may fail, and what limits their number
 //! fill.rs      how much fits, in a scheme
+//! records.rs   what records take on the disks
 //! room.rs      how much fits in the pool as it is
 //! growth.rs    how fast it fills
 //! reasons.rs   the finite list of reasons
@@ -79,6 +80,7 @@ pub(crate) mod pace;
 pub(crate) mod path;
 pub(crate) mod place;
 pub(crate) mod reasons;
+mod records;
 pub(crate) mod room;
 pub(crate) mod session;
 pub(crate) mod tolerance;

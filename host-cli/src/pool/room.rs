@@ -50,11 +50,13 @@ fn of_each(rooms: &Rooms, blocks: impl Fn(&MemberRoom) -> u64) -> Vec<Room> {
 }
 
 /// The blocks of each disk that contents in this scheme are sure to find. Where there is a choice of disks,
-/// or they differ, they are not filled evenly to the last: half as much more may be left over.
-fn sure<'r>(rooms: impl Iterator<Item = &'r MemberRoom> + Clone, scheme: Scheme) -> Vec<Room> {
+/// or they differ, they are not filled evenly to the last: half as much more may be left over. So it may be
+/// where one disk takes all nodes, twice, and these are many: their last group is not filled either.
+fn sure<'r>(rooms: impl Iterator<Item = &'r MemberRoom> + Clone, scheme: Scheme, cut: &Cut) -> Vec<Room> {
     let count = rooms.clone().count();
     let first = rooms.clone().next().map(|room| room.blocks);
     let is_uneven = scheme.width() < count || rooms.clone().any(|room| Some(room.blocks) != first);
+    let is_uneven = is_uneven || count == 1 && cut.has_small_nodes();
     let left_over = |room: &MemberRoom| if is_uneven { room.left_over / 2 + UNEVEN_BLOCKS } else { 0 };
     let blocks = |room: &MemberRoom| room.fillable().saturating_sub(left_over(room));
     rooms.map(|room| Room { blocks: blocks(room), failure_domain: room.failure_domain }).collect()
@@ -90,7 +92,7 @@ impl PoolRoom {
         let (scheme, tolerance) = (superblock.scheme(), superblock.tolerance());
         let (extent_shift, dead) = (superblock.extent_shift(), superblock.dead_blocks());
         let cut = Cut::new(pool.parameters(), extent_shift, tolerance);
-        let filled = fill(&sure(rooms.iter(), scheme), scheme, &cut);
+        let filled = fill(&sure(rooms.iter(), scheme, &cut), scheme, &cut);
         let at_best = fill(&of_each(&rooms, MemberRoom::usable), scheme, &cut).usable_bytes;
         let in_all = fill(&of_each(&rooms, |room| room.blocks), scheme, &cut).usable_bytes;
         let is_below = |percent| u128::from(at_best) * 100 < u128::from(in_all) * percent;
@@ -117,7 +119,7 @@ impl PoolRoom {
 
     /// The blocks of each disk that are sure to be filled.
     pub(crate) fn fillable(&self) -> Vec<Room> {
-        sure(self.rooms.iter(), self.scheme)
+        sure(self.rooms.iter(), self.scheme, &self.cut)
     }
 
     /// The same, with empty disks of so many blocks more.
@@ -127,7 +129,7 @@ impl PoolRoom {
             like.map(|like| MemberRoom { blocks, free: blocks, dead: 0, failure_domain: 0, ..*like })
         };
         let more: Vec<MemberRoom> = blocks.filter_map(empty).collect();
-        sure(self.rooms.iter().chain(&more), self.scheme)
+        sure(self.rooms.iter().chain(&more), self.scheme, &self.cut)
     }
 
     /// The row of the disk whose loss is most likely to find no room for what it held, and whether that is in
