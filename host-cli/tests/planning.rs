@@ -126,6 +126,24 @@ fn nothing_is_changed_and_everything_is_as_its_schema_says() {
     }
 }
 
+/// The tree is to be on three disks, the contents on two: of three disks, two have no place for all nodes.
+#[test]
+fn nodes_without_enough_disks_are_foretold() {
+    let pool = TestPool::none();
+    let size = ["--disks", "3", "--disk-size", "32MiB"];
+    let bears = ["--scheme", "mirror:2", "--tolerance", "2"];
+    pool.run(["init"].iter().chain(&size).chain(&bears)).ok();
+    pool.run_with_input(["put", "-", "/file"], &noise(1_000_000, 1)).ok();
+    let told = lose(&pool, &[1]);
+    let nodes = told["rebuild"]["nodes_without_disks"].as_u64().unwrap();
+    assert_eq!((nodes > 0, &told["rebuild"]["without_disks"]), (true, &0.into()), "{told}");
+    let text = pool.run(["whatif", "lose", "disk-1"]).ok().text();
+    assert!(text.contains("too few disks for") && text.contains("tree node"), "{text}");
+    fs::remove_file(pool.disk(1)).unwrap();
+    let rebuilt = pool.run(["rebuild", "start", "--without-missing"]);
+    assert!(rebuilt.code != 0 && rebuilt.text().contains("want of disks"), "{}", rebuilt.text());
+}
+
 /// Disk after disk is pulled as long as that is said to be fine; then it is not.
 #[test]
 fn disks_are_pulled_while_that_is_said_to_be_fine() {

@@ -68,6 +68,8 @@ pub struct RebuildForecast {
     pub without_space: u64,
     /// Extents that would stay with less redundancy than they have: too few disks would be left.
     pub without_disks: u64,
+    /// Tree nodes that would stay on fewer members than they should be on: too few disks would be left.
+    pub nodes_without_disks: u64,
     /// Blocks that could still be filled afterwards.
     pub blocks_left: u64,
     /// Blocks of the groups that are open at a time on the disks that are left.
@@ -170,8 +172,10 @@ impl<A: DiskArray> Objects<'_, A> {
         let mut walk = Walk::new();
         while let Some(met) = self.store.tree.walk(&mut walk)? {
             let (replicas, birth) = (met.pointer.replicas(), met.pointer.birth);
-            if judge_node(replicas, birth, wanted, &standing) == NodeVerdict::Refresh {
-                plan.refresh(replicas, wanted);
+            match judge_node(replicas, birth, wanted, &standing) {
+                NodeVerdict::Keep => {}
+                NodeVerdict::Refresh => plan.refresh(replicas, wanted),
+                NodeVerdict::Short => plan.forecast.nodes_without_disks += 1,
             }
             if met.level == 0 {
                 let end = met.end.unwrap_or(Key::MAX);
@@ -221,6 +225,7 @@ impl<'s> Plan<'s> {
         let stay = rows.filter(|&row| open.contains(row)).fold(MemberSet::EMPTY, MemberSet::with);
         let missing = wanted.min(open.len()).saturating_sub(stay.len());
         self.place(open.minus(stay), &[], (ObjectId::SYSTEM, 0), (missing, 1), 1);
+        self.forecast.nodes_without_disks += u64::from(open.len() < wanted);
     }
 
     /// An extent is judged, and what is missing of it placed.

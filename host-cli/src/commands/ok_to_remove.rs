@@ -217,8 +217,8 @@ fn remove(
     let health = session.pool.health();
     let needed = usize::from(health.tolerance.max(health.scheme.parity)) + 1;
     let moves = drain.or(forecast.rebuild);
-    let short = moves.map_or(0, |moves| moves.without_disks);
-    if !is_empty && (others < needed || short > 0) {
+    let is_short = moves.is_some_and(|moves| !moves.has_disks());
+    if !is_empty && (others < needed || is_short) {
         let left = size::count(others as u64, "other disk");
         let message = format!("with {left} alone there is less redundancy than was asked for");
         add(ObstacleCode::TooFewDisks, message);

@@ -68,6 +68,9 @@ pub(crate) struct Rebuild {
     pub(crate) without_space: u64,
     /// Extents that stay without full redundancy, because too few disks are left.
     pub(crate) without_disks: u64,
+    /// Tree nodes, which hold the pool's own records, that stay on fewer disks than they should be on, because
+    /// too few are left.
+    pub(crate) nodes_without_disks: u64,
 }
 
 /// Whether there is room for something.
@@ -97,7 +100,7 @@ impl Rebuild {
 
     fn in_bytes(session: &Session<'_>, forecast: &RebuildForecast) -> Self {
         let block = u64::from(session.pool.health().block_bytes);
-        let RebuildForecast { blocks_written, without_space, without_disks, blocks_left, .. } = *forecast;
+        let RebuildForecast { blocks_written, without_space, without_disks, .. } = *forecast;
         Self {
             space: match forecast.space() {
                 RebuildSpace::Enough => Space::Enough,
@@ -105,10 +108,16 @@ impl Rebuild {
                 RebuildSpace::TooLittle => Space::TooLittle,
             },
             written_bytes: blocks_written * block,
-            left_bytes: blocks_left * block,
+            left_bytes: forecast.blocks_left * block,
             without_space,
             without_disks,
+            nodes_without_disks: forecast.nodes_without_disks,
         }
+    }
+
+    /// Whether there are disks enough for the redundancy that was asked for.
+    pub(crate) const fn has_disks(&self) -> bool {
+        self.without_disks == 0 && self.nodes_without_disks == 0
     }
 
     /// The same for people, in a few words.
@@ -116,6 +125,10 @@ impl Rebuild {
         match self.space {
             _ if self.without_disks > 0 => {
                 format!("{WARN}too few disks{WARN:#} for {}", size::count(self.without_disks, "extent"))
+            }
+            _ if self.nodes_without_disks > 0 => {
+                let nodes = size::count(self.nodes_without_disks, "tree node");
+                format!("{WARN}too few disks{WARN:#} for {nodes}")
             }
             Space::TooLittle => format!("{BAD}too little room{BAD:#}"),
             Space::Tight => format!("{WARN}barely room{WARN:#}: {} more", text.size(self.left_bytes)),
