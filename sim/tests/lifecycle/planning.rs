@@ -304,6 +304,27 @@ fn too_few_disks_for_a_rebuild_are_foretold() {
     assert_eq!(forecast.blocks_written, 0, "{forecast:?}");
 }
 
+/// A pool whose tree bears more than its contents loses a disk: the contents have a place on the others, and not
+/// all nodes have.
+#[test]
+fn too_few_disks_for_the_nodes_are_foretold() {
+    let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); 3]);
+    let mut lent = Lent::new(MEMORY);
+    let options = FormatOptions { tolerance: Some(2), ..FormatOptions::portable(Scheme::mirror(2)) };
+    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
+    let mut world = World { array, lent };
+    let mut pool = world.mount();
+    put(&mut pool, "file", 20_000).expect("committed");
+    let forecast = |pool: &mut Mounted<'_>, lost| pool.forecast_rebuild(lost).expect("computed");
+    assert_eq!(forecast(&mut pool, MemberSet::EMPTY).nodes_without_disks, 0);
+    let told = forecast(&mut pool, MemberSet::EMPTY.with(0));
+    assert_eq!((told.nodes_without_disks > 0, told.without_disks, told.without_space), (true, 0, 0));
+    pool.shut_member(MemberNumber(0), true).expect("shut");
+    rest(&mut pool);
+    // They were written anew, and none has a place for its third replica.
+    assert!(forecast(&mut pool, MemberSet::EMPTY).nodes_without_disks > 0);
+}
+
 /// A file in a weaker scheme than the pool's is lost sooner. Health promised what the pool bears.
 #[test]
 fn what_is_stored_in_a_weaker_scheme_is_not_promised() {
