@@ -32,9 +32,14 @@ pub struct Health {
     /// by the weakest scheme in which contents were ever stored.
     /// [`forecast_loss`](crate::object::Objects::forecast_loss) looks at what is stored, and tells exactly.
     pub read_tolerance: usize,
-    /// More disks that may fail, one after the other, before the running pool stops taking writes.
+    /// More disks that may fail, one after the other, before the running pool stops taking writes. The first
+    /// transaction of a mount asks for more than half of the members, those that follow for half of them.
     pub write_tolerance: usize,
-    /// More disks that may simply be gone, whichever they are, before the next mount is refused.
+    /// The same once the first transaction has begun, or where disks are taken out of use before they go.
+    pub write_tolerance_once_begun: usize,
+    /// More disks that may simply be gone, whichever they are, before the next mount is refused. This counts
+    /// the quorum and the newest state alone: what is stored may bear the loss of fewer
+    /// ([`read_tolerance`](Self::read_tolerance)).
     pub mount_tolerance: usize,
     /// Blocks that may be allocated, in all.
     pub blocks: u64,
@@ -112,7 +117,7 @@ impl<A: DiskArray> Pool<'_, A> {
         let table = superblock.table();
         let online = tree.disks.sound();
         let owed = self.store.unhealed();
-        let (read_tolerance, write_tolerance) = self.tolerances(MemberSet::EMPTY, superblock.lists().members);
+        let (read_tolerance, once_begun) = self.tolerances(MemberSet::EMPTY, superblock.lists().members);
         let (blocks, free) = (0..tree.disks.count()).fold((0, 0), |(blocks, free), disk| {
             let member = self.member_health(disk);
             (blocks + member.blocks, free + member.free_blocks)
@@ -127,7 +132,8 @@ impl<A: DiskArray> Pool<'_, A> {
             online: online.len(),
             owed: owed.len(),
             read_tolerance,
-            write_tolerance,
+            write_tolerance: self.store.claim_spare().map_or(once_begun, |spare| spare.min(once_begun)),
+            write_tolerance_once_begun: once_begun,
             mount_tolerance: self.mount_tolerance(MemberSet::EMPTY),
             blocks,
             free_blocks: free,

@@ -256,12 +256,25 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.tree.disks.rows_not_at(self.committed().order())
     }
 
-    /// Whether a commit would go on with the disks that are left.
+    /// Whether a commit would go on with the disks that are left, and the claim before the first one.
     pub(crate) fn may_commit(&self) -> bool {
         let online = self.tree.disks.online();
         self.is_writable()
+            && (self.mode != Mode::Unclaimed || quorum::may_mount(self.claimants(), self.durable))
             && self.bears_without(MemberSet::EMPTY)
             && quorum::may_continue(online, self.durable, self.durable)
+    }
+
+    /// How many members may fail, whichever they are, before the first transaction of this mount is refused. It
+    /// claims an epoch, for which more than half of each list must be here. `None` where it has begun.
+    pub(crate) fn claim_spare(&self) -> Option<usize> {
+        (self.mode == Mode::Unclaimed).then(|| quorum::spare(self.claimants(), self.durable))
+    }
+
+    /// The members whose word counts for a claim: where the mount's own commit is still to be made, also that
+    /// of those that are shut.
+    fn claimants(&self) -> MemberSet {
+        if self.owes_commit { self.tree.disks.present() } else { self.tree.disks.online() }
     }
 
     /// Lets no further operation succeed in this transaction: one failed half-way.

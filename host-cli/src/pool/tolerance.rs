@@ -56,7 +56,7 @@ impl Tolerance {
         let mut tolerance = Self {
             data: health.read_tolerance,
             open: health.mount_tolerance,
-            offline_first: health.write_tolerance,
+            offline_first: health.write_tolerance_once_begun,
             members: (lists.members.len(), present),
             is_exposed: false,
             weakest: None,

@@ -28,3 +28,25 @@ fn health_says_that_nothing_can_be_written_where_less_than_half_is_left() {
         }
     }
 }
+
+/// The first transaction of a mount claims an epoch with more than half of the members, those that follow go on
+/// with half. Health went by the half before the first as well: it promised that one of a mirror of two might
+/// fail, and called the pool writable when it had.
+#[test]
+fn health_goes_by_the_claim_before_the_first_transaction() {
+    let mut world = World::new(Scheme::mirror(2), 2, MEMORY);
+    {
+        let mut pool = world.mount();
+        put(&mut pool, "kept", 1000).expect("committed");
+        assert_eq!((pool.health().write_tolerance, pool.health().write_tolerance_once_begun), (1, 1));
+    }
+    let mut pool = world.mount();
+    let health = pool.health();
+    assert!(health.writable);
+    assert_eq!((health.write_tolerance, health.write_tolerance_once_begun), (0, 1));
+    pool.array().disk_mut(1).unplug();
+    let refused = put(&mut pool, "later", 3000);
+    assert!(matches!(refused, Err(Error::Storage(StorageError::TooFewDisks { .. }))), "{refused:?}");
+    assert_eq!((pool.health().online, pool.health().writable), (1, false));
+    assert_eq!(pool.health().write_tolerance, 0);
+}
