@@ -3,6 +3,7 @@
 mod common;
 
 use common::{TestPool, answer, assert_valid, noise, signal, wait_for_progress, wait_until};
+use serde_json::Value;
 use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -131,6 +132,10 @@ fn what_goes_on_is_told_beside_it() {
     let status = pool.run(["--json", "status"]).ok();
     assert_valid("status", &status);
     assert_eq!(status.json()["activity"]["pid"], child.id());
+    // It was called interrupted there, and was to be resumed.
+    assert_eq!(status.json()["scrub"]["state"], "running");
+    let waits = |answer: Value| answer["reasons"].to_string().contains("SCRUB_WAITING");
+    assert!(!waits(health.json()) && !waits(status.json()));
     pool.run(["disk", "list"]).ok();
     pool.run(["disk", "show", "disk-0"]).ok();
     let busy = pool.run(["mkdir", "/d"]).expect(5);
@@ -141,6 +146,7 @@ fn what_goes_on_is_told_beside_it() {
     answer(child.wait_with_output().unwrap()).expect(6);
     assert!(!pool.path().join("activity.json").exists());
     assert_eq!(pool.json(["scrub", "status"])["state"], "interrupted");
+    assert!(waits(pool.json(["health"])));
 }
 
 /// `scrub pause` was told that the pool is busy, by the scrub that it was to pause.

@@ -10,7 +10,7 @@ use crate::output::text::Text;
 use crate::pool::config;
 use crate::pool::job_report::JobReport;
 use crate::pool::jobs::{self, JobName};
-use crate::pool::open::{Access, Seen, look, with_pool};
+use crate::pool::open::{Access, look, with_pool};
 use crate::pool::pace::Pace;
 use crate::pool::session::Session;
 use dynamicfs_core::maintain::{JobOptions, JobState};
@@ -170,8 +170,7 @@ impl Report for Maintenance {
 pub(crate) fn run<S: Begin>(app: &App, name: JobName, command: &Command<S>) -> Result<Exit, Failure> {
     match command {
         Command::Status => {
-            let Seen { value, activity } = look(app, |session| JobReport::of(session, name.kind()))?;
-            let job = value.while_active(activity);
+            let job = look(app, |session| JobReport::of(session, name.kind()))?.value;
             let loss = job.loss();
             app.out.finish(&Maintenance { asked: true, ..Maintenance::of(job) }, loss.as_ref())
         }

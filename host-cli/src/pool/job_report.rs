@@ -122,8 +122,14 @@ enum LostKind {
 }
 
 impl JobReport {
-    /// As the record says. Where the pool can be read, no process goes on with a job.
+    /// As the record says, and the process that goes on with it, if one does.
     pub(crate) fn of(session: &mut Session<'_>, kind: JobKind) -> Result<Self, Failure> {
+        let beside = session.beside.clone();
+        Ok(Self::recorded(session, kind)?.while_active(beside))
+    }
+
+    /// As the record says. Of a job that is under way it says nothing else than of one that was interrupted.
+    fn recorded(session: &mut Session<'_>, kind: JobKind) -> Result<Self, Failure> {
         let mut report = Self {
             job: kind.into(),
             state: JobState::None,
@@ -183,7 +189,7 @@ impl JobReport {
     }
 
     /// As it is while another process has the pool: that goes on with it, if it says so.
-    pub(crate) fn while_active(mut self, activity: Option<Activity>) -> Self {
+    fn while_active(mut self, activity: Option<Activity>) -> Self {
         let word = self.job.word();
         let goes_on = |activity: &Activity| activity.progress.as_ref().is_some_and(|work| work.label == word);
         self.activity = activity.filter(goes_on);

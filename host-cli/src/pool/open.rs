@@ -91,6 +91,8 @@ struct Opened {
     read_only: bool,
     /// Beside those on the disks: two names of one disk are locked apart.
     lock: Option<NameLock>,
+    /// What the process does beside which the pool is looked at.
+    beside: Option<Activity>,
 }
 
 /// Opens the pool that the arguments name, runs `f` on it, and leaves it in order.
@@ -206,7 +208,7 @@ fn open_disks(app: &App, config: &Config, access: Access) -> Result<Opened, Fail
     wait::patiently(app, || {
         let (places, disks) = place::open_all(config, opening)?;
         let lock = lock_name(config, read_only)?;
-        Ok(Opened { config: config.clone(), places, disks, read_only, lock })
+        Ok(Opened { config: config.clone(), places, disks, read_only, lock, beside: None })
     })
 }
 
@@ -232,13 +234,14 @@ pub(crate) fn look<T>(
     for _ in 0..LOOKS {
         let config = Config::load(app)?;
         let (places, disks) = place::open_all(&config, Opening::Look)?;
-        let opened = Opened { config: config.clone(), places, disks, read_only: true, lock: None };
+        let activity = busy.body().activity.map(|known| Activity::of(&config.folder, known.pid));
+        let beside = activity.clone();
+        let opened = Opened { config: config.clone(), places, disks, read_only: true, lock: None, beside };
         let before = Survey::beside_a_writer(app, &config)?.newest_state();
         let done =
             attempt(app, opened, How::new(MountMode::ReadOnly, None), &mut f).and_then(Attempt::finish);
         interrupt::check()?;
         if Survey::beside_a_writer(app, &config)?.newest_state() == before {
-            let activity = busy.body().activity;
             return Ok(Seen { value: done?, activity });
         }
     }
@@ -306,7 +309,7 @@ fn attempt<T, F>(
 where
     F: FnOnce(&mut Session<'_>) -> Result<T, Failure>,
 {
-    let Opened { config, places, disks, read_only, lock: _lock } = opened;
+    let Opened { config, places, disks, read_only, lock: _lock, beside } = opened;
     let pool = parse_uuid(&config.pool);
     let parameters = parameters_of(&config, &places);
     let mut lent = Lent::new(app.global.memory, node_bytes_of(&config, &places), disks.len())?;
@@ -326,6 +329,7 @@ where
         return Ok(Attempt::Refused(Refused { cause, failure: cause.into() }, f));
     }
     let mut session = Session::new(app, config, places, parameters, mounted, read_only)?;
+    session.beside = beside;
     if !read_only {
         below::hold(&session.places);
         events::note_overrides(&session, app, matches!(mode, MountMode::AssumeMissingDead { .. }));

@@ -6,6 +6,7 @@ use super::events;
 use super::open::parse_uuid;
 use super::place::{HostDisk, Place};
 use crate::app::App;
+use crate::host::activity::Activity;
 use crate::host::interrupt;
 use crate::output::failure::{Code, Failure};
 use crate::output::report::Output;
@@ -46,6 +47,8 @@ pub(crate) struct Session<'m> {
     members: Vec<u16>,
     /// It was opened only to read.
     is_looking: bool,
+    /// What the process does that has the pool, while this one looks at it.
+    pub(crate) beside: Option<Activity>,
 }
 
 impl<'m> Session<'m> {
@@ -75,6 +78,7 @@ impl<'m> Session<'m> {
             rebuilds: counters::Rebuilds::default(),
             members,
             is_looking,
+            beside: None,
         };
         events::record(&mut session);
         Ok(session)
