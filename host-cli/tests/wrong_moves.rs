@@ -270,3 +270,32 @@ fn without_permission_nothing_is_changed() {
     pool.run(["check"]).ok();
     assert!(!Path::new(&pool.path().join("activity.json")).exists());
 }
+
+/// `--dry-run` promised what was refused then.
+#[test]
+fn a_dry_run_is_refused_as_the_command_would_be() {
+    let check = |pool: &TestPool, command: &[&str]| {
+        let dry = pool.run(command.iter().chain(&["--dry-run"]));
+        let done = pool.run(command.iter().chain(&["--yes"]));
+        assert_ne!(done.code, 0, "{command:?}");
+        assert_eq!((dry.code, dry.stderr), (done.code, done.stderr), "{command:?}");
+    };
+    check(&TestPool::new(1, "32MiB", "mirror:1"), &["disk", "drain", "disk-0"]);
+    check(&TestPool::new(2, "32MiB", "mirror:2"), &["disk", "drain", "disk-0"]);
+    let pool = TestPool::new(5, "32MiB", "mirror:2");
+    pool.run(["disk", "offline", "disk-0"]).ok();
+    pool.run(["mkdir", "/d"]).ok();
+    check(&pool, &["disk", "offline", "disk-1"]);
+    check(&pool, &["disk", "fail", "disk-1"]);
+    check(&pool, &["disk", "remove", "disk-1"]);
+}
+
+/// What is said of a file that has no bytes yet was about its sectors.
+#[test]
+fn an_empty_file_is_given_a_size_to_become_a_disk() {
+    let pool = TestPool::new(3, "32MiB", "2+1");
+    let empty = pool.file("empty", b"");
+    let told = pool.run(["disk", "add", empty.to_str().unwrap()]).expect(1);
+    assert!(told.stderr.contains("is empty") && told.stderr.contains("--size"), "{}", told.stderr);
+    pool.run(["disk", "add", empty.to_str().unwrap(), "--size", "32MiB"]).ok();
+}

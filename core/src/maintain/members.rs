@@ -74,6 +74,23 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Begins to move everything off a member that takes part; with `leave` it leaves the pool when it holds nothing.
     /// Refused where the others are too few, or have too little space.
     pub fn drain_member(&mut self, member: MemberNumber, leave: bool) -> Result<(), MemberError> {
+        self.check_drain(member)?;
+        let row = self.row_of(member)?;
+        let is_witness = self.store.committed().row(row).witness() != 0;
+        // One that was given things so far may be given some by this very transaction, before it is known
+        // that it should not.
+        let is_vacant = is_witness || self.store.roster().vacant.contains(row);
+        let state = match (leave, is_vacant) {
+            (true, true) => MemberState::Departing,
+            (false, true) => MemberState::Drained,
+            (true, false) => MemberState::Leaving,
+            (false, false) => MemberState::Draining,
+        };
+        Ok(self.change_records(|objects| objects.set_state(row, state))?)
+    }
+
+    /// Fails as [`drain_member`](Self::drain_member) would, and changes nothing.
+    pub fn check_drain(&mut self, member: MemberNumber) -> Result<(), MemberError> {
         self.store.check_alone()?;
         let row = self.row_of(member)?;
         if self.store.tree.disks.disk_in_row(row).is_none() {
@@ -94,16 +111,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 return Err(MemberError::TooLittleSpace { held, free });
             }
         }
-        // One that was given things so far may be given some by this very transaction, before it is known
-        // that it should not.
-        let is_vacant = is_witness || self.store.roster().vacant.contains(row);
-        let state = match (leave, is_vacant) {
-            (true, true) => MemberState::Departing,
-            (false, true) => MemberState::Drained,
-            (true, false) => MemberState::Leaving,
-            (false, false) => MemberState::Draining,
-        };
-        Ok(self.change_records(|objects| objects.set_state(row, state))?)
+        Ok(())
     }
 
     /// Free blocks of these members that may be filled, without those that wait to be given back. What is on

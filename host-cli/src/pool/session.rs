@@ -47,6 +47,8 @@ pub(crate) struct Session<'m> {
     members: Vec<u16>,
     /// It was opened only to read.
     is_looking: bool,
+    /// What would change the pool is only judged.
+    is_dry_run: bool,
     /// What the process does that has the pool, while this one looks at it.
     pub(crate) beside: Option<Activity>,
 }
@@ -78,6 +80,7 @@ impl<'m> Session<'m> {
             rebuilds: counters::Rebuilds::default(),
             members,
             is_looking,
+            is_dry_run: app.global.dry_run && !app.global.read_only,
             beside: None,
         };
         events::record(&mut session);
@@ -114,7 +117,12 @@ impl<'m> Session<'m> {
     /// Fails if the pool cannot be changed. Nothing is noted: a command that is refused for another reason
     /// has changed nothing.
     pub(crate) fn check_writable(&self) -> Result<(), Failure> {
-        match (self.pool.health().writable, self.read_only_features()) {
+        // Only looked at, it takes no writes now: whether it would is asked.
+        let writable = match self.is_dry_run {
+            true => self.pool.store.may_be_written() && self.read_only_features().is_none(),
+            false => self.pool.health().writable,
+        };
+        match (writable, self.read_only_features()) {
             (true, _) => Ok(()),
             (false, Some(why)) => {
                 let message = format!("the pool takes no writes from this version: {why}");

@@ -131,13 +131,16 @@ fn drain(app: &App, session: &mut Session<'_>, options: &Options) -> Result<Disk
         return Err(meant.away());
     }
     let mut rebuild = None;
+    let is_begun = matches!(meant.disk.member_state, Some(MemberState::Draining | MemberState::Drained));
+    let refused = |error| Failure::disk(error, &meant.disk.name);
+    session.check_writable()?;
+    if !is_begun {
+        session.pool.check_drain(member).map_err(refused)?;
+    }
     if !app.global.dry_run {
         session.writable()?;
-        if !matches!(meant.disk.member_state, Some(MemberState::Draining | MemberState::Drained)) {
-            session
-                .pool
-                .drain_member(member, false)
-                .map_err(|error| Failure::disk(error, &meant.disk.name))?;
+        if !is_begun {
+            session.pool.drain_member(member, false).map_err(refused)?;
         }
         if !options.no_wait {
             rebuild = Some(rebuild_due(session, options.throttle.throttle)?);

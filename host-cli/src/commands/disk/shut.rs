@@ -64,6 +64,8 @@ pub(super) fn run(app: &App, options: &Options, failed: bool) -> Result<Exit, Fa
         let extents = extents_without(session, &meant, app.global.force_data_loss)?;
         let name = meant.disk.name.clone();
         let member = meant.member(session)?;
+        session.check_writable()?;
+        check_borne(session, &meant)?;
         if !app.global.dry_run {
             if failed {
                 confirm(
@@ -115,6 +117,22 @@ pub(super) fn extents_without(
             )));
     }
     Ok(forecast.extents.into())
+}
+
+/// Fails where the pool would take no writes without a disk: what takes it out of use could not be written.
+fn check_borne(session: &Session<'_>, meant: &Meant) -> Result<(), Failure> {
+    let rows = meant.row(session).map_or(MemberSet::EMPTY, |row| MemberSet::EMPTY.with(row));
+    let store = &session.pool.store;
+    if store.bears_without(rows) {
+        return Ok(());
+    }
+    let (name, away) = (&meant.disk.name, size::count(store.unhealed().len() as u64, "disk"));
+    let tolerance = session.pool.health().tolerance;
+    let message = format!(
+        "without {name} the pool would take no writes: {away} missing or behind already, and it tolerates {tolerance}"
+    );
+    Err(Failure::new(Code::TooFewDisks, message)
+        .hint("bring the others back first; `dynamicfs health` tells how"))
 }
 
 pub(super) fn online(app: &App, disk: &str, path: Option<&Path>) -> Result<Exit, Failure> {

@@ -67,6 +67,10 @@ impl Candidate {
             (Ok(metadata), Some(bytes)) if metadata.is_file() && metadata.len() == 0 => {
                 return Ok(missing(bytes));
             }
+            (Ok(metadata), None) if metadata.is_file() && metadata.len() == 0 => {
+                return Err(Failure::new(Code::InvalidArgument, format!("{} is empty", path.shown()))
+                    .hint("add --size SIZE to give it that size"));
+            }
             (Ok(metadata), _) => match OpenError::not_a_disk(metadata.file_type()) {
                 Some(error) => return Err(explain_open(&error, &path)),
                 None => occupied::refuse_busy(&path)?,
