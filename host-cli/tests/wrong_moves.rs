@@ -271,6 +271,25 @@ fn without_permission_nothing_is_changed() {
     assert!(!Path::new(&pool.path().join("activity.json")).exists());
 }
 
+/// A disk that had left the pool was written into pool.toml, and then refused.
+#[test]
+fn a_disk_that_left_is_refused_before_it_is_listed() {
+    let pool = TestPool::new(4, "32MiB", "2+1");
+    let [disk, away, list] = [pool.disk(1), pool.beside("away"), pool.path().join("pool.toml")];
+    fs::rename(&disk, &away).unwrap();
+    pool.run(["--yes", "disk", "fail", "disk-1"]).ok();
+    pool.run(["rebuild", "start"]).ok();
+    pool.run(["--yes", "disk", "remove", "disk-1"]).ok();
+    fs::rename(&away, &disk).unwrap();
+    let before = fs::read_to_string(&list).unwrap();
+    let path = disk.to_str().unwrap();
+    for name in ["disk-1", "member-1"] {
+        let told = pool.run(["disk", "online", name, path]);
+        assert_ne!(told.code, 0);
+    }
+    assert_eq!(fs::read_to_string(&list).unwrap(), before);
+}
+
 /// `--dry-run` promised what was refused then.
 #[test]
 fn a_dry_run_is_refused_as_the_command_would_be() {

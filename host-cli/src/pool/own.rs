@@ -34,7 +34,11 @@ pub(crate) fn refuse(
             true => Ok(()),
             false => {
                 Err(Failure::new(Code::Exists, format!("{shown} is a disk of this pool already: {name}"))
-                    .hint("see it with `dynamicfs disk list`"))
+                    .hint(format!(
+                        "see it with `dynamicfs disk list`; one that has left the pool comes back as a new member, with nothing \
+                         on it: `dynamicfs disk add --force {}`",
+                        path.typed()
+                    )))
             }
         };
     }

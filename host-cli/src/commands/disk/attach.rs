@@ -11,7 +11,8 @@ use crate::pool::config::{Config, absolute};
 use crate::pool::discover::Found;
 use crate::pool::labels::Labels;
 use crate::pool::occupied;
-use crate::pool::open::{Access, with_pool};
+use crate::pool::open::{Access, with_config, with_pool};
+use crate::pool::session::Session;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::Path;
@@ -91,10 +92,34 @@ pub(super) fn at_path(app: &App, disk: &str, path: &Path) -> Result<(Config, Str
             (entry.id, entry.member) = (Some(id), Some(number));
         }
     }
+    refuse_left(app, &config, number, (&name, place.is_some()), &whole)?;
     if !app.global.dry_run {
         config.save()?;
     }
     Ok((config, number.to_string()))
+}
+
+/// Refuses a disk of the pool that is no member any more, as far as the pool can be opened to tell: it left by a
+/// removal, or in a history that went on without it.
+fn refuse_left(
+    app: &App,
+    config: &Config,
+    number: u16,
+    (name, is_listed): (&str, bool),
+    path: &Path,
+) -> Result<(), Failure> {
+    let is_member = |session: &mut Session<'_>| Ok(session.row_of(number).is_some());
+    // A pool that needs several such disks is opened when the last of them is listed.
+    let Ok(false) = with_config(app, config.clone(), Access::Read, is_member) else { return Ok(()) };
+    let first = match is_listed {
+        true => format!("`dynamicfs disk remove {name}` takes it off the list; then "),
+        false => String::new(),
+    };
+    let message = format!("{} was {name} of this pool, and is no member any more", path.shown());
+    Err(Failure::new(Code::NotFound, message).hint(format!(
+        "{first}`dynamicfs disk add --force {}` overwrites what is on it, and makes it a new member",
+        path.typed()
+    )))
 }
 
 /// Gives a disk another name in pool.toml.

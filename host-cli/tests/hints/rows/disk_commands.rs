@@ -175,4 +175,12 @@ pub(crate) const DISK_COMMANDS: &[Row] = &[
         "dynamicfs disk grow disk-1",
         Done,
     ),
+    // It has left the pool: each of `disk online` and `disk add` told the other.
+    row(
+        "pool 4 2+1; store /file 2000000; away disk-1; dynamicfs -q --yes disk fail disk-1; dynamicfs -q rebuild start
+         dynamicfs -q --yes disk remove disk-1; unlist disk-1; back disk-1",
+        "dynamicfs disk online member-1 pool/disks/disk-1.img",
+        "dynamicfs disk add --force HERE/pool/disks/disk-1.img",
+        Done,
+    ),
 ];
