@@ -2,6 +2,7 @@
 
 use super::config::{Config, DISKS, DiskEntry, Whereabouts, absolute, name_of};
 use super::labels::Labels;
+use super::occupied;
 use crate::host::devices;
 use crate::host::storage::Storage;
 use crate::output::failure::{Code, Failure};
@@ -75,6 +76,23 @@ pub(crate) fn import_of(pool: Option<&str>, folder: &Path) -> String {
         Some(pool) => format!("dynamicfs import {pool} --pool {folder}"),
         None => format!("dynamicfs import --pool {folder}"),
     }
+}
+
+/// Disks of a pool at the places where they may be.
+pub(super) fn in_usual_places(config: &Config) -> Vec<Found> {
+    let paths = usual_places(config.has_folder().then_some(config.folder.as_path()));
+    let found = paths.iter().filter_map(|path| Found::at(path));
+    found.filter(|found| found.pool_id() == config.pool).collect()
+}
+
+/// Where a member is among these disks: by its identity, or by its number where that is not known. Of two
+/// disks that say that they are the same none is chosen.
+pub(super) fn of_member<'f>(found: &'f [Found], id: Option<&str>, member: u16) -> Option<&'f Path> {
+    let is_it = |found: &&Found| id.map_or(found.disk.member.0 == member, |id| found.id() == id);
+    let mut same = found.iter().filter(is_it);
+    let first = same.next()?;
+    let is_copied = same.any(|other| occupied::refuse_shared(&[&first.path, &other.path]).is_ok());
+    (!is_copied).then_some(first.path.as_path())
 }
 
 /// Of the paths and the folder those that this user may not look at, and why.

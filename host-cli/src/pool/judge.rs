@@ -123,7 +123,7 @@ impl Judgement {
         reasons.extend(disks.iter().filter_map(disk_reason));
         reasons.extend(disks.iter().filter_map(|disk| tear_reason(disk, health.block_bytes)));
         reasons.extend(below::reasons(&session.places));
-        next::find_unlisted(session, &mut reasons, &disks);
+        next::find_elsewhere(session, &mut reasons, &disks);
         reasons.extend(job_reasons::of(session, &scrub, &rebuild, room.as_ref())?);
         let circumstances = Circumstances {
             has_spare: disks.iter().any(|disk| disk.state == DiskState::Spare),

@@ -1,7 +1,7 @@
 //! The next command of each reason, as far as it depends on what else there is.
 
-use super::discover::{Found, usual_places};
-use super::disks::Disk;
+use super::discover::{self, Found};
+use super::disks::{Disk, DiskState};
 use super::reasons::{REBUILD, Reason, ReasonCode};
 use super::session::Session;
 use crate::output::names::ShowPath;
@@ -26,7 +26,10 @@ pub(super) fn agree(reasons: &mut [Reason], Circumstances { has_spare, refuses_w
         for reason in reasons.iter_mut() {
             match (reason.code, &reason.object) {
                 (ReasonCode::DiskFailed, _) => reason.next = REBUILD.into(),
-                (ReasonCode::DiskMissing, Some(disk)) => reason.next = format!("dynamicfs disk fail {disk}"),
+                // One that was found elsewhere needs no other in its place.
+                (ReasonCode::DiskMissing, Some(disk)) if reason.next == reason.code.next(Some(disk)) => {
+                    reason.next = format!("dynamicfs disk fail {disk}");
+                }
                 _ => {}
             }
         }
@@ -85,24 +88,28 @@ fn is_a_change(next: &str) -> bool {
     )
 }
 
-/// A member that pool.toml does not list may be in the pool's folder, or attached: then it is only to be
-/// listed again.
-pub(super) fn find_unlisted(session: &Session<'_>, reasons: &mut [Reason], disks: &[Disk]) {
-    let unlisted = |reason: &&mut Reason| {
-        let disk = disks.iter().find(|disk| Some(&disk.name) == reason.object.as_ref())?;
-        disk.member.filter(|_| disk.path.is_none() && reason.code.is_of_awaited())
-    };
+/// A member that is not where pool.toml has it, or not listed, may be in the pool's folder, or attached: then
+/// it is only to be listed where it is.
+pub(super) fn find_elsewhere(session: &Session<'_>, reasons: &mut [Reason], disks: &[Disk]) {
     let mut found: Option<Vec<Found>> = None;
-    for reason in reasons {
-        let Some(member) = unlisted(&reason) else { continue };
-        let found = found.get_or_insert_with(|| {
-            let folder =
-                Some(session.config.folder.as_path()).filter(|folder| !folder.as_os_str().is_empty());
-            usual_places(folder).iter().filter_map(|path| Found::at(path)).collect()
-        });
-        let is_it = |found: &&Found| found.pool_id() == session.config.pool && found.disk.member.0 == member;
-        if let (Some(found), Some(name)) = (found.iter().find(is_it), &reason.object) {
-            reason.next = format!("dynamicfs disk online {name} {}", found.path.typed());
+    for reason in reasons
+        .iter_mut()
+        .filter(|reason| reason.code.is_of_awaited() || reason.code == ReasonCode::WitnessMissing)
+    {
+        let disk = disks.iter().find(|disk| Some(&disk.name) == reason.object.as_ref() && is_elsewhere(disk));
+        let Some((disk, member)) = disk.and_then(|disk| Some((disk, disk.member?))) else { continue };
+        let found = found.get_or_insert_with(|| discover::in_usual_places(&session.config));
+        if let Some(path) = discover::of_member(found, disk.id.as_deref(), member) {
+            reason.next = format!("dynamicfs disk online {} {}", disk.name, path.typed());
         }
     }
+}
+
+/// Whether the disk itself may be elsewhere: what is in its place, if anything is, is another one.
+const fn is_elsewhere(disk: &Disk) -> bool {
+    disk.path.is_none()
+        || matches!(
+            disk.state,
+            DiskState::Missing | DiskState::Foreign | DiskState::Unlabelled | DiskState::Unusable
+        )
 }

@@ -175,4 +175,26 @@ pub(crate) const DISKS: &[Row] = &[
         "dynamicfs disk online member-1 HERE/pool/disks/disk-1.img",
         Gone("DISK_MISSING"),
     ),
+    // The right image lies where disks usually do: `disk replace` was told, which gave a sound disk up.
+    row(
+        "pool 3 2+1; store /file 2000000; dynamicfs -q init --pool other --disks 2 --disk-size 32MiB --scheme mirror:2
+         sed -i 's|disks/disk-1.img|../other/disks/disk-0.img|' pool/pool.toml",
+        HEALTH,
+        "dynamicfs disk online disk-1 HERE/pool/disks/disk-1.img",
+        Gone("DISK_FOREIGN"),
+    ),
+    row(
+        "pool 3 2+1; store /file 2000000; truncate -s 32M s; dynamicfs -q disk add --spare s
+         mv pool/disks/disk-1.img pool/moved.img",
+        HEALTH,
+        "dynamicfs disk online disk-1 HERE/pool/moved.img",
+        Gone("DISK_MISSING"),
+    ),
+    row(
+        "pool 2 mirror:2; store /file 2000000; truncate -s 32M pool/w; dynamicfs -q disk add --witness pool/w
+         mv pool/w pool/disks/w",
+        HEALTH,
+        "dynamicfs disk online w HERE/pool/disks/w",
+        Gone("WITNESS_MISSING"),
+    ),
 ];
