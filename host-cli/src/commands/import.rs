@@ -262,8 +262,12 @@ fn list(folder: &Path, id: &str, disks: &[Found], old: Option<&Config>) -> Resul
         found.entry(&mut config, listed(found).map(|disk| disk.name.as_str()))?;
     }
     let found_ids: Vec<String> = disks.iter().map(Found::id).collect();
-    let is_missing = |disk: &&config::DiskEntry| disk.id.as_ref().is_some_and(|id| !found_ids.contains(id));
-    config.disks.extend(old.into_iter().flat_map(|old| &old.disks).filter(is_missing).cloned());
+    let is_missing = |disk: &config::DiskEntry| disk.id.as_ref().is_some_and(|id| !found_ids.contains(id));
+    if let Some(old) = old {
+        // Where another one was found it is not.
+        let is_taken = |disk| disks.iter().any(|found| config::is_same(&found.path, &old.path_of(disk)));
+        config.disks.extend(old.disks.iter().filter(|disk| is_missing(disk) && !is_taken(disk)).cloned());
+    }
     for found in disks.iter().filter(|found| listed(found).is_none()) {
         found.entry(&mut config, None)?;
     }

@@ -11,6 +11,7 @@ use dynamicfs_core::format::label::{DiskIdentity, PoolParameters};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
@@ -93,6 +94,37 @@ pub(super) fn of_member<'f>(found: &'f [Found], id: Option<&str>, member: u16) -
     let first = same.next()?;
     let is_copied = same.any(|other| occupied::refuse_shared(&[&first.path, &other.path]).is_ok());
     (!is_copied).then_some(first.path.as_path())
+}
+
+/// Refuses a pool.toml that has one disk at the places of two. What belongs to the other place is elsewhere, and
+/// the disk would be in its own way.
+pub(super) fn refuse_listed_twice(config: &Config) -> Result<(), Failure> {
+    let mut seen: BTreeMap<(u64, u64), &DiskEntry> = BTreeMap::new();
+    let listed = config.disks.iter().filter(|disk| disk.whereabouts != Whereabouts::Displaced);
+    let twice = listed.into_iter().find_map(|second| {
+        let file = fs::metadata(config.path_of(second)).ok()?;
+        seen.insert((file.dev(), file.ino()), second).map(|first| (first, second))
+    });
+    let Some((first, second)) = twice else { return Ok(()) };
+    let path = config.path_of(first);
+    let message = format!(
+        "pool.toml lists the same disk twice, as {} and as {}: {}",
+        first.name,
+        second.name,
+        path.shown()
+    );
+    let there = Found::at(&path);
+    let found = in_usual_places(config);
+    let elsewhere = [first, second].into_iter().find_map(|entry| {
+        let is_it = there.as_ref().is_some_and(|there| entry.id == Some(there.id()));
+        let path = of_member(&found, entry.id.as_deref(), entry.member?).filter(|_| !is_it)?;
+        Some(format!("`dynamicfs disk online {} {}` lists it where it is", entry.name, path.typed()))
+    });
+    let hint = elsewhere.unwrap_or_else(|| {
+        let import = import_of(Some(&config.pool), &config.folder);
+        format!("`{import}` lists what is found, and leaves the other place out")
+    });
+    Err(Failure::new(Code::BadPool, message).hint(hint))
 }
 
 /// Of the paths and the folder those that this user may not look at, and why.

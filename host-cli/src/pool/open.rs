@@ -2,6 +2,7 @@
 
 use super::below;
 use super::config::Config;
+use super::discover;
 use super::events;
 use super::explain::explain;
 use super::forced::Price;
@@ -206,6 +207,7 @@ fn open_disks(app: &App, config: &Config, access: Access) -> Result<Opened, Fail
     let read_only = matches!(access, Access::Read | Access::Salvage);
     let opening = if read_only { Opening::Read } else { Opening::Write };
     wait::patiently(app, || {
+        discover::refuse_listed_twice(config)?;
         let (places, disks) = place::open_all(config, opening)?;
         let lock = lock_name(config, read_only)?;
         Ok(Opened { config: config.clone(), places, disks, read_only, lock, beside: None })

@@ -127,4 +127,17 @@ pub(crate) const OPENING: &[Row] = &[
         "dynamicfs disk add --witness NEW-DISK",
         Done,
     ),
+    // It was in use by the very process that said so, and after --wait still.
+    row(
+        "pool 3 2+1; sed -i s/disk-1.img/disk-0.img/ pool/pool.toml",
+        "dynamicfs mkdir /d --wait 1s",
+        "dynamicfs disk online disk-1 HERE/pool/disks/disk-1.img",
+        Again,
+    ),
+    row(
+        "pool 3 2+1; mv pool/disks/disk-1.img disk-1.img; sed -i s/disk-1.img/disk-0.img/ pool/pool.toml",
+        "dynamicfs ls",
+        "dynamicfs import POOL --pool HERE/pool",
+        Again,
+    ),
 ];
