@@ -26,7 +26,10 @@ pub(crate) fn run() -> ExitCode {
     };
     let app = App { out: Output::new(&arguments.global), global: arguments.global };
     let caught = interrupt::install(app.out).map_err(|error| Failure::host("catch signals", &error));
-    let done = caught.and_then(|()| dispatch(&app, &arguments.command));
+    let done = match (caught, &arguments.command) {
+        (Err(failure), Command::Health) => Ok(commands::health::cannot_tell(&app, &failure)),
+        (caught, command) => caught.and_then(|()| dispatch(&app, command)),
+    };
     ExitCode::from(done.unwrap_or_else(|failure| {
         app.out.failure(&failure);
         failure.exit() as u8

@@ -200,3 +200,23 @@ fn set_paths(pool: &TestPool, old: &[&Path], new: &[&str]) {
     }
     fs::write(&file, text).unwrap();
 }
+
+/// Whatever opens the device next writes to the file: a member was overwritten so.
+#[test]
+fn a_file_under_a_loop_device_is_refused_also_where_nothing_has_that_open() {
+    let _alone = match loops::alone() {
+        Ok(alone) => alone,
+        Err(why) => return without_devices(&why),
+    };
+    let pool = TestPool::new(2, "32MiB", "mirror:2");
+    let file = pool.beside("file.img");
+    File::create(&file).unwrap().set_len(DISK_BYTES).unwrap();
+    let device = Loop::attach(&file, &[]);
+    let file = file.to_str().unwrap();
+    for force in [&[][..], &["--force", "--yes"]] {
+        let refused = pool.run(["disk", "add", file].iter().chain(force)).expect(5);
+        assert!(refused.stderr.contains(device.text()), "{}", refused.stderr);
+    }
+    drop(device);
+    pool.run(["disk", "add", file]).ok();
+}

@@ -131,6 +131,7 @@ fn a_file_that_a_mounted_loop_device_is_over_is_in_use() {
         assert!(refused["error"]["message"].as_str().unwrap().contains(device.text()), "{refused}");
     }
     drop(claimed);
+    drop(device);
     pool.run(init).ok();
 }
 

@@ -320,3 +320,18 @@ fn what_missing_disks_held_is_rebuilt_when_that_is_asked_for() {
     pool.run(["check"]).ok();
     assert!(pool.cat("/file") == contents);
 }
+
+/// It was called complete, with exit code 0, while all redundancy was missing.
+#[test]
+fn a_rebuild_that_has_too_few_disks_is_not_complete() {
+    let pool = TestPool::new(2, "48MiB", "mirror:2");
+    pool.run(["disk", "fail", "disk-1", "--yes"]).ok();
+    pool.run_with_input(["put", "-", "/file"], &noise(3_000_000, 8)).ok();
+    let rebuilt = job(&pool, &["rebuild", "start"]).expect(1).json();
+    assert_eq!(rebuilt["state"], "incomplete", "{rebuilt}");
+    assert!(rebuilt["short"].as_u64() > Some(0), "{rebuilt}");
+    let new = pool.beside("new");
+    pool.run(["disk", "add", new.to_str().unwrap(), "--size", "48MiB"]).ok();
+    let rebuilt = job(&pool, &["rebuild", "start"]).ok().json();
+    assert_eq!((&rebuilt["state"], &rebuilt["short"]), (&"complete".into(), &0.into()), "{rebuilt}");
+}

@@ -293,3 +293,19 @@ fn the_deepest_tree_is_walked_copied_fetched_put_and_removed() {
     assert!(Command::new("rm").arg("-rf").args([&out, &salvaged]).status().unwrap().success());
     pool.run(["check"]).ok();
 }
+
+/// The record of what happened to the pool was replaced by a file of that name.
+#[test]
+fn what_the_pool_keeps_in_its_folder_is_not_replaced() {
+    let pool = TestPool::new(2, "32MiB", "mirror:2");
+    for name in ["events.jsonl", "pool.toml"] {
+        pool.run_with_input(["put", "-", &format!("/{name}")], b"mine").ok();
+    }
+    let before = std::fs::read_to_string(pool.path().join("events.jsonl")).unwrap();
+    for overwrite in [&[][..], &["--overwrite"]] {
+        let path = pool.path();
+        pool.run(["get", "-r", "/", path.to_str().unwrap()].iter().chain(overwrite)).expect(1);
+        assert!(std::fs::read_to_string(path.join("events.jsonl")).unwrap().starts_with(&before));
+    }
+    pool.run(["check"]).ok();
+}

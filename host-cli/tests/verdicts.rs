@@ -74,6 +74,9 @@ fn a_lack_of_descriptors_is_no_lack_of_disks() {
         "{}",
         health.text()
     );
+    // Not even signals can be caught: no verdict either.
+    let none = run_after(&pool, "ulimit -n 5", "health").expect(3);
+    assert!(none.text().starts_with("UNKNOWN: cannot"), "{}", none.text());
     let memory = run_after(&pool, "ulimit -v 60000", "--json status").expect(1);
     assert_eq!(memory.json()["error"]["code"], "host_limit");
     let after = pool.run(["--json", "health"]).ok().json();

@@ -67,13 +67,22 @@ struct Measure {
 /// The exit code of a plug-in that cannot tell.
 pub(crate) const UNKNOWN: u8 = 3;
 
+/// Prints that there is no verdict, because nothing could be looked at; the exit code.
+pub(crate) fn cannot_tell(app: &App, failure: &Failure) -> u8 {
+    tell(app, &Health::without_pool(failure))
+}
+
 /// Prints the verdict; the exit code: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 pub(crate) fn run(app: &App) -> u8 {
     let health = match look(app, Health::of) {
         Ok(Seen { value, activity }) => Health { activity, ..value },
         Err(failure) => Health::without_pool(&failure),
     };
-    if let Err(failure) = app.out.report(&health) {
+    tell(app, &health)
+}
+
+fn tell(app: &App, health: &Health) -> u8 {
+    if let Err(failure) = app.out.report(health) {
         // A verdict that was not printed is none.
         app.out.failure(&failure);
         return UNKNOWN;

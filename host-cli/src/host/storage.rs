@@ -87,7 +87,8 @@ fn parse_device(text: &str) -> Option<u64> {
     Some(rustix::fs::makedev(major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// A loop device over some of these bytes that is mounted, or that something has for itself.
+/// A loop device over some of these bytes: of a file any, since whatever opens it next writes to the file; of a
+/// device one that is mounted, or that something has for itself.
 pub(crate) fn user_of(path: &Path) -> Option<PathBuf> {
     let storage = Storage::of(path).ok()?;
     let own = fs::metadata(path).ok().filter(|own| own.file_type().is_block_device()).map(|own| own.rdev());
@@ -97,7 +98,7 @@ pub(crate) fn user_of(path: &Path) -> Option<PathBuf> {
         let device = parse_device(&fs::read_to_string(folder.join("dev")).ok()?)?;
         let node = Path::new("/dev").join(folder.file_name()?);
         let is_over = own != Some(device) && Storage::of(&node).is_ok_and(|other| other.overlaps(&storage));
-        (is_over && is_claimed(&node, device)).then_some(node)
+        (is_over && (own.is_none() || is_claimed(&node, device))).then_some(node)
     })
 }
 

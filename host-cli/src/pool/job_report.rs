@@ -7,7 +7,7 @@ use super::tree::paths_of;
 use super::whole::Whole;
 use crate::host::activity::Activity;
 use crate::host::times::rfc3339;
-use crate::output::failure::{Code, Exit, Failure};
+use crate::output::failure::{Code, Failure};
 use crate::output::names::ToldPath;
 use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text, WARN};
@@ -171,6 +171,10 @@ impl JobReport {
         report.found = job.healed_before + job.found;
         (report.healed, report.lost) = (job.healed_before + job.healed, job.failed.into());
         report.short = job.short;
+        if report.job == JobName::Rebuild && report.state == JobState::Complete && report.short > 0 {
+            // It did all that the disks allow, and redundancy is not what it should be.
+            report.state = JobState::Incomplete;
+        }
         report.done_bytes = job.done * block;
         report.total_bytes = (job.total > 0).then_some(job.total * block);
         (report.started, report.ended) = (time(job.started), time(job.ended));
@@ -250,7 +254,7 @@ impl JobReport {
             JobState::Incomplete => {
                 let message = format!(
                     "{} could not be put right: there is no space, or no disk for it",
-                    size::count(self.left(), "thing")
+                    size::count(self.left().max(self.short), "thing")
                 );
                 Some(Failure::new(Code::Partial, message).hint(format!(
                     "add a disk with `dynamicfs disk add NEW-DISK`, then start it again: `dynamicfs {word} start`"
@@ -258,10 +262,9 @@ impl JobReport {
             }
             JobState::Interrupted | JobState::Paused => {
                 let message = format!("the {word} {}", self.state.words());
-                Some(
-                    Failure::new(Code::Partial, message)
-                        .hint(format!("go on with `dynamicfs {word} resume`")),
-                )
+                // To the command that went on with it a pause is as Ctrl-C.
+                let code = if self.this_run.is_some() { Code::Interrupted } else { Code::Partial };
+                Some(Failure::new(code, message).hint(format!("go on with `dynamicfs {word} resume`")))
             }
             JobState::None
             | JobState::Running
@@ -413,11 +416,6 @@ impl JobReport {
     /// Whether something is lost, which is named in it.
     pub(crate) const fn has_lost(&self) -> bool {
         self.lost > 0
-    }
-
-    /// The exit code of a command that went on with it.
-    pub(crate) fn exit(&self) -> Exit {
-        self.shortfall().map_or(Exit::Done, |failure| failure.exit())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a disk's labels say, read from the file or device itself: no pool is needed, no lock is taken.
 
+use crate::host::machine::Lack;
 use crate::host::storage::open_to_look;
 use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, Label, LabelFault, PoolParameters};
 use dynamicfs_core::format::places::{COPY_PLACES, SECTOR_BYTES_MAX, candidates};
@@ -36,7 +37,7 @@ impl Labels {
     pub(crate) fn read(path: &Path) -> io::Result<Self> {
         let mut file = open_to_look(path)?;
         let bytes = file.seek(SeekFrom::End(0))?;
-        let (first, features) = read_at(&file, 0);
+        let (first, features) = read_at(&file, 0)?;
         let mut labels = Self {
             bytes,
             first,
@@ -52,21 +53,21 @@ impl Labels {
                 .flat_map(|sector| candidates(&Geometry::new(sector, bytes / u64::from(sector))))
                 .collect(),
         };
-        places.into_iter().for_each(|at| labels.look(&file, at));
+        places.into_iter().try_for_each(|at| labels.look(&file, at))?;
         // Another end than the one that the first label names: that one is older.
         if let Some((_, disk)) = labels.identity()
             && first.is_ok_and(|(_, first)| first.end_at != disk.end_at)
         {
             labels.last = Err(LabelFault::Absent);
-            labels.look(&file, disk.end_at);
+            labels.look(&file, disk.end_at)?;
         }
         Ok(labels)
     }
 
-    fn look(&mut self, file: &File, at: u64) {
-        let (found, features) = read_at(file, at);
+    fn look(&mut self, file: &File, at: u64) -> io::Result<()> {
+        let (found, features) = read_at(file, at)?;
         if found.is_ok_and(|(_, disk)| !disk.label_places().contains(&at)) {
-            return;
+            return Ok(());
         }
         self.read_only_features |= features;
         let place = if COPY_PLACES.contains(&at) { &mut self.copy } else { &mut self.last };
@@ -75,6 +76,7 @@ impl Labels {
             Err(LabelFault::Absent) => found,
             Err(_) => found.or(*place),
         };
+        Ok(())
     }
 
     /// All of them.
@@ -132,14 +134,17 @@ pub(crate) fn has_left(path: &Path) -> io::Result<bool> {
 }
 
 /// A label, and what of its features is only for writers.
-fn read_at(file: &File, at: u64) -> (Found, u32) {
+fn read_at(file: &File, at: u64) -> io::Result<(Found, u32)> {
     let mut bytes = [0; LABEL_BYTES];
-    if file.read_exact_at(&mut bytes, at).is_err() {
-        return (Err(LabelFault::Absent), 0);
+    match file.read_exact_at(&mut bytes, at) {
+        // That says nothing of the disk.
+        Err(error) if Lack::of(&error).is_some() => return Err(error),
+        Err(_) => return Ok((Err(LabelFault::Absent), 0)),
+        Ok(()) => {}
     }
     let found = label::decode(&bytes, std_host_shim::crc32c);
     let features = Label::new(&bytes[..]).filter(|_| found.is_ok()).map_or(0, |label| label.ro_compat());
-    (found, features)
+    Ok((found, features))
 }
 
 /// What is wrong with a label, in words.

@@ -89,7 +89,7 @@ impl Occupant {
 pub(crate) fn refuse_busy(path: &Path) -> Result<(), Failure> {
     let Some(user) = user_of(path) else { return Ok(()) };
     Err(Failure::new(Code::Busy, format!("{} is in use as {}", path.shown(), user.shown()))
-        .hint("unmount it, or stop what has it open"))
+        .hint("unmount that, or stop what has it open; `losetup -d` detaches a loop device"))
 }
 
 /// Refuses two names of the same bytes: they would be two disks that fail together, and overwrite each other.

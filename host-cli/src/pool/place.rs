@@ -71,7 +71,14 @@ impl Place {
         if entry.whereabouts == Whereabouts::Displaced {
             return Ok((Self::without(entry, path, Fault::Displaced), None));
         }
-        let labels = Labels::read(&path).ok();
+        let labels = match Labels::read(&path) {
+            // A label that could not be read for want of something else is not absent.
+            Err(source) if Lack::of(&source).is_some_and(|it| it != Lack::ReadOnly) => {
+                let shown = path.shown();
+                return Err(Failure::host(format_args!("read {} ({shown})", entry.name), &source));
+            }
+            labels => labels.ok(),
+        };
         let write_protection = write_protection(&path);
         let (entry, meter) = (entry.clone(), Arc::default());
         let mut place = Self { entry, path, labels, fault: None, write_protection, meter };

@@ -292,7 +292,8 @@ fn empty(
     let member = old.member(session)?;
     let rebuild = rebuild_due(session, throttle)?;
     if let Some(row) = session.row_of(member.0)
-        && rebuild.exit() == Exit::Done
+        && rebuild.completed().is_some()
+        && !rebuild.has_lost()
         && !old.is_online(session)
         && !session.pool.store.unhealed().contains(row)
     {

@@ -4,7 +4,6 @@ use crate::host::folder::Folder;
 use crate::host::look::{Identity, Look};
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
-use crate::pool::config::FILE;
 use crate::pool::occupied::belongs_to_a_pool;
 use crate::pool::path::PoolPath;
 use crate::pool::session::Session;
@@ -17,7 +16,7 @@ use std::path::Path;
 /// Keeps what a command writes from what it must not replace.
 #[derive(Debug)]
 pub(crate) struct Guard {
-    /// What the pool itself is stored in.
+    /// What the pool itself is stored in, its list and its records of what happened among it.
     own: HashSet<Identity>,
     overwrite: bool,
 }
@@ -26,7 +25,8 @@ impl Guard {
     pub(crate) fn new(session: &Session<'_>, overwrite: bool) -> Self {
         let config = &session.config;
         let disks = config.disks.iter().map(|disk| config.path_of(disk));
-        let files = disks.chain([config.folder.join(FILE)]);
+        let own_files = std::fs::read_dir(&config.folder).into_iter().flatten().flatten();
+        let files = disks.chain(own_files.map(|entry| entry.path()));
         let own = files.filter_map(|path| Look::of_path(&path, true).ok()).map(|look| look.identity);
         Self { own: own.collect(), overwrite }
     }

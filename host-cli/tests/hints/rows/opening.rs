@@ -53,7 +53,7 @@ pub(crate) const OPENING: &[Row] = &[
         "pool 3 mirror:3; store /file 2000000; away disk-1 disk-2",
         "dynamicfs ls",
         "dynamicfs --force-degraded disk replace disk-1 NEW-DISK --pool HERE/pool",
-        Again,
+        Tells("`dynamicfs disk add NEW-DISK`"),
     ),
     // They are in the folder, and only not listed.
     row("pool 3 2+1; unlist disk-1; unlist disk-2", "dynamicfs ls", "dynamicfs import POOL --pool HERE/pool", Again),
