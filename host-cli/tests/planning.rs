@@ -283,8 +283,8 @@ fn promising(disks: usize, mebibytes: usize, scheme: &str, more: &[&str]) -> (Te
     (pool, promised.try_into().unwrap())
 }
 
-/// A node smaller than a block takes the whole block: pools with such nodes take a file of the promised size, and
-/// hardly more: not a ninth.
+/// A node smaller than a block takes the whole block: pools with such nodes take a file of the promised size,
+/// and hardly more: not a ninth.
 #[test]
 fn a_file_of_the_promised_size_fits_where_nodes_are_small() {
     for (disks, mebibytes, scheme, more) in [

@@ -1,7 +1,7 @@
-//! What a disk is stored in has no room, as an image on a full filesystem or a thin volume whose pool is full, or
-//! the system refuses to write, for want of memory or because the filesystem below is read-only. Nothing is
-//! wrong with the disk, which stays in use. What was being written fails with an error that says so, and
-//! works once the system is well.
+//! What a disk is stored in has no room, as an image on a full filesystem or a thin volume whose pool is
+//! full, or the system refuses to write, for want of memory or because the filesystem below is read-only.
+//! Nothing is wrong with the disk, which stays in use. What was being written fails with an error that says
+//! so, and works once the system is well.
 
 use crate::common::{Mounted, World, expect, expect_whole, put, rest};
 use dynamicfs_core::disks::DiskStatus;

@@ -265,8 +265,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
             && quorum::may_continue(online, self.durable, self.durable)
     }
 
-    /// How many members may fail, whichever they are, before the first transaction of this mount is refused. It
-    /// claims an epoch, for which more than half of each list must be here. `None` where it has begun.
+    /// How many members may fail, whichever they are, before the first transaction of this mount is refused.
+    /// It claims an epoch, for which more than half of each list must be here. `None` where it has begun.
     pub(crate) fn claim_spare(&self) -> Option<usize> {
         (self.mode == Mode::Unclaimed).then(|| quorum::spare(self.claimants(), self.durable))
     }

@@ -87,8 +87,8 @@ fn parse_device(text: &str) -> Option<u64> {
     Some(rustix::fs::makedev(major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// A loop device over some of these bytes: of a file any, since whatever opens it next writes to the file; of a
-/// device one that is mounted, or that something has for itself.
+/// A loop device over some of these bytes: of a file any, since whatever opens it next writes to the file; of
+/// a device one that is mounted, or that something has for itself.
 pub(crate) fn user_of(path: &Path) -> Option<PathBuf> {
     let storage = Storage::of(path).ok()?;
     let own = fs::metadata(path).ok().filter(|own| own.file_type().is_block_device()).map(|own| own.rdev());

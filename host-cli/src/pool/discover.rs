@@ -62,8 +62,8 @@ pub(crate) fn usual_places(folder: Option<&Path>) -> Vec<PathBuf> {
     own.chain(devices::block_devices()).collect()
 }
 
-/// The command that lists the disks of a folder's pool anew. It names the pool where a disk tells which that is:
-/// disks of other pools may be attached.
+/// The command that lists the disks of a folder's pool anew. It names the pool where a disk tells which that
+/// is: disks of other pools may be attached.
 pub(crate) fn import_again(folder: &Path) -> String {
     let pool =
         usual_places(Some(folder)).iter().find_map(|path| Found::at(path)).map(|found| found.pool_id());
@@ -96,8 +96,8 @@ pub(super) fn of_member<'f>(found: &'f [Found], id: Option<&str>, member: u16) -
     (!is_copied).then_some(first.path.as_path())
 }
 
-/// Refuses a pool.toml that has one disk at the places of two. What belongs to the other place is elsewhere, and
-/// the disk would be in its own way.
+/// Refuses a pool.toml that has one disk at the places of two. What belongs to the other place is elsewhere,
+/// and the disk would be in its own way.
 pub(super) fn refuse_listed_twice(config: &Config) -> Result<(), Failure> {
     let mut seen: BTreeMap<(u64, u64), &DiskEntry> = BTreeMap::new();
     let listed = config.disks.iter().filter(|disk| disk.whereabouts != Whereabouts::Displaced);

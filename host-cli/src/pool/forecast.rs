@@ -68,8 +68,8 @@ pub(crate) struct Rebuild {
     pub(crate) without_space: u64,
     /// Extents that stay without full redundancy, because too few disks are left.
     pub(crate) without_disks: u64,
-    /// Tree nodes, which hold the pool's own records, that stay on fewer disks than they should be on, because
-    /// too few are left.
+    /// Tree nodes, which hold the pool's own records, that stay on fewer disks than they should be on,
+    /// because too few are left.
     pub(crate) nodes_without_disks: u64,
 }
 

@@ -15,8 +15,8 @@ pub(super) struct Circumstances {
     pub(super) refuses_writes: bool,
 }
 
-/// What to do next depends on what else there is: a command that the pool refuses now is no help, nor one that
-/// leaves the cause as it is.
+/// What to do next depends on what else there is: a command that the pool refuses now is no help, nor one
+/// that leaves the cause as it is.
 pub(super) fn agree(reasons: &mut [Reason], Circumstances { has_spare, refuses_writes }: Circumstances) {
     let awaited = reasons.iter_mut().filter(|reason| reason.code.is_of_awaited());
     if refuses_writes {
@@ -42,7 +42,8 @@ pub(super) fn agree(reasons: &mut [Reason], Circumstances { has_spare, refuses_w
     for reason in reasons.iter_mut() {
         match (reason.code, &awaited) {
             (ReasonCode::NoTolerance | ReasonCode::WritesRefused, _) => reason.next.clone_from(&cure),
-            // What is short of a disk that may come back is not rebuilt before the operator says that it does not.
+            // What is short of a disk that may come back is not rebuilt before the operator says that it does
+            // not.
             (ReasonCode::ExtentsDegraded | ReasonCode::ScrubPartial, Some(next)) => {
                 reason.next.clone_from(next)
             }

@@ -50,8 +50,8 @@ impl Nodes {
         (leaves + above) * self.block_bytes * self.replicas(disks)
     }
 
-    /// Bytes on all disks of records that arrive in the order of their keys, round after round of values of these
-    /// lengths: each leaf is filled before the next begins.
+    /// Bytes on all disks of records that arrive in the order of their keys, round after round of values of
+    /// these lengths: each leaf is filled before the next begins.
     pub(super) fn in_order(&self, values: &[usize], disks: usize) -> u64 {
         let (mut leaves, mut left) = (0, 0);
         for _ in 0..ROUNDS {

@@ -1,7 +1,7 @@
 //! Every command that the program tells to type is typed here, and works or leads on.
 //!
-//! `rows` has the states in which commands are told, `literals` holds the program's sources to them, and `walk`
-//! follows the first command that `health` tells from broken states to healthy ones.
+//! `rows` has the states in which commands are told, `literals` holds the program's sources to them, and
+//! `walk` follows the first command that `health` tells from broken states to healthy ones.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -95,7 +95,8 @@ fn what_health_tells_first_leads_to_health() {
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
 
-/// Types what is told until the pool is healthy. A command that only tells something leads on by what it tells.
+/// Types what is told until the pool is healthy. A command that only tells something leads on by what it
+/// tells.
 fn walk(pool: &TestPool, end: &End) -> Result<(), String> {
     let mut way = String::new();
     let mut typed = Vec::new();

@@ -304,8 +304,8 @@ fn too_few_disks_for_a_rebuild_are_foretold() {
     assert_eq!(forecast.blocks_written, 0, "{forecast:?}");
 }
 
-/// A pool whose tree bears more than its contents loses a disk: the contents have a place on the others, and not
-/// all nodes have.
+/// A pool whose tree bears more than its contents loses a disk: the contents have a place on the others, and
+/// not all nodes have.
 #[test]
 fn too_few_disks_for_the_nodes_are_foretold() {
     let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); 3]);

@@ -29,9 +29,9 @@ fn health_says_that_nothing_can_be_written_where_less_than_half_is_left() {
     }
 }
 
-/// The first transaction of a mount claims an epoch with more than half of the members, those that follow go on
-/// with half. Health went by the half before the first as well: it promised that one of a mirror of two might
-/// fail, and called the pool writable when it had.
+/// The first transaction of a mount claims an epoch with more than half of the members, those that follow go
+/// on with half. Health went by the half before the first as well: it promised that one of a mirror of two
+/// might fail, and called the pool writable when it had.
 #[test]
 fn health_goes_by_the_claim_before_the_first_transaction() {
     let mut world = World::new(Scheme::mirror(2), 2, MEMORY);

@@ -37,7 +37,8 @@ pub(crate) const DISKS: &[Row] = &[
         "dynamicfs disk replace disk-1 NEW-DISK",
         Gone("DISK_OFFLINE"),
     ),
-    // The pool takes no writes: `disk online` alone was told, which is refused, and `disk list`, which led nowhere.
+    // The pool takes no writes: `disk online` alone was told, which is refused, and `disk list`, which led
+    // nowhere.
     row(
         "pool 5 mirror:2; store /file 2000000; dynamicfs -q disk offline disk-1; dynamicfs -q mkdir /d; away disk-4",
         HEALTH,
@@ -56,8 +57,8 @@ pub(crate) const DISKS: &[Row] = &[
         "dynamicfs disk replace disk-1 NEW-DISK",
         Gone("DISK_UNUSABLE"),
     ),
-    // The number on a disk of another pool was taken for one of this pool's: `disk remove disk-1` was told, and
-    // meant disk-0.
+    // The number on a disk of another pool was taken for one of this pool's: `disk remove disk-1` was told,
+    // and meant disk-0.
     row(
         "pool 3 2+1; store /file 2000000; dynamicfs -q init --pool other --disks 2 --disk-size 32MiB --scheme mirror:2
          cp other/disks/disk-0.img pool/disks/disk-1.img",

@@ -69,7 +69,8 @@ pub(crate) const OPENING: &[Row] = &[
         "dynamicfs salvage DEST",
         Tells("lost /file"),
     ),
-    // No node of the pool's tree can be read: `disk list` and `check` were told, which are refused for the same.
+    // No node of the pool's tree can be read: `disk list` and `check` were told, which are refused for the
+    // same.
     row(
         "pool 3 mirror:2; store /file 2000000; cp pool/disks/disk-1.img 1; cp pool/disks/disk-2.img 2
          store /more 2000000; store /most 2000000; cp 1 pool/disks/disk-1.img; cp 2 pool/disks/disk-2.img",
