@@ -168,6 +168,8 @@ fn quiet_says_nothing_but_what_was_asked_for() {
         (true, &["disk", "identify", "disk-1", "--seconds", "0"]),
         (false, &["disk", "add", &new, "--size", "32MiB"]),
         (false, &["disk", "rename", "new", "newer"]),
+        // It has one copy since, perhaps on the disk that goes.
+        (false, &["rm", "/file"]),
         (false, &["disk", "offline", "disk-1"]),
         (false, &["disk", "online", "disk-1"]),
         (false, &["disk", "clear", "disk-1"]),
