@@ -173,7 +173,7 @@ fn quiet_says_nothing_but_what_was_asked_for() {
         (false, &["disk", "offline", "disk-1"]),
         (false, &["disk", "online", "disk-1"]),
         (false, &["disk", "clear", "disk-1"]),
-        (true, &["disk", "fail", "newer", "-n"]),
+        (true, &["disk", "fail", "disk-1", "-n"]),
         (false, &["disk", "drain", "newer"]),
         (false, &["disk", "remove", "newer", "--yes"]),
         (false, &["pool", "rename", "other"]),
