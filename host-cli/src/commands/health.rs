@@ -8,10 +8,11 @@ use crate::host::times::now_rfc3339;
 use crate::output::failure::{Code, ErrorBody, Failure};
 use crate::output::report::Report;
 use crate::output::text::{BOLD, Text};
-use crate::pool::judge::{Extents, Judgement, Verdict};
+use crate::pool::judge::{Judgement, Verdict};
 use crate::pool::open::{Seen, look};
 use crate::pool::reasons::{Reason, Severity};
 use crate::pool::session::Session;
+use crate::pool::stored::Extents;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::ffi::OsString;
@@ -37,9 +38,10 @@ pub(crate) struct Health {
     /// null if it could not be opened.
     write_tolerance_if_offline_first: Option<usize>,
     /// Extents that are readable with less redundancy than was asked for; null if the pool could not be
-    /// opened.
+    /// opened, or tree nodes not be read.
     degraded_extents: Option<u64>,
-    /// Extents that cannot be read with the disks that are here; null if the pool could not be opened.
+    /// Extents that cannot be read with the disks that are here; null if the pool could not be opened, or
+    /// tree nodes not be read.
     unreadable_extents: Option<u64>,
     /// When the last scrub ended, RFC 3339 in UTC; null if none came to its end since the last one was
     /// started.
@@ -117,16 +119,18 @@ impl Health {
         let raw = health.blocks * block;
         let used = raw.saturating_sub((health.free_blocks + health.dead_blocks) * block);
         let measure = |label, value, unit, most| Measure { label, value, unit, most };
-        let Extents { total, readable, unreadable, .. } = extents;
         let mut measures = vec![
             measure("read_tolerance", tolerance.read() as u64, "", None),
             measure("write_tolerance", tolerance.write() as u64, "", None),
-            measure("degraded_extents", readable, "", Some(total)),
-            measure("unreadable_extents", unreadable, "", Some(total)),
-            measure("used", used, "B", Some(raw)),
         ];
+        if let Some(Extents { total, readable, unreadable, .. }) = extents {
+            measures.push(measure("degraded_extents", readable, "", Some(total)));
+            measures.push(measure("unreadable_extents", unreadable, "", Some(total)));
+        }
+        measures.push(measure("used", used, "B", Some(raw)));
         measures.extend(room.map(|room| measure("room", room.filled.usable_bytes, "B", None)));
-        measures.extend(scrub.whole().age_seconds().map(|age| measure("scrub_age", age, "s", None)));
+        let scrub_age = scrub.as_ref().and_then(|scrub| scrub.whole().age_seconds());
+        measures.extend(scrub_age.map(|age| measure("scrub_age", age, "s", None)));
         Ok(Self {
             status: verdict,
             timestamp: now_rfc3339(),
@@ -135,9 +139,9 @@ impl Health {
             write_tolerance: Some(tolerance.write()),
             data_tolerance: Some(tolerance.data),
             write_tolerance_if_offline_first: Some(tolerance.offline_first),
-            degraded_extents: Some(readable),
-            unreadable_extents: Some(unreadable),
-            last_scrub: scrub.last_whole().map(ToOwned::to_owned),
+            degraded_extents: extents.map(|extents| extents.readable),
+            unreadable_extents: extents.map(|extents| extents.unreadable),
+            last_scrub: scrub.as_ref().and_then(|scrub| scrub.last_whole()).map(ToOwned::to_owned),
             activity: None,
             measures,
             cause: None,

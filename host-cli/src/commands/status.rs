@@ -11,10 +11,11 @@ use crate::output::text::{BAD, Cell, DIM, GOOD, Text, WARN};
 use crate::pool::disks::{Disk, DiskState};
 use crate::pool::job_report::JobReport;
 use crate::pool::jobs::JobState;
-use crate::pool::judge::{DiskCounts, Extents, Judgement, Verdict};
+use crate::pool::judge::{DiskCounts, Judgement, Verdict};
 use crate::pool::open::{Seen, look};
 use crate::pool::reasons::Reason;
 use crate::pool::session::Session;
+use crate::pool::stored::Extents;
 use anstyle::Style;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -30,16 +31,16 @@ pub(crate) struct Status {
     pool: PoolStatus,
     /// Disks, counted.
     disks: DiskCounts,
-    /// Extents, counted.
-    extents: Extents,
+    /// Extents, counted; null where part of the pool's tree cannot be read.
+    extents: Option<Extents>,
     /// Space, in bytes.
     capacity: Capacity,
     /// The disks, in the order of pool.toml.
     members: Vec<Disk>,
-    /// The last scrub.
-    scrub: JobReport,
-    /// The last rebuild.
-    rebuild: JobReport,
+    /// The last scrub; null where its record cannot be read.
+    scrub: Option<JobReport>,
+    /// The last rebuild; null where its record cannot be read.
+    rebuild: Option<JobReport>,
     /// Why the verdict is not "healthy", the worst first.
     reasons: Vec<Reason>,
     /// What the process does that has the pool, if one does.
@@ -140,6 +141,18 @@ impl Status {
     }
 }
 
+/// What is to be said of extents below nodes that cannot be read.
+const UNKNOWN: &str = "not known: part of the tree cannot be read";
+
+/// Extents by what is left of them, for people.
+fn extents_words(extents: &Extents) -> String {
+    let Extents { total, complete, readable, unreadable } = extents;
+    let style = if *unreadable > 0 { BAD } else { Style::new() };
+    format!(
+        "{total}: {complete} complete, {readable} degraded but readable, {style}{unreadable} unreadable{style:#}"
+    )
+}
+
 /// How many more disks may be gone, for people.
 pub(crate) fn borne(read: usize, write: usize) -> String {
     let [read, write] = [read, write].map(|disks| size::count(disks as u64, "more disk"));
@@ -182,16 +195,7 @@ impl Report for Status {
         }
         let (read, write) = (self.pool.read_tolerance, self.pool.write_tolerance);
         text.field("redundancy", format_args!("{}; {}", self.pool.scheme, borne(read, write)));
-        let Extents { total, complete, readable, unreadable } = self.extents;
-        let lost = if unreadable > 0 {
-            format!("{BAD}{unreadable} unreadable{BAD:#}")
-        } else {
-            "0 unreadable".into()
-        };
-        text.field(
-            "extents",
-            format_args!("{total}: {complete} complete, {readable} degraded but readable, {lost}"),
-        );
+        text.field("extents", self.extents.as_ref().map_or_else(|| UNKNOWN.into(), extents_words));
         text.field(
             "contents",
             format_args!(
@@ -208,7 +212,8 @@ impl Report for Status {
             "space",
             format_args!("{used} of {raw} in use ({percent} %); room for {usable} of contents"),
         );
-        for job in [&self.scrub, &self.rebuild].into_iter().filter(|job| job.state != JobState::None) {
+        let jobs = [&self.scrub, &self.rebuild].into_iter().flatten();
+        for job in jobs.filter(|job| job.state != JobState::None) {
             let ended = job.completed().map_or_else(String::new, |ended| format!(", ended {ended}"));
             text.field(job.job.word(), format_args!("{}{ended}", job.state.words()));
         }

@@ -1,7 +1,7 @@
 //! What would be without some disks: the core's forecast, with names.
 
-use super::judge::Extents;
 use super::session::Session;
+use super::stored::Extents;
 use super::tree::paths_of;
 use crate::output::failure::Failure;
 use crate::output::names::ToldPath;

@@ -5,7 +5,7 @@ use super::counters::PoolTotals;
 use super::forecast::{Rebuild, Space};
 use super::job_report::JobReport;
 use super::jobs::{JobName, JobState};
-use super::judge::readable;
+use super::readable::readable;
 use super::reasons::{ADD_DISK, REBUILD, Reason, ReasonCode, SCRUB};
 use super::room::{Fullness, PoolRoom};
 use super::session::Session;
@@ -15,31 +15,60 @@ use crate::output::size;
 use dynamicfs_core::maintain::JobKind;
 use dynamicfs_core::types::MemberSet;
 
-/// What the records of all jobs say.
-pub(super) fn of(
-    session: &mut Session<'_>,
-    scrub: &JobReport,
-    rebuild: &JobReport,
-    room: Option<&PoolRoom>,
-) -> Result<Vec<Reason>, Failure> {
-    let rebalance = JobReport::of(session, JobKind::Rebalance)?;
-    let recount = JobReport::of(session, JobKind::Recount)?;
-    let mut reasons = Vec::new();
-    for job in [scrub, rebuild, &rebalance, &recount] {
-        // A scrub reads everything: it has met what an earlier rebuild found lost, if that is still there.
-        if job.job != JobName::Rebuild || !scrub.is_proof_since(rebuild) {
-            reasons.extend(lost(job));
-        }
-        reasons.extend(waiting(job));
+/// All jobs, each as far as its record can be read.
+pub(super) struct Jobs {
+    pub(super) scrub: Option<JobReport>,
+    pub(super) rebuild: Option<JobReport>,
+    rebalance: Option<JobReport>,
+    recount: Option<JobReport>,
+}
+
+impl Jobs {
+    pub(super) fn of(session: &mut Session<'_>) -> Result<Self, Failure> {
+        let mut job = |kind| readable(JobReport::of(session, kind));
+        Ok(Self {
+            scrub: job(JobKind::Scrub)?,
+            rebuild: job(JobKind::Rebuild)?,
+            rebalance: job(JobKind::Rebalance)?,
+            recount: job(JobKind::Recount)?,
+        })
     }
-    reasons.extend(rebuild_incomplete(session, rebuild)?);
-    reasons.extend(scrub_left(scrub, room));
-    Ok(reasons)
+
+    /// Extents that the last scrub or rebuild found lost.
+    pub(super) fn extents_lost(&self) -> u64 {
+        let jobs = [&self.scrub, &self.rebuild].into_iter().flatten();
+        jobs.map(|job| job.extents_lost).max().unwrap_or(0)
+    }
+
+    /// What their records say.
+    pub(super) fn reasons(
+        &self,
+        session: &mut Session<'_>,
+        room: Option<&PoolRoom>,
+    ) -> Result<Vec<Reason>, Failure> {
+        let Self { scrub, rebuild, rebalance, recount } = self;
+        let mut reasons = Vec::new();
+        for job in [scrub, rebuild, rebalance, recount].into_iter().flatten() {
+            // A scrub reads everything: it has met what an earlier rebuild found lost, if that is still there.
+            let is_proven = scrub.as_ref().is_some_and(|scrub| scrub.is_proof_since(job));
+            if job.job != JobName::Rebuild || !is_proven {
+                reasons.extend(lost(job));
+            }
+            reasons.extend(waiting(job));
+        }
+        if let Some(rebuild) = rebuild {
+            reasons.extend(rebuild_incomplete(session, rebuild)?);
+        }
+        reasons.extend(scrub.iter().flat_map(|scrub| scrub_left(scrub, room)));
+        Ok(reasons)
+    }
 }
 
 /// A read met lost contents, and no scrub has looked since how much is lost.
-pub(super) fn lost_read(totals: &PoolTotals, scrub: &JobReport) -> Option<Reason> {
-    let is_settled = scrub.completed().is_some() && scrub.started_seconds >= totals.lost_read_at as i64;
+pub(super) fn lost_read(totals: &PoolTotals, scrub: Option<&JobReport>) -> Option<Reason> {
+    let is_settled = scrub.is_some_and(|scrub| {
+        scrub.completed().is_some() && scrub.started_seconds >= totals.lost_read_at as i64
+    });
     (totals.lost_read_at > 0 && !is_settled).then(|| {
         let message = "a read met contents of which too little is left: a scrub tells what is lost";
         let reason = Reason::new(ReasonCode::DataLost, None, totals.lost_reads, message);

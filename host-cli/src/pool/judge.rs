@@ -5,16 +5,17 @@ use super::counters;
 use super::disk_reasons::{disk_reason, tear_reason};
 use super::disks::{self, Disk, DiskState};
 use super::forecast::{Rebuild, Space};
-use super::job_reasons;
+use super::job_reasons::{self, Jobs};
 use super::job_report::JobReport;
 use super::next::{self, Circumstances};
+use super::readable::readable;
 use super::reasons::{ADD_DISK, Reason, ReasonCode, Severity};
 use super::room::{Fullness, PoolRoom};
 use super::session::Session;
+use super::stored::{Extents, Stored};
 use super::tolerance::Tolerance;
-use crate::output::failure::{Code, Failure};
+use crate::output::failure::Failure;
 use crate::output::size;
-use dynamicfs_core::maintain::{ExtentCounts, JobKind};
 use dynamicfs_core::pool::Health;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -49,48 +50,25 @@ pub(crate) struct DiskCounts {
     pub(crate) failed: usize,
 }
 
-/// Extents by what is left of them.
-#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
-pub(crate) struct Extents {
-    /// All of them.
-    pub(crate) total: u64,
-    /// With full redundancy.
-    pub(crate) complete: u64,
-    /// Degraded and readable.
-    pub(crate) readable: u64,
-    /// Lost, as far as the disks that are here tell.
-    pub(crate) unreadable: u64,
-}
-
-impl From<ExtentCounts> for Extents {
-    fn from(counts: ExtentCounts) -> Self {
-        Self {
-            total: counts.total,
-            complete: counts.complete,
-            readable: counts.readable,
-            unreadable: counts.unreadable,
-        }
-    }
-}
-
 /// How a pool is.
 pub(crate) struct Judgement {
     pub(crate) verdict: Verdict,
     pub(crate) reasons: Vec<Reason>,
     pub(crate) disks: Vec<Disk>,
     pub(crate) counts: DiskCounts,
-    pub(crate) extents: Extents,
+    /// None where nodes of the tree cannot be read.
+    pub(crate) extents: Option<Extents>,
     pub(crate) health: Health,
     pub(crate) tolerance: Tolerance,
-    /// Null where the records that tell cannot be read.
+    /// None where the records that tell cannot be read; so are the jobs.
     pub(crate) room: Option<PoolRoom>,
-    pub(crate) scrub: JobReport,
-    pub(crate) rebuild: JobReport,
+    pub(crate) scrub: Option<JobReport>,
+    pub(crate) rebuild: Option<JobReport>,
 }
 
 impl Judgement {
     pub(crate) fn of(session: &mut Session<'_>) -> Result<Self, Failure> {
-        let (tolerance, mut extents) = Tolerance::of(session)?;
+        let (tolerance, mut stored) = Tolerance::of(session)?;
         let disks = disks::disks(session);
         let health = session.pool.health();
         let mut counts = DiskCounts::default();
@@ -102,17 +80,17 @@ impl Judgement {
                 _ => &mut counts.failed,
             } += 1;
         }
-        let scrub = JobReport::of(session, JobKind::Scrub)?;
-        let rebuild = JobReport::of(session, JobKind::Rebuild)?;
+        let jobs = Jobs::of(session)?;
         let refused = (!session.pool.store.may_be_written()).then(|| session.pool.store.unhealed().len());
-        let mut reasons = pool_reasons(&health, refused, &extents);
-        extents.lose(scrub.extents_lost.max(rebuild.extents_lost));
+        let mut reasons = stored.reasons();
+        reasons.extend(refused.map(|unhealed| refused_reason(&health, unhealed)));
+        stored.lose(jobs.extents_lost());
         let room = readable(PoolRoom::of(&mut session.pool))?;
         reasons.extend(tolerance.reasons(room.as_ref()));
         if let Some(room) = &room {
             reasons.extend(room_reasons(session, room)?);
         }
-        reasons.extend(job_reasons::lost_read(&counters::pool_totals(session), &scrub));
+        reasons.extend(job_reasons::lost_read(&counters::pool_totals(session), jobs.scrub.as_ref()));
         let superblock = session.pool.store.committed();
         if superblock.is_short() && superblock.owed().is_empty() {
             reasons.push(short_reason(&health, session.pool.store.tree.data_rows().len()));
@@ -124,7 +102,7 @@ impl Judgement {
         reasons.extend(disks.iter().filter_map(|disk| tear_reason(disk, health.block_bytes)));
         reasons.extend(below::reasons(&session.places));
         next::find_elsewhere(session, &mut reasons, &disks);
-        reasons.extend(job_reasons::of(session, &scrub, &rebuild, room.as_ref())?);
+        reasons.extend(jobs.reasons(session, room.as_ref())?);
         let circumstances = Circumstances {
             has_spare: disks.iter().any(|disk| disk.state == DiskState::Spare),
             refuses_writes: refused.is_some(),
@@ -137,26 +115,8 @@ impl Judgement {
             Some(Severity::Degraded) => Verdict::Degraded,
             Some(Severity::Critical) => Verdict::Critical,
         };
+        let (Stored { extents, .. }, Jobs { scrub, rebuild, .. }) = (stored, jobs);
         Ok(Self { verdict, reasons, disks, counts, extents, health, tolerance, room, scrub, rebuild })
-    }
-}
-
-impl Extents {
-    /// Counts extents that a job found to be lost: their records call them complete.
-    fn lose(&mut self, lost: u64) {
-        let more = lost.saturating_sub(self.unreadable).min(self.complete + self.readable);
-        let complete = more.min(self.complete);
-        self.complete -= complete;
-        self.readable -= more - complete;
-        self.unreadable += more;
-    }
-}
-
-/// What was read; `None` where the records that it is about are damaged, which other reasons tell.
-pub(super) fn readable<T>(read: Result<T, Failure>) -> Result<Option<T>, Failure> {
-    match read {
-        Err(failure) if failure.code() == Code::Damaged => Ok(None),
-        read => read.map(Some),
     }
 }
 
@@ -208,38 +168,18 @@ fn short_reason(health: &Health, disks: usize) -> Reason {
     Reason { next: ADD_DISK.into(), ..reason }
 }
 
-fn pool_reasons(health: &Health, refused: Option<usize>, extents: &Extents) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    let mut add = |code, count, message: String| reasons.push(Reason::new(code, None, count, message));
-    if extents.unreadable > 0 {
-        let message = format!(
-            "{} of {} cannot be read with the disks that are here",
-            extents.unreadable,
-            size::count(extents.total, "extent")
-        );
-        add(ReasonCode::DataUnreadable, extents.unreadable, message);
-    }
-    if extents.readable > 0 {
-        let message = format!(
-            "{} of {} have less redundancy than was asked for",
-            extents.readable,
-            size::count(extents.total, "extent")
-        );
-        add(ReasonCode::ExtentsDegraded, extents.readable, message);
-    }
-    if let Some(unhealed) = refused {
-        let why = match unhealed > health.tolerance.into() {
-            true => format!(
-                "{} missing or behind, and the pool tolerates {}",
-                size::count(unhealed as u64, "disk"),
-                health.tolerance
-            ),
-            false => "too few of the disks that are here have the newest state".to_owned(),
-        };
-        let message = format!(
-            "{why}: it takes no writes; attach those that are missing, or go on without them with --force-degraded"
-        );
-        add(ReasonCode::WritesRefused, unhealed as u64, message);
-    }
-    reasons
+/// More members are away, or behind, than the pool tolerates.
+fn refused_reason(health: &Health, unhealed: usize) -> Reason {
+    let why = match unhealed > health.tolerance.into() {
+        true => format!(
+            "{} missing or behind, and the pool tolerates {}",
+            size::count(unhealed as u64, "disk"),
+            health.tolerance
+        ),
+        false => "too few of the disks that are here have the newest state".to_owned(),
+    };
+    let message = format!(
+        "{why}: it takes no writes; attach those that are missing, or go on without them with --force-degraded"
+    );
+    Reason::new(ReasonCode::WritesRefused, None, unhealed as u64, message)
 }

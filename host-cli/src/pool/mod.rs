@@ -32,6 +32,8 @@
 //! disks.rs     what each disk is to the pool
 //! disk_reasons.rs what is wrong with a disk
 //! judge.rs     how the pool is, with reasons
+//! stored.rs    what is stored, counted by what is left of it
+//! readable.rs  damage, told from other failures
 //! forecast.rs  how it would be without some disks
 //! tolerance.rs how many disks may fail, and what limits their number
 //! fill.rs      how much fits, in a scheme
@@ -79,10 +81,12 @@ pub(crate) mod own;
 pub(crate) mod pace;
 pub(crate) mod path;
 pub(crate) mod place;
+mod readable;
 pub(crate) mod reasons;
 mod records;
 pub(crate) mod room;
 pub(crate) mod session;
+pub(crate) mod stored;
 pub(crate) mod tolerance;
 pub(crate) mod tree;
 pub(crate) mod wait;

@@ -3,10 +3,11 @@
 //! It is the least of what is stored bears, each extent and tree node by itself; and of what lets the pool be
 //! opened: more than half of its members. Disks that are taken offline first have no say in that any more.
 
-use super::judge::Extents;
+use super::readable::readable;
 use super::reasons::{Reason, ReasonCode};
 use super::room::{Fullness, PoolRoom};
 use super::session::Session;
+use super::stored::Stored;
 use super::tree::paths_of;
 use crate::output::failure::Failure;
 use crate::output::names::typed;
@@ -46,8 +47,8 @@ struct Weakest {
 }
 
 impl Tolerance {
-    /// Of a pool as it is, and its extents counted.
-    pub(crate) fn of(session: &mut Session<'_>) -> Result<(Self, Extents), Failure> {
+    /// Of a pool as it is, and what is stored in it, counted.
+    pub(crate) fn of(session: &mut Session<'_>) -> Result<(Self, Stored), Failure> {
         let health = session.pool.health();
         let superblock = session.pool.store.committed();
         let lists = superblock.lists();
@@ -65,19 +66,23 @@ impl Tolerance {
         if is_protected || !session.pool.store.may_be_written() {
             tolerance.offline_first = 0;
         }
-        // This fails where nodes of the tree are lost, which a forecast only counts.
-        let counted = session.pool.count_extents()?;
         if is_uniform {
-            return Ok((tolerance, counted.into()));
+            return Ok((tolerance, Stored::of(session)?));
         }
-        let told = session.pool.forecast_loss(MemberSet::EMPTY)?;
+        let told = readable(session.pool.forecast_loss(MemberSet::EMPTY))?;
+        let stored = Stored::told(told.as_ref());
+        let Some(told) = told.filter(|_| stored.extents.is_some()) else {
+            // Of what is below nodes that cannot be read nothing is borne.
+            tolerance.data = 0;
+            return Ok((tolerance, stored));
+        };
         tolerance.data = told.read_tolerance;
         tolerance.is_exposed = told.is_exposed;
         if told.asked_tolerance < health.tolerance.into() {
             let (bears, object) = (told.asked_tolerance, told.weakest);
-            tolerance.weakest = Some(Weakest::new(session, bears, object, health.tolerance)?);
+            tolerance.weakest = readable(Weakest::new(session, bears, object, health.tolerance))?;
         }
-        Ok((tolerance, told.extents.into()))
+        Ok((tolerance, stored))
     }
 
     /// More disks that may simply be gone before something cannot be read.

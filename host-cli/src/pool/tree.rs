@@ -1,6 +1,7 @@
 //! Walking directories of the pool.
 
 use super::path::{Node, PoolPath};
+use super::readable::readable;
 use super::session::Contents;
 use crate::host::interrupt;
 use crate::output::failure::Failure;
@@ -126,7 +127,8 @@ pub(crate) fn paths_of(
     if objects.is_empty() {
         return Ok(paths);
     }
-    let root = Node { object: ObjectId::ROOT, inode: contents.inode(ObjectId::ROOT)? };
+    let Some(inode) = readable(contents.inode(ObjectId::ROOT))? else { return Ok(paths) };
+    let root = Node { object: ObjectId::ROOT, inode };
     walk(contents, &PoolPath::root(), root, &mut |_, visit| {
         if let Visit::Enter(path, node) = visit
             && objects.binary_search(&node.object).is_ok()

@@ -10,9 +10,9 @@ use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
 use crate::pool::disks::{Disk, DiskState, MemberState};
-use crate::pool::judge::Extents;
 use crate::pool::open::{Access, with_config, with_pool};
 use crate::pool::session::Session;
+use crate::pool::stored::{Extents, Stored};
 use dynamicfs_core::types::{MemberNumber, MemberSet};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -32,8 +32,9 @@ pub(crate) struct DiskChanged {
     dry_run: bool,
     /// The disk, as it is now.
     disk: Disk,
-    /// Extents, counted as they are now; with `--dry-run`, as they would be.
-    extents: Extents,
+    /// Extents, counted as they are now; with `--dry-run`, as they would be. Null where part of the pool's
+    /// tree cannot be read.
+    extents: Option<Extents>,
     /// The next command to type; null if there is nothing to do.
     next: Option<String>,
     #[serde(skip)]
@@ -44,10 +45,14 @@ impl Report for DiskChanged {
     fn text(&self, text: &mut Text) {
         let (done, would) = self.done;
         text.line(format_args!("{} {}", self.disk.name, if self.dry_run { would } else { done }));
-        let Extents { total, readable, unreadable, .. } = self.extents;
-        let owed = readable + unreadable;
-        let total = size::count(total, "extent");
-        text.line(format_args!("{owed} of {total} lack redundancy, {unreadable} cannot be read"));
+        match self.extents {
+            Some(Extents { total, readable, unreadable, .. }) => {
+                let owed = readable + unreadable;
+                let total = size::count(total, "extent");
+                text.line(format_args!("{owed} of {total} lack redundancy, {unreadable} cannot be read"));
+            }
+            None => text.line("part of the pool's tree cannot be read: `dynamicfs health` tells more"),
+        }
         if let Some(next) = &self.next {
             text.line(format_args!("next: {next}"));
         }
@@ -100,7 +105,7 @@ pub(super) fn extents_without(
     session: &mut Session<'_>,
     meant: &Meant,
     force: bool,
-) -> Result<Extents, Failure> {
+) -> Result<Option<Extents>, Failure> {
     let name = &meant.disk.name;
     let rows = meant.row(session).map_or(MemberSet::EMPTY, |row| MemberSet::EMPTY.with(row));
     let forecast = session.pool.forecast_loss(rows)?;
@@ -116,7 +121,7 @@ pub(super) fn extents_without(
                 "see which files with `dynamicfs whatif lose {name}`; --force-data-loss takes it out of use all the same"
             )));
     }
-    Ok(forecast.extents.into())
+    Ok(Stored::told(Some(&forecast)).extents)
 }
 
 /// Fails where the pool would take no writes without a disk: what takes it out of use could not be written.
@@ -173,8 +178,8 @@ fn take_in(app: &App, session: &mut Session<'_>, disk: &str) -> Result<Exit, Fai
         return Err(meant.away());
     }
     let disk = meant.disk;
-    let extents: Extents = session.pool.count_extents()?.into();
-    let owes = extents.readable > 0 || disk.state == DiskState::Behind;
+    let extents = Stored::of(session)?.extents;
+    let owes = extents.is_some_and(|extents| extents.readable > 0) || disk.state == DiskState::Behind;
     let next = owes.then(|| "dynamicfs rebuild start".to_owned());
     app.out.report(&DiskChanged {
         dry_run: app.global.dry_run,
@@ -199,7 +204,7 @@ pub(super) fn clear(app: &App, disk: &str) -> Result<Exit, Failure> {
             clear_errors(session, member, &meant.disk.name)?;
         }
         let disk = find(session, &meant.disk.name)?.disk;
-        let extents = session.pool.count_extents()?.into();
+        let extents = Stored::of(session)?.extents;
         let done =
             ("is judged as if it had made no error yet", "would be judged as if it had made no error yet");
         app.out.report(&DiskChanged { dry_run: app.global.dry_run, disk, extents, next: None, done })?;
