@@ -6,6 +6,7 @@ use crate::host::interrupt;
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::names;
 use crate::output::report::Output;
+use crate::output::typed;
 use crate::pool::jobs::JobName;
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -25,6 +26,9 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => return refuse(&printable(error)),
     };
     let app = App { out: Output::new(&arguments.global), global: arguments.global };
+    // To these commands disks are what they work on.
+    let of_disks = matches!(arguments.command, Command::Init(_) | Command::Import(_) | Command::Labels);
+    typed::settle(&app.global, !of_disks);
     let caught = interrupt::install(app.out).map_err(|error| Failure::host("catch signals", &error));
     let done = match (caught, &arguments.command) {
         (Err(failure), Command::Health) => Ok(commands::health::cannot_tell(&app, &failure)),

@@ -6,6 +6,7 @@ use crate::output::failure::{Exit, Failure};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{Cell, Text};
+use crate::output::typed::addressed;
 use crate::pool::disks;
 use crate::pool::fill::{Filled, fill, schemes};
 use crate::pool::forecast::Rebuild;
@@ -204,13 +205,10 @@ impl Report for Capacity {
             let names: Vec<&str> = grown.iter().map(|disk| disk.name.as_str()).collect();
             let (more, all) =
                 (text.size(self.growable_bytes), text.size(self.raw_bytes + self.growable_bytes));
+            let next = addressed(&format!("dynamicfs disk grow {}", first.name));
             text.field(
                 "grown",
-                format_args!(
-                    "{more} more on {}, {all} in all then; next: dynamicfs disk grow {}",
-                    names.join(", "),
-                    first.name
-                ),
+                format_args!("{more} more on {}, {all} in all then; next: {next}", names.join(", ")),
             );
         }
         if let Some(added) = &self.added {

@@ -8,6 +8,7 @@ use crate::output::progress::{Progress, Unit};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text, WARN};
+use crate::output::typed::addressed;
 use crate::pool::disks::{self, Disk, DiskState, MemberState};
 use crate::pool::members::Names;
 use crate::pool::open::{Access, with_pool};
@@ -319,12 +320,12 @@ fn next(session: &mut Session<'_>) -> String {
     let away = |disk: &Disk| disk.member_state.is_some() && !disk.state.takes_part();
     let mut disks = disks::disks(session).into_iter().filter(away).peekable();
     let is_away = disks.peek().is_some();
-    match disks.find(|disk| disk.state == DiskState::Offline && disk.is_here) {
+    addressed(&match disks.find(|disk| disk.state == DiskState::Offline && disk.is_here) {
         Some(disk) => format!("dynamicfs disk online {}", disk.name),
         None if is_away => "dynamicfs disk list".into(),
         None if !session.pool.store.may_be_written() => "dynamicfs health".into(),
         None => "dynamicfs repair".into(),
-    }
+    })
 }
 
 /// Whether a lost node ended the check early; what is lost is a finding, not a failure of the check.

@@ -10,6 +10,7 @@ use crate::output::names::{self, ShowPath, ToldPath};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BOLD, Text};
+use crate::output::typed::all_addressed;
 use crate::pool::config;
 use crate::pool::journal::{self, Event, EventKind, Severity};
 use crate::pool::room::PoolRoom;
@@ -194,10 +195,8 @@ impl Report for Made {
                 Some(more) if more > 1 => format!("{more} witnesses"),
                 _ => "a witness".to_owned(),
             };
-            text.field(
-                "",
-                format_args!("with {witnesses} it is opened then: `dynamicfs disk add --witness NEW-DISK`"),
-            );
+            let how = format!("with {witnesses} it is opened then: `dynamicfs disk add --witness NEW-DISK`");
+            text.field("", all_addressed(&how));
         }
         let disks = self.disks.iter().filter(|disk| !disk.witness).count() as u64;
         text.field(

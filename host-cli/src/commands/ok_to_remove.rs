@@ -6,6 +6,7 @@ use crate::output::failure::{Exit, Failure};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text};
+use crate::output::typed::addressed;
 use crate::pool::disks::MemberState;
 use crate::pool::forecast::{Forecast, Rebuild, Space};
 use crate::pool::open::{Access, with_pool};
@@ -80,7 +81,7 @@ enum ObstacleCode {
 impl Answer {
     fn new(obstacles: Vec<Obstacle>, yes: Option<String>, no: Option<String>) -> Self {
         let ok = obstacles.is_empty();
-        Self { ok, obstacles, next: if ok { yes } else { no } }
+        Self { ok, obstacles, next: if ok { yes } else { no }.map(|next| addressed(&next)) }
     }
 
     fn text(&self, text: &mut Text, name: &str, yes: &str) {

@@ -8,6 +8,7 @@ use crate::output::names::ToldPath;
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
+use crate::output::typed::all_addressed;
 use crate::pool::events;
 use crate::pool::journal::{Event, EventKind, Severity};
 use crate::pool::open::{Access, with_pool};
@@ -104,9 +105,9 @@ impl Report for PolicyList {
             text.line(format_args!("{} would be changed: --dry-run", size::count(self.changed, "object")));
         } else if self.changed > 0 {
             text.line(format_args!("{} changed", size::count(self.changed, "object")));
-            text.line(
+            text.line(all_addressed(
                 "what is stored already stays as it is until `dynamicfs rebalance start --only policy`",
-            );
+            ));
         }
     }
 

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::output::failure::{Exit, Failure};
 use crate::output::report::Report;
 use crate::output::text::Text;
+use crate::output::typed::all_addressed;
 use crate::pool::job_report::JobReport;
 use crate::pool::jobs::{self, JobName};
 use crate::pool::open::{Access, with_pool};
@@ -38,7 +39,7 @@ pub(crate) struct Repair {
 impl Report for Repair {
     fn text(&self, text: &mut Text) {
         if self.dry_run {
-            text.line("nothing is done: --dry-run; `dynamicfs check` says what is wrong");
+            text.line(all_addressed("nothing is done: --dry-run; `dynamicfs check` says what is wrong"));
         }
         for job in &self.jobs {
             job.text(text);

@@ -1,6 +1,7 @@
 //! Why a command failed: a code for machines; what, where and why for people; and the next command to type.
 
 use super::size;
+use super::typed::all_addressed;
 use crate::host::activity::Activity;
 use crate::host::machine::Lack;
 use crate::pool::histories::History;
@@ -151,6 +152,12 @@ impl Failure {
         Self { code, message: message.into(), hint: None, histories: None, activity: None }
     }
 
+    /// The same in other words.
+    #[must_use]
+    pub(crate) fn reworded(self, message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..self }
+    }
+
     /// Says what to do next.
     #[must_use]
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
@@ -217,15 +224,16 @@ impl Failure {
         &self.message
     }
 
-    pub(crate) fn hint_text(&self) -> Option<&str> {
-        self.hint.as_deref()
+    /// What helps, as it is told.
+    pub(crate) fn hint_text(&self) -> Option<String> {
+        self.hint.as_deref().map(all_addressed)
     }
 
     pub(crate) fn body(&self) -> ErrorBody {
         ErrorBody {
             code: self.code,
             message: self.message.clone(),
-            hint: self.hint.clone(),
+            hint: self.hint_text(),
             histories: self.histories.clone(),
             activity: self.activity.as_deref().cloned(),
         }

@@ -7,3 +7,4 @@ pub(crate) mod report;
 pub(crate) mod size;
 pub(crate) mod stream;
 pub(crate) mod text;
+pub(crate) mod typed;

@@ -105,10 +105,7 @@ fn told(session: &Session<'_>, event: events::Event) -> Option<Event> {
         }
         Happening::Condition { member, condition: Condition::Failed(cause) } => {
             disk(Critical, EventKind::DiskFailed, member, &|name| {
-                format!(
-                    "{name} has failed, and is out of use: {cause}; nothing lies on it any more; \
-                     next: dynamicfs disk remove {name}"
-                )
+                format!("{name} has failed, and is out of use: {cause}; nothing lies on it any more")
             })
         }
         Happening::Stopped { member, error } => disk(Warning, EventKind::DiskStopped, member, &|name| {

@@ -1,11 +1,11 @@
 //! Why a pool was not opened: which disks that is about, what they hold, and what can be done.
 
 use super::config::Config;
+use super::discover;
 use super::histories::{History, MissingDisk, Survey};
 use super::place::{self, Place};
 use crate::app::App;
 use crate::output::failure::Failure;
-use crate::output::names::ShowPath;
 use crate::output::size;
 use dynamicfs_core::error::MountError;
 
@@ -13,8 +13,6 @@ use dynamicfs_core::error::MountError;
 pub(super) fn explain(app: &App, cause: MountError, config: &Config, places: &[Place]) -> Failure {
     let failure = Failure::from(cause);
     let name = |disk: usize| places.get(disk).map_or_else(|| format!("disk {disk}"), Place::to_string);
-    let code = failure.code();
-    let hint = failure.hint_text().unwrap_or_default().to_owned();
     let message = match cause {
         // Someone else may have the disks by now: then less can be said.
         MountError::Missing { .. } | MountError::Diverged { .. } => match Survey::of(app, config) {
@@ -43,7 +41,7 @@ pub(super) fn explain(app: &App, cause: MountError, config: &Config, places: &[P
         MountError::Unsupported { disk, .. } => format!("{}: {}", name(disk), failure.message()),
         _ => format!("cannot open the pool: {}", failure.message()),
     };
-    place::name_absent(Failure::new(code, message).hint(hint), &config.pool, places)
+    place::name_absent(failure.reworded(message), &config.pool, places)
 }
 
 /// A mount that was refused for safety, with all that is known of the sides.
@@ -91,17 +89,15 @@ fn missing(app: &App, history: &History, pool: &str) -> (String, String) {
         history.epoch,
         names.join(", ")
     );
-    let folder =
-        app.global.pool.as_ref().map_or_else(String::new, |pool| format!(" --pool {}", pool.typed()));
     // One that pool.toml does not list may be there all the same.
-    let listed = match history.missing.iter().any(|disk| disk.name.is_none()) && !folder.is_empty() {
-        true => format!("`dynamicfs import {pool}{folder}` lists again those that are here; "),
-        false => String::new(),
-    };
+    let folder = app.global.pool.as_ref().filter(|_| history.missing.iter().any(|disk| disk.name.is_none()));
+    let listed = folder.map_or_else(String::new, |folder| {
+        format!("`{}` lists again those that are here; ", discover::import_of(Some(pool), folder))
+    });
     let hint = format!(
-        "{listed}attach them; to copy out what is here without changing anything: `dynamicfs salvage DEST{folder}`; only if they \
+        "{listed}attach them; to copy out what is here without changing anything: `dynamicfs salvage DEST`; only if they \
          are gone for good: --force-degraded, which goes on from generation {} and gives up whatever they hold beyond it, as \
-         in `dynamicfs --force-degraded disk replace {} NEW-DISK{folder}`",
+         in `dynamicfs --force-degraded disk replace {} NEW-DISK`",
         history.generation,
         history.missing.first().map_or_else(|| "DISK".to_owned(), MissingDisk::handle),
     );

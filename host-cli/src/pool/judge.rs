@@ -16,6 +16,7 @@ use super::stored::{Extents, Stored};
 use super::tolerance::Tolerance;
 use crate::output::failure::Failure;
 use crate::output::size;
+use crate::output::typed::addressed;
 use dynamicfs_core::pool::Health;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -108,6 +109,7 @@ impl Judgement {
             refuses_writes: refused.is_some(),
         };
         next::agree(&mut reasons, circumstances);
+        reasons.iter_mut().for_each(|reason| reason.next = addressed(&reason.next));
         reasons.sort_by_key(|reason| (std::cmp::Reverse(reason.severity), reason.code));
         let verdict = match reasons.first().map(|reason| reason.severity) {
             None | Some(Severity::Info) => Verdict::Healthy,

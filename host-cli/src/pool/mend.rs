@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::host::interrupt;
 use crate::output::failure::Failure;
 use crate::output::size;
+use crate::output::typed::addressed;
 use dynamicfs_core::maintain::Work;
 use dynamicfs_core::types::ObjectId;
 
@@ -56,8 +57,9 @@ impl Damaged {
         if let Err(failure) = mended {
             let what = size::count(self.0.len() as u64, "object");
             app.out.warn(format_args!(
-                "damage in {what} was found and is left for a scrub: {}; next: dynamicfs scrub start",
-                failure.message()
+                "damage in {what} was found and is left for a scrub: {}; next: {}",
+                failure.message(),
+                addressed("dynamicfs scrub start")
             ));
         }
     }

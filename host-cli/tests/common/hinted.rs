@@ -91,6 +91,11 @@ fn fresh(pool: &TestPool, name: &str, make: impl Fn(&Path)) -> String {
 
 /// Runs a line in a shell as an operator types it, beside the pool, whose folder is in the environment.
 pub(crate) fn type_line(pool: &TestPool, line: &str) -> Answer {
+    type_line_where(pool, &pool.path(), line)
+}
+
+/// The same where the environment names another pool.
+pub(crate) fn type_line_where(pool: &TestPool, usual: &Path, line: &str) -> Answer {
     let program = Path::new(env!("CARGO_BIN_EXE_dynamicfs"));
     let mut path = OsString::from(program.parent().unwrap());
     path.push(":");
@@ -100,7 +105,7 @@ pub(crate) fn type_line(pool: &TestPool, line: &str) -> Answer {
         .args(["-c", line])
         .current_dir(pool.folder.path())
         .env("PATH", path)
-        .env("DYNAMICFS_POOL", pool.path())
+        .env("DYNAMICFS_POOL", usual)
         .env_remove("NO_COLOR")
         .stdin(Stdio::null());
     answer(shell.output().unwrap())
@@ -108,6 +113,11 @@ pub(crate) fn type_line(pool: &TestPool, line: &str) -> Answer {
 
 /// Types a command that was told, filled in, and confirms what it asks.
 pub(crate) fn type_hint(pool: &TestPool, hint: &str, given: &[(&str, &str)]) -> Answer {
+    type_hint_where(pool, &pool.path(), hint, given)
+}
+
+/// The same where the environment names another pool.
+pub(crate) fn type_hint_where(pool: &TestPool, usual: &Path, hint: &str, given: &[(&str, &str)]) -> Answer {
     let line = filled(pool, hint, given);
-    type_line(pool, &line.replacen("dynamicfs ", "dynamicfs --yes ", 1))
+    type_line_where(pool, usual, &line.replacen("dynamicfs ", "dynamicfs --yes ", 1))
 }

@@ -1,4 +1,5 @@
-//! Every command that the program tells to type is typed here, and works or leads on.
+//! Every command that the program tells to type is typed here, and works or leads on. The environment names
+//! another pool then: what is told must mean the one that it is about.
 //!
 //! `rows` has the states in which commands are told, `literals` holds the program's sources to them, and
 //! `walk` follows the first command that `health` tells from broken states to healthy ones.
@@ -12,7 +13,7 @@ mod rows;
 mod walk;
 
 use common::{Answer, TestPool};
-use hinted::{hints_in, type_hint, type_line};
+use hinted::{hints_in, type_hint_where, type_line, type_line_where};
 
 /// What the lines of a state may call beside all that a shell has.
 const WORDS: &str = r#"
@@ -57,6 +58,16 @@ interrupt() {
 }
 # The pool's folder is a filesystem of this size, which only the superuser can make.
 limited() { mkdir pool; mount -t tmpfs -o "size=$1" none pool 2> /dev/null || exit 77; }
+"#;
+
+/// The pool is named with each command.
+const NAMED: &str = r#"
+dynamicfs() {
+    case " $* " in
+        *" --pool "* | *" --disk "*) command dynamicfs "$@" ;;
+        *) command dynamicfs --pool "$PWD/pool" "$@" ;;
+    esac
+}
 "#;
 
 /// What is said where a state cannot be made on this machine.
@@ -108,14 +119,19 @@ impl Row {
     }
 
     fn run_in(&self, pool: &TestPool) {
-        let told = type_line(pool, self.typed);
+        let other = pool.beside("another-pool");
+        let typed = format!("{NAMED}\n{}", self.typed);
+        let told = type_line_where(pool, &other, &typed);
         let hint = self.hint.replace("HERE", pool.folder.path().to_str().unwrap());
         let hints = hints_in(&told);
         let what = format!("after `{}`, `{}`", self.state, self.typed);
-        let Some(hint) = hints.iter().find(|told| named(told) == hint) else {
+        let address = format!(" --pool {}", pool.path().display());
+        let unaddressed = |command: &str| command.strip_suffix(&address).unwrap_or(command).to_owned();
+        let is_told = |told: &&String| unaddressed(&named(told)) == unaddressed(&hint);
+        let Some(hint) = hints.iter().find(is_told) else {
             panic!("{what} does not tell `{hint}`: {hints:#?}\n{}", said(&told));
         };
-        let answer = type_hint(pool, hint, self.given);
+        let answer = type_hint_where(pool, &other, hint, self.given);
         let what = format!("{what} tells `{hint}`, which says {}", said(&answer));
         assert!(!answer.stderr.contains("panicked"), "{what}");
         match self.then {
@@ -128,7 +144,7 @@ impl Row {
         }
         match self.then {
             Then::Again => {
-                let again = type_line(pool, self.typed);
+                let again = type_line_where(pool, &other, &typed);
                 assert_eq!(again.code, 0, "{what}\n... and is refused all the same: {}", said(&again));
             }
             Then::Gone(code) => {

@@ -7,6 +7,7 @@ use crate::host::confirm::confirm;
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::report::Report;
 use crate::output::text::Text;
+use crate::output::typed::addressed;
 use crate::pool::disks::MemberState;
 use crate::pool::job_report::JobReport;
 use crate::pool::jobs::{self, JobName};
@@ -61,8 +62,9 @@ impl Report for DiskDrained {
             _ if self.dry_run => text.line(format_args!("{} would be changed; it holds {held}", self.disk)),
             Some(MemberState::Drained) => {
                 text.line(format_args!(
-                    "{0} holds nothing any more; next: dynamicfs disk remove {0}",
-                    self.disk
+                    "{0} holds nothing any more; next: {1}",
+                    self.disk,
+                    addressed(&format!("dynamicfs disk remove {}", self.disk))
                 ));
             }
             Some(MemberState::Active) => {
@@ -106,7 +108,8 @@ impl Report for DiskRemoved {
             text.line("its label could not be wiped; the pool takes it for a stranger all the same");
         }
         if self.held_data {
-            text.line("what it held is missing elsewhere; next: dynamicfs rebuild start");
+            let next = addressed("dynamicfs rebuild start");
+            text.line(format_args!("what it held is missing elsewhere; next: {next}"));
         }
     }
 

@@ -44,10 +44,7 @@ impl Meant {
                 failure.hint(format!("take it into use first: `dynamicfs disk online {name}`"))
             }
             DiskState::Failed | DiskState::Offline => failure,
-            _ => {
-                let hint = failure.hint_text().unwrap_or_default().to_owned();
-                Failure::new(failure.code(), format!("{name} takes no part: {note}")).hint(hint)
-            }
+            _ => failure.reworded(format!("{name} takes no part: {note}")),
         }
     }
 

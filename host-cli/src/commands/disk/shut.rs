@@ -9,6 +9,7 @@ use crate::output::names::ShowPath;
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
+use crate::output::typed::{addressed, all_addressed};
 use crate::pool::disks::{Disk, DiskState, MemberState};
 use crate::pool::open::{Access, with_config, with_pool};
 use crate::pool::session::Session;
@@ -51,7 +52,8 @@ impl Report for DiskChanged {
                 let total = size::count(total, "extent");
                 text.line(format_args!("{owed} of {total} lack redundancy, {unreadable} cannot be read"));
             }
-            None => text.line("part of the pool's tree cannot be read: `dynamicfs health` tells more"),
+            None => text
+                .line(all_addressed("part of the pool's tree cannot be read: `dynamicfs health` tells more")),
         }
         if let Some(next) = &self.next {
             text.line(format_args!("next: {next}"));
@@ -93,7 +95,7 @@ pub(super) fn run(app: &App, options: &Options, failed: bool) -> Result<Exit, Fa
             dry_run: app.global.dry_run,
             disk,
             extents,
-            next: Some(next),
+            next: Some(addressed(&next)),
             done,
         })?;
         Ok(Exit::Done)
@@ -180,7 +182,7 @@ fn take_in(app: &App, session: &mut Session<'_>, disk: &str) -> Result<Exit, Fai
     let disk = meant.disk;
     let extents = Stored::of(session)?.extents;
     let owes = extents.is_some_and(|extents| extents.readable > 0) || disk.state == DiskState::Behind;
-    let next = owes.then(|| "dynamicfs rebuild start".to_owned());
+    let next = owes.then(|| addressed("dynamicfs rebuild start"));
     app.out.report(&DiskChanged {
         dry_run: app.global.dry_run,
         disk,

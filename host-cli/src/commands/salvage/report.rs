@@ -5,6 +5,7 @@ use crate::output::names::ToldPath;
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text, WARN};
+use crate::output::typed::all_addressed;
 use crate::pool::histories::MissingDisk;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -198,9 +199,8 @@ impl Report for Salvaged {
         }
         if self.lost_before > 0 {
             let things = size::count(self.lost_before, "thing");
-            text.line(format_args!(
-                "{BAD}lost before{BAD:#} {things}, as `dynamicfs rebuild status` or `scrub status` says"
-            ));
+            let how = all_addressed("as `dynamicfs rebuild status` or `dynamicfs scrub status` says");
+            text.line(format_args!("{BAD}lost before{BAD:#} {things}, {how}"));
         }
         if self.complete {
             text.line(format_args!("{GOOD}everything{GOOD:#} of that commit was there"));

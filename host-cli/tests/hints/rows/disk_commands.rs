@@ -135,7 +135,7 @@ pub(crate) const DISK_COMMANDS: &[Row] = &[
     row(
         "pool 3 2+1; store /file 2000000; away disk-1; dynamicfs -q mkdir /d; away disk-2",
         "dynamicfs --read-only ls",
-        "dynamicfs salvage DEST --pool HERE/pool",
+        "dynamicfs salvage DEST",
         Tells("taken out"),
     ),
     row("pool 2 mirror:2", "dynamicfs ok-to-remove disk-0", "dynamicfs disk offline disk-0", Done),

@@ -48,12 +48,12 @@ pub(crate) const OPENING: &[Row] = &[
         Again,
     )
     .given(&[("FOLDER", "drawer")]),
-    row("pool 3 2+1; away disk-1 disk-2", HEALTH, "dynamicfs salvage DEST --pool HERE/pool", Tells("taken out")),
+    row("pool 3 2+1; away disk-1 disk-2", HEALTH, "dynamicfs salvage DEST", Tells("taken out")),
     row(
         "pool 3 mirror:3; store /file 2000000; away disk-1 disk-2",
         "dynamicfs ls",
-        "dynamicfs --force-degraded disk replace disk-1 NEW-DISK --pool HERE/pool",
-        Tells("`dynamicfs disk add NEW-DISK`"),
+        "dynamicfs --force-degraded disk replace disk-1 NEW-DISK",
+        Tells("`dynamicfs disk add NEW-DISK"),
     ),
     // They are in the folder, and only not listed.
     row("pool 3 2+1; unlist disk-1; unlist disk-2", "dynamicfs ls", "dynamicfs import POOL --pool HERE/pool", Again),
@@ -113,7 +113,7 @@ pub(crate) const OPENING: &[Row] = &[
     row(
         "pool 2 mirror:2; dynamicfs -q init --pool other --disks 1 --disk-size 32MiB",
         "dynamicfs ls --disk pool/disks/disk-0.img other/disks/disk-0.img",
-        "dynamicfs import",
+        "dynamicfs labels --disk pool/disks/disk-0.img other/disks/disk-0.img",
         Done,
     ),
     row(
