@@ -94,8 +94,33 @@ impl Filesystem {
 }
 
 /// What the filesystems that images are in say about the pool.
-pub(super) fn reasons(places: &[Place]) -> Vec<Reason> {
-    filesystems(images(places)).iter().filter_map(Filesystem::reason).collect()
+pub(super) fn reasons(session: &Session<'_>) -> Vec<Reason> {
+    let mut reasons: Vec<_> =
+        filesystems(images(&session.places)).iter().filter_map(Filesystem::reason).collect();
+    if !reasons.is_empty() && to_give_back(session) < FULL_BYTES {
+        reasons.iter_mut().for_each(|reason| reason.next = "dynamicfs rm PATH".into());
+    }
+    reasons
+}
+
+/// Bytes, at least, that the images take and the pool does not need.
+fn to_give_back(session: &Session<'_>) -> u64 {
+    let health = session.pool.health();
+    let block = u64::from(health.block_bytes);
+    let free = |(index, place): (usize, &Place)| {
+        let image = fs::metadata(&place.path).ok().filter(|image| image.is_file())?;
+        let member = session.pool.member_health(index);
+        let needed = image.len().saturating_sub(member.free_blocks * block) + held_bytes(image.len());
+        Some((image.blocks() * 512).saturating_sub(needed))
+    };
+    let free: u64 = session.places.iter().enumerate().filter_map(free).sum();
+    free + health.dead_blocks * block
+}
+
+/// Bytes that are held for an image of this length.
+const fn held_bytes(length: u64) -> u64 {
+    let share = length / HELD_SHARE;
+    if share < HELD_BYTES { share } else { HELD_BYTES }
 }
 
 /// Holds some room for each image, behind its end, where nothing reads it. Deleting takes some too, and must
@@ -126,7 +151,7 @@ fn at_end_of_each(places: &[Place], f: impl Fn(&File, u64, u64)) {
         if !metadata.is_file() {
             continue;
         }
-        let held = HELD_BYTES.min(metadata.len() / HELD_SHARE);
+        let held = held_bytes(metadata.len());
         if let Ok(image) = File::options().write(true).open(&place.path)
             && held > 0
         {

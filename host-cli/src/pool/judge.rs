@@ -101,7 +101,7 @@ impl Judgement {
         }));
         reasons.extend(disks.iter().filter_map(disk_reason));
         reasons.extend(disks.iter().filter_map(|disk| tear_reason(disk, health.block_bytes)));
-        reasons.extend(below::reasons(&session.places));
+        reasons.extend(below::reasons(session));
         next::find_elsewhere(session, &mut reasons, &disks);
         reasons.extend(jobs.reasons(session, room.as_ref())?);
         let circumstances = Circumstances {

@@ -103,4 +103,11 @@ pub(crate) const POOL: &[Row] = &[
         "dynamicfs trim",
         Gone("HOST_FULL"),
     ),
+    row(
+        "limited 40M; pool 3 mirror:2 64MiB; store /file 6000000; cat /dev/zero > pool/more 2> said || true",
+        HEALTH,
+        "dynamicfs rm PATH",
+        Gone("HOST_FULL"),
+    )
+    .given(&[("PATH", "/file --pool pool && dynamicfs -q trim")]),
 ];
