@@ -1,10 +1,13 @@
 //! What a path is stored in: which bytes of which file or whole device. Two names of the same bytes are one
 //! disk. What the kernel or another process has under one of them is in use under all.
 
+use crate::output::names::ShowPath;
 use rustix::fs::{OFlags, major, minor};
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std_host_shim::OpenError;
@@ -118,23 +121,76 @@ fn is_claimed(node: &Path, device: u64) -> bool {
     }
 }
 
-/// Why a disk takes no writes from one user, and may from another.
-pub(crate) const NOT_THIS_USER: &str = "this user may not write to it";
+/// Why what is at a path takes no writes, though it can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WriteProtection {
+    /// The device takes none.
+    Device,
+    /// A loop device that was set up to take none: how it is set up so that it does.
+    Loop(String),
+    /// The filesystem that a file is in is mounted so.
+    Filesystem,
+    /// A file has the attribute that forbids it.
+    Immutable,
+    /// This user may not write to it; another may.
+    ThisUser,
+}
 
-/// Why what is at a path takes no writes, though it can be read; `None` if it takes them.
-pub(crate) fn write_protection(path: &Path) -> Option<String> {
-    use rustix::fs::{Access, AtFlags, CWD, accessat};
-    use rustix::io::Errno;
-    let metadata = fs::metadata(path).ok()?;
-    if metadata.file_type().is_block_device() && number(&sysfs(metadata.rdev()).join("ro")) == Some(1) {
-        return Some("the device is write-protected".into());
+impl WriteProtection {
+    /// `None` if it takes writes.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        use rustix::fs::{Access, AtFlags, CWD, accessat};
+        use rustix::io::Errno;
+        let metadata = fs::metadata(path).ok()?;
+        let device = sysfs(metadata.rdev());
+        if metadata.file_type().is_block_device() && number(&device.join("ro")) == Some(1) {
+            return Some(loop_arguments(&device).map_or(Self::Device, Self::Loop));
+        }
+        match accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS) {
+            Err(Errno::ROFS) => Some(Self::Filesystem),
+            Err(Errno::PERM) => Some(Self::Immutable),
+            Err(Errno::ACCESS) => Some(Self::ThisUser),
+            _ => None,
+        }
     }
-    match accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS) {
-        Err(Errno::ROFS) => Some("its filesystem is mounted read-only".into()),
-        Err(Errno::PERM) => Some("it is marked as immutable".into()),
-        Err(Errno::ACCESS) => Some(NOT_THIS_USER.into()),
-        _ => None,
+
+    /// Why, for people.
+    pub(crate) const fn words(&self) -> &'static str {
+        match self {
+            Self::Device | Self::Loop(_) => "the device is write-protected",
+            Self::Filesystem => "its filesystem is mounted read-only",
+            Self::Immutable => "it is marked as immutable",
+            Self::ThisUser => "this user may not write to it",
+        }
     }
+
+    /// The command that makes what is at a path take writes, or shows why it does not. The path is as a shell
+    /// takes it.
+    pub(crate) fn cure(&self, typed: &str) -> String {
+        match self {
+            Self::Device => format!("blockdev --setrw {typed}"),
+            // It stays as it was set up, and the device's own flag outlives that.
+            Self::Loop(arguments) => {
+                format!("losetup -d {typed} && blockdev --setrw {typed} && losetup {typed} {arguments}")
+            }
+            Self::Filesystem => {
+                format!("mount -o remount,rw \"$(findmnt -n -o TARGET --target {typed})\"")
+            }
+            Self::Immutable => format!("chattr -i {typed}"),
+            Self::ThisUser => format!("ls -l {typed}"),
+        }
+    }
+}
+
+/// How the loop device of this folder in sysfs is set up.
+fn loop_arguments(device: &Path) -> Option<String> {
+    let file = fs::read(device.join("loop/backing_file")).ok()?;
+    let mut arguments = Path::new(OsStr::from_bytes(file.trim_ascii_end())).typed();
+    for name in ["offset", "sizelimit"] {
+        let bytes = number(&device.join("loop").join(name)).filter(|&bytes| bytes > 0);
+        arguments.extend(bytes.map(|bytes| format!(" --{name} {bytes}")));
+    }
+    Some(arguments)
 }
 
 /// Opens what is to be a disk for reading, without waiting for anything. Opening a pipe would wait for its

@@ -2,7 +2,7 @@
 
 use super::disks::{Disk, DiskState};
 use super::reasons::{Reason, ReasonCode, Severity};
-use crate::host::storage::NOT_THIS_USER;
+use crate::host::storage::WriteProtection;
 use crate::output::size;
 
 /// A power cut may damage what is not being written: the pool was made on other disks.
@@ -107,24 +107,17 @@ pub(super) fn disk_reason(disk: &Disk) -> Option<Reason> {
             };
             Reason { next, ..reason }
         }
-        // What this user may not do another may.
-        DiskState::ReadOnly if disk.note.as_deref() == Some(NOT_THIS_USER) => {
-            let next = format!("ls -l {}", disk.typed_path.as_deref().unwrap_or_default());
-            Reason { severity: Severity::Degraded, next, ..reason }
-        }
-        // It is not the disk's fault.
-        DiskState::ReadOnly => Reason { next: make_writable(disk), ..reason },
+        DiskState::ReadOnly => match (&disk.write_protection, &disk.typed_path) {
+            (Some(why), Some(path)) => {
+                // What this user may not do another may.
+                let is_ours = *why != WriteProtection::ThisUser;
+                let severity = if is_ours { reason.severity } else { Severity::Degraded };
+                Reason { severity, next: why.cure(path), ..reason }
+            }
+            _ => reason,
+        },
         _ => reason,
     })
-}
-
-/// What makes a disk take writes again.
-fn make_writable(disk: &Disk) -> String {
-    let path = disk.typed_path.as_deref().unwrap_or_default();
-    match disk.is_device {
-        true => format!("blockdev --setrw {path}"),
-        false => format!("mount -o remount,rw \"$(findmnt -n -o TARGET --target {path})\""),
-    }
 }
 
 /// A witness takes no part: nothing lies on it, and it counts for the quorum all the same.

@@ -6,6 +6,7 @@ use super::counters;
 use super::place::{Fault, Place};
 use super::session::Session;
 use crate::host::devices;
+use crate::host::storage::WriteProtection;
 use crate::output::names::ShowPath;
 use crate::output::size;
 use dynamicfs_core::disks::{Currency, DiskStatus};
@@ -14,7 +15,6 @@ use dynamicfs_core::pool::MemberHealth;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::os::unix::fs::FileTypeExt;
 
 /// What the operator wants of a member, as the pool's own records say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -164,9 +164,9 @@ pub(crate) struct Disk {
     pub(crate) errors: u64,
     /// Why it does not take part, or what is wrong with it.
     pub(crate) note: Option<String>,
-    /// It is a block device.
+    /// Why it takes no writes, if that is so.
     #[serde(skip)]
-    pub(crate) is_device: bool,
+    pub(crate) write_protection: Option<WriteProtection>,
     /// It could be opened.
     #[serde(skip)]
     pub(crate) is_here: bool,
@@ -211,7 +211,7 @@ pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
                 latency_micros: None,
                 errors: 0,
                 note: Some("pool.toml does not list it".into()),
-                is_device: false,
+                write_protection: None,
                 is_here: false,
                 replaces: None,
             });
@@ -284,8 +284,6 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
     };
     let hardware = devices::hardware(&place.path).unwrap_or_default();
     let note = note.or_else(|| moved(session, place).filter(|_| state.takes_part()));
-    let metadata = std::fs::metadata(&place.path);
-    let is_device = metadata.is_ok_and(|metadata| metadata.file_type().is_block_device());
     let id = health.disk.or(identity.map(|identity| identity.disk)).map(|id| id.to_string());
     Disk {
         name: place.entry.name.clone(),
@@ -309,7 +307,7 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
         latency_micros: health.latency_micros,
         errors: totals.read_errors + totals.write_errors + totals.flush_errors + totals.checksum_errors,
         note,
-        is_device,
+        write_protection: place.write_protection.clone(),
         is_here: place.fault.is_none(),
         replaces: place.entry.replaces,
     }
@@ -374,7 +372,7 @@ fn state_of(
             Some(MemberState::Leaving | MemberState::Departing) => (DiskState::Leaving, truncated),
             Some(MemberState::Spare) => (DiskState::Spare, truncated),
             _ => match &place.write_protection {
-                Some(why) => (DiskState::ReadOnly, Some(why.clone())),
+                Some(why) => (DiskState::ReadOnly, Some(why.words().into())),
                 None => (DiskState::Online, truncated),
             },
         },

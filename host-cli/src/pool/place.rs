@@ -6,7 +6,7 @@ use super::meter::{Meter, Metered};
 use super::wait;
 use super::wiping::Wiping;
 use crate::host::machine::Lack;
-use crate::host::storage::write_protection;
+use crate::host::storage::WriteProtection;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
 use std::fmt;
@@ -31,7 +31,7 @@ pub(crate) struct Place {
     /// Why there is no disk here, if there is none.
     pub(crate) fault: Option<Fault>,
     /// Why the disk can be read and not written to, if that is so.
-    pub(crate) write_protection: Option<String>,
+    pub(crate) write_protection: Option<WriteProtection>,
     /// How long its requests take.
     pub(crate) meter: Arc<Meter>,
 }
@@ -79,7 +79,7 @@ impl Place {
             }
             labels => labels.ok(),
         };
-        let write_protection = write_protection(&path);
+        let write_protection = WriteProtection::of(&path);
         let (entry, meter) = (entry.clone(), Arc::default());
         let mut place = Self { entry, path, labels, fault: None, write_protection, meter };
         let mut options = match opening {

@@ -125,7 +125,7 @@ impl Row {
         let hint = self.hint.replace("HERE", pool.folder.path().to_str().unwrap());
         let hints = hints_in(&told);
         let what = format!("after `{}`, `{}`", self.state, self.typed);
-        let address = format!(" --pool {}", pool.path().display());
+        let address = format!(" --pool {}", pool.path().to_str().unwrap());
         let unaddressed = |command: &str| command.strip_suffix(&address).unwrap_or(command).to_owned();
         let is_told = |told: &&String| unaddressed(&named(told)) == unaddressed(&hint);
         let Some(hint) = hints.iter().find(is_told) else {
