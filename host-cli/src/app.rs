@@ -6,6 +6,7 @@ use crate::host::interrupt;
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::names;
 use crate::output::report::Output;
+use crate::output::stream;
 use crate::output::typed;
 use crate::pool::jobs::JobName;
 use clap::Parser;
@@ -108,19 +109,29 @@ fn printable(mut error: clap::Error) -> clap::Error {
 
 /// Says what is wrong with the arguments, or prints the help that was asked for.
 fn refuse(error: &clap::Error) -> ExitCode {
-    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if !asked && std::env::args_os().any(|argument| argument == "--json") {
-        let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        let failure = Failure::new(Code::Usage, message).hint("see `dynamicfs --help`");
-        Output::json().failure(&failure);
+    let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let is_json = std::env::args_os().any(|argument| argument == "--json");
+    let out = Output::without_options(is_json && !is_help);
+    let rendered = error.render();
+    let exit = if is_help {
+        let printed = stream::write(stream::for_output(&rendered.ansi().to_string()).as_bytes());
+        printed.map_or_else(
+            |failure| {
+                out.failure(&failure);
+                failure.exit()
+            },
+            |_| Exit::Done,
+        )
     } else {
-        // There is nowhere to say that this cannot be said.
-        let _ = error.print();
-    }
-    let refused = match commands::health::is_meant(std::env::args_os()) {
-        true => commands::health::UNKNOWN,
-        false => Exit::Usage as u8,
+        if is_json {
+            let text = rendered.to_string();
+            let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            out.failure(&Failure::new(Code::Usage, message).hint("see `dynamicfs --help`"));
+        } else {
+            stream::say(&rendered.ansi().to_string());
+        }
+        Exit::Usage
     };
-    ExitCode::from(if asked { Exit::Done as u8 } else { refused })
+    let is_verdict = exit != Exit::Done && commands::health::is_meant(std::env::args_os());
+    ExitCode::from(if is_verdict { commands::health::UNKNOWN } else { exit as u8 })
 }

@@ -56,8 +56,13 @@ fn health_is_a_plug_in_of_nagios() {
     pool.run(["health", "--bogus"]).expect(3);
     pool.run(["--json", "health", "extra"]).expect(3);
     pool.run(["--pool", "/nowhere", "health"]).expect(3);
-    let full = File::options().write(true).open("/dev/full").unwrap();
-    assert_eq!(pool.command(["health"]).stdout(full).status().unwrap().code(), Some(3));
+    let when_full = |arguments: &[&str]| {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        pool.command(arguments).stdout(full).status().unwrap().code()
+    };
+    assert_eq!(when_full(&["health"]), Some(3));
+    assert_eq!(when_full(&["health", "--help"]), Some(3));
+    assert_eq!(when_full(&["--help"]), Some(1));
     // Other commands keep their exit codes.
     pool.run(["status", "--bogus"]).expect(2);
 }

@@ -56,9 +56,9 @@ impl Output {
         Self { json: global.json, quiet: global.quiet, exact: global.exact }
     }
 
-    /// JSON, where the arguments could not be read.
-    pub(crate) const fn json() -> Self {
-        Self { json: true, quiet: true, exact: false }
+    /// Where the arguments could not be read.
+    pub(crate) const fn without_options(json: bool) -> Self {
+        Self { json, quiet: true, exact: false }
     }
 
     /// Whether sizes are shown in bytes.
