@@ -231,6 +231,17 @@ pub struct Job {
 }
 
 impl Job {
+    /// Whether it can be brought into this state: a running job is paused, a paused one resumed, either given
+    /// up.
+    pub const fn may_become(&self, state: JobState) -> bool {
+        match state {
+            JobState::Running => matches!(self.state, JobState::Paused),
+            JobState::Paused => matches!(self.state, JobState::Running),
+            JobState::Cancelled => matches!(self.state, JobState::Running | JobState::Paused),
+            JobState::Complete | JobState::Incomplete | JobState::Waiting => false,
+        }
+    }
+
     pub(crate) fn new(kind: JobKind, options: JobOptions, started: i64) -> Self {
         Self {
             kind,

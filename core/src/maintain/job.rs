@@ -74,12 +74,7 @@ impl<A: DiskArray> Objects<'_, A> {
     pub fn set_job_state(&mut self, kind: JobKind, state: JobState) -> Result<bool, Error> {
         self.store.check_alone()?;
         let Some(mut job) = self.job(kind)? else { return Ok(false) };
-        let may = match state {
-            JobState::Running => job.state == JobState::Paused,
-            JobState::Paused => job.state == JobState::Running,
-            JobState::Cancelled => matches!(job.state, JobState::Running | JobState::Paused),
-            JobState::Complete | JobState::Incomplete | JobState::Waiting => false,
-        };
+        let may = job.may_become(state);
         if may {
             job.state = state;
             if state == JobState::Cancelled {

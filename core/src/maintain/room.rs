@@ -152,22 +152,48 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// Reads every tree node once, and no data. Fails where a node cannot be read.
     pub fn forecast_rebuild(&mut self, lost: MemberSet) -> Result<RebuildForecast, StorageError> {
-        self.forecast_moves(lost, lost)
+        self.forecast_moves(lost, lost, 0)
     }
 
     /// As [`forecast_rebuild`](Self::forecast_rebuild), if the members were emptied: what they hold is read from them.
     pub fn forecast_drain(&mut self, emptied: MemberSet) -> Result<RebuildForecast, StorageError> {
-        self.forecast_moves(emptied, MemberSet::EMPTY)
+        self.forecast_moves(emptied, MemberSet::EMPTY, 0)
     }
 
-    /// What is put elsewhere when members go, of which these are `lost` before.
-    fn forecast_moves(&mut self, gone: MemberSet, lost: MemberSet) -> Result<RebuildForecast, StorageError> {
+    /// As [`forecast_drain`](Self::forecast_drain), or where they are `lost` as
+    /// [`forecast_rebuild`](Self::forecast_rebuild), if a new member with so many blocks came before. Where the table
+    /// of members has no room for one the members go without it.
+    pub fn forecast_replacement(
+        &mut self,
+        gone: MemberSet,
+        lost: bool,
+        blocks: u64,
+    ) -> Result<RebuildForecast, StorageError> {
+        self.forecast_moves(gone, if lost { gone } else { MemberSet::EMPTY }, blocks)
+    }
+
+    /// What is put elsewhere when members go, of which these are `lost` before, and one with so many blocks has
+    /// come.
+    fn forecast_moves(
+        &mut self,
+        gone: MemberSet,
+        lost: MemberSet,
+        new_blocks: u64,
+    ) -> Result<RebuildForecast, StorageError> {
         let now = Standing::read(&mut self.store, true)?;
-        let (standing, sources) = (now.without(gone), now.without(lost));
+        let superblock = self.store.committed();
+        let (table, member) = (superblock.table(), MemberNumber(superblock.next_member()));
+        let new = (0..MEMBERS_MAX).find(|&row| !table.contains(row)).filter(|_| new_blocks > 0);
+        let opened = new.into_iter().fold(MemberSet::EMPTY, MemberSet::with);
+        let (standing, sources) = (now.without(gone).with_open(opened), now.without(lost));
         let wanted = self.store.tree.copies_wanted();
         let open = self.blocks_open(1);
         let mut plan =
             Plan::new(&self.rooms()?, &standing, self.store.tree.disks.parameters.block_shift, open);
+        if let Some(row) = new {
+            let room = new_blocks.saturating_sub(self.store.blocks_kept_back());
+            plan.candidates[row] = Candidate { member, room, ..NOBODY };
+        }
         let mut joiner = RecordJoiner::new();
         let mut walk = Walk::new();
         while let Some(met) = self.store.tree.walk(&mut walk)? {

@@ -177,6 +177,12 @@ impl Standing {
         self.numbers.iter().position(|&number| number == member && number != MemberNumber::NONE)
     }
 
+    /// The same if these rows, in which there is nothing, may be given something.
+    pub fn with_open(mut self, rows: MemberSet) -> Self {
+        self.open = self.open.or(rows);
+        self
+    }
+
     /// Rows that may be given something.
     pub const fn open(&self) -> MemberSet {
         self.open

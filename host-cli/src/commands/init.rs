@@ -16,7 +16,6 @@ use crate::pool::journal::{self, Event, EventKind, Severity};
 use crate::pool::room::PoolRoom;
 use crate::pool::session::Disks;
 use dynamicfs_core::limits;
-use dynamicfs_core::placement::{Room, stripes};
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{FormatOptions, Memory, Pool};
@@ -24,7 +23,7 @@ use dynamicfs_hal::DiskArray;
 use layout::Layout;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std_host_shim::{HostArray, OsEntropy};
 
 /// Bounds of a disk's size. How much a pool's disks need at least depends on its parameters, and is said when
@@ -133,10 +132,10 @@ pub(crate) struct Made {
     read_tolerance: u64,
     /// Bytes of all disks that hold data.
     raw_bytes: u64,
-    /// Bytes of contents that are sure to fit; with `--dry-run` about as many.
+    /// Bytes of contents that are sure to fit.
     usable_bytes: u64,
-    /// Memory with which the pool can be mounted, in bytes; null where none was made.
-    memory_min_bytes: Option<u64>,
+    /// Memory with which the pool can be mounted, in bytes.
+    memory_min_bytes: u64,
     /// The next command to type; null where none was made.
     next: Option<String>,
     /// The disks, in the order of their numbers.
@@ -157,12 +156,6 @@ struct MadeDisk {
     witness: bool,
     /// What is on it, and would be lost; null for nothing, and where the pool was made.
     holds: Option<String>,
-}
-
-impl MadeDisk {
-    fn new(name: &str, path: &Path, bytes: u64, witness: bool) -> Self {
-        Self { name: name.to_owned(), path: path.into(), bytes, witness, holds: None }
-    }
 }
 
 impl Report for Made {
@@ -212,9 +205,8 @@ impl Report for Made {
                 text.size(disk.bytes)
             ));
         }
-        if let Some(bytes) = self.memory_min_bytes {
-            text.field("memory", format_args!("{} at least to mount it", text.size(bytes)));
-        }
+        let memory = text.size(self.memory_min_bytes);
+        text.field("memory", format_args!("{memory} at least to mount it"));
         if let Some(next) = &self.next {
             text.line(format_args!("next: {next}"));
         }
@@ -262,15 +254,18 @@ pub(crate) fn make(app: &App, options: &Options) -> Result<Made, Failure> {
         confirm(app, "whatever is on these disks is lost, pools and filesystems as well", "yes")?;
     }
     check_scheme(scheme, options.tolerance, data_disks)?;
-    if app.global.dry_run {
-        return plan(app, &folder, options, scheme);
-    }
-    let (mut layout, is_again) = Layout::prepare(app, &folder, options)?;
+    let (mut layout, is_again) = match app.global.dry_run {
+        true => (Layout::plan(app, &folder, options)?, false),
+        false => Layout::prepare(app, &folder, options)?,
+    };
     let format = format_options(options, scheme, layout.block_bytes_min());
     let format = FormatOptions { force: format.force || is_again, ..format };
     let array = HostArray::new(layout.take_disks());
     let members = layout.members();
     let (report, array) = format_pool(app, array, &format, &members, &layout)?;
+    if app.global.dry_run {
+        return Ok(Made { dry_run: true, pool: None, next: None, ..report });
+    }
     layout.overcommitted().iter().for_each(|warning| app.out.warn(warning));
     // The disks stay locked until pool.toml is there.
     layout.publish()?;
@@ -358,8 +353,9 @@ fn format_pool(
     let identities: Vec<_> = (0..disks).map(|disk| pool.member_health(disk)).collect();
     let raw_bytes =
         sizes.iter().zip(&identities).filter(|(_, member)| !member.witness).map(|(bytes, _)| bytes).sum();
+    let parameters = *pool.parameters();
     let array = pool.into_array();
-    let parameters = layout.record(&identities)?;
+    layout.record(parameters.pool, &identities);
     let report = Made {
         dry_run: false,
         pool: Some(parameters.pool.to_string()),
@@ -370,45 +366,9 @@ fn format_pool(
         read_tolerance: opens_without(disks).min(health.tolerance.into()),
         raw_bytes,
         usable_bytes,
-        memory_min_bytes: Some(Memory::bytes_min(&parameters) as u64),
+        memory_min_bytes: Memory::bytes_min(&parameters) as u64,
         next: Some(format!("dynamicfs put FILE / --pool {}", layout.folder().typed())),
         disks: layout.report(&sizes),
     };
     Ok((report, array))
-}
-
-/// Bytes of contents for which disks that are not made yet will have room, about: a sixteenth of each, at
-/// most, may be left over, beside its labels and superblocks.
-fn planned_bytes(disks: &[MadeDisk], scheme: Scheme) -> u64 {
-    let rooms = disks.iter().filter(|disk| !disk.witness).map(|disk| {
-        let bytes = (disk.bytes - disk.bytes / 16).saturating_sub(PLANNED_OVERHEAD);
-        Room { blocks: bytes >> PLANNED_BLOCK_SHIFT, failure_domain: 0 }
-    });
-    let stripes = stripes(&rooms.collect::<Vec<_>>(), scheme.width(), None);
-    (stripes * u64::from(scheme.data)) << PLANNED_BLOCK_SHIFT
-}
-
-/// Bytes of a disk that hold no contents, about, and log2 of a block.
-const PLANNED_OVERHEAD: u64 = 1 << 20;
-const PLANNED_BLOCK_SHIFT: u32 = 12;
-
-/// What would be made.
-fn plan(app: &App, folder: &Path, options: &Options, scheme: Scheme) -> Result<Made, Failure> {
-    let disks = layout::plan(app, folder, options)?;
-    let tolerance = options.tolerance.unwrap_or(scheme.parity);
-    let least = disks.iter().filter(|disk| !disk.witness).map(|disk| disk.bytes).sum::<u64>();
-    Ok(Made {
-        dry_run: true,
-        pool: None,
-        folder: folder.shown().to_string(),
-        scheme: scheme.to_string(),
-        tolerance,
-        opens_without: opens_without(disks.len()),
-        read_tolerance: opens_without(disks.len()).min(tolerance.into()),
-        raw_bytes: least,
-        usable_bytes: planned_bytes(&disks, scheme),
-        memory_min_bytes: None,
-        next: None,
-        disks,
-    })
 }

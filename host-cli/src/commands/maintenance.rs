@@ -13,7 +13,7 @@ use crate::pool::jobs::{self, JobName};
 use crate::pool::open::{Access, look, with_pool};
 use crate::pool::pace::Pace;
 use crate::pool::session::Session;
-use dynamicfs_core::maintain::{JobOptions, JobState};
+use dynamicfs_core::maintain::{Job, JobOptions, JobState};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
@@ -177,11 +177,18 @@ pub(crate) fn run<S: Begin>(app: &App, name: JobName, command: &Command<S>) -> R
         Command::Wait => finish(app, when_free(app, name)?),
         Command::Start(options) => {
             let start = options.start();
-            go_on(app, start.throttle.throttle, name, |session| {
-                begin(session, name, options.options(), start.restart)
+            go_on(app, start.throttle.throttle, name, |session| match app.global.dry_run {
+                true => Ok(true),
+                false => begin(session, name, options.options(), start.restart),
             })
         }
-        Command::Resume(options) => go_on(app, options.throttle, name, |session| resume(session, name)),
+        Command::Resume(options) => go_on(app, options.throttle, name, |session| {
+            resumable(session, name)?;
+            if !app.global.dry_run {
+                session.pool.set_job_state(name.kind(), JobState::Running)?;
+            }
+            Ok(true)
+        }),
         Command::Pause => change_or_ask(app, name, JobState::Paused),
         Command::Cancel => change_or_ask(app, name, JobState::Cancelled),
     }
@@ -208,18 +215,18 @@ pub(crate) fn begin(
     Ok(true)
 }
 
-fn resume(session: &mut Session<'_>, name: JobName) -> Result<bool, Failure> {
-    let kind = name.kind();
-    session.pool.set_job_state(kind, JobState::Running)?;
-    if session.pool.job(kind)?.is_some_and(|job| job.state == JobState::Running) {
-        return Ok(true);
+/// Fails where no job waits to be gone on with.
+fn resumable(session: &mut Session<'_>, name: JobName) -> Result<(), Failure> {
+    let waits = |job: Job| matches!(job.state, JobState::Running | JobState::Paused);
+    if session.pool.job(name.kind())?.is_some_and(waits) {
+        return Ok(());
     }
     let word = name.word();
     Err(Failure::new(Code::NotFound, format!("there is no {word} that waits to be resumed"))
         .hint(format!("begin one with `dynamicfs {word} start`")))
 }
 
-/// Prepares a job with `f` and goes on with it until it ends.
+/// Prepares a job with `f`, which changes nothing in a dry run, and goes on with it until it ends.
 fn go_on(
     app: &App,
     throttle: Option<Pace>,
@@ -227,13 +234,16 @@ fn go_on(
     f: impl FnOnce(&mut Session<'_>) -> Result<bool, Failure>,
 ) -> Result<Exit, Failure> {
     with_pool(app, Access::Write, |session| {
+        if !app.global.dry_run {
+            session.writable()?;
+        }
+        let has_work = f(session)?;
         if app.global.dry_run {
             let job = JobReport::of(session, name.kind())?;
             app.out.report(&Maintenance { dry_run: true, ..Maintenance::of(job) })?;
             return Ok(Exit::Done);
         }
-        session.writable()?;
-        if !f(session)? {
+        if !has_work {
             let job = JobReport::of(session, name.kind())?;
             app.out.report(&Maintenance { nothing_to_do: true, ..Maintenance::of(job) })?;
             return Ok(Exit::Done);
@@ -287,14 +297,17 @@ fn change_or_ask(app: &App, name: JobName, state: JobState) -> Result<Exit, Fail
 fn change(app: &App, name: JobName, state: JobState) -> Result<Exit, Failure> {
     with_pool(app, Access::Write, |session| {
         let kind = name.kind();
-        if !app.global.dry_run {
-            session.writable()?;
-            if !session.pool.set_job_state(kind, state)? {
-                let (word, past) =
-                    (name.word(), if state == JobState::Paused { "paused" } else { "cancelled" });
-                return Err(Failure::new(Code::NotFound, format!("there is no {word} that could be {past}"))
-                    .hint(format!("see how it went with `dynamicfs {word} status`")));
+        let is_there = match app.global.dry_run {
+            true => session.pool.job(kind)?.is_some_and(|job| job.may_become(state)),
+            false => {
+                session.writable()?;
+                session.pool.set_job_state(kind, state)?
             }
+        };
+        if !is_there {
+            let (word, past) = (name.word(), if state == JobState::Paused { "paused" } else { "cancelled" });
+            return Err(Failure::new(Code::NotFound, format!("there is no {word} that could be {past}"))
+                .hint(format!("see how it went with `dynamicfs {word} status`")));
         }
         let job = JobReport::of(session, kind)?;
         app.out.report(&Maintenance { dry_run: app.global.dry_run, ..Maintenance::of(job) })?;

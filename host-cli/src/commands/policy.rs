@@ -127,6 +127,7 @@ pub(crate) fn run(app: &App, command: &Command) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }),
         Command::Set(options) => with_pool(app, Access::Write, |session| {
+            session.check_writable()?;
             let report = set(app, session, options)?;
             app.out.report(&report)?;
             Ok(Exit::Done)

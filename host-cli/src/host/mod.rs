@@ -12,6 +12,7 @@ pub(crate) mod look;
 pub(crate) mod machine;
 pub(crate) mod signature;
 pub(crate) mod source;
+pub(crate) mod stand_in;
 pub(crate) mod storage;
 pub(crate) mod target;
 pub(crate) mod times;

@@ -3,6 +3,7 @@
 
 use crate::output::names::ShowPath;
 use rustix::fs::{OFlags, major, minor};
+use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -110,7 +111,7 @@ fn is_claimed(node: &Path, device: u64) -> bool {
     let flags = (OFlags::EXCL | OFlags::NONBLOCK).bits() as i32;
     match File::options().read(true).custom_flags(flags).open(node) {
         Ok(_) => false,
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::BUSY.raw_os_error()) => true,
+        Err(error) if error.raw_os_error() == Some(Errno::BUSY.raw_os_error()) => true,
         // Without the right to ask the kernel, its tables tell most of it.
         Err(_) => {
             let numbers = format!(" {}:{} ", major(device), minor(device));
@@ -140,7 +141,6 @@ impl WriteProtection {
     /// `None` if it takes writes.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         use rustix::fs::{Access, AtFlags, CWD, accessat};
-        use rustix::io::Errno;
         let metadata = fs::metadata(path).ok()?;
         let device = sysfs(metadata.rdev());
         if metadata.file_type().is_block_device() && number(&device.join("ro")) == Some(1) {
@@ -162,6 +162,16 @@ impl WriteProtection {
             Self::Immutable => "it is marked as immutable",
             Self::ThisUser => "this user may not write to it",
         }
+    }
+
+    /// What opening it to write meets.
+    pub(crate) fn error(&self) -> OpenError {
+        let source = match self {
+            Self::Device | Self::Loop(_) | Self::Filesystem => Errno::ROFS,
+            Self::Immutable => Errno::PERM,
+            Self::ThisUser => Errno::ACCESS,
+        };
+        OpenError::System { operation: "open for writing", source: source.into() }
     }
 
     /// The command that makes what is at a path take writes, or shows why it does not. The path is as a shell

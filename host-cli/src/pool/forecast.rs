@@ -1,5 +1,6 @@
 //! What would be without some disks: the core's forecast, with names.
 
+use super::room;
 use super::session::Session;
 use super::stored::Extents;
 use super::tree::paths_of;
@@ -95,6 +96,20 @@ impl Rebuild {
     /// What emptying the members in these rows would do.
     pub(crate) fn of_drain(session: &mut Session<'_>, rows: MemberSet) -> Result<Self, Failure> {
         let forecast = session.pool.forecast_drain(rows)?;
+        Ok(Self::in_bytes(session, &forecast))
+    }
+
+    /// What emptying the members in these rows would do, or a rebuild where they are `lost`, if a disk of so many
+    /// bytes became a member before.
+    pub(crate) fn of_replacement(
+        session: &mut Session<'_>,
+        rows: MemberSet,
+        lost: bool,
+        bytes: u64,
+    ) -> Result<Self, Failure> {
+        let block = u64::from(session.pool.health().block_bytes);
+        let blocks = bytes.saturating_sub(room::overhead(session, block)) / block;
+        let forecast = session.pool.forecast_replacement(rows, lost, blocks)?;
         Ok(Self::in_bytes(session, &forecast))
     }
 

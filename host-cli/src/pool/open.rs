@@ -137,7 +137,15 @@ pub(crate) fn with_config<T>(
         (_, true) => MountMode::ReadOnly,
         (_, false) => MountMode::ReadWrite,
     };
-    let must_write = app.global.force_degraded && access == Access::Write;
+    // A command that is only tried is refused where the pool takes no writes, too.
+    let is_tried = wanted == Access::Write && app.global.dry_run;
+    let must_write = app.global.force_degraded && (access == Access::Write || is_tried);
+    let f = |session: &mut Session<'_>| {
+        if is_tried {
+            session.check_tried()?;
+        }
+        f(session)
+    };
     let how = How { must_write, ..How::new(mode, prefer) };
     let (refused, f) = match attempt(app, opened, how, f)? {
         Attempt::Done(result) => return result,
@@ -326,12 +334,14 @@ where
         }
     };
     let online = mounted.store.tree.disks.sound();
-    if must_write && !mounted.health().writable && !mounted.store.committed().table().is_subset_of(online) {
+    let takes_writes = if read_only { mounted.store.may_be_written() } else { mounted.health().writable };
+    if must_write && !takes_writes && !mounted.store.committed().table().is_subset_of(online) {
         let cause = MountError::Storage(StorageError::TooFewDisks { online });
         return Ok(Attempt::Refused(Refused { cause, failure: cause.into() }, f));
     }
     let mut session = Session::new(app, config, places, parameters, mounted, read_only)?;
     session.beside = beside;
+    session.is_forced = matches!(mode, MountMode::Salvage) && app.global.force_degraded;
     if !read_only {
         below::hold(&session.places);
         events::note_overrides(&session, app, matches!(mode, MountMode::AssumeMissingDead { .. }));

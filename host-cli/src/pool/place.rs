@@ -125,7 +125,11 @@ impl Place {
     }
 
     /// What an error says of the disk; some say that the command cannot go on at all.
-    fn fault_of(&self, error: &OpenError, (folder, read_only): (&Path, bool)) -> Result<Fault, Failure> {
+    pub(super) fn fault_of(
+        &self,
+        error: &OpenError,
+        (folder, read_only): (&Path, bool),
+    ) -> Result<Fault, Failure> {
         match error {
             OpenError::Busy { pid } => Err(wait::busy(folder, self, *pid)),
             // One that could not be opened for want of something else is not away.

@@ -49,6 +49,8 @@ pub(crate) struct Session<'m> {
     is_looking: bool,
     /// What would change the pool is only judged.
     is_dry_run: bool,
+    /// It was opened to read, without members that could hold a newer state.
+    pub(super) is_forced: bool,
     /// What the process does that has the pool, while this one looks at it.
     pub(crate) beside: Option<Activity>,
 }
@@ -81,6 +83,7 @@ impl<'m> Session<'m> {
             members,
             is_looking,
             is_dry_run: app.global.dry_run && !app.global.read_only,
+            is_forced: false,
             beside: None,
         };
         events::record(&mut session);
@@ -114,12 +117,24 @@ impl<'m> Session<'m> {
         self.check_writable()
     }
 
+    /// Fails where a command that is only tried could not change the pool: it was opened to read.
+    pub(super) fn check_tried(&self) -> Result<(), Failure> {
+        for place in &self.places {
+            if let Some(why) = &place.write_protection {
+                place.fault_of(&why.error(), (&self.config.folder, false))?;
+            }
+        }
+        self.check_writable()
+    }
+
     /// Fails if the pool cannot be changed. Nothing is noted: a command that is refused for another reason
     /// has changed nothing.
     pub(crate) fn check_writable(&self) -> Result<(), Failure> {
         // Only looked at, it takes no writes now: whether it would is asked.
         let writable = match self.is_dry_run {
-            true => self.pool.store.may_be_written() && self.read_only_features().is_none(),
+            true => {
+                (self.is_forced || self.pool.store.may_be_written()) && self.read_only_features().is_none()
+            }
             false => self.pool.health().writable,
         };
         match (writable, self.read_only_features()) {

@@ -15,13 +15,14 @@ use crate::app::App;
 use crate::commands::init::layout::WITNESS_BYTES;
 use crate::commands::init::{DISK_BYTES_MAX, DISK_BYTES_MIN};
 use crate::host::confirm::confirm;
+use crate::host::stand_in::StandIn;
 use crate::output::failure::{Exit, Failure};
-use crate::output::names::{ShowPath, ToldPath};
+use crate::output::names::ToldPath;
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
 use crate::pool::config::Config;
-use crate::pool::open::{Access, with_config, with_pool};
+use crate::pool::open::{Access, with_config};
 use crate::pool::session::Session;
 use candidate::{Candidate, Made};
 use dynamicfs_core::AddOptions;
@@ -83,7 +84,7 @@ pub(crate) struct AddedDisk {
     /// Its number; null where nothing was done.
     pub(crate) member: Option<u16>,
     /// Its size in bytes.
-    bytes: u64,
+    pub(crate) bytes: u64,
     /// It is held in reserve.
     spare: bool,
     /// It counts for the quorum and holds no data.
@@ -117,6 +118,13 @@ impl Report for Added {
     }
 }
 
+impl Options {
+    fn to_core(&self) -> AddOptions {
+        let disk = DiskOptions { witness: self.witness, ..DiskOptions::default() };
+        AddOptions { spare: self.spare, force: self.force, disk }
+    }
+}
+
 pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     if options.force && !app.global.dry_run {
         confirm(
@@ -144,9 +152,10 @@ pub(super) fn add(
         .map(|candidate| candidate.list(&mut config, replaces, options))
         .collect::<Result<_, _>>()?;
     if app.global.dry_run {
-        let new = candidates.iter().filter(|candidate| !candidate.is_begun());
-        let bytes: Vec<u64> = new.map(Candidate::bytes).collect();
-        with_pool(app, Access::Read, |session| full_table::foresee(app, session, &bytes, replaces))?;
+        let _in_place = stand_in(&mut config, &candidates, &names)?;
+        with_config(app, config, Access::Write, |session| {
+            judge(app, session, replaces, &candidates, &names, &options.to_core()).map(|_| ())
+        })?;
         let report = |(candidate, name): (&Candidate, String)| candidate.report(name, options);
         return Ok((candidates.iter().zip(names).map(report).collect(), None));
     }
@@ -172,6 +181,47 @@ pub(super) fn add(
     }
 }
 
+/// Lists files in memory for those that would be made. They are there until what is given is dropped.
+fn stand_in(
+    config: &mut Config,
+    candidates: &[Candidate],
+    names: &[String],
+) -> Result<Vec<StandIn>, Failure> {
+    let mut made = Vec::new();
+    for (candidate, name) in candidates.iter().zip(names).filter(|(candidate, _)| candidate.is_to_be_made()) {
+        let file = StandIn::new(candidate.bytes());
+        let file = file.map_err(|error| Failure::host("make a file in memory", &error))?;
+        for entry in config.disks.iter_mut().filter(|entry| entry.name == *name) {
+            entry.path = file.path();
+        }
+        made.push(file);
+    }
+    Ok(made)
+}
+
+/// Where the disks are that are to become members. Fails if one of them may not, or there are too many.
+fn judge(
+    app: &App,
+    session: &mut Session<'_>,
+    replaces: Option<u16>,
+    candidates: &[Candidate],
+    names: &[String],
+    options: &AddOptions,
+) -> Result<Vec<usize>, Failure> {
+    session.check_writable()?;
+    let places: Vec<usize> = names.iter().filter_map(|name| place_of(session, name)).collect();
+    for (candidate, &place) in candidates.iter().zip(&places) {
+        if !candidate.is_begun() || !is_member(session, place) {
+            session.pool.check_disk(place, options).map_err(|error| candidate.refused(error))?;
+        }
+    }
+    if !candidates.iter().any(Candidate::is_begun) {
+        let bytes: Vec<u64> = candidates.iter().map(Candidate::bytes).collect();
+        full_table::foresee(app, session, &bytes, replaces)?;
+    }
+    Ok(places)
+}
+
 /// What came of making disks members.
 #[derive(Default)]
 struct Joined {
@@ -191,25 +241,11 @@ fn join(
     options: &Options,
 ) -> Joined {
     let mut joined = Joined::default();
-    let wanted = options;
-    let disk = DiskOptions { witness: wanted.witness, ..DiskOptions::default() };
-    let options = AddOptions { spare: wanted.spare, force: wanted.force, disk };
+    let (wanted, options) = (options, options.to_core());
     let mut add_all = || -> Result<(), Failure> {
-        session.check_writable()?;
-        let places: Vec<usize> = names.iter().filter_map(|name| place_of(session, name)).collect();
-        let refused = |candidate: &Candidate, error| Failure::from(error).while_doing(candidate.path.shown());
-        for (candidate, &place) in candidates.iter().zip(&places) {
-            if !candidate.is_begun() || !is_member(session, place) {
-                session.pool.check_disk(place, &options).map_err(|error| refused(candidate, error))?;
-            }
-        }
-        let is_begun = candidates.iter().any(Candidate::is_begun);
-        if !is_begun {
-            let bytes: Vec<u64> = candidates.iter().map(Candidate::bytes).collect();
-            full_table::foresee(app, session, &bytes, replaces)?;
-        }
+        let places = judge(app, session, replaces, candidates, names, &options)?;
         session.writable()?;
-        if is_begun {
+        if candidates.iter().any(Candidate::is_begun) {
             remove_ghosts(session, before)?;
         }
         let new: Vec<usize> = places.iter().copied().filter(|&place| !is_member(session, place)).collect();
@@ -222,7 +258,7 @@ fn join(
                 {
                     joined.half_done.push(session.places[place].entry.name.clone());
                 }
-                done.map_err(|error| refused(candidate, error))?;
+                done.map_err(|error| candidate.refused(error))?;
             }
             let health = session.pool.member_health(place);
             joined.disks.push(AddedDisk {

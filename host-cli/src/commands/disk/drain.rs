@@ -1,6 +1,7 @@
 //! `disk drain` and `disk remove`: a disk is emptied, and leaves.
 
 use super::find::find;
+use super::shut::check_borne;
 use crate::app::App;
 use crate::commands::maintenance::Throttle;
 use crate::host::confirm::confirm;
@@ -230,6 +231,8 @@ pub(super) fn remove(app: &App, options: &RemoveOptions) -> Result<Exit, Failure
             return Err(Failure::new(Code::WouldLoseData, format!("{name} holds data, or is owed some"))
                 .hint(format!("{next}; --force-data-loss gives up what it alone holds")));
         }
+        session.check_writable()?;
+        check_borne(session, &meant)?;
         let mut label_wiped = false;
         if !app.global.dry_run {
             let what = if held_data { "what it alone holds is lost" } else { "it holds nothing" };

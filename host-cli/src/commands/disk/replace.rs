@@ -21,6 +21,7 @@ use crate::pool::job_report::JobReport;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::pace::Pace;
 use crate::pool::session::Session;
+use dynamicfs_core::error::MemberError;
 use dynamicfs_core::types::{MemberNumber, MemberSet};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -130,6 +131,10 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
         rebuild: None,
     };
     if app.global.dry_run {
+        // One that was added before has its room already.
+        if let Some(new) = &added {
+            with_pool(app, Access::Read, |session| foresee_room(session, &old, new.bytes))?;
+        }
         return Ok(report);
     }
     let (rebuild, has_left) = with_pool(app, Access::Write, |session| {
@@ -174,7 +179,20 @@ fn find_old(app: &App, session: &mut Session<'_>, options: &Options) -> Result<O
     if !is_online && !app.global.force_degraded {
         extents_without(session, &meant, app.global.force_data_loss)?;
     }
+    if is_online && !meant.disk.witness {
+        check_count(session, &meant.disk.name)?;
+    }
     Ok(Old { name: meant.disk.name, member, witness: meant.disk.witness, is_online })
+}
+
+/// Whether a disk can be emptied when another one has come: as many as now are left then.
+fn check_count(session: &Session<'_>, name: &str) -> Result<(), Failure> {
+    let superblock = session.pool.store.committed();
+    let needed = usize::from(superblock.tolerance().max(superblock.scheme().parity)) + 1;
+    match session.pool.store.tree.data_rows().len() {
+        disks if disks < needed => Err(Failure::disk(MemberError::TooFewDisks { needed }, name)),
+        _ => Ok(()),
+    }
 }
 
 /// The old disk, if it has left already in a replacement that did not come to its end.
@@ -249,6 +267,18 @@ fn check_room(session: &mut Session<'_>, meant: &Meant, name: &str) -> Result<()
         true => Rebuild::of_drain(session, rows)?,
         false => Rebuild::of(session, rows)?,
     };
+    has_room(&rebuild, name)
+}
+
+/// The same before a new disk of so many bytes is a member.
+fn foresee_room(session: &mut Session<'_>, old: &Old, bytes: u64) -> Result<(), Failure> {
+    let Some(row) = session.row_of(old.member).filter(|_| !old.witness) else { return Ok(()) };
+    let rows = MemberSet::EMPTY.with(row);
+    has_room(&Rebuild::of_replacement(session, rows, !old.is_online, bytes)?, &old.name)
+}
+
+/// Fails where what a disk holds finds no room.
+fn has_room(rebuild: &Rebuild, name: &str) -> Result<(), Failure> {
     if rebuild.space != Space::TooLittle {
         return Ok(());
     }

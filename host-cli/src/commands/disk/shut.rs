@@ -127,19 +127,25 @@ pub(super) fn extents_without(
 }
 
 /// Fails where the pool would take no writes without a disk: what takes it out of use could not be written.
-fn check_borne(session: &Session<'_>, meant: &Meant) -> Result<(), Failure> {
+pub(super) fn check_borne(session: &Session<'_>, meant: &Meant) -> Result<(), Failure> {
     let rows = meant.row(session).map_or(MemberSet::EMPTY, |row| MemberSet::EMPTY.with(row));
     let store = &session.pool.store;
     if store.bears_without(rows) {
         return Ok(());
     }
-    let (name, away) = (&meant.disk.name, size::count(store.unhealed().len() as u64, "disk"));
-    let tolerance = session.pool.health().tolerance;
-    let message = format!(
-        "without {name} the pool would take no writes: {away} missing or behind already, and it tolerates {tolerance}"
-    );
-    Err(Failure::new(Code::TooFewDisks, message)
-        .hint("bring the others back first; `dynamicfs health` tells how"))
+    let (name, tolerance) = (&meant.disk.name, session.pool.health().tolerance);
+    let (why, hint) = match store.unhealed().len() as u64 {
+        0 => (
+            format!("it tolerates the loss of {}", size::count(tolerance.into(), "disk")),
+            format!("empty it first: `dynamicfs disk drain {name}`"),
+        ),
+        away => (
+            format!("{} missing or behind already, and it tolerates {tolerance}", size::count(away, "disk")),
+            "bring the others back first; `dynamicfs health` tells how".to_owned(),
+        ),
+    };
+    let message = format!("without {name} the pool would take no writes: {why}");
+    Err(Failure::new(Code::TooFewDisks, message).hint(hint))
 }
 
 pub(super) fn online(app: &App, disk: &str, path: Option<&Path>) -> Result<Exit, Failure> {
@@ -158,6 +164,10 @@ pub(super) fn online(app: &App, disk: &str, path: Option<&Path>) -> Result<Exit,
 fn take_in(app: &App, session: &mut Session<'_>, disk: &str) -> Result<Exit, Failure> {
     let meant = find(session, disk)?;
     let member = meant.member(session)?;
+    let is_out_of_use = matches!(meant.disk.state, DiskState::Offline | DiskState::Failed);
+    if !meant.disk.is_here || !is_out_of_use && !meant.disk.state.takes_part() {
+        return Err(meant.away());
+    }
     if !app.global.dry_run {
         session.writable().map_err(|failure| match meant.disk.state {
             DiskState::Offline => failure.hint(format!(

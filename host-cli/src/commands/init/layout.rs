@@ -4,6 +4,8 @@ use super::unfinished::Remains;
 use super::{MadeDisk, Options};
 use crate::app::App;
 use crate::host::devices::stable_path;
+use crate::host::stand_in::StandIn;
+use crate::host::storage::WriteProtection;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
 use crate::pool::below;
@@ -17,8 +19,9 @@ use crate::pool::occupied::{self, Occupant};
 use crate::pool::place::OpenDisk;
 use crate::pool::wiping::Wiping;
 use dynamicfs_core::error::{FormatError, StorageError};
-use dynamicfs_core::format::label::{LABEL_BYTES, PoolParameters};
+use dynamicfs_core::format::label::LABEL_BYTES;
 use dynamicfs_core::pool::{DiskOptions, MemberHealth};
+use dynamicfs_core::types::Uuid;
 use dynamicfs_hal::BlockDevice;
 use std::cell::RefCell;
 use std::fs::{self, DirBuilder};
@@ -41,6 +44,8 @@ pub(super) struct Layout {
     /// Files and folders that this made, in order; taken away again unless it is published.
     made: Vec<PathBuf>,
     disks: Vec<Wiping<FileDisk>>,
+    /// What is on them, where that is only told.
+    holds: Vec<Option<String>>,
     witness: Option<usize>,
     config: RefCell<Config>,
     tear_unit: u32,
@@ -49,6 +54,40 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    fn new(folder: &Path, lock: Option<FolderLock>) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            made: Vec::new(),
+            disks: Vec::new(),
+            holds: Vec::new(),
+            witness: None,
+            config: RefCell::new(Config::new(folder.to_owned(), String::new(), Vec::new())),
+            tear_unit: 0,
+            _lock: lock,
+        }
+    }
+
+    /// The same as [`prepare`](Self::prepare) gives, with files in memory for the disks. Nothing is written.
+    pub(super) fn plan(app: &App, folder: &Path, options: &Options) -> Result<Self, Failure> {
+        refuse_used(folder)?;
+        let remains = Remains::find(app, folder)?;
+        if remains.is_none() {
+            refuse_disks(folder)?;
+        }
+        let given = Given::look(options, remains.as_ref())?;
+        let mut layout = Self::new(folder, None);
+        for wanted in Wanted::all(folder, options, given)? {
+            let is_left = remains.as_ref().is_some_and(|remains| remains.has(&wanted.path));
+            if matches!(wanted.occupant, Occupant::Member(..)) && !options.force && !is_left {
+                return Err(in_use(&wanted.path, ""));
+            }
+            let disk = wanted.stand_in()?;
+            layout.holds.push(wanted.occupant.words());
+            layout.add(wanted, disk);
+        }
+        Ok(layout)
+    }
+
     /// Makes the folder and the disks' files, and opens all disks. Whether some of them are left of an `init`
     /// that was killed, whose labels count for nothing.
     pub(super) fn prepare(app: &App, folder: &Path, options: &Options) -> Result<(Self, bool), Failure> {
@@ -60,45 +99,18 @@ impl Layout {
             remains.clear()?;
         }
         refuse_disks(folder)?;
-        let config = Config::new(folder.to_owned(), String::new(), Vec::new());
-        let mut layout = Self {
-            folder: folder.to_owned(),
-            made: Vec::new(),
-            disks: Vec::new(),
-            witness: None,
-            config: RefCell::new(config),
-            tear_unit: 0,
-            _lock: lock,
-        };
+        let mut layout = Self::new(folder, lock);
         layout.make_folder(folder)?;
         layout.note(options, &given)?;
-        let smallest = [options.node_size, options.chunk].into_iter().flatten().min();
-        // Sectors no larger than the smallest thing that is written; a device has its own.
-        let sector = if options.portable {
-            Some(512)
-        } else {
-            smallest.filter(|&size| size < 4096).map(|size| size as u32)
-        };
-        if let (Some(disks), Some(bytes)) = (options.disks, options.disk_size) {
+        if options.disks.is_some() {
             layout.make_folder(&folder.join(DISKS))?;
-            for number in 0..disks {
-                let path = Path::new(DISKS).join(format!("disk-{number}.img"));
-                layout.add(path, sector, Some(bytes), &format!("disk-{number}"), Occupant::Nothing)?;
-            }
         }
-        for Given { path, occupant, witness } in given {
-            let name = if witness { "witness".to_owned() } else { name_of(&path) };
-            if witness {
-                layout.witness = Some(layout.disks.len());
+        for wanted in Wanted::all(folder, options, given)? {
+            let disk = wanted.open()?;
+            if wanted.make.is_some() {
+                layout.made.push(wanted.path.clone());
             }
-            let make = occupant.is_none().then_some(WITNESS_BYTES);
-            layout.add(
-                absolute(&stable_path(&path))?,
-                sector,
-                make,
-                &name,
-                occupant.unwrap_or(Occupant::Nothing),
-            )?;
+            layout.add(wanted, disk);
         }
         let mut labelled =
             options.disk.iter().chain(&options.witness).filter(|path| Found::at(path).is_some());
@@ -136,34 +148,14 @@ impl Layout {
         Ok(())
     }
 
-    /// Opens a disk, made first if it is to have so many bytes.
-    fn add(
-        &mut self,
-        path: PathBuf,
-        sector: Option<u32>,
-        make: Option<u64>,
-        name: &str,
-        occupant: Occupant,
-    ) -> Result<(), Failure> {
-        let whole = self.folder.join(&path);
-        let mut options = FileDiskOptions::new();
-        // A device says itself what its sectors are.
-        let sector = sector.filter(|_| make.is_some() || whole.is_file());
-        if let Some(sector) = sector {
-            options = options.sector_bytes(sector);
-        }
-        let opened = match make {
-            Some(bytes) => options.create(&whole, bytes),
-            None => options.open(&whole),
-        };
-        let disk = opened.map_err(|error| explain_open(&error, &whole))?;
-        if make.is_some() {
-            self.made.push(whole);
+    /// Takes a disk that is open, or what stands in for it.
+    fn add(&mut self, wanted: Wanted, disk: FileDisk) {
+        if wanted.witness {
+            self.witness = Some(self.disks.len());
         }
         self.tear_unit = self.tear_unit.max(disk.geometry().tear_unit);
-        self.disks.push(Wiping::new(disk, occupant.signatures()));
-        self.config.borrow_mut().list(name, path, sector);
-        Ok(())
+        self.disks.push(Wiping::new(disk, wanted.occupant.signatures()));
+        self.config.borrow_mut().list(&wanted.name, wanted.listed, wanted.sector);
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -198,28 +190,28 @@ impl Layout {
         below::overcommitted(images.iter().map(|(name, path)| (*name, path.as_path())))
     }
 
-    /// Notes who is where; the pool's parameters.
-    pub(super) fn record(&self, members: &[MemberHealth]) -> Result<PoolParameters, Failure> {
+    /// Notes which member is where.
+    pub(super) fn record(&self, pool: Uuid, members: &[MemberHealth]) {
         let mut config = self.config.borrow_mut();
         for (entry, member) in config.disks.iter_mut().zip(members) {
             entry.id = member.disk.map(|id| id.to_string());
             entry.member = member.member.map(|number| number.0);
         }
-        let first = config.disks.first().map(|entry| self.folder.join(&entry.path)).unwrap_or_default();
-        let labels = Labels::read(&first)
-            .map_err(|error| Failure::host(format_args!("read {}", first.shown()), &error))?;
-        let unreadable =
-            || Failure::new(Code::BadPool, format!("the label of {} cannot be read back", first.shown()));
-        let (parameters, _) = labels.identity().ok_or_else(unreadable)?;
-        config.pool = parameters.pool.to_string();
-        Ok(parameters)
+        config.pool = pool.to_string();
     }
 
     pub(super) fn report(&self, sizes: &[u64]) -> Vec<MadeDisk> {
         let config = self.config.borrow();
         let disk = |(number, (entry, &bytes)): (usize, (&DiskEntry, &u64))| {
             let path = self.folder.join(&entry.path);
-            MadeDisk::new(&entry.name, &path, bytes, self.witness == Some(number))
+            let holds = self.holds.get(number).cloned().flatten();
+            MadeDisk {
+                name: entry.name.clone(),
+                path: path.as_path().into(),
+                bytes,
+                witness: self.witness == Some(number),
+                holds,
+            }
         };
         config.disks.iter().zip(sizes).enumerate().map(disk).collect()
     }
@@ -293,35 +285,77 @@ impl Drop for Layout {
     }
 }
 
-/// What would be made.
-pub(super) fn plan(app: &App, folder: &Path, options: &Options) -> Result<Vec<MadeDisk>, Failure> {
-    refuse_used(folder)?;
-    let remains = Remains::find(app, folder)?;
-    if remains.is_none() {
-        refuse_disks(folder)?;
-    }
-    let made = (0..options.disks.unwrap_or(0)).map(|number| {
-        let path = folder.join(DISKS).join(format!("disk-{number}.img"));
-        MadeDisk::new(&format!("disk-{number}"), &path, options.disk_size.unwrap_or(0), false)
-    });
-    let mut disks: Vec<MadeDisk> = made.collect();
-    for Given { path, occupant, witness } in Given::look(options, remains.as_ref())? {
-        if let Some(Occupant::Member(..)) = &occupant
-            && !options.force
-            && !remains.as_ref().is_some_and(|remains| remains.has(&path))
-        {
-            return Err(in_use(&path, ""));
-        }
-        let open = |error| Failure::host(format_args!("open {}", path.shown()), &error);
-        let bytes = match &occupant {
-            Some(_) => Labels::read(&path).map_err(open)?.bytes,
-            None => WITNESS_BYTES,
+/// A disk of the new pool.
+struct Wanted {
+    path: PathBuf,
+    /// Its path as pool.toml has it.
+    listed: PathBuf,
+    name: String,
+    /// Bytes of a file that is to be made.
+    make: Option<u64>,
+    /// Bytes of a sector; a device says itself what its sectors are.
+    sector: Option<u32>,
+    occupant: Occupant,
+    witness: bool,
+}
+
+impl Wanted {
+    /// All of them, in the order of their numbers.
+    fn all(folder: &Path, options: &Options, given: Vec<Given>) -> Result<Vec<Self>, Failure> {
+        let smallest = [options.node_size, options.chunk].into_iter().flatten().min();
+        // Sectors no larger than the smallest thing that is written.
+        let sector = match options.portable {
+            true => Some(512),
+            false => smallest.filter(|&size| size < 4096).map(|size| size as u32),
         };
-        let name = if witness { "witness".to_owned() } else { name_of(&path) };
-        let holds = occupant.as_ref().and_then(Occupant::words);
-        disks.push(MadeDisk { holds, ..MadeDisk::new(&name, &path, bytes, witness) });
+        let made = (0..options.disks.unwrap_or(0)).map(|number| {
+            let name = format!("disk-{number}");
+            let listed = Path::new(DISKS).join(format!("{name}.img"));
+            let (make, occupant) = (options.disk_size, Occupant::Nothing);
+            Ok(Self { path: folder.join(&listed), listed, name, make, sector, occupant, witness: false })
+        });
+        let given = given.into_iter().map(|Given { path, occupant, witness }| {
+            let name = if witness { "witness".to_owned() } else { name_of(&path) };
+            let listed = absolute(&stable_path(&path))?;
+            let make = occupant.is_none().then_some(WITNESS_BYTES);
+            let sector = sector.filter(|_| make.is_some() || path.is_file());
+            let occupant = occupant.unwrap_or(Occupant::Nothing);
+            Ok(Self { path: folder.join(&listed), listed, name, make, sector, occupant, witness })
+        });
+        made.chain(given).collect()
     }
-    Ok(disks)
+
+    fn options(&self) -> FileDiskOptions {
+        let options = FileDiskOptions::new();
+        self.sector.map_or(options, |sector| options.sector_bytes(sector))
+    }
+
+    /// Opens it, made first if it is to be.
+    fn open(&self) -> Result<FileDisk, Failure> {
+        let opened = match self.make {
+            Some(bytes) => self.options().create(&self.path, bytes),
+            None => self.options().open(&self.path),
+        };
+        opened.map_err(|error| explain_open(&error, &self.path))
+    }
+
+    /// A file in memory that is like it.
+    fn stand_in(&self) -> Result<FileDisk, Failure> {
+        let (bytes, options) = match self.make {
+            Some(bytes) => (bytes, self.options()),
+            None => {
+                if let Some(why) = WriteProtection::of(&self.path) {
+                    return Err(explain_open(&why.error(), &self.path));
+                }
+                let disk = self.options().unlocked().open(&self.path);
+                let geometry = disk.map_err(|error| explain_open(&error, &self.path))?.geometry();
+                let options = FileDiskOptions::new().sector_bytes(geometry.sector_bytes);
+                (geometry.bytes(), options.tear_unit(geometry.tear_unit))
+            }
+        };
+        let stand_in = StandIn::new(bytes).map_err(|error| Failure::host("make a file in memory", &error))?;
+        options.open(stand_in.path()).map_err(|error| explain_open(&error, &self.path))
+    }
 }
 
 /// A disk that was given by its path.

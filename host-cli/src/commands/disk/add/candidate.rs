@@ -3,12 +3,14 @@
 use super::{AddedDisk, Options};
 use crate::commands::init::layout::{self, explain_open};
 use crate::host::devices::stable_path;
+use crate::host::storage::WriteProtection;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::{ShowPath, ToldPath};
 use crate::pool::config::{Config, absolute, is_same, name_of};
 use crate::pool::labels::Labels;
 use crate::pool::occupied::{self, Occupant};
 use crate::pool::own;
+use dynamicfs_core::error::MemberError;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -76,6 +78,9 @@ impl Candidate {
                 None => occupied::refuse_busy(&path)?,
             },
         }
+        if let Some(why) = WriteProtection::of(&path) {
+            return Err(explain_open(&why.error(), &path));
+        }
         let occupant = Occupant::of(&path)?;
         match &occupant {
             // Half of what it says may be from the command that was cut short.
@@ -100,6 +105,16 @@ impl Candidate {
 
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Whether there is no file yet, or an empty one.
+    pub(super) const fn is_to_be_made(&self) -> bool {
+        self.occupant.is_none()
+    }
+
+    /// Why it may not become a member.
+    pub(super) fn refused(&self, error: MemberError) -> Failure {
+        Failure::from(error).while_doing(self.path.shown())
     }
 
     /// What would become of it.
