@@ -142,11 +142,33 @@ fn what_goes_on_is_told_beside_it() {
     assert!(busy.stderr.contains("scrub start") && busy.stderr.contains("--wait"), "{}", busy.stderr);
     // Another job is not what goes on.
     pool.run(["rebuild", "pause"]).expect(5);
-    signal(&child, "INT");
+    signal(&child, "TERM");
     answer(child.wait_with_output().unwrap()).expect(6);
     assert!(!pool.path().join("activity.json").exists());
     assert_eq!(pool.json(["scrub", "status"])["state"], "interrupted");
     assert!(waits(pool.json(["health"])));
+}
+
+/// `health` told to start a rebuild beside the one that was running.
+#[test]
+fn a_rebuild_that_goes_on_is_not_told_to_be_started() {
+    let (pool, _) = pool_with_file();
+    // More than a step of a rebuild.
+    pool.run_with_input(["put", "-", "/more"], &noise(30_000_000, 6)).ok();
+    fs::remove_file(pool.disk(1)).unwrap();
+    let new = pool.beside("new");
+    let new = new.to_str().unwrap();
+    let replace = ["disk", "replace", "disk-1", new, "--size", "32MiB", "--yes", "--throttle", "100KB"];
+    let mut rebuild = pool.spawn(replace);
+    wait_for_progress(&mut rebuild);
+    let health = pool.run(["--json", "health"]).json();
+    let reasons = health["reasons"].as_array().unwrap();
+    let of = |code: &str| reasons.iter().find(|reason| reason["code"] == code);
+    let degraded = of("EXTENTS_DEGRADED").unwrap_or_else(|| panic!("{health}"));
+    assert_eq!(degraded["next"], "dynamicfs rebuild status", "{health}");
+    assert!(reasons.iter().all(|reason| reason["next"] != "dynamicfs rebuild start"), "{health}");
+    signal(&rebuild, "TERM");
+    answer(rebuild.wait_with_output().unwrap()).expect(6);
 }
 
 /// `scrub pause` was told that the pool is busy, by the scrub that it was to pause.

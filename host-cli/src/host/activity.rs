@@ -5,6 +5,7 @@
 
 use super::storage::read_text;
 use super::times::now_rfc3339;
+use super::whole_file;
 use crate::output::names;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -138,10 +139,7 @@ impl Drop for Told {
 
 fn write(published: &Published) {
     let Ok(bytes) = serde_json::to_vec(&published.activity) else { return };
-    let Ok(mut file) = tempfile::NamedTempFile::new_in(&published.folder) else { return };
-    if file.write_all(&bytes).is_ok() {
-        let _ = file.persist(published.folder.join(FILE));
-    }
+    let _ = whole_file::replace(&published.folder.join(FILE), |file| file.write_all(&bytes));
 }
 
 /// Notes how far the work is, for others to see.
@@ -171,10 +169,8 @@ pub(crate) struct Request {
 impl Request {
     /// Leaves it where the other process finds it.
     pub(crate) fn leave(&self, folder: &Path) -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.persist(folder.join(REQUEST))?;
-        Ok(())
+        let bytes = serde_json::to_vec(self)?;
+        whole_file::replace(&folder.join(REQUEST), |file| file.write_all(&bytes))
     }
 
     /// Takes a request to this process, if there is one.

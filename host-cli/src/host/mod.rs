@@ -17,3 +17,4 @@ pub(crate) mod storage;
 pub(crate) mod target;
 pub(crate) mod times;
 pub(crate) mod walk;
+pub(crate) mod whole_file;

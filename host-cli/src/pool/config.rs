@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::host::activity::{self, Told};
 use crate::host::signature::Signature;
 use crate::host::storage::read_text;
+use crate::host::whole_file;
 use crate::output::failure::{Code, Failure};
 use crate::output::names;
 use crate::output::names::ShowPath;
@@ -288,17 +289,17 @@ impl Config {
 
     fn write(&self, path: &Path) -> io::Result<()> {
         let text = toml::to_string(self).map_err(io::Error::other)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        file.write_all(HEAD.as_bytes())?;
-        file.write_all(text.as_bytes())?;
-        // As it was; a new one is its owner's alone, as a temporary file is.
-        if let Ok(old) = fs::metadata(path) {
-            // Where this user may not: another one, who may write in the folder, takes it over.
-            let _ = fchown(file.as_file(), Some(old.uid()), Some(old.gid()));
-            file.as_file().set_permissions(old.permissions())?;
-        }
-        file.as_file().sync_all()?;
-        file.persist(path)?;
+        whole_file::replace(path, |file| {
+            file.write_all(HEAD.as_bytes())?;
+            file.write_all(text.as_bytes())?;
+            // As it was.
+            if let Ok(old) = fs::metadata(path) {
+                // Where this user may not: another one, who may write in the folder, takes it over.
+                let _ = fchown(&*file, Some(old.uid()), Some(old.gid()));
+                file.set_permissions(old.permissions())?;
+            }
+            file.sync_all()
+        })?;
         std_host_shim::sync_parent_directory(path)
     }
 }

@@ -7,6 +7,7 @@ use super::disks::{self, Disk, DiskState};
 use super::forecast::{Rebuild, Space};
 use super::job_reasons::{self, Jobs};
 use super::job_report::JobReport;
+use super::jobs::JobState;
 use super::next::{self, Circumstances};
 use super::readable::readable;
 use super::reasons::{ADD_DISK, Reason, ReasonCode, Severity};
@@ -107,6 +108,7 @@ impl Judgement {
         let circumstances = Circumstances {
             has_spare: disks.iter().any(|disk| disk.state == DiskState::Spare),
             refuses_writes: refused.is_some(),
+            is_rebuilding: jobs.rebuild.as_ref().is_some_and(|job| job.state == JobState::Running),
         };
         next::agree(&mut reasons, circumstances);
         reasons.iter_mut().for_each(|reason| reason.next = addressed(&reason.next));

@@ -13,11 +13,16 @@ pub(super) struct Circumstances {
     pub(super) has_spare: bool,
     /// The pool takes no writes, because too many members are away.
     pub(super) refuses_writes: bool,
+    /// Another process rebuilds.
+    pub(super) is_rebuilding: bool,
 }
 
 /// What to do next depends on what else there is: a command that the pool refuses now is no help, nor one
 /// that leaves the cause as it is.
-pub(super) fn agree(reasons: &mut [Reason], Circumstances { has_spare, refuses_writes }: Circumstances) {
+pub(super) fn agree(
+    reasons: &mut [Reason],
+    Circumstances { has_spare, refuses_writes, is_rebuilding }: Circumstances,
+) {
     let awaited = reasons.iter_mut().filter(|reason| reason.code.is_of_awaited());
     if refuses_writes {
         awaited.for_each(|reason| reason.next = forced(&reason.next));
@@ -54,6 +59,12 @@ pub(super) fn agree(reasons: &mut [Reason], Circumstances { has_spare, refuses_w
             }
             _ => {}
         }
+    }
+    let is_in_hand = |reason: &&mut Reason| {
+        is_rebuilding && (reason.next == REBUILD || reason.code == ReasonCode::DiskFailed)
+    };
+    for reason in reasons.iter_mut().filter(is_in_hand) {
+        reason.next = "dynamicfs rebuild status".into();
     }
 }
 

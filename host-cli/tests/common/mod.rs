@@ -170,9 +170,9 @@ pub(crate) fn answer(output: std::process::Output) -> Answer {
 /// Waits until a process says how far it is, as it does before it rests.
 #[track_caller]
 pub(crate) fn wait_for_progress(child: &mut Child) {
-    let mut line = String::new();
-    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
-    assert!(line.contains("goes on in"), "{line}");
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = lines.into_iter().find(|line| !line.starts_with("warning:"));
+    assert!(line.as_ref().is_some_and(|line| line.contains("goes on in")), "{line:?}");
 }
 
 /// Sends a signal to a process that this test started.
