@@ -10,7 +10,7 @@ use super::session::Session;
 use super::stored::Stored;
 use super::tree::paths_of;
 use crate::output::failure::Failure;
-use crate::output::names::typed;
+use crate::output::names::ToldPath;
 use crate::output::size;
 use dynamicfs_core::types::{MemberSet, Scheme};
 
@@ -37,7 +37,7 @@ pub(crate) struct Tolerance {
 #[derive(Clone, Debug)]
 struct Weakest {
     /// The first of them, if a name leads there.
-    path: Option<String>,
+    path: Option<ToldPath>,
     /// Disks whose loss they are to bear.
     bears: usize,
     /// Disks whose loss the pool is to bear.
@@ -141,7 +141,6 @@ impl Weakest {
         let strong = Some(superblock.scheme()).filter(|scheme| scheme.parity >= pool);
         let strong = strong.unwrap_or(Scheme::mirror(pool + 1));
         let path = paths_of(&mut session.pool, object.into_iter().collect())?.into_iter().next();
-        let path = path.map(|path| path.path);
         // Its policy may be another one already.
         let is_asked = match object {
             Some(object) => session.pool.inode(object).is_ok_and(|inode| inode.scheme.parity >= pool),
@@ -149,7 +148,7 @@ impl Weakest {
         };
         let next = match &path {
             Some(path) if !is_asked => {
-                format!("dynamicfs policy set --scheme {strong} {}", typed(path.as_bytes()))
+                format!("dynamicfs policy set --scheme {strong} {}", path.typed())
             }
             _ => "dynamicfs rebalance start --only policy".into(),
         };
@@ -157,7 +156,7 @@ impl Weakest {
     }
 
     fn reason(&self, room: Option<&PoolRoom>) -> Reason {
-        let what = self.path.as_deref().unwrap_or("something that has no name");
+        let what = self.path.as_ref().map_or("something that has no name", |path| &path.path);
         let bears = match self.bears {
             0 => "no disk".to_owned(),
             bears => size::count(bears as u64, "disk"),
