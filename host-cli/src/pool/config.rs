@@ -205,6 +205,20 @@ impl Config {
         Ok(Self { _held: held.map(Arc::new), ..config })
     }
 
+    /// The same, after a disk has become a member: where the disks are named alone, it is one of them.
+    pub(crate) fn load_to_change_with(app: &App, new: &Path) -> Result<Self, Failure> {
+        if app.global.disk.is_empty() {
+            return Self::load_to_change(app);
+        }
+        let mut paths = app.global.disk.clone();
+        if !paths.iter().any(|path| is_same(path, new)) {
+            paths.push(new.to_owned());
+        }
+        let mut config = discover::of_given(&paths)?;
+        discover::find_moved(&mut config);
+        Ok(config)
+    }
+
     /// Whether this is a pool.toml.
     pub(crate) fn is_one(path: &Path) -> bool {
         let is_named_so = path.file_name().is_some_and(|name| name == FILE);
@@ -256,6 +270,7 @@ impl Config {
 
     /// A path as the file has it: one in the pool's folder goes along with that.
     pub(crate) fn shortened(&self, path: PathBuf) -> PathBuf {
+        let path = std::path::absolute(&path).unwrap_or(path);
         let folder = std::path::absolute(&self.folder);
         let inside = folder.ok().and_then(|folder| path.strip_prefix(folder).ok().map(ToOwned::to_owned));
         inside.filter(|inside| !inside.as_os_str().is_empty()).unwrap_or(path)

@@ -1,6 +1,6 @@
 //! Disks of pools, found by what their labels say.
 
-use super::config::{Config, DISKS, DiskEntry, Whereabouts, absolute, name_of};
+use super::config::{Config, DISKS, DiskEntry, Whereabouts, absolute, is_same, name_of};
 use super::labels::Labels;
 use super::occupied;
 use crate::host::devices;
@@ -84,6 +84,15 @@ pub(super) fn in_usual_places(config: &Config) -> Vec<Found> {
     let paths = usual_places(config.has_folder().then_some(config.folder.as_path()));
     let found = paths.iter().filter_map(|path| Found::at(path));
     found.filter(|found| found.pool_id() == config.pool).collect()
+}
+
+/// Of these the disks that are not where pool.toml has them.
+pub(super) fn elsewhere(config: &Config) -> Vec<Found> {
+    let is_listed = |found: &Found| {
+        let place = config.place_of(&found.disk);
+        place.is_some_and(|place| is_same(&config.path_of(&config.disks[place]), &found.path))
+    };
+    in_usual_places(config).into_iter().filter(|found| !is_listed(found)).collect()
 }
 
 /// Where a member is among these disks: by its identity, or by its number where that is not known. Of two

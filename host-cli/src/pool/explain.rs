@@ -16,7 +16,7 @@ pub(super) fn explain(app: &App, cause: MountError, config: &Config, places: &[P
     let message = match cause {
         // Someone else may have the disks by now: then less can be said.
         MountError::Missing { .. } | MountError::Diverged { .. } => match Survey::of(app, config) {
-            Ok(survey) => return refused(app, cause, &survey, &config.pool),
+            Ok(survey) => return refused(app, cause, &survey, config),
             Err(_) => format!("refused to open the pool: {}", failure.message()),
         },
         MountError::Cloned { first, second } => {
@@ -45,7 +45,7 @@ pub(super) fn explain(app: &App, cause: MountError, config: &Config, places: &[P
 }
 
 /// A mount that was refused for safety, with all that is known of the sides.
-fn refused(app: &App, cause: MountError, survey: &Survey, pool: &str) -> Failure {
+fn refused(app: &App, cause: MountError, survey: &Survey, config: &Config) -> Failure {
     let code = Failure::from(cause).code();
     let histories = survey.histories();
     let failure = match cause {
@@ -53,7 +53,7 @@ fn refused(app: &App, cause: MountError, survey: &Survey, pool: &str) -> Failure
             let history = histories.iter().find(|history| history.wanting > 0);
             let (message, hint) = history.map_or_else(
                 || (Failure::from(cause).message().to_owned(), "run the command again".into()),
-                |history| missing(app, history, pool),
+                |history| missing(app, history, config),
             );
             Failure::new(code, message).hint(hint)
         }
@@ -72,7 +72,7 @@ fn refused(app: &App, cause: MountError, survey: &Survey, pool: &str) -> Failure
 }
 
 /// Too few members are here: what to say, and what to do.
-fn missing(app: &App, history: &History, pool: &str) -> (String, String) {
+fn missing(app: &App, history: &History, config: &Config) -> (String, String) {
     let names: Vec<String> = history.missing.iter().map(ToString::to_string).collect();
     let written = history.written.as_ref().map_or_else(String::new, |when| format!(", written {when}"));
     let do_ = match (history.wanting, history.missing.len()) {
@@ -89,11 +89,21 @@ fn missing(app: &App, history: &History, pool: &str) -> (String, String) {
         history.epoch,
         names.join(", ")
     );
-    // One that pool.toml does not list may be there all the same.
-    let folder = app.global.pool.as_ref().filter(|_| history.missing.iter().any(|disk| disk.name.is_none()));
+    // One that pool.toml does not list, or has elsewhere, may be there all the same.
+    let found = discover::elsewhere(config);
+    let is_found =
+        |disk: &&MissingDisk| discover::of_member(&found, disk.id.as_deref(), disk.member).is_some();
+    let found = history.missing.iter().filter(is_found).count();
+    let is_unlisted = history.missing.iter().any(|disk| disk.name.is_none());
+    let folder =
+        app.global.pool.as_ref().filter(|_| app.global.disk.is_empty() && (found > 0 || is_unlisted));
     let listed = folder.map_or_else(String::new, |folder| {
-        format!("`{}` lists again those that are here; ", discover::import_of(Some(pool), folder))
+        format!("`{}` lists again those that are here", discover::import_of(Some(&config.pool), folder))
     });
+    if found >= history.wanting && !listed.is_empty() {
+        return (message, listed);
+    }
+    let listed = if listed.is_empty() { listed } else { listed + "; " };
     let hint = format!(
         "{listed}attach them; to copy out what is here without changing anything: `dynamicfs salvage DEST`; only if they \
          are gone for good: --force-degraded, which goes on from generation {} and gives up whatever they hold beyond it, as \

@@ -4,7 +4,7 @@ use super::room;
 use super::session::Session;
 use super::stored::Extents;
 use super::tree::paths_of;
-use crate::output::failure::Failure;
+use crate::output::failure::{Code, Failure};
 use crate::output::names::ToldPath;
 use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text, WARN};
@@ -128,6 +128,16 @@ impl Rebuild {
             without_disks,
             nodes_without_disks: forecast.nodes_without_disks,
         }
+    }
+
+    /// Fails where what a disk holds finds no room on those that are named so.
+    pub(crate) fn has_room(&self, disk: &str, others: &str, hint: &str) -> Result<(), Failure> {
+        if self.space != Space::TooLittle {
+            return Ok(());
+        }
+        let what = size::count(self.without_space, "extent or tree node");
+        let message = format!("{disk}: {others} have no room for {what} of what it holds");
+        Err(Failure::new(Code::NoSpace, message).hint(hint))
     }
 
     /// Whether there are disks enough for the redundancy that was asked for.

@@ -22,8 +22,12 @@ use std::time::Duration;
 /// What the members in these rows are called.
 fn names_of(session: &Session<'_>, rows: MemberSet) -> Vec<String> {
     let superblock = session.pool.store.committed();
-    let rows = rows.iter().filter(|&row| row < superblock.rows());
-    rows.map(|row| session.name_of(MemberNumber(superblock.row(row).number()))).collect()
+    let is_member = |row: usize| row < superblock.rows() && superblock.table().contains(row);
+    let name = |row: usize| match is_member(row) {
+        true => session.name_of(MemberNumber(superblock.row(row).number())),
+        false => "a disk that has left".to_owned(),
+    };
+    rows.iter().map(name).collect()
 }
 
 /// A job, as its record says, and what this command did of it.

@@ -110,7 +110,7 @@ pub(super) fn find_elsewhere(session: &Session<'_>, reasons: &mut [Reason], disk
     {
         let disk = disks.iter().find(|disk| Some(&disk.name) == reason.object.as_ref() && is_elsewhere(disk));
         let Some((disk, member)) = disk.and_then(|disk| Some((disk, disk.member?))) else { continue };
-        let found = found.get_or_insert_with(|| discover::in_usual_places(&session.config));
+        let found = found.get_or_insert_with(|| discover::elsewhere(&session.config));
         if let Some(path) = discover::of_member(found, disk.id.as_deref(), member) {
             reason.next = format!("dynamicfs disk online {} {}", disk.name, path.typed());
         }

@@ -17,11 +17,12 @@ use crate::commands::init::{DISK_BYTES_MAX, DISK_BYTES_MIN};
 use crate::host::confirm::confirm;
 use crate::host::stand_in::StandIn;
 use crate::output::failure::{Exit, Failure};
-use crate::output::names::ToldPath;
+use crate::output::names::{ShowPath, ToldPath};
 use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::Text;
 use crate::pool::config::Config;
+use crate::pool::discover::Found;
 use crate::pool::open::{Access, with_config};
 use crate::pool::session::Session;
 use candidate::{Candidate, Made};
@@ -33,7 +34,7 @@ use dynamicfs_core::types::MemberNumber;
 use full_table::make_rows;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std_host_shim::OsEntropy;
 
 /// What to add.
@@ -134,7 +135,22 @@ pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
         )?;
     }
     let (disks, failure) = add(app, options, None)?;
+    if !app.global.dry_run {
+        options.paths.iter().for_each(|path| tell_unlisted(app, path));
+    }
     app.out.finish(&Added { dry_run: app.global.dry_run, disks }, failure.as_ref())
+}
+
+/// Where the disks are named alone no pool.toml lists a new one.
+pub(super) fn tell_unlisted(app: &App, path: &Path) {
+    let member = Found::at(path).map(|found| found.disk.member.0).filter(|_| !app.global.disk.is_empty());
+    if let Some(member) = member {
+        app.out.warn(format_args!(
+            "name {path} with --disk from now on; `dynamicfs disk online {member} {path} --pool FOLDER` lists it in \
+             the pool's folder",
+            path = path.typed()
+        ));
+    }
 }
 
 /// Makes disks members, which are to take the place of another, if one is named. The second value says why

@@ -9,13 +9,15 @@ use crate::output::failure::{Code, Exit, Failure};
 use crate::output::report::Report;
 use crate::output::text::Text;
 use crate::output::typed::addressed;
-use crate::pool::disks::MemberState;
+use crate::pool::disks::{DiskState, MemberState};
+use crate::pool::forecast::Rebuild;
 use crate::pool::job_report::JobReport;
 use crate::pool::jobs::{self, JobName};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::pace::Pace;
 use crate::pool::session::Session;
 use dynamicfs_core::maintain;
+use dynamicfs_core::types::MemberSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -138,8 +140,17 @@ fn drain(app: &App, session: &mut Session<'_>, options: &Options) -> Result<Disk
     let is_begun = matches!(meant.disk.member_state, Some(MemberState::Draining | MemberState::Drained));
     let refused = |error| Failure::disk(error, &meant.disk.name);
     session.check_writable()?;
+    if meant.disk.state == DiskState::Spare {
+        let message = format!("{} is a spare, and holds nothing", meant.disk.name);
+        return Err(Failure::new(Code::InvalidArgument, message)
+            .hint(format!("take it out with `dynamicfs disk remove {}`", meant.disk.name)));
+    }
     if !is_begun {
         session.pool.check_drain(member).map_err(refused)?;
+        let rows = meant.row(session).into_iter().fold(MemberSet::EMPTY, MemberSet::with);
+        let others = "the other disks";
+        let hint = "add a disk first with `dynamicfs disk add NEW-DISK`, or remove files";
+        Rebuild::of_drain(session, rows)?.has_room(&meant.disk.name, others, hint)?;
     }
     if !app.global.dry_run {
         session.writable()?;

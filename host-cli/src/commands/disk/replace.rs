@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::commands::init::{DISK_BYTES_MAX, DISK_BYTES_MIN};
 use crate::commands::maintenance::Throttle;
 use crate::host::confirm::confirm;
-use crate::output::failure::{Code, Exit, Failure};
+use crate::output::failure::{Exit, Failure};
 use crate::output::names::ShowPath;
 use crate::output::report::Report;
 use crate::output::size;
@@ -16,9 +16,9 @@ use crate::output::text::Text;
 use crate::pool::config::{Config, DiskEntry, absolute, is_same};
 use crate::pool::discover::Found;
 use crate::pool::disks::MemberState;
-use crate::pool::forecast::{Rebuild, Space};
+use crate::pool::forecast::Rebuild;
 use crate::pool::job_report::JobReport;
-use crate::pool::open::{Access, with_pool};
+use crate::pool::open::{Access, with_config, with_pool};
 use crate::pool::pace::Pace;
 use crate::pool::session::Session;
 use dynamicfs_core::error::MemberError;
@@ -114,9 +114,9 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
                 paths,
                 size: options.size,
                 force: options.force,
-                // A witness is replaced by a witness.
+                // A witness is replaced by a witness, a spare by a spare.
                 witness: old.witness,
-                ..add::Options::default()
+                spare: old.spare,
             };
             let added = add::add(app, &to_add, Some(old.member))?.0.into_iter().next();
             (added.as_ref().map_or_else(String::new, |disk| disk.name.clone()), added)
@@ -137,7 +137,9 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
         }
         return Ok(report);
     }
-    let (rebuild, has_left) = with_pool(app, Access::Write, |session| {
+    // Where the disks are named alone the new one is one of them by now.
+    let config = Config::load_to_change_with(app, &options.new)?;
+    let (rebuild, has_left) = with_config(app, config, Access::Write, |session| {
         session.writable()?;
         if session.row_of(old.member).is_none() {
             return after_leaving(session, &old.name, options.throttle.throttle);
@@ -151,7 +153,8 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
         }
         empty(session, &meant, options.throttle.throttle)
     })?;
-    (report.rebuild, report.old_has_left) = (Some(rebuild), has_left);
+    (report.rebuild, report.old_has_left) = (rebuild, has_left);
+    add::tell_unlisted(app, &options.new);
     Ok(report)
 }
 
@@ -160,6 +163,9 @@ struct Old {
     name: String,
     member: u16,
     witness: bool,
+    spare: bool,
+    /// Nothing lies on it.
+    is_empty: bool,
     is_online: bool,
 }
 
@@ -179,10 +185,12 @@ fn find_old(app: &App, session: &mut Session<'_>, options: &Options) -> Result<O
     if !is_online && !app.global.force_degraded {
         extents_without(session, &meant, app.global.force_data_loss)?;
     }
-    if is_online && !meant.disk.witness {
+    let is_empty = session.row_of(member).is_some_and(|row| holds_nothing(session, row));
+    if is_online && !is_empty {
         check_count(session, &meant.disk.name)?;
     }
-    Ok(Old { name: meant.disk.name, member, witness: meant.disk.witness, is_online })
+    let (witness, spare) = (meant.disk.witness, meant.disk.member_state == Some(MemberState::Spare));
+    Ok(Old { name: meant.disk.name, member, witness, spare, is_empty, is_online })
 }
 
 /// Whether a disk can be emptied when another one has come: as many as now are left then.
@@ -203,7 +211,9 @@ fn left_before(session: &Session<'_>, options: &Options) -> Result<Option<Old>, 
         config.disks.iter().find(|disk| disk.replaces.is_some() && is_same(&config.path_of(disk), &new));
     Ok(begun.and_then(|disk| {
         let member = disk.replaces.filter(|&member| session.row_of(member).is_none())?;
-        Some(Old { name: options.old.clone(), member, witness: disk.witness, is_online: false })
+        let name = options.old.clone();
+        let witness = disk.witness;
+        Some(Old { name, member, witness, spare: false, is_empty: false, is_online: false })
     }))
 }
 
@@ -229,12 +239,31 @@ fn begun_in_its_place(app: &App, options: &Options) -> Result<Option<String>, Fa
 fn begun_before(app: &App, options: &Options, old: Option<u16>) -> Result<Option<String>, Failure> {
     let config = Config::load(app)?;
     let whole = absolute(&options.new)?;
+    if !config.has_folder() {
+        return begun_without_list(app, &whole, old);
+    }
     let mut begun = config.disks.iter().filter(|disk| !disk.adding && old.is_some() && disk.replaces == old);
     let is_begun = |disk: &&DiskEntry| {
         let path = config.path_of(disk);
         is_same(&path, &whole) && is_itself(&path, disk)
     };
     Ok(begun.find(is_begun).map(|disk| disk.name.clone()))
+}
+
+/// The same where no pool.toml tells: the old disk is on its way out, and the new one is a member.
+fn begun_without_list(app: &App, new: &Path, old: Option<u16>) -> Result<Option<String>, Failure> {
+    let Some(new) = Found::at(new) else { return Ok(None) };
+    with_pool(app, Access::Read, |session| {
+        let member = new.disk.member;
+        let is_new =
+            new.pool_id() == session.parameters.pool.to_string() && session.row_of(member.0).is_some();
+        let is_going = old.is_some_and(|old| {
+            let row = session.row_of(old).map(|row| MemberSet::EMPTY.with(row));
+            let roster = session.pool.store.roster();
+            row.is_none_or(|row| !row.and(roster.emptied.or(roster.failed).or(roster.departing)).is_empty())
+        });
+        Ok((is_new && is_going).then(|| session.name_of(member)))
+    })
 }
 
 /// Whether the disk at a path is the one that was added there, and not another one in its place.
@@ -248,7 +277,7 @@ fn after_leaving(
     session: &mut Session<'_>,
     old: &str,
     throttle: Option<Pace>,
-) -> Result<(JobReport, bool), Failure> {
+) -> Result<(Option<JobReport>, bool), Failure> {
     let rebuild = rebuild_due(session, throttle)?;
     // The new one may have its place, and so its name.
     let is_member = |disk: &DiskEntry| disk.member.is_some_and(|member| session.row_of(member).is_some());
@@ -256,7 +285,7 @@ fn after_leaving(
         session.config.disks.iter().cloned().partition(|disk| disk.name != old || is_member(disk));
     session.config.disks = listed;
     session.config.save()?;
-    Ok((rebuild, true))
+    Ok((Some(rebuild), true))
 }
 
 /// Whether what the old disk holds has room on the others, of which the new one is one by now.
@@ -272,19 +301,14 @@ fn check_room(session: &mut Session<'_>, meant: &Meant, name: &str) -> Result<()
 
 /// The same before a new disk of so many bytes is a member.
 fn foresee_room(session: &mut Session<'_>, old: &Old, bytes: u64) -> Result<(), Failure> {
-    let Some(row) = session.row_of(old.member).filter(|_| !old.witness) else { return Ok(()) };
+    let Some(row) = session.row_of(old.member).filter(|_| !old.is_empty) else { return Ok(()) };
     let rows = MemberSet::EMPTY.with(row);
     has_room(&Rebuild::of_replacement(session, rows, !old.is_online, bytes)?, &old.name)
 }
 
 /// Fails where what a disk holds finds no room.
 fn has_room(rebuild: &Rebuild, name: &str) -> Result<(), Failure> {
-    if rebuild.space != Space::TooLittle {
-        return Ok(());
-    }
-    let what = size::count(rebuild.without_space, "extent or tree node");
-    let message = format!("{name}: the new disk and the others have no room for {what} of what it holds");
-    Err(Failure::new(Code::NoSpace, message).hint("give a larger disk, or remove files"))
+    rebuild.has_room(name, "the new disk and the others", "give a larger disk, or remove files")
 }
 
 /// Says what is to become of the old disk: it is emptied and leaves, or counts as failed.
@@ -318,8 +342,12 @@ fn empty(
     session: &mut Session<'_>,
     old: &Meant,
     throttle: Option<Pace>,
-) -> Result<(JobReport, bool), Failure> {
+) -> Result<(Option<JobReport>, bool), Failure> {
     let member = old.member(session)?;
+    if session.row_of(member.0).is_some_and(|row| holds_nothing(session, row)) {
+        session.pool.remove_member(member, false).map_err(|error| Failure::disk(error, &old.disk.name))?;
+        return Ok((None, true));
+    }
     let rebuild = rebuild_due(session, throttle)?;
     if let Some(row) = session.row_of(member.0)
         && rebuild.completed().is_some()
@@ -329,5 +357,11 @@ fn empty(
     {
         session.pool.remove_member(member, false).map_err(|error| Failure::disk(error, &old.disk.name))?;
     }
-    Ok((rebuild, session.row_of(member.0).is_none()))
+    Ok((Some(rebuild), session.row_of(member.0).is_none()))
+}
+
+/// Whether nothing lies on the member in a row: a spare, a witness, one that was emptied.
+fn holds_nothing(session: &Session<'_>, row: usize) -> bool {
+    let store = &session.pool.store;
+    store.roster().vacant.contains(row) || store.committed().row(row).witness() != 0
 }

@@ -85,6 +85,9 @@ pub(super) fn run(app: &App, options: &Options, failed: bool) -> Result<Exit, Fa
             let shut = session.pool.shut_member(member, failed);
             shut.map_err(|error| Failure::disk(error, &name))?;
         }
+        if meant.disk.state == DiskState::Spare && !failed {
+            app.out.warn(format_args!("{name} is a spare; online again it is given data, as the others are"));
+        }
         let (done, next) = if failed {
             (("is marked as failed", "would be marked as failed"), "dynamicfs rebuild start".to_owned())
         } else {
@@ -168,6 +171,7 @@ fn take_in(app: &App, session: &mut Session<'_>, disk: &str) -> Result<Exit, Fai
     if !meant.disk.is_here || !is_out_of_use && !meant.disk.state.takes_part() {
         return Err(meant.away());
     }
+    let is_spare = meant.disk.state == DiskState::Spare;
     if !app.global.dry_run {
         session.writable().map_err(|failure| match meant.disk.state {
             DiskState::Offline => failure.hint(format!(
@@ -198,7 +202,10 @@ fn take_in(app: &App, session: &mut Session<'_>, disk: &str) -> Result<Exit, Fai
         disk,
         extents,
         next,
-        done: ("takes part again", "would take part again"),
+        done: match is_spare {
+            true => ("is given data from now on, and is no spare", "would be given data, and be no spare"),
+            false => ("takes part again", "would take part again"),
+        },
     })?;
     Ok(Exit::Done)
 }
