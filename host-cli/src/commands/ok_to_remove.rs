@@ -7,7 +7,7 @@ use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text};
 use crate::output::typed::addressed;
-use crate::pool::disks::MemberState;
+use crate::pool::disks::{DiskState, MemberState};
 use crate::pool::forecast::{Forecast, Rebuild, Space};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::reasons::ADD_DISK;
@@ -231,7 +231,8 @@ fn remove(
     }
     let yes = match meant.disk.member_state {
         _ if is_empty => format!("dynamicfs disk remove {name}"),
-        _ if is_online => format!("dynamicfs disk drain {name}"),
+        // It cannot be written that it is being emptied.
+        _ if is_online && meant.disk.state != DiskState::ReadOnly => format!("dynamicfs disk drain {name}"),
         Some(MemberState::Failed) => "dynamicfs rebuild start".into(),
         _ => format!("dynamicfs disk fail {name}"),
     };

@@ -100,6 +100,9 @@ pub(crate) struct DiskEntry {
     /// Where the disk is, if that is not where the file says.
     #[serde(skip)]
     pub(crate) whereabouts: Whereabouts,
+    /// The command takes it out of use: that it takes no writes is no obstacle.
+    #[serde(skip)]
+    pub(crate) given_up: bool,
 }
 
 /// Where the disk of an entry is, as the labels say.
@@ -232,6 +235,23 @@ impl Config {
             entry.id.as_ref().map_or(entry.member == Some(disk.member.0), |listed| *listed == id)
         };
         self.disks.iter().position(is_it)
+    }
+
+    /// As [`load_to_change`](Self::load_to_change), for a command that takes this disk out of use.
+    pub(crate) fn load_to_give_up(app: &App, disk: &str) -> Result<Self, Failure> {
+        let mut config = Self::load_to_change(app)?;
+        let path = Path::new(disk);
+        let is_meant = |config: &Self, entry: &DiskEntry| {
+            let number = entry.member.map(|member| member.to_string());
+            entry.name == disk
+                || [&entry.id, &number].contains(&&Some(disk.to_owned()))
+                || is_same(&config.path_of(entry), path)
+        };
+        let meant = config.disks.iter().position(|entry| is_meant(&config, entry));
+        if let Some(place) = meant {
+            config.disks[place].given_up = true;
+        }
+        Ok(config)
     }
 
     /// As [`load_to_change`](Self::load_to_change), for names, which are kept in the file alone.

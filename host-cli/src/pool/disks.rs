@@ -210,7 +210,7 @@ pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
                 condition_reason: None,
                 latency_micros: None,
                 errors: 0,
-                note: Some("pool.toml does not list it".into()),
+                note: Some(not_listed(session).into()),
                 write_protection: None,
                 is_here: false,
                 replaces: None,
@@ -313,6 +313,14 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
     }
 }
 
+/// Why there is no place for a member.
+fn not_listed(session: &Session<'_>) -> &'static str {
+    match session.config.has_folder() {
+        true => "pool.toml does not list it",
+        false => "its disk is not among those that were named",
+    }
+}
+
 /// Where pool.toml has a disk that is elsewhere.
 fn moved(session: &Session<'_>, place: &Place) -> Option<String> {
     matches!(place.entry.whereabouts, Whereabouts::MovedTo(_)).then(|| {
@@ -343,6 +351,7 @@ fn state_of(
         Some(Fault::Displaced) => {
             return (DiskState::Missing, Some("another disk of the pool is where it should be".into()));
         }
+        Some(Fault::ReadOnly) => return (DiskState::Unusable, Some("it takes no writes".into())),
         Some(Fault::Unusable(why)) => return (DiskState::Unusable, Some(why.clone())),
         None => {}
     }

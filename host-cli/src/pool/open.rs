@@ -102,15 +102,30 @@ pub(crate) fn with_pool<T>(
     access: Access,
     f: impl FnOnce(&mut Session<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    if access == Access::Write && app.global.read_only {
-        return Err(Failure::new(Code::Usage, "this command changes the pool, and --read-only was given")
-            .hint("leave --read-only out"));
-    }
+    refuse_read_only(app, access)?;
     let config = match access {
         Access::Write | Access::Mend => Config::load_to_change(app)?,
         Access::Read | Access::Salvage => Config::load(app)?,
     };
     with_config(app, config, access, f)
+}
+
+/// As [`with_pool`], for a command that takes a disk out of use. That it takes no writes is no obstacle.
+pub(crate) fn with_pool_without<T>(
+    app: &App,
+    disk: &str,
+    f: impl FnOnce(&mut Session<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    refuse_read_only(app, Access::Write)?;
+    with_config(app, Config::load_to_give_up(app, disk)?, Access::Write, f)
+}
+
+fn refuse_read_only(app: &App, access: Access) -> Result<(), Failure> {
+    if access == Access::Write && app.global.read_only {
+        return Err(Failure::new(Code::Usage, "this command changes the pool, and --read-only was given")
+            .hint("leave --read-only out"));
+    }
+    Ok(())
 }
 
 /// As [`with_pool`], with disks where `config` says.
@@ -329,7 +344,9 @@ where
     let mounted = match Pool::mount(array, memory, services, &options) {
         Ok(mounted) => mounted,
         Err(cause) => {
-            let failure = explain(app, cause, &config, &places);
+            let protected = places.iter().find(|place| place.is_in_the_way());
+            let failure = protected.map(Place::takes_no_writes);
+            let failure = failure.unwrap_or_else(|| explain(app, cause, &config, &places));
             return Ok(Attempt::Refused(Refused { cause, failure }, f));
         }
     };
@@ -346,7 +363,7 @@ where
         below::hold(&session.places);
         events::note_overrides(&session, app, matches!(mode, MountMode::AssumeMissingDead { .. }));
     }
-    let done = f(&mut session).map_err(|failure| {
+    let done = session.check_places().and_then(|()| f(&mut session)).map_err(|failure| {
         let failure = below::explain(&mut session, failure);
         place::name_absent(failure, &session.config.pool, &session.places)
     });

@@ -9,6 +9,7 @@ use crate::host::machine::Lack;
 use crate::host::storage::WriteProtection;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
+use rustix::io::Errno;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,8 @@ pub(crate) enum Fault {
     Missing,
     /// Another disk of the pool is there.
     Displaced,
+    /// It can be read, and is to be written to.
+    ReadOnly,
     /// It cannot be opened.
     Unusable(String),
 }
@@ -116,12 +119,33 @@ impl Place {
         let why = match (&self.fault, self.labels.and_then(|labels| labels.identity())) {
             (Some(Fault::Missing), _) => "no such file or device".to_owned(),
             (Some(Fault::Displaced), _) => "another disk of the pool is there".to_owned(),
+            (Some(Fault::ReadOnly), _) => "it takes no writes".to_owned(),
             (Some(Fault::Unusable(why)), _) => why.clone(),
             (None, None) => "it has no label".into(),
             (None, Some((found, _))) if found.pool.to_string() != pool => "it belongs to another pool".into(),
             (None, Some(_)) => return None,
         };
         Some(format!("{self}: {why}"))
+    }
+
+    /// Whether it takes no writes from anyone, and the command does not take it out of use.
+    pub(super) fn is_in_the_way(&self) -> bool {
+        let is_protected =
+            self.write_protection.as_ref().is_some_and(|why| *why != WriteProtection::ThisUser);
+        !self.entry.given_up && (is_protected || matches!(self.fault, Some(Fault::ReadOnly)))
+    }
+
+    /// Why a command that writes to all disks is refused where this one takes no writes.
+    pub(super) fn takes_no_writes(&self) -> Failure {
+        let name = &self.entry.name;
+        let failure = Failure::host(format_args!("open {self} for writing"), &Errno::ROFS.into());
+        match &self.write_protection {
+            Some(why @ (WriteProtection::Device | WriteProtection::Loop(_))) => failure.hint(format!(
+                "make it writable with `{}`, or do without it: `dynamicfs disk fail {name}`",
+                why.cure(&self.path.typed())
+            )),
+            _ => failure,
+        }
     }
 
     /// What an error says of the disk; some say that the command cannot go on at all.
@@ -140,9 +164,7 @@ impl Place {
             }
             OpenError::System { source, .. } => match source.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(Fault::Missing),
-                ErrorKind::ReadOnlyFilesystem if !read_only => {
-                    Err(Failure::host(format_args!("open {self} for writing"), source))
-                }
+                ErrorKind::ReadOnlyFilesystem if !read_only => Ok(Fault::ReadOnly),
                 ErrorKind::PermissionDenied if !read_only => {
                     let failure = Failure::host(format_args!("open {self} for writing"), source);
                     Err(failure.hint("make it writable, or add --read-only to commands that only read"))

@@ -13,7 +13,7 @@ use crate::pool::disks::{DiskState, MemberState};
 use crate::pool::forecast::Rebuild;
 use crate::pool::job_report::JobReport;
 use crate::pool::jobs::{self, JobName};
-use crate::pool::open::{Access, with_pool};
+use crate::pool::open::{Access, with_pool, with_pool_without};
 use crate::pool::pace::Pace;
 use crate::pool::session::Session;
 use dynamicfs_core::maintain;
@@ -217,7 +217,7 @@ pub(super) fn rebuild_due(session: &mut Session<'_>, throttle: Option<Pace>) -> 
 }
 
 pub(super) fn remove(app: &App, options: &RemoveOptions) -> Result<Exit, Failure> {
-    with_pool(app, Access::Write, |session| {
+    with_pool_without(app, &options.disk, |session| {
         let meant = find(session, &options.disk)?;
         let name = meant.disk.name.clone();
         let Some(row) = meant.row(session) else {

@@ -11,7 +11,7 @@ use crate::output::size;
 use crate::output::text::Text;
 use crate::output::typed::{addressed, all_addressed};
 use crate::pool::disks::{Disk, DiskState, MemberState};
-use crate::pool::open::{Access, with_config, with_pool};
+use crate::pool::open::{Access, with_config, with_pool, with_pool_without};
 use crate::pool::session::Session;
 use crate::pool::stored::{Extents, Stored};
 use dynamicfs_core::types::{MemberNumber, MemberSet};
@@ -66,7 +66,7 @@ impl Report for DiskChanged {
 }
 
 pub(super) fn run(app: &App, options: &Options, failed: bool) -> Result<Exit, Failure> {
-    with_pool(app, Access::Write, |session| {
+    with_pool_without(app, &options.disk, |session| {
         let meant = find(session, &options.disk)?;
         let extents = extents_without(session, &meant, app.global.force_data_loss)?;
         let name = meant.disk.name.clone();
