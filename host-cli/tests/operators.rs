@@ -156,6 +156,19 @@ fn a_disk_that_takes_no_writes_is_not_called_healthy() {
         assert!(attached.success());
         type_next(&check("disk-0", 2, &|arguments| pool.run(arguments)));
         pool.run(["health"]).ok();
+        // One that stays so is taken out of use; no command that writes could do without it.
+        assert!(Command::new("blockdev").arg("--setro").arg(&path).status().unwrap().success());
+        let refused = pool.run(["mkdir", "/d"]).expect(1);
+        assert!(refused.stderr.contains("`dynamicfs disk fail disk-0`"), "{}", refused.stderr);
+        let told = pool.run(["ok-to-remove", "disk-0"]).ok().text();
+        assert!(told.contains("next: dynamicfs disk fail disk-0"), "{told}");
+        pool.run(["--yes", "disk", "fail", "disk-0"]).ok();
+        pool.run(["rebuild", "start"]).ok();
+        pool.run(["mkdir", "/d"]).ok();
+        assert!(pool.cat("/file") == contents);
+        pool.run(["--yes", "disk", "remove", "disk-0"]).ok();
+        pool.run(["health"]).ok();
+        assert!(Command::new("blockdev").arg("--setrw").arg(&path).status().unwrap().success());
         assert!(Command::new("losetup").arg("--detach").arg(&path).status().unwrap().success());
     }
 }

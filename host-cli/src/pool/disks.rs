@@ -4,12 +4,14 @@ use super::condition::{self, DiskCondition};
 use super::config::Whereabouts;
 use super::counters;
 use super::place::{Fault, Place};
-use super::session::Session;
+use super::session::{Contents, Session};
 use crate::host::devices;
 use crate::host::storage::WriteProtection;
+use crate::output::failure::Failure;
 use crate::output::names::ShowPath;
 use crate::output::size;
 use dynamicfs_core::disks::{Currency, DiskStatus};
+use dynamicfs_core::error::StorageError;
 use dynamicfs_core::format::record;
 use dynamicfs_core::pool::MemberHealth;
 use schemars::JsonSchema;
@@ -177,7 +179,10 @@ pub(crate) struct Disk {
 
 /// Every place of pool.toml, and every member that it does not list.
 pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
-    let states = member_states(session);
+    let states = member_states(&mut session.pool).unwrap_or_else(|error| {
+        session.out.warn(format_args!("the members' records cannot be read: {error}"));
+        BTreeMap::new()
+    });
     let places = session.places.len();
     let mut disks: Vec<Disk> = (0..places).map(|place| disk_at(session, place, &states)).collect();
     let unhealed = session.pool.store.unhealed();
@@ -220,16 +225,29 @@ pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
     disks
 }
 
-/// What the members' records say. Of one that cannot be read nothing is known; reading it tells that elsewhere.
-fn member_states(session: &mut Session<'_>) -> BTreeMap<u16, MemberState> {
-    let mut states = BTreeMap::new();
-    let read = session.pool.store.each_member(|member, record| {
-        states.insert(member.0, record::MemberState::from_number(record.state()).into());
-    });
-    if let Err(error) = read {
-        session.out.warn(format_args!("the members' records cannot be read: {error}"));
+/// Fails where a member takes no writes that is in use, and that the command does not take out of use.
+pub(super) fn check_protected(pool: &mut Contents<'_>, places: &[Place]) -> Result<(), Failure> {
+    let mut in_the_way = places.iter().filter(|place| place.is_in_the_way()).peekable();
+    if in_the_way.peek().is_none() {
+        return Ok(());
     }
-    states
+    let states = member_states(pool)?;
+    let is_in_use = |place: &&Place| {
+        let identity = place.labels.and_then(|labels| labels.identity());
+        let member = identity.map(|(_, identity)| identity.member.0).or(place.entry.member);
+        let state = member.and_then(|member| states.get(&member));
+        state.is_some_and(|state| !matches!(state, MemberState::Failed | MemberState::Offline))
+    };
+    in_the_way.find(is_in_use).map_or(Ok(()), |place| Err(place.takes_no_writes()))
+}
+
+/// What the members' records say.
+fn member_states(pool: &mut Contents<'_>) -> Result<BTreeMap<u16, MemberState>, StorageError> {
+    let mut states = BTreeMap::new();
+    pool.store.each_member(|member, record| {
+        states.insert(member.0, record::MemberState::from_number(record.state()).into());
+    })?;
+    Ok(states)
 }
 
 fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, MemberState>) -> Disk {

@@ -3,6 +3,7 @@
 use super::below;
 use super::config::Config;
 use super::discover;
+use super::disks;
 use super::events;
 use super::explain::explain;
 use super::forced::Price;
@@ -146,7 +147,7 @@ pub(crate) fn with_config<T>(
     let access = confirm_choice(app, access, choice.as_ref())?;
     let (prefer, gives_up) =
         choice.map_or((None, Vec::new()), |choice| (Some(choice.prefer), choice.gives_up));
-    let opened = open_disks(app, &config, access)?;
+    let opened = open_disks_to_use(app, &config, access)?;
     let mode = match (access, opened.read_only) {
         (Access::Salvage, _) => MountMode::Salvage,
         (_, true) => MountMode::ReadOnly,
@@ -208,7 +209,12 @@ fn go_on_without<T>(
     let drawn = OsEntropy.fill(&mut branch);
     drawn.map_err(|error| Failure::new(Code::Host, error.to_string()))?;
     let mode = MountMode::AssumeMissingDead { branch: u64::from_le_bytes(branch) };
-    attempt(app, open_disks(app, config, Access::Write)?, How::new(mode, prefer), f)?.finish()
+    let opened = open_disks(app, config, Access::Write)?;
+    // One that only takes no writes is not given up for that.
+    if let Some(place) = opened.places.iter().find(|place| place.is_in_the_way()) {
+        return Err(place.takes_no_writes());
+    }
+    attempt(app, opened, How::new(mode, prefer), f)?.finish()
 }
 
 /// Asks before a choice between histories gives something up for good, which the first write does: what only reads is content
@@ -223,6 +229,20 @@ fn confirm_choice(app: &App, access: Access, choice: Option<&Choice>) -> Result<
         confirm(app, &warning, "yes")?;
     }
     Ok(access)
+}
+
+/// As [`open_disks`]. A member that takes no writes counts as absent where it is out of use already, or the
+/// command takes it out. Else the command is refused before a mount writes down that it was away.
+fn open_disks_to_use(app: &App, config: &Config, access: Access) -> Result<Opened, Failure> {
+    let opened = open_disks(app, config, access)?;
+    if opened.read_only || !opened.places.iter().any(Place::is_in_the_way) {
+        return Ok(opened);
+    }
+    drop(opened);
+    let judge = |session: &mut Session<'_>| disks::check_protected(&mut session.pool, &session.places);
+    let opened = open_disks(app, config, Access::Read)?;
+    attempt(app, opened, How::new(MountMode::ReadOnly, None), judge)?.finish()?;
+    open_disks(app, config, access)
 }
 
 /// Opens the disks for what is wanted. Readers share them with one another.
@@ -344,9 +364,7 @@ where
     let mounted = match Pool::mount(array, memory, services, &options) {
         Ok(mounted) => mounted,
         Err(cause) => {
-            let protected = places.iter().find(|place| place.is_in_the_way());
-            let failure = protected.map(Place::takes_no_writes);
-            let failure = failure.unwrap_or_else(|| explain(app, cause, &config, &places));
+            let failure = explain(app, cause, &config, &places);
             return Ok(Attempt::Refused(Refused { cause, failure }, f));
         }
     };
@@ -363,7 +381,7 @@ where
         below::hold(&session.places);
         events::note_overrides(&session, app, matches!(mode, MountMode::AssumeMissingDead { .. }));
     }
-    let done = session.check_places().and_then(|()| f(&mut session)).map_err(|failure| {
+    let done = f(&mut session).map_err(|failure| {
         let failure = below::explain(&mut session, failure);
         place::name_absent(failure, &session.config.pool, &session.places)
     });

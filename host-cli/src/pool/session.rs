@@ -2,7 +2,7 @@
 
 use super::config::{Config, Whereabouts};
 use super::counters;
-use super::disks::{self, Disk, MemberState};
+use super::disks;
 use super::events;
 use super::open::parse_uuid;
 use super::place::{HostDisk, Place};
@@ -119,30 +119,14 @@ impl<'m> Session<'m> {
     }
 
     /// Fails where a command that is only tried could not change the pool: it was opened to read.
-    pub(super) fn check_tried(&self) -> Result<(), Failure> {
+    pub(super) fn check_tried(&mut self) -> Result<(), Failure> {
         for place in &self.places {
             if let Some(why) = &place.write_protection {
                 place.fault_of(&why.error(), (&self.config.folder, false))?;
             }
         }
+        disks::check_protected(&mut self.pool, &self.places)?;
         self.check_writable()
-    }
-
-    /// Fails where a disk takes no writes, and is to be written to: it is a member that is in use, and the
-    /// command does not take it out of use.
-    pub(super) fn check_places(&mut self) -> Result<(), Failure> {
-        if !self.places.iter().any(Place::is_in_the_way) || self.is_looking && !self.is_dry_run {
-            return Ok(());
-        }
-        let disks = disks::disks(self);
-        let is_out_of_use = |disk: &Disk| {
-            matches!(disk.member_state, None | Some(MemberState::Failed | MemberState::Offline))
-        };
-        let mut places = self.places.iter().zip(&disks);
-        match places.find(|(place, disk)| place.is_in_the_way() && !is_out_of_use(disk)) {
-            Some((place, _)) => Err(place.takes_no_writes()),
-            None => Ok(()),
-        }
     }
 
     /// Fails if the pool cannot be changed. Nothing is noted: a command that is refused for another reason
