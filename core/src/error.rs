@@ -99,7 +99,12 @@ impl core::fmt::Display for StorageError {
             Self::OtherWriter { disk } => {
                 write!(f, "something else has written to the pool, seen on disk {disk}")
             }
-            Self::Exchanged { disk } => write!(f, "disk {disk} is not the one that was mounted"),
+            Self::Exchanged { disk } => {
+                write!(
+                    f,
+                    "disk {disk} is not as it was mounted: another one is there, or it was cut or wiped"
+                )
+            }
             Self::NoSpaceBelow { disk } => write!(f, "no space in what disk {disk} is stored in"),
             Self::RefusedBelow { disk } => write!(f, "the system refuses to write to disk {disk}"),
             Self::NoTransaction => f.write_str("no transaction was begun"),

@@ -246,3 +246,40 @@ fn a_disk_whose_name_is_no_text_is_refused_in_words() {
     made.run([OsStr::new("disk"), OsStr::new("add"), odd.as_os_str()]).expect(1);
     made.run(["health"]).ok();
 }
+
+// A disk at such a place was replaced by the next file that the pool wrote.
+#[test]
+fn files_that_the_pool_keeps_are_no_disks() {
+    let pool = TestPool::none();
+    fs::create_dir(pool.path()).unwrap();
+    let own = [
+        "pool.toml.new",
+        "pool.toml.unfinished",
+        "events.jsonl",
+        "activity.json",
+        "request.json",
+        ".dynamicfs-x",
+    ];
+    for name in own {
+        let path = pool.path().join(name);
+        File::create(&path).unwrap().set_len(32 << 20).unwrap();
+        for more in [&[][..], &["--dry-run"], &["--force", "--yes"]] {
+            let init = ["init", "--scheme", "single", "--disk", path.to_str().unwrap()];
+            let refused = pool.run(init.iter().chain(more));
+            assert!(refused.code != 0 && path.exists(), "{name} {more:?}: {}", refused.stderr);
+        }
+        fs::remove_file(&path).unwrap();
+    }
+    fs::remove_dir(pool.path()).unwrap();
+    pool.run(["init", "--disks", "3", "--disk-size", "16MiB", "--scheme", "2+1"]).ok();
+    for name in own {
+        let path = pool.path().join(name);
+        for command in ["add", "replace"] {
+            let old = if command == "replace" { &["disk-0"][..] } else { &[] };
+            let line = ["disk", command].into_iter().chain(old.iter().copied());
+            let line = line.chain([path.to_str().unwrap(), "--size", "16MiB"]);
+            assert!(pool.run(line).code != 0, "{command} {name}");
+        }
+    }
+    pool.run(["health"]).ok();
+}

@@ -125,6 +125,15 @@ fn a_disk_that_takes_no_writes_is_not_called_healthy() {
         answer(command.env("DYNAMICFS_POOL", pool.path()).output().unwrap())
     };
     type_next(&check("disk-1", 1, &as_nobody));
+    // One that may write to none of them is there to read, as a monitor is.
+    let may_write = |mode| {
+        (0..3)
+            .for_each(|disk| fs::set_permissions(pool.disk(disk), fs::Permissions::from_mode(mode)).unwrap());
+    };
+    may_write(0o444);
+    let health = as_nobody(&["--json", "health"]).ok().json();
+    assert_eq!((&health["status"], &health["reasons"]), (&"healthy".into(), &Value::Array(Vec::new())));
+    may_write(0o666);
     fs::set_permissions(pool.disk(1), fs::Permissions::from_mode(0o666)).unwrap();
     pool.run(["health"]).ok();
     // A file that is bound to itself and read-only, as by a read-only mount.

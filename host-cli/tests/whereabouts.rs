@@ -9,7 +9,7 @@ mod loops;
 #[path = "common/traced.rs"]
 mod traced;
 
-use common::{TestPool, assert_valid, noise};
+use common::{TestPool, answer, assert_valid, noise};
 use hinted::{hints_in, type_hint, type_line};
 use loops::Loop;
 use std::fs::{self, File};
@@ -382,5 +382,33 @@ fn what_is_left_of_an_init_is_kept_once_it_was_used() {
     let refused = pool.run(["init", "--disks", "2", "--disk-size", "16MiB"]).expect(3);
     type_hint(&pool, &hints_in(&refused)[0], &[]).ok();
     assert!(!pool.path().join("pool.toml.unfinished").exists());
+    assert_well(&pool, &contents);
+}
+
+// Below a relative `--pool` paths were listed from where the command was run: the pool was not opened any more,
+// and what was told gave up two good disks.
+#[test]
+fn disks_that_changed_places_are_listed_by_paths_in_the_folder() {
+    let (pool, contents) = pool_with_file(4, "2+2");
+    fs::rename(pool.disk(0), pool.beside("t")).unwrap();
+    fs::rename(pool.disk(1), pool.disk(0)).unwrap();
+    fs::rename(pool.beside("t"), pool.disk(1)).unwrap();
+    let beside = |arguments: &[&str]| {
+        let mut command = pool.command(arguments);
+        command.env_remove("DYNAMICFS_POOL").args(["--pool", "pool"]).current_dir(pool.folder.path());
+        answer(command.output().unwrap())
+    };
+    beside(&["mkdir", "/d"]).ok();
+    let text = fs::read_to_string(list(&pool)).unwrap();
+    assert!(text.contains("\"disks/disk-1.img\"") && !text.contains("pool/disks"), "{text}");
+    assert_well(&pool, &contents);
+    // A pool that is refused for want of disks which lie in its folder tells how they are listed.
+    for disk in [2, 3] {
+        fs::rename(pool.disk(disk), pool.path().join(format!("moved-{disk}"))).unwrap();
+    }
+    let refused = pool.run(["ls"]).expect(3);
+    let hint = hints_in(&refused).pop().unwrap();
+    assert!(hint.starts_with("dynamicfs import"), "{}", refused.stderr);
+    type_hint(&pool, &hint, &[]).ok();
     assert_well(&pool, &contents);
 }

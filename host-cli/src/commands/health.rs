@@ -138,7 +138,7 @@ impl Health {
             read_tolerance: Some(tolerance.read()),
             write_tolerance: Some(tolerance.write()),
             data_tolerance: Some(tolerance.data),
-            write_tolerance_if_offline_first: Some(tolerance.offline_first),
+            write_tolerance_if_offline_first: Some(tolerance.offline_first()),
             degraded_extents: extents.map(|extents| extents.readable),
             unreadable_extents: extents.map(|extents| extents.unreadable),
             last_scrub: scrub.as_ref().and_then(|scrub| scrub.last_whole()).map(ToOwned::to_owned),

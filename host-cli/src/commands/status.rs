@@ -118,7 +118,7 @@ impl Status {
                 read_tolerance: tolerance.read(),
                 write_tolerance: tolerance.write(),
                 data_tolerance: tolerance.data,
-                write_tolerance_if_offline_first: tolerance.offline_first,
+                write_tolerance_if_offline_first: tolerance.offline_first(),
                 generation: health.generation.0,
                 objects: health.objects,
                 content_bytes: health.content_bytes,

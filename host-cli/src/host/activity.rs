@@ -16,10 +16,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The file's name in the pool's folder.
-const FILE: &str = "activity.json";
+pub(crate) const FILE: &str = "activity.json";
 
 /// The file with what another command asks of the process.
-const REQUEST: &str = "request.json";
+pub(crate) const REQUEST: &str = "request.json";
 
 /// How often the file is written at most, while the work goes on.
 const WRITE_EVERY: Duration = Duration::from_millis(500);
@@ -120,6 +120,7 @@ pub(crate) fn publish(folder: &Path) -> Told {
         since: Some(now_rfc3339()),
         progress: None,
     };
+    whole_file::clear(folder);
     // A request to a process that was killed is nobody's.
     let _ = fs::remove_file(folder.join(REQUEST));
     let published = Published { folder: folder.to_owned(), activity, written: Instant::now() };

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 
 /// How the name of a file begins until it is complete: a command that is killed leaves it behind.
-const UNFINISHED: &str = ".dynamicfs-";
+pub(crate) const UNFINISHED: &str = ".dynamicfs-";
 
 /// A name that nothing else has.
 pub(crate) fn temporary_name() -> io::Result<String> {

@@ -108,7 +108,6 @@ impl Code {
             Self::MembersMissing
             | Self::Diverged
             | Self::Cloned
-            | Self::Exchanged
             | Self::Unfinished
             | Self::NotConfirmed
             | Self::WouldLoseData
@@ -128,6 +127,8 @@ pub(crate) struct Failure {
     hint: Option<String>,
     histories: Option<Vec<History>>,
     activity: Option<Box<Activity>>,
+    /// The place of the disk in the array that the message calls by it.
+    disk: Option<usize>,
 }
 
 /// A failure as JSON has it.
@@ -149,7 +150,14 @@ pub(crate) struct ErrorBody {
 
 impl Failure {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, histories: None, activity: None }
+        Self { code, message: message.into(), hint: None, histories: None, activity: None, disk: None }
+    }
+
+    /// The same with the disk's name in the place of its number, where it is about one.
+    #[must_use]
+    pub(crate) fn naming(self, name: impl FnOnce(usize) -> Option<String>) -> Self {
+        let Some((disk, name)) = self.disk.and_then(|disk| Some((disk, name(disk)?))) else { return self };
+        Self { message: self.message.replacen(&format!("disk {disk}"), &name, 1), ..self }
     }
 
     /// The same in other words.
@@ -284,13 +292,21 @@ impl From<StorageError> for Failure {
                 Code::OtherWriter,
                 "find what else has these disks open, and stop it; then run the command again",
             ),
+            // Of a command that had begun what it did before stays done.
             StorageError::Exchanged { .. } => (
                 Code::Exchanged,
                 "see which disk is where with `dynamicfs labels`; put the pool's own disk back",
             ),
             _ => (Code::InvalidArgument, "run the command again"),
         };
-        Self::new(code, error.to_string()).hint(hint)
+        let disk = match error {
+            StorageError::OtherWriter { disk }
+            | StorageError::Exchanged { disk }
+            | StorageError::NoSpaceBelow { disk }
+            | StorageError::RefusedBelow { disk } => Some(disk),
+            _ => None,
+        };
+        Self { disk, ..Self::new(code, error.to_string()).hint(hint) }
     }
 }
 

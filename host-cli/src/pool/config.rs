@@ -88,6 +88,9 @@ pub(crate) struct DiskEntry {
     /// It is becoming a member: what is there may have no label yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) adding: bool,
+    /// The number that it is given when it becomes a member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) joins: Option<u16>,
     /// It is becoming a witness.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) witness: bool,

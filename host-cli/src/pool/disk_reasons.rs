@@ -81,6 +81,9 @@ pub(super) fn disk_reason(disk: &Disk) -> Option<Reason> {
         }
     };
     let what = match disk.state {
+        DiskState::ReadOnly if disk.write_protection == Some(WriteProtection::ThisUser) => {
+            "can only be read here"
+        }
         DiskState::ReadOnly => "can be read and not written to, so that the pool takes no writes",
         DiskState::Behind => "takes part and is owed what it missed",
         DiskState::Offline => "is out of use",

@@ -276,6 +276,7 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
         {
             (DiskState::Left, Some("pool.toml still lists it".into()))
         }
+        (DiskState::ReadOnly, _) if session.is_for_a_reader() => (DiskState::Online, None),
         found => found,
     };
     let thresholds = session.pool.thresholds();

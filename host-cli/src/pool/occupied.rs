@@ -1,12 +1,16 @@
 //! Whether a disk is free to be used: what else is on it, and what else has it.
 
-use super::config::Config;
+use super::config::{self, Config};
+use super::journal;
 use super::labels::{self, Labels};
+use crate::host::activity;
 use crate::host::signature::{self, Signature};
 use crate::host::storage::{Storage, user_of};
+use crate::host::target;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
 use dynamicfs_core::format::label::{DiskIdentity, LabelFault, PoolParameters};
+use std::fs;
 use std::path::Path;
 
 /// What is on a disk that is to be used.
@@ -118,6 +122,23 @@ pub(crate) fn belongs_to_a_pool(path: &Path) -> Option<&'static str> {
 fn is_of_a_pool(labels: Labels) -> bool {
     labels.identity().is_some() || labels.unsupported().is_some()
 }
+
+/// Refuses a file that the pool keeps in its folder, or will: it would be replaced.
+pub(crate) fn refuse_own_file(folder: &Path, path: &Path) -> Result<(), Failure> {
+    let whole = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();
+    let is_inside = path.parent().is_some_and(|parent| whole(parent) == whole(folder));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_own = OWN_FILES.iter().any(|own| name.starts_with(own));
+    if !folder.as_os_str().is_empty() && is_inside && is_own {
+        let message = format!("{} is a file that the pool itself keeps", path.shown());
+        return Err(Failure::new(Code::InUse, message).hint("name another disk"));
+    }
+    Ok(())
+}
+
+/// What the names of files begin with that a pool keeps in its folder.
+const OWN_FILES: [&str; 5] =
+    [config::FILE, journal::FILE, activity::FILE, activity::REQUEST, target::UNFINISHED];
 
 /// Refuses a path that pool.toml cannot hold.
 pub(crate) fn refuse_unlistable(path: &Path) -> Result<(), Failure> {

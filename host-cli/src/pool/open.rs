@@ -42,6 +42,8 @@ const MEMORY_BESIDE_PER_DISK: usize = 1 << 20;
 pub(crate) enum Access {
     /// To read. Nothing is written.
     Read,
+    /// The same, before the command changes the pool: what that gives up is told then.
+    Plan,
     /// To put right what a command found damaged that reads. Nothing is waited for, nothing is asked.
     Mend,
     /// To change it.
@@ -106,7 +108,7 @@ pub(crate) fn with_pool<T>(
     refuse_read_only(app, access)?;
     let config = match access {
         Access::Write | Access::Mend => Config::load_to_change(app)?,
-        Access::Read | Access::Salvage => Config::load(app)?,
+        Access::Read | Access::Plan | Access::Salvage => Config::load(app)?,
     };
     with_config(app, config, access, f)
 }
@@ -174,8 +176,7 @@ pub(crate) fn with_config<T>(
         | MountError::Storage(StorageError::TooFewDisks { .. })
             if app.global.force_degraded =>
         {
-            let would_write = wanted == Access::Write && !app.global.read_only;
-            go_on_without(app, &config, (access, would_write), (prefer, &gives_up), f)
+            go_on_without(app, &config, (access, wanted), (prefer, &gives_up), f)
         }
         _ => Err(refused.failure),
     }
@@ -186,7 +187,7 @@ pub(crate) fn with_config<T>(
 fn go_on_without<T>(
     app: &App,
     config: &Config,
-    (access, would_write): (Access, bool),
+    (access, wanted): (Access, Access),
     (prefer, others): (Option<Prefer>, &[String]),
     f: impl FnOnce(&mut Session<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
@@ -194,10 +195,10 @@ fn go_on_without<T>(
     if access != Access::Write {
         let f = |session: &mut Session<'_>| {
             let price = Price::of(session)?;
-            if would_write {
-                price.warn_writer(app)?
-            } else {
-                price.warn_reader(app)
+            match wanted {
+                Access::Write => price.warn_writer(app)?,
+                Access::Plan => {}
+                _ => price.warn_reader(app),
             }
             f(session)
         };
@@ -247,7 +248,7 @@ fn open_disks_to_use(app: &App, config: &Config, access: Access) -> Result<Opene
 
 /// Opens the disks for what is wanted. Readers share them with one another.
 fn open_disks(app: &App, config: &Config, access: Access) -> Result<Opened, Failure> {
-    let read_only = matches!(access, Access::Read | Access::Salvage);
+    let read_only = matches!(access, Access::Read | Access::Plan | Access::Salvage);
     let opening = if read_only { Opening::Read } else { Opening::Write };
     wait::patiently(app, || {
         discover::refuse_listed_twice(config)?;
@@ -382,6 +383,8 @@ where
         events::note_overrides(&session, app, matches!(mode, MountMode::AssumeMissingDead { .. }));
     }
     let done = f(&mut session).map_err(|failure| {
+        let name = |disk: usize| session.places.get(disk).map(Place::to_string);
+        let failure = failure.naming(name);
         let failure = below::explain(&mut session, failure);
         place::name_absent(failure, &session.config.pool, &session.places)
     });

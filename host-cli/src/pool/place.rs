@@ -165,6 +165,11 @@ impl Place {
             OpenError::System { source, .. } => match source.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(Fault::Missing),
                 ErrorKind::ReadOnlyFilesystem if !read_only => Ok(Fault::ReadOnly),
+                // A filesystem may copy what is opened to be written to.
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                    let message = format!("there is no room to open {self} for writing");
+                    Err(Failure::new(Code::NoSpaceBelow, message).hint("make room in its filesystem"))
+                }
                 ErrorKind::PermissionDenied if !read_only => {
                     let failure = Failure::host(format_args!("open {self} for writing"), source);
                     Err(failure.hint("make it writable, or add --read-only to commands that only read"))

@@ -9,6 +9,7 @@ use super::place::{HostDisk, Place};
 use crate::app::App;
 use crate::host::activity::Activity;
 use crate::host::interrupt;
+use crate::host::storage::WriteProtection;
 use crate::output::failure::{Code, Failure};
 use crate::output::report::Output;
 use dynamicfs_core::error::StorageError;
@@ -163,6 +164,12 @@ impl<'m> Session<'m> {
         })
     }
 
+    /// Whether this user may only read, as a monitor does: that says nothing of the pool.
+    pub(crate) fn is_for_a_reader(&self) -> bool {
+        let mut files = self.places.iter().filter(|place| place.fault.is_none()).peekable();
+        files.peek().is_some() && files.all(|place| place.write_protection == Some(WriteProtection::ThisUser))
+    }
+
     /// Whether this command has changed something.
     pub(crate) const fn is_changed(&self) -> bool {
         self.changed
@@ -256,7 +263,7 @@ impl<'m> Session<'m> {
             let here = health.member.filter(|member| is_member(member.0)).map(|member| member.0);
             if let (Some(member), Some(id)) = (here, health.disk) {
                 (entry.member, entry.id, entry.adding) = (Some(member), Some(id.to_string()), false);
-                entry.witness = false;
+                (entry.witness, entry.joins) = (false, None);
             }
             if let Whereabouts::MovedTo(path) = std::mem::take(&mut entry.whereabouts) {
                 entry.path = self.config.shortened(path);

@@ -25,7 +25,7 @@ pub(crate) struct Tolerance {
     /// Before the pool is not opened any more, where they are simply gone.
     pub(crate) open: usize,
     /// Before the pool takes no writes, where each is taken offline before it goes.
-    pub(crate) offline_first: usize,
+    offline_first: usize,
     /// Members, and those of them that are here.
     members: (usize, usize),
     /// Something bears no loss any more, and was to bear one at least.
@@ -63,6 +63,7 @@ impl Tolerance {
             weakest: None,
         };
         let is_protected = session.places.iter().any(|place| place.write_protection.is_some());
+        let is_protected = is_protected && !session.is_for_a_reader();
         if is_protected || !session.pool.store.may_be_written() {
             tolerance.offline_first = 0;
         }
@@ -93,6 +94,11 @@ impl Tolerance {
     /// More disks that may simply be gone before the pool takes no writes.
     pub(crate) fn write(&self) -> usize {
         self.offline_first.min(self.open)
+    }
+
+    /// The same, where each is taken offline before it goes: that is refused where data is lost by it.
+    pub(crate) fn offline_first(&self) -> usize {
+        self.offline_first.min(self.data)
     }
 
     /// Each limit, with its cure.

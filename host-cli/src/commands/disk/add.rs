@@ -11,6 +11,7 @@
 mod candidate;
 mod full_table;
 
+use super::replace::foresee_room;
 use crate::app::App;
 use crate::commands::init::layout::WITNESS_BYTES;
 use crate::commands::init::{DISK_BYTES_MAX, DISK_BYTES_MIN};
@@ -85,7 +86,7 @@ pub(crate) struct AddedDisk {
     /// Its number; null where nothing was done.
     pub(crate) member: Option<u16>,
     /// Its size in bytes.
-    pub(crate) bytes: u64,
+    bytes: u64,
     /// It is held in reserve.
     spare: bool,
     /// It counts for the quorum and holds no data.
@@ -234,6 +235,9 @@ fn judge(
     if !candidates.iter().any(Candidate::is_begun) {
         let bytes: Vec<u64> = candidates.iter().map(Candidate::bytes).collect();
         full_table::foresee(app, session, &bytes, replaces)?;
+        if let (Some(old), &[bytes]) = (replaces, bytes.as_slice()) {
+            foresee_room(session, old, bytes)?;
+        }
     }
     Ok(places)
 }
@@ -265,16 +269,23 @@ fn join(
             remove_ghosts(session, before)?;
         }
         let new: Vec<usize> = places.iter().copied().filter(|&place| !is_member(session, place)).collect();
-        make_rows(app, session, &new, replaces)?;
+        let left = make_rows(app, session, &new, replaces)?;
+        let refused = |candidate: &Candidate, error| match &left {
+            Some(old) => full_table::has_left(candidate.refused(error), old),
+            None => candidate.refused(error),
+        };
         for (candidate, &place) in candidates.iter().zip(&places) {
             // What is a member already is refused, unless it became one when this command was cut short.
             if !candidate.is_begun() || !is_member(session, place) {
+                // What is left of it, should this be cut short, is known by that.
+                session.config.disks[place].joins = Some(session.pool.store.committed().next_member());
+                session.config.save()?;
                 let done = session.pool.add_disk(place, &mut OsEntropy, &options);
                 if done.is_err() && is_member(session, place) && !matches!(done, Err(MemberError::TakesPart))
                 {
                     joined.half_done.push(session.places[place].entry.name.clone());
                 }
-                done.map_err(|error| candidate.refused(error))?;
+                done.map_err(|error| refused(candidate, error))?;
             }
             let health = session.pool.member_health(place);
             joined.disks.push(AddedDisk {
@@ -301,8 +312,8 @@ fn is_member(session: &Session<'_>, place: usize) -> bool {
         && health.member.is_some_and(|member| session.row_of(member.0).is_some())
 }
 
-/// Removes members that an addition left which was cut short: the pool has their number, no disk has their
-/// label, pool.toml does not list them, and nothing was ever stored on them.
+/// Removes members that an addition left which was cut short: they were given the number that pool.toml says,
+/// no disk has their label, and nothing was ever stored on them.
 fn remove_ghosts(session: &mut Session<'_>, listed: &Config) -> Result<(), Failure> {
     let superblock = session.pool.store.committed();
     let online = session.pool.store.tree.disks.online();
@@ -310,7 +321,8 @@ fn remove_ghosts(session: &mut Session<'_>, listed: &Config) -> Result<(), Failu
     let numbers: Vec<_> = away.iter().map(|row| (row, superblock.row(row).number())).collect();
     for (row, number) in numbers {
         let is_listed = listed.disks.iter().any(|disk| disk.member == Some(number));
-        if !is_listed && session.pool.store.blocks_held(row) == 0 {
+        let was_joining = listed.disks.iter().any(|disk| disk.adding && disk.joins == Some(number));
+        if was_joining && !is_listed && session.pool.store.blocks_held(row) == 0 {
             session.pool.remove_member(MemberNumber(number), false)?;
         }
     }

@@ -46,6 +46,7 @@ pub(super) fn at_path(app: &App, disk: &str, path: &Path) -> Result<(Config, Str
     let meant = names::show(disk.as_bytes());
     let whole = absolute(path)?;
     occupied::refuse_unlistable(&whole)?;
+    occupied::refuse_own_file(&config.folder, &whole)?;
     Labels::read(&whole).map_err(|error| Failure::host(format_args!("read {}", whole.shown()), &error))?;
     let found = Found::at(&whole).ok_or_else(|| {
         Failure::new(Code::InvalidArgument, format!("{} has no label of a pool", whole.shown())).hint(

@@ -98,7 +98,7 @@ pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 
 /// Replaces a disk. What was begun before is gone on with.
 pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Failure> {
-    let old = with_pool(app, Access::Read, |session| find_old(app, session, options))?;
+    let old = with_pool(app, Access::Plan, |session| find_old(app, session, options))?;
     if options.force && !app.global.dry_run {
         confirm(
             app,
@@ -131,10 +131,6 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
         rebuild: None,
     };
     if app.global.dry_run {
-        // One that was added before has its room already.
-        if let Some(new) = &added {
-            with_pool(app, Access::Read, |session| foresee_room(session, &old, new.bytes))?;
-        }
         return Ok(report);
     }
     // Where the disks are named alone the new one is one of them by now.
@@ -148,8 +144,12 @@ pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Fail
         let meant = find(session, &old.member.to_string())?;
         let marked = check_room(session, &meant, &old.name).and_then(|()| mark(session, &meant, &old.name));
         if let Err(refused) = marked {
-            take_back(session, added.as_ref())?;
-            return Err(refused);
+            return Err(match take_back(session, added.as_ref()) {
+                Ok(()) => refused,
+                Err(failure) => {
+                    refused.and(format_args!("{} stays a member: {}", report.new, failure.message()))
+                }
+            });
         }
         empty(session, &meant, options.throttle.throttle)
     })?;
@@ -164,8 +164,6 @@ struct Old {
     member: u16,
     witness: bool,
     spare: bool,
-    /// Nothing lies on it.
-    is_empty: bool,
     is_online: bool,
 }
 
@@ -185,12 +183,11 @@ fn find_old(app: &App, session: &mut Session<'_>, options: &Options) -> Result<O
     if !is_online && !app.global.force_degraded {
         extents_without(session, &meant, app.global.force_data_loss)?;
     }
-    let is_empty = session.row_of(member).is_some_and(|row| holds_nothing(session, row));
-    if is_online && !is_empty {
+    if is_online && !session.row_of(member).is_some_and(|row| holds_nothing(session, row)) {
         check_count(session, &meant.disk.name)?;
     }
     let (witness, spare) = (meant.disk.witness, meant.disk.member_state == Some(MemberState::Spare));
-    Ok(Old { name: meant.disk.name, member, witness, spare, is_empty, is_online })
+    Ok(Old { name: meant.disk.name, member, witness, spare, is_online })
 }
 
 /// Whether a disk can be emptied when another one has come: as many as now are left then.
@@ -213,7 +210,7 @@ fn left_before(session: &Session<'_>, options: &Options) -> Result<Option<Old>, 
         let member = disk.replaces.filter(|&member| session.row_of(member).is_none())?;
         let name = options.old.clone();
         let witness = disk.witness;
-        Some(Old { name, member, witness, spare: false, is_empty: false, is_online: false })
+        Some(Old { name, member, witness, spare: false, is_online: false })
     }))
 }
 
@@ -253,7 +250,7 @@ fn begun_before(app: &App, options: &Options, old: Option<u16>) -> Result<Option
 /// The same where no pool.toml tells: the old disk is on its way out, and the new one is a member.
 fn begun_without_list(app: &App, new: &Path, old: Option<u16>) -> Result<Option<String>, Failure> {
     let Some(new) = Found::at(new) else { return Ok(None) };
-    with_pool(app, Access::Read, |session| {
+    with_pool(app, Access::Plan, |session| {
         let member = new.disk.member;
         let is_new =
             new.pool_id() == session.parameters.pool.to_string() && session.row_of(member.0).is_some();
@@ -299,11 +296,16 @@ fn check_room(session: &mut Session<'_>, meant: &Meant, name: &str) -> Result<()
     has_room(&rebuild, name)
 }
 
-/// The same before a new disk of so many bytes is a member.
-fn foresee_room(session: &mut Session<'_>, old: &Old, bytes: u64) -> Result<(), Failure> {
-    let Some(row) = session.row_of(old.member).filter(|_| !old.is_empty) else { return Ok(()) };
-    let rows = MemberSet::EMPTY.with(row);
-    has_room(&Rebuild::of_replacement(session, rows, !old.is_online, bytes)?, &old.name)
+/// The same before a new disk of so many bytes is a member. Where the old one has to leave first, for want of a
+/// row in the table of members, that is judged by itself.
+pub(super) fn foresee_room(session: &mut Session<'_>, old: u16, bytes: u64) -> Result<(), Failure> {
+    let superblock = session.pool.store.committed();
+    let is_full = superblock.table().len() >= usize::from(session.pool.parameters().members_max);
+    let row = session.row_of(old).filter(|&row| !is_full && !holds_nothing(session, row));
+    let Some(row) = row else { return Ok(()) };
+    let is_lost = !session.pool.store.tree.disks.online().contains(row);
+    let rebuild = Rebuild::of_replacement(session, MemberSet::EMPTY.with(row), is_lost, bytes)?;
+    has_room(&rebuild, &session.name_of(MemberNumber(old)))
 }
 
 /// Fails where what a disk holds finds no room.

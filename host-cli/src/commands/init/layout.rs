@@ -70,6 +70,7 @@ impl Layout {
     /// The same as [`prepare`](Self::prepare) gives, with files in memory for the disks. Nothing is written.
     pub(super) fn plan(app: &App, folder: &Path, options: &Options) -> Result<Self, Failure> {
         refuse_used(folder)?;
+        refuse_own_files(folder, options)?;
         let remains = Remains::find(app, folder)?;
         if remains.is_none() {
             refuse_disks(folder)?;
@@ -92,6 +93,7 @@ impl Layout {
     /// that was killed, whose labels count for nothing.
     pub(super) fn prepare(app: &App, folder: &Path, options: &Options) -> Result<(Self, bool), Failure> {
         refuse_used(folder)?;
+        refuse_own_files(folder, options)?;
         let remains = Remains::find(app, folder)?;
         let given = Given::look(options, remains.as_ref())?;
         let lock = folder.exists().then(|| lock(folder)).transpose()?.flatten();
@@ -420,6 +422,12 @@ fn refuse_used(folder: &Path) -> Result<(), Failure> {
     }
     Err(Failure::new(Code::InUse, format!("{} holds a pool already", folder.shown()))
         .hint("see it with `dynamicfs status`, or name another folder with --pool"))
+}
+
+/// Refuses disks that are files which the pool itself will keep.
+fn refuse_own_files(folder: &Path, options: &Options) -> Result<(), Failure> {
+    let mut disks = options.disk.iter().chain(&options.witness);
+    disks.try_for_each(|path| occupied::refuse_own_file(folder, &absolute(path)?))
 }
 
 /// Refuses a folder with disks that no list says anything of.

@@ -34,7 +34,10 @@ impl Candidate {
     pub(super) fn look_at_all(config: &Config, options: &Options) -> Result<Vec<Self>, Failure> {
         let paths: Vec<PathBuf> =
             options.paths.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
-        paths.iter().try_for_each(|path| occupied::refuse_unlistable(path))?;
+        paths.iter().try_for_each(|path| {
+            occupied::refuse_unlistable(path)?;
+            occupied::refuse_own_file(&config.folder, path)
+        })?;
         for (number, path) in paths.iter().enumerate() {
             let others = config.disks.iter().map(|disk| config.path_of(disk));
             let others = others.filter(|other| !is_same(other, path)).chain(paths[..number].iter().cloned());

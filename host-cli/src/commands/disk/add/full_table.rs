@@ -13,7 +13,7 @@ use crate::pool::room;
 use crate::pool::session::Session;
 use dynamicfs_core::types::MemberNumber;
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -27,23 +27,23 @@ struct Leaving {
 }
 
 /// Sees to it that the table has room for the disks at these places. Where it has none, the disk that is
-/// replaced leaves first.
+/// replaced leaves first, whose name is given then.
 pub(super) fn make_rows(
     app: &App,
     session: &mut Session<'_>,
     new: &[usize],
     replaces: Option<u16>,
-) -> Result<(), Failure> {
+) -> Result<Option<String>, Failure> {
     let bytes = |&place: &usize| session.places[place].labels.map_or(0, |labels| labels.bytes);
     let bytes: Vec<u64> = new.iter().map(bytes).collect();
-    let Some(old) = leaving(app, session, &bytes, replaces)? else { return Ok(()) };
+    let Some(old) = leaving(app, session, &bytes, replaces)? else { return Ok(None) };
+    let name = session.name_of(old.member);
     if !old.is_empty {
         for &place in new {
             let path = session.places[place].path.clone();
             takes_writes(&path)
                 .map_err(|error| Failure::host(format_args!("write to {}", path.shown()), &error))?;
         }
-        let name = session.name_of(old.member);
         let warning = format!(
             "{name} leaves the pool for good before the new disk holds anything, as the pool can have no more members; the \
              others tell what it held"
@@ -51,7 +51,15 @@ pub(super) fn make_rows(
         confirm(app, &warning, &name)?;
     }
     session.pool.remove_member(old.member, !old.is_empty)?;
-    Ok(())
+    Ok(Some(name))
+}
+
+/// What is said where the new disk failed after the old one had left.
+pub(super) fn has_left(failure: Failure, old: &str) -> Failure {
+    failure.and(format_args!("{old} has left the pool, which has no disk in its place yet")).hint(
+        "give it another one with `dynamicfs disk add NEW-DISK`, then `dynamicfs rebuild start` puts back what the \
+         old one held",
+    )
 }
 
 /// Whether disks of so many bytes could become members.
@@ -121,11 +129,14 @@ fn has_room(session: &mut Session<'_>, (old, row): (MemberNumber, usize), bytes:
         .hint("give one that is as large as the old one, or remove files"))
 }
 
-/// Reads the beginning of a disk, and writes the same back.
+/// Reads the beginning and the end of a disk, and writes the same back.
 fn takes_writes(path: &Path) -> io::Result<()> {
-    let disk = File::options().read(true).write(true).open(path)?;
+    let mut disk = File::options().read(true).write(true).open(path)?;
     let mut bytes = [0; TRIAL_BYTES];
-    disk.read_exact_at(&mut bytes, 0)?;
-    disk.write_all_at(&bytes, 0)?;
+    let end = disk.seek(SeekFrom::End(0))?.saturating_sub(TRIAL_BYTES as u64);
+    for at in [0, end] {
+        disk.read_exact_at(&mut bytes, at)?;
+        disk.write_all_at(&bytes, at)?;
+    }
     disk.sync_data()
 }
