@@ -18,7 +18,7 @@ mod same;
 pub(crate) use putter::{Putter, Sync, check_room};
 
 use super::filter::{Filter, FilterOptions};
-use super::transfer::Transfer;
+use super::transfer::{BUFFER_BYTES, Transfer};
 use crate::app::App;
 use crate::host::attributes::own_attributes;
 use crate::host::look::Look;
@@ -176,15 +176,22 @@ fn put_stdin(session: &mut Session<'_>, to: &PoolPath, transfer: &mut Transfer) 
     let stdin = Stdin::open();
     let stored = session.change(|contents| {
         place.fill(contents, &own_attributes(0o644), |contents, object| {
-            let mut at = 0;
+            let (mut at, mut buffer) = (0, Vec::with_capacity(BUFFER_BYTES));
             loop {
                 let piece = stdin.read()?;
-                if piece.is_empty() {
+                let is_end = piece.is_empty();
+                buffer.extend_from_slice(&piece);
+                // Whole extents: what is written in part is stored again with the next part.
+                while buffer.len() >= BUFFER_BYTES || is_end && !buffer.is_empty() {
+                    let part = buffer.len().min(BUFFER_BYTES);
+                    contents.write_all(object, at, &buffer[..part])?;
+                    buffer.drain(..part);
+                    at += part as u64;
+                    progress.advance(part as u64);
+                }
+                if is_end {
                     return Ok(at);
                 }
-                contents.write_all(object, at, &piece)?;
-                at += piece.len() as u64;
-                progress.advance(piece.len() as u64);
             }
         })
     });

@@ -17,6 +17,13 @@ const OTHER_RECORDS_SHARE: u128 = 200;
 /// blocks evenly.
 const UNEVEN_SHARE: u64 = 16;
 
+/// Blocks of the smallest group that is not small: disks of tens of MiB have smaller ones.
+const SMALL_GROUP: u64 = 256;
+
+/// The share of contents that their records may take beyond what they are reckoned with, where nodes are smaller
+/// than blocks: as many as there are of them.
+const SMALL_NODES_SHARE: u128 = 18;
+
 /// How much contents fits in a scheme.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Filled {
@@ -53,6 +60,7 @@ pub(crate) struct Cut {
     pub(crate) extent_bytes: u32,
     block_shift: u8,
     chunk_shift: u8,
+    group_blocks: u64,
     nodes: Nodes,
 }
 
@@ -64,8 +72,30 @@ impl Cut {
             extent_bytes: 1 << extent_shift,
             block_shift: parameters.block_shift,
             chunk_shift: parameters.chunk_shift,
+            group_blocks: parameters.group_blocks as u64,
             nodes: Nodes { node_bytes, block_bytes, tolerance },
         }
+    }
+
+    /// Blocks of a disk that may stay empty where fragments do not fill groups. What is left at the ends of these
+    /// is filled by shorter extents, with more records, and not to the last. Measured: less than a group, and
+    /// more of small ones, above all where two fragments do not find room in one.
+    pub(super) fn left_in_groups(&self, asked: Scheme, disks: usize) -> u64 {
+        let scheme = redundancy::effective(asked, self.extent_bytes, self.block_shift, disks);
+        let fragment = scheme.map_or(0, |scheme| {
+            (redundancy::fragment_bytes(scheme, self.extent_bytes, self.block_shift) >> self.block_shift)
+                as u64
+        });
+        let group = self.group_blocks;
+        let quarters = match fragment {
+            0 => 0,
+            // It takes groups that lie side by side.
+            fragment if fragment > group || group.is_multiple_of(fragment) => 0,
+            fragment if fragment * 2 > group => 13,
+            _ if group < SMALL_GROUP => 9,
+            _ => 3,
+        };
+        group * quarters / 4
     }
 
     pub(crate) const fn block_bytes(&self) -> u64 {
@@ -172,7 +202,8 @@ fn contents(stripes: u64, scheme: Scheme, asked: Scheme, extent: u32, cut: &Cut,
     let raw = u128::from(stripes) * scheme.width() as u128 * u128::from(cut.block_bytes());
     // An extent is cut into equal fragments of whole blocks: their ends may be empty.
     let bytes = raw * u128::from(extent) / u128::from(with_record.max(1));
-    u64::try_from(bytes - bytes / OTHER_RECORDS_SHARE).unwrap_or(u64::MAX)
+    let small_nodes = if cut.has_small_nodes() { bytes / SMALL_NODES_SHARE } else { 0 };
+    u64::try_from(bytes - bytes / OTHER_RECORDS_SHARE - small_nodes).unwrap_or(u64::MAX)
 }
 
 /// Schemes worth a look on so many disks, in a pool that bears the loss of so many.
@@ -204,6 +235,7 @@ mod tests {
             extent_bytes: 1 << 20,
             block_shift: 12,
             chunk_shift: 14,
+            group_blocks: 1024,
             nodes: Nodes { node_bytes: 4096, block_bytes: 4096, tolerance },
         }
     }

@@ -58,7 +58,8 @@ fn sure<'r>(rooms: impl Iterator<Item = &'r MemberRoom> + Clone, scheme: Scheme,
     let is_uneven = scheme.width() < count || rooms.clone().any(|room| Some(room.blocks) != first);
     let is_uneven = is_uneven || count == 1 && cut.has_small_nodes();
     let left_over = |room: &MemberRoom| if is_uneven { room.left_over / 2 + UNEVEN_BLOCKS } else { 0 };
-    let blocks = |room: &MemberRoom| room.fillable().saturating_sub(left_over(room));
+    let in_groups = cut.left_in_groups(scheme, count);
+    let blocks = |room: &MemberRoom| room.fillable().saturating_sub(left_over(room) + in_groups);
     rooms.map(|room| Room { blocks: blocks(room), failure_domain: room.failure_domain }).collect()
 }
 
