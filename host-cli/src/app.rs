@@ -26,7 +26,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&printable(error)),
     };
-    let app = App { out: Output::new(&arguments.global), global: arguments.global };
+    let app = App { out: Output::new(&arguments.global), global: arguments.global.settled() };
     // To these commands disks are what they work on.
     let of_disks = matches!(arguments.command, Command::Init(_) | Command::Import(_) | Command::Labels);
     typed::settle(&app.global, !of_disks);

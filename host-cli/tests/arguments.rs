@@ -62,6 +62,20 @@ fn a_number_outside_its_bounds_is_told_these() {
     }
 }
 
+// A shell sets a variable that is empty where another script leaves it out.
+#[test]
+fn an_empty_variable_names_no_pool() {
+    let pool = TestPool::none();
+    let unnamed = answer(pool.command(["ls"]).env("DYNAMICFS_POOL", "").output().unwrap()).expect(2);
+    assert!(unnamed.stderr.contains("no pool was named"), "{}", unnamed.stderr);
+    let empty = pool.run(["ls", "--pool", ""]).expect(2);
+    assert!(empty.stderr.contains("it is empty"), "{}", empty.stderr);
+    pool.run(["init", "--disks", "1", "--disk-size", "8MiB"]).ok();
+    let named = pool.path();
+    let named = ["ls", "--pool", named.to_str().unwrap()];
+    answer(pool.command(named).env("DYNAMICFS_POOL", "").output().unwrap()).ok();
+}
+
 #[test]
 fn too_many_disks_are_refused_before_one_of_them_is_touched() {
     let pool = TestPool::none();
