@@ -225,6 +225,7 @@ impl Layout {
         let config = self.config.borrow();
         let disk = match error {
             FormatError::DiskTooSmall { disk, .. }
+            | FormatError::DiskTooLarge { disk, .. }
             | FormatError::Geometry { disk }
             | FormatError::InUse { disk, .. }
             | FormatError::Io { disk, .. }
