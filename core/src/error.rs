@@ -151,6 +151,13 @@ pub enum FormatError {
         /// Bytes that it needs at least.
         bytes: u64,
     },
+    /// A disk is too large for the parameters: its groups have no numbers.
+    DiskTooLarge {
+        /// The disk's index in the array.
+        disk: usize,
+        /// Bytes that it may have at most.
+        bytes: u64,
+    },
     /// A disk's sectors, alignment or tear unit do not fit the pool's block.
     Geometry {
         /// The disk's index in the array.
@@ -195,6 +202,9 @@ impl core::fmt::Display for FormatError {
             Self::Parameter(what) => write!(f, "bad parameter: {what}"),
             Self::DiskTooSmall { disk, bytes } => {
                 write!(f, "disk {disk} is too small: it needs {bytes} bytes")
+            }
+            Self::DiskTooLarge { disk, bytes } => {
+                write!(f, "disk {disk} is too large: it may have {bytes} bytes")
             }
             Self::Geometry { disk } => {
                 write!(f, "disk {disk}: sector, alignment or tear unit does not fit the pool's block")

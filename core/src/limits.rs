@@ -49,6 +49,9 @@ pub const GROUP_BLOCKS_MAX: u32 = 16 * 1024;
 /// Groups that a member needs at least, so that nodes and data have one each, and there is one to go on to.
 pub const GROUPS_MIN: u64 = 3;
 
+/// Groups that a member may have: their numbers have 32 bits.
+pub const GROUPS_MAX: u64 = u32::MAX as u64 - 1;
+
 /// Free blocks that a group needs to be opened for nodes: no tree update runs out of it half-way.
 pub const NODE_GROUP_FREE_MIN: u32 = UPDATE_NODES_MAX as u32;
 

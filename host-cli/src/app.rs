@@ -2,7 +2,7 @@
 
 use crate::cli::{Arguments, Command, Global};
 use crate::commands;
-use crate::host::interrupt;
+use crate::host::interrupt::{self, Effect};
 use crate::output::failure::{Code, Exit, Failure};
 use crate::output::names;
 use crate::output::report::Output;
@@ -26,11 +26,12 @@ pub(crate) fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&printable(error)),
     };
-    let app = App { out: Output::new(&arguments.global), global: arguments.global };
+    let app = App { out: Output::new(&arguments.global), global: arguments.global.settled() };
     // To these commands disks are what they work on.
     let of_disks = matches!(arguments.command, Command::Init(_) | Command::Import(_) | Command::Labels);
     typed::settle(&app.global, !of_disks);
-    let caught = interrupt::install(app.out).map_err(|error| Failure::host("catch signals", &error));
+    let caught = interrupt::install(app.out, effect(&app.global, &arguments.command))
+        .map_err(|error| Failure::host("catch signals", &error));
     let done = match (caught, &arguments.command) {
         (Err(failure), Command::Health) => Ok(commands::health::cannot_tell(&app, &failure)),
         (caught, command) => caught.and_then(|()| dispatch(&app, command)),
@@ -39,6 +40,34 @@ pub(crate) fn run() -> ExitCode {
         app.out.failure(&failure);
         failure.exit() as u8
     }))
+}
+
+/// What a command leaves behind that is interrupted.
+const fn effect(global: &Global, command: &Command) -> Effect {
+    match command {
+        _ if global.dry_run => Effect::None,
+        Command::Salvage(_) => Effect::Folder,
+        Command::Verify(options) if options.repair => Effect::Kept,
+        Command::Verify(_)
+        | Command::Check
+        | Command::Status
+        | Command::Health
+        | Command::Metrics
+        | Command::Events(_)
+        | Command::Cat(_)
+        | Command::Ls(_)
+        | Command::Tree(_)
+        | Command::Find(_)
+        | Command::Du(_)
+        | Command::Df
+        | Command::Stat(_)
+        | Command::Locate(_)
+        | Command::Labels
+        | Command::Whatif(_)
+        | Command::OkToRemove(_)
+        | Command::Capacity(_) => Effect::None,
+        _ => Effect::Kept,
+    }
 }
 
 fn dispatch(app: &App, command: &Command) -> Result<u8, Failure> {

@@ -4,6 +4,7 @@ use crate::commands;
 use crate::output::size;
 use crate::pool::files::Chosen;
 use crate::pool::wait;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,12 +27,33 @@ pub(crate) struct Arguments {
 const MEMORY_BYTES_MIN: u64 = 4 << 10;
 const MEMORY_BYTES_MAX: u64 = 1 << 40;
 
+/// The variable that names the pool where no option does.
+pub(crate) const POOL_VARIABLE: &str = "DYNAMICFS_POOL";
+
+/// Takes no path that is empty, but for that of the variable, which then counts as none.
+fn pool_parser() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(|path| {
+        let is_variable = std::env::var_os(POOL_VARIABLE).is_some_and(|usual| usual.is_empty());
+        match path.is_empty() && !is_variable {
+            true => Err("it is empty"),
+            false => Ok(PathBuf::from(path)),
+        }
+    })
+}
+
+impl Global {
+    /// Leaves out a pool without a name.
+    pub(crate) fn settled(self) -> Self {
+        Self { pool: self.pool.filter(|pool| !pool.as_os_str().is_empty()), ..self }
+    }
+}
+
 /// Options of all commands.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Options of all commands")]
 pub(crate) struct Global {
     /// The pool's folder
-    #[arg(long, global = true, env = "DYNAMICFS_POOL", value_name = "PATH")]
+    #[arg(long, global = true, env = POOL_VARIABLE, value_name = "PATH", value_parser = pool_parser())]
     pub(crate) pool: Option<PathBuf>,
     /// The pool's disks, in place of its folder: the labels on them say which pool it is
     ///

@@ -62,6 +62,59 @@ fn a_number_outside_its_bounds_is_told_these() {
     }
 }
 
+// A shell sets a variable that is empty where another script leaves it out.
+#[test]
+fn an_empty_variable_names_no_pool() {
+    let pool = TestPool::none();
+    let unnamed = answer(pool.command(["ls"]).env("DYNAMICFS_POOL", "").output().unwrap()).expect(2);
+    assert!(unnamed.stderr.contains("no pool was named"), "{}", unnamed.stderr);
+    let empty = pool.run(["ls", "--pool", ""]).expect(2);
+    assert!(empty.stderr.contains("it is empty"), "{}", empty.stderr);
+    pool.run(["init", "--disks", "1", "--disk-size", "8MiB"]).ok();
+    let named = pool.path();
+    let named = ["ls", "--pool", named.to_str().unwrap()];
+    answer(pool.command(named).env("DYNAMICFS_POOL", "").output().unwrap()).ok();
+}
+
+// A disk of so many bytes has more groups than there are numbers for them.
+#[test]
+fn a_disk_that_is_too_large_is_told_how_large_it_may_be() {
+    let pool = TestPool::none();
+    for (size, more) in [("1EiB", &[][..]), ("1023PiB", &[]), ("512PiB", &["--portable"])] {
+        for dry in [&["--dry-run"][..], &[]] {
+            let arguments = [&["init", "--disks", "1", "--disk-size", size], more, dry].concat();
+            let large = pool.run(&arguments).expect(1);
+            // Where not even the filesystem takes such a file, that is what is said.
+            let is_told = large.stderr.contains("has at most") && large.stderr.contains("disk-0.img");
+            assert!(
+                is_told || large.stderr.contains("cannot set the size"),
+                "{arguments:?}: {}",
+                large.stderr
+            );
+            assert!(is_told || dry.is_empty(), "{arguments:?}: {}", large.stderr);
+            assert!(!pool.path().exists());
+        }
+    }
+}
+
+// It was told to leave out options of `init`.
+#[test]
+fn a_file_that_is_too_small_to_be_added_is_told_so() {
+    let pool = TestPool::new(1, "8MiB", "single");
+    for bytes in [1, 868, 5000] {
+        let file = pool.file("small", &vec![7; bytes]);
+        for dry in [&["--dry-run"][..], &[]] {
+            let arguments = [&["disk", "add", "--force", "--yes", file.to_str().unwrap()], dry].concat();
+            let small = pool.run(arguments).expect(1);
+            assert!(
+                small.stderr.contains("too small") && !small.stderr.contains("--portable"),
+                "{}",
+                small.stderr
+            );
+        }
+    }
+}
+
 #[test]
 fn too_many_disks_are_refused_before_one_of_them_is_touched() {
     let pool = TestPool::none();

@@ -2,9 +2,13 @@
 //! the others do.
 
 mod common;
+#[path = "common/traced.rs"]
+mod traced;
 
 use common::{TestPool, answer, noise};
 use std::collections::BTreeMap;
+use std::fs::File;
+use traced::run_with;
 
 /// A pool with a file in it, and the file.
 fn pool_with_file() -> (TestPool, Vec<u8>) {
@@ -93,5 +97,35 @@ fn a_file_that_two_pools_want_at_once_becomes_a_member_of_one() {
         for ((pool, contents), code) in [first, second].iter().zip(codes) {
             assert_whole(pool, contents, if code == 0 { 4 } else { 3 });
         }
+    }
+}
+
+/// The folder was not there when the first looked, and was locked by neither: the later pool.toml took the
+/// place of the other's, whose pool was ready.
+#[test]
+fn of_two_pools_that_are_made_at_once_in_a_new_folder_one_is_made() {
+    // The first calls: until the disks are locked.
+    for at in 0..8 {
+        let pool = TestPool::none();
+        let init = ["first", "second"].map(|name| {
+            let disk = pool.beside(name);
+            File::create(&disk).expect("a file").set_len(32 << 20).expect("its size");
+            let arguments = ["init", "--scheme", "single", "--disk", disk.to_str().expect("text")];
+            arguments.map(str::to_owned)
+        });
+        let mut other = None;
+        let (was_held, first) =
+            run_with(&mut pool.command(&init[0]), at, |_| other = Some(pool.run(&init[1])));
+        let other = other.filter(|_| was_held).expect("it makes more calls");
+        let codes = [first.code, other.code];
+        assert!(
+            matches!(codes, [0, 3 | 5] | [3 | 5, 0]),
+            "at {at}: {codes:?} {} {}",
+            first.stderr,
+            other.stderr
+        );
+        pool.run(["check"]).ok();
+        let made = pool.json(["disk", "list"])["disks"][0]["name"].clone();
+        assert_eq!(made, if first.code == 0 { "first" } else { "second" }, "at {at}");
     }
 }

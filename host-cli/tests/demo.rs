@@ -33,3 +33,10 @@ fn with_ones_own_file() {
     let schema = serde_json::from_slice(&schema).unwrap();
     assert!(jsonschema::is_valid(&schema, &demo));
 }
+
+#[test]
+fn without_a_dry_run() {
+    let nothing = TestPool::none();
+    let refused = nothing.run(["demo", "--dry-run"]).expect(2);
+    assert!(refused.stderr.contains("temporary folder") && refused.stdout.is_empty(), "{}", refused.stderr);
+}

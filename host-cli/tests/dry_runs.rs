@@ -4,9 +4,13 @@
 //! writes, and the command was refused. So had others been, each by itself.
 
 mod common;
+#[path = "common/loops.rs"]
+mod loops;
 
 use common::{Answer, TestPool};
+use loops::Loop;
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
@@ -124,22 +128,144 @@ fn what_init_would_make_is_what_it_makes() {
         ] {
             let pool = TestPool::none();
             let witness = pool.beside("witness");
-            let arguments = ["--json", "init", "--disks", disks, "--disk-size", size, "--scheme", scheme]
+            let arguments = ["init", "--disks", disks, "--disk-size", size, "--scheme", scheme]
                 .into_iter()
                 .chain(["--witness", witness.to_str().unwrap()].into_iter().filter(|_| disks != "4"));
             let arguments: Vec<&str> = arguments.chain(more.iter().copied()).collect();
-            let dry = pool.run(arguments.iter().copied().chain(["--dry-run"]));
-            assert!(!pool.path().exists() && !witness.exists(), "{arguments:?}");
-            let real = pool.run(&arguments);
-            assert_eq!(dry.code, real.code, "{arguments:?}: {} {}", dry.stderr, real.stderr);
-            let (dry, real) = (dry.json(), real.json());
-            assert_eq!(dry["error"]["message"], real["error"]["message"], "{arguments:?}");
-            for field in
-                ["usable_bytes", "raw_bytes", "memory_min_bytes", "tolerance", "read_tolerance", "disks"]
-            {
-                assert_eq!(dry[field], real[field], "{field} {arguments:?}");
-            }
+            foretold(&pool, &arguments);
         }
+    }
+}
+
+/// What an `init` answers with `--dry-run`, which makes nothing, and without it: the same.
+#[track_caller]
+fn foretold(pool: &TestPool, arguments: &[&str]) -> [Answer; 2] {
+    let names = || {
+        let names = fs::read_dir(pool.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = names();
+    let dry = pool.run(["--json", "--yes", "--dry-run"].iter().chain(arguments));
+    assert_eq!(names(), before, "{arguments:?}");
+    let real = pool.run(["--json", "--yes"].iter().chain(arguments));
+    assert_eq!(dry.code, real.code, "{arguments:?}: {} {}", dry.stderr, real.stderr);
+    if real.code != 0 {
+        assert_eq!(names(), before, "{arguments:?}");
+    }
+    let [told, made] = [dry.json(), real.json()];
+    assert_eq!(told["error"]["message"], made["error"]["message"], "{arguments:?}");
+    for field in ["usable_bytes", "raw_bytes", "memory_min_bytes", "tolerance", "read_tolerance"] {
+        assert_eq!(told[field], made[field], "{field} {arguments:?}");
+    }
+    let disks = |json: &serde_json::Value| {
+        let disks = json["disks"].as_array().cloned().unwrap_or_default();
+        disks
+            .into_iter()
+            .map(|disk| [disk["name"].clone(), disk["path"].clone(), disk["bytes"].clone()])
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(disks(&told), disks(&made), "{arguments:?}");
+    [dry, real]
+}
+
+// What stood in for a device had larger sectors than some have, and the room for contents was another.
+#[test]
+fn what_init_would_make_of_devices_is_what_it_makes() {
+    let _alone = match loops::alone() {
+        Ok(alone) => alone,
+        Err(why) => return println!("no loop devices, {why}"),
+    };
+    for sectors in ["512", "4096"] {
+        for more in [&["--portable"][..], &[]] {
+            if (sectors, more.len()) == ("4096", 1) {
+                continue;
+            }
+            let pool = TestPool::none();
+            let devices = ["a", "b"].map(|name| {
+                let file = pool.beside(name);
+                File::create(&file).unwrap().set_len(40 << 20).unwrap();
+                Loop::attach(&file, &["--sector-size", sectors])
+            });
+            let paths = [devices[0].text(), devices[1].text()];
+            let arguments = [&["init", "--scheme", "mirror:2", "--disk"][..], &paths, more].concat();
+            assert_eq!(foretold(&pool, &arguments)[1].code, 0, "{arguments:?}");
+        }
+    }
+}
+
+// What --force overwrites is still what nothing has in use.
+#[test]
+fn init_would_not_take_a_device_that_is_mounted_or_locked() {
+    let _alone = match loops::alone() {
+        Ok(alone) => alone,
+        Err(why) => return println!("no loop devices, {why}"),
+    };
+    let pool = TestPool::none();
+    let file = pool.beside("backing");
+    File::create(&file).unwrap().set_len(40 << 20).unwrap();
+    let device = Loop::attach(&file, &[]);
+    let arguments = ["init", "--force", "--scheme", "single", "--disk", device.text()];
+    let held = File::open(device.path()).unwrap();
+    held.lock().unwrap();
+    assert_eq!(foretold(&pool, &arguments)[0].code, 5);
+    drop(held);
+    let mount = pool.beside("mount");
+    fs::create_dir(&mount).unwrap();
+    let run = |program: &str, arguments: &[&Path]| {
+        Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+    };
+    if !run("mkfs.ext4", &[Path::new("-q"), device.path()]) || !run("mount", &[device.path(), &mount]) {
+        return println!("no filesystem can be mounted here");
+    }
+    let answers = foretold(&pool, &arguments);
+    assert!(run("umount", &[&mount]));
+    device.detach();
+    assert_eq!(answers[0].code, 5);
+}
+
+// Each was refused only when it was done.
+#[test]
+fn init_would_make_no_folder_and_no_witness_that_cannot_be_made() {
+    let pool = TestPool::none();
+    let long = "n".repeat(300);
+    let below_long = format!("new/{long}");
+    pool.file("file", b"");
+    fs::create_dir(pool.beside("folder")).unwrap();
+    symlink(pool.beside("nowhere"), pool.beside("dangling")).unwrap();
+    let folders = ["file", "file/p", "dangling", "dangling/p", &long, &below_long];
+    let folders = folders.map(|folder| pool.beside(folder)).into_iter();
+    for folder in folders.chain(["/proc/foo".into(), "/sys/foo".into()]) {
+        let at = ["--pool", folder.to_str().unwrap()];
+        let arguments = [&["init", "--disks", "1", "--disk-size", "32MiB"][..], &at].concat();
+        assert_eq!(foretold(&pool, &arguments)[1].code, 1, "{arguments:?}");
+    }
+    let refused = [
+        ("nodir/w", 1),
+        ("file/w", 1),
+        (long.as_str(), 1),
+        ("dangling", 1),
+        ("p", 3),
+        ("p/../p", 3),
+        ("p/disks", 3),
+        ("p/disks/disk-0.img", 3),
+        ("p/disks/disk-0.img/w", 1),
+        ("p/pool.toml", 3),
+        ("p/pool.toml.unfinished", 3),
+        ("p/events.jsonl", 3),
+    ];
+    let folder = pool.beside("p");
+    let init = ["init", "--disks", "2", "--disk-size", "32MiB", "--scheme", "mirror:2", "--pool"];
+    let init = [&init[..], &[folder.to_str().unwrap(), "--witness"]].concat();
+    for (witness, code) in refused {
+        let witness = pool.beside(witness);
+        let arguments = [&init[..], &[witness.to_str().unwrap()]].concat();
+        assert_eq!(foretold(&pool, &arguments)[1].code, code, "{arguments:?}");
+    }
+    for witness in ["p/w", "p/disks/w", "folder/w"] {
+        let witness = pool.beside(witness);
+        let arguments = [&init[..], &[witness.to_str().unwrap()]].concat();
+        assert_eq!(foretold(&pool, &arguments)[1].code, 0, "{arguments:?}");
+        fs::remove_dir_all(&folder).unwrap();
     }
 }
 

@@ -16,10 +16,11 @@ use traced::signalled_at;
 /// Bytes of a file that more calls write than the first ones.
 const LARGE_BYTES: u64 = 64 << 20;
 
-/// System calls after which the file is begun and far from being complete: of a `get`, and of a `put` to two
-/// disks.
+/// System calls after which the file is begun and far from being complete: of a `get`, of a `put` to two
+/// disks, and of a `salvage`.
 const CALLS_OF_GET: usize = 8;
 const CALLS_OF_PUT: usize = 40;
+const CALLS_OF_SALVAGE: usize = 20;
 
 /// The signals that ask a process to stop.
 const SIGNALS: [(&str, i32); 3] = [("INT", libc::SIGINT), ("TERM", libc::SIGTERM), ("HUP", libc::SIGHUP)];
@@ -113,11 +114,58 @@ fn a_put_that_is_interrupted_leaves_the_pool_as_it_was() {
     assert!(!reasons.as_array().unwrap().iter().any(is_worse), "{reasons}");
 }
 
+// The same command was told, which does not take a folder that something is in.
+#[test]
+fn a_salvage_that_is_interrupted_tells_of_what_is_there_and_how_to_begin_anew() {
+    let (pool, _) = pool_with_large_file();
+    let folder = pool.beside("out");
+    let salvage = ["--json", "salvage", folder.to_str().unwrap()];
+    let ended = interrupted(&pool, &salvage, CALLS_OF_SALVAGE, libc::SIGINT).json();
+    let there = names(&folder);
+    let files = there.iter().filter(|name| *name != "salvage-report.json");
+    let bytes: u64 = files.clone().map(|name| fs::metadata(folder.join(name)).unwrap().len()).sum();
+    assert!(!there.contains(&"large".to_owned()), "{there:?}");
+    assert_eq!((&ended["files"], &ended["bytes"]), (&files.count().into(), &bytes.into()), "{ended}");
+    let hint = ended["error"]["hint"].as_str().unwrap();
+    assert!(hint.contains("`dynamicfs salvage DEST`") && !hint.contains("same command"), "{hint}");
+    assert!(!ended["error"]["message"].as_str().unwrap().contains("committed"), "{ended}");
+    let anew = pool.beside("anew");
+    pool.run(["salvage", anew.to_str().unwrap()]).ok();
+    assert_eq!(fs::metadata(anew.join("large")).unwrap().len(), LARGE_BYTES);
+}
+
+// They were said to keep what was committed before.
+#[test]
+fn a_command_that_only_looks_says_that_nothing_was_changed() {
+    let pool = TestPool::new(2, "64MiB", "mirror:2");
+    pool.run_with_input(["put", "-", "/file"], &noise(300_000, 1)).ok();
+    let mut writer = pool.spawn(["put", "-", "/slow"]);
+    pool.wait_until_held(&writer);
+    for command in [&["verify", "/file"][..], &["check"]] {
+        let looks = pool.spawn(["--json", "--wait", "1h"].iter().chain(command));
+        // The last one that it begins to catch.
+        wait_until("it catches signals", || has_signal(&looks, "SigCgt:", libc::SIGXFSZ as u32));
+        signal(&looks, "INT");
+        let ended = answer(looks.wait_with_output().unwrap()).expect(6).text();
+        assert!(
+            ended.contains("nothing was changed") && !ended.contains("committed"),
+            "{command:?}: {ended}"
+        );
+    }
+    drop(writer.stdin.take());
+    assert!(writer.wait().unwrap().success());
+}
+
 /// Whether a process has yet to take a signal.
 fn is_pending(child: &Child, number: u32) -> bool {
+    has_signal(child, "ShdPnd:", number)
+}
+
+/// Whether a signal is in one of the sets that the system tells of a process.
+fn has_signal(child: &Child, set: &str, number: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
-    u64::from_str_radix(pending.trim(), 16).unwrap() >> (number - 1) & 1 == 1
+    let signals = status.lines().find_map(|line| line.strip_prefix(set)).unwrap();
+    u64::from_str_radix(signals.trim(), 16).unwrap() >> (number - 1) & 1 == 1
 }
 
 // Of a folder what was committed stays, and the same command finishes the rest.

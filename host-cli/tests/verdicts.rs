@@ -232,3 +232,31 @@ fn a_disk_without_a_label_is_not_called_missing() {
     let refused = pool.run(["ls"]).expect(3);
     assert!(refused.stderr.contains("which is there and has no label"), "{}", refused.stderr);
 }
+
+// A bar ends the text of a verdict; one in a name was told so that it led elsewhere.
+#[test]
+fn what_health_tells_to_type_leads_to_a_folder_with_a_bar_in_its_name() {
+    let pool = TestPool::none();
+    let folder = pool.beside("x|a y");
+    let folder = folder.to_str().unwrap();
+    pool.run(["init", "--pool", folder, "--disks", "3", "--disk-size", "8MiB", "--scheme", "mirror:2"]).ok();
+    fs::remove_file(pool.beside("x|a y/disks/disk-1.img")).unwrap();
+    let told = pool.run(["health", "--pool", folder]).text();
+    let next = told.lines().find_map(|line| line.split_once("next: ")).unwrap().1;
+    let (_, typed) = next.split_once("--pool ").unwrap();
+    let shell = Command::new("bash").args(["-c", &format!("printf %s {typed}")]).output().unwrap();
+    assert_eq!(String::from_utf8(shell.stdout).unwrap(), folder, "{told}");
+    assert_eq!(told.matches('|').count(), 1, "{told}");
+}
+
+// It was "1 more disk wanted for mirror:2 and 1 lost".
+#[test]
+fn too_few_disks_for_a_scheme_are_told_so_that_it_is_understood() {
+    let (pool, _) = pool_with_file(2, "mirror:2");
+    pool.run(["--yes", "disk", "remove", "--force-data-loss", "disk-1"]).ok();
+    let status = pool.json(["status"]);
+    let reasons = status["reasons"].as_array().unwrap();
+    let short = reasons.iter().find(|reason| reason["code"] == "REDUNDANCY_SHORT").unwrap();
+    let message = short["message"].as_str().unwrap();
+    assert!(message.ends_with("mirror:2 with a tolerance of 1 takes 2 disks, and 1 is here"), "{message}");
+}

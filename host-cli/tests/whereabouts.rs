@@ -92,6 +92,78 @@ fn a_list_that_cannot_be_read_is_kept_and_written_anew() {
 
 /// The names followed the paths: what was called disk-0 was another disk.
 #[test]
+fn a_list_that_is_wrong_names_the_line() {
+    let pool = TestPool::new(1, "8MiB", "single");
+    let right = fs::read_to_string(list(&pool)).unwrap();
+    let line = right.lines().position(|line| line.starts_with("[[disk]]")).unwrap() + 2;
+    fs::write(list(&pool), right.replace("name = \"disk-0\"", "name = disk 0")).unwrap();
+    let refused = pool.run(["ls"]).expect(1);
+    assert!(refused.stderr.contains(&format!("is not right: line {line}: ")), "{}", refused.stderr);
+}
+
+// `health` led to `labels`, that to `import`, and that nowhere.
+#[test]
+fn a_list_of_another_pool_can_be_moved_away() {
+    let (pool, contents) = pool_with_file(3, "2+1");
+    let wrong = fs::read_to_string(list(&pool)).unwrap();
+    let id =
+        wrong.lines().find_map(|line| line.strip_prefix("pool = ")).unwrap().trim_matches('"').to_owned();
+    fs::write(list(&pool), wrong.replace(&id, "00000000-0000-4000-8000-000000000000")).unwrap();
+    let folder = pool.path();
+    let import = ["import", &id, "--pool", text(&folder)];
+    let refused = pool.run(import).expect(3);
+    let moved = refused.stderr.split('`').find(|quoted| quoted.starts_with("mv ")).unwrap();
+    type_line(&pool, moved).ok();
+    pool.run(import).ok();
+    assert_well(&pool, &contents);
+}
+
+// Which is meant was to be typed, although the folder's list says it.
+#[test]
+fn of_several_pools_that_of_the_list_is_listed_again() {
+    let (pool, contents) = pool_with_file(3, "2+1");
+    let other = TestPool::new(1, "8MiB", "single");
+    let (own, foreign) = (pool.path(), other.path());
+    let import = ["import", "--scan", text(&own), "--scan", text(&foreign)];
+    pool.run(import).ok();
+    assert_well(&pool, &contents);
+    fs::remove_file(list(&pool)).unwrap();
+    assert!(pool.run(import).expect(2).stderr.contains("several pools"));
+}
+
+// It was taken for a lost pool of this folder.
+#[test]
+fn a_folder_without_a_pool_is_not_that_of_a_pool_on_devices() {
+    let pool = TestPool::none();
+    let file = pool.file("file", b"");
+    let refused = pool.run(["ls", "--pool", text(&file)]).expect(1);
+    assert!(
+        refused.stderr.contains("is no folder") && !refused.stderr.contains("init"),
+        "{}",
+        refused.stderr
+    );
+    let _alone = match loops::alone() {
+        Ok(alone) => alone,
+        Err(why) => return println!("no loop devices, {why}"),
+    };
+    let backing = pool.beside("backing");
+    File::create(&backing).unwrap().set_len(32 << 20).unwrap();
+    let device = Loop::attach(&backing, &[]);
+    pool.run(["init", "--scheme", "single", "--disk", device.text()]).ok();
+    let empty = pool.beside("empty");
+    fs::create_dir(&empty).unwrap();
+    for mistyped in [&empty, &pool.beside("nowhere")] {
+        let refused = pool.run(["ls", "--pool", text(mistyped)]).expect(1);
+        let hints = hints_in(&refused);
+        assert!(
+            hints[0].starts_with("dynamicfs init ") && hints[1].starts_with("dynamicfs import "),
+            "{hints:?}"
+        );
+        assert!(!refused.stderr.contains("lists them again"), "{}", refused.stderr);
+    }
+}
+
+#[test]
 fn disks_whose_names_were_exchanged_keep_their_names_in_the_pool() {
     let (pool, contents) = pool_with_file(3, "2+1");
     let identity = |pool: &TestPool, name: &str| pool.json(["disk", "show", name])["disk"]["id"].clone();

@@ -7,6 +7,7 @@
 //! On a small disk, where the copy lies at 4 KiB, ring A lies before it if it fits there.
 
 use super::label::{DiskIdentity, PoolParameters};
+use crate::limits;
 use dynamicfs_hal::Geometry;
 
 /// Where the copy of the label lies: at one of these bytes. A reader finds it there without anything else, whatever became
@@ -80,7 +81,7 @@ pub fn grown(identity: &DiskIdentity, geometry: &Geometry, p: &PoolParameters) -
     let is_more = !identity.witness
         && data_blocks > identity.data_blocks
         && ring_b >= identity.bytes_needed(p)
-        && groups < u64::from(u32::MAX);
+        && groups <= limits::GROUPS_MAX;
     is_more.then(|| DiskIdentity {
         ring_b,
         end_at,

@@ -321,6 +321,10 @@ pub(super) fn identity(
     if places.data_blocks < least {
         return Err(too_small);
     }
+    if !option.witness && places.data_blocks.div_ceil(p.group_blocks.into()) > limits::GROUPS_MAX {
+        let most = limits::GROUPS_MAX * u64::from(p.group_blocks);
+        return Err(FormatError::DiskTooLarge { disk, bytes: most << p.block_shift });
+    }
     Ok(DiskIdentity {
         disk: id,
         member,

@@ -59,8 +59,8 @@ impl<A: DiskArray> Pool<'_, A> {
         }
         let geometry = self.array().geometry(disk);
         let parameters = *self.parameters();
+        // One without sectors is too small.
         let fits = geometry.check().is_ok()
-            && geometry.sectors > 0
             && parameters.fits_sectors(geometry.sector_bytes)
             && parameters.fits_tear_unit(geometry.tear_unit);
         if !fits {

@@ -160,6 +160,11 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     if options.writer {
         return writer::run(app);
     }
+    if app.global.dry_run {
+        let message = "a demo has no dry run: it makes a pool in a temporary folder, takes disks away from it, \
+            and removes it again";
+        return Err(Failure::new(Code::Usage, message).hint("leave --dry-run out: nothing else is touched"));
+    }
     let started = Instant::now();
     let folder = tempfile::Builder::new().prefix("dynamicfs-demo-").tempdir();
     let mut folder = folder.map_err(|error| Failure::host("make a temporary folder", &error))?;

@@ -19,6 +19,9 @@ use std::path::{Path, PathBuf};
 /// What an old pool.toml is called that could not be read.
 const OLD_FILE: &str = "pool.toml.old";
 
+/// What a pool.toml may be called that is of another pool.
+const OTHER_FILE: &str = "pool.toml.other";
+
 /// Which pool, and where to look for it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -121,7 +124,11 @@ impl Report for Imported {
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let (pools, refused) = find(app, options)?;
-    let chosen = choose(&pools, options.id.as_deref(), &places(app, options))?;
+    let listed = app.global.pool.as_deref().and_then(|folder| Config::read(folder.to_owned()).ok());
+    let listed = listed.map(|config| config.pool).filter(|pool| pools.contains_key(pool));
+    // The list that is there says which pool is meant, unless that is typed.
+    let typed = options.id.as_deref().or(listed.as_deref());
+    let chosen = choose(&pools, typed, &places(app, options))?;
     let (Some(folder), Some(id)) = (app.global.pool.as_deref(), chosen) else {
         let folder = app.global.pool.as_deref().map(ShowPath::typed);
         return list_all(app, options, &pools, refused, folder);
@@ -243,7 +250,13 @@ fn old_list(folder: &Path, id: &str) -> Result<OldList, Failure> {
         Ok(config) if config.pool == id => Ok(OldList { config: Some(config), is_broken: false }),
         Ok(config) => {
             let message = format!("{} lists the disks of another pool, {}", folder.shown(), config.pool);
-            Err(Failure::new(Code::InUse, message).hint("name another folder with --pool"))
+            let (path, other) = (folder.join(FILE), folder.join(OTHER_FILE));
+            Err(Failure::new(Code::InUse, message).hint(format!(
+                "name another folder with --pool; or where that list is wrong, move it away with `mv {} {}`, and run this \
+                 command again",
+                path.typed(),
+                other.typed()
+            )))
         }
         Err(failure) if failure.code() == Code::BadPool => Ok(OldList { config: None, is_broken: true }),
         Err(failure) if failure.code() == Code::NoPool => Ok(OldList { config: None, is_broken: false }),

@@ -1,5 +1,7 @@
 //! `init`: a new pool.
 
+mod disks;
+mod ground;
 pub(crate) mod layout;
 mod unfinished;
 

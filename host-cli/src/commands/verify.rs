@@ -30,7 +30,7 @@ pub(crate) struct Options {
     chosen: Chosen,
     /// Rewrite the bad fragments that are found
     #[arg(long)]
-    repair: bool,
+    pub(crate) repair: bool,
 }
 
 /// What was verified, and how it is.

@@ -18,6 +18,17 @@ use std::sync::{Arc, Once, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// What a command leaves behind that is interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Nothing: it only looks.
+    None,
+    /// Whatever was complete; the same command goes on with the rest.
+    Kept,
+    /// Files in a folder that the same command does not take again.
+    Folder,
+}
+
 /// Requests to stop.
 struct Requests {
     /// Set by the signal's handler itself, so that nothing runs between the signal and this.
@@ -26,6 +37,7 @@ struct Requests {
     waker: PipeReader,
     /// Where to say that a call was cut short.
     out: Output,
+    effect: Effect,
 }
 
 static REQUESTS: OnceLock<Requests> = OnceLock::new();
@@ -40,7 +52,7 @@ const GRACE: Duration = Duration::from_millis(500);
 static WATCH: Once = Once::new();
 
 /// Catches SIGINT, SIGTERM and SIGHUP. The second one ends the process at once, which a pool bears as well as a crash.
-pub(crate) fn install(out: Output) -> io::Result<()> {
+pub(crate) fn install(out: Output, effect: Effect) -> io::Result<()> {
     let made = Arc::new(AtomicBool::new(false));
     let (waker, wakes) = io::pipe()?;
     // What the parent process wants ignored stays so, as `nohup` does.
@@ -54,7 +66,7 @@ pub(crate) fn install(out: Output) -> io::Result<()> {
     // that asked for it. By default it ends the process. Nothing looks at the flag: the write's own error
     // tells.
     flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
-    REQUESTS.get_or_init(|| Requests { made, waker, out });
+    REQUESTS.get_or_init(|| Requests { made, waker, out, effect });
     Ok(())
 }
 
@@ -155,6 +167,16 @@ pub(crate) fn check() -> Result<(), Failure> {
 
 /// The failure of a command that was interrupted.
 pub(crate) fn interrupted() -> Failure {
-    Failure::new(Code::Interrupted, "interrupted; what was committed before is kept, the rest was dropped")
-        .hint("run the same command again to finish")
+    let (left, hint) = match REQUESTS.get().map_or(Effect::Kept, |requests| requests.effect) {
+        Effect::None => ("nothing was changed", "run the same command again"),
+        Effect::Kept => (
+            "what was committed before is kept, the rest was dropped",
+            "run the same command again to finish",
+        ),
+        Effect::Folder => (
+            "what is complete stays in the folder, the rest is missing there",
+            "begin anew with a folder that is not there yet: `dynamicfs salvage DEST`",
+        ),
+    };
+    Failure::new(Code::Interrupted, format!("interrupted; {left}")).hint(hint)
 }

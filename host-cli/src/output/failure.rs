@@ -349,6 +349,14 @@ impl From<FormatError> for Failure {
                 )
                 .hint("give larger disks")
             }
+            FormatError::DiskTooLarge { bytes, .. } => {
+                let most = size::show(bytes, false);
+                Self::new(
+                    Code::InvalidArgument,
+                    format!("too large: a disk of such a pool has at most {bytes} bytes ({most})"),
+                )
+                .hint("give smaller disks")
+            }
             FormatError::Geometry { .. } => Self::new(Code::InvalidArgument, message)
                 .hint("leave --portable, --node-size and --chunk out for disks with large sectors"),
             FormatError::InUse { .. } => Self::new(Code::InUse, message)
@@ -372,6 +380,10 @@ impl From<FormatError> for Failure {
 impl From<MemberError> for Failure {
     fn from(error: MemberError) -> Self {
         let (code, hint) = match error {
+            MemberError::Disk(FormatError::Geometry { .. }) => (
+                Code::InvalidArgument,
+                "use a disk with smaller sectors: what the pool's disks may have was settled when it was made",
+            ),
             MemberError::Disk(error) => return error.into(),
             MemberError::Pool(error) => return error.into(),
             MemberError::NotAMember => (Code::NotFound, "see the members with `dynamicfs disk list`"),

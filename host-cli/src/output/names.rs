@@ -53,13 +53,15 @@ pub(crate) fn check_printable(name: &str, what: &str) -> Result<(), Failure> {
 }
 
 /// A name or path as a command is given it in a shell. One with control characters, or that is not UTF-8, is
-/// written as bash and zsh take it.
+/// written as bash and zsh take it; so is one with a bar, which ends the text of a verdict.
 pub(crate) fn typed(name: &[u8]) -> String {
     let is_plain =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'+' | b'@');
     match str::from_utf8(name) {
         Ok(text) if !name.is_empty() && name.iter().all(is_plain) => text.to_owned(),
-        Ok(text) if exact(name).is_none() => format!("'{}'", text.replace('\'', r"'\''")),
+        Ok(text) if exact(name).is_none() && !name.contains(&b'|') => {
+            format!("'{}'", text.replace('\'', r"'\''"))
+        }
         _ => format!("$'{}'", name.iter().map(escaped).collect::<String>()),
     }
 }
@@ -68,7 +70,7 @@ pub(crate) fn typed(name: &[u8]) -> String {
 fn escaped(byte: &u8) -> String {
     match byte {
         b'\\' | b'\'' => format!("\\{}", char::from(*byte)),
-        b' '..=b'~' => char::from(*byte).to_string(),
+        b' '..=b'{' | b'}' | b'~' => char::from(*byte).to_string(),
         byte => format!("\\x{byte:02x}"),
     }
 }
@@ -192,7 +194,7 @@ mod tests {
     #[test]
     fn a_shell_takes_a_typed_name_for_what_it_is() {
         use std::os::unix::ffi::OsStrExt;
-        let names: [&[u8]; 9] = [
+        let names: [&[u8]; 10] = [
             b"/a/b-1.img",
             b"a b",
             b"it's",
@@ -202,8 +204,10 @@ mod tests {
             b"\xff0",
             "größe".as_bytes(),
             b"-x",
+            b"x|a'y",
         ];
         for name in names {
+            assert!(!typed(name).contains('|'), "{}", typed(name));
             let line = format!("printf %s {}", typed(name));
             let said = std::process::Command::new("bash").arg("-c").arg(line).output().unwrap();
             assert_eq!(said.stdout, name, "{}", typed(name));

@@ -1,7 +1,7 @@
 //! Commands that are told to be typed: each names the pool as this one did.
 
 use super::names::ShowPath;
-use crate::cli::Global;
+use crate::cli::{Global, POOL_VARIABLE};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -14,7 +14,7 @@ const NEED_NONE: [&str; 6] = ["--pool", "--disk", "--version", "--help", "help",
 /// Settles how the pool was named: by its folder, or where `by_disks`, by its disks. Where the environment
 /// names it, it does so for the next command, too.
 pub(crate) fn settle(global: &Global, by_disks: bool) {
-    let usual = std::env::var_os("DYNAMICFS_POOL").map(PathBuf::from);
+    let usual = std::env::var_os(POOL_VARIABLE).map(PathBuf::from);
     let told = global.pool.as_ref().filter(|&pool| usual.as_ref() != Some(pool));
     let disks = by_disks && !global.disk.is_empty();
     let address = match told {

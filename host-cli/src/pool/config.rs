@@ -144,21 +144,30 @@ impl Config {
     /// Reads the pool.toml of a folder.
     pub(crate) fn read(folder: PathBuf) -> Result<Self, Failure> {
         let path = folder.join(FILE);
-        let text = read_text(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                Failure::new(Code::NoPool, format!("{} holds no pool: there is no {FILE}", folder.shown()))
-                    .hint(lost::hint(&folder))
-            }
-            _ => Failure::host(format_args!("read {}", path.shown()), &error),
-        })?;
         let bad = |why: String| {
             Failure::new(Code::BadPool, format!("{} is not right: {why}", path.shown())).hint(format!(
                 "correct it, or write it anew with `{}`, which keeps this one",
                 discover::import_again(&folder)
             ))
         };
-        let mut config: Self =
-            toml::from_str(&text).map_err(|error| bad(names::show(error.message().as_bytes())))?;
+        let text = read_text(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                Failure::new(Code::NoPool, format!("{} holds no pool: there is no {FILE}", folder.shown()))
+                    .hint(lost::hint(&folder))
+            }
+            io::ErrorKind::NotADirectory => {
+                Failure::new(Code::NoPool, format!("{} is no folder", folder.shown()))
+                    .hint("name the pool's folder with --pool, or its disks with --disk PATH...")
+            }
+            io::ErrorKind::InvalidData => bad("it is no text in UTF-8".to_owned()),
+            io::ErrorKind::InvalidInput => bad(error.to_string()),
+            _ => Failure::host(format_args!("read {}", path.shown()), &error),
+        })?;
+        let mut config: Self = toml::from_str(&text).map_err(|error| {
+            let line = error.span().and_then(|span| Some(text.get(..span.start)?.matches('\n').count() + 1));
+            let line = line.map_or_else(String::new, |line| format!("line {line}: "));
+            bad(line + &names::show(error.message().as_bytes()))
+        })?;
         if config.version != VERSION {
             return Err(bad(format!("it has version {}, this program knows {VERSION}", config.version)));
         }

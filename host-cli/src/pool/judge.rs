@@ -160,14 +160,17 @@ fn room_reasons(session: &mut Session<'_>, room: &PoolRoom) -> Result<Vec<Reason
 /// Something lacks redundancy, and no member owes it: how many disks are wanted, if they are too few.
 fn short_reason(health: &Health, disks: usize) -> Reason {
     let needed = health.scheme.width().max(usize::from(health.tolerance) + 1);
-    let what = "something lacks redundancy that a removed disk held, or there were too few disks for";
+    let what = "something is stored on fewer disks than it should be";
     let wanted = needed.saturating_sub(disks) as u64;
     if wanted == 0 {
         let message = format!("{what}: a rebuild stores it again on the {disks} disks that are here");
         return Reason::new(ReasonCode::RedundancyShort, None, 0, message);
     }
-    let more = size::count(wanted, "more disk");
-    let message = format!("{what}: {more} wanted for {} and {} lost", health.scheme, health.tolerance);
+    let are = if disks == 1 { "is" } else { "are" };
+    let message = format!(
+        "{what}: {} with a tolerance of {} takes {needed} disks, and {disks} {are} here",
+        health.scheme, health.tolerance
+    );
     let reason = Reason::new(ReasonCode::RedundancyShort, None, wanted, message);
     Reason { next: ADD_DISK.into(), ..reason }
 }

@@ -9,18 +9,21 @@ pub(super) fn hint(folder: &Path) -> String {
     let typed = folder.typed();
     let places = discover::usual_places(Some(folder));
     let found: Vec<Found> = places.iter().filter_map(|path| Found::at(path)).collect();
+    let make =
+        format!("make one with `dynamicfs init --pool {typed} --disks 6 --disk-size 1GiB --scheme 4+2`");
     let Some(first) = found.first() else {
         return format!(
-            "make one with `dynamicfs init --pool {typed} --disks 6 --disk-size 1GiB --scheme 4+2`; if there was one, \
-             `dynamicfs import --pool {typed} --scan FOLDER` finds its disks by what they say of themselves"
+            "{make}; if there was one, `dynamicfs import --pool {typed} --scan FOLDER` finds its disks by what they say \
+             of themselves"
         );
     };
     let own = found.iter().filter(|other| other.pool.pool == first.pool.pool);
     let names: Vec<String> = own.map(|found| found.path.shown().to_string()).collect();
-    format!(
-        "disks of pool {} are here: {}; `{}` lists them again",
-        first.pool_id(),
-        names.join(", "),
-        discover::import_of(Some(&first.pool_id()), folder)
-    )
+    let (pool, names) = (first.pool_id(), names.join(", "));
+    let import = discover::import_of(Some(&pool), folder);
+    match first.path.starts_with(folder) {
+        true => format!("disks of pool {pool} are here: {names}; `{import}` lists them again"),
+        // Attached they are, and may be those of a pool whose folder is another one.
+        false => format!("{make}; if it was pool {pool}, on {names}: `{import}` lists its disks again"),
+    }
 }

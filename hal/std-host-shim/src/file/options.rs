@@ -36,7 +36,9 @@ pub struct FileDiskOptions {
     tear_unit: u32,
     read_only: bool,
     unlocked: bool,
+    alone: bool,
     direct: bool,
+    like: Option<Geometry>,
 }
 
 /// Permissions of a new file. What is stored in it may be readable for fewer users than the folder it is in.
@@ -45,7 +47,15 @@ const FILE_MODE: u32 = 0o600;
 impl FileDiskOptions {
     /// For reading and writing, through the system's cache, with the sectors that the medium has.
     pub const fn new() -> Self {
-        Self { sector_bytes: None, tear_unit: 0, read_only: false, unlocked: false, direct: false }
+        Self {
+            sector_bytes: None,
+            tear_unit: 0,
+            read_only: false,
+            unlocked: false,
+            alone: false,
+            direct: false,
+            like: None,
+        }
     }
 
     /// Bytes of a sector: a power of two from 512 to 16384, and for a block device at least its logical sector.
@@ -66,6 +76,19 @@ impl FileDiskOptions {
     /// Opens for reading only; any number of readers may have the disk open at once.
     pub const fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
+        self
+    }
+
+    /// Gives the disk the sectors and the tear unit of this geometry exactly, whatever its own medium has: it
+    /// stands in for the medium that the geometry is of.
+    pub const fn like(mut self, geometry: Geometry) -> Self {
+        self.like = Some(geometry);
+        self
+    }
+
+    /// Opens for reading only, and is refused wherever a writer would be: it has the disk alone.
+    pub const fn read_alone(mut self) -> Self {
+        (self.read_only, self.alone) = (true, true);
         self
     }
 
@@ -99,7 +122,7 @@ impl FileDiskOptions {
         }
         let is_block_device = metadata.file_type().is_block_device();
         // The kernel's own claim on block devices: keeps us from a mounted one, and others from mounting ours.
-        let claim = if is_block_device && !self.read_only { OFlags::EXCL } else { OFlags::empty() };
+        let claim = if is_block_device && self.is_alone() { OFlags::EXCL } else { OFlags::empty() };
         // A pipe may have taken its place meanwhile.
         let flags = claim | OFlags::NONBLOCK;
         let opened =
@@ -113,7 +136,7 @@ impl FileDiskOptions {
         self.disk(if self.unlocked {
             LockedFile::unlocked(file)
         } else {
-            LockedFile::new(file, self.read_only)?
+            LockedFile::new(file, !self.is_alone())?
         })
     }
 
@@ -139,6 +162,11 @@ impl FileDiskOptions {
             let _ = fs::remove_file(path);
         }
         created
+    }
+
+    /// Whether nothing else may have the disk.
+    const fn is_alone(&self) -> bool {
+        self.alone || !self.read_only
     }
 
     fn fill_in(&self, file: File, path: &Path, bytes: u64) -> Result<FileDisk, OpenError> {
@@ -176,7 +204,8 @@ impl FileDiskOptions {
         };
 
         let smallest = smallest.max(alignment.offset);
-        let sector_bytes = self.sector_bytes.unwrap_or(match medium {
+        let like = self.like.map(|like| like.sector_bytes);
+        let sector_bytes = like.or(self.sector_bytes).unwrap_or(match medium {
             OsMedium::File(_) => FILE_SECTOR_BYTES.max(smallest),
             OsMedium::BlockDevice(_) => smallest,
         });
@@ -185,7 +214,10 @@ impl FileDiskOptions {
         }
         let geometry = Geometry {
             buffer_alignment: alignment.memory,
-            tear_unit: self.tear_unit.max(tear_unit).max(sector_bytes),
+            tear_unit: match self.like {
+                Some(like) => like.tear_unit,
+                None => self.tear_unit.max(tear_unit).max(sector_bytes),
+            },
             discard: !self.read_only && medium.can_discard(bytes),
             // A zero is refused by the check below.
             ..Geometry::new(sector_bytes, bytes / u64::from(sector_bytes.max(1)))

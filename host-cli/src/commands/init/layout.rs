@@ -1,11 +1,10 @@
 //! The folder and the disks of a pool that is being made. Whatever was made goes again unless all of it is finished.
 
+use super::disks::{Given, Wanted};
+use super::ground;
 use super::unfinished::Remains;
 use super::{MadeDisk, Options};
 use crate::app::App;
-use crate::host::devices::stable_path;
-use crate::host::stand_in::StandIn;
-use crate::host::storage::WriteProtection;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
 use crate::pool::below;
@@ -13,9 +12,10 @@ use crate::pool::config::{
     Config, DISKS, DiskEntry, FILE, UNFINISHED, absolute, lock, name_of, remove_unfinished,
 };
 use crate::pool::discover::{self, Found};
-use crate::pool::labels::{self, Labels};
+use crate::pool::labels::Labels;
 use crate::pool::meter::Metered;
-use crate::pool::occupied::{self, Occupant};
+use crate::pool::occupied;
+use crate::pool::occupied::Occupant;
 use crate::pool::place::OpenDisk;
 use crate::pool::wiping::Wiping;
 use dynamicfs_core::error::{FormatError, StorageError};
@@ -29,7 +29,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std_host_shim::{FileDisk, FileDiskOptions, FolderLock, OpenError};
+use std_host_shim::{FileDisk, FolderLock, OpenError};
 
 /// Bytes of a witness that is made: its label and rings fit many times.
 pub(crate) const WITNESS_BYTES: u64 = 1 << 20;
@@ -50,11 +50,11 @@ pub(super) struct Layout {
     config: RefCell<Config>,
     tear_unit: u32,
     /// No other `init` makes a pool in the folder.
-    _lock: Option<FolderLock>,
+    lock: Option<FolderLock>,
 }
 
 impl Layout {
-    fn new(folder: &Path, lock: Option<FolderLock>) -> Self {
+    fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
             made: Vec::new(),
@@ -63,20 +63,14 @@ impl Layout {
             witness: None,
             config: RefCell::new(Config::new(folder.to_owned(), String::new(), Vec::new())),
             tear_unit: 0,
-            _lock: lock,
+            lock: None,
         }
     }
 
     /// The same as [`prepare`](Self::prepare) gives, with files in memory for the disks. Nothing is written.
     pub(super) fn plan(app: &App, folder: &Path, options: &Options) -> Result<Self, Failure> {
-        refuse_used(folder)?;
-        refuse_own_files(folder, options)?;
-        let remains = Remains::find(app, folder)?;
-        if remains.is_none() {
-            refuse_disks(folder)?;
-        }
-        let given = Given::look(options, remains.as_ref())?;
-        let mut layout = Self::new(folder, None);
+        let (remains, given) = look(app, folder, options)?;
+        let mut layout = Self::new(folder);
         for wanted in Wanted::all(folder, options, given)? {
             let is_left = remains.as_ref().is_some_and(|remains| remains.has(&wanted.path));
             if matches!(wanted.occupant, Occupant::Member(..)) && !options.force && !is_left {
@@ -92,17 +86,23 @@ impl Layout {
     /// Makes the folder and the disks' files, and opens all disks. Whether some of them are left of an `init`
     /// that was killed, whose labels count for nothing.
     pub(super) fn prepare(app: &App, folder: &Path, options: &Options) -> Result<(Self, bool), Failure> {
-        refuse_used(folder)?;
-        refuse_own_files(folder, options)?;
-        let remains = Remains::find(app, folder)?;
-        let given = Given::look(options, remains.as_ref())?;
-        let lock = folder.exists().then(|| lock(folder)).transpose()?.flatten();
+        look(app, folder, options)?;
+        let mut layout = Self::new(folder);
+        layout.make_folder(folder)?;
+        layout.lock = match lock(folder) {
+            Ok(lock) => lock,
+            Err(busy) => {
+                // The folder is another one's now.
+                layout.made.clear();
+                return Err(busy);
+            }
+        };
+        // Until it was locked, another one may have made a pool in it.
+        let (remains, given) = look(app, folder, options)?;
         if let Some(remains) = &remains {
             remains.clear()?;
         }
         refuse_disks(folder)?;
-        let mut layout = Self::new(folder, lock);
-        layout.make_folder(folder)?;
         layout.note(options, &given)?;
         if options.disks.is_some() {
             layout.make_folder(&folder.join(DISKS))?;
@@ -141,11 +141,14 @@ impl Layout {
             // The pool's own folders are its owner's: whoever may list them may lock the pool.
             let is_own = path == folder;
             let mode = if is_own { OWN_FOLDER } else { ANY_FOLDER };
-            DirBuilder::new()
-                .mode(mode)
-                .create(path)
-                .map_err(|error| Failure::host(format_args!("make the folder {}", path.shown()), &error))?;
-            self.made.push(path.to_owned());
+            match DirBuilder::new().mode(mode).create(path) {
+                Ok(()) => self.made.push(path.to_owned()),
+                // Another `init` made it meanwhile.
+                Err(_) if path.is_dir() => {}
+                Err(error) => {
+                    return Err(Failure::host(format_args!("make the folder {}", path.shown()), &error));
+                }
+            }
         }
         Ok(())
     }
@@ -223,6 +226,7 @@ impl Layout {
         let config = self.config.borrow();
         let disk = match error {
             FormatError::DiskTooSmall { disk, .. }
+            | FormatError::DiskTooLarge { disk, .. }
             | FormatError::Geometry { disk }
             | FormatError::InUse { disk, .. }
             | FormatError::Io { disk, .. }
@@ -287,133 +291,27 @@ impl Drop for Layout {
     }
 }
 
-/// A disk of the new pool.
-struct Wanted {
-    path: PathBuf,
-    /// Its path as pool.toml has it.
-    listed: PathBuf,
-    name: String,
-    /// Bytes of a file that is to be made.
-    make: Option<u64>,
-    /// Bytes of a sector; a device says itself what its sectors are.
-    sector: Option<u32>,
-    occupant: Occupant,
-    witness: bool,
-}
-
-impl Wanted {
-    /// All of them, in the order of their numbers.
-    fn all(folder: &Path, options: &Options, given: Vec<Given>) -> Result<Vec<Self>, Failure> {
-        let smallest = [options.node_size, options.chunk].into_iter().flatten().min();
-        // Sectors no larger than the smallest thing that is written.
-        let sector = match options.portable {
-            true => Some(512),
-            false => smallest.filter(|&size| size < 4096).map(|size| size as u32),
-        };
-        let made = (0..options.disks.unwrap_or(0)).map(|number| {
-            let name = format!("disk-{number}");
-            let listed = Path::new(DISKS).join(format!("{name}.img"));
-            let (make, occupant) = (options.disk_size, Occupant::Nothing);
-            Ok(Self { path: folder.join(&listed), listed, name, make, sector, occupant, witness: false })
-        });
-        let given = given.into_iter().map(|Given { path, occupant, witness }| {
-            let name = if witness { "witness".to_owned() } else { name_of(&path) };
-            let listed = absolute(&stable_path(&path))?;
-            let make = occupant.is_none().then_some(WITNESS_BYTES);
-            let sector = sector.filter(|_| make.is_some() || path.is_file());
-            let occupant = occupant.unwrap_or(Occupant::Nothing);
-            Ok(Self { path: folder.join(&listed), listed, name, make, sector, occupant, witness })
-        });
-        made.chain(given).collect()
-    }
-
-    fn options(&self) -> FileDiskOptions {
-        let options = FileDiskOptions::new();
-        self.sector.map_or(options, |sector| options.sector_bytes(sector))
-    }
-
-    /// Opens it, made first if it is to be.
-    fn open(&self) -> Result<FileDisk, Failure> {
-        let opened = match self.make {
-            Some(bytes) => self.options().create(&self.path, bytes),
-            None => self.options().open(&self.path),
-        };
-        opened.map_err(|error| explain_open(&error, &self.path))
-    }
-
-    /// A file in memory that is like it.
-    fn stand_in(&self) -> Result<FileDisk, Failure> {
-        let (bytes, options) = match self.make {
-            Some(bytes) => (bytes, self.options()),
-            None => {
-                if let Some(why) = WriteProtection::of(&self.path) {
-                    return Err(explain_open(&why.error(), &self.path));
-                }
-                let disk = self.options().unlocked().open(&self.path);
-                let geometry = disk.map_err(|error| explain_open(&error, &self.path))?.geometry();
-                let options = FileDiskOptions::new().sector_bytes(geometry.sector_bytes);
-                (geometry.bytes(), options.tear_unit(geometry.tear_unit))
-            }
-        };
-        let stand_in = StandIn::new(bytes).map_err(|error| Failure::host("make a file in memory", &error))?;
-        options.open(stand_in.path()).map_err(|error| explain_open(&error, &self.path))
-    }
-}
-
-/// A disk that was given by its path.
-struct Given {
-    path: PathBuf,
-    /// What is on it; `None` where there is nothing at the path, and a witness is to be made.
-    occupant: Option<Occupant>,
-    witness: bool,
-}
-
-impl Given {
-    /// Looks at all of them, and refuses those that cannot be used: each before anything is written.
-    fn look(options: &Options, remains: Option<&Remains>) -> Result<Vec<Self>, Failure> {
-        let disks = options.disk.iter().map(|path| (path, false));
-        let given: Vec<(&PathBuf, bool)> =
-            disks.chain(options.witness.iter().map(|path| (path, true))).collect();
-        let paths: Vec<&Path> = given.iter().map(|(path, _)| path.as_path()).collect();
-        paths.iter().try_for_each(|path| occupied::refuse_unlistable(&absolute(path)?))?;
-        occupied::refuse_shared(&paths)?;
-        let is_left = |path: &Path| remains.is_some_and(|remains| remains.has(path));
-        let look =
-            |(path, witness): (&PathBuf, bool)| Self::look_at(path, witness, (options.force, is_left(path)));
-        given.into_iter().map(look).collect()
-    }
-
-    fn look_at(path: &Path, witness: bool, (force, is_left): (bool, bool)) -> Result<Self, Failure> {
-        match fs::metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && witness => {
-                return Ok(Self { path: path.to_owned(), occupant: None, witness });
-            }
-            Err(source) => {
-                return Err(explain_open(&OpenError::System { operation: "open", source }, path));
-            }
-            Ok(metadata) => match OpenError::not_a_disk(metadata.file_type()) {
-                Some(error) => return Err(explain_open(&error, path)),
-                None => occupied::refuse_busy(path)?,
-            },
-        }
-        let occupant = Occupant::of(path)?;
-        if let (Occupant::Newer(fault), false) = (&occupant, force) {
-            return Err(in_use(path, &format!(" {}", labels::fault(*fault))));
-        }
-        // What an `init` that was killed wrote there is of no known kind.
-        let is_own = is_left && matches!(occupant, Occupant::Data);
-        occupant.refuse_foreign(path, force || is_own)?;
-        Ok(Self { path: path.to_owned(), occupant: Some(occupant), witness })
-    }
-}
-
-fn in_use(path: &Path, which: &str) -> Failure {
+pub(super) fn in_use(path: &Path, which: &str) -> Failure {
     Failure::new(Code::InUse, format!("{} belongs to a pool{which}", path.shown())).hint(look_at(path))
 }
 
 /// What to do about a disk that belongs to a pool.
 pub(crate) fn look_at(path: &Path) -> String {
     format!("see what is on it with `dynamicfs labels --disk {}`; --force overwrites it", path.typed())
+}
+
+/// What an `init` left in the folder that was killed, and the disks that were given; refused where no pool can
+/// be made of them, before anything is written.
+fn look(app: &App, folder: &Path, options: &Options) -> Result<(Option<Remains>, Vec<Given>), Failure> {
+    refuse_used(folder)?;
+    refuse_own_files(folder, options)?;
+    ground::refuse_unmakable(folder)?;
+    let remains = Remains::find(app, folder)?;
+    if remains.is_none() {
+        refuse_disks(folder)?;
+    }
+    let given = Given::look(folder, options, remains.as_ref())?;
+    Ok((remains, given))
 }
 
 fn refuse_used(folder: &Path) -> Result<(), Failure> {

@@ -319,11 +319,15 @@ impl<'c> Extractor<'c> {
         };
         let file = made.as_ref().and_then(|made| made.file());
         file.map_or(Ok(()), |file| file.set_len(size)).map_err(refused)?;
-        let (mut lost, mut at) = (Vec::new(), 0);
+        let (mut lost, mut at, mut kept) = (Vec::new(), 0, 0);
         for stretch in stretches {
             let bytes = stretch.bytes.start.min(size)..stretch.bytes.end.min(size);
             lost.extend(self.gap(item.object, is_inline, at..bytes.start));
-            lost.extend(self.copy(contents, item.object, stretch.inline, &bytes, (file, &dest))?);
+            let copied = self.copy(contents, item.object, stretch.inline, &bytes, (file, &dest))?;
+            kept += copied.iter().fold(bytes.end.saturating_sub(bytes.start), |kept, lost| {
+                kept.saturating_sub(lost.end - lost.start)
+            });
+            lost.extend(copied);
             at = at.max(bytes.end);
         }
         lost.extend(self.gap(item.object, is_inline, at..size));
@@ -334,6 +338,8 @@ impl<'c> Extractor<'c> {
         if let (Some(made), Some(name)) = (made, &item.name) {
             made.add(name).map_err(|error| not_added(&dest, &error))?;
         }
+        // Not before: a file that was cut short is not there.
+        self.report.bytes += kept;
         if !lost.is_empty() {
             self.note(path.as_ref(), item.object, What::Bytes, size, lost);
         }
@@ -376,7 +382,6 @@ impl<'c> Extractor<'c> {
                 let kept = &part[(from - at) as usize..(hole.start - at) as usize];
                 file.map_or(Ok(()), |file| file.write_all_at(kept, from))
                     .map_err(|error| refused(dest, &error))?;
-                self.report.bytes += kept.len() as u64;
                 from = hole.end;
             }
             self.progress.advance(end - at);

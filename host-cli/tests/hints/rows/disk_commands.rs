@@ -183,4 +183,17 @@ pub(crate) const DISK_COMMANDS: &[Row] = &[
         "dynamicfs disk add --force HERE/pool/disks/disk-1.img",
         Done,
     ),
+    row(
+        "pool 3 mirror:2; store /file 2000000",
+        "dynamicfs --yes disk replace member-2 n --size 32MiB --disk pool/disks/disk-0.img pool/disks/disk-1.img",
+        "dynamicfs disk online 3 n --pool FOLDER",
+        Done,
+    )
+    .given(&[("FOLDER", "pool")]),
+    row(
+        "pool 3 mirror:2; truncate -s 32M s; dynamicfs -q disk add --spare s",
+        "dynamicfs disk drain s",
+        "dynamicfs disk remove s",
+        Done,
+    ),
 ];

@@ -21,6 +21,15 @@ pub(crate) const OPENING: &[Row] = &[
         Again,
     ),
     row("pool 3 2+1; echo broken > pool/pool.toml", "dynamicfs ls", "dynamicfs import POOL --pool HERE/pool", Again),
+    // Not text at all, or no file: it was read, and refused without a way out.
+    row(
+        "pool 3 2+1; head -c 999 /dev/zero | tr '\\0' '\\377' > pool/pool.toml",
+        "dynamicfs ls",
+        "dynamicfs import POOL --pool HERE/pool",
+        Again,
+    ),
+    row("pool 3 2+1; rm pool/pool.toml; mkdir pool/pool.toml", "dynamicfs ls", "dynamicfs import POOL --pool HERE/pool", Again),
+    row("pool 3 2+1; rm pool/pool.toml; mkfifo pool/pool.toml", "dynamicfs ls", "dynamicfs import POOL --pool HERE/pool", Again),
     row("pool 3 2+1; rm pool/pool.toml", "dynamicfs init --disks 2 --disk-size 32MiB", "dynamicfs import POOL --pool HERE/pool", Done),
     row(
         "pool 3 2+1; store /file 2000000; mv pool/pool.toml pool/pool.toml.unfinished",
