@@ -75,7 +75,7 @@ pub struct RebuildForecast {
     /// Blocks of the groups that are open at a time on the disks that are left.
     pub blocks_open: u64,
     /// Extents and nodes for which there are enough blocks only on disks that would be left with fewer than their open groups
-    /// hold.
+    /// hold, and than fragments of their length may leave over at the ends of groups.
     pub cramped: u64,
 }
 
@@ -187,12 +187,13 @@ impl<A: DiskArray> Objects<'_, A> {
         let opened = new.into_iter().fold(MemberSet::EMPTY, MemberSet::with);
         let (standing, sources) = (now.without(gone).with_open(opened), now.without(lost));
         let wanted = self.store.tree.copies_wanted();
-        let open = self.blocks_open(1);
+        let (open, group) = (self.blocks_open(1), self.store.tree.space.group_blocks().into());
         let mut plan =
-            Plan::new(&self.rooms()?, &standing, self.store.tree.disks.parameters.block_shift, open);
+            Plan::new(&self.rooms()?, &standing, self.store.tree.disks.parameters.block_shift, (open, group));
         if let Some(row) = new {
             let room = new_blocks.saturating_sub(self.store.blocks_kept_back());
             plan.candidates[row] = Candidate { member, room, ..NOBODY };
+            plan.groups[row] = new_blocks / group.max(1);
         }
         let mut joiner = RecordJoiner::new();
         let mut walk = Walk::new();
@@ -229,19 +230,32 @@ struct Plan<'s> {
     block_shift: u8,
     /// By row; `room` is what is left.
     candidates: [Candidate; MEMBERS_MAX],
+    /// Groups of each member, by row, and blocks of a group.
+    groups: [u64; MEMBERS_MAX],
+    group_blocks: u64,
     /// Blocks of the groups that a member has open at a time.
     open: u64,
     forecast: RebuildForecast,
 }
 
 impl<'s> Plan<'s> {
-    fn new(rooms: &Rooms, standing: &'s Standing, block_shift: u8, open: u64) -> Self {
-        let mut candidates = [NOBODY; MEMBERS_MAX];
+    fn new(rooms: &Rooms, standing: &'s Standing, block_shift: u8, (open, group_blocks): (u64, u64)) -> Self {
+        let (mut candidates, mut groups) = ([NOBODY; MEMBERS_MAX], [0; MEMBERS_MAX]);
         for room in rooms {
             let MemberRoom { member, failure_domain, .. } = *room;
             candidates[room.row] = Candidate { member, room: room.usable(), failure_domain, tier: 0 };
+            groups[room.row] = room.blocks / group_blocks.max(1);
         }
-        Self { standing, block_shift, candidates, open, forecast: RebuildForecast::default() }
+        let forecast = RebuildForecast::default();
+        Self { standing, block_shift, candidates, groups, group_blocks, open, forecast }
+    }
+
+    /// Blocks of a member that fragments of this length may leave over at the ends of its groups.
+    const fn left_in_groups(&self, row: usize, fragment: u64) -> u64 {
+        if fragment == 0 || fragment > self.group_blocks {
+            return 0;
+        }
+        self.groups[row] * (self.group_blocks % fragment)
     }
 
     /// A node is written anew: the replicas that do not count go to other members.
@@ -294,12 +308,14 @@ impl<'s> Plan<'s> {
         blocks: u32,
     ) -> bool {
         let candidate = |row: usize| self.candidates[row];
-        let with_room = |least: u64| {
-            let rows = rows.iter().filter(|&row| candidate(row).room >= least);
+        let blocks_wanted = u64::from(blocks);
+        let with_room = |more: &dyn Fn(usize) -> u64| {
+            let least = |row: usize| blocks_wanted.saturating_add(more(row));
+            let rows = rows.iter().filter(|&row| candidate(row).room >= least(row));
             rows.fold(MemberSet::EMPTY, MemberSet::with)
         };
-        let (fitting, ample) =
-            (with_room(blocks.into()), with_room(self.open.saturating_add(blocks.into())).len());
+        let apart = |row: usize| self.open.saturating_add(self.left_in_groups(row, blocks_wanted));
+        let (fitting, ample) = (with_room(&|_| 0), with_room(&apart).len());
         let demand = Demand { width, parity: parity.into(), tier: 0, object, offset };
         let places = placement::choose(fitting, taken, &demand, candidate);
         places.iter().for_each(|&row| self.candidates[usize::from(row)].room -= u64::from(blocks));

@@ -123,7 +123,7 @@ fn rebuild_incomplete(session: &mut Session<'_>, job: &JobReport) -> Result<Opti
         return Ok(None);
     }
     let has_room = readable(Rebuild::of(session, MemberSet::EMPTY))?
-        .is_some_and(|rebuild| rebuild.space != Space::TooLittle && rebuild.has_disks());
+        .is_some_and(|rebuild| rebuild.space == Space::Enough && rebuild.has_disks());
     let message = "the last rebuild had no disks or no space for some of what is missing".to_owned();
     let reason = Reason::new(ReasonCode::RebuildIncomplete, Some(job.job.word()), job.left(), message);
     Ok(Some(Reason { next: if has_room { REBUILD } else { ADD_DISK }.into(), ..reason }))

@@ -16,7 +16,7 @@ use crate::output::text::Text;
 use crate::pool::config::{Config, DiskEntry, absolute, is_same};
 use crate::pool::discover::Found;
 use crate::pool::disks::MemberState;
-use crate::pool::forecast::Rebuild;
+use crate::pool::forecast::{Rebuild, Space};
 use crate::pool::job_report::JobReport;
 use crate::pool::open::{Access, with_config, with_pool};
 use crate::pool::pace::Pace;
@@ -305,7 +305,13 @@ pub(super) fn foresee_room(session: &mut Session<'_>, old: u16, bytes: u64) -> R
     let Some(row) = row else { return Ok(()) };
     let is_lost = !session.pool.store.tree.disks.online().contains(row);
     let rebuild = Rebuild::of_replacement(session, MemberSet::EMPTY.with(row), is_lost, bytes)?;
-    has_room(&rebuild, &session.name_of(MemberNumber(old)))
+    let name = session.name_of(MemberNumber(old));
+    if rebuild.space == Space::Tight {
+        session.out.warn(format_args!(
+            "there is barely room for what {name} holds: all of it fits only where free space lies side by side"
+        ));
+    }
+    has_room(&rebuild, &name)
 }
 
 /// Fails where what a disk holds finds no room.
