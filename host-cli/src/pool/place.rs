@@ -191,6 +191,9 @@ pub(crate) fn open_all(config: &Config, opening: Opening) -> Result<(Vec<Place>,
         config.disks.iter().map(|entry| Place::open(config, entry, opening)).collect();
     let (places, disks): (Vec<Place>, Vec<_>) = opened?.into_iter().unzip();
     if disks.iter().all(Option::is_none) {
+        if let Some(place) = places.iter().find(|place| matches!(place.fault, Some(Fault::ReadOnly))) {
+            return Err(place.takes_no_writes());
+        }
         let folder = config.folder.shown();
         let why = places.first().map_or("pool.toml lists none".into(), |place| match &place.fault {
             Some(Fault::Unusable(why)) => format!("{place}: {why}"),
