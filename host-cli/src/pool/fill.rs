@@ -20,9 +20,8 @@ const UNEVEN_SHARE: u64 = 16;
 /// Blocks of the smallest group that is not small: disks of tens of MiB have smaller ones.
 const SMALL_GROUP: u64 = 256;
 
-/// The share of contents that their records may take beyond what they are reckoned with, where nodes are smaller
-/// than blocks: as many as there are of them.
-const SMALL_NODES_SHARE: u128 = 18;
+/// The share of contents that records of small nodes may take beyond what they are reckoned with, at most.
+const SMALL_NODES_SHARE: u64 = 18;
 
 /// How much contents fits in a scheme.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -164,9 +163,21 @@ pub(crate) fn fill(rooms: &[Room], asked: Scheme, cut: &Cut) -> Filled {
         scheme: asked.to_string(),
         stored_as: scheme.to_string(),
         tolerance: scheme.parity,
-        usable_bytes: usable,
+        usable_bytes: usable - small_nodes(usable, rooms, asked, cut),
         stranded_bytes: left.iter().map(|room| room.blocks).sum::<u64>() << shift,
         stranded: left.iter().map(|room| room.blocks).collect(),
+    }
+}
+
+/// Bytes, of so many, that records may take beyond what they are reckoned with, where nodes are smaller than
+/// blocks: most where disks are not filled evenly, and some where extents are long.
+fn small_nodes(usable: u64, rooms: &[Room], scheme: Scheme, cut: &Cut) -> u64 {
+    let first = rooms.first().map(|room| room.blocks);
+    let is_uneven = scheme.width() < rooms.len() || rooms.iter().any(|room| Some(room.blocks) != first);
+    match cut.has_small_nodes() && rooms.len() > 1 {
+        true if is_uneven => usable / SMALL_NODES_SHARE,
+        true if u64::from(cut.extent_bytes) > cut.block_bytes() => usable / (2 * SMALL_NODES_SHARE),
+        _ => 0,
     }
 }
 
@@ -202,8 +213,7 @@ fn contents(stripes: u64, scheme: Scheme, asked: Scheme, extent: u32, cut: &Cut,
     let raw = u128::from(stripes) * scheme.width() as u128 * u128::from(cut.block_bytes());
     // An extent is cut into equal fragments of whole blocks: their ends may be empty.
     let bytes = raw * u128::from(extent) / u128::from(with_record.max(1));
-    let small_nodes = if cut.has_small_nodes() { bytes / SMALL_NODES_SHARE } else { 0 };
-    u64::try_from(bytes - bytes / OTHER_RECORDS_SHARE - small_nodes).unwrap_or(u64::MAX)
+    u64::try_from(bytes - bytes / OTHER_RECORDS_SHARE).unwrap_or(u64::MAX)
 }
 
 /// Schemes worth a look on so many disks, in a pool that bears the loss of so many.
