@@ -12,10 +12,8 @@ use traced::run_with;
 
 /// A pool with a file in it, and the file.
 fn pool_with_file() -> (TestPool, Vec<u8>) {
-    let pool = TestPool::new(3, "16MiB", "mirror:2");
     let contents = noise(1_000_000, 3);
-    pool.run_with_input(["put", "-", "/file"], &contents).ok();
-    (pool, contents)
+    (TestPool::with_file(3, "16MiB", "mirror:2", &contents), contents)
 }
 
 /// Names of the members, and their states.

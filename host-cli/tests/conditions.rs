@@ -10,10 +10,8 @@ use std::os::unix::fs::FileExt;
 
 /// A pool with a file in it, and the file.
 fn pool_with_file(disks: usize, scheme: &str) -> (TestPool, Vec<u8>) {
-    let pool = TestPool::new(disks, "64MiB", scheme);
     let contents = noise(20_000_000, 5);
-    pool.run_with_input(["put", "-", "/file"], &contents).ok();
-    (pool, contents)
+    (TestPool::with_file(disks, "64MiB", scheme, &contents), contents)
 }
 
 /// Damages a disk in so many places of its first half, where the data is.

@@ -15,9 +15,8 @@ fn resize(pool: &TestPool, disk: usize, bytes: u64) {
 }
 
 fn pool_with_file(disks: usize, scheme: &str) -> (TestPool, Vec<u8>) {
-    let (pool, contents) = (TestPool::new(disks, "32MiB", scheme), noise(9_000_000, 7));
-    pool.run_with_input(["put", "-", "/file"], &contents).ok();
-    (pool, contents)
+    let contents = noise(9_000_000, 7);
+    (TestPool::with_file(disks, "32MiB", scheme, &contents), contents)
 }
 
 fn state(pool: &TestPool, disk: usize) -> Value {

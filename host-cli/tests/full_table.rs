@@ -1,4 +1,5 @@
-//! A pool that has as many members as it can have: a disk is replaced by one that takes its place in the table.
+//! A pool that has as many members as it can have: a disk is replaced by one that takes its place in the
+//! table.
 
 mod common;
 #[path = "common/traced.rs"]
@@ -11,14 +12,6 @@ use traced::{run_with, signalled_at};
 /// How many disks the pool has.
 fn disks(pool: &TestPool) -> usize {
     pool.json(["disk", "list"])["disks"].as_array().unwrap().len()
-}
-
-/// All is well: redundancy, contents, every block.
-#[track_caller]
-fn assert_well(pool: &TestPool, contents: &[u8]) {
-    pool.run(["health"]).ok();
-    assert!(pool.cat("/file") == contents);
-    pool.run(["check"]).ok();
 }
 
 // The sectors of a file that is not there yet were not known, and those of a portable pool are small.
@@ -44,7 +37,7 @@ fn a_portable_pool_takes_disks_up_to_four_and_replaces_them_then() {
     pool.run(["disk", "fail", "disk-0", "--yes"]).ok();
     pool.run(["disk", "replace", "disk-0", &file("third"), "--size", "16MiB", "--yes"]).ok();
     assert_eq!(disks(&pool), 4);
-    assert_well(&pool, &contents);
+    pool.assert_well(&contents);
 }
 
 // The old disk leaves before the new one is a member: whatever is cut short is finished by the same command.
@@ -68,7 +61,7 @@ fn a_replacement_in_a_full_pool_that_was_killed_is_done_again() {
                 pool.run(replace).ok();
             }
             assert_eq!(disks(&pool), 4, "killed at {at}");
-            assert_well(&pool, &contents);
+            pool.assert_well(&contents);
             if !killed {
                 break;
             }

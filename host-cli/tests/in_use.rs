@@ -9,10 +9,8 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 fn pool_with_file() -> (TestPool, Vec<u8>) {
-    let pool = TestPool::new(3, "32MiB", "2+1");
     let contents = noise(3_000_000, 5);
-    pool.run_with_input(["put", "-", "/file"], &contents).ok();
-    (pool, contents)
+    (TestPool::with_file(3, "32MiB", "2+1", &contents), contents)
 }
 
 /// A scrub that takes long, and rests.

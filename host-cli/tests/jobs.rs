@@ -13,10 +13,8 @@ const STEP: [&str; 4] = ["--memory", "2MiB", "--throttle", "1KiB"];
 
 /// A pool with a file in it of more than one step, and the file.
 fn pool_with_file(disks: usize, scheme: &str) -> (TestPool, Vec<u8>) {
-    let pool = TestPool::new(disks, "64MiB", scheme);
     let contents = noise(40_000_000, 5);
-    pool.run_with_input(["put", "-", "/file"], &contents).ok();
-    (pool, contents)
+    (TestPool::with_file(disks, "64MiB", scheme, &contents), contents)
 }
 
 #[track_caller]

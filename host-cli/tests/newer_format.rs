@@ -16,10 +16,8 @@ const FEATURE: u32 = 0x20;
 
 /// A pool with a file in it, and the file.
 fn pool_with_file() -> (TestPool, Vec<u8>) {
-    let pool = TestPool::new(DISKS, "32MiB", "mirror:2");
     let contents = noise(500_000, 3);
-    pool.run_with_input(["put", "-", "/file"], &contents).ok();
-    (pool, contents)
+    (TestPool::with_file(DISKS, "32MiB", "mirror:2", &contents), contents)
 }
 
 /// Changes all labels of a disk, their checksums included.

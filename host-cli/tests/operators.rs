@@ -13,9 +13,8 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::process::Command;
 
 fn pool_with_file(disks: usize, scheme: &str) -> (TestPool, Vec<u8>) {
-    let (pool, contents) = (TestPool::new(disks, "32MiB", scheme), noise(3_000_000, 9));
-    pool.run_with_input(["put", "-", "/file"], &contents).ok();
-    (pool, contents)
+    let contents = noise(3_000_000, 9);
+    (TestPool::with_file(disks, "32MiB", scheme, &contents), contents)
 }
 
 /// The program, run in the folder that the pool's folder is in, on the pool by its name there.

@@ -9,10 +9,8 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 fn pool_with_file() -> (TestPool, Vec<u8>) {
-    let pool = TestPool::new(3, "32MiB", "2+1");
     let contents = noise(2_000_000, 5);
-    pool.run_with_input(["put", "-", "/file"], &contents).ok();
-    (pool, contents)
+    (TestPool::with_file(3, "32MiB", "2+1", &contents), contents)
 }
 
 fn text(path: &Path) -> &str {

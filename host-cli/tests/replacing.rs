@@ -11,10 +11,8 @@ use std::path::PathBuf;
 use traced::signalled_at;
 
 fn pool_with_file(disks: usize, scheme: &str) -> (TestPool, Vec<u8>) {
-    let pool = TestPool::new(disks, "32MiB", scheme);
     let contents = noise(3_000_000, 11);
-    pool.run_with_input(["put", "-", "/file"], &contents).ok();
-    (pool, contents)
+    (TestPool::with_file(disks, "32MiB", scheme, &contents), contents)
 }
 
 fn blank(pool: &TestPool, name: &str, bytes: u64) -> String {

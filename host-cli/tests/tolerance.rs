@@ -11,10 +11,8 @@ use std::fs;
 
 /// A pool with a file in it.
 fn pool_with_file(disks: usize, scheme: &str) -> (TestPool, Vec<u8>) {
-    let pool = TestPool::new(disks, "32MiB", scheme);
     let contents = noise(3_000_000, 7);
-    pool.run_with_input(["put", "-", "/file"], &contents).ok();
-    (pool, contents)
+    (TestPool::with_file(disks, "32MiB", scheme, &contents), contents)
 }
 
 fn health(pool: &TestPool) -> Value {

@@ -10,10 +10,8 @@ use std::os::unix::fs::FileExt;
 use std::process::{Command, Stdio};
 
 fn pool_with_file(disks: usize, scheme: &str) -> (TestPool, Vec<u8>) {
-    let pool = TestPool::new(disks, "32MiB", scheme);
     let contents = noise(6_000_000, 5);
-    pool.run_with_input(["put", "-", "/file"], &contents).ok();
-    (pool, contents)
+    (TestPool::with_file(disks, "32MiB", scheme, &contents), contents)
 }
 
 fn codes(answer: &Value) -> Vec<&str> {

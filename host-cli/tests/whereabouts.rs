@@ -17,10 +17,8 @@ use std::path::{Path, PathBuf};
 use traced::signalled_at;
 
 fn pool_with_file(disks: usize, scheme: &str) -> (TestPool, Vec<u8>) {
-    let pool = TestPool::new(disks, "32MiB", scheme);
     let contents = noise(2_000_000, 5);
-    pool.run_with_input(["put", "-", "/file"], &contents).ok();
-    (pool, contents)
+    (TestPool::with_file(disks, "32MiB", scheme, &contents), contents)
 }
 
 fn text(path: &Path) -> &str {
@@ -37,13 +35,6 @@ fn disks(pool: &TestPool) -> Vec<(String, String, String)> {
     let field = |disk: &serde_json::Value, name: &str| disk[name].as_str().unwrap_or("-").to_owned();
     let disks = listed["disks"].as_array().unwrap().iter();
     disks.map(|disk| (field(disk, "name"), field(disk, "state"), field(disk, "path"))).collect()
-}
-
-#[track_caller]
-fn assert_well(pool: &TestPool, contents: &[u8]) {
-    pool.run(["health"]).ok();
-    assert!(pool.cat("/file") == contents);
-    pool.run(["check"]).ok();
 }
 
 /// Nothing hinted at a command that works: the list was to be written by hand, or `init` was named.
@@ -63,7 +54,7 @@ fn a_lost_list_is_written_anew() {
     assert!(!list(&pool).exists());
     let written = type_hint(&pool, &hinted, &[]).ok();
     assert!(written.text().contains("next: dynamicfs health"), "{}", written.text());
-    assert_well(&pool, &contents);
+    pool.assert_well(&contents);
     // The name that only the list had is gone with it, the rest is as it was.
     assert_eq!(fs::read_to_string(list(&pool)).unwrap(), before.replace("\"left\"", "\"disk-1\""));
 }
@@ -86,7 +77,7 @@ fn a_list_that_cannot_be_read_is_kept_and_written_anew() {
         assert!(!refused.stderr.contains('\x1b'), "{:?}", refused.stderr);
         type_hint(&pool, &hints_in(&refused)[0], &[]).ok();
         assert_eq!(fs::read_to_string(pool.path().join("pool.toml.old")).unwrap(), broken);
-        assert_well(&pool, &contents);
+        pool.assert_well(&contents);
     }
 }
 
@@ -115,7 +106,7 @@ fn a_list_of_another_pool_can_be_moved_away() {
     let moved = refused.stderr.split('`').find(|quoted| quoted.starts_with("mv ")).unwrap();
     type_line(&pool, moved).ok();
     pool.run(import).ok();
-    assert_well(&pool, &contents);
+    pool.assert_well(&contents);
 }
 
 // Which is meant was to be typed, although the folder's list says it.
@@ -126,7 +117,7 @@ fn of_several_pools_that_of_the_list_is_listed_again() {
     let (own, foreign) = (pool.path(), other.path());
     let import = ["import", "--scan", text(&own), "--scan", text(&foreign)];
     pool.run(import).ok();
-    assert_well(&pool, &contents);
+    pool.assert_well(&contents);
     fs::remove_file(list(&pool)).unwrap();
     assert!(pool.run(import).expect(2).stderr.contains("several pools"));
 }
@@ -173,7 +164,7 @@ fn disks_whose_names_were_exchanged_keep_their_names_in_the_pool() {
         fs::rename(from, to).unwrap();
     }
     assert_eq!(["disk-0", "disk-1", "disk-2"].map(|name| identity(&pool, name)), before);
-    assert_well(&pool, &contents);
+    pool.assert_well(&contents);
     let note = pool.json(["disk", "list"])["disks"][0]["note"].clone();
     assert!(note.as_str().unwrap().contains("found at"), "{note}");
     // The next command that writes corrects the list.
@@ -213,7 +204,7 @@ fn a_member_at_another_path_is_recognised() {
     assert_valid("disk-online", &online);
     assert_eq!(disks(&pool)[1].2, text(&elsewhere));
     pool.run(["rebuild", "start"]).ok();
-    assert_well(&pool, &contents);
+    pool.assert_well(&contents);
 }
 
 /// Each of two that moved was refused because the other was not there.
@@ -229,7 +220,7 @@ fn members_that_moved_are_attached_one_by_one() {
     assert!(first.text().contains("disk-0"), "{}", first.text());
     pool.run(["disk", "online", "disk-1", text(&moved[1])]).ok();
     pool.run(["rebuild", "start"]).ok();
-    assert_well(&pool, &contents);
+    pool.assert_well(&contents);
 }
 
 #[test]
@@ -265,7 +256,7 @@ fn a_member_that_is_not_listed_is_listed_again() {
     let refused = pool.run(["disk", "add", text(&pool.disk(2))]).expect(1);
     type_hint(&pool, &hints_in(&refused)[0], &[]).ok();
     pool.run(["rebuild", "start"]).ok();
-    assert_well(&pool, &contents);
+    pool.assert_well(&contents);
     assert_eq!(fs::read_to_string(list(&pool)).unwrap(), whole);
     // So does an import, which finds it among the disks of the folder.
     fs::write(list(&pool), &whole[..at]).unwrap();
@@ -307,7 +298,7 @@ fn disks_can_be_named_in_place_of_a_folder() {
         assert!(refused.stderr.contains(why), "{}", refused.stderr);
     }
     run(&["disk", "rename", "disk-0", "x"], &all).expect(2);
-    assert_well(&pool, &contents);
+    pool.assert_well(&contents);
 }
 
 #[test]
@@ -331,7 +322,7 @@ fn pools_are_found_and_the_right_one_is_listed() {
     assert!(!new.path().exists());
     let written = new.run(["--json"].iter().chain(&scan).chain(&[&id[..13]])).ok().json();
     assert_eq!(written["pools"][0]["histories"][0]["present"], 3, "{written}");
-    assert_well(&new, &contents);
+    new.assert_well(&contents);
     assert_eq!(disks(&new)[1].2, text(&folder.join("drive-1")));
     // The old folder lists where they were: the same command corrects it, with the names that it has.
     assert_eq!(pool.run(["status"]).code, 1);
@@ -365,7 +356,7 @@ fn disks_and_pools_are_renamed() {
         (disks(&pool)[1].0.as_str(), pool.json(["status"])["pool"]["name"].as_str()),
         ("bay-4", Some("archive"))
     );
-    assert_well(&pool, &contents);
+    pool.assert_well(&contents);
 }
 
 /// Devices get their names in the order in which they are found.
@@ -400,7 +391,7 @@ fn renumbered_devices_keep_their_names_in_the_pool() {
     };
     assert_eq!(states(&found), states(&before), "{found:?} {third:?}");
     assert_eq!([&found[0].2, &found[1].2], [&before[1].2, &before[0].2]);
-    assert_well(&pool, &contents);
+    pool.assert_well(&contents);
     pool.run(["mkdir", "/d"]).ok();
     assert!(fs::read_to_string(list(&pool)).unwrap().contains(text(fourth.path())));
     for path in &paths[..2] {
@@ -436,7 +427,7 @@ fn an_init_that_was_killed_is_done_again() {
                 "killed at {at}"
             );
             pool.run_with_input(["put", "-", "/file"], b"some").ok();
-            assert_well(pool, b"some");
+            pool.assert_well(b"some");
         }
         if !killed && !killed_on {
             break;
@@ -454,11 +445,11 @@ fn what_is_left_of_an_init_is_kept_once_it_was_used() {
     let refused = pool.run(["init", "--disks", "2", "--disk-size", "16MiB"]).expect(3);
     type_hint(&pool, &hints_in(&refused)[0], &[]).ok();
     assert!(!pool.path().join("pool.toml.unfinished").exists());
-    assert_well(&pool, &contents);
+    pool.assert_well(&contents);
 }
 
-// Below a relative `--pool` paths were listed from where the command was run: the pool was not opened any more,
-// and what was told gave up two good disks.
+// Below a relative `--pool` paths were listed from where the command was run: the pool was not opened any
+// more, and what was told gave up two good disks.
 #[test]
 fn disks_that_changed_places_are_listed_by_paths_in_the_folder() {
     let (pool, contents) = pool_with_file(4, "2+2");
@@ -473,7 +464,7 @@ fn disks_that_changed_places_are_listed_by_paths_in_the_folder() {
     beside(&["mkdir", "/d"]).ok();
     let text = fs::read_to_string(list(&pool)).unwrap();
     assert!(text.contains("\"disks/disk-1.img\"") && !text.contains("pool/disks"), "{text}");
-    assert_well(&pool, &contents);
+    pool.assert_well(&contents);
     // A pool that is refused for want of disks which lie in its folder tells how they are listed.
     for disk in [2, 3] {
         fs::rename(pool.disk(disk), pool.path().join(format!("moved-{disk}"))).unwrap();
@@ -482,5 +473,5 @@ fn disks_that_changed_places_are_listed_by_paths_in_the_folder() {
     let hint = hints_in(&refused).pop().unwrap();
     assert!(hint.starts_with("dynamicfs import"), "{}", refused.stderr);
     type_hint(&pool, &hint, &[]).ok();
-    assert_well(&pool, &contents);
+    pool.assert_well(&contents);
 }

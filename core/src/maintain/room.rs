@@ -161,8 +161,8 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// As [`forecast_drain`](Self::forecast_drain), or where they are `lost` as
-    /// [`forecast_rebuild`](Self::forecast_rebuild), if a new member with so many blocks came before. Where the table
-    /// of members has no room for one the members go without it.
+    /// [`forecast_rebuild`](Self::forecast_rebuild), if a new member with so many blocks came before. Where
+    /// the table of members has no room for one the members go without it.
     pub fn forecast_replacement(
         &mut self,
         gone: MemberSet,
@@ -172,8 +172,8 @@ impl<A: DiskArray> Objects<'_, A> {
         self.forecast_moves(gone, if lost { gone } else { MemberSet::EMPTY }, blocks)
     }
 
-    /// What is put elsewhere when members go, of which these are `lost` before, and one with so many blocks has
-    /// come.
+    /// What is put elsewhere when members go, of which these are `lost` before, and one with so many blocks
+    /// has come.
     fn forecast_moves(
         &mut self,
         gone: MemberSet,
@@ -188,13 +188,16 @@ impl<A: DiskArray> Objects<'_, A> {
         let (standing, sources) = (now.without(gone).with_open(opened), now.without(lost));
         let wanted = self.store.tree.copies_wanted();
         let (open, group) = (self.blocks_open(1), self.store.tree.space.group_blocks().into());
-        let mut plan =
-            Plan::new(&self.rooms()?, &standing, self.store.tree.disks.parameters.block_shift, (open, group));
+        let mut rooms = self.rooms()?;
+        let (kept_back, left_over) = (self.store.blocks_kept_back(), self.store.blocks_left_over());
         if let Some(row) = new {
-            let room = new_blocks.saturating_sub(self.store.blocks_kept_back());
-            plan.candidates[row] = Candidate { member, room, ..NOBODY };
-            plan.groups[row] = new_blocks / group.max(1);
+            let (blocks, free, dead, failure_domain) = (new_blocks, new_blocks, 0, 0);
+            let room = MemberRoom { member, row, blocks, free, dead, kept_back, left_over, failure_domain };
+            // There is a place for each row.
+            let _ = rooms.push(room);
         }
+        let mut plan =
+            Plan::new(&rooms, &standing, self.store.tree.disks.parameters.block_shift, (open, group));
         let mut joiner = RecordJoiner::new();
         let mut walk = Walk::new();
         while let Some(met) = self.store.tree.walk(&mut walk)? {
@@ -308,14 +311,12 @@ impl<'s> Plan<'s> {
         blocks: u32,
     ) -> bool {
         let candidate = |row: usize| self.candidates[row];
-        let blocks_wanted = u64::from(blocks);
-        let with_room = |more: &dyn Fn(usize) -> u64| {
-            let least = |row: usize| blocks_wanted.saturating_add(more(row));
-            let rows = rows.iter().filter(|&row| candidate(row).room >= least(row));
-            rows.fold(MemberSet::EMPTY, MemberSet::with)
-        };
-        let apart = |row: usize| self.open.saturating_add(self.left_in_groups(row, blocks_wanted));
-        let (fitting, ample) = (with_room(&|_| 0), with_room(&apart).len());
+        let wanted = u64::from(blocks);
+        let fitting = rows.iter().filter(|&row| candidate(row).room >= wanted);
+        let fitting = fitting.fold(MemberSet::EMPTY, MemberSet::with);
+        // What is taken may leave less than this over.
+        let apart = |row: usize| self.open.saturating_add(self.left_in_groups(row, wanted));
+        let ample = fitting.iter().filter(|&row| candidate(row).room - wanted >= apart(row)).count();
         let demand = Demand { width, parity: parity.into(), tier: 0, object, offset };
         let places = placement::choose(fitting, taken, &demand, candidate);
         places.iter().for_each(|&row| self.candidates[usize::from(row)].room -= u64::from(blocks));

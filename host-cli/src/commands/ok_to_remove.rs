@@ -129,7 +129,7 @@ impl OkToRemove {
     fn of(session: &mut Session<'_>, disk: &str) -> Result<Self, Failure> {
         let meant = find(session, disk)?;
         meant.member(session)?;
-        let rows = meant.row(session).map_or(MemberSet::EMPTY, |row| MemberSet::EMPTY.with(row));
+        let rows = meant.rows(session);
         let now = session.pool.forecast_loss(MemberSet::EMPTY)?.footing.writable;
         let forecast = Forecast::of(session, rows)?;
         let is_online = meant.is_online(session);

@@ -1,5 +1,6 @@
 //! Files in memory that stand in for disks, where something is only tried.
 
+use crate::output::failure::Failure;
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::fs::File;
 use std::io;
@@ -12,10 +13,10 @@ pub(crate) struct StandIn(File);
 
 impl StandIn {
     /// One of so many bytes.
-    pub(crate) fn new(bytes: u64) -> io::Result<Self> {
-        let file = File::from(memfd_create("dynamicfs", MemfdFlags::CLOEXEC)?);
-        file.set_len(bytes)?;
-        Ok(Self(file))
+    pub(crate) fn new(bytes: u64) -> Result<Self, Failure> {
+        let made = memfd_create("dynamicfs", MemfdFlags::CLOEXEC).map_err(io::Error::from);
+        let made = made.map(File::from).and_then(|file| file.set_len(bytes).map(|()| Self(file)));
+        made.map_err(|error| Failure::host("make a file in memory", &error))
     }
 
     /// Where this process finds it.

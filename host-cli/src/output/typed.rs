@@ -28,24 +28,25 @@ pub(crate) fn settle(global: &Global, by_disks: bool) {
 
 /// A command, so that it means the same pool.
 pub(crate) fn addressed(command: &str) -> String {
-    let address = ADDRESS.get().map_or("", String::as_str);
-    with(command, address)
+    with(command, address())
 }
 
 /// A text, so that the commands in backquotes in it mean the same pool.
 pub(crate) fn all_addressed(text: &str) -> String {
-    let address = ADDRESS.get().map_or("", String::as_str);
     let parts = text.split('`').enumerate();
-    let parts = parts.map(|(index, part)| if index % 2 == 1 { with(part, address) } else { part.to_owned() });
+    let parts =
+        parts.map(|(index, part)| if index % 2 == 1 { with(part, address()) } else { part.to_owned() });
     parts.collect::<Vec<_>>().join("`")
+}
+
+fn address() -> &'static str {
+    ADDRESS.get().map_or("", String::as_str)
 }
 
 fn with(command: &str, address: &str) -> String {
     let names_it = command.split(' ').any(|word| NEED_NONE.contains(&word));
-    match command.strip_prefix("dynamicfs ") {
-        Some(_) if !names_it => format!("{command}{address}"),
-        _ => command.to_owned(),
-    }
+    let address = if command.starts_with("dynamicfs ") && !names_it { address } else { "" };
+    format!("{command}{address}")
 }
 
 #[cfg(test)]

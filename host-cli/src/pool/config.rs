@@ -18,7 +18,7 @@ use std::iter;
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, fchown};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std_host_shim::{FolderLock, OpenError};
 
@@ -252,15 +252,14 @@ impl Config {
     /// As [`load_to_change`](Self::load_to_change), for a command that takes this disk out of use.
     pub(crate) fn load_to_give_up(app: &App, disk: &str) -> Result<Self, Failure> {
         let mut config = Self::load_to_change(app)?;
-        let path = Path::new(disk);
-        let is_meant = |config: &Self, entry: &DiskEntry| {
+        let is_meant = |entry: &DiskEntry| {
             let number = entry.member.map(|member| member.to_string());
             entry.name == disk
-                || [&entry.id, &number].contains(&&Some(disk.to_owned()))
-                || is_same(&config.path_of(entry), path)
+                || entry.id.as_deref() == Some(disk)
+                || number.as_deref() == Some(disk)
+                || is_same(&config.path_of(entry), Path::new(disk))
         };
-        let meant = config.disks.iter().position(|entry| is_meant(&config, entry));
-        if let Some(place) = meant {
+        if let Some(place) = config.disks.iter().position(is_meant) {
             config.disks[place].given_up = true;
         }
         Ok(config)
@@ -384,10 +383,22 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 
 /// Whether both paths lead to the same file or device. Of what is not there the paths decide.
 pub(crate) fn is_same(first: &Path, second: &Path) -> bool {
-    match (first.canonicalize(), second.canonicalize()) {
-        (Ok(first), Ok(second)) => first == second,
-        _ => std::path::absolute(first).ok() == std::path::absolute(second).ok(),
+    resolved(first) == resolved(second)
+}
+
+/// A path without links, `.` and `..`, as it will be when what is missing of it was made.
+pub(crate) fn resolved(path: &Path) -> PathBuf {
+    let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    let Some((above, mut resolved)) = there else { return path.clone() };
+    for component in path.strip_prefix(above).unwrap_or(path).components() {
+        match component {
+            Component::ParentDir => drop(resolved.pop()),
+            Component::Normal(name) => resolved.push(name),
+            _ => {}
+        }
     }
+    resolved
 }
 
 /// The folder that the arguments name.

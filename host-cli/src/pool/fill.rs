@@ -76,9 +76,9 @@ impl Cut {
         }
     }
 
-    /// Blocks of a disk that may stay empty where fragments do not fill groups. What is left at the ends of these
-    /// is filled by shorter extents, with more records, and not to the last. Measured: less than a group, and
-    /// more of small ones, above all where two fragments do not find room in one.
+    /// Blocks of a disk that may stay empty where fragments do not fill groups. What is left at the ends of
+    /// these is filled by shorter extents, with more records, and not to the last. Measured: less than a
+    /// group, and more of small ones, above all where two fragments do not find room in one.
     pub(super) fn left_in_groups(&self, asked: Scheme, disks: usize) -> u64 {
         let scheme = redundancy::effective(asked, self.extent_bytes, self.block_shift, disks);
         let fragment = scheme.map_or(0, |scheme| {

@@ -49,7 +49,8 @@ impl Jobs {
         let Self { scrub, rebuild, rebalance, recount } = self;
         let mut reasons = Vec::new();
         for job in [scrub, rebuild, rebalance, recount].into_iter().flatten() {
-            // A scrub reads everything: it has met what an earlier rebuild found lost, if that is still there.
+            // A scrub reads everything: it has met what an earlier rebuild found lost, if that is still
+            // there.
             let is_proven = scrub.as_ref().is_some_and(|scrub| scrub.is_proof_since(job));
             if job.job != JobName::Rebuild || !is_proven {
                 reasons.extend(lost(job));

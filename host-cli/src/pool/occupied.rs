@@ -10,7 +10,6 @@ use crate::host::target;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
 use dynamicfs_core::format::label::{DiskIdentity, LabelFault, PoolParameters};
-use std::fs;
 use std::path::Path;
 
 /// What is on a disk that is to be used.
@@ -125,8 +124,7 @@ fn is_of_a_pool(labels: Labels) -> bool {
 
 /// Refuses a file that the pool keeps in its folder, or will: it would be replaced.
 pub(crate) fn refuse_own_file(folder: &Path, path: &Path) -> Result<(), Failure> {
-    let whole = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();
-    let is_inside = path.parent().is_some_and(|parent| whole(parent) == whole(folder));
+    let is_inside = path.parent().is_some_and(|parent| config::is_same(parent, folder));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let is_own = OWN_FILES.iter().any(|own| name.starts_with(own));
     if !folder.as_os_str().is_empty() && is_inside && is_own {

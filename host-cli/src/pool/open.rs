@@ -149,7 +149,7 @@ pub(crate) fn with_config<T>(
     let access = confirm_choice(app, access, choice.as_ref())?;
     let (prefer, gives_up) =
         choice.map_or((None, Vec::new()), |choice| (Some(choice.prefer), choice.gives_up));
-    let opened = open_disks_to_use(app, &config, access)?;
+    let opened = open_disks_to_use(app, &config, access, prefer)?;
     let mode = match (access, opened.read_only) {
         (Access::Salvage, _) => MountMode::Salvage,
         (_, true) => MountMode::ReadOnly,
@@ -234,7 +234,12 @@ fn confirm_choice(app: &App, access: Access, choice: Option<&Choice>) -> Result<
 
 /// As [`open_disks`]. A member that takes no writes counts as absent where it is out of use already, or the
 /// command takes it out. Else the command is refused before a mount writes down that it was away.
-fn open_disks_to_use(app: &App, config: &Config, access: Access) -> Result<Opened, Failure> {
+fn open_disks_to_use(
+    app: &App,
+    config: &Config,
+    access: Access,
+    prefer: Option<Prefer>,
+) -> Result<Opened, Failure> {
     let opened = open_disks(app, config, access)?;
     if opened.read_only || !opened.places.iter().any(Place::is_in_the_way) {
         return Ok(opened);
@@ -242,7 +247,7 @@ fn open_disks_to_use(app: &App, config: &Config, access: Access) -> Result<Opene
     drop(opened);
     let judge = |session: &mut Session<'_>| disks::check_protected(&mut session.pool, &session.places);
     let opened = open_disks(app, config, Access::Read)?;
-    attempt(app, opened, How::new(MountMode::ReadOnly, None), judge)?.finish()?;
+    attempt(app, opened, How::new(MountMode::ReadOnly, prefer), judge)?.finish()?;
     open_disks(app, config, access)
 }
 

@@ -70,6 +70,22 @@ impl TestPool {
         pool
     }
 
+    /// A pool of file-backed disks with a file `/file` of these contents.
+    #[track_caller]
+    pub(crate) fn with_file(disks: usize, disk_size: &str, scheme: &str, contents: &[u8]) -> Self {
+        let pool = Self::new(disks, disk_size, scheme);
+        pool.run_with_input(["put", "-", "/file"], contents).ok();
+        pool
+    }
+
+    /// All is well: redundancy, the contents of `/file`, every block.
+    #[track_caller]
+    pub(crate) fn assert_well(&self, contents: &[u8]) {
+        self.run(["health"]).ok();
+        assert!(self.cat("/file") == contents);
+        self.run(["check"]).ok();
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("pool")
     }

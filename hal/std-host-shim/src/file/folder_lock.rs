@@ -1,7 +1,6 @@
 //! A lock on a folder: for what is written beside disks and belongs to all of them.
 
 use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::OpenError;
@@ -25,19 +24,13 @@ impl FolderLock {
             let Ok(opened) = File::open(folder) else { return Ok(None) };
             match LockedFile::new(opened, false) {
                 // Else it was removed before it was locked, and there may be another one of that name.
-                Ok(file) if leads_to(folder, file.file()) => return Ok(Some(Self { _file: file })),
+                Ok(file) if file.is_same_as(fs::metadata(folder)) => return Ok(Some(Self { _file: file })),
                 Ok(_) => {}
                 Err(busy @ OpenError::Busy { .. }) => return Err(busy),
                 Err(_) => return Ok(None),
             }
         }
     }
-}
-
-/// Whether a path leads to this very folder.
-fn leads_to(path: &Path, folder: &File) -> bool {
-    let (Ok(there), Ok(here)) = (fs::metadata(path), folder.metadata()) else { return false };
-    (there.dev(), there.ino()) == (here.dev(), here.ino())
 }
 
 #[cfg(test)]

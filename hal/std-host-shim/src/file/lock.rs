@@ -36,6 +36,12 @@ impl LockedFile {
     pub(super) const fn file(&self) -> &File {
         &self.0
     }
+
+    /// Whether this is the file that was looked at, as what a path leads to by now.
+    pub(super) fn is_same_as(&self, there: io::Result<Metadata>) -> bool {
+        let (Ok(there), Ok(here)) = (there, self.0.metadata()) else { return false };
+        (there.dev(), there.ino()) == (here.dev(), here.ino())
+    }
 }
 
 impl Drop for LockedFile {

@@ -1,7 +1,7 @@
 //! A lock by a name: for something that is reached under several paths, so that locks on those do not meet.
 
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -64,7 +64,9 @@ impl NameLock {
 impl Drop for NameLock {
     fn drop(&mut self) {
         // Before the lock is let go of. Where this fails the file stays, empty, and the next one takes it.
-        if let Some(path) = self.removed.as_ref().filter(|path| leads_to(path, self.file.file())) {
+        if let Some(path) =
+            self.removed.as_ref().filter(|path| self.file.is_same_as(fs::symlink_metadata(path)))
+        {
             let _ = fs::remove_file(path);
         }
     }
@@ -74,13 +76,7 @@ impl Drop for NameLock {
 /// until then.
 fn lock(path: &Path, file: File, read_only: bool) -> Result<Option<LockedFile>, OpenError> {
     let file = LockedFile::new(file, read_only)?;
-    Ok(leads_to(path, file.file()).then_some(file))
-}
-
-/// Whether a path leads to this very file.
-fn leads_to(path: &Path, file: &File) -> bool {
-    let (Ok(there), Ok(here)) = (fs::symlink_metadata(path), file.metadata()) else { return false };
-    (there.dev(), there.ino()) == (here.dev(), here.ino())
+    Ok(file.is_same_as(fs::symlink_metadata(path)).then_some(file))
 }
 
 /// Where locks are that outlive no restart: the system's folder for them, which all users share, or else the user's own.

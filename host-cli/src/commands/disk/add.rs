@@ -206,8 +206,7 @@ fn stand_in(
 ) -> Result<Vec<StandIn>, Failure> {
     let mut made = Vec::new();
     for (candidate, name) in candidates.iter().zip(names).filter(|(candidate, _)| candidate.is_to_be_made()) {
-        let file = StandIn::new(candidate.bytes());
-        let file = file.map_err(|error| Failure::host("make a file in memory", &error))?;
+        let file = StandIn::new(candidate.bytes())?;
         for entry in config.disks.iter_mut().filter(|entry| entry.name == *name) {
             entry.path = file.path();
         }

@@ -17,7 +17,6 @@ use crate::pool::open::{Access, with_pool, with_pool_without};
 use crate::pool::pace::Pace;
 use crate::pool::session::Session;
 use dynamicfs_core::maintain;
-use dynamicfs_core::types::MemberSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -147,10 +146,9 @@ fn drain(app: &App, session: &mut Session<'_>, options: &Options) -> Result<Disk
     }
     if !is_begun {
         session.pool.check_drain(member).map_err(refused)?;
-        let rows = meant.row(session).into_iter().fold(MemberSet::EMPTY, MemberSet::with);
-        let others = "the other disks";
         let hint = "add a disk first with `dynamicfs disk add NEW-DISK`, or remove files";
-        Rebuild::of_drain(session, rows)?.has_room(&meant.disk.name, others, hint)?;
+        let moves = Rebuild::of_drain(session, meant.rows(session))?;
+        moves.has_room(&meant.disk.name, "the other disks", hint)?;
     }
     if !app.global.dry_run {
         session.writable()?;

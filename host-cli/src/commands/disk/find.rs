@@ -5,7 +5,7 @@ use crate::output::names::show;
 use crate::pool::disks::{self, Disk, DiskState};
 use crate::pool::session::Session;
 use dynamicfs_core::error::MemberError;
-use dynamicfs_core::types::MemberNumber;
+use dynamicfs_core::types::{MemberNumber, MemberSet};
 use std::path::Path;
 
 /// A disk that someone means.
@@ -25,6 +25,11 @@ impl Meant {
                 "see what is on it with `dynamicfs labels`; `dynamicfs disk add NEW-DISK` makes one a member",
             )
         })
+    }
+
+    /// Its row as a set: empty where it is no member.
+    pub(crate) fn rows(&self, session: &Session<'_>) -> MemberSet {
+        self.row(session).into_iter().fold(MemberSet::EMPTY, MemberSet::with)
     }
 
     /// Its row in the pool's table, if it is a member.

@@ -278,9 +278,8 @@ fn after_leaving(
     let rebuild = rebuild_due(session, throttle)?;
     // The new one may have its place, and so its name.
     let is_member = |disk: &DiskEntry| disk.member.is_some_and(|member| session.row_of(member).is_some());
-    let (listed, _): (Vec<_>, Vec<_>) =
-        session.config.disks.iter().cloned().partition(|disk| disk.name != old || is_member(disk));
-    session.config.disks = listed;
+    let stays = |disk: &&DiskEntry| disk.name != old || is_member(disk);
+    session.config.disks = session.config.disks.iter().filter(stays).cloned().collect();
     session.config.save()?;
     Ok((Some(rebuild), true))
 }
@@ -296,8 +295,8 @@ fn check_room(session: &mut Session<'_>, meant: &Meant, name: &str) -> Result<()
     has_room(&rebuild, name)
 }
 
-/// The same before a new disk of so many bytes is a member. Where the old one has to leave first, for want of a
-/// row in the table of members, that is judged by itself.
+/// The same before a new disk of so many bytes is a member. Where the table of members is full, the old one
+/// leaves first, and that is judged by itself.
 pub(super) fn foresee_room(session: &mut Session<'_>, old: u16, bytes: u64) -> Result<(), Failure> {
     let superblock = session.pool.store.committed();
     let is_full = superblock.table().len() >= usize::from(session.pool.parameters().members_max);

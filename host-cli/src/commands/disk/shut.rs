@@ -14,7 +14,7 @@ use crate::pool::disks::{Disk, DiskState, MemberState};
 use crate::pool::open::{Access, with_config, with_pool, with_pool_without};
 use crate::pool::session::Session;
 use crate::pool::stored::{Extents, Stored};
-use dynamicfs_core::types::{MemberNumber, MemberSet};
+use dynamicfs_core::types::MemberNumber;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::Path;
@@ -112,7 +112,7 @@ pub(super) fn extents_without(
     force: bool,
 ) -> Result<Option<Extents>, Failure> {
     let name = &meant.disk.name;
-    let rows = meant.row(session).map_or(MemberSet::EMPTY, |row| MemberSet::EMPTY.with(row));
+    let rows = meant.rows(session);
     let forecast = session.pool.forecast_loss(rows)?;
     if !forecast.footing.mountable && !forecast.footing.writable_when_shut {
         let why = format!("without {name} the pool could not be opened: too few members would be left");
@@ -131,7 +131,7 @@ pub(super) fn extents_without(
 
 /// Fails where the pool would take no writes without a disk: what takes it out of use could not be written.
 pub(super) fn check_borne(session: &Session<'_>, meant: &Meant) -> Result<(), Failure> {
-    let rows = meant.row(session).map_or(MemberSet::EMPTY, |row| MemberSet::EMPTY.with(row));
+    let rows = meant.rows(session);
     let store = &session.pool.store;
     if store.bears_without(rows) {
         return Ok(());

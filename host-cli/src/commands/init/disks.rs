@@ -6,7 +6,6 @@ use super::layout::{self, WITNESS_BYTES, explain_open};
 use super::unfinished::Remains;
 use crate::host::devices::stable_path;
 use crate::host::stand_in::StandIn;
-use crate::host::storage::WriteProtection;
 use crate::output::failure::Failure;
 use crate::pool::config::{DISKS, absolute, name_of};
 use crate::pool::labels;
@@ -40,9 +39,7 @@ impl Wanted {
             true => Some(512),
             false => smallest.filter(|&size| size < 4096).map(|size| size as u32),
         };
-        let made = (0..options.disks.unwrap_or(0)).map(|number| {
-            let name = format!("disk-{number}");
-            let listed = Path::new(DISKS).join(format!("{name}.img"));
+        let made = images(options).map(|(name, listed)| {
             let (make, occupant) = (options.disk_size, Occupant::Nothing);
             Ok(Self { path: folder.join(&listed), listed, name, make, sector, occupant, witness: false })
         });
@@ -76,17 +73,24 @@ impl Wanted {
         let (bytes, options) = match self.make {
             Some(bytes) => (bytes, self.options()),
             None => {
-                if let Some(why) = WriteProtection::of(&self.path) {
-                    return Err(explain_open(&why.error(), &self.path));
-                }
+                layout::refuse_protected(&self.path)?;
                 let disk = self.options().read_alone().open(&self.path);
                 let geometry = disk.map_err(|error| explain_open(&error, &self.path))?.geometry();
                 (geometry.bytes(), FileDiskOptions::new().like(geometry))
             }
         };
-        let stand_in = StandIn::new(bytes).map_err(|error| Failure::host("make a file in memory", &error))?;
+        let stand_in = StandIn::new(bytes)?;
         options.open(stand_in.path()).map_err(|error| explain_open(&error, &self.path))
     }
+}
+
+/// The names of the disks that are to be made, and their paths in the pool's folder.
+pub(super) fn images(options: &Options) -> impl Iterator<Item = (String, PathBuf)> {
+    (0..options.disks.unwrap_or(0)).map(|number| {
+        let name = format!("disk-{number}");
+        let path = Path::new(DISKS).join(format!("{name}.img"));
+        (name, path)
+    })
 }
 
 /// A disk that was given by its path.

@@ -1,15 +1,14 @@
 //! Where a new pool's folder and files would be made, looked at before anything is.
 
-use super::Options;
+use super::{Options, disks};
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
-use crate::pool::config::{DISKS, FILE, UNFINISHED, absolute};
-use crate::pool::journal;
+use crate::pool::config::{DISKS, resolved};
 use rustix::fs::{Access, AtFlags, CWD, PROC_SUPER_MAGIC, accessat, statfs, statvfs};
 use rustix::io::Errno;
 use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 /// What `statfs` says of the kernel's own filesystem for devices: nothing can be made in it.
 const SYSFS_MAGIC: u64 = 0x6265_6572;
@@ -24,14 +23,12 @@ pub(super) fn refuse_unmakable(folder: &Path) -> Result<(), Failure> {
 
 /// Refuses a witness that is to be made where something else is to be, or where no file can be made.
 pub(super) fn refuse_witness(folder: &Path, options: &Options, witness: &Path) -> Result<(), Failure> {
-    let (place, folder) = (resolved(&absolute(witness)?), resolved(&absolute(folder)?));
+    let (place, folder) = (resolved(witness), resolved(folder));
     let disks = folder.join(DISKS);
     let makes_disks = options.disks.is_some();
-    let own_files = [FILE, UNFINISHED, journal::FILE].map(|name| folder.join(name));
-    let images = (0..options.disks.unwrap_or(0)).map(|number| disks.join(format!("disk-{number}.img")));
     let is_own = folder.starts_with(&place)
-        || own_files.contains(&place)
-        || makes_disks && (place == disks || images.into_iter().any(|image| image == place));
+        || makes_disks && place == disks
+        || disks::images(options).any(|(_, image)| folder.join(image) == place);
     if is_own {
         let message = format!("{} cannot be the witness: the pool makes it itself", witness.shown());
         return Err(Failure::new(Code::InUse, message).hint("name another file with --witness"));
@@ -75,18 +72,4 @@ fn check(path: &Path) -> io::Result<()> {
         return Err(Errno::NAMETOOLONG.into());
     }
     Ok(())
-}
-
-/// A path without links, `.` and `..`, as it will be when what is missing of it was made.
-fn resolved(path: &Path) -> PathBuf {
-    let there = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
-    let Some((above, mut resolved)) = there else { return path.to_owned() };
-    for component in path.strip_prefix(above).unwrap_or(path).components() {
-        match component {
-            Component::ParentDir => drop(resolved.pop()),
-            Component::Normal(name) => resolved.push(name),
-            _ => {}
-        }
-    }
-    resolved
 }

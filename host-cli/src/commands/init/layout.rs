@@ -1,10 +1,11 @@
 //! The folder and the disks of a pool that is being made. Whatever was made goes again unless all of it is finished.
 
-use super::disks::{Given, Wanted};
+use super::disks::{self, Given, Wanted};
 use super::ground;
 use super::unfinished::Remains;
 use super::{MadeDisk, Options};
 use crate::app::App;
+use crate::host::storage::WriteProtection;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
 use crate::pool::below;
@@ -123,8 +124,8 @@ impl Layout {
     /// Notes which disks are to be made or used.
     fn note(&mut self, options: &Options, given: &[Given]) -> Result<(), Failure> {
         let mut list = Config::new(self.folder.clone(), String::new(), Vec::new());
-        for number in 0..options.disks.unwrap_or(0) {
-            list.list(&format!("disk-{number}"), Path::new(DISKS).join(format!("disk-{number}.img")), None);
+        for (name, path) in disks::images(options) {
+            list.list(&name, path, None);
         }
         for disk in given {
             list.list(&name_of(&disk.path), absolute(&disk.path)?, None);
@@ -300,8 +301,8 @@ pub(crate) fn look_at(path: &Path) -> String {
     format!("see what is on it with `dynamicfs labels --disk {}`; --force overwrites it", path.typed())
 }
 
-/// What an `init` left in the folder that was killed, and the disks that were given; refused where no pool can
-/// be made of them, before anything is written.
+/// The remains of a killed `init`, and the disks that were given. Refused where no pool can be made of them,
+/// before anything is written.
 fn look(app: &App, folder: &Path, options: &Options) -> Result<(Option<Remains>, Vec<Given>), Failure> {
     refuse_used(folder)?;
     refuse_own_files(folder, options)?;
@@ -342,6 +343,11 @@ fn refuse_disks(folder: &Path) -> Result<(), Failure> {
         false => "name another folder with --pool, or take that one away".to_owned(),
     };
     Err(Failure::new(Code::InUse, format!("{} has a folder `disks` already", folder.shown())).hint(hint))
+}
+
+/// Refuses what can be read and not written to.
+pub(crate) fn refuse_protected(path: &Path) -> Result<(), Failure> {
+    WriteProtection::of(path).map_or(Ok(()), |why| Err(explain_open(&why.error(), path)))
 }
 
 pub(crate) fn explain_open(error: &OpenError, path: &Path) -> Failure {

@@ -3,7 +3,6 @@
 use super::{AddedDisk, Options};
 use crate::commands::init::layout::{self, explain_open};
 use crate::host::devices::stable_path;
-use crate::host::storage::WriteProtection;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::{ShowPath, ToldPath};
 use crate::pool::config::{Config, absolute, is_same, name_of};
@@ -81,9 +80,7 @@ impl Candidate {
                 None => occupied::refuse_busy(&path)?,
             },
         }
-        if let Some(why) = WriteProtection::of(&path) {
-            return Err(explain_open(&why.error(), &path));
-        }
+        layout::refuse_protected(&path)?;
         let occupant = Occupant::of(&path)?;
         match &occupant {
             // Half of what it says may be from the command that was cut short.
