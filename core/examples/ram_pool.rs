@@ -1,8 +1,7 @@
 //! A pool on three disks in memory, as firmware would make it.
-use dynamicfs_core::format::checksum::crc32c;
-use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::files::{Attributes, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};
-use dynamicfs_core::{DiskState, FormatOptions, Memory, Pool, Services, Slot};
+use dynamicfs_core::{DiskState, FormatOptions, Memory, Pool, ReadObjects, Services, Slot, crc32c};
 use dynamicfs_hal::{Clock, Entropy, EntropyError, RamDisk, SerialArray, UnixTime};
 
 /// A board without a clock.
@@ -39,7 +38,9 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
     let services = Services { crc32c, clock: &NoClock };
 
     let options = FormatOptions::portable(Scheme { data: 2, parity: 1 });
-    let mut pool = Pool::format(array, memory, services, &mut Counter(7), &options, &[])?;
+    let made = Pool::format(array, memory, services, &mut Counter(7), &options, &[]);
+    // An error gives the array back; here nothing more is done with it.
+    let mut pool = made.map_err(|failure| failure.error)?;
 
     let mut transaction = pool.begin()?;
     let file = transaction.create(ObjectId::ROOT, b"log", &MakeRequest::File, &Attributes::default())?;

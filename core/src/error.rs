@@ -1,6 +1,6 @@
 //! What can go wrong, for each operation.
 
-use crate::types::{BlockAddress, Generation, MemberSet, ObjectId, Uuid};
+use crate::types::{BlockAddress, Generation, MemberSet, MemoryNeeds, ObjectId, Uuid};
 use dynamicfs_hal::IoError;
 
 /// Why the layers below the objects could not do what was asked.
@@ -179,11 +179,8 @@ pub enum FormatError {
     },
     /// The source of randomness failed.
     Entropy,
-    /// The lent memory is too small.
-    NeedsMemory {
-        /// Bytes that would do.
-        bytes: usize,
-    },
+    /// Too little memory is lent, of one kind or several: what would do.
+    NeedsMemory(MemoryNeeds),
     /// The first commit failed.
     Storage(StorageError),
 }
@@ -212,7 +209,7 @@ impl core::fmt::Display for FormatError {
             Self::InUse { disk, pool } => write!(f, "disk {disk} belongs to pool {pool}"),
             Self::Io { disk, error } => write!(f, "disk {disk}: {error}"),
             Self::Entropy => f.write_str("the source of randomness failed"),
-            Self::NeedsMemory { bytes } => write!(f, "needs {bytes} bytes of memory"),
+            Self::NeedsMemory(needs) => write!(f, "needs {needs}"),
             Self::Storage(error) => error.fmt(f),
         }
     }
@@ -295,16 +292,8 @@ pub enum MountError {
     },
     /// No disk holds the history that was preferred.
     NoSuchHistory,
-    /// The lent memory is too small for this pool.
-    NeedsMemory {
-        /// Bytes that would do.
-        bytes: usize,
-    },
-    /// More disk states are needed.
-    NeedsDiskStates {
-        /// How many.
-        disks: usize,
-    },
+    /// Too little memory is lent, of one kind or several: what would do.
+    NeedsMemory(MemoryNeeds),
     /// The source of randomness failed, or none was given for an override.
     Entropy,
     /// The tree could not be read, or the first write failed.
@@ -353,8 +342,7 @@ impl core::fmt::Display for MountError {
                 write!(f, "disks {first} and {second} hold different histories of the pool")
             }
             Self::NoSuchHistory => f.write_str("no disk holds the history that was preferred"),
-            Self::NeedsMemory { bytes } => write!(f, "needs {bytes} bytes of memory"),
-            Self::NeedsDiskStates { disks } => write!(f, "needs states for {disks} disks"),
+            Self::NeedsMemory(needs) => write!(f, "needs {needs}"),
             Self::Entropy => f.write_str("the source of randomness failed"),
             Self::Storage(error) => error.fmt(f),
         }
@@ -430,6 +418,40 @@ impl core::fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
+
+/// An error, and the array that it leaves: nothing else holds the disks any more.
+pub struct Failure<E, A> {
+    /// Why.
+    pub error: E,
+    /// The disks.
+    pub array: A,
+}
+
+impl<A> From<Failure<MountError, A>> for MountError {
+    fn from(failure: Failure<MountError, A>) -> Self {
+        failure.error
+    }
+}
+
+impl<A> From<Failure<FormatError, A>> for FormatError {
+    fn from(failure: Failure<FormatError, A>) -> Self {
+        failure.error
+    }
+}
+
+impl<E: core::fmt::Debug, A> core::fmt::Debug for Failure<E, A> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<E: core::fmt::Display, A> core::fmt::Display for Failure<E, A> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<E: core::error::Error, A> core::error::Error for Failure<E, A> {}
 
 /// Why something was not done with a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,42 +1,146 @@
 //! An embeddable, crash-safe, multi-disk object filesystem: `no_std`, no allocation.
 //!
-//! The layers, from the facade down; each uses those below it and none above:
+//! What a program uses: a [`Pool`] is made or mounted, read through [`ReadObjects`], changed in a [`Transaction`], and looked after
+//! with [`Pool::upkeep`] and [`Pool::maintain`].
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`files`] | objects, names, attributes |
+//! | [`health`] | how the pool and its disks are, what has happened to them |
+//! | [`maintenance`] | jobs, checks, what would be if a disk were lost |
+//! | [`planning`] | what fits: stripes over disks, records in nodes |
+//! | [`inspect`] | labels and superblocks of disks, without a pool |
+//! | [`error`], [`limits`], [`metrics`], [`types`] | words that all of them share |
+//!
+//! The layers inside, from the facade down; each uses those below it and none above:
 //!
 //! | layer | what it does |
 //! |---|---|
-//! | [`pool`] | makes and mounts pools, transactions, handles |
-//! | [`maintain`] | counts what is owed, checks everything, gives space back |
-//! | [`object`] | put, get, truncate, directories, attributes |
-//! | [`placement`] | where fragments go; pure |
-//! | [`redundancy`] | split and encode; pure |
-//! | [`transaction`] | commit, recover, quorum, space kept back, the sweep |
-//! | [`tree`], [`space`] | the B+tree and its cache; open groups |
-//! | [`disks`] | who is who, who works, all I/O |
-//! | [`format`] | bytes on disk; the one place that knows offsets; pure |
-//! | [`types`], [`limits`], [`error`], [`metrics`] | words that all layers share |
+//! | `pool` | the facade: makes and mounts pools, transactions, handles |
+//! | `maintain` | counts what is owed, checks everything, gives space back |
+//! | `object` | put, get, truncate, directories, attributes |
+//! | `placement` | where fragments go; pure |
+//! | `redundancy` | split and encode; pure |
+//! | `transaction` | commit, recover, quorum, space kept back, the sweep |
+//! | `tree`, `space` | the B+tree and its cache; open groups |
+//! | `disks` | who is who, who works, all I/O |
+//! | `format` | bytes on disk; the one place that knows offsets; pure |
+//! | `types`, `limits`, `error`, `metrics` | words that all layers share |
+//!
+//! The feature `internals` makes the layers public, for the simulator and the fuzz targets: they are no interface, and what is
+//! done with them may break every promise.
 //!
 //! ```
 #![doc = include_str!("../examples/ram_pool.rs")]
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
+// What the layers show to `internals` is public in them.
+#![cfg_attr(not(feature = "internals"), allow(unreachable_pub))]
 
+#[cfg(not(feature = "internals"))]
+mod disks;
+#[cfg(not(feature = "internals"))]
+mod format;
+#[cfg(not(feature = "internals"))]
+mod maintain;
+#[cfg(not(feature = "internals"))]
+mod object;
+#[cfg(not(feature = "internals"))]
+mod placement;
+#[cfg(not(feature = "internals"))]
+mod pool;
+#[cfg(not(feature = "internals"))]
+mod redundancy;
+#[cfg(not(feature = "internals"))]
+mod space;
+#[cfg(not(feature = "internals"))]
+mod transaction;
+#[cfg(not(feature = "internals"))]
+mod tree;
+
+#[cfg(feature = "internals")]
 pub mod disks;
-pub mod error;
+#[cfg(feature = "internals")]
 pub mod format;
-pub mod limits;
+#[cfg(feature = "internals")]
 pub mod maintain;
-pub mod metrics;
+#[cfg(feature = "internals")]
 pub mod object;
+#[cfg(feature = "internals")]
 pub mod placement;
+#[cfg(feature = "internals")]
 pub mod pool;
+#[cfg(feature = "internals")]
 pub mod redundancy;
+#[cfg(feature = "internals")]
 pub mod space;
+#[cfg(feature = "internals")]
 pub mod transaction;
+#[cfg(feature = "internals")]
 pub mod tree;
+
+pub mod error;
+pub mod limits;
+pub mod metrics;
 pub mod types;
 
 pub use disks::DiskState;
-pub use pool::{AddOptions, FormatOptions, MountOptions, Pool, Services, Transaction};
+pub use format::checksum::crc32c;
+pub use format::label::PoolParameters;
+pub use pool::{
+    AddOptions, DiskOptions, FormatOptions, Handle, MountOptions, Pool, ReadObjects, Services, Stream,
+    Transaction,
+};
 pub use transaction::{Memory, MountMode, Prefer};
 pub use tree::cache::Slot;
+
+/// Objects, their names and their attributes.
+pub mod files {
+    pub use crate::format::inode::{Inode, ObjectKind};
+    pub use crate::format::name::EntryTarget;
+    pub use crate::object::{Attributes, Change, Entry, MakeRequest, check_name, split_path};
+}
+
+/// How the pool and its disks are, and what has happened to them.
+pub mod health {
+    pub use crate::disks::condition::{Cause, Condition, Thresholds};
+    pub use crate::disks::events::{Event, Happening};
+    pub use crate::disks::{Currency, DiskStatus};
+    pub use crate::format::record::MemberState;
+    pub use crate::pool::{Health, Member, MemberHealth, Members};
+    pub use crate::transaction::Roster;
+}
+
+/// Jobs and checks, where contents lie, and what would be the case if disks were lost or added.
+pub mod maintenance {
+    pub use crate::format::record::POOL_COUNTERS;
+    pub use crate::maintain::{
+        CheckReport, ExtentCounts, FAILED_LISTED, Finding, Footing, Held, Job, JobKind, JobOptions, JobState,
+        Located, LossForecast, Lost, MemberRoom, OBJECTS_NAMED, Place, Proof, RebuildForecast, RebuildSpace,
+        Rooms, Standing, Survivor, Trim, TrimOptions, Work, Worth, Worths,
+    };
+}
+
+/// What fits on which disks: pure, for tools that tell it before anything is stored.
+pub mod planning {
+    pub use crate::format::extent::Extent;
+    pub use crate::format::inode::INODE_BYTES;
+    pub use crate::format::name::ENTRY_HEADER;
+    pub use crate::format::node::{record_bytes, records_bytes_max, value_bytes_max};
+    pub use crate::format::pointer::NodePointer;
+    pub use crate::placement::{Room, stranded, stripes};
+    pub use crate::redundancy::{effective as effective_scheme, fragment_bytes};
+    pub use crate::transaction::quorum::wanting as members_wanting;
+}
+
+/// Labels and superblocks of disks, without a pool: for tools that look at what is on a disk.
+pub mod inspect {
+    pub use crate::format::key::{Key, Kind};
+    pub use crate::format::label::{DiskIdentity, LABEL_BYTES, Label, LabelFault, decode as decode_label};
+    pub use crate::format::places::{COPY_PLACES, SECTOR_BYTES_MAX, candidates};
+    pub use crate::format::superblock::{Ancestor, SUPERBLOCK_MAGIC, Superblock};
+    pub use crate::transaction::histories::{
+        Relation, StateName, Surveyed, end_of, is_newer_under, may_be_copied, name_of, relation, without_say,
+    };
+}

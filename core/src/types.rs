@@ -227,3 +227,22 @@ impl core::fmt::Display for Uuid {
         Ok(())
     }
 }
+
+/// What a pool takes of each kind of memory. A mount that is lent less of any of them is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct MemoryNeeds {
+    /// Bytes of [`Memory::bytes`](crate::Memory::bytes).
+    pub bytes: usize,
+    /// Slots of [`Memory::slots`](crate::Memory::slots).
+    pub slots: usize,
+    /// States of [`Memory::disks`](crate::Memory::disks).
+    pub disks: usize,
+}
+
+impl core::fmt::Display for MemoryNeeds {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { bytes, slots, disks } = self;
+        write!(f, "{bytes} bytes of memory, {slots} cache slots and {disks} disk states")
+    }
+}

@@ -5,11 +5,11 @@ use arbitrary::Arbitrary;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::format::inode::ObjectKind;
 use dynamicfs_core::maintain::{
-    CheckReport, JobKind, JobOptions, JobState, Standing, Trim, TrimOptions, Work,
+    CheckReport, JobKind, JobOptions, JobState, Trim, TrimOptions, Work,
 };
-use dynamicfs_core::object::{Attributes, Change, MakeRequest, Objects};
+use dynamicfs_core::object::{Attributes, Change, MakeRequest};
 use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId, Scheme};
-use dynamicfs_core::{DiskState, Memory, MountMode, MountOptions, Pool, Services, Slot, Transaction};
+use dynamicfs_core::{DiskState, Memory, MountMode, MountOptions, Pool, ReadObjects, Services, Slot, Transaction};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
@@ -275,7 +275,7 @@ fn apply(
 }
 
 /// Objects that the directories name, the root first, and some that nothing may name.
-fn reachable(objects: &mut Objects<'_, &mut Array>) -> Vec<ObjectId> {
+fn reachable(objects: &mut impl ReadObjects) -> Vec<ObjectId> {
     let mut found = vec![ObjectId::ROOT];
     let mut known = BTreeSet::from([ObjectId::ROOT]);
     let mut next = 0;
@@ -301,7 +301,7 @@ fn reachable(objects: &mut Objects<'_, &mut Array>) -> Vec<ObjectId> {
 /// Reads everything there is. Errors are as good as answers.
 fn look_at(pool: &mut Pool<'_, &mut Array>, scratch: usize) {
     let _ = pool.health();
-    for disk in 0..pool.store.tree.disks.count() {
+    for disk in 0..pool.internals().store.tree.disks.count() {
         let _ = pool.member_health(disk);
     }
     let mut buf = vec![0; 9000];
@@ -333,7 +333,7 @@ fn look_at(pool: &mut Pool<'_, &mut Array>, scratch: usize) {
     for member in [0, 1, 2, 65535] {
         let _ = pool.saved_counters(MemberNumber(member));
     }
-    let _ = pool.store.each_member(|_, record| {
+    let _ = pool.internals_mut().store.each_member(|_, record| {
         let _ = record.untrusted().count();
     });
     let mut report = CheckReport::default();
@@ -344,7 +344,7 @@ fn look_at(pool: &mut Pool<'_, &mut Array>, scratch: usize) {
 
 /// Reads and proves the extents of an object, wherever they are said to be.
 fn prove(pool: &mut Pool<'_, &mut Array>, object: ObjectId) -> Result<(), Error> {
-    let standing = Standing::read(&mut pool.store, false)?;
+    let standing = pool.standing(false)?;
     let mut from = 0;
     while let Some(located) = pool.locate(object, from, &standing)? {
         let _ = located.spare();

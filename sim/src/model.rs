@@ -2,9 +2,11 @@
 
 use crate::workload::Operation;
 use crate::world::Placed;
+use dynamicfs_core::ReadObjects;
+use dynamicfs_core::Transaction;
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::format::inode::ObjectKind;
-use dynamicfs_core::object::{Attributes, MakeRequest, Objects};
+use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::ObjectId;
 use dynamicfs_hal::DiskArray;
 use std::collections::BTreeMap;
@@ -231,7 +233,7 @@ impl Model {
 }
 
 /// Does an operation on a real pool, in the transaction that is open.
-pub fn apply<A: DiskArray>(objects: &mut Objects<'_, A>, operation: &Operation) -> Outcome {
+pub fn apply<A: DiskArray>(objects: &mut Transaction<'_, '_, A>, operation: &Operation) -> Outcome {
     let plain = Attributes { mode: 0o644, ..Attributes::default() };
     match operation {
         Operation::Create { directory, name } => {
@@ -262,9 +264,8 @@ pub fn apply<A: DiskArray>(objects: &mut Objects<'_, A>, operation: &Operation) 
 }
 
 /// Whether some disk cares where in memory a buffer is.
-fn is_particular<A: DiskArray>(objects: &mut Objects<'_, A>) -> bool {
-    let array = objects.store.tree.disks.array();
-    (0..array.disks()).any(|disk| array.geometry(disk).buffer_alignment > 1)
+fn is_particular(objects: &mut impl ReadObjects) -> bool {
+    objects.with_array(|array| (0..array.disks()).any(|disk| array.geometry(disk).buffer_alignment > 1))
 }
 
 /// Where a caller's buffer for these bytes is: mostly where no disk would have it.
@@ -277,8 +278,8 @@ const fn residue(object: ObjectId, offset: u64) -> usize {
 }
 
 /// Reads all bytes of an object, into a buffer wherever it may be.
-pub(crate) fn read_whole<A: DiskArray>(
-    objects: &mut Objects<'_, A>,
+pub(crate) fn read_whole(
+    objects: &mut impl ReadObjects,
     object: ObjectId,
     bytes: &mut [u8],
 ) -> Result<usize, Error> {
@@ -329,7 +330,7 @@ impl std::error::Error for LoadError {}
 ///
 /// # Panics
 /// When the pool contradicts itself.
-pub fn load<A: DiskArray>(objects: &mut Objects<'_, A>) -> Result<Model, Error> {
+pub fn load(objects: &mut impl ReadObjects) -> Result<Model, Error> {
     observe(objects).map_err(|error| match error {
         LoadError::Pool(error) => error,
         LoadError::Contradiction(what) => panic!("{what}"),
@@ -340,7 +341,7 @@ pub fn load<A: DiskArray>(objects: &mut Objects<'_, A>) -> Result<Model, Error> 
 pub const OBJECT_BYTES_MAX: u64 = 1 << 26;
 
 /// Reads a whole pool into a model, from the root down; a pool that contradicts itself is an error too.
-pub fn observe<A: DiskArray>(objects: &mut Objects<'_, A>) -> Result<Model, LoadError> {
+pub fn observe(objects: &mut impl ReadObjects) -> Result<Model, LoadError> {
     let mut model = Model { nodes: BTreeMap::new() };
     let mut waiting = vec![ObjectId::ROOT];
     while let Some(object) = waiting.pop() {

@@ -79,7 +79,7 @@ pub(crate) fn prepare(world: &mut SimArray, lent: &mut Lent, start: Start) -> Re
                 data: vec![3; start.write_bytes()],
             },
         };
-        let records = |pool: &Pool<'_, &mut SimArray>| pool.store.committed().dead_records();
+        let records = |pool: &Pool<'_, &mut SimArray>| pool.internals().store.committed().dead_records();
         let mut pool = mount(world, lent)?;
         let (dead, is_between) = (records(&pool), is_between_windows(&pool));
         let is_swept = |pool: &Pool<'_, &mut SimArray>| match start {
@@ -105,7 +105,7 @@ pub(crate) fn prepare(world: &mut SimArray, lent: &mut Lent, start: Start) -> Re
 
 /// Whether a sweep stands in the middle of a disk, with more groups to come that were in use.
 fn is_between_windows(pool: &Pool<'_, &mut SimArray>) -> bool {
-    let superblock = pool.store.committed();
+    let superblock = pool.internals().store.committed();
     let (row, group) = (superblock.sweep_row().into(), superblock.sweep_group());
     group > 0 && superblock.row(row).data_group() > group + 2
 }

@@ -1,6 +1,7 @@
 //! Disks that make errors or grow slow, in a world with time: what is read from them, when they are called degraded, when upkeep
 //! takes them out of use, and what is told of it.
 
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::disks::condition::{Cause, Condition, Thresholds};
 use dynamicfs_core::disks::events::Happening;
@@ -346,7 +347,7 @@ fn a_part_that_failed_is_not_asked_again_beside_one_that_was_late() {
         for n in 0..400 {
             assert_eq!(pool.read(file, n % 10 * 131_072, &mut extent), Ok(131_072));
         }
-        let standing = Standing::read(&mut pool.store, false).expect("read");
+        let standing = Standing::read(&mut pool.internals_mut().store, false).expect("read");
         let places = pool.locate(file, 0, &standing).expect("read").expect("it is there").places;
         let disk = |part: usize| usize::from(places[part].address.member.0);
         // The first part is unreadable on its disk, the second one is late on another.
@@ -468,7 +469,7 @@ fn what_a_rotten_disk_alone_has_right_is_taken_from_it() {
         let (member, shift) = (MemberNumber(1), 9);
         let mut pool = world.mount();
         let file = pool.resolve(b"file").expect("found");
-        let standing = Standing::read(&mut pool.store, false).expect("read");
+        let standing = Standing::read(&mut pool.internals_mut().store, false).expect("read");
         let (mut places, mut from, mut own, mut rotten) = (Vec::new(), 0, 0, 0);
         while let Some(extent) = pool.locate(file, from, &standing).expect("located") {
             from = extent.end();
@@ -641,12 +642,15 @@ fn a_bad_replica_of_a_node_is_rewritten() {
     let mut world = World::new(Scheme::mirror(2), 3);
     // A way to the root's replicas: one after the other is damaged until a mount meets it.
     let pool = world.mount();
-    let (root, shift) = (pool.store.tree.root, pool.parameters().block_shift);
+    let (root, shift) = (pool.internals().store.tree.root, pool.parameters().block_shift);
     let places: Vec<_> = root
         .replicas()
         .iter()
         .map(|&address| {
-            (pool.store.tree.disks.disk_of(address.member).expect("there"), address.block << shift)
+            (
+                pool.internals().store.tree.disks.disk_of(address.member).expect("there"),
+                address.block << shift,
+            )
         })
         .collect();
     assert_eq!(places.len(), 2);

@@ -1,6 +1,7 @@
 //! What operations cost in I/O, counted: blocks written, flush rounds, bytes, reads. Held as upper bounds,
 //! printed as they are.
 
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, MountOptions, Pool};

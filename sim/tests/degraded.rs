@@ -1,6 +1,7 @@
 //! Disks that go away, come back, fail, rot or are copies: what is still there, what is refused, and why.
 
 use crate::common::{World, contents, counts, expect, put};
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, MountError, StorageError};
 use dynamicfs_core::format::label;
@@ -343,7 +344,9 @@ fn nodes_that_are_written_again_when_all_disks_are_back_have_all_their_replicas(
         transaction.commit().expect("committed");
     }
     let (mut walk, mut nodes) = (Walk::new(), 0);
-    while let Some(Met { pointer, level, .. }) = pool.store.tree.walk(&mut walk).expect("walked") {
+    while let Some(Met { pointer, level, .. }) =
+        pool.internals_mut().store.tree.walk(&mut walk).expect("walked")
+    {
         if pointer.birth > back {
             assert_eq!(pointer.replicas().len(), 3, "a node of level {level} at {:?}", pointer.replicas());
             nodes += 1;
@@ -643,7 +646,7 @@ fn a_disk_of_which_a_read_timed_out_is_out_of_use() {
         names.iter().for_each(|name| world.put(name, 20_000));
         let mut pool = world.mount();
         pool.array().disk_mut(disk).fail_next(IoKind::Read, 1, IoError::Timeout);
-        let read = pool.store.tree.disks.execute_one(Request::read(disk, 0, &mut [0; 512]));
+        let read = pool.internals_mut().store.tree.disks.execute_one(Request::read(disk, 0, &mut [0; 512]));
         assert_eq!(read, Err(IoError::Timeout), "disk {disk}");
         let health = pool.member_health(disk);
         assert_eq!(health.counters.timeouts, 1, "disk {disk}");
@@ -666,7 +669,9 @@ fn a_bad_replica_of_a_node_that_a_read_meets_is_written_anew() {
     {
         let mut pool = world.mount();
         let mut walk = Walk::new();
-        while let Some(Met { pointer, level, .. }) = pool.store.tree.walk(&mut walk).expect("walked") {
+        while let Some(Met { pointer, level, .. }) =
+            pool.internals_mut().store.tree.walk(&mut walk).expect("walked")
+        {
             if level == 0 {
                 leaves.push(pointer.replicas()[0]);
             }

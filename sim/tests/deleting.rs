@@ -2,6 +2,7 @@
 
 use crate::common::{Mounted, World, contents, expect, put, rest};
 use core::ops::ControlFlow;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::disks::events::Happening;
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::format::key::{Key, Kind};
@@ -171,7 +172,7 @@ fn a_full_pool_removes_long_attributes() {
         let Ok(file) = made else { break };
         for name in [b"a", b"b", b"c"] {
             if transaction.set_attribute(file, name, &[1; 4096]).is_err() {
-                assert!(!transaction.store.is_poisoned(), "no space is no damage");
+                assert!(!transaction.internals().store.is_poisoned(), "no space is no damage");
                 transaction.commit().expect("committed");
                 break 'full;
             }
@@ -271,7 +272,7 @@ fn orphaned(sectors: u64) -> (World, ObjectId) {
 /// The first leaf in which a key of this range comes first, and the next one begins in the range too.
 fn leaf_within(pool: &mut Mounted<'_>, from: Key, end: Key) -> Vec<BlockAddress> {
     let mut walk = Walk::new();
-    while let Some(met) = pool.store.tree.walk(&mut walk).expect("read") {
+    while let Some(met) = pool.internals_mut().store.tree.walk(&mut walk).expect("read") {
         if met.level == 0 && met.from >= from && met.end.is_some_and(|next| next <= end) {
             return met.pointer.replicas().to_vec();
         }
@@ -355,7 +356,7 @@ fn a_lost_leaf_that_others_have_a_part_in_holds_up_nothing() {
     let leaf = {
         let mut pool = world.mount();
         let (mut walk, mut found) = (Walk::new(), None);
-        while let Some(met) = pool.store.tree.walk(&mut walk).expect("read") {
+        while let Some(met) = pool.internals_mut().store.tree.walk(&mut walk).expect("read") {
             let is_last = met.from <= Key::extent(file, 399 * 4096)
                 && met.end.is_some_and(|next| next > Key::object_end(file));
             if met.level == 0 && is_last {
@@ -507,7 +508,7 @@ fn a_read_that_fails_while_a_transaction_is_dropped_passes() {
         for n in 0..20 {
             transaction.resolve(format!("file {n}").as_bytes()).expect("there");
         }
-        let disk = transaction.store.tree.disks.array().disk_mut(0);
+        let disk = transaction.array().disk_mut(0);
         disk.mishap_after(IoKind::Read, well, failing, Mishap::Fail(IoError::Media));
         drop(transaction);
         pool.array().disk_mut(0).calm();
@@ -548,11 +549,15 @@ fn leaf_behind_a_head(pool: &mut Mounted<'_>, shift: u8) -> Option<Vec<BlockAddr
     transaction.commit().expect("committed");
     let mut leaves = vec![];
     let mut walk = Walk::new();
-    while let Some(met) = pool.store.tree.walk(&mut walk).expect("read") {
+    while let Some(met) = pool.internals_mut().store.tree.walk(&mut walk).expect("read") {
         leaves.extend((met.level == 0).then_some(met));
     }
     let mut first = |from: Key, end: Option<Key>| {
-        let found = pool.store.tree.scan(&from, &end.unwrap_or(Key::MAX), |key, _| ControlFlow::Break(*key));
+        let found = pool
+            .internals_mut()
+            .store
+            .tree
+            .scan(&from, &end.unwrap_or(Key::MAX), |key, _| ControlFlow::Break(*key));
         found.expect("read").filter(|key| key.is(file, Kind::Extent))
     };
     leaves.array_windows().find_map(|[leaf, next]| {
@@ -587,7 +592,7 @@ fn a_tree_of_which_little_is_left_in_each_leaf_becomes_small() {
         }
         transaction.commit().expect("committed");
         let (mut walk, mut leaves) = (Walk::new(), 0);
-        while let Some(Met { level, .. }) = pool.store.tree.walk(&mut walk).expect("walked") {
+        while let Some(Met { level, .. }) = pool.internals_mut().store.tree.walk(&mut walk).expect("walked") {
             leaves += usize::from(level == 0);
         }
         leaves
@@ -607,7 +612,10 @@ fn all_files_of_a_full_pool_are_deleted_in_one_transaction() {
     let mut transaction = pool.begin().expect("begun");
     for name in &files {
         transaction.unlink(ObjectId::ROOT, name.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(transaction.store.has_room(1, Purpose::Release), "{name} took what was kept back");
+        assert!(
+            transaction.internals().store.has_room(1, Purpose::Release),
+            "{name} took what was kept back"
+        );
     }
     transaction.commit().expect("committed");
     rest(&mut pool);

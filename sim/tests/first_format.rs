@@ -1,6 +1,7 @@
 //! The first format, cut at every I/O, whatever survives of it; then what a machine does at every start: it mounts, or else it
 //! formats, without force.
 
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::FormatError;
 use dynamicfs_core::format::label::{self, LabelFault};
 use dynamicfs_core::types::Scheme;
@@ -23,7 +24,7 @@ fn start(world: &mut SimArray, scheme: Scheme, lent: &mut Lent, seed: u64, what:
             assert_eq!(pool.health().online, pool.health().members, "{what}: mounted without a disk");
             return true;
         }
-        Err(error) => error,
+        Err(failure) => failure.error,
     };
     let made = Pool::format(&mut *world, lent.lend(), SERVICES, &mut Rng::new(seed), &options(scheme), &[])
         .map(|_| ());
@@ -160,6 +161,9 @@ fn disks_of_a_finished_pool_are_in_use_one_by_one() {
         one.add(world.disk(disk).clone());
         let made =
             Pool::format(&mut one, lent.lend(), SERVICES, &mut Rng::new(4), &options(Scheme::SINGLE), &[]);
-        assert!(matches!(made.map(|_| ()), Err(FormatError::InUse { .. })), "disk {disk}");
+        assert!(
+            matches!(made.map_err(|failure| failure.error).map(|_| ()), Err(FormatError::InUse { .. })),
+            "disk {disk}"
+        );
     }
 }

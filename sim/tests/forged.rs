@@ -2,6 +2,7 @@
 
 use crate::common::{Mounted, World, expect, put, rest};
 use core::ops::ControlFlow;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::format::key::{Key, Kind};
 use dynamicfs_core::format::pointer::NodePointer;
@@ -20,7 +21,8 @@ fn a_name_that_would_lead_astray_is_not_handed_out() {
         world.put(given, 10);
         let mut pool = world.mount();
         let mut found = None;
-        pool.store
+        pool.internals_mut()
+            .store
             .tree
             .scan(&Key::MIN, &Key::MAX, |key, record| {
                 let at = record.windows(given.len()).position(|part| part == given.as_bytes());
@@ -31,7 +33,7 @@ fn a_name_that_would_lead_astray_is_not_handed_out() {
         let (key, mut record, at) = found.expect("the entry is there");
         record[at..at + forged.len()].copy_from_slice(forged);
         let mut transaction = pool.begin().expect("begun");
-        transaction.store.put(&key, &record).expect("put");
+        transaction.internals_mut().store.put(&key, &record).expect("put");
         transaction.commit().expect("committed");
         let mut names = 0;
         let listed = pool.list(ObjectId::ROOT, 0, |_| {
@@ -168,7 +170,7 @@ fn many_leaves() -> (World, Vec<String>) {
 /// The pointers to all leaves, in the order of their keys.
 fn leaves(pool: &mut Mounted<'_>) -> Vec<(Key, NodePointer)> {
     let (mut found, mut walk) = (Vec::new(), Walk::new());
-    while let Some(met) = pool.store.tree.walk(&mut walk).expect("read") {
+    while let Some(met) = pool.internals_mut().store.tree.walk(&mut walk).expect("read") {
         if met.level == 0 {
             found.push((met.from, met.pointer));
         }
@@ -204,7 +206,7 @@ fn a_pointer_to_another_node_that_is_in_memory_is_not_followed() {
         point(&mut world, meant, other.replicas());
         let mut pool = world.mount();
         // The other one is read by its own way first.
-        pool.store.tree.with(other_key, |_| ()).expect("read");
+        pool.internals_mut().store.tree.with(other_key, |_| ()).expect("read");
         lost += unreadable(&mut pool, &names, &format!("{meant:?} is {other:?}"));
     }
     assert!(lost > 0, "none of the entries was in such a leaf");
@@ -224,7 +226,7 @@ fn what_is_in_memory_and_out_of_date_is_read_anew() {
     world.array.disk(usize::from(at.member.0)).pristine(at.block * 512, &mut bytes);
     point(&mut world, &meant, old.replicas());
     let mut pool = world.mount();
-    pool.store.tree.with(&old_key, |_| ()).expect("read");
+    pool.internals_mut().store.tree.with(&old_key, |_| ()).expect("read");
     for place in old.replicas() {
         pool.array().disk_mut(place.member.0.into()).overwrite(place.block * 512, &bytes);
     }

@@ -4,9 +4,9 @@
 //! (A reservation summed over all disks once let a write begin that one of them had no space for: it failed half-way,
 //! and took everything else in its transaction with it.)
 
+use dynamicfs_core::Transaction;
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::maintain::Work;
-use dynamicfs_core::object::Objects;
 use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{FormatOptions, Memory, MountOptions, Pool};
 use dynamicfs_hal::{DiskArray, Geometry};
@@ -38,7 +38,7 @@ const NO_SPACE: Error = Error::Storage(StorageError::NoSpace);
 
 /// Does an operation in the pool and in the model; a write may come out short. Whether there was space for it.
 fn apply<A: DiskArray>(
-    objects: &mut Objects<'_, A>,
+    objects: &mut Transaction<'_, '_, A>,
     model: &mut Model,
     operation: &Operation,
     what: &str,
@@ -81,7 +81,7 @@ impl Case {
             assert_eq!(model.difference(&model::load(&mut pool).expect("loaded")), None, "{what}");
             empty(&mut pool, &mut model, &what);
             account(&mut pool, &what);
-            let superblock = pool.store.committed();
+            let superblock = pool.internals().store.committed();
             let all = superblock.table().iter().map(|row| superblock.row(row).free()).sum::<u64>();
             free.push(all + superblock.dead_blocks());
         }
@@ -216,7 +216,7 @@ fn with_the_least_memory_what_was_made_can_be_deleted() {
                 Operation::Create { directory: dynamicfs_core::types::ObjectId::ROOT, name: name.clone() };
             match model::apply(&mut transaction, &operation) {
                 Err(error) => {
-                    let levels = transaction.store.tree.level + 1;
+                    let levels = transaction.internals().store.tree.level + 1;
                     transaction
                         .commit()
                         .unwrap_or_else(|late| panic!("{error}, then {late} with {levels} levels"));
@@ -232,7 +232,7 @@ fn with_the_least_memory_what_was_made_can_be_deleted() {
     println!(
         "{} objects, a tree of {} levels, then: {refused}",
         model.nodes.len(),
-        pool.store.tree.level + 1
+        pool.internals().store.tree.level + 1
     );
     drop(pool);
     // What the error says is enough.
@@ -278,7 +278,7 @@ fn long_writes_on_many_disks_need_no_more_memory_than_they_should() {
                     Ok(_) => {}
                     Err(Error::Storage(StorageError::NoSpace)) => refused += 1,
                     Err(error) => {
-                        panic!("write {n}: {error}, {} levels", transaction.store.tree.level + 1)
+                        panic!("write {n}: {error}, {} levels", transaction.internals().store.tree.level + 1)
                     }
                 }
             }

@@ -56,8 +56,8 @@ fn any_one_label_is_enough_and_the_others_are_mended() {
         assert_eq!(pool.member_health(1).status, DiskStatus::Online, "kept {kept}");
         expect(&mut pool, "file", 20_000);
         pool.begin().expect("begun").commit().expect("committed");
-        assert_eq!(pool.store.mend_labels(), 2, "kept {kept}");
-        assert_eq!(pool.store.mend_labels(), 0);
+        assert_eq!(pool.internals_mut().store.mend_labels(), 2, "kept {kept}");
+        assert_eq!(pool.internals_mut().store.mend_labels(), 0);
         drop(pool);
         for at in identity.label_places() {
             assert_eq!(label_at(&world, 1, at), Some(identity));
@@ -110,10 +110,10 @@ fn the_label_that_was_changed_last_is_right_wherever_it_lies() {
         bytes[..4].copy_from_slice(&crc.to_le_bytes());
         world.array.disk_mut(0).overwrite(at, &bytes);
         let mut pool = world.mount();
-        let found = pool.store.tree.disks.identity_in_row(0).copied().expect("a member");
+        let found = pool.internals().store.tree.disks.identity_in_row(0).copied().expect("a member");
         assert_eq!((found.serial, found.weight), (7, 99), "the newer one is at {at}");
         // What is mended keeps what is not known.
-        assert_eq!(pool.store.mend_labels(), 2);
+        assert_eq!(pool.internals_mut().store.mend_labels(), 2);
         drop(pool);
         assert!(identity.label_places().into_iter().all(|at| label_at(&world, 0, at) == Some(found)));
     }
@@ -355,7 +355,7 @@ fn growing_survives_a_cut_at_every_io() {
 fn finish(world: &mut World, what: &str) -> bool {
     let serial = {
         let mut pool = world.mount();
-        let serial = pool.store.tree.disks.identity_in_row(0).expect("a member").serial;
+        let serial = pool.internals().store.tree.disks.identity_in_row(0).expect("a member").serial;
         expect(&mut pool, "before", 30_000);
         account(&mut pool, what);
         put(&mut pool, "after", 5000).unwrap_or_else(|error| panic!("{what}: {error}"));

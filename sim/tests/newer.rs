@@ -46,7 +46,10 @@ fn one_label_of_one_disk_is_enough_to_refuse_the_pool() {
             relabel(&mut array, disk, second, change);
             let before = array.disk(disk).counters().writes;
             let refused = Pool::mount(&mut array, lent.lend(), SERVICES, &MountOptions::default());
-            let error = refused.err().unwrap_or_else(|| panic!("{what} on disk {disk} was mounted"));
+            let error = refused
+                .map_err(|failure| failure.error)
+                .err()
+                .unwrap_or_else(|| panic!("{what} on disk {disk} was mounted"));
             assert!(matches!(error, MountError::Unsupported { disk: named, .. } if named == disk), "{error}");
             assert!(error.to_string().contains(what), "{error}");
             assert_eq!(array.disk(disk).counters().writes, before);
@@ -97,7 +100,10 @@ fn a_disk_with_any_label_is_formatted_only_when_that_is_forced() {
         }
         let mut options = FormatOptions::portable(Scheme::mirror(2));
         let refused = Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(3), &options, &[]);
-        assert!(matches!(refused.err(), Some(FormatError::InUse { disk: 0, .. })));
+        assert!(matches!(
+            refused.map_err(|failure| failure.error).err(),
+            Some(FormatError::InUse { disk: 0, .. })
+        ));
         options.force = true;
         Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(3), &options, &[]).expect("forced");
     }

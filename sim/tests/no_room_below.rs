@@ -4,6 +4,7 @@
 //! so, and works once the system is well.
 
 use crate::common::{Mounted, World, expect, expect_whole, put, rest};
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
 use dynamicfs_core::object::{Attributes, MakeRequest};
@@ -323,13 +324,13 @@ fn nodes_that_find_no_room_below_are_no_checksum_errors() {
         let mut pool = world.mount();
         let mut fill = |pool: &mut Mounted<'_>| -> Result<(), Error> {
             let mut transaction = pool.begin()?;
-            let written = transaction.store.tree.counters.nodes_written;
+            let written = transaction.internals().store.tree.counters.nodes_written;
             for number in 0..600 {
                 let name = format!("a name of some length {}", number * 7 % 600);
                 let plain = Attributes::default();
                 transaction.create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::File, &plain)?;
             }
-            spilled += u32::from(transaction.store.tree.counters.nodes_written > written);
+            spilled += u32::from(transaction.internals().store.tree.counters.nodes_written > written);
             transaction.commit().map(|_| ())
         };
         let error = if well % 2 == 0 { IoError::NoSpace } else { IoError::Refused };
@@ -358,7 +359,7 @@ fn a_format_that_finds_no_room_below_may_be_made_again() {
         let format = |world: &mut World| {
             let lent = world.lent.lend();
             let made = Pool::format(&mut world.array, lent, SERVICES, &mut Rng::new(9), &options, &[]);
-            made.map(|_| ())
+            made.map(|_| ()).map_err(|failure| failure.error)
         };
         let begun = lack.begin(&mut world.array);
         let made = format(&mut world);

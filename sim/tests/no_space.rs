@@ -2,9 +2,10 @@
 //! fork of the world. It is done, or there is no space and nothing has changed; and whatever it came to, deleting goes on
 //! and gives the space back.
 
+use dynamicfs_core::ReadObjects;
+use dynamicfs_core::Transaction;
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::maintain::Work;
-use dynamicfs_core::object::Objects;
 use dynamicfs_core::types::{ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, MountOptions, Pool};
 use dynamicfs_hal::Geometry;
@@ -80,7 +81,7 @@ fn mount<'w>(array: &'w mut SimArray, lent: &'w mut Lent) -> Mounted<'w> {
 }
 
 /// Does an operation in the pool and in the model; a write may come out short. Whether there was space for it.
-fn apply(objects: &mut Objects<'_, &mut SimArray>, model: &mut Model, operation: &Operation) -> bool {
+fn apply(objects: &mut Transaction<'_, '_, &mut SimArray>, model: &mut Model, operation: &Operation) -> bool {
     let (did, operation) = match operation {
         Operation::Write { object, offset, data } => match objects.write(*object, *offset, data) {
             Ok(wrote) => {
@@ -99,7 +100,7 @@ fn apply(objects: &mut Objects<'_, &mut SimArray>, model: &mut Model, operation:
     true
 }
 
-fn same(objects: &mut Objects<'_, &mut SimArray>, model: &Model, what: &str) {
+fn same(objects: &mut impl ReadObjects, model: &Model, what: &str) {
     let found = model::load(objects).unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!(model.difference(&found), None, "{what}");
 }

@@ -1,6 +1,7 @@
 //! Upkeep says that something was repaired when something was, and only then: whoever asks until there is nothing left to do
 //! would else go on for ever, or stop too early.
 
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::maintain::Work;
 use dynamicfs_core::types::{Generation, ObjectId, Scheme};
@@ -89,7 +90,7 @@ fn read_all(pool: &mut Mounted<'_>) {
 
 /// What upkeep has done so far, in numbers.
 fn done(pool: &Mounted<'_>) -> (Generation, u64, usize) {
-    (pool.store.generation(), pool.health().counters.repairs, pool.health().repairs_waiting)
+    (pool.internals().store.generation(), pool.health().counters.repairs, pool.health().repairs_waiting)
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn a_feature_that_anything_may_ignore_survives_commits() {
         world.put(&format!("file-{n}"), 5000);
     }
     let pool = world.mount();
-    assert_eq!(pool.store.committed().compat(), 0x8000_0001);
+    assert_eq!(pool.internals().store.committed().compat(), 0x8000_0001);
 }
 
 // --- bounds ---------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 use crate::common::{Mounted, World, expect, put};
 use dynamicfs_core::MountMode;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};
 use dynamicfs_hal::{DiskArray, IoError};
@@ -95,7 +96,7 @@ fn drop_with_errors(base: &World, disk: usize, well: u64, failing: u64) -> bool 
         let made = transaction.create(ObjectId::ROOT, b"dropped", &MakeRequest::File, &plain).expect("made");
         transaction.write_all(made, 0, &[7; 20_000]).expect("written");
         let mishap = Mishap::Fail(IoError::Media);
-        let disks = &mut transaction.store.tree.disks;
+        let disks = &mut transaction.internals_mut().store.tree.disks;
         disks.array().disk_mut(disk).mishap_after(IoKind::Read, well, failing, mishap);
         drop(transaction);
         let calm = pool.array().disk(disk).is_calm();

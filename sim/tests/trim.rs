@@ -1,6 +1,7 @@
 //! Free space given back to disks that do discards: what they keep, whatever the power does.
 
 use crate::common::{Mounted, World, contents, expect, expect_whole, put};
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::{Error, MemberError, StorageError};
 use dynamicfs_core::maintain::{Trim, TrimOptions};
 use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
@@ -99,7 +100,7 @@ fn what_is_deleted_is_given_back_when_it_was_swept() {
     assert!(is_there(&mut pool), "it was freed, and nothing was swept");
     let before = free_bytes(&pool, 0);
     let mut transaction = pool.begin().expect("begun");
-    while transaction.store.sweep_step().expect("swept") {}
+    while transaction.internals_mut().store.sweep_step().expect("swept") {}
     transaction.commit().expect("committed");
     assert!(free_bytes(&pool, 0) > before, "it is free now");
     trim(&mut pool, 0, ALL).expect("trimmed");

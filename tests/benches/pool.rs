@@ -4,6 +4,7 @@
 //! tmpfs by default, so that the software is what is measured. Every figure is the median of several runs. "Raw" is
 //! one thread writing the same number of bytes, parity included, to plain files beside the disks.
 
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::maintain::{JobKind, JobOptions, JobState};
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};

@@ -1,5 +1,6 @@
 //! Hedged reads, on real files and threads: a disk that does not answer holds nobody up who can read elsewhere.
 
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{FormatOptions, MountOptions, Pool, Services};

@@ -2,6 +2,7 @@
 //!
 //! `DYNAMICFS_DIRECTORY_ENTRIES` sets another number; `-- --nocapture` shows what was measured.
 
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::maintain::Work;
 use dynamicfs_core::object::{Attributes, MakeRequest};
@@ -123,7 +124,7 @@ fn look_up(pool: &mut OpenPool<'_>, objects: &[ObjectId], rng: &mut Rng) -> Cost
 
 /// What was measured where a directory has so many entries.
 fn check_cost(pool: &OpenPool<'_>, entries: u64, cost: &Cost) {
-    let level = u64::from(pool.store.tree.level);
+    let level = u64::from(pool.internals().store.tree.level);
     let Cost { cold, average, most } = cost;
     println!(
         "{entries:>9} entries, {} levels: a lookup reads {cold} blocks after a mount, {average:.2} on average, {most} at most",
@@ -186,7 +187,11 @@ fn a_million_entries_in_one_directory() {
     let health = pool.health();
     assert_eq!((pool.inode(ObjectId::ROOT).expect("the root").size, health.objects), (0, 1));
     let free = health.free_blocks + health.dead_blocks;
-    println!("{} blocks fewer free than at first, level {}", free_at_first - free, pool.store.tree.level);
+    println!(
+        "{} blocks fewer free than at first, level {}",
+        free_at_first - free,
+        pool.internals().store.tree.level
+    );
     assert!(free + REMAINS_MAX >= free_at_first, "{} blocks are gone", free_at_first - free);
 }
 

@@ -1,5 +1,6 @@
 //! Objects as long as the format allows, 2^48 bytes, with little in them.
 
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::limits::OBJECT_BYTES_MAX as END;
 use dynamicfs_core::maintain::Work;

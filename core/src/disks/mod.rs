@@ -28,6 +28,7 @@ use crate::types::{BlockAddress, Epoch, Generation, MemberNumber, MemberSet};
 use condition::{Condition, Fault, Thresholds, Window};
 use dynamicfs_hal::{Batch, Clock, Crc32c, DiskArray, Geometry, IoError, Operation, Outcome, Request};
 use events::{Event, Happening};
+pub(crate) use staged::alignment_of;
 
 /// What a disk of the array is to the pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -262,7 +263,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             let sector = array.geometry(disk).sector_bytes;
             *state = DiskState { sector_shift: sector.max(1).trailing_zeros() as u8, ..DiskState::NEW };
         }
-        let alignment = staged::alignment_of(&array, disks);
+        let alignment = alignment_of(&array, disks);
         Self {
             array,
             states,

@@ -11,7 +11,7 @@ use super::Disks;
 use dynamicfs_hal::{DiskArray, IoError, Operation, Request};
 
 /// The alignment in memory that all disks of an array are content with, 1 where none asks for any.
-pub(super) fn alignment_of<A: DiskArray>(array: &A, disks: usize) -> usize {
+pub(crate) fn alignment_of<A: DiskArray>(array: &A, disks: usize) -> usize {
     let geometries = (0..disks).map(|disk| array.geometry(disk)).filter(|geometry| geometry.check().is_ok());
     geometries.map(|geometry| geometry.buffer_alignment as usize).max().unwrap_or(1)
 }

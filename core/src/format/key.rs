@@ -185,7 +185,7 @@ impl Key {
         &self.0
     }
 
-    /// A key from [`KEY_BYTES`] bytes of a disk: any bytes are a key.
+    /// A key from `KEY_BYTES` bytes of a disk: any bytes are a key.
     ///
     /// # Panics
     /// When there are fewer bytes.

@@ -10,9 +10,9 @@ layout! {
     Label, 512 bytes {
         /// CRC-32C of the bytes after this field.
         crc / set_crc: u32 = 0,
-        /// [`LABEL_MAGIC`].
+        /// `LABEL_MAGIC`.
         magic / set_magic: u64 = 4,
-        /// [`FORMAT_VERSION`].
+        /// `FORMAT_VERSION`.
         version / set_version: u16 = 12,
         /// Checksum algorithm of everything else: 1 is CRC-32C.
         algorithm / set_algorithm: u8 = 14,

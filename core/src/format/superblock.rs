@@ -95,7 +95,7 @@ layout! {
         ancestors / set_ancestors: u8 = 196,
         /// The root's replicas: 5 addresses.
         root_replicas_raw / set_root_replicas_raw: BlockAddress = 200,
-        /// Histories that this one comes from or was preferred to, the newest first: 4 times [`AncestorEntry`].
+        /// Histories that this one comes from or was preferred to, the newest first: 4 times `AncestorEntry`.
         ancestry_raw / set_ancestry_raw: u64 = 240,
         /// The generation of the first state of this epoch; 0: it is not told.
         epoch_began / set_epoch_began: U48 = 320,

@@ -20,7 +20,7 @@ const LEVELS: u64 = 16;
 ///
 /// A move is worth it where the member that gets the fragment has more room afterwards than the one that loses it, by a
 /// level that placement tells apart: so each makes the members' rooms more equal, and there is an end to it.
-pub fn misplaced(
+pub(super) fn misplaced(
     extent: &Extent,
     standing: &Standing,
     (tier, space): (u8, bool),

@@ -46,7 +46,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Writes a member's saved counters. Part of a transaction.
-    pub(super) fn put_counters(
+    pub(crate) fn put_counters(
         &mut self,
         member: MemberNumber,
         counters: &DiskCounters,

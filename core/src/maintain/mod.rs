@@ -45,7 +45,6 @@ mod verdict;
 mod visit;
 
 pub use crate::format::job::{Job, JobKind, JobOptions, JobState};
-pub use balance::misplaced;
 pub use check::{CheckReport, Finding};
 pub use job::{FAILED_LISTED, Lost};
 pub use locate::{Located, Place, Proof};
@@ -56,4 +55,5 @@ pub use standing::{Held, Standing, Worth, Worths};
 pub use step::Work;
 pub use survey::ExtentCounts;
 pub use trim::{Trim, TrimOptions};
+#[cfg(feature = "internals")]
 pub use verdict::{Indices, NodeVerdict, Verdict, judge, judge_node};

@@ -62,7 +62,7 @@ pub struct Footing {
     /// It would also take writes.
     pub writable: bool,
     /// It would take writes if the members were taken out of use before they go, one by one
-    /// ([`shut_member`](Objects::shut_member)).
+    /// ([`shut_member`](crate::Pool::shut_member)).
     pub writable_when_shut: bool,
     /// More disks that might fail then, one after the other, before it took no writes; 0 if it takes none.
     pub write_tolerance: usize,

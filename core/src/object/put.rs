@@ -572,30 +572,29 @@ mod tests {
         let little = Memory { bytes: &mut bytes[..200 << 10], slots: &mut slots, disks: &mut disks };
         let mut pool = Pool::mount(&mut array, little, services, &MountOptions::default()).expect("mounted");
         let mut transaction = pool.begin().expect("begun");
-        let inode = transaction.inode(file).expect("there");
-        let window = transaction.extent_bytes(&inode);
+        let objects = transaction.internals_mut();
+        let inode = objects.inode(file).expect("there");
+        let window = objects.extent_bytes(&inode);
         assert_eq!(window, 4 * BLOCK, "the long extent does not fit a window");
         let behind = [9; BLOCK as usize];
-        let stored = transaction.replace_extents(file, &inode, 11 * BLOCK, &behind, Purpose::Growth);
+        let stored = objects.replace_extents(file, &inode, 11 * BLOCK, &behind, Purpose::Growth);
         assert_eq!(stored, Ok(behind.len()));
         for (offset, piece) in [(4, (4, 4)), (8, (8, 2)), (9, (9, 1)), (10, (10, 1)), (11, (11, 1))] {
-            let found = transaction.piece_at(file, &inode, offset * BLOCK + 100).expect("read");
+            let found = objects.piece_at(file, &inode, offset * BLOCK + 100).expect("read");
             assert_eq!((found.0 / BLOCK, found.1 / BLOCK), piece, "block {offset}");
         }
-        let (start, length) = transaction.piece_at(file, &inode, 8 * BLOCK).expect("read");
-        assert_eq!(transaction.cut_to_windows(file, &inode, start, length), Ok(true));
+        let (start, length) = objects.piece_at(file, &inode, 8 * BLOCK).expect("read");
+        assert_eq!(objects.cut_to_windows(file, &inode, start, length), Ok(true));
         let mut end = 0;
-        while let Some(start) = transaction.extent_between(file, end, u64::MAX).expect("read") {
-            let found = transaction.extent_at(file, start).expect("read");
+        while let Some(start) = objects.extent_between(file, end, u64::MAX).expect("read") {
+            let found = objects.extent_at(file, start).expect("read");
             assert!(start.is_multiple_of(u64::from(found.extent.logical).next_power_of_two()), "{found:?}");
-            assert!(
-                transaction.next_extent(file, start).expect("read").is_none_or(|next| next >= found.end())
-            );
+            assert!(objects.next_extent(file, start).expect("read").is_none_or(|next| next >= found.end()));
             end = found.end();
         }
         assert_eq!(end, 12 * BLOCK);
         let mut read = vec![0; contents.len()];
-        assert_eq!(transaction.read(file, 0, &mut read), Ok(contents.len()));
+        assert_eq!(objects.read(file, 0, &mut read), Ok(contents.len()));
         assert_eq!(read, contents);
     }
 }

@@ -9,7 +9,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// Takes the oldest event, `None` if nothing has happened since. [`EVENTS_PER_DISK`](crate::limits::EVENTS_PER_DISK) wait for
     /// each disk of the array, so whoever wants them all asks after each operation.
     pub fn next_event(&mut self) -> Option<Event> {
-        self.store.tree.disks.next_event()
+        self.objects.store.tree.disks.next_event()
     }
 
     /// How many events were dropped, because too many waited, since this was last asked.
@@ -19,11 +19,11 @@ impl<A: DiskArray> Pool<'_, A> {
 
     /// By which thresholds disks are judged.
     pub fn thresholds(&self) -> &Thresholds {
-        &self.store.tree.disks.thresholds
+        &self.objects.store.tree.disks.thresholds
     }
 
     /// Judges disks by these thresholds from now on; until then by the defaults. Nothing is written.
     pub fn set_thresholds(&mut self, thresholds: Thresholds) {
-        self.store.tree.disks.set_thresholds(thresholds);
+        self.objects.store.tree.disks.set_thresholds(thresholds);
     }
 }

@@ -1,14 +1,14 @@
 //! Making a pool: from what is asked for to what is fixed for good.
 
 use super::Services;
-use crate::error::{Error, FormatError};
+use crate::error::{Error, Failure, FormatError};
 use crate::format::label::{self, DiskIdentity, Label, LabelFault, PoolParameters};
 use crate::format::{places, superblock};
 use crate::limits;
 use crate::object::Objects;
 use crate::transaction::{CreateRequest, Memory, Store, histories};
-use crate::types::{MemberNumber, Scheme, Uuid};
-use dynamicfs_hal::{Crc32c, DiskArray, Entropy, Request};
+use crate::types::{MemberNumber, MemoryNeeds, Scheme, Uuid};
+use dynamicfs_hal::{Crc32c, DiskArray, Entropy, Geometry, Request};
 
 /// What a new pool is like. Start from [`server`](Self::server) or [`portable`](Self::portable).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,44 @@ impl FormatOptions {
     }
 }
 
+impl FormatOptions {
+    /// The least memory with which the pool is made and mounted on so many disks, none of which asks for more than this geometry
+    /// says: of tear units, alignment and size. [`Memory::needs`] of the finished pool may be a little less.
+    pub const fn memory(&self, disks: usize, geometry: &Geometry) -> MemoryNeeds {
+        let blocks = geometry.bytes() / if self.block_bytes == 0 { 1 } else { self.block_bytes as u64 };
+        let group_blocks = self.group_blocks(blocks);
+        let parameters = PoolParameters { group_blocks, ..self.sizes(geometry.tear_unit) };
+        Memory::needs(&parameters, disks, geometry.buffer_alignment as usize)
+    }
+
+    /// The sizes of the pool's parts, but for its groups, where the largest tear unit of its disks is this one.
+    const fn sizes(&self, tear_unit: u32) -> PoolParameters {
+        let parameters = PoolParameters {
+            block_shift: self.block_bytes.trailing_zeros() as u8,
+            node_shift: self.node_bytes.trailing_zeros() as u8,
+            chunk_shift: self.chunk_bytes.trailing_zeros() as u8,
+            ring_length: self.ring_length,
+            members_max: self.members_max,
+            ..PoolParameters::UNKNOWN
+        };
+        let (sector, slot) = (parameters.sector_bytes_max(), superblock::bytes(self.members_max as usize));
+        let unit = if sector > tear_unit { sector } else { tear_unit };
+        PoolParameters { slot_bytes: (slot as u32).next_multiple_of(unit), ..parameters }
+    }
+
+    /// Blocks of a group: large groups keep the free map small; even the smallest disk, of so many blocks, should have sixteen.
+    const fn group_blocks(&self, smallest: u64) -> u32 {
+        let mut group = limits::GROUP_BLOCKS_MIN;
+        while group * 2 <= self.node_bytes
+            && group < limits::GROUP_BLOCKS_MAX
+            && smallest / (group * 2) as u64 >= 16
+        {
+            group *= 2;
+        }
+        group
+    }
+}
+
 /// What is special about one disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskOptions {
@@ -88,54 +126,81 @@ impl Default for DiskOptions {
 
 pub(super) fn format<'m, A: DiskArray>(
     mut array: A,
-    memory: Memory<'m>,
+    mut memory: Memory<'m>,
     services: Services<'m>,
     entropy: &mut dyn Entropy,
     options: &FormatOptions,
     members: &[DiskOptions],
-) -> Result<Objects<'m, A>, FormatError> {
+) -> Result<Objects<'m, A>, Failure<FormatError, A>> {
+    let plan = match plan(&mut array, &mut memory, services, entropy, options, members) {
+        Ok(plan) => plan,
+        Err(error) => return Err(Failure { error, array }),
+    };
+    let request = CreateRequest {
+        parameters: plan.parameters,
+        disks: &plan.identities,
+        scheme: options.scheme,
+        tolerance: options.tolerance.unwrap_or(options.scheme.parity).max(options.scheme.parity),
+        extent_shift: options.extent_bytes.trailing_zeros() as u8,
+        branch: plan.branch,
+        crc32c: services.crc32c,
+        clock: services.clock,
+    };
+    let mut objects = Objects::new(Store::create(array, memory, &request)?);
+    match fill(&mut objects, options.root_mode) {
+        Ok(()) => Ok(objects),
+        Err(error) => Err(Failure { error, array: objects.store.tree.disks.into_array() }),
+    }
+}
+
+/// What a new pool is made from.
+struct Plan {
+    parameters: PoolParameters,
+    identities: heapless::Vec<DiskIdentity, { limits::MEMBERS_MAX }>,
+    branch: u64,
+}
+
+/// Refuses what cannot be a pool, and draws what is random. Nothing is written.
+fn plan<A: DiskArray>(
+    array: &mut A,
+    memory: &mut Memory<'_>,
+    services: Services<'_>,
+    entropy: &mut dyn Entropy,
+    options: &FormatOptions,
+    members: &[DiskOptions],
+) -> Result<Plan, FormatError> {
     let plain = DiskOptions::default();
     let option = |disk: usize| members.get(disk).copied().unwrap_or(plain);
     let count = array.disks();
-    check_options(&array, options, count, &option)?;
-    let mut memory = memory;
+    check_options(array, options, count, &option)?;
     if !options.force {
-        refuse_pools(&mut array, &mut memory, services)?;
+        refuse_pools(array, memory, services)?;
     }
-    let parameters = parameters(&array, services, entropy, options, &option)?;
-    let mut identities = heapless::Vec::<DiskIdentity, { limits::MEMBERS_MAX }>::new();
+    let parameters = parameters(array, services, entropy, options, &option)?;
+    let mut identities = heapless::Vec::new();
     for disk in 0..count {
         let member = MemberNumber(disk as u16);
         let geometry = array.geometry(disk);
         let identity = identity(&geometry, &parameters, (disk, member), random(entropy)?, option(disk))?;
         let _ = identities.push(identity);
     }
-    let branch = random(entropy)?;
-    let request = CreateRequest {
-        parameters,
-        disks: &identities,
-        scheme: options.scheme,
-        tolerance: options.tolerance.unwrap_or(options.scheme.parity).max(options.scheme.parity),
-        extent_shift: options.extent_bytes.trailing_zeros() as u8,
-        branch: crate::format::node::pool_mark(branch),
-        crc32c: services.crc32c,
-        clock: services.clock,
-    };
-    let mut objects = Objects::new(Store::create(array, memory, &request)?);
-    objects.make_root(options.root_mode).map_err(|error| match error {
+    Ok(Plan { parameters, identities, branch: crate::format::node::pool_mark(random(entropy)?) })
+}
+
+/// Puts the root directory into a new pool, and makes it one.
+fn fill<A: DiskArray>(objects: &mut Objects<'_, A>, root_mode: u16) -> Result<(), FormatError> {
+    objects.make_root(root_mode).map_err(|error| match error {
         Error::Storage(error) => FormatError::Storage(error),
         _ => FormatError::Parameter("the root directory does not fit"),
     })?;
     objects.store.commit()?;
-    if let Err(error) = finish(&mut objects.store) {
+    finish(&mut objects.store).inspect_err(|_| {
         // What is no pool to its maker is none to others. Where even this fails the first error is the one
         // that matters.
-        for disk in 0..count {
+        for disk in 0..objects.store.tree.disks.count() {
             let _ = objects.store.forget_disk(disk);
         }
-        return Err(error);
-    }
-    Ok(objects)
+    })
 }
 
 /// Lets the disks say that they are a pool. One of which only the first state is there, and not all members,
@@ -231,7 +296,7 @@ pub(super) fn refuse_used<A: DiskArray>(
     let alignment = geometry.buffer_alignment.max(1) as usize;
     let skip = buffer.as_ptr().align_offset(alignment);
     let buf = buffer.get_mut(skip..).and_then(|b| b.get_mut(..sector));
-    let buf = buf.ok_or(FormatError::NeedsMemory { bytes: sector + alignment })?;
+    let buf = buf.ok_or(FormatError::NeedsMemory(Memory::needs_bytes(sector + alignment, array.disks())))?;
     let mut damaged = 0;
     for at in core::iter::once(0).chain(places::candidates(&geometry)) {
         let mut request = [Request::read(disk, at / u64::from(geometry.sector_bytes), &mut *buf)];
@@ -262,25 +327,22 @@ fn parameters<A: DiskArray>(
     options: &FormatOptions,
     option: &impl Fn(usize) -> DiskOptions,
 ) -> Result<PoolParameters, FormatError> {
-    let shift = |bytes: u32, what| match bytes.is_power_of_two() {
-        true => Ok(bytes.trailing_zeros() as u8),
-        false => Err(FormatError::Parameter(what)),
-    };
+    for (bytes, what) in [
+        (options.block_bytes, "block size"),
+        (options.node_bytes, "node size"),
+        (options.chunk_bytes, "chunk size"),
+    ] {
+        if !bytes.is_power_of_two() {
+            return Err(FormatError::Parameter(what));
+        }
+    }
     let tear_unit = (0..array.disks()).map(|disk| array.geometry(disk).tear_unit).max().unwrap_or(512);
     let mut parameters = PoolParameters {
         pool: random(entropy)?,
         hash_seed: random(entropy)?,
-        block_shift: shift(options.block_bytes, "block size")?,
-        node_shift: shift(options.node_bytes, "node size")?,
-        chunk_shift: shift(options.chunk_bytes, "chunk size")?,
-        ring_length: options.ring_length,
-        members_max: options.members_max,
-        slot_bytes: 0,
-        group_blocks: limits::GROUP_BLOCKS_MIN,
         created: services.clock.now().seconds,
+        ..options.sizes(tear_unit)
     };
-    let unit = parameters.sector_bytes_max().max(tear_unit);
-    parameters.slot_bytes = (superblock::bytes(options.members_max.into()) as u32).next_multiple_of(unit);
     if !parameters.is_valid() {
         return Err(FormatError::Parameter("node, block, chunk or ring size"));
     }
@@ -291,19 +353,13 @@ fn parameters<A: DiskArray>(
         })
         .min()
         .unwrap_or(0);
-    // Large groups keep the free map small; even the smallest disk should have sixteen.
-    while parameters.group_blocks * 2 <= options.node_bytes
-        && parameters.group_blocks < limits::GROUP_BLOCKS_MAX
-        && smallest / u64::from(parameters.group_blocks * 2) >= 16
-    {
-        parameters.group_blocks *= 2;
-    }
+    parameters.group_blocks = options.group_blocks(smallest);
     Ok(parameters)
 }
 
 /// What the label of a disk of the array says that becomes this member.
 pub(super) fn identity(
-    geometry: &dynamicfs_hal::Geometry,
+    geometry: &Geometry,
     p: &PoolParameters,
     (disk, member): (usize, MemberNumber),
     id: Uuid,

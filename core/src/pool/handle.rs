@@ -1,45 +1,106 @@
 //! An object as a stream.
 
+use super::read::ReadObjects;
+use super::transaction::Transaction;
 use crate::error::Error;
-use crate::object::Objects;
 use crate::types::ObjectId;
 use dynamicfs_hal::DiskArray;
-use embedded_io::{ErrorType, Read, Seek, SeekFrom, Write};
+use embedded_io::SeekFrom;
 
-/// A position in an object's contents: `embedded_io`'s `Read`, `Write` and `Seek`.
-///
-/// Writing needs a transaction. A flush does nothing: what is written is durable with the transaction's commit.
-pub struct Handle<'o, 'm, A> {
-    objects: &'o mut Objects<'m, A>,
+/// An open object: which, and where in it. It is a value and borrows nothing: as many as there is memory for are open at a time,
+/// also across transactions, and each call says through what it reads or writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handle {
     object: ObjectId,
     position: u64,
 }
 
-impl<'m, A: DiskArray> Objects<'m, A> {
+impl Handle {
     /// Opens an object, at its beginning.
-    pub fn open(&mut self, object: ObjectId) -> Result<Handle<'_, 'm, A>, Error> {
-        self.inode(object)?;
-        Ok(Handle { objects: self, object, position: 0 })
+    ///
+    /// # Errors
+    /// [`NotFound`](Error::NotFound), or what disks and tree answered.
+    pub fn open(pool: &mut impl ReadObjects, object: ObjectId) -> Result<Self, Error> {
+        pool.inode(object)?;
+        Ok(Self { object, position: 0 })
     }
-}
 
-impl<A> ErrorType for Handle<'_, '_, A> {
-    type Error = Error;
-}
+    /// The object.
+    pub const fn object(&self) -> ObjectId {
+        self.object
+    }
 
-impl<A: DiskArray> Read for Handle<'_, '_, A> {
-    fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
-        let bytes = self.objects.read(self.object, self.position, buf)?;
+    /// The next byte that is read or written.
+    pub const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Reads on; how many bytes, 0 at the end.
+    ///
+    /// # Errors
+    /// Those of [`ReadObjects::read`]; the position stays.
+    pub fn read(&mut self, pool: &mut impl ReadObjects, buf: &mut [u8]) -> Result<usize, Error> {
+        let bytes = pool.read(self.object, self.position, buf)?;
         self.position += bytes as u64;
         Ok(bytes)
     }
-}
 
-impl<A: DiskArray> Write for Handle<'_, '_, A> {
-    fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
-        let wrote = self.objects.write(self.object, self.position, buf)?;
+    /// Writes on; how many bytes, fewer than there are when space ends.
+    ///
+    /// # Errors
+    /// Those of [`Transaction::write`]; the position stays.
+    pub fn write<A: DiskArray>(
+        &mut self,
+        transaction: &mut Transaction<'_, '_, A>,
+        data: &[u8],
+    ) -> Result<usize, Error> {
+        let wrote = transaction.write(self.object, self.position, data)?;
         self.position += wrote as u64;
         Ok(wrote)
+    }
+
+    /// Goes to another position, also behind the end: what lies between reads as zeros once something is written.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](Error::InvalidArgument) before the beginning; the position stays.
+    pub fn seek(&mut self, pool: &mut impl ReadObjects, to: SeekFrom) -> Result<u64, Error> {
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::Current(delta) => self.position.checked_add_signed(delta),
+            SeekFrom::End(delta) => pool.inode(self.object)?.size.checked_add_signed(delta),
+        };
+        self.position = position.ok_or(Error::InvalidArgument)?;
+        Ok(self.position)
+    }
+
+    /// The object as a stream of `embedded_io`, through a pool or a transaction.
+    pub const fn stream<'s, P>(&'s mut self, pool: &'s mut P) -> Stream<'s, P> {
+        Stream { handle: self, pool }
+    }
+}
+
+/// A [`Handle`] and what it reads and writes through: `embedded_io`'s `Read` and `Seek`, and `Write` through a transaction.
+///
+/// A flush does nothing: what is written is durable with the transaction's commit.
+#[derive(Debug)]
+pub struct Stream<'s, P> {
+    handle: &'s mut Handle,
+    pool: &'s mut P,
+}
+
+impl<P> embedded_io::ErrorType for Stream<'_, P> {
+    type Error = Error;
+}
+
+impl<P: ReadObjects> embedded_io::Read for Stream<'_, P> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
+        self.handle.read(self.pool, buf)
+    }
+}
+
+impl<A: DiskArray> embedded_io::Write for Stream<'_, Transaction<'_, '_, A>> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
+        self.handle.write(self.pool, buf)
     }
 
     fn flush(&mut self) -> Result<(), Error> {
@@ -47,14 +108,8 @@ impl<A: DiskArray> Write for Handle<'_, '_, A> {
     }
 }
 
-impl<A: DiskArray> Seek for Handle<'_, '_, A> {
-    fn seek(&mut self, to: SeekFrom) -> Result<u64, Error> {
-        let position = match to {
-            SeekFrom::Start(position) => Some(position),
-            SeekFrom::Current(delta) => self.position.checked_add_signed(delta),
-            SeekFrom::End(delta) => self.objects.inode(self.object)?.size.checked_add_signed(delta),
-        };
-        self.position = position.ok_or(Error::InvalidArgument)?;
-        Ok(self.position)
+impl<P: ReadObjects> embedded_io::Seek for Stream<'_, P> {
+    fn seek(&mut self, to: embedded_io::SeekFrom) -> Result<u64, Error> {
+        self.handle.seek(self.pool, to)
     }
 }

@@ -3,7 +3,6 @@
 use super::Pool;
 use crate::disks::condition::Condition;
 use crate::disks::{Currency, DiskStatus};
-use crate::format::label::PoolParameters;
 use crate::metrics::{DiskCounters, PoolCounters};
 use crate::types::{Epoch, Generation, MemberNumber, MemberSet, Scheme, Uuid};
 use dynamicfs_hal::{DiskArray, IoError};
@@ -30,7 +29,7 @@ pub struct Health {
     pub owed: usize,
     /// More disks that may fail before something becomes unreadable, at least: by the pool's tolerance, and
     /// by the weakest scheme in which contents were ever stored.
-    /// [`forecast_loss`](crate::object::Objects::forecast_loss) looks at what is stored, and tells exactly.
+    /// [`forecast_loss`](crate::Pool::forecast_loss) looks at what is stored, and tells exactly.
     pub read_tolerance: usize,
     /// More disks that may fail, one after the other, before the running pool stops taking writes. The first
     /// transaction of a mount asks for more than half of the members, those that follow for half of them.
@@ -61,6 +60,14 @@ pub struct Health {
     pub repairs_waiting: usize,
     /// The scheme of new objects.
     pub scheme: Scheme,
+    /// log2 of the extent size of new objects, in bytes.
+    pub extent_shift: u8,
+    /// Levels of the tree, 1 or more.
+    pub levels: u8,
+    /// Something is short of what was asked for, and no member owes it.
+    pub is_short: bool,
+    /// How many disks fewer than `tolerance` the weakest scheme bears in which contents were ever stored.
+    pub parity_deficit: u8,
     /// Disks whose loss the tree bears.
     pub tolerance: u8,
     /// Counters since the mount.
@@ -105,19 +112,15 @@ pub struct MemberHealth {
 }
 
 impl<A: DiskArray> Pool<'_, A> {
-    /// What was fixed when the pool was formatted: its identity, the sizes of its parts.
-    pub fn parameters(&self) -> &PoolParameters {
-        &self.store.tree.disks.parameters
-    }
-
     /// How the pool is.
     pub fn health(&self) -> Health {
-        let tree = &self.store.tree;
-        let superblock = self.store.committed();
+        let tree = &self.objects.store.tree;
+        let superblock = self.objects.store.committed();
         let table = superblock.table();
         let online = tree.disks.sound();
-        let owed = self.store.unhealed();
-        let (read_tolerance, once_begun) = self.tolerances(MemberSet::EMPTY, superblock.lists().members);
+        let owed = self.objects.store.unhealed();
+        let (read_tolerance, once_begun) =
+            self.objects.tolerances(MemberSet::EMPTY, superblock.lists().members);
         let (blocks, free) = (0..tree.disks.count()).fold((0, 0), |(blocks, free), disk| {
             let member = self.member_health(disk);
             (blocks + member.blocks, free + member.free_blocks)
@@ -126,15 +129,19 @@ impl<A: DiskArray> Pool<'_, A> {
             generation: superblock.generation(),
             epoch: superblock.epoch(),
             branch: superblock.branch(),
-            writable: self.store.may_commit(),
-            tentative: self.store.is_tentative(),
+            writable: self.objects.store.may_commit(),
+            tentative: self.objects.store.is_tentative(),
             members: table.len(),
             online: online.len(),
             owed: owed.len(),
             read_tolerance,
-            write_tolerance: self.store.claim_spare().map_or(once_begun, |spare| spare.min(once_begun)),
+            write_tolerance: self
+                .objects
+                .store
+                .claim_spare()
+                .map_or(once_begun, |spare| spare.min(once_begun)),
             write_tolerance_once_begun: once_begun,
-            mount_tolerance: self.mount_tolerance(MemberSet::EMPTY),
+            mount_tolerance: self.objects.mount_tolerance(MemberSet::EMPTY),
             blocks,
             free_blocks: free,
             dead_blocks: superblock.dead_blocks(),
@@ -143,8 +150,12 @@ impl<A: DiskArray> Pool<'_, A> {
             content_bytes: superblock.content_bytes(),
             extents: superblock.extents(),
             orphans: superblock.orphans(),
-            repairs_waiting: self.repairs_waiting(),
+            repairs_waiting: self.objects.repairs_waiting(),
             scheme: superblock.scheme(),
+            extent_shift: superblock.extent_shift(),
+            levels: superblock.root_level() + 1,
+            is_short: superblock.is_short(),
+            parity_deficit: superblock.parity_deficit(),
             tolerance: superblock.tolerance(),
             counters: tree.counters,
         }
@@ -155,25 +166,31 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Panics
     /// When `disk` is not below the number of the array's disks.
     pub fn member_health(&self, disk: usize) -> MemberHealth {
-        let state = self.store.tree.disks.state(disk);
-        let superblock = self.store.committed();
+        let state = self.objects.store.tree.disks.state(disk);
+        let superblock = self.objects.store.committed();
         let row = state.identity.and_then(|identity| superblock.row_of(identity.member));
         MemberHealth {
             status: state.status,
-            condition: self.store.tree.disks.condition(disk),
+            condition: self.objects.store.tree.disks.condition(disk),
             currency: state.currency,
             member: state.identity.map(|identity| identity.member),
             disk: state.identity.map(|identity| identity.disk),
             witness: state.identity.is_some_and(|identity| identity.witness),
             owed: row.is_some_and(|row| superblock.owed().contains(row)),
             blocks: state.identity.filter(|i| !i.witness && row.is_some()).map_or(0, |_| state.blocks),
-            growable_blocks: self.store.growable_blocks(disk),
+            growable_blocks: self.objects.store.growable_blocks(disk),
             is_cut: state.is_cut,
             tears_neighbours: state.status == DiskStatus::Online
-                && !self.parameters().fits_tear_unit(self.store.tree.disks.geometry(disk).tear_unit),
+                && !self
+                    .objects
+                    .store
+                    .tree
+                    .disks
+                    .parameters
+                    .fits_tear_unit(self.objects.store.tree.disks.geometry(disk).tear_unit),
             free_blocks: row.map_or(0, |row| superblock.row(row).free()),
             last_error: state.last_error,
-            latency_micros: self.store.tree.disks.latency(disk),
+            latency_micros: self.objects.store.tree.disks.latency(disk),
             counters: state.counters,
         }
     }

@@ -1,10 +1,11 @@
-//! New members, and members that have grown.
+//! Members: new ones, those that have grown, those that go out of use and in again.
 
 use super::Pool;
 use super::format::{DiskOptions, identity, random, refuse_used};
+use super::sealed::Inside;
 use crate::disks::DiskStatus;
 use crate::disks::events::Happening;
-use crate::error::{FormatError, MemberError};
+use crate::error::{Error, FormatError, MemberError};
 use crate::types::{MemberNumber, Uuid};
 use dynamicfs_hal::{DiskArray, Entropy, IoError};
 
@@ -35,11 +36,11 @@ impl<A: DiskArray> Pool<'_, A> {
         options: &AddOptions,
     ) -> Result<MemberNumber, MemberError> {
         self.check_disk(disk, options)?;
-        let (geometry, parameters) = (self.array().geometry(disk), *self.parameters());
-        let member = MemberNumber(self.store.committed().next_member());
+        let (geometry, parameters) = (self.array().geometry(disk), self.objects.store.tree.disks.parameters);
+        let member = MemberNumber(self.objects.store.committed().next_member());
         let identity = identity(&geometry, &parameters, (disk, member), random(entropy)?, options.disk)?;
-        self.store.add_member(disk, identity, options.spare)?;
-        self.store.tree.disks.tell(Happening::Joined { member });
+        self.objects.store.add_member(disk, identity, options.spare)?;
+        self.objects.store.tree.disks.tell(Happening::Joined { member });
         Ok(member)
     }
 
@@ -49,16 +50,16 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// As [`add_disk`](Self::add_disk).
     pub fn check_disk(&mut self, disk: usize, options: &AddOptions) -> Result<(), MemberError> {
-        self.store.check_alone()?;
-        if disk >= self.store.tree.disks.count() {
+        self.undo_forgotten();
+        if disk >= self.objects.store.tree.disks.count() {
             return Err(FormatError::Io { disk, error: IoError::Gone }.into());
         }
-        let state = *self.store.tree.disks.state(disk);
+        let state = *self.objects.store.tree.disks.state(disk);
         if matches!(state.status, DiskStatus::Online | DiskStatus::Failed | DiskStatus::Excluded) {
             return Err(MemberError::TakesPart);
         }
         let geometry = self.array().geometry(disk);
-        let parameters = *self.parameters();
+        let parameters = self.objects.store.tree.disks.parameters;
         // One without sectors is too small.
         let fits = geometry.check().is_ok()
             && parameters.fits_sectors(geometry.sector_bytes)
@@ -67,21 +68,90 @@ impl<A: DiskArray> Pool<'_, A> {
             return Err(FormatError::Geometry { disk }.into());
         }
         if !options.force {
-            let store = &mut self.store;
+            let store = &mut self.objects.store;
             let crc32c = store.tree.disks.crc32c;
             refuse_used(store.tree.disks.array(), disk, store.stage, crc32c)?;
         }
-        let member = MemberNumber(self.store.committed().next_member());
+        let member = MemberNumber(self.objects.store.committed().next_member());
         identity(&geometry, &parameters, (disk, member), Uuid([0; 16]), options.disk)?;
         Ok(())
     }
 
     /// Takes all of a member's disk into use that has grown since it was added: how many blocks there are more. What a crash
     /// leaves half-way is finished by doing it again. One commit.
+    ///
+    /// # Errors
+    /// [`NotGrown`](MemberError::NotGrown), [`NotAMember`](MemberError::NotAMember), or what disks and tree answered.
     pub fn grow_disk(&mut self, disk: usize) -> Result<u64, MemberError> {
-        if disk >= self.store.tree.disks.count() {
+        self.undo_forgotten();
+        if disk >= self.objects.store.tree.disks.count() {
             return Err(MemberError::NotAMember);
         }
-        self.store.grow_member(disk)
+        self.objects.store.grow_member(disk)
+    }
+
+    // --- out of use, and in again -----------------------------------------------------------------------------
+
+    /// Takes a member out of use, durably: it is neither read from nor written to, also when it is there. With `failed`
+    /// what it holds counts as lost and is rebuilt elsewhere, else it is waited for.
+    ///
+    /// # Errors
+    /// Refused where too few members would be left.
+    pub fn shut_member(&mut self, member: MemberNumber, failed: bool) -> Result<(), MemberError> {
+        self.inside(|objects| objects.shut_member(member, failed))
+    }
+
+    /// Lets a member take part again that was shut, drained or kept spare, or stops draining it. What it missed is
+    /// rebuilt.
+    ///
+    /// # Errors
+    /// [`NotAMember`](MemberError::NotAMember), or what disks and tree answered.
+    pub fn activate_member(&mut self, member: MemberNumber) -> Result<(), MemberError> {
+        self.inside(|objects| objects.activate_member(member))
+    }
+
+    /// Begins to empty a member: from now on it is given nothing, and a rebuild moves what it holds to others. With
+    /// `leave` it leaves the pool then.
+    ///
+    /// # Errors
+    /// Those of [`check_drain`](Self::check_drain).
+    pub fn drain_member(&mut self, member: MemberNumber, leave: bool) -> Result<(), MemberError> {
+        self.inside(|objects| objects.drain_member(member, leave))
+    }
+
+    /// Whether a member can be emptied. Nothing is written.
+    ///
+    /// # Errors
+    /// [`TooFewDisks`](MemberError::TooFewDisks) and [`TooLittleSpace`](MemberError::TooLittleSpace) among the others.
+    pub fn check_drain(&mut self, member: MemberNumber) -> Result<(), MemberError> {
+        self.inside(|objects| objects.check_drain(member))
+    }
+
+    /// Removes a member that holds nothing, or with `lose` one that is away whatever it holds; whether there is nothing left to
+    /// be rebuilt.
+    ///
+    /// # Errors
+    /// [`HoldsData`](MemberError::HoldsData) without `lose`; [`TooFewDisks`](MemberError::TooFewDisks).
+    pub fn remove_member(&mut self, member: MemberNumber, lose: bool) -> Result<bool, MemberError> {
+        self.inside(|objects| objects.remove_member(member, lose))
+    }
+
+    /// Begins to empty a member whose errors are beyond the thresholds, or takes it out of use, durably, when it holds nothing;
+    /// whether there was one. It stays, degraded, where anything could not be read or written without it, or there is no
+    /// place for what it holds. A part of [`maintain`](Self::maintain), for a caller that leaves the pool and the errors behind.
+    ///
+    /// # Errors
+    /// What disks and tree answered.
+    pub fn fail_member(&mut self) -> Result<bool, Error> {
+        self.inside(|objects| objects.fail_member())
+    }
+
+    /// Forgets the errors of a member, those that were saved too, once their cause was removed. A transaction of its own. What
+    /// it did otherwise stays counted.
+    ///
+    /// # Errors
+    /// [`NotAMember`](MemberError::NotAMember), or what disks and tree answered.
+    pub fn clear_errors(&mut self, member: MemberNumber) -> Result<(), MemberError> {
+        self.inside(|objects| objects.clear_errors(member))
     }
 }

@@ -1,25 +1,45 @@
-//! The facade: making a pool, mounting it, transactions, handles, new members.
+//! The facade: making a pool, mounting it, reading, transactions, members, upkeep.
+//!
+//! ```text
+//! read.rs         what reads: on a pool, in a transaction
+//! transaction.rs  what changes objects and names
+//! upkeep.rs       jobs, checks, forecasts, counters
+//! members.rs      disks that come, go, grow
+//! state.rs        which members there are, and how each counts
+//! health.rs       how the pool is, as plain structs
+//! events.rs       what has happened
+//! handle.rs       an object as a stream
+//! format.rs       from what is asked for to what is fixed for good
+//! ```
 
 mod events;
 mod format;
 mod handle;
 mod health;
 mod members;
+mod read;
+mod sealed;
+mod state;
+mod transaction;
+mod upkeep;
 
 pub use format::{DiskOptions, FormatOptions};
-pub use handle::Handle;
+pub use handle::{Handle, Stream};
 pub use health::{Health, MemberHealth};
 pub use members::AddOptions;
+pub use read::ReadObjects;
+pub use state::{Member, Members};
+pub use transaction::Transaction;
 
-use crate::error::{Error, FormatError, MemberError, MountError};
+use crate::error::{Error, Failure, FormatError, MountError};
+use crate::format::label::PoolParameters;
 use crate::format::superblock::Superblock;
-use crate::maintain::Trim;
 use crate::object::Objects;
 use crate::transaction::histories::Surveyed;
 use crate::transaction::{Memory, MountMode, MountRequest, Prefer, Store, histories};
-use crate::types::{Generation, Uuid};
-use core::ops::{Deref, DerefMut};
+use crate::types::Uuid;
 use dynamicfs_hal::{Clock, Crc32c, DiskArray, Entropy};
+use sealed::Inside;
 
 /// What the machine gives a pool beside disks and memory.
 #[derive(Clone, Copy)]
@@ -50,23 +70,10 @@ impl Default for MountOptions {
 
 /// A mounted pool.
 ///
-/// Reading works on the pool itself, through the methods of [`Objects`]; changes are made in a [`Transaction`].
-/// Dropping it writes nothing: what was committed is durable.
+/// It reads through [`ReadObjects`]; objects and names are changed in a [`Transaction`]. Dropping it writes nothing: what was
+/// committed is durable. A transaction that was forgotten instead of dropped is undone by the next call.
 pub struct Pool<'m, A> {
     objects: Objects<'m, A>,
-}
-
-impl<'m, A> Deref for Pool<'m, A> {
-    type Target = Objects<'m, A>;
-    fn deref(&self) -> &Self::Target {
-        &self.objects
-    }
-}
-
-impl<A> DerefMut for Pool<'_, A> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.objects
-    }
 }
 
 impl<'m, A: DiskArray> Pool<'m, A> {
@@ -74,6 +81,10 @@ impl<'m, A: DiskArray> Pool<'m, A> {
     /// refused unless that is forced.
     ///
     /// `members` says what is special about each disk; those that it leaves out are plain.
+    ///
+    /// # Errors
+    /// They give the array back. Before the first byte is written: what contradicts the options or the disks, a disk that belongs
+    /// to a pool, too little memory. After it a disk that failed; then none of them is a member of anything.
     pub fn format(
         array: A,
         memory: Memory<'m>,
@@ -81,7 +92,7 @@ impl<'m, A: DiskArray> Pool<'m, A> {
         entropy: &mut dyn Entropy,
         options: &FormatOptions,
         members: &[DiskOptions],
-    ) -> Result<Self, FormatError> {
+    ) -> Result<Self, Failure<FormatError, A>> {
         let store = format::format(array, memory, services, entropy, options, members)?;
         Ok(Self { objects: store })
     }
@@ -90,12 +101,15 @@ impl<'m, A: DiskArray> Pool<'m, A> {
     ///
     /// Every disk is flushed first, so that what is served is durable. A pool that is whole is not written to until its
     /// first transaction.
+    ///
+    /// # Errors
+    /// They give the array back: to mount otherwise, to survey it, or to add what is missing.
     pub fn mount(
         array: A,
         memory: Memory<'m>,
         services: Services<'m>,
         options: &MountOptions,
-    ) -> Result<Self, MountError> {
+    ) -> Result<Self, Failure<MountError, A>> {
         let request = MountRequest {
             pool: options.pool,
             mode: options.mode,
@@ -122,10 +136,12 @@ impl<'m, A: DiskArray> Pool<'m, A> {
     /// Begins a transaction. There is one at a time; dropping it undoes it. One that was forgotten instead of dropped is
     /// undone here.
     ///
+    /// The first of a mount reserves an epoch on every disk.
+    ///
     /// Where space is scarce, or something found none since, deleted objects are freed first, in commits of their own: a
     /// transaction that finds no space finds what is freed then when it is tried again.
     pub fn begin(&mut self) -> Result<Transaction<'_, 'm, A>, Error> {
-        self.objects.abort();
+        self.undo_forgotten();
         // What cannot be freed is upkeep's to tell: it is no reason why nothing else could be done.
         while (self.objects.wanting || self.is_scarce()) && self.objects.reap_alone().unwrap_or(false) {}
         self.objects.wanting = false;
@@ -133,16 +149,15 @@ impl<'m, A: DiskArray> Pool<'m, A> {
         Ok(Transaction { pool: self, committed: false })
     }
 
-    /// Goes on with a trim: gives free space of one member back to its disk, some of it at a time; false when it is over.
-    ///
-    /// Of the pool nothing changes. Between two steps anything may be done with it; like the first transaction of a mount,
-    /// the first step reserves an epoch, unless the trim only counts. A step reads the free map of at most 32 groups, and
-    /// sends at most 32 discards.
-    ///
-    /// Fails where the member does not take part or, unless it only counts, the pool takes no writes. A disk that refuses a
-    /// discard is no failure: it stays in use, and [`Trim::refused`] says so.
-    pub fn trim_step(&mut self, trim: &mut Trim) -> Result<bool, MemberError> {
-        self.objects.trim_step(trim)
+    /// What was fixed when the pool was formatted: its identity, the sizes of its parts.
+    pub const fn parameters(&self) -> &PoolParameters {
+        &self.objects.store.tree.disks.parameters
+    }
+
+    /// Undoes a transaction that was forgotten instead of dropped: it would be seen by what reads, and be in the way of what
+    /// commits.
+    fn undo_forgotten(&mut self) {
+        self.objects.abort();
     }
 
     /// Whether less than an eighth of some member's space is free: a small one may be full while large ones have room.
@@ -165,41 +180,37 @@ impl<'m, A: DiskArray> Pool<'m, A> {
     }
 }
 
-/// Changes that happen all or not at all. Dropped, it undoes them.
-pub struct Transaction<'p, 'm, A: DiskArray> {
-    pool: &'p mut Pool<'m, A>,
-    committed: bool,
-}
+impl<A: DiskArray> Inside for Pool<'_, A> {
+    type Array = A;
 
-impl<A: DiskArray> Transaction<'_, '_, A> {
-    /// Makes the changes durable; the generation in which they are.
-    ///
-    /// On an error they were undone, unless it is
-    /// [`OutcomeUnknown`](crate::error::StorageError::OutcomeUnknown): then the next mount tells.
-    pub fn commit(mut self) -> Result<Generation, Error> {
-        self.committed = true;
-        self.pool.objects.commit()?;
-        Ok(self.pool.objects.store.generation())
+    fn inside<T>(&mut self, f: impl FnOnce(&mut Objects<'_, A>) -> T) -> T {
+        self.undo_forgotten();
+        f(&mut self.objects)
     }
 }
 
-impl<'m, A: DiskArray> Deref for Transaction<'_, 'm, A> {
-    type Target = Objects<'m, A>;
-    fn deref(&self) -> &Self::Target {
-        &self.pool.objects
+impl<A: DiskArray> core::fmt::Debug for Pool<'_, A> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let health = self.health();
+        f.debug_struct("Pool")
+            .field("pool", &self.parameters().pool)
+            .field("generation", &health.generation)
+            .field("members", &health.members)
+            .field("online", &health.online)
+            .field("writable", &health.writable)
+            .finish_non_exhaustive()
     }
 }
 
-impl<A: DiskArray> DerefMut for Transaction<'_, '_, A> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.pool.objects
+#[cfg(any(test, feature = "internals"))]
+impl<'m, A> Pool<'m, A> {
+    /// The layers below, to be looked at.
+    pub const fn internals(&self) -> &Objects<'m, A> {
+        &self.objects
     }
-}
 
-impl<A: DiskArray> Drop for Transaction<'_, '_, A> {
-    fn drop(&mut self) {
-        if !self.committed {
-            self.pool.objects.abort();
-        }
+    /// The layers below, to be used past the facade. What is done there may break what the facade promises.
+    pub const fn internals_mut(&mut self) -> &mut Objects<'m, A> {
+        &mut self.objects
     }
 }

@@ -19,7 +19,9 @@ mod bitmap;
 mod busy;
 
 pub use bitmap::{next_clear_run, next_free};
-pub use busy::{BusyGroup, Unrecorded};
+#[cfg(feature = "internals")]
+pub use busy::BusyGroup;
+pub use busy::Unrecorded;
 
 use crate::format::field::Stored;
 use crate::format::record::{dead, group};

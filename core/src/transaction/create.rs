@@ -1,16 +1,18 @@
 //! The first state of a new pool.
 
-use super::memory::Memory;
+use super::memory::{Memory, Parts};
 use super::{Mode, Store};
-use crate::disks::{DiskStatus, Disks};
-use crate::error::{FormatError, StorageError};
+use crate::disks::{DiskStatus, Disks, alignment_of};
+use crate::error::{Failure, FormatError, StorageError};
 use crate::format::key::Key;
 use crate::format::label::{DiskIdentity, PoolParameters};
 use crate::format::pointer::NodePointer;
 use crate::format::record;
 use crate::format::superblock::Superblock;
 use crate::space::Class;
-use crate::types::{BlockAddress, Epoch, Generation, MemberLists, MemberNumber, MemberSet, ObjectId, Scheme};
+use crate::types::{
+    BlockAddress, Epoch, Generation, MemberLists, MemberNumber, MemberSet, MemoryNeeds, ObjectId, Scheme,
+};
 use dynamicfs_hal::{Clock, Crc32c, DiskArray};
 
 /// What a new pool is like.
@@ -44,46 +46,43 @@ impl<'m, A: DiskArray> Store<'m, A> {
         array: A,
         memory: Memory<'m>,
         request: &CreateRequest<'_, 'm>,
-    ) -> Result<Self, FormatError> {
-        let Memory { bytes, slots, disks: states } = memory;
+    ) -> Result<Self, Failure<FormatError, A>> {
         let count = request.disks.len();
-        if count == 0
-            || count > usize::from(request.parameters.members_max)
-            || array.disks() != count
-            || states.len() < count
-        {
-            return Err(FormatError::DiskCount { most: request.parameters.members_max.into() });
+        if count == 0 || count > usize::from(request.parameters.members_max) || array.disks() != count {
+            let error = FormatError::DiskCount { most: request.parameters.members_max.into() };
+            return Err(Failure { error, array });
         }
+        let needs = Memory::needs(&request.parameters, count, alignment_of(&array, count));
+        if let Err(needs) = memory.check(needs) {
+            return Err(Failure { error: FormatError::NeedsMemory(needs), array });
+        }
+        let Memory { bytes, slots, disks: states } = memory;
         let mut disks = Disks::new(array, states, request.parameters, request.crc32c, request.clock);
-        let alignment = disks.buffer_alignment();
-        let parts = Memory::divide(bytes, &request.parameters, alignment)
-            .map_err(|bytes| FormatError::NeedsMemory { bytes })?;
-        let parts = parts.with_staging_for(&mut disks);
-        for (row, identity) in request.disks.iter().enumerate() {
-            let state = disks.state_mut(row);
-            (state.identity, state.blocks) = (Some(*identity), identity.data_blocks);
-            state.row = row as u8;
-            state.status = DiskStatus::Online;
+        let parts = match prepare(&mut disks, bytes, request) {
+            Ok(parts) => parts,
+            Err(error) => return Err(Failure { error, array: disks.into_array() }),
+        };
+        let mut store = Self::assemble(disks, parts, slots, MemberLists::both(MemberSet::first(count)));
+        match store.begin_first(request.disks) {
+            Ok(()) => Ok(store),
+            Err(error) => Err(Failure { error: error.into(), array: store.tree.disks.into_array() }),
         }
-        for (disk, identity) in request.disks.iter().enumerate() {
-            disks.wipe(disk, identity, parts.stage)?;
-        }
-        first_superblock(parts.committed, request)?;
-        let lists = MemberLists::both(MemberSet::first(count));
-        let mut store = Self::assemble(disks, parts, slots, lists)
-            .map_err(|_| FormatError::Parameter("the superblock's size"))?;
-        store.mode = Mode::Writable;
-        (store.epoch, _) = FIRST;
-        store.tree.space.superblock.set_order(store.epoch, Generation(0));
-        store.begin()?;
-        store.open_first_groups()?;
-        store.tree.create_root()?;
-        for identity in request.disks {
+    }
+
+    /// Begins the first transaction: an empty tree, and the members' records.
+    fn begin_first(&mut self, disks: &[DiskIdentity]) -> Result<(), StorageError> {
+        self.mode = Mode::Writable;
+        (self.epoch, _) = FIRST;
+        self.tree.space.superblock.set_order(self.epoch, Generation(0));
+        self.begin()?;
+        self.open_first_groups()?;
+        self.tree.create_root()?;
+        for identity in disks {
             let mut bytes = [0; record::MemberRecord::<&[u8]>::BYTES];
             record::new_member(&mut bytes, identity.disk, identity.data_start, identity.data_blocks);
-            store.put(&Key::member(identity.member), &bytes)?;
+            self.put(&Key::member(identity.member), &bytes)?;
         }
-        Ok(store)
+        Ok(())
     }
 
     fn open_first_groups(&mut self) -> Result<(), StorageError> {
@@ -95,6 +94,33 @@ impl<'m, A: DiskArray> Store<'m, A> {
         }
         Ok(())
     }
+}
+
+/// Divides the memory, makes the disks members that hold nothing, and writes the first superblock into the part for it.
+fn prepare<'m, A: DiskArray>(
+    disks: &mut Disks<'m, A>,
+    bytes: &'m mut [u8],
+    request: &CreateRequest<'_, 'm>,
+) -> Result<Parts<'m>, FormatError> {
+    let alignment = disks.buffer_alignment();
+    let parts = Memory::divide(bytes, &request.parameters, alignment).map_err(|bytes| {
+        FormatError::NeedsMemory(MemoryNeeds {
+            bytes,
+            ..Memory::needs(&request.parameters, disks.count(), alignment)
+        })
+    })?;
+    let parts = parts.with_staging_for(disks);
+    for (row, identity) in request.disks.iter().enumerate() {
+        let state = disks.state_mut(row);
+        (state.identity, state.blocks) = (Some(*identity), identity.data_blocks);
+        state.row = row as u8;
+        state.status = DiskStatus::Online;
+    }
+    for (disk, identity) in request.disks.iter().enumerate() {
+        disks.wipe(disk, identity, parts.stage)?;
+    }
+    first_superblock(parts.committed, request)?;
+    Ok(parts)
 }
 
 fn first_superblock(image: &mut [u8], request: &CreateRequest<'_, '_>) -> Result<(), FormatError> {

@@ -1,5 +1,6 @@
 //! A disk that has grown is used to its new end.
 
+use super::Memory;
 use super::Store;
 use crate::disks::DiskStatus;
 use crate::error::{FormatError, MemberError, StorageError};
@@ -64,7 +65,10 @@ impl<A: DiskArray> Store<'_, A> {
     fn move_end(&mut self, disk: usize, grown: &DiskIdentity) -> Result<(), FormatError> {
         let disks = &mut self.tree.disks;
         let bytes = disks.parameters.slot_bytes as usize;
-        let slot = self.stage.get_mut(..bytes).ok_or(FormatError::NeedsMemory { bytes })?;
+        let slot = self
+            .stage
+            .get_mut(..bytes)
+            .ok_or(FormatError::NeedsMemory(Memory::needs_bytes(bytes, disks.count())))?;
         slot.fill(0);
         for place in 0..u64::from(disks.parameters.ring_length) {
             let lba = disks.lba_of_byte(disk, grown.ring_b + place * bytes as u64);

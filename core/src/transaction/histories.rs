@@ -27,7 +27,7 @@ use crate::disks::{DiskState, DiskStatus, Disks};
 use crate::error::MountError;
 use crate::format::label::PoolParameters;
 use crate::format::superblock::Superblock;
-use crate::types::{Epoch, Generation, MemberSet, Uuid};
+use crate::types::{Epoch, Generation, MemberSet, MemoryNeeds, Uuid};
 use core::ops::ControlFlow;
 use dynamicfs_hal::{Clock, Crc32c, DiskArray};
 
@@ -338,17 +338,18 @@ pub(crate) fn survey<A: DiskArray>(
     (crc32c, clock): (Crc32c, &dyn Clock),
     mut f: impl FnMut(&Surveyed, &Superblock<&[u8]>),
 ) -> Result<(), MountError> {
-    let Memory { bytes, disks: states, .. } = memory;
     let count = array.disks();
-    if states.len() < count {
-        return Err(MountError::NeedsDiskStates { disks: count });
+    if memory.disks.len() < count {
+        return Err(MountError::NeedsMemory(Memory::needs_bytes(memory.bytes.len(), count)));
     }
+    let Memory { bytes, disks: states, .. } = memory;
     let mut disks = Disks::new(array, states, PoolParameters::UNKNOWN, crc32c, clock);
     let alignment = disks.buffer_alignment();
     read_labels(&mut disks, bytes, (pool, true), alignment)?;
     let parameters = disks.parameters;
-    let parts =
-        Memory::divide(bytes, &parameters, alignment).map_err(|bytes| MountError::NeedsMemory { bytes })?;
+    let needs = Memory::needs(&parameters, count, alignment);
+    let parts = Memory::divide(bytes, &parameters, alignment)
+        .map_err(|bytes| MountError::NeedsMemory(MemoryNeeds { bytes, ..needs }))?;
     let parts = parts.with_staging_for(&mut disks);
     read_rings(&mut disks, parts.stage)?;
     for disk in 0..count {

@@ -1,5 +1,6 @@
 //! What stands at the beginning of a disk, at its copy's place and at its end: that it is a member of the pool.
 
+use super::Memory;
 use super::Store;
 use crate::disks::{DiskStatus, Disks};
 use crate::error::{FormatError, MountError};
@@ -103,7 +104,7 @@ pub(super) fn read_labels<A: DiskArray>(
         let buf = bytes
             .get_mut(skip..)
             .and_then(|b| b.get_mut(..sector))
-            .ok_or(MountError::NeedsMemory { bytes: sector + alignment })?;
+            .ok_or(MountError::NeedsMemory(Memory::needs_bytes(sector + alignment, disks.count())))?;
         let labels = Labels::read(disks, disk, buf);
         disks.state_mut(disk).status =
             if labels.answered { DiskStatus::Unlabelled } else { DiskStatus::Gone };
@@ -292,7 +293,9 @@ impl<A: DiskArray> Disks<'_, A> {
         let geometry = self.geometry(disk);
         let labels = core::iter::once(0).chain(places::candidates(&geometry)).chain(identity.label_places());
         self.write_label(disk, &[0; LABEL_BYTES], labels, stage)?;
-        let slot = stage.get_mut(..slot_bytes).ok_or(FormatError::NeedsMemory { bytes: slot_bytes })?;
+        let slot = stage
+            .get_mut(..slot_bytes)
+            .ok_or(FormatError::NeedsMemory(Memory::needs_bytes(slot_bytes, self.count())))?;
         slot.fill(0);
         for n in 0..u64::from(self.parameters.ring_length) {
             for ring in [identity.ring_a, identity.ring_b] {
@@ -312,7 +315,9 @@ impl<A: DiskArray> Disks<'_, A> {
         stage: &mut [u8],
     ) -> Result<(), FormatError> {
         let bytes = self.geometry(disk).sector_bytes as usize;
-        let sector = stage.get_mut(..bytes).ok_or(FormatError::NeedsMemory { bytes })?;
+        let sector = stage
+            .get_mut(..bytes)
+            .ok_or(FormatError::NeedsMemory(Memory::needs_bytes(bytes, self.count())))?;
         sector.fill(0);
         sector[..LABEL_BYTES].copy_from_slice(label);
         for at in places {

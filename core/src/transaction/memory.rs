@@ -7,17 +7,18 @@ use crate::limits::{EXTENT_BYTES_MAX, EXTENT_BYTES_MIN, NODE_COPIES_MAX};
 use crate::space::Space;
 use crate::tree::cache::Slot;
 use crate::tree::frees_for;
+use crate::types::MemoryNeeds;
 use dynamicfs_hal::DiskArray;
 
 /// Memory that the caller lends to a pool for as long as it is mounted.
 ///
-/// How much is enough depends on the pool's parameters: [`Memory::bytes_min`]. More is used for larger extents and a
-/// larger node cache.
+/// How much is enough depends on the pool's parameters: [`Memory::needs`]. More bytes and slots are used for larger extents and
+/// a larger node cache.
 #[derive(Debug)]
 pub struct Memory<'m> {
     /// Buffers and node frames.
     pub bytes: &'m mut [u8],
-    /// One for each node that the cache may hold; more than frames fit is of no use.
+    /// One for each node that the cache may hold, [`SLOTS_MIN`](Memory::SLOTS_MIN) at least; more than frames fit is of no use.
     pub slots: &'m mut [Slot],
     /// One for each disk of the array.
     pub disks: &'m mut [DiskState],
@@ -121,6 +122,31 @@ const fn total(p: &PoolParameters, extent: usize) -> usize {
 }
 
 impl<'m> Memory<'m> {
+    /// Slots without which no pool is mounted.
+    pub const SLOTS_MIN: usize = NODES_MIN;
+
+    /// The least with which a pool with these parameters is mounted on so many disks, where some disk asks for buffers that are
+    /// aligned to so many bytes: a power of two, 1 where none does. It serves a tree of six levels; see
+    /// [`bytes_for_levels`](Self::bytes_for_levels) and [`bytes_for_stripe`](Self::bytes_for_stripe) for what takes more.
+    ///
+    /// A label tells the parameters ([`inspect::Label`](crate::inspect::Label)).
+    pub const fn needs(parameters: &PoolParameters, disks: usize, alignment: usize) -> MemoryNeeds {
+        MemoryNeeds { bytes: Self::bytes_min_aligned(parameters, alignment), slots: NODES_MIN, disks }
+    }
+
+    /// So many bytes, and the least of the rest: for a refusal before it is known what the pool takes.
+    pub(crate) const fn needs_bytes(bytes: usize, disks: usize) -> MemoryNeeds {
+        MemoryNeeds { bytes, slots: Self::SLOTS_MIN, disks }
+    }
+
+    /// What is lent, to be compared with what is needed.
+    pub(crate) const fn check(&self, needs: MemoryNeeds) -> Result<(), MemoryNeeds> {
+        let is_enough = self.bytes.len() >= needs.bytes
+            && self.slots.len() >= needs.slots
+            && self.disks.len() >= needs.disks;
+        if is_enough { Ok(()) } else { Err(needs) }
+    }
+
     /// Bytes without which a pool with these parameters cannot be mounted, and one more. Where disks ask for aligned
     /// buffers it takes up to twice the alignment and a block more.
     pub const fn bytes_min(parameters: &PoolParameters) -> usize {

@@ -16,7 +16,7 @@ use super::rings::{read_state, survey};
 use super::{Mode, Store, quorum};
 use crate::disks::events::Happening;
 use crate::disks::{Currency, DiskState, DiskStatus, Disks};
-use crate::error::{MountError, StorageError};
+use crate::error::{Failure, MountError, StorageError};
 use crate::format::job::JobKind;
 use crate::format::key::Key;
 use crate::format::label::PoolParameters;
@@ -26,7 +26,7 @@ use crate::metrics::PoolCounters;
 use crate::space::Space;
 use crate::tree::cache::Cache;
 use crate::tree::{Margin, Tree};
-use crate::types::{Epoch, MemberLists, MemberSet, Uuid};
+use crate::types::{Epoch, MemberLists, MemberSet, MemoryNeeds, Uuid};
 use dynamicfs_hal::{Clock, Crc32c, DiskArray, Request};
 
 /// How a pool is mounted.
@@ -66,48 +66,47 @@ pub struct MountRequest<'m> {
 
 impl<'m, A: DiskArray> Store<'m, A> {
     /// Mounts a pool.
-    pub fn mount(array: A, memory: Memory<'m>, request: &MountRequest<'m>) -> Result<Self, MountError> {
-        let Memory { bytes, slots, disks: states } = memory;
+    pub fn mount(
+        array: A,
+        memory: Memory<'m>,
+        request: &MountRequest<'m>,
+    ) -> Result<Self, Failure<MountError, A>> {
         let count = array.disks();
-        if states.len() < count {
-            return Err(MountError::NeedsDiskStates { disks: count });
+        if memory.disks.len() < count {
+            let needs = Memory::needs_bytes(memory.bytes.len(), count);
+            return Err(Failure { error: MountError::NeedsMemory(needs), array });
         }
+        let Memory { bytes, slots, disks: states } = memory;
         let mut disks = Disks::new(array, states, PoolParameters::UNKNOWN, request.crc32c, request.clock);
-        disks.flush_all();
-        let alignment = disks.buffer_alignment();
-        let reads_only = matches!(request.mode, MountMode::ReadOnly | MountMode::Salvage);
-        read_labels(&mut disks, bytes, (request.pool, reads_only), alignment)?;
-        let parameters = disks.parameters;
-        let parts = Memory::divide(bytes, &parameters, alignment)
-            .map_err(|bytes| MountError::NeedsMemory { bytes })?;
-        let parts = parts.with_staging_for(&mut disks);
-        survey(&mut disks, parts.stage)?;
-        let images = (&mut *parts.committed, &mut *parts.stage);
-        let newest = read_newest(&mut disks, images, request.prefer).map_err(|error| unfit(&disks, error))?;
-        leave_out_others(&mut disks, newest, (parts.committed, parts.stage), request.prefer)?;
-        refuse_namesakes(&disks)?;
-        assign_rows(&mut disks, parts.committed);
-        leave_out_unconfirmed(&mut disks, newest, parts.committed, request.prefer)?;
-        let lists = may_mount(&disks, parts.committed, request.mode).map_err(|error| unfit(&disks, error))?;
-        tell_of_lost_slots(&mut disks, lists);
-        let mut store = Self::assemble(disks, parts, slots, lists)?;
+        let (parts, lists) = match find_state(&mut disks, bytes, slots.len(), request) {
+            Ok(found) => found,
+            Err(error) => return Err(Failure { error, array: disks.into_array() }),
+        };
+        let mut store = Self::assemble(disks, parts, slots, lists);
+        match store.go_on(request) {
+            Ok(()) => Ok(store),
+            Err(error) => Err(Failure { error, array: store.tree.disks.into_array() }),
+        }
+    }
+
+    /// Reads what the found state says of the members, and goes on from it.
+    fn go_on(&mut self, request: &MountRequest<'m>) -> Result<(), MountError> {
         if request.mode == MountMode::Salvage {
             // Where even their records are lost, nobody is known to be out of use.
-            if let Err(error) = store.load_members()
+            if let Err(error) = self.load_members()
                 && !error.is_loss()
             {
                 return Err(error.into());
             }
-            store.mode = Mode::Salvage;
-            return Ok(store);
+            self.mode = Mode::Salvage;
+            return Ok(());
         }
-        store.load_members()?;
-        if !reads_only {
-            store.tree.disks.leave_out_cut();
+        self.load_members()?;
+        if !reads_only(request.mode) {
+            self.tree.disks.leave_out_cut();
         }
-        store.tell_of_members();
-        store.start(request.mode, request.prefer)?;
-        Ok(store)
+        self.tell_of_members();
+        self.start(request.mode, request.prefer)
     }
 
     /// Puts the parts together around the committed superblock.
@@ -116,13 +115,14 @@ impl<'m, A: DiskArray> Store<'m, A> {
         parts: Parts<'m>,
         slots: &'m mut [crate::tree::cache::Slot],
         durable: MemberLists,
-    ) -> Result<Self, MountError> {
+    ) -> Self {
         let Parts { committed, working, bitmaps, pending, scratch, piece, window, stage, frames, .. } = parts;
         let parameters = disks.parameters;
         working.copy_from_slice(committed);
-        let space =
-            Space::new(working, bitmaps, pending, parameters.group_blocks).ok_or(MountError::NoSuperblock)?;
-        let view = Superblock::new(&*committed).ok_or(MountError::NoSuperblock)?;
+        // The parameters were found valid.
+        let space = Space::new(working, bitmaps, pending, parameters.group_blocks);
+        let space = space.expect("a slot holds a superblock");
+        let view = Superblock::new(&*committed).expect("a slot holds a superblock");
         let (root, level, generation) = (view.root(), view.root_level(), view.generation());
         let tree = Tree {
             disks,
@@ -137,7 +137,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             margin: Margin::new(MemberSet::EMPTY, MemberSet::EMPTY),
             bad_nodes: heapless::Vec::new(),
         };
-        Ok(Self {
+        Self {
             tree,
             committed,
             scratch,
@@ -161,7 +161,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             open: false,
             poisoned: false,
             changes: 0,
-        })
+        }
     }
 
     /// Makes the pool writable, if it should be.
@@ -491,6 +491,42 @@ fn read_newest<A: DiskArray>(
         }
         disks.fail(newest, dynamicfs_hal::IoError::Media);
     }
+}
+
+/// Whether nothing is written in a mount like this.
+const fn reads_only(mode: MountMode) -> bool {
+    matches!(mode, MountMode::ReadOnly | MountMode::Salvage)
+}
+
+/// Finds the state to go on from, and puts its superblock into the part for it; the member lists of that state.
+#[inline(never)]
+fn find_state<'m, A: DiskArray>(
+    disks: &mut Disks<'m, A>,
+    bytes: &'m mut [u8],
+    slots: usize,
+    request: &MountRequest<'m>,
+) -> Result<(Parts<'m>, MemberLists), MountError> {
+    disks.flush_all();
+    let alignment = disks.buffer_alignment();
+    read_labels(disks, bytes, (request.pool, reads_only(request.mode)), alignment)?;
+    let parameters = disks.parameters;
+    let needs = Memory::needs(&parameters, disks.count(), alignment);
+    if slots < needs.slots {
+        return Err(MountError::NeedsMemory(needs));
+    }
+    let parts = Memory::divide(bytes, &parameters, alignment)
+        .map_err(|bytes| MountError::NeedsMemory(MemoryNeeds { bytes, ..needs }))?;
+    let parts = parts.with_staging_for(disks);
+    survey(disks, parts.stage)?;
+    let images = (&mut *parts.committed, &mut *parts.stage);
+    let newest = read_newest(disks, images, request.prefer).map_err(|error| unfit(disks, error))?;
+    leave_out_others(disks, newest, (parts.committed, parts.stage), request.prefer)?;
+    refuse_namesakes(disks)?;
+    assign_rows(disks, parts.committed);
+    leave_out_unconfirmed(disks, newest, parts.committed, request.prefer)?;
+    let lists = may_mount(disks, parts.committed, request.mode).map_err(|error| unfit(disks, error))?;
+    tell_of_lost_slots(disks, lists);
+    Ok((parts, lists))
 }
 
 /// The disk with the newest state, of a branch if one is named.

@@ -1,5 +1,6 @@
 //! The rings of superblocks on each disk: written one slot after the other, read all at a mount.
 
+use super::Memory;
 use super::{Mode, Store};
 use crate::disks::{DiskStatus, Disks};
 use crate::error::{MountError, StorageError};
@@ -24,7 +25,8 @@ pub(super) const REQUESTS_PER_SUPERBLOCK: usize = 3;
 #[inline(never)]
 pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<(), MountError> {
     let bytes = disks.parameters.slot_bytes as usize;
-    let image = stage.get_mut(..bytes).ok_or(MountError::NeedsMemory { bytes })?;
+    let image =
+        stage.get_mut(..bytes).ok_or(MountError::NeedsMemory(Memory::needs_bytes(bytes, disks.count())))?;
     for disk in 0..disks.count() {
         if disks.state(disk).status != DiskStatus::Online {
             continue;

@@ -11,8 +11,9 @@ use crate::pool::open::{Access, with_pool};
 use crate::pool::path::PoolPath;
 use crate::pool::session::Session;
 use crate::pool::tree::children;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::files::{Attributes, MakeRequest};
 use dynamicfs_core::types::ObjectId;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -107,7 +108,7 @@ fn make_directory(session: &mut Session<'_>, name: &[u8]) -> Result<ObjectId, Fa
 /// Contents that no two files share.
 fn fill(buffer: &mut [u8], file: u64) {
     for (number, word) in buffer.chunks_mut(8).enumerate() {
-        let random = dynamicfs_core::disks::mix(file << 32 | number as u64).to_le_bytes();
+        let random = crate::host::random::mix(file << 32 | number as u64).to_le_bytes();
         word.copy_from_slice(&random[..word.len()]);
     }
 }

@@ -148,8 +148,9 @@ impl Capacity {
         });
         let small_files = small_files.collect();
         let PoolRoom { rooms, filled, .. } = room;
-        let sum =
-            |of: fn(&dynamicfs_core::maintain::MemberRoom) -> u64| rooms.iter().map(of).sum::<u64>() * block;
+        let sum = |of: fn(&dynamicfs_core::maintenance::MemberRoom) -> u64| {
+            rooms.iter().map(of).sum::<u64>() * block
+        };
         let (raw, free, dead) = (sum(|room| room.blocks), sum(|room| room.free), sum(|room| room.dead));
         Ok(Self {
             raw_bytes: raw,

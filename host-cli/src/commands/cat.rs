@@ -9,7 +9,8 @@ use crate::pool::glob;
 use crate::pool::mend::Damaged;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, Node, PoolPath};
-use crate::pool::session::Contents;
+use crate::pool::session::Disks;
+use dynamicfs_core::{Pool, ReadObjects};
 use std::ffi::OsString;
 
 /// What to print.
@@ -31,7 +32,7 @@ pub(crate) fn run_on(app: &App, paths: &[PoolPath]) -> Result<Exit, Failure> {
     let printed = with_pool(app, Access::Read, |session| {
         for path in &glob::expand_all(&mut session.pool, paths)? {
             let node = path::find(&mut session.pool, path, true)?;
-            let print = |contents: &mut Contents<'_>| print(contents, path, &node);
+            let print = |contents: &mut Pool<'_, Disks>| print(contents, path, &node);
             if damaged.noting(&mut session.pool, node.object, print)?.is_none() {
                 break;
             }
@@ -43,7 +44,7 @@ pub(crate) fn run_on(app: &App, paths: &[PoolPath]) -> Result<Exit, Failure> {
 }
 
 /// Writes a file's contents to standard output; `None` when nobody reads them any more.
-fn print(contents: &mut Contents<'_>, path: &PoolPath, node: &Node) -> Result<Option<u64>, Failure> {
+fn print(contents: &mut impl ReadObjects, path: &PoolPath, node: &Node) -> Result<Option<u64>, Failure> {
     let mut buffer = vec![0; BUFFER_BYTES.min(node.inode.size.max(1) as usize)];
     let mut at = 0;
     loop {

@@ -15,8 +15,10 @@ use crate::pool::open::{Access, with_pool};
 use crate::pool::session::Session;
 use crate::pool::tree::paths_of;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::maintain::{CheckReport, Finding};
-use dynamicfs_core::types::{BlockAddress, MemberNumber, ObjectId};
+use dynamicfs_core::maintenance::{CheckReport, Finding};
+use dynamicfs_core::types::BlockAddress;
+use dynamicfs_core::types::MemberNumber;
+use dynamicfs_core::types::ObjectId;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -323,14 +325,16 @@ fn next(session: &mut Session<'_>) -> String {
     addressed(&match disks.find(|disk| disk.state == DiskState::Offline && disk.is_here) {
         Some(disk) => format!("dynamicfs disk online {}", disk.name),
         None if is_away => "dynamicfs disk list".into(),
-        None if !session.pool.store.may_be_written() => "dynamicfs health".into(),
+        None if !session.pool.may_be_written() => "dynamicfs health".into(),
         None => "dynamicfs repair".into(),
     })
 }
 
 /// Whether a lost node ended the check early; what is lost is a finding, not a failure of the check.
 fn unless_lost(checked: Result<(), Error>) -> Result<bool, Failure> {
-    use dynamicfs_core::error::StorageError::{NodeUnreadable, RecordInvalid, RecordUnsupported};
+    use dynamicfs_core::error::StorageError::NodeUnreadable;
+    use dynamicfs_core::error::StorageError::RecordInvalid;
+    use dynamicfs_core::error::StorageError::RecordUnsupported;
     match checked {
         Err(Error::Storage(NodeUnreadable { .. } | RecordInvalid { .. } | RecordUnsupported { .. })) => {
             Ok(true)

@@ -9,11 +9,11 @@ use crate::output::failure::{Code, Exit, Failure};
 use crate::output::progress::{Progress, Unit};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, Node, PoolPath, link_target};
-use crate::pool::session::{Contents, Session};
+use crate::pool::session::{Changes, Session};
 use crate::pool::tree::{Visit, walk};
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::format::inode::{Inode, ObjectKind};
-use dynamicfs_core::object::{Attributes, Change, MakeRequest};
+use dynamicfs_core::files::{Attributes, Change, Inode, MakeRequest, ObjectKind};
 use dynamicfs_core::types::ObjectId;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -120,7 +120,7 @@ fn count(transfer: &mut Transfer, item: &Item) {
 
 /// A directory is not copied into itself: that would never end. Nor is a file onto itself.
 fn refuse_into_itself(
-    contents: &mut Contents<'_>,
+    contents: &mut impl ReadObjects,
     node: &Node,
     directory: ObjectId,
     to: &PoolPath,
@@ -170,7 +170,7 @@ struct Copier {
 impl Copier {
     fn copy(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut Changes<'_, '_>,
         item: &Item,
         progress: &mut Progress,
     ) -> Result<(), Failure> {
@@ -198,7 +198,7 @@ impl Copier {
 
     fn copy_one(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut Changes<'_, '_>,
         node: &Node,
         (directory, name): (ObjectId, &[u8]),
         above: usize,
@@ -227,7 +227,7 @@ impl Copier {
 
     fn copy_contents(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut Changes<'_, '_>,
         node: &Node,
         directory: ObjectId,
         name: &[u8],
@@ -283,7 +283,7 @@ impl Copier {
 }
 
 /// Takes away what a copy replaces; all of it happens at once, or nothing.
-fn replace_old(contents: &mut Contents<'_>, directory: ObjectId, name: &[u8]) -> Result<(), Failure> {
+fn replace_old(contents: &mut Changes<'_, '_>, directory: ObjectId, name: &[u8]) -> Result<(), Failure> {
     match contents.lookup(directory, name) {
         Ok(target) if target.kind == ObjectKind::Directory => Err(Error::IsADirectory.into()),
         Ok(_) => Ok(contents.unlink(directory, name)?),
@@ -303,7 +303,7 @@ fn attributes(inode: &Inode) -> Attributes {
 }
 
 /// Gives a copy what its contents do not say.
-fn finish(contents: &mut Contents<'_>, node: &Node, copy: ObjectId) -> Result<(), Failure> {
+fn finish(contents: &mut Changes<'_, '_>, node: &Node, copy: ObjectId) -> Result<(), Failure> {
     for (name, value) in xattrs(contents, node.object)? {
         contents.set_attribute(copy, &name, &value)?;
     }

@@ -22,7 +22,7 @@ use crate::pool::jobs::{self, JobName};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::PoolPath;
 use digest::Digest;
-use dynamicfs_core::maintain::JobOptions;
+use dynamicfs_core::maintenance::JobOptions;
 use dynamicfs_core::types::Scheme;
 use include_dir::{Dir, include_dir};
 use schemars::JsonSchema;

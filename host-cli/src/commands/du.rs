@@ -9,10 +9,10 @@ use crate::pool::files::FailedPath;
 use crate::pool::glob;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, Node, PoolPath};
-use crate::pool::session::Contents;
 use crate::pool::tree::{Visit, walk};
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::format::inode::ObjectKind;
+use dynamicfs_core::files::ObjectKind;
 use dynamicfs_core::types::ObjectId;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -84,7 +84,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let paths = PoolPath::all(&options.paths)?;
     let depth = if options.summarize { 0 } else { options.depth.unwrap_or(usize::MAX) };
     with_pool(app, Access::Read, |session| {
-        let contents = &mut *session.pool;
+        let contents = &mut session.pool;
         let mut usage = Usage { entries: Vec::new(), failed: Vec::new() };
         let mut counted = HashSet::new();
         for path in &glob::expand_all(contents, &paths)? {
@@ -99,7 +99,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 impl Usage {
     fn count(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut impl ReadObjects,
         path: &PoolPath,
         node: Node,
         depth: usize,
@@ -137,7 +137,7 @@ impl Usage {
 }
 
 /// How much one file is.
-fn of_file(contents: &mut Contents<'_>, node: &Node) -> Result<Sum, Error> {
+fn of_file(contents: &mut impl ReadObjects, node: &Node) -> Result<Sum, Error> {
     let mut sum = Sum { files: 1, ..Sum::default() };
     if node.inode.kind != ObjectKind::File {
         return Ok(sum);

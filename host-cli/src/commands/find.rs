@@ -144,7 +144,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let paths = PoolPath::all(&options.paths)?;
     let wanted = Wanted::new(options)?;
     with_pool(app, Access::Read, |session| {
-        let contents = &mut *session.pool;
+        let contents = &mut session.pool;
         let mut found = Found::default();
         for path in &glob::expand_all(contents, &paths)? {
             let node = path::find(contents, path, true)?;

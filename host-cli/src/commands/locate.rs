@@ -11,7 +11,7 @@ use crate::pool::members::Names;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{Node, PoolPath};
 use crate::pool::session::Session;
-use dynamicfs_core::maintain::{Located, Place, Standing, Worth};
+use dynamicfs_core::maintenance::{Located, Place, Standing, Worth};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -104,9 +104,7 @@ impl FragmentState {
             Worth::Leaving => Self::Leaving,
             Worth::Away => Self::Away,
             Worth::Shared => Self::Shared,
-            Worth::Missing if session.pool.store.tree.disks.disk_of(place.address.member).is_some() => {
-                Self::Doubted
-            }
+            Worth::Missing if session.pool.disk_of(place.address.member).is_some() => Self::Doubted,
             Worth::Missing => Self::Missing,
         }
     }
@@ -142,7 +140,7 @@ pub(crate) fn run(app: &App, chosen: &Chosen) -> Result<Exit, Failure> {
     with_pool(app, Access::Read, |session| {
         let files = chosen.find(session)?;
         let names = Names::of(session);
-        let standing = Standing::read(&mut session.pool.store, false)?;
+        let standing = session.pool.standing(false)?;
         let mut location =
             Location { files: Vec::new(), disks: Vec::new(), read_tolerance: None, failed: files.failed };
         let mut shares = BTreeMap::new();

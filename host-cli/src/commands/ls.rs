@@ -10,9 +10,9 @@ use crate::pool::files::FailedPath;
 use crate::pool::glob;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, Node, PoolPath};
-use crate::pool::session::Contents;
 use crate::pool::tree::{Visit, walk};
-use dynamicfs_core::format::inode::ObjectKind;
+use dynamicfs_core::ReadObjects;
+use dynamicfs_core::files::ObjectKind;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -117,7 +117,7 @@ impl From<ObjectKind> for Kind {
 }
 
 impl Entry {
-    pub(crate) fn new(contents: &mut Contents<'_>, name: &[u8], node: &Node) -> Self {
+    pub(crate) fn new(contents: &mut impl ReadObjects, name: &[u8], node: &Node) -> Self {
         let inode = &node.inode;
         let target = (inode.kind == ObjectKind::Symlink)
             .then(|| path::link_target(contents, node.object).unwrap_or_default());
@@ -195,7 +195,7 @@ impl Listing {
     /// Lists what is in a directory, and with `down` in those below it.
     fn directory(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut impl ReadObjects,
         path: &PoolPath,
         node: Node,
         down: bool,
@@ -256,7 +256,7 @@ impl Report for Listing {
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let paths = PoolPath::all(&options.paths)?;
     with_pool(app, Access::Read, |session| {
-        let contents = &mut *session.pool;
+        let contents = &mut session.pool;
         let paths = glob::expand_all(contents, &paths)?;
         let titled = options.recursive || paths.len() > 1;
         let mut listing = Listing { entries: Vec::new(), failed: Vec::new(), long: options.long, titled };

@@ -13,7 +13,7 @@ use crate::pool::jobs::{self, JobName};
 use crate::pool::open::{Access, look, with_pool};
 use crate::pool::pace::Pace;
 use crate::pool::session::Session;
-use dynamicfs_core::maintain::{Job, JobOptions, JobState};
+use dynamicfs_core::maintenance::{Job, JobOptions, JobState};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;

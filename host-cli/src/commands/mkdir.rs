@@ -6,10 +6,10 @@ use crate::host::attributes::own_attributes;
 use crate::output::failure::{Code, Exit, Failure};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, PoolPath};
-use crate::pool::session::Contents;
+use crate::pool::session::Changes;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::format::inode::ObjectKind;
-use dynamicfs_core::object::{MakeRequest, split_path};
+use dynamicfs_core::files::{MakeRequest, ObjectKind, split_path};
 use dynamicfs_core::types::ObjectId;
 use std::ffi::OsString;
 use std::time::Instant;
@@ -48,7 +48,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 }
 
 /// Makes a directory; how many it took.
-fn make(contents: &mut Contents<'_>, path: &PoolPath, parents: bool) -> Result<u64, Failure> {
+fn make(contents: &mut Changes<'_, '_>, path: &PoolPath, parents: bool) -> Result<u64, Failure> {
     let failed = |error| Failure::object(error, path);
     let attributes = own_attributes(0o755);
     if !parents {
@@ -77,7 +77,7 @@ fn make(contents: &mut Contents<'_>, path: &PoolPath, parents: bool) -> Result<u
 }
 
 /// How many directories would be made.
-fn missing(contents: &mut Contents<'_>, path: &PoolPath, parents: bool) -> Result<u64, Failure> {
+fn missing(contents: &mut impl ReadObjects, path: &PoolPath, parents: bool) -> Result<u64, Failure> {
     if !parents {
         if path::find_if_any(contents, path, false)?.is_some() {
             return Err(Failure::object(Error::Exists, path));

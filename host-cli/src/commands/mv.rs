@@ -6,8 +6,9 @@ use crate::output::failure::{Exit, Failure};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, PoolPath};
 use crate::pool::session::Session;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::format::inode::ObjectKind;
+use dynamicfs_core::files::ObjectKind;
 use std::ffi::OsString;
 use std::time::Instant;
 

@@ -212,7 +212,7 @@ fn remove(
         add(code, message);
     }
     let others = match meant.row(session) {
-        Some(row) => session.pool.store.tree.data_rows().without(row).len(),
+        Some(row) => session.pool.members().given.without(row).len(),
         None => 0,
     };
     let health = session.pool.health();

@@ -15,8 +15,7 @@ use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, Node, PoolPath};
 use crate::pool::session::Session;
 use crate::pool::tree::{Visit, walk};
-use dynamicfs_core::format::inode::ObjectKind;
-use dynamicfs_core::object::Change;
+use dynamicfs_core::files::{Change, ObjectKind};
 use dynamicfs_core::types::Scheme;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -167,7 +166,7 @@ fn set(app: &App, session: &mut Session<'_>, options: &Set) -> Result<PolicyList
 
 /// Whether the pool can hold contents in this scheme in full.
 fn may_have(session: &Session<'_>, scheme: Scheme) -> Result<(), Failure> {
-    let (health, disks) = (session.pool.health(), session.pool.store.tree.data_rows().len());
+    let (health, disks) = (session.pool.health(), session.pool.members().given.len());
     if scheme.parity > health.tolerance {
         let message = format!(
             "scheme {scheme} bears the loss of {}, and the pool's own records only of {}",

@@ -14,6 +14,7 @@ mod file;
 mod place;
 mod putter;
 mod same;
+mod target;
 
 pub(crate) use putter::{Putter, Sync, check_room};
 

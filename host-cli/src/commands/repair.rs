@@ -9,7 +9,7 @@ use crate::output::typed::all_addressed;
 use crate::pool::job_report::JobReport;
 use crate::pool::jobs::{self, JobName};
 use crate::pool::open::{Access, with_pool};
-use dynamicfs_core::maintain::JobOptions;
+use dynamicfs_core::maintenance::JobOptions;
 use schemars::JsonSchema;
 use serde::Serialize;
 

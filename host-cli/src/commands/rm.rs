@@ -8,10 +8,11 @@ use crate::pool::below;
 use crate::pool::glob;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{self, Node, PoolPath};
-use crate::pool::session::{Contents, Session};
+use crate::pool::session::Session;
 use crate::pool::tree::{Visit, walk};
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::format::inode::ObjectKind;
+use dynamicfs_core::files::ObjectKind;
 use dynamicfs_core::types::ObjectId;
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -129,7 +130,7 @@ fn remove(
 
 /// All names below what a directory has under a name, and that name.
 pub(crate) fn doomed(
-    contents: &mut Contents<'_>,
+    contents: &mut impl ReadObjects,
     node: Node,
     (directory, name): (ObjectId, &[u8]),
 ) -> Result<Vec<Doomed>, Failure> {
@@ -138,7 +139,7 @@ pub(crate) fn doomed(
 
 /// All names below something, and its own: what is in a directory before it.
 fn list(
-    contents: &mut Contents<'_>,
+    contents: &mut impl ReadObjects,
     path: &PoolPath,
     node: Node,
     directory: ObjectId,

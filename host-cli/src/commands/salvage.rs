@@ -29,10 +29,9 @@ use crate::pool::open::{Access, with_pool};
 use crate::pool::path::PoolPath;
 use crate::pool::session::Session;
 use catalog::Catalog;
-use dynamicfs_core::format::inode::ObjectKind;
-use dynamicfs_core::format::key::Kind;
-use dynamicfs_core::maintain::JobKind;
-use dynamicfs_core::object::split_path;
+use dynamicfs_core::files::{ObjectKind, split_path};
+use dynamicfs_core::inspect::Kind;
+use dynamicfs_core::maintenance::JobKind;
 use dynamicfs_core::types::ObjectId;
 use extract::{Extractor, Item};
 use report::{Lost, What};
@@ -291,12 +290,11 @@ fn named(catalog: &Catalog, path: &PoolPath) -> Result<Named, Failure> {
 
 /// Members that do not take part.
 fn missing(session: &Session<'_>) -> Vec<MissingDisk> {
-    let superblock = session.pool.store.committed();
-    let away = superblock.table().minus(session.pool.store.tree.disks.online());
+    let members = session.pool.members();
     let member = |row| {
-        let member = superblock.row(row).number();
+        let member = session.pool.member_in(row)?.number.0;
         let place = session.places.iter().find(|place| place.entry.member == Some(member));
-        MissingDisk::new(place, member)
+        Some(MissingDisk::new(place, member))
     };
-    away.iter().map(member).collect()
+    members.table.minus(members.online).iter().filter_map(member).collect()
 }

@@ -63,7 +63,7 @@ struct Xattr {
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let path = PoolPath::new(&options.path)?;
     with_pool(app, Access::Read, |session| {
-        let contents = &mut *session.pool;
+        let contents = &mut session.pool;
         let path = glob::expand_one(contents, &path)?;
         let node = path::find(contents, &path, false)?;
         let inode = node.inode;

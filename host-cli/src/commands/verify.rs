@@ -14,8 +14,9 @@ use crate::pool::members::Names;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{Node, PoolPath};
 use crate::pool::session::Session;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::maintain::{Located, Standing, Work};
+use dynamicfs_core::maintenance::{Located, Standing, Work};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -142,7 +143,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
         let mut progress = Progress::new(&app.out, "verifying", Unit::Bytes, Some(files.bytes()));
         let mut verifier = Verifier {
             names: Names::of(session),
-            standing: Standing::read(&mut session.pool.store, false)?,
+            standing: session.pool.standing(false)?,
             repair,
             done: Verification::new(files.failed),
         };

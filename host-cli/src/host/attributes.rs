@@ -4,10 +4,10 @@ use super::acl::{self, Acl};
 use super::folder::Folder;
 use super::look::Look;
 use crate::output::names;
-use crate::pool::session::Contents;
+use crate::pool::session::Changes;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::format::inode::Inode;
-use dynamicfs_core::object::{Attributes, Change};
+use dynamicfs_core::files::{Attributes, Change, Inode};
 use dynamicfs_core::types::ObjectId;
 use dynamicfs_hal::UnixTime;
 use rustix::fs::{AtFlags, Gid, Mode, Timespec, Timestamps, Uid, chownat, fchmod, futimens, utimensat};
@@ -139,7 +139,7 @@ pub(crate) fn read_xattrs(from: &Bearer<'_>) -> (Vec<Xattr>, Vec<Lacking>) {
 
 /// Gives an object the extended attributes of a file of this machine, and no others; what was left out.
 pub(crate) fn put_xattrs(
-    contents: &mut Contents<'_>,
+    contents: &mut Changes<'_, '_>,
     object: ObjectId,
     from: &Bearer<'_>,
 ) -> Result<Vec<Lacking>, Error> {
@@ -164,7 +164,7 @@ pub(crate) fn put_xattrs(
 
 // --- in the pool -----------------------------------------------------------------------------------------
 
-fn xattr_names(contents: &mut Contents<'_>, object: ObjectId) -> Result<Vec<Vec<u8>>, Error> {
+fn xattr_names(contents: &mut impl ReadObjects, object: ObjectId) -> Result<Vec<Vec<u8>>, Error> {
     let mut names = Vec::new();
     contents.attributes(object, |name| {
         names.push(name.to_vec());
@@ -175,7 +175,7 @@ fn xattr_names(contents: &mut Contents<'_>, object: ObjectId) -> Result<Vec<Vec<
 }
 
 /// An object's extended attributes.
-pub(crate) fn xattrs(contents: &mut Contents<'_>, object: ObjectId) -> Result<Vec<Xattr>, Error> {
+pub(crate) fn xattrs(contents: &mut impl ReadObjects, object: ObjectId) -> Result<Vec<Xattr>, Error> {
     let names = xattr_names(contents, object)?;
     let mut found = Vec::with_capacity(names.len());
     for name in names {

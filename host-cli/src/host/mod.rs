@@ -10,6 +10,7 @@ pub(crate) mod folder;
 pub(crate) mod interrupt;
 pub(crate) mod look;
 pub(crate) mod machine;
+pub(crate) mod random;
 pub(crate) mod signature;
 pub(crate) mod source;
 pub(crate) mod stand_in;

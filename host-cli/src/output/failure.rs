@@ -5,7 +5,11 @@ use super::typed::all_addressed;
 use crate::host::activity::Activity;
 use crate::host::machine::Lack;
 use crate::pool::histories::History;
-use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
+use dynamicfs_core::error::Error;
+use dynamicfs_core::error::FormatError;
+use dynamicfs_core::error::MemberError;
+use dynamicfs_core::error::MountError;
+use dynamicfs_core::error::StorageError;
 use dynamicfs_hal::IoError;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -361,7 +365,7 @@ impl From<FormatError> for Failure {
                 .hint("leave --portable, --node-size and --chunk out for disks with large sectors"),
             FormatError::InUse { .. } => Self::new(Code::InUse, message)
                 .hint("name another disk; --force overwrites what is on this one"),
-            FormatError::NeedsMemory { .. } => {
+            FormatError::NeedsMemory(_) => {
                 Self::new(Code::NeedsMemory, message).hint("lend more with --memory")
             }
             FormatError::Io { error: IoError::NoSpace, .. } => {
@@ -448,7 +452,7 @@ impl From<MountError> for Failure {
             MountError::LargeSectors { .. } => {
                 (Code::MembersMissing, "attach the disk as it was attached when it became a member")
             }
-            MountError::NeedsMemory { .. } => (Code::NeedsMemory, "lend more with --memory"),
+            MountError::NeedsMemory(_) => (Code::NeedsMemory, "lend more with --memory"),
             MountError::NoPool | MountError::NoSuperblock | MountError::LabelsDisagree { .. } => {
                 (Code::BadPool, "see what is on the disks with `dynamicfs labels`")
             }

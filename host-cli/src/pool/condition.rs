@@ -6,9 +6,8 @@
 //! is called degraded and never taken out of use for it: errors of a year are no rate.
 
 use crate::output::size;
-use dynamicfs_core::disks::condition::{Condition, Thresholds};
+use dynamicfs_core::health::{Condition, MemberHealth, Thresholds};
 use dynamicfs_core::metrics::DiskCounters;
-use dynamicfs_core::pool::MemberHealth;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

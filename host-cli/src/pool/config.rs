@@ -10,7 +10,7 @@ use crate::host::whole_file;
 use crate::output::failure::{Code, Failure};
 use crate::output::names;
 use crate::output::names::ShowPath;
-use dynamicfs_core::format::label::DiskIdentity;
+use dynamicfs_core::inspect::DiskIdentity;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Write};

@@ -2,14 +2,10 @@
 
 use super::session::Session;
 use crate::output::failure::Failure;
-use dynamicfs_core::format::key::Key;
-use dynamicfs_core::format::record::{CountersRecord, POOL_COUNTERS};
+use dynamicfs_core::maintenance::POOL_COUNTERS;
 use dynamicfs_core::metrics::DiskCounters;
 use dynamicfs_hal::Clock;
 use std_host_shim::OsClock;
-
-/// Bytes of a record.
-const BYTES: usize = CountersRecord::<&[u8]>::BYTES;
 
 /// What the disk at a place has done since the pool was made. One of which nothing can be read counts from zero.
 pub(crate) fn totals(session: &mut Session<'_>, place: usize) -> DiskCounters {
@@ -85,8 +81,7 @@ pub(crate) fn save(session: &mut Session<'_>) {
     let pool = encode(&pool_totals(session));
     let _ = session.change(|contents| {
         contents.save_counters()?;
-        let key = Key::counters(POOL_COUNTERS);
-        Ok(contents.store.put(&key, &pool)?)
+        Ok(contents.put_counters(POOL_COUNTERS, &pool)?)
     });
 }
 
@@ -94,23 +89,21 @@ pub(crate) fn save(session: &mut Session<'_>) {
 /// their errors count when they are put right, and a place that stays bad must not count with each read.
 pub(crate) fn save_lost_read(session: &mut Session<'_>) -> Result<(), Failure> {
     let pool = encode(&pool_totals(session));
-    let key = Key::counters(POOL_COUNTERS);
     let mut transaction = session.pool.begin()?;
-    transaction.store.put(&key, &pool)?;
+    transaction.put_counters(POOL_COUNTERS, &pool)?;
     transaction.commit()?;
     Ok(())
 }
 
-fn encode(totals: &PoolTotals) -> [u8; BYTES] {
-    let mut bytes = [0; BYTES];
-    if let Some(mut record) = CountersRecord::new(&mut bytes[..]) {
-        record.set_checksum_errors(totals.fragment_failures);
-        record.set_repairs(totals.repairs);
-        record.set_reads(totals.rebuilds.started);
-        record.set_writes(totals.rebuilds.succeeded);
-        record.set_flushes(totals.rebuilds.failed);
-        record.set_read_errors(totals.lost_reads);
-        record.set_read_bytes(totals.lost_read_at);
+fn encode(totals: &PoolTotals) -> DiskCounters {
+    DiskCounters {
+        checksum_errors: totals.fragment_failures,
+        repairs: totals.repairs,
+        reads: totals.rebuilds.started,
+        writes: totals.rebuilds.succeeded,
+        flushes: totals.rebuilds.failed,
+        read_errors: totals.lost_reads,
+        read_bytes: totals.lost_read_at,
+        ..DiskCounters::default()
     }
-    bytes
 }

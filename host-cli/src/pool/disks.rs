@@ -4,16 +4,16 @@ use super::condition::{self, DiskCondition};
 use super::config::Whereabouts;
 use super::counters;
 use super::place::{Fault, Place};
-use super::session::{Contents, Session};
+use super::session::Session;
 use crate::host::devices;
 use crate::host::storage::WriteProtection;
 use crate::output::failure::Failure;
 use crate::output::names::ShowPath;
 use crate::output::size;
-use dynamicfs_core::disks::{Currency, DiskStatus};
+use crate::pool::session::Disks;
+use dynamicfs_core::Pool;
 use dynamicfs_core::error::StorageError;
-use dynamicfs_core::format::record;
-use dynamicfs_core::pool::MemberHealth;
+use dynamicfs_core::health::{self, Currency, DiskStatus, MemberHealth};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -42,18 +42,18 @@ pub(crate) enum MemberState {
     Failing,
 }
 
-impl From<record::MemberState> for MemberState {
-    fn from(state: record::MemberState) -> Self {
+impl From<health::MemberState> for MemberState {
+    fn from(state: health::MemberState) -> Self {
         match state {
-            record::MemberState::Active => Self::Active,
-            record::MemberState::Failed => Self::Failed,
-            record::MemberState::Offline => Self::Offline,
-            record::MemberState::Draining => Self::Draining,
-            record::MemberState::Drained => Self::Drained,
-            record::MemberState::Leaving => Self::Leaving,
-            record::MemberState::Spare => Self::Spare,
-            record::MemberState::Departing => Self::Departing,
-            record::MemberState::Failing => Self::Failing,
+            health::MemberState::Active => Self::Active,
+            health::MemberState::Failed => Self::Failed,
+            health::MemberState::Offline => Self::Offline,
+            health::MemberState::Draining => Self::Draining,
+            health::MemberState::Drained => Self::Drained,
+            health::MemberState::Leaving => Self::Leaving,
+            health::MemberState::Spare => Self::Spare,
+            health::MemberState::Departing => Self::Departing,
+            health::MemberState::Failing => Self::Failing,
         }
     }
 }
@@ -185,10 +185,10 @@ pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
     });
     let places = session.places.len();
     let mut disks: Vec<Disk> = (0..places).map(|place| disk_at(session, place, &states)).collect();
-    let unhealed = session.pool.store.unhealed();
-    let superblock = session.pool.store.committed();
-    for row in superblock.table().iter() {
-        let number = superblock.row(row).number();
+    let unhealed = session.pool.members().unhealed;
+    for row in session.pool.members().table.iter() {
+        let Some(member) = session.pool.member_in(row) else { continue };
+        let number = member.number.0;
         if disks.iter().all(|disk| disk.member != Some(number)) {
             disks.push(Disk {
                 name: format!("member-{number}"),
@@ -206,7 +206,7 @@ pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
                 holds_data: unhealed.contains(row),
                 member: Some(number),
                 id: None,
-                witness: superblock.row(row).witness() != 0,
+                witness: member.witness,
                 size_bytes: 0,
                 free_bytes: 0,
                 growable_bytes: 0,
@@ -226,7 +226,7 @@ pub(crate) fn disks(session: &mut Session<'_>) -> Vec<Disk> {
 }
 
 /// Fails where a member takes no writes that is in use, and that the command does not take out of use.
-pub(super) fn check_protected(pool: &mut Contents<'_>, places: &[Place]) -> Result<(), Failure> {
+pub(super) fn check_protected(pool: &mut Pool<'_, Disks>, places: &[Place]) -> Result<(), Failure> {
     let mut in_the_way = places.iter().filter(|place| place.is_in_the_way()).peekable();
     if in_the_way.peek().is_none() {
         return Ok(());
@@ -242,10 +242,10 @@ pub(super) fn check_protected(pool: &mut Contents<'_>, places: &[Place]) -> Resu
 }
 
 /// What the members' records say.
-fn member_states(pool: &mut Contents<'_>) -> Result<BTreeMap<u16, MemberState>, StorageError> {
+fn member_states(pool: &mut Pool<'_, Disks>) -> Result<BTreeMap<u16, MemberState>, StorageError> {
     let mut states = BTreeMap::new();
-    pool.store.each_member(|member, record| {
-        states.insert(member.0, record::MemberState::from_number(record.state()).into());
+    pool.each_member(|member, state, _| {
+        states.insert(member.0, state.into());
     })?;
     Ok(states)
 }
@@ -267,8 +267,8 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
         .or(place.entry.member);
     let row = member.and_then(|member| session.row_of(member));
     let member_state = member.filter(|_| row.is_some()).and_then(|member| states.get(&member).copied());
-    let superblock = session.pool.store.committed();
-    let was_member = place.entry.member.filter(|&number| number < superblock.next_member());
+    let next = session.pool.next_member().0;
+    let was_member = place.entry.member.filter(|&number| number < next);
     let has_left = row.is_none() && was_member.is_some_and(|number| session.row_of(number).is_none());
     let (state, note) = match state_of(place, &health, member_state) {
         (state, _)
@@ -292,13 +292,14 @@ fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, Memb
         found => (found.0, note),
     };
     // Of one that is not here its row tells.
-    let is_witness = health.witness || row.is_some_and(|row| superblock.row(row).witness() != 0);
+    let is_witness = health.witness
+        || row.and_then(|row| session.pool.member_in(row)).is_some_and(|member| member.witness);
     let held = health.blocks > health.free_blocks && !is_witness;
     let holds_data = match row {
         Some(row) if state.takes_part() || state == DiskState::Truncated => {
-            held || session.pool.store.unhealed().contains(row)
+            held || session.pool.members().unhealed.contains(row)
         }
-        Some(row) => session.pool.store.unhealed().contains(row),
+        Some(row) => session.pool.members().unhealed.contains(row),
         None => false,
     };
     let hardware = devices::hardware(&place.path).unwrap_or_default();

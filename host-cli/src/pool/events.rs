@@ -6,10 +6,8 @@ use super::session::Session;
 use crate::app::App;
 use crate::host::times::rfc3339;
 use crate::output::size;
-use dynamicfs_core::disks::condition::Condition;
-use dynamicfs_core::disks::events::{self, Happening};
-use dynamicfs_core::format::record::MemberState;
-use dynamicfs_core::maintain::{JobKind, JobState};
+use dynamicfs_core::health::{Condition, Happening, MemberState};
+use dynamicfs_core::maintenance::{JobKind, JobState};
 use dynamicfs_core::types::MemberNumber;
 use dynamicfs_hal::{Clock, UnixTime};
 use std_host_shim::OsClock;
@@ -85,7 +83,7 @@ fn about(at: i64, severity: Severity, event: EventKind, message: String) -> Even
 }
 
 /// An event as it is written down; `None` for one that this version does not know.
-fn told(session: &Session<'_>, event: events::Event) -> Option<Event> {
+fn told(session: &Session<'_>, event: dynamicfs_core::health::Event) -> Option<Event> {
     use Severity::{Critical, Info, Warning};
     let disk = |severity, kind, member: MemberNumber, message: &dyn Fn(&str) -> String| {
         let name = session.name_of(member);

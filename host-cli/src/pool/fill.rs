@@ -1,11 +1,10 @@
 //! How much contents fits on disks, in a scheme.
 
 use super::records::Nodes;
-use dynamicfs_core::format::extent::Extent;
-use dynamicfs_core::format::label::PoolParameters;
-use dynamicfs_core::placement::{Room, stranded, stripes};
-use dynamicfs_core::redundancy;
-use dynamicfs_core::types::{Generation, Scheme};
+use dynamicfs_core::PoolParameters;
+use dynamicfs_core::planning::{Extent, Room, effective_scheme, fragment_bytes, stranded, stripes};
+use dynamicfs_core::types::Generation;
+use dynamicfs_core::types::Scheme;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -80,10 +79,9 @@ impl Cut {
     /// these is filled by shorter extents, with more records, and not to the last. Measured: less than a
     /// group, and more of small ones, above all where two fragments do not find room in one.
     pub(super) fn left_in_groups(&self, asked: Scheme, disks: usize) -> u64 {
-        let scheme = redundancy::effective(asked, self.extent_bytes, self.block_shift, disks);
+        let scheme = effective_scheme(asked, self.extent_bytes, self.block_shift, disks);
         let fragment = scheme.map_or(0, |scheme| {
-            (redundancy::fragment_bytes(scheme, self.extent_bytes, self.block_shift) >> self.block_shift)
-                as u64
+            (fragment_bytes(scheme, self.extent_bytes, self.block_shift) >> self.block_shift) as u64
         });
         let group = self.group_blocks;
         let quarters = match fragment {
@@ -127,8 +125,8 @@ impl Cut {
         } else {
             for at in (0..bytes).step_by(self.extent_bytes as usize) {
                 let extent = self.extent_bytes.min(bytes - at);
-                let scheme = redundancy::effective(asked, extent, self.block_shift, disks)?;
-                let fragment = redundancy::fragment_bytes(scheme, extent, self.block_shift);
+                let scheme = effective_scheme(asked, extent, self.block_shift, disks)?;
+                let fragment = fragment_bytes(scheme, extent, self.block_shift);
                 stored += (fragment * scheme.width()) as u64;
                 values.extend(self.record(scheme, asked, extent));
             }
@@ -142,10 +140,10 @@ impl Cut {
 /// extents go on, which are cut into fewer fragments, as they do in a pool.
 pub(crate) fn fill(rooms: &[Room], asked: Scheme, cut: &Cut) -> Filled {
     let shift = cut.block_shift;
-    let widest = redundancy::effective(asked, cut.extent_bytes, shift, rooms.len());
+    let widest = effective_scheme(asked, cut.extent_bytes, shift, rooms.len());
     let (mut left, mut usable, mut width) = (rooms.to_vec(), 0, usize::MAX);
     let mut extent = cut.extent_bytes;
-    while let Some(scheme) = redundancy::effective(asked, extent, shift, rooms.len()) {
+    while let Some(scheme) = effective_scheme(asked, extent, shift, rooms.len()) {
         if scheme.width() < width {
             width = scheme.width();
             let stripes = placed(stripes(&left, width, None), width < rooms.len());
@@ -187,7 +185,7 @@ const SHORTEST_EXTENT: u32 = dynamicfs_core::limits::EXTENT_BYTES_MIN as u32;
 /// The extent whose stripes fill disks: the long ones of a large file, or, of those that are shorter for want
 /// of room, the shortest of this width, whose records take the most.
 fn shortest(asked: Scheme, extent: u32, cut: &Cut, disks: usize) -> u32 {
-    let width = |bytes| redundancy::effective(asked, bytes, cut.block_shift, disks).map(Scheme::width);
+    let width = |bytes| effective_scheme(asked, bytes, cut.block_shift, disks).map(Scheme::width);
     let mut shortest = extent;
     while extent < cut.extent_bytes
         && shortest / 2 >= SHORTEST_EXTENT
@@ -207,7 +205,7 @@ const fn placed(stripes: u64, has_choice: bool) -> u64 {
 
 /// Bytes of contents in so many stripes one block deep, less what the extents' records take.
 fn contents(stripes: u64, scheme: Scheme, asked: Scheme, extent: u32, cut: &Cut, disks: usize) -> u64 {
-    let fragment = redundancy::fragment_bytes(scheme, extent, cut.block_shift) as u64;
+    let fragment = fragment_bytes(scheme, extent, cut.block_shift) as u64;
     let stored = fragment * scheme.width() as u64;
     let with_record = stored + cut.record_bytes(scheme, asked, extent, disks);
     let raw = u128::from(stripes) * scheme.width() as u128 * u128::from(cut.block_bytes());

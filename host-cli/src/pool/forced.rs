@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::host::confirm::confirm;
 use crate::output::failure::{Code, Failure};
 use crate::output::size;
-use dynamicfs_core::maintain::LossForecast;
+use dynamicfs_core::maintenance::LossForecast;
 
 /// What is given up, as the members that are here tell.
 #[derive(Debug)]
@@ -34,16 +34,15 @@ impl Price {
     /// with.
     pub(super) fn of(session: &mut Session<'_>) -> Result<Self, Failure> {
         let health = session.pool.health();
-        let superblock = session.pool.store.committed();
-        let disks = &session.pool.store.tree.disks;
-        let cut = disks.online().minus(disks.sound());
-        let left_out = superblock.table().minus(disks.sound());
+        let members = session.pool.members();
+        let cut = members.online.minus(members.sound);
+        let left_out = members.table.minus(members.sound);
         let name = |row| {
-            let member = superblock.row(row).number();
+            let member = session.pool.member_in(row)?.number.0;
             let place = session.places.iter().find(|place| place.entry.member == Some(member));
-            MissingDisk::new(place, member).to_string()
+            Some(MissingDisk::new(place, member).to_string())
         };
-        let members = left_out.iter().map(name).collect();
+        let members = left_out.iter().filter_map(name).collect();
         let (told, records_lost) = match session.pool.forecast_loss(cut) {
             Ok(told) => (told, false),
             Err(error) if error.is_loss() => (LossForecast::default(), true),

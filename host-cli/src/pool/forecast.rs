@@ -8,7 +8,7 @@ use crate::output::failure::{Code, Failure};
 use crate::output::names::ToldPath;
 use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text, WARN};
-use dynamicfs_core::maintain::{LossForecast, RebuildForecast, RebuildSpace};
+use dynamicfs_core::maintenance::{LossForecast, RebuildForecast, RebuildSpace};
 use dynamicfs_core::types::MemberSet;
 use schemars::JsonSchema;
 use serde::Serialize;

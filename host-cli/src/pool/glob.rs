@@ -1,12 +1,12 @@
 //! Patterns in paths of the pool: each name between slashes may be one.
 
 use super::path::{self, PoolPath};
-use super::session::Contents;
 use super::tree::children;
 use crate::output::failure::{Code, Failure};
 use crate::output::names;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::object::split_path;
+use dynamicfs_core::files::split_path;
 use globset::{GlobBuilder, GlobMatcher};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -50,7 +50,10 @@ impl NamePattern {
 }
 
 /// The paths that typed ones mean: see [`expand`].
-pub(crate) fn expand_all(contents: &mut Contents<'_>, typed: &[PoolPath]) -> Result<Vec<PoolPath>, Failure> {
+pub(crate) fn expand_all(
+    contents: &mut impl ReadObjects,
+    typed: &[PoolPath],
+) -> Result<Vec<PoolPath>, Failure> {
     let mut all = Vec::new();
     for path in typed {
         all.extend(expand(contents, path)?);
@@ -59,7 +62,7 @@ pub(crate) fn expand_all(contents: &mut Contents<'_>, typed: &[PoolPath]) -> Res
 }
 
 /// The one path that a typed one means.
-pub(crate) fn expand_one(contents: &mut Contents<'_>, typed: &PoolPath) -> Result<PoolPath, Failure> {
+pub(crate) fn expand_one(contents: &mut impl ReadObjects, typed: &PoolPath) -> Result<PoolPath, Failure> {
     let mut found = expand(contents, typed)?;
     match (found.pop(), found.len()) {
         (Some(only), 0) => Ok(only),
@@ -73,7 +76,7 @@ pub(crate) fn expand_one(contents: &mut Contents<'_>, typed: &PoolPath) -> Resul
 
 /// The paths that a typed one means: itself, or those that match where it has patterns. What exists literally
 /// wins.
-pub(crate) fn expand(contents: &mut Contents<'_>, typed: &PoolPath) -> Result<Vec<PoolPath>, Failure> {
+pub(crate) fn expand(contents: &mut impl ReadObjects, typed: &PoolPath) -> Result<Vec<PoolPath>, Failure> {
     if !is_pattern(typed.as_bytes()) || path::find_if_any(contents, typed, false)?.is_some() {
         return Ok(vec![typed.clone()]);
     }
@@ -103,7 +106,7 @@ pub(crate) fn expand(contents: &mut Contents<'_>, typed: &PoolPath) -> Result<Ve
 
 /// Adds the entries of a directory that a name means.
 fn matching(
-    contents: &mut Contents<'_>,
+    contents: &mut impl ReadObjects,
     directory: &PoolPath,
     name: &[u8],
     found: &mut Vec<PoolPath>,

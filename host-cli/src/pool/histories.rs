@@ -8,11 +8,11 @@ use crate::host::times::rfc3339_of;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
 use crate::output::size;
-use dynamicfs_core::format::superblock::{Ancestor, Superblock};
-use dynamicfs_core::transaction::histories::{
-    Relation, StateName, end_of, is_newer_under, may_be_copied, name_of, relation, without_say,
+use dynamicfs_core::inspect::{
+    Ancestor, Relation, StateName, Superblock, end_of, is_newer_under, may_be_copied, name_of, relation,
+    without_say,
 };
-use dynamicfs_core::transaction::quorum;
+use dynamicfs_core::planning::members_wanting;
 use dynamicfs_core::types::MemberSet;
 use dynamicfs_core::{Pool, Prefer};
 use dynamicfs_hal::Entropy;
@@ -244,7 +244,7 @@ impl Survey {
         let present = members.fold(MemberSet::EMPTY, MemberSet::with);
         let lists = view.lists();
         let all = lists.members.or(lists.settled);
-        let wanting = quorum::wanting(present, lists.members).max(quorum::wanting(present, lists.settled));
+        let wanting = members_wanting(present, lists.members).max(members_wanting(present, lists.settled));
         let fork = view.ancestry().find(|ancestor| !ancestor.given_up);
         let at_newest = of_it.iter().filter(|seen| seen.view().order() == view.order());
         let written = at_newest.filter_map(|seen| self.modified(seen.place)).max();

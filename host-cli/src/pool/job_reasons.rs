@@ -12,7 +12,7 @@ use super::session::Session;
 use super::whole::SCRUB_STALE_DAYS;
 use crate::output::failure::Failure;
 use crate::output::size;
-use dynamicfs_core::maintain::JobKind;
+use dynamicfs_core::maintenance::JobKind;
 use dynamicfs_core::types::MemberSet;
 
 /// All jobs, each as far as its record can be read.

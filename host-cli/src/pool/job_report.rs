@@ -11,9 +11,12 @@ use crate::output::failure::{Code, Failure};
 use crate::output::names::ToldPath;
 use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text, WARN};
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::maintain::{self, JobKind, Lost};
-use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId};
+use dynamicfs_core::maintenance;
+use dynamicfs_core::maintenance::{JobKind, Lost};
+use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::ObjectId;
 use dynamicfs_hal::UnixTime;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,11 +24,9 @@ use std::time::Duration;
 
 /// What the members in these rows are called.
 fn names_of(session: &Session<'_>, rows: MemberSet) -> Vec<String> {
-    let superblock = session.pool.store.committed();
-    let is_member = |row: usize| row < superblock.rows() && superblock.table().contains(row);
-    let name = |row: usize| match is_member(row) {
-        true => session.name_of(MemberNumber(superblock.row(row).number())),
-        false => "a disk that has left".to_owned(),
+    let name = |row| match session.pool.member_in(row) {
+        Some(member) => session.name_of(member.number),
+        None => "a disk that has left".to_owned(),
     };
     rows.iter().map(name).collect()
 }
@@ -163,12 +164,12 @@ impl JobReport {
         let block = u64::from(session.pool.health().block_bytes);
         let time = |seconds: i64| (seconds != 0).then(|| rfc3339(UnixTime { seconds, nanoseconds: 0 }));
         report.state = match job.state {
-            maintain::JobState::Running => JobState::Interrupted,
-            maintain::JobState::Paused => JobState::Paused,
-            maintain::JobState::Cancelled => JobState::Cancelled,
-            maintain::JobState::Complete => JobState::Complete,
-            maintain::JobState::Incomplete => JobState::Incomplete,
-            maintain::JobState::Waiting => JobState::Waiting,
+            maintenance::JobState::Running => JobState::Interrupted,
+            maintenance::JobState::Paused => JobState::Paused,
+            maintenance::JobState::Cancelled => JobState::Cancelled,
+            maintenance::JobState::Complete => JobState::Complete,
+            maintenance::JobState::Incomplete => JobState::Incomplete,
+            maintenance::JobState::Waiting => JobState::Waiting,
         };
         report.absent_is_lost = job.options.absent;
         // What an earlier pass found and could not put right, the last one found again.

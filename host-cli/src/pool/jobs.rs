@@ -10,7 +10,8 @@ use crate::host::interrupt;
 use crate::output::failure::Failure;
 use crate::output::progress::{Progress, Unit};
 use crate::output::size;
-use dynamicfs_core::maintain::{self, Job, JobKind, Work};
+use dynamicfs_core::maintenance;
+use dynamicfs_core::maintenance::{Job, JobKind, Work};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -103,14 +104,13 @@ impl JobState {
 
 /// Whether a rebuild has something to do.
 pub(crate) fn is_rebuild_due(session: &mut Session<'_>, without_missing: bool) -> Result<bool, Failure> {
-    let owed = session.pool.store.committed().owed();
-    if owed.is_empty() && !session.pool.store.unhealed().is_empty() {
+    let owed = session.pool.members().owed;
+    if owed.is_empty() && !session.pool.members().unhealed.is_empty() {
         // Who is away is not written down before the next commit.
         session.change(|_| Ok(()))?;
     }
-    let superblock = session.pool.store.committed();
-    let roster = session.pool.store.roster();
-    let owes = !superblock.owed().is_empty() || superblock.is_short();
+    let roster = session.pool.roster();
+    let owes = !session.pool.members().owed.is_empty() || session.pool.health().is_short;
     Ok(owes || without_missing || !roster.emptied.or(roster.failed).is_empty())
 }
 
@@ -143,8 +143,8 @@ pub(crate) fn run(
         if let Some(request) = Request::take(&session.config.folder) {
             obey(session, &request)?;
         }
-        some_failing |= !session.pool.store.roster().failing.is_empty();
-        let is_over = session.pool.store.roster().departing.is_empty() && !some_failing;
+        some_failing |= !session.pool.roster().failing.is_empty();
+        let is_over = session.pool.roster().departing.is_empty() && !some_failing;
         if is_over && !is_running(session, kind)? {
             some_failing = session.pool.fail_member()?;
             if !some_failing {
@@ -207,8 +207,8 @@ fn rest(session: &Session<'_>, time: Duration) {
 /// so.
 fn obey(session: &mut Session<'_>, request: &Request) -> Result<(), Failure> {
     let state = match request.wanted.as_str() {
-        "pause" => maintain::JobState::Paused,
-        "cancel" => maintain::JobState::Cancelled,
+        "pause" => maintenance::JobState::Paused,
+        "cancel" => maintenance::JobState::Cancelled,
         _ => return Ok(()),
     };
     for kind in JobKind::ALL.into_iter().filter(|&kind| JobName::from(kind).word() == request.job) {
@@ -237,15 +237,15 @@ fn progress(session: &Session<'_>, name: JobName, job: Option<&Job>, block: u64)
 }
 
 fn is_running(session: &mut Session<'_>, kind: JobKind) -> Result<bool, Failure> {
-    Ok(session.pool.job(kind)?.is_some_and(|job| job.state == maintain::JobState::Running))
+    Ok(session.pool.job(kind)?.is_some_and(|job| job.state == maintenance::JobState::Running))
 }
 
 /// Writes down how far the jobs are that are under way: steps that change nothing are not written down one by one.
 fn save_position(session: &mut Session<'_>) -> Result<(), Failure> {
     events::record(session);
     for kind in JobKind::ALL {
-        if session.pool.set_job_state(kind, maintain::JobState::Paused)? {
-            session.pool.set_job_state(kind, maintain::JobState::Running)?;
+        if session.pool.set_job_state(kind, maintenance::JobState::Paused)? {
+            session.pool.set_job_state(kind, maintenance::JobState::Running)?;
         }
     }
     // Nobody wanted a pause, and it is over.

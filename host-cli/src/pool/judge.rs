@@ -18,7 +18,7 @@ use super::tolerance::Tolerance;
 use crate::output::failure::Failure;
 use crate::output::size;
 use crate::output::typed::addressed;
-use dynamicfs_core::pool::Health;
+use dynamicfs_core::health::Health;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -83,7 +83,7 @@ impl Judgement {
             } += 1;
         }
         let jobs = Jobs::of(session)?;
-        let refused = (!session.pool.store.may_be_written()).then(|| session.pool.store.unhealed().len());
+        let refused = (!session.pool.may_be_written()).then(|| session.pool.members().unhealed.len());
         let mut reasons = stored.reasons();
         reasons.extend(refused.map(|unhealed| refused_reason(&health, unhealed)));
         stored.lose(jobs.extents_lost());
@@ -93,9 +93,8 @@ impl Judgement {
             reasons.extend(room_reasons(session, room)?);
         }
         reasons.extend(job_reasons::lost_read(&counters::pool_totals(session), jobs.scrub.as_ref()));
-        let superblock = session.pool.store.committed();
-        if superblock.is_short() && superblock.owed().is_empty() {
-            reasons.push(short_reason(&health, session.pool.store.tree.data_rows().len()));
+        if health.is_short && session.pool.members().owed.is_empty() {
+            reasons.push(short_reason(&health, session.pool.members().given.len()));
         }
         reasons.extend(session.read_only_features().map(|why| {
             Reason::new(ReasonCode::NewerFeatures, None, 1, format!("this version cannot write: {why}"))

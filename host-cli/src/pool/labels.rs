@@ -2,9 +2,11 @@
 
 use crate::host::machine::Lack;
 use crate::host::storage::open_to_look;
-use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, Label, LabelFault, PoolParameters};
-use dynamicfs_core::format::places::{COPY_PLACES, SECTOR_BYTES_MAX, candidates};
-use dynamicfs_core::format::superblock::SUPERBLOCK_MAGIC;
+use dynamicfs_core::PoolParameters;
+use dynamicfs_core::inspect::{
+    COPY_PLACES, DiskIdentity, LABEL_BYTES, Label, LabelFault, SECTOR_BYTES_MAX, SUPERBLOCK_MAGIC,
+    candidates, decode_label,
+};
 use dynamicfs_hal::Geometry;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
@@ -142,7 +144,7 @@ fn read_at(file: &File, at: u64) -> io::Result<(Found, u32)> {
         Err(_) => return Ok((Err(LabelFault::Absent), 0)),
         Ok(()) => {}
     }
-    let found = label::decode(&bytes, std_host_shim::crc32c);
+    let found = decode_label(&bytes, std_host_shim::crc32c);
     let features = Label::new(&bytes[..]).filter(|_| found.is_ok()).map_or(0, |label| label.ro_compat());
     Ok((found, features))
 }

@@ -7,13 +7,14 @@
 
 use super::counters;
 use super::open::{Access, with_pool};
-use super::session::{BUFFER_BYTES, Contents, Session};
+use super::session::{BUFFER_BYTES, Session};
 use crate::app::App;
 use crate::host::interrupt;
 use crate::output::failure::Failure;
 use crate::output::size;
 use crate::output::typed::addressed;
-use dynamicfs_core::maintain::Work;
+use dynamicfs_core::ReadObjects;
+use dynamicfs_core::maintenance::Work;
 use dynamicfs_core::types::ObjectId;
 
 /// Objects that were met damaged.
@@ -22,15 +23,15 @@ pub(crate) struct Damaged(Vec<ObjectId>);
 
 impl Damaged {
     /// Reads something of an object with `read`, and notes the object where disks answered wrong.
-    pub(crate) fn noting<'m, T>(
+    pub(crate) fn noting<R: ReadObjects, T>(
         &mut self,
-        contents: &mut Contents<'m>,
+        contents: &mut R,
         object: ObjectId,
-        read: impl FnOnce(&mut Contents<'m>) -> T,
+        read: impl FnOnce(&mut R) -> T,
     ) -> T {
-        let before = contents.store.tree.disks.bad_reads();
+        let before = contents.bad_reads();
         let done = read(contents);
-        if contents.store.tree.disks.bad_reads() > before && self.0.last() != Some(&object) {
+        if contents.bad_reads() > before && self.0.last() != Some(&object) {
             self.0.push(object);
         }
         done

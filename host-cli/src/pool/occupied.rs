@@ -9,7 +9,8 @@ use crate::host::storage::{Storage, user_of};
 use crate::host::target;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
-use dynamicfs_core::format::label::{DiskIdentity, LabelFault, PoolParameters};
+use dynamicfs_core::PoolParameters;
+use dynamicfs_core::inspect::{DiskIdentity, LabelFault};
 use std::path::Path;
 
 /// What is on a disk that is to be used.

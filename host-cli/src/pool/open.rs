@@ -18,11 +18,12 @@ use crate::host::interrupt;
 use crate::host::machine::Lack;
 use crate::output::failure::{Code, Failure};
 use crate::output::size;
-use dynamicfs_core::disks::DiskState;
-use dynamicfs_core::error::{MountError, StorageError};
-use dynamicfs_core::format::label::PoolParameters;
+use dynamicfs_core::error::MountError;
+use dynamicfs_core::error::StorageError;
 use dynamicfs_core::types::Uuid;
-use dynamicfs_core::{Memory, MountMode, MountOptions, Pool, Prefer, Services, Slot};
+use dynamicfs_core::{
+    DiskState, Memory, MountMode, MountOptions, Pool, PoolParameters, Prefer, Services, Slot,
+};
 use dynamicfs_hal::Entropy;
 use std::time::Duration;
 use std_host_shim::{HostArray, NameLock, OpenError, OsClock, OsEntropy, crc32c};
@@ -369,14 +370,15 @@ where
     let array = HostArray::new(disks).hedging_from(HEDGED_FROM);
     let mounted = match Pool::mount(array, memory, services, &options) {
         Ok(mounted) => mounted,
-        Err(cause) => {
+        Err(unmounted) => {
+            let cause = unmounted.error;
             let failure = explain(app, cause, &config, &places);
             return Ok(Attempt::Refused(Refused { cause, failure }, f));
         }
     };
-    let online = mounted.store.tree.disks.sound();
-    let takes_writes = if read_only { mounted.store.may_be_written() } else { mounted.health().writable };
-    if must_write && !takes_writes && !mounted.store.committed().table().is_subset_of(online) {
+    let online = mounted.members().sound;
+    let takes_writes = if read_only { mounted.may_be_written() } else { mounted.health().writable };
+    if must_write && !takes_writes && !mounted.members().table.is_subset_of(online) {
         let cause = MountError::Storage(StorageError::TooFewDisks { online });
         return Ok(Attempt::Refused(Refused { cause, failure: cause.into() }, f));
     }

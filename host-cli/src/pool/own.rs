@@ -4,7 +4,7 @@ use super::config::{Config, is_same};
 use super::discover::Found;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
-use dynamicfs_core::format::label::DiskIdentity;
+use dynamicfs_core::inspect::DiskIdentity;
 use std::path::Path;
 
 /// Refuses a disk of the pool, and says what it is and how it comes back. Forced, only a disk is refused that

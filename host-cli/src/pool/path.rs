@@ -1,11 +1,10 @@
 //! Paths in the pool: bytes that begin with `/`.
 
-use super::session::Contents;
 use crate::output::failure::{Code, Failure};
 use crate::output::names;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::format::inode::{Inode, ObjectKind};
-use dynamicfs_core::object::{check_name, split_path};
+use dynamicfs_core::files::{Inode, ObjectKind, check_name, split_path};
 use dynamicfs_core::types::ObjectId;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -134,7 +133,7 @@ impl Node {
 }
 
 /// What a path names; links on the way are followed, and the last one too with `follow`.
-pub(crate) fn find(contents: &mut Contents<'_>, path: &PoolPath, follow: bool) -> Result<Node, Failure> {
+pub(crate) fn find(contents: &mut impl ReadObjects, path: &PoolPath, follow: bool) -> Result<Node, Failure> {
     let found = walk(contents, path.as_bytes(), follow || path.ends_with_slash());
     let node = found.map_err(|error| Failure::object(error, path))?;
     if path.ends_with_slash() && !node.is_directory() {
@@ -145,7 +144,7 @@ pub(crate) fn find(contents: &mut Contents<'_>, path: &PoolPath, follow: bool) -
 
 /// As [`find`], where nothing at the path is an answer too.
 pub(crate) fn find_if_any(
-    contents: &mut Contents<'_>,
+    contents: &mut impl ReadObjects,
     path: &PoolPath,
     follow: bool,
 ) -> Result<Option<Node>, Failure> {
@@ -157,12 +156,12 @@ pub(crate) fn find_if_any(
 }
 
 /// The directory at a path.
-pub(crate) fn find_directory(contents: &mut Contents<'_>, path: &PoolPath) -> Result<ObjectId, Failure> {
+pub(crate) fn find_directory(contents: &mut impl ReadObjects, path: &PoolPath) -> Result<ObjectId, Failure> {
     let node = find(contents, path, true)?;
     if node.is_directory() { Ok(node.object) } else { Err(Failure::object(Error::NotADirectory, path)) }
 }
 
-fn walk(contents: &mut Contents<'_>, path: &[u8], follow: bool) -> Result<Node, Error> {
+fn walk(contents: &mut impl ReadObjects, path: &[u8], follow: bool) -> Result<Node, Error> {
     let mut rest: Vec<Vec<u8>> = split_path(path).rev().map(<[u8]>::to_vec).collect();
     let mut above = Vec::new();
     let mut at = ObjectId::ROOT;
@@ -198,7 +197,7 @@ fn walk(contents: &mut Contents<'_>, path: &[u8], follow: bool) -> Result<Node, 
 }
 
 /// Where a symbolic link points.
-pub(crate) fn link_target(contents: &mut Contents<'_>, link: ObjectId) -> Result<Vec<u8>, Error> {
+pub(crate) fn link_target(contents: &mut impl ReadObjects, link: ObjectId) -> Result<Vec<u8>, Error> {
     let mut target = vec![0; dynamicfs_core::limits::SYMLINK_BYTES_MAX];
     let bytes = contents.read(link, 0, &mut target)?;
     target.truncate(bytes);

@@ -1,10 +1,9 @@
 //! What records take on the disks. A tree node takes a block on each of its disks, however small the node is,
 //! and the nodes above the leaves take theirs too.
 
-use dynamicfs_core::format::inode::INODE_BYTES;
-use dynamicfs_core::format::name::ENTRY_HEADER;
-use dynamicfs_core::format::node::{record_bytes, records_bytes_max, value_bytes_max};
-use dynamicfs_core::format::pointer::NodePointer;
+use dynamicfs_core::planning::{
+    ENTRY_HEADER, INODE_BYTES, NodePointer, record_bytes, records_bytes_max, value_bytes_max,
+};
 
 /// Rounds of records that are laid out to find what one takes.
 const ROUNDS: u64 = 256;

@@ -9,10 +9,11 @@ use super::reasons::ADD_DISK;
 use super::session::{Disks, Session};
 use crate::output::failure::Failure;
 use dynamicfs_core::Pool;
-use dynamicfs_core::maintain::{MemberRoom, Rooms};
-use dynamicfs_core::placement::Room;
-use dynamicfs_core::transaction::Purpose;
-use dynamicfs_core::types::{MemberSet, Scheme};
+use dynamicfs_core::health::Health;
+use dynamicfs_core::maintenance::{MemberRoom, Rooms};
+use dynamicfs_core::planning::Room;
+use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::Scheme;
 
 /// Percent of what a pool can hold that are left when it is nearly full.
 const NEARLY_FULL_PERCENT: u128 = 15;
@@ -89,16 +90,14 @@ pub(crate) fn overhead(session: &Session<'_>, block: u64) -> u64 {
 impl PoolRoom {
     pub(crate) fn of(pool: &mut Pool<'_, Disks>) -> Result<Self, Failure> {
         let rooms = pool.rooms()?;
-        let superblock = pool.store.committed();
-        let (scheme, tolerance) = (superblock.scheme(), superblock.tolerance());
-        let (extent_shift, dead) = (superblock.extent_shift(), superblock.dead_blocks());
+        let Health { scheme, tolerance, extent_shift, dead_blocks, .. } = pool.health();
         let cut = Cut::new(pool.parameters(), extent_shift, tolerance);
         let filled = fill(&sure(rooms.iter(), scheme, &cut), scheme, &cut);
         let at_best = fill(&of_each(&rooms, MemberRoom::usable), scheme, &cut).usable_bytes;
         let in_all = fill(&of_each(&rooms, |room| room.blocks), scheme, &cut).usable_bytes;
         let is_below = |percent| u128::from(at_best) * 100 < u128::from(in_all) * percent;
         // What a sweep would give back is taken for room.
-        let is_out_of_nodes = dead == 0 && !pool.store.has_room(UPDATES, Purpose::Growth);
+        let is_out_of_nodes = dead_blocks == 0 && !pool.has_room_for(UPDATES);
         let fullness = match () {
             () if rooms.is_empty() => Fullness::Roomy,
             () if is_out_of_nodes || filled.usable_bytes == 0 && is_below(FULL_PERCENT) => Fullness::Full,

@@ -13,11 +13,9 @@ use crate::host::storage::WriteProtection;
 use crate::output::failure::{Code, Failure};
 use crate::output::report::Output;
 use dynamicfs_core::error::StorageError;
-use dynamicfs_core::format::label::PoolParameters;
-use dynamicfs_core::maintain::Work;
-use dynamicfs_core::object::Objects;
+use dynamicfs_core::maintenance::Work;
 use dynamicfs_core::types::MemberNumber;
-use dynamicfs_core::{Pool, Transaction};
+use dynamicfs_core::{Pool, PoolParameters, Transaction};
 use std_host_shim::HostArray;
 
 /// The disks of a pool on this machine.
@@ -30,8 +28,8 @@ const BATCH_SHARE: u64 = 8;
 /// Bytes that are copied at once: whole extents of any size.
 pub(crate) const BUFFER_BYTES: usize = 4 << 20;
 
-/// What a pool offers, in a transaction and outside.
-pub(crate) type Contents<'m> = Objects<'m, Disks>;
+/// A transaction of a pool on this machine.
+pub(crate) type Changes<'p, 'm> = Transaction<'p, 'm, Disks>;
 
 /// An open pool, and what is known of its places.
 pub(crate) struct Session<'m> {
@@ -72,8 +70,8 @@ impl<'m> Session<'m> {
             app.out.warn(format_args!("pool.toml does not name the pool; the disks say {}", parameters.pool));
         }
         pool.set_thresholds(config.thresholds.unwrap_or_default().into());
-        let superblock = pool.store.committed();
-        let members = superblock.table().iter().map(|row| superblock.row(row).number()).collect();
+        let members = pool.members().table.iter().filter_map(|row| pool.member_in(row));
+        let members = members.map(|member| member.number.0).collect();
         let mut session = Self {
             pool,
             config,
@@ -135,9 +133,7 @@ impl<'m> Session<'m> {
     pub(crate) fn check_writable(&self) -> Result<(), Failure> {
         // Only looked at, it takes no writes now: whether it would is asked.
         let writable = match self.is_dry_run {
-            true => {
-                (self.is_forced || self.pool.store.may_be_written()) && self.read_only_features().is_none()
-            }
+            true => (self.is_forced || self.pool.may_be_written()) && self.read_only_features().is_none(),
             false => self.pool.health().writable,
         };
         match (writable, self.read_only_features()) {
@@ -153,7 +149,7 @@ impl<'m> Session<'m> {
 
     /// The row of a member in the pool's table.
     pub(crate) fn row_of(&self, member: u16) -> Option<usize> {
-        self.pool.store.committed().row_of(MemberNumber(member))
+        self.pool.row_of(MemberNumber(member))
     }
 
     /// Which disk has features that a writer would have to know, and this version does not.
@@ -183,7 +179,7 @@ impl<'m> Session<'m> {
     /// Runs `f` in a transaction of its own.
     pub(crate) fn change<T>(
         &mut self,
-        f: impl FnOnce(&mut Contents<'m>) -> Result<T, Failure>,
+        f: impl FnOnce(&mut Changes<'_, 'm>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let mut transaction = self.begin()?;
         let done = f(&mut transaction)?;
@@ -255,8 +251,7 @@ impl<'m> Session<'m> {
             // The command has listed the disks itself.
             return;
         }
-        let superblock = self.pool.store.committed();
-        let is_member = |number: u16| superblock.row_of(MemberNumber(number)).is_some();
+        let is_member = |number: u16| self.pool.row_of(MemberNumber(number)).is_some();
         let mut disks = Vec::new();
         for (number, mut entry) in self.config.disks.iter().cloned().enumerate() {
             let health = self.pool.member_health(number);
@@ -268,7 +263,7 @@ impl<'m> Session<'m> {
             if let Whereabouts::MovedTo(path) = std::mem::take(&mut entry.whereabouts) {
                 entry.path = self.config.shortened(path);
             }
-            let is_begun = entry.adding || superblock.is_short();
+            let is_begun = entry.adding || self.pool.health().is_short;
             entry.replaces = entry.replaces.filter(|&member| is_begun || is_member(member));
             let has_left =
                 entry.member.is_some_and(|member| self.members.contains(&member) && !is_member(member));

@@ -5,7 +5,7 @@ use super::reasons::{Reason, ReasonCode};
 use super::session::Session;
 use crate::output::failure::Failure;
 use crate::output::size;
-use dynamicfs_core::maintain::{ExtentCounts, LossForecast};
+use dynamicfs_core::maintenance::{ExtentCounts, LossForecast};
 use dynamicfs_core::types::MemberSet;
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -12,7 +12,9 @@ use super::tree::paths_of;
 use crate::output::failure::Failure;
 use crate::output::names::ToldPath;
 use crate::output::size;
-use dynamicfs_core::types::{MemberSet, Scheme};
+use dynamicfs_core::ReadObjects;
+use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::Scheme;
 
 /// More members that are looked at as a cure.
 const WITNESSES_MAX: usize = 8;
@@ -50,21 +52,20 @@ impl Tolerance {
     /// Of a pool as it is, and what is stored in it, counted.
     pub(crate) fn of(session: &mut Session<'_>) -> Result<(Self, Stored), Failure> {
         let health = session.pool.health();
-        let superblock = session.pool.store.committed();
-        let lists = superblock.lists();
-        let is_uniform = superblock.parity_deficit() == 0 && session.pool.is_whole();
-        let present = session.pool.store.tree.disks.present().and(lists.members).len();
+        let is_uniform = health.parity_deficit == 0 && session.pool.is_whole();
+        let members = session.pool.members();
+        let present = members.present.and(members.listed).len();
         let mut tolerance = Self {
             data: health.read_tolerance,
             open: health.mount_tolerance,
             offline_first: health.write_tolerance_once_begun,
-            members: (lists.members.len(), present),
+            members: (members.listed.len(), present),
             is_exposed: false,
             weakest: None,
         };
         let is_protected = session.places.iter().any(|place| place.write_protection.is_some());
         let is_protected = is_protected && !session.is_for_a_reader();
-        if is_protected || !session.pool.store.may_be_written() {
+        if is_protected || !session.pool.may_be_written() {
             tolerance.offline_first = 0;
         }
         if is_uniform {
@@ -143,8 +144,7 @@ impl Weakest {
         object: Option<dynamicfs_core::types::ObjectId>,
         pool: u8,
     ) -> Result<Self, Failure> {
-        let superblock = session.pool.store.committed();
-        let strong = Some(superblock.scheme()).filter(|scheme| scheme.parity >= pool);
+        let strong = Some(session.pool.health().scheme).filter(|scheme| scheme.parity >= pool);
         let strong = strong.unwrap_or(Scheme::mirror(pool + 1));
         let path = paths_of(&mut session.pool, object.into_iter().collect())?.into_iter().next();
         // Its policy may be another one already.

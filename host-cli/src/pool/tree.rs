@@ -2,11 +2,12 @@
 
 use super::path::{Node, PoolPath};
 use super::readable::readable;
-use super::session::Contents;
 use crate::host::interrupt;
 use crate::output::failure::Failure;
 use crate::output::names::ToldPath;
-use dynamicfs_core::error::{Error, StorageError};
+use dynamicfs_core::ReadObjects;
+use dynamicfs_core::error::Error;
+use dynamicfs_core::error::StorageError;
 use dynamicfs_core::types::ObjectId;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -19,7 +20,7 @@ pub(crate) struct Child {
 }
 
 /// A directory's entries, by name.
-pub(crate) fn children(contents: &mut Contents<'_>, directory: ObjectId) -> Result<Vec<Child>, Error> {
+pub(crate) fn children(contents: &mut impl ReadObjects, directory: ObjectId) -> Result<Vec<Child>, Error> {
     let mut children = Vec::new();
     contents.list(directory, 0, |entry| {
         children.push(Child { name: entry.name.to_vec(), object: entry.object });
@@ -52,11 +53,11 @@ struct Open {
 ///
 /// How deep the directories are is not this program's choice: the walk has a stack of its own, and one path
 /// for all.
-pub(crate) fn walk<'m>(
-    contents: &mut Contents<'m>,
+pub(crate) fn walk<R: ReadObjects>(
+    contents: &mut R,
     path: &PoolPath,
     node: Node,
-    visit: &mut dyn FnMut(&mut Contents<'m>, Visit<'_>) -> Result<bool, Failure>,
+    visit: &mut dyn FnMut(&mut R, Visit<'_>) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
     interrupt::check()?;
     if !visit(contents, Visit::Enter(path, &node))? || !node.is_directory() {
@@ -98,11 +99,11 @@ pub(crate) fn walk<'m>(
 }
 
 /// A directory's entries from the last to the first; none if it cannot be read.
-fn children_or_failure<'m>(
-    contents: &mut Contents<'m>,
+fn children_or_failure<R: ReadObjects>(
+    contents: &mut R,
     path: &PoolPath,
     node: &Node,
-    visit: &mut dyn FnMut(&mut Contents<'m>, Visit<'_>) -> Result<bool, Failure>,
+    visit: &mut dyn FnMut(&mut R, Visit<'_>) -> Result<bool, Failure>,
 ) -> Result<Vec<Child>, Failure> {
     match children(contents, node.object) {
         Ok(mut children) => {
@@ -118,7 +119,7 @@ fn children_or_failure<'m>(
 
 /// The paths of objects, as far as directories can be read.
 pub(crate) fn paths_of(
-    contents: &mut Contents<'_>,
+    contents: &mut impl ReadObjects,
     mut objects: Vec<ObjectId>,
 ) -> Result<Vec<ToldPath>, Failure> {
     objects.sort_unstable();

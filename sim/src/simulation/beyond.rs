@@ -6,6 +6,7 @@ use super::report::{Failure, FailureKind};
 use super::run::{Doing, Flow, Mounted, Run};
 use crate::model::{self, Contents, Model, Node};
 use crate::world::Placed;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::types::ObjectId;
 use std::ops::ControlFlow;

@@ -114,7 +114,9 @@ impl Engine {
         let mut meeting = Meeting::new(plain.clone());
         let entropy: &mut dyn Entropy = if run.setup.colliding { &mut meeting } else { &mut plain };
         let (options, members) = (&run.setup.format, run.disk_options());
-        let made = Pool::format(&mut *array, lent.lend(), services, entropy, options, &members).map(|_| ());
+        let made = Pool::format(&mut *array, lent.lend(), services, entropy, options, &members)
+            .map(|_| ())
+            .map_err(|failure| failure.error);
         let label = states::label_of(array.disk(0)).map(|(parameters, _)| parameters);
         if let Err(error) = made {
             return Err(run.fail(FailureKind::Unavailable, format!("not formatted: {error}")));
@@ -172,7 +174,7 @@ impl Engine {
                 f(run, &mut pool)?;
                 return Ok(());
             }
-            Err(error) => error,
+            Err(failure) => failure.error,
         };
         if let Some(halt) = array.halted() {
             run.tell(array, EventKind::Crash, None, || format!("{} during the mount", in_words(halt)));
@@ -303,7 +305,8 @@ impl Engine {
             services,
             &MountOptions { pool: run.pool, ..MountOptions::default() },
         )
-        .map(|_| ());
+        .map(|_| ())
+        .map_err(|failure| failure.error);
         array.remove_last();
         run.counts.faults.hit(FaultKind::Cloned);
         match mounted {

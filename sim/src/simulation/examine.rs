@@ -137,8 +137,14 @@ impl Run {
 
     /// What is said to be free in the open groups is what their bitmaps say.
     fn check_room(&self, pool: &Mounted<'_>) -> Result<(), Failure> {
-        let space = &pool.store.tree.space;
-        let open = pool.store.tree.holding_rows().iter().flat_map(|row| Class::ALL.map(|class| (row, class)));
+        let space = &pool.internals().store.tree.space;
+        let open = pool
+            .internals()
+            .store
+            .tree
+            .holding_rows()
+            .iter()
+            .flat_map(|row| Class::ALL.map(|class| (row, class)));
         for (row, class) in open.filter(|&(row, class)| space.open_group(row, class).is_some()) {
             let (counted, found) = (space.room(row, class), free_in_open_group(space, row, class));
             if counted != found {

@@ -63,7 +63,9 @@ impl Engine {
         let Self { array, lent, run, crc32c, .. } = self;
         let clock = array.clock();
         let services = Services { crc32c: *crc32c, clock: &clock };
-        let mounted = Pool::mount(&mut *array, lent.lend(), services, &MountOptions::default()).map(|_| ());
+        let mounted = Pool::mount(&mut *array, lent.lend(), services, &MountOptions::default())
+            .map(|_| ())
+            .map_err(|failure| failure.error);
         let refusal = match mounted {
             // Also where it went with the last request of a mount, which could do without what that was for.
             _ if array.halted().is_some() => return Ok(Started::Halted),
@@ -74,7 +76,7 @@ impl Engine {
         let mut entropy = if rng.coin() { run.root.fork("format") } else { rng.fork("format") };
         let (options, members) = (&run.setup.format, run.disk_options());
         let made = Pool::format(&mut *array, lent.lend(), services, &mut entropy, options, &members);
-        match made.map(|_| ()) {
+        match made.map(|_| ()).map_err(|failure| failure.error) {
             _ if array.halted().is_some() => Ok(Started::Halted),
             Ok(()) => Ok(Started::Formatted),
             Err(error) => {
@@ -111,7 +113,10 @@ impl Engine {
         }
         let services = Services { crc32c: *crc32c, clock: &crate::world::NoClock };
         let options = FormatOptions { scheme: Scheme::SINGLE, tolerance: None, ..run.setup.format };
-        match Pool::format(&mut one, lent.lend(), services, &mut rng, &options, &[]).map(|_| ()) {
+        match Pool::format(&mut one, lent.lend(), services, &mut rng, &options, &[])
+            .map(|_| ())
+            .map_err(|failure| failure.error)
+        {
             Err(FormatError::InUse { .. }) => Ok(()),
             Err(error) => {
                 let what =

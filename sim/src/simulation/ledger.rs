@@ -50,7 +50,7 @@ impl Run {
         let is_unknown = |disk: usize| {
             !self.places.contains(&disk) && pool.member_health(disk).status == DiskStatus::Online
         };
-        if (0..pool.store.tree.disks.count()).any(is_unknown) {
+        if (0..pool.internals().store.tree.disks.count()).any(is_unknown) {
             return Ok(());
         }
         let members: Vec<usize> = self.active().into_iter().filter(took_part).collect();
@@ -104,8 +104,8 @@ impl Run {
         let bearers = self.bearers(pool, order);
         for member in self.active() {
             let place = self.places[member];
-            let row = pool.store.committed().row_of(MemberNumber(member as u16));
-            let is_named = row.is_some_and(|row| pool.store.committed().online().contains(row));
+            let row = pool.internals().store.committed().row_of(MemberNumber(member as u16));
+            let is_named = row.is_some_and(|row| pool.internals().store.committed().online().contains(row));
             let takes_part = is_named && pool.member_health(place).status == DiskStatus::Online;
             if self.atlas.is_hurt(member) || self.shelf[member].is_some() || !takes_part {
                 continue;
@@ -122,7 +122,7 @@ impl Run {
         let mut bearers = MemberSet::EMPTY;
         for member in self.active() {
             let slots = states::slots_of(pool.array().disk(self.places[member]));
-            let row = pool.store.committed().row_of(MemberNumber(member as u16));
+            let row = pool.internals().store.committed().row_of(MemberNumber(member as u16));
             if let Some(row) = row.filter(|_| slots.iter().any(|slot| slot.order == order)) {
                 bearers = bearers.with(row);
             }

@@ -12,10 +12,12 @@ use super::special::PARITIES;
 use crate::workload::Operation;
 use crate::{Rng, SimArray, SimDisk, states};
 use dynamicfs_core::AddOptions;
+use dynamicfs_core::ReadObjects;
+use dynamicfs_core::Transaction;
 use dynamicfs_core::error::{Error, MemberError, StorageError};
 use dynamicfs_core::format::record::MemberState;
 use dynamicfs_core::maintain::{JobKind, JobOptions, JobState};
-use dynamicfs_core::object::{Change, Objects};
+use dynamicfs_core::object::Change;
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId, Scheme};
 use dynamicfs_hal::{BlockDevice, Geometry};
@@ -113,7 +115,7 @@ impl Run {
     /// was.
     pub(super) fn change_scheme_within(
         &mut self,
-        objects: &mut Objects<'_, &mut SimArray>,
+        objects: &mut Transaction<'_, '_, &mut SimArray>,
         operation: &Operation,
         rng: &mut Rng,
     ) -> Result<Option<ObjectId>, Error> {
@@ -220,7 +222,7 @@ impl Run {
                 let state = if spare { MemberState::Spare } else { MemberState::Active };
                 self.joined(pool.array(), (number, disk.witness), place, state);
                 // What was short for want of members is so until a rebuild has used the new one.
-                if pool.store.committed().is_short() {
+                if pool.internals().store.committed().is_short() {
                     self.atlas.left_behind(number.0.into());
                 }
                 Ok(Flow::On)
@@ -332,7 +334,7 @@ impl Run {
     /// Asks the pool for its members and what they are.
     fn learn_states(&mut self, pool: &mut Mounted<'_>) -> Result<Flow, Failure> {
         let mut found = Vec::new();
-        let read = pool.store.each_member(|number, record| {
+        let read = pool.internals_mut().store.each_member(|number, record| {
             found.push((number, MemberState::from_number(record.state())));
         });
         if pool.array().halted().is_some() {
@@ -390,10 +392,11 @@ impl Run {
     pub(super) fn give_up_rebuilt(&mut self, pool: &mut Mounted<'_>) {
         for member in self.active() {
             let owed = pool
+                .internals()
                 .store
                 .committed()
                 .row_of(MemberNumber(member as u16))
-                .is_some_and(|row| pool.store.committed().owed().contains(row));
+                .is_some_and(|row| pool.internals().store.committed().owed().contains(row));
             if self.roster[member] == MemberState::Failed && !owed {
                 self.atlas.left(member);
                 self.hit(Probe::RebuiltElsewhere);
@@ -415,9 +418,9 @@ impl Run {
     /// lists name it.
     pub(super) fn holding(&mut self, pool: &Mounted<'_>, away: MemberSet) -> MemberSet {
         self.hollow = self.hollow.and(away);
-        let lists = pool.store.committed().lists();
+        let lists = pool.internals().store.committed().lists();
         for row in lists.settled.or(lists.members).iter() {
-            self.unnamed = self.unnamed.without(pool.store.tree.space.member(row).0.into());
+            self.unnamed = self.unnamed.without(pool.internals().store.tree.space.member(row).0.into());
         }
         away.iter().filter(|&member| self.may_hold(member)).fold(MemberSet::EMPTY, MemberSet::with)
     }

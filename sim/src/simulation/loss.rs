@@ -9,6 +9,7 @@ use super::run::{Mounted, Run};
 use crate::Rng;
 use crate::model::{self, Contents, Model};
 use dynamicfs_core::MountMode;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::types::{MemberSet, ObjectId};
 use std::collections::BTreeMap;

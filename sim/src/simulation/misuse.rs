@@ -14,6 +14,8 @@ use super::run::{Flow, Mounted, Run};
 use crate::model::{self, Model};
 use crate::workload::Operation;
 use crate::{Rng, SimArray};
+use dynamicfs_core::ReadObjects;
+use dynamicfs_core::Transaction;
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::maintain::{JobKind, JobOptions, JobState};
 use dynamicfs_core::object::{Attributes, MakeRequest, Objects};
@@ -47,7 +49,7 @@ impl Run {
     /// should be.
     pub(super) fn misuse_within(
         &mut self,
-        objects: &mut Objects<'_, &mut SimArray>,
+        transaction: &mut Transaction<'_, '_, &mut SimArray>,
         model: &Model,
         rng: &mut Rng,
     ) -> Result<(), Failure> {
@@ -56,18 +58,18 @@ impl Run {
         }
         let what = *rng.pick(&CALLS);
         self.counts.faults.hit(FaultKind::Misuse);
-        let done = call(objects, what, rng);
-        if objects.store.tree.disks.array().halted().is_some() {
+        let done = call(transaction.internals_mut(), what, rng);
+        if transaction.array().halted().is_some() {
             return Ok(());
         }
         if !done {
             self.hit(Probe::MisuseRefused);
         }
-        let array = objects.store.tree.disks.array();
+        let array = transaction.array();
         self.tell(array, EventKind::Maintain, None, || {
             format!("{what} inside a transaction: {}", if done { "done" } else { "refused" })
         });
-        match model::observe(objects) {
+        match model::observe(transaction) {
             Ok(found) => model.difference(&found).map_or(Ok(()), |difference| {
                 Err(self.fail(FailureKind::WrongAnswer, format!("{what} inside a transaction: {difference}")))
             }),
@@ -84,7 +86,7 @@ impl Run {
         self.counts.faults.hit(FaultKind::Misuse);
         if rng.coin() {
             let before = pool.health();
-            pool.abort();
+            pool.internals_mut().abort();
             if pool.array().halted().is_none() && pool.health().generation != before.generation {
                 return Err(
                     self.fail(FailureKind::WrongState, "abort without a transaction changed the state")
@@ -108,7 +110,7 @@ impl Run {
         self.after_forgetting(pool, name)
     }
 
-    /// A transaction after one that was forgotten has nothing of it; where it is refused, an abort ends the forgotten one.
+    /// A transaction after one that was forgotten has nothing of it; where it is refused, what reads has nothing of it.
     fn after_forgetting(&mut self, pool: &mut Mounted<'_>, name: &[u8]) -> Result<Flow, Failure> {
         let next = pool.begin().and_then(|transaction| transaction.commit().map(|_| ()));
         match next {
@@ -120,7 +122,7 @@ impl Run {
                 | StorageError::NoSpaceBelow { .. }
                 | StorageError::RefusedBelow { .. },
             )) => return Ok(Flow::End),
-            Err(_) => pool.abort(),
+            Err(_) => {}
         }
         if pool.array().halted().is_some() {
             return Ok(Flow::End);

@@ -24,8 +24,8 @@ use crate::model::{self, Model};
 use crate::workload::Scale;
 use crate::world::{Lent, SERVICES};
 use crate::{Rng, SimArray};
+use dynamicfs_core::Transaction;
 use dynamicfs_core::error::{Error, StorageError};
-use dynamicfs_core::object::Objects;
 use dynamicfs_core::{MountMode, MountOptions, Pool};
 use dynamicfs_hal::{DiskArray, Geometry, Outcome, Request};
 use std::cell::RefCell;
@@ -278,7 +278,7 @@ fn transact(rival: &mut Rival<'_>, scale: &Scale, rng: &mut Rng) -> Done {
 
 /// A few random operations, on the pool and on the model.
 fn operate(
-    objects: &mut Objects<'_, Shared>,
+    objects: &mut Transaction<'_, '_, Shared>,
     model: &mut Model,
     scale: &Scale,
     rng: &mut Rng,

@@ -284,7 +284,7 @@ fn add_witness(setup: &mut Setup, rng: &mut Rng) {
 impl Run {
     /// A commit was taken: what is special about the pool has been seen, or is.
     pub(super) fn look_for_specials(&mut self, pool: &Mounted<'_>) {
-        if pool.store.committed().sweep_limit() != 0 {
+        if pool.internals().store.committed().sweep_limit() != 0 {
             self.hit(Probe::SweepWindows);
         }
         let (model, specials) = (self.oracle.current().clone(), self.setup.specials.clone());

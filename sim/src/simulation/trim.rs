@@ -65,7 +65,7 @@ impl Run {
         }
         let free = pool.member_health(place).free_blocks * u64::from(pool.health().block_bytes);
         let (counted, bytes) = (expected.discarded_bytes(), trimmed.discarded_bytes());
-        let order = pool.store.committed().order();
+        let order = pool.internals().store.committed().order();
         let disk = pool.array().disk(place);
         // What a disk holds that has nothing newer yet is left alone.
         let is_left_alone = bytes == 0 && states::newest_of(disk) < Some(order);

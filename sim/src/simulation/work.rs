@@ -160,7 +160,7 @@ impl Run {
                 return Ok(Outcome::Refused(error, what));
             }
             if let Some(break_it) = self.breakage.in_transaction {
-                break_it(&mut transaction);
+                break_it(transaction.internals_mut());
             }
             if self.is_blurred || self.atlas.has_lied() {
                 continue;
@@ -349,7 +349,7 @@ impl Run {
             self.unsure_of_debts = true;
             return Ok(());
         }
-        if pool.store.committed().sweep_limit() != 0 {
+        if pool.internals().store.committed().sweep_limit() != 0 {
             self.hit(Probe::SweepWindows);
         }
         // A step that only read has left nobody behind.

@@ -1,5 +1,6 @@
 //! A small pool in a world of its own, for tests that tell a story.
 
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::{Error, MountError};
 use dynamicfs_core::maintain::{ExtentCounts, JobKind, JobOptions, Work};
 use dynamicfs_core::types::Scheme;
@@ -38,7 +39,7 @@ impl World {
     }
 
     pub(crate) fn try_mount_as(&mut self, options: &MountOptions) -> Result<Mounted<'_>, MountError> {
-        Pool::mount(&mut self.array, self.lent.lend(), SERVICES, options)
+        Pool::mount(&mut self.array, self.lent.lend(), SERVICES, options).map_err(|failure| failure.error)
     }
 
     /// The same, with the history that is preferred.

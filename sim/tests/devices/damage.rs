@@ -2,6 +2,7 @@
 //! lies with every checksum right.
 
 use super::{SECTOR, contents, flush, one, plain, read, uniform, write};
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::format::key::Kind;
 use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{FormatOptions, Pool};

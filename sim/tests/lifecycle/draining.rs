@@ -39,13 +39,13 @@ fn a_disk_that_nothing_lies_on_is_given_nothing_by_being_let_go() {
         Pool::format(&mut world.array, world.lent.lend(), SERVICES, &mut Rng::new(seed), &options, &[])
             .expect("formatted");
         let mut pool = world.mount();
-        let free = pool.store.committed().row(member).free();
-        empty += u32::from(free == pool.store.tree.area(member).expect("it holds data").blocks);
+        let free = pool.internals().store.committed().row(member).free();
+        empty += u32::from(free == pool.internals().store.tree.area(member).expect("it holds data").blocks);
         pool.drain_member(MemberNumber(member as u16), true).expect("begun");
         rest(&mut pool);
         expect_whole(&mut pool, "without it");
         let (mut walk, mut nodes) = (dynamicfs_core::tree::Walk::new(), 0);
-        while let Some(met) = pool.store.tree.walk(&mut walk).expect("read") {
+        while let Some(met) = pool.internals_mut().store.tree.walk(&mut walk).expect("read") {
             let left = |at: &BlockAddress| usize::from(at.member.0) == member;
             assert!(!met.pointer.replicas().iter().any(left), "a node lies on {member}, which has left");
             nodes += 1;
@@ -85,8 +85,8 @@ fn two_disks_are_not_emptied_into_the_same_room() {
     let mut world = World::new(Scheme::mirror(2), 4, 120 << 10);
     let mut pool = world.mount();
     let is_full = |pool: &Pool<'_, &mut SimArray>, row: usize| {
-        let blocks = pool.store.tree.area(row).expect("it holds data").blocks;
-        pool.store.committed().row(row).free() * 5 < blocks * 2
+        let blocks = pool.internals().store.tree.area(row).expect("it holds data").blocks;
+        pool.internals().store.committed().row(row).free() * 5 < blocks * 2
     };
     let files = (0..).find(|n| {
         put(&mut pool, &format!("file-{n}"), 60_000).expect("there is room");

@@ -2,6 +2,7 @@
 //! and everything can be read. Also after the power went in the middle.
 
 use super::*;
+use dynamicfs_core::ReadObjects;
 
 const LITTLE: usize = 100 << 10;
 const FILES_THERE: [(&str, usize); 4] =
@@ -126,7 +127,7 @@ fn subsets(of: &[usize], count: usize) -> Vec<Vec<usize>> {
 /// As many disks are lost as health says.
 fn expect_promise(pool: &mut Mounted<'_>, what: &str) -> usize {
     let borne = pool.health().read_tolerance;
-    let count = pool.store.tree.disks.count();
+    let count = pool.internals().store.tree.disks.count();
     let online: Vec<usize> =
         (0..count).filter(|&d| pool.member_health(d).status == DiskStatus::Online).collect();
     let array = pool.array().clone();

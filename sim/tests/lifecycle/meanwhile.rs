@@ -1,6 +1,7 @@
 //! What else goes wrong while something is rebuilt.
 
 use super::*;
+use dynamicfs_core::ReadObjects;
 
 #[test]
 fn a_latent_sector_error_on_a_survivor_during_rebuild_costs_that_extent_alone() {
@@ -182,7 +183,7 @@ fn a_lost_leaf_beside_a_disk_with_many_errors_holds_up_nothing() {
     let mut pool = world.mount();
     let parts: Vec<Fragment> = names.iter().flat_map(|name| first_extent(&mut pool, name).1).collect();
     let (mut leaf, mut walk) = (None, Walk::new());
-    while let Some(met) = pool.store.tree.walk(&mut walk).expect("read") {
+    while let Some(met) = pool.internals_mut().store.tree.walk(&mut walk).expect("read") {
         let is_of_files = met.level == 0 && met.from.object() > ObjectId(30);
         leaf = leaf.or(is_of_files.then_some(met.pointer));
     }

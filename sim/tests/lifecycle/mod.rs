@@ -15,6 +15,7 @@ mod stories;
 mod transient;
 
 use crate::common::{Mounted, World, contents, counts, expect, expect_whole, fill, put, rest, run_job};
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::disks::condition::{Cause, Condition, Thresholds};
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
@@ -61,7 +62,8 @@ fn add(pool: &mut Mounted<'_>, place: usize, spare: bool) -> MemberNumber {
 
 fn state(pool: &mut Mounted<'_>, member: u16) -> MemberState {
     let mut found = None;
-    pool.store
+    pool.internals_mut()
+        .store
         .each_member(|number, record| {
             if number.0 == member {
                 found = Some(MemberState::from_number(record.state()));
@@ -77,7 +79,13 @@ fn first_extent(pool: &mut Mounted<'_>, name: &str) -> (ObjectId, Vec<Fragment>)
     use dynamicfs_core::format::key::Key;
     let object = pool.resolve(name.as_bytes()).expect("it is there");
     let mut head = [0; EXTENT_BYTES_MAX];
-    let length = pool.store.tree.get(&Key::extent(object, 0), &mut head).expect("read").expect("it has one");
+    let length = pool
+        .internals_mut()
+        .store
+        .tree
+        .get(&Key::extent(object, 0), &mut head)
+        .expect("read")
+        .expect("it has one");
     let extent = Extent::decode(&head[..length.min(head.len())]).expect("it is one");
     (object, extent.fragments().to_vec())
 }

@@ -1,6 +1,7 @@
 //! Who may mount, and what is told apart.
 
 use super::*;
+use dynamicfs_core::ReadObjects;
 
 /// A mirror whose halves were each written alone, the other being away, with equal counters: joined. What each half
 /// holds alone is `half-0` and `half-1`; their branches are 100 and 101.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::common::contents;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::maintain::{LossForecast, RebuildSpace};
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::MemberSet;
@@ -21,7 +22,7 @@ struct Told {
 
 fn row_of(pool: &Mounted<'_>, disk: usize) -> usize {
     let member = pool.member_health(disk).member.expect("a member");
-    pool.store.committed().row_of(member).expect("in the table")
+    pool.internals().store.committed().row_of(member).expect("in the table")
 }
 
 /// Every file of the root directory.

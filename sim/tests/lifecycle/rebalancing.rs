@@ -1,6 +1,7 @@
 //! Rebalances: evenly over the disks, in the scheme that is asked for now, in long extents.
 
 use super::*;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::object::Change;
 
 /// Free blocks of each disk.

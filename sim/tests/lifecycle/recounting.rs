@@ -23,7 +23,8 @@ fn findings(pool: &mut Mounted<'_>) -> (u64, u64, u64) {
 fn group_records(pool: &mut Mounted<'_>) -> Vec<(Key, Vec<u8>)> {
     let mut records = Vec::new();
     let all = (Key::group(MemberNumber(0), 0), Key::group(MemberNumber(u16::MAX), u32::MAX));
-    pool.store
+    pool.internals_mut()
+        .store
         .tree
         .scan(&all.0, &all.1, |key, record| {
             assert!(key.is(ObjectId::SYSTEM, Kind::Group));
@@ -82,8 +83,8 @@ fn leaks_come_back_and_what_is_in_use_is_allocated_again() {
     assert!(records.len() >= 3, "{} groups with a bitmap", records.len());
     let (busy, mut changed): (Vec<_>, Vec<_>) = records.into_iter().partition(|(key, _)| {
         let (member, group) = key.as_group();
-        let row = pool.store.committed().row_of(member).expect("a member");
-        pool.store.tree.space.is_busy(row, group)
+        let row = pool.internals().store.committed().row_of(member).expect("a member");
+        pool.internals().store.tree.space.is_busy(row, group)
     });
     assert!(!busy.is_empty() && changed.len() >= 2, "{} open, {} closed", busy.len(), changed.len());
     let mut transaction = pool.begin().expect("begun");
@@ -95,9 +96,9 @@ fn leaks_come_back_and_what_is_in_use_is_allocated_again() {
         if let Some(at) = at {
             record[at] = 0xFF - from;
         }
-        transaction.store.put(key, record).expect("put");
+        transaction.internals_mut().store.put(key, record).expect("put");
     }
-    transaction.store.tree.space.superblock.row_mut(1).set_free(7);
+    transaction.internals_mut().store.tree.space.superblock.row_mut(1).set_free(7);
     transaction.commit().expect("committed");
     let (leaks, unallocated, counts) = findings(&mut pool);
     assert!(leaks > 0 && unallocated > 0 && counts > 0, "{leaks} {unallocated} {counts}");
@@ -117,9 +118,9 @@ fn a_leak_in_an_open_group_comes_back() {
     let mut pool = world.mount();
     let mut transaction = pool.begin().expect("begun");
     // A run is taken for nothing.
-    let run = transaction.store.take_run(0, 3, dynamicfs_core::transaction::Purpose::Growth);
+    let run = transaction.internals_mut().store.take_run(0, 3, dynamicfs_core::transaction::Purpose::Growth);
     assert!(run.expect("taken").is_some());
-    transaction.store.put(&Key::job(99, 0), &[0; 4]).expect("put");
+    transaction.internals_mut().store.put(&Key::job(99, 0), &[0; 4]).expect("put");
     transaction.commit().expect("committed");
     assert_eq!(findings(&mut pool).0, 3);
     let job = recount(&mut pool);

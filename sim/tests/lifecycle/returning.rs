@@ -1,6 +1,7 @@
 //! Disks that come back: what they are given, and what is not looked at again.
 
 use super::*;
+use dynamicfs_core::ReadObjects;
 
 #[test]
 fn a_disk_that_comes_back_is_given_what_it_missed_and_counts_again() {

@@ -101,7 +101,7 @@ fn a_lost_node_takes_what_is_below_it_and_nothing_else() {
     let mut nodes = Vec::new();
     let mut pool = world.mount();
     let mut walk = Walk::new();
-    while let Some(met) = pool.store.tree.walk(&mut walk).expect("sound") {
+    while let Some(met) = pool.internals_mut().store.tree.walk(&mut walk).expect("sound") {
         nodes.push((met.level, met.pointer.replicas().to_vec()));
     }
     let all = survivors(&mut pool);

@@ -1,6 +1,7 @@
 //! Scrubs: interrupted, paused, and what they put right.
 
 use super::*;
+use dynamicfs_core::ReadObjects;
 
 #[test]
 fn a_scrub_interrupted_by_a_reboot_resumes_where_it_was() {

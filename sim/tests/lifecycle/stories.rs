@@ -1,6 +1,7 @@
 //! Bugs that were here.
 
 use super::*;
+use dynamicfs_core::ReadObjects;
 
 /// A commit wrote down in memory that a member's absence was recorded, failed, and was dropped with the record. Later
 /// commits took it for recorded: after a crash nothing said what the member had missed.
@@ -24,12 +25,7 @@ fn an_absence_whose_record_was_dropped_is_recorded_by_the_next_commit() {
         }
         for disk in [0, 2] {
             let fail = Mishap::Fail(IoError::Media);
-            transaction.store.tree.disks.array().disk_mut(disk).mishap_after(
-                IoKind::Read,
-                well / 4,
-                1 + well % 4,
-                fail,
-            );
+            transaction.array().disk_mut(disk).mishap_after(IoKind::Read, well / 4, 1 + well % 4, fail);
         }
         let failed = transaction.commit().is_err();
         for disk in [0, 2] {
@@ -42,7 +38,8 @@ fn an_absence_whose_record_was_dropped_is_recorded_by_the_next_commit() {
         dropped += u32::from(failed);
         put(&mut pool, "second", 3_000).expect("committed without a disk");
         let mut recorded = false;
-        pool.store
+        pool.internals_mut()
+            .store
             .each_member(|number, record| recorded |= number.0 == 1 && record.offline_since() != 0)
             .expect("read");
         assert!(recorded, "after {well} reads");
@@ -228,7 +225,7 @@ fn fragments_that_are_rewritten_where_space_is_short_stay_on_different_members()
     let mut world = World { array, lent };
     let mut pool = world.mount();
     let members = |pool: &mut Mounted<'_>, file| {
-        let standing = Standing::read(&mut pool.store, true).expect("read");
+        let standing = Standing::read(&mut pool.internals_mut().store, true).expect("read");
         let located = pool.locate(file, 0, &standing).expect("read").expect("it has an extent");
         located.places.iter().map(|place| place.address).collect::<Vec<_>>()
     };
@@ -255,7 +252,7 @@ fn fragments_that_are_rewritten_where_space_is_short_stay_on_different_members()
     }
     rest(&mut pool);
     let mut transaction = pool.begin().expect("begun");
-    transaction.store.sweep_all().expect("swept");
+    transaction.internals_mut().store.sweep_all().expect("swept");
     transaction.commit().expect("committed");
     let mut victims = Vec::new();
     for n in 0..files {
@@ -301,8 +298,13 @@ fn fragments_that_share_a_member_are_named_and_parted() {
             (0..20).map(|n| put_file(&mut pool, &format!("file {n}"), &bytes).expect("committed")).collect();
         let record = |pool: &mut Mounted<'_>, file| {
             let mut record = vec![0; EXTENT_BYTES_MAX];
-            let length =
-                pool.store.tree.get(&Key::extent(file, 0), &mut record).expect("read").expect("it is there");
+            let length = pool
+                .internals_mut()
+                .store
+                .tree
+                .get(&Key::extent(file, 0), &mut record)
+                .expect("read")
+                .expect("it is there");
             record.truncate(length);
             record
         };
@@ -320,8 +322,8 @@ fn fragments_that_share_a_member_are_named_and_parted() {
         one[header + 8..header + 16].copy_from_slice(&second[header..header + 8]);
         two[header..header + 8].copy_from_slice(&first[header + 8..header + 16]);
         let mut transaction = pool.begin().expect("begun");
-        transaction.store.put(&Key::extent(files[0], 0), &one).expect("as a forger would");
-        transaction.store.put(&Key::extent(other, 0), &two).expect("as a forger would");
+        transaction.internals_mut().store.put(&Key::extent(files[0], 0), &one).expect("as a forger would");
+        transaction.internals_mut().store.put(&Key::extent(other, 0), &two).expect("as a forger would");
         transaction.commit().expect("committed");
         let mut shared = 0;
         let mut report = CheckReport::default();
@@ -330,7 +332,7 @@ fn fragments_that_share_a_member_are_named_and_parted() {
         };
         pool.check_contents(&mut report, count).expect("checked");
         assert_eq!((shared, report.findings), (2, 2));
-        let standing = Standing::read(&mut pool.store, true).expect("read");
+        let standing = Standing::read(&mut pool.internals_mut().store, true).expect("read");
         let located = pool.locate(files[0], 0, &standing).expect("read").expect("it has an extent");
         assert_eq!((located.there(), located.spare(), located.is_complete()), (1, Some(0), false));
         let forecast = pool.forecast_loss(MemberSet::EMPTY).expect("walked");
@@ -362,11 +364,17 @@ fn records_that_belong_to_nothing_are_named() {
     expect_whole(&mut pool, "before");
     let mut extent = [0; 512];
     let block = put_file(&mut pool, "block", &[7; 4096]).expect("committed");
-    let length =
-        pool.store.tree.get(&Key::extent(block, 0), &mut extent).expect("read").expect("it is there");
+    let length = pool
+        .internals_mut()
+        .store
+        .tree
+        .get(&Key::extent(block, 0), &mut extent)
+        .expect("read")
+        .expect("it is there");
     let mut pieces = Vec::new();
     let (from, end) = (Key::new(file, Kind::Xattr, 0), Key::new(file, Kind::Inline, 0));
-    pool.store
+    pool.internals_mut()
+        .store
         .tree
         .scan(&from, &end, |key, _| {
             pieces.push(*key);
@@ -396,16 +404,16 @@ fn records_that_belong_to_nothing_are_named() {
     };
     for (key, record, is_it) in puts {
         let mut transaction = pool.begin().expect("begun");
-        transaction.store.put(&key, record).expect("as a forger would");
+        transaction.internals_mut().store.put(&key, record).expect("as a forger would");
         transaction.commit().expect("committed");
         assert!(find(&mut pool, &key, is_it) > 0, "{key:?}");
         let mut transaction = pool.begin().expect("begun");
-        transaction.store.remove(&key).expect("as a forger would");
+        transaction.internals_mut().store.remove(&key).expect("as a forger would");
         transaction.commit().expect("committed");
     }
     // A piece in the middle is gone.
     let mut transaction = pool.begin().expect("begun");
-    transaction.store.remove(&pieces[2]).expect("as a forger would");
+    transaction.internals_mut().store.remove(&pieces[2]).expect("as a forger would");
     transaction.commit().expect("committed");
     assert!(find(&mut pool, &pieces[2], |f| matches!(f, Finding::RecordInvalid { .. })) > 0);
 }
@@ -426,7 +434,7 @@ fn replicas_on_a_member_that_has_left_do_not_count() {
         };
         pool.check_contents(&mut report, count).expect("checked");
         let (mut walk, mut held) = (Walk::new(), 0);
-        while let Some(met) = pool.store.tree.walk(&mut walk).expect("read") {
+        while let Some(met) = pool.internals_mut().store.tree.walk(&mut walk).expect("read") {
             held += u32::from(met.pointer.replicas().iter().any(|replica| replica.member == MemberNumber(3)));
         }
         (found, held)
@@ -456,7 +464,7 @@ fn the_replicas_of_a_node_are_in_different_failure_domains() {
     }
     let mut pool = world.mount();
     let (mut walk, mut nodes) = (dynamicfs_core::tree::Walk::new(), 0);
-    while let Some(met) = pool.store.tree.walk(&mut walk).expect("read") {
+    while let Some(met) = pool.internals_mut().store.tree.walk(&mut walk).expect("read") {
         let domains = met.pointer.replicas().iter().map(|replica| replica.member.0 / 2);
         assert_eq!(domains.collect::<std::collections::BTreeSet<_>>().len(), 2, "{:?}", met.pointer);
         nodes += 1;

@@ -2,6 +2,7 @@
 //! are right, nothing is owed, the check finds nothing, and as many disks may be lost as the pool says.
 
 use super::*;
+use dynamicfs_core::ReadObjects;
 
 /// What a job is made of.
 struct Case {
@@ -132,7 +133,7 @@ const CASES: [Case; 7] = [
         },
         kind: JobKind::Rebalance,
         then: |pool| {
-            let standing = Standing::read(&mut pool.store, true).expect("read");
+            let standing = Standing::read(&mut pool.internals_mut().store, true).expect("read");
             let file = pool.resolve(b"large").expect("it is there");
             let located = pool.locate(file, 0, &standing).expect("read").expect("it has extents");
             assert_eq!(located.asked, Scheme { data: 2, parity: 1 }, "it was called complete");

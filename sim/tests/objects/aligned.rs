@@ -1,6 +1,7 @@
 //! Disks that ask for buffers at some alignment in memory, and callers who have them where they have them.
 
 use super::*;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::disks::condition::Condition;
 use dynamicfs_core::error::{FormatError, MountError};
@@ -61,7 +62,7 @@ fn buffers_may_be_anywhere_in_memory() {
             source.copy_from_slice(&data);
             let mut transaction = pool.begin().expect("begun");
             let name = format!("{odd} {offset}");
-            let file = create(&mut transaction, &name);
+            let file = create(transaction.internals_mut(), &name);
             transaction.write_all(file, offset, source).unwrap_or_else(|error| panic!("{what}: {error}"));
             transaction.commit().unwrap_or_else(|error| panic!("{what}: {error}"));
             drop(pool);
@@ -106,11 +107,12 @@ fn the_least_memory_is_enough_with_any_alignment() {
         };
         let mut world = formatted(geometries(alignment, 512, 4000, 2), &options, MEMORY);
         let parameters = *world.mount().parameters();
-        let block = 512_usize.next_multiple_of(alignment as usize);
-        let least =
-            Memory::bytes_min(&parameters) + alignment as usize + if alignment > 1 { block } else { 0 };
+        let needs = Memory::needs(&parameters, 2, alignment as usize);
+        let geometry = Geometry { buffer_alignment: alignment, ..Geometry::new(512, 4000) };
+        assert_eq!(options.memory(2, &geometry), needs, "it is known before there is a pool");
+        let least = needs.bytes;
         for odd in [0, 1, 63] {
-            let (mut bytes, mut slots) = (vec![0; least + 64], vec![dynamicfs_core::Slot::NEW; 64]);
+            let (mut bytes, mut slots) = (vec![0; least + 64], vec![dynamicfs_core::Slot::NEW; needs.slots]);
             let mut states = [dynamicfs_core::DiskState::NEW; 2];
             let memory =
                 Memory { bytes: &mut bytes[odd..odd + least], slots: &mut slots, disks: &mut states };
@@ -120,18 +122,30 @@ fn the_least_memory_is_enough_with_any_alignment() {
             expect(&mut pool, &format!("file {odd}"), 30_000);
             expect_healthy(&pool, 2, "the least memory");
             drop(pool);
-            let memory =
-                Memory { bytes: &mut bytes[odd..odd + least - 1], slots: &mut slots, disks: &mut states };
-            let refused = Pool::mount(&mut world.array, memory, SERVICES, &MountOptions::default()).map(drop);
-            assert_eq!(refused, Err(MountError::NeedsMemory { bytes: least }));
+            let mut with = |bytes_less: usize, slots_less: usize, disks_less: usize| {
+                let memory = Memory {
+                    bytes: &mut bytes[odd..odd + least - bytes_less],
+                    slots: &mut slots[slots_less..],
+                    disks: &mut states[disks_less..],
+                };
+                Pool::mount(&mut world.array, memory, SERVICES, &MountOptions::default())
+                    .map(drop)
+                    .map_err(|failure| failure.error)
+            };
+            assert_eq!(with(1, 0, 0), Err(MountError::NeedsMemory(needs)));
+            assert_eq!(with(0, 1, 0), Err(MountError::NeedsMemory(needs)));
+            assert_eq!(with(0, 0, 1), Err(MountError::NeedsMemory(needs)));
+            assert_eq!(with(0, 0, 0), Ok(()));
         }
     }
     // No machine has that much: it is said before anything is written.
     let mut array = SimArray::new(1, geometries(1 << 30, 512, 4000, 2));
     let mut lent = Lent::new(MEMORY);
     let options = FormatOptions::portable(Scheme::mirror(2));
-    let made = Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).map(drop);
-    assert!(matches!(made, Err(FormatError::NeedsMemory { bytes }) if bytes > 1 << 30), "{made:?}");
+    let made = Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[])
+        .map(drop)
+        .map_err(|failure| failure.error);
+    assert!(matches!(made, Err(FormatError::NeedsMemory(needs)) if needs.bytes > 1 << 30), "{made:?}");
     assert_eq!(array.disk(0).counters().writes, 0);
 }
 
@@ -144,7 +158,7 @@ fn a_place_that_no_disk_has_is_no_error_of_a_disk() {
     let file = pool.resolve(b"file").expect("there");
     let mut record = [0; 512];
     let key = Key::extent(file, 0);
-    let length = pool.store.tree.get(&key, &mut record).expect("read").expect("it has one");
+    let length = pool.internals_mut().store.tree.get(&key, &mut record).expect("read").expect("it has one");
     let mut head = [0; EXTENT_BYTES_MAX];
     head.copy_from_slice(&record[..EXTENT_BYTES_MAX]);
     let mut extent = Extent::decode(&head).expect("it is one");
@@ -157,7 +171,7 @@ fn a_place_that_no_disk_has_is_no_error_of_a_disk() {
     let bytes = extent.encode(&mut head);
     record[..bytes].copy_from_slice(&head[..bytes]);
     let mut transaction = pool.begin().expect("begun");
-    transaction.store.put(&key, &record[..length]).expect("put");
+    transaction.internals_mut().store.put(&key, &record[..length]).expect("put");
     transaction.commit().expect("committed");
     for _ in 0..20 {
         assert_eq!(pool.read(file, 0, &mut [0; 16_000]), Err(Error::Unreadable { object: file, offset: 0 }));
@@ -207,7 +221,7 @@ fn a_write_that_does_not_suit_its_disk_fails_its_transaction_alone() {
     for alignment in [4096, 1] {
         let mut transaction = pool.begin().expect("begun");
         let file = transaction.create(ObjectId::ROOT, b"file", &MakeRequest::File, &PLAIN).expect("made");
-        transaction.store.tree.disks.array().alignment = alignment;
+        transaction.array().alignment = alignment;
         let wrote = transaction.write_all(file, 0, odd);
         let done = transaction.commit().map(|_| ());
         pool.array().alignment = 1;

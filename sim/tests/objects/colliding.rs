@@ -1,6 +1,7 @@
 //! Names whose hashes are equal.
 
 use super::*;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_sim::colliding::{Meeting, NAMES};
 
 fn world() -> World {

@@ -3,6 +3,8 @@
 
 use super::*;
 use dynamicfs_core::Memory;
+use dynamicfs_core::ReadObjects;
+use dynamicfs_core::Transaction;
 use dynamicfs_sim::model::{self, Model};
 use dynamicfs_sim::workload::Operation;
 use std::collections::BTreeMap;
@@ -38,12 +40,12 @@ enum Step {
     Job(JobKind),
 }
 
-fn apply(objects: &mut Objects<'_, &mut SimArray>, model: &mut Model, operation: &Operation) {
+fn apply(objects: &mut Transaction<'_, '_, &mut SimArray>, model: &mut Model, operation: &Operation) {
     let did = model::apply(objects, operation);
     assert_eq!(did, model.apply(operation, did.ok().flatten()), "{operation:?}");
 }
 
-fn same(objects: &mut Objects<'_, &mut SimArray>, model: &Model, what: &str) {
+fn same(objects: &mut impl ReadObjects, model: &Model, what: &str) {
     let found = model::load(objects).unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!(model.difference(&found), None, "{what}");
 }
@@ -164,23 +166,25 @@ impl Case {
     }
 
     /// Does something while reads of each disk fail, so many after so many; whether any did.
-    fn failing<T>(
+    fn failing<'a, P: ReadObjects<Array = &'a mut SimArray>, T>(
         &self,
-        objects: &mut Objects<'_, &mut SimArray>,
+        objects: &mut P,
         (well, requests): (u64, u64),
-        f: impl FnOnce(&mut Objects<'_, &mut SimArray>) -> T,
+        f: impl FnOnce(&mut P) -> T,
     ) -> (T, bool) {
         let reads = |array: &SimArray, disk: usize| array.disk(disk).counters().reads;
-        let array = objects.store.tree.disks.array();
-        let before: Vec<_> = self.disks.iter().map(|&disk| reads(array, disk)).collect();
-        for &disk in &self.disks {
-            array.disk_mut(disk).mishap_after(IoKind::Read, well, requests, Mishap::Fail(IoError::Media));
-        }
+        let before: Vec<_> = objects.with_array(|array| {
+            for &disk in &self.disks {
+                array.disk_mut(disk).mishap_after(IoKind::Read, well, requests, Mishap::Fail(IoError::Media));
+            }
+            self.disks.iter().map(|&disk| reads(array, disk)).collect()
+        });
         let done = f(objects);
-        let array = objects.store.tree.disks.array();
-        self.disks.iter().for_each(|&disk| array.disk_mut(disk).calm());
-        let mut read = self.disks.iter().zip(before).map(|(&disk, before)| reads(array, disk) - before);
-        (done, read.any(|read| read > well))
+        objects.with_array(|array| {
+            self.disks.iter().for_each(|&disk| array.disk_mut(disk).calm());
+            let mut read = self.disks.iter().zip(before).map(|(&disk, before)| reads(array, disk) - before);
+            (done, read.any(|read| read > well))
+        })
     }
 
     /// One step with some reads failing; false when it does not read that often.
@@ -246,7 +250,7 @@ impl Case {
         transaction.each_inode(|_, _| ()).unwrap_or_else(|error| panic!("{what}: {error}"));
         let (did, went_wrong) =
             self.failing(&mut transaction, reads, |objects| model::apply(objects, operation));
-        let is_poisoned = transaction.store.is_poisoned();
+        let is_poisoned = transaction.internals().store.is_poisoned();
         match did {
             Ok(object) => {
                 assert_eq!(model.apply(operation, object), did, "{what}");

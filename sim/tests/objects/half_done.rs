@@ -2,6 +2,7 @@
 
 use super::*;
 use dynamicfs_core::Memory;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::format::key::{Key, Kind};
 use dynamicfs_core::format::name;
 
@@ -15,7 +16,7 @@ fn crowded() -> World {
     let mut transaction = pool.begin().expect("begun");
     for place in 0..255 {
         let key = Key::new(ObjectId::ROOT, Kind::Entry, name::hash(seed, b"c") + place);
-        transaction.store.put(&key, &[0, 1, 2]).expect("put");
+        transaction.internals_mut().store.put(&key, &[0, 1, 2]).expect("put");
     }
     transaction.commit().expect("committed");
     drop(pool);
@@ -70,7 +71,7 @@ fn a_refused_operation_leaves_its_transaction_whole() {
     let mut pool = world.mount();
     put(&mut pool, "a", 100).expect("put");
     let mut transaction = pool.begin().expect("begun");
-    let file = create(&mut transaction, "file");
+    let file = create(transaction.internals_mut(), "file");
     transaction.write_all(file, 0, &[5; 3000]).expect("written");
     let bad = Attributes { scheme: Some(Scheme::mirror(5)), ..PLAIN };
     let refused = [
@@ -155,20 +156,20 @@ fn a_write_that_ends_half_way_with_an_error_is_not_committed() {
         let mut world = fork(&world, memory);
         let mut pool = world.mount();
         let mut transaction = pool.begin().expect("begun");
-        let before = transaction.store.tree.disks.array().disk(0).counters().reads;
+        let before = transaction.array().disk(0).counters().reads;
         let wrote = transaction.write(file, 0, &bytes).expect("there is space for some");
         assert!(wrote > 4096 && wrote < bytes.len(), "{wrote}");
-        transaction.store.tree.disks.array().disk(0).counters().reads - before
+        transaction.array().disk(0).counters().reads - before
     };
     let mut told = 0;
     for well in (reads..).take(8) {
         let mut world = fork(&world, memory);
         let mut pool = world.mount();
         let mut transaction = pool.begin().expect("begun");
-        let disk = transaction.store.tree.disks.array().disk_mut(0);
+        let disk = transaction.array().disk_mut(0);
         disk.mishap_after(IoKind::Read, well, 1000, Mishap::Fail(IoError::Media));
         let done = transaction.write_all(file, 0, &bytes).expect_err("there is no space for all");
-        transaction.store.tree.disks.array().disk_mut(0).calm();
+        transaction.array().disk_mut(0).calm();
         if done != Error::Storage(StorageError::NoSpace) {
             told += 1;
             assert_eq!(transaction.commit(), Err(Error::Storage(StorageError::Poisoned)), "{well}: {done}");

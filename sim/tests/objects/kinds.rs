@@ -2,6 +2,7 @@
 
 use super::*;
 use core::ops::ControlFlow;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::FormatError;
 use dynamicfs_core::format::inode::ObjectKind;
 
@@ -111,7 +112,10 @@ fn a_place_without_a_disk_is_not_formatted() {
     for force in [false, true] {
         let options = FormatOptions { force, ..FormatOptions::portable(Scheme::SINGLE) };
         let made = Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]);
-        assert_eq!(made.map(drop), Err(FormatError::Io { disk: 1, error: IoError::Gone }));
+        assert_eq!(
+            made.map(drop).map_err(|failure| failure.error),
+            Err(FormatError::Io { disk: 1, error: IoError::Gone })
+        );
     }
 }
 

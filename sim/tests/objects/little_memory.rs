@@ -20,26 +20,26 @@ fn a_search_goes_back_to_a_node_that_was_written_meanwhile() {
         let mut world = fork(&world, least);
         let mut pool = world.mount();
         let (mut model, first) = (BTreeSet::new(), Key::extent(ObjectId(99), 0));
-        pool.store.begin().expect("begun");
+        pool.internals_mut().store.begin().expect("begun");
         for step in 0..20_000 {
             let key = Key::extent(ObjectId(99), rng.below(160) << 12);
             match rng.below(4) {
                 0 => {
-                    let found = pool.store.tree.last_before(&first, &key, &mut []);
+                    let found = pool.internals_mut().store.tree.last_before(&first, &key, &mut []);
                     let expected = model.range(..key).next_back().map(|&key| (key, 90));
                     assert_eq!(found, Ok(expected), "step {step} of seed {seed}");
                 }
                 1 => {
-                    pool.store.remove(&key).expect("removed");
+                    pool.internals_mut().store.remove(&key).expect("removed");
                     model.remove(&key);
                 }
                 _ => {
-                    pool.store.put(&key, &[step as u8; 90]).expect("put");
+                    pool.internals_mut().store.put(&key, &[step as u8; 90]).expect("put");
                     model.insert(key);
                 }
             }
         }
-        pool.store.abort();
+        pool.internals_mut().store.abort();
     }
 }
 
@@ -59,7 +59,7 @@ fn a_scrub_of_a_deep_tree_with_many_replicas_comes_to_its_end() {
     let least = Memory::bytes_min(world.mount().parameters()) + 64;
     let mut world = fork(&world, least);
     let mut pool = world.mount();
-    assert!(pool.store.committed().root_level() >= 3);
+    assert!(pool.internals().store.committed().root_level() >= 3);
     pool.start_job(JobKind::Scrub, JobOptions::default()).expect("started");
     for _ in 0..5000 {
         if pool.maintain(true).expect("maintained") == Work::Nothing {

@@ -76,7 +76,7 @@ fn a_member_that_is_out_of_use_stays_so_whatever_cannot_be_read_then() {
         }
         // What its record says is known before anything else is written, where enough disks are left.
         let went_on = put(&mut pool, "after", 5_000).is_ok();
-        assert!(!went_on || pool.store.roster().failed.contains(DISKS - 1) == is_out, "{what}");
+        assert!(!went_on || pool.internals().store.roster().failed.contains(DISKS - 1) == is_out, "{what}");
         (shut, refused) = (shut + u32::from(is_out && went_on), refused + u32::from(!is_out));
     }
     assert!(shut > 0 && refused > 0, "{shut} times shut, {refused} times not");

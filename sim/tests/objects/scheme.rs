@@ -6,6 +6,7 @@
 //! had been cut off, and no call failed.
 
 use super::*;
+use dynamicfs_core::ReadObjects;
 
 const COPIES: Scheme = Scheme::mirror(4);
 const STRIPES: Scheme = Scheme { data: 2, parity: 3 };
@@ -40,7 +41,7 @@ fn change_between(
     }
     let change = Change { scheme: Some(to), ..Change::default() };
     transaction.change_attributes(file, &change).expect("changed");
-    then(&mut transaction, file, &mut expected);
+    then(transaction.internals_mut(), file, &mut expected);
     transaction.commit().expect("committed");
     drop(pool);
 

@@ -3,9 +3,9 @@
 
 use super::*;
 use dynamicfs_core::AddOptions;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::MemberError;
 use dynamicfs_core::maintain::{CheckReport, JobState, Trim, TrimOptions};
-use dynamicfs_core::types::Uuid;
 use dynamicfs_sim::SimDisk;
 
 const REFUSED: Error = Error::Storage(StorageError::InTransaction);
@@ -62,13 +62,13 @@ fn what_commits_by_itself_is_refused_inside_a_transaction() {
         let mut pool = world.mount();
         let generation = pool.health().generation;
         let mut transaction = pool.begin().expect("begun");
-        let file = create(&mut transaction, "file");
+        let file = create(transaction.internals_mut(), "file");
         transaction.write_all(file, 0, &[0xAB; 3000]).expect("written");
         if poisoned {
-            transaction.store.poison();
+            transaction.internals_mut().store.poison();
         }
-        expect_refused(&mut transaction);
-        assert_eq!(transaction.store.is_poisoned(), poisoned);
+        expect_refused(transaction.internals_mut());
+        assert_eq!(transaction.internals().store.is_poisoned(), poisoned);
         let mut bytes = [0; 3000];
         assert_eq!(transaction.read(file, 0, &mut bytes), Ok(3000));
         assert!(bytes.iter().all(|&byte| byte == 0xAB), "what waits is as it was");
@@ -76,7 +76,7 @@ fn what_commits_by_itself_is_refused_inside_a_transaction() {
             "commit" => transaction.commit().map(drop),
             _ => {
                 if ends == "abort" {
-                    transaction.abort();
+                    transaction.internals_mut().abort();
                     assert_eq!(transaction.write(file, 0, b"x"), Err(StorageError::NoTransaction.into()));
                 }
                 drop(transaction);
@@ -105,16 +105,16 @@ fn a_forgotten_transaction_is_undone_by_the_next() {
     let mut pool = world.mount();
     for poisoned in [false, true] {
         let mut transaction = pool.begin().expect("begun");
-        let file = create(&mut transaction, "half");
+        let file = create(transaction.internals_mut(), "half");
         transaction.write_all(file, 0, &[1; 3000]).expect("written");
         if poisoned {
-            transaction.store.poison();
+            transaction.internals_mut().store.poison();
         }
         std::mem::forget(transaction);
-        expect_refused(&mut pool);
+        expect_refused(pool.internals_mut());
         let mut transaction = pool.begin().expect("begun");
         let name = format!("other {poisoned}");
-        let other = create(&mut transaction, &name);
+        let other = create(transaction.internals_mut(), &name);
         transaction.write_all(other, 0, &[2; 3000]).expect("written");
         transaction.commit().expect("committed");
         assert_eq!(pool.resolve(b"half"), Err(Error::NotFound));
@@ -126,24 +126,30 @@ fn a_forgotten_transaction_is_undone_by_the_next() {
     account(&mut pool, "after all");
 }
 
-/// What the facade does to disks by itself is refused before a disk is touched.
+/// What the facade does to disks by itself undoes a forgotten transaction first.
 #[test]
-fn no_disk_is_added_and_nothing_discarded_beside_a_forgotten_transaction() {
+fn a_disk_is_added_and_trimmed_after_a_forgotten_transaction() {
     let mut world = busy();
     let place = world.array.add(SimDisk::new(Geometry::new(512, 4096), 77));
-    let before = world.array.clone();
     let mut pool = world.mount();
-    let transaction = pool.begin().expect("begun");
-    std::mem::forget(transaction);
-    let added = pool.add_disk(place, &mut Rng::new(3), &AddOptions { force: true, ..AddOptions::default() });
-    assert_eq!(added, Err(MemberError::Pool(REFUSED)));
-    assert_eq!(pool.grow_disk(0), Err(MemberError::Pool(REFUSED)));
-    let mut trim = Trim::new(MemberNumber(0), TrimOptions::default());
-    assert_eq!(pool.trim_step(&mut trim), Err(MemberError::Pool(REFUSED)));
-    assert_eq!(pool.member_health(place).disk, None::<Uuid>);
-    drop(pool);
-    assert_eq!(world.array.disk(place).counters().writes, before.disk(place).counters().writes);
-    assert_eq!(world.array.disk(0).counters().discards, 0);
+    let forget_one = |pool: &mut Mounted<'_>| {
+        let mut transaction = pool.begin().expect("begun");
+        create(transaction.internals_mut(), "half");
+        std::mem::forget(transaction);
+    };
+    forget_one(&mut pool);
+    let options = AddOptions { force: true, ..AddOptions::default() };
+    let added = pool.add_disk(place, &mut Rng::new(3), &options).expect("added");
+    forget_one(&mut pool);
+    assert_eq!(pool.grow_disk(0), Err(MemberError::NotGrown));
+    forget_one(&mut pool);
+    let mut trim = Trim::new(added, TrimOptions::default());
+    assert!(pool.trim_step(&mut trim).is_ok());
+    forget_one(&mut pool);
+    assert_eq!(pool.resolve(b"half"), Err(Error::NotFound), "a read sees nothing of it");
+    rest(&mut pool);
+    account(&mut pool, "after all");
+    expect(&mut pool, "kept", 40_000);
 }
 
 /// It brought back what was known of the members at the last transaction: a drained one was given data again.
@@ -156,13 +162,13 @@ fn dropping_a_transaction_that_there_is_not_does_nothing() {
     rest(&mut pool);
     drop(pool);
     let mut pool = world.mount();
-    let before = pool.store.tree.data_rows();
-    pool.abort();
-    assert_eq!(pool.store.tree.data_rows(), before);
+    let before = pool.internals().store.tree.data_rows();
+    pool.internals_mut().abort();
+    assert_eq!(pool.internals().store.tree.data_rows(), before);
     let free = pool.member_health(3).free_blocks;
     for n in 0..8 {
         put(&mut pool, &format!("more {n}"), 40_000).expect("put");
-        pool.abort();
+        pool.internals_mut().abort();
     }
     assert!(pool.member_health(3).free_blocks >= free, "it is given nothing");
     account(&mut pool, "after all");

@@ -106,7 +106,7 @@ fn an_epoch_is_above_what_is_reserved_on_a_disk_that_failed_since() {
         let mut pool = cut.mount();
         pool.array().disk_mut(0).unplug();
         // A scrub notices that it is gone.
-        pool.store.count_wrong_slots();
+        pool.internals_mut().store.count_wrong_slots();
         assert_eq!(pool.member_health(0).status, DiskStatus::Failed);
         put(&mut pool, "new", 20_000).expect("committed");
         let epoch = pool.health().epoch;

@@ -7,6 +7,7 @@ fn format(world: &mut World, disks: usize, seed: u64) -> Result<(), FormatError>
     let options = FormatOptions::portable(scheme);
     Pool::format(&mut world.array, world.lent.lend(), SERVICES, &mut Rng::new(seed), &options, &[])
         .map(|_| ())
+        .map_err(|failure| failure.error)
 }
 
 /// Some disks had their label and others had none: the mount said that members were missing, though all disks were there,
@@ -33,7 +34,11 @@ fn a_format_that_was_cut_short_is_mounted_or_made_again() {
                         mounted += 1;
                         // Some copies of a label were not there yet: one more that rots, and the disk was
                         // none any more.
-                        assert_eq!(pool.store.mend_labels(), 0, "{disks} disks, {policy:?}, cut {at}");
+                        assert_eq!(
+                            pool.internals_mut().store.mend_labels(),
+                            0,
+                            "{disks} disks, {policy:?}, cut {at}"
+                        );
                     }
                     Err(MountError::NoPool | MountError::Unfinished { .. }) => {
                         again += 1;

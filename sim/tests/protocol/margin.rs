@@ -1,6 +1,7 @@
 //! How many disks may fail inside one transaction.
 
 use super::*;
+use dynamicfs_core::ReadObjects;
 
 const DISKS: usize = 6;
 
@@ -68,7 +69,7 @@ fn disks_that_failed_before_anything_was_placed_take_nothing_from_it() {
     let mut pool = world.mount();
     put(&mut pool, "claim", 100).expect("committed");
     let mut transaction = pool.begin().expect("begun");
-    (0..2).for_each(|disk| transaction.store.tree.disks.array().disk_mut(disk).unplug());
+    (0..2).for_each(|disk| transaction.array().disk_mut(disk).unplug());
     let mut bytes = vec![0; 20_000];
     for name in &names {
         let file = transaction.resolve(name.as_bytes()).expect("it is there");
@@ -76,8 +77,8 @@ fn disks_that_failed_before_anything_was_placed_take_nothing_from_it() {
         let read = transaction.read(file, 0, &mut bytes);
         assert!(matches!(read, Ok(20_000) | Err(Error::Unreadable { .. })), "{name}: {read:?}");
     }
-    let online = transaction.store.tree.disks.online();
-    assert_eq!(transaction.store.tree.margin.failed(online).len(), 2, "the reads have met both");
+    let online = transaction.internals().store.tree.disks.online();
+    assert_eq!(transaction.internals().store.tree.margin.failed(online).len(), 2, "the reads have met both");
     let file = transaction.create(ObjectId::ROOT, b"new", &MakeRequest::File, &Attributes::default());
     transaction.write_all(file.expect("made"), 0, &contents("new", 16_384)).expect("written");
     transaction.commit().expect("four of six are enough");

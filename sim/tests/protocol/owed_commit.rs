@@ -26,7 +26,7 @@ fn lacking(lack: Lack) -> (World, Vec<String>) {
             Lack::SetBack => names.iter().for_each(|name| put(&mut pool, name, 20_000).expect("committed")),
             Lack::FlushFailed => {
                 let mut transaction = pool.begin().expect("begun");
-                let array = transaction.store.tree.disks.array();
+                let array = transaction.array();
                 array.disk_mut(1).fail_after(IoKind::Flush, 0, IoError::Media);
                 for name in &names {
                     let (name, made) = (name.as_bytes(), Attributes::default());

@@ -21,7 +21,7 @@ fn a_member_that_just_went_away_is_let_go_before_its_row_is_cleared() {
             pool.begin().expect("begun").commit().expect("committed");
             [3, 4].into_iter().for_each(|disk| pool.array().disk_mut(disk).unplug());
             // A scrub notices that they are gone.
-            pool.store.count_wrong_slots();
+            pool.internals_mut().store.count_wrong_slots();
             let step = pool.array().steps();
             pool.array().halt_at(step + at, Halt::PowerCut);
             let removed = pool.remove_member(MemberNumber(3), true);
@@ -58,11 +58,11 @@ fn a_departing_member_that_goes_away_leaves_no_unsound_state() {
     world.put("old", 20_000);
     let mut pool = world.mount();
     pool.drain_member(MemberNumber(3), true).expect("drained");
-    while !pool.store.roster().departing.contains(3) {
+    while !pool.internals().store.roster().departing.contains(3) {
         pool.maintain(true).expect("maintained");
     }
     pool.array().disk_mut(3).unplug();
-    pool.store.count_wrong_slots();
+    pool.internals_mut().store.count_wrong_slots();
     assert_eq!(pool.member_health(3).status, DiskStatus::Failed);
     rest(&mut pool);
     drop(pool);

@@ -31,7 +31,7 @@ fn a_rebuild_that_began_before_a_member_was_taken_out_forgets_nothing() {
 /// The losses that health says are borne, each tried: what is wrong then.
 fn broken_promises(pool: &mut Mounted<'_>, names: &[String]) -> Vec<String> {
     let borne = pool.health().read_tolerance;
-    let disks = 0..pool.store.tree.disks.count();
+    let disks = 0..pool.internals().store.tree.disks.count();
     let online: Vec<usize> =
         disks.filter(|&disk| pool.member_health(disk).status == DiskStatus::Online).collect();
     let array = pool.array().clone();

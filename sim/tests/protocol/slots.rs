@@ -1,6 +1,7 @@
 //! Places for superblocks that cannot be read, and flushes that fail at a mount.
 
 use super::*;
+use dynamicfs_core::ReadObjects;
 
 fn single(seed: u64) -> World {
     single_with_rings(seed, FormatOptions::portable(Scheme::SINGLE).ring_length)

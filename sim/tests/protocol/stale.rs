@@ -150,7 +150,7 @@ fn stays_before_a_newer_state(world: &World, disk: usize, act: impl Fn(&mut Worl
     act(&mut done);
     let (mut pool, mut blocks) = (done.mount(), 0..0);
     let member = pool.member_health(disk).member.expect("it is one");
-    let read = pool.store.each_member(|number, record| {
+    let read = pool.internals_mut().store.each_member(|number, record| {
         if number == member {
             blocks = record.start()..record.start() + record.blocks();
         }
@@ -220,7 +220,7 @@ fn all_disks_that_went_back_are_remembered() {
     }
     let doubted = |pool: &mut Mounted<'_>| {
         let mut doubted = Vec::new();
-        let read = pool.store.each_member(|member, record| {
+        let read = pool.internals_mut().store.each_member(|member, record| {
             if record.untrusted().count() > 0 {
                 doubted.push(member.0);
             }

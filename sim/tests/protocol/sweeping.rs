@@ -1,6 +1,7 @@
 //! What a sweep gives back is referred to by no state that a mount may still go back to.
 
 use super::*;
+use dynamicfs_core::ReadObjects;
 
 const FILES: usize = 20;
 const BYTES: usize = 16_000;
@@ -87,9 +88,9 @@ fn a_sweep_of_an_open_group_counts_what_it_gives_back() {
     for n in 0..200 {
         // There is not always room for it.
         written += u32::from(rewrite(&mut pool, 1 + n % 3).is_ok());
-        for row in pool.store.tree.holding_rows().iter() {
+        for row in pool.internals().store.tree.holding_rows().iter() {
             for class in Class::ALL {
-                let space = &pool.store.tree.space;
+                let space = &pool.internals().store.tree.space;
                 assert_eq!(
                     space.room(row, class),
                     free_in_open_group(space, row, class),

@@ -5,12 +5,12 @@ use super::*;
 /// Whether nothing lies on a member, by the free map.
 fn is_empty(pool: &mut Mounted<'_>, member: u16) -> bool {
     let mut blocks = 0;
-    let read = pool.store.each_member(|number, record| {
+    let read = pool.internals_mut().store.each_member(|number, record| {
         blocks = if number.0 == member { record.blocks() } else { blocks };
     });
     read.expect("read");
-    let row = pool.store.committed().row_of(MemberNumber(member)).expect("a member");
-    pool.store.committed().row(row).free() == blocks
+    let row = pool.internals().store.committed().row_of(MemberNumber(member)).expect("a member");
+    pool.internals().store.committed().row(row).free() == blocks
 }
 
 /// Disk 0 is away until all that it held was deleted and given back: nothing lies on it any more. What is

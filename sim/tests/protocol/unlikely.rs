@@ -61,11 +61,7 @@ fn a_fragment_that_moves_is_not_lost_with_where_it_goes_to() {
                 .expect("made");
             transaction.write_all(file, 0, &contents(name, 4096)).expect("written");
         }
-        transaction.store.tree.disks.array().disk_mut(1).mishap_next(
-            IoKind::Flush,
-            1,
-            Mishap::Fail(IoError::Media),
-        );
+        transaction.array().disk_mut(1).mishap_next(IoKind::Flush, 1, Mishap::Fail(IoError::Media));
         transaction.commit().expect("committed");
         pool.array().disk_mut(1).calm();
     }

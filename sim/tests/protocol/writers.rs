@@ -1,6 +1,7 @@
 //! Nothing is written over what another has written: a second writer of the same pool, a disk of another pool, a blank one.
 
 use super::*;
+use dynamicfs_core::ReadObjects;
 
 /// What another machine does with the same disks meanwhile.
 fn meanwhile(pool: &mut Mounted<'_>, act: impl FnOnce(&mut World)) {
@@ -61,10 +62,9 @@ fn a_transaction_that_waited_writes_over_nothing() {
         let plain = Attributes::default();
         let file = transaction.create(ObjectId::ROOT, b"mine", &MakeRequest::File, &plain).expect("made");
         transaction.write_all(file, 0, &contents("mine", 5000)).expect("written");
-        let mut other =
-            World { array: SimArray::clone(transaction.store.tree.disks.array()), lent: Lent::new(MEMORY) };
+        let mut other = World { array: SimArray::clone(transaction.array()), lent: Lent::new(MEMORY) };
         other.put("theirs", 60_000);
-        let array = transaction.store.tree.disks.array();
+        let array = transaction.array();
         for disk in 0..3 {
             let written = other.array.take(disk);
             array.put(disk, written);
@@ -161,7 +161,7 @@ fn a_disk_that_is_exchanged_inside_a_transaction_fails_its_commit() {
     let mut transaction = pool.begin().expect("begun");
     let file = transaction.resolve(b"old").expect("it is there");
     transaction.write_all(file, 0, &[7; 20_000]).expect("written");
-    transaction.store.tree.disks.array().put(1, another_pool());
+    transaction.array().put(1, another_pool());
     let failed = transaction.commit();
     assert!(matches!(failed, Err(Error::Storage(StorageError::Exchanged { disk: 1 }))), "{failed:?}");
     put(&mut pool, "later", 20_000).expect("without the disk");

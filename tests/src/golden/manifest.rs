@@ -1,11 +1,11 @@
 //! What a pool holds, as text: one line for each path, then one for each of its extended attributes.
 
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::format::checksum::crc32c;
 use dynamicfs_core::format::inode::{Inode, ObjectKind};
-use dynamicfs_core::object::Objects;
 use dynamicfs_core::types::ObjectId;
-use dynamicfs_hal::{DiskArray, UnixTime};
+use dynamicfs_hal::UnixTime;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -63,7 +63,7 @@ fn write_entry(f: &mut fmt::Formatter<'_>, path: &[u8], entry: &Entry) -> fmt::R
 }
 
 /// Reads a mounted pool, from the root down.
-pub fn read<A: DiskArray>(objects: &mut Objects<'_, A>) -> Result<Manifest, Error> {
+pub fn read(objects: &mut impl ReadObjects) -> Result<Manifest, Error> {
     let mut manifest = Manifest::default();
     let mut waiting = vec![(Vec::new(), ObjectId::ROOT)];
     while let Some((path, object)) = waiting.pop() {
@@ -104,11 +104,7 @@ fn entry(object: ObjectId, inode: &Inode, crc: u32, attributes: BTreeMap<Vec<u8>
     }
 }
 
-fn contents_crc<A: DiskArray>(
-    objects: &mut Objects<'_, A>,
-    object: ObjectId,
-    inode: &Inode,
-) -> Result<u32, Error> {
+fn contents_crc(objects: &mut impl ReadObjects, object: ObjectId, inode: &Inode) -> Result<u32, Error> {
     if !matches!(inode.kind, ObjectKind::File | ObjectKind::Symlink) {
         return Ok(0);
     }
@@ -118,8 +114,8 @@ fn contents_crc<A: DiskArray>(
     Ok(crc32c(0, &bytes))
 }
 
-fn attributes<A: DiskArray>(
-    objects: &mut Objects<'_, A>,
+fn attributes(
+    objects: &mut impl ReadObjects,
     object: ObjectId,
 ) -> Result<BTreeMap<Vec<u8>, (usize, u32)>, Error> {
     let mut names = Vec::new();

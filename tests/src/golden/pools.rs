@@ -3,12 +3,14 @@
 use super::container::Disks;
 use super::machine::{Array, Machine};
 use super::manifest;
+use dynamicfs_core::ReadObjects;
+use dynamicfs_core::Transaction;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::format::extent::{EXTENT_BYTES_MAX, Extent};
 use dynamicfs_core::format::inode::ObjectKind;
-use dynamicfs_core::format::key::{Key, Kind};
-use dynamicfs_core::format::record::CountersRecord;
-use dynamicfs_core::object::{Attributes, Change, MakeRequest, Objects};
+use dynamicfs_core::format::key::Key;
+use dynamicfs_core::metrics::DiskCounters;
+use dynamicfs_core::object::{Attributes, Change, MakeRequest};
 use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, MountMode, Pool};
 use dynamicfs_hal::{DiskArray, UnixTime};
@@ -128,7 +130,7 @@ fn live<const N: usize>(golden: &GoldenPool) -> Disks {
 
 fn commit<A: DiskArray, T>(
     pool: &mut Pool<'_, A>,
-    f: impl FnOnce(&mut Objects<'_, A>) -> Result<T, Error>,
+    f: impl FnOnce(&mut Transaction<'_, '_, A>) -> Result<T, Error>,
 ) -> T {
     let mut transaction = pool.begin().expect("a transaction begins");
     let done = f(&mut transaction).expect("the golden pool has room");
@@ -148,7 +150,7 @@ const PLAIN: Attributes =
     Attributes { mode: 0o640, uid: 1000, gid: 100, device: 0, scheme: None, extent_shift: None };
 
 fn file<A: DiskArray>(
-    objects: &mut Objects<'_, A>,
+    objects: &mut Transaction<'_, '_, A>,
     directory: ObjectId,
     name: &[u8],
     contents: &[u8],
@@ -159,7 +161,7 @@ fn file<A: DiskArray>(
 }
 
 /// Everything that stays in the tree.
-fn make_small<A: DiskArray>(objects: &mut Objects<'_, A>) -> Result<(), Error> {
+fn make_small<A: DiskArray>(objects: &mut Transaction<'_, '_, A>) -> Result<(), Error> {
     let root = ObjectId::ROOT;
     let inline = file(objects, root, b"inline", b"small enough to stay in the tree\n")?;
     file(objects, root, b"empty", b"")?;
@@ -183,7 +185,7 @@ fn make_small<A: DiskArray>(objects: &mut Objects<'_, A>) -> Result<(), Error> {
 }
 
 /// What has extents.
-fn make_large<A: DiskArray>(objects: &mut Objects<'_, A>, extent: usize) -> Result<(), Error> {
+fn make_large<A: DiskArray>(objects: &mut Transaction<'_, '_, A>, extent: usize) -> Result<(), Error> {
     file(objects, ObjectId::ROOT, b"extents", &pattern(2, extent + 777))?;
     file(objects, ObjectId::ROOT, b"victim", &pattern(3, 1500))?;
     let sparse = file(objects, ObjectId::ROOT, b"sparse", b"begin")?;
@@ -192,7 +194,7 @@ fn make_large<A: DiskArray>(objects: &mut Objects<'_, A>, extent: usize) -> Resu
 }
 
 /// What a later mount changes.
-fn change<A: DiskArray>(objects: &mut Objects<'_, A>, extent: usize) -> Result<(), Error> {
+fn change<A: DiskArray>(objects: &mut Transaction<'_, '_, A>, extent: usize) -> Result<(), Error> {
     let directory = objects.resolve(b"directory")?;
     let extents = objects.resolve(b"extents")?;
     objects.write_all(extents, extent as u64 + 50, &pattern(5, 100))?;
@@ -202,14 +204,9 @@ fn change<A: DiskArray>(objects: &mut Objects<'_, A>, extent: usize) -> Result<(
 }
 
 /// Counters as a record: what the code really counts depends on how much it reads.
-fn put_counters<A: DiskArray>(objects: &mut Objects<'_, A>) -> Result<(), Error> {
-    let mut bytes = [0; CountersRecord::<&[u8]>::BYTES];
-    let mut record = CountersRecord::new(&mut bytes[..]).expect("as long as a record");
-    record.set_reads(11);
-    record.set_write_bytes(4096);
-    record.set_repairs(1);
-    let key = Key::new(ObjectId::SYSTEM, Kind::Counters, u64::from(MemberNumber(0).0));
-    Ok(objects.store.put(&key, &bytes)?)
+fn put_counters<A: DiskArray>(objects: &mut Transaction<'_, '_, A>) -> Result<(), Error> {
+    let counters = DiskCounters { reads: 11, write_bytes: 4096, repairs: 1, ..DiskCounters::default() };
+    objects.put_counters(MemberNumber(0), &counters)
 }
 
 // --- fates ----------------------------------------------------------------------------------------------------
@@ -221,7 +218,7 @@ fn miss_a_commit<const N: usize>(machine: &mut Machine<N>) {
     });
     machine.mount(MountMode::ReadWrite, None, |pool| {
         commit(pool, |objects| file(objects, ObjectId::ROOT, b"whole again", b"yes"));
-        commit(pool, |objects| Ok(objects.store.sweep_step()?));
+        commit(pool, |objects| Ok(objects.internals_mut().store.sweep_step()?));
     });
 }
 
@@ -244,8 +241,13 @@ fn first_fragment<const N: usize>(
 ) -> dynamicfs_core::types::BlockAddress {
     let object = pool.resolve(path).expect("the file is there");
     let mut head = [0; EXTENT_BYTES_MAX];
-    let bytes =
-        pool.store.tree.get(&Key::extent(object, 0), &mut head).expect("a record").expect("an extent");
+    let bytes = pool
+        .internals_mut()
+        .store
+        .tree
+        .get(&Key::extent(object, 0), &mut head)
+        .expect("a record")
+        .expect("an extent");
     let extent = Extent::decode(&head[..bytes.min(head.len())]).expect("an extent's record");
     extent.fragments()[0].address
 }

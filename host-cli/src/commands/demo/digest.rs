@@ -8,7 +8,8 @@ use crate::output::size;
 use crate::pool::path::{self, PoolPath};
 use crate::pool::session::Session;
 use crate::pool::tree::{Visit, walk};
-use dynamicfs_core::format::inode::ObjectKind;
+use dynamicfs_core::ReadObjects;
+use dynamicfs_core::files::ObjectKind;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -97,8 +98,8 @@ impl Digest {
                 }
                 hash.update(&buffer[..bytes]);
                 at += bytes as u64;
-                if contents.store.is_writable() {
-                    while contents.maintain(false)? == dynamicfs_core::maintain::Work::Repaired {}
+                if contents.health().writable {
+                    while contents.maintain(false)? == dynamicfs_core::maintenance::Work::Repaired {}
                 }
             }
             digest.bytes += at;

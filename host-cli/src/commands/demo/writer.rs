@@ -6,8 +6,9 @@ use crate::output::size;
 use crate::output::stream;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::session::Session;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::files::{Attributes, MakeRequest};
 use dynamicfs_core::types::ObjectId;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -26,7 +27,7 @@ const DIRECTORY: &[u8] = b"crash";
 /// Contents that no two files share.
 pub(super) fn contents(file: u64, bytes: usize) -> Vec<u8> {
     let words = (0..bytes.div_ceil(8) as u64)
-        .flat_map(|word| dynamicfs_core::disks::mix(file << 32 ^ word).to_le_bytes());
+        .flat_map(|word| crate::host::random::mix(file << 32 ^ word).to_le_bytes());
     words.take(bytes).collect()
 }
 

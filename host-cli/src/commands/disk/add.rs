@@ -27,11 +27,9 @@ use crate::pool::discover::Found;
 use crate::pool::open::{Access, with_config};
 use crate::pool::session::Session;
 use candidate::{Candidate, Made};
-use dynamicfs_core::AddOptions;
-use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::MemberError;
-use dynamicfs_core::pool::DiskOptions;
-use dynamicfs_core::types::MemberNumber;
+use dynamicfs_core::health::DiskStatus;
+use dynamicfs_core::{AddOptions, DiskOptions};
 use full_table::make_rows;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -277,7 +275,7 @@ fn join(
             // What is a member already is refused, unless it became one when this command was cut short.
             if !candidate.is_begun() || !is_member(session, place) {
                 // What is left of it, should this be cut short, is known by that.
-                session.config.disks[place].joins = Some(session.pool.store.committed().next_member());
+                session.config.disks[place].joins = Some(session.pool.next_member().0);
                 session.config.save()?;
                 let done = session.pool.add_disk(place, &mut OsEntropy, &options);
                 if done.is_err() && is_member(session, place) && !matches!(done, Err(MemberError::TakesPart))
@@ -314,15 +312,14 @@ fn is_member(session: &Session<'_>, place: usize) -> bool {
 /// Removes members that an addition left which was cut short: they were given the number that pool.toml says,
 /// no disk has their label, and nothing was ever stored on them.
 fn remove_ghosts(session: &mut Session<'_>, listed: &Config) -> Result<(), Failure> {
-    let superblock = session.pool.store.committed();
-    let online = session.pool.store.tree.disks.online();
-    let away = superblock.table().minus(online).minus(session.pool.store.unhealed());
-    let numbers: Vec<_> = away.iter().map(|row| (row, superblock.row(row).number())).collect();
-    for (row, number) in numbers {
+    let members = session.pool.members();
+    let away = members.table.minus(members.online).minus(members.unhealed);
+    for member in away.iter().filter_map(|row| session.pool.member_in(row)).collect::<Vec<_>>() {
+        let number = member.number.0;
         let is_listed = listed.disks.iter().any(|disk| disk.member == Some(number));
         let was_joining = listed.disks.iter().any(|disk| disk.adding && disk.joins == Some(number));
-        if was_joining && !is_listed && session.pool.store.blocks_held(row) == 0 {
-            session.pool.remove_member(MemberNumber(number), false)?;
+        if was_joining && !is_listed && member.held_blocks == 0 {
+            session.pool.remove_member(member.number, false)?;
         }
     }
     Ok(())

@@ -16,7 +16,7 @@ use crate::pool::jobs::{self, JobName};
 use crate::pool::open::{Access, with_pool, with_pool_without};
 use crate::pool::pace::Pace;
 use crate::pool::session::Session;
-use dynamicfs_core::maintain;
+use dynamicfs_core::maintenance;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -183,7 +183,7 @@ fn cancel(app: &App, session: &mut Session<'_>, options: &Options) -> Result<Dis
         session.writable()?;
         session.pool.activate_member(member)?;
         // Nothing is left to be moved; what else is owed begins again.
-        session.pool.set_job_state(maintain::JobKind::Rebuild, maintain::JobState::Cancelled)?;
+        session.pool.set_job_state(maintenance::JobKind::Rebuild, maintenance::JobState::Cancelled)?;
     }
     drained(app, session, &options.disk, None)
 }
@@ -206,11 +206,11 @@ fn drained(
 
 /// Goes on with a rebuild, or starts one if it is due.
 pub(super) fn rebuild_due(session: &mut Session<'_>, throttle: Option<Pace>) -> Result<JobReport, Failure> {
-    let kind = maintain::JobKind::Rebuild;
+    let kind = maintenance::JobKind::Rebuild;
     if !jobs::is_rebuild_due(session, false)? {
         return JobReport::of(session, kind);
     }
-    session.pool.start_job(kind, maintain::JobOptions::default())?;
+    session.pool.start_job(kind, maintenance::JobOptions::default())?;
     jobs::run(session, JobName::Rebuild, throttle)
 }
 
@@ -227,7 +227,7 @@ pub(super) fn remove(app: &App, options: &RemoveOptions) -> Result<Exit, Failure
             Some(MemberState::Drained | MemberState::Spare | MemberState::Departing)
         );
         // One that went away since the last commit is owed nothing yet, and something lies on it all the same.
-        let away = !meant.is_online(session) && !session.pool.store.unhealed().contains(row);
+        let away = !meant.is_online(session) && !session.pool.members().unhealed.contains(row);
         let held_data = !is_emptied && !away && !meant.disk.witness;
         if held_data && !app.global.force_data_loss {
             let next = if meant.is_online(session) {

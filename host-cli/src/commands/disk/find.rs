@@ -5,7 +5,8 @@ use crate::output::names::show;
 use crate::pool::disks::{self, Disk, DiskState};
 use crate::pool::session::Session;
 use dynamicfs_core::error::MemberError;
-use dynamicfs_core::types::{MemberNumber, MemberSet};
+use dynamicfs_core::types::MemberNumber;
+use dynamicfs_core::types::MemberSet;
 use std::path::Path;
 
 /// A disk that someone means.
@@ -60,7 +61,7 @@ impl Meant {
             let health = session.pool.member_health(place);
             // One that was cut is read, and takes no part in what is written.
             health.member == member
-                && health.status == dynamicfs_core::disks::DiskStatus::Online
+                && health.status == dynamicfs_core::health::DiskStatus::Online
                 && !health.is_cut
         })
     }

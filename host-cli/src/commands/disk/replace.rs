@@ -22,7 +22,8 @@ use crate::pool::open::{Access, with_config, with_pool};
 use crate::pool::pace::Pace;
 use crate::pool::session::Session;
 use dynamicfs_core::error::MemberError;
-use dynamicfs_core::types::{MemberNumber, MemberSet};
+use dynamicfs_core::types::MemberNumber;
+use dynamicfs_core::types::MemberSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fs;
@@ -192,9 +193,9 @@ fn find_old(app: &App, session: &mut Session<'_>, options: &Options) -> Result<O
 
 /// Whether a disk can be emptied when another one has come: as many as now are left then.
 fn check_count(session: &Session<'_>, name: &str) -> Result<(), Failure> {
-    let superblock = session.pool.store.committed();
-    let needed = usize::from(superblock.tolerance().max(superblock.scheme().parity)) + 1;
-    match session.pool.store.tree.data_rows().len() {
+    let health = session.pool.health();
+    let needed = usize::from(health.tolerance.max(health.scheme.parity)) + 1;
+    match session.pool.members().given.len() {
         disks if disks < needed => Err(Failure::disk(MemberError::TooFewDisks { needed }, name)),
         _ => Ok(()),
     }
@@ -256,7 +257,7 @@ fn begun_without_list(app: &App, new: &Path, old: Option<u16>) -> Result<Option<
             new.pool_id() == session.parameters.pool.to_string() && session.row_of(member.0).is_some();
         let is_going = old.is_some_and(|old| {
             let row = session.row_of(old).map(|row| MemberSet::EMPTY.with(row));
-            let roster = session.pool.store.roster();
+            let roster = session.pool.roster();
             row.is_none_or(|row| !row.and(roster.emptied.or(roster.failed).or(roster.departing)).is_empty())
         });
         Ok((is_new && is_going).then(|| session.name_of(member)))
@@ -298,11 +299,10 @@ fn check_room(session: &mut Session<'_>, meant: &Meant, name: &str) -> Result<()
 /// The same before a new disk of so many bytes is a member. Where the table of members is full, the old one
 /// leaves first, and that is judged by itself.
 pub(super) fn foresee_room(session: &mut Session<'_>, old: u16, bytes: u64) -> Result<(), Failure> {
-    let superblock = session.pool.store.committed();
-    let is_full = superblock.table().len() >= usize::from(session.pool.parameters().members_max);
+    let is_full = session.pool.members().table.len() >= usize::from(session.pool.parameters().members_max);
     let row = session.row_of(old).filter(|&row| !is_full && !holds_nothing(session, row));
     let Some(row) = row else { return Ok(()) };
-    let is_lost = !session.pool.store.tree.disks.online().contains(row);
+    let is_lost = !session.pool.members().online.contains(row);
     let rebuild = Rebuild::of_replacement(session, MemberSet::EMPTY.with(row), is_lost, bytes)?;
     let name = session.name_of(MemberNumber(old));
     if rebuild.space == Space::Tight {
@@ -360,7 +360,7 @@ fn empty(
         && rebuild.completed().is_some()
         && !rebuild.has_lost()
         && !old.is_online(session)
-        && !session.pool.store.unhealed().contains(row)
+        && !session.pool.members().unhealed.contains(row)
     {
         session.pool.remove_member(member, false).map_err(|error| Failure::disk(error, &old.disk.name))?;
     }
@@ -369,6 +369,6 @@ fn empty(
 
 /// Whether nothing lies on the member in a row: a spare, a witness, one that was emptied.
 fn holds_nothing(session: &Session<'_>, row: usize) -> bool {
-    let store = &session.pool.store;
-    store.roster().vacant.contains(row) || store.committed().row(row).witness() != 0
+    let is_witness = session.pool.member_in(row).is_some_and(|member| member.witness);
+    session.pool.roster().vacant.contains(row) || is_witness
 }

@@ -132,12 +132,11 @@ pub(super) fn extents_without(
 /// Fails where the pool would take no writes without a disk: what takes it out of use could not be written.
 pub(super) fn check_borne(session: &Session<'_>, meant: &Meant) -> Result<(), Failure> {
     let rows = meant.rows(session);
-    let store = &session.pool.store;
-    if store.bears_without(rows) {
+    if session.pool.bears_without(rows) {
         return Ok(());
     }
     let (name, tolerance) = (&meant.disk.name, session.pool.health().tolerance);
-    let (why, hint) = match store.unhealed().len() as u64 {
+    let (why, hint) = match session.pool.members().unhealed.len() as u64 {
         0 => (
             format!("it tolerates the loss of {}", size::count(tolerance.into(), "disk")),
             format!("empty it first: `dynamicfs disk drain {name}`"),

@@ -12,10 +12,10 @@ use crate::output::names::{ShowPath, ToldPath};
 use crate::output::progress::Progress;
 use crate::pool::mend::Damaged;
 use crate::pool::path::{self, Node, PoolPath};
-use crate::pool::session::Contents;
 use crate::pool::tree::Visit;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::format::inode::ObjectKind;
+use dynamicfs_core::files::ObjectKind;
 use dynamicfs_core::types::ObjectId;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -71,7 +71,11 @@ impl<'t> Fetcher<'t> {
         }
     }
 
-    pub(super) fn visit(&mut self, contents: &mut Contents<'_>, visit: Visit<'_>) -> Result<bool, Failure> {
+    pub(super) fn visit(
+        &mut self,
+        contents: &mut impl ReadObjects,
+        visit: Visit<'_>,
+    ) -> Result<bool, Failure> {
         let (path, done) = match visit {
             Visit::Enter(path, node) => (path, self.enter(contents, path, node)),
             Visit::Leave(path, node) => (path, self.leave(contents, path, node).map(|()| true)),
@@ -101,7 +105,12 @@ impl<'t> Fetcher<'t> {
         path.name().map(|name| OsStr::from_bytes(name).to_owned())
     }
 
-    fn enter(&mut self, contents: &mut Contents<'_>, path: &PoolPath, node: &Node) -> Result<bool, Failure> {
+    fn enter(
+        &mut self,
+        contents: &mut impl ReadObjects,
+        path: &PoolPath,
+        node: &Node,
+    ) -> Result<bool, Failure> {
         if !self.filter.takes(Path::new(OsStr::from_bytes(self.below(path))), node.is_directory()) {
             return Ok(false);
         }
@@ -174,7 +183,12 @@ impl<'t> Fetcher<'t> {
     }
 
     /// Gives a folder its attributes: filling it changed its times, and needed other permissions.
-    fn leave(&mut self, contents: &mut Contents<'_>, path: &PoolPath, node: &Node) -> Result<(), Failure> {
+    fn leave(
+        &mut self,
+        contents: &mut impl ReadObjects,
+        path: &PoolPath,
+        node: &Node,
+    ) -> Result<(), Failure> {
         if self.not_there > 0 {
             self.not_there -= 1;
             return Ok(());
@@ -200,7 +214,7 @@ impl<'t> Fetcher<'t> {
 
     fn xattrs(
         &self,
-        contents: &mut Contents<'_>,
+        contents: &mut impl ReadObjects,
         path: &PoolPath,
         node: &Node,
     ) -> Result<Vec<Xattr>, Failure> {
@@ -210,7 +224,7 @@ impl<'t> Fetcher<'t> {
     /// Puts a file or a link where it belongs.
     fn put(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut impl ReadObjects,
         (name, dest): (&OsStr, &Path),
         path: &PoolPath,
         node: &Node,
@@ -269,7 +283,7 @@ impl<'t> Fetcher<'t> {
 
 /// Copies a file's contents; what was never written stays a hole.
 fn copy(
-    contents: &mut Contents<'_>,
+    contents: &mut impl ReadObjects,
     (path, node): (&PoolPath, &Node),
     (made, dest): (&Unfinished, &Path),
     buffer: &mut [u8],
@@ -297,7 +311,7 @@ fn copy(
 }
 
 /// How far what was written goes on without a hole, so far that it fills the buffer: fewer, longer reads.
-fn join(contents: &mut Contents<'_>, object: ObjectId, written: Range<u64>) -> Result<u64, Error> {
+fn join(contents: &mut impl ReadObjects, object: ObjectId, written: Range<u64>) -> Result<u64, Error> {
     let mut end = written.end;
     while end - written.start < BUFFER_BYTES as u64 {
         match contents.next_written(object, end)? {

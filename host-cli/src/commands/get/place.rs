@@ -7,7 +7,7 @@ use crate::output::names::ShowPath;
 use crate::pool::occupied::belongs_to_a_pool;
 use crate::pool::path::PoolPath;
 use crate::pool::session::Session;
-use dynamicfs_core::format::inode::ObjectKind;
+use dynamicfs_core::files::ObjectKind;
 use rustix::fs::FileType;
 use std::collections::HashSet;
 use std::ffi::OsStr;

@@ -7,7 +7,7 @@ use crate::host::interrupt;
 use crate::host::source::Source;
 use crate::output::failure::Failure;
 use crate::output::progress::Progress;
-use crate::pool::session::Contents;
+use crate::pool::session::Changes;
 use dynamicfs_core::types::ObjectId;
 
 /// A file that was stored.
@@ -20,7 +20,7 @@ pub(super) struct Stored {
 
 /// Stores an open file.
 pub(super) fn store(
-    contents: &mut Contents<'_>,
+    contents: &mut Changes<'_, '_>,
     place: &Place,
     mut source: Source,
     buffer: &mut Vec<u8>,
@@ -46,7 +46,7 @@ pub(super) fn store(
 
 /// Copies everything up to the end, wherever that is.
 fn copy_all(
-    contents: &mut Contents<'_>,
+    contents: &mut Changes<'_, '_>,
     object: ObjectId,
     source: &mut Source,
     buffer: &mut [u8],
@@ -71,7 +71,7 @@ fn copy_all(
 
 /// Copies what is stored of a file with holes.
 fn copy_data(
-    contents: &mut Contents<'_>,
+    contents: &mut Changes<'_, '_>,
     object: ObjectId,
     source: &mut Source,
     buffer: &mut [u8],

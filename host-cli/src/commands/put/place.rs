@@ -3,10 +3,10 @@
 use crate::host::target::temporary_name;
 use crate::output::failure::{Code, Failure};
 use crate::pool::path::{self, PoolPath};
-use crate::pool::session::Contents;
+use crate::pool::session::Changes;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::format::inode::ObjectKind;
-use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::files::{Attributes, MakeRequest, ObjectKind};
 use dynamicfs_core::types::ObjectId;
 
 /// A name in a directory.
@@ -19,7 +19,7 @@ pub(super) struct Place {
 
 impl Place {
     /// The place that a path names, for a file.
-    pub(super) fn find(contents: &mut Contents<'_>, to: &PoolPath) -> Result<Self, Failure> {
+    pub(super) fn find(contents: &mut impl ReadObjects, to: &PoolPath) -> Result<Self, Failure> {
         let (parent, name) = to.split()?;
         if to.ends_with_slash() {
             return Err(Failure::object(Error::IsADirectory, to).hint("leave the / at the end out"));
@@ -30,7 +30,7 @@ impl Place {
     }
 
     /// The place that a path names, where a directory may be.
-    pub(super) fn find_any(contents: &mut Contents<'_>, to: &PoolPath) -> Result<Self, Failure> {
+    pub(super) fn find_any(contents: &mut impl ReadObjects, to: &PoolPath) -> Result<Self, Failure> {
         let Ok((parent, name)) = to.split() else {
             // The contents of a folder into the root itself.
             return Ok(Self { directory: ObjectId::ROOT, name: Vec::new() });
@@ -38,7 +38,7 @@ impl Place {
         Ok(Self { directory: find_parent(contents, &parent)?, name: name.to_vec() })
     }
 
-    pub(super) fn check_no_directory(&self, contents: &mut Contents<'_>) -> Result<bool, Failure> {
+    pub(super) fn check_no_directory(&self, contents: &mut impl ReadObjects) -> Result<bool, Failure> {
         match contents.lookup(self.directory, &self.name) {
             Ok(target) if target.kind == ObjectKind::Directory => Err(Error::IsADirectory.into()),
             Ok(_) => Ok(true),
@@ -51,9 +51,9 @@ impl Place {
     /// what was here is still here.
     pub(super) fn fill<'m>(
         &self,
-        contents: &mut Contents<'m>,
+        contents: &mut Changes<'_, 'm>,
         attributes: &Attributes,
-        write: impl FnOnce(&mut Contents<'m>, ObjectId) -> Result<u64, Failure>,
+        write: impl FnOnce(&mut Changes<'_, 'm>, ObjectId) -> Result<u64, Failure>,
     ) -> Result<(ObjectId, u64), Failure> {
         self.replace(contents, |contents, name| {
             let object = contents.create(self.directory, name, &MakeRequest::File, attributes)?;
@@ -75,8 +75,8 @@ impl Place {
     /// what is here.
     pub(super) fn replace<'m, T>(
         &self,
-        contents: &mut Contents<'m>,
-        make: impl FnOnce(&mut Contents<'m>, &[u8]) -> Result<T, Failure>,
+        contents: &mut Changes<'_, 'm>,
+        make: impl FnOnce(&mut Changes<'_, 'm>, &[u8]) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         if !self.check_no_directory(contents)? {
             return make(contents, &self.name);
@@ -94,7 +94,7 @@ impl Place {
 }
 
 /// The directory that something is to be in.
-fn find_parent(contents: &mut Contents<'_>, parent: &PoolPath) -> Result<ObjectId, Failure> {
+fn find_parent(contents: &mut impl ReadObjects, parent: &PoolPath) -> Result<ObjectId, Failure> {
     path::find_directory(contents, parent).map_err(|failure| match failure.code() {
         Code::NotFound => failure.hint(format!("make it with `dynamicfs mkdir -p {}`", parent.typed())),
         _ => failure,

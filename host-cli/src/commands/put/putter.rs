@@ -3,6 +3,7 @@
 use super::file;
 use super::place::{Place, is_of_one_file};
 use super::same::{same_attributes, same_contents};
+use super::target::Target;
 use crate::commands::filter::Filter;
 use crate::commands::rm::{Doomed, doomed};
 use crate::commands::transfer::{BATCH_FILES, Skipped, Transfer};
@@ -18,10 +19,10 @@ use crate::output::progress::Progress;
 use crate::output::size;
 use crate::pool::path::{Node, PoolPath, link_target};
 use crate::pool::room::PoolRoom;
-use crate::pool::session::{Contents, Session};
+use crate::pool::session::{Changes, Session};
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::format::inode::ObjectKind;
-use dynamicfs_core::object::{Change, MakeRequest};
+use dynamicfs_core::files::{Change, MakeRequest, ObjectKind};
 use dynamicfs_core::types::ObjectId;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -81,7 +82,6 @@ pub(crate) struct Putter<'f> {
     doomed: Vec<Doomed>,
     /// Bytes of contents after which a transaction is committed.
     batch_bytes: u64,
-    dry_run: bool,
 }
 
 impl<'f> Putter<'f> {
@@ -114,7 +114,6 @@ impl<'f> Putter<'f> {
             sync: None,
             doomed: Vec::new(),
             batch_bytes: 0,
-            dry_run: false,
         })
     }
 
@@ -135,8 +134,7 @@ impl<'f> Putter<'f> {
         transfer: &mut Transfer,
         progress: &mut Progress,
     ) -> Result<(), Failure> {
-        self.dry_run = transfer.dry_run;
-        if self.dry_run {
+        if transfer.dry_run {
             self.batch_bytes = u64::MAX;
             while self.fill(&mut session.pool, transfer, progress)? {}
             return Ok(());
@@ -171,7 +169,7 @@ impl<'f> Putter<'f> {
     /// Stores files until the transaction is large enough; whether there are more.
     fn fill(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut impl Target,
         batch: &mut Transfer,
         progress: &mut Progress,
     ) -> Result<bool, Failure> {
@@ -213,7 +211,7 @@ impl<'f> Putter<'f> {
     /// Makes the directory of the folder that is walked.
     fn begin(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut impl Target,
         look: &Look,
         batch: &mut Transfer,
     ) -> Result<(), Failure> {
@@ -225,7 +223,7 @@ impl<'f> Putter<'f> {
 
     fn put_item(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut impl Target,
         name: OsString,
         look: io::Result<Look>,
         batch: &mut Transfer,
@@ -251,7 +249,7 @@ impl<'f> Putter<'f> {
 
     fn put_entry(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut impl Target,
         mut item: Item,
         batch: &mut Transfer,
         progress: &mut Progress,
@@ -292,7 +290,7 @@ impl<'f> Putter<'f> {
     /// Goes down into a folder.
     fn enter(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut impl Target,
         place: Option<&Place>,
         item: &Item,
         batch: &mut Transfer,
@@ -314,7 +312,7 @@ impl<'f> Putter<'f> {
     /// Makes the directory for the folder that the walk is in, unless it is there.
     fn open_directory(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut impl Target,
         place: Option<&Place>,
         look: &Look,
         path: &Path,
@@ -326,9 +324,7 @@ impl<'f> Putter<'f> {
             (Some(there), _) if there.is_directory() => Some(there.object),
             // `sync` puts a directory in the place of anything else.
             (Some(_), Some(place)) if self.sync.is_some() => {
-                if !self.dry_run {
-                    contents.unlink(place.directory, &place.name)?;
-                }
+                contents.change(|changes| Ok(changes.unlink(place.directory, &place.name)?))?;
                 None
             }
             (Some(_), _) => return Err(Error::NotADirectory.into()),
@@ -336,14 +332,13 @@ impl<'f> Putter<'f> {
         };
         let was_there = there.is_some();
         let object = match (there, place) {
-            (None, Some(place)) if !self.dry_run => {
-                let attributes = attributes::of(look);
-                Some(contents.create(place.directory, &place.name, &MakeRequest::Directory, &attributes)?)
-            }
+            (None, Some(Place { directory, name })) => contents.change(|changes| {
+                Ok(changes.create(*directory, name, &MakeRequest::Directory, &attributes::of(look))?)
+            })?,
             (there, _) => there,
         };
-        if let (Some(object), false) = (object, self.dry_run) {
-            self.put_folder_xattrs(contents, object, look, path, batch)?;
+        if let Some(object) = object {
+            contents.change(|changes| self.put_folder_xattrs(changes, object, look, path, batch))?;
         }
         if let (Some(object), Some(Sync { delete: true, .. })) = (there, self.sync) {
             self.doom_others(contents, object)?;
@@ -355,7 +350,7 @@ impl<'f> Putter<'f> {
 
     fn put_folder_xattrs(
         &self,
-        contents: &mut Contents<'_>,
+        contents: &mut Changes<'_, '_>,
         object: ObjectId,
         look: &Look,
         path: &Path,
@@ -373,7 +368,7 @@ impl<'f> Putter<'f> {
     }
 
     /// What is at a place already.
-    fn look_up(&self, contents: &mut Contents<'_>, place: Option<&Place>) -> Result<Option<Node>, Failure> {
+    fn look_up(&self, contents: &mut impl Target, place: Option<&Place>) -> Result<Option<Node>, Failure> {
         let Some(place) = place else { return Ok(None) };
         let object = if place.name.is_empty() {
             place.directory
@@ -389,7 +384,7 @@ impl<'f> Putter<'f> {
     /// Refuses to put something in the place of a directory; `sync --delete` removes that first.
     fn clear(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut impl Target,
         place: Option<&Place>,
         there: Option<&Node>,
         batch: &mut Transfer,
@@ -411,7 +406,7 @@ impl<'f> Putter<'f> {
 
     fn put_link(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut impl Target,
         place: Option<&Place>,
         item: &Item,
         batch: &mut Transfer,
@@ -429,25 +424,37 @@ impl<'f> Putter<'f> {
             return Ok(());
         }
         self.clear(contents, place, there.as_ref(), batch)?;
-        let (Some(place), false) = (place, self.dry_run) else {
+        let Some(place) = place else {
             batch.symlinks += 1;
             return Ok(());
         };
-        let made = MakeRequest::Symlink(&target);
-        let object = place.replace(contents, |contents, name| {
-            Ok(contents.create(place.directory, name, &made, &attributes::of(&item.look))?)
+        contents.change(|changes| self.make_link(changes, place, item, &target, batch))?;
+        batch.symlinks += 1;
+        Ok(())
+    }
+
+    fn make_link(
+        &self,
+        changes: &mut Changes<'_, '_>,
+        place: &Place,
+        item: &Item,
+        target: &[u8],
+        batch: &mut Transfer,
+    ) -> Result<(), Failure> {
+        let made = MakeRequest::Symlink(target);
+        let object = place.replace(changes, |changes, name| {
+            Ok(changes.create(place.directory, name, &made, &attributes::of(&item.look))?)
         })?;
         let here = self.walk.here().map_err(|error| source::refused(&item.path, &error))?;
-        let lacking = attributes::put_xattrs(contents, object, &Bearer::Link(here, &item.name))?;
+        let lacking = attributes::put_xattrs(changes, object, &Bearer::Link(here, &item.name))?;
         batch.attributes.note(&ToldPath::from(item.path.as_path()), lacking);
-        contents.change_attributes(object, &attributes::change(&item.look))?;
-        batch.symlinks += 1;
+        changes.change_attributes(object, &attributes::change(&item.look))?;
         Ok(())
     }
 
     fn put_file(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut impl Target,
         place: Option<&Place>,
         item: &Item,
         batch: &mut Transfer,
@@ -467,22 +474,36 @@ impl<'f> Putter<'f> {
             return Ok(());
         }
         self.clear(contents, place, there.as_ref(), batch)?;
-        batch.files += 1;
-        let (Some(place), false) = (place, self.dry_run) else {
-            batch.bytes += if first.is_none() { look.bytes } else { 0 };
-            batch.stored_bytes += if first.is_none() { look.stored_bytes } else { 0 };
-            return Ok(());
+        let stored = match place {
+            Some(place) => {
+                contents.change(|changes| self.store(changes, place, item, first, batch, progress))?
+            }
+            None => None,
         };
-        if let Some(first) = first {
-            let linked =
-                place.replace(contents, |contents, name| Ok(contents.link(first, place.directory, name)?));
-            batch.files -= u64::from(linked.is_err());
-            return linked;
+        if stored.is_none() && first.is_none() {
+            batch.bytes += look.bytes;
+            batch.stored_bytes += look.stored_bytes;
         }
-        let stored = self
-            .open_source(item)
-            .and_then(|source| file::store(contents, place, source, &mut self.buffer, progress));
-        let stored = stored.inspect_err(|_| batch.files -= 1)?;
+        batch.files += 1;
+        Ok(())
+    }
+
+    /// Stores a file, or gives the first of its names' objects another name.
+    fn store(
+        &mut self,
+        changes: &mut Changes<'_, '_>,
+        place: &Place,
+        item: &Item,
+        first: Option<ObjectId>,
+        batch: &mut Transfer,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
+        if let Some(first) = first {
+            return place.replace(changes, |changes, name| Ok(changes.link(first, place.directory, name)?));
+        }
+        let look = &item.look;
+        let source = self.open_source(item)?;
+        let stored = file::store(changes, place, source, &mut self.buffer, progress)?;
         batch.bytes += stored.bytes;
         batch.attributes.note(&ToldPath::from(item.path.as_path()), stored.lacking);
         if look.links > 1 {
@@ -500,7 +521,7 @@ impl<'f> Putter<'f> {
     /// date.
     fn is_unchanged(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut impl Target,
         item: &Item,
         there: &Node,
         sync: Sync,
@@ -519,36 +540,33 @@ impl<'f> Putter<'f> {
             return Ok(true);
         }
         batch.files += 1;
-        if !self.dry_run {
-            let lacking = attributes::put_xattrs(contents, there.object, &bearer)?;
+        contents.change(|changes| {
+            let lacking = attributes::put_xattrs(changes, there.object, &bearer)?;
             batch.attributes.note(&ToldPath::from(item.path.as_path()), lacking);
-            contents.change_attributes(there.object, &attributes::change(&item.look))?;
-        }
+            Ok(changes.change_attributes(there.object, &attributes::change(&item.look))?)
+        })?;
         Ok(true)
     }
 
     /// Gives the directory that the walk has left its attributes: filling it changed its times.
-    fn close(&mut self, contents: &mut Contents<'_>, batch: &mut Transfer) -> Result<(), Failure> {
+    fn close(&mut self, contents: &mut impl Target, batch: &mut Transfer) -> Result<(), Failure> {
         // What is removed from it changes them too.
         for doomed in mem::take(&mut self.doomed).iter().rev() {
             self.remove(contents, doomed, batch)?;
         }
         let Some(Open { object: Some(object), change, was_there }) = self.open.pop() else { return Ok(()) };
-        if self.dry_run {
-            return Ok(());
-        }
         let inode = contents.inode(object)?;
         let is = (Some(inode.mode), Some(inode.uid), Some(inode.gid), Some(inode.modified));
         let is_same = is == (change.mode, change.uid, change.gid, change.modified);
         if !(self.sync.is_some() && was_there && is_same) {
-            contents.change_attributes(object, &change)?;
+            contents.change(|changes| Ok(changes.change_attributes(object, &change)?))?;
         }
         Ok(())
     }
 
     /// Dooms what is in a directory and not in the folder that the walk is in. What a filter leaves out
     /// stays.
-    fn doom_others(&mut self, contents: &mut Contents<'_>, directory: ObjectId) -> Result<(), Failure> {
+    fn doom_others(&mut self, contents: &mut impl Target, directory: ObjectId) -> Result<(), Failure> {
         let kept: HashSet<OsString> = self.walk.names().cloned().collect();
         for child in crate::pool::tree::children(contents, directory)? {
             let name = OsStr::from_bytes(&child.name);
@@ -565,13 +583,11 @@ impl<'f> Putter<'f> {
 
     fn remove(
         &self,
-        contents: &mut Contents<'_>,
+        contents: &mut impl Target,
         doomed: &Doomed,
         batch: &mut Transfer,
     ) -> Result<(), Failure> {
-        if !self.dry_run {
-            contents.unlink(doomed.directory, &doomed.name)?;
-        }
+        contents.change(|changes| Ok(changes.unlink(doomed.directory, &doomed.name)?))?;
         batch.removed += 1;
         Ok(())
     }

@@ -7,14 +7,14 @@ use crate::host::look::Look;
 use crate::host::source::Source;
 use crate::output::failure::Failure;
 use crate::pool::path::Node;
-use crate::pool::session::Contents;
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::format::inode::ObjectKind;
+use dynamicfs_core::files::ObjectKind;
 
 /// Whether a file's contents are taken to be the same: by their size and the time of their last change, or,
 /// with `compare`, because all of their bytes are.
 pub(super) fn same_contents(
-    contents: &mut Contents<'_>,
+    contents: &mut impl ReadObjects,
     there: &Node,
     source: &mut Source,
     compare: bool,
@@ -46,7 +46,7 @@ pub(super) fn same_contents(
 
 /// Whether mode, owner, time of change and extended attributes are the same.
 pub(super) fn same_attributes(
-    contents: &mut Contents<'_>,
+    contents: &mut impl ReadObjects,
     there: &Node,
     look: &Look,
     from: &Bearer<'_>,

@@ -2,11 +2,13 @@
 
 use crate::host::interrupt;
 use crate::output::failure::Failure;
-use crate::pool::session::Contents;
-use dynamicfs_core::format::inode::{Inode, ObjectKind};
-use dynamicfs_core::format::key::{Key, Kind};
-use dynamicfs_core::limits::{EXTENT_BYTES_MAX, EXTENT_BYTES_MIN};
-use dynamicfs_core::maintain::Survivor;
+use crate::pool::session::Disks;
+use dynamicfs_core::Pool;
+use dynamicfs_core::files::{Inode, ObjectKind};
+use dynamicfs_core::inspect::{Key, Kind};
+use dynamicfs_core::limits::EXTENT_BYTES_MAX;
+use dynamicfs_core::limits::EXTENT_BYTES_MIN;
+use dynamicfs_core::maintenance::Survivor;
 use dynamicfs_core::types::ObjectId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -39,7 +41,7 @@ pub(super) struct Catalog {
 
 impl Catalog {
     /// Reads the tree from end to end.
-    pub(super) fn of(contents: &mut Contents<'_>) -> Result<Self, Failure> {
+    pub(super) fn of(contents: &mut Pool<'_, Disks>) -> Result<Self, Failure> {
         let mut catalog = Self::default();
         contents.survivors(|survivor| catalog.note(survivor))?;
         interrupt::check()?;

@@ -11,9 +11,10 @@ use crate::output::failure::{Code, Failure};
 use crate::output::names::{ShowPath, ToldPath};
 use crate::output::progress::Progress;
 use crate::pool::path::{self, PoolPath};
-use crate::pool::session::Contents;
-use dynamicfs_core::format::inode::ObjectKind;
-use dynamicfs_core::format::key::Kind;
+use crate::pool::session::Disks;
+use dynamicfs_core::Pool;
+use dynamicfs_core::files::ObjectKind;
+use dynamicfs_core::inspect::Kind;
 use dynamicfs_core::types::ObjectId;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -78,7 +79,7 @@ impl<'c> Extractor<'c> {
     /// has one.
     pub(super) fn take_out(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut Pool<'_, Disks>,
         top: Item,
         path: Option<PoolPath>,
     ) -> Result<(), Failure> {
@@ -92,7 +93,7 @@ impl<'c> Extractor<'c> {
     }
 
     /// Takes something out where the last one was taken to.
-    pub(super) fn take_out_here(&mut self, contents: &mut Contents<'_>, top: Item) -> Result<(), Failure> {
+    pub(super) fn take_out_here(&mut self, contents: &mut Pool<'_, Disks>, top: Item) -> Result<(), Failure> {
         // A stack of its own: how deep the pool's directories are is not this program's choice.
         let mut open = Vec::new();
         open.extend(self.enter(contents, top)?);
@@ -114,7 +115,7 @@ impl<'c> Extractor<'c> {
     }
 
     /// Takes one thing out; a directory is given back with its entries.
-    fn enter(&mut self, contents: &mut Contents<'_>, item: Item) -> Result<Option<Open>, Failure> {
+    fn enter(&mut self, contents: &mut Pool<'_, Disks>, item: Item) -> Result<Option<Open>, Failure> {
         let is_new = self.reached.insert(item.object);
         let done = match item.kind {
             // A directory has one name; a second one would be a forgery, and could lead round in a circle.
@@ -196,7 +197,7 @@ impl<'c> Extractor<'c> {
 
     /// Gives a folder what the pool knows of it, which filling it changed, and goes up. The folder that all
     /// goes into gets it at the end.
-    pub(super) fn leave(&mut self, contents: &mut Contents<'_>, item: &Item) -> Result<(), Failure> {
+    pub(super) fn leave(&mut self, contents: &mut Pool<'_, Disks>, item: &Item) -> Result<(), Failure> {
         if item.name.is_none() {
             return Ok(());
         }
@@ -221,7 +222,7 @@ impl<'c> Extractor<'c> {
     }
 
     /// What the pool knows of its root directory.
-    pub(super) fn root_attributes(&mut self, contents: &mut Contents<'_>) -> Vec<Xattr> {
+    pub(super) fn root_attributes(&mut self, contents: &mut Pool<'_, Disks>) -> Vec<Xattr> {
         self.attributes(contents, Some(&PoolPath::root()), ObjectId::ROOT)
     }
 
@@ -237,7 +238,7 @@ impl<'c> Extractor<'c> {
 
     // --- one thing ---------------------------------------------------------------------------------------
 
-    fn symlink(&mut self, contents: &mut Contents<'_>, item: &Item) -> Result<(), Failure> {
+    fn symlink(&mut self, contents: &mut Pool<'_, Disks>, item: &Item) -> Result<(), Failure> {
         let path = self.path_of(item);
         let (Some(inode), Ok(target)) =
             (self.catalog.inode(item.object), path::link_target(contents, item.object))
@@ -259,7 +260,7 @@ impl<'c> Extractor<'c> {
         Ok(())
     }
 
-    fn file_or_link(&mut self, contents: &mut Contents<'_>, item: &Item) -> Result<(), Failure> {
+    fn file_or_link(&mut self, contents: &mut Pool<'_, Disks>, item: &Item) -> Result<(), Failure> {
         let stretches = self.catalog.contents(item.object);
         let inode = self.catalog.inode(item.object);
         if inode.is_none() && stretches.is_empty() {
@@ -304,7 +305,7 @@ impl<'c> Extractor<'c> {
     /// Writes one file: it gets its name when it is complete, as far as it can be.
     fn file(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut Pool<'_, Disks>,
         item: &Item,
         stretches: &[Stretch],
     ) -> Result<(), Failure> {
@@ -359,7 +360,7 @@ impl<'c> Extractor<'c> {
     /// Copies bytes to their places in a file, if there is one: what is lost of them, which stays a hole.
     fn copy(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut Pool<'_, Disks>,
         object: ObjectId,
         inline: bool,
         bytes: &Range<u64>,
@@ -395,7 +396,7 @@ impl<'c> Extractor<'c> {
     /// An object's extended attributes; that its attributes are lost is noted.
     fn attributes(
         &mut self,
-        contents: &mut Contents<'_>,
+        contents: &mut Pool<'_, Disks>,
         path: Option<&PoolPath>,
         object: ObjectId,
     ) -> Vec<Xattr> {

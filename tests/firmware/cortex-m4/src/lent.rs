@@ -2,30 +2,21 @@
 
 use crate::disks;
 use core::mem::MaybeUninit;
-use dynamicfs_core::format::checksum::crc32c;
-use dynamicfs_core::format::label::PoolParameters;
-use dynamicfs_core::format::superblock;
-use dynamicfs_core::{DiskState, Memory, Services, Slot};
-use dynamicfs_hal::{Clock, Entropy, EntropyError, UnixTime};
+use dynamicfs_core::types::{MemoryNeeds, Scheme};
+use dynamicfs_core::{DiskState, FormatOptions, Memory, Services, Slot, crc32c};
+use dynamicfs_hal::{Clock, Entropy, EntropyError, Geometry, UnixTime};
 
-/// What `FormatOptions::portable` makes of disks of this size.
-const PARAMETERS: PoolParameters = PoolParameters {
-    block_shift: 9,
-    node_shift: 9,
-    chunk_shift: 9,
-    members_max: 4,
-    slot_bytes: (superblock::bytes(4) as u32).next_multiple_of(disks::SECTOR_BYTES),
-    ..PoolParameters::UNKNOWN
-};
-
-/// Nodes that the cache holds: as many as the least memory has frames for.
-const NODES: usize = 10;
+/// What a portable pool takes on these disks, whatever its scheme.
+const NEEDS: MemoryNeeds = FormatOptions::portable(Scheme::SINGLE).memory(
+    disks::COUNT,
+    &Geometry::new(disks::SECTOR_BYTES, disks::BYTES as u64 / disks::SECTOR_BYTES as u64),
+);
 
 /// The least memory that a portable pool is mounted with.
 pub struct Lent {
-    bytes: [u8; Memory::bytes_min(&PARAMETERS) + 1],
-    slots: MaybeUninit<[Slot; NODES]>,
-    disks: MaybeUninit<[DiskState; disks::COUNT]>,
+    bytes: [u8; NEEDS.bytes],
+    slots: MaybeUninit<[Slot; NEEDS.slots]>,
+    disks: MaybeUninit<[DiskState; NEEDS.disks]>,
 }
 
 impl Lent {

@@ -79,9 +79,8 @@ fn leaving(
     bytes: &[u64],
     replaces: Option<u16>,
 ) -> Result<Option<Leaving>, Failure> {
-    let superblock = session.pool.store.committed();
     let most = usize::from(session.pool.parameters().members_max);
-    if bytes.len() + superblock.table().len() <= most {
+    if bytes.len() + session.pool.members().table.len() <= most {
         return Ok(None);
     }
     let too_many = || Failure::new(Code::InvalidArgument, format!("the pool has {most} members at most"));
@@ -90,11 +89,11 @@ fn leaving(
         return Err(too_many().hint("replace one by a larger one: `dynamicfs disk replace DISK NEW-DISK`"));
     };
     let member = MemberNumber(old);
-    let is_empty = session.pool.store.roster().vacant.contains(row);
+    let is_empty = session.pool.roster().vacant.contains(row);
     if is_empty {
         return Ok(Some(Leaving { member, is_empty }));
     }
-    if session.pool.store.tree.disks.online().contains(row) {
+    if session.pool.members().online.contains(row) {
         return Err(too_many().hint(format!(
             "empty the old one first with `dynamicfs disk drain {0}`, or, where the others have no room for that, \
              take it out of use with `dynamicfs disk fail {0}`; then do this again",
@@ -112,15 +111,15 @@ fn leaving(
 fn has_room(session: &mut Session<'_>, (old, row): (MemberNumber, usize), bytes: u64) -> Result<(), Failure> {
     // Its record tells what it had: it takes no part.
     let mut had = 0;
-    session.pool.store.each_member(|member, record| {
+    session.pool.each_member(|member, _, blocks| {
         if member == old {
-            had = record.blocks();
+            had = blocks;
         }
     })?;
-    let store = &session.pool.store;
-    let held = had.saturating_sub(store.committed().row(row).free());
+    let free = session.pool.member_in(row).map_or(0, |member| member.free_blocks);
+    let held = had.saturating_sub(free);
     let block = u64::from(session.pool.health().block_bytes);
-    let needed = (held + store.blocks_kept_back() + store.blocks_left_over()) * block;
+    let needed = (held + session.pool.reserved_blocks()) * block;
     if bytes.saturating_sub(room::overhead(session, block)) >= needed.min(had * block) {
         return Ok(());
     }

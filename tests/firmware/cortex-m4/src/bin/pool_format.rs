@@ -6,7 +6,7 @@ use board::lent::{Lent, SERVICES, Weyl};
 use board::{disks, report, stack};
 use core::panic::PanicInfo;
 use cortex_m_rt::entry;
-use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::files::{Attributes, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, Pool};
 use dynamicfs_hal::{RamDisk, SerialArray};

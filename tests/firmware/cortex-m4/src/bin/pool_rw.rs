@@ -7,7 +7,7 @@ use board::{disks, report, stack};
 use core::panic::PanicInfo;
 use cortex_m_rt::entry;
 use dynamicfs_core::types::ObjectId;
-use dynamicfs_core::{MountOptions, Pool};
+use dynamicfs_core::{MountOptions, Pool, ReadObjects};
 use dynamicfs_hal::{RamDisk, SerialArray};
 
 #[entry]

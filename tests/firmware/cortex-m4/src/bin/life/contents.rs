@@ -10,9 +10,9 @@
 use crate::fault::Fault;
 use board::power::Array;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::files::{Attributes, MakeRequest};
 use dynamicfs_core::types::ObjectId;
-use dynamicfs_core::{Pool, Transaction};
+use dynamicfs_core::{Pool, ReadObjects, Transaction};
 
 /// The log's name.
 const LOG: &[u8] = b"log";

@@ -129,6 +129,7 @@ impl Trial<'_> {
         let options = FormatOptions { force: true, ..FormatOptions::portable(scheme) };
         let mut pool = peaks.measure(Phase::Format, || {
             Pool::format(power::array(contents, power), lent.lend(), SERVICES, entropy, &options, &[])
+                .map_err(|failure| failure.error)
         })?;
         peaks.measure(Phase::Commit, || contents::advance(&mut pool, 1))?;
         Ok(())
@@ -157,6 +158,7 @@ impl Trial<'_> {
         let options = MountOptions::default();
         let mut pool = peaks.measure(mounting, || {
             Pool::mount(power::array(contents, power), lent.lend(), SERVICES, &options)
+                .map_err(|failure| failure.error)
         })?;
         f(&mut pool, peaks)
     }

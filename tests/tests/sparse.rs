@@ -1,6 +1,7 @@
 //! Files with holes against a plain copy of their contents: what is written apart, where it was written, and
 //! that nothing else is stored.
 
+use dynamicfs_core::ReadObjects;
 use dynamicfs_core::format::checksum::crc32c;
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};
