@@ -70,6 +70,11 @@ impl Progress {
         }
     }
 
+    /// How much is done.
+    pub(crate) const fn reached(&self) -> u64 {
+        self.done
+    }
+
     /// Notes how much is done.
     pub(crate) fn reach(&mut self, units: u64) {
         self.done = units;

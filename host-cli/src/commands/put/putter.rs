@@ -82,6 +82,8 @@ pub(crate) struct Putter<'f> {
     doomed: Vec<Doomed>,
     /// Bytes of contents after which a transaction is committed.
     batch_bytes: u64,
+    /// What found no space in a transaction that had stored others before it.
+    again: Option<(OsString, Look)>,
 }
 
 impl<'f> Putter<'f> {
@@ -114,6 +116,7 @@ impl<'f> Putter<'f> {
             sync: None,
             doomed: Vec::new(),
             batch_bytes: 0,
+            again: None,
         })
     }
 
@@ -166,7 +169,7 @@ impl<'f> Putter<'f> {
         }
     }
 
-    /// Stores files until the transaction is large enough; whether there are more.
+    /// Stores files until the transaction is large enough, or finds no more space; whether there are more.
     fn fill(
         &mut self,
         contents: &mut impl Target,
@@ -191,7 +194,11 @@ impl<'f> Putter<'f> {
                 self.remove(contents, &doomed, batch)?;
                 continue;
             }
-            match self.walk.next() {
+            let next = match self.again.take() {
+                Some((name, look)) => Some(Step::Item { name, look: Ok(look) }),
+                None => self.walk.next(),
+            };
+            match next {
                 None => break,
                 Some(Step::Left) => {
                     let path = self.walk.path().to_owned();
@@ -199,7 +206,19 @@ impl<'f> Putter<'f> {
                     self.below.pop();
                     self.close(contents, batch)?;
                 }
-                Some(Step::Item { name, look }) => self.put_item(contents, name, look, batch, progress)?,
+                Some(Step::Item { name, look }) => {
+                    let (entry, reached) =
+                        (look.as_ref().ok().map(|look| (name.clone(), *look)), progress.reached());
+                    match self.put_item(contents, name, look, batch, progress) {
+                        // A transaction takes more space than what it stores, until it is committed.
+                        Err(failure) if failure.code() == Code::NoSpace && begun > 0 => {
+                            progress.reach(reached);
+                            self.again = entry;
+                            return Ok(true);
+                        }
+                        done => done?,
+                    }
+                }
             }
         }
         while !self.open.is_empty() {
