@@ -10,6 +10,9 @@
 //! | [`DiskArray`] | this crate, a host shim, a simulator | batches of requests over all disks |
 //! | [`Clock`], [`Entropy`] | the integrator | the core has no time and no randomness of its own |
 //!
+//! [`Partition`], [`SharedDevice`] and [`Bounce`] stand on a device and are one; an `Option<D>` is a card
+//! slot. The feature `log` adds `Logged`.
+//!
 //! The media below is expected to be managed (SD, eMMC, SATA, NVMe, virtio): raw NOR or NAND flash needs a
 //! wear-levelling layer of its own.
 #![no_std]
@@ -17,12 +20,16 @@
 
 mod array;
 mod device;
+mod layers;
 mod ram;
 mod request;
 mod services;
 
 pub use array::{DiskArray, SerialArray};
 pub use device::{BlockDevice, DeviceError, Geometry, GeometryError};
+#[cfg(feature = "log")]
+pub use layers::Logged;
+pub use layers::{Bounce, BounceError, LayerError, Partition, PartitionError, SharedDevice};
 pub use ram::RamDisk;
 pub use request::{Batch, IoError, Operation, Outcome, Request};
-pub use services::{Clock, Crc32c, Entropy, EntropyError, UnixTime};
+pub use services::{Clock, Crc32c, Entropy, EntropyError, NoClock, UnixTime};
