@@ -11,7 +11,7 @@
 //! | [`Clock`], [`Entropy`] | the integrator | the core has no time and no randomness of its own |
 //!
 //! [`Partition`], [`SharedDevice`] and [`Bounce`] stand on a device and are one; an `Option<D>` is a card
-//! slot. The feature `log` adds `Logged`.
+//! slot. The feature `log` adds `Logged`, and `conformance` checks a driver on the bench.
 //!
 //! The media below is expected to be managed (SD, eMMC, SATA, NVMe, virtio): raw NOR or NAND flash needs a
 //! wear-levelling layer of its own.
@@ -19,6 +19,8 @@
 #![forbid(unsafe_code)]
 
 mod array;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod device;
 mod layers;
 mod ram;
