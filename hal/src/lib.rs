@@ -11,13 +11,16 @@
 //! | [`Clock`], [`Entropy`] | the integrator | the core has no time and no randomness of its own |
 //!
 //! [`Partition`], [`SharedDevice`] and [`Bounce`] stand on a device and are one; an `Option<D>` is a card
-//! slot. The feature `log` adds `Logged`, and `conformance` checks a driver on the bench.
+//! slot. The features `embedded-sdmmc`, `block-device-driver` and `embedded-storage` make devices of other
+//! crates disks (`adapter`), `log` adds `Logged`, and `conformance` checks a driver on the bench.
 //!
 //! The media below is expected to be managed (SD, eMMC, SATA, NVMe, virtio): raw NOR or NAND flash needs a
 //! wear-levelling layer of its own.
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(any(feature = "embedded-sdmmc", feature = "block-device-driver", feature = "embedded-storage"))]
+pub mod adapter;
 mod array;
 #[cfg(feature = "conformance")]
 pub mod conformance;
