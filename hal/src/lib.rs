@@ -13,6 +13,7 @@
 //! [`Partition`], [`SharedDevice`] and [`Bounce`] stand on a device and are one; an `Option<D>` is a card
 //! slot. The features `embedded-sdmmc`, `block-device-driver` and `embedded-storage` make devices of other
 //! crates disks (`adapter`), `log` adds `Logged`, and `conformance` checks a driver on the bench.
+//! `docs/PORTING.md` leads through all of it.
 //!
 //! The media below is expected to be managed (SD, eMMC, SATA, NVMe, virtio): raw NOR or NAND flash needs a
 //! wear-levelling layer of its own.
@@ -38,3 +39,8 @@ pub use layers::{Bounce, BounceError, LayerError, Partition, PartitionError, Sha
 pub use ram::RamDisk;
 pub use request::{Batch, IoError, Operation, Outcome, Request};
 pub use services::{Clock, Crc32c, Entropy, EntropyError, NoClock, UnixTime};
+
+/// The examples of the document, compiled and run.
+#[cfg(all(doctest, feature = "conformance", feature = "embedded-sdmmc"))]
+#[doc = include_str!("../../docs/PORTING.md")]
+pub struct Porting;
