@@ -67,6 +67,30 @@ impl Geometry {
         self.sectors.saturating_mul(self.sector_bytes as u64)
     }
 
+    /// Whether `sectors` sectors from `lba` on lie on the disk.
+    ///
+    /// # Errors
+    /// [`IoError::OutOfBounds`] where they do not.
+    pub const fn check_range(&self, lba: u64, sectors: u64) -> Result<(), IoError> {
+        match lba.checked_add(sectors) {
+            Some(end) if end <= self.sectors => Ok(()),
+            _ => Err(IoError::OutOfBounds),
+        }
+    }
+
+    /// Whether a buffer may be read from `lba` on, or written there: what a driver checks before it begins.
+    ///
+    /// # Errors
+    /// [`IoError::NotAligned`] for a buffer that is not a whole number of sectors or not aligned in memory,
+    /// [`IoError::OutOfBounds`] for sectors beyond the disk's end.
+    pub fn check_buffer(&self, lba: u64, buf: &[u8]) -> Result<(), IoError> {
+        let (sector, alignment) = (self.sector_bytes as usize, self.buffer_alignment as usize);
+        if !buf.len().is_multiple_of(sector) || !buf.as_ptr().addr().is_multiple_of(alignment) {
+            return Err(IoError::NotAligned);
+        }
+        self.check_range(lba, (buf.len() / sector) as u64)
+    }
+
     /// Holds the bounds stated at the fields.
     pub const fn check(&self) -> Result<(), GeometryError> {
         if !self.sector_bytes.is_power_of_two() || self.sector_bytes < 512 || self.sector_bytes > 16384 {
@@ -109,7 +133,7 @@ impl DeviceError for core::convert::Infallible {
 /// sectors and aligned to [`Geometry::buffer_alignment`]. Each call does all of its work or returns an error; after
 /// an error of a write, each of its tear units holds old, new, or damaged bytes.
 ///
-/// A `&mut T` is a `BlockDevice` too.
+/// A `&mut T` is a `BlockDevice` too. `docs/PORTING.md` shows how to write one; the feature `conformance` checks it.
 pub trait BlockDevice {
     /// The driver's own error.
     type Error: DeviceError;

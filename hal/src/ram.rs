@@ -29,17 +29,11 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> RamDisk<M> {
         self.memory
     }
 
-    fn range(&self, lba: u64, bytes: usize) -> Result<core::ops::Range<usize>, IoError> {
-        let sector = u64::from(self.geometry.sector_bytes);
-        if !(bytes as u64).is_multiple_of(sector) {
-            return Err(IoError::NotAligned);
-        }
-        let end = lba.checked_add(bytes as u64 / sector).ok_or(IoError::OutOfBounds)?;
-        if end > self.geometry.sectors {
-            return Err(IoError::OutOfBounds);
-        }
-        let start = (lba * sector) as usize;
-        Ok(start..start + bytes)
+    /// Where the sectors of a buffer are in the memory.
+    fn range(&self, lba: u64, buf: &[u8]) -> Result<core::ops::Range<usize>, IoError> {
+        self.geometry.check_buffer(lba, buf)?;
+        let start = (lba * u64::from(self.geometry.sector_bytes)) as usize;
+        Ok(start..start + buf.len())
     }
 }
 
@@ -51,13 +45,13 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> BlockDevice for RamDisk<M> {
     }
 
     fn read(&mut self, lba: u64, buf: &mut [u8]) -> Result<(), IoError> {
-        let range = self.range(lba, buf.len())?;
+        let range = self.range(lba, buf)?;
         buf.copy_from_slice(&self.memory.as_ref()[range]);
         Ok(())
     }
 
     fn write(&mut self, lba: u64, buf: &[u8]) -> Result<(), IoError> {
-        let range = self.range(lba, buf.len())?;
+        let range = self.range(lba, buf)?;
         self.memory.as_mut()[range].copy_from_slice(buf);
         Ok(())
     }

@@ -10,7 +10,7 @@ pub struct UnixTime {
     pub nanoseconds: u32,
 }
 
-/// The integrator's clock. A device without one returns zeros: the core then records no times and measures no
+/// The integrator's clock. A device without one uses [`NoClock`]: the core then records no times and measures no
 /// latencies, and everything else works.
 pub trait Clock {
     /// The time of day, for the times that objects carry.
@@ -26,6 +26,20 @@ impl<T: Clock + ?Sized> Clock for &T {
     }
     fn monotonic_micros(&self) -> u64 {
         (**self).monotonic_micros()
+    }
+}
+
+/// The clock of a device without one: always zero. Objects then carry no times and the core measures no latencies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct NoClock;
+
+impl Clock for NoClock {
+    fn now(&self) -> UnixTime {
+        UnixTime::default()
+    }
+    fn monotonic_micros(&self) -> u64 {
+        0
     }
 }
 
