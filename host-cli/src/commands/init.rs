@@ -53,7 +53,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DISKS", allow_negative_numbers = true,
         value_parser = clap::value_parser!(u8).range(0..=4))]
     pub(crate) tolerance: Option<u8>,
-    /// Make a pool that firmware with little memory can mount: small nodes, chunks and extents
+    /// Make a pool that firmware with little memory can mount: small blocks, nodes, chunks and extents
+    ///
+    /// Files are then images of disks with sectors of 512 bytes, as cards have. Where the power of this machine
+    /// goes while they are written to, more than what was being written may be damaged; `health` says so.
     #[arg(long)]
     pub(crate) portable: bool,
     /// Size of a tree node: a power of two, 512 to 16KiB
@@ -268,6 +271,13 @@ pub(crate) fn make(app: &App, options: &Options) -> Result<Made, Failure> {
         return Ok(Made { dry_run: true, pool: None, next: None, ..report });
     }
     layout.overcommitted().iter().for_each(|warning| app.out.warn(warning));
+    if layout.tears_more_than(format.block_bytes) {
+        app.out.warn(format_args!(
+            "a power cut of this machine may damage more than a block of {} bytes: the pool is for disks with small \
+             sectors, and their images",
+            format.block_bytes
+        ));
+    }
     // The disks stay locked until pool.toml is there.
     layout.publish()?;
     let disks = size::count(report.disks.len() as u64, "disk");

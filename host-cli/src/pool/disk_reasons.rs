@@ -5,12 +5,12 @@ use super::reasons::{Reason, ReasonCode, Severity};
 use crate::host::storage::WriteProtection;
 use crate::output::size;
 
-/// A power cut may damage what is not being written: the pool was made on other disks.
+/// A power cut may damage what is not being written: the pool was made for other disks.
 pub(super) fn tear_reason(disk: &Disk, block_bytes: u32) -> Option<Reason> {
     disk.tears_neighbours.then(|| {
         let message = format!(
-            "{} may damage more than a block of {block_bytes} bytes when the power goes: write to this pool only where it was made, \
-             or copy it to a new one",
+            "{} may damage more than a block of {block_bytes} bytes when the power goes: the pool is for disks with smaller sectors; \
+             write to it there, or copy it to a new one",
             disk.name
         );
         Reason::new(ReasonCode::DiskTearsNeighbours, Some(&disk.name), 1, message)

@@ -1,6 +1,7 @@
 //! A place for a disk, and what was found there.
 
 use super::config::{Config, DiskEntry, Whereabouts};
+use super::discover::Found;
 use super::labels::Labels;
 use super::meter::{Meter, Metered};
 use super::wait;
@@ -9,6 +10,8 @@ use crate::host::machine::Lack;
 use crate::host::storage::WriteProtection;
 use crate::output::failure::{Code, Failure};
 use crate::output::names::ShowPath;
+use dynamicfs_core::inspect::SECTOR_BYTES_MAX;
+use dynamicfs_hal::Geometry;
 use rustix::io::Errno;
 use std::fmt;
 use std::io::ErrorKind;
@@ -61,6 +64,16 @@ pub(crate) enum Fault {
     Unusable(String),
 }
 
+/// Whether the pool's blocks are smaller than what a power cut may damage in a file: its files are images of disks that
+/// tear single sectors, and one more may be. `health` tells what comes of that here.
+fn has_small_blocks(config: &Config) -> bool {
+    let found = config
+        .disks
+        .iter()
+        .find_map(|disk| Found::at(&config.path_of(disk)).filter(|it| it.pool_id() == config.pool));
+    found.is_some_and(|found| found.pool.block_bytes() < SECTOR_BYTES_MAX as usize)
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.entry.name, self.path.shown())
@@ -91,7 +104,10 @@ impl Place {
             Opening::Look => FileDiskOptions::new().unlocked(),
         };
         if let Some(sector) = place.entry.sector {
-            options = options.sector_bytes(sector);
+            options = match place.entry.adding && has_small_blocks(config) {
+                true => options.like(Geometry::new(sector, 0)),
+                false => options.sector_bytes(sector),
+            };
         }
         let (fault, disk) = match options.open(&place.path) {
             Ok(disk) => {

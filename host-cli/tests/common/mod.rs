@@ -86,6 +86,24 @@ impl TestPool {
         self.run(["check"]).ok();
     }
 
+    /// The same of a portable pool, whose files are told to be no cards.
+    #[track_caller]
+    pub(crate) fn assert_portable_well(&self, contents: &[u8]) {
+        let reasons = self.portable_reasons();
+        assert!(reasons.is_empty(), "{reasons:?}");
+        assert!(self.cat("/file") == contents);
+        self.run(["check"]).ok();
+    }
+
+    /// What `health` says is wrong with a portable pool beside that.
+    pub(crate) fn portable_reasons(&self) -> Vec<Value> {
+        let health = self.json(["health"]);
+        let reasons = health["reasons"].as_array().unwrap().iter();
+        let is_usual =
+            |reason: &&Value| reason["severity"] == "info" || reason["code"] == "DISK_TEARS_NEIGHBOURS";
+        reasons.filter(|reason| !is_usual(reason)).cloned().collect()
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("pool")
     }

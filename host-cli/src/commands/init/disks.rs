@@ -10,7 +10,7 @@ use crate::output::failure::Failure;
 use crate::pool::config::{DISKS, absolute, name_of};
 use crate::pool::labels;
 use crate::pool::occupied::{self, Occupant};
-use dynamicfs_hal::BlockDevice;
+use dynamicfs_hal::{BlockDevice, Geometry};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,8 @@ pub(super) struct Wanted {
     pub(super) make: Option<u64>,
     /// Bytes of a sector; a device says itself what its sectors are.
     pub(super) sector: Option<u32>,
+    /// A file of a portable pool: the image of a disk that tears single sectors, whatever this machine's disks do.
+    pub(super) is_image: bool,
     pub(super) occupant: Occupant,
     pub(super) witness: bool,
 }
@@ -41,7 +43,8 @@ impl Wanted {
         };
         let made = images(options).map(|(name, listed)| {
             let (make, occupant) = (options.disk_size, Occupant::Nothing);
-            Ok(Self { path: folder.join(&listed), listed, name, make, sector, occupant, witness: false })
+            let (path, is_image, witness) = (folder.join(&listed), options.portable, false);
+            Ok(Self { path, listed, name, make, sector, is_image, occupant, witness })
         });
         let given = given.into_iter().map(|Given { path, occupant, witness }| {
             let name = if witness { "witness".to_owned() } else { name_of(&path) };
@@ -49,14 +52,19 @@ impl Wanted {
             let make = occupant.is_none().then_some(WITNESS_BYTES);
             let sector = sector.filter(|_| make.is_some() || path.is_file());
             let occupant = occupant.unwrap_or(Occupant::Nothing);
-            Ok(Self { path: folder.join(&listed), listed, name, make, sector, occupant, witness })
+            let (path, is_image) = (folder.join(&listed), options.portable && sector.is_some());
+            Ok(Self { path, listed, name, make, sector, is_image, occupant, witness })
         });
         made.chain(given).collect()
     }
 
     fn options(&self) -> FileDiskOptions {
         let options = FileDiskOptions::new();
-        self.sector.map_or(options, |sector| options.sector_bytes(sector))
+        match self.sector {
+            Some(sector) if self.is_image => options.like(Geometry::new(sector, 0)),
+            Some(sector) => options.sector_bytes(sector),
+            None => options,
+        }
     }
 
     /// Opens it, made first if it is to be.

@@ -20,10 +20,9 @@ use crate::pool::occupied::Occupant;
 use crate::pool::place::OpenDisk;
 use crate::pool::wiping::Wiping;
 use dynamicfs_core::DiskOptions;
-use dynamicfs_core::error::FormatError;
-use dynamicfs_core::error::StorageError;
+use dynamicfs_core::error::{FormatError, StorageError};
 use dynamicfs_core::health::MemberHealth;
-use dynamicfs_core::inspect::LABEL_BYTES;
+use dynamicfs_core::inspect::{LABEL_BYTES, SECTOR_BYTES_MAX};
 use dynamicfs_core::types::Uuid;
 use dynamicfs_hal::BlockDevice;
 use std::cell::RefCell;
@@ -52,6 +51,8 @@ pub(super) struct Layout {
     witness: Option<usize>,
     config: RefCell<Config>,
     tear_unit: u32,
+    /// Some are images of disks that tear less than this machine's.
+    has_images: bool,
     /// No other `init` makes a pool in the folder.
     lock: Option<FolderLock>,
 }
@@ -66,6 +67,7 @@ impl Layout {
             witness: None,
             config: RefCell::new(Config::new(folder.to_owned(), String::new(), Vec::new())),
             tear_unit: 0,
+            has_images: false,
             lock: None,
         }
     }
@@ -162,6 +164,7 @@ impl Layout {
             self.witness = Some(self.disks.len());
         }
         self.tear_unit = self.tear_unit.max(disk.geometry().tear_unit);
+        self.has_images |= wanted.is_image;
         self.disks.push(Wiping::new(disk, wanted.occupant.signatures()));
         self.config.borrow_mut().list(&wanted.name, wanted.listed, wanted.sector);
     }
@@ -188,6 +191,12 @@ impl Layout {
         (0..disks)
             .map(|disk| DiskOptions { witness: self.witness == Some(disk), ..DiskOptions::default() })
             .collect()
+    }
+
+    /// Whether a power cut here may damage more than blocks of so many bytes: what is below the images is not what
+    /// they are for.
+    pub(super) const fn tears_more_than(&self, block_bytes: u32) -> bool {
+        self.has_images && block_bytes < SECTOR_BYTES_MAX
     }
 
     /// Which filesystems have less room than the images in them may come to need.

@@ -1,0 +1,124 @@
+//! What the board does when it is told.
+
+use crate::apply::{apply, compare, read_sequence, write_sequence};
+use crate::board::BoardClock;
+use crate::console::Console;
+use crate::disk::{self, Disks};
+use crate::entropy::BoardEntropy;
+use crate::failure::Failure;
+use core::fmt::Write as _;
+use dynamicfs_core::types::{MemoryNeeds, Scheme};
+use dynamicfs_core::{
+    DiskState, FormatOptions, Memory, MountMode, MountOptions, Pool, Services, Slot, crc32c,
+};
+use dynamicfs_hal::Geometry;
+use workload::Tree;
+
+/// An order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Make a pool of all disks.
+    Format(Scheme),
+    /// Do so many transactions, from the one on that follows the pool's last.
+    Write(u32),
+    /// Read everything and compare it with what the transactions up to the last one leave.
+    Verify,
+    /// Switch the machine off.
+    Halt,
+}
+
+impl Order {
+    /// Reads an order as it is typed.
+    pub(crate) fn read(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        let order = match (words.next()?, words.next()) {
+            ("format", Some(scheme)) => Self::Format(read_scheme(scheme)?),
+            ("write", Some(count)) => Self::Write(count.parse().ok()?),
+            ("verify", None) => Self::Verify,
+            ("halt", None) => Self::Halt,
+            _ => return None,
+        };
+        words.next().is_none().then_some(order)
+    }
+}
+
+/// Reads `2+1` or `mirror:2`.
+fn read_scheme(text: &str) -> Option<Scheme> {
+    let scheme = match text.strip_prefix("mirror:") {
+        Some(copies) => Scheme::mirror(copies.parse().ok().filter(|copies| (1..=5).contains(copies))?),
+        None => {
+            let (data, parity) = text.split_once('+')?;
+            Scheme { data: data.parse().ok()?, parity: parity.parse().ok()? }
+        }
+    };
+    scheme.is_valid().then_some(scheme)
+}
+
+/// What a pool is lent, as in README.md's example of firmware: the least for cards of up to 16 GiB.
+const NEEDS: MemoryNeeds =
+    FormatOptions::portable(Scheme::SINGLE).memory(disk::COUNT, &Geometry::new(512, 1 << 25));
+
+/// The board's parts that a pool needs.
+pub(crate) struct Machine {
+    pub(crate) disks: Disks,
+    pub(crate) entropy: BoardEntropy,
+    lent: Lent,
+}
+
+struct Lent {
+    bytes: [u8; NEEDS.bytes],
+    slots: [Slot; NEEDS.slots],
+    states: [DiskState; NEEDS.disks],
+}
+
+impl Lent {
+    fn lend(&mut self) -> Memory<'_> {
+        Memory { bytes: &mut self.bytes, slots: &mut self.slots, disks: &mut self.states }
+    }
+}
+
+const SERVICES: Services<'static> = Services { crc32c, clock: &BoardClock };
+
+impl Machine {
+    pub(crate) fn new(disks: Disks, entropy: BoardEntropy) -> Self {
+        let lent = Lent { bytes: [0; _], slots: [Slot::NEW; _], states: [DiskState::NEW; _] };
+        Self { disks, entropy, lent }
+    }
+
+    /// Makes a pool.
+    pub(crate) fn format(&mut self, scheme: Scheme, console: &mut Console) -> Result<(), Failure> {
+        let _ = writeln!(console, "formatting {scheme}");
+        let Self { disks, entropy, lent } = self;
+        let made = Pool::format(disks, lent.lend(), SERVICES, entropy, &FormatOptions::portable(scheme), &[]);
+        Ok(made.map(drop).map_err(|refused| refused.error)?)
+    }
+
+    /// Does so many transactions, and tells each when it is durable.
+    pub(crate) fn write(&mut self, count: u32, console: &mut Console) -> Result<(), Failure> {
+        let mut pool = self.mount(MountMode::ReadWrite)?;
+        let mut tree = Tree::after(read_sequence(&mut pool)?);
+        let _ = writeln!(console, "mounted {}", tree.sequence());
+        for _ in 0..count {
+            let mut transaction = pool.begin()?;
+            tree.step(|change| apply(&mut transaction, change))?;
+            write_sequence(&mut transaction, tree.sequence())?;
+            transaction.commit()?;
+            let _ = writeln!(console, "committed {}", tree.sequence());
+        }
+        Ok(())
+    }
+
+    /// Reads everything, and changes nothing.
+    pub(crate) fn verify(&mut self, console: &mut Console) -> Result<(), Failure> {
+        let mut pool = self.mount(MountMode::ReadOnly)?;
+        let tree = Tree::after(read_sequence(&mut pool)?);
+        let _ = writeln!(console, "mounted {}", tree.sequence());
+        compare(&mut pool, &tree)
+    }
+
+    fn mount(&mut self, mode: MountMode) -> Result<Pool<'_, &mut Disks>, Failure> {
+        let options = MountOptions { mode, ..MountOptions::default() };
+        let mounted = Pool::mount(&mut self.disks, self.lent.lend(), SERVICES, &options);
+        Ok(mounted.map_err(|refused| refused.error)?)
+    }
+}

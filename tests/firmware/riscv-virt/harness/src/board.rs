@@ -1,0 +1,146 @@
+//! A running board.
+
+use crate::images::{COUNT, Images};
+use crate::program;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+/// How long a board may say nothing before it counts as stuck.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A board with some disks, which has booted.
+#[derive(Debug)]
+pub struct Board {
+    qemu: Child,
+    orders: Option<ChildStdin>,
+    lines: Receiver<String>,
+    /// All that was said and heard.
+    talk: Vec<String>,
+}
+
+impl Board {
+    /// Boots it with these of the disks.
+    ///
+    /// Disks are written to through the host's page cache, and a flush of the board is one of the file: the board is told that its
+    /// disks have a cache which it has to flush.
+    pub fn boot(images: &Images, present: [bool; COUNT]) -> Self {
+        let mut command = Command::new("qemu-system-riscv32");
+        command
+            .args(["-machine", "virt", "-m", "16M", "-bios", "none", "-display", "none", "-monitor", "none"]);
+        command.args(["-serial", "stdio", "-device", "virtio-rng-device,bus=virtio-mmio-bus.3", "-kernel"]);
+        command.arg(program("FIRMWARE"));
+        for (number, path) in images.paths().iter().enumerate().filter(|(number, _)| present[*number]) {
+            let file = path.to_str().expect("the folder's name is text");
+            let drive = format!("if=none,id=disk{number},format=raw,cache=writeback,aio=threads,file={file}");
+            let device = format!("virtio-blk-device,drive=disk{number},bus=virtio-mmio-bus.{number}");
+            command.args(["-drive", &drive, "-device", &device]);
+        }
+        let mut qemu = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("QEMU starts");
+        let (orders, said) = (qemu.stdin.take(), qemu.stdout.take().expect("it is piped"));
+        let (teller, lines) = channel();
+        thread::spawn(move || {
+            let mut said = BufReader::new(said);
+            while let Some(line) = whole_line(&mut said) {
+                if teller.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut board = Self { qemu, orders, lines, talk: Vec::new() };
+        let disks = present.iter().filter(|&&present| present).count();
+        board.expect(&format!("booted with {disks} disks"));
+        board
+    }
+
+    /// Sends an order, and does not wait for what comes of it.
+    pub fn order(&mut self, order: &str) {
+        self.talk.push(format!("> {order}"));
+        let sent = self.orders.as_mut().map(|orders| writeln!(orders, "{order}"));
+        assert!(matches!(sent, Some(Ok(()))), "{order}: the board takes no orders\n{}", self.talk());
+    }
+
+    /// Waits for the next line; none where the board has ended.
+    pub fn line(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => {
+                self.talk.push(line.clone());
+                Some(line)
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("the board is stuck\n{}", self.talk()),
+        }
+    }
+
+    /// Waits for this line, which must be the next one.
+    pub fn expect(&mut self, wanted: &str) {
+        let line = self.line();
+        assert!(line.as_deref() == Some(wanted), "not `{wanted}`\n{}", self.talk());
+    }
+
+    /// Waits for a number behind this word, which must be the next line.
+    pub fn expect_number(&mut self, word: &str) -> u32 {
+        let line = self.line();
+        let number = line.as_deref().and_then(|line| number_in(line, word));
+        number.unwrap_or_else(|| panic!("not `{word}` and a number\n{}", self.talk()))
+    }
+
+    /// The board has these transactions done: from the one after `from` on, so many.
+    pub fn write(&mut self, from: u32, count: u32) {
+        self.order(&format!("write {count}"));
+        self.expect(&format!("mounted {from}"));
+        (from + 1..=from + count).for_each(|number| self.expect(&format!("committed {number}")));
+        self.expect("done");
+    }
+
+    /// The board finds what this transaction leaves.
+    pub fn verify(&mut self, sequence: u32) {
+        self.order("verify");
+        self.expect(&format!("mounted {sequence}"));
+        self.expect("done");
+    }
+
+    /// Switches it off.
+    pub fn halt(mut self) {
+        self.order("halt");
+        assert_eq!(self.line(), None);
+        let status = self.qemu.wait().expect("QEMU ends");
+        assert!(status.success(), "{status}\n{}", self.talk());
+    }
+
+    /// Kills it (SIGKILL) and waits until it is gone; the lines that it still had said.
+    pub fn kill(mut self) -> Vec<String> {
+        self.qemu.kill().expect("QEMU runs");
+        self.qemu.wait().expect("QEMU ends");
+        std::iter::from_fn(|| self.line()).collect()
+    }
+
+    /// All that was said, for a failure.
+    fn talk(&self) -> String {
+        let skipped = self.talk.len().saturating_sub(40);
+        format!("the last lines of the serial line:\n{}", self.talk[skipped..].join("\n"))
+    }
+}
+
+impl Drop for Board {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed, and needs it not.
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
+
+/// The number behind a word, where a line is these two.
+pub fn number_in(line: &str, word: &str) -> Option<u32> {
+    line.strip_prefix(word)?.strip_prefix(' ')?.parse().ok()
+}
+
+/// The next line that is whole: what was cut off by the end says nothing.
+fn whole_line(said: &mut BufReader<impl Read>) -> Option<String> {
+    let mut line = Vec::new();
+    said.read_until(b'\n', &mut line).ok()?;
+    let line = line.strip_suffix(b"\n")?;
+    Some(String::from_utf8_lossy(line).into_owned())
+}

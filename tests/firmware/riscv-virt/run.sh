@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Builds the firmware and the command line, then runs the tests of the two. Words after it name single tests; SEED and KILLS
+# say which moments QEMU is killed at, and how often. DYNAMICFS may name the command line.
+set -eu
+
+readonly TARGET=riscv32imac-unknown-none-elf
+
+need() {
+    echo "run.sh: $1 is missing; install it with: $2" >&2
+    exit 2
+}
+
+command -v cargo >/dev/null || need cargo "https://rustup.rs"
+command -v qemu-system-riscv32 >/dev/null || need qemu-system-riscv32 "apt-get install qemu-system-misc"
+[ -d "$(rustc --print target-libdir --target $TARGET)" ] || need "target $TARGET" "rustup target add $TARGET"
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+root=$(cd ../../.. && pwd)
+firmware=${CARGO_TARGET_DIR:-$PWD/target}
+host=${CARGO_TARGET_DIR:-$root/target}
+cargo build --release --locked -p firmware-riscv-virt --target $TARGET
+export FIRMWARE=$firmware/$TARGET/release/firmware-riscv-virt
+# A caller that has built the command line names it.
+if [ -z "${DYNAMICFS:-}" ]; then
+    (cd "$root" && cargo build -p dynamicfs)
+    export DYNAMICFS=$host/debug/dynamicfs
+fi
+cargo test --locked --workspace --exclude firmware-riscv-virt -- --nocapture "$@"
