@@ -89,6 +89,19 @@ fn worlds() -> [World; 3] {
     [world(Scheme::SINGLE, 1), world(Scheme::mirror(2), 3), world(Scheme { data: 2, parity: 1 }, 4)]
 }
 
+/// A disk that fails goes on being asked until its batch is over, and what it is stored in may have no room either. The error
+/// that it was put out of use for is what its health tells.
+#[test]
+fn a_failed_disk_keeps_the_error_that_it_failed_with() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    let mut pool = world.mount();
+    pool.array().disk_mut(0).mishap_next(IoKind::Write, 1, Mishap::Fail(IoError::Media));
+    pool.array().disk_mut(0).mishap_next(IoKind::Flush, u64::MAX, Mishap::Fail(IoError::NoSpace));
+    put(&mut pool, "new", 10_000).expect("the others take it");
+    let health = pool.member_health(0);
+    assert_eq!((health.status, health.last_error), (DiskStatus::Failed, Some(IoError::Media)));
+}
+
 fn fork(world: &World) -> World {
     World { array: world.array.clone(), lent: Lent::new(MEMORY) }
 }

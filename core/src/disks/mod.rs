@@ -205,8 +205,11 @@ impl DiskState {
             Operation::Discard(_) => return,
             _ => self.unflushed = true,
         }
-        self.lacks_room |= self.status == DiskStatus::Online;
-        self.last_error = Some(error);
+        if self.status == DiskStatus::Online {
+            self.lacks_room = true;
+            // One that is out of use keeps the error that it is out of use for.
+            self.last_error = Some(error);
+        }
     }
 }
 
