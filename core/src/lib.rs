@@ -25,7 +25,30 @@
 //! | `tree`, `space` | the B+tree and its cache; open groups |
 //! | `disks` | who is who, who works, all I/O |
 //! | `format` | bytes on disk; the one place that knows offsets; pure |
-//! | `types`, `limits`, `error`, `metrics` | words that all layers share |
+//! | `types`, `limits`, `error`, `metrics`, `build` | words that all layers share |
+//!
+//! # Features
+//!
+//! A program takes what it needs; none is on by default, and one that is off takes no space. Hosts take `full`. A pool that needs
+//! what a build lacks is refused by name ([`error::MountError::NeedsFeature`]).
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `multi` | pools of more than one disk, up to 8 |
+//! | `wide` | up to 64 disks, stripes of up to 16+4 fragments |
+//! | `xor` | one parity fragment |
+//! | `reed-solomon` | up to four parity fragments |
+//! | `repair` | what reads find bad is rewritten by upkeep |
+//! | `observe` | conditions of disks, latencies, events, counters |
+//! | `maintain` | rebuild, scrub, rebalance, recount; members that come and go |
+//! | `tight` | contents in pieces where free space is fragmented; without it such a write finds no space |
+//! | `fast-read` | several fragments at once, the best replica first; code made for speed |
+//! | `placement` | failure domains, tiers, weights |
+//! | `staging` | disks that ask for aligned buffers |
+//! | `full` | all of these |
+//! | `defmt` | `defmt::Format` on errors and plain structs |
+//!
+//! A firmware that only reads mounts a [`Reader`], which has no code that writes.
 //!
 //! The feature `internals` makes the layers public, for the simulator and the fuzz targets: they are no interface, and what is
 //! done with them may break every promise.
@@ -80,17 +103,18 @@ pub mod transaction;
 #[cfg(feature = "internals")]
 pub mod tree;
 
+mod build;
 pub mod error;
 pub mod limits;
 pub mod metrics;
 pub mod types;
 
 pub use disks::DiskState;
-pub use format::checksum::crc32c;
+pub use format::checksum::{crc32c, crc32c_small};
 pub use format::label::PoolParameters;
 pub use pool::{
-    AddOptions, DiskOptions, FormatOptions, Handle, MountOptions, Pool, ReadObjects, Services, Stream,
-    Transaction,
+    AddOptions, DiskOptions, FormatOptions, Handle, MountOptions, Pool, ReadObjects, Reader, Services,
+    Stream, Transaction,
 };
 pub use transaction::{Memory, MountMode, Prefer};
 pub use tree::cache::Slot;

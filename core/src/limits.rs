@@ -1,10 +1,10 @@
 //! Every bound of the format and of the core, and how they hang together.
 
-/// Members that a pool can have at a time: the width of a [`MemberSet`](crate::types::MemberSet).
-pub const MEMBERS_MAX: usize = 64;
+/// Members that a pool can have at a time. The format has room for 64; a build without the feature `wide` for 8.
+pub const MEMBERS_MAX: usize = if cfg!(feature = "wide") { 64 } else { 8 };
 
-/// Data fragments of a stripe.
-pub const DATA_FRAGMENTS_MAX: usize = 16;
+/// Data fragments of a stripe. The format has room for 16; a build without the feature `wide` for 4.
+pub const DATA_FRAGMENTS_MAX: usize = if cfg!(feature = "wide") { 16 } else { 4 };
 
 /// Parity fragments of a stripe, and so the disks a pool can lose at once.
 pub const PARITY_FRAGMENTS_MAX: usize = 4;

@@ -1,34 +1,51 @@
 //! Numbers that must not be mistaken for one another.
 
+/// The bits of a set: as many as a build may have members or fragments.
+#[cfg(feature = "wide")]
+type Bits = u64;
+#[cfg(not(feature = "wide"))]
+type Bits = u32;
+
 /// A set of members, by their slot in the superblock's member table (bit `i` is slot `i`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct MemberSet(pub u64);
+pub struct MemberSet(Bits);
 
 impl MemberSet {
     /// No member.
     pub const EMPTY: Self = Self(0);
 
-    /// The members in slots `0..count`; `count` is at most 64.
+    /// The set of these bits; those that this build has no members for are left out.
+    pub const fn of_bits(bits: u64) -> Self {
+        Self(bits as Bits)
+    }
+
+    /// The bits of the set.
+    #[allow(clippy::unnecessary_cast, reason = "they are fewer in a narrow build")]
+    pub const fn bits(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// The members in slots `0..count`.
     pub const fn first(count: usize) -> Self {
-        if count >= 64 { Self(u64::MAX) } else { Self((1 << count) - 1) }
+        if count >= Bits::BITS as usize { Self(Bits::MAX) } else { Self((1 << count) - 1) }
     }
 
-    /// Whether the member in this slot belongs to the set; false from slot 64 on.
+    /// Whether the member in this slot belongs to the set; false from the width on.
     pub const fn contains(self, slot: usize) -> bool {
-        slot < 64 && self.0 >> slot & 1 == 1
+        slot < Bits::BITS as usize && self.0 >> slot & 1 == 1
     }
 
-    /// The set and this slot, which is below 64.
+    /// The set and this slot, which is below the width.
     #[must_use]
     pub const fn with(self, slot: usize) -> Self {
-        Self(self.0 | 1 << (slot & 63))
+        Self(self.0 | 1 << (slot & (Bits::BITS as usize - 1)))
     }
 
     /// The set without this slot.
     #[must_use]
     pub const fn without(self, slot: usize) -> Self {
-        Self(self.0 & !(1 << (slot & 63)))
+        Self(self.0 & !(1 << (slot & (Bits::BITS as usize - 1))))
     }
 
     /// Members of both.
@@ -65,13 +82,28 @@ impl MemberSet {
     }
 
     /// The slots, ascending.
-    pub fn iter(self) -> impl Iterator<Item = usize> {
-        let mut rest = self.0;
-        core::iter::from_fn(move || {
-            let slot = rest.trailing_zeros() as usize;
-            rest &= rest.wrapping_sub(1);
-            (slot < 64).then_some(slot)
-        })
+    pub const fn iter(self) -> Slots {
+        Slots(self)
+    }
+}
+
+impl FromIterator<usize> for MemberSet {
+    fn from_iter<I: IntoIterator<Item = usize>>(slots: I) -> Self {
+        slots.into_iter().fold(Self::EMPTY, Self::with)
+    }
+}
+
+/// The slots of a set, ascending.
+#[derive(Clone, Debug)]
+pub struct Slots(MemberSet);
+
+impl Iterator for Slots {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let bits = self.0.0;
+        self.0 = MemberSet(bits & bits.wrapping_sub(1));
+        (bits != 0).then_some(bits.trailing_zeros() as usize)
     }
 }
 
@@ -193,11 +225,27 @@ impl Scheme {
         self.data as usize + self.parity as usize
     }
 
+    /// Data fragments that a stripe has at most in the format, whatever a build has room for.
+    const DATA_MAX: u8 = 16;
+
     /// Whether the format can hold it.
     pub const fn is_valid(self) -> bool {
         self.data >= 1
-            && self.data as usize <= crate::limits::DATA_FRAGMENTS_MAX
+            && self.data <= Self::DATA_MAX
             && self.parity as usize <= crate::limits::PARITY_FRAGMENTS_MAX
+    }
+
+    /// The feature that this build lacks to store contents in this scheme.
+    pub const fn lacks(self) -> Option<&'static str> {
+        use crate::build::{MULTI, REED_SOLOMON, XOR};
+        let is_computed = self.data > 1 && self.parity > 0;
+        match () {
+            () if self.data as usize > crate::limits::DATA_FRAGMENTS_MAX => Some("wide"),
+            () if !MULTI && (self.data > 1 || self.parity > 0) => Some("multi"),
+            () if !XOR && is_computed => Some("xor"),
+            () if !REED_SOLOMON && is_computed && self.parity > 1 => Some("reed-solomon"),
+            () => None,
+        }
     }
 }
 

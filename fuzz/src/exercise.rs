@@ -325,9 +325,9 @@ fn look_at(pool: &mut Pool<'_, &mut Array>, scratch: usize) {
     let _ = pool.resolve_parent(b"sub/a/b/c");
     let _ = pool.count_extents();
     for lost in [0b1, 0b110] {
-        let _ = pool.forecast_loss(MemberSet(lost));
-        let _ = pool.forecast_rebuild(MemberSet(lost));
-        let _ = pool.forecast_drain(MemberSet(lost));
+        let _ = pool.forecast_loss(MemberSet::of_bits(lost));
+        let _ = pool.forecast_rebuild(MemberSet::of_bits(lost));
+        let _ = pool.forecast_drain(MemberSet::of_bits(lost));
     }
     let _ = pool.each_inode(|_, _| ());
     for member in [0, 1, 2, 65535] {

@@ -2,6 +2,7 @@
 
 use super::Disks;
 use super::condition::Condition;
+use crate::build::OBSERVE;
 use crate::format::job::{JobKind, JobState};
 use crate::format::record::MemberState;
 use crate::limits::EVENTS_PER_DISK;
@@ -164,6 +165,9 @@ impl<A: DiskArray> Disks<'_, A> {
     /// Tells of something that has happened. Repairs of one member, one after the other, are one event.
     #[inline(never)]
     pub(crate) fn tell(&mut self, what: Happening) {
+        if !OBSERVE {
+            return;
+        }
         let places = self.places();
         if let (Some(last), Happening::Repaired { member: again, count: more }) =
             (self.ring.last(places), what)
@@ -181,7 +185,7 @@ impl<A: DiskArray> Disks<'_, A> {
 
     /// Tells of something that has happened to the member that this disk is.
     pub(crate) fn tell_of(&mut self, disk: usize, what: impl FnOnce(MemberNumber) -> Happening) {
-        if let Some(identity) = self.states[disk].identity {
+        if OBSERVE && let Some(identity) = self.states[disk].identity {
             self.tell(what(identity.member));
         }
     }

@@ -20,7 +20,8 @@ pub mod select;
 mod staged;
 mod standing;
 
-use crate::error::StorageError;
+use crate::build::{MULTI, OBSERVE};
+use crate::error::{About, Code};
 use crate::format::label::{DiskIdentity, PoolParameters};
 use crate::limits::EVENTS_PER_DISK;
 use crate::metrics::DiskCounters;
@@ -28,7 +29,7 @@ use crate::types::{BlockAddress, Epoch, Generation, MemberNumber, MemberSet};
 use condition::{Condition, Fault, Thresholds, Window};
 use dynamicfs_hal::{Batch, Clock, Crc32c, DiskArray, Geometry, IoError, Operation, Outcome, Request};
 use events::{Event, Happening};
-pub(crate) use staged::alignment_of;
+pub(crate) use staged::{alignment_of, lacking_for};
 
 /// What a disk of the array is to the pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -194,6 +195,33 @@ impl DiskState {
 }
 
 impl DiskState {
+    /// Counts a request, and measures a read. `micros` is how long it took, as far as that is known without the array's word.
+    fn observe(&mut self, request: &Request<'_>, micros: u64) {
+        self.window.count();
+        let counters = &mut self.counters;
+        let bytes = |buf: &[u8]| if request.result.is_err() { 0 } else { buf.len() as u64 };
+        let (count, errors) = match &request.operation {
+            Operation::Read(buf) => {
+                counters.read_bytes += bytes(buf);
+                let measured = if request.micros > 0 { request.micros.into() } else { micros };
+                // How long a read takes that was given up comes with its outcome.
+                if request.result != Err(IoError::Late) {
+                    standing::measure(&mut self.latency, &mut self.samples, measured);
+                }
+                (&mut counters.reads, &mut counters.read_errors)
+            }
+            Operation::Write(buf) | Operation::WriteDurable(buf) => {
+                counters.write_bytes += bytes(buf);
+                (&mut counters.writes, &mut counters.write_errors)
+            }
+            Operation::Flush => (&mut counters.flushes, &mut counters.flush_errors),
+            Operation::Discard(_) => return,
+        };
+        *count += 1;
+        *errors += u64::from(request.result.is_err_and(|error| error != IoError::Late));
+        self.is_late = request.result == Err(IoError::Late);
+    }
+
     /// What the disk is stored in had no room for a write, or for what a flush was to bring there, or the
     /// system refused it. The disk is not to blame: what was being written fails.
     fn note_refused(&mut self, operation: &Operation<'_>, error: IoError) {
@@ -249,6 +277,8 @@ pub struct Disks<'m, A> {
     staging: &'m mut [u8],
     /// A write did not suit its disk.
     has_misfit: bool,
+    /// What the last errors were about.
+    pub(crate) about: About,
 }
 
 impl<'m, A: DiskArray> Disks<'m, A> {
@@ -282,12 +312,13 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             alignment,
             staging: &mut [],
             has_misfit: false,
+            about: About::NOTHING,
         }
     }
 
     /// Disks of the array.
     pub fn count(&self) -> usize {
-        self.states.len()
+        if MULTI { self.states.len() } else { self.states.len().min(1) }
     }
 
     /// Reads of all disks that failed or brought wrong bytes, since the pool was opened.
@@ -440,12 +471,14 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// Counts a request. `micros` is how long it took, as far as that is known without the array's word; 0 if it is not.
     fn account(&mut self, request: &Request<'_>, micros: u64) {
-        self.requests += 1;
-        if self.requests.is_multiple_of(standing::REQUESTS) {
-            self.look();
-        }
-        if A::GIVES_UP && self.any_late {
-            self.hear();
+        if OBSERVE {
+            self.requests += 1;
+            if self.requests.is_multiple_of(standing::REQUESTS) {
+                self.look();
+            }
+            if A::GIVES_UP && self.any_late {
+                self.hear();
+            }
         }
         if let Err(error) = request.result
             && self.is_misfit(request, error)
@@ -454,7 +487,6 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             return;
         }
         let Some(state) = self.states.get_mut(request.disk) else { return };
-        state.window.count();
         match request.result {
             Err(IoError::NoSpace) if matches!(request.operation, Operation::Read(_)) => {}
             Err(error @ (IoError::NoSpace | IoError::Refused)) => {
@@ -462,39 +494,28 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             }
             _ => {}
         }
-        let counters = &mut state.counters;
         let failed = request.result.is_err();
-        let (count, errors) = match &request.operation {
-            Operation::Read(buf) => {
-                counters.read_bytes += if failed { 0 } else { buf.len() as u64 };
-                let measured = if request.micros > 0 { request.micros.into() } else { micros };
-                // How long a read takes that was given up comes with its outcome.
-                if request.result != Err(IoError::Late) {
-                    standing::measure(&mut state.latency, &mut state.samples, measured);
-                }
-                (&mut counters.reads, &mut counters.read_errors)
-            }
-            Operation::Write(buf) | Operation::WriteDurable(buf) => {
-                counters.write_bytes += if failed { 0 } else { buf.len() as u64 };
-                state.unflushed |= matches!(request.operation, Operation::Write(_));
-                (&mut counters.writes, &mut counters.write_errors)
-            }
+        match &request.operation {
+            Operation::Read(_) => {}
+            Operation::Write(_) => state.unflushed = true,
+            Operation::WriteDurable(_) => {}
             Operation::Flush => {
                 state.unflushed &= failed;
                 state.may_hold_more |= failed;
-                (&mut counters.flushes, &mut counters.flush_errors)
             }
             // Advice: whether it was taken is for whoever gave it, and a disk that refuses it works all the same.
             Operation::Discard(_) => return,
-        };
-        *count += 1;
-        state.is_late = request.result == Err(IoError::Late);
-        self.any_late |= state.is_late;
-        let Err(error) = request.result else { return };
-        if error != IoError::Late {
-            *errors += 1;
-            let is_read = matches!(request.operation, Operation::Read(_));
-            self.bear(request.disk, request.lba, is_read, error);
+        }
+        if OBSERVE {
+            state.observe(request, micros);
+            self.any_late |= state.is_late;
+        }
+        match request.result {
+            Ok(()) | Err(IoError::Late) => {}
+            Err(error) => {
+                let is_read = matches!(request.operation, Operation::Read(_));
+                self.bear(request.disk, request.lba, is_read, error);
+            }
         }
     }
 
@@ -523,7 +544,9 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     /// What follows from an error of a disk that takes part: a read is judged with others, anything else takes it out of use.
     fn bear(&mut self, disk: usize, lba: u64, is_read: bool, error: IoError) {
         let state = &mut self.states[disk];
-        state.counters.timeouts += u64::from(error == IoError::Timeout);
+        if OBSERVE {
+            state.counters.timeouts += u64::from(error == IoError::Timeout);
+        }
         state.last_error = Some(error);
         let is_gone = matches!(error, IoError::Gone | IoError::Timeout);
         if state.status == DiskStatus::Online {
@@ -536,9 +559,9 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// Fails where a write is not on its disk, and the disk is not to blame. The write did not suit the disk,
     /// or found no room in what the disk is stored in.
-    pub(crate) fn refusal(&self) -> Result<(), StorageError> {
+    pub(crate) fn refusal(&mut self) -> Result<(), Code> {
         if self.has_misfit {
-            return Err(StorageError::BadRequest);
+            return Err(Code::BadRequest);
         }
         match self.states.iter().position(|state| state.lacks_room && state.status == DiskStatus::Online) {
             Some(disk) => Err(self.refused(disk)),
@@ -547,15 +570,22 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// Why a disk takes no writes that is not to blame for it.
-    pub(crate) fn refused(&self, disk: usize) -> StorageError {
-        match self.states[disk].last_error {
-            Some(IoError::Refused) => StorageError::RefusedBelow { disk },
-            _ => StorageError::NoSpaceBelow { disk },
-        }
+    pub(crate) fn refused(&mut self, disk: usize) -> Code {
+        let code = match self.states[disk].last_error {
+            Some(IoError::Refused) => Code::RefusedBelow,
+            _ => Code::NoSpaceBelow,
+        };
+        self.about.on(disk, code)
+    }
+
+    /// Too few disks take part.
+    pub(crate) fn too_few(&mut self) -> Code {
+        let online = self.online();
+        self.about.too_few(online)
     }
 
     /// As [`refusal`](Self::refusal), which is forgotten.
-    pub(crate) fn take_refusal(&mut self) -> Result<(), StorageError> {
+    pub(crate) fn take_refusal(&mut self) -> Result<(), Code> {
         let refusal = self.refusal();
         self.has_misfit = false;
         self.states.iter_mut().for_each(|state| state.lacks_room = false);
@@ -605,18 +635,27 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// What a disk gave, in the blocks from `block` on, was not what had been written there.
     pub fn note_checksum_error(&mut self, disk: usize, block: u64) {
+        if !OBSERVE {
+            return;
+        }
         self.states[disk].counters.checksum_errors += 1;
         self.note_fault(disk, Fault::Checksum, block);
     }
 
     /// A bad fragment or node of a disk was rewritten.
     pub(crate) fn note_repair(&mut self, disk: usize) {
+        if !OBSERVE {
+            return;
+        }
         self.states[disk].counters.repairs += 1;
         self.tell_of(disk, |member| Happening::Repaired { member, count: 1 });
     }
 
     /// What the transaction saved of the counters is on disk now, or was dropped with it.
     pub(crate) fn settle_counters(&mut self, committed: bool) {
+        if !OBSERVE {
+            return;
+        }
         for state in self.states.iter_mut() {
             let saved = core::mem::replace(&mut state.saved, DiskCounters::NEW);
             if committed {

@@ -1,6 +1,7 @@
 //! Which members take part, and how far each of them is: by their rows of the member table.
 
 use super::{Currency, DiskState, DiskStatus, Disks};
+use crate::build::MULTI;
 use crate::limits::MEMBERS_MAX;
 use crate::types::{Epoch, Generation, MemberNumber, MemberSet};
 use dynamicfs_hal::DiskArray;
@@ -8,14 +9,17 @@ use dynamicfs_hal::DiskArray;
 impl<A: DiskArray> Disks<'_, A> {
     /// The disk that is this member and takes part.
     pub fn disk_of(&self, member: MemberNumber) -> Option<usize> {
-        self.states
-            .iter()
-            .position(|s| s.status == DiskStatus::Online && s.identity.is_some_and(|i| i.member == member))
+        self.position(|s| s.status == DiskStatus::Online && s.identity.is_some_and(|i| i.member == member))
+    }
+
+    /// The first disk whose state is so.
+    fn position(&self, is_so: impl Fn(&DiskState) -> bool) -> Option<usize> {
+        if MULTI { self.states.iter().position(is_so) } else { is_so(self.states.first()?).then_some(0) }
     }
 
     /// The disk in this row of the member table, if it takes part.
     pub fn disk_in_row(&self, row: usize) -> Option<usize> {
-        self.states.iter().position(|s| s.status == DiskStatus::Online && usize::from(s.row) == row)
+        self.position(|s| s.status == DiskStatus::Online && usize::from(s.row) == row)
     }
 
     /// Rows of the members that take part.
@@ -36,18 +40,22 @@ impl<A: DiskArray> Disks<'_, A> {
 
     /// Rows of the members that take part and are so.
     fn rows_of(&self, is_so: impl Fn(&DiskState) -> bool) -> MemberSet {
-        self.states
-            .iter()
-            .filter(|s| s.status == DiskStatus::Online && usize::from(s.row) < MEMBERS_MAX && is_so(s))
-            .fold(MemberSet::EMPTY, |set, s| set.with(usize::from(s.row)))
+        self.rows_where(|s| s.status == DiskStatus::Online && is_so(s))
+    }
+
+    /// Rows of the members whose disks are so.
+    fn rows_where(&self, is_so: impl Fn(&DiskState) -> bool) -> MemberSet {
+        let is_in = |s: &DiskState| usize::from(s.row) < MEMBERS_MAX && is_so(s);
+        if !MULTI {
+            let one = self.states.first().filter(|s| is_in(s));
+            return one.map_or(MemberSet::EMPTY, |s| MemberSet::EMPTY.with(s.row.into()));
+        }
+        self.states.iter().filter(|s| is_in(s)).map(|s| usize::from(s.row)).collect()
     }
 
     /// Rows of the members that are here, also of those that the operator took out of use.
     pub fn present(&self) -> MemberSet {
-        self.states
-            .iter()
-            .filter(|s| matches!(s.status, DiskStatus::Online | DiskStatus::Excluded))
-            .fold(MemberSet::EMPTY, |set, s| set.with(usize::from(s.row)))
+        self.rows_where(|s| matches!(s.status, DiskStatus::Online | DiskStatus::Excluded))
     }
 
     /// Whether the member in this row is here and has this state as its newest.
@@ -71,6 +79,10 @@ impl<A: DiskArray> Disks<'_, A> {
 
     /// Rows of the members that lost what they had acknowledged, and have not been given this state yet.
     pub(crate) fn rolled_back(&self, order: (Epoch, Generation)) -> MemberSet {
+        // Others tell that of a disk.
+        if !MULTI {
+            return MemberSet::EMPTY;
+        }
         self.rows_of(|state| {
             state.currency == Currency::RolledBack && (state.order < order || state.lost_end)
         })

@@ -8,12 +8,22 @@
 //! it is not counted, and takes no disk out of use. A write of that kind is remembered, and its transaction fails.
 
 use super::Disks;
+use crate::build::{MULTI, STAGING};
 use dynamicfs_hal::{DiskArray, IoError, Operation, Request};
 
 /// The alignment in memory that all disks of an array are content with, 1 where none asks for any.
 pub(crate) fn alignment_of<A: DiskArray>(array: &A, disks: usize) -> usize {
     let geometries = (0..disks).map(|disk| array.geometry(disk)).filter(|geometry| geometry.check().is_ok());
     geometries.map(|geometry| geometry.buffer_alignment as usize).max().unwrap_or(1)
+}
+
+/// The feature that this build lacks for these disks.
+pub(crate) fn lacking_for<A: DiskArray>(array: &A, disks: usize) -> Option<&'static str> {
+    match () {
+        () if !MULTI && disks > 1 => Some("multi"),
+        () if !STAGING && alignment_of(array, disks) > 1 => Some("staging"),
+        () => None,
+    }
 }
 
 /// The bytes that a request moves, if it moves any.
@@ -42,7 +52,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// Runs requests, those that are not aligned through the memory that was lent.
     pub(super) fn send(&mut self, requests: &mut [Request<'_>], work: &mut dyn FnMut()) {
-        if self.alignment <= 1 || requests.iter().all(|request| self.is_aligned(request)) {
+        if !STAGING || self.alignment <= 1 || requests.iter().all(|request| self.is_aligned(request)) {
             self.array.execute_while(requests, work);
         } else {
             work();

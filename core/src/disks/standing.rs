@@ -4,6 +4,7 @@ use super::condition::{Cause, Condition, Evidence, Fault, SAMPLES_MIN, Threshold
 use super::events::Happening;
 use super::select::{self, Candidate};
 use super::{DiskStatus, Disks};
+use crate::build::OBSERVE;
 use crate::limits::FRAGMENTS_MAX;
 use crate::types::{BlockAddress, MemberSet};
 use dynamicfs_hal::DiskArray;
@@ -63,6 +64,9 @@ impl<A: DiskArray> Disks<'_, A> {
     /// Notes that a place of a disk is bad, and judges by it.
     #[inline(never)]
     pub(super) fn note_fault(&mut self, disk: usize, fault: Fault, place: u64) {
+        if !OBSERVE {
+            return;
+        }
         self.states[disk].window.note(fault, place);
         self.look();
     }
@@ -71,6 +75,9 @@ impl<A: DiskArray> Disks<'_, A> {
     /// has changed.
     #[inline(never)]
     pub(crate) fn look(&mut self) {
+        if !OBSERVE {
+            return;
+        }
         let now = self.clock.monotonic_micros();
         let middle = self.middle();
         self.any_behind = false;
@@ -121,7 +128,10 @@ impl<A: DiskArray> Disks<'_, A> {
     // --- choosing ---------------------------------------------------------------------------------------------
 
     /// Of these replicas the one to read first, on a disk that takes part. See [`select`].
-    pub fn prefer(&self, replicas: impl Iterator<Item = BlockAddress>) -> Option<usize> {
+    pub fn prefer(&self, mut replicas: impl Iterator<Item = BlockAddress>) -> Option<usize> {
+        if !OBSERVE {
+            return replicas.position(|address| self.disk_of(address.member).is_some());
+        }
         let is_sample = select::is_sample(self.requests);
         let mut best: Option<(u64, usize)> = None;
         for (i, address) in replicas.enumerate() {
@@ -149,7 +159,7 @@ impl<A: DiskArray> Disks<'_, A> {
         reads: usize,
         may_sample: bool,
     ) -> MemberSet {
-        if !self.any_behind && !self.any_late {
+        if !OBSERVE || !self.any_behind && !self.any_late {
             return MemberSet::EMPTY;
         }
         let is_sample = may_sample && select::is_sample(self.requests);

@@ -169,9 +169,13 @@ impl Extent {
         bytes
     }
 
-    /// Whether a record that begins like this holds contents in a form that this version does not know.
+    /// Whether a record that begins like this holds contents in a form that this version does not know, or a stripe that is wider
+    /// than this build has room for.
     pub fn is_unsupported(record: &[u8]) -> bool {
-        ExtentHeader::new(record).is_some_and(|header| header.flags() != 0)
+        ExtentHeader::new(record).is_some_and(|header| {
+            let scheme = Scheme { data: header.data(), parity: header.parity() };
+            header.flags() != 0 || scheme.is_valid() && scheme.width() > FRAGMENTS_MAX
+        })
     }
 
     /// Bytes that [`decode`](Self::decode) needs of a record that begins like this, or `None` if it is not one.

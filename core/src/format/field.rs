@@ -21,6 +21,18 @@ pub trait Stored {
     fn load(bytes: &[u8]) -> Self::Value;
     /// Writes them.
     fn store(bytes: &mut [u8], value: Self::Value);
+
+    /// Reads the field at this offset. A small build calls it, with one check of the bounds for all fields of a type.
+    #[cfg_attr(not(feature = "fast-read"), inline(never))]
+    fn load_at(bytes: &[u8], offset: usize) -> Self::Value {
+        Self::load(&bytes[offset..])
+    }
+
+    /// Writes the field at this offset.
+    #[cfg_attr(not(feature = "fast-read"), inline(never))]
+    fn store_at(bytes: &mut [u8], offset: usize, value: Self::Value) {
+        Self::store(&mut bytes[offset..], value);
+    }
 }
 
 macro_rules! stored_integer {
@@ -119,7 +131,7 @@ macro_rules! layout {
             $(
                 $(#[$field_doc])*
                 pub fn $field(&self) -> <$ty as $crate::format::field::Stored>::Value {
-                    <$ty as $crate::format::field::Stored>::load(&self.0.as_ref()[$offset..])
+                    <$ty as $crate::format::field::Stored>::load_at(self.0.as_ref(), $offset)
                 }
             )*
         }
@@ -129,7 +141,7 @@ macro_rules! layout {
             $(
                 #[doc = concat!("Sets `", stringify!($field), "`.")]
                 pub fn $setter(&mut self, value: <$ty as $crate::format::field::Stored>::Value) {
-                    <$ty as $crate::format::field::Stored>::store(&mut self.0.as_mut()[$offset..], value);
+                    <$ty as $crate::format::field::Stored>::store_at(self.0.as_mut(), $offset, value);
                 }
             )*
         }

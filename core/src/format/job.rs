@@ -300,7 +300,7 @@ impl Job {
     pub(crate) fn load_read(&mut self, record: &[u8]) {
         if let Some(record) = ReadRecord::new(record) {
             self.unread = record.unread();
-            self.unread_rows = MemberSet(record.unread_rows());
+            self.unread_rows = MemberSet::of_bits(record.unread_rows());
             self.whole = record.whole() as i64;
             self.has_read_record = true;
         }
@@ -313,7 +313,7 @@ impl Job {
             let mut bytes = [0; READ];
             let mut record = ReadRecord(&mut bytes[..]);
             record.set_unread(self.unread.min(U48_MAX));
-            record.set_unread_rows(self.unread_rows.0);
+            record.set_unread_rows(self.unread_rows.bits());
             record.set_whole(self.whole as u64);
             bytes
         })

@@ -109,6 +109,9 @@ pub struct PoolParameters {
 }
 
 impl PoolParameters {
+    /// Rows that a member table has at most in the format, whatever a build has room for.
+    const MEMBERS_MAX: u8 = 64;
+
     /// What stands in before a label was read.
     pub const UNKNOWN: Self = Self {
         pool: Uuid([0; 16]),
@@ -171,7 +174,7 @@ impl PoolParameters {
             && within(self.chunk_shift, limits::CHUNK_BYTES_MIN, limits::CHUNK_BYTES_MAX)
             && self.node_shift <= self.block_shift
             && (limits::RING_LENGTH_MIN..=limits::RING_LENGTH_MAX).contains(&self.ring_length)
-            && (1..=limits::MEMBERS_MAX).contains(&usize::from(self.members_max))
+            && (1..=Self::MEMBERS_MAX).contains(&self.members_max)
             && (super::superblock::bytes(usize::from(self.members_max))..=1 << 20)
                 .contains(&(self.slot_bytes as usize))
             && self.slot_bytes.is_multiple_of(self.sector_bytes_max())
@@ -215,6 +218,9 @@ pub struct DiskIdentity {
 }
 
 impl DiskIdentity {
+    /// The weight of a disk that takes its share.
+    pub const WEIGHT: u16 = 256;
+
     /// Bytes that the disk must have for everything that is on it.
     pub const fn bytes_needed(&self, parameters: &PoolParameters) -> u64 {
         self.end_at.saturating_add(parameters.sector_bytes_max() as u64)

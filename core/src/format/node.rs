@@ -149,6 +149,15 @@ fn verify_structure(node: &[u8], level: u8) -> Result<(), NodeFault> {
 #[derive(Debug)]
 pub struct Node<B>(B);
 
+impl<'n> Node<&'n [u8]> {
+    /// The value of record `i`, as long as the node's bytes live.
+    pub fn into_value(self, i: usize) -> &'n [u8] {
+        let at = self.record_at(i) + KEY_BYTES;
+        let bytes = usize::from(u16::load(&self.0[at..]));
+        &self.0[at + 2..at + 2 + bytes]
+    }
+}
+
 impl<B: AsRef<[u8]>> Node<B> {
     /// Takes a sound node's bytes.
     pub const fn new(bytes: B) -> Self {

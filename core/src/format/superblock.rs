@@ -307,8 +307,9 @@ fn counters_are_valid(view: &Superblock<&[u8]>) -> bool {
         view.objects(),
         view.extents(),
     ];
-    let rows = view.table().iter().flat_map(|row| [view.row(row).free(), view.row(row).node_free()]);
-    pool.into_iter().chain(rows).all(|counter| counter <= COUNTER_MAX) && view.orphans() <= u32::MAX / 2
+    let fits = |counter: &u64| *counter <= COUNTER_MAX;
+    let row_fits = |row: usize| fits(&view.row(row).free()) && fits(&view.row(row).node_free());
+    pool.iter().all(fits) && view.table().iter().all(row_fits) && view.orphans() <= u32::MAX / 2
 }
 
 /// Whether the rows name different members, and the lists name rows that are in use.
@@ -351,17 +352,20 @@ impl<B: AsRef<[u8]>> Superblock<B> {
 
     /// The two member lists.
     pub fn lists(&self) -> MemberLists {
-        MemberLists { settled: MemberSet(self.settled_raw()), members: MemberSet(self.members_raw()) }
+        MemberLists {
+            settled: MemberSet::of_bits(self.settled_raw()),
+            members: MemberSet::of_bits(self.members_raw()),
+        }
     }
 
     /// The members that took part in this commit.
     pub fn online(&self) -> MemberSet {
-        MemberSet(self.online_raw())
+        MemberSet::of_bits(self.online_raw())
     }
 
     /// Members that are owed something they missed.
     pub fn owed(&self) -> MemberSet {
-        MemberSet(self.owed_raw())
+        MemberSet::of_bits(self.owed_raw())
     }
 
     /// Whether something is short of what was asked for, and no member owes it.
@@ -484,8 +488,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
 
     /// Sets the two lists.
     pub fn set_lists(&mut self, lists: MemberLists) {
-        self.set_settled_raw(lists.settled.0);
-        self.set_members_raw(lists.members.0);
+        self.set_settled_raw(lists.settled.bits());
+        self.set_members_raw(lists.members.bits());
     }
 
     /// Notes whether something is short of what was asked for, and no member owes it.

@@ -4,7 +4,7 @@ use super::standing::{Standing, Worth};
 use super::survey::RecordJoiner;
 use crate::disks::condition::Condition;
 use crate::disks::events::Happening;
-use crate::error::{Error, MemberError, StorageError};
+use crate::error::{Code, MemberError};
 use crate::format::key::Key;
 use crate::format::record::MemberState;
 use crate::object::Objects;
@@ -20,7 +20,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// It is emptied and not given up, because others may be bad in places where it is right: nobody has read them lately.
     /// What it holds is taken from others first. All extents' records are read once where such a member is met. A part of [`maintain`](Self::maintain), for those who leave
     /// a pool and its errors behind; [`Thresholds::fail`](crate::disks::condition::Thresholds) switches it off.
-    pub fn fail_member(&mut self) -> Result<bool, Error> {
+    pub fn fail_member(&mut self) -> Result<bool, Code> {
         self.store.check_alone()?;
         let is_writable = self.store.is_writable();
         let disks = &mut self.store.tree.disks;
@@ -44,7 +44,7 @@ impl<A: DiskArray> Objects<'_, A> {
                     self.store.tree.disks.tell(Happening::Condition { member, condition });
                     return Ok(true);
                 }
-                Err(MemberError::Pool(Error::Storage(StorageError::TooFewDisks { .. }))) => {}
+                Err(MemberError::Pool(Code::TooFewDisks)) => {}
                 Err(MemberError::Pool(error)) => return Err(error),
                 Err(_) => {}
             }
@@ -58,16 +58,16 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Whether it is known that a member can be done without. Where a part of the tree is lost, what that
     /// lists may need the member: it stays, and the rest of upkeep goes on.
-    fn is_known_without(&mut self, row: usize, member: MemberNumber) -> Result<bool, Error> {
+    fn is_known_without(&mut self, row: usize, member: MemberNumber) -> Result<bool, Code> {
         match self.can_do_without(row, member) {
-            Err(Error::Storage(error)) if error.is_loss() => Ok(false),
+            Err(code) if code.is_loss() => Ok(false),
             known => known,
         }
     }
 
     /// Whether everything can be read without a member, and put on others: all nodes by the pool's tolerance, every extent by its
     /// own record. What is written from then on must find as many members as the pool's scheme is wide.
-    fn can_do_without(&mut self, row: usize, member: MemberNumber) -> Result<bool, Error> {
+    fn can_do_without(&mut self, row: usize, member: MemberNumber) -> Result<bool, Code> {
         let (superblock, roster) = (self.store.committed(), self.store.roster());
         let tree = &self.store.tree;
         let bears = self.store.unhealed().with(row).len() <= usize::from(superblock.tolerance());
@@ -108,7 +108,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Forgets the errors of a member, those that were saved too, as an operator wants it who has removed their cause. A
     /// transaction of its own. What it did otherwise stays counted.
-    pub fn clear_errors(&mut self, member: MemberNumber) -> Result<(), MemberError> {
+    pub fn clear_errors(&mut self, member: MemberNumber) -> Result<(), MemberError<Code, Code>> {
         self.store.check_alone()?;
         self.store.committed().row_of(member).ok_or(MemberError::NotAMember)?;
         let cleared = self.saved_counters(member)?.without_errors();

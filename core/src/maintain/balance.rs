@@ -3,7 +3,7 @@
 use super::standing::Standing;
 use super::verdict::{Indices, Verdict};
 use super::visit::Budget;
-use crate::error::Error;
+use crate::error::Code;
 use crate::format::extent::Extent;
 use crate::format::job::JobOptions;
 use crate::limits::FRAGMENTS_MAX;
@@ -70,12 +70,12 @@ impl<A: DiskArray> Objects<'_, A> {
         found: &Found,
         standing: &Standing,
         budget: &mut Budget,
-    ) -> Result<Verdict, Error> {
+    ) -> Result<Verdict, Code> {
         let inode = match budget.inode {
             Some((known, inode)) if known == object => inode,
             _ => match self.inode(object) {
                 // It is being deleted.
-                Err(Error::NotFound) => return Ok(Verdict::Keep),
+                Err(Code::NotFound) => return Ok(Verdict::Keep),
                 inode => inode?,
             },
         };

@@ -3,7 +3,7 @@
 use super::records::{Oddity, Records, Shape};
 use super::survey::RecordJoiner;
 use super::usage::Window;
-use crate::error::{Error, StorageError};
+use crate::error::Code;
 use crate::format::extent::Fragment;
 use crate::format::key::{Key, Kind};
 use crate::format::node::value_bytes_max;
@@ -136,7 +136,7 @@ impl<A: DiskArray> Objects<'_, A> {
         &mut self,
         report: &mut CheckReport,
         mut f: impl FnMut(Option<&Finding>),
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         self.store.check_alone()?;
         self.check_nodes(report, &mut f)?;
         self.check_records(report, &mut f)?;
@@ -152,9 +152,7 @@ impl<A: DiskArray> Objects<'_, A> {
             from = key.successor();
             report.extents += 1;
             match self.check_extent(object, &found, report, &mut f) {
-                Err(Error::Storage(
-                    StorageError::RecordInvalid { .. } | StorageError::RecordUnsupported { .. },
-                )) => {
+                Err(Code::RecordInvalid | Code::RecordUnsupported) => {
                     tell(report, &mut f, &Finding::RecordInvalid { key });
                 }
                 checked => checked?,
@@ -168,7 +166,7 @@ impl<A: DiskArray> Objects<'_, A> {
         &mut self,
         report: &mut CheckReport,
         f: &mut impl FnMut(Option<&Finding>),
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         let mut walk = Walk::new();
         loop {
             match self.store.tree.walk(&mut walk) {
@@ -186,10 +184,11 @@ impl<A: DiskArray> Objects<'_, A> {
                         }
                     }
                 }
-                Err(StorageError::NodeUnreadable { address }) => {
+                Err(Code::NodeUnreadable) => {
+                    let address = self.store.tree.disks.about.address;
                     tell(report, f, &Finding::NodeLost { address })
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -211,7 +210,7 @@ impl<A: DiskArray> Objects<'_, A> {
         &mut self,
         report: &mut CheckReport,
         f: &mut impl FnMut(Option<&Finding>),
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         let parameters = &self.store.tree.disks.parameters;
         let mut records = Records::new(Shape {
             piece_bytes: value_bytes_max(parameters.node_bytes()),
@@ -241,7 +240,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// What to call a record that does not fit the others; `None` if it is being deleted, which is done leaf by leaf.
-    fn name_oddity(&mut self, oddity: Oddity) -> Result<Option<Finding>, Error> {
+    fn name_oddity(&mut self, oddity: Oddity) -> Result<Option<Finding>, Code> {
         let (key, finding) = match oddity {
             Oddity::Stray(key) | Oddity::Unowned(key) => (key, Finding::Stray { key }),
             Oddity::Broken(key) => (key, Finding::RecordInvalid { key }),
@@ -260,7 +259,7 @@ impl<A: DiskArray> Objects<'_, A> {
         &mut self,
         report: &mut CheckReport,
         f: &mut impl FnMut(Option<&Finding>),
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         let (from, end) = (Key::dead(self.store.committed().dead_next()), Key::orphan(ObjectId(0)));
         self.store.tree.scan(&from, &end, |key, _| {
             tell(report, f, &Finding::Stray { key: *key });
@@ -275,7 +274,7 @@ impl<A: DiskArray> Objects<'_, A> {
         found: &Found,
         report: &mut CheckReport,
         f: &mut impl FnMut(Option<&Finding>),
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         let start = found.start;
         let (mut right, mut wrong) = (0, 0);
         let bytes = found.extent.fragment_bytes(self.store.tree.disks.parameters.block_shift) as u64;
@@ -317,13 +316,13 @@ impl<A: DiskArray> Objects<'_, A> {
         scratch: &mut [u8],
         report: &mut CheckReport,
         mut f: impl FnMut(Option<&Finding>),
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         self.store.check_alone()?;
         let group_blocks = self.store.tree.space.group_blocks();
         let group_bytes = group_blocks as usize / 8;
         let groups_at_once = scratch.len() / (2 * group_bytes);
         if groups_at_once == 0 {
-            return Err(StorageError::NeedsMemory { bytes: 2 * group_bytes }.into());
+            return Err(self.store.tree.disks.about.needs(2 * group_bytes));
         }
         self.store.read_again()?;
         if !self.store.is_writable() {

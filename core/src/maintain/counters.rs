@@ -1,6 +1,6 @@
 //! Counters that outlive the process: kept in the tree, one record for each member.
 
-use crate::error::Error;
+use crate::error::Code;
 use crate::format::key::Key;
 use crate::format::record::CountersRecord;
 use crate::metrics::DiskCounters;
@@ -14,7 +14,7 @@ const RECORD: usize = CountersRecord::<&[u8]>::BYTES;
 
 impl<A: DiskArray> Objects<'_, A> {
     /// What a member had done when its counters were last saved; zeros if they never were.
-    pub fn saved_counters(&mut self, member: MemberNumber) -> Result<DiskCounters, Error> {
+    pub fn saved_counters(&mut self, member: MemberNumber) -> Result<DiskCounters, Code> {
         let saved = self
             .store
             .tree
@@ -24,11 +24,11 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Adds what each member has done since the mount, or since this was last committed, to its saved counters; with
     /// the commit it begins counting from zero. Part of a transaction.
-    pub fn save_counters(&mut self) -> Result<(), Error> {
+    pub fn save_counters(&mut self) -> Result<(), Code> {
         self.change(Self::add_counters)
     }
 
-    fn add_counters(&mut self) -> Result<(), Error> {
+    fn add_counters(&mut self) -> Result<(), Code> {
         for disk in 0..self.store.tree.disks.count() {
             let state = self.store.tree.disks.state(disk);
             let Some(member) = state.identity.map(|identity| identity.member) else { continue };
@@ -46,13 +46,9 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Writes a member's saved counters. Part of a transaction.
-    pub(crate) fn put_counters(
-        &mut self,
-        member: MemberNumber,
-        counters: &DiskCounters,
-    ) -> Result<(), Error> {
+    pub(crate) fn put_counters(&mut self, member: MemberNumber, counters: &DiskCounters) -> Result<(), Code> {
         let bytes = write(counters);
-        self.change(|objects| Ok(objects.store.put(&Key::counters(member), &bytes)?))
+        self.change(|objects| objects.store.put(&Key::counters(member), &bytes))
     }
 }
 

@@ -2,7 +2,7 @@
 //! it was after a crash or a reboot.
 
 use crate::disks::events::Happening;
-use crate::error::{Error, StorageError};
+use crate::error::Code;
 use crate::format::job::{FailedItem, FailedWhat, Job, JobKind, JobOptions, JobState, READ_AT};
 use crate::format::key::Key;
 use crate::object::{Objects, Tried};
@@ -35,7 +35,7 @@ pub enum Lost {
 
 impl<A: DiskArray> Objects<'_, A> {
     /// How a job goes, or went the last time; `None` if there never was one.
-    pub fn job(&mut self, kind: JobKind) -> Result<Option<Job>, StorageError> {
+    pub fn job(&mut self, kind: JobKind) -> Result<Option<Job>, Code> {
         if let Some(ahead) = self.ahead.filter(|job| job.kind == kind) {
             return Ok(Some(ahead));
         }
@@ -49,7 +49,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Starts a job from the beginning, unless it is running already to do the same: whether it was started. A transaction
     /// of its own.
-    pub fn start_job(&mut self, kind: JobKind, options: JobOptions) -> Result<bool, Error> {
+    pub fn start_job(&mut self, kind: JobKind, options: JobOptions) -> Result<bool, Code> {
         self.store.check_alone()?;
         let before = self.job(kind)?;
         if before.is_some_and(|job| job.state == JobState::Running && job.options == options) {
@@ -71,7 +71,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Pauses a running job, resumes a paused one, or gives up either; whether it was in a state for that. A transaction of
     /// its own.
-    pub fn set_job_state(&mut self, kind: JobKind, state: JobState) -> Result<bool, Error> {
+    pub fn set_job_state(&mut self, kind: JobKind, state: JobState) -> Result<bool, Code> {
         self.store.check_alone()?;
         let Some(mut job) = self.job(kind)? else { return Ok(false) };
         let may = job.may_become(state);
@@ -90,7 +90,7 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(may)
     }
 
-    pub(super) fn save_job(&mut self, f: impl FnOnce(&mut Self) -> Result<Job, Error>) -> Result<(), Error> {
+    pub(super) fn save_job(&mut self, f: impl FnOnce(&mut Self) -> Result<Job, Code>) -> Result<(), Code> {
         self.alone(|objects| {
             let job = f(objects)?;
             objects.put_job(&job)?;
@@ -101,19 +101,19 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Writes a job's record. Part of a transaction.
-    pub(super) fn put_job(&mut self, job: &Job) -> Result<(), Error> {
+    pub(super) fn put_job(&mut self, job: &Job) -> Result<(), Code> {
         let (bytes, read) = (job.store(), job.store_read());
         self.begin_change(if read.is_some() { 4 } else { 2 }, Purpose::Release)?;
         self.change(|objects| {
             if let Some(read) = &read {
                 objects.store.put(&Key::job(job.kind as u32, READ_AT), read)?;
             }
-            Ok(objects.store.put(&Key::job(job.kind as u32, 0), &bytes)?)
+            objects.store.put(&Key::job(job.kind as u32, 0), &bytes)
         })
     }
 
     /// Lists something that is lost. Part of a transaction.
-    pub(super) fn put_failed(&mut self, job: &mut Job, what: FailedWhat, key: Key) -> Result<(), Error> {
+    pub(super) fn put_failed(&mut self, job: &mut Job, what: FailedWhat, key: Key) -> Result<(), Code> {
         job.found += 1;
         job.failed = job.failed.saturating_add(1);
         if job.failed > FAILED_LISTED {
@@ -129,11 +129,11 @@ impl<A: DiskArray> Objects<'_, A> {
             item.set_key(key);
         }
         let at = Key::job(job.kind as u32, job.failed);
-        self.change(|objects| Ok(objects.store.put(&at, &bytes)?))
+        self.change(|objects| objects.store.put(&at, &bytes))
     }
 
     /// Forgets what a job listed. Part of a transaction.
-    pub(super) fn clear_failed(&mut self, kind: JobKind) -> Result<(), Error> {
+    pub(super) fn clear_failed(&mut self, kind: JobKind) -> Result<(), Code> {
         let (from, end) = (Key::job(kind as u32, 1), Key::job(kind as u32, READ_AT));
         if self.store.tree.scan(&from, &end, |_, _| ControlFlow::Break(()))?.is_none() {
             return Ok(());
@@ -141,13 +141,13 @@ impl<A: DiskArray> Objects<'_, A> {
         // They lie side by side, and their leaves go whole.
         self.begin_change(RELEASE_UPDATES, Purpose::Release)?;
         self.change(|objects| {
-            objects.store.remove_range(&from, &end, usize::MAX, |_, _| {})?;
+            objects.store.remove_range(&from, &end, usize::MAX)?;
             Ok(())
         })
     }
 
     /// Calls `f` with what a job found to be lost, up to [`FAILED_LISTED`] things.
-    pub fn lost_items(&mut self, kind: JobKind, mut f: impl FnMut(Lost)) -> Result<(), StorageError> {
+    pub fn lost_items(&mut self, kind: JobKind, mut f: impl FnMut(Lost)) -> Result<(), Code> {
         let (from, end) = (Key::job(kind as u32, 1), Key::job(kind as u32, READ_AT));
         self.store.tree.scan(&from, &end, |_, record| {
             if let Some(item) = FailedItem::new(record) {

@@ -2,7 +2,7 @@
 
 use super::standing::{Standing, Worth};
 use super::verdict::Indices;
-use crate::error::Error;
+use crate::error::Code;
 use crate::limits::FRAGMENTS_MAX;
 use crate::object::{Found, Objects, Repair};
 use crate::types::{BlockAddress, ObjectId, Scheme};
@@ -77,7 +77,7 @@ impl<A: DiskArray> Objects<'_, A> {
         object: ObjectId,
         from: u64,
         standing: &Standing,
-    ) -> Result<Option<Located>, Error> {
+    ) -> Result<Option<Located>, Code> {
         self.check_there(object)?;
         let Some(start) = self.extent_between(object, from, u64::MAX)? else { return Ok(None) };
         let Found { extent, .. } = self.extent_at(object, start)?;
@@ -97,7 +97,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// no transaction may be open.
     ///
     /// With too few right fragments it is read as anybody would: chunks that are right may lie on different ones.
-    pub fn prove(&mut self, object: ObjectId, start: u64) -> Result<Proof, Error> {
+    pub fn prove(&mut self, object: ObjectId, start: u64) -> Result<Proof, Code> {
         self.store.check_alone()?;
         self.check_there(object)?;
         let found = self.extent_at(object, start)?;
@@ -112,14 +112,14 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Refuses an object that was deleted or never made. One whose inode is lost may still have contents.
-    fn check_there(&mut self, object: ObjectId) -> Result<(), Error> {
+    fn check_there(&mut self, object: ObjectId) -> Result<(), Code> {
         match self.inode(object) {
-            Err(Error::Storage(error)) if error.is_loss() => Ok(()),
+            Err(code) if code.is_loss() => Ok(()),
             inode => inode.map(drop),
         }
     }
 
-    fn is_readable(&mut self, object: ObjectId, found: &Found) -> Result<bool, Error> {
+    fn is_readable(&mut self, object: ObjectId, found: &Found) -> Result<bool, Code> {
         // What reading finds bad is for whoever proved it to mention.
         let repairs = self.repairs.clone();
         let window = core::mem::take(&mut self.store.window);
@@ -132,7 +132,7 @@ impl<A: DiskArray> Objects<'_, A> {
         self.store.window = window;
         self.repairs = repairs;
         match read {
-            Err(Error::Unreadable { .. }) => Ok(false),
+            Err(Code::Unreadable) => Ok(false),
             read => read.map(|_| true),
         }
     }

@@ -2,7 +2,7 @@
 //! moved in between is a rebuild's work.
 
 use crate::disks::events::Happening;
-use crate::error::{Error, MemberError};
+use crate::error::{Code, MemberError};
 use crate::format::record::MemberState;
 use crate::object::Objects;
 use crate::transaction::Purpose;
@@ -13,7 +13,7 @@ use dynamicfs_hal::DiskArray;
 const UPDATES: u32 = 4;
 
 impl<A: DiskArray> Objects<'_, A> {
-    fn row_of(&self, member: MemberNumber) -> Result<usize, MemberError> {
+    fn row_of(&self, member: MemberNumber) -> Result<usize, MemberError<Code, Code>> {
         self.store.committed().row_of(member).ok_or(MemberError::NotAMember)
     }
 
@@ -21,7 +21,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// what it holds counts as lost and is rebuilt elsewhere, else it is waited for.
     ///
     /// Refused where too few members would be left.
-    pub fn shut_member(&mut self, member: MemberNumber, failed: bool) -> Result<(), MemberError> {
+    pub fn shut_member(&mut self, member: MemberNumber, failed: bool) -> Result<(), MemberError<Code, Code>> {
         self.store.check_alone()?;
         let row = self.row_of(member)?;
         let state = if failed { MemberState::Failed } else { MemberState::Offline };
@@ -31,11 +31,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Lets a member go, takes its disk out of use if it is here, and writes down what that is for. Where the
     /// latter fails the member is in no list. It comes back at once if that can be committed, or else with
     /// the next commit.
-    fn let_go_and(
-        &mut self,
-        row: usize,
-        f: impl FnOnce(&mut Self) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    fn let_go_and(&mut self, row: usize, f: impl FnOnce(&mut Self) -> Result<(), Code>) -> Result<(), Code> {
         self.store.let_go(MemberSet::EMPTY.with(row))?;
         let disk = self.store.tree.disks.disk_in_row(row);
         if let Some(disk) = disk {
@@ -52,7 +48,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Lets a member take part again that was shut, drained or kept spare, or stops draining it. What it missed is
     /// rebuilt.
-    pub fn activate_member(&mut self, member: MemberNumber) -> Result<(), MemberError> {
+    pub fn activate_member(&mut self, member: MemberNumber) -> Result<(), MemberError<Code, Code>> {
         self.store.check_alone()?;
         let row = self.row_of(member)?;
         let disk = self.store.tree.disks.excluded_disk_of(member);
@@ -62,7 +58,7 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         let take_in =
             |disk| self.store.look_at_returning(disk).and_then(|()| self.store.claim_on_returning(disk));
-        let known = disk.map_or(Ok(()), take_in).map_err(Error::from);
+        let known = disk.map_or(Ok(()), take_in);
         let done =
             known.and_then(|()| self.change_records(|objects| objects.set_state(row, MemberState::Active)));
         if let (Err(_), Some(disk)) = (&done, disk) {
@@ -73,7 +69,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Begins to move everything off a member that takes part; with `leave` it leaves the pool when it holds nothing.
     /// Refused where the others are too few, or have too little space.
-    pub fn drain_member(&mut self, member: MemberNumber, leave: bool) -> Result<(), MemberError> {
+    pub fn drain_member(&mut self, member: MemberNumber, leave: bool) -> Result<(), MemberError<Code, Code>> {
         self.check_drain(member)?;
         let row = self.row_of(member)?;
         let is_witness = self.store.committed().row(row).witness() != 0;
@@ -90,7 +86,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Fails as [`drain_member`](Self::drain_member) would, and changes nothing.
-    pub fn check_drain(&mut self, member: MemberNumber) -> Result<(), MemberError> {
+    pub fn check_drain(&mut self, member: MemberNumber) -> Result<(), MemberError<Code, Code>> {
         self.store.check_alone()?;
         let row = self.row_of(member)?;
         if self.store.tree.disks.disk_in_row(row).is_none() {
@@ -130,20 +126,20 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Whether what that member holds finds room on these, with so many blocks to spare. What was deleted
     /// counts on both sides until it is given back. So all of it is, in transactions of its own, where that
     /// may decide.
-    pub(super) fn have_room_for(&mut self, row: usize, others: MemberSet, slack: u64) -> Result<bool, Error> {
+    pub(super) fn have_room_for(&mut self, row: usize, others: MemberSet, slack: u64) -> Result<bool, Code> {
         let have_room = |objects: &Self| {
             objects.store.blocks_held(row).saturating_add(slack) <= objects.room_left(others)
         };
         if !have_room(self) {
             while self.reap_alone()? {}
-            self.alone(|objects| Ok(objects.store.sweep_all()?))?;
+            self.alone(|objects| objects.store.sweep_all())?;
         }
         Ok(have_room(self))
     }
 
     /// Writes down what the operator wants a member to be; what that means for what it holds is a rebuild's work. Part of a
     /// transaction.
-    pub(super) fn set_state(&mut self, row: usize, state: MemberState) -> Result<(), Error> {
+    pub(super) fn set_state(&mut self, row: usize, state: MemberState) -> Result<(), Code> {
         self.store.set_member_state(row, state)?;
         self.restart_rebuild()
     }
@@ -151,8 +147,8 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Does something to the member records in a transaction of its own.
     pub(super) fn change_records(
         &mut self,
-        f: impl FnOnce(&mut Self) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        f: impl FnOnce(&mut Self) -> Result<(), Code>,
+    ) -> Result<(), Code> {
         self.alone(|objects| {
             objects.begin_change(UPDATES, Purpose::Release)?;
             objects.change(f).map(|()| true)
@@ -165,7 +161,11 @@ impl<A: DiskArray> Objects<'_, A> {
     /// `lose` also one that holds something: what it alone holds is lost, and the rest is rebuilt.
     ///
     /// Whether its disk could be told so; one that could not is a stranger to the pool all the same.
-    pub fn remove_member(&mut self, member: MemberNumber, lose: bool) -> Result<bool, MemberError> {
+    pub fn remove_member(
+        &mut self,
+        member: MemberNumber,
+        lose: bool,
+    ) -> Result<bool, MemberError<Code, Code>> {
         self.store.check_alone()?;
         let row = self.row_of(member)?;
         let (roster, superblock) = (*self.store.roster(), self.store.committed());
@@ -178,7 +178,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 held: self.store.blocks_held(row) << self.store.tree.disks.parameters.block_shift,
             });
         }
-        self.store.claim_once().map_err(Error::from)?;
+        self.store.claim_once()?;
         let removal = |objects: &mut Self| {
             objects.store.remove_member(row)?;
             objects.store.tree.space.superblock.add_short(usize::from(!empty));
@@ -198,7 +198,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// A member that holds nothing any more leaves, or a spare one takes the place of one that failed; whether there was
     /// such a member.
-    pub(super) fn change_members(&mut self) -> Result<bool, Error> {
+    pub(super) fn change_members(&mut self) -> Result<bool, Code> {
         let roster = *self.store.roster();
         if let Some(row) = roster.departing.iter().next() {
             let member = self.store.tree.space.member(row);
@@ -213,7 +213,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let failed = superblock.owed().and(roster.failed).or(roster.failing).minus(roster.succeeded);
         let (Some(spare), Some(failed)) = (spare, failed.iter().next()) else { return Ok(false) };
         let (member, by) = (self.store.tree.space.member(failed), self.store.tree.space.member(spare));
-        self.change_records(|objects| Ok(objects.store.succeed(failed, spare)?))?;
+        self.change_records(|objects| objects.store.succeed(failed, spare))?;
         self.store.tree.disks.tell(Happening::Succeeded { member, by });
         Ok(true)
     }

@@ -6,7 +6,7 @@
 
 use super::job::Lost;
 use crate::disks::events::Happening;
-use crate::error::{Error, StorageError};
+use crate::error::Code;
 use crate::format::job::{FailedWhat, Job, JobKind, JobState};
 use crate::format::key::Key;
 use crate::format::record::MemberRecord;
@@ -26,7 +26,7 @@ const FAILURES_MAX: u32 = 3;
 
 impl<A: DiskArray> Objects<'_, A> {
     /// One step of a job, in a transaction of its own.
-    pub(super) fn advance(&mut self, before: Job) -> Result<(), Error> {
+    pub(super) fn advance(&mut self, before: Job) -> Result<(), Code> {
         self.ahead = None;
         let (mut job, mut at, owed) = (before, None, self.store.committed().owed());
         let saved = self.alone(|objects| {
@@ -41,7 +41,7 @@ impl<A: DiskArray> Objects<'_, A> {
             job.unsaved = 0;
             match objects.put_job(&job) {
                 // It goes on from where it was, which does no harm.
-                Err(Error::Storage(StorageError::NoSpace)) if job.state == JobState::Running => Ok(true),
+                Err(Code::NoSpace) if job.state == JobState::Running => Ok(true),
                 saved => saved.map(|()| true),
             }
         });
@@ -56,7 +56,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// A job came to its end, which is committed.
-    fn job_ended(&mut self, job: &Job, owed: MemberSet) -> Result<(), Error> {
+    fn job_ended(&mut self, job: &Job, owed: MemberSet) -> Result<(), Code> {
         self.store.tree.disks.tell(Happening::Job { kind: job.kind, state: job.state });
         self.tell_rebuilt(owed);
         self.store.reload_members();
@@ -86,13 +86,9 @@ impl<A: DiskArray> Objects<'_, A> {
     /// A step failed, at this key if it is known. If what is there is damaged, the next step ends before it, and the one after
     /// that, which begins there, passes it over: nothing is called complete then. Where a step cannot be made at all, the job
     /// ends after a few.
-    fn step_failed(&mut self, mut job: Job, error: Error, at: Option<Key>) -> Result<(), Error> {
-        let damaged = match error {
-            Error::Unreadable { .. } => true,
-            Error::Storage(error) => error.is_loss(),
-            _ => false,
-        };
-        let too_little = matches!(error, Error::Storage(StorageError::NeedsMemory { .. }));
+    fn step_failed(&mut self, mut job: Job, error: Code, at: Option<Key>) -> Result<(), Code> {
+        let damaged = error == Code::Unreadable || error.is_loss();
+        let too_little = matches!(error, Code::NeedsMemory);
         let ends = too_little && job.kind == JobKind::Recount;
         if !(damaged || ends) {
             return Err(error);
@@ -126,7 +122,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Lists something that is lost, and says how far the job is, in a transaction of its own.
-    fn save_failed(&mut self, job: &mut Job, what: FailedWhat, key: Key) -> Result<(), Error> {
+    fn save_failed(&mut self, job: &mut Job, what: FailedWhat, key: Key) -> Result<(), Code> {
         self.alone(|objects| {
             objects.put_failed(job, what, key)?;
             objects.put_job(job).map(|()| true)
@@ -135,7 +131,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Begins a pass: from the first key, over what the members that are owed something may have missed, or over all.
-    pub(super) fn begin_pass(&mut self, job: &mut Job) -> Result<(), Error> {
+    pub(super) fn begin_pass(&mut self, job: &mut Job) -> Result<(), Code> {
         self.clear_failed(job.kind)?;
         let superblock = &self.store.tree.space.superblock;
         let roster = *self.store.roster();
@@ -178,7 +174,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Begins the pass of a rebuild that is under way or paused again, over everything: what it has met was judged by what the
     /// members were then. Part of a transaction.
-    pub(super) fn restart_rebuild(&mut self) -> Result<(), Error> {
+    pub(super) fn restart_rebuild(&mut self) -> Result<(), Code> {
         let Some(mut job) = self.job(JobKind::Rebuild)? else { return Ok(()) };
         if !matches!(job.state, JobState::Running | JobState::Paused) {
             return Ok(());
@@ -190,7 +186,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The first generation of which one of these members may lack something.
-    fn first_missed(&mut self, rows: MemberSet) -> Result<Generation, Error> {
+    fn first_missed(&mut self, rows: MemberSet) -> Result<Generation, Code> {
         let mut first = self.store.tree.generation;
         for row in rows.iter() {
             let key = Key::member(self.store.tree.space.member(row));
@@ -210,7 +206,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// What was passed over may be wanting, and what is lost now may be there the next time: a pass that met such is followed by
     /// another as long as they find less and less, is never called complete, and acquits nobody.
-    pub(super) fn end_pass(&mut self, job: &mut Job) -> Result<(), Error> {
+    pub(super) fn end_pass(&mut self, job: &mut Job) -> Result<(), Code> {
         // A forged record may have counted anything.
         let left = job.found.saturating_sub(job.healed).saturating_sub(job.failed.into());
         let is_wanting = job.healed > 0 || job.failed > 0;
@@ -268,7 +264,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Whether a pass went by a node that it could not read, or may have: what it found lost is not all in the list.
-    fn has_passed_over(&mut self, job: &Job) -> Result<bool, Error> {
+    fn has_passed_over(&mut self, job: &Job) -> Result<bool, Code> {
         let (mut listed, mut nodes) = (0, 0);
         self.lost_items(job.kind, |lost| {
             listed += 1;
@@ -280,7 +276,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// A whole pass found nothing that could be put right: who is owed nothing any more, and who holds nothing any more.
     ///
     /// Only what a member missed before the pass began was looked for everywhere.
-    fn settle_debts(&mut self, job: &Job) -> Result<Debts, Error> {
+    fn settle_debts(&mut self, job: &Job) -> Result<Debts, Code> {
         let roster = *self.store.roster();
         let (generation, superblock) = (self.store.tree.generation, &self.store.tree.space.superblock);
         let (owed, online) = (superblock.owed(), self.store.tree.disks.online());

@@ -5,7 +5,7 @@
 
 use super::standing::{Held, Standing, Worth};
 use super::survey::{ExtentCounts, RecordJoiner};
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::extent::{Extent, Fragment};
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
@@ -79,7 +79,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// missing, as it does for a rebuild; a read may still find it whole.
     ///
     /// Fails where the members' records cannot be read; nodes that cannot be are counted and passed over.
-    pub fn forecast_loss(&mut self, lost: MemberSet) -> Result<LossForecast, StorageError> {
+    pub fn forecast_loss(&mut self, lost: MemberSet) -> Result<LossForecast, Code> {
         let now = Standing::read(&mut self.store, true)?;
         let then = now.without(lost);
         let tolerance = self.store.committed().tolerance().into();
@@ -89,7 +89,7 @@ impl<A: DiskArray> Objects<'_, A> {
             let met = match self.store.tree.walk(&mut walk) {
                 Ok(Some(met)) => met,
                 Ok(None) => break,
-                Err(StorageError::NodeUnreadable { .. }) => {
+                Err(Code::NodeUnreadable) => {
                     tally.forecast.nodes_unreadable += 1;
                     continue;
                 }
@@ -113,7 +113,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// On how many members a node would be left.
-    fn replicas_left(&mut self, met: &Met, then: &Standing) -> Result<usize, StorageError> {
+    fn replicas_left(&mut self, met: &Met, then: &Standing) -> Result<usize, Code> {
         let (replicas, birth) = (met.pointer.replicas(), met.pointer.birth);
         let (right, _, _) = then.count(replicas, birth);
         let leaving = replicas.iter().filter(|replica| then.of(**replica, birth) == Worth::Leaving).count();

@@ -1,7 +1,7 @@
 //! The free map, counted anew: what refers to a block is what decides.
 
 use super::usage::Window;
-use crate::error::{Error, StorageError};
+use crate::error::Code;
 use crate::format::job::Job;
 use crate::format::key::{Key, Kind};
 use crate::object::Objects;
@@ -16,7 +16,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// A block that is allocated and nothing refers to becomes free, one that is referred to becomes allocated. What two
     /// things refer to cannot be put right: one of them is not what it was, which a scrub tells.
-    pub(super) fn recount_step(&mut self, job: &mut Job) -> Result<bool, Error> {
+    pub(super) fn recount_step(&mut self, job: &mut Job) -> Result<bool, Code> {
         let at_group = job.position.kind() == Kind::Group as u8;
         let (member, first) = if at_group { job.position.as_group() } else { (MemberNumber(0), 0) };
         let rows = self.store.tree.holding_rows();
@@ -42,14 +42,14 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The groups from `first` on, as many as there is memory and patience for; the first one that is left.
-    fn recount_groups(&mut self, job: &mut Job, row: usize, area: Area, first: u32) -> Result<u32, Error> {
+    fn recount_groups(&mut self, job: &mut Job, row: usize, area: Area, first: u32) -> Result<u32, Code> {
         let space = &self.store.tree.space;
         let (group_blocks, member) = (space.group_blocks(), space.member(row));
         let bytes = group_blocks as usize / 8;
         self.with_free_window(|objects, buffer| {
             let count = buffer.len() / (2 * bytes);
             if count == 0 {
-                return Err(StorageError::NeedsMemory { bytes: 2 * bytes }.into());
+                return Err(objects.store.tree.disks.about.needs(2 * bytes));
             }
             let window = Window::of(member, row, area, group_blocks, first, count as u32);
             let (referenced, allocated) = buffer.split_at_mut(count * bytes);
@@ -84,17 +84,11 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Replaces the bitmap of a group that is not open; false where there is no space to write it, or it is not any more as
     /// it was. The next pass comes back to it.
-    fn replace_group(
-        &mut self,
-        row: usize,
-        group: (u32, Area),
-        was: &[u8],
-        is: &[u8],
-    ) -> Result<bool, Error> {
+    fn replace_group(&mut self, row: usize, group: (u32, Area), was: &[u8], is: &[u8]) -> Result<bool, Code> {
         if !self.try_begin_change(UPDATES, Purpose::Release)? {
             return Ok(false);
         }
-        self.change(|objects| Ok(objects.store.replace_group(row, group, was, is)?))
+        self.change(|objects| objects.store.replace_group(row, group, was, is))
     }
 }
 

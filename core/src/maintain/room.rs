@@ -4,7 +4,7 @@ use super::standing::Standing;
 use super::survey::RecordJoiner;
 use super::usage::Swept;
 use super::verdict::{Indices, NodeVerdict, Verdict, judge, judge_node};
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::extent::Extent;
 use crate::format::key::{Key, Kind};
 use crate::format::record::dead;
@@ -111,7 +111,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The space of every member that takes part and is given data. Reads the dead records.
-    pub fn rooms(&mut self) -> Result<Rooms, StorageError> {
+    pub fn rooms(&mut self) -> Result<Rooms, Code> {
         let (tree, superblock) = (&self.store.tree, self.store.committed());
         let (kept_back, left_over) = (self.store.blocks_kept_back(), self.store.blocks_left_over());
         let mut rooms: Rooms = tree
@@ -151,12 +151,12 @@ impl<A: DiskArray> Objects<'_, A> {
     /// at: see [`RebuildSpace::Tight`].
     ///
     /// Reads every tree node once, and no data. Fails where a node cannot be read.
-    pub fn forecast_rebuild(&mut self, lost: MemberSet) -> Result<RebuildForecast, StorageError> {
+    pub fn forecast_rebuild(&mut self, lost: MemberSet) -> Result<RebuildForecast, Code> {
         self.forecast_moves(lost, lost, 0)
     }
 
     /// As [`forecast_rebuild`](Self::forecast_rebuild), if the members were emptied: what they hold is read from them.
-    pub fn forecast_drain(&mut self, emptied: MemberSet) -> Result<RebuildForecast, StorageError> {
+    pub fn forecast_drain(&mut self, emptied: MemberSet) -> Result<RebuildForecast, Code> {
         self.forecast_moves(emptied, MemberSet::EMPTY, 0)
     }
 
@@ -168,7 +168,7 @@ impl<A: DiskArray> Objects<'_, A> {
         gone: MemberSet,
         lost: bool,
         blocks: u64,
-    ) -> Result<RebuildForecast, StorageError> {
+    ) -> Result<RebuildForecast, Code> {
         self.forecast_moves(gone, if lost { gone } else { MemberSet::EMPTY }, blocks)
     }
 
@@ -179,7 +179,7 @@ impl<A: DiskArray> Objects<'_, A> {
         gone: MemberSet,
         lost: MemberSet,
         new_blocks: u64,
-    ) -> Result<RebuildForecast, StorageError> {
+    ) -> Result<RebuildForecast, Code> {
         let now = Standing::read(&mut self.store, true)?;
         let superblock = self.store.committed();
         let (table, member) = (superblock.table(), MemberNumber(superblock.next_member()));

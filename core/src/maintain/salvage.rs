@@ -4,7 +4,7 @@
 //! of the keys, and names the stretches of keys between them that cannot. Whoever calls puts names and contents together.
 
 use super::survey::RecordJoiner;
-use crate::error::{Error, StorageError};
+use crate::error::Code;
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
 use crate::format::name::{ENTRY_HEADER, EntryTarget};
@@ -66,7 +66,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// one that cannot be read takes what is below it along.
     ///
     /// An error is none of these losses, but that no further step was possible: too little memory.
-    pub fn survivors(&mut self, mut f: impl FnMut(Survivor<'_>)) -> Result<(), Error> {
+    pub fn survivors(&mut self, mut f: impl FnMut(Survivor<'_>)) -> Result<(), Code> {
         let mut walk = Walk::new();
         let piece_bytes = self.inline_max();
         let mut joiners = Joiners::new(piece_bytes);
@@ -91,7 +91,7 @@ impl<A: DiskArray> Objects<'_, A> {
                     joiners = Joiners::new(piece_bytes);
                     f(Survivor::Lost { from, end });
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
             reached = end.unwrap_or(Key::MAX);
         }
@@ -107,7 +107,7 @@ impl<A: DiskArray> Objects<'_, A> {
         offset: u64,
         buf: &mut [u8],
         mut lost: impl FnMut(Range<u64>),
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         let parameters = &self.store.tree.disks.parameters;
         let least = parameters.chunk_bytes().min(parameters.block_bytes());
         let (mut done, mut step) = (0, buf.len().next_power_of_two());
@@ -118,7 +118,7 @@ impl<A: DiskArray> Objects<'_, A> {
             let part = &mut buf[done..done + bytes];
             match self.read_by_keys(object, inline, at, part) {
                 Ok(()) => step = step.saturating_mul(2),
-                Err(error) if !is_loss(&error) => return Err(error),
+                Err(error) if !is_loss(error) => return Err(error),
                 Err(_) if bytes > least => {
                     step = (bytes.next_power_of_two() / 2).max(least);
                     continue;
@@ -135,12 +135,8 @@ impl<A: DiskArray> Objects<'_, A> {
 }
 
 /// Whether an error says that something is lost.
-const fn is_loss(error: &Error) -> bool {
-    match error {
-        Error::Unreadable { .. } => true,
-        Error::Storage(error) => StorageError::is_loss(error),
-        _ => false,
-    }
+const fn is_loss(error: Code) -> bool {
+    matches!(error, Code::Unreadable) || error.is_loss()
 }
 
 /// Puts records together that go on under several keys.

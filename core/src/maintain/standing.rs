@@ -1,7 +1,7 @@
 //! Where a fragment or replica counts, and where not: computed from the member table and the member records, never
 //! believed from a list. Pure, once it was read.
 
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::extent::Extent;
 use crate::format::key::Key;
 use crate::format::record::{MemberRecord, SPANS_MAX};
@@ -61,7 +61,7 @@ pub struct Standing {
 
 impl Standing {
     /// Reads it. With `absent` nobody is waited for.
-    pub fn read<A: DiskArray>(store: &mut Store<'_, A>, absent: bool) -> Result<Self, StorageError> {
+    pub fn read<A: DiskArray>(store: &mut Store<'_, A>, absent: bool) -> Result<Self, Code> {
         let (online, roster) = (store.tree.disks.sound(), *store.roster());
         let superblock = &store.tree.space.superblock;
         let (table, owed) = (superblock.table(), superblock.owed());

@@ -1,6 +1,7 @@
 //! One bounded step of whatever work there is, each a transaction of its own.
 
-use crate::error::{Error, StorageError};
+use crate::build::REPAIR;
+use crate::error::Code;
 use crate::format::job::{JobKind, JobOptions, JobState};
 use crate::limits::{NODE_REPAIRS_MAX, REPAIRS_MAX};
 use crate::object::Objects;
@@ -30,8 +31,8 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Does one step of the most urgent work: [`upkeep`](Self::upkeep), or else a step of a job. What members that came
     /// back or failed are owed is rebuilt without being asked for. A transaction of its own; [`Work::Nothing`] writes
     /// nothing. Jobs that take more memory than there is say so when nothing else is left to do
-    /// ([`NeedsMemory`](StorageError::NeedsMemory)).
-    pub fn maintain(&mut self, sweep: bool) -> Result<Work, Error> {
+    /// ([`NeedsMemory`](Code::NeedsMemory)).
+    pub fn maintain(&mut self, sweep: bool) -> Result<Work, Code> {
         match self.upkeep(sweep)? {
             Work::Nothing => self.maintain_members(),
             work => Ok(work),
@@ -42,13 +43,13 @@ impl<A: DiskArray> Objects<'_, A> {
     /// with `sweep`, gives dead blocks back when that is worth its writes. A transaction of its own; [`Work::Nothing`]
     /// writes nothing. Firmware that leaves jobs to a server needs no more, and carries no code for them.
     #[inline(never)]
-    pub fn upkeep(&mut self, sweep: bool) -> Result<Work, Error> {
+    pub fn upkeep(&mut self, sweep: bool) -> Result<Work, Code> {
         self.store.check_alone()?;
-        if self.repairs_waiting() > 0 {
+        if REPAIR && self.repairs_waiting() > 0 {
             match self.alone(Self::repair_all) {
                 Ok(true) => return Ok(Work::Repaired),
                 // There is none until something is freed, which comes next.
-                Ok(false) | Err(Error::Storage(StorageError::NoSpace)) => {}
+                Ok(false) | Err(Code::NoSpace) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -56,14 +57,14 @@ impl<A: DiskArray> Objects<'_, A> {
             return Ok(Work::Reaped);
         }
         if sweep && self.store.is_sweep_worthwhile() {
-            self.alone(|objects| objects.store.sweep_step().map(|_| true).map_err(Error::from))?;
+            self.alone(|objects| objects.store.sweep_step().map(|_| true))?;
             return Ok(Work::Swept);
         }
         Ok(Work::Nothing)
     }
 
     /// Frees some of what deleted objects still hold, in a transaction of its own; false when there is nothing that can be freed.
-    pub(crate) fn reap_alone(&mut self) -> Result<bool, Error> {
+    pub(crate) fn reap_alone(&mut self) -> Result<bool, Code> {
         if !self.is_reapable() {
             return Ok(false);
         }
@@ -73,17 +74,17 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// A step of what concerns members and jobs. Where there is no space even for writing down how far it is, it waits
     /// for some.
-    fn maintain_members(&mut self) -> Result<Work, Error> {
+    fn maintain_members(&mut self) -> Result<Work, Code> {
         if !self.store.is_writable() {
             return Ok(Work::Nothing);
         }
         match self.change_or_advance() {
-            Err(Error::Storage(StorageError::NoSpace)) => Ok(Work::Nothing),
+            Err(Code::NoSpace) => Ok(Work::Nothing),
             done => done,
         }
     }
 
-    fn change_or_advance(&mut self) -> Result<Work, Error> {
+    fn change_or_advance(&mut self) -> Result<Work, Code> {
         if self.fail_member()? || self.change_members()? {
             return Ok(Work::Changed);
         }
@@ -101,7 +102,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 _ => continue,
             };
             match self.advance(job) {
-                Err(error @ Error::Storage(StorageError::NeedsMemory { .. })) => needs_memory = Some(error),
+                Err(error @ Code::NeedsMemory) => needs_memory = Some(error),
                 done => return done.map(|_| Work::Advanced(kind)),
             }
         }
@@ -109,7 +110,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Does something in a transaction of its own, which is dropped where it changed nothing: whether it changed anything.
-    pub(super) fn alone(&mut self, f: impl FnOnce(&mut Self) -> Result<bool, Error>) -> Result<bool, Error> {
+    pub(super) fn alone(&mut self, f: impl FnOnce(&mut Self) -> Result<bool, Code>) -> Result<bool, Code> {
         self.begin()?;
         match f(self) {
             Ok(true) => self.commit().map(|()| true),
@@ -121,7 +122,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Rewrites the bad nodes and fragments that reads remembered; whether there was one that could be.
-    fn repair_all(&mut self) -> Result<bool, Error> {
+    fn repair_all(&mut self) -> Result<bool, Code> {
         let mut repaired = false;
         // Repairing meets further ones, which wait for the next step.
         for _ in 0..NODE_REPAIRS_MAX {

@@ -1,7 +1,7 @@
 //! How redundant each extent is: computed from its own record and the members, never believed from a list.
 
 use super::standing::{Held, Standing};
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::extent::{EXTENT_BYTES_MAX, Extent};
 use crate::format::key::{Key, Kind};
 use crate::object::Objects;
@@ -85,7 +85,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// Where every member is online and owed nothing, all are complete, and the superblock has their number; else the
     /// tree is walked: one record for each extent is read, no data.
-    pub fn count_extents(&mut self) -> Result<ExtentCounts, StorageError> {
+    pub fn count_extents(&mut self) -> Result<ExtentCounts, Code> {
         let total = self.store.committed().extents();
         if self.is_whole() {
             return Ok(ExtentCounts { total, complete: total, ..ExtentCounts::default() });

@@ -9,7 +9,7 @@
 //! Nothing is flushed. A discard that a power cut undoes has done no harm, and one that comes true has left bytes that
 //! nothing refers to; what is written to its place later is written after it.
 
-use crate::error::{Error, MemberError, StorageError};
+use crate::error::{Code, MemberError};
 use crate::limits::GROUP_BLOCKS_MAX;
 use crate::object::Objects;
 use crate::space::{Area, next_free};
@@ -83,15 +83,15 @@ impl Trim {
 
 impl<A: DiskArray> Objects<'_, A> {
     /// One step of a trim; false when it is over. No transaction may be open.
-    pub(crate) fn trim_step(&mut self, trim: &mut Trim) -> Result<bool, MemberError> {
+    pub(crate) fn trim_step(&mut self, trim: &mut Trim) -> Result<bool, MemberError<Code, Code>> {
         self.store.check_alone()?;
         if !trim.options.only_count {
-            self.store.claim_once().map_err(Error::from)?;
+            self.store.claim_once()?;
         } else if self.store.is_writable() {
-            self.store.read_again().map_err(Error::from)?;
+            self.store.read_again()?;
         } else {
             // A mount for reading has not looked at the open groups.
-            self.store.reload_groups().map_err(Error::from)?;
+            self.store.reload_groups()?;
         }
         let row = self.store.committed().row_of(trim.member).ok_or(MemberError::NotAMember)?;
         let disk = self.store.tree.disks.disk_in_row(row).ok_or(MemberError::Away)?;
@@ -109,7 +109,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let bits = &mut stage[..self.store.tree.space.group_blocks() as usize / 8];
         let found = self.find_free(trim, row, area, bits);
         self.store.stage = stage;
-        let (runs, position) = found.map_err(Error::from)?;
+        let (runs, position) = found?;
         if trim.options.only_count {
             runs.iter().for_each(|run| trim.count(run.end - run.start));
         } else {
@@ -126,7 +126,7 @@ impl<A: DiskArray> Objects<'_, A> {
         row: usize,
         area: Area,
         bits: &mut [u8],
-    ) -> Result<(Runs, u64), StorageError> {
+    ) -> Result<(Runs, u64), Code> {
         let (groups, group_blocks) =
             (self.store.tree.space.groups(area), u64::from(self.store.tree.space.group_blocks()));
         let least = trim.options.minimum_bytes.div_ceil(trim.block_bytes).max(1);

@@ -1,7 +1,7 @@
 //! Which blocks something refers to, and which the free map says are allocated: window by window.
 
 use super::survey::RecordJoiner;
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::key::{Key, Kind};
 use crate::format::record::dead;
 use crate::object::Objects;
@@ -71,7 +71,7 @@ impl<A: DiskArray> Objects<'_, A> {
         window: &Window,
         bits: &mut [u8],
         mut twice: impl FnMut(BlockAddress),
-    ) -> Result<(), StorageError> {
+    ) -> Result<(), Code> {
         bits.fill(0);
         let mut walk = Walk::new();
         while let Some(met) = self.store.tree.walk(&mut walk)? {
@@ -120,7 +120,7 @@ impl<A: DiskArray> Objects<'_, A> {
         window: &Window,
         group_bytes: usize,
         bits: &mut [u8],
-    ) -> Result<(), StorageError> {
+    ) -> Result<(), Code> {
         for (group, bits) in window.groups.clone().zip(bits.chunks_exact_mut(group_bytes)) {
             self.store.group_bitmap(window.row, group, bits)?;
         }

@@ -2,7 +2,7 @@
 
 use super::standing::{Standing, Worth};
 use super::verdict::{Indices, NodeVerdict, Verdict, judge, judge_node};
-use crate::error::{Error, StorageError};
+use crate::error::Code;
 use crate::format::extent::Extent;
 use crate::format::inode::Inode;
 use crate::format::job::{FailedWhat, Job, JobKind};
@@ -53,8 +53,8 @@ fn note_unread(
 
 impl<A: DiskArray> Objects<'_, A> {
     /// Goes on with a pass; whether the transaction changed anything. On an error, the key of what it met.
-    pub(super) fn pass_step(&mut self, job: &mut Job) -> Result<bool, (Error, Option<Key>)> {
-        let at_nothing = |error: StorageError| (Error::from(error), None);
+    pub(super) fn pass_step(&mut self, job: &mut Job) -> Result<bool, (Code, Option<Key>)> {
+        let at_nothing = |error: Code| (error, None);
         if job.kind == JobKind::Recount {
             let at = job.position;
             return self.recount_step(job).map_err(|error| (error, Some(at)));
@@ -79,14 +79,14 @@ impl<A: DiskArray> Objects<'_, A> {
                     self.end_pass(job).map_err(|error| (error, None))?;
                     return Ok(true);
                 }
-                Err(StorageError::NodeUnreadable { .. }) => {
+                Err(Code::NodeUnreadable) => {
                     let lost = self.put_failed(job, FailedWhat::Node, job.position);
                     lost.map_err(|error| (error, None))?;
                     budget.changed = true;
                     job.position = walk.position().unwrap_or(Key::MAX);
                     continue;
                 }
-                Err(error) => return Err((error.into(), None)),
+                Err(error) => return Err((error, None)),
             };
             let refreshed = self.pass_node(job, &standing, &met, &mut budget);
             if refreshed.map_err(|error| (error, None))? || met.level > 0 {
@@ -107,7 +107,7 @@ impl<A: DiskArray> Objects<'_, A> {
         standing: &Standing,
         met: &Met,
         budget: &mut Budget,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, Code> {
         let (replicas, wanted) = (met.pointer.replicas(), self.store.tree.copies_wanted());
         if met.pointer.birth == self.store.tree.generation {
             return Ok(false);
@@ -138,7 +138,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if !self.try_begin_change(REFRESH_UPDATES, Purpose::Release)? {
             return Ok(false);
         }
-        self.change(|objects| Ok(objects.store.refresh(&met.from)?))?;
+        self.change(|objects| objects.store.refresh(&met.from))?;
         budget.spend(u64::from(self.store.tree.level) + 1);
         (budget.changed, job.healed) = (true, job.healed + 1);
         self.store.tree.counters.repairs += 1;
@@ -152,7 +152,7 @@ impl<A: DiskArray> Objects<'_, A> {
         began_at: Key,
         (standing, met): (&Standing, &Met),
         budget: &mut Budget,
-    ) -> Result<bool, (Error, Option<Key>)> {
+    ) -> Result<bool, (Code, Option<Key>)> {
         let (mut from, end) = (met.from, met.end.unwrap_or(Key::MAX));
         loop {
             let next = self.store.tree.scan(&from, &end, |key, _| match key.kind() {
@@ -161,7 +161,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 }
                 _ => ControlFlow::Continue(()),
             });
-            let Some(key) = next.map_err(|error| (error.into(), None))? else { break };
+            let Some(key) = next.map_err(|error| (error, None))? else { break };
             // Not where the leaf begins: then a step would begin before what fails, again and again.
             if job.stop == Some(key) && key > began_at {
                 job.position = key;
@@ -185,7 +185,7 @@ impl<A: DiskArray> Objects<'_, A> {
         standing: &Standing,
         key: Key,
         budget: &mut Budget,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         let (object, start) = (key.object(), key.offset());
         let found: Found = self.extent_at(object, start)?;
         let block_shift = self.store.tree.disks.parameters.block_shift;

@@ -4,9 +4,10 @@
 use super::Objects;
 use super::extents::Found;
 use super::get::{Reading, Segment, Segments};
+use crate::build::{MULTI, XOR};
 use crate::disks::Disks;
 use crate::disks::select::PATIENT;
-use crate::error::{Error, StorageError};
+use crate::error::Code;
 use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX, PARITY_FRAGMENTS_MAX};
 use crate::redundancy;
 use crate::transaction::Memory;
@@ -139,7 +140,7 @@ impl<A: DiskArray> Objects<'_, A> {
         segment: &Segment,
         part: &mut [u8],
         stage: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         for attempt in reading.attempt..=PATIENT {
             let late_before = self.store.tree.counters.hedged_reads;
             if self.recover_by(Reading { attempt, ..reading }, segment, part, stage) {
@@ -151,13 +152,13 @@ impl<A: DiskArray> Objects<'_, A> {
             }
         }
         let data = usize::from(reading.found.extent.scheme.data);
-        if data > 1 && stage.len() < data << self.chunk_shift() {
+        if XOR && data > 1 && stage.len() < data << self.chunk_shift() {
             // What is there may well be enough.
             let bytes = Memory::bytes_for_stripe(&self.store.tree.disks.parameters, data);
-            return Err(StorageError::NeedsMemory { bytes }.into());
+            return Err(self.store.tree.disks.about.needs(bytes));
         }
         self.store.tree.counters.unreadable += 1;
-        Err(Error::Unreadable { object, offset: reading.found.start })
+        Err(self.store.tree.disks.about.lost(object, reading.found.start))
     }
 
     fn recover_by(
@@ -168,9 +169,9 @@ impl<A: DiskArray> Objects<'_, A> {
         stage: &mut [u8],
     ) -> bool {
         if reading.found.extent.scheme.data == 1 {
-            return self.read_other_replica(reading, segment, part);
+            return MULTI && self.read_other_replica(reading, segment, part);
         }
-        self.reconstruct(reading, segment, part, stage)
+        XOR && self.reconstruct(reading, segment, part, stage)
             || segment.avoided
                 && self.read_right(reading, segment.source, segment.first, segment.columns, part)
     }

@@ -4,7 +4,7 @@ use super::Objects;
 use super::hashed::Place;
 use super::inode::Attributes;
 use super::path::{check_name, split_path};
-use crate::error::{Error, StorageError};
+use crate::error::Code;
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::Kind;
 use crate::format::name::{self, ENTRY_HEADER, EntryTarget, PLACES};
@@ -50,11 +50,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     // --- looking up -------------------------------------------------------------------------------------------
 
-    fn find_entry(
-        &mut self,
-        directory: ObjectId,
-        name: &[u8],
-    ) -> Result<Option<(Place, EntryTarget)>, Error> {
+    fn find_entry(&mut self, directory: ObjectId, name: &[u8]) -> Result<Option<(Place, EntryTarget)>, Code> {
         let hash = self.hash(name);
         let end = hash.saturating_add(PLACES);
         let found = self.scan_hashed(directory, Kind::Entry, hash, end, |place, bytes| {
@@ -66,30 +62,30 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(found)
     }
 
-    fn directory(&mut self, directory: ObjectId) -> Result<Inode, Error> {
+    fn directory(&mut self, directory: ObjectId) -> Result<Inode, Code> {
         let inode = self.inode(directory)?;
-        if inode.kind == ObjectKind::Directory { Ok(inode) } else { Err(Error::NotADirectory) }
+        if inode.kind == ObjectKind::Directory { Ok(inode) } else { Err(Code::NotADirectory) }
     }
 
     /// The object that a directory has under a name.
-    pub fn lookup(&mut self, directory: ObjectId, name: &[u8]) -> Result<EntryTarget, Error> {
+    pub fn lookup(&mut self, directory: ObjectId, name: &[u8]) -> Result<EntryTarget, Code> {
         self.directory(directory)?;
         check_name(name)?;
-        self.find_entry(directory, name)?.map(|(_, target)| target).ok_or(Error::NotFound)
+        self.find_entry(directory, name)?.map(|(_, target)| target).ok_or(Code::NotFound)
     }
 
     /// The object at a path from the root. Symbolic links are not followed.
-    pub fn resolve(&mut self, path: &[u8]) -> Result<ObjectId, Error> {
+    pub fn resolve(&mut self, path: &[u8]) -> Result<ObjectId, Code> {
         split_path(path).try_fold(ObjectId::ROOT, |directory, name| Ok(self.lookup(directory, name)?.object))
     }
 
     /// The directory that holds the last name of a path, and that name.
-    pub fn resolve_parent<'p>(&mut self, path: &'p [u8]) -> Result<(ObjectId, &'p [u8]), Error> {
+    pub fn resolve_parent<'p>(&mut self, path: &'p [u8]) -> Result<(ObjectId, &'p [u8]), Code> {
         let mut names = split_path(path);
-        let last = names.next_back().ok_or(Error::InvalidName)?;
+        let last = names.next_back().ok_or(Code::InvalidName)?;
         check_name(last)?;
         let directory = names.try_fold(ObjectId::ROOT, |directory, name| {
-            Ok::<_, Error>(self.lookup(directory, name)?.object)
+            Ok::<_, Code>(self.lookup(directory, name)?.object)
         })?;
         Ok((directory, last))
     }
@@ -101,7 +97,7 @@ impl<A: DiskArray> Objects<'_, A> {
         directory: ObjectId,
         from: u64,
         mut f: impl FnMut(Entry<'_>) -> ControlFlow<B>,
-    ) -> Result<Option<B>, Error> {
+    ) -> Result<Option<B>, Code> {
         self.directory(directory)?;
         let ended = self.scan_hashed(directory, Kind::Entry, from, u64::MAX, |place, bytes| {
             let (Some(name), Some(target)) = (bytes.get(ENTRY_HEADER..), EntryTarget::decode(bytes)) else {
@@ -109,14 +105,18 @@ impl<A: DiskArray> Objects<'_, A> {
             };
             // A name like this was never given: whoever makes files of these names elsewhere would be led astray.
             if check_name(name).is_err() {
-                return ControlFlow::Break(Err(StorageError::RecordInvalid { object: directory }.into()));
+                return ControlFlow::Break(Err(()));
             }
             match f(Entry { name, object: target.object, kind: target.kind, next: place.end() }) {
                 ControlFlow::Continue(()) => ControlFlow::Continue(()),
                 ControlFlow::Break(done) => ControlFlow::Break(Ok(done)),
             }
-        });
-        ended?.transpose()
+        })?;
+        match ended {
+            Some(Err(())) => Err(self.store.tree.disks.about.invalid(directory)),
+            Some(Ok(done)) => Ok(Some(done)),
+            None => Ok(None),
+        }
     }
 
     // --- making -----------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Makes an object under a new name.
     ///
     /// # Errors
-    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Error::HashFull). After that
+    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Code::HashFull). After that
     /// one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
     pub fn create(
         &mut self,
@@ -132,11 +132,11 @@ impl<A: DiskArray> Objects<'_, A> {
         name: &[u8],
         what: &MakeRequest<'_>,
         attributes: &Attributes,
-    ) -> Result<ObjectId, Error> {
+    ) -> Result<ObjectId, Code> {
         check_name(name)?;
         let target = match what {
             MakeRequest::Symlink(target) if target.is_empty() || target.len() > SYMLINK_BYTES_MAX => {
-                return Err(Error::TooLarge);
+                return Err(Code::TooLarge);
             }
             MakeRequest::Symlink(target) => target,
             _ => &b""[..],
@@ -147,7 +147,7 @@ impl<A: DiskArray> Objects<'_, A> {
             MakeRequest::Symlink(_) => ObjectKind::Symlink,
             // These have requests of their own, which say what belongs to them.
             MakeRequest::Special(ObjectKind::File | ObjectKind::Directory | ObjectKind::Symlink) => {
-                return Err(Error::InvalidArgument);
+                return Err(Code::InvalidArgument);
             }
             MakeRequest::Special(kind) => kind,
         };
@@ -155,7 +155,7 @@ impl<A: DiskArray> Objects<'_, A> {
         self.operate(updates, Purpose::Growth, |objects| {
             let parent = objects.directory(directory)?;
             if objects.find_entry(directory, name)?.is_some() {
-                return Err(Error::Exists);
+                return Err(Code::Exists);
             }
             let (object, mut inode) = objects.make(kind, attributes, &parent, directory)?;
             if !target.is_empty() {
@@ -174,21 +174,21 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Gives an object that is not a directory another name.
     ///
     /// # Errors
-    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Error::HashFull). After that
+    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Code::HashFull). After that
     /// one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
-    pub fn link(&mut self, object: ObjectId, directory: ObjectId, name: &[u8]) -> Result<(), Error> {
+    pub fn link(&mut self, object: ObjectId, directory: ObjectId, name: &[u8]) -> Result<(), Code> {
         check_name(name)?;
         self.operate(NAME_UPDATES, Purpose::Growth, |objects| {
             objects.directory(directory)?;
             let mut inode = objects.inode(object)?;
             if inode.kind == ObjectKind::Directory {
-                return Err(Error::IsADirectory);
+                return Err(Code::IsADirectory);
             }
             if inode.links >= LINKS_MAX {
-                return Err(Error::TooLarge);
+                return Err(Code::TooLarge);
             }
             if objects.find_entry(directory, name)?.is_some() {
-                return Err(Error::Exists);
+                return Err(Code::Exists);
             }
             inode.links += 1;
             inode.changed = objects.store.tree.disks.now();
@@ -198,7 +198,7 @@ impl<A: DiskArray> Objects<'_, A> {
         })
     }
 
-    fn add_entry(&mut self, directory: ObjectId, name: &[u8], target: EntryTarget) -> Result<(), Error> {
+    fn add_entry(&mut self, directory: ObjectId, name: &[u8], target: EntryTarget) -> Result<(), Code> {
         let hash = self.hash(name);
         self.put_hashed(directory, Kind::Entry, hash, &[&target.encode(), name])
     }
@@ -209,7 +209,7 @@ impl<A: DiskArray> Objects<'_, A> {
         directory: ObjectId,
         entries: i64,
         subdirectories: i64,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         let mut inode = self.inode(directory)?;
         inode.size = inode.size.saturating_add_signed(entries);
         inode.links =
@@ -226,27 +226,27 @@ impl<A: DiskArray> Objects<'_, A> {
     /// # Errors
     /// All of names, kinds and space leave the transaction as it was. After one of a disk or the tree
     /// [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
-    pub fn unlink(&mut self, directory: ObjectId, name: &[u8]) -> Result<(), Error> {
+    pub fn unlink(&mut self, directory: ObjectId, name: &[u8]) -> Result<(), Code> {
         check_name(name)?;
         self.operate(NAME_UPDATES, Purpose::Release, |objects| {
             objects.directory(directory)?;
-            let (place, target) = objects.find_entry(directory, name)?.ok_or(Error::NotFound)?;
+            let (place, target) = objects.find_entry(directory, name)?.ok_or(Code::NotFound)?;
             objects.check_empty(&target)?;
             objects.take_entry(directory, &place, &target)?;
             objects.drop_link(&target)
         })
     }
 
-    fn check_empty(&mut self, target: &EntryTarget) -> Result<(), Error> {
+    fn check_empty(&mut self, target: &EntryTarget) -> Result<(), Code> {
         if target.kind != ObjectKind::Directory {
             return Ok(());
         }
         let any = self.list(target.object, 0, |_| ControlFlow::Break(()))?;
-        if any.is_some() { Err(Error::NotEmpty) } else { Ok(()) }
+        if any.is_some() { Err(Code::NotEmpty) } else { Ok(()) }
     }
 
     /// Takes one link away; the last takes the object with it.
-    fn drop_link(&mut self, target: &EntryTarget) -> Result<(), Error> {
+    fn drop_link(&mut self, target: &EntryTarget) -> Result<(), Code> {
         let mut inode = self.inode(target.object)?;
         if inode.kind == ObjectKind::Directory || inode.links <= 1 {
             return self.delete(target.object, &mut inode);
@@ -263,23 +263,23 @@ impl<A: DiskArray> Objects<'_, A> {
     /// both names are the object's own nothing happens.
     ///
     /// # Errors
-    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Error::HashFull). After that
+    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Code::HashFull). After that
     /// one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
     pub fn rename(
         &mut self,
         from: (ObjectId, &[u8]),
         to: (ObjectId, &[u8]),
         replace: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         check_name(from.1)?;
         check_name(to.1)?;
         self.operate(2 * NAME_UPDATES, Purpose::Growth, |objects| {
             objects.directory(from.0)?;
             objects.directory(to.0)?;
-            let (place, target) = objects.find_entry(from.0, from.1)?.ok_or(Error::NotFound)?;
+            let (place, target) = objects.find_entry(from.0, from.1)?.ok_or(Code::NotFound)?;
             let replaced = objects.find_entry(to.0, to.1)?;
             match replaced {
-                Some(_) if !replace => return Err(Error::Exists),
+                Some(_) if !replace => return Err(Code::Exists),
                 Some((_, old)) if old.object == target.object => return Ok(()),
                 Some((_, old)) => objects.check_replaceable(&target, &old)?,
                 None => {}
@@ -297,22 +297,22 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Refuses to put an object in the place of one of another sort, or of a directory that has entries.
-    fn check_replaceable(&mut self, target: &EntryTarget, old: &EntryTarget) -> Result<(), Error> {
+    fn check_replaceable(&mut self, target: &EntryTarget, old: &EntryTarget) -> Result<(), Code> {
         match (target.kind == ObjectKind::Directory, old.kind == ObjectKind::Directory) {
-            (true, false) => Err(Error::NotADirectory),
-            (false, true) => Err(Error::IsADirectory),
+            (true, false) => Err(Code::NotADirectory),
+            (false, true) => Err(Code::IsADirectory),
             _ => self.check_empty(old),
         }
     }
 
     /// Takes a name out of a directory, and leaves what it meant as it is.
-    fn take_entry(&mut self, directory: ObjectId, place: &Place, target: &EntryTarget) -> Result<(), Error> {
+    fn take_entry(&mut self, directory: ObjectId, place: &Place, target: &EntryTarget) -> Result<(), Code> {
         self.remove_hashed(directory, Kind::Entry, place)?;
         self.touch_directory(directory, -1, -i64::from(target.kind == ObjectKind::Directory))
     }
 
     /// Gives an object that has lost its name a new one.
-    fn move_entry(&mut self, target: EntryTarget, to: (ObjectId, &[u8])) -> Result<(), Error> {
+    fn move_entry(&mut self, target: EntryTarget, to: (ObjectId, &[u8])) -> Result<(), Code> {
         let is_directory = target.kind == ObjectKind::Directory;
         self.add_entry(to.0, to.1, target)?;
         self.touch_directory(to.0, 1, i64::from(is_directory))?;
@@ -325,17 +325,17 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Refuses to move a directory into itself or below itself.
-    fn check_not_below(&mut self, moved: ObjectId, directory: ObjectId) -> Result<(), Error> {
+    fn check_not_below(&mut self, moved: ObjectId, directory: ObjectId) -> Result<(), Code> {
         let mut at = directory;
         for _ in 0..DIRECTORY_DEPTH_MAX {
             if at == moved {
-                return Err(Error::IntoItself);
+                return Err(Code::IntoItself);
             }
             if at == ObjectId::ROOT {
                 return Ok(());
             }
             at = self.inode(at)?.parent;
         }
-        Err(Error::TooLarge)
+        Err(Code::TooLarge)
     }
 }

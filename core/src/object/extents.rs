@@ -1,7 +1,8 @@
 //! Finding, storing and freeing extents.
 
 use super::Objects;
-use crate::error::{Error, StorageError};
+use crate::build::{MULTI, PLACEMENT, TIGHT};
+use crate::error::Code;
 use crate::format::extent::{CRC_BYTES, EXTENT_BYTES_MAX, Extent};
 use crate::format::inode::Inode;
 use crate::format::key::Key;
@@ -72,7 +73,7 @@ impl<A: DiskArray> Objects<'_, A> {
         start: u64,
         skip: usize,
         out: &mut [u8],
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, Code> {
         let piece_bytes = self.piece_bytes();
         let mut done = 0;
         while done < out.len() {
@@ -95,20 +96,24 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The extent whose record begins at this key.
-    pub(crate) fn extent_at(&mut self, object: ObjectId, start: u64) -> Result<Found, Error> {
+    pub(crate) fn extent_at(&mut self, object: ObjectId, start: u64) -> Result<Found, Code> {
         let mut head = [0; EXTENT_BYTES_MAX];
         let bytes = self.read_record(object, start, 0, &mut head)?;
         let extent = Extent::decode(&head[..bytes]);
         let extent = extent.filter(|e| start.saturating_add(e.logical.into()) <= OBJECT_BYTES_MAX);
-        let extent = extent.ok_or(match Extent::is_unsupported(&head[..bytes]) {
-            true => StorageError::RecordUnsupported { object },
-            false => StorageError::RecordInvalid { object },
-        })?;
+        let Some(extent) = extent else {
+            let invalid = self.store.tree.disks.about.invalid(object);
+            return Err(if Extent::is_unsupported(&head[..bytes]) {
+                Code::RecordUnsupported
+            } else {
+                invalid
+            });
+        };
         Ok(Found { start, extent })
     }
 
     /// What is at a byte of an object's contents.
-    pub(super) fn find(&mut self, object: ObjectId, at: u64) -> Result<At, Error> {
+    pub(super) fn find(&mut self, object: ObjectId, at: u64) -> Result<At, Code> {
         let (first, key) = (Key::extent(object, 0), Key::extent(object, at));
         if let Some((key, _)) = self.store.tree.last_before(&first, &key.successor(), &mut [])? {
             let found = self.extent_at(object, key.offset() & !(EXTENT_KEYS - 1))?;
@@ -120,7 +125,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The first byte of the first extent that begins after this byte.
-    pub(super) fn next_extent(&mut self, object: ObjectId, at: u64) -> Result<Option<u64>, Error> {
+    pub(super) fn next_extent(&mut self, object: ObjectId, at: u64) -> Result<Option<u64>, Code> {
         self.extent_between(object, at.saturating_add(1), u64::MAX)
     }
 
@@ -130,7 +135,7 @@ impl<A: DiskArray> Objects<'_, A> {
         object: ObjectId,
         from: u64,
         end: u64,
-    ) -> Result<Option<u64>, Error> {
+    ) -> Result<Option<u64>, Code> {
         let (from, end) = (Key::extent(object, from), Key::extent(object, end));
         let found = self.store.tree.scan(&from, &end, |key, _| match key.offset() % EXTENT_KEYS {
             0 => ControlFlow::Break(key.offset()),
@@ -142,15 +147,15 @@ impl<A: DiskArray> Objects<'_, A> {
     // --- freeing ----------------------------------------------------------------------------------------------
 
     /// Takes an extent out of the tree and frees its fragments.
-    pub(super) fn free_extent(&mut self, object: ObjectId, found: &Found) -> Result<(), Error> {
+    pub(super) fn free_extent(&mut self, object: ObjectId, found: &Found) -> Result<(), Code> {
         self.free_fragments(found)?;
         let (from, end) = (Key::extent(object, found.start), Key::extent(object, found.start + EXTENT_KEYS));
-        self.store.remove_range(&from, &end, usize::MAX, |_, _| {})?;
+        self.store.remove_range(&from, &end, usize::MAX)?;
         Ok(())
     }
 
     /// Frees the fragments of an extent whose record goes.
-    pub(super) fn free_fragments(&mut self, found: &Found) -> Result<(), Error> {
+    pub(super) fn free_fragments(&mut self, found: &Found) -> Result<(), Code> {
         let blocks = found.extent.fragment_blocks(self.block_shift());
         for fragment in found.extent.fragments() {
             self.store.free(BlockRun { start: fragment.address, blocks })?;
@@ -162,7 +167,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Frees the extents that begin from `from` on and before `end`: those of a window.
-    pub(super) fn free_extents(&mut self, object: ObjectId, from: u64, end: u64) -> Result<(), Error> {
+    pub(super) fn free_extents(&mut self, object: ObjectId, from: u64, end: u64) -> Result<(), Code> {
         while let Some(start) = self.extent_between(object, from, end)? {
             let found = self.extent_at(object, start)?;
             self.free_extent(object, &found)?;
@@ -198,12 +203,14 @@ impl<A: DiskArray> Objects<'_, A> {
         start: u64,
         data: &[u8],
         purpose: Purpose,
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, Code> {
         let mut place = self.place(object, inode, start, data.len(), purpose)?;
         if place.is_none() && self.store.sweep_all()? {
             place = self.place(object, inode, start, data.len(), purpose)?;
         }
-        let Some(place) = place else { return self.store_pieces(object, inode, start, data, purpose) };
+        let Some(place) = place else {
+            return if TIGHT { self.store_pieces(object, inode, start, data, purpose) } else { Ok(0) };
+        };
         self.free_extents(object, start, start + data.len() as u64)?;
         self.store_extent(object, inode, start, data, &place)?;
         Ok(data.len())
@@ -218,7 +225,7 @@ impl<A: DiskArray> Objects<'_, A> {
         start: u64,
         data: &[u8],
         purpose: Purpose,
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, Code> {
         let end = start + data.len() as u64;
         if data.len() <= self.least_extent() {
             return Ok(0);
@@ -241,7 +248,7 @@ impl<A: DiskArray> Objects<'_, A> {
         start: u64,
         data: &[u8],
         purpose: Purpose,
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, Code> {
         // An extent begins at a multiple of its size: they only ever become shorter.
         let (mut at, mut size) = (0, data.len().next_power_of_two() / 2);
         while at < data.len() {
@@ -269,7 +276,7 @@ impl<A: DiskArray> Objects<'_, A> {
         start: u64,
         data: &[u8],
         purpose: Purpose,
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, Code> {
         let (mut end, mut size) = (data.len(), data.len().next_power_of_two() / 2);
         while end > 0 {
             let at = (end - 1) / size * size;
@@ -299,6 +306,9 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Whether the window could not be stored as one extent in the open groups as they are, with all of its bytes. As long as it
     /// could, it can be, since nothing else takes runs before it was stored.
     pub(super) fn is_tight(&self, inode: &Inode) -> bool {
+        if !TIGHT {
+            return false;
+        }
         let (bytes, shift) = (self.extent_bytes(inode) as u32, self.block_shift());
         let rows = self.store.tree.data_rows();
         let scheme = redundancy::effective(inode.scheme, bytes, shift, rows.len());
@@ -319,11 +329,15 @@ impl<A: DiskArray> Objects<'_, A> {
         start: u64,
         bytes: usize,
         purpose: Purpose,
-    ) -> Result<Option<Place>, Error> {
+    ) -> Result<Option<Place>, Code> {
         let (block_shift, logical) = (self.block_shift(), bytes as u32);
         let members = self.store.tree.data_rows().len();
-        let scheme = redundancy::effective(inode.scheme, logical, block_shift, members)
-            .ok_or(StorageError::TooFewDisks { online: MemberSet::EMPTY })?;
+        if let Some(feature) = inode.scheme.lacks() {
+            return Err(self.store.tree.disks.about.lacks(feature));
+        }
+        let Some(scheme) = redundancy::effective(inode.scheme, logical, block_shift, members) else {
+            return Err(self.store.tree.disks.about.too_few(MemberSet::EMPTY));
+        };
         let Some(scheme) = self.scheme_that_fits(scheme, logical) else { return Ok(None) };
         let blocks = (redundancy::fragment_bytes(scheme, logical, block_shift) >> block_shift) as u32;
         let demand = Demand {
@@ -346,7 +360,7 @@ impl<A: DiskArray> Objects<'_, A> {
         start: u64,
         data: &[u8],
         place: &Place,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         let mut extent =
             Extent::new(place.scheme, inode.scheme, data.len() as u32, self.store.tree.generation);
         place.addresses.iter().for_each(|&address| extent.push(address));
@@ -380,14 +394,15 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Takes a run of blocks for each fragment, on different members; `None`, and nothing taken, if there are none.
-    fn allocate(
-        &mut self,
-        demand: Demand,
-        blocks: u32,
-        purpose: Purpose,
-    ) -> Result<Option<Addresses>, Error> {
+    fn allocate(&mut self, demand: Demand, blocks: u32, purpose: Purpose) -> Result<Option<Addresses>, Code> {
         let (mut taken, mut taken_rows) = (Addresses::new(), Places::new());
         let mut rows = self.store.tree.data_rows();
+        if !MULTI {
+            let row = rows.iter().next().unwrap_or(0);
+            let address = self.store.take_run(row, blocks, purpose)?;
+            self.wanting |= address.is_none();
+            return Ok(address.map(|address| Addresses::from_iter([address])));
+        }
         while taken.len() < demand.width {
             let rest = Demand { width: demand.width - taken.len(), ..demand };
             let places = placement::choose(rows, &taken_rows, &rest, |row| self.candidate(row));
@@ -412,7 +427,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     pub(crate) fn candidate(&self, row: usize) -> Candidate {
         let tree = &self.store.tree;
-        let identity = tree.disks.identity_in_row(row);
+        let identity = tree.disks.identity_in_row(row).filter(|_| PLACEMENT);
         Candidate {
             member: tree.space.member(row),
             room: tree.space.superblock.row(row).free() * identity.map_or(256, |i| u64::from(i.weight)) / 256,
@@ -422,7 +437,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Writes the fragments; a disk that fails is out of use, and the commit decides whether that can be borne.
-    fn write_fragments(&mut self, extent: &Extent, fragments: &Fragments<'_>) -> Result<(), Error> {
+    fn write_fragments(&mut self, extent: &Extent, fragments: &Fragments<'_>) -> Result<(), Code> {
         let tree = &mut self.store.tree;
         let mut next = 0;
         while next < extent.scheme.width() {
@@ -438,7 +453,7 @@ impl<A: DiskArray> Objects<'_, A> {
             }
             tree.disks.execute(&mut batch);
         }
-        Ok(tree.disks.refusal()?)
+        tree.disks.refusal()
     }
 
     /// Writes an extent's record, piece by piece: its head, then the checksums of its fragments.
@@ -448,7 +463,7 @@ impl<A: DiskArray> Objects<'_, A> {
         start: u64,
         extent: &Extent,
         fragments: Option<&Fragments<'_>>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         let (block_shift, chunk_shift) = (self.block_shift(), self.chunk_shift());
         let mut head = [0; EXTENT_BYTES_MAX];
         let head_bytes = extent.encode(&mut head);
@@ -478,7 +493,7 @@ impl PieceWriter {
         &mut self,
         objects: &mut Objects<'_, A>,
         mut bytes: &[u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         while !bytes.is_empty() {
             let room = (self.bytes - self.filled).min(bytes.len());
             let (now, later) = bytes.split_at(room);
@@ -492,7 +507,7 @@ impl PieceWriter {
         Ok(())
     }
 
-    pub(super) fn finish<A: DiskArray>(&mut self, objects: &mut Objects<'_, A>) -> Result<(), Error> {
+    pub(super) fn finish<A: DiskArray>(&mut self, objects: &mut Objects<'_, A>) -> Result<(), Code> {
         if self.filled == 0 {
             return Ok(());
         }
@@ -501,7 +516,7 @@ impl PieceWriter {
         objects.store.piece = piece;
         self.key += 1;
         self.filled = 0;
-        Ok(put?)
+        put
     }
 }
 

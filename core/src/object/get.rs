@@ -8,8 +8,9 @@ use super::Objects;
 use super::extents::{At, Found};
 use super::inode::no_contents;
 use super::repair::Repair;
+use crate::build::{FAST_READ, REPAIR};
 use crate::disks::select::PATIENT;
-use crate::error::{Error, StorageError};
+use crate::error::Code;
 use crate::format::extent::CRC_BYTES;
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
@@ -69,7 +70,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Reads an object's contents from `offset` on; the bytes read, fewer than asked for only at its end.
     ///
     /// On an error nothing in `buf` is to be used; it was zeroed.
-    pub fn read(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<usize, Error> {
+    pub fn read(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<usize, Code> {
         let inode = self.inode(object)?;
         if !matches!(inode.kind, ObjectKind::File | ObjectKind::Symlink) {
             return Err(no_contents(&inode));
@@ -85,7 +86,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// The first bytes from `from` on that were written: those of one extent. `None` where nothing but zeros
     /// that were never written are left up to the end. Reads the tree, and no data.
-    pub fn next_written(&mut self, object: ObjectId, from: u64) -> Result<Option<Range<u64>>, Error> {
+    pub fn next_written(&mut self, object: ObjectId, from: u64) -> Result<Option<Range<u64>>, Code> {
         let inode = self.inode(object)?;
         if !matches!(inode.kind, ObjectKind::File | ObjectKind::Symlink) {
             return Err(no_contents(&inode));
@@ -117,7 +118,7 @@ impl<A: DiskArray> Objects<'_, A> {
         inode: &Inode,
         offset: u64,
         buf: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         if inode.inline {
             return self.read_inline(object, offset, buf);
         }
@@ -133,7 +134,7 @@ impl<A: DiskArray> Objects<'_, A> {
         inline: bool,
         offset: u64,
         buf: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         if inline { self.read_inline(object, offset, buf) } else { self.read_stored(object, offset, buf) }
     }
 
@@ -152,7 +153,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Reads contents that are inline in the tree.
-    pub(super) fn read_inline(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
+    pub(super) fn read_inline(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<(), Code> {
         buf.fill(0);
         let piece_bytes = self.piece_bytes() as u64;
         let mut done = 0;
@@ -172,7 +173,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Reads what is stored in extents, and zeros between them.
-    pub(super) fn read_stored(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
+    pub(super) fn read_stored(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<(), Code> {
         let mut done = 0;
         while done < buf.len() {
             let at = offset + done as u64;
@@ -203,7 +204,10 @@ impl<A: DiskArray> Objects<'_, A> {
         found: &Found,
         from: usize,
         buf: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
+        if !FAST_READ {
+            return self.read_chunks(object, found, from, buf);
+        }
         let fragment_bytes = found.extent.fragment_bytes(self.block_shift());
         let chunk = 1 << self.chunk_shift();
         // The checksums of one pass fit the piece buffer.
@@ -252,12 +256,12 @@ impl<A: DiskArray> Objects<'_, A> {
         column: usize,
         skip: usize,
         buf: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         let chunk = 1usize << self.chunk_shift();
         let bytes = chunk.min(found.extent.fragment_bytes(self.block_shift()) - column * chunk);
         let window = core::mem::take(&mut self.store.stage);
         let done = match window.split_at_mut_checked(bytes) {
-            None => Err(StorageError::NeedsMemory { bytes }.into()),
+            None => Err(self.store.tree.disks.about.needs(bytes)),
             Some((chunk, rest)) => {
                 let mut segments = Segments::new();
                 let _ = segments.push(Segment::of(fragment, column, 1, bytes));
@@ -275,7 +279,7 @@ impl<A: DiskArray> Objects<'_, A> {
         found: &Found,
         segments: &mut Segments,
         buf: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         let stage = core::mem::take(&mut self.store.stage);
         let done = self.read_segments_with(object, found, segments, buf, stage);
         self.store.stage = stage;
@@ -291,7 +295,7 @@ impl<A: DiskArray> Objects<'_, A> {
         segments: &mut Segments,
         buf: &mut [u8],
         stage: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         if segments.is_empty() {
             return Ok(());
         }
@@ -458,7 +462,7 @@ impl<A: DiskArray> Objects<'_, A> {
         object: ObjectId,
         found: &'f Found,
         segments: &[Segment],
-    ) -> Result<Reading<'f>, Error> {
+    ) -> Result<Reading<'f>, Code> {
         let first = segments.iter().map(|s| s.first).min().unwrap_or(0);
         let end = segments.iter().map(|s| s.first + s.columns).max().unwrap_or(0);
         let (from, to) = (found.extent.crc_at(0, first), found.extent.crc_at(0, end));
@@ -466,7 +470,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let read = self.read_record(object, found.start, from, &mut piece[..to - from]);
         self.store.piece = piece;
         if read? < to - from {
-            return Err(StorageError::RecordInvalid { object }.into());
+            return Err(self.store.tree.disks.about.invalid(object));
         }
         Ok(Reading { found, from: first, attempt: PATIENT })
     }
@@ -495,7 +499,10 @@ impl<A: DiskArray> Objects<'_, A> {
         right
     }
 
-    fn note_failure(&mut self, object: ObjectId, found: &Found, fragment: usize) {
+    pub(super) fn note_failure(&mut self, object: ObjectId, found: &Found, fragment: usize) {
+        if !REPAIR {
+            return;
+        }
         self.store.tree.counters.fragment_failures += 1;
         let address = found.address(fragment);
         // A disk that is away owes more than this; one that is there and wrong is mended where it was seen.

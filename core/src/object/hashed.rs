@@ -3,7 +3,7 @@
 //! Names that share a hash take different places; an entry longer than a piece goes on under the next places.
 
 use super::Objects;
-use crate::error::Error;
+use crate::error::Code;
 use crate::format::key::{Key, Kind};
 use crate::format::name::{PIECE_FIRST, PLACES};
 use crate::types::ObjectId;
@@ -77,7 +77,7 @@ impl<A: DiskArray> Objects<'_, A> {
         from: u64,
         end: u64,
         mut f: impl FnMut(&Place, &[u8]) -> ControlFlow<B>,
-    ) -> Result<Option<B>, Error> {
+    ) -> Result<Option<B>, Code> {
         let mut joiner = Joiner::new();
         let found = self.store.tree.scan(
             &Key::new(object, kind, from),
@@ -101,7 +101,7 @@ impl<A: DiskArray> Objects<'_, A> {
         kind: Kind,
         hash: u64,
         parts: &[&[u8]],
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         let room = self.piece_bytes() - 1;
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
         let pieces = bytes.div_ceil(room).max(1) as u64;
@@ -120,7 +120,7 @@ impl<A: DiskArray> Objects<'_, A> {
             },
         )?;
         if next.checked_add(pieces - 1).is_none_or(|end| end > last) || pieces > u64::from(PIECE_FIRST) {
-            return Err(Error::HashFull);
+            return Err(Code::HashFull);
         }
         let buffer = core::mem::take(&mut self.store.piece);
         let mut rest = parts.iter().flat_map(|part| part.iter().copied());
@@ -135,14 +135,14 @@ impl<A: DiskArray> Objects<'_, A> {
             }
         }
         self.store.piece = buffer;
-        Ok(done?)
+        done
     }
 
     /// Takes an entry out.
-    pub(super) fn remove_hashed(&mut self, object: ObjectId, kind: Kind, place: &Place) -> Result<(), Error> {
+    pub(super) fn remove_hashed(&mut self, object: ObjectId, kind: Kind, place: &Place) -> Result<(), Code> {
         let (from, end) = (Key::new(object, kind, place.offset), Key::new(object, kind, place.end()));
         // No more is looked for: what lies behind them may be lost, and is not in the way.
-        self.store.remove_range(&from, &end, place.pieces as usize, |_, _| {})?;
+        self.store.remove_range(&from, &end, place.pieces as usize)?;
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use super::Objects;
 use super::put::WINDOW_UPDATES;
 use crate::disks::mix;
-use crate::error::{Error, StorageError};
+use crate::error::Code;
 use crate::format::inode::{INODE_BYTES, Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
 use crate::transaction::Purpose;
@@ -48,35 +48,34 @@ pub struct Change {
 }
 
 /// Why an object's contents can not be read or written: it is a directory, or has none.
-pub(super) fn no_contents(inode: &Inode) -> Error {
-    if inode.kind == ObjectKind::Directory { Error::IsADirectory } else { Error::NotAFile }
+pub(super) fn no_contents(inode: &Inode) -> Code {
+    if inode.kind == ObjectKind::Directory { Code::IsADirectory } else { Code::NotAFile }
 }
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// An object's attributes. One that was deleted is [`NotFound`](Error::NotFound) at once, also while its contents are
+    /// An object's attributes. One that was deleted is [`NotFound`](Code::NotFound) at once, also while its contents are
     /// still being freed.
-    pub fn inode(&mut self, object: ObjectId) -> Result<Inode, Error> {
+    pub fn inode(&mut self, object: ObjectId) -> Result<Inode, Code> {
         match self.stored_inode(object)? {
-            Inode { links: 0, .. } => Err(Error::NotFound),
+            Inode { links: 0, .. } => Err(Code::NotFound),
             inode => Ok(inode),
         }
     }
 
     /// The same, also of an object that was deleted and whose contents are still being freed.
-    pub(crate) fn stored_inode(&mut self, object: ObjectId) -> Result<Inode, Error> {
+    pub(crate) fn stored_inode(&mut self, object: ObjectId) -> Result<Inode, Code> {
         if object == ObjectId::SYSTEM {
-            return Err(Error::NotFound);
+            return Err(Code::NotFound);
         }
-        self.store.tree.with(&Key::inode(object), |record| match record {
-            None => Err(Error::NotFound),
-            Some(record) => {
-                Inode::decode(record).ok_or(Error::Storage(StorageError::RecordInvalid { object }))
-            }
-        })?
+        match self.store.tree.with(&Key::inode(object), |record| record.map(Inode::decode))? {
+            Some(Some(inode)) => Ok(inode),
+            Some(None) => Err(self.store.tree.disks.about.invalid(object)),
+            None => Err(Code::NotFound),
+        }
     }
 
     /// Calls `f` with every object and its attributes, by number. Reads all leaves of the tree.
-    pub fn each_inode(&mut self, mut f: impl FnMut(ObjectId, &Inode)) -> Result<(), Error> {
+    pub fn each_inode(&mut self, mut f: impl FnMut(ObjectId, &Inode)) -> Result<(), Code> {
         let from = Key::object_start(ObjectId::ROOT);
         let invalid = self.store.tree.scan(&from, &Key::MAX, |key, record| {
             if key.kind() != Kind::Inode as u8 {
@@ -91,14 +90,14 @@ impl<A: DiskArray> Objects<'_, A> {
             ControlFlow::Continue(())
         })?;
         match invalid {
-            Some(object) => Err(StorageError::RecordInvalid { object }.into()),
+            Some(object) => Err(self.store.tree.disks.about.invalid(object)),
             None => Ok(()),
         }
     }
 
-    pub(super) fn put_inode(&mut self, object: ObjectId, inode: &Inode) -> Result<(), Error> {
+    pub(super) fn put_inode(&mut self, object: ObjectId, inode: &Inode) -> Result<(), Code> {
         let bytes: [u8; INODE_BYTES] = inode.encode();
-        Ok(self.store.put(&Key::inode(object), &bytes)?)
+        self.store.put(&Key::inode(object), &bytes)
     }
 
     /// Makes an object without a name, with one link that the caller gives a name to.
@@ -108,14 +107,14 @@ impl<A: DiskArray> Objects<'_, A> {
         attributes: &Attributes,
         parent: &Inode,
         parent_id: ObjectId,
-    ) -> Result<(ObjectId, Inode), Error> {
+    ) -> Result<(ObjectId, Inode), Code> {
         let scheme = attributes.scheme.unwrap_or(parent.scheme);
         let extent_shift = attributes.extent_shift.unwrap_or(parent.extent_shift);
         if !scheme.is_valid()
             || !(12..=22).contains(&extent_shift)
             || scheme.parity > self.store.tree.space.superblock.tolerance()
         {
-            return Err(Error::InvalidArgument);
+            return Err(Code::InvalidArgument);
         }
         let now = self.store.tree.disks.now();
         let inode = Inode {
@@ -156,7 +155,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Makes the root directory of a new pool.
-    pub fn make_root(&mut self, mode: u16) -> Result<(), Error> {
+    pub fn make_root(&mut self, mode: u16) -> Result<(), Code> {
         let superblock = &self.store.tree.space.superblock;
         let now = self.store.tree.disks.now();
         let inode = Inode {
@@ -186,15 +185,15 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Changes attributes.
     ///
     /// # Errors
-    /// [`NotFound`](Error::NotFound), [`InvalidArgument`](Error::InvalidArgument) and
-    /// [`NoSpace`](StorageError::NoSpace) leave the transaction as it was. After one of a disk or the tree
+    /// [`NotFound`](Code::NotFound), [`InvalidArgument`](Code::InvalidArgument) and
+    /// [`NoSpace`](Code::NoSpace) leave the transaction as it was. After one of a disk or the tree
     /// [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
-    pub fn change_attributes(&mut self, object: ObjectId, change: &Change) -> Result<Inode, Error> {
+    pub fn change_attributes(&mut self, object: ObjectId, change: &Change) -> Result<Inode, Code> {
         if change
             .scheme
             .is_some_and(|s| !s.is_valid() || s.parity > self.store.tree.space.superblock.tolerance())
         {
-            return Err(Error::InvalidArgument);
+            return Err(Code::InvalidArgument);
         }
         self.store.check()?;
         let is_rescaled = change.scheme.is_some() && self.filling.is_some_and(|waits| waits.object == object);
@@ -217,6 +216,6 @@ impl<A: DiskArray> Objects<'_, A> {
             objects.put_inode(object, &inode)?;
             Ok(Some(inode))
         })?;
-        changed.ok_or(StorageError::NoSpace.into())
+        changed.ok_or(Code::NoSpace)
     }
 }

@@ -3,7 +3,7 @@
 use super::Objects;
 use super::extents::Found;
 use super::rebuild::{Mended, UPDATES};
-use crate::error::Error;
+use crate::error::Code;
 use crate::format::inode::Inode;
 use crate::transaction::Purpose;
 use crate::types::ObjectId;
@@ -17,7 +17,7 @@ impl<A: DiskArray> Objects<'_, A> {
         object: ObjectId,
         inode: &Inode,
         first: &Found,
-    ) -> Result<Option<usize>, Error> {
+    ) -> Result<Option<usize>, Code> {
         let most = self.extent_bytes(inode);
         if !first.start.is_multiple_of(most) {
             return Ok(None);
@@ -40,7 +40,7 @@ impl<A: DiskArray> Objects<'_, A> {
         inode: &Inode,
         start: u64,
         bytes: usize,
-    ) -> Result<Mended, Error> {
+    ) -> Result<Mended, Code> {
         if !self.try_begin_change(UPDATES, Purpose::Growth)? {
             return Ok(Mended::NoSpace);
         }
@@ -51,7 +51,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 let found = objects.extent_at(object, start + at as u64)?;
                 let part = &mut data[at..at + found.extent.logical as usize];
                 match objects.read_extent(object, &found, 0, part) {
-                    Err(Error::Unreadable { .. }) => return Ok(Mended::Lost),
+                    Err(Code::Unreadable) => return Ok(Mended::Lost),
                     read => read?,
                 }
                 at += part.len();

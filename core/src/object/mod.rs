@@ -4,6 +4,7 @@
 //! inode.rs      attributes, making and deleting objects
 //! extents.rs    finding, storing and freeing extents
 //! get.rs        reading: every byte is proved
+//! chunk.rs      reading one chunk after the other
 //! decode.rs     what is not right: from another replica, or computed
 //! put.rs        writing: fill a window, store it
 //! truncate.rs   cutting and growing
@@ -17,6 +18,7 @@
 //! path.rs       names and paths
 //! ```
 
+mod chunk;
 mod decode;
 mod directory;
 mod extents;
@@ -40,7 +42,7 @@ pub use path::{check_name, split_path};
 pub(crate) use rebuild::{Mended, Relocation};
 pub use repair::Repair;
 
-use crate::error::{Error, StorageError};
+use crate::error::Code;
 use crate::format::job::Job;
 use crate::format::node::value_bytes_max;
 use crate::limits::REPAIRS_MAX;
@@ -146,10 +148,10 @@ impl<'m, A: DiskArray> Objects<'m, A> {
     /// refused: what waits there is part of the transaction.
     pub(crate) fn with_free_window<T>(
         &mut self,
-        f: impl FnOnce(&mut Self, &mut [u8]) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+        f: impl FnOnce(&mut Self, &mut [u8]) -> Result<T, Code>,
+    ) -> Result<T, Code> {
         if self.filling.is_some() {
-            return Err(StorageError::InTransaction.into());
+            return Err(Code::InTransaction);
         }
         self.with_window(f)
     }
@@ -165,7 +167,7 @@ impl<'m, A: DiskArray> Objects<'m, A> {
     // --- transactions -----------------------------------------------------------------------------------------
 
     /// Begins a transaction; refused while one is open.
-    pub(crate) fn begin(&mut self) -> Result<(), StorageError> {
+    pub(crate) fn begin(&mut self) -> Result<(), Code> {
         self.store.begin()?;
         self.filling = None;
         Ok(())
@@ -178,10 +180,10 @@ impl<'m, A: DiskArray> Objects<'m, A> {
     }
 
     /// Makes the transaction durable. On an error it was dropped.
-    pub fn commit(&mut self) -> Result<(), Error> {
+    pub fn commit(&mut self) -> Result<(), Code> {
         let checked = self.store.check().and_then(|()| self.store.look_if_waited());
-        let stored = checked.map_err(Error::from).and_then(|()| self.store_filling());
-        if let Some(error) = stored.map_or_else(Some, |done| (!done).then(|| StorageError::NoSpace.into())) {
+        let stored = checked.and_then(|()| self.store_filling());
+        if let Some(error) = stored.map_or_else(Some, |done| (!done).then_some(Code::NoSpace)) {
             self.abort();
             return Err(error);
         }
@@ -197,8 +199,8 @@ impl<'m, A: DiskArray> Objects<'m, A> {
         &mut self,
         updates: u32,
         purpose: Purpose,
-        f: impl FnOnce(&mut Self) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+        f: impl FnOnce(&mut Self) -> Result<T, Code>,
+    ) -> Result<T, Code> {
         self.store.check()?;
         self.store.look_if_waited()?;
         self.begin_change(updates, purpose)?;
@@ -209,7 +211,7 @@ impl<'m, A: DiskArray> Objects<'m, A> {
     /// only be dropped then. An error before its first change leaves all as it was.
     ///
     /// Every operation passes here, so that none has to think of it.
-    pub(crate) fn change<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+    pub(crate) fn change<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, Code>) -> Result<T, Code> {
         let before = self.store.changes();
         let done = f(self);
         if done.is_err() && self.store.changes() != before {
@@ -219,15 +221,15 @@ impl<'m, A: DiskArray> Objects<'m, A> {
     }
 
     /// Makes sure that an operation of this many tree updates may begin and finds memory and space.
-    pub(crate) fn begin_change(&mut self, updates: u32, purpose: Purpose) -> Result<(), Error> {
+    pub(crate) fn begin_change(&mut self, updates: u32, purpose: Purpose) -> Result<(), Code> {
         match self.try_begin_change(updates, purpose)? {
             true => Ok(()),
-            false => Err(StorageError::NoSpace.into()),
+            false => Err(Code::NoSpace),
         }
     }
 
     /// The same; false if there is no space, and something else can be done.
-    pub(crate) fn try_begin_change(&mut self, updates: u32, purpose: Purpose) -> Result<bool, Error> {
+    pub(crate) fn try_begin_change(&mut self, updates: u32, purpose: Purpose) -> Result<bool, Code> {
         self.store.check()?;
         self.store.check_memory(purpose)?;
         let before = self.store.changes();
@@ -238,7 +240,7 @@ impl<'m, A: DiskArray> Objects<'m, A> {
     }
 
     /// Finds space for the nodes of a change, if need be in groups that data was going to take; false if there is none.
-    fn reserve(&mut self, updates: u32, purpose: Purpose) -> Result<bool, Error> {
+    fn reserve(&mut self, updates: u32, purpose: Purpose) -> Result<bool, Code> {
         if self.store.has_room(updates, purpose) {
             return Ok(true);
         }

@@ -12,7 +12,7 @@ use super::Objects;
 use super::directory::NAME_UPDATES;
 use super::extents::EXTENT_KEYS;
 use crate::disks::events::Happening;
-use crate::error::{Error, StorageError};
+use crate::error::Code;
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
 use crate::format::record::{OrphanRecord, dead};
@@ -69,14 +69,14 @@ enum Freed {
     /// Some are left.
     Some,
     /// The next ones cannot be read; nothing was changed since the last that could be.
-    Unreadable(Error),
+    Unreadable(Code),
 }
 
 impl<A: DiskArray> Objects<'_, A> {
     // --- deleting ---------------------------------------------------------------------------------------------
 
     /// Deletes an object that has no name any more: at once if it is small, else as an orphan.
-    pub(super) fn delete(&mut self, object: ObjectId, inode: &mut Inode) -> Result<(), Error> {
+    pub(super) fn delete(&mut self, object: ObjectId, inode: &mut Inode) -> Result<(), Code> {
         if self.filling.is_some_and(|filling| filling.object == object) {
             self.set_filling(None);
         }
@@ -96,7 +96,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Frees an object's contents from a byte on, at which an extent may begin: at once if they are short, else as an orphan.
-    pub(super) fn cut_off(&mut self, object: ObjectId, offset: u64) -> Result<(), Error> {
+    pub(super) fn cut_off(&mut self, object: ObjectId, offset: u64) -> Result<(), Code> {
         match self.free_records(object, range(object, offset, false), LAST_UPDATES)? {
             Freed::All => self.remove_orphan(object),
             Freed::Some | Freed::Unreadable(_) => self.put_orphan(object, offset, false),
@@ -104,7 +104,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Removes what is left of a deleted object when nothing else is: its inode, and its orphan.
-    fn remove_last(&mut self, object: ObjectId) -> Result<(), Error> {
+    fn remove_last(&mut self, object: ObjectId) -> Result<(), Code> {
         self.store.remove(&Key::inode(object))?;
         self.remove_orphan(object)
     }
@@ -112,12 +112,7 @@ impl<A: DiskArray> Objects<'_, A> {
     // --- freeing records --------------------------------------------------------------------------------------
 
     /// Frees an object's records in a range of keys, as long as there is room for that and for `after` further updates.
-    fn free_records(
-        &mut self,
-        object: ObjectId,
-        (from, end): (Key, Key),
-        after: u32,
-    ) -> Result<Freed, Error> {
+    fn free_records(&mut self, object: ObjectId, (from, end): (Key, Key), after: u32) -> Result<Freed, Code> {
         for _ in 0..LEAVES_AT_ONCE {
             if !self.store.has_room(LEAF_UPDATES + after, Purpose::Release) {
                 return Ok(Freed::Some);
@@ -132,7 +127,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Frees what the first leaf with such records has of them, or a part of it that dead records have room for. With
     /// `forgive` an extent whose record cannot be read is removed all the same, and what it referred to is not freed.
-    fn free_leaf(&mut self, object: ObjectId, from: &Key, end: &Key, forgive: bool) -> Result<Freed, Error> {
+    fn free_leaf(&mut self, object: ObjectId, from: &Key, end: &Key, forgive: bool) -> Result<Freed, Code> {
         let (first, mut stop) = match self.first_leaf(from, end) {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(Freed::All),
@@ -147,9 +142,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 _ if runs >= most => None,
                 Ok(found) => Some(found),
                 // A forged one: there is nothing that it could be asked for.
-                Err(Error::Storage(
-                    StorageError::RecordInvalid { .. } | StorageError::RecordUnsupported { .. },
-                )) => {
+                Err(Code::RecordInvalid | Code::RecordUnsupported) => {
                     self.tell_unfreed(object);
                     at = key.successor();
                     continue;
@@ -159,7 +152,7 @@ impl<A: DiskArray> Objects<'_, A> {
                     at = key.successor();
                     continue;
                 }
-                Err(Error::Storage(error)) if key == first => return unreadable(error),
+                Err(code) if key == first => return unreadable(code),
                 Err(_) => None,
             };
             let Some(found) = found else {
@@ -176,12 +169,12 @@ impl<A: DiskArray> Objects<'_, A> {
             ControlFlow::<()>::Continue(())
         })?;
         // No more are looked for: what lies behind them may be unreadable.
-        self.store.remove_range(&first, &stop, records, |_, _| {})?;
+        self.store.remove_range(&first, &stop, records)?;
         Ok(Freed::Some)
     }
 
     /// The first record in a range of keys, and the end of its leaf or of the range.
-    fn first_leaf(&mut self, from: &Key, end: &Key) -> Result<Option<(Key, Key)>, StorageError> {
+    fn first_leaf(&mut self, from: &Key, end: &Key) -> Result<Option<(Key, Key)>, Code> {
         let first = self.store.tree.scan(from, end, |key, _| ControlFlow::Break(*key))?;
         let Some(first) = first else { return Ok(None) };
         let next = self.store.tree.leaf_end(&first)?.filter(|next| *next > first);
@@ -189,7 +182,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The first byte of the first extent whose record begins in a range of keys.
-    fn first_head(&mut self, from: &Key, end: &Key) -> Result<Option<u64>, StorageError> {
+    fn first_head(&mut self, from: &Key, end: &Key) -> Result<Option<u64>, Code> {
         self.store.tree.scan(from, end, |key, _| {
             let is_head = key.kind() == Kind::Extent as u8 && key.offset().is_multiple_of(EXTENT_KEYS);
             if is_head && key.snapshot() == 0 {
@@ -206,7 +199,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     // --- orphans ----------------------------------------------------------------------------------------------
 
-    fn put_orphan(&mut self, object: ObjectId, offset: u64, whole: bool) -> Result<(), Error> {
+    fn put_orphan(&mut self, object: ObjectId, offset: u64, whole: bool) -> Result<(), Code> {
         let key = Key::orphan(object);
         let known = self.store.tree.with(&key, |record| record.is_some())?;
         let mut bytes = [0; ORPHAN];
@@ -222,7 +215,7 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(())
     }
 
-    fn remove_orphan(&mut self, object: ObjectId) -> Result<(), Error> {
+    fn remove_orphan(&mut self, object: ObjectId) -> Result<(), Code> {
         let key = Key::orphan(object);
         if self.store.tree.with(&key, |record| record.is_some())? {
             self.store.remove(&key)?;
@@ -234,7 +227,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Frees the rest of what was cut off an object earlier, before it can grow over it.
-    pub(super) fn finish_orphan(&mut self, object: ObjectId) -> Result<(), Error> {
+    pub(super) fn finish_orphan(&mut self, object: ObjectId) -> Result<(), Code> {
         if self.store.tree.space.superblock.orphans() == 0 {
             return Ok(());
         }
@@ -256,7 +249,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Frees some of what an orphan still has, and its record with the last of it. There is room for what one leaf holds: the
     /// caller made sure.
-    fn reap(&mut self, object: ObjectId, (from, end): (Key, Key), whole: bool) -> Result<Freed, Error> {
+    fn reap(&mut self, object: ObjectId, (from, end): (Key, Key), whole: bool) -> Result<Freed, Code> {
         let freed = match self.free_leaf(object, &from, &end, false)? {
             Freed::Some => match self.free_records(object, (from, end), LAST_UPDATES)? {
                 // What was freed before it counts.
@@ -283,7 +276,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// Each step frees something, passes something over or ends a round: as often as there are nodes and orphans, and a few
     /// times more, nothing is [reapable](Self::is_reapable).
-    pub(crate) fn reap_step(&mut self) -> Result<bool, Error> {
+    pub(crate) fn reap_step(&mut self) -> Result<bool, Code> {
         self.begin_change(RELEASE_UPDATES, Purpose::Release)?;
         self.change(|objects| {
             let Some((object, offset, whole)) = objects.next_orphan()? else { return objects.end_round() };
@@ -308,7 +301,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The next orphan of this round, the byte that it begins at, and whether the object goes.
-    fn next_orphan(&mut self) -> Result<Option<(ObjectId, u64, bool)>, Error> {
+    fn next_orphan(&mut self) -> Result<Option<(ObjectId, u64, bool)>, Code> {
         let first = self.reaper.after.map_or(Key::orphan(ObjectId(0)), |last| Key::orphan(last).successor());
         let orphan = self.store.tree.scan(&first, &orphans_end(), |key, record| {
             let record = OrphanRecord::new(record);
@@ -316,14 +309,14 @@ impl<A: DiskArray> Objects<'_, A> {
             ControlFlow::Break(record.map(|record| (object, record.offset(), record.whole() != 0)))
         })?;
         match orphan {
-            Some(None) => Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM }.into()),
+            Some(None) => Err(Code::SystemRecordInvalid),
             orphan => Ok(orphan.flatten()),
         }
     }
 
     /// All orphans had their turn: whether the count of them was wrong. Those that are left are left alone until another joins
     /// them.
-    fn end_round(&mut self) -> Result<bool, Error> {
+    fn end_round(&mut self) -> Result<bool, Code> {
         let mut found = 0;
         self.store.tree.scan(&Key::orphan(ObjectId(0)), &orphans_end(), |_, _| {
             found += 1;
@@ -338,7 +331,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// What follows in an orphan cannot be read: tried again, then passed over; whether anything was changed.
-    fn pass_over(&mut self, object: ObjectId, here: Key, (from, end): (Key, Key)) -> Result<bool, Error> {
+    fn pass_over(&mut self, object: ObjectId, here: Key, (from, end): (Key, Key)) -> Result<bool, Code> {
         self.reaper.tries += 1;
         if self.reaper.tries < TRIES {
             return Ok(false);
@@ -388,11 +381,9 @@ fn orphans_end() -> Key {
 }
 
 /// What cannot be read is no failure of the step that met it; anything else is.
-fn unreadable(error: StorageError) -> Result<Freed, Error> {
+fn unreadable(error: Code) -> Result<Freed, Code> {
     match error {
-        StorageError::NodeUnreadable { .. }
-        | StorageError::RecordInvalid { .. }
-        | StorageError::RecordUnsupported { .. } => Ok(Freed::Unreadable(error.into())),
-        error => Err(error.into()),
+        error if error.is_loss() => Ok(Freed::Unreadable(error)),
+        error => Err(error),
     }
 }

@@ -1,16 +1,16 @@
 //! Names and paths. They are checked once, here, at the API.
 
-use crate::error::Error;
+use crate::error::Code;
 use crate::limits::NAME_BYTES_MAX;
 
 /// Whether a directory can hold this name: any bytes but `/` and NUL, 1 to 255 of them, and neither `.` nor `..`.
-pub fn check_name(name: &[u8]) -> Result<(), Error> {
+pub fn check_name(name: &[u8]) -> Result<(), Code> {
     let bad = name.is_empty()
         || name.len() > NAME_BYTES_MAX
         || name == b"."
         || name == b".."
         || name.iter().any(|&byte| byte == b'/' || byte == 0);
-    if bad { Err(Error::InvalidName) } else { Ok(()) }
+    if bad { Err(Code::InvalidName) } else { Ok(()) }
 }
 
 /// The names of a path, from the root down; empty ones between slashes are passed over. Each must be checked
@@ -26,7 +26,7 @@ mod tests {
     #[test]
     fn names_that_would_lead_astray_are_refused() {
         for bad in [&b""[..], b".", b"..", b"a/b", b"a\0b", &[b'x'; 256]] {
-            assert_eq!(check_name(bad), Err(Error::InvalidName), "{bad:?}");
+            assert_eq!(check_name(bad), Err(Code::InvalidName), "{bad:?}");
         }
         for good in [&b"a"[..], b"...", b"\xFF\xFE", b" ", &[b'x'; 255]] {
             assert_eq!(check_name(good), Ok(()), "{good:?}");

@@ -7,7 +7,8 @@
 use super::extents::{At, EXTENT_KEYS};
 use super::inode::no_contents;
 use super::{Filling, Objects};
-use crate::error::{Error, StorageError};
+use crate::build::TIGHT;
+use crate::error::Code;
 use crate::format::extent::Extent;
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
@@ -25,13 +26,13 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Writes all of a file's contents from `offset` on, or fails: see [`write`](Self::write). When space ends on the
     /// way, what was written until then is part of the transaction, which stays usable. After any other error on the way
     /// it can only be dropped.
-    pub fn write_all(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<(), Error> {
+    pub fn write_all(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<(), Code> {
         let mut done = 0;
         loop {
             match self.write(object, offset.saturating_add(done as u64), &data[done..]) {
                 Ok(wrote) => done += wrote,
                 Err(error) => {
-                    if done > 0 && error != Error::Storage(StorageError::NoSpace) {
+                    if done > 0 && error != Code::NoSpace {
                         self.store.poison();
                     }
                     return Err(error);
@@ -47,13 +48,13 @@ impl<A: DiskArray> Objects<'_, A> {
     /// all of `data`, or fewer when space ends.
     ///
     /// # Errors
-    /// These leave the transaction as it was: what is not a file, [`TooLarge`](Error::TooLarge), and
-    /// [`NoSpace`](StorageError::NoSpace) where there is space for nothing. What was written before can still be
+    /// These leave the transaction as it was: what is not a file, [`TooLarge`](Code::TooLarge), and
+    /// [`NoSpace`](Code::NoSpace) where there is space for nothing. What was written before can still be
     /// committed. After one of a disk or the tree [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
-    pub fn write(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<usize, Error> {
+    pub fn write(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<usize, Code> {
         let mut inode = self.begin_write(object, offset, data.len())?;
         let done = self.change(|objects| objects.write_windows(object, &mut inode, offset, data))?;
-        if done == 0 && !data.is_empty() { Err(StorageError::NoSpace.into()) } else { Ok(done) }
+        if done == 0 && !data.is_empty() { Err(Code::NoSpace) } else { Ok(done) }
     }
 
     /// Writes as [`write_all`](Self::write_all) does, and stores no zeros for what was not written: the bytes
@@ -63,7 +64,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// # Errors
     /// Those of [`write_all`](Self::write_all).
-    pub fn write_apart(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<(), Error> {
+    pub fn write_apart(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<(), Code> {
         let inode = self.begin_write(object, offset, data.len())?;
         let end = offset + data.len() as u64;
         let moves_out = inode.inline && end > self.inline_max();
@@ -77,7 +78,7 @@ impl<A: DiskArray> Objects<'_, A> {
             match self.write_part(object, at, &data[done..]) {
                 Ok(wrote) => done += wrote,
                 Err(error) => {
-                    if (done > 0 || moves_out) && error != Error::Storage(StorageError::NoSpace) {
+                    if (done > 0 || moves_out) && error != Code::NoSpace {
                         self.store.poison();
                     }
                     return Err(error);
@@ -88,19 +89,19 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Makes sure that so many bytes may be written to an object: its attributes.
-    fn begin_write(&mut self, object: ObjectId, offset: u64, bytes: usize) -> Result<Inode, Error> {
+    fn begin_write(&mut self, object: ObjectId, offset: u64, bytes: usize) -> Result<Inode, Code> {
         self.store.check()?;
         let inode = self.inode(object)?;
         if inode.kind != ObjectKind::File {
             return Err(no_contents(&inode));
         }
-        offset.checked_add(bytes as u64).filter(|&end| end <= OBJECT_BYTES_MAX).ok_or(Error::TooLarge)?;
+        offset.checked_add(bytes as u64).filter(|&end| end <= OBJECT_BYTES_MAX).ok_or(Code::TooLarge)?;
         self.finish_orphan(object)?;
         Ok(inode)
     }
 
     /// Writes the first part of `data`: a whole window, or an extent of its own.
-    fn write_part(&mut self, object: ObjectId, at: u64, data: &[u8]) -> Result<usize, Error> {
+    fn write_part(&mut self, object: ObjectId, at: u64, data: &[u8]) -> Result<usize, Code> {
         let mut inode = self.begin_write(object, at, data.len())?;
         let window = self.extent_bytes(&inode);
         let is_whole = at.is_multiple_of(window) && data.len() as u64 >= window;
@@ -117,7 +118,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 }
                 Ok(wrote)
             })?;
-        if wrote == 0 { Err(StorageError::NoSpace.into()) } else { Ok(wrote) }
+        if wrote == 0 { Err(Code::NoSpace) } else { Ok(wrote) }
     }
 
     /// Writes window after window, as far as there is space.
@@ -127,12 +128,12 @@ impl<A: DiskArray> Objects<'_, A> {
         inode: &mut Inode,
         offset: u64,
         data: &[u8],
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, Code> {
         let mut done = 0;
         while done < data.len() {
             match self.write_some(object, inode, offset + done as u64, &data[done..]) {
                 Ok(0) => break,
-                Err(Error::Storage(StorageError::NoSpace)) if !self.store.is_poisoned() => break,
+                Err(Code::NoSpace) if !self.store.is_poisoned() => break,
                 wrote => done += wrote?,
             }
         }
@@ -146,7 +147,7 @@ impl<A: DiskArray> Objects<'_, A> {
         inode: &mut Inode,
         offset: u64,
         data: &[u8],
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, Code> {
         self.operate(WINDOW_UPDATES + self.window_updates(inode), Purpose::Growth, |objects| {
             let end = offset + data.len() as u64;
             let wrote = match inode.inline {
@@ -176,7 +177,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Sets an object's size and time of change.
-    pub(super) fn resize(&mut self, object: ObjectId, inode: &mut Inode, size: u64) -> Result<(), Error> {
+    pub(super) fn resize(&mut self, object: ObjectId, inode: &mut Inode, size: u64) -> Result<(), Code> {
         self.count_content(inode.size, size);
         inode.size = size;
         let now = self.store.tree.disks.now();
@@ -194,24 +195,18 @@ impl<A: DiskArray> Objects<'_, A> {
     // --- inline contents --------------------------------------------------------------------------------------
 
     /// Writes contents that stay in the tree: `grown` bytes in all, one piece.
-    fn write_inline(
-        &mut self,
-        object: ObjectId,
-        offset: u64,
-        data: &[u8],
-        grown: usize,
-    ) -> Result<(), Error> {
+    fn write_inline(&mut self, object: ObjectId, offset: u64, data: &[u8], grown: usize) -> Result<(), Code> {
         let piece = core::mem::take(&mut self.store.piece);
         let done = self.read_inline(object, 0, &mut piece[..grown]).and_then(|()| {
             piece[offset as usize..][..data.len()].copy_from_slice(data);
-            Ok(self.store.put(&Key::new(object, Kind::Inline, 0), &piece[..grown])?)
+            self.store.put(&Key::new(object, Kind::Inline, 0), &piece[..grown])
         });
         self.store.piece = piece;
         done
     }
 
     /// Writes a symbolic link's target, in as many pieces as it takes.
-    pub(super) fn write_target(&mut self, object: ObjectId, target: &[u8]) -> Result<(), Error> {
+    pub(super) fn write_target(&mut self, object: ObjectId, target: &[u8]) -> Result<(), Code> {
         for (n, piece) in target.chunks(self.piece_bytes()).enumerate() {
             self.store.put(&Key::new(object, Kind::Inline, n as u64), piece)?;
         }
@@ -226,7 +221,7 @@ impl<A: DiskArray> Objects<'_, A> {
         inode: &mut Inode,
         offset: u64,
         data: &[u8],
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, Code> {
         if !self.load_inline(object, inode)? {
             return Ok(0);
         }
@@ -242,7 +237,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Moves inline contents into the window buffer, to be stored as an extent; false, and nothing changed, when there
     /// is no space for that.
-    pub(super) fn move_out(&mut self, object: ObjectId, inode: &mut Inode) -> Result<bool, Error> {
+    pub(super) fn move_out(&mut self, object: ObjectId, inode: &mut Inode) -> Result<bool, Code> {
         if !self.load_inline(object, inode)? {
             return Ok(false);
         }
@@ -255,7 +250,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Copies inline contents into the window buffer; false when what is in there cannot be stored.
-    fn load_inline(&mut self, object: ObjectId, inode: &Inode) -> Result<bool, Error> {
+    fn load_inline(&mut self, object: ObjectId, inode: &Inode) -> Result<bool, Code> {
         if !self.store_filling()? {
             return Ok(false);
         }
@@ -266,16 +261,16 @@ impl<A: DiskArray> Objects<'_, A> {
         self.with_window(|objects, window| match window.get_mut(..bytes) {
             Some(part) => objects.read_inline(object, 0, part),
             // No contents of this length were ever inline.
-            None => Err(StorageError::RecordInvalid { object }.into()),
+            None => Err(objects.store.tree.disks.about.invalid(object)),
         })?;
         self.set_filling(Some(Filling { object, start: 0, bytes }));
         Ok(true)
     }
 
     /// Removes the records of contents that are inline no more.
-    fn drop_inline(&mut self, object: ObjectId, inode: &mut Inode) -> Result<(), Error> {
+    fn drop_inline(&mut self, object: ObjectId, inode: &mut Inode) -> Result<(), Code> {
         let (from, end) = (Key::new(object, Kind::Inline, 0), Key::new(object, Kind::Inline, u64::MAX));
-        self.store.remove_range(&from, &end, usize::MAX, |_, _| {})?;
+        self.store.remove_range(&from, &end, usize::MAX)?;
         inode.inline = false;
         self.put_inode(object, inode)
     }
@@ -290,7 +285,7 @@ impl<A: DiskArray> Objects<'_, A> {
         inode: &Inode,
         offset: u64,
         data: &[u8],
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, Code> {
         let extent = self.extent_bytes(inode);
         let start = offset - offset % extent;
         let bytes = (start + extent - offset).min(data.len() as u64) as usize;
@@ -302,7 +297,10 @@ impl<A: DiskArray> Objects<'_, A> {
                 &data[..bytes],
                 self.is_filling(object, start),
             )?;
-            return if wrote > 0 { Ok(wrote) } else { self.write_piece(object, inode, offset, data) };
+            return match wrote {
+                0 if TIGHT => self.write_piece(object, inode, offset, data),
+                wrote => Ok(wrote),
+            };
         }
         // What earlier writes left in the buffer is stored by itself, so that this one can be undone.
         if (!self.is_filling(object, start) || self.is_tight(inode)) && !self.store_filling()? {
@@ -330,7 +328,7 @@ impl<A: DiskArray> Objects<'_, A> {
         inode: &Inode,
         offset: u64,
         data: &[u8],
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, Code> {
         if !self.store_filling()? {
             return Ok(0);
         }
@@ -354,7 +352,7 @@ impl<A: DiskArray> Objects<'_, A> {
         object: ObjectId,
         inode: &Inode,
         offset: u64,
-    ) -> Result<(u64, u64), Error> {
+    ) -> Result<(u64, u64), Code> {
         let window = self.extent_bytes(inode);
         let first = offset - offset % window;
         let (from, end) = (Key::extent(object, first), Key::extent(object, offset).successor());
@@ -373,7 +371,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let end = (start + most).min(first + window).min(next);
         if end <= offset {
             // One that is longer than it can be: the tree was forged.
-            return Err(StorageError::RecordInvalid { object }.into());
+            return Err(self.store.tree.disks.about.invalid(object));
         }
         // What begins before the piece and reaches into it is cut at multiples of the piece's length: a power of two. One
         // that begins with it and is longer than that is rewritten whole, and nothing is cut.
@@ -390,7 +388,7 @@ impl<A: DiskArray> Objects<'_, A> {
         start: u64,
         data: &[u8],
         is_in_buffer: bool,
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, Code> {
         let is_ready = is_in_buffer
             || self.store_filling()? && self.cut_to_windows(object, inode, start, data.len() as u64)?;
         if !is_ready {
@@ -412,7 +410,7 @@ impl<A: DiskArray> Objects<'_, A> {
         inode: &Inode,
         (start, extent): (u64, u64),
         from: u64,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, Code> {
         if !(self.store_filling()? && self.cut_to_windows(object, inode, start, extent)?) {
             return Ok(false);
         }
@@ -444,12 +442,12 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Stores what the window buffer holds; false, and it stays there, when there is no space for it.
-    pub(super) fn store_filling(&mut self) -> Result<bool, Error> {
+    pub(super) fn store_filling(&mut self) -> Result<bool, Code> {
         self.store_filling_for(Purpose::Growth)
     }
 
     /// See [`store_filling`](Self::store_filling).
-    pub(super) fn store_filling_for(&mut self, purpose: Purpose) -> Result<bool, Error> {
+    pub(super) fn store_filling_for(&mut self, purpose: Purpose) -> Result<bool, Code> {
         let Some(filling) = self.filling else { return Ok(true) };
         let inode = self.inode(filling.object)?;
         let stored = self.with_window(|objects, window| {
@@ -467,7 +465,7 @@ impl<A: DiskArray> Objects<'_, A> {
         start: u64,
         stored: usize,
         bytes: usize,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, Code> {
         if stored == bytes {
             self.set_filling(None);
         } else if stored > 0 {
@@ -477,7 +475,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The bytes from `start` on, `extent` at most, up to the last one that is stored there.
-    fn stored_bytes(&mut self, object: ObjectId, start: u64, extent: u64) -> Result<u64, Error> {
+    fn stored_bytes(&mut self, object: ObjectId, start: u64, extent: u64) -> Result<u64, Code> {
         let (first, end) = (Key::extent(object, start), Key::extent(object, start + extent));
         let Some((key, _)) = self.store.tree.last_before(&first, &end, &mut [])? else { return Ok(0) };
         let found = self.extent_at(object, key.offset() & !(EXTENT_KEYS - 1))?;
@@ -496,7 +494,7 @@ impl<A: DiskArray> Objects<'_, A> {
         inode: &Inode,
         start: u64,
         extent: u64,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, Code> {
         let At::Extent(found) = self.find(object, start)? else { return Ok(true) };
         if found.start == start && found.end() <= start + extent {
             return Ok(true);

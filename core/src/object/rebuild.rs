@@ -3,7 +3,7 @@
 use super::Objects;
 use super::extents::{Addresses, Found};
 use super::get::{Reading, Segment};
-use crate::error::{Error, StorageError};
+use crate::error::Code;
 use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX};
 use crate::placement::{self, Demand, Places};
 use crate::redundancy;
@@ -61,7 +61,7 @@ impl<A: DiskArray> Objects<'_, A> {
         object: ObjectId,
         found: &Found,
         what: Relocation<'_>,
-    ) -> Result<Mended, Error> {
+    ) -> Result<Mended, Code> {
         if !self.try_begin_change(UPDATES, Purpose::Release)? {
             return Ok(Mended::NoSpace);
         }
@@ -99,7 +99,7 @@ impl<A: DiskArray> Objects<'_, A> {
         object: ObjectId,
         found: &Found,
         what: Relocation<'_>,
-    ) -> Result<(Indices, Addresses), Error> {
+    ) -> Result<(Indices, Addresses), Code> {
         let bad = what.fragments;
         let blocks = found.extent.fragment_blocks(self.block_shift());
         let row_of = |objects: &Self, index: u8| {
@@ -150,7 +150,7 @@ impl<A: DiskArray> Objects<'_, A> {
         found: &Found,
         what: Relocation<'_>,
         places: &[BlockAddress],
-    ) -> Result<Mended, Error> {
+    ) -> Result<Mended, Code> {
         let stage = core::mem::take(&mut self.store.stage);
         let copied = self.with_free_window(|objects, window| {
             objects.copy_columns(object, found, what, places, window, stage)
@@ -167,7 +167,7 @@ impl<A: DiskArray> Objects<'_, A> {
         places: &[BlockAddress],
         window: &mut [u8],
         stage: &mut [u8],
-    ) -> Result<Mended, Error> {
+    ) -> Result<Mended, Code> {
         let chunk = 1usize << self.chunk_shift();
         let (k, bytes) =
             (usize::from(found.extent.scheme.data), found.extent.fragment_bytes(self.block_shift()));
@@ -211,8 +211,8 @@ impl<A: DiskArray> Objects<'_, A> {
                 }
                 _ => match self.copy_one_by_one(object, reading, &segment, (bad, places), window, stage) {
                     Ok(()) => {}
-                    Err(Error::Unreadable { .. }) => return Ok(Mended::Lost),
-                    Err(Error::Storage(StorageError::NeedsMemory { .. })) => return Ok(Mended::NoMemory),
+                    Err(Code::Unreadable) => return Ok(Mended::Lost),
+                    Err(Code::NeedsMemory) => return Ok(Mended::NoMemory),
                     Err(error) => return Err(error),
                 },
             }
@@ -230,7 +230,7 @@ impl<A: DiskArray> Objects<'_, A> {
         (bad, places): (&[u8], &[BlockAddress]),
         window: &mut [u8],
         stage: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         let part = &mut window[..segment.bytes];
         for (&index, place) in bad.iter().zip(places) {
             for (part, column) in part.chunks_mut(1 << self.chunk_shift()).zip(segment.first..) {
@@ -284,7 +284,7 @@ impl<A: DiskArray> Objects<'_, A> {
         places: &[BlockAddress],
         first: usize,
         parts: impl Iterator<Item = &'b [u8]>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         let disks = &mut self.store.tree.disks;
         let offset = (first << disks.parameters.chunk_shift) as u64;
         let mut batch = A::Batch::default();
@@ -298,7 +298,7 @@ impl<A: DiskArray> Objects<'_, A> {
             }
         }
         disks.execute(&mut batch);
-        Ok(disks.refusal()?)
+        disks.refusal()
     }
 
     /// Lets an extent's record say where its fragments are now, and frees where they were.
@@ -308,7 +308,7 @@ impl<A: DiskArray> Objects<'_, A> {
         found: &Found,
         (what, moved): (Relocation<'_>, &[u8]),
         places: &[BlockAddress],
-    ) -> Result<Mended, Error> {
+    ) -> Result<Mended, Code> {
         let mut healed = found.clone();
         for (&index, &place) in moved.iter().zip(places) {
             healed.extent.heal(index.into(), place, self.store.tree.generation);
@@ -351,13 +351,13 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Stores an extent again, in the scheme that its object asks for and the disks there are allow. Part of a
     /// transaction.
-    pub(crate) fn store_again(&mut self, object: ObjectId, found: &Found) -> Result<Mended, Error> {
+    pub(crate) fn store_again(&mut self, object: ObjectId, found: &Found) -> Result<Mended, Code> {
         let bytes = found.extent.logical as usize;
         if self.store.window.len() < bytes {
             return Ok(Mended::NoMemory);
         }
         let inode = match self.stored_inode(object) {
-            Err(Error::NotFound) => return Ok(Mended::Gone),
+            Err(Code::NotFound) => return Ok(Mended::Gone),
             inode => inode?,
         };
         if !self.try_begin_change(UPDATES, Purpose::Release)? {
@@ -366,7 +366,7 @@ impl<A: DiskArray> Objects<'_, A> {
         self.with_free_window(|objects, window| {
             let data = &mut window[..bytes];
             match objects.read_extent(object, found, 0, data) {
-                Err(Error::Unreadable { .. }) => return Ok(Mended::Lost),
+                Err(Code::Unreadable) => return Ok(Mended::Lost),
                 read => read?,
             }
             objects.change(|objects| {
@@ -380,14 +380,14 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Reads all fragments of an extent that are there and proves them: those that are wrong, by their index. Uses the
     /// window buffer.
-    pub(crate) fn prove_stripe(&mut self, object: ObjectId, found: &Found) -> Result<MemberSet, Error> {
+    pub(crate) fn prove_stripe(&mut self, object: ObjectId, found: &Found) -> Result<MemberSet, Code> {
         self.with_free_window(|objects, window| {
             let chunk = 1usize << objects.chunk_shift();
             let bytes = found.extent.fragment_bytes(objects.block_shift());
             let width = found.extent.scheme.width();
             let together = width.min(window.len() / chunk);
             if together == 0 {
-                return Err(StorageError::NeedsMemory { bytes: chunk }.into());
+                return Err(objects.store.tree.disks.about.needs(chunk));
             }
             let at_once = (window.len() / together / chunk).min(objects.columns_at_once(found));
             let mut wrong = MemberSet::EMPTY;

@@ -4,7 +4,7 @@
 use super::Objects;
 use super::extents::{Found, PieceWriter};
 use super::rebuild::{Mended, Relocation};
-use crate::error::{Error, StorageError};
+use crate::error::Code;
 use crate::format::extent::EXTENT_BYTES_MAX;
 use crate::transaction::{Purpose, REFRESH_UPDATES};
 use crate::types::{BlockAddress, ObjectId};
@@ -27,9 +27,9 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// A fragment that cannot be reconstructed, or for which there is no space, stays as it is: what can still be read of
     /// it may be needed.
-    pub fn repair_step(&mut self) -> Result<Option<bool>, Error> {
+    pub fn repair_step(&mut self) -> Result<Option<bool>, Code> {
         if !self.store_filling()? {
-            return Err(StorageError::NoSpace.into());
+            return Err(Code::NoSpace);
         }
         let Some(repair) = self.repairs.pop() else { return Ok(None) };
         let healed = self.heal(&repair)?;
@@ -42,18 +42,18 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Writes the next node anew of which a read found a bad replica: whether it could, or `None` when there is none. Part of
     /// a transaction.
     #[inline(never)]
-    pub fn repair_node_step(&mut self) -> Result<Option<bool>, Error> {
+    pub fn repair_node_step(&mut self) -> Result<Option<bool>, Code> {
         let Some(bad) = self.store.tree.bad_nodes.pop() else { return Ok(None) };
         match self.store.tree.is_referenced(&bad) {
             // What is above it cannot be read now.
-            Err(StorageError::NodeUnreadable { .. }) => return Ok(Some(false)),
+            Err(Code::NodeUnreadable) => return Ok(Some(false)),
             is_referenced if !is_referenced? => return Ok(Some(false)),
             _ => {}
         }
         if !self.try_begin_change(REFRESH_UPDATES, Purpose::Release)? {
             return Ok(Some(false));
         }
-        self.change(|objects| Ok(objects.store.refresh(&bad.key)?))?;
+        self.change(|objects| objects.store.refresh(&bad.key))?;
         self.note_repair(bad.address);
         Ok(Some(true))
     }
@@ -70,7 +70,7 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    fn heal(&mut self, repair: &Repair) -> Result<bool, Error> {
+    fn heal(&mut self, repair: &Repair) -> Result<bool, Code> {
         let super::extents::At::Extent(found) = self.find(repair.object, repair.start)? else {
             return Ok(false);
         };
@@ -93,7 +93,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Replaces the head of an extent's record, which may be longer now, and moves the checksums behind it; false if
     /// they do not fit the memory there is.
-    pub(super) fn replace_head(&mut self, object: ObjectId, old: &Found, new: &Found) -> Result<bool, Error> {
+    pub(super) fn replace_head(&mut self, object: ObjectId, old: &Found, new: &Found) -> Result<bool, Code> {
         let (block_shift, chunk_shift) = (self.block_shift(), self.chunk_shift());
         let head = old.extent.head_bytes();
         let crcs = old.extent.record_bytes(block_shift, chunk_shift) - head;
@@ -110,9 +110,9 @@ impl<A: DiskArray> Objects<'_, A> {
         new: &Found,
         head: usize,
         crcs: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), Code> {
         if self.read_record(object, old.start, head, crcs)? < crcs.len() {
-            return Err(StorageError::RecordInvalid { object }.into());
+            return Err(self.store.tree.disks.about.invalid(object));
         }
         let mut bytes = [0; EXTENT_BYTES_MAX];
         let length = new.extent.encode(&mut bytes);

@@ -3,7 +3,7 @@
 use super::extents::{At, EXTENT_KEYS};
 use super::inode::no_contents;
 use super::{Filling, Objects};
-use crate::error::{Error, StorageError};
+use crate::error::Code;
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
 use crate::limits::OBJECT_BYTES_MAX;
@@ -15,12 +15,12 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Sets the size of a file's contents; what it grows by reads as zeros.
     ///
     /// # Errors
-    /// These leave the transaction as it was: what is not a file, [`TooLarge`](Error::TooLarge), and
-    /// [`NoSpace`](StorageError::NoSpace). After one of a disk or the tree
+    /// These leave the transaction as it was: what is not a file, [`TooLarge`](Code::TooLarge), and
+    /// [`NoSpace`](Code::NoSpace). After one of a disk or the tree
     /// [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
-    pub fn truncate(&mut self, object: ObjectId, size: u64) -> Result<(), Error> {
+    pub fn truncate(&mut self, object: ObjectId, size: u64) -> Result<(), Code> {
         if size > OBJECT_BYTES_MAX {
-            return Err(Error::TooLarge);
+            return Err(Code::TooLarge);
         }
         self.store.check()?;
         let mut inode = self.inode(object)?;
@@ -48,24 +48,24 @@ impl<A: DiskArray> Objects<'_, A> {
             }
             Ok(done)
         })?;
-        if done { Ok(()) } else { Err(StorageError::NoSpace.into()) }
+        if done { Ok(()) } else { Err(Code::NoSpace) }
     }
 
     /// Shortens the record, so that what is cut off reads as zeros if the object grows again.
-    fn cut_inline(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<bool, Error> {
+    fn cut_inline(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<bool, Code> {
         if size >= inode.size {
             return Ok(true);
         }
         let piece = core::mem::take(&mut self.store.piece);
-        let cut = self.read_inline(object, 0, &mut piece[..size as usize]).and_then(|()| {
-            Ok(self.store.put(&Key::new(object, Kind::Inline, 0), &piece[..size as usize])?)
-        });
+        let cut = self
+            .read_inline(object, 0, &mut piece[..size as usize])
+            .and_then(|()| self.store.put(&Key::new(object, Kind::Inline, 0), &piece[..size as usize]));
         self.store.piece = piece;
         cut.map(|()| true)
     }
 
     /// Whether an extent, stored or in the window buffer, begins before this byte and holds it.
-    fn reaches_over(&mut self, object: ObjectId, at: u64) -> Result<bool, Error> {
+    fn reaches_over(&mut self, object: ObjectId, at: u64) -> Result<bool, Code> {
         let is_pending = self.filling.is_some_and(|filling| {
             filling.object == object && filling.start < at && filling.start + filling.bytes as u64 > at
         });
@@ -73,7 +73,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Frees what lies beyond `size`, where no extent reaches over that.
-    fn cut_between_extents(&mut self, object: ObjectId, size: u64) -> Result<bool, Error> {
+    fn cut_between_extents(&mut self, object: ObjectId, size: u64) -> Result<bool, Code> {
         if self.filling.is_some_and(|filling| filling.object == object && filling.start >= size) {
             self.set_filling(None);
         }
@@ -82,7 +82,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Frees what lies beyond `size`; false, and nothing changed, when there is no space for what of it must be rewritten.
-    fn cut_extents(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<bool, Error> {
+    fn cut_extents(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<bool, Code> {
         let extent = self.extent_bytes(inode);
         let start = size - size % extent;
         let kept = match size == start {
@@ -113,7 +113,7 @@ impl<A: DiskArray> Objects<'_, A> {
         inode: &Inode,
         (start, length): (u64, u64),
         size: u64,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, Code> {
         if (!self.is_filling(object, start) || self.is_tight(inode)) && !self.store_filling()? {
             return Ok(false);
         }
@@ -128,6 +128,6 @@ impl<A: DiskArray> Objects<'_, A> {
             self.set_filling(None);
         }
         // What earlier writes left there could be stored, or they would not have left it.
-        if is_pending && !stored { Err(StorageError::NoSpace.into()) } else { Ok(stored) }
+        if is_pending && !stored { Err(Code::NoSpace) } else { Ok(stored) }
     }
 }

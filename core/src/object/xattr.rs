@@ -2,7 +2,7 @@
 
 use super::Objects;
 use super::hashed::Place;
-use crate::error::Error;
+use crate::error::Code;
 use crate::format::key::{Key, Kind};
 use crate::format::name::{self, PLACES};
 use crate::limits::{NAME_BYTES_MAX, XATTR_BYTES_MAX};
@@ -11,9 +11,9 @@ use crate::types::ObjectId;
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
-fn check(attribute: &[u8]) -> Result<(), Error> {
+fn check(attribute: &[u8]) -> Result<(), Code> {
     let bad = attribute.is_empty() || attribute.len() > NAME_BYTES_MAX || attribute.contains(&0);
-    if bad { Err(Error::InvalidName) } else { Ok(()) }
+    if bad { Err(Code::InvalidName) } else { Ok(()) }
 }
 
 /// The name at the beginning of an entry: its length, then itself.
@@ -23,7 +23,7 @@ fn name_of(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 impl<A: DiskArray> Objects<'_, A> {
-    fn find_attribute(&mut self, object: ObjectId, attribute: &[u8]) -> Result<Option<Place>, Error> {
+    fn find_attribute(&mut self, object: ObjectId, attribute: &[u8]) -> Result<Option<Place>, Code> {
         let hash = name::hash(self.store.tree.disks.parameters.hash_seed, attribute);
         let end = hash.saturating_add(PLACES);
         self.scan_hashed(object, Kind::Xattr, hash, end, |place, bytes| {
@@ -36,10 +36,10 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Reads an attribute's value into `out`, as far as it goes; its length.
-    pub fn attribute(&mut self, object: ObjectId, attribute: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+    pub fn attribute(&mut self, object: ObjectId, attribute: &[u8], out: &mut [u8]) -> Result<usize, Code> {
         check(attribute)?;
         self.inode(object)?;
-        let place = self.find_attribute(object, attribute)?.ok_or(Error::NotFound)?;
+        let place = self.find_attribute(object, attribute)?.ok_or(Code::NotFound)?;
         let (mut skip, mut length) = (1 + attribute.len(), 0);
         let (from, end) =
             (Key::new(object, Kind::Xattr, place.offset), Key::new(object, Kind::Xattr, place.end()));
@@ -61,12 +61,12 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Sets an attribute: at most 4096 bytes.
     ///
     /// # Errors
-    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Error::HashFull). After that
+    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Code::HashFull). After that
     /// one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
-    pub fn set_attribute(&mut self, object: ObjectId, attribute: &[u8], value: &[u8]) -> Result<(), Error> {
+    pub fn set_attribute(&mut self, object: ObjectId, attribute: &[u8], value: &[u8]) -> Result<(), Code> {
         check(attribute)?;
         if value.len() > XATTR_BYTES_MAX {
-            return Err(Error::TooLarge);
+            return Err(Code::TooLarge);
         }
         let pieces = (value.len() + NAME_BYTES_MAX) / (self.piece_bytes() - 1) + 2;
         self.operate(2 * pieces as u32, Purpose::Growth, |objects| {
@@ -87,12 +87,12 @@ impl<A: DiskArray> Objects<'_, A> {
     /// # Errors
     /// All of names and space leave the transaction as it was. After one of a disk or the tree
     /// [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
-    pub fn remove_attribute(&mut self, object: ObjectId, attribute: &[u8]) -> Result<(), Error> {
+    pub fn remove_attribute(&mut self, object: ObjectId, attribute: &[u8]) -> Result<(), Code> {
         check(attribute)?;
         // Its pieces lie side by side, and their leaves go whole.
         self.operate(RELEASE_UPDATES, Purpose::Release, |objects| {
             let mut inode = objects.inode(object)?;
-            let place = objects.find_attribute(object, attribute)?.ok_or(Error::NotFound)?;
+            let place = objects.find_attribute(object, attribute)?.ok_or(Code::NotFound)?;
             objects.remove_hashed(object, Kind::Xattr, &place)?;
             inode.changed = objects.store.tree.disks.now();
             objects.put_inode(object, &inode)
@@ -104,7 +104,7 @@ impl<A: DiskArray> Objects<'_, A> {
         &mut self,
         object: ObjectId,
         mut f: impl FnMut(&[u8]) -> ControlFlow<B>,
-    ) -> Result<Option<B>, Error> {
+    ) -> Result<Option<B>, Code> {
         self.inode(object)?;
         self.scan_hashed(object, Kind::Xattr, 0, u64::MAX, |_, bytes| match name_of(bytes) {
             Some(name) => f(name),

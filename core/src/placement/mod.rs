@@ -9,6 +9,7 @@ mod capacity;
 
 pub use capacity::{Room, stranded, stripes};
 
+use crate::build::PLACEMENT;
 use crate::disks::mix;
 use crate::limits::FRAGMENTS_MAX;
 use crate::types::{MemberNumber, MemberSet, ObjectId};
@@ -47,6 +48,15 @@ pub struct Demand {
 /// Rows in the order in which fragments go to them.
 pub type Places = heapless::Vec<u8, FRAGMENTS_MAX>;
 
+/// How many sixteenths of `most` some room is, rounded down; it is no more than all of them.
+fn sixteenths(room: u64, most: u64) -> u8 {
+    // Below 2^60. A small machine counts: it has no division of such numbers.
+    if cfg!(feature = "wide") {
+        return (room * 16 / most) as u8;
+    }
+    (1..=16).take_while(|&part| room * 16 >= most * part).count() as u8
+}
+
 /// Chooses rows for a stripe of which some fragments are in the rows `taken` already: `demand.width` of `rows` if there
 /// are as many, else all.
 pub fn choose(
@@ -59,13 +69,16 @@ pub fn choose(
     let seed = mix(demand.object.0 ^ mix(demand.offset / RUN_BYTES));
     let rank = |row: usize| {
         let c = candidate(row);
-        let level = (u128::from(c.room) * 16 / u128::from(most)) as u64;
-        (c.tier == demand.tier, level, mix(seed ^ u64::from(c.member.0)))
+        let is_tier = !PLACEMENT || c.tier == demand.tier;
+        (is_tier, sixteenths(c.room, most), mix(seed ^ u64::from(c.member.0)))
     };
     let mut places = Places::new();
     let mut left = rows;
     while places.len() < demand.width && !left.is_empty() {
         let crowded = |row: usize| {
+            if !PLACEMENT {
+                return false;
+            }
             let domain = candidate(row).failure_domain;
             let all = taken.iter().chain(&places);
             let there = all.filter(|&&p| candidate(usize::from(p)).failure_domain == domain).count();

@@ -1,7 +1,7 @@
 //! Making a pool: from what is asked for to what is fixed for good.
 
 use super::Services;
-use crate::error::{Error, Failure, FormatError};
+use crate::error::{About, Code, Failure, FormatError};
 use crate::format::label::{self, DiskIdentity, Label, LabelFault, PoolParameters};
 use crate::format::{places, superblock};
 use crate::limits;
@@ -134,7 +134,7 @@ pub(super) fn format<'m, A: DiskArray>(
 ) -> Result<Objects<'m, A>, Failure<FormatError, A>> {
     let plan = match plan(&mut array, &mut memory, services, entropy, options, members) {
         Ok(plan) => plan,
-        Err(error) => return Err(Failure { error, array }),
+        Err(error) => return Err(Failure { error: About::NOTHING.explain_format(error), array }),
     };
     let request = CreateRequest {
         parameters: plan.parameters,
@@ -149,7 +149,10 @@ pub(super) fn format<'m, A: DiskArray>(
     let mut objects = Objects::new(Store::create(array, memory, &request)?);
     match fill(&mut objects, options.root_mode) {
         Ok(()) => Ok(objects),
-        Err(error) => Err(Failure { error, array: objects.store.tree.disks.into_array() }),
+        Err(error) => {
+            let error = objects.store.tree.disks.about.explain_format(error);
+            Err(Failure { error, array: objects.store.tree.disks.into_array() })
+        }
     }
 }
 
@@ -168,7 +171,7 @@ fn plan<A: DiskArray>(
     entropy: &mut dyn Entropy,
     options: &FormatOptions,
     members: &[DiskOptions],
-) -> Result<Plan, FormatError> {
+) -> Result<Plan, FormatError<Code>> {
     let plain = DiskOptions::default();
     let option = |disk: usize| members.get(disk).copied().unwrap_or(plain);
     let count = array.disks();
@@ -188,11 +191,8 @@ fn plan<A: DiskArray>(
 }
 
 /// Puts the root directory into a new pool, and makes it one.
-fn fill<A: DiskArray>(objects: &mut Objects<'_, A>, root_mode: u16) -> Result<(), FormatError> {
-    objects.make_root(root_mode).map_err(|error| match error {
-        Error::Storage(error) => FormatError::Storage(error),
-        _ => FormatError::Parameter("the root directory does not fit"),
-    })?;
+fn fill<A: DiskArray>(objects: &mut Objects<'_, A>, root_mode: u16) -> Result<(), FormatError<Code>> {
+    objects.make_root(root_mode)?;
     objects.store.commit()?;
     finish(&mut objects.store).inspect_err(|_| {
         // What is no pool to its maker is none to others. Where even this fails the first error is the one
@@ -205,14 +205,14 @@ fn fill<A: DiskArray>(objects: &mut Objects<'_, A>, root_mode: u16) -> Result<()
 
 /// Lets the disks say that they are a pool. One of which only the first state is there, and not all members,
 /// was not finished: with the second commit it is.
-fn finish<A: DiskArray>(store: &mut Store<'_, A>) -> Result<(), FormatError> {
+fn finish<A: DiskArray>(store: &mut Store<'_, A>) -> Result<(), FormatError<Code>> {
     store.write_labels()?;
     store.begin()?;
     store.commit()?;
     Ok(())
 }
 
-pub(super) fn random(entropy: &mut dyn Entropy) -> Result<Uuid, FormatError> {
+pub(super) fn random(entropy: &mut dyn Entropy) -> Result<Uuid, FormatError<Code>> {
     let mut bytes = [0; 16];
     entropy.fill(&mut bytes).map_err(|_| FormatError::Entropy)?;
     Ok(Uuid(bytes))
@@ -223,7 +223,7 @@ fn check_options<A: DiskArray>(
     options: &FormatOptions,
     count: usize,
     option: &impl Fn(usize) -> DiskOptions,
-) -> Result<(), FormatError> {
+) -> Result<(), FormatError<Code>> {
     let most = usize::from(options.members_max).min(limits::MEMBERS_MAX);
     if !(1..=most).contains(&count) {
         return Err(FormatError::DiskCount { most });
@@ -265,7 +265,7 @@ fn refuse_pools<A: DiskArray>(
     array: &mut A,
     memory: &mut Memory<'_>,
     services: Services<'_>,
-) -> Result<(), FormatError> {
+) -> Result<(), FormatError<Code>> {
     let mut unfinished = None;
     for disk in 0..array.disks() {
         let Err(error) = refuse_used(array, disk, memory.bytes, services.crc32c) else { continue };
@@ -290,7 +290,7 @@ pub(super) fn refuse_used<A: DiskArray>(
     disk: usize,
     buffer: &mut [u8],
     crc32c: Crc32c,
-) -> Result<(), FormatError> {
+) -> Result<(), FormatError<Code>> {
     let geometry = array.geometry(disk);
     let sector = geometry.sector_bytes as usize;
     let alignment = geometry.buffer_alignment.max(1) as usize;
@@ -326,7 +326,7 @@ fn parameters<A: DiskArray>(
     entropy: &mut dyn Entropy,
     options: &FormatOptions,
     option: &impl Fn(usize) -> DiskOptions,
-) -> Result<PoolParameters, FormatError> {
+) -> Result<PoolParameters, FormatError<Code>> {
     for (bytes, what) in [
         (options.block_bytes, "block size"),
         (options.node_bytes, "node size"),
@@ -364,7 +364,7 @@ pub(super) fn identity(
     (disk, member): (usize, MemberNumber),
     id: Uuid,
     option: DiskOptions,
-) -> Result<DiskIdentity, FormatError> {
+) -> Result<DiskIdentity, FormatError<Code>> {
     let least = if option.witness { 0 } else { limits::GROUPS_MIN * u64::from(p.group_blocks) };
     let too_small = FormatError::DiskTooSmall {
         disk,

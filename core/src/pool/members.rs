@@ -2,10 +2,12 @@
 
 use super::Pool;
 use super::format::{DiskOptions, identity, random, refuse_used};
+use super::read::ask;
 use super::sealed::Inside;
 use crate::disks::DiskStatus;
 use crate::disks::events::Happening;
-use crate::error::{Error, FormatError, MemberError};
+use crate::error::{Code, Error, FormatError, MemberError};
+use crate::object::Objects;
 use crate::types::{MemberNumber, Uuid};
 use dynamicfs_hal::{DiskArray, Entropy, IoError};
 
@@ -36,12 +38,17 @@ impl<A: DiskArray> Pool<'_, A> {
         options: &AddOptions,
     ) -> Result<MemberNumber, MemberError> {
         self.check_disk(disk, options)?;
-        let (geometry, parameters) = (self.array().geometry(disk), self.objects.store.tree.disks.parameters);
-        let member = MemberNumber(self.objects.store.committed().next_member());
-        let identity = identity(&geometry, &parameters, (disk, member), random(entropy)?, options.disk)?;
-        self.objects.store.add_member(disk, identity, options.spare)?;
-        self.objects.store.tree.disks.tell(Happening::Joined { member });
-        Ok(member)
+        act(self, |objects| {
+            let store = &mut objects.store;
+            let geometry = store.tree.disks.geometry(disk);
+            let member = MemberNumber(store.committed().next_member());
+            let name = (disk, member);
+            let identity =
+                identity(&geometry, &store.tree.disks.parameters, name, random(entropy)?, options.disk)?;
+            store.add_member(disk, identity, options.spare)?;
+            store.tree.disks.tell(Happening::Joined { member });
+            Ok(member)
+        })
     }
 
     /// Whether a disk of the array may become a member. Nothing is written; what only the addition itself can
@@ -50,31 +57,31 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// As [`add_disk`](Self::add_disk).
     pub fn check_disk(&mut self, disk: usize, options: &AddOptions) -> Result<(), MemberError> {
-        self.undo_forgotten();
-        if disk >= self.objects.store.tree.disks.count() {
-            return Err(FormatError::Io { disk, error: IoError::Gone }.into());
-        }
-        let state = *self.objects.store.tree.disks.state(disk);
-        if matches!(state.status, DiskStatus::Online | DiskStatus::Failed | DiskStatus::Excluded) {
-            return Err(MemberError::TakesPart);
-        }
-        let geometry = self.array().geometry(disk);
-        let parameters = self.objects.store.tree.disks.parameters;
-        // One without sectors is too small.
-        let fits = geometry.check().is_ok()
-            && parameters.fits_sectors(geometry.sector_bytes)
-            && parameters.fits_tear_unit(geometry.tear_unit);
-        if !fits {
-            return Err(FormatError::Geometry { disk }.into());
-        }
-        if !options.force {
-            let store = &mut self.objects.store;
-            let crc32c = store.tree.disks.crc32c;
-            refuse_used(store.tree.disks.array(), disk, store.stage, crc32c)?;
-        }
-        let member = MemberNumber(self.objects.store.committed().next_member());
-        identity(&geometry, &parameters, (disk, member), Uuid([0; 16]), options.disk)?;
-        Ok(())
+        act(self, |objects| {
+            let store = &mut objects.store;
+            if disk >= store.tree.disks.count() {
+                return Err(FormatError::Io { disk, error: IoError::Gone }.into());
+            }
+            let status = store.tree.disks.state(disk).status;
+            if matches!(status, DiskStatus::Online | DiskStatus::Failed | DiskStatus::Excluded) {
+                return Err(MemberError::TakesPart);
+            }
+            let (geometry, parameters) = (store.tree.disks.geometry(disk), store.tree.disks.parameters);
+            // One without sectors is too small.
+            let fits = geometry.check().is_ok()
+                && parameters.fits_sectors(geometry.sector_bytes)
+                && parameters.fits_tear_unit(geometry.tear_unit);
+            if !fits {
+                return Err(FormatError::Geometry { disk }.into());
+            }
+            if !options.force {
+                let crc32c = store.tree.disks.crc32c;
+                refuse_used(store.tree.disks.array(), disk, store.stage, crc32c)?;
+            }
+            let member = MemberNumber(store.committed().next_member());
+            identity(&geometry, &parameters, (disk, member), Uuid([0; 16]), options.disk)?;
+            Ok(())
+        })
     }
 
     /// Takes all of a member's disk into use that has grown since it was added: how many blocks there are more. What a crash
@@ -83,11 +90,10 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// [`NotGrown`](MemberError::NotGrown), [`NotAMember`](MemberError::NotAMember), or what disks and tree answered.
     pub fn grow_disk(&mut self, disk: usize) -> Result<u64, MemberError> {
-        self.undo_forgotten();
-        if disk >= self.objects.store.tree.disks.count() {
-            return Err(MemberError::NotAMember);
-        }
-        self.objects.store.grow_member(disk)
+        act(self, |objects| match disk < objects.store.tree.disks.count() {
+            true => objects.store.grow_member(disk),
+            false => Err(MemberError::NotAMember),
+        })
     }
 
     // --- out of use, and in again -----------------------------------------------------------------------------
@@ -98,7 +104,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// Refused where too few members would be left.
     pub fn shut_member(&mut self, member: MemberNumber, failed: bool) -> Result<(), MemberError> {
-        self.inside(|objects| objects.shut_member(member, failed))
+        act(self, |objects| objects.shut_member(member, failed))
     }
 
     /// Lets a member take part again that was shut, drained or kept spare, or stops draining it. What it missed is
@@ -107,7 +113,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// [`NotAMember`](MemberError::NotAMember), or what disks and tree answered.
     pub fn activate_member(&mut self, member: MemberNumber) -> Result<(), MemberError> {
-        self.inside(|objects| objects.activate_member(member))
+        act(self, |objects| objects.activate_member(member))
     }
 
     /// Begins to empty a member: from now on it is given nothing, and a rebuild moves what it holds to others. With
@@ -116,7 +122,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// Those of [`check_drain`](Self::check_drain).
     pub fn drain_member(&mut self, member: MemberNumber, leave: bool) -> Result<(), MemberError> {
-        self.inside(|objects| objects.drain_member(member, leave))
+        act(self, |objects| objects.drain_member(member, leave))
     }
 
     /// Whether a member can be emptied. Nothing is written.
@@ -124,7 +130,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// [`TooFewDisks`](MemberError::TooFewDisks) and [`TooLittleSpace`](MemberError::TooLittleSpace) among the others.
     pub fn check_drain(&mut self, member: MemberNumber) -> Result<(), MemberError> {
-        self.inside(|objects| objects.check_drain(member))
+        act(self, |objects| objects.check_drain(member))
     }
 
     /// Removes a member that holds nothing, or with `lose` one that is away whatever it holds; whether there is nothing left to
@@ -133,7 +139,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// [`HoldsData`](MemberError::HoldsData) without `lose`; [`TooFewDisks`](MemberError::TooFewDisks).
     pub fn remove_member(&mut self, member: MemberNumber, lose: bool) -> Result<bool, MemberError> {
-        self.inside(|objects| objects.remove_member(member, lose))
+        act(self, |objects| objects.remove_member(member, lose))
     }
 
     /// Begins to empty a member whose errors are beyond the thresholds, or takes it out of use, durably, when it holds nothing;
@@ -143,7 +149,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// What disks and tree answered.
     pub fn fail_member(&mut self) -> Result<bool, Error> {
-        self.inside(|objects| objects.fail_member())
+        ask(self, |objects| objects.fail_member())
     }
 
     /// Forgets the errors of a member, those that were saved too, once their cause was removed. A transaction of its own. What
@@ -152,6 +158,14 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// [`NotAMember`](MemberError::NotAMember), or what disks and tree answered.
     pub fn clear_errors(&mut self, member: MemberNumber) -> Result<(), MemberError> {
-        self.inside(|objects| objects.clear_errors(member))
+        act(self, |objects| objects.clear_errors(member))
     }
+}
+
+/// Does something with a member, and puts together what its error is about.
+pub(super) fn act<A: DiskArray, T>(
+    pool: &mut Pool<'_, A>,
+    f: impl FnOnce(&mut Objects<'_, A>) -> Result<T, MemberError<Code, Code>>,
+) -> Result<T, MemberError> {
+    pool.inside(|objects| f(objects).map_err(|error| objects.store.tree.disks.about.explain_member(error)))
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! read.rs         what reads: on a pool, in a transaction
+//! reader.rs       a pool that is only read
 //! transaction.rs  what changes objects and names
 //! upkeep.rs       jobs, checks, forecasts, counters
 //! members.rs      disks that come, go, grow
@@ -18,6 +19,7 @@ mod handle;
 mod health;
 mod members;
 mod read;
+mod reader;
 mod sealed;
 mod state;
 mod transaction;
@@ -28,6 +30,7 @@ pub use handle::{Handle, Stream};
 pub use health::{Health, MemberHealth};
 pub use members::AddOptions;
 pub use read::ReadObjects;
+pub use reader::Reader;
 pub use state::{Member, Members};
 pub use transaction::Transaction;
 
@@ -145,7 +148,7 @@ impl<'m, A: DiskArray> Pool<'m, A> {
         // What cannot be freed is upkeep's to tell: it is no reason why nothing else could be done.
         while (self.objects.wanting || self.is_scarce()) && self.objects.reap_alone().unwrap_or(false) {}
         self.objects.wanting = false;
-        self.objects.begin()?;
+        read::ask(self, |objects| objects.begin())?;
         Ok(Transaction { pool: self, committed: false })
     }
 

@@ -1,10 +1,10 @@
 //! What can be read: of a pool as its last commit left it, in a transaction with what that changed.
 
 use super::sealed::Inside;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::format::inode::Inode;
 use crate::format::name::EntryTarget;
-use crate::object::Entry;
+use crate::object::{Entry, Objects};
 use crate::types::ObjectId;
 use core::ops::{ControlFlow, Range};
 use dynamicfs_hal::DiskArray;
@@ -14,14 +14,14 @@ use dynamicfs_hal::DiskArray;
 ///
 /// A read may write nothing, but it notes what it found damaged: [`upkeep`](crate::Pool::upkeep) rewrites that. Only this crate
 /// implements it.
-pub trait ReadObjects: Inside {
+pub trait ReadObjects: Inside + Sized {
     /// The object that a directory has under a name.
     ///
     /// # Errors
     /// [`NotFound`](Error::NotFound), [`NotADirectory`](Error::NotADirectory), [`InvalidName`](Error::InvalidName), or what
     /// disks and tree answered.
     fn lookup(&mut self, directory: ObjectId, name: &[u8]) -> Result<EntryTarget, Error> {
-        self.inside(|objects| objects.lookup(directory, name))
+        ask(self, |objects| objects.lookup(directory, name))
     }
 
     /// The object at a path from the root. Symbolic links are not followed.
@@ -29,7 +29,7 @@ pub trait ReadObjects: Inside {
     /// # Errors
     /// Those of [`lookup`](Self::lookup).
     fn resolve(&mut self, path: &[u8]) -> Result<ObjectId, Error> {
-        self.inside(|objects| objects.resolve(path))
+        ask(self, |objects| objects.resolve(path))
     }
 
     /// The directory that holds the last name of a path, and that name.
@@ -37,7 +37,7 @@ pub trait ReadObjects: Inside {
     /// # Errors
     /// Those of [`lookup`](Self::lookup); a path without a name is [`InvalidName`](Error::InvalidName).
     fn resolve_parent<'p>(&mut self, path: &'p [u8]) -> Result<(ObjectId, &'p [u8]), Error> {
-        self.inside(|objects| objects.resolve_parent(path))
+        ask(self, |objects| objects.resolve_parent(path))
     }
 
     /// Calls `f` with each entry of a directory from `from` on (0 for the first, then [`Entry::next`]), in the order
@@ -51,7 +51,7 @@ pub trait ReadObjects: Inside {
         from: u64,
         f: impl FnMut(Entry<'_>) -> ControlFlow<B>,
     ) -> Result<Option<B>, Error> {
-        self.inside(|objects| objects.list(directory, from, f))
+        ask(self, |objects| objects.list(directory, from, f))
     }
 
     /// An object's attributes. One that was deleted is [`NotFound`](Error::NotFound) at once, also while its contents are
@@ -60,7 +60,7 @@ pub trait ReadObjects: Inside {
     /// # Errors
     /// [`NotFound`](Error::NotFound), or what disks and tree answered.
     fn inode(&mut self, object: ObjectId) -> Result<Inode, Error> {
-        self.inside(|objects| objects.inode(object))
+        ask(self, |objects| objects.inode(object))
     }
 
     /// Calls `f` with every object and its attributes, by number. Reads all leaves of the tree.
@@ -68,7 +68,7 @@ pub trait ReadObjects: Inside {
     /// # Errors
     /// What disks and tree answered.
     fn each_inode(&mut self, f: impl FnMut(ObjectId, &Inode)) -> Result<(), Error> {
-        self.inside(|objects| objects.each_inode(f))
+        ask(self, |objects| objects.each_inode(f))
     }
 
     /// Reads an object's contents from byte `offset` on; the bytes read, fewer than asked for only at its end.
@@ -78,7 +78,7 @@ pub trait ReadObjects: Inside {
     /// no contents; [`Unreadable`](Error::Unreadable) where too few fragments are right. Nothing in `buf` is to be used then:
     /// it was zeroed.
     fn read(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<usize, Error> {
-        self.inside(|objects| objects.read(object, offset, buf))
+        ask(self, |objects| objects.read(object, offset, buf))
     }
 
     /// The first bytes from `from` on that were written: those of one extent. `None` where nothing but zeros
@@ -87,7 +87,7 @@ pub trait ReadObjects: Inside {
     /// # Errors
     /// Those of [`read`](Self::read) but for [`Unreadable`](Error::Unreadable).
     fn next_written(&mut self, object: ObjectId, from: u64) -> Result<Option<Range<u64>>, Error> {
-        self.inside(|objects| objects.next_written(object, from))
+        ask(self, |objects| objects.next_written(object, from))
     }
 
     /// Reads the value of an extended attribute into `out`, as far as it goes; its length in bytes.
@@ -95,7 +95,7 @@ pub trait ReadObjects: Inside {
     /// # Errors
     /// [`NotFound`](Error::NotFound), [`InvalidName`](Error::InvalidName), or what disks and tree answered.
     fn attribute(&mut self, object: ObjectId, attribute: &[u8], out: &mut [u8]) -> Result<usize, Error> {
-        self.inside(|objects| objects.attribute(object, attribute, out))
+        ask(self, |objects| objects.attribute(object, attribute, out))
     }
 
     /// Calls `f` with the name of each extended attribute, until it breaks.
@@ -107,7 +107,7 @@ pub trait ReadObjects: Inside {
         object: ObjectId,
         f: impl FnMut(&[u8]) -> ControlFlow<B>,
     ) -> Result<Option<B>, Error> {
-        self.inside(|objects| objects.attributes(object, f))
+        ask(self, |objects| objects.attributes(object, f))
     }
 
     /// Bytes of contents that stay inline in the tree.
@@ -127,3 +127,11 @@ pub trait ReadObjects: Inside {
 }
 
 impl<T: Inside<Array: DiskArray>> ReadObjects for T {}
+
+/// Runs something on the objects, and puts together what its error is about.
+pub(super) fn ask<P: Inside<Array: DiskArray>, T>(
+    pool: &mut P,
+    f: impl FnOnce(&mut Objects<'_, P::Array>) -> Result<T, Code>,
+) -> Result<T, Error> {
+    pool.inside(|objects| f(objects).map_err(|code| objects.store.tree.disks.about.explain(code)))
+}

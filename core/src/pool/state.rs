@@ -1,8 +1,8 @@
 //! Which members there are, and how each counts.
 
 use super::Pool;
-use super::sealed::Inside;
-use crate::error::StorageError;
+use super::read::ask;
+use crate::error::Error;
 use crate::format::record::MemberState;
 use crate::transaction::{Purpose, Roster};
 use crate::types::{MemberNumber, MemberSet};
@@ -95,11 +95,8 @@ impl<A: DiskArray> Pool<'_, A> {
     ///
     /// # Errors
     /// What disks and tree answered.
-    pub fn each_member(
-        &mut self,
-        mut f: impl FnMut(MemberNumber, MemberState, u64),
-    ) -> Result<(), StorageError> {
-        self.inside(|objects| {
+    pub fn each_member(&mut self, mut f: impl FnMut(MemberNumber, MemberState, u64)) -> Result<(), Error> {
+        ask(self, |objects| {
             objects.store.each_member(|member, record| {
                 f(member, MemberState::from_number(record.state()), record.blocks());
             })

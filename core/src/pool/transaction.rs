@@ -1,6 +1,7 @@
 //! Changes that happen all or not at all.
 
 use super::Pool;
+use super::read::ask;
 use super::sealed::Inside;
 use crate::error::Error;
 use crate::format::inode::Inode;
@@ -35,7 +36,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// They were undone, unless it is [`OutcomeUnknown`](crate::error::StorageError::OutcomeUnknown): then the next mount tells.
     pub fn commit(mut self) -> Result<Generation, Error> {
         self.committed = true;
-        self.pool.objects.commit()?;
+        ask(&mut self, |objects| objects.commit())?;
         Ok(self.pool.objects.store.generation())
     }
 
@@ -69,7 +70,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         what: &MakeRequest<'_>,
         attributes: &Attributes,
     ) -> Result<ObjectId, Error> {
-        self.pool.objects.create(directory, name, what, attributes)
+        ask(self, |objects| objects.create(directory, name, what, attributes))
     }
 
     /// Gives an object that is not a directory another name.
@@ -79,7 +80,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// [`IsADirectory`](Error::IsADirectory); [`TooLarge`](Error::TooLarge) where it has
     /// [`LINKS_MAX`](crate::limits::LINKS_MAX) names.
     pub fn link(&mut self, object: ObjectId, directory: ObjectId, name: &[u8]) -> Result<(), Error> {
-        self.pool.objects.link(object, directory, name)
+        ask(self, |objects| objects.link(object, directory, name))
     }
 
     /// Removes a name, and with an object's last name the object. A directory must be empty.
@@ -87,7 +88,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// # Errors
     /// [`InvalidName`](Error::InvalidName), [`NotFound`](Error::NotFound), [`NotEmpty`](Error::NotEmpty).
     pub fn unlink(&mut self, directory: ObjectId, name: &[u8]) -> Result<(), Error> {
-        self.pool.objects.unlink(directory, name)
+        ask(self, |objects| objects.unlink(directory, name))
     }
 
     /// Gives an object another name, in one step. What the new name meant is removed, if `replace` allows it and it
@@ -104,7 +105,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         to: (ObjectId, &[u8]),
         replace: bool,
     ) -> Result<(), Error> {
-        self.pool.objects.rename(from, to, replace)
+        ask(self, |objects| objects.rename(from, to, replace))
     }
 
     // --- contents ---------------------------------------------------------------------------------------------
@@ -115,7 +116,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// Those of [`write`](Self::write). Where space ends on the way, what was written until then is part of the transaction,
     /// which goes on; any other error on the way poisons it.
     pub fn write_all(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<(), Error> {
-        self.pool.objects.write_all(object, offset, data)
+        ask(self, |objects| objects.write_all(object, offset, data))
     }
 
     /// Writes a file's contents from byte `offset` on, growing it as needed; what is left out reads as zeros. How many bytes:
@@ -126,7 +127,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// file; [`TooLarge`](Error::TooLarge) beyond [`OBJECT_BYTES_MAX`](crate::limits::OBJECT_BYTES_MAX);
     /// [`NoSpace`](crate::error::StorageError::NoSpace) where there is space for nothing.
     pub fn write(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<usize, Error> {
-        self.pool.objects.write(object, offset, data)
+        ask(self, |objects| objects.write(object, offset, data))
     }
 
     /// Writes as [`write_all`](Self::write_all) does, and stores no zeros for what was not written: the bytes
@@ -137,7 +138,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// # Errors
     /// Those of [`write_all`](Self::write_all).
     pub fn write_apart(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<(), Error> {
-        self.pool.objects.write_apart(object, offset, data)
+        ask(self, |objects| objects.write_apart(object, offset, data))
     }
 
     /// Cuts a file to `size` bytes, or lets it grow to them: what is new reads as zeros and takes no space.
@@ -145,7 +146,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// # Errors
     /// Those of [`write`](Self::write).
     pub fn truncate(&mut self, object: ObjectId, size: u64) -> Result<(), Error> {
-        self.pool.objects.truncate(object, size)
+        ask(self, |objects| objects.truncate(object, size))
     }
 
     // --- attributes -------------------------------------------------------------------------------------------
@@ -155,7 +156,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// # Errors
     /// [`NotFound`](Error::NotFound); [`InvalidArgument`](Error::InvalidArgument) for a scheme that the pool cannot bear.
     pub fn change_attributes(&mut self, object: ObjectId, change: &Change) -> Result<Inode, Error> {
-        self.pool.objects.change_attributes(object, change)
+        ask(self, |objects| objects.change_attributes(object, change))
     }
 
     /// Sets an extended attribute, new or not, to a value of at most [`XATTR_BYTES_MAX`](crate::limits::XATTR_BYTES_MAX) bytes.
@@ -163,7 +164,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// # Errors
     /// [`NotFound`](Error::NotFound), [`InvalidName`](Error::InvalidName), [`TooLarge`](Error::TooLarge).
     pub fn set_attribute(&mut self, object: ObjectId, attribute: &[u8], value: &[u8]) -> Result<(), Error> {
-        self.pool.objects.set_attribute(object, attribute, value)
+        ask(self, |objects| objects.set_attribute(object, attribute, value))
     }
 
     /// Removes an extended attribute.
@@ -171,7 +172,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// # Errors
     /// [`NotFound`](Error::NotFound), [`InvalidName`](Error::InvalidName).
     pub fn remove_attribute(&mut self, object: ObjectId, attribute: &[u8]) -> Result<(), Error> {
-        self.pool.objects.remove_attribute(object, attribute)
+        ask(self, |objects| objects.remove_attribute(object, attribute))
     }
 
     // --- counters ---------------------------------------------------------------------------------------------
@@ -182,7 +183,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// # Errors
     /// What disks and tree answered.
     pub fn save_counters(&mut self) -> Result<(), Error> {
-        self.pool.objects.save_counters()
+        ask(self, |objects| objects.save_counters())
     }
 
     /// Writes counters under a member's number, instead of those that are saved there: for counters of the caller's own, under a
@@ -191,7 +192,9 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// # Errors
     /// What disks and tree answered.
     pub fn put_counters(&mut self, member: MemberNumber, counters: &DiskCounters) -> Result<(), Error> {
-        self.pool.objects.operate(2, Purpose::Growth, |objects| objects.put_counters(member, counters))
+        ask(self, |objects| {
+            objects.operate(2, Purpose::Growth, |objects| objects.put_counters(member, counters))
+        })
     }
 }
 

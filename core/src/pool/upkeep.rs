@@ -1,8 +1,9 @@
 //! Looking after the pool: each call is a transaction of its own, or several.
 
 use super::Pool;
-use super::sealed::Inside;
-use crate::error::{Error, MemberError, StorageError};
+use super::members::act;
+use super::read::ask;
+use crate::error::{Error, MemberError};
 use crate::maintain::{
     CheckReport, ExtentCounts, Finding, Job, JobKind, JobOptions, JobState, Located, LossForecast, Lost,
     Proof, RebuildForecast, Rooms, Standing, Survivor, Trim, Work,
@@ -23,9 +24,9 @@ impl<A: DiskArray> Pool<'_, A> {
     ///
     /// # Errors
     /// Jobs that take more memory than there is say so when nothing else is left to do
-    /// ([`NeedsMemory`](StorageError::NeedsMemory)); else what disks and tree answered.
+    /// ([`NeedsMemory`](crate::error::StorageError::NeedsMemory)); else what disks and tree answered.
     pub fn maintain(&mut self, sweep: bool) -> Result<Work, Error> {
-        self.inside(|objects| objects.maintain(sweep))
+        ask(self, |objects| objects.maintain(sweep))
     }
 
     /// Does one step of what comes with use: rewrites what reads found bad, frees some of a deleted object, or,
@@ -35,7 +36,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// What disks and tree answered.
     pub fn upkeep(&mut self, sweep: bool) -> Result<Work, Error> {
-        self.inside(|objects| objects.upkeep(sweep))
+        ask(self, |objects| objects.upkeep(sweep))
     }
 
     /// Lets a step of a job read or move no more than about this many bytes, and a window full at least: small steps hold
@@ -54,7 +55,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// Fails where the member does not take part or, unless it only counts, the pool takes no writes. A disk that refuses a
     /// discard is no failure: it stays in use, and [`Trim::refused`] says so.
     pub fn trim_step(&mut self, trim: &mut Trim) -> Result<bool, MemberError> {
-        self.inside(|objects| objects.trim_step(trim))
+        act(self, |objects| objects.trim_step(trim))
     }
 
     // --- jobs -------------------------------------------------------------------------------------------------
@@ -63,8 +64,8 @@ impl<A: DiskArray> Pool<'_, A> {
     ///
     /// # Errors
     /// What disks and tree answered.
-    pub fn job(&mut self, kind: JobKind) -> Result<Option<Job>, StorageError> {
-        self.inside(|objects| objects.job(kind))
+    pub fn job(&mut self, kind: JobKind) -> Result<Option<Job>, Error> {
+        ask(self, |objects| objects.job(kind))
     }
 
     /// Starts a job from the beginning, unless it is running already to do the same: whether it was started. A transaction
@@ -73,7 +74,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// What disks and tree answered.
     pub fn start_job(&mut self, kind: JobKind, options: JobOptions) -> Result<bool, Error> {
-        self.inside(|objects| objects.start_job(kind, options))
+        ask(self, |objects| objects.start_job(kind, options))
     }
 
     /// Pauses a running job, resumes a paused one, or gives up either; whether it was in a state for that. A transaction of
@@ -82,15 +83,15 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// What disks and tree answered.
     pub fn set_job_state(&mut self, kind: JobKind, state: JobState) -> Result<bool, Error> {
-        self.inside(|objects| objects.set_job_state(kind, state))
+        ask(self, |objects| objects.set_job_state(kind, state))
     }
 
     /// Calls `f` with what a job found to be lost, up to [`FAILED_LISTED`](crate::maintain::FAILED_LISTED) things.
     ///
     /// # Errors
     /// What disks and tree answered.
-    pub fn lost_items(&mut self, kind: JobKind, f: impl FnMut(Lost)) -> Result<(), StorageError> {
-        self.inside(|objects| objects.lost_items(kind, f))
+    pub fn lost_items(&mut self, kind: JobKind, f: impl FnMut(Lost)) -> Result<(), Error> {
+        ask(self, |objects| objects.lost_items(kind, f))
     }
 
     // --- checks -----------------------------------------------------------------------------------------------
@@ -104,7 +105,7 @@ impl<A: DiskArray> Pool<'_, A> {
         report: &mut CheckReport,
         f: impl FnMut(Option<&Finding>),
     ) -> Result<(), Error> {
-        self.inside(|objects| objects.check_contents(report, f))
+        ask(self, |objects| objects.check_contents(report, f))
     }
 
     /// Compares what is allocated with what is referred to, in as many passes as `scratch` asks for: a bit a block.
@@ -117,23 +118,23 @@ impl<A: DiskArray> Pool<'_, A> {
         report: &mut CheckReport,
         f: impl FnMut(Option<&Finding>),
     ) -> Result<(), Error> {
-        self.inside(|objects| objects.check_space(scratch, report, f))
+        ask(self, |objects| objects.check_space(scratch, report, f))
     }
 
     /// How redundant what is stored is, counted in the tree alone.
     ///
     /// # Errors
     /// What disks and tree answered.
-    pub fn count_extents(&mut self) -> Result<ExtentCounts, StorageError> {
-        self.inside(|objects| objects.count_extents())
+    pub fn count_extents(&mut self) -> Result<ExtentCounts, Error> {
+        ask(self, |objects| objects.count_extents())
     }
 
     /// Where fragments count now: to be read once, and handed to [`locate`](Self::locate). With `absent` nothing is waited for.
     ///
     /// # Errors
     /// What disks and tree answered.
-    pub fn standing(&mut self, absent: bool) -> Result<Standing, StorageError> {
-        self.inside(|objects| Standing::read(&mut objects.store, absent))
+    pub fn standing(&mut self, absent: bool) -> Result<Standing, Error> {
+        ask(self, |objects| Standing::read(&mut objects.store, absent))
     }
 
     /// The first extent of an object that begins at byte `from` or later, and where its fragments are; `None` if there is
@@ -147,7 +148,7 @@ impl<A: DiskArray> Pool<'_, A> {
         from: u64,
         standing: &Standing,
     ) -> Result<Option<Located>, Error> {
-        self.inside(|objects| objects.locate(object, from, standing))
+        ask(self, |objects| objects.locate(object, from, standing))
     }
 
     /// Reads and proves all fragments of the extent that begins at this byte, and changes nothing.
@@ -157,7 +158,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// [`NotFound`](Error::NotFound), or what disks and tree answered.
     pub fn prove(&mut self, object: ObjectId, start: u64) -> Result<Proof, Error> {
-        self.inside(|objects| objects.prove(object, start))
+        ask(self, |objects| objects.prove(object, start))
     }
 
     /// Has fragments of an extent rewritten by the next [`upkeep`](Self::upkeep), as if a read had found them bad: how many
@@ -172,24 +173,24 @@ impl<A: DiskArray> Pool<'_, A> {
     ///
     /// # Errors
     /// What disks and tree answered.
-    pub fn forecast_loss(&mut self, lost: MemberSet) -> Result<LossForecast, StorageError> {
-        self.inside(|objects| objects.forecast_loss(lost))
+    pub fn forecast_loss(&mut self, lost: MemberSet) -> Result<LossForecast, Error> {
+        ask(self, |objects| objects.forecast_loss(lost))
     }
 
     /// Whether what the members in these rows hold could be rebuilt on the others. Reads the tree.
     ///
     /// # Errors
     /// What disks and tree answered.
-    pub fn forecast_rebuild(&mut self, lost: MemberSet) -> Result<RebuildForecast, StorageError> {
-        self.inside(|objects| objects.forecast_rebuild(lost))
+    pub fn forecast_rebuild(&mut self, lost: MemberSet) -> Result<RebuildForecast, Error> {
+        ask(self, |objects| objects.forecast_rebuild(lost))
     }
 
     /// Whether what the members in these rows hold could be moved to the others. Reads the tree.
     ///
     /// # Errors
     /// What disks and tree answered.
-    pub fn forecast_drain(&mut self, emptied: MemberSet) -> Result<RebuildForecast, StorageError> {
-        self.inside(|objects| objects.forecast_drain(emptied))
+    pub fn forecast_drain(&mut self, emptied: MemberSet) -> Result<RebuildForecast, Error> {
+        ask(self, |objects| objects.forecast_drain(emptied))
     }
 
     /// Whether what the members in these rows hold would find room with a new disk of so many blocks; with `lost` it is computed
@@ -202,16 +203,16 @@ impl<A: DiskArray> Pool<'_, A> {
         gone: MemberSet,
         lost: bool,
         blocks: u64,
-    ) -> Result<RebuildForecast, StorageError> {
-        self.inside(|objects| objects.forecast_replacement(gone, lost, blocks))
+    ) -> Result<RebuildForecast, Error> {
+        ask(self, |objects| objects.forecast_replacement(gone, lost, blocks))
     }
 
     /// The room that each member has.
     ///
     /// # Errors
     /// What disks and tree answered.
-    pub fn rooms(&mut self) -> Result<Rooms, StorageError> {
-        self.inside(|objects| objects.rooms())
+    pub fn rooms(&mut self) -> Result<Rooms, Error> {
+        ask(self, |objects| objects.rooms())
     }
 
     // --- what is left -----------------------------------------------------------------------------------------
@@ -221,7 +222,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// What disks and tree answered.
     pub fn survivors(&mut self, f: impl FnMut(Survivor<'_>)) -> Result<(), Error> {
-        self.inside(|objects| objects.survivors(f))
+        ask(self, |objects| objects.survivors(f))
     }
 
     /// Reads contents as far as they can be read, from byte `offset` on; what is lost is zeros, and told to `lost`.
@@ -236,7 +237,7 @@ impl<A: DiskArray> Pool<'_, A> {
         buf: &mut [u8],
         lost: impl FnMut(Range<u64>),
     ) -> Result<(), Error> {
-        self.inside(|objects| objects.read_surviving(object, inline, offset, buf, lost))
+        ask(self, |objects| objects.read_surviving(object, inline, offset, buf, lost))
     }
 
     // --- counters ---------------------------------------------------------------------------------------------
@@ -246,6 +247,6 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// What disks and tree answered.
     pub fn saved_counters(&mut self, member: MemberNumber) -> Result<DiskCounters, Error> {
-        self.inside(|objects| objects.saved_counters(member))
+        ask(self, |objects| objects.saved_counters(member))
     }
 }

@@ -4,6 +4,7 @@
 //! `m` parity fragments are computed from them. `k == 1` is replication: the parity fragments are copies, which need
 //! not be computed.
 
+use crate::build::{REED_SOLOMON, XOR};
 use crate::format::extent::{data_fragments, fragment_blocks};
 use crate::limits::DATA_FRAGMENTS_MAX;
 use crate::limits::PARITY_FRAGMENTS_MAX;
@@ -38,10 +39,34 @@ pub fn reconstruct(
     (survivors, inputs): (&[u8], &[&[u8]]),
     (wanted, outputs): (&[u8], &mut [&mut [u8]]),
 ) -> bool {
+    if !REED_SOLOMON {
+        return XOR && reconstruct_by_xor(scheme, (survivors, inputs), outputs);
+    }
     Code::new(scheme.data, scheme.parity)
         .ok()
         .and_then(|code| code.recovery(survivors, wanted).ok())
         .is_some_and(|recovery| recovery.run(inputs, outputs).is_ok())
+}
+
+/// One fragment is the exclusive or of all others, up to the first parity.
+fn reconstruct_by_xor(
+    scheme: Scheme,
+    (survivors, inputs): (&[u8], &[&[u8]]),
+    outputs: &mut [&mut [u8]],
+) -> bool {
+    let [output] = outputs else { return false };
+    if survivors.len() != usize::from(scheme.data) || survivors.iter().any(|&index| index > scheme.data) {
+        return false;
+    }
+    xor(output, inputs.iter().copied());
+    true
+}
+
+fn xor<'b>(output: &mut [u8], inputs: impl Iterator<Item = &'b [u8]>) {
+    output.fill(0);
+    for input in inputs {
+        output.iter_mut().zip(input).for_each(|(byte, other)| *byte ^= other);
+    }
 }
 
 /// The fragments of an extent in memory, ready to be written: the bytes themselves where they can be used as they
@@ -67,18 +92,23 @@ impl<'b> Fragments<'b> {
             pad[..tail.len()].copy_from_slice(tail);
             pad[tail.len()..].fill(0);
         }
-        if k > 1 && m > 0 {
+        if XOR && k > 1 && m > 0 {
             let mut inputs = heapless::Vec::<&[u8], DATA_FRAGMENTS_MAX>::new();
             inputs.extend(data.chunks(bytes).take(if padded { k - 1 } else { k }));
             if padded {
                 let _ = inputs.push(&*pad);
             }
-            let mut outputs = heapless::Vec::<&mut [u8], PARITY_FRAGMENTS_MAX>::new();
-            outputs.extend(parity.chunks_exact_mut(bytes).take(m));
-            let encoded = Code::new(scheme.data, scheme.parity)
-                .ok()
-                .and_then(|code| code.encode(&inputs, &mut outputs).ok());
-            debug_assert!(encoded.is_some(), "a valid scheme and equal lengths");
+            if REED_SOLOMON {
+                let mut outputs = heapless::Vec::<&mut [u8], PARITY_FRAGMENTS_MAX>::new();
+                outputs.extend(parity.chunks_exact_mut(bytes).take(m));
+                let encoded = Code::new(scheme.data, scheme.parity)
+                    .ok()
+                    .and_then(|code| code.encode(&inputs, &mut outputs).ok());
+                debug_assert!(encoded.is_some(), "a valid scheme and equal lengths");
+            } else {
+                debug_assert!(m == 1, "a build without Reed-Solomon stores no other parity");
+                xor(&mut parity[..bytes], inputs.iter().copied());
+            }
         }
         Self { scheme, bytes, data, stage, padded }
     }

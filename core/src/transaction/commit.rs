@@ -2,17 +2,18 @@
 
 use super::rings::REQUESTS_PER_SUPERBLOCK;
 use super::{Mode, Store, quorum};
-use crate::error::StorageError;
+use crate::build::MULTI;
+use crate::error::Code;
 use crate::format::superblock;
-use crate::types::{Generation, MemberLists, MemberSet, ObjectId};
+use crate::types::{Generation, MemberLists, MemberSet};
 use dynamicfs_hal::{Batch, DiskArray, IoError};
 
 impl<A: DiskArray> Store<'_, A> {
     /// Makes the transaction durable: it is there, whole, after every later crash.
     ///
     /// On an error the transaction was dropped and the last commit stands, except for
-    /// [`OutcomeUnknown`](StorageError::OutcomeUnknown).
-    pub fn commit(&mut self) -> Result<Generation, StorageError> {
+    /// [`OutcomeUnknown`](Code::OutcomeUnknown).
+    pub fn commit(&mut self) -> Result<Generation, Code> {
         let done = self.check().and_then(|()| self.write_all()).and_then(|()| self.publish(self.durable));
         self.end(done)?;
         self.tree.counters.commits += 1;
@@ -24,7 +25,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// The superblocks that change the lists are written to those members too, whose word counts meanwhile. A
     /// state with a tree of its own would refer to nodes that they are not given any more. They may be all
     /// that is left.
-    pub(crate) fn let_go(&mut self, rows: MemberSet) -> Result<(), StorageError> {
+    pub(crate) fn let_go(&mut self, rows: MemberSet) -> Result<(), Code> {
         self.begin()?;
         self.letting_go = rows;
         let done = self.look_at_slots(true).and_then(|()| self.publish(self.durable));
@@ -35,10 +36,10 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// The transaction is over: it is durable, or it is dropped.
-    fn end(&mut self, done: Result<(), StorageError>) -> Result<(), StorageError> {
+    fn end(&mut self, done: Result<(), Code>) -> Result<(), Code> {
         if let Err(error) = done {
             self.abort();
-            if error == StorageError::OutcomeUnknown {
+            if error == Code::OutcomeUnknown {
                 self.mode = Mode::OutcomeUnknown;
             }
             return Err(error);
@@ -49,7 +50,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Steps 1 and 2: everything but the superblocks is written and flushed. Nothing refers to it yet. That the disks are
     /// still ours is seen beside the flush.
-    fn write_all(&mut self) -> Result<(), StorageError> {
+    fn write_all(&mut self) -> Result<(), Code> {
         self.record_members()?;
         self.close_groups_of_absent()?;
         self.sweep_when_due()?;
@@ -63,7 +64,30 @@ impl<A: DiskArray> Store<'_, A> {
     ///
     /// Until the first superblock is sent the transaction can be dropped. Afterwards it is never taken back: it goes
     /// on without disks that fail, or its outcome is unknown.
-    pub(super) fn publish(&mut self, mut durable: MemberLists) -> Result<(), StorageError> {
+    pub(super) fn publish(&mut self, durable: MemberLists) -> Result<(), Code> {
+        if MULTI { self.publish_steps(durable) } else { self.publish_one() }
+    }
+
+    /// The same on the only disk, whose list never changes.
+    fn publish_one(&mut self) -> Result<(), Code> {
+        let (online, generation) = (self.tree.disks.online(), self.tree.generation);
+        if online.is_empty() {
+            return Err(Code::TooFewDisks);
+        }
+        self.describe(self.durable, online, generation);
+        if !superblock::is_sound(&self.tree.space.superblock.view()) {
+            return Err(Code::SystemRecordInvalid);
+        }
+        self.write_superblocks(online);
+        if self.tree.disks.take_refusal().is_err() || self.tree.disks.online().is_empty() {
+            return Err(Code::OutcomeUnknown);
+        }
+        self.published(self.durable, generation.next());
+        Ok(())
+    }
+
+    /// The same, one step of the lists after the other.
+    fn publish_steps(&mut self, mut durable: MemberLists) -> Result<(), Code> {
         let mut sent = false;
         let mut generation = self.tree.generation;
         // Those that came back, or went back, get one after the others: none of them has it alone, and says
@@ -74,21 +98,13 @@ impl<A: DiskArray> Store<'_, A> {
             let target = online.minus(self.letting_go);
             let Some(next) = quorum::next_step(durable, target, !sent) else { break };
             if !self.may_go_on(online, durable, next) {
-                return Err(if sent {
-                    StorageError::OutcomeUnknown
-                } else {
-                    StorageError::TooFewDisks { online }
-                });
+                let too_few = self.tree.disks.about.too_few(online);
+                return Err(if sent { Code::OutcomeUnknown } else { too_few });
             }
             self.describe(next, online, generation);
             if !superblock::is_sound(&self.tree.space.superblock.view()) {
                 // Written, it would be no state to any mount.
-                let object = ObjectId::SYSTEM;
-                return Err(if sent {
-                    StorageError::OutcomeUnknown
-                } else {
-                    StorageError::RecordInvalid { object }
-                });
+                return Err(if sent { Code::OutcomeUnknown } else { Code::SystemRecordInvalid });
             }
             self.write_superblocks(online.and(named));
             sent = true;
@@ -102,18 +118,23 @@ impl<A: DiskArray> Store<'_, A> {
             if self.tree.disks.take_refusal().is_err()
                 || reached != online && !self.may_go_on(reached, durable, next)
             {
-                return Err(StorageError::OutcomeUnknown);
+                return Err(Code::OutcomeUnknown);
             }
             durable = next;
             generation = generation.next();
         }
+        self.published(durable, generation);
+        Ok(())
+    }
+
+    /// What was being made is the last commit now.
+    fn published(&mut self, durable: MemberLists, next: Generation) {
         self.durable = durable;
         self.committed.copy_from_slice(self.tree.space.superblock.bytes());
         self.note_newest(self.tree.disks.online());
-        self.tree.generation = generation;
+        self.tree.generation = next;
         (self.open, self.restated) = (false, MemberSet::EMPTY);
         (self.mode, self.owes_commit) = (Mode::Writable, false);
-        Ok(())
     }
 
     /// These members have the committed state as their newest now.
@@ -135,8 +156,12 @@ impl<A: DiskArray> Store<'_, A> {
     pub(super) fn describe(&mut self, lists: MemberLists, online: MemberSet, generation: Generation) {
         let (root, level) = (self.tree.root, self.tree.level);
         let stay = online.minus(self.letting_go);
-        let gone = self.committed().online().minus(stay).minus(self.roster.vacant);
-        let gone = self.holders(gone.and(self.tree.space.superblock.table()));
+        let gone = if MULTI {
+            let gone = self.committed().online().minus(stay).minus(self.roster.vacant);
+            self.holders(gone.and(self.tree.space.superblock.table()))
+        } else {
+            MemberSet::EMPTY
+        };
         let found = self.committed().root_crc();
         let superblock = &mut self.tree.space.superblock;
         let owed = superblock.owed().or(gone);
@@ -155,8 +180,8 @@ impl<A: DiskArray> Store<'_, A> {
         superblock.set_order(self.epoch, generation);
         superblock.set_rolled_back(false);
         superblock.set_lists(lists);
-        superblock.set_online_raw(stay.0);
-        superblock.set_owed_raw(owed.0);
+        superblock.set_online_raw(stay.bits());
+        superblock.set_owed_raw(owed.bits());
         superblock.set_root(&root, level);
     }
 

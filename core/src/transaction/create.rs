@@ -2,14 +2,15 @@
 
 use super::memory::{Memory, Parts};
 use super::{Mode, Store};
-use crate::disks::{DiskStatus, Disks, alignment_of};
-use crate::error::{Failure, FormatError, StorageError};
+use crate::disks::{DiskStatus, Disks, alignment_of, lacking_for};
+use crate::error::{Code, Failure, FormatError, StorageError};
 use crate::format::key::Key;
 use crate::format::label::{DiskIdentity, PoolParameters};
 use crate::format::pointer::NodePointer;
 use crate::format::record;
 use crate::format::superblock::Superblock;
 use crate::space::Class;
+use crate::tree::Tree;
 use crate::types::{
     BlockAddress, Epoch, Generation, MemberLists, MemberNumber, MemberSet, MemoryNeeds, ObjectId, Scheme,
 };
@@ -52,6 +53,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
             let error = FormatError::DiskCount { most: request.parameters.members_max.into() };
             return Err(Failure { error, array });
         }
+        if let Some(feature) = lacking_for(&array, count).or(request.scheme.lacks()) {
+            return Err(Failure { error: FormatError::Storage(StorageError::NeedsFeature(feature)), array });
+        }
         let needs = Memory::needs(&request.parameters, count, alignment_of(&array, count));
         if let Err(needs) = memory.check(needs) {
             return Err(Failure { error: FormatError::NeedsMemory(needs), array });
@@ -60,17 +64,24 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let mut disks = Disks::new(array, states, request.parameters, request.crc32c, request.clock);
         let parts = match prepare(&mut disks, bytes, request) {
             Ok(parts) => parts,
-            Err(error) => return Err(Failure { error, array: disks.into_array() }),
+            Err(error) => {
+                let error = disks.about.explain_format(error);
+                return Err(Failure { error, array: disks.into_array() });
+            }
         };
         let mut store = Self::assemble(disks, parts, slots, MemberLists::both(MemberSet::first(count)));
+        store.tree.make_room = Tree::spill;
         match store.begin_first(request.disks) {
             Ok(()) => Ok(store),
-            Err(error) => Err(Failure { error: error.into(), array: store.tree.disks.into_array() }),
+            Err(code) => {
+                let error = store.tree.disks.about.explain_format(code.into());
+                Err(Failure { error, array: store.tree.disks.into_array() })
+            }
         }
     }
 
     /// Begins the first transaction: an empty tree, and the members' records.
-    fn begin_first(&mut self, disks: &[DiskIdentity]) -> Result<(), StorageError> {
+    fn begin_first(&mut self, disks: &[DiskIdentity]) -> Result<(), Code> {
         self.mode = Mode::Writable;
         (self.epoch, _) = FIRST;
         self.tree.space.superblock.set_order(self.epoch, Generation(0));
@@ -85,11 +96,11 @@ impl<'m, A: DiskArray> Store<'m, A> {
         Ok(())
     }
 
-    fn open_first_groups(&mut self) -> Result<(), StorageError> {
+    fn open_first_groups(&mut self) -> Result<(), Code> {
         for row in self.tree.data_rows().iter() {
             let Some(area) = self.tree.area(row) else { continue };
             if self.tree.space.open(row, Class::Node, 0, None, area).is_none() {
-                return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
+                return Err(Code::SystemRecordInvalid);
             }
         }
         Ok(())
@@ -101,7 +112,7 @@ fn prepare<'m, A: DiskArray>(
     disks: &mut Disks<'m, A>,
     bytes: &'m mut [u8],
     request: &CreateRequest<'_, 'm>,
-) -> Result<Parts<'m>, FormatError> {
+) -> Result<Parts<'m>, FormatError<Code>> {
     let alignment = disks.buffer_alignment();
     let parts = Memory::divide(bytes, &request.parameters, alignment).map_err(|bytes| {
         FormatError::NeedsMemory(MemoryNeeds {
@@ -123,11 +134,11 @@ fn prepare<'m, A: DiskArray>(
     Ok(parts)
 }
 
-fn first_superblock(image: &mut [u8], request: &CreateRequest<'_, '_>) -> Result<(), FormatError> {
+fn first_superblock(image: &mut [u8], request: &CreateRequest<'_, '_>) -> Result<(), FormatError<Code>> {
     let mut view = Superblock::new(image).ok_or(FormatError::Parameter("the superblock's size"))?;
     view.init(request.parameters.pool, request.parameters.members_max);
     view.set_lists(MemberLists::both(MemberSet::first(request.disks.len())));
-    view.set_online_raw(MemberSet::first(request.disks.len()).0);
+    view.set_online_raw(MemberSet::first(request.disks.len()).bits());
     view.set_next_object(ObjectId::FIRST_USER.0);
     view.set_next_member(request.disks.iter().map(|disk| disk.member.0 + 1).max().unwrap_or(0));
     view.set_dead_next(1);

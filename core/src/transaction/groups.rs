@@ -1,10 +1,10 @@
 //! What the free map says of a group, wherever that stands: in memory while the group is open, else in its record.
 
 use super::Store;
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::key::Key;
 use crate::format::record::group;
-use crate::types::{MemberNumber, ObjectId};
+use crate::types::MemberNumber;
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -17,7 +17,7 @@ impl<A: DiskArray> Store<'_, A> {
         member: MemberNumber,
         first: u32,
         groups: u32,
-    ) -> Result<Option<u32>, StorageError> {
+    ) -> Result<Option<u32>, Code> {
         let (from, end) = (Key::group(member, first), Key::group(member, groups));
         let recorded = self.tree.scan(&from, &end, |key, _| ControlFlow::Break(key.as_group().1))?;
         let busy = self.tree.space.busy(row).filter(|group| (first..groups).contains(group));
@@ -26,12 +26,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Fills `bits` with the bitmap of a group: a bit for each block, set if it is allocated. No transaction may have changed
     /// anything yet: in one there are groups that are neither open nor recorded.
-    pub(crate) fn group_bitmap(
-        &mut self,
-        row: usize,
-        group: u32,
-        bits: &mut [u8],
-    ) -> Result<(), StorageError> {
+    pub(crate) fn group_bitmap(&mut self, row: usize, group: u32, bits: &mut [u8]) -> Result<(), Code> {
         debug_assert!(self.tree.space.next_unrecorded(false).is_none(), "closed groups are recorded");
         let space = &self.tree.space;
         if let Some(class) = space.open_class(row, group) {
@@ -40,6 +35,6 @@ impl<A: DiskArray> Store<'_, A> {
         }
         let key = Key::group(space.member(row), group);
         let loaded = self.tree.with(&key, |record| group::load(record, bits))?;
-        loaded.ok_or(StorageError::RecordInvalid { object: ObjectId::SYSTEM })
+        loaded.ok_or(Code::SystemRecordInvalid)
     }
 }

@@ -3,11 +3,10 @@
 use super::Memory;
 use super::Store;
 use crate::disks::DiskStatus;
-use crate::error::{FormatError, MemberError, StorageError};
+use crate::error::{Code, FormatError, MemberError};
 use crate::format::label::DiskIdentity;
 use crate::format::places;
 use crate::space::{Area, node_free_of};
-use crate::types::ObjectId;
 use dynamicfs_hal::{DiskArray, Request};
 
 /// How often the last group may be opened or closed by what makes the tree ready, between the look at it and its change.
@@ -33,8 +32,8 @@ impl<A: DiskArray> Store<'_, A> {
     /// 3. a commit says in the member's record how many blocks may be allocated. From here on what was ring B is data.
     ///
     /// A crash before that leaves a disk that may be grown again. The record is what counts, whatever the labels say.
-    pub fn grow_member(&mut self, disk: usize) -> Result<u64, MemberError> {
-        let pool = |error: StorageError| MemberError::Pool(error.into());
+    pub fn grow_member(&mut self, disk: usize) -> Result<u64, MemberError<Code, Code>> {
+        let pool = |error: Code| MemberError::Pool(error);
         self.check_alone().map_err(pool)?;
         self.claim_once().map_err(pool)?;
         let state = self.tree.disks.state(disk);
@@ -62,7 +61,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Makes ring B at the end of a disk and lets its labels say so.
-    fn move_end(&mut self, disk: usize, grown: &DiskIdentity) -> Result<(), FormatError> {
+    fn move_end(&mut self, disk: usize, grown: &DiskIdentity) -> Result<(), FormatError<Code>> {
         let disks = &mut self.tree.disks;
         let bytes = disks.parameters.slot_bytes as usize;
         let slot = self
@@ -88,7 +87,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Adds blocks behind those that a member has, all of them free. Part of a transaction.
-    fn extend(&mut self, (disk, row): (usize, usize), before: u64, more: u64) -> Result<(), StorageError> {
+    fn extend(&mut self, (disk, row): (usize, usize), before: u64, more: u64) -> Result<(), Code> {
         let blocks = u64::from(self.tree.space.group_blocks());
         let (after, groups) = (before + more, before.div_ceil(blocks));
         if !before.is_multiple_of(blocks) {
@@ -107,7 +106,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Frees the blocks of a group that ended with the disk, as far as the disk goes now: in memory where it is open, else in
     /// its record.
-    fn extend_group(&mut self, row: usize, group: u32, before: u64, after: u64) -> Result<(), StorageError> {
+    fn extend_group(&mut self, row: usize, group: u32, before: u64, after: u64) -> Result<(), Code> {
         for _ in 0..ATTEMPTS {
             self.ready()?;
             while self.tree.space.next_unrecorded(false).is_some() {
@@ -120,7 +119,7 @@ impl<A: DiskArray> Store<'_, A> {
                 return Ok(());
             }
         }
-        Err(StorageError::NoSpace)
+        Err(Code::NoSpace)
     }
 
     fn extend_group_in(
@@ -129,10 +128,10 @@ impl<A: DiskArray> Store<'_, A> {
         group: u32,
         (before, after): (u64, u64),
         buffer: &mut [u8],
-    ) -> Result<bool, StorageError> {
+    ) -> Result<bool, Code> {
         let blocks = self.tree.space.group_blocks();
         let (was, rest) = buffer.split_at_mut(blocks as usize / 8);
-        let is = rest.get_mut(..was.len()).ok_or(StorageError::RecordInvalid { object: ObjectId::SYSTEM })?;
+        let is = rest.get_mut(..was.len()).ok_or(Code::SystemRecordInvalid)?;
         let area = Area { start: 0, blocks: before };
         self.group_bitmap(row, group, was)?;
         self.tree.space.mark_beyond(was, group, area);

@@ -24,7 +24,7 @@ use super::labels::read_labels;
 use super::rings::{each_before, read_state, root_crc_before, survey as read_rings};
 use super::{Memory, Store, quorum};
 use crate::disks::{DiskState, DiskStatus, Disks};
-use crate::error::MountError;
+use crate::error::{Code, MountError};
 use crate::format::label::PoolParameters;
 use crate::format::superblock::Superblock;
 use crate::types::{Epoch, Generation, MemberSet, MemoryNeeds, Uuid};
@@ -165,10 +165,7 @@ fn state_name(state: &DiskState) -> StateName {
 }
 
 /// The branch that is preferred, if a disk is on it.
-pub(super) fn preferred_branch<A: DiskArray>(
-    disks: &Disks<'_, A>,
-    prefer: Prefer,
-) -> Result<u64, MountError> {
+pub(super) fn preferred_branch<A: DiskArray>(disks: &Disks<'_, A>, prefer: Prefer) -> Result<u64, Code> {
     let is_meant = |&disk: &usize| {
         let state = disks.state(disk);
         state.status == DiskStatus::Online
@@ -178,7 +175,7 @@ pub(super) fn preferred_branch<A: DiskArray>(
             }
     };
     let found = (0..disks.count()).find(is_meant);
-    found.map(|disk| disks.state(disk).branch).ok_or(MountError::NoSuchHistory)
+    found.map(|disk| disks.state(disk).branch).ok_or(Code::NoSuchHistory)
 }
 
 /// The end of the history of a state, among `count` of them: from one to the next that went on from it, as
@@ -220,8 +217,8 @@ pub(super) fn leave_out_others<A: DiskArray>(
     newest: usize,
     (image, stage): (&[u8], &mut [u8]),
     prefer: Option<Prefer>,
-) -> Result<(), MountError> {
-    let view = Superblock::new(image).ok_or(MountError::NoSuperblock)?;
+) -> Result<(), Code> {
+    let view = Superblock::new(image).ok_or(Code::NoSuperblock)?;
     for disk in 0..disks.count() {
         if disks.state(disk).status != DiskStatus::Online {
             continue;
@@ -250,8 +247,8 @@ pub(super) fn leave_out_unconfirmed<A: DiskArray>(
     newest: usize,
     image: &[u8],
     prefer: Option<Prefer>,
-) -> Result<(), MountError> {
-    let view = Superblock::new(image).ok_or(MountError::NoSuperblock)?;
+) -> Result<(), Code> {
+    let view = Superblock::new(image).ok_or(Code::NoSuperblock)?;
     let others = without_say(&view, disks.online(), disks.perhaps_copied());
     for row in others.iter() {
         if let Some(disk) = disks.disk_in_row(row) {
@@ -268,7 +265,7 @@ fn leave_out<A: DiskArray>(
     (newest, disk): (usize, usize),
     prefer: Option<Prefer>,
     has_same_name: bool,
-) -> Result<(), MountError> {
+) -> Result<(), Code> {
     let decides = match prefer {
         None => false,
         // Two of the same name are told apart by a disk alone.
@@ -276,7 +273,7 @@ fn leave_out<A: DiskArray>(
         Some(Prefer::Disk { .. }) => true,
     };
     if !decides {
-        return Err(MountError::Diverged { first: newest, second: disk });
+        return Err(disks.about.two(newest, disk, Code::Diverged));
     }
     let state = disks.state_mut(disk);
     (state.status, state.is_left_out) = (DiskStatus::Diverged, true);
@@ -336,7 +333,7 @@ pub(crate) fn survey<A: DiskArray>(
     memory: Memory<'_>,
     pool: Option<Uuid>,
     (crc32c, clock): (Crc32c, &dyn Clock),
-    mut f: impl FnMut(&Surveyed, &Superblock<&[u8]>),
+    f: impl FnMut(&Surveyed, &Superblock<&[u8]>),
 ) -> Result<(), MountError> {
     let count = array.disks();
     if memory.disks.len() < count {
@@ -344,22 +341,31 @@ pub(crate) fn survey<A: DiskArray>(
     }
     let Memory { bytes, disks: states, .. } = memory;
     let mut disks = Disks::new(array, states, PoolParameters::UNKNOWN, crc32c, clock);
-    let alignment = disks.buffer_alignment();
-    read_labels(&mut disks, bytes, (pool, true), alignment)?;
+    survey_disks(&mut disks, bytes, pool, f).map_err(|error| disks.about.explain_mount(error))
+}
+
+fn survey_disks<'m, A: DiskArray>(
+    disks: &mut Disks<'m, A>,
+    bytes: &'m mut [u8],
+    pool: Option<Uuid>,
+    mut f: impl FnMut(&Surveyed, &Superblock<&[u8]>),
+) -> Result<(), Code> {
+    let (count, alignment) = (disks.count(), disks.buffer_alignment());
+    read_labels(disks, bytes, (pool, true), alignment)?;
     let parameters = disks.parameters;
     let needs = Memory::needs(&parameters, count, alignment);
     let parts = Memory::divide(bytes, &parameters, alignment)
-        .map_err(|bytes| MountError::NeedsMemory(MemoryNeeds { bytes, ..needs }))?;
-    let parts = parts.with_staging_for(&mut disks);
-    read_rings(&mut disks, parts.stage)?;
+        .map_err(|bytes| disks.about.lends(MemoryNeeds { bytes, ..needs }))?;
+    let parts = parts.with_staging_for(disks);
+    read_rings(disks, parts.stage)?;
     for disk in 0..count {
         if disks.state(disk).status == DiskStatus::Online
-            && read_state(&mut disks, disk, parts.committed).is_some()
+            && read_state(disks, disk, parts.committed).is_some()
             && let Some(view) = Superblock::new(&*parts.committed)
         {
             let has_damaged_slot = disks.state(disk).has_damaged_slot;
             f(&Surveyed { disk, is_newest: true, has_damaged_slot }, &view);
-            each_before(&mut disks, disk, parts.committed, |view| {
+            each_before(disks, disk, parts.committed, |view| {
                 f(&Surveyed { disk, is_newest: false, has_damaged_slot }, view);
                 ControlFlow::<()>::Continue(())
             });

@@ -2,7 +2,7 @@
 
 use super::Store;
 use crate::disks::DiskStatus;
-use crate::error::{FormatError, MemberError, StorageError};
+use crate::error::{Code, FormatError, MemberError};
 use crate::format::key::Key;
 use crate::format::label::DiskIdentity;
 use crate::format::record;
@@ -24,8 +24,8 @@ impl<A: DiskArray> Store<'_, A> {
         disk: usize,
         identity: DiskIdentity,
         spare: bool,
-    ) -> Result<(), MemberError> {
-        let pool = |error: StorageError| MemberError::Pool(error.into());
+    ) -> Result<(), MemberError<Code, Code>> {
+        let pool = |error: Code| MemberError::Pool(error);
         self.check_alone()?;
         let superblock = self.committed();
         let row = (0..self.tree.space.rows().min(self.tree.disks.parameters.members_max.into()))
@@ -38,7 +38,7 @@ impl<A: DiskArray> Store<'_, A> {
         self.begin().map_err(pool)?;
         let entered = self.enter(row, &identity, spare).and_then(|()| match self.may_commit() {
             true => Ok(()),
-            false => Err(StorageError::TooFewDisks { online: self.tree.disks.online() }),
+            false => Err(self.tree.disks.too_few()),
         });
         let wiped =
             entered.map_err(pool).and_then(|()| Ok(self.tree.disks.wipe(disk, &identity, self.stage)?));
@@ -63,7 +63,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Gives a new member its row and its record. Part of a transaction.
-    fn enter(&mut self, row: usize, identity: &DiskIdentity, spare: bool) -> Result<(), StorageError> {
+    fn enter(&mut self, row: usize, identity: &DiskIdentity, spare: bool) -> Result<(), Code> {
         let group_blocks = self.tree.space.group_blocks();
         let superblock = &mut self.tree.space.superblock;
         superblock.init_row(row, identity.member, identity.witness, identity.data_blocks, group_blocks);
@@ -77,7 +77,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Writes the last commit's superblock and the label to the disk of a new member.
-    fn seed(&mut self, disk: usize, row: usize, identity: &DiskIdentity) -> Result<(), FormatError> {
+    fn seed(&mut self, disk: usize, row: usize, identity: &DiskIdentity) -> Result<(), FormatError<Code>> {
         let disks = &mut self.tree.disks;
         let slot = &mut self.stage[..self.committed.len()];
         slot.copy_from_slice(self.committed);

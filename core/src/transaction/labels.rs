@@ -3,7 +3,7 @@
 use super::Memory;
 use super::Store;
 use crate::disks::{DiskStatus, Disks};
-use crate::error::{FormatError, MountError};
+use crate::error::{Code, FormatError};
 use crate::format::label::{self, DiskIdentity, LABEL_BYTES, Label, LabelFault, PoolParameters};
 use crate::format::places;
 use crate::types::Uuid;
@@ -21,8 +21,10 @@ pub(super) fn encode(parameters: &PoolParameters, identity: &DiskIdentity, crc32
 pub(super) struct Labels {
     /// Whether the disk gave any of the places.
     pub(super) answered: bool,
-    /// The label that is right. One of a newer format decides, whatever the others say: it was written later.
-    pub(super) found: Result<(PoolParameters, DiskIdentity), LabelFault>,
+    /// The label that is right, if one is whole.
+    found: Option<(PoolParameters, DiskIdentity)>,
+    /// One of a newer format. It decides, whatever the others say: it was written later.
+    newer: Option<LabelFault>,
     /// One of them names features that this code does not know and that only a writer must know.
     pub(super) must_not_write: bool,
 }
@@ -31,23 +33,24 @@ impl Labels {
     /// Reads the labels of a disk: the first one and where it says that the others are. Where it says nothing, wherever
     /// labels may be.
     pub(super) fn read<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, buf: &mut [u8]) -> Self {
-        let mut labels = Self { answered: false, found: Err(LabelFault::Absent), must_not_write: false };
+        let mut labels = Self { answered: false, found: None, newer: None, must_not_write: false };
         labels.look(disks, disk, 0, buf);
         let geometry = disks.geometry(disk);
         let (mut read, mut looked_at_end) = ([0; places::PLACES_MAX], None);
         match labels.found {
-            Ok((_, identity)) => {
+            _ if labels.newer.is_some() => {}
+            Some((_, identity)) => {
                 looked_at_end = Some(identity.end_at);
                 read[..2].copy_from_slice(&[identity.copy_at, identity.end_at]);
             }
-            Err(LabelFault::Unsupported { .. }) => {}
-            Err(_) => read.iter_mut().zip(places::candidates(&geometry)).for_each(|(to, at)| *to = at),
+            None => read.iter_mut().zip(places::candidates(&geometry)).for_each(|(to, at)| *to = at),
         }
         for at in read.into_iter().filter(|&at| at > 0) {
             labels.look(disks, disk, at, buf);
         }
         // Another end than the one that was looked at: the first label is an older one, or was lost.
-        if let Ok((_, identity)) = labels.found
+        if labels.newer.is_none()
+            && let Some((_, identity)) = labels.found
             && looked_at_end.map_or(!read.contains(&identity.end_at), |end| end != identity.end_at)
         {
             labels.look(disks, disk, identity.end_at, buf);
@@ -61,22 +64,25 @@ impl Labels {
             return;
         }
         self.answered = true;
-        let found = label::decode(buf, disks.crc32c);
+        let (parameters, identity) = match label::decode(buf, disks.crc32c) {
+            Ok(label) => label,
+            Err(fault) => {
+                if matches!(fault, LabelFault::Unsupported { .. }) && self.newer.is_none() {
+                    self.newer = Some(fault);
+                }
+                return;
+            }
+        };
         // What is not where it says that it is was left there by something else.
-        if found.is_ok_and(|(_, identity)| !identity.label_places().contains(&at)) {
+        if !identity.label_places().contains(&at) {
             return;
         }
-        self.must_not_write |= found.is_ok() && Label::new(&*buf).is_some_and(|label| label.ro_compat() != 0);
-        self.found = match (self.found, found) {
-            (newer @ Err(LabelFault::Unsupported { .. }), _) => newer,
-            (_, newer @ Err(LabelFault::Unsupported { .. })) => newer,
-            (Ok((_, first)), Ok((_, other))) if first.disk == other.disk && first.serial < other.serial => {
-                found
-            }
-            (whole @ Ok(_), _) => whole,
-            (earlier, Err(LabelFault::Absent)) => earlier,
-            (_, found) => found,
-        };
+        self.must_not_write |= Label::new(&*buf).is_some_and(|label| label.ro_compat() != 0);
+        let is_later =
+            |(_, first): &(_, DiskIdentity)| first.disk == identity.disk && first.serial < identity.serial;
+        if self.found.as_ref().is_none_or(is_later) {
+            self.found = Some((parameters, identity));
+        }
     }
 }
 
@@ -90,11 +96,12 @@ pub(super) fn read_labels<A: DiskArray>(
     bytes: &mut [u8],
     (wanted, reads_only): (Option<Uuid>, bool),
     alignment: usize,
-) -> Result<(), MountError> {
+) -> Result<(), Code> {
     let mut parameters: Option<PoolParameters> = None;
     // The first disk of a newer format, and the pool that it says it is of.
     let mut unsupported = None;
-    for disk in 0..disks.count() {
+    let count = disks.count();
+    for disk in 0..count {
         let geometry = disks.geometry(disk);
         if geometry.sectors == 0 || geometry.check().is_err() {
             continue;
@@ -104,27 +111,24 @@ pub(super) fn read_labels<A: DiskArray>(
         let buf = bytes
             .get_mut(skip..)
             .and_then(|b| b.get_mut(..sector))
-            .ok_or(MountError::NeedsMemory(Memory::needs_bytes(sector + alignment, disks.count())))?;
+            .ok_or(disks.about.lends(Memory::needs_bytes(sector + alignment, count)))?;
         let labels = Labels::read(disks, disk, buf);
         disks.state_mut(disk).status =
             if labels.answered { DiskStatus::Unlabelled } else { DiskStatus::Gone };
-        let (found, identity) = match labels.found {
-            Ok(label) => label,
-            Err(LabelFault::Unsupported { version, incompat, algorithm, pool }) => {
-                let error = MountError::Unsupported { disk, version, incompat, algorithm };
-                if wanted.is_none_or(|wanted| wanted == pool) {
-                    unsupported.get_or_insert((pool, error));
-                }
-                continue;
+        if let Some(LabelFault::Unsupported { version, incompat, algorithm, pool }) = labels.newer {
+            if unsupported.is_none() && wanted.is_none_or(|wanted| wanted == pool) {
+                unsupported = Some(pool);
+                disks.about.unsupported(disk, (version, incompat, algorithm));
             }
-            Err(_) => continue,
-        };
+            continue;
+        }
+        let Some((found, identity)) = labels.found else { continue };
         if wanted.or(parameters.map(|p| p.pool)).is_some_and(|pool| pool != found.pool) {
             disks.state_mut(disk).status = DiskStatus::Foreign;
             continue;
         }
         if parameters.is_some_and(|p| p != found) {
-            return Err(MountError::LabelsDisagree { disk });
+            return Err(disks.about.on(disk, Code::LabelsDisagree));
         }
         let state = disks.state_mut(disk);
         (state.identity, state.blocks) = (Some(identity), identity.data_blocks);
@@ -143,7 +147,7 @@ pub(super) fn read_labels<A: DiskArray>(
             other.status == DiskStatus::Online && other.identity.is_some_and(|i| i.disk == identity.disk)
         });
         if let Some(first) = clone {
-            return Err(MountError::Cloned { first, second: disk });
+            return Err(disks.about.two(first, disk, Code::Cloned));
         }
         let state = disks.state_mut(disk);
         state.status = DiskStatus::Online;
@@ -152,36 +156,38 @@ pub(super) fn read_labels<A: DiskArray>(
     match (parameters, unsupported) {
         // Some of its disks are of a newer version already: to go on with the others would leave those
         // behind.
-        (Some(found), Some((pool, error))) if found.pool == pool => Err(error),
+        (Some(found), Some(pool)) if found.pool == pool => Err(Code::Unsupported),
         (Some(found), _) => {
             disks.parameters = found;
             Ok(())
         }
-        (None, Some((_, error))) => Err(error),
-        (None, None) => Err(unfit(disks, MountError::NoPool)),
+        (None, Some(_)) => Err(Code::Unsupported),
+        (None, None) => Err(unfit(disks, Code::NoPool)),
     }
 }
 
 /// Why there is no pool, or too little of one: where a disk is there and cannot be used as it is, that disk.
-pub(super) fn unfit<A: DiskArray>(disks: &Disks<'_, A>, error: MountError) -> MountError {
+pub(super) fn unfit<A: DiskArray>(disks: &mut Disks<'_, A>, error: Code) -> Code {
     let unfit =
         |disk: &usize| matches!(disks.state(*disk).status, DiskStatus::Truncated | DiskStatus::LargeSectors);
-    let (Some(disk), MountError::NoPool | MountError::NoSuperblock | MountError::Missing { .. }) =
+    let (Some(disk), Code::NoPool | Code::NoSuperblock | Code::Missing) =
         ((0..disks.count()).find(unfit), error)
     else {
         return error;
     };
     let (state, geometry) = (disks.state(disk), disks.geometry(disk));
     if state.status == DiskStatus::LargeSectors {
-        return MountError::LargeSectors { disk, sector_bytes: geometry.sector_bytes };
+        disks.about.sector_bytes = geometry.sector_bytes;
+        return disks.about.on(disk, Code::LargeSectors);
     }
     let needed = state.identity.map_or(0, |identity| identity.bytes_needed(&disks.parameters));
-    MountError::Truncated { disk, bytes: geometry.bytes(), needed }
+    disks.about.lengths = (geometry.bytes(), needed);
+    disks.about.on(disk, Code::Truncated)
 }
 
 impl<A: DiskArray> Store<'_, A> {
     /// Writes the labels: from here on the disks are a pool. The first commit comes before.
-    pub fn write_labels(&mut self) -> Result<(), FormatError> {
+    pub fn write_labels(&mut self) -> Result<(), FormatError<Code>> {
         for disk in 0..self.tree.disks.count() {
             let Some(identity) = self.tree.disks.state(disk).identity else { continue };
             self.write_label(disk, &identity)?;
@@ -190,7 +196,11 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Writes a member's label to all its places, durably.
-    pub(super) fn write_label(&mut self, disk: usize, identity: &DiskIdentity) -> Result<(), FormatError> {
+    pub(super) fn write_label(
+        &mut self,
+        disk: usize,
+        identity: &DiskIdentity,
+    ) -> Result<(), FormatError<Code>> {
         let disks = &mut self.tree.disks;
         let label = encode(&disks.parameters, identity, disks.crc32c);
         disks.write_label(disk, &label, identity.label_places(), self.stage)
@@ -232,7 +242,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Takes the labels off the disk of a member that left. Not off another one that is in its place by now:
     /// it was not looked at since the member went out of use.
-    pub fn forget_disk(&mut self, disk: usize) -> Result<(), FormatError> {
+    pub fn forget_disk(&mut self, disk: usize) -> Result<(), FormatError<Code>> {
         if !self.tree.disks.has_own_label(disk, self.stage) {
             return Err(FormatError::Io { disk, error: IoError::Gone });
         }
@@ -275,7 +285,7 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     /// Runs a request that must not fail.
-    pub(super) fn must(&mut self, request: Request<'_>) -> Result<(), FormatError> {
+    pub(super) fn must(&mut self, request: Request<'_>) -> Result<(), FormatError<Code>> {
         let disk = request.disk;
         self.execute_one(request).map_err(|error| FormatError::Io { disk, error })
     }
@@ -288,7 +298,7 @@ impl<A: DiskArray> Disks<'_, A> {
         disk: usize,
         identity: &DiskIdentity,
         stage: &mut [u8],
-    ) -> Result<(), FormatError> {
+    ) -> Result<(), FormatError<Code>> {
         let slot_bytes = self.parameters.slot_bytes as usize;
         let geometry = self.geometry(disk);
         let labels = core::iter::once(0).chain(places::candidates(&geometry)).chain(identity.label_places());
@@ -313,7 +323,7 @@ impl<A: DiskArray> Disks<'_, A> {
         label: &Bytes,
         places: impl IntoIterator<Item = u64>,
         stage: &mut [u8],
-    ) -> Result<(), FormatError> {
+    ) -> Result<(), FormatError<Code>> {
         let bytes = self.geometry(disk).sector_bytes as usize;
         let sector = stage
             .get_mut(..bytes)

@@ -2,13 +2,14 @@
 //! on them is to be trusted.
 
 use super::{RECORD_READS_MAX, Store};
+use crate::build::{MULTI, OBSERVE};
 use crate::disks::Currency;
 use crate::disks::events::Happening;
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::key::Key;
 use crate::format::record::{MemberRecord, MemberState};
 use crate::space::Class;
-use crate::types::{Generation, MemberLists, MemberNumber, MemberSet, ObjectId};
+use crate::types::{Generation, MemberLists, MemberNumber, MemberSet};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -104,7 +105,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Reads what the member records say, and tells of members that are to be something else now.
     #[inline(never)]
-    pub(crate) fn load_members(&mut self) -> Result<(), StorageError> {
+    pub(crate) fn load_members(&mut self) -> Result<(), Code> {
         let mut roster = Roster { changes: self.roster.changes.wrapping_add(1), ..Roster::default() };
         for row in self.committed().table().iter() {
             let member = self.tree.space.member(row);
@@ -112,11 +113,11 @@ impl<A: DiskArray> Store<'_, A> {
                 record.and_then(MemberRecord::new).map(|record| (roster.add(row, &record), record.blocks()))
             })?;
             let Some((state, blocks)) = known else {
-                return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
+                return Err(Code::SystemRecordInvalid);
             };
             self.tree.disks.set_blocks(row, blocks);
             // The first time all of it is news.
-            if self.roster.changes > 0 && !roster.agrees(&self.roster, row) {
+            if OBSERVE && self.roster.changes > 0 && !roster.agrees(&self.roster, row) {
                 self.tree.disks.tell(Happening::State { member, state });
             }
         }
@@ -133,6 +134,9 @@ impl<A: DiskArray> Store<'_, A> {
     /// Tells who went away and who came back since the last commit, as the mount found them.
     #[inline(never)]
     pub(super) fn tell_of_members(&mut self) {
+        if !OBSERVE {
+            return;
+        }
         let (committed, online) = (self.committed().online(), self.tree.disks.online());
         for row in committed.minus(online).minus(self.roster.shut).iter() {
             let member = self.tree.space.member(row);
@@ -151,6 +155,9 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Takes the disks out of use that the operator wants out of use.
     pub(super) fn shut_out(&mut self) {
+        if !MULTI {
+            return;
+        }
         for row in self.roster.shut.iter() {
             if let Some(disk) = self.tree.disks.disk_in_row(row) {
                 self.tree.disks.set_excluded(disk, true);
@@ -171,6 +178,9 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// As [`unhealed`](Self::unhealed), if the members in these rows were away too.
     pub fn unhealed_without(&self, lost: MemberSet) -> MemberSet {
+        if !MULTI {
+            return MemberSet::EMPTY;
+        }
         let superblock = &self.tree.space.superblock;
         let there = self.tree.disks.sound().minus(self.letting_go).minus(lost);
         let newly_away = self.committed().online().minus(there).minus(self.roster.vacant);
@@ -179,13 +189,19 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Those of some rows whose members hold something at all: a witness can be owed nothing.
     pub(super) fn holders(&self, rows: MemberSet) -> MemberSet {
+        if !MULTI {
+            return rows;
+        }
         let is_witness = |row: usize| self.tree.space.superblock.row(row).witness() != 0;
         rows.iter().filter(|&row| !is_witness(row)).fold(MemberSet::EMPTY, MemberSet::with)
     }
 
     /// Writes down who went away and who came back since the records were last written.
     #[inline(never)]
-    pub(super) fn record_members(&mut self) -> Result<(), StorageError> {
+    pub(super) fn record_members(&mut self) -> Result<(), Code> {
+        if !MULTI {
+            return Ok(());
+        }
         let table = self.tree.space.superblock.table();
         let away = table.minus(self.tree.disks.online());
         let committed_online = self.committed().online().or(self.restated);
@@ -239,7 +255,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// From which generation on the member in a row lacks what it was given, beside the spans of its record;
     /// `None` if it lacks nothing.
-    fn missed_since(&mut self, row: usize) -> Result<Option<Generation>, StorageError> {
+    fn missed_since(&mut self, row: usize) -> Result<Option<Generation>, Code> {
         let key = Key::member(self.tree.space.member(row));
         let went = self.tree.with(&key, |record| {
             record.and_then(MemberRecord::new).map(|record| (record.offline_since(), record.away_roots()))
@@ -263,7 +279,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Whether nothing was ever put on a member, or everything was taken off it again.
-    fn is_untouched(&mut self, row: usize) -> Result<bool, StorageError> {
+    fn is_untouched(&mut self, row: usize) -> Result<bool, Code> {
         let member = self.tree.space.member(row);
         // By its record: its disk may be away, or is to be taken in by the next commit.
         let blocks = self.tree.with(&Key::member(member), |record| {
@@ -288,23 +304,23 @@ impl<A: DiskArray> Store<'_, A> {
     /// Notes that a member is owed something.
     fn owe(&mut self, row: usize) {
         let owed = self.tree.space.superblock.owed().with(row);
-        self.tree.space.superblock.set_owed_raw(owed.0);
+        self.tree.space.superblock.set_owed_raw(owed.bits());
     }
 
     /// Writes down that members are owed nothing any more: all that they missed is where it should be. Part of a
     /// transaction.
-    pub fn acquit(&mut self, rows: MemberSet) -> Result<(), StorageError> {
+    pub fn acquit(&mut self, rows: MemberSet) -> Result<(), Code> {
         for row in rows.iter() {
             self.change_member(row, |record| record.trust())?;
         }
         self.roster.doubted = self.roster.doubted.minus(rows);
         let owed = self.tree.space.superblock.owed().minus(rows);
-        self.tree.space.superblock.set_owed_raw(owed.0);
+        self.tree.space.superblock.set_owed_raw(owed.bits());
         Ok(())
     }
 
     /// Writes down what a member is to be. Part of a transaction; [`roster`](Self::roster) knows it when it was read anew.
-    pub fn set_member_state(&mut self, row: usize, state: MemberState) -> Result<(), StorageError> {
+    pub fn set_member_state(&mut self, row: usize, state: MemberState) -> Result<(), Code> {
         self.change_member(row, |record| {
             record.set_state(state as u8);
             if !state.is_shut() {
@@ -314,14 +330,14 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Writes down that nothing lies on a member any more that was to be emptied. Part of a transaction.
-    pub fn emptied(&mut self, row: usize) -> Result<(), StorageError> {
+    pub fn emptied(&mut self, row: usize) -> Result<(), Code> {
         self.change_member(row, |record| {
             record.set_state(MemberState::from_number(record.state()).when_empty() as u8);
         })
     }
 
     /// Lets a spare member take the place of one that failed. Part of a transaction.
-    pub fn succeed(&mut self, failed: usize, spare: usize) -> Result<(), StorageError> {
+    pub fn succeed(&mut self, failed: usize, spare: usize) -> Result<(), Code> {
         let number = self.tree.space.member(spare).0;
         self.change_member(failed, |record| record.set_successor(number.saturating_add(1)))?;
         self.set_member_state(spare, MemberState::Active)
@@ -335,7 +351,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Takes a member that is away, and that no list names any more, out of the table and all its records out of the tree. Part of a transaction. What
     /// it held is not looked at.
-    pub fn remove_member(&mut self, row: usize) -> Result<(), StorageError> {
+    pub fn remove_member(&mut self, row: usize) -> Result<(), Code> {
         let member = self.tree.space.member(row);
         // The bitmaps that wait for being recorded go with it.
         while Class::ALL.iter().any(|&class| self.tree.space.is_closed_waiting(row, class)) {
@@ -343,11 +359,11 @@ impl<A: DiskArray> Store<'_, A> {
         }
         self.tree.space.superblock.clear_row(row);
         let owed = self.tree.space.superblock.owed().without(row);
-        self.tree.space.superblock.set_owed_raw(owed.0);
+        self.tree.space.superblock.set_owed_raw(owed.bits());
         self.roster.forget(row);
         self.remove(&Key::member(member))?;
         self.remove(&Key::counters(member))?;
-        self.remove_range(&Key::group(member, 0), &Key::group(member, u32::MAX), usize::MAX, |_, _| {})?;
+        self.remove_range(&Key::group(member, 0), &Key::group(member, u32::MAX), usize::MAX)?;
         Ok(())
     }
 
@@ -355,22 +371,19 @@ impl<A: DiskArray> Store<'_, A> {
         &mut self,
         row: usize,
         change: impl FnOnce(&mut MemberRecord<&mut [u8]>),
-    ) -> Result<(), StorageError> {
+    ) -> Result<(), Code> {
         let key = Key::member(self.tree.space.member(row));
         let mut bytes = [0; RECORD];
         let length = self.tree.get(&key, &mut bytes)?;
         let Some(mut record) = MemberRecord::new(&mut bytes[..]).filter(|_| length == Some(RECORD)) else {
-            return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
+            return Err(Code::SystemRecordInvalid);
         };
         change(&mut record);
         self.put(&key, &bytes)
     }
 
     /// Calls `f` with the number and record of each member.
-    pub fn each_member(
-        &mut self,
-        mut f: impl FnMut(MemberNumber, &MemberRecord<&[u8]>),
-    ) -> Result<(), StorageError> {
+    pub fn each_member(&mut self, mut f: impl FnMut(MemberNumber, &MemberRecord<&[u8]>)) -> Result<(), Code> {
         let (from, end) = (Key::member(MemberNumber(0)), Key::group(MemberNumber(0), 0));
         self.tree.scan(&from, &end, |key, record| {
             if let Some(record) = MemberRecord::new(record) {

@@ -178,7 +178,7 @@ impl<'m> Memory<'m> {
 
     /// Bytes with which what is lost of a stripe of so many data fragments can be computed from the others.
     /// With less it is read as long as its own disks give it, and
-    /// [`NeedsMemory`](crate::error::StorageError::NeedsMemory) after that.
+    /// [`NeedsMemory`](crate::error::Code::NeedsMemory) after that.
     pub const fn bytes_for_stripe(parameters: &PoolParameters, data: usize) -> usize {
         let extent = (data << parameters.chunk_shift).next_power_of_two();
         let least = extent_bytes_min(parameters);

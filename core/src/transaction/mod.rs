@@ -49,7 +49,8 @@ pub use memory::Memory;
 pub use recover::{MountMode, MountRequest};
 pub use reserve::{Purpose, REFRESH_UPDATES, RELEASE_UPDATES};
 
-use crate::error::StorageError;
+use crate::build::MULTI;
+use crate::error::Code;
 use crate::format::superblock::Superblock;
 use crate::tree::{Margin, Tree};
 use crate::types::{Epoch, Generation, MemberLists, MemberSet};
@@ -160,7 +161,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
 
     /// Begins a transaction. The first of a mount reserves an epoch on every disk, if the mount itself did not. Refused
     /// while one is open.
-    pub fn begin(&mut self) -> Result<(), StorageError> {
+    pub fn begin(&mut self) -> Result<(), Code> {
         self.check_alone()?;
         self.claim_once()?;
         if self.owes_commit {
@@ -174,11 +175,11 @@ impl<'m, A: DiskArray> Store<'m, A> {
 
     /// Makes sure that this mount may write now: it has an epoch, and its disks are still its own. Before members are taken out of
     /// use: their word counts for the epoch.
-    pub fn claim_once(&mut self) -> Result<(), StorageError> {
+    pub fn claim_once(&mut self) -> Result<(), Code> {
         match self.mode {
-            Mode::ReadOnly | Mode::Salvage => Err(StorageError::ReadOnly),
-            Mode::OutcomeUnknown => Err(StorageError::OutcomeUnknown),
-            Mode::Usurped { disk } => Err(StorageError::OtherWriter { disk }),
+            Mode::ReadOnly | Mode::Salvage => Err(Code::ReadOnly),
+            Mode::OutcomeUnknown => Err(Code::OutcomeUnknown),
+            Mode::Usurped { disk } => Err(self.tree.disks.about.on(disk, Code::OtherWriter)),
             // Where the mount's own commit found no room, the lists may still name a disk that is shut.
             Mode::Unclaimed if self.owes_commit => self.with_shut(Self::claim_after_look),
             Mode::Unclaimed => self.claim_after_look(),
@@ -190,7 +191,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 
     /// Looks at all disks that an epoch is reserved on: one may have been exchanged since the mount.
-    fn claim_after_look(&mut self) -> Result<(), StorageError> {
+    fn claim_after_look(&mut self) -> Result<(), Code> {
         self.look_before_writing()?;
         self.read_again()?;
         self.claim()
@@ -198,13 +199,13 @@ impl<'m, A: DiskArray> Store<'m, A> {
 
     /// Makes the commit that the mount found no room for: it writes down what members lack. Before anything
     /// that goes by the members' records, as a rebuild does and what lets a member go.
-    fn make_owed_commit(&mut self) -> Result<(), StorageError> {
+    fn make_owed_commit(&mut self) -> Result<(), Code> {
         self.started();
         self.commit().map(drop)
     }
 
     /// Reads the member records and the open groups, if that failed when the last transaction ended.
-    pub(crate) fn read_again(&mut self) -> Result<(), StorageError> {
+    pub(crate) fn read_again(&mut self) -> Result<(), Code> {
         if self.members_unread {
             self.load_members()?;
             self.members_unread = false;
@@ -217,7 +218,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 
     /// Reads the open groups, several times if need be.
-    fn read_groups(&mut self) -> Result<(), StorageError> {
+    fn read_groups(&mut self) -> Result<(), Code> {
         for _ in 1..RECORD_READS_MAX {
             if self.reload_groups().is_ok() {
                 return Ok(());
@@ -245,6 +246,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// name them, or has not reached them. The older state of such a disk may be all that is left. What it
     /// refers to must not be overwritten before the disk has a newer one.
     pub(super) fn withhold(&mut self) {
+        if !MULTI {
+            return;
+        }
         let (online, named) = (self.tree.disks.online(), self.committed().online());
         // An override may go on with one that was being let go, and has all of it.
         let unnamed = if online.and(named).is_empty() { MemberSet::EMPTY } else { online.minus(named) };
@@ -321,8 +325,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 
     /// Fails while a transaction is open: for what commits by itself.
-    pub const fn check_alone(&self) -> Result<(), StorageError> {
-        if self.open { Err(StorageError::InTransaction) } else { Ok(()) }
+    pub const fn check_alone(&self) -> Result<(), Code> {
+        if self.open { Err(Code::InTransaction) } else { Ok(()) }
     }
 
     /// Notes that the transaction holds something else from now on. An operation that fails after this poisons it.
@@ -347,10 +351,10 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 
     /// Fails where an operation may not begin.
-    pub fn check(&self) -> Result<(), StorageError> {
+    pub fn check(&self) -> Result<(), Code> {
         match () {
-            () if self.poisoned => Err(StorageError::Poisoned),
-            () if !self.open => Err(StorageError::NoTransaction),
+            () if self.poisoned => Err(Code::Poisoned),
+            () if !self.open => Err(Code::NoTransaction),
             () => Ok(()),
         }
     }

@@ -1,14 +1,14 @@
 //! Before each change of the tree: groups with room are open, closed ones are recorded, freed runs have a place.
 
 use super::{Purpose, Store};
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::key::Key;
 use crate::format::node::value_bytes_max;
 use crate::format::record::{MemberRecord, dead, group};
 use crate::limits::{NODE_GROUP_FREE_MIN, U48_MAX, UPDATE_NODES_MAX};
 use crate::space::{Area, Class, next_clear_run};
 use crate::tree::Unreadable;
-use crate::types::{BlockAddress, BlockRun, MemberNumber, MemberSet, ObjectId};
+use crate::types::{BlockAddress, BlockRun, MemberNumber, MemberSet};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -16,35 +16,29 @@ impl<A: DiskArray> Store<'_, A> {
     // --- changing records -------------------------------------------------------------------------------------
 
     /// Sets a record of the tree.
-    pub fn put(&mut self, key: &Key, value: &[u8]) -> Result<(), StorageError> {
+    pub fn put(&mut self, key: &Key, value: &[u8]) -> Result<(), Code> {
         self.ready()?;
         self.tree.put(key, value)
     }
 
     /// Writes the way to a key anew, so that each node on it is where nodes are put now.
-    pub fn refresh(&mut self, key: &Key) -> Result<(), StorageError> {
+    pub fn refresh(&mut self, key: &Key) -> Result<(), Code> {
         self.ready()?;
         self.tree.touch(key)
     }
 
     /// Takes a record out of the tree.
-    pub fn remove(&mut self, key: &Key) -> Result<(), StorageError> {
+    pub fn remove(&mut self, key: &Key) -> Result<(), Code> {
         self.ready()?;
         self.tree.remove(key)
     }
 
     /// Takes records from `from` on and before `end` out, `limit` at most: how many there were.
-    pub fn remove_range(
-        &mut self,
-        from: &Key,
-        end: &Key,
-        limit: usize,
-        mut f: impl FnMut(&Key, &[u8]),
-    ) -> Result<usize, StorageError> {
+    pub fn remove_range(&mut self, from: &Key, end: &Key, limit: usize) -> Result<usize, Code> {
         let mut removed = 0;
         while removed < limit {
             self.ready()?;
-            let some = self.tree.remove_some(from, end, limit - removed, &mut f)?;
+            let some = self.tree.remove_some(from, end, limit - removed)?;
             if some == 0 {
                 break;
             }
@@ -54,13 +48,13 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Takes a node that cannot be read out of the tree: see [`Tree::drop_unreadable`](crate::tree::Tree::drop_unreadable).
-    pub fn drop_unreadable(&mut self, at: Key, from: &Key, end: &Key) -> Result<Unreadable, StorageError> {
+    pub fn drop_unreadable(&mut self, at: Key, from: &Key, end: &Key) -> Result<Unreadable, Code> {
         self.ready()?;
         self.tree.drop_unreadable(at, from, end)
     }
 
     /// Frees a run of blocks once this transaction is durable. What a member held that has left the pool is gone with it.
-    pub fn free(&mut self, run: BlockRun) -> Result<(), StorageError> {
+    pub fn free(&mut self, run: BlockRun) -> Result<(), Code> {
         self.note_change();
         if self.tree.space.superblock.row_of(run.start.member).is_none() {
             return Ok(());
@@ -77,7 +71,7 @@ impl<A: DiskArray> Store<'_, A> {
     // --- readiness --------------------------------------------------------------------------------------------
 
     /// Makes the tree ready for one update.
-    pub(super) fn ready(&mut self) -> Result<(), StorageError> {
+    pub(super) fn ready(&mut self) -> Result<(), Code> {
         self.note_change();
         while !self.tree.is_ready() {
             let starved = self.tree.rows_without_room().minus(self.exhausted);
@@ -94,7 +88,7 @@ impl<A: DiskArray> Store<'_, A> {
             } else if let Some(closed) = self.tree.space.next_unrecorded(false) {
                 self.record(&closed)?;
             } else if !has_nodes {
-                return Err(StorageError::NoSpace);
+                return Err(Code::NoSpace);
             } else {
                 break;
             }
@@ -113,7 +107,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Writes the bitmap of an unrecorded group into the tree.
-    fn record(&mut self, which: &crate::space::Unrecorded) -> Result<(), StorageError> {
+    fn record(&mut self, which: &crate::space::Unrecorded) -> Result<(), Code> {
         let key = Key::group(which.member, which.group);
         // Dirtied first: what this allocates above the cursor is then in the bitmap that is written.
         self.tree.touch(&key)?;
@@ -125,7 +119,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Moves some freed runs into a dead record, to make room. When there are none, the room there is at all is too
     /// small for a tree as deep as this.
-    fn drain_some(&mut self) -> Result<(), StorageError> {
+    fn drain_some(&mut self) -> Result<(), Code> {
         if self.tree.space.pending_is_empty() {
             return Err(self.needs_memory());
         }
@@ -133,7 +127,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Moves some freed runs into a dead record.
-    pub(super) fn drain(&mut self) -> Result<(), StorageError> {
+    pub(super) fn drain(&mut self) -> Result<(), Code> {
         let sequence = self.tree.space.superblock.dead_next();
         let key = Key::dead(sequence);
         self.tree.touch(&key)?;
@@ -149,7 +143,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Brings the free map in the tree up to date: repeated until a pass dirties nothing new.
-    pub(super) fn settle(&mut self) -> Result<(), StorageError> {
+    pub(super) fn settle(&mut self) -> Result<(), Code> {
         loop {
             self.ready()?;
             if let Some(group) = self.tree.space.next_unrecorded(true) {
@@ -166,7 +160,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Closes a row's group for nodes and opens another; where there is none, what became free behind the cursor of
     /// this one will do.
-    fn rotate_nodes(&mut self, row: usize) -> Result<(), StorageError> {
+    fn rotate_nodes(&mut self, row: usize) -> Result<(), Code> {
         let Some(area) = self.tree.area(row) else { return Ok(()) };
         let from = self.tree.space.open_group(row, Class::Node).map_or(0, |(group, ..)| group + 1);
         match self.find_group(row, area, from, Wanted::Nodes)? {
@@ -187,7 +181,7 @@ impl<A: DiskArray> Store<'_, A> {
         row: usize,
         blocks: u32,
         purpose: Purpose,
-    ) -> Result<Option<BlockAddress>, StorageError> {
+    ) -> Result<Option<BlockAddress>, Code> {
         self.note_change();
         let Some(area) = self.tree.area(row) else { return Ok(None) };
         if let Some(address) = self.tree.space.take_run(row, blocks, area) {
@@ -211,7 +205,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Gives a run back that was just taken and never written to.
-    pub fn untake_run(&mut self, run: BlockRun) -> Result<(), StorageError> {
+    pub fn untake_run(&mut self, run: BlockRun) -> Result<(), Code> {
         let row = self.tree.space.superblock.row_of(run.start.member);
         let area = row.and_then(|row| self.tree.area(row));
         if let (Some(row), Some(area)) = (row, area)
@@ -223,7 +217,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Closes the open groups for data that nodes could go to; whether there were any.
-    pub fn close_data_groups(&mut self) -> Result<bool, StorageError> {
+    pub fn close_data_groups(&mut self) -> Result<bool, Code> {
         self.note_change();
         let mut closed = false;
         for row in self.tree.data_rows().iter() {
@@ -240,7 +234,7 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(closed)
     }
 
-    pub(super) fn record_closed(&mut self) -> Result<(), StorageError> {
+    pub(super) fn record_closed(&mut self) -> Result<(), Code> {
         self.ready()?;
         match self.tree.space.next_unrecorded(false) {
             Some(closed) => self.record(&closed),
@@ -248,18 +242,18 @@ impl<A: DiskArray> Store<'_, A> {
         }
     }
 
-    fn open_group(&mut self, row: usize, class: Class, group: u32, area: Area) -> Result<(), StorageError> {
+    fn open_group(&mut self, row: usize, class: Class, group: u32, area: Area) -> Result<(), Code> {
         let key = Key::group(self.tree.space.member(row), group);
         let bytes = self.tree.get(&key, self.scratch)?;
         let record = bytes.map(|bytes| &self.scratch[..bytes.min(self.scratch.len())]);
         match self.tree.space.open(row, class, group, record, area) {
             Some(_) => Ok(()),
-            None => Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM }),
+            None => Err(Code::SystemRecordInvalid),
         }
     }
 
     /// Where the blocks of the member in a row are, also of one that is away; `None` for a witness or an empty row.
-    pub(super) fn row_area(&mut self, row: usize) -> Result<Option<Area>, StorageError> {
+    pub(super) fn row_area(&mut self, row: usize) -> Result<Option<Area>, Code> {
         let member = self.tree.space.member(row);
         if member == MemberNumber::NONE || self.tree.space.superblock.row(row).witness() != 0 {
             return Ok(None);
@@ -274,11 +268,11 @@ impl<A: DiskArray> Store<'_, A> {
             let groups = area.blocks.div_ceil(group_blocks);
             (area.start + area.blocks <= U48_MAX && groups <= u64::from(u32::MAX)).then_some(area)
         })?;
-        area.map(Some).ok_or(StorageError::RecordInvalid { object: ObjectId::SYSTEM })
+        area.map(Some).ok_or(Code::SystemRecordInvalid)
     }
 
     /// Brings all open groups back to what superblock and tree say.
-    pub(crate) fn reload_groups(&mut self) -> Result<(), StorageError> {
+    pub(crate) fn reload_groups(&mut self) -> Result<(), Code> {
         for row in self.tree.space.superblock.table().iter() {
             let Some(area) = self.row_area(row)? else { continue };
             for class in Class::ALL {
@@ -287,7 +281,7 @@ impl<A: DiskArray> Store<'_, A> {
                 let bytes = self.tree.get(&key, self.scratch)?;
                 let record = bytes.map(|bytes| &self.scratch[..bytes.min(self.scratch.len())]);
                 if self.tree.space.reload(row, class, record, area).is_none() {
-                    return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
+                    return Err(Code::SystemRecordInvalid);
                 }
             }
         }
@@ -296,7 +290,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Closes the open groups of members that are given nothing, being away or emptied, so that their records tell their
     /// state.
-    pub(super) fn close_groups_of_absent(&mut self) -> Result<(), StorageError> {
+    pub(super) fn close_groups_of_absent(&mut self) -> Result<(), Code> {
         for row in self.tree.space.superblock.table().minus(self.tree.data_rows()).iter() {
             for class in Class::ALL {
                 while self.tree.space.open_group(row, class).is_some()
@@ -311,13 +305,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// The next group, from `from` on and round, that can be opened for what is wanted.
-    fn find_group(
-        &mut self,
-        row: usize,
-        area: Area,
-        from: u32,
-        wanted: Wanted,
-    ) -> Result<Option<u32>, StorageError> {
+    fn find_group(&mut self, row: usize, area: Area, from: u32, wanted: Wanted) -> Result<Option<u32>, Code> {
         let groups = self.tree.space.groups(area);
         let from = if from < groups { from } else { 0 };
         for (start, end) in [(from, groups), (0, from)] {
@@ -335,7 +323,7 @@ impl<A: DiskArray> Store<'_, A> {
         start: u32,
         end: u32,
         wanted: Wanted,
-    ) -> Result<Option<u32>, StorageError> {
+    ) -> Result<Option<u32>, Code> {
         let blocks = self.tree.space.group_blocks();
         let member = self.tree.space.member(row);
         let busy: heapless::Vec<u32, 4> = self.tree.space.busy(row).collect();

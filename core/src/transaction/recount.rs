@@ -1,11 +1,10 @@
 //! Parts of the free map replaced by what was counted.
 
 use super::Store;
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::key::Key;
 use crate::format::record::group;
 use crate::space::{Area, node_free_of};
-use crate::types::ObjectId;
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -17,13 +16,13 @@ impl<A: DiskArray> Store<'_, A> {
         (group, area): (u32, Area),
         was: &[u8],
         is: &[u8],
-    ) -> Result<bool, StorageError> {
+    ) -> Result<bool, Code> {
         // What makes the tree ready may open or close this very group: nothing comes between the look and the put.
         self.ready()?;
         let key = Key::group(self.tree.space.member(row), group);
         let length = self.tree.get(&key, self.scratch)?;
         if group::expand(self.scratch, length, is.len()).is_none() {
-            return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
+            return Err(Code::SystemRecordInvalid);
         }
         let bitmap = &mut self.scratch[1..=is.len()];
         self.tree.space.mark_beyond(bitmap, group, area);
@@ -41,7 +40,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Counts the free blocks of a member by its bitmaps; whether the superblock said something else.
-    pub(crate) fn recount_free(&mut self, row: usize, area: Area) -> Result<bool, StorageError> {
+    pub(crate) fn recount_free(&mut self, row: usize, area: Area) -> Result<bool, Code> {
         let (groups, group_blocks) = (self.tree.space.groups(area), self.tree.space.group_blocks());
         let (all, last) = (u64::from(group_blocks), (area.blocks % u64::from(group_blocks)) as u32);
         let blocks_of = |group: u32| if group + 1 == groups && last != 0 { last } else { group_blocks };
@@ -77,7 +76,7 @@ impl<A: DiskArray> Store<'_, A> {
             }
         })?;
         if invalid.is_some() {
-            return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
+            return Err(Code::SystemRecordInvalid);
         }
         let mut row = self.tree.space.superblock.row_mut(row);
         let differs = (row.free(), row.node_free()) != (free, node_free);

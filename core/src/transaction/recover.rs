@@ -14,14 +14,16 @@ use super::labels::{read_labels, unfit};
 use super::memory::{Memory, Parts};
 use super::rings::{read_state, survey};
 use super::{Mode, Store, quorum};
+use crate::build::{MULTI, PLACEMENT};
 use crate::disks::events::Happening;
-use crate::disks::{Currency, DiskState, DiskStatus, Disks};
-use crate::error::{Failure, MountError, StorageError};
+use crate::disks::{Currency, DiskState, DiskStatus, Disks, lacking_for};
+use crate::error::{Code, Failure, MountError};
 use crate::format::job::JobKind;
 use crate::format::key::Key;
-use crate::format::label::PoolParameters;
+use crate::format::label::{DiskIdentity, PoolParameters};
 use crate::format::node;
 use crate::format::superblock::Superblock;
+use crate::limits::MEMBERS_MAX;
 use crate::metrics::PoolCounters;
 use crate::space::Space;
 use crate::tree::cache::Cache;
@@ -71,32 +73,70 @@ impl<'m, A: DiskArray> Store<'m, A> {
         memory: Memory<'m>,
         request: &MountRequest<'m>,
     ) -> Result<Self, Failure<MountError, A>> {
+        let mut store = Self::find(array, memory, request)?;
+        store.tree.make_room = Tree::spill;
+        match store.go_on(request) {
+            Ok(()) => Ok(store),
+            Err(error) => Err(store.give_up(error)),
+        }
+    }
+
+    /// Mounts a pool for reading, by code that never writes.
+    pub fn mount_to_read(
+        array: A,
+        memory: Memory<'m>,
+        request: &MountRequest<'m>,
+    ) -> Result<Self, Failure<MountError, A>> {
+        let mut store = Self::find(array, memory, request)?;
+        match store.load_members() {
+            Ok(()) => {
+                store.tell_of_members();
+                store.shut_out();
+                Ok(store)
+            }
+            Err(code) => Err(store.give_up(code)),
+        }
+    }
+
+    fn give_up(self, code: Code) -> Failure<MountError, A> {
+        let error = self.tree.disks.about.explain_mount(code);
+        Failure { error, array: self.tree.disks.into_array() }
+    }
+
+    /// Finds the state to go on from.
+    fn find(
+        array: A,
+        memory: Memory<'m>,
+        request: &MountRequest<'m>,
+    ) -> Result<Self, Failure<MountError, A>> {
         let count = array.disks();
         if memory.disks.len() < count {
             let needs = Memory::needs_bytes(memory.bytes.len(), count);
             return Err(Failure { error: MountError::NeedsMemory(needs), array });
         }
+        if let Some(feature) = lacking_for(&array, count) {
+            return Err(Failure { error: MountError::NeedsFeature(feature), array });
+        }
         let Memory { bytes, slots, disks: states } = memory;
         let mut disks = Disks::new(array, states, PoolParameters::UNKNOWN, request.crc32c, request.clock);
         let (parts, lists) = match find_state(&mut disks, bytes, slots.len(), request) {
             Ok(found) => found,
-            Err(error) => return Err(Failure { error, array: disks.into_array() }),
+            Err(error) => {
+                let error = disks.about.explain_mount(error);
+                return Err(Failure { error, array: disks.into_array() });
+            }
         };
-        let mut store = Self::assemble(disks, parts, slots, lists);
-        match store.go_on(request) {
-            Ok(()) => Ok(store),
-            Err(error) => Err(Failure { error, array: store.tree.disks.into_array() }),
-        }
+        Ok(Self::assemble(disks, parts, slots, lists))
     }
 
     /// Reads what the found state says of the members, and goes on from it.
-    fn go_on(&mut self, request: &MountRequest<'m>) -> Result<(), MountError> {
-        if request.mode == MountMode::Salvage {
+    fn go_on(&mut self, request: &MountRequest<'m>) -> Result<(), Code> {
+        if MULTI && request.mode == MountMode::Salvage {
             // Where even their records are lost, nobody is known to be out of use.
             if let Err(error) = self.load_members()
                 && !error.is_loss()
             {
-                return Err(error.into());
+                return Err(error);
             }
             self.mode = Mode::Salvage;
             return Ok(());
@@ -128,6 +168,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             disks,
             space,
             cache: Cache::new(slots, frames, parameters.node_bytes()),
+            make_room: |tree| Err(tree.needs_memory()),
             root,
             level,
             generation: generation.next(),
@@ -165,7 +206,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 
     /// Makes the pool writable, if it should be.
-    fn start(&mut self, mode: MountMode, prefer: Option<Prefer>) -> Result<(), MountError> {
+    fn start(&mut self, mode: MountMode, prefer: Option<Prefer>) -> Result<(), Code> {
         // Features that this code does not know, and that only a writer must know.
         let unknown = (0..self.tree.disks.count()).any(|disk| self.tree.disks.state(disk).must_not_write);
         if mode == MountMode::ReadOnly || unknown {
@@ -177,8 +218,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
             // The format was cut short, perhaps before all copies of the labels were there.
             self.mend_labels();
         }
-        let chosen = self.give_up_others(prefer);
-        if let MountMode::AssumeMissingDead { branch } = mode
+        let chosen = MULTI && self.give_up_others(prefer);
+        if MULTI
+            && let MountMode::AssumeMissingDead { branch } = mode
             && self.needs_override()
         {
             return self.go_on_without_absent(branch);
@@ -200,7 +242,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         }
         match written {
             // It can be read, all of it that there is; one more failure and it could not go on.
-            Err(StorageError::TooFewDisks { .. } | StorageError::NoSpace) => self.mode = Mode::ReadOnly,
+            Err(Code::TooFewDisks | Code::NoSpace) => self.mode = Mode::ReadOnly,
             // Likewise, and the first transaction does again what this one was to do, without a disk that
             // lost what was just written to it. A choice of history is for the caller to make again.
             Err(error) if !chosen && is_passing(error) => {
@@ -229,6 +271,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// Members that are here and took part in the found state. Those that lost what they had acknowledged do
     /// not have what it refers to, and are left out.
     fn who_has_found_state(&self) -> MemberSet {
+        if !MULTI {
+            return self.tree.disks.online();
+        }
         let committed = self.committed();
         let there = committed.online().and(self.tree.disks.online());
         there.minus(self.tree.disks.rolled_back(committed.order()))
@@ -236,18 +281,21 @@ impl<'m, A: DiskArray> Store<'m, A> {
 
     /// Whether what is being made belongs to another history than what was found.
     fn is_override(&self) -> bool {
-        self.tree.space.superblock.branch() != self.committed().branch()
+        MULTI && self.tree.space.superblock.branch() != self.committed().branch()
     }
 
     /// Whether the found state may be gone on from when it is written once more in these rows: no later mount
     /// goes by another then.
     fn may_restate(&self, rows: MemberSet) -> bool {
+        if !MULTI {
+            return !rows.is_empty();
+        }
         let are_all_here = self.committed().online().is_subset_of(self.tree.disks.online());
         self.is_override() || are_all_here || quorum::may_continue(rows, self.durable, self.durable)
     }
 
     /// Begins a new history, named `branch`, of the members that are present.
-    fn go_on_without_absent(&mut self, branch: u64) -> Result<(), MountError> {
+    fn go_on_without_absent(&mut self, branch: u64) -> Result<(), Code> {
         let present = self.tree.disks.online();
         self.tree.space.superblock.fork(branch);
         // One that is out of use gives no word in a history that begins without it.
@@ -261,7 +309,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 
     /// Takes every absent member out of the pool: what it alone held is lost.
-    fn remove_absent(&mut self, present: MemberSet) -> Result<(), StorageError> {
+    fn remove_absent(&mut self, present: MemberSet) -> Result<(), Code> {
         let absent = self.tree.space.superblock.table().minus(present);
         let lost = self.holders(absent.minus(self.roster.vacant)).len();
         for row in absent.iter() {
@@ -278,6 +326,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// the tree tells of all others that they are away: going on from here changes no list.
     fn is_settled(&self) -> bool {
         let superblock = self.committed();
+        if !MULTI {
+            return self.tree.disks.are_all_at(self.tree.disks.online(), superblock.order());
+        }
         let online = self.tree.disks.online().minus(self.roster.shut);
         self.durable == MemberLists::both(online)
             && !self.is_override()
@@ -288,7 +339,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
 
     /// Reserves an epoch together with the disks that are to be out of use. One may still be in a list, and
     /// its word is needed to leave it.
-    pub(super) fn claim_with_shut(&mut self) -> Result<(), StorageError> {
+    pub(super) fn claim_with_shut(&mut self) -> Result<(), Code> {
         self.with_shut(Self::claim)
     }
 
@@ -307,7 +358,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
 
     /// Reserves an epoch above every one that a present disk knows, durable on all of them: from then on no other
     /// mount can write states of this epoch. A disk that fails here counts as absent.
-    pub(super) fn claim(&mut self) -> Result<(), StorageError> {
+    pub(super) fn claim(&mut self) -> Result<(), Code> {
         // Also above what is known of disks that have failed since, and of those of a history that another
         // was preferred to.
         let epoch = (0..self.tree.disks.count())
@@ -325,7 +376,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.tree.disks.take_refusal()?;
         let online = self.tree.disks.online();
         if !quorum::may_mount(online, self.durable) {
-            return Err(StorageError::TooFewDisks { online });
+            return Err(self.tree.disks.about.too_few(online));
         }
         self.epoch = epoch;
         if let Err(error) = self.restate() {
@@ -346,7 +397,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// written. Fewer do where none of those that took part is away, and some went back. They do, too, for an
     /// override, which begins a history of its own.
     #[inline(never)]
-    fn restate(&mut self) -> Result<(), StorageError> {
+    fn restate(&mut self) -> Result<(), Code> {
         let (named, order) = (self.committed().online(), self.committed().order());
         let online = self.tree.disks.online();
         if named.is_subset_of(online) && self.tree.disks.are_all_at(named, order) {
@@ -356,7 +407,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         // Where the pool bears no more, it would leave out those that are needed, for a commit that is
         // refused in the end.
         if !self.may_restate(there) || !self.is_override() && !self.bears_without(MemberSet::EMPTY) {
-            return Err(StorageError::TooFewDisks { online });
+            return Err(self.tree.disks.about.too_few(online));
         }
         if there.is_empty() {
             return Ok(());
@@ -374,7 +425,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let online = self.tree.disks.online();
         let reached = online.and(there);
         if !self.may_restate(reached) {
-            return Err(StorageError::TooFewDisks { online });
+            return Err(self.tree.disks.about.too_few(online));
         }
         self.restated = named;
         self.committed.copy_from_slice(self.tree.space.superblock.bytes());
@@ -385,15 +436,15 @@ impl<'m, A: DiskArray> Store<'m, A> {
 }
 
 /// Whether the commit of a mount may be made again by the first transaction.
-const fn is_passing(error: StorageError) -> bool {
-    use StorageError::{Exchanged, NoSpaceBelow, RefusedBelow};
-    matches!(error, NoSpaceBelow { .. } | RefusedBelow { .. } | Exchanged { .. })
+const fn is_passing(error: Code) -> bool {
+    use Code::{Exchanged, NoSpaceBelow, RefusedBelow};
+    matches!(error, NoSpaceBelow | RefusedBelow | Exchanged)
 }
 
 impl<A: DiskArray> Store<'_, A> {
     /// Writes a disk's own state once more, with this claim, and whether the disk lost what it had
     /// acknowledged. Where this mount does not miss the disk, the next one may.
-    fn claim_on(&mut self, disk: usize, epoch: Epoch) -> Result<(), StorageError> {
+    fn claim_on(&mut self, disk: usize, epoch: Epoch) -> Result<(), Code> {
         let bytes = self.tree.disks.parameters.slot_bytes as usize;
         let found = self.committed().root_crc();
         let image = &mut self.stage[..bytes];
@@ -412,7 +463,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Reserves the epoch of this mount on a disk that was out of use when the mount did that. The next mount
     /// knows it by that as one of this history, where no ring remembers its state.
-    pub(crate) fn claim_on_returning(&mut self, disk: usize) -> Result<(), StorageError> {
+    pub(crate) fn claim_on_returning(&mut self, disk: usize) -> Result<(), Code> {
         match self.mode {
             Mode::Writable => self.claim_on(disk, self.epoch),
             // It has no epoch yet.
@@ -422,7 +473,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Writes the superblock in the stage to a disk, with this claim.
     #[inline(never)]
-    fn write_on(&mut self, disk: usize, epoch: Epoch) -> Result<(), StorageError> {
+    fn write_on(&mut self, disk: usize, epoch: Epoch) -> Result<(), Code> {
         let bytes = self.tree.disks.parameters.slot_bytes as usize;
         let before = self.tree.disks.state(disk).sequence;
         self.tree.disks.seal_superblock(disk, &mut self.stage[..bytes], epoch);
@@ -479,12 +530,15 @@ fn read_newest<A: DiskArray>(
     disks: &mut Disks<'_, A>,
     (image, stage): (&mut [u8], &mut [u8]),
     prefer: Option<Prefer>,
-) -> Result<usize, MountError> {
+) -> Result<usize, Code> {
+    if !MULTI {
+        return read_state(disks, 0, image).map(|_| 0).ok_or(Code::NoSuperblock);
+    }
     loop {
         let branch = prefer.map(|prefer| preferred_branch(disks, prefer)).transpose()?;
         let newest = match prefer {
             Some(Prefer::Disk { disk, .. }) => newest_after(disks, disk, (image, stage)),
-            _ => newest_disk(disks, branch).ok_or(MountError::NoSuperblock)?,
+            _ => newest_disk(disks, branch).ok_or(Code::NoSuperblock)?,
         };
         if read_state(disks, newest, image).is_some() {
             return Ok(newest);
@@ -505,21 +559,29 @@ fn find_state<'m, A: DiskArray>(
     bytes: &'m mut [u8],
     slots: usize,
     request: &MountRequest<'m>,
-) -> Result<(Parts<'m>, MemberLists), MountError> {
+) -> Result<(Parts<'m>, MemberLists), Code> {
     disks.flush_all();
     let alignment = disks.buffer_alignment();
     read_labels(disks, bytes, (request.pool, reads_only(request.mode)), alignment)?;
     let parameters = disks.parameters;
     let needs = Memory::needs(&parameters, disks.count(), alignment);
     if slots < needs.slots {
-        return Err(MountError::NeedsMemory(needs));
+        return Err(disks.about.lends(needs));
     }
     let parts = Memory::divide(bytes, &parameters, alignment)
-        .map_err(|bytes| MountError::NeedsMemory(MemoryNeeds { bytes, ..needs }))?;
+        .map_err(|bytes| disks.about.lends(MemoryNeeds { bytes, ..needs }))?;
     let parts = parts.with_staging_for(disks);
     survey(disks, parts.stage)?;
     let images = (&mut *parts.committed, &mut *parts.stage);
     let newest = read_newest(disks, images, request.prefer).map_err(|error| unfit(disks, error))?;
+    if let Some(feature) = lacking(disks, parts.committed, reads_only(request.mode)) {
+        return Err(disks.about.lacks(feature));
+    }
+    if !MULTI {
+        assign_rows(disks, parts.committed);
+        let lists = lists_of_one(disks, parts.committed).map_err(|error| unfit(disks, error))?;
+        return Ok((parts, lists));
+    }
     leave_out_others(disks, newest, (parts.committed, parts.stage), request.prefer)?;
     refuse_namesakes(disks)?;
     assign_rows(disks, parts.committed);
@@ -527,6 +589,34 @@ fn find_state<'m, A: DiskArray>(
     let lists = may_mount(disks, parts.committed, request.mode).map_err(|error| unfit(disks, error))?;
     tell_of_lost_slots(disks, lists);
     Ok((parts, lists))
+}
+
+/// The feature that this build lacks for the pool: to read it at all, or else to write to it as it asks.
+fn lacking<A: DiskArray>(disks: &Disks<'_, A>, image: &[u8], only_reads: bool) -> Option<&'static str> {
+    if usize::from(disks.parameters.members_max) > MEMBERS_MAX {
+        return Some("wide");
+    }
+    if only_reads {
+        return None;
+    }
+    let is_placed = |identity: &DiskIdentity| {
+        (identity.tier, identity.failure_domain, identity.weight) != (0, 0, DiskIdentity::WEIGHT)
+    };
+    let mut identities = (0..disks.count()).filter_map(|disk| disks.state(disk).identity.as_ref());
+    if !PLACEMENT && identities.any(is_placed) {
+        return Some("placement");
+    }
+    Superblock::new(image).and_then(|view| view.scheme().lacks())
+}
+
+/// The lists of a pool that has one member, all of whose states are its own.
+fn lists_of_one<A: DiskArray>(disks: &mut Disks<'_, A>, image: &[u8]) -> Result<MemberLists, Code> {
+    let view = Superblock::new(image).ok_or(Code::NoSuperblock)?;
+    let (table, lists) = (view.table(), view.lists());
+    if table.len() != 1 || lists != MemberLists::both(table) || !view.owed().is_empty() {
+        return Err(disks.about.lacks("multi"));
+    }
+    if disks.online() == table { Ok(lists) } else { Err(Code::NoPool) }
 }
 
 /// The disk with the newest state, of a branch if one is named.
@@ -540,16 +630,16 @@ fn newest_disk<A: DiskArray>(disks: &Disks<'_, A>, branch: Option<u64>) -> Optio
 }
 
 /// Refuses two disks that are the same member: one is a copy of the other. In two histories a number may be given twice.
-fn refuse_namesakes<A: DiskArray>(disks: &Disks<'_, A>) -> Result<(), MountError> {
-    let member = |disk: usize| {
-        let state = disks.state(disk);
-        state.identity.filter(|_| state.status == DiskStatus::Online).map(|identity| identity.member)
-    };
+fn refuse_namesakes<A: DiskArray>(disks: &mut Disks<'_, A>) -> Result<(), Code> {
     for second in 0..disks.count() {
+        let member = |disk: usize| {
+            let state = disks.state(disk);
+            state.identity.filter(|_| state.status == DiskStatus::Online).map(|identity| identity.member)
+        };
         if let Some(number) = member(second)
             && let Some(first) = (0..second).find(|&first| member(first) == Some(number))
         {
-            return Err(MountError::Cloned { first, second });
+            return Err(disks.about.two(first, second, Code::Cloned));
         }
     }
     Ok(())
@@ -564,7 +654,7 @@ fn assign_rows<A: DiskArray>(disks: &mut Disks<'_, A>, image: &[u8]) {
         match view.row_of(identity.member) {
             Some(row) if identity.witness == (view.row(row).witness() != 0) => {
                 state.row = row as u8;
-                state.currency = currency(state, &view, row);
+                state.currency = if MULTI { currency(state, &view, row) } else { Currency::Current };
             }
             // Removed, or not what the table says it is.
             _ => state.status = DiskStatus::Foreign,
@@ -599,22 +689,22 @@ fn currency(state: &DiskState, view: &Superblock<&[u8]>, row: usize) -> Currency
 
 /// The lists of the newest state, if the present members may go on from it.
 fn may_mount<A: DiskArray>(
-    disks: &Disks<'_, A>,
+    disks: &mut Disks<'_, A>,
     image: &[u8],
     mode: MountMode,
-) -> Result<MemberLists, MountError> {
-    let view = Superblock::new(image).ok_or(MountError::NoSuperblock)?;
+) -> Result<MemberLists, Code> {
+    let view = Superblock::new(image).ok_or(Code::NoSuperblock)?;
     let (lists, generation) = (view.lists(), view.generation());
     let present = disks.online();
     let overrides = matches!(mode, MountMode::AssumeMissingDead { .. } | MountMode::Salvage);
     if !overrides && is_unfinished(disks, &view) {
-        return Err(MountError::Unfinished { present, list: lists.members });
+        return Err(disks.about.missing(present, lists.members, generation, Code::Unfinished));
     }
     if quorum::may_mount(present, lists) || overrides {
         return Ok(lists);
     }
     let list = if quorum::list_may_mount(present, lists.members) { lists.settled } else { lists.members };
-    Err(MountError::Missing { present, list, generation })
+    Err(disks.about.missing(present, list, generation, Code::Missing))
 }
 
 /// Whether the newest state is the one that formatting makes, no mount has claimed an epoch since, and not all members are there:

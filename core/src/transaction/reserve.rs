@@ -2,7 +2,7 @@
 
 use super::memory::{GROWTH_NODES, nodes_for};
 use super::{Memory, Store};
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::node::{RECORD_OVERHEAD, value_bytes_max};
 use crate::format::record::{dead, group};
 use dynamicfs_hal::DiskArray;
@@ -137,7 +137,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Whether the tree, as high as it is and may become, can be changed in the memory there is: what was made to grow in
     /// it can be emptied in it too.
-    pub fn check_memory(&self, purpose: Purpose) -> Result<(), StorageError> {
+    pub fn check_memory(&mut self, purpose: Purpose) -> Result<(), Code> {
         let levels = usize::from(self.tree.level) + 1;
         let (nodes, frees) = match purpose {
             Purpose::Growth => (nodes_for(levels) + GROWTH_NODES, self.tree.frees_max(levels + 1)),
@@ -150,9 +150,10 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// The error of memory that is too small for the tree, with what would do.
-    pub(super) fn needs_memory(&self) -> StorageError {
+    pub(super) fn needs_memory(&mut self) -> Code {
         let levels = usize::from(self.tree.level) + 1;
-        StorageError::NeedsMemory { bytes: Memory::bytes_for_levels(&self.tree.disks.parameters, levels) }
+        let bytes = Memory::bytes_for_levels(&self.tree.disks.parameters, levels);
+        self.tree.disks.about.needs(bytes)
     }
 
     /// Whether an operation of this many tree updates finds space for its nodes, and the commit after it.

@@ -1,9 +1,9 @@
 //! The rings of superblocks on each disk: written one slot after the other, read all at a mount.
 
-use super::Memory;
 use super::{Mode, Store};
-use crate::disks::{DiskStatus, Disks};
-use crate::error::{MountError, StorageError};
+use crate::build::MULTI;
+use crate::disks::{DiskState, DiskStatus, Disks};
+use crate::error::Code;
 use crate::format::label::{ALGORITHM_CRC32C, FORMAT_VERSION};
 use crate::format::superblock::{self, SlotContents, Superblock};
 use crate::types::{Epoch, Generation, MemberSet, Uuid};
@@ -23,10 +23,9 @@ pub(super) const REQUESTS_PER_SUPERBLOCK: usize = 3;
 /// A slot that cannot be read, or holds a write that was cut short, may hold something newer: the sector can be read again one
 /// day, and the next write to the slot may be cut short so that what it leaves completes the one before.
 #[inline(never)]
-pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<(), MountError> {
+pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<(), Code> {
     let bytes = disks.parameters.slot_bytes as usize;
-    let image =
-        stage.get_mut(..bytes).ok_or(MountError::NeedsMemory(Memory::needs_bytes(bytes, disks.count())))?;
+    let image = stage.get_mut(..bytes).ok_or(Code::NoSuperblock)?;
     for disk in 0..disks.count() {
         if disks.state(disk).status != DiskStatus::Online {
             continue;
@@ -67,11 +66,9 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
                 if !any || sequence > state.sequence {
                     (state.previous, state.sequence) = (state.sequence, sequence);
                     state.order = view.order();
-                    state.branch = view.branch();
-                    state.root_crc = view.root_crc();
-                    state.first_root_crc = view.first_root_crc();
-                    state.claim_root_crc = view.claim_root_crc();
-                    state.is_rolled_back = view.is_rolled_back();
+                    if MULTI {
+                        state.note_history(&view);
+                    }
                     must_not_write = view.must_not_write();
                 }
                 any = true;
@@ -81,7 +78,7 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
             && (!any || sequence > disks.state(disk).sequence)
         {
             let (version, algorithm) = (FORMAT_VERSION, ALGORITHM_CRC32C);
-            return Err(MountError::Unsupported { disk, version, incompat, algorithm });
+            return Err(disks.about.unsupported(disk, (version, incompat, algorithm)));
         }
         let state = disks.state_mut(disk);
         state.must_not_write |= must_not_write;
@@ -92,11 +89,25 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
         } else if torn >> (next % 64) & 1 != 0 {
             disks.state_mut(disk).may_hold_more = true;
         }
+        if !MULTI {
+            continue;
+        }
         // Ring B may be full again of claims, which say that the disk lost something.
         let lacks = missing_in_b > SLOTS_TORN_MAX || disks.state(disk).is_rolled_back;
         disks.state_mut(disk).lost_end = any && lacks && !disks.may_have_end(disk, image);
     }
     Ok(())
+}
+
+impl DiskState {
+    /// Notes by what a disk's newest state is compared with those of others.
+    fn note_history(&mut self, view: &Superblock<&[u8]>) {
+        self.branch = view.branch();
+        self.root_crc = view.root_crc();
+        self.first_root_crc = view.first_root_crc();
+        self.claim_root_crc = view.claim_root_crc();
+        self.is_rolled_back = view.is_rolled_back();
+    }
 }
 
 /// Slots that a power cut leaves whole in ring A and not in ring B.
@@ -243,14 +254,14 @@ fn reads_newest<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, ring: usize
 
 impl<A: DiskArray> Store<'_, A> {
     /// Looks at the slots before anything is written, if the last look is long ago.
-    pub(crate) fn look_if_idle(&mut self) -> Result<(), StorageError> {
+    pub(crate) fn look_if_idle(&mut self) -> Result<(), Code> {
         if self.tree.disks.have_been_idle() { self.look_before_writing() } else { Ok(()) }
     }
 
     /// Looks at the slots before an open transaction writes more, if it waited for its caller. Another writer
     /// may have committed meanwhile, to blocks that this mount calls free. The transaction can only be
     /// dropped then.
-    pub(crate) fn look_if_waited(&mut self) -> Result<(), StorageError> {
+    pub(crate) fn look_if_waited(&mut self) -> Result<(), Code> {
         if !self.tree.disks.have_waited() {
             return Ok(());
         }
@@ -260,20 +271,20 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Looks at the slots before anything is written: a disk that was exchanged is out of use as if it had failed.
-    pub(super) fn look_before_writing(&mut self) -> Result<(), StorageError> {
+    pub(super) fn look_before_writing(&mut self) -> Result<(), Code> {
         match self.look_at_slots(false) {
-            Err(StorageError::Exchanged { .. }) => Ok(()),
+            Err(Code::Exchanged) => Ok(()),
             looked => looked,
         }
     }
 
     /// Looks at a disk that was out of use, and was not written to meanwhile: it may be another one, or an
     /// older copy.
-    pub(crate) fn look_at_returning(&mut self, disk: usize) -> Result<(), StorageError> {
+    pub(crate) fn look_at_returning(&mut self, disk: usize) -> Result<(), Code> {
         self.look_before_writing()?;
         match self.tree.disks.state(disk).status {
             DiskStatus::Online => Ok(()),
-            _ => Err(StorageError::Exchanged { disk }),
+            _ => Err(self.tree.disks.about.on(disk, Code::Exchanged)),
         }
     }
 
@@ -282,7 +293,7 @@ impl<A: DiskArray> Store<'_, A> {
     ///
     /// Else something else writes to these disks, and the pool takes no more writes; or the disk was exchanged, and is out
     /// of use. One read for each disk, in the batch that flushes.
-    pub(super) fn look_at_slots(&mut self, flush: bool) -> Result<(), StorageError> {
+    pub(super) fn look_at_slots(&mut self, flush: bool) -> Result<(), Code> {
         let disks = &mut self.tree.disks;
         disks.flush_and_peek(flush, self.stage);
         let image = &mut self.stage[..disks.parameters.slot_bytes as usize];
@@ -297,11 +308,11 @@ impl<A: DiskArray> Store<'_, A> {
                 Look::Ours => {}
                 Look::OtherWriter => {
                     self.mode = Mode::Usurped { disk };
-                    return Err(StorageError::OtherWriter { disk });
+                    return Err(disks.about.on(disk, Code::OtherWriter));
                 }
                 Look::Exchanged => {
                     disks.fail(disk, IoError::Gone);
-                    exchanged = Err(StorageError::Exchanged { disk });
+                    exchanged = Err(disks.about.on(disk, Code::Exchanged));
                 }
             }
         }

@@ -7,12 +7,12 @@
 //! (Applying entries in the order they were freed does not end: each scattered one dirties scattered nodes.)
 
 use super::Store;
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::key::Key;
 use crate::format::record::{dead, group};
 use crate::format::superblock::COUNTER_MAX;
 use crate::space::{Area, Class};
-use crate::types::{MemberNumber, ObjectId};
+use crate::types::MemberNumber;
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -30,7 +30,7 @@ const RECORDS_MIN: u64 = 32;
 
 impl<A: DiskArray> Store<'_, A> {
     /// One step of a sweep, if one is under way or due: part of a commit.
-    pub(super) fn sweep_when_due(&mut self) -> Result<(), StorageError> {
+    pub(super) fn sweep_when_due(&mut self) -> Result<(), Code> {
         let superblock = &self.tree.space.superblock;
         let free: u64 = self.tree.data_rows().iter().map(|row| superblock.row(row).free()).sum();
         let leaves = self.reserve_blocks();
@@ -44,7 +44,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Gives back every block that can be given back now; whether there were any to look for.
-    pub fn sweep_all(&mut self) -> Result<bool, StorageError> {
+    pub fn sweep_all(&mut self) -> Result<bool, Code> {
         let before = self.tree.counters.sweeps;
         // The first may finish a sweep that began with an older limit, the second is a whole one.
         for _ in 0..2 {
@@ -54,7 +54,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Starts a sweep or takes one further; false when it is finished or there is nothing to do.
-    pub fn sweep_step(&mut self) -> Result<bool, StorageError> {
+    pub fn sweep_step(&mut self) -> Result<bool, Code> {
         self.note_change();
         if self.tree.space.superblock.sweep_limit() == 0 && !self.start_sweep()? {
             return Ok(false);
@@ -92,7 +92,7 @@ impl<A: DiskArray> Store<'_, A> {
     ///
     /// One that the commit does not name came back with an older state. That state is gone on from only where
     /// all that have the commit are lost. Nothing is put on its disk before that has a newer one.
-    fn start_sweep(&mut self) -> Result<bool, StorageError> {
+    fn start_sweep(&mut self) -> Result<bool, Code> {
         let (order, named) = (self.committed().order(), self.committed().online());
         if !self.tree.disks.are_all_at(named, order) {
             return Ok(false);
@@ -113,7 +113,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Applies the dead runs in as many groups of a member as the stage has bits for; how many groups they changed.
-    fn sweep_window(&mut self, row: usize, area: Area) -> Result<usize, StorageError> {
+    fn sweep_window(&mut self, row: usize, area: Area) -> Result<usize, Code> {
         let mut changed = 0;
         let (groups, blocks) = (self.tree.space.groups(area), self.tree.space.group_blocks());
         let member = self.tree.space.member(row);
@@ -146,7 +146,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Sets the bits of a window's dead blocks in the stage.
-    fn mark_dead(&mut self, window: &Window) -> Result<(), StorageError> {
+    fn mark_dead(&mut self, window: &Window) -> Result<(), Code> {
         let limit = self.tree.space.superblock.sweep_limit();
         let bits = &mut self.stage[..(window.blocks / 8) as usize];
         bits.fill(0);
@@ -165,13 +165,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Gives back the blocks of one group whose bits are set in the stage from `at` on.
-    fn sweep_group(
-        &mut self,
-        row: usize,
-        member: MemberNumber,
-        group: u32,
-        at: usize,
-    ) -> Result<(), StorageError> {
+    fn sweep_group(&mut self, row: usize, member: MemberNumber, group: u32, at: usize) -> Result<(), Code> {
         let bytes = self.tree.space.group_blocks() as usize / 8;
         // What makes the tree ready may open or close this very group: nothing comes between the last look and the put.
         self.ready()?;
@@ -187,7 +181,7 @@ impl<A: DiskArray> Store<'_, A> {
         let key = Key::group(member, group);
         let length = self.tree.get(&key, self.scratch)?;
         if group::expand(self.scratch, length, bytes).is_none() {
-            return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
+            return Err(Code::SystemRecordInvalid);
         }
         let (mut old, mut new) = (0, 0);
         for (byte, dead) in self.scratch[1..=bytes].iter_mut().zip(&self.stage[at..at + bytes]) {
@@ -209,9 +203,9 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Deletes records whose runs are all given back; false when none is left and the sweep is over.
-    fn delete_records(&mut self) -> Result<bool, StorageError> {
+    fn delete_records(&mut self) -> Result<bool, Code> {
         let limit = self.tree.space.superblock.sweep_limit();
-        let removed = self.remove_range(&Key::dead(0), &Key::dead(limit), DELETE_MAX, |_, _| {})?;
+        let removed = self.remove_range(&Key::dead(0), &Key::dead(limit), DELETE_MAX)?;
         let records = self.tree.space.superblock.dead_records();
         self.tree.space.superblock.set_dead_records(records.saturating_sub(removed as u64));
         if removed == DELETE_MAX {
@@ -226,7 +220,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Counts what was freed since a sweep began, or could have. The numbers before may say anything: what was freed on a member that
     /// has left since is given back to nobody, and bytes on a disk may lie.
-    fn recount_dead(&mut self, limit: u64) -> Result<(), StorageError> {
+    fn recount_dead(&mut self, limit: u64) -> Result<(), Code> {
         let (mut records, mut blocks) = (0, 0u64);
         let next = self.tree.space.superblock.dead_next();
         self.tree.scan(&Key::dead(limit), &Key::dead(next), |_, record| {

@@ -111,6 +111,12 @@ impl<'m> Cache<'m> {
         Node::new(&self.frames[at..at + self.node_bytes])
     }
 
+    /// The value of record `i` of the node in a slot.
+    pub fn value(&self, slot: u16, i: usize) -> &[u8] {
+        let at = usize::from(slot) * self.node_bytes;
+        Node::new(&self.frames[at..at + self.node_bytes]).into_value(i)
+    }
+
     /// The node in a slot, to be changed.
     pub fn node_mut(&mut self, slot: u16) -> Node<&mut [u8]> {
         Node::new(self.frame_mut(slot))

@@ -2,9 +2,8 @@
 
 use super::Tree;
 use super::update::Path;
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::key::Key;
-use crate::types::ObjectId;
 use dynamicfs_hal::DiskArray;
 
 /// What became of a node that cannot be read.
@@ -19,18 +18,12 @@ pub enum Unreadable {
 }
 
 impl<A: DiskArray> Tree<'_, A> {
-    /// Takes out the leaf that holds `first`, if nothing of it stays: the number of its records, each told to `f`; `None`, and
-    /// nothing changed, if some of it stays.
+    /// Takes out the leaf that holds `first`, if nothing of it stays: the number of its records; `None`, and nothing
+    /// changed, if some of it stays.
     ///
     /// The leaf itself is not written anew, so that what many records take up is given back for the price of the nodes
     /// above them.
-    pub(super) fn drop_leaf(
-        &mut self,
-        first: &Key,
-        end: &Key,
-        limit: usize,
-        f: &mut impl FnMut(&Key, &[u8]),
-    ) -> Result<Option<usize>, StorageError> {
+    pub(super) fn drop_leaf(&mut self, first: &Key, end: &Key, limit: usize) -> Result<Option<usize>, Code> {
         let (slot, _) = self.leaf_for(first)?;
         let node = self.cache.node(slot);
         let count = node.count();
@@ -41,17 +34,12 @@ impl<A: DiskArray> Tree<'_, A> {
             return Ok(None);
         }
         let path = self.dirty_path(first, 1)?;
-        let done = self.drop_leaf_below(&path, first, f);
+        let done = self.drop_leaf_below(&path, first);
         self.unpin(&path);
         done.map(Some)
     }
 
-    fn drop_leaf_below(
-        &mut self,
-        path: &Path,
-        first: &Key,
-        f: &mut impl FnMut(&Key, &[u8]),
-    ) -> Result<usize, StorageError> {
+    fn drop_leaf_below(&mut self, path: &Path, first: &Key) -> Result<usize, Code> {
         let parent = path[path.len() - 1];
         let child = self.cache.node(parent).child_for(first);
         let pointer = self.cache.node(parent).pointer(child);
@@ -60,16 +48,15 @@ impl<A: DiskArray> Tree<'_, A> {
         let node = self.cache.node(leaf);
         if node.search(first).is_err() {
             // It was met in a leaf that the way down to its key does not lead to: the tree was forged.
-            return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
+            return Err(Code::SystemRecordInvalid);
         }
         let count = node.count();
-        (0..count).for_each(|at| f(&node.key(at), node.value(at)));
         self.cache.discard(leaf);
         self.drop_child(path, child).map(|()| count)
     }
 
     /// Takes a child of the last node of a path out of the tree, and frees its replicas.
-    fn drop_child(&mut self, path: &Path, child: usize) -> Result<(), StorageError> {
+    fn drop_child(&mut self, path: &Path, child: usize) -> Result<(), Code> {
         let mut node = self.cache.node_mut(path[path.len() - 1]);
         let pointer = node.pointer(child);
         node.remove(child);
@@ -81,12 +68,7 @@ impl<A: DiskArray> Tree<'_, A> {
     /// from `from` on and before `end`. The tree [`is_ready`](Self::is_ready).
     ///
     /// What lay in it and below it is lost, and the blocks that this referred to are allocated until a recount.
-    pub fn drop_unreadable(
-        &mut self,
-        mut at: Key,
-        from: &Key,
-        end: &Key,
-    ) -> Result<Unreadable, StorageError> {
+    pub fn drop_unreadable(&mut self, mut at: Key, from: &Key, end: &Key) -> Result<Unreadable, Code> {
         while at < *end {
             let (lower, upper, level) = match self.way_to(&at, end)? {
                 Way::Record => return Ok(Unreadable::Absent),
@@ -112,13 +94,13 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// What the way down to a key leads to. A root that cannot be read is an error.
-    fn way_to(&mut self, key: &Key, end: &Key) -> Result<Way, StorageError> {
+    fn way_to(&mut self, key: &Key, end: &Key) -> Result<Way, Code> {
         let (mut pointer, mut level) = (self.root, self.level);
         let (mut lower, mut upper) = (Key::MIN, None);
         loop {
             let slot = match self.load(&pointer, level) {
                 Ok(slot) => slot,
-                Err(StorageError::NodeUnreadable { .. }) if level < self.level => {
+                Err(Code::NodeUnreadable) if level < self.level => {
                     return Ok(Way::Unreadable { lower, upper, level });
                 }
                 Err(error) => return Err(error),

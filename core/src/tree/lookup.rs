@@ -2,10 +2,11 @@
 
 use super::cache::Victim;
 use super::{BadNode, Tree};
+use crate::build::{FAST_READ, OBSERVE, REPAIR};
 use crate::disks::select::PATIENT;
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::key::Key;
-use crate::format::node::{self, Node, NodeExpectation};
+use crate::format::node::{self, NodeExpectation};
 use crate::format::pointer::NodePointer;
 use crate::types::{BlockAddress, MemberSet};
 use core::ops::ControlFlow;
@@ -13,7 +14,7 @@ use dynamicfs_hal::{DiskArray, IoError, Request};
 
 impl<A: DiskArray> Tree<'_, A> {
     /// The node that a pointer means, in the cache: read and proved if it was not there.
-    pub(super) fn load(&mut self, pointer: &NodePointer, level: u8) -> Result<u16, StorageError> {
+    pub(super) fn load(&mut self, pointer: &NodePointer, level: u8) -> Result<u16, Code> {
         if let Some(slot) = self.cache.find(pointer.replicas()[0]) {
             // The address alone is no proof: a forged pointer may name a node of another level.
             let node = self.cache.node(slot);
@@ -21,7 +22,7 @@ impl<A: DiskArray> Tree<'_, A> {
                 return Ok(slot);
             }
             if self.cache.is_dirty(slot) {
-                return Err(StorageError::NodeUnreadable { address: pointer.replicas()[0] });
+                return Err(self.disks.about.node(pointer.replicas()[0]));
             }
             // Or what is here is out of date: what led to it was lost, and its place was written anew.
             self.cache.drop_clean(slot);
@@ -34,11 +35,11 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// A free slot of the cache, after writing dirty nodes if there is none.
-    pub(super) fn take_slot(&mut self) -> Result<u16, StorageError> {
+    pub(super) fn take_slot(&mut self) -> Result<u16, Code> {
         loop {
             match self.cache.victim() {
                 Some(Victim::Free(slot)) => return Ok(slot),
-                Some(Victim::Spill(_)) => self.spill()?,
+                Some(Victim::Spill(_)) => (self.make_room)(self)?,
                 None => return Err(self.needs_memory()),
             }
         }
@@ -47,9 +48,12 @@ impl<A: DiskArray> Tree<'_, A> {
     /// Reads a node into a frame from the first of its replicas that is what the parent says. One that is not, though its
     /// member is there, is remembered; those whose disks take too long are asked again, with more patience, when no other is left.
     #[inline(never)]
-    fn read_replica(&mut self, slot: u16, pointer: &NodePointer, level: u8) -> Result<(), StorageError> {
+    fn read_replica(&mut self, slot: u16, pointer: &NodePointer, level: u8) -> Result<(), Code> {
         let replicas = pointer.replicas();
         let expected = self.expectation(pointer, level);
+        if !OBSERVE && !FAST_READ {
+            return self.read_in_turn(slot, replicas, &expected);
+        }
         let preferred = self.disks.prefer(replicas.iter().copied()).unwrap_or(0);
         let last = self.disks.avoided(replicas.iter().copied(), 1, false).without(preferred);
         let others = MemberSet::first(replicas.len()).without(preferred).minus(last);
@@ -81,7 +85,29 @@ impl<A: DiskArray> Tree<'_, A> {
                 }
             }
         }
-        Err(StorageError::NodeUnreadable { address: replicas[0] })
+        Err(self.disks.about.node(replicas[0]))
+    }
+
+    /// The same where nothing is known of the disks by which they would be preferred.
+    fn read_in_turn(
+        &mut self,
+        slot: u16,
+        replicas: &[BlockAddress],
+        expected: &NodeExpectation,
+    ) -> Result<(), Code> {
+        let mut bad = None;
+        for &address in replicas {
+            if self.try_replica(slot, address, expected, core::iter::empty(), 0) == Some(true) {
+                if let Some(address) = bad {
+                    self.note_bad_node(slot, expected.level, address);
+                }
+                return Ok(());
+            }
+            if self.disks.disk_of(address.member).is_some() {
+                bad = Some(address);
+            }
+        }
+        Err(self.disks.about.node(replicas[0]))
     }
 
     /// Reads one replica of a node into a frame: whether it is what the parent says, or `None` if its disk takes too long where
@@ -113,6 +139,9 @@ impl<A: DiskArray> Tree<'_, A> {
     /// Remembers that a replica of the node in this frame is to be rewritten, if there is room.
     #[inline(never)]
     fn note_bad_node(&mut self, slot: u16, level: u8, address: BlockAddress) {
+        if !REPAIR {
+            return;
+        }
         let node = self.cache.node(slot);
         let key = if node.count() > 0 { node.key(0) } else { Key::MIN };
         let bad = BadNode { key, level, address };
@@ -123,7 +152,7 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Whether a bad replica is still one of the node that was found: it may have been rewritten since.
     #[inline(never)]
-    pub fn is_referenced(&mut self, bad: &BadNode) -> Result<bool, StorageError> {
+    pub fn is_referenced(&mut self, bad: &BadNode) -> Result<bool, Code> {
         let (mut pointer, mut level) = (self.root, self.level);
         while level > bad.level {
             let slot = self.load(&pointer, level)?;
@@ -152,7 +181,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// The leaf that may hold a key, and the first key that a later leaf may hold.
-    pub(super) fn leaf_for(&mut self, key: &Key) -> Result<(u16, Option<Key>), StorageError> {
+    pub(super) fn leaf_for(&mut self, key: &Key) -> Result<(u16, Option<Key>), Code> {
         let (mut pointer, mut level) = (self.root, self.level);
         let mut upper = None;
         loop {
@@ -173,19 +202,25 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// The first key that a later leaf than the one for this key may hold; `None` for the last leaf.
-    pub fn leaf_end(&mut self, key: &Key) -> Result<Option<Key>, StorageError> {
+    pub fn leaf_end(&mut self, key: &Key) -> Result<Option<Key>, Code> {
         Ok(self.leaf_for(key)?.1)
     }
 
     /// Calls `f` with the value of a record, or `None`.
-    pub fn with<R>(&mut self, key: &Key, f: impl FnOnce(Option<&[u8]>) -> R) -> Result<R, StorageError> {
+    pub fn with<R>(&mut self, key: &Key, f: impl FnOnce(Option<&[u8]>) -> R) -> Result<R, Code> {
+        self.record(key).map(f)
+    }
+
+    /// The value of a record, or `None`.
+    #[inline(never)] // Once, and not in each of its callers.
+    pub fn record(&mut self, key: &Key) -> Result<Option<&[u8]>, Code> {
         let (slot, _) = self.leaf_for(key)?;
-        let node = self.cache.node(slot);
-        Ok(f(node.search(key).ok().map(|i| node.value(i))))
+        let found = self.cache.node(slot).search(key).ok();
+        Ok(found.map(|i| self.cache.value(slot, i)))
     }
 
     /// Copies the value of a record into `out`, as far as it goes; its length, or `None` if there is no record.
-    pub fn get(&mut self, key: &Key, out: &mut [u8]) -> Result<Option<usize>, StorageError> {
+    pub fn get(&mut self, key: &Key, out: &mut [u8]) -> Result<Option<usize>, Code> {
         self.with(key, |value| {
             value.map(|value| {
                 let bytes = value.len().min(out.len());
@@ -203,15 +238,38 @@ impl<A: DiskArray> Tree<'_, A> {
         from: &Key,
         end: &Key,
         mut f: impl FnMut(&Key, &[u8]) -> ControlFlow<B>,
-    ) -> Result<Option<B>, StorageError> {
+    ) -> Result<Option<B>, Code> {
+        let mut broke = None;
+        self.scan_while(from, end, &mut |key, value| {
+            broke = f(key, value).break_value();
+            broke.is_none()
+        })?;
+        Ok(broke)
+    }
+
+    /// Calls `f` with each record from `from` on and before `end`, in order, as long as it says so.
+    #[inline(never)] // Once, and not in each of its callers.
+    fn scan_while(
+        &mut self,
+        from: &Key,
+        end: &Key,
+        f: &mut dyn FnMut(&Key, &[u8]) -> bool,
+    ) -> Result<(), Code> {
         let mut from = *from;
         while from < *end {
             let (slot, upper) = self.leaf_for(&from)?;
             let node = self.cache.node(slot);
             // What a forged leaf holds beyond its bounds is not found by its key either.
             let bound = upper.map_or(*end, |upper| upper.min(*end));
-            if let ControlFlow::Break(Some(value)) = visit(&node, &from, &bound, &mut f) {
-                return Ok(Some(value));
+            let (Ok(first) | Err(first)) = node.search(&from);
+            for i in first..node.count() {
+                let key = node.key(i);
+                if key >= bound {
+                    break;
+                }
+                if !f(&key, node.value(i)) {
+                    return Ok(());
+                }
             }
             match upper {
                 // A forged separator could lead backwards, for ever.
@@ -219,7 +277,7 @@ impl<A: DiskArray> Tree<'_, A> {
                 _ => break,
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// The last record before `end` and not before `from`: its key, and its value copied into `out` as far as it goes.
@@ -228,7 +286,7 @@ impl<A: DiskArray> Tree<'_, A> {
         from: &Key,
         end: &Key,
         out: &mut [u8],
-    ) -> Result<Option<(Key, usize)>, StorageError> {
+    ) -> Result<Option<(Key, usize)>, Code> {
         let mut end = *end;
         loop {
             let (mut pointer, mut level) = (self.root, self.level);
@@ -265,24 +323,4 @@ impl<A: DiskArray> Tree<'_, A> {
             }
         }
     }
-}
-
-/// Calls `f` with the records of one leaf; breaks with `Some` when `f` did, with `None` at the end of the range.
-fn visit<B>(
-    node: &Node<&[u8]>,
-    from: &Key,
-    end: &Key,
-    f: &mut impl FnMut(&Key, &[u8]) -> ControlFlow<B>,
-) -> ControlFlow<Option<B>> {
-    let (Ok(first) | Err(first)) = node.search(from);
-    for i in first..node.count() {
-        let key = node.key(i);
-        if key >= *end {
-            return ControlFlow::Break(None);
-        }
-        if let ControlFlow::Break(value) = f(&key, node.value(i)) {
-            return ControlFlow::Break(Some(value));
-        }
-    }
-    ControlFlow::Continue(())
 }

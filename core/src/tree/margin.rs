@@ -1,5 +1,6 @@
 //! How many disks may fail in a transaction before something is lost that it wrote. Pure.
 
+use crate::build::MULTI;
 use crate::types::MemberSet;
 
 /// What a transaction wrote, as far as failures of its disks are concerned.
@@ -30,6 +31,9 @@ impl Margin {
     /// Notes that something was placed in these rows, of which so many must stay. What failed before is not
     /// among its places, so that does not count against it.
     pub fn note(&mut self, places: MemberSet, needed: usize, online: MemberSet) {
+        if !MULTI {
+            return;
+        }
         let failed = self.failed(online);
         let spare = places.len().saturating_sub(needed).saturating_add(failed.len());
         self.any = self.any.min(spare);
@@ -40,6 +44,9 @@ impl Margin {
 
     /// Whether all that was written can be read with these rows alone.
     pub fn bears(&self, online: MemberSet) -> bool {
+        if !MULTI {
+            return !online.is_empty();
+        }
         let failed = self.failed(online);
         failed.len() <= self.any || self.others.is_some_and(|others| failed.minus(self.owed).len() <= others)
     }

@@ -28,8 +28,9 @@ pub use drop::Unreadable;
 pub use margin::Margin;
 pub use walk::{Met, Walk};
 
+use crate::build::MULTI;
 use crate::disks::Disks;
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::key::Key;
 use crate::format::node::NodeExpectation;
 use crate::format::pointer::NodePointer;
@@ -47,6 +48,8 @@ pub struct Tree<'m, A> {
     /// The free space.
     pub space: Space<'m>,
     pub(crate) cache: Cache<'m>,
+    /// Gets slots of the cache free where none is clean. A pointer, so that code that never writes does not have the writer in it.
+    pub(crate) make_room: MakeRoom<'m, A>,
     /// The root of the state that is being made.
     pub root: NodePointer,
     /// The root's level.
@@ -64,6 +67,9 @@ pub struct Tree<'m, A> {
     /// Nodes of which reads found a bad replica, and nobody has rewritten yet.
     pub(crate) bad_nodes: heapless::Vec<BadNode, NODE_REPAIRS_MAX>,
 }
+
+/// Gets some slots of a tree's cache free, or says why it cannot.
+pub(crate) type MakeRoom<'m, A> = fn(&mut Tree<'m, A>) -> Result<(), Code>;
 
 /// A replica of a node that is not what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,12 +143,17 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Takes blocks for a node's replicas: on the members with the most room, no more in one failure domain than may be lost where
     /// there are others, on one member twice if there is only one.
-    fn take_replicas(&mut self) -> Result<NodePointer, StorageError> {
+    fn take_replicas(&mut self) -> Result<NodePointer, Code> {
         let rows = self.data_rows();
         let wanted = self.copies_wanted();
         let mut replicas = heapless::Vec::<BlockAddress, NODE_COPIES_MAX>::new();
+        if !MULTI {
+            let row = rows.iter().next().unwrap_or(0);
+            let area = self.area(row).ok_or(Code::NoSpace)?;
+            replicas.extend((0..2).filter_map(|_| self.space.take_node(row, area)));
+        }
         let mut left = rows;
-        while replicas.len() < wanted {
+        while MULTI && replicas.len() < wanted {
             let domain =
                 |row: usize| self.disks.identity_in_row(row).map_or(0, |identity| identity.failure_domain);
             let is_open = |&row: &usize| {
@@ -159,14 +170,14 @@ impl<A: DiskArray> Tree<'_, A> {
                 let _ = replicas.push(address);
             }
         }
-        if rows.len() == 1 && replicas.len() == 1 {
+        if MULTI && rows.len() == 1 && replicas.len() == 1 {
             let row = rows.iter().next().unwrap_or(0);
             if let Some(address) = self.area(row).and_then(|area| self.space.take_node(row, area)) {
                 let _ = replicas.push(address);
             }
         }
         if replicas.is_empty() {
-            return Err(StorageError::NoSpace);
+            return Err(Code::NoSpace);
         }
         self.note_replicas(&replicas);
         Ok(NodePointer::new(self.generation, &replicas).with_places(wanted.max(2)))
@@ -178,18 +189,21 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     fn note_replicas(&mut self, replicas: &[BlockAddress]) {
+        if !MULTI {
+            return;
+        }
         let rows = replicas.iter().filter_map(|replica| self.space.superblock.row_of(replica.member));
         let rows = rows.fold(MemberSet::EMPTY, MemberSet::with);
         self.note_places(rows, 1);
     }
 
     /// Notes a node's blocks as freed.
-    fn free_replicas(&mut self, pointer: &NodePointer) -> Result<(), StorageError> {
+    fn free_replicas(&mut self, pointer: &NodePointer) -> Result<(), Code> {
         self.free_blocks(pointer.replicas())
     }
 
     /// Notes single blocks as freed.
-    fn free_blocks(&mut self, blocks: &[BlockAddress]) -> Result<(), StorageError> {
+    fn free_blocks(&mut self, blocks: &[BlockAddress]) -> Result<(), Code> {
         for &start in blocks {
             if !self.space.free(crate::types::BlockRun { start, blocks: 1 }) {
                 return Err(self.needs_memory());
@@ -205,9 +219,10 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// The error of a cache that is too small for one change, with nodes that would do. Whoever begins a change makes
     /// sure of that first; it is met where a mount or a commit is the first to change something.
-    fn needs_memory(&self) -> StorageError {
+    pub(crate) fn needs_memory(&mut self) -> Code {
         let nodes = (usize::from(self.level) + 4).max(self.cache.capacity() + 1);
-        StorageError::NeedsMemory { bytes: nodes * self.disks.parameters.node_bytes() }
+        let bytes = nodes * self.disks.parameters.node_bytes();
+        self.disks.about.needs(bytes)
     }
 }
 

@@ -2,12 +2,11 @@
 
 use super::Tree;
 use super::cache::NONE;
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::key::Key;
 use crate::format::node::RECORD_OVERHEAD;
 use crate::format::pointer::{NodePointer, POINTER_BYTES_MAX};
 use crate::limits::DEPTH_MAX;
-use crate::types::ObjectId;
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -17,14 +16,14 @@ pub(super) type Path = heapless::Vec<u16, DEPTH_MAX>;
 impl<A: DiskArray> Tree<'_, A> {
     /// Sets a record. The value is at most [`value_bytes_max`](crate::format::node::value_bytes_max) long, and the
     /// tree [`is_ready`](Self::is_ready).
-    pub fn put(&mut self, key: &Key, value: &[u8]) -> Result<(), StorageError> {
+    pub fn put(&mut self, key: &Key, value: &[u8]) -> Result<(), Code> {
         let path = self.dirty_path(key, 0)?;
         let done = self.put_in(&path, key, value);
         self.unpin(&path);
         done
     }
 
-    fn put_in(&mut self, path: &Path, key: &Key, value: &[u8]) -> Result<(), StorageError> {
+    fn put_in(&mut self, path: &Path, key: &Key, value: &[u8]) -> Result<(), Code> {
         let leaf = path[path.len() - 1];
         let mut node = self.cache.node_mut(leaf);
         match node.search(key) {
@@ -39,22 +38,15 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Takes a record out, if it is there. The tree [`is_ready`](Self::is_ready).
-    pub fn remove(&mut self, key: &Key) -> Result<(), StorageError> {
-        self.remove_some(key, &key.successor(), 1, |_, _| ()).map(|_| ())
+    pub fn remove(&mut self, key: &Key) -> Result<(), Code> {
+        self.remove_some(key, &key.successor(), 1).map(drop)
     }
 
-    /// Takes records from `from` on and before `end` out of the first leaf that has some, `limit` at most, and tells each to
-    /// `f`; how many. 0 means that there are none. The tree [`is_ready`](Self::is_ready).
-    pub fn remove_some(
-        &mut self,
-        from: &Key,
-        end: &Key,
-        limit: usize,
-        mut f: impl FnMut(&Key, &[u8]),
-    ) -> Result<usize, StorageError> {
+    /// Takes records from `from` on and before `end` out of the first leaf that has some, `limit` at most; how many. 0 means that there are none. The tree [`is_ready`](Self::is_ready).
+    pub fn remove_some(&mut self, from: &Key, end: &Key, limit: usize) -> Result<usize, Code> {
         let first = self.scan(from, end, |key, _| ControlFlow::Break(*key))?;
         let Some(first) = first.filter(|_| limit > 0) else { return Ok(0) };
-        if let Some(dropped) = self.drop_leaf(&first, end, limit, &mut f)? {
+        if let Some(dropped) = self.drop_leaf(&first, end, limit)? {
             return Ok(dropped);
         }
         let path = self.dirty_path(&first, 0)?;
@@ -63,11 +55,10 @@ impl<A: DiskArray> Tree<'_, A> {
         let Ok(at) = node.search(&first) else {
             // It was met in a leaf that the way down to its key does not lead to: the tree was forged.
             self.unpin(&path);
-            return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
+            return Err(Code::SystemRecordInvalid);
         };
         let mut removed = 0;
         while removed < limit && at < node.count() && node.key(at) < *end {
-            f(&node.key(at), node.value(at));
             node.remove(at);
             removed += 1;
         }
@@ -77,7 +68,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Makes the way to a key dirty without changing a record, so that what this frees is freed now.
-    pub fn touch(&mut self, key: &Key) -> Result<(), StorageError> {
+    pub fn touch(&mut self, key: &Key) -> Result<(), Code> {
         let path = self.dirty_path(key, 0)?;
         self.unpin(&path);
         Ok(())
@@ -90,7 +81,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Makes the tree one empty leaf: for a pool that has none yet.
-    pub fn create_root(&mut self) -> Result<(), StorageError> {
+    pub fn create_root(&mut self) -> Result<(), Code> {
         let slot = self.take_slot()?;
         let root = self.take_replicas()?;
         self.cache.occupy(slot, root.replicas()[0], 0);
@@ -105,7 +96,7 @@ impl<A: DiskArray> Tree<'_, A> {
     // --- the way down -----------------------------------------------------------------------------------------
 
     /// Dirties the nodes from the root down to the one of level `last` for a key, and pins them.
-    pub(super) fn dirty_path(&mut self, key: &Key, last: u8) -> Result<Path, StorageError> {
+    pub(super) fn dirty_path(&mut self, key: &Key, last: u8) -> Result<Path, Code> {
         let mut path = Path::new();
         let done = self.dirty_path_into(key, last, &mut path);
         if done.is_err() {
@@ -114,7 +105,7 @@ impl<A: DiskArray> Tree<'_, A> {
         done.map(|()| path)
     }
 
-    fn dirty_path_into(&mut self, key: &Key, last: u8, path: &mut Path) -> Result<(), StorageError> {
+    fn dirty_path_into(&mut self, key: &Key, last: u8, path: &mut Path) -> Result<(), Code> {
         let (mut pointer, mut level) = (self.root, self.level);
         let mut place = None;
         loop {
@@ -138,17 +129,17 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Refuses to change below a child that is empty or holds keys outside its parent's bounds: the tree was forged.
-    pub(super) fn check_bounds(&self, slot: u16, place: Option<(u16, usize)>) -> Result<(), StorageError> {
+    pub(super) fn check_bounds(&self, slot: u16, place: Option<(u16, usize)>) -> Result<(), Code> {
         let Some((parent, child)) = place else { return Ok(()) };
         let Some(last) = self.cache.node(slot).count().checked_sub(1) else {
-            return Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM });
+            return Err(Code::SystemRecordInvalid);
         };
         let (node, parent) = (self.cache.node(slot), self.cache.node(parent));
         let below = child + 1 == parent.count() || node.key(last) < parent.key(child + 1);
         if below && node.key(0) >= parent.key(child) {
             return Ok(());
         }
-        Err(StorageError::RecordInvalid { object: ObjectId::SYSTEM })
+        Err(Code::SystemRecordInvalid)
     }
 
     /// Makes the first key of an inner node that is being changed its lower bound.
@@ -169,7 +160,7 @@ impl<A: DiskArray> Tree<'_, A> {
         slot: u16,
         pointer: &NodePointer,
         place: Option<(u16, usize)>,
-    ) -> Result<(), StorageError> {
+    ) -> Result<(), Code> {
         let parent = place.map_or(NONE, |(parent, _)| parent);
         if pointer.birth != self.generation {
             let moved = self.take_replicas()?;
@@ -187,7 +178,7 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Sets the pointer to a child. It has as many places as the old one, unless that was forged: a parent that is full to
     /// the brim then takes as many replicas as it has room for.
-    fn set_pointer(&mut self, parent: u16, child: usize, pointer: &NodePointer) -> Result<(), StorageError> {
+    fn set_pointer(&mut self, parent: u16, child: usize, pointer: &NodePointer) -> Result<(), Code> {
         let mut bytes = [0; POINTER_BYTES_MAX];
         let mut length = pointer.store(&mut bytes);
         let node = self.cache.node(parent);
@@ -207,7 +198,7 @@ impl<A: DiskArray> Tree<'_, A> {
     // --- splitting --------------------------------------------------------------------------------------------
 
     /// Puts a record that is not there into the leaf at the end of a path, splitting full nodes from there up.
-    fn insert(&mut self, path: &Path, key: &Key, value: &[u8]) -> Result<(), StorageError> {
+    fn insert(&mut self, path: &Path, key: &Key, value: &[u8]) -> Result<(), Code> {
         let mut bytes = [0; POINTER_BYTES_MAX];
         let (mut key, mut length) = (*key, value.len());
         // The child that the record being inserted points to, above the leaves.
@@ -256,7 +247,7 @@ impl<A: DiskArray> Tree<'_, A> {
         key: &Key,
         value: &[u8],
         child: Option<u16>,
-    ) -> Result<(u16, Key, NodePointer), StorageError> {
+    ) -> Result<(u16, Key, NodePointer), Code> {
         let level = self.cache.level(slot);
         let right = self.take_slot()?;
         let pointer = self.take_replicas()?;
@@ -300,10 +291,10 @@ impl<A: DiskArray> Tree<'_, A> {
         right: u16,
         separator: &Key,
         pointer: &NodePointer,
-    ) -> Result<(), StorageError> {
+    ) -> Result<(), Code> {
         let level = self.level + 1;
         if usize::from(level) >= DEPTH_MAX {
-            return Err(StorageError::TreeFull);
+            return Err(Code::TreeFull);
         }
         let slot = self.take_slot()?;
         let root = self.take_replicas()?;
@@ -328,7 +319,7 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Takes empty nodes out and joins sparse ones with a neighbour, from the leaf up, and drops roots that have one
     /// child.
-    pub(super) fn rebalance(&mut self, path: &Path) -> Result<(), StorageError> {
+    pub(super) fn rebalance(&mut self, path: &Path) -> Result<(), Code> {
         for depth in (1..path.len()).rev() {
             let (slot, parent) = (path[depth], path[depth - 1]);
             let node = self.cache.node(slot);
@@ -354,7 +345,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Takes an empty child out of the tree; the parent may be empty then, and is next on the way up.
-    fn remove_child(&mut self, slot: u16, parent: u16) -> Result<(), StorageError> {
+    fn remove_child(&mut self, slot: u16, parent: u16) -> Result<(), Code> {
         let place = self.place_of(slot, parent);
         let mut node = self.cache.node_mut(parent);
         let pointer = node.pointer(place);
@@ -365,7 +356,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Joins a sparse node with the neighbour after or before it, if both fit into one.
-    fn merge(&mut self, slot: u16, parent: u16) -> Result<(), StorageError> {
+    fn merge(&mut self, slot: u16, parent: u16) -> Result<(), Code> {
         let place = self.place_of(slot, parent);
         let count = self.cache.node(parent).count();
         let neighbours = [(place + 1 < count).then_some(place + 1), place.checked_sub(1)];
@@ -375,7 +366,7 @@ impl<A: DiskArray> Tree<'_, A> {
             let other = match self.load(&pointer, level) {
                 Ok(other) => other,
                 // What is lost stays where it is: it is no reason to keep what is beside it.
-                Err(StorageError::NodeUnreadable { .. }) => continue,
+                Err(Code::NodeUnreadable) => continue,
                 Err(error) => return Err(error),
             };
             let together = self.cache.node(slot).used_bytes() + self.cache.node(other).used_bytes();
@@ -396,7 +387,7 @@ impl<A: DiskArray> Tree<'_, A> {
         place: usize,
         neighbour: usize,
         pointer: &NodePointer,
-    ) -> Result<(), StorageError> {
+    ) -> Result<(), Code> {
         let (mut to, from) = self.cache.two_mut(slot, other);
         for i in 0..from.count() {
             let at = if neighbour > place { to.count() } else { i };
@@ -415,7 +406,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Drops roots with one child, and makes an inner root without children an empty leaf.
-    fn shrink_root(&mut self) -> Result<(), StorageError> {
+    fn shrink_root(&mut self) -> Result<(), Code> {
         while self.level > 0 {
             let (root, level) = (self.root, self.level);
             let slot = self.load(&root, level)?;

@@ -2,7 +2,7 @@
 
 use super::Tree;
 use crate::disks::select::PATIENT;
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::key::Key;
 use crate::format::node;
 use crate::format::pointer::NodePointer;
@@ -68,7 +68,7 @@ impl Default for Walk {
 impl<A: DiskArray> Tree<'_, A> {
     /// The next node of a walk. A node that cannot be read is an error; the walk then goes on behind it. What is changed
     /// meanwhile is met as it is then, nodes that moved once more.
-    pub fn walk(&mut self, walk: &mut Walk) -> Result<Option<Met>, StorageError> {
+    pub fn walk(&mut self, walk: &mut Walk) -> Result<Option<Met>, Code> {
         while let Some(from) = walk.next {
             let (mut pointer, mut level) = (self.root, self.level);
             let mut end = None;
@@ -115,7 +115,7 @@ impl<A: DiskArray> Tree<'_, A> {
         pointer: &NodePointer,
         level: u8,
         replica: usize,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<bool, Code> {
         let slot = self.take_slot()?;
         let expected = self.expectation(pointer, level);
         let Some(&address) = pointer.replicas().get(replica) else { return Ok(false) };

@@ -2,7 +2,7 @@
 
 use super::Tree;
 use super::cache::NONE;
-use crate::error::StorageError;
+use crate::error::Code;
 use crate::format::pointer::{NodePointer, POINTER_BYTES_MAX};
 use dynamicfs_hal::{Batch, DiskArray, Request};
 
@@ -11,7 +11,7 @@ const WRITE_NODES_MAX: usize = 64;
 
 impl<A: DiskArray> Tree<'_, A> {
     /// Writes some dirty nodes so that their slots can be used again.
-    pub(super) fn spill(&mut self) -> Result<(), StorageError> {
+    pub(crate) fn spill(&mut self) -> Result<(), Code> {
         let mut nodes = heapless::Vec::<u16, WRITE_NODES_MAX>::new();
         let some = (self.cache.capacity() / 8).clamp(1, WRITE_NODES_MAX);
         nodes.extend(self.cache.spill_candidates().take(some));
@@ -22,7 +22,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Writes every dirty node, the lower levels first, and leaves the root's pointer complete.
-    pub fn write_dirty(&mut self) -> Result<(), StorageError> {
+    pub fn write_dirty(&mut self) -> Result<(), Code> {
         for level in 0..=usize::from(self.level) {
             while self.cache.first_dirty(level).is_some() {
                 let mut nodes = heapless::Vec::<u16, WRITE_NODES_MAX>::new();
@@ -42,7 +42,7 @@ impl<A: DiskArray> Tree<'_, A> {
     /// A disk that fails is out of use afterwards; whether the transaction can bear that is the commit's
     /// question. Where one only lacks room the transaction can only be dropped: what it would read again of
     /// the nodes is not there.
-    fn write_nodes(&mut self, nodes: &[u16]) -> Result<(), StorageError> {
+    fn write_nodes(&mut self, nodes: &[u16]) -> Result<(), Code> {
         for &slot in nodes {
             let crc = self.cache.node_mut(slot).seal(self.disks.crc32c);
             self.tell_parent(slot, crc);

@@ -12,7 +12,7 @@ use crate::output::names::ShowPath;
 use crate::output::size;
 use crate::pool::session::Disks;
 use dynamicfs_core::Pool;
-use dynamicfs_core::error::StorageError;
+use dynamicfs_core::error::Error;
 use dynamicfs_core::health::{self, Currency, DiskStatus, MemberHealth};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -242,7 +242,7 @@ pub(super) fn check_protected(pool: &mut Pool<'_, Disks>, places: &[Place]) -> R
 }
 
 /// What the members' records say.
-fn member_states(pool: &mut Pool<'_, Disks>) -> Result<BTreeMap<u16, MemberState>, StorageError> {
+fn member_states(pool: &mut Pool<'_, Disks>) -> Result<BTreeMap<u16, MemberState>, Error> {
     let mut states = BTreeMap::new();
     pool.each_member(|member, state, _| {
         states.insert(member.0, state.into());

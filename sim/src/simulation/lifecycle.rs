@@ -334,9 +334,7 @@ impl Run {
     /// Asks the pool for its members and what they are.
     fn learn_states(&mut self, pool: &mut Mounted<'_>) -> Result<Flow, Failure> {
         let mut found = Vec::new();
-        let read = pool.internals_mut().store.each_member(|number, record| {
-            found.push((number, MemberState::from_number(record.state())));
-        });
+        let read = pool.each_member(|number, state, _| found.push((number, state)));
         if pool.array().halted().is_some() {
             return Ok(Flow::End);
         }

@@ -3,6 +3,7 @@
 use super::*;
 use core::ops::ControlFlow;
 use dynamicfs_core::ReadObjects;
+use dynamicfs_core::error::Code;
 use dynamicfs_core::maintain::Standing;
 
 /// More extents than one transaction frees.
@@ -17,8 +18,8 @@ fn world() -> World {
 /// Every operation on an object by its number says that there is none.
 #[track_caller]
 fn expect_gone(objects: &mut Objects<'_, &mut SimArray>, object: ObjectId, what: &str) {
-    fn gone<T: core::fmt::Debug>(done: Result<T, Error>, what: &str) {
-        assert!(matches!(done, Err(Error::NotFound)), "{what}: {done:?}");
+    fn gone<T: core::fmt::Debug>(done: Result<T, Code>, what: &str) {
+        assert!(matches!(done, Err(Code::NotFound)), "{what}: {done:?}");
     }
     let standing = Standing::read(&mut objects.store, false).expect("read");
     gone(objects.inode(object), what);

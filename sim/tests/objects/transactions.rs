@@ -4,11 +4,10 @@
 use super::*;
 use dynamicfs_core::AddOptions;
 use dynamicfs_core::ReadObjects;
+use dynamicfs_core::error::Code;
 use dynamicfs_core::error::MemberError;
 use dynamicfs_core::maintain::{CheckReport, JobState, Trim, TrimOptions};
 use dynamicfs_sim::SimDisk;
-
-const REFUSED: Error = Error::Storage(StorageError::InTransaction);
 
 /// A pool with a deleted file that is still being freed, and a job that runs.
 fn busy() -> World {
@@ -29,12 +28,12 @@ fn busy() -> World {
 /// Everything that commits by itself, or reads what only a commit makes whole.
 fn expect_refused(objects: &mut Objects<'_, &mut SimArray>) {
     #[track_caller]
-    fn refused<T: core::fmt::Debug>(done: Result<T, Error>) {
-        assert!(matches!(done, Err(REFUSED)), "{done:?}");
+    fn refused<T: core::fmt::Debug>(done: Result<T, Code>) {
+        assert!(matches!(done, Err(Code::InTransaction)), "{done:?}");
     }
     #[track_caller]
-    fn member<T: core::fmt::Debug>(done: Result<T, MemberError>) {
-        assert!(matches!(done, Err(MemberError::Pool(REFUSED))), "{done:?}");
+    fn member<T: core::fmt::Debug>(done: Result<T, MemberError<Code, Code>>) {
+        assert!(matches!(done, Err(MemberError::Pool(Code::InTransaction))), "{done:?}");
     }
     let kept = objects.resolve(b"kept").expect("there");
     refused(objects.upkeep(true));
@@ -50,7 +49,7 @@ fn expect_refused(objects: &mut Objects<'_, &mut SimArray>) {
     member(objects.drain_member(MemberNumber(1), true));
     member(objects.remove_member(MemberNumber(1), true));
     member(objects.clear_errors(MemberNumber(1)));
-    assert_eq!(objects.store.begin(), Err(StorageError::InTransaction));
+    assert_eq!(objects.store.begin(), Err(Code::InTransaction));
 }
 
 /// Upkeep inside a transaction committed the half of it that there was, and forgot that it was poisoned. A check used the

@@ -22,7 +22,7 @@ fn lists(pair: &str) -> MemberLists {
 
 /// Every set of the first `count` disks.
 fn sets(count: usize) -> impl Iterator<Item = MemberSet> + Clone {
-    (0..=MemberSet::first(count).0).map(MemberSet)
+    (0..=MemberSet::first(count).bits()).map(MemberSet::of_bits)
 }
 
 /// Every pair of lists with at least one member each.

@@ -22,13 +22,13 @@ const FIRST_CONTENT: u8 = 0;
 
 /// A member list in the eight bits that a state keeps of it.
 fn packed(members: MemberSet) -> u8 {
-    u8::try_from(members.0).expect("a modelled pool has at most eight disks")
+    u8::try_from(members.bits()).expect("a modelled pool has at most eight disks")
 }
 
 /// Every subset, the empty one first and the whole last.
 fn subsets(whole: MemberSet) -> impl Iterator<Item = MemberSet> {
-    let after =
-        move |part: &MemberSet| (*part != whole).then(|| MemberSet((part.0.wrapping_sub(whole.0)) & whole.0));
+    let next = move |part: &MemberSet| part.bits().wrapping_sub(whole.bits()) & whole.bits();
+    let after = move |part: &MemberSet| (*part != whole).then(|| MemberSet::of_bits(next(part)));
     std::iter::successors(Some(MemberSet::EMPTY), after)
 }
 
@@ -58,15 +58,15 @@ impl Superblock {
     }
 
     fn members(self) -> MemberSet {
-        MemberSet(self.members.into())
+        MemberSet::of_bits(self.members.into())
     }
 
     fn online(self) -> MemberSet {
-        MemberSet(self.online.into())
+        MemberSet::of_bits(self.online.into())
     }
 
     fn lists(self) -> MemberLists {
-        MemberLists { settled: MemberSet(self.settled.into()), members: self.members() }
+        MemberLists { settled: MemberSet::of_bits(self.settled.into()), members: self.members() }
     }
 }
 

@@ -1,0 +1,20 @@
+//! What this build has: the features, as constants, so that what is left out is still compiled and checked, and takes no space.
+
+/// More than one disk.
+pub(crate) const MULTI: bool = cfg!(feature = "multi");
+/// One parity fragment.
+pub(crate) const XOR: bool = cfg!(feature = "xor");
+/// Several parity fragments.
+pub(crate) const REED_SOLOMON: bool = cfg!(feature = "reed-solomon");
+/// Read repair.
+pub(crate) const REPAIR: bool = cfg!(feature = "repair");
+/// Conditions, latencies, events, counters.
+pub(crate) const OBSERVE: bool = cfg!(feature = "observe");
+/// Contents in pieces.
+pub(crate) const TIGHT: bool = cfg!(feature = "tight");
+/// Several fragments at once.
+pub(crate) const FAST_READ: bool = cfg!(feature = "fast-read");
+/// Failure domains, tiers, weights.
+pub(crate) const PLACEMENT: bool = cfg!(feature = "placement");
+/// Buffers that are aligned in between.
+pub(crate) const STAGING: bool = cfg!(feature = "staging");
