@@ -1,11 +1,27 @@
-//! Three disks in the board's large memory, beside the RAM that is measured.
+//! The disks, in the board's large memory, beside the RAM that is measured.
 //!
 //! QEMU keeps that memory in a file when it is told to (`run.sh`): then one program finds what another left behind.
 
 use core::sync::atomic::{AtomicBool, Ordering};
+use dynamicfs_core::types::Scheme;
 
-/// How many disks.
-pub const COUNT: usize = 3;
+/// How many disks: as many as the schemes need.
+pub const COUNT: usize = if cfg!(feature = "full") {
+    4
+} else if cfg!(feature = "mirror") {
+    3
+} else {
+    1
+};
+
+/// The schemes that the build has, the strongest last.
+pub const SCHEMES: &[Scheme] = if cfg!(feature = "full") {
+    &[Scheme::mirror(2), Scheme { data: 2, parity: 1 }, Scheme { data: 2, parity: 2 }]
+} else if cfg!(feature = "mirror") {
+    &[Scheme::mirror(2), Scheme { data: 2, parity: 1 }]
+} else {
+    &[Scheme::SINGLE]
+};
 
 /// Bytes of each.
 pub const BYTES: usize = 256 << 10;

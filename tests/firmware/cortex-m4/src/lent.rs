@@ -3,8 +3,8 @@
 use crate::disks;
 use core::mem::MaybeUninit;
 use dynamicfs_core::types::{MemoryNeeds, Scheme};
-use dynamicfs_core::{DiskState, FormatOptions, Memory, Services, Slot, crc32c};
-use dynamicfs_hal::{Clock, Entropy, EntropyError, Geometry, UnixTime};
+use dynamicfs_core::{DiskState, FormatOptions, Memory, Services, Slot, crc32c_small};
+use dynamicfs_hal::{Entropy, EntropyError, Geometry, NoClock};
 
 /// What a portable pool takes on these disks, whatever its scheme.
 const NEEDS: MemoryNeeds = FormatOptions::portable(Scheme::SINGLE).memory(
@@ -34,18 +34,7 @@ impl Lent {
 }
 
 /// A board without a clock, with the core's checksum.
-pub const SERVICES: Services<'static> = Services { crc32c, clock: &NoClock };
-
-struct NoClock;
-
-impl Clock for NoClock {
-    fn now(&self) -> UnixTime {
-        UnixTime::default()
-    }
-    fn monotonic_micros(&self) -> u64 {
-        0
-    }
-}
+pub const SERVICES: Services<'static> = Services { crc32c: crc32c_small, clock: &NoClock };
 
 /// Stands in for the board's random number generator. No two programs may begin with the same number: two pools with
 /// one identity are one pool, whose disks contradict each other.

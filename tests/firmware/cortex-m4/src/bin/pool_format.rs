@@ -7,7 +7,7 @@ use board::{disks, report, stack};
 use core::panic::PanicInfo;
 use cortex_m_rt::entry;
 use dynamicfs_core::files::{Attributes, MakeRequest};
-use dynamicfs_core::types::{ObjectId, Scheme};
+use dynamicfs_core::types::ObjectId;
 use dynamicfs_core::{FormatOptions, Pool};
 use dynamicfs_hal::{RamDisk, SerialArray};
 
@@ -22,7 +22,8 @@ fn main() -> ! {
 fn run(lent: &mut Lent) -> Result<(), &'static str> {
     let disks = disks::take().each_mut().map(|bytes| RamDisk::new(&mut bytes[..], disks::SECTOR_BYTES));
     let array = SerialArray::<_, { disks::COUNT }>::new(disks);
-    let options = FormatOptions { force: true, ..FormatOptions::portable(Scheme { data: 2, parity: 1 }) };
+    let scheme = disks::SCHEMES.last().ok_or("scheme")?;
+    let options = FormatOptions { force: true, ..FormatOptions::portable(*scheme) };
     let mut pool =
         Pool::format(array, lent.lend(), SERVICES, &mut Weyl(7), &options, &[]).map_err(|_| "format")?;
     let mut transaction = pool.begin().map_err(|_| "begin")?;
