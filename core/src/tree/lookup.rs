@@ -212,7 +212,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// The value of a record, or `None`.
-    #[inline(never)] // Once, and not in each of its callers.
+    #[cfg_attr(not(feature = "fast-read"), inline(never))] // Once, and not in each of its callers.
     pub fn record(&mut self, key: &Key) -> Result<Option<&[u8]>, Code> {
         let (slot, _) = self.leaf_for(key)?;
         let found = self.cache.node(slot).search(key).ok();
@@ -248,7 +248,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Calls `f` with each record from `from` on and before `end`, in order, as long as it says so.
-    #[inline(never)] // Once, and not in each of its callers.
+    #[cfg_attr(not(feature = "fast-read"), inline(never))] // Once, and not in each of its callers.
     fn scan_while(
         &mut self,
         from: &Key,
