@@ -1,4 +1,5 @@
-//! What this build has: the features, as constants, so that what is left out is still compiled and checked, and takes no space.
+//! What this build has: the features, as constants, so that what is left out is still compiled and checked,
+//! and takes no space.
 
 /// More than one disk.
 pub(crate) const MULTI: bool = cfg!(feature = "multi");

@@ -1,7 +1,7 @@
 //! An embeddable, crash-safe, multi-disk object filesystem: `no_std`, no allocation.
 //!
-//! What a program uses: a [`Pool`] is made or mounted, read through [`ReadObjects`], changed in a [`Transaction`], and looked after
-//! with [`Pool::upkeep`] and [`Pool::maintain`].
+//! What a program uses: a [`Pool`] is made or mounted, read through [`ReadObjects`], changed in a
+//! [`Transaction`], and looked after with [`Pool::upkeep`] and [`Pool::maintain`].
 //!
 //! | module | what is in it |
 //! |---|---|
@@ -29,8 +29,8 @@
 //!
 //! # Features
 //!
-//! A program takes what it needs; none is on by default, and one that is off takes no space. Hosts take `full`. A pool that needs
-//! what a build lacks is refused by name ([`error::MountError::NeedsFeature`]).
+//! A program takes what it needs; none is on by default, and one that is off takes no space. Hosts take
+//! `full`. A pool that needs what a build lacks is refused by name ([`error::MountError::NeedsFeature`]).
 //!
 //! | feature | what it adds |
 //! |---|---|
@@ -50,8 +50,8 @@
 //!
 //! A firmware that only reads mounts a [`Reader`], which has no code that writes.
 //!
-//! The feature `internals` makes the layers public, for the simulator and the fuzz targets: they are no interface, and what is
-//! done with them may break every promise.
+//! The feature `internals` makes the layers public, for the simulator and the fuzz targets: they are no
+//! interface, and what is done with them may break every promise.
 //!
 //! ```
 #![doc = include_str!("../examples/ram_pool.rs")]

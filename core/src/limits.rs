@@ -1,6 +1,7 @@
 //! Every bound of the format and of the core, and how they hang together.
 
-/// Members that a pool can have at a time. The format has room for 64; a build without the feature `wide` for 8.
+/// Members that a pool can have at a time. The format has room for 64; a build without the feature `wide` for
+/// 8.
 pub const MEMBERS_MAX: usize = if cfg!(feature = "wide") { 64 } else { 8 };
 
 /// Data fragments of a stripe. The format has room for 16; a build without the feature `wide` for 4.

@@ -22,7 +22,8 @@ pub trait Stored {
     /// Writes them.
     fn store(bytes: &mut [u8], value: Self::Value);
 
-    /// Reads the field at this offset. A small build calls it, with one check of the bounds for all fields of a type.
+    /// Reads the field at this offset. A small build calls it, with one check of the bounds for all fields of
+    /// a type.
     #[cfg_attr(not(feature = "fast-read"), inline(never))]
     fn load_at(bytes: &[u8], offset: usize) -> Self::Value {
         Self::load(&bytes[offset..])

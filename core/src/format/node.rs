@@ -222,9 +222,7 @@ impl<B: AsRef<[u8]>> Node<B> {
 
     /// The value of record `i`.
     pub fn value(&self, i: usize) -> &[u8] {
-        let at = self.record_at(i) + KEY_BYTES;
-        let bytes = usize::from(u16::load(&self.bytes()[at..]));
-        &self.bytes()[at + 2..at + 2 + bytes]
+        Node(self.bytes()).into_value(i)
     }
 
     /// The pointer to child `i` of an inner node.

@@ -443,9 +443,7 @@ impl<B: AsRef<[u8]>> Superblock<B> {
 
     /// The rows in use.
     pub fn table(&self) -> MemberSet {
-        (0..self.rows())
-            .filter(|&row| self.row(row).number() != MemberNumber::NONE.0)
-            .fold(MemberSet::EMPTY, MemberSet::with)
+        (0..self.rows()).filter(|&row| self.row(row).number() != MemberNumber::NONE.0).collect()
     }
 
     /// The object that will be made next.

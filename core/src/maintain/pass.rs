@@ -87,7 +87,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// that, which begins there, passes it over: nothing is called complete then. Where a step cannot be made at all, the job
     /// ends after a few.
     fn step_failed(&mut self, mut job: Job, error: Code, at: Option<Key>) -> Result<(), Code> {
-        let damaged = error == Code::Unreadable || error.is_loss();
+        let damaged = error.is_loss_or_unreadable();
         let too_little = matches!(error, Code::NeedsMemory);
         let ends = too_little && job.kind == JobKind::Recount;
         if !(damaged || ends) {

@@ -184,7 +184,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let superblock = self.store.committed();
         let (table, member) = (superblock.table(), MemberNumber(superblock.next_member()));
         let new = (0..MEMBERS_MAX).find(|&row| !table.contains(row)).filter(|_| new_blocks > 0);
-        let opened = new.into_iter().fold(MemberSet::EMPTY, MemberSet::with);
+        let opened = new.into_iter().collect::<MemberSet>();
         let (standing, sources) = (now.without(gone).with_open(opened), now.without(lost));
         let wanted = self.store.tree.copies_wanted();
         let (open, group) = (self.blocks_open(1), self.store.tree.space.group_blocks().into());
@@ -265,7 +265,7 @@ impl<'s> Plan<'s> {
     fn refresh(&mut self, replicas: &[BlockAddress], wanted: usize) {
         let open = self.standing.open();
         let rows = replicas.iter().filter_map(|replica| self.standing.row(replica.member));
-        let stay = rows.filter(|&row| open.contains(row)).fold(MemberSet::EMPTY, MemberSet::with);
+        let stay = rows.filter(|&row| open.contains(row)).collect::<MemberSet>();
         let missing = wanted.min(open.len()).saturating_sub(stay.len());
         self.place(open.minus(stay), &[], (ObjectId::SYSTEM, 0), (missing, 1), 1);
         self.forecast.nodes_without_disks += u64::from(open.len() < wanted);
@@ -313,7 +313,7 @@ impl<'s> Plan<'s> {
         let candidate = |row: usize| self.candidates[row];
         let wanted = u64::from(blocks);
         let fitting = rows.iter().filter(|&row| candidate(row).room >= wanted);
-        let fitting = fitting.fold(MemberSet::EMPTY, MemberSet::with);
+        let fitting = fitting.collect::<MemberSet>();
         // What is taken may leave less than this over.
         let apart = |row: usize| self.open.saturating_add(self.left_in_groups(row, wanted));
         let ample = fitting.iter().filter(|&row| candidate(row).room - wanted >= apart(row)).count();

@@ -118,7 +118,7 @@ impl<A: DiskArray> Objects<'_, A> {
             let part = &mut buf[done..done + bytes];
             match self.read_by_keys(object, inline, at, part) {
                 Ok(()) => step = step.saturating_mul(2),
-                Err(error) if !is_loss(error) => return Err(error),
+                Err(error) if !error.is_loss_or_unreadable() => return Err(error),
                 Err(_) if bytes > least => {
                     step = (bytes.next_power_of_two() / 2).max(least);
                     continue;
@@ -132,11 +132,6 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         Ok(())
     }
-}
-
-/// Whether an error says that something is lost.
-const fn is_loss(error: Code) -> bool {
-    matches!(error, Code::Unreadable) || error.is_loss()
 }
 
 /// Puts records together that go on under several keys.

@@ -272,7 +272,7 @@ fn relocation<'b>(
     let places = fragments.iter().map(|&index| extent.fragments()[usize::from(index)]);
     if kind == JobKind::Rebalance {
         let rows = places.filter_map(|fragment| standing.row(fragment.address.member));
-        return Relocation { fragments, right: true, avoid: rows.fold(MemberSet::EMPTY, MemberSet::with) };
+        return Relocation { fragments, right: true, avoid: rows.collect::<MemberSet>() };
     }
     let right = wrong.is_empty()
         && places.clone().all(|place| {

@@ -124,8 +124,9 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Makes an object under a new name.
     ///
     /// # Errors
-    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Code::HashFull). After that
-    /// one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
+    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Code::HashFull).
+    /// After that one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned)
+    /// tells.
     pub fn create(
         &mut self,
         directory: ObjectId,
@@ -174,8 +175,9 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Gives an object that is not a directory another name.
     ///
     /// # Errors
-    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Code::HashFull). After that
-    /// one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
+    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Code::HashFull).
+    /// After that one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned)
+    /// tells.
     pub fn link(&mut self, object: ObjectId, directory: ObjectId, name: &[u8]) -> Result<(), Code> {
         check_name(name)?;
         self.operate(NAME_UPDATES, Purpose::Growth, |objects| {
@@ -263,8 +265,9 @@ impl<A: DiskArray> Objects<'_, A> {
     /// both names are the object's own nothing happens.
     ///
     /// # Errors
-    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Code::HashFull). After that
-    /// one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
+    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Code::HashFull).
+    /// After that one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned)
+    /// tells.
     pub fn rename(
         &mut self,
         from: (ObjectId, &[u8]),

@@ -102,11 +102,10 @@ impl<A: DiskArray> Objects<'_, A> {
         let extent = Extent::decode(&head[..bytes]);
         let extent = extent.filter(|e| start.saturating_add(e.logical.into()) <= OBJECT_BYTES_MAX);
         let Some(extent) = extent else {
-            let invalid = self.store.tree.disks.about.invalid(object);
-            return Err(if Extent::is_unsupported(&head[..bytes]) {
-                Code::RecordUnsupported
-            } else {
-                invalid
+            let about = &mut self.store.tree.disks.about;
+            return Err(match Extent::is_unsupported(&head[..bytes]) {
+                true => about.unknown_form(object),
+                false => about.invalid(object),
             });
         };
         Ok(Found { start, extent })

@@ -381,7 +381,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let disks = &self.store.tree.disks;
         let all = 0..found.extent.fragments().len();
         let online = all.filter(|&i| disks.disk_of(found.address(i).member).is_some());
-        online.fold(MemberSet::EMPTY, MemberSet::with)
+        online.collect()
     }
 
     /// Reads these segments into their places of the buffer; `good` says which the disks gave. Which of them took too long,

@@ -53,8 +53,8 @@ pub(super) fn no_contents(inode: &Inode) -> Code {
 }
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// An object's attributes. One that was deleted is [`NotFound`](Code::NotFound) at once, also while its contents are
-    /// still being freed.
+    /// An object's attributes. One that was deleted is [`NotFound`](Code::NotFound) at once, also while its
+    /// contents are still being freed.
     pub fn inode(&mut self, object: ObjectId) -> Result<Inode, Code> {
         match self.stored_inode(object)? {
             Inode { links: 0, .. } => Err(Code::NotFound),

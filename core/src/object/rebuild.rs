@@ -344,7 +344,7 @@ impl<A: DiskArray> Objects<'_, A> {
             (moved.contains(&index) || is_right).then_some(row)
         };
         let places = (0u8..).zip(healed.extent.fragments().iter().map(|fragment| fragment.address));
-        places.filter_map(row).fold(MemberSet::EMPTY, MemberSet::with).and(tree.disks.online())
+        places.filter_map(row).collect::<MemberSet>().and(tree.disks.online())
     }
 
     // --- storing again ----------------------------------------------------------------------------------------

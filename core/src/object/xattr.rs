@@ -61,8 +61,9 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Sets an attribute: at most 4096 bytes.
     ///
     /// # Errors
-    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Code::HashFull). After that
-    /// one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
+    /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Code::HashFull).
+    /// After that one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned)
+    /// tells.
     pub fn set_attribute(&mut self, object: ObjectId, attribute: &[u8], value: &[u8]) -> Result<(), Code> {
         check(attribute)?;
         if value.len() > XATTR_BYTES_MAX {

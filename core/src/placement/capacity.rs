@@ -80,8 +80,7 @@ mod tests {
     fn fill(rooms: &[Room], width: usize, parity: usize) -> u64 {
         let mut left = rooms.to_vec();
         for stripes in 0.. {
-            let rows =
-                (0..left.len()).filter(|&row| left[row].blocks > 0).fold(MemberSet::EMPTY, MemberSet::with);
+            let rows = (0..left.len()).filter(|&row| left[row].blocks > 0).collect::<MemberSet>();
             let demand = Demand { width, parity, tier: 0, object: ObjectId(stripes), offset: 0 };
             let places = choose(rows, &[], &demand, |row| Candidate {
                 member: MemberNumber(row as u16),

@@ -109,7 +109,7 @@ mod tests {
         let mut rooms = rooms.to_vec();
         let mut stripes = 0;
         for object in 0.. {
-            let rows = (0..rooms.len()).filter(|&r| rooms[r] > 0).fold(MemberSet::EMPTY, MemberSet::with);
+            let rows = (0..rooms.len()).filter(|&r| rooms[r] > 0).collect::<MemberSet>();
             let places = choose(rows, &[], &demand(width, parity, object), |row| Candidate {
                 member: MemberNumber(row as u16),
                 room: rooms[row],

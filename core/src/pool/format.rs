@@ -68,8 +68,9 @@ impl FormatOptions {
 }
 
 impl FormatOptions {
-    /// The least memory with which the pool is made and mounted on so many disks, none of which asks for more than this geometry
-    /// says: of tear units, alignment and size. [`Memory::needs`] of the finished pool may be a little less.
+    /// The least memory with which the pool is made and mounted on so many disks, none of which asks for more
+    /// than this geometry says: of tear units, alignment and size. [`Memory::needs`] of the finished pool may
+    /// be a little less.
     pub const fn memory(&self, disks: usize, geometry: &Geometry) -> MemoryNeeds {
         let blocks = geometry.bytes() / if self.block_bytes == 0 { 1 } else { self.block_bytes as u64 };
         let group_blocks = self.group_blocks(blocks);
@@ -77,7 +78,8 @@ impl FormatOptions {
         Memory::needs(&parameters, disks, geometry.buffer_alignment as usize)
     }
 
-    /// The sizes of the pool's parts, but for its groups, where the largest tear unit of its disks is this one.
+    /// The sizes of the pool's parts, but for its groups, where the largest tear unit of its disks is this
+    /// one.
     const fn sizes(&self, tear_unit: u32) -> PoolParameters {
         let parameters = PoolParameters {
             block_shift: self.block_bytes.trailing_zeros() as u8,
@@ -92,7 +94,8 @@ impl FormatOptions {
         PoolParameters { slot_bytes: (slot as u32).next_multiple_of(unit), ..parameters }
     }
 
-    /// Blocks of a group: large groups keep the free map small; even the smallest disk, of so many blocks, should have sixteen.
+    /// Blocks of a group: large groups keep the free map small; even the smallest disk, of so many blocks,
+    /// should have sixteen.
     const fn group_blocks(&self, smallest: u64) -> u32 {
         let mut group = limits::GROUP_BLOCKS_MIN;
         while group * 2 <= self.node_bytes
@@ -120,7 +123,7 @@ pub struct DiskOptions {
 
 impl Default for DiskOptions {
     fn default() -> Self {
-        Self { witness: false, tier: 0, failure_domain: 0, weight: 256 }
+        Self { witness: false, tier: 0, failure_domain: 0, weight: DiskIdentity::WEIGHT }
     }
 }
 
@@ -149,10 +152,7 @@ pub(super) fn format<'m, A: DiskArray>(
     let mut objects = Objects::new(Store::create(array, memory, &request)?);
     match fill(&mut objects, options.root_mode) {
         Ok(()) => Ok(objects),
-        Err(error) => {
-            let error = objects.store.tree.disks.about.explain_format(error);
-            Err(Failure { error, array: objects.store.tree.disks.into_array() })
-        }
+        Err(error) => Err(objects.store.tree.disks.not_made(error)),
     }
 }
 

@@ -7,8 +7,8 @@ use crate::types::ObjectId;
 use dynamicfs_hal::DiskArray;
 use embedded_io::SeekFrom;
 
-/// An open object: which, and where in it. It is a value and borrows nothing: as many as there is memory for are open at a time,
-/// also across transactions, and each call says through what it reads or writes.
+/// An open object: which, and where in it. It is a value and borrows nothing: as many as there is memory for
+/// are open at a time, also across transactions, and each call says through what it reads or writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handle {
     object: ObjectId,
@@ -59,7 +59,8 @@ impl Handle {
         Ok(wrote)
     }
 
-    /// Goes to another position, also behind the end: what lies between reads as zeros once something is written.
+    /// Goes to another position, also behind the end: what lies between reads as zeros once something is
+    /// written.
     ///
     /// # Errors
     /// [`InvalidArgument`](Error::InvalidArgument) before the beginning; the position stays.
@@ -79,7 +80,8 @@ impl Handle {
     }
 }
 
-/// A [`Handle`] and what it reads and writes through: `embedded_io`'s `Read` and `Seek`, and `Write` through a transaction.
+/// A [`Handle`] and what it reads and writes through: `embedded_io`'s `Read` and `Seek`, and `Write` through
+/// a transaction.
 ///
 /// A flush does nothing: what is written is durable with the transaction's commit.
 #[derive(Debug)]

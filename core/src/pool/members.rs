@@ -88,7 +88,8 @@ impl<A: DiskArray> Pool<'_, A> {
     /// leaves half-way is finished by doing it again. One commit.
     ///
     /// # Errors
-    /// [`NotGrown`](MemberError::NotGrown), [`NotAMember`](MemberError::NotAMember), or what disks and tree answered.
+    /// [`NotGrown`](MemberError::NotGrown), [`NotAMember`](MemberError::NotAMember), or what disks and tree
+    /// answered.
     pub fn grow_disk(&mut self, disk: usize) -> Result<u64, MemberError> {
         act(self, |objects| match disk < objects.store.tree.disks.count() {
             true => objects.store.grow_member(disk),
@@ -96,10 +97,11 @@ impl<A: DiskArray> Pool<'_, A> {
         })
     }
 
-    // --- out of use, and in again -----------------------------------------------------------------------------
+    // --- out of use, and in again
+    // -----------------------------------------------------------------------------
 
-    /// Takes a member out of use, durably: it is neither read from nor written to, also when it is there. With `failed`
-    /// what it holds counts as lost and is rebuilt elsewhere, else it is waited for.
+    /// Takes a member out of use, durably: it is neither read from nor written to, also when it is there.
+    /// With `failed` what it holds counts as lost and is rebuilt elsewhere, else it is waited for.
     ///
     /// # Errors
     /// Refused where too few members would be left.
@@ -107,8 +109,8 @@ impl<A: DiskArray> Pool<'_, A> {
         act(self, |objects| objects.shut_member(member, failed))
     }
 
-    /// Lets a member take part again that was shut, drained or kept spare, or stops draining it. What it missed is
-    /// rebuilt.
+    /// Lets a member take part again that was shut, drained or kept spare, or stops draining it. What it
+    /// missed is rebuilt.
     ///
     /// # Errors
     /// [`NotAMember`](MemberError::NotAMember), or what disks and tree answered.
@@ -116,8 +118,8 @@ impl<A: DiskArray> Pool<'_, A> {
         act(self, |objects| objects.activate_member(member))
     }
 
-    /// Begins to empty a member: from now on it is given nothing, and a rebuild moves what it holds to others. With
-    /// `leave` it leaves the pool then.
+    /// Begins to empty a member: from now on it is given nothing, and a rebuild moves what it holds to
+    /// others. With `leave` it leaves the pool then.
     ///
     /// # Errors
     /// Those of [`check_drain`](Self::check_drain).
@@ -128,13 +130,14 @@ impl<A: DiskArray> Pool<'_, A> {
     /// Whether a member can be emptied. Nothing is written.
     ///
     /// # Errors
-    /// [`TooFewDisks`](MemberError::TooFewDisks) and [`TooLittleSpace`](MemberError::TooLittleSpace) among the others.
+    /// [`TooFewDisks`](MemberError::TooFewDisks) and [`TooLittleSpace`](MemberError::TooLittleSpace) among
+    /// the others.
     pub fn check_drain(&mut self, member: MemberNumber) -> Result<(), MemberError> {
         act(self, |objects| objects.check_drain(member))
     }
 
-    /// Removes a member that holds nothing, or with `lose` one that is away whatever it holds; whether there is nothing left to
-    /// be rebuilt.
+    /// Removes a member that holds nothing, or with `lose` one that is away whatever it holds; whether there
+    /// is nothing left to be rebuilt.
     ///
     /// # Errors
     /// [`HoldsData`](MemberError::HoldsData) without `lose`; [`TooFewDisks`](MemberError::TooFewDisks).
@@ -142,9 +145,10 @@ impl<A: DiskArray> Pool<'_, A> {
         act(self, |objects| objects.remove_member(member, lose))
     }
 
-    /// Begins to empty a member whose errors are beyond the thresholds, or takes it out of use, durably, when it holds nothing;
-    /// whether there was one. It stays, degraded, where anything could not be read or written without it, or there is no
-    /// place for what it holds. A part of [`maintain`](Self::maintain), for a caller that leaves the pool and the errors behind.
+    /// Begins to empty a member whose errors are beyond the thresholds, or takes it out of use, durably, when
+    /// it holds nothing; whether there was one. It stays, degraded, where anything could not be read or
+    /// written without it, or there is no place for what it holds. A part of [`maintain`](Self::maintain),
+    /// for a caller that leaves the pool and the errors behind.
     ///
     /// # Errors
     /// What disks and tree answered.
@@ -152,8 +156,8 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.fail_member())
     }
 
-    /// Forgets the errors of a member, those that were saved too, once their cause was removed. A transaction of its own. What
-    /// it did otherwise stays counted.
+    /// Forgets the errors of a member, those that were saved too, once their cause was removed. A transaction
+    /// of its own. What it did otherwise stays counted.
     ///
     /// # Errors
     /// [`NotAMember`](MemberError::NotAMember), or what disks and tree answered.

@@ -71,10 +71,18 @@ impl Default for MountOptions {
     }
 }
 
+impl MountOptions {
+    const fn request<'m>(&self, services: Services<'m>) -> MountRequest<'m> {
+        let &Self { pool, mode, prefer } = self;
+        MountRequest { pool, mode, prefer, crc32c: services.crc32c, clock: services.clock }
+    }
+}
+
 /// A mounted pool.
 ///
-/// It reads through [`ReadObjects`]; objects and names are changed in a [`Transaction`]. Dropping it writes nothing: what was
-/// committed is durable. A transaction that was forgotten instead of dropped is undone by the next call.
+/// It reads through [`ReadObjects`]; objects and names are changed in a [`Transaction`]. Dropping it writes
+/// nothing: what was committed is durable. A transaction that was forgotten instead of dropped is undone by
+/// the next call.
 pub struct Pool<'m, A> {
     objects: Objects<'m, A>,
 }
@@ -86,8 +94,9 @@ impl<'m, A: DiskArray> Pool<'m, A> {
     /// `members` says what is special about each disk; those that it leaves out are plain.
     ///
     /// # Errors
-    /// They give the array back. Before the first byte is written: what contradicts the options or the disks, a disk that belongs
-    /// to a pool, too little memory. After it a disk that failed; then none of them is a member of anything.
+    /// They give the array back. Before the first byte is written: what contradicts the options or the disks,
+    /// a disk that belongs to a pool, too little memory. After it a disk that failed; then none of them is a
+    /// member of anything.
     pub fn format(
         array: A,
         memory: Memory<'m>,
@@ -113,14 +122,7 @@ impl<'m, A: DiskArray> Pool<'m, A> {
         services: Services<'m>,
         options: &MountOptions,
     ) -> Result<Self, Failure<MountError, A>> {
-        let request = MountRequest {
-            pool: options.pool,
-            mode: options.mode,
-            prefer: options.prefer,
-            crc32c: services.crc32c,
-            clock: services.clock,
-        };
-        Ok(Self { objects: Objects::new(Store::mount(array, memory, &request)?) })
+        Ok(Self { objects: Objects::new(Store::mount(array, memory, &options.request(services))?) })
     }
 
     /// Reads the superblocks of each disk without mounting, and calls `f` with each of them. Decides nothing
@@ -157,8 +159,8 @@ impl<'m, A: DiskArray> Pool<'m, A> {
         &self.objects.store.tree.disks.parameters
     }
 
-    /// Undoes a transaction that was forgotten instead of dropped: it would be seen by what reads, and be in the way of what
-    /// commits.
+    /// Undoes a transaction that was forgotten instead of dropped: it would be seen by what reads, and be in
+    /// the way of what commits.
     fn undo_forgotten(&mut self) {
         self.objects.abort();
     }

@@ -12,14 +12,14 @@ use dynamicfs_hal::DiskArray;
 /// Reading objects and names. On a [`Pool`](crate::Pool) it reads what the last commit left, on a
 /// [`Transaction`](crate::Transaction) also what the transaction changed.
 ///
-/// A read may write nothing, but it notes what it found damaged: [`upkeep`](crate::Pool::upkeep) rewrites that. Only this crate
-/// implements it.
+/// A read may write nothing, but it notes what it found damaged: [`upkeep`](crate::Pool::upkeep) rewrites
+/// that. Only this crate implements it.
 pub trait ReadObjects: Inside + Sized {
     /// The object that a directory has under a name.
     ///
     /// # Errors
-    /// [`NotFound`](Error::NotFound), [`NotADirectory`](Error::NotADirectory), [`InvalidName`](Error::InvalidName), or what
-    /// disks and tree answered.
+    /// [`NotFound`](Error::NotFound), [`NotADirectory`](Error::NotADirectory),
+    /// [`InvalidName`](Error::InvalidName), or what disks and tree answered.
     fn lookup(&mut self, directory: ObjectId, name: &[u8]) -> Result<EntryTarget, Error> {
         ask(self, |objects| objects.lookup(directory, name))
     }
@@ -40,11 +40,13 @@ pub trait ReadObjects: Inside + Sized {
         ask(self, |objects| objects.resolve_parent(path))
     }
 
-    /// Calls `f` with each entry of a directory from `from` on (0 for the first, then [`Entry::next`]), in the order
-    /// of the names' hashes, until it breaks. What changes meanwhile may or may not be seen; all else is seen once.
+    /// Calls `f` with each entry of a directory from `from` on, in the order of the names' hashes, until it
+    /// breaks. 0 is the first, then [`Entry::next`]. What changes meanwhile may or may not be seen; all else
+    /// is seen once.
     ///
     /// # Errors
-    /// [`NotFound`](Error::NotFound), [`NotADirectory`](Error::NotADirectory), or what disks and tree answered.
+    /// [`NotFound`](Error::NotFound), [`NotADirectory`](Error::NotADirectory), or what disks and tree
+    /// answered.
     fn list<B>(
         &mut self,
         directory: ObjectId,
@@ -54,8 +56,8 @@ pub trait ReadObjects: Inside + Sized {
         ask(self, |objects| objects.list(directory, from, f))
     }
 
-    /// An object's attributes. One that was deleted is [`NotFound`](Error::NotFound) at once, also while its contents are
-    /// still being freed.
+    /// An object's attributes. One that was deleted is [`NotFound`](Error::NotFound) at once, also while its
+    /// contents are still being freed.
     ///
     /// # Errors
     /// [`NotFound`](Error::NotFound), or what disks and tree answered.
@@ -71,12 +73,13 @@ pub trait ReadObjects: Inside + Sized {
         ask(self, |objects| objects.each_inode(f))
     }
 
-    /// Reads an object's contents from byte `offset` on; the bytes read, fewer than asked for only at its end.
+    /// Reads an object's contents from byte `offset` on; the bytes read, fewer than asked for only at its
+    /// end.
     ///
     /// # Errors
-    /// [`NotFound`](Error::NotFound); [`IsADirectory`](Error::IsADirectory) and [`NotAFile`](Error::NotAFile) for what has
-    /// no contents; [`Unreadable`](Error::Unreadable) where too few fragments are right. Nothing in `buf` is to be used then:
-    /// it was zeroed.
+    /// [`NotFound`](Error::NotFound); [`IsADirectory`](Error::IsADirectory) and [`NotAFile`](Error::NotAFile)
+    /// for what has no contents; [`Unreadable`](Error::Unreadable) where too few fragments are right. Nothing
+    /// in `buf` is to be used then: it was zeroed.
     fn read(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<usize, Error> {
         ask(self, |objects| objects.read(object, offset, buf))
     }

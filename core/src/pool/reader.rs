@@ -1,23 +1,24 @@
 //! A pool that is only read.
 
-use super::Services;
 use super::sealed::Inside;
+use super::{MountOptions, Services};
 use crate::error::{Failure, MountError};
 use crate::format::label::PoolParameters;
 use crate::object::Objects;
-use crate::transaction::{Memory, MountMode, MountRequest, Store};
+use crate::transaction::{Memory, MountMode, Store};
 use crate::types::{Generation, Uuid};
 use dynamicfs_hal::DiskArray;
 
-/// A mounted pool that is only read, through [`ReadObjects`](crate::ReadObjects). It has no code that writes: a firmware that
-/// only reads takes no space for that. A program that chooses when it runs mounts a [`Pool`](crate::Pool) for reading instead.
+/// A mounted pool that is only read, through [`ReadObjects`](crate::ReadObjects). It has no code that writes:
+/// a firmware that only reads takes no space for that. A program that chooses when it runs mounts a
+/// [`Pool`](crate::Pool) for reading instead.
 pub struct Reader<'m, A> {
     objects: Objects<'m, A>,
 }
 
 impl<'m, A: DiskArray> Reader<'m, A> {
-    /// Mounts a pool for reading from the disks of the array that belong to it; `pool` names it where disks of several may be
-    /// among them. Nothing is written.
+    /// Mounts a pool for reading from the disks of the array that belong to it; `pool` names it where disks
+    /// of several may be among them. Nothing is written.
     ///
     /// # Errors
     /// They give the array back.
@@ -27,14 +28,8 @@ impl<'m, A: DiskArray> Reader<'m, A> {
         services: Services<'m>,
         pool: Option<Uuid>,
     ) -> Result<Self, Failure<MountError, A>> {
-        let request = MountRequest {
-            pool,
-            mode: MountMode::ReadOnly,
-            prefer: None,
-            crc32c: services.crc32c,
-            clock: services.clock,
-        };
-        let store = Store::mount_to_read(array, memory, &request)?;
+        let options = MountOptions { pool, mode: MountMode::ReadOnly, prefer: None };
+        let store = Store::mount_to_read(array, memory, &options.request(services))?;
         Ok(Self { objects: Objects::new(store) })
     }
 

@@ -13,14 +13,16 @@ use dynamicfs_hal::DiskArray;
 
 /// Changes that happen all or not at all. Dropped, it undoes them.
 ///
-/// It reads as a pool does ([`ReadObjects`](crate::ReadObjects)), with what it changed. What commits by itself (upkeep, jobs,
-/// members) is a method of the [`Pool`], which is lent to the transaction as long as that lives.
+/// It reads as a pool does ([`ReadObjects`](crate::ReadObjects)), with what it changed. What commits by
+/// itself (upkeep, jobs, members) is a method of the [`Pool`], which is lent to the transaction as long as
+/// that lives.
 ///
 /// # Errors
-/// All of names, kinds and space ([`NotFound`](Error::NotFound), [`Exists`](Error::Exists), [`NoSpace`] ...) leave the transaction
-/// as it was: it goes on. After [`HashFull`](Error::HashFull), or an error of a disk or the tree in the middle of a change, it is
-/// *poisoned* ([`is_poisoned`](Self::is_poisoned)): everything else is refused with [`Poisoned`], and it can only be dropped. A write that
-/// finds no more space on the way keeps what it wrote, and goes on.
+/// All of names, kinds and space ([`NotFound`](Error::NotFound), [`Exists`](Error::Exists), [`NoSpace`] ...)
+/// leave the transaction as it was: it goes on. After [`HashFull`](Error::HashFull), or an error of a disk or
+/// the tree in the middle of a change, it is *poisoned* ([`is_poisoned`](Self::is_poisoned)): everything else
+/// is refused with [`Poisoned`], and it can only be dropped. A write that finds no more space on the way
+/// keeps what it wrote, and goes on.
 ///
 /// [`NoSpace`]: crate::error::StorageError::NoSpace
 /// [`Poisoned`]: crate::error::StorageError::Poisoned
@@ -33,7 +35,8 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// Makes the changes durable; the generation in which they are.
     ///
     /// # Errors
-    /// They were undone, unless it is [`OutcomeUnknown`](crate::error::StorageError::OutcomeUnknown): then the next mount tells.
+    /// They were undone, unless it is [`OutcomeUnknown`](crate::error::StorageError::OutcomeUnknown): then
+    /// the next mount tells.
     pub fn commit(mut self) -> Result<Generation, Error> {
         self.committed = true;
         ask(&mut self, |objects| objects.commit())?;
@@ -55,14 +58,16 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         self.pool.objects.store.tree.disks.array()
     }
 
-    // --- names ------------------------------------------------------------------------------------------------
+    // --- names
+    // ------------------------------------------------------------------------------------------------
 
     /// Makes an object under a new name: its number.
     ///
     /// # Errors
     /// [`InvalidName`](Error::InvalidName), [`Exists`](Error::Exists), [`NotFound`](Error::NotFound) or
-    /// [`NotADirectory`](Error::NotADirectory) of the directory, [`TooLarge`](Error::TooLarge) for a link's target,
-    /// [`InvalidArgument`](Error::InvalidArgument) for a scheme that the pool cannot bear or a kind with a request of its own.
+    /// [`NotADirectory`](Error::NotADirectory) of the directory, [`TooLarge`](Error::TooLarge) for a link's
+    /// target, [`InvalidArgument`](Error::InvalidArgument) for a scheme that the pool cannot bear or a kind
+    /// with a request of its own.
     pub fn create(
         &mut self,
         directory: ObjectId,
@@ -91,14 +96,14 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         ask(self, |objects| objects.unlink(directory, name))
     }
 
-    /// Gives an object another name, in one step. What the new name meant is removed, if `replace` allows it and it
-    /// is of the same sort: a directory in place of an empty directory, anything else in place of anything else. Where
-    /// both names are the object's own nothing happens.
+    /// Gives an object another name, in one step. What the new name meant is removed, if `replace` allows it
+    /// and it is of the same sort: a directory in place of an empty directory, anything else in place of
+    /// anything else. Where both names are the object's own nothing happens.
     ///
     /// # Errors
-    /// [`InvalidName`](Error::InvalidName), [`NotFound`](Error::NotFound), [`Exists`](Error::Exists) without `replace`,
-    /// [`NotEmpty`](Error::NotEmpty), [`NotADirectory`](Error::NotADirectory), [`IsADirectory`](Error::IsADirectory),
-    /// [`IntoItself`](Error::IntoItself).
+    /// [`InvalidName`](Error::InvalidName), [`NotFound`](Error::NotFound), [`Exists`](Error::Exists) without
+    /// `replace`, [`NotEmpty`](Error::NotEmpty), [`NotADirectory`](Error::NotADirectory),
+    /// [`IsADirectory`](Error::IsADirectory), [`IntoItself`](Error::IntoItself).
     pub fn rename(
         &mut self,
         from: (ObjectId, &[u8]),
@@ -108,23 +113,26 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         ask(self, |objects| objects.rename(from, to, replace))
     }
 
-    // --- contents ---------------------------------------------------------------------------------------------
+    // --- contents
+    // ---------------------------------------------------------------------------------------------
 
-    /// Writes all of a file's contents from byte `offset` on, growing it as needed; what is left out reads as zeros.
+    /// Writes all of a file's contents from byte `offset` on, growing it as needed; what is left out reads as
+    /// zeros.
     ///
     /// # Errors
-    /// Those of [`write`](Self::write). Where space ends on the way, what was written until then is part of the transaction,
-    /// which goes on; any other error on the way poisons it.
+    /// Those of [`write`](Self::write). Where space ends on the way, what was written until then is part of
+    /// the transaction, which goes on; any other error on the way poisons it.
     pub fn write_all(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<(), Error> {
         ask(self, |objects| objects.write_all(object, offset, data))
     }
 
-    /// Writes a file's contents from byte `offset` on, growing it as needed; what is left out reads as zeros. How many bytes:
-    /// all of `data`, or fewer when space ends.
+    /// Writes a file's contents from byte `offset` on, growing it as needed; what is left out reads as zeros.
+    /// How many bytes: all of `data`, or fewer when space ends.
     ///
     /// # Errors
-    /// [`NotFound`](Error::NotFound); [`IsADirectory`](Error::IsADirectory) and [`NotAFile`](Error::NotAFile) for what is no
-    /// file; [`TooLarge`](Error::TooLarge) beyond [`OBJECT_BYTES_MAX`](crate::limits::OBJECT_BYTES_MAX);
+    /// [`NotFound`](Error::NotFound); [`IsADirectory`](Error::IsADirectory) and [`NotAFile`](Error::NotAFile)
+    /// for what is no file; [`TooLarge`](Error::TooLarge) beyond
+    /// [`OBJECT_BYTES_MAX`](crate::limits::OBJECT_BYTES_MAX);
     /// [`NoSpace`](crate::error::StorageError::NoSpace) where there is space for nothing.
     pub fn write(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<usize, Error> {
         ask(self, |objects| objects.write(object, offset, data))
@@ -149,17 +157,20 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         ask(self, |objects| objects.truncate(object, size))
     }
 
-    // --- attributes -------------------------------------------------------------------------------------------
+    // --- attributes
+    // -------------------------------------------------------------------------------------------
 
     /// Changes attributes: what they are now.
     ///
     /// # Errors
-    /// [`NotFound`](Error::NotFound); [`InvalidArgument`](Error::InvalidArgument) for a scheme that the pool cannot bear.
+    /// [`NotFound`](Error::NotFound); [`InvalidArgument`](Error::InvalidArgument) for a scheme that the pool
+    /// cannot bear.
     pub fn change_attributes(&mut self, object: ObjectId, change: &Change) -> Result<Inode, Error> {
         ask(self, |objects| objects.change_attributes(object, change))
     }
 
-    /// Sets an extended attribute, new or not, to a value of at most [`XATTR_BYTES_MAX`](crate::limits::XATTR_BYTES_MAX) bytes.
+    /// Sets an extended attribute, new or not, to a value of at most
+    /// [`XATTR_BYTES_MAX`](crate::limits::XATTR_BYTES_MAX) bytes.
     ///
     /// # Errors
     /// [`NotFound`](Error::NotFound), [`InvalidName`](Error::InvalidName), [`TooLarge`](Error::TooLarge).
@@ -175,10 +186,11 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         ask(self, |objects| objects.remove_attribute(object, attribute))
     }
 
-    // --- counters ---------------------------------------------------------------------------------------------
+    // --- counters
+    // ---------------------------------------------------------------------------------------------
 
-    /// Adds what each member has done since the mount, or since this was last committed, to its saved counters; with
-    /// the commit it begins counting from zero.
+    /// Adds what each member has done since the mount, or since this was last committed, to its saved
+    /// counters; with the commit it begins counting from zero.
     ///
     /// # Errors
     /// What disks and tree answered.
@@ -186,8 +198,8 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         ask(self, |objects| objects.save_counters())
     }
 
-    /// Writes counters under a member's number, instead of those that are saved there: for counters of the caller's own, under a
-    /// number that no member has.
+    /// Writes counters under a member's number, instead of those that are saved there: for counters of the
+    /// caller's own, under a number that no member has.
     ///
     /// # Errors
     /// What disks and tree answered.

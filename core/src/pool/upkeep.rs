@@ -14,11 +14,12 @@ use core::ops::Range;
 use dynamicfs_hal::DiskArray;
 
 impl<A: DiskArray> Pool<'_, A> {
-    // --- steps ------------------------------------------------------------------------------------------------
+    // --- steps
+    // ------------------------------------------------------------------------------------------------
 
-    /// Does one step of the most urgent work: [`upkeep`](Self::upkeep), or else a step of a job. What members that came
-    /// back or failed are owed is rebuilt without being asked for. A transaction of its own; [`Work::Nothing`] writes
-    /// nothing.
+    /// Does one step of the most urgent work: [`upkeep`](Self::upkeep), or else a step of a job. What members
+    /// that came back or failed are owed is rebuilt without being asked for. A transaction of its own;
+    /// [`Work::Nothing`] writes nothing.
     ///
     /// With `sweep` dead blocks are given back where that is worth its writes.
     ///
@@ -29,9 +30,10 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.maintain(sweep))
     }
 
-    /// Does one step of what comes with use: rewrites what reads found bad, frees some of a deleted object, or,
-    /// with `sweep`, gives dead blocks back when that is worth its writes. A transaction of its own; [`Work::Nothing`]
-    /// writes nothing. Firmware that leaves jobs to a server needs no more, and carries no code for them.
+    /// Does one step of what comes with use: rewrites what reads found bad, frees some of a deleted object,
+    /// or, with `sweep`, gives dead blocks back when that is worth its writes. A transaction of its own;
+    /// [`Work::Nothing`] writes nothing. Firmware that leaves jobs to a server needs no more, and carries no
+    /// code for them.
     ///
     /// # Errors
     /// What disks and tree answered.
@@ -39,26 +41,28 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.upkeep(sweep))
     }
 
-    /// Lets a step of a job read or move no more than about this many bytes, and a window full at least: small steps hold
-    /// a throttle closely, large ones commit less often.
+    /// Lets a step of a job read or move no more than about this many bytes, and a window full at least:
+    /// small steps hold a throttle closely, large ones commit less often.
     pub fn set_step_bytes(&mut self, bytes: u64) {
         self.objects.set_step_bytes(bytes);
     }
 
-    /// Goes on with a trim: gives free space of one member back to its disk, some of it at a time; false when it is over.
+    /// Goes on with a trim: gives free space of one member back to its disk, some of it at a time; false when
+    /// it is over.
     ///
-    /// Of the pool nothing changes. Between two steps anything may be done with it; like the first transaction of a mount,
-    /// the first step reserves an epoch, unless the trim only counts. A step reads the free map of at most 32 groups, and
-    /// sends at most 32 discards.
+    /// Of the pool nothing changes. Between two steps anything may be done with it; like the first
+    /// transaction of a mount, the first step reserves an epoch, unless the trim only counts. A step reads
+    /// the free map of at most 32 groups, and sends at most 32 discards.
     ///
     /// # Errors
-    /// Fails where the member does not take part or, unless it only counts, the pool takes no writes. A disk that refuses a
-    /// discard is no failure: it stays in use, and [`Trim::refused`] says so.
+    /// Fails where the member does not take part or, unless it only counts, the pool takes no writes. A disk
+    /// that refuses a discard is no failure: it stays in use, and [`Trim::refused`] says so.
     pub fn trim_step(&mut self, trim: &mut Trim) -> Result<bool, MemberError> {
         act(self, |objects| objects.trim_step(trim))
     }
 
-    // --- jobs -------------------------------------------------------------------------------------------------
+    // --- jobs
+    // -------------------------------------------------------------------------------------------------
 
     /// How a job goes, or went the last time; `None` if there never was one.
     ///
@@ -68,8 +72,8 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.job(kind))
     }
 
-    /// Starts a job from the beginning, unless it is running already to do the same: whether it was started. A transaction
-    /// of its own.
+    /// Starts a job from the beginning, unless it is running already to do the same: whether it was started.
+    /// A transaction of its own.
     ///
     /// # Errors
     /// What disks and tree answered.
@@ -77,8 +81,8 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.start_job(kind, options))
     }
 
-    /// Pauses a running job, resumes a paused one, or gives up either; whether it was in a state for that. A transaction of
-    /// its own.
+    /// Pauses a running job, resumes a paused one, or gives up either; whether it was in a state for that. A
+    /// transaction of its own.
     ///
     /// # Errors
     /// What disks and tree answered.
@@ -86,7 +90,8 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.set_job_state(kind, state))
     }
 
-    /// Calls `f` with what a job found to be lost, up to [`FAILED_LISTED`](crate::maintain::FAILED_LISTED) things.
+    /// Calls `f` with what a job found to be lost, up to [`FAILED_LISTED`](crate::maintain::FAILED_LISTED)
+    /// things.
     ///
     /// # Errors
     /// What disks and tree answered.
@@ -94,9 +99,11 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.lost_items(kind, f))
     }
 
-    // --- checks -----------------------------------------------------------------------------------------------
+    // --- checks
+    // -----------------------------------------------------------------------------------------------
 
-    /// Reads and proves everything that the tree refers to, and calls `f` with each finding, and with `None` now and then.
+    /// Reads and proves everything that the tree refers to, and calls `f` with each finding, and with `None`
+    /// now and then.
     ///
     /// # Errors
     /// What disks and tree answered, beside findings.
@@ -108,7 +115,8 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.check_contents(report, f))
     }
 
-    /// Compares what is allocated with what is referred to, in as many passes as `scratch` asks for: a bit a block.
+    /// Compares what is allocated with what is referred to, in as many passes as `scratch` asks for: a bit a
+    /// block.
     ///
     /// # Errors
     /// What disks and tree answered, beside findings.
@@ -129,7 +137,8 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.count_extents())
     }
 
-    /// Where fragments count now: to be read once, and handed to [`locate`](Self::locate). With `absent` nothing is waited for.
+    /// Where fragments count now: to be read once, and handed to [`locate`](Self::locate). With `absent`
+    /// nothing is waited for.
     ///
     /// # Errors
     /// What disks and tree answered.
@@ -137,8 +146,8 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| Standing::read(&mut objects.store, absent))
     }
 
-    /// The first extent of an object that begins at byte `from` or later, and where its fragments are; `None` if there is
-    /// none. Reads the tree, and no data. Contents that are inline have no extents.
+    /// The first extent of an object that begins at byte `from` or later, and where its fragments are; `None`
+    /// if there is none. Reads the tree, and no data. Contents that are inline have no extents.
     ///
     /// # Errors
     /// What disks and tree answered.
@@ -153,7 +162,8 @@ impl<A: DiskArray> Pool<'_, A> {
 
     /// Reads and proves all fragments of the extent that begins at this byte, and changes nothing.
     ///
-    /// With too few right fragments it is read as anybody would: chunks that are right may lie on different ones.
+    /// With too few right fragments it is read as anybody would: chunks that are right may lie on different
+    /// ones.
     ///
     /// # Errors
     /// [`NotFound`](Error::NotFound), or what disks and tree answered.
@@ -161,13 +171,14 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.prove(object, start))
     }
 
-    /// Has fragments of an extent rewritten by the next [`upkeep`](Self::upkeep), as if a read had found them bad: how many
-    /// of them. [`REPAIRS_MAX`](crate::limits::REPAIRS_MAX) wait at most.
+    /// Has fragments of an extent rewritten by the next [`upkeep`](Self::upkeep), as if a read had found them
+    /// bad: how many of them. [`REPAIRS_MAX`](crate::limits::REPAIRS_MAX) wait at most.
     pub fn order_repairs(&mut self, object: ObjectId, located: &Located, wrong: &[u8]) -> usize {
         self.objects.order_repairs(object, located, wrong)
     }
 
-    // --- what would be ----------------------------------------------------------------------------------------
+    // --- what would be
+    // ----------------------------------------------------------------------------------------
 
     /// What would be the case if the members in these rows were lost too. Reads the tree.
     ///
@@ -193,8 +204,8 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.forecast_drain(emptied))
     }
 
-    /// Whether what the members in these rows hold would find room with a new disk of so many blocks; with `lost` it is computed
-    /// from others. Reads the tree.
+    /// Whether what the members in these rows hold would find room with a new disk of so many blocks; with
+    /// `lost` it is computed from others. Reads the tree.
     ///
     /// # Errors
     /// What disks and tree answered.
@@ -215,7 +226,8 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.rooms())
     }
 
-    // --- what is left -----------------------------------------------------------------------------------------
+    // --- what is left
+    // -----------------------------------------------------------------------------------------
 
     /// Calls `f` with everything that can still be read where parts of the tree are lost.
     ///
@@ -225,7 +237,8 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.survivors(f))
     }
 
-    /// Reads contents as far as they can be read, from byte `offset` on; what is lost is zeros, and told to `lost`.
+    /// Reads contents as far as they can be read, from byte `offset` on; what is lost is zeros, and told to
+    /// `lost`.
     ///
     /// # Errors
     /// What disks and tree answered, beside what is lost.
@@ -240,7 +253,8 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.read_surviving(object, inline, offset, buf, lost))
     }
 
-    // --- counters ---------------------------------------------------------------------------------------------
+    // --- counters
+    // ---------------------------------------------------------------------------------------------
 
     /// What a member had done when its counters were last saved; zeros if they never were.
     ///

@@ -72,7 +72,7 @@ impl<A: DiskArray> Store<'_, A> {
     fn publish_one(&mut self) -> Result<(), Code> {
         let (online, generation) = (self.tree.disks.online(), self.tree.generation);
         if online.is_empty() {
-            return Err(Code::TooFewDisks);
+            return Err(self.tree.disks.too_few());
         }
         self.describe(self.durable, online, generation);
         if !superblock::is_sound(&self.tree.space.superblock.view()) {
@@ -193,7 +193,7 @@ impl<A: DiskArray> Store<'_, A> {
         let at_once = (self.stage.len() / bytes).min(A::Batch::capacity() / REQUESTS_PER_SUPERBLOCK).max(1);
         let mut left = rows.and(self.tree.disks.online());
         while !left.is_empty() {
-            let some = left.iter().take(at_once).fold(MemberSet::EMPTY, MemberSet::with);
+            let some = left.iter().take(at_once).collect::<MemberSet>();
             left = left.minus(some);
             for (image, row) in self.stage.chunks_exact_mut(bytes).zip(some.iter()) {
                 let Some(disk) = self.tree.disks.disk_in_row(row) else { continue };

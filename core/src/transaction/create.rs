@@ -64,19 +64,13 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let mut disks = Disks::new(array, states, request.parameters, request.crc32c, request.clock);
         let parts = match prepare(&mut disks, bytes, request) {
             Ok(parts) => parts,
-            Err(error) => {
-                let error = disks.about.explain_format(error);
-                return Err(Failure { error, array: disks.into_array() });
-            }
+            Err(error) => return Err(disks.not_made(error)),
         };
         let mut store = Self::assemble(disks, parts, slots, MemberLists::both(MemberSet::first(count)));
         store.tree.make_room = Tree::spill;
         match store.begin_first(request.disks) {
             Ok(()) => Ok(store),
-            Err(code) => {
-                let error = store.tree.disks.about.explain_format(code.into());
-                Err(Failure { error, array: store.tree.disks.into_array() })
-            }
+            Err(code) => Err(store.tree.disks.not_made(code.into())),
         }
     }
 
@@ -107,7 +101,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 }
 
-/// Divides the memory, makes the disks members that hold nothing, and writes the first superblock into the part for it.
+/// Divides the memory, makes the disks members that hold nothing, and writes the first superblock into the
+/// part for it.
 fn prepare<'m, A: DiskArray>(
     disks: &mut Disks<'m, A>,
     bytes: &'m mut [u8],

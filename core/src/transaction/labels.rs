@@ -111,7 +111,7 @@ pub(super) fn read_labels<A: DiskArray>(
         let buf = bytes
             .get_mut(skip..)
             .and_then(|b| b.get_mut(..sector))
-            .ok_or(disks.about.lends(Memory::needs_bytes(sector + alignment, count)))?;
+            .ok_or_else(|| disks.about.lends(Memory::needs_bytes(sector + alignment, count)))?;
         let labels = Labels::read(disks, disk, buf);
         disks.state_mut(disk).status =
             if labels.answered { DiskStatus::Unlabelled } else { DiskStatus::Gone };

@@ -193,7 +193,7 @@ impl<A: DiskArray> Store<'_, A> {
             return rows;
         }
         let is_witness = |row: usize| self.tree.space.superblock.row(row).witness() != 0;
-        rows.iter().filter(|&row| !is_witness(row)).fold(MemberSet::EMPTY, MemberSet::with)
+        rows.iter().filter(|&row| !is_witness(row)).collect()
     }
 
     /// Writes down who went away and who came back since the records were last written.

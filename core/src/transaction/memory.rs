@@ -12,13 +12,14 @@ use dynamicfs_hal::DiskArray;
 
 /// Memory that the caller lends to a pool for as long as it is mounted.
 ///
-/// How much is enough depends on the pool's parameters: [`Memory::needs`]. More bytes and slots are used for larger extents and
-/// a larger node cache.
+/// How much is enough depends on the pool's parameters: [`Memory::needs`]. More bytes and slots are used for
+/// larger extents and a larger node cache.
 #[derive(Debug)]
 pub struct Memory<'m> {
     /// Buffers and node frames.
     pub bytes: &'m mut [u8],
-    /// One for each node that the cache may hold, [`SLOTS_MIN`](Memory::SLOTS_MIN) at least; more than frames fit is of no use.
+    /// One for each node that the cache may hold, [`SLOTS_MIN`](Memory::SLOTS_MIN) at least; more than frames
+    /// fit is of no use.
     pub slots: &'m mut [Slot],
     /// One for each disk of the array.
     pub disks: &'m mut [DiskState],
@@ -125,9 +126,10 @@ impl<'m> Memory<'m> {
     /// Slots without which no pool is mounted.
     pub const SLOTS_MIN: usize = NODES_MIN;
 
-    /// The least with which a pool with these parameters is mounted on so many disks, where some disk asks for buffers that are
-    /// aligned to so many bytes: a power of two, 1 where none does. It serves a tree of six levels; see
-    /// [`bytes_for_levels`](Self::bytes_for_levels) and [`bytes_for_stripe`](Self::bytes_for_stripe) for what takes more.
+    /// The least with which a pool with these parameters is mounted on so many disks. `alignment` is what
+    /// some disk asks for in memory: a power of two of bytes, 1 where none does. It serves a tree of six
+    /// levels; see [`bytes_for_levels`](Self::bytes_for_levels) and
+    /// [`bytes_for_stripe`](Self::bytes_for_stripe) for what takes more.
     ///
     /// A label tells the parameters ([`inspect::Label`](crate::inspect::Label)).
     pub const fn needs(parameters: &PoolParameters, disks: usize, alignment: usize) -> MemoryNeeds {

@@ -13,7 +13,8 @@
 //! join.rs      a disk becomes a member
 //! labels.rs    what says so on the disk
 //! rings.rs     superblocks on the disks: written, read, proved
-//! recover.rs   which state to go on from; claims
+//! decide.rs    which state to go on from
+//! recover.rs   mounting: going on from it; claims
 //! histories.rs several histories of one pool: told apart, named, one preferred
 //! quorum.rs    who may mount and who may go on                                   pure
 //! ```
@@ -27,6 +28,7 @@
 
 mod commit;
 mod create;
+mod decide;
 mod groups;
 mod grow;
 pub mod histories;

@@ -113,8 +113,7 @@ impl<'m> Cache<'m> {
 
     /// The value of record `i` of the node in a slot.
     pub fn value(&self, slot: u16, i: usize) -> &[u8] {
-        let at = usize::from(slot) * self.node_bytes;
-        Node::new(&self.frames[at..at + self.node_bytes]).into_value(i)
+        self.node(slot).into_value(i)
     }
 
     /// The node in a slot, to be changed.

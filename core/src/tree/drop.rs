@@ -18,8 +18,8 @@ pub enum Unreadable {
 }
 
 impl<A: DiskArray> Tree<'_, A> {
-    /// Takes out the leaf that holds `first`, if nothing of it stays: the number of its records; `None`, and nothing
-    /// changed, if some of it stays.
+    /// Takes out the leaf that holds `first`, if nothing of it stays: the number of its records; `None`, and
+    /// nothing changed, if some of it stays.
     ///
     /// The leaf itself is not written anew, so that what many records take up is given back for the price of the nodes
     /// above them.

@@ -48,7 +48,8 @@ pub struct Tree<'m, A> {
     /// The free space.
     pub space: Space<'m>,
     pub(crate) cache: Cache<'m>,
-    /// Gets slots of the cache free where none is clean. A pointer, so that code that never writes does not have the writer in it.
+    /// Gets slots of the cache free where none is clean. A pointer, so that code that never writes does not
+    /// have the writer in it.
     pub(crate) make_room: MakeRoom<'m, A>,
     /// The root of the state that is being made.
     pub root: NodePointer,
@@ -67,6 +68,9 @@ pub struct Tree<'m, A> {
     /// Nodes of which reads found a bad replica, and nobody has rewritten yet.
     pub(crate) bad_nodes: heapless::Vec<BadNode, NODE_REPAIRS_MAX>,
 }
+
+/// Where a node's replicas are.
+type Replicas = heapless::Vec<BlockAddress, NODE_COPIES_MAX>;
 
 /// Gets some slots of a tree's cache free, or says why it cannot.
 pub(crate) type MakeRoom<'m, A> = fn(&mut Tree<'m, A>) -> Result<(), Code>;
@@ -102,11 +106,7 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Rows whose members take part and may hold data.
     pub fn holding_rows(&self) -> MemberSet {
-        self.disks
-            .sound()
-            .iter()
-            .filter(|&row| self.area(row).is_some())
-            .fold(MemberSet::EMPTY, MemberSet::with)
+        self.disks.sound().iter().filter(|&row| self.area(row).is_some()).collect()
     }
 
     /// Node blocks that one update may take from one member, at the tree's present depth.
@@ -135,25 +135,31 @@ impl<A: DiskArray> Tree<'_, A> {
     /// Rows whose open group for nodes is missing or nearly used up.
     pub fn rows_without_room(&self) -> MemberSet {
         let needed = self.update_blocks_max();
-        self.data_rows()
-            .iter()
-            .filter(|&row| self.space.room(row, Class::Node) < needed)
-            .fold(MemberSet::EMPTY, MemberSet::with)
+        self.data_rows().iter().filter(|&row| self.space.room(row, Class::Node) < needed).collect()
     }
 
-    /// Takes blocks for a node's replicas: on the members with the most room, no more in one failure domain than may be lost where
-    /// there are others, on one member twice if there is only one.
+    /// Takes blocks for a node's replicas, on one member twice if there is only one.
     fn take_replicas(&mut self) -> Result<NodePointer, Code> {
         let rows = self.data_rows();
         let wanted = self.copies_wanted();
-        let mut replicas = heapless::Vec::<BlockAddress, NODE_COPIES_MAX>::new();
-        if !MULTI {
-            let row = rows.iter().next().unwrap_or(0);
-            let area = self.area(row).ok_or(Code::NoSpace)?;
-            replicas.extend((0..2).filter_map(|_| self.space.take_node(row, area)));
+        let mut replicas = Replicas::new();
+        if let (1, Some(row)) = (rows.len(), rows.iter().next()) {
+            replicas.extend((0..2).filter_map(|_| self.take_in(row)));
+        } else if MULTI {
+            self.spread_replicas(rows, wanted, &mut replicas);
         }
+        if replicas.is_empty() {
+            return Err(Code::NoSpace);
+        }
+        self.note_replicas(&replicas);
+        Ok(NodePointer::new(self.generation, &replicas).with_places(wanted.max(2)))
+    }
+
+    /// Takes blocks on the members with the most room, no more in one failure domain than may be lost where
+    /// there are others.
+    fn spread_replicas(&mut self, rows: MemberSet, wanted: usize, replicas: &mut Replicas) {
         let mut left = rows;
-        while MULTI && replicas.len() < wanted {
+        while replicas.len() < wanted {
             let domain =
                 |row: usize| self.disks.identity_in_row(row).map_or(0, |identity| identity.failure_domain);
             let is_open = |&row: &usize| {
@@ -165,22 +171,14 @@ impl<A: DiskArray> Tree<'_, A> {
             let best = |row: &usize| (is_open(row), self.space.room(*row, Class::Node));
             let Some(row) = left.iter().max_by_key(best) else { break };
             left = left.without(row);
-            let Some(area) = self.area(row) else { continue };
-            if let Some(address) = self.space.take_node(row, area) {
-                let _ = replicas.push(address);
-            }
+            replicas.extend(self.take_in(row));
         }
-        if MULTI && rows.len() == 1 && replicas.len() == 1 {
-            let row = rows.iter().next().unwrap_or(0);
-            if let Some(address) = self.area(row).and_then(|area| self.space.take_node(row, area)) {
-                let _ = replicas.push(address);
-            }
-        }
-        if replicas.is_empty() {
-            return Err(Code::NoSpace);
-        }
-        self.note_replicas(&replicas);
-        Ok(NodePointer::new(self.generation, &replicas).with_places(wanted.max(2)))
+    }
+
+    /// Takes a block for a node on the member in this row, if it has one.
+    fn take_in(&mut self, row: usize) -> Option<BlockAddress> {
+        let area = self.area(row)?;
+        self.space.take_node(row, area)
     }
 
     /// Notes that something was placed in these rows, of which so many must stay.
@@ -193,8 +191,7 @@ impl<A: DiskArray> Tree<'_, A> {
             return;
         }
         let rows = replicas.iter().filter_map(|replica| self.space.superblock.row_of(replica.member));
-        let rows = rows.fold(MemberSet::EMPTY, MemberSet::with);
-        self.note_places(rows, 1);
+        self.note_places(rows.collect(), 1);
     }
 
     /// Notes a node's blocks as freed.

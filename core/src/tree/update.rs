@@ -42,7 +42,8 @@ impl<A: DiskArray> Tree<'_, A> {
         self.remove_some(key, &key.successor(), 1).map(drop)
     }
 
-    /// Takes records from `from` on and before `end` out of the first leaf that has some, `limit` at most; how many. 0 means that there are none. The tree [`is_ready`](Self::is_ready).
+    /// Takes records from `from` on and before `end` out of the first leaf that has some, `limit` at most;
+    /// how many. 0 means that there are none. The tree [`is_ready`](Self::is_ready).
     pub fn remove_some(&mut self, from: &Key, end: &Key, limit: usize) -> Result<usize, Code> {
         let first = self.scan(from, end, |key, _| ControlFlow::Break(*key))?;
         let Some(first) = first.filter(|_| limit > 0) else { return Ok(0) };
