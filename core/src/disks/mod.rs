@@ -283,6 +283,9 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             return;
         }
         let Some(state) = self.states.get_mut(request.disk) else { return };
+        if OBSERVE {
+            state.window.count();
+        }
         match request.result {
             Err(IoError::NoSpace) if matches!(request.operation, Operation::Read(_)) => {}
             Err(error @ (IoError::NoSpace | IoError::Refused)) => {

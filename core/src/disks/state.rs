@@ -177,7 +177,6 @@ impl DiskState {
     /// Counts a request, and measures a read. `micros` is how long it took, as far as that is known without
     /// the array's word.
     pub(super) fn observe(&mut self, request: &Request<'_>, micros: u64) {
-        self.window.count();
         let counters = &mut self.counters;
         let bytes = |buf: &[u8]| if request.result.is_err() { 0 } else { buf.len() as u64 };
         let (count, errors) = match &request.operation {
