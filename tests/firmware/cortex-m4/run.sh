@@ -10,22 +10,18 @@ readonly SETS=(
     "mirror:empty pool_format mirror life"
     "full:empty pool_format full life"
 )
-# KiB of flash that programs may take: what they take now. The budgets to come are in README.md. Making a pool is in no
-# budget; the flash of `life` is mostly the test's own.
+# KiB of flash that programs may take: what they take now. The budgets to come are in README.md.
+# Making a pool is in no budget; the flash of `life` is mostly the test's own.
 declare -rA FLASH_MAX=([read_only]=27 [read_write]=72 [mirror]=95 [full]=127)
 readonly RAM_MAX=$((64 << 10))
 readonly SECONDS_MAX=120
 
-need() {
-    echo "run.sh: $1 is missing; install it with: $2" >&2
-    exit 2
-}
-
-command -v cargo >/dev/null || need cargo "https://rustup.rs"
-command -v qemu-system-arm >/dev/null || need qemu-system-arm "apt-get install qemu-system-arm"
-[ -d "$(rustc --print target-libdir --target $TARGET)" ] || need "target $TARGET" "rustup target add $TARGET"
-
 cd "$(dirname "${BASH_SOURCE[0]}")"
+. ../need.sh
+need cargo "https://rustup.rs"
+need qemu-system-arm "apt-get install qemu-system-arm"
+need_target $TARGET
+
 target_dir=${CARGO_TARGET_DIR:-$PWD/target}
 
 # The board's external RAM, in which the disks are, outlives a program: it is this file.

@@ -1,20 +1,16 @@
 #!/usr/bin/env bash
-# Builds the firmware and the command line, then runs the tests of the two. Words after it name single tests; SEED and KILLS
-# say which moments QEMU is killed at, and how often. DYNAMICFS may name the command line.
+# Builds the firmware and the command line, then runs the tests of the two. Words after it name single tests.
+# SEED and KILLS say at which moments QEMU is killed, and how often. DYNAMICFS may name the command line.
 set -eu
 
 readonly TARGET=riscv32imac-unknown-none-elf
 
-need() {
-    echo "run.sh: $1 is missing; install it with: $2" >&2
-    exit 2
-}
-
-command -v cargo >/dev/null || need cargo "https://rustup.rs"
-command -v qemu-system-riscv32 >/dev/null || need qemu-system-riscv32 "apt-get install qemu-system-misc"
-[ -d "$(rustc --print target-libdir --target $TARGET)" ] || need "target $TARGET" "rustup target add $TARGET"
-
 cd "$(dirname "${BASH_SOURCE[0]}")"
+. ../need.sh
+need cargo "https://rustup.rs"
+need qemu-system-riscv32 "apt-get install qemu-system-misc"
+need_target $TARGET
+
 root=$(cd ../../.. && pwd)
 firmware=${CARGO_TARGET_DIR:-$PWD/target}
 host=${CARGO_TARGET_DIR:-$root/target}

@@ -4,6 +4,7 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use dynamicfs_core::types::Scheme;
+use dynamicfs_hal::{RamDisk, SerialArray};
 
 /// How many disks: as many as the schemes need.
 pub const COUNT: usize = if cfg!(feature = "full") {
@@ -34,6 +35,17 @@ pub type Contents = [u8; BYTES];
 
 /// The board's 16 MiB of external RAM.
 const EXTERNAL_RAM: *mut [Contents; COUNT] = 0x2100_0000 as *mut _;
+
+/// The array of the disks.
+pub type Array = SerialArray<RamDisk<&'static mut [u8]>, COUNT>;
+
+/// The array of the disks, as they were when the power came.
+///
+/// # Panics
+/// As [`take`].
+pub fn array() -> Array {
+    SerialArray::new(take().each_mut().map(|bytes| RamDisk::new(&mut bytes[..], SECTOR_BYTES)))
+}
 
 /// The contents of the disks, as they were when the power came.
 ///

@@ -2,21 +2,42 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`disks`] | three disks in memory that is not the pool's |
+//! | [`disks`] | the disks, in memory that is not the pool's |
 //! | [`power`] | disks whose power can be cut in the middle of a write |
 //! | [`lent`] | the memory that a pool is lent, and what else it needs |
+//! | [`log`] | what the programs write and read |
 //! | [`stack`] | how deep the stack has been |
 //! | [`report`] | flash and RAM of the running program, as one line of JSON |
 #![no_std]
 
 pub mod disks;
 pub mod lent;
+pub mod log;
 pub mod power;
 pub mod report;
 pub mod stack;
 
 use cortex_m_rt::{ExceptionFrame, exception};
 use cortex_m_semihosting::debug;
+
+/// A program that lends memory to a pool: its name, and the function that runs with the memory.
+#[macro_export]
+macro_rules! program {
+    ($name:literal, $run:path) => {
+        #[::cortex_m_rt::entry]
+        fn main() -> ! {
+            static mut LENT: $crate::lent::Lent = $crate::lent::Lent::NEW;
+            $crate::stack::paint();
+            let done = $run(LENT);
+            $crate::report::finish($name, ::core::mem::size_of::<$crate::lent::Lent>(), done)
+        }
+
+        #[panic_handler]
+        fn panic(_: &::core::panic::PanicInfo<'_>) -> ! {
+            $crate::stop(false)
+        }
+    };
+}
 
 /// Ends the program, with success or failure as QEMU's exit code.
 pub fn stop(success: bool) -> ! {

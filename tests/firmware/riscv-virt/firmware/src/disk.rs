@@ -13,8 +13,8 @@ pub(crate) const COUNT: usize = 3;
 /// All disks of the board.
 pub(crate) type Disks = SerialArray<Option<VirtioDisk>, COUNT>;
 
-/// Whether a device caches writes and takes flushes (virtio 1.2, 5.2.3, `VIRTIO_BLK_F_FLUSH`). One that does not offer it
-/// writes through.
+/// Whether a device caches writes and takes flushes (virtio 1.2, 5.2.3, `VIRTIO_BLK_F_FLUSH`). One that does
+/// not offer it writes through.
 const FEATURE_FLUSH: u64 = 1 << 9;
 
 /// Finds all disks. To be called once.
@@ -36,8 +36,8 @@ impl VirtioDisk {
         VirtIOBlk::new(transport).ok().map(|block| Self { block, has_cache })
     }
 
-    /// A sector's number as the driver takes it, where these bytes can be read or written there: the driver panics
-    /// on others.
+    /// A sector's number as the driver takes it, where these bytes can be read or written there: the driver
+    /// panics on others.
     fn sector(&self, lba: u64, buf: &[u8]) -> Result<usize, IoError> {
         self.geometry().check_buffer(lba, buf)?;
         if buf.is_empty() {

@@ -20,8 +20,8 @@ static TAKEN: AtomicUsize = AtomicUsize::new(0);
 /// The board, as the driver asks it: devices see memory where the program does, and all of it.
 pub(crate) struct Direct;
 
-// SAFETY: addresses of devices are those of the program. Each page of `QUEUES` is given out once, zeroed at reset, and
-// never again, as `dma_dealloc` keeps it.
+// SAFETY: addresses of devices are those of the program. Each page of `QUEUES` is given out once, zeroed at
+// reset, and never again, as `dma_dealloc` keeps it.
 unsafe impl Hal for Direct {
     fn dma_alloc(pages: usize, _: BufferDirection) -> (PhysAddr, NonNull<u8>) {
         let first = TAKEN.fetch_add(pages, Ordering::Relaxed);
@@ -54,8 +54,8 @@ unsafe impl Hal for Direct {
 pub(crate) fn device(place: usize, kind: DeviceType) -> Option<MmioTransport<'static>> {
     let (registers, bytes) = board::virtio_place(place)?;
     let header = registers.cast::<VirtIOHeader>();
-    // SAFETY: the board has registers of a virtio device there, or of none, which says so; each place is asked for by
-    // the one part of the program whose device it is.
+    // SAFETY: the board has registers of a virtio device there, or of none, which says so; each place is
+    // asked for by the one part of the program whose device it is.
     let transport = unsafe { MmioTransport::new(header, bytes) }.ok()?;
     (transport.device_type() == kind).then_some(transport)
 }

@@ -1,7 +1,7 @@
 //! QEMU is killed at moments that follow from a seed, and what was acknowledged is there.
 //!
-//! The host does not fail: what QEMU has handed to it outlives QEMU. What is cut is the board with all that it has in memory, and a
-//! write that QEMU was at, between two pages of it.
+//! The host does not fail: what QEMU has handed to it outlives QEMU. What is cut is the board with all that
+//! it has in memory, and a write that QEMU was at, between two pages of it.
 
 use harness::board::number_in;
 use harness::images::COUNT;
@@ -25,7 +25,8 @@ const FORMATS_SHARE: u32 = 5;
 /// The board itself reads everything after so many kills.
 const VERIFY_EVERY: u32 = 10;
 
-/// The most transactions that are waited for before a kill, and the longest time after that: longer than one takes.
+/// The most transactions that are waited for before a kill, and the longest time after that: longer than one
+/// takes.
 const LINES_MAX: u32 = 24;
 const MICROS_MAX: u32 = 20_000;
 
@@ -35,8 +36,8 @@ const SUPERBLOCK_MICROS_MAX: u32 = 1000;
 /// Where superblocks are on disks of this size: ring A, behind the label's copy (docs/FORMAT.md).
 const RING: Range<u64> = 66_048..70_144;
 
-/// When the board is killed: after so many lines of it, then a superblock of the next commit on this disk if one is
-/// named, then so much time.
+/// When the board is killed: after so many lines of it, then a superblock of the next commit on this disk if
+/// one is named, then so much time.
 #[derive(Clone, Copy, Debug)]
 struct Moment {
     lines: u32,

@@ -1,5 +1,5 @@
-//! Transactions that follow from their numbers alone, and what a pool holds after each: the firmware does them, the host knows what
-//! must be there.
+//! Transactions that follow from their numbers alone, and what a pool holds after each: the firmware does
+//! them, the host knows what must be there.
 //!
 //! | module | what it is |
 //! |---|---|

@@ -16,7 +16,8 @@ const FILES_MAX: u8 = 16;
 /// Changes that a transaction makes at most.
 const CHANGES_MAX: u32 = 3;
 
-/// Transactions of a round, and those at its end that mostly remove: directories become empty, and space is freed.
+/// Transactions of a round, and those at its end that mostly remove: directories become empty, and space is
+/// freed.
 const ROUND: u32 = 96;
 const CLEARING: u32 = 24;
 
@@ -96,8 +97,8 @@ impl Tree {
         files + below + usize::from(is_root && self.sequence > 0)
     }
 
-    /// The next transaction: `apply` is given its changes, one after the other. The number in [`SEQUENCE`] is not one
-    /// of them.
+    /// The next transaction: `apply` is given its changes, one after the other. The number in [`SEQUENCE`] is
+    /// not one of them.
     ///
     /// # Errors
     /// The first of `apply`; the tree is then that of no pool.
