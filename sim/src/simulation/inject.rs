@@ -196,7 +196,7 @@ impl Run {
             health.free_blocks < health.blocks
         };
         let holding = back.iter().filter(|&member| self.may_hold(member) && is_used(member));
-        self.atlas.missed(holding.fold(MemberSet::EMPTY, MemberSet::with));
+        self.atlas.missed(holding.collect::<MemberSet>());
         if !back.is_empty() {
             self.hit(Probe::SetBackNoticed);
         }

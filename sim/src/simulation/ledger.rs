@@ -63,7 +63,7 @@ impl Run {
             return Ok(());
         };
         // Of a pool that is as it was formatted each member has the row of its number.
-        let rows = members.iter().copied().fold(MemberSet::EMPTY, MemberSet::with);
+        let rows = members.iter().copied().collect::<MemberSet>();
         for list in [newest.lists.settled, newest.lists.members] {
             // One whose joining was cut short is not known as a member yet.
             let is_known = list.is_subset_of(MemberSet::first(self.members()));

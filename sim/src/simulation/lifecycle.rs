@@ -420,7 +420,7 @@ impl Run {
         for row in lists.settled.or(lists.members).iter() {
             self.unnamed = self.unnamed.without(pool.internals().store.tree.space.member(row).0.into());
         }
-        away.iter().filter(|&member| self.may_hold(member)).fold(MemberSet::EMPTY, MemberSet::with)
+        away.iter().filter(|&member| self.may_hold(member)).collect()
     }
 
     /// Whether something may lie on a member.
@@ -498,7 +498,7 @@ mod tests {
     fn a_member_that_was_emptied_by_a_commit_of_unknown_outcome_is_owed_nothing() {
         let setup = Setup::small(Scheme::mirror(2), 3);
         let mut run = Run::new(ReplayId::of(1), &Faults::all(), Workload::default(), Some(setup), false);
-        run.atlas.missed([1, 2].into_iter().fold(MemberSet::EMPTY, MemberSet::with));
+        run.atlas.missed([1, 2].into_iter().collect::<MemberSet>());
         run.roster[1] = MemberState::Drained;
         run.forgive_emptied();
         assert_eq!(run.atlas.missed_commits(), MemberSet::EMPTY.with(2));

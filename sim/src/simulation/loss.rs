@@ -70,7 +70,7 @@ impl Run {
         rng.shuffle(&mut holders);
         rng.shuffle(&mut witnesses);
         let witness = witnesses.first().filter(|_| rng.chance(1, 3));
-        holders.iter().take(count).chain(witness).copied().fold(MemberSet::EMPTY, MemberSet::with)
+        holders.iter().take(count).chain(witness).copied().collect()
     }
 
     /// How many disks each object's contents bear to lose.

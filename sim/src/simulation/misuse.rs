@@ -110,7 +110,8 @@ impl Run {
         self.after_forgetting(pool, name)
     }
 
-    /// A transaction after one that was forgotten has nothing of it; where it is refused, what reads has nothing of it.
+    /// A transaction after one that was forgotten has nothing of it; where it is refused, what reads has
+    /// nothing of it.
     fn after_forgetting(&mut self, pool: &mut Mounted<'_>, name: &[u8]) -> Result<Flow, Failure> {
         let next = pool.begin().and_then(|transaction| transaction.commit().map(|_| ()));
         match next {

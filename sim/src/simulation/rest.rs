@@ -211,7 +211,7 @@ impl Run {
             }
             let is_shut = |member: &usize| self.roster[*member].is_shut();
             let absent = self.offline(pool).iter().filter(|member| !is_shut(member));
-            self.atlas.clean_without(absent.fold(MemberSet::EMPTY, MemberSet::with));
+            self.atlas.clean_without(absent.collect::<MemberSet>());
         }
         self.is_proved = is_complete && self.atlas.is_whole();
         Ok(true)

@@ -273,7 +273,7 @@ impl Run {
         let online = |member: &usize| {
             pool.member_health(self.places[*member]).status == dynamicfs_core::disks::DiskStatus::Online
         };
-        self.atlas.members().iter().filter(|member| !online(member)).fold(MemberSet::EMPTY, MemberSet::with)
+        self.atlas.members().iter().filter(|member| !online(member)).collect()
     }
 
     /// Whether the pool may answer this, though nothing it was asked for is wrong.

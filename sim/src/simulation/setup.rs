@@ -96,7 +96,7 @@ impl Setup {
     /// Members that hold nothing.
     pub(super) fn witnesses(&self) -> MemberSet {
         let is_witness = |&disk: &usize| self.member(disk).witness;
-        (0..self.disks.len()).filter(is_witness).fold(MemberSet::EMPTY, MemberSet::with)
+        (0..self.disks.len()).filter(is_witness).collect()
     }
 
     /// Disks whose loss the pool bears.

@@ -37,7 +37,7 @@ impl Engine {
         let mut order = run.active();
         rng.shuffle(&mut order);
         let survivors = 1 + rng.index(members / 2);
-        let stay: MemberSet = order[..survivors].iter().copied().fold(MemberSet::EMPTY, MemberSet::with);
+        let stay: MemberSet = order[..survivors].iter().copied().collect::<MemberSet>();
         let lost = all.minus(stay);
         let fork = run.oracle.newest();
         let cuts = run.swarm.is_on(FaultKind::ChoiceCut);
@@ -148,7 +148,7 @@ impl Engine {
         rng.shuffle(&mut order);
         let away = 1 + rng.index(order.len() - 1);
         let bears = away <= run.setup.tolerance();
-        let there = order[away..].iter().copied().fold(MemberSet::EMPTY, MemberSet::with);
+        let there = order[away..].iter().copied().collect::<MemberSet>();
         let state = run.oracle.current().clone();
         self.plug_in(there);
         let writes = |array: &SimArray| -> u64 {

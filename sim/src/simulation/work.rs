@@ -398,7 +398,7 @@ impl Run {
             let health = pool.member_health(self.places[*member]);
             health.owed || health.status != DiskStatus::Online
         };
-        let owed = self.atlas.members().iter().filter(is_owed).fold(MemberSet::EMPTY, MemberSet::with);
+        let owed = self.atlas.members().iter().filter(is_owed).collect::<MemberSet>();
         let acquitted = self.atlas.missed_commits().minus(owed).minus(self.atlas.rotten());
         self.atlas.owed(owed);
         self.give_up_rebuilt(pool);

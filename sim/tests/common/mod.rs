@@ -2,6 +2,7 @@
 
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::{Error, MountError};
+use dynamicfs_core::format::key::Key;
 use dynamicfs_core::maintain::{ExtentCounts, JobKind, JobOptions, Work};
 use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool, Prefer};
@@ -105,6 +106,12 @@ pub(crate) fn expect(pool: &mut Mounted<'_>, name: &str, length: usize) {
     if let Some(wrong) = wrong(pool, name, length) {
         panic!("{wrong}");
     }
+}
+
+/// The value of a record that is there, past the facade.
+pub(crate) fn record(pool: &mut Mounted<'_>, key: &Key) -> Vec<u8> {
+    let tree = &mut pool.internals_mut().store.tree;
+    tree.with(key, |value| value.map(<[u8]>::to_vec)).expect("read").expect("it is there")
 }
 
 /// The extents by their redundancy.

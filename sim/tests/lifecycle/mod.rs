@@ -14,7 +14,9 @@ mod scrubbing;
 mod stories;
 mod transient;
 
-use crate::common::{Mounted, World, contents, counts, expect, expect_whole, fill, put, rest, run_job};
+use crate::common::{
+    Mounted, World, contents, counts, expect, expect_whole, fill, put, record, rest, run_job,
+};
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::disks::condition::{Cause, Condition, Thresholds};
 use dynamicfs_core::disks::{Currency, DiskStatus};
@@ -75,18 +77,10 @@ fn state(pool: &mut Mounted<'_>, member: u16) -> MemberState {
 
 /// The first extent of a file, and its fragments.
 fn first_extent(pool: &mut Mounted<'_>, name: &str) -> (ObjectId, Vec<Fragment>) {
-    use dynamicfs_core::format::extent::{EXTENT_BYTES_MAX, Extent};
+    use dynamicfs_core::format::extent::Extent;
     use dynamicfs_core::format::key::Key;
     let object = pool.resolve(name.as_bytes()).expect("it is there");
-    let mut head = [0; EXTENT_BYTES_MAX];
-    let length = pool
-        .internals_mut()
-        .store
-        .tree
-        .get(&Key::extent(object, 0), &mut head)
-        .expect("read")
-        .expect("it has one");
-    let extent = Extent::decode(&head[..length.min(head.len())]).expect("it is one");
+    let extent = Extent::decode(&record(pool, &Key::extent(object, 0))).expect("it is one");
     (object, extent.fragments().to_vec())
 }
 

@@ -68,7 +68,7 @@ fn told_and_found(world: &mut World, disks: &[usize], most: usize, what: &str) -
         let told: Vec<Told> = subsets(disks, most)
             .map(|disks| {
                 let rows = disks.iter().map(|&disk| row_of(&pool, disk));
-                let rows = rows.fold(MemberSet::EMPTY, MemberSet::with);
+                let rows = rows.collect::<MemberSet>();
                 Told { forecast: pool.forecast_loss(rows).expect("computed"), disks }
             })
             .collect();

@@ -288,7 +288,7 @@ fn fragments_that_are_rewritten_where_space_is_short_stay_on_different_members()
 /// a rebuild parts them.
 #[test]
 fn fragments_that_share_a_member_are_named_and_parted() {
-    use dynamicfs_core::format::extent::{EXTENT_BYTES_MAX, Extent};
+    use dynamicfs_core::format::extent::Extent;
     use dynamicfs_core::format::key::Key;
     for kind in [JobKind::Rebuild, JobKind::Scrub] {
         let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
@@ -296,18 +296,7 @@ fn fragments_that_share_a_member_are_named_and_parted() {
         let mut pool = world.mount();
         let files: Vec<ObjectId> =
             (0..20).map(|n| put_file(&mut pool, &format!("file {n}"), &bytes).expect("committed")).collect();
-        let record = |pool: &mut Mounted<'_>, file| {
-            let mut record = vec![0; EXTENT_BYTES_MAX];
-            let length = pool
-                .internals_mut()
-                .store
-                .tree
-                .get(&Key::extent(file, 0), &mut record)
-                .expect("read")
-                .expect("it is there");
-            record.truncate(length);
-            record
-        };
+        let record = |pool: &mut Mounted<'_>, file| record(pool, &Key::extent(file, 0));
         let members = |record: &[u8]| {
             let extent = Extent::decode(record).expect("whole");
             extent.fragments().iter().map(|f| f.address.member.0).collect::<Vec<_>>()
@@ -362,15 +351,8 @@ fn records_that_belong_to_nothing_are_named() {
     transaction.set_attribute(file, b"long", &[1; 2000]).expect("set");
     transaction.commit().expect("committed");
     expect_whole(&mut pool, "before");
-    let mut extent = [0; 512];
     let block = put_file(&mut pool, "block", &[7; 4096]).expect("committed");
-    let length = pool
-        .internals_mut()
-        .store
-        .tree
-        .get(&Key::extent(block, 0), &mut extent)
-        .expect("read")
-        .expect("it is there");
+    let extent = record(&mut pool, &Key::extent(block, 0));
     let mut pieces = Vec::new();
     let (from, end) = (Key::new(file, Kind::Xattr, 0), Key::new(file, Kind::Inline, 0));
     pool.internals_mut()
@@ -386,8 +368,8 @@ fn records_that_belong_to_nothing_are_named() {
     type IsFound = fn(&Finding) -> bool;
     let puts: [(Key, &[u8], IsFound); 8] = [
         (Key::extent(file, 100), &[9], |f| matches!(f, Finding::Stray { .. })),
-        (Key::extent(file, 1 << 20), &extent[..length], |f| matches!(f, Finding::BeyondEnd { .. })),
-        (Key::extent(ObjectId(999), 0), &extent[..length], |f| matches!(f, Finding::Stray { .. })),
+        (Key::extent(file, 1 << 20), &extent, |f| matches!(f, Finding::BeyondEnd { .. })),
+        (Key::extent(ObjectId(999), 0), &extent, |f| matches!(f, Finding::Stray { .. })),
         (Key::new(file, Kind::Xattr, last.offset() + 1), &[0, 1, 2], |f| matches!(f, Finding::Stray { .. })),
         (Key::new(file, Kind::Inline, 0), &[1], |f| matches!(f, Finding::Stray { .. })),
         (Key::group(MemberNumber(7), 0), &[1], |f| matches!(f, Finding::Stray { .. })),
