@@ -133,7 +133,8 @@ impl DeviceError for core::convert::Infallible {
 /// sectors and aligned to [`Geometry::buffer_alignment`]. Each call does all of its work or returns an error; after
 /// an error of a write, each of its tear units holds old, new, or damaged bytes.
 ///
-/// A `&mut T` is a `BlockDevice` too. `docs/PORTING.md` shows how to write one; the feature `conformance` checks it.
+/// A `&mut T` is a `BlockDevice` too. `docs/PORTING.md` shows how to write one; the feature `conformance`
+/// checks it.
 pub trait BlockDevice {
     /// The driver's own error.
     type Error: DeviceError;

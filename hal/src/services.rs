@@ -10,8 +10,8 @@ pub struct UnixTime {
     pub nanoseconds: u32,
 }
 
-/// The integrator's clock. A device without one uses [`NoClock`]: the core then records no times and measures no
-/// latencies, and everything else works.
+/// The integrator's clock. A device without one uses [`NoClock`]: the core then records no times and measures
+/// no latencies, and everything else works.
 pub trait Clock {
     /// The time of day, for the times that objects carry.
     fn now(&self) -> UnixTime;
@@ -29,7 +29,8 @@ impl<T: Clock + ?Sized> Clock for &T {
     }
 }
 
-/// The clock of a device without one: always zero. Objects then carry no times and the core measures no latencies.
+/// The clock of a device without one: always zero. Objects then carry no times and the core measures no
+/// latencies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NoClock;

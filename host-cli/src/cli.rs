@@ -12,7 +12,8 @@ use std::time::Duration;
 /// Crash-safe pools of files over many disks, on files and block devices.
 #[derive(Debug, Parser)]
 #[command(name = "dynamicfs", version, max_term_width = 110, arg_required_else_help = true)]
-// `--disk A B C status`: the list of disks ends where a command begins. A disk of a command's name is `./status`.
+// `--disk A B C status`: the list of disks ends where a command begins. A disk of a command's name is
+// `./status`.
 #[command(subcommand_precedence_over_arg = true)]
 #[command(after_help = "Try `dynamicfs demo` first: it needs nothing and takes seconds.\n\n\
     Sizes are numbers of bytes, or have a unit: KiB, MiB, GiB, TiB are powers of 1024; kB, MB, GB, TB, and k, M, G, T \

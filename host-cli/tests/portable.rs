@@ -31,7 +31,8 @@ fn on(disks: &[PathBuf], command: &[&str]) -> Vec<OsString> {
     [OsString::from("--disk")].into_iter().chain(disks).chain(command).collect()
 }
 
-/// Blocks of a pool in files were of 4096 bytes whatever was asked for, and took more memory than the example lends.
+/// Blocks of a pool in files were of 4096 bytes whatever was asked for, and took more memory than the example
+/// lends.
 #[test]
 fn the_memory_of_the_example_in_the_readme_is_enough_for_a_portable_pool() {
     for scheme in ["mirror:2", "mirror:3", "2+1"] {

@@ -17,10 +17,10 @@ use crate::{BlockDevice, Geometry, IoError, LayerError};
 ///
 /// # What is assumed of durability
 /// The trait has no flush. It is assumed that what a write has sent is durable when the device takes the next
-/// read, as an SD card or eMMC without a cache that is switched on guarantees: it is *busy* until it has
-/// programmed. The geometry states a volatile cache, and [`flush`](BlockDevice::flush) reads one block. A
-/// driver of a device with a real cache (NVMe, virtio, USB, an eMMC with `CACHE_CTRL`) must implement
-/// [`BlockDevice`] itself, and send the device's flush command.
+/// read. An SD card or eMMC whose cache is off guarantees that: it is *busy* until it has programmed. The
+/// geometry states a volatile cache, and [`flush`](BlockDevice::flush) reads one block. NVMe, virtio, USB and
+/// an eMMC with `CACHE_CTRL` have a real cache. Their drivers must implement [`BlockDevice`] themselves, and
+/// send the device's flush command.
 ///
 /// The tear unit is the integrator's to state; see `docs/PORTING.md`.
 #[derive(Debug)]

@@ -19,10 +19,10 @@ use crate::{BlockDevice, Geometry, IoError, LayerError};
 /// write returns. Other drivers may return earlier, so the geometry states a volatile cache, and
 /// [`flush`](BlockDevice::flush) reads one block: a command that a card takes only when it is no longer busy.
 ///
-/// Assumed is that the driver sends each read to the card (no cache of its own), and has not switched on the
-/// card's own cache (the performance enhancement of SD 6.0, `CACHE_CTRL` of an eMMC): both need a flush
-/// command that this trait cannot send. Some cards acknowledge what they lose all the same; the conformance
-/// kit finds them.
+/// It is assumed that the driver sends each read to the card, and has not switched on the card's own cache:
+/// the performance enhancement of SD 6.0, `CACHE_CTRL` of an eMMC. A cache of either needs a flush command
+/// that this trait cannot send. Some cards acknowledge what they lose all the same; the conformance kit finds
+/// them.
 ///
 /// # The tear unit
 /// A card programs flash pages, also where one sector is written; a cut damages what else is in the page. No

@@ -94,8 +94,8 @@ pub trait ManagedStorage: Storage {
 /// A disk over a [`ManagedStorage`]. The trait counts bytes in 32 bits: a larger storage is used up to 4 GiB.
 ///
 /// # What is assumed of durability
-/// What the implementation of [`ManagedStorage`] states, and that a write changes the bytes it is given and,
-/// in a power cut, no others but those in its tear units.
+/// What the implementation of [`ManagedStorage`] states; and that a write changes the bytes it is given. In a
+/// power cut it may change others in its tear units too.
 #[derive(Debug)]
 pub struct StorageDisk<S> {
     storage: S,

@@ -150,8 +150,8 @@ pub trait PowerSwitch {
         false
     }
 
-    /// Takes the power away, unless it is gone, for as long as the device needs to forget (capacitors hold it
-    /// for a second), gives it back, and opens the device anew.
+    /// Takes the power away, unless it is gone, gives it back, and opens the device anew. It stays away for
+    /// as long as the device needs to forget: capacitors hold it for a second.
     ///
     /// # Errors
     /// The device does not answer any more.

@@ -55,8 +55,9 @@ pub(crate) struct Options {
     pub(crate) tolerance: Option<u8>,
     /// Make a pool that firmware with little memory can mount: small blocks, nodes, chunks and extents
     ///
-    /// Files are then images of disks with sectors of 512 bytes, as cards have. Where the power of this machine
-    /// goes while they are written to, more than what was being written may be damaged; `health` says so.
+    /// Files are then images of disks with sectors of 512 bytes, as cards have. Where the power of this
+    /// machine goes while they are written to, more than what was being written may be damaged; `health` says
+    /// so.
     #[arg(long)]
     pub(crate) portable: bool,
     /// Size of a tree node: a power of two, 512 to 16KiB

@@ -25,8 +25,8 @@ const SMALL_NODES_SHARE: u64 = 18;
 /// Blocks smaller than this are small: a record is no longer small beside what it is about.
 const SMALL_BLOCK: u64 = 4096;
 
-/// The share of contents that records may take in small blocks beyond what they are reckoned with, and the same of
-/// small files: nodes are split, and seldom full. Measured: a fiftieth to a thirtieth, and a fifth.
+/// The share of contents that records may take in small blocks beyond what they are reckoned with, and the
+/// same of small files: nodes are split, and seldom full. Measured: a fiftieth to a thirtieth, and a fifth.
 const SMALL_BLOCKS_SHARE: u64 = 24;
 const SMALL_BLOCKS_FILE_SHARE: u64 = 3;
 
@@ -181,7 +181,8 @@ pub(crate) fn fill(rooms: &[Room], asked: Scheme, cut: &Cut) -> Filled {
 }
 
 /// Bytes, of so many, that records may take beyond what they are reckoned with, where nodes are smaller than
-/// blocks: most where disks are not filled evenly, and some where extents are long. Where blocks are small, too.
+/// blocks: most where disks are not filled evenly, and some where extents are long. Where blocks are small,
+/// too.
 fn small_nodes(usable: u64, rooms: &[Room], scheme: Scheme, cut: &Cut) -> u64 {
     let first = rooms.first().map(|room| room.blocks);
     let is_uneven = scheme.width() < rooms.len() || rooms.iter().any(|room| Some(room.blocks) != first);

@@ -99,8 +99,8 @@ impl Rebuild {
         Ok(Self::in_bytes(session, &forecast))
     }
 
-    /// What emptying the members in these rows would do, or a rebuild where they are `lost`, if a disk of so
-    /// many bytes became a member before.
+    /// What emptying the members in these rows would do if a disk of so many bytes became a member before.
+    /// Where they are `lost`, what a rebuild would.
     pub(crate) fn of_replacement(
         session: &mut Session<'_>,
         rows: MemberSet,

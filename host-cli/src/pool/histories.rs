@@ -198,7 +198,7 @@ impl Survey {
         }
         let rows = |is_wanted: &dyn Fn(&Seen, Relation) -> bool| {
             let there = self.seen.iter().filter(|seen| is_wanted(seen, self.relation_by_name(seen, newest)));
-            there.filter_map(|seen| self.row(seen, newest)).fold(MemberSet::EMPTY, MemberSet::with)
+            there.filter_map(|seen| self.row(seen, newest)).collect()
         };
         let present = rows(&|_, found| matches!(found, Relation::Part | Relation::Unconfirmed));
         let perhaps_copied = rows(&|seen, found| {
@@ -241,7 +241,7 @@ impl Survey {
         let view = newest.view();
         let of_it: Vec<&Seen> = self.seen.iter().filter(|seen| self.is_in(seen, newest)).collect();
         let members = of_it.iter().filter_map(|seen| self.row(seen, newest));
-        let present = members.fold(MemberSet::EMPTY, MemberSet::with);
+        let present = members.collect::<MemberSet>();
         let lists = view.lists();
         let all = lists.members.or(lists.settled);
         let wanting = members_wanting(present, lists.members).max(members_wanting(present, lists.settled));

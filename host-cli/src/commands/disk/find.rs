@@ -30,7 +30,7 @@ impl Meant {
 
     /// Its row as a set: empty where it is no member.
     pub(crate) fn rows(&self, session: &Session<'_>) -> MemberSet {
-        self.row(session).into_iter().fold(MemberSet::EMPTY, MemberSet::with)
+        self.row(session).into_iter().collect()
     }
 
     /// Its row in the pool's table, if it is a member.

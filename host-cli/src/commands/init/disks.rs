@@ -26,7 +26,8 @@ pub(super) struct Wanted {
     pub(super) make: Option<u64>,
     /// Bytes of a sector; a device says itself what its sectors are.
     pub(super) sector: Option<u32>,
-    /// A file of a portable pool: the image of a disk that tears single sectors, whatever this machine's disks do.
+    /// A file of a portable pool: the image of a disk that tears single sectors, whatever this machine's
+    /// disks do.
     pub(super) is_image: bool,
     pub(super) occupant: Occupant,
     pub(super) witness: bool,

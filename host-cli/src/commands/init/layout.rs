@@ -193,8 +193,8 @@ impl Layout {
             .collect()
     }
 
-    /// Whether a power cut here may damage more than blocks of so many bytes: what is below the images is not what
-    /// they are for.
+    /// Whether a power cut here may damage more than blocks of so many bytes: what is below the images is not
+    /// what they are for.
     pub(super) const fn tears_more_than(&self, block_bytes: u32) -> bool {
         self.has_images && block_bytes < SECTOR_BYTES_MAX
     }
