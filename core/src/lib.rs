@@ -107,6 +107,7 @@ mod build;
 pub mod error;
 pub mod limits;
 pub mod metrics;
+mod powers;
 pub mod types;
 
 pub use disks::DiskState;

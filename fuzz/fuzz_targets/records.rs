@@ -54,7 +54,7 @@ fn superblock(bytes: &[u8]) {
     let (pool, disk, sequence) = (view.pool(), view.disk(), view.sequence());
     let claim = view.claim();
     view.seal(disk, sequence, claim, crc32c);
-    let (ring_length, members_max) = (4 + (sequence % 61) as u8, view.member_rows());
+    let (ring_length, members_max) = (4 << (sequence % 5), view.member_rows());
     let place = sequence % u64::from(ring_length);
     let parameters = PoolParameters { pool, ring_length, members_max, ..PoolParameters::UNKNOWN };
     if superblock::examine(&slot, &parameters, disk, place, crc32c) != SlotContents::Valid {

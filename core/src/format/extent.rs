@@ -10,6 +10,7 @@
 
 use super::field::{Stored, U48, layout};
 use crate::limits::FRAGMENTS_MAX;
+use crate::powers::units;
 use crate::types::{BlockAddress, Generation, Scheme, Uuid};
 
 layout! {
@@ -215,13 +216,15 @@ impl Extent {
 
 /// Blocks of each of `data` fragments that hold `logical` bytes.
 pub const fn fragment_blocks(logical: u32, data: u8, block_shift: u8) -> u32 {
-    (logical as u64).div_ceil(data as u64).div_ceil(1 << block_shift) as u32
+    units(logical.div_ceil(data as u32) as u64, 1 << block_shift) as u32
 }
 
 /// The number of data fragments that `logical` bytes really need: no fragment is empty.
 pub const fn data_fragments(logical: u32, data: u8, block_shift: u8) -> u8 {
-    let blocks = fragment_blocks(logical, data, block_shift) as u64;
-    (logical as u64).div_ceil(blocks << block_shift) as u8
+    let bytes = (fragment_blocks(logical, data, block_shift) as u64) << block_shift;
+    // More than there can be hold all of them.
+    let bytes = if bytes > u32::MAX as u64 { u32::MAX } else { bytes as u32 };
+    logical.div_ceil(bytes) as u8
 }
 
 #[cfg(test)]

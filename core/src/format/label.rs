@@ -3,6 +3,7 @@
 use super::field::{Stored, layout};
 use super::places::{COPY_PLACES, SECTOR_BYTES_MAX};
 use crate::limits;
+use crate::powers::{over, units};
 use crate::types::{MemberNumber, Uuid};
 
 layout! {
@@ -141,6 +142,11 @@ impl PoolParameters {
         1 << self.chunk_shift
     }
 
+    /// The place of a sequence in a ring: the slot's number.
+    pub const fn ring_place(&self, sequence: u64) -> u64 {
+        over(sequence, self.ring_length as u64)
+    }
+
     /// Bytes of a ring.
     pub const fn ring_bytes(&self) -> u64 {
         self.ring_length as u64 * self.slot_bytes as u64
@@ -174,6 +180,7 @@ impl PoolParameters {
             && within(self.chunk_shift, limits::CHUNK_BYTES_MIN, limits::CHUNK_BYTES_MAX)
             && self.node_shift <= self.block_shift
             && (limits::RING_LENGTH_MIN..=limits::RING_LENGTH_MAX).contains(&self.ring_length)
+            && self.ring_length.is_power_of_two()
             && (1..=Self::MEMBERS_MAX).contains(&self.members_max)
             && (super::superblock::bytes(usize::from(self.members_max))..=1 << 20)
                 .contains(&(self.slot_bytes as usize))
@@ -242,10 +249,10 @@ impl DiskIdentity {
         let end = self.data_start.saturating_add(self.data_blocks);
         let data_at = end_a.max(copy_end);
         let lies_apart = self.data_blocks == 0
-            || (data_at.div_ceil(p.block_bytes() as u64) <= self.data_start
+            || (units(data_at, p.block_bytes() as u64) <= self.data_start
                 && end <= self.ring_b >> p.block_shift);
         COPY_PLACES.contains(&self.copy_at)
-            && [self.ring_a, self.ring_b, self.end_at].iter().all(|at| at.is_multiple_of(512))
+            && [self.ring_a, self.ring_b, self.end_at].iter().all(|&at| over(at, 512) == 0)
             && self.ring_a >= unit
             && (end_a <= self.copy_at || copy_end <= self.ring_a)
             && data_at <= self.ring_b
@@ -253,7 +260,7 @@ impl DiskIdentity {
             && self.end_at.checked_add(unit).is_some()
             && lies_apart
             && end <= limits::U48_MAX
-            && self.data_blocks.div_ceil(u64::from(p.group_blocks)) <= u64::from(u32::MAX - 1)
+            && units(self.data_blocks, u64::from(p.group_blocks)) <= u64::from(u32::MAX - 1)
     }
 }
 

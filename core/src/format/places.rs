@@ -8,6 +8,7 @@
 
 use super::label::{DiskIdentity, PoolParameters};
 use crate::limits;
+use crate::powers::{floor, over, units};
 use dynamicfs_hal::Geometry;
 
 /// Where the copy of the label lies: at one of these bytes. A reader finds it there without anything else, whatever became
@@ -49,13 +50,13 @@ fn unit(geometry: &Geometry, p: &PoolParameters) -> u64 {
 /// Lays out a disk; `None` if it is too small for labels and rings.
 pub fn lay_out(geometry: &Geometry, p: &PoolParameters) -> Option<Places> {
     let (unit, bytes, ring) = (unit(geometry, p), geometry.bytes(), p.ring_bytes());
-    let mut fitting = COPY_PLACES.iter().copied().filter(|at| at.is_multiple_of(unit));
+    let mut fitting = COPY_PLACES.iter().copied().filter(|&at| over(at, unit) == 0);
     let first = fitting.next()?;
     let copy_at = fitting.take_while(|&at| at <= bytes / COPY_SHARE).last().unwrap_or(first);
     let is_before = copy_at == COPY_PLACES[0] && unit + ring <= copy_at;
     let ring_a = if is_before { unit } else { copy_at + unit };
     let data_at = (ring_a + ring).max(copy_at + unit);
-    let data_start = data_at.div_ceil(p.block_bytes() as u64);
+    let data_start = units(data_at, p.block_bytes() as u64);
     let (end_at, ring_b) = end(geometry, p)?;
     if ring_b < data_at {
         return None;
@@ -67,8 +68,8 @@ pub fn lay_out(geometry: &Geometry, p: &PoolParameters) -> Option<Places> {
 /// Where the last label and ring B lie on a disk of this size.
 fn end(geometry: &Geometry, p: &PoolParameters) -> Option<(u64, u64)> {
     let unit = unit(geometry, p);
-    let end_at = (geometry.bytes() / unit * unit).checked_sub(unit)?;
-    let ring_b = end_at.checked_sub(p.ring_bytes())? / unit * unit;
+    let end_at = floor(geometry.bytes(), unit).checked_sub(unit)?;
+    let ring_b = floor(end_at.checked_sub(p.ring_bytes())?, unit);
     Some((end_at, ring_b))
 }
 
@@ -77,7 +78,7 @@ fn end(geometry: &Geometry, p: &PoolParameters) -> Option<(u64, u64)> {
 pub fn grown(identity: &DiskIdentity, geometry: &Geometry, p: &PoolParameters) -> Option<DiskIdentity> {
     let (end_at, ring_b) = end(geometry, p)?;
     let data_blocks = (ring_b >> p.block_shift).checked_sub(identity.data_start)?;
-    let groups = data_blocks.div_ceil(u64::from(p.group_blocks));
+    let groups = units(data_blocks, u64::from(p.group_blocks));
     let is_more = !identity.witness
         && data_blocks > identity.data_blocks
         && ring_b >= identity.bytes_needed(p)
@@ -99,13 +100,13 @@ const UNITS: [u32; 4] = [512, 1024, 2048, SECTOR_BYTES_MAX];
 pub fn candidates(geometry: &Geometry) -> impl Iterator<Item = u64> + use<> {
     let (bytes, sector) = (geometry.bytes(), u64::from(geometry.sector_bytes));
     let units = UNITS.into_iter().chain([geometry.tear_unit.max(SECTOR_BYTES_MAX)]).map(u64::from);
-    let last = move |unit: u64| (bytes / unit * unit).checked_sub(unit);
+    let last = move |unit: u64| floor(bytes, unit).checked_sub(unit);
     let mut before = 0;
     let ends = units
         .filter(move |&unit| unit >= sector)
         .filter_map(last)
         .filter(move |&at| core::mem::replace(&mut before, at) != at);
-    let copies = COPY_PLACES.into_iter().filter(move |at| at.is_multiple_of(sector));
+    let copies = COPY_PLACES.into_iter().filter(move |&at| over(at, sector) == 0);
     let inside = move |at: &u64| *at > 0 && at.checked_add(sector).is_some_and(|end| end <= bytes);
     copies.chain(ends).filter(inside)
 }

@@ -252,7 +252,7 @@ pub fn examine(
     let is_ours = view.magic() == SUPERBLOCK_MAGIC
         && view.pool() == p.pool
         && view.disk() == disk
-        && view.sequence() % u64::from(p.ring_length) == place
+        && p.ring_place(view.sequence()) == place
         && is_whole(slot, crc32c);
     if !is_ours {
         return SlotContents::Nothing;

@@ -5,6 +5,7 @@ use crate::error::Code;
 use crate::format::key::{Key, Kind};
 use crate::format::record::dead;
 use crate::object::Objects;
+use crate::powers::units;
 use crate::space::Area;
 use crate::tree::Walk;
 use crate::types::{BlockAddress, BlockRun, MemberNumber, ObjectId};
@@ -37,7 +38,7 @@ impl Window {
         count: u32,
     ) -> Self {
         let group_blocks = u64::from(group_blocks);
-        let end = area.blocks.div_ceil(group_blocks).min(u64::from(first) + u64::from(count)) as u32;
+        let end = units(area.blocks, group_blocks).min(u64::from(first) + u64::from(count)) as u32;
         let skipped = u64::from(first) * group_blocks;
         let blocks = (u64::from(end) * group_blocks).min(area.blocks).saturating_sub(skipped);
         let start = area.start + skipped;

@@ -155,14 +155,15 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Reads contents that are inline in the tree.
     pub(super) fn read_inline(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<(), Code> {
         buf.fill(0);
-        let piece_bytes = self.piece_bytes() as u64;
+        let piece_bytes = self.piece_bytes();
         let mut done = 0;
         while done < buf.len() {
-            let at = offset + done as u64;
+            // Inline contents are short.
+            let at = offset as usize + done;
             let rest = &mut buf[done..];
-            let within = (at % piece_bytes) as usize;
-            let wanted = rest.len().min(piece_bytes as usize - within);
-            self.store.tree.with(&Key::new(object, Kind::Inline, at / piece_bytes), |piece| {
+            let within = at % piece_bytes;
+            let wanted = rest.len().min(piece_bytes - within);
+            self.store.tree.with(&Key::new(object, Kind::Inline, (at / piece_bytes) as u64), |piece| {
                 let part = piece.and_then(|piece| piece.get(within..)).unwrap_or(&[]);
                 let bytes = part.len().min(wanted);
                 rest[..bytes].copy_from_slice(&part[..bytes]);

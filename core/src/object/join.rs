@@ -5,6 +5,7 @@ use super::extents::Found;
 use super::rebuild::{Mended, UPDATES};
 use crate::error::Code;
 use crate::format::inode::Inode;
+use crate::powers::over;
 use crate::transaction::Purpose;
 use crate::types::ObjectId;
 use dynamicfs_hal::DiskArray;
@@ -19,7 +20,7 @@ impl<A: DiskArray> Objects<'_, A> {
         first: &Found,
     ) -> Result<Option<usize>, Code> {
         let most = self.extent_bytes(inode);
-        if !first.start.is_multiple_of(most) {
+        if over(first.start, most) != 0 {
             return Ok(None);
         }
         let (mut end, limit) = (first.end(), first.start + most);

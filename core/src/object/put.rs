@@ -13,6 +13,7 @@ use crate::format::extent::Extent;
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
 use crate::limits::OBJECT_BYTES_MAX;
+use crate::powers::{floor, units};
 use crate::redundancy;
 use crate::transaction::Purpose;
 use crate::types::ObjectId;
@@ -287,7 +288,7 @@ impl<A: DiskArray> Objects<'_, A> {
         data: &[u8],
     ) -> Result<usize, Code> {
         let extent = self.extent_bytes(inode);
-        let start = offset - offset % extent;
+        let start = floor(offset, extent);
         let bytes = (start + extent - offset).min(data.len() as u64) as usize;
         if bytes as u64 == extent {
             let wrote = self.write_whole_window(
@@ -500,7 +501,7 @@ impl<A: DiskArray> Objects<'_, A> {
             return Ok(true);
         }
         debug_assert!(self.filling.is_none(), "the buffer is needed here");
-        let windows = u64::from(found.extent.logical).div_ceil(extent);
+        let windows = units(u64::from(found.extent.logical), extent);
         for n in (0..windows).rev() {
             let from = found.start + n * extent;
             let bytes = (found.end() - from).min(extent) as usize;

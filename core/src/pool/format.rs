@@ -27,7 +27,7 @@ pub struct FormatOptions {
     pub extent_bytes: u32,
     /// Members that the pool can ever have at a time, 1 to 64.
     pub members_max: u8,
-    /// Superblock slots in each ring, 4 to 64.
+    /// Superblock slots in each ring: a power of two, 4 to 64.
     pub ring_length: u8,
     /// Formats disks that belong to a pool.
     pub force: bool,

@@ -27,6 +27,7 @@ use crate::format::field::Stored;
 use crate::format::record::{dead, group};
 use crate::format::superblock::{GROUP_NONE, Superblock};
 use crate::limits::{NODE_GROUP_FREE_MIN, U48_MAX};
+use crate::powers::units;
 use crate::types::{BlockAddress, BlockRun, MemberNumber, MemberSet};
 use bitmap::{clear, clear_from, next_clear, ones, set};
 
@@ -112,7 +113,7 @@ impl<'m> Space<'m> {
 
     /// Groups of a member.
     pub const fn groups(&self, area: Area) -> u32 {
-        area.blocks.div_ceil(self.group_blocks as u64) as u32
+        units(area.blocks, self.group_blocks as u64) as u32
     }
 
     fn slot(&mut self, row: usize, class: Class, closed: bool) -> &mut [u8] {

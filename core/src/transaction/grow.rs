@@ -76,7 +76,7 @@ impl<A: DiskArray> Store<'_, A> {
         if super::rings::read_state(disks, disk, slot).is_none() {
             return Err(FormatError::Io { disk, error: dynamicfs_hal::IoError::Media });
         }
-        let place = disks.state(disk).sequence % u64::from(disks.parameters.ring_length);
+        let place = disks.parameters.ring_place(disks.state(disk).sequence);
         let lba = disks.lba_of_byte(disk, grown.ring_b + place * bytes as u64);
         disks.must(Request::write(disk, lba, slot))?;
         disks.must(Request::flush(disk))?;

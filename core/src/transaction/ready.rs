@@ -6,6 +6,7 @@ use crate::format::key::Key;
 use crate::format::node::value_bytes_max;
 use crate::format::record::{MemberRecord, dead, group};
 use crate::limits::{NODE_GROUP_FREE_MIN, U48_MAX, UPDATE_NODES_MAX};
+use crate::powers::units;
 use crate::space::{Area, Class, next_clear_run};
 use crate::tree::Unreadable;
 use crate::types::{BlockAddress, BlockRun, MemberNumber, MemberSet};
@@ -265,7 +266,7 @@ impl<A: DiskArray> Store<'_, A> {
         let area = self.tree.with(&Key::member(member), |record| {
             let record = MemberRecord::new(record?)?;
             let area = Area { start: record.start(), blocks: record.blocks() };
-            let groups = area.blocks.div_ceil(group_blocks);
+            let groups = units(area.blocks, group_blocks);
             (area.start + area.blocks <= U48_MAX && groups <= u64::from(u32::MAX)).then_some(area)
         })?;
         area.map(Some).ok_or(Code::SystemRecordInvalid)

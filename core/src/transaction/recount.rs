@@ -4,6 +4,7 @@ use super::Store;
 use crate::error::Code;
 use crate::format::key::Key;
 use crate::format::record::group;
+use crate::powers::over;
 use crate::space::{Area, node_free_of};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
@@ -42,7 +43,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// Counts the free blocks of a member by its bitmaps; whether the superblock said something else.
     pub(crate) fn recount_free(&mut self, row: usize, area: Area) -> Result<bool, Code> {
         let (groups, group_blocks) = (self.tree.space.groups(area), self.tree.space.group_blocks());
-        let (all, last) = (u64::from(group_blocks), (area.blocks % u64::from(group_blocks)) as u32);
+        let (all, last) = (u64::from(group_blocks), over(area.blocks, u64::from(group_blocks)) as u32);
         let blocks_of = |group: u32| if group + 1 == groups && last != 0 { last } else { group_blocks };
         let whole = u64::from(groups) - u64::from(last != 0);
         // As if all groups were free; then those that have a record, and those of which memory tells.

@@ -23,6 +23,7 @@ use crate::format::label::PoolParameters;
 use crate::format::node;
 use crate::format::superblock::Superblock;
 use crate::metrics::PoolCounters;
+use crate::powers::over;
 use crate::space::Space;
 use crate::tree::cache::Cache;
 use crate::tree::{Margin, Tree};
@@ -501,9 +502,7 @@ impl<A: DiskArray> Disks<'_, A> {
     pub(crate) fn read_bytes(&mut self, disk: usize, at: u64, buf: &mut [u8]) -> Option<()> {
         let geometry = self.geometry(disk);
         let end = at.checked_add(buf.len() as u64)?;
-        if geometry.check().is_err()
-            || end > geometry.bytes()
-            || !at.is_multiple_of(geometry.sector_bytes.into())
+        if geometry.check().is_err() || end > geometry.bytes() || over(at, geometry.sector_bytes.into()) != 0
         {
             return None;
         }

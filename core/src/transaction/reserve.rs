@@ -73,8 +73,10 @@ impl<A: DiskArray> Store<'_, A> {
         let free_of = |row: usize| self.tree.space.superblock.row(row).free();
         let free: u64 = self.tree.data_rows().iter().map(free_of).sum();
         // In parts of 1024.
-        let share = (leaving.min(free) << 10).div_ceil(free.max(1));
-        ((free_of(row) * share) >> 10).saturating_add(self.tree.space.group_blocks().into())
+        let scale = (64 - free.leading_zeros()).saturating_sub(20);
+        let (part, whole) = ((leaving.min(free) >> scale) as u32 + 1, (free >> scale) as u32);
+        let share = (part << 10).div_ceil(whole.max(1));
+        ((free_of(row) * u64::from(share)) >> 10).saturating_add(self.tree.space.group_blocks().into())
     }
 
     /// Node blocks that an operation of this many tree updates may take from one member: the ways to the places where it
@@ -108,8 +110,8 @@ impl<A: DiskArray> Store<'_, A> {
         let record = group::bytes_max(self.tree.space.group_blocks()) + RECORD_OVERHEAD;
         let rows = self.tree.data_rows();
         let areas = rows.iter().filter_map(|row| self.tree.area(row));
-        let groups: u64 = areas.map(|area| u64::from(self.tree.space.groups(area))).sum();
-        groups.div_ceil((node / 2 / record).max(1) as u64)
+        let groups = areas.map(|area| self.tree.space.groups(area)).fold(0, u32::saturating_add);
+        groups.div_ceil((node / 2 / record).max(1) as u32).into()
     }
 
     fn copies_on_a_member(&self) -> u64 {

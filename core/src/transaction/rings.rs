@@ -83,7 +83,7 @@ pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -
         let state = disks.state_mut(disk);
         state.must_not_write |= must_not_write;
         state.has_damaged_slot = torn != 0 || state.may_hold_more;
-        let next = disks.state(disk).sequence.wrapping_add(1) % u64::from(disks.parameters.ring_length);
+        let next = disks.parameters.ring_place(disks.state(disk).sequence.wrapping_add(1));
         if !any {
             disks.state_mut(disk).status = DiskStatus::Unlabelled;
         } else if torn >> (next % 64) & 1 != 0 {
@@ -185,7 +185,7 @@ fn lacks_previous<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &m
     let (mut is_answered, mut has_older) = (false, false);
     for (place, ring) in (0..ring_length).flat_map(|place| [(place, 0), (place, 1)]) {
         let contents = read_slot(disks, disk, ring, place, image);
-        is_answered |= contents.is_some() && place == previous % ring_length;
+        is_answered |= contents.is_some() && place == disks.parameters.ring_place(previous);
         if contents == Some(SlotContents::Valid)
             && let Some(view) = Superblock::new(&*image)
         {
@@ -225,7 +225,8 @@ pub(super) fn each_before<A: DiskArray, T>(
     let (newest, ring_length) = (disks.state(disk).sequence, u64::from(disks.parameters.ring_length));
     let before = (1..ring_length).map_while(|back| newest.checked_sub(back));
     for (sequence, ring) in before.flat_map(|sequence| [(sequence, 0), (sequence, 1)]) {
-        if read_slot(disks, disk, ring, sequence % ring_length, image) == Some(SlotContents::Valid)
+        if read_slot(disks, disk, ring, disks.parameters.ring_place(sequence), image)
+            == Some(SlotContents::Valid)
             && let Some(view) = Superblock::new(&*image)
             && let ControlFlow::Break(found) = f(&view)
         {
@@ -247,7 +248,7 @@ pub(super) fn read_state<A: DiskArray>(
 /// Reads the slot of a ring in which a disk's newest superblock should be; whether it is.
 fn reads_newest<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, ring: usize, image: &mut [u8]) -> bool {
     let sequence = disks.state(disk).sequence;
-    let place = sequence % u64::from(disks.parameters.ring_length);
+    let place = disks.parameters.ring_place(sequence);
     read_slot(disks, disk, ring, place, image) == Some(SlotContents::Valid)
         && Superblock::new(&*image).is_some_and(|view| view.sequence() == sequence)
 }
@@ -451,7 +452,7 @@ impl<A: DiskArray> Disks<'_, A> {
     /// The bytes at which the slot of a sequence lies, in ring A and ring B.
     fn places_of(&self, disk: usize, sequence: u64) -> [u64; 2] {
         let state = self.state(disk);
-        let at = sequence % u64::from(self.parameters.ring_length) * u64::from(self.parameters.slot_bytes);
+        let at = self.parameters.ring_place(sequence) * u64::from(self.parameters.slot_bytes);
         state.identity.map_or([0; 2], |identity| [identity.ring_a + at, identity.ring_b + at])
     }
 }

@@ -134,7 +134,7 @@ impl Setup {
             chunk_bytes,
             extent_bytes: (4096 << rng.below(4)).max(block_bytes),
             members_max: *rng.pick(&[8, 8, 16]),
-            ring_length: *rng.pick(&[4, 4, 5, 8]),
+            ring_length: *rng.pick(&[4, 4, 8, 8]),
             ..FormatOptions::portable(scheme)
         };
         let mut setup = Self { disks: vec![Geometry::new(512, 0); count], ..Self::plain(format) };

@@ -6,6 +6,7 @@
 //! | [`power`] | disks whose power can be cut in the middle of a write |
 //! | [`lent`] | the memory that a pool is lent, and what else it needs |
 //! | [`log`] | what the programs write and read |
+//! | `memory` | copying, filling and comparing memory, small |
 //! | [`stack`] | how deep the stack has been |
 //! | [`report`] | flash and RAM of the running program, as one line of JSON |
 #![no_std]
@@ -13,6 +14,7 @@
 pub mod disks;
 pub mod lent;
 pub mod log;
+mod memory;
 pub mod power;
 pub mod report;
 pub mod stack;
