@@ -29,6 +29,18 @@ pub trait Stored {
         Self::load(&bytes[offset..])
     }
 
+    /// Reads the field at this offset of a structure that is long enough.
+    #[inline(always)]
+    fn load_fixed<const N: usize>(bytes: &[u8; N], offset: usize) -> Self::Value {
+        Self::load_at(bytes, offset)
+    }
+
+    /// Writes the field at this offset of a structure that is long enough.
+    #[inline(always)]
+    fn store_fixed<const N: usize>(bytes: &mut [u8; N], offset: usize, value: Self::Value) {
+        Self::store_at(bytes, offset, value);
+    }
+
     /// Writes the field at this offset.
     #[cfg_attr(not(feature = "fast-read"), inline(never))]
     fn store_at(bytes: &mut [u8], offset: usize, value: Self::Value) {
@@ -37,14 +49,21 @@ pub trait Stored {
 }
 
 macro_rules! stored_integer {
-    ($($ty:ty),*) => {$(
+    ($($ty:ty: $($i:literal)*),*) => {$(
         impl Stored for $ty {
             type Value = $ty;
             const BYTES: usize = size_of::<$ty>();
             fn load(bytes: &[u8]) -> $ty {
-                let mut raw = [0; size_of::<$ty>()];
-                raw.copy_from_slice(&bytes[..Self::BYTES]);
-                <$ty>::from_le_bytes(raw)
+                <$ty>::from_le_bytes(*bytes.first_chunk().expect("long enough"))
+            }
+            #[inline(always)]
+            fn load_fixed<const N: usize>(bytes: &[u8; N], offset: usize) -> $ty {
+                <$ty>::from_le_bytes([$(bytes[offset + $i]),*])
+            }
+            #[inline(always)]
+            fn store_fixed<const N: usize>(bytes: &mut [u8; N], offset: usize, value: $ty) {
+                let raw = value.to_le_bytes();
+                $(bytes[offset + $i] = raw[$i];)*
             }
             fn store(bytes: &mut [u8], value: $ty) {
                 bytes[..Self::BYTES].copy_from_slice(&value.to_le_bytes());
@@ -52,7 +71,7 @@ macro_rules! stored_integer {
         }
     )*};
 }
-stored_integer!(u8, u16, u32, u64, i64);
+stored_integer!(u8: 0, u16: 0 1, u32: 0 1 2 3, u64: 0 1 2 3 4 5 6 7, i64: 0 1 2 3 4 5 6 7);
 
 /// An unsigned integer of 48 bits.
 #[derive(Debug)]
@@ -62,9 +81,17 @@ impl Stored for U48 {
     type Value = u64;
     const BYTES: usize = 6;
     fn load(bytes: &[u8]) -> u64 {
-        let mut raw = [0; 8];
-        raw[..6].copy_from_slice(&bytes[..6]);
-        u64::from_le_bytes(raw)
+        Self::load_fixed(bytes.first_chunk::<6>().expect("long enough"), 0)
+    }
+    #[inline(always)]
+    fn load_fixed<const N: usize>(bytes: &[u8; N], offset: usize) -> u64 {
+        u64::from(u32::load_fixed(bytes, offset)) | u64::from(u16::load_fixed(bytes, offset + 4)) << 32
+    }
+    #[inline(always)]
+    fn store_fixed<const N: usize>(bytes: &mut [u8; N], offset: usize, value: u64) {
+        debug_assert!(value <= crate::limits::U48_MAX);
+        u32::store_fixed(bytes, offset, value as u32);
+        u16::store_fixed(bytes, offset + 4, (value >> 32) as u16);
     }
     fn store(bytes: &mut [u8], value: u64) {
         debug_assert!(value <= crate::limits::U48_MAX);
@@ -76,9 +103,7 @@ impl Stored for crate::types::Uuid {
     type Value = Self;
     const BYTES: usize = 16;
     fn load(bytes: &[u8]) -> Self {
-        let mut raw = [0; 16];
-        raw.copy_from_slice(&bytes[..16]);
-        Self(raw)
+        Self(*bytes.first_chunk().expect("long enough"))
     }
     fn store(bytes: &mut [u8], value: Self) {
         bytes[..16].copy_from_slice(&value.0);
@@ -89,7 +114,9 @@ impl Stored for crate::types::BlockAddress {
     type Value = Self;
     const BYTES: usize = 8;
     fn load(bytes: &[u8]) -> Self {
-        Self { member: crate::types::MemberNumber(u16::load(bytes)), block: U48::load(&bytes[2..]) }
+        let fixed = bytes.first_chunk::<8>().expect("long enough");
+        let member = crate::types::MemberNumber(u16::load_fixed(fixed, 0));
+        Self { member, block: U48::load_fixed(fixed, 2) }
     }
     fn store(bytes: &mut [u8], value: Self) {
         u16::store(bytes, value.member.0);
@@ -131,8 +158,10 @@ macro_rules! layout {
 
             $(
                 $(#[$field_doc])*
+                #[inline(always)]
                 pub fn $field(&self) -> <$ty as $crate::format::field::Stored>::Value {
-                    <$ty as $crate::format::field::Stored>::load_at(self.0.as_ref(), $offset)
+                    let fixed = self.0.as_ref().first_chunk::<$bytes>().expect("as long as when it was made");
+                    <$ty as $crate::format::field::Stored>::load_fixed(fixed, $offset)
                 }
             )*
         }
