@@ -7,6 +7,10 @@ pub(crate) const MULTI: bool = cfg!(feature = "multi");
 pub(crate) const XOR: bool = cfg!(feature = "xor");
 /// Several parity fragments.
 pub(crate) const REED_SOLOMON: bool = cfg!(feature = "reed-solomon");
+/// Rebuild and scrub.
+pub(crate) const MAINTAIN: bool = cfg!(feature = "maintain");
+/// What an operator needs: more jobs, members that come and go, and the ways around what cannot be read.
+pub(crate) const MANAGE: bool = cfg!(feature = "manage");
 /// Read repair.
 pub(crate) const REPAIR: bool = cfg!(feature = "repair");
 /// Conditions, latencies, events, counters.

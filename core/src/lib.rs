@@ -25,7 +25,7 @@
 //! | `tree`, `space` | the B+tree and its cache; open groups |
 //! | `disks` | who is who, who works, all I/O |
 //! | `format` | bytes on disk; the one place that knows offsets; pure |
-//! | `types`, `limits`, `error`, `metrics`, `build` | words that all layers share |
+//! | `types`, `limits`, `error`, `metrics`, `build`, `observed`, `powers` | words that all layers share |
 //!
 //! # Features
 //!
@@ -40,13 +40,17 @@
 //! | `reed-solomon` | up to four parity fragments |
 //! | `repair` | what reads find bad is rewritten by upkeep |
 //! | `observe` | conditions of disks, latencies, events, counters |
-//! | `maintain` | rebuild, scrub, rebalance, recount; members that come and go |
+//! | `maintain` | the jobs rebuild and scrub; deleted objects are freed where space is scarce |
+//! | `manage` | rebalance, recount, members that come and go; single fragments moved; choices after a refused mount; what cannot be read is passed over |
 //! | `tight` | contents in pieces where free space is fragmented; without it such a write finds no space |
 //! | `fast-read` | several fragments at once, the best replica first; code made for speed |
 //! | `placement` | failure domains, tiers, weights |
 //! | `staging` | disks that ask for aligned buffers |
 //! | `full` | all of these |
 //! | `defmt` | `defmt::Format` on errors and plain structs |
+//!
+//! Without `manage` a damaged fragment is repaired by storing its extent again, which takes a window of lent
+//! memory as long as the extent.
 //!
 //! A firmware that only reads mounts a [`Reader`], which has no code that writes.
 //!
@@ -107,6 +111,7 @@ mod build;
 pub mod error;
 pub mod limits;
 pub mod metrics;
+mod observed;
 mod powers;
 pub mod types;
 

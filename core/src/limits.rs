@@ -1,20 +1,33 @@
 //! Every bound of the format and of the core, and how they hang together.
 
+/// What a build has room for: with the feature `wide`, with `multi` alone, or with neither.
+const fn room_for(wide: usize, multi: usize, one: usize) -> usize {
+    match () {
+        () if cfg!(feature = "wide") => wide,
+        () if cfg!(feature = "multi") => multi,
+        () => one,
+    }
+}
+
 /// Members that a pool can have at a time. The format has room for 64; a build without the feature `wide` for
-/// 8.
-pub const MEMBERS_MAX: usize = if cfg!(feature = "wide") { 64 } else { 8 };
+/// 8, without `multi` for one.
+pub const MEMBERS_MAX: usize = room_for(64, 8, 1);
 
-/// Data fragments of a stripe. The format has room for 16; a build without the feature `wide` for 4.
-pub const DATA_FRAGMENTS_MAX: usize = if cfg!(feature = "wide") { 16 } else { 4 };
+/// Data fragments of a stripe. The format has room for 16; a build without the feature `wide` for 4, without
+/// `multi` for one.
+pub const DATA_FRAGMENTS_MAX: usize = room_for(16, 4, 1);
 
-/// Parity fragments of a stripe, and so the disks a pool can lose at once.
-pub const PARITY_FRAGMENTS_MAX: usize = 4;
+/// Parity fragments of a stripe, and so the disks a pool can lose at once: 4, without `multi` none.
+pub const PARITY_FRAGMENTS_MAX: usize = room_for(4, 4, 0);
 
 /// Fragments of a stripe.
 pub const FRAGMENTS_MAX: usize = DATA_FRAGMENTS_MAX + PARITY_FRAGMENTS_MAX;
 
-/// Replicas of a tree node: one more than the disks that may be lost.
-pub const NODE_COPIES_MAX: usize = PARITY_FRAGMENTS_MAX + 1;
+/// Places for replicas that a node's pointer has at most in the format.
+pub const NODE_PLACES_MAX: usize = 5;
+
+/// Replicas of a tree node: one more than the disks that may be lost. On one disk there are two.
+pub const NODE_COPIES_MAX: usize = room_for(NODE_PLACES_MAX, NODE_PLACES_MAX, 2);
 
 /// Smallest and largest tree node, in bytes.
 pub const NODE_BYTES_MIN: usize = 512;

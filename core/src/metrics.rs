@@ -1,5 +1,7 @@
 //! Counters, as plain structs.
 
+use crate::observed::AtRest;
+
 /// What one disk has done since it was mounted, or, added up with what its record says, since the pool was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -103,4 +105,25 @@ pub struct PoolCounters {
     pub repairs: u64,
     /// Sweeps finished.
     pub sweeps: u64,
+}
+
+impl PoolCounters {
+    /// Nothing done yet.
+    pub const NEW: Self = Self {
+        commits: 0,
+        superblock_steps: 0,
+        nodes_written: 0,
+        nodes_read: 0,
+        extents_written: 0,
+        fragment_failures: 0,
+        unreadable: 0,
+        decodes: 0,
+        hedged_reads: 0,
+        repairs: 0,
+        sweeps: 0,
+    };
+}
+
+impl AtRest for PoolCounters {
+    const AT_REST: &'static Self = &Self::NEW;
 }

@@ -1,5 +1,7 @@
 //! Numbers that must not be mistaken for one another.
 
+use crate::build::{MULTI, REED_SOLOMON, XOR};
+
 /// The bits of a set: as many as a build may have members or fragments.
 #[cfg(feature = "wide")]
 type Bits = u64;
@@ -77,6 +79,7 @@ impl MemberSet {
     }
 
     /// How many members.
+    #[cfg_attr(not(feature = "fast-read"), inline(never))] // A Cortex-M counts bits in software.
     pub const fn len(self) -> usize {
         self.0.count_ones() as usize
     }
@@ -102,6 +105,14 @@ impl Iterator for Slots {
 
     fn next(&mut self) -> Option<usize> {
         let bits = self.0.0;
+        if !MULTI {
+            self.0 = MemberSet::EMPTY;
+            return (bits != 0).then_some(0);
+        }
+        if !MULTI {
+            self.0 = MemberSet::EMPTY;
+            return (bits != 0).then_some(0);
+        }
         self.0 = MemberSet(bits & bits.wrapping_sub(1));
         (bits != 0).then_some(bits.trailing_zeros() as usize)
     }
@@ -228,20 +239,20 @@ impl Scheme {
     /// Data fragments that a stripe has at most in the format, whatever a build has room for.
     const DATA_MAX: u8 = 16;
 
+    /// Parity fragments that a stripe has at most in the format.
+    const PARITY_MAX: u8 = 4;
+
     /// Whether the format can hold it.
     pub const fn is_valid(self) -> bool {
-        self.data >= 1
-            && self.data <= Self::DATA_MAX
-            && self.parity as usize <= crate::limits::PARITY_FRAGMENTS_MAX
+        self.data >= 1 && self.data <= Self::DATA_MAX && self.parity <= Self::PARITY_MAX
     }
 
     /// The feature that this build lacks to store contents in this scheme.
     pub const fn lacks(self) -> Option<&'static str> {
-        use crate::build::{MULTI, REED_SOLOMON, XOR};
         let is_computed = self.data > 1 && self.parity > 0;
         match () {
-            () if self.data as usize > crate::limits::DATA_FRAGMENTS_MAX => Some("wide"),
             () if !MULTI && (self.data > 1 || self.parity > 0) => Some("multi"),
+            () if self.data as usize > crate::limits::DATA_FRAGMENTS_MAX => Some("wide"),
             () if !XOR && is_computed => Some("xor"),
             () if !REED_SOLOMON && is_computed && self.parity > 1 => Some("reed-solomon"),
             () => None,

@@ -22,7 +22,7 @@ pub(crate) fn label_of(disk: &SimDisk) -> Option<(PoolParameters, DiskIdentity)>
     };
     let places: Vec<u64> = match read(0) {
         Some((_, identity)) => identity.label_places().into(),
-        None => places::candidates(&geometry).collect(),
+        None => places::candidates(&geometry).into_iter().collect(),
     };
     // Of several the one that was changed last; the first of those.
     let newest = places.into_iter().filter_map(&mut read).reduce(newer)?;

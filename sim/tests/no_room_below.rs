@@ -337,13 +337,13 @@ fn nodes_that_find_no_room_below_are_no_checksum_errors() {
         let mut pool = world.mount();
         let mut fill = |pool: &mut Mounted<'_>| -> Result<(), Error> {
             let mut transaction = pool.begin()?;
-            let written = transaction.internals().store.tree.counters.nodes_written;
+            let written = transaction.internals().store.tree.counters().nodes_written;
             for number in 0..600 {
                 let name = format!("a name of some length {}", number * 7 % 600);
                 let plain = Attributes::default();
                 transaction.create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::File, &plain)?;
             }
-            spilled += u32::from(transaction.internals().store.tree.counters.nodes_written > written);
+            spilled += u32::from(transaction.internals().store.tree.counters().nodes_written > written);
             transaction.commit().map(|_| ())
         };
         let error = if well % 2 == 0 { IoError::NoSpace } else { IoError::Refused };

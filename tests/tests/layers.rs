@@ -87,7 +87,7 @@ fn every_package_has_its_place() {
 // --- modules of the core --------------------------------------------------------------------------------------
 
 /// The layer of each module of the core: it may use those of its own layer and of lower ones.
-const LAYERS: [(&str, u8); 15] = [
+const LAYERS: [(&str, u8); 17] = [
     ("pool", 8),
     ("maintain", 7),
     ("object", 6),
@@ -103,6 +103,8 @@ const LAYERS: [(&str, u8); 15] = [
     ("error", 0),
     ("metrics", 0),
     ("build", 0),
+    ("observed", 0),
+    ("powers", 0),
 ];
 
 /// Modules without I/O or state, and all that they may use of the core and of the HAL.
@@ -116,6 +118,7 @@ const PURE: [(&str, &[&str]); 6] = [
             "error",
             "metrics",
             "build",
+            "powers",
             "dynamicfs_hal::Crc32c",
             "dynamicfs_hal::Geometry",
             "dynamicfs_hal::UnixTime",
@@ -124,7 +127,7 @@ const PURE: [(&str, &[&str]); 6] = [
     ("placement", &["placement", "types", "limits", "error", "build", "disks::mix"]),
     ("redundancy", &["redundancy", "format", "types", "limits", "error", "build", "dynamicfs_hal::Crc32c"]),
     ("transaction/quorum.rs", &["types", "limits", "build"]),
-    ("disks/condition.rs", &["disks::condition", "disks::mix", "dynamicfs_hal::IoError"]),
+    ("disks/condition.rs", &["disks::condition", "disks::mix", "observed", "dynamicfs_hal::IoError"]),
     ("disks/select.rs", &["disks::condition", "disks::mix"]),
 ];
 

@@ -13,6 +13,7 @@
 //!
 //! Failed writes and flushes are not counted here: one of them is enough to take a disk out of use.
 
+use crate::observed::AtRest;
 use dynamicfs_hal::IoError;
 
 /// Bad places of a disk that are remembered, so that one of them that is met again and again counts once.
@@ -54,6 +55,10 @@ pub struct Thresholds {
     /// Whether upkeep empties a disk that has failed by these thresholds by itself, and takes it out of use then, where the pool
     /// stays readable and writable without it and has the disks and the space for what it holds. True.
     pub fail: bool,
+}
+
+impl AtRest for Thresholds {
+    const AT_REST: &'static Self = &Self::DEFAULT;
 }
 
 impl Thresholds {

@@ -1,11 +1,12 @@
 //! What has happened to a pool and its disks, for those who look after it: a few small values that wait to be taken.
 
-use super::Disks;
 use super::condition::Condition;
+use super::{Disks, at};
 use crate::build::OBSERVE;
 use crate::format::job::{JobKind, JobState};
 use crate::format::record::MemberState;
 use crate::limits::EVENTS_PER_DISK;
+use crate::observed::AtRest;
 use crate::types::{MemberNumber, ObjectId};
 use dynamicfs_hal::{DiskArray, IoError};
 
@@ -127,7 +128,14 @@ pub(super) struct Ring {
     dropped: u32,
 }
 
+impl AtRest for Ring {
+    const AT_REST: &'static Self = &Self::NEW;
+}
+
 impl Ring {
+    /// None waits.
+    pub(super) const NEW: Self = Self { first: 0, waiting: 0, dropped: 0 };
+
     /// The place of the newest.
     fn last(&self, places: usize) -> Option<usize> {
         let before = usize::from(self.waiting).checked_sub(1)?;
@@ -158,8 +166,13 @@ impl<A: DiskArray> Disks<'_, A> {
         self.states.len() * EVENTS_PER_DISK
     }
 
-    fn place(&mut self, place: usize) -> &mut Event {
-        &mut self.states[place / EVENTS_PER_DISK].events[place % EVENTS_PER_DISK]
+    fn event(&self, place: usize) -> Event {
+        self.states[at(place / EVENTS_PER_DISK)].watched.events[place % EVENTS_PER_DISK]
+    }
+
+    fn set_event(&mut self, place: usize, event: Event) {
+        let watched = &mut self.states[at(place / EVENTS_PER_DISK)].watched;
+        watched.note(|watched| watched.events[place % EVENTS_PER_DISK] = event);
     }
 
     /// Tells of something that has happened. Repairs of one member, one after the other, are one event.
@@ -171,34 +184,35 @@ impl<A: DiskArray> Disks<'_, A> {
         let places = self.places();
         if let (Some(last), Happening::Repaired { member: again, count: more }) =
             (self.ring.last(places), what)
-            && let Happening::Repaired { member, count } = &mut self.place(last).what
-            && *member == again
+            && let Event { at, what: Happening::Repaired { member, count } } = self.event(last)
+            && member == again
         {
-            *count = count.saturating_add(more);
-            return;
+            let what = Happening::Repaired { member, count: count.saturating_add(more) };
+            return self.set_event(last, Event { at, what });
         }
         let at = self.clock.now().seconds;
-        if let Some(place) = self.ring.add(places) {
-            *self.place(place) = Event { at, what };
+        if let Some(place) = self.ring.note(|ring| ring.add(places)) {
+            self.set_event(place, Event { at, what });
         }
     }
 
     /// Tells of something that has happened to the member that this disk is.
     pub(crate) fn tell_of(&mut self, disk: usize, what: impl FnOnce(MemberNumber) -> Happening) {
-        if OBSERVE && let Some(identity) = self.states[disk].identity {
+        if OBSERVE && let Some(identity) = self.states[at(disk)].identity {
             self.tell(what(identity.member));
         }
     }
 
     /// Takes the oldest event.
     pub(crate) fn next_event(&mut self) -> Option<Event> {
-        let place = self.ring.take(self.places())?;
-        Some(*self.place(place))
+        let places = self.places();
+        let place = self.ring.note(|ring| ring.take(places))?;
+        Some(self.event(place))
     }
 
     /// How many events were dropped since this was last asked.
-    pub(crate) const fn take_dropped_events(&mut self) -> u32 {
-        core::mem::replace(&mut self.ring.dropped, 0)
+    pub(crate) fn take_dropped_events(&mut self) -> u32 {
+        self.ring.note(|ring| core::mem::take(&mut ring.dropped))
     }
 }
 

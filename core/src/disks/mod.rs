@@ -26,11 +26,13 @@ use crate::build::{MULTI, OBSERVE};
 use crate::error::{About, Code, Failure, FormatError, MountError};
 use crate::format::label::{DiskIdentity, PoolParameters};
 use crate::metrics::DiskCounters;
+use crate::observed::Observed;
 use crate::types::{BlockAddress, Epoch, Generation, MemberNumber, MemberSet};
 use condition::{Fault, Thresholds};
 use dynamicfs_hal::{Batch, Clock, Crc32c, DiskArray, Geometry, IoError, Operation, Outcome, Request};
 use events::Happening;
 pub(crate) use staged::{alignment_of, lacking_for};
+use state::States;
 pub use state::{Currency, DiskState, DiskStatus};
 
 /// After so long without a look at them, disks are looked at before a transaction writes to them: a card may have been exchanged.
@@ -40,15 +42,20 @@ pub(crate) const IDLE_MICROS: u64 = 200_000;
 /// looked at first.
 const WAITED_MICROS: u64 = 20_000;
 
+/// The place of a disk among the states.
+pub(crate) const fn at(disk: usize) -> usize {
+    if MULTI { disk } else { 0 }
+}
+
 /// All disks of a pool.
 pub struct Disks<'m, A> {
     array: A,
-    states: &'m mut [DiskState],
+    states: &'m mut States,
     pub(crate) parameters: PoolParameters,
     pub(crate) crc32c: Crc32c,
     clock: &'m dyn Clock,
-    pub(crate) thresholds: Thresholds,
-    ring: events::Ring,
+    pub(crate) thresholds: Observed<Thresholds>,
+    ring: Observed<events::Ring>,
     /// Requests so far.
     requests: u64,
     /// When the last of them ended, in microseconds of the clock.
@@ -69,6 +76,9 @@ pub struct Disks<'m, A> {
 
 impl<'m, A: DiskArray> Disks<'m, A> {
     /// Takes the array; `states` holds one for each of its disks. Nothing is read.
+    ///
+    /// # Panics
+    /// Where there are too few states, or a build for one disk is given none: the caller made sure.
     pub fn new(
         array: A,
         states: &'m mut [DiskState],
@@ -76,8 +86,8 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         crc32c: Crc32c,
         clock: &'m dyn Clock,
     ) -> Self {
-        let disks = array.disks().min(states.len());
-        let states = &mut states[..disks];
+        let disks = array.disks();
+        let states = state::first(states, disks);
         for (disk, state) in states.iter_mut().enumerate() {
             let sector = array.geometry(disk).sector_bytes;
             *state = DiskState { sector_shift: sector.max(1).trailing_zeros() as u8, ..DiskState::NEW };
@@ -89,8 +99,8 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             parameters,
             crc32c,
             clock,
-            thresholds: Thresholds::DEFAULT,
-            ring: events::Ring::default(),
+            thresholds: Observed::new(Thresholds::DEFAULT),
+            ring: Observed::new(events::Ring::NEW),
             requests: 0,
             used: 0,
             any_behind: false,
@@ -104,22 +114,22 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// Disks of the array.
     pub fn count(&self) -> usize {
-        if MULTI { self.states.len() } else { self.states.len().min(1) }
+        self.states.len()
     }
 
     /// Reads of all disks that failed or brought wrong bytes, since the pool was opened.
     pub fn bad_reads(&self) -> u64 {
-        let counters = self.states.iter().map(|state| state.counters);
+        let counters = self.states.iter().map(|state| state.watched.counters);
         counters.map(|counters| counters.read_errors + counters.checksum_errors).sum()
     }
 
     /// A disk's state; `disk` is below [`count`](Self::count).
     pub fn state(&self, disk: usize) -> &DiskState {
-        &self.states[disk]
+        &self.states[at(disk)]
     }
 
     pub(crate) fn state_mut(&mut self, disk: usize) -> &mut DiskState {
-        &mut self.states[disk]
+        &mut self.states[at(disk)]
     }
 
     /// What a disk is like.
@@ -154,17 +164,17 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// Makes a disk a member that does not take part yet.
     pub(crate) fn assign(&mut self, disk: usize, identity: DiskIdentity, row: usize) {
-        let state = &mut self.states[disk];
+        let state = &mut self.states[at(disk)];
+        let before = state.watched;
         *state = DiskState {
             identity: Some(identity),
             blocks: identity.data_blocks,
             row: row as u8,
             status: DiskStatus::Unlabelled,
             sector_shift: state.sector_shift,
-            counters: state.counters,
-            events: state.events,
             ..DiskState::NEW
         };
+        state.watched.note(|watched| (watched.counters, watched.events) = (before.counters, before.events));
     }
 
     /// The disk of this member, if it was taken out of use.
@@ -180,8 +190,8 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             true => (DiskStatus::Online, DiskStatus::Excluded),
             false => (DiskStatus::Excluded, DiskStatus::Online),
         };
-        if self.states[disk].status == from {
-            self.states[disk].status = to;
+        if self.states[at(disk)].status == from {
+            self.states[at(disk)].status = to;
         }
     }
 
@@ -189,7 +199,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     /// for superblocks that hold data now.
     pub(crate) fn set_blocks(&mut self, row: usize, blocks: u64) {
         let Some(disk) = self.disk_in_row(row) else { return };
-        let state = &mut self.states[disk];
+        let state = &mut self.states[at(disk)];
         state.blocks = blocks;
         state.is_cut |= state.identity.is_some_and(|identity| identity.data_blocks < blocks);
     }
@@ -203,12 +213,12 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// The identity of the member in this row, while it takes part.
     pub fn identity_in_row(&self, row: usize) -> Option<&DiskIdentity> {
-        self.states[self.disk_in_row(row)?].identity.as_ref()
+        self.states[at(self.disk_in_row(row)?)].identity.as_ref()
     }
 
     /// The sector at which a byte of a disk lies; the byte begins a sector.
     pub fn lba_of_byte(&self, disk: usize, byte: u64) -> u64 {
-        byte >> self.states[disk].sector_shift
+        byte >> self.states[at(disk)].sector_shift
     }
 
     /// Where the bytes from `offset` on, in the blocks from `address` on, lie: the disk and the sector. `None` when
@@ -282,10 +292,8 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             self.has_misfit |= !matches!(request.operation, Operation::Read(_));
             return;
         }
-        let Some(state) = self.states.get_mut(request.disk) else { return };
-        if OBSERVE {
-            state.window.count();
-        }
+        let Some(state) = self.states.get_mut(at(request.disk)) else { return };
+        state.watched.note(|watched| watched.window.count());
         match request.result {
             Err(IoError::NoSpace) if matches!(request.operation, Operation::Read(_)) => {}
             Err(error @ (IoError::NoSpace | IoError::Refused)) => {
@@ -306,8 +314,8 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             Operation::Discard(_) => return,
         }
         if OBSERVE {
-            state.observe(request, micros);
-            self.any_late |= state.is_late;
+            state.watched.note(|watched| watched.observe(request, micros));
+            self.any_late |= state.watched.is_late;
         }
         match request.result {
             Ok(()) | Err(IoError::Late) => {}
@@ -323,18 +331,20 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     fn hear(&mut self) {
         self.any_late = false;
         for disk in 0..self.count() {
-            let state = &mut self.states[disk];
-            if !state.is_late {
+            let state = &mut self.states[at(disk)];
+            if !state.watched.is_late {
                 continue;
             }
             let Some(Outcome { lba, result, micros }) = self.array.take_outcome(disk) else {
                 self.any_late = true;
                 continue;
             };
-            state.is_late = false;
-            standing::measure(&mut state.latency, &mut state.samples, micros.into());
+            state.watched.note(|watched| {
+                watched.is_late = false;
+                standing::measure(&mut watched.latency, &mut watched.samples, micros.into());
+                watched.counters.read_errors += u64::from(result.is_err());
+            });
             if let Err(error) = result {
-                state.counters.read_errors += 1;
                 self.bear(disk, lba, true, error);
             }
         }
@@ -342,10 +352,9 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// What follows from an error of a disk that takes part: a read is judged with others, anything else takes it out of use.
     fn bear(&mut self, disk: usize, lba: u64, is_read: bool, error: IoError) {
-        let state = &mut self.states[disk];
-        if OBSERVE {
-            state.counters.timeouts += u64::from(error == IoError::Timeout);
-        }
+        let state = &mut self.states[at(disk)];
+        let is_timeout = u64::from(error == IoError::Timeout);
+        state.watched.note(|watched| watched.counters.timeouts += is_timeout);
         state.last_error = Some(error);
         let is_gone = matches!(error, IoError::Gone | IoError::Timeout);
         if state.status == DiskStatus::Online {
@@ -370,7 +379,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// Why a disk takes no writes that is not to blame for it.
     pub(crate) fn refused(&mut self, disk: usize) -> Code {
-        let code = match self.states[disk].last_error {
+        let code = match self.states[at(disk)].last_error {
             Some(IoError::Refused) => Code::RefusedBelow,
             _ => Code::NoSpaceBelow,
         };
@@ -437,7 +446,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         if !OBSERVE {
             return;
         }
-        self.states[disk].counters.checksum_errors += 1;
+        self.states[at(disk)].watched.note(|watched| watched.counters.checksum_errors += 1);
         self.note_fault(disk, Fault::Checksum, block);
     }
 
@@ -446,7 +455,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         if !OBSERVE {
             return;
         }
-        self.states[disk].counters.repairs += 1;
+        self.states[at(disk)].watched.note(|watched| watched.counters.repairs += 1);
         self.tell_of(disk, |member| Happening::Repaired { member, count: 1 });
     }
 
@@ -456,10 +465,12 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             return;
         }
         for state in self.states.iter_mut() {
-            let saved = core::mem::replace(&mut state.saved, DiskCounters::NEW);
-            if committed {
-                state.counters = state.counters.since(&saved);
-            }
+            state.watched.note(|watched| {
+                let saved = core::mem::replace(&mut watched.saved, DiskCounters::NEW);
+                if committed {
+                    watched.counters = watched.counters.since(&saved);
+                }
+            });
         }
     }
 
@@ -478,7 +489,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         while next < self.count() {
             let mut batch = A::Batch::default();
             while next < self.count() {
-                if wanted(&self.states[next])
+                if wanted(&self.states[at(next)])
                     && self.array.geometry(next).sectors > 0
                     && batch.push(Request::flush(next)).is_err()
                 {
@@ -493,8 +504,8 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     /// Takes a member out of use until the next mount.
     #[inline(never)]
     pub fn fail(&mut self, disk: usize, error: IoError) {
-        self.states[disk].status = DiskStatus::Failed;
-        self.states[disk].last_error = Some(error);
+        self.states[at(disk)].status = DiskStatus::Failed;
+        self.states[at(disk)].last_error = Some(error);
         self.tell_of(disk, |member| Happening::Stopped { member, error });
     }
 }

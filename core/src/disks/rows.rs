@@ -1,6 +1,6 @@
 //! Which members take part, and how far each of them is: by their rows of the member table.
 
-use super::{Currency, DiskState, DiskStatus, Disks};
+use super::{Currency, DiskState, DiskStatus, Disks, at};
 use crate::build::MULTI;
 use crate::limits::MEMBERS_MAX;
 use crate::types::{Epoch, Generation, MemberNumber, MemberSet};
@@ -14,7 +14,7 @@ impl<A: DiskArray> Disks<'_, A> {
 
     /// The first disk whose state is so.
     fn position(&self, is_so: impl Fn(&DiskState) -> bool) -> Option<usize> {
-        if MULTI { self.states.iter().position(is_so) } else { is_so(self.states.first()?).then_some(0) }
+        self.states.iter().position(is_so)
     }
 
     /// The disk in this row of the member table, if it takes part.
@@ -101,7 +101,7 @@ impl<A: DiskArray> Disks<'_, A> {
         (newest, began): (Epoch, Generation),
         roots: Option<[u32; 2]>,
     ) -> Option<Generation> {
-        let state = &self.states[self.disk_in_row(row)?];
+        let state = &self.states[at(self.disk_in_row(row)?)];
         let (epoch, generation) = state.order;
         let is_beside = epoch < newest && (generation >= began || epoch.0 + 1 < newest.0);
         let is_unknown = state.currency != Currency::Current

@@ -3,7 +3,8 @@
 use super::condition::{Cause, Condition, Evidence, Fault, SAMPLES_MIN, Thresholds, Window, assess};
 use super::events::Happening;
 use super::select::{self, Candidate};
-use super::{DiskStatus, Disks};
+use super::state::Watched;
+use super::{DiskStatus, Disks, at};
 use crate::build::OBSERVE;
 use crate::limits::FRAGMENTS_MAX;
 use crate::types::{BlockAddress, MemberSet};
@@ -27,14 +28,29 @@ pub(super) fn measure(latency: &mut u32, samples: &mut u8, micros: u64) {
     *latency = *latency - *latency / weight + sample / weight;
 }
 
+impl Watched {
+    /// Judges the disk by its errors, and by the two latencies in the middle of all.
+    fn judge(&mut self, now: u64, thresholds: &Thresholds, latency: u32, middle: (u32, u32)) {
+        self.others = median_without(middle, latency);
+        self.window.pass(now, thresholds);
+        let evidence = Evidence {
+            read_errors: self.window.errors(Fault::Read),
+            checksum_errors: self.window.errors(Fault::Checksum),
+            latency,
+            others: self.others,
+        };
+        self.condition = assess(&evidence, thresholds, self.condition);
+    }
+}
+
 impl<A: DiskArray> Disks<'_, A> {
     // --- judging ----------------------------------------------------------------------------------------------
 
     /// How far a disk can be relied on. One that takes part is degraded where its errors would fail it: that is for upkeep
     /// to decide.
     pub fn condition(&self, disk: usize) -> Condition {
-        let state = &self.states[disk];
-        match (state.status, state.condition, state.last_error) {
+        let state = &self.states[at(disk)];
+        match (state.status, state.watched.condition, state.last_error) {
             (DiskStatus::Online, Condition::Failed(cause), _) => Condition::Degraded(cause),
             (DiskStatus::Online, condition, _) => condition,
             (DiskStatus::Failed, _, Some(error)) => Condition::Failed(Cause::Error(error)),
@@ -45,19 +61,19 @@ impl<A: DiskArray> Disks<'_, A> {
 
     /// Microseconds that a read of a disk takes on average; `None` if too few were measured.
     pub fn latency(&self, disk: usize) -> Option<u32> {
-        let state = &self.states[disk];
-        (state.samples >= SAMPLES_MIN).then_some(state.latency / 16)
+        let state = &self.states[at(disk)];
+        (state.watched.samples >= SAMPLES_MIN).then_some(state.watched.latency / 16)
     }
 
     /// Judges by these thresholds from now on.
     pub fn set_thresholds(&mut self, thresholds: Thresholds) {
-        self.thresholds = thresholds;
+        self.thresholds.note(|kept| *kept = thresholds);
         self.look();
     }
 
     /// Judges a disk from now on as if it had made no error yet.
     pub(crate) fn forgive(&mut self, disk: usize) {
-        self.states[disk].window = Window::NEW;
+        self.states[at(disk)].watched.note(|watched| watched.window = Window::NEW);
         self.look();
     }
 
@@ -67,7 +83,7 @@ impl<A: DiskArray> Disks<'_, A> {
         if !OBSERVE {
             return;
         }
-        self.states[disk].window.note(fault, place);
+        self.states[at(disk)].watched.note(|watched| watched.window.note(fault, place));
         self.look();
     }
 
@@ -83,23 +99,16 @@ impl<A: DiskArray> Disks<'_, A> {
         self.any_behind = false;
         for disk in 0..self.count() {
             let latency = self.latency(disk).unwrap_or(0);
-            let thresholds = self.thresholds;
-            let state = &mut self.states[disk];
+            let thresholds = *self.thresholds;
+            let state = &mut self.states[at(disk)];
             if state.status != DiskStatus::Online {
                 continue;
             }
-            state.others = median_without(middle, latency);
-            state.window.pass(now, &thresholds);
-            let evidence = Evidence {
-                read_errors: state.window.errors(Fault::Read),
-                checksum_errors: state.window.errors(Fault::Checksum),
-                latency,
-                others: state.others,
-            };
-            let before = state.condition;
-            state.condition = assess(&evidence, &thresholds, before);
-            let (level, was) = (state.condition.level().min(1), before.level().min(1));
-            self.any_behind |= level > 0 || select::is_worth_computing(latency, state.others, 1);
+            let before = state.watched.condition;
+            state.watched.note(|watched| watched.judge(now, &thresholds, latency, middle));
+            let watched = &state.watched;
+            let (level, was) = (watched.condition.level().min(1), before.level().min(1));
+            self.any_behind |= level > 0 || select::is_worth_computing(latency, watched.others, 1);
             if level != was {
                 let condition = self.condition(disk);
                 self.tell_of(disk, |member| Happening::Condition { member, condition });
@@ -111,7 +120,7 @@ impl<A: DiskArray> Disks<'_, A> {
     /// out. Zeros if fewer than two are known.
     fn middle(&self) -> (u32, u32) {
         let known = || {
-            let disks = (0..self.count()).filter(|&disk| self.states[disk].status == DiskStatus::Online);
+            let disks = (0..self.count()).filter(|&disk| self.states[at(disk)].status == DiskStatus::Online);
             disks.filter_map(|disk| Some((self.latency(disk)?, disk)))
         };
         // Counted, not sorted: there are few, and no memory is needed.
@@ -136,12 +145,12 @@ impl<A: DiskArray> Disks<'_, A> {
         let mut best: Option<(u64, usize)> = None;
         for (i, address) in replicas.enumerate() {
             let Some(disk) = self.disk_of(address.member) else { continue };
-            let state = &self.states[disk];
-            let cause = state.condition.cause();
+            let state = &self.states[at(disk)];
+            let cause = state.watched.condition.cause();
             let is_slow = matches!(cause, Some(Cause::Slow { .. }));
             let place = (address.block / NEIGHBOURS) ^ (u64::from(address.member.0) << 32);
-            let is_unreliable = cause.is_some() && !is_slow || state.is_late;
-            let candidate = Candidate { latency: state.latency, is_unreliable, is_slow, place };
+            let is_unreliable = cause.is_some() && !is_slow || state.watched.is_late;
+            let candidate = Candidate { latency: state.watched.latency, is_unreliable, is_slow, place };
             let cost = select::cost(&candidate, is_sample);
             if best.is_none_or(|(least, _)| cost < least) {
                 best = Some((cost, i));
@@ -165,7 +174,7 @@ impl<A: DiskArray> Disks<'_, A> {
         let is_sample = may_sample && select::is_sample(self.requests);
         let is_avoided = |address: BlockAddress| {
             self.disk_of(address.member).is_some_and(|disk| {
-                let state = &self.states[disk];
+                let state = &self.states[at(disk)].watched;
                 match state.condition.cause() {
                     _ if state.is_late => true,
                     None | Some(Cause::Slow { .. }) => {

@@ -6,6 +6,7 @@ use super::standing;
 use crate::format::label::DiskIdentity;
 use crate::limits::EVENTS_PER_DISK;
 use crate::metrics::DiskCounters;
+use crate::observed::{AtRest, Observed};
 use crate::types::{Epoch, Generation};
 use dynamicfs_hal::{IoError, Operation, Request};
 
@@ -50,6 +51,25 @@ pub enum Currency {
     Stale,
     /// It has lost commits that it had acknowledged.
     RolledBack,
+}
+
+/// The states of the disks.
+#[cfg(feature = "multi")]
+pub(super) type States = [DiskState];
+/// The state of the only disk.
+#[cfg(not(feature = "multi"))]
+pub(super) type States = [DiskState; 1];
+
+/// The states of so many disks.
+#[cfg(feature = "multi")]
+pub(super) fn first(states: &mut [DiskState], disks: usize) -> &mut States {
+    &mut states[..disks]
+}
+
+/// The state of the only disk.
+#[cfg(not(feature = "multi"))]
+pub(super) fn first(states: &mut [DiskState], _: usize) -> &mut States {
+    states.first_chunk_mut().expect("a state for the only disk")
 }
 
 /// The state of one disk of the array, in memory that the caller lends.
@@ -110,23 +130,76 @@ pub struct DiskState {
     pub(crate) is_suspect: bool,
     /// When that place was last looked at or written, in microseconds of the clock; 0 if that is not known.
     pub(crate) seen: u64,
+    pub(crate) watched: Observed<Watched>,
+    pub(crate) last_error: Option<IoError>,
+}
+
+/// What is counted and measured of one disk, and what follows from that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watched {
     /// What it has done since the mount, or since its counters were saved.
     pub(crate) counters: DiskCounters,
     /// How much of that is in the record that the open transaction saves.
     pub(crate) saved: DiskCounters,
     /// Moving average of a read's time in microseconds, times 16, and of how many reads, up to 255.
-    pub(super) latency: u32,
-    pub(super) samples: u8,
+    pub(in crate::disks) latency: u32,
+    pub(in crate::disks) samples: u8,
     /// The median of the others' in microseconds, 0 if that is not known.
-    pub(super) others: u32,
+    pub(in crate::disks) others: u32,
     /// It is at a read that was given up, as far as is known.
-    pub(super) is_late: bool,
+    pub(in crate::disks) is_late: bool,
     /// Errors of late, and what follows from them.
-    pub(super) window: Window,
+    pub(in crate::disks) window: Window,
     pub(crate) condition: Condition,
     /// A part of the events that wait to be taken, of whatever disk.
-    pub(super) events: [Event; EVENTS_PER_DISK],
-    pub(crate) last_error: Option<IoError>,
+    pub(in crate::disks) events: [Event; EVENTS_PER_DISK],
+}
+
+impl Watched {
+    const NEW: Self = Self {
+        counters: DiskCounters::NEW,
+        saved: DiskCounters::NEW,
+        latency: 0,
+        samples: 0,
+        others: 0,
+        is_late: false,
+        window: Window::NEW,
+        condition: Condition::Healthy,
+        events: [Event::NONE; EVENTS_PER_DISK],
+    };
+}
+
+impl Watched {
+    /// Counts a request, and measures a read. `micros` is how long it took, as far as that is known without
+    /// the array's word.
+    pub(super) fn observe(&mut self, request: &Request<'_>, micros: u64) {
+        let counters = &mut self.counters;
+        let bytes = |buf: &[u8]| if request.result.is_err() { 0 } else { buf.len() as u64 };
+        let (count, errors) = match &request.operation {
+            Operation::Read(buf) => {
+                counters.read_bytes += bytes(buf);
+                let measured = if request.micros > 0 { request.micros.into() } else { micros };
+                // How long a read takes that was given up comes with its outcome.
+                if request.result != Err(IoError::Late) {
+                    standing::measure(&mut self.latency, &mut self.samples, measured);
+                }
+                (&mut counters.reads, &mut counters.read_errors)
+            }
+            Operation::Write(buf) | Operation::WriteDurable(buf) => {
+                counters.write_bytes += bytes(buf);
+                (&mut counters.writes, &mut counters.write_errors)
+            }
+            Operation::Flush => (&mut counters.flushes, &mut counters.flush_errors),
+            Operation::Discard(_) => return,
+        };
+        *count += 1;
+        *errors += u64::from(request.result.is_err_and(|error| error != IoError::Late));
+        self.is_late = request.result == Err(IoError::Late);
+    }
+}
+
+impl AtRest for Watched {
+    const AT_REST: &'static Self = &Self::NEW;
 }
 
 impl DiskState {
@@ -160,47 +233,12 @@ impl DiskState {
         lacks_room: false,
         is_suspect: false,
         seen: 0,
-        counters: DiskCounters::NEW,
-        saved: DiskCounters::NEW,
-        latency: 0,
-        samples: 0,
-        others: 0,
-        is_late: false,
-        window: Window::NEW,
-        condition: Condition::Healthy,
-        events: [Event::NONE; EVENTS_PER_DISK],
+        watched: Observed::new(Watched::NEW),
         last_error: None,
     };
 }
 
 impl DiskState {
-    /// Counts a request, and measures a read. `micros` is how long it took, as far as that is known without
-    /// the array's word.
-    pub(super) fn observe(&mut self, request: &Request<'_>, micros: u64) {
-        let counters = &mut self.counters;
-        let bytes = |buf: &[u8]| if request.result.is_err() { 0 } else { buf.len() as u64 };
-        let (count, errors) = match &request.operation {
-            Operation::Read(buf) => {
-                counters.read_bytes += bytes(buf);
-                let measured = if request.micros > 0 { request.micros.into() } else { micros };
-                // How long a read takes that was given up comes with its outcome.
-                if request.result != Err(IoError::Late) {
-                    standing::measure(&mut self.latency, &mut self.samples, measured);
-                }
-                (&mut counters.reads, &mut counters.read_errors)
-            }
-            Operation::Write(buf) | Operation::WriteDurable(buf) => {
-                counters.write_bytes += bytes(buf);
-                (&mut counters.writes, &mut counters.write_errors)
-            }
-            Operation::Flush => (&mut counters.flushes, &mut counters.flush_errors),
-            Operation::Discard(_) => return,
-        };
-        *count += 1;
-        *errors += u64::from(request.result.is_err_and(|error| error != IoError::Late));
-        self.is_late = request.result == Err(IoError::Late);
-    }
-
     /// What the disk is stored in had no room for a write or a flush, or the system refused it. The disk is
     /// not to blame: what was being written fails.
     pub(super) fn note_refused(&mut self, operation: &Operation<'_>, error: IoError) {

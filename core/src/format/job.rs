@@ -3,6 +3,7 @@
 use super::field::{U48, layout};
 use super::key::Key;
 use super::node::value_bytes_max;
+use crate::build::MANAGE;
 use crate::limits::{NODE_BYTES_MIN, U48_MAX};
 use crate::types::{Generation, MemberSet};
 
@@ -136,6 +137,14 @@ pub enum JobKind {
 impl JobKind {
     /// All kinds, the most urgent first.
     pub const ALL: [Self; 4] = [Self::Rebuild, Self::Recount, Self::Scrub, Self::Rebalance];
+
+    /// The feature that this build lacks for it.
+    pub(crate) const fn lacks(self) -> Option<&'static str> {
+        match self {
+            Self::Rebalance | Self::Recount if !MANAGE => Some("manage"),
+            _ => None,
+        }
+    }
 
     /// Whether what it does may call for more of it: it is repeated until a pass finds nothing.
     pub(crate) const fn is_repeated(self) -> bool {

@@ -3,7 +3,7 @@
 use super::field::{Stored, layout};
 use super::places::{COPY_PLACES, SECTOR_BYTES_MAX};
 use crate::limits;
-use crate::powers::{over, units};
+use crate::powers::over;
 use crate::types::{MemberNumber, Uuid};
 
 layout! {
@@ -172,6 +172,7 @@ impl PoolParameters {
     }
 
     /// Whether all values are within the limits, so that nothing computed from them overflows.
+    #[inline(never)]
     pub fn is_valid(&self) -> bool {
         let within =
             |shift: u8, min: usize, max: usize| shift < 31 && (min..=max).contains(&(1usize << shift));
@@ -239,28 +240,32 @@ impl DiskIdentity {
     }
 
     /// Whether no part of the disk lies in another: rings, data, labels.
+    #[inline(never)]
     fn is_sound(&self, p: &PoolParameters) -> bool {
-        let (ring, unit) = (p.ring_bytes(), u64::from(p.sector_bytes_max()));
-        let (Some(end_a), Some(end_b), Some(copy_end)) =
-            (self.ring_a.checked_add(ring), self.ring_b.checked_add(ring), self.copy_at.checked_add(unit))
-        else {
+        let (places, blocks) =
+            (self.ring_a | self.ring_b | self.copy_at | self.end_at, self.data_start | self.data_blocks);
+        // No sum of them is too large for 64 bits.
+        if places >> 62 != 0 || blocks >> 47 != 0 || over(self.ring_a | self.ring_b | self.end_at, 512) != 0 {
             return false;
-        };
-        let end = self.data_start.saturating_add(self.data_blocks);
+        }
+        let (ring, unit) = (p.ring_bytes(), u64::from(p.sector_bytes_max()));
+        let (end_a, copy_end) = (self.ring_a + ring, self.copy_at + unit);
         let data_at = end_a.max(copy_end);
-        let lies_apart = self.data_blocks == 0
-            || (units(data_at, p.block_bytes() as u64) <= self.data_start
-                && end <= self.ring_b >> p.block_shift);
+        let (data, data_end) = match self.data_blocks {
+            0 => (data_at, data_at),
+            blocks => (self.data_start << p.block_shift, (self.data_start + blocks) << p.block_shift),
+        };
+        let first = if self.ring_a < self.copy_at { (end_a, self.copy_at) } else { (copy_end, self.ring_a) };
+        let follow = [
+            (unit, self.ring_a),
+            first,
+            (data_at, data),
+            (data_end, self.ring_b),
+            (self.ring_b + ring, self.end_at),
+        ];
         COPY_PLACES.contains(&self.copy_at)
-            && [self.ring_a, self.ring_b, self.end_at].iter().all(|&at| over(at, 512) == 0)
-            && self.ring_a >= unit
-            && (end_a <= self.copy_at || copy_end <= self.ring_a)
-            && data_at <= self.ring_b
-            && end_b <= self.end_at
-            && self.end_at.checked_add(unit).is_some()
-            && lies_apart
-            && end <= limits::U48_MAX
-            && units(self.data_blocks, u64::from(p.group_blocks)) <= u64::from(u32::MAX - 1)
+            && follow.iter().all(|(end, next)| end <= next)
+            && self.data_blocks >> p.group_blocks.trailing_zeros() < limits::GROUPS_MAX
     }
 }
 

@@ -16,4 +16,5 @@ pub mod node;
 pub mod places;
 pub mod pointer;
 pub mod record;
+mod siphash;
 pub mod superblock;

@@ -4,9 +4,8 @@
 //! may be goes on under the next places; names that share a hash take other places. A piece begins with one byte:
 //! the pieces of its entry that follow it, and whether it is the first.
 
+use super::siphash::siphash;
 use crate::types::{ObjectId, Uuid};
-use core::hash::Hasher;
-use siphasher::sip::SipHasher13;
 
 /// Set in the first byte of an entry's first piece; the other bits count the pieces that follow.
 pub const PIECE_FIRST: u8 = 0x80;
@@ -18,9 +17,7 @@ pub const PLACES: u64 = 256;
 ///
 /// SipHash-1-3 with the pool's seed: an attacker who chooses names cannot choose their hashes.
 pub fn hash(seed: Uuid, name: &[u8]) -> u64 {
-    let mut hasher = SipHasher13::new_with_key(&seed.0);
-    hasher.write(name);
-    hasher.finish() & !(PLACES - 1)
+    siphash(&seed.0, name) & !(PLACES - 1)
 }
 
 /// Bytes of a directory entry before the name: the object and its kind.

@@ -97,18 +97,20 @@ const UNITS: [u32; 4] = [512, 1024, 2048, SECTOR_BYTES_MAX];
 
 /// Bytes at which a label may lie on a disk of which nothing is known but its size and sectors, the first one left out: where
 /// copies lie, and the last place of a disk in units of each size.
-pub fn candidates(geometry: &Geometry) -> impl Iterator<Item = u64> + use<> {
+pub fn candidates(geometry: &Geometry) -> heapless::Vec<u64, PLACES_MAX> {
     let (bytes, sector) = (geometry.bytes(), u64::from(geometry.sector_bytes));
-    let units = UNITS.into_iter().chain([geometry.tear_unit.max(SECTOR_BYTES_MAX)]).map(u64::from);
-    let last = move |unit: u64| floor(bytes, unit).checked_sub(unit);
-    let mut before = 0;
-    let ends = units
-        .filter(move |&unit| unit >= sector)
-        .filter_map(last)
-        .filter(move |&at| core::mem::replace(&mut before, at) != at);
-    let copies = COPY_PLACES.into_iter().filter(move |&at| over(at, sector) == 0);
-    let inside = move |at: &u64| *at > 0 && at.checked_add(sector).is_some_and(|end| end <= bytes);
-    copies.chain(ends).filter(inside)
+    let mut places = heapless::Vec::new();
+    let mut add = |at: u64| {
+        let fits = at > 0 && at.saturating_add(sector) <= bytes && over(at, sector) == 0;
+        if fits && places.last() != Some(&at) {
+            let _ = places.push(at);
+        }
+    };
+    COPY_PLACES.into_iter().for_each(&mut add);
+    for unit in UNITS.into_iter().chain([geometry.tear_unit.max(SECTOR_BYTES_MAX)]).map(u64::from) {
+        add(floor(bytes, unit).saturating_sub(unit));
+    }
+    places
 }
 
 #[cfg(test)]
@@ -166,7 +168,7 @@ mod tests {
                         assert!(at.is_multiple_of(unit), "{at} of {unit}");
                     }
                     assert!(COPY_PLACES.contains(&places.copy_at));
-                    let found: Vec<u64> = candidates(&geometry).collect();
+                    let found: Vec<u64> = candidates(&geometry).into_iter().collect();
                     assert!(found.contains(&places.copy_at) && found.contains(&places.end_at), "{found:?}");
                     assert!(found.len() <= PLACES_MAX);
                 }

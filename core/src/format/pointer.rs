@@ -4,7 +4,7 @@
 //! is full to the brim has no room for the rest when they can be written again, and the node stays with fewer for good.
 
 use super::field::{Stored, U48};
-use crate::limits::NODE_COPIES_MAX;
+use crate::limits::{NODE_COPIES_MAX, NODE_PLACES_MAX};
 use crate::types::{BlockAddress, Generation};
 
 /// Where a node is and how it is recognised.
@@ -25,7 +25,7 @@ pub struct NodePointer {
 const HEADER_BYTES: usize = 11;
 
 /// Bytes of the longest pointer.
-pub const POINTER_BYTES_MAX: usize = HEADER_BYTES + 8 * NODE_COPIES_MAX;
+pub const POINTER_BYTES_MAX: usize = HEADER_BYTES + 8 * NODE_PLACES_MAX;
 
 impl NodePointer {
     /// A pointer to a node that is not written yet.
@@ -40,9 +40,9 @@ impl NodePointer {
         Self { crc: 0, birth, copies, places: copies, replicas: all }
     }
 
-    /// The same pointer with room for this many replicas at least, [`NODE_COPIES_MAX`] at most.
+    /// The same pointer with room for this many replicas at least, [`NODE_PLACES_MAX`] at most.
     pub fn with_places(self, places: usize) -> Self {
-        let places = places.clamp(self.copies.into(), NODE_COPIES_MAX);
+        let places = places.clamp(self.copies.into(), NODE_PLACES_MAX);
         Self { places: places as u8, ..self }
     }
 
@@ -62,7 +62,9 @@ impl NodePointer {
         U48::store(&mut out[4..], self.birth.0);
         out[10] = self.places;
         let places = usize::from(self.places);
-        for (i, replica) in self.replicas[..places].iter().enumerate() {
+        // A build for one disk keeps two replicas; a pool that had more disks may have more places.
+        for i in 0..places {
+            let replica = self.replicas.get(i).unwrap_or(&BlockAddress::NONE);
             BlockAddress::store(&mut out[HEADER_BYTES + 8 * i..], *replica);
         }
         Self::bytes(places)
@@ -71,7 +73,7 @@ impl NodePointer {
     /// Reads a pointer; `None` if the bytes are not one.
     pub fn load(bytes: &[u8]) -> Option<Self> {
         let places = *bytes.get(10)?;
-        if places == 0 || usize::from(places) > NODE_COPIES_MAX || bytes.len() != Self::bytes(places.into()) {
+        if places == 0 || usize::from(places) > NODE_PLACES_MAX || bytes.len() != Self::bytes(places.into()) {
             return None;
         }
         let mut replicas = [BlockAddress::NONE; NODE_COPIES_MAX];

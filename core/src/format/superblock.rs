@@ -6,7 +6,7 @@
 use super::field::{Stored, U48, layout};
 use super::label::PoolParameters;
 use super::pointer::NodePointer;
-use crate::limits::{BRANCHES_MAX, NODE_COPIES_MAX, NODE_GROUP_FREE_MIN};
+use crate::limits::{BRANCHES_MAX, NODE_COPIES_MAX, NODE_GROUP_FREE_MIN, NODE_PLACES_MAX};
 use crate::types::{
     BlockAddress, Epoch, Generation, MemberLists, MemberNumber, MemberSet, ObjectId, Scheme, Uuid,
 };
@@ -192,7 +192,7 @@ const ANCESTOR: usize = AncestorEntry::<&[u8]>::BYTES;
 /// Where the fields begin that follow the ancestry. That they do not overlap is seen to by the layout.
 const AFTER_ANCESTRY: usize = 320;
 
-const _: () = assert!(ROOT_REPLICAS + 8 * NODE_COPIES_MAX == ANCESTRY);
+const _: () = assert!(ROOT_REPLICAS + 8 * NODE_PLACES_MAX == ANCESTRY);
 const _: () = assert!(ANCESTRY + ANCESTOR * BRANCHES_MAX == AFTER_ANCESTRY);
 // A pool of four members has superblocks that a sector holds: they are written whole or not at all.
 const _: () = assert!(bytes(4) == 512);
@@ -282,9 +282,9 @@ pub fn peek(slot: &[u8]) -> Option<(Uuid, Uuid, u64)> {
 pub fn is_sound(view: &Superblock<&[u8]>) -> bool {
     view.scheme().is_valid()
         && view.scheme().parity <= view.tolerance()
-        && usize::from(view.tolerance()) < NODE_COPIES_MAX
+        && usize::from(view.tolerance()) < NODE_PLACES_MAX
         && (12..=22).contains(&view.extent_shift())
-        && (1..=NODE_COPIES_MAX).contains(&usize::from(view.root_copies()))
+        && (1..=NODE_PLACES_MAX).contains(&usize::from(view.root_copies()))
         && usize::from(view.root_level()) < crate::limits::DEPTH_MAX
         && usize::from(view.ancestors()) <= BRANCHES_MAX
         && view.root_birth() <= view.generation_raw()
@@ -464,7 +464,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
         self.set_magic(SUPERBLOCK_MAGIC);
         self.set_pool(pool);
         self.set_member_rows(members_max);
-        for row in 0..self.rows() {
+        // All of them, whatever this build has room for.
+        for row in 0..usize::from(members_max) {
             self.clear_row(row);
         }
     }
@@ -550,7 +551,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
         self.set_root_crc(root.crc);
         self.set_root_birth(root.birth.0);
         self.set_root_copies(root.replicas().len() as u8);
-        for i in 0..NODE_COPIES_MAX {
+        for i in 0..NODE_PLACES_MAX {
             let replica = root.replicas().get(i).copied().unwrap_or(BlockAddress::NONE);
             BlockAddress::store(&mut self.0.as_mut()[ROOT_REPLICAS + 8 * i..], replica);
         }

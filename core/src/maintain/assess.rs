@@ -33,7 +33,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let kept = if self.kept.1 == changes { self.kept.0 } else { MemberSet::EMPTY };
         let roster = *self.store.roster();
         let failed = self.store.tree.holding_rows().minus(kept.or(roster.emptied)).iter().find_map(|row| {
-            let condition = self.store.tree.disks.state(self.store.tree.disks.disk_in_row(row)?).condition;
+            let condition =
+                self.store.tree.disks.state(self.store.tree.disks.disk_in_row(row)?).watched.condition;
             matches!(condition, Condition::Failed(_)).then_some((row, condition))
         });
         let Some((row, condition)) = failed else { return Ok(false) };
@@ -118,7 +119,7 @@ impl<A: DiskArray> Objects<'_, A> {
             .find(|&disk| disks.state(disk).identity.is_some_and(|identity| identity.member == member));
         if let Some(disk) = disk {
             let state = disks.state_mut(disk);
-            state.counters = state.counters.without_errors();
+            state.watched.note(|watched| watched.counters = watched.counters.without_errors());
             disks.forgive(disk);
         }
         Ok(())

@@ -32,7 +32,8 @@ impl<A: DiskArray> Objects<'_, A> {
         for disk in 0..self.store.tree.disks.count() {
             let state = self.store.tree.disks.state(disk);
             let Some(member) = state.identity.map(|identity| identity.member) else { continue };
-            let (live, unsaved) = (state.counters, state.counters.since(&state.saved));
+            let (live, unsaved) =
+                (state.watched.counters, state.watched.counters.since(&state.watched.saved));
             if self.store.committed().row_of(member).is_none() || unsaved == DiskCounters::NEW {
                 continue;
             }
@@ -40,7 +41,7 @@ impl<A: DiskArray> Objects<'_, A> {
             let mut counters = self.saved_counters(member)?;
             counters.add(&unsaved);
             self.put_counters(member, &counters)?;
-            self.store.tree.disks.state_mut(disk).saved = live;
+            self.store.tree.disks.state_mut(disk).watched.note(|watched| watched.saved = live);
         }
         Ok(())
     }

@@ -51,6 +51,9 @@ impl<A: DiskArray> Objects<'_, A> {
     /// of its own.
     pub fn start_job(&mut self, kind: JobKind, options: JobOptions) -> Result<bool, Code> {
         self.store.check_alone()?;
+        if let Some(feature) = kind.lacks() {
+            return Err(self.store.tree.disks.about.lacks(feature));
+        }
         let before = self.job(kind)?;
         if before.is_some_and(|job| job.state == JobState::Running && job.options == options) {
             return Ok(false);

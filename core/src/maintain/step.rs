@@ -1,6 +1,6 @@
 //! One bounded step of whatever work there is, each a transaction of its own.
 
-use crate::build::REPAIR;
+use crate::build::{MANAGE, REPAIR};
 use crate::error::Code;
 use crate::format::job::{JobKind, JobOptions, JobState};
 use crate::limits::{NODE_REPAIRS_MAX, REPAIRS_MAX};
@@ -68,7 +68,10 @@ impl<A: DiskArray> Objects<'_, A> {
         if !self.is_reapable() {
             return Ok(false);
         }
-        self.alone(Self::reap_step)?;
+        match self.alone(Self::reap_step) {
+            Err(error) if !MANAGE && error.is_loss_or_unreadable() => self.rest_from_reaping(),
+            reaped => drop(reaped?),
+        }
         Ok(true)
     }
 
@@ -85,12 +88,12 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     fn change_or_advance(&mut self) -> Result<Work, Code> {
-        if self.fail_member()? || self.change_members()? {
+        if MANAGE && (self.fail_member()? || self.change_members()?) {
             return Ok(Work::Changed);
         }
         // A job that takes more memory than there is keeps no other from its steps.
         let mut needs_memory = None;
-        for kind in JobKind::ALL {
+        for kind in JobKind::ALL.into_iter().filter(|kind| kind.lacks().is_none()) {
             let job = self.job(kind)?;
             let job = match job {
                 Some(job) if job.state == JobState::Running => job,

@@ -2,6 +2,7 @@
 
 use super::standing::{Standing, Worth};
 use super::verdict::{Indices, NodeVerdict, Verdict, judge, judge_node};
+use crate::build::MANAGE;
 use crate::error::Code;
 use crate::format::extent::Extent;
 use crate::format::inode::Inode;
@@ -55,7 +56,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Goes on with a pass; whether the transaction changed anything. On an error, the key of what it met.
     pub(super) fn pass_step(&mut self, job: &mut Job) -> Result<bool, (Code, Option<Key>)> {
         let at_nothing = |error: Code| (error, None);
-        if job.kind == JobKind::Recount {
+        if MANAGE && job.kind == JobKind::Recount {
             let at = job.position;
             return self.recount_step(job).map_err(|error| (error, Some(at)));
         }
@@ -141,7 +142,7 @@ impl<A: DiskArray> Objects<'_, A> {
         self.change(|objects| objects.store.refresh(&met.from))?;
         budget.spend(u64::from(self.store.tree.level) + 1);
         (budget.changed, job.healed) = (true, job.healed + 1);
-        self.store.tree.counters.repairs += 1;
+        self.store.tree.counters.note(|counters| counters.repairs += 1);
         Ok(true)
     }
 
@@ -202,7 +203,7 @@ impl<A: DiskArray> Objects<'_, A> {
             wrong.extend(self.prove_stripe(object, &found)?.iter().map(|index| index as u8));
         }
         let verdict = match (job.kind, judge(&found.extent, standing, block_shift, &wrong)) {
-            (JobKind::Rebalance, verdict @ (Verdict::Keep | Verdict::Short)) => {
+            (JobKind::Rebalance, verdict @ (Verdict::Keep | Verdict::Short)) if MANAGE => {
                 job.short += u64::from(verdict == Verdict::Short);
                 self.judge_order(job.options, object, &found, standing, budget)?
             }
@@ -217,6 +218,10 @@ impl<A: DiskArray> Objects<'_, A> {
                 return Ok(());
             }
             Verdict::Stuck => Mended::NoSpace,
+            Verdict::Move(_) if !MANAGE => {
+                budget.spend(blocks * width);
+                self.store_again(object, &found)?
+            }
             Verdict::Move(bad) => {
                 budget.spend(blocks * bad.len() as u64);
                 let relocation = relocation(job.kind, &found.extent, standing, &bad, &wrong);
@@ -228,6 +233,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 }
                 mended
             }
+            Verdict::Join(_) if !MANAGE => return Ok(()),
             Verdict::Join(bytes) => {
                 budget.spend(2 * (bytes as u64 >> block_shift));
                 let inode = self.stored_inode(object)?;
@@ -243,7 +249,10 @@ impl<A: DiskArray> Objects<'_, A> {
             Mended::Done => {
                 (job.found, job.healed) = (job.found + 1, job.healed + 1);
                 // What a rebalance moves was not bad.
-                self.store.tree.counters.repairs += u64::from(job.kind != JobKind::Rebalance);
+                self.store
+                    .tree
+                    .counters
+                    .note(|counters| counters.repairs += u64::from(job.kind != JobKind::Rebalance));
                 for &index in &wrong {
                     let member = found.extent.fragments()[usize::from(index)].address.member;
                     if let Some(disk) = self.store.tree.disks.disk_of(member) {

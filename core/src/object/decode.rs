@@ -46,7 +46,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let Some(parity) = self.read_columns(reading, &model, (lost, parity), stage) else {
             return false;
         };
-        self.store.tree.counters.decodes += 1;
+        self.store.tree.counters.note(|counters| counters.decodes += 1);
         let mut survivors = heapless::Vec::<u8, DATA_FRAGMENTS_MAX>::new();
         let mut inputs = heapless::Vec::<&[u8], DATA_FRAGMENTS_MAX>::new();
         let mut wanted = heapless::Vec::<u8, PARITY_FRAGMENTS_MAX>::new();
@@ -116,7 +116,7 @@ impl<A: DiskArray> Objects<'_, A> {
             drop(batch);
             if A::GIVES_UP {
                 let late = results.iter().filter(|&&result| result == Err(IoError::Late)).count();
-                self.store.tree.counters.hedged_reads += late as u64;
+                self.store.tree.counters.note(|counters| counters.hedged_reads += late as u64);
             }
             for ((place, index), _) in tried.into_iter().zip(results).filter(|(_, result)| result.is_ok()) {
                 let part = &buf[place * segment.bytes..][..segment.bytes];
@@ -157,7 +157,7 @@ impl<A: DiskArray> Objects<'_, A> {
             let bytes = Memory::bytes_for_stripe(&self.store.tree.disks.parameters, data);
             return Err(self.store.tree.disks.about.needs(bytes));
         }
-        self.store.tree.counters.unreadable += 1;
+        self.store.tree.counters.note(|counters| counters.unreadable += 1);
         Err(self.store.tree.disks.about.lost(object, reading.found.start))
     }
 
@@ -218,7 +218,9 @@ impl<A: DiskArray> Objects<'_, A> {
         match disks.execute_one(Request::read(disk, lba, buf).with_patience(patience)) {
             Ok(()) => self.is_right(reading, &Segment::of(source, first, columns, buf.len()), buf),
             Err(error) => {
-                self.store.tree.counters.hedged_reads += u64::from(A::GIVES_UP && error == IoError::Late);
+                self.store.tree.counters.note(|counters| {
+                    counters.hedged_reads += u64::from(A::GIVES_UP && error == IoError::Late)
+                });
                 false
             }
         }
@@ -238,7 +240,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if at_once == 0 {
             return false;
         }
-        self.store.tree.counters.decodes += 1;
+        self.store.tree.counters.note(|counters| counters.decodes += 1);
         part.chunks_mut(at_once * chunk).zip((segment.first..).step_by(at_once)).all(|(out, first)| {
             self.reconstruct_columns(reading, segment.fragment, first, out, stage)
                 || self.reconstruct_one_by_one(reading, segment.fragment, first, out, stage)

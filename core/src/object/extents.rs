@@ -374,7 +374,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let extents = superblock.extents();
         superblock.set_extents(extents + 1);
         superblock.note_scheme(inode.scheme);
-        self.store.tree.counters.extents_written += 1;
+        self.store.tree.counters.note(|counters| counters.extents_written += 1);
         Ok(())
     }
 

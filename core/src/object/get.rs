@@ -437,7 +437,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Does without what takes too long: reads another replica of it, or leaves it to be recovered.
     #[inline(never)]
     fn hedge(&mut self, found: &Found, segments: &mut Segments, mut late: MemberSet, buf: &mut [u8]) {
-        self.store.tree.counters.hedged_reads += late.len() as u64;
+        self.store.tree.counters.note(|counters| counters.hedged_reads += late.len() as u64);
         if found.extent.scheme.data > 1 {
             late.iter().for_each(|i| segments[i].avoided = true);
             return;
@@ -504,7 +504,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if !REPAIR {
             return;
         }
-        self.store.tree.counters.fragment_failures += 1;
+        self.store.tree.counters.note(|counters| counters.fragment_failures += 1);
         let address = found.address(fragment);
         // A disk that is away owes more than this; one that is there and wrong is mended where it was seen.
         if self.store.tree.disks.disk_of(address.member).is_some() {

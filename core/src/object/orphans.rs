@@ -7,15 +7,19 @@
 //! What cannot be read is passed over, after a second try: it does not hold up the rest. A node that holds nothing but what is
 //! to go is taken out of the tree; the blocks that its records referred to stay allocated until a recount, and an
 //! [event](Happening::Unfreed) says so. What else it may hold stays, and the orphan with it.
+//!
+//! A build without the feature `manage` frees record by record, and stops at what it cannot read.
 
 use super::Objects;
 use super::directory::NAME_UPDATES;
 use super::extents::EXTENT_KEYS;
+use crate::build::MANAGE;
 use crate::disks::events::Happening;
 use crate::error::Code;
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
 use crate::format::record::{OrphanRecord, dead};
+use crate::powers::over;
 use crate::transaction::{Purpose, RELEASE_UPDATES};
 use crate::tree::Unreadable;
 use crate::types::ObjectId;
@@ -184,12 +188,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// The first byte of the first extent whose record begins in a range of keys.
     fn first_head(&mut self, from: &Key, end: &Key) -> Result<Option<u64>, Code> {
         self.store.tree.scan(from, end, |key, _| {
-            let is_head = key.kind() == Kind::Extent as u8 && key.offset().is_multiple_of(EXTENT_KEYS);
-            if is_head && key.snapshot() == 0 {
-                ControlFlow::Break(key.offset())
-            } else {
-                ControlFlow::Continue(())
-            }
+            if is_head(key) { ControlFlow::Break(key.offset()) } else { ControlFlow::Continue(()) }
         })
     }
 
@@ -235,6 +234,10 @@ impl<A: DiskArray> Objects<'_, A> {
             OrphanRecord::new(record?).map(|record| (record.offset(), record.whole() != 0))
         })?;
         let Some((offset, whole)) = record else { return Ok(()) };
+        if !MANAGE {
+            while !self.free_next(object, range(object, offset, whole), whole)?.ok_or(Code::NoSpace)? {}
+            return Ok(());
+        }
         // It may be one of those that are stuck, and what was passed over in it is freed now.
         (self.reaper.resting, self.reaper.passed) = (None, None);
         loop {
@@ -245,6 +248,49 @@ impl<A: DiskArray> Objects<'_, A> {
                 Freed::Unreadable(error) => return Err(error),
             }
         }
+    }
+
+    /// Frees the next record of an orphan, or the orphan when none is left; whether that is done, `None` where there is
+    /// no room for it. All of [`reap`](Self::reap) takes more code.
+    fn free_next(
+        &mut self,
+        object: ObjectId,
+        (from, end): (Key, Key),
+        whole: bool,
+    ) -> Result<Option<bool>, Code> {
+        if !self.try_begin_change(RELEASE_UPDATES, Purpose::Release)? {
+            return Ok(None);
+        }
+        let first = self.store.tree.scan(&from, &end, |key, _| ControlFlow::Break(*key))?;
+        self.change(|objects| {
+            let Some(key) = first else {
+                match whole {
+                    true => objects.remove_last(object)?,
+                    false => objects.remove_orphan(object)?,
+                }
+                return Ok(Some(true));
+            };
+            if is_head(&key) {
+                let found = objects.extent_at(object, key.offset())?;
+                objects.free_fragments(&found)?;
+            }
+            objects.store.remove(&key)?;
+            Ok(Some(false))
+        })
+    }
+
+    /// Frees some records of the first orphan; whether anything was changed.
+    fn reap_records(&mut self) -> Result<bool, Code> {
+        let Some((object, offset, whole)) = self.next_orphan()? else { return self.end_round() };
+        for freed in 0..LEAVES_AT_ONCE {
+            match self.free_next(object, range(object, offset, whole), whole)? {
+                Some(false) => {}
+                Some(true) => break,
+                None if freed > 0 => break,
+                None => return Err(Code::NoSpace),
+            }
+        }
+        Ok(true)
     }
 
     /// Frees some of what an orphan still has, and its record with the last of it. There is room for what one leaf holds: the
@@ -277,6 +323,9 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Each step frees something, passes something over or ends a round: as often as there are nodes and orphans, and a few
     /// times more, nothing is [reapable](Self::is_reapable).
     pub(crate) fn reap_step(&mut self) -> Result<bool, Code> {
+        if !MANAGE {
+            return self.reap_records();
+        }
         self.begin_change(RELEASE_UPDATES, Purpose::Release)?;
         self.change(|objects| {
             let Some((object, offset, whole)) = objects.next_orphan()? else { return objects.end_round() };
@@ -298,6 +347,11 @@ impl<A: DiskArray> Objects<'_, A> {
                 }
             }
         })
+    }
+
+    /// Leaves orphans alone until another joins them: one holds what cannot be read.
+    pub(crate) fn rest_from_reaping(&mut self) {
+        self.reaper.resting = Some(self.store.committed().orphans());
     }
 
     /// The next orphan of this round, the byte that it begins at, and whether the object goes.
@@ -373,6 +427,12 @@ fn range(object: ObjectId, offset: u64, whole: bool) -> (Key, Key) {
         true => (Key::inode(object).successor(), Key::object_end(object)),
         false => (Key::extent(object, offset), Key::extent(object, u64::MAX)),
     }
+}
+
+/// Whether a key is that of the first record of an extent.
+fn is_head(key: &Key) -> bool {
+    let is_first = key.kind() == Kind::Extent as u8 && over(key.offset(), EXTENT_KEYS) == 0;
+    is_first && key.snapshot() == 0
 }
 
 /// After every orphan.

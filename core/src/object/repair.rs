@@ -4,6 +4,7 @@
 use super::Objects;
 use super::extents::{Found, PieceWriter};
 use super::rebuild::{Mended, Relocation};
+use crate::build::MANAGE;
 use crate::error::Code;
 use crate::format::extent::EXTENT_BYTES_MAX;
 use crate::transaction::{Purpose, REFRESH_UPDATES};
@@ -64,7 +65,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     fn note_repair(&mut self, address: BlockAddress) {
-        self.store.tree.counters.repairs += 1;
+        self.store.tree.counters.note(|counters| counters.repairs += 1);
         if let Some(disk) = self.store.tree.disks.disk_of(address.member) {
             self.store.tree.disks.note_repair(disk);
         }
@@ -76,11 +77,16 @@ impl<A: DiskArray> Objects<'_, A> {
         };
         let index = found.extent.fragments().iter().position(|fragment| fragment.address == repair.address);
         let (Some(index), true) = (index, found.start == repair.start) else { return Ok(false) };
+        if !MANAGE {
+            // All of it, in less code than moving one fragment.
+            return Ok(self.store_again(repair.object, &found)? == Mended::Done);
+        }
         // What is wrong with it was counted when a read found it.
         let counted = self.checksum_errors(repair);
         let mended = self.move_fragments(repair.object, &found, Relocation::of(&[index as u8]));
         if let Some((disk, errors)) = counted {
-            self.store.tree.disks.state_mut(disk).counters.checksum_errors = errors;
+            let state = self.store.tree.disks.state_mut(disk);
+            state.watched.note(|watched| watched.counters.checksum_errors = errors);
         }
         Ok(mended? == Mended::Done)
     }
@@ -88,7 +94,9 @@ impl<A: DiskArray> Objects<'_, A> {
     /// The disk that a bad fragment is on, and its checksum errors so far.
     fn checksum_errors(&self, repair: &Repair) -> Option<(usize, u64)> {
         let disks = &self.store.tree.disks;
-        disks.disk_of(repair.address.member).map(|disk| (disk, disks.state(disk).counters.checksum_errors))
+        disks
+            .disk_of(repair.address.member)
+            .map(|disk| (disk, disks.state(disk).watched.counters.checksum_errors))
     }
 
     /// Replaces the head of an extent's record, which may be longer now, and moves the checksums behind it; false if

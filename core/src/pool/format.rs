@@ -78,6 +78,11 @@ impl FormatOptions {
         Memory::needs(&parameters, disks, geometry.buffer_alignment as usize)
     }
 
+    /// The least memory with which a [`Reader`](crate::Reader) mounts the pool, in the same way.
+    pub const fn memory_to_read(&self, disks: usize, geometry: &Geometry) -> MemoryNeeds {
+        Memory::needs_to_read(&self.sizes(geometry.tear_unit), disks, geometry.buffer_alignment as usize)
+    }
+
     /// The sizes of the pool's parts, but for its groups, where the largest tear unit of its disks is this
     /// one.
     const fn sizes(&self, tear_unit: u32) -> PoolParameters {

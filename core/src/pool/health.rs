@@ -157,7 +157,7 @@ impl<A: DiskArray> Pool<'_, A> {
             is_short: superblock.is_short(),
             parity_deficit: superblock.parity_deficit(),
             tolerance: superblock.tolerance(),
-            counters: tree.counters,
+            counters: *tree.counters,
         }
     }
 
@@ -191,7 +191,7 @@ impl<A: DiskArray> Pool<'_, A> {
             free_blocks: row.map_or(0, |row| superblock.row(row).free()),
             last_error: state.last_error,
             latency_micros: self.objects.store.tree.disks.latency(disk),
-            counters: state.counters,
+            counters: state.watched.counters,
         }
     }
 }

@@ -34,6 +34,7 @@ pub use reader::Reader;
 pub use state::{Member, Members};
 pub use transaction::Transaction;
 
+use crate::build::MAINTAIN;
 use crate::error::{Error, Failure, FormatError, MountError};
 use crate::format::label::PoolParameters;
 use crate::format::superblock::Superblock;
@@ -144,11 +145,15 @@ impl<'m, A: DiskArray> Pool<'m, A> {
     /// The first of a mount reserves an epoch on every disk.
     ///
     /// Where space is scarce, or something found none since, deleted objects are freed first, in commits of their own: a
-    /// transaction that finds no space finds what is freed then when it is tried again.
+    /// transaction that finds no space finds what is freed then when it is tried again. A build without the feature
+    /// `maintain` leaves that to [`upkeep`](Self::upkeep), which a program that deletes calls.
     pub fn begin(&mut self) -> Result<Transaction<'_, 'm, A>, Error> {
         self.undo_forgotten();
         // What cannot be freed is upkeep's to tell: it is no reason why nothing else could be done.
-        while (self.objects.wanting || self.is_scarce()) && self.objects.reap_alone().unwrap_or(false) {}
+        while MAINTAIN
+            && (self.objects.wanting || self.is_scarce())
+            && self.objects.reap_alone().unwrap_or(false)
+        {}
         self.objects.wanting = false;
         read::ask(self, |objects| objects.begin())?;
         Ok(Transaction { pool: self, committed: false })

@@ -20,6 +20,8 @@ impl<'m, A: DiskArray> Reader<'m, A> {
     /// Mounts a pool for reading from the disks of the array that belong to it; `pool` names it where disks
     /// of several may be among them. Nothing is written.
     ///
+    /// It takes less memory than a [`Pool`](crate::Pool): [`Memory::needs_to_read`].
+    ///
     /// # Errors
     /// They give the array back.
     pub fn mount(

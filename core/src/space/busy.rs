@@ -33,16 +33,18 @@ pub struct Unrecorded {
 
 impl Space<'_> {
     /// The busy groups of a row.
-    pub fn busy(&self, row: usize) -> impl Iterator<Item = u32> {
-        Class::ALL.into_iter().flat_map(move |class| {
-            let open = self.open_group(row, class).map(|(group, ..)| group);
-            open.into_iter().chain(self.closed_group(row, class))
-        })
+    pub fn busy(&self, row: usize) -> heapless::Vec<u32, 4> {
+        let mut busy = heapless::Vec::new();
+        for class in Class::ALL {
+            busy.extend(self.open_group(row, class).map(|(group, ..)| group));
+            busy.extend(self.closed_group(row, class));
+        }
+        busy
     }
 
     /// Whether a group is one of them.
     pub fn is_busy(&self, row: usize, group: u32) -> bool {
-        self.busy(row).any(|busy| busy == group)
+        self.busy(row).contains(&group)
     }
 
     /// The class that a group is open for.

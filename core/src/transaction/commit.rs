@@ -16,7 +16,7 @@ impl<A: DiskArray> Store<'_, A> {
     pub fn commit(&mut self) -> Result<Generation, Code> {
         let done = self.check().and_then(|()| self.write_all()).and_then(|()| self.publish(self.durable));
         self.end(done)?;
-        self.tree.counters.commits += 1;
+        self.tree.counters.note(|counters| counters.commits += 1);
         Ok(self.generation())
     }
 
@@ -113,7 +113,7 @@ impl<A: DiskArray> Store<'_, A> {
                 self.write_superblocks(returning);
             }
             named = online;
-            self.tree.counters.superblock_steps += 1;
+            self.tree.counters.note(|counters| counters.superblock_steps += 1);
             let reached = self.tree.disks.online();
             if self.tree.disks.take_refusal().is_err()
                 || reached != online && !self.may_go_on(reached, durable, next)

@@ -1,6 +1,6 @@
 //! The first state of a new pool.
 
-use super::memory::{Memory, Parts};
+use super::memory::{Memory, Parts, divide};
 use super::{Mode, Store};
 use crate::disks::{DiskStatus, Disks, alignment_of, lacking_for};
 use crate::error::{Code, Failure, FormatError, StorageError};
@@ -109,7 +109,7 @@ fn prepare<'m, A: DiskArray>(
     request: &CreateRequest<'_, 'm>,
 ) -> Result<Parts<'m>, FormatError<Code>> {
     let alignment = disks.buffer_alignment();
-    let parts = Memory::divide(bytes, &request.parameters, alignment).map_err(|bytes| {
+    let parts = divide(bytes, &request.parameters, alignment).map_err(|bytes| {
         FormatError::NeedsMemory(MemoryNeeds {
             bytes,
             ..Memory::needs(&request.parameters, disks.count(), alignment)

@@ -4,18 +4,18 @@
 use super::create::FIRST;
 use super::histories::{Prefer, leave_out_others, leave_out_unconfirmed, newest_after, preferred_branch};
 use super::labels::{read_labels, unfit};
-use super::memory::{Memory, Parts};
+use super::memory::{Division, Parts};
 use super::quorum;
 use super::recover::{MountMode, MountRequest};
 use super::rings::{read_state, survey};
-use crate::build::{MULTI, PLACEMENT};
+use crate::build::{MANAGE, MULTI, PLACEMENT};
 use crate::disks::events::Happening;
 use crate::disks::{Currency, DiskState, DiskStatus, Disks};
 use crate::error::Code;
 use crate::format::label::DiskIdentity;
 use crate::format::superblock::Superblock;
 use crate::limits::MEMBERS_MAX;
-use crate::types::{MemberLists, MemoryNeeds};
+use crate::types::{MemberLists, MemberNumber, MemberSet, MemoryNeeds};
 use dynamicfs_hal::DiskArray;
 
 /// Reads the newest state that a disk still gives, of the preferred history if there is one: which disk. One
@@ -53,22 +53,24 @@ pub(super) fn find_state<'m, A: DiskArray>(
     disks: &mut Disks<'m, A>,
     bytes: &'m mut [u8],
     slots: usize,
+    division: Division,
     request: &MountRequest<'m>,
 ) -> Result<(Parts<'m>, MemberLists), Code> {
     disks.flush_all();
     let alignment = disks.buffer_alignment();
     read_labels(disks, bytes, (request.pool, reads_only(request.mode)), alignment)?;
     let parameters = disks.parameters;
-    let needs = Memory::needs(&parameters, disks.count(), alignment);
+    let needs = (division.needs)(&parameters, disks.count(), alignment);
     if slots < needs.slots {
         return Err(disks.about.lends(needs));
     }
-    let parts = Memory::divide(bytes, &parameters, alignment)
+    let parts = (division.divide)(bytes, &parameters, alignment)
         .map_err(|bytes| disks.about.lends(MemoryNeeds { bytes, ..needs }))?;
     let parts = parts.with_staging_for(disks);
     survey(disks, parts.stage)?;
+    let prefer = request.prefer.filter(|_| MANAGE);
     let images = (&mut *parts.committed, &mut *parts.stage);
-    let newest = read_newest(disks, images, request.prefer).map_err(|error| unfit(disks, error))?;
+    let newest = read_newest(disks, images, prefer).map_err(|error| unfit(disks, error))?;
     if let Some(feature) = lacking(disks, parts.committed, reads_only(request.mode)) {
         return Err(disks.about.lacks(feature));
     }
@@ -77,10 +79,10 @@ pub(super) fn find_state<'m, A: DiskArray>(
         let lists = lists_of_one(disks, parts.committed).map_err(|error| unfit(disks, error))?;
         return Ok((parts, lists));
     }
-    leave_out_others(disks, newest, (parts.committed, parts.stage), request.prefer)?;
+    leave_out_others(disks, newest, (parts.committed, parts.stage), prefer)?;
     refuse_namesakes(disks)?;
     assign_rows(disks, parts.committed);
-    leave_out_unconfirmed(disks, newest, parts.committed, request.prefer)?;
+    leave_out_unconfirmed(disks, newest, parts.committed, prefer)?;
     let lists = may_mount(disks, parts.committed, request.mode).map_err(|error| unfit(disks, error))?;
     tell_of_lost_slots(disks, lists);
     Ok((parts, lists))
@@ -88,7 +90,7 @@ pub(super) fn find_state<'m, A: DiskArray>(
 
 /// The feature that this build lacks for the pool: to read it at all, or else to write to it as it asks.
 fn lacking<A: DiskArray>(disks: &Disks<'_, A>, image: &[u8], only_reads: bool) -> Option<&'static str> {
-    if usize::from(disks.parameters.members_max) > MEMBERS_MAX {
+    if MULTI && usize::from(disks.parameters.members_max) > MEMBERS_MAX {
         return Some("wide");
     }
     if only_reads {
@@ -108,7 +110,10 @@ fn lacking<A: DiskArray>(disks: &Disks<'_, A>, image: &[u8], only_reads: bool) -
 fn lists_of_one<A: DiskArray>(disks: &mut Disks<'_, A>, image: &[u8]) -> Result<MemberLists, Code> {
     let view = Superblock::new(image).ok_or(Code::NoSuperblock)?;
     let (table, lists) = (view.table(), view.lists());
-    if table.len() != 1 || lists != MemberLists::both(table) || !view.owed().is_empty() {
+    let others = 1..usize::from(view.member_rows());
+    let is_alone = table == MemberSet::first(1)
+        && others.into_iter().all(|row| view.row(row).number() == MemberNumber::NONE.0);
+    if !is_alone || lists != MemberLists::both(table) || !view.owed().is_empty() {
         return Err(disks.about.lacks("multi"));
     }
     if disks.online() == table { Ok(lists) } else { Err(Code::NoPool) }
@@ -192,7 +197,7 @@ fn may_mount<A: DiskArray>(
     let view = Superblock::new(image).ok_or(Code::NoSuperblock)?;
     let (lists, generation) = (view.lists(), view.generation());
     let present = disks.online();
-    let overrides = matches!(mode, MountMode::AssumeMissingDead { .. } | MountMode::Salvage);
+    let overrides = MANAGE && matches!(mode, MountMode::AssumeMissingDead { .. } | MountMode::Salvage);
     if !overrides && is_unfinished(disks, &view) {
         return Err(disks.about.missing(present, lists.members, generation, Code::Unfinished));
     }

@@ -19,9 +19,13 @@ impl<A: DiskArray> Store<'_, A> {
         groups: u32,
     ) -> Result<Option<u32>, Code> {
         let (from, end) = (Key::group(member, first), Key::group(member, groups));
-        let recorded = self.tree.scan(&from, &end, |key, _| ControlFlow::Break(key.as_group().1))?;
-        let busy = self.tree.space.busy(row).filter(|group| (first..groups).contains(group));
-        Ok(recorded.into_iter().chain(busy).min())
+        let mut next = self.tree.scan(&from, &end, |key, _| ControlFlow::Break(key.as_group().1))?;
+        for busy in self.tree.space.busy(row) {
+            if (first..groups).contains(&busy) && next.is_none_or(|next| busy < next) {
+                next = Some(busy);
+            }
+        }
+        Ok(next)
     }
 
     /// Fills `bits` with the bitmap of a group: a bit for each block, set if it is allocated. No transaction may have changed

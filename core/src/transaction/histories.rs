@@ -21,9 +21,11 @@
 
 use super::create::FIRST;
 use super::labels::read_labels;
+use super::memory::divide;
 use super::rings::{each_before, read_state, root_crc_before, survey as read_rings};
 use super::{Memory, Store, quorum};
-use crate::disks::{DiskState, DiskStatus, Disks};
+use crate::build::MANAGE;
+use crate::disks::{DiskState, DiskStatus, Disks, lacking_for};
 use crate::error::{Code, MountError};
 use crate::format::label::PoolParameters;
 use crate::format::superblock::Superblock;
@@ -224,7 +226,11 @@ pub(super) fn leave_out_others<A: DiskArray>(
             continue;
         }
         let name = state_name(disks.state(disk));
-        let relation = relation(&view, name, || root_of_number(disks, name, name_of(&view), stage));
+        // A build without the feature `manage` does not ask the rings: what it does not know is unconfirmed.
+        let relation = relation(&view, name, || match MANAGE {
+            true => root_of_number(disks, name, name_of(&view), stage),
+            false => None,
+        });
         let state = disks.state_mut(disk);
         match relation {
             Relation::Part => {}
@@ -336,6 +342,12 @@ pub(crate) fn survey<A: DiskArray>(
     f: impl FnMut(&Surveyed, &Superblock<&[u8]>),
 ) -> Result<(), MountError> {
     let count = array.disks();
+    if count == 0 {
+        return Err(MountError::NoPool);
+    }
+    if let Some(feature) = lacking_for(&array, count) {
+        return Err(MountError::NeedsFeature(feature));
+    }
     if memory.disks.len() < count {
         return Err(MountError::NeedsMemory(Memory::needs_bytes(memory.bytes.len(), count)));
     }
@@ -354,7 +366,7 @@ fn survey_disks<'m, A: DiskArray>(
     read_labels(disks, bytes, (pool, true), alignment)?;
     let parameters = disks.parameters;
     let needs = Memory::needs(&parameters, count, alignment);
-    let parts = Memory::divide(bytes, &parameters, alignment)
+    let parts = divide(bytes, &parameters, alignment)
         .map_err(|bytes| disks.about.lends(MemoryNeeds { bytes, ..needs }))?;
     let parts = parts.with_staging_for(disks);
     read_rings(disks, parts.stage)?;

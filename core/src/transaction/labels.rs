@@ -2,6 +2,7 @@
 
 use super::Memory;
 use super::Store;
+use crate::build::MULTI;
 use crate::disks::{DiskStatus, Disks};
 use crate::error::{Code, FormatError};
 use crate::format::label::{self, DiskIdentity, LABEL_BYTES, Label, LabelFault, PoolParameters};
@@ -35,23 +36,23 @@ impl Labels {
     pub(super) fn read<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, buf: &mut [u8]) -> Self {
         let mut labels = Self { answered: false, found: None, newer: None, must_not_write: false };
         labels.look(disks, disk, 0, buf);
-        let geometry = disks.geometry(disk);
-        let (mut read, mut looked_at_end) = ([0; places::PLACES_MAX], None);
-        match labels.found {
-            _ if labels.newer.is_some() => {}
-            Some((_, identity)) => {
-                looked_at_end = Some(identity.end_at);
-                read[..2].copy_from_slice(&[identity.copy_at, identity.end_at]);
-            }
-            None => read.iter_mut().zip(places::candidates(&geometry)).for_each(|(to, at)| *to = at),
+        if labels.newer.is_some() {
+            return labels;
         }
-        for at in read.into_iter().filter(|&at| at > 0) {
-            labels.look(disks, disk, at, buf);
+        let mut end = 0;
+        if let Some((_, identity)) = labels.found {
+            labels.look(disks, disk, identity.copy_at, buf);
+            labels.look(disks, disk, identity.end_at, buf);
+            end = identity.end_at;
+        } else {
+            for at in places::candidates(&disks.geometry(disk)) {
+                labels.look(disks, disk, at, buf);
+            }
         }
         // Another end than the one that was looked at: the first label is an older one, or was lost.
         if labels.newer.is_none()
             && let Some((_, identity)) = labels.found
-            && looked_at_end.map_or(!read.contains(&identity.end_at), |end| end != identity.end_at)
+            && identity.end_at != end
         {
             labels.look(disks, disk, identity.end_at, buf);
         }
@@ -97,7 +98,7 @@ pub(super) fn read_labels<A: DiskArray>(
     (wanted, reads_only): (Option<Uuid>, bool),
     alignment: usize,
 ) -> Result<(), Code> {
-    let mut parameters: Option<PoolParameters> = None;
+    let mut is_known = false;
     // The first disk of a newer format, and the pool that it says it is of.
     let mut unsupported = None;
     let count = disks.count();
@@ -123,11 +124,12 @@ pub(super) fn read_labels<A: DiskArray>(
             continue;
         }
         let Some((found, identity)) = labels.found else { continue };
-        if wanted.or(parameters.map(|p| p.pool)).is_some_and(|pool| pool != found.pool) {
+        let pool = if is_known { Some(disks.parameters.pool) } else { wanted };
+        if pool.is_some_and(|pool| pool != found.pool) {
             disks.state_mut(disk).status = DiskStatus::Foreign;
             continue;
         }
-        if parameters.is_some_and(|p| p != found) {
+        if is_known && disks.parameters != found {
             return Err(disks.about.on(disk, Code::LabelsDisagree));
         }
         let state = disks.state_mut(disk);
@@ -136,13 +138,14 @@ pub(super) fn read_labels<A: DiskArray>(
             state.status = DiskStatus::LargeSectors;
             continue;
         }
-        parameters = Some(found);
+        (disks.parameters, is_known) = (found, true);
+        let state = disks.state_mut(disk);
         state.is_cut = geometry.bytes() < identity.bytes_needed(&found);
         if state.is_cut && !reads_only {
             state.status = DiskStatus::Truncated;
             continue;
         }
-        let clone = (0..disk).find(|&other| {
+        let clone = (0..disk).filter(|_| MULTI).find(|&other| {
             let other = disks.state(other);
             other.status == DiskStatus::Online && other.identity.is_some_and(|i| i.disk == identity.disk)
         });
@@ -153,16 +156,12 @@ pub(super) fn read_labels<A: DiskArray>(
         state.status = DiskStatus::Online;
         state.must_not_write = labels.must_not_write;
     }
-    match (parameters, unsupported) {
+    match unsupported {
         // Some of its disks are of a newer version already: to go on with the others would leave those
         // behind.
-        (Some(found), Some(pool)) if found.pool == pool => Err(Code::Unsupported),
-        (Some(found), _) => {
-            disks.parameters = found;
-            Ok(())
-        }
-        (None, Some(_)) => Err(Code::Unsupported),
-        (None, None) => Err(unfit(disks, Code::NoPool)),
+        Some(pool) if !is_known || pool == disks.parameters.pool => Err(Code::Unsupported),
+        _ if is_known => Ok(()),
+        _ => Err(unfit(disks, Code::NoPool)),
     }
 }
 

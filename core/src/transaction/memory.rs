@@ -25,6 +25,18 @@ pub struct Memory<'m> {
     pub disks: &'m mut [DiskState],
 }
 
+/// How memory is divided for a use of it.
+#[derive(Clone, Copy)]
+pub(super) struct Division {
+    /// What a pool with these parameters takes, on so many disks, with buffers that are aligned so.
+    pub(super) needs: fn(&PoolParameters, usize, usize) -> MemoryNeeds,
+    /// Divides the bytes; `Err` with what would do.
+    pub(super) divide: for<'m> fn(&'m mut [u8], &PoolParameters, usize) -> Result<Parts<'m>, usize>,
+}
+
+/// How it is divided where a pool is written to.
+pub(super) const TO_WRITE: Division = Division { needs: Memory::needs, divide };
+
 /// The parts of [`Memory::bytes`].
 pub(crate) struct Parts<'m> {
     pub(crate) committed: &'m mut [u8],
@@ -83,7 +95,7 @@ const STAGING_MAX: usize = 64 << 10;
 const STAGING_SHARE: usize = 32;
 
 /// The least staging: a block, which holds a sector of any member, and what keeps aligned what follows it.
-const fn staging_min(p: &PoolParameters, alignment: usize) -> usize {
+pub(super) const fn staging_min(p: &PoolParameters, alignment: usize) -> usize {
     if alignment > 1 { p.block_bytes().next_multiple_of(alignment) } else { 0 }
 }
 
@@ -97,7 +109,7 @@ const fn fixed_bytes(p: &PoolParameters) -> usize {
         + 2 * scratch_bytes(p)
 }
 
-const fn scratch_bytes(p: &PoolParameters) -> usize {
+pub(super) const fn scratch_bytes(p: &PoolParameters) -> usize {
     let quarter = p.node_bytes() / 4;
     // A record's piece, and the widest extent's record without its checksums.
     if quarter > crate::format::extent::EXTENT_BYTES_MAX {
@@ -190,54 +202,53 @@ impl<'m> Memory<'m> {
         // Some of it may stage buffers that are not aligned.
         bytes + bytes / (STAGING_SHARE / 2) + 2 * parameters.block_bytes()
     }
+}
 
-    /// Divides the bytes; `Err` with what would do.
-    pub(crate) fn divide(
-        bytes: &'m mut [u8],
-        p: &PoolParameters,
-        alignment: usize,
-    ) -> Result<Parts<'m>, usize> {
-        let staging_min = staging_min(p, alignment);
-        let needed = Self::bytes_min_aligned(p, alignment);
-        if bytes.len() < needed {
-            return Err(needed);
-        }
-        let skip = bytes.as_ptr().align_offset(alignment);
-        let bytes = bytes.get_mut(skip..).ok_or(needed)?;
-        let spare = bytes.len().saturating_sub(Self::bytes_min(p));
-        let staging = match staging_min {
-            0 => 0,
-            least => (bytes.len() / STAGING_SHARE).min(STAGING_MAX).min(spare).max(least) / least * least,
-        };
-        let (staging, bytes) = bytes.split_at_mut_checked(staging).ok_or(needed)?;
-        let mut extent = EXTENT_BYTES_MAX as usize;
-        while extent > extent_bytes_min(p)
-            && (2 * extent * BUFFERS_SHARE > bytes.len() || total(p, extent) > bytes.len())
-        {
-            extent /= 2;
-        }
-        let spare = (bytes.len() - total(p, extent).min(bytes.len())) / 16;
-        let pending =
-            dead::RUN_BYTES * (spare / dead::RUN_BYTES).clamp(*PENDING_RUNS.start(), *PENDING_RUNS.end());
-        let piece = scratch_bytes(p).max(spare.min(CHECKSUMS));
-        // What disks read and write comes first and is a multiple of every alignment, a power of two below it.
-        let (window, rest) = bytes.split_at_mut(extent);
-        let (stage, rest) = rest.split_at_mut(stage_bytes(p, extent));
-        let fixed =
-            fixed_bytes(p) - dead::RUN_BYTES * *PENDING_RUNS.start() + pending - scratch_bytes(p) + piece;
-        if rest.len() < fixed + NODES_MIN * p.node_bytes() {
-            return Err(needed);
-        }
-        let frames = (rest.len() - fixed) / p.node_bytes() * p.node_bytes();
-        let (frames, rest) = rest.split_at_mut(frames);
-        let (committed, rest) = rest.split_at_mut(p.slot_bytes as usize);
-        let (working, rest) = rest.split_at_mut(p.slot_bytes as usize);
-        let (bitmaps, rest) = rest.split_at_mut(Space::bitmap_bytes(p.members_max.into(), p.group_blocks));
-        let (pending, rest) = rest.split_at_mut(pending);
-        let (scratch, rest) = rest.split_at_mut(scratch_bytes(p));
-        let piece = &mut rest[..piece];
-        Ok(Parts { committed, working, bitmaps, pending, scratch, piece, window, stage, frames, staging })
+/// Divides the bytes; `Err` with what would do.
+pub(super) fn divide<'m>(
+    bytes: &'m mut [u8],
+    p: &PoolParameters,
+    alignment: usize,
+) -> Result<Parts<'m>, usize> {
+    let staging_min = staging_min(p, alignment);
+    let needed = Memory::bytes_min_aligned(p, alignment);
+    if bytes.len() < needed {
+        return Err(needed);
     }
+    let skip = bytes.as_ptr().align_offset(alignment);
+    let bytes = bytes.get_mut(skip..).ok_or(needed)?;
+    let spare = bytes.len().saturating_sub(Memory::bytes_min(p));
+    let staging = match staging_min {
+        0 => 0,
+        least => (bytes.len() / STAGING_SHARE).min(STAGING_MAX).min(spare).max(least) / least * least,
+    };
+    let (staging, bytes) = bytes.split_at_mut_checked(staging).ok_or(needed)?;
+    let mut extent = EXTENT_BYTES_MAX as usize;
+    while extent > extent_bytes_min(p)
+        && (2 * extent * BUFFERS_SHARE > bytes.len() || total(p, extent) > bytes.len())
+    {
+        extent /= 2;
+    }
+    let spare = (bytes.len() - total(p, extent).min(bytes.len())) / 16;
+    let pending =
+        dead::RUN_BYTES * (spare / dead::RUN_BYTES).clamp(*PENDING_RUNS.start(), *PENDING_RUNS.end());
+    let piece = scratch_bytes(p).max(spare.min(CHECKSUMS));
+    // What disks read and write comes first and is a multiple of every alignment, a power of two below it.
+    let (window, rest) = bytes.split_at_mut(extent);
+    let (stage, rest) = rest.split_at_mut(stage_bytes(p, extent));
+    let fixed = fixed_bytes(p) - dead::RUN_BYTES * *PENDING_RUNS.start() + pending - scratch_bytes(p) + piece;
+    if rest.len() < fixed + NODES_MIN * p.node_bytes() {
+        return Err(needed);
+    }
+    let frames = (rest.len() - fixed) / p.node_bytes() * p.node_bytes();
+    let (frames, rest) = rest.split_at_mut(frames);
+    let (committed, rest) = rest.split_at_mut(p.slot_bytes as usize);
+    let (working, rest) = rest.split_at_mut(p.slot_bytes as usize);
+    let (bitmaps, rest) = rest.split_at_mut(Space::bitmap_bytes(p.members_max.into(), p.group_blocks));
+    let (pending, rest) = rest.split_at_mut(pending);
+    let (scratch, rest) = rest.split_at_mut(scratch_bytes(p));
+    let piece = &mut rest[..piece];
+    Ok(Parts { committed, working, bitmaps, pending, scratch, piece, window, stage, frames, staging })
 }
 
 #[cfg(test)]
@@ -263,7 +274,7 @@ mod tests {
                 let enough = Memory::bytes_for_levels(&p, levels);
                 for more in [1, 1000, 33_333, enough / 7, enough, 3 * enough] {
                     let mut bytes = std::vec![0; enough + more];
-                    let parts = Memory::divide(&mut bytes, &p, 1).unwrap_or_else(|needed| panic!("{needed}"));
+                    let parts = divide(&mut bytes, &p, 1).unwrap_or_else(|needed| panic!("{needed}"));
                     let nodes = parts.frames.len() / p.node_bytes();
                     assert!(nodes >= nodes_for(levels) + GROWTH_NODES, "{nodes} nodes, {levels} levels");
                     let runs = parts.pending.len() / dead::RUN_BYTES;
@@ -293,7 +304,7 @@ mod tests {
                 let enough = Memory::bytes_min_aligned(&p, alignment);
                 for bytes in [enough, enough + 1, 3 * enough, 64 << 20] {
                     let mut bytes = std::vec![0; bytes];
-                    let parts = Memory::divide(&mut bytes, &p, alignment).unwrap_or_else(|needed| {
+                    let parts = divide(&mut bytes, &p, alignment).unwrap_or_else(|needed| {
                         panic!("node 2^{node_shift}, alignment {alignment}: {needed} of {enough}")
                     });
                     assert!(parts.frames.len() >= NODES_MIN * p.node_bytes());
@@ -301,7 +312,7 @@ mod tests {
                     assert!(parts.staging.len() >= if alignment > 1 { p.block_bytes() } else { 0 });
                     for data in [1, 3, 16] {
                         let mut bytes = std::vec![0; Memory::bytes_for_stripe(&p, data) + alignment];
-                        let parts = Memory::divide(&mut bytes, &p, alignment).unwrap_or_else(|_| panic!());
+                        let parts = divide(&mut bytes, &p, alignment).unwrap_or_else(|_| panic!());
                         assert!(parts.stage.len() >= data << p.chunk_shift, "{data} chunks");
                     }
                     for part in [&*parts.staging, parts.window] {
@@ -309,7 +320,7 @@ mod tests {
                     }
                 }
                 let mut bytes = std::vec![0; enough - 1];
-                assert!(Memory::divide(&mut bytes, &p, alignment).is_err());
+                assert!(divide(&mut bytes, &p, alignment).is_err());
             }
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! memory.rs    how the lent memory is divided
+//! reading.rs   the same, where nothing is written
 //! ready.rs     groups opened and recorded, freed runs noted                      before each change
 //! reserve.rs   how much space there must be for a change, and what is kept back
 //! sweep.rs     dead blocks become free
@@ -37,6 +38,7 @@ mod labels;
 mod members;
 pub mod memory;
 pub mod quorum;
+mod reading;
 mod ready;
 mod recount;
 mod recover;
@@ -109,6 +111,8 @@ pub struct Store<'m, A> {
     roster_before: Roster,
     /// Members that are being let go: their word still counts while the lists change.
     letting_go: MemberSet,
+    /// Sweeps that came to their end.
+    sweeps: u32,
     /// Dead blocks that the last sweep left, if it gave back little: what it made itself.
     swept_left: u64,
     /// Dead blocks when the sweep that is under way began.
@@ -171,7 +175,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
         }
         self.started();
         // The mount's own commit brought it to every disk that takes part.
-        self.tree.space.superblock.settle_name();
+        if MULTI {
+            self.tree.space.superblock.settle_name();
+        }
         Ok(())
     }
 

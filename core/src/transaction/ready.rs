@@ -327,7 +327,7 @@ impl<A: DiskArray> Store<'_, A> {
     ) -> Result<Option<u32>, Code> {
         let blocks = self.tree.space.group_blocks();
         let member = self.tree.space.member(row);
-        let busy: heapless::Vec<u32, 4> = self.tree.space.busy(row).collect();
+        let busy = self.tree.space.busy(row);
         let is_free = |group: u32| {
             let free = (area.blocks - u64::from(group) * u64::from(blocks)).min(u64::from(blocks)) as u32;
             !busy.contains(&group) && wanted.accepts_free(free)

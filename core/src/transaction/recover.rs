@@ -11,10 +11,11 @@
 use super::create::FIRST;
 use super::decide::{find_state, reads_only};
 use super::histories::Prefer;
-use super::memory::{Memory, Parts};
+use super::memory::{Division, Memory, Parts, TO_WRITE};
+use super::reading::TO_READ;
 use super::rings::read_state;
 use super::{Mode, Store, quorum};
-use crate::build::MULTI;
+use crate::build::{MAINTAIN, MANAGE, MULTI};
 use crate::disks::{Currency, DiskStatus, Disks, lacking_for};
 use crate::error::{Code, Failure, MountError};
 use crate::format::job::JobKind;
@@ -23,6 +24,7 @@ use crate::format::label::PoolParameters;
 use crate::format::node;
 use crate::format::superblock::Superblock;
 use crate::metrics::PoolCounters;
+use crate::observed::Observed;
 use crate::powers::over;
 use crate::space::Space;
 use crate::tree::cache::Cache;
@@ -65,6 +67,15 @@ pub struct MountRequest<'m> {
     pub clock: &'m dyn Clock,
 }
 
+impl MountRequest<'_> {
+    /// The feature that this build lacks for it: what only an operator can decide.
+    fn lacks(&self) -> Option<&'static str> {
+        let decides =
+            self.prefer.is_some() || !matches!(self.mode, MountMode::ReadOnly | MountMode::ReadWrite);
+        (!MANAGE && decides).then_some("manage")
+    }
+}
+
 impl<'m, A: DiskArray> Store<'m, A> {
     /// Mounts a pool.
     pub fn mount(
@@ -72,7 +83,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         memory: Memory<'m>,
         request: &MountRequest<'m>,
     ) -> Result<Self, Failure<MountError, A>> {
-        let mut store = Self::find(array, memory, request)?;
+        let mut store = Self::find(array, memory, TO_WRITE, request)?;
         store.tree.make_room = Tree::spill;
         match store.go_on(request) {
             Ok(()) => Ok(store),
@@ -86,7 +97,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         memory: Memory<'m>,
         request: &MountRequest<'m>,
     ) -> Result<Self, Failure<MountError, A>> {
-        let mut store = Self::find(array, memory, request)?;
+        let mut store = Self::find(array, memory, TO_READ, request)?;
         match store.load_members() {
             Ok(()) => {
                 store.tell_of_members();
@@ -98,22 +109,27 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 
     /// Finds the state to go on from.
+    #[inline(never)]
     fn find(
         array: A,
         memory: Memory<'m>,
+        division: Division,
         request: &MountRequest<'m>,
     ) -> Result<Self, Failure<MountError, A>> {
         let count = array.disks();
+        if count == 0 {
+            return Err(Failure { error: MountError::NoPool, array });
+        }
         if memory.disks.len() < count {
             let needs = Memory::needs_bytes(memory.bytes.len(), count);
             return Err(Failure { error: MountError::NeedsMemory(needs), array });
         }
-        if let Some(feature) = lacking_for(&array, count) {
+        if let Some(feature) = lacking_for(&array, count).or(request.lacks()) {
             return Err(Failure { error: MountError::NeedsFeature(feature), array });
         }
         let Memory { bytes, slots, disks: states } = memory;
         let mut disks = Disks::new(array, states, PoolParameters::UNKNOWN, request.crc32c, request.clock);
-        match find_state(&mut disks, bytes, slots.len(), request) {
+        match find_state(&mut disks, bytes, slots.len(), division, request) {
             Ok((parts, lists)) => Ok(Self::assemble(disks, parts, slots, lists)),
             Err(code) => Err(disks.not_mounted(code)),
         }
@@ -121,7 +137,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
 
     /// Reads what the found state says of the members, and goes on from it.
     fn go_on(&mut self, request: &MountRequest<'m>) -> Result<(), Code> {
-        if MULTI && request.mode == MountMode::Salvage {
+        if MANAGE && request.mode == MountMode::Salvage {
             // Where even their records are lost, nobody is known to be out of use.
             if let Err(error) = self.load_members()
                 && !error.is_loss()
@@ -163,7 +179,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             level,
             generation: generation.next(),
             mark: node::pool_mark(parameters.pool),
-            counters: PoolCounters::default(),
+            counters: Observed::new(PoolCounters::NEW),
             withheld: MemberSet::EMPTY,
             margin: Margin::new(MemberSet::EMPTY, MemberSet::EMPTY),
             bad_nodes: heapless::Vec::new(),
@@ -182,6 +198,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             roster: super::Roster::default(),
             roster_before: super::Roster::default(),
             letting_go: MemberSet::EMPTY,
+            sweeps: 0,
             swept_left: 0,
             swept_from: 0,
             restated: MemberSet::EMPTY,
@@ -204,12 +221,12 @@ impl<'m, A: DiskArray> Store<'m, A> {
             return Ok(());
         }
         self.reload_groups()?;
-        if self.committed().order() == FIRST {
-            // The format was cut short, perhaps before all copies of the labels were there.
+        // The format was cut short, perhaps before all copies of the labels were there.
+        if MAINTAIN && self.committed().order() == FIRST {
             self.mend_labels();
         }
-        let chosen = MULTI && self.give_up_others(prefer);
-        if MULTI
+        let chosen = MANAGE && self.give_up_others(prefer);
+        if MANAGE
             && let MountMode::AssumeMissingDead { branch } = mode
             && self.needs_override()
         {
@@ -226,7 +243,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             self.started();
             self.commit()
         });
-        if lost_end && written.is_ok() {
+        if MAINTAIN && lost_end && written.is_ok() {
             // Its label at the end is what the next mount would know it by again.
             self.mend_labels();
         }
@@ -271,7 +288,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
 
     /// Whether what is being made belongs to another history than what was found.
     fn is_override(&self) -> bool {
-        MULTI && self.tree.space.superblock.branch() != self.committed().branch()
+        MANAGE && self.tree.space.superblock.branch() != self.committed().branch()
     }
 
     /// Whether the found state may be gone on from when it is written once more in these rows: no later mount
@@ -388,6 +405,10 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// override, which begins a history of its own.
     #[inline(never)]
     fn restate(&mut self) -> Result<(), Code> {
+        if !MULTI {
+            // The only disk has it.
+            return Ok(());
+        }
         let (named, order) = (self.committed().online(), self.committed().order());
         let online = self.tree.disks.online();
         if named.is_subset_of(online) && self.tree.disks.are_all_at(named, order) {

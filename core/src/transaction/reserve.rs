@@ -2,6 +2,7 @@
 
 use super::memory::{GROWTH_NODES, nodes_for};
 use super::{Memory, Store};
+use crate::build::MANAGE;
 use crate::error::Code;
 use crate::format::node::{RECORD_OVERHEAD, value_bytes_max};
 use crate::format::record::{dead, group};
@@ -66,6 +67,10 @@ impl<A: DiskArray> Store<'_, A> {
     /// not filled. Without them a drain would end half-way where a pool is filled meanwhile. It would have
     /// taken what deleting needs, since nodes that move free nothing where they go to.
     fn blocks_promised(&self, row: usize) -> u64 {
+        if !MANAGE {
+            // Nothing empties a member.
+            return 0;
+        }
         let leaving: u64 = self.roster.emptied.iter().map(|row| self.blocks_held(row)).sum();
         if leaving == 0 {
             return 0;

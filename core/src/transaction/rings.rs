@@ -1,7 +1,7 @@
 //! The rings of superblocks on each disk: written one slot after the other, read all at a mount.
 
 use super::{Mode, Store};
-use crate::build::MULTI;
+use crate::build::{MANAGE, MULTI};
 use crate::disks::{DiskState, DiskStatus, Disks};
 use crate::error::Code;
 use crate::format::label::{ALGORITHM_CRC32C, FORMAT_VERSION};
@@ -176,6 +176,41 @@ fn look_closely<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut
     }
 }
 
+/// As [`look_closely`], in less code: a disk whose newest superblock rotted in both rings counts as exchanged.
+fn look_at_both<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut [u8]) -> Look {
+    let (next, newest) = (disks.next_sequence(disk), disks.state(disk).sequence);
+    match (newest, last_at(disks, disk, next, image), last_at(disks, disk, newest, image)) {
+        // Before its first superblock there is nothing by which it could be known.
+        (0, ..) => Look::Ours,
+        (_, Some(sequence), _) if sequence >= next => Look::OtherWriter,
+        // What cannot be read proves nothing: writing will tell.
+        (_, _, None) => Look::Ours,
+        (_, _, Some(sequence)) if sequence == newest => Look::Ours,
+        _ => Look::Exchanged,
+    }
+}
+
+/// The last sequence that a disk's rings hold in the place of this one: 0 for none, `None` where neither can
+/// be read.
+fn last_at<A: DiskArray>(
+    disks: &mut Disks<'_, A>,
+    disk: usize,
+    sequence: u64,
+    image: &mut [u8],
+) -> Option<u64> {
+    let mut last = None;
+    for ring in 0..2 {
+        let place = disks.parameters.ring_place(sequence);
+        let found = match read_slot(disks, disk, ring, place, image) {
+            Some(SlotContents::Valid) => Superblock::new(&*image).map(|view| view.sequence()),
+            Some(_) => Some(0),
+            None => None,
+        };
+        last = last.max(found);
+    }
+    last
+}
+
 /// Whether a disk's rings hold superblocks, all older than the one before its newest, unless that cannot be
 /// read now. Rot in both copies of the newest leaves that one. An older copy may have anything in the newest
 /// one's place: what rotted there, or was torn.
@@ -296,16 +331,22 @@ impl<A: DiskArray> Store<'_, A> {
     /// of use. One read for each disk, in the batch that flushes.
     pub(super) fn look_at_slots(&mut self, flush: bool) -> Result<(), Code> {
         let disks = &mut self.tree.disks;
-        disks.flush_and_peek(flush, self.stage);
+        if MANAGE {
+            disks.flush_and_peek(flush, self.stage);
+        } else if flush {
+            disks.flush_written();
+        }
         let image = &mut self.stage[..disks.parameters.slot_bytes as usize];
         let mut exchanged = Ok(());
         for disk in 0..disks.count() {
-            if !core::mem::take(&mut disks.state_mut(disk).is_suspect)
+            if MANAGE && !core::mem::take(&mut disks.state_mut(disk).is_suspect)
                 || disks.state(disk).status != DiskStatus::Online
             {
                 continue;
             }
-            match look_closely(disks, disk, image) {
+            let found =
+                if MANAGE { look_closely(disks, disk, image) } else { look_at_both(disks, disk, image) };
+            match found {
                 Look::Ours => {}
                 Look::OtherWriter => {
                     self.mode = Mode::Usurped { disk };

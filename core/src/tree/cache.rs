@@ -150,7 +150,7 @@ impl<'m> Cache<'m> {
 
     fn bucket_of(&self, address: u64) -> usize {
         // The upper half, scaled: a division would take longer than the search.
-        ((crate::disks::mix(address) >> 32) * self.slots.len() as u64 >> 32) as usize
+        (((crate::disks::mix(address) >> 32) * self.slots.len() as u64) >> 32) as usize
     }
 
     /// The slot of the node at this address.

@@ -30,7 +30,7 @@ impl<A: DiskArray> Tree<'_, A> {
         let slot = self.take_slot()?;
         self.read_replica(slot, pointer, level)?;
         self.cache.occupy(slot, pointer.replicas()[0], level);
-        self.counters.nodes_read += 1;
+        self.counters.note(|counters| counters.nodes_read += 1);
         Ok(slot)
     }
 
@@ -129,7 +129,7 @@ impl<A: DiskArray> Tree<'_, A> {
                 Some(is_right)
             }
             Err(IoError::Late) if A::GIVES_UP => {
-                self.counters.hedged_reads += 1;
+                self.counters.note(|counters| counters.hedged_reads += 1);
                 None
             }
             Err(_) => Some(false),

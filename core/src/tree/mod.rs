@@ -36,6 +36,7 @@ use crate::format::node::NodeExpectation;
 use crate::format::pointer::NodePointer;
 use crate::limits::{NODE_COPIES_MAX, NODE_REPAIRS_MAX};
 use crate::metrics::PoolCounters;
+use crate::observed::Observed;
 use crate::space::{Area, Class, Space};
 use crate::types::{BlockAddress, Generation, MemberSet};
 use cache::Cache;
@@ -60,7 +61,7 @@ pub struct Tree<'m, A> {
     /// The mark of this pool in its nodes.
     pub mark: u64,
     /// Counters since the mount.
-    pub counters: PoolCounters,
+    pub(crate) counters: Observed<PoolCounters>,
     /// Rows that are given nothing: their members are being emptied, or kept empty.
     pub withheld: MemberSet,
     /// How many disks may fail before something is lost that the transaction wrote.
@@ -87,6 +88,11 @@ pub struct BadNode {
 }
 
 impl<A: DiskArray> Tree<'_, A> {
+    /// What the pool has done since it was mounted.
+    pub fn counters(&self) -> &PoolCounters {
+        &self.counters
+    }
+
     /// Replicas that a node should have: on one disk two all the same.
     pub fn copies_wanted(&self) -> usize {
         usize::from(self.space.superblock.tolerance()) + 1

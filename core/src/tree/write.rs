@@ -52,7 +52,7 @@ impl<A: DiskArray> Tree<'_, A> {
         for &slot in nodes {
             self.cache.mark_clean(slot);
         }
-        self.counters.nodes_written += nodes.len() as u64;
+        self.counters.note(|counters| counters.nodes_written += nodes.len() as u64);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod kinds;
 mod little_memory;
 mod many_disks;
 mod pieces;
+mod reader;
 mod scheme;
 mod transactions;
 

@@ -6,20 +6,30 @@ use dynamicfs_core::types::{MemoryNeeds, Scheme};
 use dynamicfs_core::{DiskState, FormatOptions, Memory, Services, Slot, crc32c_small};
 use dynamicfs_hal::{Entropy, EntropyError, Geometry, NoClock};
 
-/// What a portable pool takes on these disks, whatever its scheme.
-const NEEDS: MemoryNeeds = FormatOptions::portable(Scheme::SINGLE).memory(
-    disks::COUNT,
-    &Geometry::new(disks::SECTOR_BYTES, disks::BYTES as u64 / disks::SECTOR_BYTES as u64),
-);
+/// A portable pool, whatever its scheme.
+const POOL: FormatOptions = FormatOptions::portable(Scheme::SINGLE);
 
-/// The least memory that a portable pool is mounted with.
-pub struct Lent {
-    bytes: [u8; NEEDS.bytes],
-    slots: MaybeUninit<[Slot; NEEDS.slots]>,
-    disks: MaybeUninit<[DiskState; NEEDS.disks]>,
+/// The disks that it is on.
+const DISK: Geometry = Geometry::new(disks::SECTOR_BYTES, disks::BYTES as u64 / disks::SECTOR_BYTES as u64);
+
+/// What the pool takes, and what it takes to be read.
+const NEEDS: [MemoryNeeds; 2] =
+    [POOL.memory(disks::COUNT, &DISK), POOL.memory_to_read(disks::COUNT, &DISK)];
+
+/// Memory for a pool.
+pub struct Space<const BYTES: usize, const SLOTS: usize> {
+    bytes: [u8; BYTES],
+    slots: MaybeUninit<[Slot; SLOTS]>,
+    disks: MaybeUninit<[DiskState; disks::COUNT]>,
 }
 
-impl Lent {
+/// The least memory that a portable pool is mounted with.
+pub type Lent = Space<{ NEEDS[0].bytes }, { NEEDS[0].slots }>;
+
+/// The least memory that it is read with.
+pub type LentToRead = Space<{ NEEDS[1].bytes }, { NEEDS[1].slots }>;
+
+impl<const BYTES: usize, const SLOTS: usize> Space<BYTES, SLOTS> {
     /// Memory that has not been lent yet: zeros, so that it takes no flash.
     pub const NEW: Self = Self { bytes: [0; _], slots: MaybeUninit::uninit(), disks: MaybeUninit::uninit() };
 

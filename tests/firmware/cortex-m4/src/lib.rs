@@ -26,12 +26,15 @@ use cortex_m_semihosting::debug;
 #[macro_export]
 macro_rules! program {
     ($name:literal, $run:path) => {
+        $crate::program!($name, $run, $crate::lent::Lent);
+    };
+    ($name:literal, $run:path, $lent:ty) => {
         #[::cortex_m_rt::entry]
         fn main() -> ! {
-            static mut LENT: $crate::lent::Lent = $crate::lent::Lent::NEW;
+            static mut LENT: $lent = <$lent>::NEW;
             $crate::stack::paint();
             let done = $run(LENT);
-            $crate::report::finish($name, ::core::mem::size_of::<$crate::lent::Lent>(), done)
+            $crate::report::finish($name, ::core::mem::size_of::<$lent>(), done)
         }
 
         #[panic_handler]

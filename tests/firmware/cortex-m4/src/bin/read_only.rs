@@ -2,14 +2,14 @@
 #![no_std]
 #![no_main]
 
-use board::lent::{Lent, SERVICES};
+use board::lent::{LentToRead, SERVICES};
 use board::{disks, log};
 use dynamicfs_core::types::ObjectId;
 use dynamicfs_core::{ReadObjects, Reader};
 
-board::program!("read_only", run);
+board::program!("read_only", run, LentToRead);
 
-fn run(lent: &mut Lent) -> Result<(), &'static str> {
+fn run(lent: &mut LentToRead) -> Result<(), &'static str> {
     let mut pool = Reader::mount(disks::array(), lent.lend(), SERVICES, None).map_err(|_| "mount")?;
     let file = pool.lookup(ObjectId::ROOT, log::NAME).map_err(|_| "lookup")?.object;
     let mut text = [0; 64];
