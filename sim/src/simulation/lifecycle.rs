@@ -10,7 +10,7 @@ use super::run::{Doing, Flow, Mounted, Run};
 use super::setup::SCHEMES;
 use super::special::PARITIES;
 use crate::workload::Operation;
-use crate::{Rng, SimArray, SimDisk, states};
+use crate::{FULL, Rng, SimArray, SimDisk, states};
 use dynamicfs_core::AddOptions;
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::Transaction;
@@ -28,6 +28,11 @@ const MEMBERS_MAX: usize = 16;
 /// Places in an array at most: a copy of a member finds one beside them.
 const PLACES_MAX: usize = 63;
 
+/// The jobs that the core under test has.
+pub(super) const fn jobs() -> &'static [JobKind] {
+    if FULL { &JobKind::ALL } else { &[JobKind::Rebuild, JobKind::Scrub] }
+}
+
 impl Run {
     /// One thing that an operator does.
     pub(super) fn lifecycle(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
@@ -44,6 +49,7 @@ impl Run {
             _ if self.atlas.is_beyond() || !pool.health().writable => return Ok(Flow::On),
             5..7 => return self.order_job(pool, rng),
             7 => return self.ask_for_scheme(pool, rng),
+            _ if !FULL => return Ok(Flow::On),
             13.. => return self.remove(pool, rng),
             _ => {}
         }
@@ -76,7 +82,7 @@ impl Run {
     }
 
     fn order_job(&mut self, pool: &mut Mounted<'_>, rng: &mut Rng) -> Result<Flow, Failure> {
-        let kind = *rng.pick(&JobKind::ALL);
+        let kind = *rng.pick(jobs());
         let done = match rng.below(4) {
             0 => pool.set_job_state(kind, *rng.pick(&[JobState::Paused, JobState::Cancelled])),
             1 => pool.set_job_state(kind, JobState::Running),

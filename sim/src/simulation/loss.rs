@@ -6,6 +6,7 @@ use super::engine::Engine;
 use super::probe::Probe;
 use super::report::{Failure, FailureKind};
 use super::run::{Mounted, Run};
+use crate::FULL;
 use crate::Rng;
 use crate::model::{self, Contents, Model};
 use dynamicfs_core::MountMode;
@@ -37,6 +38,11 @@ impl Engine {
         let mode = match (is_majority, rng.coin()) {
             (true, true) => MountMode::ReadWrite,
             (true, false) => MountMode::ReadOnly,
+            // Nobody can declare the others dead.
+            (false, _) if !FULL => {
+                self.array = kept;
+                return Ok(());
+            }
             (false, _) => MountMode::AssumeMissingDead { branch: rng.next_u64() },
         };
         let state = self.run.oracle.current().clone();

@@ -7,7 +7,7 @@ use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Flow, Mounted, Run};
 use crate::world::steps_to_rest;
-use crate::{CrashPolicy, Halt, Rng, SimArray};
+use crate::{CrashPolicy, FULL, Halt, Rng, SimArray};
 use dynamicfs_core::MountMode;
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::{Error, StorageError};
@@ -168,7 +168,9 @@ impl Run {
         if !rng.chance(1, 4) || !self.atlas.must_commit() || self.swarm.is_on(FaultKind::NoSpace) {
             return Ok(());
         }
-        let kind = *rng.pick(&[JobKind::Scrub, JobKind::Rebalance, JobKind::Recount]);
+        let others: &[_] =
+            if FULL { &[JobKind::Scrub, JobKind::Rebalance, JobKind::Recount] } else { &[JobKind::Scrub] };
+        let kind = *rng.pick(others);
         let done = pool
             .start_job(kind, JobOptions::default())
             .and_then(|_| pool.set_job_state(kind, JobState::Cancelled));

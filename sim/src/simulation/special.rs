@@ -3,6 +3,7 @@
 use super::probe::Probe;
 use super::run::{Mounted, Run};
 use super::setup::Setup;
+use crate::FULL;
 use crate::model::{Contents, Node};
 use crate::workload::Scale;
 use crate::{Rng, colliding};
@@ -222,7 +223,9 @@ impl Specials {
         setup.scale.colliding = setup.colliding;
         if self.has(Special::FailureDomains) {
             let domains = 2 + rng.below(setup.disks.len() as u64);
-            setup.members = setup.disks.iter().map(|_| particular(domains, rng)).collect();
+            // Firmware places nothing by tier or domain.
+            let particular = |_| if FULL { particular(domains, rng) } else { DiskOptions::default() };
+            setup.members = setup.disks.iter().map(particular).collect();
         }
         if self.has(Special::Witness) {
             (0..1 + rng.below(2)).for_each(|_| add_witness(setup, rng));
@@ -231,7 +234,7 @@ impl Specials {
             setup.batch = *rng.pick(&[2, 2, 3, 8]);
             setup.in_flight = *rng.pick(&[1, 2, 8, 64]);
         }
-        if self.has(Special::UnalignedBuffers) {
+        if FULL && self.has(Special::UnalignedBuffers) {
             for disk in &mut setup.disks {
                 disk.buffer_alignment = *rng.pick(&[1, 4, 64, 512, 512, 4096]);
             }

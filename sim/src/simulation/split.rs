@@ -15,7 +15,7 @@ use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Flow, Mounted, Run};
 use super::sides::Split;
-use crate::{CrashPolicy, Halt, Rng, SimArray, model};
+use crate::{CrashPolicy, FULL, Halt, Rng, SimArray, model};
 use dynamicfs_core::error::MountError;
 use dynamicfs_core::limits::MEMBERS_MAX;
 use dynamicfs_core::types::MemberSet;
@@ -30,7 +30,7 @@ impl Engine {
         let members = all.len();
         let mut rng = run.root.fork("split");
         let whole = run.atlas.is_whole() && !run.atlas.is_beyond();
-        if !run.swarm.is_on(FaultKind::Override) || !whole || members < 2 || !run.is_plain() {
+        if !FULL || !run.swarm.is_on(FaultKind::Override) || !whole || members < 2 || !run.is_plain() {
             return Ok(());
         }
         run.counts.faults.hit(FaultKind::Override);
@@ -140,7 +140,7 @@ impl Engine {
         let run = &self.run;
         let is_on = [FaultKind::Override, FaultKind::ChoiceCut].iter().any(|&kind| run.swarm.is_on(kind));
         let whole = run.atlas.is_whole() && !run.atlas.is_beyond();
-        if !is_on || !whole || !run.is_plain() || run.active().len() < 2 {
+        if !FULL || !is_on || !whole || !run.is_plain() || run.active().len() < 2 {
             return Ok(());
         }
         let mut rng = run.root.fork("salvage");
