@@ -56,14 +56,14 @@ pub(crate) struct Config {
     /// The pool's folder.
     #[serde(skip)]
     pub(crate) folder: PathBuf,
-    /// Held by what may change the file.
+    /// The lock of a command that may change the file.
     #[serde(skip)]
-    _held: Option<Arc<Held>>,
+    _lock: Option<Arc<OwnFolder>>,
 }
 
 /// The pool's folder, for this process alone. What it does is told as long as it has the lock.
 #[derive(Debug)]
-struct Held {
+struct OwnFolder {
     _told: Told,
     _lock: FolderLock,
 }
@@ -122,7 +122,7 @@ pub(crate) enum Whereabouts {
 
 impl Config {
     pub(crate) const fn new(folder: PathBuf, pool: String, disks: Vec<DiskEntry>) -> Self {
-        Self { version: VERSION, pool, name: None, thresholds: None, disks, folder, _held: None }
+        Self { version: VERSION, pool, name: None, thresholds: None, disks, folder, _lock: None }
     }
 
     /// Reads the configuration of the pool that the arguments name, and finds the disks that are not where it
@@ -216,8 +216,8 @@ impl Config {
         let folder = folder(app)?;
         let lock = wait::patiently(app, || lock(&folder))?;
         let config = Self::load(app)?;
-        let held = lock.map(|lock| Held { _told: activity::publish(&folder), _lock: lock });
-        Ok(Self { _held: held.map(Arc::new), ..config })
+        let own = lock.map(|lock| OwnFolder { _told: activity::publish(&folder), _lock: lock });
+        Ok(Self { _lock: own.map(Arc::new), ..config })
     }
 
     /// The same, after a disk has become a member: where the disks are named alone, it is one of them.

@@ -498,7 +498,7 @@ mod tests {
     use super::*;
     use crate::simulation::{Faults, ReplayId, Setup, Workload};
 
-    /// One commit acquitted a member and emptied it, and its outcome was unknown; at the next mount a flush failed that was left
+    /// One commit cleared a member and emptied it, and its outcome was unknown; at the next mount a flush failed that was left
     /// over, so that the member could not be asked. The simulator held that it was owed something: its own error.
     #[test]
     fn a_member_that_was_emptied_by_a_commit_of_unknown_outcome_is_owed_nothing() {

@@ -178,7 +178,7 @@ probes! {
     /// A pool that gives disks up for a few errors took commits.
     StrictThresholds = "strict-thresholds";
     /// A member was not owed anything any more, and all that it should have was there.
-    AcquittalProved = "acquittal-proved";
+    ClearedProved = "cleared-proved";
     /// A pool at rest lost as many disks as it bears, and everything was read.
     LostAtRest = "lost-at-rest";
     /// A scrub put right what had rotted, and the second replica of it as well.
@@ -280,7 +280,7 @@ impl Probe {
             | Self::Forgotten
             | Self::DeletedUsed
             | Self::CleanAgain
-            | Self::AcquittalProved
+            | Self::ClearedProved
             | Self::LostAtRest
             | Self::ScrubbedTwice
             | Self::ScatteredDamage

@@ -399,23 +399,23 @@ impl Run {
             health.owed || health.status != DiskStatus::Online
         };
         let owed = self.atlas.members().iter().filter(is_owed).collect::<MemberSet>();
-        let acquitted = self.atlas.missed_commits().minus(owed).minus(self.atlas.rotten());
+        let cleared = self.atlas.missed_commits().minus(owed).minus(self.atlas.rotten());
         self.atlas.owed(owed);
         self.give_up_rebuilt(pool);
         let array = pool.array();
         self.tell(array, EventKind::Repair, None, || probe.story().to_lowercase());
-        self.prove_acquittal(pool, acquitted)
+        self.prove_cleared(pool, cleared)
     }
 
     /// Members are not owed any more what they had missed, and nothing else was ever done to them: all that they should have is
     /// there.
-    fn prove_acquittal(&mut self, pool: &mut Mounted<'_>, acquitted: MemberSet) -> Result<(), Failure> {
-        if acquitted.is_empty() || self.atlas.is_beyond() || self.oracle.is_sending() {
+    fn prove_cleared(&mut self, pool: &mut Mounted<'_>, cleared: MemberSet) -> Result<(), Failure> {
+        if cleared.is_empty() || self.atlas.is_beyond() || self.oracle.is_sending() {
             return Ok(());
         }
         let Some(map) = self.map(pool.array()) else { return Ok(()) };
-        self.audit(pool.array(), &map, acquitted, "a member is acquitted")?;
-        self.hit(Probe::AcquittalProved);
+        self.audit(pool.array(), &map, cleared, "a member is cleared")?;
+        self.hit(Probe::ClearedProved);
         Ok(())
     }
 

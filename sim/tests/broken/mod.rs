@@ -248,7 +248,7 @@ const CHECKS: [(&str, &str); 8] = [
     ("fragments on distinct members", "two fragments are on one member"),
     ("replicas on distinct members", "a node is on too few members"),
     ("failure domains kept", "failure domains are not looked at"),
-    ("an acquittal is proved", "a rebuild does not write what it says"),
+    ("a cleared member is proved", "a rebuild does not write what it says"),
     ("at rest nothing is owed", "what is owed is forgotten"),
     ("whole means whole", "what is called whole is not"),
     ("nothing behind an object's end", "extents are left behind an object's end"),

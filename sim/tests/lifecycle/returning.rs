@@ -247,7 +247,7 @@ fn a_disk_that_a_rebuild_made_do_without_is_owed_what_it_missed() {
 /// What one disk had written alone could not be read while a rebuild went by it. The disk that had been away
 /// was said to be owed nothing more. When all could be read again, nothing looked for what it still lacked.
 #[test]
-fn a_rebuild_that_passed_something_over_acquits_nobody() {
+fn a_rebuild_that_skipped_something_clears_no_member() {
     let mut world = filled(Scheme::mirror(2), 2);
     let mut pool = alone_from_now(&mut world);
     put(&mut pool, "meanwhile", 40_000).expect("committed on one disk");
