@@ -6,7 +6,9 @@ use dynamicfs_core::format::node::Node;
 use dynamicfs_core::format::superblock::{self, SlotContents, Superblock};
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{BlockAddress, ObjectId, Scheme};
-use dynamicfs_core::{DiskState, FormatOptions, Memory, MountOptions, Pool, ReadObjects, Services, Slot, Transaction};
+use dynamicfs_core::{
+    DiskState, FormatOptions, Memory, MountOptions, Pool, ReadObjects, Services, Slot, Transaction,
+};
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 

@@ -4,12 +4,12 @@ use crate::array::{Array, NoClock, SECTOR, crc32c};
 use arbitrary::Arbitrary;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::format::inode::ObjectKind;
-use dynamicfs_core::maintain::{
-    CheckReport, JobKind, JobOptions, JobState, Trim, TrimOptions, Work,
-};
+use dynamicfs_core::maintain::{CheckReport, JobKind, JobOptions, JobState, Trim, TrimOptions, Work};
 use dynamicfs_core::object::{Attributes, Change, MakeRequest};
 use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId, Scheme};
-use dynamicfs_core::{DiskState, Memory, MountMode, MountOptions, Pool, ReadObjects, Services, Slot, Transaction};
+use dynamicfs_core::{
+    DiskState, Memory, MountMode, MountOptions, Pool, ReadObjects, Services, Slot, Transaction,
+};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 

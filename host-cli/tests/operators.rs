@@ -5,7 +5,7 @@ mod common;
 mod loops;
 
 use common::{TestPool, answer, assert_valid, is_superuser, noise};
-use dynamicfs_core::format::superblock::Superblock;
+use dynamicfs_core::inspect::Superblock;
 use loops::Loop;
 use serde_json::Value;
 use std::fs::{self, File};
