@@ -1,12 +1,8 @@
 //! Numbers outside their bounds: refused at once, with what is allowed, and nothing is made.
 
-mod common;
-#[path = "common/terminal.rs"]
-mod terminal;
-
-use common::{TestPool, answer, assert_valid, noise, signal, wait_for_progress};
+use crate::common::terminal::Terminal;
+use crate::common::{TestPool, answer, assert_valid, noise, signal, wait_for_progress};
 use std::fs;
-use terminal::Terminal;
 
 #[test]
 fn a_number_outside_its_bounds_is_told_these() {

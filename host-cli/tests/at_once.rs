@@ -1,14 +1,10 @@
 //! Several commands at once that change which disks a pool has. Each happens whole or is refused, whatever
 //! the others do.
 
-mod common;
-#[path = "common/traced.rs"]
-mod traced;
-
-use common::{TestPool, answer, noise};
+use crate::common::traced::run_with;
+use crate::common::{TestPool, answer, noise};
 use std::collections::BTreeMap;
 use std::fs::File;
-use traced::run_with;
 
 /// A pool with a file in it, and the file.
 fn pool_with_file() -> (TestPool, Vec<u8>) {

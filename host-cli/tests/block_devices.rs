@@ -1,11 +1,8 @@
 //! Pools on block devices: loop devices over files, where this process may have them.
 
-mod common;
-#[path = "common/loops.rs"]
-mod loops;
-
-use common::{TestPool, answer, noise};
-use loops::Loop;
+use crate::common::loops;
+use crate::common::loops::Loop;
+use crate::common::{TestPool, answer, noise};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;

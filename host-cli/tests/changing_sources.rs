@@ -1,19 +1,13 @@
 //! What is stored may change or vanish while it is read: `put` then says so, and the pool is as if it had not been tried.
 
-mod common;
-#[path = "common/gate.rs"]
-mod gate;
-#[path = "common/traced.rs"]
-mod traced;
-
-use common::{TestPool, answer, dense_file, is_superuser, position};
-use gate::Gate;
+use crate::common::gate::Gate;
+use crate::common::traced::run_with;
+use crate::common::{TestPool, answer, dense_file, is_superuser, position};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
-use traced::run_with;
 
 /// Far more than is read before the first [`FIRST_CALLS`].
 const LARGE_BYTES: u64 = 64 << 20;

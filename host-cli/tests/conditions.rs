@@ -1,8 +1,6 @@
 //! Disks that make errors, as an operator sees them: degraded, failed, forgiven; and what is told of it.
 
-mod common;
-
-use common::{TestPool, assert_valid, noise, signal};
+use crate::common::{TestPool, assert_valid, noise, signal};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};

@@ -1,9 +1,7 @@
 //! Disks that are shorter than they were. They count for nothing, and are owed what lay beyond the cut when
 //! they have their size back.
 
-mod common;
-
-use common::{TestPool, noise};
+use crate::common::{TestPool, noise};
 use serde_json::Value;
 use std::fs::{self, File};
 

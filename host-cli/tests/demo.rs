@@ -1,8 +1,6 @@
 //! The demo ends well, with one's own files too.
 
-mod common;
-
-use common::{TestPool, noise};
+use crate::common::{TestPool, noise};
 
 #[test]
 fn with_the_programs_own_sources() {

@@ -1,11 +1,7 @@
 //! What an operator does with disks: each way it should go, how it is refused, and what an interruption leaves.
 
-mod common;
-#[path = "common/hinted.rs"]
-mod hinted;
-
-use common::{TestPool, assert_valid, noise, signal, wait_for_progress};
-use hinted::{hints_in, type_hint};
+use crate::common::hinted::{hints_in, type_hint};
+use crate::common::{Answer, TestPool, assert_valid, noise, signal, wait_for_progress};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::path::Path;
@@ -46,11 +42,11 @@ fn states(pool: &TestPool) -> Vec<(String, String)> {
 
 /// Runs a command in small steps, and interrupts it after the first of them: what it answers.
 #[track_caller]
-fn interrupted(pool: &TestPool, command: &[&str]) -> common::Answer {
+fn interrupted(pool: &TestPool, command: &[&str]) -> Answer {
     let mut child = pool.spawn(command.iter().chain(&STEP));
     wait_for_progress(&mut child);
     signal(&child, "INT");
-    common::answer(child.wait_with_output().unwrap()).expect(6)
+    crate::common::answer(child.wait_with_output().unwrap()).expect(6)
 }
 
 /// Another disk, with nothing on it, in the place of the one that was there.
@@ -188,7 +184,7 @@ fn a_disk_is_drained_and_removed() {
 }
 
 /// The rebuild that a command went on with.
-fn job_of(answer: &common::Answer) -> Value {
+fn job_of(answer: &Answer) -> Value {
     answer.json()["rebuild"].clone()
 }
 
@@ -463,7 +459,7 @@ fn a_drain_begins_a_rebuild_that_is_half_way_again() {
     let mut rebuild = pool.spawn(["rebuild", "start", "--without-missing"].iter().chain(&STEP));
     wait_for_progress(&mut rebuild);
     signal(&rebuild, "INT");
-    common::answer(rebuild.wait_with_output().unwrap()).expect(6);
+    crate::common::answer(rebuild.wait_with_output().unwrap()).expect(6);
     pool.run(["disk", "drain", "disk-2", "--no-wait"]).ok();
     pool.run(["rebuild", "start"]).ok();
     assert_eq!(disk(&pool, "disk-2")["state"], "drained");

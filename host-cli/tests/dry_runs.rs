@@ -3,12 +3,9 @@
 //! `disk remove --force-data-loss --dry-run` said that a disk would leave without which the pool takes no
 //! writes, and the command was refused. So had others been, each by itself.
 
-mod common;
-#[path = "common/loops.rs"]
-mod loops;
-
-use common::{Answer, TestPool};
-use loops::Loop;
+use crate::common::loops;
+use crate::common::loops::Loop;
+use crate::common::{Answer, TestPool};
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::Path;

@@ -1,8 +1,6 @@
 //! `locate` and `verify`: where files are, and whether they are right there.
 
-mod common;
-
-use common::{TestPool, assert_valid, noise};
+use crate::common::{TestPool, assert_valid, noise};
 use serde_json::Value;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;

@@ -4,9 +4,7 @@
 //! The first command committed the override, an `ls` or a `put --dry-run` too. It took the missing members
 //! out of the pool, and did not ask whether anything could be read without them.
 
-mod common;
-
-use common::{TestPool, noise};
+use crate::common::{TestPool, noise};
 use std::fs;
 
 /// A pool of which some disks are away, and what is on those that are here.

@@ -1,11 +1,8 @@
 //! Disks that are something else's: other filesystems, other names of one disk, things that are no disks.
 
-mod common;
-#[path = "common/loops.rs"]
-mod loops;
-
-use common::{TestPool, noise};
-use loops::Loop;
+use crate::common::loops;
+use crate::common::loops::Loop;
+use crate::common::{TestPool, noise};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;

@@ -1,9 +1,7 @@
 //! The filesystem that the images are in is full, and the pool is not: nothing is lost, no disk is blamed,
 //! and deleting works.
 
-mod common;
-
-use common::{TestPool, assert_valid, is_superuser, noise};
+use crate::common::{TestPool, assert_valid, is_superuser, noise};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;

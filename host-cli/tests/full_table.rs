@@ -1,13 +1,9 @@
 //! A pool that has as many members as it can have: a disk is replaced by one that takes its place in the
 //! table.
 
-mod common;
-#[path = "common/traced.rs"]
-mod traced;
-
-use common::{TestPool, noise};
+use crate::common::traced::{run_with, signalled_at};
+use crate::common::{TestPool, noise};
 use std::fs;
-use traced::{run_with, signalled_at};
 
 /// How many disks the pool has.
 fn disks(pool: &TestPool) -> usize {

@@ -1,9 +1,7 @@
 //! What the program generates from its own definitions: completions, manual pages, schemas. None of it needs
 //! a pool.
 
-mod common;
-
-use common::{Answer, TestPool, answer, assert_valid};
+use crate::common::{Answer, TestPool, answer, assert_valid};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;

@@ -1,11 +1,7 @@
 //! Mounts that are refused because disks may hold more than is here, or hold two histories: what is said, and what can be done.
 
-mod common;
-#[path = "common/hinted.rs"]
-mod hinted;
-
-use common::{TestPool, assert_valid, noise};
-use hinted::type_hint;
+use crate::common::hinted::type_hint;
+use crate::common::{TestPool, assert_valid, noise};
 use serde_json::Value;
 use std::fs;
 

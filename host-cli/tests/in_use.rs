@@ -1,8 +1,6 @@
 //! A pool that another process has: readers share it, writers wait, and what goes on is told.
 
-mod common;
-
-use common::{TestPool, answer, assert_valid, noise, signal, wait_for_progress, wait_until};
+use crate::common::{TestPool, answer, assert_valid, noise, signal, wait_for_progress, wait_until};
 use serde_json::Value;
 use std::fs;
 use std::process::Child;

@@ -1,17 +1,11 @@
 //! Ctrl-C in the middle of something large: exit code 6, no half of a file anywhere, and the same command finishes it.
 
-mod common;
-#[path = "common/gate.rs"]
-mod gate;
-#[path = "common/traced.rs"]
-mod traced;
-
-use common::{Answer, TestPool, answer, dense_file, noise, signal, wait_until};
-use gate::Gate;
+use crate::common::gate::Gate;
+use crate::common::traced::signalled_at;
+use crate::common::{Answer, TestPool, answer, dense_file, noise, signal, wait_until};
 use std::fs;
 use std::path::Path;
 use std::process::Child;
-use traced::signalled_at;
 
 /// Bytes of a file that more calls write than the first ones.
 const LARGE_BYTES: u64 = 64 << 20;

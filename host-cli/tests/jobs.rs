@@ -1,8 +1,6 @@
 //! Scrub and rebuild: to the end, interrupted, killed, resumed, given up.
 
-mod common;
-
-use common::{Answer, TestPool, answer, assert_valid, noise, signal, wait_for_progress};
+use crate::common::{Answer, TestPool, answer, assert_valid, noise, signal, wait_for_progress};
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;

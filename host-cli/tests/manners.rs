@@ -1,8 +1,6 @@
 //! What the program says: exit codes, errors, JSON and its schemas, colours.
 
-mod common;
-
-use common::{TestPool, assert_valid, noise, sources};
+use crate::common::{TestPool, assert_valid, noise, sources};
 use std::fs;
 
 #[test]
@@ -60,7 +58,7 @@ fn all_failures_are_as_their_schema_says() {
         assert!(answer.stderr.is_empty());
     }
     let mut command = pool.command(["ls"]);
-    let unnamed = common::answer(command.env_remove("DYNAMICFS_POOL").output().unwrap()).expect(2);
+    let unnamed = crate::common::answer(command.env_remove("DYNAMICFS_POOL").output().unwrap()).expect(2);
     assert!(unnamed.stderr.contains("--pool"), "{}", unnamed.stderr);
 }
 

@@ -1,9 +1,7 @@
 //! Pools that a newer version made or changed: what this version does not know it does not touch, or does not write to.
 
-mod common;
-
-use common::{TestPool, noise};
-use dynamicfs_core::format::label::{LABEL_BYTES, Label};
+use crate::common::{TestPool, noise};
+use dynamicfs_core::inspect::{LABEL_BYTES, Label};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;

@@ -3,11 +3,9 @@
 //! What an HTML comment holds after `$` is run as well and not shown; after "the next one is interrupted" a command gets Ctrl-C
 //! when it has said how far it is. Numbers, sizes, times and identities may differ from run to run, words may not.
 //!
-//! `DYNAMICFS_UPDATE_DOCS=1 cargo test -p dynamicfs --test operations` records them anew.
+//! `DYNAMICFS_UPDATE_DOCS=1 cargo test -p dynamicfs --test suite -- operations` records them anew.
 
-mod common;
-
-use common::{signal, sources};
+use crate::common::{signal, sources};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};

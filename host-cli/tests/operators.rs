@@ -1,12 +1,9 @@
 //! Wrong moves of an operator: each is answered in words that help, and does no harm.
 
-mod common;
-#[path = "common/loops.rs"]
-mod loops;
-
-use common::{TestPool, answer, assert_valid, is_superuser, noise};
+use crate::common::loops;
+use crate::common::loops::Loop;
+use crate::common::{Answer, TestPool, answer, assert_valid, is_superuser, noise};
 use dynamicfs_core::inspect::Superblock;
-use loops::Loop;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -18,7 +15,7 @@ fn pool_with_file(disks: usize, scheme: &str) -> (TestPool, Vec<u8>) {
 }
 
 /// The program, run in the folder that the pool's folder is in, on the pool by its name there.
-fn run_relative(pool: &TestPool, arguments: &[&str]) -> common::Answer {
+fn run_relative(pool: &TestPool, arguments: &[&str]) -> Answer {
     let folder = pool.folder.path();
     answer(pool.command(arguments).current_dir(folder).env("DYNAMICFS_POOL", "pool").output().unwrap())
 }
@@ -87,7 +84,7 @@ fn get_repairs_what_it_found_and_leaves_jobs_alone() {
 fn a_disk_that_takes_no_writes_is_not_called_healthy() {
     let (pool, contents) = pool_with_file(3, "mirror:2");
     // Where this user alone may not write that is no alarm yet. Gives what is told to be typed.
-    let check = |name: &str, code: i32, run: &dyn Fn(&[&str]) -> common::Answer| {
+    let check = |name: &str, code: i32, run: &dyn Fn(&[&str]) -> Answer| {
         let health = run(&["--json", "health"]).expect(code);
         assert_valid("health", &health);
         let health = health.json();

@@ -1,8 +1,6 @@
 //! What is said before anything happens: then it is made to happen, and looked at.
 
-mod common;
-
-use common::{Answer, TestPool, assert_valid, noise};
+use crate::common::{Answer, TestPool, assert_valid, noise};
 use serde_json::Value;
 use std::fs;
 

@@ -1,8 +1,6 @@
 //! Pools that a host makes for firmware: images of disks with small sectors, mounted with little memory.
 
-mod common;
-
-use common::TestPool;
+use crate::common::TestPool;
 use dynamicfs_core::files::{Attributes, MakeRequest};
 use dynamicfs_core::types::{MemoryNeeds, ObjectId, Scheme};
 use dynamicfs_core::{

@@ -1,11 +1,7 @@
 //! The line that says how far something is, at terminals of several widths.
 
-mod common;
-#[path = "common/terminal.rs"]
-mod terminal;
-
-use common::{TestPool, noise, signal};
-use terminal::Terminal;
+use crate::common::terminal::Terminal;
+use crate::common::{TestPool, noise, signal};
 
 #[test]
 fn progress_fits_into_the_terminal() {

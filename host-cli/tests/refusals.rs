@@ -1,8 +1,6 @@
 //! A command that is refused has changed nothing: no byte of a disk, no member, no line of pool.toml.
 
-mod common;
-
-use common::{Answer, TestPool, noise};
+use crate::common::{Answer, TestPool, noise};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -179,7 +177,7 @@ fn of_several_disks_all_are_judged_before_the_first_is_added() {
     }
     let added =
         pool.run(["--json", "disk", "add", text(&good), text(&pool.beside("made")), "--size", "16MiB"]).ok();
-    common::assert_valid("disk-add", &added);
+    crate::common::assert_valid("disk-add", &added);
     assert_eq!(added.json()["disks"].as_array().unwrap().len(), 2);
     pool.run(["check"]).ok();
 }
@@ -210,7 +208,7 @@ fn what_a_pool_is_stored_in_is_its_owners_alone() {
     );
     let ran =
         std::process::Command::new("sh").args(["-c", &script]).env("DYNAMICFS_POOL", pool.path()).output();
-    common::answer(ran.unwrap()).ok();
+    crate::common::answer(ran.unwrap()).ok();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
     let mut left = vec![pool.path(), witness, pool.beside("new.img")];
     let mut seen = 0;

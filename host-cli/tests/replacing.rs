@@ -1,14 +1,10 @@
 //! Disks that are replaced, added and emptied where something is unusual about them or about how the pool is
 //! named.
 
-mod common;
-#[path = "common/traced.rs"]
-mod traced;
-
-use common::{TestPool, answer, noise};
+use crate::common::traced::signalled_at;
+use crate::common::{TestPool, answer, noise};
 use std::fs::{self, File};
 use std::path::PathBuf;
-use traced::signalled_at;
 
 fn pool_with_file(disks: usize, scheme: &str) -> (TestPool, Vec<u8>) {
     let contents = noise(3_000_000, 11);

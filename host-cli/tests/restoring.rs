@@ -1,9 +1,7 @@
 //! What `get` makes of attributes, links and what is there already: never more rights than before, never less
 //! data.
 
-mod common;
-
-use common::{Answer, TestPool, answer, assert_valid, is_superuser, noise};
+use crate::common::{Answer, TestPool, answer, assert_valid, is_superuser, noise};
 use serde_json::Value;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};

@@ -1,8 +1,6 @@
 //! What is stored comes back as it was: contents, names, links, attributes.
 
-mod common;
-
-use common::{TestPool, noise, sources};
+use crate::common::{TestPool, noise, sources};
 use std::ffi::OsStr;
 use std::fs::{self, FileTimes, Permissions};
 use std::os::unix::ffi::OsStrExt;

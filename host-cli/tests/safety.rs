@@ -1,8 +1,6 @@
 //! What can go wrong: someone else, too few disks, too little space, power cuts.
 
-mod common;
-
-use common::{TestPool, answer, noise, signal};
+use crate::common::{TestPool, answer, noise, signal};
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt};

@@ -1,8 +1,6 @@
 //! What can be read is taken out, of pools that cannot be opened any more.
 
-mod common;
-
-use common::{Answer, TestPool, assert_valid, noise};
+use crate::common::{Answer, TestPool, assert_valid, noise};
 use serde_json::Value;
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, OpenOptions};

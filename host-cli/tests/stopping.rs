@@ -1,15 +1,11 @@
 //! Ctrl-C, SIGTERM and SIGHUP end the program wherever it waits: at a question, for input, for a reader of
 //! its output, for time to pass. Nothing that would wait for ever is waited for.
 
-mod common;
-#[path = "common/terminal.rs"]
-mod terminal;
-
-use common::{TestPool, answer, noise, pause, signal, wait_for_progress, wait_until};
+use crate::common::terminal::{CTRL_C, Terminal};
+use crate::common::{TestPool, answer, noise, pause, signal, wait_for_progress, wait_until};
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use terminal::{CTRL_C, Terminal};
 
 /// Far less than any of what is waited for here takes.
 const SOON: Duration = Duration::from_secs(20);

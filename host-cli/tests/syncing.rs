@@ -1,8 +1,6 @@
 //! Bringing a directory up to date, several sources, patterns and filters.
 
-mod common;
-
-use common::{TestPool, assert_valid, noise};
+use crate::common::{TestPool, assert_valid, noise};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes};

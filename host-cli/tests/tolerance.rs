@@ -1,11 +1,7 @@
 //! How many disks may fail: what is said, and what happens when they do.
 
-mod common;
-#[path = "common/hinted.rs"]
-mod hinted;
-
-use common::{TestPool, assert_valid, noise};
-use hinted::type_hint;
+use crate::common::hinted::type_hint;
+use crate::common::{TestPool, assert_valid, noise};
 use serde_json::Value;
 use std::fs;
 

@@ -1,8 +1,6 @@
 //! Free space given back: files of disks shrink, and what is stored stays.
 
-mod common;
-
-use common::{TestPool, answer, assert_valid, noise, signal, wait_until};
+use crate::common::{TestPool, answer, assert_valid, noise, signal, wait_until};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 

@@ -1,9 +1,7 @@
 //! What is said of a pool that is not as it should be: by `health` as a plug-in of monitoring, by jobs, by
 //! `check`.
 
-mod common;
-
-use common::{Answer, TestPool, answer, assert_valid, noise};
+use crate::common::{Answer, TestPool, answer, assert_valid, noise};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;

@@ -1,20 +1,13 @@
 //! Disks that are not where pool.toml says, and pools without one: disks are found by what they say of
 //! themselves.
 
-mod common;
-#[path = "common/hinted.rs"]
-mod hinted;
-#[path = "common/loops.rs"]
-mod loops;
-#[path = "common/traced.rs"]
-mod traced;
-
-use common::{TestPool, answer, assert_valid, noise};
-use hinted::{hints_in, type_hint, type_line};
-use loops::Loop;
+use crate::common::hinted::{hints_in, type_hint, type_line};
+use crate::common::loops;
+use crate::common::loops::Loop;
+use crate::common::traced::signalled_at;
+use crate::common::{TestPool, answer, assert_valid, noise};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use traced::signalled_at;
 
 fn pool_with_file(disks: usize, scheme: &str) -> (TestPool, Vec<u8>) {
     let contents = noise(2_000_000, 5);
@@ -271,7 +264,7 @@ fn disks_can_be_named_in_place_of_a_folder() {
     let run = |arguments: &[&str], disks: &[PathBuf]| {
         let mut command = pool.command(arguments);
         command.env_remove("DYNAMICFS_POOL").current_dir(pool.folder.path()).arg("--disk").args(disks);
-        common::answer(command.output().unwrap())
+        crate::common::answer(command.output().unwrap())
     };
     let all = [pool.disk(2), pool.disk(0), pool.disk(1)];
     let events = pool.path().join("events.jsonl");

@@ -1,9 +1,7 @@
 //! A table of wrong moves: each is refused or does no harm, says what is wrong and what to type, and what the
 //! pool holds is there afterwards.
 
-mod common;
-
-use common::{TestPool, noise};
+use crate::common::{TestPool, noise};
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
@@ -226,7 +224,7 @@ fn wrong_moves_are_refused_in_words_and_cost_nothing() {
         let new = fs::metadata(pool.beside("new")).is_ok_and(|new| new.is_file());
         let before = new.then(|| fs::read(pool.beside("new")).unwrap());
         let output = pool.command(*command).current_dir(pool.folder.path()).output().unwrap();
-        let answer = common::answer(output);
+        let answer = crate::common::answer(output);
         let said = format!("{}{}", answer.text_lossy(), answer.stderr);
         assert_eq!(answer.code, *code, "{name}: {said}");
         assert!(!said.contains("panicked"), "{name}: {said}");
@@ -247,7 +245,7 @@ fn wrong_moves_are_refused_in_words_and_cost_nothing() {
 #[test]
 fn without_permission_nothing_is_changed() {
     use std::os::unix::process::CommandExt;
-    if !common::is_superuser() {
+    if !crate::common::is_superuser() {
         return;
     }
     let pool = TestPool::new(3, "32MiB", "2+1");
@@ -263,7 +261,7 @@ fn without_permission_nothing_is_changed() {
     ] {
         let mut command_line = Command::new(&program);
         command_line.args(command).env("DYNAMICFS_POOL", pool.path()).current_dir(pool.folder.path());
-        let answer = common::answer(command_line.uid(65534).gid(65534).output().unwrap()).expect(code);
+        let answer = crate::common::answer(command_line.uid(65534).gid(65534).output().unwrap()).expect(code);
         let said = format!("{}{}", answer.text_lossy(), answer.stderr);
         assert!(said.contains("permission denied"), "{command:?}: {said}");
     }

@@ -1,5 +1,4 @@
 //! Commands that the program tells to type: taken out of what it printed, and typed in a shell.
-#![allow(dead_code, reason = "each test file uses a part")]
 
 use crate::common::{Answer, TestPool, answer};
 use serde_json::Value;

@@ -1,5 +1,10 @@
 //! A pool in a temporary folder, and the real program run on it.
-#![allow(dead_code, reason = "each test file uses a part")]
+
+pub(crate) mod gate;
+pub(crate) mod hinted;
+pub(crate) mod loops;
+pub(crate) mod terminal;
+pub(crate) mod traced;
 
 use serde_json::Value;
 use std::ffi::OsStr;

@@ -1,5 +1,4 @@
 //! A terminal, at which the program asks and a test types.
-#![allow(dead_code, reason = "each test file uses a part")]
 
 use pty_process::blocking::{Command, Pty, open};
 use std::ffi::OsStr;

@@ -1,6 +1,5 @@
 //! The program, held up before one of the system calls with which it changes something: to be killed there,
 //! to get a signal, or to find its files changed. Nothing of it depends on time.
-#![allow(dead_code, reason = "each test file uses a part")]
 
 use crate::common::Answer;
 use std::io::Read;

@@ -1,8 +1,8 @@
 //! From broken states to healthy ones: what `health` tells first is typed, again and again.
 
 use super::{in_state, said};
+use crate::common::hinted::{hints_in, type_hint};
 use crate::common::{Answer, TestPool};
-use crate::hinted::{hints_in, type_hint};
 use serde_json::Value;
 use std::fs;
 
@@ -144,7 +144,7 @@ fn health(pool: &TestPool) -> Value {
 /// What `health` tells to type: of a pool that is not opened all that it says, else the first of it.
 fn told_by(health: &Value) -> Vec<String> {
     match health["cause"]["hint"].as_str() {
-        Some(hint) => crate::hinted::in_text(hint),
+        Some(hint) => crate::common::hinted::in_text(hint),
         None => health["reasons"][0]["next"].as_str().map(ToOwned::to_owned).into_iter().collect(),
     }
 }

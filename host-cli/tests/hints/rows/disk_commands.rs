@@ -1,7 +1,7 @@
 //! What commands about disks tell where they are refused, or have done a part.
 
 use super::{Row, row};
-use crate::Then::{Again, Done, Tells};
+use crate::hints::Then::{Again, Done, Tells};
 
 pub(crate) const DISK_COMMANDS: &[Row] = &[
     row(

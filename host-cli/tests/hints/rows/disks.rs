@@ -1,7 +1,7 @@
 //! What `health` tells about a disk.
 
 use super::{HEALTH, Row, row};
-use crate::Then::{Gone, Tells};
+use crate::hints::Then::{Gone, Tells};
 
 pub(crate) const DISKS: &[Row] = &[
     row(

@@ -1,7 +1,7 @@
 //! What commands about files tell where they are refused.
 
 use super::{Row, row};
-use crate::Then::{Again, Done, Tells};
+use crate::hints::Then::{Again, Done, Tells};
 
 pub(crate) const FILES: &[Row] = &[
     row("true", "dynamicfs --json bogus", "dynamicfs --help", Tells("Usage")),

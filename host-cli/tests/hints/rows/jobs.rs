@@ -1,7 +1,7 @@
 //! What jobs, checks and forecasts tell.
 
 use super::{Row, row};
-use crate::Then::{Again, Done, Tells};
+use crate::hints::Then::{Again, Done, Tells};
 
 pub(crate) const JOBS: &[Row] = &[
     row("pool 3 2+1", "dynamicfs scrub resume", "dynamicfs scrub start", Done),

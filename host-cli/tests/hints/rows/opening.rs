@@ -1,7 +1,7 @@
 //! What is told where a pool is not opened, or not found.
 
 use super::{HEALTH, Row, row};
-use crate::Then::{Again, Done, Tells};
+use crate::hints::Then::{Again, Done, Tells};
 
 pub(crate) const OPENING: &[Row] = &[
     row("true", "dynamicfs ls", "dynamicfs init --pool HERE/pool --disks 6 --disk-size 1GiB --scheme 4+2", Again),

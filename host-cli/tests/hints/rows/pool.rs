@@ -1,7 +1,7 @@
 //! What `health` tells about the pool as a whole: its room, what is lost, and jobs that wait.
 
 use super::{HEALTH, Row, row};
-use crate::Then::{Done, Gone, Tells};
+use crate::hints::Then::{Done, Gone, Tells};
 
 pub(crate) const POOL: &[Row] = &[
     row("pool 2 mirror:2; store /file 2000000", HEALTH, "dynamicfs disk add --witness NEW-DISK", Gone("QUORUM_LIMIT")),

@@ -4,16 +4,12 @@
 //! `rows` has the states in which commands are told, `literals` holds the program's sources to them, and
 //! `walk` follows the first command that `health` tells from broken states to healthy ones.
 
-#[path = "../common/mod.rs"]
-mod common;
-#[path = "../common/hinted.rs"]
-mod hinted;
 mod literals;
 mod rows;
 mod walk;
 
-use common::{Answer, TestPool};
-use hinted::{hints_in, type_hint_where, type_line, type_line_where};
+use crate::common::hinted::{hints_in, type_hint_where, type_line, type_line_where};
+use crate::common::{Answer, TestPool};
 
 /// What the lines of a state may call beside all that a shell has.
 const WORDS: &str = r#"

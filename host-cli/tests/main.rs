@@ -1,0 +1,46 @@
+//! All tests of the command line, as one program: each program links and compiles what it tests with anew. They run side by
+//! side in one process, so none changes its environment or its folder; what they run has its own.
+
+mod arguments;
+mod at_once;
+mod block_devices;
+mod changing_sources;
+mod common;
+mod conditions;
+mod cut;
+mod demo;
+mod disks;
+mod dry_runs;
+mod durability;
+mod files;
+mod forced;
+mod foreign;
+mod full_filesystem;
+mod full_table;
+mod generated;
+mod hints;
+mod histories;
+mod in_use;
+mod interrupting;
+mod jobs;
+mod manners;
+mod newer_format;
+mod operations;
+mod operators;
+mod planning;
+mod portable;
+mod progress;
+mod refusals;
+mod replacing;
+mod restoring;
+mod round_trip;
+mod safety;
+mod salvage;
+mod stopping;
+mod syncing;
+mod tolerance;
+mod trim;
+mod units;
+mod verdicts;
+mod whereabouts;
+mod wrong_moves;
