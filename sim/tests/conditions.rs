@@ -21,13 +21,14 @@ const FILE_BYTES: usize = 2_000_000;
 
 type Mounted<'w> = Pool<'w, &'w mut SimArray>;
 
-struct World {
+/// A world in which time passes as its disks work.
+struct Timed {
     array: SimArray,
     lent: Lent,
     clock: SimClock,
 }
 
-impl World {
+impl Timed {
     /// A pool of this scheme on so many solid-state disks of 8 MiB, with a file in it.
     fn new(scheme: Scheme, disks: usize) -> Self {
         let mut array = SimArray::new(1, vec![Geometry::new(512, SECTORS); disks]);
@@ -107,7 +108,7 @@ fn scrub(pool: &mut Mounted<'_>) -> Vec<Happening> {
 
 /// A scrub under these thresholds: disk 1, which is rotten, is degraded for it and stays in use.
 #[track_caller]
-fn scrub_and_keep(world: &mut World, thresholds: Thresholds) -> Mounted<'_> {
+fn scrub_and_keep(world: &mut Timed, thresholds: Thresholds) -> Mounted<'_> {
     let mut pool = world.mount();
     pool.set_thresholds(thresholds);
     let told = scrub(&mut pool);
@@ -131,7 +132,7 @@ fn position(told: &[Happening], what: &str, is_it: impl Fn(&Happening) -> bool) 
 
 #[test]
 fn a_slow_disk_of_a_mirror_gets_few_reads_and_its_share_when_it_recovers() {
-    let mut world = World::new(Scheme::mirror(2), 2);
+    let mut world = Timed::new(Scheme::mirror(2), 2);
     let mut pool = world.mount();
     read(&mut pool, 2000, 4096);
     let [a, b] = reads_of(&mut pool, |pool| read(pool, 4000, 4096));
@@ -148,7 +149,7 @@ fn a_slow_disk_of_a_mirror_gets_few_reads_and_its_share_when_it_recovers() {
 
 #[test]
 fn a_disk_twice_as_slow_is_asked_half_as_often() {
-    let mut world = World::new(Scheme::mirror(2), 2);
+    let mut world = Timed::new(Scheme::mirror(2), 2);
     for (disk, request_us) in [(0, 1000), (1, 2000)] {
         world.array.disk_mut(disk).set_latency(Latency { request_us, ..Latency::NONE });
     }
@@ -161,7 +162,7 @@ fn a_disk_twice_as_slow_is_asked_half_as_often() {
 
 #[test]
 fn what_a_slow_disk_holds_is_computed_from_the_others() {
-    let mut world = World::new(FOUR_TWO, 6);
+    let mut world = Timed::new(FOUR_TWO, 6);
     let mut pool = world.mount();
     read(&mut pool, 200, 16384);
     assert_eq!(pool.health().counters.decodes, 0, "equal disks: nothing is computed");
@@ -184,7 +185,7 @@ fn what_a_slow_disk_holds_is_computed_from_the_others() {
 
 #[test]
 fn a_disk_that_is_slow_by_any_measure_is_degraded_and_recovers() {
-    let mut world = World::new(FOUR_TWO, 6);
+    let mut world = Timed::new(FOUR_TWO, 6);
     let stuck = Latency { request_us: 400_000, ..Latency::NVME };
     let mut pool = world.mount();
     read(&mut pool, 300, 4096);
@@ -231,7 +232,7 @@ fn a_read_that_takes_too_long_is_answered_by_others_as_long_as_there_are_enough(
         for (bytes, stuck) in
             [512, 4096, 16384].into_iter().flat_map(|bytes| [(bytes, 1), (bytes, scheme.parity)])
         {
-            let mut world = World::new(scheme, disks);
+            let mut world = Timed::new(scheme, disks);
             let mut pool = world.mount();
             read(&mut pool, 300, bytes);
             assert_eq!(pool.health().counters.hedged_reads, 0, "{scheme:?}: nobody was late");
@@ -252,7 +253,7 @@ fn a_read_that_takes_too_long_is_answered_by_others_as_long_as_there_are_enough(
 #[test]
 fn where_everybody_is_late_the_read_waits() {
     for (scheme, disks) in [(Scheme::mirror(2), 2), (FOUR_TWO, 6)] {
-        let mut world = World::new(scheme, disks);
+        let mut world = Timed::new(scheme, disks);
         let mut pool = world.mount();
         read(&mut pool, 300, 16384);
         stick(&mut pool, 0..disks);
@@ -276,7 +277,7 @@ fn where_everybody_is_late_the_read_waits() {
 fn who_is_only_busy_is_heard_while_another_is_stuck() {
     for (scheme, disks) in [(Scheme::mirror(2), 2), (Scheme::mirror(3), 3), (FOUR_TWO, 6)] {
         for stuck in 0..disks {
-            let mut world = World::new(scheme, disks);
+            let mut world = Timed::new(scheme, disks);
             let mut pool = world.mount();
             read(&mut pool, 300, 16384);
             for disk in 0..disks {
@@ -294,7 +295,7 @@ fn who_is_only_busy_is_heard_while_another_is_stuck() {
 
 #[test]
 fn a_node_whose_disk_is_stuck_is_read_from_another() {
-    let mut world = World::new(Scheme::mirror(2), 2);
+    let mut world = Timed::new(Scheme::mirror(2), 2);
     let mut pool = world.mount();
     let mut transaction = pool.begin().expect("begun");
     for number in 0..200_u32 {
@@ -367,7 +368,7 @@ fn a_part_that_failed_is_not_asked_again_beside_one_that_was_late() {
 
 #[test]
 fn what_became_of_a_read_that_was_given_up_is_counted() {
-    let mut world = World::new(Scheme::mirror(2), 2);
+    let mut world = Timed::new(Scheme::mirror(2), 2);
     let mut pool = world.mount();
     read(&mut pool, 300, 4096);
     let before = pool.member_health(0).latency_micros.expect("known");
@@ -383,7 +384,7 @@ fn what_became_of_a_read_that_was_given_up_is_counted() {
 
 #[test]
 fn a_disk_that_says_late_that_it_cannot_read_is_degraded_for_it() {
-    let mut world = World::new(Scheme::mirror(2), 3);
+    let mut world = Timed::new(Scheme::mirror(2), 3);
     let mut pool = world.mount();
     read(&mut pool, 300, 4096);
     // As a drive does that tries for seconds before it says so.
@@ -402,7 +403,7 @@ fn a_disk_that_says_late_that_it_cannot_read_is_degraded_for_it() {
 
 #[test]
 fn what_is_written_waits_for_a_disk_that_is_stuck() {
-    let mut world = World::new(Scheme::mirror(2), 2);
+    let mut world = Timed::new(Scheme::mirror(2), 2);
     let mut pool = world.mount();
     read(&mut pool, 300, 16384);
     let before = pool.array().micros();
@@ -422,7 +423,7 @@ fn what_is_written_waits_for_a_disk_that_is_stuck() {
 
 #[test]
 fn a_rotten_disk_is_degraded_then_failed_and_rebuilt_elsewhere() {
-    let mut world = World::new(FOUR_TWO, 7);
+    let mut world = Timed::new(FOUR_TWO, 7);
     world.rot(1, 200..SECTORS - 20);
     let mut pool = world.mount();
     pool.set_thresholds(Thresholds { failed_checksum_errors: 40, ..Thresholds::DEFAULT });
@@ -465,7 +466,7 @@ fn a_rotten_disk_is_degraded_then_failed_and_rebuilt_elsewhere() {
 #[test]
 fn what_a_rotten_disk_alone_has_right_is_taken_from_it() {
     for scheme in [Scheme::mirror(2), FOUR_TWO] {
-        let mut world = World::new(scheme, 8);
+        let mut world = Timed::new(scheme, 8);
         let (member, shift) = (MemberNumber(1), 9);
         let mut pool = world.mount();
         let file = pool.resolve(b"file").expect("found");
@@ -509,7 +510,7 @@ fn what_a_rotten_disk_alone_has_right_is_taken_from_it() {
 fn a_rotten_disk_stays_where_nothing_could_be_rebuilt_or_nobody_wants_it_failed() {
     let strict = Thresholds { failed_checksum_errors: 20, ..Thresholds::DEFAULT };
     for (disks, thresholds) in [(6, strict), (7, Thresholds { fail: false, ..strict })] {
-        let mut world = World::new(FOUR_TWO, disks);
+        let mut world = Timed::new(FOUR_TWO, disks);
         world.rot(1, 200..SECTORS - 20);
         let mut pool = scrub_and_keep(&mut world, thresholds);
         assert!(matches!(pool.member_health(1).condition, Condition::Degraded(Cause::ChecksumErrors(20..))));
@@ -523,7 +524,7 @@ fn a_rotten_disk_stays_where_nothing_could_be_rebuilt_or_nobody_wants_it_failed(
 /// With one disk away the pool bears the loss of another, and one more must not be taken from it.
 #[test]
 fn a_rotten_disk_stays_while_the_pool_needs_it() {
-    let mut world = World::new(Scheme::mirror(2), 4);
+    let mut world = Timed::new(Scheme::mirror(2), 4);
     world.rot(1, 200..SECTORS - 20);
     world.array.disk_mut(0).unplug();
     let mut pool = world.mount();
@@ -541,7 +542,7 @@ fn a_rotten_disk_stays_while_the_pool_needs_it() {
 /// written next needs six. A disk was taken out of use there for its errors.
 #[test]
 fn a_rotten_disk_stays_where_the_next_stripe_needs_it() {
-    let mut world = World::new(FOUR_TWO, 6);
+    let mut world = Timed::new(FOUR_TWO, 6);
     let mut pool = world.mount();
     let mut transaction = pool.begin().expect("begun");
     transaction.unlink(ObjectId::ROOT, b"file").expect("unlinked");
@@ -560,7 +561,7 @@ fn a_rotten_disk_stays_where_the_next_stripe_needs_it() {
 /// emptied all the same, took nothing more for that, and never became empty.
 #[test]
 fn a_rotten_disk_stays_where_there_is_no_room_for_what_it_holds() {
-    let mut world = World::new(Scheme::mirror(2), 3);
+    let mut world = Timed::new(Scheme::mirror(2), 3);
     let mut pool = world.mount();
     let full = (0..20).find(|n| put_file(&mut pool, &format!("more {n}"), &contents()).is_err());
     assert!(full.is_some_and(|files| files > 2), "{full:?}");
@@ -572,7 +573,7 @@ fn a_rotten_disk_stays_where_there_is_no_room_for_what_it_holds() {
 
 #[test]
 fn errors_are_forgotten_by_time_and_by_word() {
-    let mut world = World::new(Scheme::mirror(2), 3);
+    let mut world = Timed::new(Scheme::mirror(2), 3);
     world.rot(1, 200..SECTORS - 20);
     let mut pool = world.mount();
     pool.set_thresholds(Thresholds { fail: false, window_seconds: 60, ..Thresholds::DEFAULT });
@@ -602,7 +603,7 @@ fn errors_are_forgotten_by_time_and_by_word() {
 
 #[test]
 fn who_comes_and_goes_is_told_once() {
-    let mut world = World::new(Scheme::mirror(2), 3);
+    let mut world = Timed::new(Scheme::mirror(2), 3);
     let member = MemberNumber(2);
     assert_eq!(events(&mut world.mount()), []);
     world.array.disk_mut(2).unplug();
@@ -617,7 +618,7 @@ fn who_comes_and_goes_is_told_once() {
 
 #[test]
 fn a_spare_disk_takes_the_place_of_one_that_stopped() {
-    let mut world = World::new(Scheme::mirror(2), 3);
+    let mut world = Timed::new(Scheme::mirror(2), 3);
     let place = world.array.add(SimDisk::new(Geometry::new(512, SECTORS), 77));
     let mut pool = world.mount();
     let options = AddOptions { spare: true, ..AddOptions::default() };
@@ -639,7 +640,7 @@ fn a_spare_disk_takes_the_place_of_one_that_stopped() {
 /// A replica of a tree node that a read finds bad is rewritten by upkeep, as a fragment is.
 #[test]
 fn a_bad_replica_of_a_node_is_rewritten() {
-    let mut world = World::new(Scheme::mirror(2), 3);
+    let mut world = Timed::new(Scheme::mirror(2), 3);
     // A way to the root's replicas: one after the other is damaged until a mount meets it.
     let pool = world.mount();
     let (root, shift) = (pool.internals().store.tree.root, pool.parameters().block_shift);

@@ -71,7 +71,7 @@ fn a_disk_that_comes_back_holds_what_it_held_and_is_owed_the_rest() {
     drop(pool);
     // What it held is intact: copy on write never touched it. Without disk 0 and then without disk 2 all is there.
     for other in [0, 2] {
-        let mut world = World { array: world.array.clone(), lent: Lent::new(64 << 10) };
+        let mut world = world.fork(64 << 10);
         world.unplug(&[other]);
         world.expect("before", 30_000);
     }
@@ -188,7 +188,7 @@ fn a_disk_that_fails_between_two_looks_at_its_ring_is_passed_over() {
     let mut mounted = 0;
     for disk in 0..6 {
         for well in 0..24 {
-            let mut forked = World { array: world.array.clone(), lent: Lent::new(200 << 10) };
+            let mut forked = world.fork(200 << 10);
             forked.array.disk_mut(disk).fail_after(IoKind::Read, well, IoError::Timeout);
             let mut pool = forked.mount();
             expect(&mut pool, "file", 100_000);
@@ -602,7 +602,7 @@ fn a_degraded_stripe_is_encoded_right_with_the_least_memory() {
     world.expect("degraded", 20_000);
     for lost in [0, 1, 4, 5] {
         // The quorum of the four is met by three, and any one fragment of what was written by four may be missing.
-        let mut world = World { array: world.array.clone(), lent: Lent::new(27 << 10) };
+        let mut world = world.fork(27 << 10);
         world.unplug(&[lost]);
         let mut pool =
             world.try_mount(MountMode::ReadOnly).unwrap_or_else(|error| panic!("without {lost}: {error}"));

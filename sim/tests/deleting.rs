@@ -2,6 +2,7 @@
 
 use crate::common::{Mounted, World, contents, expect, put, rest};
 use core::ops::ControlFlow;
+use dynamicfs_core::FormatOptions;
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::disks::events::Happening;
 use dynamicfs_core::error::{Error, StorageError};
@@ -11,10 +12,9 @@ use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::transaction::Purpose;
 use dynamicfs_core::tree::{Met, Walk};
 use dynamicfs_core::types::{BlockAddress, ObjectId, Scheme};
-use dynamicfs_core::{FormatOptions, Pool};
 use dynamicfs_hal::{Geometry, IoError};
-use dynamicfs_sim::world::{Lent, SERVICES, account, put_file};
-use dynamicfs_sim::{IoKind, Mishap, Rng, SimArray, forge};
+use dynamicfs_sim::world::{Lent, account, put_file};
+use dynamicfs_sim::{IoKind, Mishap, SimArray, forge};
 
 /// A pool to be filled and emptied.
 struct Case {
@@ -46,11 +46,8 @@ impl Case {
 
     fn world(&self) -> World {
         let geometries = self.sectors.iter().map(|&sectors| Geometry::new(self.sector_bytes, sectors));
-        let mut array = SimArray::new(1, geometries);
-        let mut lent = Lent::with_nodes(self.memory, self.options.node_bytes);
-        Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &self.options, &[])
-            .expect("formatted");
-        World { array, lent }
+        let array = SimArray::new(1, geometries);
+        World::on(array, self.options).lent(Lent::with_nodes(self.memory, self.options.node_bytes)).make()
     }
 
     /// Fills the pool with files, and then with names until there is not even space for one; the files.
@@ -251,12 +248,10 @@ fn what_was_deleted_comes_back_where_disks_are_unequal() {
 
 /// A pool with a large file that was deleted and is not freed yet, with others before and behind it.
 fn orphaned(sectors: u64) -> (World, ObjectId) {
-    let mut array = SimArray::new(1, [Geometry::new(512, sectors); 2]);
-    let mut lent = Lent::new(300 << 10);
+    let array = SimArray::new(1, [Geometry::new(512, sectors); 2]);
     let options =
         FormatOptions { members_max: 4, extent_bytes: 4096, ..FormatOptions::portable(Scheme::mirror(2)) };
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
-    let mut world = World { array, lent };
+    let mut world = World::on(array, options).memory(300 << 10).make();
     world.put("before", 40_000);
     let mut pool = world.mount();
     let file = put_file(&mut pool, "big", &[5; 400 * 4096]).expect("committed");
@@ -491,11 +486,9 @@ fn a_read_that_fails_once_loses_nothing_of_a_deletion() {
 #[test]
 fn a_read_that_fails_while_a_transaction_is_dropped_passes() {
     for (well, failing) in (0..24).flat_map(|well| [(well, 1), (well, 2), (well, 8)]) {
-        let mut array = SimArray::new(1, [Geometry::new(512, 8000)]);
-        let mut lent = Lent::new(40 << 10);
+        let array = SimArray::new(1, [Geometry::new(512, 8000)]);
         let options = FormatOptions { members_max: 1, ..FormatOptions::portable(Scheme::SINGLE) };
-        Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
-        let mut world = World { array, lent };
+        let mut world = World::on(array, options).memory(40 << 10).make();
         let mut pool = world.mount();
         for n in 0..40 {
             put(&mut pool, &format!("file {n}"), 30_000).expect("put");

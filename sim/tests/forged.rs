@@ -202,7 +202,7 @@ fn a_pointer_to_another_node_that_is_in_memory_is_not_followed() {
     for (_, meant) in all.iter().filter(|(key, _)| *key > from && *key < end) {
         let mut others = all.iter().filter(|(_, other)| other.birth != meant.birth);
         let (other_key, other) = others.next_back().expect("they are of several commits");
-        let mut world = World { array: world.array.clone(), lent: Lent::new(200 << 10) };
+        let mut world = world.fork(200 << 10);
         point(&mut world, meant, other.replicas());
         let mut pool = world.mount();
         // The other one is read by its own way first.

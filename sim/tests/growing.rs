@@ -1,6 +1,6 @@
 //! Disks that are cut, enlarged, or put behind another bridge: what of them is used, what is named, what is never lost.
 
-use crate::common::{Mounted, World, contents, expect, expect_whole, put};
+use crate::common::{MEMORY, Mounted, World, contents, expect, expect_whole, put};
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::{MemberError, MountError};
 use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, Label};
@@ -12,18 +12,10 @@ use dynamicfs_hal::{BlockDevice, Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES, account, crc32c, put_file};
 use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Mishap, Rng, SimArray, SimDisk, states};
 
-const MEMORY: usize = 300 << 10;
-
 fn world(scheme: Scheme, sectors: &[u64]) -> World {
-    let mut array = SimArray::new(3, sectors.iter().map(|&sectors| Geometry::new(512, sectors)));
-    let mut lent = Lent::new(MEMORY);
+    let array = SimArray::new(3, sectors.iter().map(|&sectors| Geometry::new(512, sectors)));
     let options = FormatOptions { members_max: 8, ..FormatOptions::portable(scheme) };
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
-    World { array, lent }
-}
-
-fn copy_of(world: &World) -> World {
-    World { array: world.array.clone(), lent: Lent::new(MEMORY) }
+    World::on(array, options).make()
 }
 
 fn label_at(world: &World, disk: usize, at: u64) -> Option<DiskIdentity> {
@@ -327,7 +319,7 @@ fn growing_survives_a_cut_at_every_io() {
         let mut rng = Rng::new(sectors.len() as u64);
         let (mut cuts, mut half) = (0, 0);
         for at in 0..400 {
-            let mut halted = copy_of(&start);
+            let mut halted = start.fork(MEMORY);
             {
                 let mut pool = halted.mount();
                 let from = pool.array().steps();
@@ -427,7 +419,7 @@ fn growing_that_fails_leaves_the_free_map_as_it_was() {
     for files in [0, 60, 100, 106, 107, 108, 109, 110, 111, 112, 113, 114, 115, 116, 118] {
         let (full, _) = with_files(Scheme::mirror(2), &[2000; 3], files);
         for well in 0..40 {
-            let mut world = copy_of(&full);
+            let mut world = full.fork(MEMORY);
             world.array.disk_mut(0).resize(5000);
             let what = format!("{files} files, {well} reads are well");
             let mut pool = world.mount();
@@ -465,9 +457,9 @@ fn growing_that_fails_on_the_only_disk_takes_nothing() {
     let mut failures = 0;
     for files in 100..122 {
         let (full, before) = with_files(Scheme::SINGLE, &[2000], files);
-        let least = Memory::bytes_min(copy_of(&full).mount().parameters()) + 1;
+        let least = Memory::bytes_min(full.fork(MEMORY).mount().parameters()) + 1;
         for (well, failing) in (0..60).flat_map(|well| [2, 4, 6, 8].map(|failing| (well, failing))) {
-            let mut world = World { array: full.array.clone(), lent: Lent::new(least) };
+            let mut world = full.fork(least);
             world.array.disk_mut(0).resize(5000);
             let mut pool = world.mount();
             pool.array().disk_mut(0).mishap_after(IoKind::Read, well, failing, Mishap::Fail(IoError::Media));
@@ -500,7 +492,7 @@ fn a_grown_disk_is_known_by_the_ring_at_its_new_end_alone() {
     start.array.disk_mut(0).resize(2200);
     let mut tried = 0;
     for at in 0..400 {
-        let mut cut = copy_of(&start);
+        let mut cut = start.fork(MEMORY);
         {
             let mut pool = cut.mount();
             let from = pool.array().steps();
@@ -535,7 +527,7 @@ fn a_new_disk_has_no_label_before_its_superblock_is_durable() {
     let place = start.array.add(SimDisk::new(Geometry::new(512, 2048), 7));
     let mut labelled = 0;
     for at in 0..2000 {
-        let mut halted = copy_of(&start);
+        let mut halted = start.fork(MEMORY);
         {
             let mut pool = halted.mount();
             let from = pool.array().steps();

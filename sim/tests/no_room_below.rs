@@ -3,7 +3,7 @@
 //! Nothing is wrong with the disk, which stays in use. What was being written fails with an error that says
 //! so, and works once the system is well.
 
-use crate::common::{Mounted, World, expect, expect_whole, put, rest};
+use crate::common::{MEMORY, Mounted, World, expect, expect_whole, put, rest};
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
@@ -14,7 +14,6 @@ use dynamicfs_hal::{DiskArray, Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES};
 use dynamicfs_sim::{IoKind, Mishap, Rng, SimArray};
 
-const MEMORY: usize = 300 << 10;
 const KEPT: usize = 40_000;
 
 /// Where room is lacking.
@@ -102,10 +101,6 @@ fn a_failed_disk_keeps_the_error_that_it_failed_with() {
     assert_eq!((health.status, health.last_error), (DiskStatus::Failed, Some(IoError::Media)));
 }
 
-fn fork(world: &World) -> World {
-    World { array: world.array.clone(), lent: Lent::new(MEMORY) }
-}
-
 /// Members are let go in a commit of their own. A disk that is to be put out of use, or removed, is in no
 /// list after the first. Where the second finds no room, it is in use again.
 #[test]
@@ -122,7 +117,7 @@ fn leaves_or_stays(leave: fn(&mut Mounted<'_>) -> Result<(), MemberError>) {
     let sound = World::new(Scheme::mirror(2), 3, MEMORY);
     let mut refusals = 0;
     each_lack(|lack| {
-        let mut world = fork(&sound);
+        let mut world = sound.fork(MEMORY);
         let mut pool = world.mount();
         let begun = lack.begin(pool.array());
         let done = leave(&mut pool);
@@ -193,7 +188,7 @@ fn a_transaction_that_finds_no_room_below_fails_alone() {
     for sound in worlds() {
         let mut untold = 0;
         each_lack(|lack| {
-            let mut world = fork(&sound);
+            let mut world = sound.fork(MEMORY);
             let disks = world.array.disks();
             let mut pool = world.mount();
             let begun = lack.begin(pool.array());
@@ -231,7 +226,7 @@ fn a_transaction_that_finds_no_room_below_fails_alone() {
 fn what_could_not_be_deleted_for_want_of_room_is_deleted_later() {
     for sound in worlds() {
         each_lack(|lack| {
-            let mut world = fork(&sound);
+            let mut world = sound.fork(MEMORY);
             let mut pool = world.mount();
             let unlink = |pool: &mut Mounted<'_>| -> Result<(), Error> {
                 let mut transaction = pool.begin()?;
@@ -267,7 +262,7 @@ fn a_mount_that_finds_no_room_below_serves_and_writes_later() {
     sound.put("meanwhile", 20_000);
     sound.plug(&[2]);
     each_lack(|lack| {
-        let mut world = fork(&sound);
+        let mut world = sound.fork(MEMORY);
         let begun = lack.begin(&mut world.array);
         let later = |pool: &mut Mounted<'_>| {
             let found = lack.end(pool.array(), begun);
@@ -306,7 +301,7 @@ fn claims_that_find_no_room_below_are_made_again() {
             (IoKind::Flush, 0, 1),
         ];
         for (kind, well, requests) in lacks {
-            let mut world = fork(&sound);
+            let mut world = sound.fork(MEMORY);
             let disks = world.array.disks();
             let mut pool = world.mount();
             for attempt in 0..12 {
@@ -333,7 +328,7 @@ fn nodes_that_find_no_room_below_are_no_checksum_errors() {
     let sound = World::new(Scheme::mirror(2), 3, MEMORY);
     let mut spilled = 0;
     for well in (0..200).step_by(7).chain([u64::MAX / 2]) {
-        let mut world = World { array: sound.array.clone(), lent: Lent::new(100 << 10) };
+        let mut world = sound.fork(100 << 10);
         let mut pool = world.mount();
         let mut fill = |pool: &mut Mounted<'_>| -> Result<(), Error> {
             let mut transaction = pool.begin()?;

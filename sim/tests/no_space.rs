@@ -32,7 +32,7 @@ struct Case {
 
 /// The pool at some level, and what it holds.
 #[derive(Clone)]
-struct World {
+struct Level {
     array: SimArray,
     model: Model,
 }
@@ -149,9 +149,9 @@ impl Case {
     }
 
     /// A pool with something of everything.
-    fn world(&self) -> (World, Tools) {
+    fn world(&self) -> (Level, Tools) {
         let geometries = self.sectors.iter().map(|&sectors| Geometry::new(self.sector_bytes, sectors));
-        let mut world = World { array: SimArray::new(1, geometries), model: Model::default() };
+        let mut world = Level { array: SimArray::new(1, geometries), model: Model::default() };
         let mut lent = self.lent();
         Pool::format(&mut world.array, lent.lend(), SERVICES, &mut Rng::new(1), &self.options, &[])
             .expect("formatted");
@@ -278,9 +278,9 @@ impl Case {
 
     /// Worlds that are ever fuller, each by the least that there is: a block of contents, then what the tree grows by
     /// for a name, for an attribute. In the last there is space for none of it.
-    fn levels(&self, world: World, objects: &Tools, lent: &mut Lent) -> Vec<World> {
+    fn levels(&self, world: Level, objects: &Tools, lent: &mut Lent) -> Vec<Level> {
         let mut number = 0;
-        let mut fill = |world: &mut World, filler: &Filler| {
+        let mut fill = |world: &mut Level, filler: &Filler| {
             number += 1;
             self.fill(world, filler, number, objects, lent).map(|fuller| std::mem::replace(world, fuller))
         };
@@ -303,13 +303,13 @@ impl Case {
     /// The world with some more in it, or `None` when there is no space for that.
     fn fill(
         &self,
-        world: &World,
+        world: &Level,
         filler: &Filler,
         number: u64,
         objects: &Tools,
         lent: &mut Lent,
-    ) -> Option<World> {
-        let World { mut array, mut model } = world.clone();
+    ) -> Option<Level> {
+        let Level { mut array, mut model } = world.clone();
         let mut pool = mount(&mut array, lent);
         let mut transaction = pool.begin().expect("begun");
         let name = format!("{number:0180}").into_bytes();
@@ -332,19 +332,19 @@ impl Case {
         }
         transaction.commit().expect("what was done has its space");
         drop(pool);
-        Some(World { array, model })
+        Some(Level { array, model })
     }
 
     /// Tries one operation on a fork, and all that must hold then. Whether it was done.
     fn attempt(
         &self,
-        world: &World,
+        world: &Level,
         operation: &Operation,
         commits: bool,
         lent: &mut Lent,
         what: &str,
     ) -> bool {
-        let World { mut array, mut model } = world.clone();
+        let Level { mut array, mut model } = world.clone();
         let mut pool = mount(&mut array, lent);
         let mut transaction = pool.begin().unwrap_or_else(|error| panic!("{what}: begin: {error}"));
         let done = apply(&mut transaction, &mut model, operation);

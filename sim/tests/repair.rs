@@ -1,72 +1,52 @@
 //! Upkeep says that something was repaired when something was, and only then: whoever asks until there is nothing left to do
 //! would else go on for ever, or stop too early.
 
+use crate::common::{Mounted, World};
+use dynamicfs_core::FormatOptions;
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::maintain::Work;
 use dynamicfs_core::types::{Generation, ObjectId, Scheme};
-use dynamicfs_core::{FormatOptions, MountOptions, Pool};
 use dynamicfs_hal::{DiskArray, Geometry};
-use dynamicfs_sim::world::{Lent, SERVICES, account, put_file};
-use dynamicfs_sim::{Rng, SimArray};
-
-type Mounted<'w> = Pool<'w, &'w mut SimArray>;
+use dynamicfs_sim::SimArray;
+use dynamicfs_sim::world::{Lent, account, put_file};
 
 /// A mirror of two disks with one file, an extent of its own.
-struct World {
-    array: SimArray,
-    lent: Lent,
+fn mirror() -> World {
+    let array = SimArray::new(1, [Geometry::new(512, 2048); 2]);
+    let mut world = World::on(array, FormatOptions::portable(Scheme::mirror(2))).memory(96 << 10).make();
+    put_file(&mut world.mount(), "file", &contents()).expect("committed");
+    world
 }
 
-impl World {
-    fn new() -> Self {
-        let mut array = SimArray::new(1, [Geometry::new(512, 2048); 2]);
-        let mut lent = Lent::new(96 << 10);
-        let options = FormatOptions::portable(Scheme::mirror(2));
-        Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
-        let mut world = Self { array, lent };
-        let mut pool = world.mount();
-        put_file(&mut pool, "file", &contents()).expect("committed");
-        drop(pool);
-        world
-    }
+/// The sector of each disk that holds the beginning of the file.
+fn replicas(world: &World) -> Vec<u64> {
+    let is_it = |disk: usize, lba: u64| {
+        let mut sector = [0; 512];
+        world.array.disk(disk).pristine(lba * 512, &mut sector);
+        sector == contents()[..512]
+    };
+    (0..world.array.disks()).map(|disk| (0..2048).find(|&lba| is_it(disk, lba)).expect("a replica")).collect()
+}
 
-    fn mount(&mut self) -> Mounted<'_> {
-        Pool::mount(&mut self.array, self.lent.lend(), SERVICES, &MountOptions::default())
-            .unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    /// The sector of each disk that holds the beginning of the file.
-    fn replicas(&self) -> Vec<u64> {
-        let is_it = |disk: usize, lba: u64| {
-            let mut sector = [0; 512];
-            self.array.disk(disk).pristine(lba * 512, &mut sector);
-            sector == contents()[..512]
-        };
-        (0..self.array.disks())
-            .map(|disk| (0..2048).find(|&lba| is_it(disk, lba)).expect("a replica"))
-            .collect()
-    }
-
-    /// Damages the replica on a disk.
-    fn rot(&mut self, disk: usize) {
-        let lba = self.replicas()[disk];
-        self.array.disk_mut(disk).flip_bits(lba * 512 + 100, 0x10);
-    }
+/// Damages the replica on a disk.
+fn rot(world: &mut World, disk: usize) {
+    let lba = replicas(world)[disk];
+    world.array.disk_mut(disk).flip_bits(lba * 512 + 100, 0x10);
 }
 
 /// A world in which the replica that is read is bad, and the disk that it is on.
 fn one_bad() -> (World, usize) {
     let is_met = |disk: &usize| {
-        let mut world = World::new();
-        world.rot(*disk);
+        let mut world = mirror();
+        rot(&mut world, *disk);
         let mut pool = world.mount();
         assert_eq!(read(&mut pool), Ok(contents()));
         pool.health().repairs_waiting == 1
     };
     let disk = (0..2).find(is_met).expect("one of them is read");
-    let mut world = World::new();
-    world.rot(disk);
+    let mut world = mirror();
+    rot(&mut world, disk);
     (world, disk)
 }
 
@@ -95,7 +75,7 @@ fn done(pool: &Mounted<'_>) -> (Generation, u64, usize) {
 
 #[test]
 fn a_whole_pool_has_nothing_to_repair() {
-    let mut world = World::new();
+    let mut world = mirror();
     let mut pool = world.mount();
     read_all(&mut pool);
     let before = done(&pool);
@@ -117,15 +97,15 @@ fn what_was_rewritten_is_called_repaired_once() {
     account(&mut pool, "repaired");
     drop(pool);
     // What was repaired is what is read when the other replica is bad.
-    world.rot(1 - disk);
+    rot(&mut world, 1 - disk);
     assert_eq!(read(&mut world.mount()), Ok(contents()));
 }
 
 #[test]
 fn what_cannot_be_rewritten_is_not_called_repaired() {
-    let mut world = World::new();
-    world.rot(0);
-    world.rot(1);
+    let mut world = mirror();
+    rot(&mut world, 0);
+    rot(&mut world, 1);
     let mut pool = world.mount();
     read_all(&mut pool);
     assert!(matches!(read(&mut pool), Err(Error::Unreadable { .. })));
@@ -167,10 +147,10 @@ fn what_was_overwritten_or_deleted_since_is_not_called_repaired() {
 /// Of several that wait some can be rewritten and some not: that is a repair, and what is left is none.
 #[test]
 fn one_repair_among_what_cannot_be_is_a_repair() {
-    let mut world = World::new();
+    let mut world = mirror();
     put_file(&mut world.mount(), "other", &[9; 4096]).expect("committed");
-    world.rot(0);
-    world.rot(1);
+    rot(&mut world, 0);
+    rot(&mut world, 1);
     // Of the other file one replica alone, the one that is read.
     let met = (0..2).filter(|&disk| {
         let mut array = world.array.clone();

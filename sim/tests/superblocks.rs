@@ -7,14 +7,10 @@ use dynamicfs_core::format::label;
 use dynamicfs_core::format::superblock::{self, SlotContents, Superblock};
 use dynamicfs_core::types::{Epoch, Generation, Scheme, Uuid};
 use dynamicfs_hal::BlockDevice;
-use dynamicfs_sim::world::{Lent, crc32c};
+use dynamicfs_sim::world::crc32c;
 use dynamicfs_sim::{CrashPolicy, Halt, Rng, SimDisk, forge};
 
 const MEMORY: usize = 200 << 10;
-
-fn copy_of(world: &World) -> World {
-    World { array: world.array.clone(), lent: Lent::new(MEMORY) }
-}
 
 /// Epoch and generation of a disk's newest state.
 fn order(disk: &SimDisk) -> (Epoch, Generation) {
@@ -37,7 +33,7 @@ fn order(disk: &SimDisk) -> (Epoch, Generation) {
 fn cut_so_that_disk_0_is_ahead(world: &mut World, writes: bool) -> bool {
     let was: Vec<_> = (0..3).map(|disk| order(world.array.disk(disk))).collect();
     for at in 0..600 {
-        let mut halted = copy_of(world);
+        let mut halted = world.fork(MEMORY);
         halted.array.set_reordering(false);
         let from = halted.array.steps();
         halted.array.halt_at(from + at, Halt::PowerCut);
@@ -50,7 +46,7 @@ fn cut_so_that_disk_0_is_ahead(world: &mut World, writes: bool) -> bool {
         if halted.array.halted().is_none() {
             return false;
         }
-        let mut cut = copy_of(&halted);
+        let mut cut = halted.fork(MEMORY);
         cut.array.power_cycle(CrashPolicy::Nothing, &mut Rng::new(5));
         halted.array.power_cycle(CrashPolicy::Everything, &mut Rng::new(5));
         let ahead = halted.array.take(0);

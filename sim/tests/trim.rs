@@ -1,27 +1,23 @@
 //! Free space given back to disks that do discards: what they keep, whatever the power does.
 
-use crate::common::{Mounted, World, contents, expect, expect_whole, put};
+use crate::common::{MEMORY, Mounted, World, contents, expect, expect_whole, put};
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::{Error, MemberError, StorageError};
 use dynamicfs_core::maintain::{Trim, TrimOptions};
 use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
-use dynamicfs_core::{FormatOptions, MountMode, Pool};
+use dynamicfs_core::{FormatOptions, MountMode};
 use dynamicfs_hal::{BlockDevice, Geometry, IoError};
-use dynamicfs_sim::world::{Lent, SERVICES};
 use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Rng, SimArray};
 
-const MEMORY: usize = 300 << 10;
 const FILES: [(&str, usize); 4] = [("tiny", 9), ("small", 3000), ("large", 60_000), ("larger", 150_000)];
 
 /// A mirror of two on three disks, of which the last does no discards.
 fn world() -> World {
     let disk = |discard| Geometry { discard, ..Geometry::new(512, 2048) };
-    let mut array = SimArray::new(1, [true, true, false].map(disk));
-    let mut lent = Lent::new(MEMORY);
+    let array = SimArray::new(1, [true, true, false].map(disk));
     let options =
         FormatOptions { members_max: 8, extent_bytes: 16384, ..FormatOptions::portable(Scheme::mirror(2)) };
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
-    let mut world = World { array, lent };
+    let mut world = World::on(array, options).make();
     for (name, length) in FILES {
         world.put(name, length);
     }
@@ -163,7 +159,7 @@ fn the_power_may_go_at_any_moment() {
         put(&mut pool, "more", 30_000)?;
         trim(&mut pool, 0, ALL).map(|_| ())
     };
-    let fork = || World { array: world.array.clone(), lent: Lent::new(MEMORY) };
+    let fork = || world.fork(MEMORY);
     let mut whole = fork();
     let first = whole.array.steps();
     session(&mut whole).expect("done");

@@ -4,9 +4,10 @@ use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::{Error, MountError};
 use dynamicfs_core::format::key::Key;
 use dynamicfs_core::maintain::{ExtentCounts, JobKind, JobOptions, Work};
+use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool, Prefer};
-use dynamicfs_hal::Geometry;
+use dynamicfs_hal::{Entropy, Geometry};
 use dynamicfs_sim::world::{Lent, SERVICES, account, put_file, steps_to_rest};
 use dynamicfs_sim::{Rng, SimArray};
 
@@ -16,10 +17,70 @@ pub(crate) struct World {
     pub(crate) lent: Lent,
 }
 
+/// Memory that a world lends unless it says otherwise.
+pub(crate) const MEMORY: usize = 300 << 10;
+
+/// A world in the making: these disks, and a pool of these options on all of them.
+pub(crate) struct Builder<'d> {
+    array: SimArray,
+    options: FormatOptions,
+    lent: Lent,
+    members: &'d [DiskOptions],
+    entropy: u64,
+}
+
+impl<'d> Builder<'d> {
+    /// Lends so many bytes.
+    pub(crate) fn memory(self, bytes: usize) -> Self {
+        self.lent(Lent::new(bytes))
+    }
+
+    /// Lends this.
+    pub(crate) fn lent(self, lent: Lent) -> Self {
+        Self { lent, ..self }
+    }
+
+    /// What each disk is in the pool.
+    pub(crate) fn members(self, members: &'d [DiskOptions]) -> Self {
+        Self { members, ..self }
+    }
+
+    /// The seed of the names that the pool and its disks get.
+    pub(crate) fn entropy(self, entropy: u64) -> Self {
+        Self { entropy, ..self }
+    }
+
+    /// Formats the pool.
+    #[track_caller]
+    pub(crate) fn make(self) -> World {
+        let mut rng = Rng::new(self.entropy);
+        self.make_with(&mut rng)
+    }
+
+    /// Formats the pool, with this randomness.
+    #[track_caller]
+    pub(crate) fn make_with(mut self, entropy: &mut dyn Entropy) -> World {
+        let memory = self.lent.lend();
+        Pool::format(&mut self.array, memory, SERVICES, entropy, &self.options, self.members)
+            .expect("formatted");
+        World { array: self.array, lent: self.lent }
+    }
+}
+
 /// A pool of the world.
 pub(crate) type Mounted<'w> = Pool<'w, &'w mut SimArray>;
 
 impl World {
+    /// A pool of these options on the disks of an array: [`Builder`] has what else it may be.
+    pub(crate) fn on(array: SimArray, options: FormatOptions) -> Builder<'static> {
+        Builder { array, options, lent: Lent::new(MEMORY), members: &[], entropy: 9 }
+    }
+
+    /// The same world once more, in memory of its own: what is done to the one does not happen in the other.
+    pub(crate) fn fork(&self, memory: usize) -> Self {
+        Self { array: self.array.clone(), lent: Lent::new(memory) }
+    }
+
     /// A pool of this scheme on so many disks of 1 MiB.
     pub(crate) fn new(scheme: Scheme, disks: usize, memory: usize) -> Self {
         Self::with_rings(scheme, disks, memory, FormatOptions::portable(scheme).ring_length)
@@ -27,12 +88,10 @@ impl World {
 
     /// The same, with disks that remember so many superblocks.
     pub(crate) fn with_rings(scheme: Scheme, disks: usize, memory: usize, ring_length: u8) -> Self {
-        let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); disks]);
-        let mut lent = Lent::new(memory);
+        let array = SimArray::new(1, vec![Geometry::new(512, 2048); disks]);
         let portable = FormatOptions::portable(scheme);
         let options = FormatOptions { members_max: 8, extent_bytes: 16384, ring_length, ..portable };
-        Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
-        Self { array, lent }
+        Self::on(array, options).memory(memory).make()
     }
 
     pub(crate) fn try_mount(&mut self, mode: MountMode) -> Result<Mounted<'_>, MountError> {

@@ -193,7 +193,7 @@ fn as_many_disks_as_health_says_may_be_lost_after_the_power_went_in_a_job() {
         }
         let base = world(task, pool_of);
         for cut in (0..).step_by(29) {
-            let mut world = World { array: base.array.clone(), lent: Lent::new(LITTLE) };
+            let mut world = base.fork(LITTLE);
             let mut pool = world.mount();
             begin(task, pool_of, &mut pool);
             let at = pool.array().steps() + cut;

@@ -15,7 +15,7 @@ mod stories;
 mod transient;
 
 use crate::common::{
-    Mounted, World, contents, counts, expect, expect_whole, fill, put, record, rest, run_job,
+    MEMORY, Mounted, World, contents, counts, expect, expect_whole, fill, put, record, rest, run_job,
 };
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::disks::condition::{Cause, Condition, Thresholds};
@@ -34,8 +34,6 @@ use dynamicfs_sim::world::{Lent, SERVICES, account, put_file};
 use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Mishap, Rng, SimArray, SimDisk};
 
 const FOUR_TWO: Scheme = Scheme { data: 4, parity: 2 };
-const MEMORY: usize = 300 << 10;
-
 /// A pool with some files of different sizes.
 fn filled(scheme: Scheme, disks: usize) -> World {
     let mut world = World::new(scheme, disks, MEMORY);

@@ -8,7 +8,7 @@ use dynamicfs_core::ReadObjects;
 fn split_mirror() -> World {
     let mut world = filled(Scheme::mirror(2), 2);
     let mut halves = [0u64, 1].map(|half| {
-        let mut world = World { array: world.array.clone(), lent: Lent::new(MEMORY) };
+        let mut world = world.fork(MEMORY);
         world.unplug(&[1 - half as usize]);
         assert!(matches!(world.try_mount(MountMode::ReadWrite).err(), Some(MountError::Missing { .. })));
         let mut pool =
@@ -128,7 +128,7 @@ fn halves_that_each_took_a_new_disk_are_two_histories_and_no_clones() {
 fn two_copies_of_a_pool_that_went_on_are_told_apart_by_a_disk() {
     for chosen in [0usize, 1] {
         let mut world = filled(Scheme::mirror(2), 2);
-        let mut copy = World { array: world.array.clone(), lent: Lent::new(MEMORY) };
+        let mut copy = world.fork(MEMORY);
         world.put("copy-0", 20_000);
         copy.put("copy-1", 20_000);
         let disk = copy.array.take(1);
@@ -303,11 +303,8 @@ fn a_mirror_of_two_with_a_witness_boots_alone_and_without_one_it_asks() {
             array.add(SimDisk::new(Geometry::new(512, 96), 3));
             members.push(DiskOptions { witness: true, ..DiskOptions::default() });
         }
-        let mut lent = Lent::new(MEMORY);
         let options = FormatOptions::portable(Scheme::mirror(2));
-        Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &members)
-            .expect("formatted");
-        let mut world = World { array, lent };
+        let mut world = World::on(array, options).members(&members).make();
         world.put("before", 20_000);
         world.unplug(&[0]);
         let mounted = world.try_mount(MountMode::ReadWrite).map(|mut pool| {

@@ -222,13 +222,11 @@ fn losses_while_disks_are_emptied_shut_or_spare_are_foretold() {
 /// A witness holds nothing, and its word counts.
 #[test]
 fn losses_beside_a_witness_are_foretold() {
-    let mut array = SimArray::new(3, vec![Geometry::new(512, 2048); 3]);
-    let mut lent = Lent::new(MEMORY);
+    let array = SimArray::new(3, vec![Geometry::new(512, 2048); 3]);
     let options = FormatOptions::portable(Scheme::mirror(2));
     let mut members = [DiskOptions::default(); 3];
     members[2].witness = true;
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(4), &options, &members).expect("formatted");
-    let mut world = World { array, lent };
+    let mut world = World::on(array, options).members(&members).entropy(4).make();
     world.put("file", 30_000);
     told_and_found(&mut world, &[0, 1, 2], 3, "with a witness");
 }
@@ -270,7 +268,7 @@ fn space_for_a_rebuild_is_foretold() {
             if put(&mut world.mount(), &format!("fill {n}"), 90_000).is_err() {
                 break;
             }
-            let mut copy = World { array: world.array.clone(), lent: Lent::new(MEMORY) };
+            let mut copy = world.fork(MEMORY);
             let mut pool = copy.mount();
             let lost = n % disks;
             let forecast = pool.forecast_rebuild(MemberSet::EMPTY.with(lost)).expect("computed");
@@ -309,11 +307,9 @@ fn too_few_disks_for_a_rebuild_are_foretold() {
 /// not all nodes have.
 #[test]
 fn too_few_disks_for_the_nodes_are_foretold() {
-    let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); 3]);
-    let mut lent = Lent::new(MEMORY);
+    let array = SimArray::new(1, vec![Geometry::new(512, 2048); 3]);
     let options = FormatOptions { tolerance: Some(2), ..FormatOptions::portable(Scheme::mirror(2)) };
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
-    let mut world = World { array, lent };
+    let mut world = World::on(array, options).make();
     let mut pool = world.mount();
     put(&mut pool, "file", 20_000).expect("committed");
     let forecast = |pool: &mut Mounted<'_>, lost| pool.forecast_rebuild(lost).expect("computed");
@@ -368,7 +364,7 @@ fn the_tolerance_for_mounting_is_that_of_the_worst_case() {
         assert_eq!(tolerance, expected, "{scheme} on {disks}");
         let all: Vec<usize> = (0..disks).collect();
         for lost in subsets(&all, tolerance + 1) {
-            let mut copy = World { array: world.array.clone(), lent: Lent::new(MEMORY) };
+            let mut copy = world.fork(MEMORY);
             copy.unplug(&lost);
             let mounts = copy.try_mount(MountMode::ReadOnly).is_ok();
             assert!(mounts || lost.len() > tolerance, "{scheme} on {disks}, without {lost:?}");

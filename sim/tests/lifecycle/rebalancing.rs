@@ -123,14 +123,12 @@ fn short_extents_become_long_ones() {
 #[test]
 fn a_rebalance_keeps_replicas_in_different_failure_domains() {
     let of_domain = |failure_domain| DiskOptions { failure_domain, ..DiskOptions::default() };
-    let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); 3]);
-    let mut lent = Lent::new(MEMORY);
+    let array = SimArray::new(1, vec![Geometry::new(512, 2048); 3]);
     let options =
         FormatOptions { members_max: 8, extent_bytes: 16384, ..FormatOptions::portable(Scheme::mirror(2)) };
     let domains = [1, 1, 2, 1];
     let members: Vec<_> = domains[..3].iter().map(|&domain| of_domain(domain)).collect();
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &members).expect("formatted");
-    let mut world = World { array, lent };
+    let mut world = World::on(array, options).members(&members).make();
     (0..16).for_each(|n| world.put(&format!("file-{n:02}"), 40_000));
     let blank = new_disk(&mut world, 4096);
     let mut pool = world.mount();
@@ -157,7 +155,7 @@ fn a_rebalance_is_cut_at_every_write() {
     world.mount().add_disk(blank, &mut Rng::new(5), &AddOptions::default()).expect("added");
     let mut cuts = 0;
     for cut in (0..).step_by(3) {
-        let mut world = World { array: world.array.clone(), lent: Lent::new(MEMORY) };
+        let mut world = world.fork(MEMORY);
         let halt = world.array.steps() + cut;
         world.array.halt_at(halt, Halt::PowerCut);
         if let Ok(mut pool) = world.try_mount(MountMode::ReadWrite) {

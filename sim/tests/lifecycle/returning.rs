@@ -232,7 +232,7 @@ fn a_disk_that_a_rebuild_made_do_without_is_owed_what_it_missed() {
     put(&mut pool, "alone", 40_000).expect("committed");
     drop(pool);
     for back in [&[1][..], &[1, 2]] {
-        let mut world = World { array: world.array.clone(), lent: Lent::new(MEMORY) };
+        let mut world = world.fork(MEMORY);
         world.plug(back);
         let mut pool = world.mount();
         rest(&mut pool);

@@ -108,7 +108,7 @@ fn a_lost_node_takes_what_is_below_it_and_nothing_else() {
     drop(pool);
     assert!(nodes.len() > 3, "the tree has levels");
     for (level, replicas) in nodes {
-        let mut world = World { array: world.array.clone(), lent: Lent::new(MEMORY) };
+        let mut world = world.fork(MEMORY);
         for address in replicas {
             world.array.disk_mut(usize::from(address.member.0)).flip_bits(address.block * 512 + 100, 0x10);
         }

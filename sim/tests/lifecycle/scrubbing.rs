@@ -11,7 +11,7 @@ fn a_scrub_interrupted_by_a_reboot_resumes_where_it_was() {
     }
     let reads = |array: &SimArray| (0..3).map(|disk| array.disk(disk).counters().bytes_read).sum::<u64>();
     let whole = {
-        let mut world = World { array: world.array.clone(), lent: Lent::new(100 << 10) };
+        let mut world = world.fork(100 << 10);
         let before = reads(&world.array);
         let job = run_job(&mut world.mount(), JobKind::Scrub);
         assert_eq!((job.state, job.found), (JobState::Complete, 0));

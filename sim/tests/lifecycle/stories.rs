@@ -11,7 +11,7 @@ fn an_absence_whose_record_was_dropped_is_recorded_by_the_next_commit() {
     let mut base = World::new(Scheme::mirror(2), 3, MEMORY);
     (0..600).for_each(|n| base.put(&format!("file-{n:03}"), 60));
     for well in 0..40 {
-        let mut world = World { array: base.array.clone(), lent: Lent::new(MEMORY) };
+        let mut world = base.fork(MEMORY);
         let mut pool = Pool::mount(&mut world.array, world.lent.lend(), SERVICES, &MountOptions::default())
             .expect("mounted");
         put(&mut pool, "first", 3_000).expect("committed");
@@ -131,7 +131,7 @@ fn a_member_that_is_let_go_may_fail_in_the_commit_that_lets_it_go() {
     drop(pool);
     let mut failed = 0;
     for (write, is_failed) in (0..40).flat_map(|write| [(write, false), (write, true)]) {
-        let mut world = World { array: world.array.clone(), lent: Lent::new(MEMORY) };
+        let mut world = world.fork(MEMORY);
         let mut pool = world.mount();
         // The first transaction of a mount claims; what comes then is the commit alone.
         put(&mut pool, "before", 9).expect("committed");
@@ -217,12 +217,10 @@ fn a_rebuild_that_never_finds_enough_space_comes_to_rest() {
 /// the second, which found no place elsewhere and stayed: both were on one disk, and everything called them redundant.
 #[test]
 fn fragments_that_are_rewritten_where_space_is_short_stay_on_different_members() {
-    let mut array = SimArray::new(1, vec![Geometry::new(512, 2500); 3]);
-    let mut lent = Lent::new(MEMORY);
+    let array = SimArray::new(1, vec![Geometry::new(512, 2500); 3]);
     let options =
         FormatOptions { members_max: 4, extent_bytes: 16384, ..FormatOptions::portable(Scheme::mirror(2)) };
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
-    let mut world = World { array, lent };
+    let mut world = World::on(array, options).make();
     let mut pool = world.mount();
     let members = |pool: &mut Mounted<'_>, file| {
         let standing = Standing::read(&mut pool.internals_mut().store, true).expect("read");
@@ -435,12 +433,10 @@ fn replicas_on_a_member_that_has_left_do_not_count() {
 /// took nodes with it, though each extent would have borne its loss.
 #[test]
 fn the_replicas_of_a_node_are_in_different_failure_domains() {
-    let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); 4]);
-    let mut lent = Lent::new(MEMORY);
+    let array = SimArray::new(1, vec![Geometry::new(512, 2048); 4]);
     let options = FormatOptions { members_max: 8, ..FormatOptions::portable(Scheme::mirror(2)) };
     let disks = [1, 1, 2, 2].map(|failure_domain| DiskOptions { failure_domain, ..DiskOptions::default() });
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &disks).expect("formatted");
-    let mut world = World { array, lent };
+    let mut world = World::on(array, options).members(&disks).make();
     for n in 0..40 {
         world.put(&format!("file-{n:02}"), 3_000);
     }

@@ -164,7 +164,7 @@ const CASES: [Case; 7] = [
 ];
 
 fn fork(world: &World) -> World {
-    World { array: world.array.clone(), lent: Lent::new(LITTLE) }
+    world.fork(LITTLE)
 }
 
 /// Something that a read which fails may be answered with.

@@ -190,7 +190,7 @@ impl Case {
     /// One step with some reads failing; false when it does not read that often.
     fn attempt(&self, name: &str, step: &Step, reads: (u64, u64), tried: &mut Tried) -> bool {
         let what = format!("{name}, {} failing after {} reads", reads.1, reads.0);
-        let mut world = fork(&self.world, self.memory);
+        let mut world = self.world.fork(self.memory);
         let mut pool = world.mount();
         // The epoch of this mount is claimed before anything fails.
         pool.begin().map(drop).unwrap_or_else(|error| panic!("{what}: {error}"));

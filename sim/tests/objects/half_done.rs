@@ -119,7 +119,7 @@ fn what_cannot_be_read_for_a_moment_is_not_stored_again() {
         }
         world.unplug(unplugged);
         for well in 0..60 {
-            let mut world = fork(&world, 4 << 20);
+            let mut world = world.fork(4 << 20);
             let mut pool = world.mount();
             let options = JobOptions { absent: false, space: false, policy: true, extents: false };
             pool.start_job(JobKind::Rebalance, options).expect("started");
@@ -153,7 +153,7 @@ fn a_write_that_ends_half_way_with_an_error_is_not_committed() {
     drop(pool);
     let bytes = vec![7; 10_000 * 512];
     let reads = {
-        let mut world = fork(&world, memory);
+        let mut world = world.fork(memory);
         let mut pool = world.mount();
         let mut transaction = pool.begin().expect("begun");
         let before = transaction.array().disk(0).counters().reads;
@@ -163,7 +163,7 @@ fn a_write_that_ends_half_way_with_an_error_is_not_committed() {
     };
     let mut told = 0;
     for well in (reads..).take(8) {
-        let mut world = fork(&world, memory);
+        let mut world = world.fork(memory);
         let mut pool = world.mount();
         let mut transaction = pool.begin().expect("begun");
         let disk = transaction.array().disk_mut(0);

@@ -14,10 +14,10 @@ use std::collections::BTreeSet;
 fn a_search_goes_back_to_a_node_that_was_written_meanwhile() {
     let options = FormatOptions::portable(Scheme::mirror(2));
     let world = formatted(vec![Geometry::new(512, 16384); 2], &options, MEMORY);
-    let least = Memory::bytes_min(fork(&world, MEMORY).mount().parameters()) + 64;
+    let least = Memory::bytes_min(world.fork(MEMORY).mount().parameters()) + 64;
     for seed in 0..4 {
         let rng = &mut Rng::new(seed);
-        let mut world = fork(&world, least);
+        let mut world = world.fork(least);
         let mut pool = world.mount();
         let (mut model, first) = (BTreeSet::new(), Key::extent(ObjectId(99), 0));
         pool.internals_mut().store.begin().expect("begun");
@@ -57,7 +57,7 @@ fn a_scrub_of_a_deep_tree_with_many_replicas_comes_to_its_end() {
     let mut world = formatted(vec![Geometry::new(512, 32768); 5], &options, MEMORY);
     (0..60).for_each(|n| world.put(&format!("{n:0100}"), 600));
     let least = Memory::bytes_min(world.mount().parameters()) + 64;
-    let mut world = fork(&world, least);
+    let mut world = world.fork(least);
     let mut pool = world.mount();
     assert!(pool.internals().store.committed().root_level() >= 3);
     pool.start_job(JobKind::Scrub, JobOptions::default()).expect("started");
@@ -82,7 +82,7 @@ fn a_job_that_takes_more_memory_keeps_no_other_from_its_steps() {
     let mut world = formatted(vec![Geometry::new(512, 4096); 3], &options, MEMORY);
     world.put("file", 60_000);
     let least = Memory::bytes_min(world.mount().parameters()) + 64;
-    let mut world = fork(&world, least);
+    let mut world = world.fork(least);
     let mut pool = world.mount();
     for kind in [JobKind::Scrub, JobKind::Rebalance] {
         pool.start_job(kind, JobOptions::default()).expect("started");
@@ -95,7 +95,7 @@ fn a_job_that_takes_more_memory_keeps_no_other_from_its_steps() {
     assert_eq!(state(&mut pool, JobKind::Scrub), JobState::Running);
     // With more memory it comes to its end.
     drop(pool);
-    let mut world = fork(&world, MEMORY);
+    let mut world = world.fork(MEMORY);
     let mut pool = world.mount();
     rest(&mut pool);
     assert_eq!(state(&mut pool, JobKind::Scrub), JobState::Complete);

@@ -60,7 +60,7 @@ fn a_member_that_is_out_of_use_stays_so_whatever_cannot_be_read_then() {
     before.put("file", 5_000);
     let (mut shut, mut refused) = (0, 0);
     for well in 0..60 {
-        let mut world = World { array: before.array.clone(), lent: Lent::new(LITTLE) };
+        let mut world = before.fork(LITTLE);
         let mut pool = world.mount();
         for disk in 0..DISKS {
             pool.array().disk_mut(disk).mishap_after(IoKind::Read, well, 8, Mishap::Fail(IoError::Media));

@@ -14,7 +14,7 @@ mod reader;
 mod scheme;
 mod transactions;
 
-use crate::common::{Mounted, World, contents, expect, put, rest};
+use crate::common::{MEMORY, Mounted, World, contents, expect, put, rest};
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::maintain::{JobKind, JobOptions, Work};
 use dynamicfs_core::object::{Attributes, Change, MakeRequest, Objects};
@@ -24,22 +24,12 @@ use dynamicfs_hal::{Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES, account, put_file};
 use dynamicfs_sim::{IoKind, Mishap, Rng, SimArray};
 
-const MEMORY: usize = 300 << 10;
-
 const PLAIN: Attributes =
     Attributes { mode: 0o644, uid: 0, gid: 0, device: 0, scheme: None, extent_shift: None };
 
 /// A new pool of these options on disks of these geometries.
 fn formatted(geometries: Vec<Geometry>, options: &FormatOptions, memory: usize) -> World {
-    let mut array = SimArray::new(1, geometries);
-    let mut lent = Lent::new(memory);
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), options, &[]).expect("formatted");
-    World { array, lent }
-}
-
-/// A fork of a world, in memory of its own.
-fn fork(world: &World, memory: usize) -> World {
-    World { array: world.array.clone(), lent: Lent::new(memory) }
+    World::on(SimArray::new(1, geometries), *options).memory(memory).make()
 }
 
 fn create(objects: &mut Objects<'_, &mut SimArray>, name: &str) -> ObjectId {

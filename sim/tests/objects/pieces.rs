@@ -47,7 +47,7 @@ fn what_is_cut_out_of_a_long_extent_stays_apart() {
     for piece in [1, 2, 3, 5] {
         let (world, file, model) = full(piece);
         for freed in 0..18 {
-            let mut world = fork(&world, LITTLE);
+            let mut world = world.fork(LITTLE);
             let mut model = model.clone();
             let mut pool = world.mount();
             for n in 0..freed {

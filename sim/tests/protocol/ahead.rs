@@ -68,7 +68,7 @@ fn a_disk_that_is_set_back_while_it_is_out_of_use_is_not_called_whole() {
 fn a_disk_that_is_set_back_and_goes_again_is_not_called_whole() {
     let (world, image, names) = was_ahead();
     for well in 0..12 {
-        let mut world = fork(&world);
+        let mut world = world.fork(MEMORY);
         world.array.disk_mut(0).roll_back(&image);
         world.array.disk_mut(0).fail_after(IoKind::Write, well, IoError::Gone);
         world.put("meanwhile", 2_000);

@@ -10,7 +10,7 @@ const RING: usize = 8;
 fn copies(ours: usize, mounts: usize, other: usize) -> (World, World, Vec<String>) {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
     world.put("before", 20_000);
-    let mut copy = fork(&world);
+    let mut copy = world.fork(MEMORY);
     let names: Vec<String> = (0..ours).map(|n| format!("ours-{n}")).collect();
     for names in names.chunks(ours.div_ceil(mounts)) {
         let mut pool = world.mount();
@@ -38,7 +38,7 @@ fn is_told_apart(ours: usize, mounts: usize, other: usize) {
     let error = world.try_mount(MountMode::ReadWrite).err();
     assert!(matches!(error, Some(MountError::Diverged { second: 1, .. })), "{error:?}");
     {
-        let mut chosen = fork(&world);
+        let mut chosen = world.fork(MEMORY);
         put(&mut choose(&mut chosen, MountMode::ReadWrite, 0), "after", 20_000).expect("committed");
         let mut pool = chosen.mount();
         assert_eq!(pool.member_health(1).status, DiskStatus::Diverged);
@@ -110,7 +110,7 @@ fn a_disk_of_a_copy_that_is_far_ahead_does_not_outvote_the_others() {
     for (disks, scheme) in [(2, Scheme::mirror(2)), (3, Scheme::mirror(3)), (3, Scheme::mirror(2))] {
         let mut world = World::new(scheme, disks, MEMORY);
         world.put("before", 20_000);
-        let mut copy = fork(&world);
+        let mut copy = world.fork(MEMORY);
         world.put("ours", 20_000);
         copy.put("else", 2_000);
         {
@@ -127,7 +127,7 @@ fn a_disk_of_a_copy_that_is_far_ahead_does_not_outvote_the_others() {
                 // Its nodes are not all on one disk.
                 continue;
             }
-            let mut chosen = fork(&world);
+            let mut chosen = world.fork(MEMORY);
             let is_enough = disk == 0 && disks > 2;
             let mode =
                 if is_enough { MountMode::ReadWrite } else { MountMode::AssumeMissingDead { branch: 5 } };
@@ -148,7 +148,7 @@ fn the_history_that_is_behind_can_be_chosen() {
     for other in [4, 5, 6] {
         let (world, _, names) = exchanged(4, 1, other);
         for disk in [0, 2] {
-            let mut chosen = fork(&world);
+            let mut chosen = world.fork(MEMORY);
             assert!(matches!(
                 chosen.try_mount(MountMode::ReadWrite).err(),
                 Some(MountError::Diverged { .. })

@@ -36,7 +36,7 @@ fn a_disk_that_was_away_is_known_to_have_lost_its_end_after_mounts_that_were_cut
             });
             world = claimed.expect("a cut before that");
         }
-        let mut healed = fork(&world);
+        let mut healed = world.fork(MEMORY);
         {
             let mut pool = healed.mount();
             rest(&mut pool);
@@ -48,7 +48,7 @@ fn a_disk_that_was_away_is_known_to_have_lost_its_end_after_mounts_that_were_cut
         }
         let mut bad = Vec::new();
         for lost in [0, 2] {
-            let mut without = fork(&healed);
+            let mut without = healed.fork(MEMORY);
             without.unplug(&[lost]);
             match without.try_mount(MountMode::ReadWrite) {
                 Err(error) => bad.push(format!("without disk {lost}: {error}")),
@@ -72,7 +72,7 @@ fn one_read_that_fails_does_not_hide_that_a_disk_lost_its_end() {
     world.array.disk_mut(1).resize(2048);
     world.array.disk_mut(1).overwrite(1200 * 512, &vec![0; 848 * 512]);
     for well in 0..40 {
-        let mut world = fork(&world);
+        let mut world = world.fork(MEMORY);
         world.array.disk_mut(1).fail_after(IoKind::Read, well, IoError::Media);
         let pool = world.mount();
         let health = pool.member_health(1);

@@ -48,13 +48,13 @@ fn what_was_written_over_on_a_disk_is_not_trusted_when_another_history_went_on()
 
 /// Cuts a mount without the disk `away`, until what it found was written once more on `disk` alone.
 fn restated_on_one_disk(world: &World, disk: usize, away: usize) -> World {
-    let mut world = fork(world);
+    let mut world = world.fork(MEMORY);
     world.unplug(&[away]);
     let mut others = (0..3).filter(|&other| other != away && other != disk);
     let other = others.next_back().expect("there are three");
     let before = order(&world, disk).max(order(&world, other));
     for at in 0.. {
-        let mut cut = fork(&world);
+        let mut cut = world.fork(MEMORY);
         cut.array.set_reordering(false);
         cut.array.halt_at(cut.array.steps() + at, Halt::PowerCut);
         drop(cut.try_mount(MountMode::ReadWrite));

@@ -24,7 +24,7 @@ fn a_dropped_transaction_does_not_split_the_history() {
     let place = world.array.add(SimDisk::new(Geometry::new(512, 2048), 77));
     let mut found = 0;
     for at in 0.. {
-        let mut halted = fork(&world);
+        let mut halted = world.fork(MEMORY);
         {
             let mut pool = halted.mount();
             let step = pool.array().steps();
@@ -35,9 +35,9 @@ fn a_dropped_transaction_does_not_split_the_history() {
             }
         }
         // Of what was not flushed that arrived which went to the new disk, and nothing else.
-        let mut cut = fork(&halted);
+        let mut cut = halted.fork(MEMORY);
         cut.array.power_cycle(CrashPolicy::Nothing, &mut Rng::new(0));
-        let mut all = fork(&halted);
+        let mut all = halted.fork(MEMORY);
         all.array.power_cycle(CrashPolicy::Everything, &mut Rng::new(0));
         let new = all.array.take(place);
         let ahead = states::newest_of(&new);

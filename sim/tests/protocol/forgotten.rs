@@ -32,7 +32,7 @@ fn that_a_disk_went_back_is_not_forgotten_with_the_commit_that_said_so() {
         expect_whole(&mut pool, "all are back");
         drop(pool);
         for lost in [0, 2] {
-            let mut without = fork(&cut);
+            let mut without = cut.fork(MEMORY);
             without.unplug(&[lost]);
             let mut pool = without.mount();
             names.iter().for_each(|name| expect(&mut pool, name, 30_000));

@@ -7,16 +7,14 @@ const DISKS: usize = 6;
 
 /// A tree that bears the loss of two disks, over data that bears the loss of one.
 fn world() -> World {
-    let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); DISKS]);
-    let mut lent = Lent::new(MEMORY);
+    let array = SimArray::new(1, vec![Geometry::new(512, 2048); DISKS]);
     let options = FormatOptions {
         members_max: 8,
         extent_bytes: 16384,
         tolerance: Some(2),
         ..FormatOptions::portable(Scheme::mirror(2))
     };
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
-    World { array, lent }
+    World::on(array, options).make()
 }
 
 /// Writes a file while the first write to each of these disks fails, once the mount has its epoch: whether it
@@ -91,8 +89,7 @@ fn disks_that_failed_before_anything_was_placed_take_nothing_from_it() {
 /// bear the loss of two. Nothing was left of the commit.
 #[test]
 fn no_commit_of_which_every_node_is_on_disks_that_failed() {
-    let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); 5]);
-    let mut lent = Lent::new(MEMORY);
+    let array = SimArray::new(1, vec![Geometry::new(512, 2048); 5]);
     let options = FormatOptions {
         members_max: 8,
         extent_bytes: 4096,
@@ -101,8 +98,7 @@ fn no_commit_of_which_every_node_is_on_disks_that_failed() {
     };
     let witness = |disk| DiskOptions { witness: disk > 2, ..DiskOptions::default() };
     let disks: Vec<DiskOptions> = (0..5).map(witness).collect();
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &disks).expect("formatted");
-    let mut world = World { array, lent };
+    let mut world = World::on(array, options).members(&disks).make();
     world.put("old", 9000);
     let mut pool = world.mount();
     pool.remove_member(MemberNumber(2), true).expect("removed");

@@ -4,9 +4,9 @@
 mod ahead;
 mod copied;
 mod cut_away;
+mod cut_format;
 mod dead_end;
 mod epochs;
-mod first_format;
 mod forgotten;
 mod let_go;
 mod many_epochs;
@@ -30,7 +30,7 @@ mod went_back;
 mod without_absent;
 mod writers;
 
-use crate::common::{Mounted, World, contents, counts, expect, expect_whole, fill, put, rest, wrong};
+use crate::common::{MEMORY, Mounted, World, contents, counts, expect, expect_whole, fill, put, rest, wrong};
 use dynamicfs_core::disks::events::Happening;
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
@@ -45,23 +45,14 @@ use dynamicfs_hal::{DiskArray, Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES, free_in_open_group};
 use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Rng, SimArray, SimDisk, states};
 
-const MEMORY: usize = 300 << 10;
-
-/// The same world once more: what is done to the one does not happen in the other.
-fn fork(world: &World) -> World {
-    World { array: world.array.clone(), lent: Lent::new(MEMORY) }
-}
-
 /// The disks of a small mirror: half a MiB.
 const SMALL: Geometry = Geometry::new(512, 1024);
 
 /// A mirror on two disks, with extents of 4096 bytes.
 fn small_mirror(geometry: Geometry) -> World {
-    let mut array = SimArray::new(1, vec![geometry; 2]);
-    let mut lent = Lent::new(MEMORY);
+    let array = SimArray::new(1, vec![geometry; 2]);
     let options = FormatOptions { extent_bytes: 4096, ..FormatOptions::portable(Scheme::mirror(2)) };
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
-    World { array, lent }
+    World::on(array, options).make()
 }
 
 /// Deletes a file, in a transaction of its own.
@@ -137,7 +128,7 @@ fn wrong_without_one(
 ) -> Vec<String> {
     let mut bad = Vec::new();
     for lost in lost {
-        let mut without = fork(world);
+        let mut without = world.fork(MEMORY);
         without.unplug(&[lost]);
         let mut pool = without.mount();
         let what = names.iter().filter_map(|name| wrong(&mut pool, name.as_ref(), length));
@@ -160,7 +151,7 @@ fn cut_each_mount(world: &World, f: impl FnMut(u64, World)) {
 /// The same with what is done in its place.
 fn cut_each(world: &World, act: impl Fn(&mut World), mut f: impl FnMut(u64, World)) {
     for at in 0.. {
-        let mut cut = fork(world);
+        let mut cut = world.fork(MEMORY);
         cut.array.halt_at(cut.array.steps() + at, Halt::PowerCut);
         act(&mut cut);
         if cut.array.halted().is_none() {
@@ -177,15 +168,15 @@ fn newest_on_one_disk(world: &World, disk: usize, act: impl Fn(&mut World)) -> W
     let before = (0..world.array.disks()).map(|disk| order(world, disk)).max();
     let before = before.expect("there are disks");
     for at in 0.. {
-        let mut halted = fork(world);
+        let mut halted = world.fork(MEMORY);
         halted.array.set_reordering(false);
         let from = halted.array.steps();
         halted.array.halt_at(from + at, Halt::PowerCut);
         act(&mut halted);
         assert!(halted.array.halted().is_some(), "no cut leaves the newest state on disk {disk} alone");
-        let mut cut = fork(&halted);
+        let mut cut = halted.fork(MEMORY);
         cut.array.power_cycle(CrashPolicy::Nothing, &mut Rng::new(5));
-        let mut all = fork(&halted);
+        let mut all = halted.fork(MEMORY);
         all.array.power_cycle(CrashPolicy::Everything, &mut Rng::new(5));
         let ahead = all.array.take(disk);
         cut.array.put(disk, ahead);

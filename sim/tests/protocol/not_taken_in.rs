@@ -7,11 +7,9 @@ use super::*;
 #[test]
 fn a_disk_that_is_not_taken_in_is_not_wiped() {
     let mut world = World::new(Scheme::mirror(2), 2, MEMORY);
-    let mut array = SimArray::new(2, [SMALL]);
-    let mut lent = Lent::new(MEMORY);
+    let array = SimArray::new(2, [SMALL]);
     let options = FormatOptions::portable(Scheme::SINGLE);
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(31), &options, &[]).expect("formatted");
-    let mut other = World { array, lent };
+    let mut other = World::on(array, options).entropy(31).make();
     other.put("precious", 20_000);
     let place = world.array.add(other.array.disk(0).clone());
     {

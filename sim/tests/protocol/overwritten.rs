@@ -20,7 +20,7 @@ fn a_state_is_not_gone_on_from_after_its_blocks_were_overwritten() {
             }
         });
         for at in 0.. {
-            let mut cut = fork(&away);
+            let mut cut = away.fork(MEMORY);
             cut.unplug(&[ahead]);
             cut.array.halt_at(cut.array.steps() + at, Halt::PowerCut);
             if let Ok(mut pool) = cut.try_mount(MountMode::ReadWrite) {
@@ -63,7 +63,7 @@ fn a_claim_does_not_hide_that_a_disk_went_back() {
         hidden += u32::from(order(&cut, 0) < order(&cut, 1));
         rest(&mut cut.mount());
         for lost in [1, 2] {
-            let mut without = fork(&cut);
+            let mut without = cut.fork(MEMORY);
             without.unplug(&[lost]);
             let mut pool = without.mount();
             let what = wrong(&mut pool, "lost", 30_000);

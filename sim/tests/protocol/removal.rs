@@ -15,7 +15,7 @@ fn a_member_that_just_went_away_is_let_go_before_its_row_is_cleared() {
     world.put("old", 20_000);
     let mut cuts = 0;
     for at in 0.. {
-        let mut halted = fork(&world);
+        let mut halted = world.fork(MEMORY);
         {
             let mut pool = halted.mount();
             pool.begin().expect("begun").commit().expect("committed");
@@ -31,7 +31,7 @@ fn a_member_that_just_went_away_is_let_go_before_its_row_is_cleared() {
             }
         }
         for seed in 0..8 {
-            let mut cut = fork(&halted);
+            let mut cut = halted.fork(MEMORY);
             cut.array.power_cycle(CrashPolicy::Subset, &mut Rng::new(seed));
             let unsound: usize = (0..3).map(|disk| unsound_slots(cut.array.disk(disk))).sum();
             assert_eq!(unsound, 0, "cut {at}");

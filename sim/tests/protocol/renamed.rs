@@ -18,28 +18,28 @@ fn choose(world: &mut World, branch: u64, names: &[String]) -> Option<String> {
 fn a_choice_between_copies_that_is_cut_short_stands_or_is_made_again() {
     let mut world = World::new(Scheme::mirror(2), 4, MEMORY);
     world.put("before", 20_000);
-    let mut copy = fork(&world);
+    let mut copy = world.fork(MEMORY);
     let names: Vec<String> = (0..6).map(|n| format!("ours-{n}")).collect();
     names.iter().for_each(|name| world.put(name, 20_000));
     (0..6).for_each(|n| copy.put(&format!("else-{n}"), 20_000));
     world.array.put(3, copy.array.take(3));
     assert!(matches!(world.try_mount(MountMode::ReadWrite).err(), Some(MountError::Diverged { .. })));
-    assert_eq!(choose(&mut fork(&world), 77, &names), None, "not cut");
+    assert_eq!(choose(&mut world.fork(MEMORY), 77, &names), None, "not cut");
 
     let mut stood = 0;
     for at in 0.. {
-        let mut halted = fork(&world);
+        let mut halted = world.fork(MEMORY);
         halted.array.halt_at(halted.array.steps() + at, Halt::PowerCut);
         let _ = choose(&mut halted, 77, &names);
         if halted.array.halted().is_none() {
             break;
         }
         for policy in [CrashPolicy::Everything, CrashPolicy::Nothing] {
-            let mut cut = fork(&halted);
+            let mut cut = halted.fork(MEMORY);
             cut.array.power_cycle(policy, &mut Rng::new(at));
             for branch in [77, 78] {
                 assert_eq!(
-                    choose(&mut fork(&cut), branch, &names),
+                    choose(&mut cut.fork(MEMORY), branch, &names),
                     None,
                     "cut at {at}, {policy:?}, {branch}"
                 );
@@ -59,7 +59,7 @@ fn a_choice_between_copies_that_is_cut_short_stands_or_is_made_again() {
 fn a_disk_under_the_old_name_stays_out_after_the_next_commit() {
     let mut world = World::new(Scheme::mirror(2), 4, MEMORY);
     world.put("before", 20_000);
-    let mut copy = fork(&world);
+    let mut copy = world.fork(MEMORY);
     world.put("ours", 20_000);
     copy.put("else", 20_000);
     let (ours, other) = (world.array.take(3), copy.array.take(3));

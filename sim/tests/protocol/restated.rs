@@ -66,7 +66,7 @@ fn a_disk_without_room_for_what_is_written_once_more_stays_in_use() {
     let found = order(&world, 1);
     let mut lacked = 0;
     for well in [0, 2] {
-        let mut full = fork(&world);
+        let mut full = world.fork(MEMORY);
         // Neither ring's place.
         full.array.disk_mut(1).mishap_after(IoKind::Write, well, 2, Mishap::Fail(IoError::NoSpace));
         let mut pool = full.mount();

@@ -9,11 +9,9 @@ fn single(seed: u64) -> World {
 
 /// A pool on one disk, with so many places for superblocks in each of its rings.
 fn single_with_rings(seed: u64, ring_length: u8) -> World {
-    let mut array = SimArray::new(seed, vec![Geometry::new(512, 2048)]);
-    let mut lent = Lent::new(MEMORY);
+    let array = SimArray::new(seed, vec![Geometry::new(512, 2048)]);
     let options = FormatOptions { ring_length, ..FormatOptions::portable(Scheme::SINGLE) };
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
-    World { array, lent }
+    World::on(array, options).make()
 }
 
 /// The sectors of the newest superblock of the first disk.
@@ -30,7 +28,7 @@ fn what_is_served_after_a_failed_flush_is_there_after_a_power_cut() {
         let mut world = single(seed);
         world.put("old", 20_000);
         for at in 0.. {
-            let mut cut = fork(&world);
+            let mut cut = world.fork(MEMORY);
             let from = cut.array.steps();
             cut.array.halt_at(from + at, Halt::ProcessCrash);
             if let Ok(mut pool) = cut.try_mount(MountMode::ReadWrite) {

@@ -146,7 +146,7 @@ fn an_added_disk_is_given_nothing_before_a_superblock_on_it_names_it() {
 /// Cuts what is done at each I/O. As long as the disk has no newer state than its first one, nothing was
 /// written to its blocks.
 fn stays_before_a_newer_state(world: &World, disk: usize, act: impl Fn(&mut World)) {
-    let mut done = fork(world);
+    let mut done = world.fork(MEMORY);
     act(&mut done);
     let (mut pool, mut blocks) = (done.mount(), 0..0);
     let member = pool.member_health(disk).member.expect("it is one");
@@ -195,7 +195,7 @@ fn a_disk_that_was_away_and_went_back_is_distrusted_from_where_it_went_back_to()
         expect_whole(&mut pool, "after the rebuild");
     }
     for lost in [0, 2] {
-        let mut without = fork(&world);
+        let mut without = world.fork(MEMORY);
         without.unplug(&[lost]);
         let mut pool = without.mount();
         names.iter().for_each(|name| expect(&mut pool, name, 30_000));
@@ -236,7 +236,7 @@ fn all_disks_that_went_back_are_remembered() {
     assert!(doubted(&mut pool).is_empty());
     drop(pool);
     for lost in 0..3 {
-        let mut without = fork(&world);
+        let mut without = world.fork(MEMORY);
         without.unplug(&[lost]);
         let mut pool = without.mount();
         names.iter().for_each(|name| expect(&mut pool, name, 30_000));
@@ -263,7 +263,7 @@ fn a_disk_that_went_back_within_an_epoch_has_lost_what_it_acknowledged() {
     expect_whole(&mut pool, "after the rebuild");
     drop(pool);
     for lost in [0, 2] {
-        let mut without = fork(&world);
+        let mut without = world.fork(MEMORY);
         without.unplug(&[lost]);
         let mut pool = without.mount();
         names.iter().for_each(|name| expect(&mut pool, name, 30_000));
@@ -297,7 +297,7 @@ fn a_disk_that_was_out_of_use_for_long_is_no_stranger_where_its_return_is_cut() 
     world.mount().shut_member(MemberNumber(1), false).expect("shut");
     let mut named = 0;
     for at in 0.. {
-        let mut cut = fork(&world);
+        let mut cut = world.fork(MEMORY);
         let old = {
             let mut pool = cut.mount();
             (0..12).for_each(|n| put(&mut pool, &format!("without-{n}"), 2_000).expect("committed"));

@@ -12,7 +12,7 @@ const BYTES: usize = 16_000;
 #[test]
 fn a_mount_frees_nothing_by_a_state_that_one_disk_alone_has() {
     let mut world = worn();
-    let whole = fork(&world);
+    let whole = world.fork(MEMORY);
     for ahead in 0..3 {
         world = newest_on_one_disk(&whole, ahead, |world| {
             if let Ok(mut pool) = world.try_mount(MountMode::ReadWrite) {
@@ -21,7 +21,7 @@ fn a_mount_frees_nothing_by_a_state_that_one_disk_alone_has() {
             }
         });
         for at in 0.. {
-            let mut cut = fork(&world);
+            let mut cut = world.fork(MEMORY);
             let from = cut.array.steps();
             cut.array.halt_at(from + at, Halt::PowerCut);
             drop(cut.try_mount(MountMode::ReadWrite));
@@ -55,11 +55,9 @@ fn rewrite(pool: &mut Mounted<'_>, files: usize) -> Result<(), Error> {
 
 /// A pool so full, and with so many dead blocks, that the next commits sweep.
 fn worn() -> World {
-    let mut array = SimArray::new(1, vec![Geometry::new(512, 1024); 3]);
-    let mut lent = Lent::new(100 << 10);
+    let array = SimArray::new(1, vec![Geometry::new(512, 1024); 3]);
     let options = FormatOptions { extent_bytes: 4096, ..FormatOptions::portable(Scheme::mirror(2)) };
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
-    let mut world = World { array, lent };
+    let mut world = World::on(array, options).memory(100 << 10).make();
     for n in 0..FILES {
         world.put(&format!("file-{n}"), BYTES);
     }

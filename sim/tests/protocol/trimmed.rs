@@ -25,7 +25,7 @@ fn a_trim_leaves_alone_what_a_disk_holds_that_has_nothing_newer() {
     let old = order(&world, 1);
     let (mut tried, mut bad) = (0, Vec::new());
     for well in 0..40 {
-        let mut lacking = fork(&world);
+        let mut lacking = world.fork(MEMORY);
         lacking.array.disk_mut(0).mishap_after(IoKind::Write, well, 1, Mishap::Fail(IoError::NoSpace));
         {
             let Ok(mut pool) = lacking.try_mount(MountMode::ReadWrite) else { continue };

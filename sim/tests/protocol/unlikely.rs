@@ -8,12 +8,10 @@ use dynamicfs_sim::Mishap;
 /// As many members as there can be, and as many lost as can be borne.
 #[test]
 fn sixty_four_members_bear_the_loss_of_four() {
-    let mut array = SimArray::new(1, vec![Geometry::new(512, 1024); 64]);
-    let mut lent = Lent::new(2 << 20);
+    let array = SimArray::new(1, vec![Geometry::new(512, 1024); 64]);
     let scheme = Scheme { data: 4, parity: 4 };
     let options = FormatOptions { members_max: 64, extent_bytes: 4096, ..FormatOptions::portable(scheme) };
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]).expect("formatted");
-    let mut world = World { array, lent };
+    let mut world = World::on(array, options).memory(2 << 20).make();
     (0..10).for_each(|n| world.put(&format!("file-{n}"), 20_000));
     world.unplug(&[0, 31, 62, 63]);
     (10..20).for_each(|n| world.put(&format!("file-{n}"), 20_000));
@@ -24,7 +22,7 @@ fn sixty_four_members_bear_the_loss_of_four() {
         expect_whole(&mut pool, "back");
     }
     for lost in [[1, 2, 3, 4], [60, 61, 62, 63], [0, 31, 32, 63]] {
-        let mut without = World { array: world.array.clone(), lent: Lent::new(2 << 20) };
+        let mut without = world.fork(2 << 20);
         without.unplug(&lost);
         let mut pool = without.mount();
         assert!(pool.health().writable);
@@ -37,8 +35,7 @@ fn sixty_four_members_bear_the_loss_of_four() {
 /// then.
 #[test]
 fn a_fragment_that_moves_is_not_lost_with_where_it_goes_to() {
-    let mut array = SimArray::new(1, [8192, 1024, 8192, 1024].map(|sectors| Geometry::new(512, sectors)));
-    let mut lent = Lent::new(MEMORY);
+    let array = SimArray::new(1, [8192, 1024, 8192, 1024].map(|sectors| Geometry::new(512, sectors)));
     let options = FormatOptions {
         extent_bytes: 4096,
         tolerance: Some(2),
@@ -47,8 +44,7 @@ fn a_fragment_that_moves_is_not_lost_with_where_it_goes_to() {
     // The third disk is hardly given anything as long as others have room.
     let plain = DiskOptions::default();
     let members = [plain, plain, DiskOptions { weight: 4, ..plain }, plain];
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &members).expect("formatted");
-    let mut world = World { array, lent };
+    let mut world = World::on(array, options).members(&members).make();
     let early: Vec<String> = (0..16).map(|n| format!("early-{n}")).collect();
     {
         // The small disk fails as soon as it is written to: what it was given is not there.
@@ -90,7 +86,7 @@ fn a_fragment_that_moves_is_not_lost_with_where_it_goes_to() {
     };
     let (mut lost, mut failed) = (Vec::new(), 0);
     for well in 0..120 {
-        let mut fork = fork(&world);
+        let mut fork = world.fork(MEMORY);
         let mut pool = fork.mount();
         pool.array().disk_mut(2).mishap_after(IoKind::Write, well, 1, Mishap::Fail(IoError::Gone));
         for _ in 0..30 {
@@ -152,7 +148,7 @@ fn a_full_pool_stays_writable_however_often_a_mount_is_cut() {
                 let _ = pool.begin().and_then(|transaction| transaction.commit());
             }
         });
-        let mut whole = fork(&world);
+        let mut whole = world.fork(MEMORY);
         let mut pool = whole.mount();
         assert!(pool.health().writable, "cycle {cycle}");
         let mut transaction = pool.begin().expect("begun");
@@ -166,15 +162,13 @@ fn a_full_pool_stays_writable_however_often_a_mount_is_cut() {
 /// that came back lacked the newest state. In the end nothing could be deleted.
 #[test]
 fn a_full_pool_stays_writable_however_often_witnesses_come_and_go() {
-    let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); 5]);
-    let mut lent = Lent::new(MEMORY);
+    let array = SimArray::new(1, vec![Geometry::new(512, 2048); 5]);
     let options =
         FormatOptions { members_max: 8, extent_bytes: 16384, ..FormatOptions::portable(Scheme::mirror(2)) };
     let plain = DiskOptions::default();
     let witness = DiskOptions { witness: true, ..plain };
     let members = [plain, plain, plain, witness, witness];
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &members).expect("formatted");
-    let mut world = World { array, lent };
+    let mut world = World::on(array, options).members(&members).make();
     fill_up(&mut world.mount());
     for cycle in 0..100 {
         world.plug(&[3 + cycle % 2]);

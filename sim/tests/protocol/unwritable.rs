@@ -9,13 +9,10 @@ use super::*;
 fn health_says_that_nothing_can_be_written_where_less_than_half_is_left() {
     let plain = DiskOptions::default();
     for (scheme, witness) in [(Scheme::mirror(3), false), (Scheme::mirror(2), true)] {
-        let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); 3]);
-        let mut lent = Lent::new(MEMORY);
+        let array = SimArray::new(1, vec![Geometry::new(512, 2048); 3]);
         let options = FormatOptions { extent_bytes: 4096, ..FormatOptions::portable(scheme) };
         let members = [plain, plain, DiskOptions { witness, ..plain }];
-        Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &members)
-            .expect("formatted");
-        let mut world = World { array, lent };
+        let mut world = World::on(array, options).members(&members).make();
         let mut pool = world.mount();
         put(&mut pool, "old", 20_000).expect("committed");
         (1..3).for_each(|disk| pool.array().disk_mut(disk).unplug());

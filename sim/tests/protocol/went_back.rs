@@ -34,7 +34,7 @@ fn what_a_disk_holds_that_went_back_stays_until_it_has_something_newer() {
                 rest(&mut pool);
             }
         }
-        let mut back = fork(&world);
+        let mut back = world.fork(MEMORY);
         back.array.put(1, image.clone());
         let old = order(&back, 1);
         cut_each_mount(&back, |at, mut cut| {

@@ -30,9 +30,9 @@ fn a_disk_that_fails_before_the_last_step_is_not_acquitted() {
     for files in 27..32 {
         let mut world = World::new(Scheme::mirror(2), 6, MEMORY);
         (0..files).for_each(|n| world.put(&format!("file-{n}"), 20_000));
-        let steps = steps(fork(&world));
+        let steps = steps(world.fork(MEMORY));
         for lost in 0..6 {
-            let mut world = fork(&world);
+            let mut world = world.fork(MEMORY);
             let mut pool = rebuilding(&mut world);
             (1..steps).for_each(|_| assert!(pool.maintain(false).is_ok()));
             // In the superblocks of a commit without contents.

@@ -103,11 +103,9 @@ fn a_claim_of_another_is_noticed() {
 }
 
 fn another_pool() -> SimDisk {
-    let mut array = SimArray::new(2, [Geometry::new(512, 2048)]);
-    let mut lent = Lent::new(MEMORY);
+    let array = SimArray::new(2, [Geometry::new(512, 2048)]);
     let options = FormatOptions::portable(Scheme::SINGLE);
-    Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(31), &options, &[]).expect("formatted");
-    let mut other = World { array, lent };
+    let mut other = World::on(array, options).entropy(31).make();
     other.put("precious", 30_000);
     other.array.take(0)
 }

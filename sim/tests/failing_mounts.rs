@@ -7,7 +7,7 @@ use dynamicfs_core::ReadObjects;
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};
 use dynamicfs_hal::{DiskArray, IoError};
-use dynamicfs_sim::world::{Lent, account};
+use dynamicfs_sim::world::account;
 use dynamicfs_sim::{CrashPolicy, IoKind, Mishap, Rng};
 
 const MEMORY: usize = 200 << 10;
@@ -16,7 +16,7 @@ const POOLS: [(Scheme, usize); 4] =
     [(Scheme::SINGLE, 1), (Scheme::SINGLE, 2), (Scheme::mirror(2), 2), (Scheme::mirror(2), 3)];
 
 fn fork(world: &World) -> World {
-    World { array: world.array.clone(), lent: Lent::new(MEMORY) }
+    world.fork(MEMORY)
 }
 
 /// A pool with some commits, so that the newest state stands in one slot of each ring.
