@@ -49,6 +49,7 @@ pub mod array;
 pub mod clock;
 pub mod colliding;
 pub mod crash;
+mod digest;
 pub mod disk;
 pub mod exhaustive;
 pub mod forge;

@@ -9,7 +9,7 @@
 //! A clone is one counter incremented, whatever the size. A page that was never written takes no memory and reads
 //! as the [`Background`]. `Arc` and not `Rc`, so that a fork can be handed to another worker of a campaign.
 
-use crate::array::digest;
+use crate::digest::digest;
 use crate::rng::{GOLDEN_RATIO, splitmix64};
 use std::ops::Range;
 use std::sync::Arc;

@@ -29,7 +29,6 @@ use crate::rng::{Rng, splitmix64};
 use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError, Operation, Outcome, Request};
 use std::ops::Range;
 use trace::Trace;
-pub(crate) use trace::digest;
 
 /// How the world ends for the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -378,7 +377,9 @@ impl SimArray {
         };
         let (length, digest) = match &request.operation {
             Operation::Read(buf) => (buf.len() as u64, 0),
-            Operation::Write(bytes) | Operation::WriteDurable(bytes) => (bytes.len() as u64, digest(bytes)),
+            Operation::Write(bytes) | Operation::WriteDurable(bytes) => {
+                (bytes.len() as u64, crate::digest::digest(bytes))
+            }
             Operation::Flush => (0, 0),
             Operation::Discard(sectors) => (*sectors, 0),
         };
