@@ -1,10 +1,12 @@
 //! `dynamicfs`: pools on files and block devices.
 //!
 //! ```text
-//! cli.rs        arguments
-//! app.rs        from arguments to an exit code
+//! dispatch.rs   from arguments to an exit code
+//! cli.rs        the commands and their arguments
 //! commands/     what each command does: one file each
 //! pool/         finding, opening and judging a pool
+//! app.rs        what every command is given
+//! options.rs    options of all commands
 //! schemas.rs    the JSON Schemas of all output
 //! output/       text and JSON from one model, errors, progress
 //! host/         files of this machine: attributes, interrupts, confirmation
@@ -13,7 +15,9 @@
 mod app;
 mod cli;
 mod commands;
+mod dispatch;
 mod host;
+mod options;
 mod output;
 mod pool;
 mod schemas;
@@ -21,5 +25,5 @@ mod schemas;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    app::run()
+    dispatch::run()
 }

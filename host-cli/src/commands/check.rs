@@ -10,7 +10,7 @@ use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text, WARN};
 use crate::output::typed::addressed;
 use crate::pool::disks::{self, Disk, DiskState, MemberState};
-use crate::pool::members::Names;
+use crate::pool::member_names::Names;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::session::Session;
 use crate::pool::tree::paths_of;

@@ -10,7 +10,7 @@ use crate::output::report::Report;
 use crate::output::size;
 use crate::output::text::{BAD, DIM, GOOD, Text, WARN};
 use crate::pool::files::{Chosen, FailedPath};
-use crate::pool::members::Names;
+use crate::pool::member_names::Names;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::path::{Node, PoolPath};
 use crate::pool::session::Session;

@@ -4,12 +4,11 @@ use super::acl::{self, Acl};
 use super::folder::Folder;
 use super::look::Look;
 use crate::output::names;
-use crate::pool::session::Changes;
-use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::files::{Attributes, Change, Inode};
 use dynamicfs_core::types::ObjectId;
-use dynamicfs_hal::UnixTime;
+use dynamicfs_core::{ReadObjects, Transaction};
+use dynamicfs_hal::{DiskArray, UnixTime};
 use rustix::fs::{AtFlags, Gid, Mode, Timespec, Timestamps, Uid, chownat, fchmod, futimens, utimensat};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -138,8 +137,8 @@ pub(crate) fn read_xattrs(from: &Bearer<'_>) -> (Vec<Xattr>, Vec<Lacking>) {
 }
 
 /// Gives an object the extended attributes of a file of this machine, and no others; what was left out.
-pub(crate) fn put_xattrs(
-    contents: &mut Changes<'_, '_>,
+pub(crate) fn put_xattrs<A: DiskArray>(
+    contents: &mut Transaction<'_, '_, A>,
     object: ObjectId,
     from: &Bearer<'_>,
 ) -> Result<Vec<Lacking>, Error> {

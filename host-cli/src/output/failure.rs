@@ -1,10 +1,10 @@
 //! Why a command failed: a code for machines; what, where and why for people; and the next command to type.
 
+use super::histories::History;
 use super::size;
 use super::typed::all_addressed;
 use crate::host::activity::Activity;
 use crate::host::machine::Lack;
-use crate::pool::histories::History;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::error::FormatError;
 use dynamicfs_core::error::MemberError;

@@ -2,7 +2,6 @@
 //! mislead nor command a terminal.
 
 use super::failure::{Code, Failure};
-use crate::pool::path::PoolPath;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt::{self, Display, Write};
@@ -151,12 +150,6 @@ impl From<&[u8]> for ToldPath {
 impl From<&Path> for ToldPath {
     fn from(path: &Path) -> Self {
         path.as_os_str().as_bytes().into()
-    }
-}
-
-impl From<&PoolPath> for ToldPath {
-    fn from(path: &PoolPath) -> Self {
-        path.as_bytes().into()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::failure::{ErrorBody, Exit, Failure};
 use super::stream;
 use super::text::{BAD, Text, WARN};
-use crate::cli::Global;
+use crate::options::Global;
 use schemars::JsonSchema;
 use serde::Serialize;
 

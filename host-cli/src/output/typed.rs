@@ -1,7 +1,7 @@
 //! Commands that are told to be typed: each names the pool as this one did.
 
 use super::names::ShowPath;
-use crate::cli::{Global, POOL_VARIABLE};
+use crate::options::{Global, POOL_VARIABLE};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 

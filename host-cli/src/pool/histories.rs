@@ -6,6 +6,7 @@ use super::place::{self, Opening, Place};
 use crate::app::App;
 use crate::host::times::rfc3339_of;
 use crate::output::failure::{Code, Failure};
+pub(crate) use crate::output::histories::{Fork, History, HistoryDisk, MissingDisk};
 use crate::output::names::ShowPath;
 use crate::output::size;
 use dynamicfs_core::inspect::{
@@ -16,81 +17,17 @@ use dynamicfs_core::planning::members_wanting;
 use dynamicfs_core::types::MemberSet;
 use dynamicfs_core::{Pool, Prefer};
 use dynamicfs_hal::Entropy;
-use schemars::JsonSchema;
-use serde::Serialize;
 use std::fs;
 use std_host_shim::{HostArray, OsEntropy};
 
 /// Digits of a branch that are shown, where they tell it from all others.
 const DIGITS: usize = 8;
 
-/// One history of the pool, as far as the disks that are here tell.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct History {
-    /// Its name, 16 hexadecimal digits.
-    pub(crate) branch: String,
-    /// Where it left an earlier history; null if it did not.
-    pub(crate) fork: Option<Fork>,
-    /// The mount that wrote its newest state.
-    pub(crate) epoch: u64,
-    /// Its newest commit that is here.
-    pub(crate) generation: u64,
-    /// When a disk file that holds that commit was last written to, RFC 3339 in UTC; null for devices.
-    pub(crate) written: Option<String>,
-    /// Members that have a say in whether it may be opened.
-    pub(crate) members: usize,
-    /// Members of those that are here.
-    pub(crate) present: usize,
-    /// More members that must be here before it may be opened: any of the missing ones.
-    pub(crate) wanting: usize,
-    /// The disks that belong to it, those that lag behind included.
-    pub(crate) disks: Vec<HistoryDisk>,
-    /// Its members that are not here.
-    pub(crate) missing: Vec<MissingDisk>,
-}
-
-/// Where a history left an earlier one.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct Fork {
-    /// The earlier history.
-    pub(crate) branch: String,
-    /// The mount that wrote the last commit that both have.
-    pub(crate) epoch: u64,
-    /// That commit.
-    pub(crate) generation: u64,
-}
-
 impl Fork {
     fn new(ancestor: Ancestor) -> Self {
         let (epoch, generation) = ancestor.fork;
         Self { branch: digits(ancestor.branch), epoch: epoch.0, generation: generation.0 }
     }
-}
-
-/// A disk of a history.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct HistoryDisk {
-    /// What it is called in pool.toml.
-    pub(crate) name: String,
-    /// Where it is.
-    pub(crate) path: String,
-    /// The newest commit on it.
-    pub(crate) generation: u64,
-}
-
-/// A member that is not here.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct MissingDisk {
-    /// What it is called in pool.toml; null if that does not list it.
-    pub(crate) name: Option<String>,
-    /// Where it should be.
-    pub(crate) path: Option<String>,
-    /// Its number in the pool.
-    pub(crate) member: u16,
-    /// Its own identity, if pool.toml has it.
-    pub(crate) id: Option<String>,
-    /// Something is there that has no label: it is not away, its label is.
-    pub(crate) is_unlabelled: bool,
 }
 
 impl MissingDisk {

@@ -22,7 +22,7 @@
 //! tree.rs      walking directories
 //! files.rs     the files that paths mean
 //! lost.rs      a folder whose pool.toml is gone
-//! members.rs   what members are called
+//! member_names.rs  what members are called
 //! mend.rs      what reading finds damaged is rewritten
 //! jobs.rs      scrub, rebuild and others: their records, and going on with them
 //! pace.rs      how much of the disks a job may take
@@ -71,7 +71,7 @@ pub(crate) mod journal;
 pub(crate) mod judge;
 pub(crate) mod labels;
 mod lost;
-pub(crate) mod members;
+pub(crate) mod member_names;
 pub(crate) mod mend;
 pub(crate) mod meter;
 mod next;

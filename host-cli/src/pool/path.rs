@@ -23,6 +23,12 @@ impl fmt::Display for PoolPath {
     }
 }
 
+impl From<&PoolPath> for names::ToldPath {
+    fn from(path: &PoolPath) -> Self {
+        path.as_bytes().into()
+    }
+}
+
 impl PoolPath {
     /// Takes a path as it was typed.
     pub(crate) fn new(typed: &OsStr) -> Result<Self, Failure> {
