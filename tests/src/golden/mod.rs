@@ -24,7 +24,9 @@ The golden images are the promise that pools made by a released version stay rea
 - If nothing was meant to change, this is a bug: the same inputs must make the same bytes.\n\
 - Choices that leave the format alone (where a fragment is put, when a sweep runs) change what is compared byte by byte.\n\
   Where the images of tests/golden/version-1 still mount with their manifests, regenerate with\n\
-      UPDATE_GOLDEN=1 cargo test -p dynamicfs-tests --no-fail-fast --test golden_images --test format_document\n\
+      UPDATE_GOLDEN=1 cargo test -p dynamicfs-tests --test suite -- golden_images\n\
+  and then the dumps of the document with\n\
+      UPDATE_GOLDEN=1 cargo test -p dynamicfs-tests --test suite -- format_document\n\
 - The images of tests/golden/version-1 are never rewritten. A change of the format needs a new version or a feature flag,\n\
   and images of its own beside the old ones.";
 

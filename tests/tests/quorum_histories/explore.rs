@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::rules::Rules;
-use crate::world::{Event, Violation, World};
+use super::rules::Rules;
+use super::world::{Event, Violation, World};
 
 /// A violation and the way to it.
 #[derive(Debug)]

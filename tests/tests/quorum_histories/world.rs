@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use dynamicfs_core::transaction::quorum::MemberLists;
 use dynamicfs_core::types::MemberSet;
 
-use crate::rules::{Blocks, Rules};
+use super::rules::{Blocks, Rules};
 
 /// Events of one random history.
 pub(crate) const WALK_EVENTS: u32 = 14;
