@@ -4,7 +4,7 @@
 //! [`SerialArray`] and hands that to the core. A host that can drive its disks in parallel implements
 //! [`DiskArray`] itself; it is the one seam through which all I/O of the core passes.
 //!
-//! | trait | who implements it | what for |
+//! | trait | implemented by | what for |
 //! |---|---|---|
 //! | [`BlockDevice`] | a driver | whole sectors of one disk |
 //! | [`DiskArray`] | this crate, a host shim, a simulator | batches of requests over all disks |

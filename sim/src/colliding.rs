@@ -1,4 +1,4 @@
-//! Names whose hashes are equal in a pool with a certain seed: what else nobody would ever meet.
+//! Names whose hashes are equal in a pool with a certain seed: otherwise no test would ever meet them.
 //!
 //! The core hashes names with a key that it draws when a pool is formatted. The world draws for it, so a world can draw one
 //! for which colliding names are known: they were searched for, once, by `sim/examples/colliding_names.rs` (2^30 names,

@@ -68,7 +68,7 @@ pub fn superblocks(array: &mut SimArray, mut change: impl FnMut(&mut Superblock<
     }
 }
 
-/// Makes every superblock on these disks name them alone as members: a quorum that nobody gave.
+/// Makes every superblock on these disks name them alone as members: a quorum without votes.
 pub fn quorum(array: &mut SimArray, members: MemberSet) {
     superblocks(array, |superblock| {
         superblock.set_lists(dynamicfs_core::types::MemberLists::both(members));

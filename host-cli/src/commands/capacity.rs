@@ -191,7 +191,7 @@ impl Report for Capacity {
             format_args!("room for {usable} of contents in {}{}", self.filled.scheme, self.filled.stored()),
         );
         let stranded = text.size(self.filled.stranded_bytes);
-        // What is left over in the last stripes is nobody's concern.
+        // What is left over in the last stripes does not matter.
         let is_much = |disk: &&DiskCapacity| disk.stranded_bytes * 100 > disk.raw_bytes;
         let where_to: Vec<&str> = self.disks.iter().filter(is_much).map(|disk| disk.name.as_str()).collect();
         match where_to.is_empty() {

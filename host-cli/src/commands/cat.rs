@@ -43,7 +43,7 @@ pub(crate) fn run_on(app: &App, paths: &[PoolPath]) -> Result<Exit, Failure> {
     printed
 }
 
-/// Writes a file's contents to standard output; `None` when nobody reads them any more.
+/// Writes a file's contents to standard output; `None` when the reader is gone.
 fn print(contents: &mut impl ReadObjects, path: &PoolPath, node: &Node) -> Result<Option<u64>, Failure> {
     let mut buffer = vec![0; BUFFER_BYTES.min(node.inode.size.max(1) as usize)];
     let mut at = 0;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
 
-/// How often someone who follows looks for more. Nobody tells when a file grows.
+/// How often a follower looks for more. Nothing tells when a file grows.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Which events.

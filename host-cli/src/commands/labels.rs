@@ -1,5 +1,5 @@
 //! `labels`: what the disks say of themselves. It needs no working pool and writes nothing; what the newest states on the disks
-//! are it can tell while nobody has the pool.
+//! are it can tell while no process has the pool.
 
 use crate::app::App;
 use crate::host::times::rfc3339;

@@ -65,7 +65,7 @@ impl Acl {
         found.fold(ALL, |rights, entry| rights & entry.rights)
     }
 
-    /// The mode of a file that had this list and loses it: nobody may more than before. Whoever the list
+    /// The mode of a file that had this list and loses it: no user may more than before. Whoever the list
     /// names falls into the owning group or among the others then, and may have had less than those.
     pub(crate) fn mode_without(&self, mode: u16) -> u16 {
         let mask = self.least(&[MASK]);

@@ -121,7 +121,7 @@ pub(crate) fn publish(folder: &Path) -> Told {
         progress: None,
     };
     whole_file::clear(folder);
-    // A request to a process that was killed is nobody's.
+    // A request to a process that was killed belongs to no process.
     let _ = fs::remove_file(folder.join(REQUEST));
     let published = Published { folder: folder.to_owned(), activity, written: Instant::now() };
     write(&published);

@@ -315,7 +315,7 @@ fn times(inode: &Inode) -> Timestamps {
     Timestamps { last_access: time(inode.accessed), last_modification: time(inode.modified) }
 }
 
-/// Lets a folder that was there before be seen into by nobody who may not when it is done.
+/// Closes a folder that was there before to every user without rights to it when it is done.
 pub(crate) fn narrow(file: &File, mode: u16) -> io::Result<()> {
     let is = Look::of(file)?.mode;
     let narrowed = is & (mode | 0o700) | 0o700;

@@ -6,7 +6,7 @@ use crate::output::failure::{Code, Failure};
 use crate::output::stream;
 use std::io::{self, BufRead, ErrorKind, IsTerminal};
 
-/// Asks for `word` to be typed, unless `--yes` was given. Without a terminal there is nobody to ask.
+/// Asks for `word` to be typed, unless `--yes` was given. Without a terminal there is no way to ask.
 pub(crate) fn confirm(app: &App, warning: &str, word: &str) -> Result<(), Failure> {
     if app.global.yes {
         return Ok(());

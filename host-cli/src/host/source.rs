@@ -19,7 +19,7 @@ use std::time::Duration;
 /// Bytes that standard input is read in.
 const PIECE: usize = 1 << 20;
 
-/// How often someone who waits for input looks whether to stop.
+/// How often a wait for input looks whether to stop.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// A file outside the pool that was seen could not be looked at or read: it vanished, or the system refuses.

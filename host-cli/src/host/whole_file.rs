@@ -1,4 +1,4 @@
-//! Small files that are replaced as a whole: whoever reads one sees the old or the new.
+//! Small files that are replaced as a whole: a reader sees the old or the new.
 
 use super::target::UNFINISHED;
 use std::fs::{self, File};
@@ -24,7 +24,7 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<(
     Ok(())
 }
 
-/// Takes away what processes that were killed left in a folder. What cannot be taken away is in nobody's way.
+/// Takes away what processes that were killed left in a folder. What cannot be taken away does no harm.
 pub(crate) fn clear(folder: &Path) {
     let now = SystemTime::now();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -51,7 +51,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("list"), folder.path().join("link"));
         std::os::unix::fs::symlink("list", &link).unwrap();
-        // A name that looks unfinished is somebody's.
+        // A name that looks unfinished may be a user's own.
         fs::write(folder.path().join("list.new"), "precious").unwrap();
         replace(&path, |file| file.write_all(b"whole")).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -361,7 +361,7 @@ pub(crate) fn lock(folder: &Path) -> Result<Option<FolderLock>, Failure> {
 /// The list of the disks of a pool that is being made, in its folder until there is a pool.toml.
 pub(crate) const UNFINISHED: &str = "pool.toml.unfinished";
 
-/// Takes that list away. One that stays is in nobody's way where there is a pool.toml.
+/// Takes that list away. One that stays does no harm where there is a pool.toml.
 pub(crate) fn remove_unfinished(folder: &Path) {
     let _ = fs::remove_file(folder.join(UNFINISHED));
 }

@@ -28,7 +28,7 @@ use serde::Serialize;
 pub(crate) enum Verdict {
     /// All is as it should be.
     Healthy,
-    /// Redundancy is complete, somebody should look at something.
+    /// Redundancy is complete, and an operator should look at something.
     Warning,
     /// Redundancy or room is missing, everything can be read.
     Degraded,

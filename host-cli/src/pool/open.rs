@@ -49,7 +49,7 @@ pub(crate) enum Access {
     Mend,
     /// To change it.
     Write,
-    /// To read what can be read, whoever is missing. Nothing is written.
+    /// To read what can be read, whichever disks are missing. Nothing is written.
     Salvage,
 }
 

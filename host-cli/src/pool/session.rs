@@ -196,7 +196,7 @@ impl<'m> Session<'m> {
             .min(BATCH_BYTES_MAX)
     }
 
-    /// Rewrites what reading found damaged and frees what was deleted, as far as nobody wants to stop. Jobs are not gone on
+    /// Rewrites what reading found damaged and frees what was deleted, unless a stop was asked for. Jobs are not gone on
     /// with: how long those take is for the operator to choose.
     pub(crate) fn tidy(&mut self) -> u64 {
         let mut repaired = 0;
@@ -244,7 +244,7 @@ impl<'m> Session<'m> {
         }
     }
 
-    /// Brings pool.toml up to date with who became a member and who left. One that an override went on without stays
+    /// Brings pool.toml up to date with new members and those that left. One that an override went on without stays
     /// listed: should it come back, its other history is to be noticed.
     fn settle_list(&mut self) {
         if self.config.disks.len() != self.places.len() {

@@ -1,4 +1,4 @@
-//! A pool that another process has: who that is, and waiting for it.
+//! A pool that another process has: which one, and waiting for it.
 
 use crate::app::App;
 use crate::host::activity::Activity;

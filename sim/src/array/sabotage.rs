@@ -34,9 +34,9 @@ pub enum Sabotage {
     FailedReadTrusted,
     /// Every fortieth read of a disk is of the sector before it.
     ReadsMisdirected,
-    /// After so many writes a disk takes no more, and reports success: as if nobody looked whether it is write-protected.
+    /// After so many writes a disk takes no more, and reports success: as if write protection was not noticed.
     RefusedWritesTrusted,
-    /// After so many writes a disk answers nothing any more, and reports success: as if nobody noticed a timeout.
+    /// After so many writes a disk answers nothing any more, and reports success: as if a timeout was not noticed.
     TimeoutTrusted,
     /// A request that takes longer than usual is reported as timed out.
     SlowGivenUp,
@@ -44,7 +44,7 @@ pub enum Sabotage {
     DiscardsTooMuch,
     /// The flushes of a mount do nothing: those of a process that has not written yet.
     MountFlushSkipped,
-    /// A superblock that fails on some disks is reported as written: as if nobody looked after it was sent.
+    /// A superblock that fails on some disks is reported as written: as if its result was not looked at.
     FailedSuperblockTrusted,
 }
 

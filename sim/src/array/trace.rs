@@ -24,7 +24,7 @@ pub enum EventKind {
     PowerCycle,
     /// The process was started again.
     Restart,
-    /// A mark set by whoever drives the array; its number is in `lba`.
+    /// A mark set by the driver of the array; its number is in `lba`.
     Mark,
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 pub(super) fn run(id: ReplayId, svg: &Path, limit: Limit) -> ExitCode {
     let (done, story) = one::tell(&id, true, limit);
     if story.is_empty() {
-        // It has no end, and nobody can be asked how it came to that.
+        // It has no end, and there is no report of how it came to that.
         return one::judge(done.map(|_| ()));
     }
     let disks = story.iter().filter_map(|event| event.member).max().map_or(0, |most| most + 1);

@@ -3,7 +3,7 @@
 //! Exit codes: 0 nothing failed, 1 the program could not do what it was asked, 2 bad arguments, 10 and up what failed
 //! (see `FailureKind::exit_code`), of several failures the gravest.
 
-/// Prints a line; when nobody reads any more, that is no failure.
+/// Prints a line; a reader that is gone is no failure.
 macro_rules! say {
     ($($words:tt)*) => {{
         use std::io::Write as _;

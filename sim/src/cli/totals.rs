@@ -141,7 +141,7 @@ impl Totals {
         ]
     }
 
-    /// The exit code of whoever reports this: of several failures the gravest, 0 for none.
+    /// The exit code of a program that reports this: of several failures the gravest, 0 for none.
     pub(super) fn exit_code(&self) -> u8 {
         self.failures.iter().map(|failure| failure.exit_code).min().unwrap_or(0)
     }

@@ -1,6 +1,6 @@
 //! Work that may have no end, with an eye on the clock on the wall.
 //!
-//! The simulated world stops whoever does I/O for ever. A loop that does none is seen from outside alone, and no thread
+//! The simulated world stops a run that does I/O for ever. A loop that does none is seen from outside alone, and no thread
 //! can be stopped: it is left to itself, and what it was doing is reported before the process ends.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -105,7 +105,7 @@ pub(super) fn within<R: Send + 'static>(
     let (finished, outcome) = mpsc::channel();
     thread::spawn(move || {
         let done = catch_unwind(AssertUnwindSafe(work));
-        // Where nobody waits any more, it was given up.
+        // Where no thread waits any more, it was given up.
         finished.send(done).ok();
     });
     match outcome.recv_timeout(limit) {

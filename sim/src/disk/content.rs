@@ -22,7 +22,7 @@ impl SimDisk {
     /// The disk is opened anew: one that stopped answering does so again, one that is unplugged does not.
     pub fn reopen(&mut self) {
         self.switches.reopen();
-        // Nobody is there any more who had given something up.
+        // The process that had given something up is gone.
         (self.given_up, self.outcome) = (None, None);
     }
 
@@ -133,7 +133,7 @@ impl SimDisk {
         *self = Self::new(geometry, seed);
     }
 
-    /// A copy of the disk by whoever found a smaller one: the same bytes as far as they fit, everything durable.
+    /// A copy of the disk onto a smaller one: the same bytes as far as they fit, everything durable.
     ///
     /// # Panics
     /// When the disk has fewer sectors.
@@ -148,7 +148,7 @@ impl SimDisk {
         copy
     }
 
-    /// The image or volume is cut or enlarged while nobody has it open: everything is durable, and what is new reads as noise or
+    /// The image or volume is cut or enlarged while no process has it open: everything is durable, and what is new reads as noise or
     /// as what was once there.
     pub fn resize(&mut self, sectors: u64) {
         if sectors <= self.geometry.sectors {

@@ -170,7 +170,7 @@ impl SimDisk {
         self.given_up.as_ref().filter(|read| read.time.end > self.busy_us)
     }
 
-    /// The caller gave up on this read, at that time. The bytes come to a buffer that is nobody's.
+    /// The caller gave up on this read, at that time. The bytes come to a buffer that is not used any more.
     pub(crate) fn give_up(&mut self, read: GivenUp, at: u64) {
         self.given_up = Some(read);
         self.busy_us = at;
@@ -190,7 +190,7 @@ impl SimDisk {
         }
     }
 
-    /// Fills the buffer of a read that was not answered: whoever uses it is to notice.
+    /// Fills the buffer of a read that was not answered: a caller that uses it must notice.
     fn spoil(&mut self, buf: &mut [u8]) {
         self.rng.fill(buf);
     }
@@ -429,7 +429,7 @@ impl BlockDevice for SimDisk {
         self.write_sectors(lba, bytes, true)
     }
 
-    /// What is discarded is noise that nobody wrote, and like a write it is volatile until a flush: a power cut leaves each
+    /// What is discarded is noise that was never written, and like a write it is volatile until a flush: a power cut leaves each
     /// sector as it was, or as noise.
     fn discard(&mut self, lba: u64, sectors: u64) -> Result<(), IoError> {
         self.counters.discards += 1;

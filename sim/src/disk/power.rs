@@ -139,7 +139,7 @@ impl Target for Medium {
     }
 }
 
-/// A failed write tears too, but in the cache: nobody knows yet what a later crash makes of it.
+/// A failed write tears too, but in the cache: a later crash decides what becomes of it.
 impl Target for Cache {
     fn put(&mut self, at: u64, bytes: &[u8]) {
         self.write(at, bytes);

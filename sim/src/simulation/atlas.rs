@@ -1,4 +1,4 @@
-//! The fault atlas: who is damaged how badly, so that faults stay within what redundancy bears.
+//! The fault atlas: which disks are damaged how badly, so that faults stay within what redundancy bears.
 //!
 //! A disk that was damaged since the last clean check counts as lost, whatever of it is still good: as many may be as
 //! the scheme has parity. One whose word on the pool's state cannot be trusted (away, rolled back, its superblocks

@@ -1,5 +1,5 @@
 //! What a member should have, byte for byte: computed from the model and the records alone, and compared with what a machine
-//! reads there. Nobody's checksum and nobody's word is believed.
+//! reads there. No checksum and no report is believed.
 
 use super::map::Map;
 use super::records::Stored;

@@ -25,7 +25,7 @@ use dynamicfs_core::{MountMode, MountOptions, Pool, Services};
 use dynamicfs_hal::{Crc32c, Entropy};
 use std::collections::BTreeSet;
 
-/// I/Os after which nobody believes any more that a run comes to an end.
+/// I/Os after which a run counts as endless.
 const PATIENCE: u64 = 5_000_000;
 
 /// Mounts that may be refused one after the other.

@@ -273,7 +273,7 @@ impl Run {
     }
 }
 
-/// Whether a fault changes what a disk holds without a trace in its superblocks: nobody can know before it is read.
+/// Whether a fault changes what a disk holds without a trace in its superblocks: it is not known before it is read.
 const fn spoils(kind: FaultKind) -> bool {
     matches!(
         kind,

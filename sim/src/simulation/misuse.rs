@@ -1,4 +1,4 @@
-//! Calls in an order that the API permits and nobody means. Each is done or refused, and changes nothing that it does not say.
+//! Calls in an unusual order that the API permits. Each is done or refused, and changes nothing that it does not say.
 //!
 //! | call | what it may do |
 //! |---|---|
@@ -96,7 +96,7 @@ impl Run {
         }
         let name = b"forgotten";
         let begun = pool.begin().and_then(|mut transaction| {
-            // Whether it goes well or not, nobody is there to drop it.
+            // Whether it goes well or not, it is not dropped.
             let plain = Attributes::default();
             let made = transaction.create(ObjectId::ROOT, name, &MakeRequest::File, &plain);
             std::mem::forget(transaction);

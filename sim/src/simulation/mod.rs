@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `setup`, `special`, `first_start` | the pool: disks, format, memory; what is special about few of them; a first format that is cut short |
 //! | `fault`, `inject`, `recovery`, `lies` | what goes wrong, and how it is done to the disks |
-//! | `atlas`, `map`, `records` | who may be damaged, so that redundancy bears it; what the disks themselves say |
+//! | `atlas`, `map`, `records` | which disks may be damaged, so that redundancy bears it; what the disks themselves say |
 //! | `oracle` | what the pool must hold |
 //! | `engine`, `work`, `lifecycle`, `trim`, `misuse` | sessions and their steps |
 //! | `examine`, `ledger`, `beyond`, `rest`, `loss`, `split`, `sides` | what is checked: always, beyond the bound, after the faults stopped, with as many disks lost as a whole pool bears, after an override, after a choice |

@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub(super) struct Oracle {
     /// Every acknowledged state, oldest first.
     history: Vec<Arc<Model>>,
-    /// What a commit that nobody acknowledged would have made.
+    /// What a commit that was not acknowledged would have made.
     in_flight: Option<Arc<Model>>,
     /// What the last mount found, if the next one may find the other.
     unsettled: Option<Found>,
@@ -49,7 +49,7 @@ impl Oracle {
         self.in_flight = Some(model);
     }
 
-    /// Whether there is a commit of which nobody knows yet what became of it.
+    /// Whether there is a commit with an outcome that is not known yet.
     pub(super) const fn is_sending(&self) -> bool {
         self.in_flight.is_some()
     }

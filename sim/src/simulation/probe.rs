@@ -209,7 +209,7 @@ probes! {
     OverrideCut = "override-cut";
     /// The choice of a history was cut short, and made again.
     SideChoiceCut = "side-choice-cut";
-    /// History was split while a disk was states ahead that nobody acknowledged.
+    /// History was split while a disk was states ahead that was never acknowledged.
     SplitAhead = "split-ahead";
     /// What was left of a pool was taken out of it.
     Salvaged = "salvaged";

@@ -1,7 +1,7 @@
 //! The records of a tree, in the order of their keys: the extents that they describe, and what belongs to nothing.
 //!
 //! Pieces of a long record lie one after the other. One without a beginning, one that never ends, and an extent behind its
-//! object's end are *strays*: nobody would ever read them or give them back.
+//! object's end are *strays*: they would never be read or given back.
 
 use dynamicfs_core::format::extent::Extent;
 use dynamicfs_core::format::inode::Inode;

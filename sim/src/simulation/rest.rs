@@ -219,7 +219,7 @@ impl Run {
         Ok(true)
     }
 
-    /// Whether nothing keeps a rebuild from making the pool whole: there is space, and nobody paused it.
+    /// Whether nothing keeps a rebuild from making the pool whole: there is space, and it is not paused.
     fn may_rebuild(&self, pool: &mut Mounted<'_>) -> bool {
         let job = pool.job(JobKind::Rebuild).ok().flatten();
         let is_paused = job.is_some_and(|job| job.state == JobState::Paused);

@@ -9,7 +9,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | transactions in turn | what is acknowledged is one history, whoever acknowledged it: each commit stands on the one before it. A user whose state is not the newest any more is refused, and writes nothing at all |
+//! | transactions in turn | what is acknowledged to either user is one history: each commit stands on the one before it. A user whose state is not the newest any more is refused, and writes nothing at all |
 //! | a transaction that is open while the other commits | not both are acknowledged. What stood when it began is untouched; what the other wrote since then may be damaged by what it had under way, and is never read as right |
 //!
 //! The window of the second row is one transaction: the disks are looked at before the first write of each, if that is a while

@@ -115,7 +115,7 @@ pub(super) struct Run {
     pub(super) refusals: u32,
     /// Nothing but an override can mount what is left.
     pub(super) is_stuck: bool,
-    /// Beyond the bound: some of the state cannot be read, so that nobody knows which it is.
+    /// Beyond the bound: some of the state cannot be read, so it is not known which it is.
     pub(super) is_blurred: bool,
     pub(super) story: Option<Vec<Event>>,
     pub(super) breakage: Breakage,

@@ -120,7 +120,7 @@ impl Engine {
         })
     }
 
-    /// Mounts, and compares what is there with one side's history; nobody of the other takes part.
+    /// Mounts, and compares what is there with one side's history; no disk of the other takes part.
     fn expect_side(
         &mut self,
         mode: MountMode,

@@ -51,7 +51,7 @@ specials! {
     MixedSectors, 4;
     /// Batches of two requests and a few, and one request or a few in flight.
     SmallBatches, 6;
-    /// Disks that want buffers aligned, and callers who do not care.
+    /// Disks that want buffers aligned, and callers that do not align them.
     UnalignedBuffers, 3;
     /// The least memory with which a pool can be mounted.
     LeastMemory, 4;

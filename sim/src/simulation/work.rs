@@ -205,7 +205,7 @@ impl Run {
         let unknown = error == Error::Storage(StorageError::OutcomeUnknown);
         let array = pool.array();
         if let Some(halt) = halted {
-            // The answer reached nobody.
+            // The answer was lost.
             self.tell(array, EventKind::Crash, None, || format!("{} during: {what}", in_words(halt)));
             return Ok(Flow::End);
         }
@@ -352,7 +352,7 @@ impl Run {
         if pool.internals().store.committed().sweep_limit() != 0 {
             self.hit(Probe::SweepWindows);
         }
-        // A step that only read has left nobody behind.
+        // A step that only read has left no member behind.
         let generation = pool.health().generation;
         if std::mem::replace(&mut self.upkept, generation) != generation {
             self.went_on_without(pool, self.offline(pool));

@@ -21,7 +21,7 @@ pub(super) struct Place<D> {
     /// Its thread, started when it is first needed.
     reader: Option<Reader<D>>,
     buffer: Buffer,
-    /// What became of the last read that was given up, until somebody wants to know.
+    /// What became of the last read that was given up, until it is asked for.
     outcome: Option<Outcome>,
     pub(super) latency: Latency,
 }
@@ -146,7 +146,7 @@ impl<D: BlockDevice> Place<D> {
         (result, took)
     }
 
-    /// The driver's panic reaches whoever asks for the disk, which is gone.
+    /// The driver's panic reaches the next caller that asks for the disk, which is gone.
     fn pass_panic_on(&mut self) -> ! {
         self.away = None;
         match self.reader.take().map(Reader::end) {

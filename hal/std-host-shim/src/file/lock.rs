@@ -1,4 +1,4 @@
-//! One opener at a time: an advisory lock on the disk itself, and the name of who holds it.
+//! One opener at a time: an advisory lock on the disk itself, and the name of the process that holds it.
 
 use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, Read};
@@ -110,7 +110,7 @@ a line that is nothing
         check("08:02", 500, Some(10));
         // Another device number: the inode decides.
         check("00:2b", 131_123, Some(4711));
-        // One who waits does not hold; an open-file-description lock names no process; and no lock at all.
+        // A process that waits does not hold; an open-file-description lock names no process; and no lock at all.
         check("fe:00", 131_124, None);
         check("fe:00", 77, None);
         check("fe:00", 1, None);

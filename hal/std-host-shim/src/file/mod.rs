@@ -33,7 +33,7 @@ use medium::OsMedium;
 ///   [`Timeout`](dynamicfs_hal::IoError::Timeout) everything fails until it is opened anew.
 /// - [`discard`](BlockDevice::discard) punches a hole into a file and discards on a block device; the geometry says
 ///   whether the medium can.
-/// - While it is open nobody else can open it: a writer holds an exclusive advisory lock on the file itself, readers a
+/// - While it is open no other process can open it: a writer holds an exclusive advisory lock on the file itself, readers a
 ///   shared one. Dropping it, or the process's death, releases the lock.
 /// - A file that someone truncates meanwhile reads as a medium error where it ended; a write there makes it longer
 ///   again, with zeros in what was lost.

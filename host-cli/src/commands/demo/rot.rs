@@ -1,4 +1,4 @@
-//! Bits that change on a disk while nobody looks.
+//! Bits that change on a disk unnoticed.
 
 use crate::output::failure::{Code, Failure};
 use std::collections::BTreeSet;
@@ -30,7 +30,7 @@ pub(super) struct Damaged {
 }
 
 /// Flips a bit in fragments of several files, found on the disks by their contents. Only contents that are on the disks
-/// once are taken: whoever reads them meets the damage.
+/// once are taken: a read of them meets the damage.
 pub(super) fn damage(disks: &Path, source: &Path, noise: &Path) -> Result<Damaged, Failure> {
     let refused = |error| Failure::host("damage a disk", &error);
     let marks = marks(source, noise).map_err(refused)?;

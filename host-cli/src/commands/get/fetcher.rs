@@ -171,7 +171,7 @@ impl<'t> Fetcher<'t> {
         Ok(())
     }
 
-    /// Lets nobody see into a folder that was there before who may not in the end.
+    /// Closes a folder that was there before to every user without rights to it in the end.
     fn narrow(&mut self, mode: u16, dest: &Path) -> Result<(), Failure> {
         let here = self.descent.here().map_err(|error| refused(dest, &error))?;
         if let Err(error) = narrow(&here.file, mode) {

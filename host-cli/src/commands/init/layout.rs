@@ -143,7 +143,7 @@ impl Layout {
         let missing: Vec<_> =
             folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
         for path in missing.into_iter().rev() {
-            // The pool's own folders are its owner's: whoever may list them may lock the pool.
+            // The pool's own folders are its owner's: a user with the right to list them can lock the pool.
             let is_own = path == folder;
             let mode = if is_own { OWN_FOLDER } else { ANY_FOLDER };
             match DirBuilder::new().mode(mode).create(path) {

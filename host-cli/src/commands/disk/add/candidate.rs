@@ -198,7 +198,7 @@ impl Drop for Made {
         let Ok(alone) = FileDiskOptions::new().open(&self.0) else { return };
         let is_used = Labels::read(&self.0).map_or(true, |labels| labels.identity().is_some());
         if !is_used {
-            // It holds nothing; one that stays is in nobody's way.
+            // It holds nothing; one that stays does no harm.
             let _ = fs::remove_file(&self.0);
         }
         drop(alone);
