@@ -15,6 +15,8 @@ pub(crate) const MANAGE: bool = cfg!(feature = "manage");
 pub(crate) const REPAIR: bool = cfg!(feature = "repair");
 /// Conditions, latencies, events, counters.
 pub(crate) const OBSERVE: bool = cfg!(feature = "observe");
+/// Objects that stay without a name as long as they are held.
+pub(crate) const PINS: bool = cfg!(feature = "pins");
 /// Contents in pieces.
 pub(crate) const TIGHT: bool = cfg!(feature = "tight");
 /// Several fragments at once.

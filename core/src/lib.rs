@@ -46,6 +46,7 @@
 //! | `fast-read` | several fragments at once, the best replica first; code made for speed |
 //! | `placement` | failure domains, tiers, weights |
 //! | `staging` | disks that ask for aligned buffers |
+//! | `pins` | objects that stay without a name as long as they are held |
 //! | `full` | all of these |
 //! | `defmt` | `defmt::Format` on errors and plain structs |
 //!
@@ -118,6 +119,7 @@ pub mod types;
 pub use disks::DiskState;
 pub use format::checksum::{crc32c, crc32c_small};
 pub use format::label::PoolParameters;
+pub use object::Pin;
 pub use pool::{
     AddOptions, DiskOptions, FormatOptions, Handle, MountOptions, Pool, ReadObjects, Reader, Services,
     Stream, Transaction,
@@ -129,7 +131,7 @@ pub use tree::cache::Slot;
 pub mod files {
     pub use crate::format::inode::{Inode, ObjectKind};
     pub use crate::format::name::EntryTarget;
-    pub use crate::object::{Attributes, Change, Entry, MakeRequest, check_name, split_path};
+    pub use crate::object::{Attributes, Change, Entry, MakeRequest, Moved, check_name, split_path};
 }
 
 /// How the pool and its disks are, and what has happened to them.

@@ -30,6 +30,8 @@ pub enum Code {
     HashFull,
     /// [`Error::InvalidArgument`].
     InvalidArgument,
+    /// [`Error::PinsFull`].
+    PinsFull,
     /// [`Error::Unreadable`]: object and offset are noted.
     Unreadable,
     /// [`StorageError::NodeUnreadable`]: the address is noted.
@@ -243,6 +245,7 @@ impl About {
             Code::TooLarge => return Err(Error::TooLarge),
             Code::HashFull => return Err(Error::HashFull),
             Code::InvalidArgument => return Err(Error::InvalidArgument),
+            Code::PinsFull => return Err(Error::PinsFull),
             Code::Unreadable => return Err(Error::Unreadable { object, offset }),
             Code::NodeUnreadable => StorageError::NodeUnreadable { address },
             Code::RecordInvalid => StorageError::RecordInvalid { object },

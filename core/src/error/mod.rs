@@ -394,6 +394,8 @@ pub enum Error {
     },
     /// What was given contradicts the limits: an offset, a scheme, an extent size.
     InvalidArgument,
+    /// As many objects are pinned as places were lent for pins, or the build has none.
+    PinsFull,
     /// The layers below.
     Storage(StorageError),
 }
@@ -418,6 +420,7 @@ impl core::fmt::Display for Error {
             Self::TooLarge => "too large",
             Self::HashFull => "too many names share a hash",
             Self::InvalidArgument => "invalid argument",
+            Self::PinsFull => "no place is left for another pinned object",
             Self::Unreadable { object, offset } => {
                 return write!(f, "object {} is unreadable at byte {offset}", object.0);
             }

@@ -4,6 +4,7 @@ use super::Objects;
 use super::hashed::Place;
 use super::inode::Attributes;
 use super::path::{check_name, split_path};
+use crate::build::PINS;
 use crate::error::Code;
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::Kind;
@@ -41,6 +42,23 @@ pub enum MakeRequest<'r> {
     Symlink(&'r [u8]),
     /// A device node, pipe or socket.
     Special(ObjectKind),
+}
+
+/// What sort of object is to be made, and the target of a symbolic link.
+pub(super) const fn described<'r>(what: &MakeRequest<'r>) -> Result<(ObjectKind, &'r [u8]), Code> {
+    Ok(match *what {
+        MakeRequest::File => (ObjectKind::File, b""),
+        MakeRequest::Directory => (ObjectKind::Directory, b""),
+        MakeRequest::Symlink(target) if target.is_empty() || target.len() > SYMLINK_BYTES_MAX => {
+            return Err(Code::TooLarge);
+        }
+        MakeRequest::Symlink(target) => (ObjectKind::Symlink, target),
+        // These have requests of their own, which say what belongs to them.
+        MakeRequest::Special(ObjectKind::File | ObjectKind::Directory | ObjectKind::Symlink) => {
+            return Err(Code::InvalidArgument);
+        }
+        MakeRequest::Special(kind) => (kind, b""),
+    })
 }
 
 impl<A: DiskArray> Objects<'_, A> {
@@ -135,41 +153,37 @@ impl<A: DiskArray> Objects<'_, A> {
         attributes: &Attributes,
     ) -> Result<ObjectId, Code> {
         check_name(name)?;
-        let target = match what {
-            MakeRequest::Symlink(target) if target.is_empty() || target.len() > SYMLINK_BYTES_MAX => {
-                return Err(Code::TooLarge);
-            }
-            MakeRequest::Symlink(target) => target,
-            _ => &b""[..],
-        };
-        let kind = match *what {
-            MakeRequest::File => ObjectKind::File,
-            MakeRequest::Directory => ObjectKind::Directory,
-            MakeRequest::Symlink(_) => ObjectKind::Symlink,
-            // These have requests of their own, which say what belongs to them.
-            MakeRequest::Special(ObjectKind::File | ObjectKind::Directory | ObjectKind::Symlink) => {
-                return Err(Code::InvalidArgument);
-            }
-            MakeRequest::Special(kind) => kind,
-        };
+        let (kind, target) = described(what)?;
         let updates = NAME_UPDATES + (target.len() / self.piece_bytes()) as u32;
         self.operate(updates, Purpose::Growth, |objects| {
             let parent = objects.directory(directory)?;
             if objects.find_entry(directory, name)?.is_some() {
                 return Err(Code::Exists);
             }
-            let (object, mut inode) = objects.make(kind, attributes, &parent, directory)?;
-            if !target.is_empty() {
-                objects.write_target(object, target)?;
-                inode.size = target.len() as u64;
-                objects.put_inode(object, &inode)?;
-                objects.count_content(0, inode.size);
-            }
+            let (object, _) = objects.make_filled((kind, target), attributes, &parent, directory)?;
             let subdirectories = i64::from(kind == ObjectKind::Directory);
             objects.add_entry(directory, name, EntryTarget { object, kind })?;
             objects.touch_directory(directory, 1, subdirectories)?;
             Ok(object)
         })
+    }
+
+    /// Makes an object without a name, and writes the target of a symbolic link.
+    pub(super) fn make_filled(
+        &mut self,
+        (kind, target): (ObjectKind, &[u8]),
+        attributes: &Attributes,
+        parent: &Inode,
+        parent_id: ObjectId,
+    ) -> Result<(ObjectId, Inode), Code> {
+        let (object, mut inode) = self.make(kind, attributes, parent, parent_id)?;
+        if !target.is_empty() {
+            self.write_target(object, target)?;
+            inode.size = target.len() as u64;
+            self.put_inode(object, &inode)?;
+            self.count_content(0, inode.size);
+        }
+        Ok((object, inode))
     }
 
     /// Gives an object that is not a directory another name.
@@ -191,6 +205,9 @@ impl<A: DiskArray> Objects<'_, A> {
             }
             if objects.find_entry(directory, name)?.is_some() {
                 return Err(Code::Exists);
+            }
+            if PINS && inode.links == 0 {
+                objects.come_back(object, &inode)?;
             }
             inode.links += 1;
             inode.changed = objects.store.tree.disks.now();

@@ -111,6 +111,12 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(Found { start, extent })
     }
 
+    /// Pieces that an extent's record is laid in.
+    pub(super) fn record_pieces(&self, found: &Found) -> usize {
+        let bytes = found.extent.record_bytes(self.block_shift(), self.chunk_shift());
+        bytes.div_ceil(self.piece_bytes())
+    }
+
     /// What is at a byte of an object's contents.
     pub(super) fn find(&mut self, object: ObjectId, at: u64) -> Result<At, Code> {
         let (first, key) = (Key::extent(object, 0), Key::extent(object, at));

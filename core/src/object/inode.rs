@@ -54,10 +54,10 @@ pub(super) fn no_contents(inode: &Inode) -> Code {
 
 impl<A: DiskArray> Objects<'_, A> {
     /// An object's attributes. One that was deleted is [`NotFound`](Code::NotFound) at once, also while its
-    /// contents are still being freed.
+    /// contents are still being freed; not while it is pinned.
     pub fn inode(&mut self, object: ObjectId) -> Result<Inode, Code> {
         match self.stored_inode(object)? {
-            Inode { links: 0, .. } => Err(Code::NotFound),
+            Inode { links: 0, .. } if !self.is_pinned(object) => Err(Code::NotFound),
             inode => Ok(inode),
         }
     }

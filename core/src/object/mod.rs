@@ -7,8 +7,11 @@
 //! chunk.rs      reading one chunk after the other
 //! decode.rs     what is not right: from another replica, or computed
 //! put.rs        writing: fill a window, store it
+//! hole.rs       holes made, and looked for
+//! transfer.rs   contents that go from one object to another
 //! truncate.rs   cutting and growing
 //! orphans.rs    deleting, at once or step by step
+//! pinned.rs     objects that stay without a name as long as they are held
 //! repair.rs     rewriting fragments that a read found bad
 //! rebuild.rs    fragments computed anew and put elsewhere; stripes proved
 //! join.rs       short extents become a long one
@@ -24,13 +27,16 @@ mod directory;
 mod extents;
 mod get;
 mod hashed;
+mod hole;
 mod inode;
 mod join;
 mod orphans;
 mod path;
+mod pinned;
 mod put;
 mod rebuild;
 mod repair;
+mod transfer;
 mod truncate;
 mod xattr;
 
@@ -39,8 +45,10 @@ pub(crate) use extents::Found;
 pub(crate) use hashed::Joiner as EntryJoiner;
 pub use inode::{Attributes, Change};
 pub use path::{check_name, split_path};
+pub use pinned::Pin;
 pub(crate) use rebuild::{Mended, Relocation};
 pub use repair::Repair;
+pub use transfer::Moved;
 
 use crate::error::Code;
 use crate::format::job::Job;
@@ -64,6 +72,8 @@ pub struct Objects<'m, A> {
     pub(crate) tried: Option<Tried>,
     /// How far the freeing of deleted objects is.
     pub(crate) reaper: orphans::Reaper,
+    /// Places for objects that the application holds.
+    pins: &'m mut [Pin],
     /// Whether something found no space since deleted objects were last freed for the sake of space.
     pub(crate) wanting: bool,
     /// Bytes that a step of a job reads or moves, about.
@@ -114,6 +124,7 @@ impl<'m, A: DiskArray> Objects<'m, A> {
             ahead: None,
             tried: None,
             reaper: orphans::Reaper::NEW,
+            pins: &mut [],
             wanting: false,
             step_bytes,
             kept: (MemberSet::EMPTY, 0),
@@ -177,6 +188,7 @@ impl<'m, A: DiskArray> Objects<'m, A> {
     pub fn abort(&mut self) {
         self.filling = None;
         self.store.abort();
+        self.unpin_unmade();
     }
 
     /// Makes the transaction durable. On an error it was dropped.
@@ -187,8 +199,9 @@ impl<'m, A: DiskArray> Objects<'m, A> {
             self.abort();
             return Err(error);
         }
-        self.store.commit()?;
-        Ok(())
+        let committed = self.store.commit();
+        self.unpin_unmade();
+        committed.map(drop)
     }
 
     // --- operations in one --------------------------------------------------------------------------------------

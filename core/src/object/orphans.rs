@@ -13,7 +13,7 @@
 use super::Objects;
 use super::directory::NAME_UPDATES;
 use super::extents::EXTENT_KEYS;
-use crate::build::MANAGE;
+use crate::build::{MANAGE, PINS};
 use crate::disks::events::Happening;
 use crate::error::Code;
 use crate::format::inode::{Inode, ObjectKind};
@@ -64,6 +64,14 @@ pub(crate) struct Reaper {
 impl Reaper {
     /// Nothing is known.
     pub(crate) const NEW: Self = Self { after: None, stuck: 0, resting: None, passed: None, tries: 0 };
+
+    /// From where on an orphan that is held is being freed, when nothing of it is.
+    pub(super) const NOTHING: u64 = u64::MAX;
+
+    /// What could not be freed perhaps can.
+    pub(super) const fn rouse(&mut self) {
+        self.resting = None;
+    }
 }
 
 /// What freeing some records came to.
@@ -79,17 +87,16 @@ enum Freed {
 impl<A: DiskArray> Objects<'_, A> {
     // --- deleting ---------------------------------------------------------------------------------------------
 
-    /// Deletes an object that has no name any more: at once if it is small, else as an orphan.
+    /// Deletes an object that has no name any more: at once if it is small, else as an orphan; not before it is let go where it
+    /// is pinned.
     pub(super) fn delete(&mut self, object: ObjectId, inode: &mut Inode) -> Result<(), Code> {
+        if self.is_pinned(object) {
+            return self.leave_unnamed(object, inode);
+        }
         if self.filling.is_some_and(|filling| filling.object == object) {
             self.set_filling(None);
         }
-        let superblock = self.store.superblock_mut();
-        let objects = superblock.objects();
-        superblock.set_objects(objects.saturating_sub(1));
-        if inode.kind != ObjectKind::Directory {
-            self.count_content(inode.size, 0);
-        }
+        self.count_out(inode);
         let after = LAST_UPDATES + UPDATES_AFTER_DELETE;
         if let Freed::All = self.free_records(object, range(object, 0, true), after)? {
             return self.remove_last(object);
@@ -99,10 +106,20 @@ impl<A: DiskArray> Objects<'_, A> {
         self.put_orphan(object, 0, true)
     }
 
+    /// Counts an object no more.
+    pub(super) fn count_out(&mut self, inode: &Inode) {
+        let superblock = self.store.superblock_mut();
+        let objects = superblock.objects();
+        superblock.set_objects(objects.saturating_sub(1));
+        if inode.kind != ObjectKind::Directory {
+            self.count_content(inode.size, 0);
+        }
+    }
+
     /// Frees an object's contents from a byte on, at which an extent may begin: at once if they are short, else as an orphan.
     pub(super) fn cut_off(&mut self, object: ObjectId, offset: u64) -> Result<(), Code> {
         match self.free_records(object, range(object, offset, false), LAST_UPDATES)? {
-            Freed::All => self.remove_orphan(object),
+            Freed::All => self.end_cut(object),
             Freed::Some | Freed::Unreadable(_) => self.put_orphan(object, offset, false),
         }
     }
@@ -198,20 +215,52 @@ impl<A: DiskArray> Objects<'_, A> {
 
     // --- orphans ----------------------------------------------------------------------------------------------
 
-    fn put_orphan(&mut self, object: ObjectId, offset: u64, whole: bool) -> Result<(), Code> {
-        let key = Key::orphan(object);
-        let known = self.store.tree.with(&key, |record| record.is_some())?;
+    /// What is being freed of an object: from which byte on, and whether it goes.
+    fn orphan(&mut self, object: ObjectId) -> Result<Option<(u64, bool)>, Code> {
+        self.store
+            .tree
+            .with(&Key::orphan(object), |record| OrphanRecord::new(record?).map(|record| said_by(&record)))
+    }
+
+    /// Writes down what is being freed of an object, beside what is already.
+    pub(super) fn put_orphan(&mut self, object: ObjectId, offset: u64, whole: bool) -> Result<(), Code> {
+        let known = self.orphan(object)?;
+        let (mut offset, mut whole) = (offset, whole);
+        if PINS && let Some((before, goes)) = known {
+            (offset, whole) = (offset.min(before), whole | goes);
+        }
+        self.write_orphan(object, offset, whole)?;
+        self.reaper.rouse();
+        let superblock = self.store.superblock_mut();
+        let orphans = superblock.orphans();
+        superblock.set_orphans(orphans.saturating_add(u32::from(known.is_none())));
+        Ok(())
+    }
+
+    fn write_orphan(&mut self, object: ObjectId, offset: u64, whole: bool) -> Result<(), Code> {
         let mut bytes = [0; ORPHAN];
         if let Some(mut record) = OrphanRecord::new(&mut bytes[..]) {
             record.set_offset(offset);
             record.set_whole(whole.into());
         }
-        self.store.put(&key, &bytes)?;
-        self.reaper.resting = None;
-        let superblock = self.store.superblock_mut();
-        let orphans = superblock.orphans();
-        superblock.set_orphans(orphans.saturating_add(u32::from(!known)));
-        Ok(())
+        self.store.put(&Key::orphan(object), &bytes)
+    }
+
+    /// What was cut off an object is freed: it is an orphan only if it has no name.
+    fn end_cut(&mut self, object: ObjectId) -> Result<(), Code> {
+        if PINS && let Some((_, true)) = self.orphan(object)? {
+            return self.write_orphan(object, Reaper::NOTHING, true);
+        }
+        self.remove_orphan(object)
+    }
+
+    /// An orphan that is held has a name again: it stays, but for what was cut off it.
+    pub(super) fn keep_orphan(&mut self, object: ObjectId) -> Result<(), Code> {
+        match self.orphan(object)? {
+            Some((Reaper::NOTHING, _)) => self.remove_orphan(object),
+            Some((offset, _)) => self.write_orphan(object, offset, false),
+            None => Ok(()),
+        }
     }
 
     fn remove_orphan(&mut self, object: ObjectId) -> Result<(), Code> {
@@ -230,19 +279,19 @@ impl<A: DiskArray> Objects<'_, A> {
         if self.store.tree.space.superblock.orphans() == 0 {
             return Ok(());
         }
-        let record = self.store.tree.with(&Key::orphan(object), |record| {
-            OrphanRecord::new(record?).map(|record| (record.offset(), record.whole() != 0))
-        })?;
-        let Some((offset, whole)) = record else { return Ok(()) };
+        // One that goes as a whole is here because it is held.
+        let Some((offset, _)) = self.orphan(object)?.filter(|(offset, _)| *offset != Reaper::NOTHING) else {
+            return Ok(());
+        };
         if !MANAGE {
-            while !self.free_next(object, range(object, offset, whole), whole)?.ok_or(Code::NoSpace)? {}
+            while !self.free_next(object, range(object, offset, false), false)?.ok_or(Code::NoSpace)? {}
             return Ok(());
         }
         // It may be one of those that are stuck, and what was passed over in it is freed now.
         (self.reaper.resting, self.reaper.passed) = (None, None);
         loop {
             self.begin_change(RELEASE_UPDATES, Purpose::Release)?;
-            match self.change(|objects| objects.reap(object, range(object, offset, whole), whole))? {
+            match self.change(|objects| objects.reap(object, range(object, offset, false), false))? {
                 Freed::All => return Ok(()),
                 Freed::Some => {}
                 Freed::Unreadable(error) => return Err(error),
@@ -266,7 +315,7 @@ impl<A: DiskArray> Objects<'_, A> {
             let Some(key) = first else {
                 match whole {
                     true => objects.remove_last(object)?,
-                    false => objects.remove_orphan(object)?,
+                    false => objects.end_cut(object)?,
                 }
                 return Ok(Some(true));
             };
@@ -306,7 +355,7 @@ impl<A: DiskArray> Objects<'_, A> {
         };
         match freed {
             Freed::All if whole => self.remove_last(object)?,
-            Freed::All => self.remove_orphan(object)?,
+            Freed::All => self.end_cut(object)?,
             Freed::Some | Freed::Unreadable(_) => {}
         }
         Ok(freed)
@@ -354,13 +403,27 @@ impl<A: DiskArray> Objects<'_, A> {
         self.reaper.resting = Some(self.store.committed().orphans());
     }
 
-    /// The next orphan of this round, the byte that it begins at, and whether the object goes.
+    /// The next orphan of this round, the byte that it begins at, and whether the object goes. Of those that are held only what was
+    /// cut off goes.
     fn next_orphan(&mut self) -> Result<Option<(ObjectId, u64, bool)>, Code> {
+        loop {
+            match self.orphan_after()? {
+                Some((object, offset, true)) if self.is_pinned(object) => {
+                    if offset != Reaper::NOTHING {
+                        return Ok(Some((object, offset, false)));
+                    }
+                    self.go_by(object);
+                }
+                orphan => return Ok(orphan),
+            }
+        }
+    }
+
+    fn orphan_after(&mut self) -> Result<Option<(ObjectId, u64, bool)>, Code> {
         let first = self.reaper.after.map_or(Key::orphan(ObjectId(0)), |last| Key::orphan(last).successor());
         let orphan = self.store.tree.scan(&first, &orphans_end(), |key, record| {
-            let record = OrphanRecord::new(record);
-            let object = ObjectId(key.offset());
-            ControlFlow::Break(record.map(|record| (object, record.offset(), record.whole() != 0)))
+            let said = OrphanRecord::new(record).map(|record| said_by(&record));
+            ControlFlow::Break(said.map(|(offset, whole)| (ObjectId(key.offset()), offset, whole)))
         })?;
         match orphan {
             Some(None) => Err(Code::SystemRecordInvalid),
@@ -414,10 +477,20 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Leaves an orphan as it is, for this round; nothing was changed.
     fn pass_by(&mut self, object: ObjectId) -> bool {
         self.tell_unfreed(object);
-        let stuck = self.reaper.stuck + 1;
-        self.reaper = Reaper { after: Some(object), stuck, ..Reaper::NEW };
+        self.go_by(object);
         false
     }
+
+    /// Goes on behind an orphan of which nothing is freed now.
+    const fn go_by(&mut self, object: ObjectId) {
+        let stuck = self.reaper.stuck + 1;
+        self.reaper = Reaper { after: Some(object), stuck, ..Reaper::NEW };
+    }
+}
+
+/// What an orphan's record says: from which byte on it is being freed, and whether the object goes.
+fn said_by(record: &OrphanRecord<&[u8]>) -> (u64, bool) {
+    (record.offset(), record.whole() != 0)
 }
 
 /// The keys of an object's records that go: those of its contents from a byte on, or all but the inode, by which the object is

@@ -7,7 +7,7 @@
 use super::extents::{At, EXTENT_KEYS};
 use super::inode::no_contents;
 use super::{Filling, Objects};
-use crate::build::TIGHT;
+use crate::build::{PINS, TIGHT};
 use crate::error::Code;
 use crate::format::extent::Extent;
 use crate::format::inode::{Inode, ObjectKind};
@@ -179,7 +179,10 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Sets an object's size and time of change.
     pub(super) fn resize(&mut self, object: ObjectId, inode: &mut Inode, size: u64) -> Result<(), Code> {
-        self.count_content(inode.size, size);
+        // What has no name is not counted.
+        if !PINS || inode.links > 0 {
+            self.count_content(inode.size, size);
+        }
         inode.size = size;
         let now = self.store.tree.disks.now();
         (inode.modified, inode.changed) = (now, now);
@@ -450,7 +453,8 @@ impl<A: DiskArray> Objects<'_, A> {
     /// See [`store_filling`](Self::store_filling).
     pub(super) fn store_filling_for(&mut self, purpose: Purpose) -> Result<bool, Code> {
         let Some(filling) = self.filling else { return Ok(true) };
-        let inode = self.inode(filling.object)?;
+        // It may have been let go since, and be gone.
+        let inode = self.stored_inode(filling.object)?;
         let stored = self.with_window(|objects, window| {
             let data = &window[..filling.bytes];
             objects.replace_extents(filling.object, &inode, filling.start, data, purpose)

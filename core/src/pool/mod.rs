@@ -10,6 +10,7 @@
 //! health.rs       how the pool is, as plain structs
 //! events.rs       what has happened
 //! handle.rs       an object as a stream
+//! pins.rs         objects that stay without a name
 //! format.rs       from what is asked for to what is fixed for good
 //! ```
 
@@ -18,6 +19,7 @@ mod format;
 mod handle;
 mod health;
 mod members;
+mod pins;
 mod read;
 mod reader;
 mod sealed;

@@ -57,7 +57,8 @@ pub trait ReadObjects: Inside + Sized {
     }
 
     /// An object's attributes. One that was deleted is [`NotFound`](Error::NotFound) at once, also while its
-    /// contents are still being freed.
+    /// contents are still being freed; not while it is pinned ([`Pool::pin`](crate::Pool::pin)): `links` is 0
+    /// then.
     ///
     /// # Errors
     /// [`NotFound`](Error::NotFound), or what disks and tree answered.
@@ -91,6 +92,26 @@ pub trait ReadObjects: Inside + Sized {
     /// Those of [`read`](Self::read) but for [`Unreadable`](Error::Unreadable).
     fn next_written(&mut self, object: ObjectId, from: u64) -> Result<Option<Range<u64>>, Error> {
         ask(self, |objects| objects.next_written(object, from))
+    }
+
+    /// The first byte from `from` on that was written, as `lseek` with `SEEK_DATA` finds it. `None` is what that
+    /// calls `ENXIO`: nothing but a hole is left up to the end, or `from` is not before the end. Contents that
+    /// are inline count as written whole. Reads the tree, and no data.
+    ///
+    /// # Errors
+    /// Those of [`next_written`](Self::next_written).
+    fn seek_data(&mut self, object: ObjectId, from: u64) -> Result<Option<u64>, Error> {
+        ask(self, |objects| objects.seek_data(object, from))
+    }
+
+    /// The first byte from `from` on that is in a hole, as `lseek` with `SEEK_HOLE` finds it: there is one at the
+    /// end at the latest. `None` is what that calls `ENXIO`: `from` is not before the end. Reads the tree, and
+    /// no data: a record for each extent up to there.
+    ///
+    /// # Errors
+    /// Those of [`next_written`](Self::next_written).
+    fn seek_hole(&mut self, object: ObjectId, from: u64) -> Result<Option<u64>, Error> {
+        ask(self, |objects| objects.seek_hole(object, from))
     }
 
     /// Reads the value of an extended attribute into `out`, as far as it goes; its length in bytes.

@@ -6,9 +6,10 @@ use super::sealed::Inside;
 use crate::error::Error;
 use crate::format::inode::Inode;
 use crate::metrics::DiskCounters;
-use crate::object::{Attributes, Change, MakeRequest, Objects};
+use crate::object::{Attributes, Change, MakeRequest, Moved, Objects};
 use crate::transaction::Purpose;
 use crate::types::{Generation, MemberNumber, ObjectId};
+use core::ops::Range;
 use dynamicfs_hal::DiskArray;
 
 /// Changes that happen all or not at all. Dropped, it undoes them.
@@ -78,7 +79,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         ask(self, |objects| objects.create(directory, name, what, attributes))
     }
 
-    /// Gives an object that is not a directory another name.
+    /// Gives an object that is not a directory another name, or a first one.
     ///
     /// # Errors
     /// [`InvalidName`](Error::InvalidName), [`Exists`](Error::Exists), [`NotFound`](Error::NotFound),
@@ -88,7 +89,8 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         ask(self, |objects| objects.link(object, directory, name))
     }
 
-    /// Removes a name, and with an object's last name the object. A directory must be empty.
+    /// Removes a name, and with an object's last name the object, unless it is pinned
+    /// ([`pin`](Self::pin)). A directory must be empty.
     ///
     /// # Errors
     /// [`InvalidName`](Error::InvalidName), [`NotFound`](Error::NotFound), [`NotEmpty`](Error::NotEmpty).
@@ -155,6 +157,61 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// Those of [`write`](Self::write).
     pub fn truncate(&mut self, object: ObjectId, size: u64) -> Result<(), Error> {
         ask(self, |objects| objects.truncate(object, size))
+    }
+
+    /// Lets a range of a file's contents read as zeros and take no space, as far as it lies before the end. The
+    /// size stays. How far that was done, from the range's beginning on: `range.end`, or less when space ends,
+    /// and then the next transaction can go on from there:
+    ///
+    /// ```text
+    /// while at < end { at = transaction.punch_hole(file, at..end)?; ... commit, begin ... }
+    /// ```
+    ///
+    /// Extents that lie in the range whole are freed without being read. The two that it may cut are stored
+    /// again without what lies in it, and zeros stand in what is left of a unit of 4 KiB: that takes space for
+    /// an extent each, so a full pool punches whole extents alone. What one call frees is not bounded; a
+    /// shorter range is.
+    ///
+    /// # Errors
+    /// Those of [`write`](Self::write); [`Unreadable`](Error::Unreadable) where an extent that is cut is lost.
+    pub fn punch_hole(&mut self, object: ObjectId, range: Range<u64>) -> Result<u64, Error> {
+        ask(self, |objects| objects.punch_hole(object, range))
+    }
+
+    /// Lets a range of a file's contents read as zeros, and the file grow to its end. As if zeros were written,
+    /// but as a hole: what a later write to it needs is not kept for it. How far that was done, as
+    /// [`punch_hole`](Self::punch_hole) says.
+    ///
+    /// # Errors
+    /// Those of [`punch_hole`](Self::punch_hole).
+    pub fn zero(&mut self, object: ObjectId, range: Range<u64>) -> Result<u64, Error> {
+        ask(self, |objects| objects.zero(object, range))
+    }
+
+    /// Moves contents from a byte of one file to a byte of another, where there must be a hole, or nothing yet:
+    /// holes are moved too. What is moved leaves a hole; the one's size stays, the other's grows as needed.
+    /// Offsets and `bytes` are multiples of 4 KiB; what lies behind the end is left out. What was moved: all,
+    /// or less when space ends, counted from the beginning, and the rest is as it was.
+    ///
+    /// Extents move with their records alone, and their data is neither read nor written, where
+    ///
+    /// - they are moved whole, to a multiple of their size, which no extent of the other object exceeds;
+    /// - they are stored in the scheme that the other object asks for, and short of nothing: every fragment is
+    ///   on a member that takes part, is owed nothing and is not being emptied.
+    ///
+    /// What else there is is read and stored again in the other object's scheme ([`Moved::copied`]).
+    ///
+    /// # Errors
+    /// Those of [`write`](Self::write); [`InvalidArgument`](Error::InvalidArgument) for what is not aligned, for
+    /// one and the same object, and where something but zeros is in the way;
+    /// [`Unreadable`](Error::Unreadable) where what must be stored again is lost.
+    pub fn move_extents(
+        &mut self,
+        from: (ObjectId, u64),
+        to: (ObjectId, u64),
+        bytes: u64,
+    ) -> Result<Moved, Error> {
+        ask(self, |objects| objects.move_extents(from, to, bytes))
     }
 
     // --- attributes
