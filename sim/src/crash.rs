@@ -101,28 +101,37 @@ impl CrashTest {
             }
             world = end;
             model = plan.models.last().cloned().unwrap_or(model);
+            model.let_go();
         }
         report
     }
 
     /// Transactions that succeed on this pool, found by trying.
     fn plan(&self, world: &SimArray, model: &Model, rng: &mut Rng, lent: &mut Lent) -> Plan {
-        let mut trial = world.clone();
-        let mut pool =
-            Pool::mount(&mut trial, lent.lend(), SERVICES, &MountOptions::default()).expect("mounted");
         let mut plan = Plan { transactions: Vec::new(), models: vec![model.clone()] };
+        while plan.transactions.len() < self.transactions {
+            self.plan_on(world, &mut plan, rng, lent);
+        }
+        plan
+    }
+
+    /// Plays the transactions that are planned, and goes on until one does not succeed: what it leaves behind, as what it held
+    /// in memory, is no part of a session.
+    fn plan_on(&self, world: &SimArray, plan: &mut Plan, rng: &mut Rng, lent: &mut Lent) {
+        let mut trial = world.clone();
+        let (memory, pins) = lent.lend_with_pins(usize::MAX);
+        let mut pool = Pool::mount(&mut trial, memory, SERVICES, &MountOptions::default()).expect("mounted");
+        pool.lend_pins(pins);
+        let played = play_on(&mut pool, plan);
+        assert_eq!(played.acknowledged, plan.transactions.len(), "what succeeded does so again");
         while plan.transactions.len() < self.transactions {
             let mut changed = plan.models.last().cloned().unwrap_or_default();
             let mut operations = Vec::new();
             let mut transaction = pool.begin().expect("begun");
-            let mut full = false;
             for _ in 0..1 + rng.below(self.operations) {
                 let operation = workload::random(&changed, &self.scale, &mut |n| rng.below(n.max(1)));
                 match model::apply(&mut transaction, &operation) {
-                    Err(Error::Storage(StorageError::NoSpace)) => {
-                        full = true;
-                        break;
-                    }
+                    Err(Error::Storage(StorageError::NoSpace)) => return,
                     did => {
                         let should = changed.apply(&operation, did.ok().flatten());
                         assert_eq!(did, should, "{operation:?}");
@@ -130,13 +139,13 @@ impl CrashTest {
                 }
                 operations.push(operation);
             }
-            if !full && transaction.commit().is_ok() {
-                plan.transactions.push(operations);
-                plan.models.push(changed);
-                keep_up(&mut pool, plan.transactions.len()).expect("maintained");
+            if transaction.commit().is_err() {
+                return;
             }
+            plan.transactions.push(operations);
+            plan.models.push(changed);
+            keep_up(&mut pool, plan.transactions.len()).expect("maintained");
         }
-        plan
     }
 
     #[allow(clippy::too_many_arguments, reason = "one place of use; a struct would only rename them")]
@@ -258,10 +267,17 @@ fn judge(found: &Model, plan: &Plan, progress: &Progress, what: &str) -> bool {
 
 /// Plays a session until its end or the first error.
 fn play(world: &mut SimArray, plan: &Plan, lent: &mut Lent) -> Progress {
-    let mut progress = Progress { acknowledged: 0, in_flight: false };
-    let Ok(mut pool) = Pool::mount(world, lent.lend(), SERVICES, &MountOptions::default()) else {
-        return progress;
+    let (memory, pins) = lent.lend_with_pins(usize::MAX);
+    let Ok(mut pool) = Pool::mount(world, memory, SERVICES, &MountOptions::default()) else {
+        return Progress { acknowledged: 0, in_flight: false };
     };
+    pool.lend_pins(pins);
+    play_on(&mut pool, plan)
+}
+
+/// Plays the transactions of a session until their end or the first error.
+fn play_on<A: dynamicfs_hal::DiskArray>(pool: &mut Pool<'_, A>, plan: &Plan) -> Progress {
+    let mut progress = Progress { acknowledged: 0, in_flight: false };
     for operations in &plan.transactions {
         let Ok(mut transaction) = pool.begin() else { return progress };
         for operation in operations {
@@ -277,7 +293,7 @@ fn play(world: &mut SimArray, plan: &Plan, lent: &mut Lent) -> Progress {
         }
         progress.in_flight = false;
         progress.acknowledged += 1;
-        if keep_up(&mut pool, progress.acknowledged).is_err() {
+        if keep_up(pool, progress.acknowledged).is_err() {
             return progress;
         }
     }

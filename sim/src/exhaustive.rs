@@ -93,12 +93,16 @@ pub enum Letter {
     MakeDirectory,
     Link,
     Attribute,
+    Punch,
+    Move,
+    Unnamed,
+    UnlinkHeld,
     Maintain,
 }
 
 impl Letter {
     /// The alphabet.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Create,
         Self::WriteSmall,
         Self::WriteLarge,
@@ -108,16 +112,21 @@ impl Letter {
         Self::MakeDirectory,
         Self::Link,
         Self::Attribute,
+        Self::Punch,
+        Self::Move,
+        Self::Unnamed,
+        Self::UnlinkHeld,
         Self::Maintain,
     ];
 
-    /// What it means where the pool holds this; `None` for upkeep. Operations that fail are part of it.
-    fn operation(self, model: &Model) -> Option<Operation> {
+    /// What it means where the pool holds this, in one transaction; nothing for upkeep. Operations that fail are part of it.
+    fn operations(self, model: &Model) -> Vec<Operation> {
         let directory = ObjectId::ROOT;
         let file = model.nodes.keys().copied().find(|&object| object >= ObjectId::FIRST_USER.0);
         let object = ObjectId(file.unwrap_or(ObjectId::FIRST_USER.0));
+        let last = ObjectId(model.nodes.keys().copied().max().unwrap_or(0));
         let name = b"a".to_vec();
-        Some(match self {
+        let one = match self {
             Self::Create => Operation::Create { directory, name },
             Self::WriteSmall => Operation::Write { object, offset: 100, data: vec![7; 300] },
             Self::WriteLarge => Operation::Write { object, offset: 0, data: vec![9; 6000] },
@@ -129,8 +138,17 @@ impl Letter {
             Self::MakeDirectory => Operation::MakeDirectory { directory, name },
             Self::Link => Operation::Link { object, directory, name: b"c".to_vec() },
             Self::Attribute => Operation::SetAttribute { object, name, value: vec![1; 60] },
-            Self::Maintain => return None,
-        })
+            Self::Punch => Operation::Punch { object, offset: 0, bytes: 4096 },
+            Self::Move => {
+                Operation::Move { from: object, from_offset: 0, to: last, to_offset: 4096, bytes: 8192 }
+            }
+            Self::Unnamed => Operation::CreateUnnamed,
+            Self::UnlinkHeld => {
+                return vec![Operation::Pin { object }, Operation::Unlink { directory, name }];
+            }
+            Self::Maintain => return Vec::new(),
+        };
+        vec![one]
     }
 }
 
@@ -247,30 +265,38 @@ impl Explorer<'_> {
     /// A session of one operation: the model after it, or what went wrong.
     fn play(&mut self, world: &mut SimArray, model: &Model, letter: Letter) -> Result<Model, String> {
         let may_be_full = self.may_be_full(letter);
-        let mut pool = Pool::mount(world, self.lent.lend(), SERVICES, &MountOptions::default())
+        let (memory, pins) = self.lent.lend_with_pins(usize::MAX);
+        let mut pool = Pool::mount(world, memory, SERVICES, &MountOptions::default())
             .map_err(|error| error.to_string())?;
+        pool.lend_pins(pins);
         let mut after = model.clone();
-        let Some(operation) = letter.operation(model) else {
+        let operations = letter.operations(model);
+        if operations.is_empty() {
             return pool.maintain(true).map(|_| after).map_err(|error| error.to_string());
-        };
-        let mut transaction = pool.begin().map_err(|error| error.to_string())?;
-        let did = model::apply(&mut transaction, &operation);
-        match did {
-            // What grows may find no space; what is deleted must go.
-            Err(Error::Storage(StorageError::NoSpace)) if may_be_full => return Ok(after),
-            Err(Error::Storage(error)) => return Err(format!("{operation:?}: {error}")),
-            _ => {}
         }
-        let should = after.apply(&operation, did.ok().flatten());
-        if did != should {
-            return Err(format!("{operation:?}: {did:?} instead of {should:?}"));
+        let mut transaction = pool.begin().map_err(|error| error.to_string())?;
+        for operation in operations {
+            let did = model::apply(&mut transaction, &operation);
+            match did {
+                // What grows may find no space; what is deleted must go.
+                Err(Error::Storage(StorageError::NoSpace)) if may_be_full => return Ok(model.clone()),
+                Err(Error::Storage(error)) => return Err(format!("{operation:?}: {error}")),
+                _ => {}
+            }
+            let should = after.apply(&operation, did.ok().flatten());
+            if did != should {
+                return Err(format!("{operation:?}: {did:?} instead of {should:?}"));
+            }
         }
         transaction.commit().map_err(|error| error.to_string())?;
+        // The session ends, and nothing is held any more.
+        after.let_go();
         Ok(after)
     }
 
     const fn may_be_full(&self, letter: Letter) -> bool {
-        matches!(self.what.start, Start::Full) && !matches!(letter, Letter::Unlink | Letter::Truncate)
+        let deletes = matches!(letter, Letter::Unlink | Letter::UnlinkHeld | Letter::Truncate);
+        matches!(self.what.start, Start::Full) && !deletes
     }
 
     /// All that a cut may leave, mounted and checked, and cut again in the mount.

@@ -35,18 +35,30 @@ pub struct Node {
     pub attributes: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-/// A pool in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A pool in memory. Two are equal that a mount cannot tell apart: what is held, and what has no name, ends with it.
+#[derive(Clone, Debug)]
 pub struct Model {
     /// Objects by number. Copies of a model share what neither changed.
     pub nodes: BTreeMap<u64, Arc<Node>>,
+    /// Objects that have no name and are there because they are held.
+    pub unnamed: BTreeMap<u64, Arc<Node>>,
+    /// Objects that are held, and how often.
+    pub pins: BTreeMap<u64, u32>,
 }
+
+impl PartialEq for Model {
+    fn eq(&self, other: &Self) -> bool {
+        self.nodes == other.nodes
+    }
+}
+
+impl Eq for Model {}
 
 impl Default for Model {
     fn default() -> Self {
         let root =
             Node { contents: Contents::Directory(BTreeMap::new()), links: 2, attributes: BTreeMap::new() };
-        Self { nodes: BTreeMap::from([(ObjectId::ROOT.0, Arc::new(root))]) }
+        Self { nodes: BTreeMap::from([(ObjectId::ROOT.0, Arc::new(root))]), ..Self::NOTHING }
     }
 }
 
@@ -54,8 +66,82 @@ impl Default for Model {
 pub type Outcome = Result<Option<ObjectId>, Error>;
 
 impl Model {
+    /// Not even a root.
+    const NOTHING: Self = Self { nodes: BTreeMap::new(), unnamed: BTreeMap::new(), pins: BTreeMap::new() };
+
+    /// An object, whether it has a name or not.
+    pub fn node(&self, object: u64) -> Option<&Arc<Node>> {
+        self.nodes.get(&object).or_else(|| self.unnamed.get(&object))
+    }
+
     fn node_mut(&mut self, object: u64) -> Option<&mut Node> {
-        self.nodes.get_mut(&object).map(Arc::make_mut)
+        self.nodes.get_mut(&object).or_else(|| self.unnamed.get_mut(&object)).map(Arc::make_mut)
+    }
+
+    /// A mount ended: nothing is held any more.
+    pub fn let_go(&mut self) {
+        self.unnamed.clear();
+        self.pins.clear();
+    }
+
+    /// A transaction that came to this was dropped: what it held of what is there is held all the same.
+    pub fn keep_pins(&mut self, dropped: &Self) {
+        self.pins = dropped.pins.clone();
+        self.pins.retain(|object, _| self.nodes.contains_key(object) || self.unnamed.contains_key(object));
+        self.unnamed.retain(|object, _| self.pins.contains_key(object));
+    }
+
+    fn pin(&mut self, object: ObjectId) -> Outcome {
+        match self.node(object.0).map(|node| &node.contents) {
+            None => Err(Error::NotFound),
+            Some(Contents::Directory(_)) => Err(Error::IsADirectory),
+            Some(_) => {
+                *self.pins.entry(object.0).or_default() += 1;
+                Ok(None)
+            }
+        }
+    }
+
+    fn unpin(&mut self, object: ObjectId) -> Outcome {
+        let holders = self.pins.get_mut(&object.0).ok_or(Error::NotFound)?;
+        *holders -= 1;
+        if *holders == 0 {
+            self.pins.remove(&object.0);
+            self.unnamed.remove(&object.0);
+        }
+        Ok(None)
+    }
+
+    /// Zeros what of a range is there, and grows the file to its end if it is told so.
+    fn zero(&mut self, object: ObjectId, offset: u64, bytes: u64, grows: bool) -> Outcome {
+        self.edit(object, |contents| {
+            let end = (offset + bytes) as usize;
+            if grows && bytes > 0 && end > contents.len() {
+                contents.resize(end, 0);
+            }
+            let within = |at: usize| at.min(contents.len());
+            let range = within(offset as usize)..within(end);
+            contents[range].fill(0);
+        })
+    }
+
+    fn move_contents(&mut self, from: (ObjectId, u64), to: (ObjectId, u64), bytes: u64) -> Outcome {
+        let mut moved = Vec::new();
+        self.edit(from.0, |contents| moved.clone_from(contents))?;
+        if from.0 == to.0 || !(from.1 | to.1 | bytes).is_multiple_of(4096) {
+            return Err(Error::InvalidArgument);
+        }
+        let start = (from.1 as usize).min(moved.len());
+        let moved = &moved[start..moved.len().min((from.1 + bytes) as usize)];
+        if moved.is_empty() {
+            return Ok(None);
+        }
+        self.zero(from.0, from.1, bytes, false)?;
+        self.edit(to.0, |contents| {
+            let start = to.1 as usize;
+            contents.resize(contents.len().max(start + moved.len()), 0);
+            contents[start..start + moved.len()].copy_from_slice(moved);
+        })
     }
 
     fn directory(&mut self, object: ObjectId) -> Result<&mut BTreeMap<Vec<u8>, u64>, Error> {
@@ -99,6 +185,22 @@ impl Model {
             Operation::Truncate { object, size } => {
                 self.edit(*object, |bytes| bytes.resize(*size as usize, 0))
             }
+            Operation::Punch { object, offset, bytes } => self.zero(*object, *offset, *bytes, false),
+            Operation::Zero { object, offset, bytes } => self.zero(*object, *offset, *bytes, true),
+            Operation::Move { from, from_offset, to, to_offset, bytes } => {
+                self.zero(*to, *to_offset, *bytes, false)?;
+                self.move_contents((*from, *from_offset), (*to, *to_offset), *bytes)
+            }
+            Operation::CreateUnnamed => {
+                let Some(made) = made else { return Ok(None) };
+                let contents = Contents::File(Vec::new());
+                let node = Node { contents, links: 0, attributes: BTreeMap::new() };
+                let known = self.unnamed.insert(made.0, Arc::new(node));
+                assert!(known.is_none(), "object number {} was given twice", made.0);
+                self.pin(made).map(|_| Some(made))
+            }
+            Operation::Pin { object } => self.pin(*object),
+            Operation::Unpin { object } => self.unpin(*object),
             Operation::SetAttribute { object, name, value } => {
                 let node = self.node_mut(object.0).ok_or(Error::NotFound)?;
                 node.attributes.insert(name.clone(), value.clone());
@@ -141,7 +243,7 @@ impl Model {
 
     fn link(&mut self, object: ObjectId, directory: ObjectId, name: &[u8]) -> Outcome {
         self.directory(directory)?;
-        if !self.nodes.contains_key(&object.0) {
+        if self.node(object.0).is_none() {
             return Err(Error::NotFound);
         }
         if self.is_directory(object.0) {
@@ -152,6 +254,9 @@ impl Model {
             return Err(Error::Exists);
         }
         entries.insert(name.to_vec(), object.0);
+        if let Some(unnamed) = self.unnamed.remove(&object.0) {
+            self.nodes.insert(object.0, unnamed);
+        }
         self.count_links(object, 1);
         Ok(None)
     }
@@ -178,8 +283,12 @@ impl Model {
             return;
         }
         self.count_links(ObjectId(target), -1);
-        if self.nodes.get(&target).is_some_and(|node| node.links == 0) {
-            self.nodes.remove(&target);
+        if let Some(node) = self.nodes.remove(&target) {
+            match node.links {
+                0 if self.pins.contains_key(&target) => self.unnamed.insert(target, node),
+                0 => None,
+                _ => self.nodes.insert(target, node),
+            };
         }
     }
 
@@ -256,11 +365,41 @@ pub fn apply<A: DiskArray>(objects: &mut Transaction<'_, '_, A>, operation: &Ope
             objects.write_all(*object, *offset, data).map(|()| None)
         }
         Operation::Truncate { object, size } => objects.truncate(*object, *size).map(|()| None),
+        Operation::Punch { object, offset, bytes } => punch(objects, *object, *offset..offset + bytes),
+        Operation::Zero { object, offset, bytes } => {
+            let range = *offset..offset + bytes;
+            let end = objects.zero(*object, range.clone())?;
+            whole(end, range.end)
+        }
+        Operation::Move { from, from_offset, to, to_offset, bytes } => {
+            punch(objects, *to, *to_offset..to_offset + bytes)?;
+            let moved = objects.move_extents((*from, *from_offset), (*to, *to_offset), *bytes)?;
+            let there = objects.inode(*from)?.size.saturating_sub(*from_offset);
+            whole(moved.bytes, there.min(*bytes))
+        }
+        Operation::CreateUnnamed => objects.create_unnamed(&MakeRequest::File, &plain).map(Some),
+        Operation::Pin { object } => objects.pin(*object).map(|()| None),
+        Operation::Unpin { object } if objects.unpin(*object) => Ok(None),
+        Operation::Unpin { .. } => Err(Error::NotFound),
         Operation::SetAttribute { object, name, value } => {
             objects.set_attribute(*object, name, value).map(|()| None)
         }
         Operation::RemoveAttribute { object, name } => objects.remove_attribute(*object, name).map(|()| None),
     }
+}
+
+fn punch<A: DiskArray>(
+    objects: &mut Transaction<'_, '_, A>,
+    object: ObjectId,
+    range: std::ops::Range<u64>,
+) -> Outcome {
+    let end = objects.punch_hole(object, range.clone())?;
+    whole(end, range.end)
+}
+
+/// What was not done to its end found no space.
+fn whole(done: u64, all: u64) -> Outcome {
+    if done == all { Ok(None) } else { Err(StorageError::NoSpace.into()) }
 }
 
 /// Whether some disk cares where in memory a buffer is.
@@ -342,60 +481,89 @@ pub const OBJECT_BYTES_MAX: u64 = 1 << 26;
 
 /// Reads a whole pool into a model, from the root down; a pool that contradicts itself is an error too.
 pub fn observe(objects: &mut impl ReadObjects) -> Result<Model, LoadError> {
-    let mut model = Model { nodes: BTreeMap::new() };
+    let mut model = Model::NOTHING;
     let mut waiting = vec![ObjectId::ROOT];
     while let Some(object) = waiting.pop() {
         if model.nodes.contains_key(&object.0) {
             continue;
         }
-        let inode = objects.inode(object)?;
-        let contents = match inode.kind {
-            ObjectKind::Directory => {
-                let (mut entries, mut twice) = (BTreeMap::new(), false);
-                objects.list(object, 0, |entry| {
-                    twice |= entries.insert(entry.name.to_vec(), entry.object.0).is_some();
-                    waiting.push(entry.object);
-                    ControlFlow::<()>::Continue(())
-                })?;
-                if twice {
-                    return Err(LoadError::Contradiction("a name is listed twice"));
-                }
-                if inode.size != entries.len() as u64 {
-                    return Err(LoadError::Contradiction("a directory miscounts its entries"));
-                }
-                Contents::Directory(entries)
-            }
-            _ => {
-                if inode.size > OBJECT_BYTES_MAX {
-                    return Err(LoadError::Contradiction("an object is larger than any that was written"));
-                }
-                let mut bytes = vec![0xA5; inode.size as usize];
-                if read_whole(objects, object, &mut bytes)? != bytes.len() {
-                    return Err(LoadError::Contradiction("a read gives less than there is"));
-                }
-                if inode.kind == ObjectKind::Symlink {
-                    Contents::Symlink(bytes)
-                } else {
-                    Contents::File(bytes)
-                }
-            }
-        };
-        let mut names = Vec::new();
-        objects.attributes(object, |name| {
-            names.push(name.to_vec());
-            ControlFlow::<()>::Continue(())
-        })?;
-        let mut attributes = BTreeMap::new();
-        for name in names {
-            let mut value = vec![0; 4096];
-            let length = objects.attribute(object, &name, &mut value)?;
-            value.truncate(length);
-            attributes.insert(name, value);
+        let node = observe_node(objects, object)?;
+        if let Contents::Directory(entries) = &node.contents {
+            waiting.extend(entries.values().map(|&object| ObjectId(object)));
         }
-        let node = Node { contents, links: inode.links, attributes };
         model.nodes.insert(object.0, Arc::new(node));
     }
     Ok(model)
+}
+
+/// Reads one object.
+pub fn observe_node(objects: &mut impl ReadObjects, object: ObjectId) -> Result<Node, LoadError> {
+    let inode = objects.inode(object)?;
+    let contents = match inode.kind {
+        ObjectKind::Directory => {
+            let (mut entries, mut twice) = (BTreeMap::new(), false);
+            objects.list(object, 0, |entry| {
+                twice |= entries.insert(entry.name.to_vec(), entry.object.0).is_some();
+                ControlFlow::<()>::Continue(())
+            })?;
+            if twice {
+                return Err(LoadError::Contradiction("a name is listed twice"));
+            }
+            if inode.size != entries.len() as u64 {
+                return Err(LoadError::Contradiction("a directory miscounts its entries"));
+            }
+            Contents::Directory(entries)
+        }
+        kind => {
+            if inode.size > OBJECT_BYTES_MAX {
+                return Err(LoadError::Contradiction("an object is larger than any that was written"));
+            }
+            let mut bytes = vec![0xA5; inode.size as usize];
+            if read_whole(objects, object, &mut bytes)? != bytes.len() {
+                return Err(LoadError::Contradiction("a read gives less than there is"));
+            }
+            if kind == ObjectKind::Symlink {
+                Contents::Symlink(bytes)
+            } else {
+                look_for_holes(objects, object, &bytes)?;
+                Contents::File(bytes)
+            }
+        }
+    };
+    let mut names = Vec::new();
+    objects.attributes(object, |name| {
+        names.push(name.to_vec());
+        ControlFlow::<()>::Continue(())
+    })?;
+    let mut attributes = BTreeMap::new();
+    for name in names {
+        let mut value = vec![0; 4096];
+        let length = objects.attribute(object, &name, &mut value)?;
+        value.truncate(length);
+        attributes.insert(name, value);
+    }
+    Ok(Node { contents, links: inode.links, attributes })
+}
+
+/// Goes from hole to hole: what is in them is zeros, and they end where data begins.
+fn look_for_holes(objects: &mut impl ReadObjects, object: ObjectId, bytes: &[u8]) -> Result<(), LoadError> {
+    let size = bytes.len() as u64;
+    let mut at = 0;
+    while at < size {
+        let Some(hole) = objects.seek_hole(object, at)? else {
+            return Err(LoadError::Contradiction("there is no hole at the end"));
+        };
+        let data = objects.seek_data(object, hole)?.unwrap_or(size);
+        if hole < at || hole > size || hole < size && data <= hole {
+            return Err(LoadError::Contradiction("a hole is where there is none"));
+        }
+        if bytes[hole as usize..data.max(hole) as usize].iter().any(|&byte| byte != 0) {
+            return Err(LoadError::Contradiction("a hole holds something"));
+        }
+        at = data;
+    }
+    let beyond = (objects.seek_hole(object, size)?, objects.seek_data(object, size)?);
+    if beyond == (None, None) { Ok(()) } else { Err(LoadError::Contradiction("something is behind the end")) }
 }
 
 impl Model {

@@ -23,6 +23,18 @@ pub enum Operation {
     Write { object: ObjectId, offset: u64, data: Vec<u8> },
     /// Sets the size.
     Truncate { object: ObjectId, size: u64 },
+    /// Makes a hole.
+    Punch { object: ObjectId, offset: u64, bytes: u64 },
+    /// Zeros a range, which may grow the file.
+    Zero { object: ObjectId, offset: u64, bytes: u64 },
+    /// Moves contents from one file to another, in the place of what is there.
+    Move { from: ObjectId, from_offset: u64, to: ObjectId, to_offset: u64, bytes: u64 },
+    /// Makes a file without a name, pinned.
+    CreateUnnamed,
+    /// Pins an object.
+    Pin { object: ObjectId },
+    /// Lets go of an object once.
+    Unpin { object: ObjectId },
     /// Sets an extended attribute.
     SetAttribute { object: ObjectId, name: Vec<u8>, value: Vec<u8> },
     /// Removes an extended attribute.
@@ -42,11 +54,14 @@ pub struct Scale {
     pub attributes: u64,
     /// Whether some of the names have equal hashes, see [`crate::colliding`].
     pub colliding: bool,
+    /// Objects that are pinned at a time at most: as many places are lent for them.
+    pub pins: usize,
 }
 
 impl Scale {
     /// Nothing of anything, and nothing special.
-    pub const NONE: Self = Self { file_bytes: 0, write_bytes: 0, names: 0, attributes: 0, colliding: false };
+    pub const NONE: Self =
+        Self { file_bytes: 0, write_bytes: 0, names: 0, attributes: 0, colliding: false, pins: 0 };
 }
 
 /// A random operation on what the model holds; `below(n)` is a random number below `n`.
@@ -54,6 +69,11 @@ pub fn random(model: &Model, scale: &Scale, below: &mut impl FnMut(u64) -> u64) 
     let directory = pick(model, below, |contents| matches!(contents, Contents::Directory(_)));
     if scale.attributes > 0 && below(4) > 0 || scale.colliding && below(6) == 0 {
         return random_attribute(model, scale, below);
+    }
+    match below(8) {
+        0 => return random_hole(model, scale, below),
+        1 if scale.pins > 0 => return random_pin(model, scale, below),
+        _ => {}
     }
     let name = random_name(scale, below);
     match below(100) {
@@ -94,6 +114,70 @@ pub fn random(model: &Model, scale: &Scale, below: &mut impl FnMut(u64) -> u64) 
             Operation::SetAttribute { object, name, value: vec![below(256) as u8; length as usize] }
         }
         _ => Operation::RemoveAttribute { object: pick(model, below, |_| true), name },
+    }
+}
+
+/// A hole made, or contents moved, mostly at boundaries where whole extents go.
+fn random_hole(model: &Model, scale: &Scale, below: &mut impl FnMut(u64) -> u64) -> Operation {
+    let object = pick(model, below, |contents| matches!(contents, Contents::File(_)));
+    let most = scale.file_bytes.min(64 << 10);
+    match below(5) {
+        0 => Operation::Zero { object, offset: random_offset(scale, below), bytes: below(most) },
+        1 | 2 => {
+            let offset = random_offset(scale, below);
+            let bytes = if below(3) == 0 { scale.file_bytes } else { below(most + 1) };
+            Operation::Punch { object, offset, bytes }
+        }
+        _ => {
+            let from = pick(model, below, |contents| matches!(contents, Contents::File(_)));
+            let units = most / 4096 + 1;
+            let odd = u64::from(below(40) == 0);
+            let (from_offset, to_offset) = match below(3) {
+                0 => (0, 0),
+                _ => (below(units) * 4096, below(units) * 4096 + odd),
+            };
+            Operation::Move { from, from_offset, to: object, to_offset, bytes: (1 + below(units)) * 4096 }
+        }
+    }
+}
+
+/// Something about objects that are held, or that have no name.
+fn random_pin(model: &Model, scale: &Scale, below: &mut impl FnMut(u64) -> u64) -> Operation {
+    let held: Vec<u64> = model.pins.keys().copied().collect();
+    match below(6) {
+        0..3 if held.len() < scale.pins => match below(2) {
+            0 => Operation::CreateUnnamed,
+            _ => Operation::Pin { object: pick(model, below, |_| true) },
+        },
+        3 if !held.is_empty() => {
+            Operation::Unpin { object: ObjectId(held[below(held.len() as u64) as usize]) }
+        }
+        4 => Operation::Unpin { object: pick(model, below, |_| true) },
+        _ => match model.unnamed.keys().next() {
+            Some(&object) => {
+                let directory = pick(model, below, |contents| matches!(contents, Contents::Directory(_)));
+                Operation::Link { object: ObjectId(object), directory, name: random_name(scale, below) }
+            }
+            // What is held loses its name.
+            None => unlink_held(model, below),
+        },
+    }
+}
+
+/// Removes a name of an object that is held, if there is one.
+fn unlink_held(model: &Model, below: &mut impl FnMut(u64) -> u64) -> Operation {
+    let names = |(&directory, node): (&u64, &std::sync::Arc<crate::model::Node>)| match &node.contents {
+        Contents::Directory(entries) => entries
+            .iter()
+            .filter(|(_, object)| model.pins.contains_key(object))
+            .map(|(name, _)| (ObjectId(directory), name.clone()))
+            .collect(),
+        _ => Vec::new(),
+    };
+    let held: Vec<_> = model.nodes.iter().flat_map(names).collect();
+    match held.get(below(held.len().max(1) as u64) as usize) {
+        Some((directory, name)) => Operation::Unlink { directory: *directory, name: name.clone() },
+        None => Operation::Pin { object: ObjectId(99_999) },
     }
 }
 
@@ -147,8 +231,8 @@ fn random_name(scale: &Scale, below: &mut impl FnMut(u64) -> u64) -> Vec<u8> {
 }
 
 fn pick(model: &Model, below: &mut impl FnMut(u64) -> u64, fits: impl Fn(&Contents) -> bool) -> ObjectId {
-    let fitting: Vec<u64> =
-        model.nodes.iter().filter(|(_, node)| fits(&node.contents)).map(|(&id, _)| id).collect();
+    let all = model.nodes.iter().chain(&model.unnamed);
+    let fitting: Vec<u64> = all.filter(|(_, node)| fits(&node.contents)).map(|(&id, _)| id).collect();
     // Now and then an object that is not there.
     match fitting.len() as u64 {
         0 => ObjectId(99_999),

@@ -7,7 +7,7 @@ use dynamicfs_core::maintain::Finding;
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::space::{Class, Space};
 use dynamicfs_core::types::ObjectId;
-use dynamicfs_core::{DiskState, Memory, Pool, Services, Slot};
+use dynamicfs_core::{DiskState, Memory, Pin, Pool, Services, Slot};
 use dynamicfs_hal::{Clock, DiskArray, Entropy, EntropyError, UnixTime};
 use std::ops::Range;
 
@@ -89,7 +89,11 @@ pub struct Lent {
     bytes: Placed,
     slots: Vec<Slot>,
     disks: Vec<DiskState>,
+    pins: Vec<Pin>,
 }
+
+/// Places for pinned objects.
+pub const PINS: usize = 3;
 
 impl Lent {
     /// This many bytes, slots for as many nodes of 512 bytes, states for 80 disks: a full pool, and others beside it.
@@ -101,19 +105,26 @@ impl Lent {
     pub fn with_nodes(bytes: usize, node_bytes: u32) -> Self {
         let slots = vec![Slot::NEW; (bytes / node_bytes as usize).max(16)];
         // No disk is content with it: what a pool does with its memory begins with aligning it.
-        Self { bytes: Placed::new(1, bytes), slots, disks: vec![DiskState::NEW; 80] }
+        let (disks, pins) = (vec![DiskState::NEW; 80], vec![Pin::NEW; PINS]);
+        Self { bytes: Placed::new(1, bytes), slots, disks, pins }
     }
 
     /// All of it.
     pub fn lend(&mut self) -> Memory<'_> {
-        Memory { bytes: self.bytes.bytes(), slots: &mut self.slots, disks: &mut self.disks }
+        self.lend_with_pins(usize::MAX).0
     }
 
     /// No more than so many bytes of it.
     pub fn lend_only(&mut self, bytes: usize) -> Memory<'_> {
-        let Memory { bytes: all, slots, disks } = self.lend();
+        self.lend_with_pins(bytes).0
+    }
+
+    /// No more than so many bytes of it, and [`PINS`] places for pinned objects.
+    pub fn lend_with_pins(&mut self, bytes: usize) -> (Memory<'_>, &mut [Pin]) {
+        let all = self.bytes.bytes();
         let bytes = bytes.min(all.len());
-        Memory { bytes: &mut all[..bytes], slots, disks }
+        let memory = Memory { bytes: &mut all[..bytes], slots: &mut self.slots, disks: &mut self.disks };
+        (memory, &mut self.pins)
     }
 }
 

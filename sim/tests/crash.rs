@@ -5,8 +5,9 @@ use dynamicfs_core::types::Scheme;
 use dynamicfs_hal::Geometry;
 use dynamicfs_sim::crash::{CrashReport, CrashTest};
 use dynamicfs_sim::workload::Scale;
+use dynamicfs_sim::world::PINS;
 
-const SCALE: Scale = Scale { file_bytes: 12_000, write_bytes: 6_000, names: 8, ..Scale::NONE };
+const SCALE: Scale = Scale { file_bytes: 12_000, write_bytes: 6_000, names: 8, pins: PINS, ..Scale::NONE };
 
 fn test(scheme: Scheme, disks: usize) -> CrashTest {
     CrashTest {
@@ -75,7 +76,7 @@ fn tear_units_larger_than_a_sector_survive_a_cut_at_every_io() {
 
 #[test]
 fn nearly_full_disks_that_reuse_what_was_freed_survive_a_cut_at_every_io() {
-    let scale = Scale { file_bytes: 60_000, write_bytes: 40_000, names: 5, ..Scale::NONE };
+    let scale = Scale { file_bytes: 60_000, write_bytes: 40_000, names: 5, pins: PINS, ..Scale::NONE };
     let geometry = Geometry::new(512, 420);
     let test = CrashTest { geometry, scale, transactions: 3, operations: 40, ..test(Scheme::mirror(2), 3) };
     run(&test, 60..66);
@@ -96,7 +97,7 @@ fn any_two_disks_of_two_plus_two_are_lost_before_and_after_the_recovery_from_a_c
 /// Space is short, so that the commit of the recovery itself sweeps: from a state that one disk alone may hold.
 #[test]
 fn each_disk_of_a_nearly_full_pool_is_lost_before_and_after_the_recovery_from_a_cut() {
-    let scale = Scale { file_bytes: 60_000, write_bytes: 40_000, names: 5, ..Scale::NONE };
+    let scale = Scale { file_bytes: 60_000, write_bytes: 40_000, names: 5, pins: PINS, ..Scale::NONE };
     let geometry = Geometry::new(512, 420);
     let test =
         CrashTest { geometry, scale, transactions: 3, operations: 40, lose: 1, ..test(Scheme::mirror(2), 3) };

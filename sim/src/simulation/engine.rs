@@ -156,14 +156,17 @@ impl Engine {
         let services = Services { crc32c: *crc32c, clock: &clock };
         run.doing = Doing::Mounting;
         run.look_before(array);
+        run.oracle.let_go();
+        let (memory, pins) = lent.lend_with_pins(run.setup.memory);
         let refusal = match Pool::mount(
             &mut *array,
-            lent.lend_only(run.setup.memory),
+            memory,
             services,
             &MountOptions { pool: run.pool, mode, prefer: None },
         ) {
             Ok(mut pool) => {
                 run.counts.mounts += 1;
+                pool.lend_pins(pins);
                 run.check_quorum(&pool)?;
                 if let Some(bytes) = run.setup.step_bytes {
                     pool.set_step_bytes(bytes);

@@ -13,6 +13,7 @@ use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::Error;
 use dynamicfs_core::maintain::Finding;
 use dynamicfs_core::space::Class;
+use dynamicfs_core::types::ObjectId;
 use std::sync::Arc;
 
 /// Findings that are looked at; more of them say the same.
@@ -52,6 +53,7 @@ impl Run {
             return Ok(Flow::End);
         }
         self.check_health(pool, &found)?;
+        self.check_held(pool)?;
         self.read_deleted(pool, &found)?;
         if self.atlas.scattered_members() > 1 {
             self.hit(Probe::ScatteredDamage);
@@ -229,6 +231,23 @@ impl Run {
             None
         };
         wrong.map_or(Ok(()), |what| Err(self.fail(FailureKind::Health, what)))
+    }
+
+    /// What has no name and is held is as it should be, and what is not held is gone.
+    fn check_held(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
+        let model = self.oracle.current().clone();
+        for (&object, node) in &model.unnamed {
+            let found = match model::observe_node(pool, ObjectId(object)) {
+                Ok(found) => found,
+                Err(error) => return self.unreadable(pool, &error).map(|_| ()),
+            };
+            if **node != found {
+                let what = format!("object {object}, held without a name, is not as it was");
+                return Err(self.fail(FailureKind::WrongAnswer, what));
+            }
+            self.hit(Probe::Held);
+        }
+        Ok(())
     }
 
     /// Whether all disks have the same newest state, each of them in both rings, and nothing that cannot be read or was cut

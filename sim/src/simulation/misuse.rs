@@ -143,15 +143,15 @@ impl Run {
     /// The objects before an operation that may delete some, where they are remembered.
     pub(super) fn objects_before(&self, model: &Model) -> Vec<u64> {
         match self.swarm.is_on(FaultKind::Misuse) {
-            true => model.nodes.keys().copied().collect(),
+            true => model.nodes.keys().chain(model.unnamed.keys()).copied().collect(),
             false => Vec::new(),
         }
     }
 
     /// Remembers what an operation deleted.
     pub(super) fn note_deleted(&mut self, before: &[u64], after: &Model) {
-        if after.nodes.len() < before.len() {
-            self.deleted.extend(before.iter().filter(|object| !after.nodes.contains_key(object)));
+        if after.nodes.len() + after.unnamed.len() < before.len() {
+            self.deleted.extend(before.iter().filter(|&&object| after.node(object).is_none()));
             let many = self.deleted.len().saturating_sub(DELETED_MAX);
             self.deleted.drain(..many);
         }
@@ -163,7 +163,7 @@ impl Run {
             return operation;
         }
         let deleted = ObjectId(*rng.pick(&self.deleted));
-        if model.nodes.contains_key(&deleted.0) {
+        if model.node(deleted.0).is_some() {
             return operation;
         }
         self.hit(Probe::DeletedUsed);
@@ -171,6 +171,8 @@ impl Run {
         match operation {
             Operation::Write { offset, data, .. } => Operation::Write { object: deleted, offset, data },
             Operation::Truncate { size, .. } => Operation::Truncate { object: deleted, size },
+            Operation::Punch { offset, bytes, .. } => Operation::Punch { object: deleted, offset, bytes },
+            Operation::Pin { .. } => Operation::Pin { object: deleted },
             Operation::SetAttribute { name, value, .. } => {
                 Operation::SetAttribute { object: deleted, name, value }
             }
@@ -185,7 +187,7 @@ impl Run {
     /// number: the transaction that made and deleted this one was dropped.
     pub(super) fn read_deleted(&self, pool: &mut Mounted<'_>, found: &Model) -> Result<(), Failure> {
         for &object in &self.deleted {
-            if found.nodes.contains_key(&object) {
+            if found.nodes.contains_key(&object) || self.oracle.current().unnamed.contains_key(&object) {
                 continue;
             }
             let read = pool.read(ObjectId(object), 0, &mut [0; 64]);

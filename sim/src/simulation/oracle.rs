@@ -44,6 +44,22 @@ impl Oracle {
         &self.history[number.min(self.newest())]
     }
 
+    /// A mount ended: nothing is held any more.
+    pub(super) fn let_go(&mut self) {
+        for state in self.history.last_mut().into_iter().chain(&mut self.in_flight) {
+            if !state.pins.is_empty() {
+                Arc::make_mut(state).let_go();
+            }
+        }
+    }
+
+    /// A transaction that came to this was dropped.
+    pub(super) fn keep_pins(&mut self, dropped: &Model) {
+        if let Some(state) = self.history.last_mut().filter(|state| state.pins != dropped.pins) {
+            Arc::make_mut(state).keep_pins(dropped);
+        }
+    }
+
     /// A commit begins whose outcome may stay unknown.
     pub(super) fn send(&mut self, model: Arc<Model>) {
         self.in_flight = Some(model);

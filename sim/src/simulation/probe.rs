@@ -131,6 +131,14 @@ probes! {
     CrashInTrim = "crash-in-trim";
     /// A deleted object's extents were freed.
     Reaped = "reaped";
+    /// A hole was punched.
+    Punched = "punched";
+    /// Contents moved from one file to another.
+    Moved = "moved";
+    /// An object that lost its name, or never had one, was there as long as it was held.
+    Held = "held";
+    /// An object without a name was given one.
+    NamedLater = "named-later";
     /// After all damage the pool was clean again, and another disk could be damaged.
     CleanAgain = "clean-again";
     /// Two disks or more were damaged in places, and everything was still there.

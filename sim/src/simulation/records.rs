@@ -57,7 +57,9 @@ impl Records {
         }
         self.end();
         if is(Kind::Orphan) {
-            let from = OrphanRecord::new(value).map_or(0, |record| record.offset());
+            // One that goes as a whole may still be in use without a name, or goes leaf by leaf.
+            let record = OrphanRecord::new(value).filter(|record| record.whole() == 0);
+            let from = record.map_or(0, |record| record.offset());
             self.orphans.insert(key.offset(), from);
         } else if is(Kind::Inode) {
             self.inode = Inode::decode(value).map(|inode| (place.0, inode));

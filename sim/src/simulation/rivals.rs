@@ -283,6 +283,8 @@ fn operate(
     scale: &Scale,
     rng: &mut Rng,
 ) -> Result<(), Done> {
+    // They are lent no places for pins.
+    let scale = &Scale { pins: 0, ..*scale };
     for number in 0..1 + rng.below(3) {
         let mut rng = rng.fork_at("operation", number);
         let operation = super::work::random(model, scale, &mut rng);

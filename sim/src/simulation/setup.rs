@@ -6,6 +6,7 @@ use crate::Rng;
 use crate::array::BATCH_MAX;
 use crate::clock::Latency;
 use crate::workload::Scale;
+use crate::world::PINS;
 use dynamicfs_core::format::label::PoolParameters;
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::{MemberSet, Scheme};
@@ -60,7 +61,7 @@ impl Setup {
             latencies: Vec::new(),
             memory: memory_min(&format) + (16 << 10),
             format,
-            scale: Scale { file_bytes: 30_000, write_bytes: 12_000, names: 12, ..Scale::NONE },
+            scale: Scale { file_bytes: 30_000, write_bytes: 12_000, names: 12, pins: PINS, ..Scale::NONE },
             ..Self::plain(format)
         }
     }
@@ -148,13 +149,14 @@ impl Setup {
         let spare_nodes = *rng.pick(&[16, 20, 40, 150]);
         setup.memory = 2 * memory_min(&format) + spare_nodes * format.node_bytes as usize;
         let file_bytes = *rng.pick(&[2_000, 9_000, 30_000]) * u64::from(node_bytes / 512).min(4);
-        setup.scale =
-            Scale { file_bytes, write_bytes: file_bytes / 2 + 1, names: rng.within(3..20), ..Scale::NONE };
+        let (write_bytes, names) = (file_bytes / 2 + 1, rng.within(3..20));
+        setup.scale = Scale { file_bytes, write_bytes, names, pins: PINS, ..Scale::NONE };
         if small {
             // So much is written that it does not fit.
             let bytes: u64 = setup.disks.iter().map(Geometry::bytes).sum();
             let fits = bytes * u64::from(scheme.data) / scheme.width() as u64;
-            setup.scale = Scale { file_bytes: fits / 6, write_bytes: fits / 10, names: 20, ..Scale::NONE };
+            let (file_bytes, write_bytes) = (fits / 6, fits / 10);
+            setup.scale = Scale { file_bytes, write_bytes, names: 20, pins: PINS, ..Scale::NONE };
         }
         specials.build(&mut setup, small, &mut own);
         setup.specials = specials;

@@ -236,7 +236,10 @@ impl Engine {
         let clock = array.clock();
         let services = Services { crc32c: *crc32c, clock: &clock };
         let options = MountOptions { pool: run.pool, mode, prefer };
-        let mut pool = Pool::mount(&mut *array, lent.lend_only(run.setup.memory), services, &options)?;
+        run.oracle.let_go();
+        let (memory, pins) = lent.lend_with_pins(run.setup.memory);
+        let mut pool = Pool::mount(&mut *array, memory, services, &options)?;
+        pool.lend_pins(pins);
         Ok(f(run, &mut pool))
     }
 }

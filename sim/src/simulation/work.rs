@@ -4,9 +4,11 @@ use super::fault::FaultKind;
 use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};
 use super::run::{Doing, Flow, Mounted, Run, counted, in_words};
+use crate::SimArray;
 use crate::model::Contents;
 use crate::workload::{self, Operation};
 use crate::{Rng, model};
+use dynamicfs_core::Transaction;
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::maintain::{JobKind, JobState, Work};
@@ -31,6 +33,14 @@ enum Outcome {
     Dropped,
     /// The pool did not do what it was asked: which of it, and why.
     Refused(Error, String),
+}
+
+/// What the operations of a transaction came to.
+enum Done {
+    /// It is to be committed: how many they were, and whether the first of them deletes something.
+    Kept { count: u64, deletes: bool },
+    /// It is to be dropped.
+    Left(Outcome),
 }
 
 impl Run {
@@ -139,25 +149,56 @@ impl Run {
         };
         self.oracle.settle();
         let mut changed = (**self.oracle.current()).clone();
+        let done = self.change_within(&mut transaction, &mut changed, rng)?;
+        let outcome = match done {
+            Done::Kept { count, deletes } => {
+                self.oracle.send(Arc::new(changed.clone()));
+                match transaction.commit() {
+                    Ok(generation) => {
+                        if std::mem::take(&mut self.is_full) && deletes {
+                            self.hit(Probe::DeleteOnFullPool);
+                        }
+                        return Ok(Outcome::Committed(generation, count));
+                    }
+                    Err(error) => Outcome::Refused(error, COMMIT.into()),
+                }
+            }
+            Done::Left(outcome) => outcome,
+        };
+        self.oracle.keep_pins(&changed);
+        Ok(outcome)
+    }
+
+    /// Does the operations of a transaction, on the pool and on the model.
+    fn change_within(
+        &mut self,
+        transaction: &mut Transaction<'_, '_, &mut SimArray>,
+        changed: &mut model::Model,
+        rng: &mut Rng,
+    ) -> Result<Done, Failure> {
         let most = self.workload.operations.min(self.id.operations.unwrap_or(u64::MAX)).max(1);
         let (count, kept) = (1 + rng.below(most), !rng.chance(1, 12));
         let (mut deletes, mut rescaled) = (false, None);
         for number in 0..count {
             let mut rng = rng.fork_at("operation", number);
             let operation = match number == 0 && self.is_full && rng.coin() {
-                true => unlink_any(&changed, &mut rng),
-                false => (self.workload.next)(&changed, &self.setup.scale, &mut rng),
+                true => unlink_any(changed, &mut rng),
+                false => (self.workload.next)(changed, &self.setup.scale, &mut rng),
             };
             let operation = match rescaled {
                 Some(object) => on_object(operation, object),
-                None => self.on_deleted(operation, &changed, &mut rng),
+                None => self.on_deleted(operation, changed, &mut rng),
             };
+            if (self.is_blurred || self.atlas.has_lied()) && is_about_pins(&operation) {
+                // The model is not told what comes of it.
+                continue;
+            }
             deletes |= number == 0 && matches!(operation, Operation::Unlink { .. });
-            let did = model::apply(&mut transaction, &operation);
+            let did = model::apply(transaction, &operation);
             if let Err(error @ (Error::Storage(_) | Error::Unreadable { .. })) = did {
                 let releases = number == 0 && matches!(operation, Operation::Unlink { .. });
                 let what = if releases { RELEASE.to_owned() } else { describe(&operation) };
-                return Ok(Outcome::Refused(error, what));
+                return Ok(Done::Left(Outcome::Refused(error, what)));
             }
             if let Some(break_it) = self.breakage.in_transaction {
                 break_it(transaction.internals_mut());
@@ -165,33 +206,37 @@ impl Run {
             if self.is_blurred || self.atlas.has_lied() {
                 continue;
             }
-            let before = self.objects_before(&changed);
+            let before = self.objects_before(changed);
+            self.look_for_operation(&operation, did.is_ok(), changed);
             let should = changed.apply(&operation, did.ok().flatten());
             if did != should {
                 let what = format!("{}: {did:?} instead of {should:?}", describe(&operation));
                 return Err(self.fail(FailureKind::WrongAnswer, what));
             }
-            self.note_deleted(&before, &changed);
+            self.note_deleted(&before, changed);
             let mut own = rng.fork("another scheme");
-            rescaled = match self.change_scheme_within(&mut transaction, &operation, &mut own) {
+            rescaled = match self.change_scheme_within(transaction, &operation, &mut own) {
                 Ok(object) => object,
-                Err(error) => return Ok(Outcome::Refused(error, "another scheme".into())),
+                Err(error) => return Ok(Done::Left(Outcome::Refused(error, "another scheme".into()))),
             };
-            self.misuse_within(&mut transaction, &changed, &mut rng)?;
+            self.misuse_within(transaction, changed, &mut rng)?;
         }
-        if !kept || self.is_blurred || self.atlas.has_lied() {
-            return Ok(Outcome::Dropped);
+        match kept && !self.is_blurred && !self.atlas.has_lied() {
+            true => Ok(Done::Kept { count, deletes }),
+            false => Ok(Done::Left(Outcome::Dropped)),
         }
-        self.oracle.send(Arc::new(changed));
-        match transaction.commit() {
-            Ok(generation) => {
-                if std::mem::take(&mut self.is_full) && deletes {
-                    self.hit(Probe::DeleteOnFullPool);
-                }
-                Ok(Outcome::Committed(generation, count))
-            }
-            Err(error) => Ok(Outcome::Refused(error, COMMIT.into())),
-        }
+    }
+
+    /// What has been seen when an operation was done on what this model holds.
+    fn look_for_operation(&mut self, operation: &Operation, done: bool, model: &model::Model) {
+        let probe = match operation {
+            _ if !done => return,
+            Operation::Punch { .. } => Probe::Punched,
+            Operation::Move { .. } => Probe::Moved,
+            Operation::Link { object, .. } if model.unnamed.contains_key(&object.0) => Probe::NamedLater,
+            _ => return,
+        };
+        self.hit(probe);
     }
 
     /// A change was not made: what that means for what is there, and whether it may be.
@@ -474,6 +519,18 @@ pub(super) fn describe(operation: &Operation) -> String {
             format!("rename {} in {} to {} in {}", text(from_name), from.0, text(to_name), to.0)
         }
         Operation::Truncate { object, size } => format!("truncate object {} to {size} bytes", object.0),
+        Operation::Punch { object, offset, bytes } => {
+            format!("punch {bytes} bytes at {offset} of object {}", object.0)
+        }
+        Operation::Zero { object, offset, bytes } => {
+            format!("zero {bytes} bytes at {offset} of object {}", object.0)
+        }
+        Operation::Move { from, from_offset, to, to_offset, bytes } => {
+            format!("move {bytes} bytes at {from_offset} of object {} to {to_offset} of {}", from.0, to.0)
+        }
+        Operation::CreateUnnamed => "create without a name".into(),
+        Operation::Pin { object } => format!("pin object {}", object.0),
+        Operation::Unpin { object } => format!("unpin object {}", object.0),
         Operation::RemoveAttribute { object, name } => {
             format!("remove attribute {} of object {}", text(name), object.0)
         }
@@ -485,8 +542,14 @@ fn on_object(operation: Operation, object: ObjectId) -> Operation {
     match operation {
         Operation::Write { offset, data, .. } => Operation::Write { object, offset, data },
         Operation::Truncate { size, .. } => Operation::Truncate { object, size },
+        Operation::Punch { offset, bytes, .. } => Operation::Punch { object, offset, bytes },
         other => other,
     }
+}
+
+/// Whether it holds or lets go of something.
+const fn is_about_pins(operation: &Operation) -> bool {
+    matches!(operation, Operation::CreateUnnamed | Operation::Pin { .. } | Operation::Unpin { .. })
 }
 
 /// Deletes something that is there.
