@@ -53,6 +53,16 @@ fn apply<A: DiskArray>(
             }
             Err(error) => Err(error),
         },
+        Operation::Punch { object, offset, bytes } => {
+            match objects.punch_hole(*object, *offset..offset + bytes) {
+                Ok(end) => {
+                    let short = Operation::Punch { object: *object, offset: *offset, bytes: end - offset };
+                    model.apply(&short, None).unwrap_or_else(|error| panic!("{what}: {error}"));
+                    return end == offset + bytes;
+                }
+                Err(error) => Err(error),
+            }
+        }
         operation => model::apply(objects, operation),
     };
     if done == Err(NO_SPACE) {
@@ -98,6 +108,11 @@ impl Case {
                     // It is to become full.
                     Operation::Unlink { directory, name } if rng.below(4) > 0 => {
                         Operation::Create { directory, name }
+                    }
+                    // These may end half-way, in several ways: the simulator drops the transaction then.
+                    Operation::Zero { object, offset, .. }
+                    | Operation::Move { to: object, to_offset: offset, .. } => {
+                        Operation::Write { object, offset, data: vec![7; 5000] }
                     }
                     operation => operation,
                 };

@@ -166,7 +166,7 @@ fn bugs() -> Vec<Bug> {
         bug("a block is given away twice", meddle(give_away), none, &[Space, Lost, WrongState], 20),
         bug("an inode is not what was written", meddle(resize), none, &[WrongState, Lost, Space], 20),
         bug("two fragments are on one member", meddle(put_on_one_member), none, &[Redundancy], 20),
-        bug("a node is on too few members", meddle(forget_replicas), none, &[Redundancy], 20),
+        bug("a node is on too few members", meddle(forget_replicas), none, &[Redundancy, Health], 20),
         bug(
             "failure domains are not looked at",
             Breakage { hides_domains: true, ..Breakage::default() },

@@ -247,10 +247,17 @@ pub(super) fn empty_disks(array: &mut SimArray) {
 
 /// A file is shorter than it was, and its extents are left.
 pub(super) fn cut_off(array: &mut SimArray, _: &mut Rng) {
-    let mut done = false;
+    let (mut done, mut long) = (false, std::collections::BTreeSet::new());
+    forge::records(array, |key, _| {
+        if key.kind() == Kind::Extent as u8 && key.offset() >= 4096 {
+            long.insert(key.object().0);
+        }
+        false
+    });
     forge::records(array, |key, value| {
-        // A file (1) that is not inline, and its size.
-        let fits = !done && key.kind() == Kind::Inode as u8 && value[0] == 1 && value[7] == 0;
+        // A file (1) that is not inline, not a hole alone, and its size.
+        let fits = key.kind() == Kind::Inode as u8 && value[0] == 1 && value[7] == 0;
+        let fits = fits && !done && long.contains(&key.object().0);
         let size = if fits { u64::from_le_bytes(value[24..32].try_into().unwrap_or_default()) } else { 0 };
         if size > 1 {
             value[24..32].copy_from_slice(&1_u64.to_le_bytes());

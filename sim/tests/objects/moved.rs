@@ -5,7 +5,6 @@ use crate::common::expect_whole;
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::files::Moved;
 use dynamicfs_core::maintain::Standing;
-use dynamicfs_core::types::MemberSet;
 
 const EXTENT: u64 = 16_384;
 
@@ -219,45 +218,39 @@ fn a_full_pool_moves_whole_extents() {
     account(&mut pool, "after all");
 }
 
-/// A drain is past an object when extents that are still to be drained move there: they must not be missed, or the disk would
-/// leave with them.
+/// What a pass of a job may be behind of is stored again: it would be called drained, or rebuilt, where nothing was done for it.
 #[test]
-fn what_moves_behind_a_drain_is_not_forgotten() {
+fn what_is_still_owed_something_does_not_go_as_it_is() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
     world.put("low", 0);
-    world.put("high", 20 * EXTENT as usize);
+    world.put("high", EXTENT as usize);
+    let members = |pool: &mut Mounted<'_>, object: ObjectId| {
+        let standing = Standing::read(&mut pool.internals_mut().store, false).expect("read");
+        let found = pool.locate(object, 0, &standing).expect("read").expect("it is there");
+        found.places.iter().map(|place| place.address.member).collect::<Vec<_>>()
+    };
     let mut pool = world.mount();
-    let [low, high] = ["low", "high"].map(|name| find(&mut pool, name));
-    let member = MemberNumber(0);
-    pool.drain_member(member, false).expect("begun");
-    pool.set_step_bytes(1);
-    let row = pool.row_of(member).expect("there");
-    let mut moved = 0;
-    for step in 0.. {
-        assert!(step < 10_000, "the drain ends");
-        if pool.maintain(true).expect("maintained") == Work::Nothing {
-            break;
+    let high = find(&mut pool, "high");
+    let member = members(&mut pool, high)[0];
+    let disk = pool.disk_of(member).expect("it takes part");
+    drop(pool);
+    for is_drained in [false, true] {
+        let mut world = world.fork(MEMORY);
+        if !is_drained {
+            world.unplug(&[disk]);
         }
-        if step > 3 && moved < 20 {
-            // The last that is there goes where the drain has been.
-            let at = (19 - moved) * EXTENT;
-            let mut transaction = pool.begin().expect("begun");
-            transaction.move_extents((high, at), (low, at), EXTENT).expect("moved");
-            transaction.commit().expect("committed");
-            moved += 1;
+        let mut pool = world.mount();
+        let [low, high] = ["low", "high"].map(|name| find(&mut pool, name));
+        if is_drained {
+            pool.drain_member(member, false).expect("begun");
         }
+        let mut transaction = pool.begin().expect("begun");
+        let moved = transaction.move_extents((high, 0), (low, 0), EXTENT);
+        assert_eq!(moved, Ok(Moved { bytes: EXTENT, copied: EXTENT }), "drained: {is_drained}");
+        transaction.commit().expect("committed");
+        assert!(!members(&mut pool, low).contains(&member), "drained: {is_drained}");
+        assert_eq!(read(&mut pool, low), contents("high", EXTENT as usize));
+        rest(&mut pool);
+        account_blocks(&mut pool, "after all");
     }
-    assert!(moved > 3, "the test wants some to move: {moved}");
-    let standing = Standing::read(&mut pool.internals_mut().store, false).expect("read");
-    for object in [low, high] {
-        let mut at = 0;
-        while let Some(found) = pool.locate(object, at, &standing).expect("read") {
-            let rows: MemberSet =
-                found.places.iter().filter_map(|place| pool.row_of(place.address.member)).collect();
-            assert!(!rows.contains(row), "an extent at {} lies on the disk that was drained", found.start);
-            at = found.start + 1;
-        }
-    }
-    assert_eq!(read(&mut pool, low).len(), 20 * EXTENT as usize);
-    expect_whole(&mut pool, "after all");
 }
