@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
     let array = SerialArray::<_, 3>::new(disks.each_mut().map(|bytes| RamDisk::new(&mut bytes[..], 512)));
     let (mut bytes, mut slots, mut states) = ([0; 40 << 10], [Slot::NEW; 32], [DiskState::NEW; 3]);
     let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
-    let services = Services { crc32c, clock: &NoClock };
+    let services = Services::new(crc32c, &NoClock);
 
     let options = FormatOptions::portable(Scheme { data: 2, parity: 1 });
     let made = Pool::format(array, memory, services, &mut Counter(7), &options, &[]);
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
     let mut pool = made.map_err(|failure| failure.error)?;
 
     let mut transaction = pool.begin()?;
-    let file = transaction.create(ObjectId::ROOT, b"log", &MakeRequest::File, &Attributes::default())?;
+    let file = transaction.create(ObjectId::ROOT, b"log", &MakeRequest::File, &Attributes::new())?;
     transaction.write_all(file, 0, b"it happened, whole, or it did not happen")?;
     transaction.commit()?;
 

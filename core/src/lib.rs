@@ -1,7 +1,172 @@
 //! An embeddable, crash-safe, multi-disk object filesystem: `no_std`, no allocation.
 //!
-//! What a program uses: a [`Pool`] is made or mounted, read through [`ReadObjects`], changed in a
-//! [`Transaction`], and looked after with [`Pool::upkeep`] and [`Pool::maintain`].
+//! A [`Pool`] is made or mounted, read through [`ReadObjects`], changed in a [`Transaction`], and looked after
+//! with [`Pool::upkeep`] and [`Pool::maintain`]. These are the five things that a program does.
+//!
+//! # Make
+//!
+//! Once in a pool's life. The options say what it is like for good, and how much memory that takes, at compile
+//! time. The pool allocates nothing: it is lent what it may use.
+//!
+//! ```
+//! use dynamicfs_core::error::FormatError;
+//! use dynamicfs_core::types::{MemoryNeeds, Scheme};
+//! use dynamicfs_core::{DiskState, FormatOptions, Memory, Pool, Services, Slot, crc32c};
+//! use dynamicfs_hal::{BlockDevice, Entropy, Geometry, NoClock, SerialArray};
+//!
+//! /// Everything twice, on two disks of up to 16 GiB.
+//! const OPTIONS: FormatOptions = FormatOptions::portable(Scheme::mirror(2)).members_max(2);
+//! const NEEDS: MemoryNeeds = OPTIONS.memory(2, &Geometry::new(512, 1 << 25));
+//!
+//! fn make<D: BlockDevice>(disks: [D; 2], entropy: &mut dyn Entropy) -> Result<(), FormatError> {
+//!     let (mut bytes, mut slots) = ([0; NEEDS.bytes], [Slot::NEW; NEEDS.slots]);
+//!     let mut states = [DiskState::NEW; NEEDS.disks];
+//!     let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
+//!     let services = Services::new(crc32c, &NoClock);
+//!     let array = SerialArray::<_, 2>::new(disks);
+//!     let pool = Pool::format(array, memory, services, entropy, &OPTIONS, &[])?;
+//!     assert_eq!(pool.health().online, 2);
+//!     Ok(())
+//! }
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/board/mod.rs"));
+//! # fn main() { with_disks(|disks| make(disks, &mut Random(7))).unwrap() }
+//! ```
+//!
+//! # Mount
+//!
+//! At each start. A mount recovers what the last one left, whenever the power went. It is refused where disks
+//! are missing that could hold something newer, and says which; the array comes back with the error.
+//!
+//! ```
+//! use dynamicfs_core::error::{FormatError, MountError};
+//! use dynamicfs_core::types::Scheme;
+//! use dynamicfs_core::{FormatOptions, Memory, MountOptions, Pool, Services};
+//! use dynamicfs_hal::{DiskArray, Entropy};
+//!
+//! /// Makes a pool where there is none yet.
+//! fn start<A: DiskArray>(
+//!     array: A,
+//!     memory: &mut Memory<'_>,
+//!     services: Services<'_>,
+//!     entropy: &mut dyn Entropy,
+//! ) -> Result<u64, Box<dyn core::error::Error>> {
+//!     let Memory { bytes, slots, disks } = memory;
+//!     let failure = match Pool::mount(array, Memory { bytes, slots, disks }, services, &MountOptions::new()) {
+//!         Ok(pool) => return Ok(pool.health().objects),
+//!         Err(failure) => failure,
+//!     };
+//!     let (MountError::NoPool, array) = (failure.error, failure.array) else { return Err(failure.error.into()) };
+//!     let options = FormatOptions::portable(Scheme::mirror(2));
+//!     let made = Pool::format(array, Memory { bytes, slots, disks }, services, entropy, &options, &[]);
+//!     Ok(made.map_err(FormatError::from)?.health().objects)
+//! }
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/board/mod.rs"));
+//! # fn main() {
+//! #     use dynamicfs_core::{DiskState, Slot, crc32c};
+//! #     use dynamicfs_hal::{NoClock, SerialArray};
+//! #     with_disks(|disks| {
+//! #         let (mut bytes, mut slots, mut states) = ([0; 40 << 10], [Slot::NEW; 32], [DiskState::NEW; 2]);
+//! #         let mut memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
+//! #         let mut array = SerialArray::<_, 2>::new(disks);
+//! #         for _ in 0..2 {
+//! #             let services = Services::new(crc32c, &NoClock);
+//! #             assert_eq!(start(&mut array, &mut memory, services, &mut Random(3)).unwrap(), 1, "the root");
+//! #         }
+//! #     });
+//! # }
+//! ```
+//!
+//! # Write
+//!
+//! All that changes is a part of a transaction: durable as a whole when [`commit`](Transaction::commit) is back,
+//! undone when the transaction is dropped or the power goes before.
+//!
+//! ```
+//! use dynamicfs_core::error::Error;
+//! use dynamicfs_core::{OpenOptions, Pool};
+//! use dynamicfs_hal::DiskArray;
+//!
+//! fn note<A: DiskArray>(pool: &mut Pool<'_, A>, reading: &[u8]) -> Result<(), Error> {
+//!     let mut transaction = pool.begin()?;
+//!     transaction.create_all(b"data")?;
+//!     let mut log = OpenOptions::new().create(true).append(true).open(&mut transaction, b"data/log")?;
+//!     log.write(&mut transaction, reading)?;
+//!     transaction.write_file(b"data/latest", reading)?;
+//!     transaction.commit()?;
+//!     Ok(())
+//! }
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/board/mod.rs"));
+//! # fn main() {
+//! #     use dynamicfs_core::ReadObjects;
+//! #     with_pool(|pool| {
+//! #         note(pool, b"21.5 C\n").unwrap();
+//! #         note(pool, b"21.6 C\n").unwrap();
+//! #         let mut bytes = [0; 20];
+//! #         assert_eq!(pool.read_file(b"data/log", &mut bytes), Ok(14));
+//! #         assert_eq!(pool.read_file(b"data/latest", &mut bytes), Ok(7));
+//! #     });
+//! # }
+//! ```
+//!
+//! # Read
+//!
+//! Through a pool, a transaction or a [`Reader`]. Every byte was compared with its checksum: a read brings the
+//! right ones or an error, also while disks are missing or rot.
+//!
+//! ```
+//! use dynamicfs_core::error::Error;
+//! use dynamicfs_core::limits::NAME_BYTES_MAX;
+//! use dynamicfs_core::{DirectoryCursor, Handle, ReadObjects};
+//!
+//! /// The bytes of all files in a directory.
+//! fn total(pool: &mut impl ReadObjects, directory: &[u8]) -> Result<u64, Error> {
+//!     let (mut total, mut name) = (0, [0; NAME_BYTES_MAX]);
+//!     let mut cursor = DirectoryCursor::new(pool.resolve(directory)?);
+//!     while let Some(entry) = cursor.next(pool, &mut name)? {
+//!         let (mut file, mut piece) = (Handle::open(pool, entry.object)?, [0; 64]);
+//!         while let bytes @ 1.. = file.read(pool, &mut piece)? {
+//!             total += bytes as u64;
+//!         }
+//!     }
+//!     Ok(total)
+//! }
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/board/mod.rs"));
+//! # fn main() {
+//! #     with_pool(|pool| {
+//! #         let mut transaction = pool.begin().unwrap();
+//! #         transaction.write_file(b"one", &[1; 100]).unwrap();
+//! #         transaction.write_file(b"two", &[2; 200]).unwrap();
+//! #         transaction.commit().unwrap();
+//! #         assert_eq!(total(pool, b"/"), Ok(300));
+//! #     });
+//! # }
+//! ```
+//!
+//! # Maintain
+//!
+//! Now and then, when there is time: what reads found damaged is written anew, and what was deleted is freed.
+//! [`Pool::maintain`] does that too, and rebuilds what disks lost. Each call is one bounded step.
+//!
+//! ```
+//! use dynamicfs_core::Pool;
+//! use dynamicfs_core::error::Error;
+//! use dynamicfs_core::maintenance::{JobKind, JobOptions, Work};
+//! use dynamicfs_hal::DiskArray;
+//!
+//! /// Reads and proves everything, once a month; whether a disk should be replaced.
+//! fn look_after<A: DiskArray>(pool: &mut Pool<'_, A>) -> Result<bool, Error> {
+//!     pool.start_job(JobKind::Scrub, JobOptions::new())?;
+//!     while pool.maintain(true)? != Work::Nothing {
+//!         // Here the rest of the firmware has its turn.
+//!     }
+//!     let health = pool.health();
+//!     Ok(health.online < health.members || !health.writable)
+//! }
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/board/mod.rs"));
+//! # fn main() { with_pool(|pool| assert_eq!(look_after(pool), Ok(false))) }
+//! ```
+//!
+//! # What is where
 //!
 //! | module | what is in it |
 //! |---|---|
@@ -25,7 +190,7 @@
 //! | `tree`, `space` | the B+tree and its cache; open groups |
 //! | `disks` | who is who, who works, all I/O |
 //! | `format` | bytes on disk; the one place that knows offsets; pure |
-//! | `types`, `limits`, `error`, `metrics`, `build`, `observed`, `powers` | words that all layers share |
+//! | `types`, `limits`, `error`, `metrics`, `build`, `options`, `observed`, `powers` | words that all layers share |
 //!
 //! # Features
 //!
@@ -57,6 +222,8 @@
 //!
 //! The feature `internals` makes the layers public, for the simulator and the fuzz targets: they are no
 //! interface, and what is done with them may break every promise.
+//!
+//! # As one program
 //!
 //! ```
 #![doc = include_str!("../examples/ram_pool.rs")]
@@ -113,6 +280,7 @@ pub mod error;
 pub mod limits;
 pub mod metrics;
 mod observed;
+mod options;
 mod powers;
 pub mod types;
 
@@ -121,8 +289,8 @@ pub use format::checksum::{crc32c, crc32c_small};
 pub use format::label::PoolParameters;
 pub use object::Pin;
 pub use pool::{
-    AddOptions, DiskOptions, FormatOptions, Handle, MountOptions, Pool, ReadObjects, Reader, Services,
-    Stream, Transaction,
+    AddOptions, DirectoryCursor, DiskOptions, FormatOptions, Handle, MountOptions, OpenOptions, Pool,
+    ReadObjects, Reader, Services, Stream, Transaction,
 };
 pub use transaction::{Memory, MountMode, Prefer};
 pub use tree::cache::Slot;
@@ -131,7 +299,9 @@ pub use tree::cache::Slot;
 pub mod files {
     pub use crate::format::inode::{Inode, ObjectKind};
     pub use crate::format::name::EntryTarget;
-    pub use crate::object::{Attributes, Change, Entry, MakeRequest, Moved, check_name, split_path};
+    pub use crate::object::{
+        AttributeMode, Attributes, Change, Entry, MakeRequest, Moved, RenameMode, check_name, split_path,
+    };
 }
 
 /// How the pool and its disks are, and what has happened to them.

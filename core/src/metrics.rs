@@ -82,6 +82,7 @@ impl DiskCounters {
 /// What the pool has done since it was mounted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct PoolCounters {
     /// Commits that were acknowledged.
     pub commits: u64,

@@ -290,6 +290,7 @@ impl core::fmt::Display for Uuid {
 /// What a pool takes of each kind of memory. A mount that is lent less of any of them is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct MemoryNeeds {
     /// Bytes of [`Memory::bytes`](crate::Memory::bytes).
     pub bytes: usize,

@@ -4,7 +4,7 @@ use crate::array::{Array, Counter, NoClock, crc32c};
 use dynamicfs_core::format::label::{self, DiskIdentity, PoolParameters};
 use dynamicfs_core::format::node::Node;
 use dynamicfs_core::format::superblock::{self, SlotContents, Superblock};
-use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::object::{AttributeMode, Attributes, MakeRequest};
 use dynamicfs_core::types::{BlockAddress, ObjectId, Scheme};
 use dynamicfs_core::{
     DiskState, FormatOptions, Memory, MountOptions, Pool, ReadObjects, Services, Slot, Transaction,
@@ -55,14 +55,8 @@ pub fn bases() -> &'static [Base] {
     static BASES: OnceLock<Vec<Base>> = OnceLock::new();
     BASES.get_or_init(|| {
         let raid = FormatOptions::portable(Scheme { data: 2, parity: 1 });
-        let single = FormatOptions {
-            node_bytes: 1024,
-            block_bytes: 2048,
-            chunk_bytes: 1024,
-            extent_bytes: 16384,
-            ..FormatOptions::portable(Scheme::SINGLE)
-        };
-        let mirror = FormatOptions { tolerance: Some(2), ..FormatOptions::portable(Scheme::mirror(2)) };
+        let single = FormatOptions::portable(Scheme::SINGLE).node_bytes(1024).block_bytes(2048).chunk_bytes(1024).extent_bytes(16384);
+        let mirror = FormatOptions::portable(Scheme::mirror(2)).tolerance(2);
         let spare = Base::of(make(3, 256 << 10, &raid, false));
         let degraded = Base::of(make(3, 256 << 10, &raid, true));
         let single = Base::of(make(1, 1 << 20, &single, false));
@@ -80,7 +74,7 @@ fn change(
     let (mut bytes, mut slots) = (vec![0; 256 << 10], vec![Slot::NEW; 256]);
     let mut states = vec![DiskState::NEW; disks.len()];
     let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
-    let services = Services { crc32c, clock: &NoClock };
+    let services = Services::new(crc32c, &NoClock);
     let mut pool =
         Pool::mount(Array::new(disks), memory, services, &MountOptions::default()).expect("mounts");
     let mut transaction = pool.begin().expect("begins");
@@ -97,11 +91,11 @@ fn make(count: usize, disk_bytes: usize, options: &FormatOptions, degraded: bool
     let (mut bytes, mut slots) = (vec![0; 256 << 10], vec![Slot::NEW; 256]);
     let mut states = vec![DiskState::NEW; count];
     let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
-    let services = Services { crc32c, clock: &NoClock };
+    let services = Services::new(crc32c, &NoClock);
     let array = Array::new(vec![vec![0; disk_bytes]; count]);
     let pool = Pool::format(array, memory, services, &mut Counter(7), options, &[]).expect("formats");
     let mut disks = pool.into_array().disks;
-    let plain = Attributes { mode: 0o644, ..Attributes::default() };
+    let plain = Attributes::new().mode(0o644);
     disks = change(disks, 0, &mut |t| {
         let sub = t.create(ObjectId::ROOT, b"sub", &MakeRequest::Directory, &plain).unwrap();
         for n in 0..12u8 {
@@ -112,8 +106,8 @@ fn make(count: usize, disk_bytes: usize, options: &FormatOptions, degraded: bool
         t.link(long, ObjectId::ROOT, b"again").unwrap();
         let big = t.create(ObjectId::ROOT, b"big", &MakeRequest::File, &plain).unwrap();
         t.write_all(big, 0, &vec![0xB1; 30_000]).unwrap();
-        t.set_attribute(big, b"user.long", &[b'v'; 700]).unwrap();
-        t.set_attribute(big, b"user.short", b"v").unwrap();
+        t.set_attribute(big, b"user.long", &[b'v'; 700], AttributeMode::Create).unwrap();
+        t.set_attribute(big, b"user.short", b"v", AttributeMode::Create).unwrap();
     });
     let mut doomed = ObjectId::ROOT;
     disks = change(disks, 0, &mut |t| {

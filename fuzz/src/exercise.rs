@@ -5,7 +5,7 @@ use arbitrary::Arbitrary;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::format::inode::ObjectKind;
 use dynamicfs_core::maintain::{CheckReport, JobKind, JobOptions, JobState, Trim, TrimOptions, Work};
-use dynamicfs_core::object::{Attributes, Change, MakeRequest};
+use dynamicfs_core::object::{AttributeMode, Attributes, Change, MakeRequest, RenameMode};
 use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId, Scheme};
 use dynamicfs_core::{
     DiskState, Memory, MountMode, MountOptions, Pool, ReadObjects, Services, Slot, Transaction,
@@ -32,10 +32,10 @@ pub enum Step {
     Create { directory: u8, name: u8, kind: u8, long: u16 },
     Link { object: u8, directory: u8, name: u8 },
     Unlink { directory: u8, name: u8 },
-    Rename { from: u8, name: u8, to: u8, to_name: u8 },
+    Rename { from: u8, name: u8, to: u8, to_name: u8, mode: u8 },
     Write { object: u8, offset: u64, length: u16 },
     Truncate { object: u8, size: u64 },
-    SetAttribute { object: u8, name: u8, length: u16 },
+    SetAttribute { object: u8, name: u8, length: u16, mode: u8 },
     RemoveAttribute { object: u8, name: u8 },
     ChangeAttributes { object: u8, data: u8, parity: u8 },
     Read { object: u8, offset: u64, length: u16 },
@@ -69,14 +69,14 @@ impl Lent {
     }
 }
 
-const SERVICES: Services<'static> = Services { crc32c, clock: &NoClock };
+const SERVICES: Services<'static> = Services::new(crc32c, &NoClock);
 
 /// Does all of it.
 pub fn exercise(disks: Vec<Vec<u8>>, plan: &Plan) {
     let mut lent = Lent::new(plan.memory, disks.len());
     // Each mount takes a copy of the disks: one that fails does not give the array back.
     let mut array = Array::new(disks);
-    let options = MountOptions { mode: MountMode::ReadOnly, ..MountOptions::default() };
+    let options = MountOptions::new().mode(MountMode::ReadOnly);
     if let Ok(mut pool) = Pool::mount(&mut array, lent.memory(), SERVICES, &options) {
         look_at(&mut pool, [31, 64, 4096][usize::from(plan.memory % 3)]);
         let _ = pool.begin().map(drop);
@@ -84,7 +84,7 @@ pub fn exercise(disks: Vec<Vec<u8>>, plan: &Plan) {
     rest(&mut Array::new(array.disks.clone()), &mut lent);
     let mode =
         if plan.assume_dead { MountMode::AssumeMissingDead { branch: 77 } } else { MountMode::ReadWrite };
-    let options = MountOptions { mode, ..MountOptions::default() };
+    let options = MountOptions::new().mode(mode);
     let mut steps = plan.steps.iter().take(STEPS_MAX);
     loop {
         match Pool::mount(&mut array, lent.memory(), SERVICES, &options) {
@@ -197,13 +197,13 @@ fn usual() -> Vec<Step> {
     let mut steps = Vec::new();
     for object in 0..8 {
         steps.push(Step::Write { object, offset: 90 * u64::from(object), length: 40 });
-        steps.push(Step::SetAttribute { object, name: object, length: 20 });
+        steps.push(Step::SetAttribute { object, name: object, length: 20, mode: 0 });
         steps.push(Step::Truncate { object, size: 10_000 * u64::from(object % 3) });
         steps.push(Step::Write { object, offset: 4000, length: 5000 });
     }
     for name in 0..18 {
         steps.push(Step::Unlink { directory: name % 3, name });
-        steps.push(Step::Rename { from: 0, name, to: name % 4, to_name: name + 5 });
+        steps.push(Step::Rename { from: 0, name, to: name % 4, to_name: name + 5, mode: name % 3 });
         steps.push(Step::Create { directory: name % 2, name, kind: name, long: 300 });
     }
     for name in 0..18 {
@@ -245,8 +245,9 @@ fn apply(
         }
         Step::Link { object, directory, name: n } => t.link(at(object), at(directory), &name(n)),
         Step::Unlink { directory, name: n } => t.unlink(at(directory), &name(n)),
-        Step::Rename { from, name: n, to, to_name } => {
-            t.rename((at(from), &name(n)), (at(to), &name(to_name)), true)
+        Step::Rename { from, name: n, to, to_name, mode } => {
+            let mode = [RenameMode::Replace, RenameMode::NoReplace, RenameMode::Exchange][usize::from(mode % 3)];
+            t.rename((at(from), &name(n)), (at(to), &name(to_name)), mode)
         }
         Step::Write { object, offset, length } => {
             // Most offsets are near the beginning.
@@ -257,13 +258,16 @@ fn apply(
             let size = if size >> 62 == 3 { size >> 15 } else { size % 70_000 };
             t.truncate(at(object), size)
         }
-        Step::SetAttribute { object, name: n, length } => {
-            t.set_attribute(at(object), &name(n), &vec![b'v'; usize::from(length % 4200)])
+        Step::SetAttribute { object, name: n, length, mode } => {
+            let value = vec![b'v'; usize::from(length % 4200)];
+            let mode = [AttributeMode::CreateOrReplace, AttributeMode::Create, AttributeMode::Replace]
+                [usize::from(mode % 3)];
+            t.set_attribute(at(object), &name(n), &value, mode)
         }
         Step::RemoveAttribute { object, name: n } => t.remove_attribute(at(object), &name(n)),
         Step::ChangeAttributes { object, data, parity } => {
             let change =
-                Change { scheme: Some(Scheme { data, parity }), tier: Some(data), ..Change::default() };
+                Change::new().scheme(Scheme { data, parity }).tier(data);
             t.change_attributes(at(object), &change).map(drop)
         }
         Step::Read { object, offset, length } => {
@@ -357,7 +361,7 @@ fn prove(pool: &mut Pool<'_, &mut Array>, object: ObjectId) -> Result<(), Error>
 /// Gives free space back, or counts it.
 fn trim(pool: &mut Pool<'_, &mut Array>, only_count: bool) {
     for member in [0, 1, 2, 65535] {
-        let mut trim = Trim::new(MemberNumber(member), TrimOptions { minimum_bytes: 0, only_count });
+        let mut trim = Trim::new(MemberNumber(member), TrimOptions::new().minimum_bytes(0).only_count(only_count));
         while let Ok(true) = pool.trim_step(&mut trim) {}
     }
 }

@@ -47,7 +47,7 @@ fn images(pool: &TestPool) -> Vec<Vec<u8>> {
 fn what_is_needed_to_read_it_is_not_known() {
     type Change = fn(&mut Label<&mut [u8]>);
     let changes: [(&str, Change); 2] =
-        [("features 0x20", |label| label.set_incompat(FEATURE)), ("format 2", |label| label.set_version(2))];
+        [("features 0x20", |label| label.set_incompat(FEATURE)), ("format 3", |label| label.set_version(3))];
     for (what, change) in changes {
         let (pool, _) = pool_with_file();
         relabel_all(&pool, change);

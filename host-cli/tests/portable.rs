@@ -49,7 +49,7 @@ fn the_memory_of_the_example_in_the_readme_is_enough_for_a_portable_pool() {
         let (mut bytes, mut slots, mut states) =
             ([0; NEEDS.bytes], [Slot::NEW; NEEDS.slots], [DiskState::NEW; NEEDS.disks]);
         let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
-        let services = Services { crc32c, clock: &clock };
+        let services = Services::new(crc32c, &clock);
         let array = SerialArray::<_, 3>::new(opened);
         let mut mounted = Pool::mount(array, memory, services, &MountOptions::default()).unwrap();
         let mut text = [0; 5];

@@ -2,7 +2,7 @@
 //!
 //! The core hashes names with a key that it draws when a pool is formatted. The world draws for it, so a world can draw one
 //! for which colliding names are known: they were searched for, once, by `sim/examples/colliding_names.rs` (2^30 names,
-//! of which pairs agree in all 56 bits that a key holds). Nothing in the core knows of it.
+//! of which pairs agree in 56 bits, more than a key holds). Nothing in the core knows of it.
 
 use crate::Rng;
 use dynamicfs_core::types::Uuid;

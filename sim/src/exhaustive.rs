@@ -21,6 +21,7 @@ use crate::workload::Operation;
 use crate::world::{Lent, SERVICES};
 use crate::{Halt, Rng, SimArray};
 use dynamicfs_core::error::{Error, StorageError};
+use dynamicfs_core::files::{AttributeMode, RenameMode};
 use dynamicfs_core::maintain::{Finding, Work};
 use dynamicfs_core::types::{ObjectId, Scheme};
 use dynamicfs_core::{MountOptions, Pool};
@@ -132,12 +133,21 @@ impl Letter {
             Self::WriteLarge => Operation::Write { object, offset: 0, data: vec![9; 6000] },
             Self::Truncate => Operation::Truncate { object, size: 50 },
             Self::Unlink => Operation::Unlink { directory, name },
-            Self::Rename => {
-                Operation::Rename { from: directory, from_name: name, to: directory, to_name: b"b".to_vec() }
-            }
+            Self::Rename => Operation::Rename {
+                from: directory,
+                from_name: name,
+                to: directory,
+                to_name: b"b".to_vec(),
+                mode: RenameMode::Replace,
+            },
             Self::MakeDirectory => Operation::MakeDirectory { directory, name },
             Self::Link => Operation::Link { object, directory, name: b"c".to_vec() },
-            Self::Attribute => Operation::SetAttribute { object, name, value: vec![1; 60] },
+            Self::Attribute => Operation::SetAttribute {
+                object,
+                name,
+                value: vec![1; 60],
+                mode: AttributeMode::CreateOrReplace,
+            },
             Self::Punch => Operation::Punch { object, offset: 0, bytes: 4096 },
             Self::Move => {
                 Operation::Move { from: object, from_offset: 0, to: last, to_offset: 4096, bytes: 8192 }

@@ -2,12 +2,12 @@
 
 use crate::workload::Operation;
 use crate::world::Placed;
-use dynamicfs_core::ReadObjects;
-use dynamicfs_core::Transaction;
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::format::inode::ObjectKind;
-use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::limits::NAME_BYTES_MAX;
+use dynamicfs_core::object::{AttributeMode, Attributes, MakeRequest, RenameMode, split_path};
 use dynamicfs_core::types::ObjectId;
+use dynamicfs_core::{DirectoryCursor, ReadObjects, Transaction};
 use dynamicfs_hal::DiskArray;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -170,8 +170,11 @@ impl Model {
             }
             Operation::Link { object, directory, name } => self.link(*object, *directory, name),
             Operation::Unlink { directory, name } => self.unlink(*directory, name),
-            Operation::Rename { from, from_name, to, to_name } => {
-                self.rename((*from, from_name), (*to, to_name))
+            Operation::Rename { from, from_name, to, to_name, mode: RenameMode::Exchange } => {
+                self.exchange((*from, from_name), (*to, to_name))
+            }
+            Operation::Rename { from, from_name, to, to_name, mode } => {
+                self.rename((*from, from_name), (*to, to_name), *mode == RenameMode::Replace)
             }
             Operation::Write { object, offset, data } => self.edit(*object, |bytes| {
                 let end = *offset as usize + data.len();
@@ -201,8 +204,13 @@ impl Model {
             }
             Operation::Pin { object } => self.pin(*object),
             Operation::Unpin { object } => self.unpin(*object),
-            Operation::SetAttribute { object, name, value } => {
+            Operation::SetAttribute { object, name, value, mode } => {
                 let node = self.node_mut(object.0).ok_or(Error::NotFound)?;
+                match (mode, node.attributes.contains_key(name)) {
+                    (AttributeMode::Create, true) => return Err(Error::Exists),
+                    (AttributeMode::Replace, false) => return Err(Error::NotFound),
+                    _ => {}
+                }
                 node.attributes.insert(name.clone(), value.clone());
                 Ok(None)
             }
@@ -210,7 +218,83 @@ impl Model {
                 let node = self.node_mut(object.0).ok_or(Error::NotFound)?;
                 node.attributes.remove(name).map(|_| None).ok_or(Error::NotFound)
             }
+            Operation::CreateAll { path } => self.create_all(path, made),
+            Operation::WriteFile { path, data } => self.write_file(path, data, made),
+            Operation::RemoveAll { path } => {
+                let (directory, name) = self.parent_of(path)?;
+                self.remove_all(directory, name)
+            }
         }
+    }
+
+    /// The path of a directory from the root; `None` if it is not there.
+    pub fn path_of(&self, directory: ObjectId) -> Option<Vec<u8>> {
+        self.path_below(ObjectId::ROOT.0, directory.0)
+    }
+
+    fn path_below(&self, from: u64, directory: u64) -> Option<Vec<u8>> {
+        if from == directory {
+            return Some(Vec::new());
+        }
+        let Some(Contents::Directory(entries)) = self.nodes.get(&from).map(|node| &node.contents) else {
+            return None;
+        };
+        entries.iter().find_map(|(name, &child)| {
+            let rest = self.path_below(child, directory)?;
+            Some([b"/", &name[..], &rest[..]].concat())
+        })
+    }
+
+    fn parent_of<'p>(&mut self, path: &'p [u8]) -> Result<(ObjectId, &'p [u8]), Error> {
+        let mut names = split_path(path);
+        let last = names.next_back().ok_or(Error::InvalidName)?;
+        let directory = names.try_fold(ObjectId::ROOT, |directory, name| {
+            self.directory(directory)?.get(name).map(|&object| ObjectId(object)).ok_or(Error::NotFound)
+        })?;
+        Ok((directory, last))
+    }
+
+    /// Objects that are made one after the other have numbers one after the other: the last is `made`.
+    fn create_all(&mut self, path: &[u8], made: Option<ObjectId>) -> Outcome {
+        let (mut directory, mut names) = (ObjectId::ROOT, split_path(path).peekable());
+        while let Some(&name) = names.peek() {
+            let Some(&object) = self.directory(directory)?.get(name) else { break };
+            directory = ObjectId(object);
+            names.next();
+        }
+        if !self.is_directory(directory.0) {
+            return Err(Error::NotADirectory);
+        }
+        let missing: Vec<&[u8]> = names.collect();
+        for (left, name) in (0..missing.len() as u64).rev().zip(&missing) {
+            let made = made.map(|last| ObjectId(last.0 - left));
+            let contents = Contents::Directory(BTreeMap::new());
+            directory = self.make(directory, name, contents, made)?.unwrap_or(directory);
+        }
+        Ok(made.map(|_| directory))
+    }
+
+    fn write_file(&mut self, path: &[u8], data: &[u8], made: Option<ObjectId>) -> Outcome {
+        let (directory, name) = self.parent_of(path)?;
+        let old = self.directory(directory)?.get(name).copied();
+        if let Some(old) = old {
+            if self.is_directory(old) {
+                return Err(Error::IsADirectory);
+            }
+            self.directory(directory)?.remove(name);
+            self.drop_link(directory, old);
+        }
+        self.make(directory, name, Contents::File(data.to_vec()), made)
+    }
+
+    fn remove_all(&mut self, directory: ObjectId, name: &[u8]) -> Outcome {
+        let target = *self.directory(directory)?.get(name).ok_or(Error::NotFound)?;
+        if let Some(Contents::Directory(entries)) = self.nodes.get(&target).map(|node| &node.contents) {
+            for name in entries.keys().cloned().collect::<Vec<_>>() {
+                self.remove_all(ObjectId(target), &name)?;
+            }
+        }
+        self.unlink(directory, name)
     }
 
     fn make(
@@ -298,11 +382,36 @@ impl Model {
                 if entries.values().any(|&child| self.is_directory(child) && self.is_below(directory, child)))
     }
 
-    fn rename(&mut self, from: (ObjectId, &Vec<u8>), to: (ObjectId, &Vec<u8>)) -> Outcome {
+    fn exchange(&mut self, one: (ObjectId, &Vec<u8>), other: (ObjectId, &Vec<u8>)) -> Outcome {
+        self.directory(one.0)?;
+        self.directory(other.0)?;
+        let target = *self.directory(one.0)?.get(one.1).ok_or(Error::NotFound)?;
+        let other_target = *self.directory(other.0)?.get(other.1).ok_or(Error::NotFound)?;
+        if target == other_target {
+            return Ok(None);
+        }
+        for (moved, to) in [(target, other.0), (other_target, one.0)] {
+            if self.is_directory(moved) && self.is_below(to.0, moved) {
+                return Err(Error::IntoItself);
+            }
+        }
+        for (moved, (from, _), (to, name)) in [(target, one, other), (other_target, other, one)] {
+            self.directory(to)?.insert(name.clone(), moved);
+            let links = i64::from(self.is_directory(moved));
+            self.count_links(to, links);
+            self.count_links(from, -links);
+        }
+        Ok(None)
+    }
+
+    fn rename(&mut self, from: (ObjectId, &Vec<u8>), to: (ObjectId, &Vec<u8>), replace: bool) -> Outcome {
         self.directory(from.0)?;
         self.directory(to.0)?;
         let target = *self.directory(from.0)?.get(from.1).ok_or(Error::NotFound)?;
         let replaced = self.directory(to.0)?.get(to.1).copied();
+        if replaced.is_some() && !replace {
+            return Err(Error::Exists);
+        }
         if replaced == Some(target) {
             return Ok(None);
         }
@@ -343,7 +452,7 @@ impl Model {
 
 /// Does an operation on a real pool, in the transaction that is open.
 pub fn apply<A: DiskArray>(objects: &mut Transaction<'_, '_, A>, operation: &Operation) -> Outcome {
-    let plain = Attributes { mode: 0o644, ..Attributes::default() };
+    let plain = Attributes::new().mode(0o644);
     match operation {
         Operation::Create { directory, name } => {
             objects.create(*directory, name, &MakeRequest::File, &plain).map(Some)
@@ -356,8 +465,8 @@ pub fn apply<A: DiskArray>(objects: &mut Transaction<'_, '_, A>, operation: &Ope
         }
         Operation::Link { object, directory, name } => objects.link(*object, *directory, name).map(|()| None),
         Operation::Unlink { directory, name } => objects.unlink(*directory, name).map(|()| None),
-        Operation::Rename { from, from_name, to, to_name } => {
-            objects.rename((*from, from_name), (*to, to_name), true).map(|()| None)
+        Operation::Rename { from, from_name, to, to_name, mode } => {
+            objects.rename((*from, from_name), (*to, to_name), *mode).map(|()| None)
         }
         Operation::Write { object, offset, data } => {
             let mut placed = is_particular(objects).then(|| Placed::copy(residue(*object, *offset), data));
@@ -381,10 +490,13 @@ pub fn apply<A: DiskArray>(objects: &mut Transaction<'_, '_, A>, operation: &Ope
         Operation::Pin { object } => objects.pin(*object).map(|()| None),
         Operation::Unpin { object } if objects.unpin(*object) => Ok(None),
         Operation::Unpin { .. } => Err(Error::NotFound),
-        Operation::SetAttribute { object, name, value } => {
-            objects.set_attribute(*object, name, value).map(|()| None)
+        Operation::SetAttribute { object, name, value, mode } => {
+            objects.set_attribute(*object, name, value, *mode).map(|()| None)
         }
         Operation::RemoveAttribute { object, name } => objects.remove_attribute(*object, name).map(|()| None),
+        Operation::CreateAll { path } => objects.create_all(path).map(Some),
+        Operation::WriteFile { path, data } => objects.write_file(path, data).map(Some),
+        Operation::RemoveAll { path } => objects.remove_all(path).map(|()| None),
     }
 }
 
@@ -483,13 +595,23 @@ pub const OBJECT_BYTES_MAX: u64 = 1 << 26;
 pub fn observe(objects: &mut impl ReadObjects) -> Result<Model, LoadError> {
     let mut model = Model::NOTHING;
     let mut waiting = vec![ObjectId::ROOT];
+    let mut parents = BTreeMap::from([(ObjectId::ROOT, ObjectId::ROOT)]);
     while let Some(object) = waiting.pop() {
         if model.nodes.contains_key(&object.0) {
             continue;
         }
         let node = observe_node(objects, object)?;
         if let Contents::Directory(entries) = &node.contents {
-            waiting.extend(entries.values().map(|&object| ObjectId(object)));
+            if parents
+                .get(&object)
+                .is_some_and(|&parent| Ok(parent) != objects.inode(object).map(|i| i.parent))
+            {
+                return Err(LoadError::Contradiction("a directory names another than holds it"));
+            }
+            for &entry in entries.values() {
+                parents.insert(ObjectId(entry), object);
+                waiting.push(ObjectId(entry));
+            }
         }
         model.nodes.insert(object.0, Arc::new(node));
     }
@@ -501,13 +623,12 @@ pub fn observe_node(objects: &mut impl ReadObjects, object: ObjectId) -> Result<
     let inode = objects.inode(object)?;
     let contents = match inode.kind {
         ObjectKind::Directory => {
-            let (mut entries, mut twice) = (BTreeMap::new(), false);
-            objects.list(object, 0, |entry| {
-                twice |= entries.insert(entry.name.to_vec(), entry.object.0).is_some();
-                ControlFlow::<()>::Continue(())
-            })?;
-            if twice {
-                return Err(LoadError::Contradiction("a name is listed twice"));
+            let (mut entries, mut name) = (BTreeMap::new(), [0; NAME_BYTES_MAX]);
+            let mut cursor = DirectoryCursor::new(object);
+            while let Some(entry) = cursor.next(objects, &mut name)? {
+                if entries.insert(entry.name.to_vec(), entry.object.0).is_some() {
+                    return Err(LoadError::Contradiction("a name is listed twice"));
+                }
             }
             if inode.size != entries.len() as u64 {
                 return Err(LoadError::Contradiction("a directory miscounts its entries"));

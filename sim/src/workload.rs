@@ -1,6 +1,7 @@
 //! Operations on a pool, and random ones that meet each other often.
 
 use crate::model::{Contents, Model};
+use dynamicfs_core::files::{AttributeMode, RenameMode};
 use dynamicfs_core::types::ObjectId;
 
 /// One operation.
@@ -17,8 +18,8 @@ pub enum Operation {
     Link { object: ObjectId, directory: ObjectId, name: Vec<u8> },
     /// Removes a name.
     Unlink { directory: ObjectId, name: Vec<u8> },
-    /// Renames, replacing what is there.
-    Rename { from: ObjectId, from_name: Vec<u8>, to: ObjectId, to_name: Vec<u8> },
+    /// Renames.
+    Rename { from: ObjectId, from_name: Vec<u8>, to: ObjectId, to_name: Vec<u8>, mode: RenameMode },
     /// Writes bytes.
     Write { object: ObjectId, offset: u64, data: Vec<u8> },
     /// Sets the size.
@@ -36,9 +37,15 @@ pub enum Operation {
     /// Lets go of an object once.
     Unpin { object: ObjectId },
     /// Sets an extended attribute.
-    SetAttribute { object: ObjectId, name: Vec<u8>, value: Vec<u8> },
+    SetAttribute { object: ObjectId, name: Vec<u8>, value: Vec<u8>, mode: AttributeMode },
     /// Removes an extended attribute.
     RemoveAttribute { object: ObjectId, name: Vec<u8> },
+    /// Makes the directories of a path.
+    CreateAll { path: Vec<u8> },
+    /// Writes a file whole, in the place of what the path means.
+    WriteFile { path: Vec<u8>, data: Vec<u8> },
+    /// Removes what a path means, and all below it.
+    RemoveAll { path: Vec<u8> },
 }
 
 /// How large things are.
@@ -84,19 +91,24 @@ pub fn random(model: &Model, scale: &Scale, below: &mut impl FnMut(u64) -> u64) 
             Operation::Symlink { directory, name, target: vec![b'a' + length as u8 % 26; length] }
         }
         23..26 => Operation::Link { object: pick(model, below, |_| true), directory, name },
-        26..38 => {
-            let names: Vec<&Vec<u8>> = match model.nodes.get(&directory.0).map(|node| &node.contents) {
-                Some(Contents::Directory(entries)) => entries.keys().collect(),
-                _ => Vec::new(),
-            };
-            let known = below(names.len().max(1) as u64) as usize;
-            Operation::Unlink { directory, name: names.get(known).map_or(name, |&name| name.clone()) }
-        }
-        38..45 => {
+        26..38 => Operation::Unlink { directory, name: known_name(model, directory, name, below) },
+        38..40 => random_path(model, directory, name, scale, below),
+        40..46 => {
             let to = pick(model, below, |contents| matches!(contents, Contents::Directory(_)));
-            Operation::Rename { from: directory, from_name: name, to, to_name: random_name(scale, below) }
+            let to_name = random_name(scale, below);
+            let mode = match below(4) {
+                0 => RenameMode::NoReplace,
+                1 => RenameMode::Exchange,
+                _ => RenameMode::Replace,
+            };
+            // Two names that are both there are rarely drawn.
+            let (from_name, to_name) = match mode == RenameMode::Exchange && below(4) > 0 {
+                true => (known_name(model, directory, name, below), known_name(model, to, to_name, below)),
+                false => (name, to_name),
+            };
+            Operation::Rename { from: directory, from_name, to, to_name, mode }
         }
-        45..80 => {
+        46..80 => {
             let object = pick(model, below, |contents| matches!(contents, Contents::File(_)));
             let offset = random_offset(scale, below);
             let length = if below(3) == 0 { below(scale.write_bytes) } else { below(700) };
@@ -111,7 +123,8 @@ pub fn random(model: &Model, scale: &Scale, below: &mut impl FnMut(u64) -> u64) 
         90..96 => {
             let object = pick(model, below, |_| true);
             let length = if below(4) == 0 { below(3000) } else { below(100) };
-            Operation::SetAttribute { object, name, value: vec![below(256) as u8; length as usize] }
+            let (value, mode) = (vec![below(256) as u8; length as usize], random_mode(below));
+            Operation::SetAttribute { object, name, value, mode }
         }
         _ => Operation::RemoveAttribute { object: pick(model, below, |_| true), name },
     }
@@ -137,6 +150,39 @@ fn random_hole(model: &Model, scale: &Scale, below: &mut impl FnMut(u64) -> u64)
                 _ => (below(units) * 4096, below(units) * 4096 + odd),
             };
             Operation::Move { from, from_offset, to: object, to_offset, bytes: (1 + below(units)) * 4096 }
+        }
+    }
+}
+
+/// An operation on a path: below a directory of the model, mostly.
+fn random_path(
+    model: &Model,
+    directory: ObjectId,
+    name: Vec<u8>,
+    scale: &Scale,
+    below: &mut impl FnMut(u64) -> u64,
+) -> Operation {
+    let mut path = model.path_of(directory).unwrap_or_default();
+    path.push(b'/');
+    match below(7) {
+        0 | 1 => {
+            path.extend(name);
+            for _ in 0..below(3) {
+                path.push(b'/');
+                path.extend(random_name(scale, below));
+            }
+            Operation::CreateAll { path }
+        }
+        2..6 => {
+            path.extend(name);
+            let length = if below(3) == 0 { below(scale.write_bytes) } else { below(700) };
+            let fill = below(256) as u8;
+            let data = (0..length).map(|i| fill.wrapping_add((i / 5) as u8)).collect();
+            Operation::WriteFile { path, data }
+        }
+        _ => {
+            path.extend(known_name(model, directory, name, below));
+            Operation::RemoveAll { path }
         }
     }
 }
@@ -200,8 +246,35 @@ pub fn random_attribute(model: &Model, scale: &Scale, below: &mut impl FnMut(u64
     };
     match below(8) {
         0 => Operation::RemoveAttribute { object, name },
-        fill => Operation::SetAttribute { object, name, value: vec![fill as u8; length as usize] },
+        fill => {
+            let (value, mode) = (vec![fill as u8; length as usize], random_mode(below));
+            Operation::SetAttribute { object, name, value, mode }
+        }
     }
+}
+
+/// Mostly an attribute may be there or not.
+fn random_mode(below: &mut impl FnMut(u64) -> u64) -> AttributeMode {
+    match below(6) {
+        0 => AttributeMode::Create,
+        1 => AttributeMode::Replace,
+        _ => AttributeMode::CreateOrReplace,
+    }
+}
+
+/// A name that a directory has, or else this one.
+fn known_name(
+    model: &Model,
+    directory: ObjectId,
+    name: Vec<u8>,
+    below: &mut impl FnMut(u64) -> u64,
+) -> Vec<u8> {
+    let names: Vec<&Vec<u8>> = match model.nodes.get(&directory.0).map(|node| &node.contents) {
+        Some(Contents::Directory(entries)) => entries.keys().collect(),
+        _ => Vec::new(),
+    };
+    let known = below(names.len().max(1) as u64) as usize;
+    names.get(known).map_or(name, |&name| name.clone())
 }
 
 /// One of the names that have equal hashes.

@@ -42,7 +42,7 @@ pub fn crc32c(crc: u32, bytes: &[u8]) -> u32 {
 }
 
 /// A fast checksum, and no time.
-pub const SERVICES: Services<'static> = Services { crc32c, clock: &NoClock };
+pub const SERVICES: Services<'static> = Services::new(crc32c, &NoClock);
 
 impl Entropy for Rng {
     fn fill(&mut self, buf: &mut [u8]) -> Result<(), EntropyError> {

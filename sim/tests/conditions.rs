@@ -35,9 +35,8 @@ impl Timed {
         (0..disks).for_each(|disk| array.disk_mut(disk).set_latency(Latency::NVME));
         let (clock, lent) = (array.clock(), Lent::new(300 << 10));
         let mut world = Self { array, lent, clock };
-        let options =
-            FormatOptions { members_max: 10, extent_bytes: 16384, ..FormatOptions::portable(scheme) };
-        let services = Services { crc32c, clock: &world.clock };
+        let options = FormatOptions::portable(scheme).members_max(10).extent_bytes(16384);
+        let services = Services::new(crc32c, &world.clock);
         let rng = &mut Rng::new(9);
         let mut pool = Pool::format(&mut world.array, world.lent.lend(), services, rng, &options, &[])
             .expect("formatted");
@@ -47,7 +46,7 @@ impl Timed {
     }
 
     fn mount(&mut self) -> Mounted<'_> {
-        let services = Services { crc32c, clock: &self.clock };
+        let services = Services::new(crc32c, &self.clock);
         Pool::mount(&mut self.array, self.lent.lend(), services, &MountOptions::default())
             .unwrap_or_else(|error| panic!("{error}"))
     }
@@ -337,8 +336,8 @@ fn a_part_that_failed_is_not_asked_again_beside_one_that_was_late() {
         let mut array = SimArray::new(1, vec![Geometry::new(512, SECTORS); 3]);
         (0..3).for_each(|disk| array.disk_mut(disk).set_latency(Latency::NVME));
         let (clock, mut lent) = (array.clock(), Lent::new(4 << 20));
-        let services = Services { crc32c, clock: &clock };
-        let options = FormatOptions { extent_bytes: 131_072, ..FormatOptions::portable(Scheme::mirror(3)) };
+        let services = Services::new(crc32c, &clock);
+        let options = FormatOptions::portable(Scheme::mirror(3)).extent_bytes(131_072);
         let mut pool = Pool::format(&mut array, lent.lend(), services, &mut Rng::new(9), &options, &[])
             .expect("formatted");
         let bytes = &contents()[..10 * 131_072];
@@ -426,7 +425,7 @@ fn a_rotten_disk_is_degraded_then_failed_and_rebuilt_elsewhere() {
     let mut world = Timed::new(FOUR_TWO, 7);
     world.rot(1, 200..SECTORS - 20);
     let mut pool = world.mount();
-    pool.set_thresholds(Thresholds { failed_checksum_errors: 40, ..Thresholds::DEFAULT });
+    pool.set_thresholds(Thresholds::new().failed_checksum_errors(40));
     let told = scrub(&mut pool);
     let member = MemberNumber(1);
     let degraded = position(&told, "degraded", is_degraded);
@@ -492,7 +491,7 @@ fn what_a_rotten_disk_alone_has_right_is_taken_from_it() {
             world.array.disk_mut(place.member.0.into()).flip_bits(byte, 4);
         }
         let mut pool = world.mount();
-        pool.set_thresholds(Thresholds { failed_checksum_errors: 15, ..Thresholds::DEFAULT });
+        pool.set_thresholds(Thresholds::new().failed_checksum_errors(15));
         let told = scrub(&mut pool);
         position(&told, "emptied", |h| *h == Happening::State { member, state: MemberState::Failing });
         position(&told, "out of use", |h| *h == Happening::State { member, state: MemberState::Failed });
@@ -508,8 +507,8 @@ fn what_a_rotten_disk_alone_has_right_is_taken_from_it() {
 
 #[test]
 fn a_rotten_disk_stays_where_nothing_could_be_rebuilt_or_nobody_wants_it_failed() {
-    let strict = Thresholds { failed_checksum_errors: 20, ..Thresholds::DEFAULT };
-    for (disks, thresholds) in [(6, strict), (7, Thresholds { fail: false, ..strict })] {
+    let strict = Thresholds::new().failed_checksum_errors(20);
+    for (disks, thresholds) in [(6, strict), (7, strict.fail(false))] {
         let mut world = Timed::new(FOUR_TWO, disks);
         world.rot(1, 200..SECTORS - 20);
         let mut pool = scrub_and_keep(&mut world, thresholds);
@@ -528,11 +527,7 @@ fn a_rotten_disk_stays_while_the_pool_needs_it() {
     world.rot(1, 200..SECTORS - 20);
     world.array.disk_mut(0).unplug();
     let mut pool = world.mount();
-    pool.set_thresholds(Thresholds {
-        failed_checksum_errors: 1,
-        failed_read_errors: 1,
-        ..Thresholds::DEFAULT
-    });
+    pool.set_thresholds(Thresholds::new().failed_checksum_errors(1).failed_read_errors(1));
     pool.start_job(JobKind::Scrub, JobOptions::default()).expect("started");
     rest(&mut pool);
     assert_ne!(pool.member_health(1).status, DiskStatus::Excluded);
@@ -550,7 +545,7 @@ fn a_rotten_disk_stays_where_the_next_stripe_needs_it() {
     rest(&mut pool);
     drop(pool);
     world.rot(1, 200..SECTORS - 20);
-    let strict = Thresholds { failed_checksum_errors: 1, ..Thresholds::DEFAULT };
+    let strict = Thresholds::new().failed_checksum_errors(1);
     let mut pool = scrub_and_keep(&mut world, strict);
     put_file(&mut pool, "another", &contents()).expect("committed");
     let extents = pool.count_extents().expect("counted");
@@ -567,7 +562,7 @@ fn a_rotten_disk_stays_where_there_is_no_room_for_what_it_holds() {
     assert!(full.is_some_and(|files| files > 2), "{full:?}");
     drop(pool);
     world.rot(1, 200..SECTORS - 20);
-    let strict = Thresholds { failed_checksum_errors: 20, ..Thresholds::DEFAULT };
+    let strict = Thresholds::new().failed_checksum_errors(20);
     scrub_and_keep(&mut world, strict);
 }
 
@@ -576,7 +571,7 @@ fn errors_are_forgotten_by_time_and_by_word() {
     let mut world = Timed::new(Scheme::mirror(2), 3);
     world.rot(1, 200..SECTORS - 20);
     let mut pool = world.mount();
-    pool.set_thresholds(Thresholds { fail: false, window_seconds: 60, ..Thresholds::DEFAULT });
+    pool.set_thresholds(Thresholds::new().fail(false).window_seconds(60));
     let member = MemberNumber(1);
     let healthy = Happening::Condition { member, condition: Condition::Healthy };
     position(&scrub(&mut pool), "degraded", is_degraded);
@@ -591,7 +586,7 @@ fn errors_are_forgotten_by_time_and_by_word() {
     drop(pool);
     world.rot(1, 200..SECTORS - 20);
     let mut pool = world.mount();
-    pool.set_thresholds(Thresholds { fail: false, window_seconds: 60, ..Thresholds::DEFAULT });
+    pool.set_thresholds(Thresholds::new().fail(false).window_seconds(60));
     position(&scrub(&mut pool), "degraded", is_degraded);
     let slow = Latency { request_us: 50_000, ..Latency::NVME };
     (0..3).for_each(|disk| pool.array().disk_mut(disk).set_latency(slow));
@@ -621,7 +616,7 @@ fn a_spare_disk_takes_the_place_of_one_that_stopped() {
     let mut world = Timed::new(Scheme::mirror(2), 3);
     let place = world.array.add(SimDisk::new(Geometry::new(512, SECTORS), 77));
     let mut pool = world.mount();
-    let options = AddOptions { spare: true, ..AddOptions::default() };
+    let options = AddOptions::new().spare(true);
     let spare = pool.add_disk(place, &mut Rng::new(5), &options).expect("added");
     assert_eq!(
         events(&mut pool),

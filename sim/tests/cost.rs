@@ -2,7 +2,7 @@
 //! printed as they are.
 
 use dynamicfs_core::ReadObjects;
-use dynamicfs_core::object::{Attributes, MakeRequest};
+use dynamicfs_core::object::{Attributes, Change, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, MountOptions, Pool};
 use dynamicfs_hal::Geometry;
@@ -49,7 +49,7 @@ fn spent(pool: &mut Pool<'_, SimArray>, disks: usize, f: impl FnOnce(&mut Pool<'
 fn with_pool(scheme: Scheme, disks: usize, f: impl FnOnce(&mut Pool<'_, SimArray>)) {
     let array = SimArray::new(3, vec![Geometry::new(4096, 64 << 10); disks]);
     let mut lent = Lent::new(16 << 20);
-    let options = FormatOptions { members_max: 8, ..FormatOptions::server(scheme) };
+    let options = FormatOptions::server(scheme).members_max(8);
     let mut pool =
         Pool::format(array, lent.lend(), SERVICES, &mut Rng::new(1), &options, &[]).expect("formatted");
     let mut transaction = pool.begin().expect("begun");
@@ -75,7 +75,7 @@ fn check(scheme: Scheme, disks: usize, record: u64, small: u64, large: u64) {
         let file = pool.resolve(b"object-77").expect("found");
         let one = spent(pool, disks, |pool| {
             let mut transaction = pool.begin().expect("begun");
-            let change = dynamicfs_core::object::Change { mode: Some(0o600), ..Default::default() };
+            let change = Change::new().mode(0o600);
             transaction.change_attributes(file, &change).expect("changed");
             transaction.commit().expect("committed");
         });

@@ -11,7 +11,7 @@ const SCALE: Scale = Scale { file_bytes: 12_000, write_bytes: 6_000, names: 8, p
 
 fn test(scheme: Scheme, disks: usize) -> CrashTest {
     CrashTest {
-        options: FormatOptions { members_max: 8, ..FormatOptions::portable(scheme) },
+        options: FormatOptions::portable(scheme).members_max(8),
         disks,
         geometry: Geometry::new(512, 512),
         memory: 40 << 10,
@@ -64,12 +64,8 @@ fn four_plus_two_survives_a_cut_at_every_io() {
 
 #[test]
 fn tear_units_larger_than_a_sector_survive_a_cut_at_every_io() {
-    let options = FormatOptions {
-        node_bytes: 1024,
-        block_bytes: 2048,
-        members_max: 8,
-        ..FormatOptions::portable(Scheme::mirror(2))
-    };
+    let options =
+        FormatOptions::portable(Scheme::mirror(2)).node_bytes(1024).block_bytes(2048).members_max(8);
     let geometry = Geometry { tear_unit: 2048, ..Geometry::new(512, 2048) };
     run(&CrashTest { options, geometry, memory: 60 << 10, ..test(Scheme::mirror(2), 3) }, 50..53);
 }
@@ -89,7 +85,7 @@ fn each_disk_of_a_mirror_is_lost_before_and_after_the_recovery_from_a_cut() {
 
 #[test]
 fn any_two_disks_of_two_plus_two_are_lost_before_and_after_the_recovery_from_a_cut() {
-    let options = FormatOptions { members_max: 8, ..FormatOptions::portable(Scheme { data: 2, parity: 2 }) };
+    let options = FormatOptions::portable(Scheme { data: 2, parity: 2 }).members_max(8);
     let test = CrashTest { options, lose: 2, sessions: 1, transactions: 1, ..test(options.scheme, 5) };
     run(&test, 80..82);
 }

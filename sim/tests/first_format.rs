@@ -14,7 +14,7 @@ use dynamicfs_sim::{CrashPolicy, Halt, Rng, SimArray};
 const STATES_MAX: usize = 24;
 
 fn options(scheme: Scheme) -> FormatOptions {
-    FormatOptions { members_max: 4, ..FormatOptions::portable(scheme) }
+    FormatOptions::portable(scheme).members_max(4)
 }
 
 /// Mounts, or else formats: whether it was mounted.

@@ -14,7 +14,7 @@ use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Mishap, Rng, SimArray, SimDisk, s
 
 fn world(scheme: Scheme, sectors: &[u64]) -> World {
     let array = SimArray::new(3, sectors.iter().map(|&sectors| Geometry::new(512, sectors)));
-    let options = FormatOptions { members_max: 8, ..FormatOptions::portable(scheme) };
+    let options = FormatOptions::portable(scheme).members_max(8);
     World::on(array, options).make()
 }
 

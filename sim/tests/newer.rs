@@ -37,7 +37,7 @@ fn one_label_of_one_disk_is_enough_to_refuse_the_pool() {
     let mut lent = Lent::new(1 << 20);
     let changes: [(&str, Change); 3] = [
         ("features 0x20", |label| label.set_incompat(FEATURE)),
-        ("format 2", |label| label.set_version(2)),
+        ("format 3", |label| label.set_version(3)),
         ("checksum algorithm 7", |label| label.set_algorithm(7)),
     ];
     for (what, change) in changes {
@@ -86,7 +86,7 @@ fn a_disk_with_any_label_is_formatted_only_when_that_is_forced() {
     let mut lent = Lent::new(1 << 20);
     let changes: [Change; 3] = [
         |label| label.set_incompat(FEATURE),
-        |label| label.set_version(2),
+        |label| label.set_version(3),
         |label| label.set_block_shift(77),
     ];
     for (second, change) in

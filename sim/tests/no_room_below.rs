@@ -359,7 +359,7 @@ fn nodes_that_find_no_room_below_are_no_checksum_errors() {
 /// again without force.
 #[test]
 fn a_format_that_finds_no_room_below_may_be_made_again() {
-    let options = FormatOptions { members_max: 8, ..FormatOptions::portable(Scheme::mirror(2)) };
+    let options = FormatOptions::portable(Scheme::mirror(2)).members_max(8);
     let mut names = 0;
     each_lack(|lack| {
         let mut world =

@@ -5,6 +5,7 @@
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::Transaction;
 use dynamicfs_core::error::{Error, StorageError};
+use dynamicfs_core::files::{AttributeMode, RenameMode};
 use dynamicfs_core::maintain::Work;
 use dynamicfs_core::types::{ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, MountOptions, Pool};
@@ -116,7 +117,7 @@ fn bytes(length: usize, seed: usize) -> Vec<u8> {
 
 impl Case {
     fn portable(scheme: Scheme, sectors: &'static [u64]) -> Self {
-        let options = FormatOptions { members_max: 8, extent_bytes: 4096, ..FormatOptions::portable(scheme) };
+        let options = FormatOptions::portable(scheme).members_max(8).extent_bytes(4096);
         Self { options, sector_bytes: 512, sectors }
     }
 
@@ -182,7 +183,12 @@ impl Case {
         let directory = Operation::MakeDirectory { directory: ObjectId::ROOT, name: b"directory".into() };
         assert!(apply(&mut transaction, &mut world.model, &directory));
         let directory = transaction.resolve(b"directory").expect("made");
-        let attribute = Operation::SetAttribute { object: large, name: b"old".into(), value: vec![1; 40] };
+        let attribute = Operation::SetAttribute {
+            object: large,
+            name: b"old".into(),
+            value: vec![1; 40],
+            mode: AttributeMode::CreateOrReplace,
+        };
         assert!(apply(&mut transaction, &mut world.model, &attribute));
         transaction.commit().expect("committed");
         drop(pool);
@@ -201,6 +207,7 @@ impl Case {
             object,
             name: b"attribute".into(),
             value: vec![7; length],
+            mode: AttributeMode::CreateOrReplace,
         };
         let (long, block) = (vec![b'n'; 200], self.block());
         vec![
@@ -224,6 +231,7 @@ impl Case {
                     from_name: b"small".into(),
                     to: directory,
                     to_name: long.clone(),
+                    mode: RenameMode::Replace,
                 },
             ),
             (
@@ -233,6 +241,17 @@ impl Case {
                     from_name: b"inline".into(),
                     to: ObjectId::ROOT,
                     to_name: b"small".into(),
+                    mode: RenameMode::Replace,
+                },
+            ),
+            (
+                "exchange",
+                Operation::Rename {
+                    from: ObjectId::ROOT,
+                    from_name: b"directory".into(),
+                    to: ObjectId::ROOT,
+                    to_name: b"small".into(),
+                    mode: RenameMode::Exchange,
                 },
             ),
             ("set attribute", attribute(small, 20)),
@@ -244,6 +263,11 @@ impl Case {
             ),
             ("truncate to nothing", Operation::Truncate { object: large, size: 0 }),
             ("truncate to more", Operation::Truncate { object: large, size: 9 * self.large() as u64 }),
+            ("write a file", Operation::WriteFile { path: b"new".into(), data: bytes(3 * self.block(), 5) }),
+            (
+                "write over a file",
+                Operation::WriteFile { path: b"large".into(), data: bytes(self.large(), 5) },
+            ),
             ("unlink", Operation::Unlink { directory: ObjectId::ROOT, name: b"large".into() }),
         ]
     }
@@ -316,7 +340,12 @@ impl Case {
         let mut fits = |operation: &Operation| apply(&mut transaction, &mut model, operation).then_some(());
         match *filler {
             Filler::Attribute => {
-                fits(&Operation::SetAttribute { object: objects.directory, name, value: vec![1; 60] })?;
+                fits(&Operation::SetAttribute {
+                    object: objects.directory,
+                    name,
+                    value: vec![1; 60],
+                    mode: AttributeMode::CreateOrReplace,
+                })?;
             }
             Filler::Name => fits(&Operation::Create { directory: objects.directory, name })?,
             Filler::Contents(length) => {
@@ -399,9 +428,8 @@ impl Case {
 /// Pools that differ in what a block is worth, and in what is short first: blocks, whole stripes, groups for nodes.
 fn cases() -> Vec<Case> {
     let mirror = Case::portable(Scheme::mirror(2), &[800; 3]);
-    let larger = FormatOptions { node_bytes: 1024, block_bytes: 2048, ..mirror.options };
-    let server =
-        FormatOptions { members_max: 8, extent_bytes: 16384, ..FormatOptions::server(Scheme::mirror(2)) };
+    let larger = mirror.options.node_bytes(1024).block_bytes(2048);
+    let server = FormatOptions::server(Scheme::mirror(2)).members_max(8).extent_bytes(16384);
     vec![
         Case::portable(Scheme::SINGLE, &[2600]),
         mirror,

@@ -15,8 +15,7 @@ const FILES: [(&str, usize); 4] = [("tiny", 9), ("small", 3000), ("large", 60_00
 fn world() -> World {
     let disk = |discard| Geometry { discard, ..Geometry::new(512, 2048) };
     let array = SimArray::new(1, [true, true, false].map(disk));
-    let options =
-        FormatOptions { members_max: 8, extent_bytes: 16384, ..FormatOptions::portable(Scheme::mirror(2)) };
+    let options = FormatOptions::portable(Scheme::mirror(2)).members_max(8).extent_bytes(16384);
     let mut world = World::on(array, options).make();
     for (name, length) in FILES {
         world.put(name, length);
@@ -36,8 +35,8 @@ fn trim(pool: &mut Mounted<'_>, member: u16, options: TrimOptions) -> Result<Tri
     Ok(trim)
 }
 
-const ALL: TrimOptions = TrimOptions { minimum_bytes: 0, only_count: false };
-const COUNT: TrimOptions = TrimOptions { minimum_bytes: 0, only_count: true };
+const ALL: TrimOptions = TrimOptions::new().minimum_bytes(0).only_count(false);
+const COUNT: TrimOptions = TrimOptions::new().minimum_bytes(0).only_count(true);
 
 fn free_bytes(pool: &Mounted<'_>, disk: usize) -> u64 {
     pool.member_health(disk).free_blocks * u64::from(pool.health().block_bytes)
@@ -110,7 +109,7 @@ fn short_runs_are_left_as_they_are() {
     let mut pool = world.mount();
     let mut last = u64::MAX;
     for minimum_bytes in [0, 1024, 16384, 300_000, 1 << 30] {
-        let counted = trim(&mut pool, 0, TrimOptions { minimum_bytes, ..COUNT }).expect("counted");
+        let counted = trim(&mut pool, 0, COUNT.minimum_bytes(minimum_bytes)).expect("counted");
         assert!(
             counted.discarded_bytes() <= last && counted.discarded_bytes() >= counted.runs() * minimum_bytes
         );

@@ -61,7 +61,7 @@ impl Bench {
     }
 
     fn services(&self) -> Services<'_> {
-        Services { crc32c, clock: &self.clock }
+        Services::new(crc32c, &self.clock)
     }
 
     fn format(&self, disk_bytes: u64) {

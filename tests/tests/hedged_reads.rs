@@ -75,10 +75,10 @@ fn a_stuck_disk_holds_nobody_up(scheme: Scheme, disks: usize, piece: usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |disk| folder.path().join(format!("disk-{disk}.img"));
     let clock = OsClock::default();
-    let services = || Services { crc32c, clock: &clock };
+    let services = || Services::new(crc32c, &clock);
     let mut lent = Lent::new(32 << 20);
     let create = |disk| Some(FileDisk::create(path(disk), DISK_BYTES).expect("created"));
-    let options = FormatOptions { extent_bytes: 128 << 10, ..FormatOptions::server(scheme) };
+    let options = FormatOptions::server(scheme).extent_bytes(128 << 10);
     let array = HostArray::new((0..disks).map(create).collect());
     let mut pool =
         Pool::format(array, lent.lend(), services(), &mut OsEntropy, &options, &[]).expect("formatted");

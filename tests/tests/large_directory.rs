@@ -27,7 +27,7 @@ const LOOKUPS: u64 = 2_000;
 /// Blocks that the tree of an emptied pool may take more than that of a new one.
 const REMAINS_MAX: u64 = 128;
 
-const SERVICES: Services<'static> = Services { crc32c: std_host_shim::crc32c, clock: &NoClock };
+const SERVICES: Services<'static> = Services::new(std_host_shim::crc32c, &NoClock);
 
 type Array = SerialArray<RamDisk<Vec<u8>>, 1>;
 type OpenPool<'m> = Pool<'m, Array>;

@@ -46,7 +46,7 @@ fn layouts() -> [(FormatOptions, usize); 4] {
         (FormatOptions::server(parity), 8 << 20),
         (portable(Scheme::mirror(2)), 64 << 10),
         // A window smaller than the extents.
-        (FormatOptions { extent_bytes: 1 << 16, ..portable(parity) }, 128 << 10),
+        (portable(parity).extent_bytes(1 << 16), 128 << 10),
     ]
 }
 

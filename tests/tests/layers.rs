@@ -87,7 +87,7 @@ fn every_package_has_its_place() {
 // --- modules of the core --------------------------------------------------------------------------------------
 
 /// The layer of each module of the core: it may use those of its own layer and of lower ones.
-const LAYERS: [(&str, u8); 17] = [
+const LAYERS: [(&str, u8); 18] = [
     ("pool", 8),
     ("maintain", 7),
     ("object", 6),
@@ -103,6 +103,7 @@ const LAYERS: [(&str, u8); 17] = [
     ("error", 0),
     ("metrics", 0),
     ("build", 0),
+    ("options", 0),
     ("observed", 0),
     ("powers", 0),
 ];
@@ -157,6 +158,7 @@ const PURE: [(&str, &[&str]); 6] = [
             "metrics",
             "build",
             "powers",
+            "options",
             "dynamicfs_hal::Crc32c",
             "dynamicfs_hal::Geometry",
             "dynamicfs_hal::UnixTime",
@@ -165,7 +167,10 @@ const PURE: [(&str, &[&str]); 6] = [
     ("placement", &["placement", "types", "limits", "error", "build", "disks::mix"]),
     ("redundancy", &["redundancy", "format", "types", "limits", "error", "build", "dynamicfs_hal::Crc32c"]),
     ("transaction/quorum.rs", &["types", "limits", "build"]),
-    ("disks/condition.rs", &["disks::condition", "disks::mix", "observed", "dynamicfs_hal::IoError"]),
+    (
+        "disks/condition.rs",
+        &["disks::condition", "disks::mix", "observed", "options", "dynamicfs_hal::IoError"],
+    ),
     ("disks/select.rs", &["disks::condition", "disks::mix"]),
 ];
 

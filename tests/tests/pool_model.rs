@@ -116,8 +116,7 @@ fn a_mirror_of_three_small_disks_agrees_with_the_model() {
 #[test]
 fn two_plus_one_agrees_with_the_model() {
     for seed in 100..106 {
-        let options =
-            FormatOptions { extent_bytes: 16384, ..FormatOptions::portable(Scheme { data: 2, parity: 1 }) };
+        let options = FormatOptions::portable(Scheme { data: 2, parity: 1 }).extent_bytes(16384);
         run::<3>(seed, &options, 512 << 10, 200 << 10, &SMALL, 10);
     }
 }

@@ -33,7 +33,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn agree(scheme: Scheme, disks: usize, steps: &[Step]) -> Result<(), TestCaseError> {
     let mut array = SimArray::new(1, vec![Geometry::new(512, 2048); disks]);
     let mut lent = Lent::new(160 << 10);
-    let options = FormatOptions { members_max: 8, ..FormatOptions::portable(scheme) };
+    let options = FormatOptions::portable(scheme).members_max(8);
     Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(1), &options, &[]).expect("formatted");
     let mut model = Model::default();
     let mut waiting = steps;

@@ -39,7 +39,7 @@ impl Entropy for Draw {
 }
 
 const UNIT: u64 = 4096;
-const SERVICES: Services<'static> = Services { crc32c, clock: &Nothing };
+const SERVICES: Services<'static> = Services::new(crc32c, &Nothing);
 
 type Disk = RamDisk<Vec<u8>>;
 
@@ -68,7 +68,7 @@ fn what_is_written_apart_is_read_back_among_other_writes() {
         let mut draw = Draw(seed * 0x9E37_79B9);
         let mut array = array();
         let (mut bytes, mut slots, mut disks) = (vec![0; 1 << 20], vec![Slot::NEW; 256], [DiskState::NEW; 2]);
-        let options = FormatOptions { extent_bytes: 1 << 16, ..FormatOptions::portable(Scheme::mirror(2)) };
+        let options = FormatOptions::portable(Scheme::mirror(2)).extent_bytes(1 << 16);
         let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut disks };
         let mut pool =
             Pool::format(&mut array, memory, SERVICES, &mut Draw(7), &options, &[]).expect("formatted");
@@ -124,7 +124,7 @@ fn a_byte_in_a_large_file_is_one_short_extent() {
     let mut array = array();
     let (mut bytes, mut slots, mut disks) = (vec![0; 4 << 20], vec![Slot::NEW; 256], [DiskState::NEW; 2]);
     let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut disks };
-    let options = FormatOptions { extent_bytes: 1 << 16, ..FormatOptions::portable(Scheme::mirror(2)) };
+    let options = FormatOptions::portable(Scheme::mirror(2)).extent_bytes(1 << 16);
     let mut pool =
         Pool::format(&mut array, memory, SERVICES, &mut Draw(7), &options, &[]).expect("formatted");
     let mut transaction = pool.begin().expect("begun");

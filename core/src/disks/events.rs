@@ -13,6 +13,7 @@ use dynamicfs_hal::{DiskArray, IoError};
 /// Something that has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Event {
     /// When, in seconds since 1970-01-01T00:00:00Z; 0 on a machine without a clock.
     pub at: i64,

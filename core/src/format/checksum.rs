@@ -7,7 +7,7 @@ static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
 /// CRC-32C of `bytes`, going on from `crc` (0 at the beginning). One table of 1 KiB.
 ///
 /// ```
-/// use dynamicfs_core::format::checksum::crc32c;
+/// use dynamicfs_core::crc32c;
 /// assert_eq!(crc32c(0, b"123456789"), 0xE306_9283);
 /// assert_eq!(crc32c(crc32c(0, b"1234"), b"56789"), crc32c(0, b"123456789"));
 /// ```

@@ -110,6 +110,7 @@ impl ObjectKind {
 
 /// An object's attributes and policy, in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Inode {
     /// What the object is.
     pub kind: ObjectKind,

@@ -5,6 +5,7 @@ use super::key::Key;
 use super::node::value_bytes_max;
 use crate::build::MANAGE;
 use crate::limits::{NODE_BYTES_MIN, U48_MAX};
+use crate::options::options;
 use crate::types::{Generation, MemberSet};
 
 layout! {
@@ -86,29 +87,36 @@ const _: () = assert!(RECORD <= value_bytes_max(NODE_BYTES_MIN));
 /// What stands in the lower half of the offset under which that record is.
 pub(crate) const READ_AT: u32 = u32::MAX;
 
-/// What a job is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct JobOptions {
-    /// Rebuild: what absent members held counts as lost, and is not waited for. Bit 0.
-    pub absent: bool,
-    /// Rebalance: fragments move from full members to those with much more room. Bit 1.
-    pub space: bool,
-    /// Rebalance: contents are stored in the scheme and on the tier that their object asks for now. Bit 2.
-    pub policy: bool,
-    /// Rebalance: short extents that follow each other become long ones. Bit 3.
-    pub extents: bool,
+options! {
+    /// What a job is to do.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+    pub struct JobOptions {
+        /// Rebuild: what absent members held counts as lost, and is not waited for. Bit 0.
+        pub absent: bool,
+        /// Rebalance: fragments move from full members to those with much more room. Bit 1.
+        pub space: bool,
+        /// Rebalance: contents are stored in the scheme and on the tier that their object asks for now. Bit 2.
+        pub policy: bool,
+        /// Rebalance: short extents that follow each other become long ones. Bit 3.
+        pub extents: bool,
+    }
 }
 
 impl Default for JobOptions {
     fn default() -> Self {
-        Self { absent: false, space: true, policy: true, extents: true }
+        Self::new()
     }
 }
 
 impl JobOptions {
+    /// A rebuild that waits for absent members; a rebalance of everything.
+    pub const fn new() -> Self {
+        Self { absent: false, space: true, policy: true, extents: true }
+    }
+
     /// A rebuild that waits for nobody.
-    pub const WITHOUT_ABSENT: Self = Self { absent: true, space: true, policy: true, extents: true };
+    pub const WITHOUT_ABSENT: Self = Self::new().absent(true);
 
     const fn from_bits(bits: u8) -> Self {
         Self { absent: bits & 1 != 0, space: bits & 2 != 0, policy: bits & 4 != 0, extents: bits & 8 != 0 }
@@ -186,6 +194,7 @@ impl JobState {
 /// A maintenance job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Job {
     /// What it does.
     pub kind: JobKind,

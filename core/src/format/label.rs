@@ -76,7 +76,7 @@ layout! {
 pub const LABEL_MAGIC: u64 = u64::from_le_bytes(*b"DynamFS1");
 
 /// The format this code writes. Another number is another format.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;
 
 /// The checksum algorithm CRC-32C.
 pub const ALGORITHM_CRC32C: u8 = 1;

@@ -111,6 +111,7 @@ pub enum Finding {
 
 /// What was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CheckReport {
     /// Tree nodes.
     pub nodes: u64,

@@ -10,6 +10,7 @@ use dynamicfs_hal::DiskArray;
 
 /// Where a fragment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Place {
     /// Its first block; [`BlockAddress::NONE`] if there was no disk for it.
     pub address: BlockAddress,
@@ -19,6 +20,7 @@ pub struct Place {
 
 /// An extent, and where its fragments are.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Located {
     /// The first byte of the object that it holds.
     pub start: u64,
@@ -60,6 +62,7 @@ impl Located {
 
 /// What came of reading all fragments of an extent.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Proof {
     /// Fragments that were read and are right.
     pub right: usize,

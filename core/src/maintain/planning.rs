@@ -22,6 +22,7 @@ pub const OBJECTS_NAMED: usize = 64;
 
 /// How a pool would be without some members that take part now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LossForecast {
     /// Extents, counted as they would be.
     pub extents: ExtentCounts,
@@ -56,6 +57,7 @@ pub struct LossForecast {
 /// Whether, and how far, a pool would go on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Footing {
     /// It could be mounted, if these members were simply gone: those that are left may go on from the last commit.
     pub mountable: bool,

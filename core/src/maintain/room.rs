@@ -61,6 +61,7 @@ pub type Rooms = heapless::Vec<MemberRoom, MEMBERS_MAX>;
 /// What a rebuild would do after members were lost, or emptied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct RebuildForecast {
     /// Blocks that would be written: fragments moved, stripes stored again, replicas of nodes.
     pub blocks_written: u64,

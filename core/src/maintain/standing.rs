@@ -36,6 +36,7 @@ pub type Worths = heapless::Vec<Worth, FRAGMENTS_MAX>;
 
 /// Fragments of an extent that are there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Held {
     /// All of them.
     pub there: usize,

@@ -12,6 +12,7 @@ use dynamicfs_hal::DiskArray;
 /// Extents by what is left of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct ExtentCounts {
     /// All of them.
     pub total: u64,

@@ -12,6 +12,7 @@
 use crate::error::{Code, MemberError};
 use crate::limits::GROUP_BLOCKS_MAX;
 use crate::object::Objects;
+use crate::options::options;
 use crate::space::{Area, next_free};
 use crate::types::{BlockAddress, MemberNumber};
 use core::ops::Range;
@@ -26,15 +27,24 @@ const RUNS_PER_STEP: usize = 32;
 /// Blocks of one discard at most: 1 GiB of blocks of 4 KiB. Longer runs are cut.
 const RUN_BLOCKS_MAX: u64 = 1 << 18;
 
-/// How a member's free space is trimmed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct TrimOptions {
-    /// Runs of fewer bytes are left as they are; 0 leaves none.
-    pub minimum_bytes: u64,
-    /// Nothing is discarded, and no epoch reserved: it is only counted what would be by a disk that does discards, which is
-    /// not asked for.
-    pub only_count: bool,
+options! {
+    /// How a member's free space is trimmed.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+    pub struct TrimOptions {
+        /// Runs of fewer bytes are left as they are; 0 leaves none.
+        pub minimum_bytes: u64,
+        /// Nothing is discarded, and no epoch reserved: it is only counted what would be by a disk that does discards, which is
+        /// not asked for.
+        pub only_count: bool,
+    }
+}
+
+impl TrimOptions {
+    /// Every run is trimmed.
+    pub const fn new() -> Self {
+        Self { minimum_bytes: 0, only_count: false }
+    }
 }
 
 /// The trim of one member, and how far it is.

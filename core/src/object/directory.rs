@@ -20,6 +20,7 @@ pub(super) const NAME_UPDATES: u32 = 10;
 
 /// An entry of a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Entry<'e> {
     /// The name.
     pub name: &'e [u8],
@@ -61,6 +62,18 @@ pub(super) const fn described<'r>(what: &MakeRequest<'r>) -> Result<(ObjectKind,
     })
 }
 
+/// What a rename does with a new name that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenameMode {
+    /// It is refused.
+    NoReplace,
+    /// What the name meant is removed, if it is of the same sort: a directory in place of an empty directory, anything
+    /// else in place of anything else. Where both names are the object's own nothing happens.
+    Replace,
+    /// Both names are there, and exchange what they mean, of whatever sort.
+    Exchange,
+}
+
 impl<A: DiskArray> Objects<'_, A> {
     fn hash(&self, name: &[u8]) -> u64 {
         name::hash(self.store.tree.disks.parameters.hash_seed, name)
@@ -68,7 +81,11 @@ impl<A: DiskArray> Objects<'_, A> {
 
     // --- looking up -------------------------------------------------------------------------------------------
 
-    fn find_entry(&mut self, directory: ObjectId, name: &[u8]) -> Result<Option<(Place, EntryTarget)>, Code> {
+    pub(super) fn find_entry(
+        &mut self,
+        directory: ObjectId,
+        name: &[u8],
+    ) -> Result<Option<(Place, EntryTarget)>, Code> {
         let hash = self.hash(name);
         let end = hash.saturating_add(PLACES);
         let found = self.scan_hashed(directory, Kind::Entry, hash, end, |place, bytes| {
@@ -80,7 +97,7 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(found)
     }
 
-    fn directory(&mut self, directory: ObjectId) -> Result<Inode, Code> {
+    pub(super) fn directory(&mut self, directory: ObjectId) -> Result<Inode, Code> {
         let inode = self.inode(directory)?;
         if inode.kind == ObjectKind::Directory { Ok(inode) } else { Err(Code::NotADirectory) }
     }
@@ -109,7 +126,8 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Calls `f` with each entry of a directory from `from` on (0 for the first, then [`Entry::next`]), in the order
-    /// of the names' hashes, until it breaks. What changes meanwhile may or may not be seen; all else is seen once.
+    /// of the names' hashes, until it breaks. What changes meanwhile may or may not be seen; all else is seen once. No
+    /// position has bit 63 set, and none is 1 or 2.
     pub fn list<B>(
         &mut self,
         directory: ObjectId,
@@ -217,13 +235,18 @@ impl<A: DiskArray> Objects<'_, A> {
         })
     }
 
-    fn add_entry(&mut self, directory: ObjectId, name: &[u8], target: EntryTarget) -> Result<(), Code> {
+    pub(super) fn add_entry(
+        &mut self,
+        directory: ObjectId,
+        name: &[u8],
+        target: EntryTarget,
+    ) -> Result<(), Code> {
         let hash = self.hash(name);
         self.put_hashed(directory, Kind::Entry, hash, &[&target.encode(), name])
     }
 
     /// Counts entries and subdirectories of a directory, and notes that it changed.
-    fn touch_directory(
+    pub(super) fn touch_directory(
         &mut self,
         directory: ObjectId,
         entries: i64,
@@ -265,7 +288,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Takes one link away; the last takes the object with it.
-    fn drop_link(&mut self, target: &EntryTarget) -> Result<(), Code> {
+    pub(super) fn drop_link(&mut self, target: &EntryTarget) -> Result<(), Code> {
         let mut inode = self.inode(target.object)?;
         if inode.kind == ObjectKind::Directory || inode.links <= 1 {
             return self.delete(target.object, &mut inode);
@@ -307,12 +330,20 @@ impl<A: DiskArray> Objects<'_, A> {
             if target.kind == ObjectKind::Directory {
                 objects.check_not_below(target.object, to.0)?;
             }
-            if let Some((old_place, old)) = replaced {
-                objects.take_entry(to.0, &old_place, &old)?;
-                objects.drop_link(&old)?;
+            match replaced {
+                Some((old_place, old)) => {
+                    objects.drop_link(&old)?;
+                    objects.take_entry(from.0, &place, &target)?;
+                    objects.retarget_entry(to, &old_place, target)?;
+                    objects.touch_directory(to.0, 0, 0)?;
+                }
+                None => {
+                    objects.take_entry(from.0, &place, &target)?;
+                    objects.add_entry(to.0, to.1, target)?;
+                    objects.touch_directory(to.0, 1, i64::from(target.kind == ObjectKind::Directory))?;
+                }
             }
-            objects.take_entry(from.0, &place, &target)?;
-            objects.move_entry(target, to)
+            objects.note_moved(&target, to.0)
         })
     }
 
@@ -331,21 +362,29 @@ impl<A: DiskArray> Objects<'_, A> {
         self.touch_directory(directory, -1, -i64::from(target.kind == ObjectKind::Directory))
     }
 
-    /// Gives an object that has lost its name a new one.
-    fn move_entry(&mut self, target: EntryTarget, to: (ObjectId, &[u8])) -> Result<(), Code> {
-        let is_directory = target.kind == ObjectKind::Directory;
-        self.add_entry(to.0, to.1, target)?;
-        self.touch_directory(to.0, 1, i64::from(is_directory))?;
+    /// Gives a name another object. The entry stays in its place: a listing that goes on somewhere else neither misses the
+    /// name nor meets it twice.
+    pub(super) fn retarget_entry(
+        &mut self,
+        (directory, name): (ObjectId, &[u8]),
+        place: &Place,
+        target: EntryTarget,
+    ) -> Result<(), Code> {
+        self.write_hashed(directory, Kind::Entry, place.offset, &[&target.encode(), name])
+    }
+
+    /// Notes in an object that a name in this directory is its own now.
+    pub(super) fn note_moved(&mut self, target: &EntryTarget, directory: ObjectId) -> Result<(), Code> {
         let mut inode = self.inode(target.object)?;
-        if is_directory {
-            inode.parent = to.0;
+        if target.kind == ObjectKind::Directory {
+            inode.parent = directory;
         }
         inode.changed = self.store.tree.disks.now();
         self.put_inode(target.object, &inode)
     }
 
     /// Refuses to move a directory into itself or below itself.
-    fn check_not_below(&mut self, moved: ObjectId, directory: ObjectId) -> Result<(), Code> {
+    pub(super) fn check_not_below(&mut self, moved: ObjectId, directory: ObjectId) -> Result<(), Code> {
         let mut at = directory;
         for _ in 0..DIRECTORY_DEPTH_MAX {
             if at == moved {

@@ -106,7 +106,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
         let pieces = bytes.div_ceil(room).max(1) as u64;
         let mut next = hash;
-        // The last place stays empty: behind the last hash of all there is no key that could end a scan.
+        // The last place stays empty: so the position behind an entry of the highest hash fits a signed offset too.
         let last = hash + (PLACES - 2);
         self.store.tree.scan(
             &Key::new(object, kind, hash),
@@ -122,6 +122,21 @@ impl<A: DiskArray> Objects<'_, A> {
         if next.checked_add(pieces - 1).is_none_or(|end| end > last) || pieces > u64::from(PIECE_FIRST) {
             return Err(Code::HashFull);
         }
+        self.write_hashed(object, kind, next, parts)
+    }
+
+    /// Writes an entry, the parts one after the other, from a place on: a new one into a gap, or one of the same length
+    /// over another.
+    pub(super) fn write_hashed(
+        &mut self,
+        object: ObjectId,
+        kind: Kind,
+        first: u64,
+        parts: &[&[u8]],
+    ) -> Result<(), Code> {
+        let room = self.piece_bytes() - 1;
+        let bytes: usize = parts.iter().map(|part| part.len()).sum();
+        let pieces = bytes.div_ceil(room).max(1) as u64;
         let buffer = core::mem::take(&mut self.store.piece);
         let mut rest = parts.iter().flat_map(|part| part.iter().copied());
         let mut done = Ok(());
@@ -129,7 +144,7 @@ impl<A: DiskArray> Objects<'_, A> {
             let length = room.min(bytes - n as usize * room);
             buffer[0] = if n == 0 { PIECE_FIRST | (pieces - 1) as u8 } else { 0 };
             buffer[1..=length].iter_mut().zip(&mut rest).for_each(|(to, from)| *to = from);
-            done = self.store.put(&Key::new(object, kind, next + n), &buffer[..=length]);
+            done = self.store.put(&Key::new(object, kind, first + n), &buffer[..=length]);
             if done.is_err() {
                 break;
             }

@@ -6,45 +6,74 @@ use crate::disks::mix;
 use crate::error::Code;
 use crate::format::inode::{INODE_BYTES, Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
+use crate::options::options;
 use crate::transaction::Purpose;
 use crate::types::{ObjectId, Scheme};
 use core::ops::ControlFlow;
 use dynamicfs_hal::{DiskArray, UnixTime};
 
-/// What a new object is given by its maker.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Attributes {
-    /// Permission bits.
-    pub mode: u16,
-    /// The owner.
-    pub uid: u32,
-    /// The group.
-    pub gid: u32,
-    /// The device number of a device node.
-    pub device: u32,
-    /// The scheme; `None` takes the directory's.
-    pub scheme: Option<Scheme>,
-    /// log2 of the extent size, 12 to 22; `None` takes the directory's.
-    pub extent_shift: Option<u8>,
+options! {
+    /// What a new object is given by its maker.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Attributes {
+        /// Permission bits; `None` is 0o755 for a directory, 0o777 for a symbolic link and 0o644 for all else.
+        pub mode: Option<u16>,
+        /// The owner.
+        pub uid: u32,
+        /// The group.
+        pub gid: u32,
+        /// The device number of a device node.
+        pub device: u32,
+        /// The scheme; `None` takes the directory's.
+        pub scheme: Option<Scheme>,
+        /// log2 of the extent size, 12 to 22; `None` takes the directory's.
+        pub extent_shift: Option<u8>,
+    }
 }
 
-/// A change of attributes; what is `None` stays.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Change {
-    /// Permission bits.
-    pub mode: Option<u16>,
-    /// The owner.
-    pub uid: Option<u32>,
-    /// The group.
-    pub gid: Option<u32>,
-    /// Last access.
-    pub accessed: Option<UnixTime>,
-    /// Last change of the contents.
-    pub modified: Option<UnixTime>,
-    /// The scheme of what is written from now on.
-    pub scheme: Option<Scheme>,
-    /// The tier of what is written from now on.
-    pub tier: Option<u8>,
+options! {
+    /// A change of attributes; what is `None` stays.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Change {
+        /// Permission bits.
+        pub mode: Option<u16>,
+        /// The owner.
+        pub uid: Option<u32>,
+        /// The group.
+        pub gid: Option<u32>,
+        /// Last access.
+        pub accessed: Option<UnixTime>,
+        /// Last change of the contents.
+        pub modified: Option<UnixTime>,
+        /// The scheme of what is written from now on.
+        pub scheme: Option<Scheme>,
+        /// The tier of what is written from now on.
+        pub tier: Option<u8>,
+    }
+}
+
+impl Attributes {
+    /// What objects are given that nothing is said of: the usual mode, owner and group 0, the directory's scheme and
+    /// extent size.
+    pub const fn new() -> Self {
+        Self { mode: None, uid: 0, gid: 0, device: 0, scheme: None, extent_shift: None }
+    }
+
+    fn mode_of(&self, kind: ObjectKind) -> u16 {
+        let usual = match kind {
+            ObjectKind::Directory => 0o755,
+            ObjectKind::Symlink => 0o777,
+            _ => 0o644,
+        };
+        self.mode.unwrap_or(usual) & 0o7777
+    }
+}
+
+impl Change {
+    /// Everything stays.
+    pub const fn new() -> Self {
+        Self { mode: None, uid: None, gid: None, accessed: None, modified: None, scheme: None, tier: None }
+    }
 }
 
 /// Why an object's contents can not be read or written: it is a directory, or has none.
@@ -121,7 +150,7 @@ impl<A: DiskArray> Objects<'_, A> {
             kind,
             scheme,
             extent_shift,
-            mode: attributes.mode & 0o7777,
+            mode: attributes.mode_of(kind),
             tier: parent.tier,
             inline: kind != ObjectKind::Directory,
             uid: attributes.uid,

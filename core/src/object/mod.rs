@@ -17,6 +17,9 @@
 //! join.rs       short extents become a long one
 //! hashed.rs     records under the hash of a name, in pieces
 //! directory.rs  entries, create, unlink, rename
+//! exchange.rs   two names exchange their objects
+//! replace.rs    a file written whole
+//! subtree.rs    directories of a path made; all below a name removed
 //! xattr.rs      extended attributes
 //! path.rs       names and paths
 //! ```
@@ -24,6 +27,7 @@
 mod chunk;
 mod decode;
 mod directory;
+mod exchange;
 mod extents;
 mod get;
 mod hashed;
@@ -36,11 +40,13 @@ mod pinned;
 mod put;
 mod rebuild;
 mod repair;
+mod replace;
+mod subtree;
 mod transfer;
 mod truncate;
 mod xattr;
 
-pub use directory::{Entry, MakeRequest};
+pub use directory::{Entry, MakeRequest, RenameMode};
 pub(crate) use extents::Found;
 pub(crate) use hashed::Joiner as EntryJoiner;
 pub use inode::{Attributes, Change};
@@ -49,6 +55,7 @@ pub use pinned::Pin;
 pub(crate) use rebuild::{Mended, Relocation};
 pub use repair::Repair;
 pub use transfer::Moved;
+pub use xattr::AttributeMode;
 
 use crate::error::Code;
 use crate::format::job::Job;

@@ -559,8 +559,8 @@ mod tests {
         const BLOCK: u64 = 4096;
         let mut array = SerialArray::<_, 1>::new([RamDisk::new(vec![0; 2 << 20], 512)]);
         let (mut bytes, mut slots, mut disks) = (vec![0; 4 << 20], vec![Slot::NEW; 512], [DiskState::NEW]);
-        let services = Services { crc32c, clock: &Nothing };
-        let options = FormatOptions { extent_bytes: 65_536, ..FormatOptions::portable(Scheme::SINGLE) };
+        let services = Services::new(crc32c, &Nothing);
+        let options = FormatOptions::portable(Scheme::SINGLE).extent_bytes(65_536);
         let much = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut disks };
         let mut pool =
             Pool::format(&mut array, much, services, &mut Nothing, &options, &[]).expect("formatted");

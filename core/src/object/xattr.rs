@@ -22,6 +22,18 @@ fn name_of(bytes: &[u8]) -> Option<&[u8]> {
     rest.get(..usize::from(length))
 }
 
+/// Whether an extended attribute that is set may be there already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AttributeMode {
+    /// It is made or replaced.
+    #[default]
+    CreateOrReplace,
+    /// It is made; one that is there is [`Exists`](crate::error::Error::Exists).
+    Create,
+    /// It is replaced; one that is not there is [`NotFound`](crate::error::Error::NotFound).
+    Replace,
+}
+
 impl<A: DiskArray> Objects<'_, A> {
     fn find_attribute(&mut self, object: ObjectId, attribute: &[u8]) -> Result<Option<Place>, Code> {
         let hash = name::hash(self.store.tree.disks.parameters.hash_seed, attribute);
@@ -58,13 +70,19 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(length)
     }
 
-    /// Sets an attribute: at most 4096 bytes.
+    /// Sets an attribute, of at most 4096 bytes, that may, must or must not be there already.
     ///
     /// # Errors
     /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Code::HashFull).
     /// After that one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned)
     /// tells.
-    pub fn set_attribute(&mut self, object: ObjectId, attribute: &[u8], value: &[u8]) -> Result<(), Code> {
+    pub fn set_attribute(
+        &mut self,
+        object: ObjectId,
+        attribute: &[u8],
+        value: &[u8],
+        mode: AttributeMode,
+    ) -> Result<(), Code> {
         check(attribute)?;
         if value.len() > XATTR_BYTES_MAX {
             return Err(Code::TooLarge);
@@ -73,6 +91,11 @@ impl<A: DiskArray> Objects<'_, A> {
         self.operate(2 * pieces as u32, Purpose::Growth, |objects| {
             let mut inode = objects.inode(object)?;
             let old = objects.find_attribute(object, attribute)?;
+            match (mode, old) {
+                (AttributeMode::Create, Some(_)) => return Err(Code::Exists),
+                (AttributeMode::Replace, None) => return Err(Code::NotFound),
+                _ => {}
+            }
             if let Some(place) = old {
                 objects.remove_hashed(object, Kind::Xattr, &place)?;
             }

@@ -6,33 +6,36 @@ use crate::format::label::{self, DiskIdentity, Label, LabelFault, PoolParameters
 use crate::format::{places, superblock};
 use crate::limits;
 use crate::object::Objects;
+use crate::options::options;
 use crate::transaction::{CreateRequest, Memory, Store, histories};
 use crate::types::{MemberNumber, MemoryNeeds, Scheme, Uuid};
 use dynamicfs_hal::{Crc32c, DiskArray, Entropy, Geometry, Request};
 
-/// What a new pool is like. Start from [`server`](Self::server) or [`portable`](Self::portable).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FormatOptions {
-    /// The scheme of new objects.
-    pub scheme: Scheme,
-    /// Disks that may be lost without losing the tree, 0 to 4: at least the scheme's parity, which is the default.
-    pub tolerance: Option<u8>,
-    /// Bytes of a tree node: a power of two, 512 to 16384.
-    pub node_bytes: u32,
-    /// Bytes of a block, the allocation unit: a power of two, at least a node and every disk's tear unit.
-    pub block_bytes: u32,
-    /// Bytes of a chunk, the unit of verification: a power of two, 512 to 16384, at least every disk's sector.
-    pub chunk_bytes: u32,
-    /// Bytes of an extent of new objects: a power of two, 4 KiB to 4 MiB.
-    pub extent_bytes: u32,
-    /// Members that the pool can ever have at a time, 1 to 64.
-    pub members_max: u8,
-    /// Superblock slots in each ring: a power of two, 4 to 64.
-    pub ring_length: u8,
-    /// Formats disks that belong to a pool.
-    pub force: bool,
-    /// Permission bits of the root directory.
-    pub root_mode: u16,
+options! {
+    /// What a new pool is like. Start from [`server`](Self::server) or [`portable`](Self::portable).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct FormatOptions {
+        /// The scheme of new objects.
+        pub scheme: Scheme,
+        /// Disks that may be lost without losing the tree, 0 to 4: at least the scheme's parity, which is the default.
+        pub tolerance: Option<u8>,
+        /// Bytes of a tree node: a power of two, 512 to 16384.
+        pub node_bytes: u32,
+        /// Bytes of a block, the allocation unit: a power of two, at least a node and every disk's tear unit.
+        pub block_bytes: u32,
+        /// Bytes of a chunk, the unit of verification: a power of two, 512 to 16384, at least every disk's sector.
+        pub chunk_bytes: u32,
+        /// Bytes of an extent of new objects: a power of two, 4 KiB to 4 MiB.
+        pub extent_bytes: u32,
+        /// Members that the pool can ever have at a time, 1 to 64.
+        pub members_max: u8,
+        /// Superblock slots in each ring: a power of two, 4 to 64.
+        pub ring_length: u8,
+        /// Formats disks that belong to a pool.
+        pub force: bool,
+        /// Permission bits of the root directory.
+        pub root_mode: u16,
+    }
 }
 
 impl FormatOptions {
@@ -113,22 +116,31 @@ impl FormatOptions {
     }
 }
 
-/// What is special about one disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DiskOptions {
-    /// It counts for the quorum and holds no data.
-    pub witness: bool,
-    /// 0 the fastest.
-    pub tier: u8,
-    /// Disks with the same value are expected to fail together; 0 is a domain of its own.
-    pub failure_domain: u32,
-    /// Share of the data, in 1/256 of what the size suggests.
-    pub weight: u16,
+options! {
+    /// What is special about one disk.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct DiskOptions {
+        /// It counts for the quorum and holds no data.
+        pub witness: bool,
+        /// 0 the fastest.
+        pub tier: u8,
+        /// Disks with the same value are expected to fail together; 0 is a domain of its own.
+        pub failure_domain: u32,
+        /// Share of the data, in 1/256 of what the size suggests.
+        pub weight: u16,
+    }
+}
+
+impl DiskOptions {
+    /// A plain disk.
+    pub const fn new() -> Self {
+        Self { witness: false, tier: 0, failure_domain: 0, weight: DiskIdentity::WEIGHT }
+    }
 }
 
 impl Default for DiskOptions {
     fn default() -> Self {
-        Self { witness: false, tier: 0, failure_domain: 0, weight: DiskIdentity::WEIGHT }
+        Self::new()
     }
 }
 

@@ -11,8 +11,9 @@ use embedded_io::SeekFrom;
 /// are open at a time, also across transactions, and each call says through what it reads or writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handle {
-    object: ObjectId,
-    position: u64,
+    pub(super) object: ObjectId,
+    pub(super) position: u64,
+    pub(super) append: bool,
 }
 
 impl Handle {
@@ -22,7 +23,7 @@ impl Handle {
     /// [`NotFound`](Error::NotFound), or what disks and tree answered.
     pub fn open(pool: &mut impl ReadObjects, object: ObjectId) -> Result<Self, Error> {
         pool.inode(object)?;
-        Ok(Self { object, position: 0 })
+        Ok(Self { object, position: 0, append: false })
     }
 
     /// The object.
@@ -45,7 +46,8 @@ impl Handle {
         Ok(bytes)
     }
 
-    /// Writes on; how many bytes, fewer than there are when space ends.
+    /// Writes on, or at the end where the handle [appends](crate::OpenOptions::append); how many bytes, fewer than there
+    /// are when space ends. The position is behind them then.
     ///
     /// # Errors
     /// Those of [`Transaction::write`]; the position stays.
@@ -54,8 +56,9 @@ impl Handle {
         transaction: &mut Transaction<'_, '_, A>,
         data: &[u8],
     ) -> Result<usize, Error> {
-        let wrote = transaction.write(self.object, self.position, data)?;
-        self.position += wrote as u64;
+        let from = if self.append { transaction.inode(self.object)?.size } else { self.position };
+        let wrote = transaction.write(self.object, from, data)?;
+        self.position = from + wrote as u64;
         Ok(wrote)
     }
 
@@ -83,7 +86,7 @@ impl Handle {
 /// A [`Handle`] and what it reads and writes through: `embedded_io`'s `Read` and `Seek`, and `Write` through
 /// a transaction.
 ///
-/// A flush does nothing: what is written is durable with the transaction's commit.
+/// A flush does nothing: what is written is durable with the transaction's commit, or [`Handle::sync`].
 #[derive(Debug)]
 pub struct Stream<'s, P> {
     handle: &'s mut Handle,

@@ -10,6 +10,7 @@ use dynamicfs_hal::{DiskArray, IoError};
 /// The state of a pool, from memory: nothing is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Health {
     /// The last commit.
     pub generation: Generation,
@@ -77,6 +78,7 @@ pub struct Health {
 /// The state of one disk of the array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct MemberHealth {
     /// What it is to the pool.
     pub status: DiskStatus,

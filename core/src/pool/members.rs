@@ -8,18 +8,28 @@ use crate::disks::DiskStatus;
 use crate::disks::events::Happening;
 use crate::error::{Code, Error, FormatError, MemberError};
 use crate::object::Objects;
+use crate::options::options;
 use crate::types::{MemberNumber, Uuid};
 use dynamicfs_hal::{DiskArray, Entropy, IoError};
 
-/// How a disk becomes a member.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AddOptions {
-    /// What is special about it.
-    pub disk: DiskOptions,
-    /// It is given nothing until a member fails, whose place it takes then.
-    pub spare: bool,
-    /// Takes a disk that belongs to a pool: what is on it is lost.
-    pub force: bool,
+options! {
+    /// How a disk becomes a member.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct AddOptions {
+        /// What is special about it.
+        pub disk: DiskOptions,
+        /// It is given nothing until a member fails, whose place it takes then.
+        pub spare: bool,
+        /// Takes a disk that belongs to a pool: what is on it is lost.
+        pub force: bool,
+    }
+}
+
+impl AddOptions {
+    /// A plain disk that belongs to no pool.
+    pub const fn new() -> Self {
+        Self { disk: DiskOptions::new(), spare: false, force: false }
+    }
 }
 
 impl<A: DiskArray> Pool<'_, A> {

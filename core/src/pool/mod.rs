@@ -10,15 +10,21 @@
 //! health.rs       how the pool is, as plain structs
 //! events.rs       what has happened
 //! handle.rs       an object as a stream
+//! open.rs         how a file is opened; what else a handle does
+//! paths.rs        paths: made, written whole, removed
+//! cursor.rs       a directory, entry by entry
 //! pins.rs         objects that stay without a name
 //! format.rs       from what is asked for to what is fixed for good
 //! ```
 
+mod cursor;
 mod events;
 mod format;
 mod handle;
 mod health;
 mod members;
+mod open;
+mod paths;
 mod pins;
 mod read;
 mod reader;
@@ -27,10 +33,12 @@ mod state;
 mod transaction;
 mod upkeep;
 
+pub use cursor::DirectoryCursor;
 pub use format::{DiskOptions, FormatOptions};
 pub use handle::{Handle, Stream};
 pub use health::{Health, MemberHealth};
 pub use members::AddOptions;
+pub use open::OpenOptions;
 pub use read::ReadObjects;
 pub use reader::Reader;
 pub use state::{Member, Members};
@@ -41,6 +49,7 @@ use crate::error::{Error, Failure, FormatError, MountError};
 use crate::format::label::PoolParameters;
 use crate::format::superblock::Superblock;
 use crate::object::Objects;
+use crate::options::options;
 use crate::transaction::histories::Surveyed;
 use crate::transaction::{Memory, MountMode, MountRequest, Prefer, Store, histories};
 use crate::types::Uuid;
@@ -49,6 +58,7 @@ use sealed::Inside;
 
 /// What the machine gives a pool beside disks and memory.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct Services<'m> {
     /// CRC-32C; firmware uses [`crate::format::checksum::crc32c`].
     pub crc32c: Crc32c,
@@ -56,25 +66,39 @@ pub struct Services<'m> {
     pub clock: &'m dyn Clock,
 }
 
-/// How a pool is mounted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MountOptions {
-    /// The pool, where disks of several may be among the array's; `None` takes the first that is found.
-    pub pool: Option<Uuid>,
-    /// For reading or writing.
-    pub mode: MountMode,
-    /// Which history to go on with, where the disks hold several; `None` refuses those. What the others hold is given up
-    /// with the first write, and their disks come back only as new members.
-    pub prefer: Option<Prefer>,
+impl<'m> Services<'m> {
+    /// A checksum, and a clock; a board without one has [`NoClock`](dynamicfs_hal::NoClock).
+    pub const fn new(crc32c: Crc32c, clock: &'m dyn Clock) -> Self {
+        Self { crc32c, clock }
+    }
+}
+
+options! {
+    /// How a pool is mounted.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct MountOptions {
+        /// The pool, where disks of several may be among the array's; `None` takes the first that is found.
+        pub pool: Option<Uuid>,
+        /// For reading or writing.
+        pub mode: MountMode,
+        /// Which history to go on with, where the disks hold several; `None` refuses those. What the others hold is given up
+        /// with the first write, and their disks come back only as new members.
+        pub prefer: Option<Prefer>,
+    }
 }
 
 impl Default for MountOptions {
     fn default() -> Self {
-        Self { pool: None, mode: MountMode::ReadWrite, prefer: None }
+        Self::new()
     }
 }
 
 impl MountOptions {
+    /// For reading and writing: the pool that is found first, if its disks hold one history.
+    pub const fn new() -> Self {
+        Self { pool: None, mode: MountMode::ReadWrite, prefer: None }
+    }
+
     const fn request<'m>(&self, services: Services<'m>) -> MountRequest<'m> {
         let &Self { pool, mode, prefer } = self;
         MountRequest { pool, mode, prefer, crc32c: services.crc32c, clock: services.clock }
@@ -150,6 +174,12 @@ impl<'m, A: DiskArray> Pool<'m, A> {
     /// transaction that finds no space finds what is freed then when it is tried again. A build without the feature
     /// `maintain` leaves that to [`upkeep`](Self::upkeep), which a program that deletes calls.
     pub fn begin(&mut self) -> Result<Transaction<'_, 'm, A>, Error> {
+        self.begin_anew()?;
+        Ok(Transaction { pool: self, committed: false })
+    }
+
+    /// Begins a transaction, without the value that stands for it.
+    fn begin_anew(&mut self) -> Result<(), Error> {
         self.undo_forgotten();
         // What cannot be freed is upkeep's to tell: it is no reason why nothing else could be done.
         while MAINTAIN
@@ -157,8 +187,7 @@ impl<'m, A: DiskArray> Pool<'m, A> {
             && self.objects.reap_alone().unwrap_or(false)
         {}
         self.objects.wanting = false;
-        read::ask(self, |objects| objects.begin())?;
-        Ok(Transaction { pool: self, committed: false })
+        read::ask(self, |objects| objects.begin())
     }
 
     /// What was fixed when the pool was formatted: its identity, the sizes of its parts.

@@ -2,7 +2,7 @@
 
 use super::sealed::Inside;
 use crate::error::{Code, Error};
-use crate::format::inode::Inode;
+use crate::format::inode::{Inode, ObjectKind};
 use crate::format::name::EntryTarget;
 use crate::object::{Entry, Objects};
 use crate::types::ObjectId;
@@ -83,6 +83,22 @@ pub trait ReadObjects: Inside + Sized {
     /// in `buf` is to be used then: it was zeroed.
     fn read(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<usize, Error> {
         ask(self, |objects| objects.read(object, offset, buf))
+    }
+
+    /// Reads the whole contents of the file at a path into the beginning of `buf`; how many bytes. Symbolic links are not
+    /// followed.
+    ///
+    /// # Errors
+    /// [`TooLarge`](Error::TooLarge) where `buf` is shorter than the contents, before anything is read; else those of
+    /// [`resolve`](Self::resolve) and [`read`](Self::read).
+    fn read_file(&mut self, path: &[u8], buf: &mut [u8]) -> Result<usize, Error> {
+        let object = self.resolve(path)?;
+        // What has no contents is told by the read.
+        let inode = self.inode(object)?;
+        if inode.kind == ObjectKind::File && inode.size > buf.len() as u64 {
+            return Err(Error::TooLarge);
+        }
+        self.read(object, 0, buf)
     }
 
     /// The first bytes from `from` on that were written: those of one extent. `None` where nothing but zeros

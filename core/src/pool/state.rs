@@ -10,6 +10,7 @@ use dynamicfs_hal::DiskArray;
 
 /// The members by how they count, as rows of the member table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Members {
     /// All of them.
     pub table: MemberSet,
@@ -31,6 +32,7 @@ pub struct Members {
 
 /// A member, as the member table says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Member {
     /// Its number.
     pub number: MemberNumber,

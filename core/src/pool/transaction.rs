@@ -6,7 +6,7 @@ use super::sealed::Inside;
 use crate::error::Error;
 use crate::format::inode::Inode;
 use crate::metrics::DiskCounters;
-use crate::object::{Attributes, Change, MakeRequest, Moved, Objects};
+use crate::object::{AttributeMode, Attributes, Change, MakeRequest, Moved, Objects, RenameMode};
 use crate::transaction::Purpose;
 use crate::types::{Generation, MemberNumber, ObjectId};
 use core::ops::Range;
@@ -19,11 +19,18 @@ use dynamicfs_hal::DiskArray;
 /// that lives.
 ///
 /// # Errors
-/// All of names, kinds and space ([`NotFound`](Error::NotFound), [`Exists`](Error::Exists), [`NoSpace`] ...)
-/// leave the transaction as it was: it goes on. After [`HashFull`](Error::HashFull), or an error of a disk or
-/// the tree in the middle of a change, it is *poisoned* ([`is_poisoned`](Self::is_poisoned)): everything else
-/// is refused with [`Poisoned`], and it can only be dropped. A write that finds no more space on the way
-/// keeps what it wrote, and goes on.
+/// A failed operation need not doom the transaction. One that is not *poisoned*
+/// ([`is_poisoned`](Self::is_poisoned)) is as it was before the operation, and goes on:
+///
+/// | error | the transaction |
+/// |---|---|
+/// | of names, kinds, arguments, limits ([`NotFound`](Error::NotFound), [`Exists`](Error::Exists), [`TooLarge`](Error::TooLarge) ...) | is as it was |
+/// | [`NoSpace`] | is as it was; but [`write`](Self::write), [`write_all`](Self::write_all), [`write_apart`](Self::write_apart), [`create_all`](Self::create_all) and [`remove_all`](Self::remove_all) keep what they did until then |
+/// | [`HashFull`](Error::HashFull) | is poisoned; as it was, if a new extended attribute was to be set |
+/// | of a disk or the tree, [`Unreadable`](Error::Unreadable) | is as it was before the first change of the operation, else poisoned |
+/// | any of [`commit`](Self::commit) and [`sync`](Self::sync) | is over: all was undone, or the outcome is unknown |
+///
+/// A poisoned one refuses everything but reading with [`Poisoned`], and can only be dropped.
 ///
 /// [`NoSpace`]: crate::error::StorageError::NoSpace
 /// [`Poisoned`]: crate::error::StorageError::Poisoned
@@ -42,6 +49,25 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         self.committed = true;
         ask(&mut self, |objects| objects.commit())?;
         Ok(self.pool.objects.store.generation())
+    }
+
+    /// Makes durable all that was changed so far, and goes on with a transaction begun anew: the generation in which it
+    /// is. What is changed from here on belongs to that one: dropped, it undoes what came after this call, and no more.
+    ///
+    /// It costs what a [`commit`](Self::commit) and [`Pool::begin`] cost, and as that one does it frees deleted objects first
+    /// where space is scarce. Handles and cursors stay good.
+    ///
+    /// # Errors
+    /// Those of [`commit`](Self::commit): all was undone, unless the outcome is unknown. The transaction is over then:
+    /// everything is refused with [`NoTransaction`](crate::error::StorageError::NoTransaction), and dropping it does
+    /// nothing. Where all is durable and it is only the new transaction that cannot begin, this is no error: what follows is refused
+    /// in the same way, and [`Pool::begin`] tells why.
+    pub fn sync(&mut self) -> Result<Generation, Error> {
+        ask(self, |objects| objects.commit())?;
+        let generation = self.pool.objects.store.generation();
+        // What stands in the way meets the next operation.
+        let _ = self.pool.begin_anew();
+        Ok(generation)
     }
 
     /// Whether the transaction can only be dropped.
@@ -98,21 +124,29 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         ask(self, |objects| objects.unlink(directory, name))
     }
 
-    /// Gives an object another name, in one step. What the new name meant is removed, if `replace` allows it
-    /// and it is of the same sort: a directory in place of an empty directory, anything else in place of
-    /// anything else. Where both names are the object's own nothing happens.
+    /// Gives an object another name, in one step; `mode` says what becomes of what the new name means. A name is a
+    /// directory and the name in it.
+    ///
+    /// A new name that was there keeps its place in its directory: a listing that goes on meets it once.
     ///
     /// # Errors
-    /// [`InvalidName`](Error::InvalidName), [`NotFound`](Error::NotFound), [`Exists`](Error::Exists) without
-    /// `replace`, [`NotEmpty`](Error::NotEmpty), [`NotADirectory`](Error::NotADirectory),
-    /// [`IsADirectory`](Error::IsADirectory), [`IntoItself`](Error::IntoItself).
+    /// [`InvalidName`](Error::InvalidName); [`NotFound`](Error::NotFound) of the old name, and of the new one in an
+    /// exchange; [`Exists`](Error::Exists) of the new one where it may not be there; [`NotEmpty`](Error::NotEmpty),
+    /// [`NotADirectory`](Error::NotADirectory), [`IsADirectory`](Error::IsADirectory) of what would be replaced;
+    /// [`IntoItself`](Error::IntoItself) for a directory below itself, and [`TooLarge`](Error::TooLarge) where one is
+    /// more than [`DIRECTORY_DEPTH_MAX`](crate::limits::DIRECTORY_DEPTH_MAX) directories deep.
+    // A program that exchanges nothing has no code for it.
+    #[inline]
     pub fn rename(
         &mut self,
         from: (ObjectId, &[u8]),
         to: (ObjectId, &[u8]),
-        replace: bool,
+        mode: RenameMode,
     ) -> Result<(), Error> {
-        ask(self, |objects| objects.rename(from, to, replace))
+        match mode {
+            RenameMode::Exchange => ask(self, |objects| objects.exchange(from, to)),
+            mode => ask(self, |objects| objects.rename(from, to, mode == RenameMode::Replace)),
+        }
     }
 
     // --- contents
@@ -226,13 +260,21 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         ask(self, |objects| objects.change_attributes(object, change))
     }
 
-    /// Sets an extended attribute, new or not, to a value of at most
-    /// [`XATTR_BYTES_MAX`](crate::limits::XATTR_BYTES_MAX) bytes.
+    /// Sets an extended attribute to a value of at most
+    /// [`XATTR_BYTES_MAX`](crate::limits::XATTR_BYTES_MAX) bytes; `mode` says whether it may be there already.
     ///
     /// # Errors
-    /// [`NotFound`](Error::NotFound), [`InvalidName`](Error::InvalidName), [`TooLarge`](Error::TooLarge).
-    pub fn set_attribute(&mut self, object: ObjectId, attribute: &[u8], value: &[u8]) -> Result<(), Error> {
-        ask(self, |objects| objects.set_attribute(object, attribute, value))
+    /// [`NotFound`](Error::NotFound) of the object, or of an attribute that is to be replaced;
+    /// [`Exists`](Error::Exists) of one that is to be made; [`InvalidName`](Error::InvalidName),
+    /// [`TooLarge`](Error::TooLarge).
+    pub fn set_attribute(
+        &mut self,
+        object: ObjectId,
+        attribute: &[u8],
+        value: &[u8],
+        mode: AttributeMode,
+    ) -> Result<(), Error> {
+        ask(self, |objects| objects.set_attribute(object, attribute, value, mode))
     }
 
     /// Removes an extended attribute.

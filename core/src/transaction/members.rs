@@ -18,6 +18,7 @@ const RECORD: usize = MemberRecord::<&[u8]>::BYTES;
 
 /// What the last commit's member records say, by row.
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct Roster {
     /// Members whose record says that they are away.
     pub away: MemberSet,

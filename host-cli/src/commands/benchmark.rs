@@ -100,7 +100,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
 }
 
 fn make_directory(session: &mut Session<'_>, name: &[u8]) -> Result<ObjectId, Failure> {
-    let attributes = Attributes { mode: 0o700, ..Attributes::default() };
+    let attributes = Attributes::new().mode(0o700);
     session
         .change(|contents| Ok(contents.create(ObjectId::ROOT, name, &MakeRequest::Directory, &attributes)?))
 }

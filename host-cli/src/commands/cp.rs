@@ -13,7 +13,7 @@ use crate::pool::session::{Changes, Session};
 use crate::pool::tree::{Visit, walk};
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::files::{Attributes, Change, Inode, MakeRequest, ObjectKind};
+use dynamicfs_core::files::{AttributeMode, Attributes, Change, Inode, MakeRequest, ObjectKind};
 use dynamicfs_core::types::ObjectId;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -293,29 +293,16 @@ fn replace_old(contents: &mut Changes<'_, '_>, directory: ObjectId, name: &[u8])
 }
 
 fn attributes(inode: &Inode) -> Attributes {
-    Attributes {
-        mode: inode.mode,
-        uid: inode.uid,
-        gid: inode.gid,
-        device: inode.device,
-        ..Attributes::default()
-    }
+    Attributes::new().mode(inode.mode).uid(inode.uid).gid(inode.gid).device(inode.device)
 }
 
 /// Gives a copy what its contents do not say.
 fn finish(contents: &mut Changes<'_, '_>, node: &Node, copy: ObjectId) -> Result<(), Failure> {
     for (name, value) in xattrs(contents, node.object)? {
-        contents.set_attribute(copy, &name, &value)?;
+        contents.set_attribute(copy, &name, &value, AttributeMode::CreateOrReplace)?;
     }
     let Inode { mode, uid, gid, accessed, modified, .. } = node.inode;
-    let change = Change {
-        mode: Some(mode),
-        uid: Some(uid),
-        gid: Some(gid),
-        accessed: Some(accessed),
-        modified: Some(modified),
-        ..Change::default()
-    };
+    let change = Change::new().mode(mode).uid(uid).gid(gid).accessed(accessed).modified(modified);
     contents.change_attributes(copy, &change)?;
     Ok(())
 }

@@ -264,7 +264,7 @@ pub(crate) fn make(app: &App, options: &Options) -> Result<Made, Failure> {
         false => Layout::prepare(app, &folder, options)?,
     };
     let format = format_options(options, scheme, layout.block_bytes_min());
-    let format = FormatOptions { force: format.force || is_again, ..format };
+    let format = format.force(format.force || is_again);
     let array = HostArray::new(layout.take_disks());
     let members = layout.members();
     let (report, array) = format_pool(app, array, &format, &members, &layout)?;
@@ -334,16 +334,15 @@ fn format_options(options: &Options, scheme: Scheme, block_min: u32) -> FormatOp
     let given =
         |size: Option<u64>, default| size.map_or(default, |size| u32::try_from(size).unwrap_or(u32::MAX));
     let node_bytes = given(options.node_size, base.node_bytes);
-    FormatOptions {
-        node_bytes,
-        chunk_bytes: given(options.chunk, base.chunk_bytes),
-        extent_bytes: given(options.extent_size, base.extent_bytes),
+    let mut format = base
+        .node_bytes(node_bytes)
+        .chunk_bytes(given(options.chunk, base.chunk_bytes))
+        .extent_bytes(given(options.extent_size, base.extent_bytes))
         // What a power cut may damage must not hold two things that change at different times.
-        block_bytes: base.block_bytes.max(node_bytes).max(block_min),
-        tolerance: options.tolerance,
-        force: options.force,
-        ..base
-    }
+        .block_bytes(base.block_bytes.max(node_bytes).max(block_min))
+        .force(options.force);
+    format.tolerance = options.tolerance;
+    format
 }
 
 /// Formats the disks; the report, and the disks, still open.

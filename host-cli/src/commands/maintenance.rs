@@ -101,7 +101,7 @@ impl Begin for StartRebuild {
     }
 
     fn options(&self) -> JobOptions {
-        JobOptions { absent: self.without_missing, ..JobOptions::default() }
+        JobOptions::new().absent(self.without_missing)
     }
 }
 
@@ -112,12 +112,10 @@ impl Begin for StartRebalance {
 
     fn options(&self) -> JobOptions {
         let wanted = |what| self.only.is_empty() || self.only.contains(&what);
-        JobOptions {
-            space: wanted(Order::Space),
-            policy: wanted(Order::Policy),
-            extents: wanted(Order::Extents),
-            ..JobOptions::default()
-        }
+        JobOptions::new()
+            .space(wanted(Order::Space))
+            .policy(wanted(Order::Policy))
+            .extents(wanted(Order::Extents))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::pool::path::{self, PoolPath};
 use crate::pool::session::Session;
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::files::ObjectKind;
+use dynamicfs_core::files::{ObjectKind, RenameMode};
 use std::ffi::OsString;
 use std::time::Instant;
 
@@ -58,8 +58,9 @@ fn rename(
             _ => Ok(()),
         }
     } else {
+        let mode = if replace { RenameMode::Replace } else { RenameMode::NoReplace };
         session.change(|contents| {
-            let renamed = contents.rename((from_directory, from_name), (to_directory, to_name), replace);
+            let renamed = contents.rename((from_directory, from_name), (to_directory, to_name), mode);
             renamed.map_err(|error| Failure::object(error, format_args!("{from} to {to}")))
         })
     };

@@ -143,7 +143,7 @@ fn set(app: &App, session: &mut Session<'_>, options: &Set) -> Result<PolicyList
         crate::host::interrupt::check()?;
         session.change(|contents| {
             for (path, node) in batch {
-                let change = Change { scheme: Some(options.scheme), ..Change::default() };
+                let change = Change::new().scheme(options.scheme);
                 let changed = contents.change_attributes(node.object, &change);
                 changed.map_err(|error| Failure::object(error, path))?;
             }

@@ -59,7 +59,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
             session.writable()?;
         }
         for name in JOBS.into_iter().filter(|_| !app.global.dry_run) {
-            let options_of_job = JobOptions { absent: options.without_missing, ..JobOptions::default() };
+            let options_of_job = JobOptions::new().absent(options.without_missing);
             if begin(session, name, options_of_job, false)? {
                 report.jobs.push(jobs::run(session, name, options.throttle.throttle)?);
             }

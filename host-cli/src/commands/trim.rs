@@ -202,7 +202,7 @@ fn trim(
         disk.result = Outcome::NoDiscards;
         return Ok(disk);
     }
-    let options = TrimOptions { minimum_bytes: all.minimum_bytes, only_count: all.dry_run };
+    let options = TrimOptions::new().minimum_bytes(all.minimum_bytes).only_count(all.dry_run);
     let mut trim = Trim::new(member, options);
     let step = |session: &mut Session<'_>, trim: &mut Trim| {
         session.pool.trim_step(trim).map_err(|error| Failure::from(error).while_doing(&name))

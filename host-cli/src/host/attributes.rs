@@ -5,7 +5,7 @@ use super::folder::Folder;
 use super::look::Look;
 use crate::output::names;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::files::{Attributes, Change, Inode};
+use dynamicfs_core::files::{AttributeMode, Attributes, Change, Inode};
 use dynamicfs_core::types::ObjectId;
 use dynamicfs_core::{ReadObjects, Transaction};
 use dynamicfs_hal::{DiskArray, UnixTime};
@@ -55,25 +55,18 @@ impl Lacking {
 
 /// What a new object is given at once.
 pub(crate) fn of(look: &Look) -> Attributes {
-    Attributes { mode: look.mode, uid: look.uid, gid: look.gid, ..Attributes::default() }
+    Attributes::new().mode(look.mode).uid(look.uid).gid(look.gid)
 }
 
 /// What an object is given that is made by this process, and is no copy of anything.
 pub(crate) fn own_attributes(mode: u16) -> Attributes {
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    Attributes { mode, uid, gid, ..Attributes::default() }
+    Attributes::new().mode(mode).uid(uid).gid(gid)
 }
 
 /// What an object is given when its contents are complete.
 pub(crate) fn change(look: &Look) -> Change {
-    Change {
-        mode: Some(look.mode),
-        uid: Some(look.uid),
-        gid: Some(look.gid),
-        accessed: Some(look.accessed),
-        modified: Some(look.modified),
-        ..Change::default()
-    }
+    Change::new().mode(look.mode).uid(look.uid).gid(look.gid).accessed(look.accessed).modified(look.modified)
 }
 
 // --- to the pool -----------------------------------------------------------------------------------------
@@ -149,7 +142,7 @@ pub(crate) fn put_xattrs<A: DiskArray>(
         }
     }
     for (name, value) in found {
-        match contents.set_attribute(object, &name, &value) {
+        match contents.set_attribute(object, &name, &value, AttributeMode::CreateOrReplace) {
             Err(Error::TooLarge) => {
                 let most = dynamicfs_core::limits::XATTR_BYTES_MAX;
                 lacking

@@ -36,20 +36,18 @@ pub(crate) struct ThresholdEntry {
 
 impl From<ThresholdEntry> for Thresholds {
     fn from(entry: ThresholdEntry) -> Self {
-        let default = Self::DEFAULT;
-        Self {
-            window_seconds: entry.window_seconds.unwrap_or(default.window_seconds),
-            degraded_read_errors: entry.degraded_read_errors.unwrap_or(default.degraded_read_errors),
-            degraded_checksum_errors: entry
-                .degraded_checksum_errors
-                .unwrap_or(default.degraded_checksum_errors),
-            failed_read_errors: entry.failed_read_errors.unwrap_or(default.failed_read_errors),
-            failed_checksum_errors: entry.failed_checksum_errors.unwrap_or(default.failed_checksum_errors),
-            slow_factor: entry.slow_factor.unwrap_or(default.slow_factor),
-            slow_micros: entry.slow_micros.unwrap_or(default.slow_micros),
-            fail: entry.fail.unwrap_or(default.fail),
-            ..default
-        }
+        let default = Self::new();
+        default
+            .window_seconds(entry.window_seconds.unwrap_or(default.window_seconds))
+            .degraded_read_errors(entry.degraded_read_errors.unwrap_or(default.degraded_read_errors))
+            .degraded_checksum_errors(
+                entry.degraded_checksum_errors.unwrap_or(default.degraded_checksum_errors),
+            )
+            .failed_read_errors(entry.failed_read_errors.unwrap_or(default.failed_read_errors))
+            .failed_checksum_errors(entry.failed_checksum_errors.unwrap_or(default.failed_checksum_errors))
+            .slow_factor(entry.slow_factor.unwrap_or(default.slow_factor))
+            .slow_micros(entry.slow_micros.unwrap_or(default.slow_micros))
+            .fail(entry.fail.unwrap_or(default.fail))
     }
 }
 
@@ -143,7 +141,7 @@ mod tests {
     #[test]
     fn thresholds_that_are_not_given_are_the_defaults() {
         let entry: ThresholdEntry = toml::from_str("failed_read_errors = 3\nfail = false").unwrap();
-        let expected = Thresholds { failed_read_errors: 3, fail: false, ..Thresholds::DEFAULT };
+        let expected = Thresholds::new().failed_read_errors(3).fail(false);
         assert_eq!(Thresholds::from(entry), expected);
         assert!(toml::from_str::<ThresholdEntry>("failed_reads = 3").is_err());
     }

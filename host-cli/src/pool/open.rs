@@ -84,7 +84,7 @@ impl Lent {
 
     pub(crate) fn lend(&mut self) -> (Memory<'_>, Services<'_>) {
         let memory = Memory { bytes: &mut self.bytes, slots: &mut self.slots, disks: &mut self.states };
-        (memory, Services { crc32c, clock: &self.clock })
+        (memory, Services::new(crc32c, &self.clock))
     }
 }
 
@@ -366,7 +366,8 @@ where
     let parameters = parameters_of(&config, &places);
     let mut lent = Lent::new(app.global.memory, node_bytes_of(&config, &places), disks.len())?;
     let (memory, services) = lent.lend();
-    let options = MountOptions { pool, mode, prefer };
+    let mut options = MountOptions::new().mode(mode);
+    (options.pool, options.prefer) = (pool, prefer);
     let array = HostArray::new(disks).hedging_from(HEDGED_FROM);
     let mounted = match Pool::mount(array, memory, services, &options) {
         Ok(mounted) => mounted,

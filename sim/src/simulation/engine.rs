@@ -109,7 +109,7 @@ impl Engine {
         }
         let Self { array, lent, run, crc32c, .. } = self;
         let clock = array.clock();
-        let services = Services { crc32c: *crc32c, clock: &clock };
+        let services = Services::new(*crc32c, &clock);
         let mut plain = run.root.fork("format");
         let mut meeting = Meeting::new(plain.clone());
         let entropy: &mut dyn Entropy = if run.setup.colliding { &mut meeting } else { &mut plain };
@@ -153,17 +153,14 @@ impl Engine {
     ) -> Result<(), Failure> {
         let Self { array, lent, run, crc32c, .. } = self;
         let clock = array.clock();
-        let services = Services { crc32c: *crc32c, clock: &clock };
+        let services = Services::new(*crc32c, &clock);
         run.doing = Doing::Mounting;
         run.look_before(array);
         run.oracle.let_go();
         let (memory, pins) = lent.lend_with_pins(run.setup.memory);
-        let refusal = match Pool::mount(
-            &mut *array,
-            memory,
-            services,
-            &MountOptions { pool: run.pool, mode, prefer: None },
-        ) {
+        let mut options = MountOptions::new().mode(mode);
+        options.pool = run.pool;
+        let refusal = match Pool::mount(&mut *array, memory, services, &options) {
             Ok(mut pool) => {
                 run.counts.mounts += 1;
                 pool.lend_pins(pins);
@@ -301,15 +298,12 @@ impl Engine {
             break_it(array);
         }
         let clock = array.clock();
-        let services = Services { crc32c: *crc32c, clock: &clock };
-        let mounted = Pool::mount(
-            &mut *array,
-            lent.lend_only(run.setup.memory),
-            services,
-            &MountOptions { pool: run.pool, ..MountOptions::default() },
-        )
-        .map(|_| ())
-        .map_err(|failure| failure.error);
+        let services = Services::new(*crc32c, &clock);
+        let mut options = MountOptions::new();
+        options.pool = run.pool;
+        let mounted = Pool::mount(&mut *array, lent.lend_only(run.setup.memory), services, &options)
+            .map(|_| ())
+            .map_err(|failure| failure.error);
         array.remove_last();
         run.counts.faults.hit(FaultKind::Cloned);
         match mounted {

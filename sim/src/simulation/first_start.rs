@@ -8,7 +8,7 @@ use super::report::{EventKind, Failure, FailureKind};
 use crate::{CrashPolicy, Halt, Rng, states};
 use dynamicfs_core::error::FormatError;
 use dynamicfs_core::types::{Scheme, Uuid};
-use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool, Services};
+use dynamicfs_core::{MountMode, MountOptions, Pool, Services};
 use dynamicfs_hal::DiskArray;
 
 /// Starts that may be cut short.
@@ -62,7 +62,7 @@ impl Engine {
         }
         let Self { array, lent, run, crc32c, .. } = self;
         let clock = array.clock();
-        let services = Services { crc32c: *crc32c, clock: &clock };
+        let services = Services::new(*crc32c, &clock);
         let mounted = Pool::mount(&mut *array, lent.lend(), services, &MountOptions::default())
             .map(|_| ())
             .map_err(|failure| failure.error);
@@ -111,8 +111,9 @@ impl Engine {
         while one.disks() > 1 {
             one.remove_last();
         }
-        let services = Services { crc32c: *crc32c, clock: &crate::world::NoClock };
-        let options = FormatOptions { scheme: Scheme::SINGLE, tolerance: None, ..run.setup.format };
+        let services = Services::new(*crc32c, &crate::world::NoClock);
+        let mut options = run.setup.format.scheme(Scheme::SINGLE);
+        options.tolerance = None;
         match Pool::format(&mut one, lent.lend(), services, &mut rng, &options, &[])
             .map(|_| ())
             .map_err(|failure| failure.error)

@@ -404,12 +404,10 @@ fn foreign(geometry: Geometry, rng: &mut Rng) -> SimDisk {
     use dynamicfs_core::types::Scheme;
     use dynamicfs_core::{FormatOptions, Pool};
     let mut array = SimArray::new(rng.next_u64(), [geometry]);
-    let options = FormatOptions {
-        node_bytes: geometry.sector_bytes,
-        block_bytes: geometry.sector_bytes.max(geometry.tear_unit),
-        chunk_bytes: geometry.sector_bytes,
-        ..FormatOptions::portable(Scheme::SINGLE)
-    };
+    let options = FormatOptions::portable(Scheme::SINGLE)
+        .node_bytes(geometry.sector_bytes)
+        .block_bytes(geometry.sector_bytes.max(geometry.tear_unit))
+        .chunk_bytes(geometry.sector_bytes);
     let mut lent = Lent::new(1 << 20);
     // A disk too small for a pool of its own is an empty one.
     let _ = Pool::format(&mut array, lent.lend(), SERVICES, rng, &options, &[]);

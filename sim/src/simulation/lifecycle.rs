@@ -102,7 +102,8 @@ impl Run {
             return Ok(Flow::On);
         }
         let tier = rng.coin().then(|| rng.below(3) as u8);
-        let change = Change { scheme: Some(*rng.pick(&schemes)), tier, ..Change::default() };
+        let mut change = Change::new().scheme(*rng.pick(&schemes));
+        change.tier = tier;
         let done = pool.begin().and_then(|mut transaction| {
             transaction.change_attributes(object, &change)?;
             transaction.commit()
@@ -135,7 +136,7 @@ impl Run {
         if schemes.is_empty() || objects.inode(object).is_err() {
             return Ok(None);
         }
-        let change = Change { scheme: Some(*rng.pick(&schemes)), ..Change::default() };
+        let change = Change::new().scheme(*rng.pick(&schemes));
         objects.change_attributes(object, &change)?;
         self.hit(Probe::SchemeChangedWithin);
         Ok(Some(object))
@@ -222,7 +223,7 @@ impl Run {
         let Some(place) = self.blank else { return Ok(Flow::On) };
         let spare = rng.chance(1, 4);
         let disk = self.draw_options(spare, rng);
-        let options = AddOptions { disk, spare, force: true };
+        let options = AddOptions::new().disk(disk).spare(spare).force(true);
         match pool.add_disk(place, rng, &options) {
             Ok(number) => {
                 let state = if spare { MemberState::Spare } else { MemberState::Active };
@@ -257,7 +258,7 @@ impl Run {
             return DiskOptions::default();
         }
         let like = *rng.pick(&self.setup.members);
-        DiskOptions { witness: like.witness && !spare, ..like }
+        like.witness(like.witness && !spare)
     }
 
     /// There is a new member, which may be a witness.

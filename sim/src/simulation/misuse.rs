@@ -173,8 +173,8 @@ impl Run {
             Operation::Truncate { size, .. } => Operation::Truncate { object: deleted, size },
             Operation::Punch { offset, bytes, .. } => Operation::Punch { object: deleted, offset, bytes },
             Operation::Pin { .. } => Operation::Pin { object: deleted },
-            Operation::SetAttribute { name, value, .. } => {
-                Operation::SetAttribute { object: deleted, name, value }
+            Operation::SetAttribute { name, value, mode, .. } => {
+                Operation::SetAttribute { object: deleted, name, value, mode }
             }
             Operation::RemoveAttribute { name, .. } => Operation::RemoveAttribute { object: deleted, name },
             Operation::Create { name, .. } => Operation::Create { directory: deleted, name },

@@ -149,7 +149,8 @@ impl Engine {
     }
 
     fn mount_shared<'w>(&self, disks: &Disks, lent: &'w mut Lent) -> Result<Pool<'w, Shared>, Failure> {
-        let options = MountOptions { pool: self.run.pool, ..MountOptions::default() };
+        let mut options = MountOptions::new();
+        options.pool = self.run.pool;
         Pool::mount(Shared(disks.clone()), lent.lend(), SERVICES, &options).map_err(|error| {
             self.run.fail(FailureKind::Unavailable, format!("one of two users does not mount: {error}"))
         })

@@ -55,7 +55,7 @@ pub const DISKS_MAX: usize = 8;
 impl Setup {
     /// A pool of equal disks without latencies: a small one, with memory for a comfortable cache.
     pub fn small(scheme: Scheme, disks: usize) -> Self {
-        let format = FormatOptions { members_max: 8, ..FormatOptions::portable(scheme) };
+        let format = FormatOptions::portable(scheme).members_max(8);
         Self {
             disks: vec![Geometry::new(512, 2048); disks],
             latencies: Vec::new(),
@@ -127,17 +127,13 @@ impl Setup {
         let block_bytes = node_bytes << rng.below(5).saturating_sub(3);
         let sector = if rng.chance(1, 4) { node_bytes.min(4096) } else { 512 };
         let chunk_bytes = (1_u32 << rng.within(9..u64::from(node_shift.min(13)) + 1)).max(sector);
-        let format = FormatOptions {
-            scheme,
-            tolerance: None,
-            node_bytes,
-            block_bytes,
-            chunk_bytes,
-            extent_bytes: (4096 << rng.below(4)).max(block_bytes),
-            members_max: *rng.pick(&[8, 8, 16]),
-            ring_length: *rng.pick(&[4, 4, 8, 8]),
-            ..FormatOptions::portable(scheme)
-        };
+        let format = FormatOptions::portable(scheme)
+            .node_bytes(node_bytes)
+            .block_bytes(block_bytes)
+            .chunk_bytes(chunk_bytes)
+            .extent_bytes((4096 << rng.below(4)).max(block_bytes))
+            .members_max(*rng.pick(&[8, 8, 16]))
+            .ring_length(*rng.pick(&[4, 4, 8, 8]));
         let mut setup = Self { disks: vec![Geometry::new(512, 0); count], ..Self::plain(format) };
         specials.shape(&mut setup, &mut own);
         let format = setup.format;

@@ -97,7 +97,7 @@ impl Engine {
     fn survey(&mut self) -> Vec<(usize, u64)> {
         let Self { array, lent, run, crc32c, .. } = self;
         let clock = array.clock();
-        let services = Services { crc32c: *crc32c, clock: &clock };
+        let services = Services::new(*crc32c, &clock);
         let mut found = Vec::new();
         let surveyed =
             Pool::survey(&mut *array, lent.lend_only(run.setup.memory), services, run.pool, |at, state| {
@@ -188,8 +188,8 @@ impl Run {
     ) -> Result<bool, Failure> {
         let was_witness =
             (0..self.members()).any(|member| self.places[member] == place && self.atlas.is_witness(member));
-        let disk = DiskOptions { witness: was_witness, ..DiskOptions::default() };
-        let options = AddOptions { force: true, disk, ..AddOptions::default() };
+        let disk = DiskOptions::new().witness(was_witness);
+        let options = AddOptions::new().force(true).disk(disk);
         let is_lost =
             |error: &Error| !is_sound && matches!(error, Error::Storage(StorageError::NodeUnreadable { .. }));
         match pool.add_disk(place, entropy, &options) {

@@ -76,13 +76,11 @@ specials! {
 pub struct Specials(Vec<Special>);
 
 /// By which a disk is degraded for the first error and fails for the third.
-pub(super) const STRICT: Thresholds = Thresholds {
-    degraded_read_errors: 1,
-    degraded_checksum_errors: 1,
-    failed_read_errors: 3,
-    failed_checksum_errors: 3,
-    ..Thresholds::DEFAULT
-};
+pub(super) const STRICT: Thresholds = Thresholds::new()
+    .degraded_read_errors(1)
+    .degraded_checksum_errors(1)
+    .failed_read_errors(3)
+    .failed_checksum_errors(3);
 
 /// Schemes with three or four parity fragments.
 pub(super) const PARITIES: [Scheme; 7] = [
@@ -256,12 +254,11 @@ fn mix_sectors(disk: &Geometry, rng: &mut Rng) -> Geometry {
 
 /// What may be special about a disk with data.
 fn particular(domains: u64, rng: &mut Rng) -> DiskOptions {
-    DiskOptions {
-        tier: rng.below(2) as u8,
-        failure_domain: rng.below(domains + 1) as u32,
-        weight: *rng.pick(&[256, 256, 128, 512, 64]),
-        witness: false,
-    }
+    DiskOptions::new()
+        .tier(rng.below(2) as u8)
+        .failure_domain(rng.below(domains + 1) as u32)
+        .weight(*rng.pick(&[256, 256, 128, 512, 64]))
+        .witness(false)
 }
 
 /// One more member anywhere among the others, which holds nothing: a small disk, or one like them.
@@ -280,7 +277,7 @@ fn add_witness(setup: &mut Setup, rng: &mut Rng) {
     };
     setup.members.resize(setup.disks.len(), DiskOptions::default());
     setup.disks.insert(at, if rng.coin() { small } else { like });
-    setup.members.insert(at, DiskOptions { witness: true, ..DiskOptions::default() });
+    setup.members.insert(at, DiskOptions::new().witness(true));
     setup.latencies.push(setup.latencies.first().copied().unwrap_or_default());
 }
 

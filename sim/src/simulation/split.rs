@@ -234,8 +234,9 @@ impl Engine {
     ) -> Result<R, MountError> {
         let Self { array, lent, run, crc32c, .. } = self;
         let clock = array.clock();
-        let services = Services { crc32c: *crc32c, clock: &clock };
-        let options = MountOptions { pool: run.pool, mode, prefer };
+        let services = Services::new(*crc32c, &clock);
+        let mut options = MountOptions::new().mode(mode);
+        (options.pool, options.prefer) = (run.pool, prefer);
         run.oracle.let_go();
         let (memory, pins) = lent.lend_with_pins(run.setup.memory);
         let mut pool = Pool::mount(&mut *array, memory, services, &options)?;

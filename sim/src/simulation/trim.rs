@@ -23,9 +23,9 @@ impl Run {
         let most = if rng.chance(3, 4) { STEPS_MAX } else { rng.below(4) };
         for member in self.active().into_iter().filter(|_| rng.chance(3, 4)) {
             let number = MemberNumber(member as u16);
-            let counting = TrimOptions { minimum_bytes, only_count: true };
+            let counting = TrimOptions::new().minimum_bytes(minimum_bytes).only_count(true);
             let done = run_trim(pool, Trim::new(number, counting), STEPS_MAX).and_then(|counted| {
-                let options = TrimOptions { only_count: false, ..counting };
+                let options = counting.only_count(false);
                 Ok((counted, run_trim(pool, Trim::new(number, options), most)?))
             });
             if pool.array().halted().is_some() {

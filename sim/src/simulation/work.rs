@@ -501,8 +501,9 @@ pub(super) fn describe(operation: &Operation) -> String {
         Operation::Write { object, offset, data } => {
             format!("write {} bytes at {offset} of object {}", data.len(), object.0)
         }
-        Operation::SetAttribute { object, name, value } => {
-            format!("set attribute {} of object {} to {} bytes", text(name), object.0, value.len())
+        Operation::SetAttribute { object, name, value, mode } => {
+            let (name, bytes) = (text(name), value.len());
+            format!("set attribute {name} of object {} to {bytes} bytes ({mode:?})", object.0)
         }
         Operation::Symlink { directory, name, target } => {
             format!("symlink {} in {} to {} bytes", text(name), directory.0, target.len())
@@ -515,8 +516,9 @@ pub(super) fn describe(operation: &Operation) -> String {
         Operation::Link { object, directory, name } => {
             format!("link object {} as {} in {}", object.0, text(name), directory.0)
         }
-        Operation::Rename { from, from_name, to, to_name } => {
-            format!("rename {} in {} to {} in {}", text(from_name), from.0, text(to_name), to.0)
+        Operation::Rename { from, from_name, to, to_name, mode } => {
+            let (from_name, to_name) = (text(from_name), text(to_name));
+            format!("rename {from_name} in {} to {to_name} in {} ({mode:?})", from.0, to.0)
         }
         Operation::Truncate { object, size } => format!("truncate object {} to {size} bytes", object.0),
         Operation::Punch { object, offset, bytes } => {
@@ -534,7 +536,19 @@ pub(super) fn describe(operation: &Operation) -> String {
         Operation::RemoveAttribute { object, name } => {
             format!("remove attribute {} of object {}", text(name), object.0)
         }
+        Operation::CreateAll { path } => format!("make directories {}", of_path(path)),
+        Operation::WriteFile { path, data } => {
+            format!("write file {} of {} bytes", of_path(path), data.len())
+        }
+        Operation::RemoveAll { path } => format!("remove all of {}", of_path(path)),
     }
+}
+
+/// The names of a path, long ones cut.
+fn of_path(path: &[u8]) -> String {
+    let names =
+        path.split(|&byte| byte == b'/').map(|name| String::from_utf8_lossy(&name[..name.len().min(12)]));
+    names.collect::<Vec<_>>().join("/")
 }
 
 /// The same change of contents, of this object.

@@ -90,12 +90,12 @@ impl World {
     pub(crate) fn with_rings(scheme: Scheme, disks: usize, memory: usize, ring_length: u8) -> Self {
         let array = SimArray::new(1, vec![Geometry::new(512, 2048); disks]);
         let portable = FormatOptions::portable(scheme);
-        let options = FormatOptions { members_max: 8, extent_bytes: 16384, ring_length, ..portable };
+        let options = portable.members_max(8).extent_bytes(16384).ring_length(ring_length);
         Self::on(array, options).memory(memory).make()
     }
 
     pub(crate) fn try_mount(&mut self, mode: MountMode) -> Result<Mounted<'_>, MountError> {
-        self.try_mount_as(&MountOptions { mode, ..MountOptions::default() })
+        self.try_mount_as(&MountOptions::new().mode(mode))
     }
 
     pub(crate) fn try_mount_as(&mut self, options: &MountOptions) -> Result<Mounted<'_>, MountError> {
@@ -108,7 +108,7 @@ impl World {
         mode: MountMode,
         prefer: Prefer,
     ) -> Result<Mounted<'_>, MountError> {
-        self.try_mount_as(&MountOptions { mode, prefer: Some(prefer), ..MountOptions::default() })
+        self.try_mount_as(&MountOptions::new().mode(mode).prefer(prefer))
     }
 
     pub(crate) fn mount(&mut self) -> Mounted<'_> {

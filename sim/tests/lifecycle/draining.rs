@@ -35,7 +35,7 @@ fn a_disk_that_nothing_lies_on_is_given_nothing_by_being_let_go() {
         let array = SimArray::new(1, sectors.map(|sectors| Geometry::new(512, sectors)));
         let mut world = World { array, lent: Lent::new(MEMORY) };
         let options = FormatOptions::portable(Scheme { data: 2, parity: 1 });
-        let options = FormatOptions { members_max: 8, node_bytes: 1024, block_bytes: 2048, ..options };
+        let options = options.members_max(8).node_bytes(1024).block_bytes(2048);
         Pool::format(&mut world.array, world.lent.lend(), SERVICES, &mut Rng::new(seed), &options, &[])
             .expect("formatted");
         let mut pool = world.mount();

@@ -99,7 +99,7 @@ fn begin(task: Task, (scheme, disks): (Scheme, usize), pool: &mut Mounted<'_>) {
             for (name, _) in FILES_THERE {
                 let file = pool.resolve(name.as_bytes()).expect("it is there");
                 let mut transaction = pool.begin().expect("begun");
-                let change = Change { scheme: Some(Scheme { data, parity }), ..Change::default() };
+                let change = Change::new().scheme(Scheme { data, parity });
                 transaction.change_attributes(file, &change).expect("changed");
                 transaction.commit().expect("committed");
             }

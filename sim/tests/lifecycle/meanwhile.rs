@@ -192,11 +192,7 @@ fn a_lost_leaf_beside_a_disk_with_many_errors_holds_up_nothing() {
         world.array.disk_mut(place.member.0.into()).flip_bits(place.block * 512 + 100, 1);
     }
     let mut pool = world.mount();
-    pool.set_thresholds(Thresholds {
-        degraded_checksum_errors: 1,
-        failed_checksum_errors: 3,
-        ..Thresholds::DEFAULT
-    });
+    pool.set_thresholds(Thresholds::new().degraded_checksum_errors(1).failed_checksum_errors(3));
     for part in parts.iter().filter(|part| part.address.member == MemberNumber(1)) {
         pool.array().disk_mut(1).flip_bits(byte_of(part) + 7, 1);
     }

@@ -24,7 +24,7 @@ use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, Storage
 use dynamicfs_core::format::extent::Fragment;
 use dynamicfs_core::format::record::MemberState;
 use dynamicfs_core::maintain::{CheckReport, Finding, JobKind, JobOptions, JobState, Lost, Standing, Work};
-use dynamicfs_core::object::{Attributes, Change, MakeRequest};
+use dynamicfs_core::object::{AttributeMode, Attributes, Change, MakeRequest};
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::tree::Walk;
 use dynamicfs_core::types::{BlockAddress, MemberNumber, MemberSet, ObjectId, Scheme};
@@ -56,7 +56,7 @@ fn new_disk(world: &mut World, sectors: u64) -> usize {
 }
 
 fn add(pool: &mut Mounted<'_>, place: usize, spare: bool) -> MemberNumber {
-    let options = AddOptions { spare, ..AddOptions::default() };
+    let options = AddOptions::new().spare(spare);
     pool.add_disk(place, &mut Rng::new(place as u64), &options).expect("added")
 }
 

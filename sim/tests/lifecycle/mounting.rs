@@ -85,7 +85,7 @@ fn both_sides_of_a_split_mirror_are_named_and_either_can_be_chosen() {
         world.plug(&[0, 1]);
         // It is taken back as a new disk.
         let mut pool = world.mount();
-        let options = AddOptions { force: true, ..AddOptions::default() };
+        let options = AddOptions::new().force(true);
         pool.add_disk(other, &mut Rng::new(8), &options).expect("added");
         rest(&mut pool);
         expect_whole(&mut pool, "a mirror again");
@@ -301,7 +301,7 @@ fn a_mirror_of_two_with_a_witness_boots_alone_and_without_one_it_asks() {
         let mut members = vec![DiskOptions::default(); 2];
         if witness {
             array.add(SimDisk::new(Geometry::new(512, 96), 3));
-            members.push(DiskOptions { witness: true, ..DiskOptions::default() });
+            members.push(DiskOptions::new().witness(true));
         }
         let options = FormatOptions::portable(Scheme::mirror(2));
         let mut world = World::on(array, options).members(&members).make();

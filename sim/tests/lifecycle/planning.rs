@@ -308,7 +308,7 @@ fn too_few_disks_for_a_rebuild_are_foretold() {
 #[test]
 fn too_few_disks_for_the_nodes_are_foretold() {
     let array = SimArray::new(1, vec![Geometry::new(512, 2048); 3]);
-    let options = FormatOptions { tolerance: Some(2), ..FormatOptions::portable(Scheme::mirror(2)) };
+    let options = FormatOptions::portable(Scheme::mirror(2)).tolerance(2);
     let mut world = World::on(array, options).make();
     let mut pool = world.mount();
     put(&mut pool, "file", 20_000).expect("committed");
@@ -329,7 +329,7 @@ fn what_is_stored_in_a_weaker_scheme_is_not_promised() {
     let mut pool = world.mount();
     assert_eq!(pool.health().read_tolerance, 2);
     let mut transaction = pool.begin().expect("begun");
-    let weak = Attributes { scheme: Some(Scheme::SINGLE), ..Attributes::default() };
+    let weak = Attributes::new().scheme(Scheme::SINGLE);
     let file = transaction.create(ObjectId::ROOT, b"weak", &MakeRequest::File, &weak).expect("made");
     transaction.write_all(file, 0, &contents("weak", 40_000)).expect("written");
     transaction.commit().expect("committed");

@@ -10,7 +10,7 @@ fn rooms(pool: &Mounted<'_>, disks: usize) -> Vec<u64> {
 }
 
 fn only(space: bool, policy: bool, extents: bool) -> JobOptions {
-    JobOptions { absent: false, space, policy, extents }
+    JobOptions::new().absent(false).space(space).policy(policy).extents(extents)
 }
 
 fn rebalance(pool: &mut Mounted<'_>, options: JobOptions) -> dynamicfs_core::maintain::Job {
@@ -58,9 +58,7 @@ fn contents_are_stored_in_the_scheme_that_is_asked_for_now() {
     for n in 0..3 {
         let file = pool.resolve(format!("file-{n:02}").as_bytes()).expect("there");
         let mut transaction = pool.begin().expect("begun");
-        transaction
-            .change_attributes(file, &Change { scheme: Some(two_two), ..Change::default() })
-            .expect("changed");
+        transaction.change_attributes(file, &Change::new().scheme(two_two)).expect("changed");
         transaction.commit().expect("committed");
     }
     let job = rebalance(&mut pool, only(false, false, true));
@@ -86,8 +84,8 @@ fn a_scheme_that_is_too_wide_is_made_up_for_when_there_are_disks() {
     let mut pool = world.mount();
     let file = pool.resolve(b"file").expect("there");
     let mut transaction = pool.begin().expect("begun");
-    let two_two = Some(Scheme { data: 2, parity: 2 });
-    transaction.change_attributes(file, &Change { scheme: two_two, ..Change::default() }).expect("changed");
+    let two_two = Scheme { data: 2, parity: 2 };
+    transaction.change_attributes(file, &Change::new().scheme(two_two)).expect("changed");
     transaction.commit().expect("committed");
     let job = rebalance(&mut pool, only(false, true, false));
     assert!(job.healed_before > 0, "{job:?}");
@@ -122,17 +120,16 @@ fn short_extents_become_long_ones() {
 /// the disk of the other domain, and both replicas were where one failure takes both.
 #[test]
 fn a_rebalance_keeps_replicas_in_different_failure_domains() {
-    let of_domain = |failure_domain| DiskOptions { failure_domain, ..DiskOptions::default() };
+    let of_domain = |failure_domain| DiskOptions::new().failure_domain(failure_domain);
     let array = SimArray::new(1, vec![Geometry::new(512, 2048); 3]);
-    let options =
-        FormatOptions { members_max: 8, extent_bytes: 16384, ..FormatOptions::portable(Scheme::mirror(2)) };
+    let options = FormatOptions::portable(Scheme::mirror(2)).members_max(8).extent_bytes(16384);
     let domains = [1, 1, 2, 1];
     let members: Vec<_> = domains[..3].iter().map(|&domain| of_domain(domain)).collect();
     let mut world = World::on(array, options).members(&members).make();
     (0..16).for_each(|n| world.put(&format!("file-{n:02}"), 40_000));
     let blank = new_disk(&mut world, 4096);
     let mut pool = world.mount();
-    let added = AddOptions { disk: of_domain(1), ..AddOptions::default() };
+    let added = AddOptions::new().disk(of_domain(1));
     pool.add_disk(blank, &mut Rng::new(3), &added).expect("added");
     let before = rooms(&pool, 4);
     let job = rebalance(&mut pool, only(true, false, false));

@@ -99,8 +99,7 @@ fn a_disk_that_is_too_small_or_in_use_or_of_another_shape_is_refused() {
     let coarse = world.array.add(SimDisk::new(Geometry::new(4096, 2048), 5));
     let used = world.array.add(disk_of_another_pool());
     let mut pool = world.mount();
-    let mut add =
-        |place, force| pool.add_disk(place, &mut Rng::new(3), &AddOptions { force, ..AddOptions::default() });
+    let mut add = |place, force| pool.add_disk(place, &mut Rng::new(3), &AddOptions::new().force(force));
     assert!(matches!(add(small, false), Err(MemberError::Disk(FormatError::DiskTooSmall { .. }))));
     assert!(matches!(add(coarse, false), Err(MemberError::Disk(FormatError::Geometry { .. }))));
     assert!(matches!(add(used, false), Err(MemberError::Disk(FormatError::InUse { .. }))));

@@ -141,7 +141,7 @@ fn two_wrong_replicas_are_mended_in_the_least_memory() {
 #[test]
 fn a_stripe_too_wide_for_the_memory_is_not_lost() {
     const SIXTEEN_FOUR: Scheme = Scheme { data: 16, parity: 4 };
-    let options = FormatOptions { members_max: 32, ..FormatOptions::server(SIXTEEN_FOUR) };
+    let options = FormatOptions::server(SIXTEEN_FOUR).members_max(32);
     let mut world =
         World { array: SimArray::new(1, vec![Geometry::new(512, 65_536); 20]), lent: Lent::new(16 << 20) };
     Pool::format(&mut world.array, world.lent.lend(), SERVICES, &mut Rng::new(9), &options, &[])

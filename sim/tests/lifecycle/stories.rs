@@ -218,8 +218,7 @@ fn a_rebuild_that_never_finds_enough_space_comes_to_rest() {
 #[test]
 fn fragments_that_are_rewritten_where_space_is_short_stay_on_different_members() {
     let array = SimArray::new(1, vec![Geometry::new(512, 2500); 3]);
-    let options =
-        FormatOptions { members_max: 4, extent_bytes: 16384, ..FormatOptions::portable(Scheme::mirror(2)) };
+    let options = FormatOptions::portable(Scheme::mirror(2)).members_max(4).extent_bytes(16384);
     let mut world = World::on(array, options).make();
     let mut pool = world.mount();
     let members = |pool: &mut Mounted<'_>, file| {
@@ -229,7 +228,7 @@ fn fragments_that_are_rewritten_where_space_is_short_stay_on_different_members()
     };
     let mut singles = Vec::new();
     for n in 0..24 {
-        let attributes = Attributes { scheme: Some(Scheme::SINGLE), ..Attributes::default() };
+        let attributes = Attributes::new().scheme(Scheme::SINGLE);
         let (mut transaction, name) = (pool.begin().expect("begun"), format!("single {n}"));
         let file = transaction
             .create(ObjectId::ROOT, name.as_bytes(), &MakeRequest::File, &attributes)
@@ -346,7 +345,7 @@ fn records_that_belong_to_nothing_are_named() {
     let mut pool = world.mount();
     let file = put_file(&mut pool, "file", &[7; 40_000]).expect("committed");
     let mut transaction = pool.begin().expect("begun");
-    transaction.set_attribute(file, b"long", &[1; 2000]).expect("set");
+    transaction.set_attribute(file, b"long", &[1; 2000], AttributeMode::CreateOrReplace).expect("set");
     transaction.commit().expect("committed");
     expect_whole(&mut pool, "before");
     let block = put_file(&mut pool, "block", &[7; 4096]).expect("committed");
@@ -434,8 +433,8 @@ fn replicas_on_a_member_that_has_left_do_not_count() {
 #[test]
 fn the_replicas_of_a_node_are_in_different_failure_domains() {
     let array = SimArray::new(1, vec![Geometry::new(512, 2048); 4]);
-    let options = FormatOptions { members_max: 8, ..FormatOptions::portable(Scheme::mirror(2)) };
-    let disks = [1, 1, 2, 2].map(|failure_domain| DiskOptions { failure_domain, ..DiskOptions::default() });
+    let options = FormatOptions::portable(Scheme::mirror(2)).members_max(8);
+    let disks = [1, 1, 2, 2].map(|failure_domain| DiskOptions::new().failure_domain(failure_domain));
     let mut world = World::on(array, options).members(&disks).make();
     for n in 0..40 {
         world.put(&format!("file-{n:02}"), 3_000);

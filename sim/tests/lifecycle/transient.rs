@@ -125,8 +125,8 @@ const CASES: [Case; 7] = [
             for (name, _) in FILES_THERE {
                 let file = pool.resolve(name.as_bytes())?;
                 let mut transaction = pool.begin()?;
-                let scheme = Some(Scheme { data: 2, parity: 1 });
-                transaction.change_attributes(file, &Change { scheme, ..Change::default() })?;
+                let scheme = Scheme { data: 2, parity: 1 };
+                transaction.change_attributes(file, &Change::new().scheme(scheme))?;
                 transaction.commit()?;
             }
             pool.start_job(JobKind::Rebalance, JobOptions::default()).map(drop)

@@ -37,10 +37,8 @@ fn at(bytes: &mut [u8], odd: usize) -> &mut [u8] {
 #[test]
 fn buffers_may_be_anywhere_in_memory() {
     const LENGTH: usize = 90_000;
-    let server =
-        FormatOptions { members_max: 8, extent_bytes: 65536, ..FormatOptions::server(Scheme::mirror(2)) };
-    let portable =
-        |scheme| FormatOptions { members_max: 8, extent_bytes: 16384, ..FormatOptions::portable(scheme) };
+    let server = FormatOptions::server(Scheme::mirror(2)).members_max(8).extent_bytes(65536);
+    let portable = |scheme| FormatOptions::portable(scheme).members_max(8).extent_bytes(16384);
     let cases = [
         (portable(Scheme::SINGLE), 1, 512),
         (portable(Scheme::mirror(2)), 3, 512),
@@ -100,11 +98,7 @@ fn buffers_may_be_anywhere_in_memory() {
 #[test]
 fn the_least_memory_is_enough_with_any_alignment() {
     for alignment in [1_u32, 64, 4096] {
-        let options = FormatOptions {
-            members_max: 4,
-            extent_bytes: 4096,
-            ..FormatOptions::portable(Scheme::mirror(2))
-        };
+        let options = FormatOptions::portable(Scheme::mirror(2)).members_max(4).extent_bytes(4096);
         let mut world = formatted(geometries(alignment, 512, 4000, 2), &options, MEMORY);
         let parameters = *world.mount().parameters();
         let needs = Memory::needs(&parameters, 2, alignment as usize);

@@ -1,7 +1,7 @@
 //! Names whose hashes are equal.
 
 use super::*;
-use dynamicfs_core::ReadObjects;
+use dynamicfs_core::{DirectoryCursor, ReadObjects, Transaction};
 use dynamicfs_sim::colliding::{Meeting, NAMES};
 
 fn world() -> World {
@@ -25,7 +25,7 @@ fn attributes_of_one_hash_are_replaced_again_and_again() {
         let mut transaction = pool.begin().expect("begun");
         let name = NAMES[0][n % 2].as_bytes();
         transaction
-            .set_attribute(file, name, &[n as u8; 1000])
+            .set_attribute(file, name, &[n as u8; 1000], AttributeMode::CreateOrReplace)
             .unwrap_or_else(|error| panic!("set {n}: {error}"));
         transaction.commit().expect("committed");
     }
@@ -45,9 +45,108 @@ fn files_of_one_hash_are_saved_again_and_again() {
         put(&mut pool, "saved", 10).expect("written");
         let mut transaction = pool.begin().expect("begun");
         let to = (ObjectId::ROOT, NAMES[0][n % 2].as_bytes());
-        let renamed = transaction.rename((ObjectId::ROOT, b"saved"), to, true);
+        let renamed = transaction.rename((ObjectId::ROOT, b"saved"), to, RenameMode::Replace);
         renamed.unwrap_or_else(|error| panic!("save {n}: {error}"));
         transaction.commit().expect("committed");
     }
     assert_eq!(NAMES[0].map(|name| pool.resolve(name.as_bytes()).is_ok()), [true; 2]);
+}
+
+/// What changes a directory between two calls of a cursor: names that stay keep their objects or are given others.
+fn change(transaction: &mut Transaction<'_, '_, &mut SimArray>, staying: &[Vec<u8>], rng: &mut Rng) {
+    let root = ObjectId::ROOT;
+    let passing = |n: u64| match n {
+        0..3 => NAMES[n as usize][0].as_bytes().to_vec(),
+        n => format!("passing {n}").into_bytes(),
+    };
+    let (one, other) = (passing(rng.below(8)), passing(rng.below(8)));
+    // Mostly those whose places others may take.
+    let stays = staying[rng.below(*rng.clone().pick(&[3, 3, 12])) as usize].clone();
+    let too = rng.pick(staying).clone();
+    let done = match rng.below(6) {
+        0 | 1 => transaction.create(root, &one, &MakeRequest::File, &PLAIN).map(drop),
+        2 => transaction.unlink(root, &one),
+        3 => transaction.rename((root, &one), (root, &other), RenameMode::Replace),
+        4 => transaction.rename((root, &one), (root, &stays), RenameMode::Replace),
+        _ => transaction.rename((root, &too), (root, &stays), RenameMode::Exchange),
+    };
+    assert!(matches!(done, Ok(()) | Err(Error::NotFound | Error::Exists)), "{done:?}");
+}
+
+/// Where a name was given another object it moved to the first place of its hash that was free, and a listing that had
+/// passed that place missed it.
+#[test]
+fn a_cursor_meets_each_name_that_stays_once() {
+    let mut moved = 0;
+    for seed in 0..60 {
+        let mut world = world();
+        let mut pool = world.mount();
+        let mut rng = Rng::new(seed);
+        let mut transaction = pool.begin().expect("begun");
+        let staying: Vec<Vec<u8>> = (0..12_usize)
+            .map(|n| match NAMES.get(n) {
+                Some(pair) => pair[1].as_bytes().to_vec(),
+                None => vec![b'a' + n as u8; 20 * n],
+            })
+            .collect();
+        // What collides with them may have the places before theirs.
+        for pair in &NAMES[..rng.below(4) as usize] {
+            transaction.create(ObjectId::ROOT, pair[0].as_bytes(), &MakeRequest::File, &PLAIN).expect("made");
+        }
+        for name in &staying {
+            transaction.create(ObjectId::ROOT, name, &MakeRequest::File, &PLAIN).expect("made");
+        }
+        transaction.commit().expect("committed");
+        let (mut cursor, mut name) = (DirectoryCursor::new(ObjectId::ROOT), [0; 255]);
+        let mut met = Vec::new();
+        loop {
+            let mut transaction = pool.begin().expect("begun");
+            let before = cursor.position();
+            let Some(entry) = cursor.next(&mut transaction, &mut name).expect("listed") else { break };
+            assert!(entry.next > before && entry.next > 2 && i64::try_from(entry.next).is_ok());
+            met.push(entry.name.to_vec());
+            for _ in 0..rng.below(24) {
+                change(&mut transaction, &staying, &mut rng);
+            }
+            transaction.commit().expect("committed");
+        }
+        for name in &staying {
+            let times = met.iter().filter(|met| *met == name).count();
+            assert_eq!(times, 1, "seed {seed}: {}", String::from_utf8_lossy(name));
+        }
+        moved += usize::from(met.len() != staying.len());
+        account(&mut pool, "after all");
+    }
+    assert!(moved > 10, "other names come and go");
+}
+
+/// A position that a cursor told is where another goes on, in another mount too; a buffer that is too short changes nothing.
+#[test]
+fn a_cursor_goes_on_where_another_was() {
+    let mut world = world();
+    let mut names = vec![];
+    for n in 0..9 {
+        let name = format!("{n:0width$}", width = 1 + 30 * n);
+        world.put(&name, 10);
+        names.push(name.into_bytes());
+    }
+    let (mut cursor, mut name, mut met) = (DirectoryCursor::new(ObjectId::ROOT), [0; 255], vec![]);
+    loop {
+        let mut pool = world.mount();
+        assert_eq!(
+            cursor.next(&mut pool, &mut []),
+            if met.len() < 9 { Err(Error::TooLarge) } else { Ok(None) }
+        );
+        cursor = DirectoryCursor::at(cursor.directory(), cursor.position());
+        let Some(entry) = cursor.next(&mut pool, &mut name).expect("listed") else { break };
+        assert_eq!(pool.resolve(entry.name), Ok(entry.object));
+        met.push(entry.name.to_vec());
+    }
+    met.sort();
+    names.sort();
+    assert_eq!(met, names);
+    let mut pool = world.mount();
+    let file = pool.resolve(b"0").expect("there");
+    assert_eq!(DirectoryCursor::new(file).next(&mut pool, &mut name), Err(Error::NotADirectory));
+    assert_eq!(DirectoryCursor::new(ObjectId(999)).next(&mut pool, &mut name), Err(Error::NotFound));
 }

@@ -10,8 +10,7 @@ use dynamicfs_core::maintain::Standing;
 const LARGE: usize = 400 * 4096;
 
 fn world() -> World {
-    let options =
-        FormatOptions { members_max: 4, extent_bytes: 4096, ..FormatOptions::portable(Scheme::mirror(2)) };
+    let options = FormatOptions::portable(Scheme::mirror(2)).members_max(4).extent_bytes(4096);
     formatted(vec![Geometry::new(512, 16384); 2], &options, MEMORY)
 }
 
@@ -37,14 +36,15 @@ fn expect_gone(objects: &mut Objects<'_, &mut SimArray>, object: ObjectId, what:
     gone(objects.write_all(object, 90_000, &[7; 9000]), what);
     gone(objects.truncate(object, 0), what);
     gone(objects.truncate(object, 1 << 20), what);
-    gone(objects.set_attribute(object, b"a", b"b"), what);
+    gone(objects.set_attribute(object, b"a", b"b", AttributeMode::CreateOrReplace), what);
     gone(objects.remove_attribute(object, b"a"), what);
-    gone(objects.change_attributes(object, &Change { mode: Some(0o600), ..Change::default() }), what);
+    gone(objects.change_attributes(object, &Change::new().mode(0o600)), what);
     gone(objects.link(object, ObjectId::ROOT, b"back again"), what);
     gone(objects.create(object, b"inside", &MakeRequest::File, &PLAIN), what);
     gone(objects.unlink(object, b"inside"), what);
     gone(objects.rename((object, b"inside"), (ObjectId::ROOT, b"outside"), true), what);
     gone(objects.rename((ObjectId::ROOT, b"other"), (object, b"inside"), true), what);
+    gone(objects.exchange((ObjectId::ROOT, b"other"), (object, b"inside")), what);
     assert!(!objects.store.is_poisoned(), "{what}: nothing was begun");
 }
 
@@ -61,7 +61,9 @@ fn a_deleted_object_is_gone_at_once_and_stays_gone() {
     let directory =
         transaction.create(ObjectId::ROOT, b"directory", &MakeRequest::Directory, &PLAIN).expect("made");
     for n in 0..24 {
-        transaction.set_attribute(directory, format!("a{n}").as_bytes(), &[1; 4096]).expect("set");
+        transaction
+            .set_attribute(directory, format!("a{n}").as_bytes(), &[1; 4096], AttributeMode::CreateOrReplace)
+            .expect("set");
     }
     transaction.commit().expect("committed");
     let all = [(large, &b"large"[..]), (small, b"small"), (directory, b"directory")];
@@ -104,7 +106,9 @@ fn a_file_that_is_deleted_before_it_was_ever_stored_is_gone() {
     let mut transaction = pool.begin().expect("begun");
     let file = create(transaction.internals_mut(), "file");
     transaction.write_all(file, 0, &[7; 3000]).expect("written");
-    transaction.rename((ObjectId::ROOT, b"other"), (ObjectId::ROOT, b"file"), true).expect("renamed");
+    transaction
+        .rename((ObjectId::ROOT, b"other"), (ObjectId::ROOT, b"file"), RenameMode::Replace)
+        .expect("renamed");
     expect_gone(transaction.internals_mut(), file, "replaced");
     transaction.commit().expect("committed");
     expect_gone(pool.internals_mut(), file, "after the commit");

@@ -61,7 +61,7 @@ fn write(object: ObjectId, offset: u64, length: usize) -> Operation {
 impl Case {
     /// A pool with something of everything, mounted in so little memory that most nodes must be read.
     fn new(scheme: Scheme, disks: usize, unplugged: &[usize]) -> (Self, Vec<(&'static str, Step)>) {
-        let options = FormatOptions { members_max: 4, extent_bytes: 4096, ..FormatOptions::portable(scheme) };
+        let options = FormatOptions::portable(scheme).members_max(4).extent_bytes(4096);
         let mut world = formatted(vec![Geometry::new(512, 12_000); disks], &options, MEMORY);
         let mut model = Model::default();
         let mut pool = world.mount();
@@ -89,6 +89,7 @@ impl Case {
             object,
             name: name.into(),
             value: vec![7; length],
+            mode: AttributeMode::CreateOrReplace,
         };
         apply(&mut transaction, &mut model, &attribute(large, "old", 1200));
         let link = Operation::Link { object: small, directory, name: b"link".into() };
@@ -97,19 +98,21 @@ impl Case {
         // Its rest is still to be freed before it can be written.
         let mut transaction = pool.begin().expect("begun");
         apply(&mut transaction, &mut model, &Operation::Truncate { object: cut, size: 4096 });
-        let change = Change { scheme: Some(Scheme { data: 2, parity: 0 }), ..Change::default() };
+        let change = Change::new().scheme(Scheme { data: 2, parity: 0 });
         transaction.change_attributes(large, &change).expect("changed");
         transaction.commit().expect("committed");
         assert!(pool.health().orphans > 0, "an object is still being cut");
         drop(pool);
         world.unplug(unplugged);
         let root = ObjectId::ROOT;
-        let rename = |from: &str, to, to_name: &str| Operation::Rename {
+        let rename_as = |mode, from: &str, to, to_name: &str| Operation::Rename {
             from: root,
             from_name: from.into(),
             to,
             to_name: to_name.into(),
+            mode,
         };
+        let rename = |from: &str, to, to_name: &str| rename_as(RenameMode::Replace, from, to, to_name);
         let in_transaction = vec![
             ("write inline", write(inline, 10, 60)),
             ("inline no more", write(inline, 10, 1500)),
@@ -126,6 +129,8 @@ impl Case {
             ("rename", rename("small", directory, "new")),
             ("rename over another", rename("inline", root, "large")),
             ("rename a directory", rename("directory", root, "elsewhere")),
+            ("exchange", rename_as(RenameMode::Exchange, "small", directory, "link")),
+            ("exchange with a directory", rename_as(RenameMode::Exchange, "inline", root, "directory")),
             ("rename over what waits", rename("large", root, "waiting")),
             ("set attribute", attribute(small, "new", 1200)),
             ("replace attribute", attribute(large, "old", 20)),
@@ -135,6 +140,10 @@ impl Case {
             ("cut what waits", Operation::Truncate { object: waiting, size: 300 }),
             ("grow", Operation::Truncate { object: cut, size: 90_000 }),
             ("unlink", Operation::Unlink { directory: root, name: b"large".into() }),
+            ("make directories", Operation::CreateAll { path: b"directory/a/b".into() }),
+            ("write a file", Operation::WriteFile { path: b"directory/file".into(), data: bytes(9000, 5) }),
+            ("write over a file", Operation::WriteFile { path: b"waiting".into(), data: bytes(9000, 5) }),
+            ("remove all", Operation::RemoveAll { path: b"directory".into() }),
             ("unlink one of two", Operation::Unlink { directory: root, name: b"small".into() }),
         ];
         let mut steps: Vec<_> =
@@ -211,7 +220,7 @@ impl Case {
     ) -> bool {
         let (done, went_wrong) = self.failing(pool, reads, |objects| match step {
             Step::Job(kind) => {
-                let options = JobOptions { absent: false, space: false, policy: true, extents: true };
+                let options = JobOptions::new().absent(false).space(false).policy(true).extents(true);
                 objects.start_job(*kind, options)?;
                 for _ in 0..60 {
                     if objects.maintain(true)? == Work::Nothing {

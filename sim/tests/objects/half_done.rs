@@ -1,10 +1,9 @@
 //! An operation that fails after its first change lets its transaction do nothing more, whatever the error is.
 
 use super::*;
-use dynamicfs_core::Memory;
-use dynamicfs_core::ReadObjects;
 use dynamicfs_core::format::key::{Key, Kind};
 use dynamicfs_core::format::name;
+use dynamicfs_core::{Memory, OpenOptions, ReadObjects};
 
 /// A pool with the file `a`, in whose root directory there is no place for the name `c`. Forged pieces that
 /// belong to nothing take all places of its hash.
@@ -30,7 +29,7 @@ fn a_rename_that_finds_no_place_for_its_name_loses_nothing() {
     let mut world = crowded();
     let mut pool = world.mount();
     let mut transaction = pool.begin().expect("begun");
-    let renamed = transaction.rename((ObjectId::ROOT, b"a"), (ObjectId::ROOT, b"c"), true);
+    let renamed = transaction.rename((ObjectId::ROOT, b"a"), (ObjectId::ROOT, b"c"), RenameMode::Replace);
     assert_eq!(renamed, Err(Error::HashFull));
     assert_eq!(transaction.commit(), Err(Error::Storage(StorageError::Poisoned)));
     expect(&mut pool, "a", 100);
@@ -64,6 +63,48 @@ fn a_link_that_finds_no_place_for_its_name_is_not_counted() {
     assert_eq!(pool.inode(a).expect("there").links, 1);
 }
 
+/// The same of operations that are several, and of an object that was never there under another name.
+#[test]
+fn what_finds_no_place_for_a_name_of_a_path_changes_nothing() {
+    let mut world = crowded();
+    let mut pool = world.mount();
+    let before = pool.health().objects;
+    for step in 0..3 {
+        let mut transaction = pool.begin().expect("begun");
+        let refused = match step {
+            0 => transaction.write_file(b"c", &[1; 5000]).map(drop),
+            1 => transaction.create_all(b"c/d").map(drop),
+            _ => OpenOptions::new().create(true).open(&mut transaction, b"c").map(drop),
+        };
+        assert_eq!(refused, Err(Error::HashFull));
+        assert_eq!(transaction.commit(), Err(Error::Storage(StorageError::Poisoned)), "step {step}");
+    }
+    assert_eq!(pool.health().objects, before);
+    account_blocks(&mut pool, "after all");
+}
+
+/// No place for a new extended attribute is found out before anything is changed.
+#[test]
+fn an_attribute_that_finds_no_place_leaves_its_transaction_whole() {
+    let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
+    let mut pool = world.mount();
+    put(&mut pool, "a", 100).expect("put");
+    let (a, seed) = (pool.resolve(b"a").expect("there"), pool.parameters().hash_seed);
+    let mut transaction = pool.begin().expect("begun");
+    for place in 0..255 {
+        let key = Key::new(a, Kind::Xattr, name::hash(seed, b"c") + place);
+        transaction.internals_mut().store.put(&key, &[0, 1, 2]).expect("put");
+    }
+    transaction.commit().expect("committed");
+    let mut transaction = pool.begin().expect("begun");
+    for mode in [AttributeMode::Create, AttributeMode::CreateOrReplace] {
+        assert_eq!(transaction.set_attribute(a, b"c", b"x", mode), Err(Error::HashFull));
+    }
+    transaction.set_attribute(a, b"d", b"x", AttributeMode::Create).expect("set");
+    transaction.commit().expect("committed");
+    assert_eq!(pool.attribute(a, b"d", &mut [0; 4]), Ok(1));
+}
+
 /// Errors that are found out before anything is changed leave the transaction whole.
 #[test]
 fn a_refused_operation_leaves_its_transaction_whole() {
@@ -73,20 +114,38 @@ fn a_refused_operation_leaves_its_transaction_whole() {
     let mut transaction = pool.begin().expect("begun");
     let file = create(transaction.internals_mut(), "file");
     transaction.write_all(file, 0, &[5; 3000]).expect("written");
-    let bad = Attributes { scheme: Some(Scheme::mirror(5)), ..PLAIN };
+    let bad = PLAIN.scheme(Scheme::mirror(5));
+    let (root, mode) = (ObjectId::ROOT, AttributeMode::CreateOrReplace);
+    let new = OpenOptions::new().create_new(true);
     let refused = [
-        transaction.create(ObjectId::ROOT, b"a", &MakeRequest::File, &PLAIN).map(drop),
-        transaction.create(ObjectId::ROOT, b"bad", &MakeRequest::File, &bad).map(drop),
-        transaction.link(file, ObjectId::ROOT, b"a"),
-        transaction.unlink(ObjectId::ROOT, b"nothing"),
-        transaction.rename((ObjectId::ROOT, b"nothing"), (ObjectId::ROOT, b"b"), true),
-        transaction.rename((ObjectId::ROOT, b"a"), (ObjectId::ROOT, b"file"), false),
+        transaction.create(root, b"a", &MakeRequest::File, &PLAIN).map(drop),
+        transaction.create(root, b"a/b", &MakeRequest::File, &PLAIN).map(drop),
+        transaction.create(root, b"bad", &MakeRequest::File, &bad).map(drop),
+        transaction.link(file, root, b"a"),
+        transaction.unlink(root, b"nothing"),
+        transaction.rename((root, b"nothing"), (root, b"b"), RenameMode::Replace),
+        transaction.rename((root, b"a"), (root, b"file"), RenameMode::NoReplace),
+        transaction.rename((root, b"a"), (root, b"nothing"), RenameMode::Exchange),
         transaction.write(file, 1 << 48, b"x").map(drop),
-        transaction.truncate(ObjectId::ROOT, 0),
+        transaction.write_all(root, 0, b"x"),
+        transaction.write_apart(file, 1 << 48, b"x"),
+        transaction.truncate(root, 0),
+        transaction.truncate(file, 1 << 49),
+        transaction.set_attribute(file, b"", b"x", mode),
+        transaction.set_attribute(file, b"long", &[0; 4097], mode),
+        transaction.set_attribute(file, b"none", b"x", AttributeMode::Replace),
         transaction.remove_attribute(file, b"nothing"),
-        transaction.change_attributes(ObjectId(999), &Change::default()).map(drop),
+        transaction.change_attributes(ObjectId(999), &Change::new()).map(drop),
+        transaction.create_all(b"new/file/../x").map(drop),
+        transaction.create_all(b"a/below").map(drop),
+        transaction.write_file(b"nothing/file", b"x").map(drop),
+        transaction.write_file(b"/", b"x").map(drop),
+        transaction.remove_all(b"nothing"),
+        new.open(&mut transaction, b"a").map(drop),
+        OpenOptions::new().truncate(true).open(&mut transaction, b"nothing").map(drop),
     ];
     assert!(refused.iter().all(Result::is_err), "{refused:?}");
+    assert!(!transaction.is_poisoned());
     transaction.commit().expect("committed");
     let mut bytes = [0; 3000];
     assert_eq!(pool.read(file, 0, &mut bytes), Ok(3000));
@@ -105,15 +164,14 @@ fn what_cannot_be_read_for_a_moment_is_not_stored_again() {
         (3, Scheme::mirror(2), Scheme { data: 2, parity: 1 }, &[2], 1),
     ];
     for (disks, from, to, unplugged, requests) in cases {
-        let options =
-            FormatOptions { members_max: 8, extent_bytes: 262_144, ..FormatOptions::portable(from) };
+        let options = FormatOptions::portable(from).members_max(8).extent_bytes(262_144);
         let mut world = formatted(vec![Geometry::new(512, 8192); disks], &options, 4 << 20);
         for name in ["a", "b"] {
             world.put(name, LENGTH);
             let mut pool = world.mount();
             let file = pool.resolve(name.as_bytes()).expect("there");
             let mut transaction = pool.begin().expect("begun");
-            let change = Change { scheme: Some(to), ..Change::default() };
+            let change = Change::new().scheme(to);
             transaction.change_attributes(file, &change).expect("changed");
             transaction.commit().expect("committed");
         }
@@ -121,7 +179,7 @@ fn what_cannot_be_read_for_a_moment_is_not_stored_again() {
         for well in 0..60 {
             let mut world = world.fork(4 << 20);
             let mut pool = world.mount();
-            let options = JobOptions { absent: false, space: false, policy: true, extents: false };
+            let options = JobOptions::new().absent(false).space(false).policy(true).extents(false);
             pool.start_job(JobKind::Rebalance, options).expect("started");
             let mishap = Mishap::Fail(IoError::Media);
             pool.array().disk_mut(0).mishap_after(IoKind::Read, well, requests, mishap);
@@ -139,7 +197,7 @@ fn what_cannot_be_read_for_a_moment_is_not_stored_again() {
 /// and the transaction could be committed all the same: with half of what was to be written.
 #[test]
 fn a_write_that_ends_half_way_with_an_error_is_not_committed() {
-    let options = FormatOptions { extent_bytes: 4096, ..FormatOptions::portable(Scheme::SINGLE) };
+    let options = FormatOptions::portable(Scheme::SINGLE).extent_bytes(4096);
     let mut world = formatted(vec![Geometry::new(512, 65_536)], &options, 4 << 20);
     let mut pool = world.mount();
     let file = put_file(&mut pool, "file", &[1; 10]).expect("put");

@@ -40,7 +40,10 @@ fn what_does_not_suit_an_objects_kind_is_refused() {
         assert_eq!(transaction.create(object, b"x", &MakeRequest::File, &PLAIN), Err(none));
         assert_eq!(transaction.unlink(object, b"x"), Err(none));
         assert_eq!(transaction.link(file, object, b"x"), Err(none));
-        assert_eq!(transaction.rename((ObjectId::ROOT, b"file"), (object, b"x"), true), Err(none));
+        assert_eq!(
+            transaction.rename((ObjectId::ROOT, b"file"), (object, b"x"), RenameMode::Replace),
+            Err(none)
+        );
     }
     assert_eq!(transaction.link(directory, ObjectId::ROOT, b"x"), Err(Error::IsADirectory));
     transaction.commit().expect("committed");
@@ -94,11 +97,11 @@ fn a_rename_onto_a_name_that_exists_says_so_also_when_it_is_its_own() {
     let mut transaction = pool.begin().expect("begun");
     transaction.link(a, ObjectId::ROOT, b"b").expect("linked");
     let (from, to) = ((ObjectId::ROOT, &b"a"[..]), (ObjectId::ROOT, &b"b"[..]));
-    assert_eq!(transaction.rename(from, to, false), Err(Error::Exists));
-    assert_eq!(transaction.rename(from, from, false), Err(Error::Exists));
+    assert_eq!(transaction.rename(from, to, RenameMode::NoReplace), Err(Error::Exists));
+    assert_eq!(transaction.rename(from, from, RenameMode::NoReplace), Err(Error::Exists));
     // As POSIX has it: both names stay.
-    assert_eq!(transaction.rename(from, to, true), Ok(()));
-    assert_eq!(transaction.rename(from, from, true), Ok(()));
+    assert_eq!(transaction.rename(from, to, RenameMode::Replace), Ok(()));
+    assert_eq!(transaction.rename(from, from, RenameMode::Replace), Ok(()));
     transaction.commit().expect("committed");
     assert_eq!((pool.resolve(b"a"), pool.resolve(b"b")), (Ok(a), Ok(a)));
 }
@@ -110,7 +113,7 @@ fn a_place_without_a_disk_is_not_formatted() {
     array.take(1);
     let mut lent = Lent::new(MEMORY);
     for force in [false, true] {
-        let options = FormatOptions { force, ..FormatOptions::portable(Scheme::SINGLE) };
+        let options = FormatOptions::portable(Scheme::SINGLE).force(force);
         let made = Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]);
         assert_eq!(
             made.map(drop).map_err(|failure| failure.error),
@@ -131,10 +134,10 @@ fn a_rename_never_replaces_a_directory_with_entries() {
     let (_, full) = (make(ObjectId::ROOT, b"moved"), make(ObjectId::ROOT, b"full"));
     let inside = make(full, b"inside");
     let (from, to) = ((ObjectId::ROOT, &b"moved"[..]), (ObjectId::ROOT, &b"full"[..]));
-    assert_eq!(transaction.rename(from, to, true), Err(Error::NotEmpty));
+    assert_eq!(transaction.rename(from, to, RenameMode::Replace), Err(Error::NotEmpty));
     assert_eq!(transaction.lookup(full, b"inside").map(|target| target.object), Ok(inside));
     transaction.unlink(full, b"inside").expect("unlinked");
-    assert_eq!(transaction.rename(from, to, true), Ok(()));
+    assert_eq!(transaction.rename(from, to, RenameMode::Replace), Ok(()));
     transaction.commit().expect("committed");
     assert_eq!(pool.health().objects, 2, "the root, and the one that took the other's place");
 }

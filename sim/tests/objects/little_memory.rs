@@ -48,12 +48,7 @@ fn a_search_goes_back_to_a_node_that_was_written_meanwhile() {
 /// committed each time.
 #[test]
 fn a_scrub_of_a_deep_tree_with_many_replicas_comes_to_its_end() {
-    let options = FormatOptions {
-        tolerance: Some(4),
-        members_max: 5,
-        block_bytes: 4096,
-        ..FormatOptions::portable(Scheme::mirror(2))
-    };
+    let options = FormatOptions::portable(Scheme::mirror(2)).tolerance(4).members_max(5).block_bytes(4096);
     let mut world = formatted(vec![Geometry::new(512, 32768); 5], &options, MEMORY);
     (0..60).for_each(|n| world.put(&format!("{n:0100}"), 600));
     let least = Memory::bytes_min(world.mount().parameters()) + 64;
@@ -74,11 +69,7 @@ fn a_scrub_of_a_deep_tree_with_many_replicas_comes_to_its_end() {
 /// at each step. The rebalance behind it never had its turn.
 #[test]
 fn a_job_that_takes_more_memory_keeps_no_other_from_its_steps() {
-    let options = FormatOptions {
-        chunk_bytes: 16384,
-        extent_bytes: 16384,
-        ..FormatOptions::portable(Scheme::mirror(2))
-    };
+    let options = FormatOptions::portable(Scheme::mirror(2)).chunk_bytes(16384).extent_bytes(16384);
     let mut world = formatted(vec![Geometry::new(512, 4096); 3], &options, MEMORY);
     world.put("file", 60_000);
     let least = Memory::bytes_min(world.mount().parameters()) + 64;

@@ -11,11 +11,7 @@ use dynamicfs_sim::SimDisk;
 #[test]
 fn a_full_pool_mounts_beside_the_replacement_of_one_of_its_disks() {
     const DISKS: usize = 64;
-    let options = FormatOptions {
-        members_max: DISKS as u8,
-        extent_bytes: 4096,
-        ..FormatOptions::portable(Scheme::mirror(2))
-    };
+    let options = FormatOptions::portable(Scheme::mirror(2)).members_max(DISKS as u8).extent_bytes(4096);
     let geometry = Geometry::new(512, 1200);
     let mut world = formatted(vec![geometry; DISKS], &options, 1 << 20);
     world.put("before", 60_000);
@@ -51,11 +47,7 @@ fn a_member_that_is_out_of_use_stays_so_whatever_cannot_be_read_then() {
     const DISKS: usize = 48;
     const LITTLE: usize = 26 << 10;
     let last = MemberNumber(DISKS as u16 - 1);
-    let options = FormatOptions {
-        members_max: DISKS as u8,
-        extent_bytes: 4096,
-        ..FormatOptions::portable(Scheme::mirror(2))
-    };
+    let options = FormatOptions::portable(Scheme::mirror(2)).members_max(DISKS as u8).extent_bytes(4096);
     let mut before = formatted(vec![Geometry::new(512, 1200); DISKS], &options, 1 << 20);
     before.put("file", 5_000);
     let (mut shut, mut refused) = (0, 0);

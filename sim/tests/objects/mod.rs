@@ -20,15 +20,14 @@ mod transactions;
 use crate::common::{MEMORY, Mounted, World, contents, expect, put, rest};
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::maintain::{JobKind, JobOptions, Work};
-use dynamicfs_core::object::{Attributes, Change, MakeRequest, Objects};
+use dynamicfs_core::object::{AttributeMode, Attributes, Change, MakeRequest, Objects, RenameMode};
 use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, Pool};
 use dynamicfs_hal::{Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES, account, put_file};
 use dynamicfs_sim::{IoKind, Mishap, Rng, SimArray};
 
-const PLAIN: Attributes =
-    Attributes { mode: 0o644, uid: 0, gid: 0, device: 0, scheme: None, extent_shift: None };
+const PLAIN: Attributes = Attributes::new().mode(0o644);
 
 /// A new pool of these options on disks of these geometries.
 fn formatted(geometries: Vec<Geometry>, options: &FormatOptions, memory: usize) -> World {

@@ -87,8 +87,8 @@ fn a_move_that_is_dropped_did_not_happen() {
 /// Everything that lies somewhere else in relation to its extents, or in another scheme, is stored again, and is right.
 #[test]
 fn what_cannot_go_as_it_is_is_stored_again() {
-    let mirrored = Attributes { scheme: Some(Scheme::mirror(2)), ..PLAIN };
-    let small = Attributes { extent_shift: Some(12), ..PLAIN };
+    let mirrored = PLAIN.scheme(Scheme::mirror(2));
+    let small = PLAIN.extent_shift(12);
     let source = contents("one", 70_000);
     for (n, (from, to, bytes, attributes, copied)) in [
         (0, 4096, 69_632, &PLAIN, 69_632),

@@ -78,8 +78,7 @@ const LITTLE: usize = 200 << 10;
 
 /// A pool full of files of so many blocks, a file in it with one long extent and a short one behind it, and its contents.
 fn full(piece: usize) -> (World, ObjectId, Vec<u8>) {
-    let options =
-        FormatOptions { members_max: 4, extent_bytes: 65_536, ..FormatOptions::portable(Scheme::SINGLE) };
+    let options = FormatOptions::portable(Scheme::SINGLE).members_max(4).extent_bytes(65_536);
     let mut world = formatted(vec![Geometry::new(512, 3000)], &options, 4 << 20);
     let mut model = vec![0; 16 * BLOCK];
     model[..11 * BLOCK].fill(1);

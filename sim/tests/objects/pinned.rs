@@ -18,8 +18,7 @@ fn with_pins<T>(world: &mut World, places: usize, f: impl FnOnce(&mut Mounted<'_
 }
 
 fn world() -> World {
-    let options =
-        FormatOptions { members_max: 8, extent_bytes: 4096, ..FormatOptions::portable(Scheme::mirror(2)) };
+    let options = FormatOptions::portable(Scheme::mirror(2)).members_max(8).extent_bytes(4096);
     formatted(vec![Geometry::new(512, 16384); 3], &options, MEMORY)
 }
 
@@ -68,7 +67,7 @@ fn what_is_held_is_there_without_a_name_and_gone_when_it_is_let_go() {
         commit(pool, |transaction| {
             transaction.write_all(file, 1000, &[2; 9000]).expect("written");
             expected[1000..10_000].fill(2);
-            transaction.set_attribute(file, b"user.a", b"value").expect("set");
+            transaction.set_attribute(file, b"user.a", b"value", AttributeMode::CreateOrReplace).expect("set");
             transaction.truncate(file, LARGE as u64 + 500).expect("grown");
             expected.resize(LARGE + 500, 0);
         });
@@ -171,7 +170,7 @@ fn what_is_replaced_is_there_as_long_as_it_is_held() {
         let other = pool.resolve(b"other").expect("found");
         pool.pin(other).expect("pinned");
         commit(pool, |transaction| {
-            transaction.rename((ObjectId::ROOT, b"one"), (ObjectId::ROOT, b"other"), true).expect("renamed");
+            transaction.rename((ObjectId::ROOT, b"one"), (ObjectId::ROOT, b"other"), RenameMode::Replace).expect("renamed");
         });
         expect_bytes(pool, other, &contents("other", 5000));
         assert_eq!(pool.health().objects, 2);
@@ -342,8 +341,7 @@ fn what_is_held_is_rebuilt_scrubbed_and_drained() {
 /// A pool with little space frees deleted objects before it begins a transaction: not for ever, if they are held.
 #[test]
 fn a_full_pool_whose_only_orphans_are_held_goes_on() {
-    let options =
-        FormatOptions { members_max: 4, extent_bytes: 4096, ..FormatOptions::portable(Scheme::SINGLE) };
+    let options = FormatOptions::portable(Scheme::SINGLE).members_max(4).extent_bytes(4096);
     let mut world = formatted(vec![Geometry::new(512, 3000)], &options, MEMORY);
     with_pins(&mut world, 1, |pool| {
         let file = put_file(pool, "file", &vec![1; 600_000]).expect("committed");

@@ -11,7 +11,7 @@ fn pools() -> impl Iterator<Item = (World, usize)> {
         FormatOptions::portable(Scheme::SINGLE),
         FormatOptions::portable(wide),
         FormatOptions::server(Scheme::SINGLE),
-        FormatOptions { extent_bytes: 65536, ..FormatOptions::server(wide) },
+        FormatOptions::server(wide).extent_bytes(65536),
     ];
     options.into_iter().map(|options| {
         let disks = options.scheme.width();

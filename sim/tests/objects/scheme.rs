@@ -27,7 +27,7 @@ fn change_between(
     let mut world = World::new(COPIES, 5, LITTLE);
     let mut pool = world.mount();
     let mut transaction = pool.begin().expect("begun");
-    let attributes = Attributes { scheme: Some(from), ..PLAIN };
+    let attributes = PLAIN.scheme(from);
     let file = transaction.create(ObjectId::ROOT, b"file", &MakeRequest::File, &attributes).expect("made");
     let mut expected = vec![1; LONG];
     transaction.write_all(file, 0, &expected).expect("written");
@@ -39,7 +39,7 @@ fn change_between(
         transaction.write_all(file, offset as u64, &vec![value; bytes]).expect("written");
         expected[offset..][..bytes].fill(value);
     }
-    let change = Change { scheme: Some(to), ..Change::default() };
+    let change = Change::new().scheme(to);
     transaction.change_attributes(file, &change).expect("changed");
     then(transaction.internals_mut(), file, &mut expected);
     transaction.commit().expect("committed");

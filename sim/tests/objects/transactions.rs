@@ -11,8 +11,7 @@ use dynamicfs_sim::SimDisk;
 
 /// A pool with a deleted file that is still being freed, and a job that runs.
 fn busy() -> World {
-    let options =
-        FormatOptions { members_max: 4, extent_bytes: 4096, ..FormatOptions::portable(Scheme::mirror(2)) };
+    let options = FormatOptions::portable(Scheme::mirror(2)).members_max(4).extent_bytes(4096);
     let mut world = formatted(vec![Geometry::new(512, 16384); 3], &options, MEMORY);
     world.put("kept", 40_000);
     let mut pool = world.mount();
@@ -137,7 +136,7 @@ fn a_disk_is_added_and_trimmed_after_a_forgotten_transaction() {
         std::mem::forget(transaction);
     };
     forget_one(&mut pool);
-    let options = AddOptions { force: true, ..AddOptions::default() };
+    let options = AddOptions::new().force(true);
     let added = pool.add_disk(place, &mut Rng::new(3), &options).expect("added");
     forget_one(&mut pool);
     assert_eq!(pool.grow_disk(0), Err(MemberError::NotGrown));

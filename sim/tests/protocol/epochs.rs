@@ -133,8 +133,8 @@ fn an_epoch_is_above_those_of_a_history_that_was_not_chosen() {
     let reserved = claim_on(&mut world, 1);
     assert!(claim_on(&mut world, 0) < reserved, "the side that is given up is ahead");
     {
-        let prefer = Some(Prefer::Branch(100));
-        let chosen = world.try_mount_as(&MountOptions { prefer, ..MountOptions::default() });
+        let prefer = Prefer::Branch(100);
+        let chosen = world.try_mount_as(&MountOptions::new().prefer(prefer));
         let mut pool = chosen.expect("one side");
         put(&mut pool, "chosen", 20_000).expect("committed");
     }

@@ -8,12 +8,7 @@ const DISKS: usize = 6;
 /// A tree that bears the loss of two disks, over data that bears the loss of one.
 fn world() -> World {
     let array = SimArray::new(1, vec![Geometry::new(512, 2048); DISKS]);
-    let options = FormatOptions {
-        members_max: 8,
-        extent_bytes: 16384,
-        tolerance: Some(2),
-        ..FormatOptions::portable(Scheme::mirror(2))
-    };
+    let options = FormatOptions::portable(Scheme::mirror(2)).members_max(8).extent_bytes(16384).tolerance(2);
     World::on(array, options).make()
 }
 
@@ -90,13 +85,8 @@ fn disks_that_failed_before_anything_was_placed_take_nothing_from_it() {
 #[test]
 fn no_commit_of_which_every_node_is_on_disks_that_failed() {
     let array = SimArray::new(1, vec![Geometry::new(512, 2048); 5]);
-    let options = FormatOptions {
-        members_max: 8,
-        extent_bytes: 4096,
-        tolerance: Some(2),
-        ..FormatOptions::portable(Scheme::mirror(2))
-    };
-    let witness = |disk| DiskOptions { witness: disk > 2, ..DiskOptions::default() };
+    let options = FormatOptions::portable(Scheme::mirror(2)).members_max(8).extent_bytes(4096).tolerance(2);
+    let witness = |disk| DiskOptions::new().witness(disk > 2);
     let disks: Vec<DiskOptions> = (0..5).map(witness).collect();
     let mut world = World::on(array, options).members(&disks).make();
     world.put("old", 9000);

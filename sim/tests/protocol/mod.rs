@@ -51,7 +51,7 @@ const SMALL: Geometry = Geometry::new(512, 1024);
 /// A mirror on two disks, with extents of 4096 bytes.
 fn small_mirror(geometry: Geometry) -> World {
     let array = SimArray::new(1, vec![geometry; 2]);
-    let options = FormatOptions { extent_bytes: 4096, ..FormatOptions::portable(Scheme::mirror(2)) };
+    let options = FormatOptions::portable(Scheme::mirror(2)).extent_bytes(4096);
     World::on(array, options).make()
 }
 

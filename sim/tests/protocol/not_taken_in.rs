@@ -14,7 +14,7 @@ fn a_disk_that_is_not_taken_in_is_not_wiped() {
     let place = world.array.add(other.array.disk(0).clone());
     {
         let mut pool = world.try_mount(MountMode::ReadOnly).expect("mounted");
-        let options = AddOptions { force: true, ..AddOptions::default() };
+        let options = AddOptions::new().force(true);
         let added = pool.add_disk(place, &mut Rng::new(3), &options);
         assert_eq!(added, Err(MemberError::Pool(Error::Storage(StorageError::ReadOnly))));
     }

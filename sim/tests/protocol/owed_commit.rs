@@ -14,7 +14,7 @@ enum Lack {
 fn lacking(lack: Lack) -> (World, Vec<String>) {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
     let place = world.array.add(SimDisk::new(Geometry::new(512, 2048), 77));
-    let options = AddOptions { spare: true, ..AddOptions::default() };
+    let options = AddOptions::new().spare(true);
     world.mount().add_disk(place, &mut Rng::new(3), &options).expect("added");
     world.put("first", 20_000);
     let image = world.array.disk(1).clone();

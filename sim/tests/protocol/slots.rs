@@ -10,7 +10,7 @@ fn single(seed: u64) -> World {
 /// A pool on one disk, with so many places for superblocks in each of its rings.
 fn single_with_rings(seed: u64, ring_length: u8) -> World {
     let array = SimArray::new(seed, vec![Geometry::new(512, 2048)]);
-    let options = FormatOptions { ring_length, ..FormatOptions::portable(Scheme::SINGLE) };
+    let options = FormatOptions::portable(Scheme::SINGLE).ring_length(ring_length);
     World::on(array, options).make()
 }
 

@@ -56,7 +56,7 @@ fn rewrite(pool: &mut Mounted<'_>, files: usize) -> Result<(), Error> {
 /// A pool so full, and with so many dead blocks, that the next commits sweep.
 fn worn() -> World {
     let array = SimArray::new(1, vec![Geometry::new(512, 1024); 3]);
-    let options = FormatOptions { extent_bytes: 4096, ..FormatOptions::portable(Scheme::mirror(2)) };
+    let options = FormatOptions::portable(Scheme::mirror(2)).extent_bytes(4096);
     let mut world = World::on(array, options).memory(100 << 10).make();
     for n in 0..FILES {
         world.put(&format!("file-{n}"), BYTES);

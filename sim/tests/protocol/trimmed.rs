@@ -31,7 +31,7 @@ fn a_trim_leaves_alone_what_a_disk_holds_that_has_nothing_newer() {
             let Ok(mut pool) = lacking.try_mount(MountMode::ReadWrite) else { continue };
             pool.array().disk_mut(0).calm();
             for member in 0..2 {
-                let options = TrimOptions { minimum_bytes: 0, only_count: false };
+                let options = TrimOptions::new().minimum_bytes(0).only_count(false);
                 let mut trim = Trim::new(MemberNumber(member), options);
                 // It may be refused.
                 while pool.trim_step(&mut trim).unwrap_or(false) {}

@@ -10,7 +10,7 @@ use dynamicfs_sim::Mishap;
 fn sixty_four_members_bear_the_loss_of_four() {
     let array = SimArray::new(1, vec![Geometry::new(512, 1024); 64]);
     let scheme = Scheme { data: 4, parity: 4 };
-    let options = FormatOptions { members_max: 64, extent_bytes: 4096, ..FormatOptions::portable(scheme) };
+    let options = FormatOptions::portable(scheme).members_max(64).extent_bytes(4096);
     let mut world = World::on(array, options).memory(2 << 20).make();
     (0..10).for_each(|n| world.put(&format!("file-{n}"), 20_000));
     world.unplug(&[0, 31, 62, 63]);
@@ -36,14 +36,10 @@ fn sixty_four_members_bear_the_loss_of_four() {
 #[test]
 fn a_fragment_that_moves_is_not_lost_with_where_it_goes_to() {
     let array = SimArray::new(1, [8192, 1024, 8192, 1024].map(|sectors| Geometry::new(512, sectors)));
-    let options = FormatOptions {
-        extent_bytes: 4096,
-        tolerance: Some(2),
-        ..FormatOptions::portable(Scheme::mirror(2))
-    };
+    let options = FormatOptions::portable(Scheme::mirror(2)).extent_bytes(4096).tolerance(2);
     // The third disk is hardly given anything as long as others have room.
     let plain = DiskOptions::default();
-    let members = [plain, plain, DiskOptions { weight: 4, ..plain }, plain];
+    let members = [plain, plain, plain.weight(4), plain];
     let mut world = World::on(array, options).members(&members).make();
     let early: Vec<String> = (0..16).map(|n| format!("early-{n}")).collect();
     {
@@ -163,10 +159,9 @@ fn a_full_pool_stays_writable_however_often_a_mount_is_cut() {
 #[test]
 fn a_full_pool_stays_writable_however_often_witnesses_come_and_go() {
     let array = SimArray::new(1, vec![Geometry::new(512, 2048); 5]);
-    let options =
-        FormatOptions { members_max: 8, extent_bytes: 16384, ..FormatOptions::portable(Scheme::mirror(2)) };
+    let options = FormatOptions::portable(Scheme::mirror(2)).members_max(8).extent_bytes(16384);
     let plain = DiskOptions::default();
-    let witness = DiskOptions { witness: true, ..plain };
+    let witness = plain.witness(true);
     let members = [plain, plain, plain, witness, witness];
     let mut world = World::on(array, options).members(&members).make();
     fill_up(&mut world.mount());

@@ -10,8 +10,8 @@ fn health_says_that_nothing_can_be_written_where_less_than_half_is_left() {
     let plain = DiskOptions::default();
     for (scheme, witness) in [(Scheme::mirror(3), false), (Scheme::mirror(2), true)] {
         let array = SimArray::new(1, vec![Geometry::new(512, 2048); 3]);
-        let options = FormatOptions { extent_bytes: 4096, ..FormatOptions::portable(scheme) };
-        let members = [plain, plain, DiskOptions { witness, ..plain }];
+        let options = FormatOptions::portable(scheme).extent_bytes(4096);
+        let members = [plain, plain, plain.witness(witness)];
         let mut world = World::on(array, options).members(&members).make();
         let mut pool = world.mount();
         put(&mut pool, "old", 20_000).expect("committed");

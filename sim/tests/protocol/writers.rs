@@ -55,7 +55,7 @@ fn a_transaction_that_waited_writes_over_nothing() {
         let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
         world.put("old", 20_000);
         let clock = world.array.clock();
-        let services = Services { clock: &clock, ..SERVICES };
+        let services = Services::new(SERVICES.crc32c, &clock);
         let mounted = Pool::mount(&mut world.array, world.lent.lend(), services, &MountOptions::default());
         let mut pool = mounted.expect("mounted");
         let mut transaction = pool.begin().expect("begun");

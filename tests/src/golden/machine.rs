@@ -74,8 +74,7 @@ impl<const N: usize> Machine<N> {
         f: impl FnOnce(&mut Pool<'_, Array<'_, N>>) -> R,
     ) -> R {
         self.lend(absent, |array, memory, services| {
-            let pool =
-                Pool::mount(array, memory, services, &MountOptions { mode, ..MountOptions::default() });
+            let pool = Pool::mount(array, memory, services, &MountOptions::new().mode(mode));
             f(&mut pool.unwrap_or_else(|error| panic!("the pool does not mount: {error}\n{}", super::ADVICE)))
         })
     }
@@ -104,6 +103,6 @@ impl<const N: usize> Machine<N> {
             RamDisk::new(&mut disk[..there], self.sector_bytes)
         });
         let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
-        f(SerialArray::new(devices), memory, Services { crc32c, clock: &Standstill })
+        f(SerialArray::new(devices), memory, Services::new(crc32c, &Standstill))
     }
 }

@@ -23,11 +23,11 @@ pub const ADVICE: &str = "\
 The golden images are the promise that pools made by a released version stay readable.\n\
 - If nothing was meant to change, this is a bug: the same inputs must make the same bytes.\n\
 - Choices that leave the format alone (where a fragment is put, when a sweep runs) change what is compared byte by byte.\n\
-  Where the images of tests/golden/version-1 still mount with their manifests, regenerate with\n\
+  Where the images of tests/golden/version-2 still mount with their manifests, regenerate with\n\
       UPDATE_GOLDEN=1 cargo test -p dynamicfs-tests --test suite -- golden_images\n\
   and then the dumps of the document with\n\
       UPDATE_GOLDEN=1 cargo test -p dynamicfs-tests --test suite -- format_document\n\
-- The images of tests/golden/version-1 are never rewritten. A change of the format needs a new version or a feature flag,\n\
+- The images of tests/golden/version-2 are never rewritten. A change of the format needs a new version or a feature flag,\n\
   and images of its own beside the old ones.";
 
 /// Whether the golden files are to be rewritten.
@@ -54,9 +54,9 @@ pub fn load(name: &str) -> Disks {
     container::unpack(&packed).expect("a container")
 }
 
-/// A golden pool as it was when version 1 of the format became stable, and its manifest: never made anew.
+/// A golden pool as it was when version 2 of the format became stable, and its manifest: never made anew.
 pub fn load_stable(name: &str) -> (Disks, String) {
-    let file = |extension| path(&format!("version-1/{name}"), extension);
+    let file = |extension| path(&format!("version-2/{name}"), extension);
     let packed = std::fs::read(file("pool")).unwrap_or_else(|error| panic!("{name}: {error}"));
     let manifest =
         std::fs::read_to_string(file("manifest")).unwrap_or_else(|error| panic!("{name}: {error}"));

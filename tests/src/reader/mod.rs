@@ -161,7 +161,7 @@ pub fn label<'d>(structures: &'d Structures, disk: &'d [u8]) -> View<'d> {
     let label = structure.view(&disk[..structure.bytes]);
     assert_eq!(label.field("magic"), b"DynamFS1");
     assert_eq!(label.number("crc"), u64::from(crc32c(0, &label.bytes[4..])), "the label's checksum");
-    assert_eq!((label.number("version"), label.number("algorithm"), label.number("incompat")), (1, 1, 0));
+    assert_eq!((label.number("version"), label.number("algorithm"), label.number("incompat")), (2, 1, 0));
     for place in ["copy_at", "end_at"] {
         let at = label.number(place) as usize;
         assert_eq!(&disk[at..at + structure.bytes], label.bytes, "the label at {place}");

@@ -120,8 +120,8 @@ impl Report for Added {
 
 impl Options {
     fn to_core(&self) -> AddOptions {
-        let disk = DiskOptions { witness: self.witness, ..DiskOptions::default() };
-        AddOptions { spare: self.spare, force: self.force, disk }
+        let disk = DiskOptions::new().witness(self.witness);
+        AddOptions::new().spare(self.spare).force(self.force).disk(disk)
     }
 }
 

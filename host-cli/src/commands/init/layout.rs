@@ -188,9 +188,7 @@ impl Layout {
     /// What is special about each disk.
     pub(super) fn members(&self) -> Vec<DiskOptions> {
         let disks = self.config.borrow().disks.len();
-        (0..disks)
-            .map(|disk| DiskOptions { witness: self.witness == Some(disk), ..DiskOptions::default() })
-            .collect()
+        (0..disks).map(|disk| DiskOptions::new().witness(self.witness == Some(disk))).collect()
     }
 
     /// Whether a power cut here may damage more than blocks of so many bytes: what is below the images is not

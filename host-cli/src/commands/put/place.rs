@@ -6,7 +6,7 @@ use crate::pool::path::{self, PoolPath};
 use crate::pool::session::Changes;
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::files::{Attributes, MakeRequest, ObjectKind};
+use dynamicfs_core::files::{Attributes, MakeRequest, ObjectKind, RenameMode};
 use dynamicfs_core::types::ObjectId;
 
 /// A name in a directory.
@@ -84,7 +84,7 @@ impl Place {
         // It is gone before the transaction is durable.
         let beside = temporary_name().map_err(|error| Failure::host("draw a name", &error))?.into_bytes();
         let made = make(contents, &beside)?;
-        contents.rename((self.directory, &beside), (self.directory, &self.name), true)?;
+        contents.rename((self.directory, &beside), (self.directory, &self.name), RenameMode::Replace)?;
         // Two names of one object: nothing was renamed.
         match contents.unlink(self.directory, &beside) {
             Err(Error::NotFound) => Ok(made),

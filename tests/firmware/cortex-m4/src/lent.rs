@@ -44,7 +44,7 @@ impl<const BYTES: usize, const SLOTS: usize> Space<BYTES, SLOTS> {
 }
 
 /// A board without a clock, with the core's checksum.
-pub const SERVICES: Services<'static> = Services { crc32c: crc32c_small, clock: &NoClock };
+pub const SERVICES: Services<'static> = Services::new(crc32c_small, &NoClock);
 
 /// Stands in for the board's random number generator. No two programs may begin with the same number: two pools with
 /// one identity are one pool, whose disks contradict each other.

@@ -10,7 +10,7 @@ board::program!("pool_format", run);
 
 fn run(lent: &mut Lent) -> Result<(), &'static str> {
     let scheme = disks::SCHEMES.last().ok_or("scheme")?;
-    let options = FormatOptions { force: true, ..FormatOptions::portable(*scheme) };
+    let options = FormatOptions::portable(*scheme).force(true);
     let made = Pool::format(disks::array(), lent.lend(), SERVICES, &mut Weyl(7), &options, &[]);
     log::make(&mut made.map_err(|_| "format")?)
 }

@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use core::fmt::Write as _;
 use core::ops::ControlFlow;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::files::{Attributes, MakeRequest};
+use dynamicfs_core::files::{Attributes, MakeRequest, RenameMode};
 use dynamicfs_core::types::ObjectId;
 use dynamicfs_core::{Pool, ReadObjects, Transaction};
 use dynamicfs_hal::DiskArray;
@@ -49,7 +49,8 @@ pub(crate) fn apply<A: DiskArray>(
         Change::Rename(from, to) => {
             let (from, from_name) = place(transaction, &from)?;
             let (to, to_name) = place(transaction, &to)?;
-            transaction.rename((from, from_name.as_str().as_bytes()), (to, to_name.as_str().as_bytes()), true)
+            let (from_name, to_name) = (from_name.as_str().as_bytes(), to_name.as_str().as_bytes());
+            transaction.rename((from, from_name), (to, to_name), RenameMode::Replace)
         }
         Change::Unlink(path) => {
             let (directory, name) = place(transaction, &path)?;

@@ -77,7 +77,7 @@ impl Lent {
     }
 }
 
-const SERVICES: Services<'static> = Services { crc32c, clock: &BoardClock };
+const SERVICES: Services<'static> = Services::new(crc32c, &BoardClock);
 
 impl Machine {
     pub(crate) fn new(disks: Disks, entropy: BoardEntropy) -> Self {
@@ -117,7 +117,7 @@ impl Machine {
     }
 
     fn mount(&mut self, mode: MountMode) -> Result<Pool<'_, &mut Disks>, Failure> {
-        let options = MountOptions { mode, ..MountOptions::default() };
+        let options = MountOptions::new().mode(mode);
         let mounted = Pool::mount(&mut self.disks, self.lent.lend(), SERVICES, &options);
         Ok(mounted.map_err(|refused| refused.error)?)
     }

@@ -126,7 +126,7 @@ impl Trial<'_> {
     fn make(&mut self, scheme: Scheme) -> Result<(), Fault> {
         self.power.restore();
         let Self { contents, lent, power, entropy, peaks, .. } = self;
-        let options = FormatOptions { force: true, ..FormatOptions::portable(scheme) };
+        let options = FormatOptions::portable(scheme).force(true);
         let mut pool = peaks.measure(Phase::Format, || {
             Pool::format(power::array(contents, power), lent.lend(), SERVICES, entropy, &options, &[])
                 .map_err(|failure| failure.error)
