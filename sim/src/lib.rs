@@ -46,6 +46,7 @@
 #![forbid(unsafe_code)]
 
 pub mod array;
+mod build;
 pub mod clock;
 pub mod colliding;
 pub mod crash;
@@ -62,10 +63,6 @@ pub mod simulation;
 pub mod states;
 pub mod workload;
 pub mod world;
-
-/// Whether the core under test has all its features. Else it is one as firmware has it, which leaves to a server what an
-/// operator does.
-pub(crate) const FULL: bool = cfg!(feature = "full");
 
 pub use array::{CrashStates, Event, EventKind, Halt, Sabotage, SimArray};
 pub use disk::{CrashPolicy, DiskCounters, IoKind, Mishap, SimDisk};

@@ -109,7 +109,7 @@ const LAYERS: [(&str, u8); 18] = [
 ];
 
 /// The layers of the simulator's modules.
-const SIM_LAYERS: [(&str, u8); 19] = [
+const SIM_LAYERS: [(&str, u8); 20] = [
     ("main", 8),
     ("cli", 7),
     ("crash", 6),
@@ -128,6 +128,7 @@ const SIM_LAYERS: [(&str, u8); 19] = [
     ("colliding", 0),
     ("pages", 0),
     ("digest", 0),
+    ("build", 0),
     ("rng", 0),
 ];
 

@@ -3,7 +3,7 @@
 use super::probe::Probe;
 use super::run::{Mounted, Run};
 use super::setup::Setup;
-use crate::FULL;
+use crate::build::FULL;
 use crate::model::{Contents, Node};
 use crate::workload::Scale;
 use crate::{Rng, colliding};

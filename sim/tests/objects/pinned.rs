@@ -67,7 +67,9 @@ fn what_is_held_is_there_without_a_name_and_gone_when_it_is_let_go() {
         commit(pool, |transaction| {
             transaction.write_all(file, 1000, &[2; 9000]).expect("written");
             expected[1000..10_000].fill(2);
-            transaction.set_attribute(file, b"user.a", b"value", AttributeMode::CreateOrReplace).expect("set");
+            transaction
+                .set_attribute(file, b"user.a", b"value", AttributeMode::CreateOrReplace)
+                .expect("set");
             transaction.truncate(file, LARGE as u64 + 500).expect("grown");
             expected.resize(LARGE + 500, 0);
         });
@@ -170,7 +172,9 @@ fn what_is_replaced_is_there_as_long_as_it_is_held() {
         let other = pool.resolve(b"other").expect("found");
         pool.pin(other).expect("pinned");
         commit(pool, |transaction| {
-            transaction.rename((ObjectId::ROOT, b"one"), (ObjectId::ROOT, b"other"), RenameMode::Replace).expect("renamed");
+            transaction
+                .rename((ObjectId::ROOT, b"one"), (ObjectId::ROOT, b"other"), RenameMode::Replace)
+                .expect("renamed");
         });
         expect_bytes(pool, other, &contents("other", 5000));
         assert_eq!(pool.health().objects, 2);
