@@ -34,7 +34,8 @@ pub const SECTOR_BYTES: u32 = 512;
 pub type Contents = [u8; BYTES];
 
 /// The board's 16 MiB of external RAM.
-const EXTERNAL_RAM: *mut [Contents; COUNT] = 0x2100_0000 as *mut _;
+const EXTERNAL_RAM: *mut [Contents; COUNT] =
+    if cfg!(target_arch = "arm") { 0x2100_0000 as *mut _ } else { 0x8100_0000_u32 as *mut _ };
 
 /// The array of the disks.
 pub type Array = SerialArray<RamDisk<&'static mut [u8]>, COUNT>;
@@ -53,7 +54,9 @@ pub fn array() -> Array {
 /// When it is called twice.
 pub fn take() -> &'static mut [Contents; COUNT] {
     static TAKEN: AtomicBool = AtomicBool::new(false);
-    assert!(!TAKEN.swap(true, Ordering::Relaxed));
+    // Not swapped: a Cortex-M0 cannot, and the board has one thread.
+    assert!(!TAKEN.load(Ordering::Relaxed));
+    TAKEN.store(true, Ordering::Relaxed);
     // SAFETY: the board has RAM here that no section of the program lies in (memory.x), any byte is a valid one, and
     // the flag lets nobody have it twice.
     unsafe { &mut *EXTERNAL_RAM }

@@ -6,6 +6,7 @@
 //! | [`power`] | disks whose power can be cut in the middle of a write |
 //! | [`lent`] | the memory that a pool is lent, and what else it needs |
 //! | [`log`] | what the programs write and read |
+//! | [`machine`] | the processor: its stack pointer, its debugger |
 //! | `memory` | copying, filling and comparing memory, small |
 //! | [`stack`] | how deep the stack has been |
 //! | [`report`] | flash and RAM of the running program, as one line of JSON |
@@ -14,13 +15,11 @@
 pub mod disks;
 pub mod lent;
 pub mod log;
+pub mod machine;
 mod memory;
 pub mod power;
 pub mod report;
 pub mod stack;
-
-use cortex_m_rt::{ExceptionFrame, exception};
-use cortex_m_semihosting::debug;
 
 /// A program that lends memory to a pool: its name, and the function that runs with the memory.
 #[macro_export]
@@ -29,31 +28,20 @@ macro_rules! program {
         $crate::program!($name, $run, $crate::lent::Lent);
     };
     ($name:literal, $run:path, $lent:ty) => {
-        #[::cortex_m_rt::entry]
+        static mut LENT: $lent = <$lent>::NEW;
+
+        #[$crate::machine::entry]
         fn main() -> ! {
-            static mut LENT: $lent = <$lent>::NEW;
             $crate::stack::paint();
-            let done = $run(LENT);
+            let lent = &raw mut LENT;
+            // SAFETY: a program begins once, and nothing else names its memory.
+            let done = $run(unsafe { &mut *lent });
             $crate::report::finish($name, ::core::mem::size_of::<$lent>(), done)
         }
 
         #[panic_handler]
         fn panic(_: &::core::panic::PanicInfo<'_>) -> ! {
-            $crate::stop(false)
+            $crate::machine::stop(false)
         }
     };
-}
-
-/// Ends the program, with success or failure as QEMU's exit code.
-pub fn stop(success: bool) -> ! {
-    debug::exit(if success { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
-    loop {
-        cortex_m::asm::wfi();
-    }
-}
-
-#[exception]
-unsafe fn HardFault(_: &ExceptionFrame) -> ! {
-    report::print("hard fault\n");
-    stop(false)
 }

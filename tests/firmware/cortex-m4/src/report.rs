@@ -1,10 +1,11 @@
 //! What the running program takes, told without `core::fmt`, which would take more than it tells.
 
+use crate::machine::{self, print};
 use crate::stack;
-use cortex_m_semihosting::hio;
 
 unsafe extern "C" {
-    // Bounds of the program's sections, from cortex-m-rt's linker script.
+    // Bounds of the program's sections, from the runtime's linker script.
+    #[cfg_attr(target_arch = "riscv32", link_name = "__stext")]
     static __vector_table: u32;
     static __erodata: u32;
     static __sdata: u32;
@@ -71,15 +72,7 @@ pub fn finish(program: &str, lent: usize, done: Result<(), &'static str>) -> ! {
             print("\n");
         }
     }
-    crate::stop(done.is_ok())
-}
-
-/// Prints a text.
-pub fn print(text: &str) {
-    if let Ok(mut host) = hio::hstdout() {
-        // A host that does not listen cannot be told so.
-        let _ = host.write_all(text.as_bytes());
-    }
+    machine::stop(done.is_ok())
 }
 
 /// Prints a number, in decimal.

@@ -1,5 +1,6 @@
 //! How deep the stack has been: unused stack is painted, and what is no longer paint was used.
 
+use crate::machine;
 use core::ptr;
 
 /// No program writes this by chance as its deepest word.
@@ -12,6 +13,7 @@ unsafe extern "C" {
     /// The highest address of the stack, where it begins.
     static mut _stack_start: u32;
     /// The lowest address that it may reach.
+    #[cfg_attr(target_arch = "riscv32", link_name = "__estack")]
     static mut _stack_end: u32;
 }
 
@@ -23,7 +25,7 @@ fn limits() -> (*mut u32, *mut u32) {
 #[inline(never)]
 pub fn paint() {
     let (mut word, _) = limits();
-    let end = (cortex_m::register::msp::read() as usize - MARGIN) as *mut u32;
+    let end = (machine::stack_pointer() - MARGIN) as *mut u32;
     while word < end {
         // SAFETY: between the stack's end and its pointer there is memory that nothing uses.
         unsafe { word.write_volatile(PAINT) };

@@ -2,9 +2,9 @@
 #![no_std]
 #![no_main]
 
+use board::machine::{self, entry};
 use board::{report, stack};
 use core::panic::PanicInfo;
-use cortex_m_rt::entry;
 
 #[entry]
 fn main() -> ! {
@@ -14,5 +14,5 @@ fn main() -> ! {
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
-    board::stop(false)
+    machine::stop(false)
 }

@@ -14,27 +14,29 @@ mod trial;
 
 use board::disks::{self, SCHEMES};
 use board::lent::{Lent, Weyl};
+use board::machine::{self, Console, entry};
 use board::power::Power;
 use board::report::Figures;
 use board::stack;
 use core::fmt::Write;
 use core::panic::PanicInfo;
-use cortex_m_rt::entry;
-use cortex_m_semihosting::hio::{self, HostStream};
 use dynamicfs_core::types::Scheme;
 use fault::Fault;
 use phases::Peaks;
 use trial::{Place, Trial};
 
+static mut LENT: Lent = Lent::NEW;
+
 #[entry]
 fn main() -> ! {
-    static mut LENT: Lent = Lent::NEW;
-    let Ok(mut host) = hio::hstdout() else { board::stop(false) };
+    let mut host = Console;
     stack::paint();
     let power = Power::new();
+    let lent = &raw mut LENT;
     let mut trial = Trial {
         contents: disks::take(),
-        lent: LENT,
+        // SAFETY: a program begins once, and nothing else names its memory.
+        lent: unsafe { &mut *lent },
         power: &power,
         entropy: Weyl(1),
         peaks: Peaks::default(),
@@ -44,17 +46,17 @@ fn main() -> ! {
     for (scheme, peaks) in SCHEMES.iter().zip(&mut peaks) {
         if let Err(fault) = live(&mut trial, *scheme, &mut host) {
             let _ = writeln!(host, "FAILED life {scheme}: {fault:?} at {:?}", trial.place);
-            board::stop(false);
+            machine::stop(false);
         }
         *peaks = core::mem::take(&mut trial.peaks);
     }
     let whole = !stack::overflowed();
     let _ = report(&mut host, &peaks);
-    board::stop(whole)
+    machine::stop(whole)
 }
 
 /// All parts with one scheme.
-fn live(trial: &mut Trial<'_>, scheme: Scheme, host: &mut HostStream) -> Result<(), Fault> {
+fn live(trial: &mut Trial<'_>, scheme: Scheme, host: &mut Console) -> Result<(), Fault> {
     let cuts = trial.cut_every_write_of_a_commit(scheme)?;
     let _ = writeln!(host, "OK life {scheme}: power cut in each of {} writes of a commit", cuts.commit);
     let _ =
@@ -72,7 +74,7 @@ fn live(trial: &mut Trial<'_>, scheme: Scheme, host: &mut HostStream) -> Result<
 }
 
 /// The stack of each phase as a table, and everything as one line of JSON.
-fn report(host: &mut HostStream, peaks: &[Peaks]) -> core::fmt::Result {
+fn report(host: &mut Console, peaks: &[Peaks]) -> core::fmt::Result {
     let deepest = peaks.iter().map(Peaks::max).max().unwrap_or(0);
     let figures = Figures::new(size_of::<Lent>(), deepest);
     write!(host, "{:24}", "stack peak, bytes")?;
@@ -101,8 +103,6 @@ fn report(host: &mut HostStream, peaks: &[Peaks]) -> core::fmt::Result {
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    if let Ok(mut host) = hio::hstdout() {
-        let _ = writeln!(host, "{info}");
-    }
-    board::stop(false)
+    let _ = writeln!(Console, "{info}");
+    machine::stop(false)
 }
