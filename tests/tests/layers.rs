@@ -30,7 +30,7 @@ fn check_none(what: &str, violations: &[String]) {
 // --- packages -------------------------------------------------------------------------------------------------
 
 /// Packages of the workspace, where they are, and which others they may depend on. `None`: on any.
-const PACKAGES: [(&str, &str, Option<&[&str]>); 7] = [
+const PACKAGES: [(&str, &str, Option<&[&str]>); 8] = [
     ("reed-solomon-novelda", "core/reed-solomon-novelda", Some(&[])),
     ("dynamicfs-hal", "hal", Some(&[])),
     ("std-host-shim", "hal/std-host-shim", Some(&["dynamicfs-hal"])),
@@ -42,6 +42,7 @@ const PACKAGES: [(&str, &str, Option<&[&str]>); 7] = [
         Some(&["dynamicfs-core", "dynamicfs-hal", "std-host-shim", "reed-solomon-novelda"]),
     ),
     ("dynamicfs-tests", "tests", None),
+    ("firmware-cost", "tests/firmware/cost", Some(&[])),
 ];
 
 fn manifest(folder: &str) -> toml::Table {
