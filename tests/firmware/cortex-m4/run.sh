@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the programs of each feature set, runs them on the board in QEMU, and holds them to their limits.
+# Builds the programs of each feature set, runs them on the board in QEMU, and holds them to their limits, and their
+# stack to the deepest chain of calls that ../cost finds in them.
 # The table and what the programs say go to stderr; stdout has one JSON object a program, flash less that of `empty`.
 set -eu
 
@@ -13,16 +14,20 @@ readonly SETS=(
 # KiB of flash that programs may take: what they take now. The budgets to come are in README.md.
 # Making a pool is in no budget; the flash of `life` is mostly the test's own.
 declare -rA FLASH_MAX=([read_only]=27 [read_write]=72 [mirror]=95 [full]=127)
+# Programs whose chains of calls are known: no other has limits.
+readonly MEASURED=" ${!FLASH_MAX[*]} "
 readonly RAM_MAX=$((64 << 10))
 readonly SECONDS_MAX=120
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source=../need.sh
 . ../need.sh
 need cargo "https://rustup.rs"
 need qemu-system-arm "apt-get install qemu-system-arm"
 need_target $TARGET
 
 target_dir=${CARGO_TARGET_DIR:-$PWD/target}
+cost=$(cost_program)
 
 # The board's external RAM, in which the disks are, outlives a program: it is this file.
 disks=$(mktemp)
@@ -68,6 +73,14 @@ for set in "${SETS[@]}"; do
         if [ "$flash" -gt $((${FLASH_MAX[$program]:-1024} << 10)) ]; then
             echo "run.sh: $program of the feature set $features exceeds ${FLASH_MAX[$program]} KiB of flash" >&2
             failed=1
+        fi
+        if [[ $MEASURED = *" $program "* ]]; then
+            # shellcheck disable=SC2086 # the program and its arguments
+            read -r _ _ _ chain < <($cost "$target_dir/$TARGET/release/$program")
+            if [ "$stack" -gt "$chain" ]; then
+                echo "run.sh: $program used $stack bytes of stack, more than its deepest chain of calls: $chain" >&2
+                failed=1
+            fi
         fi
         if [ "$ram" -gt "$RAM_MAX" ]; then
             echo "run.sh: $program of the feature set $features exceeds $RAM_MAX bytes of RAM" >&2
