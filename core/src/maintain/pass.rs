@@ -86,6 +86,8 @@ impl<A: DiskArray> Objects<'_, A> {
     /// A step failed, at this key if it is known. If what is there is damaged, the next step ends before it, and the one after
     /// that, which begins there, passes it over: nothing is called complete then. Where a step cannot be made at all, the job
     /// ends after a few.
+    // Not part of its caller, whose stack would hold it in steps that do not fail.
+    #[inline(never)]
     fn step_failed(&mut self, mut job: Job, error: Code, at: Option<Key>) -> Result<(), Code> {
         let damaged = error.is_loss_or_unreadable();
         let too_little = matches!(error, Code::NeedsMemory);

@@ -77,6 +77,8 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// A step of what concerns members and jobs. Where there is no space even for writing down how far it is, it waits
     /// for some.
+    // Not part of its caller: what it takes of the stack is not to lie under what comes with use.
+    #[inline(never)]
     fn maintain_members(&mut self) -> Result<Work, Code> {
         if !self.store.is_writable() {
             return Ok(Work::Nothing);

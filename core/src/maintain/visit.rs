@@ -54,6 +54,8 @@ fn note_unread(
 
 impl<A: DiskArray> Objects<'_, A> {
     /// Goes on with a pass; whether the transaction changed anything. On an error, the key of what it met.
+    // Not part of its caller: what it takes of the stack is not to lie under the end of a job.
+    #[inline(never)]
     pub(super) fn pass_step(&mut self, job: &mut Job) -> Result<bool, (Code, Option<Key>)> {
         let at_nothing = |error: Code| (error, None);
         if MANAGE && job.kind == JobKind::Recount {

@@ -143,6 +143,8 @@ impl<'m, A: DiskArray> Pool<'m, A> {
     ///
     /// # Errors
     /// They give the array back: to mount otherwise, to survey it, or to add what is missing.
+    // Not part of its caller: what it takes of the stack is not to lie under all that is done with the pool.
+    #[inline(never)]
     pub fn mount(
         array: A,
         memory: Memory<'m>,

@@ -24,6 +24,8 @@ impl<'m, A: DiskArray> Reader<'m, A> {
     ///
     /// # Errors
     /// They give the array back.
+    // Not part of its caller: what it takes of the stack is not to lie under all that is read.
+    #[inline(never)]
     pub fn mount(
         array: A,
         memory: Memory<'m>,
