@@ -10,10 +10,10 @@ use dynamicfs_core::{MountOptions, Pool};
 board::program!("full", run);
 
 fn run(lent: &mut Lent) -> Result<(), &'static str> {
-    let mounted = Pool::mount(disks::array(), lent.lend(), SERVICES, &MountOptions::default());
-    let mut pool = mounted.map_err(|_| "mount")?;
-    let file = log::write(&mut pool)?;
+    let mut mounted = Pool::mount(disks::array(), lent.lend(), SERVICES, &MountOptions::default());
+    let pool = mounted.as_mut().map_err(|_| "mount")?;
+    let file = log::write(pool)?;
     pool.start_job(JobKind::Scrub, JobOptions::default()).map_err(|_| "scrub")?;
     while pool.maintain(true).map_err(|_| "maintain")? != Work::Nothing {}
-    log::expect_written(&mut pool, file)
+    log::expect_written(pool, file)
 }

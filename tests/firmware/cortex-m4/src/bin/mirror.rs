@@ -10,9 +10,9 @@ use dynamicfs_core::{MountOptions, Pool};
 board::program!("mirror", run);
 
 fn run(lent: &mut Lent) -> Result<(), &'static str> {
-    let mounted = Pool::mount(disks::array(), lent.lend(), SERVICES, &MountOptions::default());
-    let mut pool = mounted.map_err(|_| "mount")?;
-    let file = log::write(&mut pool)?;
+    let mut mounted = Pool::mount(disks::array(), lent.lend(), SERVICES, &MountOptions::default());
+    let pool = mounted.as_mut().map_err(|_| "mount")?;
+    let file = log::write(pool)?;
     while pool.upkeep(false).map_err(|_| "upkeep")? != Work::Nothing {}
-    log::expect_written(&mut pool, file)
+    log::expect_written(pool, file)
 }

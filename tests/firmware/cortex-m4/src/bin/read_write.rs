@@ -9,8 +9,8 @@ use dynamicfs_core::{MountOptions, Pool};
 board::program!("read_write", run);
 
 fn run(lent: &mut Lent) -> Result<(), &'static str> {
-    let mounted = Pool::mount(disks::array(), lent.lend(), SERVICES, &MountOptions::default());
-    let mut pool = mounted.map_err(|_| "mount")?;
-    let file = log::write(&mut pool)?;
-    log::expect_written(&mut pool, file)
+    let mut mounted = Pool::mount(disks::array(), lent.lend(), SERVICES, &MountOptions::default());
+    let pool = mounted.as_mut().map_err(|_| "mount")?;
+    let file = log::write(pool)?;
+    log::expect_written(pool, file)
 }
