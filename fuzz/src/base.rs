@@ -55,7 +55,11 @@ pub fn bases() -> &'static [Base] {
     static BASES: OnceLock<Vec<Base>> = OnceLock::new();
     BASES.get_or_init(|| {
         let raid = FormatOptions::portable(Scheme { data: 2, parity: 1 });
-        let single = FormatOptions::portable(Scheme::SINGLE).node_bytes(1024).block_bytes(2048).chunk_bytes(1024).extent_bytes(16384);
+        let single = FormatOptions::portable(Scheme::SINGLE)
+            .node_bytes(1024)
+            .block_bytes(2048)
+            .chunk_bytes(1024)
+            .extent_bytes(16384);
         let mirror = FormatOptions::portable(Scheme::mirror(2)).tolerance(2);
         let spare = Base::of(make(3, 256 << 10, &raid, false));
         let degraded = Base::of(make(3, 256 << 10, &raid, true));

@@ -246,7 +246,8 @@ fn apply(
         Step::Link { object, directory, name: n } => t.link(at(object), at(directory), &name(n)),
         Step::Unlink { directory, name: n } => t.unlink(at(directory), &name(n)),
         Step::Rename { from, name: n, to, to_name, mode } => {
-            let mode = [RenameMode::Replace, RenameMode::NoReplace, RenameMode::Exchange][usize::from(mode % 3)];
+            let mode =
+                [RenameMode::Replace, RenameMode::NoReplace, RenameMode::Exchange][usize::from(mode % 3)];
             t.rename((at(from), &name(n)), (at(to), &name(to_name)), mode)
         }
         Step::Write { object, offset, length } => {
@@ -266,8 +267,7 @@ fn apply(
         }
         Step::RemoveAttribute { object, name: n } => t.remove_attribute(at(object), &name(n)),
         Step::ChangeAttributes { object, data, parity } => {
-            let change =
-                Change::new().scheme(Scheme { data, parity }).tier(data);
+            let change = Change::new().scheme(Scheme { data, parity }).tier(data);
             t.change_attributes(at(object), &change).map(drop)
         }
         Step::Read { object, offset, length } => {
@@ -361,7 +361,8 @@ fn prove(pool: &mut Pool<'_, &mut Array>, object: ObjectId) -> Result<(), Error>
 /// Gives free space back, or counts it.
 fn trim(pool: &mut Pool<'_, &mut Array>, only_count: bool) {
     for member in [0, 1, 2, 65535] {
-        let mut trim = Trim::new(MemberNumber(member), TrimOptions::new().minimum_bytes(0).only_count(only_count));
+        let mut trim =
+            Trim::new(MemberNumber(member), TrimOptions::new().minimum_bytes(0).only_count(only_count));
         while let Ok(true) = pool.trim_step(&mut trim) {}
     }
 }
