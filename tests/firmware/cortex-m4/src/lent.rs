@@ -13,8 +13,7 @@ const POOL: FormatOptions = FormatOptions::portable(Scheme::SINGLE);
 const DISK: Geometry = Geometry::new(disks::SECTOR_BYTES, disks::BYTES as u64 / disks::SECTOR_BYTES as u64);
 
 /// What the pool takes, and what it takes to be read.
-const NEEDS: [MemoryNeeds; 2] =
-    [POOL.memory(disks::COUNT, &DISK), POOL.memory_to_read(disks::COUNT, &DISK)];
+const NEEDS: [MemoryNeeds; 2] = [POOL.memory(disks::COUNT, &DISK), POOL.memory_to_read(disks::COUNT, &DISK)];
 
 /// Memory for a pool.
 pub struct Space<const BYTES: usize, const SLOTS: usize> {
