@@ -44,6 +44,8 @@ impl Walk {
     }
 
     /// Before the node that a key belongs to, passing over what was born before `prune`.
+    // Not part of its caller, whose stack would hold it twice.
+    #[inline(never)]
     pub const fn from(key: Key, prune: Generation) -> Self {
         Self { met: [None; DEPTH_MAX], leaf_end: None, next: Some(key), prune }
     }
