@@ -3,7 +3,7 @@
 use crate::disks::{DiskState, Disks};
 use crate::format::label::PoolParameters;
 use crate::format::record::dead;
-use crate::limits::{EXTENT_BYTES_MAX, EXTENT_BYTES_MIN, NODE_COPIES_MAX};
+use crate::limits::{EXTENT_BYTES_MAX, EXTENT_BYTES_MIN, MEMBERS_MAX, NODE_COPIES_MAX};
 use crate::space::Space;
 use crate::tree::cache::Slot;
 use crate::tree::frees_for;
@@ -102,9 +102,15 @@ pub(super) const fn staging_min(p: &PoolParameters, alignment: usize) -> usize {
 /// The share of the memory that goes into the window and the stage: a quarter.
 const BUFFERS_SHARE: usize = 4;
 
+/// Members that are written to: as many as the pool may have, and the build.
+const fn rows(p: &PoolParameters) -> usize {
+    let members = p.members_max as usize;
+    if members < MEMBERS_MAX { members } else { MEMBERS_MAX }
+}
+
 const fn fixed_bytes(p: &PoolParameters) -> usize {
     2 * p.slot_bytes as usize
-        + Space::bitmap_bytes(p.members_max as usize, p.group_blocks)
+        + Space::bitmap_bytes(rows(p), p.group_blocks)
         + dead::RUN_BYTES * *PENDING_RUNS.start()
         + 2 * scratch_bytes(p)
 }
@@ -244,7 +250,7 @@ pub(super) fn divide<'m>(
     let (frames, rest) = rest.split_at_mut(frames);
     let (committed, rest) = rest.split_at_mut(p.slot_bytes as usize);
     let (working, rest) = rest.split_at_mut(p.slot_bytes as usize);
-    let (bitmaps, rest) = rest.split_at_mut(Space::bitmap_bytes(p.members_max.into(), p.group_blocks));
+    let (bitmaps, rest) = rest.split_at_mut(Space::bitmap_bytes(rows(p), p.group_blocks));
     let (pending, rest) = rest.split_at_mut(pending);
     let (scratch, rest) = rest.split_at_mut(scratch_bytes(p));
     let piece = &mut rest[..piece];
