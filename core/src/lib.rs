@@ -1,12 +1,12 @@
 //! An embeddable, crash-safe, multi-disk object filesystem: `no_std`, no allocation.
 //!
-//! A [`Pool`] is made or mounted, read through [`ReadObjects`], changed in a [`Transaction`], and looked after
-//! with [`Pool::upkeep`] and [`Pool::maintain`]. These are the five things that a program does.
+//! A [`Pool`] is made or mounted, read through [`ReadObjects`], changed in a [`Transaction`], and looked
+//! after with [`Pool::upkeep`] and [`Pool::maintain`]. These are the five things that a program does.
 //!
 //! # Make
 //!
-//! Once in a pool's life. The options say what it is like for good, and how much memory that takes, at compile
-//! time. The pool allocates nothing: it is lent what it may use.
+//! Once in a pool's life. The options say what it is like for good, and how much memory that takes, at
+//! compile time. The pool allocates nothing: it is lent what it may use.
 //!
 //! ```
 //! use dynamicfs_core::error::FormatError;
@@ -78,8 +78,8 @@
 //!
 //! # Write
 //!
-//! All that changes is a part of a transaction: durable as a whole when [`commit`](Transaction::commit) is back,
-//! undone when the transaction is dropped or the power goes before.
+//! All that changes is a part of a transaction: durable as a whole when [`commit`](Transaction::commit) is
+//! back, undone when the transaction is dropped or the power goes before.
 //!
 //! ```
 //! use dynamicfs_core::error::Error;
@@ -110,8 +110,8 @@
 //!
 //! # Read
 //!
-//! Through a pool, a transaction or a [`Reader`]. Every byte was compared with its checksum: a read brings the
-//! right ones or an error, also while disks are missing or rot.
+//! Through a pool, a transaction or a [`Reader`]. Every byte was compared with its checksum: a read brings
+//! the right ones or an error, also while disks are missing or rot.
 //!
 //! ```
 //! use dynamicfs_core::error::Error;

@@ -1,7 +1,7 @@
 //! What only a build with the feature `observe` keeps, and takes memory for.
 
-/// A value that is read as usual, is changed through [`note`](Self::note), and stays [`AT_REST`](AtRest::AT_REST) in a
-/// build that observes nothing.
+/// A value that is read as usual, is changed through [`note`](Self::note), and stays
+/// [`AT_REST`](AtRest::AT_REST) in a build that observes nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Observed<T> {
     #[cfg(feature = "observe")]

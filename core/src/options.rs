@@ -1,7 +1,7 @@
 //! Options that may grow: structs whose fields are set by methods of the same names.
 
-/// Declares a struct of options and, for each field, the method of its name: it sets the field and gives the options back.
-/// What a field may lack (`Option`) is set by what it then has.
+/// Declares a struct of options and, for each field, the method of its name: it sets the field and gives the
+/// options back. What a field may lack (`Option`) is set by what it then has.
 macro_rules! options {
     ($(#[$doc:meta])* pub struct $name:ident { $($fields:tt)* }) => {
         $(#[$doc])*

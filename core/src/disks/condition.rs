@@ -26,36 +26,41 @@ pub const SAMPLES_MIN: u8 = 32;
 options! {
     /// From how many errors, and from which latency on, a disk is no longer relied on.
     ///
-    /// The defaults follow what is done in the field. ZFS's fault management calls a disk degraded after 10 checksum errors, and
-    /// faulted after 10 I/O errors, each within 600 seconds (`vdevprops(7)`: `checksum_n`, `io_n`). Hao et al., "The tail at store"
-    /// (FAST 2016), call a disk slow from twice the median of its group on, which 0.2 % of all disk hours reach.
+    /// The defaults follow what is done in the field. ZFS's fault management calls a disk degraded after 10
+    /// checksum errors, and faulted after 10 I/O errors, each within 600 seconds (`vdevprops(7)`:
+    /// `checksum_n`, `io_n`). Hao et al., "The tail at store" (FAST 2016), call a disk slow from twice the
+    /// median of its group on, which 0.2 % of all disk hours reach.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     #[cfg_attr(feature = "defmt", derive(defmt::Format))]
     pub struct Thresholds {
-        /// Seconds in which errors are counted together, at least 1; up to twice as long ago counts. 600, as in ZFS.
+        /// Seconds in which errors are counted together, at least 1; up to twice as long ago counts. 600, as
+        /// in ZFS.
         pub window_seconds: u32,
-        /// The same in requests to the disk, at least 1, for machines without a clock. 100,000: about what a hard disk does in
-        /// ten minutes.
+        /// The same in requests to the disk, at least 1, for machines without a clock. 100,000: about what a
+        /// hard disk does in ten minutes.
         pub window_requests: u32,
-        /// Places that could not be read from which on a disk is degraded; 0 never. 5: one bad sector is ordinary, and repaired
-        /// by being written elsewhere; half of what fails a disk is not.
+        /// Places that could not be read from which on a disk is degraded; 0 never. 5: one bad sector is
+        /// ordinary, and repaired by being written elsewhere; half of what fails a disk is not.
         pub degraded_read_errors: u16,
-        /// Places with wrong contents (each what one read was to give, up to a whole fragment) from which on a disk is degraded; 0
-        /// never. 10, as in ZFS.
+        /// Places with wrong contents (each what one read was to give, up to a whole fragment) from which on
+        /// a disk is degraded; 0 never. 10, as in ZFS.
         pub degraded_checksum_errors: u16,
         /// Places that could not be read from which on a disk has failed; 0 never. 10, as in ZFS.
         pub failed_read_errors: u16,
-        /// Places with wrong contents from which on a disk has failed; 0 never. 100: ZFS never fails one for it, for cable and
-        /// memory may be to blame as well; ten times what degrades a disk is not worth keeping, whatever is to blame.
+        /// Places with wrong contents from which on a disk has failed; 0 never. 100: ZFS never fails one for
+        /// it, for cable and memory may be to blame as well; ten times what degrades a disk is not worth
+        /// keeping, whatever is to blame.
         pub failed_checksum_errors: u16,
-        /// How many times the median latency of the others degrades a disk; 0 never. 8: four times what calls a disk slow, so
-        /// that a busy moment is no alarm.
+        /// How many times the median latency of the others degrades a disk; 0 never. 8: four times what calls
+        /// a disk slow, so that a busy moment is no alarm.
         pub slow_factor: u16,
-        /// The latency, in microseconds, below which no disk is degraded for being slow. 100,000: no sound disk takes a tenth of
-        /// a second for a read on average, and a hard disk beside solid-state ones is no fault.
+        /// The latency, in microseconds, below which no disk is degraded for being slow. 100,000: no sound
+        /// disk takes a tenth of a second for a read on average, and a hard disk beside solid-state ones is
+        /// no fault.
         pub slow_micros: u32,
-        /// Whether upkeep empties a disk that has failed by these thresholds by itself, and takes it out of use then, where the pool
-        /// stays readable and writable without it and has the disks and the space for what it holds. True.
+        /// Whether upkeep empties a disk that has failed by these thresholds by itself, and takes it out of
+        /// use then, where the pool stays readable and writable without it and has the disks and the space
+        /// for what it holds. True.
         pub fail: bool,
     }
 }

@@ -46,10 +46,6 @@ impl<A: DiskArray> Disks<'_, A> {
     /// Rows of the members whose disks are so.
     fn rows_where(&self, is_so: impl Fn(&DiskState) -> bool) -> MemberSet {
         let is_in = |s: &DiskState| usize::from(s.row) < MEMBERS_MAX && is_so(s);
-        if !MULTI {
-            let one = self.states.first().filter(|s| is_in(s));
-            return one.map_or(MemberSet::EMPTY, |s| MemberSet::EMPTY.with(s.row.into()));
-        }
         self.states.iter().filter(|s| is_in(s)).map(|s| usize::from(s.row)).collect()
     }
 

@@ -35,12 +35,6 @@ pub trait Stored {
         Self::load_at(bytes, offset)
     }
 
-    /// Writes the field at this offset of a structure that is long enough.
-    #[inline(always)]
-    fn store_fixed<const N: usize>(bytes: &mut [u8; N], offset: usize, value: Self::Value) {
-        Self::store_at(bytes, offset, value);
-    }
-
     /// Writes the field at this offset.
     #[cfg_attr(not(feature = "fast-read"), inline(never))]
     fn store_at(bytes: &mut [u8], offset: usize, value: Self::Value) {
@@ -59,11 +53,6 @@ macro_rules! stored_integer {
             #[inline(always)]
             fn load_fixed<const N: usize>(bytes: &[u8; N], offset: usize) -> $ty {
                 <$ty>::from_le_bytes([$(bytes[offset + $i]),*])
-            }
-            #[inline(always)]
-            fn store_fixed<const N: usize>(bytes: &mut [u8; N], offset: usize, value: $ty) {
-                let raw = value.to_le_bytes();
-                $(bytes[offset + $i] = raw[$i];)*
             }
             fn store(bytes: &mut [u8], value: $ty) {
                 bytes[..Self::BYTES].copy_from_slice(&value.to_le_bytes());
@@ -86,12 +75,6 @@ impl Stored for U48 {
     #[inline(always)]
     fn load_fixed<const N: usize>(bytes: &[u8; N], offset: usize) -> u64 {
         u64::from(u32::load_fixed(bytes, offset)) | u64::from(u16::load_fixed(bytes, offset + 4)) << 32
-    }
-    #[inline(always)]
-    fn store_fixed<const N: usize>(bytes: &mut [u8; N], offset: usize, value: u64) {
-        debug_assert!(value <= crate::limits::U48_MAX);
-        u32::store_fixed(bytes, offset, value as u32);
-        u16::store_fixed(bytes, offset + 4, (value >> 32) as u16);
     }
     fn store(bytes: &mut [u8], value: u64) {
         debug_assert!(value <= crate::limits::U48_MAX);

@@ -96,7 +96,8 @@ options! {
         pub absent: bool,
         /// Rebalance: fragments move from full members to those with much more room. Bit 1.
         pub space: bool,
-        /// Rebalance: contents are stored in the scheme and on the tier that their object asks for now. Bit 2.
+        /// Rebalance: contents are stored in the scheme and on the tier that their object asks for now. Bit
+        /// 2.
         pub policy: bool,
         /// Rebalance: short extents that follow each other become long ones. Bit 3.
         pub extents: bool,

@@ -1,5 +1,7 @@
 //! Keys of the tree: (object, kind, offset or hash, snapshot).
 
+use crate::limits::EXTENT_BYTES_MIN;
+use crate::powers::over;
 use crate::types::{MemberNumber, ObjectId};
 
 /// Bytes of a key on disk.
@@ -157,6 +159,11 @@ impl Key {
         let mut raw = [0; 8];
         raw.copy_from_slice(&self.0[9..17]);
         u64::from_be_bytes(raw)
+    }
+
+    /// Whether it is that of the first record of an extent: extents begin at multiples of the smallest.
+    pub(crate) fn begins_extent(&self) -> bool {
+        self.kind() == Kind::Extent as u8 && over(self.offset(), EXTENT_BYTES_MIN) == 0
     }
 
     /// The snapshot: 0 for the live state.

@@ -279,7 +279,8 @@ pub mod dead {
 layout! {
     /// An orphan (kind 4): the object's contents from `offset` on are being deleted.
     OrphanRecord, 9 bytes {
-        /// The first byte to be deleted; 2^64 - 1 where nothing is, because the object is still in use without a name.
+        /// The first byte to be deleted; 2^64 - 1 where nothing is, because the object is still in use
+        /// without a name.
         offset / set_offset: u64 = 0,
         /// 1 if the object goes with its contents, 0 if it was only cut.
         whole / set_whole: u8 = 8,

@@ -1,7 +1,8 @@
-//! SipHash-1-3: a short-input hash with a key, by Aumasson and Bernstein ("SipHash: a fast short-input PRF", 2012).
+//! SipHash-1-3: a short-input hash with a key, by Aumasson and Bernstein ("SipHash: a fast short-input PRF",
+//! 2012).
 //!
-//! Of our own, because the crate that keeps a half-filled block between two calls takes 700 bytes of flash, this 300. The
-//! tests hold it against that crate.
+//! Of our own, because the crate that keeps a half-filled block between two calls takes 700 bytes of flash,
+//! this 300. The tests hold it against that crate.
 
 /// One round.
 fn round(v: &mut [u64; 4]) {

@@ -13,6 +13,7 @@ use crate::error::{Code, MemberError};
 use crate::limits::GROUP_BLOCKS_MAX;
 use crate::object::Objects;
 use crate::options::options;
+use crate::powers::units;
 use crate::space::{Area, next_free};
 use crate::types::{BlockAddress, MemberNumber};
 use core::ops::Range;
@@ -34,8 +35,8 @@ options! {
     pub struct TrimOptions {
         /// Runs of fewer bytes are left as they are; 0 leaves none.
         pub minimum_bytes: u64,
-        /// Nothing is discarded, and no epoch reserved: it is only counted what would be by a disk that does discards, which is
-        /// not asked for.
+        /// Nothing is discarded, and no epoch reserved: it is only counted what would be by a disk that does
+        /// discards, which is not asked for.
         pub only_count: bool,
     }
 }
@@ -139,7 +140,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ) -> Result<(Runs, u64), Code> {
         let (groups, group_blocks) =
             (self.store.tree.space.groups(area), u64::from(self.store.tree.space.group_blocks()));
-        let least = trim.options.minimum_bytes.div_ceil(trim.block_bytes).max(1);
+        let least = units(trim.options.minimum_bytes, trim.block_bytes).max(1);
         let most = RUN_BLOCKS_MAX.max(least);
         let mut runs = Runs::new();
         // The blocks before `free.end` that are known to be free, from `free.start` on; what lies before is done.

@@ -7,8 +7,8 @@ use crate::error::Code;
 use crate::format::extent::Extent;
 use crate::format::inode::Inode;
 use crate::format::job::{FailedWhat, Job, JobKind};
-use crate::format::key::{Key, Kind};
-use crate::limits::{EXTENT_BYTES_MIN, MEMBERS_MAX};
+use crate::format::key::Key;
+use crate::limits::MEMBERS_MAX;
 use crate::object::{Found, Mended, Objects, Relocation};
 use crate::transaction::{Purpose, REFRESH_UPDATES};
 use crate::tree::{Met, Walk};
@@ -158,11 +158,9 @@ impl<A: DiskArray> Objects<'_, A> {
     ) -> Result<bool, (Code, Option<Key>)> {
         let (mut from, end) = (met.from, met.end.unwrap_or(Key::MAX));
         loop {
-            let next = self.store.tree.scan(&from, &end, |key, _| match key.kind() {
-                kind if kind == Kind::Extent as u8 && key.offset().is_multiple_of(EXTENT_BYTES_MIN) => {
-                    ControlFlow::Break(*key)
-                }
-                _ => ControlFlow::Continue(()),
+            let next = self.store.tree.scan(&from, &end, |key, _| match key.begins_extent() {
+                true => ControlFlow::Break(*key),
+                false => ControlFlow::Continue(()),
             });
             let Some(key) = next.map_err(|error| (error, None))? else { break };
             // Not where the leaf begins: then a step would begin before what fails, again and again.

@@ -67,8 +67,8 @@ pub(super) const fn described<'r>(what: &MakeRequest<'r>) -> Result<(ObjectKind,
 pub enum RenameMode {
     /// It is refused.
     NoReplace,
-    /// What the name meant is removed, if it is of the same sort: a directory in place of an empty directory, anything
-    /// else in place of anything else. Where both names are the object's own nothing happens.
+    /// What the name meant is removed, if it is of the same sort: a directory in place of an empty directory,
+    /// anything else in place of anything else. Where both names are the object's own nothing happens.
     Replace,
     /// Both names are there, and exchange what they mean, of whatever sort.
     Exchange,
@@ -126,8 +126,8 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Calls `f` with each entry of a directory from `from` on (0 for the first, then [`Entry::next`]), in the order
-    /// of the names' hashes, until it breaks. What changes meanwhile may or may not be seen; all else is seen once. No
-    /// position has bit 63 set, and none is 1 or 2.
+    /// of the names' hashes, until it breaks. What changes meanwhile may or may not be seen; all else is seen
+    /// once. No position has bit 63 set, and none is 1 or 2.
     pub fn list<B>(
         &mut self,
         directory: ObjectId,
@@ -362,8 +362,8 @@ impl<A: DiskArray> Objects<'_, A> {
         self.touch_directory(directory, -1, -i64::from(target.kind == ObjectKind::Directory))
     }
 
-    /// Gives a name another object. The entry stays in its place: a listing that goes on somewhere else neither misses the
-    /// name nor meets it twice.
+    /// Gives a name another object. The entry stays in its place: a listing that goes on somewhere else
+    /// neither misses the name nor meets it twice.
     pub(super) fn retarget_entry(
         &mut self,
         (directory, name): (ObjectId, &[u8]),

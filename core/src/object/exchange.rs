@@ -10,8 +10,8 @@ use crate::types::ObjectId;
 use dynamicfs_hal::DiskArray;
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// Lets two names exchange their objects, of whatever kinds, in one step. Where both are names of one object nothing
-    /// happens.
+    /// Lets two names exchange their objects, of whatever kinds, in one step. Where both are names of one
+    /// object nothing happens.
     ///
     /// # Errors
     /// All of names, kinds and space leave the transaction as it was. After one of a disk or the tree

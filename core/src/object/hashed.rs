@@ -106,7 +106,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
         let pieces = bytes.div_ceil(room).max(1) as u64;
         let mut next = hash;
-        // The last place stays empty: so the position behind an entry of the highest hash fits a signed offset too.
+        // The last place stays empty: so the position behind an entry of the highest hash fits a signed
+        // offset too.
         let last = hash + (PLACES - 2);
         self.store.tree.scan(
             &Key::new(object, kind, hash),
@@ -125,8 +126,8 @@ impl<A: DiskArray> Objects<'_, A> {
         self.write_hashed(object, kind, next, parts)
     }
 
-    /// Writes an entry, the parts one after the other, from a place on: a new one into a gap, or one of the same length
-    /// over another.
+    /// Writes an entry, the parts one after the other, from a place on: a new one into a gap, or one of the
+    /// same length over another.
     pub(super) fn write_hashed(
         &mut self,
         object: ObjectId,

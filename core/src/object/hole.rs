@@ -2,12 +2,12 @@
 
 use super::Objects;
 use super::extents::{At, EXTENT_KEYS, Found};
-use super::inode::no_contents;
 use super::put::WINDOW_UPDATES;
 use crate::error::Code;
-use crate::format::inode::{Inode, ObjectKind};
+use crate::format::inode::Inode;
 use crate::format::key::{Key, Kind};
 use crate::limits::OBJECT_BYTES_MAX;
+use crate::powers::{floor, units};
 use crate::transaction::{Purpose, RELEASE_UPDATES};
 use crate::types::ObjectId;
 use core::ops::Range;
@@ -20,15 +20,17 @@ const PIECES_A_LEAF: u32 = 3;
 const HEAD_UPDATES: u32 = 3;
 
 impl<A: DiskArray> Objects<'_, A> {
-    // --- looking ----------------------------------------------------------------------------------------------
+    // --- looking
+    // ----------------------------------------------------------------------------------------------
 
-    /// The first byte from `from` on that was written; `None` if none is left up to the end, or `from` is not before it.
+    /// The first byte from `from` on that was written; `None` if none is left up to the end, or `from` is not
+    /// before it.
     pub fn seek_data(&mut self, object: ObjectId, from: u64) -> Result<Option<u64>, Code> {
         Ok(self.next_written(object, from)?.map(|written| written.start))
     }
 
-    /// The first byte from `from` on that is in a hole; the end of the contents counts as one. `None` if `from` is not before
-    /// it.
+    /// The first byte from `from` on that is in a hole; the end of the contents counts as one. `None` if
+    /// `from` is not before it.
     pub fn seek_hole(&mut self, object: ObjectId, from: u64) -> Result<Option<u64>, Code> {
         let mut at = from;
         while let Some(written) = self.next_written(object, at)?.filter(|written| written.start == at) {
@@ -38,17 +40,19 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok((from < size).then_some(at))
     }
 
-    // --- making -----------------------------------------------------------------------------------------------
+    // --- making
+    // -----------------------------------------------------------------------------------------------
 
-    /// Lets a range of a file's contents read as zeros and take no space, as far as it lies before the end; the size stays.
-    /// How far: up to the range's end, or up to the first byte that is as it was when space ends.
+    /// Lets a range of a file's contents read as zeros and take no space, as far as it lies before the end;
+    /// the size stays. How far: up to the range's end, or up to the first byte that is as it was when space
+    /// ends.
     ///
-    /// Extents go whole, one by one. One that the range cuts is stored again without what lies in it; what is left of a
-    /// unit of 4 KiB at an edge is zeroed.
+    /// Extents go whole, one by one. One that the range cuts is stored again without what lies in it; what is
+    /// left of a unit of 4 KiB at an edge is zeroed.
     ///
     /// # Errors
-    /// These leave the transaction as it was: what is not a file, [`NoSpace`](Code::NoSpace) and what cannot be read where
-    /// nothing was done. After one of a disk or the tree
+    /// These leave the transaction as it was: what is not a file, [`NoSpace`](Code::NoSpace) and what cannot
+    /// be read where nothing was done. After one of a disk or the tree
     /// [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
     pub fn punch_hole(&mut self, object: ObjectId, range: Range<u64>) -> Result<u64, Code> {
         let mut inode = self.file_inode(object)?;
@@ -96,13 +100,6 @@ impl<A: DiskArray> Objects<'_, A> {
             Err(_) if range.start < size && !self.store.is_poisoned() => Ok(size),
             Err(error) => Err(error),
         }
-    }
-
-    /// A file that is to be changed.
-    pub(super) fn file_inode(&mut self, object: ObjectId) -> Result<Inode, Code> {
-        self.store.check()?;
-        let inode = self.inode(object)?;
-        if inode.kind == ObjectKind::File { Ok(inode) } else { Err(no_contents(&inode)) }
     }
 
     /// Stores what of an object waits in the window buffer.
@@ -172,7 +169,8 @@ impl<A: DiskArray> Objects<'_, A> {
         if done { Ok(range.end.min(found.end())) } else { Err(Code::NoSpace) }
     }
 
-    // --- what is left of an extent ----------------------------------------------------------------------------
+    // --- what is left of an extent
+    // ----------------------------------------------------------------------------
 
     /// Tree updates of storing again what of an extent lies outside a range.
     pub(super) fn rest_updates(&self, inode: &Inode, found: &Found, range: &Range<u64>) -> u32 {
@@ -183,16 +181,16 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Tree updates of storing a stretch of contents in pieces.
     pub(super) fn pieces_updates(&self, inode: &Inode, part: Range<u64>, most: u64) -> u32 {
-        let windows = (part.end - part.start).div_ceil(most) as u32;
+        let windows = units(part.end - part.start, most) as u32;
         let full = self.window_updates(inode);
         windows * full + pieces(part, most).count() as u32 * full.min(HEAD_UPDATES)
     }
 
-    /// Stores again what of an extent lies outside a range, in pieces that may begin where they do, and frees the extent; false,
-    /// and nothing changed, when there is no space for that.
+    /// Stores again what of an extent lies outside a range, in pieces that may begin where they do, and frees
+    /// the extent; false, and nothing changed, when there is no space for that.
     ///
-    /// From the back to the front: the old extent's record stands under its first byte, so that it is there until the last
-    /// piece has found its space.
+    /// From the back to the front: the old extent's record stands under its first byte, so that it is there
+    /// until the last piece has found its space.
     pub(super) fn store_rest(
         &mut self,
         object: ObjectId,
@@ -227,31 +225,32 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 }
 
-/// What of an extent is stored again when a range is cut out of it: behind the range and before it. What lies in the range within
-/// the first unit of the former is to be zeroed; where no whole unit goes all of it is one stretch.
+/// What of an extent is stored again when a range is cut out of it: behind the range and before it. What lies
+/// in the range within the first unit of the former is to be zeroed; where no whole unit goes all of it is
+/// one stretch.
 fn rest_of(found: &Found, range: &Range<u64>) -> [Range<u64>; 2] {
     let before = found.start..range.start.clamp(found.start, found.end());
     if range.end >= found.end() {
         return [found.end()..found.end(), before];
     }
-    let behind = (range.end - range.end % EXTENT_KEYS).max(found.start)..found.end();
+    let behind = floor(range.end, EXTENT_KEYS).max(found.start)..found.end();
     match behind.start <= before.end {
         true => [found.start..found.end(), found.start..found.start],
         false => [behind, before],
     }
 }
 
-/// The pieces in which a stretch is stored that begins at a multiple of 4 KiB, from the back to the front: each begins at a
-/// multiple of its size, and is no longer than `most`.
+/// The pieces in which a stretch is stored that begins at a multiple of 4 KiB, from the back to the front:
+/// each begins at a multiple of its size, and is no longer than `most`.
 pub(super) fn pieces(stretch: Range<u64>, most: u64) -> impl Iterator<Item = Range<u64>> {
     let mut end = stretch.end;
     core::iter::from_fn(move || {
         let last = end.checked_sub(1).filter(|&last| last >= stretch.start)?;
         let mut size = most;
-        while last - last % size < stretch.start {
+        while floor(last, size) < stretch.start {
             size /= 2;
         }
-        let piece = last - last % size..end;
+        let piece = floor(last, size)..end;
         end = piece.start;
         Some(piece)
     })

@@ -16,7 +16,8 @@ options! {
     /// What a new object is given by its maker.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct Attributes {
-        /// Permission bits; `None` is 0o755 for a directory, 0o777 for a symbolic link and 0o644 for all else.
+        /// Permission bits; `None` is 0o755 for a directory, 0o777 for a symbolic link and 0o644 for all
+        /// else.
         pub mode: Option<u16>,
         /// The owner.
         pub uid: u32,
@@ -53,8 +54,8 @@ options! {
 }
 
 impl Attributes {
-    /// What objects are given that nothing is said of: the usual mode, owner and group 0, the directory's scheme and
-    /// extent size.
+    /// What objects are given that nothing is said of: the usual mode, owner and group 0, the directory's
+    /// scheme and extent size.
     pub const fn new() -> Self {
         Self { mode: None, uid: 0, gid: 0, device: 0, scheme: None, extent_shift: None }
     }
@@ -91,7 +92,14 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// The same, also of an object that was deleted and whose contents are still being freed.
+    /// The same, of a file that is to be changed in the open transaction.
+    pub(super) fn file_inode(&mut self, object: ObjectId) -> Result<Inode, Code> {
+        self.store.check()?;
+        let inode = self.inode(object)?;
+        if inode.kind == ObjectKind::File { Ok(inode) } else { Err(no_contents(&inode)) }
+    }
+
+    /// An object's attributes, also of one that was deleted and whose contents are still being freed.
     pub(crate) fn stored_inode(&mut self, object: ObjectId) -> Result<Inode, Code> {
         if object == ObjectId::SYSTEM {
             return Err(Code::NotFound);

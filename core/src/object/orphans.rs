@@ -12,14 +12,12 @@
 
 use super::Objects;
 use super::directory::NAME_UPDATES;
-use super::extents::EXTENT_KEYS;
 use crate::build::{MANAGE, PINS};
 use crate::disks::events::Happening;
 use crate::error::Code;
 use crate::format::inode::{Inode, ObjectKind};
-use crate::format::key::{Key, Kind};
+use crate::format::key::Key;
 use crate::format::record::{OrphanRecord, dead};
-use crate::powers::over;
 use crate::transaction::{Purpose, RELEASE_UPDATES};
 use crate::tree::Unreadable;
 use crate::types::ObjectId;
@@ -87,8 +85,8 @@ enum Freed {
 impl<A: DiskArray> Objects<'_, A> {
     // --- deleting ---------------------------------------------------------------------------------------------
 
-    /// Deletes an object that has no name any more: at once if it is small, else as an orphan; not before it is let go where it
-    /// is pinned.
+    /// Deletes an object that has no name any more: at once if it is small, else as an orphan; not before it
+    /// is let go where it is pinned.
     pub(super) fn delete(&mut self, object: ObjectId, inode: &mut Inode) -> Result<(), Code> {
         if self.is_pinned(object) {
             return self.leave_unnamed(object, inode);
@@ -299,8 +297,8 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// Frees the next record of an orphan, or the orphan when none is left; whether that is done, `None` where there is
-    /// no room for it. All of [`reap`](Self::reap) takes more code.
+    /// Frees the next record of an orphan, or the orphan when none is left; whether that is done, `None`
+    /// where there is no room for it. All of [`reap`](Self::reap) takes more code.
     fn free_next(
         &mut self,
         object: ObjectId,
@@ -403,8 +401,8 @@ impl<A: DiskArray> Objects<'_, A> {
         self.reaper.resting = Some(self.store.committed().orphans());
     }
 
-    /// The next orphan of this round, the byte that it begins at, and whether the object goes. Of those that are held only what was
-    /// cut off goes.
+    /// The next orphan of this round, the byte that it begins at, and whether the object goes. Of those that
+    /// are held only what was cut off goes.
     fn next_orphan(&mut self) -> Result<Option<(ObjectId, u64, bool)>, Code> {
         loop {
             match self.orphan_after()? {
@@ -504,8 +502,7 @@ fn range(object: ObjectId, offset: u64, whole: bool) -> (Key, Key) {
 
 /// Whether a key is that of the first record of an extent.
 fn is_head(key: &Key) -> bool {
-    let is_first = key.kind() == Kind::Extent as u8 && over(key.offset(), EXTENT_KEYS) == 0;
-    is_first && key.snapshot() == 0
+    key.begins_extent() && key.snapshot() == 0
 }
 
 /// After every orphan.

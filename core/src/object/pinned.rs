@@ -1,7 +1,8 @@
 //! Pinned objects: they stay without a name as long as the application holds them.
 //!
-//! On disk such an object is an *orphan* like any that is being deleted, so a mount after a crash frees it. Pins are in
-//! memory alone, in places that the caller lends: they are no part of a transaction, and end with the mount.
+//! On disk such an object is an *orphan* like any that is being deleted, so a mount after a crash frees it.
+//! Pins are in memory alone, in places that the caller lends: they are no part of a transaction, and end with
+//! the mount.
 
 use super::directory::{NAME_UPDATES, described};
 use super::inode::Attributes;
@@ -61,8 +62,8 @@ impl<'m, A: DiskArray> Objects<'m, A> {
         Ok(())
     }
 
-    /// Lets an object go once; whether it was held. When nothing holds it any more and it has no name, it is gone, and upkeep
-    /// frees it.
+    /// Lets an object go once; whether it was held. When nothing holds it any more and it has no name, it is
+    /// gone, and upkeep frees it.
     pub fn unpin(&mut self, object: ObjectId) -> bool {
         let Some(pin) = self.pin_of(object).filter(|_| object != ObjectId::SYSTEM) else { return false };
         pin.holders -= 1;
@@ -73,8 +74,8 @@ impl<'m, A: DiskArray> Objects<'m, A> {
         true
     }
 
-    /// Lets go of objects that are not there any more, because the transaction that made them was dropped: their numbers are
-    /// given again.
+    /// Lets go of objects that are not there any more, because the transaction that made them was dropped:
+    /// their numbers are given again.
     pub(super) fn unpin_unmade(&mut self) {
         if !PINS || self.pins.is_empty() {
             return;
@@ -83,8 +84,8 @@ impl<'m, A: DiskArray> Objects<'m, A> {
         self.pins.iter_mut().filter(|pin| pin.object >= next).for_each(|pin| *pin = Pin::NEW);
     }
 
-    /// Makes an object without a name, pinned once. It is no directory. What the attributes leave open is as in the root
-    /// directory.
+    /// Makes an object without a name, pinned once. It is no directory. What the attributes leave open is as
+    /// in the root directory.
     ///
     /// # Errors
     /// As those of [`create`](Self::create), but for those of names; [`PinsFull`](Code::PinsFull).
@@ -114,7 +115,8 @@ impl<'m, A: DiskArray> Objects<'m, A> {
         Ok(object)
     }
 
-    /// An object that is held has lost its last name, or never had one: it stays as it is, and counts no more.
+    /// An object that is held has lost its last name, or never had one: it stays as it is, and counts no
+    /// more.
     pub(super) fn leave_unnamed(&mut self, object: ObjectId, inode: &mut Inode) -> Result<(), Code> {
         self.count_out(inode);
         inode.links = 0;

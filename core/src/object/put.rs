@@ -5,15 +5,14 @@
 //! first, and what was written earlier stays as it was until the commit.
 
 use super::extents::{At, EXTENT_KEYS};
-use super::inode::no_contents;
 use super::{Filling, Objects};
 use crate::build::{PINS, TIGHT};
 use crate::error::Code;
 use crate::format::extent::Extent;
-use crate::format::inode::{Inode, ObjectKind};
+use crate::format::inode::Inode;
 use crate::format::key::{Key, Kind};
 use crate::limits::OBJECT_BYTES_MAX;
-use crate::powers::{floor, units};
+use crate::powers::{floor, over, units};
 use crate::redundancy;
 use crate::transaction::Purpose;
 use crate::types::ObjectId;
@@ -91,11 +90,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Makes sure that so many bytes may be written to an object: its attributes.
     fn begin_write(&mut self, object: ObjectId, offset: u64, bytes: usize) -> Result<Inode, Code> {
-        self.store.check()?;
-        let inode = self.inode(object)?;
-        if inode.kind != ObjectKind::File {
-            return Err(no_contents(&inode));
-        }
+        let inode = self.file_inode(object)?;
         offset.checked_add(bytes as u64).filter(|&end| end <= OBJECT_BYTES_MAX).ok_or(Code::TooLarge)?;
         self.finish_orphan(object)?;
         Ok(inode)
@@ -105,7 +100,7 @@ impl<A: DiskArray> Objects<'_, A> {
     fn write_part(&mut self, object: ObjectId, at: u64, data: &[u8]) -> Result<usize, Code> {
         let mut inode = self.begin_write(object, at, data.len())?;
         let window = self.extent_bytes(&inode);
-        let is_whole = at.is_multiple_of(window) && data.len() as u64 >= window;
+        let is_whole = over(at, window) == 0 && data.len() as u64 >= window;
         if inode.inline || is_whole {
             let bytes = if inode.inline { data.len() } else { window as usize };
             return self.write(object, at, &data[..bytes]);

@@ -16,8 +16,8 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Makes the directories of a path that are not there: the last one.
     ///
     /// # Errors
-    /// Those of names are told before anything is made. Where space ends on the way, what was made is part of the
-    /// transaction, which goes on. Any other error on the way poisons it.
+    /// Those of names are told before anything is made. Where space ends on the way, what was made is part of
+    /// the transaction, which goes on. Any other error on the way poisons it.
     pub fn create_all(&mut self, path: &[u8], attributes: &Attributes) -> Result<ObjectId, Code> {
         split_path(path).try_for_each(check_name)?;
         self.several(|objects| {
@@ -37,8 +37,8 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Removes a name, and everything below it if it is a directory's.
     ///
     /// # Errors
-    /// Where space ends on the way, what was removed until then is part of the transaction, which goes on. Any other error
-    /// on the way poisons it.
+    /// Where space ends on the way, what was removed until then is part of the transaction, which goes on.
+    /// Any other error on the way poisons it.
     pub fn remove_all(&mut self, directory: ObjectId, name: &[u8]) -> Result<(), Code> {
         let target = self.lookup(directory, name)?;
         self.several(|objects| {
@@ -49,8 +49,8 @@ impl<A: DiskArray> Objects<'_, A> {
         })
     }
 
-    /// Runs several operations of which each keeps what it did where the next finds no space. Any other error after the first
-    /// change poisons the transaction.
+    /// Runs several operations of which each keeps what it did where the next finds no space. Any other error
+    /// after the first change poisons the transaction.
     fn several<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, Code>) -> Result<T, Code> {
         let before = self.store.changes();
         let done = f(self);
@@ -60,8 +60,8 @@ impl<A: DiskArray> Objects<'_, A> {
         done
     }
 
-    /// Removes everything in a directory, of any size and depth: always the first entry, and what is in it before it. The
-    /// way back is each directory's parent, so nothing grows with the depth.
+    /// Removes everything in a directory, of any size and depth: always the first entry, and what is in it
+    /// before it. The way back is each directory's parent, so nothing grows with the depth.
     fn empty(&mut self, top: ObjectId) -> Result<(), Code> {
         let (mut at, mut circle) = (top, Circle::new(top));
         let mut name = [0; NAME_BYTES_MAX];
@@ -101,8 +101,8 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 }
 
-/// Whether a walk comes to where it was before, in constant memory: R. P. Brent, "An improved Monte Carlo factorization
-/// algorithm", BIT 20 (1980).
+/// Whether a walk comes to where it was before, in constant memory: R. P. Brent, "An improved Monte Carlo
+/// factorization algorithm", BIT 20 (1980).
 struct Circle {
     mark: ObjectId,
     steps: u64,

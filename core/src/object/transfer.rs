@@ -1,8 +1,9 @@
 //! Contents that go from one object to another.
 //!
-//! Nothing in a fragment says which object it belongs to, so an extent moves with its record alone. It does so only where its
-//! place in the other object is one that it could have been stored at, and where no pass of a job could miss it: a rebuild that
-//! is past the new place must not call whole what moved there with a fragment missing.
+//! Nothing in a fragment says which object it belongs to, so an extent moves with its record alone. It does
+//! so only where its place in the other object is one that it could have been stored at, and where no pass of
+//! a job could miss it: a rebuild that is past the new place must not call whole what moved there with a
+//! fragment missing.
 
 use super::Objects;
 use super::extents::{At, EXTENT_KEYS, Found};
@@ -12,6 +13,7 @@ use crate::error::Code;
 use crate::format::inode::Inode;
 use crate::format::key::Key;
 use crate::limits::OBJECT_BYTES_MAX;
+use crate::powers::over;
 use crate::transaction::Purpose;
 use crate::types::{MemberSet, ObjectId};
 use core::ops::Range;
@@ -47,17 +49,18 @@ impl Way<'_> {
 }
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// Moves contents from byte `from.1` of one file to byte `to.1` of another, where there must be a hole, or nothing yet. What
-    /// they leave is a hole, the one's size stays, the other grows as needed. Offsets and `bytes` are multiples of 4 KiB; what
-    /// lies behind the end is left out.
+    /// Moves contents from byte `from.1` of one file to byte `to.1` of another, where there must be a hole,
+    /// or nothing yet. What they leave is a hole, the one's size stays, the other grows as needed. Offsets
+    /// and `bytes` are multiples of 4 KiB; what lies behind the end is left out.
     ///
-    /// Extents that are moved whole, to a multiple of their size, in the scheme that the other object asks for, and with
-    /// all their fragments there, are neither read nor written. What else there is is stored again.
+    /// Extents that are moved whole, to a multiple of their size, in the scheme that the other object asks
+    /// for, and with all their fragments there, are neither read nor written. What else there is is stored
+    /// again.
     ///
     /// # Errors
     /// These leave the transaction as it was: what is not a file, [`InvalidArgument`](Code::InvalidArgument),
-    /// [`TooLarge`](Code::TooLarge), [`NoSpace`](Code::NoSpace) and what cannot be read where nothing was moved. After one of a
-    /// disk or the tree [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
+    /// [`TooLarge`](Code::TooLarge), [`NoSpace`](Code::NoSpace) and what cannot be read where nothing was
+    /// moved. After one of a disk or the tree [`is_poisoned`](crate::transaction::Store::is_poisoned) tells.
     pub fn move_extents(
         &mut self,
         from: (ObjectId, u64),
@@ -155,14 +158,14 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// Whether an extent may be put elsewhere as it is. It is to be judged by no pass of a job that is under way: nothing of it is
-    /// wanting, and nothing of it lies on a member that is to be emptied.
+    /// Whether an extent may be put elsewhere as it is. It is to be judged by no pass of a job that is under
+    /// way: nothing of it is wanting, and nothing of it lies on a member that is to be emptied.
     fn may_go(&self, way: &Way<'_>, found: &Found, part: &Range<u64>) -> bool {
         let extent = &found.extent;
         let size = u64::from(extent.logical).next_power_of_two().max(EXTENT_KEYS);
         if found.start != part.start
             || found.end() != part.end
-            || !way.there(found.start).is_multiple_of(size)
+            || over(way.there(found.start), size) != 0
             || size > way.target.extent_bytes()
             || extent.asked != way.target.scheme
         {
@@ -201,8 +204,8 @@ impl<A: DiskArray> Objects<'_, A> {
         })
     }
 
-    /// Stores a part of an extent in the other object, and what is left of it again; false, and nothing changed, when there is no
-    /// space for that.
+    /// Stores a part of an extent in the other object, and what is left of it again; false, and nothing
+    /// changed, when there is no space for that.
     fn copy_over(&mut self, way: &mut Way<'_>, found: &Found, part: &Range<u64>) -> Result<bool, Code> {
         let most = self.extent_bytes(way.target);
         let new = way.there(part.start)..way.there(part.end);

@@ -1,10 +1,9 @@
 //! Cutting and growing contents.
 
 use super::extents::{At, EXTENT_KEYS};
-use super::inode::no_contents;
 use super::{Filling, Objects};
 use crate::error::Code;
-use crate::format::inode::{Inode, ObjectKind};
+use crate::format::inode::Inode;
 use crate::format::key::{Key, Kind};
 use crate::limits::OBJECT_BYTES_MAX;
 use crate::transaction::Purpose;
@@ -22,11 +21,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if size > OBJECT_BYTES_MAX {
             return Err(Code::TooLarge);
         }
-        self.store.check()?;
-        let mut inode = self.inode(object)?;
-        if inode.kind != ObjectKind::File {
-            return Err(no_contents(&inode));
-        }
+        let mut inode = self.file_inode(object)?;
         let shrinks = size < inode.size;
         // Where no extent reaches over its end, nothing is stored again: that needs no more space than deleting.
         let only_frees = shrinks && !inode.inline && !self.reaches_over(object, size)?;

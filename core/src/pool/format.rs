@@ -7,6 +7,7 @@ use crate::format::{places, superblock};
 use crate::limits;
 use crate::object::Objects;
 use crate::options::options;
+use crate::powers::units;
 use crate::transaction::{CreateRequest, Memory, Store, histories};
 use crate::types::{MemberNumber, MemoryNeeds, Scheme, Uuid};
 use dynamicfs_hal::{Crc32c, DiskArray, Entropy, Geometry, Request};
@@ -17,13 +18,15 @@ options! {
     pub struct FormatOptions {
         /// The scheme of new objects.
         pub scheme: Scheme,
-        /// Disks that may be lost without losing the tree, 0 to 4: at least the scheme's parity, which is the default.
+        /// Disks that may be lost without losing the tree, 0 to 4: at least the scheme's parity, which is the
+        /// default.
         pub tolerance: Option<u8>,
         /// Bytes of a tree node: a power of two, 512 to 16384.
         pub node_bytes: u32,
         /// Bytes of a block, the allocation unit: a power of two, at least a node and every disk's tear unit.
         pub block_bytes: u32,
-        /// Bytes of a chunk, the unit of verification: a power of two, 512 to 16384, at least every disk's sector.
+        /// Bytes of a chunk, the unit of verification: a power of two, 512 to 16384, at least every disk's
+        /// sector.
         pub chunk_bytes: u32,
         /// Bytes of an extent of new objects: a power of two, 4 KiB to 4 MiB.
         pub extent_bytes: u32,
@@ -394,7 +397,7 @@ pub(super) fn identity(
     if places.data_blocks < least {
         return Err(too_small);
     }
-    if !option.witness && places.data_blocks.div_ceil(p.group_blocks.into()) > limits::GROUPS_MAX {
+    if !option.witness && units(places.data_blocks, p.group_blocks.into()) > limits::GROUPS_MAX {
         let most = limits::GROUPS_MAX * u64::from(p.group_blocks);
         return Err(FormatError::DiskTooLarge { disk, bytes: most << p.block_shift });
     }

@@ -46,8 +46,8 @@ impl Handle {
         Ok(bytes)
     }
 
-    /// Writes on, or at the end where the handle [appends](crate::OpenOptions::append); how many bytes, fewer than there
-    /// are when space ends. The position is behind them then.
+    /// Writes on, or at the end where the handle [appends](crate::OpenOptions::append); how many bytes, fewer
+    /// than there are when space ends. The position is behind them then.
     ///
     /// # Errors
     /// Those of [`Transaction::write`]; the position stays.

@@ -81,8 +81,8 @@ options! {
         pub pool: Option<Uuid>,
         /// For reading or writing.
         pub mode: MountMode,
-        /// Which history to go on with, where the disks hold several; `None` refuses those. What the others hold is given up
-        /// with the first write, and their disks come back only as new members.
+        /// Which history to go on with, where the disks hold several; `None` refuses those. What the others
+        /// hold is given up with the first write, and their disks come back only as new members.
         pub prefer: Option<Prefer>,
     }
 }
@@ -173,8 +173,8 @@ impl<'m, A: DiskArray> Pool<'m, A> {
     /// The first of a mount reserves an epoch on every disk.
     ///
     /// Where space is scarce, or something found none since, deleted objects are freed first, in commits of their own: a
-    /// transaction that finds no space finds what is freed then when it is tried again. A build without the feature
-    /// `maintain` leaves that to [`upkeep`](Self::upkeep), which a program that deletes calls.
+    /// transaction that finds no space finds what is freed then when it is tried again. A build without the
+    /// feature `maintain` leaves that to [`upkeep`](Self::upkeep), which a program that deletes calls.
     pub fn begin(&mut self) -> Result<Transaction<'_, 'm, A>, Error> {
         self.begin_anew()?;
         Ok(Transaction { pool: self, committed: false })

@@ -11,8 +11,8 @@ use crate::types::{Generation, ObjectId};
 use dynamicfs_hal::DiskArray;
 
 options! {
-    /// How a file is opened to be written: as `std::fs::OpenOptions`, but for access, which is what the handle is used with. Without any
-    /// of them a file that is there is opened, at its beginning.
+    /// How a file is opened to be written: as `std::fs::OpenOptions`, but for access, which is what the
+    /// handle is used with. Without any of them a file that is there is opened, at its beginning.
     ///
     /// To read alone, [`Handle::open`] and [`Handle::open_path`] take a pool as well.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,10 +58,10 @@ impl OpenOptions {
     /// Opens the file that a directory has under a name.
     ///
     /// # Errors
-    /// [`InvalidName`](Error::InvalidName); [`NotFound`](Error::NotFound) where it is not there and not to be made;
-    /// [`Exists`](Error::Exists) where it is there and to be made anew; [`IsADirectory`](Error::IsADirectory) and
-    /// [`NotAFile`](Error::NotAFile) for what is no file; those of [`Transaction::create`] and [`Transaction::truncate`]. All
-    /// leave the transaction as those two do.
+    /// [`InvalidName`](Error::InvalidName); [`NotFound`](Error::NotFound) where it is not there and not to be
+    /// made; [`Exists`](Error::Exists) where it is there and to be made anew;
+    /// [`IsADirectory`](Error::IsADirectory) and [`NotAFile`](Error::NotAFile) for what is no file; those of
+    /// [`Transaction::create`] and [`Transaction::truncate`]. All leave the transaction as those two do.
     pub fn open_at<A: DiskArray>(
         &self,
         transaction: &mut Transaction<'_, '_, A>,
@@ -111,8 +111,8 @@ impl Handle {
         pool.read(self.object, offset, buf)
     }
 
-    /// Writes from byte `offset` on, also through a handle that appends; how many bytes, fewer than there are when space
-    /// ends. The position stays.
+    /// Writes from byte `offset` on, also through a handle that appends; how many bytes, fewer than there are
+    /// when space ends. The position stays.
     ///
     /// # Errors
     /// Those of [`Transaction::write`].
@@ -125,8 +125,8 @@ impl Handle {
         transaction.write(self.object, offset, data)
     }
 
-    /// Cuts the file to `bytes`, or lets it grow to them: what is new reads as zeros and takes no space. The position
-    /// stays, also behind the end.
+    /// Cuts the file to `bytes`, or lets it grow to them: what is new reads as zeros and takes no space. The
+    /// position stays, also behind the end.
     ///
     /// # Errors
     /// Those of [`Transaction::truncate`].
@@ -138,8 +138,9 @@ impl Handle {
         transaction.truncate(self.object, bytes)
     }
 
-    /// Makes what was written durable: **everything that the open transaction changed**, through this handle or not, because a
-    /// transaction is all or nothing. The transaction then goes on, begun anew: see [`Transaction::sync`], which this is.
+    /// Makes what was written durable: **everything that the open transaction changed**, through this handle
+    /// or not, because a transaction is all or nothing. The transaction then goes on, begun anew: see
+    /// [`Transaction::sync`], which this is.
     ///
     /// What a pool reads outside a transaction is durable already.
     ///

@@ -85,12 +85,12 @@ pub trait ReadObjects: Inside + Sized {
         ask(self, |objects| objects.read(object, offset, buf))
     }
 
-    /// Reads the whole contents of the file at a path into the beginning of `buf`; how many bytes. Symbolic links are not
-    /// followed.
+    /// Reads the whole contents of the file at a path into the beginning of `buf`; how many bytes. Symbolic
+    /// links are not followed.
     ///
     /// # Errors
-    /// [`TooLarge`](Error::TooLarge) where `buf` is shorter than the contents, before anything is read; else those of
-    /// [`resolve`](Self::resolve) and [`read`](Self::read).
+    /// [`TooLarge`](Error::TooLarge) where `buf` is shorter than the contents, before anything is read; else
+    /// those of [`resolve`](Self::resolve) and [`read`](Self::read).
     fn read_file(&mut self, path: &[u8], buf: &mut [u8]) -> Result<usize, Error> {
         let object = self.resolve(path)?;
         // What has no contents is told by the read.
@@ -110,9 +110,9 @@ pub trait ReadObjects: Inside + Sized {
         ask(self, |objects| objects.next_written(object, from))
     }
 
-    /// The first byte from `from` on that was written, as `lseek` with `SEEK_DATA` finds it. `None` is what that
-    /// calls `ENXIO`: nothing but a hole is left up to the end, or `from` is not before the end. Contents that
-    /// are inline count as written whole. Reads the tree, and no data.
+    /// The first byte from `from` on that was written, as `lseek` with `SEEK_DATA` finds it. `None` is what
+    /// that calls `ENXIO`: nothing but a hole is left up to the end, or `from` is not before the end.
+    /// Contents that are inline count as written whole. Reads the tree, and no data.
     ///
     /// # Errors
     /// Those of [`next_written`](Self::next_written).
@@ -120,9 +120,9 @@ pub trait ReadObjects: Inside + Sized {
         ask(self, |objects| objects.seek_data(object, from))
     }
 
-    /// The first byte from `from` on that is in a hole, as `lseek` with `SEEK_HOLE` finds it: there is one at the
-    /// end at the latest. `None` is what that calls `ENXIO`: `from` is not before the end. Reads the tree, and
-    /// no data: a record for each extent up to there.
+    /// The first byte from `from` on that is in a hole, as `lseek` with `SEEK_HOLE` finds it: there is one at
+    /// the end at the latest. `None` is what that calls `ENXIO`: `from` is not before the end. Reads the
+    /// tree, and no data: a record for each extent up to there.
     ///
     /// # Errors
     /// Those of [`next_written`](Self::next_written).

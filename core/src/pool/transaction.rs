@@ -51,17 +51,18 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         Ok(self.pool.objects.store.generation())
     }
 
-    /// Makes durable all that was changed so far, and goes on with a transaction begun anew: the generation in which it
-    /// is. What is changed from here on belongs to that one: dropped, it undoes what came after this call, and no more.
+    /// Makes durable all that was changed so far, and goes on with a transaction begun anew: the generation
+    /// in which it is. What is changed from here on belongs to that one: dropped, it undoes what came after
+    /// this call, and no more.
     ///
-    /// It costs what a [`commit`](Self::commit) and [`Pool::begin`] cost, and as that one does it frees deleted objects first
-    /// where space is scarce. Handles and cursors stay good.
+    /// It costs what a [`commit`](Self::commit) and [`Pool::begin`] cost, and as that one does it frees
+    /// deleted objects first where space is scarce. Handles and cursors stay good.
     ///
     /// # Errors
-    /// Those of [`commit`](Self::commit): all was undone, unless the outcome is unknown. The transaction is over then:
-    /// everything is refused with [`NoTransaction`](crate::error::StorageError::NoTransaction), and dropping it does
-    /// nothing. Where all is durable and it is only the new transaction that cannot begin, this is no error: what follows is refused
-    /// in the same way, and [`Pool::begin`] tells why.
+    /// Those of [`commit`](Self::commit): all was undone, unless the outcome is unknown. The transaction is
+    /// over then: everything is refused with [`NoTransaction`](crate::error::StorageError::NoTransaction),
+    /// and dropping it does nothing. Where all is durable and it is only the new transaction that cannot
+    /// begin, this is no error: what follows is refused in the same way, and [`Pool::begin`] tells why.
     pub fn sync(&mut self) -> Result<Generation, Error> {
         ask(self, |objects| objects.commit())?;
         let generation = self.pool.objects.store.generation();
@@ -124,17 +125,18 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         ask(self, |objects| objects.unlink(directory, name))
     }
 
-    /// Gives an object another name, in one step; `mode` says what becomes of what the new name means. A name is a
-    /// directory and the name in it.
+    /// Gives an object another name, in one step; `mode` says what becomes of what the new name means. A name
+    /// is a directory and the name in it.
     ///
     /// A new name that was there keeps its place in its directory: a listing that goes on meets it once.
     ///
     /// # Errors
-    /// [`InvalidName`](Error::InvalidName); [`NotFound`](Error::NotFound) of the old name, and of the new one in an
-    /// exchange; [`Exists`](Error::Exists) of the new one where it may not be there; [`NotEmpty`](Error::NotEmpty),
-    /// [`NotADirectory`](Error::NotADirectory), [`IsADirectory`](Error::IsADirectory) of what would be replaced;
-    /// [`IntoItself`](Error::IntoItself) for a directory below itself, and [`TooLarge`](Error::TooLarge) where one is
-    /// more than [`DIRECTORY_DEPTH_MAX`](crate::limits::DIRECTORY_DEPTH_MAX) directories deep.
+    /// [`InvalidName`](Error::InvalidName); [`NotFound`](Error::NotFound) of the old name, and of the new one
+    /// in an exchange; [`Exists`](Error::Exists) of the new one where it may not be there;
+    /// [`NotEmpty`](Error::NotEmpty), [`NotADirectory`](Error::NotADirectory),
+    /// [`IsADirectory`](Error::IsADirectory) of what would be replaced; [`IntoItself`](Error::IntoItself) for
+    /// a directory below itself, and [`TooLarge`](Error::TooLarge) where one is more than
+    /// [`DIRECTORY_DEPTH_MAX`](crate::limits::DIRECTORY_DEPTH_MAX) directories deep.
     // A program that exchanges nothing has no code for it.
     #[inline]
     pub fn rename(
@@ -193,27 +195,28 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         ask(self, |objects| objects.truncate(object, size))
     }
 
-    /// Lets a range of a file's contents read as zeros and take no space, as far as it lies before the end. The
-    /// size stays. How far that was done, from the range's beginning on: `range.end`, or less when space ends,
-    /// and then the next transaction can go on from there:
+    /// Lets a range of a file's contents read as zeros and take no space, as far as it lies before the end.
+    /// The size stays. How far that was done, from the range's beginning on: `range.end`, or less when space
+    /// ends, and then the next transaction can go on from there:
     ///
     /// ```text
     /// while at < end { at = transaction.punch_hole(file, at..end)?; ... commit, begin ... }
     /// ```
     ///
     /// Extents that lie in the range whole are freed without being read. The two that it may cut are stored
-    /// again without what lies in it, and zeros stand in what is left of a unit of 4 KiB: that takes space for
-    /// an extent each, so a full pool punches whole extents alone. What one call frees is not bounded; a
+    /// again without what lies in it, and zeros stand in what is left of a unit of 4 KiB: that takes space
+    /// for an extent each, so a full pool punches whole extents alone. What one call frees is not bounded; a
     /// shorter range is.
     ///
     /// # Errors
-    /// Those of [`write`](Self::write); [`Unreadable`](Error::Unreadable) where an extent that is cut is lost.
+    /// Those of [`write`](Self::write); [`Unreadable`](Error::Unreadable) where an extent that is cut is
+    /// lost.
     pub fn punch_hole(&mut self, object: ObjectId, range: Range<u64>) -> Result<u64, Error> {
         ask(self, |objects| objects.punch_hole(object, range))
     }
 
-    /// Lets a range of a file's contents read as zeros, and the file grow to its end. As if zeros were written,
-    /// but as a hole: what a later write to it needs is not kept for it. How far that was done, as
+    /// Lets a range of a file's contents read as zeros, and the file grow to its end. As if zeros were
+    /// written, but as a hole: what a later write to it needs is not kept for it. How far that was done, as
     /// [`punch_hole`](Self::punch_hole) says.
     ///
     /// # Errors
@@ -222,10 +225,10 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         ask(self, |objects| objects.zero(object, range))
     }
 
-    /// Moves contents from a byte of one file to a byte of another, where there must be a hole, or nothing yet:
-    /// holes are moved too. What is moved leaves a hole; the one's size stays, the other's grows as needed.
-    /// Offsets and `bytes` are multiples of 4 KiB; what lies behind the end is left out. What was moved: all,
-    /// or less when space ends, counted from the beginning, and the rest is as it was.
+    /// Moves contents from a byte of one file to a byte of another, where there must be a hole, or nothing
+    /// yet: holes are moved too. What is moved leaves a hole; the one's size stays, the other's grows as
+    /// needed. Offsets and `bytes` are multiples of 4 KiB; what lies behind the end is left out. What was
+    /// moved: all, or less when space ends, counted from the beginning, and the rest is as it was.
     ///
     /// Extents move with their records alone, and their data is neither read nor written, where
     ///
@@ -236,8 +239,8 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// What else there is is read and stored again in the other object's scheme ([`Moved::copied`]).
     ///
     /// # Errors
-    /// Those of [`write`](Self::write); [`InvalidArgument`](Error::InvalidArgument) for what is not aligned, for
-    /// one and the same object, and where something but zeros is in the way;
+    /// Those of [`write`](Self::write); [`InvalidArgument`](Error::InvalidArgument) for what is not aligned,
+    /// for one and the same object, and where something but zeros is in the way;
     /// [`Unreadable`](Error::Unreadable) where what must be stored again is lost.
     pub fn move_extents(
         &mut self,
@@ -261,7 +264,8 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     }
 
     /// Sets an extended attribute to a value of at most
-    /// [`XATTR_BYTES_MAX`](crate::limits::XATTR_BYTES_MAX) bytes; `mode` says whether it may be there already.
+    /// [`XATTR_BYTES_MAX`](crate::limits::XATTR_BYTES_MAX) bytes; `mode` says whether it may be there
+    /// already.
     ///
     /// # Errors
     /// [`NotFound`](Error::NotFound) of the object, or of an attribute that is to be replaced;

@@ -6,6 +6,7 @@ use crate::disks::DiskStatus;
 use crate::error::{Code, FormatError, MemberError};
 use crate::format::label::DiskIdentity;
 use crate::format::places;
+use crate::powers::{over, units};
 use crate::space::{Area, node_free_of};
 use dynamicfs_hal::{DiskArray, Request};
 
@@ -89,8 +90,8 @@ impl<A: DiskArray> Store<'_, A> {
     /// Adds blocks behind those that a member has, all of them free. Part of a transaction.
     fn extend(&mut self, (disk, row): (usize, usize), before: u64, more: u64) -> Result<(), Code> {
         let blocks = u64::from(self.tree.space.group_blocks());
-        let (after, groups) = (before + more, before.div_ceil(blocks));
-        if !before.is_multiple_of(blocks) {
+        let (after, groups) = (before + more, units(before, blocks));
+        if over(before, blocks) != 0 {
             self.extend_group(row, (groups - 1) as u32, before, after)?;
         }
         // What is allocated from here on may lie in what is new: no label names anything else there any more.

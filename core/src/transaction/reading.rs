@@ -12,8 +12,9 @@ const NODES_MIN: usize = 3;
 const CHUNKS: usize = DATA_FRAGMENTS_MAX + 1;
 
 impl<'m> Memory<'m> {
-    /// The least with which a pool with these parameters is mounted by a [`Reader`](crate::Reader), on so many disks.
-    /// `alignment` is what some disk asks for in memory: a power of two of bytes, 1 where none does.
+    /// The least with which a pool with these parameters is mounted by a [`Reader`](crate::Reader), on so
+    /// many disks. `alignment` is what some disk asks for in memory: a power of two of bytes, 1 where none
+    /// does.
     ///
     /// What is lost of a stripe with more than one data fragment is computed where there are `data` times
     /// [`chunk_bytes`](PoolParameters::chunk_bytes) more.

@@ -176,7 +176,8 @@ fn look_closely<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut
     }
 }
 
-/// As [`look_closely`], in less code: a disk whose newest superblock rotted in both rings counts as exchanged.
+/// As [`look_closely`], in less code: a disk whose newest superblock rotted in both rings counts as
+/// exchanged.
 fn look_at_both<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut [u8]) -> Look {
     let (next, newest) = (disks.next_sequence(disk), disks.state(disk).sequence);
     match (newest, last_at(disks, disk, next, image), last_at(disks, disk, newest, image)) {
