@@ -66,7 +66,8 @@ pub(crate) struct Global {
     /// without
     #[arg(long, global = true)]
     pub(crate) force_data_loss: bool,
-    /// Where the disks hold several histories: the one to go on with, by the beginning of its name or by a disk
+    /// Where the disks hold several histories: the one to go on with, by the beginning of its name or by a
+    /// disk
     ///
     /// What the others hold is given up with the first command that changes the pool.
     #[arg(long, global = true, value_name = "ID|DISK")]

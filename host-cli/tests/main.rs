@@ -1,5 +1,6 @@
-//! All tests of the command line, as one program: each program links and compiles what it tests with anew. They run side by
-//! side in one process, so none changes its environment or its folder; what they run has its own.
+//! All tests of the command line, as one program: each program links and compiles what it tests with anew.
+//! They run side by side in one process, so none changes its environment or its folder; what they run has its
+//! own.
 
 mod arguments;
 mod at_once;

@@ -115,8 +115,8 @@ impl CrashTest {
         plan
     }
 
-    /// Plays the transactions that are planned, and goes on until one does not succeed: what it leaves behind, as what it held
-    /// in memory, is no part of a session.
+    /// Plays the transactions that are planned, and goes on until one does not succeed: what it leaves
+    /// behind, as what it held in memory, is no part of a session.
     fn plan_on(&self, world: &SimArray, plan: &mut Plan, rng: &mut Rng, lent: &mut Lent) {
         let mut trial = world.clone();
         let (memory, pins) = lent.lend_with_pins(usize::MAX);

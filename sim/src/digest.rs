@@ -2,7 +2,8 @@
 
 use crate::rng::{GOLDEN_RATIO, splitmix64};
 
-/// A digest of bytes: four interleaved chains of multiply and rotate, since one would wait for its own multiplier.
+/// A digest of bytes: four interleaved chains of multiply and rotate, since one would wait for its own
+/// multiplier.
 pub(crate) fn digest(bytes: &[u8]) -> u64 {
     let word = |bytes: &[u8]| {
         let mut word = [0; 8];

@@ -120,7 +120,8 @@ impl Letter {
         Self::Maintain,
     ];
 
-    /// What it means where the pool holds this, in one transaction; nothing for upkeep. Operations that fail are part of it.
+    /// What it means where the pool holds this, in one transaction; nothing for upkeep. Operations that fail
+    /// are part of it.
     fn operations(self, model: &Model) -> Vec<Operation> {
         let directory = ObjectId::ROOT;
         let file = model.nodes.keys().copied().find(|&object| object >= ObjectId::FIRST_USER.0);
@@ -264,8 +265,8 @@ impl Explorer<'_> {
         for cut in state.world.steps()..end.steps() {
             let mut world = state.world.clone();
             world.halt_at(cut, Halt::PowerCut);
-            // That it does not come to an end is the point; but what was acknowledged counts. Where the cut kept deleted
-            // objects from being freed, a full pool may refuse what it had room for in the end.
+            // That it does not come to an end is the point; but what was acknowledged counts. Where the cut
+            // kept deleted objects from being freed, a full pool may refuse what it had room for in the end.
             let played = self.play(&mut world, &state.model, letter);
             let acknowledged = played.is_ok_and(|model| model == *after);
             let old = if acknowledged { &after } else { &state.model };

@@ -63,7 +63,8 @@ fn golden_images_mount_and_hold_what_their_manifests_say() {
     });
 }
 
-/// Whatever the code makes today: what version 2 was when it became stable is read as ever, by the core and by the document.
+/// Whatever the code makes today: what version 2 was when it became stable is read as ever, by the core and
+/// by the document.
 #[test]
 fn pools_of_version_2_are_read_for_ever() {
     each(|pool| {

@@ -1,8 +1,9 @@
 //! The layers: who may use whom, held against an allow-list; and what must be absent.
 //!
-//! Edges between packages come from their `Cargo.toml`; edges between the modules of a crate from its sources: `use`
-//! declarations and paths that begin with `crate` or climb out of a module with `super`. Comments and test modules are
-//! passed over. A call through a field (`store.tree.disks`) names no module and is not seen.
+//! Edges between packages come from their `Cargo.toml`; edges between the modules of a crate from its
+//! sources: `use` declarations and paths that begin with `crate` or climb out of a module with `super`.
+//! Comments and test modules are passed over. A call through a field (`store.tree.disks`) names no module and
+//! is not seen.
 
 #[path = "layers/edges.rs"]
 mod edges;
@@ -133,8 +134,8 @@ const SIM_LAYERS: [(&str, u8); 20] = [
     ("rng", 0),
 ];
 
-/// The layers of the command line's modules. Commands have options, which the arguments are made of; some of them print what
-/// the arguments and the schemas are.
+/// The layers of the command line's modules. Commands have options, which the arguments are made of; some of
+/// them print what the arguments and the schemas are.
 const CLI_LAYERS: [(&str, u8); 10] = [
     ("main", 4),
     ("dispatch", 3),

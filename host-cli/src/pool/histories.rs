@@ -1,4 +1,5 @@
-//! What the disks of a pool hold, without opening it: which histories, on which disks, which are missing; and the choice of one.
+//! What the disks of a pool hold, without opening it: which histories, on which disks, which are missing; and
+//! the choice of one.
 
 use super::config::Config;
 use super::open::{Lent, node_bytes_of, parse_uuid};

@@ -34,9 +34,11 @@ pub enum Sabotage {
     FailedReadTrusted,
     /// Every fortieth read of a disk is of the sector before it.
     ReadsMisdirected,
-    /// After so many writes a disk takes no more, and reports success: as if write protection was not noticed.
+    /// After so many writes a disk takes no more, and reports success: as if write protection was not
+    /// noticed.
     RefusedWritesTrusted,
-    /// After so many writes a disk answers nothing any more, and reports success: as if a timeout was not noticed.
+    /// After so many writes a disk answers nothing any more, and reports success: as if a timeout was not
+    /// noticed.
     TimeoutTrusted,
     /// A request that takes longer than usual is reported as timed out.
     SlowGivenUp,

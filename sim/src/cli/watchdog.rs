@@ -1,7 +1,8 @@
 //! Work that may have no end, with an eye on the clock on the wall.
 //!
-//! The simulated world stops a run that does I/O for ever. A loop that does none is seen from outside alone, and no thread
-//! can be stopped: it is left to itself, and what it was doing is reported before the process ends.
+//! The simulated world stops a run that does I/O for ever. A loop that does none is seen from outside alone,
+//! and no thread can be stopped: it is left to itself, and what it was doing is reported before the process
+//! ends.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;

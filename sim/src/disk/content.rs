@@ -148,8 +148,8 @@ impl SimDisk {
         copy
     }
 
-    /// The image or volume is cut or enlarged while no process has it open: everything is durable, and what is new reads as noise or
-    /// as what was once there.
+    /// The image or volume is cut or enlarged while no process has it open: everything is durable, and what
+    /// is new reads as noise or as what was once there.
     pub fn resize(&mut self, sectors: u64) {
         if sectors <= self.geometry.sectors {
             *self = self.shortened(sectors);

@@ -429,8 +429,8 @@ impl BlockDevice for SimDisk {
         self.write_sectors(lba, bytes, true)
     }
 
-    /// What is discarded is noise that was never written, and like a write it is volatile until a flush: a power cut leaves each
-    /// sector as it was, or as noise.
+    /// What is discarded is noise that was never written, and like a write it is volatile until a flush: a
+    /// power cut leaves each sector as it was, or as noise.
     fn discard(&mut self, lba: u64, sectors: u64) -> Result<(), IoError> {
         self.counters.discards += 1;
         self.begin(lba, sectors)?;

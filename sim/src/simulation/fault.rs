@@ -135,8 +135,8 @@ kinds! {
     FirstFormatCut = "first-format-cut", None;
     /// An override or the choice of a history is cut at some I/O, and made again.
     ChoiceCut = "choice-cut", None;
-    /// Calls in an unusual order that the API permits: inside a transaction, after one that was forgotten, on what
-    /// was deleted.
+    /// Calls in an unusual order that the API permits: inside a transaction, after one that was forgotten, on
+    /// what was deleted.
     Misuse = "misuse", None;
     /// What a disk is stored in has no room for some writes, or for what a flush was to bring there, or the
     /// system refuses them; later they succeed again.

@@ -273,7 +273,8 @@ impl Run {
     }
 }
 
-/// Whether a fault changes what a disk holds without a trace in its superblocks: it is not known before it is read.
+/// Whether a fault changes what a disk holds without a trace in its superblocks: it is not known before it is
+/// read.
 const fn spoils(kind: FaultKind) -> bool {
     matches!(
         kind,

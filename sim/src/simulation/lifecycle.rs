@@ -500,8 +500,9 @@ mod tests {
     use super::*;
     use crate::simulation::{Faults, ReplayId, Setup, Workload};
 
-    /// One commit cleared a member and emptied it, and its outcome was unknown; at the next mount a flush failed that was left
-    /// over, so that the member could not be asked. The simulator held that it was owed something: its own error.
+    /// One commit cleared a member and emptied it, and its outcome was unknown; at the next mount a flush
+    /// failed that was left over, so that the member could not be asked. The simulator held that it was owed
+    /// something: its own error.
     #[test]
     fn a_member_that_was_emptied_by_a_commit_of_unknown_outcome_is_owed_nothing() {
         let setup = Setup::small(Scheme::mirror(2), 3);

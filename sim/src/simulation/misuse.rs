@@ -1,4 +1,5 @@
-//! Calls in an unusual order that the API permits. Each is done or refused, and changes nothing that it does not say.
+//! Calls in an unusual order that the API permits. Each is done or refused, and changes nothing that it does
+//! not say.
 //!
 //! | call | what it may do |
 //! |---|---|

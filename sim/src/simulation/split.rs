@@ -2,7 +2,7 @@
 //! histories that come of it are never joined.
 //!
 //! ```text
-//!   all members ──▶ some go on alone, or none does ──▶ the others alone: refused ──▶ override ──▶ all: refused
+//! all members ──▶ some go on alone, or none does ──▶ the others alone: refused ──▶ override ──▶ all: refused
 //!                   (the pool is `ahead`)                                               if the first are ahead
 //!                                                                                            │
 //!                                                                            `sides`: one is chosen
@@ -91,7 +91,8 @@ impl Engine {
         }
     }
 
-    /// Crash after crash, only these members have what the recoveries write: they are states ahead that were never acknowledged.
+    /// Crash after crash, only these members have what the recoveries write: they are states ahead that were
+    /// never acknowledged.
     fn run_ahead(&mut self, members: MemberSet, rng: &mut Rng) -> Result<(), Failure> {
         for _ in 0..1 + rng.below(4) {
             self.run.arm_superblocks(&mut self.array, Halt::PowerCut, rng);

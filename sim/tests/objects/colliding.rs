@@ -52,7 +52,8 @@ fn files_of_one_hash_are_saved_again_and_again() {
     assert_eq!(NAMES[0].map(|name| pool.resolve(name.as_bytes()).is_ok()), [true; 2]);
 }
 
-/// What changes a directory between two calls of a cursor: names that stay keep their objects or are given others.
+/// What changes a directory between two calls of a cursor: names that stay keep their objects or are given
+/// others.
 fn change(transaction: &mut Transaction<'_, '_, &mut SimArray>, staying: &[Vec<u8>], rng: &mut Rng) {
     let root = ObjectId::ROOT;
     let passing = |n: u64| match n {
@@ -73,8 +74,8 @@ fn change(transaction: &mut Transaction<'_, '_, &mut SimArray>, staying: &[Vec<u
     assert!(matches!(done, Ok(()) | Err(Error::NotFound | Error::Exists)), "{done:?}");
 }
 
-/// Where a name was given another object it moved to the first place of its hash that was free, and a listing that had
-/// passed that place missed it.
+/// Where a name was given another object it moved to the first place of its hash that was free, and a listing
+/// that had passed that place missed it.
 #[test]
 fn a_cursor_meets_each_name_that_stays_once() {
     let mut moved = 0;
@@ -120,7 +121,8 @@ fn a_cursor_meets_each_name_that_stays_once() {
     assert!(moved > 10, "other names come and go");
 }
 
-/// A position that a cursor told is where another goes on, in another mount too; a buffer that is too short changes nothing.
+/// A position that a cursor told is where another goes on, in another mount too; a buffer that is too short
+/// changes nothing.
 #[test]
 fn a_cursor_goes_on_where_another_was() {
     let mut world = world();

@@ -84,7 +84,8 @@ fn a_move_that_is_dropped_did_not_happen() {
     account(&mut pool, "dropped");
 }
 
-/// Everything that lies somewhere else in relation to its extents, or in another scheme, is stored again, and is right.
+/// Everything that lies somewhere else in relation to its extents, or in another scheme, is stored again, and
+/// is right.
 #[test]
 fn what_cannot_go_as_it_is_is_stored_again() {
     let mirrored = PLAIN.scheme(Scheme::mirror(2));
@@ -218,7 +219,8 @@ fn a_full_pool_moves_whole_extents() {
     account(&mut pool, "after all");
 }
 
-/// What a pass of a job may be behind of is stored again: it would be called drained, or rebuilt, where nothing was done for it.
+/// What a pass of a job may be behind of is stored again: it would be called drained, or rebuilt, where
+/// nothing was done for it.
 #[test]
 fn what_is_still_owed_something_does_not_go_as_it_is() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);

@@ -255,7 +255,8 @@ fn places_are_bounded_and_some_things_are_not_held() {
     });
 }
 
-/// What is cut off an object without a name goes step by step, and the object stays; it may grow again at once.
+/// What is cut off an object without a name goes step by step, and the object stays; it may grow again at
+/// once.
 #[test]
 fn what_is_held_is_cut_and_grows_like_any_other() {
     let mut world = world();
@@ -342,7 +343,8 @@ fn what_is_held_is_rebuilt_scrubbed_and_drained() {
     });
 }
 
-/// A pool with little space frees deleted objects before it begins a transaction: not for ever, if they are held.
+/// A pool with little space frees deleted objects before it begins a transaction: not for ever, if they are
+/// held.
 #[test]
 fn a_full_pool_whose_only_orphans_are_held_goes_on() {
     let options = FormatOptions::portable(Scheme::SINGLE).members_max(4).extent_bytes(4096);

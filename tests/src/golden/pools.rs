@@ -258,7 +258,8 @@ fn delete_something_long<const N: usize>(pool: &mut Pool<'_, Array<'_, N>>) {
         let mut inode = objects.inode(long)?;
         inode.links = 0;
         objects.unlink(ObjectId::ROOT, b"long")?;
-        // Today's code frees that at once. What one does that frees less at a time leaves this, just before the end.
+        // Today's code frees that at once. What one does that frees less at a time leaves this, just before
+        // the end.
         let mut record = [0; OrphanRecord::<&[u8]>::BYTES];
         OrphanRecord::new(&mut record[..]).expect("a record").set_whole(1);
         let store = &mut objects.internals_mut().store;

@@ -110,7 +110,8 @@ a line that is nothing
         check("08:02", 500, Some(10));
         // Another device number: the inode decides.
         check("00:2b", 131_123, Some(4711));
-        // A process that waits does not hold; an open-file-description lock names no process; and no lock at all.
+        // A process that waits does not hold; an open-file-description lock names no process; and no lock at
+        // all.
         check("fe:00", 131_124, None);
         check("fe:00", 77, None);
         check("fe:00", 1, None);

@@ -1,4 +1,5 @@
-//! What differs between processors: where a program begins, its stack pointer, and the debugger, which is QEMU.
+//! What differs between processors: where a program begins, its stack pointer, and the debugger, which is
+//! QEMU.
 
 #[cfg(target_arch = "arm")]
 mod cortex_m;

@@ -1,4 +1,5 @@
-//! How deep one function makes the stack, and whom it calls at which depth: all its paths are followed at once.
+//! How deep one function makes the stack, and whom it calls at which depth: all its paths are followed at
+//! once.
 
 use crate::image::Image;
 use crate::step::{Effect, Flow, Register, Step};
@@ -134,7 +135,8 @@ impl<'i> Walk<'i> {
         }
     }
 
-    /// Follows code that several functions share as if it were this one's own, and says with what registers it returns.
+    /// Follows code that several functions share as if it were this one's own, and says with what registers
+    /// it returns.
     fn share(&mut self, start: u32, registers: &Registers) -> Result<Option<Registers>, String> {
         let mut walk = Walk::new(self.image, start);
         walk.run(registers)?;
@@ -351,8 +353,8 @@ impl<'i> Walk<'i> {
         registers[usize::from(register)] = value;
     }
 
-    /// A sum that is a function's address. Half of an address, and what a program computes with, may be another's by
-    /// chance.
+    /// A sum that is a function's address. Half of an address, and what a program computes with, may be
+    /// another's by chance.
     fn address(&self, sum: Value) -> Value {
         match sum {
             Value::Constant(word) if self.image.addresses_are_distinct() => {

@@ -257,8 +257,8 @@ impl Image {
         self.references.get(&address).copied()
     }
 
-    /// All places where functions' addresses are among constants, and the functions; those that code reads for itself
-    /// included.
+    /// All places where functions' addresses are among constants, and the functions; those that code reads
+    /// for itself included.
     pub(crate) fn references(&self) -> impl Iterator<Item = (u32, u32)> {
         self.references.iter().map(|(place, function)| (*place, *function))
     }
@@ -274,8 +274,8 @@ impl Image {
         (address < symbol.end).then_some(*start)
     }
 
-    /// Whether the code at an address is what the compiler has taken out of several functions: no function, but pieces of
-    /// them, which may find the stack and registers as those have them.
+    /// Whether the code at an address is what the compiler has taken out of several functions: no function,
+    /// but pieces of them, which may find the stack and registers as those have them.
     pub(crate) fn is_shared(&self, address: u32) -> bool {
         self.functions
             .get(&address)

@@ -2,11 +2,13 @@
 
 /// Rules for calls that do not say whom they call, and for functions that are of no interest.
 ///
-/// A rule is a line; `#` begins a comment. Names are parts of functions' names as they are written in the source.
+/// A rule is a line; `#` begins a comment. Names are parts of functions' names as they are written in the
+/// source.
 ///
 /// ```text
 /// skip NAME                 these functions are not followed
-/// only CALLEE < CALLER ...  these functions, where their addresses are taken, are called through those by these alone
+/// only CALLEE < CALLER ...  these functions, where their addresses are taken, are called through those by
+/// these alone
 /// ```
 #[derive(Debug, Default)]
 pub(crate) struct Rules {

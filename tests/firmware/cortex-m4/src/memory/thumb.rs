@@ -1,7 +1,7 @@
 //! In Thumb-1, so that a Cortex-M0 has them too.
 
-// The calls of the procedure-call standard (`__aeabi_*`) return nothing and take the fill byte last; those of C return
-// the destination.
+// The calls of the procedure-call standard (`__aeabi_*`) return nothing and take the fill byte last; those of
+// C return the destination.
 core::arch::global_asm!(
     ".macro function names:vararg
         .irp name, \\names
