@@ -11,7 +11,7 @@ use dynamicfs_core::format::node::{self, Node, NodeExpectation, NodeHeader};
 use dynamicfs_core::format::pointer::{NodePointer, POINTER_BYTES_MAX};
 use dynamicfs_core::format::record::{CountersRecord, MemberRecord, OrphanRecord, SPANS_MAX, dead, group};
 use dynamicfs_core::format::superblock::{self, SlotContents, Superblock};
-use dynamicfs_core::types::{BlockAddress, Epoch, Generation, MemberNumber};
+use dynamicfs_core::types::{BlockAddress, Column, Epoch, FragmentIndex, Generation, MemberNumber, Row};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -65,7 +65,7 @@ fn superblock(bytes: &[u8]) {
     assert!(!root.replicas().is_empty());
     assert!(view.ancestry().count() <= dynamicfs_core::limits::BRANCHES_MAX);
     assert_eq!(view.rows(), usize::from(members_max));
-    for row in 0..view.rows() {
+    for row in (0..view.rows()).map(Row) {
         let row = view.row(row);
         let _ = (row.number(), row.free(), row.node_free(), row.node_group(), row.data_group());
         if row.number() != MemberNumber::NONE.0 {
@@ -79,7 +79,7 @@ fn superblock(bytes: &[u8]) {
     view.set_order(Epoch(view.epoch_raw() + 1), view.generation().next());
     view.fork(9);
     assert_eq!(view.branch(), 9);
-    for row in 0..view.rows() {
+    for row in (0..view.rows()).map(Row) {
         view.clear_row(row);
     }
     assert!(view.table().is_empty());
@@ -175,7 +175,7 @@ fn extent(bytes: &[u8]) {
     let columns = extent.columns(block_shift, chunk_shift);
     let bytes = extent.record_bytes(block_shift, chunk_shift);
     for fragment in 0..extent.scheme.width() {
-        assert!(extent.crc_at(fragment, columns.saturating_sub(1)) < bytes);
+        assert!(extent.crc_at(FragmentIndex(fragment), Column(columns.saturating_sub(1))) < bytes);
         let _ = extent.fragments()[fragment].address.is_some();
     }
     let mut out = [0; EXTENT_BYTES_MAX];
@@ -186,7 +186,7 @@ fn extent(bytes: &[u8]) {
     let mut healed = extent.clone();
     for fragment in 0..extent.scheme.width() {
         let address = BlockAddress { member: MemberNumber(fragment as u16), block: 5 };
-        healed.heal(fragment, address, Generation((extent.birth.0 + 1) & ((1 << 48) - 1)));
+        healed.heal(FragmentIndex(fragment), address, Generation((extent.birth.0 + 1) & ((1 << 48) - 1)));
     }
     let length = healed.encode(&mut out);
     assert_eq!(Extent::decode(&out[..length]), Some(healed));

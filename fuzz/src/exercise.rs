@@ -6,7 +6,7 @@ use dynamicfs_core::error::Error;
 use dynamicfs_core::format::inode::ObjectKind;
 use dynamicfs_core::maintain::{CheckReport, JobKind, JobOptions, JobState, Trim, TrimOptions, Work};
 use dynamicfs_core::object::{AttributeMode, Attributes, Change, MakeRequest, RenameMode};
-use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId, Scheme};
+use dynamicfs_core::types::{DiskIndex, MemberNumber, ObjectId, Scheme, Set};
 use dynamicfs_core::{
     DiskState, Memory, MountMode, MountOptions, Pool, ReadObjects, Services, Slot, Transaction,
 };
@@ -306,7 +306,7 @@ fn reachable(objects: &mut impl ReadObjects) -> Vec<ObjectId> {
 fn look_at(pool: &mut Pool<'_, &mut Array>, scratch: usize) {
     let _ = pool.health();
     for disk in 0..pool.internals().store.tree.disks.count() {
-        let _ = pool.member_health(disk);
+        let _ = pool.member_health(DiskIndex(disk));
     }
     let mut buf = vec![0; 9000];
     for object in reachable(pool) {
@@ -329,9 +329,9 @@ fn look_at(pool: &mut Pool<'_, &mut Array>, scratch: usize) {
     let _ = pool.resolve_parent(b"sub/a/b/c");
     let _ = pool.count_extents();
     for lost in [0b1, 0b110] {
-        let _ = pool.forecast_loss(MemberSet::of_bits(lost));
-        let _ = pool.forecast_rebuild(MemberSet::of_bits(lost));
-        let _ = pool.forecast_drain(MemberSet::of_bits(lost));
+        let _ = pool.forecast_loss(Set::of_bits(lost));
+        let _ = pool.forecast_rebuild(Set::of_bits(lost));
+        let _ = pool.forecast_drain(Set::of_bits(lost));
     }
     let _ = pool.each_inode(|_, _| ());
     for member in [0, 1, 2, 65535] {

@@ -9,7 +9,7 @@ use dynamicfs_core::format::label::PoolParameters;
 use dynamicfs_core::format::node::{self, Node};
 use dynamicfs_core::format::pointer::NodePointer;
 use dynamicfs_core::format::superblock::Superblock;
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::{Row, Set};
 use std::collections::BTreeMap;
 
 /// The disks of a pool: member number to place, and what is fixed for all of them.
@@ -69,7 +69,7 @@ pub fn superblocks(array: &mut SimArray, mut change: impl FnMut(&mut Superblock<
 }
 
 /// Makes every superblock on these disks name them alone as members: a quorum without votes.
-pub fn quorum(array: &mut SimArray, members: MemberSet) {
+pub fn quorum(array: &mut SimArray, members: Set<Row>) {
     superblocks(array, |superblock| {
         superblock.set_lists(dynamicfs_core::types::MemberLists::both(members));
     });

@@ -5,7 +5,7 @@ use crate::model::{self, Model};
 use crate::workload::Operation;
 use crate::world::{Lent, SERVICES};
 use dynamicfs_core::error::{Error, StorageError};
-use dynamicfs_core::types::ObjectId;
+use dynamicfs_core::types::{ObjectId, Row};
 use dynamicfs_core::{MountOptions, Pool};
 use dynamicfs_hal::Geometry;
 
@@ -106,7 +106,7 @@ pub(crate) fn prepare(world: &mut SimArray, lent: &mut Lent, start: Start) -> Re
 /// Whether a sweep stands in the middle of a disk, with more groups to come that were in use.
 fn is_between_windows(pool: &Pool<'_, &mut SimArray>) -> bool {
     let superblock = pool.internals().store.committed();
-    let (row, group) = (superblock.sweep_row().into(), superblock.sweep_group());
+    let (row, group) = (Row(superblock.sweep_row().into()), superblock.sweep_group());
     group > 0 && superblock.row(row).data_group() > group + 2
 }
 

@@ -5,7 +5,7 @@ use crate::world::crc32c;
 use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, PoolParameters};
 use dynamicfs_core::format::places;
 use dynamicfs_core::format::superblock::{self, SlotContents, Superblock};
-use dynamicfs_core::types::{Epoch, Generation, MemberLists, MemberSet};
+use dynamicfs_core::types::{Epoch, Generation, MemberLists, Row, Set};
 use dynamicfs_hal::BlockDevice;
 use std::ops::Range;
 
@@ -63,7 +63,7 @@ pub(crate) struct SlotState {
     /// The history, and the members' rows that it names: the two lists, and those that took part.
     pub(crate) branch: u64,
     pub(crate) lists: MemberLists,
-    pub(crate) online: MemberSet,
+    pub(crate) online: Set<Row>,
 }
 
 /// A disk's valid superblock slots, the newest first.

@@ -6,7 +6,7 @@ use dynamicfs_core::error::Error;
 use dynamicfs_core::maintain::Finding;
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::space::{Class, Space};
-use dynamicfs_core::types::ObjectId;
+use dynamicfs_core::types::{ObjectId, Row};
 use dynamicfs_core::{DiskState, Memory, Pin, Pool, Services, Slot};
 use dynamicfs_hal::{Clock, DiskArray, Entropy, EntropyError, UnixTime};
 use std::ops::Range;
@@ -149,9 +149,9 @@ pub fn steps_to_rest<A: DiskArray>(pool: &Pool<'_, A>) -> u64 {
 /// Free blocks of the open group of a class in a row, counted in its bitmap; 0 if none is open. Those of
 /// nodes are ahead of the cursor.
 pub fn free_in_open_group(space: &Space<'_>, row: usize, class: Class) -> u32 {
-    let Some((_, _, cursor)) = space.open_group(row, class) else { return 0 };
+    let Some((_, _, cursor)) = space.open_group(Row(row), class) else { return 0 };
     let from = if class == Class::Node { u32::from(cursor) } else { 0 };
-    let bits = space.open_bitmap(row, class);
+    let bits = space.open_bitmap(Row(row), class);
     let is_free = |block: &u32| bits[*block as usize / 8] >> (block % 8) & 1 == 0;
     (from..space.group_blocks()).filter(is_free).count() as u32
 }

@@ -8,7 +8,7 @@ use dynamicfs_core::disks::events::Happening;
 use dynamicfs_core::format::record::MemberState;
 use dynamicfs_core::maintain::{JobKind, JobOptions, JobState, Standing, Work};
 use dynamicfs_core::object::{Attributes, MakeRequest};
-use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
+use dynamicfs_core::types::{DiskIndex, MemberNumber, ObjectId, Scheme};
 use dynamicfs_core::{AddOptions, FormatOptions, MountOptions, Pool, Services};
 use dynamicfs_hal::Geometry;
 use dynamicfs_sim::clock::{Latency, SimClock};
@@ -74,8 +74,9 @@ fn read(pool: &mut Mounted<'_>, pieces: u64, bytes: usize) {
 
 /// Reads of each disk that `f` makes.
 fn reads_of<const N: usize>(pool: &mut Mounted<'_>, f: impl FnOnce(&mut Mounted<'_>)) -> [u64; N] {
-    let reads =
-        |pool: &Mounted<'_>| std::array::from_fn::<u64, N, _>(|d| pool.member_health(d).counters.reads);
+    let reads = |pool: &Mounted<'_>| {
+        std::array::from_fn::<u64, N, _>(|d| pool.member_health(DiskIndex(d)).counters.reads)
+    };
     let before = reads(pool);
     f(pool);
     let after = reads(pool);
@@ -113,7 +114,7 @@ fn scrub_and_keep(world: &mut Timed, thresholds: Thresholds) -> Mounted<'_> {
     let told = scrub(&mut pool);
     position(&told, "degraded", is_degraded);
     assert!(!told.iter().any(|h| matches!(h, Happening::State { .. })), "{told:?}");
-    assert_eq!(pool.member_health(1).status, DiskStatus::Online);
+    assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Online);
     pool
 }
 
@@ -201,7 +202,7 @@ fn a_disk_that_is_slow_by_any_measure_is_degraded_and_recovers() {
         matches!(told[..], [Happening::Condition { member: found, condition: Condition::Degraded(Cause::Slow { .. }) }] if found == member),
         "{told:?}"
     );
-    assert!(matches!(pool.member_health(2).condition, Condition::Degraded(Cause::Slow { .. })));
+    assert!(matches!(pool.member_health(DiskIndex(2)).condition, Condition::Degraded(Cause::Slow { .. })));
     assert_eq!(rest(&mut pool), [], "it is not failed for that");
     pool.array().disk_mut(2).set_latency(Latency::NVME);
     read(&mut pool, 40_000, 4096);
@@ -243,8 +244,8 @@ fn a_read_that_takes_too_long_is_answered_by_others_as_long_as_there_are_enough(
             assert!(health.counters.hedged_reads > 0, "{scheme:?} {bytes}");
             assert_eq!(health.counters.fragment_failures, 0, "{scheme:?} {bytes}: late is not wrong");
             assert_eq!(health.repairs_waiting, 0, "{scheme:?} {bytes}: nothing is to be repaired");
-            assert_eq!(pool.member_health(0).counters.read_errors, 0, "{scheme:?} {bytes}");
-            assert_eq!(pool.member_health(0).status, DiskStatus::Online, "{scheme:?} {bytes}");
+            assert_eq!(pool.member_health(DiskIndex(0)).counters.read_errors, 0, "{scheme:?} {bytes}");
+            assert_eq!(pool.member_health(DiskIndex(0)).status, DiskStatus::Online, "{scheme:?} {bytes}");
         }
     }
 }
@@ -287,7 +288,7 @@ fn who_is_only_busy_is_heard_while_another_is_stuck() {
             assert!(took < STUCK_US / 4, "{scheme:?}, {stuck} is stuck: {took} us");
             let health = pool.health();
             assert_eq!((health.counters.fragment_failures, health.repairs_waiting), (0, 0), "{scheme:?}");
-            assert_eq!(pool.member_health(stuck).counters.read_errors, 0, "{scheme:?}");
+            assert_eq!(pool.member_health(DiskIndex(stuck)).counters.read_errors, 0, "{scheme:?}");
         }
     }
 }
@@ -360,7 +361,7 @@ fn a_part_that_failed_is_not_asked_again_beside_one_that_was_late() {
         assert!(extent == bytes[..131_072], "wrong bytes");
         assert_eq!(pool.health().counters.hedged_reads, u64::from(is_stuck));
         assert_eq!(pool.health().counters.fragment_failures, 1);
-        pool.member_health(disk(0)).counters.read_errors
+        pool.member_health(DiskIndex(disk(0))).counters.read_errors
     });
     assert_eq!(errors[0], errors[1]);
 }
@@ -370,15 +371,15 @@ fn what_became_of_a_read_that_was_given_up_is_counted() {
     let mut world = Timed::new(Scheme::mirror(2), 2);
     let mut pool = world.mount();
     read(&mut pool, 300, 4096);
-    let before = pool.member_health(0).latency_micros.expect("known");
+    let before = pool.member_health(DiskIndex(0)).latency_micros.expect("known");
     stick(&mut pool, 0..1);
     read(&mut pool, 100, 4096);
-    assert_eq!(pool.member_health(0).latency_micros, Some(before), "it has not answered yet");
+    assert_eq!(pool.member_health(DiskIndex(0)).latency_micros, Some(before), "it has not answered yet");
     pool.array().wait(STUCK_US);
     read(&mut pool, 100, 4096);
-    let after = u64::from(pool.member_health(0).latency_micros.expect("known"));
+    let after = u64::from(pool.member_health(DiskIndex(0)).latency_micros.expect("known"));
     assert!((STUCK_US / 32..STUCK_US / 4).contains(&after), "one of many: {after}");
-    assert_eq!(pool.member_health(0).counters.read_errors, 0);
+    assert_eq!(pool.member_health(DiskIndex(0)).counters.read_errors, 0);
 }
 
 #[test]
@@ -396,7 +397,11 @@ fn a_disk_that_says_late_that_it_cannot_read_is_degraded_for_it() {
         pool.array().wait(1_000_000);
         told.extend(events(&mut pool));
     }
-    assert!(pool.member_health(0).counters.read_errors >= 5, "{:?}", pool.member_health(0));
+    assert!(
+        pool.member_health(DiskIndex(0)).counters.read_errors >= 5,
+        "{:?}",
+        pool.member_health(DiskIndex(0))
+    );
     position(&told, "it is degraded", is_degraded);
 }
 
@@ -415,7 +420,7 @@ fn what_is_written_waits_for_a_disk_that_is_stuck() {
     made.and_then(|_| transaction.commit()).expect("committed");
     let took = pool.array().micros() - before;
     assert!((STUCK_US..STUCK_US + 200_000).contains(&took), "{took} us");
-    assert_eq!(pool.member_health(0).status, DiskStatus::Online);
+    assert_eq!(pool.member_health(DiskIndex(0)).status, DiskStatus::Online);
 }
 
 // --- bad ones -------------------------------------------------------------------------------------------------
@@ -444,7 +449,7 @@ fn a_rotten_disk_is_degraded_then_failed_and_rebuilt_elsewhere() {
     assert!([degraded, failing, begun, ended, drained, shut, failed].is_sorted(), "{told:?}");
     // It was empty when it was taken out of use: nothing was ever owed.
     assert!(!told.contains(&Happening::Rebuilt { member }), "{told:?}");
-    assert_eq!(pool.member_health(1).status, DiskStatus::Excluded);
+    assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Excluded);
     let extents = pool.count_extents().expect("counted");
     assert_eq!(extents.complete, extents.total);
     assert_eq!(pool.health().read_tolerance, 2);
@@ -452,12 +457,12 @@ fn a_rotten_disk_is_degraded_then_failed_and_rebuilt_elsewhere() {
     drop(pool);
     // It stays so: the decision is in the pool's records.
     let mut pool = world.mount();
-    assert_eq!(pool.member_health(1).status, DiskStatus::Excluded);
+    assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Excluded);
     read(&mut pool, 100, 4096);
     // Until an operator says that it is good again.
     pool.activate_member(member).expect("active");
     rest(&mut pool);
-    assert_eq!(pool.member_health(1).status, DiskStatus::Online);
+    assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Online);
 }
 
 /// A disk was failed at once whose errors were too many, and rebuilt from the others, which were bad in places that nobody had
@@ -512,7 +517,10 @@ fn a_rotten_disk_stays_where_nothing_could_be_rebuilt_or_nobody_wants_it_failed(
         let mut world = Timed::new(FOUR_TWO, disks);
         world.rot(1, 200..SECTORS - 20);
         let mut pool = scrub_and_keep(&mut world, thresholds);
-        assert!(matches!(pool.member_health(1).condition, Condition::Degraded(Cause::ChecksumErrors(20..))));
+        assert!(matches!(
+            pool.member_health(DiskIndex(1)).condition,
+            Condition::Degraded(Cause::ChecksumErrors(20..))
+        ));
         account(&mut pool, "scrubbed");
         // A disk with errors is read last: what it holds is computed.
         let reads: [u64; 6] = reads_of(&mut pool, |pool| read(pool, 300, 16384));
@@ -530,7 +538,7 @@ fn a_rotten_disk_stays_while_the_pool_needs_it() {
     pool.set_thresholds(Thresholds::new().failed_checksum_errors(1).failed_read_errors(1));
     pool.start_job(JobKind::Scrub, JobOptions::default()).expect("started");
     rest(&mut pool);
-    assert_ne!(pool.member_health(1).status, DiskStatus::Excluded);
+    assert_ne!(pool.member_health(DiskIndex(1)).status, DiskStatus::Excluded);
 }
 
 /// On six disks of four and two there is nothing but a directory. Five bear all that is stored, and what is
@@ -617,7 +625,7 @@ fn a_spare_disk_takes_the_place_of_one_that_stopped() {
     let place = world.array.add(SimDisk::new(Geometry::new(512, SECTORS), 77));
     let mut pool = world.mount();
     let options = AddOptions::new().spare(true);
-    let spare = pool.add_disk(place, &mut Rng::new(5), &options).expect("added");
+    let spare = pool.add_disk(DiskIndex(place), &mut Rng::new(5), &options).expect("added");
     assert_eq!(
         events(&mut pool),
         [Happening::State { member: spare, state: MemberState::Spare }, Happening::Joined { member: spare }]
@@ -656,14 +664,14 @@ fn a_bad_replica_of_a_node_is_rewritten() {
     for (disk, at) in places {
         world.array = pristine.clone();
         world.clock = world.array.clock();
-        world.array.disk_mut(disk).flip_bits(at + 100, 0x10);
+        world.array.disk_mut(disk.0).flip_bits(at + 100, 0x10);
         let mut pool = world.mount();
         read(&mut pool, 10, 4096);
         if pool.health().repairs_waiting == 0 {
             continue;
         }
         met += 1;
-        let member = MemberNumber(disk as u16);
+        let member = MemberNumber(disk.0 as u16);
         assert_eq!(pool.member_health(disk).counters.checksum_errors, 1);
         assert_eq!(pool.maintain(false), Ok(Work::Repaired));
         assert_eq!(events(&mut pool), [Happening::Repaired { member, count: 1 }]);

@@ -7,7 +7,7 @@ use dynamicfs_core::error::{Error, MountError, StorageError};
 use dynamicfs_core::format::label;
 use dynamicfs_core::maintain::Work;
 use dynamicfs_core::tree::{Met, Walk};
-use dynamicfs_core::types::{ObjectId, Scheme};
+use dynamicfs_core::types::{DiskIndex, ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool};
 use dynamicfs_hal::{Geometry, IoError, Request};
 use dynamicfs_sim::world::{Lent, SERVICES, account};
@@ -63,7 +63,7 @@ fn a_disk_that_comes_back_holds_what_it_held_and_is_owed_the_rest() {
     world.put("meanwhile", 30_000);
     world.plug(&[1]);
     let mut pool = world.mount();
-    assert_eq!(pool.member_health(1).currency, Currency::Stale);
+    assert_eq!(pool.member_health(DiskIndex(1)).currency, Currency::Stale);
     assert_eq!((pool.health().online, pool.health().owed), (3, 1));
     expect(&mut pool, "before", 30_000);
     expect(&mut pool, "meanwhile", 30_000);
@@ -96,7 +96,7 @@ fn frees_of_an_absent_disk_are_applied_and_reused_only_after_it_is_back() {
     }
     world.plug(&[1]);
     let mut pool = world.mount();
-    assert!(pool.member_health(1).free_blocks > 1500, "what it held is free again");
+    assert!(pool.member_health(DiskIndex(1)).free_blocks > 1500, "what it held is free again");
     account(&mut pool, "with the disk back");
     for n in 0..12 {
         put(&mut pool, &format!("again-{n}"), 60_000).expect("stored again");
@@ -172,12 +172,12 @@ fn a_wiped_disk_is_absent_and_a_clone_is_refused() {
     world.array.disk_mut(1).wipe();
     {
         let mut pool = world.mount();
-        assert_eq!(pool.member_health(1).status, DiskStatus::Unlabelled);
+        assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Unlabelled);
         expect(&mut pool, "file", 20_000);
     }
     world.array.put(1, copy);
     let error = world.try_mount(MountMode::ReadWrite).err();
-    assert_eq!(error, Some(MountError::Cloned { first: 0, second: 1 }));
+    assert_eq!(error, Some(MountError::Cloned { first: DiskIndex(0), second: DiskIndex(1) }));
 }
 
 /// The disk that the newest state was going to be read from, a second time, was the only one that was asked.
@@ -192,7 +192,7 @@ fn a_disk_that_fails_between_two_looks_at_its_ring_is_passed_over() {
             forked.array.disk_mut(disk).fail_after(IoKind::Read, well, IoError::Timeout);
             let mut pool = forked.mount();
             expect(&mut pool, "file", 100_000);
-            mounted += usize::from(pool.member_health(disk).status != DiskStatus::Online);
+            mounted += usize::from(pool.member_health(DiskIndex(disk)).status != DiskStatus::Online);
         }
     }
     assert!(mounted > 60, "the disk was missed: {mounted}");
@@ -208,7 +208,7 @@ fn a_disk_of_another_pool_is_left_alone() {
     Pool::format(&mut other, lent.lend(), SERVICES, &mut Rng::new(5), &options, &[]).expect("formatted");
     world.array.put(2, other.disk(0).clone());
     let mut pool = world.mount();
-    assert_eq!(pool.member_health(2).status, DiskStatus::Foreign);
+    assert_eq!(pool.member_health(DiskIndex(2)).status, DiskStatus::Foreign);
     expect(&mut pool, "file", 20_000);
     put(&mut pool, "more", 20_000).expect("written");
     drop(pool);
@@ -266,7 +266,7 @@ fn a_disk_that_fails_in_a_commit_is_left_out_and_the_commit_stands() {
             let disk = pool.array().disk_mut(1);
             disk.fail_after(kind, nth, IoError::Media);
             put(&mut pool, "during", 30_000).unwrap_or_else(|error| panic!("{kind:?} {nth}: {error}"));
-            assert_eq!(pool.member_health(1).status, DiskStatus::Failed, "{kind:?} {nth}");
+            assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Failed, "{kind:?} {nth}");
             put(&mut pool, "after", 30_000).unwrap_or_else(|error| panic!("{kind:?} {nth}: {error}"));
         }
         let mut rng = Rng::new(nth);
@@ -467,23 +467,26 @@ fn counters_are_saved_by_the_commit_and_not_before() {
     while pool.maintain(false).expect("maintained") == Work::Repaired {
         expect(&mut pool, "file", 40_000);
     }
-    let member = pool.member_health(1).member.expect("a member");
-    let live = pool.member_health(1).counters;
+    let member = pool.member_health(DiskIndex(1)).member.expect("a member");
+    let live = pool.member_health(DiskIndex(1)).counters;
     assert!(live.repairs > 0 && live.checksum_errors >= live.repairs, "{live:?}");
     let mut dropped = pool.begin().expect("begun");
     dropped.save_counters().expect("saved");
     drop(dropped);
     assert_eq!(pool.saved_counters(member).expect("read"), Default::default());
-    assert!(pool.member_health(1).counters.repairs == live.repairs, "a dropped transaction saves nothing");
+    assert!(
+        pool.member_health(DiskIndex(1)).counters.repairs == live.repairs,
+        "a dropped transaction saves nothing"
+    );
     let mut transaction = pool.begin().expect("begun");
     transaction.save_counters().expect("saved");
     transaction.save_counters().expect("saved twice");
     transaction.commit().expect("committed");
     let saved = pool.saved_counters(member).expect("read");
     assert_eq!((saved.repairs, saved.checksum_errors), (live.repairs, live.checksum_errors));
-    assert_eq!(pool.member_health(1).counters.repairs, 0, "counting begins anew with the commit");
+    assert_eq!(pool.member_health(DiskIndex(1)).counters.repairs, 0, "counting begins anew with the commit");
     assert!(
-        saved.writes > 0 && pool.member_health(1).counters.writes > 0,
+        saved.writes > 0 && pool.member_health(DiskIndex(1)).counters.writes > 0,
         "the commit itself is counted after it"
     );
 }
@@ -533,7 +536,7 @@ fn a_disk_that_rots_all_over_is_read_around_and_rewritten() {
             expect(&mut pool, &format!("file-{n}"), 40_000);
         }
         assert!(pool.health().counters.fragment_failures > 0, "{scheme}: bad fragments were met");
-        assert!(pool.member_health(1).counters.checksum_errors > 0, "{scheme}");
+        assert!(pool.member_health(DiskIndex(1)).counters.checksum_errors > 0, "{scheme}");
         let mut repaired = 0;
         for _ in 0..100 {
             match pool.maintain(false).expect("maintained") {
@@ -648,7 +651,7 @@ fn a_disk_of_which_a_read_timed_out_is_out_of_use() {
         pool.array().disk_mut(disk).fail_next(IoKind::Read, 1, IoError::Timeout);
         let read = pool.internals_mut().store.tree.disks.execute_one(Request::read(disk, 0, &mut [0; 512]));
         assert_eq!(read, Err(IoError::Timeout), "disk {disk}");
-        let health = pool.member_health(disk);
+        let health = pool.member_health(DiskIndex(disk));
         assert_eq!(health.counters.timeouts, 1, "disk {disk}");
         assert_ne!(health.status, DiskStatus::Online, "disk {disk}");
         pool.array().disk_mut(disk).reopen();

@@ -6,7 +6,7 @@ use dynamicfs_core::error::{MemberError, MountError};
 use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, Label};
 use dynamicfs_core::format::places::COPY_PLACES;
 use dynamicfs_core::maintain::CheckReport;
-use dynamicfs_core::types::{ObjectId, Scheme};
+use dynamicfs_core::types::{DiskIndex, ObjectId, Row, Scheme};
 use dynamicfs_core::{AddOptions, FormatOptions, Memory, MountMode, MountOptions, Pool};
 use dynamicfs_hal::{BlockDevice, Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES, account, crc32c, put_file};
@@ -45,7 +45,7 @@ fn any_one_label_is_enough_and_the_others_are_mended() {
             }
         }
         let mut pool = world.mount();
-        assert_eq!(pool.member_health(1).status, DiskStatus::Online, "kept {kept}");
+        assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Online, "kept {kept}");
         expect(&mut pool, "file", 20_000);
         pool.begin().expect("begun").commit().expect("committed");
         assert_eq!(pool.internals_mut().store.mend_labels(), 2, "kept {kept}");
@@ -102,7 +102,7 @@ fn the_label_that_was_changed_last_is_right_wherever_it_lies() {
         bytes[..4].copy_from_slice(&crc.to_le_bytes());
         world.array.disk_mut(0).overwrite(at, &bytes);
         let mut pool = world.mount();
-        let found = pool.internals().store.tree.disks.identity_in_row(0).copied().expect("a member");
+        let found = pool.internals().store.tree.disks.identity_in_row(Row(0)).copied().expect("a member");
         assert_eq!((found.serial, found.weight), (7, 99), "the newer one is at {at}");
         // What is mended keeps what is not known.
         assert_eq!(pool.internals_mut().store.mend_labels(), 2);
@@ -125,7 +125,7 @@ fn a_pool_of_disks_with_small_sectors_takes_one_with_large_ones() {
     let places = [array.add(large), array.add(emulated)];
     let mut pool = Pool::mount(&mut array, lent.lend(), SERVICES, &MountOptions::default()).expect("mounted");
     for place in places {
-        pool.add_disk(place, &mut Rng::new(place as u64), &Default::default()).expect("added");
+        pool.add_disk(DiskIndex(place), &mut Rng::new(place as u64), &Default::default()).expect("added");
     }
     for n in 0..6 {
         put_file(&mut pool, &format!("file-{n}"), &contents("x", 100_000)).expect("written");
@@ -153,14 +153,14 @@ fn a_disk_behind_a_bridge_with_larger_sectors_is_named() {
     world.put("file", 20_000);
     behind_a_bridge(&mut world, 0);
     let mut pool = world.mount();
-    assert_eq!(pool.member_health(0).status, DiskStatus::LargeSectors);
+    assert_eq!(pool.member_health(DiskIndex(0)).status, DiskStatus::LargeSectors);
     assert_eq!(pool.health().online, 2);
     expect(&mut pool, "file", 20_000);
     drop(pool);
     behind_a_bridge(&mut world, 1);
     for mode in [MountMode::ReadWrite, MountMode::ReadOnly] {
         let error = world.try_mount(mode).err();
-        assert_eq!(error, Some(MountError::LargeSectors { disk: 0, sector_bytes: 4096 }));
+        assert_eq!(error, Some(MountError::LargeSectors { disk: DiskIndex(0), sector_bytes: 4096 }));
     }
 }
 
@@ -169,7 +169,7 @@ fn a_disk_behind_a_bridge_with_larger_sectors_is_named() {
 fn a_disk_that_tears_larger_units_than_the_pool_was_made_for_says_so() {
     let mut world = world(Scheme::mirror(2), &[2048, 2048]);
     world.put("file", 20_000);
-    assert!(!world.mount().member_health(0).tears_neighbours);
+    assert!(!world.mount().member_health(DiskIndex(0)).tears_neighbours);
     let old = world.array.take(0);
     let mut new = dynamicfs_sim::SimDisk::new(Geometry { tear_unit: 4096, ..old.geometry() }, 8);
     let mut image = vec![0; old.geometry().bytes() as usize];
@@ -177,7 +177,7 @@ fn a_disk_that_tears_larger_units_than_the_pool_was_made_for_says_so() {
     new.overwrite(0, &image);
     world.array.put(0, new);
     let pool = world.mount();
-    assert_eq!([0, 1].map(|disk| pool.member_health(disk).tears_neighbours), [true, false]);
+    assert_eq!([0, 1].map(|disk| pool.member_health(DiskIndex(disk)).tears_neighbours), [true, false]);
     assert_eq!(pool.health().online, 2);
 }
 
@@ -192,14 +192,14 @@ fn a_disk_that_was_cut_is_named_and_only_read() {
         let before = world.array.disk(1).counters().writes;
         {
             let mut pool = world.mount();
-            let health = pool.member_health(1);
+            let health = pool.member_health(DiskIndex(1));
             assert_eq!((health.status, health.is_cut), (DiskStatus::Truncated, true), "cut by {cut}");
             put(&mut pool, "more", 20_000).expect("the others go on");
             expect(&mut pool, "file", 60_000);
         }
         assert_eq!(world.array.disk(1).counters().writes, before, "nothing was written to it");
         let mut pool = world.try_mount(MountMode::ReadOnly).expect("for reading");
-        assert!(pool.member_health(1).is_cut);
+        assert!(pool.member_health(DiskIndex(1)).is_cut);
         expect(&mut pool, "file", 60_000);
         expect(&mut pool, "more", 20_000);
     }
@@ -211,11 +211,14 @@ fn the_only_disk_that_was_cut_is_read_for_what_is_there() {
     world.put("file", 20_000);
     world.array.disk_mut(0).resize(2047);
     let error = world.try_mount(MountMode::ReadWrite).err();
-    assert_eq!(error, Some(MountError::Truncated { disk: 0, bytes: 2047 * 512, needed: 2048 * 512 }));
+    assert_eq!(
+        error,
+        Some(MountError::Truncated { disk: DiskIndex(0), bytes: 2047 * 512, needed: 2048 * 512 })
+    );
     assert!(error.is_some_and(|error| error.to_string().contains("shorter")));
     for mode in [MountMode::ReadOnly, MountMode::Salvage] {
         let mut pool = world.try_mount(mode).expect("for reading");
-        assert!(!pool.health().writable && pool.member_health(0).is_cut);
+        assert!(!pool.health().writable && pool.member_health(DiskIndex(0)).is_cut);
         expect(&mut pool, "file", 20_000);
     }
     // With its size back it is as it was.
@@ -237,16 +240,16 @@ fn a_disk_that_has_grown_is_noticed_and_taken_into_use() {
     let mut world = world(Scheme::SINGLE, &[2000]);
     let (before, free) = {
         let mut pool = world.mount();
-        assert_eq!(pool.member_health(0).growable_blocks, 0);
-        assert!(matches!(pool.grow_disk(0), Err(MemberError::NotGrown)));
+        assert_eq!(pool.member_health(DiskIndex(0)).growable_blocks, 0);
+        assert!(matches!(pool.grow_disk(DiskIndex(0)), Err(MemberError::NotGrown)));
         (fill(&mut pool, "before"), pool.health().free_blocks)
     };
     world.array.disk_mut(0).resize(5000);
     {
         let mut pool = world.mount();
-        assert_eq!(pool.member_health(0).growable_blocks, 3000);
-        assert_eq!(pool.grow_disk(0).expect("grown"), 3000);
-        assert_eq!(pool.member_health(0).growable_blocks, 0);
+        assert_eq!(pool.member_health(DiskIndex(0)).growable_blocks, 3000);
+        assert_eq!(pool.grow_disk(DiskIndex(0)).expect("grown"), 3000);
+        assert_eq!(pool.member_health(DiskIndex(0)).growable_blocks, 0);
         assert!(pool.health().free_blocks > free + 2900);
         account(&mut pool, "grown");
         let more = fill(&mut pool, "after");
@@ -255,7 +258,7 @@ fn a_disk_that_has_grown_is_noticed_and_taken_into_use() {
     }
     let mut pool = world.mount();
     assert_eq!(
-        (pool.member_health(0).status, pool.member_health(0).growable_blocks),
+        (pool.member_health(DiskIndex(0)).status, pool.member_health(DiskIndex(0)).growable_blocks),
         (DiskStatus::Online, 0)
     );
     (0..before).for_each(|n| expect(&mut pool, &format!("before-{n}"), 8000));
@@ -274,8 +277,8 @@ fn a_disk_that_has_grown_by_too_little_is_left_as_it_is() {
         world.put("file", 9000);
         world.array.disk_mut(0).resize(2000 + more);
         let mut pool = world.mount();
-        assert_eq!(pool.member_health(0).growable_blocks, gained.unwrap_or(0));
-        assert_eq!(pool.grow_disk(0), gained.ok_or(MemberError::NotGrown), "{more} more");
+        assert_eq!(pool.member_health(DiskIndex(0)).growable_blocks, gained.unwrap_or(0));
+        assert_eq!(pool.grow_disk(DiskIndex(0)), gained.ok_or(MemberError::NotGrown), "{more} more");
         expect(&mut pool, "file", 9000);
     }
 }
@@ -292,7 +295,7 @@ fn disks_of_any_size_grow_to_any_size_again_and_again() {
             sectors += rng.within(20..400);
             world.array.disk_mut(0).resize(sectors);
             let mut pool = world.mount();
-            pool.grow_disk(0).unwrap_or_else(|error| panic!("{what}: {error}"));
+            pool.grow_disk(DiskIndex(0)).unwrap_or_else(|error| panic!("{what}: {error}"));
             account(&mut pool, &what);
             for n in 0..rng.below(6) {
                 let _ = put(&mut pool, &format!("more-{round}-{n}"), 9000);
@@ -324,7 +327,7 @@ fn growing_survives_a_cut_at_every_io() {
                 let mut pool = halted.mount();
                 let from = pool.array().steps();
                 pool.array().halt_at(from + at, Halt::PowerCut);
-                let _ = pool.grow_disk(0);
+                let _ = pool.grow_disk(DiskIndex(0));
             }
             if halted.array.halted().is_none() {
                 assert!(cuts > 20, "{cuts}");
@@ -347,7 +350,7 @@ fn growing_survives_a_cut_at_every_io() {
 fn finish(world: &mut World, what: &str) -> bool {
     let serial = {
         let mut pool = world.mount();
-        let serial = pool.internals().store.tree.disks.identity_in_row(0).expect("a member").serial;
+        let serial = pool.internals().store.tree.disks.identity_in_row(Row(0)).expect("a member").serial;
         expect(&mut pool, "before", 30_000);
         account(&mut pool, what);
         put(&mut pool, "after", 5000).unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -355,13 +358,13 @@ fn finish(world: &mut World, what: &str) -> bool {
     };
     let mut pool = world.mount();
     expect(&mut pool, "after", 5000);
-    let left = pool.member_health(0).growable_blocks;
-    match (pool.grow_disk(0), left) {
+    let left = pool.member_health(DiskIndex(0)).growable_blocks;
+    match (pool.grow_disk(DiskIndex(0)), left) {
         (Err(MemberError::NotGrown), 0) => {}
         (Ok(gained), left) => assert!(gained == left && left > 0, "{what}: {gained} of {left}"),
         (Err(error), _) => panic!("{what}: {error}"),
     }
-    assert_eq!(pool.member_health(0).growable_blocks, 0, "{what}");
+    assert_eq!(pool.member_health(DiskIndex(0)).growable_blocks, 0, "{what}");
     put(&mut pool, "last", 9000).unwrap_or_else(|error| panic!("{what}: {error}"));
     drop(pool);
     let mut pool = world.mount();
@@ -381,14 +384,14 @@ fn a_disk_with_labels_from_before_it_was_grown_is_not_written_to() {
     let mut bytes = [0; LABEL_BYTES];
     world.array.disk(0).pristine(0, &mut bytes);
     world.array.disk_mut(0).resize(2200);
-    world.mount().grow_disk(0).expect("grown");
+    world.mount().grow_disk(DiskIndex(0)).expect("grown");
     let new = label_of(&world, 0);
     for at in [0, old.copy_at, new.end_at] {
         world.array.disk_mut(0).overwrite(at, &bytes);
     }
     let before = world.array.disk(0).counters().writes;
     let mut pool = world.mount();
-    assert_eq!(pool.member_health(0).status, DiskStatus::Truncated);
+    assert_eq!(pool.member_health(DiskIndex(0)).status, DiskStatus::Truncated);
     put(&mut pool, "more", 9000).expect("the others go on");
     expect(&mut pool, "file", 20_000);
     drop(pool);
@@ -427,7 +430,7 @@ fn growing_that_fails_leaves_the_free_map_as_it_was() {
                 break;
             }
             pool.array().disk_mut(2).mishap_after(IoKind::Read, well, 20, Mishap::Lie);
-            let grown = pool.grow_disk(0);
+            let grown = pool.grow_disk(DiskIndex(0));
             pool.array().disk_mut(2).calm();
             if grown.is_ok() {
                 continue;
@@ -438,7 +441,7 @@ fn growing_that_fails_leaves_the_free_map_as_it_was() {
             let mut pool = world.mount();
             names.iter().for_each(|name| expect(&mut pool, name, 8000));
             // The operator tries again, and the pool is filled.
-            pool.grow_disk(0).unwrap_or_else(|error| panic!("{what}: {error}"));
+            pool.grow_disk(DiskIndex(0)).unwrap_or_else(|error| panic!("{what}: {error}"));
             put_some(&mut pool, "again", 200);
             drop(pool);
             let mut pool = world.mount();
@@ -463,7 +466,7 @@ fn growing_that_fails_on_the_only_disk_takes_nothing() {
             world.array.disk_mut(0).resize(5000);
             let mut pool = world.mount();
             pool.array().disk_mut(0).mishap_after(IoKind::Read, well, failing, Mishap::Fail(IoError::Media));
-            let grown = pool.grow_disk(0);
+            let grown = pool.grow_disk(DiskIndex(0));
             pool.array().disk_mut(0).calm();
             if grown.is_ok() {
                 continue;
@@ -474,7 +477,7 @@ fn growing_that_fails_on_the_only_disk_takes_nothing() {
             world.lent = Lent::new(MEMORY);
             let mut pool = world.mount();
             // It may be on the disk already that it has grown.
-            let _ = pool.grow_disk(0);
+            let _ = pool.grow_disk(DiskIndex(0));
             put_some(&mut pool, "again", 100);
             before.iter().chain(&after).for_each(|name| expect(&mut pool, name, 8000));
         }
@@ -498,7 +501,7 @@ fn a_grown_disk_is_known_by_the_ring_at_its_new_end_alone() {
             let from = pool.array().steps();
             pool.array().halt_at(from + at, Halt::PowerCut);
             // It may be cut anywhere.
-            let _ = pool.grow_disk(0);
+            let _ = pool.grow_disk(DiskIndex(0));
         }
         if cut.array.halted().is_none() {
             break;
@@ -533,7 +536,7 @@ fn a_new_disk_has_no_label_before_its_superblock_is_durable() {
             let from = pool.array().steps();
             pool.array().halt_at(from + at, Halt::PowerCut);
             // It may be cut anywhere.
-            let _ = pool.add_disk(place, &mut Rng::new(5), &AddOptions::default());
+            let _ = pool.add_disk(DiskIndex(place), &mut Rng::new(5), &AddOptions::default());
         }
         if halted.array.halted().is_none() {
             break;

@@ -3,7 +3,7 @@
 
 use dynamicfs_core::error::{FormatError, MountError};
 use dynamicfs_core::format::label::{LABEL_BYTES, Label};
-use dynamicfs_core::types::Scheme;
+use dynamicfs_core::types::{DiskIndex, Scheme};
 use dynamicfs_core::{FormatOptions, MountOptions, Pool};
 use dynamicfs_hal::Geometry;
 use dynamicfs_sim::world::{Lent, SERVICES};
@@ -50,7 +50,10 @@ fn one_label_of_one_disk_is_enough_to_refuse_the_pool() {
                 .map_err(|failure| failure.error)
                 .err()
                 .unwrap_or_else(|| panic!("{what} on disk {disk} was mounted"));
-            assert!(matches!(error, MountError::Unsupported { disk: named, .. } if named == disk), "{error}");
+            assert!(
+                matches!(error, MountError::Unsupported { disk: named, .. } if named == DiskIndex(disk)),
+                "{error}"
+            );
             assert!(error.to_string().contains(what), "{error}");
             assert_eq!(array.disk(disk).counters().writes, before);
         }
@@ -102,7 +105,7 @@ fn a_disk_with_any_label_is_formatted_only_when_that_is_forced() {
         let refused = Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(3), &options, &[]);
         assert!(matches!(
             refused.map_err(|failure| failure.error).err(),
-            Some(FormatError::InUse { disk: 0, .. })
+            Some(FormatError::InUse { disk: DiskIndex(0), .. })
         ));
         options.force = true;
         Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(3), &options, &[]).expect("forced");

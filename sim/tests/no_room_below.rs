@@ -8,7 +8,7 @@ use dynamicfs_core::ReadObjects;
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
 use dynamicfs_core::object::{Attributes, MakeRequest};
-use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
+use dynamicfs_core::types::{DiskIndex, MemberNumber, ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, MountMode, Pool};
 use dynamicfs_hal::{DiskArray, Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES};
@@ -75,7 +75,7 @@ fn refused(result: &Result<(), Error>) -> bool {
 
 fn online(pool: &mut Mounted<'_>) -> usize {
     let disks = pool.array().disks();
-    (0..disks).filter(|&disk| pool.member_health(disk).status == DiskStatus::Online).count()
+    (0..disks).filter(|&disk| pool.member_health(DiskIndex(disk)).status == DiskStatus::Online).count()
 }
 
 /// Pools of one disk and of several.
@@ -97,7 +97,7 @@ fn a_failed_disk_keeps_the_error_that_it_failed_with() {
     pool.array().disk_mut(0).mishap_next(IoKind::Write, 1, Mishap::Fail(IoError::Media));
     pool.array().disk_mut(0).mishap_next(IoKind::Flush, u64::MAX, Mishap::Fail(IoError::NoSpace));
     put(&mut pool, "new", 10_000).expect("the others take it");
-    let health = pool.member_health(0);
+    let health = pool.member_health(DiskIndex(0));
     assert_eq!((health.status, health.last_error), (DiskStatus::Failed, Some(IoError::Media)));
 }
 
@@ -122,7 +122,7 @@ fn leaves_or_stays(leave: fn(&mut Mounted<'_>) -> Result<(), MemberError>) {
         let begun = lack.begin(pool.array());
         let done = leave(&mut pool);
         let found = lack.end(pool.array(), begun);
-        let status = pool.member_health(1).status;
+        let status = pool.member_health(DiskIndex(1)).status;
         match &done {
             Ok(()) => assert_ne!(status, DiskStatus::Online, "{lack:?}"),
             Err(MemberError::Pool(Error::Storage(
@@ -137,7 +137,7 @@ fn leaves_or_stays(leave: fn(&mut Mounted<'_>) -> Result<(), MemberError>) {
         }
         drop(pool);
         let mut pool = world.mount();
-        if pool.member_health(1).status == DiskStatus::Excluded {
+        if pool.member_health(DiskIndex(1)).status == DiskStatus::Excluded {
             pool.activate_member(MemberNumber(1)).unwrap_or_else(|error| panic!("{lack:?}: {error}"));
         }
         rest(&mut pool);
@@ -170,9 +170,9 @@ fn a_disk_that_is_shut_stays_so_where_a_claim_finds_no_room() {
         world.array.disk_mut(last).mishap_after(IoKind::Write, 0, 1, Mishap::Fail(IoError::NoSpace));
         let claimed = world.array.disk(0).counters().writes;
         let mut pool = world.mount();
-        assert_eq!(pool.member_health(0).status, DiskStatus::Excluded, "as the operator wants it");
+        assert_eq!(pool.member_health(DiskIndex(0)).status, DiskStatus::Excluded, "as the operator wants it");
         put(&mut pool, "new", 60_000).expect("there is room now");
-        assert_eq!(pool.member_health(0).status, DiskStatus::Excluded);
+        assert_eq!(pool.member_health(DiskIndex(0)).status, DiskStatus::Excluded);
         // Its word for the epoch, in both rings, and once more where the first claim was refused.
         let written = pool.array().disk(0).counters().writes - claimed;
         assert!(written <= 4, "{written} writes to a disk that is out of use");
@@ -348,7 +348,7 @@ fn nodes_that_find_no_room_below_are_no_checksum_errors() {
         let found = lack.end(pool.array(), begun);
         assert!(!found || refused(&filled), "{well}: {filled:?}");
         for disk in 0..3 {
-            let health = pool.member_health(disk);
+            let health = pool.member_health(DiskIndex(disk));
             assert_eq!((health.status, health.counters.checksum_errors), (DiskStatus::Online, 0), "{well}");
         }
     }

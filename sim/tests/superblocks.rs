@@ -5,7 +5,7 @@ use dynamicfs_core::MountMode;
 use dynamicfs_core::error::MountError;
 use dynamicfs_core::format::label;
 use dynamicfs_core::format::superblock::{self, SlotContents, Superblock};
-use dynamicfs_core::types::{Epoch, Generation, Scheme, Uuid};
+use dynamicfs_core::types::{DiskIndex, Epoch, Generation, Scheme, Uuid};
 use dynamicfs_hal::BlockDevice;
 use dynamicfs_sim::world::crc32c;
 use dynamicfs_sim::{CrashPolicy, Halt, Rng, SimDisk, forge};
@@ -108,7 +108,7 @@ fn a_superblock_with_a_feature_that_is_not_known_is_refused_by_name() {
         for mode in [MountMode::ReadWrite, MountMode::ReadOnly, MountMode::Salvage] {
             let error = world.try_mount(mode).err();
             assert!(
-                matches!(error, Some(MountError::Unsupported { disk: named, incompat: 0x4000_0000, .. }) if named == disk),
+                matches!(error, Some(MountError::Unsupported { disk: named, incompat: 0x4000_0000, .. }) if named == DiskIndex(disk)),
                 "{error:?}"
             );
         }

@@ -4,7 +4,7 @@ use crate::common::{MEMORY, Mounted, World, contents, expect, expect_whole, put}
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::{Error, MemberError, StorageError};
 use dynamicfs_core::maintain::{Trim, TrimOptions};
-use dynamicfs_core::types::{MemberNumber, ObjectId, Scheme};
+use dynamicfs_core::types::{DiskIndex, MemberNumber, ObjectId, Scheme};
 use dynamicfs_core::{FormatOptions, MountMode};
 use dynamicfs_hal::{BlockDevice, Geometry, IoError};
 use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Rng, SimArray};
@@ -39,7 +39,7 @@ const ALL: TrimOptions = TrimOptions::new().minimum_bytes(0).only_count(false);
 const COUNT: TrimOptions = TrimOptions::new().minimum_bytes(0).only_count(true);
 
 fn free_bytes(pool: &Mounted<'_>, disk: usize) -> u64 {
-    pool.member_health(disk).free_blocks * u64::from(pool.health().block_bytes)
+    pool.member_health(DiskIndex(disk)).free_blocks * u64::from(pool.health().block_bytes)
 }
 
 fn expect_files(pool: &mut Mounted<'_>) {
@@ -60,7 +60,7 @@ fn all_free_space_is_given_back_and_nothing_else() {
         assert_eq!((trimmed.discarded_bytes(), trimmed.refused()), (free, None));
         let discards = pool.array().disk(member.into()).counters().discards - discards;
         assert_eq!(trimmed.runs(), discards);
-        assert_eq!(trimmed.done_bytes(), pool.member_health(member.into()).blocks * 512);
+        assert_eq!(trimmed.done_bytes(), pool.member_health(DiskIndex(member.into())).blocks * 512);
     }
     assert_eq!(trim(&mut pool, 2, ALL).expect("nothing to do").discarded_bytes(), 0);
     assert_eq!(trim(&mut pool, 7, ALL), Err(MemberError::NotAMember));

@@ -7,7 +7,7 @@
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::maintain::{JobKind, JobOptions, JobState};
 use dynamicfs_core::object::{Attributes, MakeRequest};
-use dynamicfs_core::types::{ObjectId, Scheme};
+use dynamicfs_core::types::{DiskIndex, ObjectId, Scheme};
 use dynamicfs_core::{AddOptions, DiskState, FormatOptions, Memory, MountOptions, Pool, Services, Slot};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -208,7 +208,7 @@ fn run(name: &str, scheme: Scheme, disks: usize, lost: u64) {
     let rebuild = |_| {
         bench.lose(1, 1 << 30);
         bench.on_pool(0, |pool| {
-            pool.add_disk(1, &mut OsEntropy, &AddOptions::default()).expect("added");
+            pool.add_disk(DiskIndex(1), &mut OsEntropy, &AddOptions::default()).expect("added");
             job(pool, JobKind::Rebuild, JobOptions::WITHOUT_ABSENT)
         })
     };

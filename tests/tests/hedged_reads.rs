@@ -2,7 +2,7 @@
 
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::disks::DiskStatus;
-use dynamicfs_core::types::Scheme;
+use dynamicfs_core::types::{DiskIndex, Scheme};
 use dynamicfs_core::{FormatOptions, MountOptions, Pool, Services};
 use dynamicfs_hal::{BlockDevice, Geometry};
 use dynamicfs_sim::world::{Lent, put_file};
@@ -105,7 +105,7 @@ fn a_stuck_disk_holds_nobody_up(scheme: Scheme, disks: usize, piece: usize) {
         gate.send(Word::Open).expect("the disk listens");
         // It comes back, and nothing is held against it.
         assert!(pool.array().disk(stuck).is_some(), "{scheme:?}: disk {stuck} is there");
-        let health = pool.member_health(stuck);
+        let health = pool.member_health(DiskIndex(stuck));
         assert_eq!((health.status, health.counters.read_errors), (DiskStatus::Online, 0), "{scheme:?}");
     }
     let health = pool.health();

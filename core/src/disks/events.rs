@@ -7,7 +7,7 @@ use crate::format::job::{JobKind, JobState};
 use crate::format::record::MemberState;
 use crate::limits::EVENTS_PER_DISK;
 use crate::observed::AtRest;
-use crate::types::{MemberNumber, ObjectId};
+use crate::types::{DiskIndex, MemberNumber, ObjectId};
 use dynamicfs_hal::{DiskArray, IoError};
 
 /// Something that has happened.
@@ -168,11 +168,11 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     fn event(&self, place: usize) -> Event {
-        self.states[at(place / EVENTS_PER_DISK)].watched.events[place % EVENTS_PER_DISK]
+        self.states[at(DiskIndex(place / EVENTS_PER_DISK))].watched.events[place % EVENTS_PER_DISK]
     }
 
     fn set_event(&mut self, place: usize, event: Event) {
-        let watched = &mut self.states[at(place / EVENTS_PER_DISK)].watched;
+        let watched = &mut self.states[at(DiskIndex(place / EVENTS_PER_DISK))].watched;
         watched.note(|watched| watched.events[place % EVENTS_PER_DISK] = event);
     }
 
@@ -198,7 +198,7 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     /// Tells of something that has happened to the member that this disk is.
-    pub(crate) fn tell_of(&mut self, disk: usize, what: impl FnOnce(MemberNumber) -> Happening) {
+    pub(crate) fn tell_of(&mut self, disk: DiskIndex, what: impl FnOnce(MemberNumber) -> Happening) {
         if OBSERVE && let Some(identity) = self.states[at(disk)].identity {
             self.tell(what(identity.member));
         }

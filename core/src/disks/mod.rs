@@ -27,7 +27,7 @@ use crate::error::{About, Code, Failure, FormatError, MountError};
 use crate::format::label::{DiskIdentity, PoolParameters};
 use crate::metrics::DiskCounters;
 use crate::observed::Observed;
-use crate::types::{BlockAddress, Epoch, Generation, MemberNumber, MemberSet};
+use crate::types::{BlockAddress, DiskIndex, Epoch, Generation, MemberNumber, Row, Set};
 use condition::{Fault, Thresholds};
 use dynamicfs_hal::{Batch, Clock, Crc32c, DiskArray, Geometry, IoError, Operation, Outcome, Request};
 use events::Happening;
@@ -43,8 +43,8 @@ pub(crate) const IDLE_MICROS: u64 = 200_000;
 const WAITED_MICROS: u64 = 20_000;
 
 /// The place of a disk among the states.
-pub(crate) const fn at(disk: usize) -> usize {
-    if MULTI { disk } else { 0 }
+pub(crate) const fn at(disk: DiskIndex) -> usize {
+    if MULTI { disk.0 } else { 0 }
 }
 
 /// All disks of a pool.
@@ -117,6 +117,11 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         self.states.len()
     }
 
+    /// Their indices, ascending.
+    pub fn all(&self) -> impl Iterator<Item = DiskIndex> + use<A> {
+        (0..self.states.len()).map(DiskIndex)
+    }
+
     /// Reads of all disks that failed or brought wrong bytes, since the pool was opened.
     pub fn bad_reads(&self) -> u64 {
         let counters = self.states.iter().map(|state| state.watched.counters);
@@ -124,17 +129,17 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// A disk's state; `disk` is below [`count`](Self::count).
-    pub fn state(&self, disk: usize) -> &DiskState {
+    pub fn state(&self, disk: DiskIndex) -> &DiskState {
         &self.states[at(disk)]
     }
 
-    pub(crate) fn state_mut(&mut self, disk: usize) -> &mut DiskState {
+    pub(crate) fn state_mut(&mut self, disk: DiskIndex) -> &mut DiskState {
         &mut self.states[at(disk)]
     }
 
     /// What a disk is like.
-    pub fn geometry(&self, disk: usize) -> Geometry {
-        self.array.geometry(disk)
+    pub fn geometry(&self, disk: DiskIndex) -> Geometry {
+        self.array.geometry(disk.0)
     }
 
     /// The array itself, between two operations.
@@ -163,13 +168,13 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// Makes a disk a member that does not take part yet.
-    pub(crate) fn assign(&mut self, disk: usize, identity: DiskIdentity, row: usize) {
+    pub(crate) fn assign(&mut self, disk: DiskIndex, identity: DiskIdentity, row: Row) {
         let state = &mut self.states[at(disk)];
         let before = state.watched;
         *state = DiskState {
             identity: Some(identity),
             blocks: identity.data_blocks,
-            row: row as u8,
+            row: row.0 as u8,
             status: DiskStatus::Unlabelled,
             sector_shift: state.sector_shift,
             ..DiskState::NEW
@@ -178,14 +183,12 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// The disk of this member, if it was taken out of use.
-    pub(crate) fn excluded_disk_of(&self, member: MemberNumber) -> Option<usize> {
-        self.states
-            .iter()
-            .position(|s| s.status == DiskStatus::Excluded && s.identity.is_some_and(|i| i.member == member))
+    pub(crate) fn excluded_disk_of(&self, member: MemberNumber) -> Option<DiskIndex> {
+        self.position(|s| s.status == DiskStatus::Excluded && s.identity.is_some_and(|i| i.member == member))
     }
 
     /// Takes a member that takes part out of use, or into use one that was taken out so.
-    pub(crate) fn set_excluded(&mut self, disk: usize, excluded: bool) {
+    pub(crate) fn set_excluded(&mut self, disk: DiskIndex, excluded: bool) {
         let (from, to) = match excluded {
             true => (DiskStatus::Online, DiskStatus::Excluded),
             false => (DiskStatus::Excluded, DiskStatus::Online),
@@ -197,7 +200,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// Notes how many blocks of a member may be allocated. Its label cannot say less: it would be an older one, and name places
     /// for superblocks that hold data now.
-    pub(crate) fn set_blocks(&mut self, row: usize, blocks: u64) {
+    pub(crate) fn set_blocks(&mut self, row: Row, blocks: u64) {
         let Some(disk) = self.disk_in_row(row) else { return };
         let state = &mut self.states[at(disk)];
         state.blocks = blocks;
@@ -212,18 +215,18 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// The identity of the member in this row, while it takes part.
-    pub fn identity_in_row(&self, row: usize) -> Option<&DiskIdentity> {
+    pub fn identity_in_row(&self, row: Row) -> Option<&DiskIdentity> {
         self.states[at(self.disk_in_row(row)?)].identity.as_ref()
     }
 
     /// The sector at which a byte of a disk lies; the byte begins a sector.
-    pub fn lba_of_byte(&self, disk: usize, byte: u64) -> u64 {
+    pub fn lba_of_byte(&self, disk: DiskIndex, byte: u64) -> u64 {
         byte >> self.states[at(disk)].sector_shift
     }
 
     /// Where the bytes from `offset` on, in the blocks from `address` on, lie: the disk and the sector. `None` when
     /// the member does not take part.
-    pub fn locate(&self, address: BlockAddress, offset: u64) -> Option<(usize, u64)> {
+    pub fn locate(&self, address: BlockAddress, offset: u64) -> Option<(DiskIndex, u64)> {
         let disk = self.disk_of(address.member)?;
         let byte = (address.block << self.parameters.block_shift).checked_add(offset)?;
         Some((disk, self.lba_of_byte(disk, byte)))
@@ -292,7 +295,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             self.has_misfit |= !matches!(request.operation, Operation::Read(_));
             return;
         }
-        let Some(state) = self.states.get_mut(at(request.disk)) else { return };
+        let Some(state) = self.states.get_mut(at(DiskIndex(request.disk))) else { return };
         state.watched.note(|watched| watched.window.count());
         match request.result {
             Err(IoError::NoSpace) if matches!(request.operation, Operation::Read(_)) => {}
@@ -321,7 +324,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             Ok(()) | Err(IoError::Late) => {}
             Err(error) => {
                 let is_read = matches!(request.operation, Operation::Read(_));
-                self.bear(request.disk, request.lba, is_read, error);
+                self.bear(DiskIndex(request.disk), request.lba, is_read, error);
             }
         }
     }
@@ -330,12 +333,12 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     #[inline(never)]
     fn hear(&mut self) {
         self.any_late = false;
-        for disk in 0..self.count() {
+        for disk in self.all() {
             let state = &mut self.states[at(disk)];
             if !state.watched.is_late {
                 continue;
             }
-            let Some(Outcome { lba, result, micros }) = self.array.take_outcome(disk) else {
+            let Some(Outcome { lba, result, micros }) = self.array.take_outcome(disk.0) else {
                 self.any_late = true;
                 continue;
             };
@@ -351,7 +354,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// What follows from an error of a disk that takes part: a read is judged with others, anything else takes it out of use.
-    fn bear(&mut self, disk: usize, lba: u64, is_read: bool, error: IoError) {
+    fn bear(&mut self, disk: DiskIndex, lba: u64, is_read: bool, error: IoError) {
         let state = &mut self.states[at(disk)];
         let is_timeout = u64::from(error == IoError::Timeout);
         state.watched.note(|watched| watched.counters.timeouts += is_timeout);
@@ -371,14 +374,14 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         if self.has_misfit {
             return Err(Code::BadRequest);
         }
-        match self.states.iter().position(|state| state.lacks_room && state.status == DiskStatus::Online) {
+        match self.position(|state| state.lacks_room && state.status == DiskStatus::Online) {
             Some(disk) => Err(self.refused(disk)),
             None => Ok(()),
         }
     }
 
     /// Why a disk takes no writes that is not to blame for it.
-    pub(crate) fn refused(&mut self, disk: usize) -> Code {
+    pub(crate) fn refused(&mut self, disk: DiskIndex) -> Code {
         let code = match self.states[at(disk)].last_error {
             Some(IoError::Refused) => Code::RefusedBelow,
             _ => Code::NoSpaceBelow,
@@ -401,9 +404,9 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// Rows of these members that lacked room for what was written last, which is forgotten.
-    pub(crate) fn take_rows_without_room(&mut self, rows: MemberSet) -> MemberSet {
+    pub(crate) fn take_rows_without_room(&mut self, rows: Set<Row>) -> Set<Row> {
         let of_them = |state: &&mut DiskState| state.lacks_room && rows.contains(state.row.into());
-        self.states.iter_mut().filter(of_them).fold(MemberSet::EMPTY, |set, state| {
+        self.states.iter_mut().filter(of_them).fold(Set::EMPTY, |set, state| {
             state.lacks_room = false;
             set.with(state.row.into())
         })
@@ -430,10 +433,9 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// Every member that takes part has this state as its newest now.
-    pub(crate) fn set_newest(&mut self, rows: MemberSet, order: (Epoch, Generation), root_crc: u32) {
-        let takes_part = |state: &&mut DiskState| {
-            state.status == DiskStatus::Online && rows.contains(usize::from(state.row))
-        };
+    pub(crate) fn set_newest(&mut self, rows: Set<Row>, order: (Epoch, Generation), root_crc: u32) {
+        let takes_part =
+            |state: &&mut DiskState| state.status == DiskStatus::Online && rows.contains(state.row.into());
         let online = self.states.iter_mut().filter(takes_part);
         for state in online {
             (state.order, state.root_crc) = (order, root_crc);
@@ -442,7 +444,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// What a disk gave, in the blocks from `block` on, was not what had been written there.
-    pub fn note_checksum_error(&mut self, disk: usize, block: u64) {
+    pub fn note_checksum_error(&mut self, disk: DiskIndex, block: u64) {
         if !OBSERVE {
             return;
         }
@@ -451,7 +453,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// A bad fragment or node of a disk was rewritten.
-    pub(crate) fn note_repair(&mut self, disk: usize) {
+    pub(crate) fn note_repair(&mut self, disk: DiskIndex) {
         if !OBSERVE {
             return;
         }
@@ -489,7 +491,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         while next < self.count() {
             let mut batch = A::Batch::default();
             while next < self.count() {
-                if wanted(&self.states[at(next)])
+                if wanted(&self.states[at(DiskIndex(next))])
                     && self.array.geometry(next).sectors > 0
                     && batch.push(Request::flush(next)).is_err()
                 {
@@ -503,7 +505,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// Takes a member out of use until the next mount.
     #[inline(never)]
-    pub fn fail(&mut self, disk: usize, error: IoError) {
+    pub fn fail(&mut self, disk: DiskIndex, error: IoError) {
         self.states[at(disk)].status = DiskStatus::Failed;
         self.states[at(disk)].last_error = Some(error);
         self.tell_of(disk, |member| Happening::Stopped { member, error });

@@ -3,81 +3,81 @@
 use super::{Currency, DiskState, DiskStatus, Disks, at};
 use crate::build::MULTI;
 use crate::limits::MEMBERS_MAX;
-use crate::types::{Epoch, Generation, MemberNumber, MemberSet};
+use crate::types::{DiskIndex, Epoch, Generation, MemberNumber, Row, Set};
 use dynamicfs_hal::DiskArray;
 
 impl<A: DiskArray> Disks<'_, A> {
     /// The disk that is this member and takes part.
-    pub fn disk_of(&self, member: MemberNumber) -> Option<usize> {
+    pub fn disk_of(&self, member: MemberNumber) -> Option<DiskIndex> {
         self.position(|s| s.status == DiskStatus::Online && s.identity.is_some_and(|i| i.member == member))
     }
 
     /// The first disk whose state is so.
-    fn position(&self, is_so: impl Fn(&DiskState) -> bool) -> Option<usize> {
-        self.states.iter().position(is_so)
+    pub(super) fn position(&self, is_so: impl Fn(&DiskState) -> bool) -> Option<DiskIndex> {
+        self.states.iter().position(is_so).map(DiskIndex)
     }
 
     /// The disk in this row of the member table, if it takes part.
-    pub fn disk_in_row(&self, row: usize) -> Option<usize> {
-        self.position(|s| s.status == DiskStatus::Online && usize::from(s.row) == row)
+    pub fn disk_in_row(&self, row: Row) -> Option<DiskIndex> {
+        self.position(|s| s.status == DiskStatus::Online && usize::from(s.row) == row.0)
     }
 
     /// Rows of the members that take part.
-    pub fn online(&self) -> MemberSet {
+    pub fn online(&self) -> Set<Row> {
         self.rows_of(|_| true)
     }
 
     /// Those of them that are as long as they were: one that was cut is read where nothing is written, and
     /// counts for nothing.
-    pub fn sound(&self) -> MemberSet {
+    pub fn sound(&self) -> Set<Row> {
         self.rows_of(|state| !state.is_cut)
     }
 
     /// Members that may be disks of a copy of the pool.
-    pub(crate) fn perhaps_copied(&self) -> MemberSet {
+    pub(crate) fn perhaps_copied(&self) -> Set<Row> {
         self.rows_of(|state| state.may_be_copied)
     }
 
     /// Rows of the members that take part and are so.
-    fn rows_of(&self, is_so: impl Fn(&DiskState) -> bool) -> MemberSet {
+    fn rows_of(&self, is_so: impl Fn(&DiskState) -> bool) -> Set<Row> {
         self.rows_where(|s| s.status == DiskStatus::Online && is_so(s))
     }
 
     /// Rows of the members whose disks are so.
-    fn rows_where(&self, is_so: impl Fn(&DiskState) -> bool) -> MemberSet {
+    fn rows_where(&self, is_so: impl Fn(&DiskState) -> bool) -> Set<Row> {
         let is_in = |s: &DiskState| usize::from(s.row) < MEMBERS_MAX && is_so(s);
-        self.states.iter().filter(|s| is_in(s)).map(|s| usize::from(s.row)).collect()
+        self.states.iter().filter(|s| is_in(s)).map(|s| Row::from(s.row)).collect()
     }
 
     /// Rows of the members that are here, also of those that the operator took out of use.
-    pub fn present(&self) -> MemberSet {
+    pub fn present(&self) -> Set<Row> {
         self.rows_where(|s| matches!(s.status, DiskStatus::Online | DiskStatus::Excluded))
     }
 
     /// Whether the member in this row is here and has this state as its newest.
-    pub(crate) fn is_row_at(&self, row: usize, order: (Epoch, Generation)) -> bool {
+    pub(crate) fn is_row_at(&self, row: Row, order: (Epoch, Generation)) -> bool {
         self.states.iter().any(|s| {
             let is_here = matches!(s.status, DiskStatus::Online | DiskStatus::Excluded);
-            is_here && usize::from(s.row) == row && s.order == order
+            is_here && usize::from(s.row) == row.0 && s.order == order
         })
     }
 
     /// Rows of the members that take part and have another state than this as their newest.
-    pub(crate) fn rows_not_at(&self, order: (Epoch, Generation)) -> MemberSet {
+    pub(crate) fn rows_not_at(&self, order: (Epoch, Generation)) -> Set<Row> {
         self.rows_of(|state| state.order != order)
     }
 
     /// Whether the label of one of these members names features that a writer must know, and this code does
     /// not.
-    pub(crate) fn must_not_write(&self, rows: MemberSet) -> bool {
+    pub(crate) fn must_not_write(&self, rows: Set<Row>) -> bool {
         self.states.iter().any(|s| s.must_not_write && rows.contains(s.row.into()))
     }
 
     /// Rows of the members that lost what they had acknowledged, and have not been given this state yet.
-    pub(crate) fn rolled_back(&self, order: (Epoch, Generation)) -> MemberSet {
+    pub(crate) fn rolled_back(&self, order: (Epoch, Generation)) -> Set<Row> {
         // Others tell that of a disk.
         if !MULTI {
-            return MemberSet::EMPTY;
+            return Set::EMPTY;
         }
         self.rows_of(|state| {
             state.currency == Currency::RolledBack && (state.order < order || state.lost_end)
@@ -93,7 +93,7 @@ impl<A: DiskArray> Disks<'_, A> {
     /// two parted, so nothing that it has counts then. Nor does it where no other disk has been in its state.
     pub(crate) fn held(
         &self,
-        row: usize,
+        row: Row,
         (newest, began): (Epoch, Generation),
         roots: Option<[u32; 2]>,
     ) -> Option<Generation> {
@@ -112,7 +112,7 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     /// Whether each of these members that takes part has this state as its newest, for certain.
-    pub(crate) fn are_all_at(&self, rows: MemberSet, order: (Epoch, Generation)) -> bool {
+    pub(crate) fn are_all_at(&self, rows: Set<Row>, order: (Epoch, Generation)) -> bool {
         self.states
             .iter()
             .filter(|state| state.status == DiskStatus::Online && rows.contains(state.row.into()))
@@ -121,7 +121,7 @@ impl<A: DiskArray> Disks<'_, A> {
 
     /// Rows of the members that take part and have a place for superblocks that could be read in neither
     /// ring.
-    pub(crate) fn rows_with_lost_slots(&self) -> MemberSet {
+    pub(crate) fn rows_with_lost_slots(&self) -> Set<Row> {
         self.rows_of(|state| state.has_lost_slot)
     }
 }

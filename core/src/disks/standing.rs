@@ -7,7 +7,7 @@ use super::state::Watched;
 use super::{DiskStatus, Disks, at};
 use crate::build::OBSERVE;
 use crate::limits::FRAGMENTS_MAX;
-use crate::types::{BlockAddress, MemberSet};
+use crate::types::{BlockAddress, DiskIndex, FragmentIndex, Set};
 use dynamicfs_hal::DiskArray;
 
 /// Requests after which the disks are compared with each other again.
@@ -48,7 +48,7 @@ impl<A: DiskArray> Disks<'_, A> {
 
     /// How far a disk can be relied on. One that takes part is degraded where its errors would fail it: that is for upkeep
     /// to decide.
-    pub fn condition(&self, disk: usize) -> Condition {
+    pub fn condition(&self, disk: DiskIndex) -> Condition {
         let state = &self.states[at(disk)];
         match (state.status, state.watched.condition, state.last_error) {
             (DiskStatus::Online, Condition::Failed(cause), _) => Condition::Degraded(cause),
@@ -60,7 +60,7 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     /// Microseconds that a read of a disk takes on average; `None` if too few were measured.
-    pub fn latency(&self, disk: usize) -> Option<u32> {
+    pub fn latency(&self, disk: DiskIndex) -> Option<u32> {
         let state = &self.states[at(disk)];
         (state.watched.samples >= SAMPLES_MIN).then_some(state.watched.latency / 16)
     }
@@ -72,14 +72,14 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     /// Judges a disk from now on as if it had made no error yet.
-    pub(crate) fn forgive(&mut self, disk: usize) {
+    pub(crate) fn forgive(&mut self, disk: DiskIndex) {
         self.states[at(disk)].watched.note(|watched| watched.window = Window::NEW);
         self.look();
     }
 
     /// Notes that a place of a disk is bad, and judges by it.
     #[inline(never)]
-    pub(super) fn note_fault(&mut self, disk: usize, fault: Fault, place: u64) {
+    pub(super) fn note_fault(&mut self, disk: DiskIndex, fault: Fault, place: u64) {
         if !OBSERVE {
             return;
         }
@@ -97,7 +97,7 @@ impl<A: DiskArray> Disks<'_, A> {
         let now = self.clock.monotonic_micros();
         let middle = self.middle();
         self.any_behind = false;
-        for disk in 0..self.count() {
+        for disk in self.all() {
             let latency = self.latency(disk).unwrap_or(0);
             let thresholds = *self.thresholds;
             let state = &mut self.states[at(disk)];
@@ -120,12 +120,12 @@ impl<A: DiskArray> Disks<'_, A> {
     /// out. Zeros if fewer than two are known.
     fn middle(&self) -> (u32, u32) {
         let known = || {
-            let disks = (0..self.count()).filter(|&disk| self.states[at(disk)].status == DiskStatus::Online);
+            let disks = self.all().filter(|&disk| self.states[at(disk)].status == DiskStatus::Online);
             disks.filter_map(|disk| Some((self.latency(disk)?, disk)))
         };
         // Counted, not sorted: there are few, and no memory is needed.
         let at = |rank: usize| {
-            let place = |one: &(u32, usize)| known().filter(|other| other < one).count();
+            let place = |one: &(u32, DiskIndex)| known().filter(|other| other < one).count();
             known().find(|one| place(one) == rank).map_or(0, |(latency, _)| latency)
         };
         match known().count().checked_sub(2) {
@@ -167,9 +167,9 @@ impl<A: DiskArray> Disks<'_, A> {
         fragments: impl Iterator<Item = BlockAddress>,
         reads: usize,
         may_sample: bool,
-    ) -> MemberSet {
+    ) -> Set<FragmentIndex> {
         if !OBSERVE || !self.any_behind && !self.any_late {
-            return MemberSet::EMPTY;
+            return Set::EMPTY;
         }
         let is_sample = may_sample && select::is_sample(self.requests);
         let is_avoided = |address: BlockAddress| {
@@ -188,7 +188,7 @@ impl<A: DiskArray> Disks<'_, A> {
             })
         };
         let avoided = fragments.enumerate().filter(|&(_, address)| is_avoided(address));
-        avoided.fold(MemberSet::EMPTY, |set, (index, _)| set.with(index))
+        avoided.fold(Set::EMPTY, |set, (index, _)| set.with(FragmentIndex(index)))
     }
 
     /// After how many microseconds to give up on a read of so many bytes from a disk, because `count` of these others can answer as
@@ -196,7 +196,7 @@ impl<A: DiskArray> Disks<'_, A> {
     /// One that was hardly read yet is thought to be like the disk itself. See [`select::patience`], also for the `attempt`.
     pub fn patience(
         &self,
-        disk: usize,
+        disk: DiskIndex,
         others: impl Iterator<Item = BlockAddress>,
         (count, reads): (usize, usize),
         bytes: usize,

@@ -1,7 +1,7 @@
 //! Errors of one byte, and what they are about.
 
 use super::{Error, FormatError, MemberError, MountError, StorageError};
-use crate::types::{BlockAddress, Generation, MemberSet, MemoryNeeds, ObjectId};
+use crate::types::{BlockAddress, DiskIndex, Generation, MemoryNeeds, ObjectId, Row, Set};
 
 /// Why something could not be done, without what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,15 +117,15 @@ impl Code {
 /// older.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
-    pub(crate) disk: usize,
+    pub(crate) disk: DiskIndex,
     pub(crate) address: BlockAddress,
     pub(crate) object: ObjectId,
     pub(crate) offset: u64,
     pub(crate) bytes: usize,
-    pub(crate) members: MemberSet,
-    pub(crate) list: MemberSet,
+    pub(crate) members: Set<Row>,
+    pub(crate) list: Set<Row>,
     pub(crate) generation: Generation,
-    pub(crate) second: usize,
+    pub(crate) second: DiskIndex,
     pub(crate) format: (u16, u32, u8),
     pub(crate) lengths: (u64, u64),
     pub(crate) sector_bytes: u32,
@@ -136,15 +136,15 @@ pub struct About {
 impl About {
     /// Nothing yet.
     pub(crate) const NOTHING: Self = Self {
-        disk: 0,
+        disk: DiskIndex(0),
         address: BlockAddress::NONE,
         object: ObjectId::SYSTEM,
         offset: 0,
         bytes: 0,
-        members: MemberSet::EMPTY,
-        list: MemberSet::EMPTY,
+        members: Set::EMPTY,
+        list: Set::EMPTY,
         generation: Generation(0),
-        second: 0,
+        second: DiskIndex(0),
         format: (0, 0, 0),
         lengths: (0, 0),
         sector_bytes: 0,
@@ -153,13 +153,13 @@ impl About {
     };
 
     /// Notes the disk that cannot be opened, and its format's number, features and checksum algorithm.
-    pub(crate) const fn unsupported(&mut self, disk: usize, format: (u16, u32, u8)) -> Code {
+    pub(crate) const fn unsupported(&mut self, disk: DiskIndex, format: (u16, u32, u8)) -> Code {
         (self.disk, self.format) = (disk, format);
         Code::Unsupported
     }
 
     /// Notes two disks that do not go together.
-    pub(crate) const fn two(&mut self, first: usize, second: usize, code: Code) -> Code {
+    pub(crate) const fn two(&mut self, first: DiskIndex, second: DiskIndex, code: Code) -> Code {
         (self.disk, self.second) = (first, second);
         code
     }
@@ -167,8 +167,8 @@ impl About {
     /// Notes which members of a list are here, and the newest commit that is.
     pub(crate) const fn missing(
         &mut self,
-        present: MemberSet,
-        list: MemberSet,
+        present: Set<Row>,
+        list: Set<Row>,
         generation: Generation,
         code: Code,
     ) -> Code {
@@ -213,13 +213,13 @@ impl About {
     }
 
     /// Notes which members are too few.
-    pub(crate) const fn too_few(&mut self, members: MemberSet) -> Code {
+    pub(crate) const fn too_few(&mut self, members: Set<Row>) -> Code {
         self.members = members;
         Code::TooFewDisks
     }
 
     /// Notes the disk that an error is about.
-    pub(crate) const fn on(&mut self, disk: usize, code: Code) -> Code {
+    pub(crate) const fn on(&mut self, disk: DiskIndex, code: Code) -> Code {
         self.disk = disk;
         code
     }

@@ -7,7 +7,7 @@ mod code;
 
 pub use code::{About, Code};
 
-use crate::types::{BlockAddress, Generation, MemberSet, MemoryNeeds, ObjectId, Uuid};
+use crate::types::{BlockAddress, DiskIndex, Generation, MemoryNeeds, ObjectId, Row, Set, Uuid};
 use dynamicfs_hal::IoError;
 
 /// Why the layers below the objects could not do what was asked.
@@ -43,7 +43,7 @@ pub enum StorageError {
     /// Too few disks are left to go on safely; the transaction was dropped, the last commit stands.
     TooFewDisks {
         /// Rows of the member table that are online.
-        online: MemberSet,
+        online: Set<Row>,
     },
     /// The pool was mounted for reading, or became so after disks failed.
     ReadOnly,
@@ -54,27 +54,27 @@ pub enum StorageError {
     /// until it is mounted anew. Nothing that this mount would write could be told from the other's.
     OtherWriter {
         /// The index in the array of the disk on which that was seen.
-        disk: usize,
+        disk: DiskIndex,
     },
     /// Another disk, or a blank one, is where a member was: it is out of use, and the transaction was dropped. The next one
     /// goes on without it, if enough others are there.
     Exchanged {
         /// The index in the array of the disk.
-        disk: usize,
+        disk: DiskIndex,
     },
     /// What a disk is stored in has no room for a write: the filesystem below an image, the pool below a thin
     /// volume. The disk is not to blame; the transaction was dropped, the last commit stands, and the same
     /// succeeds once there is room.
     NoSpaceBelow {
         /// The index in the array of the disk.
-        disk: usize,
+        disk: DiskIndex,
     },
     /// The system refuses to write to a disk, for want of something of its own, as memory, or because what
     /// the disk is stored in has become read-only. The disk is not to blame; the transaction was dropped, the
     /// last commit stands.
     RefusedBelow {
         /// The index in the array of the disk.
-        disk: usize,
+        disk: DiskIndex,
     },
     /// Changes are made in a transaction, and none was begun.
     NoTransaction,
@@ -157,33 +157,33 @@ pub enum FormatError<E = StorageError> {
     /// A disk is too small for the parameters.
     DiskTooSmall {
         /// The disk's index in the array.
-        disk: usize,
+        disk: DiskIndex,
         /// Bytes that it needs at least.
         bytes: u64,
     },
     /// A disk is too large for the parameters: its groups have no numbers.
     DiskTooLarge {
         /// The disk's index in the array.
-        disk: usize,
+        disk: DiskIndex,
         /// Bytes that it may have at most.
         bytes: u64,
     },
     /// A disk's sectors, alignment or tear unit do not fit the pool's block.
     Geometry {
         /// The disk's index in the array.
-        disk: usize,
+        disk: DiskIndex,
     },
     /// A disk holds a pool already; formatting must be forced.
     InUse {
         /// The disk's index in the array.
-        disk: usize,
+        disk: DiskIndex,
         /// The pool on it.
         pool: Uuid,
     },
     /// A disk did not do what it was asked.
     Io {
         /// The disk's index in the array.
-        disk: usize,
+        disk: DiskIndex,
         /// What it answered.
         error: IoError,
     },
@@ -237,7 +237,7 @@ pub enum MountError {
     /// A disk was made by a newer version.
     Unsupported {
         /// The disk's index in the array.
-        disk: usize,
+        disk: DiskIndex,
         /// Its format's number.
         version: u16,
         /// Features that must be known to open it.
@@ -248,7 +248,7 @@ pub enum MountError {
     /// A disk that is needed is shorter than its label says. What there is of it can be read by a mount for reading.
     Truncated {
         /// The disk's index in the array.
-        disk: usize,
+        disk: DiskIndex,
         /// Bytes that it has.
         bytes: u64,
         /// Bytes that it should have.
@@ -257,30 +257,30 @@ pub enum MountError {
     /// A disk that is needed has larger sectors here than the pool's layout allows.
     LargeSectors {
         /// The disk's index in the array.
-        disk: usize,
+        disk: DiskIndex,
         /// Bytes of its sectors.
         sector_bytes: u32,
     },
     /// The labels of two disks describe different pools under one name.
     LabelsDisagree {
         /// The disk's index in the array.
-        disk: usize,
+        disk: DiskIndex,
     },
     /// Two disks carry the same identity: one is a copy of the other.
     Cloned {
         /// One disk's index in the array.
-        first: usize,
+        first: DiskIndex,
         /// The other's.
-        second: usize,
+        second: DiskIndex,
     },
     /// No valid superblock on any disk.
     NoSuperblock,
     /// Members are absent that could hold a newer commit. They can be declared dead, which begins a new history.
     Missing {
         /// Rows of the member table that are present.
-        present: MemberSet,
+        present: Set<Row>,
         /// The list that is not met: all of it must be there, or more than half.
-        list: MemberSet,
+        list: Set<Row>,
         /// The newest commit that is present.
         generation: Generation,
     },
@@ -288,17 +288,17 @@ pub enum MountError {
     /// may be formatted again, without force.
     Unfinished {
         /// Rows of the member table that are present.
-        present: MemberSet,
+        present: Set<Row>,
         /// All members that it was to have.
-        list: MemberSet,
+        list: Set<Row>,
     },
     /// Two disks hold different histories of the pool. One can be preferred, which gives up the other; a survey
     /// ([`Pool::survey`](crate::Pool::survey)) tells what they are.
     Diverged {
         /// A disk of the one, by its index in the array.
-        first: usize,
+        first: DiskIndex,
         /// A disk of the other.
-        second: usize,
+        second: DiskIndex,
     },
     /// No disk holds the history that was preferred.
     NoSuchHistory,

@@ -11,7 +11,7 @@
 use super::field::{Stored, U48, layout};
 use crate::limits::FRAGMENTS_MAX;
 use crate::powers::units;
-use crate::types::{BlockAddress, Generation, Scheme, Uuid};
+use crate::types::{BlockAddress, Column, FragmentIndex, Generation, Scheme, Uuid};
 
 layout! {
     /// The fixed part of an extent's record (kind 20).
@@ -101,8 +101,8 @@ impl Extent {
     }
 
     /// Puts a healed fragment in the place of a bad one.
-    pub fn heal(&mut self, index: usize, address: BlockAddress, birth: Generation) {
-        self.fragments[index] = Fragment { address, birth };
+    pub fn heal(&mut self, index: FragmentIndex, address: BlockAddress, birth: Generation) {
+        self.fragments[index.0] = Fragment { address, birth };
     }
 
     /// Blocks of each fragment.
@@ -126,9 +126,9 @@ impl Extent {
     }
 
     /// Where in the record the checksum of this fragment's chunk stands.
-    pub fn crc_at(&self, fragment: usize, column: usize) -> usize {
+    pub fn crc_at(&self, fragment: FragmentIndex, column: Column) -> usize {
         let per_column = self.crcs_per_column();
-        let index = column * per_column + if per_column == 1 { 0 } else { fragment };
+        let index = column.0 * per_column + if per_column == 1 { 0 } else { fragment.0 };
         self.head_bytes() + CRC_BYTES * index
     }
 
@@ -246,7 +246,7 @@ mod tests {
         let mut out = [0; EXTENT_BYTES_MAX];
         let mut extent = extent();
         assert_eq!(extent.encode(&mut out), 16 + 48);
-        extent.heal(3, BlockAddress { member: MemberNumber(9), block: 77 }, Generation(8));
+        extent.heal(FragmentIndex(3), BlockAddress { member: MemberNumber(9), block: 77 }, Generation(8));
         let bytes = extent.encode(&mut out);
         assert_eq!(bytes, 16 + 48 + 7);
         assert_eq!(Extent::decode(&out[..bytes]), Some(extent.clone()));

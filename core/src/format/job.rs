@@ -6,7 +6,7 @@ use super::node::value_bytes_max;
 use crate::build::MANAGE;
 use crate::limits::{NODE_BYTES_MIN, U48_MAX};
 use crate::options::options;
-use crate::types::{Generation, MemberSet};
+use crate::types::{Generation, Row, Set};
 
 layout! {
     /// A maintenance job (kind 6, the job's number in the upper half of the offset, 0 in the lower).
@@ -231,7 +231,7 @@ pub struct Job {
     /// Blocks that the pass of a scrub did not read: they are on members that were away.
     pub unread: u64,
     /// The rows of those members.
-    pub unread_rows: MemberSet,
+    pub unread_rows: Set<Row>,
     /// When the last pass of a scrub ended that read everything, in seconds since 1970; 0 if none did.
     pub whole: i64,
     /// A record tells what a scrub read: it is kept up to date from then on.
@@ -279,7 +279,7 @@ impl Job {
             started,
             ended: 0,
             unread: 0,
-            unread_rows: MemberSet::EMPTY,
+            unread_rows: Set::EMPTY,
             whole: 0,
             has_read_record: false,
             found_before: u64::MAX,
@@ -319,7 +319,7 @@ impl Job {
     pub(crate) fn load_read(&mut self, record: &[u8]) {
         if let Some(record) = ReadRecord::new(record) {
             self.unread = record.unread();
-            self.unread_rows = MemberSet::of_bits(record.unread_rows());
+            self.unread_rows = Set::of_bits(record.unread_rows());
             self.whole = record.whole() as i64;
             self.has_read_record = true;
         }

@@ -8,7 +8,7 @@ use super::label::PoolParameters;
 use super::pointer::NodePointer;
 use crate::limits::{BRANCHES_MAX, NODE_COPIES_MAX, NODE_GROUP_FREE_MIN, NODE_PLACES_MAX};
 use crate::types::{
-    BlockAddress, Epoch, Generation, MemberLists, MemberNumber, MemberSet, ObjectId, Scheme, Uuid,
+    BlockAddress, Epoch, Generation, MemberLists, MemberNumber, ObjectId, Row, Scheme, Set, Uuid,
 };
 
 layout! {
@@ -308,7 +308,7 @@ fn counters_are_valid(view: &Superblock<&[u8]>) -> bool {
         view.extents(),
     ];
     let fits = |counter: &u64| *counter <= COUNTER_MAX;
-    let row_fits = |row: usize| fits(&view.row(row).free()) && fits(&view.row(row).node_free());
+    let row_fits = |row: Row| fits(&view.row(row).free()) && fits(&view.row(row).node_free());
     pool.iter().all(fits) && view.table().iter().all(row_fits) && view.orphans() <= u32::MAX / 2
 }
 
@@ -317,7 +317,7 @@ fn table_is_valid(view: &Superblock<&[u8]>) -> bool {
     let table = view.table();
     let lists = view.lists();
     let named = lists.settled.or(lists.members).or(view.online()).or(view.owed());
-    let number = |row: usize| view.row(row).number();
+    let number = |row: Row| view.row(row).number();
     let distinct = table
         .iter()
         .all(|row| table.iter().take_while(|&other| other < row).all(|other| number(other) != number(row)));
@@ -352,20 +352,17 @@ impl<B: AsRef<[u8]>> Superblock<B> {
 
     /// The two member lists.
     pub fn lists(&self) -> MemberLists {
-        MemberLists {
-            settled: MemberSet::of_bits(self.settled_raw()),
-            members: MemberSet::of_bits(self.members_raw()),
-        }
+        MemberLists { settled: Set::of_bits(self.settled_raw()), members: Set::of_bits(self.members_raw()) }
     }
 
     /// The members that took part in this commit.
-    pub fn online(&self) -> MemberSet {
-        MemberSet::of_bits(self.online_raw())
+    pub fn online(&self) -> Set<Row> {
+        Set::of_bits(self.online_raw())
     }
 
     /// Members that are owed something they missed.
-    pub fn owed(&self) -> MemberSet {
-        MemberSet::of_bits(self.owed_raw())
+    pub fn owed(&self) -> Set<Row> {
+        Set::of_bits(self.owed_raw())
     }
 
     /// Whether something is short of what was asked for, and no member owes it.
@@ -432,18 +429,20 @@ impl<B: AsRef<[u8]>> Superblock<B> {
     }
 
     /// A row of the member table, below [`rows`](Self::rows).
-    pub fn row(&self, row: usize) -> MemberRow<&[u8]> {
-        MemberRow(&self.0.as_ref()[FIXED + ROW * row..FIXED + ROW * (row + 1)])
+    pub fn row(&self, row: Row) -> MemberRow<&[u8]> {
+        MemberRow(&self.0.as_ref()[FIXED + ROW * row.0..FIXED + ROW * (row.0 + 1)])
     }
 
     /// The row of a member.
-    pub fn row_of(&self, member: MemberNumber) -> Option<usize> {
-        (0..self.rows()).find(|&row| self.row(row).number() == member.0 && member != MemberNumber::NONE)
+    pub fn row_of(&self, member: MemberNumber) -> Option<Row> {
+        (0..self.rows())
+            .map(Row)
+            .find(|&row| self.row(row).number() == member.0 && member != MemberNumber::NONE)
     }
 
     /// The rows in use.
-    pub fn table(&self) -> MemberSet {
-        (0..self.rows()).filter(|&row| self.row(row).number() != MemberNumber::NONE.0).collect()
+    pub fn table(&self) -> Set<Row> {
+        (0..self.rows()).map(Row).filter(|&row| self.row(row).number() != MemberNumber::NONE.0).collect()
     }
 
     /// The object that will be made next.
@@ -465,13 +464,13 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
         self.set_pool(pool);
         self.set_member_rows(members_max);
         // All of them, whatever this build has room for.
-        for row in 0..usize::from(members_max) {
+        for row in (0..usize::from(members_max)).map(Row) {
             self.clear_row(row);
         }
     }
 
     /// Empties a row.
-    pub fn clear_row(&mut self, row: usize) {
+    pub fn clear_row(&mut self, row: Row) {
         let mut row = self.row_mut(row);
         row.0.fill(0);
         row.set_number(MemberNumber::NONE.0);
@@ -529,7 +528,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
     /// Fills a row for a member on which nothing is stored yet.
     pub fn init_row(
         &mut self,
-        row: usize,
+        row: Row,
         member: MemberNumber,
         witness: bool,
         blocks: u64,
@@ -621,8 +620,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
     }
 
     /// A row of the member table, to be changed.
-    pub fn row_mut(&mut self, row: usize) -> MemberRow<&mut [u8]> {
-        MemberRow(&mut self.0.as_mut()[FIXED + ROW * row..FIXED + ROW * (row + 1)])
+    pub fn row_mut(&mut self, row: Row) -> MemberRow<&mut [u8]> {
+        MemberRow(&mut self.0.as_mut()[FIXED + ROW * row.0..FIXED + ROW * (row.0 + 1)])
     }
 
     /// Makes the slot one of this disk, at this sequence, and sets the checksum: the last thing before it is written.

@@ -8,7 +8,7 @@ use crate::error::{Code, MemberError};
 use crate::format::key::Key;
 use crate::format::record::MemberState;
 use crate::object::Objects;
-use crate::types::{MemberNumber, MemberSet, ObjectId};
+use crate::types::{MemberNumber, ObjectId, Row, Set};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -30,7 +30,7 @@ impl<A: DiskArray> Objects<'_, A> {
         disks.look();
         let changes = self.store.roster().changes;
         // What was decided stands until something changes.
-        let kept = if self.kept.1 == changes { self.kept.0 } else { MemberSet::EMPTY };
+        let kept = if self.kept.1 == changes { self.kept.0 } else { Set::EMPTY };
         let roster = *self.store.roster();
         let failed = self.store.tree.holding_rows().minus(kept.or(roster.emptied)).iter().find_map(|row| {
             let condition =
@@ -59,7 +59,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Whether it is known that a member can be done without. Where a part of the tree is lost, what that
     /// lists may need the member: it stays, and the rest of upkeep goes on.
-    fn is_known_without(&mut self, row: usize, member: MemberNumber) -> Result<bool, Code> {
+    fn is_known_without(&mut self, row: Row, member: MemberNumber) -> Result<bool, Code> {
         match self.can_do_without(row, member) {
             Err(code) if code.is_loss() => Ok(false),
             known => known,
@@ -68,7 +68,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Whether everything can be read without a member, and put on others: all nodes by the pool's tolerance, every extent by its
     /// own record. What is written from then on must find as many members as the pool's scheme is wide.
-    fn can_do_without(&mut self, row: usize, member: MemberNumber) -> Result<bool, Code> {
+    fn can_do_without(&mut self, row: Row, member: MemberNumber) -> Result<bool, Code> {
         let (superblock, roster) = (self.store.committed(), self.store.roster());
         let tree = &self.store.tree;
         let bears = self.store.unhealed().with(row).len() <= usize::from(superblock.tolerance());
@@ -100,7 +100,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Tells of members that were owed something, and are not any more.
-    pub(super) fn tell_rebuilt(&mut self, owed: MemberSet) {
+    pub(super) fn tell_rebuilt(&mut self, owed: Set<Row>) {
         for row in owed.minus(self.store.committed().owed()).iter() {
             let member = self.store.tree.space.member(row);
             self.store.tree.disks.tell(Happening::Rebuilt { member });
@@ -115,7 +115,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let cleared = self.saved_counters(member)?.without_errors();
         self.change_records(|objects| objects.put_counters(member, &cleared))?;
         let disks = &mut self.store.tree.disks;
-        let disk = (0..disks.count())
+        let disk = disks
+            .all()
             .find(|&disk| disks.state(disk).identity.is_some_and(|identity| identity.member == member));
         if let Some(disk) = disk {
             let state = disks.state_mut(disk);

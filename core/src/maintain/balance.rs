@@ -9,7 +9,7 @@ use crate::format::job::JobOptions;
 use crate::limits::FRAGMENTS_MAX;
 use crate::object::{Found, Objects};
 use crate::placement::Candidate;
-use crate::types::{MemberSet, ObjectId};
+use crate::types::{ObjectId, Row, Set};
 use dynamicfs_hal::DiskArray;
 
 /// Placement takes members whose room differs by less than this part of the most for equal.
@@ -25,19 +25,19 @@ pub(super) fn misplaced(
     standing: &Standing,
     (tier, space): (u8, bool),
     blocks: u64,
-    candidate: impl Fn(usize) -> Candidate,
+    candidate: impl Fn(Row) -> Candidate,
 ) -> Indices {
     let mut moved = Indices::new();
-    let mut stay = heapless::Vec::<(u8, usize), FRAGMENTS_MAX>::new();
+    let mut stay = heapless::Vec::<(u8, Row), FRAGMENTS_MAX>::new();
     for (index, fragment) in (0u8..).zip(extent.fragments()) {
         let Some(row) = standing.row(fragment.address.member) else { return moved };
         let _ = stay.push((index, row));
     }
-    let mut held: MemberSet = stay.iter().fold(MemberSet::EMPTY, |held, &(_, row)| held.with(row));
+    let mut held: Set<Row> = stay.iter().map(|&(_, row)| row).collect();
     let most = standing.open().iter().map(|row| candidate(row).room).max().unwrap_or(0);
     let level = most / LEVELS;
     let mut targets = standing.open().minus(held);
-    let rank = |row: usize| (candidate(row).tier == tier, candidate(row).room);
+    let rank = |row: Row| (candidate(row).tier == tier, candidate(row).room);
     while let Some(to) = targets.iter().max_by_key(|&row| rank(row)) {
         let worst = (0..stay.len()).min_by_key(|&at| rank(stay[at].1));
         let Some((at, (index, from))) = worst.map(|at| (at, stay[at])) else { break };
@@ -92,11 +92,11 @@ impl<A: DiskArray> Objects<'_, A> {
             return Ok(Verdict::Keep);
         }
         let blocks = found.extent.fragment_blocks(self.store.tree.disks.parameters.block_shift).into();
-        let tier = |row: usize| self.candidate(row).tier;
+        let tier = |row: Row| self.candidate(row).tier;
         // Where tiers are none of its business every member is of the right one.
-        let wanted = |row: usize| if options.policy { tier(row) } else { inode.tier };
+        let wanted = |row: Row| if options.policy { tier(row) } else { inode.tier };
         let moved = misplaced(&found.extent, standing, (inode.tier, options.space), blocks, |row| {
-            let room = self.candidate(row).room + u64::from(budget.freed[row]);
+            let room = self.candidate(row).room + u64::from(budget.freed[row.0]);
             Candidate { room, tier: wanted(row), ..self.candidate(row) }
         });
         Ok(if moved.is_empty() { Verdict::Keep } else { Verdict::Move(moved) })

@@ -11,7 +11,7 @@ use crate::format::record::OrphanRecord;
 use crate::limits::MEMBERS_MAX;
 use crate::object::{Found, Objects};
 use crate::tree::{Met, Walk};
-use crate::types::{BlockAddress, MemberNumber, ObjectId};
+use crate::types::{BlockAddress, FragmentIndex, MemberNumber, ObjectId};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -291,7 +291,7 @@ impl<A: DiskArray> Objects<'_, A> {
         for (i, fragment) in found.extent.fragments().iter().enumerate() {
             if self.store.tree.disks.disk_of(fragment.address.member).is_none() {
                 wrong += 1;
-            } else if bad.contains(i) {
+            } else if bad.contains(FragmentIndex(i)) {
                 wrong += 1;
                 tell(report, f, &Finding::Fragment { object, start, address: fragment.address });
             } else {

@@ -29,7 +29,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     fn add_counters(&mut self) -> Result<(), Code> {
-        for disk in 0..self.store.tree.disks.count() {
+        for disk in self.store.tree.disks.all() {
             let state = self.store.tree.disks.state(disk);
             let Some(member) = state.identity.map(|identity| identity.member) else { continue };
             let (live, unsaved) =

@@ -5,7 +5,7 @@ use super::verdict::Indices;
 use crate::error::Code;
 use crate::limits::FRAGMENTS_MAX;
 use crate::object::{Found, Objects, Repair};
-use crate::types::{BlockAddress, ObjectId, Scheme};
+use crate::types::{BlockAddress, FragmentIndex, ObjectId, Scheme};
 use dynamicfs_hal::DiskArray;
 
 /// Where a fragment is.
@@ -108,10 +108,10 @@ impl<A: DiskArray> Objects<'_, A> {
         let disks = &self.store.tree.disks;
         let fragments = found.extent.fragments().iter().enumerate();
         let online = fragments.filter(|(_, fragment)| disks.disk_of(fragment.address.member).is_some());
-        let right = online.filter(|&(index, _)| !bad.contains(index)).count();
+        let right = online.filter(|&(index, _)| !bad.contains(FragmentIndex(index))).count();
         let is_readable =
             right >= usize::from(found.extent.scheme.data) || self.is_readable(object, &found)?;
-        Ok(Proof { right, wrong: bad.iter().map(|index| index as u8).collect(), is_readable })
+        Ok(Proof { right, wrong: bad.iter().map(|index| index.0 as u8).collect(), is_readable })
     }
 
     /// Refuses an object that was deleted or never made. One whose inode is lost may still have contents.

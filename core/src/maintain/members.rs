@@ -6,14 +6,14 @@ use crate::error::{Code, MemberError};
 use crate::format::record::MemberState;
 use crate::object::Objects;
 use crate::transaction::Purpose;
-use crate::types::{MemberNumber, MemberSet};
+use crate::types::{MemberNumber, Row, Set};
 use dynamicfs_hal::DiskArray;
 
 /// Tree updates that a member's record takes, and that of a job.
 const UPDATES: u32 = 4;
 
 impl<A: DiskArray> Objects<'_, A> {
-    fn row_of(&self, member: MemberNumber) -> Result<usize, MemberError<Code, Code>> {
+    fn row_of(&self, member: MemberNumber) -> Result<Row, MemberError<Code, Code>> {
         self.store.committed().row_of(member).ok_or(MemberError::NotAMember)
     }
 
@@ -31,8 +31,8 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Lets a member go, takes its disk out of use if it is here, and writes down what that is for. Where the
     /// latter fails the member is in no list. It comes back at once if that can be committed, or else with
     /// the next commit.
-    fn let_go_and(&mut self, row: usize, f: impl FnOnce(&mut Self) -> Result<(), Code>) -> Result<(), Code> {
-        self.store.let_go(MemberSet::EMPTY.with(row))?;
+    fn let_go_and(&mut self, row: Row, f: impl FnOnce(&mut Self) -> Result<(), Code>) -> Result<(), Code> {
+        self.store.let_go(Set::only(row))?;
         let disk = self.store.tree.disks.disk_in_row(row);
         if let Some(disk) = disk {
             self.store.tree.disks.set_excluded(disk, true);
@@ -113,7 +113,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Free blocks of these members that may be filled, without those that wait to be given back. What is on
     /// its way to them counts as there: it lies on members that are being emptied, or failed and are not
     /// rebuilt yet.
-    fn room_left(&self, others: MemberSet) -> u64 {
+    fn room_left(&self, others: Set<Row>) -> u64 {
         let (superblock, roster) = (self.store.committed(), self.store.roster());
         let going = roster.emptied.or(roster.failed.and(superblock.owed()));
         let taken: u64 = going.iter().map(|row| self.store.blocks_held(row)).sum();
@@ -126,7 +126,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Whether what that member holds finds room on these, with so many blocks to spare. What was deleted
     /// counts on both sides until it is given back. So all of it is, in transactions of its own, where that
     /// may decide.
-    pub(super) fn have_room_for(&mut self, row: usize, others: MemberSet, slack: u64) -> Result<bool, Code> {
+    pub(super) fn have_room_for(&mut self, row: Row, others: Set<Row>, slack: u64) -> Result<bool, Code> {
         let have_room = |objects: &Self| {
             objects.store.blocks_held(row).saturating_add(slack) <= objects.room_left(others)
         };
@@ -139,7 +139,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Writes down what the operator wants a member to be; what that means for what it holds is a rebuild's work. Part of a
     /// transaction.
-    pub(super) fn set_state(&mut self, row: usize, state: MemberState) -> Result<(), Code> {
+    pub(super) fn set_state(&mut self, row: Row, state: MemberState) -> Result<(), Code> {
         self.store.set_member_state(row, state)?;
         self.restart_rebuild()
     }

@@ -12,7 +12,7 @@ use crate::format::key::Key;
 use crate::format::record::MemberRecord;
 use crate::object::{Objects, Tried};
 use crate::transaction::Purpose;
-use crate::types::{Generation, MemberSet};
+use crate::types::{Generation, Row, Set};
 use dynamicfs_hal::DiskArray;
 
 /// Steps that change nothing after which a job writes down how far it is.
@@ -56,7 +56,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// A job came to its end, which is committed.
-    fn job_ended(&mut self, job: &Job, owed: MemberSet) -> Result<(), Code> {
+    fn job_ended(&mut self, job: &Job, owed: Set<Row>) -> Result<(), Code> {
         self.store.tree.disks.tell(Happening::Job { kind: job.kind, state: job.state });
         self.tell_rebuilt(owed);
         self.store.reload_members();
@@ -169,7 +169,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// A sum over the members that may hold something, by their rows and blocks.
-    fn blocks_of_holders(&self, f: impl Fn(usize, u64) -> u64) -> u64 {
+    fn blocks_of_holders(&self, f: impl Fn(Row, u64) -> u64) -> u64 {
         let rows = self.store.tree.holding_rows();
         rows.iter().filter_map(|row| Some(f(row, self.store.tree.area(row)?.blocks))).sum()
     }
@@ -188,7 +188,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The first generation of which one of these members may lack something.
-    fn first_missed(&mut self, rows: MemberSet) -> Result<Generation, Code> {
+    fn first_missed(&mut self, rows: Set<Row>) -> Result<Generation, Code> {
         let mut first = self.store.tree.generation;
         for row in rows.iter() {
             let key = Key::member(self.store.tree.space.member(row));
@@ -284,11 +284,11 @@ impl<A: DiskArray> Objects<'_, A> {
         let (owed, online) = (superblock.owed(), self.store.tree.disks.online());
         // Where something is short for want of disks, those that are away still owe it.
         let given_up = match (job.short > 0, job.options.absent) {
-            (true, _) => MemberSet::EMPTY,
+            (true, _) => Set::EMPTY,
             (false, true) => superblock.table(),
             (false, false) => roster.failed,
         };
-        let (mut settled, mut later, mut left) = (MemberSet::EMPTY, MemberSet::EMPTY, MemberSet::EMPTY);
+        let (mut settled, mut later, mut left) = (Set::EMPTY, Set::EMPTY, Set::EMPTY);
         let doubted = owed.or(roster.doubted);
         for row in doubted.or(roster.emptied).and(online.or(given_up)).iter() {
             let key = Key::member(self.store.tree.space.member(row));

@@ -13,7 +13,7 @@ use crate::limits::{EXTENT_BYTES_MIN, MEMBERS_MAX};
 use crate::object::Objects;
 use crate::transaction::quorum;
 use crate::tree::{Met, Walk};
-use crate::types::{MemberLists, MemberNumber, MemberSet, ObjectId};
+use crate::types::{MemberLists, MemberNumber, ObjectId, Row, Set};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -81,7 +81,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// missing, as it does for a rebuild; a read may still find it whole.
     ///
     /// Fails where the members' records cannot be read; nodes that cannot be are counted and passed over.
-    pub fn forecast_loss(&mut self, lost: MemberSet) -> Result<LossForecast, Code> {
+    pub fn forecast_loss(&mut self, lost: Set<Row>) -> Result<LossForecast, Code> {
         let now = Standing::read(&mut self.store, true)?;
         let then = now.without(lost);
         let tolerance = self.store.committed().tolerance().into();
@@ -133,7 +133,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// What the pool would do without the members in these rows: `members_lost` if the members' own records went with them,
     /// `nodes_lost` if anything of the tree did.
-    fn footing(&self, lost: MemberSet, members_lost: bool, nodes_lost: bool) -> Footing {
+    fn footing(&self, lost: Set<Row>, members_lost: bool, nodes_lost: bool) -> Footing {
         let disks = &self.store.tree.disks;
         let superblock = self.store.committed();
         let (lists, rest) = (superblock.lists(), disks.sound().minus(lost));
@@ -168,7 +168,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// More disks that may simply be gone, without those in the rows `lost`, before the rest may not be
     /// mounted: more than half of the members must be left, and one of those that have the newest state.
-    pub(crate) fn mount_tolerance(&self, lost: MemberSet) -> usize {
+    pub(crate) fn mount_tolerance(&self, lost: Set<Row>) -> usize {
         let (disks, superblock) = (&self.store.tree.disks, self.store.committed());
         let cut = disks.online().minus(disks.sound());
         let present = disks.present().minus(lost).minus(cut);
@@ -179,7 +179,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// More disks that may fail, without those in the rows `lost`: before something becomes unreadable, at
     /// least so many, whatever is stored; and before the pool takes no writes, of `list` at least half having
     /// to stay.
-    pub(crate) fn tolerances(&self, lost: MemberSet, list: MemberSet) -> (usize, usize) {
+    pub(crate) fn tolerances(&self, lost: Set<Row>, list: Set<Row>) -> (usize, usize) {
         let superblock = self.store.committed();
         let rows = self.store.tree.data_rows().minus(lost).len();
         // Something is short, and there would be disks for it; or so many members left with what they held.
@@ -198,7 +198,7 @@ impl<A: DiskArray> Objects<'_, A> {
 }
 
 /// Whether members that may mount a pool with these lists may bring the lists to themselves, as the first commit does.
-fn may_settle(mut lists: MemberLists, online: MemberSet) -> bool {
+fn may_settle(mut lists: MemberLists, online: Set<Row>) -> bool {
     let mut first = true;
     while let Some(next) = quorum::next_step(lists, online, first) {
         if !quorum::may_continue(online, lists, next) {

@@ -7,7 +7,7 @@ use crate::format::key::{Key, Kind};
 use crate::object::Objects;
 use crate::space::Area;
 use crate::transaction::Purpose;
-use crate::types::MemberNumber;
+use crate::types::{MemberNumber, Row};
 use dynamicfs_hal::DiskArray;
 
 impl<A: DiskArray> Objects<'_, A> {
@@ -20,7 +20,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let at_group = job.position.kind() == Kind::Group as u8;
         let (member, first) = if at_group { job.position.as_group() } else { (MemberNumber(0), 0) };
         let rows = self.store.tree.holding_rows();
-        let number = |objects: &Self, row: usize| objects.store.tree.space.member(row);
+        let number = |objects: &Self, row: Row| objects.store.tree.space.member(row);
         let next =
             rows.iter().filter(|&row| number(self, row) >= member).min_by_key(|&row| number(self, row));
         let Some((row, area)) = next.and_then(|row| Some((row, self.store.tree.area(row)?))) else {
@@ -42,7 +42,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The groups from `first` on, as many as there is memory and patience for; the first one that is left.
-    fn recount_groups(&mut self, job: &mut Job, row: usize, area: Area, first: u32) -> Result<u32, Code> {
+    fn recount_groups(&mut self, job: &mut Job, row: Row, area: Area, first: u32) -> Result<u32, Code> {
         let space = &self.store.tree.space;
         let (group_blocks, member) = (space.group_blocks(), space.member(row));
         let bytes = group_blocks as usize / 8;
@@ -84,7 +84,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Replaces the bitmap of a group that is not open; false where there is no space to write it, or it is not any more as
     /// it was. The next pass comes back to it.
-    fn replace_group(&mut self, row: usize, group: (u32, Area), was: &[u8], is: &[u8]) -> Result<bool, Code> {
+    fn replace_group(&mut self, row: Row, group: (u32, Area), was: &[u8], is: &[u8]) -> Result<bool, Code> {
         if !self.try_begin_change(UPDATES, Purpose::Release)? {
             return Ok(false);
         }

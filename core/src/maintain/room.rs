@@ -13,7 +13,7 @@ use crate::object::Objects;
 use crate::placement::{self, Candidate, Demand, Places};
 use crate::redundancy;
 use crate::tree::Walk;
-use crate::types::{BlockAddress, MemberNumber, MemberSet, ObjectId, Scheme};
+use crate::types::{BlockAddress, MemberNumber, ObjectId, Row, Scheme, Set};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -27,7 +27,7 @@ pub struct MemberRoom {
     /// Its number.
     pub member: MemberNumber,
     /// Its row in the member table.
-    pub row: usize,
+    pub row: Row,
     /// Blocks that may be allocated, in all.
     pub blocks: u64,
     /// Blocks that are free.
@@ -152,13 +152,13 @@ impl<A: DiskArray> Objects<'_, A> {
     /// at: see [`RebuildSpace::Tight`].
     ///
     /// Reads every tree node once, and no data. Fails where a node cannot be read.
-    pub fn forecast_rebuild(&mut self, lost: MemberSet) -> Result<RebuildForecast, Code> {
+    pub fn forecast_rebuild(&mut self, lost: Set<Row>) -> Result<RebuildForecast, Code> {
         self.forecast_moves(lost, lost, 0)
     }
 
     /// As [`forecast_rebuild`](Self::forecast_rebuild), if the members were emptied: what they hold is read from them.
-    pub fn forecast_drain(&mut self, emptied: MemberSet) -> Result<RebuildForecast, Code> {
-        self.forecast_moves(emptied, MemberSet::EMPTY, 0)
+    pub fn forecast_drain(&mut self, emptied: Set<Row>) -> Result<RebuildForecast, Code> {
+        self.forecast_moves(emptied, Set::EMPTY, 0)
     }
 
     /// As [`forecast_drain`](Self::forecast_drain), or where they are `lost` as
@@ -166,26 +166,26 @@ impl<A: DiskArray> Objects<'_, A> {
     /// the table of members has no room for one the members go without it.
     pub fn forecast_replacement(
         &mut self,
-        gone: MemberSet,
+        gone: Set<Row>,
         lost: bool,
         blocks: u64,
     ) -> Result<RebuildForecast, Code> {
-        self.forecast_moves(gone, if lost { gone } else { MemberSet::EMPTY }, blocks)
+        self.forecast_moves(gone, if lost { gone } else { Set::EMPTY }, blocks)
     }
 
     /// What is put elsewhere when members go, of which these are `lost` before, and one with so many blocks
     /// has come.
     fn forecast_moves(
         &mut self,
-        gone: MemberSet,
-        lost: MemberSet,
+        gone: Set<Row>,
+        lost: Set<Row>,
         new_blocks: u64,
     ) -> Result<RebuildForecast, Code> {
         let now = Standing::read(&mut self.store, true)?;
         let superblock = self.store.committed();
         let (table, member) = (superblock.table(), MemberNumber(superblock.next_member()));
-        let new = (0..MEMBERS_MAX).find(|&row| !table.contains(row)).filter(|_| new_blocks > 0);
-        let opened = new.into_iter().collect::<MemberSet>();
+        let new = (0..MEMBERS_MAX).map(Row).find(|&row| !table.contains(row)).filter(|_| new_blocks > 0);
+        let opened = new.into_iter().collect::<Set<Row>>();
         let (standing, sources) = (now.without(gone).with_open(opened), now.without(lost));
         let wanted = self.store.tree.copies_wanted();
         let (open, group) = (self.blocks_open(1), self.store.tree.space.group_blocks().into());
@@ -223,7 +223,7 @@ impl<A: DiskArray> Objects<'_, A> {
             }
         }
         plan.forecast.blocks_open = self.blocks_open(standing.open().len());
-        plan.forecast.blocks_left = standing.open().iter().map(|row| plan.candidates[row].room).sum();
+        plan.forecast.blocks_left = standing.open().iter().map(|row| plan.candidates[row.0].room).sum();
         Ok(plan.forecast)
     }
 }
@@ -247,26 +247,26 @@ impl<'s> Plan<'s> {
         let (mut candidates, mut groups) = ([NOBODY; MEMBERS_MAX], [0; MEMBERS_MAX]);
         for room in rooms {
             let MemberRoom { member, failure_domain, .. } = *room;
-            candidates[room.row] = Candidate { member, room: room.usable(), failure_domain, tier: 0 };
-            groups[room.row] = room.blocks / group_blocks.max(1);
+            candidates[room.row.0] = Candidate { member, room: room.usable(), failure_domain, tier: 0 };
+            groups[room.row.0] = room.blocks / group_blocks.max(1);
         }
         let forecast = RebuildForecast::default();
         Self { standing, block_shift, candidates, groups, group_blocks, open, forecast }
     }
 
     /// Blocks of a member that fragments of this length may leave over at the ends of its groups.
-    const fn left_in_groups(&self, row: usize, fragment: u64) -> u64 {
+    const fn left_in_groups(&self, row: Row, fragment: u64) -> u64 {
         if fragment == 0 || fragment > self.group_blocks {
             return 0;
         }
-        self.groups[row] * (self.group_blocks % fragment)
+        self.groups[row.0] * (self.group_blocks % fragment)
     }
 
     /// A node is written anew: the replicas that do not count go to other members.
     fn refresh(&mut self, replicas: &[BlockAddress], wanted: usize) {
         let open = self.standing.open();
         let rows = replicas.iter().filter_map(|replica| self.standing.row(replica.member));
-        let stay = rows.filter(|&row| open.contains(row)).collect::<MemberSet>();
+        let stay = rows.filter(|&row| open.contains(row)).collect::<Set<Row>>();
         let missing = wanted.min(open.len()).saturating_sub(stay.len());
         self.place(open.minus(stay), &[], (ObjectId::SYSTEM, 0), (missing, 1), 1);
         self.forecast.nodes_without_disks += u64::from(open.len() < wanted);
@@ -287,7 +287,7 @@ impl<'s> Plan<'s> {
     fn move_fragments(&mut self, at: (ObjectId, u64), extent: &Extent, bad: &Indices, blocks: u32) {
         let stays = (0u8..).zip(extent.fragments()).filter(|(index, _)| !bad.contains(index));
         let mut taken = Places::new();
-        taken.extend(stays.filter_map(|(_, f)| self.standing.row(f.address.member)).map(|row| row as u8));
+        taken.extend(stays.filter_map(|(_, f)| self.standing.row(f.address.member)).map(|row| row.0 as u8));
         let rows = taken.iter().fold(self.standing.open(), |rows, &row| rows.without(row.into()));
         self.place(rows, &taken, at, (bad.len(), extent.scheme.parity), blocks);
     }
@@ -298,25 +298,25 @@ impl<'s> Plan<'s> {
             (redundancy::fragment_bytes(scheme, extent.logical, self.block_shift) >> self.block_shift) as u32;
         if self.place(self.standing.open(), &[], at, (scheme.width(), scheme.parity), new) {
             let rows = extent.fragments().iter().filter_map(|f| self.standing.row(f.address.member));
-            rows.for_each(|row| self.candidates[row].room += u64::from(blocks));
+            rows.for_each(|row| self.candidates[row.0].room += u64::from(blocks));
         }
     }
 
     /// Takes the space for so many fragments of this length, each on another of these rows; whether there was enough.
     fn place(
         &mut self,
-        rows: MemberSet,
+        rows: Set<Row>,
         taken: &[u8],
         (object, offset): (ObjectId, u64),
         (width, parity): (usize, u8),
         blocks: u32,
     ) -> bool {
-        let candidate = |row: usize| self.candidates[row];
+        let candidate = |row: Row| self.candidates[row.0];
         let wanted = u64::from(blocks);
         let fitting = rows.iter().filter(|&row| candidate(row).room >= wanted);
-        let fitting = fitting.collect::<MemberSet>();
+        let fitting = fitting.collect::<Set<Row>>();
         // What is taken may leave less than this over.
-        let apart = |row: usize| self.open.saturating_add(self.left_in_groups(row, wanted));
+        let apart = |row: Row| self.open.saturating_add(self.left_in_groups(row, wanted));
         let ample = fitting.iter().filter(|&row| candidate(row).room - wanted >= apart(row)).count();
         let demand = Demand { width, parity: parity.into(), tier: 0, object, offset };
         let places = placement::choose(fitting, taken, &demand, candidate);

@@ -7,7 +7,7 @@ use crate::format::key::Key;
 use crate::format::record::{MemberRecord, SPANS_MAX};
 use crate::limits::{FRAGMENTS_MAX, MEMBERS_MAX, NODE_COPIES_MAX};
 use crate::transaction::Store;
-use crate::types::{BlockAddress, Generation, MemberNumber, MemberSet};
+use crate::types::{BlockAddress, Generation, MemberNumber, Row, Set};
 use core::ops::Range;
 use dynamicfs_hal::DiskArray;
 
@@ -48,16 +48,16 @@ pub struct Held {
 #[derive(Clone)]
 pub struct Standing {
     numbers: [MemberNumber; MEMBERS_MAX],
-    online: MemberSet,
-    emptied: MemberSet,
-    failing: MemberSet,
+    online: Set<Row>,
+    emptied: Set<Row>,
+    failing: Set<Row>,
     /// Members that are away and waited for.
-    awaited: MemberSet,
+    awaited: Set<Row>,
     doubts: heapless::Vec<(u8, Range<Generation>), DOUBTS_MAX>,
     /// Members with more spans than fit: all that they hold is doubted.
-    doubted: MemberSet,
+    doubted: Set<Row>,
     /// Rows that may be given something.
-    open: MemberSet,
+    open: Set<Row>,
 }
 
 impl Standing {
@@ -72,17 +72,17 @@ impl Standing {
             online,
             emptied: roster.emptied,
             failing: roster.failing,
-            awaited: if absent { MemberSet::EMPTY } else { away },
+            awaited: if absent { Set::EMPTY } else { away },
             doubts: heapless::Vec::new(),
-            doubted: MemberSet::EMPTY,
+            doubted: Set::EMPTY,
             open: store.tree.data_rows(),
         };
         for row in table.iter() {
-            standing.numbers[row] = store.tree.space.member(row);
+            standing.numbers[row.0] = store.tree.space.member(row);
         }
         let lost = store.tree.disks.rolled_back(store.committed().order());
         for row in owed.or(roster.doubted).or(lost).and(online).iter() {
-            let went = store.tree.with(&Key::member(standing.numbers[row]), |record| {
+            let went = store.tree.with(&Key::member(standing.numbers[row.0]), |record| {
                 let Some(record) = record.and_then(MemberRecord::new) else {
                     standing.doubted = standing.doubted.with(row);
                     return (0, [0; 2]);
@@ -98,15 +98,15 @@ impl Standing {
         Ok(standing)
     }
 
-    fn doubt(&mut self, row: usize, span: Range<Generation>) {
-        if self.doubts.push((row as u8, span)).is_err() {
+    fn doubt(&mut self, row: Row, span: Range<Generation>) {
+        if self.doubts.push((row.0 as u8, span)).is_err() {
             self.doubted = self.doubted.with(row);
         }
     }
 
     /// The members as they would be if those in these rows were lost, for good.
     #[must_use]
-    pub fn without(&self, lost: MemberSet) -> Self {
+    pub fn without(&self, lost: Set<Row>) -> Self {
         let (online, open) = (self.online.minus(lost), self.open.minus(lost));
         Self { online, open, awaited: self.awaited.minus(lost), ..self.clone() }
     }
@@ -129,7 +129,7 @@ impl Standing {
     /// What the fragments of an extent are worth, those of `wrong` having been found to be wrong. All that judge an extent's
     /// redundancy ask this: of several fragments on one member one counts.
     pub fn worths(&self, extent: &Extent, wrong: &[u8]) -> Worths {
-        let (mut worths, mut held) = (Worths::new(), MemberSet::EMPTY);
+        let (mut worths, mut held) = (Worths::new(), Set::EMPTY);
         for (index, fragment) in (0u8..).zip(extent.fragments()) {
             let worth = match self.of(fragment.address, fragment.birth) {
                 Worth::Right | Worth::Leaving if wrong.contains(&index) => Worth::Missing,
@@ -162,7 +162,7 @@ impl Standing {
     pub fn of(&self, address: BlockAddress, birth: Generation) -> Worth {
         let Some(row) = self.row(address.member) else { return Worth::Missing };
         let doubted = || {
-            let mut spans = self.doubts.iter().filter(|(doubted, _)| usize::from(*doubted) == row);
+            let mut spans = self.doubts.iter().filter(|(doubted, _)| usize::from(*doubted) == row.0);
             self.doubted.contains(row) || spans.any(|(_, span)| span.contains(&birth))
         };
         match () {
@@ -174,25 +174,26 @@ impl Standing {
     }
 
     /// The row of a member; `None` if it is no member any more.
-    pub fn row(&self, member: MemberNumber) -> Option<usize> {
-        self.numbers.iter().position(|&number| number == member && number != MemberNumber::NONE)
+    pub fn row(&self, member: MemberNumber) -> Option<Row> {
+        let is_it = |&number: &MemberNumber| number == member && number != MemberNumber::NONE;
+        self.numbers.iter().position(is_it).map(Row)
     }
 
     /// The same if these rows, in which there is nothing, may be given something.
-    pub fn with_open(mut self, rows: MemberSet) -> Self {
+    pub fn with_open(mut self, rows: Set<Row>) -> Self {
         self.open = self.open.or(rows);
         self
     }
 
     /// Rows that may be given something.
-    pub const fn open(&self) -> MemberSet {
+    pub const fn open(&self) -> Set<Row> {
         self.open
     }
 
     /// Rows in which these places count, and those in which they are waited for; whether there are others besides, which
     /// do not count or are to be emptied.
-    pub fn count(&self, places: &[BlockAddress], birth: Generation) -> (MemberSet, MemberSet, bool) {
-        let (mut right, mut away, mut others) = (MemberSet::EMPTY, MemberSet::EMPTY, false);
+    pub fn count(&self, places: &[BlockAddress], birth: Generation) -> (Set<Row>, Set<Row>, bool) {
+        let (mut right, mut away, mut others) = (Set::EMPTY, Set::EMPTY, false);
         for &place in places {
             match (self.of(place, birth), self.row(place.member)) {
                 (Worth::Right, Some(row)) => right = right.with(row),

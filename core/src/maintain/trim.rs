@@ -15,7 +15,7 @@ use crate::object::Objects;
 use crate::options::options;
 use crate::powers::units;
 use crate::space::{Area, next_free};
-use crate::types::{BlockAddress, MemberNumber};
+use crate::types::{BlockAddress, DiskIndex, MemberNumber, Row};
 use core::ops::Range;
 use dynamicfs_hal::{Batch, DiskArray, IoError, Operation, Request};
 
@@ -131,13 +131,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The next free runs of a member that are long enough, and the block to go on from. Uses a group's bits.
-    fn find_free(
-        &mut self,
-        trim: &Trim,
-        row: usize,
-        area: Area,
-        bits: &mut [u8],
-    ) -> Result<(Runs, u64), Code> {
+    fn find_free(&mut self, trim: &Trim, row: Row, area: Area, bits: &mut [u8]) -> Result<(Runs, u64), Code> {
         let (groups, group_blocks) =
             (self.store.tree.space.groups(area), u64::from(self.store.tree.space.group_blocks()));
         let least = units(trim.options.minimum_bytes, trim.block_bytes).max(1);
@@ -196,7 +190,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 let start = BlockAddress { member: trim.member, block: area.start + run.start };
                 let Some((disk, lba)) = disks.locate(start, 0) else { return };
                 let sectors = disks.lba_of_byte(disk, (run.end - run.start) * trim.block_bytes);
-                let pushed = batch.push(Request::discard(disk, lba, sectors));
+                let pushed = batch.push(Request::discard(disk.0, lba, sectors));
                 debug_assert!(pushed.is_ok(), "no more than the batch holds");
                 sent += 1;
             }
@@ -204,7 +198,7 @@ impl<A: DiskArray> Objects<'_, A> {
             for request in batch.requests() {
                 match (&request.operation, request.result) {
                     (Operation::Discard(sectors), Ok(())) => {
-                        let sector_bytes = u64::from(disks.geometry(request.disk).sector_bytes);
+                        let sector_bytes = u64::from(disks.geometry(DiskIndex(request.disk)).sector_bytes);
                         trim.count(sectors * sector_bytes / trim.block_bytes);
                     }
                     (_, Err(error)) => trim.refused = Some(error),

@@ -8,7 +8,7 @@ use crate::object::Objects;
 use crate::powers::units;
 use crate::space::Area;
 use crate::tree::Walk;
-use crate::types::{BlockAddress, BlockRun, MemberNumber, ObjectId};
+use crate::types::{BlockAddress, BlockRun, MemberNumber, ObjectId, Row};
 use core::cmp::Ordering;
 use core::ops::{ControlFlow, Range};
 use dynamicfs_hal::DiskArray;
@@ -16,7 +16,7 @@ use dynamicfs_hal::DiskArray;
 /// Neighbouring groups of one member.
 pub(super) struct Window {
     pub(super) member: MemberNumber,
-    pub(super) row: usize,
+    pub(super) row: Row,
     /// The groups.
     pub(super) groups: Range<u32>,
     /// The first block of the first of them.
@@ -31,7 +31,7 @@ impl Window {
     /// `count` groups of a member from `first` on, or those that there are.
     pub(super) fn of(
         member: MemberNumber,
-        row: usize,
+        row: Row,
         area: Area,
         group_blocks: u32,
         first: u32,
@@ -103,9 +103,9 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// How far the sweep is on the member in a row, whose blocks begin here.
-    pub(super) fn swept(&self, row: usize, area_start: u64) -> Swept {
+    pub(super) fn swept(&self, row: Row, area_start: u64) -> Swept {
         let superblock = self.store.committed();
-        let groups = match usize::from(superblock.sweep_row()).cmp(&row) {
+        let groups = match Row(superblock.sweep_row().into()).cmp(&row) {
             Ordering::Greater => u64::MAX,
             Ordering::Equal => u64::from(superblock.sweep_group()),
             Ordering::Less => 0,

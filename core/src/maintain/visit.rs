@@ -12,7 +12,7 @@ use crate::limits::MEMBERS_MAX;
 use crate::object::{Found, Mended, Objects, Relocation};
 use crate::transaction::{Purpose, REFRESH_UPDATES};
 use crate::tree::{Met, Walk};
-use crate::types::{BlockAddress, Generation, MemberSet, ObjectId};
+use crate::types::{BlockAddress, Generation, ObjectId, Row, Set};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -200,7 +200,7 @@ impl<A: DiskArray> Objects<'_, A> {
             budget.spend(blocks * width);
             let places = found.extent.fragments().iter().map(|fragment| (fragment.address, fragment.birth));
             note_unread(job, standing, places, blocks);
-            wrong.extend(self.prove_stripe(object, &found)?.iter().map(|index| index as u8));
+            wrong.extend(self.prove_stripe(object, &found)?.iter().map(|index| index.0 as u8));
         }
         let verdict = match (job.kind, judge(&found.extent, standing, block_shift, &wrong)) {
             (JobKind::Rebalance, verdict @ (Verdict::Keep | Verdict::Short)) if MANAGE => {
@@ -228,7 +228,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 let mended = self.move_fragments(object, &found, relocation)?;
                 if mended == Mended::Done {
                     for row in relocation.avoid.iter() {
-                        budget.freed[row] += blocks as u32;
+                        budget.freed[row.0] += blocks as u32;
                     }
                 }
                 mended
@@ -281,7 +281,7 @@ fn relocation<'b>(
     let places = fragments.iter().map(|&index| extent.fragments()[usize::from(index)]);
     if kind == JobKind::Rebalance {
         let rows = places.filter_map(|fragment| standing.row(fragment.address.member));
-        return Relocation { fragments, right: true, avoid: rows.collect::<MemberSet>() };
+        return Relocation { fragments, right: true, avoid: rows.collect::<Set<Row>>() };
     }
     let right = wrong.is_empty()
         && places.clone().all(|place| {

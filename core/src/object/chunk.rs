@@ -4,7 +4,7 @@ use super::Objects;
 use super::extents::Found;
 use super::get::Segment;
 use crate::error::Code;
-use crate::types::ObjectId;
+use crate::types::{Column, FragmentIndex, ObjectId};
 use dynamicfs_hal::DiskArray;
 
 impl<A: DiskArray> Objects<'_, A> {
@@ -36,18 +36,19 @@ impl<A: DiskArray> Objects<'_, A> {
             let at = from + done;
             let (fragment, within) = (at / fragment_bytes, at % fragment_bytes);
             let column = within >> shift;
+            let place = (FragmentIndex(fragment), Column(column));
             let skipped = within - (column << shift);
             let bytes = (1 << shift).min(fragment_bytes - (column << shift));
             let part = &mut buf[done..];
             let length = part.len().min(bytes - skipped);
             let part = &mut part[..length];
             if length == bytes {
-                self.read_chunk(object, found, (fragment, column), part, stage)?;
+                self.read_chunk(object, found, place, part, stage)?;
             } else {
                 let Some((chunk, rest)) = stage.split_at_mut_checked(bytes) else {
                     return Err(self.store.tree.disks.about.needs(bytes));
                 };
-                self.read_chunk(object, found, (fragment, column), chunk, rest)?;
+                self.read_chunk(object, found, place, chunk, rest)?;
                 part.copy_from_slice(&chunk[skipped..skipped + length]);
             }
             done += length;
@@ -60,14 +61,14 @@ impl<A: DiskArray> Objects<'_, A> {
         &mut self,
         object: ObjectId,
         found: &Found,
-        (fragment, column): (usize, usize),
+        (fragment, column): (FragmentIndex, Column),
         chunk: &mut [u8],
         stage: &mut [u8],
     ) -> Result<(), Code> {
         let mut segment = Segment::of(fragment, column, 1, chunk.len());
         if found.extent.scheme.data == 1 {
             let replicas = found.extent.fragments().iter().map(|fragment| fragment.address);
-            segment.source = self.store.tree.disks.prefer(replicas).unwrap_or(0);
+            segment.source = self.store.tree.disks.prefer(replicas).unwrap_or(0).into();
         }
         let reading = self.load_checksums(object, found, &[segment])?;
         if self.read_right(reading, segment.source, column, 1, chunk) {

@@ -11,7 +11,7 @@ use crate::error::Code;
 use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX, PARITY_FRAGMENTS_MAX};
 use crate::redundancy;
 use crate::transaction::Memory;
-use crate::types::{MemberSet, ObjectId};
+use crate::types::{Column, DiskIndex, FragmentIndex, ObjectId, Set};
 use dynamicfs_hal::{Batch, DiskArray, IoError, Request};
 
 /// Fragments that were read and proved, by their index.
@@ -32,17 +32,16 @@ impl<A: DiskArray> Objects<'_, A> {
         let found = reading.found;
         let k = usize::from(found.extent.scheme.data);
         let Some(model) = segments.first().copied() else { return false };
-        let is_row = segments
-            .iter()
-            .enumerate()
-            .all(|(i, s)| (s.fragment, s.source, s.first, s.bytes) == (i, i, model.first, model.bytes));
+        let is_row = segments.iter().enumerate().all(|(i, s)| {
+            (s.fragment, s.source, s.first, s.bytes)
+                == (FragmentIndex(i), FragmentIndex(i), model.first, model.bytes)
+        });
         let lost = segments.iter().filter(|segment| !segment.good).count();
         if k == 1 || segments.len() != k || !is_row || lost * model.bytes > stage.len() {
             return false;
         }
-        let parity = MemberSet::first(found.extent.scheme.width()).minus(MemberSet::first(k));
-        let parity =
-            self.in_order(found, parity).into_iter().flat_map(MemberSet::iter).map(|index| index as u8);
+        let parity = Set::first(found.extent.scheme.width()).minus(Set::first(k));
+        let parity = self.in_order(found, parity).into_iter().flat_map(Set::iter).map(|index| index.0 as u8);
         let Some(parity) = self.read_columns(reading, &model, (lost, parity), stage) else {
             return false;
         };
@@ -54,7 +53,7 @@ impl<A: DiskArray> Objects<'_, A> {
         // The parts of a row follow each other in the buffer.
         let row = buf[model.at..].chunks_exact_mut(model.bytes);
         for (part, segment) in row.zip(segments) {
-            let fragment = segment.fragment as u8;
+            let fragment = segment.fragment.0 as u8;
             let full = if segment.good {
                 survivors.push(fragment).is_err() || inputs.push(part).is_err()
             } else {
@@ -85,7 +84,7 @@ impl<A: DiskArray> Objects<'_, A> {
         (count, mut candidates): (usize, impl Iterator<Item = u8>),
         buf: &mut [u8],
     ) -> Option<Sources> {
-        let offset = (segment.first << self.chunk_shift()) as u64;
+        let offset = (segment.first.0 << self.chunk_shift()) as u64;
         let capacity = A::Batch::capacity();
         // What is in each part of the buffer.
         let mut sources = [None; DATA_FRAGMENTS_MAX];
@@ -102,7 +101,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 let next = candidates.find_map(|index| Some((index, locate(index)?)));
                 if let Some((index, (disk, lba))) = next {
                     let patience = patience(disks, disk, (reading, index.into()), segment.bytes);
-                    if batch.push(Request::read(disk, lba, part).with_patience(patience)).is_ok() {
+                    if batch.push(Request::read(disk.0, lba, part).with_patience(patience)).is_ok() {
                         let _ = tried.push((place, index));
                     }
                 }
@@ -172,18 +171,17 @@ impl<A: DiskArray> Objects<'_, A> {
             return MULTI && self.read_other_replica(reading, segment, part);
         }
         XOR && self.reconstruct(reading, segment, part, stage)
-            || segment.avoided
-                && self.read_right(reading, segment.source, segment.first, segment.columns, part)
+            || segment.avoided && self.read_right(reading, segment.source, segment.first, segment.count, part)
     }
 
     /// Reads each chunk of a segment from the first replica that has it right.
     fn read_other_replica(&mut self, reading: Reading<'_>, segment: &Segment, part: &mut [u8]) -> bool {
         let found = reading.found;
-        let others = MemberSet::first(found.extent.fragments().len()).without(segment.source);
+        let others = Set::first(found.extent.fragments().len()).without(segment.source);
         let others = self.in_order(found, others);
-        part.chunks_mut(1 << self.chunk_shift()).zip(segment.first..).all(|(chunk, column)| {
+        part.chunks_mut(1 << self.chunk_shift()).zip(segment.columns()).all(|(chunk, column)| {
             core::iter::once(segment.source)
-                .chain(others.into_iter().flat_map(MemberSet::iter))
+                .chain(others.into_iter().flat_map(Set::iter))
                 .any(|source| self.read_right(reading, source, column, 1, chunk))
         })
     }
@@ -191,12 +189,12 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Fragments that are better not read: their disks make errors, or are many times slower than the others. `reads` is how many
     /// reads it takes, one after the other, to do without one; who `may_sample` reads slow ones now and then.
     #[inline(never)]
-    pub(super) fn avoided(&self, found: &Found, reads: usize, may_sample: bool) -> MemberSet {
-        self.store.tree.disks.avoided(found.addresses_but(MemberSet::EMPTY), reads, may_sample)
+    pub(super) fn avoided(&self, found: &Found, reads: usize, may_sample: bool) -> Set<FragmentIndex> {
+        self.store.tree.disks.avoided(found.addresses_but(Set::EMPTY), reads, may_sample)
     }
 
     /// Of these fragments those to read first, and those that are better not read.
-    fn in_order(&self, found: &Found, fragments: MemberSet) -> [MemberSet; 2] {
+    fn in_order(&self, found: &Found, fragments: Set<FragmentIndex>) -> [Set<FragmentIndex>; 2] {
         let avoided = self.avoided(found, 1, false);
         [fragments.minus(avoided), fragments.and(avoided)]
     }
@@ -205,17 +203,17 @@ impl<A: DiskArray> Objects<'_, A> {
     pub(super) fn read_right(
         &mut self,
         reading: Reading<'_>,
-        source: usize,
-        first: usize,
+        source: FragmentIndex,
+        first: Column,
         columns: usize,
         buf: &mut [u8],
     ) -> bool {
         let disks = &mut self.store.tree.disks;
         let address = reading.found.address(source);
-        let offset = (first << disks.parameters.chunk_shift) as u64;
+        let offset = (first.0 << disks.parameters.chunk_shift) as u64;
         let Some((disk, lba)) = disks.locate(address, offset) else { return false };
         let patience = patience(disks, disk, (reading, source), buf.len());
-        match disks.execute_one(Request::read(disk, lba, buf).with_patience(patience)) {
+        match disks.execute_one(Request::read(disk.0, lba, buf).with_patience(patience)) {
             Ok(()) => self.is_right(reading, &Segment::of(source, first, columns, buf.len()), buf),
             Err(error) => {
                 self.store.tree.counters.note(|counters| {
@@ -241,7 +239,7 @@ impl<A: DiskArray> Objects<'_, A> {
             return false;
         }
         self.store.tree.counters.note(|counters| counters.decodes += 1);
-        part.chunks_mut(at_once * chunk).zip((segment.first..).step_by(at_once)).all(|(out, first)| {
+        part.chunks_mut(at_once * chunk).zip(segment.columns().step_by(at_once)).all(|(out, first)| {
             self.reconstruct_columns(reading, segment.fragment, first, out, stage)
                 || self.reconstruct_one_by_one(reading, segment.fragment, first, out, stage)
         })
@@ -251,35 +249,35 @@ impl<A: DiskArray> Objects<'_, A> {
     fn reconstruct_one_by_one(
         &mut self,
         reading: Reading<'_>,
-        wanted: usize,
-        first: usize,
+        wanted: FragmentIndex,
+        first: Column,
         out: &mut [u8],
         stage: &mut [u8],
     ) -> bool {
         out.chunks_mut(1 << self.chunk_shift())
-            .zip(first..)
+            .zip((first.0..).map(Column))
             .all(|(chunk, column)| self.reconstruct_columns(reading, wanted, column, chunk, stage))
     }
 
     fn reconstruct_columns(
         &mut self,
         reading: Reading<'_>,
-        wanted: usize,
-        first: usize,
+        wanted: FragmentIndex,
+        first: Column,
         out: &mut [u8],
         stage: &mut [u8],
     ) -> bool {
         let (found, scheme) = (reading.found, reading.found.extent.scheme);
         let columns = out.len().div_ceil(1 << self.chunk_shift());
         let mut survivors = heapless::Vec::<u8, FRAGMENTS_MAX>::new();
-        let others = MemberSet::first(scheme.width()).without(wanted);
-        for source in self.in_order(found, others).into_iter().flat_map(MemberSet::iter) {
+        let others = Set::first(scheme.width()).without(wanted);
+        for source in self.in_order(found, others).into_iter().flat_map(Set::iter) {
             if survivors.len() == usize::from(scheme.data) {
                 break;
             }
             let at = survivors.len() * out.len();
             if self.read_right(reading, source, first, columns, &mut stage[at..at + out.len()]) {
-                let _ = survivors.push(source as u8);
+                let _ = survivors.push(source.0 as u8);
             }
         }
         if survivors.len() < scheme.data.into() {
@@ -287,7 +285,7 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         let mut inputs = heapless::Vec::<&[u8], DATA_FRAGMENTS_MAX>::new();
         inputs.extend(stage.chunks_exact(out.len()).take(survivors.len()));
-        if !redundancy::reconstruct(scheme, (&survivors, &inputs), (&[wanted as u8], &mut [&mut *out])) {
+        if !redundancy::reconstruct(scheme, (&survivors, &inputs), (&[wanted.0 as u8], &mut [&mut *out])) {
             return false;
         }
         self.is_right(reading, &Segment::of(wanted, first, columns, out.len()), out)
@@ -297,11 +295,11 @@ impl<A: DiskArray> Objects<'_, A> {
 /// How long to wait for a fragment on a disk, of which so many bytes are read, before others are asked; 0 for as long as it takes.
 fn patience<A: DiskArray>(
     disks: &Disks<'_, A>,
-    disk: usize,
-    (reading, source): (Reading<'_>, usize),
+    disk: DiskIndex,
+    (reading, source): (Reading<'_>, FragmentIndex),
     bytes: usize,
 ) -> u32 {
     let k = usize::from(reading.found.extent.scheme.data);
-    let others = reading.found.addresses_but(MemberSet::EMPTY.with(source));
+    let others = reading.found.addresses_but(Set::only(source));
     disks.patience(disk, others, (k, 1), bytes, reading.attempt)
 }

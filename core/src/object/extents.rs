@@ -10,7 +10,7 @@ use crate::limits::{EXTENT_BYTES_MIN, FRAGMENTS_MAX, OBJECT_BYTES_MAX};
 use crate::placement::{self, Candidate, Demand, Places};
 use crate::redundancy::{self, Fragments};
 use crate::transaction::Purpose;
-use crate::types::{BlockAddress, BlockRun, MemberSet, ObjectId, Scheme};
+use crate::types::{BlockAddress, BlockRun, Column, FragmentIndex, ObjectId, Row, Scheme, Set};
 use core::ops::ControlFlow;
 use dynamicfs_hal::{Batch, DiskArray, Request};
 
@@ -33,13 +33,13 @@ impl Found {
     }
 
     /// Where a fragment is.
-    pub(super) fn address(&self, fragment: usize) -> BlockAddress {
-        self.extent.fragments()[fragment].address
+    pub(super) fn address(&self, fragment: FragmentIndex) -> BlockAddress {
+        self.extent.fragments()[fragment.0].address
     }
 
     /// Where all fragments are but these.
-    pub(super) fn addresses_but(&self, but: MemberSet) -> impl Iterator<Item = BlockAddress> {
-        let rest = MemberSet::first(self.extent.fragments().len()).minus(but);
+    pub(super) fn addresses_but(&self, but: Set<FragmentIndex>) -> impl Iterator<Item = BlockAddress> {
+        let rest = Set::first(self.extent.fragments().len()).minus(but);
         rest.iter().map(|fragment| self.address(fragment))
     }
 }
@@ -341,7 +341,7 @@ impl<A: DiskArray> Objects<'_, A> {
             return Err(self.store.tree.disks.about.lacks(feature));
         }
         let Some(scheme) = redundancy::effective(inode.scheme, logical, block_shift, members) else {
-            return Err(self.store.tree.disks.about.too_few(MemberSet::EMPTY));
+            return Err(self.store.tree.disks.about.too_few(Set::EMPTY));
         };
         let Some(scheme) = self.scheme_that_fits(scheme, logical) else { return Ok(None) };
         let blocks = (redundancy::fragment_bytes(scheme, logical, block_shift) >> block_shift) as u32;
@@ -403,7 +403,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let (mut taken, mut taken_rows) = (Addresses::new(), Places::new());
         let mut rows = self.store.tree.data_rows();
         if !MULTI {
-            let row = rows.iter().next().unwrap_or(0);
+            let row = rows.iter().next().unwrap_or_default();
             let address = self.store.take_run(row, blocks, purpose)?;
             self.wanting |= address.is_none();
             return Ok(address.map(|address| Addresses::from_iter([address])));
@@ -425,12 +425,12 @@ impl<A: DiskArray> Objects<'_, A> {
                 }
             }
         }
-        let rows = taken_rows.iter().fold(MemberSet::EMPTY, |rows, &row| rows.with(row.into()));
+        let rows = taken_rows.iter().fold(Set::EMPTY, |rows, &row| rows.with(row.into()));
         self.store.tree.note_places(rows, demand.width - demand.parity);
         Ok(Some(taken))
     }
 
-    pub(crate) fn candidate(&self, row: usize) -> Candidate {
+    pub(crate) fn candidate(&self, row: Row) -> Candidate {
         let tree = &self.store.tree;
         let identity = tree.disks.identity_in_row(row).filter(|_| PLACEMENT);
         Candidate {
@@ -450,7 +450,7 @@ impl<A: DiskArray> Objects<'_, A> {
             let mut room = A::Batch::capacity();
             while room > 0 && next < extent.scheme.width() {
                 if let Some((disk, lba)) = tree.disks.locate(extent.fragments()[next].address, 0) {
-                    let pushed = batch.push(Request::write(disk, lba, fragments.get(next)));
+                    let pushed = batch.push(Request::write(disk.0, lba, fragments.get(FragmentIndex(next))));
                     debug_assert!(pushed.is_ok());
                     room -= 1;
                 }
@@ -475,8 +475,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let mut writer = PieceWriter { object, key: start, filled: 0, bytes: self.piece_bytes() };
         writer.push(self, &head[..head_bytes])?;
         let crc32c = self.store.tree.disks.crc32c;
-        for column in 0..extent.columns(block_shift, chunk_shift) {
-            for index in 0..extent.crcs_per_column() {
+        for column in (0..extent.columns(block_shift, chunk_shift)).map(Column) {
+            for index in (0..extent.crcs_per_column()).map(FragmentIndex) {
                 let crc = fragments.map_or(0, |f| f.crc(index, column, 1 << chunk_shift, crc32c));
                 writer.push(self, &crc.to_le_bytes())?;
             }

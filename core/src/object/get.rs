@@ -15,7 +15,7 @@ use crate::format::extent::CRC_BYTES;
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
 use crate::limits::DATA_FRAGMENTS_MAX;
-use crate::types::{MemberSet, ObjectId};
+use crate::types::{Column, FragmentIndex, ObjectId, Set};
 use core::ops::Range;
 use dynamicfs_hal::{Batch, DiskArray, IoError, Request};
 
@@ -23,11 +23,11 @@ use dynamicfs_hal::{Batch, DiskArray, IoError, Request};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
     /// The fragment that is wanted.
-    pub(super) fragment: usize,
+    pub(super) fragment: FragmentIndex,
     /// The one that is read: another replica of it, or itself.
-    pub(super) source: usize,
-    pub(super) first: usize,
-    pub(super) columns: usize,
+    pub(super) source: FragmentIndex,
+    pub(super) first: Column,
+    pub(super) count: usize,
     /// Where in the buffer.
     pub(super) at: usize,
     pub(super) bytes: usize,
@@ -38,8 +38,18 @@ pub(super) struct Segment {
 
 impl Segment {
     /// Chunks of a fragment that are read from itself, to the beginning of a buffer.
-    pub(super) const fn of(fragment: usize, first: usize, columns: usize, bytes: usize) -> Self {
-        Self { fragment, source: fragment, first, columns, at: 0, bytes, good: false, avoided: false }
+    pub(super) const fn of(fragment: FragmentIndex, first: Column, count: usize, bytes: usize) -> Self {
+        Self { fragment, source: fragment, first, count, at: 0, bytes, good: false, avoided: false }
+    }
+
+    /// Its columns, and those behind them.
+    pub(super) fn columns(&self) -> impl Iterator<Item = Column> + use<> {
+        (self.first.0..).map(Column)
+    }
+
+    /// The column behind its last.
+    fn end(&self) -> Column {
+        self.first + self.count
     }
 }
 
@@ -48,7 +58,7 @@ impl Segment {
 pub(super) struct Reading<'f> {
     pub(super) found: &'f Found,
     /// The column with whose checksums the piece buffer begins.
-    pub(super) from: usize,
+    pub(super) from: Column,
     /// What takes too long at this attempt is given up where others can answer; at [`PATIENT`] nothing is.
     pub(super) attempt: u32,
 }
@@ -217,9 +227,9 @@ impl<A: DiskArray> Objects<'_, A> {
         let mut done = 0;
         while done < buf.len() {
             let at = from + done;
-            let (fragment, within) = (at / fragment_bytes, at % fragment_bytes);
+            let (fragment, within) = (FragmentIndex(at / fragment_bytes), at % fragment_bytes);
             let bytes = (buf.len() - done).min(fragment_bytes - within);
-            let (first, skipped) = (within / chunk, within % chunk);
+            let (first, skipped) = (Column(within / chunk), within % chunk);
             let whole = if within + bytes == fragment_bytes { bytes } else { bytes / chunk * chunk };
             if skipped > 0 || whole == 0 {
                 let part = bytes.min(chunk - skipped);
@@ -243,9 +253,8 @@ impl<A: DiskArray> Objects<'_, A> {
     /// is no place.
     fn needs_pass(&self, segments: &Segments, next: &Segment, columns_max: usize) -> bool {
         let first = segments.iter().map(|s| s.first).min().unwrap_or(next.first).min(next.first);
-        let end =
-            segments.iter().map(|s| s.first + s.columns).max().unwrap_or(0).max(next.first + next.columns);
-        segments.is_full() || !segments.is_empty() && end - first > columns_max
+        let end = segments.iter().map(Segment::end).max().unwrap_or_default().max(next.end());
+        segments.is_full() || !segments.is_empty() && end.0 - first.0 > columns_max
     }
 
     /// Reads a part of one chunk through the stage.
@@ -253,13 +262,13 @@ impl<A: DiskArray> Objects<'_, A> {
         &mut self,
         object: ObjectId,
         found: &Found,
-        fragment: usize,
-        column: usize,
+        fragment: FragmentIndex,
+        column: Column,
         skip: usize,
         buf: &mut [u8],
     ) -> Result<(), Code> {
         let chunk = 1usize << self.chunk_shift();
-        let bytes = chunk.min(found.extent.fragment_bytes(self.block_shift()) - column * chunk);
+        let bytes = chunk.min(found.extent.fragment_bytes(self.block_shift()) - column.0 * chunk);
         let window = core::mem::take(&mut self.store.stage);
         let done = match window.split_at_mut_checked(bytes) {
             None => Err(self.store.tree.disks.about.needs(bytes)),
@@ -305,7 +314,7 @@ impl<A: DiskArray> Objects<'_, A> {
         } else {
             self.choose_fragments(found, segments);
         }
-        let late = self.fetch(found, segments, buf, MemberSet::first(segments.len()));
+        let late = self.fetch(found, segments, buf, Set::first(segments.len()));
         if A::GIVES_UP && !late.is_empty() {
             self.hedge(found, segments, late, buf);
         }
@@ -339,16 +348,16 @@ impl<A: DiskArray> Objects<'_, A> {
             && segment.bytes >= PARALLEL_BYTES
         {
             segments.clear();
-            let share = segment.columns.div_ceil(count);
+            let share = segment.count.div_ceil(count);
             for (n, source) in sharing.iter().take(DATA_FRAGMENTS_MAX).enumerate() {
                 let first = n * share;
-                let columns = share.min(segment.columns.saturating_sub(first));
+                let columns = share.min(segment.count.saturating_sub(first));
                 if columns > 0 {
                     let bytes = (columns * chunk).min(segment.bytes - first * chunk);
                     let part = Segment {
                         source,
                         first: segment.first + first,
-                        columns,
+                        count: columns,
                         at: segment.at + first * chunk,
                         bytes,
                         ..segment
@@ -359,7 +368,7 @@ impl<A: DiskArray> Objects<'_, A> {
             return;
         }
         for segment in segments.iter_mut() {
-            segment.source = disks.prefer(fragments.iter().map(|f| f.address)).unwrap_or(0);
+            segment.source = disks.prefer(fragments.iter().map(|f| f.address)).unwrap_or(0).into();
         }
     }
 
@@ -378,9 +387,9 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Fragments whose disks take part.
-    fn online(&self, found: &Found) -> MemberSet {
+    fn online(&self, found: &Found) -> Set<FragmentIndex> {
         let disks = &self.store.tree.disks;
-        let all = 0..found.extent.fragments().len();
+        let all = (0..found.extent.fragments().len()).map(FragmentIndex);
         let online = all.filter(|&i| disks.disk_of(found.address(i).member).is_some());
         online.collect()
     }
@@ -392,14 +401,14 @@ impl<A: DiskArray> Objects<'_, A> {
         found: &Found,
         segments: &mut Segments,
         buf: &mut [u8],
-        wanted: MemberSet,
-    ) -> MemberSet {
+        wanted: Set<usize>,
+    ) -> Set<usize> {
         let k = usize::from(found.extent.scheme.data);
         let reads = reads_instead(found, segments);
         let disks = &mut self.store.tree.disks;
         let chunk_shift = disks.parameters.chunk_shift;
         let (mut rest, mut at, mut next) = (buf, 0, 0);
-        let mut late = MemberSet::EMPTY;
+        let mut late = Set::EMPTY;
         while next < segments.len() {
             let first = next;
             let mut batch = A::Batch::default();
@@ -409,14 +418,14 @@ impl<A: DiskArray> Objects<'_, A> {
                 let (_, tail) = rest.split_at_mut(segment.at - at);
                 let (part, tail) = tail.split_at_mut(segment.bytes);
                 (rest, at) = (tail, segment.at + segment.bytes);
-                let from = (segment.first << chunk_shift) as u64;
+                let from = (segment.first.0 << chunk_shift) as u64;
                 if wanted.contains(next)
                     && !segment.avoided
                     && let Some((disk, lba)) = disks.locate(found.address(segment.source), from)
                 {
-                    let others = found.addresses_but(MemberSet::EMPTY.with(segment.source));
+                    let others = found.addresses_but(Set::only(segment.source));
                     let patience = disks.patience(disk, others, (k, reads), segment.bytes, 0);
-                    let pushed = batch.push(Request::read(disk, lba, part).with_patience(patience));
+                    let pushed = batch.push(Request::read(disk.0, lba, part).with_patience(patience));
                     debug_assert!(pushed.is_ok());
                     let _ = places.push(next);
                 }
@@ -436,7 +445,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Does without what takes too long: reads another replica of it, or leaves it to be recovered.
     #[inline(never)]
-    fn hedge(&mut self, found: &Found, segments: &mut Segments, mut late: MemberSet, buf: &mut [u8]) {
+    fn hedge(&mut self, found: &Found, segments: &mut Segments, mut late: Set<usize>, buf: &mut [u8]) {
         self.store.tree.counters.note(|counters| counters.hedged_reads += late.len() as u64);
         if found.extent.scheme.data > 1 {
             late.iter().for_each(|i| segments[i].avoided = true);
@@ -464,9 +473,10 @@ impl<A: DiskArray> Objects<'_, A> {
         found: &'f Found,
         segments: &[Segment],
     ) -> Result<Reading<'f>, Code> {
-        let first = segments.iter().map(|s| s.first).min().unwrap_or(0);
-        let end = segments.iter().map(|s| s.first + s.columns).max().unwrap_or(0);
-        let (from, to) = (found.extent.crc_at(0, first), found.extent.crc_at(0, end));
+        let first = segments.iter().map(|s| s.first).min().unwrap_or_default();
+        let end = segments.iter().map(Segment::end).max().unwrap_or_default();
+        let (from, to) =
+            (found.extent.crc_at(FragmentIndex(0), first), found.extent.crc_at(FragmentIndex(0), end));
         let piece = core::mem::take(&mut self.store.piece);
         let read = self.read_record(object, found.start, from, &mut piece[..to - from]);
         self.store.piece = piece;
@@ -477,9 +487,9 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The checksum of a chunk, from the piece buffer.
-    fn checksum(&self, reading: Reading<'_>, fragment: usize, column: usize) -> u32 {
+    fn checksum(&self, reading: Reading<'_>, fragment: FragmentIndex, column: Column) -> u32 {
         let extent = &reading.found.extent;
-        let at = extent.crc_at(fragment, column) - extent.crc_at(0, reading.from);
+        let at = extent.crc_at(fragment, column) - extent.crc_at(FragmentIndex(0), reading.from);
         let mut crc = [0; CRC_BYTES];
         crc.copy_from_slice(&self.store.piece[at..at + CRC_BYTES]);
         u32::from_le_bytes(crc)
@@ -490,17 +500,18 @@ impl<A: DiskArray> Objects<'_, A> {
         let crc32c = self.store.tree.disks.crc32c;
         let right = part
             .chunks(1 << self.chunk_shift())
-            .zip(segment.first..)
+            .zip(segment.columns())
             .all(|(chunk, column)| crc32c(0, chunk) == self.checksum(reading, segment.fragment, column));
         let address = reading.found.address(segment.source);
         if !right && let Some(disk) = self.store.tree.disks.disk_of(address.member) {
-            let block = address.block + ((segment.first << self.chunk_shift()) >> self.block_shift()) as u64;
+            let block =
+                address.block + ((segment.first.0 << self.chunk_shift()) >> self.block_shift()) as u64;
             self.store.tree.disks.note_checksum_error(disk, block);
         }
         right
     }
 
-    pub(super) fn note_failure(&mut self, object: ObjectId, found: &Found, fragment: usize) {
+    pub(super) fn note_failure(&mut self, object: ObjectId, found: &Found, fragment: FragmentIndex) {
         if !REPAIR {
             return;
         }

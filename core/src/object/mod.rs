@@ -62,7 +62,7 @@ use crate::format::job::Job;
 use crate::format::node::value_bytes_max;
 use crate::limits::REPAIRS_MAX;
 use crate::transaction::{Purpose, Store};
-use crate::types::{MemberSet, ObjectId};
+use crate::types::{ObjectId, Row, Set};
 use dynamicfs_hal::DiskArray;
 
 /// The object layer over a store.
@@ -86,7 +86,7 @@ pub struct Objects<'m, A> {
     /// Bytes that a step of a job reads or moves, about.
     pub(crate) step_bytes: u64,
     /// Members with too many errors that stay in use all the same, and how often the members had changed when that was decided.
-    pub(crate) kept: (MemberSet, u32),
+    pub(crate) kept: (Set<Row>, u32),
 }
 
 /// Windows full of data that one step of a job reads or moves, unless it is told otherwise.
@@ -134,7 +134,7 @@ impl<'m, A: DiskArray> Objects<'m, A> {
             pins: &mut [],
             wanting: false,
             step_bytes,
-            kept: (MemberSet::EMPTY, 0),
+            kept: (Set::EMPTY, 0),
         }
     }
 

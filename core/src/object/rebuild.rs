@@ -8,7 +8,7 @@ use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX};
 use crate::placement::{self, Demand, Places};
 use crate::redundancy;
 use crate::transaction::Purpose;
-use crate::types::{BlockAddress, BlockRun, MemberSet, ObjectId};
+use crate::types::{BlockAddress, BlockRun, Column, FragmentIndex, ObjectId, Row, Set};
 use dynamicfs_hal::{Batch, DiskArray, Request};
 
 /// Fragments, by their index.
@@ -40,13 +40,13 @@ pub(crate) struct Relocation<'a> {
     /// They are right as far as is known, and are copied as they are.
     pub(crate) right: bool,
     /// Rows that they may not go to.
-    pub(crate) avoid: MemberSet,
+    pub(crate) avoid: Set<Row>,
 }
 
 impl<'a> Relocation<'a> {
     /// Fragments that do not count where they are.
     pub(crate) const fn of(fragments: &'a [u8]) -> Self {
-        Self { fragments, right: false, avoid: MemberSet::EMPTY }
+        Self { fragments, right: false, avoid: Set::EMPTY }
     }
 }
 
@@ -108,7 +108,7 @@ impl<A: DiskArray> Objects<'_, A> {
         };
         let stays = (0..found.extent.scheme.width() as u8).filter(|index| !bad.contains(index));
         let mut taken = Places::new();
-        taken.extend(stays.filter_map(|index| row_of(self, index)).map(|row| row as u8));
+        taken.extend(stays.filter_map(|index| row_of(self, index)).map(|row| row.0 as u8));
         let mut rows = self.store.tree.data_rows().minus(what.avoid);
         rows = taken.iter().fold(rows, |rows, &row| rows.without(row.into()));
         let demand = Demand {
@@ -125,7 +125,7 @@ impl<A: DiskArray> Objects<'_, A> {
             match own.map(|row| self.store.take_run(row, blocks, Purpose::Move)).transpose()?.flatten() {
                 Some(address) => {
                     _ = (moved.push(index), places.push(address));
-                    taken.extend(own.map(|row| row as u8));
+                    taken.extend(own.map(|row| row.0 as u8));
                 }
                 None => _ = left.push(index),
             }
@@ -183,7 +183,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let at_once = columns.max(1);
         for first in (0..bytes.div_ceil(chunk)).step_by(at_once) {
             let length = (at_once * chunk).min(bytes - first * chunk);
-            let segment = Segment::of(0, first, length.div_ceil(chunk), length);
+            let segment = Segment::of(FragmentIndex(0), Column(first), length.div_ceil(chunk), length);
             let reading = self.load_checksums(object, found, &[segment])?;
             if copies {
                 let copies = &mut window[..bad.len() * length];
@@ -233,11 +233,11 @@ impl<A: DiskArray> Objects<'_, A> {
     ) -> Result<(), Code> {
         let part = &mut window[..segment.bytes];
         for (&index, place) in bad.iter().zip(places) {
-            for (part, column) in part.chunks_mut(1 << self.chunk_shift()).zip(segment.first..) {
+            for (part, column) in part.chunks_mut(1 << self.chunk_shift()).zip(segment.columns()) {
                 let own = Segment { avoided: true, ..Segment::of(index.into(), column, 1, part.len()) };
                 self.recover(object, reading, &own, part, stage)?;
             }
-            self.write_columns(core::slice::from_ref(place), segment.first, core::iter::once(&*part))?;
+            self.write_columns(core::slice::from_ref(place), segment.first.0, core::iter::once(&*part))?;
         }
         Ok(())
     }
@@ -290,7 +290,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let mut batch = A::Batch::default();
         for (&place, part) in places.iter().zip(parts) {
             let Some((disk, lba)) = disks.locate(place, offset) else { continue };
-            if let Err(request) = batch.push(Request::write(disk, lba, part)) {
+            if let Err(request) = batch.push(Request::write(disk.0, lba, part)) {
                 disks.execute(&mut batch);
                 batch = A::Batch::default();
                 let pushed = batch.push(request);
@@ -334,7 +334,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Rows of the members that take part and have a fragment that counts. It was written now, or nothing
     /// says that it may be wrong. What was to move and found no place counts where it was right.
-    fn counting_rows(&self, healed: &Found, what: Relocation<'_>, moved: &[u8]) -> MemberSet {
+    fn counting_rows(&self, healed: &Found, what: Relocation<'_>, moved: &[u8]) -> Set<Row> {
         let tree = &self.store.tree;
         let superblock = &tree.space.superblock;
         let doubted = superblock.owed().or(self.store.roster().doubted);
@@ -344,7 +344,7 @@ impl<A: DiskArray> Objects<'_, A> {
             (moved.contains(&index) || is_right).then_some(row)
         };
         let places = (0u8..).zip(healed.extent.fragments().iter().map(|fragment| fragment.address));
-        places.filter_map(row).collect::<MemberSet>().and(tree.disks.online())
+        places.filter_map(row).collect::<Set<Row>>().and(tree.disks.online())
     }
 
     // --- storing again ----------------------------------------------------------------------------------------
@@ -380,7 +380,11 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Reads all fragments of an extent that are there and proves them: those that are wrong, by their index. Uses the
     /// window buffer.
-    pub(crate) fn prove_stripe(&mut self, object: ObjectId, found: &Found) -> Result<MemberSet, Code> {
+    pub(crate) fn prove_stripe(
+        &mut self,
+        object: ObjectId,
+        found: &Found,
+    ) -> Result<Set<FragmentIndex>, Code> {
         self.with_free_window(|objects, window| {
             let chunk = 1usize << objects.chunk_shift();
             let bytes = found.extent.fragment_bytes(objects.block_shift());
@@ -390,10 +394,10 @@ impl<A: DiskArray> Objects<'_, A> {
                 return Err(objects.store.tree.disks.about.needs(chunk));
             }
             let at_once = (window.len() / together / chunk).min(objects.columns_at_once(found));
-            let mut wrong = MemberSet::EMPTY;
+            let mut wrong = Set::EMPTY;
             for first in (0..bytes.div_ceil(chunk)).step_by(at_once) {
                 let length = (at_once * chunk).min(bytes - first * chunk);
-                let segment = Segment::of(0, first, length.div_ceil(chunk), length);
+                let segment = Segment::of(FragmentIndex(0), Column(first), length.div_ceil(chunk), length);
                 let reading = objects.load_checksums(object, found, &[segment])?;
                 for index in (0..width).step_by(together) {
                     let indices = index..width.min(index + together);
@@ -412,18 +416,18 @@ impl<A: DiskArray> Objects<'_, A> {
         indices: core::ops::Range<usize>,
         segment: &Segment,
         buf: &mut [u8],
-    ) -> MemberSet {
-        let mut wrong = MemberSet::EMPTY;
+    ) -> Set<FragmentIndex> {
+        let mut wrong = Set::EMPTY;
         let capacity = A::Batch::capacity();
         let batches = buf.chunks_mut(capacity * segment.bytes);
         for (first, parts) in indices.clone().step_by(capacity).zip(batches) {
-            let mut read = heapless::Vec::<(usize, bool), FRAGMENTS_MAX>::new();
+            let mut read = heapless::Vec::<(FragmentIndex, bool), FRAGMENTS_MAX>::new();
             let mut batch = A::Batch::default();
             let disks = &mut self.store.tree.disks;
-            let offset = (segment.first << disks.parameters.chunk_shift) as u64;
-            for (index, part) in (first..).zip(parts.chunks_exact_mut(segment.bytes)) {
+            let offset = (segment.first.0 << disks.parameters.chunk_shift) as u64;
+            for (index, part) in (first..).map(FragmentIndex).zip(parts.chunks_exact_mut(segment.bytes)) {
                 if let Some((disk, lba)) = disks.locate(reading.found.address(index), offset) {
-                    let pushed = batch.push(Request::read(disk, lba, part));
+                    let pushed = batch.push(Request::read(disk.0, lba, part));
                     debug_assert!(pushed.is_ok(), "no more parts than the batch holds");
                     let _ = read.push((index, false));
                 }
@@ -434,7 +438,7 @@ impl<A: DiskArray> Objects<'_, A> {
             }
             drop(batch);
             for (index, read) in read {
-                let part = &parts[(index - first) * segment.bytes..][..segment.bytes];
+                let part = &parts[(index.0 - first) * segment.bytes..][..segment.bytes];
                 let segment = Segment { fragment: index, source: index, ..*segment };
                 if !read || !self.is_right(reading, &segment, part) {
                     wrong = wrong.with(index);

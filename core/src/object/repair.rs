@@ -8,7 +8,7 @@ use crate::build::MANAGE;
 use crate::error::Code;
 use crate::format::extent::EXTENT_BYTES_MAX;
 use crate::transaction::{Purpose, REFRESH_UPDATES};
-use crate::types::{BlockAddress, ObjectId};
+use crate::types::{BlockAddress, DiskIndex, ObjectId};
 use dynamicfs_hal::DiskArray;
 
 /// A bad fragment.
@@ -92,7 +92,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The disk that a bad fragment is on, and its checksum errors so far.
-    fn checksum_errors(&self, repair: &Repair) -> Option<(usize, u64)> {
+    fn checksum_errors(&self, repair: &Repair) -> Option<(DiskIndex, u64)> {
         let disks = &self.store.tree.disks;
         disks
             .disk_of(repair.address.member)

@@ -15,7 +15,7 @@ use crate::format::key::Key;
 use crate::limits::OBJECT_BYTES_MAX;
 use crate::powers::over;
 use crate::transaction::Purpose;
-use crate::types::{MemberSet, ObjectId};
+use crate::types::{ObjectId, Row, Set};
 use core::ops::Range;
 use dynamicfs_hal::DiskArray;
 
@@ -179,7 +179,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let rows =
             extent.fragments().iter().filter_map(|fragment| superblock.row_of(fragment.address.member));
         let sound = tree.data_rows().minus(superblock.owed()).minus(self.store.roster().doubted);
-        rows.collect::<MemberSet>().and(sound).len() == extent.scheme.width()
+        rows.collect::<Set<Row>>().and(sound).len() == extent.scheme.width()
             && extent.scheme.parity >= extent.asked.parity
     }
 

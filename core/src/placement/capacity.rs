@@ -69,7 +69,7 @@ mod tests {
     use super::super::{Candidate, Demand, choose};
     use super::*;
     use crate::disks::mix;
-    use crate::types::{MemberNumber, MemberSet, ObjectId};
+    use crate::types::{MemberNumber, ObjectId, Row, Set};
     use std::vec::Vec;
 
     fn rooms(blocks: &[u64]) -> Vec<Room> {
@@ -80,12 +80,12 @@ mod tests {
     fn fill(rooms: &[Room], width: usize, parity: usize) -> u64 {
         let mut left = rooms.to_vec();
         for stripes in 0.. {
-            let rows = (0..left.len()).filter(|&row| left[row].blocks > 0).collect::<MemberSet>();
+            let rows = (0..left.len()).map(Row).filter(|&row| left[row.0].blocks > 0).collect::<Set<Row>>();
             let demand = Demand { width, parity, tier: 0, object: ObjectId(stripes), offset: 0 };
             let places = choose(rows, &[], &demand, |row| Candidate {
-                member: MemberNumber(row as u16),
-                room: left[row].blocks,
-                failure_domain: left[row].failure_domain,
+                member: MemberNumber(row.0 as u16),
+                room: left[row.0].blocks,
+                failure_domain: left[row.0].failure_domain,
                 tier: 0,
             });
             if places.len() < width {

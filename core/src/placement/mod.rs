@@ -12,7 +12,7 @@ pub use capacity::{Room, stranded, stripes};
 use crate::build::PLACEMENT;
 use crate::disks::mix;
 use crate::limits::FRAGMENTS_MAX;
-use crate::types::{MemberNumber, MemberSet, ObjectId};
+use crate::types::{MemberNumber, ObjectId, Row, Set};
 
 /// Bytes of an object whose extents share their members and lie one after the other.
 pub const RUN_BYTES: u64 = 4 << 20;
@@ -59,15 +59,10 @@ fn sixteenths(room: u64, most: u64) -> u8 {
 
 /// Chooses rows for a stripe of which some fragments are in the rows `taken` already: `demand.width` of `rows` if there
 /// are as many, else all.
-pub fn choose(
-    rows: MemberSet,
-    taken: &[u8],
-    demand: &Demand,
-    candidate: impl Fn(usize) -> Candidate,
-) -> Places {
+pub fn choose(rows: Set<Row>, taken: &[u8], demand: &Demand, candidate: impl Fn(Row) -> Candidate) -> Places {
     let most = rows.iter().map(|row| candidate(row).room).max().unwrap_or(0).max(1);
     let seed = mix(demand.object.0 ^ mix(demand.offset / RUN_BYTES));
-    let rank = |row: usize| {
+    let rank = |row: Row| {
         let c = candidate(row);
         let is_tier = !PLACEMENT || c.tier == demand.tier;
         (is_tier, sixteenths(c.room, most), mix(seed ^ u64::from(c.member.0)))
@@ -75,19 +70,19 @@ pub fn choose(
     let mut places = Places::new();
     let mut left = rows;
     while places.len() < demand.width && !left.is_empty() {
-        let crowded = |row: usize| {
+        let crowded = |row: Row| {
             if !PLACEMENT {
                 return false;
             }
             let domain = candidate(row).failure_domain;
             let all = taken.iter().chain(&places);
-            let there = all.filter(|&&p| candidate(usize::from(p)).failure_domain == domain).count();
+            let there = all.filter(|&&p| candidate(p.into()).failure_domain == domain).count();
             domain != 0 && there >= demand.parity.max(1)
         };
         // False sorts first: an uncrowded row wins over any crowded one.
         let Some(best) = left.iter().max_by_key(|&row| (!crowded(row), rank(row))) else { break };
         left = left.without(best);
-        if places.push(best as u8).is_err() {
+        if places.push(best.0 as u8).is_err() {
             break;
         }
     }
@@ -109,11 +104,11 @@ mod tests {
         let mut rooms = rooms.to_vec();
         let mut stripes = 0;
         for object in 0.. {
-            let rows = (0..rooms.len()).filter(|&r| rooms[r] > 0).collect::<MemberSet>();
+            let rows = (0..rooms.len()).map(Row).filter(|&row| rooms[row.0] > 0).collect::<Set<Row>>();
             let places = choose(rows, &[], &demand(width, parity, object), |row| Candidate {
-                member: MemberNumber(row as u16),
-                room: rooms[row],
-                failure_domain: domains[row],
+                member: MemberNumber(row.0 as u16),
+                room: rooms[row.0],
+                failure_domain: domains[row.0],
                 tier: 0,
             });
             if places.len() < width {
@@ -153,13 +148,13 @@ mod tests {
 
     #[test]
     fn the_extents_of_a_run_share_their_members() {
-        let candidate = |row: usize| Candidate {
-            member: MemberNumber(row as u16),
+        let candidate = |row: Row| Candidate {
+            member: MemberNumber(row.0 as u16),
             room: 100,
             failure_domain: 0,
             tier: 0,
         };
-        let at = |offset| choose(MemberSet::first(6), &[], &Demand { offset, ..demand(3, 1, 5) }, candidate);
+        let at = |offset| choose(Set::first(6), &[], &Demand { offset, ..demand(3, 1, 5) }, candidate);
         assert_eq!(at(0), at(RUN_BYTES - 1));
         assert!((1..20).any(|run| at(run * RUN_BYTES) != at(0)));
     }

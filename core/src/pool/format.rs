@@ -9,7 +9,7 @@ use crate::object::Objects;
 use crate::options::options;
 use crate::powers::units;
 use crate::transaction::{CreateRequest, Memory, Store, histories};
-use crate::types::{MemberNumber, MemoryNeeds, Scheme, Uuid};
+use crate::types::{DiskIndex, MemberNumber, MemoryNeeds, Scheme, Uuid};
 use dynamicfs_hal::{Crc32c, DiskArray, Entropy, Geometry, Request};
 
 options! {
@@ -193,17 +193,16 @@ fn plan<A: DiskArray>(
     members: &[DiskOptions],
 ) -> Result<Plan, FormatError<Code>> {
     let plain = DiskOptions::default();
-    let option = |disk: usize| members.get(disk).copied().unwrap_or(plain);
-    let count = array.disks();
-    check_options(array, options, count, &option)?;
+    let option = |disk: DiskIndex| members.get(disk.0).copied().unwrap_or(plain);
+    check_options(array, options, &option)?;
     if !options.force {
         refuse_pools(array, memory, services)?;
     }
     let parameters = parameters(array, services, entropy, options, &option)?;
     let mut identities = heapless::Vec::new();
-    for disk in 0..count {
-        let member = MemberNumber(disk as u16);
-        let geometry = array.geometry(disk);
+    for disk in all(array) {
+        let member = MemberNumber(disk.0 as u16);
+        let geometry = array.geometry(disk.0);
         let identity = identity(&geometry, &parameters, (disk, member), random(entropy)?, option(disk))?;
         let _ = identities.push(identity);
     }
@@ -217,7 +216,7 @@ fn fill<A: DiskArray>(objects: &mut Objects<'_, A>, root_mode: u16) -> Result<()
     finish(&mut objects.store).inspect_err(|_| {
         // What is no pool to its maker is none to others. Where even this fails the first error is the one
         // that matters.
-        for disk in 0..objects.store.tree.disks.count() {
+        for disk in objects.store.tree.disks.all() {
             let _ = objects.store.forget_disk(disk);
         }
     })
@@ -232,6 +231,11 @@ fn finish<A: DiskArray>(store: &mut Store<'_, A>) -> Result<(), FormatError<Code
     Ok(())
 }
 
+/// The indices of an array's disks, ascending.
+fn all<A: DiskArray>(array: &A) -> impl Iterator<Item = DiskIndex> + use<A> {
+    (0..array.disks()).map(DiskIndex)
+}
+
 pub(super) fn random(entropy: &mut dyn Entropy) -> Result<Uuid, FormatError<Code>> {
     let mut bytes = [0; 16];
     entropy.fill(&mut bytes).map_err(|_| FormatError::Entropy)?;
@@ -241,11 +245,10 @@ pub(super) fn random(entropy: &mut dyn Entropy) -> Result<Uuid, FormatError<Code
 fn check_options<A: DiskArray>(
     array: &A,
     options: &FormatOptions,
-    count: usize,
-    option: &impl Fn(usize) -> DiskOptions,
+    option: &impl Fn(DiskIndex) -> DiskOptions,
 ) -> Result<(), FormatError<Code>> {
     let most = usize::from(options.members_max).min(limits::MEMBERS_MAX);
-    if !(1..=most).contains(&count) {
+    if !(1..=most).contains(&array.disks()) {
         return Err(FormatError::DiskCount { most });
     }
     if !options.scheme.is_valid() {
@@ -258,13 +261,13 @@ fn check_options<A: DiskArray>(
     if !extent.is_power_of_two() || !(limits::EXTENT_BYTES_MIN..=limits::EXTENT_BYTES_MAX).contains(&extent) {
         return Err(FormatError::Parameter("extent size"));
     }
-    let data = (0..count).filter(|&disk| !option(disk).witness).count();
+    let data = all(array).filter(|&disk| !option(disk).witness).count();
     let needed = options.scheme.width().max(usize::from(options.tolerance.unwrap_or(0)) + 1);
     if data < needed {
         return Err(FormatError::TooFewDisks { needed });
     }
-    for disk in 0..count {
-        let g = array.geometry(disk);
+    for disk in all(array) {
+        let g = array.geometry(disk.0);
         if g.sectors == 0 {
             // A place of the array without a disk.
             return Err(FormatError::Io { disk, error: dynamicfs_hal::IoError::Gone });
@@ -287,7 +290,7 @@ fn refuse_pools<A: DiskArray>(
     services: Services<'_>,
 ) -> Result<(), FormatError<Code>> {
     let mut unfinished = None;
-    for disk in 0..array.disks() {
+    for disk in all(array) {
         let Err(error) = refuse_used(array, disk, memory.bytes, services.crc32c) else { continue };
         let FormatError::InUse { pool, .. } = error else { return Err(error) };
         if unfinished != Some(pool) {
@@ -307,11 +310,11 @@ fn refuse_pools<A: DiskArray>(
 /// a power cut in between. Nothing was ever stored on such a disk.
 pub(super) fn refuse_used<A: DiskArray>(
     array: &mut A,
-    disk: usize,
+    disk: DiskIndex,
     buffer: &mut [u8],
     crc32c: Crc32c,
 ) -> Result<(), FormatError<Code>> {
-    let geometry = array.geometry(disk);
+    let geometry = array.geometry(disk.0);
     let sector = geometry.sector_bytes as usize;
     let alignment = geometry.buffer_alignment.max(1) as usize;
     let skip = buffer.as_ptr().align_offset(alignment);
@@ -319,7 +322,7 @@ pub(super) fn refuse_used<A: DiskArray>(
     let buf = buf.ok_or(FormatError::NeedsMemory(Memory::needs_bytes(sector + alignment, array.disks())))?;
     let mut damaged = 0;
     for at in core::iter::once(0).chain(places::candidates(&geometry)) {
-        let mut request = [Request::read(disk, at / u64::from(geometry.sector_bytes), &mut *buf)];
+        let mut request = [Request::read(disk.0, at / u64::from(geometry.sector_bytes), &mut *buf)];
         array.execute(&mut request);
         let [request] = request;
         // A sector that cannot be read holds no label; writing it will tell whether the disk works.
@@ -345,7 +348,7 @@ fn parameters<A: DiskArray>(
     services: Services<'_>,
     entropy: &mut dyn Entropy,
     options: &FormatOptions,
-    option: &impl Fn(usize) -> DiskOptions,
+    option: &impl Fn(DiskIndex) -> DiskOptions,
 ) -> Result<PoolParameters, FormatError<Code>> {
     for (bytes, what) in [
         (options.block_bytes, "block size"),
@@ -356,7 +359,7 @@ fn parameters<A: DiskArray>(
             return Err(FormatError::Parameter(what));
         }
     }
-    let tear_unit = (0..array.disks()).map(|disk| array.geometry(disk).tear_unit).max().unwrap_or(512);
+    let tear_unit = all(array).map(|disk| array.geometry(disk.0).tear_unit).max().unwrap_or(512);
     let mut parameters = PoolParameters {
         pool: random(entropy)?,
         hash_seed: random(entropy)?,
@@ -366,10 +369,10 @@ fn parameters<A: DiskArray>(
     if !parameters.is_valid() {
         return Err(FormatError::Parameter("node, block, chunk or ring size"));
     }
-    let smallest = (0..array.disks())
+    let smallest = all(array)
         .filter(|&disk| !option(disk).witness)
         .map(|disk| {
-            places::lay_out(&array.geometry(disk), &parameters).map_or(0, |places| places.data_blocks)
+            places::lay_out(&array.geometry(disk.0), &parameters).map_or(0, |places| places.data_blocks)
         })
         .min()
         .unwrap_or(0);
@@ -381,7 +384,7 @@ fn parameters<A: DiskArray>(
 pub(super) fn identity(
     geometry: &Geometry,
     p: &PoolParameters,
-    (disk, member): (usize, MemberNumber),
+    (disk, member): (DiskIndex, MemberNumber),
     id: Uuid,
     option: DiskOptions,
 ) -> Result<DiskIdentity, FormatError<Code>> {

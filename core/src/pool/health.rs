@@ -4,7 +4,7 @@ use super::Pool;
 use crate::disks::condition::Condition;
 use crate::disks::{Currency, DiskStatus};
 use crate::metrics::{DiskCounters, PoolCounters};
-use crate::types::{Epoch, Generation, MemberNumber, MemberSet, Scheme, Uuid};
+use crate::types::{DiskIndex, Epoch, Generation, MemberNumber, Scheme, Set, Uuid};
 use dynamicfs_hal::{DiskArray, IoError};
 
 /// The state of a pool, from memory: nothing is read.
@@ -121,9 +121,8 @@ impl<A: DiskArray> Pool<'_, A> {
         let table = superblock.table();
         let online = tree.disks.sound();
         let owed = self.objects.store.unhealed();
-        let (read_tolerance, once_begun) =
-            self.objects.tolerances(MemberSet::EMPTY, superblock.lists().members);
-        let (blocks, free) = (0..tree.disks.count()).fold((0, 0), |(blocks, free), disk| {
+        let (read_tolerance, once_begun) = self.objects.tolerances(Set::EMPTY, superblock.lists().members);
+        let (blocks, free) = tree.disks.all().fold((0, 0), |(blocks, free), disk| {
             let member = self.member_health(disk);
             (blocks + member.blocks, free + member.free_blocks)
         });
@@ -143,7 +142,7 @@ impl<A: DiskArray> Pool<'_, A> {
                 .claim_spare()
                 .map_or(once_begun, |spare| spare.min(once_begun)),
             write_tolerance_once_begun: once_begun,
-            mount_tolerance: self.objects.mount_tolerance(MemberSet::EMPTY),
+            mount_tolerance: self.objects.mount_tolerance(Set::EMPTY),
             blocks,
             free_blocks: free,
             dead_blocks: superblock.dead_blocks(),
@@ -167,7 +166,7 @@ impl<A: DiskArray> Pool<'_, A> {
     ///
     /// # Panics
     /// When `disk` is not below the number of the array's disks.
-    pub fn member_health(&self, disk: usize) -> MemberHealth {
+    pub fn member_health(&self, disk: DiskIndex) -> MemberHealth {
         let state = self.objects.store.tree.disks.state(disk);
         let superblock = self.objects.store.committed();
         let row = state.identity.and_then(|identity| superblock.row_of(identity.member));

@@ -9,7 +9,7 @@ use crate::disks::events::Happening;
 use crate::error::{Code, Error, FormatError, MemberError};
 use crate::object::Objects;
 use crate::options::options;
-use crate::types::{MemberNumber, Uuid};
+use crate::types::{DiskIndex, MemberNumber, Uuid};
 use dynamicfs_hal::{DiskArray, Entropy, IoError};
 
 options! {
@@ -43,7 +43,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// A disk that the array does not have is [`Gone`](IoError::Gone).
     pub fn add_disk(
         &mut self,
-        disk: usize,
+        disk: DiskIndex,
         entropy: &mut dyn Entropy,
         options: &AddOptions,
     ) -> Result<MemberNumber, MemberError> {
@@ -66,10 +66,10 @@ impl<A: DiskArray> Pool<'_, A> {
     ///
     /// # Errors
     /// As [`add_disk`](Self::add_disk).
-    pub fn check_disk(&mut self, disk: usize, options: &AddOptions) -> Result<(), MemberError> {
+    pub fn check_disk(&mut self, disk: DiskIndex, options: &AddOptions) -> Result<(), MemberError> {
         act(self, |objects| {
             let store = &mut objects.store;
-            if disk >= store.tree.disks.count() {
+            if disk >= DiskIndex(store.tree.disks.count()) {
                 return Err(FormatError::Io { disk, error: IoError::Gone }.into());
             }
             let status = store.tree.disks.state(disk).status;
@@ -100,8 +100,8 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// [`NotGrown`](MemberError::NotGrown), [`NotAMember`](MemberError::NotAMember), or what disks and tree
     /// answered.
-    pub fn grow_disk(&mut self, disk: usize) -> Result<u64, MemberError> {
-        act(self, |objects| match disk < objects.store.tree.disks.count() {
+    pub fn grow_disk(&mut self, disk: DiskIndex) -> Result<u64, MemberError> {
+        act(self, |objects| match disk < DiskIndex(objects.store.tree.disks.count()) {
             true => objects.store.grow_member(disk),
             false => Err(MemberError::NotAMember),
         })

@@ -5,7 +5,7 @@ use super::read::ask;
 use crate::error::Error;
 use crate::format::record::MemberState;
 use crate::transaction::{Purpose, Roster};
-use crate::types::{MemberNumber, MemberSet};
+use crate::types::{DiskIndex, MemberNumber, Row, Set};
 use dynamicfs_hal::DiskArray;
 
 /// The members by how they count, as rows of the member table.
@@ -13,21 +13,21 @@ use dynamicfs_hal::DiskArray;
 #[non_exhaustive]
 pub struct Members {
     /// All of them.
-    pub table: MemberSet,
+    pub table: Set<Row>,
     /// Those that the last commit's list names: more than half of them mount the pool.
-    pub listed: MemberSet,
+    pub listed: Set<Row>,
     /// Those that are here, also where the operator took them out of use.
-    pub present: MemberSet,
+    pub present: Set<Row>,
     /// Those that take part.
-    pub online: MemberSet,
+    pub online: Set<Row>,
     /// Those of them whose disk is as long as it was.
-    pub sound: MemberSet,
+    pub sound: Set<Row>,
     /// Those of them that are given data.
-    pub given: MemberSet,
+    pub given: Set<Row>,
     /// Those that are owed something, as the last commit says.
-    pub owed: MemberSet,
+    pub owed: Set<Row>,
     /// Those on which something may lie that is not there, or not to be trusted: so many fewer may be lost.
-    pub unhealed: MemberSet,
+    pub unhealed: Set<Row>,
 }
 
 /// A member, as the member table says.
@@ -67,7 +67,7 @@ impl<A: DiskArray> Pool<'_, A> {
     }
 
     /// The member in a row of the member table, if there is one.
-    pub fn member_in(&self, row: usize) -> Option<Member> {
+    pub fn member_in(&self, row: Row) -> Option<Member> {
         let store = &self.objects.store;
         let superblock = store.committed();
         superblock.table().contains(row).then(|| Member {
@@ -79,12 +79,12 @@ impl<A: DiskArray> Pool<'_, A> {
     }
 
     /// The row of a member in the member table.
-    pub fn row_of(&self, member: MemberNumber) -> Option<usize> {
+    pub fn row_of(&self, member: MemberNumber) -> Option<Row> {
         self.objects.store.committed().row_of(member)
     }
 
     /// The disk of the array that a member's data is on, if it takes part.
-    pub fn disk_of(&self, member: MemberNumber) -> Option<usize> {
+    pub fn disk_of(&self, member: MemberNumber) -> Option<DiskIndex> {
         self.objects.store.tree.disks.disk_of(member)
     }
 
@@ -111,7 +111,7 @@ impl<A: DiskArray> Pool<'_, A> {
     }
 
     /// Whether the pool took writes if the members in these rows were away too.
-    pub fn bears_without(&self, lost: MemberSet) -> bool {
+    pub fn bears_without(&self, lost: Set<Row>) -> bool {
         self.objects.store.bears_without(lost)
     }
 

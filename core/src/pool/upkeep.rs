@@ -9,7 +9,7 @@ use crate::maintain::{
     Proof, RebuildForecast, Rooms, Standing, Survivor, Trim, Work,
 };
 use crate::metrics::DiskCounters;
-use crate::types::{MemberNumber, MemberSet, ObjectId};
+use crate::types::{MemberNumber, ObjectId, Row, Set};
 use core::ops::Range;
 use dynamicfs_hal::DiskArray;
 
@@ -184,7 +184,7 @@ impl<A: DiskArray> Pool<'_, A> {
     ///
     /// # Errors
     /// What disks and tree answered.
-    pub fn forecast_loss(&mut self, lost: MemberSet) -> Result<LossForecast, Error> {
+    pub fn forecast_loss(&mut self, lost: Set<Row>) -> Result<LossForecast, Error> {
         ask(self, |objects| objects.forecast_loss(lost))
     }
 
@@ -192,7 +192,7 @@ impl<A: DiskArray> Pool<'_, A> {
     ///
     /// # Errors
     /// What disks and tree answered.
-    pub fn forecast_rebuild(&mut self, lost: MemberSet) -> Result<RebuildForecast, Error> {
+    pub fn forecast_rebuild(&mut self, lost: Set<Row>) -> Result<RebuildForecast, Error> {
         ask(self, |objects| objects.forecast_rebuild(lost))
     }
 
@@ -200,7 +200,7 @@ impl<A: DiskArray> Pool<'_, A> {
     ///
     /// # Errors
     /// What disks and tree answered.
-    pub fn forecast_drain(&mut self, emptied: MemberSet) -> Result<RebuildForecast, Error> {
+    pub fn forecast_drain(&mut self, emptied: Set<Row>) -> Result<RebuildForecast, Error> {
         ask(self, |objects| objects.forecast_drain(emptied))
     }
 
@@ -211,7 +211,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// What disks and tree answered.
     pub fn forecast_replacement(
         &mut self,
-        gone: MemberSet,
+        gone: Set<Row>,
         lost: bool,
         blocks: u64,
     ) -> Result<RebuildForecast, Error> {

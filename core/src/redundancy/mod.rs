@@ -8,7 +8,7 @@ use crate::build::{REED_SOLOMON, XOR};
 use crate::format::extent::{data_fragments, fragment_blocks};
 use crate::limits::DATA_FRAGMENTS_MAX;
 use crate::limits::PARITY_FRAGMENTS_MAX;
-use crate::types::Scheme;
+use crate::types::{Column, FragmentIndex, Scheme};
 use dynamicfs_hal::Crc32c;
 use reed_solomon_novelda::Code;
 
@@ -114,9 +114,9 @@ impl<'b> Fragments<'b> {
     }
 
     /// Fragment `index`, data first.
-    pub fn get(&self, index: usize) -> &'b [u8] {
+    pub fn get(&self, index: FragmentIndex) -> &'b [u8] {
         let k = usize::from(self.scheme.data);
-        let data = if k == 1 { 0 } else { index };
+        let data = if k == 1 { 0 } else { index.0 };
         if data >= k {
             let at = self.bytes * (1 + data - k);
             return &self.stage[at..at + self.bytes];
@@ -128,9 +128,9 @@ impl<'b> Fragments<'b> {
     }
 
     /// The checksum of a chunk of a fragment.
-    pub fn crc(&self, index: usize, column: usize, chunk_bytes: usize, crc32c: Crc32c) -> u32 {
+    pub fn crc(&self, index: FragmentIndex, column: Column, chunk_bytes: usize, crc32c: Crc32c) -> u32 {
         let fragment = self.get(index);
-        let start = column * chunk_bytes;
+        let start = column.0 * chunk_bytes;
         crc32c(0, &fragment[start..(start + chunk_bytes).min(fragment.len())])
     }
 }
@@ -159,11 +159,12 @@ mod tests {
         assert_eq!(scheme, Scheme { data: 3, parity: 2 });
         let mut stage = std::vec![0xEE; stage_bytes(scheme, data.len() as u32, 9)];
         let fragments = Fragments::encode(scheme, &data, 9, &mut stage);
-        let mut joined: std::vec::Vec<u8> = (0..3).flat_map(|i| fragments.get(i).to_vec()).collect();
+        let mut joined: std::vec::Vec<u8> =
+            (0..3).flat_map(|i| fragments.get(FragmentIndex(i)).to_vec()).collect();
         assert!(joined.split_off(data.len()).iter().all(|&b| b == 0));
         assert_eq!(joined, data);
         let xor: std::vec::Vec<u8> =
-            (0..1024).map(|i| (0..3).fold(0, |sum, f| sum ^ fragments.get(f)[i])).collect();
-        assert_eq!(fragments.get(3), xor);
+            (0..1024).map(|i| (0..3).fold(0, |sum, f| sum ^ fragments.get(FragmentIndex(f))[i])).collect();
+        assert_eq!(fragments.get(FragmentIndex(3)), xor);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{BITMAP_HEADER, Class, Space, node_free_of, ones};
 use crate::format::record::group;
-use crate::types::MemberNumber;
+use crate::types::{MemberNumber, Row};
 
 /// A group whose state is in memory.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub struct BusyGroup {
 #[derive(Clone, Copy, Debug)]
 pub struct Unrecorded {
     /// The member's row.
-    pub row: usize,
+    pub row: Row,
     /// The class it is or was open for.
     pub class: Class,
     /// Whether it is closed.
@@ -33,7 +33,7 @@ pub struct Unrecorded {
 
 impl Space<'_> {
     /// The busy groups of a row.
-    pub fn busy(&self, row: usize) -> heapless::Vec<u32, 4> {
+    pub fn busy(&self, row: Row) -> heapless::Vec<u32, 4> {
         let mut busy = heapless::Vec::new();
         for class in Class::ALL {
             busy.extend(self.open_group(row, class).map(|(group, ..)| group));
@@ -43,19 +43,19 @@ impl Space<'_> {
     }
 
     /// Whether a group is one of them.
-    pub fn is_busy(&self, row: usize, group: u32) -> bool {
+    pub fn is_busy(&self, row: Row, group: u32) -> bool {
         self.busy(row).contains(&group)
     }
 
     /// The class that a group is open for.
-    pub fn open_class(&self, row: usize, group: u32) -> Option<Class> {
+    pub fn open_class(&self, row: Row, group: u32) -> Option<Class> {
         Class::ALL
             .into_iter()
             .find(|&class| self.open_group(row, class).is_some_and(|(open, ..)| open == group))
     }
 
     /// The busy groups of a row, with their free blocks.
-    pub fn busy_groups(&self, row: usize) -> heapless::Vec<BusyGroup, 4> {
+    pub fn busy_groups(&self, row: Row) -> heapless::Vec<BusyGroup, 4> {
         let mut busy = heapless::Vec::new();
         for class in Class::ALL {
             let free = |closed| self.group_blocks - ones(&self.slot_ref(row, class, closed)[BITMAP_HEADER..]);
@@ -73,12 +73,12 @@ impl Space<'_> {
     // --- waiting to be recorded ---------------------------------------------------------------------------------
 
     /// Whether the closed group of a class waits to be recorded.
-    pub fn is_closed_waiting(&self, row: usize, class: Class) -> bool {
+    pub fn is_closed_waiting(&self, row: Row, class: Class) -> bool {
         self.closed[class as usize].contains(row)
     }
 
     /// The closed group of a class that waits to be recorded.
-    pub fn closed_group(&self, row: usize, class: Class) -> Option<u32> {
+    pub fn closed_group(&self, row: Row, class: Class) -> Option<u32> {
         self.is_closed_waiting(row, class).then(|| self.group_in(row, class, true))
     }
 
@@ -97,7 +97,7 @@ impl Space<'_> {
         None
     }
 
-    fn describe(&self, row: usize, class: Class, closed: bool) -> Unrecorded {
+    fn describe(&self, row: Row, class: Class, closed: bool) -> Unrecorded {
         let group = self.group_in(row, class, closed);
         Unrecorded { row, class, closed, member: self.member(row), group }
     }

@@ -28,7 +28,7 @@ use crate::format::record::{dead, group};
 use crate::format::superblock::{GROUP_NONE, Superblock};
 use crate::limits::{NODE_GROUP_FREE_MIN, U48_MAX};
 use crate::powers::units;
-use crate::types::{BlockAddress, BlockRun, MemberNumber, MemberSet};
+use crate::types::{BlockAddress, BlockRun, MemberNumber, Row, Set};
 use bitmap::{clear, clear_from, next_clear, ones, set};
 
 /// What blocks are used for. Nodes and data are kept apart so that data lies in long runs.
@@ -63,9 +63,9 @@ pub struct Space<'m> {
     pending_bytes: usize,
     group_blocks: u32,
     /// Rows whose closed group of this class is not in the tree yet.
-    closed: [MemberSet; 2],
+    closed: [Set<Row>; 2],
     /// Rows whose open group of this class differs from what record and cursor say.
-    unrecorded: [MemberSet; 2],
+    unrecorded: [Set<Row>; 2],
 }
 
 impl Class {
@@ -96,8 +96,8 @@ impl<'m> Space<'m> {
             pending,
             pending_bytes: 0,
             group_blocks,
-            closed: [MemberSet::EMPTY; 2],
-            unrecorded: [MemberSet::EMPTY; 2],
+            closed: [Set::EMPTY; 2],
+            unrecorded: [Set::EMPTY; 2],
         })
     }
 
@@ -116,25 +116,25 @@ impl<'m> Space<'m> {
         units(area.blocks, self.group_blocks as u64) as u32
     }
 
-    fn slot(&mut self, row: usize, class: Class, closed: bool) -> &mut [u8] {
+    fn slot(&mut self, row: Row, class: Class, closed: bool) -> &mut [u8] {
         let bytes = BITMAP_HEADER + self.group_blocks as usize / 8;
-        let index = row * BITMAPS + class as usize + if closed { 2 } else { 0 };
+        let index = row.0 * BITMAPS + class as usize + if closed { 2 } else { 0 };
         &mut self.bitmaps[index * bytes..(index + 1) * bytes]
     }
 
     /// The group whose bitmap is in a slot.
-    fn group_in(&self, row: usize, class: Class, closed: bool) -> u32 {
+    fn group_in(&self, row: Row, class: Class, closed: bool) -> u32 {
         u32::load(self.slot_ref(row, class, closed))
     }
 
-    fn slot_ref(&self, row: usize, class: Class, closed: bool) -> &[u8] {
+    fn slot_ref(&self, row: Row, class: Class, closed: bool) -> &[u8] {
         let bytes = BITMAP_HEADER + self.group_blocks as usize / 8;
-        let index = row * BITMAPS + class as usize + if closed { 2 } else { 0 };
+        let index = row.0 * BITMAPS + class as usize + if closed { 2 } else { 0 };
         &self.bitmaps[index * bytes..(index + 1) * bytes]
     }
 
     /// The open group of a class, with its base and cursor.
-    pub fn open_group(&self, row: usize, class: Class) -> Option<(u32, u16, u16)> {
+    pub fn open_group(&self, row: Row, class: Class) -> Option<(u32, u16, u16)> {
         let row = self.superblock.row(row);
         let (group, base, cursor) = match class {
             Class::Node => (row.node_group(), row.node_base(), row.node_cursor()),
@@ -143,7 +143,7 @@ impl<'m> Space<'m> {
         (group != GROUP_NONE).then_some((group, base, cursor))
     }
 
-    fn set_open_group(&mut self, row: usize, class: Class, group: u32, base: u16, cursor: u16) {
+    fn set_open_group(&mut self, row: Row, class: Class, group: u32, base: u16, cursor: u16) {
         let mut row = self.superblock.row_mut(row);
         match class {
             Class::Node => {
@@ -160,7 +160,7 @@ impl<'m> Space<'m> {
     }
 
     /// The bitmap of the open group of a class: a bit for each block, set if it is allocated.
-    pub fn open_bitmap(&self, row: usize, class: Class) -> &[u8] {
+    pub fn open_bitmap(&self, row: Row, class: Class) -> &[u8] {
         &self.slot_ref(row, class, false)[BITMAP_HEADER..]
     }
 
@@ -170,7 +170,7 @@ impl<'m> Space<'m> {
     /// counts what is free. `None` if the record is not one.
     fn load_bitmap(
         &mut self,
-        row: usize,
+        row: Row,
         class: Class,
         group: u32,
         record: Option<&[u8]>,
@@ -191,7 +191,7 @@ impl<'m> Space<'m> {
     /// `None` if the record is not one.
     pub fn open(
         &mut self,
-        row: usize,
+        row: Row,
         class: Class,
         group: u32,
         record: Option<&[u8]>,
@@ -207,7 +207,7 @@ impl<'m> Space<'m> {
     }
 
     /// Brings the open group of a class back to what the superblock says of it, after a mount or an abort.
-    pub fn reload(&mut self, row: usize, class: Class, record: Option<&[u8]>, area: Area) -> Option<()> {
+    pub fn reload(&mut self, row: Row, class: Class, record: Option<&[u8]>, area: Area) -> Option<()> {
         let Some((group, base, cursor)) = self.open_group(row, class) else { return Some(()) };
         let blocks = self.group_blocks;
         if group >= self.groups(area) || base > cursor || u32::from(cursor) > blocks {
@@ -225,7 +225,7 @@ impl<'m> Space<'m> {
     }
 
     /// Closes the open group of a class; its bitmap waits to be recorded. The closed one before it must be recorded.
-    pub fn close(&mut self, row: usize, class: Class) {
+    pub fn close(&mut self, row: Row, class: Class) {
         if self.open_group(row, class).is_none() {
             return;
         }
@@ -233,7 +233,7 @@ impl<'m> Space<'m> {
         let room = self.room(row, class);
         let free = self.group_blocks - ones(&self.slot_ref(row, class, false)[BITMAP_HEADER..]);
         let bytes = BITMAP_HEADER + self.group_blocks as usize / 8;
-        let from = (row * BITMAPS + class as usize) * bytes;
+        let from = (row.0 * BITMAPS + class as usize) * bytes;
         self.bitmaps.copy_within(from..from + bytes, from + 2 * bytes);
         self.closed[class as usize] = self.closed[class as usize].with(row);
         self.unrecorded[class as usize] = self.unrecorded[class as usize].without(row);
@@ -248,12 +248,12 @@ impl<'m> Space<'m> {
     // --- taking -----------------------------------------------------------------------------------------------
 
     /// The number of the member in a row.
-    pub fn member(&self, row: usize) -> MemberNumber {
+    pub fn member(&self, row: Row) -> MemberNumber {
         MemberNumber(self.superblock.row(row).number())
     }
 
     /// Free blocks of the open group that may still be taken, 0 if none is open.
-    pub fn room(&self, row: usize, class: Class) -> u32 {
+    pub fn room(&self, row: Row, class: Class) -> u32 {
         match self.open_group(row, class) {
             Some(_) => u32::load(&self.slot_ref(row, class, false)[4..]),
             None => 0,
@@ -261,7 +261,7 @@ impl<'m> Space<'m> {
     }
 
     /// Takes one block for a node; `None` when the open group has none.
-    pub fn take_node(&mut self, row: usize, area: Area) -> Option<BlockAddress> {
+    pub fn take_node(&mut self, row: Row, area: Area) -> Option<BlockAddress> {
         let (group, base, cursor) = self.open_group(row, Class::Node)?;
         let bitmap = &self.slot_ref(row, Class::Node, false)[BITMAP_HEADER..];
         let block = next_clear(bitmap, u32::from(cursor), self.group_blocks)?;
@@ -275,7 +275,7 @@ impl<'m> Space<'m> {
     ///
     /// Free blocks that are too few are passed over; they stay free, and the group is unrecorded until its record
     /// says so.
-    pub fn take_run(&mut self, row: usize, blocks: u32, area: Area) -> Option<BlockAddress> {
+    pub fn take_run(&mut self, row: Row, blocks: u32, area: Area) -> Option<BlockAddress> {
         let (group, base, cursor) = self.open_group(row, Class::Data)?;
         let bitmap = &self.slot_ref(row, Class::Data, false)[BITMAP_HEADER..];
         let at = next_clear_run(bitmap, u32::from(cursor), blocks, self.group_blocks)?;
@@ -289,7 +289,7 @@ impl<'m> Space<'m> {
     }
 
     /// Whether [`take_run`](Self::take_run) would give a run of this length.
-    pub fn has_run(&self, row: usize, blocks: u32) -> bool {
+    pub fn has_run(&self, row: Row, blocks: u32) -> bool {
         self.open_group(row, Class::Data).is_some_and(|(_, _, cursor)| {
             let bitmap = &self.slot_ref(row, Class::Data, false)[BITMAP_HEADER..];
             next_clear_run(bitmap, u32::from(cursor), blocks, self.group_blocks).is_some()
@@ -298,7 +298,7 @@ impl<'m> Space<'m> {
 
     /// Undoes the newest [`take_run`](Self::take_run) of a row, if its group is still the open one.
     #[must_use]
-    pub fn untake_run(&mut self, row: usize, run: BlockRun, area: Area) -> bool {
+    pub fn untake_run(&mut self, row: Row, run: BlockRun, area: Area) -> bool {
         let Some((group, base, cursor)) = self.open_group(row, Class::Data) else { return false };
         let Some(first) = u32::from(cursor).checked_sub(run.blocks) else { return false };
         if self.address(row, group, first, area) != run.start || first < u32::from(base) {
@@ -317,7 +317,7 @@ impl<'m> Space<'m> {
 
     /// Begins the open group of a class again at its first block, if it has as many free blocks as that, so that what
     /// became free behind the cursor can be taken.
-    pub fn rewind(&mut self, row: usize, class: Class, needed: u32) -> bool {
+    pub fn rewind(&mut self, row: Row, class: Class, needed: u32) -> bool {
         let Some((group, ..)) = self.open_group(row, class) else { return false };
         let blocks = self.group_blocks;
         let room = self.room(row, class);
@@ -335,7 +335,7 @@ impl<'m> Space<'m> {
         true
     }
 
-    fn take(&mut self, row: usize, class: Class, first: u32, blocks: u32) {
+    fn take(&mut self, row: Row, class: Class, first: u32, blocks: u32) {
         let slot = self.slot(row, class, false);
         let room = u32::load(&slot[4..]);
         u32::store(&mut slot[4..], room - blocks);
@@ -347,7 +347,7 @@ impl<'m> Space<'m> {
         row.set_free(free.saturating_sub(u64::from(blocks)));
     }
 
-    fn address(&self, row: usize, group: u32, block: u32, area: Area) -> BlockAddress {
+    fn address(&self, row: Row, group: u32, block: u32, area: Area) -> BlockAddress {
         let block = area.start + u64::from(group) * u64::from(self.group_blocks) + u64::from(block);
         BlockAddress { member: self.member(row), block }
     }
@@ -406,7 +406,7 @@ impl<'m> Space<'m> {
 
     /// Gives the blocks of an open group back whose bits are set in `dead`: how many were allocated. The group is
     /// unrecorded until its record says so.
-    pub fn clear_open(&mut self, row: usize, class: Class, dead: &[u8]) -> u32 {
+    pub fn clear_open(&mut self, row: Row, class: Class, dead: &[u8]) -> u32 {
         let Some((_, _, cursor)) = self.open_group(row, class) else { return 0 };
         let blocks = self.group_blocks;
         let slot = self.slot(row, class, false);
@@ -428,27 +428,27 @@ impl<'m> Space<'m> {
         cleared
     }
 
-    fn give_back(&mut self, row: usize, blocks: u32) {
+    fn give_back(&mut self, row: Row, blocks: u32) {
         self.change_free(row, blocks.into());
     }
 
     /// Counts a group's change from `old` to `new` free blocks that is not open.
-    pub fn count_closed(&mut self, row: usize, old: u32, new: u32) {
+    pub fn count_closed(&mut self, row: Row, old: u32, new: u32) {
         self.count_node_free(row, old, new);
         self.change_free(row, i64::from(new) - i64::from(old));
     }
 
-    fn count_node_free(&mut self, row: usize, old: u32, new: u32) {
+    fn count_node_free(&mut self, row: Row, old: u32, new: u32) {
         self.change_node_free(row, node_free_of(new) as i64 - node_free_of(old) as i64);
     }
 
-    fn change_free(&mut self, row: usize, delta: i64) {
+    fn change_free(&mut self, row: Row, delta: i64) {
         let mut row = self.superblock.row_mut(row);
         let free = row.free();
         row.set_free(free.saturating_add_signed(delta).min(U48_MAX));
     }
 
-    fn change_node_free(&mut self, row: usize, delta: i64) {
+    fn change_node_free(&mut self, row: Row, delta: i64) {
         let mut row = self.superblock.row_mut(row);
         let free = row.node_free();
         row.set_node_free(free.saturating_add_signed(delta).min(U48_MAX));
@@ -462,7 +462,7 @@ impl<'m> Space<'m> {
     }
 
     /// Replaces the bitmap of an open group; false if it is not open. It is unrecorded until its record says so.
-    pub fn replace_open(&mut self, row: usize, group: u32, bitmap: &[u8]) -> bool {
+    pub fn replace_open(&mut self, row: Row, group: u32, bitmap: &[u8]) -> bool {
         let Some(class) = self.open_class(row, group) else { return false };
         let Some((.., cursor)) = self.open_group(row, class) else { return false };
         let (blocks, room_before) = (self.group_blocks, self.room(row, class));
@@ -482,8 +482,8 @@ impl<'m> Space<'m> {
     /// Forgets what the transaction did to the space: the caller has set the superblock back.
     pub fn reset(&mut self) {
         self.pending_bytes = 0;
-        self.closed = [MemberSet::EMPTY; 2];
-        self.unrecorded = [MemberSet::EMPTY; 2];
+        self.closed = [Set::EMPTY; 2];
+        self.unrecorded = [Set::EMPTY; 2];
     }
 }
 

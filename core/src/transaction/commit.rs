@@ -5,7 +5,7 @@ use super::{Mode, Store, quorum};
 use crate::build::MULTI;
 use crate::error::Code;
 use crate::format::superblock;
-use crate::types::{Generation, MemberLists, MemberSet};
+use crate::types::{Generation, MemberLists, Row, Set};
 use dynamicfs_hal::{Batch, DiskArray, IoError};
 
 impl<A: DiskArray> Store<'_, A> {
@@ -25,11 +25,11 @@ impl<A: DiskArray> Store<'_, A> {
     /// The superblocks that change the lists are written to those members too, whose word counts meanwhile. A
     /// state with a tree of its own would refer to nodes that they are not given any more. They may be all
     /// that is left.
-    pub(crate) fn let_go(&mut self, rows: MemberSet) -> Result<(), Code> {
+    pub(crate) fn let_go(&mut self, rows: Set<Row>) -> Result<(), Code> {
         self.begin()?;
         self.letting_go = rows;
         let done = self.look_at_slots(true).and_then(|()| self.publish(self.durable));
-        self.letting_go = MemberSet::EMPTY;
+        self.letting_go = Set::EMPTY;
         self.end(done)?;
         self.withhold();
         Ok(())
@@ -133,34 +133,34 @@ impl<A: DiskArray> Store<'_, A> {
         self.committed.copy_from_slice(self.tree.space.superblock.bytes());
         self.note_newest(self.tree.disks.online());
         self.tree.generation = next;
-        (self.open, self.restated) = (false, MemberSet::EMPTY);
+        (self.open, self.restated) = (false, Set::EMPTY);
         (self.mode, self.owes_commit) = (Mode::Writable, false);
     }
 
     /// These members have the committed state as their newest now.
-    pub(super) fn note_newest(&mut self, rows: MemberSet) {
+    pub(super) fn note_newest(&mut self, rows: Set<Row>) {
         let (order, root_crc) = (self.committed().order(), self.committed().root_crc());
         self.tree.disks.set_newest(rows, order, root_crc);
     }
 
     /// Whether the pool may go on with these members: half of every list, no more unhealed members than it
     /// tolerates, and no more failures in this transaction than anything it wrote can spare.
-    fn may_go_on(&self, online: MemberSet, durable: MemberLists, next: MemberLists) -> bool {
+    fn may_go_on(&self, online: Set<Row>, durable: MemberLists, next: MemberLists) -> bool {
         quorum::may_continue(online, durable, next)
-            && self.bears_without(MemberSet::EMPTY)
+            && self.bears_without(Set::EMPTY)
             && self.tree.margin.bears(online)
     }
 
     /// Sets what the superblocks of a step say.
     #[inline(never)]
-    pub(super) fn describe(&mut self, lists: MemberLists, online: MemberSet, generation: Generation) {
+    pub(super) fn describe(&mut self, lists: MemberLists, online: Set<Row>, generation: Generation) {
         let (root, level) = (self.tree.root, self.tree.level);
         let stay = online.minus(self.letting_go);
         let gone = if MULTI {
             let gone = self.committed().online().minus(stay).minus(self.roster.vacant);
             self.holders(gone.and(self.tree.space.superblock.table()))
         } else {
-            MemberSet::EMPTY
+            Set::EMPTY
         };
         let found = self.committed().root_crc();
         let superblock = &mut self.tree.space.superblock;
@@ -188,12 +188,12 @@ impl<A: DiskArray> Store<'_, A> {
     /// Writes the superblock to both rings of every member of `rows` and flushes them; members that fail are out of
     /// use afterwards.
     #[inline(never)]
-    fn write_superblocks(&mut self, rows: MemberSet) {
+    fn write_superblocks(&mut self, rows: Set<Row>) {
         let bytes = self.tree.space.superblock.bytes().len();
         let at_once = (self.stage.len() / bytes).min(A::Batch::capacity() / REQUESTS_PER_SUPERBLOCK).max(1);
         let mut left = rows.and(self.tree.disks.online());
         while !left.is_empty() {
-            let some = left.iter().take(at_once).collect::<MemberSet>();
+            let some = left.iter().take(at_once).collect::<Set<Row>>();
             left = left.minus(some);
             for (image, row) in self.stage.chunks_exact_mut(bytes).zip(some.iter()) {
                 let Some(disk) = self.tree.disks.disk_in_row(row) else { continue };

@@ -12,7 +12,7 @@ use crate::format::superblock::Superblock;
 use crate::space::Class;
 use crate::tree::Tree;
 use crate::types::{
-    BlockAddress, Epoch, Generation, MemberLists, MemberNumber, MemberSet, MemoryNeeds, ObjectId, Scheme,
+    BlockAddress, Epoch, Generation, MemberLists, MemberNumber, MemoryNeeds, ObjectId, Row, Scheme, Set,
 };
 use dynamicfs_hal::{Clock, Crc32c, DiskArray};
 
@@ -66,7 +66,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
             Ok(parts) => parts,
             Err(error) => return Err(disks.not_made(error)),
         };
-        let mut store = Self::assemble(disks, parts, slots, MemberLists::both(MemberSet::first(count)));
+        let mut store = Self::assemble(disks, parts, slots, MemberLists::both(Set::first(count)));
         store.tree.make_room = Tree::spill;
         match store.begin_first(request.disks) {
             Ok(()) => Ok(store),
@@ -116,13 +116,14 @@ fn prepare<'m, A: DiskArray>(
         })
     })?;
     let parts = parts.with_staging_for(disks);
-    for (row, identity) in request.disks.iter().enumerate() {
-        let state = disks.state_mut(row);
+    // The first members lie in the order of their disks.
+    for (row, (disk, identity)) in (0u8..).zip(disks.all().zip(request.disks)) {
+        let state = disks.state_mut(disk);
         (state.identity, state.blocks) = (Some(*identity), identity.data_blocks);
-        state.row = row as u8;
+        state.row = row;
         state.status = DiskStatus::Online;
     }
-    for (disk, identity) in request.disks.iter().enumerate() {
+    for (disk, identity) in disks.all().zip(request.disks) {
         disks.wipe(disk, identity, parts.stage)?;
     }
     first_superblock(parts.committed, request)?;
@@ -132,8 +133,8 @@ fn prepare<'m, A: DiskArray>(
 fn first_superblock(image: &mut [u8], request: &CreateRequest<'_, '_>) -> Result<(), FormatError<Code>> {
     let mut view = Superblock::new(image).ok_or(FormatError::Parameter("the superblock's size"))?;
     view.init(request.parameters.pool, request.parameters.members_max);
-    view.set_lists(MemberLists::both(MemberSet::first(request.disks.len())));
-    view.set_online_raw(MemberSet::first(request.disks.len()).bits());
+    view.set_lists(MemberLists::both(Set::<Row>::first(request.disks.len())));
+    view.set_online_raw(Set::<Row>::first(request.disks.len()).bits());
     view.set_next_object(ObjectId::FIRST_USER.0);
     view.set_next_member(request.disks.iter().map(|disk| disk.member.0 + 1).max().unwrap_or(0));
     view.set_dead_next(1);
@@ -145,7 +146,7 @@ fn first_superblock(image: &mut [u8], request: &CreateRequest<'_, '_>) -> Result
     view.set_root(&NodePointer::new(Generation(0), &[BlockAddress { member: MemberNumber(0), block: 0 }]), 0);
     for (row, disk) in request.disks.iter().enumerate() {
         let blocks = if disk.witness { 0 } else { disk.data_blocks };
-        view.init_row(row, disk.member, disk.witness, blocks, request.parameters.group_blocks);
+        view.init_row(Row(row), disk.member, disk.witness, blocks, request.parameters.group_blocks);
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::error::Code;
 use crate::format::label::DiskIdentity;
 use crate::format::superblock::Superblock;
 use crate::limits::MEMBERS_MAX;
-use crate::types::{MemberLists, MemberNumber, MemberSet, MemoryNeeds};
+use crate::types::{DiskIndex, MemberLists, MemberNumber, MemoryNeeds, Row, Set};
 use dynamicfs_hal::DiskArray;
 
 /// Reads the newest state that a disk still gives, of the preferred history if there is one: which disk. One
@@ -24,9 +24,9 @@ fn read_newest<A: DiskArray>(
     disks: &mut Disks<'_, A>,
     (image, stage): (&mut [u8], &mut [u8]),
     prefer: Option<Prefer>,
-) -> Result<usize, Code> {
+) -> Result<DiskIndex, Code> {
     if !MULTI {
-        return read_state(disks, 0, image).map(|_| 0).ok_or(Code::NoSuperblock);
+        return read_state(disks, DiskIndex(0), image).map(|_| DiskIndex(0)).ok_or(Code::NoSuperblock);
     }
     loop {
         let branch = prefer.map(|prefer| preferred_branch(disks, prefer)).transpose()?;
@@ -99,7 +99,7 @@ fn lacking<A: DiskArray>(disks: &Disks<'_, A>, image: &[u8], only_reads: bool) -
     let is_placed = |identity: &DiskIdentity| {
         (identity.tier, identity.failure_domain, identity.weight) != (0, 0, DiskIdentity::WEIGHT)
     };
-    let mut identities = (0..disks.count()).filter_map(|disk| disks.state(disk).identity.as_ref());
+    let mut identities = disks.all().filter_map(|disk| disks.state(disk).identity.as_ref());
     if !PLACEMENT && identities.any(is_placed) {
         return Some("placement");
     }
@@ -110,9 +110,8 @@ fn lacking<A: DiskArray>(disks: &Disks<'_, A>, image: &[u8], only_reads: bool) -
 fn lists_of_one<A: DiskArray>(disks: &mut Disks<'_, A>, image: &[u8]) -> Result<MemberLists, Code> {
     let view = Superblock::new(image).ok_or(Code::NoSuperblock)?;
     let (table, lists) = (view.table(), view.lists());
-    let others = 1..usize::from(view.member_rows());
-    let is_alone = table == MemberSet::first(1)
-        && others.into_iter().all(|row| view.row(row).number() == MemberNumber::NONE.0);
+    let mut others = (1..usize::from(view.member_rows())).map(Row);
+    let is_alone = table == Set::first(1) && others.all(|row| view.row(row).number() == MemberNumber::NONE.0);
     if !is_alone || lists != MemberLists::both(table) || !view.owed().is_empty() {
         return Err(disks.about.lacks("multi"));
     }
@@ -120,8 +119,9 @@ fn lists_of_one<A: DiskArray>(disks: &mut Disks<'_, A>, image: &[u8]) -> Result<
 }
 
 /// The disk with the newest state, of a branch if one is named.
-fn newest_disk<A: DiskArray>(disks: &Disks<'_, A>, branch: Option<u64>) -> Option<usize> {
-    (0..disks.count())
+fn newest_disk<A: DiskArray>(disks: &Disks<'_, A>, branch: Option<u64>) -> Option<DiskIndex> {
+    disks
+        .all()
         .filter(|&disk| {
             let state = disks.state(disk);
             state.status == DiskStatus::Online && branch.is_none_or(|branch| state.branch == branch)
@@ -132,13 +132,14 @@ fn newest_disk<A: DiskArray>(disks: &Disks<'_, A>, branch: Option<u64>) -> Optio
 /// Refuses two disks that are the same member: one is a copy of the other. In two histories a number may be
 /// given twice.
 fn refuse_namesakes<A: DiskArray>(disks: &mut Disks<'_, A>) -> Result<(), Code> {
-    for second in 0..disks.count() {
-        let member = |disk: usize| {
+    for second in disks.all() {
+        let member = |disk: DiskIndex| {
             let state = disks.state(disk);
             state.identity.filter(|_| state.status == DiskStatus::Online).map(|identity| identity.member)
         };
         if let Some(number) = member(second)
-            && let Some(first) = (0..second).find(|&first| member(first) == Some(number))
+            && let Some(first) = disks.all().find(|&first| member(first) == Some(number))
+            && first < second
         {
             return Err(disks.about.two(first, second, Code::Cloned));
         }
@@ -149,12 +150,12 @@ fn refuse_namesakes<A: DiskArray>(disks: &mut Disks<'_, A>) -> Result<(), Code> 
 /// Gives each member its row in the newest state's table; disks that are not in it were removed.
 fn assign_rows<A: DiskArray>(disks: &mut Disks<'_, A>, image: &[u8]) {
     let Some(view) = Superblock::new(image) else { return };
-    for disk in 0..disks.count() {
+    for disk in disks.all() {
         let state = disks.state_mut(disk);
         let (DiskStatus::Online, Some(identity)) = (state.status, state.identity) else { continue };
         match view.row_of(identity.member) {
             Some(row) if identity.witness == (view.row(row).witness() != 0) => {
-                state.row = row as u8;
+                state.row = row.0 as u8;
                 state.currency = if MULTI { currency(state, &view, row) } else { Currency::Current };
             }
             // Removed, or not what the table says it is.
@@ -169,7 +170,7 @@ fn assign_rows<A: DiskArray>(disks: &mut Disks<'_, A>, image: &[u8]) {
 /// on all of them before the next one of its epoch is begun. So of the newest epoch a member lacks the last
 /// state at most. One that lacks more, or a claim, has lost what it had acknowledged. A later claim says so
 /// on the disk, until a commit has said it.
-fn currency(state: &DiskState, view: &Superblock<&[u8]>, row: usize) -> Currency {
+fn currency(state: &DiskState, view: &Superblock<&[u8]>, row: Row) -> Currency {
     let ((epoch, generation), (last_epoch, last)) = (state.order, view.order());
     let first = view.epoch_began();
     let is_behind = match epoch < last_epoch {
@@ -212,13 +213,13 @@ fn may_mount<A: DiskArray>(
 /// all members are there: the power went before the format was over. Nothing was ever stored in such a pool,
 /// and it may be formatted again.
 fn is_unfinished<A: DiskArray>(disks: &Disks<'_, A>, newest: &Superblock<&[u8]>) -> bool {
-    let is_claimed = |disk: usize| {
+    let is_claimed = |disk: DiskIndex| {
         let state = disks.state(disk);
         state.status == DiskStatus::Online && state.claim > newest.epoch()
     };
     newest.order() == FIRST
         && !newest.lists().members.is_subset_of(disks.online())
-        && !(0..disks.count()).any(is_claimed)
+        && !disks.all().any(is_claimed)
 }
 
 /// Tells of members on which a state may stand that cannot be read any more, in both rings. Not where a
@@ -227,7 +228,7 @@ fn tell_of_lost_slots<A: DiskArray>(disks: &mut Disks<'_, A>, lists: MemberLists
     let lost = disks.rows_with_lost_slots();
     let others = disks.online().minus(lost);
     if !quorum::list_may_mount(others, lists.members) {
-        for disk in 0..disks.count() {
+        for disk in disks.all() {
             let state = disks.state(disk);
             if state.status == DiskStatus::Online && state.has_lost_slot {
                 disks.tell_of(disk, |member| Happening::SlotsLost { member });

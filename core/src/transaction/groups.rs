@@ -4,7 +4,7 @@ use super::Store;
 use crate::error::Code;
 use crate::format::key::Key;
 use crate::format::record::group;
-use crate::types::MemberNumber;
+use crate::types::{MemberNumber, Row};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -13,7 +13,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// absent member's record claims.
     pub(crate) fn next_group_in_use(
         &mut self,
-        row: usize,
+        row: Row,
         member: MemberNumber,
         first: u32,
         groups: u32,
@@ -30,7 +30,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Fills `bits` with the bitmap of a group: a bit for each block, set if it is allocated. No transaction may have changed
     /// anything yet: in one there are groups that are neither open nor recorded.
-    pub(crate) fn group_bitmap(&mut self, row: usize, group: u32, bits: &mut [u8]) -> Result<(), Code> {
+    pub(crate) fn group_bitmap(&mut self, row: Row, group: u32, bits: &mut [u8]) -> Result<(), Code> {
         debug_assert!(self.tree.space.next_unrecorded(false).is_none(), "closed groups are recorded");
         let space = &self.tree.space;
         if let Some(class) = space.open_class(row, group) {

@@ -8,6 +8,7 @@ use crate::format::label::DiskIdentity;
 use crate::format::places;
 use crate::powers::{over, units};
 use crate::space::{Area, node_free_of};
+use crate::types::{DiskIndex, Row};
 use dynamicfs_hal::{DiskArray, Request};
 
 /// How often the last group may be opened or closed by what makes the tree ready, between the look at it and its change.
@@ -15,7 +16,7 @@ const ATTEMPTS: usize = 4;
 
 impl<A: DiskArray> Store<'_, A> {
     /// Blocks that a member has room for beyond those that may be allocated: its disk has grown, or growing it was cut short.
-    pub fn growable_blocks(&self, disk: usize) -> u64 {
+    pub fn growable_blocks(&self, disk: DiskIndex) -> u64 {
         let (disks, state) = (&self.tree.disks, self.tree.disks.state(disk));
         let Some(identity) = state.identity.filter(|i| state.status == DiskStatus::Online && !i.witness)
         else {
@@ -33,7 +34,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// 3. a commit says in the member's record how many blocks may be allocated. From here on what was ring B is data.
     ///
     /// A crash before that leaves a disk that may be grown again. The record is what counts, whatever the labels say.
-    pub fn grow_member(&mut self, disk: usize) -> Result<u64, MemberError<Code, Code>> {
+    pub fn grow_member(&mut self, disk: DiskIndex) -> Result<u64, MemberError<Code, Code>> {
         let pool = |error: Code| MemberError::Pool(error);
         self.check_alone().map_err(pool)?;
         self.claim_once().map_err(pool)?;
@@ -51,7 +52,7 @@ impl<A: DiskArray> Store<'_, A> {
             self.move_end(disk, &grown)?;
         }
         self.begin().map_err(pool)?;
-        let done = self.extend((disk, row), before, more).and_then(|()| self.commit());
+        let done = self.extend((disk, Row(row)), before, more).and_then(|()| self.commit());
         if let Err(error) = done {
             self.abort();
             return Err(pool(error));
@@ -62,7 +63,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Makes ring B at the end of a disk and lets its labels say so.
-    fn move_end(&mut self, disk: usize, grown: &DiskIdentity) -> Result<(), FormatError<Code>> {
+    fn move_end(&mut self, disk: DiskIndex, grown: &DiskIdentity) -> Result<(), FormatError<Code>> {
         let disks = &mut self.tree.disks;
         let bytes = disks.parameters.slot_bytes as usize;
         let slot = self
@@ -72,15 +73,15 @@ impl<A: DiskArray> Store<'_, A> {
         slot.fill(0);
         for place in 0..u64::from(disks.parameters.ring_length) {
             let lba = disks.lba_of_byte(disk, grown.ring_b + place * bytes as u64);
-            disks.must(Request::write(disk, lba, slot))?;
+            disks.must(Request::write(disk.0, lba, slot))?;
         }
         if super::rings::read_state(disks, disk, slot).is_none() {
             return Err(FormatError::Io { disk, error: dynamicfs_hal::IoError::Media });
         }
         let place = disks.parameters.ring_place(disks.state(disk).sequence);
         let lba = disks.lba_of_byte(disk, grown.ring_b + place * bytes as u64);
-        disks.must(Request::write(disk, lba, slot))?;
-        disks.must(Request::flush(disk))?;
+        disks.must(Request::write(disk.0, lba, slot))?;
+        disks.must(Request::flush(disk.0))?;
         let label = super::labels::encode(&disks.parameters, grown, disks.crc32c);
         disks.write_label(disk, &label, [grown.end_at, grown.copy_at, 0], self.stage)?;
         disks.state_mut(disk).identity = Some(*grown);
@@ -88,7 +89,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Adds blocks behind those that a member has, all of them free. Part of a transaction.
-    fn extend(&mut self, (disk, row): (usize, usize), before: u64, more: u64) -> Result<(), Code> {
+    fn extend(&mut self, (disk, row): (DiskIndex, Row), before: u64, more: u64) -> Result<(), Code> {
         let blocks = u64::from(self.tree.space.group_blocks());
         let (after, groups) = (before + more, units(before, blocks));
         if over(before, blocks) != 0 {
@@ -107,7 +108,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Frees the blocks of a group that ended with the disk, as far as the disk goes now: in memory where it is open, else in
     /// its record.
-    fn extend_group(&mut self, row: usize, group: u32, before: u64, after: u64) -> Result<(), Code> {
+    fn extend_group(&mut self, row: Row, group: u32, before: u64, after: u64) -> Result<(), Code> {
         for _ in 0..ATTEMPTS {
             self.ready()?;
             while self.tree.space.next_unrecorded(false).is_some() {
@@ -125,7 +126,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     fn extend_group_in(
         &mut self,
-        row: usize,
+        row: Row,
         group: u32,
         (before, after): (u64, u64),
         buffer: &mut [u8],

@@ -29,7 +29,7 @@ use crate::disks::{DiskState, DiskStatus, Disks, lacking_for};
 use crate::error::{Code, MountError};
 use crate::format::label::PoolParameters;
 use crate::format::superblock::Superblock;
-use crate::types::{Epoch, Generation, MemberSet, MemoryNeeds, Uuid};
+use crate::types::{DiskIndex, Epoch, Generation, MemoryNeeds, Row, Set, Uuid};
 use core::ops::ControlFlow;
 use dynamicfs_hal::{Clock, Crc32c, DiskArray};
 
@@ -41,7 +41,7 @@ pub enum Prefer {
     /// The one of this disk. The only way where two have the same name: it then goes on under another.
     Disk {
         /// The disk's index in the array.
-        disk: usize,
+        disk: DiskIndex,
         /// The other name, random.
         branch: u64,
     },
@@ -51,7 +51,7 @@ pub enum Prefer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Surveyed {
     /// The disk's index in the array.
-    pub disk: usize,
+    pub disk: DiskIndex,
     /// It is the disk's newest. That comes first, then those before it that are left, perhaps twice.
     pub is_newest: bool,
     /// A place for superblocks on the disk cannot be read, or holds none. What it held may have been newer.
@@ -152,9 +152,9 @@ pub fn may_be_copied(newest: &Superblock<&[u8]>, claim_root_crc: u32, has_damage
 ///
 /// Where the others may not go on alone, the newest state may itself be the stranger: that of a copy of the
 /// pool. Members that are away by the newest state are what one expects them to be.
-pub fn without_say(newest: &Superblock<&[u8]>, present: MemberSet, perhaps_copied: MemberSet) -> MemberSet {
+pub fn without_say(newest: &Superblock<&[u8]>, present: Set<Row>, perhaps_copied: Set<Row>) -> Set<Row> {
     let named = perhaps_copied.and(newest.online());
-    if quorum::may_mount(present.minus(named), newest.lists()) { MemberSet::EMPTY } else { named }
+    if quorum::may_mount(present.minus(named), newest.lists()) { Set::EMPTY } else { named }
 }
 
 fn state_name(state: &DiskState) -> StateName {
@@ -168,7 +168,7 @@ fn state_name(state: &DiskState) -> StateName {
 
 /// The branch that is preferred, if a disk is on it.
 pub(super) fn preferred_branch<A: DiskArray>(disks: &Disks<'_, A>, prefer: Prefer) -> Result<u64, Code> {
-    let is_meant = |&disk: &usize| {
+    let is_meant = |&disk: &DiskIndex| {
         let state = disks.state(disk);
         state.status == DiskStatus::Online
             && match prefer {
@@ -176,7 +176,7 @@ pub(super) fn preferred_branch<A: DiskArray>(disks: &Disks<'_, A>, prefer: Prefe
                 Prefer::Disk { disk: named, .. } => disk == named,
             }
     };
-    let found = (0..disks.count()).find(is_meant);
+    let found = disks.all().find(is_meant);
     found.map(|disk| disks.state(disk).branch).ok_or(Code::NoSuchHistory)
 }
 
@@ -193,10 +193,11 @@ pub fn end_of(named: usize, count: usize, mut goes_on: impl FnMut(usize, usize) 
 /// The disk with the newest state that went on from the one of this disk, by its own word and its ring's.
 pub(super) fn newest_after<A: DiskArray>(
     disks: &mut Disks<'_, A>,
-    named: usize,
+    named: DiskIndex,
     (image, stage): (&mut [u8], &mut [u8]),
-) -> usize {
-    end_of(named, disks.count(), |from, disk| {
+) -> DiskIndex {
+    let end = end_of(named.0, disks.count(), |from, disk| {
+        let (from, disk) = (DiskIndex(from), DiskIndex(disk));
         let (name, state) = (state_name(disks.state(from)), disks.state(disk));
         state.status == DiskStatus::Online
             && is_newer_under(state_name(state), name)
@@ -204,7 +205,8 @@ pub(super) fn newest_after<A: DiskArray>(
             && Superblock::new(&*image).is_some_and(|view| {
                 relation(&view, name, || root_of_number(disks, name, name_of(&view), stage)) == Relation::Part
             })
-    })
+    });
+    DiskIndex(end)
 }
 
 /// Whether a state is newer than another of the same branch.
@@ -216,12 +218,12 @@ pub fn is_newer_under(state: StateName, than: StateName) -> bool {
 #[inline(never)]
 pub(super) fn leave_out_others<A: DiskArray>(
     disks: &mut Disks<'_, A>,
-    newest: usize,
+    newest: DiskIndex,
     (image, stage): (&[u8], &mut [u8]),
     prefer: Option<Prefer>,
 ) -> Result<(), Code> {
     let view = Superblock::new(image).ok_or(Code::NoSuperblock)?;
-    for disk in 0..disks.count() {
+    for disk in disks.all() {
         if disks.state(disk).status != DiskStatus::Online {
             continue;
         }
@@ -250,7 +252,7 @@ pub(super) fn leave_out_others<A: DiskArray>(
 #[inline(never)]
 pub(super) fn leave_out_unconfirmed<A: DiskArray>(
     disks: &mut Disks<'_, A>,
-    newest: usize,
+    newest: DiskIndex,
     image: &[u8],
     prefer: Option<Prefer>,
 ) -> Result<(), Code> {
@@ -268,7 +270,7 @@ pub(super) fn leave_out_unconfirmed<A: DiskArray>(
 /// Leaves out a disk of another history than that of the disk `newest`, if this one is preferred to it.
 fn leave_out<A: DiskArray>(
     disks: &mut Disks<'_, A>,
-    (newest, disk): (usize, usize),
+    (newest, disk): (DiskIndex, DiskIndex),
     prefer: Option<Prefer>,
     has_same_name: bool,
 ) -> Result<(), Code> {
@@ -295,7 +297,7 @@ fn root_of_number<A: DiskArray>(
     stage: &mut [u8],
 ) -> Option<u32> {
     let image = stage.get_mut(..disks.parameters.slot_bytes as usize)?;
-    (0..disks.count()).find_map(|disk| {
+    disks.all().find_map(|disk| {
         let other = disks.state(disk);
         let has_newest = other.status == DiskStatus::Online && state_name(other) == newest;
         has_newest.then(|| root_crc_before(disks, disk, (state.order, state.branch), image)).flatten()
@@ -307,7 +309,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// last commit does not know.
     pub(super) fn give_up_others(&mut self, prefer: Option<Prefer>) -> bool {
         let mut any = false;
-        for disk in 0..self.tree.disks.count() {
+        for disk in self.tree.disks.all() {
             let state = self.tree.disks.state(disk);
             if !state.is_left_out {
                 continue;
@@ -370,7 +372,7 @@ fn survey_disks<'m, A: DiskArray>(
         .map_err(|bytes| disks.about.lends(MemoryNeeds { bytes, ..needs }))?;
     let parts = parts.with_staging_for(disks);
     read_rings(disks, parts.stage)?;
-    for disk in 0..count {
+    for disk in disks.all() {
         if disks.state(disk).status == DiskStatus::Online
             && read_state(disks, disk, parts.committed).is_some()
             && let Some(view) = Superblock::new(&*parts.committed)

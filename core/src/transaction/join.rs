@@ -6,7 +6,7 @@ use crate::error::{Code, FormatError, MemberError};
 use crate::format::key::Key;
 use crate::format::label::DiskIdentity;
 use crate::format::record;
-use crate::types::MemberNumber;
+use crate::types::{DiskIndex, MemberNumber, Row};
 use dynamicfs_hal::{DiskArray, Request};
 
 impl<A: DiskArray> Store<'_, A> {
@@ -21,7 +21,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// A crash in between leaves a member that is away and holds nothing, or one that comes back and is owed nothing.
     pub fn add_member(
         &mut self,
-        disk: usize,
+        disk: DiskIndex,
         identity: DiskIdentity,
         spare: bool,
     ) -> Result<(), MemberError<Code, Code>> {
@@ -29,6 +29,7 @@ impl<A: DiskArray> Store<'_, A> {
         self.check_alone()?;
         let superblock = self.committed();
         let row = (0..self.tree.space.rows().min(self.tree.disks.parameters.members_max.into()))
+            .map(Row)
             .find(|&row| superblock.row(row).number() == MemberNumber::NONE.0)
             .ok_or(MemberError::TableFull)?;
         let identity = DiskIdentity { member: MemberNumber(superblock.next_member()), ..identity };
@@ -63,7 +64,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Gives a new member its row and its record. Part of a transaction.
-    fn enter(&mut self, row: usize, identity: &DiskIdentity, spare: bool) -> Result<(), Code> {
+    fn enter(&mut self, row: Row, identity: &DiskIdentity, spare: bool) -> Result<(), Code> {
         let group_blocks = self.tree.space.group_blocks();
         let superblock = &mut self.tree.space.superblock;
         superblock.init_row(row, identity.member, identity.witness, identity.data_blocks, group_blocks);
@@ -77,16 +78,16 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Writes the last commit's superblock and the label to the disk of a new member.
-    fn seed(&mut self, disk: usize, row: usize, identity: &DiskIdentity) -> Result<(), FormatError<Code>> {
+    fn seed(&mut self, disk: DiskIndex, row: Row, identity: &DiskIdentity) -> Result<(), FormatError<Code>> {
         let disks = &mut self.tree.disks;
         let slot = &mut self.stage[..self.committed.len()];
         slot.copy_from_slice(self.committed);
         disks.assign(disk, *identity, row);
         disks.seal_superblock(disk, slot, self.epoch);
         for at in disks.slot_places(disk) {
-            disks.must(Request::write(disk, disks.lba_of_byte(disk, at), slot))?;
+            disks.must(Request::write(disk.0, disks.lba_of_byte(disk, at), slot))?;
         }
-        disks.must(Request::flush(disk))?;
+        disks.must(Request::flush(disk.0))?;
         self.write_label(disk, identity)
     }
 }

@@ -7,7 +7,7 @@ use crate::disks::{DiskStatus, Disks};
 use crate::error::{Code, FormatError};
 use crate::format::label::{self, DiskIdentity, LABEL_BYTES, Label, LabelFault, PoolParameters};
 use crate::format::places;
-use crate::types::Uuid;
+use crate::types::{DiskIndex, Uuid};
 use dynamicfs_hal::{Crc32c, DiskArray, IoError, Request};
 
 type Bytes = [u8; LABEL_BYTES];
@@ -33,7 +33,7 @@ pub(super) struct Labels {
 impl Labels {
     /// Reads the labels of a disk: the first one and where it says that the others are. Where it says nothing, wherever
     /// labels may be.
-    pub(super) fn read<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, buf: &mut [u8]) -> Self {
+    pub(super) fn read<A: DiskArray>(disks: &mut Disks<'_, A>, disk: DiskIndex, buf: &mut [u8]) -> Self {
         let mut labels = Self { answered: false, found: None, newer: None, must_not_write: false };
         labels.look(disks, disk, 0, buf);
         if labels.newer.is_some() {
@@ -60,7 +60,7 @@ impl Labels {
     }
 
     /// Reads the place at this byte.
-    fn look<A: DiskArray>(&mut self, disks: &mut Disks<'_, A>, disk: usize, at: u64, buf: &mut [u8]) {
+    fn look<A: DiskArray>(&mut self, disks: &mut Disks<'_, A>, disk: DiskIndex, at: u64, buf: &mut [u8]) {
         if disks.read_bytes(disk, at, buf).is_none() {
             return;
         }
@@ -101,8 +101,7 @@ pub(super) fn read_labels<A: DiskArray>(
     let mut is_known = false;
     // The first disk of a newer format, and the pool that it says it is of.
     let mut unsupported = None;
-    let count = disks.count();
-    for disk in 0..count {
+    for disk in disks.all() {
         let geometry = disks.geometry(disk);
         if geometry.sectors == 0 || geometry.check().is_err() {
             continue;
@@ -112,7 +111,7 @@ pub(super) fn read_labels<A: DiskArray>(
         let buf = bytes
             .get_mut(skip..)
             .and_then(|b| b.get_mut(..sector))
-            .ok_or_else(|| disks.about.lends(Memory::needs_bytes(sector + alignment, count)))?;
+            .ok_or_else(|| disks.about.lends(Memory::needs_bytes(sector + alignment, disks.count())))?;
         let labels = Labels::read(disks, disk, buf);
         disks.state_mut(disk).status =
             if labels.answered { DiskStatus::Unlabelled } else { DiskStatus::Gone };
@@ -145,7 +144,7 @@ pub(super) fn read_labels<A: DiskArray>(
             state.status = DiskStatus::Truncated;
             continue;
         }
-        let clone = (0..disk).filter(|_| MULTI).find(|&other| {
+        let clone = disks.all().take_while(|&other| other < disk).filter(|_| MULTI).find(|&other| {
             let other = disks.state(other);
             other.status == DiskStatus::Online && other.identity.is_some_and(|i| i.disk == identity.disk)
         });
@@ -167,10 +166,10 @@ pub(super) fn read_labels<A: DiskArray>(
 
 /// Why there is no pool, or too little of one: where a disk is there and cannot be used as it is, that disk.
 pub(super) fn unfit<A: DiskArray>(disks: &mut Disks<'_, A>, error: Code) -> Code {
-    let unfit =
-        |disk: &usize| matches!(disks.state(*disk).status, DiskStatus::Truncated | DiskStatus::LargeSectors);
-    let (Some(disk), Code::NoPool | Code::NoSuperblock | Code::Missing) =
-        ((0..disks.count()).find(unfit), error)
+    let unfit = |disk: &DiskIndex| {
+        matches!(disks.state(*disk).status, DiskStatus::Truncated | DiskStatus::LargeSectors)
+    };
+    let (Some(disk), Code::NoPool | Code::NoSuperblock | Code::Missing) = (disks.all().find(unfit), error)
     else {
         return error;
     };
@@ -187,7 +186,7 @@ pub(super) fn unfit<A: DiskArray>(disks: &mut Disks<'_, A>, error: Code) -> Code
 impl<A: DiskArray> Store<'_, A> {
     /// Writes the labels: from here on the disks are a pool. The first commit comes before.
     pub fn write_labels(&mut self) -> Result<(), FormatError<Code>> {
-        for disk in 0..self.tree.disks.count() {
+        for disk in self.tree.disks.all() {
             let Some(identity) = self.tree.disks.state(disk).identity else { continue };
             self.write_label(disk, &identity)?;
         }
@@ -197,7 +196,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// Writes a member's label to all its places, durably.
     pub(super) fn write_label(
         &mut self,
-        disk: usize,
+        disk: DiskIndex,
         identity: &DiskIdentity,
     ) -> Result<(), FormatError<Code>> {
         let disks = &mut self.tree.disks;
@@ -215,14 +214,14 @@ impl<A: DiskArray> Store<'_, A> {
         let disks = &mut self.tree.disks;
         let (parameters, crc32c) = (disks.parameters, disks.crc32c);
         let mut mended = 0;
-        for disk in 0..disks.count() {
+        for disk in disks.all() {
             let state = disks.state(disk);
             let (DiskStatus::Online, Some(identity)) = (state.status, state.identity) else { continue };
             let geometry = disks.geometry(disk);
             let Some(sector) = self.stage.get_mut(..geometry.sector_bytes as usize) else { continue };
             for at in identity.label_places() {
                 let lba = disks.lba_of_byte(disk, at);
-                let read = disks.execute_one(Request::read(disk, lba, sector));
+                let read = disks.execute_one(Request::read(disk.0, lba, sector));
                 let found = read.map_or(Err(LabelFault::Absent), |()| label::decode(sector, crc32c));
                 if found == Ok((parameters, identity)) || matches!(found, Err(LabelFault::Unsupported { .. }))
                 {
@@ -231,8 +230,8 @@ impl<A: DiskArray> Store<'_, A> {
                 sector.fill(0);
                 sector[..LABEL_BYTES].copy_from_slice(&encode(&parameters, &identity, crc32c));
                 // One at a time: the others are whole while this one is in flight.
-                let written = disks.execute_one(Request::write(disk, lba, sector));
-                let flushed = written.and_then(|()| disks.execute_one(Request::flush(disk)));
+                let written = disks.execute_one(Request::write(disk.0, lba, sector));
+                let flushed = written.and_then(|()| disks.execute_one(Request::flush(disk.0)));
                 mended += usize::from(flushed.is_ok());
             }
         }
@@ -241,7 +240,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Takes the labels off the disk of a member that left. Not off another one that is in its place by now:
     /// it was not looked at since the member went out of use.
-    pub fn forget_disk(&mut self, disk: usize) -> Result<(), FormatError<Code>> {
+    pub fn forget_disk(&mut self, disk: DiskIndex) -> Result<(), FormatError<Code>> {
         if !self.tree.disks.has_own_label(disk, self.stage) {
             return Err(FormatError::Io { disk, error: IoError::Gone });
         }
@@ -256,7 +255,7 @@ impl<A: DiskArray> Store<'_, A> {
 
 impl<A: DiskArray> Disks<'_, A> {
     /// Whether a disk still has a label of the member that it was mounted as, or none of their places can be read.
-    pub(super) fn has_own_label(&mut self, disk: usize, buf: &mut [u8]) -> bool {
+    pub(super) fn has_own_label(&mut self, disk: DiskIndex, buf: &mut [u8]) -> bool {
         let (geometry, crc32c, pool) = (self.geometry(disk), self.crc32c, self.parameters.pool);
         let Some(identity) = self.state(disk).identity else { return false };
         let Some(sector) = buf.get_mut(..geometry.sector_bytes as usize) else { return true };
@@ -274,7 +273,7 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     /// Whether a disk has its label at the end, as far as that place can be read.
-    pub(super) fn may_have_end(&mut self, disk: usize, buf: &mut [u8]) -> bool {
+    pub(super) fn may_have_end(&mut self, disk: DiskIndex, buf: &mut [u8]) -> bool {
         let (bytes, crc32c) = (self.geometry(disk).sector_bytes as usize, self.crc32c);
         let (Some(identity), Some(sector)) = (self.state(disk).identity, buf.get_mut(..bytes)) else {
             return true;
@@ -285,7 +284,7 @@ impl<A: DiskArray> Disks<'_, A> {
 
     /// Runs a request that must not fail.
     pub(super) fn must(&mut self, request: Request<'_>) -> Result<(), FormatError<Code>> {
-        let disk = request.disk;
+        let disk = DiskIndex(request.disk);
         self.execute_one(request).map_err(|error| FormatError::Io { disk, error })
     }
 
@@ -294,7 +293,7 @@ impl<A: DiskArray> Disks<'_, A> {
     /// pool.
     pub(super) fn wipe(
         &mut self,
-        disk: usize,
+        disk: DiskIndex,
         identity: &DiskIdentity,
         stage: &mut [u8],
     ) -> Result<(), FormatError<Code>> {
@@ -309,16 +308,16 @@ impl<A: DiskArray> Disks<'_, A> {
         for n in 0..u64::from(self.parameters.ring_length) {
             for ring in [identity.ring_a, identity.ring_b] {
                 let lba = self.lba_of_byte(disk, ring + n * slot_bytes as u64);
-                self.must(Request::write(disk, lba, slot))?;
+                self.must(Request::write(disk.0, lba, slot))?;
             }
         }
-        self.must(Request::flush(disk))
+        self.must(Request::flush(disk.0))
     }
 
     /// Writes a label to these places, durably, one after the other: a power cut damages one of them at most.
     pub(super) fn write_label(
         &mut self,
-        disk: usize,
+        disk: DiskIndex,
         label: &Bytes,
         places: impl IntoIterator<Item = u64>,
         stage: &mut [u8],
@@ -330,8 +329,8 @@ impl<A: DiskArray> Disks<'_, A> {
         sector.fill(0);
         sector[..LABEL_BYTES].copy_from_slice(label);
         for at in places {
-            self.must(Request::write(disk, self.lba_of_byte(disk, at), sector))?;
-            self.must(Request::flush(disk))?;
+            self.must(Request::write(disk.0, self.lba_of_byte(disk, at), sector))?;
+            self.must(Request::flush(disk.0))?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::error::Code;
 use crate::format::key::Key;
 use crate::format::record::{MemberRecord, MemberState};
 use crate::space::Class;
-use crate::types::{Generation, MemberLists, MemberNumber, MemberSet};
+use crate::types::{Generation, MemberLists, MemberNumber, Row, Set};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -21,33 +21,33 @@ const RECORD: usize = MemberRecord::<&[u8]>::BYTES;
 #[non_exhaustive]
 pub struct Roster {
     /// Members whose record says that they are away.
-    pub away: MemberSet,
+    pub away: Set<Row>,
     /// Members on which something that was written is not to be trusted.
-    pub doubted: MemberSet,
+    pub doubted: Set<Row>,
     /// Members that are neither read from nor written to, also when they are there.
-    pub shut: MemberSet,
+    pub shut: Set<Row>,
     /// Those of them that the operator called failed.
-    pub failed: MemberSet,
+    pub failed: Set<Row>,
     /// Those of them whose place a spare member took.
-    pub succeeded: MemberSet,
+    pub succeeded: Set<Row>,
     /// Members that are being emptied.
-    pub emptied: MemberSet,
+    pub emptied: Set<Row>,
     /// Those of them that make too many errors.
-    pub failing: MemberSet,
+    pub failing: Set<Row>,
     /// Members that are empty and leave the pool next.
-    pub departing: MemberSet,
+    pub departing: Set<Row>,
     /// Members on which nothing lies: their absence takes nothing away.
-    pub vacant: MemberSet,
+    pub vacant: Set<Row>,
     /// Those of them that wait to take a failed member's place.
-    pub spare: MemberSet,
+    pub spare: Set<Row>,
     /// How often members came, went or became something else since the mount.
     pub changes: u32,
 }
 
 impl Roster {
-    fn add(&mut self, row: usize, record: &MemberRecord<&[u8]>) -> MemberState {
+    fn add(&mut self, row: Row, record: &MemberRecord<&[u8]>) -> MemberState {
         let state = MemberState::from_number(record.state());
-        let note = |set: &mut MemberSet, holds: bool| *set = if holds { set.with(row) } else { *set };
+        let note = |set: &mut Set<Row>, holds: bool| *set = if holds { set.with(row) } else { *set };
         note(&mut self.away, record.offline_since() != 0);
         note(&mut self.doubted, record.untrusted().next().is_some());
         note(&mut self.shut, state.is_shut());
@@ -65,7 +65,7 @@ impl Roster {
     }
 
     /// Whether a member is to be the same in both.
-    fn agrees(&self, other: &Self, row: usize) -> bool {
+    fn agrees(&self, other: &Self, row: Row) -> bool {
         let sets = |roster: &Self| {
             [
                 roster.shut,
@@ -80,7 +80,7 @@ impl Roster {
         sets(self).iter().zip(sets(other)).all(|(set, other)| set.contains(row) == other.contains(row))
     }
 
-    fn forget(&mut self, row: usize) {
+    fn forget(&mut self, row: Row) {
         let sets = [
             &mut self.away,
             &mut self.doubted,
@@ -167,20 +167,20 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Members on which something may lie that is not there, or not to be trusted: so many fewer may be lost.
-    pub fn unhealed(&self) -> MemberSet {
-        self.unhealed_without(MemberSet::EMPTY)
+    pub fn unhealed(&self) -> Set<Row> {
+        self.unhealed_without(Set::EMPTY)
     }
 
     /// Whether there are no more of them than the pool tolerates, if the members in these rows were away too:
     /// else every commit is refused.
-    pub fn bears_without(&self, lost: MemberSet) -> bool {
+    pub fn bears_without(&self, lost: Set<Row>) -> bool {
         self.unhealed_without(lost).len() <= usize::from(self.tree.space.superblock.tolerance())
     }
 
     /// As [`unhealed`](Self::unhealed), if the members in these rows were away too.
-    pub fn unhealed_without(&self, lost: MemberSet) -> MemberSet {
+    pub fn unhealed_without(&self, lost: Set<Row>) -> Set<Row> {
         if !MULTI {
-            return MemberSet::EMPTY;
+            return Set::EMPTY;
         }
         let superblock = &self.tree.space.superblock;
         let there = self.tree.disks.sound().minus(self.letting_go).minus(lost);
@@ -189,11 +189,11 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Those of some rows whose members hold something at all: a witness can be owed nothing.
-    pub(super) fn holders(&self, rows: MemberSet) -> MemberSet {
+    pub(super) fn holders(&self, rows: Set<Row>) -> Set<Row> {
         if !MULTI {
             return rows;
         }
-        let is_witness = |row: usize| self.tree.space.superblock.row(row).witness() != 0;
+        let is_witness = |row: Row| self.tree.space.superblock.row(row).witness() != 0;
         rows.iter().filter(|&row| !is_witness(row)).collect()
     }
 
@@ -256,7 +256,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// From which generation on the member in a row lacks what it was given, beside the spans of its record;
     /// `None` if it lacks nothing.
-    fn missed_since(&mut self, row: usize) -> Result<Option<Generation>, Code> {
+    fn missed_since(&mut self, row: Row) -> Result<Option<Generation>, Code> {
         let key = Key::member(self.tree.space.member(row));
         let went = self.tree.with(&key, |record| {
             record.and_then(MemberRecord::new).map(|record| (record.offline_since(), record.away_roots()))
@@ -265,7 +265,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// As [`missed_since`](Self::missed_since), of what its record says of when it went away.
-    pub(crate) fn missed_by(&self, row: usize, (since, roots): (u64, [u32; 2])) -> Option<Generation> {
+    pub(crate) fn missed_by(&self, row: Row, (since, roots): (u64, [u32; 2])) -> Option<Generation> {
         let committed = self.committed();
         let since = match since {
             // It failed in the last commit, and no record says so yet.
@@ -280,7 +280,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Whether nothing was ever put on a member, or everything was taken off it again.
-    fn is_untouched(&mut self, row: usize) -> Result<bool, Code> {
+    fn is_untouched(&mut self, row: Row) -> Result<bool, Code> {
         let member = self.tree.space.member(row);
         // By its record: its disk may be away, or is to be taken in by the next commit.
         let blocks = self.tree.with(&Key::member(member), |record| {
@@ -293,7 +293,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// Notes that something may be missing on a member: it is owed that. Where that makes more of them than
     /// the pool bears, every commit would be refused, also those of the rebuild that puts it right. It goes
     /// on all the same then, and every read tells. That something is missing is remembered.
-    fn note_missing(&mut self, row: usize) {
+    fn note_missing(&mut self, row: Row) {
         self.roster.doubted = self.roster.doubted.with(row);
         let unhealed = self.unhealed().with(row);
         match unhealed.len() <= usize::from(self.tree.space.superblock.tolerance()) {
@@ -303,14 +303,14 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Notes that a member is owed something.
-    fn owe(&mut self, row: usize) {
+    fn owe(&mut self, row: Row) {
         let owed = self.tree.space.superblock.owed().with(row);
         self.tree.space.superblock.set_owed_raw(owed.bits());
     }
 
     /// Writes down that members are owed nothing any more: all that they missed is where it should be. Part of a
     /// transaction.
-    pub fn acquit(&mut self, rows: MemberSet) -> Result<(), Code> {
+    pub fn acquit(&mut self, rows: Set<Row>) -> Result<(), Code> {
         for row in rows.iter() {
             self.change_member(row, |record| record.trust())?;
         }
@@ -321,7 +321,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Writes down what a member is to be. Part of a transaction; [`roster`](Self::roster) knows it when it was read anew.
-    pub fn set_member_state(&mut self, row: usize, state: MemberState) -> Result<(), Code> {
+    pub fn set_member_state(&mut self, row: Row, state: MemberState) -> Result<(), Code> {
         self.change_member(row, |record| {
             record.set_state(state as u8);
             if !state.is_shut() {
@@ -331,28 +331,28 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Writes down that nothing lies on a member any more that was to be emptied. Part of a transaction.
-    pub fn emptied(&mut self, row: usize) -> Result<(), Code> {
+    pub fn emptied(&mut self, row: Row) -> Result<(), Code> {
         self.change_member(row, |record| {
             record.set_state(MemberState::from_number(record.state()).when_empty() as u8);
         })
     }
 
     /// Lets a spare member take the place of one that failed. Part of a transaction.
-    pub fn succeed(&mut self, failed: usize, spare: usize) -> Result<(), Code> {
+    pub fn succeed(&mut self, failed: Row, spare: Row) -> Result<(), Code> {
         let number = self.tree.space.member(spare).0;
         self.change_member(failed, |record| record.set_successor(number.saturating_add(1)))?;
         self.set_member_state(spare, MemberState::Active)
     }
 
     /// Whether a list of the last commit names the member in a row.
-    pub fn is_listed(&self, row: usize) -> bool {
+    pub fn is_listed(&self, row: Row) -> bool {
         let MemberLists { settled, members } = self.durable;
         settled.or(members).or(self.committed().online()).contains(row)
     }
 
     /// Takes a member that is away, and that no list names any more, out of the table and all its records out of the tree. Part of a transaction. What
     /// it held is not looked at.
-    pub fn remove_member(&mut self, row: usize) -> Result<(), Code> {
+    pub fn remove_member(&mut self, row: Row) -> Result<(), Code> {
         let member = self.tree.space.member(row);
         // The bitmaps that wait for being recorded go with it.
         while Class::ALL.iter().any(|&class| self.tree.space.is_closed_waiting(row, class)) {
@@ -370,7 +370,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     pub(super) fn change_member(
         &mut self,
-        row: usize,
+        row: Row,
         change: impl FnOnce(&mut MemberRecord<&mut [u8]>),
     ) -> Result<(), Code> {
         let key = Key::member(self.tree.space.member(row));

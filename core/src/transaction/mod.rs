@@ -57,7 +57,7 @@ use crate::build::MULTI;
 use crate::error::Code;
 use crate::format::superblock::Superblock;
 use crate::tree::{Margin, Tree};
-use crate::types::{Epoch, Generation, MemberLists, MemberSet};
+use crate::types::{DiskIndex, Epoch, Generation, MemberLists, Row, Set};
 use dynamicfs_hal::DiskArray;
 
 /// Whether the pool takes writes.
@@ -76,7 +76,7 @@ pub(crate) enum Mode {
     /// Something else writes to the disks: the state that this mount knows is not the newest any more.
     Usurped {
         /// The disk on which that was seen.
-        disk: usize,
+        disk: DiskIndex,
     },
 }
 
@@ -104,13 +104,13 @@ pub struct Store<'m, A> {
     /// The member lists that are durable on all online members.
     durable: MemberLists,
     /// Rows that have no group left that could be opened for nodes.
-    exhausted: MemberSet,
+    exhausted: Set<Row>,
     /// What the member records say.
     roster: Roster,
     /// What they said when the transaction began.
     roster_before: Roster,
     /// Members that are being let go: their word still counts while the lists change.
-    letting_go: MemberSet,
+    letting_go: Set<Row>,
     /// Sweeps that came to their end.
     sweeps: u32,
     /// Dead blocks that the last sweep left, if it gave back little: what it made itself.
@@ -119,11 +119,11 @@ pub struct Store<'m, A> {
     swept_from: u64,
     /// Members that the found state named, if this mount wrote it once more without some of them. They have
     /// all of it.
-    restated: MemberSet,
+    restated: Set<Row>,
     /// The mount's own commit found no room: the first transaction makes it.
     owes_commit: bool,
     /// The disk that this transaction lets grow, and the blocks that it had before.
-    growing: Option<(usize, u64)>,
+    growing: Option<(DiskIndex, u64)>,
     /// The open groups could not be read when the last transaction was dropped.
     groups_unread: bool,
     /// The member records could not be read when a commit had changed them.
@@ -240,9 +240,9 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.poisoned = false;
         // What an earlier one was refused is no matter of this one.
         let _ = self.tree.disks.take_refusal();
-        self.exhausted = MemberSet::EMPTY;
+        self.exhausted = Set::EMPTY;
         self.roster_before = self.roster;
-        self.letting_go = MemberSet::EMPTY;
+        self.letting_go = Set::EMPTY;
         self.withhold();
         // What fails of those that are given nothing takes nothing from what this transaction writes.
         let given = self.holders(self.tree.disks.online().minus(self.tree.withheld));
@@ -259,12 +259,12 @@ impl<'m, A: DiskArray> Store<'m, A> {
         }
         let (online, named) = (self.tree.disks.online(), self.committed().online());
         // An override may go on with one that was being let go, and has all of it.
-        let unnamed = if online.and(named).is_empty() { MemberSet::EMPTY } else { online.minus(named) };
+        let unnamed = if online.and(named).is_empty() { Set::EMPTY } else { online.minus(named) };
         self.tree.withheld = self.roster.emptied.or(self.roster.vacant).or(unnamed).or(self.rows_behind());
     }
 
     /// Members that take part and whose own disk has not the last commit's superblock.
-    pub(crate) fn rows_behind(&self) -> MemberSet {
+    pub(crate) fn rows_behind(&self) -> Set<Row> {
         self.tree.disks.rows_not_at(self.committed().order())
     }
 
@@ -273,7 +273,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let online = self.tree.disks.online();
         self.is_writable()
             && (self.mode != Mode::Unclaimed || quorum::may_mount(self.claimants(), self.durable))
-            && self.bears_without(MemberSet::EMPTY)
+            && self.bears_without(Set::EMPTY)
             && quorum::may_continue(online, self.durable, self.durable)
     }
 
@@ -285,7 +285,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
 
     /// The members whose word counts for a claim: where the mount's own commit is still to be made, also that
     /// of those that are shut.
-    fn claimants(&self) -> MemberSet {
+    fn claimants(&self) -> Set<Row> {
         if self.owes_commit { self.tree.disks.present() } else { self.tree.disks.online() }
     }
 
@@ -308,7 +308,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.poisoned = false;
         self.tree.disks.settle_counters(false);
         self.roster = self.roster_before;
-        self.letting_go = MemberSet::EMPTY;
+        self.letting_go = Set::EMPTY;
         self.withhold();
         let generation = self.tree.generation;
         self.tree.cache.abandon(generation);
@@ -316,7 +316,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.tree.space.reset();
         self.restore_root();
         if let Some((disk, blocks)) = self.growing.take() {
-            self.tree.disks.state_mut(disk).blocks = blocks;
+            self.tree.disks.state_mut(DiskIndex(disk.0)).blocks = blocks;
         }
         // What cannot be read now can be read when the next transaction begins, or that says what it is.
         self.groups_unread = self.read_groups().is_err();

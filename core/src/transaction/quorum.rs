@@ -22,42 +22,42 @@
 //! (epoch, generation) with different contents.
 
 pub use crate::types::MemberLists;
-use crate::types::MemberSet;
+use crate::types::{Row, Set};
 
 /// Whether the disks that are `present` may go on from a state with this member list: all of it, or more than half.
-pub const fn list_may_mount(present: MemberSet, list: MemberSet) -> bool {
+pub const fn list_may_mount(present: Set<Row>, list: Set<Row>) -> bool {
     list.is_subset_of(present) || 2 * present.and(list).len() > list.len()
 }
 
 /// How many more members of a list must be there before it may be mounted: any of them would do.
-pub const fn wanting(present: MemberSet, list: MemberSet) -> usize {
+pub const fn wanting(present: Set<Row>, list: Set<Row>) -> usize {
     if list_may_mount(present, list) { 0 } else { list.len() / 2 + 1 - present.and(list).len() }
 }
 
 /// Whether the disks that are `present` may mount a state with these lists: both must be met.
-pub const fn may_mount(present: MemberSet, lists: MemberLists) -> bool {
+pub const fn may_mount(present: Set<Row>, lists: MemberLists) -> bool {
     list_may_mount(present, lists.settled) && list_may_mount(present, lists.members)
 }
 
 /// How many of the members that are `present` may be gone, whichever they are, before the rest may not mount
 /// a state with these lists any more; 0 where they may not now.
-pub const fn spare(present: MemberSet, lists: MemberLists) -> usize {
+pub const fn spare(present: Set<Row>, lists: MemberLists) -> usize {
     let (settled, members) = (list_spare(present, lists.settled), list_spare(present, lists.members));
     if settled < members { settled } else { members }
 }
 
 /// The same for one list: more than half of it must be left.
-const fn list_spare(present: MemberSet, list: MemberSet) -> usize {
+const fn list_spare(present: Set<Row>, list: Set<Row>) -> usize {
     present.and(list).len().saturating_sub(list.len() / 2 + 1)
 }
 
 /// Whether a running pool with these members `online` may go on, for one list: at least half of it.
-pub const fn list_may_continue(online: MemberSet, list: MemberSet) -> bool {
+pub const fn list_may_continue(online: Set<Row>, list: Set<Row>) -> bool {
     2 * online.and(list).len() >= list.len()
 }
 
 /// Whether a running pool may write the step `next`, with `durable` being the last pair that is on all disks.
-pub const fn may_continue(online: MemberSet, durable: MemberLists, next: MemberLists) -> bool {
+pub const fn may_continue(online: Set<Row>, durable: MemberLists, next: MemberLists) -> bool {
     !online.is_empty()
         && list_may_continue(online, durable.settled)
         && list_may_continue(online, durable.members)
@@ -69,7 +69,7 @@ pub const fn may_continue(online: MemberSet, durable: MemberLists, next: MemberL
 ///
 /// `must_write` asks for a step even when the lists need none: a commit has contents to write, and a mount rewrites
 /// the pair it found under its own epoch.
-pub fn next_step(durable: MemberLists, target: MemberSet, must_write: bool) -> Option<MemberLists> {
+pub fn next_step(durable: MemberLists, target: Set<Row>, must_write: bool) -> Option<MemberLists> {
     if durable.settled != durable.members {
         // Half-way: a mount first makes the pair it found its own, then either settles it.
         return Some(if must_write { durable } else { MemberLists::both(durable.members) });

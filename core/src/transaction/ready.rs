@@ -9,7 +9,7 @@ use crate::limits::{NODE_GROUP_FREE_MIN, U48_MAX, UPDATE_NODES_MAX};
 use crate::powers::units;
 use crate::space::{Area, Class, next_clear_run};
 use crate::tree::Unreadable;
-use crate::types::{BlockAddress, BlockRun, MemberNumber, MemberSet};
+use crate::types::{BlockAddress, BlockRun, MemberNumber, Row, Set};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -98,7 +98,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Rows that nodes can be put on.
-    fn rows_for_nodes(&self) -> MemberSet {
+    fn rows_for_nodes(&self) -> Set<Row> {
         self.tree.data_rows().minus(self.exhausted)
     }
 
@@ -161,7 +161,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Closes a row's group for nodes and opens another; where there is none, what became free behind the cursor of
     /// this one will do.
-    fn rotate_nodes(&mut self, row: usize) -> Result<(), Code> {
+    fn rotate_nodes(&mut self, row: Row) -> Result<(), Code> {
         let Some(area) = self.tree.area(row) else { return Ok(()) };
         let from = self.tree.space.open_group(row, Class::Node).map_or(0, |(group, ..)| group + 1);
         match self.find_group(row, area, from, Wanted::Nodes)? {
@@ -179,7 +179,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// group has.
     pub fn take_run(
         &mut self,
-        row: usize,
+        row: Row,
         blocks: u32,
         purpose: Purpose,
     ) -> Result<Option<BlockAddress>, Code> {
@@ -231,7 +231,7 @@ impl<A: DiskArray> Store<'_, A> {
             self.tree.space.close(row, Class::Data);
             closed = true;
         }
-        self.exhausted = MemberSet::EMPTY;
+        self.exhausted = Set::EMPTY;
         Ok(closed)
     }
 
@@ -243,7 +243,7 @@ impl<A: DiskArray> Store<'_, A> {
         }
     }
 
-    fn open_group(&mut self, row: usize, class: Class, group: u32, area: Area) -> Result<(), Code> {
+    fn open_group(&mut self, row: Row, class: Class, group: u32, area: Area) -> Result<(), Code> {
         let key = Key::group(self.tree.space.member(row), group);
         let bytes = self.tree.get(&key, self.scratch)?;
         let record = bytes.map(|bytes| &self.scratch[..bytes.min(self.scratch.len())]);
@@ -254,7 +254,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Where the blocks of the member in a row are, also of one that is away; `None` for a witness or an empty row.
-    pub(super) fn row_area(&mut self, row: usize) -> Result<Option<Area>, Code> {
+    pub(super) fn row_area(&mut self, row: Row) -> Result<Option<Area>, Code> {
         let member = self.tree.space.member(row);
         if member == MemberNumber::NONE || self.tree.space.superblock.row(row).witness() != 0 {
             return Ok(None);
@@ -306,7 +306,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// The next group, from `from` on and round, that can be opened for what is wanted.
-    fn find_group(&mut self, row: usize, area: Area, from: u32, wanted: Wanted) -> Result<Option<u32>, Code> {
+    fn find_group(&mut self, row: Row, area: Area, from: u32, wanted: Wanted) -> Result<Option<u32>, Code> {
         let groups = self.tree.space.groups(area);
         let from = if from < groups { from } else { 0 };
         for (start, end) in [(from, groups), (0, from)] {
@@ -319,7 +319,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     fn find_group_between(
         &mut self,
-        row: usize,
+        row: Row,
         area: Area,
         start: u32,
         end: u32,

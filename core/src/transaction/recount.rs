@@ -6,6 +6,7 @@ use crate::format::key::Key;
 use crate::format::record::group;
 use crate::powers::over;
 use crate::space::{Area, node_free_of};
+use crate::types::Row;
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -13,7 +14,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// Replaces the bitmap of a group that is not open; false, and nothing changed, if it is open or not as it `was`.
     pub(crate) fn replace_group(
         &mut self,
-        row: usize,
+        row: Row,
         (group, area): (u32, Area),
         was: &[u8],
         is: &[u8],
@@ -41,7 +42,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Counts the free blocks of a member by its bitmaps; whether the superblock said something else.
-    pub(crate) fn recount_free(&mut self, row: usize, area: Area) -> Result<bool, Code> {
+    pub(crate) fn recount_free(&mut self, row: Row, area: Area) -> Result<bool, Code> {
         let (groups, group_blocks) = (self.tree.space.groups(area), self.tree.space.group_blocks());
         let (all, last) = (u64::from(group_blocks), over(area.blocks, u64::from(group_blocks)) as u32);
         let blocks_of = |group: u32| if group + 1 == groups && last != 0 { last } else { group_blocks };

@@ -29,7 +29,7 @@ use crate::powers::over;
 use crate::space::Space;
 use crate::tree::cache::Cache;
 use crate::tree::{Margin, Tree};
-use crate::types::{Epoch, MemberLists, MemberSet, Uuid};
+use crate::types::{DiskIndex, Epoch, MemberLists, Row, Set, Uuid};
 use dynamicfs_hal::{Clock, Crc32c, DiskArray, Request};
 
 /// How a pool is mounted.
@@ -180,8 +180,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
             generation: generation.next(),
             mark: node::pool_mark(parameters.pool),
             counters: Observed::new(PoolCounters::NEW),
-            withheld: MemberSet::EMPTY,
-            margin: Margin::new(MemberSet::EMPTY, MemberSet::EMPTY),
+            withheld: Set::EMPTY,
+            margin: Margin::new(Set::EMPTY, Set::EMPTY),
             bad_nodes: heapless::Vec::new(),
         };
         Self {
@@ -194,14 +194,14 @@ impl<'m, A: DiskArray> Store<'m, A> {
             mode: Mode::ReadOnly,
             epoch: Epoch(0),
             durable,
-            exhausted: MemberSet::EMPTY,
+            exhausted: Set::EMPTY,
             roster: super::Roster::default(),
             roster_before: super::Roster::default(),
-            letting_go: MemberSet::EMPTY,
+            letting_go: Set::EMPTY,
             sweeps: 0,
             swept_left: 0,
             swept_from: 0,
-            restated: MemberSet::EMPTY,
+            restated: Set::EMPTY,
             owes_commit: false,
             growing: None,
             groups_unread: false,
@@ -215,7 +215,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// Makes the pool writable, if it should be.
     fn start(&mut self, mode: MountMode, prefer: Option<Prefer>) -> Result<(), Code> {
         // Features that this code does not know, and that only a writer must know.
-        let unknown = (0..self.tree.disks.count()).any(|disk| self.tree.disks.state(disk).must_not_write);
+        let unknown = self.tree.disks.all().any(|disk| self.tree.disks.state(disk).must_not_write);
         if mode == MountMode::ReadOnly || unknown {
             self.shut_out();
             return Ok(());
@@ -272,12 +272,12 @@ impl<'m, A: DiskArray> Store<'m, A> {
     pub fn may_be_written(&self) -> bool {
         quorum::may_mount(self.tree.disks.online(), self.durable)
             && self.may_restate(self.who_has_found_state())
-            && self.bears_without(MemberSet::EMPTY)
+            && self.bears_without(Set::EMPTY)
     }
 
     /// Members that are here and took part in the found state. Those that lost what they had acknowledged do
     /// not have what it refers to, and are left out.
-    fn who_has_found_state(&self) -> MemberSet {
+    fn who_has_found_state(&self) -> Set<Row> {
         if !MULTI {
             return self.tree.disks.online();
         }
@@ -293,7 +293,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
 
     /// Whether the found state may be gone on from when it is written once more in these rows: no later mount
     /// goes by another then.
-    fn may_restate(&self, rows: MemberSet) -> bool {
+    fn may_restate(&self, rows: Set<Row>) -> bool {
         if !MULTI {
             return !rows.is_empty();
         }
@@ -316,7 +316,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 
     /// Takes every absent member out of the pool: what it alone held is lost.
-    fn remove_absent(&mut self, present: MemberSet) -> Result<(), Code> {
+    fn remove_absent(&mut self, present: Set<Row>) -> Result<(), Code> {
         let absent = self.tree.space.superblock.table().minus(present);
         let lost = self.holders(absent.minus(self.roster.vacant)).len();
         for row in absent.iter() {
@@ -368,14 +368,17 @@ impl<'m, A: DiskArray> Store<'m, A> {
     pub(super) fn claim(&mut self) -> Result<(), Code> {
         // Also above what is known of disks that have failed since, and of those of a history that another
         // was preferred to.
-        let epoch = (0..self.tree.disks.count())
+        let epoch = self
+            .tree
+            .disks
+            .all()
             .map(|disk| self.tree.disks.state(disk))
             .map(|state| state.claim.max(state.order.0))
             .max()
             .unwrap_or(Epoch(0));
         let epoch = Epoch(epoch.0 + 1);
         let _ = self.tree.disks.take_refusal();
-        for disk in 0..self.tree.disks.count() {
+        for disk in self.tree.disks.all() {
             if self.tree.disks.state(disk).status == DiskStatus::Online {
                 self.claim_on(disk, epoch)?;
             }
@@ -417,7 +420,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let there = self.who_has_found_state();
         // Where the pool bears no more, it would leave out those that are needed, for a commit that is
         // refused in the end.
-        if !self.may_restate(there) || !self.is_override() && !self.bears_without(MemberSet::EMPTY) {
+        if !self.may_restate(there) || !self.is_override() && !self.bears_without(Set::EMPTY) {
             return Err(self.tree.disks.about.too_few(online));
         }
         if there.is_empty() {
@@ -455,7 +458,7 @@ const fn is_passing(error: Code) -> bool {
 impl<A: DiskArray> Store<'_, A> {
     /// Writes a disk's own state once more, with this claim, and whether the disk lost what it had
     /// acknowledged. Where this mount does not miss the disk, the next one may.
-    fn claim_on(&mut self, disk: usize, epoch: Epoch) -> Result<(), Code> {
+    fn claim_on(&mut self, disk: DiskIndex, epoch: Epoch) -> Result<(), Code> {
         let bytes = self.tree.disks.parameters.slot_bytes as usize;
         let found = self.committed().root_crc();
         let image = &mut self.stage[..bytes];
@@ -474,7 +477,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Reserves the epoch of this mount on a disk that was out of use when the mount did that. The next mount
     /// knows it by that as one of this history, where no ring remembers its state.
-    pub(crate) fn claim_on_returning(&mut self, disk: usize) -> Result<(), Code> {
+    pub(crate) fn claim_on_returning(&mut self, disk: DiskIndex) -> Result<(), Code> {
         match self.mode {
             Mode::Writable => self.claim_on(disk, self.epoch),
             // It has no epoch yet.
@@ -484,11 +487,11 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Writes the superblock in the stage to a disk, with this claim.
     #[inline(never)]
-    fn write_on(&mut self, disk: usize, epoch: Epoch) -> Result<(), Code> {
+    fn write_on(&mut self, disk: DiskIndex, epoch: Epoch) -> Result<(), Code> {
         let bytes = self.tree.disks.parameters.slot_bytes as usize;
         let before = self.tree.disks.state(disk).sequence;
         self.tree.disks.seal_superblock(disk, &mut self.stage[..bytes], epoch);
-        let row = MemberSet::EMPTY.with(self.tree.disks.state(disk).row.into());
+        let row = Set::only(self.tree.disks.state(disk).row.into());
         if !self.tree.disks.write_slots(row, &self.stage[..bytes], bytes).is_empty() {
             self.take_back(disk, before);
             return Err(self.tree.disks.refused(disk));
@@ -498,7 +501,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// A superblock could not be written. Nothing was begun on the strength of it, and the disk's state is
     /// where it was, unless what was written is whole all the same.
-    fn take_back(&mut self, disk: usize, before: u64) {
+    fn take_back(&mut self, disk: DiskIndex, before: u64) {
         let image = &mut self.stage[..self.tree.disks.parameters.slot_bytes as usize];
         if read_state(&mut self.tree.disks, disk, image).is_none() {
             let state = self.tree.disks.state_mut(disk);
@@ -512,7 +515,7 @@ const READS_MAX: usize = 3;
 
 impl<A: DiskArray> Disks<'_, A> {
     /// As [`read_bytes`](Self::read_bytes), several times while the disk takes part: an error may pass.
-    pub(super) fn read_bytes_again(&mut self, disk: usize, at: u64, buf: &mut [u8]) -> Option<()> {
+    pub(super) fn read_bytes_again(&mut self, disk: DiskIndex, at: u64, buf: &mut [u8]) -> Option<()> {
         (0..READS_MAX).find_map(|attempt| {
             let is_here = attempt == 0 || self.state(disk).status == DiskStatus::Online;
             is_here.then(|| self.read_bytes(disk, at, buf)).flatten()
@@ -520,13 +523,13 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     /// Reads bytes of a disk; `None` if it cannot. Whole sectors, from a sector's beginning.
-    pub(crate) fn read_bytes(&mut self, disk: usize, at: u64, buf: &mut [u8]) -> Option<()> {
+    pub(crate) fn read_bytes(&mut self, disk: DiskIndex, at: u64, buf: &mut [u8]) -> Option<()> {
         let geometry = self.geometry(disk);
         let end = at.checked_add(buf.len() as u64)?;
         if geometry.check().is_err() || end > geometry.bytes() || over(at, geometry.sector_bytes.into()) != 0
         {
             return None;
         }
-        self.execute_one(Request::read(disk, self.lba_of_byte(disk, at), buf)).ok()
+        self.execute_one(Request::read(disk.0, self.lba_of_byte(disk, at), buf)).ok()
     }
 }

@@ -6,6 +6,7 @@ use crate::build::MANAGE;
 use crate::error::Code;
 use crate::format::node::{RECORD_OVERHEAD, value_bytes_max};
 use crate::format::record::{dead, group};
+use crate::types::Row;
 use dynamicfs_hal::DiskArray;
 
 /// Who asks for space.
@@ -57,7 +58,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Blocks that something refers to on a member, or that wait to be given back.
-    pub fn blocks_held(&self, row: usize) -> u64 {
+    pub fn blocks_held(&self, row: Row) -> u64 {
         let blocks = self.tree.area(row).map_or(0, |area| area.blocks);
         blocks.saturating_sub(self.committed().row(row).free())
     }
@@ -66,7 +67,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// emptied will go there. It is spread as the free blocks are, and a group more, since the last one is
     /// not filled. Without them a drain would end half-way where a pool is filled meanwhile. It would have
     /// taken what deleting needs, since nodes that move free nothing where they go to.
-    fn blocks_promised(&self, row: usize) -> u64 {
+    fn blocks_promised(&self, row: Row) -> u64 {
         if !MANAGE {
             // Nothing empties a member.
             return 0;
@@ -75,7 +76,7 @@ impl<A: DiskArray> Store<'_, A> {
         if leaving == 0 {
             return 0;
         }
-        let free_of = |row: usize| self.tree.space.superblock.row(row).free();
+        let free_of = |row: Row| self.tree.space.superblock.row(row).free();
         let free: u64 = self.tree.data_rows().iter().map(free_of).sum();
         // In parts of 1024.
         let scale = (64 - free.leading_zeros()).saturating_sub(20);
@@ -132,13 +133,13 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Node blocks of a row that may be taken for this.
-    pub(super) fn spare_for(&self, row: usize, purpose: Purpose) -> u64 {
+    pub(super) fn spare_for(&self, row: Row, purpose: Purpose) -> u64 {
         let promised = if purpose == Purpose::Growth { self.blocks_promised(row) } else { 0 };
         self.node_spare(row, self.kept_back(purpose).saturating_add(promised))
     }
 
     /// Node blocks of a row beyond those that stay.
-    fn node_spare(&self, row: usize, kept_back: u64) -> u64 {
+    fn node_spare(&self, row: Row, kept_back: u64) -> u64 {
         self.tree.space.superblock.row(row).node_free().saturating_sub(kept_back)
     }
 
@@ -173,7 +174,7 @@ impl<A: DiskArray> Store<'_, A> {
         self.is_enough(updates, |row| self.node_spare(row, self.commit_blocks()))
     }
 
-    fn is_enough(&self, updates: u32, spare: impl Fn(usize) -> u64) -> bool {
+    fn is_enough(&self, updates: u32, spare: impl Fn(Row) -> u64) -> bool {
         let needed = self.operation_blocks(updates) + self.pending_blocks();
         let rows = self.tree.data_rows();
         rows.iter().filter(|&row| spare(row) >= needed).count() >= self.copies_needed()

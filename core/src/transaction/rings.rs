@@ -6,7 +6,7 @@ use crate::disks::{DiskState, DiskStatus, Disks};
 use crate::error::Code;
 use crate::format::label::{ALGORITHM_CRC32C, FORMAT_VERSION};
 use crate::format::superblock::{self, SlotContents, Superblock};
-use crate::types::{Epoch, Generation, MemberSet, Uuid};
+use crate::types::{DiskIndex, Epoch, Generation, Row, Set, Uuid};
 use core::cmp::Ordering;
 use core::ops::ControlFlow;
 use dynamicfs_hal::{Batch, DiskArray, IoError, Operation, Request};
@@ -26,7 +26,7 @@ pub(super) const REQUESTS_PER_SUPERBLOCK: usize = 3;
 pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<(), Code> {
     let bytes = disks.parameters.slot_bytes as usize;
     let image = stage.get_mut(..bytes).ok_or(Code::NoSuperblock)?;
-    for disk in 0..disks.count() {
+    for disk in disks.all() {
         if disks.state(disk).status != DiskStatus::Online {
             continue;
         }
@@ -116,7 +116,7 @@ const SLOTS_TORN_MAX: usize = 1;
 /// Reads one slot of one ring: what it holds of this disk, `None` if it cannot be read now.
 fn read_slot<A: DiskArray>(
     disks: &mut Disks<'_, A>,
-    disk: usize,
+    disk: DiskIndex,
     ring: usize,
     place: u64,
     image: &mut [u8],
@@ -142,7 +142,7 @@ enum Look {
 /// Looks closely at the slot that a disk's next superblock goes to, and at its newest. They tell whether it
 /// is still the same disk, and nothing else wrote to it. What cannot be read proves nothing: writing will
 /// tell.
-fn look_closely<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut [u8]) -> Look {
+fn look_closely<A: DiskArray>(disks: &mut Disks<'_, A>, disk: DiskIndex, image: &mut [u8]) -> Look {
     let Some(identity) = disks.state(disk).identity else { return Look::Exchanged };
     let (pool, next, newest) = (disks.parameters.pool, disks.next_sequence(disk), disks.state(disk).sequence);
     let places = [disks.places_of(disk, next), disks.places_of(disk, newest)];
@@ -178,7 +178,7 @@ fn look_closely<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut
 
 /// As [`look_closely`], in less code: a disk whose newest superblock rotted in both rings counts as
 /// exchanged.
-fn look_at_both<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut [u8]) -> Look {
+fn look_at_both<A: DiskArray>(disks: &mut Disks<'_, A>, disk: DiskIndex, image: &mut [u8]) -> Look {
     let (next, newest) = (disks.next_sequence(disk), disks.state(disk).sequence);
     match (newest, last_at(disks, disk, next, image), last_at(disks, disk, newest, image)) {
         // Before its first superblock there is nothing by which it could be known.
@@ -195,7 +195,7 @@ fn look_at_both<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut
 /// be read.
 fn last_at<A: DiskArray>(
     disks: &mut Disks<'_, A>,
-    disk: usize,
+    disk: DiskIndex,
     sequence: u64,
     image: &mut [u8],
 ) -> Option<u64> {
@@ -215,7 +215,7 @@ fn last_at<A: DiskArray>(
 /// Whether a disk's rings hold superblocks, all older than the one before its newest, unless that cannot be
 /// read now. Rot in both copies of the newest leaves that one. An older copy may have anything in the newest
 /// one's place: what rotted there, or was torn.
-fn lacks_previous<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &mut [u8]) -> bool {
+fn lacks_previous<A: DiskArray>(disks: &mut Disks<'_, A>, disk: DiskIndex, image: &mut [u8]) -> bool {
     let ring_length = u64::from(disks.parameters.ring_length);
     let previous = disks.state(disk).previous;
     let (mut is_answered, mut has_older) = (false, false);
@@ -238,7 +238,7 @@ fn lacks_previous<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, image: &m
 /// rings still have it. Reads from the newest on backwards.
 pub(super) fn root_crc_before<A: DiskArray>(
     disks: &mut Disks<'_, A>,
-    disk: usize,
+    disk: DiskIndex,
     (order, branch): ((Epoch, Generation), u64),
     image: &mut [u8],
 ) -> Option<u32> {
@@ -254,7 +254,7 @@ pub(super) fn root_crc_before<A: DiskArray>(
 /// backwards, perhaps twice with one, until it breaks: with what.
 pub(super) fn each_before<A: DiskArray, T>(
     disks: &mut Disks<'_, A>,
-    disk: usize,
+    disk: DiskIndex,
     image: &mut [u8],
     mut f: impl FnMut(&Superblock<&[u8]>) -> ControlFlow<T>,
 ) -> Option<T> {
@@ -275,14 +275,19 @@ pub(super) fn each_before<A: DiskArray, T>(
 /// Reads a disk's newest superblock, from either ring.
 pub(super) fn read_state<A: DiskArray>(
     disks: &mut Disks<'_, A>,
-    disk: usize,
+    disk: DiskIndex,
     image: &mut [u8],
 ) -> Option<()> {
     (0..2).any(|ring| reads_newest(disks, disk, ring, image)).then_some(())
 }
 
 /// Reads the slot of a ring in which a disk's newest superblock should be; whether it is.
-fn reads_newest<A: DiskArray>(disks: &mut Disks<'_, A>, disk: usize, ring: usize, image: &mut [u8]) -> bool {
+fn reads_newest<A: DiskArray>(
+    disks: &mut Disks<'_, A>,
+    disk: DiskIndex,
+    ring: usize,
+    image: &mut [u8],
+) -> bool {
     let sequence = disks.state(disk).sequence;
     let place = disks.parameters.ring_place(sequence);
     read_slot(disks, disk, ring, place, image) == Some(SlotContents::Valid)
@@ -317,7 +322,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Looks at a disk that was out of use, and was not written to meanwhile: it may be another one, or an
     /// older copy.
-    pub(crate) fn look_at_returning(&mut self, disk: usize) -> Result<(), Code> {
+    pub(crate) fn look_at_returning(&mut self, disk: DiskIndex) -> Result<(), Code> {
         self.look_before_writing()?;
         match self.tree.disks.state(disk).status {
             DiskStatus::Online => Ok(()),
@@ -339,7 +344,7 @@ impl<A: DiskArray> Store<'_, A> {
         }
         let image = &mut self.stage[..disks.parameters.slot_bytes as usize];
         let mut exchanged = Ok(());
-        for disk in 0..disks.count() {
+        for disk in disks.all() {
             if MANAGE && !core::mem::take(&mut disks.state_mut(disk).is_suspect)
                 || disks.state(disk).status != DiskStatus::Online
             {
@@ -369,7 +374,7 @@ impl<A: DiskArray> Store<'_, A> {
         let disks = &mut self.tree.disks;
         let image = &mut self.stage[..disks.parameters.slot_bytes as usize];
         let mut wrong = 0;
-        for disk in 0..disks.count() {
+        for disk in disks.all() {
             if disks.state(disk).status != DiskStatus::Online {
                 continue;
             }
@@ -386,7 +391,7 @@ impl<A: DiskArray> Store<'_, A> {
 
 impl<A: DiskArray> Disks<'_, A> {
     /// Makes a superblock this disk's next one.
-    pub(crate) fn seal_superblock(&mut self, disk: usize, image: &mut [u8], claim: Epoch) {
+    pub(crate) fn seal_superblock(&mut self, disk: DiskIndex, image: &mut [u8], claim: Epoch) {
         let crc32c = self.crc32c;
         let sequence = self.next_sequence(disk);
         let state = self.state_mut(disk);
@@ -401,7 +406,7 @@ impl<A: DiskArray> Disks<'_, A> {
 
     /// The sequence of a disk's next superblock. Slots that could not be read may hold up to a ring of newer ones: what is
     /// written from now on is newer than any of those too, should they be read again.
-    fn next_sequence(&self, disk: usize) -> u64 {
+    fn next_sequence(&self, disk: DiskIndex) -> u64 {
         let state = self.state(disk);
         let unknown = if state.may_hold_more { u64::from(self.parameters.ring_length) } else { 0 };
         state.sequence + unknown + 1
@@ -415,14 +420,15 @@ impl<A: DiskArray> Disks<'_, A> {
         const STEPS: usize = 3;
         let (pool, ring_length) = (self.parameters.pool, u64::from(self.parameters.ring_length));
         // Of members alone, whose sectors fit a slot, and so the stage.
-        let members = (0..self.count()).filter(|&disk| self.state(disk).status == DiskStatus::Online);
+        let members = self.all().filter(|&disk| self.state(disk).status == DiskStatus::Online);
         let unit = members.map(|disk| self.geometry(disk).sector_bytes as usize).max().unwrap_or(1);
         let mut step = 0;
         while step < STEPS * self.count() {
             let mut batch = A::Batch::default();
             let mut sectors = stage.chunks_exact_mut(unit);
             while step < STEPS * self.count() {
-                let (disk, is_read, is_newest) = (step / STEPS, step % STEPS > 0, step % STEPS == 2);
+                let (disk, is_read, is_newest) =
+                    (DiskIndex(step / STEPS), step % STEPS > 0, step % STEPS == 2);
                 let state = self.state(disk);
                 // Before its first superblock there is nothing on a disk by which it could be known.
                 let is_wanted = match is_read {
@@ -434,10 +440,10 @@ impl<A: DiskArray> Disks<'_, A> {
                 let at = self.places_of(disk, sequence)[0];
                 let pushed = match (wanted, is_read) {
                     (false, _) => true,
-                    (true, false) => batch.push(Request::flush(disk)).is_ok(),
+                    (true, false) => batch.push(Request::flush(disk.0)).is_ok(),
                     (true, true) => sectors.next().is_some_and(|sector| {
                         let sector = &mut sector[..self.geometry(disk).sector_bytes as usize];
-                        batch.push(Request::read(disk, self.lba_of_byte(disk, at), sector)).is_ok()
+                        batch.push(Request::read(disk.0, self.lba_of_byte(disk, at), sector)).is_ok()
                     }),
                 };
                 if !pushed {
@@ -448,12 +454,12 @@ impl<A: DiskArray> Disks<'_, A> {
             self.execute(&mut batch);
             for request in batch.requests() {
                 let Operation::Read(sector) = &request.operation else { continue };
-                let (next, lba) = (self.next_sequence(request.disk), request.lba);
-                let newest = self.state(request.disk).sequence;
-                let is_newest =
-                    lba == self.lba_of_byte(request.disk, self.places_of(request.disk, newest)[0]);
+                let disk = DiskIndex(request.disk);
+                let (next, lba) = (self.next_sequence(disk), request.lba);
+                let newest = self.state(disk).sequence;
+                let is_newest = lba == self.lba_of_byte(disk, self.places_of(disk, newest)[0]);
                 let expected = if is_newest { Some(newest) } else { next.checked_sub(ring_length) };
-                let state = self.state_mut(request.disk);
+                let state = self.state_mut(disk);
                 let own = state.identity.map(|identity| identity.disk);
                 let is_expected = |(p, d, sequence): (Uuid, Uuid, u64)| {
                     p == pool && Some(d) == own && Some(sequence) == expected
@@ -466,18 +472,18 @@ impl<A: DiskArray> Disks<'_, A> {
 
     /// Writes the images, one of `bytes` for each row in order, to both rings of the members' disks, and
     /// flushes them. Returns the rows of members that lack room for it.
-    pub(crate) fn write_slots(&mut self, rows: MemberSet, images: &[u8], bytes: usize) -> MemberSet {
+    pub(crate) fn write_slots(&mut self, rows: Set<Row>, images: &[u8], bytes: usize) -> Set<Row> {
         let mut batch = A::Batch::default();
         for (image, row) in images.chunks_exact(bytes).zip(rows.iter()) {
             let Some(disk) = self.disk_in_row(row) else { continue };
             for at in self.slot_places(disk) {
-                let pushed = batch.push(Request::write(disk, self.lba_of_byte(disk, at), image));
+                let pushed = batch.push(Request::write(disk.0, self.lba_of_byte(disk, at), image));
                 debug_assert!(pushed.is_ok());
             }
         }
         if A::Batch::capacity() >= REQUESTS_PER_SUPERBLOCK * rows.len() {
             for disk in rows.iter().filter_map(|row| self.disk_in_row(row)) {
-                let pushed = batch.push(Request::flush(disk));
+                let pushed = batch.push(Request::flush(disk.0));
                 debug_assert!(pushed.is_ok());
             }
         }
@@ -487,12 +493,12 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     /// The bytes at which the slot of a disk's present sequence lies, in ring A and ring B.
-    pub(super) fn slot_places(&self, disk: usize) -> [u64; 2] {
+    pub(super) fn slot_places(&self, disk: DiskIndex) -> [u64; 2] {
         self.places_of(disk, self.state(disk).sequence)
     }
 
     /// The bytes at which the slot of a sequence lies, in ring A and ring B.
-    fn places_of(&self, disk: usize, sequence: u64) -> [u64; 2] {
+    fn places_of(&self, disk: DiskIndex, sequence: u64) -> [u64; 2] {
         let state = self.state(disk);
         let at = self.parameters.ring_place(sequence) * u64::from(self.parameters.slot_bytes);
         state.identity.map_or([0; 2], |identity| [identity.ring_a + at, identity.ring_b + at])

@@ -12,7 +12,7 @@ use crate::format::key::Key;
 use crate::format::record::{dead, group};
 use crate::format::superblock::COUNTER_MAX;
 use crate::space::{Area, Class};
-use crate::types::MemberNumber;
+use crate::types::{MemberNumber, Row};
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
@@ -61,8 +61,8 @@ impl<A: DiskArray> Store<'_, A> {
         }
         let mut changed = 0;
         while changed < GROUPS_PER_STEP {
-            let row = usize::from(self.tree.space.superblock.sweep_row());
-            if row >= self.tree.space.rows() {
+            let row = Row(self.tree.space.superblock.sweep_row().into());
+            if row.0 >= self.tree.space.rows() {
                 return self.delete_records();
             }
             match self.row_area(row)? {
@@ -81,8 +81,8 @@ impl<A: DiskArray> Store<'_, A> {
         superblock.sweep_limit() != 0 || superblock.dead_blocks() > least
     }
 
-    fn set_sweep(&mut self, row: usize, group: u32) {
-        self.tree.space.superblock.set_sweep_row(row as u16);
+    fn set_sweep(&mut self, row: Row, group: u32) {
+        self.tree.space.superblock.set_sweep_row(row.0 as u16);
         self.tree.space.superblock.set_sweep_group(group);
     }
 
@@ -107,13 +107,13 @@ impl<A: DiskArray> Store<'_, A> {
         }
         self.swept_from = self.tree.space.superblock.dead_blocks();
         self.tree.space.superblock.set_sweep_limit(limit);
-        self.set_sweep(0, 0);
-        self.exhausted = crate::types::MemberSet::EMPTY;
+        self.set_sweep(Row(0), 0);
+        self.exhausted = crate::types::Set::EMPTY;
         Ok(true)
     }
 
     /// Applies the dead runs in as many groups of a member as the stage has bits for; how many groups they changed.
-    fn sweep_window(&mut self, row: usize, area: Area) -> Result<usize, Code> {
+    fn sweep_window(&mut self, row: Row, area: Area) -> Result<usize, Code> {
         let mut changed = 0;
         let (groups, blocks) = (self.tree.space.groups(area), self.tree.space.group_blocks());
         let member = self.tree.space.member(row);
@@ -165,7 +165,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Gives back the blocks of one group whose bits are set in the stage from `at` on.
-    fn sweep_group(&mut self, row: usize, member: MemberNumber, group: u32, at: usize) -> Result<(), Code> {
+    fn sweep_group(&mut self, row: Row, member: MemberNumber, group: u32, at: usize) -> Result<(), Code> {
         let bytes = self.tree.space.group_blocks() as usize / 8;
         // What makes the tree ready may open or close this very group: nothing comes between the last look and the put.
         self.ready()?;
@@ -213,7 +213,7 @@ impl<A: DiskArray> Store<'_, A> {
         }
         self.recount_dead(limit)?;
         self.tree.space.superblock.set_sweep_limit(0);
-        self.set_sweep(0, 0);
+        self.set_sweep(Row(0), 0);
         self.sweeps = self.sweeps.wrapping_add(1);
         self.tree.counters.note(|counters| counters.sweeps += 1);
         Ok(false)

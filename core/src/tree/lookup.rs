@@ -8,7 +8,7 @@ use crate::error::Code;
 use crate::format::key::Key;
 use crate::format::node::{self, NodeExpectation};
 use crate::format::pointer::NodePointer;
-use crate::types::{BlockAddress, MemberSet};
+use crate::types::{BlockAddress, FragmentIndex, Set};
 use core::ops::ControlFlow;
 use dynamicfs_hal::{DiskArray, IoError, Request};
 
@@ -55,19 +55,20 @@ impl<A: DiskArray> Tree<'_, A> {
             return self.read_in_turn(slot, replicas, &expected);
         }
         let preferred = self.disks.prefer(replicas.iter().copied()).unwrap_or(0);
+        let preferred = FragmentIndex(preferred);
         let last = self.disks.avoided(replicas.iter().copied(), 1, false).without(preferred);
-        let others = MemberSet::first(replicas.len()).without(preferred).minus(last);
+        let others = Set::first(replicas.len()).without(preferred).minus(last);
         let order = || core::iter::once(preferred).chain(others.iter()).chain(last.iter());
         // Those that may be what the parent says.
-        let mut left = MemberSet::first(replicas.len());
+        let mut left = Set::first(replicas.len());
         let mut bad = None;
         for attempt in 0..=if A::GIVES_UP { PATIENT } else { 0 } {
             for i in order() {
                 if !left.contains(i) {
                     continue;
                 }
-                let others = left.without(i).iter().map(|i| replicas[i]);
-                match self.try_replica(slot, replicas[i], &expected, others, attempt) {
+                let others = left.without(i).iter().map(|i| replicas[i.0]);
+                match self.try_replica(slot, replicas[i.0], &expected, others, attempt) {
                     Some(true) => {
                         if let Some(address) = bad {
                             self.note_bad_node(slot, level, address);
@@ -77,8 +78,8 @@ impl<A: DiskArray> Tree<'_, A> {
                     Some(false) => {
                         left = left.without(i);
                         // A disk that is away owes more than this.
-                        if self.disks.disk_of(replicas[i].member).is_some() {
-                            bad = Some(replicas[i]);
+                        if self.disks.disk_of(replicas[i.0].member).is_some() {
+                            bad = Some(replicas[i.0]);
                         }
                     }
                     None => {}
@@ -177,7 +178,7 @@ impl<A: DiskArray> Tree<'_, A> {
         let (disk, lba) = self.disks.locate(address, 0).ok_or(IoError::Gone)?;
         let frame = self.cache.frame_mut(slot);
         let patience = self.disks.patience(disk, others, (1, 1), frame.len(), attempt);
-        self.disks.execute_one(Request::read(disk, lba, frame).with_patience(patience))
+        self.disks.execute_one(Request::read(disk.0, lba, frame).with_patience(patience))
     }
 
     /// The leaf that may hold a key, and the first key that a later leaf may hold.

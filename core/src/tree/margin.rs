@@ -1,15 +1,15 @@
 //! How many disks may fail in a transaction before something is lost that it wrote. Pure.
 
 use crate::build::MULTI;
-use crate::types::MemberSet;
+use crate::types::{Row, Set};
 
 /// What a transaction wrote, as far as failures of its disks are concerned.
 #[derive(Clone, Copy, Debug)]
 pub struct Margin {
     /// Rows that took part when it began, and could be given something.
-    began_with: MemberSet,
+    began_with: Set<Row>,
     /// Those of them that are owed something: they count as lost already.
-    owed: MemberSet,
+    owed: Set<Row>,
     /// Failures that all of it bears, whichever they are.
     any: usize,
     /// Failures that all of it bears beside those of all that are owed something; `None` where it needs one
@@ -19,18 +19,18 @@ pub struct Margin {
 
 impl Margin {
     /// Nothing was written, with these rows online, some of which are owed something.
-    pub const fn new(online: MemberSet, owed: MemberSet) -> Self {
+    pub const fn new(online: Set<Row>, owed: Set<Row>) -> Self {
         Self { began_with: online, owed, any: usize::MAX, others: Some(usize::MAX) }
     }
 
     /// Rows that failed since it began.
-    pub const fn failed(&self, online: MemberSet) -> MemberSet {
+    pub const fn failed(&self, online: Set<Row>) -> Set<Row> {
         self.began_with.minus(online)
     }
 
     /// Notes that something was placed in these rows, of which so many must stay. What failed before is not
     /// among its places, so that does not count against it.
-    pub fn note(&mut self, places: MemberSet, needed: usize, online: MemberSet) {
+    pub fn note(&mut self, places: Set<Row>, needed: usize, online: Set<Row>) {
         if !MULTI {
             return;
         }
@@ -43,7 +43,7 @@ impl Margin {
     }
 
     /// Whether all that was written can be read with these rows alone.
-    pub fn bears(&self, online: MemberSet) -> bool {
+    pub fn bears(&self, online: Set<Row>) -> bool {
         if !MULTI {
             return !online.is_empty();
         }
@@ -56,8 +56,8 @@ impl Margin {
 mod tests {
     use super::*;
 
-    fn rows(rows: &[usize]) -> MemberSet {
-        rows.iter().fold(MemberSet::EMPTY, |set, &row| set.with(row))
+    fn rows(rows: &[usize]) -> Set<Row> {
+        rows.iter().fold(Set::EMPTY, |set, &row| set.with(Row(row)))
     }
 
     /// Two of five disks were being rebuilt when both failed once more. A fragment that had moved to one of
@@ -76,9 +76,9 @@ mod tests {
     #[test]
     fn what_failed_before_does_not_count_against_what_is_placed_after_it() {
         let all = rows(&[0, 1, 2]);
-        let mut margin = Margin::new(all, MemberSet::EMPTY);
+        let mut margin = Margin::new(all, Set::EMPTY);
         margin.note(rows(&[1, 2]), 1, rows(&[1, 2]));
-        assert!(margin.bears(rows(&[1, 2])) && margin.bears(rows(&[2])) && !margin.bears(MemberSet::EMPTY));
+        assert!(margin.bears(rows(&[1, 2])) && margin.bears(rows(&[2])) && !margin.bears(Set::EMPTY));
         margin.note(rows(&[1, 2]), 2, rows(&[1, 2]));
         assert!(margin.bears(rows(&[1, 2])) && !margin.bears(rows(&[2])));
     }

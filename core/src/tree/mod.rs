@@ -38,7 +38,7 @@ use crate::limits::{NODE_COPIES_MAX, NODE_REPAIRS_MAX};
 use crate::metrics::PoolCounters;
 use crate::observed::Observed;
 use crate::space::{Area, Class, Space};
-use crate::types::{BlockAddress, Generation, MemberSet};
+use crate::types::{BlockAddress, Generation, Row, Set};
 use cache::Cache;
 use dynamicfs_hal::DiskArray;
 
@@ -63,7 +63,7 @@ pub struct Tree<'m, A> {
     /// Counters since the mount.
     pub(crate) counters: Observed<PoolCounters>,
     /// Rows that are given nothing: their members are being emptied, or kept empty.
-    pub withheld: MemberSet,
+    pub withheld: Set<Row>,
     /// How many disks may fail before something is lost that the transaction wrote.
     pub margin: Margin,
     /// Nodes of which reads found a bad replica, and nobody has rewritten yet.
@@ -99,19 +99,19 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Where a member's blocks are; `None` while it does not take part.
-    pub fn area(&self, row: usize) -> Option<Area> {
+    pub fn area(&self, row: Row) -> Option<Area> {
         let state = self.disks.state(self.disks.disk_in_row(row)?);
         let identity = state.identity.filter(|identity| !identity.witness)?;
         Some(Area { start: identity.data_start, blocks: state.blocks })
     }
 
     /// Rows whose members take part and are given data.
-    pub fn data_rows(&self) -> MemberSet {
+    pub fn data_rows(&self) -> Set<Row> {
         self.holding_rows().minus(self.withheld)
     }
 
     /// Rows whose members take part and may hold data.
-    pub fn holding_rows(&self) -> MemberSet {
+    pub fn holding_rows(&self) -> Set<Row> {
         self.disks.sound().iter().filter(|&row| self.area(row).is_some()).collect()
     }
 
@@ -139,7 +139,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Rows whose open group for nodes is missing or nearly used up.
-    pub fn rows_without_room(&self) -> MemberSet {
+    pub fn rows_without_room(&self) -> Set<Row> {
         let needed = self.update_blocks_max();
         self.data_rows().iter().filter(|&row| self.space.room(row, Class::Node) < needed).collect()
     }
@@ -163,18 +163,18 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Takes blocks on the members with the most room, no more in one failure domain than may be lost where
     /// there are others.
-    fn spread_replicas(&mut self, rows: MemberSet, wanted: usize, replicas: &mut Replicas) {
+    fn spread_replicas(&mut self, rows: Set<Row>, wanted: usize, replicas: &mut Replicas) {
         let mut left = rows;
         while replicas.len() < wanted {
             let domain =
-                |row: usize| self.disks.identity_in_row(row).map_or(0, |identity| identity.failure_domain);
-            let is_open = |&row: &usize| {
+                |row: Row| self.disks.identity_in_row(row).map_or(0, |identity| identity.failure_domain);
+            let is_open = |&row: &Row| {
                 let held = replicas.iter().filter_map(|replica| self.space.superblock.row_of(replica.member));
                 let crowd = held.filter(|&held| domain(held) == domain(row)).count();
                 domain(row) == 0 || crowd < usize::from(self.space.superblock.tolerance()).max(1)
             };
             // The one with the most room first; ties go round with the blocks that are taken.
-            let best = |row: &usize| (is_open(row), self.space.room(*row, Class::Node));
+            let best = |row: &Row| (is_open(row), self.space.room(*row, Class::Node));
             let Some(row) = left.iter().max_by_key(best) else { break };
             left = left.without(row);
             replicas.extend(self.take_in(row));
@@ -182,13 +182,13 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Takes a block for a node on the member in this row, if it has one.
-    fn take_in(&mut self, row: usize) -> Option<BlockAddress> {
+    fn take_in(&mut self, row: Row) -> Option<BlockAddress> {
         let area = self.area(row)?;
         self.space.take_node(row, area)
     }
 
     /// Notes that something was placed in these rows, of which so many must stay.
-    pub fn note_places(&mut self, rows: MemberSet, needed: usize) {
+    pub fn note_places(&mut self, rows: Set<Row>, needed: usize) {
         self.margin.note(rows, needed, self.disks.online());
     }
 

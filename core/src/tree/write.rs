@@ -98,7 +98,7 @@ impl<A: DiskArray> Tree<'_, A> {
                     continue;
                 };
                 if let Some((disk, lba)) = self.disks.locate(address, 0) {
-                    let pushed = batch.push(Request::write(disk, lba, self.cache.frame(nodes[node])));
+                    let pushed = batch.push(Request::write(disk.0, lba, self.cache.frame(nodes[node])));
                     debug_assert!(pushed.is_ok());
                     room -= 1;
                 }

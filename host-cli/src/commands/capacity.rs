@@ -14,7 +14,7 @@ use crate::pool::growth::Growth;
 use crate::pool::open::{Access, with_pool};
 use crate::pool::room::{self, PoolRoom};
 use crate::pool::session::Session;
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::Set;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -131,7 +131,7 @@ impl Capacity {
                 free_bytes: room_of.usable() * block,
                 stranded_bytes: stranded * block,
                 growable_bytes: name.map_or(0, |disk| disk.growable_bytes),
-                rebuild: Rebuild::of(session, MemberSet::EMPTY.with(room_of.row))?,
+                rebuild: Rebuild::of(session, Set::only(room_of.row))?,
             });
         }
         let added = (!add.is_empty()).then(|| {

@@ -18,7 +18,7 @@ use crate::pool::journal::{self, Event, EventKind, Severity};
 use crate::pool::room::PoolRoom;
 use crate::pool::session::Disks;
 use dynamicfs_core::limits;
-use dynamicfs_core::types::Scheme;
+use dynamicfs_core::types::{DiskIndex, Scheme};
 use dynamicfs_core::{DiskOptions, FormatOptions, Memory, Pool};
 use dynamicfs_hal::DiskArray;
 use layout::Layout;
@@ -361,7 +361,7 @@ fn format_pool(
     let mut pool = made.map_err(|failure| layout.explain(failure.error))?;
     let usable_bytes = PoolRoom::of(&mut pool)?.filled.usable_bytes;
     let health = pool.health();
-    let identities: Vec<_> = (0..disks).map(|disk| pool.member_health(disk)).collect();
+    let identities: Vec<_> = (0..disks).map(|disk| pool.member_health(DiskIndex(disk))).collect();
     let raw_bytes =
         sizes.iter().zip(&identities).filter(|(_, member)| !member.witness).map(|(bytes, _)| bytes).sum();
     let parameters = *pool.parameters();

@@ -10,6 +10,7 @@ use crate::pool::meter::{Latency, latencies};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::session::Session;
 use dynamicfs_core::metrics::DiskCounters;
+use dynamicfs_core::types::DiskIndex;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -115,7 +116,7 @@ impl Metrics {
         let disks =
             session.places.iter().zip(&totals).enumerate().map(|(number, (place, counters))| NamedDisk {
                 name: place.entry.name.clone(),
-                member: session.pool.member_health(number).member.map(|member| member.0),
+                member: session.pool.member_health(DiskIndex(number)).member.map(|member| member.0),
                 metrics: DiskMetrics::new(counters, latencies(std::iter::once(&*place.meter))),
             });
         let disks = disks.collect();

@@ -12,7 +12,7 @@ use crate::pool::forecast::{Forecast, Rebuild, Space};
 use crate::pool::open::{Access, with_pool};
 use crate::pool::reasons::ADD_DISK;
 use crate::pool::session::Session;
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::Set;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -130,7 +130,7 @@ impl OkToRemove {
         let meant = find(session, disk)?;
         meant.member(session)?;
         let rows = meant.rows(session);
-        let now = session.pool.forecast_loss(MemberSet::EMPTY)?.footing.writable;
+        let now = session.pool.forecast_loss(Set::EMPTY)?.footing.writable;
         let forecast = Forecast::of(session, rows)?;
         let is_online = meant.is_online(session);
         let drain = if is_online { Some(Rebuild::of_drain(session, rows)?) } else { None };

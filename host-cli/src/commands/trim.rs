@@ -14,6 +14,7 @@ use crate::pool::{below, disks};
 use dynamicfs_core::error::Error;
 use dynamicfs_core::error::StorageError;
 use dynamicfs_core::maintenance::{Trim, TrimOptions, Work};
+use dynamicfs_core::types::DiskIndex;
 use dynamicfs_hal::DiskArray;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -222,7 +223,7 @@ fn trim(
     if let Some(error) = trim.refused() {
         (disk.result, disk.note) = (Outcome::Refused, Some(format!("it refused a discard: {error}")));
     }
-    let health = session.pool.member_health(place);
+    let health = session.pool.member_health(DiskIndex(place));
     disk.free_bytes = health.free_blocks * u64::from(session.pool.health().block_bytes);
     (disk.discarded_bytes, disk.runs) = (trim.discarded_bytes(), trim.runs());
     Ok(disk)

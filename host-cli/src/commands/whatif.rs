@@ -7,7 +7,7 @@ use crate::output::report::Report;
 use crate::output::text::Text;
 use crate::pool::forecast::Forecast;
 use crate::pool::open::{Access, with_pool};
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::Set;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -59,7 +59,7 @@ impl Report for WhatIf {
 pub(crate) fn run(app: &App, command: &Command) -> Result<Exit, Failure> {
     let Command::Lose(lose) = command;
     with_pool(app, Access::Read, |session| {
-        let (mut disks, mut rows) = (Vec::new(), MemberSet::EMPTY);
+        let (mut disks, mut rows) = (Vec::new(), Set::EMPTY);
         for disk in &lose.disks {
             let meant = find(session, disk)?;
             meant.member(session)?;

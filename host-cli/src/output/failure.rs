@@ -10,6 +10,7 @@ use dynamicfs_core::error::FormatError;
 use dynamicfs_core::error::MemberError;
 use dynamicfs_core::error::MountError;
 use dynamicfs_core::error::StorageError;
+use dynamicfs_core::types::DiskIndex;
 use dynamicfs_hal::IoError;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -132,7 +133,7 @@ pub(crate) struct Failure {
     histories: Option<Vec<History>>,
     activity: Option<Box<Activity>>,
     /// The place of the disk in the array that the message calls by it.
-    disk: Option<usize>,
+    disk: Option<DiskIndex>,
 }
 
 /// A failure as JSON has it.
@@ -160,7 +161,7 @@ impl Failure {
     /// The same with the disk's name in the place of its number, where it is about one.
     #[must_use]
     pub(crate) fn naming(self, name: impl FnOnce(usize) -> Option<String>) -> Self {
-        let Some((disk, name)) = self.disk.and_then(|disk| Some((disk, name(disk)?))) else { return self };
+        let Some((disk, name)) = self.disk.and_then(|disk| Some((disk, name(disk.0)?))) else { return self };
         Self { message: self.message.replacen(&format!("disk {disk}"), &name, 1), ..self }
     }
 

@@ -14,7 +14,7 @@ use crate::output::names::ShowPath;
 use crate::output::size;
 use dynamicfs_core::health::DiskStatus;
 use dynamicfs_core::maintenance::{Trim, TrimOptions, Work};
-use dynamicfs_core::types::MemberNumber;
+use dynamicfs_core::types::{DiskIndex, MemberNumber};
 use rustix::fs::{FallocateFlags, StatVfsMountFlags, fallocate, statvfs};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -109,7 +109,7 @@ fn to_give_back(session: &Session<'_>) -> u64 {
     let block = u64::from(health.block_bytes);
     let free = |(index, place): (usize, &Place)| {
         let image = fs::metadata(&place.path).ok().filter(|image| image.is_file())?;
-        let member = session.pool.member_health(index);
+        let member = session.pool.member_health(DiskIndex(index));
         let needed = image.len().saturating_sub(member.free_blocks * block) + held_bytes(image.len());
         Some((image.blocks() * 512).saturating_sub(needed))
     };
@@ -175,7 +175,7 @@ pub(crate) fn make_room(session: &mut Session<'_>) {
 /// either.
 fn give_back(session: &mut Session<'_>) {
     let member = |place: usize| -> Option<MemberNumber> {
-        let health = session.pool.member_health(place);
+        let health = session.pool.member_health(DiskIndex(place));
         health.member.filter(|_| health.status == DiskStatus::Online)
     };
     let members: Vec<_> = (0..session.places.len()).filter_map(member).collect();

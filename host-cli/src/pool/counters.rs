@@ -4,12 +4,13 @@ use super::session::Session;
 use crate::output::failure::Failure;
 use dynamicfs_core::maintenance::POOL_COUNTERS;
 use dynamicfs_core::metrics::DiskCounters;
+use dynamicfs_core::types::DiskIndex;
 use dynamicfs_hal::Clock;
 use std_host_shim::OsClock;
 
 /// What the disk at a place has done since the pool was made. One of which nothing can be read counts from zero.
 pub(crate) fn totals(session: &mut Session<'_>, place: usize) -> DiskCounters {
-    let health = session.pool.member_health(place);
+    let health = session.pool.member_health(DiskIndex(place));
     let mut totals = health.counters;
     if let Some(Ok(saved)) = health.member.map(|member| session.pool.saved_counters(member)) {
         totals.add(&saved);

@@ -14,6 +14,7 @@ use crate::pool::session::Disks;
 use dynamicfs_core::Pool;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::health::{self, Currency, DiskStatus, MemberHealth};
+use dynamicfs_core::types::DiskIndex;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -251,7 +252,7 @@ fn member_states(pool: &mut Pool<'_, Disks>) -> Result<BTreeMap<u16, MemberState
 }
 
 fn disk_at(session: &mut Session<'_>, number: usize, states: &BTreeMap<u16, MemberState>) -> Disk {
-    let health = session.pool.member_health(number);
+    let health = session.pool.member_health(DiskIndex(number));
     let totals = counters::totals(session, number);
     let block = u64::from(session.pool.health().block_bytes);
     let place = &session.places[number];

@@ -22,23 +22,23 @@ pub(super) fn explain(app: &App, cause: MountError, config: &Config, places: &[P
         MountError::Cloned { first, second } => {
             format!(
                 "refused to open the pool: {} and {} carry the same identity, one is a copy of the other",
-                name(first),
-                name(second)
+                name(first.0),
+                name(second.0)
             )
         }
         MountError::LabelsDisagree { disk } => {
-            format!("the label of {} contradicts the other disks'", name(disk))
+            format!("the label of {} contradicts the other disks'", name(disk.0))
         }
         MountError::Truncated { disk, bytes, needed } => {
             let [bytes, needed] = [bytes, needed].map(|bytes| size::show(bytes, false));
-            format!("{} is needed, and shorter than its label says: it has {bytes} of {needed}", name(disk))
+            format!("{} is needed, and shorter than its label says: it has {bytes} of {needed}", name(disk.0))
         }
         MountError::LargeSectors { disk, sector_bytes } => format!(
             "{} has sectors of {sector_bytes} bytes here, more than the pool's layout allows",
-            name(disk)
+            name(disk.0)
         ),
         MountError::NoPool => format!("no disk carries a label of pool {}", config.pool),
-        MountError::Unsupported { disk, .. } => format!("{}: {}", name(disk), failure.message()),
+        MountError::Unsupported { disk, .. } => format!("{}: {}", name(disk.0), failure.message()),
         _ => format!("cannot open the pool: {}", failure.message()),
     };
     place::name_absent(failure.reworded(message), &config.pool, places)

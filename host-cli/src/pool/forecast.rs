@@ -9,7 +9,7 @@ use crate::output::names::ToldPath;
 use crate::output::size;
 use crate::output::text::{BAD, GOOD, Text, WARN};
 use dynamicfs_core::maintenance::{LossForecast, RebuildForecast, RebuildSpace};
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::{Row, Set};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -88,13 +88,13 @@ pub(crate) enum Space {
 
 impl Rebuild {
     /// What a rebuild without the members in these rows would do.
-    pub(crate) fn of(session: &mut Session<'_>, rows: MemberSet) -> Result<Self, Failure> {
+    pub(crate) fn of(session: &mut Session<'_>, rows: Set<Row>) -> Result<Self, Failure> {
         let forecast = session.pool.forecast_rebuild(rows)?;
         Ok(Self::in_bytes(session, &forecast))
     }
 
     /// What emptying the members in these rows would do.
-    pub(crate) fn of_drain(session: &mut Session<'_>, rows: MemberSet) -> Result<Self, Failure> {
+    pub(crate) fn of_drain(session: &mut Session<'_>, rows: Set<Row>) -> Result<Self, Failure> {
         let forecast = session.pool.forecast_drain(rows)?;
         Ok(Self::in_bytes(session, &forecast))
     }
@@ -103,7 +103,7 @@ impl Rebuild {
     /// Where they are `lost`, what a rebuild would.
     pub(crate) fn of_replacement(
         session: &mut Session<'_>,
-        rows: MemberSet,
+        rows: Set<Row>,
         lost: bool,
         bytes: u64,
     ) -> Result<Self, Failure> {
@@ -164,7 +164,7 @@ impl Rebuild {
 
 impl Forecast {
     /// How the pool would be without the members in these rows.
-    pub(crate) fn of(session: &mut Session<'_>, rows: MemberSet) -> Result<Self, Failure> {
+    pub(crate) fn of(session: &mut Session<'_>, rows: Set<Row>) -> Result<Self, Failure> {
         let told = session.pool.forecast_loss(rows)?;
         let LossForecast { extents, unreadable_now, footing, .. } = told;
         let paths = paths_of(&mut session.pool, told.objects.to_vec())?;

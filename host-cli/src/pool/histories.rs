@@ -15,7 +15,7 @@ use dynamicfs_core::inspect::{
     without_say,
 };
 use dynamicfs_core::planning::members_wanting;
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::{DiskIndex, Row, Set};
 use dynamicfs_core::{Pool, Prefer};
 use dynamicfs_hal::Entropy;
 use std::fs;
@@ -110,7 +110,7 @@ impl Survey {
             match seen.last_mut().filter(|_| !at.is_newest) {
                 Some(disk) => disk.before.push(name_of(state)),
                 None => seen.push(Seen {
-                    place: at.disk,
+                    place: at.disk.0,
                     image: state.bytes().to_vec(),
                     before: Vec::new(),
                     has_damaged_slot: at.has_damaged_slot,
@@ -160,7 +160,7 @@ impl Survey {
     }
 
     /// The row of a disk's member in the table of a state.
-    fn row(&self, disk: &Seen, state: &Seen) -> Option<usize> {
+    fn row(&self, disk: &Seen, state: &Seen) -> Option<Row> {
         let (_, identity) = self.places[disk.place].labels?.identity()?;
         state.view().row_of(identity.member)
     }
@@ -179,7 +179,7 @@ impl Survey {
         let view = newest.view();
         let of_it: Vec<&Seen> = self.seen.iter().filter(|seen| self.is_in(seen, newest)).collect();
         let members = of_it.iter().filter_map(|seen| self.row(seen, newest));
-        let present = members.collect::<MemberSet>();
+        let present = members.collect::<Set<Row>>();
         let lists = view.lists();
         let all = lists.members.or(lists.settled);
         let wanting = members_wanting(present, lists.members).max(members_wanting(present, lists.settled));
@@ -222,7 +222,8 @@ impl Survey {
             let mut random = [0; 8];
             let drawn = OsEntropy.fill(&mut random);
             drawn.map_err(|error| Failure::new(Code::Host, error.to_string()))?;
-            let prefer = Prefer::Disk { disk: self.seen[named].place, branch: u64::from_le_bytes(random) };
+            let prefer =
+                Prefer::Disk { disk: DiskIndex(self.seen[named].place), branch: u64::from_le_bytes(random) };
             return Ok(self.choice(prefer, self.newest_after(named)));
         }
         let typed = typed.to_ascii_lowercase();

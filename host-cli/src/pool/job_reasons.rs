@@ -13,7 +13,7 @@ use super::whole::SCRUB_STALE_DAYS;
 use crate::output::failure::Failure;
 use crate::output::size;
 use dynamicfs_core::maintenance::JobKind;
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::Set;
 
 /// All jobs, each as far as its record can be read.
 pub(super) struct Jobs {
@@ -123,7 +123,7 @@ fn rebuild_incomplete(session: &mut Session<'_>, job: &JobReport) -> Result<Opti
     if job.state != JobState::Incomplete {
         return Ok(None);
     }
-    let has_room = readable(Rebuild::of(session, MemberSet::EMPTY))?
+    let has_room = readable(Rebuild::of(session, Set::EMPTY))?
         .is_some_and(|rebuild| rebuild.space == Space::Enough && rebuild.has_disks());
     let message = "the last rebuild had no disks or no space for some of what is missing".to_owned();
     let reason = Reason::new(ReasonCode::RebuildIncomplete, Some(job.job.word()), job.left(), message);

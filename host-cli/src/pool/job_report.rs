@@ -15,15 +15,15 @@ use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::maintenance;
 use dynamicfs_core::maintenance::{JobKind, Lost};
-use dynamicfs_core::types::MemberSet;
 use dynamicfs_core::types::ObjectId;
+use dynamicfs_core::types::{Row, Set};
 use dynamicfs_hal::UnixTime;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
 /// What the members in these rows are called.
-fn names_of(session: &Session<'_>, rows: MemberSet) -> Vec<String> {
+fn names_of(session: &Session<'_>, rows: Set<Row>) -> Vec<String> {
     let name = |row| match session.pool.member_in(row) {
         Some(member) => session.name_of(member.number),
         None => "a disk that has left".to_owned(),

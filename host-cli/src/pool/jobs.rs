@@ -12,6 +12,7 @@ use crate::output::progress::{Progress, Unit};
 use crate::output::size;
 use dynamicfs_core::maintenance;
 use dynamicfs_core::maintenance::{Job, JobKind, Work};
+use dynamicfs_core::types::DiskIndex;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -255,6 +256,6 @@ fn save_position(session: &mut Session<'_>) -> Result<(), Failure> {
 
 /// Bytes that were read from and written to all disks since the pool was opened.
 fn io_bytes(session: &Session<'_>) -> u64 {
-    let counters = (0..session.places.len()).map(|disk| session.pool.member_health(disk).counters);
+    let counters = (0..session.places.len()).map(|disk| session.pool.member_health(DiskIndex(disk)).counters);
     counters.map(|counters| counters.read_bytes + counters.write_bytes).sum()
 }

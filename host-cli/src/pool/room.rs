@@ -12,8 +12,8 @@ use dynamicfs_core::Pool;
 use dynamicfs_core::health::Health;
 use dynamicfs_core::maintenance::{MemberRoom, Rooms};
 use dynamicfs_core::planning::Room;
-use dynamicfs_core::types::MemberSet;
-use dynamicfs_core::types::Scheme;
+use dynamicfs_core::types::{DiskIndex, Scheme};
+use dynamicfs_core::types::{Row, Set};
 
 /// Percent of what a pool can hold that are left when it is nearly full.
 const NEARLY_FULL_PERCENT: u128 = 15;
@@ -81,7 +81,7 @@ const UNEVEN_BLOCKS: u64 = 32;
 pub(crate) fn overhead(session: &Session<'_>, block: u64) -> u64 {
     let places = session.places.iter().enumerate();
     let of = |(number, place): (usize, &Place)| {
-        let blocks = session.pool.member_health(number).blocks;
+        let blocks = session.pool.member_health(DiskIndex(number)).blocks;
         (blocks > 0).then_some(place.labels?.bytes.saturating_sub(blocks * block))
     };
     places.filter_map(of).max().unwrap_or(0)
@@ -134,10 +134,10 @@ impl PoolRoom {
 
     /// The row of the disk whose loss is most likely to find no room for what it held, and whether that is in
     /// doubt: not where each of the others has room for twice as much.
-    pub(crate) fn fullest(&self) -> Option<(MemberSet, bool)> {
+    pub(crate) fn fullest(&self) -> Option<(Set<Row>, bool)> {
         let fullest = self.rooms.iter().max_by_key(|&room| used(room))?;
         let others = self.rooms.iter().filter(|room| room.row != fullest.row);
         let is_in_doubt = others.map(MemberRoom::usable).any(|room| room / 2 < used(fullest));
-        Some((MemberSet::EMPTY.with(fullest.row), is_in_doubt))
+        Some((Set::only(fullest.row), is_in_doubt))
     }
 }

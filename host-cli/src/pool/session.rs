@@ -14,7 +14,7 @@ use crate::output::failure::{Code, Failure};
 use crate::output::report::Output;
 use dynamicfs_core::error::StorageError;
 use dynamicfs_core::maintenance::Work;
-use dynamicfs_core::types::MemberNumber;
+use dynamicfs_core::types::{DiskIndex, MemberNumber, Row};
 use dynamicfs_core::{Pool, PoolParameters, Transaction};
 use std_host_shim::HostArray;
 
@@ -98,7 +98,7 @@ impl<'m> Session<'m> {
     /// What a member is called in pool.toml; "member-N" if that does not list it.
     pub(crate) fn name_of(&self, member: MemberNumber) -> String {
         let is_it = |place: &usize| {
-            let found = self.pool.member_health(*place).member.map(|found| found.0);
+            let found = self.pool.member_health(DiskIndex(*place)).member.map(|found| found.0);
             found.or(self.places[*place].entry.member) == Some(member.0)
         };
         let place = (0..self.places.len()).find(is_it);
@@ -148,7 +148,7 @@ impl<'m> Session<'m> {
     }
 
     /// The row of a member in the pool's table.
-    pub(crate) fn row_of(&self, member: u16) -> Option<usize> {
+    pub(crate) fn row_of(&self, member: u16) -> Option<Row> {
         self.pool.row_of(MemberNumber(member))
     }
 
@@ -254,7 +254,7 @@ impl<'m> Session<'m> {
         let is_member = |number: u16| self.pool.row_of(MemberNumber(number)).is_some();
         let mut disks = Vec::new();
         for (number, mut entry) in self.config.disks.iter().cloned().enumerate() {
-            let health = self.pool.member_health(number);
+            let health = self.pool.member_health(DiskIndex(number));
             let here = health.member.filter(|member| is_member(member.0)).map(|member| member.0);
             if let (Some(member), Some(id)) = (here, health.disk) {
                 (entry.member, entry.id, entry.adding) = (Some(member), Some(id.to_string()), false);

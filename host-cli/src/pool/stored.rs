@@ -6,7 +6,7 @@ use super::session::Session;
 use crate::output::failure::Failure;
 use crate::output::size;
 use dynamicfs_core::maintenance::{ExtentCounts, LossForecast};
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::Set;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -36,7 +36,7 @@ impl Stored {
     pub(crate) fn of(session: &mut Session<'_>) -> Result<Self, Failure> {
         match readable(session.pool.count_extents())? {
             Some(counted) => Ok(Self { extents: Some(counted.into()), nodes_unreadable: 0 }),
-            None => Ok(Self::told(readable(session.pool.forecast_loss(MemberSet::EMPTY))?.as_ref())),
+            None => Ok(Self::told(readable(session.pool.forecast_loss(Set::EMPTY))?.as_ref())),
         }
     }
 

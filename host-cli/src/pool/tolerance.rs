@@ -13,8 +13,8 @@ use crate::output::failure::Failure;
 use crate::output::names::ToldPath;
 use crate::output::size;
 use dynamicfs_core::ReadObjects;
-use dynamicfs_core::types::MemberSet;
 use dynamicfs_core::types::Scheme;
+use dynamicfs_core::types::Set;
 
 /// More members that are looked at as a cure.
 const WITNESSES_MAX: usize = 8;
@@ -71,7 +71,7 @@ impl Tolerance {
         if is_uniform {
             return Ok((tolerance, Stored::of(session)?));
         }
-        let told = readable(session.pool.forecast_loss(MemberSet::EMPTY))?;
+        let told = readable(session.pool.forecast_loss(Set::EMPTY))?;
         let stored = Stored::told(told.as_ref());
         let Some(told) = told.filter(|_| stored.extents.is_some()) else {
             // Of what is below nodes that cannot be read nothing is borne.

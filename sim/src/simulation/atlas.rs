@@ -8,28 +8,28 @@
 use super::fault::Harm;
 use super::map::Group;
 use crate::Rng;
-use dynamicfs_core::types::{BlockAddress, MemberNumber, MemberSet};
+use dynamicfs_core::types::{BlockAddress, MemberNumber, Set};
 use std::collections::BTreeSet;
 
 /// Who may be damaged, by the number of the member.
 #[derive(Clone, Debug)]
 pub(super) struct Atlas {
     /// Members that count: those of the pool but the ones that were given up and rebuilt elsewhere.
-    members: MemberSet,
+    members: Set<usize>,
     /// Members that hold nothing: they count for the quorum alone.
-    witnesses: MemberSet,
+    witnesses: Set<usize>,
     tolerance: usize,
     beyond: bool,
-    hurt: MemberSet,
-    unsure: MemberSet,
+    hurt: Set<usize>,
+    unsure: Set<usize>,
     /// Members that missed a commit, or may have lost one.
-    missed: MemberSet,
+    missed: Set<usize>,
     /// Members that were harmed in any other way than that they were away.
-    rotten: MemberSet,
+    rotten: Set<usize>,
     /// Members that are removed with what they hold.
-    losing: MemberSet,
+    losing: Set<usize>,
     /// Those of them that are gone: what they held is missing until a complete check finds everything in order.
-    gone: MemberSet,
+    gone: Set<usize>,
     /// Blocks that rotted singly, by member and block.
     scattered: BTreeSet<(u16, u64)>,
     /// Blocks that rotted in any one extent at most.
@@ -39,18 +39,18 @@ pub(super) struct Atlas {
 }
 
 impl Atlas {
-    pub(super) const fn new(members: usize, witnesses: MemberSet, tolerance: usize, beyond: bool) -> Self {
+    pub(super) const fn new(members: usize, witnesses: Set<usize>, tolerance: usize, beyond: bool) -> Self {
         Self {
-            members: MemberSet::first(members),
+            members: Set::first(members),
             witnesses,
             tolerance,
             beyond,
-            hurt: MemberSet::EMPTY,
-            unsure: MemberSet::EMPTY,
-            missed: MemberSet::EMPTY,
-            rotten: MemberSet::EMPTY,
-            losing: MemberSet::EMPTY,
-            gone: MemberSet::EMPTY,
+            hurt: Set::EMPTY,
+            unsure: Set::EMPTY,
+            missed: Set::EMPTY,
+            rotten: Set::EMPTY,
+            losing: Set::EMPTY,
+            gone: Set::EMPTY,
             scattered: BTreeSet::new(),
             depth: 0,
             lied: false,
@@ -84,7 +84,7 @@ impl Atlas {
     }
 
     /// Members that were, and those with damage in places.
-    pub(super) fn rotten(&self) -> MemberSet {
+    pub(super) fn rotten(&self) -> Set<usize> {
         self.scattered.iter().fold(self.rotten, |rotten, &(member, _)| rotten.with(member.into()))
     }
 
@@ -103,12 +103,12 @@ impl Atlas {
     }
 
     /// A commit went on without these members.
-    pub(super) fn missed(&mut self, members: MemberSet) {
+    pub(super) fn missed(&mut self, members: Set<usize>) {
         self.missed = self.missed.or(members);
     }
 
     /// Members that count.
-    pub(super) const fn members(&self) -> MemberSet {
+    pub(super) const fn members(&self) -> Set<usize> {
         self.members
     }
 
@@ -157,21 +157,21 @@ impl Atlas {
     }
 
     /// Only these members are still owed what they missed.
-    pub(super) fn owed(&mut self, members: MemberSet) {
+    pub(super) fn owed(&mut self, members: Set<usize>) {
         self.missed = self.missed.and(members);
     }
 
     /// A complete check found everything in order: all damage is gone.
     pub(super) fn clean(&mut self) {
-        self.clean_without(MemberSet::EMPTY);
+        self.clean_without(Set::EMPTY);
     }
 
     /// As [`clean`](Self::clean), but for members that are not there: what they held may be whole, they are not.
-    pub(super) fn clean_without(&mut self, absent: MemberSet) {
+    pub(super) fn clean_without(&mut self, absent: Set<usize>) {
         self.hurt = self.hurt.and(absent);
-        self.unsure = MemberSet::EMPTY;
-        (self.missed, self.rotten) = (MemberSet::EMPTY, MemberSet::EMPTY);
-        self.gone = MemberSet::EMPTY;
+        self.unsure = Set::EMPTY;
+        (self.missed, self.rotten) = (Set::EMPTY, Set::EMPTY);
+        self.gone = Set::EMPTY;
         self.scattered.clear();
         self.depth = 0;
     }
@@ -182,19 +182,19 @@ impl Atlas {
     }
 
     /// Whether a member holds nothing.
-    pub(super) const fn is_witness(&self, member: usize) -> bool {
+    pub(super) fn is_witness(&self, member: usize) -> bool {
         self.witnesses.contains(member)
     }
 
-    pub(super) const fn hurt(&self) -> MemberSet {
+    pub(super) const fn hurt(&self) -> Set<usize> {
         self.hurt
     }
 
-    pub(super) const fn missed_commits(&self) -> MemberSet {
+    pub(super) const fn missed_commits(&self) -> Set<usize> {
         self.missed
     }
 
-    pub(super) const fn is_hurt(&self, member: usize) -> bool {
+    pub(super) fn is_hurt(&self, member: usize) -> bool {
         self.hurt.contains(member) || self.gone.contains(member)
     }
 

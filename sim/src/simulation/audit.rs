@@ -10,7 +10,7 @@ use crate::model::{Contents, Model};
 use crate::world::crc32c;
 use dynamicfs_core::format::node;
 use dynamicfs_core::format::pointer::NodePointer;
-use dynamicfs_core::types::{BlockAddress, MemberSet};
+use dynamicfs_core::types::{BlockAddress, Set};
 
 impl Run {
     /// Compares all that these members should have with what is on their disks; an error names what is not there.
@@ -18,7 +18,7 @@ impl Run {
         &self,
         array: &SimArray,
         map: &Map,
-        members: MemberSet,
+        members: Set<usize>,
         what: &str,
     ) -> Result<(), Failure> {
         let model = self.oracle.current();
@@ -48,7 +48,7 @@ impl Run {
         &self,
         array: &SimArray,
         map: &Map,
-        members: MemberSet,
+        members: Set<usize>,
         (address, bytes): (BlockAddress, usize),
     ) -> Option<Vec<u8>> {
         let member = usize::from(address.member.0);
@@ -64,7 +64,7 @@ impl Run {
         &self,
         array: &SimArray,
         map: &Map,
-        members: MemberSet,
+        members: Set<usize>,
         pointer: &NodePointer,
     ) -> Option<BlockAddress> {
         let length = map.parameters.node_bytes();
@@ -79,7 +79,7 @@ impl Run {
         &self,
         array: &SimArray,
         map: &Map,
-        members: MemberSet,
+        members: Set<usize>,
         stored: &Stored,
         model: &Model,
     ) -> Option<BlockAddress> {

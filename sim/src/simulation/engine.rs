@@ -20,7 +20,7 @@ use crate::world::Lent;
 use crate::world::crc32c;
 use crate::{CrashPolicy, Halt, Rng, SimArray};
 use dynamicfs_core::error::{MountError, StorageError};
-use dynamicfs_core::types::Generation;
+use dynamicfs_core::types::{DiskIndex, Generation};
 use dynamicfs_core::{MountMode, MountOptions, Pool, Services};
 use dynamicfs_hal::{Crc32c, Entropy};
 use std::collections::BTreeSet;
@@ -307,7 +307,9 @@ impl Engine {
         array.remove_last();
         run.counts.faults.hit(FaultKind::Cloned);
         match mounted {
-            Err(MountError::Cloned { second, .. }) if second == place => run.hit(Probe::CloneRefused),
+            Err(MountError::Cloned { second, .. }) if second == DiskIndex(place) => {
+                run.hit(Probe::CloneRefused)
+            }
             // One of the two may not have answered, or has nothing on it that could be copied.
             _ if !labelled || run.atlas.is_hurt(member) || run.atlas.is_beyond() => {}
             Ok(()) => {

@@ -13,7 +13,7 @@ use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::Error;
 use dynamicfs_core::maintain::Finding;
 use dynamicfs_core::space::Class;
-use dynamicfs_core::types::ObjectId;
+use dynamicfs_core::types::{DiskIndex, ObjectId};
 use std::sync::Arc;
 
 /// Findings that are looked at; more of them say the same.
@@ -148,7 +148,7 @@ impl Run {
             .iter()
             .flat_map(|row| Class::ALL.map(|class| (row, class)));
         for (row, class) in open.filter(|&(row, class)| space.open_group(row, class).is_some()) {
-            let (counted, found) = (space.room(row, class), free_in_open_group(space, row, class));
+            let (counted, found) = (space.room(row, class), free_in_open_group(space, row.0, class));
             if counted != found {
                 let what = format!(
                     "the open group for {class:?} in row {row} has {found} free blocks, {counted} are counted"
@@ -168,7 +168,7 @@ impl Run {
         }
         for member in self.active() {
             let place = self.places[member];
-            let is = pool.member_health(place);
+            let is = pool.member_health(DiskIndex(place));
             let whole = self.shelf[member].is_none();
             match is.status {
                 DiskStatus::Foreign => self.hit(Probe::ForeignDisk),
@@ -288,7 +288,7 @@ impl Run {
     /// A slow disk is read less than the others.
     fn look_for_slow_disks(&mut self, pool: &mut Mounted<'_>) {
         let reads: Vec<u64> =
-            self.places.iter().map(|&place| pool.member_health(place).counters.reads).collect();
+            self.places.iter().map(|&place| pool.member_health(DiskIndex(place)).counters.reads).collect();
         let most = reads.iter().copied().max().unwrap_or(0);
         for (member, reads) in reads.into_iter().enumerate() {
             let place = self.places[member];

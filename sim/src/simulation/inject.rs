@@ -7,7 +7,7 @@ use super::run::{Mounted, Run, counted};
 use crate::clock::Latency;
 use crate::states;
 use crate::{IoKind, Mishap, Rng, SimArray, SimDisk};
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::{DiskIndex, Set};
 use dynamicfs_hal::{BlockDevice, Geometry, IoError};
 
 /// How long it takes at least to put another disk into a place, in microseconds.
@@ -183,7 +183,7 @@ impl Run {
     /// Whether a mount that was cut short has noted already that the members lack something that were set
     /// back.
     pub(super) fn is_owed_already(&self, pool: &Mounted<'_>) -> bool {
-        self.gone_back.iter().all(|member| pool.member_health(self.places[member]).owed)
+        self.gone_back.iter().all(|member| pool.member_health(DiskIndex(self.places[member])).owed)
     }
 
     /// After a commit: what members lack that were set back and take part is owed to them.
@@ -192,11 +192,11 @@ impl Run {
         self.gone_back = self.gone_back.minus(back);
         // Nothing is owed to one on which nothing lies.
         let is_used = |member: usize| {
-            let health = pool.member_health(self.places[member]);
+            let health = pool.member_health(DiskIndex(self.places[member]));
             health.free_blocks < health.blocks
         };
         let holding = back.iter().filter(|&member| self.may_hold(member) && is_used(member));
-        self.atlas.missed(holding.collect::<MemberSet>());
+        self.atlas.missed(holding.collect::<Set<usize>>());
         if !back.is_empty() {
             self.hit(Probe::SetBackNoticed);
         }

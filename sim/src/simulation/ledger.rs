@@ -6,7 +6,7 @@ use super::run::{Mounted, Run};
 use crate::states::SlotState;
 use crate::{SimArray, SimDisk, states};
 use dynamicfs_core::disks::DiskStatus;
-use dynamicfs_core::types::{Epoch, Generation, MemberNumber, MemberSet};
+use dynamicfs_core::types::{DiskIndex, Epoch, Generation, MemberNumber, Row, Set};
 
 /// What was on the disks before a mount.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +40,7 @@ impl Run {
     /// list.
     pub(super) fn check_quorum(&self, pool: &Mounted<'_>) -> Result<(), Failure> {
         let took_part = |&member: &usize| {
-            let status = pool.member_health(self.places[member]).status;
+            let status = pool.member_health(DiskIndex(self.places[member])).status;
             // One whose growth was lost was read, and is left alone since its record says that it is longer.
             let has_lost_growth = status == DiskStatus::Truncated && self.shelf[member].is_none();
             matches!(status, DiskStatus::Online | DiskStatus::Failed | DiskStatus::Excluded)
@@ -48,7 +48,7 @@ impl Run {
         };
         // A new member whose joining was cut short may have brought a state that the others do not have.
         let is_unknown = |disk: usize| {
-            !self.places.contains(&disk) && pool.member_health(disk).status == DiskStatus::Online
+            !self.places.contains(&disk) && pool.member_health(DiskIndex(disk)).status == DiskStatus::Online
         };
         if (0..pool.internals().store.tree.disks.count()).any(is_unknown) {
             return Ok(());
@@ -63,10 +63,10 @@ impl Run {
             return Ok(());
         };
         // Of a pool that is as it was formatted each member has the row of its number.
-        let rows = members.iter().copied().collect::<MemberSet>();
+        let rows = members.iter().copied().map(Row).collect::<Set<Row>>();
         for list in [newest.lists.settled, newest.lists.members] {
             // One whose joining was cut short is not known as a member yet.
-            let is_known = list.is_subset_of(MemberSet::first(self.members()));
+            let is_known = list.is_subset_of(Set::first(self.members()));
             if is_known && !list.is_subset_of(rows) && 2 * rows.and(list).len() <= list.len() {
                 let what = format!("members {:?} of {:?} were mounted", rows.and(list), list);
                 return Err(self.fail(FailureKind::NotRefused, what));
@@ -106,7 +106,7 @@ impl Run {
             let place = self.places[member];
             let row = pool.internals().store.committed().row_of(MemberNumber(member as u16));
             let is_named = row.is_some_and(|row| pool.internals().store.committed().online().contains(row));
-            let takes_part = is_named && pool.member_health(place).status == DiskStatus::Online;
+            let takes_part = is_named && pool.member_health(DiskIndex(place)).status == DiskStatus::Online;
             if self.atlas.is_hurt(member) || self.shelf[member].is_some() || !takes_part {
                 continue;
             }
@@ -118,8 +118,8 @@ impl Run {
     }
 
     /// Rows of the members on whose disks this state is.
-    fn bearers(&self, pool: &mut Mounted<'_>, order: (Epoch, Generation)) -> MemberSet {
-        let mut bearers = MemberSet::EMPTY;
+    fn bearers(&self, pool: &mut Mounted<'_>, order: (Epoch, Generation)) -> Set<Row> {
+        let mut bearers = Set::EMPTY;
         for member in self.active() {
             let slots = states::slots_of(pool.array().disk(self.places[member]));
             let row = pool.internals().store.committed().row_of(MemberNumber(member as u16));
@@ -133,7 +133,7 @@ impl Run {
 
 /// What is wrong with the superblocks of a disk that takes part in this commit, which the members in these
 /// rows have.
-fn what_is_wrong(disk: &SimDisk, order: (Epoch, Generation), bearers: MemberSet) -> Option<String> {
+fn what_is_wrong(disk: &SimDisk, order: (Epoch, Generation), bearers: Set<Row>) -> Option<String> {
     let slots = states::slots_of(disk);
     let Some(newest) = slots.first() else { return Some("has no superblock".into()) };
     if newest.order != order {
@@ -158,7 +158,7 @@ fn what_is_wrong(disk: &SimDisk, order: (Epoch, Generation), bearers: MemberSet)
 /// What is wrong with a state that follows another at once. The lists of members move one step at a time, and
 /// half of each list took part. Among those are members that the commit lets go, and does not name: their
 /// word counts until it is durable.
-fn what_is_wrong_with_step(before: &SlotState, after: &SlotState, bearers: MemberSet) -> Option<String> {
+fn what_is_wrong_with_step(before: &SlotState, after: &SlotState, bearers: Set<Row>) -> Option<String> {
     if before.branch != after.branch || after.order.1 != before.order.1.next() {
         return None;
     }

@@ -20,7 +20,7 @@ use dynamicfs_core::format::record::MemberState;
 use dynamicfs_core::maintain::{JobKind, JobOptions, JobState};
 use dynamicfs_core::object::Change;
 use dynamicfs_core::pool::DiskOptions;
-use dynamicfs_core::types::{MemberNumber, MemberSet, ObjectId, Scheme};
+use dynamicfs_core::types::{DiskIndex, MemberNumber, ObjectId, Scheme, Set};
 use dynamicfs_hal::{BlockDevice, Geometry};
 
 /// Members that a run ever has at most, unless it begins with more.
@@ -154,12 +154,14 @@ impl Run {
 
     /// A member whose disk has room beyond what is used of it.
     fn grown(&self, pool: &Mounted<'_>) -> Option<usize> {
-        self.active().into_iter().find(|&member| pool.member_health(self.places[member]).growable_blocks > 0)
+        self.active()
+            .into_iter()
+            .find(|&member| pool.member_health(DiskIndex(self.places[member])).growable_blocks > 0)
     }
 
     /// Takes what a disk has grown by into use.
     fn grow(&mut self, pool: &mut Mounted<'_>, member: usize) -> Result<Flow, Failure> {
-        match pool.grow_disk(self.places[member]) {
+        match pool.grow_disk(DiskIndex(self.places[member])) {
             Ok(_) => {
                 self.hit(Probe::Grown);
                 let array = pool.array();
@@ -225,7 +227,7 @@ impl Run {
         let spare = rng.chance(1, 4);
         let disk = self.draw_options(spare, rng);
         let options = AddOptions::new().disk(disk).spare(spare).force(true);
-        match pool.add_disk(place, rng, &options) {
+        match pool.add_disk(DiskIndex(place), rng, &options) {
             Ok(number) => {
                 let state = if spare { MemberState::Spare } else { MemberState::Active };
                 self.joined(pool.array(), (number, disk.witness), place, state);
@@ -422,7 +424,7 @@ impl Run {
 
     /// Those of the members that are away on which something may lie. A new one is given nothing before the
     /// lists name it.
-    pub(super) fn holding(&mut self, pool: &Mounted<'_>, away: MemberSet) -> MemberSet {
+    pub(super) fn holding(&mut self, pool: &Mounted<'_>, away: Set<usize>) -> Set<usize> {
         self.hollow = self.hollow.and(away);
         let lists = pool.internals().store.committed().lists();
         for row in lists.settled.or(lists.members).iter() {
@@ -445,7 +447,7 @@ impl Run {
 
     /// Whether all members that there ever were take part, none of them in a special state.
     pub(super) fn is_plain(&self) -> bool {
-        self.atlas.members() == MemberSet::first(self.members())
+        self.atlas.members() == Set::first(self.members())
             && self.roster.iter().all(|&state| state == MemberState::Active)
     }
 
@@ -507,9 +509,9 @@ mod tests {
     fn a_member_that_was_emptied_by_a_commit_of_unknown_outcome_is_owed_nothing() {
         let setup = Setup::small(Scheme::mirror(2), 3);
         let mut run = Run::new(ReplayId::of(1), &Faults::all(), Workload::default(), Some(setup), false);
-        run.atlas.missed([1, 2].into_iter().collect::<MemberSet>());
+        run.atlas.missed([1, 2].into_iter().collect::<Set<usize>>());
         run.roster[1] = MemberState::Drained;
         run.forgive_emptied();
-        assert_eq!(run.atlas.missed_commits(), MemberSet::EMPTY.with(2));
+        assert_eq!(run.atlas.missed_commits(), Set::only(2));
     }
 }

@@ -12,7 +12,7 @@ use crate::model::{self, Contents, Model};
 use dynamicfs_core::MountMode;
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::types::{MemberSet, ObjectId};
+use dynamicfs_core::types::{ObjectId, Set};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ impl Run {
     }
 
     /// So many of the members with data, and a witness now and then.
-    fn draw_loss(&self, count: usize, rng: &mut Rng) -> MemberSet {
+    fn draw_loss(&self, count: usize, rng: &mut Rng) -> Set<usize> {
         let (mut witnesses, mut holders): (Vec<_>, Vec<_>) =
             self.active().into_iter().partition(|&member| self.atlas.is_witness(member));
         rng.shuffle(&mut holders);
@@ -95,7 +95,7 @@ impl Run {
         &mut self,
         pool: &mut Mounted<'_>,
         state: &Arc<Model>,
-        lost: MemberSet,
+        lost: Set<usize>,
         parities: &BTreeMap<u64, usize>,
     ) -> Result<(), (FailureKind, String)> {
         if lost.len() <= self.setup.tolerance() {

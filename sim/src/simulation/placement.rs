@@ -8,7 +8,7 @@ use super::run::{Mounted, Run};
 use crate::SimArray;
 use dynamicfs_core::format::pointer::NodePointer;
 use dynamicfs_core::format::record::MemberState;
-use dynamicfs_core::types::{BlockAddress, Generation};
+use dynamicfs_core::types::{BlockAddress, DiskIndex, Generation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
@@ -34,7 +34,7 @@ impl Run {
     /// Whether of each member that holds something one part in so many is free.
     pub(super) fn have_room(&self, pool: &Mounted<'_>, share: u64) -> bool {
         self.active().into_iter().all(|member| {
-            let health = pool.member_health(self.places[member]);
+            let health = pool.member_health(DiskIndex(self.places[member]));
             health.witness || health.free_blocks >= health.blocks / share
         })
     }

@@ -8,6 +8,7 @@ use super::run::{Mounted, Run};
 use crate::{CrashPolicy, Halt, IoKind, Rng, SimArray, SimDisk, states};
 use dynamicfs_core::MountMode;
 use dynamicfs_core::limits::MEMBERS_MAX;
+use dynamicfs_core::types::Row;
 use dynamicfs_hal::{BlockDevice, DiskArray, IoError};
 
 /// How a disk is lost between a crash and its recovery.
@@ -277,7 +278,7 @@ impl Run {
             }
             // Where the lists went on without it, its word counts no more.
             let named =
-                |slot: &states::SlotState| slot.lists.settled.and(slot.lists.members).contains(member);
+                |slot: &states::SlotState| slot.lists.settled.and(slot.lists.members).contains(Row(member));
             let mut newest = slots.iter().flatten().filter(|slot| Some(slot.order) == last);
             if is_behind && !newest.all(named) {
                 self.atlas.doubt(member);

@@ -14,7 +14,7 @@ use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::format::record::MemberState;
 use dynamicfs_core::maintain::{JobKind, JobOptions, JobState, Work};
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::{DiskIndex, Set};
 use dynamicfs_hal::BlockDevice;
 
 /// Rounds of reading everything and repairing what was found: eight bad fragments wait at a time.
@@ -214,7 +214,7 @@ impl Run {
             }
             let is_shut = |member: &usize| self.roster[*member].is_shut();
             let absent = self.offline(pool).iter().filter(|member| !is_shut(member));
-            self.atlas.clean_without(absent.collect::<MemberSet>());
+            self.atlas.clean_without(absent.collect::<Set<usize>>());
         }
         self.is_proved = is_complete && self.atlas.is_whole();
         Ok(true)
@@ -235,7 +235,7 @@ impl Run {
         let open = self.active().into_iter().filter(|&member| self.is_open(member)).count();
         let format = &self.setup.format;
         let is_current =
-            |&member: &usize| pool.member_health(self.places[member]).status == DiskStatus::Online;
+            |&member: &usize| pool.member_health(DiskIndex(self.places[member])).status == DiskStatus::Online;
         self.atlas.must_commit()
             && !self.swarm.is_on(FaultKind::NoSpace)
             && self.offline(pool).is_empty()

@@ -15,7 +15,7 @@ use dynamicfs_core::Pool;
 use dynamicfs_core::error::StorageError;
 use dynamicfs_core::format::record::MemberState;
 use dynamicfs_core::pool::DiskOptions;
-use dynamicfs_core::types::{Epoch, Generation, MemberSet, Uuid};
+use dynamicfs_core::types::{DiskIndex, Epoch, Generation, Set, Uuid};
 use std::collections::BTreeSet;
 
 /// A pool of the simulated world.
@@ -77,13 +77,13 @@ pub(super) struct Run {
     /// The last commit that upkeep was seen to make.
     pub(super) upkept: Generation,
     /// Members that were empty when they were put into use, and have been away ever since.
-    pub(super) hollow: MemberSet,
+    pub(super) hollow: Set<usize>,
     /// Members that were set back, and of which no commit has told yet.
-    pub(super) gone_back: MemberSet,
+    pub(super) gone_back: Set<usize>,
     /// Disks as they were when they were set back, by their members.
     pub(super) before_set_back: Vec<(usize, SimDisk)>,
     /// Members that were added, and that no list was seen to name.
-    pub(super) unnamed: MemberSet,
+    pub(super) unnamed: Set<usize>,
     /// The last generation of which it was looked at where everything lies.
     pub(super) mapped: Generation,
     /// The last transaction found no space.
@@ -100,7 +100,7 @@ pub(super) struct Run {
     pub(super) lost_in_recovery: bool,
     /// Members that fail in a way that the pool need not bear to go on: until it is mounted anew it may refuse, and must lose
     /// nothing.
-    pub(super) excused: MemberSet,
+    pub(super) excused: Set<usize>,
     /// An idle mount served something, and the power was cut since.
     pub(super) served: bool,
     /// Disks that were put into places in use: the member's, and the writes and discards that they had seen before.
@@ -165,10 +165,10 @@ impl Run {
             unsure_of_debts: false,
             roster: vec![MemberState::Active; members],
             upkept: Generation(0),
-            hollow: MemberSet::EMPTY,
-            gone_back: MemberSet::EMPTY,
+            hollow: Set::EMPTY,
+            gone_back: Set::EMPTY,
             before_set_back: Vec::new(),
-            unnamed: MemberSet::EMPTY,
+            unnamed: Set::EMPTY,
             mapped: Generation(0),
             is_full: false,
             is_proved: false,
@@ -176,7 +176,7 @@ impl Run {
             unsure_of_members: false,
             blank: None,
             lost_in_recovery: false,
-            excused: MemberSet::EMPTY,
+            excused: Set::EMPTY,
             served: false,
             strangers: Vec::new(),
             published: (Epoch(0), Generation(0)),
@@ -269,9 +269,10 @@ impl Run {
     }
 
     /// Members whose disks take no part in a mounted pool.
-    pub(super) fn offline(&self, pool: &Mounted<'_>) -> MemberSet {
+    pub(super) fn offline(&self, pool: &Mounted<'_>) -> Set<usize> {
         let online = |member: &usize| {
-            pool.member_health(self.places[*member]).status == dynamicfs_core::disks::DiskStatus::Online
+            pool.member_health(DiskIndex(self.places[*member])).status
+                == dynamicfs_core::disks::DiskStatus::Online
         };
         self.atlas.members().iter().filter(|member| !online(member)).collect()
     }

@@ -9,7 +9,7 @@ use crate::workload::Scale;
 use crate::world::PINS;
 use dynamicfs_core::format::label::PoolParameters;
 use dynamicfs_core::pool::DiskOptions;
-use dynamicfs_core::types::{MemberSet, Scheme};
+use dynamicfs_core::types::{Scheme, Set};
 use dynamicfs_core::{FormatOptions, Memory};
 use dynamicfs_hal::Geometry;
 
@@ -95,7 +95,7 @@ impl Setup {
     }
 
     /// Members that hold nothing.
-    pub(super) fn witnesses(&self) -> MemberSet {
+    pub(super) fn witnesses(&self) -> Set<usize> {
         let is_witness = |&disk: &usize| self.member(disk).witness;
         (0..self.disks.len()).filter(is_witness).collect()
     }

@@ -12,7 +12,7 @@ use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::{Error, MemberError, MountError, StorageError};
 use dynamicfs_core::maintain::Work;
 use dynamicfs_core::pool::DiskOptions;
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::{DiskIndex, Set};
 use dynamicfs_core::{AddOptions, MountMode, Pool, Prefer, Services};
 use std::sync::Arc;
 
@@ -25,9 +25,9 @@ const ATTEMPTS_MAX: u64 = 4;
 /// Two histories of one pool.
 pub(super) struct Split {
     /// Who went on without the others, and what they hold.
-    pub(super) first: (MemberSet, Arc<Model>),
+    pub(super) first: (Set<usize>, Arc<Model>),
     /// Who was brought back by an override, and what they hold.
-    pub(super) second: (MemberSet, Arc<Model>),
+    pub(super) second: (Set<usize>, Arc<Model>),
     /// The override's branch.
     pub(super) branch: u64,
     /// The first hold something that the second do not: a mount is refused until one is chosen.
@@ -58,7 +58,7 @@ impl Engine {
             true => Prefer::Branch(branch),
             false => {
                 let members: Vec<usize> = chosen.0.iter().collect();
-                Prefer::Disk { disk: self.run.places[*rng.pick(&members)], branch: rng.next_u64() }
+                Prefer::Disk { disk: DiskIndex(self.run.places[*rng.pick(&members)]), branch: rng.next_u64() }
             }
         };
         let writes = self.writes(other);
@@ -101,7 +101,7 @@ impl Engine {
         let mut found = Vec::new();
         let surveyed =
             Pool::survey(&mut *array, lent.lend_only(run.setup.memory), services, run.pool, |at, state| {
-                let member = run.places.iter().position(|&place| at.is_newest && place == at.disk);
+                let member = run.places.iter().position(|&place| at.is_newest && place == at.disk.0);
                 found.extend(member.map(|member| (member, state.branch())));
             });
         // Where it fails nothing is found, which is noticed.
@@ -109,7 +109,7 @@ impl Engine {
     }
 
     /// Writes that these members' disks were asked for.
-    fn writes(&mut self, members: MemberSet) -> Vec<u64> {
+    fn writes(&mut self, members: Set<usize>) -> Vec<u64> {
         members.iter().map(|member| self.run.disk(&mut self.array, member).counters().writes).collect()
     }
 
@@ -126,10 +126,10 @@ impl Engine {
         mode: MountMode,
         prefer: Option<Prefer>,
         state: &Model,
-        other: MemberSet,
+        other: Set<usize>,
     ) -> Result<(), Failure> {
         let mounted = self.try_mount(mode, prefer, |run, pool| {
-            let status = |&member: &usize| pool.member_health(run.places[member]).status;
+            let status = |&member: &usize| pool.member_health(DiskIndex(run.places[member])).status;
             let lets_in = other.iter().find(|member| status(member) != DiskStatus::Diverged);
             (lets_in, model::observe(pool))
         });
@@ -157,7 +157,7 @@ impl Engine {
     /// disks than it bears to lose: names and contents happened to be readable, other records may be lost.
     fn take_back(
         &mut self,
-        other: MemberSet,
+        other: Set<usize>,
         state: &Model,
         is_sound: bool,
         rng: &mut Rng,
@@ -192,7 +192,7 @@ impl Run {
         let options = AddOptions::new().force(true).disk(disk);
         let is_lost =
             |error: &Error| !is_sound && matches!(error, Error::Storage(StorageError::NodeUnreadable { .. }));
-        match pool.add_disk(place, entropy, &options) {
+        match pool.add_disk(DiskIndex(place), entropy, &options) {
             Ok(_) => {}
             Err(MemberError::Pool(error)) if is_lost(&error) => return Ok(false),
             Err(MemberError::TableFull | MemberError::Pool(Error::Storage(StorageError::NoSpace))) => {

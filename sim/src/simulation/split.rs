@@ -19,7 +19,7 @@ use crate::build::FULL;
 use crate::{CrashPolicy, Halt, Rng, SimArray, model};
 use dynamicfs_core::error::MountError;
 use dynamicfs_core::limits::MEMBERS_MAX;
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::Set;
 use dynamicfs_core::{MountMode, MountOptions, Pool, Prefer, Services};
 use dynamicfs_hal::DiskArray;
 
@@ -38,7 +38,7 @@ impl Engine {
         let mut order = run.active();
         rng.shuffle(&mut order);
         let survivors = 1 + rng.index(members / 2);
-        let stay: MemberSet = order[..survivors].iter().copied().collect::<MemberSet>();
+        let stay: Set<usize> = order[..survivors].iter().copied().collect::<Set<usize>>();
         let lost = all.minus(stay);
         let fork = run.oracle.newest();
         let cuts = run.swarm.is_on(FaultKind::ChoiceCut);
@@ -84,7 +84,7 @@ impl Engine {
     }
 
     /// These members alone are there.
-    fn plug_in(&mut self, members: MemberSet) {
+    fn plug_in(&mut self, members: Set<usize>) {
         for member in self.run.active() {
             let disk = self.run.disk(&mut self.array, member);
             if members.contains(member) { disk.plug() } else { disk.unplug() }
@@ -93,7 +93,7 @@ impl Engine {
 
     /// Crash after crash, only these members have what the recoveries write: they are states ahead that were
     /// never acknowledged.
-    fn run_ahead(&mut self, members: MemberSet, rng: &mut Rng) -> Result<(), Failure> {
+    fn run_ahead(&mut self, members: Set<usize>, rng: &mut Rng) -> Result<(), Failure> {
         for _ in 0..1 + rng.below(4) {
             self.run.arm_superblocks(&mut self.array, Halt::PowerCut, rng);
             let empty = |_: &mut Run, pool: &mut Mounted<'_>| {
@@ -150,7 +150,7 @@ impl Engine {
         rng.shuffle(&mut order);
         let away = 1 + rng.index(order.len() - 1);
         let bears = away <= run.setup.tolerance();
-        let there = order[away..].iter().copied().collect::<MemberSet>();
+        let there = order[away..].iter().copied().collect::<Set<usize>>();
         let state = run.oracle.current().clone();
         self.plug_in(there);
         let writes = |array: &SimArray| -> u64 {
@@ -196,7 +196,7 @@ impl Engine {
     /// Declares the absent dead; whether there is a new history now.
     fn override_mount(
         &mut self,
-        lost: MemberSet,
+        lost: Set<usize>,
         fork: usize,
         ahead: bool,
         branch: u64,
@@ -249,7 +249,7 @@ impl Engine {
 
 impl Run {
     /// A pool makes a commit without some members that were away before it was mounted.
-    fn go_on_without(&mut self, pool: &mut Mounted<'_>, members: MemberSet) -> Result<(), Failure> {
+    fn go_on_without(&mut self, pool: &mut Mounted<'_>, members: Set<usize>) -> Result<(), Failure> {
         for member in members.iter() {
             self.atlas.admit(member, super::fault::Harm::State);
         }
@@ -257,7 +257,7 @@ impl Run {
     }
 
     /// Some members are taken away from the running pool, and it makes a commit that they do not know of.
-    fn go_ahead_without(&mut self, pool: &mut Mounted<'_>, members: MemberSet) -> Result<(), Failure> {
+    fn go_ahead_without(&mut self, pool: &mut Mounted<'_>, members: Set<usize>) -> Result<(), Failure> {
         // The epoch is claimed while everyone is there.
         let claimed = pool.begin().and_then(|transaction| transaction.commit());
         if let Err(error) = claimed {

@@ -6,7 +6,7 @@ use super::run::{Doing, Flow, Mounted, Run, counted};
 use crate::{Rng, states};
 use dynamicfs_core::error::MemberError;
 use dynamicfs_core::maintain::{Trim, TrimOptions};
-use dynamicfs_core::types::MemberNumber;
+use dynamicfs_core::types::{DiskIndex, MemberNumber};
 use dynamicfs_hal::BlockDevice;
 
 /// Steps after which a trim is whole: more than a disk of the simulation has runs for.
@@ -63,7 +63,7 @@ impl Run {
         if !is_whole || trimmed.refused().is_some() || self.atlas.has_lied() {
             return Ok(());
         }
-        let free = pool.member_health(place).free_blocks * u64::from(pool.health().block_bytes);
+        let free = pool.member_health(DiskIndex(place)).free_blocks * u64::from(pool.health().block_bytes);
         let (counted, bytes) = (expected.discarded_bytes(), trimmed.discarded_bytes());
         let order = pool.internals().store.committed().order();
         let disk = pool.array().disk(place);

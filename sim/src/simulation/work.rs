@@ -12,7 +12,7 @@ use dynamicfs_core::Transaction;
 use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::maintain::{JobKind, JobState, Work};
-use dynamicfs_core::types::{Generation, MemberSet, ObjectId};
+use dynamicfs_core::types::{DiskIndex, Generation, ObjectId, Set};
 use dynamicfs_hal::IoError;
 use std::sync::Arc;
 
@@ -334,7 +334,7 @@ impl Run {
         let free = health.free_blocks * u64::from(health.block_bytes);
         // Where one disk has grown the others may be full.
         let is_empty = |member: usize| {
-            let health = pool.member_health(self.places[member]);
+            let health = pool.member_health(DiskIndex(self.places[member]));
             health.free_blocks >= health.blocks / 4 * 3
         };
         let are_even = self.counts.probes.of(Probe::Grown) == 0 || self.active().into_iter().all(is_empty);
@@ -374,7 +374,7 @@ impl Run {
     }
 
     /// After a commit: these members are owed it, and those that were set back what they lack.
-    fn went_on_without(&mut self, pool: &Mounted<'_>, offline: MemberSet) {
+    fn went_on_without(&mut self, pool: &Mounted<'_>, offline: Set<usize>) {
         let holding = self.holding(pool, offline);
         self.atlas.missed(holding);
         self.owe_what_went_back(pool);
@@ -440,10 +440,10 @@ impl Run {
         self.members_changed(pool);
         // What it says of itself is put to the test: others may be lost from here on.
         let is_owed = |member: &usize| {
-            let health = pool.member_health(self.places[*member]);
+            let health = pool.member_health(DiskIndex(self.places[*member]));
             health.owed || health.status != DiskStatus::Online
         };
-        let owed = self.atlas.members().iter().filter(is_owed).collect::<MemberSet>();
+        let owed = self.atlas.members().iter().filter(is_owed).collect::<Set<usize>>();
         let cleared = self.atlas.missed_commits().minus(owed).minus(self.atlas.rotten());
         self.atlas.owed(owed);
         self.give_up_rebuilt(pool);
@@ -454,7 +454,7 @@ impl Run {
 
     /// Members are not owed any more what they had missed, and nothing else was ever done to them: all that they should have is
     /// there.
-    fn prove_cleared(&mut self, pool: &mut Mounted<'_>, cleared: MemberSet) -> Result<(), Failure> {
+    fn prove_cleared(&mut self, pool: &mut Mounted<'_>, cleared: Set<usize>) -> Result<(), Failure> {
         if cleared.is_empty() || self.atlas.is_beyond() || self.oracle.is_sending() {
             return Ok(());
         }
@@ -477,8 +477,9 @@ impl Run {
         });
         let health = pool.health();
         // What one lost that it had acknowledged is owed to it from the next commit on.
-        let is_current =
-            |&member: &usize| pool.member_health(self.places[member]).currency == Currency::Current;
+        let is_current = |&member: &usize| {
+            pool.member_health(DiskIndex(self.places[member])).currency == Currency::Current
+        };
         let are_current = self.active().iter().all(is_current);
         if !calm || !self.offline(pool).is_empty() || health.owed > 0 || !are_current || !self.are_equal(pool)
         {

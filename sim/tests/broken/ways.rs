@@ -8,7 +8,7 @@ use dynamicfs_core::format::record::dead;
 use dynamicfs_core::maintain::{JobKind, JobState};
 use dynamicfs_core::object::Objects;
 use dynamicfs_core::space::Class;
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::{Row, Set};
 use dynamicfs_hal::BlockDevice;
 use dynamicfs_sim::{IoKind, Mishap, Rng, SimArray, SimDisk, forge};
 use std::cell::RefCell;
@@ -326,14 +326,14 @@ pub(super) fn repair_wrongly(array: &mut SimArray) {
 pub(super) fn forge_quorum(array: &mut SimArray) {
     use dynamicfs_hal::DiskArray;
     let mut sector = [0; 512];
-    let mut present = MemberSet::EMPTY;
+    let mut present = Set::EMPTY;
     for disk in 0..array.disks() {
         let sectors = array.disk(disk).geometry().sector_bytes as usize;
         let mut buf = vec![0; sectors.max(sector.len())];
         if array.disk_mut(disk).read(0, &mut buf).is_ok() {
             sector.copy_from_slice(&buf[..512]);
             let label = dynamicfs_core::format::label::decode(&sector, dynamicfs_sim::world::crc32c);
-            present = label.map_or(present, |(_, identity)| present.with(identity.member.0.into()));
+            present = label.map_or(present, |(_, identity)| present.with(Row(identity.member.0.into())));
         }
     }
     forge::quorum(array, present);

@@ -1,6 +1,7 @@
 //! Disks that are emptied, half or whole.
 
 use super::*;
+use dynamicfs_core::types::Row;
 
 #[test]
 fn a_drained_disk_holds_nothing_and_can_be_pulled() {
@@ -39,8 +40,9 @@ fn a_disk_that_nothing_lies_on_is_given_nothing_by_being_let_go() {
         Pool::format(&mut world.array, world.lent.lend(), SERVICES, &mut Rng::new(seed), &options, &[])
             .expect("formatted");
         let mut pool = world.mount();
-        let free = pool.internals().store.committed().row(member).free();
-        empty += u32::from(free == pool.internals().store.tree.area(member).expect("it holds data").blocks);
+        let free = pool.internals().store.committed().row(Row(member)).free();
+        empty +=
+            u32::from(free == pool.internals().store.tree.area(Row(member)).expect("it holds data").blocks);
         pool.drain_member(MemberNumber(member as u16), true).expect("begun");
         rest(&mut pool);
         expect_whole(&mut pool, "without it");
@@ -85,8 +87,8 @@ fn two_disks_are_not_emptied_into_the_same_room() {
     let mut world = World::new(Scheme::mirror(2), 4, 120 << 10);
     let mut pool = world.mount();
     let is_full = |pool: &Pool<'_, &mut SimArray>, row: usize| {
-        let blocks = pool.internals().store.tree.area(row).expect("it holds data").blocks;
-        pool.internals().store.committed().row(row).free() * 5 < blocks * 2
+        let blocks = pool.internals().store.tree.area(Row(row)).expect("it holds data").blocks;
+        pool.internals().store.committed().row(Row(row)).free() * 5 < blocks * 2
     };
     let files = (0..).find(|n| {
         put(&mut pool, &format!("file-{n}"), 60_000).expect("there is room");

@@ -3,6 +3,7 @@
 
 use super::*;
 use dynamicfs_core::ReadObjects;
+use dynamicfs_core::types::DiskIndex;
 
 const LITTLE: usize = 100 << 10;
 const FILES_THERE: [(&str, usize); 4] =
@@ -129,7 +130,7 @@ fn expect_promise(pool: &mut Mounted<'_>, what: &str) -> usize {
     let borne = pool.health().read_tolerance;
     let count = pool.internals().store.tree.disks.count();
     let online: Vec<usize> =
-        (0..count).filter(|&d| pool.member_health(d).status == DiskStatus::Online).collect();
+        (0..count).filter(|&d| pool.member_health(DiskIndex(d)).status == DiskStatus::Online).collect();
     let array = pool.array().clone();
     for lost in subsets(&online, borne) {
         let mut world = World { array: array.clone(), lent: Lent::new(LITTLE) };

@@ -50,7 +50,7 @@ fn a_second_disk_dies_during_a_rebuild_and_the_power_goes_in_the_recovery_from_t
             }
             pool.array().disk_mut(5).fail_after(IoKind::Write, 3, IoError::Media);
             let _ = pool.maintain(true);
-            deaths += u32::from(pool.member_health(5).status == DiskStatus::Failed);
+            deaths += u32::from(pool.member_health(DiskIndex(5)).status == DiskStatus::Failed);
         }
         world.array.halt_at(world.array.steps() + 20 + 9 * cut, Halt::PowerCut);
         if let Ok(mut pool) = world.try_mount(MountMode::ReadWrite) {
@@ -204,6 +204,6 @@ fn a_lost_leaf_beside_a_disk_with_many_errors_holds_up_nothing() {
     rest(&mut pool);
     let job = pool.job(JobKind::Rebuild).expect("read").expect("it ran");
     assert_eq!((job.state, job.failed > 0), (JobState::Incomplete, true), "{job:?}");
-    let health = pool.member_health(1);
+    let health = pool.member_health(DiskIndex(1));
     assert!(matches!(health.condition, Condition::Degraded(Cause::ChecksumErrors(3..))), "{health:?}");
 }

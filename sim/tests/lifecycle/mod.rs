@@ -27,7 +27,7 @@ use dynamicfs_core::maintain::{CheckReport, Finding, JobKind, JobOptions, JobSta
 use dynamicfs_core::object::{AttributeMode, Attributes, Change, MakeRequest};
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::tree::Walk;
-use dynamicfs_core::types::{BlockAddress, MemberNumber, MemberSet, ObjectId, Scheme};
+use dynamicfs_core::types::{BlockAddress, DiskIndex, MemberNumber, ObjectId, Scheme, Set};
 use dynamicfs_core::{AddOptions, FormatOptions, Memory, MountMode, MountOptions, Pool, Prefer};
 use dynamicfs_hal::{BlockDevice, DiskArray, Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES, account, put_file};
@@ -57,7 +57,7 @@ fn new_disk(world: &mut World, sectors: u64) -> usize {
 
 fn add(pool: &mut Mounted<'_>, place: usize, spare: bool) -> MemberNumber {
     let options = AddOptions::new().spare(spare);
-    pool.add_disk(place, &mut Rng::new(place as u64), &options).expect("added")
+    pool.add_disk(DiskIndex(place), &mut Rng::new(place as u64), &options).expect("added")
 }
 
 fn state(pool: &mut Mounted<'_>, member: u16) -> MemberState {

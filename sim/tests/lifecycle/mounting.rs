@@ -2,6 +2,7 @@
 
 use super::*;
 use dynamicfs_core::ReadObjects;
+use dynamicfs_core::types::DiskIndex;
 
 /// A mirror whose halves were each written alone, the other being away, with equal counters: joined. What each half
 /// holds alone is `half-0` and `half-1`; their branches are 100 and 101.
@@ -58,7 +59,7 @@ fn both_sides_of_a_split_mirror_are_named_and_either_can_be_chosen() {
         // To look at it gives up nothing.
         let mut pool = world.try_mount_preferring(MountMode::ReadOnly, prefer).expect("one side");
         expect(&mut pool, &format!("half-{chosen}"), 20_000);
-        assert_eq!(pool.member_health(other).status, DiskStatus::Diverged);
+        assert_eq!(pool.member_health(DiskIndex(other)).status, DiskStatus::Diverged);
         drop(pool);
         assert!(matches!(world.try_mount(MountMode::ReadWrite).err(), Some(MountError::Diverged { .. })));
         let mut pool = world.try_mount_preferring(MountMode::ReadWrite, prefer).expect("one side");
@@ -68,7 +69,7 @@ fn both_sides_of_a_split_mirror_are_named_and_either_can_be_chosen() {
         drop(pool);
         // The choice is remembered, and the other side's disk stays out and as it is.
         let mut pool = world.mount();
-        assert_eq!(pool.member_health(other).status, DiskStatus::Diverged);
+        assert_eq!(pool.member_health(DiskIndex(other)).status, DiskStatus::Diverged);
         put(&mut pool, "later", 30_000).expect("committed");
         drop(pool);
         assert!(
@@ -86,7 +87,7 @@ fn both_sides_of_a_split_mirror_are_named_and_either_can_be_chosen() {
         // It is taken back as a new disk.
         let mut pool = world.mount();
         let options = AddOptions::new().force(true);
-        pool.add_disk(other, &mut Rng::new(8), &options).expect("added");
+        pool.add_disk(DiskIndex(other), &mut Rng::new(8), &options).expect("added");
         rest(&mut pool);
         expect_whole(&mut pool, "a mirror again");
         expect_files(&mut pool);
@@ -116,8 +117,8 @@ fn halves_that_each_took_a_new_disk_are_two_histories_and_no_clones() {
         let mut pool = world.try_mount_preferring(MountMode::ReadWrite, prefer).expect("one side");
         expect(&mut pool, &format!("half-{chosen}"), 20_000);
         let status = |pool: &Mounted<'_>, disk| pool.member_health(disk).status;
-        assert_eq!(status(&pool, 2 + chosen), DiskStatus::Online);
-        assert_eq!(status(&pool, 3 - chosen), DiskStatus::Diverged);
+        assert_eq!(status(&pool, DiskIndex(2 + chosen)), DiskStatus::Online);
+        assert_eq!(status(&pool, DiskIndex(3 - chosen)), DiskStatus::Diverged);
         rest(&mut pool);
         expect_files(&mut pool);
     }
@@ -139,7 +140,7 @@ fn two_copies_of_a_pool_that_went_on_are_told_apart_by_a_disk() {
         let branch = branches(&mut world)[0].1;
         let error = world.try_mount_preferring(MountMode::ReadOnly, Prefer::Branch(branch)).err();
         assert!(matches!(error, Some(MountError::Diverged { .. })), "both have that name: {error:?}");
-        let prefer = Prefer::Disk { disk: chosen, branch: 4711 };
+        let prefer = Prefer::Disk { disk: DiskIndex(chosen), branch: 4711 };
         // Half of the mirror is not more than half.
         let error = world.try_mount_preferring(MountMode::ReadWrite, prefer).err();
         assert!(matches!(error, Some(MountError::Missing { .. })), "{error:?}");
@@ -149,7 +150,7 @@ fn two_copies_of_a_pool_that_went_on_are_told_apart_by_a_disk() {
         assert_eq!(pool.resolve(format!("copy-{}", 1 - chosen).as_bytes()), Err(Error::NotFound));
         drop(pool);
         let mut pool = world.mount();
-        assert_eq!(pool.member_health(1 - chosen).status, DiskStatus::Diverged);
+        assert_eq!(pool.member_health(DiskIndex(1 - chosen)).status, DiskStatus::Diverged);
         expect_files(&mut pool);
     }
 }
@@ -173,7 +174,7 @@ fn an_override_by_mistake_is_taken_back_by_preferring_the_others() {
     drop(world.try_mount_preferring(MountMode::ReadWrite, Prefer::Branch(first)).expect("a majority"));
     let mut pool = world.mount();
     assert_eq!(pool.resolve(b"mistake"), Err(Error::NotFound));
-    assert_eq!(pool.member_health(0).status, DiskStatus::Diverged);
+    assert_eq!(pool.member_health(DiskIndex(0)).status, DiskStatus::Diverged);
     expect_files(&mut pool);
     put(&mut pool, "later", 9000).expect("committed");
 }
@@ -204,7 +205,7 @@ fn an_override_gives_up_the_dead_where_a_majority_may_not_write() {
     // The one that was given up comes back: it is no member any more.
     world.plug(&[2]);
     let pool = world.mount();
-    assert_ne!(pool.member_health(2).status, DiskStatus::Online);
+    assert_ne!(pool.member_health(DiskIndex(2)).status, DiskStatus::Online);
     assert!(pool.health().writable);
     drop(pool);
     // Where nothing is in the way of writing, an override gives up nothing.
@@ -267,7 +268,7 @@ fn a_choice_that_is_cut_short_is_made_or_not() {
 fn branches(world: &mut World) -> Vec<(usize, u64)> {
     let mut found = Vec::new();
     Pool::survey(&mut world.array, world.lent.lend(), SERVICES, None, |at, state| {
-        found.extend(at.is_newest.then(|| (at.disk, state.branch())));
+        found.extend(at.is_newest.then(|| (at.disk.0, state.branch())));
     })
     .expect("surveyed");
     found
@@ -283,7 +284,7 @@ fn swapped_disks_are_told_apart_and_a_cloned_one_is_refused() {
     let mut world = filled(Scheme::mirror(2), 3);
     world.array.swap(0, 2);
     let mut pool = world.mount();
-    assert_eq!(pool.member_health(0).member, Some(MemberNumber(2)));
+    assert_eq!(pool.member_health(DiskIndex(0)).member, Some(MemberNumber(2)));
     rest(&mut pool);
     expect_whole(&mut pool, "swapped");
     expect_files(&mut pool);
@@ -291,7 +292,10 @@ fn swapped_disks_are_told_apart_and_a_cloned_one_is_refused() {
     let copy = world.array.disk(1).clone();
     let place = world.array.add(copy);
     let error = world.try_mount(MountMode::ReadWrite).err();
-    assert!(matches!(error, Some(MountError::Cloned { first: 1, second }) if second == place), "{error:?}");
+    assert!(
+        matches!(error, Some(MountError::Cloned { first: DiskIndex(1), second }) if second == DiskIndex(place)),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -336,7 +340,7 @@ fn two_disks_of_one_history_with_one_number_are_refused() {
     let joins = |world: &mut World, seed: u64, commits: usize| {
         let place = new_disk(world, 2048);
         let mut pool = world.mount();
-        pool.add_disk(place, &mut Rng::new(seed), &AddOptions::default()).expect("added");
+        pool.add_disk(DiskIndex(place), &mut Rng::new(seed), &AddOptions::default()).expect("added");
         (0..commits).for_each(|n| put(&mut pool, &format!("later-{n}"), 5000).expect("committed"));
         place
     };
@@ -348,7 +352,7 @@ fn two_disks_of_one_history_with_one_number_are_refused() {
     (0..12).for_each(|n| put(&mut world.mount(), &format!("since-{n}"), 500).expect("committed"));
     let second = world.array.add(left_over);
     let refused = world.try_mount(MountMode::ReadWrite).err();
-    assert_eq!(refused, Some(MountError::Cloned { first, second }));
+    assert_eq!(refused, Some(MountError::Cloned { first: DiskIndex(first), second: DiskIndex(second) }));
     world.unplug(&[second]);
     expect_files(&mut world.mount());
 }
@@ -364,9 +368,9 @@ fn a_copy_that_went_its_own_way_is_refused_whatever_is_preferred() {
     other.put("theirs", 5000);
     world.put("ours", 5000);
     world.array.add(other.array.take(0));
-    let cloned = Some(MountError::Cloned { first: 0, second: 2 });
+    let cloned = Some(MountError::Cloned { first: DiskIndex(0), second: DiskIndex(2) });
     assert_eq!(world.try_mount(MountMode::ReadWrite).err(), cloned);
-    for prefer in [Prefer::Branch(7), Prefer::Branch(0), Prefer::Disk { disk: 2, branch: 8 }] {
+    for prefer in [Prefer::Branch(7), Prefer::Branch(0), Prefer::Disk { disk: DiskIndex(2), branch: 8 }] {
         assert_eq!(world.try_mount_preferring(MountMode::ReadWrite, prefer).err(), cloned);
     }
 }

@@ -5,7 +5,7 @@ use crate::common::contents;
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::maintain::{LossForecast, RebuildSpace};
 use dynamicfs_core::object::{Attributes, MakeRequest};
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::{DiskIndex, Row, Set};
 use std::ops::ControlFlow;
 
 /// Bytes of the smallest part of a file that is looked at: a chunk.
@@ -20,8 +20,8 @@ struct Told {
     forecast: LossForecast,
 }
 
-fn row_of(pool: &Mounted<'_>, disk: usize) -> usize {
-    let member = pool.member_health(disk).member.expect("a member");
+fn row_of(pool: &Mounted<'_>, disk: usize) -> Row {
+    let member = pool.member_health(DiskIndex(disk)).member.expect("a member");
     pool.internals().store.committed().row_of(member).expect("in the table")
 }
 
@@ -68,7 +68,7 @@ fn told_and_found(world: &mut World, disks: &[usize], most: usize, what: &str) -
         let told: Vec<Told> = subsets(disks, most)
             .map(|disks| {
                 let rows = disks.iter().map(|&disk| row_of(&pool, disk));
-                let rows = rows.collect::<MemberSet>();
+                let rows = rows.collect::<Set<Row>>();
                 Told { forecast: pool.forecast_loss(rows).expect("computed"), disks }
             })
             .collect();
@@ -130,7 +130,7 @@ fn shut(mut world: World, told: &Told, what: &str) {
     let is_shut = {
         let mut pool = world.mount();
         told.disks.iter().all(|&disk| {
-            let member = pool.member_health(disk).member.expect("a member");
+            let member = pool.member_health(DiskIndex(disk)).member.expect("a member");
             pool.shut_member(member, false).is_ok()
         })
     };
@@ -245,10 +245,10 @@ fn the_tolerance_for_reading_is_that_of_the_worst_case() {
         world.unplug(&away.map_or(Vec::new(), |disk| vec![disk]));
         let mut pool = world.mount();
         let rest: Vec<usize> = (0..disks).filter(|&disk| Some(disk) != away).collect();
-        let tolerance = pool.forecast_loss(MemberSet::EMPTY).expect("computed").read_tolerance;
+        let tolerance = pool.forecast_loss(Set::EMPTY).expect("computed").read_tolerance;
         let mut least = usize::MAX;
         for disks in subsets(&rest, disks) {
-            let rows = disks.iter().fold(MemberSet::EMPTY, |rows, &disk| rows.with(disk));
+            let rows = disks.iter().copied().map(Row).collect();
             let forecast = pool.forecast_loss(rows).expect("computed");
             if forecast.nodes_lost > 0 || forecast.extents.unreadable > 0 {
                 least = least.min(disks.len());
@@ -271,7 +271,7 @@ fn space_for_a_rebuild_is_foretold() {
             let mut copy = world.fork(MEMORY);
             let mut pool = copy.mount();
             let lost = n % disks;
-            let forecast = pool.forecast_rebuild(MemberSet::EMPTY.with(lost)).expect("computed");
+            let forecast = pool.forecast_rebuild(Set::only(Row(lost))).expect("computed");
             pool.shut_member(MemberNumber(lost as u16), true).expect("shut");
             rest(&mut pool);
             let extents = counts(&mut pool);
@@ -298,7 +298,7 @@ fn space_for_a_rebuild_is_foretold() {
 fn too_few_disks_for_a_rebuild_are_foretold() {
     let mut world = filled(Scheme::mirror(2), 2);
     let mut pool = world.mount();
-    let forecast = pool.forecast_rebuild(MemberSet::EMPTY.with(0)).expect("computed");
+    let forecast = pool.forecast_rebuild(Set::only(Row(0))).expect("computed");
     assert_eq!((forecast.without_disks, forecast.without_space), (counts(&mut pool).total, 0));
     assert_eq!(forecast.blocks_written, 0, "{forecast:?}");
 }
@@ -313,13 +313,13 @@ fn too_few_disks_for_the_nodes_are_foretold() {
     let mut pool = world.mount();
     put(&mut pool, "file", 20_000).expect("committed");
     let forecast = |pool: &mut Mounted<'_>, lost| pool.forecast_rebuild(lost).expect("computed");
-    assert_eq!(forecast(&mut pool, MemberSet::EMPTY).nodes_without_disks, 0);
-    let told = forecast(&mut pool, MemberSet::EMPTY.with(0));
+    assert_eq!(forecast(&mut pool, Set::EMPTY).nodes_without_disks, 0);
+    let told = forecast(&mut pool, Set::only(Row(0)));
     assert_eq!((told.nodes_without_disks > 0, told.without_disks, told.without_space), (true, 0, 0));
     pool.shut_member(MemberNumber(0), true).expect("shut");
     rest(&mut pool);
     // They were written anew, and none has a place for its third replica.
-    assert!(forecast(&mut pool, MemberSet::EMPTY).nodes_without_disks > 0);
+    assert!(forecast(&mut pool, Set::EMPTY).nodes_without_disks > 0);
 }
 
 /// A file in a weaker scheme than the pool's is lost sooner. Health promised what the pool bears.
@@ -334,7 +334,7 @@ fn what_is_stored_in_a_weaker_scheme_is_not_promised() {
     transaction.write_all(file, 0, &contents("weak", 40_000)).expect("written");
     transaction.commit().expect("committed");
     let promised = |pool: &mut Mounted<'_>| {
-        let forecast = pool.forecast_loss(MemberSet::EMPTY).expect("computed");
+        let forecast = pool.forecast_loss(Set::EMPTY).expect("computed");
         let health = pool.health();
         assert!(health.read_tolerance <= forecast.read_tolerance, "{health:?} {forecast:?}");
         (forecast.read_tolerance, forecast.asked_tolerance, forecast.weakest, health.write_tolerance)

@@ -3,10 +3,11 @@
 use super::*;
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::object::Change;
+use dynamicfs_core::types::DiskIndex;
 
 /// Free blocks of each disk.
 fn rooms(pool: &Mounted<'_>, disks: usize) -> Vec<u64> {
-    (0..disks).map(|disk| pool.member_health(disk).free_blocks).collect()
+    (0..disks).map(|disk| pool.member_health(DiskIndex(disk)).free_blocks).collect()
 }
 
 fn only(space: bool, policy: bool, extents: bool) -> JobOptions {
@@ -130,7 +131,7 @@ fn a_rebalance_keeps_replicas_in_different_failure_domains() {
     let blank = new_disk(&mut world, 4096);
     let mut pool = world.mount();
     let added = AddOptions::new().disk(of_domain(1));
-    pool.add_disk(blank, &mut Rng::new(3), &added).expect("added");
+    pool.add_disk(DiskIndex(blank), &mut Rng::new(3), &added).expect("added");
     let before = rooms(&pool, 4);
     let job = rebalance(&mut pool, only(true, false, false));
     assert_eq!((job.state, job.found), (JobState::Complete, 0), "{job:?}");
@@ -149,7 +150,7 @@ fn a_rebalance_is_cut_at_every_write() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
     (0..6).for_each(|n| world.put(&format!("file-{n:02}"), 40_000));
     let blank = new_disk(&mut world, 2048);
-    world.mount().add_disk(blank, &mut Rng::new(5), &AddOptions::default()).expect("added");
+    world.mount().add_disk(DiskIndex(blank), &mut Rng::new(5), &AddOptions::default()).expect("added");
     let mut cuts = 0;
     for cut in (0..).step_by(3) {
         let mut world = world.fork(MEMORY);

@@ -3,6 +3,7 @@
 use super::*;
 use dynamicfs_core::format::key::{Key, Kind};
 use dynamicfs_core::maintain::{CheckReport, Finding};
+use dynamicfs_core::types::Row;
 
 /// What the check finds, by its kind: leaks, unallocated blocks, wrong counts.
 fn findings(pool: &mut Mounted<'_>) -> (u64, u64, u64) {
@@ -98,7 +99,7 @@ fn leaks_come_back_and_what_is_in_use_is_allocated_again() {
         }
         transaction.internals_mut().store.put(key, record).expect("put");
     }
-    transaction.internals_mut().store.tree.space.superblock.row_mut(1).set_free(7);
+    transaction.internals_mut().store.tree.space.superblock.row_mut(Row(1)).set_free(7);
     transaction.commit().expect("committed");
     let (leaks, unallocated, counts) = findings(&mut pool);
     assert!(leaks > 0 && unallocated > 0 && counts > 0, "{leaks} {unallocated} {counts}");
@@ -118,7 +119,8 @@ fn a_leak_in_an_open_group_comes_back() {
     let mut pool = world.mount();
     let mut transaction = pool.begin().expect("begun");
     // A run is taken for nothing.
-    let run = transaction.internals_mut().store.take_run(0, 3, dynamicfs_core::transaction::Purpose::Growth);
+    let run =
+        transaction.internals_mut().store.take_run(Row(0), 3, dynamicfs_core::transaction::Purpose::Growth);
     assert!(run.expect("taken").is_some());
     transaction.internals_mut().store.put(&Key::job(99, 0), &[0; 4]).expect("put");
     transaction.commit().expect("committed");

@@ -1,6 +1,7 @@
 //! Disks that are lost, replaced and removed, and spare ones.
 
 use super::*;
+use dynamicfs_core::types::DiskIndex;
 
 /// Nothing waits for a replacement: the others have space.
 #[test]
@@ -58,7 +59,7 @@ fn a_degraded_write_then_replace_then_removal_of_the_original() {
     // The original is back, with all that it held: it stays out of it, and can leave.
     world.plug(&[1]);
     let mut pool = world.mount();
-    assert_eq!(pool.member_health(1).status, DiskStatus::Excluded);
+    assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Excluded);
     expect_whole(&mut pool, "with the original beside it");
     assert!(pool.remove_member(MemberNumber(1), false).is_ok());
     expect_whole(&mut pool, "without the original");
@@ -83,7 +84,7 @@ fn a_disk_is_replaced_by_a_larger_and_by_a_smaller_one() {
         pool.drain_member(MemberNumber(0), true).expect("begun");
         rest(&mut pool);
         assert_eq!(pool.health().members, 3, "it left when it was empty");
-        assert_eq!(pool.member_health(0).status, DiskStatus::Unlabelled);
+        assert_eq!(pool.member_health(DiskIndex(0)).status, DiskStatus::Unlabelled);
         expect_whole(&mut pool, "replaced");
         expect_files(&mut pool);
         drop(pool);
@@ -100,11 +101,11 @@ fn a_disk_that_is_too_small_or_in_use_or_of_another_shape_is_refused() {
     let used = world.array.add(disk_of_another_pool());
     let mut pool = world.mount();
     let mut add = |place, force| pool.add_disk(place, &mut Rng::new(3), &AddOptions::new().force(force));
-    assert!(matches!(add(small, false), Err(MemberError::Disk(FormatError::DiskTooSmall { .. }))));
-    assert!(matches!(add(coarse, false), Err(MemberError::Disk(FormatError::Geometry { .. }))));
-    assert!(matches!(add(used, false), Err(MemberError::Disk(FormatError::InUse { .. }))));
-    assert_eq!(add(0, true), Err(MemberError::TakesPart));
-    assert!(add(used, true).is_ok(), "it was forced");
+    assert!(matches!(add(DiskIndex(small), false), Err(MemberError::Disk(FormatError::DiskTooSmall { .. }))));
+    assert!(matches!(add(DiskIndex(coarse), false), Err(MemberError::Disk(FormatError::Geometry { .. }))));
+    assert!(matches!(add(DiskIndex(used), false), Err(MemberError::Disk(FormatError::InUse { .. }))));
+    assert_eq!(add(DiskIndex(0), true), Err(MemberError::TakesPart));
+    assert!(add(DiskIndex(used), true).is_ok(), "it was forced");
     expect_whole(&mut pool, "with the new disk");
 }
 
@@ -138,12 +139,12 @@ fn a_spare_disk_takes_the_place_of_one_that_fails() {
     let mut pool = world.mount();
     let spare = add(&mut pool, place, true);
     put(&mut pool, "more", 90_000).expect("stored");
-    let held = pool.member_health(place);
+    let held = pool.member_health(DiskIndex(place));
     assert_eq!(held.blocks, held.free_blocks, "it is kept empty");
     pool.shut_member(MemberNumber(4), true).expect("failed");
     rest(&mut pool);
     assert_eq!(state(&mut pool, spare.0), MemberState::Active);
-    assert!(pool.member_health(place).free_blocks < held.blocks);
+    assert!(pool.member_health(DiskIndex(place)).free_blocks < held.blocks);
     expect_whole(&mut pool, "rebuilt on the spare");
     let (_, fragments) = first_extent(&mut pool, "larger");
     assert_eq!(fragments.len(), 6, "as wide as before");
@@ -154,17 +155,17 @@ fn what_is_offline_stays_so_until_it_is_online_again() {
     let mut world = filled(Scheme::mirror(2), 3);
     let mut pool = world.mount();
     pool.shut_member(MemberNumber(1), false).expect("offline");
-    assert_eq!(pool.member_health(1).status, DiskStatus::Excluded);
+    assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Excluded);
     put(&mut pool, "meanwhile", 30_000).expect("written");
     rest(&mut pool);
     drop(pool);
     let mut pool = world.mount();
-    assert_eq!(pool.member_health(1).status, DiskStatus::Excluded);
+    assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Excluded);
     assert!(
         matches!(pool.shut_member(MemberNumber(0), false), Err(MemberError::Pool(_))),
         "one more is too many"
     );
-    assert_eq!(pool.member_health(0).status, DiskStatus::Online);
+    assert_eq!(pool.member_health(DiskIndex(0)).status, DiskStatus::Online);
     expect(&mut pool, "meanwhile", 30_000);
     pool.activate_member(MemberNumber(1)).expect("online");
     rest(&mut pool);
@@ -211,7 +212,7 @@ fn a_new_disk_is_not_doubted() {
         let place = new_disk(&mut world, 2048);
         let mut pool = world.mount();
         add(&mut pool, place, spare);
-        assert_eq!(pool.internals().store.roster().doubted, MemberSet::EMPTY);
+        assert_eq!(pool.internals().store.roster().doubted, Set::EMPTY);
     }
 }
 
@@ -220,7 +221,7 @@ fn a_new_disk_is_not_doubted() {
 fn a_disk_that_the_array_does_not_have_is_not_added() {
     let mut world = filled(Scheme::mirror(2), 2);
     let mut pool = world.mount();
-    let added = pool.add_disk(2, &mut Rng::new(4), &AddOptions::default());
-    assert_eq!(added, Err(MemberError::Disk(FormatError::Io { disk: 2, error: IoError::Gone })));
-    assert_eq!(pool.grow_disk(2), Err(MemberError::NotAMember));
+    let added = pool.add_disk(DiskIndex(2), &mut Rng::new(4), &AddOptions::default());
+    assert_eq!(added, Err(MemberError::Disk(FormatError::Io { disk: DiskIndex(2), error: IoError::Gone })));
+    assert_eq!(pool.grow_disk(DiskIndex(2)), Err(MemberError::NotAMember));
 }

@@ -81,8 +81,9 @@ fn what_was_there_before_is_not_looked_at_again() {
     world.put("meanwhile", 5_000);
     world.plug(&[1]);
     let mut pool = world.mount();
-    let written =
-        |pool: &mut Mounted<'_>| (0..3).map(|d| pool.member_health(d).counters.write_bytes).sum::<u64>();
+    let written = |pool: &mut Mounted<'_>| {
+        (0..3).map(|d| pool.member_health(DiskIndex(d)).counters.write_bytes).sum::<u64>()
+    };
     let before = written(&mut pool);
     rest(&mut pool);
     let moved = written(&mut pool) - before;
@@ -134,8 +135,8 @@ fn a_whole_disk_rolled_back_is_known_and_given_what_it_lost() {
     }
     world.array.disk_mut(1).roll_back(&old);
     let mut pool = world.mount();
-    assert_eq!(pool.member_health(1).currency, Currency::RolledBack);
-    assert!(pool.member_health(1).owed, "what it lost counts as missing");
+    assert_eq!(pool.member_health(DiskIndex(1)).currency, Currency::RolledBack);
+    assert!(pool.member_health(DiskIndex(1)).owed, "what it lost counts as missing");
     assert!(counts(&mut pool).readable > 0);
     rest(&mut pool);
     expect_whole(&mut pool, "rebuilt");

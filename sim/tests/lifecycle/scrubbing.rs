@@ -2,6 +2,7 @@
 
 use super::*;
 use dynamicfs_core::ReadObjects;
+use dynamicfs_core::types::DiskIndex;
 
 #[test]
 fn a_scrub_interrupted_by_a_reboot_resumes_where_it_was() {
@@ -83,7 +84,7 @@ fn what_rotted_all_over_one_disk_is_scrubbed_away() {
         // The first label rots now: the second was mended.
         world.array.disk_mut(1).flip_bits(40, 1);
         let pool = world.mount();
-        assert_eq!(pool.member_health(1).status, DiskStatus::Online);
+        assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Online);
         drop(pool);
         world.unplug(&[0]);
         expect_files(&mut world.mount());
@@ -114,7 +115,7 @@ fn a_superblock_that_is_not_there_is_found_and_written_anew() {
     drop(pool);
     world.unplug(&[0]);
     let mut pool = world.mount();
-    assert_eq!(pool.member_health(1).currency, Currency::Current);
+    assert_eq!(pool.member_health(DiskIndex(1)).currency, Currency::Current);
     expect_files(&mut pool);
 }
 
@@ -178,7 +179,7 @@ fn rot(pool: &mut Mounted<'_>, fragments: &[Fragment]) {
     let block_shift = pool.parameters().block_shift;
     for fragment in fragments {
         let disk = (0..pool.array().disks())
-            .find(|&disk| pool.member_health(disk).member == Some(fragment.address.member))
+            .find(|&disk| pool.member_health(DiskIndex(disk)).member == Some(fragment.address.member))
             .expect("a disk for each member");
         pool.array().disk_mut(disk).flip_bits((fragment.address.block << block_shift) + 5, 1);
     }

@@ -137,7 +137,7 @@ fn a_member_that_is_let_go_may_fail_in_the_commit_that_lets_it_go() {
         put(&mut pool, "before", 9).expect("committed");
         pool.array().disk_mut(1).fail_after(IoKind::Write, write, IoError::Media);
         assert_eq!(pool.shut_member(MemberNumber(1), is_failed), Ok(()), "write {write}");
-        failed += u32::from(pool.member_health(1).status == DiskStatus::Failed);
+        failed += u32::from(pool.member_health(DiskIndex(1)).status == DiskStatus::Failed);
         put(&mut pool, "after", 3000).expect("committed");
         expect_files(&mut pool);
     }
@@ -321,7 +321,7 @@ fn fragments_that_share_a_member_are_named_and_parted() {
         let standing = Standing::read(&mut pool.internals_mut().store, true).expect("read");
         let located = pool.locate(files[0], 0, &standing).expect("read").expect("it has an extent");
         assert_eq!((located.there(), located.spare(), located.is_complete()), (1, Some(0), false));
-        let forecast = pool.forecast_loss(MemberSet::EMPTY).expect("walked");
+        let forecast = pool.forecast_loss(Set::EMPTY).expect("walked");
         assert_eq!((forecast.read_tolerance, forecast.extents.complete + 2), (0, forecast.extents.total));
         let job = run_job(&mut pool, kind);
         assert_eq!((job.state, job.healed_before + job.healed), (JobState::Complete, 2), "{job:?}");

@@ -3,6 +3,7 @@
 
 use super::*;
 use dynamicfs_core::ReadObjects;
+use dynamicfs_core::types::DiskIndex;
 
 /// What a job is made of.
 struct Case {
@@ -174,7 +175,7 @@ fn is_excused(error: &Error) -> bool {
 
 /// A disk is out of use until the next mount whose superblocks could not be read.
 fn is_in_use(pool: &Mounted<'_>, disk: usize) -> bool {
-    pool.member_health(disk).status != DiskStatus::Failed
+    pool.member_health(DiskIndex(disk)).status != DiskStatus::Failed
 }
 
 /// Steps until there is rest. Whoever calls goes on after an error.

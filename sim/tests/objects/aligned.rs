@@ -7,6 +7,7 @@ use dynamicfs_core::disks::condition::Condition;
 use dynamicfs_core::error::{FormatError, MountError};
 use dynamicfs_core::format::extent::{EXTENT_BYTES_MAX, Extent};
 use dynamicfs_core::format::key::Key;
+use dynamicfs_core::types::{DiskIndex, FragmentIndex};
 use dynamicfs_core::{Memory, MountOptions};
 use dynamicfs_hal::{DiskArray, Operation, Request};
 
@@ -18,7 +19,7 @@ fn geometries(alignment: u32, sector_bytes: u32, sectors: u64, disks: usize) -> 
 #[track_caller]
 fn expect_healthy(pool: &Mounted<'_>, disks: usize, what: &str) {
     for disk in 0..disks {
-        let health = pool.member_health(disk);
+        let health = pool.member_health(DiskIndex(disk));
         let errors =
             (health.counters.read_errors, health.counters.write_errors, health.counters.checksum_errors);
         assert_eq!((health.status, health.condition), (DiskStatus::Online, Condition::Healthy), "{what}");
@@ -160,7 +161,7 @@ fn a_place_that_no_disk_has_is_no_error_of_a_disk() {
         let mut address = extent.fragments()[index].address;
         address.block += 1 << 20;
         let generation = extent.fragments()[index].birth;
-        extent.heal(index, address, generation);
+        extent.heal(FragmentIndex(index), address, generation);
     }
     let bytes = extent.encode(&mut head);
     record[..bytes].copy_from_slice(&head[..bytes]);
@@ -224,7 +225,7 @@ fn a_write_that_does_not_suit_its_disk_fails_its_transaction_alone() {
             [StorageError::BadRequest, StorageError::Poisoned].map(|error| Err(Error::Storage(error)));
         assert_eq!([wrote, done], if alignment > 1 { refused } else { [Ok(()), Ok(())] });
         for disk in 0..2 {
-            let health = pool.member_health(disk);
+            let health = pool.member_health(DiskIndex(disk));
             assert_eq!((health.status, health.last_error), (DiskStatus::Online, None));
             assert_eq!(health.condition, Condition::Healthy);
         }

@@ -5,6 +5,7 @@ use core::ops::ControlFlow;
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::FormatError;
 use dynamicfs_core::format::inode::ObjectKind;
+use dynamicfs_core::types::DiskIndex;
 
 #[test]
 fn what_does_not_suit_an_objects_kind_is_refused() {
@@ -117,7 +118,7 @@ fn a_place_without_a_disk_is_not_formatted() {
         let made = Pool::format(&mut array, lent.lend(), SERVICES, &mut Rng::new(9), &options, &[]);
         assert_eq!(
             made.map(drop).map_err(|failure| failure.error),
-            Err(FormatError::Io { disk: 1, error: IoError::Gone })
+            Err(FormatError::Io { disk: DiskIndex(1), error: IoError::Gone })
         );
     }
 }

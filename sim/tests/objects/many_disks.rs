@@ -4,6 +4,7 @@
 use super::*;
 use dynamicfs_core::AddOptions;
 use dynamicfs_core::disks::{Currency, DiskStatus};
+use dynamicfs_core::types::{DiskIndex, Row};
 use dynamicfs_sim::SimDisk;
 
 /// A full pool and the replacement beside it were refused: an array could have no more disks than a pool has members. And
@@ -25,14 +26,14 @@ fn a_full_pool_mounts_beside_the_replacement_of_one_of_its_disks() {
     drop(pool);
     // Each commit is on the disk in the last place too.
     let mut pool = world.mount();
-    assert!((1..=DISKS).all(|disk| pool.member_health(disk).currency == Currency::Current));
-    assert_eq!(pool.member_health(0).status, DiskStatus::Unlabelled);
+    assert!((1..=DISKS).all(|disk| pool.member_health(DiskIndex(disk)).currency == Currency::Current));
+    assert_eq!(pool.member_health(DiskIndex(0)).status, DiskStatus::Unlabelled);
     assert_eq!(pool.health().owed, 0);
-    let leaving = pool.member_health(DISKS).member.expect("a member");
+    let leaving = pool.member_health(DiskIndex(DISKS)).member.expect("a member");
     pool.drain_member(leaving, true).expect("drained");
     rest(&mut pool);
     assert_eq!(pool.health().members, DISKS - 1);
-    let member = pool.add_disk(0, &mut Rng::new(5), &AddOptions::default()).expect("added");
+    let member = pool.add_disk(DiskIndex(0), &mut Rng::new(5), &AddOptions::default()).expect("added");
     assert_eq!((member, pool.health().online), (MemberNumber(DISKS as u16), DISKS));
     for name in ["before", "file", "more"] {
         expect(&mut pool, name, 60_000);
@@ -60,15 +61,19 @@ fn a_member_that_is_out_of_use_stays_so_whatever_cannot_be_read_then() {
         let done = pool.shut_member(last, true);
         (0..DISKS).for_each(|disk| pool.array().disk_mut(disk).calm());
         let mut later = World { array: pool.array().clone(), lent: Lent::new(1 << 20) };
-        let is_out = later.mount().member_health(DISKS - 1).status == DiskStatus::Excluded;
-        let (status, what) = (pool.member_health(DISKS - 1).status, format!("{well} reads: {done:?}"));
+        let is_out = later.mount().member_health(DiskIndex(DISKS - 1)).status == DiskStatus::Excluded;
+        let (status, what) =
+            (pool.member_health(DiskIndex(DISKS - 1)).status, format!("{well} reads: {done:?}"));
         match is_out {
             true => assert_ne!(status, DiskStatus::Online, "{what}"),
             false => assert!(done.is_err(), "{what}"),
         }
         // What its record says is known before anything else is written, where enough disks are left.
         let went_on = put(&mut pool, "after", 5_000).is_ok();
-        assert!(!went_on || pool.internals().store.roster().failed.contains(DISKS - 1) == is_out, "{what}");
+        assert!(
+            !went_on || pool.internals().store.roster().failed.contains(Row(DISKS - 1)) == is_out,
+            "{what}"
+        );
         (shut, refused) = (shut + u32::from(is_out && went_on), refused + u32::from(!is_out));
     }
     assert!(shut > 0 && refused > 0, "{shut} times shut, {refused} times not");

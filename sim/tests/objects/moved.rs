@@ -239,7 +239,7 @@ fn what_is_still_owed_something_does_not_go_as_it_is() {
     for is_drained in [false, true] {
         let mut world = world.fork(MEMORY);
         if !is_drained {
-            world.unplug(&[disk]);
+            world.unplug(&[disk.0]);
         }
         let mut pool = world.mount();
         let [low, high] = ["low", "high"].map(|name| find(&mut pool, name));

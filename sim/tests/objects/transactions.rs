@@ -7,6 +7,7 @@ use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Code;
 use dynamicfs_core::error::MemberError;
 use dynamicfs_core::maintain::{CheckReport, JobState, Trim, TrimOptions};
+use dynamicfs_core::types::DiskIndex;
 use dynamicfs_sim::SimDisk;
 
 /// A pool with a deleted file that is still being freed, and a job that runs.
@@ -137,9 +138,9 @@ fn a_disk_is_added_and_trimmed_after_a_forgotten_transaction() {
     };
     forget_one(&mut pool);
     let options = AddOptions::new().force(true);
-    let added = pool.add_disk(place, &mut Rng::new(3), &options).expect("added");
+    let added = pool.add_disk(DiskIndex(place), &mut Rng::new(3), &options).expect("added");
     forget_one(&mut pool);
-    assert_eq!(pool.grow_disk(0), Err(MemberError::NotGrown));
+    assert_eq!(pool.grow_disk(DiskIndex(0)), Err(MemberError::NotGrown));
     forget_one(&mut pool);
     let mut trim = Trim::new(added, TrimOptions::default());
     assert!(pool.trim_step(&mut trim).is_ok());
@@ -163,11 +164,11 @@ fn dropping_a_transaction_that_there_is_not_does_nothing() {
     let before = pool.internals().store.tree.data_rows();
     pool.internals_mut().abort();
     assert_eq!(pool.internals().store.tree.data_rows(), before);
-    let free = pool.member_health(3).free_blocks;
+    let free = pool.member_health(DiskIndex(3)).free_blocks;
     for n in 0..8 {
         put(&mut pool, &format!("more {n}"), 40_000).expect("put");
         pool.internals_mut().abort();
     }
-    assert!(pool.member_health(3).free_blocks >= free, "it is given nothing");
+    assert!(pool.member_health(DiskIndex(3)).free_blocks >= free, "it is given nothing");
     account(&mut pool, "after all");
 }

@@ -2,6 +2,7 @@
 //! other.
 
 use super::*;
+use dynamicfs_core::types::DiskIndex;
 
 /// Superblocks that a disk remembers.
 const RING: usize = 8;
@@ -36,12 +37,12 @@ fn exchanged(ours: usize, mounts: usize, other: usize) -> (World, SimDisk, Vec<S
 fn is_told_apart(ours: usize, mounts: usize, other: usize) {
     let (mut world, own, names) = exchanged(ours, mounts, other);
     let error = world.try_mount(MountMode::ReadWrite).err();
-    assert!(matches!(error, Some(MountError::Diverged { second: 1, .. })), "{error:?}");
+    assert!(matches!(error, Some(MountError::Diverged { second: DiskIndex(1), .. })), "{error:?}");
     {
         let mut chosen = world.fork(MEMORY);
         put(&mut choose(&mut chosen, MountMode::ReadWrite, 0), "after", 20_000).expect("committed");
         let mut pool = chosen.mount();
-        assert_eq!(pool.member_health(1).status, DiskStatus::Diverged);
+        assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Diverged);
         assert_eq!(names.iter().find_map(|name| wrong(&mut pool, name, 20_000)), None);
     }
     world.array.put(1, own);
@@ -120,7 +121,10 @@ fn a_disk_of_a_copy_that_is_far_ahead_does_not_outvote_the_others() {
         }
         world.array.put(1, copy.array.take(1));
         let error = world.try_mount(MountMode::ReadWrite).err();
-        assert!(matches!(error, Some(MountError::Diverged { first: 1, .. })), "{disks} disks: {error:?}");
+        assert!(
+            matches!(error, Some(MountError::Diverged { first: DiskIndex(1), .. })),
+            "{disks} disks: {error:?}"
+        );
         // Either may be chosen. Of two disks one is not enough to go on, whichever it is.
         for (disk, name) in [(0, "ours"), (1, "else-2")] {
             if disk == 1 && scheme.width() < disks {
@@ -155,18 +159,18 @@ fn the_history_that_is_behind_can_be_chosen() {
             ));
             {
                 let mut pool = choose(&mut chosen, MountMode::ReadWrite, disk);
-                assert_eq!(pool.member_health(1).status, DiskStatus::Diverged);
+                assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Diverged);
                 assert_eq!(names.iter().find_map(|name| wrong(&mut pool, name, 20_000)), None);
                 put(&mut pool, "after", 20_000).expect("committed");
             }
             // Nothing is asked again.
             let mut pool = chosen.mount();
-            assert_eq!(pool.member_health(1).status, DiskStatus::Diverged);
+            assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Diverged);
             expect(&mut pool, "after", 20_000);
         }
     }
 }
 
 fn choose(world: &mut World, mode: MountMode, disk: usize) -> Mounted<'_> {
-    world.try_mount_preferring(mode, Prefer::Disk { disk, branch: 77 }).expect("mounted")
+    world.try_mount_preferring(mode, Prefer::Disk { disk: DiskIndex(disk), branch: 77 }).expect("mounted")
 }

@@ -1,6 +1,7 @@
 //! A disk was cut and enlarged again while it was away.
 
 use super::*;
+use dynamicfs_core::types::DiskIndex;
 
 /// It is known by its end. Where the ring at the end is full of claims again, these say that it lost
 /// something. A disk that was away is stale: its claims said nothing. After a few mounts that were cut short
@@ -75,7 +76,7 @@ fn one_read_that_fails_does_not_hide_that_a_disk_lost_its_end() {
         let mut world = world.fork(MEMORY);
         world.array.disk_mut(1).fail_after(IoKind::Read, well, IoError::Media);
         let pool = world.mount();
-        let health = pool.member_health(1);
+        let health = pool.member_health(DiskIndex(1));
         assert_ne!((health.status, health.currency), (DiskStatus::Online, Currency::Current), "read {well}");
     }
 }

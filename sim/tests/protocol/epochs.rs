@@ -1,6 +1,7 @@
 //! An epoch belongs to one mount.
 
 use super::*;
+use dynamicfs_core::types::DiskIndex;
 
 /// A mount claimed an epoch, durably on every disk. Dropping a transaction brought back the superblock of the last commit, and
 /// with it the epoch before: what was committed then bore an epoch that another mount had written states of.
@@ -29,7 +30,7 @@ fn a_dropped_transaction_does_not_split_the_history() {
             let mut pool = halted.mount();
             let step = pool.array().steps();
             pool.array().halt_at(step + at, Halt::PowerCut);
-            let added = pool.add_disk(place, &mut Rng::new(3), &AddOptions::default());
+            let added = pool.add_disk(DiskIndex(place), &mut Rng::new(3), &AddOptions::default());
             if added.is_ok() && pool.array().halted().is_none() {
                 break;
             }
@@ -77,7 +78,7 @@ fn an_epoch_that_half_of_the_disks_know_is_not_written_in() {
 fn claim_on(world: &mut World, disk: usize) -> Epoch {
     let mut claim = None;
     let noted = Pool::survey(&mut world.array, world.lent.lend(), SERVICES, None, |at, state| {
-        claim = if at.is_newest && at.disk == disk { Some(state.claim()) } else { claim };
+        claim = if at.is_newest && at.disk == DiskIndex(disk) { Some(state.claim()) } else { claim };
     });
     noted.expect("surveyed");
     claim.expect("it holds a state")
@@ -107,7 +108,7 @@ fn an_epoch_is_above_what_is_reserved_on_a_disk_that_failed_since() {
         pool.array().disk_mut(0).unplug();
         // A scrub notices that it is gone.
         pool.internals_mut().store.count_wrong_slots();
-        assert_eq!(pool.member_health(0).status, DiskStatus::Failed);
+        assert_eq!(pool.member_health(DiskIndex(0)).status, DiskStatus::Failed);
         put(&mut pool, "new", 20_000).expect("committed");
         let epoch = pool.health().epoch;
         assert!(epoch > claims[0], "cut {at}: {epoch:?}, and {:?} is reserved on disk 0", claims[0]);
@@ -139,7 +140,7 @@ fn an_epoch_is_above_those_of_a_history_that_was_not_chosen() {
         put(&mut pool, "chosen", 20_000).expect("committed");
     }
     let mut pool = world.mount();
-    assert_eq!(pool.member_health(1).status, DiskStatus::Diverged, "the choice was made");
+    assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Diverged, "the choice was made");
     expect(&mut pool, "chosen", 20_000);
     let epoch = pool.health().epoch;
     assert!(epoch > reserved, "{epoch:?}, and {reserved:?} is reserved on the other side");

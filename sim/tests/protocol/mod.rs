@@ -39,7 +39,7 @@ use dynamicfs_core::maintain::{JobKind, JobOptions};
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::space::Class;
-use dynamicfs_core::types::{Epoch, Generation, MemberNumber, MemberSet, ObjectId, Scheme};
+use dynamicfs_core::types::{Epoch, Generation, MemberNumber, ObjectId, Scheme, Set};
 use dynamicfs_core::{AddOptions, FormatOptions, Memory, MountMode, MountOptions, Pool, Prefer, Services};
 use dynamicfs_hal::{DiskArray, Geometry, IoError};
 use dynamicfs_sim::world::{Lent, SERVICES, free_in_open_group};

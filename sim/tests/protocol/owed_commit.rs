@@ -1,6 +1,7 @@
 //! A mount's own commit finds no room. What it was to write down must not be lost, whatever is done first.
 
 use super::*;
+use dynamicfs_core::types::DiskIndex;
 
 /// How a disk comes to lack files.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +16,7 @@ fn lacking(lack: Lack) -> (World, Vec<String>) {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
     let place = world.array.add(SimDisk::new(Geometry::new(512, 2048), 77));
     let options = AddOptions::new().spare(true);
-    world.mount().add_disk(place, &mut Rng::new(3), &options).expect("added");
+    world.mount().add_disk(DiskIndex(place), &mut Rng::new(3), &options).expect("added");
     world.put("first", 20_000);
     let image = world.array.disk(1).clone();
     let names: Vec<String> = (0..8).map(|n| format!("file-{n}")).collect();
@@ -35,7 +36,7 @@ fn lacking(lack: Lack) -> (World, Vec<String>) {
                     transaction.write_all(file.expect("made"), 0, &contents).expect("written");
                 }
                 transaction.commit().expect("committed without it");
-                assert_eq!(pool.member_health(1).status, DiskStatus::Failed);
+                assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Failed);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A member leaves the table after every list has let it go.
 
 use super::*;
+use dynamicfs_core::types::{DiskIndex, Row};
 
 /// Superblocks of a disk that were written whole, and are no valid state all the same.
 fn unsound_slots(disk: &SimDisk) -> usize {
@@ -58,12 +59,12 @@ fn a_departing_member_that_goes_away_leaves_no_unsound_state() {
     world.put("old", 20_000);
     let mut pool = world.mount();
     pool.drain_member(MemberNumber(3), true).expect("drained");
-    while !pool.internals().store.roster().departing.contains(3) {
+    while !pool.internals().store.roster().departing.contains(Row(3)) {
         pool.maintain(true).expect("maintained");
     }
     pool.array().disk_mut(3).unplug();
     pool.internals_mut().store.count_wrong_slots();
-    assert_eq!(pool.member_health(3).status, DiskStatus::Failed);
+    assert_eq!(pool.member_health(DiskIndex(3)).status, DiskStatus::Failed);
     rest(&mut pool);
     drop(pool);
     assert_eq!((0..3).map(|disk| unsound_slots(world.array.disk(disk))).sum::<usize>(), 0);

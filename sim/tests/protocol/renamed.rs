@@ -1,10 +1,11 @@
 //! A choice between two histories of one name is cut short.
 
 use super::*;
+use dynamicfs_core::types::DiskIndex;
 
 /// Mounts for writing and chooses the history of disk 0, which goes on as `branch`. What is wrong with it.
 fn choose(world: &mut World, branch: u64, names: &[String]) -> Option<String> {
-    match world.try_mount_preferring(MountMode::ReadWrite, Prefer::Disk { disk: 0, branch }) {
+    match world.try_mount_preferring(MountMode::ReadWrite, Prefer::Disk { disk: DiskIndex(0), branch }) {
         Err(error) => Some(error.to_string()),
         Ok(mut pool) => names.iter().find_map(|name| wrong(&mut pool, name, 20_000)),
     }
@@ -68,5 +69,5 @@ fn a_disk_under_the_old_name_stays_out_after_the_next_commit() {
     world.put("after", 20_000);
     world.array.put(3, ours);
     let pool = world.mount();
-    assert_eq!(pool.member_health(3).status, DiskStatus::Diverged);
+    assert_eq!(pool.member_health(DiskIndex(3)).status, DiskStatus::Diverged);
 }

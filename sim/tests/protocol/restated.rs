@@ -1,6 +1,7 @@
 //! What a mount found is written once more on enough disks, before a block is written.
 
 use super::*;
+use dynamicfs_core::types::DiskIndex;
 use dynamicfs_sim::Mishap;
 
 /// A commit reached disk 2 alone. Disk 1 went back to an older image. A mount without disk 2 writes what it
@@ -74,10 +75,10 @@ fn a_disk_without_room_for_what_is_written_once_more_stays_in_use() {
         let [first, second] = [0, 1].map(|disk| states::newest_of(pool.array().disk(disk)));
         assert_eq!(second, Some(found), "{well}: it found room");
         lacked += u32::from(first > second);
-        assert_eq!(pool.member_health(1).status, DiskStatus::Online, "{well}");
+        assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Online, "{well}");
         assert!(pool.health().tentative, "{well}: it owes a commit");
         put(&mut pool, "new", 20_000).unwrap_or_else(|error| panic!("{well}: {error}"));
-        assert_eq!(pool.member_health(1).status, DiskStatus::Online, "{well}");
+        assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Online, "{well}");
         drop(pool);
         full.plug(&[2]);
         expect_called_whole(&mut full);
@@ -144,7 +145,7 @@ fn a_disk_that_loses_what_a_mount_writes_to_it_keeps_no_mount_from_serving() {
     world.array.disk_mut(1).mishap_after(IoKind::Write, 2, 2, Mishap::Lie);
     {
         let mut pool = world.mount();
-        assert_eq!(pool.member_health(1).status, DiskStatus::Failed, "it is noticed");
+        assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Failed, "it is noticed");
         names.iter().for_each(|name| expect(&mut pool, name, 5000));
         assert!(pool.health().tentative, "it owes a commit");
         put(&mut pool, "new", 5000).expect("without the disk");

@@ -1,6 +1,7 @@
 //! A disk is set back while the pool is mounted.
 
 use super::*;
+use dynamicfs_core::types::DiskIndex;
 
 /// A disk is exchanged for an older copy of itself while the pool is mounted, or set back to a snapshot
 /// below. What stands where its next superblock goes is not what its ring held there a turn ago, but older:
@@ -43,7 +44,7 @@ fn a_disk_of_a_young_pool_that_is_set_back_is_not_called_whole() {
         assert!(slot.iter().all(|&byte| byte == 0), "the ring has not been filled");
         pool.array().disk_mut(1).roll_back(&image);
         put(&mut pool, "after", 30_000).expect("committed without the disk");
-        assert_eq!(pool.member_health(1).status, DiskStatus::Failed);
+        assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Failed);
     }
     expect_whole_without_one(&mut world, [0, 2], &names, 30_000);
 }
@@ -70,7 +71,7 @@ fn rot_in_an_older_copy_does_not_hide_that_a_disk_was_set_back() {
         pool.array().wait(1_000_000);
         put(&mut pool, "after", 30_000).expect("committed");
         let status = if is_older { DiskStatus::Failed } else { DiskStatus::Online };
-        assert_eq!(pool.member_health(1).status, status);
+        assert_eq!(pool.member_health(DiskIndex(1)).status, status);
         drop(pool);
         expect_whole_without_one(&mut world, [0, 2], &names, 30_000);
     }
@@ -91,7 +92,7 @@ fn a_disk_that_is_set_back_while_it_is_out_of_use_is_not_called_whole() {
     put(&mut pool, "meanwhile", 30_000).expect("committed");
     pool.array().disk_mut(1).roll_back(&image);
     let refused = pool.activate_member(MemberNumber(1));
-    let exchanged = Err(MemberError::Pool(Error::Storage(StorageError::Exchanged { disk: 1 })));
+    let exchanged = Err(MemberError::Pool(Error::Storage(StorageError::Exchanged { disk: DiskIndex(1) })));
     assert_eq!(refused, exchanged);
     drop(pool);
     let mut pool = world.mount();

@@ -2,6 +2,7 @@
 
 use super::*;
 use dynamicfs_core::maintain::{CheckReport, Finding, JobState};
+use dynamicfs_core::types::DiskIndex;
 
 /// A rebuild runs that looks at what is young alone. The operator takes a member out by force, with all that
 /// it holds. One bit remembers that something is short. The pass ended, had found nothing, and cleared it:
@@ -33,7 +34,7 @@ fn broken_promises(pool: &mut Mounted<'_>, names: &[String]) -> Vec<String> {
     let borne = pool.health().read_tolerance;
     let disks = 0..pool.internals().store.tree.disks.count();
     let online: Vec<usize> =
-        disks.filter(|&disk| pool.member_health(disk).status == DiskStatus::Online).collect();
+        disks.filter(|&disk| pool.member_health(DiskIndex(disk)).status == DiskStatus::Online).collect();
     let array = pool.array().clone();
     let mut broken = Vec::new();
     for &lost in online.iter().filter(|_| borne > 0) {
@@ -93,8 +94,8 @@ fn a_disk_that_is_owed_nothing_has_what_was_written_while_it_was_away() {
         let (mut lost, promised) = {
             let mut pool = world.mount();
             rest(&mut pool);
-            assert!(!pool.member_health(1).owed, "it is owed nothing");
-            let forecast = pool.forecast_loss(MemberSet::EMPTY).expect("counted");
+            assert!(!pool.member_health(DiskIndex(1)).owed, "it is owed nothing");
+            let forecast = pool.forecast_loss(Set::EMPTY).expect("counted");
             assert_eq!(pool.health().read_tolerance, forecast.read_tolerance, "{copies} copies");
             let others = (0..disks).filter(|disk| ![1, 2].contains(disk));
             (others.collect::<Vec<usize>>(), pool.health().read_tolerance)

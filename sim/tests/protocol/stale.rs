@@ -1,6 +1,7 @@
 //! Disks that come back: with less than they had acknowledged, or as the only ones that are left.
 
 use super::*;
+use dynamicfs_core::types::DiskIndex;
 
 /// A disk that was away is given nothing before a superblock that names it is on it. The mount's own commit wrote its nodes
 /// to it first, over what the disk's own, older state refers to; the power went, the other disk died, and there was no state left.
@@ -94,7 +95,7 @@ fn done_without(layout: u32) -> (World, Vec<String>, usize) {
     pool.begin().expect("begun").commit().expect("committed");
     (0..layout).for_each(|n| put(&mut pool, &format!("tiny-{n}"), 100).expect("committed"));
     pool.array().disk_mut(1).unplug();
-    pool.add_disk(blank, &mut Rng::new(3), &AddOptions::default()).expect("added");
+    pool.add_disk(DiskIndex(blank), &mut Rng::new(3), &AddOptions::default()).expect("added");
     pool.start_job(JobKind::Rebuild, JobOptions::WITHOUT_ABSENT).expect("started");
     rest(&mut pool);
     assert_eq!(pool.health().owed, 0, "nothing is waited for");
@@ -138,7 +139,7 @@ fn an_added_disk_is_given_nothing_before_a_superblock_on_it_names_it() {
     stays_before_a_newer_state(&world, place, |world| {
         if let Ok(mut pool) = world.try_mount(MountMode::ReadWrite) {
             // It may be cut anywhere.
-            let _ = pool.add_disk(place, &mut Rng::new(3), &AddOptions::default());
+            let _ = pool.add_disk(DiskIndex(place), &mut Rng::new(3), &AddOptions::default());
         }
     });
 }
@@ -149,7 +150,7 @@ fn stays_before_a_newer_state(world: &World, disk: usize, act: impl Fn(&mut Worl
     let mut done = world.fork(MEMORY);
     act(&mut done);
     let (mut pool, mut blocks) = (done.mount(), 0..0);
-    let member = pool.member_health(disk).member.expect("it is one");
+    let member = pool.member_health(DiskIndex(disk)).member.expect("it is one");
     let read = pool.internals_mut().store.each_member(|number, record| {
         if number == member {
             blocks = record.start()..record.start() + record.blocks();
@@ -190,7 +191,7 @@ fn a_disk_that_was_away_and_went_back_is_distrusted_from_where_it_went_back_to()
     world.array.put(1, image);
     {
         let mut pool = world.mount();
-        assert_eq!(pool.member_health(1).currency, Currency::Stale);
+        assert_eq!(pool.member_health(DiskIndex(1)).currency, Currency::Stale);
         rest(&mut pool);
         expect_whole(&mut pool, "after the rebuild");
     }
@@ -229,7 +230,7 @@ fn all_disks_that_went_back_are_remembered() {
         doubted
     };
     let mut pool = world.mount();
-    assert!([1, 2].iter().all(|&disk| pool.member_health(disk).currency == Currency::RolledBack));
+    assert!([1, 2].iter().all(|&disk| pool.member_health(DiskIndex(disk)).currency == Currency::RolledBack));
     assert_eq!(doubted(&mut pool), [1, 2]);
     rest(&mut pool);
     expect_whole(&mut pool, "after the rebuild");
@@ -258,7 +259,7 @@ fn a_disk_that_went_back_within_an_epoch_has_lost_what_it_acknowledged() {
     };
     world.array.disk_mut(1).roll_back(&image);
     let mut pool = world.mount();
-    assert_eq!(pool.member_health(1).currency, Currency::RolledBack);
+    assert_eq!(pool.member_health(DiskIndex(1)).currency, Currency::RolledBack);
     rest(&mut pool);
     expect_whole(&mut pool, "after the rebuild");
     drop(pool);

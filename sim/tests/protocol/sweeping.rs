@@ -91,7 +91,7 @@ fn a_sweep_of_an_open_group_counts_what_it_gives_back() {
                 let space = &pool.internals().store.tree.space;
                 assert_eq!(
                     space.room(row, class),
-                    free_in_open_group(space, row, class),
+                    free_in_open_group(space, row.0, class),
                     "{n}: {row} {class:?}"
                 );
             }

@@ -3,6 +3,7 @@
 use super::*;
 use dynamicfs_core::maintain::CheckReport;
 use dynamicfs_core::pool::DiskOptions;
+use dynamicfs_core::types::DiskIndex;
 use dynamicfs_sim::Mishap;
 
 /// As many members as there can be, and as many lost as can be borne.
@@ -65,11 +66,11 @@ fn a_fragment_that_moves_is_not_lost_with_where_it_goes_to() {
         while same < 12 && put(&mut pool, &format!("late-{filled}"), 4096).is_ok() {
             filled += 1;
             // Extents are of eight blocks: whether the small ones are given any.
-            let now: Vec<u64> = [1, 3].map(|d| pool.member_health(d).free_blocks).into();
+            let now: Vec<u64> = [1, 3].map(|d| pool.member_health(DiskIndex(d)).free_blocks).into();
             same = if before.iter().zip(&now).any(|(before, now)| now + 8 <= *before) { 0 } else { same + 1 };
             before = now;
         }
-        let member = pool.member_health(0).member.expect("a member");
+        let member = pool.member_health(DiskIndex(0)).member.expect("a member");
         pool.drain_member(member, false).expect("begun");
     }
     let readable = |array: SimArray| {
@@ -88,7 +89,7 @@ fn a_fragment_that_moves_is_not_lost_with_where_it_goes_to() {
         for _ in 0..30 {
             let before = pool.array().clone();
             let done = pool.maintain(true).map_err(|error| error.to_string());
-            if pool.member_health(2).status == DiskStatus::Online {
+            if pool.member_health(DiskIndex(2)).status == DiskStatus::Online {
                 continue;
             }
             failed += 1;

@@ -2,6 +2,7 @@
 
 use super::*;
 use dynamicfs_core::maintain::JobState;
+use dynamicfs_core::types::DiskIndex;
 
 /// A mirror on six disks with files of which each has a part, and a rebuild on its way.
 fn rebuilding(world: &mut World) -> Mounted<'_> {
@@ -38,7 +39,7 @@ fn a_disk_that_fails_before_the_last_step_is_not_acquitted() {
             // In the superblocks of a commit without contents.
             pool.array().disk_mut(lost).fail_after(IoKind::Write, 0, IoError::Media);
             pool.begin().expect("begun").commit().expect("committed without it");
-            assert_eq!(pool.member_health(lost).status, DiskStatus::Failed);
+            assert_eq!(pool.member_health(DiskIndex(lost)).status, DiskStatus::Failed);
             rest(&mut pool);
             let extents = counts(&mut pool);
             let is_told = pool.health().owed > 0 || extents.complete == extents.total;

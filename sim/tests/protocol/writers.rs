@@ -2,6 +2,7 @@
 
 use super::*;
 use dynamicfs_core::ReadObjects;
+use dynamicfs_core::types::DiskIndex;
 
 /// What another machine does with the same disks meanwhile.
 fn meanwhile(pool: &mut Mounted<'_>, act: impl FnOnce(&mut World)) {
@@ -122,7 +123,7 @@ fn a_disk_of_another_pool_is_not_written_to() {
         let own = pool.array().put(0, another_pool());
         pool.array().wait(1_000_000);
         let done = put(&mut pool, "later", 20_000);
-        assert_eq!(pool.member_health(0).status, DiskStatus::Failed);
+        assert_eq!(pool.member_health(DiskIndex(0)).status, DiskStatus::Failed);
         assert_eq!(done.is_ok(), disks == 3, "{done:?}");
         let foreign = pool.array().put(0, own);
         drop(pool);
@@ -145,7 +146,7 @@ fn a_blank_disk_is_no_member() {
         pool.array().put(2, SimDisk::new(Geometry::new(512, 2048), 5));
         pool.array().wait(1_000_000);
         put(&mut pool, "later", 2000).expect("the others are enough");
-        assert_eq!(pool.member_health(2).status, DiskStatus::Failed, "after {commits} commits");
+        assert_eq!(pool.member_health(DiskIndex(2)).status, DiskStatus::Failed, "after {commits} commits");
     }
 }
 
@@ -161,7 +162,10 @@ fn a_disk_that_is_exchanged_inside_a_transaction_fails_its_commit() {
     transaction.write_all(file, 0, &[7; 20_000]).expect("written");
     transaction.array().put(1, another_pool());
     let failed = transaction.commit();
-    assert!(matches!(failed, Err(Error::Storage(StorageError::Exchanged { disk: 1 }))), "{failed:?}");
+    assert!(
+        matches!(failed, Err(Error::Storage(StorageError::Exchanged { disk: DiskIndex(1) }))),
+        "{failed:?}"
+    );
     put(&mut pool, "later", 20_000).expect("without the disk");
     ["old", "mine", "later"].into_iter().for_each(|name| expect(&mut pool, name, 20_000));
 }
@@ -178,7 +182,7 @@ fn rot_is_not_taken_for_an_exchange() {
     }
     pool.array().wait(1_000_000);
     put(&mut pool, "later", 2000).expect("committed");
-    assert_eq!(pool.member_health(1).status, DiskStatus::Online);
+    assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Online);
 }
 
 /// The disks that another had written to were taken away again, and those that this pool knew came back. It

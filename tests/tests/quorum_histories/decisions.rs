@@ -5,14 +5,14 @@
 use dynamicfs_core::transaction::quorum::{
     MemberLists, list_may_continue, list_may_mount, may_continue, may_mount, next_step,
 };
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::{Row, Set};
 
 /// Enough disks for two lists of three that share none, one, two or all.
 const DISKS: usize = 5;
 
-fn set(digits: &str) -> MemberSet {
+fn set(digits: &str) -> Set<Row> {
     let slot = |digit: char| digit.to_digit(10).expect("a digit") as usize;
-    digits.chars().fold(MemberSet::EMPTY, |set, digit| set.with(slot(digit)))
+    digits.chars().fold(Set::EMPTY, |set, digit| set.with(Row(slot(digit))))
 }
 
 fn lists(pair: &str) -> MemberLists {
@@ -21,8 +21,8 @@ fn lists(pair: &str) -> MemberLists {
 }
 
 /// Every set of the first `count` disks.
-fn sets(count: usize) -> impl Iterator<Item = MemberSet> + Clone {
-    (0..=MemberSet::first(count).bits()).map(MemberSet::of_bits)
+fn sets(count: usize) -> impl Iterator<Item = Set<Row>> + Clone {
+    (0..=Set::<Row>::first(count).bits()).map(Set::of_bits)
 }
 
 /// Every pair of lists with at least one member each.
@@ -77,11 +77,11 @@ fn one_list() {
 
 #[test]
 fn the_largest_list() {
-    let all = MemberSet::first(64);
-    assert!(!list_may_continue(MemberSet::first(31), all));
-    assert!(list_may_continue(MemberSet::first(32), all));
-    assert!(!list_may_mount(MemberSet::first(32), all));
-    assert!(list_may_mount(MemberSet::first(33), all));
+    let all = Set::first(64);
+    assert!(!list_may_continue(Set::first(31), all));
+    assert!(list_may_continue(Set::first(32), all));
+    assert!(!list_may_mount(Set::first(32), all));
+    assert!(list_may_mount(Set::first(33), all));
     assert!(list_may_mount(all, all));
 }
 
@@ -198,7 +198,7 @@ fn one_more_disk_never_forbids() {
     for pair in pairs(DISKS) {
         for few in sets(DISKS) {
             for slot in 0..DISKS {
-                let more = few.with(slot);
+                let more = few.with(Row(slot));
                 assert!(may_mount(few, pair) <= may_mount(more, pair), "{few:?} {pair:?}");
                 assert!(may_continue(few, pair, pair) <= may_continue(more, pair, pair), "{few:?} {pair:?}");
             }

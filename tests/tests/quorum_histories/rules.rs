@@ -1,7 +1,7 @@
 //! The rules of a world: the protocol's decisions as they are, and with a part taken out.
 
 use dynamicfs_core::transaction::quorum::{self, MemberLists, list_may_continue, list_may_mount};
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::{Row, Set};
 
 /// Every decision of the protocol, so that a test can replace one, and how hard the world is.
 #[derive(Clone, Copy)]
@@ -9,11 +9,11 @@ pub(crate) struct Rules {
     /// What a failure prints.
     pub(crate) name: &'static str,
     /// Present disks, lists of the newest superblock: whether to mount.
-    pub(crate) may_mount: fn(MemberSet, MemberLists) -> bool,
+    pub(crate) may_mount: fn(Set<Row>, MemberLists) -> bool,
     /// Online disks, last durable lists, next lists: whether to go on after a failure.
-    pub(crate) may_continue: fn(MemberSet, MemberLists, MemberLists) -> bool,
+    pub(crate) may_continue: fn(Set<Row>, MemberLists, MemberLists) -> bool,
     /// Durable lists, target, whether a step is needed anyhow: the next lists to write.
-    pub(crate) next_step: fn(MemberLists, MemberSet, bool) -> Option<MemberLists>,
+    pub(crate) next_step: fn(MemberLists, Set<Row>, bool) -> Option<MemberLists>,
     /// Whether a mount reserves its epoch on all present disks first. Else it takes the one after the newest's.
     pub(crate) claims: bool,
     /// What is done about blocks, where they are part of the world.
@@ -118,41 +118,41 @@ impl Rules {
         Self { name: "refuse returning disks", may_mount: members_alone, ..Self::SOUND };
 }
 
-fn straight_to_target(durable: MemberLists, target: MemberSet, must_write: bool) -> Option<MemberLists> {
+fn straight_to_target(durable: MemberLists, target: Set<Row>, must_write: bool) -> Option<MemberLists> {
     let end = MemberLists::both(target);
     (must_write || durable != end).then_some(end)
 }
 
-fn half_of_next_members(online: MemberSet, _durable: MemberLists, next: MemberLists) -> bool {
+fn half_of_next_members(online: Set<Row>, _durable: MemberLists, next: MemberLists) -> bool {
     !online.is_empty() && list_may_continue(online, next.members)
 }
 
-fn continue_with_any(online: MemberSet, _durable: MemberLists, _next: MemberLists) -> bool {
+fn continue_with_any(online: Set<Row>, _durable: MemberLists, _next: MemberLists) -> bool {
     !online.is_empty()
 }
 
-fn count_strangers(online: MemberSet, durable: MemberLists, next: MemberLists) -> bool {
+fn count_strangers(online: Set<Row>, durable: MemberLists, next: MemberLists) -> bool {
     let lists = [durable.settled, durable.members, next.settled, next.members];
     !online.is_empty() && lists.iter().all(|list| 2 * online.len() >= list.len())
 }
 
-fn mount_by_members(present: MemberSet, lists: MemberLists) -> bool {
+fn mount_by_members(present: Set<Row>, lists: MemberLists) -> bool {
     list_may_mount(present, lists.members)
 }
 
-fn mount_by_settled(present: MemberSet, lists: MemberLists) -> bool {
+fn mount_by_settled(present: Set<Row>, lists: MemberLists) -> bool {
     list_may_mount(present, lists.settled)
 }
 
-fn mount_with_half(present: MemberSet, lists: MemberLists) -> bool {
+fn mount_with_half(present: Set<Row>, lists: MemberLists) -> bool {
     list_may_continue(present, lists.settled) && list_may_continue(present, lists.members)
 }
 
-fn settle_at_once(durable: MemberLists, target: MemberSet, must_write: bool) -> Option<MemberLists> {
+fn settle_at_once(durable: MemberLists, target: Set<Row>, must_write: bool) -> Option<MemberLists> {
     let half_way = durable.settled != durable.members;
     quorum::next_step(durable, target, must_write && !half_way)
 }
 
-fn members_alone(present: MemberSet, lists: MemberLists) -> bool {
+fn members_alone(present: Set<Row>, lists: MemberLists) -> bool {
     quorum::may_mount(present, lists) && present.is_subset_of(lists.members)
 }

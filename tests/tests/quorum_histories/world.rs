@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use dynamicfs_core::transaction::quorum::MemberLists;
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::{Row, Set};
 
 use super::rules::{Blocks, Rules};
 
@@ -21,15 +21,15 @@ const FAILURES_PER_COMMIT: u8 = 2;
 const FIRST_CONTENT: u8 = 0;
 
 /// A member list in the eight bits that a state keeps of it.
-fn packed(members: MemberSet) -> u8 {
+fn packed(members: Set<Row>) -> u8 {
     u8::try_from(members.bits()).expect("a modelled pool has at most eight disks")
 }
 
 /// Every subset, the empty one first and the whole last.
-fn subsets(whole: MemberSet) -> impl Iterator<Item = MemberSet> {
-    let next = move |part: &MemberSet| part.bits().wrapping_sub(whole.bits()) & whole.bits();
-    let after = move |part: &MemberSet| (*part != whole).then(|| MemberSet::of_bits(next(part)));
-    std::iter::successors(Some(MemberSet::EMPTY), after)
+fn subsets(whole: Set<Row>) -> impl Iterator<Item = Set<Row>> {
+    let next = move |part: &Set<Row>| part.bits().wrapping_sub(whole.bits()) & whole.bits();
+    let after = move |part: &Set<Row>| (*part != whole).then(|| Set::of_bits(next(part)));
+    std::iter::successors(Some(Set::EMPTY), after)
 }
 
 /// The root record of a generation.
@@ -57,16 +57,16 @@ impl Superblock {
         Reverse((self.settled.reverse_bits(), self.members.reverse_bits()))
     }
 
-    fn members(self) -> MemberSet {
-        MemberSet::of_bits(self.members.into())
+    fn members(self) -> Set<Row> {
+        Set::of_bits(self.members.into())
     }
 
-    fn online(self) -> MemberSet {
-        MemberSet::of_bits(self.online.into())
+    fn online(self) -> Set<Row> {
+        Set::of_bits(self.online.into())
     }
 
     fn lists(self) -> MemberLists {
-        MemberLists { settled: MemberSet::of_bits(self.settled.into()), members: self.members() }
+        MemberLists { settled: Set::of_bits(self.settled.into()), members: self.members() }
     }
 }
 
@@ -83,25 +83,25 @@ struct Disk {
 type Disks<const N: usize> = [Disk; N];
 
 /// The disks with this superblock written on some of them.
-fn with_written<const N: usize>(mut disks: Disks<N>, superblock: Superblock, on: MemberSet) -> Disks<N> {
+fn with_written<const N: usize>(mut disks: Disks<N>, superblock: Superblock, on: Set<Row>) -> Disks<N> {
     for slot in on.iter() {
-        let claim = disks[slot].claim.max(superblock.epoch);
-        disks[slot] = Disk { newest: superblock, claim, ..disks[slot] };
+        let claim = disks[slot.0].claim.max(superblock.epoch);
+        disks[slot.0] = Disk { newest: superblock, claim, ..disks[slot.0] };
     }
     disks
 }
 
 /// The disks with this epoch claimed on some of them.
-fn with_claimed<const N: usize>(mut disks: Disks<N>, epoch: u8, on: MemberSet) -> Disks<N> {
+fn with_claimed<const N: usize>(mut disks: Disks<N>, epoch: u8, on: Set<Row>) -> Disks<N> {
     for slot in on.iter() {
-        disks[slot].claim = epoch;
+        disks[slot.0].claim = epoch;
     }
     disks
 }
 
 /// The disks with blocks of these contents overwritten on some of them.
-fn with_overwritten<const N: usize>(mut disks: Disks<N>, contents: u16, on: MemberSet) -> Disks<N> {
-    on.iter().for_each(|slot| disks[slot].overwritten |= contents);
+fn with_overwritten<const N: usize>(mut disks: Disks<N>, contents: u16, on: Set<Row>) -> Disks<N> {
+    on.iter().for_each(|slot| disks[slot.0].overwritten |= contents);
     disks
 }
 
@@ -109,15 +109,15 @@ fn with_overwritten<const N: usize>(mut disks: Disks<N>, contents: u16, on: Memb
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// A mount ended while it claimed its epoch.
-    ClaimCrashed { present: MemberSet },
+    ClaimCrashed { present: Set<Row> },
     /// A mount ended while it wrote its steps.
-    MountCrashed { present: MemberSet },
+    MountCrashed { present: Set<Row> },
     /// A mount serves what it found.
-    Mounted { present: MemberSet },
+    Mounted { present: Set<Row> },
     /// A commit ended before it was acknowledged.
     CommitCrashed,
     /// A commit was acknowledged, with these disks left.
-    Committed { online: MemberSet },
+    Committed { online: Set<Row> },
     /// The running pool stopped between commits.
     PowerOff,
 }
@@ -126,13 +126,13 @@ pub(crate) enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Violation {
     /// A mount has found a content that does not descend from the acknowledged one.
-    Rollback { present: MemberSet, mounted: u8, acknowledged: u8 },
+    Rollback { present: Set<Row>, mounted: u8, acknowledged: u8 },
     /// Two disks carry different contents in the same epoch and generation.
-    TwoContents { present: MemberSet, epoch: u8, generation: u8 },
+    TwoContents { present: Set<Row>, epoch: u8, generation: u8 },
     /// Every disk is present, and still nothing may mount.
     RefusedWithAll,
     /// A mount goes on from a state of which blocks were overwritten on a disk that took part in it.
-    Overwritten { present: MemberSet, content: u8 },
+    Overwritten { present: Set<Row>, content: u8 },
 }
 
 /// What each content was made from.
@@ -183,7 +183,7 @@ pub(crate) struct World<const N: usize> {
 impl<const N: usize> World<N> {
     /// A new pool at rest: all disks are members and have the first content.
     pub(crate) fn new() -> Self {
-        let everyone = packed(MemberSet::first(N));
+        let everyone = packed(Set::first(N));
         let newest = Superblock {
             epoch: 1,
             generation: 1,
@@ -207,7 +207,7 @@ impl<const N: usize> World<N> {
             emit(Event::PowerOff, Self { running: None, ..*self });
             return Ok(());
         }
-        for present in subsets(MemberSet::first(N)).skip(1) {
+        for present in subsets(Set::first(N)).skip(1) {
             if let Some(found) = self.find(present, rules)? {
                 self.mount(present, found, rules, emit);
             }
@@ -216,14 +216,14 @@ impl<const N: usize> World<N> {
     }
 
     /// The superblock that a mount with these disks goes on from, or `None` if it is refused.
-    fn find(&self, present: MemberSet, rules: &Rules) -> Result<Option<Superblock>, Violation> {
-        let seen = || present.iter().map(|slot| self.disks[slot].newest);
+    fn find(&self, present: Set<Row>, rules: &Rules) -> Result<Option<Superblock>, Violation> {
+        let seen = || present.iter().map(|slot| self.disks[slot.0].newest);
         let (epoch, generation) = seen().map(Superblock::age).max().expect("a mount has a disk");
         let tied = || seen().filter(|superblock| superblock.age() == (epoch, generation));
         let newest = tied().min_by_key(|superblock| superblock.tie_break()).expect("one is the newest");
 
         if !tied().all(|superblock| (rules.may_mount)(present, superblock.lists())) {
-            let all_present = present == MemberSet::first(N);
+            let all_present = present == Set::first(N);
             return if all_present { Err(Violation::RefusedWithAll) } else { Ok(None) };
         }
         if tied().any(|superblock| superblock.content != newest.content) {
@@ -233,7 +233,7 @@ impl<const N: usize> World<N> {
             let acknowledged = self.acknowledged;
             return Err(Violation::Rollback { present, mounted: newest.content, acknowledged });
         }
-        let is_overwritten = |slot: usize| self.disks[slot].overwritten >> newest.content & 1 != 0;
+        let is_overwritten = |row: Row| self.disks[row.0].overwritten >> newest.content & 1 != 0;
         // Also where it is away: it will be given what it missed after this state, and trusted with the rest.
         if newest.online().iter().any(is_overwritten) {
             return Err(Violation::Overwritten { present, content: newest.content });
@@ -244,11 +244,11 @@ impl<const N: usize> World<N> {
     /// A mount: the claim, the found state once more in the new epoch, blocks, the pair that was found, the
     /// members that are present. The second step is left out where all that took part in the found state are
     /// here and have it. Nothing is written after the claim where too few can have it.
-    fn mount(&self, present: MemberSet, found: Superblock, rules: &Rules, emit: &mut dyn FnMut(Event, Self)) {
+    fn mount(&self, present: Set<Row>, found: Superblock, rules: &Rules, emit: &mut dyn FnMut(Event, Self)) {
         let mut disks = self.disks;
         let mut epoch = found.epoch + 1;
         if rules.claims {
-            epoch = 1 + present.iter().map(|slot| disks[slot].claim).max().expect("a mount has a disk");
+            epoch = 1 + present.iter().map(|slot| disks[slot.0].claim).max().expect("a mount has a disk");
             for claimed in subsets(present).filter(|claimed| *claimed != present) {
                 let disks = with_claimed(disks, epoch, claimed);
                 emit(Event::ClaimCrashed { present }, Self { disks, ..*self });
@@ -259,14 +259,14 @@ impl<const N: usize> World<N> {
             disks,
             online: present,
             durable: found.lists(),
-            named: if rules.blocks.is_some() { found.online() } else { MemberSet::first(N) },
+            named: if rules.blocks.is_some() { found.online() } else { Set::first(N) },
             generation: found.generation + 1,
             must_write: true,
             failures: rules.failures_in_mount,
         };
         let named = present.and(found.online());
         let is_everywhere =
-            named == found.online() && named.iter().all(|slot| self.disks[slot].newest == found);
+            named == found.online() && named.iter().all(|slot| self.disks[slot.0].newest == found);
         let is_enough = is_everywhere || (rules.may_continue)(named, found.lists(), found.lists());
         if rules.blocks == Some(Blocks::StateFirst) && !is_enough {
             return;
@@ -296,7 +296,7 @@ impl<const N: usize> World<N> {
     /// The steps of a mount, from where its epoch is its own.
     fn go_on(
         &self,
-        present: MemberSet,
+        present: Set<Row>,
         found: Superblock,
         epoch: u8,
         mut start: Progress<N>,
@@ -357,11 +357,11 @@ impl<const N: usize> World<N> {
 struct Progress<const N: usize> {
     disks: Disks<N>,
     /// The disks that have not failed; each has the durable pair.
-    online: MemberSet,
+    online: Set<Row>,
     durable: MemberLists,
     /// Those that the durable state names as taking part. The others come back: they get a superblock after
     /// these, so that none of them has it alone.
-    named: MemberSet,
+    named: Set<Row>,
     /// The generation that the next step gets.
     generation: u8,
     /// Nothing has been written yet.
@@ -388,7 +388,7 @@ struct Steps<'a, const N: usize> {
 
 impl<const N: usize> Steps<'_, N> {
     fn go(&mut self, at: Progress<N>) {
-        let may_fail = if at.failures > 0 { at.online } else { MemberSet::EMPTY };
+        let may_fail = if at.failures > 0 { at.online } else { Set::EMPTY };
         for lost in subsets(may_fail) {
             let left = at.online.minus(lost);
             let Some(next) = (self.rules.next_step)(at.durable, left, at.must_write) else {
@@ -437,7 +437,7 @@ impl<const N: usize> Steps<'_, N> {
         }
     }
 
-    fn superblock(&self, generation: u8, lists: MemberLists, online: MemberSet) -> Superblock {
+    fn superblock(&self, generation: u8, lists: MemberLists, online: Set<Row>) -> Superblock {
         let (settled, members) = (packed(lists.settled), packed(lists.members));
         let online = if self.rules.blocks.is_some() { packed(online) } else { 0 };
         Superblock { epoch: self.epoch, generation, settled, members, content: self.content, online }

@@ -29,6 +29,7 @@ use crate::pool::session::Session;
 use candidate::{Candidate, Made};
 use dynamicfs_core::error::MemberError;
 use dynamicfs_core::health::DiskStatus;
+use dynamicfs_core::types::DiskIndex;
 use dynamicfs_core::{AddOptions, DiskOptions};
 use full_table::make_rows;
 use schemars::JsonSchema;
@@ -226,7 +227,7 @@ fn judge(
     let places: Vec<usize> = names.iter().filter_map(|name| place_of(session, name)).collect();
     for (candidate, &place) in candidates.iter().zip(&places) {
         if !candidate.is_begun() || !is_member(session, place) {
-            session.pool.check_disk(place, options).map_err(|error| candidate.refused(error))?;
+            session.pool.check_disk(DiskIndex(place), options).map_err(|error| candidate.refused(error))?;
         }
     }
     if !candidates.iter().any(Candidate::is_begun) {
@@ -277,14 +278,14 @@ fn join(
                 // What is left of it, should this be cut short, is known by that.
                 session.config.disks[place].joins = Some(session.pool.next_member().0);
                 session.config.save()?;
-                let done = session.pool.add_disk(place, &mut OsEntropy, &options);
+                let done = session.pool.add_disk(DiskIndex(place), &mut OsEntropy, &options);
                 if done.is_err() && is_member(session, place) && !matches!(done, Err(MemberError::TakesPart))
                 {
                     joined.half_done.push(session.places[place].entry.name.clone());
                 }
                 done.map_err(|error| refused(candidate, error))?;
             }
-            let health = session.pool.member_health(place);
+            let health = session.pool.member_health(DiskIndex(place));
             joined.disks.push(AddedDisk {
                 member: health.member.map(|member| member.0),
                 bytes: health.blocks * u64::from(session.pool.health().block_bytes),
@@ -304,7 +305,7 @@ fn place_of(session: &Session<'_>, name: &str) -> Option<usize> {
 /// Whether the disk at a place is a member. One that holds another history bears the number of a member, and
 /// is none.
 fn is_member(session: &Session<'_>, place: usize) -> bool {
-    let health = session.pool.member_health(place);
+    let health = session.pool.member_health(DiskIndex(place));
     health.status != DiskStatus::Diverged
         && health.member.is_some_and(|member| session.row_of(member.0).is_some())
 }

@@ -5,8 +5,8 @@ use crate::output::names::show;
 use crate::pool::disks::{self, Disk, DiskState};
 use crate::pool::session::Session;
 use dynamicfs_core::error::MemberError;
-use dynamicfs_core::types::MemberNumber;
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::{DiskIndex, MemberNumber};
+use dynamicfs_core::types::{Row, Set};
 use std::path::Path;
 
 /// A disk that someone means.
@@ -29,12 +29,12 @@ impl Meant {
     }
 
     /// Its row as a set: empty where it is no member.
-    pub(crate) fn rows(&self, session: &Session<'_>) -> MemberSet {
+    pub(crate) fn rows(&self, session: &Session<'_>) -> Set<Row> {
         self.row(session).into_iter().collect()
     }
 
     /// Its row in the pool's table, if it is a member.
-    pub(crate) fn row(&self, session: &Session<'_>) -> Option<usize> {
+    pub(crate) fn row(&self, session: &Session<'_>) -> Option<Row> {
         self.disk.member.and_then(|member| session.row_of(member))
     }
 
@@ -58,7 +58,7 @@ impl Meant {
     pub(crate) fn is_online(&self, session: &Session<'_>) -> bool {
         let member = self.disk.member.map(MemberNumber);
         self.place.is_some_and(|place| {
-            let health = session.pool.member_health(place);
+            let health = session.pool.member_health(DiskIndex(place));
             // One that was cut is read, and takes no part in what is written.
             health.member == member
                 && health.status == dynamicfs_core::health::DiskStatus::Online

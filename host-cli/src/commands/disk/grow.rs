@@ -8,6 +8,7 @@ use crate::output::text::Text;
 use crate::pool::disks::Disk;
 use crate::pool::open::{Access, with_pool};
 use dynamicfs_core::error::MemberError;
+use dynamicfs_core::types::DiskIndex;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -50,7 +51,7 @@ pub(super) fn run(app: &App, disk: &str) -> Result<Exit, Failure> {
             session.writable()?;
             let place = session.places.iter().position(|place| place.entry.name == name);
             let place = place.ok_or_else(|| failed(MemberError::NotAMember))?;
-            session.pool.grow_disk(place).map_err(failed)?;
+            session.pool.grow_disk(DiskIndex(place)).map_err(failed)?;
         }
         let disk = find(session, &name)?.disk;
         app.out.report(&DiskGrown { dry_run: app.global.dry_run, disk, gained_bytes })?;

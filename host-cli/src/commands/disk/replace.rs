@@ -23,7 +23,7 @@ use crate::pool::pace::Pace;
 use crate::pool::session::Session;
 use dynamicfs_core::error::MemberError;
 use dynamicfs_core::types::MemberNumber;
-use dynamicfs_core::types::MemberSet;
+use dynamicfs_core::types::{Row, Set};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fs;
@@ -256,7 +256,7 @@ fn begun_without_list(app: &App, new: &Path, old: Option<u16>) -> Result<Option<
         let is_new =
             new.pool_id() == session.parameters.pool.to_string() && session.row_of(member.0).is_some();
         let is_going = old.is_some_and(|old| {
-            let row = session.row_of(old).map(|row| MemberSet::EMPTY.with(row));
+            let row = session.row_of(old).map(Set::only);
             let roster = session.pool.roster();
             row.is_none_or(|row| !row.and(roster.emptied.or(roster.failed).or(roster.departing)).is_empty())
         });
@@ -288,7 +288,7 @@ fn after_leaving(
 /// Whether what the old disk holds has room on the others, of which the new one is one by now.
 fn check_room(session: &mut Session<'_>, meant: &Meant, name: &str) -> Result<(), Failure> {
     let Some(row) = meant.row(session) else { return Ok(()) };
-    let rows = MemberSet::EMPTY.with(row);
+    let rows = Set::only(row);
     let rebuild = match meant.is_online(session) {
         true => Rebuild::of_drain(session, rows)?,
         false => Rebuild::of(session, rows)?,
@@ -303,7 +303,7 @@ pub(super) fn foresee_room(session: &mut Session<'_>, old: u16, bytes: u64) -> R
     let row = session.row_of(old).filter(|&row| !is_full && !holds_nothing(session, row));
     let Some(row) = row else { return Ok(()) };
     let is_lost = !session.pool.members().online.contains(row);
-    let rebuild = Rebuild::of_replacement(session, MemberSet::EMPTY.with(row), is_lost, bytes)?;
+    let rebuild = Rebuild::of_replacement(session, Set::only(row), is_lost, bytes)?;
     let name = session.name_of(MemberNumber(old));
     if rebuild.space == Space::Tight {
         session.out.warn(format_args!(
@@ -368,7 +368,7 @@ fn empty(
 }
 
 /// Whether nothing lies on the member in a row: a spare, a witness, one that was emptied.
-fn holds_nothing(session: &Session<'_>, row: usize) -> bool {
+fn holds_nothing(session: &Session<'_>, row: Row) -> bool {
     let is_witness = session.pool.member_in(row).is_some_and(|member| member.witness);
     session.pool.roster().vacant.contains(row) || is_witness
 }

@@ -241,7 +241,7 @@ impl Layout {
             | FormatError::InUse { disk, .. }
             | FormatError::Io { disk, .. }
             | FormatError::Storage(StorageError::NoSpaceBelow { disk }) => {
-                config.disks.get(disk).map(|entry| self.folder.join(&entry.path))
+                config.disks.get(disk.0).map(|entry| self.folder.join(&entry.path))
             }
             _ => None,
         };

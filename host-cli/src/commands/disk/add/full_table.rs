@@ -11,7 +11,7 @@ use crate::output::names::ShowPath;
 use crate::output::size;
 use crate::pool::room;
 use crate::pool::session::Session;
-use dynamicfs_core::types::MemberNumber;
+use dynamicfs_core::types::{MemberNumber, Row};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -103,7 +103,7 @@ fn leaving(
     // In this mount: it may have gone away since it was named.
     let meant = find(session, &old.to_string())?;
     extents_without(session, &meant, app.global.force_data_loss)?;
-    has_room(session, (member, row), bytes)?;
+    has_room(session, (member, row.0), bytes)?;
     Ok(Some(Leaving { member, is_empty }))
 }
 
@@ -116,7 +116,7 @@ fn has_room(session: &mut Session<'_>, (old, row): (MemberNumber, usize), bytes:
             had = blocks;
         }
     })?;
-    let free = session.pool.member_in(row).map_or(0, |member| member.free_blocks);
+    let free = session.pool.member_in(Row(row)).map_or(0, |member| member.free_blocks);
     let held = had.saturating_sub(free);
     let block = u64::from(session.pool.health().block_bytes);
     let needed = (held + session.pool.reserved_blocks()) * block;

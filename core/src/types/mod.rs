@@ -2,134 +2,22 @@
 
 use crate::build::{MULTI, REED_SOLOMON, XOR};
 
-/// The bits of a set: as many as a build may have members or fragments.
-#[cfg(feature = "wide")]
-type Bits = u64;
-#[cfg(not(feature = "wide"))]
-type Bits = u32;
+mod index;
 
-/// A set of members, by their slot in the superblock's member table (bit `i` is slot `i`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct MemberSet(Bits);
-
-impl MemberSet {
-    /// No member.
-    pub const EMPTY: Self = Self(0);
-
-    /// The set of these bits; those that this build has no members for are left out.
-    pub const fn of_bits(bits: u64) -> Self {
-        Self(bits as Bits)
-    }
-
-    /// The bits of the set.
-    #[allow(clippy::unnecessary_cast, reason = "they are fewer in a narrow build")]
-    pub const fn bits(self) -> u64 {
-        self.0 as u64
-    }
-
-    /// The members in slots `0..count`.
-    pub const fn first(count: usize) -> Self {
-        if count >= Bits::BITS as usize { Self(Bits::MAX) } else { Self((1 << count) - 1) }
-    }
-
-    /// Whether the member in this slot belongs to the set; false from the width on.
-    pub const fn contains(self, slot: usize) -> bool {
-        slot < Bits::BITS as usize && self.0 >> slot & 1 == 1
-    }
-
-    /// The set and this slot, which is below the width.
-    #[must_use]
-    pub const fn with(self, slot: usize) -> Self {
-        Self(self.0 | 1 << (slot & (Bits::BITS as usize - 1)))
-    }
-
-    /// The set without this slot.
-    #[must_use]
-    pub const fn without(self, slot: usize) -> Self {
-        Self(self.0 & !(1 << (slot & (Bits::BITS as usize - 1))))
-    }
-
-    /// Members of both.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    /// Members of either.
-    #[must_use]
-    pub const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Members that are not in `other`.
-    #[must_use]
-    pub const fn minus(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// Whether all members are in `other`.
-    pub const fn is_subset_of(self, other: Self) -> bool {
-        self.0 & !other.0 == 0
-    }
-
-    /// Whether there is no member.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// How many members.
-    #[cfg_attr(not(feature = "fast-read"), inline(never))] // A Cortex-M counts bits in software.
-    pub const fn len(self) -> usize {
-        self.0.count_ones() as usize
-    }
-
-    /// The slots, ascending.
-    pub const fn iter(self) -> Slots {
-        Slots(self)
-    }
-}
-
-impl FromIterator<usize> for MemberSet {
-    fn from_iter<I: IntoIterator<Item = usize>>(slots: I) -> Self {
-        slots.into_iter().fold(Self::EMPTY, Self::with)
-    }
-}
-
-/// The slots of a set, ascending.
-#[derive(Clone, Debug)]
-pub struct Slots(MemberSet);
-
-impl Iterator for Slots {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        let bits = self.0.0;
-        if !MULTI {
-            self.0 = MemberSet::EMPTY;
-            return (bits != 0).then_some(0);
-        }
-        if !MULTI {
-            self.0 = MemberSet::EMPTY;
-            return (bits != 0).then_some(0);
-        }
-        self.0 = MemberSet(bits & bits.wrapping_sub(1));
-        (bits != 0).then_some(bits.trailing_zeros() as usize)
-    }
-}
+pub use index::{Column, DiskIndex, FragmentIndex, Row, Set, SetIter};
 
 /// The two member lists of one superblock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemberLists {
     /// The list before `members`, until the change to it is finished; then the same.
-    pub settled: MemberSet,
+    pub settled: Set<Row>,
     /// The members of this state.
-    pub members: MemberSet,
+    pub members: Set<Row>,
 }
 
 impl MemberLists {
     /// A finished change: both lists are the same.
-    pub const fn both(members: MemberSet) -> Self {
+    pub const fn both(members: Set<Row>) -> Self {
         Self { settled: members, members }
     }
 }
