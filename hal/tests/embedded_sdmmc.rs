@@ -1,6 +1,5 @@
 //! The adapter over `embedded-sdmmc`: a disk in memory, and the crate's own driver of a card on an SPI bus.
 
-#[path = "embedded_sdmmc/card.rs"]
 mod card;
 
 use std::cell::{Cell, RefCell};

@@ -1,7 +1,6 @@
 //! Every code against an independent library, and every pattern of losses it can bear.
 
-mod common;
-
+use crate::common;
 use reed_solomon_novelda::{Code, Kernel};
 use rusty_erasure_core::{Coder, Matrix};
 

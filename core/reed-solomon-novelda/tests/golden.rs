@@ -1,12 +1,10 @@
 //! Vectors that were computed once by another program, and must never change: what is on a disk
 //! stays readable.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::Field;
+use crate::common::{self, Field};
 use reed_solomon_novelda::{Code, Kernel};
 use rusty_erasure_core::{Coder, Matrix};
 

@@ -1,8 +1,6 @@
 //! Every length around the widths of words, vectors and blocks, at every alignment.
 
-mod common;
-
-use common::Field;
+use crate::common::{self, Field};
 use reed_solomon_novelda::{Code, Kernel};
 
 const CODES: [(u8, u8); 8] = [(1, 2), (2, 1), (3, 2), (4, 2), (8, 3), (10, 4), (16, 4), (5, 0)];

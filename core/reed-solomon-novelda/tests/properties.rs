@@ -1,8 +1,6 @@
-//! Shapes and contents that nobody thought of.
+//! Random shapes and contents.
 
-mod common;
-
-use common::Field;
+use crate::common::{self, Field};
 use proptest::prelude::*;
 use reed_solomon_novelda::{Code, Kernel};
 

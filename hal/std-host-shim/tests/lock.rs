@@ -37,7 +37,7 @@ fn hold_a_disk() {
 /// A process that has the disk open.
 fn holder(path: &Path) -> Child {
     let mut child = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "hold_a_disk", "--nocapture"])
+        .args(["--exact", "lock::hold_a_disk", "--nocapture"])
         .env(HOLD, path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,13 +1,12 @@
 //! The interleavings of the hand-off between threads, by model checking.
 //!
 //! ```text
-//! RUSTFLAGS="--cfg loom" cargo test -p std-host-shim --test loom_handoff --release
+//! RUSTFLAGS="--cfg loom" cargo test -p std-host-shim --test suite --release
 //! ```
 //!
-//! The sources of the hand-off are compiled into this test, with loom's locks and threads in place of the standard
-//! library's. Loom fails a model in which a thread waits for ever, so each of these also shows that nobody is left
-//! behind.
-#![cfg(loom)]
+//! The sources of the hand-off are compiled into this test, with loom's locks and threads in place of the
+//! standard library's. Loom fails a model in which a thread waits for ever, so each of these also shows that
+//! no thread is left waiting.
 
 #[path = "../src/array/crew.rs"]
 mod crew;

@@ -149,8 +149,8 @@ impl Faulty {
     }
 }
 
-/// The bytes that a DMA engine takes or leaves that drops the low bits of an address: those below are not
-/// ours to touch, so that zeros stand for them.
+/// The bytes of a DMA engine that drops the low bits of an address. The bytes below the buffer are not ours
+/// to touch, so zeros stand for them.
 fn rounded(bytes: &[u8], address: usize, alignment: usize) -> Vec<u8> {
     let below = address % alignment;
     [vec![0; below], bytes[..bytes.len() - below].to_vec()].concat()

@@ -3,8 +3,8 @@
 use dynamicfs_hal::conformance::{Cuts, Finding, Plan, PowerSwitch, destroy_and_check, destroy_and_cut};
 use dynamicfs_hal::{BlockDevice, Bounce, Geometry, IoError, Partition, SharedDevice};
 
-use crate::faulty::{Fault, Faulty};
-use crate::power_disk::{Lie, PowerDisk, Switch, Torn};
+use super::faulty::{Fault, Faulty};
+use super::power_disk::{Lie, PowerDisk, Switch, Torn};
 
 const GEOMETRY: Geometry =
     Geometry { buffer_alignment: 64, tear_unit: 4096, discard: true, ..Geometry::new(512, 300) };

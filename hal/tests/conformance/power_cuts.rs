@@ -5,7 +5,7 @@ use dynamicfs_hal::conformance::{
 };
 use dynamicfs_hal::{BlockDevice, Geometry, IoError};
 
-use crate::power_disk::{Lie, PowerDisk, Switch, Torn};
+use super::power_disk::{Lie, PowerDisk, Switch, Torn};
 
 const CUTS: u32 = 200;
 

@@ -3,7 +3,7 @@
 use dynamicfs_hal::conformance::{Checked, Finding, Plan, Step, destroy_and_check, memory_min};
 use dynamicfs_hal::{BlockDevice, Geometry, GeometryError, IoError, RamDisk};
 
-use crate::faulty::{Fault, Faulty};
+use super::faulty::{Fault, Faulty};
 
 const SECTORS: u64 = 200;
 

@@ -1,7 +1,5 @@
 //! What the tests share: a slow second implementation, and stripes to try.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 use reed_solomon_novelda::{Code, Kernel, Recovery};
 
 /// GF(2^8) by tables of logarithms, the text-book way, which shares no idea with the crate.
