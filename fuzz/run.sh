@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")"
 seconds=${1:-60}
 
-# The core forbids unsafe code: panics, overflows and debug assertions are what there is to find, and without the
+# The core forbids unsafe code, so only panics, overflows and debug assertions can be found. Without the
 # address sanitizer and the tracing of comparisons ten times as many inputs are tried.
 options="--sanitizer none --no-trace-compares"
 

@@ -103,8 +103,8 @@ pub fn exercise(disks: Vec<Vec<u8>>, plan: &Plan) {
     rest(&mut array, &mut lent);
 }
 
-/// Upkeep of a pool that is left alone comes to an end, or fails with a typed error, whatever the disks say: with a scrub
-/// under way, in no more steps than the disks have sectors.
+/// Upkeep of an idle pool ends, or fails with a typed error, whatever the disks say. With a scrub under way
+/// it takes no more steps than the disks have sectors.
 fn rest(array: &mut Array, lent: &mut Lent) {
     let sectors = array.disks.iter().map(|disk| disk.len() as u64 / SECTOR).sum::<u64>();
     let Ok(mut pool) = Pool::mount(array, lent.memory(), SERVICES, &MountOptions::default()) else { return };

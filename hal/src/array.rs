@@ -4,14 +4,14 @@ use crate::{Batch, BlockDevice, DeviceError, Geometry, Operation, Outcome, Reque
 
 /// The disks of a pool, driven in batches.
 ///
-/// The requests of a batch have no order among each other but one: a [`Operation::Flush`] covers the earlier
-/// requests to the same disk in its batch. When a call returns, nothing is in flight: what timed out makes its disk
-/// gone until it is opened anew. A `&mut T` is a `DiskArray` too.
+/// The requests of a batch have no order among each other, with one exception. A [`Operation::Flush`] covers
+/// the earlier requests to the same disk in its batch. When a call returns, nothing is in flight: what timed
+/// out makes its disk gone until it is opened anew. A `&mut T` is a `DiskArray` too.
 ///
 /// One exception: an array that [`GIVES_UP`](Self::GIVES_UP) may return while a disk is still at a read whose
-/// [`patience`](Request::patience) has ended. Nothing of the caller's is touched by it any more. Until the disk has answered, what
-/// else it is asked waits: a read with patience for so long, after which it is [`Late`](crate::IoError::Late), all else as long
-/// as it takes.
+/// [`patience`](Request::patience) has ended. Nothing of the caller's is touched by it any more. Until the
+/// disk has answered, its other requests wait. A read with patience waits for that long and is then
+/// [`Late`](crate::IoError::Late); other requests wait as long as it takes.
 pub trait DiskArray {
     /// Whether the array gives up on reads that take longer than the caller's patience. Where it does not, the core
     /// need not think about patience, and code that does is left out of a firmware.
@@ -29,8 +29,8 @@ pub trait DiskArray {
     /// May panic when `disk >= self.disks()`.
     fn geometry(&self, disk: usize) -> Geometry;
 
-    /// Runs all requests, setting each one's result, and calls `work` exactly once: while they are in flight if the
-    /// array can do that, else before or after them.
+    /// Runs all requests, sets each one's result, and calls `work` exactly once. It calls it while they are
+    /// in flight if the array can do that, else before or after them.
     fn execute_while(&mut self, batch: &mut [Request<'_>], work: &mut dyn FnMut());
 
     /// What became of a read that was given up, once its disk has answered; each is told once. For arrays that

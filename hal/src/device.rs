@@ -129,9 +129,9 @@ impl DeviceError for core::convert::Infallible {
 
 /// A disk that reads and writes whole sectors.
 ///
-/// `lba` counts sectors of [`Geometry::sector_bytes`] from the disk's beginning; a buffer is a whole number of
-/// sectors and aligned to [`Geometry::buffer_alignment`]. Each call does all of its work or returns an error; after
-/// an error of a write, each of its tear units holds old, new, or damaged bytes.
+/// `lba` counts sectors of [`Geometry::sector_bytes`] from the disk's beginning; a buffer is a whole number
+/// of sectors and aligned to [`Geometry::buffer_alignment`]. Each call does all of its work or returns an
+/// error. After an error of a write, each of its tear units holds old, new, or damaged bytes.
 ///
 /// A `&mut T` is a `BlockDevice` too. `docs/PORTING.md` shows how to write one; the feature `conformance`
 /// checks it.
@@ -147,9 +147,9 @@ pub trait BlockDevice {
 
     /// Writes `buf` from `lba` on.
     ///
-    /// A power cut may leave each touched tear unit old, new or damaged, in any order, until a [`flush`](Self::flush)
-    /// that began after this call returned `Ok` has itself returned `Ok`. Without a volatile cache only a cut
-    /// *within* this call does so.
+    /// A power cut may leave each touched tear unit old, new or damaged, in any order. This ends when a
+    /// [`flush`](Self::flush) that began after this call has returned `Ok`. Without a volatile cache only a
+    /// cut *within* this call does so.
     fn write(&mut self, lba: u64, buf: &[u8]) -> Result<(), Self::Error>;
 
     /// Makes everything written before durable. After an error nothing that was written since the last

@@ -1,7 +1,7 @@
 //! What DynamicFS needs from the machine below it.
 //!
-//! An integrator implements [`BlockDevice`] for a disk (an SD card, an eMMC, a file), puts the disks into a
-//! [`SerialArray`] and hands that to the core. A host that can drive its disks in parallel implements
+//! An integrator implements [`BlockDevice`] for a disk (an SD card, an eMMC, a file). The disks go into a
+//! [`SerialArray`], and that goes to the core. A host that can drive its disks in parallel implements
 //! [`DiskArray`] itself; it is the one seam through which all I/O of the core passes.
 //!
 //! | trait | implemented by | what for |

@@ -15,9 +15,9 @@ pub enum IoError {
     /// pool below a thin volume. Nothing is wrong with the disk, and the same write succeeds once there is
     /// room. For writes and flushes.
     NoSpace,
-    /// The system between the caller and the disk refuses, for want of something of its own, as memory, or
-    /// because what the disk is stored in has become read-only. Nothing is wrong with the disk, and the same
-    /// request succeeds once the system is well.
+    /// The system between the caller and the disk refuses: it lacks memory or the like, or the storage of the
+    /// disk has become read-only. Nothing is wrong with the disk, and the same request succeeds once the
+    /// system is well.
     Refused,
     /// The disk did not answer in time; it counts as gone until it is opened anew.
     Timeout,
@@ -137,8 +137,8 @@ pub trait Batch<'b>: Default {
     /// Requests that ever fit, at least 2.
     const CAPACITY: usize;
 
-    /// Requests that fit into a new batch, at least 2: fewer than [`CAPACITY`](Self::CAPACITY) where the array's queue is
-    /// shorter than its type says, which it learns when it is opened.
+    /// Requests that fit into a new batch, at least 2. They are fewer than [`CAPACITY`](Self::CAPACITY) where
+    /// the array, once open, finds its queue shorter than its type says.
     fn capacity() -> usize {
         Self::CAPACITY
     }

@@ -57,8 +57,8 @@ impl core::fmt::Display for EntropyError {
 
 impl core::error::Error for EntropyError {}
 
-/// The integrator's source of randomness. It names pools, disks and branches and seeds the directory hash: two pools
-/// must never be given the same bytes, and for the hash they should be unpredictable.
+/// The integrator's source of randomness. It names pools, disks and branches and seeds the directory hash.
+/// Two pools must never be given the same bytes, and for the hash they should be unpredictable.
 pub trait Entropy {
     /// Fills `buf` with random bytes.
     fn fill(&mut self, buf: &mut [u8]) -> Result<(), EntropyError>;
@@ -70,6 +70,6 @@ impl<T: Entropy + ?Sized> Entropy for &mut T {
     }
 }
 
-/// CRC-32C (Castagnoli: reflected 0x1EDC6F41, initial and final value all ones) of `bytes`, going on from `crc`, the
-/// checksum of what came before them (0 for nothing): `f(f(0, a), b) == f(0, ab)`.
+/// CRC-32C (Castagnoli: reflected 0x1EDC6F41, initial and final value all ones) of `bytes`. `crc` is the
+/// checksum of the bytes before them, 0 for none: `f(f(0, a), b) == f(0, ab)`.
 pub type Crc32c = fn(crc: u32, bytes: &[u8]) -> u32;

@@ -94,8 +94,8 @@ fn a_file_that_two_pools_want_at_once_becomes_a_member_of_one() {
     }
 }
 
-/// The folder was not there when the first looked, and was locked by neither: the later pool.toml took the
-/// place of the other's, whose pool was ready.
+/// The folder did not exist when the first looked, and neither locked it. The later pool.toml replaced that
+/// of the other, whose pool was ready.
 #[test]
 fn of_two_pools_that_are_made_at_once_in_a_new_folder_one_is_made() {
     // The first calls: until the disks are locked.

@@ -45,7 +45,8 @@ fn without_devices(why: &str) {
     assert!(!pool.path().exists());
 }
 
-// Devices have sectors, sizes and claims of their own; to whoever stores files they are disks like any other.
+// Devices have sectors, sizes and claims of their own. For commands that store files they are disks like any
+// other.
 #[test]
 fn a_pool_on_three_devices() {
     let _alone = match loops::alone() {
@@ -117,7 +118,7 @@ fn a_second_opener_of_the_devices_is_refused() {
     pool.run(["check"]).ok();
 }
 
-// Whoever only reads keeps nobody from reading, and everybody from writing.
+// A reader keeps no other reader out, and keeps all writers out.
 #[test]
 fn readers_share_the_devices() {
     let _alone = match loops::alone() {
@@ -150,7 +151,7 @@ fn a_device_without_its_medium_is_a_missing_disk() {
     let gone = devices.remove(0).detach();
     assert!(pool.cat("/file") == contents);
     let disk = &pool.json(["disk", "list"])["disks"][0];
-    // Somebody else may have been given the number.
+    // Another device may have been given the number.
     let states = ["missing", "unusable", "foreign", "unlabelled"];
     assert!(states.contains(&disk["state"].as_str().unwrap()) && disk["note"].is_string(), "{disk}");
     pool.run(["health"]).expect(2);

@@ -1,4 +1,5 @@
-//! What is stored may change or vanish while it is read: `put` then says so, and the pool is as if it had not been tried.
+//! A source may change or vanish while it is read. `put` then says so, and the pool is as if it had not been
+//! tried.
 
 use crate::common::gate::Gate;
 use crate::common::traced::run_with;
@@ -36,8 +37,8 @@ fn failed(put: &serde_json::Value, top: &Path) -> Vec<(String, String)> {
     put["failed"].as_array().unwrap().iter().map(part).collect()
 }
 
-// Half of an old file and half of a new one is worse than none: whatever happens to a file while it is read, it is not
-// stored, and what was stored under its name before stays.
+// Half of an old file and half of a new one is worse than none. A file that changes while it is read is not
+// stored, and the object stored under its name before stays.
 #[test]
 fn a_file_that_changes_in_the_middle_of_a_put_is_not_stored() {
     type Change = fn(&Path, u64);
@@ -123,7 +124,7 @@ fn what_vanishes_after_it_was_listed_does_not_stop_the_others() {
     assert_eq!(names(&pool, "/top"), ["a", "b", "e", "g"]);
 }
 
-// The whole source may be a disk that somebody pulled out.
+// The whole source may be a disk that was pulled out.
 #[test]
 fn a_folder_that_vanishes_as_a_whole_leaves_what_was_read_before() {
     let pool = TestPool::new(3, "32MiB", "mirror:2");
@@ -162,7 +163,7 @@ fn what_cannot_be_read_in_a_folder_that_is_not_stored_is_passed_over() {
     pool.run(["mkdir", "/top"]).ok();
     pool.run_with_input(["put", "-", "/top/d"], b"a file").ok();
 
-    // As somebody whom permissions stop: they do not stop the superuser.
+    // As an ordinary user: permissions do not stop the superuser.
     let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     let program = pool.program();
     open(pool.folder.path(), 0o755);

@@ -169,7 +169,7 @@ fn a_disk_is_drained_and_removed() {
     assert_eq!((&removed.json()["label_wiped"], &removed.json()["held_data"]), (&true.into(), &false.into()));
     assert_eq!(states(&pool).len(), 6);
     assert_well(&pool, &contents);
-    // A crash before pool.toml was written leaves it listed, and in nobody's way.
+    // A crash before pool.toml was written leaves it listed, and it disturbs no command.
     let list = pool.path().join("pool.toml");
     let after = fs::read_to_string(&list).unwrap();
     fs::write(&list, &before).unwrap();
@@ -227,7 +227,7 @@ fn a_disk_is_out_of_use_for_a_while() {
     assert_eq!(disk(&pool, "disk-2")["member_state"], "offline");
     let more = noise(1_000_000, 6);
     pool.run_with_input(["put", "-", "/more"], &more).ok();
-    // It is there, and nobody writes to it.
+    // It is there, and is not written to.
     assert!(before.len() == untouched.len() && untouched == fs::read(pool.disk(2)).unwrap());
     let health = pool.run(["--json", "health"]).expect(1).json();
     let reasons: Vec<_> = health["reasons"].as_array().unwrap().iter().map(|r| r["code"].as_str()).collect();

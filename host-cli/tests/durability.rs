@@ -60,7 +60,7 @@ fn assert_same_tree(expected: &Path, found: &Path) {
     }
 }
 
-/// Copies what the test stores, so that nobody changes it meanwhile.
+/// Copies what the test stores, so that it cannot change meanwhile.
 fn copy_of_sources(to: &Path) {
     for folder in SOURCE_FOLDERS {
         let from = sources().join(folder);

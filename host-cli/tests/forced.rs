@@ -7,7 +7,7 @@
 use crate::common::{TestPool, noise};
 use std::fs;
 
-/// A pool of which some disks are away, and what is on those that are here.
+/// A pool with some disks away, and the contents of those that are here.
 fn without(disks: usize, scheme: &str, away: &[usize]) -> (TestPool, Vec<Vec<u8>>) {
     let pool = TestPool::new(disks, "32MiB", scheme);
     pool.run_with_input(["put", "-", "/file"], &noise(3_000_000, 3)).ok();

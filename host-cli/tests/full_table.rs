@@ -67,8 +67,8 @@ fn a_replacement_in_a_full_pool_that_was_killed_is_done_again() {
     }
 }
 
-/// The old disk was removed by force in the second mount of the command, whatever it alone held: it may go
-/// away between the two, as a disk does that is pulled to make room for the new one.
+/// The old disk was removed by force in the second mount of the command, whatever it alone held. It may go
+/// away between the two mounts, if it is pulled to make room for the new one.
 #[test]
 fn a_disk_whose_contents_nothing_else_has_does_not_leave_a_full_pool() {
     let pool = TestPool::none();

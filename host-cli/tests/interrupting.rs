@@ -10,8 +10,8 @@ use std::process::Child;
 /// Bytes of a file that more calls write than the first ones.
 const LARGE_BYTES: u64 = 64 << 20;
 
-/// System calls after which the file is begun and far from being complete: of a `get`, of a `put` to two
-/// disks, and of a `salvage`.
+/// System calls after which the file is begun and far from complete: of a `get`, of a `put` to two disks, and
+/// of a `salvage`.
 const CALLS_OF_GET: usize = 8;
 const CALLS_OF_PUT: usize = 40;
 const CALLS_OF_SALVAGE: usize = 20;
@@ -212,7 +212,7 @@ fn a_command_that_waits_for_its_source_ends_when_it_is_asked_to() {
     pool.run(["check"]).ok();
 }
 
-// The first Ctrl-C waits for the system; one who does not want to wait presses it again.
+// The first Ctrl-C waits for the system; a second one does not.
 #[test]
 fn a_second_ctrl_c_ends_a_command_that_is_stuck() {
     let pool = TestPool::new(2, "64MiB", "mirror:2");

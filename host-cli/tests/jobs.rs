@@ -277,7 +277,7 @@ fn a_repair_puts_right_what_can_be() {
     assert!(pool.cat("/file") == contents);
 }
 
-// A member that is missing is waited for; whoever knows better says so.
+// A missing member is waited for, unless the operator says that it is lost.
 #[test]
 fn what_missing_disks_held_is_rebuilt_when_that_is_asked_for() {
     let (pool, contents) = pool_with_file(7, "4+2");

@@ -83,7 +83,7 @@ fn what_is_needed_to_read_it_is_not_known() {
     }
 }
 
-// To someone who makes a new pool, a disk of a pool that is too new is no less in use than any other.
+// For `init`, a disk of a pool that is too new is no less in use than any other.
 #[test]
 fn init_does_not_overwrite_what_it_does_not_know() {
     let (pool, _) = pool_with_file();
@@ -137,7 +137,7 @@ fn what_is_needed_to_write_to_it_is_not_known() {
     assert!(before == images(&pool), "a disk was written to");
 }
 
-// What nobody must know changes nothing, and stays for those who know it.
+// A flag that a reader need not know changes nothing, and stays for programs that know it.
 #[test]
 fn what_is_not_known_and_may_be_ignored() {
     let (pool, contents) = pool_with_file();

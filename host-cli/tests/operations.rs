@@ -1,7 +1,8 @@
 //! The sessions in docs/OPERATIONS.md are what the program says: they are run again, from the first to the last, in one pool.
 //!
-//! What an HTML comment holds after `$` is run as well and not shown; after "the next one is interrupted" a command gets Ctrl-C
-//! when it has said how far it is. Numbers, sizes, times and identities may differ from run to run, words may not.
+//! The text after `$` in an HTML comment is run as well and not shown. After "the next one is interrupted" a
+//! command gets Ctrl-C when it has said how far it is. Numbers, sizes, times and identities may differ from
+//! run to run, words may not.
 //!
 //! `DYNAMICFS_UPDATE_DOCS=1 cargo test -p dynamicfs --test suite -- operations` records them anew.
 

@@ -222,8 +222,8 @@ fn a_disk_leaves_for_good_where_there_is_room() {
 }
 
 /// Files are stored until none fits. All that was promised fits, in files of any size that an extent has, and
-/// hardly more: at most a group and a half of blocks on each disk, a sixteenth each of these, and three
-/// hundredths that placement may cost.
+/// hardly more. The rest is at most a group and a half of blocks on each disk, a sixteenth each of these, and
+/// three hundredths for placement.
 #[test]
 fn as_much_fits_as_is_said() {
     for (sizes, scheme) in [
@@ -288,8 +288,8 @@ fn promising(disks: usize, mebibytes: usize, scheme: &str, more: &[&str]) -> (Te
     (pool, promised.try_into().unwrap())
 }
 
-/// A node smaller than a block takes the whole block: pools with such nodes take a file of the promised size,
-/// and not much more: not a seventh.
+/// A node smaller than a block takes the whole block. Pools with such nodes take a file of the promised size,
+/// and not a seventh more.
 #[test]
 fn a_file_of_the_promised_size_fits_where_nodes_are_small() {
     for (disks, mebibytes, scheme, more) in [

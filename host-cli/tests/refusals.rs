@@ -193,7 +193,7 @@ fn an_empty_file_is_made_to_the_size_that_is_asked_for() {
     pool.run(["check"]).ok();
 }
 
-/// Whoever may log in read every file's contents in the images, and could lock the pool.
+/// Every user of the machine could read all contents in the images, and could lock the pool.
 #[test]
 fn what_a_pool_is_stored_in_is_its_owners_alone() {
     let pool = TestPool::none();

@@ -24,8 +24,8 @@ fn state_of(pool: &TestPool, name: &str) -> Option<String> {
     Some(disk["state"].as_str().unwrap().to_owned())
 }
 
-// The new disk was not among those that the second half of the command opened: nothing was put on it, and the
-// pool took no writes, or did without it unnoticed.
+// The new disk was not among those that the second half of the command opened. Nothing was put on it, and the
+// pool took no writes, or continued without it unnoticed.
 #[test]
 fn a_disk_is_replaced_where_the_disks_are_named_alone() {
     for (disks, scheme, away) in [(3, "mirror:2", true), (6, "4+2", false)] {
@@ -114,8 +114,8 @@ fn a_replacement_without_room_changes_nothing() {
     }
 }
 
-// An addition that was cut short and done again took any absent member that holds nothing for what the first
-// had left: a witness that was not listed left for good.
+// An addition that was cut short and done again took any absent member without data for the one that the
+// first had left. A witness that was not listed left for good.
 #[test]
 fn an_absent_member_is_not_taken_for_what_an_addition_left() {
     let pool = TestPool::none();

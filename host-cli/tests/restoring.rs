@@ -37,7 +37,7 @@ fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Runs the program as a user, to whom the pool is given.
+/// Runs the program as a user, and gives the pool to that user.
 fn run_as_user(pool: &TestPool, arguments: &[&str]) -> Answer {
     let given = Command::new("chown").args(["-R", "1000:1000"]).arg(pool.path()).status().unwrap();
     assert!(given.success());

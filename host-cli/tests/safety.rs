@@ -1,4 +1,4 @@
-//! What can go wrong: someone else, too few disks, too little space, power cuts.
+//! What can go wrong: another user, too few disks, too little space, power cuts.
 
 use crate::common::{TestPool, answer, noise, signal};
 use std::fs::{self, OpenOptions};
@@ -287,7 +287,7 @@ fn a_reader_without_permission_to_write_can_read() {
     let run = |arguments: &[&str]| {
         let mut command = std::process::Command::new(&program);
         command.args(arguments).env("DYNAMICFS_POOL", pool.path()).current_dir("/");
-        // Nobody: someone to whom the disks do not belong. Whoever is not the superuser owns what this test made.
+        // The user `nobody` does not own the disks. A test that does not run as the superuser owns what it made.
         command.uid(65534).gid(65534);
         command.output().map(answer)
     };

@@ -46,8 +46,8 @@ fn salvage(pool: &TestPool, arguments: &[&str], code: i32) -> (Value, PathBuf) {
     (report, out)
 }
 
-/// Overwrites nodes of the tree, in all their replicas: the leaves that hold a record of this object and kind, and none of
-/// its kind `without`. How many blocks that were.
+/// Overwrites nodes of the tree, in all their replicas. They are the leaves that hold a record of this object
+/// and kind, and none of its kind `without`. Returns how many blocks those were.
 fn wreck_leaves(pool: &TestPool, object: u64, kind: u8, without: u8) -> usize {
     let holds = |block: &[u8], kind: u8| {
         let key = [&object.to_be_bytes()[..], &[kind]].concat();

@@ -237,7 +237,7 @@ fn json_tells_all_bytes_of_names_and_targets() {
     }
 }
 
-// Whoever fills a pool learns before that it will not do.
+// A caller that fills a pool learns before that it will not do.
 #[test]
 fn a_dry_run_says_whether_there_is_room() {
     let pool = TestPool::new(2, "32MiB", "mirror:2");

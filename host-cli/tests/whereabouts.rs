@@ -441,8 +441,8 @@ fn what_is_left_of_an_init_is_kept_once_it_was_used() {
     pool.assert_well(&contents);
 }
 
-// Below a relative `--pool` paths were listed from where the command was run: the pool was not opened any
-// more, and what was told gave up two good disks.
+// Below a relative `--pool` paths were listed from where the command was run. The pool was not opened any
+// more, and the hint gave up two good disks.
 #[test]
 fn disks_that_changed_places_are_listed_by_paths_in_the_folder() {
     let (pool, contents) = pool_with_file(4, "2+2");

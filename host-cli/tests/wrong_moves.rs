@@ -1,5 +1,5 @@
-//! A table of wrong moves: each is refused or does no harm, says what is wrong and what to type, and what the
-//! pool holds is there afterwards.
+//! A table of wrong moves. Each is refused or does no harm, says what is wrong and what to type, and the
+//! pool's contents are there afterwards.
 
 use crate::common::{TestPool, noise};
 use std::fs::{self, File};
@@ -241,7 +241,7 @@ fn wrong_moves_are_refused_in_words_and_cost_nothing() {
     }
 }
 
-/// As someone whom permissions stop: they do not stop the superuser.
+/// As an ordinary user: permissions do not stop the superuser.
 #[test]
 fn without_permission_nothing_is_changed() {
     use std::os::unix::process::CommandExt;

@@ -46,7 +46,7 @@ fn measure(what: &str, times: u32, mut cycle: impl FnMut()) {
     println!("  {:9.2} µs  {:9.0}/s  {what}", seconds * 1e6, 1.0 / seconds);
 }
 
-/// Disks of which every block was written and flushed.
+/// Disks with every block written and flushed.
 fn filled(disks: usize) -> SimArray {
     let mut array = SimArray::new(1, vec![Geometry::new(512, DISK_BYTES / 512); disks]);
     for disk in 0..disks {

@@ -1,8 +1,9 @@
 //! Names whose hashes are equal in a pool with a certain seed: otherwise no test would ever meet them.
 //!
-//! The core hashes names with a key that it draws when a pool is formatted. The world draws for it, so a world can draw one
-//! for which colliding names are known: they were searched for, once, by `sim/examples/colliding_names.rs` (2^30 names,
-//! of which pairs agree in 56 bits, more than a key holds). Nothing in the core knows of it.
+//! The core hashes names with a key that it draws when a pool is formatted. The world draws for it, so a
+//! world can draw one for which colliding names are known. `sim/examples/colliding_names.rs` searched for
+//! them once: pairs among 2^30 names that agree in 56 bits, more than a key holds. Nothing in the core knows
+//! of it.
 
 use crate::Rng;
 use dynamicfs_core::types::Uuid;

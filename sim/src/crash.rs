@@ -9,8 +9,8 @@
 //! ```
 //! With `lose`, a choice of disks is lost before the recovery and comes back after it, and another one is lost after it.
 //!
-//! After every cut: the pool is exactly as the last acknowledged commit left it, or as the one in flight would have
-//! (G1, G2), every byte of it (G3), and every block is accounted for (G8).
+//! After every cut the pool is exactly as the last acknowledged commit left it, or as the one in flight would
+//! have (G1, G2). Every byte is right (G3), and every block is accounted for (G8).
 
 use crate::loss::{choices, plug};
 use crate::model::{self, Model};
@@ -115,8 +115,8 @@ impl CrashTest {
         plan
     }
 
-    /// Plays the transactions that are planned, and goes on until one does not succeed: what it leaves
-    /// behind, as what it held in memory, is no part of a session.
+    /// Plays the planned transactions until one does not succeed. The remains of that one, and its contents
+    /// in memory, are no part of a session.
     fn plan_on(&self, world: &SimArray, plan: &mut Plan, rng: &mut Rng, lent: &mut Lent) {
         let mut trial = world.clone();
         let (memory, pins) = lent.lend_with_pins(usize::MAX);

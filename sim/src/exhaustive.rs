@@ -1,5 +1,5 @@
-//! Every short sequence of operations, cut at every I/O, with everything that a cut may leave, and again in the
-//! recovery from that: small, and complete.
+//! Every short sequence of operations, cut at every I/O, with everything that a cut may leave. The recovery
+//! is cut again in the same way. Small, and complete.
 //!
 //! ```text
 //! state before ──▶ each operation of the alphabet, each a session of its own: mount, one commit
@@ -7,8 +7,8 @@
 //!      │                                                                                          └─▶ cut again …
 //!      └─▶ the state after it: the next operation begins there
 //! ```
-//! With `lose`, each such world is looked at again for each choice of so many disks: lost before the recovery they come back
-//! after it, as stale as they are; lost after it, everything is there without them.
+//! With `lose`, each such world is checked again for each choice of so many disks. Lost before the recovery,
+//! they come back after it, stale. Lost after it, everything is there without them.
 //!
 //! Nothing is replayed: a state is forked where the ways part. Sequences that begin alike share their beginning, and
 //! what a cut leaves is looked at once however it came about.
@@ -59,7 +59,7 @@ pub struct Explored {
     pub worlds: u64,
     /// Of these, different ones: each was mounted, compared and checked.
     pub cycles: u64,
-    /// Cuts of which only a sample of the worlds was looked at.
+    /// Cuts with only a sample of their worlds checked.
     pub sampled: u64,
     /// Recoveries that found the operation done.
     pub forward: u64,

@@ -1,5 +1,5 @@
-//! Changes records of a pool's newest state in place and makes every checksum on the way to them right again: what
-//! only a broken core, or a liar, could have written.
+//! Changes records of a pool's newest state in place and makes every checksum on the way to them right again.
+//! Only a broken core, or a liar, could have written this.
 
 use crate::SimArray;
 use crate::states;
@@ -18,9 +18,9 @@ struct Place {
     members: BTreeMap<u16, usize>,
 }
 
-/// Calls `change` with each record's key and value in the newest state, in the order of keys; it returns whether it
-/// changed the value, whose length stays. All replicas and superblocks are sealed anew. Whether anything was changed;
-/// `None` when there is no pool that can be read.
+/// Calls `change` with each record's key and value in the newest state, in the order of keys. `change`
+/// returns whether it changed the value; the length stays. All replicas and superblocks are sealed anew.
+/// Whether anything was changed; `None` when there is no pool that can be read.
 ///
 /// Nothing may be cached: the disks' durable bytes are read and changed.
 pub fn records(array: &mut SimArray, mut change: impl FnMut(&Key, &mut [u8]) -> bool) -> Option<bool> {

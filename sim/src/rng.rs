@@ -37,8 +37,8 @@ impl Rng {
 
     /// An independent stream with a name.
     ///
-    /// It depends on this generator's seed and the label alone, not on what was drawn before: one more draw in one
-    /// part of the world leaves all other parts as they were.
+    /// It depends on this generator's seed and the label alone, and not on earlier draws. So one more draw in
+    /// one part of the world leaves all other parts as they were.
     pub fn fork(&self, label: &str) -> Self {
         self.fork_at(label, 0)
     }

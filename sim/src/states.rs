@@ -124,8 +124,8 @@ fn slot_places(
     [identity.ring_a, identity.ring_b].into_iter().flat_map(ring)
 }
 
-/// Whether a slot after a disk's newest has something in it that is no superblock: a write that was cut short, which the next one
-/// may complete.
+/// Whether a slot after a disk's newest holds something that is no superblock. That is a write that was cut
+/// short, which the next one may complete.
 pub(crate) fn has_torn_slot(disk: &SimDisk) -> bool {
     let slots = slots_of(disk);
     let (Some(label), Some(newest)) = (label_of(disk), slots.first()) else { return false };

@@ -57,7 +57,8 @@ pub struct Scale {
     pub write_bytes: u64,
     /// Names that are used again and again.
     pub names: u64,
-    /// Names of attributes, with long values, of which objects have dozens; 0 where they have as few as there are names.
+    /// Names of attributes with long values, where objects have dozens of them; 0 where they have as few as
+    /// there are names.
     pub attributes: u64,
     /// Whether some of the names have equal hashes, see [`crate::colliding`].
     pub colliding: bool,
@@ -227,8 +228,8 @@ fn unlink_held(model: &Model, below: &mut impl FnMut(u64) -> u64) -> Operation {
     }
 }
 
-/// An operation on attributes alone, of which a few objects have dozens with values as long as they may be, or two whose names
-/// have equal hashes.
+/// An operation on attributes alone. A few objects have dozens with values as long as they may be, or two
+/// whose names have equal hashes.
 pub fn random_attribute(model: &Model, scale: &Scale, below: &mut impl FnMut(u64) -> u64) -> Operation {
     // The objects that were made first have them.
     let among = (model.nodes.len() as u64).clamp(1, 2);

@@ -140,8 +140,8 @@ pub fn account<A: DiskArray>(pool: &mut Pool<'_, A>, what: &str) {
     pool.check_space(&mut [0; 1 << 14], &mut report, tell).unwrap_or_else(|error| panic!("{what}: {error}"));
 }
 
-/// Steps of upkeep after which a pool that is left alone is at rest: a step does something with several blocks, some steps
-/// there are in any pool.
+/// Steps of upkeep after which an idle pool is at rest. A step changes several blocks, and some steps exist
+/// in any pool.
 pub fn steps_to_rest<A: DiskArray>(pool: &Pool<'_, A>) -> u64 {
     500 + pool.health().blocks / 4
 }

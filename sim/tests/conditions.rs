@@ -1,5 +1,5 @@
-//! Disks that make errors or grow slow, in a world with time: what is read from them, when they are called degraded, when upkeep
-//! takes them out of use, and what is told of it.
+//! Disks that make errors or grow slow, in a world with time. The tests say what is read from them, when they
+//! are degraded, when upkeep takes them out of use, and which events result.
 
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::disks::DiskStatus;
@@ -271,8 +271,8 @@ fn where_everybody_is_late_the_read_waits() {
     }
 }
 
-/// On a machine that is busy with other things everybody is late at times. One that is stuck for good held up the read then,
-/// because it was waited for first, though the others would have answered a little later.
+/// On a machine that is busy with other things every disk is late at times. Then a disk that is stuck for
+/// good held up the read, because it was waited for first. The others would have answered a little later.
 #[test]
 fn who_is_only_busy_is_heard_while_another_is_stuck() {
     for (scheme, disks) in [(Scheme::mirror(2), 2), (Scheme::mirror(3), 3), (FOUR_TWO, 6)] {
@@ -465,8 +465,9 @@ fn a_rotten_disk_is_degraded_then_failed_and_rebuilt_elsewhere() {
     assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Online);
 }
 
-/// A disk was failed at once whose errors were too many, and rebuilt from the others, which were bad in places that nobody had
-/// read lately: what the disk alone had right was lost. It is emptied first now. Found by seed 212244.
+/// A disk with too many errors was failed at once, and rebuilt from the others. These were bad in places that
+/// had not been read lately: data that the disk alone had right was lost. It is emptied first now. Found by
+/// seed 212244.
 #[test]
 fn what_a_rotten_disk_alone_has_right_is_taken_from_it() {
     for scheme in [Scheme::mirror(2), FOUR_TWO] {

@@ -279,8 +279,8 @@ fn a_disk_that_fails_in_a_commit_is_left_out_and_the_commit_stands() {
     }
 }
 
-/// A crash came before the next commit could write down that the disk had missed the last one; its record said that it
-/// had been away since it came back. What it should have been given in that commit counted as there.
+/// A crash came before the next commit could record that the disk had missed the last one. Its record said
+/// that it had been away since it came back. What it should have been given in that commit counted as there.
 #[test]
 fn what_a_disk_missed_when_it_failed_is_owed_also_after_a_crash() {
     // The flush of the claim goes well; then that of the fragments fails, or that of the superblock.
@@ -323,8 +323,8 @@ fn a_pool_that_goes_on_without_a_disk_writes_nothing_when_it_is_mounted() {
     }
 }
 
-/// A pointer to a node that was written without a disk had no room for the replica that was missing: where its parent was
-/// full to the brim, the node stayed with fewer for good, and two lost disks took it though three replicas were wanted.
+/// A pointer to a node that was written without a disk had no room for the missing replica. Where its parent
+/// was full, the node kept fewer replicas for good. Two lost disks took it though three replicas were wanted.
 #[test]
 fn nodes_that_are_written_again_when_all_disks_are_back_have_all_their_replicas() {
     let mut world = World::new(Scheme::mirror(3), 3, 200 << 10);
@@ -424,9 +424,9 @@ fn a_superblock_that_cannot_be_read_now_is_overruled_by_the_mount() {
     expect(&mut pool, "old", 20_000);
 }
 
-/// A power cut left the newest superblocks half written. The mount served the state before and left them as they were, because
-/// all disks agreed; the next write to those places was cut short as well, its second half had the same bytes as the one that was
-/// missing, and the newer state was back. Found by seed 234242.
+/// A power cut left the newest superblocks half written. The mount served the state before and left them as
+/// they were, because all disks agreed. The next write to those places was cut short as well. Its second half
+/// had the same bytes as the missing one, and the newer state was back. Found by seed 234242.
 #[test]
 fn a_superblock_that_was_cut_short_is_overruled_by_the_mount() {
     let mut world = World::new(Scheme::mirror(2), 2, 200 << 10);
@@ -592,10 +592,10 @@ fn what_is_lost_beyond_redundancy_is_an_error_and_never_wrong_bytes() {
 
 // --- stories --------------------------------------------------------------------------------------------------
 
-/// With four of six disks a 4+2 extent becomes 2+2: two fragments of half the extent, and parity that needs twice the
-/// work space of the full stripe. The stage was measured for the full stripe; the parity of the shorter one did not fit
-/// and was left as it was in the buffer. Found by a power cut in the middle of a transaction, which takes disks away one
-/// by one.
+/// With four of six disks a 4+2 extent becomes 2+2. It has two fragments of half the extent, and parity that
+/// needs twice the work space of the full stripe. The stage was measured for the full stripe. The parity of
+/// the shorter one did not fit and was left as it was in the buffer. Found by a power cut in the middle of a
+/// transaction, which takes disks away one by one.
 #[test]
 fn a_degraded_stripe_is_encoded_right_with_the_least_memory() {
     let mut world = World::new(FOUR_TWO, 6, 27 << 10);
@@ -638,8 +638,8 @@ fn what_waits_in_the_buffer_is_not_dropped_where_a_stripe_does_not_fit_the_work_
     }
 }
 
-/// What became of a request that timed out is not known: its disk may do it later. A disk of which a read
-/// timed out is not asked again, nor written to, until it is mounted anew. That is so even if it would answer
+/// What became of a request that timed out is not known: its disk may do it later. A disk with a read that
+/// timed out is neither asked again nor written to until the next mount. That is so even if it would answer
 /// again.
 #[test]
 fn a_disk_of_which_a_read_timed_out_is_out_of_use() {

@@ -193,8 +193,8 @@ fn a_full_pool_removes_long_attributes() {
     account(&mut pool, "attributes removed");
 }
 
-/// To cut a file to nothing, its first extent was read and stored again in pieces of the window's size, for which a full pool
-/// has no space.
+/// To cut a file to nothing, its first extent was read and stored again in pieces of the window's size. A
+/// full pool has no space for them.
 #[test]
 fn a_full_pool_cuts_files_to_nothing_with_a_small_window() {
     let case = Case { memory: 8 << 20, ..Case::portable(Scheme::mirror(2), &[20_000, 20_000], 1 << 20) };
@@ -224,8 +224,8 @@ fn a_full_pool_cuts_files_to_nothing_with_a_small_window() {
     assert!(bytes[150_001..].iter().all(|&byte| byte == 0), "what was cut off does not come back");
 }
 
-/// Whether space is scarce was asked of all disks together: a large one with room hid that a small one was full, and
-/// what was deleted was not freed for those that only begin and commit.
+/// Whether space is scarce was asked of all disks together. A large one with room hid that a small one was
+/// full. Deleted blocks were not freed for programs that only begin and commit.
 #[test]
 fn what_was_deleted_comes_back_where_disks_are_unequal() {
     let case = Case { memory: 64 << 10, ..Case::portable(Scheme::mirror(2), &[2000, 60_000], 4096) };
@@ -519,8 +519,8 @@ fn a_read_that_fails_while_a_transaction_is_dropped_passes() {
 
 // --- maintenance that never rested ------------------------------------------------------------------------------
 
-/// An extent whose checksums are lost, and whose record begins a leaf: a job that met it ended each step at the leaf before
-/// and began there again, for ever and without a write.
+/// An extent whose checksums are lost, and whose record begins a leaf. A job that met it ended each step at
+/// the leaf before and began there again, for ever and without a write.
 #[test]
 fn a_job_passes_over_a_lost_extent_that_begins_a_leaf() {
     let case = Case { memory: 8 << 20, ..Case::portable(Scheme { data: 2, parity: 1 }, &[12_000; 3], 4096) };
@@ -537,8 +537,8 @@ fn a_job_passes_over_a_lost_extent_that_begins_a_leaf() {
     assert!(scrub.failed >= 2, "the leaf and the extent are named: {}", scrub.failed);
 }
 
-/// Makes a file of extents of this size, and finds a leaf that begins with one's record: the leaf after it, in which that
-/// goes on.
+/// Makes a file of extents of this size, and finds a leaf that begins with the record of one. Returns the
+/// leaf after it, where that record continues.
 fn leaf_behind_a_head(pool: &mut Mounted<'_>, shift: u8) -> Option<Vec<BlockAddress>> {
     let mut transaction = pool.begin().expect("begun");
     let made = Attributes::new().extent_shift(shift);

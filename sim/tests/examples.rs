@@ -1,5 +1,5 @@
-//! The examples in `docs/SIMULATION.md` are what they say: a Job that Kubernetes takes, a workflow that GitHub Actions
-//! takes, and commands that do run, with parts that share no seed and leave none out.
+//! The examples in `docs/SIMULATION.md` are what they say: a Job that Kubernetes takes, and a workflow that
+//! GitHub Actions takes. Their commands run, and their parts share no seed and leave none out.
 #![cfg(feature = "cli")]
 
 use github_actions_models::common::expr::LoE;
@@ -64,8 +64,8 @@ fn with_nonsense(document: &Value, path: &[Value]) -> Value {
     document
 }
 
-/// Reads a document as a `T`; an error names what is wrong, or the first entry that a `T` has no use for: with any other
-/// value there, all would be the same.
+/// Reads a document as a `T`. An error names what is wrong, or the first entry that a `T` has no use for. Any
+/// other value of that entry would give the same result.
 fn read<T: serde::de::DeserializeOwned + Debug>(document: &Value) -> Result<T, String> {
     let whole: T = from_value(document.clone()).map_err(|error| error.to_string())?;
     let mut paths = Vec::new();

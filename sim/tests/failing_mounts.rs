@@ -1,5 +1,5 @@
-//! Reads that fail once or twice and then go well, at every read of a mount and of a transaction that is dropped: what was
-//! acknowledged stays, what is refused is refused with a typed error, and the next try is right.
+//! Reads that fail once or twice and then succeed, at every read of a mount and of a dropped transaction.
+//! Acknowledged commits stay, refusals are typed errors, and the next try is right.
 
 use crate::common::{Mounted, World, expect, put};
 use dynamicfs_core::MountMode;

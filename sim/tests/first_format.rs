@@ -1,5 +1,5 @@
-//! The first format, cut at every I/O, whatever survives of it; then what a machine does at every start: it mounts, or else it
-//! formats, without force.
+//! The first format, cut at every I/O, whatever survives of it. Then the machine does what it does at every
+//! start: it mounts, or else it formats, without force.
 
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::FormatError;

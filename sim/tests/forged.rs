@@ -1,4 +1,4 @@
-//! Pools that somebody forged: the checksums are right, and what they cover is not what any pool would hold.
+//! Forged pools: the checksums are right, and cover bytes that no pool would hold.
 
 use crate::common::{Mounted, World, expect, put, rest};
 use core::ops::ControlFlow;
@@ -13,7 +13,7 @@ use dynamicfs_core::types::{BlockAddress, MemberNumber, ObjectId, Scheme};
 use dynamicfs_sim::world::Lent;
 use dynamicfs_sim::{forge, states};
 
-/// A name with a slash or a `..` in it once led whoever took the directory out of the pool to a file beside it.
+/// A name with a slash or a `..` in it once led a program that copied the directory out to a file beside it.
 #[test]
 fn a_name_that_would_lead_astray_is_not_handed_out() {
     for (given, forged) in [("a-b", b"a/b"), ("xyz", b"..\0")] {

@@ -1,8 +1,8 @@
 //! A pool that runs full: no operation spoils the transaction that it is in, no commit finds no space, and deleting
 //! always goes on.
 //!
-//! (A reservation summed over all disks once let a write begin that one of them had no space for: it failed half-way,
-//! and took everything else in its transaction with it.)
+//! (A reservation summed over all disks once let a write begin that one of them had no space for. It failed
+//! half-way, and took everything else in its transaction with it.)
 
 use dynamicfs_core::Transaction;
 use dynamicfs_core::error::{Error, StorageError};
@@ -268,7 +268,7 @@ fn with_the_least_memory_what_was_made_can_be_deleted() {
 }
 
 /// On twenty disks some member always has no room for nodes in its open group. What was freed waited for that
-/// member, until it could not be noted down any more. A long write was refused for want of memory, of which
+/// member, until it could not be noted down any more. A long write was refused for want of memory, though
 /// there was enough.
 #[test]
 fn long_writes_on_many_disks_need_no_more_memory_than_they_should() {

@@ -1,7 +1,7 @@
-//! What a disk is stored in has no room, as an image on a full filesystem or a thin volume whose pool is
-//! full, or the system refuses to write, for want of memory or because the filesystem below is read-only.
-//! Nothing is wrong with the disk, which stays in use. What was being written fails with an error that says
-//! so, and works once the system is well.
+//! The storage of a disk has no room: an image on a full filesystem, or a thin volume whose pool is full. Or
+//! the system refuses to write, for want of memory or because the filesystem below is read-only. Nothing is
+//! wrong with the disk, which stays in use. What was being written fails with an error that says so, and
+//! works once the system is well.
 
 use crate::common::{MEMORY, Mounted, World, expect, expect_whole, put, rest};
 use dynamicfs_core::ReadObjects;
@@ -385,7 +385,7 @@ fn a_format_that_finds_no_room_below_may_be_made_again() {
             FormatError::Storage(StorageError::OutcomeUnknown | StorageError::TooFewDisks { .. }) => {}
             error => panic!("{lack:?}: {error}"),
         }
-        // What is left is no pool to anybody.
+        // What is left is no pool.
         let mounted = world.try_mount(MountMode::ReadWrite).map(|_| ());
         assert!(
             matches!(

@@ -1,6 +1,6 @@
-//! No space, at every single level: a pool is filled a block at a time, and at each level every operation is tried on a
-//! fork of the world. It is done, or there is no space and nothing has changed; and whatever it came to, deleting goes on
-//! and gives the space back.
+//! No space, at every single level. A pool is filled a block at a time, and at each level every operation is
+//! tried on a fork of the world. It is done, or there is no space and nothing has changed; and whatever it
+//! came to, deleting goes on and gives the space back.
 
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::Transaction;
@@ -300,8 +300,8 @@ impl Case {
         tried
     }
 
-    /// Worlds that are ever fuller, each by the least that there is: a block of contents, then what the tree grows by
-    /// for a name, for an attribute. In the last there is space for none of it.
+    /// Worlds that are ever fuller, each by the smallest possible step. A step is a block of contents, then
+    /// the growth of the tree for a name, for an attribute. In the last there is space for none of it.
     fn levels(&self, world: Level, objects: &Tools, lent: &mut Lent) -> Vec<Level> {
         let mut number = 0;
         let mut fill = |world: &mut Level, filler: &Filler| {

@@ -23,8 +23,8 @@ fn a_campaign_without_failures_ends_well() {
     assert_eq!(report["failures"], serde_json::json!([]));
 }
 
-/// A limit in which nothing can end: the first seed that does not is reported, and the program ends though a thread is
-/// still at work.
+/// A limit in which nothing can end. The first seed over it is reported, and the program ends though a thread
+/// is still at work.
 #[test]
 fn a_campaign_whose_seeds_take_too_long_ends_and_says_which() {
     let output = program("campaign --seeds 5..200 --jobs 2 --limit 0.0000001 --json");

@@ -1,5 +1,5 @@
-//! Upkeep says that something was repaired when something was, and only then: whoever asks until there is nothing left to do
-//! would else go on for ever, or stop too early.
+//! Upkeep says that something was repaired when something was, and only then. Else a caller that asks until
+//! nothing is left to do would never stop, or stop too early.
 
 use crate::common::{Mounted, World};
 use dynamicfs_core::FormatOptions;

@@ -11,7 +11,7 @@ use dynamicfs_sim::{CrashPolicy, Halt, IoKind, Rng, SimArray};
 
 const FILES: [(&str, usize); 4] = [("tiny", 9), ("small", 3000), ("large", 60_000), ("larger", 150_000)];
 
-/// A mirror of two on three disks, of which the last does no discards.
+/// A mirror of two on three disks. The last does no discards.
 fn world() -> World {
     let disk = |discard| Geometry { discard, ..Geometry::new(512, 2048) };
     let array = SimArray::new(1, [true, true, false].map(disk));

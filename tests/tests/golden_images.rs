@@ -1,4 +1,4 @@
-//! Golden images: today's code makes the same bytes as ever, and reads what is in them; so does a reader that knows
+//! Golden images: today's code makes the same bytes as ever, and reads them. So does a reader that knows
 //! nothing but the document.
 //!
 //! `UPDATE_GOLDEN=1` rewrites the images; when that is allowed stands in [`ADVICE`].

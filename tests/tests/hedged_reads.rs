@@ -1,4 +1,5 @@
-//! Hedged reads, on real files and threads: a disk that does not answer holds nobody up who can read elsewhere.
+//! Hedged reads, on real files and threads: a disk that does not answer delays no caller that can read
+//! elsewhere.
 
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::disks::DiskStatus;
@@ -13,7 +14,7 @@ use std_host_shim::{FileDisk, FileDiskError, HostArray, OsClock, OsEntropy, crc3
 const DISK_BYTES: u64 = 64 << 20;
 const FILE_BYTES: usize = 3_000_000;
 
-/// How long a gate stays shut if nobody opens it: then the test has failed.
+/// How long a gate stays shut if it is not opened: then the test has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A disk in a file whose reads can be made to wait.

@@ -1,9 +1,9 @@
-//! The layers: who may use whom, held against an allow-list; and what must be absent.
+//! The layers: which module may use which, compared with an allow-list, and what must be absent.
 //!
-//! Edges between packages come from their `Cargo.toml`; edges between the modules of a crate from its
-//! sources: `use` declarations and paths that begin with `crate` or climb out of a module with `super`.
-//! Comments and test modules are passed over. A call through a field (`store.tree.disks`) names no module and
-//! is not seen.
+//! Edges between packages come from their `Cargo.toml`. Edges between the modules of a crate come from its
+//! sources: `use` declarations, and paths that begin with `crate` or leave a module with `super`. Comments
+//! and test modules are passed over. A call through a field (`store.tree.disks`) names no module and is not
+//! seen.
 
 #[path = "layers/edges.rs"]
 mod edges;

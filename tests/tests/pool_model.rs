@@ -1,5 +1,5 @@
-//! Random operations on a pool and on a model of it: they must agree at every step, after every commit, abort and
-//! mount, and all blocks must be accounted for.
+//! Random operations on a pool and on a model of it. They must agree at every step, after every commit, abort
+//! and mount. All blocks must be accounted for.
 
 use dynamicfs_core::types::Scheme;
 use dynamicfs_core::{DiskState, FormatOptions, Memory, MountOptions, Pool, Slot};

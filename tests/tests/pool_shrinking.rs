@@ -1,5 +1,5 @@
-//! Sequences of operations on a pool and on a model of it, made by proptest: when they disagree, the sequence shrinks to
-//! the few operations that it takes.
+//! Sequences of operations on a pool and on a model of it, made by proptest. When they disagree, the sequence
+//! shrinks to the few operations that it takes.
 
 use dynamicfs_core::error::{Error, StorageError};
 use dynamicfs_core::types::Scheme;
@@ -13,8 +13,8 @@ use proptest::prelude::*;
 
 const SCALE: Scale = Scale { file_bytes: 24_000, write_bytes: 9_000, names: 8, ..Scale::NONE };
 
-/// What is done: each operation is drawn with a seed of its own from what the pool holds then, so that taking one
-/// away leaves the others as they are, as far as they can be.
+/// An operation. Each is drawn with a seed of its own from the pool's contents at that moment. So without one
+/// of them the others stay as they are, as far as possible.
 #[derive(Clone, Debug)]
 enum Step {
     Transaction { operations: Vec<u64>, commit: bool },

@@ -24,9 +24,10 @@
 //! - superblocks with the same (epoch, generation) carry the same content;
 //! - with every disk present the mount is not refused.
 //!
-//! An executable model of the protocol, in another language, explores the same graph: the numbers of states and of
-//! transitions per depth below are the model's. So the decisions in Rust and the model's are the same ones, history
-//! by history. The last tests break one rule at a time and ask for the violation that the rule is there to prevent.
+//! An executable model of the protocol, in another language, explores the same graph. The numbers of states
+//! and of transitions per depth below are the model's. So the decisions in Rust and the model's are the same
+//! ones, history by history. The last tests break one rule at a time and ask for the violation that the rule
+//! is there to prevent.
 
 #[path = "quorum_histories/decisions.rs"]
 mod decisions;

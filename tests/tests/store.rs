@@ -173,9 +173,9 @@ fn records_survive_commits_aborts_and_mounts() {
     }
 }
 
-/// Where everything below a key was removed, the inner nodes there begin above their lower bound. What was put below
-/// that was once split off with a separator that sorted before the node it came from: a tree out of order, which from
-/// then on refused every change there as forged.
+/// Where everything below a key was removed, the inner nodes there begin above their lower bound. Keys put
+/// below that were once split off with a separator that sorted before their own node. The tree was out of
+/// order, and from then on refused every change there as forged.
 #[test]
 fn what_was_removed_at_the_beginning_can_be_put_there_again() {
     let mut disks = [(); 3].map(|()| vec![0; DISK_BYTES]);
@@ -202,8 +202,8 @@ fn what_was_removed_at_the_beginning_can_be_put_there_again() {
     }
 }
 
-/// A leaf that a walk has met is changed in the same transaction before and after, and takes in the next one:
-/// it stays in its place meanwhile. What came from the next one was passed over as if it had been met.
+/// A leaf that a walk has met is changed in the same transaction before and after, and takes in the next one.
+/// It stays in its place meanwhile. What came from the next one was passed over as if it had been met.
 #[test]
 fn a_walk_meets_what_a_leaf_took_in_after_it_was_met() {
     let mut disks = [(); 3].map(|()| vec![0; DISK_BYTES]);

@@ -63,9 +63,8 @@ impl Code {
 
     /// Computes all parity fragments from all data fragments, in one pass over the data.
     ///
-    /// `data` is fragments 0 to `k - 1`, `parity` receives fragments `k` to `k + m - 1`. All have
-    /// one length, which may be anything, 0 too; no alignment is needed. What `parity` held
-    /// before does not matter.
+    /// `data` is fragments 0 to `k - 1`, `parity` receives fragments `k` to `k + m - 1`. All have the same
+    /// length, which may be 0. No alignment is needed. What `parity` held before does not matter.
     ///
     /// # Errors
     /// [`ShapeError`] when the counts are not `k` and `m` or the lengths differ; `parity` is then

@@ -25,8 +25,8 @@ pub(crate) const fn multiply(a: u8, b: u8) -> u8 {
 
 /// `1 / element`, and 0 for 0.
 ///
-/// The nonzero elements are a group of order 255, so the inverse is the 254th power; 254 is
-/// 2 + 4 + ... + 128, the product of seven successive squares.
+/// The nonzero elements are a group of order 255, so the inverse is the 254th power. 254 is 2 + 4 + ... +
+/// 128, so the power is the product of seven successive squares.
 pub(crate) const fn invert(element: u8) -> u8 {
     let mut square = element;
     let mut inverse = 1;

@@ -1,9 +1,9 @@
 //! Reed-Solomon erasure coding for firmware and hosts: no allocation, no tables in firmware, SIMD
 //! on hosts.
 //!
-//! A [`Code`] makes `m` parity fragments from `k` data fragments, in the caller's buffers. Any `k`
-//! of the `k + m` fragments give back the rest: a [`Recovery`] is planned once for a pattern of
-//! losses and then run on any number of stripes.
+//! A [`Code`] makes `m` parity fragments from `k` data fragments, in the caller's buffers. Any `k` of the
+//! `k + m` fragments give back the rest. A [`Recovery`] is planned once for a pattern of losses and then run
+//! on any number of stripes.
 //!
 //! ```
 //! use reed_solomon_novelda::Code;
@@ -23,20 +23,19 @@
 //!
 //! # The code
 //!
-//! Systematic, over GF(2^8) modulo x^8 + x^4 + x^3 + x^2 + 1 (`0x11d`). Byte `i` of parity
-//! fragment `r` is the sum over all data fragments `j` of 2^(`r` * `j`) times their byte `i`: the
-//! matrix of ISA-L's `gf_gen_rs_matrix`, so that parity is interchangeable with it. Parity 0 is
-//! XOR, and together with parity 1 it is RAID 6. For `k` <= [`DATA_MAX`] and `m` <=
-//! [`PARITY_MAX`] every square part of the matrix is regular, so every loss of up to `m`
-//! fragments can be recovered; a test goes through all of them. The bytes of a code never change
-//! in later versions; golden vectors hold them.
+//! Systematic, over GF(2^8) modulo x^8 + x^4 + x^3 + x^2 + 1 (`0x11d`). Byte `i` of parity fragment `r` is
+//! the sum over all data fragments `j` of 2^(`r` * `j`) times their byte `i`. This is the matrix of ISA-L's
+//! `gf_gen_rs_matrix`, so parity is interchangeable with it. Parity 0 is XOR, and together with parity 1 it
+//! is RAID 6. For `k` <= [`DATA_MAX`] and `m` <= [`PARITY_MAX`] every square part of the matrix is regular.
+//! So every loss of up to `m` fragments can be recovered; a test tries all of them. The bytes of a code never
+//! change in later versions; golden vectors hold them.
 //!
 //! # How it is fast
 //!
-//! Row `r` is a polynomial in 2^`r`. By Horner's rule it takes one multiplication by 2, 4 or 8 and
-//! one addition for each byte, which needs no tables: a few shifts and masks on whole words, or
-//! one instruction with GFNI. All rows are computed in one pass over the data. Recovery has
-//! arbitrary coefficients, but only as many unknowns as data fragments were lost.
+//! Row `r` is a polynomial in 2^`r`. By Horner's rule it takes one multiplication by 2, 4 or 8 and one
+//! addition for each byte. This needs no tables: a few shifts and masks on whole words, or one instruction
+//! with GFNI. All rows are computed in one pass over the data. Recovery has arbitrary coefficients, but only
+//! as many unknowns as data fragments were lost.
 //!
 //! # Features
 //!

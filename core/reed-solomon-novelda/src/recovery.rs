@@ -2,8 +2,8 @@
 //!
 //! Of `k` survivors some are parity, exactly as many (`e`, at most [`PARITY_MAX`]) as data
 //! fragments are missing. So the unknowns are `e`, not `k`: the missing data x with
-//! `A x = parity - (what the surviving data contributes to it)`, where `A` is the part of the
-//! code's matrix in the rows of the surviving parity and the columns of the missing data.
+//! `A x = parity - (what the surviving data contributes to it)`. `A` is the part of the code's
+//! matrix in the rows of the surviving parity and the columns of the missing data.
 
 use core::fmt;
 
@@ -126,9 +126,9 @@ impl System {
 
     /// Gauss-Jordan elimination on `A`, beside the identity.
     ///
-    /// It never looks for a pivot. Every square part of this code's matrix is regular (that is
-    /// what "any `k` fragments suffice" means), so every leading minor of `A` is nonzero, and
-    /// each pivot is the quotient of two of them.
+    /// It never looks for a pivot. Every square part of this code's matrix is regular; that is what "any `k`
+    /// fragments suffice" means. So every leading minor of `A` is nonzero, and each pivot is the quotient of
+    /// two of them.
     fn invert(&mut self) {
         let unknowns = self.unknowns.min(PARITY_MAX);
         let mut a = [[0; 2 * PARITY_MAX]; PARITY_MAX];

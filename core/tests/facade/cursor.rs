@@ -7,8 +7,8 @@ use dynamicfs_core::files::RenameMode;
 /// Two names of one hash under [`SEED`].
 const PAIR: [&[u8]; 2] = [b"n2gzmcd", b"nctql2s"];
 
-/// Where a name was given another object it moved to the first place of its hash that was free: a listing
-/// that had passed that place missed it.
+/// A name that was given another object moved to the first free place of its hash. A listing that had passed
+/// that place missed it.
 #[test]
 fn a_name_that_is_given_another_object_between_two_calls_is_met() {
     for mode in [RenameMode::Replace, RenameMode::Exchange] {

@@ -156,8 +156,8 @@ fn a_subtree_of_any_depth_is_removed() {
     check(&mut pool);
 }
 
-/// A pool that is full of small files has no room for all the nodes that removing them copies: what was
-/// removed until then is part of the transaction, and the next one removes more.
+/// A pool that is full of small files has no room for all the nodes that their removal copies. The files
+/// removed until then are part of the transaction, and the next one removes more.
 #[test]
 fn a_subtree_that_does_not_fit_a_transaction_goes_in_several() {
     let mut machine = Machine::new(512 << 10);

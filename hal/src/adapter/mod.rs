@@ -1,7 +1,7 @@
 //! Block devices of other crates as a [`BlockDevice`](crate::BlockDevice).
 //!
 //! Each is a feature of its own. None of the foreign traits says what is durable, or what a power cut in a
-//! write damages: the integrator states it when the adapter is made, and the adapter's documentation says
+//! write damages. The integrator states it when the adapter is made, and the adapter's documentation says
 //! what it assumes.
 //!
 //! | feature | type | foreign trait |

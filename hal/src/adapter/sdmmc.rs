@@ -5,9 +5,9 @@ use embedded_sdmmc_types::blockdevice::{Block, BlockDevice as Foreign, BlockIdx}
 use super::{AdapterError, ForeignError, OpenError, media};
 use crate::{BlockDevice, Geometry, IoError, LayerError};
 
-/// A device of the `embedded-sdmmc` family (0.10, whose trait is that of `embedded-sdmmc-types` 0.1): SD
-/// cards by SPI, and the SDMMC peripherals of some hardware crates. Sectors are 512 bytes, and there are
-/// fewer than 2³² of them.
+/// A device of the `embedded-sdmmc` family: SD cards by SPI, and the SDMMC peripherals of some hardware
+/// crates. The trait of version 0.10 is that of `embedded-sdmmc-types` 0.1. Sectors are 512 bytes, and there
+/// are fewer than 2³² of them.
 ///
 /// Bytes are copied through `M`, lent blocks: an array of [`Block`], or a mutable slice of them. More blocks
 /// make longer reads; writes are of one block at a time until
@@ -15,18 +15,18 @@ use crate::{BlockDevice, Geometry, IoError, LayerError};
 ///
 /// # What is assumed of durability
 /// The trait has no flush. An SD card signals *busy* until it has programmed what it was sent. After a single
-/// block `SdCard` waits for the end of that and asks the card for its status: the block is durable when the
-/// write returns. Other drivers may return earlier, so the geometry states a volatile cache, and
-/// [`flush`](BlockDevice::flush) reads one block: a command that a card takes only when it is no longer busy.
+/// block `SdCard` waits for the end of that and asks the card for its status. The block is durable when the
+/// write returns. Other drivers may return earlier, so the geometry states a volatile cache.
+/// [`flush`](BlockDevice::flush) reads one block, because a card takes that command only when it is no longer
+/// busy.
 ///
-/// It is assumed that the driver sends each read to the card, and has not switched on the card's own cache:
-/// the performance enhancement of SD 6.0, `CACHE_CTRL` of an eMMC. A cache of either needs a flush command
-/// that this trait cannot send. Some cards acknowledge what they lose all the same; the conformance kit finds
-/// them.
+/// The driver must send each read to the card. It must not switch on the card's own cache (the performance
+/// enhancement of SD 6.0, `CACHE_CTRL` of an eMMC). A cache of either needs a flush command that this trait
+/// cannot send. Some cards acknowledge what they lose all the same; the conformance kit finds them.
 ///
 /// # The tear unit
 /// A card programs flash pages, also where one sector is written; a cut damages what else is in the page. No
-/// register tells its size for certain: state 16384 unless the card's maker says otherwise, 4096 at least,
+/// register gives its size for certain. State 16384 unless the card's maker says otherwise, 4096 at least,
 /// and let the conformance kit cut the power. A tear unit that is stated too large costs some space, one too
 /// small costs data.
 #[derive(Debug)]
@@ -68,8 +68,8 @@ impl<D: Foreign, M: AsRef<[Block]> + AsMut<[Block]>> SdmmcDisk<D, M> {
     /// end of a multi-block write and report its errors.
     ///
     /// `SdCard` of `embedded-sdmmc` 0.10.0 does neither. It does not ask for the card's status, and takes the
-    /// byte after the stop token, after which a card may begin to be busy (N_BR in the SD specification), for
-    /// the end of it: the next command then fails.
+    /// byte after the stop token for the end of *busy*. A card may begin to be busy after that byte (N_BR in
+    /// the SD specification): the next command then fails.
     #[must_use]
     pub fn with_multi_block_writes(self) -> Self {
         Self { write_blocks: self.blocks.as_ref().len(), ..self }

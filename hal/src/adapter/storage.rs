@@ -8,11 +8,10 @@ use crate::{BlockDevice, Geometry, IoError, LayerError};
 /// A [`Storage`] whose medium is *managed*: any byte can be overwritten as often as the filesystem likes.
 /// FRAM, MRAM, battery-backed RAM, and flash below a wear-levelling layer are.
 ///
-/// **Raw flash is not.** `NorFlash` cannot overwrite, and `RmwNorFlashStorage`, which can, erases the same
-/// page again and again: superblocks alone are written with each commit, and a page that bears 100,000
-/// erasures is worn out in a day of one commit a second. Both are refused by type: this trait is implemented
-/// by the integrator, for a type of the integrator's own, which states for that board what `embedded-storage`
-/// does not say.
+/// **Raw flash is not.** `NorFlash` cannot overwrite. `RmwNorFlashStorage` can, and erases the same page
+/// again and again. Superblocks alone are written with each commit. At one commit a second, a page that bears
+/// 100,000 erasures is worn out in a day. Both are refused by type: the integrator implements this trait, for
+/// a type of the integrator's own. It states for that board what `embedded-storage` does not say.
 ///
 /// ```
 /// use dynamicfs_hal::adapter::{ManagedStorage, StorageDisk};

@@ -18,8 +18,8 @@ pub(super) struct Must {
     written: [bool; AREA_SECTORS],
     /// Sectors that were written, durably as the device said, after the last flush.
     unflushed: [bool; AREA_SECTORS],
-    /// Most of the area is what this run wrote: a blank sector is a torn one that reads as erased flash, and
-    /// not one that was never written.
+    /// This run wrote most of the area. So a blank sector is a torn one that reads as erased flash, and not
+    /// one that was never written.
     blank_is_torn: bool,
 }
 
@@ -30,8 +30,8 @@ pub(super) struct Suspicion {
 }
 
 impl Suspicion {
-    /// What was never flushed may be torn as well as lost, and a durable write may be a write and a flush:
-    /// the nearer a finding is to the cause, the more it weighs. Of torn units the largest counts.
+    /// Writes that were never flushed may be torn as well as lost, and a durable write may be a write and a
+    /// flush. The nearer a finding is to the cause, the more it weighs. Of torn units the largest counts.
     pub(super) const fn new(finding: Finding) -> Self {
         let weight = match finding {
             Finding::DamagedAtRest { .. } => (1, 0),

@@ -41,7 +41,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// What a sector shows of which this byte is wrong.
+    /// What a sector with this wrong byte shows.
     pub(super) fn of(sector: &[u8], byte: usize) -> Self {
         let (stamp, blank) = (Stamp::read(sector), is_blank(sector));
         Self { index: 0, start: 0, sectors: 0, byte, value: sector[byte], stamp, blank }
@@ -166,7 +166,7 @@ impl Region {
     }
 }
 
-/// Whether all of a sector may be missing whose first wrong byte this is: the first word of every stamp is
+/// Whether a sector with this first wrong byte may be missing as a whole. The first word of every stamp is
 /// the same, and the next counts writes.
 const fn is_missing_whole(byte: usize) -> bool {
     byte < 8

@@ -1,8 +1,8 @@
 //! A conformance kit: finds what a driver gets wrong, on the bench. **It destroys what is on the device.**
 //!
-//! A filesystem is as sound as the [`BlockDevice`] below it, and most of what a driver can get wrong shows in
-//! no short test: a flush that does nothing works well until the power goes. The kit does what reveals it,
-//! and names it with a [`Finding`]: what was wrong, where, and what to look at in the driver.
+//! A filesystem is as sound as the [`BlockDevice`] below it. Most faults of a driver show in no short test: a
+//! flush that does nothing works well until the power goes. The kit does what reveals it, and names it with a
+//! [`Finding`]: what was wrong, where, and what to look at in the driver.
 //!
 //! | call | needs | finds |
 //! |---|---|---|
@@ -56,8 +56,8 @@ pub struct Plan {
     /// What everything follows from. Another seed writes other bytes and does other things in another order.
     pub seed: u64,
     /// Sectors that the check of the capacity writes and reads at most. Where the device has no more, all
-    /// are, and every wrong capacity is found; else a sample is, which finds addresses that are cut to a
-    /// number of bits and ends that fail, but not every counterfeit card.
+    /// are, and every wrong capacity is found. Else a sample is: it finds addresses that are cut to a number
+    /// of bits and ends that fail, but not every counterfeit card.
     pub capacity_sectors: u64,
     /// Operations in each of up to seven regions of the device, each followed by a read of the region.
     pub steps: u32,
@@ -103,8 +103,8 @@ pub fn destroy_and_check<D: BlockDevice>(
     Ok(Checked { whole_capacity, longest_transfer })
 }
 
-/// Where regions begin: at the start, in the middle, at the end, and around the addresses at which a driver
-/// that counts bytes or sectors in too few bits goes wrong.
+/// Where regions begin: at the start, in the middle and at the end. Others are around the addresses where a
+/// driver fails that counts bytes or sectors in too few bits.
 fn region_starts(sectors: u64, sector_bytes: u32) -> impl Iterator<Item = u64> {
     let bytes = u64::from(sector_bytes);
     let around = [sectors / 2, (1 << 31) / bytes, (1 << 32) / bytes, 1 << 28, 1 << 32, sectors];

@@ -9,11 +9,11 @@ use crate::{BlockDevice, IoError};
 
 /// Writes until the power goes. **Destroys what is on the device.**
 ///
-/// Round 0 fills up to 256 sectors in the middle of the device; each further round writes some of them and
-/// makes that durable, by a flush, by a durable write, or by a plain write where the geometry states no
-/// volatile cache. After each `acknowledged` is called with the round's number: bring it out of reach of the
-/// power cut before it returns, by a UART to a host, or in memory that is kept. The next round begins when it
-/// has returned.
+/// Round 0 fills up to 256 sectors in the middle of the device. Each further round writes some of them and
+/// makes that durable. It uses a flush, a durable write, or a plain write where the geometry states no
+/// volatile cache. After each round `acknowledged` is called with its number. Bring the number out of reach
+/// of the power cut before it returns: by a UART to a host, or in memory that is kept. The next round begins
+/// when it has returned.
 ///
 /// The `seed` must be another one for each run, so that what an earlier run left is not taken for this one's.
 /// Returns `Ok` after `rounds` rounds if the power did not go.
@@ -71,8 +71,8 @@ pub struct AfterCut {
 
 /// Checks what [`destroy_until_cut`] left, after the power went and came back. Changes nothing on the device.
 ///
-/// `acknowledged` is the last round that was reported. Without one only that is demanded which the device
-/// itself shows to be durable: all before the newest round of which something is there. A flush that does
+/// `acknowledged` is the last round that was reported. Without one, only those rounds are demanded that the
+/// device itself shows to be durable: all before the newest round that left something. A flush that does
 /// nothing is then seen only if writes were lost out of their order.
 ///
 /// # Errors
@@ -111,7 +111,7 @@ fn examine<D: BlockDevice>(
     Ok(heaviest.map_or(Ok(AfterCut { durable_round, damaged_sectors }), Err))
 }
 
-/// The newest round of this run of which a sector is there, and how many sectors of this run are whole.
+/// The newest round of this run that left a sector, and how many sectors of this run are whole.
 fn survey<D: BlockDevice>(probe: &mut Probe<'_, D>, area: &Area) -> Result<(Option<u32>, usize), Finding> {
     let (mut newest, mut whole) = (None, 0);
     for at in 0..area.sectors {
@@ -141,10 +141,10 @@ pub trait PowerSwitch {
     /// The device, powered and opened.
     fn device(&mut self) -> &mut Self::Device;
 
-    /// Prepares that the power goes while the device works, soon, and at a moment that follows from `draw`,
-    /// any number: so many microseconds from now, or so many operations. When it has gone operations fail,
-    /// and do not hang. `false` if that cannot be done: the power then goes between two operations only,
-    /// which shows no torn write.
+    /// Prepares that the power goes soon, while the device works. The moment follows from `draw`, any number:
+    /// so many microseconds from now, or so many operations. When it has gone operations fail, and do not
+    /// hang. `false` if that cannot be done: the power then goes between two operations only, which shows no
+    /// torn write.
     fn arm(&mut self, draw: u32) -> bool {
         let _ = draw;
         false
@@ -174,7 +174,7 @@ pub struct Cuts {
 /// Rounds before the power is taken away, where it did not go by itself.
 const ROUNDS_PER_CUT: usize = 64;
 
-/// Cuts after the first with a finding: one alone may leave in doubt whether a sector was lost or torn, and
+/// Cuts after the first with a finding. One alone may leave in doubt whether a sector was lost or torn, and
 /// how large the torn unit is.
 const CUTS_IN_DOUBT: u32 = 32;
 

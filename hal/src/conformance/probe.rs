@@ -6,8 +6,8 @@ use super::finding::{Finding, Step};
 use super::stamp::Stamp;
 use crate::{BlockDevice, DeviceError, Geometry, IoError};
 
-/// The alignment of buffers where none is asked for: that of the largest cache line, so that only the check
-/// of alignment finds what alignment does.
+/// The alignment of buffers where the geometry asks for none: that of the largest cache line. So only the
+/// check of alignment finds faults of alignment.
 const ALIGNMENT_MIN: usize = 128;
 
 /// Sectors that the least memory holds.
@@ -122,7 +122,7 @@ impl<'a, D: BlockDevice> Probe<'a, D> {
         self.poison = !self.poison;
     }
 
-    /// Sectors of the reads by which a region of so many is compared: one, or as many as fit, in turn.
+    /// Sectors of the reads that compare a region of so many: one, or as many as fit, in turn.
     pub(super) fn reads_in_turn(&mut self, sectors: usize) -> usize {
         self.long_reads = !self.long_reads;
         if self.long_reads { self.sectors_max().min(sectors) } else { 1 }

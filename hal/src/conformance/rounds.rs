@@ -77,7 +77,7 @@ impl Round {
     }
 }
 
-/// The round of which a version is.
+/// The round of a version.
 pub(super) const fn round_of(version: u32) -> u32 {
     version >> WRITE_BITS
 }

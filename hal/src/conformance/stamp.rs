@@ -4,8 +4,8 @@
 const HEADER_WORDS: usize = 7;
 const MAGIC: u32 = 0x7a4d_f5c1;
 
-/// The contents of a sector: where it belongs, which write of which run it is of. Every byte follows from
-/// these three, so that a whole sector is told from a damaged one without a copy of it.
+/// The contents of a sector: its place, its run and its write in that run. Every byte follows from these
+/// three, so that a whole sector is told from a damaged one without a copy of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) seed: u64,
@@ -81,7 +81,7 @@ pub(super) fn is_blank(sector: &[u8]) -> bool {
     sector.windows(2).all(|pair| pair[0] == pair[1])
 }
 
-/// A number of which every bit depends on every bit of `a`: the last step of SplitMix64 (Steele, Lea, Flood
+/// A number whose every bit depends on every bit of `a`: the last step of SplitMix64 (Steele, Lea, Flood
 /// 2014).
 pub(super) const fn mix(a: u64) -> u64 {
     let a = (a ^ (a >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

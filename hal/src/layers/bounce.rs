@@ -7,9 +7,10 @@ use crate::{BlockDevice, Geometry, IoError};
 /// one region of memory alone. Its callers may use any buffer.
 ///
 /// Long transfers become several of the device, as long as the buffer. Where the buffer holds a tear unit, a
-/// write is cut at multiples of the tear unit only. A cut write is several writes: a power cut between them
-/// leaves some done and some not, which the contract of [`BlockDevice::write`] allows for one write too. A
-/// durable write that is cut is written and then flushed, whether or not the device has force-unit-access.
+/// write is cut at multiples of the tear unit only. A write that is split is several writes. A power cut
+/// between them leaves some done and some not; the contract of [`BlockDevice::write`] allows this for one
+/// write too. A durable write that is cut is written and then flushed, whether or not the device has
+/// force-unit-access.
 ///
 /// With a buffer shorter than the tear unit a unit is written several times, which costs time and wear on
 /// flash.
@@ -99,7 +100,7 @@ impl<'b, D: BlockDevice> Bounce<'b, D> {
         }
     }
 
-    /// Bytes of the next transfer at `lba` of which `rest` bytes are to be done: up to a boundary of tear
+    /// Bytes of the next transfer at `lba`, where `rest` bytes are to be done: up to a boundary of tear
     /// units.
     fn step(&self, geometry: &Geometry, lba: u64, rest: usize) -> usize {
         let unit = geometry.tear_unit as usize;

@@ -7,7 +7,7 @@ use crate::{BlockDevice, Geometry, IoError};
 
 /// A device that several users have at once, each through a `&SharedDevice`: partitions of one card.
 ///
-/// A flush covers what all users wrote, and so does its failure: what another user wrote may be lost, and a
+/// A flush covers the writes of all users, and so does its failure. Writes of another user may be lost, and a
 /// later flush that succeeds would hide it. After a failed flush or durable write the device therefore takes
 /// no change from any user ([`IoError::Gone`]) until it is opened anew. Reads go on.
 ///

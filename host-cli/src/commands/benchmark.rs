@@ -84,7 +84,7 @@ pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let measured = with_pool(app, Access::Write, |session| {
         let directory = make_directory(session, name.as_bytes())?;
         let written = write(session, directory, options);
-        // What is left is removed before the pool is, also when someone interrupts.
+        // What is left is removed before the pool is, also after an interruption.
         if written.is_err() {
             remove(session, name.as_bytes())?;
         }

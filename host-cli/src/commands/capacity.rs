@@ -101,7 +101,7 @@ struct Added {
     gained_bytes: u64,
 }
 
-/// Sizes of files of which it is said what they take: one in the pool's tree, some in blocks of their own.
+/// Sizes of the example files: one in the pool's tree, some in blocks of their own.
 const SMALL_FILES: [u32; 3] = [500, 1500, 16_000];
 
 pub(crate) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {

@@ -42,7 +42,7 @@ impl Report for Events {
 }
 
 fn line(text: &mut Text, event: &Event) {
-    // Whoever may write to the pool's folder may write anything here.
+    // Any program that may write to the pool's folder may write anything here.
     let (time, message) = (names::show(event.time.as_bytes()), names::show(event.message.as_bytes()));
     let (style, word) = match event.severity {
         Severity::Info => (DIM, ""),

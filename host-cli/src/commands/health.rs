@@ -1,5 +1,5 @@
-//! `health`: the verdict for a monitoring system, as a plug-in of Nagios gives it: the exit code, the worst
-//! reason in the first line, performance data behind a bar.
+//! `health`: the status for a monitoring system, in the form of a Nagios plug-in. It has an exit code, the
+//! worst reason in the first line, and performance data behind a bar.
 
 use super::status::{borne, verdict_style, verdict_word};
 use crate::app::App;
@@ -34,8 +34,8 @@ pub(crate) struct Health {
     /// More disks that may fail before data is lost, whether the pool is opened without them or not; null if
     /// it could not be now.
     data_tolerance: Option<usize>,
-    /// More disks that may fail before the pool takes no writes, if each is taken offline before it goes;
-    /// null if it could not be opened.
+    /// More disks that may fail before the pool takes no writes, if each is taken offline first; null if it
+    /// could not be opened.
     write_tolerance_if_offline_first: Option<usize>,
     /// Extents that are readable with less redundancy than was asked for; null if the pool could not be
     /// opened, or tree nodes not be read.

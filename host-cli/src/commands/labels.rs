@@ -80,7 +80,7 @@ pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
     if app.global.disk.is_empty() {
         let config = Config::load(app)?;
         list.disks.extend(config.disks.iter().map(|entry| look(&config.path_of(entry))));
-        // Where someone has the pool, or there is none, the labels alone tell.
+        // Where another process has the pool, or there is none, only the labels can say.
         if let Ok(survey) = Survey::of(app, &config) {
             for (place, disk) in list.disks.iter_mut().enumerate() {
                 (disk.branch, disk.generation) = survey.state_of(place).unzip();

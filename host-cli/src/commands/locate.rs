@@ -40,8 +40,8 @@ struct FileLocation {
     bytes: u64,
     /// Its contents stand in the pool's own records, which every disk may hold; it has no extents.
     inline: bool,
-    /// More disks that may fail, whichever, before some of it cannot be read: by its extents, and by the pool's own records,
-    /// which say where they are. Null if some of it cannot be read now.
+    /// More disks that may fail, whichever, before some of it cannot be read. Its extents limit it, and the
+    /// pool's own records of them. Null if some of it cannot be read now.
     read_tolerance: Option<usize>,
     /// Its extents, by offset. Between them the contents are zeros that take no space.
     extents: Vec<ExtentLocation>,

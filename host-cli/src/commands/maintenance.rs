@@ -19,7 +19,8 @@ use serde::Serialize;
 use std::time::Duration;
 use std_host_shim::FolderLock;
 
-/// How often a waiting command looks whether the pool is free. Nobody tells when a lock is let go of.
+/// How often a waiting command looks whether the pool is free. The system does not report when a lock is
+/// released.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What to do with a job.
@@ -122,8 +123,8 @@ impl Begin for StartRebalance {
 /// How fast to go on.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Throttle {
-    /// Bytes that are read and written in a second, at most, on average (20MB); or a share of the time (1% to
-    /// 100%); 0 is no limit
+    /// The most bytes read and written in a second, on average (20MB), or a share of the time (1% to 100%); 0
+    /// is no limit
     #[arg(long, value_name = "SIZE|SHARE", value_parser = Pace::parse, allow_hyphen_values = true)]
     pub(crate) throttle: Option<Pace>,
 }

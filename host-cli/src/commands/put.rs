@@ -1,7 +1,7 @@
 //! `put`: files, folders or standard input into the pool.
 //!
-//! Each file is there whole or not at all, whenever the power goes: a file is written in one transaction, under a name
-//! of its own if it replaces another. Small files share a transaction; what was committed stays.
+//! Each file is there whole or not at all, whenever the power goes. A file is written in one transaction,
+//! under a name of its own if it replaces another. Small files share a transaction; what was committed stays.
 //!
 //! ```text
 //! putter.rs  what a walk of this machine meets, in transactions of bounded size
@@ -43,8 +43,8 @@ pub(crate) struct Options {
     /// Files, folders with -r, or - for standard input
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<PathBuf>,
-    /// Where to, in the pool; into it if it is a directory, so that a folder that is put twice is in itself
-    /// then: `sync` brings one up to date
+    /// Destination in the pool; an existing directory gets the sources put into it (a folder put twice is
+    /// then inside itself: use `sync`)
     path: OsString,
     /// Store folders and all that is in them
     #[arg(short, long)]

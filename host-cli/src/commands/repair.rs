@@ -23,8 +23,8 @@ pub(crate) struct Options {
     without_missing: bool,
 }
 
-/// In this order: nothing may be given away that is in use before anything is written, what is damaged is found before
-/// what is missing is computed from it.
+/// In this order: before anything is written, no block in use may count as free. Damage is found before
+/// missing data is computed from the rest.
 const JOBS: [JobName; 3] = [JobName::Recount, JobName::Scrub, JobName::Rebuild];
 
 /// What a repair did.

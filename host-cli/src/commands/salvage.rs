@@ -6,8 +6,8 @@
 //! report.rs   what was taken out, and what is lost
 //! ```
 //!
-//! The pool's disks are opened for reading. Members may be missing, more than the pool bears to lose and more than half; what
-//! is lost is left out and named, and everything else goes on.
+//! The pool's disks are opened for reading. Members may be missing, more than the pool bears to lose and more
+//! than half. Lost data is left out and named, and everything else is copied.
 
 mod catalog;
 mod extract;

@@ -10,7 +10,7 @@ use crate::schemas;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Of which command.
+/// The command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// The command, as `status` or `disk add`; `error` for failures; without one, the schemas are listed

@@ -82,7 +82,7 @@ enum Outcome {
     Refused,
     /// It takes no part, or holds no data: it was left alone.
     LeftAlone,
-    /// Someone asked to stop before it was done.
+    /// It was interrupted before it was done.
     Interrupted,
 }
 

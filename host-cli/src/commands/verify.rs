@@ -210,7 +210,7 @@ impl Verifier {
         Ok(())
     }
 
-    /// The extents of a file, one after the other; false if someone asked to stop.
+    /// The extents of a file, one after the other; false if it was interrupted.
     fn extents(
         &mut self,
         session: &mut Session<'_>,

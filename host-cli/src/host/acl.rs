@@ -1,8 +1,8 @@
 //! POSIX access control lists, as Linux keeps them in extended attributes: what a file's mode may be without
 //! one.
 //!
-//! With a list, the group bits of the mode are the list's mask: the most that it gives to anyone but the
-//! owner and the others. Without it they would be what the owning group may.
+//! With a list, the group bits of the mode are the list's mask. That is the most that it gives to users other
+//! than the owner and the others. Without it they would be what the owning group may.
 
 /// The attribute of a file's or folder's own list.
 pub(crate) const ACCESS: &[u8] = b"system.posix_acl_access";
@@ -65,8 +65,8 @@ impl Acl {
         found.fold(ALL, |rights, entry| rights & entry.rights)
     }
 
-    /// The mode of a file that had this list and loses it: no user may more than before. Whoever the list
-    /// names falls into the owning group or among the others then, and may have had less than those.
+    /// The mode of a file that had this list and loses it: no user may more than before. A user in the list
+    /// then counts as the owning group or the others, and may have had fewer rights than those.
     pub(crate) fn mode_without(&self, mode: u16) -> u16 {
         let mask = self.least(&[MASK]);
         let group = self.least(&[OWNING_GROUP, USER]) & mask & (mode >> 3);

@@ -181,9 +181,8 @@ pub(crate) fn xattrs(contents: &mut impl ReadObjects, object: ObjectId) -> Resul
 
 // --- from the pool ---------------------------------------------------------------------------------------
 
-/// Gives a file or folder what the pool knows of it: owner, extended attributes, mode, times, in the order in
-/// which one does not undo another. What cannot be set is left out, and takes along what would mean more
-/// without it.
+/// Sets the attributes of a file or folder: owner, extended attributes, mode, times. In this order none
+/// undoes another. What cannot be set is left out, and takes along what would mean more without it.
 pub(crate) fn restore(file: &File, inode: &Inode, xattrs: &[Xattr]) -> Vec<Lacking> {
     let mut lacking = Vec::new();
     let mut mode = inode.mode;

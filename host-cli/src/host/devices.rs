@@ -20,8 +20,7 @@ pub(crate) struct Hardware {
     pub(crate) serial: Option<String>,
 }
 
-/// The path by which a device is found again wherever it is attached, where the system has one; else the path
-/// itself.
+/// The path that finds a device again wherever it is attached, if the system has one; else the path itself.
 pub(crate) fn stable_path(path: &Path) -> PathBuf {
     let is_device = fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_block_device());
     let Ok(device) = fs::canonicalize(path) else { return path.to_owned() };

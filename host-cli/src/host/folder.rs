@@ -1,4 +1,4 @@
-//! A folder of this machine, held by its descriptor: what is in it is reached by one name at a time, and no
+//! A folder of this machine, held by its descriptor. Its contents are reached by one name at a time, and no
 //! link is followed on the way. A path would be looked up anew each time, and ends at 4096 bytes.
 
 use super::look::{Identity, Look};

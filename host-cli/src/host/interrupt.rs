@@ -133,8 +133,8 @@ pub(crate) fn until_ready(file: impl AsFd, ready: Ready) -> io::Result<()> {
     }
 }
 
-/// Makes a call to the system that may wait for ever, as for a file on a server that went away, and cannot be
-/// asked whether it would. A process that is asked to stop meanwhile ends all the same.
+/// Makes a call to the system that may wait for ever, for example for a file on a lost server. There is no
+/// way to ask the system beforehand. A process that is asked to stop meanwhile ends all the same.
 pub(crate) fn while_waiting<T>(call: impl FnOnce() -> T) -> T {
     WATCH.call_once(|| {
         thread::spawn(end_what_waits_outside);

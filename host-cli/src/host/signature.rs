@@ -154,8 +154,8 @@ const END_BYTES: u64 = 1 << 20;
 const SAMPLES: u64 = 256;
 const SAMPLE_BYTES: usize = 4096;
 
-/// Whether a file or device holds no data, as far as both ends and places evenly spread between them tell: it
-/// is all zeros, or all ones, as erased flash is. Holes of a file are not read.
+/// Whether a file or device holds no data, by both ends and by places evenly spread between them. They are
+/// all zeros, or all ones, as erased flash is. Holes of a file are not read.
 pub(crate) fn is_blank(path: &Path) -> io::Result<bool> {
     let mut file = open_to_look(path)?;
     let bytes = file.seek(SeekFrom::End(0))?;

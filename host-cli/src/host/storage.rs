@@ -1,5 +1,5 @@
-//! What a path is stored in: which bytes of which file or whole device. Two names of the same bytes are one
-//! disk. What the kernel or another process has under one of them is in use under all.
+//! The storage of a path: bytes of a file or of a whole device. Two names of the same bytes are one disk.
+//! What the kernel or another process has under one of them is in use under all.
 
 use crate::output::names::ShowPath;
 use rustix::fs::{OFlags, major, minor};
@@ -91,8 +91,8 @@ fn parse_device(text: &str) -> Option<u64> {
     Some(rustix::fs::makedev(major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// A loop device over some of these bytes: of a file any, since whatever opens it next writes to the file; of
-/// a device one that is mounted, or that something has for itself.
+/// A loop device over some of these bytes. Over a file any counts, since the next program that opens it
+/// writes to the file. Over a device one counts that is mounted or opened exclusively.
 pub(crate) fn user_of(path: &Path) -> Option<PathBuf> {
     let storage = Storage::of(path).ok()?;
     let own = fs::metadata(path).ok().filter(|own| own.file_type().is_block_device()).map(|own| own.rdev());

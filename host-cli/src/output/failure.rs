@@ -101,7 +101,7 @@ pub(crate) enum Code {
     HostReadOnly,
     /// Part of the work failed.
     Partial,
-    /// Someone asked the process to stop.
+    /// The process was asked to stop.
     Interrupted,
 }
 

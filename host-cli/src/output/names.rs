@@ -51,8 +51,8 @@ pub(crate) fn check_printable(name: &str, what: &str) -> Result<(), Failure> {
         .hint("use letters, digits and . - _ : + = @ , and no - at the beginning"))
 }
 
-/// A name or path as a command is given it in a shell. One with control characters, or that is not UTF-8, is
-/// written as bash and zsh take it; so is one with a bar, which ends the text of a verdict.
+/// A name or path as a command is given it in a shell. A name with control characters, or that is not UTF-8,
+/// is written as bash and zsh take it. So is a name with a bar, which ends the text of a plug-in.
 pub(crate) fn typed(name: &[u8]) -> String {
     let is_plain =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'+' | b'@');

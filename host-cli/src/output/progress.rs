@@ -158,7 +158,7 @@ impl State {
         }
     }
 
-    /// A line with a bar that fits into so many columns: first the bar becomes shorter and goes, then the
+    /// A line with a bar that fits into so many columns. First the bar becomes shorter and goes, then the
     /// rate, then the amount, then the time left.
     fn fitted(&self, label: &str, unit: Unit, columns: usize) -> String {
         let parts = self.parts(unit);

@@ -1,9 +1,9 @@
-//! Whether a disk can be relied on, as one command after the other sees it: by the errors that the pool's records keep, and by
-//! what this process met.
+//! Whether a disk can be relied on, over several commands. The errors in the pool's records count, and those
+//! that this process met.
 //!
-//! The core judges errors of the last minutes, which a process seldom lives through. The records know no times: what counts is
-//! how many errors there were since they were cleared (`disk clear`, or `disk online` of one that counted as failed). Such a disk
-//! is called degraded and never taken out of use for it: errors of a year are no rate.
+//! The core judges errors of the last minutes, which a process seldom lives through. The records have no
+//! times. So the errors since they were cleared count (`disk clear`, or `disk online` of one that counted as
+//! failed). Such a disk is called degraded and never taken out of use for it: errors of a year are no rate.
 
 use crate::output::size;
 use dynamicfs_core::health::{Condition, MemberHealth, Thresholds};

@@ -340,7 +340,7 @@ impl Config {
             file.write_all(text.as_bytes())?;
             // As it was.
             if let Ok(old) = fs::metadata(path) {
-                // Where this user may not: another one, who may write in the folder, takes it over.
+                // Where this user may not: another user with write access to the folder takes it over.
                 let _ = fchown(&*file, Some(old.uid()), Some(old.gid()));
                 file.set_permissions(old.permissions())?;
             }

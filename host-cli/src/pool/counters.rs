@@ -8,7 +8,7 @@ use dynamicfs_core::types::DiskIndex;
 use dynamicfs_hal::Clock;
 use std_host_shim::OsClock;
 
-/// What the disk at a place has done since the pool was made. One of which nothing can be read counts from zero.
+/// What the disk at a place has done since the pool was made. A counter that cannot be read counts from zero.
 pub(crate) fn totals(session: &mut Session<'_>, place: usize) -> DiskCounters {
     let health = session.pool.member_health(DiskIndex(place));
     let mut totals = health.counters;
@@ -27,7 +27,7 @@ pub(crate) struct PoolTotals {
     pub(crate) repairs: u64,
     /// Rebuilds.
     pub(crate) rebuilds: Rebuilds,
-    /// Reads that met contents of which too little is left, though every disk that holds some was there.
+    /// Reads that met lost contents, though every disk that holds some of them was there.
     pub(crate) lost_reads: u64,
     /// When the last of them was, in seconds since 1970; 0 if there was none.
     pub(crate) lost_read_at: u64,
@@ -44,9 +44,14 @@ pub(crate) struct Rebuilds {
     pub(crate) failed: u64,
 }
 
-/// The pool's own counters: in their record, failures of fragments stand where a member has its wrong
-/// checksums, rebuilds where it has its reads, writes and flushes, reads of lost contents where it has its
-/// failed reads, and when the last of them was where it has its bytes read.
+/// The pool's own counters. Their record uses the fields of a member's record for other counts:
+///
+/// | field | count |
+/// |---|---|
+/// | wrong checksums | failures of fragments |
+/// | reads, writes, flushes | rebuilds: started, succeeded, failed |
+/// | failed reads | reads of lost contents |
+/// | bytes read | when the last of those was |
 pub(crate) fn pool_totals(session: &mut Session<'_>) -> PoolTotals {
     let live = session.pool.health().counters;
     let saved = session.pool.saved_counters(POOL_COUNTERS).unwrap_or_default();
@@ -86,8 +91,8 @@ pub(crate) fn save(session: &mut Session<'_>) {
     });
 }
 
-/// Records that a read met lost contents, in a transaction of its own. What the disks answered is left alone:
-/// their errors count when they are put right, and a place that stays bad must not count with each read.
+/// Records that a read met lost contents, in a transaction of its own. The disks' own counts are left alone.
+/// Their errors count when they are repaired, and a place that stays bad must not count with each read.
 pub(crate) fn save_lost_read(session: &mut Session<'_>) -> Result<(), Failure> {
     let pool = encode(&pool_totals(session));
     let mut transaction = session.pool.begin()?;

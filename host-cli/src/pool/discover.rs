@@ -210,11 +210,10 @@ pub(super) fn of_given(paths: &[PathBuf]) -> Result<Config, Failure> {
     }
 }
 
-/// Finds the disks of a pool that are not where its pool.toml says: at the places of others, whose names were
-/// exchanged, or, if they are devices, wherever they are attached now.
+/// Finds the disks of a pool that are not where its pool.toml says. They may be at the places of others, if
+/// names were exchanged, or, if they are devices, wherever they are attached now.
 ///
-/// A file that moved is not looked for: another one that says that it is the same may be a copy, which is to
-/// stay one.
+/// A file that moved is not searched for. Another file with the same label may be a copy, and must stay one.
 pub(super) fn find_moved(config: &mut Config) {
     let labels: Vec<Option<Found>> =
         config.disks.iter().map(|disk| Found::at(&config.path_of(disk))).collect();

@@ -12,7 +12,7 @@ use dynamicfs_core::types::MemberNumber;
 use dynamicfs_hal::{Clock, UnixTime};
 use std_host_shim::OsClock;
 
-/// Takes what has happened since this was last called, writes it down, and warns of what somebody should look at. A command that
+/// Takes the events since this was last called, writes them down, and prints the warnings. A command that
 /// opened the pool only to read leaves the journal as it is: what it met is met again by the next one.
 pub(crate) fn record(session: &mut Session<'_>) {
     let mut taken = Vec::new();

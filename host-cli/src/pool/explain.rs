@@ -14,7 +14,7 @@ pub(super) fn explain(app: &App, cause: MountError, config: &Config, places: &[P
     let failure = Failure::from(cause);
     let name = |disk: usize| places.get(disk).map_or_else(|| format!("disk {disk}"), Place::to_string);
     let message = match cause {
-        // Someone else may have the disks by now: then less can be said.
+        // Another process may have the disks by now: then less can be said.
         MountError::Missing { .. } | MountError::Diverged { .. } => match Survey::of(app, config) {
             Ok(survey) => return refused(app, cause, &survey, config),
             Err(_) => format!("refused to open the pool: {}", failure.message()),

@@ -25,8 +25,8 @@ const SMALL_NODES_SHARE: u64 = 18;
 /// Blocks smaller than this are small: a record is no longer small beside what it is about.
 const SMALL_BLOCK: u64 = 4096;
 
-/// The share of contents that records may take in small blocks beyond what they are reckoned with, and the
-/// same of small files: nodes are split, and seldom full. Measured: a fiftieth to a thirtieth, and a fifth.
+/// The share of contents that records may take in small blocks beyond their estimate, and the same for small
+/// files. Nodes are split, and seldom full. Measured: a fiftieth to a thirtieth, and a fifth.
 const SMALL_BLOCKS_SHARE: u64 = 24;
 const SMALL_BLOCKS_FILE_SHARE: u64 = 3;
 
@@ -150,7 +150,7 @@ impl Cut {
 }
 
 /// Fills disks with large files. Where no stripe of the scheme finds enough disks with room any more, shorter
-/// extents go on, which are cut into fewer fragments, as they do in a pool.
+/// extents follow, in fewer fragments, as in a pool.
 pub(crate) fn fill(rooms: &[Room], asked: Scheme, cut: &Cut) -> Filled {
     let shift = cut.block_shift;
     let widest = effective_scheme(asked, cut.extent_bytes, shift, rooms.len());
@@ -180,9 +180,8 @@ pub(crate) fn fill(rooms: &[Room], asked: Scheme, cut: &Cut) -> Filled {
     }
 }
 
-/// Bytes, of so many, that records may take beyond what they are reckoned with, where nodes are smaller than
-/// blocks: most where disks are not filled evenly, and some where extents are long. Where blocks are small,
-/// too.
+/// Bytes, of so many, that records may take beyond their estimate, where nodes are smaller than blocks. They
+/// are most where disks are not filled evenly, and some where extents are long. Where blocks are small, too.
 fn small_nodes(usable: u64, rooms: &[Room], scheme: Scheme, cut: &Cut) -> u64 {
     let first = rooms.first().map(|room| room.blocks);
     let is_uneven = scheme.width() < rooms.len() || rooms.iter().any(|room| Some(room.blocks) != first);
@@ -199,8 +198,8 @@ fn small_nodes(usable: u64, rooms: &[Room], scheme: Scheme, cut: &Cut) -> u64 {
 /// Bytes of the shortest extent that contents are cut into for want of room.
 const SHORTEST_EXTENT: u32 = dynamicfs_core::limits::EXTENT_BYTES_MIN as u32;
 
-/// The extent whose stripes fill disks: the long ones of a large file, or, of those that are shorter for want
-/// of room, the shortest of this width, whose records take the most.
+/// The extent whose stripes fill disks. It is a long one of a large file, or, for want of room, the shortest
+/// of this width, whose records take the most.
 fn shortest(asked: Scheme, extent: u32, cut: &Cut, disks: usize) -> u32 {
     let width = |bytes| effective_scheme(asked, bytes, cut.block_shift, disks).map(Scheme::width);
     let mut shortest = extent;

@@ -85,7 +85,7 @@ impl Seen {
 pub(crate) struct Survey {
     places: Vec<Place>,
     seen: Vec<Seen>,
-    /// The newest states: each ends a history, in none of which the others are.
+    /// The newest states: each ends a history that holds none of the others.
     newest: Vec<usize>,
 }
 
@@ -174,7 +174,7 @@ impl Survey {
         self.newest.iter().map(|&newest| self.history(&self.seen[newest])).collect()
     }
 
-    /// The history of which a disk holds the newest state, or that it is part of alone.
+    /// The history whose newest state a disk holds, or the only one that it is part of.
     fn history(&self, newest: &Seen) -> History {
         let view = newest.view();
         let of_it: Vec<&Seen> = self.seen.iter().filter(|seen| self.is_in(seen, newest)).collect();

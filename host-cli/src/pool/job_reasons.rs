@@ -77,7 +77,7 @@ pub(super) fn lost_read(totals: &PoolTotals, scrub: Option<&JobReport>) -> Optio
     })
 }
 
-/// Something of which nothing was left, and that may be there still.
+/// An item that was lost, and may still be there.
 fn lost(job: &JobReport) -> Option<Reason> {
     if job.lost == 0 || job.state == JobState::Cancelled {
         return None;
@@ -86,7 +86,7 @@ fn lost(job: &JobReport) -> Option<Reason> {
     let message = format!("the last {word} found {} lost", size::count(job.lost, "thing"));
     let reason = Reason::new(ReasonCode::DataLost, Some(word), job.lost, message);
     let next = match (job.job, job.brought_back_by()) {
-        // A repair is several jobs, of which this is one.
+        // A repair is several jobs, and this is one of them.
         (JobName::Recount, _) => "dynamicfs repair".into(),
         (_, Some(next)) => next,
         // It was removed, or replaced.

@@ -44,7 +44,7 @@ pub(crate) struct JobReport {
     pub(crate) found: u64,
     /// Those of them that it put right.
     pub(crate) healed: u64,
-    /// Those of them of which nothing is left.
+    /// Those of them that are lost.
     pub(crate) lost: u64,
     /// Things with less redundancy than was asked for, which the disks that there are cannot hold.
     short: u64,
@@ -60,8 +60,8 @@ pub(crate) struct JobReport {
     started: Option<String>,
     /// When it ended, RFC 3339 in UTC.
     ended: Option<String>,
-    /// When the last scrub ended that read every copy, RFC 3339 in UTC; null if there was none, if that is
-    /// not known, or for another job.
+    /// End of the last scrub that read every copy, RFC 3339 in UTC; null if there was none, or unknown, or
+    /// for another job.
     last_whole: Option<String>,
     /// Seconds until it ends if it goes on as this command did, about; null when it is over, or that is not
     /// known.
@@ -100,7 +100,7 @@ pub(crate) struct Run {
     pub(crate) seconds: f64,
     /// Bytes in each of these seconds.
     pub(super) bytes_per_second: u64,
-    /// Someone asked to stop before the end.
+    /// It was interrupted before the end.
     #[serde(skip)]
     pub(super) interrupted: bool,
 }
@@ -334,8 +334,8 @@ impl JobReport {
             && self.started_seconds >= other.started_seconds
     }
 
-    /// The same, for a command that is to make the pool whole, or to read all of it: disks that are waited
-    /// for are in its way, too.
+    /// The same, for a command that makes the pool whole or reads all of it: absent disks are in its way,
+    /// too.
     pub(crate) fn missing(&self) -> Option<Failure> {
         let waits = self.state == JobState::Waiting;
         let message = match self.job {

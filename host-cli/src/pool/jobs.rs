@@ -1,4 +1,4 @@
-//! Jobs: what their records say, and going on with them until they end or someone wants to stop.
+//! Jobs: what their records say, and running them until they end or are interrupted.
 
 use super::events;
 use super::job_report::{JobReport, Run};
@@ -107,7 +107,7 @@ impl JobState {
 pub(crate) fn is_rebuild_due(session: &mut Session<'_>, without_missing: bool) -> Result<bool, Failure> {
     let owed = session.pool.members().owed;
     if owed.is_empty() && !session.pool.members().unhealed.is_empty() {
-        // Who is away is not written down before the next commit.
+        // Absent members are not recorded before the next commit.
         session.change(|_| Ok(()))?;
     }
     let roster = session.pool.roster();
@@ -115,7 +115,7 @@ pub(crate) fn is_rebuild_due(session: &mut Session<'_>, without_missing: bool) -
     Ok(owes || without_missing || !roster.emptied.or(roster.failed).is_empty())
 }
 
-/// Goes on with a job until it ends, or someone wants to stop. More urgent work comes first.
+/// Runs a job until it ends or is interrupted. More urgent work comes first.
 pub(crate) fn run(
     session: &mut Session<'_>,
     name: JobName,
@@ -249,7 +249,7 @@ fn save_position(session: &mut Session<'_>) -> Result<(), Failure> {
             session.pool.set_job_state(kind, maintenance::JobState::Running)?;
         }
     }
-    // Nobody wanted a pause, and it is over.
+    // There was no pause, and the job ended.
     while session.pool.next_event().is_some() {}
     Ok(())
 }

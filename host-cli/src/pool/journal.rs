@@ -30,7 +30,7 @@ const BYTES_MAX: u64 = 1 << 20;
 pub(crate) enum Severity {
     /// For the record.
     Info,
-    /// Somebody should look at it.
+    /// It needs attention.
     Warning,
     /// Data is lost or was given up, or a disk is out of use for good.
     Critical,
@@ -82,7 +82,7 @@ pub(crate) enum EventKind {
     JobIncomplete,
     /// A job was interrupted, and waits to be resumed.
     JobInterrupted,
-    /// A scrub or rebuild found things of which nothing is left.
+    /// A scrub or rebuild found lost items.
     DataLost,
     /// The pool was made.
     PoolMade,

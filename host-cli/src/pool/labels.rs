@@ -122,7 +122,7 @@ impl Labels {
 }
 
 /// Whether a disk without labels left a pool: superblocks are where its rings were, and the first sector is
-/// zero, as only a removal leaves it, or an `init` that was cut short before there was a pool.
+/// zero. Only a removal leaves this, or an `init` that was cut short before there was a pool.
 pub(crate) fn has_left(path: &Path) -> io::Result<bool> {
     let file = open_to_look(path)?;
     let starts_with = |at: u64, wanted: &[u8]| {

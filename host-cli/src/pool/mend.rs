@@ -1,9 +1,9 @@
 //! Rewriting what a command found damaged that only reads.
 //!
 //! Reading takes the pool with other readers, and changes nothing. Where it met wrong bytes or failed reads,
-//! the objects are read once more by a mount that writes, if nothing else has the pool, and what is wrong is
-//! rewritten. Errors count when they are put right, so that no place counts twice. What is lost is kept in
-//! the counters.
+//! a mount that writes reads the objects once more, if no other process has the pool. It rewrites the wrong
+//! bytes. Errors count when they are put right, so that no place counts twice. What is lost is kept in the
+//! counters.
 
 use super::counters;
 use super::open::{Access, with_pool};

@@ -17,7 +17,7 @@ pub(super) struct Circumstances {
     pub(super) is_rebuilding: bool,
 }
 
-/// What to do next depends on what else there is: a command that the pool refuses now is no help, nor one
+/// The next command depends on all other reasons. A command that the pool refuses now is no help, nor one
 /// that leaves the cause as it is.
 pub(super) fn agree(
     reasons: &mut [Reason],
@@ -100,8 +100,8 @@ fn is_a_change(next: &str) -> bool {
     )
 }
 
-/// A member that is not where pool.toml has it, or not listed, may be in the pool's folder, or attached: then
-/// it is only to be listed where it is.
+/// A member that is not where pool.toml has it, or not listed, may be in the pool's folder, or attached. Then
+/// it only needs to be listed where it is.
 pub(super) fn find_elsewhere(session: &Session<'_>, reasons: &mut [Reason], disks: &[Disk]) {
     let mut found: Option<Vec<Found>> = None;
     for reason in reasons

@@ -31,7 +31,8 @@ use std_host_shim::{HostArray, NameLock, OpenError, OsClock, OsEntropy, crc32c};
 /// Cache slots at most: they are numbered in 16 bits.
 const SLOTS_MAX: usize = 65_000;
 
-/// From which average time of a disk's reads on one that takes long may be given up: handing it to a thread costs up to this.
+/// Average time of a disk's reads from which on a slow one may be abandoned: handing it to a thread costs up
+/// to this.
 const HEDGED_FROM: Duration = Duration::from_micros(100);
 
 /// Bytes that a command takes beside what is lent to the pool, about: buffers; stacks of the disks' threads.
@@ -273,8 +274,8 @@ pub(crate) struct Seen<T> {
     pub(crate) activity: Option<Activity>,
 }
 
-/// Runs `f` on the pool, to read. Where another process writes to it, beside that: a committed state stays
-/// whole until the next one is committed, and what was read of it counts only if none was.
+/// Runs `f` on the pool, to read. This also works beside a process that writes. A committed state stays whole
+/// until the next commit, and the read bytes count only if there was none.
 pub(crate) fn look<T>(
     app: &App,
     mut f: impl FnMut(&mut Session<'_>) -> Result<T, Failure>,

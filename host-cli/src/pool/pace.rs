@@ -52,7 +52,7 @@ impl Pace {
         }
     }
 
-    /// How long to rest: after so many bytes in so much time in all, of which the last step took the last part.
+    /// How long to rest after so many bytes in so much time in all; the last step took the last part of it.
     pub(crate) fn rest(self, bytes: u64, elapsed: Duration, step: Duration) -> Duration {
         match self {
             Self::Bytes(per_second) => {

@@ -64,8 +64,8 @@ pub(crate) enum Fault {
     Unusable(String),
 }
 
-/// Whether the pool's blocks are smaller than what a power cut may damage in a file: its files are images of
-/// disks that tear single sectors, and one more may be. `health` tells what comes of that here.
+/// Whether the pool's blocks are smaller than what a power cut may damage in a file. Its files are images of
+/// disks that tear single sectors, and one more may be added. `health` tells what comes of that here.
 fn has_small_blocks(config: &Config) -> bool {
     let found = config
         .disks

@@ -9,7 +9,7 @@ use serde::Serialize;
 pub(crate) enum Severity {
     /// For the record: the verdict stays "healthy".
     Info,
-    /// Somebody should look at it, redundancy is complete.
+    /// It needs attention, and redundancy is complete.
     Warning,
     /// Redundancy or room is missing, everything can be read.
     Degraded,
@@ -29,7 +29,7 @@ pub(crate) enum ReasonCode {
     WritesRefused,
     /// A member is not here.
     DiskMissing,
-    /// A scrub or rebuild found things of which nothing is left; it names them.
+    /// A scrub or rebuild found lost items; it names them.
     DataLost,
     /// A disk stopped working after the pool was opened, or was marked as failed.
     DiskFailed,
@@ -84,8 +84,8 @@ pub(crate) enum ReasonCode {
     DiskTearsNeighbours,
     /// A disk has grown, and what it has gained is not in use yet.
     DiskGrown,
-    /// A disk has answered with errors or wrong bytes since they were last cleared, fewer than degrade it; what they concerned was
-    /// repaired, or is told by another reason.
+    /// A disk had errors or wrong bytes since they were last cleared, fewer than degrade it. The damage was
+    /// repaired, or is another reason.
     DiskErrors,
     /// A disk has features of a newer version, with which this one may read the pool and not write to it.
     NewerFeatures,

@@ -50,7 +50,7 @@ impl Nodes {
     }
 
     /// Bytes on all disks of records that arrive in the order of their keys, round after round of values of
-    /// these lengths: each leaf is filled before the next begins.
+    /// these lengths. Each leaf is filled before the next begins.
     pub(super) fn in_order(&self, values: &[usize], disks: usize) -> u64 {
         let (mut leaves, mut left) = (0, 0);
         for _ in 0..ROUNDS {

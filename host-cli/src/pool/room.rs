@@ -51,7 +51,7 @@ fn of_each(rooms: &Rooms, blocks: impl Fn(&MemberRoom) -> u64) -> Vec<Room> {
 }
 
 /// The blocks of each disk that contents in this scheme are sure to find. Where there is a choice of disks,
-/// or they differ, they are not filled evenly to the last: half as much more may be left over. So it may be
+/// or they differ, they are not filled evenly to the end. Half as much more may be left over. So it may be
 /// where one disk takes all nodes, twice, and these are many: their last group is not filled either.
 fn sure<'r>(rooms: impl Iterator<Item = &'r MemberRoom> + Clone, scheme: Scheme, cut: &Cut) -> Vec<Room> {
     let count = rooms.clone().count();
@@ -132,8 +132,8 @@ impl PoolRoom {
         sure(self.rooms.iter().chain(&more), self.scheme, &self.cut)
     }
 
-    /// The row of the disk whose loss is most likely to find no room for what it held, and whether that is in
-    /// doubt: not where each of the others has room for twice as much.
+    /// The row of the disk whose loss is most likely to find no room for its data, and whether that is in
+    /// doubt. It is not where each of the others has room for twice as much.
     pub(crate) fn fullest(&self) -> Option<(Set<Row>, bool)> {
         let fullest = self.rooms.iter().max_by_key(|&room| used(room))?;
         let others = self.rooms.iter().filter(|room| room.row != fullest.row);

@@ -43,7 +43,7 @@ pub(crate) struct Session<'m> {
     changed: bool,
     /// Rebuilds since the pool was opened.
     pub(crate) rebuilds: counters::Rebuilds,
-    /// Who was a member when the pool was opened.
+    /// The members when the pool was opened.
     members: Vec<u16>,
     /// It was opened only to read.
     is_looking: bool,
@@ -187,8 +187,8 @@ impl<'m> Session<'m> {
         Ok(done)
     }
 
-    /// Bytes of contents after which a transaction is committed: the less room there is the fewer, so that the file that
-    /// does not fit takes little along.
+    /// Bytes of contents after which a transaction is committed. With less room they are fewer, so that a
+    /// file that does not fit takes little along.
     pub(crate) fn batch_bytes(&self) -> u64 {
         let health = self.pool.health();
         let free = (health.free_blocks + health.dead_blocks) * u64::from(health.block_bytes);

@@ -1,7 +1,8 @@
 //! How many disks may fail now, and what limits their number.
 //!
-//! It is the least of what is stored bears, each extent and tree node by itself; and of what lets the pool be
-//! opened: more than half of its members. Disks that are taken offline first have no say in that any more.
+//! It is the smaller of two numbers. One is what the weakest extent or tree node bears. The other is what
+//! lets the pool be opened: more than half of its members. Disks that are taken offline first have no say in
+//! that any more.
 
 use super::readable::readable;
 use super::reasons::{Reason, ReasonCode};

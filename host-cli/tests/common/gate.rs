@@ -1,4 +1,4 @@
-//! A file that holds up whoever opens it.
+//! A file that holds up every process that opens it.
 
 use crate::common::wait_until;
 use std::fs::File;
@@ -14,13 +14,13 @@ pub(crate) struct Gate(File);
 impl Gate {
     pub(crate) fn on(path: &Path) -> Self {
         let gate = Self(File::options().read(true).write(true).open(path).unwrap());
-        // By default the system ends the process that holds a lease when somebody else wants the file.
+        // By default the system ends the process that holds a lease when another process wants the file.
         gate.control(F_SETSIG, libc::SIGURG);
         gate.control(libc::F_SETLEASE, libc::F_WRLCK);
         gate
     }
 
-    /// Waits until someone wants to open the file, and can not.
+    /// Waits until a process wants to open the file, and cannot.
     #[track_caller]
     pub(crate) fn wait_until_wanted(&self) {
         wait_until("somebody opens the file", || self.control(libc::F_GETLEASE, 0) != libc::F_WRLCK);

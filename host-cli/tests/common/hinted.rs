@@ -13,8 +13,8 @@ const PLACEHOLDERS: [&str; 7] = ["NEW-DISK", "PATH", "FILE", "DEST", "FOLDER", "
 /// How large a disk is that is filled in.
 const NEW_DISK_BYTES: u64 = 64 << 20;
 
-/// All commands that were told, in the order in which they stand there: what is in backquotes, in text and in
-/// JSON; what follows `next:`; the fields `next`.
+/// All commands in the output, in their order: text in backquotes, in text and in JSON; text behind `next:`;
+/// the fields `next`.
 pub(crate) fn hints_in(answer: &Answer) -> Vec<String> {
     let mut hints = match serde_json::from_slice(&answer.stdout) {
         Ok(json) => in_json(&json),

@@ -37,7 +37,7 @@ impl Loop {
 
 impl Drop for Loop {
     fn drop(&mut self) {
-        // The number of one that was detached before may be somebody else's by now.
+        // The number of a device that was detached may belong to another test by now.
         if !self.0.as_os_str().is_empty() {
             let _ = Command::new("losetup").arg("--detach").arg(&self.0).output();
         }

@@ -175,11 +175,11 @@ impl TestPool {
         self.run(["cat", path]).ok().stdout
     }
 
-    /// A copy of the program that anybody may run.
+    /// A copy of the program that every user may run.
     pub(crate) fn program(&self) -> PathBuf {
         let program = self.beside("dynamicfs");
-        // Not by this process: a child that another test starts just then would have the file open for writing for a
-        // moment, and what is being written cannot be run.
+        // Not by this process. A child of another test would have the file open for writing for a moment, and
+        // such a file cannot be run.
         let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_dynamicfs")).arg(&program).status().unwrap();
         assert!(copied.success());
         program

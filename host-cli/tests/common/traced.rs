@@ -1,5 +1,5 @@
-//! The program, held up before one of the system calls with which it changes something: to be killed there,
-//! to get a signal, or to find its files changed. Nothing of it depends on time.
+//! The program, held up before one of the system calls that change something. There it is killed, gets a
+//! signal, or finds its files changed. Nothing of it depends on time.
 
 use crate::common::Answer;
 use std::io::Read;

@@ -1,8 +1,8 @@
 //! Every command that the program tells to type is typed here, and works or leads on. The environment names
 //! another pool then: what is told must mean the one that it is about.
 //!
-//! `rows` has the states in which commands are told, `literals` holds the program's sources to them, and
-//! `walk` follows the first command that `health` tells from broken states to healthy ones.
+//! `rows` has the states in which hints appear, and `literals` compares the program's sources with them.
+//! `walk` follows the first command that `health` prints from broken states to healthy ones.
 
 mod literals;
 mod rows;

@@ -9,7 +9,7 @@
 //!                           `power_cycle` (or `restart`)
 //! ```
 //!
-//! A clone is a fork of the whole world: it has the same future until someone treats it differently.
+//! A clone is a fork of the whole world: it has the same future until it is treated differently.
 
 mod order;
 mod queue;
@@ -152,7 +152,7 @@ impl SimArray {
         self.disks.len() - 1
     }
 
-    /// Whether the requests of a batch are run in an arbitrary order (they are unless told otherwise) or in the one
+    /// Whether the requests of a batch are run in an arbitrary order, which is the default, or in the order
     /// in which they were added.
     pub const fn set_reordering(&mut self, reorders: bool) {
         self.reorders = reorders;
@@ -163,8 +163,9 @@ impl SimArray {
         self.in_flight = requests.clamp(1, BATCH_MAX);
     }
 
-    /// Whether all requests of the batch that a power cut hits are in flight, so that [`crash_states`](Self::crash_states)
-    /// has every world that the cut may leave; else some of them, by chance.
+    /// Whether a power cut finds all requests of its batch in flight. Then
+    /// [`crash_states`](Self::crash_states) has every world that the cut may leave. Else some requests are,
+    /// by chance.
     pub const fn set_thorough(&mut self, thorough: bool) {
         self.thorough = thorough;
     }
@@ -180,8 +181,8 @@ impl SimArray {
         self.rng = Rng::new(seed);
     }
 
-    /// A clock that shows the world's time, which passes as disks work: those of a batch side by side, the requests
-    /// of one disk one after the other.
+    /// A clock that shows the world's time, which passes as disks work. The disks of a batch work side by
+    /// side; the requests of one disk run one after the other.
     pub fn clock(&self) -> SimClock {
         self.time.clock()
     }
@@ -226,8 +227,8 @@ impl SimArray {
         self.fuse = Some((step, halt));
     }
 
-    /// The next write to one of these sectors, which are told by disk, sets the fuse: the world halts so many I/Os after it,
-    /// at that write itself if it is 0.
+    /// The next write to one of these sectors, listed by disk, sets the fuse. The world halts so many I/Os
+    /// after it, at that write itself if the number is 0.
     pub fn halt_after_write(&mut self, places: Vec<Vec<Range<u64>>>, after: u64, halt: Halt) {
         self.trap = Some(Trap { places, after, halt });
     }
@@ -471,7 +472,7 @@ impl SimArray {
         let Some(disk) = self.disks.get_mut(request.disk) else { return };
         let sector_bytes = disk.geometry().sector_bytes as usize;
         let share = self.rng.below(3);
-        // Nobody is there to see the answer.
+        // The answer reaches no caller.
         let _ = match (&request.operation, share) {
             (Operation::Read(_), _) | (_, 0) => Ok(()),
             (Operation::Write(bytes), 1) => {

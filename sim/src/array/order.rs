@@ -6,8 +6,8 @@ use dynamicfs_hal::{Operation, Request};
 /// Requests that one call of the array has in flight at once; longer batches are run in parts.
 pub const BATCH_MAX: usize = 64;
 
-/// The indices of a batch's requests in an arbitrary order that the contract allows: none among the requests, but
-/// that a flush comes after the earlier requests to its disk.
+/// The indices of a batch's requests in an arbitrary order that the contract allows. Only a flush must come
+/// after the earlier requests to its disk.
 pub(super) fn arbitrary<'o>(
     batch: &[Request<'_>],
     rng: &mut Rng,

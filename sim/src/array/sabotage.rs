@@ -13,7 +13,7 @@ pub enum Sabotage {
     FlushesLie,
     /// Flushes in batches without a write do nothing: as if the flush before the superblocks were left out.
     DataFlushSkipped,
-    /// What is written in a batch with a flush is durable at once, and what was written before only later: as if the
+    /// Writes in a batch with a flush are durable at once, and earlier writes only later: as if the
     /// superblock went before the data.
     SuperblockFirst,
     /// Every seventh flush of a disk fails, and is reported as success: as if it were retried and trusted.

@@ -4,8 +4,8 @@ use super::SimArray;
 use crate::disk::{CrashPolicy, UnitOutcomes};
 use crate::rng::Rng;
 
-/// The worlds after a power cut, as an iterator: every combination of the tear units' contents once, or a sample
-/// that begins with "nothing survived" and "everything did".
+/// The worlds after a power cut, as an iterator. It has every combination of the tear units' contents once,
+/// or a sample that begins with "nothing survived" and "everything did".
 ///
 /// Each is a fork of the world before the cut, powered up again.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The program's commands.
 //!
-//! Exit codes: 0 nothing failed, 1 the program could not do what it was asked, 2 bad arguments, 10 and up what failed
-//! (see `FailureKind::exit_code`), of several failures the gravest.
+//! Exit codes: 0 nothing failed, 1 the program could not do its work, 2 bad arguments, 10 and up the gravest
+//! failure (see `FailureKind::exit_code`).
 
 /// Prints a line; a reader that is gone is no failure.
 macro_rules! say {

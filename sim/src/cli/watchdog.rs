@@ -1,8 +1,7 @@
 //! Work that may have no end, with an eye on the clock on the wall.
 //!
-//! The simulated world stops a run that does I/O for ever. A loop that does none is seen from outside alone,
-//! and no thread can be stopped: it is left to itself, and what it was doing is reported before the process
-//! ends.
+//! The simulated world stops a run that does I/O for ever. A loop without I/O is seen only from outside, and
+//! no thread can be stopped. So the thread is left alone, and its seed is reported before the process ends.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Who hands out jobs, and is told what came of them.
+/// The source of jobs, which gets their results.
 pub(super) trait Jobs {
     /// Something to do.
     type Job: Clone + Send + 'static;

@@ -107,8 +107,8 @@ impl SimDisk {
         self.medium.pages.read(at, buf);
     }
 
-    /// Overwrites durable bytes from outside, cached versions of them included: a test's scalpel for well-formed
-    /// lies and for bytes that any other program may have written. `at` counts bytes.
+    /// Overwrites durable bytes from outside, cached versions of them included. Tests use it for well-formed
+    /// lies, and for bytes that another program may have written. `at` counts bytes.
     ///
     /// # Panics
     /// When the range lies beyond the disk's end.
@@ -148,8 +148,8 @@ impl SimDisk {
         copy
     }
 
-    /// The image or volume is cut or enlarged while no process has it open: everything is durable, and what
-    /// is new reads as noise or as what was once there.
+    /// The image or volume is cut or enlarged while no process has it open. Everything is durable, and new
+    /// space reads as noise or as its former contents.
     pub fn resize(&mut self, sectors: u64) {
         if sectors <= self.geometry.sectors {
             *self = self.shortened(sectors);

@@ -4,8 +4,8 @@ use crate::pages::{Background, Pages};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// Faults of the medium, kept apart from the bytes: each is sticky until its place is rewritten, can be healed
-/// singly, and the truth below is never lost.
+/// Faults of the medium, kept apart from the bytes. Each is sticky until its place is rewritten, and can be
+/// healed singly. The bytes below are never lost.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Overlay {
     /// Byte address to the bits that read inverted, never 0.

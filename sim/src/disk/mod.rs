@@ -210,9 +210,9 @@ impl SimDisk {
         }
     }
 
-    /// The power goes while this operation is in flight: a write or discard becomes one that the [`CrashPolicy`] decides
-    /// about, whatever the disk promises for those that were acknowledged. A flush had not reached the medium,
-    /// as far as that decision goes.
+    /// The power goes while this operation is in flight. The [`CrashPolicy`] decides about its write or
+    /// discard, whatever the disk promises for acknowledged ones. A flush had not reached the medium, as far
+    /// as that decision goes.
     pub fn interrupt(&mut self, lba: u64, operation: &Operation<'_>) {
         match operation {
             Operation::Write(bytes) | Operation::WriteDurable(bytes) => {
@@ -318,9 +318,9 @@ impl SimDisk {
         }
     }
 
-    /// Which sectors of a range that is discarded read as noise from then on, and the noise: all of a short range; of a long
-    /// one its ends and some in between, since what is kept of the rest is as good as any bytes. None, where a discard does
-    /// nothing.
+    /// The sectors of a discarded range that read as noise from then on, and the noise. They are all of a
+    /// short range, and the ends and some sectors between of a long one. The kept bytes of the rest are as
+    /// good as any. None, where a discard does nothing.
     fn noise(&mut self, lba: u64, sectors: u64) -> Vec<(u64, Vec<u8>)> {
         let mut pieces = match sectors {
             _ if !self.geometry.discard => Vec::new(),
@@ -429,8 +429,8 @@ impl BlockDevice for SimDisk {
         self.write_sectors(lba, bytes, true)
     }
 
-    /// What is discarded is noise that was never written, and like a write it is volatile until a flush: a
-    /// power cut leaves each sector as it was, or as noise.
+    /// Discarded sectors are noise that was never written. Like a write, a discard is volatile until a flush:
+    /// a power cut leaves each sector as it was, or as noise.
     fn discard(&mut self, lba: u64, sectors: u64) -> Result<(), IoError> {
         self.counters.discards += 1;
         self.begin(lba, sectors)?;

@@ -23,8 +23,8 @@ impl UnitOutcomes {
 }
 
 impl SimDisk {
-    /// The outcomes of every tear unit with unflushed writes, in the order of their addresses, or `None` when one
-    /// of them has more than `limit` contents.
+    /// The outcomes of every tear unit with unflushed writes, in the order of addresses. `None` when one of
+    /// them has more than `limit` contents.
     ///
     /// Any subset of a unit's writes may survive, applied in their order; subsets with the same content count once.
     pub fn unit_outcomes(&self, limit: usize) -> Option<Vec<UnitOutcomes>> {

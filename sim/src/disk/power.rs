@@ -42,8 +42,8 @@ impl CrashPolicy {
 }
 
 impl SimDisk {
-    /// Cuts the power and restores it: the cache is resolved by `policy`, and a disk that had stopped answering
-    /// does so again (not one that is unplugged).
+    /// Cuts the power and restores it. `policy` resolves the cache, and a disk that had stopped answering
+    /// answers again, unless it is unplugged.
     pub fn power_cycle(&mut self, policy: CrashPolicy, rng: &mut Rng) {
         self.reopen();
         match policy {

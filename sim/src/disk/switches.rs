@@ -34,7 +34,7 @@ pub enum Mishap {
 /// The switches of one disk.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Switches {
-    /// Taken away, until someone brings it back.
+    /// Taken away, until it is brought back.
     pub(super) unplugged: bool,
     /// Stopped answering, until it is opened anew.
     pub(super) silent: bool,

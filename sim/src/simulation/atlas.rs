@@ -1,9 +1,9 @@
 //! The fault atlas: which disks are damaged how badly, so that faults stay within what redundancy bears.
 //!
-//! A disk that was damaged since the last clean check counts as lost, whatever of it is still good: as many may be as
-//! the scheme has parity. One whose word on the pool's state cannot be trusted (away, rolled back, its superblocks
-//! rotten, its flushes lies) counts as lost for the quorum as well. Damage that a clean check has shown to be gone
-//! counts no more.
+//! A disk that was damaged since the last clean check counts as lost, even if most of it is good. As many
+//! disks may be lost as the scheme has parity. A disk also counts as lost for the quorum if its state cannot
+//! be trusted. It is away or set back, its superblocks rotted, or its flushes lie. Damage that a clean check
+//! has shown to be gone counts no more.
 
 use super::fault::Harm;
 use super::map::Group;
@@ -11,7 +11,7 @@ use crate::Rng;
 use dynamicfs_core::types::{BlockAddress, MemberNumber, Set};
 use std::collections::BTreeSet;
 
-/// Who may be damaged, by the number of the member.
+/// The members that may be damaged, by number.
 #[derive(Clone, Debug)]
 pub(super) struct Atlas {
     /// Members that count: those of the pool but the ones that were given up and rebuilt elsewhere.

@@ -138,8 +138,8 @@ kinds! {
     /// Calls in an unusual order that the API permits: inside a transaction, after one that was forgotten, on
     /// what was deleted.
     Misuse = "misuse", None;
-    /// What a disk is stored in has no room for some writes, or for what a flush was to bring there, or the
-    /// system refuses them; later they succeed again.
+    /// The storage of a disk has no room for some writes or for a flush, or the system refuses them. Later
+    /// they succeed again.
     NoSpaceBelow = "no-space-below", State;
     /// A disk is set back by several commits. The pool is idle then, or not mounted, or has the disk out of
     /// use.
@@ -258,8 +258,8 @@ impl Faults {
 /// So many kinds are all switched on where no others may happen.
 const FEW: usize = 4;
 
-/// What one seed switched on: a weight for each kind, most of them 0 (swarm testing: a run that can do everything at
-/// once hardly ever does much of one thing).
+/// What one seed switched on: a weight for each kind, most of them 0. This is swarm testing: a run that can
+/// do everything at once hardly ever does much of one thing.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Swarm {
     weights: [u8; KINDS],

@@ -134,8 +134,8 @@ impl Run {
         self.tell(array, EventKind::Fault, Some(member), || FaultKind::SetBack.name().into());
     }
 
-    /// Whether a disk went so far back that it could be a copy's, and no more than half of the members know
-    /// the newest state: a mount cannot tell which of them is right.
+    /// Whether a disk was set back so far that it could be a copy's, and at most half of the members know the
+    /// newest state. A mount cannot find out which of them is right.
     pub(super) fn may_be_copied(&self, array: &SimArray) -> bool {
         // What stands in a member's place is not that member, though it be a copy of it that was cut short.
         let newest_on = |member: &usize| {
@@ -212,7 +212,7 @@ impl Run {
             _ => foreign(geometry, rng),
         };
         if kind == FaultKind::ExchangedDisk {
-            // Nobody changes a disk faster than that.
+            // No disk is exchanged faster than that.
             array.wait(EXCHANGE_US);
         }
         let is_of_a_pool = states::newest_of(&stranger).is_some();

@@ -1,7 +1,8 @@
 //! Metadata that is wrong and has valid checksums: cyclic, overlapping or out of range.
 //!
-//! The newest superblock of a disk is changed and sealed anew, in both rings; or its root node is changed, and the
-//! checksum on the way to it too. Nothing can tell it from what a correct pool writes but what it says.
+//! The newest superblock of a disk is changed and sealed anew, in both rings. Or its root node is changed,
+//! and the checksum on the way to it too. Nothing can tell it from what a correct pool writes but what it
+//! says.
 
 use crate::states;
 use crate::world::crc32c;

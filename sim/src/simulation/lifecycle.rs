@@ -1,5 +1,5 @@
-//! What an operator does with disks and jobs, while faults and crashes go on: a member is emptied, replaced, put out of use
-//! and in again; scrubs are started and given up.
+//! What an operator does with disks and jobs, while faults and crashes happen. A member is emptied, replaced,
+//! put out of use and in again. Scrubs are started and cancelled.
 //!
 //! An operation that is cut short has happened or has not. The operator asks the pool then, and nothing else may have changed.
 
@@ -315,8 +315,8 @@ impl Run {
         }
     }
 
-    /// What the pool says of its members: it is as it was, or an operation was cut short and the operator learns what became
-    /// of it.
+    /// What the pool says of its members. They are as before, or an operation was cut short and the operator
+    /// learns its outcome.
     pub(super) fn check_members(&mut self, pool: &mut Mounted<'_>) -> Result<Flow, Failure> {
         let before = (self.roster.clone(), self.atlas.members());
         if self.learn_states(pool)? == Flow::End {
@@ -412,8 +412,9 @@ impl Run {
         }
     }
 
-    /// Upkeep that ended early may have emptied a member in the same commit that wrote down that it is owed nothing: the roster
-    /// tells of it, and nothing is owed to an empty one, also where it is away and cannot be asked.
+    /// Upkeep that ended early may have emptied a member in the same commit that recorded that it is owed
+    /// nothing. The roster shows it, and an empty member is owed nothing, also where it is away and cannot be
+    /// asked.
     pub(super) fn forgive_emptied(&mut self) {
         for member in self.active() {
             if is_empty(self.roster[member]) {
@@ -502,9 +503,9 @@ mod tests {
     use super::*;
     use crate::simulation::{Faults, ReplayId, Setup, Workload};
 
-    /// One commit cleared a member and emptied it, and its outcome was unknown; at the next mount a flush
-    /// failed that was left over, so that the member could not be asked. The simulator held that it was owed
-    /// something: its own error.
+    /// One commit cleared a member and emptied it, and its outcome was unknown. At the next mount a failed
+    /// flush was left over, so the member could not be asked. The simulator held that it was owed something:
+    /// its own error.
     #[test]
     fn a_member_that_was_emptied_by_a_commit_of_unknown_outcome_is_owed_nothing() {
         let setup = Setup::small(Scheme::mirror(2), 3);

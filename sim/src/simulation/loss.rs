@@ -38,7 +38,7 @@ impl Engine {
         let mode = match (is_majority, rng.coin()) {
             (true, true) => MountMode::ReadWrite,
             (true, false) => MountMode::ReadOnly,
-            // Nobody can declare the others dead.
+            // No override can declare the others dead.
             (false, _) if !FULL => {
                 self.array = kept;
                 return Ok(());

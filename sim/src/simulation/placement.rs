@@ -1,5 +1,5 @@
-//! Where everything lies, looked at without the core's own judges: fragments of an extent and replicas of a node on
-//! different members, failure domains kept, and nothing that belongs to nothing.
+//! Checks where everything lies, without the core's own judges. Fragments of an extent and replicas of a node
+//! are on different members, failure domains are kept, and no record is stray.
 
 use super::map::Map;
 use super::records::Stored;

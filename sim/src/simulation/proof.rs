@@ -1,6 +1,7 @@
 //! Every fault that is injected really happens: a world before and after it, and what a machine sees of the disks.
 //!
-//! The match has no arm for "any other": a new kind of fault does not compile before someone says how it is seen.
+//! The match has no arm for "any other": a new kind of fault does not compile before an arm says how it is
+//! seen.
 
 use super::engine::Engine;
 use super::fault::{FaultKind, Faults, Harm};

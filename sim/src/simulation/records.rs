@@ -21,7 +21,7 @@ pub(super) struct Stored {
     pub(super) extent: Extent,
 }
 
-/// A record of which pieces are still to come.
+/// A record with pieces still to come.
 #[derive(Debug)]
 struct Unfinished {
     /// Where the next piece stands.

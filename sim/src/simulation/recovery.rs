@@ -150,8 +150,8 @@ impl Engine {
 }
 
 impl Run {
-    /// The next flush fails: on a disk that may be lost, or on any where the pool has no redundancy and must bear it all the
-    /// same.
+    /// The next flush fails, on a disk that may be lost. Where the pool has no redundancy and must bear it
+    /// all the same, it may be any disk.
     pub(super) fn fail_a_flush(&mut self, array: &mut SimArray, rng: &mut Rng) {
         let member = *rng.pick(&self.active());
         let is_alone = self.setup.tolerance() == 0;
@@ -248,8 +248,9 @@ impl Run {
 
     /// What a pool was excused for is over: no request is in for a mishap any more.
     ///
-    /// It need not have borne it, and may have: where the tree bears to lose more disks than the data, or nothing was written on
-    /// those that failed, a commit goes on without them. What they missed is owed to them then, as to any other.
+    /// The commit need not have borne it, and may have. It continues without the failed disks where the tree
+    /// bears more losses than the data, or nothing was written on them. What they missed is owed to them
+    /// then, as to any other.
     pub(super) fn end_excuse(&mut self, array: &mut SimArray) {
         let excused = std::mem::take(&mut self.excused);
         if excused.is_empty() {

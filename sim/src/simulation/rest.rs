@@ -282,8 +282,8 @@ impl Run {
         Ok(())
     }
 
-    /// Rots a block of every part of every extent and node that may be lost, but for those that the scrub itself stands on;
-    /// whether some lost two.
+    /// Rots a block of every part of every extent and node that may be lost, except those that the scrub
+    /// itself needs. Returns whether some lost two.
     fn rot_all_that_is_spare(&mut self, array: &mut SimArray, rng: &mut Rng) -> bool {
         let Some(map) = self.map(array) else { return false };
         let mut twice = false;

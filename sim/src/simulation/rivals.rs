@@ -10,10 +10,12 @@
 //! | | |
 //! |---|---|
 //! | transactions in turn | what is acknowledged to either user is one history: each commit stands on the one before it. A user whose state is not the newest any more is refused, and writes nothing at all |
-//! | a transaction that is open while the other commits | not both are acknowledged. What stood when it began is untouched; what the other wrote since then may be damaged by what it had under way, and is never read as right |
+//! | a transaction that is open while the other commits | not both are acknowledged. What stood when it began
+//! is untouched. Later writes of the other may be damaged by its own writes under way, and are never read as
+//! right |
 //!
-//! The window of the second row is one transaction: the disks are looked at before the first write of each, if that is a while
-//! after the last look or no clock tells, and before its superblocks.
+//! The window of the second row is one transaction. The disks are looked at before its superblocks. They are
+//! also looked at before its first write, if the last look is a while ago or there is no clock.
 
 use super::beyond::agree;
 use super::engine::Engine;
@@ -77,7 +79,7 @@ struct Rival<'w> {
 struct Told {
     /// The newest acknowledged state.
     newest: Arc<Model>,
-    /// Who wrote last: the other's state is not the newest any more.
+    /// The user that wrote last: the other's state is not the newest any more.
     by: Option<usize>,
     refused: bool,
     /// One had a transaction open while the other committed.

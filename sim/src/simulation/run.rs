@@ -78,13 +78,13 @@ pub(super) struct Run {
     pub(super) upkept: Generation,
     /// Members that were empty when they were put into use, and have been away ever since.
     pub(super) hollow: Set<usize>,
-    /// Members that were set back, and of which no commit has told yet.
+    /// Members that were set back, which no commit has recorded yet.
     pub(super) gone_back: Set<usize>,
     /// Disks as they were when they were set back, by their members.
     pub(super) before_set_back: Vec<(usize, SimDisk)>,
     /// Members that were added, and that no list was seen to name.
     pub(super) unnamed: Set<usize>,
-    /// The last generation of which it was looked at where everything lies.
+    /// The last generation whose placement was checked.
     pub(super) mapped: Generation,
     /// The last transaction found no space.
     pub(super) is_full: bool,
@@ -98,8 +98,8 @@ pub(super) struct Run {
     pub(super) blank: Option<usize>,
     /// A disk was lost between a crash and its recovery, and has not come back.
     pub(super) lost_in_recovery: bool,
-    /// Members that fail in a way that the pool need not bear to go on: until it is mounted anew it may refuse, and must lose
-    /// nothing.
+    /// Members that fail in a way that need not leave the pool writable. Until it is mounted anew it may
+    /// refuse, and must lose nothing.
     pub(super) excused: Set<usize>,
     /// An idle mount served something, and the power was cut since.
     pub(super) served: bool,

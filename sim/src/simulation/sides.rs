@@ -1,5 +1,5 @@
-//! The choice between two histories: what was chosen is there and nothing else, it goes on, and the disks of the other stay
-//! out until they come back as new ones.
+//! The choice between two histories. The chosen one is there and nothing else, and it continues. The disks of
+//! the other stay out until they come back as new ones.
 
 use super::engine::Engine;
 use super::fault::FaultKind;
@@ -24,9 +24,9 @@ const ATTEMPTS_MAX: u64 = 4;
 
 /// Two histories of one pool.
 pub(super) struct Split {
-    /// Who went on without the others, and what they hold.
+    /// The members that continued without the others, and what they hold.
     pub(super) first: (Set<usize>, Arc<Model>),
-    /// Who was brought back by an override, and what they hold.
+    /// The members that an override brought back, and what they hold.
     pub(super) second: (Set<usize>, Arc<Model>),
     /// The override's branch.
     pub(super) branch: u64,
@@ -153,8 +153,9 @@ impl Engine {
         }
     }
 
-    /// A disk of the side that was given up is wiped and becomes a new member. Unless the side `is_sound` it went on without more
-    /// disks than it bears to lose: names and contents happened to be readable, other records may be lost.
+    /// A disk of the side that was given up is wiped and becomes a new member. Unless the side `is_sound`, it
+    /// continued without more disks than it bears to lose. Names and contents happened to be readable, other
+    /// records may be lost.
     fn take_back(
         &mut self,
         other: Set<usize>,
@@ -177,8 +178,8 @@ impl Engine {
 }
 
 impl Run {
-    /// Makes a disk a new member, whatever is on it, and does the upkeep; false where there is no room for it, or not all of the pool
-    /// is there.
+    /// Makes a disk a new member, whatever is on it, and does the upkeep. False where there is no room for
+    /// it, or not all of the pool is there.
     fn take_in(
         &self,
         pool: &mut Mounted<'_>,

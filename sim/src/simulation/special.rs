@@ -75,7 +75,7 @@ specials! {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Specials(Vec<Special>);
 
-/// By which a disk is degraded for the first error and fails for the third.
+/// Thresholds: a disk is degraded for the first error and fails for the third.
 pub(super) const STRICT: Thresholds = Thresholds::new()
     .degraded_read_errors(1)
     .degraded_checksum_errors(1)

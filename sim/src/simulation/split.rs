@@ -1,5 +1,5 @@
-//! Overrides: members that are absent are declared dead, an older state may come back on purpose, and the two
-//! histories that come of it are never joined.
+//! Overrides. Absent members are declared dead, and an older state may come back on purpose. The two
+//! histories that result are never joined.
 //!
 //! ```text
 //! all members ──▶ some go on alone, or none does ──▶ the others alone: refused ──▶ override ──▶ all: refused

@@ -328,7 +328,7 @@ impl Run {
             return Err(self.fail(FailureKind::Space, "nothing can be deleted: no space left"));
         }
         let (health, scheme) = (pool.health(), self.setup.format.scheme);
-        // All that the transaction may have written, of which this may be the last.
+        // All that the transaction may have written; this may be the last of it.
         let written = self.setup.scale.write_bytes * self.workload.operations;
         let needed = written * scheme.width() as u64 / u64::from(scheme.data);
         let free = health.free_blocks * u64::from(health.block_bytes);

@@ -37,7 +37,7 @@ const DAMAGED: &[FailureKind] = &[WrongState, WrongAnswer, Lost, Unavailable, He
 
 /// What is read is not what is there, and no checksum tells.
 const UNREAD: &[FailureKind] = &[WrongState, WrongAnswer, Lost, Unavailable, Health, Space];
-/// A disk holds what nobody wrote to it, and the atlas knows of no damage.
+/// A disk holds bytes that were never written to it, and the atlas knows of no damage.
 const STRANGE: &[FailureKind] = &[WrongState, Lost, Space, Unavailable];
 
 fn sabotage(sabotage: Sabotage) -> Breakage {

@@ -23,7 +23,7 @@ pub(super) fn blind(_: u32, bytes: &[u8]) -> u32 {
     bytes.len() as u32
 }
 
-/// One disk rots all over, where nobody looks.
+/// One disk rots all over, unnoticed.
 pub(super) fn rot(array: &mut SimArray, _: &mut Rng) {
     let bytes = array.disk(0).geometry().bytes();
     for at in (16_384 + 300..bytes - 16_384).step_by(512) {
@@ -41,8 +41,8 @@ thread_local! {
     static OLD: RefCell<Option<SimArray>> = const { RefCell::new(None) };
 }
 
-/// All disks at once are set back to an older state, and nobody can know: a superblock chosen though newer
-/// ones were acknowledged.
+/// All disks at once are set back to an older state, which no check can see. It is as if a superblock were
+/// chosen though newer ones were acknowledged.
 pub(super) fn go_back(array: &mut SimArray, rng: &mut Rng) {
     use dynamicfs_hal::DiskArray;
     OLD.with_borrow_mut(|old| match old {
@@ -228,7 +228,7 @@ pub(super) fn write_nothing(array: &mut SimArray) {
     (0..array.disks()).for_each(|disk| array.disk_mut(disk).mishap_next(IoKind::Write, 1, Mishap::Lie));
 }
 
-/// Nobody goes on with a rebuild.
+/// No step continues a rebuild.
 pub(super) fn pause_rebuild(objects: &mut Objects<'_, &mut SimArray>) {
     // There may be none.
     let _ = objects.set_job_state(JobKind::Rebuild, JobState::Paused);
@@ -345,7 +345,7 @@ pub(super) fn hide_pool(array: &mut SimArray) {
     (0..array.disks()).for_each(|disk| array.disk_mut(disk).wipe());
 }
 
-/// A write that nobody should have sent here.
+/// A write that should not have been sent here.
 pub(super) fn write_somewhere(disk: &mut SimDisk) {
     let sector = vec![0xEE; disk.geometry().sector_bytes as usize];
     disk.write(9, &sector).expect("written");

@@ -195,7 +195,8 @@ pub(crate) fn run_job(pool: &mut Mounted<'_>, kind: JobKind) -> dynamicfs_core::
     pool.job(kind).expect("read").expect("it was started")
 }
 
-/// Everything has the redundancy that was asked for, nobody is owed anything, every block is accounted for.
+/// Everything has the redundancy that was asked for, no member is owed anything, every block is accounted
+/// for.
 #[track_caller]
 pub(crate) fn expect_whole(pool: &mut Mounted<'_>, what: &str) {
     let extents = counts(pool);

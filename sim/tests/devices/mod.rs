@@ -1,5 +1,5 @@
-//! The simulated devices do what they say: bytes as described, faults that really happen, nothing lost that was
-//! flushed, and the same again for the same seed.
+//! The simulated devices do what they say. Bytes are as described, faults really happen, no flushed write is
+//! lost, and the same seed does the same again.
 
 mod damage;
 mod faults;
@@ -18,7 +18,7 @@ fn plain(sectors: u64) -> Geometry {
     Geometry::new(SECTOR as u32, sectors)
 }
 
-/// A disk of which a power cut damages units of this many sectors.
+/// A disk where a power cut damages units of this many sectors.
 fn coarse(sectors: u64, unit_sectors: u32) -> Geometry {
     Geometry { tear_unit: SECTOR as u32 * unit_sectors, ..plain(sectors) }
 }

@@ -57,8 +57,8 @@ fn a_disk_that_nothing_lies_on_is_given_nothing_by_being_let_go() {
     assert!(empty > 0, "nothing lies on some");
 }
 
-/// What was deleted counted as held by the disk and not as free on the others until a sweep gave it back, which comes when it is
-/// needed; a drain was refused that had all the room it wanted.
+/// Deleted blocks counted as held by the disk and not as free on the others until a sweep gave them back. A
+/// sweep comes when it is needed. So a drain was refused that had all the room it needed.
 #[test]
 fn what_was_deleted_is_not_in_the_way_of_a_drain() {
     let mut world = World::new(Scheme::mirror(2), 3, 120 << 10);

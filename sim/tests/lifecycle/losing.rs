@@ -1,4 +1,4 @@
-//! What health promises is put to the test: at every moment of a job as many disks are lost as it says can be borne, whichever,
+//! The promise of health is tested. At every moment of a job as many disks are lost as it says, whichever,
 //! and everything can be read. Also after the power went in the middle.
 
 use super::*;
@@ -170,7 +170,7 @@ fn as_many_disks_as_health_says_may_be_lost_at_every_step_of_a_job() {
         begin(task, pool_of, &mut pool);
         for step in 0..200 {
             let what = format!("{task:?} of {} on {}, step {step}", pool_of.0, pool_of.1);
-            // What is rotten and nobody has read is in no promise.
+            // Rot that no read has met is in no promise.
             if !matches!(task, Task::Scrub) {
                 expect_promise(&mut pool, &what);
             }

@@ -1,4 +1,4 @@
-//! Who may mount, and what is told apart.
+//! Which disks may mount, and which cases are distinguished.
 
 use super::*;
 use dynamicfs_core::ReadObjects;
@@ -76,7 +76,7 @@ fn both_sides_of_a_split_mirror_are_named_and_either_can_be_chosen() {
             world.array.disk(other).counters().writes == before.counters().writes,
             "it was not written to"
         );
-        // Had it been written to meanwhile, nobody would drop that silently.
+        // Had it been written to meanwhile, those writes would not be dropped silently.
         let now = std::mem::replace(world.array.disk_mut(other), before.clone());
         world.unplug(&[chosen]);
         world.put("behind our back", 5000);
@@ -95,8 +95,8 @@ fn both_sides_of_a_split_mirror_are_named_and_either_can_be_chosen() {
     }
 }
 
-/// Each half was given a disk more, and both gave it the number that came next: not a copy of a disk, as it was once taken
-/// for, but two histories.
+/// Each half was given a disk more, and both gave it the next number. These are two histories, and not a copy
+/// of a disk, as a mount once assumed.
 #[test]
 fn halves_that_each_took_a_new_disk_are_two_histories_and_no_clones() {
     for chosen in [0usize, 1] {

@@ -231,7 +231,8 @@ fn losses_beside_a_witness_are_foretold() {
     told_and_found(&mut world, &[0, 1, 2], 3, "with a witness");
 }
 
-/// The number of disks of which any may be lost: no set of so many takes anything with it, and one of one more does.
+/// The number of disks that may be lost, whichever they are: no set of so many loses anything, and some set
+/// of one more does.
 #[test]
 fn the_tolerance_for_reading_is_that_of_the_worst_case() {
     for (scheme, disks, away) in [
@@ -293,7 +294,7 @@ fn space_for_a_rebuild_is_foretold() {
     }
 }
 
-/// A mirror of two loses one: there is nobody to put the other copy on.
+/// A mirror of two loses one: there is no disk for the other copy.
 #[test]
 fn too_few_disks_for_a_rebuild_are_foretold() {
     let mut world = filled(Scheme::mirror(2), 2);

@@ -76,8 +76,8 @@ fn contents_are_stored_in_the_scheme_that_is_asked_for_now() {
     expect_numbered(&mut pool, 6, 40_000);
 }
 
-/// Contents are asked for in a scheme that is wider than the disks there are: they are stored as well as can be, the pool
-/// says that it is short, and a disk more makes it whole.
+/// The scheme of some contents is wider than the number of disks. They are stored as well as possible, the
+/// pool says that it is short, and one more disk makes it whole.
 #[test]
 fn a_scheme_that_is_too_wide_is_made_up_for_when_there_are_disks() {
     let mut world = World::new(Scheme::mirror(3), 3, MEMORY);

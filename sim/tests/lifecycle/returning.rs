@@ -57,7 +57,7 @@ fn a_rebuild_says_that_it_waits_for_who_is_away() {
     // Other jobs are about what is here.
     assert_eq!(run_job(&mut pool, JobKind::Scrub).state, JobState::Complete);
     assert_eq!(ran(&mut pool), (JobState::Waiting, 0, 0));
-    // Who is given up is not waited for: five disks hold what was on six.
+    // A member that is given up is not waited for: five disks hold the data of six.
     pool.shut_member(MemberNumber(1), true).expect("given up");
     assert_eq!(ran(&mut pool), (JobState::Complete, 0, 0));
     expect_whole(&mut pool, "on five disks");

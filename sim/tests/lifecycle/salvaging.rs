@@ -1,4 +1,5 @@
-//! What is left of a pool is read, whoever is missing and whatever is lost, and named where it cannot be.
+//! What is left of a pool is read, whichever disks are missing and whatever is lost. Unreadable parts are
+//! named.
 
 use super::*;
 use dynamicfs_core::format::key::Key;

@@ -120,8 +120,9 @@ fn a_rebuild_of_a_pool_that_lacks_nothing_ends_and_writes_its_record() {
     expect_whole(&mut pool, "as before");
 }
 
-/// A member is taken out of use, and its disk fails in one of the writes of that very commit: nothing that counts was on
-/// it any more. The outcome was called unknown where the others could not have spared another disk.
+/// A member is taken out of use, and its disk fails in one of the writes of that very commit. Nothing that
+/// counts was on it any more. The outcome was called unknown where the others could not have spared another
+/// disk.
 #[test]
 fn a_member_that_is_let_go_may_fail_in_the_commit_that_lets_it_go() {
     let mut world = filled(Scheme::mirror(2), 3);
@@ -213,8 +214,9 @@ fn a_rebuild_that_never_finds_enough_space_comes_to_rest() {
     assert_eq!(pool.health().owed, 1, "that much was not freed");
 }
 
-/// Both copies of an extent were bad, each in another place, and its first member was full. The first copy was put on the member of
-/// the second, which found no place elsewhere and stayed: both were on one disk, and everything called them redundant.
+/// Both copies of an extent were bad, each in another place, and its first member was full. The first copy
+/// was put on the member of the second, which found no place elsewhere and stayed. Both were on one disk, and
+/// everything called them redundant.
 #[test]
 fn fragments_that_are_rewritten_where_space_is_short_stay_on_different_members() {
     let array = SimArray::new(1, vec![Geometry::new(512, 2500); 3]);
@@ -336,8 +338,8 @@ fn fragments_that_share_a_member_are_named_and_parted() {
     }
 }
 
-/// Records that belong to nothing were in no check's way: pieces of long values, extents behind an object's end, contents of
-/// objects that are not there, groups of members that never were.
+/// No check met stray records. They were pieces of long values, extents behind an object's end, contents of
+/// objects and groups of members that do not exist.
 #[test]
 fn records_that_belong_to_nothing_are_named() {
     use dynamicfs_core::format::key::{Key, Kind};
@@ -397,8 +399,8 @@ fn records_that_belong_to_nothing_are_named() {
     assert!(find(&mut pool, &pieces[2], |f| matches!(f, Finding::RecordInvalid { .. })) > 0);
 }
 
-/// A member was taken out with what it held. Nodes of which it had a replica had one less. The check counted
-/// the one on the member that had left, and found nothing wrong. The next disk to fail takes such nodes.
+/// A member was taken out with what it held. Nodes with a replica on it had one less. The check counted the
+/// one on the member that had left, and found nothing wrong. The next disk to fail takes such nodes.
 #[test]
 fn replicas_on_a_member_that_has_left_do_not_count() {
     use dynamicfs_core::tree::Walk;
@@ -428,8 +430,8 @@ fn replicas_on_a_member_that_has_left_do_not_count() {
     expect_whole(&mut pool, "rebuilt");
 }
 
-/// The replicas of a node were put where there was the most room, also where that was twice in one failure domain: a shelf of disks
-/// took nodes with it, though each extent would have borne its loss.
+/// The replicas of a node were put where there was the most room, even twice in one failure domain. A lost
+/// shelf of disks took nodes with it, though each extent would have borne the loss.
 #[test]
 fn the_replicas_of_a_node_are_in_different_failure_domains() {
     let array = SimArray::new(1, vec![Geometry::new(512, 2048); 4]);

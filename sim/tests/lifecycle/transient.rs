@@ -1,5 +1,6 @@
-//! A read fails once, or twice in a row, at every read that a job makes. Then the job goes on until there is rest: all bytes
-//! are right, nothing is owed, the check finds nothing, and as many disks may be lost as the pool says.
+//! A read fails once, or twice in a row, at every read that a job makes. Then the job continues until there
+//! is rest. All bytes are right, nothing is owed, the check finds nothing, and as many disks may be lost as
+//! the pool says.
 
 use super::*;
 use dynamicfs_core::ReadObjects;
@@ -178,7 +179,7 @@ fn is_in_use(pool: &Mounted<'_>, disk: usize) -> bool {
     pool.member_health(DiskIndex(disk)).status != DiskStatus::Failed
 }
 
-/// Steps until there is rest. Whoever calls goes on after an error.
+/// Steps until there is rest. The caller continues after an error.
 fn carry_on(pool: &mut Mounted<'_>, what: &str) {
     let mut errors = 0;
     for _ in 0..500 {

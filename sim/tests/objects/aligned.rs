@@ -1,4 +1,4 @@
-//! Disks that ask for buffers at some alignment in memory, and callers who have them where they have them.
+//! Disks that ask for buffers at some alignment in memory, and callers with buffers anywhere.
 
 use super::*;
 use dynamicfs_core::ReadObjects;
@@ -33,8 +33,8 @@ fn at(bytes: &mut [u8], odd: usize) -> &mut [u8] {
     &mut bytes[start..]
 }
 
-/// Writes from buffers that were not aligned took all disks out of use; reads called sound data unreadable and their disks
-/// degraded; formatting said that there were too few disks.
+/// Writes from buffers that were not aligned took all disks out of use. Reads called sound data unreadable
+/// and their disks degraded. Formatting said that there were too few disks.
 #[test]
 fn buffers_may_be_anywhere_in_memory() {
     const LENGTH: usize = 90_000;

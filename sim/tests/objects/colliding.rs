@@ -74,8 +74,8 @@ fn change(transaction: &mut Transaction<'_, '_, &mut SimArray>, staying: &[Vec<u
     assert!(matches!(done, Ok(()) | Err(Error::NotFound | Error::Exists)), "{done:?}");
 }
 
-/// Where a name was given another object it moved to the first place of its hash that was free, and a listing
-/// that had passed that place missed it.
+/// A name that was given another object moved to the first free place of its hash. A listing that had passed
+/// that place missed it.
 #[test]
 fn a_cursor_meets_each_name_that_stays_once() {
     let mut moved = 0;

@@ -48,8 +48,9 @@ fn expect_gone(objects: &mut Objects<'_, &mut SimArray>, object: ObjectId, what:
     assert!(!objects.store.is_poisoned(), "{what}: nothing was begun");
 }
 
-/// A file whose extents were still being freed was read as zeros, without an error; a write to it was committed, and the
-/// object stayed for ever, without a name. A directory with many attributes took new entries after it was unlinked.
+/// A file whose extents were still being freed was read as zeros, without an error. A write to it was
+/// committed, and the object stayed for ever, without a name. A directory with many attributes took new
+/// entries after it was unlinked.
 #[test]
 fn a_deleted_object_is_gone_at_once_and_stays_gone() {
     let mut world = world();

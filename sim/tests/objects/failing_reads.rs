@@ -1,5 +1,6 @@
-//! One or two reads in a row that fail for a moment, at every single read of every operation: it is done, or it leaves all
-//! as it was, or its transaction can only be dropped; and then everything is as at the last commit, to the byte.
+//! One or two reads in a row that fail for a moment, at every single read of every operation. The operation
+//! is done, or it leaves all as it was, or its transaction can only be dropped. Then everything is as at the
+//! last commit, to the byte.
 
 use super::*;
 use dynamicfs_core::Memory;

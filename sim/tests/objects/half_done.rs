@@ -5,8 +5,8 @@ use dynamicfs_core::format::key::{Key, Kind};
 use dynamicfs_core::format::name;
 use dynamicfs_core::{Memory, OpenOptions, ReadObjects};
 
-/// A pool with the file `a`, in whose root directory there is no place for the name `c`. Forged pieces that
-/// belong to nothing take all places of its hash.
+/// A pool with the file `a`. Its root directory has no place for the name `c`. Forged pieces that belong to
+/// nothing take all places of its hash.
 fn crowded() -> World {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
     let mut pool = world.mount();
@@ -153,8 +153,8 @@ fn a_refused_operation_leaves_its_transaction_whole() {
     expect(&mut pool, "a", 100);
 }
 
-/// A rebalance read an extent, met a disk error in the tree, and went on: it stored what happened to be in its buffer, with
-/// right checksums. (It had looked for one kind of error alone.)
+/// A rebalance read an extent, met a disk error in the tree, and continued. It stored the old contents of its
+/// buffer, with right checksums. (It had looked for one kind of error alone.)
 #[test]
 fn what_cannot_be_read_for_a_moment_is_not_stored_again() {
     const LENGTH: usize = 300_000;

@@ -145,7 +145,7 @@ fn zeros_grow_a_file_and_a_hole_does_not() {
     account(&mut pool, "after all");
 }
 
-/// Extents go whole without being read, also those that cannot be, and those of which there are many.
+/// Extents are removed whole without being read, also unreadable ones, and many at once.
 #[test]
 fn whole_extents_go_unread_and_one_that_is_cut_must_be_readable() {
     let mut world = World::new(Scheme::SINGLE, 1, MEMORY);

@@ -1,5 +1,5 @@
-//! Objects and transactions: what a failed operation leaves, what a deleted object still answers, calls in an order that
-//! is allowed and unusual, and buffers wherever the caller has them.
+//! Objects and transactions: what a failed operation leaves, and what a deleted object still answers. Also
+//! calls in an allowed but unusual order, and buffers anywhere in memory.
 
 mod aligned;
 mod colliding;

@@ -219,8 +219,8 @@ fn a_full_pool_moves_whole_extents() {
     account(&mut pool, "after all");
 }
 
-/// What a pass of a job may be behind of is stored again: it would be called drained, or rebuilt, where
-/// nothing was done for it.
+/// An extent that would move to a place behind the pass of a job is stored again. Else it would be called
+/// drained, or rebuilt, where nothing was done for it.
 #[test]
 fn what_is_still_owed_something_does_not_go_as_it_is() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);

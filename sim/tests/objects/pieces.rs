@@ -76,7 +76,8 @@ fn what_is_cut_out_of_a_long_extent_stays_apart() {
 /// So little memory that no long extent fits.
 const LITTLE: usize = 200 << 10;
 
-/// A pool full of files of so many blocks, a file in it with one long extent and a short one behind it, and its contents.
+/// A pool full of files of so many blocks. One file has a long extent and a short one behind it; its contents
+/// are returned.
 fn full(piece: usize) -> (World, ObjectId, Vec<u8>) {
     let options = FormatOptions::portable(Scheme::SINGLE).members_max(4).extent_bytes(65_536);
     let mut world = formatted(vec![Geometry::new(512, 3000)], &options, 4 << 20);

@@ -91,7 +91,7 @@ fn what_is_held_is_there_without_a_name_and_gone_when_it_is_let_go() {
     });
 }
 
-/// Nobody holds anything after a crash: the next mount frees it.
+/// After a crash nothing is pinned: the next mount frees it.
 #[test]
 fn what_was_held_without_a_name_is_gone_with_the_mount() {
     let mut world = world();

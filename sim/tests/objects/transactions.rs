@@ -1,5 +1,5 @@
-//! Calls in an order that is allowed and unusual: what commits by itself inside a transaction, a transaction that is
-//! forgotten, one that is dropped though there is none.
+//! Calls in an allowed but unusual order: a call inside a transaction that commits by itself, a forgotten
+//! transaction, a drop without a transaction.
 
 use super::*;
 use dynamicfs_core::AddOptions;

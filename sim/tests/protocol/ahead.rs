@@ -62,8 +62,8 @@ fn a_disk_that_is_set_back_while_it_is_out_of_use_is_not_called_whole() {
     expect_whole_without_one(&mut world, [1, 2], &names, 20_000);
 }
 
-/// The disk that was set back goes out of use at a write of the mount that finds it, before a commit has told
-/// so or after. What it was found with is not taken for what it went away with.
+/// The set-back disk goes out of use at a write of the mount that finds it, before or after a commit has
+/// recorded it. What it was found with is not taken for what it went away with.
 #[test]
 fn a_disk_that_is_set_back_and_goes_again_is_not_called_whole() {
     let (world, image, names) = was_ahead();

@@ -105,7 +105,7 @@ fn a_disk_of_a_copy_that_reserved_the_newest_epoch_is_not_believed() {
 }
 
 /// One disk of a copy that is so far ahead that its ring does not reach back to our state. It was the newest
-/// state, of which all of ours had gone back: what was acknowledged on them was gone, and nothing said so.
+/// state, and all other disks counted as set back. Their acknowledged data was gone, and nothing said so.
 #[test]
 fn a_disk_of_a_copy_that_is_far_ahead_does_not_outvote_the_others() {
     for (disks, scheme) in [(2, Scheme::mirror(2)), (3, Scheme::mirror(3)), (3, Scheme::mirror(2))] {

@@ -10,8 +10,8 @@ fn format(world: &mut World, disks: usize, seed: u64) -> Result<(), FormatError>
         .map_err(|failure| failure.error)
 }
 
-/// Some disks had their label and others had none: the mount said that members were missing, though all disks were there,
-/// and the format that they were in use.
+/// Some disks had their label and others had none. The mount said that members were missing, though all disks
+/// were there, and the format said that they were in use.
 #[test]
 fn a_format_that_was_cut_short_is_mounted_or_made_again() {
     let (mut mounted, mut again) = (0, 0);
@@ -55,7 +55,8 @@ fn a_format_that_was_cut_short_is_mounted_or_made_again() {
     assert!(mounted > 0 && again > 0);
 }
 
-/// A pool that was finished is none that may be formatted again, however little is in it, and whoever of its members is there.
+/// A finished pool may not be formatted again, however little is in it, and whichever of its members are
+/// there.
 #[test]
 fn a_pool_that_was_finished_is_in_use() {
     for there in [&[0][..], &[0, 1], &[1, 2], &[0, 1, 2]] {

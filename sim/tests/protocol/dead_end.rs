@@ -1,4 +1,4 @@
-//! States that few have: a mount goes on from one of which less than half of the list is there.
+//! States that few members have: a mount continues from one while less than half of the list is there.
 
 use super::*;
 

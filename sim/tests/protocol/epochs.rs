@@ -3,8 +3,9 @@
 use super::*;
 use dynamicfs_core::types::DiskIndex;
 
-/// A mount claimed an epoch, durably on every disk. Dropping a transaction brought back the superblock of the last commit, and
-/// with it the epoch before: what was committed then bore an epoch that another mount had written states of.
+/// A mount claimed an epoch, durably on every disk. Dropping a transaction restored the superblock of the
+/// last commit, and with it the epoch before. Later commits had an epoch in which another mount had written
+/// states.
 #[test]
 fn a_dropped_transaction_does_not_give_the_epoch_back() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
@@ -16,8 +17,9 @@ fn a_dropped_transaction_does_not_give_the_epoch_back() {
     assert!(pool.health().epoch > before);
 }
 
-/// The same, to its end: a new disk has a state that no other disk has, when the power goes. The others go on without it, after
-/// a dropped transaction, and wrote another state of the same name: two histories, and nobody had overridden anything.
+/// The same, to its end: a new disk has a state that no other disk has, when the power goes. The others
+/// continued without it, after a dropped transaction, and wrote another state of the same name. There were
+/// two histories without an override.
 #[test]
 fn a_dropped_transaction_does_not_split_the_history() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);

@@ -1,4 +1,4 @@
-//! That a disk went back is known to a state which nobody goes on from.
+//! Only a state that is not continued knows that a disk was set back.
 
 use super::*;
 

@@ -5,7 +5,7 @@ use super::*;
 /// A member is put out of use by the operator. The commit of that gives it no node any more, and a superblock
 /// all the same, in one batch with the others. That superblock reaches this disk alone, and the power goes:
 /// nothing was acknowledged. Then as many of the others are lost as the pool tolerates. The disk that is left
-/// has all that was ever acknowledged. Its newest superblock leads to a tree of which it has nothing. No
+/// has all that was ever acknowledged. Its newest superblock leads to a tree that it holds nothing of. No
 /// override and no salvage finds anything.
 #[test]
 fn what_a_disk_holds_that_was_being_let_go_is_found_when_the_others_are_lost() {

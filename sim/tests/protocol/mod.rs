@@ -1,5 +1,5 @@
-//! Which state a pool goes on from, and that nothing but its own history is written: stories in which acknowledged data was lost,
-//! or one pool became two.
+//! Which state a pool continues from, and that it writes nothing but its own history. In these stories
+//! acknowledged data was lost, or one pool became two.
 
 mod ahead;
 mod copied;
@@ -70,8 +70,8 @@ fn write_over(pool: &mut Mounted<'_>, names: &[String]) {
     rest(pool);
 }
 
-/// Two disks, of which the second was away while its files were deleted, given back and written over.
-/// `before` is done before it goes. The files that it holds are of 20,000 bytes.
+/// Two disks. The second was away while its files were deleted, given back and overwritten. `before` is done
+/// before it goes. The files that it holds are of 20,000 bytes.
 fn second_was_away(before: impl FnOnce(&mut Mounted<'_>)) -> (World, Vec<String>) {
     let mut world = small_mirror(SMALL);
     let names: Vec<String> = (0..12).map(|n| format!("file-{n}")).collect();

@@ -8,8 +8,9 @@ fn unsound_slots(disk: &SimDisk) -> usize {
     states::unsound_slots(disk)
 }
 
-/// A member was taken out that had just gone away, so that the lists still named its row, which was empty then: every superblock
-/// of that step was invalid. After a power cut half of the disks went on without what the others had acknowledged.
+/// A member was removed that had just become absent. The lists still named its row, which was then empty:
+/// every superblock of that step was invalid. After a power cut half of the disks went on without what the
+/// others had acknowledged.
 #[test]
 fn a_member_that_just_went_away_is_let_go_before_its_row_is_cleared() {
     let mut world = World::new(Scheme::mirror(3), 5, MEMORY);

@@ -49,7 +49,7 @@ fn broken_promises(pool: &mut Mounted<'_>, names: &[String]) -> Vec<String> {
     broken
 }
 
-/// Two disks are gone for good, as many as are borne. Of three copies two may be gone, and nobody has looked
+/// Two disks are gone for good, as many as are borne. Two of three copies may be gone, and no walk has looked
 /// yet. What is short counted as one loss, or as none where few disks were left.
 #[test]
 fn what_members_took_with_them_is_not_promised() {
@@ -75,9 +75,9 @@ fn what_members_took_with_them_is_not_promised() {
     assert_eq!(pool.health().read_tolerance, 2, "rebuilt");
 }
 
-/// As many copies as disks. One is away, and what is written meanwhile is on the others, one copy short.
-/// Then another goes, and the first is back. The rebuild waited for the one that is away, as if a copy were
-/// missing on that alone, and the disk that was back got none. It was owed nothing any more.
+/// As many copies as disks. One is away, and what is written meanwhile is on the others, one copy short. Then
+/// another goes, and the first is back. The rebuild waited for the absent disk, as if a copy were missing on
+/// that one alone. The returned disk got none. It was owed nothing any more.
 #[test]
 fn a_disk_that_is_owed_nothing_has_what_was_written_while_it_was_away() {
     for copies in [3, 4] {

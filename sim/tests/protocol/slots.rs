@@ -118,8 +118,8 @@ fn what_cannot_be_read_never_comes_back_where_less_was_written_than_that() {
     }
 }
 
-/// Mounts while these sectors cannot be read, and again when they can: `file-4`, of which they tell, is gone
-/// for good.
+/// Mounts while these sectors cannot be read, and again when they can. `file-4`, which they name, is gone for
+/// good.
 fn never_comes_back(mut world: World, lost: Vec<std::ops::Range<u64>>, what: &str, is_written: bool) {
     for lbas in &lost {
         world.array.disk_mut(0).make_unreadable(lbas.clone());

@@ -3,8 +3,9 @@
 use super::*;
 use dynamicfs_core::types::DiskIndex;
 
-/// A disk that was away is given nothing before a superblock that names it is on it. The mount's own commit wrote its nodes
-/// to it first, over what the disk's own, older state refers to; the power went, the other disk died, and there was no state left.
+/// A disk that was away is given nothing before a superblock that names it is on it. The mount's own commit
+/// wrote its nodes to it first, over blocks of the disk's own, older state. The power went, the other disk
+/// died, and no state was left.
 #[test]
 fn what_a_disk_held_that_was_away_stays_until_it_has_something_newer() {
     stays_when_a_mount_is_cut(|_| None);
@@ -83,7 +84,7 @@ fn what_a_disk_held_stays_also_where_a_rebuild_made_do_without_it() {
     assert!(bad.is_empty(), "of {tried} cuts {}: {:?}", bad.len(), &bad[..bad.len().min(5)]);
 }
 
-/// Two disks with files, of which the second went away. A third was added, a rebuild made do without the
+/// Two disks with files. The second one became absent. A third was added, a rebuild made do without the
 /// second, and the files were deleted and written over. The second is back: the files that it holds, and the
 /// place of the third.
 fn done_without(layout: u32) -> (World, Vec<String>, usize) {
@@ -289,7 +290,7 @@ fn a_disk_that_was_away_for_long_is_no_stranger_where_its_return_is_cut() {
     assert!(named > 0, "no cut leaves it named and behind");
 }
 
-/// The same with a disk that was out of use, and is put into use again in a mount that has reserved its epoch
+/// The same with a disk that was out of use. It is put into use again in a mount that has reserved its epoch
 /// without it.
 #[test]
 fn a_disk_that_was_out_of_use_for_long_is_no_stranger_where_its_return_is_cut() {

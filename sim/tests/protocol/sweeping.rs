@@ -6,9 +6,9 @@ use dynamicfs_core::ReadObjects;
 const FILES: usize = 20;
 const BYTES: usize = 16_000;
 
-/// The commit that a mount begins with swept: it took what the newest state calls dead, though that state was on one disk alone.
-/// The blocks were given back and written again; then that disk was lost, and the others went on from the state before, which
-/// still referred to them.
+/// The commit that a mount begins with swept: it took what the newest state calls dead, though that state was
+/// on one disk alone. The blocks were given back and written again. Then that disk was lost, and the others
+/// continued from the state before, which still referred to them.
 #[test]
 fn a_mount_frees_nothing_by_a_state_that_one_disk_alone_has() {
     let mut world = worn();

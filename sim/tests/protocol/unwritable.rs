@@ -3,8 +3,8 @@
 use super::*;
 
 /// Less than half of the list is left while the pool runs. That is one disk of three copies, or one half of a
-/// mirror with a witness. Every commit is refused. Health looked at who is owed something alone, and called
-/// the pool writable.
+/// mirror with a witness. Every commit is refused. Health looked only at members that are owed something, and
+/// called the pool writable.
 #[test]
 fn health_says_that_nothing_can_be_written_where_less_than_half_is_left() {
     let plain = DiskOptions::default();
@@ -27,8 +27,8 @@ fn health_says_that_nothing_can_be_written_where_less_than_half_is_left() {
 }
 
 /// The first transaction of a mount claims an epoch with more than half of the members, those that follow go
-/// on with half. Health went by the half before the first as well: it promised that one of a mirror of two
-/// might fail, and called the pool writable when it had.
+/// on with half. Before the first transaction health also counted half as enough. It promised that one of a
+/// mirror of two might fail, and called the pool writable when it had.
 #[test]
 fn health_goes_by_the_claim_before_the_first_transaction() {
     let mut world = World::new(Scheme::mirror(2), 2, MEMORY);

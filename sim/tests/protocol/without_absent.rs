@@ -4,7 +4,7 @@ use super::*;
 use dynamicfs_core::maintain::JobState;
 use dynamicfs_core::types::DiskIndex;
 
-/// A mirror on six disks with files of which each has a part, and a rebuild on its way.
+/// A mirror on six disks. Each has a part of the files, and a rebuild is under way.
 fn rebuilding(world: &mut World) -> Mounted<'_> {
     let mut pool = world.mount();
     pool.set_step_bytes(1);

@@ -136,7 +136,7 @@ fn a_disk_of_another_pool_is_not_written_to() {
     }
 }
 
-/// A blank disk has nothing by which it could be told from this one but that it has nothing: that is enough.
+/// A blank disk differs from this one only in being blank: that is enough.
 #[test]
 fn a_blank_disk_is_no_member() {
     for commits in 0..8 {

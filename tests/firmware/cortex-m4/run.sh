@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the programs of each feature set, runs them on the board in QEMU, and holds them to their limits, and their
-# stack to the deepest chain of calls that ../cost finds in them.
+# Builds the programs of each feature set, and runs them on the board in QEMU. Compares them with their limits, and their
+# stack with the deepest chain of calls that ../cost finds.
 # The table and what the programs say go to stderr; stdout has one JSON object a program, flash less that of `empty`.
 set -eu
 

@@ -57,7 +57,7 @@ pub fn counts(results: &[Result<'_>]) -> [usize; 4] {
     ]
 }
 
-/// A line for a person who waits.
+/// A line of progress.
 pub fn line(result: &Result<'_>) -> String {
     format!("{:5.1} s  {:44} {}", result.took.as_secs_f64(), result.mutant.name, result.noticed_by())
 }

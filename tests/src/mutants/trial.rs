@@ -207,7 +207,7 @@ fn finish(mut child: Child) -> Result<Option<(bool, String)>, String> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         let read = output.read_to_end(&mut bytes).map(|_| String::from_utf8_lossy(&bytes).into_owned());
-        // Nobody listens any more where it took too long.
+        // The receiver is gone where it took too long.
         let _ = tell.send(read);
     });
     match told.recv_timeout(LIMIT) {

@@ -37,7 +37,7 @@ fn pairs(count: usize) -> impl Iterator<Item = MemberLists> + Clone {
 fn one_list() {
     // Disks, the list, whether they may mount it, whether they may go on with it.
     let cases = [
-        // A list of nobody asks for nothing.
+        // An empty list asks for nothing.
         ("", "", true, true),
         ("0", "", true, true),
         // One member.
@@ -62,7 +62,7 @@ fn one_list() {
         // Five: half rounds up.
         ("01", "01234", false, false),
         ("014", "01234", true, true),
-        // Those who are not on the list count for nothing.
+        // Members that are not on the list count for nothing.
         ("23", "01", false, false),
         ("0234", "01", false, true),
         ("01234", "01", true, true),
@@ -136,7 +136,7 @@ fn going_on_needs_half_of_all_lists() {
         ("0", "012>01", "01>01", false),
         // Disks that are not on the lists do not make up for those that are.
         ("0345", "012>012", "012>0345", false),
-        // Nobody goes on, whatever the lists ask for.
+        // No disk continues, whatever the lists ask for.
         ("", ">", ">", false),
         ("", "0>0", "0>", false),
         ("0", ">", ">", true),

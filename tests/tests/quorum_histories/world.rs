@@ -51,8 +51,8 @@ impl Superblock {
         (self.epoch, self.generation)
     }
 
-    /// Which one a mount takes of equally new ones, the least first. Only without a claim can they differ (in their
-    /// lists); then any would do, and this is the model's choice: the lists that have the lowest slot.
+    /// Which one a mount takes of equally new ones, the least first. Only without a claim can they differ (in
+    /// their lists). Then any would do, and this is the model's choice: the lists that have the lowest slot.
     fn tie_break(self) -> Reverse<(u8, u8)> {
         Reverse((self.settled.reverse_bits(), self.members.reverse_bits()))
     }
@@ -76,7 +76,7 @@ struct Disk {
     newest: Superblock,
     /// The highest epoch that a mount has reserved on it.
     claim: u8,
-    /// Contents of which blocks on this disk were overwritten, a bit for each.
+    /// Contents with overwritten blocks on this disk, a bit for each.
     overwritten: u16,
 }
 
@@ -131,7 +131,7 @@ pub(crate) enum Violation {
     TwoContents { present: Set<Row>, epoch: u8, generation: u8 },
     /// Every disk is present, and still nothing may mount.
     RefusedWithAll,
-    /// A mount goes on from a state of which blocks were overwritten on a disk that took part in it.
+    /// A mount continues from a state whose blocks were overwritten on a disk that took part in it.
     Overwritten { present: Set<Row>, content: u8 },
 }
 

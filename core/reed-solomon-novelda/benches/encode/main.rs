@@ -27,8 +27,8 @@ fn main() {
     }
     let named = |kernel: &Kernel| env::args().any(|argument| argument == kernel.name());
     let kernel = Kernel::available().find(named).unwrap_or(Kernel::best());
-    // Before ISA-L is called: some of its versions leave the upper halves of vector registers in
-    // use, which slows down whatever has only the lower halves.
+    // Before ISA-L is called: some of its versions leave the upper halves of vector registers in use. That
+    // slows down code that uses only the lower halves.
     against_portable();
     println!();
     match Isal::load() {

@@ -1,8 +1,8 @@
 //! The kernel for every CPU, in safe Rust and without tables.
 //!
-//! It works on [`Block`]s, of which there are two: where every CPU of the target has vector
-//! registers, an array of bytes that the compiler spreads over them; elsewhere two words that it
-//! keeps in general registers, with each byte of a word an element of its own (as in H. P. Anvin,
+//! It works on [`Block`]s, and there are two kinds of them. Where every CPU of the target has vector
+//! registers, a block is an array of bytes that the compiler spreads over them. Elsewhere it is two
+//! words in general registers, with each byte of a word an element of its own (as in H. P. Anvin,
 //! "The mathematics of RAID-6"). The steps are spelled out rather than folded over arrays, so that
 //! they also become straight code when firmware is optimised for size.
 
@@ -80,8 +80,8 @@ pub(crate) fn combine(rows: &Coefficients, inputs: &[&[u8]], outputs: &mut [&mut
     compute_ends(inputs, outputs, &combine_blocks);
 }
 
-/// Computes all whole blocks of one output, by Horner's rule over the bits of its coefficients:
-/// all inputs together are doubled seven times, not each of them.
+/// Computes all whole blocks of one output, by Horner's rule over the bits of its coefficients. So the inputs
+/// are doubled seven times together, and not each alone.
 fn combine_row(row: &[u8; DATA_MAX], inputs: &[&[u8]], output: &mut [u8]) {
     let planes = bit_planes(row);
     for index in 0..block_count(&[output]) {

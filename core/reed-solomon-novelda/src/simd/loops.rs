@@ -1,11 +1,10 @@
 //! The two inner loops, for any instruction set.
 //!
-//! Both keep a block of every output in registers while the inputs pass by once: `U` vectors of
-//! each of `M` outputs. Every instruction set chooses `U` for each `M`. More of it hides latency,
-//! until the registers are used up; but steps of more than three or four cache lines get less out
-//! of the second-level cache. What is left after the last whole block is done one vector at a
-//! time; the very last vector ends where the fragments end and overlaps the one before it, which
-//! writes some bytes twice with the same value.
+//! Both keep a block of every output in registers while the inputs pass by once: `U` vectors of each of `M`
+//! outputs. Every instruction set chooses `U` for each `M`. More of it hides latency, until the registers are
+//! used up. Steps of more than three or four cache lines get less out of the second-level cache. The rest
+//! after the last whole block is done one vector at a time. The last vector ends where the fragments end and
+//! overlaps the one before it. Some bytes are then written twice, with the same value.
 //!
 //! Stores are ordinary ones. Non-temporal stores gain a fifth on fragments of 1 MiB, but parity is
 //! checksummed next, and would have to come back from memory for that.
@@ -155,8 +154,8 @@ unsafe fn combine_rows<V: Vector, const M: usize, const U: usize>(
 
 /// Computes the bytes of all `outputs` at `at`: row by row the sum of the inputs times factors.
 ///
-/// With more than one output, a block is all the work that a CPU looks ahead by itself, so the next
-/// block of each input is asked for early; with one that would only cost time.
+/// With more than one output, a CPU looks ahead by one block at most, so the next block of each input is
+/// prefetched. With one output that would only cost time.
 ///
 /// # Safety
 /// The CPU must have the instructions of `V`; `U` vectors from `at` on must lie in every fragment.

@@ -1,10 +1,9 @@
 //! The vector kernels of hosts, and the only `unsafe` code of the crate.
 //!
-//! The [loops] are written once, over the [`Vector`](vector::Vector) trait; each instruction set
-//! supplies a register type and entry points that are compiled for that set alone. Two rules make
-//! it sound:
-//! - An entry point is called only through an `InstructionSet`, and a value of that type exists
-//!   only after the CPU was asked for every feature that the entry point enables.
+//! The [loops] are written once, over the [`Vector`](vector::Vector) trait. Each instruction set supplies a
+//! register type and entry points that are compiled for that set alone. Two rules make it sound:
+//! - An entry point is called only through an `InstructionSet`. A value of that type exists only after the
+//!   CPU was asked for every feature that the entry point enables.
 //! - Fragments are dereferenced only in a block of the loops, which lies inside the one length of
 //!   all fragments that [`Stripe`](crate::shape::Stripe) has established.
 

@@ -1,8 +1,8 @@
 //! Multiplication by table look-up inside a register, for instruction sets with a byte shuffle.
 //!
-//! A product is linear, so it is the sum of the products of the byte's two halves, and each of
-//! those comes from a table of 16 bytes, the width of a shuffle: "Screaming Fast Galois Field
-//! Arithmetic Using Intel SIMD Instructions", Plank, Greenan, Miller, FAST 2013.
+//! A product is linear, so it is the sum of the products of the byte's two halves. Each of those comes from a
+//! table of 16 bytes, the width of a shuffle. Source: "Screaming Fast Galois Field Arithmetic Using Intel
+//! SIMD Instructions", Plank, Greenan, Miller, FAST 2013.
 
 use crate::field::multiply;
 

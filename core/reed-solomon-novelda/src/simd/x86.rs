@@ -72,8 +72,8 @@ impl InstructionSet {
     }
 }
 
-// The entry points. The numbers are the vectors of each output in a block, for one to four outputs:
-// what was measured to be fastest, within the registers there are.
+// The entry points. The numbers are the vectors of each output in a block, for one to four outputs. They are
+// the fastest measured ones that fit the registers.
 
 #[target_feature(enable = "gfni,avx512f")]
 fn encode_gfni512(stripe: Stripe) {
@@ -111,10 +111,10 @@ fn combine_avx2(rows: &Coefficients, stripe: Stripe) {
     unsafe { loops::combine::<Avx2, 6, 6, 3, 2>(rows, stripe) }
 }
 
-/// For each coefficient the matrix by which `gf2p8affineqb` multiplies, 2 KiB.
+/// The matrix of `gf2p8affineqb` for each coefficient, 2 KiB.
 ///
-/// GFNI's own multiplication has the polynomial 0x11b built in, but its affine transformation
-/// takes any 8 x 8 matrix of bits, and a product by a constant is linear. As in ISA-L.
+/// GFNI's own multiplication has the polynomial 0x11b built in. But its affine transformation takes any 8 x 8
+/// matrix of bits, and a product by a constant is linear. As in ISA-L.
 static MATRICES: [u64; 256] = {
     let mut matrices = [0; 256];
     let mut coefficient = 0;

@@ -29,8 +29,8 @@ impl Crew {
         Self { handoff, workers }
     }
 
-    /// Runs `run(0)` to `run(parts - 1)`, each once, on any threads of the crew and on this one, in any order, and
-    /// `work` once on this thread, meanwhile. When this returns or unwinds, none of them is running.
+    /// Runs `run(0)` to `run(parts - 1)`, each once, in any order, on threads of the crew and on this one.
+    /// Meanwhile runs `work` once on this thread. When this returns or unwinds, none of them is running.
     ///
     /// # Panics
     /// When `work` or a part panics, with the same payload. After a panic of `work`, or of a part on this thread,
@@ -38,9 +38,9 @@ impl Crew {
     #[allow(unsafe_code)]
     pub(super) fn run(&mut self, parts: usize, run: &(dyn Fn(usize) + Sync), work: &mut dyn FnMut()) {
         let run: *const (dyn Fn(usize) + Sync + '_) = run;
-        // SAFETY: only the lifetime changes. The pointer is used by claims of the offer below alone, and the offer
-        // does not end before they have: it is dropped in this function, on return and on unwinding alike (nothing
-        // can leak it), and its drop waits for them. So `run` outlives all use of the pointer.
+        // SAFETY: only the lifetime changes. The pointer is used by claims of the offer below alone, and the
+        // offer does not end before they have. It is dropped in this function, on return and on unwinding
+        // alike (nothing can leak it), and its drop waits for them. So `run` outlives all use of the pointer.
         let task = Task(unsafe {
             std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const (dyn Fn(usize) + Sync + 'static)>(
                 run,

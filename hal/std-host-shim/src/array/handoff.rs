@@ -4,10 +4,10 @@
 //! *finish* them; the offering thread waits until none is claimed and unfinished.
 //!
 //! 1. A part is claimed at most once: `next` only grows, under the lock.
-//! 2. When an [`Offer`] is gone, however it went, no part of it is in flight and none can be claimed: its drop takes
-//!    back what is not claimed and waits for what is not finished. A [`Claim`] finishes when it is dropped, so a part
+//! 2. When an [`Offer`] is gone, no part of it is in flight and none can be claimed. Its drop takes back the
+//!    unclaimed parts and waits for the unfinished ones. A [`Claim`] finishes when it is dropped, so a part
 //!    that panics finishes too.
-//! 3. Nobody depends on a worker to make progress: the offering thread claims until nothing is left.
+//! 3. No progress depends on a worker: the offering thread claims until nothing is left.
 //!
 //! The task itself is only ever copied to claimers, so nothing here knows what it is.
 
@@ -94,8 +94,8 @@ impl<T: Copy> Handoff<T> {
         Some(Claim { handoff: self, task, part })
     }
 
-    /// Each claim wakes one more worker while parts are left: many workers start when parts take long (they wait for
-    /// disks), few when the first ones are through before the others are awake.
+    /// Each claim wakes one more worker while parts are left. So many workers start when parts take long
+    /// (they wait for disks), and few when the first ones finish before the others are awake.
     fn wake_one(&self, state: &State<T>) {
         if state.next < state.parts && state.idle > 0 {
             self.offered.notify_one();

@@ -13,8 +13,8 @@ const READ: usize = 0;
 /// A new measurement counts one in this many.
 const SMOOTHING: u64 = 8;
 
-/// What a disk's requests recently took, in nanoseconds beyond moving their bytes: next to nothing where the
-/// system's cache or a file in memory answers, milliseconds where a disk turns.
+/// What a disk's requests recently took, in nanoseconds beyond moving their bytes. It is next to nothing
+/// where the system's cache or a file in memory answers, and milliseconds on a disk that turns.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Latency {
     /// One for each kind of operation.

@@ -1,7 +1,7 @@
 //! A disk lent to a thread of its own, for a read that the caller may give up.
 //!
-//! The disk and a buffer move to the thread, and come back with the answer: nothing is shared and nothing borrowed, so who
-//! gives up goes on without them, for as long as the disk takes.
+//! The disk and a buffer move to the thread, and come back with the answer: nothing is shared and nothing
+//! borrowed. So a caller that gives up continues without them, for as long as the disk takes.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
@@ -79,7 +79,7 @@ impl<D: BlockDevice + Send + 'static> Reader<D> {
         let (answer, answers) = channel();
         let serve = move || {
             while let Ok(loan) = lent.recv() {
-                // Whoever lent the disk may have gone: then it ends here.
+                // The lender may be gone: then it ends here.
                 if answer.send(read(loan)).is_err() {
                     return;
                 }
@@ -97,8 +97,8 @@ impl<D> Reader<D> {
         self.loans.send(Loan { disk, lba, bytes, buffer }).map_err(|refused| refused.0.disk)
     }
 
-    /// Waits for the disk, at most so long, or as long as it takes: `None` if it is not back yet, an error if its driver has
-    /// panicked.
+    /// Waits for the disk, at most so long, or as long as it takes. `None` if it is not back yet, an error if
+    /// its driver has panicked.
     pub(super) fn wait(&self, patience: Option<Duration>) -> Result<Option<Answer<D>>, Panicked> {
         let answer = match patience {
             Some(patience) => self.answers.recv_timeout(patience),

@@ -24,32 +24,34 @@ pub const BATCH_REQUESTS: usize = 192;
 /// Threads of an array that was not told how many, at most: they wait for disks, so they are more than processors.
 const WORKERS_MAX: usize = 64;
 
-/// What handing a batch to threads must save, in nanoseconds, for it to be done. It costs the calling thread 15,000 to
-/// 30,000, and it may take another 100,000 until a sleeping processor (of a virtual machine) has begun to help.
+/// What handing a batch to threads must save, in nanoseconds, for it to be done. It costs the calling thread
+/// 15,000 to 30,000. It may take another 100,000 until a sleeping processor (of a virtual machine) begins to
+/// help.
 const HANDOFF_NANOS: u64 = 100_000;
 
 /// The disks of a host, driven in parallel where that is faster.
 ///
-/// A batch that will not take long (few bytes to and from the system's cache) runs on the calling thread: waking
-/// others costs more than it gains. The rest, by its size and by what each disk's reads, writes and flushes took
-/// lately, goes to a fixed number of threads, which are started when the first such batch comes. The calling thread
-/// runs the batch's work meanwhile and then helps.
+/// A short batch (few bytes to and from the system's cache) runs on the calling thread: to wake others costs
+/// more than it gains. Longer ones go to a fixed number of threads, which start with the first such batch.
+/// The size decides, and the recent times of each disk's reads, writes and flushes. The calling thread runs
+/// the batch's work meanwhile and then helps.
 ///
 /// Requests to one disk run one after the other in the order of the batch, so a flush covers those before it.
 ///
 /// A place without a disk has no sectors, and requests to it find it [`Gone`](IoError::Gone).
 ///
 /// # Reads that are given up
-/// Of a disk whose reads take long enough to be worth it (see [`hedging_from`](Self::hedging_from)), a read with
-/// [patience](Request::patience) runs on a thread of its own, to which the disk is lent. When patience ends the caller goes on,
-/// and the disk stays away until it has answered: further reads wait for it as long as their patience lasts, all else as long as
-/// it takes. What became of the read is told [afterwards](DiskArray::take_outcome). An array that is dropped does not wait: such a
-/// disk is closed when it has answered.
+/// A read with [patience](Request::patience) runs on a thread of its own, to which the disk is lent. This is
+/// done for disks whose reads take long enough to be worth it (see [`hedging_from`](Self::hedging_from)).
+/// When patience ends the caller continues, and the disk stays away until it has answered. Further reads wait
+/// for it as long as their patience lasts, other requests as long as it takes. What became of the read is
+/// told [afterwards](DiskArray::take_outcome). An array that is dropped does not wait: such a disk is closed
+/// when it has answered.
 ///
 /// # Panics
-/// A panic of a driver reaches the caller once nothing is in flight any more; requests that had not begun may then be
-/// [`NotExecuted`](IoError::NotExecuted). A panic of the work likewise. A panic in a read that was given up reaches whoever
-/// asks that disk next; it is gone then.
+/// A panic of a driver reaches the caller once nothing is in flight any more; requests that had not begun may
+/// then be [`NotExecuted`](IoError::NotExecuted). A panic of the work likewise. A panic in an abandoned read
+/// reaches the next caller of that disk, which is then gone.
 ///
 /// ```
 /// use dynamicfs_hal::{DiskArray, IoError, RamDisk, Request};
@@ -77,8 +79,9 @@ struct Hedge<D> {
 }
 
 impl<D: BlockDevice + Send + 'static> HostArray<D> {
-    /// Gives up on reads that take longer than the caller's patience, on disks whose reads take at least so long on average
-    /// (beyond moving their bytes). It costs such a read a copy and the hand-over to a thread, 20 to 100 microseconds.
+    /// Abandons reads that take longer than the caller's patience. It does so on disks whose reads take at
+    /// least this long on average, beyond moving their bytes. It costs such a read a copy and the hand-over
+    /// to a thread, 20 to 100 microseconds.
     #[must_use]
     pub fn hedging_from(self, from: Duration) -> Self {
         Self { hedge: Some(Hedge { from, start: Reader::start }), ..self }
@@ -140,7 +143,8 @@ impl<D: BlockDevice + Send> HostArray<D> {
         total - shares.into_iter().max().unwrap_or(0) > HANDOFF_NANOS
     }
 
-    /// Whether all of a batch are reads that may be given up, each of a disk of its own, and that is worth it for some.
+    /// Whether all requests of a batch are reads that may be abandoned, each of a disk of its own. Hedging
+    /// must be worth it for some.
     fn is_hedged(&self, batch: &[Request<'_>]) -> bool {
         let Some(hedge) = &self.hedge else { return false };
         let place = |request: &Request<'_>| self.places.get(request.disk);

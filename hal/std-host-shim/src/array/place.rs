@@ -121,8 +121,8 @@ impl<D: BlockDevice> Place<D> {
         self.outcome.take()
     }
 
-    /// Takes a disk back that is at a read that was given up, if it comes in so long or as long as it takes, and remembers what
-    /// became of the read.
+    /// Takes a disk back from an abandoned read, if it comes back within this time, or whenever it does.
+    /// Remembers the outcome of the read.
     fn settle(&mut self, patience: Option<Duration>) {
         let Some(Away { lba, .. }) = self.away else { return };
         if let Some((result, took)) = self.take_back(patience) {
@@ -130,7 +130,8 @@ impl<D: BlockDevice> Place<D> {
         }
     }
 
-    /// Takes the disk back if it comes in so long, or as long as it takes: what it said of its read, and how long that took.
+    /// Takes the disk back if it comes back within this time, or whenever it does. Returns the result of its
+    /// read, and how long that took.
     fn take_back(&mut self, patience: Option<Duration>) -> Option<(Result<(), IoError>, Duration)> {
         self.away?;
         match self.reader.as_ref()?.wait(patience) {

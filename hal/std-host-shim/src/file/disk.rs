@@ -105,12 +105,12 @@ impl<M: Medium> BlockDevice for Disk<M> {
             Err(FileDiskError::ReadOnly) => {}
             writable => writable?,
         }
-        // Always a real flush, also when this opener wrote nothing: what was read may have been written by a process
-        // that died before its flush, and sit in the system's cache alone.
+        // Always a real flush, also when this opener wrote nothing. What it read may come from a process that
+        // died before its flush, and be in the system's cache alone.
         let result = self.medium.sync_data();
         let answer = self.answer("flush", result);
-        // Where only room was lacking, or the system refused, what was to be written is known to be lost, and
-        // is written again or given up.
+        // Where only room was lacking, or the system refused, the bytes are known to be lost, and are written
+        // again or given up.
         let is_lost = |error: &FileDiskError| matches!(error.kind(), IoError::NoSpace | IoError::Refused);
         if answer.as_ref().is_err_and(|error| !is_lost(error)) {
             self.state = self.state.max(State::FlushFailed);

@@ -22,10 +22,10 @@ pub enum FileDiskError {
     NotAligned,
     /// The disk was opened for reading only.
     ReadOnly,
-    /// The file ends before its disk does: someone truncated it, or the device shrank.
+    /// The file ends before its disk does: it was truncated, or the device shrank.
     Truncated,
-    /// An earlier flush failed. The system may have dropped what it could not write and report the next flush as
-    /// successful, so this disk takes no more writes until it is opened anew.
+    /// An earlier flush failed. The system may have dropped what it could not write, and may report the next
+    /// flush as successful. So this disk takes no more writes until it is opened anew.
     FlushFailed,
     /// An earlier request found the disk gone, or waited for it in vain; it stays gone until it is opened anew.
     Gone,
@@ -124,7 +124,7 @@ impl error::Error for FileDiskError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Someone else has the disk open, or it is mounted.
+    /// Another process has the disk open, or it is mounted.
     Busy {
         /// The process, when the system tells (it does not for another container's).
         pid: Option<u32>,

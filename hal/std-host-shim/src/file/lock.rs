@@ -46,8 +46,8 @@ impl LockedFile {
 
 impl Drop for LockedFile {
     fn drop(&mut self) {
-        // Closing alone would leave the lock to a child process of ours that has been forked, has not yet executed
-        // its program, and until then shares our open files.
+        // Closing alone would leave the lock to a forked child process. It shares our open files until it
+        // executes its program.
         let _ = self.0.unlock();
     }
 }
@@ -73,8 +73,8 @@ fn lock_table() -> io::Result<String> {
 /// 1: -> FLOCK  ADVISORY  WRITE 4712 fe:00:131123 0 EOF      (waits for it)
 /// ```
 ///
-/// Some filesystems give their files another device number than the lock table does (btrfs): when nothing matches
-/// device and inode, a match of the inode alone counts.
+/// Some filesystems give their files another device number than the lock table does (btrfs). When nothing
+/// matches device and inode, a match of the inode alone counts.
 fn holder_in(locks: &str, device: &str, inode: u64) -> Option<u32> {
     let held: Vec<(u32, &str)> = locks
         .lines()

@@ -12,8 +12,8 @@ use super::lock::LockedFile;
 
 /// What a disk asks of the system: the seam at which tests let it fail.
 ///
-/// Offsets and lengths are in bytes. The system may do a part of a read or write, or be interrupted; what is built on that does
-/// all of its work or fails.
+/// Offsets and lengths are in bytes. The system may do a part of a read or write, or be interrupted. The
+/// calls built on it do all of their work or fail.
 pub(super) trait Medium {
     /// One call of the system: how many bytes it read.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;

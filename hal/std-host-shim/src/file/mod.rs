@@ -25,8 +25,9 @@ use medium::OsMedium;
 /// A disk that is a file or a block device.
 ///
 /// - Positioned reads and writes; a call that is interrupted, or does only a part, is continued.
-/// - [`flush`](BlockDevice::flush) is `fdatasync`. After one failed, writes and flushes fail until the disk is opened
-///   anew, and reads still work: a second `fdatasync` may succeed although what the first one could not write is lost.
+/// - [`flush`](BlockDevice::flush) is `fdatasync`. After one failed, writes and flushes fail until the disk
+///   is opened anew, and reads still work. A second `fdatasync` may succeed although the writes of the first
+///   one are lost.
 /// - Where what it is stored in has no room ([`NoSpace`](dynamicfs_hal::IoError::NoSpace)) it stays usable.
 ///   The caller writes again what the write or flush was to bring, or gives it up.
 /// - After an error of the kind [`Gone`](dynamicfs_hal::IoError::Gone) or
@@ -35,8 +36,8 @@ use medium::OsMedium;
 ///   whether the medium can.
 /// - While it is open no other process can open it: a writer holds an exclusive advisory lock on the file itself, readers a
 ///   shared one. Dropping it, or the process's death, releases the lock.
-/// - A file that someone truncates meanwhile reads as a medium error where it ended; a write there makes it longer
-///   again, with zeros in what was lost.
+/// - A file that is truncated meanwhile reads as a medium error behind its end. A write there makes it longer
+///   again, with zeros in the lost part.
 ///
 /// See [`FileDiskOptions`] for read-only disks, sector sizes and direct I/O.
 #[derive(Debug)]

@@ -9,14 +9,15 @@ use rustix::fs::OFlags;
 use super::OpenError;
 use super::lock::LockedFile;
 
-/// An advisory lock that all openers of one name on this machine share: an image and a loop device over it, or two paths to one
-/// device, are locked apart, but belong to the same pool. Dropping it, or the process's death, releases it.
+/// An advisory lock that all openers of one name on this machine share. An image and a loop device over it,
+/// or two paths to one device, are locked apart, but belong to the same pool. Dropping it, or the process's
+/// death, releases it.
 ///
-/// It is an empty file in a folder for such files. What has it alone removes it while it still has the lock,
-/// and what has locked one makes sure that its name still leads to it: else another one may have locked the
-/// next file of that name meanwhile. So of all that have the name at a time, each has the file that the name
-/// leads to. Readers leave the file where it is, until the next writer: to remove it one would have to have
-/// it alone for a moment, in which other readers were refused.
+/// It is an empty file in a folder for such files. An opener with the lock alone removes the file while it
+/// still has the lock. An opener that has locked a file checks that its name still leads to it. Else another
+/// opener may have locked the next file of that name meanwhile. So of all that have the name at a time, each
+/// has the file that the name leads to. Readers leave the file where it is, until the next writer. To remove
+/// it, a reader would need the lock alone for a moment, and other readers would be refused then.
 ///
 /// What another user may not read, it cannot lock: the file is its user's alone. A process of the same user,
 /// or root's, can hold the lock for as long as it likes.

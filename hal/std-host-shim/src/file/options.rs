@@ -65,8 +65,8 @@ impl FileDiskOptions {
         self
     }
 
-    /// Raises the geometry's tear unit to this many bytes, a power of two: for a medium that says too little about
-    /// itself, as an SD card in a USB reader, whose program pages are larger than the sectors it reports.
+    /// Raises the geometry's tear unit to this many bytes, a power of two. It is for a medium that reports
+    /// too little. An SD card in a USB reader has program pages that are larger than the sectors it reports.
     /// Without it the tear unit is 4096 for files and the physical sector for block devices.
     pub const fn tear_unit(mut self, bytes: u32) -> Self {
         self.tear_unit = bytes;
@@ -79,8 +79,8 @@ impl FileDiskOptions {
         self
     }
 
-    /// Gives the disk the sectors and the tear unit of this geometry exactly, whatever its own medium has: it
-    /// stands in for the medium that the geometry is of.
+    /// Gives the disk exactly the sectors and the tear unit of this geometry, whatever its own medium has.
+    /// The disk stands in for the medium of that geometry.
     pub const fn like(mut self, geometry: Geometry) -> Self {
         self.like = Some(geometry);
         self
@@ -110,9 +110,10 @@ impl FileDiskOptions {
     /// whole sector is left alone.
     ///
     /// # Errors
-    /// [`OpenError::Busy`] when another opener has the disk, in this process or another, and when a block device is
-    /// mounted; [`OpenError::System`] with [`ReadOnlyFilesystem`](std::io::ErrorKind::ReadOnlyFilesystem) when it is
-    /// write-protected and to be written; else what stands at [`OpenError`]'s variants.
+    /// [`OpenError::Busy`] when another opener has the disk, in this process or another, and when a block
+    /// device is mounted. [`OpenError::System`] with
+    /// [`ReadOnlyFilesystem`](std::io::ErrorKind::ReadOnlyFilesystem) when it is write-protected and to be
+    /// written. Else the error of [`OpenError`]'s other variants.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<FileDisk, OpenError> {
         let path = path.as_ref();
         // Looked at before it is opened: opening a pipe would wait for its other end.

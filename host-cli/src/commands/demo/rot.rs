@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
-/// Bytes by which a fragment is recognised: of contents that are stored as they are, at the beginning of a block.
+/// Bytes that identify a fragment: contents that are stored as they are, at the beginning of a block.
 const MARK: usize = 64;
 
 /// Bytes of a block of the demo's pool, and of an extent.
@@ -74,7 +74,7 @@ fn marks(source: &Path, noise: &Path) -> io::Result<Vec<[u8; MARK]>> {
     // Another fragment of each extent, and so another disk.
     let starts = (0..bytes).step_by(EXTENT).enumerate();
     starts.for_each(|(number, at)| take(&file, at + number % DATA * (EXTENT / DATA)));
-    // What is no longer than a block is stored in copies, of which a reader meets one.
+    // Contents of a block or less are stored in copies, and a reader meets one of them.
     let large = WalkDir::new(source).sort_by_file_name().into_iter().flatten().filter(|entry| {
         entry.file_type().is_file()
             && entry.metadata().is_ok_and(|metadata| metadata.len() > 2 * BLOCK as u64)

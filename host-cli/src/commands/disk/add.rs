@@ -244,7 +244,7 @@ fn judge(
 #[derive(Default)]
 struct Joined {
     disks: Vec<AddedDisk>,
-    /// Names of those of which the pool may know, and that do not take part.
+    /// Names of disks that the pool may know and that do not take part.
     half_done: Vec<String>,
     failure: Option<Failure>,
 }
@@ -310,8 +310,8 @@ fn is_member(session: &Session<'_>, place: usize) -> bool {
         && health.member.is_some_and(|member| session.row_of(member.0).is_some())
 }
 
-/// Removes members that an addition left which was cut short: they were given the number that pool.toml says,
-/// no disk has their label, and nothing was ever stored on them.
+/// Removes members that were left by an interrupted addition. They have the number in pool.toml, no disk has
+/// their label, and nothing was ever stored on them.
 fn remove_ghosts(session: &mut Session<'_>, listed: &Config) -> Result<(), Failure> {
     let members = session.pool.members();
     let away = members.table.minus(members.online).minus(members.unhealed);

@@ -100,8 +100,8 @@ pub(super) fn at_path(app: &App, disk: &str, path: &Path) -> Result<(Config, Str
     Ok((config, number.to_string()))
 }
 
-/// Refuses a disk of the pool that is no member any more, as far as the pool can be opened to tell: it left
-/// by a removal, or in a history that went on without it.
+/// Refuses a disk of the pool that is no member any more, if the pool can be opened to find out. It was
+/// removed, or left behind by an override.
 fn refuse_left(
     app: &App,
     config: &Config,

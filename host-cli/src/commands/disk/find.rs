@@ -1,4 +1,4 @@
-//! Which disk someone means.
+//! Which disk an argument means.
 
 use crate::output::failure::{Code, Failure};
 use crate::output::names::show;
@@ -9,7 +9,7 @@ use dynamicfs_core::types::{DiskIndex, MemberNumber};
 use dynamicfs_core::types::{Row, Set};
 use std::path::Path;
 
-/// A disk that someone means.
+/// A disk that an argument means.
 #[derive(Clone, Debug)]
 pub(crate) struct Meant {
     pub(crate) disk: Disk,
@@ -67,7 +67,7 @@ impl Meant {
     }
 }
 
-/// The disk that someone means by its name, path, number or identity.
+/// The disk of this name, path, number or identity.
 pub(crate) fn find(session: &mut Session<'_>, meant: &str) -> Result<Meant, Failure> {
     let disks = disks::disks(session);
     let file = Path::new(meant).canonicalize().ok();

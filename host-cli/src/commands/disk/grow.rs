@@ -12,7 +12,7 @@ use dynamicfs_core::types::DiskIndex;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// A disk of which more is in use now.
+/// A disk with more space in use now.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct DiskGrown {
     /// Nothing was done: `--dry-run`.

@@ -269,8 +269,8 @@ fn is_itself(path: &Path, entry: &DiskEntry) -> bool {
     Found::at(path).is_some_and(|found| entry.id.as_ref().is_none_or(|id| *id == found.id()))
 }
 
-/// The old disk is no member any more, because the pool went on without it by force, or had no room for
-/// another member beside it: what it held is rebuilt, and its place is not listed any more.
+/// The old disk is no member any more: an override gave it up, or the pool had no room for another member
+/// beside it. Its data is rebuilt, and its place is not listed any more.
 fn after_leaving(
     session: &mut Session<'_>,
     old: &str,
@@ -285,7 +285,7 @@ fn after_leaving(
     Ok((Some(rebuild), true))
 }
 
-/// Whether what the old disk holds has room on the others, of which the new one is one by now.
+/// Whether the other disks, now with the new one, have room for the data of the old one.
 fn check_room(session: &mut Session<'_>, meant: &Meant, name: &str) -> Result<(), Failure> {
     let Some(row) = meant.row(session) else { return Ok(()) };
     let rows = Set::only(row);

@@ -31,8 +31,8 @@ impl Guard {
         Self { own: own.collect(), overwrite }
     }
 
-    /// Refuses to put something in the place of what is not to be replaced: nothing is written through a
-    /// link, a device or a pipe, nor in the place of one.
+    /// Refuses to replace a file that must stay. Nothing is written through a link, a device or a pipe, nor
+    /// in the place of one.
     pub(crate) fn check(
         &self,
         here: &Folder,

@@ -295,7 +295,7 @@ impl Drop for Layout {
     fn drop(&mut self) {
         self.disks.clear();
         for path in self.made.drain(..).rev() {
-            // A folder that someone else put something into stays.
+            // A folder with files of another program stays.
             let _ = if path.is_dir() { fs::remove_dir(&path) } else { fs::remove_file(&path) };
         }
     }

@@ -11,8 +11,8 @@ use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
 use dynamicfs_core::files::ObjectKind;
 
-/// Whether a file's contents are taken to be the same: by their size and the time of their last change, or,
-/// with `compare`, because all of their bytes are.
+/// Whether a file's contents count as the same. Size and time of the last change decide, or, with `compare`,
+/// all bytes.
 pub(super) fn same_contents(
     contents: &mut impl ReadObjects,
     there: &Node,

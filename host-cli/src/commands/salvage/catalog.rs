@@ -124,7 +124,8 @@ impl Catalog {
         self.inode(object).map_or(EXTENT_BYTES_MAX, Inode::extent_bytes)
     }
 
-    /// Objects that were not reached and of which there is something: what no other of them names, then the rest.
+    /// Objects that were not reached and have something left: those that no other of them names, then the
+    /// rest.
     pub(super) fn unreached(&self, reached: &BTreeSet<ObjectId>) -> Vec<ObjectId> {
         let known = self.inodes.keys().chain(self.contents.keys()).chain(self.names.keys());
         let left: BTreeSet<ObjectId> = known

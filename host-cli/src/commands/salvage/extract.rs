@@ -173,7 +173,7 @@ impl<'c> Extractor<'c> {
     }
 
     /// Goes down into a folder, which is made; one that is there already only where it `may_be_there`.
-    /// Without a name it is the folder that all goes into.
+    /// Without a name it is the destination folder.
     pub(super) fn go_down(&mut self, name: Option<&OsStr>, may_be_there: bool) -> Result<(), Failure> {
         let Some(name) = name else { return Ok(()) };
         if let Some(descent) = &mut self.descent {

@@ -93,7 +93,7 @@ pub(crate) enum What {
     ExtendedAttributes,
     /// Entries of a directory, perhaps: records were lost that may have been some.
     Entries,
-    /// Records of objects of which not even the names are known.
+    /// Records of objects whose names are unknown too.
     Unknown,
 }
 

@@ -57,7 +57,7 @@ pub fn take() -> &'static mut [Contents; COUNT] {
     // Not swapped: a Cortex-M0 cannot, and the board has one thread.
     assert!(!TAKEN.load(Ordering::Relaxed));
     TAKEN.store(true, Ordering::Relaxed);
-    // SAFETY: the board has RAM here that no section of the program lies in (memory.x), any byte is a valid one, and
-    // the flag lets nobody have it twice.
+    // SAFETY: the board has RAM here that no section of the program lies in (memory.x). Any byte is a valid
+    // one, and the flag gives it out only once.
     unsafe { &mut *EXTERNAL_RAM }
 }

@@ -1,7 +1,7 @@
 //! What the programs write and read: a file of full stops, into which something is written.
 //!
-//! Each is a function of its own, as in a program that does it in several places: what it takes of the stack
-//! is not there while the pool is mounted.
+//! Each is a function of its own, as in a program that calls it in several places. So its stack frame is not
+//! there while the pool is mounted.
 
 use dynamicfs_core::files::{Attributes, MakeRequest};
 use dynamicfs_core::types::ObjectId;

@@ -50,6 +50,6 @@ pub fn peak() -> usize {
 /// Whether the stack has ever reached its end, where other memory begins.
 pub fn overflowed() -> bool {
     let (end, _) = limits();
-    // SAFETY: the stack's last word is memory of nobody else.
+    // SAFETY: no other code uses the stack's last word.
     unsafe { ptr::read_volatile(end) != PAINT }
 }

@@ -10,7 +10,7 @@ pub(crate) struct Chains<'i> {
     image: &'i Image,
     rules: &'i Rules,
     functions: BTreeMap<u32, Function>,
-    /// Functions whose addresses are taken: a call that names nobody may go to each that the rules allow.
+    /// Functions whose addresses are taken: a call without a name may go to each that the rules allow.
     pub(crate) candidates: BTreeSet<u32>,
     /// Functions that are not followed.
     pub(crate) skipped: BTreeSet<u32>,
@@ -23,7 +23,7 @@ pub(crate) struct Link {
     pub(crate) function: u32,
     /// Bytes of stack that it has taken when it calls the next one; the last: at most.
     pub(crate) depth: u32,
-    /// Whether its call does not say whom it calls.
+    /// Whether its call does not name a function.
     pub(crate) assumed: bool,
 }
 
@@ -65,7 +65,7 @@ impl<'i> Chains<'i> {
         Ok(chains)
     }
 
-    /// A function whose address is taken, and that the rules let nobody call, is called by somebody else.
+    /// A function whose address is taken has a caller, even if the rules allow none.
     fn check_rules(&self) -> Result<(), String> {
         let callees: BTreeSet<u32> =
             self.assumed().flat_map(|(caller, call)| self.callees(caller, &call)).collect();
@@ -99,7 +99,7 @@ impl<'i> Chains<'i> {
         Ok(chain)
     }
 
-    /// Calls that do not say whom they call, each with its caller.
+    /// Calls that do not name a function, each with its caller.
     pub(crate) fn assumed(&self) -> impl Iterator<Item = (u32, Call)> {
         let of = |(caller, function): (&u32, &'_ Function)| {
             let caller = *caller;
@@ -108,7 +108,7 @@ impl<'i> Chains<'i> {
         self.functions.iter().flat_map(of).filter(|(_, call)| call.callee.is_assumed())
     }
 
-    /// Whom a function's call may go to.
+    /// The functions that a call may go to.
     pub(crate) fn callees(&self, caller: u32, call: &Call) -> Vec<u32> {
         let Callee::Known(function) = call.callee else {
             let caller = self.image.name(caller);
@@ -122,7 +122,7 @@ impl<'i> Chains<'i> {
 #[derive(Clone, Copy)]
 struct Deepest {
     depth: u32,
-    /// The call that makes it so deep, and whom it calls.
+    /// The call that makes it so deep, and the called function.
     call: Option<(Call, u32)>,
 }
 

@@ -1,5 +1,5 @@
-//! How deep one function makes the stack, and whom it calls at which depth: all its paths are followed at
-//! once.
+//! How deep one function makes the stack, and which functions it calls at which depth. All its paths are
+//! followed at once.
 
 use crate::image::Image;
 use crate::step::{Effect, Flow, Register, Step};
@@ -26,11 +26,11 @@ pub(crate) struct Call {
     pub(crate) depth: u32,
     /// The instruction's address.
     pub(crate) at: u32,
-    /// Whom it calls.
+    /// The called function.
     pub(crate) callee: Callee,
 }
 
-/// Whom a call goes to.
+/// What a call goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Callee {
     /// This function.

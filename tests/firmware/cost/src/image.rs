@@ -274,8 +274,8 @@ impl Image {
         (address < symbol.end).then_some(*start)
     }
 
-    /// Whether the code at an address is what the compiler has taken out of several functions: no function,
-    /// but pieces of them, which may find the stack and registers as those have them.
+    /// Whether the code at an address is what the compiler has taken out of several functions. It is no
+    /// function, but pieces of them, and may find the stack and registers as those have them.
     pub(crate) fn is_shared(&self, address: u32) -> bool {
         self.functions
             .get(&address)

@@ -3,7 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`chain`] | all chains of calls, and the deepest |
-//! | [`rules`] | what a reader of the source knows about calls that name nobody |
+//! | [`rules`] | what a reader of the source knows about calls without a name |
 //! | [`function`] | one function: its stack and its calls, on all paths |
 //! | [`image`] | the ELF file |
 //! | [`thumb`], [`riscv`] | instructions of processors |

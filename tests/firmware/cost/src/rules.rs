@@ -1,6 +1,6 @@
 //! What a reader of the source knows, and the program does not tell.
 
-/// Rules for calls that do not say whom they call, and for functions that are of no interest.
+/// Rules for calls that do not name a function, and for functions that are of no interest.
 ///
 /// A rule is a line; `#` begins a comment. Names are parts of functions' names as they are written in the
 /// source.

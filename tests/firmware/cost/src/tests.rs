@@ -30,7 +30,7 @@ enum Piece {
 
 use Piece::{Address, Call, Half, Jump};
 
-/// A Thumb program of these functions, each of which begins at a multiple of 32 bytes; the first is `main`.
+/// A Thumb program of these functions. Each begins at a multiple of 32 bytes; the first is `main`.
 fn program(functions: &[(&str, &[Piece])]) -> Vec<u8> {
     let mut object = Object::new(BinaryFormat::Elf, Architecture::Arm, Endianness::Little);
     let text = object.add_section(Vec::new(), b".text".to_vec(), SectionKind::Text);

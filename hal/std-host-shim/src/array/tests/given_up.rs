@@ -73,7 +73,7 @@ fn a_read_is_given_up_while_its_disk_is_stuck() {
     assert!(b.0.iter().all(|&byte| byte == 1));
     assert!(a.0.iter().all(|&byte| byte == 0xEE), "nothing of the caller's is touched");
 
-    // It is still there, and late again: nobody has opened the gate.
+    // It is still there, and late again: the gate was not opened.
     assert_eq!(array.geometry(0).sectors, SECTORS as u64);
     let mut again = [Request::read(0, 3, &mut a.0).with_patience(1000)];
     array.execute(&mut again);
@@ -167,7 +167,8 @@ fn patience_changes_nothing_where_disks_answer() {
     let disks = || vec![disk(0x10), disk(0x20), None, disk(0x40)];
     let (mut plain, mut hedging) =
         (HostArray::new(disks()), HostArray::new(disks()).hedging_from(Duration::ZERO));
-    // Of a place that does not exist, beyond the end, of a length that is none, all of one disk, and all as they should be.
+    // Reads of a place that does not exist, beyond the end, of a wrong length, all of one disk, and all as
+    // they should be.
     for (places, lba, bytes) in [
         (&[0, 1, 3][..], 2, 3 * SECTOR),
         (&[3, 2, 0], 0, SECTORS * SECTOR),

@@ -1,6 +1,6 @@
-//! A pool that has as many members as it can have. A disk is replaced there by one that takes its place in
-//! the table: the old one leaves before the new one holds anything, and cannot come back. All that could
-//! stand in the way of the new one is asked before.
+//! A pool that has as many members as it can have. There the new disk takes the old one's place in the table.
+//! The old one leaves before the new one holds anything, and cannot come back. All that could stand in the
+//! way of the new one is asked before.
 
 use super::super::find::find;
 use super::super::shut::extents_without;

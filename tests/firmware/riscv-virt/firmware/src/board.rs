@@ -59,8 +59,8 @@ impl Clock for BoardClock {
 
 /// The serial line, ready for use.
 pub(crate) fn serial() -> Option<Uart16550<MmioBackend>> {
-    // SAFETY: the board has it there, its registers lie side by side, and nothing else of the program uses it
-    // at the same time: what panics does not go on.
+    // SAFETY: the board has it there, and its registers lie side by side. Nothing else of the program uses it
+    // at the same time: code that panics does not continue.
     let mut uart = unsafe { Uart16550::new_mmio(NonNull::new(UART)?, 1) }.ok()?;
     uart.init(Config::default()).ok()?;
     Some(uart)

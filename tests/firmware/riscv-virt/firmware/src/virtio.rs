@@ -54,8 +54,8 @@ unsafe impl Hal for Direct {
 pub(crate) fn device(place: usize, kind: DeviceType) -> Option<MmioTransport<'static>> {
     let (registers, bytes) = board::virtio_place(place)?;
     let header = registers.cast::<VirtIOHeader>();
-    // SAFETY: the board has registers of a virtio device there, or of none, which says so; each place is
-    // asked for by the one part of the program whose device it is.
+    // SAFETY: the board has registers of a virtio device there, or of none, which they say. Only the part of
+    // the program that owns the device asks for its place.
     let transport = unsafe { MmioTransport::new(header, bytes) }.ok()?;
     (transport.device_type() == kind).then_some(transport)
 }

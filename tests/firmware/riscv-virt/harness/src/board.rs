@@ -24,8 +24,8 @@ pub struct Board {
 impl Board {
     /// Boots it with these of the disks.
     ///
-    /// Disks are written to through the host's page cache, and a flush of the board is one of the file: the
-    /// board is told that its disks have a cache which it has to flush.
+    /// Disks are written to through the host's page cache, and a flush of the board is a flush of the file.
+    /// QEMU tells the board that its disks have a cache to flush.
     pub fn boot(images: &Images, present: [bool; COUNT]) -> Self {
         let mut command = Command::new("qemu-system-riscv32");
         command

@@ -10,8 +10,8 @@ const DISK_BYTES: u64 = 8 << 20;
 /// Transactions of each writer in turn.
 const TURN: u32 = 40;
 
-/// A pool is made and filled by the command line, changed by the board, read by the command line; the board
-/// goes on without one disk, which is brought up to date; then any other may be missing.
+/// The command line makes and fills a pool, the board changes it, the command line reads it. The board
+/// continues without one disk, which is brought up to date. Then any other may be missing.
 fn exchange(scheme: &str, missing: usize) {
     let images = Images::new(DISK_BYTES);
     let cli = Cli::new(&images);

@@ -36,8 +36,8 @@ const SUPERBLOCK_MICROS_MAX: u32 = 1000;
 /// Where superblocks are on disks of this size: ring A, behind the label's copy (docs/FORMAT.md).
 const RING: Range<u64> = 66_048..70_144;
 
-/// When the board is killed: after so many lines of it, then a superblock of the next commit on this disk if
-/// one is named, then so much time.
+/// When the board is killed. First come so many lines of it, then a superblock of the next commit on this
+/// disk if one is named, then so much time.
 #[derive(Clone, Copy, Debug)]
 struct Moment {
     lines: u32,

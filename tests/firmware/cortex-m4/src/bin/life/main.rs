@@ -2,7 +2,7 @@
 //! has several disks: read and written with each of them missing, and losing each in the middle of a commit.
 //!
 //! Every part runs on each scheme that the build has. After each cut a pool must hold one version of its
-//! contents, whole: the last that was committed, or the one whose commit was cut off. The stack is measured
+//! contents, whole. It is the last committed one, or the one whose commit was cut off. The stack is measured
 //! for each phase.
 #![no_std]
 #![no_main]
