@@ -78,8 +78,8 @@
 //!
 //! # Write
 //!
-//! All that changes is a part of a transaction: durable as a whole when [`commit`](Transaction::commit) is
-//! back, undone when the transaction is dropped or the power goes before.
+//! Every change is a part of a transaction. It is durable as a whole when [`commit`](Transaction::commit)
+//! returns, and undone when the transaction is dropped or the power goes before.
 //!
 //! ```
 //! use dynamicfs_core::error::Error;
@@ -188,7 +188,7 @@
 //! | `redundancy` | split and encode; pure |
 //! | `transaction` | commit, recover, quorum, space kept back, the sweep |
 //! | `tree`, `space` | the B+tree and its cache; open groups |
-//! | `disks` | who is who, who works, all I/O |
+//! | `disks` | which member each disk is, which work, all I/O |
 //! | `format` | bytes on disk; the one place that knows offsets; pure |
 //! | `types`, `limits`, `error`, `metrics`, `build`, `options`, `observed`, `powers` | words that all layers share |
 //!
@@ -220,8 +220,8 @@
 //!
 //! A firmware that only reads mounts a [`Reader`], which has no code that writes.
 //!
-//! The feature `internals` makes the layers public, for the simulator and the fuzz targets: they are no
-//! interface, and what is done with them may break every promise.
+//! The feature `internals` makes the layers public, for the simulator and the fuzz targets. They are not an
+//! interface, and calls of them may break every promise.
 //!
 //! # As one program
 //!

@@ -99,7 +99,7 @@ pub const BRANCHES_MAX: usize = 4;
 /// Bad fragments found by reads that wait to be rewritten.
 pub const REPAIRS_MAX: usize = 8;
 
-/// Nodes of which reads found a bad replica, that wait to be rewritten.
+/// Nodes with a bad replica that reads found, which wait to be rewritten.
 pub const NODE_REPAIRS_MAX: usize = 2;
 
 /// Events that wait to be taken, for each disk of the array; of more the oldest are dropped.

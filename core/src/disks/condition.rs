@@ -20,7 +20,7 @@ use dynamicfs_hal::IoError;
 /// Bad places of a disk that are remembered, so that one of them that is met again and again counts once.
 const PLACES: usize = 4;
 
-/// Reads of which a latency is known before it is compared with others.
+/// Reads with a known latency before it is compared with others.
 pub const SAMPLES_MIN: u8 = 32;
 
 options! {
@@ -29,7 +29,7 @@ options! {
     /// The defaults follow what is done in the field. ZFS's fault management calls a disk degraded after 10
     /// checksum errors, and faulted after 10 I/O errors, each within 600 seconds (`vdevprops(7)`:
     /// `checksum_n`, `io_n`). Hao et al., "The tail at store" (FAST 2016), call a disk slow from twice the
-    /// median of its group on, which 0.2 % of all disk hours reach.
+    /// median of its group on. 0.2 % of all disk hours reach that.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     #[cfg_attr(feature = "defmt", derive(defmt::Format))]
     pub struct Thresholds {
@@ -47,9 +47,9 @@ options! {
         pub degraded_checksum_errors: u16,
         /// Places that could not be read from which on a disk has failed; 0 never. 10, as in ZFS.
         pub failed_read_errors: u16,
-        /// Places with wrong contents from which on a disk has failed; 0 never. 100: ZFS never fails one for
-        /// it, for cable and memory may be to blame as well; ten times what degrades a disk is not worth
-        /// keeping, whatever is to blame.
+        /// Places with wrong contents from which on a disk has failed; 0 never. 100: ZFS never fails a disk
+        /// for it, because cable and memory may be the cause as well. A disk with ten times the errors that
+        /// degrade it is not worth keeping, whatever the cause.
         pub failed_checksum_errors: u16,
         /// How many times the median latency of the others degrades a disk; 0 never. 8: four times what calls
         /// a disk slow, so that a busy moment is no alarm.
@@ -58,9 +58,9 @@ options! {
         /// disk takes a tenth of a second for a read on average, and a hard disk beside solid-state ones is
         /// no fault.
         pub slow_micros: u32,
-        /// Whether upkeep empties a disk that has failed by these thresholds by itself, and takes it out of
-        /// use then, where the pool stays readable and writable without it and has the disks and the space
-        /// for what it holds. True.
+        /// Whether upkeep empties a disk that has failed by these thresholds, and then takes it out of use.
+        /// The pool must stay readable and writable without it, and must have the disks and the space for its
+        /// data. True.
         pub fail: bool,
     }
 }
@@ -176,8 +176,8 @@ pub struct Evidence {
     pub others: u32,
 }
 
-/// The condition of a disk, and why; `before` is what it was. A disk that was degraded for being slow is not so any more when
-/// its latency is half of what degrades one, so that it does not go back and forth.
+/// The condition of a disk, and why; `before` is what it was. A disk that was degraded for being slow
+/// recovers when its latency is half of what degrades one. So it does not alternate.
 pub fn assess(evidence: &Evidence, thresholds: &Thresholds, before: Condition) -> Condition {
     let reached = |errors: u32, threshold: u16| threshold > 0 && errors >= threshold.into();
     let (reads, checksums) = (evidence.read_errors, evidence.checksum_errors);
@@ -251,8 +251,8 @@ impl Window {
         *count = count.saturating_add(1);
     }
 
-    /// Begins another window if this one is over at `now`, in microseconds from any moment; 0 where there is no clock: then it
-    /// is by the number of requests.
+    /// Begins another window if this one is over at `now`, in microseconds from any moment. Without a clock
+    /// `now` is 0, and the number of requests decides.
     pub fn pass(&mut self, now: u64, thresholds: &Thresholds) {
         let length = u64::from(thresholds.window_seconds.max(1)) * 1_000_000;
         let windows = match now {
@@ -299,7 +299,7 @@ mod tests {
         check(with(10, 10, 0, 0), Failed(ReadErrors(10)));
         check(with(5, 100, 0, 0), Failed(ChecksumErrors(100)));
         check(with(0, 0, 100_000, 12_500), Degraded(Slow { latency: 100_000, others: 12_500 }));
-        // Slow as it is, the others are no faster; or nobody is there to compare it with.
+        // It is slow, and the others are no faster; or there is no other disk to compare it with.
         check(with(0, 0, 100_000, 12_501), Healthy);
         check(with(0, 0, u32::MAX, 0), Healthy);
         check(with(u32::MAX, u32::MAX, u32::MAX, u32::MAX), Failed(ReadErrors(u32::MAX)));

@@ -1,4 +1,5 @@
-//! What has happened to a pool and its disks, for those who look after it: a few small values that wait to be taken.
+//! What has happened to a pool and its disks, for the program that looks after it: a few small values until
+//! it takes them.
 
 use super::condition::Condition;
 use super::{Disks, at};
@@ -56,8 +57,8 @@ pub enum Happening {
         /// The member.
         member: MemberNumber,
     },
-    /// Places for superblocks on a member cannot be read in either ring, and too few others are there to tell that nothing
-    /// newer stood there: what was committed last may be lost.
+    /// Places for superblocks on a member cannot be read in either ring, and too few others are there to
+    /// exclude that they held something newer. The last commit may be lost.
     SlotsLost {
         /// The member.
         member: MemberNumber,
@@ -120,8 +121,8 @@ impl Event {
 // Firmware keeps some for each disk.
 const _: () = assert!(size_of::<Event>() <= 32);
 
-/// Which places hold the events that nobody has taken yet. The places are in the disks' states, memory that the caller lends,
-/// so that a pool is no larger for them.
+/// Which places hold events that were not taken yet. The places are in the disks' states, memory that the
+/// caller lends, so that a pool is no larger for them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ring {
     first: u16,

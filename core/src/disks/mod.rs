@@ -1,8 +1,8 @@
-//! The pool's disks: who is who, who still works, and all I/O.
+//! The pool's disks: which member each is, which still work, and all I/O.
 //!
-//! Members are named by their number, disks of the array by their index; this layer alone knows both. Every request
-//! of the core passes [`Disks::execute`], which counts it and takes a disk that fails out of use: a failed write or
-//! flush is never retried and trusted.
+//! Members are named by their number, disks of the array by their index; this layer alone knows both. Every
+//! request of the core passes [`Disks::execute`], which counts it and takes a disk that fails out of use. A
+//! failed write or flush is never retried and trusted.
 //!
 //! ```text
 //! condition.rs   whether a disk can be relied on, from its errors and its latency      pure
@@ -254,7 +254,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         self.send(requests, work);
         self.used = self.clock.monotonic_micros();
         let micros = self.used.saturating_sub(start);
-        // Where several disks worked at once, the time of the batch is nobody's.
+        // Where several disks worked at once, the time of the batch cannot be attributed to one disk.
         let alone = if batch.requests().len() == 1 { micros } else { 0 };
         for request in batch.requests() {
             self.account(request, alone);
@@ -313,7 +313,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
                 state.unflushed &= failed;
                 state.may_hold_more |= failed;
             }
-            // Advice: whether it was taken is for whoever gave it, and a disk that refuses it works all the same.
+            // Advice: the caller decides what a refusal means, and a disk that refuses works all the same.
             Operation::Discard(_) => return,
         }
         if OBSERVE {
@@ -412,8 +412,8 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         })
     }
 
-    /// Whether some member that takes part may have been exchanged, or written to by something else, since it was last looked
-    /// at: that is [`IDLE_MICROS`] ago, or there is no clock that would tell.
+    /// Whether some member that takes part may have been exchanged, or written to by another program, since
+    /// the last look. That is so after [`IDLE_MICROS`], or without a clock.
     pub(crate) fn have_been_idle(&self) -> bool {
         let now = self.clock.monotonic_micros();
         let is_idle = |state: &DiskState| now == 0 || now.saturating_sub(state.seen) >= IDLE_MICROS;

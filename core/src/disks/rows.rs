@@ -84,9 +84,9 @@ impl<A: DiskArray> Disks<'_, A> {
         })
     }
 
-    /// The newest commit of which the member in this row still has what it was given. `newest` is the
-    /// history's newest epoch, and `began` the generation with which it began. `roots` are the checksums of
-    /// the roots of the states in one of which the member went away.
+    /// The newest commit whose data the member in this row still has. `newest` is the history's newest epoch,
+    /// and `began` the generation with which it began. The member became absent in one of some states;
+    /// `roots` are the checksums of their roots.
     ///
     /// One that is in none of them any more went back, or is of a copy of the pool. If it went back further
     /// than the mount before, it may have a state that the others went on without. It is not known where the

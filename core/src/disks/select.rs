@@ -1,13 +1,15 @@
 //! Which of several disks to read from. Pure: it sees numbers, never a disk.
 //!
-//! - A disk twice as slow is asked half as often: the choice is a weighted lottery that the address draws, by the method of
-//!   weighted rendezvous hashing (each disk's cost is its latency times an exponentially distributed number; the least wins).
-//!   The same address goes to the same disk as long as latencies stay as they are, which is what caches like.
+//! - A disk twice as slow is asked half as often. A replica is picked by latency-weighted rendezvous hashing
+//!   of the address. Each disk's cost is its latency times an exponentially distributed number, and the least
+//!   wins. The same address goes to the same disk as long as latencies stay as they are, which is what caches
+//!   like.
 //! - Load shows as latency: there is one batch at a time, and what waits in a disk's queue is in the time that it takes.
 //! - A degraded disk is asked last.
 //! - One choice in [`SAMPLE_EVERY`] is drawn evenly, so that a slow disk is measured and can recover its standing.
-//! - A read that takes many times longer than others would is given up for them while it lasts (a hedged request, as in Dean and
-//!   Barroso, "The Tail at Scale", 2013): the rare long wait of a disk that is quick on average.
+//! - A read that takes many times longer than others would is abandoned for them: a hedged request (Dean and
+//!   Barroso, "The Tail at Scale", 2013). This helps in the rare long wait of a disk that is quick on
+//!   average.
 
 use super::mix;
 
@@ -21,13 +23,13 @@ const OVERHEAD: u64 = 1;
 /// differ by in ordinary use (see [`Thresholds`](super::condition::Thresholds)); computing takes as many reads again, and time.
 const COMPUTE_FACTOR: u64 = 4;
 
-/// The latency in microseconds below which nothing is computed instead: nobody waits for that.
+/// The latency in microseconds below which nothing is computed instead: such a wait is too short to matter.
 const COMPUTE_MICROS_MIN: u64 = 2_000;
 
 /// Bytes that any disk that is well reads in a microsecond: an old memory card.
 const BYTES_PER_MICRO: usize = 8;
 
-/// The attempt at which nobody is given up any more.
+/// The attempt from which on no read is abandoned any more.
 pub const PATIENT: u32 = 8;
 
 /// What is known of a disk that could be asked.
@@ -70,9 +72,9 @@ pub const fn is_worth_computing(latency: u32, others: u32, reads: usize) -> bool
 /// After how many microseconds to give up on a read of so many bytes, which others can answer; 0 for never. It is the moment at
 /// which [`is_worth_computing`] finds the disk's time too long, and what moving the bytes may take.
 ///
-/// Where everybody who can answer was late, each is asked again: `attempt` counts from 0 to [`PATIENT`], and each waits eight times
-/// as long as the one before. So one that is only busy is heard while another is stuck for good, and no more than about twice as
-/// late as if it alone had been asked.
+/// When all replicas time out, all are read again. `attempt` counts from 0 to [`PATIENT`], and each waits
+/// eight times as long as the one before. So a disk that is only busy can answer while another is stuck for
+/// good. This takes no more than about twice as long as if it alone had been asked.
 pub const fn patience(others: u32, reads: usize, bytes: usize, attempt: u32) -> u32 {
     if others == 0 || attempt >= PATIENT {
         return 0;

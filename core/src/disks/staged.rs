@@ -4,8 +4,9 @@
 //! the cache has it. A request that does not suit goes through memory that does, piece by piece, alone; the others of
 //! its batch go straight. Where no disk asks for alignment none of this costs anything.
 //!
-//! A request that contradicts what a disk says of itself is the core's mistake, or the array's, and no error of the disk:
-//! it is not counted, and takes no disk out of use. A write of that kind is remembered, and its transaction fails.
+//! A request that contradicts the geometry of its disk is a mistake of the core or the array, and not an
+//! error of the disk. It is not counted, and takes no disk out of use. A write of that kind is remembered,
+//! and its transaction fails.
 
 use super::Disks;
 use crate::build::{MULTI, STAGING};

@@ -1,4 +1,5 @@
-//! What is known of the disks, brought to those who judge it (`condition.rs`) and choose by it (`select.rs`).
+//! Passes what is known of the disks to the modules that judge it (`condition.rs`) and choose by it
+//! (`select.rs`).
 
 use super::condition::{Cause, Condition, Evidence, Fault, SAMPLES_MIN, Thresholds, Window, assess};
 use super::events::Happening;
@@ -13,7 +14,7 @@ use dynamicfs_hal::DiskArray;
 /// Requests after which the disks are compared with each other again.
 pub(super) const REQUESTS: u64 = 64;
 
-/// Blocks of which the same disk is asked: more than one read fetches at once.
+/// Blocks for which the same disk is asked: more than one read fetches at once.
 const NEIGHBOURS: u64 = 64;
 
 /// Adds a measurement of a read, in microseconds, to a moving average: the mean of the first sixteen, then a sixteenth each.
@@ -116,8 +117,8 @@ impl<A: DiskArray> Disks<'_, A> {
         }
     }
 
-    /// Of the latencies that are known, in their order, the two in the middle: one of them is the lower median when any one is left
-    /// out. Zeros if fewer than two are known.
+    /// The two known latencies in the middle of their order. One of them is the lower median when any one
+    /// latency is left out. Zeros if fewer than two are known.
     fn middle(&self) -> (u32, u32) {
         let known = || {
             let disks = self.all().filter(|&disk| self.states[at(disk)].status == DiskStatus::Online);
@@ -159,9 +160,10 @@ impl<A: DiskArray> Disks<'_, A> {
         best.map(|(_, i)| i)
     }
 
-    /// Which of these fragments are better not read, and taken from others or computed, where that takes `reads` reads one
-    /// after the other: their disks make errors, are at a read that was given up, or are many times slower than the others.
-    /// Where it `may_sample`, those that are slow are read all the same now and then, so that they can recover their standing.
+    /// Which of these fragments are better not read, and taken from others or computed. Their disks make
+    /// errors, are at an abandoned read, or are many times slower than the others. The other way takes
+    /// `reads` reads one after the other. Where it `may_sample`, those that are slow are read all the same
+    /// now and then, so that they can recover their standing.
     pub fn avoided(
         &self,
         fragments: impl Iterator<Item = BlockAddress>,
@@ -191,9 +193,10 @@ impl<A: DiskArray> Disks<'_, A> {
         avoided.fold(Set::EMPTY, |set, (index, _)| set.with(FragmentIndex(index)))
     }
 
-    /// After how many microseconds to give up on a read of so many bytes from a disk, because `count` of these others can answer as
-    /// well, in `reads` reads one after the other; 0 for never: too few of them take part, or it is not known how long they take.
-    /// One that was hardly read yet is thought to be like the disk itself. See [`select::patience`], also for the `attempt`.
+    /// After how many microseconds to abandon a read of so many bytes from a disk. `count` of these others
+    /// can answer as well, in `reads` reads one after the other. 0 for never: too few of them take part, or
+    /// their latency is unknown. One that was hardly read yet is thought to be like the disk itself. See
+    /// [`select::patience`], also for the `attempt`.
     pub fn patience(
         &self,
         disk: DiskIndex,
@@ -217,8 +220,7 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 }
 
-/// The lower median of numbers that are left when one of them is left out, from those two in their middle that it must be one of;
-/// 0 if no other is left.
+/// The lower median of the numbers without one of them, from the two in their middle. 0 if no other is left.
 const fn median_without((low, high): (u32, u32), one: u32) -> u32 {
     if one <= low { high } else { low }
 }

@@ -117,7 +117,7 @@ pub struct DiskState {
     /// A mount claimed an epoch on this disk after it had lost what it had acknowledged, and no commit has
     /// said so since.
     pub(crate) is_rolled_back: bool,
-    /// The disk may hold a newer state than is known, or not keep the one that it shows: a place for
+    /// The disk may hold a newer state than is known, or may not keep the one that it shows. A place for
     /// superblocks could not be read when the pool was mounted, or a flush failed.
     pub(crate) may_hold_more: bool,
     /// A place for superblocks could be read in neither ring when the pool was mounted.

@@ -47,11 +47,12 @@ pub enum StorageError {
     },
     /// The pool was mounted for reading, or became so after disks failed.
     ReadOnly,
-    /// A superblock of this commit may be on some disks and could not be brought to enough of them: whether the
-    /// transaction happened will be seen when the pool is mounted anew. Nothing more is written until then.
+    /// A superblock of this commit may be on some disks and could not be written to enough of them. The next
+    /// mount shows whether the transaction happened. Nothing more is written until then.
     OutcomeUnknown,
-    /// Something else has written to the pool since it was mounted: the transaction was dropped, and the pool takes no writes
-    /// until it is mounted anew. Nothing that this mount would write could be told from the other's.
+    /// Another program has written to the pool since it was mounted. The transaction was dropped, and the
+    /// pool takes no writes until it is mounted anew. Nothing that this mount would write could be told from
+    /// the other's.
     OtherWriter {
         /// The index in the array of the disk on which that was seen.
         disk: DiskIndex,
@@ -69,9 +70,8 @@ pub enum StorageError {
         /// The index in the array of the disk.
         disk: DiskIndex,
     },
-    /// The system refuses to write to a disk, for want of something of its own, as memory, or because what
-    /// the disk is stored in has become read-only. The disk is not to blame; the transaction was dropped, the
-    /// last commit stands.
+    /// The system refuses to write to a disk: it lacks memory or the like, or the storage of the disk has
+    /// become read-only. The disk is not to blame; the transaction was dropped, the last commit stands.
     RefusedBelow {
         /// The index in the array of the disk.
         disk: DiskIndex,
