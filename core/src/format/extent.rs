@@ -170,8 +170,8 @@ impl Extent {
         bytes
     }
 
-    /// Whether a record that begins like this holds contents that this build cannot read: in an unknown form,
-    /// or in a stripe wider than it has room for.
+    /// Whether a record that begins like this holds contents that this build cannot read. They have an
+    /// unknown form, or a stripe wider than the build has room for.
     pub fn is_unsupported(record: &[u8]) -> bool {
         ExtentHeader::new(record).is_some_and(|header| {
             let scheme = Scheme { data: header.data(), parity: header.parity() };

@@ -107,8 +107,8 @@ impl Stored for crate::types::BlockAddress {
     }
 }
 
-/// Declares a structure of fields at fixed offsets: a view over bytes with a getter and a setter for each, the
-/// structure's length, and the table of fields for the documentation's test.
+/// Declares a structure of fields at fixed offsets. It makes a view over bytes with a getter and a setter for
+/// each, and the structure's length. It also makes the table of fields for the documentation's test.
 macro_rules! layout {
     (
         $(#[$doc:meta])*

@@ -144,8 +144,8 @@ pub struct Inode {
     pub changed: UnixTime,
     /// When the object was made.
     pub created: UnixTime,
-    /// Tells the object from another that was once given the same number, in a history that was left or by a pool that went
-    /// back: a handle holds both.
+    /// Distinguishes the object from another that once had the same number, in a history that was left or in
+    /// a pool that was set back. A handle holds both.
     pub generation: u32,
     /// Bits that say more of the object; none is assigned yet. What is not known is kept.
     pub flags: u32,

@@ -11,8 +11,8 @@ use crate::types::{Generation, Row, Set};
 layout! {
     /// A maintenance job (kind 6, the job's number in the upper half of the offset, 0 in the lower).
     JobRecord, 92 bytes {
-        /// How it goes: 1 running, 2 paused, 3 cancelled, 4 complete, 5 ended with something left to do, 6 ended with
-        /// something left to wait for.
+        /// State: 1 running, 2 paused, 3 cancelled, 4 complete, 5 ended with something left to do, 6 ended
+        /// with something left to wait for.
         state / set_state: u8 = 0,
         /// What it is to do, bit by bit: see [`JobOptions`].
         options / set_options: u8 = 1,
@@ -116,7 +116,7 @@ impl JobOptions {
         Self { absent: false, space: true, policy: true, extents: true }
     }
 
-    /// A rebuild that waits for nobody.
+    /// A rebuild that waits for no member.
     pub const WITHOUT_ABSENT: Self = Self::new().absent(true);
 
     const fn from_bits(bits: u8) -> Self {

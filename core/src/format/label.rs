@@ -152,8 +152,8 @@ impl PoolParameters {
         self.ring_length as u64 * self.slot_bytes as u64
     }
 
-    /// Bytes of the largest sector that a disk of the pool may have, whatever its first disks have: the places of labels and
-    /// rings are multiples of it. 4096, unless nodes or chunks are smaller.
+    /// Bytes of the largest sector that a disk of the pool may have, also one that is added later. The places
+    /// of labels and rings are multiples of it. 4096, unless nodes or chunks are smaller.
     pub const fn sector_bytes_max(&self) -> u32 {
         let (node, chunk) = (1u32 << self.node_shift, 1u32 << self.chunk_shift);
         let least = if node < chunk { node } else { chunk };

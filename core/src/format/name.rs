@@ -1,6 +1,6 @@
 //! Directory entries and extended attributes: records under the hash of a name.
 //!
-//! The key's offset is 55 bits of the name's hash and 8 bits of place; bit 63 is 0, so that an offset fits a
+//! The key's offset is 55 bits of the name's hash and 8 bits of place. Bit 63 is 0, so that an offset fits a
 //! signed `off_t`. An entry whose record is longer than a value may be goes on under the next places; names
 //! that share a hash take other places. A piece begins with one byte: the pieces of its entry that follow it,
 //! and whether it is the first.
@@ -14,8 +14,9 @@ pub const PIECE_FIRST: u8 = 0x80;
 /// Places under one hash.
 pub const PLACES: u64 = 256;
 
-/// The high 55 bits of a name's hash in bits 8 to 62, and 0 below for the place. It is at least [`PLACES`]: a
-/// directory's positions 1 and 2 are nobody's, and free for the `.` and `..` that other systems list first.
+/// The high 55 bits of a name's hash in bits 8 to 62, and 0 below for the place. It is at least [`PLACES`].
+/// So no entry has the positions 1 and 2 of a directory: they are free for the `.` and `..` that other
+/// systems list first.
 ///
 /// SipHash-1-3 with the pool's seed: an attacker who chooses names cannot choose their hashes.
 pub fn hash(seed: Uuid, name: &[u8]) -> u64 {

@@ -6,8 +6,8 @@
 //! Records lie in the order of their keys, without gaps; slot `i` is the offset of record `i`. So one pass proves
 //! that a node from a disk is sound, and appending, the commonest change, moves nothing.
 //!
-//! A record is a key, a length (u16) and a value. In an inner node (level above 0) the value is a pointer and the
-//! key is the lower bound of what the child may hold; the first key counts as lower than everything.
+//! A record is a key, a length (u16) and a value. In an inner node (level above 0) the value is a pointer and
+//! the key is the lower bound of the child's keys. The first key counts as lower than everything.
 
 use super::field::{Stored, U48, layout};
 use super::key::{KEY_BYTES, Key};
@@ -44,8 +44,8 @@ pub const RECORD_OVERHEAD: usize = KEY_BYTES + 2;
 /// Bytes of a slot.
 const SLOT: usize = 2;
 
-/// Bytes of the longest value that a node of this size takes: a record and its slot fill a quarter at most, so that
-/// a split always makes room.
+/// Bytes of the longest value that a node of this size takes. A record and its slot fill a quarter at most,
+/// so that a split always makes room.
 pub const fn value_bytes_max(node_bytes: usize) -> usize {
     (node_bytes - HEADER) / 4 - RECORD_OVERHEAD - SLOT
 }
@@ -257,11 +257,11 @@ impl<B: AsRef<[u8]>> Node<B> {
         self.free_bytes() >= RECORD_OVERHEAD + value_bytes + SLOT
     }
 
-    /// The first record of the upper half when the node is split by bytes; both halves have at least one record, and
-    /// room for one more of the largest size.
+    /// The first record of the upper half when the node is split by bytes. Both halves have at least one
+    /// record, and room for one more of the largest size.
     ///
-    /// The slots count: without them the lower half of a node with many small records and one long one in the middle
-    /// comes out too long for another.
+    /// The slots count. Without them, in a node with many small records and one long one in the middle, the
+    /// lower half is too long for another record.
     pub fn middle(&self) -> usize {
         let below = |i: usize| self.record_at(i) - HEADER + SLOT * i;
         let count = self.count();
@@ -433,8 +433,8 @@ mod tests {
         assert_eq!(verify(crc32c, &node.0, &expectation(crc)), Ok(()));
     }
 
-    /// Nine records without values and one of the longest across the middle: the slots were left out of the account, the
-    /// lower half came out too long for another record, and the insertion after the split panicked.
+    /// Nine records without values and one of the longest across the middle. The slots were not counted, the
+    /// lower half was too long for another record, and the insertion after the split panicked.
     #[test]
     fn both_halves_of_a_full_node_take_one_more_record_of_any_size() {
         let longest = value_bytes_max(512);

@@ -95,8 +95,8 @@ pub fn grown(identity: &DiskIdentity, geometry: &Geometry, p: &PoolParameters) -
 /// Units in which a disk may have been laid out, its own tear unit aside.
 const UNITS: [u32; 4] = [512, 1024, 2048, SECTOR_BYTES_MAX];
 
-/// Bytes at which a label may lie on a disk of which nothing is known but its size and sectors, the first one left out: where
-/// copies lie, and the last place of a disk in units of each size.
+/// Bytes at which a label may lie on a disk whose size and sectors alone are known, without the first one.
+/// They are the places of copies, and the last place of a disk in units of each size.
 pub fn candidates(geometry: &Geometry) -> heapless::Vec<u64, PLACES_MAX> {
     let (bytes, sector) = (geometry.bytes(), u64::from(geometry.sector_bytes));
     let mut places = heapless::Vec::new();

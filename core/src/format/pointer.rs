@@ -1,7 +1,8 @@
 //! A pointer to a tree node: where its replicas are, and what proves that they are right.
 //!
-//! A pointer has places for all the replicas that the node should have, also while there are fewer: else a parent that
-//! is full to the brim has no room for the rest when they can be written again, and the node stays with fewer for good.
+//! A pointer has places for all the replicas that the node should have, also while there are fewer. Else a
+//! full parent has no room for the rest when they can be written again, and the node stays with fewer for
+//! good.
 
 use super::field::{Stored, U48};
 use crate::limits::{NODE_COPIES_MAX, NODE_PLACES_MAX};

@@ -18,8 +18,8 @@ layout! {
         blocks / set_blocks: U48 = 24,
         /// The first block that may be allocated.
         start / set_start: U48 = 30,
-        /// The first of up to 4 spans of generations, (first, end) each, in which what was written on the member is
-        /// not to be trusted: the 42 bytes after this field belong to them too.
+        /// The first of up to 4 spans of generations, (first, end) each, whose writes to the member are not
+        /// trusted. The 42 bytes after this field belong to them too.
         spans_first / set_spans_first: U48 = 36,
         /// The number of the spare member that took the place of this one, plus 1; 0 if there is none.
         successor / set_successor: u16 = 84,
@@ -52,14 +52,14 @@ impl<B: AsRef<[u8]>> MemberRecord<B> {
         })
     }
 
-    /// Checksums of the roots of the states in one of which the member went away, the newest first.
+    /// The member became absent in one of some states. Checksums of their roots, the newest first.
     pub fn away_roots(&self) -> [u32; 2] {
         [self.away_root_crc(), self.away_previous_root_crc()]
     }
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> MemberRecord<B> {
-    /// Sets the checksums of the roots of the states in one of which the member goes away, the newest first.
+    /// The member becomes absent in one of some states. Sets the checksums of their roots, the newest first.
     pub fn set_away_roots(&mut self, [last, previous]: [u32; 2]) {
         self.set_away_root_crc(last);
         self.set_away_previous_root_crc(previous);
@@ -71,8 +71,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> MemberRecord<B> {
         self.0.as_mut()[SPANS_AT..SPANS_AT + 12 * SPANS_MAX].fill(0);
     }
 
-    /// Adds a span. Nothing that was ever distrusted is trusted again by it: where there is no place left, the two spans with
-    /// the fewest generations between them become one, and what lies between is doubted, and healed, too.
+    /// Adds a span. Nothing that was ever distrusted is trusted again by it. Where no place is left, the two
+    /// spans with the fewest generations between them become one. Generations between them are distrusted,
+    /// and healed, too.
     pub fn distrust(&mut self, span: Span) {
         let mut spans: [Span; SPANS_MAX + 1] = core::array::from_fn(|_| Generation(0)..Generation(0));
         let mut used = 0;
@@ -357,8 +358,8 @@ mod tests {
         });
     }
 
-    /// A disk came back without what it had acknowledged, and its spans were all taken by later absences: what it was given before
-    /// them was trusted.
+    /// A disk came back without states that it had acknowledged, and its spans were all in use for later
+    /// absences. Data that it was given before them was trusted.
     #[test]
     fn a_full_set_of_spans_takes_one_that_begins_before_all_others() {
         let given = [span(100, 110), span(120, 130), span(150, 160), span(170, 180), span(51, 140)];

@@ -1,6 +1,6 @@
 //! The root record of a generation: everything that is not in the tree.
 //!
-//! It is never decoded by value: the pool keeps the bytes of the committed one and of the one being made, and
+//! It is never decoded by value. The pool keeps the bytes of the committed one and of the one being made, and
 //! reads and changes their fields in place.
 
 use super::field::{Stored, U48, layout};
@@ -209,8 +209,9 @@ pub const fn bytes(members_max: usize) -> usize {
 
 /// An earlier history and the state at which it was left, or another one that was given up for this one.
 ///
-/// States are ordered by epoch, then generation. A generation alone names no state: a mount that was cut short leaves a state
-/// of a higher generation and an older epoch than what the others go on with.
+/// States are ordered by epoch, then generation. A generation alone names no state. A mount that was cut
+/// short leaves a state of a higher generation and an older epoch than the state that the others continue
+/// from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ancestor {
     /// The history.
@@ -271,7 +272,7 @@ pub fn is_whole(slot: &[u8], crc32c: dynamicfs_hal::Crc32c) -> bool {
     view.is_some_and(|view| view.magic() == SUPERBLOCK_MAGIC && view.crc() == crc32c(0, &slot[4..]))
 }
 
-/// The pool, the disk and the sequence in the first bytes of a slot, 48 at least, of which nothing was proved; `None` if they do
+/// The pool, the disk and the sequence in the first bytes of a slot, 48 at least, unproved. `None` if they do
 /// not begin a superblock.
 pub fn peek(slot: &[u8]) -> Option<(Uuid, Uuid, u64)> {
     let view = (slot.len() >= 48).then_some(Superblock(slot))?;
@@ -562,7 +563,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
         self.set_branch(branch);
     }
 
-    /// Notes that this history was preferred to another, of which states up to `last` were known.
+    /// Notes that this history was preferred to another, whose states up to `last` were known.
     pub fn give_up(&mut self, branch: u64, last: (Epoch, Generation)) {
         // A former name says where this history left it, and not how far another with that name has come.
         let is_same =
@@ -602,7 +603,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
     }
 
     /// Puts an ancestor before the others, in the place of the oldest where there is no other place. A former
-    /// name stays, by which disks of this very history are known.
+    /// name stays, because it identifies disks of this very history.
     fn add_ancestor(&mut self, ancestor: &Ancestor) {
         let used = usize::from(self.ancestors()).min(BRANCHES_MAX);
         let oldest = self.ancestry().enumerate().filter(|(_, a)| !a.is_former_name).last();
