@@ -13,13 +13,14 @@ use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// Begins to empty a member whose errors are beyond the thresholds, or takes it out of use, durably, when it holds nothing;
-    /// whether there was one. It stays, degraded, where anything could not be read or written without it, or there is no place for
-    /// what it holds.
+    /// Begins to empty a member whose errors are beyond the thresholds. When it holds nothing, takes it out
+    /// of use, durably. Returns whether there was one. It stays, degraded, where anything could not be read
+    /// or written without it, or there is no place for what it holds.
     ///
-    /// It is emptied and not given up, because others may be bad in places where it is right: nobody has read them lately.
-    /// What it holds is taken from others first. All extents' records are read once where such a member is met. A part of [`maintain`](Self::maintain), for those who leave
-    /// a pool and its errors behind; [`Thresholds::fail`](crate::disks::condition::Thresholds) switches it off.
+    /// It is emptied and not given up, because others may be bad in places where it is right, if they were
+    /// not read lately. What it holds is taken from others first. All extents' records are read once where
+    /// such a member is met. A part of [`maintain`](Self::maintain), for programs that do not run upkeep to
+    /// its end; [`Thresholds::fail`](crate::disks::condition::Thresholds) switches it off.
     pub fn fail_member(&mut self) -> Result<bool, Code> {
         self.store.check_alone()?;
         let is_writable = self.store.is_writable();
@@ -107,7 +108,7 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// Forgets the errors of a member, those that were saved too, as an operator wants it who has removed their cause. A
+    /// Forgets the errors of a member, the saved ones too, for an operator who has removed their cause. A
     /// transaction of its own. What it did otherwise stays counted.
     pub fn clear_errors(&mut self, member: MemberNumber) -> Result<(), MemberError<Code, Code>> {
         self.store.check_alone()?;

@@ -15,11 +15,11 @@ use dynamicfs_hal::DiskArray;
 /// Placement takes members whose room differs by less than this part of the most for equal.
 const LEVELS: u64 = 16;
 
-/// Fragments that had better be on other members: on one of the tier that is asked for, or, with `space`, on one with much
+/// Fragments that are better on other members: on one of the wanted tier, or, with `space`, on one with much
 /// more room. Pure.
 ///
-/// A move is worth it where the member that gets the fragment has more room afterwards than the one that loses it, by a
-/// level that placement tells apart: so each makes the members' rooms more equal, and there is an end to it.
+/// A move is worth it where the receiver has more room afterwards than the giver, by a level that placement
+/// distinguishes. So each move makes rooms more equal, and the moves end.
 pub(super) fn misplaced(
     extent: &Extent,
     standing: &Standing,

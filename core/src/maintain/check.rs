@@ -34,7 +34,8 @@ pub enum Finding {
         /// The key.
         key: Key,
     },
-    /// A record that nothing refers to: a piece of no value, of no object, of no member; or of freed blocks that no sweep comes to.
+    /// A record that nothing refers to: a piece of no value, of no object, of no member, or a dead record
+    /// that no sweep reaches.
     Stray {
         /// The key.
         key: Key,
@@ -310,8 +311,8 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Compares what is allocated with what is referred to, on every member, and calls `f` with what differs.
     ///
-    /// `scratch` holds a bit for each block of a group at least; with a bit for each block of the largest member the
-    /// tree is walked once for each member, with less more often. No transaction may be open.
+    /// `scratch` holds at least a bit for each block of a group. With a bit for each block of the largest
+    /// member the tree is walked once for each member, with less more often. No transaction may be open.
     pub fn check_space(
         &mut self,
         scratch: &mut [u8],

@@ -22,8 +22,8 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(saved.unwrap_or_default())
     }
 
-    /// Adds what each member has done since the mount, or since this was last committed, to its saved counters; with
-    /// the commit it begins counting from zero. Part of a transaction.
+    /// Adds what each member has done since the mount, or since this was last committed, to its saved
+    /// counters. With the commit the count begins from zero. Part of a transaction.
     pub fn save_counters(&mut self) -> Result<(), Code> {
         self.change(Self::add_counters)
     }

@@ -99,7 +99,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Reads and proves all fragments of the extent that begins at this byte, and changes nothing. Uses the window buffer;
     /// no transaction may be open.
     ///
-    /// With too few right fragments it is read as anybody would: chunks that are right may lie on different ones.
+    /// With too few right fragments it is read as usual: right chunks may lie on different ones.
     pub fn prove(&mut self, object: ObjectId, start: u64) -> Result<Proof, Code> {
         self.store.check_alone()?;
         self.check_there(object)?;
@@ -123,7 +123,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     fn is_readable(&mut self, object: ObjectId, found: &Found) -> Result<bool, Code> {
-        // What reading finds bad is for whoever proved it to mention.
+        // The caller that proved the fragments reports the bad ones.
         let repairs = self.repairs.clone();
         let window = core::mem::take(&mut self.store.window);
         let (mut at, mut read) = (found.start, Ok(1));

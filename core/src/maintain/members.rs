@@ -185,8 +185,8 @@ impl<A: DiskArray> Objects<'_, A> {
             // A rebuild that is under way may be past what that member held.
             if empty { Ok(()) } else { objects.restart_rebuild() }
         };
-        // The lists of members let go of it first, while its row still says who it is: a state that names a
-        // row which is empty is none. Also where it went away, and no commit has told so yet.
+        // The lists drop the member first, while its row still names it. A state that names an empty row is
+        // invalid. Also where it went away, and no commit has told so yet.
         match !away || self.store.is_listed(row) {
             true => self.let_go_and(row, removal)?,
             false => self.change_records(removal)?,

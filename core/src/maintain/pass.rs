@@ -83,9 +83,9 @@ impl<A: DiskArray> Objects<'_, A> {
         free.saturating_add(superblock.dead_blocks())
     }
 
-    /// A step failed, at this key if it is known. If what is there is damaged, the next step ends before it, and the one after
-    /// that, which begins there, passes it over: nothing is called complete then. Where a step cannot be made at all, the job
-    /// ends after a few.
+    /// A step failed, at this key if it is known. If that part is damaged, the next step ends before it. The
+    /// step after that begins there and skips it, and nothing is called complete then. Where a step cannot be
+    /// made at all, the job ends after a few.
     // Not part of its caller, whose stack would hold it in steps that do not fail.
     #[inline(never)]
     fn step_failed(&mut self, mut job: Job, error: Code, at: Option<Key>) -> Result<(), Code> {
@@ -174,8 +174,8 @@ impl<A: DiskArray> Objects<'_, A> {
         rows.iter().filter_map(|row| Some(f(row, self.store.tree.area(row)?.blocks))).sum()
     }
 
-    /// Begins the pass of a rebuild that is under way or paused again, over everything: what it has met was judged by what the
-    /// members were then. Part of a transaction.
+    /// Begins the pass of a running or paused rebuild again, over everything. It judged earlier extents by
+    /// the members of that time. Part of a transaction.
     pub(super) fn restart_rebuild(&mut self) -> Result<(), Code> {
         let Some(mut job) = self.job(JobKind::Rebuild)? else { return Ok(()) };
         if !matches!(job.state, JobState::Running | JobState::Paused) {
@@ -187,7 +187,7 @@ impl<A: DiskArray> Objects<'_, A> {
         self.put_job(&job)
     }
 
-    /// The first generation of which one of these members may lack something.
+    /// The first generation whose data one of these members may lack.
     fn first_missed(&mut self, rows: Set<Row>) -> Result<Generation, Code> {
         let mut first = self.store.tree.generation;
         for row in rows.iter() {
@@ -206,8 +206,8 @@ impl<A: DiskArray> Objects<'_, A> {
     /// All was met: whether there is another pass, and what the pool can say of itself if there is none. Part of a
     /// transaction.
     ///
-    /// What was passed over may be wanting, and what is lost now may be there the next time: a pass that met such is followed by
-    /// another as long as they find less and less, is never called complete, and acquits nobody.
+    /// Skipped items may need repair, and lost items may be readable the next time. A pass that met such
+    /// items is never complete and clears no member. Another follows as long as passes find less and less.
     pub(super) fn end_pass(&mut self, job: &mut Job) -> Result<(), Code> {
         // A forged record may have counted anything.
         let left = job.found.saturating_sub(job.healed).saturating_sub(job.failed.into());
@@ -275,7 +275,8 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(nodes > 0 || listed < job.failed)
     }
 
-    /// A whole pass found nothing that could be put right: who is owed nothing any more, and who holds nothing any more.
+    /// A whole pass found nothing to repair. Returns the members that are owed nothing any more, and those
+    /// that hold nothing any more.
     ///
     /// Only what a member missed before the pass began was looked for everywhere.
     fn settle_debts(&mut self, job: &Job) -> Result<Debts, Code> {
@@ -329,8 +330,8 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(if left.is_empty() { Debts::Settled } else { Debts::Left })
     }
 
-    /// Whether something is wanting that a rebuild could put right, and none was tried since the members last changed, or since
-    /// there is more space than the last one found.
+    /// Whether a rebuild could repair something. None was tried since the members last changed, or there is
+    /// more space than the last one found.
     pub(super) fn is_rebuild_due(&self) -> bool {
         let superblock = self.store.committed();
         let roster = self.store.roster();
@@ -345,7 +346,7 @@ impl<A: DiskArray> Objects<'_, A> {
 enum Debts {
     /// Nothing, as far as they are there.
     Settled,
-    /// Somebody came, or went, when the pass had begun: another one is to look for what it missed.
+    /// A member came or went after the pass began. Another pass looks for what this one missed.
     Later,
     /// Something that no pass could settle: a record speaks of generations that are yet to come.
     Left,

@@ -1,7 +1,8 @@
 //! What would be the case if further members were lost: computed from the tree, exactly; nothing is changed.
 //!
-//! Every node and every record of contents is met once. They can be read now, the members being here, so that what lies below
-//! a node of which nothing would be left is counted too. What a member holds is believed to be right: rot is a scrub's affair.
+//! Every node and every record of contents is met once. They can be read now, because the members are here.
+//! So everything below a node that would be lost is counted too. What a member holds is believed to be right:
+//! rot is a scrub's affair.
 
 use super::standing::{Held, Standing, Worth};
 use super::survey::{ExtentCounts, RecordJoiner};
@@ -28,8 +29,8 @@ pub struct LossForecast {
     pub extents: ExtentCounts,
     /// Extents that cannot be read now either.
     pub unreadable_now: u64,
-    /// Bytes of contents that can be read now and could not be then. Of a stripe that could not be computed any more, what
-    /// lies in the fragments that are left can still be read, and is not among them.
+    /// Bytes of contents that can be read now and could not be then. If a stripe cannot be computed any more,
+    /// the contents of its remaining fragments can still be read, and are not among them.
     pub lost_bytes: u64,
     /// Objects that would lose contents, attributes or names of what is in them.
     pub objects_lost: u64,
@@ -37,11 +38,11 @@ pub struct LossForecast {
     pub objects: heapless::Vec<ObjectId, OBJECTS_NAMED>,
     /// Names in directories that would be lost. What they mean is there if it is not counted as lost itself.
     pub names_lost: u64,
-    /// Tree nodes of which no replica would be left. All below them is lost.
+    /// Tree nodes without a remaining replica. All below them is lost.
     pub nodes_lost: u64,
     /// Tree nodes that cannot be read now: of what is below them nothing is known, and it is in no other count.
     pub nodes_unreadable: u64,
-    /// More members of which any could fail then before anything else became unreadable.
+    /// More members that could then fail, whichever, before anything else became unreadable.
     pub read_tolerance: usize,
     /// The same, if all that can be read then had the redundancy that was asked for.
     pub asked_tolerance: usize,
@@ -77,8 +78,8 @@ pub struct Footing {
 impl<A: DiskArray> Objects<'_, A> {
     /// How the pool would be without the members in these rows. Those that do not take part are lost already.
     ///
-    /// Reads every tree node once, and no data. Something that lies in a span of a member that is not to be trusted counts as
-    /// missing, as it does for a rebuild; a read may still find it whole.
+    /// Reads every tree node once, and no data. Data in an untrusted span of a member counts as missing, as
+    /// it does for a rebuild. A read may still find it whole.
     ///
     /// Fails where the members' records cannot be read; nodes that cannot be are counted and passed over.
     pub fn forecast_loss(&mut self, lost: Set<Row>) -> Result<LossForecast, Code> {
@@ -131,14 +132,14 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(0)
     }
 
-    /// What the pool would do without the members in these rows: `members_lost` if the members' own records went with them,
-    /// `nodes_lost` if anything of the tree did.
+    /// What the pool would do without the members in these rows. `members_lost`: the members' own records
+    /// would be lost too. `nodes_lost`: a part of the tree would be.
     fn footing(&self, lost: Set<Row>, members_lost: bool, nodes_lost: bool) -> Footing {
         let disks = &self.store.tree.disks;
         let superblock = self.store.committed();
         let (lists, rest) = (superblock.lists(), disks.sound().minus(lost));
         let cut = disks.online().minus(disks.sound());
-        // Whoever is here is asked for its word, also one that is out of use.
+        // All present members count, also those that are out of use.
         let present = disks.present().minus(lost).minus(cut);
         let is_newest = present.iter().any(|row| disks.is_row_at(row, superblock.order()));
         let mountable = quorum::may_mount(present, lists) && is_newest && !members_lost;
@@ -166,8 +167,8 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// More disks that may simply be gone, without those in the rows `lost`, before the rest may not be
-    /// mounted: more than half of the members must be left, and one of those that have the newest state.
+    /// More disks that may be absent, beside those in the rows `lost`, before the rest may not be mounted.
+    /// More than half of the members must be left, and one with the newest state.
     pub(crate) fn mount_tolerance(&self, lost: Set<Row>) -> usize {
         let (disks, superblock) = (&self.store.tree.disks, self.store.committed());
         let cut = disks.online().minus(disks.sound());
@@ -176,14 +177,14 @@ impl<A: DiskArray> Objects<'_, A> {
         quorum::spare(present, superblock.lists()).min(newest.saturating_sub(1))
     }
 
-    /// More disks that may fail, without those in the rows `lost`: before something becomes unreadable, at
-    /// least so many, whatever is stored; and before the pool takes no writes, of `list` at least half having
-    /// to stay.
+    /// More disks that may fail, beside those in the rows `lost`. The first number is before something
+    /// becomes unreadable, at least, whatever is stored. The second is before the pool takes no writes: at
+    /// least half of `list` must stay.
     pub(crate) fn tolerances(&self, lost: Set<Row>, list: Set<Row>) -> (usize, usize) {
         let superblock = self.store.committed();
         let rows = self.store.tree.data_rows().minus(lost).len();
         // Something is short, and there would be disks for it; or so many members left with what they held.
-        // Nobody has looked yet how much.
+        // How much is not known yet.
         let short = usize::from(superblock.is_short() && rows > usize::from(superblock.tolerance()))
             .max(superblock.members_short().into());
         // What went back is written down by the next commit; until then it is no less missing.

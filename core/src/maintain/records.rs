@@ -13,7 +13,7 @@ use crate::types::{MemberNumber, ObjectId};
 pub(super) enum Oddity {
     /// Nothing refers to it: a piece of no value, a record of no member.
     Stray(Key),
-    /// A long value of which a piece is missing.
+    /// A long value with a missing piece.
     Broken(Key),
     /// It belongs to an object that has no attributes: right only if the object is being deleted.
     Unowned(Key),

@@ -11,8 +11,9 @@ use crate::types::{MemberNumber, Row};
 use dynamicfs_hal::DiskArray;
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// Goes on with a recount: some groups of one member, as many as half of the window buffer has bits for, are compared
-    /// with what refers to blocks in them; the whole tree is read once for that. Whether the transaction changed anything.
+    /// Continues a recount. Some groups of one member, as many as half of the window buffer has bits for, are
+    /// compared with the references to their blocks. The whole tree is read once for that. Whether the
+    /// transaction changed anything.
     ///
     /// A block that is allocated and nothing refers to becomes free, one that is referred to becomes allocated. What two
     /// things refer to cannot be put right: one of them is not what it was, which a scrub tells.
@@ -82,8 +83,8 @@ impl<A: DiskArray> Objects<'_, A> {
         })
     }
 
-    /// Replaces the bitmap of a group that is not open; false where there is no space to write it, or it is not any more as
-    /// it was. The next pass comes back to it.
+    /// Replaces the bitmap of a group that is not open. False where there is no space to write it, or it has
+    /// changed meanwhile. The next pass comes back to it.
     fn replace_group(&mut self, row: Row, group: (u32, Area), was: &[u8], is: &[u8]) -> Result<bool, Code> {
         if !self.try_begin_change(UPDATES, Purpose::Release)? {
             return Ok(false);

@@ -75,8 +75,8 @@ pub struct RebuildForecast {
     pub blocks_left: u64,
     /// Blocks of the groups that are open at a time on the disks that are left.
     pub blocks_open: u64,
-    /// Extents and nodes for which there are enough blocks only on disks that would be left with fewer than their open groups
-    /// hold, and than fragments of their length may leave over at the ends of groups.
+    /// Extents and nodes with enough blocks only on disks that are nearly full. Such a disk would be left
+    /// with fewer blocks than its open groups hold, and than their fragments may waste at the ends of groups.
     pub cramped: u64,
 }
 
@@ -86,8 +86,8 @@ pub struct RebuildForecast {
 pub enum RebuildSpace {
     /// It would.
     Enough,
-    /// There are enough blocks; but fewer would be left than the open groups hold, in all or on a disk that has to take something,
-    /// so that it depends on whether the free ones lie side by side.
+    /// There are enough blocks. But fewer would be left than the open groups hold, in all or on a disk that
+    /// takes something. So it depends on whether the free ones lie side by side.
     Tight,
     /// It would not.
     TooLittle,
@@ -147,9 +147,9 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(rooms)
     }
 
-    /// What a rebuild would do if the members in these rows were lost for good: every node and extent that could still be read
-    /// is judged as a pass would judge it, and placed as it would place it, in the space there is. How that is cut up is not looked
-    /// at: see [`RebuildSpace::Tight`].
+    /// What a rebuild would do if the members in these rows were lost for good. Every node and extent that
+    /// could still be read is judged and placed as a pass would do it, in the present space. How that is cut
+    /// up is not looked at: see [`RebuildSpace::Tight`].
     ///
     /// Reads every tree node once, and no data. Fails where a node cannot be read.
     pub fn forecast_rebuild(&mut self, lost: Set<Row>) -> Result<RebuildForecast, Code> {
@@ -173,8 +173,7 @@ impl<A: DiskArray> Objects<'_, A> {
         self.forecast_moves(gone, if lost { gone } else { Set::EMPTY }, blocks)
     }
 
-    /// What is put elsewhere when members go, of which these are `lost` before, and one with so many blocks
-    /// has come.
+    /// What is stored elsewhere when members go. These are `lost` before, and a new one has so many blocks.
     fn forecast_moves(
         &mut self,
         gone: Set<Row>,
@@ -329,5 +328,5 @@ impl<'s> Plan<'s> {
     }
 }
 
-/// Who is in a row that is given nothing.
+/// The member in a row that is given nothing.
 const NOBODY: Candidate = Candidate { member: MemberNumber::NONE, room: 0, failure_domain: 0, tier: 0 };

@@ -1,7 +1,8 @@
 //! Taking out what can still be read, where parts of the tree or of the contents are lost.
 //!
-//! Nothing here needs a way from the root directory: [`Objects::survivors`] meets every record that can be read, in the order
-//! of the keys, and names the stretches of keys between them that cannot. Whoever calls puts names and contents together.
+//! Nothing here needs a path from the root directory. [`Objects::survivors`] returns every readable record,
+//! in the order of the keys, and the unreadable ranges of keys between them. The caller joins names and
+//! contents.
 
 use super::survey::RecordJoiner;
 use crate::error::Code;
@@ -47,7 +48,7 @@ pub enum Survivor<'r> {
         /// They are in the tree, not in an extent.
         inline: bool,
     },
-    /// An object that is being deleted: nobody misses it.
+    /// An object that is being deleted: it is not missed.
     Orphan {
         /// The object.
         object: ObjectId,

@@ -26,8 +26,8 @@ pub enum Worth {
     Away,
     /// It does, on a member that has another fragment of the same extent: both are lost together, so one of them counts.
     Shared,
-    /// It holds nothing that counts: no place was found for it, its member failed or left, or what was written there then
-    /// is not to be trusted.
+    /// It holds nothing that counts. No place was found for it, its member failed or left, or writes of that
+    /// time are not trusted.
     Missing,
 }
 
@@ -61,7 +61,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Reads it. With `absent` nobody is waited for.
+    /// Reads it. With `absent`, absent members are not waited for.
     pub fn read<A: DiskArray>(store: &mut Store<'_, A>, absent: bool) -> Result<Self, Code> {
         let (online, roster) = (store.tree.disks.sound(), *store.roster());
         let superblock = &store.tree.space.superblock;
@@ -149,8 +149,8 @@ impl Standing {
         worths
     }
 
-    /// How many fragments of an extent are there, and how many of them are on members of their own: the extent can be read
-    /// with the former, and is as redundant as the latter.
+    /// How many fragments of an extent are there, and how many of them are on members of their own. The
+    /// extent can be read with the former, and is as redundant as the latter.
     pub fn holds(&self, extent: &Extent) -> Held {
         let worths = self.worths(extent, &[]);
         let missing = worths.iter().filter(|&&worth| worth == Worth::Missing).count();
@@ -190,8 +190,8 @@ impl Standing {
         self.open
     }
 
-    /// Rows in which these places count, and those in which they are waited for; whether there are others besides, which
-    /// do not count or are to be emptied.
+    /// Rows where these places count, and rows where they are waited for. Also whether there are others,
+    /// which do not count or are to be emptied.
     pub fn count(&self, places: &[BlockAddress], birth: Generation) -> (Set<Row>, Set<Row>, bool) {
         let (mut right, mut away, mut others) = (Set::EMPTY, Set::EMPTY, false);
         for &place in places {

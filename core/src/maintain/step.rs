@@ -22,8 +22,8 @@ pub enum Work {
     Swept,
     /// A job went on.
     Advanced(JobKind),
-    /// A member that holds nothing any more left the pool, a spare one took the place of one that failed, or one was taken out
-    /// of use for its errors.
+    /// An empty member left the pool, a spare replaced a failed member, or a member was taken out of use for
+    /// its errors.
     Changed,
 }
 
@@ -39,9 +39,10 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// Does one step of what comes with use: rewrites what reads found bad, frees some of a deleted object, or,
-    /// with `sweep`, gives dead blocks back when that is worth its writes. A transaction of its own; [`Work::Nothing`]
-    /// writes nothing. Firmware that leaves jobs to a server needs no more, and carries no code for them.
+    /// Does one step of the work that use causes. It rewrites what reads found bad, or frees a part of a
+    /// deleted object. With `sweep` it gives dead blocks back when that is worth its writes. A transaction of
+    /// its own; [`Work::Nothing`] writes nothing. Firmware that leaves jobs to a server needs no more, and
+    /// carries no code for them.
     #[inline(never)]
     pub fn upkeep(&mut self, sweep: bool) -> Result<Work, Code> {
         self.store.check_alone()?;

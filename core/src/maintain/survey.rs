@@ -25,7 +25,7 @@ pub struct ExtentCounts {
 }
 
 impl ExtentCounts {
-    /// Counts an extent of which so many fragments are there.
+    /// Counts an extent with so many fragments there.
     pub(super) fn add(&mut self, extent: &Extent, held: Held) {
         self.total += 1;
         *if held.there < usize::from(extent.scheme.data) {
@@ -84,8 +84,8 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Counts the extents by their redundancy.
     ///
-    /// Where every member is online and owed nothing, all are complete, and the superblock has their number; else the
-    /// tree is walked: one record for each extent is read, no data.
+    /// Where every member is online and owed nothing, all are complete, and the superblock has their number.
+    /// Else the tree is walked: one record for each extent is read, no data.
     pub fn count_extents(&mut self) -> Result<ExtentCounts, Code> {
         let total = self.store.committed().extents();
         if self.is_whole() {

@@ -1,13 +1,14 @@
 //! Free space given back to the disks.
 //!
-//! A block may be discarded exactly when it may be overwritten: the last commit does not refer to it, and whoever changes
-//! the pool next may take it. That is what the free map of the last commit shows as free. Not among it are blocks that
-//! were freed and not swept yet (they count as allocated as long as a dead record names them) and those that an open group
-//! has given away, which its cursor tells. No transaction is open meanwhile, and the mount has an epoch of its own, so
-//! nobody else takes blocks either: where a mount may not write it may not discard.
+//! A block may be discarded exactly when it may be overwritten. Then the last commit does not refer to it,
+//! and the next change of the pool may take it. That is what the free map of the last commit shows as free.
+//! Two kinds of blocks are not among them. Blocks that were freed and not swept yet count as allocated as
+//! long as a dead record names them. Blocks that an open group has given away are below its cursor. No
+//! transaction is open meanwhile, and the mount has an epoch of its own, so no other mount takes blocks
+//! either. Where a mount may not write it may not discard.
 //!
-//! Nothing is flushed. A discard that a power cut undoes has done no harm, and one that comes true has left bytes that
-//! nothing refers to; what is written to its place later is written after it.
+//! Nothing is flushed. A discard that a power cut undoes has done no harm. One that takes effect has left
+//! bytes without a reference, and later writes to its place come after it.
 
 use crate::error::{Code, MemberError};
 use crate::limits::GROUP_BLOCKS_MAX;

@@ -54,8 +54,8 @@ pub(super) struct Swept {
 }
 
 impl Swept {
-    /// What of a run of a dead record is not given back yet: below the sweep's limit, what lies before the sweep was given
-    /// back and may be used again.
+    /// The part of a run of a dead record that is not given back yet. Below the sweep's limit, blocks before
+    /// the sweep were given back and may be used again.
     pub(super) fn rest(&self, key: &Key, run: BlockRun) -> Option<BlockRun> {
         let until = if key.offset() < self.limit { self.until } else { 0 };
         let (start, end) = (run.start.block.max(until), run.start.block.saturating_add(run.blocks.into()));
@@ -65,8 +65,8 @@ impl Swept {
 }
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// Sets a bit for each block of the window that something refers to, and clears the others; calls `twice` for blocks that
-    /// two things refer to. No transaction may have changed anything yet.
+    /// Sets a bit for each referenced block of the window, and clears the others. Calls `twice` for blocks
+    /// with two references. No transaction may have changed anything yet.
     pub(super) fn mark_referenced(
         &mut self,
         window: &Window,

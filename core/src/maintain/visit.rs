@@ -269,8 +269,8 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 }
 
-/// How fragments move: those that are right where they are, being on members that are to be emptied or less full, are copied
-/// as they are.
+/// How fragments move. Right fragments, on members that are to be emptied or less full, are copied as they
+/// are.
 fn relocation<'b>(
     kind: JobKind,
     extent: &Extent,
