@@ -20,8 +20,8 @@ pub(super) type Sources = heapless::Vec<u8, DATA_FRAGMENTS_MAX>;
 impl<A: DiskArray> Objects<'_, A> {
     // --- a whole row ------------------------------------------------------------------------------------------
 
-    /// Where the segments are the same columns of all data fragments: computes those that are not right from the others,
-    /// which are in the buffer already, and as much parity. False if there is not enough of it.
+    /// Where the segments are the same columns of all data fragments, computes the wrong ones. It uses the
+    /// others, which are in the buffer already, and as much parity. False if there is not enough of it.
     pub(super) fn complete(
         &mut self,
         reading: Reading<'_>,
@@ -145,7 +145,7 @@ impl<A: DiskArray> Objects<'_, A> {
             if self.recover_by(Reading { attempt, ..reading }, segment, part, stage) {
                 return Ok(());
             }
-            // Where somebody was late it may be there all the same.
+            // Where a disk was late, the fragment may be there all the same.
             if !A::GIVES_UP || self.store.tree.counters.hedged_reads == late_before {
                 break;
             }
@@ -186,8 +186,9 @@ impl<A: DiskArray> Objects<'_, A> {
         })
     }
 
-    /// Fragments that are better not read: their disks make errors, or are many times slower than the others. `reads` is how many
-    /// reads it takes, one after the other, to do without one; who `may_sample` reads slow ones now and then.
+    /// Fragments that are better not read: their disks make errors, or are many times slower than the others.
+    /// `reads` is how many reads it takes, one after the other, to replace one. A caller that `may_sample`
+    /// reads slow ones now and then.
     #[inline(never)]
     pub(super) fn avoided(&self, found: &Found, reads: usize, may_sample: bool) -> Set<FragmentIndex> {
         self.store.tree.disks.avoided(found.addresses_but(Set::EMPTY), reads, may_sample)
@@ -292,7 +293,8 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 }
 
-/// How long to wait for a fragment on a disk, of which so many bytes are read, before others are asked; 0 for as long as it takes.
+/// How long to wait for so many bytes of a fragment on a disk before others are asked; 0 for as long as it
+/// takes.
 fn patience<A: DiskArray>(
     disks: &Disks<'_, A>,
     disk: DiskIndex,

@@ -125,9 +125,9 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok((directory, last))
     }
 
-    /// Calls `f` with each entry of a directory from `from` on (0 for the first, then [`Entry::next`]), in the order
-    /// of the names' hashes, until it breaks. What changes meanwhile may or may not be seen; all else is seen
-    /// once. No position has bit 63 set, and none is 1 or 2.
+    /// Calls `f` with each entry of a directory from `from` on, in the order of the names' hashes, until it
+    /// breaks. `from` is 0 for the first, then [`Entry::next`]. What changes meanwhile may or may not be
+    /// seen; all else is seen once. No position has bit 63 set, and none is 1 or 2.
     pub fn list<B>(
         &mut self,
         directory: ObjectId,
@@ -139,7 +139,8 @@ impl<A: DiskArray> Objects<'_, A> {
             let (Some(name), Some(target)) = (bytes.get(ENTRY_HEADER..), EntryTarget::decode(bytes)) else {
                 return ControlFlow::Continue(());
             };
-            // A name like this was never given: whoever makes files of these names elsewhere would be led astray.
+            // A name like this was never given: it would mislead a program that makes files of these names
+            // elsewhere.
             if check_name(name).is_err() {
                 return ControlFlow::Break(Err(()));
             }

@@ -240,7 +240,7 @@ impl<A: DiskArray> Objects<'_, A> {
         };
         match self.extent_between(object, first + 1, end)? {
             None if first == start => self.store_descending(object, inode, start, data, purpose),
-            // Whoever asked does it extent by extent.
+            // The caller does it extent by extent.
             _ => Ok(0),
         }
     }
@@ -272,8 +272,8 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Stores bytes in the place of one extent that begins where they do: all of them, or none and nothing is changed.
     ///
-    /// From the back to the front: the old extent's record stands under its first byte, so that it is there until the
-    /// last piece has found its space.
+    /// From the back to the front. The old extent's record stands under its first byte, so it is there until
+    /// the last piece has found its space.
     fn store_descending(
         &mut self,
         object: ObjectId,
@@ -384,9 +384,9 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(())
     }
 
-    /// The scheme, if the stage holds what it takes to encode it. With disks missing there are fewer data fragments,
-    /// which are longer, and parity may not fit any more: a long extent is then stored as shorter ones (`None`), the
-    /// shortest as copies, which take no work space.
+    /// The scheme, if the stage holds what it takes to encode it. With disks missing there are fewer data
+    /// fragments, which are longer, and parity may not fit any more. A long extent is then stored as shorter
+    /// ones (`None`), the shortest as copies, which take no work space.
     fn scheme_that_fits(&self, scheme: Scheme, logical: u32) -> Option<Scheme> {
         let fits =
             |scheme| redundancy::stage_bytes(scheme, logical, self.block_shift()) <= self.store.stage.len();

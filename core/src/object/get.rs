@@ -1,8 +1,8 @@
 //! Reading: every byte is proved before it is handed out.
 //!
-//! What lies in whole chunks is read straight into the caller's buffer and proved there; a chunk of which only a part
-//! is wanted goes through the stage. What fails is tried from another replica, or reconstructed from other fragments,
-//! chunk column by chunk column.
+//! Whole chunks are read straight into the caller's buffer and proved there. A chunk that is wanted only in
+//! part goes through the stage. What fails is tried from another replica, or reconstructed from other
+//! fragments, chunk column by chunk column.
 
 use super::Objects;
 use super::extents::{At, Found};
@@ -53,7 +53,7 @@ impl Segment {
     }
 }
 
-/// An extent of which something is read, with its checksums at hand.
+/// An extent that is read, with its checksums at hand.
 #[derive(Clone, Copy)]
 pub(super) struct Reading<'f> {
     pub(super) found: &'f Found,
@@ -69,8 +69,8 @@ pub(super) type Segments = heapless::Vec<Segment, DATA_FRAGMENTS_MAX>;
 /// Bytes from which on the replicas of an extent are read in parts from several disks.
 const PARALLEL_BYTES: usize = 64 << 10;
 
-/// How many reads one after the other it takes to compute what a segment holds: the others are read in one batch if they are
-/// wanted as well.
+/// How many reads one after the other it takes to compute a segment. The others are read in one batch if they
+/// are wanted as well.
 fn reads_instead(found: &Found, segments: &Segments) -> usize {
     let k = usize::from(found.extent.scheme.data);
     if segments.len() == k { 1 } else { k }
@@ -372,8 +372,8 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// For a stripe: those data fragments are not read whose disks make errors or are many times slower than the others, where
-    /// enough others are there to compute them from.
+    /// For a stripe: data fragments on disks that make errors or are many times slower than the others are
+    /// not read. Enough others must be there to compute them.
     #[inline(never)]
     fn choose_fragments(&self, found: &Found, segments: &mut Segments) {
         let k = usize::from(found.extent.scheme.data);

@@ -126,8 +126,8 @@ impl<A: DiskArray> Objects<'_, A> {
         self.write_hashed(object, kind, next, parts)
     }
 
-    /// Writes an entry, the parts one after the other, from a place on: a new one into a gap, or one of the
-    /// same length over another.
+    /// Writes an entry, its parts one after the other, from a place on. A new one goes into a gap, or
+    /// replaces one of the same length.
     pub(super) fn write_hashed(
         &mut self,
         object: ObjectId,

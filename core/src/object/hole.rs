@@ -47,8 +47,8 @@ impl<A: DiskArray> Objects<'_, A> {
     /// the size stays. How far: up to the range's end, or up to the first byte that is as it was when space
     /// ends.
     ///
-    /// Extents go whole, one by one. One that the range cuts is stored again without what lies in it; what is
-    /// left of a unit of 4 KiB at an edge is zeroed.
+    /// Extents go whole, one by one. An extent that the range cuts is stored again without the bytes in it.
+    /// The rest of a unit of 4 KiB at an edge is zeroed.
     ///
     /// # Errors
     /// These leave the transaction as it was: what is not a file, [`NoSpace`](Code::NoSpace) and what cannot
@@ -186,11 +186,11 @@ impl<A: DiskArray> Objects<'_, A> {
         windows * full + pieces(part, most).count() as u32 * full.min(HEAD_UPDATES)
     }
 
-    /// Stores again what of an extent lies outside a range, in pieces that may begin where they do, and frees
-    /// the extent; false, and nothing changed, when there is no space for that.
+    /// Stores the parts of an extent outside a range again, in pieces at allowed places, and frees the
+    /// extent. False, and nothing changed, when there is no space for that.
     ///
-    /// From the back to the front: the old extent's record stands under its first byte, so that it is there
-    /// until the last piece has found its space.
+    /// From the back to the front. The old extent's record stands under its first byte, so it is there until
+    /// the last piece has found its space.
     pub(super) fn store_rest(
         &mut self,
         object: ObjectId,
@@ -225,9 +225,9 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 }
 
-/// What of an extent is stored again when a range is cut out of it: behind the range and before it. What lies
-/// in the range within the first unit of the former is to be zeroed; where no whole unit goes all of it is
-/// one stretch.
+/// What of an extent is stored again when a range is cut out of it: behind the range and before it. The bytes
+/// of the range in the first unit of the former are to be zeroed. Where no whole unit goes, all of it is one
+/// stretch.
 fn rest_of(found: &Found, range: &Range<u64>) -> [Range<u64>; 2] {
     let before = found.start..range.start.clamp(found.start, found.end());
     if range.end >= found.end() {
@@ -240,8 +240,8 @@ fn rest_of(found: &Found, range: &Range<u64>) -> [Range<u64>; 2] {
     }
 }
 
-/// The pieces in which a stretch is stored that begins at a multiple of 4 KiB, from the back to the front:
-/// each begins at a multiple of its size, and is no longer than `most`.
+/// The pieces of a stretch that begins at a multiple of 4 KiB, from the back to the front. Each begins at a
+/// multiple of its size, and is no longer than `most`.
 pub(super) fn pieces(stretch: Range<u64>, most: u64) -> impl Iterator<Item = Range<u64>> {
     let mut end = stretch.end;
     core::iter::from_fn(move || {

@@ -11,8 +11,8 @@ use crate::types::ObjectId;
 use dynamicfs_hal::DiskArray;
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// Bytes of an extent and those that follow it without a hole, if they would fit one extent together and the lent
-    /// memory; `None` where it would stay alone.
+    /// Bytes of an extent and those that follow it without a hole, if together they fit one extent and the
+    /// lent memory. `None` where it would stay alone.
     pub(crate) fn joinable(
         &mut self,
         object: ObjectId,

@@ -71,7 +71,7 @@ pub struct Objects<'m, A> {
     pub store: Store<'m, A>,
     /// What the window buffer holds, if anything.
     filling: Option<Filling>,
-    /// Bad fragments that reads found and nobody has rewritten yet.
+    /// Bad fragments that reads found and that were not rewritten yet.
     pub(crate) repairs: heapless::Vec<Repair, REPAIRS_MAX>,
     /// A job that is further than its record says.
     pub(crate) ahead: Option<Job>,
@@ -138,8 +138,8 @@ impl<'m, A: DiskArray> Objects<'m, A> {
         }
     }
 
-    /// Lets a step of a job read or move no more than about this many bytes, and a window full at least: small steps hold
-    /// a throttle closely, large ones commit less often.
+    /// Lets a step of a job read or move at most about this many bytes, and at least a full window. Small
+    /// steps keep to a throttle closely, large ones commit less often.
     pub fn set_step_bytes(&mut self, bytes: u64) {
         self.step_bytes = bytes.max(self.store.window.len() as u64);
     }

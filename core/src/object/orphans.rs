@@ -1,12 +1,13 @@
 //! Deleting: what an object holds is freed leaf by leaf.
 //!
-//! A small object goes at once. Of a larger one, and where there is little room, an *orphan* record says what is still to
-//! go, and upkeep frees it in bounded commits; its extents count as referenced until then. So what a deletion takes at once
-//! does not depend on the object: a step frees what one leaf holds, and begins only where there is room for that.
+//! A small object goes at once. For a larger one, and where there is little room, an *orphan* record says
+//! what is still to go. Upkeep frees it in bounded commits, and its extents count as referenced until then.
+//! So the cost of a step does not depend on the object. A step frees the contents of one leaf, and begins
+//! only where there is room for that.
 //!
-//! What cannot be read is passed over, after a second try: it does not hold up the rest. A node that holds nothing but what is
-//! to go is taken out of the tree; the blocks that its records referred to stay allocated until a recount, and an
-//! [event](Happening::Unfreed) says so. What else it may hold stays, and the orphan with it.
+//! What cannot be read is passed over, after a second try: it does not hold up the rest. A node that holds
+//! only records to be deleted is removed from the tree. The blocks of its records stay allocated until a
+//! recount, and an [event](Happening::Unfreed) says so. What else it may hold stays, and the orphan with it.
 //!
 //! A build without the feature `manage` frees record by record, and stops at what it cannot read.
 
@@ -49,7 +50,7 @@ const ORPHAN: usize = OrphanRecord::<&[u8]>::BYTES;
 pub(crate) struct Reaper {
     /// Orphans up to this one had their turn in this round.
     after: Option<ObjectId>,
-    /// Those of them of which something cannot be freed.
+    /// Those of them that cannot be freed completely.
     stuck: u32,
     /// How many there were when a round left none that can be freed; `None` once that may be otherwise.
     resting: Option<u32>,
@@ -85,8 +86,8 @@ enum Freed {
 impl<A: DiskArray> Objects<'_, A> {
     // --- deleting ---------------------------------------------------------------------------------------------
 
-    /// Deletes an object that has no name any more: at once if it is small, else as an orphan; not before it
-    /// is let go where it is pinned.
+    /// Deletes an object that has no name any more: at once if it is small, else as an orphan. A pinned
+    /// object is deleted when it is unpinned.
     pub(super) fn delete(&mut self, object: ObjectId, inode: &mut Inode) -> Result<(), Code> {
         if self.is_pinned(object) {
             return self.leave_unnamed(object, inode);
@@ -297,8 +298,8 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// Frees the next record of an orphan, or the orphan when none is left; whether that is done, `None`
-    /// where there is no room for it. All of [`reap`](Self::reap) takes more code.
+    /// Frees the next record of an orphan, or the orphan when none is left. Returns whether that is done,
+    /// `None` where there is no room for it. All of [`reap`](Self::reap) takes more code.
     fn free_next(
         &mut self,
         object: ObjectId,
@@ -367,8 +368,8 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Frees some of what an orphan still has; whether anything was changed. Part of a transaction.
     ///
-    /// Each step frees something, passes something over or ends a round: as often as there are nodes and orphans, and a few
-    /// times more, nothing is [reapable](Self::is_reapable).
+    /// Each step frees something, skips something or ends a round. After as many steps as there are nodes and
+    /// orphans, and a few more, nothing is [reapable](Self::is_reapable).
     pub(crate) fn reap_step(&mut self) -> Result<bool, Code> {
         if !MANAGE {
             return self.reap_records();
@@ -479,7 +480,7 @@ impl<A: DiskArray> Objects<'_, A> {
         false
     }
 
-    /// Goes on behind an orphan of which nothing is freed now.
+    /// Continues behind an orphan without freeing a part of it now.
     const fn go_by(&mut self, object: ObjectId) {
         let stuck = self.reaper.stuck + 1;
         self.reaper = Reaper { after: Some(object), stuck, ..Reaper::NEW };
@@ -491,8 +492,8 @@ fn said_by(record: &OrphanRecord<&[u8]>) -> (u64, bool) {
     (record.offset(), record.whole() != 0)
 }
 
-/// The keys of an object's records that go: those of its contents from a byte on, or all but the inode, by which the object is
-/// found until everything else is gone.
+/// The keys of an object's records that go: those of its contents from a byte on, or all but the inode. The
+/// inode finds the object until everything else is gone.
 fn range(object: ObjectId, offset: u64, whole: bool) -> (Key, Key) {
     match whole {
         true => (Key::inode(object).successor(), Key::object_end(object)),

@@ -1,5 +1,5 @@
-//! Writing: small writes gather in the window buffer until it is a whole extent or something else is touched; whole
-//! extents go straight from the caller's buffer.
+//! Writing: small writes gather in the window buffer until it is a whole extent or another place is touched.
+//! Whole extents go straight from the caller's buffer.
 //!
 //! An extent is always stored whole, in new space. So a partial overwrite reads what the extent holds into the window
 //! first, and what was written earlier stays as it was until the commit.
@@ -57,9 +57,9 @@ impl<A: DiskArray> Objects<'_, A> {
         if done == 0 && !data.is_empty() { Err(Code::NoSpace) } else { Ok(done) }
     }
 
-    /// Writes as [`write_all`](Self::write_all) does, and stores no zeros for what was not written: the bytes
-    /// before `offset`, and between two calls, stay holes to the unit of 4 KiB. For files with holes, written
-    /// from the front to the back; contents that are dense are stored in longer extents by
+    /// Writes as [`write_all`](Self::write_all) does, and stores no zeros for bytes that were not written.
+    /// The bytes before `offset`, and between two calls, stay holes to the unit of 4 KiB. For files with
+    /// holes, written from the front to the back; contents that are dense are stored in longer extents by
     /// [`write_all`](Self::write_all).
     ///
     /// # Errors
@@ -276,8 +276,8 @@ impl<A: DiskArray> Objects<'_, A> {
 
     // --- windows ----------------------------------------------------------------------------------------------
 
-    /// Writes the part of `data` that lies in the first window it touches: how many bytes; 0, and nothing changed, when
-    /// there is no space for it.
+    /// Writes the part of `data` that lies in the first window it touches. Returns how many bytes; 0, and
+    /// nothing changed, when there is no space for it.
     fn write_window(
         &mut self,
         object: ObjectId,
@@ -318,8 +318,9 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(bytes)
     }
 
-    /// Writes the part of `data` that lies in the first extent it touches, or in the hole there, where space is so short
-    /// that a window cannot be stored anew: how many bytes; 0, and nothing changed, when there is no space for that either.
+    /// Writes the part of `data` that lies in the first extent it touches, or in the hole there. It is for
+    /// space so short that a window cannot be stored anew. Returns how many bytes; 0, and nothing changed,
+    /// when there is no space for that either.
     #[inline(never)]
     fn write_piece(
         &mut self,
@@ -344,8 +345,8 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(bytes)
     }
 
-    /// Where an extent begins that can be rewritten by itself so that it holds a byte, and how long it can be: the one
-    /// that holds it or its neighbourhood now, or a new one between those there are.
+    /// Where an extent begins that can be rewritten alone to hold a byte, and how long it can be. It is the
+    /// one that holds the byte or its neighbourhood now, or a new one between the others.
     pub(super) fn piece_at(
         &mut self,
         object: ObjectId,
@@ -400,8 +401,8 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(wrote)
     }
 
-    /// Loads what is stored of a window, or of the first bytes of one, into the buffer, so that a part of it can be
-    /// overwritten from byte `from` on; false, and nothing changed, when there is no space.
+    /// Loads the stored bytes of a window, or of its beginning, into the buffer, so that a part can be
+    /// overwritten from byte `from` on. False, and nothing changed, when there is no space.
     #[inline(never)]
     pub(super) fn begin_window(
         &mut self,
@@ -482,11 +483,11 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(found.end().saturating_sub(start).min(extent))
     }
 
-    /// Stores an extent that is longer than a window, or begins before it, as several of a window's size; false, and
-    /// nothing changed, when there is no space for that.
+    /// Stores an extent that is longer than a window, or begins before it, as several of a window's size.
+    /// False, and nothing changed, when there is no space for that.
     ///
-    /// From the back to the front: what is still to be read stays in place until its turn comes, because the record of
-    /// the old extent stands under its first byte.
+    /// From the back to the front. Bytes that are still to be read stay in place until their turn, because
+    /// the record of the old extent stands under its first byte.
     #[inline(never)]
     pub(super) fn cut_to_windows(
         &mut self,

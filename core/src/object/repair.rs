@@ -1,5 +1,5 @@
-//! Rewriting what a read found bad, to new blocks, with a birth of its own: a fragment, reconstructed from the others, or a
-//! node, with all above it.
+//! Rewrites what a read found bad, to new blocks, with a birth of its own. It is a fragment, computed from
+//! the others, or a node, with all above it.
 
 use super::Objects;
 use super::extents::{Found, PieceWriter};
@@ -26,8 +26,8 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Rewrites the next bad fragment that a read found: whether it could, or `None` when there is none. Part of a
     /// transaction.
     ///
-    /// A fragment that cannot be reconstructed, or for which there is no space, stays as it is: what can still be read of
-    /// it may be needed.
+    /// A fragment that cannot be computed, or for which there is no space, stays as it is: its readable parts
+    /// may be needed.
     pub fn repair_step(&mut self) -> Result<Option<bool>, Code> {
         if !self.store_filling()? {
             return Err(Code::NoSpace);
@@ -40,8 +40,8 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(Some(healed))
     }
 
-    /// Writes the next node anew of which a read found a bad replica: whether it could, or `None` when there is none. Part of
-    /// a transaction.
+    /// Writes the next node anew that a read found with a bad replica. Returns whether it could, or `None`
+    /// when there is none. Part of a transaction.
     #[inline(never)]
     pub fn repair_node_step(&mut self) -> Result<Option<bool>, Code> {
         let Some(bad) = self.store.tree.bad_nodes.pop() else { return Ok(None) };
@@ -59,7 +59,7 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(Some(true))
     }
 
-    /// What reads found bad and nobody has rewritten yet.
+    /// What reads found bad and was not rewritten yet.
     pub(crate) fn repairs_waiting(&self) -> usize {
         self.repairs.len() + self.store.tree.bad_nodes.len()
     }
@@ -99,8 +99,8 @@ impl<A: DiskArray> Objects<'_, A> {
             .map(|disk| (disk, disks.state(disk).watched.counters.checksum_errors))
     }
 
-    /// Replaces the head of an extent's record, which may be longer now, and moves the checksums behind it; false if
-    /// they do not fit the memory there is.
+    /// Replaces the head of an extent's record, which may be longer now, and moves the checksums behind it.
+    /// False if they do not fit the memory.
     pub(super) fn replace_head(&mut self, object: ObjectId, old: &Found, new: &Found) -> Result<bool, Code> {
         let (block_shift, chunk_shift) = (self.block_shift(), self.chunk_shift());
         let head = old.extent.head_bytes();

@@ -13,8 +13,8 @@ use dynamicfs_hal::DiskArray;
 
 impl<A: DiskArray> Objects<'_, A> {
     /// Writes a file whole under a name: a new object, which takes the place of what the name meant when it
-    /// has all its contents. The object is given the mode, the owner, the scheme, the extent size and the
-    /// tier of a file that it takes the place of, else `attributes`.
+    /// has all its contents. The object gets the mode, the owner, the scheme, the extent size and the tier of
+    /// the file that it replaces, else `attributes`.
     ///
     /// # Errors
     /// All of names, kinds and space leave the transaction as it was. Any other one on the way poisons it.

@@ -49,8 +49,8 @@ impl<A: DiskArray> Objects<'_, A> {
         })
     }
 
-    /// Runs several operations of which each keeps what it did where the next finds no space. Any other error
-    /// after the first change poisons the transaction.
+    /// Runs several operations. Each keeps what it did where the next finds no space. Any other error after
+    /// the first change poisons the transaction.
     fn several<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, Code>) -> Result<T, Code> {
         let before = self.store.changes();
         let done = f(self);

@@ -1,9 +1,8 @@
 //! Contents that go from one object to another.
 //!
 //! Nothing in a fragment says which object it belongs to, so an extent moves with its record alone. It does
-//! so only where its place in the other object is one that it could have been stored at, and where no pass of
-//! a job could miss it: a rebuild that is past the new place must not call whole what moved there with a
-//! fragment missing.
+//! so only where it could have been stored at its new place, and where no pass of a job could miss it. A
+//! rebuild past the new place must not call an extent whole that moved there with a fragment missing.
 
 use super::Objects;
 use super::extents::{At, EXTENT_KEYS, Found};
@@ -53,9 +52,8 @@ impl<A: DiskArray> Objects<'_, A> {
     /// or nothing yet. What they leave is a hole, the one's size stays, the other grows as needed. Offsets
     /// and `bytes` are multiples of 4 KiB; what lies behind the end is left out.
     ///
-    /// Extents that are moved whole, to a multiple of their size, in the scheme that the other object asks
-    /// for, and with all their fragments there, are neither read nor written. What else there is is stored
-    /// again.
+    /// Some extents are neither read nor written. They move whole, to a multiple of their size, in the scheme
+    /// of the other object, and with all their fragments there. What else there is is stored again.
     ///
     /// # Errors
     /// These leave the transaction as it was: what is not a file, [`InvalidArgument`](Code::InvalidArgument),
@@ -158,8 +156,8 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// Whether an extent may be put elsewhere as it is. It is to be judged by no pass of a job that is under
-    /// way: nothing of it is wanting, and nothing of it lies on a member that is to be emptied.
+    /// Whether an extent may be put elsewhere as it is. No running pass of a job may need to judge it. No
+    /// part of it is missing, and no part lies on a member that is to be emptied.
     fn may_go(&self, way: &Way<'_>, found: &Found, part: &Range<u64>) -> bool {
         let extent = &found.extent;
         let size = u64::from(extent.logical).next_power_of_two().max(EXTENT_KEYS);
@@ -204,8 +202,8 @@ impl<A: DiskArray> Objects<'_, A> {
         })
     }
 
-    /// Stores a part of an extent in the other object, and what is left of it again; false, and nothing
-    /// changed, when there is no space for that.
+    /// Stores a part of an extent in the other object, and the rest of it again. False, and nothing changed,
+    /// when there is no space for that.
     fn copy_over(&mut self, way: &mut Way<'_>, found: &Found, part: &Range<u64>) -> Result<bool, Code> {
         let most = self.extent_bytes(way.target);
         let new = way.there(part.start)..way.there(part.end);

@@ -100,8 +100,8 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(true)
     }
 
-    /// Loads a window, or an extent in it, and stores it again without what lies beyond `size`; false, and nothing changed,
-    /// when there is no space for that.
+    /// Loads a window, or an extent in it, and stores it again without the bytes beyond `size`. False, and
+    /// nothing changed, when there is no space for that.
     fn cut_window(
         &mut self,
         object: ObjectId,

@@ -155,8 +155,8 @@ mod tests {
         assert!(all_placed + all_said / 200 >= all_said, "{all_placed} of {all_said}");
     }
 
-    /// The same with failure domains: while there are enough of them no stripe breaks the rule, and afterwards the pool stores
-    /// on, so that what it stores lies between the two.
+    /// The same with failure domains. While there are enough of them no stripe breaks the rule, and
+    /// afterwards the pool continues to store. So the result lies between the two.
     #[test]
     fn placement_keeps_to_failure_domains_as_far_as_is_said() {
         let mut state = 9;

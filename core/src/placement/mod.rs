@@ -1,9 +1,9 @@
 //! Which members a stripe is put on. Pure: it sees numbers, never a disk.
 //!
-//! Members of the wanted tier come first, then those with the most room, in steps of a sixteenth so that members
-//! that are nearly equal take turns; the turns are decided by rendezvous hashing (Thaler and Ravishankar, 1998) of
-//! the object's run. At most as many fragments as a stripe can lose go to one failure domain, where there are enough
-//! domains.
+//! Members of the wanted tier come first, then those with the most room, in steps of a sixteenth, so that
+//! nearly equal members take turns. Rendezvous hashing (Thaler and Ravishankar, 1998) of the object's run
+//! decides the turns. At most as many fragments as a stripe can lose go to one failure domain, where there
+//! are enough domains.
 
 mod capacity;
 
@@ -57,8 +57,8 @@ fn sixteenths(room: u64, most: u64) -> u8 {
     (1..=16).take_while(|&part| room * 16 >= most * part).count() as u8
 }
 
-/// Chooses rows for a stripe of which some fragments are in the rows `taken` already: `demand.width` of `rows` if there
-/// are as many, else all.
+/// Chooses rows for a stripe with some fragments in the rows `taken` already. It takes `demand.width` of
+/// `rows` if there are as many, else all.
 pub fn choose(rows: Set<Row>, taken: &[u8], demand: &Demand, candidate: impl Fn(Row) -> Candidate) -> Places {
     let most = rows.iter().map(|row| candidate(row).room).max().unwrap_or(0).max(1);
     let seed = mix(demand.object.0 ^ mix(demand.offset / RUN_BYTES));

@@ -1,8 +1,8 @@
 //! How an extent's bytes become fragments, and fragments bytes again. Pure.
 //!
-//! The bytes are cut into `k` equal pieces, one after the other, the last one filled up with zeros to whole blocks;
-//! `m` parity fragments are computed from them. `k == 1` is replication: the parity fragments are copies, which need
-//! not be computed.
+//! The bytes are cut into `k` equal pieces, one after the other. The last one is padded with zeros to whole
+//! blocks. `m` parity fragments are computed from them. `k == 1` is replication: the parity fragments are
+//! copies, which need not be computed.
 
 use crate::build::{REED_SOLOMON, XOR};
 use crate::format::extent::{data_fragments, fragment_blocks};
@@ -12,9 +12,9 @@ use crate::types::{Column, FragmentIndex, Scheme};
 use dynamicfs_hal::Crc32c;
 use reed_solomon_novelda::Code;
 
-/// The scheme in which `logical` bytes are stored when `members` disks can take a fragment each: a short extent uses
-/// fewer data fragments and never less parity; with too few disks the data fragments shrink first. `None` when there
-/// is no disk at all.
+/// The scheme in which `logical` bytes are stored when `members` disks can take a fragment each. A short
+/// extent uses fewer data fragments and never less parity. With too few disks the data fragments shrink
+/// first. `None` when there is no disk at all.
 pub fn effective(asked: Scheme, logical: u32, block_shift: u8, members: usize) -> Option<Scheme> {
     let parity = usize::from(asked.parity).min(members.checked_sub(1)?) as u8;
     let room = (members - usize::from(parity)).min(usize::from(asked.data)) as u8;
@@ -32,8 +32,9 @@ pub const fn stage_bytes(scheme: Scheme, logical: u32, block_shift: u8) -> usize
     fragment_bytes(scheme, logical, block_shift) * (1 + computed)
 }
 
-/// Computes the fragments numbered `wanted` into `outputs` from those numbered `survivors`, as many as there are data
-/// fragments, whose bytes are `inputs`; all of one length. False, and nothing to be used, if the numbers do not allow that.
+/// Computes the fragments numbered `wanted` into `outputs` from those numbered `survivors`, whose bytes are
+/// `inputs`. There are as many survivors as data fragments; all have one length. False, and nothing to be
+/// used, if the numbers do not allow that.
 pub fn reconstruct(
     scheme: Scheme,
     (survivors, inputs): (&[u8], &[&[u8]]),
@@ -69,8 +70,8 @@ fn xor<'b>(output: &mut [u8], inputs: impl Iterator<Item = &'b [u8]>) {
     }
 }
 
-/// The fragments of an extent in memory, ready to be written: the bytes themselves where they can be used as they
-/// are, the rest in the work space.
+/// The fragments of an extent in memory, ready to be written. They are the caller's bytes where these can be
+/// used as they are, the rest is in the work space.
 pub struct Fragments<'b> {
     scheme: Scheme,
     bytes: usize,
