@@ -6,16 +6,16 @@ use crate::object::Entry;
 use crate::types::ObjectId;
 use core::ops::ControlFlow;
 
-/// Where a listing of a directory is. It is a value and borrows nothing: between two calls anything may be
-/// done with the pool, and a listing may go on in another process, with [`directory`](Self::directory) and
+/// Where a listing of a directory is. It is a value and borrows nothing. Between two calls the pool may
+/// change, and a listing may continue in another process, with [`directory`](Self::directory) and
 /// [`position`](Self::position).
 ///
-/// Entries come in the order of their names' hashes. A name that is there all the time is met exactly once,
-/// whatever changes beside it, also where it is given another object; one that comes or goes meanwhile may be
-/// met or not.
+/// Entries come in the order of their names' hashes. A name that stays is returned exactly once, whatever
+/// changes beside it, even if it is given another object. A name that comes or goes meanwhile may be returned
+/// or not.
 ///
-/// A position is below 2^63: it fits a signed `off_t`. 0 is the beginning, and 1 and 2 are the same place:
-/// they are free for the `.` and `..` that other systems list first, and that are no entries here.
+/// A position is below 2^63: it fits a signed `off_t`. 0 is the beginning, and 1 and 2 are the same place.
+/// They are free for the `.` and `..` that other systems list first, and that are not entries here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DirectoryCursor {
     directory: ObjectId,

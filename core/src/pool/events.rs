@@ -1,4 +1,4 @@
-//! What has happened, and by which thresholds disks are judged.
+//! Events, and the thresholds for disks.
 
 use super::Pool;
 use crate::disks::condition::Thresholds;
@@ -6,8 +6,9 @@ use crate::disks::events::Event;
 use dynamicfs_hal::DiskArray;
 
 impl<A: DiskArray> Pool<'_, A> {
-    /// Takes the oldest event, `None` if nothing has happened since. [`EVENTS_PER_DISK`](crate::limits::EVENTS_PER_DISK) wait for
-    /// each disk of the array, so whoever wants them all asks after each operation.
+    /// Takes the oldest event, `None` if nothing has happened since.
+    /// [`EVENTS_PER_DISK`](crate::limits::EVENTS_PER_DISK) wait for each disk of the array. A program that
+    /// wants all of them asks after each operation.
     pub fn next_event(&mut self) -> Option<Event> {
         self.objects.store.tree.disks.next_event()
     }
@@ -17,7 +18,7 @@ impl<A: DiskArray> Pool<'_, A> {
         self.objects.store.tree.disks.take_dropped_events()
     }
 
-    /// By which thresholds disks are judged.
+    /// The thresholds for disks.
     pub fn thresholds(&self) -> &Thresholds {
         &self.objects.store.tree.disks.thresholds
     }

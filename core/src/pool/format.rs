@@ -74,8 +74,8 @@ impl FormatOptions {
 }
 
 impl FormatOptions {
-    /// The least memory with which the pool is made and mounted on so many disks, none of which asks for more
-    /// than this geometry says: of tear units, alignment and size. [`Memory::needs`] of the finished pool may
+    /// The least memory with which the pool is made and mounted on so many disks. None of them may ask for
+    /// more than this geometry: in tear unit, alignment and size. [`Memory::needs`] of the finished pool may
     /// be a little less.
     pub const fn memory(&self, disks: usize, geometry: &Geometry) -> MemoryNeeds {
         let blocks = geometry.bytes() / if self.block_bytes == 0 { 1 } else { self.block_bytes as u64 };
@@ -222,7 +222,7 @@ fn fill<A: DiskArray>(objects: &mut Objects<'_, A>, root_mode: u16) -> Result<()
     })
 }
 
-/// Lets the disks say that they are a pool. One of which only the first state is there, and not all members,
+/// Lets the disks say that they are a pool. A format with only the first state there, and not all members,
 /// was not finished: with the second commit it is.
 fn finish<A: DiskArray>(store: &mut Store<'_, A>) -> Result<(), FormatError<Code>> {
     store.write_labels()?;

@@ -7,8 +7,9 @@ use crate::types::ObjectId;
 use dynamicfs_hal::DiskArray;
 use embedded_io::SeekFrom;
 
-/// An open object: which, and where in it. It is a value and borrows nothing: as many as there is memory for
-/// are open at a time, also across transactions, and each call says through what it reads or writes.
+/// An open object: which, and where in it. It is a value and borrows nothing. As many as fit in memory are
+/// open at a time, also across transactions. Each call names the pool or transaction that it reads or writes
+/// through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handle {
     pub(super) object: ObjectId,

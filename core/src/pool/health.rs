@@ -28,8 +28,8 @@ pub struct Health {
     pub online: usize,
     /// Members that are owed something they missed.
     pub owed: usize,
-    /// More disks that may fail before something becomes unreadable, at least: by the pool's tolerance, and
-    /// by the weakest scheme in which contents were ever stored.
+    /// The least number of disks that may still fail before something becomes unreadable. The pool's
+    /// tolerance limits it, and the weakest scheme in which contents were ever stored.
     /// [`forecast_loss`](crate::Pool::forecast_loss) looks at what is stored, and tells exactly.
     pub read_tolerance: usize,
     /// More disks that may fail, one after the other, before the running pool stops taking writes. The first
@@ -57,7 +57,7 @@ pub struct Health {
     pub extents: u64,
     /// Objects that are still being deleted.
     pub orphans: u32,
-    /// Bad fragments and nodes that reads found and nobody has rewritten yet.
+    /// Bad fragments and nodes that reads found and that were not rewritten yet.
     pub repairs_waiting: usize,
     /// The scheme of new objects.
     pub scheme: Scheme,

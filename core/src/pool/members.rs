@@ -155,9 +155,9 @@ impl<A: DiskArray> Pool<'_, A> {
         act(self, |objects| objects.remove_member(member, lose))
     }
 
-    /// Begins to empty a member whose errors are beyond the thresholds, or takes it out of use, durably, when
-    /// it holds nothing; whether there was one. It stays, degraded, where anything could not be read or
-    /// written without it, or there is no place for what it holds. A part of [`maintain`](Self::maintain),
+    /// Begins to empty a member whose errors are beyond the thresholds. When it holds nothing, takes it out
+    /// of use, durably. Returns whether there was one. It stays, degraded, where anything could not be read
+    /// or written without it, or there is no place for what it holds. A part of [`maintain`](Self::maintain),
     /// for a caller that leaves the pool and the errors behind.
     ///
     /// # Errors

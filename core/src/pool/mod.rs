@@ -172,9 +172,9 @@ impl<'m, A: DiskArray> Pool<'m, A> {
     ///
     /// The first of a mount reserves an epoch on every disk.
     ///
-    /// Where space is scarce, or something found none since, deleted objects are freed first, in commits of their own: a
-    /// transaction that finds no space finds what is freed then when it is tried again. A build without the
-    /// feature `maintain` leaves that to [`upkeep`](Self::upkeep), which a program that deletes calls.
+    /// Where space is scarce, or an operation found none since, deleted objects are freed first, in commits
+    /// of their own. So a transaction that found no space can succeed when it is tried again. A build without
+    /// the feature `maintain` leaves that to [`upkeep`](Self::upkeep), which a program that deletes calls.
     pub fn begin(&mut self) -> Result<Transaction<'_, 'm, A>, Error> {
         self.begin_anew()?;
         Ok(Transaction { pool: self, committed: false })

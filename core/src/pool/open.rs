@@ -58,8 +58,8 @@ impl OpenOptions {
     /// Opens the file that a directory has under a name.
     ///
     /// # Errors
-    /// [`InvalidName`](Error::InvalidName); [`NotFound`](Error::NotFound) where it is not there and not to be
-    /// made; [`Exists`](Error::Exists) where it is there and to be made anew;
+    /// [`InvalidName`](Error::InvalidName); [`NotFound`](Error::NotFound) where it does not exist and is not
+    /// to be made; [`Exists`](Error::Exists) where it exists and is to be made anew;
     /// [`IsADirectory`](Error::IsADirectory) and [`NotAFile`](Error::NotAFile) for what is no file; those of
     /// [`Transaction::create`] and [`Transaction::truncate`]. All leave the transaction as those two do.
     pub fn open_at<A: DiskArray>(

@@ -14,20 +14,20 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// # Errors
     /// [`InvalidName`](Error::InvalidName) of any name of the path, before anything is made;
     /// [`NotADirectory`](Error::NotADirectory) where one is of something else. Where space ends on the way,
-    /// the directories made until then are part of the transaction, which goes on; any other error on the way
-    /// poisons it.
+    /// the directories made until then are part of the transaction, which stays usable. Any other error on
+    /// the way poisons it.
     pub fn create_all(&mut self, path: &[u8]) -> Result<ObjectId, Error> {
         ask(self, |objects| objects.create_all(path, &Attributes::new()))
     }
 
-    /// Writes a file whole: the object that it is now. It is made if it is not there; else its name means the
-    /// old contents or, with the commit, the new ones, never a part of them.
+    /// Writes a file whole: the object that it is now. It is made if it does not exist. Else its name means
+    /// the old contents or, with the commit, the new ones, never a part of them.
     ///
-    /// It is as if the contents had been written under another name, and renamed: the file is a *new object*,
-    /// and other names of the old one keep the old contents. Of a file that was there it has the mode, the
-    /// owner, the scheme, the extent size and the tier; extended attributes are not taken over. To keep the
-    /// object, [truncate](Self::truncate) it and [write](Self::write_all). A symbolic link is replaced, and
-    /// not followed.
+    /// It is as if the contents had been written under another name, and renamed. The file is a *new object*,
+    /// and other names of the old one keep the old contents. It takes the mode, the owner, the scheme, the
+    /// extent size and the tier of the old file, and not its extended attributes. To keep the object,
+    /// [truncate](Self::truncate) it and [write](Self::write_all). A symbolic link is replaced, and not
+    /// followed.
     ///
     /// # Errors
     /// [`InvalidName`](Error::InvalidName); [`NotFound`](Error::NotFound) or
@@ -39,15 +39,15 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         ask(self, |objects| objects.write_file(directory, name, contents, &Attributes::new()))
     }
 
-    /// Removes what is at a path, and everything below it if it is a directory: of any size and depth, in
-    /// memory that depends on neither. A symbolic link is removed, and not followed.
+    /// Removes what is at a path, and everything below it if it is a directory. It may have any size and
+    /// depth, and the memory depends on neither. A symbolic link is removed, and not followed.
     ///
-    /// A transaction may be of any size, but each name that is removed copies nodes of the tree, and the
-    /// space of what is removed is free again after the commit: on a pool that is nearly full a large subtree
-    /// may not go in one. Then [`NoSpace`](crate::error::StorageError::NoSpace) is told, and what was removed
-    /// until then is part of the transaction, which goes on: [`sync`](Self::sync) makes that durable and
-    /// frees space, and another call removes more. The subtree does not go in one step then: a crash may
-    /// leave a part of it. A caller who wants all or nothing drops the transaction.
+    /// A transaction may be of any size. But each removed name copies nodes of the tree, and its space is
+    /// free again only after the commit. So on a nearly full pool a large subtree may not go in one
+    /// transaction. Then the error is [`NoSpace`](crate::error::StorageError::NoSpace). The names removed
+    /// until then are part of the transaction, which stays usable: [`sync`](Self::sync) makes that durable
+    /// and frees space, and another call removes more. The subtree does not go in one step then: a crash may
+    /// leave a part of it. A caller that wants all or nothing drops the transaction.
     ///
     /// # Errors
     /// [`InvalidName`](Error::InvalidName) of a path without a name, [`NotFound`](Error::NotFound),

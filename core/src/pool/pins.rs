@@ -16,8 +16,8 @@ impl<'m, A: DiskArray> Pool<'m, A> {
         self.objects.lend_pins(pins);
     }
 
-    /// Pins an object that is not a directory: when it loses its last name it can be read, changed and named
-    /// again until it was [let go](Self::unpin) as often as it was pinned. Only then it is gone, and
+    /// Pins an object that is not a directory. When it loses its last name it can still be read, changed and
+    /// named again, until it was [unpinned](Self::unpin) as often as it was pinned. Only then it is gone, and
     /// [`upkeep`](Self::upkeep) frees it. The next mount frees what was pinned and without a name.
     ///
     /// Without a name an object has no `links`, counts for nothing in [`health`](Self::health), and is not

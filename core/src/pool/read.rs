@@ -56,9 +56,9 @@ pub trait ReadObjects: Inside + Sized {
         ask(self, |objects| objects.list(directory, from, f))
     }
 
-    /// An object's attributes. One that was deleted is [`NotFound`](Error::NotFound) at once, also while its
-    /// contents are still being freed; not while it is pinned ([`Pool::pin`](crate::Pool::pin)): `links` is 0
-    /// then.
+    /// An object's attributes. A deleted one is [`NotFound`](Error::NotFound) at once, also while its
+    /// contents are still being freed. A pinned one ([`Pool::pin`](crate::Pool::pin)) is found, with 0
+    /// `links`.
     ///
     /// # Errors
     /// [`NotFound`](Error::NotFound), or what disks and tree answered.
@@ -120,8 +120,8 @@ pub trait ReadObjects: Inside + Sized {
         ask(self, |objects| objects.seek_data(object, from))
     }
 
-    /// The first byte from `from` on that is in a hole, as `lseek` with `SEEK_HOLE` finds it: there is one at
-    /// the end at the latest. `None` is what that calls `ENXIO`: `from` is not before the end. Reads the
+    /// The first byte from `from` on that is in a hole, as `lseek` with `SEEK_HOLE` finds it. The end of the
+    /// object counts as a hole. `None` is what that calls `ENXIO`: `from` is not before the end. Reads the
     /// tree, and no data: a record for each extent up to there.
     ///
     /// # Errors

@@ -17,8 +17,8 @@ pub struct Reader<'m, A> {
 }
 
 impl<'m, A: DiskArray> Reader<'m, A> {
-    /// Mounts a pool for reading from the disks of the array that belong to it; `pool` names it where disks
-    /// of several may be among them. Nothing is written.
+    /// Mounts a pool for reading from the disks of the array that belong to it. `pool` names it where disks
+    /// of several pools may be among them. Nothing is written.
     ///
     /// It takes less memory than a [`Pool`](crate::Pool): [`Memory::needs_to_read`].
     ///

@@ -61,8 +61,8 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// # Errors
     /// Those of [`commit`](Self::commit): all was undone, unless the outcome is unknown. The transaction is
     /// over then: everything is refused with [`NoTransaction`](crate::error::StorageError::NoTransaction),
-    /// and dropping it does nothing. Where all is durable and it is only the new transaction that cannot
-    /// begin, this is no error: what follows is refused in the same way, and [`Pool::begin`] tells why.
+    /// and dropping it does nothing. Where everything is durable and only the new transaction cannot begin,
+    /// this is not an error. Later calls are refused in the same way, and [`Pool::begin`] returns the cause.
     pub fn sync(&mut self) -> Result<Generation, Error> {
         ask(self, |objects| objects.commit())?;
         let generation = self.pool.objects.store.generation();
@@ -158,8 +158,8 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     /// zeros.
     ///
     /// # Errors
-    /// Those of [`write`](Self::write). Where space ends on the way, what was written until then is part of
-    /// the transaction, which goes on; any other error on the way poisons it.
+    /// Those of [`write`](Self::write). Where space ends on the way, the bytes written until then are part of
+    /// the transaction, which stays usable. Any other error on the way poisons it.
     pub fn write_all(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<(), Error> {
         ask(self, |objects| objects.write_all(object, offset, data))
     }
@@ -176,9 +176,9 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         ask(self, |objects| objects.write(object, offset, data))
     }
 
-    /// Writes as [`write_all`](Self::write_all) does, and stores no zeros for what was not written: the bytes
-    /// before `offset`, and between two calls, stay holes to the unit of 4 KiB. For files with holes, written
-    /// from the front to the back; contents that are dense are stored in longer extents by
+    /// Writes as [`write_all`](Self::write_all) does, and stores no zeros for bytes that were not written.
+    /// The bytes before `offset`, and between two calls, stay holes to the unit of 4 KiB. For files with
+    /// holes, written from the front to the back; contents that are dense are stored in longer extents by
     /// [`write_all`](Self::write_all).
     ///
     /// # Errors
@@ -197,16 +197,16 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
 
     /// Lets a range of a file's contents read as zeros and take no space, as far as it lies before the end.
     /// The size stays. How far that was done, from the range's beginning on: `range.end`, or less when space
-    /// ends, and then the next transaction can go on from there:
+    /// ends. The next transaction can then continue from there:
     ///
     /// ```text
     /// while at < end { at = transaction.punch_hole(file, at..end)?; ... commit, begin ... }
     /// ```
     ///
-    /// Extents that lie in the range whole are freed without being read. The two that it may cut are stored
-    /// again without what lies in it, and zeros stand in what is left of a unit of 4 KiB: that takes space
-    /// for an extent each, so a full pool punches whole extents alone. What one call frees is not bounded; a
-    /// shorter range is.
+    /// Extents that lie in the range whole are freed without being read. The two extents that it may cut are
+    /// stored again without its bytes, and with zeros in the rest of a unit of 4 KiB. That takes space for an
+    /// extent each, so a full pool punches only whole extents. What one call frees is not bounded; a shorter
+    /// range is.
     ///
     /// # Errors
     /// Those of [`write`](Self::write); [`Unreadable`](Error::Unreadable) where an extent that is cut is
@@ -226,14 +226,14 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     }
 
     /// Moves contents from a byte of one file to a byte of another, where there must be a hole, or nothing
-    /// yet: holes are moved too. What is moved leaves a hole; the one's size stays, the other's grows as
+    /// yet. Holes are moved too. What is moved leaves a hole; the one's size stays, the other's grows as
     /// needed. Offsets and `bytes` are multiples of 4 KiB; what lies behind the end is left out. What was
     /// moved: all, or less when space ends, counted from the beginning, and the rest is as it was.
     ///
     /// Extents move with their records alone, and their data is neither read nor written, where
     ///
     /// - they are moved whole, to a multiple of their size, which no extent of the other object exceeds;
-    /// - they are stored in the scheme that the other object asks for, and short of nothing: every fragment is
+    /// - they are stored in the scheme that the other object asks for, and are not short. Every fragment is
     ///   on a member that takes part, is owed nothing and is not being emptied.
     ///
     /// What else there is is read and stored again in the other object's scheme ([`Moved::copied`]).
@@ -293,7 +293,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
     // ---------------------------------------------------------------------------------------------
 
     /// Adds what each member has done since the mount, or since this was last committed, to its saved
-    /// counters; with the commit it begins counting from zero.
+    /// counters. With the commit the count begins from zero.
     ///
     /// # Errors
     /// What disks and tree answered.
@@ -301,7 +301,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         ask(self, |objects| objects.save_counters())
     }
 
-    /// Writes counters under a member's number, instead of those that are saved there: for counters of the
+    /// Writes counters under a member's number, in place of the saved ones. It is for counters of the
     /// caller's own, under a number that no member has.
     ///
     /// # Errors

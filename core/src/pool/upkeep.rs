@@ -30,10 +30,10 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.maintain(sweep))
     }
 
-    /// Does one step of what comes with use: rewrites what reads found bad, frees some of a deleted object,
-    /// or, with `sweep`, gives dead blocks back when that is worth its writes. A transaction of its own;
-    /// [`Work::Nothing`] writes nothing. Firmware that leaves jobs to a server needs no more, and carries no
-    /// code for them.
+    /// Does one step of the work that use causes. It rewrites what reads found bad, or frees a part of a
+    /// deleted object. With `sweep` it gives dead blocks back when that is worth its writes. A transaction of
+    /// its own; [`Work::Nothing`] writes nothing. Firmware that leaves jobs to a server needs no more, and
+    /// carries no code for them.
     ///
     /// # Errors
     /// What disks and tree answered.
@@ -41,18 +41,18 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.upkeep(sweep))
     }
 
-    /// Lets a step of a job read or move no more than about this many bytes, and a window full at least:
-    /// small steps hold a throttle closely, large ones commit less often.
+    /// Lets a step of a job read or move at most about this many bytes, and at least a full window. Small
+    /// steps keep to a throttle closely, large ones commit less often.
     pub fn set_step_bytes(&mut self, bytes: u64) {
         self.objects.set_step_bytes(bytes);
     }
 
-    /// Goes on with a trim: gives free space of one member back to its disk, some of it at a time; false when
-    /// it is over.
+    /// Continues a trim: gives free space of one member back to its disk, a part at a time; false when it is
+    /// over.
     ///
-    /// Of the pool nothing changes. Between two steps anything may be done with it; like the first
-    /// transaction of a mount, the first step reserves an epoch, unless the trim only counts. A step reads
-    /// the free map of at most 32 groups, and sends at most 32 discards.
+    /// Of the pool nothing changes. The pool may change between two steps. Like the first transaction of a
+    /// mount, the first step reserves an epoch, unless the trim only counts. A step reads the free map of at
+    /// most 32 groups, and sends at most 32 discards.
     ///
     /// # Errors
     /// Fails where the member does not take part or, unless it only counts, the pool takes no writes. A disk
@@ -162,8 +162,7 @@ impl<A: DiskArray> Pool<'_, A> {
 
     /// Reads and proves all fragments of the extent that begins at this byte, and changes nothing.
     ///
-    /// With too few right fragments it is read as anybody would: chunks that are right may lie on different
-    /// ones.
+    /// With too few right fragments it is read as usual: right chunks may lie on different ones.
     ///
     /// # Errors
     /// [`NotFound`](Error::NotFound), or what disks and tree answered.
@@ -204,7 +203,7 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.forecast_drain(emptied))
     }
 
-    /// Whether what the members in these rows hold would find room with a new disk of so many blocks; with
+    /// Whether the data of the members in these rows would find room with a new disk of so many blocks. With
     /// `lost` it is computed from others. Reads the tree.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! Groups whose records do not tell their state, because memory does: those that are open, and those that are closed and not
-//! in the tree yet. A row has four of them at most.
+//! Groups whose state is in memory and not in their records. They are open, or closed and not in the tree
+//! yet. A row has four of them at most.
 
 use super::{BITMAP_HEADER, Class, Space, node_free_of, ones};
 use crate::format::record::group;

@@ -1,19 +1,20 @@
 //! Free space: the open groups, what was freed, and how much is left.
 //!
-//! The free map itself is in the tree, one record per group of blocks. This layer holds what must be known without
-//! reading the tree: for each member and class (nodes, data) one *open group* with its bitmap, from which blocks are
-//! taken in ascending order. So allocating never changes the tree while the tree is being changed.
+//! The free map itself is in the tree, one record per group of blocks. This layer holds what must be known
+//! without reading the tree. For each member and class (nodes, data) it has one *open group* with its bitmap,
+//! and takes blocks from it in ascending order. So allocating never changes the tree while the tree is being
+//! changed.
 //!
 //! ```text
 //! open group:  | as its record shows | all allocated | as its record shows |
 //!              0                   base           cursor             group_blocks
 //! ```
-//! `base`, `cursor` and the group's number stand in the superblock, so a crash forgets nothing and leaks nothing. A
-//! group that is closed, or whose blocks below the cursor are not all allocated, is *unrecorded* until its bitmap is
-//! written into the tree, at the latest by the commit.
+//! `base`, `cursor` and the group's number stand in the superblock, so a crash forgets nothing and leaks
+//! nothing. A group that is closed, or whose blocks below the cursor are not all allocated, is *unrecorded*
+//! until its bitmap is in the tree. The commit writes it at the latest.
 //!
-//! Nothing that is freed is free at once: it goes to the pending runs, from there into dead records, and a sweep
-//! gives it back once the commit that freed it is durable.
+//! Freed blocks are not free at once. They go to the pending runs, from there into dead records, and a sweep
+//! gives them back once the commit that freed them is durable.
 
 mod bitmap;
 mod busy;
@@ -315,8 +316,8 @@ impl<'m> Space<'m> {
         true
     }
 
-    /// Begins the open group of a class again at its first block, if it has as many free blocks as that, so that what
-    /// became free behind the cursor can be taken.
+    /// Begins the open group of a class again at its first block, if it has as many free blocks as that. So
+    /// blocks that became free behind the cursor can be taken.
     pub fn rewind(&mut self, row: Row, class: Class, needed: u32) -> bool {
         let Some((group, ..)) = self.open_group(row, class) else { return false };
         let blocks = self.group_blocks;
