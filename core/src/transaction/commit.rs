@@ -143,8 +143,8 @@ impl<A: DiskArray> Store<'_, A> {
         self.tree.disks.set_newest(rows, order, root_crc);
     }
 
-    /// Whether the pool may go on with these members: half of every list, no more unhealed members than it
-    /// tolerates, and no more failures in this transaction than anything it wrote can spare.
+    /// Whether the pool may continue with these members. It needs half of every list, no more unhealed
+    /// members than it tolerates, and no more failures in this transaction than its writes can spare.
     fn may_go_on(&self, online: Set<Row>, durable: MemberLists, next: MemberLists) -> bool {
         quorum::may_continue(online, durable, next)
             && self.bears_without(Set::EMPTY)

@@ -175,7 +175,7 @@ fn currency(state: &DiskState, view: &Superblock<&[u8]>, row: Row) -> Currency {
     let first = view.epoch_began();
     let is_behind = match epoch < last_epoch {
         true if first > 0 => last.0 > first,
-        // Of a mount of which that is not written down: one state for each that was cut short.
+        // For a mount without that record: one state for each mount that was cut short.
         _ => last.0 > generation.0.saturating_add(last_epoch.0.saturating_sub(epoch.0)).saturating_add(1),
     };
     let lost_end = state.lost_end && !state.identity.is_some_and(|identity| identity.witness);
@@ -209,9 +209,9 @@ fn may_mount<A: DiskArray>(
     Err(disks.about.missing(present, list, generation, Code::Missing))
 }
 
-/// Whether the newest state is the one that formatting makes, no mount has claimed an epoch since, and not
-/// all members are there: the power went before the format was over. Nothing was ever stored in such a pool,
-/// and it may be formatted again.
+/// Whether the power went before the format was finished. The newest state is the one that formatting makes,
+/// no mount has claimed an epoch since, and not all members are there. Nothing was ever stored in such a
+/// pool, and it may be formatted again.
 fn is_unfinished<A: DiskArray>(disks: &Disks<'_, A>, newest: &Superblock<&[u8]>) -> bool {
     let is_claimed = |disk: DiskIndex| {
         let state = disks.state(disk);

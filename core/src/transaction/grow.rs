@@ -29,8 +29,8 @@ impl<A: DiskArray> Store<'_, A> {
     /// Takes all of a disk into use that has grown: how many blocks there are more.
     ///
     /// 1. ring B is made at the new end, with the disk's newest superblock in it;
-    /// 2. the label is written with a higher serial, to the new end, to its copy, to the beginning, each durable before the
-    ///    next: whichever a mount finds, the rings that it names are there;
+    /// 2. the label is written with a higher serial, to the new end, to its copy, to the beginning, each
+    ///    durable before the next. Whichever a mount finds, the rings that it names are there;
     /// 3. a commit says in the member's record how many blocks may be allocated. From here on what was ring B is data.
     ///
     /// A crash before that leaves a disk that may be grown again. The record is what counts, whatever the labels say.
@@ -106,8 +106,8 @@ impl<A: DiskArray> Store<'_, A> {
         self.change_member(row, |record| record.set_blocks(after))
     }
 
-    /// Frees the blocks of a group that ended with the disk, as far as the disk goes now: in memory where it is open, else in
-    /// its record.
+    /// Frees the blocks of a group that ended with the disk, up to the disk's new end. It does so in memory
+    /// where the group is open, else in its record.
     fn extend_group(&mut self, row: Row, group: u32, before: u64, after: u64) -> Result<(), Code> {
         for _ in 0..ATTEMPTS {
             self.ready()?;

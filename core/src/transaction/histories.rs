@@ -1,9 +1,9 @@
 //! Several histories of one pool: told apart, named, one preferred to the others.
 //!
-//! An override begins a history under a name of its own, the branch, and notes the one that it left. Where disks hold states
-//! of which neither is in the other's history, the mount is refused until someone prefers one. With the first write the
-//! others are given up: they are noted in the ancestry as such, so that their disks stay out without anyone being asked
-//! again, as long as they hold nothing newer than what was known then.
+//! An override begins a history under a name of its own, the branch, and notes the one that it left. Where
+//! disks hold two states and neither is in the other's history, the mount is refused until the operator
+//! prefers one. The first write gives the others up: the ancestry records them as given up. So their disks
+//! stay out without a second question, as long as they hold nothing newer than what was known then.
 //!
 //! | a state, seen from the newest one | it is |
 //! |---|---|
@@ -14,10 +14,10 @@
 //! | of a branch that was given up, not beyond what was known of it | given up |
 //! | anything else | another history |
 //!
-//! Copies use the same names and numbers. So what is part by these rules must be known besides, by what the
-//! newest state says of those before it, or by the rings: [`relation`]. Another root under its number is
-//! another history. What is not known is unconfirmed: its disk may have gone back, or be a copy's. See
-//! [`without_say`].
+//! Copies use the same names and numbers. So a state that is part by these rules must also be known. The
+//! newest state knows some before it, and the rings know some. See [`relation`]. Another root under its
+//! number is another history. What is not known is unconfirmed: its disk may have gone back, or be a copy's.
+//! See [`without_say`].
 
 use super::create::FIRST;
 use super::labels::read_labels;
@@ -94,9 +94,9 @@ pub fn name_of(view: &Superblock<&[u8]>) -> StateName {
     }
 }
 
-/// What a state is to the history that ends with `newest`. `root_of_number` asks the rings of the disks that
-/// have the newest state: the checksum of the root that they had under that order and branch, `None` if they
-/// had none, or do not have it any more. Pure.
+/// What a state is to the history that ends with `newest`. `root_of_number` asks the rings of the disks with
+/// the newest state for the checksum of the root under that order and branch. It is `None` if they had none,
+/// or do not have it any more. Pure.
 pub fn relation(
     newest: &Superblock<&[u8]>,
     state: StateName,
@@ -139,10 +139,9 @@ fn knows_root(newest: &Superblock<&[u8]>, root_crc: u32) -> bool {
     root_crc != 0 && known.contains(&root_crc)
 }
 
-/// Whether a disk may be of a copy of the pool, of which the state is
-/// [`Unconfirmed`](Relation::Unconfirmed). Not one on which a mount of this history reserved its epoch:
-/// `claim_root_crc` is the root that this one went on from. Nor one with damage in its rings, which may
-/// have held something newer.
+/// Whether a disk whose state is [`Unconfirmed`](Relation::Unconfirmed) may be of a copy of the pool. Not one
+/// on which a mount of this history reserved its epoch: `claim_root_crc` is the root that this one went on
+/// from. Nor one with damage in its rings, which may have held something newer.
 pub fn may_be_copied(newest: &Superblock<&[u8]>, claim_root_crc: u32, has_damaged_slot: bool) -> bool {
     !has_damaged_slot && !knows_root(newest, claim_root_crc)
 }
@@ -180,8 +179,8 @@ pub(super) fn preferred_branch<A: DiskArray>(disks: &Disks<'_, A>, prefer: Prefe
     found.map(|disk| disks.state(disk).branch).ok_or(Code::NoSuchHistory)
 }
 
-/// The end of the history of a state, among `count` of them: from one to the next that went on from it, as
-/// `goes_on` says of two. Each of those must be newer than the one before.
+/// The end of the history of a state, among `count` of them. It goes from each state to the next that
+/// continues it, as `goes_on` says of two. Each of those must be newer than the one before.
 pub fn end_of(named: usize, count: usize, mut goes_on: impl FnMut(usize, usize) -> bool) -> usize {
     let mut end = named;
     while let Some(next) = (0..count).find(|&next| goes_on(end, next)) {
@@ -305,8 +304,8 @@ fn root_of_number<A: DiskArray>(
 }
 
 impl<A: DiskArray> Store<'_, A> {
-    /// Notes in the superblock that is being made which histories this one is preferred to; whether there are any that the
-    /// last commit does not know.
+    /// Notes in the superblock that is being made which histories this one is preferred to. Returns whether
+    /// there are any that the last commit does not know.
     pub(super) fn give_up_others(&mut self, prefer: Option<Prefer>) -> bool {
         let mut any = false;
         for disk in self.tree.disks.all() {

@@ -288,9 +288,9 @@ impl<A: DiskArray> Disks<'_, A> {
         self.execute_one(request).map_err(|error| FormatError::Io { disk, error })
     }
 
-    /// Overwrites the labels of a disk, so that a crash while it becomes a member leaves no half of one, and its rings: on
-    /// a board whose random numbers repeat, a superblock of the pool that was there before would look like one of this
-    /// pool.
+    /// Overwrites the labels of a disk, so that a crash while it becomes a member leaves no half of one. It
+    /// also overwrites its rings: on a board whose random numbers repeat, a superblock of an earlier pool
+    /// would look like one of this pool.
     pub(super) fn wipe(
         &mut self,
         disk: DiskIndex,

@@ -132,7 +132,8 @@ impl<A: DiskArray> Store<'_, A> {
         &self.roster
     }
 
-    /// Tells who went away and who came back since the last commit, as the mount found them.
+    /// Reports the members that went away and those that came back since the last commit, as the mount found
+    /// them.
     #[inline(never)]
     pub(super) fn tell_of_members(&mut self) {
         if !OBSERVE {
@@ -197,7 +198,7 @@ impl<A: DiskArray> Store<'_, A> {
         rows.iter().filter(|&row| !is_witness(row)).collect()
     }
 
-    /// Writes down who went away and who came back since the records were last written.
+    /// Records the members that went away and those that came back since the records were last written.
     #[inline(never)]
     pub(super) fn record_members(&mut self) -> Result<(), Code> {
         if !MULTI {

@@ -66,21 +66,21 @@ const LEVELS_SERVED: usize = 6;
 /// Freed runs that are noted down before they are written into the tree, with little memory and with much.
 const PENDING_RUNS: core::ops::RangeInclusive<usize> = pending_for(LEVELS_SERVED)..=1024;
 
-/// Freed runs that there must be room for before something grows in a tree of this many levels, with as many replicas as there
-/// can be: what one change frees that adds a level, and one.
+/// Freed runs that need room before something grows in a tree of this many levels, with as many replicas as
+/// possible. They are what a change that adds a level frees, and one more.
 const fn pending_for(levels: usize) -> usize {
     frees_for(levels + 1, NODE_COPIES_MAX) + 1
 }
 
-/// Bytes of checksums that are held at a time where there is memory: those of the longest extent in chunks of 4 KiB, so
-/// that all disks of a stripe are read at once.
+/// Bytes of checksums that are held at a time where there is memory. They are those of the longest extent in
+/// chunks of 4 KiB, so that all disks of a stripe are read at once.
 const CHECKSUMS: usize = 8 << 10;
 
 /// Nodes that the cache needs at least: for a tree that is to grow.
 const NODES_MIN: usize = nodes_for(LEVELS_SERVED) + GROWTH_NODES;
 
-/// Nodes that one change of a tree of this many levels needs in the cache at once: a path, the new nodes of two levels
-/// while both are split, and a root above them.
+/// Nodes that one change of a tree of this many levels needs in the cache at once. They are a path, the new
+/// nodes of two levels while both are split, and a root above them.
 pub(crate) const fn nodes_for(levels: usize) -> usize {
     levels + 3
 }
@@ -262,8 +262,9 @@ mod tests {
     extern crate std;
     use super::*;
 
-    /// A pool of sixteen data and four parity fragments took no more writes when its tree had six levels: the least memory has the
-    /// nodes for one that grows, and noted down fewer freed runs than that takes with five replicas.
+    /// A pool of sixteen data and four parity fragments took no more writes when its tree had six levels. The
+    /// least memory has the nodes for one that grows, but had room for fewer freed runs than that takes with
+    /// five replicas.
     #[test]
     fn what_is_said_to_be_enough_serves_a_tree_of_so_many_levels() {
         for (node_shift, members_max, group_blocks) in [(9, 8, 128), (9, 64, 128), (12, 64, 4096)] {

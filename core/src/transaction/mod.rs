@@ -80,8 +80,8 @@ pub(crate) enum Mode {
     },
 }
 
-/// How often the open groups and the member records are read before a read that fails counts: a disk may fail
-/// one and serve the next.
+/// How often the open groups and the member records are read before a failed read counts. A disk may fail one
+/// and serve the next.
 const RECORD_READS_MAX: u32 = 3;
 
 /// The tree with its transactions: one at a time.
@@ -150,8 +150,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
         matches!(self.mode, Mode::Writable | Mode::Unclaimed)
     }
 
-    /// Whether the state that is served may not be the one that the next mount finds: it is not on every member of its
-    /// list, and nothing was written that would make it so.
+    /// Whether the next mount may find another state than the served one. The served state is not on every
+    /// member of its list, and no write made it so.
     pub fn is_tentative(&self) -> bool {
         let (superblock, online) = (self.committed(), self.tree.disks.online());
         let is_everywhere = superblock.lists().members.is_subset_of(online)

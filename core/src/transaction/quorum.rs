@@ -1,4 +1,5 @@
-//! Who may mount, and who may go on: the decisions that keep one history. Pure; no I/O, no state.
+//! Which disks may mount, and which may continue: the decisions that keep one history. Pure; no I/O, no
+//! state.
 //!
 //! A superblock names two lists of members: `members`, this state's, and `settled`, the one before it until the
 //! change of members is finished. The pair moves one step at a time, and each step is durable on every online
@@ -13,13 +14,13 @@
 //! - A mount needs, of *both* lists, all members or strictly more than half.
 //! - A running pool needs, of both lists of the durable pair and of the next, at least half.
 //!
-//! At-least-half and more-than-half of one list are never disjoint, so a pool that goes on and a mount elsewhere
-//! share a member, and the newer epoch wins there. Looking at one list alone is not enough: a crash may leave the
-//! change of members on some disks and not on others.
+//! At-least-half and more-than-half of one list are never disjoint. So a pool that continues and a mount
+//! elsewhere share a member, and the newer epoch wins there. Looking at one list alone is not enough: a crash
+//! may leave the change of members on some disks and not on others.
 //!
-//! A mount that will write reserves an epoch above every claim that any present disk carries (the *claim*), and
-//! makes it durable on all of them first: two mounts that see different disks can then never write the same
-//! (epoch, generation) with different contents.
+//! A mount that will write first reserves an epoch above every claim of the present disks (the *claim*),
+//! durable on all of them. Two mounts that see different disks can then never write the same (epoch,
+//! generation) with different contents.
 
 pub use crate::types::MemberLists;
 use crate::types::{Row, Set};
@@ -39,8 +40,8 @@ pub const fn may_mount(present: Set<Row>, lists: MemberLists) -> bool {
     list_may_mount(present, lists.settled) && list_may_mount(present, lists.members)
 }
 
-/// How many of the members that are `present` may be gone, whichever they are, before the rest may not mount
-/// a state with these lists any more; 0 where they may not now.
+/// How many of the `present` members may be lost, whichever, while the rest may still mount a state with
+/// these lists. 0 where they may not now.
 pub const fn spare(present: Set<Row>, lists: MemberLists) -> usize {
     let (settled, members) = (list_spare(present, lists.settled), list_spare(present, lists.members));
     if settled < members { settled } else { members }
@@ -67,8 +68,8 @@ pub const fn may_continue(online: Set<Row>, durable: MemberLists, next: MemberLi
 
 /// The next pair to write on the way from `durable` to ([`target`](MemberLists::both), target), or `None` when it is reached.
 ///
-/// `must_write` asks for a step even when the lists need none: a commit has contents to write, and a mount rewrites
-/// the pair it found under its own epoch.
+/// `must_write` asks for a step even when the lists need none. A commit has contents to write, and a mount
+/// rewrites the pair it found under its own epoch.
 pub fn next_step(durable: MemberLists, target: Set<Row>, must_write: bool) -> Option<MemberLists> {
     if durable.settled != durable.members {
         // Half-way: a mount first makes the pair it found its own, then either settles it.

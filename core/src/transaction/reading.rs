@@ -8,7 +8,8 @@ use crate::types::MemoryNeeds;
 /// Nodes that are held at least. Reading needs one at a time; the others save reads.
 const NODES_MIN: usize = 3;
 
-/// Chunks that the stage holds, where there is memory for them: those of a stripe, of which one is computed.
+/// Chunks that the stage holds, where there is memory for them: those of a stripe, while one of them is
+/// computed.
 const CHUNKS: usize = DATA_FRAGMENTS_MAX + 1;
 
 impl<'m> Memory<'m> {

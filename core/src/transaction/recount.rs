@@ -47,7 +47,7 @@ impl<A: DiskArray> Store<'_, A> {
         let (all, last) = (u64::from(group_blocks), over(area.blocks, u64::from(group_blocks)) as u32);
         let blocks_of = |group: u32| if group + 1 == groups && last != 0 { last } else { group_blocks };
         let whole = u64::from(groups) - u64::from(last != 0);
-        // As if all groups were free; then those that have a record, and those of which memory tells.
+        // As if all groups were free; then those that have a record, and those whose state is in memory.
         let mut free = area.blocks;
         let mut node_free = whole * all + if last != 0 { node_free_of(last) } else { 0 };
         let mut count = |group: u32, now: u32, for_nodes: u64| {

@@ -3,8 +3,8 @@
 //! 1. flush every disk: after a crash of the process alone the newest superblock may be in a disk's cache;
 //! 2. read the labels: which disks are members of one pool;
 //! 3. read the rings: the newest state on each disk, and the highest epoch claimed on any;
-//! 4. decide: the newest state of all, or of the history that is preferred, if all others are of its history and the
-//!    members that are present may go on from it. Nothing was written yet;
+//! 4. decide: the newest state of all, or of the preferred history. All others must be of its history, and
+//!    the present members must be allowed to continue from it. Nothing was written yet;
 //! 5. read the root, the open groups and the member records;
 //! 6. to write: claim a fresh epoch on all present disks, and bring the member lists to those present.
 
@@ -47,8 +47,9 @@ pub enum MountMode {
         /// The name of the new history, random.
         branch: u64,
     },
-    /// For reading what can be read, whoever is missing: members that are absent could hold a newer state, parts of the
-    /// tree and of the contents may be lost. Nothing is written, and what is served is always tentative.
+    /// For reading what can be read, whichever members are missing. Absent members could hold a newer state,
+    /// and parts of the tree and of the contents may be lost. Nothing is written, and what is served is
+    /// always tentative.
     Salvage,
 }
 
@@ -138,7 +139,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// Reads what the found state says of the members, and goes on from it.
     fn go_on(&mut self, request: &MountRequest<'m>) -> Result<(), Code> {
         if MANAGE && request.mode == MountMode::Salvage {
-            // Where even their records are lost, nobody is known to be out of use.
+            // Where even their records are lost, no member is known to be out of use.
             if let Err(error) = self.load_members()
                 && !error.is_loss()
             {
@@ -324,13 +325,13 @@ impl<'m, A: DiskArray> Store<'m, A> {
         }
         // A rebuild that is under way may be past what they held: another begins.
         self.remove(&Key::job(JobKind::Rebuild as u32, 0))?;
-        // Nobody is left who owes what they held.
+        // No member is left that owes their data.
         self.tree.space.superblock.add_short(lost);
         Ok(())
     }
 
-    /// Whether no change of members is half-way, those present are the ones of the list, all at the newest state, and
-    /// the tree tells of all others that they are away: going on from here changes no list.
+    /// Whether continuing from here changes no list. No change of members is half-way, and the tree records
+    /// absent members as away. The present members are those of the list, all at the newest state.
     fn is_settled(&self) -> bool {
         let superblock = self.committed();
         if !MULTI {
@@ -363,8 +364,8 @@ impl<'m, A: DiskArray> Store<'m, A> {
         done
     }
 
-    /// Reserves an epoch above every one that a present disk knows, durable on all of them: from then on no other
-    /// mount can write states of this epoch. A disk that fails here counts as absent.
+    /// Reserves an epoch above every one that a present disk knows, durable on all of them. From then on no
+    /// other mount can write states of this epoch. A disk that fails here counts as absent.
     pub(super) fn claim(&mut self) -> Result<(), Code> {
         // Also above what is known of disks that have failed since, and of those of a history that another
         // was preferred to.

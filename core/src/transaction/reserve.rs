@@ -9,7 +9,7 @@ use crate::format::record::{dead, group};
 use crate::types::Row;
 use dynamicfs_hal::DiskArray;
 
-/// Who asks for space.
+/// The reason for which space is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Something grows: what is kept back stays, and what is promised to members that are being emptied.
@@ -37,8 +37,8 @@ impl<A: DiskArray> Store<'_, A> {
         self.sweep_blocks() + 3 * self.commit_blocks() + self.operation_blocks(RELEASE_UPDATES)
     }
 
-    /// Node blocks that a sweep of all groups takes from one member: their leaves, the nodes above them, the way to the dead
-    /// records and back.
+    /// Node blocks that a sweep of all groups takes from one member. They are their leaves, the nodes above
+    /// them, and the path to the dead records and back.
     fn sweep_blocks(&self) -> u64 {
         let depth = u64::from(self.tree.level) + 1;
         let leaves = self.group_leaves();
@@ -85,15 +85,16 @@ impl<A: DiskArray> Store<'_, A> {
         ((free_of(row) * u64::from(share)) >> 10).saturating_add(self.tree.space.group_blocks().into())
     }
 
-    /// Node blocks that an operation of this many tree updates may take from one member: the ways to the places where it
-    /// changes records, below the root that they share, a leaf more for each update, and one update in full.
+    /// Node blocks that an operation of this many tree updates may take from one member. They are the paths
+    /// to the places where it changes records, below their shared root. A leaf more for each update, and one
+    /// update in full, come on top.
     fn operation_blocks(&self, updates: u32) -> u64 {
         let paths = updates.min(PLACES_MAX) * u32::from(self.tree.level) + 1;
         u64::from(self.tree.update_blocks_max()) + self.copies_on_a_member() * u64::from(paths + updates)
     }
 
-    /// Node blocks that a commit may take from one member, beside those that its operations took: the records of open
-    /// and closed groups, of members and of what is dead lie side by side at the beginning of the tree.
+    /// Node blocks that a commit may take from one member, beside those of its operations. The records of
+    /// open and closed groups, of members and of dead entries lie side by side at the beginning of the tree.
     fn commit_blocks(&self) -> u64 {
         let depth = u64::from(self.tree.level) + 1;
         let groups = (4 * self.tree.data_rows().len() as u64).min(self.group_leaves());
@@ -143,8 +144,8 @@ impl<A: DiskArray> Store<'_, A> {
         self.tree.space.superblock.row(row).node_free().saturating_sub(kept_back)
     }
 
-    /// Whether the tree, as high as it is and may become, can be changed in the memory there is: what was made to grow in
-    /// it can be emptied in it too.
+    /// Whether the tree, as high as it is and may become, can be changed in the lent memory. A tree that grew
+    /// in some memory can be emptied in it too.
     pub fn check_memory(&mut self, purpose: Purpose) -> Result<(), Code> {
         let levels = usize::from(self.tree.level) + 1;
         let (nodes, frees) = match purpose {
@@ -187,6 +188,6 @@ pub const REFRESH_UPDATES: u32 = 2;
 /// Tree updates of an operation that deletes something: a name, two inodes, an orphan, what one leaf holds.
 pub const RELEASE_UPDATES: u32 = 10;
 
-/// Places of the tree in which one operation changes records: an inode, a directory and another, a run of extents, what is
-/// dead and the groups.
+/// Places of the tree in which one operation changes records: an inode, a directory and another, a run of
+/// extents, dead entries and groups.
 const PLACES_MAX: u32 = 5;

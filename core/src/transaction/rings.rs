@@ -20,8 +20,8 @@ pub(super) const REQUESTS_PER_SUPERBLOCK: usize = 3;
 /// Where ring B lacks what ring A holds, and the label behind it is gone as well, the disk was cut and
 /// enlarged again. The data before ring B may have gone with it.
 ///
-/// A slot that cannot be read, or holds a write that was cut short, may hold something newer: the sector can be read again one
-/// day, and the next write to the slot may be cut short so that what it leaves completes the one before.
+/// A slot that cannot be read, or holds a write that was cut short, may hold something newer. The sector may
+/// be readable one day, and the next write to the slot may be cut short so that it completes the one before.
 #[inline(never)]
 pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<(), Code> {
     let bytes = disks.parameters.slot_bytes as usize;
@@ -181,7 +181,7 @@ fn look_closely<A: DiskArray>(disks: &mut Disks<'_, A>, disk: DiskIndex, image: 
 fn look_at_both<A: DiskArray>(disks: &mut Disks<'_, A>, disk: DiskIndex, image: &mut [u8]) -> Look {
     let (next, newest) = (disks.next_sequence(disk), disks.state(disk).sequence);
     match (newest, last_at(disks, disk, next, image), last_at(disks, disk, newest, image)) {
-        // Before its first superblock there is nothing by which it could be known.
+        // Before its first superblock nothing on it could identify it.
         (0, ..) => Look::Ours,
         (_, Some(sequence), _) if sequence >= next => Look::OtherWriter,
         // What cannot be read proves nothing: writing will tell.
@@ -234,8 +234,8 @@ fn lacks_previous<A: DiskArray>(disks: &mut Disks<'_, A>, disk: DiskIndex, image
     is_answered && has_older
 }
 
-/// The checksum of the root of the state with this order and branch that a disk had before its newest, if its
-/// rings still have it. Reads from the newest on backwards.
+/// The checksum of the root of an earlier state of a disk, with this order and branch, if its rings still
+/// have it. Reads from the newest on backwards.
 pub(super) fn root_crc_before<A: DiskArray>(
     disks: &mut Disks<'_, A>,
     disk: DiskIndex,
@@ -250,8 +250,8 @@ pub(super) fn root_crc_before<A: DiskArray>(
     .flatten()
 }
 
-/// Calls `f` with the superblocks before a disk's newest that its rings still have, from the newest on
-/// backwards, perhaps twice with one, until it breaks: with what.
+/// Calls `f` with the superblocks before a disk's newest that its rings still have, until it breaks. They
+/// come from the newest on backwards, perhaps twice with one. Returns the value of the break.
 pub(super) fn each_before<A: DiskArray, T>(
     disks: &mut Disks<'_, A>,
     disk: DiskIndex,
@@ -330,8 +330,9 @@ impl<A: DiskArray> Store<'_, A> {
         }
     }
 
-    /// Looks, on each member that takes part, at the first sector of the slot that its next superblock will overwrite, after a flush
-    /// of what was written if that is asked for: it must hold what this disk's ring held there a turn ago, or nothing.
+    /// Reads, on each member that takes part, the first sector of the slot that its next superblock will
+    /// overwrite. If asked for, earlier writes are flushed before. The sector must hold what this disk's ring
+    /// held there a turn ago, or nothing.
     ///
     /// Else something else writes to these disks, and the pool takes no more writes; or the disk was exchanged, and is out
     /// of use. One read for each disk, in the batch that flushes.
@@ -368,8 +369,9 @@ impl<A: DiskArray> Store<'_, A> {
         exchanged
     }
 
-    /// How many of the slots that hold the newest superblock are not right, of both rings of all members that take part; the
-    /// next commit writes it anew. Once this mount has an epoch: what a crash left half-way is behind it then.
+    /// How many of the slots of the newest superblock are wrong, in both rings of all members that take part.
+    /// The next commit writes it anew. Once this mount has an epoch: what a crash left half-way is behind it
+    /// then.
     pub fn count_wrong_slots(&mut self) -> usize {
         let disks = &mut self.tree.disks;
         let image = &mut self.stage[..disks.parameters.slot_bytes as usize];
@@ -404,8 +406,8 @@ impl<A: DiskArray> Disks<'_, A> {
         }
     }
 
-    /// The sequence of a disk's next superblock. Slots that could not be read may hold up to a ring of newer ones: what is
-    /// written from now on is newer than any of those too, should they be read again.
+    /// The sequence of a disk's next superblock. Slots that could not be read may hold up to a ring of newer
+    /// ones. Later writes are newer than any of those too, should they become readable.
     fn next_sequence(&self, disk: DiskIndex) -> u64 {
         let state = self.state(disk);
         let unknown = if state.may_hold_more { u64::from(self.parameters.ring_length) } else { 0 };
@@ -430,7 +432,7 @@ impl<A: DiskArray> Disks<'_, A> {
                 let (disk, is_read, is_newest) =
                     (DiskIndex(step / STEPS), step % STEPS > 0, step % STEPS == 2);
                 let state = self.state(disk);
-                // Before its first superblock there is nothing on a disk by which it could be known.
+                // Before its first superblock nothing on a disk could identify it.
                 let is_wanted = match is_read {
                     true => state.sequence > 0 && !(is_newest && flush),
                     false => flush && state.unflushed,

@@ -219,8 +219,8 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(false)
     }
 
-    /// Counts what was freed since a sweep began, or could have. The numbers before may say anything: what was freed on a member that
-    /// has left since is given back to nobody, and bytes on a disk may lie.
+    /// Counts what was freed since a sweep began, or could have. The numbers before may say anything. Blocks
+    /// that were freed on a member that has left since are not given back, and bytes on a disk may be wrong.
     fn recount_dead(&mut self, limit: u64) -> Result<(), Code> {
         let (mut records, mut blocks) = (0, 0u64);
         let next = self.tree.space.superblock.dead_next();

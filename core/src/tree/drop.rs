@@ -1,4 +1,4 @@
-//! Taking whole nodes out of the tree: leaves of which nothing stays, and nodes that cannot be read.
+//! Takes whole nodes out of the tree: leaves without a record that stays, and nodes that cannot be read.
 
 use super::Tree;
 use super::update::Path;
@@ -18,8 +18,8 @@ pub enum Unreadable {
 }
 
 impl<A: DiskArray> Tree<'_, A> {
-    /// Takes out the leaf that holds `first`, if nothing of it stays: the number of its records; `None`, and
-    /// nothing changed, if some of it stays.
+    /// Takes out the leaf that holds `first`, if no record of it stays. Returns the number of its records;
+    /// `None`, and nothing changed, if one stays.
     ///
     /// The leaf itself is not written anew, so that what many records take up is given back for the price of the nodes
     /// above them.
@@ -64,8 +64,8 @@ impl<A: DiskArray> Tree<'_, A> {
         self.rebalance(path)
     }
 
-    /// Takes out the first node that cannot be read on the way from `at` to the next record before `end`, if all that it can hold lies
-    /// from `from` on and before `end`. The tree [`is_ready`](Self::is_ready).
+    /// Takes out the first unreadable node on the way from `at` to the next record before `end`. All keys
+    /// that it can hold must lie from `from` on and before `end`. The tree [`is_ready`](Self::is_ready).
     ///
     /// What lay in it and below it is lost, and the blocks that this referred to are allocated until a recount.
     pub fn drop_unreadable(&mut self, mut at: Key, from: &Key, end: &Key) -> Result<Unreadable, Code> {

@@ -45,8 +45,9 @@ impl<A: DiskArray> Tree<'_, A> {
         }
     }
 
-    /// Reads a node into a frame from the first of its replicas that is what the parent says. One that is not, though its
-    /// member is there, is remembered; those whose disks take too long are asked again, with more patience, when no other is left.
+    /// Reads a node into a frame from the first of its replicas that is what the parent says. A replica that
+    /// is not, though its member is there, is remembered. Replicas on disks that take too long are read
+    /// again, with more patience, when no other is left.
     #[inline(never)]
     fn read_replica(&mut self, slot: u16, pointer: &NodePointer, level: u8) -> Result<(), Code> {
         let replicas = pointer.replicas();
@@ -89,7 +90,7 @@ impl<A: DiskArray> Tree<'_, A> {
         Err(self.disks.about.node(replicas[0]))
     }
 
-    /// The same where nothing is known of the disks by which they would be preferred.
+    /// The same where nothing is known that would prefer a disk.
     fn read_in_turn(
         &mut self,
         slot: u16,
@@ -111,8 +112,8 @@ impl<A: DiskArray> Tree<'_, A> {
         Err(self.disks.about.node(replicas[0]))
     }
 
-    /// Reads one replica of a node into a frame: whether it is what the parent says, or `None` if its disk takes too long where
-    /// others can answer.
+    /// Reads one replica of a node into a frame. Returns whether it is what the parent says, or `None` if its
+    /// disk takes too long where others can answer.
     fn try_replica(
         &mut self,
         slot: u16,

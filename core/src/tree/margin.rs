@@ -18,7 +18,7 @@ pub struct Margin {
 }
 
 impl Margin {
-    /// Nothing was written, with these rows online, some of which are owed something.
+    /// Nothing was written yet, with these rows online; some of them are owed data.
     pub const fn new(online: Set<Row>, owed: Set<Row>) -> Self {
         Self { began_with: online, owed, any: usize::MAX, others: Some(usize::MAX) }
     }
@@ -28,8 +28,8 @@ impl Margin {
         self.began_with.minus(online)
     }
 
-    /// Notes that something was placed in these rows, of which so many must stay. What failed before is not
-    /// among its places, so that does not count against it.
+    /// Notes that something was placed in these rows, and that so many of them must stay. What failed before
+    /// is not among its places, so that does not count against it.
     pub fn note(&mut self, places: Set<Row>, needed: usize, online: Set<Row>) {
         if !MULTI {
             return;

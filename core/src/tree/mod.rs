@@ -12,9 +12,9 @@
 //! cache.rs    the frames
 //! margin.rs   how many disks may fail meanwhile
 //! ```
-//! At most one path and two siblings are pinned at a time; iterators keep keys, never nodes. Whoever changes the
-//! tree makes sure first ([`Tree::is_ready`]) that the open groups have blocks for one whole update and that what it
-//! frees can be noted down.
+//! At most one path and two siblings are pinned at a time; iterators keep keys, never nodes. Before a caller
+//! changes the tree, it asks [`Tree::is_ready`]. The open groups must have blocks for one whole update, and
+//! there must be room to note the freed runs.
 
 pub mod cache;
 mod drop;
@@ -66,7 +66,7 @@ pub struct Tree<'m, A> {
     pub withheld: Set<Row>,
     /// How many disks may fail before something is lost that the transaction wrote.
     pub margin: Margin,
-    /// Nodes of which reads found a bad replica, and nobody has rewritten yet.
+    /// Nodes with a bad replica that reads found, and that were not rewritten yet.
     pub(crate) bad_nodes: heapless::Vec<BadNode, NODE_REPAIRS_MAX>,
 }
 
@@ -121,8 +121,8 @@ impl<A: DiskArray> Tree<'_, A> {
         if self.data_rows().len() == 1 { 2 * nodes } else { nodes }
     }
 
-    /// Runs that one update may free at the tree's present depth: the old place of each node on a path, a neighbour
-    /// that it is joined with, and its new place when it is the root above a single child.
+    /// Runs that one update may free at the tree's present depth. They are the old place of each node on a
+    /// path, a joined neighbour, and the new place of a root above a single child.
     pub fn update_frees_max(&self) -> usize {
         self.frees_max(usize::from(self.level) + 1)
     }
@@ -132,8 +132,8 @@ impl<A: DiskArray> Tree<'_, A> {
         frees_for(levels, self.copies_wanted().max(2))
     }
 
-    /// Whether an update can be made now: every member that takes part has blocks in its open group, and there is
-    /// room to note what is freed.
+    /// Whether an update can be made now. Every member that takes part has blocks in its open group, and
+    /// there is room to note what is freed.
     pub fn is_ready(&self) -> bool {
         self.space.pending_room() >= self.update_frees_max() && self.rows_without_room().is_empty()
     }
@@ -187,7 +187,7 @@ impl<A: DiskArray> Tree<'_, A> {
         self.space.take_node(row, area)
     }
 
-    /// Notes that something was placed in these rows, of which so many must stay.
+    /// Notes that something was placed in these rows, and that so many of them must stay.
     pub fn note_places(&mut self, rows: Set<Row>, needed: usize) {
         self.margin.note(rows, needed, self.disks.online());
     }
@@ -220,8 +220,9 @@ impl<A: DiskArray> Tree<'_, A> {
         NodeExpectation { crc: pointer.crc, birth: pointer.birth, level, pool: self.mark }
     }
 
-    /// The error of a cache that is too small for one change, with nodes that would do. Whoever begins a change makes
-    /// sure of that first; it is met where a mount or a commit is the first to change something.
+    /// The error of a cache that is too small for one change, with nodes that would do. The caller that
+    /// begins a change makes sure of that first. It happens where a mount or a commit is the first to change
+    /// something.
     pub(crate) fn needs_memory(&mut self) -> Code {
         let nodes = (usize::from(self.level) + 4).max(self.cache.capacity() + 1);
         let bytes = nodes * self.disks.parameters.node_bytes();

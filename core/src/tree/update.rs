@@ -177,8 +177,8 @@ impl<A: DiskArray> Tree<'_, A> {
         Ok(())
     }
 
-    /// Sets the pointer to a child. It has as many places as the old one, unless that was forged: a parent that is full to
-    /// the brim then takes as many replicas as it has room for.
+    /// Sets the pointer to a child. It has as many places as the old one, unless that was forged. A full
+    /// parent then takes as many replicas as it has room for.
     fn set_pointer(&mut self, parent: u16, child: usize, pointer: &NodePointer) -> Result<(), Code> {
         let mut bytes = [0; POINTER_BYTES_MAX];
         let mut length = pointer.store(&mut bytes);

@@ -10,8 +10,8 @@ use crate::limits::DEPTH_MAX;
 use crate::types::Generation;
 use dynamicfs_hal::DiskArray;
 
-/// Where a walk is. It needs no state but the key that it goes on from: one that begins there meets again the nodes above
-/// it, and then goes on.
+/// Where a walk is. It needs no state but the key from which it continues. A walk that begins there meets the
+/// nodes above it again, and then continues.
 #[derive(Debug)]
 pub struct Walk {
     /// The pointer of the node last met on each level.
@@ -31,7 +31,8 @@ pub struct Met {
     pub pointer: NodePointer,
     /// Its level, 0 for a leaf.
     pub level: u8,
-    /// The key by which it was found: not below it, and no key of its own that the walk has yet to meet is before.
+    /// The key that found it, at or above its lower bound. It is at or below all of its keys that the walk
+    /// has yet to meet.
     pub from: Key,
     /// The first key that belongs to a later node; `None` for the last one of its level.
     pub end: Option<Key>,
