@@ -14,6 +14,7 @@
 //! paths.rs        paths: made, written whole, removed
 //! cursor.rs       a directory, entry by entry
 //! pins.rs         objects that stay without a name
+//! resume.rs       a transaction put aside between two calls
 //! format.rs       from what is asked for to what is fixed for good
 //! ```
 
@@ -28,6 +29,7 @@ mod paths;
 mod pins;
 mod read;
 mod reader;
+mod resume;
 mod sealed;
 mod state;
 mod transaction;

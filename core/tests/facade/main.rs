@@ -4,6 +4,7 @@ mod cursor;
 mod names;
 mod open;
 mod paths;
+mod resume;
 
 use dynamicfs_core::error::{Error, FormatError, MountError, StorageError};
 use dynamicfs_core::files::{Attributes, MakeRequest};
