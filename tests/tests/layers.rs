@@ -31,11 +31,12 @@ fn check_none(what: &str, violations: &[String]) {
 // --- packages -------------------------------------------------------------------------------------------------
 
 /// Packages of the workspace, where they are, and which others they may depend on. `None`: on any.
-const PACKAGES: [(&str, &str, Option<&[&str]>); 8] = [
+const PACKAGES: [(&str, &str, Option<&[&str]>); 9] = [
     ("reed-solomon-novelda", "core/reed-solomon-novelda", Some(&[])),
     ("dynamicfs-hal", "hal", Some(&[])),
     ("std-host-shim", "hal/std-host-shim", Some(&["dynamicfs-hal"])),
     ("dynamicfs-core", "core", Some(&["dynamicfs-hal", "reed-solomon-novelda"])),
+    ("dynamicfs-c", "core/dynamicfs-c", Some(&["dynamicfs-core", "dynamicfs-hal"])),
     ("dynamicfs-sim", "sim", Some(&["dynamicfs-core", "dynamicfs-hal"])),
     (
         "dynamicfs",

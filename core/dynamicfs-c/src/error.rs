@@ -1,0 +1,141 @@
+//! Errors of the core as codes, with what they are about.
+
+use crate::abi::dfs_error_info;
+use crate::code::*;
+use dynamicfs_core::error::{Error, FormatError, MountError, StorageError};
+use dynamicfs_core::types::MemoryNeeds;
+
+impl dfs_error_info {
+    /// Nothing.
+    pub(crate) const NONE: Self = Self {
+        struct_bytes: size_of::<Self>() as u32,
+        code: 0,
+        disk: -1,
+        member: -1,
+        block: 0,
+        object: 0,
+        offset: 0,
+        bytes: 0,
+    };
+
+    pub(crate) const fn of(code: i32) -> Self {
+        Self { code, ..Self::NONE }
+    }
+
+    const fn on(disk: usize, code: i32) -> Self {
+        Self { disk: disk as i32, ..Self::of(code) }
+    }
+
+    /// What an operation on objects or names answered.
+    #[inline(never)]
+    pub(crate) fn of_error(error: &Error) -> Self {
+        Self::of(match *error {
+            Error::NotFound => DFS_ERR_NOT_FOUND,
+            Error::Exists => DFS_ERR_EXISTS,
+            Error::NotADirectory => DFS_ERR_NOT_A_DIRECTORY,
+            Error::IsADirectory => DFS_ERR_IS_A_DIRECTORY,
+            Error::NotEmpty => DFS_ERR_NOT_EMPTY,
+            Error::InvalidName => DFS_ERR_NAME,
+            Error::IntoItself => DFS_ERR_INTO_ITSELF,
+            Error::NotAFile => DFS_ERR_NOT_A_FILE,
+            Error::TooLarge => DFS_ERR_TOO_LARGE,
+            Error::HashFull => DFS_ERR_HASH_FULL,
+            Error::InvalidArgument => DFS_ERR_ARGUMENT,
+            Error::PinsFull => DFS_ERR_PINS_FULL,
+            Error::Unreadable { object, offset } => {
+                return Self { object: object.0, offset, ..Self::of(DFS_ERR_UNREADABLE) };
+            }
+            Error::Storage(ref error) => return Self::of_storage(error),
+            _ => DFS_ERR_UNKNOWN,
+        })
+    }
+
+    /// What the layers below the objects answered.
+    #[inline(never)]
+    pub(crate) fn of_storage(error: &StorageError) -> Self {
+        Self::of(match *error {
+            StorageError::NodeUnreadable { address } => {
+                return Self {
+                    member: address.member.0.into(),
+                    block: address.block,
+                    ..Self::of(DFS_ERR_NODE_UNREADABLE)
+                };
+            }
+            StorageError::RecordInvalid { object } => {
+                return Self { object: object.0, ..Self::of(DFS_ERR_RECORD_INVALID) };
+            }
+            StorageError::RecordUnsupported { object } => {
+                return Self { object: object.0, ..Self::of(DFS_ERR_RECORD_UNSUPPORTED) };
+            }
+            StorageError::NoSpace => DFS_ERR_NO_SPACE,
+            StorageError::NeedsMemory { bytes } => {
+                return Self { bytes: bytes as u64, ..Self::of(DFS_ERR_NEEDS_MEMORY) };
+            }
+            StorageError::TreeFull => DFS_ERR_TREE_FULL,
+            StorageError::TooFewDisks { .. } => DFS_ERR_TOO_FEW_DISKS,
+            StorageError::ReadOnly => DFS_ERR_READ_ONLY,
+            StorageError::OutcomeUnknown => DFS_ERR_OUTCOME_UNKNOWN,
+            StorageError::OtherWriter { disk } => return Self::on(disk, DFS_ERR_OTHER_WRITER),
+            StorageError::Exchanged { disk } => return Self::on(disk, DFS_ERR_EXCHANGED),
+            StorageError::NoSpaceBelow { disk } => return Self::on(disk, DFS_ERR_NO_SPACE_BELOW),
+            StorageError::RefusedBelow { disk } => return Self::on(disk, DFS_ERR_REFUSED_BELOW),
+            StorageError::NoTransaction => DFS_ERR_NO_TRANSACTION,
+            StorageError::Poisoned => DFS_ERR_POISONED,
+            StorageError::InTransaction => DFS_ERR_IN_TRANSACTION,
+            StorageError::BadRequest => DFS_ERR_BAD_REQUEST,
+            StorageError::NeedsFeature(_) => DFS_ERR_NEEDS_FEATURE,
+            _ => DFS_ERR_UNKNOWN,
+        })
+    }
+
+    /// Why a pool was not mounted; `memory` tells the bytes that the caller must lend for these needs.
+    #[inline(never)]
+    pub(crate) fn of_mount(error: &MountError, memory: impl FnOnce(MemoryNeeds) -> u64) -> Self {
+        Self::of(match *error {
+            MountError::NoPool => DFS_ERR_NO_POOL,
+            MountError::Unsupported { disk, .. } => return Self::on(disk, DFS_ERR_UNSUPPORTED),
+            MountError::Truncated { disk, needed, .. } => {
+                return Self { bytes: needed, ..Self::on(disk, DFS_ERR_TRUNCATED) };
+            }
+            MountError::LargeSectors { disk, .. } => return Self::on(disk, DFS_ERR_LARGE_SECTORS),
+            MountError::LabelsDisagree { disk } => return Self::on(disk, DFS_ERR_LABELS_DISAGREE),
+            MountError::Cloned { second, .. } => return Self::on(second, DFS_ERR_CLONED),
+            MountError::NoSuperblock => DFS_ERR_NO_SUPERBLOCK,
+            MountError::Missing { .. } => DFS_ERR_MISSING,
+            MountError::Unfinished { .. } => DFS_ERR_UNFINISHED,
+            MountError::Diverged { second, .. } => return Self::on(second, DFS_ERR_DIVERGED),
+            MountError::NeedsFeature(_) => DFS_ERR_NEEDS_FEATURE,
+            MountError::NeedsMemory(needs) => {
+                return Self { bytes: memory(needs), ..Self::of(DFS_ERR_NEEDS_MEMORY) };
+            }
+            MountError::Entropy => DFS_ERR_ENTROPY,
+            MountError::Storage(ref error) => return Self::of_storage(error),
+            _ => DFS_ERR_UNKNOWN,
+        })
+    }
+
+    /// Why a pool was not made, in the same way.
+    #[inline(never)]
+    pub(crate) fn of_format(error: &FormatError, memory: impl FnOnce(MemoryNeeds) -> u64) -> Self {
+        Self::of(match *error {
+            FormatError::DiskCount { .. } => DFS_ERR_DISK_COUNT,
+            FormatError::TooFewDisks { .. } => DFS_ERR_TOO_FEW_DISKS,
+            FormatError::Parameter(_) => DFS_ERR_PARAMETER,
+            FormatError::DiskTooSmall { disk, bytes } => {
+                return Self { bytes, ..Self::on(disk, DFS_ERR_DISK_TOO_SMALL) };
+            }
+            FormatError::DiskTooLarge { disk, bytes } => {
+                return Self { bytes, ..Self::on(disk, DFS_ERR_DISK_TOO_LARGE) };
+            }
+            FormatError::Geometry { disk } => return Self::on(disk, DFS_ERR_GEOMETRY),
+            FormatError::InUse { disk, .. } => return Self::on(disk, DFS_ERR_IN_USE),
+            FormatError::Io { disk, .. } => return Self::on(disk, DFS_ERR_IO),
+            FormatError::Entropy => DFS_ERR_ENTROPY,
+            FormatError::NeedsMemory(needs) => {
+                return Self { bytes: memory(needs), ..Self::of(DFS_ERR_NEEDS_MEMORY) };
+            }
+            FormatError::Storage(ref error) => return Self::of_storage(error),
+            _ => DFS_ERR_UNKNOWN,
+        })
+    }
+}

@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# Builds the static library of dynamicfs-c for a host and for the Cortex-M4, and runs the C programs of this folder with
+# it: on the host under valgrind, on the board in QEMU. Prints on stdout what the measured programs take on the board, and
+# what the same take in Rust:
+#
+#     BUILD TARGET FLASH_BYTES FLASH_BYTES_IN_RUST
+set -eu
+
+readonly TARGET=thumbv7em-none-eabihf
+# A build, the features of the library, disks, and the programs in the order in which they run. The last is measured.
+readonly SETS=(
+    "read-write::1:LIFE FORMAT READ_WRITE"
+    "read-only:--no-default-features:1:READ_ONLY"
+    "mirror:--features xor,repair:3:LIFE FORMAT MIRROR"
+    "full:--features reed-solomon,repair,maintain:4:LIFE FORMAT FULL"
+)
+# Percent of flash that a program in C may take beyond the same in Rust.
+readonly MORE_PERCENT=25
+readonly SECONDS_MAX=120
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source=../need.sh
+. ../need.sh
+need cargo "https://rustup.rs"
+need qemu-system-arm "apt-get install qemu-system-arm"
+need valgrind "apt-get install valgrind"
+need cc "apt-get install gcc"
+# Clang has the Cortex-M in it, and takes an eighth of the room of gcc-arm-none-eabi; rustup has the linker.
+clang=$(compgen -c clang | grep -E '^clang(-[0-9]+)?$' | sort | head -1) || true
+need "${clang:-clang}" "apt-get install clang"
+need_target $TARGET
+
+root=$(cd ../../.. && pwd)
+target_dir=${CARGO_TARGET_DIR:-$root/target}
+header=$root/core/dynamicfs-c
+lld=$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin/rust-lld
+cost=$(cost_program)
+cost=${cost% --rules *}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+readonly WARNINGS="-std=c99 -Wall -Wextra -Wpedantic -Werror"
+
+# Builds the library, and prints where it is. Cargo's output is where a later build overwrites it.
+library() {
+    local name=$1 features=$2 target=$3
+    # shellcheck disable=SC2086 # several words, or none
+    (cd "$root" && cargo rustc --quiet --locked -p dynamicfs-c --profile firmware --crate-type staticlib \
+        $features ${target:+--target $target}) >&2
+    cp "$target_dir/$target/firmware/libdynamicfs_c.a" "$work/$name.a"
+    echo "$work/$name.a"
+}
+
+# Compiles and links a program for the board: its name, the library, options, sources.
+for_board() {
+    local name=$1 library=$2 options=$3 source objects=()
+    shift 3
+    for source in board/startup.c board/memory.c "$@"; do
+        objects+=("$work/$(basename "$source" .c).o")
+        # shellcheck disable=SC2086
+        "$clang" --target=$TARGET -Oz -ffreestanding -fno-builtin -ffunction-sections -fdata-sections \
+            $WARNINGS -I. -Iboard -isystem board/freestanding -I"$header" $options -c "$source" -o "${objects[-1]}"
+    done
+    # Relocations stay in the file: ../cost reads from them what is called.
+    "$lld" -flavor gnu --gc-sections -q -T board/board.ld "${objects[@]}" "$library" -o "$work/$name.elf"
+}
+
+# Runs a program in QEMU. The board's large memory, in which the disks are, is a file that the next one finds.
+on_board() {
+    [ -e "$work/disks" ] || truncate -s 16M "$work/disks"
+    timeout "$SECONDS_MAX" qemu-system-arm -machine mps2-an386,memory-backend=disks \
+        -object memory-backend-file,id=disks,size=16M,mem-path="$work/disks",share=on \
+        -nographic -semihosting-config enable=on,target=native -kernel "$work/$1.elf" </dev/null
+}
+
+flash() {
+    # shellcheck disable=SC2086 # the program and its arguments
+    $cost --rules "$work/rules.txt" "$work/$1.elf" | cut -d' ' -f1
+}
+
+# What the same program takes in Rust: the row that ../sizes.sh keeps.
+flash_in_rust() {
+    awk -v build="$1" '$1 == build && $2 == "thumbv7em" { print $3 }' ../sizes.txt
+}
+
+on_host() {
+    local library
+    library=$(library host "--features full" "")
+    # The library has Rust's standard library in it there, for its handler of panics alone.
+    # shellcheck disable=SC2086
+    cc $WARNINGS -g -DDISKS=3 -DPINS=1 -I. -Iboard -I"$header" life.c disks.c board/host.c \
+        "$library" -lpthread -ldl -lm -o "$work/life"
+    valgrind --quiet --error-exitcode=1 "$work/life" >&2
+    # The header is C++ too.
+    echo '#include "dynamicfs.h"' >"$work/header.cpp"
+    c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I"$header" "$work/header.cpp"
+}
+
+on_host
+cat rules.txt ../cost/rules.txt >"$work/rules.txt"
+failed=0
+for_board EMPTY /dev/null -DPROGRAM=EMPTY pool.c
+empty=$(flash EMPTY)
+for set in "${SETS[@]}"; do
+    IFS=: read -r build features disks programs <<<"$set"
+    library=$(library "$build" "$features" $TARGET)
+    for program in $programs; do
+        sources="pool.c"
+        # `life` begins with disks that hold nothing, and what it leaves is for nobody.
+        [ "$program" = LIFE ] && sources="life.c disks.c" && rm -f "$work/disks"
+        # shellcheck disable=SC2086 # several files
+        for_board "$program" "$library" "-DPROGRAM=$program -DDISKS=$disks -DPINS=0" $sources
+        if ! output=$(on_board "$program"); then
+            printf '%s\nrun.sh: %s of %s failed\n' "$output" "$program" "$build" >&2
+            exit 1
+        fi
+    done
+    bytes=$(($(flash "$program") - empty)) rust=$(flash_in_rust "$build")
+    echo "$build ${TARGET%%-*} $bytes $rust"
+    if [ $((bytes * 100)) -gt $((rust * (100 + MORE_PERCENT))) ]; then
+        echo "run.sh: $build takes more than $MORE_PERCENT % more flash in C than in Rust" >&2
+        failed=1
+    fi
+done
+exit $failed
