@@ -554,6 +554,8 @@ typedef struct dfs_entry {
     uint32_t kind;
     // Its object's number.
     uint64_t object;
+    // Bytes of its contents; entries of a directory.
+    uint64_t size;
     // Bytes of the name, without the zero at its end.
     uint32_t name_bytes;
     // The name, ended by a zero. Names are bytes, in no particular encoding.

@@ -267,6 +267,8 @@ pub struct dfs_entry {
     pub kind: u32,
     /// Its object's number.
     pub object: u64,
+    /// Bytes of its contents; entries of a directory.
+    pub size: u64,
     /// Bytes of the name, without the zero at its end.
     pub name_bytes: u32,
     /// The name, ended by a zero. Names are bytes, in no particular encoding.

@@ -49,10 +49,13 @@ pub unsafe extern "C" fn dfs_readdir(pool: *mut dfs_pool, dir: *mut dfs_dir, out
         let mut cursor = DirectoryCursor::at(ObjectId(opened.object), opened.position);
         let found = reading!(session, |pool| cursor
             .next(pool, &mut out.name[..crate::DFS_NAME_BYTES_MAX])
-            .map(|entry| entry.map(|entry| (entry.name.len(), entry.object, entry.kind))));
-        let Some((bytes, object, kind)) = session.done(found)? else { return Ok(0) };
+            .map(|entry| entry.map(|entry| (entry.name.len(), entry.object)))
+            .and_then(|found| found
+                .map(|found| pool.inode(found.1).map(|inode| (found, inode.kind, inode.size)))
+                .transpose()));
+        let Some(((bytes, object), kind, size)) = session.done(found)? else { return Ok(0) };
         out.name[bytes..].fill(0);
-        (out.name_bytes, out.object, out.kind) = (bytes as u32, object.0, kind as u32);
+        (out.name_bytes, out.object, out.kind, out.size) = (bytes as u32, object.0, kind as u32, size);
         opened.position = cursor.position();
         Ok(1)
     };

@@ -39,6 +39,8 @@ cost=${cost% --rules *}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+# Where the examples and what stands in for their systems are.
+readonly SHIMS=(zephyr zephyr/stand-in esp-idf esp-idf/stand-in freertos freertos/stand-in)
 readonly WARNINGS="-std=c99 -Wall -Wextra -Wpedantic -Werror"
 
 # Builds the library, and prints where it is. Cargo's output is where a later build overwrites it.
@@ -91,6 +93,10 @@ on_host() {
     cc $WARNINGS -g -DDISKS=3 -DPINS=1 -I. -Iboard -I"$header" life.c disks.c board/host.c \
         "$library" -lpthread -ldl -lm -o "$work/life"
     valgrind --quiet --error-exitcode=1 "$work/life" >&2
+    # shellcheck disable=SC2086
+    cc ${WARNINGS/c99/gnu11} -Wno-pedantic -g -DDISKS=3 -I. -Iboard -I"$header" $(printf -- '-I%s ' "${SHIMS[@]/#/$header/examples/}") \
+        shims.c disks.c board/host.c "$header"/examples/*/*.c "$library" -lpthread -ldl -lm -o "$work/shims"
+    valgrind --quiet --error-exitcode=1 "$work/shims" >&2
     # The header is C++ too.
     echo '#include "dynamicfs.h"' >"$work/header.cpp"
     c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I"$header" "$work/header.cpp"
