@@ -22,14 +22,10 @@ impl dfs_error_info {
         Self { code, ..Self::NONE }
     }
 
-    const fn on(disk: usize, code: i32) -> Self {
-        Self { disk: disk as i32, ..Self::of(code) }
-    }
-
     /// What an operation on objects or names answered.
     #[inline(never)]
     pub(crate) fn of_error(error: &Error) -> Self {
-        Self::of(match *error {
+        let mut info = Self::of(match error {
             Error::NotFound => DFS_ERR_NOT_FOUND,
             Error::Exists => DFS_ERR_EXISTS,
             Error::NotADirectory => DFS_ERR_NOT_A_DIRECTORY,
@@ -42,100 +38,119 @@ impl dfs_error_info {
             Error::HashFull => DFS_ERR_HASH_FULL,
             Error::InvalidArgument => DFS_ERR_ARGUMENT,
             Error::PinsFull => DFS_ERR_PINS_FULL,
-            Error::Unreadable { object, offset } => {
-                return Self { object: object.0, offset, ..Self::of(DFS_ERR_UNREADABLE) };
-            }
-            Error::Storage(ref error) => return Self::of_storage(error),
+            Error::Unreadable { .. } => DFS_ERR_UNREADABLE,
+            Error::Storage(error) => return Self::of_storage(error),
             _ => DFS_ERR_UNKNOWN,
-        })
+        });
+        if let Error::Unreadable { object, offset } = error {
+            (info.object, info.offset) = (object.0, *offset);
+        }
+        info
     }
 
-    /// What the layers below the objects answered.
+    /// What the layers below the objects answered. First the code of each, which is a table; then what it is about.
     #[inline(never)]
     pub(crate) fn of_storage(error: &StorageError) -> Self {
-        Self::of(match *error {
-            StorageError::NodeUnreadable { address } => {
-                return Self {
-                    member: address.member.0.into(),
-                    block: address.block,
-                    ..Self::of(DFS_ERR_NODE_UNREADABLE)
-                };
-            }
-            StorageError::RecordInvalid { object } => {
-                return Self { object: object.0, ..Self::of(DFS_ERR_RECORD_INVALID) };
-            }
-            StorageError::RecordUnsupported { object } => {
-                return Self { object: object.0, ..Self::of(DFS_ERR_RECORD_UNSUPPORTED) };
-            }
+        let mut info = Self::of(match error {
+            StorageError::NodeUnreadable { .. } => DFS_ERR_NODE_UNREADABLE,
+            StorageError::RecordInvalid { .. } => DFS_ERR_RECORD_INVALID,
+            StorageError::RecordUnsupported { .. } => DFS_ERR_RECORD_UNSUPPORTED,
             StorageError::NoSpace => DFS_ERR_NO_SPACE,
-            StorageError::NeedsMemory { bytes } => {
-                return Self { bytes: bytes as u64, ..Self::of(DFS_ERR_NEEDS_MEMORY) };
-            }
+            StorageError::NeedsMemory { .. } => DFS_ERR_NEEDS_MEMORY,
             StorageError::TreeFull => DFS_ERR_TREE_FULL,
             StorageError::TooFewDisks { .. } => DFS_ERR_TOO_FEW_DISKS,
             StorageError::ReadOnly => DFS_ERR_READ_ONLY,
             StorageError::OutcomeUnknown => DFS_ERR_OUTCOME_UNKNOWN,
-            StorageError::OtherWriter { disk } => return Self::on(disk, DFS_ERR_OTHER_WRITER),
-            StorageError::Exchanged { disk } => return Self::on(disk, DFS_ERR_EXCHANGED),
-            StorageError::NoSpaceBelow { disk } => return Self::on(disk, DFS_ERR_NO_SPACE_BELOW),
-            StorageError::RefusedBelow { disk } => return Self::on(disk, DFS_ERR_REFUSED_BELOW),
+            StorageError::OtherWriter { .. } => DFS_ERR_OTHER_WRITER,
+            StorageError::Exchanged { .. } => DFS_ERR_EXCHANGED,
+            StorageError::NoSpaceBelow { .. } => DFS_ERR_NO_SPACE_BELOW,
+            StorageError::RefusedBelow { .. } => DFS_ERR_REFUSED_BELOW,
             StorageError::NoTransaction => DFS_ERR_NO_TRANSACTION,
             StorageError::Poisoned => DFS_ERR_POISONED,
             StorageError::InTransaction => DFS_ERR_IN_TRANSACTION,
             StorageError::BadRequest => DFS_ERR_BAD_REQUEST,
             StorageError::NeedsFeature(_) => DFS_ERR_NEEDS_FEATURE,
             _ => DFS_ERR_UNKNOWN,
-        })
+        });
+        match *error {
+            StorageError::NodeUnreadable { address } => {
+                (info.member, info.block) = (address.member.0.into(), address.block);
+            }
+            StorageError::RecordInvalid { object } | StorageError::RecordUnsupported { object } => {
+                info.object = object.0;
+            }
+            StorageError::NeedsMemory { bytes } => info.bytes = bytes as u64,
+            StorageError::OtherWriter { disk }
+            | StorageError::Exchanged { disk }
+            | StorageError::NoSpaceBelow { disk }
+            | StorageError::RefusedBelow { disk } => info.disk = disk as i32,
+            _ => {}
+        }
+        info
     }
 
     /// Why a pool was not mounted; `memory` tells the bytes that the caller must lend for these needs.
     #[inline(never)]
     pub(crate) fn of_mount(error: &MountError, memory: impl FnOnce(MemoryNeeds) -> u64) -> Self {
-        Self::of(match *error {
+        let mut info = Self::of(match error {
             MountError::NoPool => DFS_ERR_NO_POOL,
-            MountError::Unsupported { disk, .. } => return Self::on(disk, DFS_ERR_UNSUPPORTED),
-            MountError::Truncated { disk, needed, .. } => {
-                return Self { bytes: needed, ..Self::on(disk, DFS_ERR_TRUNCATED) };
-            }
-            MountError::LargeSectors { disk, .. } => return Self::on(disk, DFS_ERR_LARGE_SECTORS),
-            MountError::LabelsDisagree { disk } => return Self::on(disk, DFS_ERR_LABELS_DISAGREE),
-            MountError::Cloned { second, .. } => return Self::on(second, DFS_ERR_CLONED),
+            MountError::Unsupported { .. } => DFS_ERR_UNSUPPORTED,
+            MountError::Truncated { .. } => DFS_ERR_TRUNCATED,
+            MountError::LargeSectors { .. } => DFS_ERR_LARGE_SECTORS,
+            MountError::LabelsDisagree { .. } => DFS_ERR_LABELS_DISAGREE,
+            MountError::Cloned { .. } => DFS_ERR_CLONED,
             MountError::NoSuperblock => DFS_ERR_NO_SUPERBLOCK,
             MountError::Missing { .. } => DFS_ERR_MISSING,
             MountError::Unfinished { .. } => DFS_ERR_UNFINISHED,
-            MountError::Diverged { second, .. } => return Self::on(second, DFS_ERR_DIVERGED),
+            MountError::Diverged { .. } => DFS_ERR_DIVERGED,
             MountError::NeedsFeature(_) => DFS_ERR_NEEDS_FEATURE,
-            MountError::NeedsMemory(needs) => {
-                return Self { bytes: memory(needs), ..Self::of(DFS_ERR_NEEDS_MEMORY) };
-            }
+            MountError::NeedsMemory(_) => DFS_ERR_NEEDS_MEMORY,
             MountError::Entropy => DFS_ERR_ENTROPY,
-            MountError::Storage(ref error) => return Self::of_storage(error),
+            MountError::Storage(error) => return Self::of_storage(error),
             _ => DFS_ERR_UNKNOWN,
-        })
+        });
+        match *error {
+            MountError::Truncated { disk, needed, .. } => (info.disk, info.bytes) = (disk as i32, needed),
+            MountError::Unsupported { disk, .. }
+            | MountError::LargeSectors { disk, .. }
+            | MountError::LabelsDisagree { disk }
+            | MountError::Cloned { second: disk, .. }
+            | MountError::Diverged { second: disk, .. } => info.disk = disk as i32,
+            MountError::NeedsMemory(needs) => info.bytes = memory(needs),
+            _ => {}
+        }
+        info
     }
 
     /// Why a pool was not made, in the same way.
     #[inline(never)]
     pub(crate) fn of_format(error: &FormatError, memory: impl FnOnce(MemoryNeeds) -> u64) -> Self {
-        Self::of(match *error {
+        let mut info = Self::of(match error {
             FormatError::DiskCount { .. } => DFS_ERR_DISK_COUNT,
             FormatError::TooFewDisks { .. } => DFS_ERR_TOO_FEW_DISKS,
             FormatError::Parameter(_) => DFS_ERR_PARAMETER,
-            FormatError::DiskTooSmall { disk, bytes } => {
-                return Self { bytes, ..Self::on(disk, DFS_ERR_DISK_TOO_SMALL) };
-            }
-            FormatError::DiskTooLarge { disk, bytes } => {
-                return Self { bytes, ..Self::on(disk, DFS_ERR_DISK_TOO_LARGE) };
-            }
-            FormatError::Geometry { disk } => return Self::on(disk, DFS_ERR_GEOMETRY),
-            FormatError::InUse { disk, .. } => return Self::on(disk, DFS_ERR_IN_USE),
-            FormatError::Io { disk, .. } => return Self::on(disk, DFS_ERR_IO),
+            FormatError::DiskTooSmall { .. } => DFS_ERR_DISK_TOO_SMALL,
+            FormatError::DiskTooLarge { .. } => DFS_ERR_DISK_TOO_LARGE,
+            FormatError::Geometry { .. } => DFS_ERR_GEOMETRY,
+            FormatError::InUse { .. } => DFS_ERR_IN_USE,
+            FormatError::Io { .. } => DFS_ERR_IO,
             FormatError::Entropy => DFS_ERR_ENTROPY,
-            FormatError::NeedsMemory(needs) => {
-                return Self { bytes: memory(needs), ..Self::of(DFS_ERR_NEEDS_MEMORY) };
-            }
-            FormatError::Storage(ref error) => return Self::of_storage(error),
+            FormatError::NeedsMemory(_) => DFS_ERR_NEEDS_MEMORY,
+            FormatError::Storage(error) => return Self::of_storage(error),
             _ => DFS_ERR_UNKNOWN,
-        })
+        });
+        match *error {
+            FormatError::DiskTooSmall { disk, bytes } | FormatError::DiskTooLarge { disk, bytes } => {
+                (info.disk, info.bytes) = (disk as i32, bytes);
+            }
+            FormatError::Geometry { disk }
+            | FormatError::InUse { disk, .. }
+            | FormatError::Io { disk, .. } => {
+                info.disk = disk as i32;
+            }
+            FormatError::NeedsMemory(needs) => info.bytes = memory(needs),
+            _ => {}
+        }
+        info
     }
 }
