@@ -83,7 +83,7 @@ impl dfs_error_info {
             StorageError::OtherWriter { disk }
             | StorageError::Exchanged { disk }
             | StorageError::NoSpaceBelow { disk }
-            | StorageError::RefusedBelow { disk } => info.disk = disk as i32,
+            | StorageError::RefusedBelow { disk } => info.disk = disk.0 as i32,
             _ => {}
         }
         info
@@ -110,12 +110,12 @@ impl dfs_error_info {
             _ => DFS_ERR_UNKNOWN,
         });
         match *error {
-            MountError::Truncated { disk, needed, .. } => (info.disk, info.bytes) = (disk as i32, needed),
+            MountError::Truncated { disk, needed, .. } => (info.disk, info.bytes) = (disk.0 as i32, needed),
             MountError::Unsupported { disk, .. }
             | MountError::LargeSectors { disk, .. }
             | MountError::LabelsDisagree { disk }
             | MountError::Cloned { second: disk, .. }
-            | MountError::Diverged { second: disk, .. } => info.disk = disk as i32,
+            | MountError::Diverged { second: disk, .. } => info.disk = disk.0 as i32,
             MountError::NeedsMemory(needs) => info.bytes = memory(needs),
             _ => {}
         }
@@ -141,12 +141,12 @@ impl dfs_error_info {
         });
         match *error {
             FormatError::DiskTooSmall { disk, bytes } | FormatError::DiskTooLarge { disk, bytes } => {
-                (info.disk, info.bytes) = (disk as i32, bytes);
+                (info.disk, info.bytes) = (disk.0 as i32, bytes);
             }
             FormatError::Geometry { disk }
             | FormatError::InUse { disk, .. }
             | FormatError::Io { disk, .. } => {
-                info.disk = disk as i32;
+                info.disk = disk.0 as i32;
             }
             FormatError::NeedsMemory(needs) => info.bytes = memory(needs),
             _ => {}
