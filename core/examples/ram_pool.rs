@@ -1,7 +1,7 @@
 //! A pool on three disks in memory, as firmware would make it.
 use dynamicfs_core::files::{Attributes, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};
-use dynamicfs_core::{DiskState, FormatOptions, Memory, Pool, ReadObjects, Services, Slot, crc32c};
+use dynamicfs_core::{CacheEntry, DiskState, FormatOptions, Memory, Pool, ReadObjects, Services, crc32c};
 use dynamicfs_hal::{Clock, Entropy, EntropyError, RamDisk, SerialArray, UnixTime};
 
 /// A board without a clock.
@@ -33,8 +33,8 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
     // Three disks of 256 KiB, and 40 KiB of memory for the pool.
     let mut disks = [[0u8; 256 << 10]; 3];
     let array = SerialArray::<_, 3>::new(disks.each_mut().map(|bytes| RamDisk::new(&mut bytes[..], 512)));
-    let (mut bytes, mut slots, mut states) = ([0; 40 << 10], [Slot::NEW; 32], [DiskState::NEW; 3]);
-    let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
+    let (mut bytes, mut entries, mut states) = ([0; 40 << 10], [CacheEntry::NEW; 32], [DiskState::NEW; 3]);
+    let memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut states };
     let services = Services::new(crc32c, &NoClock);
 
     let options = FormatOptions::portable(Scheme { data: 2, parity: 1 });

@@ -11,7 +11,7 @@
 //! ```
 //! use dynamicfs_core::error::FormatError;
 //! use dynamicfs_core::types::{MemoryNeeds, Scheme};
-//! use dynamicfs_core::{DiskState, FormatOptions, Memory, Pool, Services, Slot, crc32c};
+//! use dynamicfs_core::{DiskState, FormatOptions, Memory, Pool, Services, CacheEntry, crc32c};
 //! use dynamicfs_hal::{BlockDevice, Entropy, Geometry, NoClock, SerialArray};
 //!
 //! /// Everything twice, on two disks of up to 16 GiB.
@@ -19,9 +19,9 @@
 //! const NEEDS: MemoryNeeds = OPTIONS.memory(2, &Geometry::new(512, 1 << 25));
 //!
 //! fn make<D: BlockDevice>(disks: [D; 2], entropy: &mut dyn Entropy) -> Result<(), FormatError> {
-//!     let (mut bytes, mut slots) = ([0; NEEDS.bytes], [Slot::NEW; NEEDS.slots]);
+//!     let (mut bytes, mut entries) = ([0; NEEDS.bytes], [CacheEntry::NEW; NEEDS.entries]);
 //!     let mut states = [DiskState::NEW; NEEDS.disks];
-//!     let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
+//!     let memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut states };
 //!     let services = Services::new(crc32c, &NoClock);
 //!     let array = SerialArray::<_, 2>::new(disks);
 //!     let pool = Pool::format(array, memory, services, entropy, &OPTIONS, &[])?;
@@ -50,23 +50,23 @@
 //!     services: Services<'_>,
 //!     entropy: &mut dyn Entropy,
 //! ) -> Result<u64, Box<dyn core::error::Error>> {
-//!     let Memory { bytes, slots, disks } = memory;
-//!     let failure = match Pool::mount(array, Memory { bytes, slots, disks }, services, &MountOptions::new()) {
+//!     let Memory { bytes, entries, disks } = memory;
+//!     let failure = match Pool::mount(array, Memory { bytes, entries, disks }, services, &MountOptions::new()) {
 //!         Ok(pool) => return Ok(pool.health().objects),
 //!         Err(failure) => failure,
 //!     };
 //!     let (MountError::NoPool, array) = (failure.error, failure.array) else { return Err(failure.error.into()) };
 //!     let options = FormatOptions::portable(Scheme::mirror(2));
-//!     let made = Pool::format(array, Memory { bytes, slots, disks }, services, entropy, &options, &[]);
+//!     let made = Pool::format(array, Memory { bytes, entries, disks }, services, entropy, &options, &[]);
 //!     Ok(made.map_err(FormatError::from)?.health().objects)
 //! }
 //! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/board/mod.rs"));
 //! # fn main() {
-//! #     use dynamicfs_core::{DiskState, Slot, crc32c};
+//! #     use dynamicfs_core::{DiskState, CacheEntry, crc32c};
 //! #     use dynamicfs_hal::{NoClock, SerialArray};
 //! #     with_disks(|disks| {
-//! #         let (mut bytes, mut slots, mut states) = ([0; 40 << 10], [Slot::NEW; 32], [DiskState::NEW; 2]);
-//! #         let mut memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
+//! #         let (mut bytes, mut entries, mut states) = ([0; 40 << 10], [CacheEntry::NEW; 32], [DiskState::NEW; 2]);
+//! #         let mut memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut states };
 //! #         let mut array = SerialArray::<_, 2>::new(disks);
 //! #         for _ in 0..2 {
 //! #             let services = Services::new(crc32c, &NoClock);
@@ -293,7 +293,7 @@ pub use pool::{
     ReadObjects, Reader, Services, Stream, Transaction,
 };
 pub use transaction::{Memory, MountMode, Prefer};
-pub use tree::cache::Slot;
+pub use tree::cache::CacheEntry;
 
 /// Objects, their names and their attributes.
 pub mod files {
@@ -318,9 +318,9 @@ pub mod health {
 pub mod maintenance {
     pub use crate::format::record::POOL_COUNTERS;
     pub use crate::maintain::{
-        CheckReport, ExtentCounts, FAILED_LISTED, Finding, Footing, Held, Job, JobKind, JobOptions, JobState,
-        Located, LossForecast, Lost, MemberRoom, OBJECTS_NAMED, Place, Proof, RebuildForecast, RebuildSpace,
-        Rooms, Standing, Survivor, Trim, TrimOptions, Work, Worth, Worths,
+        CheckReport, ExtentCounts, FAILED_LISTED, Finding, Footing, FragmentCounts, Job, JobKind, JobOptions,
+        JobState, Located, LossForecast, Lost, MemberRoom, OBJECTS_NAMED, Place, Proof, RebuildForecast,
+        RebuildSpace, Rooms, Standing, Survivor, Trim, TrimOptions, Work, Worth, Worths,
     };
 }
 

@@ -7,7 +7,7 @@ use dynamicfs_core::format::superblock::{self, SlotContents, Superblock};
 use dynamicfs_core::object::{AttributeMode, Attributes, MakeRequest};
 use dynamicfs_core::types::{BlockAddress, ObjectId, Scheme};
 use dynamicfs_core::{
-    DiskState, FormatOptions, Memory, MountOptions, Pool, ReadObjects, Services, Slot, Transaction,
+    CacheEntry, DiskState, FormatOptions, Memory, MountOptions, Pool, ReadObjects, Services, Transaction,
 };
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -75,9 +75,9 @@ fn change(
     steps: usize,
     f: &mut dyn for<'t, 'p, 'm> FnMut(&'t mut Transaction<'p, 'm, Array>),
 ) -> Vec<Vec<u8>> {
-    let (mut bytes, mut slots) = (vec![0; 256 << 10], vec![Slot::NEW; 256]);
+    let (mut bytes, mut entries) = (vec![0; 256 << 10], vec![CacheEntry::NEW; 256]);
     let mut states = vec![DiskState::NEW; disks.len()];
-    let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
+    let memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut states };
     let services = Services::new(crc32c, &NoClock);
     let mut pool =
         Pool::mount(Array::new(disks), memory, services, &MountOptions::default()).expect("mounts");
@@ -92,9 +92,9 @@ fn change(
 
 /// Makes a pool and gives it a history.
 fn make(count: usize, disk_bytes: usize, options: &FormatOptions, degraded: bool) -> Vec<Vec<u8>> {
-    let (mut bytes, mut slots) = (vec![0; 256 << 10], vec![Slot::NEW; 256]);
+    let (mut bytes, mut entries) = (vec![0; 256 << 10], vec![CacheEntry::NEW; 256]);
     let mut states = vec![DiskState::NEW; count];
-    let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
+    let memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut states };
     let services = Services::new(crc32c, &NoClock);
     let array = Array::new(vec![vec![0; disk_bytes]; count]);
     let pool = Pool::format(array, memory, services, &mut Counter(7), options, &[]).expect("formats");

@@ -8,7 +8,7 @@ use dynamicfs_core::maintain::{CheckReport, JobKind, JobOptions, JobState, Trim,
 use dynamicfs_core::object::{AttributeMode, Attributes, Change, MakeRequest, RenameMode};
 use dynamicfs_core::types::{DiskIndex, MemberNumber, ObjectId, Scheme, Set};
 use dynamicfs_core::{
-    DiskState, Memory, MountMode, MountOptions, Pool, ReadObjects, Services, Slot, Transaction,
+    CacheEntry, DiskState, Memory, MountMode, MountOptions, Pool, ReadObjects, Services, Transaction,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -54,18 +54,22 @@ const STEPS_MAX: usize = 24;
 
 struct Lent {
     bytes: Vec<u8>,
-    slots: Vec<Slot>,
+    entries: Vec<CacheEntry>,
     states: Vec<DiskState>,
 }
 
 impl Lent {
     fn new(memory: u8, disks: usize) -> Self {
-        let (bytes, slots) = [(28 << 10, 24), (64 << 10, 64), (512 << 10, 600)][usize::from(memory % 3)];
-        Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; slots], states: vec![DiskState::NEW; disks] }
+        let (bytes, entries) = [(28 << 10, 24), (64 << 10, 64), (512 << 10, 600)][usize::from(memory % 3)];
+        Self {
+            bytes: vec![0; bytes],
+            entries: vec![CacheEntry::NEW; entries],
+            states: vec![DiskState::NEW; disks],
+        }
     }
 
     fn memory(&mut self) -> Memory<'_> {
-        Memory { bytes: &mut self.bytes, slots: &mut self.slots, disks: &mut self.states }
+        Memory { bytes: &mut self.bytes, entries: &mut self.entries, disks: &mut self.states }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::common::TestPool;
 use dynamicfs_core::files::{Attributes, MakeRequest};
 use dynamicfs_core::types::{MemoryNeeds, ObjectId, Scheme};
 use dynamicfs_core::{
-    DiskState, FormatOptions, Memory, MountOptions, Pool, ReadObjects, Services, Slot, crc32c,
+    CacheEntry, DiskState, FormatOptions, Memory, MountOptions, Pool, ReadObjects, Services, crc32c,
 };
 use dynamicfs_hal::{Geometry, SerialArray};
 use std::ffi::OsString;
@@ -46,9 +46,9 @@ fn the_memory_of_the_example_in_the_readme_is_enough_for_a_portable_pool() {
         let opened =
             [0, 1, 2].map(|n: usize| FileDiskOptions::new().sector_bytes(512).open(&disks[n]).unwrap());
         let clock = OsClock::new();
-        let (mut bytes, mut slots, mut states) =
-            ([0; NEEDS.bytes], [Slot::NEW; NEEDS.slots], [DiskState::NEW; NEEDS.disks]);
-        let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
+        let (mut bytes, mut entries, mut states) =
+            ([0; NEEDS.bytes], [CacheEntry::NEW; NEEDS.entries], [DiskState::NEW; NEEDS.disks]);
+        let memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut states };
         let services = Services::new(crc32c, &clock);
         let array = SerialArray::<_, 3>::new(opened);
         let mut mounted = Pool::mount(array, memory, services, &MountOptions::default()).unwrap();

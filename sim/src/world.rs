@@ -7,7 +7,7 @@ use dynamicfs_core::maintain::Finding;
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::space::{Class, Space};
 use dynamicfs_core::types::{ObjectId, Row};
-use dynamicfs_core::{DiskState, Memory, Pin, Pool, Services, Slot};
+use dynamicfs_core::{CacheEntry, DiskState, Memory, Pin, Pool, Services};
 use dynamicfs_hal::{Clock, DiskArray, Entropy, EntropyError, UnixTime};
 use std::ops::Range;
 
@@ -87,7 +87,7 @@ impl Placed {
 #[derive(Debug)]
 pub struct Lent {
     bytes: Placed,
-    slots: Vec<Slot>,
+    entries: Vec<CacheEntry>,
     disks: Vec<DiskState>,
     pins: Vec<Pin>,
 }
@@ -96,17 +96,17 @@ pub struct Lent {
 pub const PINS: usize = 3;
 
 impl Lent {
-    /// This many bytes, slots for as many nodes of 512 bytes, states for 80 disks: a full pool, and others beside it.
+    /// This many bytes, entries for as many nodes of 512 bytes, states for 80 disks: a full pool, and others beside it.
     pub fn new(bytes: usize) -> Self {
         Self::with_nodes(bytes, 512)
     }
 
-    /// This many bytes, and slots for nodes of this size.
+    /// This many bytes, and entries for nodes of this size.
     pub fn with_nodes(bytes: usize, node_bytes: u32) -> Self {
-        let slots = vec![Slot::NEW; (bytes / node_bytes as usize).max(16)];
+        let entries = vec![CacheEntry::NEW; (bytes / node_bytes as usize).max(16)];
         // No disk is content with it: what a pool does with its memory begins with aligning it.
         let (disks, pins) = (vec![DiskState::NEW; 80], vec![Pin::NEW; PINS]);
-        Self { bytes: Placed::new(1, bytes), slots, disks, pins }
+        Self { bytes: Placed::new(1, bytes), entries, disks, pins }
     }
 
     /// All of it.
@@ -123,7 +123,7 @@ impl Lent {
     pub fn lend_with_pins(&mut self, bytes: usize) -> (Memory<'_>, &mut [Pin]) {
         let all = self.bytes.bytes();
         let bytes = bytes.min(all.len());
-        let memory = Memory { bytes: &mut all[..bytes], slots: &mut self.slots, disks: &mut self.disks };
+        let memory = Memory { bytes: &mut all[..bytes], entries: &mut self.entries, disks: &mut self.disks };
         (memory, &mut self.pins)
     }
 }

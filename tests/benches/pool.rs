@@ -8,7 +8,9 @@ use dynamicfs_core::ReadObjects;
 use dynamicfs_core::maintain::{JobKind, JobOptions, JobState};
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{DiskIndex, ObjectId, Scheme};
-use dynamicfs_core::{AddOptions, DiskState, FormatOptions, Memory, MountOptions, Pool, Services, Slot};
+use dynamicfs_core::{
+    AddOptions, CacheEntry, DiskState, FormatOptions, Memory, MountOptions, Pool, Services,
+};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,7 +25,7 @@ const RUNS: usize = 5;
 
 struct Lent {
     bytes: Vec<u8>,
-    slots: Vec<Slot>,
+    entries: Vec<CacheEntry>,
     disks: Vec<DiskState>,
 }
 
@@ -31,13 +33,13 @@ impl Lent {
     fn new() -> Self {
         Self {
             bytes: vec![0; MEMORY],
-            slots: vec![Slot::NEW; MEMORY / 4096],
+            entries: vec![CacheEntry::NEW; MEMORY / 4096],
             disks: vec![DiskState::NEW; 64],
         }
     }
 
     fn lend(&mut self) -> Memory<'_> {
-        Memory { bytes: &mut self.bytes, slots: &mut self.slots, disks: &mut self.disks }
+        Memory { bytes: &mut self.bytes, entries: &mut self.entries, disks: &mut self.disks }
     }
 }
 

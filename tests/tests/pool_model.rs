@@ -2,7 +2,7 @@
 //! and mount. All blocks must be accounted for.
 
 use dynamicfs_core::types::Scheme;
-use dynamicfs_core::{DiskState, FormatOptions, Memory, MountOptions, Pool, Slot};
+use dynamicfs_core::{CacheEntry, DiskState, FormatOptions, Memory, MountOptions, Pool};
 use dynamicfs_hal::{Entropy, EntropyError, RamDisk, SerialArray};
 use dynamicfs_sim::model::{self, Model};
 use dynamicfs_sim::workload::{self, Scale};
@@ -43,14 +43,15 @@ fn run<const N: usize>(
 ) {
     let mut random = Random(seed);
     let mut disks: [Vec<u8>; N] = core::array::from_fn(|_| vec![0; disk_bytes]);
-    let (mut bytes, mut slots, mut states) = (vec![0; memory], vec![Slot::NEW; 256], [DiskState::NEW; N]);
+    let (mut bytes, mut entries, mut states) =
+        (vec![0; memory], vec![CacheEntry::NEW; 256], [DiskState::NEW; N]);
     let mut model = Model::default();
     let mut full = 0;
     for round in 0..rounds {
         let array = SerialArray::<_, N>::new(
             disks.each_mut().map(|bytes| RamDisk::new(&mut bytes[..], options.chunk_bytes.min(4096))),
         );
-        let lent = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
+        let lent = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut states };
         let mut pool = if round == 0 {
             Pool::format(array, lent, SERVICES, &mut random, options, &[]).expect("formatted")
         } else {

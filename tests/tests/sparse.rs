@@ -5,7 +5,7 @@ use dynamicfs_core::ReadObjects;
 use dynamicfs_core::format::checksum::crc32c;
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};
-use dynamicfs_core::{DiskState, FormatOptions, Memory, MountOptions, Pool, Services, Slot};
+use dynamicfs_core::{CacheEntry, DiskState, FormatOptions, Memory, MountOptions, Pool, Services};
 use dynamicfs_hal::{Clock, Entropy, EntropyError, RamDisk, SerialArray, UnixTime};
 
 struct Nothing;
@@ -67,9 +67,10 @@ fn what_is_written_apart_is_read_back_among_other_writes() {
     for seed in 1..60 {
         let mut draw = Draw(seed * 0x9E37_79B9);
         let mut array = array();
-        let (mut bytes, mut slots, mut disks) = (vec![0; 1 << 20], vec![Slot::NEW; 256], [DiskState::NEW; 2]);
+        let (mut bytes, mut entries, mut disks) =
+            (vec![0; 1 << 20], vec![CacheEntry::NEW; 256], [DiskState::NEW; 2]);
         let options = FormatOptions::portable(Scheme::mirror(2)).extent_bytes(1 << 16);
-        let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut disks };
+        let memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut disks };
         let mut pool =
             Pool::format(&mut array, memory, SERVICES, &mut Draw(7), &options, &[]).expect("formatted");
         let mut model: Vec<u8> = Vec::new();
@@ -112,7 +113,7 @@ fn what_is_written_apart_is_read_back_among_other_writes() {
             check(&mut pool, file, &model);
             if round % 4 == 3 {
                 drop(pool);
-                let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut disks };
+                let memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut disks };
                 pool = Pool::mount(&mut array, memory, SERVICES, &MountOptions::default()).expect("mounted");
             }
         }
@@ -122,8 +123,9 @@ fn what_is_written_apart_is_read_back_among_other_writes() {
 #[test]
 fn a_byte_in_a_large_file_is_one_short_extent() {
     let mut array = array();
-    let (mut bytes, mut slots, mut disks) = (vec![0; 4 << 20], vec![Slot::NEW; 256], [DiskState::NEW; 2]);
-    let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut disks };
+    let (mut bytes, mut entries, mut disks) =
+        (vec![0; 4 << 20], vec![CacheEntry::NEW; 256], [DiskState::NEW; 2]);
+    let memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut disks };
     let options = FormatOptions::portable(Scheme::mirror(2)).extent_bytes(1 << 16);
     let mut pool =
         Pool::format(&mut array, memory, SERVICES, &mut Draw(7), &options, &[]).expect("formatted");

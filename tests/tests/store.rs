@@ -9,7 +9,7 @@ use dynamicfs_core::format::places::lay_out;
 use dynamicfs_core::format::superblock;
 use dynamicfs_core::transaction::{CreateRequest, Memory, MountMode, MountRequest, Store};
 use dynamicfs_core::tree::Walk;
-use dynamicfs_core::tree::cache::Slot;
+use dynamicfs_core::tree::cache::CacheEntry;
 use dynamicfs_core::types::{Generation, MemberNumber, ObjectId, Scheme, Uuid};
 use dynamicfs_hal::{Clock, Geometry, RamDisk, SerialArray, UnixTime};
 use std::collections::BTreeMap;
@@ -68,16 +68,16 @@ fn identity(member: u16) -> DiskIdentity {
 
 struct Lent {
     bytes: Vec<u8>,
-    slots: Vec<Slot>,
+    entries: Vec<CacheEntry>,
     disks: Vec<DiskState>,
 }
 
 impl Lent {
     fn new(bytes: usize) -> Self {
-        Self { bytes: vec![0; bytes], slots: vec![Slot::NEW; 64], disks: vec![DiskState::NEW; 3] }
+        Self { bytes: vec![0; bytes], entries: vec![CacheEntry::NEW; 64], disks: vec![DiskState::NEW; 3] }
     }
     fn lend(&mut self) -> Memory<'_> {
-        Memory { bytes: &mut self.bytes, slots: &mut self.slots, disks: &mut self.disks }
+        Memory { bytes: &mut self.bytes, entries: &mut self.entries, disks: &mut self.disks }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Lent memory: what lies in it, and how much that takes.
 //!
 //! ```text
-//! the pool itself | cache slots | states of disks | pins | buffers and nodes
+//! the pool itself | cache entries | states of disks | pins | buffers and nodes
 //! ```
 
 use crate::abi::*;
@@ -12,7 +12,7 @@ use core::mem::MaybeUninit;
 use dynamicfs_core::inspect::{candidates, decode_label};
 use dynamicfs_core::limits;
 use dynamicfs_core::types::{MemoryNeeds, Scheme, Uuid};
-use dynamicfs_core::{DiskState, FormatOptions, Memory, Pin, PoolParameters, Slot};
+use dynamicfs_core::{CacheEntry, DiskState, FormatOptions, Memory, Pin, PoolParameters};
 use dynamicfs_hal::{Crc32c, DiskArray, Geometry, Request};
 
 /// The checksum of this build.
@@ -41,12 +41,12 @@ impl Use {
     /// Slots that the cache has at least.
     const fn slots_min(self) -> usize {
         match self {
-            Self::Read => Memory::needs_to_read(&PoolParameters::UNKNOWN, 0, 1).slots,
-            Self::Write => Memory::SLOTS_MIN,
+            Self::Read => Memory::needs_to_read(&PoolParameters::UNKNOWN, 0, 1).entries,
+            Self::Write => Memory::ENTRIES_MIN,
         }
     }
 
-    fn slots(self, config: &dfs_config) -> usize {
+    fn entries(self, config: &dfs_config) -> usize {
         self.slots_min().max(config.cache_nodes as usize)
     }
 
@@ -58,15 +58,15 @@ impl Use {
     fn fixed_bytes(self, config: &dfs_config) -> u64 {
         let of = |count: usize, bytes: usize| count as u64 * bytes as u64;
         of(1, size_of::<Mounted>() + align_of::<Mounted>())
-            + of(self.slots(config), size_of::<Slot>())
+            + of(self.entries(config), size_of::<CacheEntry>())
             + of(config.disk_count as usize, size_of::<DiskState>())
             + of(self.pins(config), size_of::<Pin>())
     }
 
     /// Bytes to be lent where the core asks for these.
     pub(crate) fn bytes(self, config: &dfs_config, needs: MemoryNeeds) -> u64 {
-        let nodes = needs.slots.saturating_sub(self.slots(config)) as u64;
-        self.fixed_bytes(config) + nodes * size_of::<Slot>() as u64 + needs.bytes as u64
+        let nodes = needs.entries.saturating_sub(self.entries(config)) as u64;
+        self.fixed_bytes(config) + nodes * size_of::<CacheEntry>() as u64 + needs.bytes as u64
     }
 }
 
@@ -107,12 +107,12 @@ pub(crate) unsafe fn divide(config: &dfs_config, usage: Use) -> Result<Divided, 
     let mut rest: &'static mut [MaybeUninit<u8>] =
         unsafe { core::slice::from_raw_parts_mut(config.memory.cast(), bytes) };
     let place = take(&mut rest, 1, MaybeUninit::<Place>::uninit()).ok_or_else(too_little)?;
-    let slots = take(&mut rest, usage.slots(config), Slot::NEW).ok_or_else(too_little)?;
+    let entries = take(&mut rest, usage.entries(config), CacheEntry::NEW).ok_or_else(too_little)?;
     let disks = take(&mut rest, config.disk_count as usize, DiskState::NEW).ok_or_else(too_little)?;
     let pins = take(&mut rest, usage.pins(config), Pin::NEW).ok_or_else(too_little)?;
     let bytes = rest.len();
     let bytes = take(&mut rest, bytes, 0u8).ok_or_else(too_little)?;
-    Ok(Divided { place: place.as_mut_ptr().cast(), memory: Memory { bytes, slots, disks }, pins })
+    Ok(Divided { place: place.as_mut_ptr().cast(), memory: Memory { bytes, entries, disks }, pins })
 }
 
 /// Room for a pool, that may be copied as long as there is none in it.
@@ -160,7 +160,7 @@ fn tell(config: &dfs_config, out: &mut dfs_memory_needs, write: MemoryNeeds, rea
     let bytes = |usage: Use, needs| usize::try_from(usage.bytes(config, needs)).map_err(|_| DFS_ERR_ARGUMENT);
     match (bytes(Use::Write, write), bytes(Use::Read, read)) {
         (Ok(bytes), Ok(bytes_to_read)) => {
-            out.cache_nodes = Use::Write.slots(config) as u32;
+            out.cache_nodes = Use::Write.entries(config) as u32;
             (out.bytes, out.bytes_to_read) = (bytes, bytes_to_read);
             DFS_OK
         }

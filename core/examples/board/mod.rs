@@ -29,11 +29,11 @@ fn with_disks<T>(f: impl FnOnce([Disk<'_>; 2]) -> T) -> T {
 fn with_pool<T>(
     f: impl FnOnce(&mut dynamicfs_core::Pool<'_, dynamicfs_hal::SerialArray<Disk<'_>, 2>>) -> T,
 ) -> T {
-    use dynamicfs_core::{DiskState, FormatOptions, Memory, Pool, Services, Slot, crc32c};
+    use dynamicfs_core::{DiskState, FormatOptions, Memory, Pool, Services, CacheEntry, crc32c};
     with_disks(|disks| {
-        let (mut bytes, mut slots) = ([0; 40 << 10], [Slot::NEW; 32]);
+        let (mut bytes, mut entries) = ([0; 40 << 10], [CacheEntry::NEW; 32]);
         let mut states = [DiskState::NEW; 2];
-        let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
+        let memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut states };
         let services = Services::new(crc32c, &dynamicfs_hal::NoClock);
         let options = FormatOptions::portable(dynamicfs_core::types::Scheme::mirror(2));
         let array = dynamicfs_hal::SerialArray::new(disks);

@@ -8,7 +8,7 @@
 //! condition.rs   whether a disk can be relied on, from its errors and its latency      pure
 //! select.rs      which of several disks to read from                                   pure
 //! staged.rs      buffers as the disks ask for them
-//! standing.rs    what is known of the disks, brought to the two
+//! measure.rs     what is known of the disks, brought to the two
 //! state.rs       what is known of one disk
 //! rows.rs        which members take part, and how far each of them is
 //! events.rs      what has happened, for those who look after the pool
@@ -16,10 +16,10 @@
 
 pub mod condition;
 pub mod events;
+mod measure;
 mod rows;
 pub mod select;
 mod staged;
-mod standing;
 mod state;
 
 use crate::build::{MULTI, OBSERVE};
@@ -282,7 +282,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     fn account(&mut self, request: &Request<'_>, micros: u64) {
         if OBSERVE {
             self.requests += 1;
-            if self.requests.is_multiple_of(standing::REQUESTS) {
+            if self.requests.is_multiple_of(measure::REQUESTS) {
                 self.look();
             }
             if A::GIVES_UP && self.any_late {
@@ -344,7 +344,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             };
             state.watched.note(|watched| {
                 watched.is_late = false;
-                standing::measure(&mut watched.latency, &mut watched.samples, micros.into());
+                measure::measure(&mut watched.latency, &mut watched.samples, micros.into());
                 watched.counters.read_errors += u64::from(result.is_err());
             });
             if let Err(error) = result {

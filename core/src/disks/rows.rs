@@ -91,7 +91,7 @@ impl<A: DiskArray> Disks<'_, A> {
     /// One that is in none of them any more went back, or is of a copy of the pool. If it went back further
     /// than the mount before, it may have a state that the others went on without. It is not known where the
     /// two parted, so nothing that it has counts then. Nor does it where no other disk has been in its state.
-    pub(crate) fn held(
+    pub(crate) fn still_has(
         &self,
         row: Row,
         (newest, began): (Epoch, Generation),

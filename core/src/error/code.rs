@@ -149,7 +149,7 @@ impl About {
         lengths: (0, 0),
         sector_bytes: 0,
         feature: "",
-        needs: MemoryNeeds { bytes: 0, slots: 0, disks: 0 },
+        needs: MemoryNeeds { bytes: 0, entries: 0, disks: 0 },
     };
 
     /// Notes the disk that cannot be opened, and its format's number, features and checksum algorithm.
@@ -326,8 +326,8 @@ impl About {
             MemberError::NotGrown => MemberError::NotGrown,
             MemberError::TableFull => MemberError::TableFull,
             MemberError::TooFewDisks { needed } => MemberError::TooFewDisks { needed },
-            MemberError::TooLittleSpace { held, free } => MemberError::TooLittleSpace { held, free },
-            MemberError::HoldsData { held } => MemberError::HoldsData { held },
+            MemberError::TooLittleSpace { used, free } => MemberError::TooLittleSpace { used, free },
+            MemberError::HoldsData { bytes } => MemberError::HoldsData { bytes },
             MemberError::Disk(error) => MemberError::Disk(self.explain_format(error)),
             MemberError::Pool(code) => MemberError::Pool(self.explain(code)),
         }

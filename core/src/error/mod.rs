@@ -498,14 +498,14 @@ pub enum MemberError<E = Error, S = StorageError> {
     /// The others have too little space for what the member holds.
     TooLittleSpace {
         /// Bytes that it holds.
-        held: u64,
+        used: u64,
         /// Bytes that are free on the others.
         free: u64,
     },
     /// The member holds data.
     HoldsData {
         /// Bytes that it holds.
-        held: u64,
+        bytes: u64,
     },
     /// The disk cannot be a member.
     Disk(FormatError<S>),
@@ -540,10 +540,10 @@ impl core::fmt::Display for MemberError {
             Self::NotGrown => f.write_str("the disk has no more room than is used"),
             Self::TableFull => f.write_str("the pool has as many members as it can have"),
             Self::TooFewDisks { needed } => write!(f, "at least {needed} other disks are needed"),
-            Self::TooLittleSpace { held, free } => {
-                write!(f, "it holds {held} bytes, and {free} are free on the others")
+            Self::TooLittleSpace { used, free } => {
+                write!(f, "it holds {used} bytes, and {free} are free on the others")
             }
-            Self::HoldsData { held } => write!(f, "it still holds {held} bytes"),
+            Self::HoldsData { bytes } => write!(f, "it still holds {bytes} bytes"),
             Self::Disk(error) => error.fmt(f),
             Self::Pool(error) => error.fmt(f),
         }

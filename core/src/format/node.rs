@@ -1,9 +1,9 @@
 //! A tree node: sorted records in one block.
 //!
 //! ```text
-//! header | record 0 | record 1 | ... | record n-1 |   free   | slot n-1 | ... | slot 1 | slot 0
+//! header | record 0 | record 1 | ... | record n-1 |   free   | offset n-1 | ... | offset 1 | offset 0
 //! ```
-//! Records lie in the order of their keys, without gaps; slot `i` is the offset of record `i`. So one pass proves
+//! Records lie in the order of their keys, without gaps; offset `i` is that of record `i`. So one pass proves
 //! that a node from a disk is sound, and appending, the commonest change, moves nothing.
 //!
 //! A record is a key, a length (u16) and a value. In an inner node (level above 0) the value is a pointer and
@@ -41,21 +41,21 @@ const HEADER: usize = NodeHeader::<&[u8]>::BYTES;
 /// Bytes of a record beside its value: the key and the length.
 pub const RECORD_OVERHEAD: usize = KEY_BYTES + 2;
 
-/// Bytes of a slot.
-const SLOT: usize = 2;
+/// Bytes of the offset of a record.
+const OFFSET: usize = 2;
 
-/// Bytes of the longest value that a node of this size takes. A record and its slot fill a quarter at most,
+/// Bytes of the longest value that a node of this size takes. A record and its offset fill a quarter at most,
 /// so that a split always makes room.
 pub const fn value_bytes_max(node_bytes: usize) -> usize {
-    (node_bytes - HEADER) / 4 - RECORD_OVERHEAD - SLOT
+    (node_bytes - HEADER) / 4 - RECORD_OVERHEAD - OFFSET
 }
 
-/// Bytes that a record with a value of so many takes in a node, its slot included.
+/// Bytes that a record with a value of so many takes in a node, its offset included.
 pub const fn record_bytes(value_bytes: usize) -> usize {
-    RECORD_OVERHEAD + value_bytes + SLOT
+    RECORD_OVERHEAD + value_bytes + OFFSET
 }
 
-/// Bytes of records, their slots included, that a node of this size has room for.
+/// Bytes of records, their offsets included, that a node of this size has room for.
 pub const fn records_bytes_max(node_bytes: usize) -> usize {
     node_bytes - HEADER
 }
@@ -116,19 +116,20 @@ pub fn verify(
 
 fn verify_structure(node: &[u8], level: u8) -> Result<(), NodeFault> {
     let count = usize::from(NodeHeader(node).count());
-    let slots =
-        node.len().checked_sub(SLOT * count).filter(|&at| at >= HEADER).ok_or(NodeFault::Structure)?;
+    let offsets =
+        node.len().checked_sub(OFFSET * count).filter(|&at| at >= HEADER).ok_or(NodeFault::Structure)?;
     let mut at = HEADER;
     let mut previous: Option<&[u8]> = None;
     for i in 0..count {
-        if usize::from(u16::load(&node[node.len() - SLOT * (i + 1)..])) != at || at + RECORD_OVERHEAD > slots
+        if usize::from(u16::load(&node[node.len() - OFFSET * (i + 1)..])) != at
+            || at + RECORD_OVERHEAD > offsets
         {
             return Err(NodeFault::Structure);
         }
         let key = &node[at..at + KEY_BYTES];
         let bytes = usize::from(u16::load(&node[at + KEY_BYTES..]));
         let end = at + RECORD_OVERHEAD + bytes;
-        if end > slots || bytes > value_bytes_max(node.len()) || previous.is_some_and(|p| p >= key) {
+        if end > offsets || bytes > value_bytes_max(node.len()) || previous.is_some_and(|p| p >= key) {
             return Err(NodeFault::Structure);
         }
         // A change of a child changes its parent: no child is younger.
@@ -189,7 +190,7 @@ impl<B: AsRef<[u8]>> Node<B> {
 
     fn record_at(&self, i: usize) -> usize {
         let bytes = self.bytes();
-        usize::from(u16::load(&bytes[bytes.len() - SLOT * (i + 1)..]))
+        usize::from(u16::load(&bytes[bytes.len() - OFFSET * (i + 1)..]))
     }
 
     /// Where the records end.
@@ -200,12 +201,12 @@ impl<B: AsRef<[u8]>> Node<B> {
         }
     }
 
-    /// Bytes that are free, slots included.
+    /// Bytes that are free, offsets included.
     pub fn free_bytes(&self) -> usize {
-        self.bytes().len() - SLOT * self.count() - self.end()
+        self.bytes().len() - OFFSET * self.count() - self.end()
     }
 
-    /// Bytes that are in use, slots included and the header not.
+    /// Bytes that are in use, offsets included and the header not.
     pub fn used_bytes(&self) -> usize {
         self.bytes().len() - HEADER - self.free_bytes()
     }
@@ -254,16 +255,16 @@ impl<B: AsRef<[u8]>> Node<B> {
 
     /// Whether a record with a value of this length fits.
     pub fn fits(&self, value_bytes: usize) -> bool {
-        self.free_bytes() >= RECORD_OVERHEAD + value_bytes + SLOT
+        self.free_bytes() >= RECORD_OVERHEAD + value_bytes + OFFSET
     }
 
     /// The first record of the upper half when the node is split by bytes. Both halves have at least one
     /// record, and room for one more of the largest size.
     ///
-    /// The slots count. Without them, in a node with many small records and one long one in the middle, the
+    /// The offsets count. Without them, in a node with many small records and one long one in the middle, the
     /// lower half is too long for another record.
     pub fn middle(&self) -> usize {
-        let below = |i: usize| self.record_at(i) - HEADER + SLOT * i;
+        let below = |i: usize| self.record_at(i) - HEADER + OFFSET * i;
         let count = self.count();
         (1..count).find(|&i| 2 * below(i) >= self.used_bytes()).unwrap_or(count - 1).max(1)
     }
@@ -271,7 +272,8 @@ impl<B: AsRef<[u8]>> Node<B> {
 
 // A half is shorter than half of a node and a record.
 const _: () = assert!({
-    let (room, record) = (NODE_BYTES_MIN - HEADER, RECORD_OVERHEAD + value_bytes_max(NODE_BYTES_MIN) + SLOT);
+    let (room, record) =
+        (NODE_BYTES_MIN - HEADER, RECORD_OVERHEAD + value_bytes_max(NODE_BYTES_MIN) + OFFSET);
     room / 2 + 2 * record <= room
 });
 
@@ -303,13 +305,13 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Node<B> {
     }
 
     /// Adds `delta` to the offsets of the records from `first` on.
-    fn shift_slots(&mut self, first: usize, delta: isize) {
+    fn shift_offsets(&mut self, first: usize, delta: isize) {
         let count = self.count();
         let bytes = self.0.as_mut();
         let length = bytes.len();
-        for slot in bytes[length - SLOT * count..length - SLOT * first].chunks_exact_mut(SLOT) {
-            let at = u16::load(slot).wrapping_add_signed(delta as i16);
-            u16::store(slot, at);
+        for offset in bytes[length - OFFSET * count..length - OFFSET * first].chunks_exact_mut(OFFSET) {
+            let at = u16::load(offset).wrapping_add_signed(delta as i16);
+            u16::store(offset, at);
         }
     }
 
@@ -322,11 +324,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Node<B> {
         let (count, end, record) = (self.count(), self.end(), RECORD_OVERHEAD + value.len());
         let at = if i == count { end } else { self.record_at(i) };
         let length = self.bytes().len();
-        self.shift_slots(i, record as isize);
+        self.shift_offsets(i, record as isize);
         let bytes = self.0.as_mut();
         bytes.copy_within(at..end, at + record);
-        bytes.copy_within(length - SLOT * count..length - SLOT * i, length - SLOT * (count + 1));
-        u16::store(&mut bytes[length - SLOT * (i + 1)..], at as u16);
+        bytes.copy_within(length - OFFSET * count..length - OFFSET * i, length - OFFSET * (count + 1));
+        u16::store(&mut bytes[length - OFFSET * (i + 1)..], at as u16);
         bytes[at..at + KEY_BYTES].copy_from_slice(key.as_bytes());
         u16::store(&mut bytes[at + KEY_BYTES..], value.len() as u16);
         bytes[at + RECORD_OVERHEAD..at + record].copy_from_slice(value);
@@ -338,12 +340,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Node<B> {
         let (count, end, at) = (self.count(), self.end(), self.record_at(i));
         let record = RECORD_OVERHEAD + self.value(i).len();
         let length = self.bytes().len();
-        self.shift_slots(i + 1, -(record as isize));
+        self.shift_offsets(i + 1, -(record as isize));
         let bytes = self.0.as_mut();
         bytes.copy_within(at + record..end, at);
         bytes[end - record..end].fill(0);
-        bytes.copy_within(length - SLOT * count..length - SLOT * (i + 1), length - SLOT * (count - 1));
-        bytes[length - SLOT * count..length - SLOT * (count - 1)].fill(0);
+        bytes.copy_within(length - OFFSET * count..length - OFFSET * (i + 1), length - OFFSET * (count - 1));
+        bytes[length - OFFSET * count..length - OFFSET * (count - 1)].fill(0);
         self.set_count(count - 1);
     }
 
@@ -388,7 +390,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Node<B> {
         let (length, count) = (self.bytes().len(), self.count());
         let bytes = self.0.as_mut();
         bytes[from..end].fill(0);
-        bytes[length - SLOT * count..length - SLOT * first].fill(0);
+        bytes[length - OFFSET * count..length - OFFSET * first].fill(0);
         self.set_count(first);
     }
 }
@@ -433,7 +435,7 @@ mod tests {
         assert_eq!(verify(crc32c, &node.0, &expectation(crc)), Ok(()));
     }
 
-    /// Nine records without values and one of the longest across the middle. The slots were not counted, the
+    /// Nine records without values and one of the longest across the middle. The offsets were not counted, the
     /// lower half was too long for another record, and the insertion after the split panicked.
     #[test]
     fn both_halves_of_a_full_node_take_one_more_record_of_any_size() {

@@ -175,7 +175,7 @@ impl MemberState {
     }
 
     /// Whether what it holds is moved away.
-    pub const fn is_emptied(self) -> bool {
+    pub const fn is_draining(self) -> bool {
         matches!(self, Self::Draining | Self::Leaving | Self::Failing)
     }
 }

@@ -33,7 +33,7 @@ impl<A: DiskArray> Objects<'_, A> {
         // What was decided stands until something changes.
         let kept = if self.kept.1 == changes { self.kept.0 } else { Set::EMPTY };
         let roster = *self.store.roster();
-        let failed = self.store.tree.holding_rows().minus(kept.or(roster.emptied)).iter().find_map(|row| {
+        let failed = self.store.tree.holding_rows().minus(kept.or(roster.draining)).iter().find_map(|row| {
             let condition =
                 self.store.tree.disks.state(self.store.tree.disks.disk_in_row(row)?).watched.condition;
             matches!(condition, Condition::Failed(_)).then_some((row, condition))

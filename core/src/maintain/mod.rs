@@ -18,7 +18,7 @@
 //! visit.rs    a step of it: what it meets is judged, and put right
 //! recount.rs  the free map, counted anew
 //! assess.rs   members taken out of use for their errors
-//! members.rs  members out of use and in again, emptied, removed
+//! lifecycle.rs members out of use and in again, emptied, removed
 //! job.rs      what it is to do, and how far it is
 //! step.rs     one bounded step of whatever work there is
 //! ```
@@ -28,8 +28,8 @@ mod balance;
 mod check;
 mod counters;
 mod job;
+mod lifecycle;
 mod locate;
-mod members;
 mod pass;
 mod planning;
 mod records;
@@ -51,7 +51,7 @@ pub use locate::{Located, Place, Proof};
 pub use planning::{Footing, LossForecast, OBJECTS_NAMED};
 pub use room::{MemberRoom, RebuildForecast, RebuildSpace, Rooms};
 pub use salvage::Survivor;
-pub use standing::{Held, Standing, Worth, Worths};
+pub use standing::{FragmentCounts, Standing, Worth, Worths};
 pub use step::Work;
 pub use survey::ExtentCounts;
 pub use trim::{Trim, TrimOptions};

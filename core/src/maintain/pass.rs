@@ -140,11 +140,11 @@ impl<A: DiskArray> Objects<'_, A> {
         let (owed, online) = (superblock.owed(), self.store.tree.disks.online());
         let full = job.kind != JobKind::Rebuild
             || superblock.is_short()
-            || !roster.emptied.or(roster.failed).is_empty()
+            || !roster.draining.or(roster.failed).is_empty()
             || job.options.absent
             || !owed.is_subset_of(online) && owed.and(online).is_empty();
         let prune =
-            if full { Generation(0) } else { self.first_missed(owed.or(roster.doubted).and(online))? };
+            if full { Generation(0) } else { self.first_missed(owed.or(roster.distrusted).and(online))? };
         let total = match job.kind {
             JobKind::Recount => self.blocks_of_holders(|_, blocks| blocks),
             _ if prune.0 > 0 => 0,
@@ -290,8 +290,8 @@ impl<A: DiskArray> Objects<'_, A> {
             (false, false) => roster.failed,
         };
         let (mut settled, mut later, mut left) = (Set::EMPTY, Set::EMPTY, Set::EMPTY);
-        let doubted = owed.or(roster.doubted);
-        for row in doubted.or(roster.emptied).and(online.or(given_up)).iter() {
+        let distrusted = owed.or(roster.distrusted);
+        for row in distrusted.or(roster.draining).and(online.or(given_up)).iter() {
             let key = Key::member(self.store.tree.space.member(row));
             let missed_until = self.store.tree.with(&key, |record| {
                 let record = MemberRecord::new(record?)?;
@@ -314,13 +314,13 @@ impl<A: DiskArray> Objects<'_, A> {
         if !later.is_empty() {
             return Ok(Debts::Later);
         }
-        let acquitted = doubted.and(settled);
-        let emptied = roster.emptied.and(settled);
-        self.begin_change(2 * (acquitted.len() + emptied.len()) as u32 + 1, Purpose::Release)?;
+        let acquitted = distrusted.and(settled);
+        let draining = roster.draining.and(settled);
+        self.begin_change(2 * (acquitted.len() + draining.len()) as u32 + 1, Purpose::Release)?;
         self.change(|objects| {
-            objects.store.acquit(acquitted)?;
-            for row in emptied.iter() {
-                objects.store.emptied(row)?;
+            objects.store.clear_owed(acquitted)?;
+            for row in draining.iter() {
+                objects.store.drained(row)?;
             }
             // A pass over what is young alone has not looked for what else may be short.
             let is_short = job.short > 0 || job.prune.0 > 0 && objects.store.tree.space.superblock.is_short();
@@ -336,7 +336,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let superblock = self.store.committed();
         let roster = self.store.roster();
         let owed = superblock.owed().and(self.store.tree.disks.online().or(roster.failed));
-        let wanting = !owed.is_empty() || !roster.emptied.is_empty() || superblock.is_short();
+        let wanting = !owed.is_empty() || !roster.draining.is_empty() || superblock.is_short();
         let is_due = |tried: Tried| tried.changes != roster.changes || self.blocks_unused() >= tried.room;
         wanting && self.tried.is_none_or(is_due)
     }

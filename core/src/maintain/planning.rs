@@ -4,7 +4,7 @@
 //! So everything below a node that would be lost is counted too. What a member holds is believed to be right:
 //! rot is a scrub's affair.
 
-use super::standing::{Held, Standing, Worth};
+use super::standing::{FragmentCounts, Standing, Worth};
 use super::survey::{ExtentCounts, RecordJoiner};
 use crate::error::Code;
 use crate::format::extent::{Extent, Fragment};
@@ -328,7 +328,7 @@ impl Tally {
     fn end_extent(&mut self) {
         let Some(Begun { start, extent: Some(extent), lost }) = self.begun.take() else { return };
         let data = usize::from(extent.scheme.data);
-        let left = if lost { Held::default() } else { self.then.holds(&extent) };
+        let left = if lost { FragmentCounts::default() } else { self.then.holds(&extent) };
         self.forecast.extents.add(&extent, left);
         if self.now.holds(&extent).there < data {
             self.forecast.unreadable_now += 1;

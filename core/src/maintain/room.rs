@@ -157,8 +157,8 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// As [`forecast_rebuild`](Self::forecast_rebuild), if the members were emptied: what they hold is read from them.
-    pub fn forecast_drain(&mut self, emptied: Set<Row>) -> Result<RebuildForecast, Code> {
-        self.forecast_moves(emptied, Set::EMPTY, 0)
+    pub fn forecast_drain(&mut self, draining: Set<Row>) -> Result<RebuildForecast, Code> {
+        self.forecast_moves(draining, Set::EMPTY, 0)
     }
 
     /// As [`forecast_drain`](Self::forecast_drain), or where they are `lost` as

@@ -37,7 +37,7 @@ pub type Worths = heapless::Vec<Worth, FRAGMENTS_MAX>;
 /// Fragments of an extent that are there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Held {
+pub struct FragmentCounts {
     /// All of them.
     pub there: usize,
     /// Those on members of their own.
@@ -49,13 +49,13 @@ pub struct Held {
 pub struct Standing {
     numbers: [MemberNumber; MEMBERS_MAX],
     online: Set<Row>,
-    emptied: Set<Row>,
+    draining: Set<Row>,
     failing: Set<Row>,
     /// Members that are away and waited for.
     awaited: Set<Row>,
-    doubts: heapless::Vec<(u8, Range<Generation>), DOUBTS_MAX>,
+    spans: heapless::Vec<(u8, Range<Generation>), DOUBTS_MAX>,
     /// Members with more spans than fit: all that they hold is doubted.
-    doubted: Set<Row>,
+    distrusted: Set<Row>,
     /// Rows that may be given something.
     open: Set<Row>,
 }
@@ -70,37 +70,37 @@ impl Standing {
         let mut standing = Self {
             numbers: [MemberNumber::NONE; MEMBERS_MAX],
             online,
-            emptied: roster.emptied,
+            draining: roster.draining,
             failing: roster.failing,
             awaited: if absent { Set::EMPTY } else { away },
-            doubts: heapless::Vec::new(),
-            doubted: Set::EMPTY,
+            spans: heapless::Vec::new(),
+            distrusted: Set::EMPTY,
             open: store.tree.data_rows(),
         };
         for row in table.iter() {
             standing.numbers[row.0] = store.tree.space.member(row);
         }
         let lost = store.tree.disks.rolled_back(store.committed().order());
-        for row in owed.or(roster.doubted).or(lost).and(online).iter() {
+        for row in owed.or(roster.distrusted).or(lost).and(online).iter() {
             let went = store.tree.with(&Key::member(standing.numbers[row.0]), |record| {
                 let Some(record) = record.and_then(MemberRecord::new) else {
-                    standing.doubted = standing.doubted.with(row);
+                    standing.distrusted = standing.distrusted.with(row);
                     return (0, [0; 2]);
                 };
-                record.untrusted().for_each(|span| standing.doubt(row, span));
+                record.untrusted().for_each(|span| standing.distrust(row, span));
                 (record.offline_since(), record.away_roots())
             })?;
             // What no record says yet: a mount for reading writes nothing down.
             if let Some(missed) = store.missed_by(row, went) {
-                standing.doubt(row, missed..Generation(u64::MAX));
+                standing.distrust(row, missed..Generation(u64::MAX));
             }
         }
         Ok(standing)
     }
 
-    fn doubt(&mut self, row: Row, span: Range<Generation>) {
-        if self.doubts.push((row.0 as u8, span)).is_err() {
-            self.doubted = self.doubted.with(row);
+    fn distrust(&mut self, row: Row, span: Range<Generation>) {
+        if self.spans.push((row.0 as u8, span)).is_err() {
+            self.distrusted = self.distrusted.with(row);
         }
     }
 
@@ -151,24 +151,24 @@ impl Standing {
 
     /// How many fragments of an extent are there, and how many of them are on members of their own. The
     /// extent can be read with the former, and is as redundant as the latter.
-    pub fn holds(&self, extent: &Extent) -> Held {
+    pub fn holds(&self, extent: &Extent) -> FragmentCounts {
         let worths = self.worths(extent, &[]);
         let missing = worths.iter().filter(|&&worth| worth == Worth::Missing).count();
         let shared = worths.iter().filter(|&&worth| worth == Worth::Shared).count();
-        Held { there: worths.len() - missing, apart: worths.len() - missing - shared }
+        FragmentCounts { there: worths.len() - missing, apart: worths.len() - missing - shared }
     }
 
     /// What a place is worth that was written in this generation.
     pub fn of(&self, address: BlockAddress, birth: Generation) -> Worth {
         let Some(row) = self.row(address.member) else { return Worth::Missing };
-        let doubted = || {
-            let mut spans = self.doubts.iter().filter(|(doubted, _)| usize::from(*doubted) == row.0);
-            self.doubted.contains(row) || spans.any(|(_, span)| span.contains(&birth))
+        let distrusted = || {
+            let mut spans = self.spans.iter().filter(|(distrusted, _)| usize::from(*distrusted) == row.0);
+            self.distrusted.contains(row) || spans.any(|(_, span)| span.contains(&birth))
         };
         match () {
             () if self.awaited.contains(row) => Worth::Away,
-            () if !self.online.contains(row) || doubted() => Worth::Missing,
-            () if self.emptied.contains(row) => Worth::Leaving,
+            () if !self.online.contains(row) || distrusted() => Worth::Missing,
+            () if self.draining.contains(row) => Worth::Leaving,
             () => Worth::Right,
         }
     }

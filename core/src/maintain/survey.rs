@@ -1,6 +1,6 @@
 //! How redundant each extent is: computed from its own record and the members, never believed from a list.
 
-use super::standing::{Held, Standing};
+use super::standing::{FragmentCounts, Standing};
 use crate::error::Code;
 use crate::format::extent::{EXTENT_BYTES_MAX, Extent};
 use crate::format::key::{Key, Kind};
@@ -26,7 +26,7 @@ pub struct ExtentCounts {
 
 impl ExtentCounts {
     /// Counts an extent with so many fragments there.
-    pub(super) fn add(&mut self, extent: &Extent, held: Held) {
+    pub(super) fn add(&mut self, extent: &Extent, held: FragmentCounts) {
         self.total += 1;
         *if held.there < usize::from(extent.scheme.data) {
             &mut self.unreadable

@@ -526,7 +526,7 @@ mod tests {
     use crate::format::checksum::crc32c;
     use crate::object::{Attributes, MakeRequest};
     use crate::types::Scheme;
-    use crate::{DiskState, FormatOptions, Memory, MountOptions, Pool, Services, Slot};
+    use crate::{CacheEntry, DiskState, FormatOptions, Memory, MountOptions, Pool, Services};
     use dynamicfs_hal::{Clock, Entropy, EntropyError, RamDisk, SerialArray, UnixTime};
     use std::{vec, vec::Vec};
 
@@ -554,10 +554,11 @@ mod tests {
     fn what_is_cut_out_of_a_long_extent_stays_apart() {
         const BLOCK: u64 = 4096;
         let mut array = SerialArray::<_, 1>::new([RamDisk::new(vec![0; 2 << 20], 512)]);
-        let (mut bytes, mut slots, mut disks) = (vec![0; 4 << 20], vec![Slot::NEW; 512], [DiskState::NEW]);
+        let (mut bytes, mut entries, mut disks) =
+            (vec![0; 4 << 20], vec![CacheEntry::NEW; 512], [DiskState::NEW]);
         let services = Services::new(crc32c, &Nothing);
         let options = FormatOptions::portable(Scheme::SINGLE).extent_bytes(65_536);
-        let much = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut disks };
+        let much = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut disks };
         let mut pool =
             Pool::format(&mut array, much, services, &mut Nothing, &options, &[]).expect("formatted");
         let mut transaction = pool.begin().expect("begun");
@@ -568,7 +569,7 @@ mod tests {
         transaction.write_all(file, 0, &contents).expect("written");
         transaction.commit().expect("committed");
         drop(pool);
-        let little = Memory { bytes: &mut bytes[..200 << 10], slots: &mut slots, disks: &mut disks };
+        let little = Memory { bytes: &mut bytes[..200 << 10], entries: &mut entries, disks: &mut disks };
         let mut pool = Pool::mount(&mut array, little, services, &MountOptions::default()).expect("mounted");
         let mut transaction = pool.begin().expect("begun");
         let objects = transaction.internals_mut();

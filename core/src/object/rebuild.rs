@@ -337,10 +337,10 @@ impl<A: DiskArray> Objects<'_, A> {
     fn counting_rows(&self, healed: &Found, what: Relocation<'_>, moved: &[u8]) -> Set<Row> {
         let tree = &self.store.tree;
         let superblock = &tree.space.superblock;
-        let doubted = superblock.owed().or(self.store.roster().doubted);
+        let distrusted = superblock.owed().or(self.store.roster().distrusted);
         let row = |(index, address): (u8, BlockAddress)| {
             let row = superblock.row_of(address.member)?;
-            let is_right = (what.right || !what.fragments.contains(&index)) && !doubted.contains(row);
+            let is_right = (what.right || !what.fragments.contains(&index)) && !distrusted.contains(row);
             (moved.contains(&index) || is_right).then_some(row)
         };
         let places = (0u8..).zip(healed.extent.fragments().iter().map(|fragment| fragment.address));

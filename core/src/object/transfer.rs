@@ -176,7 +176,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let superblock = &tree.space.superblock;
         let rows =
             extent.fragments().iter().filter_map(|fragment| superblock.row_of(fragment.address.member));
-        let sound = tree.data_rows().minus(superblock.owed()).minus(self.store.roster().doubted);
+        let sound = tree.data_rows().minus(superblock.owed()).minus(self.store.roster().distrusted);
         rows.collect::<Set<Row>>().and(sound).len() == extent.scheme.width()
             && extent.scheme.parity >= extent.asked.parity
     }

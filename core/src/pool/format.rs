@@ -294,7 +294,7 @@ fn refuse_pools<A: DiskArray>(
         let Err(error) = refuse_used(array, disk, memory.bytes, services.crc32c) else { continue };
         let FormatError::InUse { pool, .. } = error else { return Err(error) };
         if unfinished != Some(pool) {
-            let memory = Memory { bytes: memory.bytes, slots: memory.slots, disks: memory.disks };
+            let memory = Memory { bytes: memory.bytes, entries: memory.entries, disks: memory.disks };
             if !histories::is_unfinished(&mut *array, memory, pool, (services.crc32c, services.clock)) {
                 return Err(error);
             }

@@ -199,8 +199,8 @@ impl<A: DiskArray> Pool<'_, A> {
     ///
     /// # Errors
     /// What disks and tree answered.
-    pub fn forecast_drain(&mut self, emptied: Set<Row>) -> Result<RebuildForecast, Error> {
-        ask(self, |objects| objects.forecast_drain(emptied))
+    pub fn forecast_drain(&mut self, draining: Set<Row>) -> Result<RebuildForecast, Error> {
+        ask(self, |objects| objects.forecast_drain(draining))
     }
 
     /// Whether the data of the members in these rows would find room with a new disk of so many blocks. With

@@ -58,7 +58,8 @@ impl Space<'_> {
     pub fn busy_groups(&self, row: Row) -> heapless::Vec<BusyGroup, 4> {
         let mut busy = heapless::Vec::new();
         for class in Class::ALL {
-            let free = |closed| self.group_blocks - ones(&self.slot_ref(row, class, closed)[BITMAP_HEADER..]);
+            let free =
+                |closed| self.group_blocks - ones(&self.busy_bitmap(row, class, closed)[BITMAP_HEADER..]);
             if let Some((group, ..)) = self.open_group(row, class) {
                 let node_free = if class == Class::Node { self.room(row, class).into() } else { 0 };
                 let _ = busy.push(BusyGroup { group, free: free(false), node_free });
@@ -117,6 +118,6 @@ impl Space<'_> {
                 self.set_open_group(which.row, which.class, group, cursor, cursor);
             }
         }
-        group::store(&self.slot_ref(which.row, which.class, which.closed)[BITMAP_HEADER..], out)
+        group::store(&self.busy_bitmap(which.row, which.class, which.closed)[BITMAP_HEADER..], out)
     }
 }

@@ -117,18 +117,18 @@ impl<'m> Space<'m> {
         units(area.blocks, self.group_blocks as u64) as u32
     }
 
-    fn slot(&mut self, row: Row, class: Class, closed: bool) -> &mut [u8] {
+    fn busy_bitmap_mut(&mut self, row: Row, class: Class, closed: bool) -> &mut [u8] {
         let bytes = BITMAP_HEADER + self.group_blocks as usize / 8;
         let index = row.0 * BITMAPS + class as usize + if closed { 2 } else { 0 };
         &mut self.bitmaps[index * bytes..(index + 1) * bytes]
     }
 
-    /// The group whose bitmap is in a slot.
+    /// The group whose bitmap is in a busy.
     fn group_in(&self, row: Row, class: Class, closed: bool) -> u32 {
-        u32::load(self.slot_ref(row, class, closed))
+        u32::load(self.busy_bitmap(row, class, closed))
     }
 
-    fn slot_ref(&self, row: Row, class: Class, closed: bool) -> &[u8] {
+    fn busy_bitmap(&self, row: Row, class: Class, closed: bool) -> &[u8] {
         let bytes = BITMAP_HEADER + self.group_blocks as usize / 8;
         let index = row.0 * BITMAPS + class as usize + if closed { 2 } else { 0 };
         &self.bitmaps[index * bytes..(index + 1) * bytes]
@@ -162,7 +162,7 @@ impl<'m> Space<'m> {
 
     /// The bitmap of the open group of a class: a bit for each block, set if it is allocated.
     pub fn open_bitmap(&self, row: Row, class: Class) -> &[u8] {
-        &self.slot_ref(row, class, false)[BITMAP_HEADER..]
+        &self.busy_bitmap(row, class, false)[BITMAP_HEADER..]
     }
 
     // --- opening and closing ----------------------------------------------------------------------------------
@@ -178,13 +178,13 @@ impl<'m> Space<'m> {
         area: Area,
     ) -> Option<u32> {
         let blocks = self.group_blocks;
-        let slot = self.slot(row, class, false);
-        let bitmap = &mut slot[BITMAP_HEADER..];
+        let busy = self.busy_bitmap_mut(row, class, false);
+        let bitmap = &mut busy[BITMAP_HEADER..];
         group::load(record, bitmap)?;
         mark_beyond(bitmap, group, blocks, area);
         let free = blocks - ones(bitmap);
-        u32::store(slot, group);
-        u32::store(&mut slot[4..], free);
+        u32::store(busy, group);
+        u32::store(&mut busy[4..], free);
         Some(free)
     }
 
@@ -215,13 +215,13 @@ impl<'m> Space<'m> {
             return None;
         }
         self.load_bitmap(row, class, group, record, area)?;
-        let slot = self.slot(row, class, false);
-        let bitmap = &mut slot[BITMAP_HEADER..];
+        let busy = self.busy_bitmap_mut(row, class, false);
+        let bitmap = &mut busy[BITMAP_HEADER..];
         for block in u32::from(base)..u32::from(cursor) {
             set(bitmap, block);
         }
         let room = room_of(class, bitmap, cursor, blocks);
-        u32::store(&mut slot[4..], room);
+        u32::store(&mut busy[4..], room);
         Some(())
     }
 
@@ -232,7 +232,7 @@ impl<'m> Space<'m> {
         }
         debug_assert!(!self.closed[class as usize].contains(row));
         let room = self.room(row, class);
-        let free = self.group_blocks - ones(&self.slot_ref(row, class, false)[BITMAP_HEADER..]);
+        let free = self.group_blocks - ones(&self.busy_bitmap(row, class, false)[BITMAP_HEADER..]);
         let bytes = BITMAP_HEADER + self.group_blocks as usize / 8;
         let from = (row.0 * BITMAPS + class as usize) * bytes;
         self.bitmaps.copy_within(from..from + bytes, from + 2 * bytes);
@@ -256,7 +256,7 @@ impl<'m> Space<'m> {
     /// Free blocks of the open group that may still be taken, 0 if none is open.
     pub fn room(&self, row: Row, class: Class) -> u32 {
         match self.open_group(row, class) {
-            Some(_) => u32::load(&self.slot_ref(row, class, false)[4..]),
+            Some(_) => u32::load(&self.busy_bitmap(row, class, false)[4..]),
             None => 0,
         }
     }
@@ -264,7 +264,7 @@ impl<'m> Space<'m> {
     /// Takes one block for a node; `None` when the open group has none.
     pub fn take_node(&mut self, row: Row, area: Area) -> Option<BlockAddress> {
         let (group, base, cursor) = self.open_group(row, Class::Node)?;
-        let bitmap = &self.slot_ref(row, Class::Node, false)[BITMAP_HEADER..];
+        let bitmap = &self.busy_bitmap(row, Class::Node, false)[BITMAP_HEADER..];
         let block = next_clear(bitmap, u32::from(cursor), self.group_blocks)?;
         self.take(row, Class::Node, block, 1);
         self.set_open_group(row, Class::Node, group, base, block as u16 + 1);
@@ -278,7 +278,7 @@ impl<'m> Space<'m> {
     /// says so.
     pub fn take_run(&mut self, row: Row, blocks: u32, area: Area) -> Option<BlockAddress> {
         let (group, base, cursor) = self.open_group(row, Class::Data)?;
-        let bitmap = &self.slot_ref(row, Class::Data, false)[BITMAP_HEADER..];
+        let bitmap = &self.busy_bitmap(row, Class::Data, false)[BITMAP_HEADER..];
         let at = next_clear_run(bitmap, u32::from(cursor), blocks, self.group_blocks)?;
         let skipped = next_clear(bitmap, u32::from(cursor), self.group_blocks).is_some_and(|free| free < at);
         if skipped {
@@ -292,7 +292,7 @@ impl<'m> Space<'m> {
     /// Whether [`take_run`](Self::take_run) would give a run of this length.
     pub fn has_run(&self, row: Row, blocks: u32) -> bool {
         self.open_group(row, Class::Data).is_some_and(|(_, _, cursor)| {
-            let bitmap = &self.slot_ref(row, Class::Data, false)[BITMAP_HEADER..];
+            let bitmap = &self.busy_bitmap(row, Class::Data, false)[BITMAP_HEADER..];
             next_clear_run(bitmap, u32::from(cursor), blocks, self.group_blocks).is_some()
         })
     }
@@ -305,11 +305,11 @@ impl<'m> Space<'m> {
         if self.address(row, group, first, area) != run.start || first < u32::from(base) {
             return false;
         }
-        let slot = self.slot(row, Class::Data, false);
-        let room = u32::load(&slot[4..]);
-        u32::store(&mut slot[4..], room + run.blocks);
+        let busy = self.busy_bitmap_mut(row, Class::Data, false);
+        let room = u32::load(&busy[4..]);
+        u32::store(&mut busy[4..], room + run.blocks);
         for block in first..first + run.blocks {
-            clear(&mut slot[BITMAP_HEADER..], block);
+            clear(&mut busy[BITMAP_HEADER..], block);
         }
         self.set_open_group(row, Class::Data, group, base, first as u16);
         self.give_back(row, run.blocks);
@@ -322,12 +322,12 @@ impl<'m> Space<'m> {
         let Some((group, ..)) = self.open_group(row, class) else { return false };
         let blocks = self.group_blocks;
         let room = self.room(row, class);
-        let slot = self.slot(row, class, false);
-        let free = blocks - ones(&slot[BITMAP_HEADER..]);
+        let busy = self.busy_bitmap_mut(row, class, false);
+        let free = blocks - ones(&busy[BITMAP_HEADER..]);
         if free < needed {
             return false;
         }
-        u32::store(&mut slot[4..], free);
+        u32::store(&mut busy[4..], free);
         self.set_open_group(row, class, group, 0, 0);
         self.unrecorded[class as usize] = self.unrecorded[class as usize].with(row);
         if class == Class::Node {
@@ -337,11 +337,11 @@ impl<'m> Space<'m> {
     }
 
     fn take(&mut self, row: Row, class: Class, first: u32, blocks: u32) {
-        let slot = self.slot(row, class, false);
-        let room = u32::load(&slot[4..]);
-        u32::store(&mut slot[4..], room - blocks);
+        let busy = self.busy_bitmap_mut(row, class, false);
+        let room = u32::load(&busy[4..]);
+        u32::store(&mut busy[4..], room - blocks);
         for block in first..first + blocks {
-            set(&mut slot[BITMAP_HEADER..], block);
+            set(&mut busy[BITMAP_HEADER..], block);
         }
         let mut row = self.superblock.row_mut(row);
         let free = row.free();
@@ -410,17 +410,17 @@ impl<'m> Space<'m> {
     pub fn clear_open(&mut self, row: Row, class: Class, dead: &[u8]) -> u32 {
         let Some((_, _, cursor)) = self.open_group(row, class) else { return 0 };
         let blocks = self.group_blocks;
-        let slot = self.slot(row, class, false);
-        let before = room_of(class, &slot[BITMAP_HEADER..], cursor, blocks);
+        let busy = self.busy_bitmap_mut(row, class, false);
+        let before = room_of(class, &busy[BITMAP_HEADER..], cursor, blocks);
         let mut cleared = 0;
-        for (byte, dead) in slot[BITMAP_HEADER..].iter_mut().zip(dead) {
+        for (byte, dead) in busy[BITMAP_HEADER..].iter_mut().zip(dead) {
             cleared += (*byte & dead).count_ones();
             *byte &= !dead;
         }
         // Data behind the cursor waits for the group's next opening, but counts as room.
-        let gained = room_of(class, &slot[BITMAP_HEADER..], cursor, blocks) - before;
-        let room = u32::load(&slot[4..]);
-        u32::store(&mut slot[4..], room + gained);
+        let gained = room_of(class, &busy[BITMAP_HEADER..], cursor, blocks) - before;
+        let room = u32::load(&busy[4..]);
+        u32::store(&mut busy[4..], room + gained);
         if class == Class::Node {
             self.change_node_free(row, gained.into());
         }
@@ -467,11 +467,11 @@ impl<'m> Space<'m> {
         let Some(class) = self.open_class(row, group) else { return false };
         let Some((.., cursor)) = self.open_group(row, class) else { return false };
         let (blocks, room_before) = (self.group_blocks, self.room(row, class));
-        let slot = self.slot(row, class, false);
-        let free_before = blocks - ones(&slot[BITMAP_HEADER..]);
-        slot[BITMAP_HEADER..].copy_from_slice(bitmap);
+        let busy = self.busy_bitmap_mut(row, class, false);
+        let free_before = blocks - ones(&busy[BITMAP_HEADER..]);
+        busy[BITMAP_HEADER..].copy_from_slice(bitmap);
         let (free, room) = (blocks - ones(bitmap), room_of(class, bitmap, cursor, blocks));
-        u32::store(&mut slot[4..], room);
+        u32::store(&mut busy[4..], room);
         self.unrecorded[class as usize] = self.unrecorded[class as usize].with(row);
         if class == Class::Node {
             self.change_node_free(row, i64::from(room) - i64::from(room_before));

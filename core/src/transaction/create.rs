@@ -60,13 +60,13 @@ impl<'m, A: DiskArray> Store<'m, A> {
         if let Err(needs) = memory.check(needs) {
             return Err(Failure { error: FormatError::NeedsMemory(needs), array });
         }
-        let Memory { bytes, slots, disks: states } = memory;
+        let Memory { bytes, entries, disks: states } = memory;
         let mut disks = Disks::new(array, states, request.parameters, request.crc32c, request.clock);
         let parts = match prepare(&mut disks, bytes, request) {
             Ok(parts) => parts,
             Err(error) => return Err(disks.not_made(error)),
         };
-        let mut store = Self::assemble(disks, parts, slots, MemberLists::both(Set::first(count)));
+        let mut store = Self::assemble(disks, parts, entries, MemberLists::both(Set::first(count)));
         store.tree.make_room = Tree::spill;
         match store.begin_first(request.disks) {
             Ok(()) => Ok(store),

@@ -61,7 +61,7 @@ pub(super) fn find_state<'m, A: DiskArray>(
     read_labels(disks, bytes, (request.pool, reads_only(request.mode)), alignment)?;
     let parameters = disks.parameters;
     let needs = (division.needs)(&parameters, disks.count(), alignment);
-    if slots < needs.slots {
+    if slots < needs.entries {
         return Err(disks.about.lends(needs));
     }
     let parts = (division.divide)(bytes, &parameters, alignment)

@@ -5,22 +5,22 @@ use crate::format::label::PoolParameters;
 use crate::format::record::dead;
 use crate::limits::{EXTENT_BYTES_MAX, EXTENT_BYTES_MIN, MEMBERS_MAX, NODE_COPIES_MAX};
 use crate::space::Space;
-use crate::tree::cache::Slot;
+use crate::tree::cache::CacheEntry;
 use crate::tree::frees_for;
 use crate::types::MemoryNeeds;
 use dynamicfs_hal::DiskArray;
 
 /// Memory that the caller lends to a pool for as long as it is mounted.
 ///
-/// How much is enough depends on the pool's parameters: [`Memory::needs`]. More bytes and slots are used for
+/// How much is enough depends on the pool's parameters: [`Memory::needs`]. More bytes and entries are used for
 /// larger extents and a larger node cache.
 #[derive(Debug)]
 pub struct Memory<'m> {
     /// Buffers and node frames.
     pub bytes: &'m mut [u8],
-    /// One for each node that the cache may hold, [`SLOTS_MIN`](Memory::SLOTS_MIN) at least; more than frames
+    /// One for each node that the cache may hold, [`ENTRIES_MIN`](Memory::ENTRIES_MIN) at least; more than frames
     /// fit is of no use.
-    pub slots: &'m mut [Slot],
+    pub entries: &'m mut [CacheEntry],
     /// One for each disk of the array.
     pub disks: &'m mut [DiskState],
 }
@@ -142,7 +142,7 @@ const fn total(p: &PoolParameters, extent: usize) -> usize {
 
 impl<'m> Memory<'m> {
     /// Slots without which no pool is mounted.
-    pub const SLOTS_MIN: usize = NODES_MIN;
+    pub const ENTRIES_MIN: usize = NODES_MIN;
 
     /// The least with which a pool with these parameters is mounted on so many disks. `alignment` is what
     /// some disk asks for in memory: a power of two of bytes, 1 where none does. It serves a tree of six
@@ -151,18 +151,18 @@ impl<'m> Memory<'m> {
     ///
     /// A label tells the parameters ([`inspect::Label`](crate::inspect::Label)).
     pub const fn needs(parameters: &PoolParameters, disks: usize, alignment: usize) -> MemoryNeeds {
-        MemoryNeeds { bytes: Self::bytes_min_aligned(parameters, alignment), slots: NODES_MIN, disks }
+        MemoryNeeds { bytes: Self::bytes_min_aligned(parameters, alignment), entries: NODES_MIN, disks }
     }
 
     /// So many bytes, and the least of the rest: for a refusal before it is known what the pool takes.
     pub(crate) const fn needs_bytes(bytes: usize, disks: usize) -> MemoryNeeds {
-        MemoryNeeds { bytes, slots: Self::SLOTS_MIN, disks }
+        MemoryNeeds { bytes, entries: Self::ENTRIES_MIN, disks }
     }
 
     /// What is lent, to be compared with what is needed.
     pub(crate) const fn check(&self, needs: MemoryNeeds) -> Result<(), MemoryNeeds> {
         let is_enough = self.bytes.len() >= needs.bytes
-            && self.slots.len() >= needs.slots
+            && self.entries.len() >= needs.entries
             && self.disks.len() >= needs.disks;
         if is_enough { Ok(()) } else { Err(needs) }
     }

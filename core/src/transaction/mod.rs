@@ -9,7 +9,7 @@
 //! recount.rs   parts of the free map replaced by what was counted
 //! groups.rs    what the free map says of a group
 //! commit.rs    the four steps of a commit, and what a failure in each means
-//! members.rs   what the tree remembers of members that were away
+//! roster.rs    what the tree remembers of members that were away
 //! create.rs    the first state of a new pool
 //! join.rs      a disk becomes a member
 //! labels.rs    what says so on the disk
@@ -35,7 +35,6 @@ mod grow;
 pub mod histories;
 mod join;
 mod labels;
-mod members;
 pub mod memory;
 pub mod quorum;
 mod reading;
@@ -44,14 +43,15 @@ mod recount;
 mod recover;
 mod reserve;
 mod rings;
+mod roster;
 mod sweep;
 
 pub use create::CreateRequest;
 pub use histories::Prefer;
-pub use members::Roster;
 pub use memory::Memory;
 pub use recover::{MountMode, MountRequest};
 pub use reserve::{Purpose, REFRESH_UPDATES, RELEASE_UPDATES};
+pub use roster::Roster;
 
 use crate::build::MULTI;
 use crate::error::Code;
@@ -260,7 +260,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let (online, named) = (self.tree.disks.online(), self.committed().online());
         // An override may go on with one that was being let go, and has all of it.
         let unnamed = if online.and(named).is_empty() { Set::EMPTY } else { online.minus(named) };
-        self.tree.withheld = self.roster.emptied.or(self.roster.vacant).or(unnamed).or(self.rows_behind());
+        self.tree.withheld = self.roster.draining.or(self.roster.vacant).or(unnamed).or(self.rows_behind());
     }
 
     /// Members that take part and whose own disk has not the last commit's superblock.

@@ -21,7 +21,7 @@ impl<'m> Memory<'m> {
     /// [`chunk_bytes`](PoolParameters::chunk_bytes) more.
     pub const fn needs_to_read(parameters: &PoolParameters, disks: usize, alignment: usize) -> MemoryNeeds {
         let staging = staging_min(parameters, alignment);
-        MemoryNeeds { bytes: least(parameters) + alignment + staging, slots: NODES_MIN, disks }
+        MemoryNeeds { bytes: least(parameters) + alignment + staging, entries: NODES_MIN, disks }
     }
 }
 

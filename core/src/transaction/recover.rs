@@ -128,10 +128,10 @@ impl<'m, A: DiskArray> Store<'m, A> {
         if let Some(feature) = lacking_for(&array, count).or(request.lacks()) {
             return Err(Failure { error: MountError::NeedsFeature(feature), array });
         }
-        let Memory { bytes, slots, disks: states } = memory;
+        let Memory { bytes, entries, disks: states } = memory;
         let mut disks = Disks::new(array, states, PoolParameters::UNKNOWN, request.crc32c, request.clock);
-        match find_state(&mut disks, bytes, slots.len(), division, request) {
-            Ok((parts, lists)) => Ok(Self::assemble(disks, parts, slots, lists)),
+        match find_state(&mut disks, bytes, entries.len(), division, request) {
+            Ok((parts, lists)) => Ok(Self::assemble(disks, parts, entries, lists)),
             Err(code) => Err(disks.not_mounted(code)),
         }
     }
@@ -160,7 +160,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     pub(crate) fn assemble(
         disks: Disks<'m, A>,
         parts: Parts<'m>,
-        slots: &'m mut [crate::tree::cache::Slot],
+        entries: &'m mut [crate::tree::cache::CacheEntry],
         durable: MemberLists,
     ) -> Self {
         let Parts { committed, working, bitmaps, pending, scratch, piece, window, stage, frames, .. } = parts;
@@ -174,7 +174,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         let tree = Tree {
             disks,
             space,
-            cache: Cache::new(slots, frames, parameters.node_bytes()),
+            cache: Cache::new(entries, frames, parameters.node_bytes()),
             make_room: |tree| Err(tree.needs_memory()),
             root,
             level,

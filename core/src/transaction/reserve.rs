@@ -72,7 +72,7 @@ impl<A: DiskArray> Store<'_, A> {
             // Nothing empties a member.
             return 0;
         }
-        let leaving: u64 = self.roster.emptied.iter().map(|row| self.blocks_held(row)).sum();
+        let leaving: u64 = self.roster.draining.iter().map(|row| self.blocks_held(row)).sum();
         if leaving == 0 {
             return 0;
         }

@@ -102,7 +102,7 @@ impl<A: DiskArray> Store<'_, A> {
             self.tree.scan(&Key::dead(0), &Key::dead(limit), |key, _| ControlFlow::Break(key.offset()))?;
         if first.is_none() {
             // Nothing can be given back, whatever was said of it.
-            self.recount_dead(limit)?;
+            self.count_dead(limit)?;
             return Ok(false);
         }
         self.swept_from = self.tree.space.superblock.dead_blocks();
@@ -211,7 +211,7 @@ impl<A: DiskArray> Store<'_, A> {
         if removed == DELETE_MAX {
             return Ok(true);
         }
-        self.recount_dead(limit)?;
+        self.count_dead(limit)?;
         self.tree.space.superblock.set_sweep_limit(0);
         self.set_sweep(Row(0), 0);
         self.sweeps = self.sweeps.wrapping_add(1);
@@ -221,7 +221,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Counts what was freed since a sweep began, or could have. The numbers before may say anything. Blocks
     /// that were freed on a member that has left since are not given back, and bytes on a disk may be wrong.
-    fn recount_dead(&mut self, limit: u64) -> Result<(), Code> {
+    fn count_dead(&mut self, limit: u64) -> Result<(), Code> {
         let (mut records, mut blocks) = (0, 0u64);
         let next = self.tree.space.superblock.dead_next();
         self.tree.scan(&Key::dead(limit), &Key::dead(next), |_, record| {

@@ -24,8 +24,8 @@ impl<A: DiskArray> Tree<'_, A> {
     /// The leaf itself is not written anew, so that what many records take up is given back for the price of the nodes
     /// above them.
     pub(super) fn drop_leaf(&mut self, first: &Key, end: &Key, limit: usize) -> Result<Option<usize>, Code> {
-        let (slot, _) = self.leaf_for(first)?;
-        let node = self.cache.node(slot);
+        let (frame, _) = self.leaf_for(first)?;
+        let node = self.cache.node(frame);
         let count = node.count();
         let goes = |last: usize| node.key(0) == *first && node.key(last) < *end;
         let stays = self.level == 0 || count > limit || !count.checked_sub(1).is_some_and(goes);
@@ -98,14 +98,14 @@ impl<A: DiskArray> Tree<'_, A> {
         let (mut pointer, mut level) = (self.root, self.level);
         let (mut lower, mut upper) = (Key::MIN, None);
         loop {
-            let slot = match self.load(&pointer, level) {
-                Ok(slot) => slot,
+            let frame = match self.load(&pointer, level) {
+                Ok(frame) => frame,
                 Err(Code::NodeUnreadable) if level < self.level => {
                     return Ok(Way::Unreadable { lower, upper, level });
                 }
                 Err(error) => return Err(error),
             };
-            let node = self.cache.node(slot);
+            let node = self.cache.node(frame);
             if level == 0 {
                 let (Ok(at) | Err(at)) = node.search(key);
                 let bound = upper.map_or(*end, |upper: Key| upper.min(*end));

@@ -15,30 +15,30 @@ use dynamicfs_hal::{DiskArray, IoError, Request};
 impl<A: DiskArray> Tree<'_, A> {
     /// The node that a pointer means, in the cache: read and proved if it was not there.
     pub(super) fn load(&mut self, pointer: &NodePointer, level: u8) -> Result<u16, Code> {
-        if let Some(slot) = self.cache.find(pointer.replicas()[0]) {
+        if let Some(frame) = self.cache.find(pointer.replicas()[0]) {
             // The address alone is no proof: a forged pointer may name a node of another level.
-            let node = self.cache.node(slot);
+            let node = self.cache.node(frame);
             if node.level() == level && node.birth() == pointer.birth {
-                return Ok(slot);
+                return Ok(frame);
             }
-            if self.cache.is_dirty(slot) {
+            if self.cache.is_dirty(frame) {
                 return Err(self.disks.about.node(pointer.replicas()[0]));
             }
             // Or what is here is out of date: what led to it was lost, and its place was written anew.
-            self.cache.drop_clean(slot);
+            self.cache.drop_clean(frame);
         }
-        let slot = self.take_slot()?;
-        self.read_replica(slot, pointer, level)?;
-        self.cache.occupy(slot, pointer.replicas()[0], level);
+        let frame = self.take_frame()?;
+        self.read_replica(frame, pointer, level)?;
+        self.cache.occupy(frame, pointer.replicas()[0], level);
         self.counters.note(|counters| counters.nodes_read += 1);
-        Ok(slot)
+        Ok(frame)
     }
 
-    /// A free slot of the cache, after writing dirty nodes if there is none.
-    pub(super) fn take_slot(&mut self) -> Result<u16, Code> {
+    /// A free frame of the cache, after writing dirty nodes if there is none.
+    pub(super) fn take_frame(&mut self) -> Result<u16, Code> {
         loop {
             match self.cache.victim() {
-                Some(Victim::Free(slot)) => return Ok(slot),
+                Some(Victim::Free(frame)) => return Ok(frame),
                 Some(Victim::Spill(_)) => (self.make_room)(self)?,
                 None => return Err(self.needs_memory()),
             }
@@ -49,11 +49,11 @@ impl<A: DiskArray> Tree<'_, A> {
     /// is not, though its member is there, is remembered. Replicas on disks that take too long are read
     /// again, with more patience, when no other is left.
     #[inline(never)]
-    fn read_replica(&mut self, slot: u16, pointer: &NodePointer, level: u8) -> Result<(), Code> {
+    fn read_replica(&mut self, frame: u16, pointer: &NodePointer, level: u8) -> Result<(), Code> {
         let replicas = pointer.replicas();
         let expected = self.expectation(pointer, level);
         if !OBSERVE && !FAST_READ {
-            return self.read_in_turn(slot, replicas, &expected);
+            return self.read_in_turn(frame, replicas, &expected);
         }
         let preferred = self.disks.prefer(replicas.iter().copied()).unwrap_or(0);
         let preferred = FragmentIndex(preferred);
@@ -69,10 +69,10 @@ impl<A: DiskArray> Tree<'_, A> {
                     continue;
                 }
                 let others = left.without(i).iter().map(|i| replicas[i.0]);
-                match self.try_replica(slot, replicas[i.0], &expected, others, attempt) {
+                match self.try_replica(frame, replicas[i.0], &expected, others, attempt) {
                     Some(true) => {
                         if let Some(address) = bad {
-                            self.note_bad_node(slot, level, address);
+                            self.note_bad_node(frame, level, address);
                         }
                         return Ok(());
                     }
@@ -93,15 +93,15 @@ impl<A: DiskArray> Tree<'_, A> {
     /// The same where nothing is known that would prefer a disk.
     fn read_in_turn(
         &mut self,
-        slot: u16,
+        frame: u16,
         replicas: &[BlockAddress],
         expected: &NodeExpectation,
     ) -> Result<(), Code> {
         let mut bad = None;
         for &address in replicas {
-            if self.try_replica(slot, address, expected, core::iter::empty(), 0) == Some(true) {
+            if self.try_replica(frame, address, expected, core::iter::empty(), 0) == Some(true) {
                 if let Some(address) = bad {
-                    self.note_bad_node(slot, expected.level, address);
+                    self.note_bad_node(frame, expected.level, address);
                 }
                 return Ok(());
             }
@@ -116,15 +116,15 @@ impl<A: DiskArray> Tree<'_, A> {
     /// disk takes too long where others can answer.
     fn try_replica(
         &mut self,
-        slot: u16,
+        frame: u16,
         address: BlockAddress,
         expected: &NodeExpectation,
         others: impl Iterator<Item = BlockAddress>,
         attempt: u32,
     ) -> Option<bool> {
-        match self.read_node(slot, address, others, attempt) {
+        match self.read_node(frame, address, others, attempt) {
             Ok(()) => {
-                let is_right = node::verify(self.disks.crc32c, self.cache.frame(slot), expected).is_ok();
+                let is_right = node::verify(self.disks.crc32c, self.cache.frame(frame), expected).is_ok();
                 if !is_right && let Some(disk) = self.disks.disk_of(address.member) {
                     self.disks.note_checksum_error(disk, address.block);
                 }
@@ -140,11 +140,11 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Remembers that a replica of the node in this frame is to be rewritten, if there is room.
     #[inline(never)]
-    fn note_bad_node(&mut self, slot: u16, level: u8, address: BlockAddress) {
+    fn note_bad_node(&mut self, frame: u16, level: u8, address: BlockAddress) {
         if !REPAIR {
             return;
         }
-        let node = self.cache.node(slot);
+        let node = self.cache.node(frame);
         let key = if node.count() > 0 { node.key(0) } else { Key::MIN };
         let bad = BadNode { key, level, address };
         if !self.bad_nodes.contains(&bad) {
@@ -157,8 +157,8 @@ impl<A: DiskArray> Tree<'_, A> {
     pub fn is_referenced(&mut self, bad: &BadNode) -> Result<bool, Code> {
         let (mut pointer, mut level) = (self.root, self.level);
         while level > bad.level {
-            let slot = self.load(&pointer, level)?;
-            let node = self.cache.node(slot);
+            let frame = self.load(&pointer, level)?;
+            let node = self.cache.node(frame);
             pointer = node.pointer(node.child_for(&bad.key));
             level -= 1;
         }
@@ -168,7 +168,7 @@ impl<A: DiskArray> Tree<'_, A> {
     /// Reads a block into a frame: [`Late`](IoError::Late) if its disk takes too long, at this attempt, where others can answer.
     pub(super) fn read_node(
         &mut self,
-        slot: u16,
+        frame: u16,
         address: BlockAddress,
         others: impl Iterator<Item = BlockAddress>,
         attempt: u32,
@@ -177,9 +177,9 @@ impl<A: DiskArray> Tree<'_, A> {
             return Err(IoError::OutOfBounds);
         }
         let (disk, lba) = self.disks.locate(address, 0).ok_or(IoError::Gone)?;
-        let frame = self.cache.frame_mut(slot);
-        let patience = self.disks.patience(disk, others, (1, 1), frame.len(), attempt);
-        self.disks.execute_one(Request::read(disk.0, lba, frame).with_patience(patience))
+        let bytes = self.cache.frame_mut(frame);
+        let patience = self.disks.patience(disk, others, (1, 1), bytes.len(), attempt);
+        self.disks.execute_one(Request::read(disk.0, lba, bytes).with_patience(patience))
     }
 
     /// The leaf that may hold a key, and the first key that a later leaf may hold.
@@ -187,11 +187,11 @@ impl<A: DiskArray> Tree<'_, A> {
         let (mut pointer, mut level) = (self.root, self.level);
         let mut upper = None;
         loop {
-            let slot = self.load(&pointer, level)?;
+            let frame = self.load(&pointer, level)?;
             if level == 0 {
-                return Ok((slot, upper));
+                return Ok((frame, upper));
             }
-            let node = self.cache.node(slot);
+            let node = self.cache.node(frame);
             let child = node.child_for(key);
             if child + 1 < node.count() {
                 // A forged separator may lie beyond those above it.
@@ -216,9 +216,9 @@ impl<A: DiskArray> Tree<'_, A> {
     /// The value of a record, or `None`.
     #[cfg_attr(not(feature = "fast-read"), inline(never))] // Once, and not in each of its callers.
     pub fn record(&mut self, key: &Key) -> Result<Option<&[u8]>, Code> {
-        let (slot, _) = self.leaf_for(key)?;
-        let found = self.cache.node(slot).search(key).ok();
-        Ok(found.map(|i| self.cache.value(slot, i)))
+        let (frame, _) = self.leaf_for(key)?;
+        let found = self.cache.node(frame).search(key).ok();
+        Ok(found.map(|i| self.cache.value(frame, i)))
     }
 
     /// Copies the value of a record into `out`, as far as it goes; its length, or `None` if there is no record.
@@ -259,8 +259,8 @@ impl<A: DiskArray> Tree<'_, A> {
     ) -> Result<(), Code> {
         let mut from = *from;
         while from < *end {
-            let (slot, upper) = self.leaf_for(&from)?;
-            let node = self.cache.node(slot);
+            let (frame, upper) = self.leaf_for(&from)?;
+            let node = self.cache.node(frame);
             // What a forged leaf holds beyond its bounds is not found by its key either.
             let bound = upper.map_or(*end, |upper| upper.min(*end));
             let (Ok(first) | Err(first)) = node.search(&from);
@@ -296,8 +296,8 @@ impl<A: DiskArray> Tree<'_, A> {
             // another one as soon as a full cache has that leaf written.
             let mut begins = None;
             while level > 0 {
-                let slot = self.load(&pointer, level)?;
-                let node = self.cache.node(slot);
+                let frame = self.load(&pointer, level)?;
+                let node = self.cache.node(frame);
                 let (Ok(next) | Err(next)) = node.search(&end);
                 let child = next.saturating_sub(1);
                 if child > 0 {
@@ -306,8 +306,8 @@ impl<A: DiskArray> Tree<'_, A> {
                 pointer = node.pointer(child);
                 level -= 1;
             }
-            let slot = self.load(&pointer, 0)?;
-            let node = self.cache.node(slot);
+            let frame = self.load(&pointer, 0)?;
+            let node = self.cache.node(frame);
             let (Ok(at) | Err(at)) = node.search(&end);
             if at > 0 {
                 let (key, value) = (node.key(at - 1), node.value(at - 1));

@@ -49,7 +49,7 @@ pub struct Tree<'m, A> {
     /// The free space.
     pub space: Space<'m>,
     pub(crate) cache: Cache<'m>,
-    /// Gets slots of the cache free where none is clean. A pointer, so that code that never writes does not
+    /// Gets entries of the cache free where none is clean. A pointer, so that code that never writes does not
     /// have the writer in it.
     pub(crate) make_room: MakeRoom<'m, A>,
     /// The root of the state that is being made.
@@ -73,7 +73,7 @@ pub struct Tree<'m, A> {
 /// Where a node's replicas are.
 type Replicas = heapless::Vec<BlockAddress, NODE_COPIES_MAX>;
 
-/// Gets some slots of a tree's cache free, or says why it cannot.
+/// Gets some entries of a tree's cache free, or says why it cannot.
 pub(crate) type MakeRoom<'m, A> = fn(&mut Tree<'m, A>) -> Result<(), Code>;
 
 /// A replica of a node that is not what it should be.

@@ -10,7 +10,7 @@ use crate::limits::DEPTH_MAX;
 use core::ops::ControlFlow;
 use dynamicfs_hal::DiskArray;
 
-/// The slots from the root to a leaf, or to a node above one, dirty and pinned; `path[0]` is the root.
+/// The entries from the root to a leaf, or to a node above one, dirty and pinned; `path[0]` is the root.
 pub(super) type Path = heapless::Vec<u16, DEPTH_MAX>;
 
 impl<A: DiskArray> Tree<'_, A> {
@@ -76,19 +76,19 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     pub(super) fn unpin(&mut self, path: &Path) {
-        for &slot in path {
-            self.cache.unpin(slot);
+        for &frame in path {
+            self.cache.unpin(frame);
         }
     }
 
     /// Makes the tree one empty leaf: for a pool that has none yet.
     pub fn create_root(&mut self) -> Result<(), Code> {
-        let slot = self.take_slot()?;
+        let frame = self.take_frame()?;
         let root = self.take_replicas()?;
-        self.cache.occupy(slot, root.replicas()[0], 0);
+        self.cache.occupy(frame, root.replicas()[0], 0);
         let (generation, mark) = (self.generation, self.mark);
-        self.cache.node_mut(slot).init(0, generation, mark);
-        self.cache.mark_dirty(slot, NONE);
+        self.cache.node_mut(frame).init(0, generation, mark);
+        self.cache.mark_dirty(frame, NONE);
         self.root = root;
         self.level = 0;
         Ok(())
@@ -110,32 +110,32 @@ impl<A: DiskArray> Tree<'_, A> {
         let (mut pointer, mut level) = (self.root, self.level);
         let mut place = None;
         loop {
-            let slot = self.load(&pointer, level)?;
-            self.cache.pin(slot);
-            let _ = path.push(slot);
-            self.check_bounds(slot, place)?;
-            self.make_dirty(slot, &pointer, place)?;
+            let frame = self.load(&pointer, level)?;
+            self.cache.pin(frame);
+            let _ = path.push(frame);
+            self.check_bounds(frame, place)?;
+            self.make_dirty(frame, &pointer, place)?;
             if level > 0 {
-                self.lower_first_key(slot, place);
+                self.lower_first_key(frame, place);
             }
             if level <= last {
                 return Ok(());
             }
-            let node = self.cache.node(slot);
+            let node = self.cache.node(frame);
             let child = node.child_for(key);
             pointer = node.pointer(child);
-            place = Some((slot, child));
+            place = Some((frame, child));
             level -= 1;
         }
     }
 
     /// Refuses to change below a child that is empty or holds keys outside its parent's bounds: the tree was forged.
-    pub(super) fn check_bounds(&self, slot: u16, place: Option<(u16, usize)>) -> Result<(), Code> {
+    pub(super) fn check_bounds(&self, frame: u16, place: Option<(u16, usize)>) -> Result<(), Code> {
         let Some((parent, child)) = place else { return Ok(()) };
-        let Some(last) = self.cache.node(slot).count().checked_sub(1) else {
+        let Some(last) = self.cache.node(frame).count().checked_sub(1) else {
             return Err(Code::SystemRecordInvalid);
         };
-        let (node, parent) = (self.cache.node(slot), self.cache.node(parent));
+        let (node, parent) = (self.cache.node(frame), self.cache.node(parent));
         let below = child + 1 == parent.count() || node.key(last) < parent.key(child + 1);
         if below && node.key(0) >= parent.key(child) {
             return Ok(());
@@ -147,9 +147,9 @@ impl<A: DiskArray> Tree<'_, A> {
     ///
     /// It lies above it when what stood before it was removed. What is put below it now could else be split off with a
     /// separator that sorts before the node it comes from.
-    fn lower_first_key(&mut self, slot: u16, place: Option<(u16, usize)>) {
+    fn lower_first_key(&mut self, frame: u16, place: Option<(u16, usize)>) {
         let bound = place.map_or(Key::MIN, |(parent, child)| self.cache.node(parent).key(child));
-        let mut node = self.cache.node_mut(slot);
+        let mut node = self.cache.node_mut(frame);
         if node.count() > 0 && node.key(0) != bound {
             node.set_key(0, &bound);
         }
@@ -158,7 +158,7 @@ impl<A: DiskArray> Tree<'_, A> {
     /// Makes a node one of this generation: it moves to new blocks, and its parent, which is dirty, learns where.
     fn make_dirty(
         &mut self,
-        slot: u16,
+        frame: u16,
         pointer: &NodePointer,
         place: Option<(u16, usize)>,
     ) -> Result<(), Code> {
@@ -166,14 +166,14 @@ impl<A: DiskArray> Tree<'_, A> {
         if pointer.birth != self.generation {
             let moved = self.take_replicas()?;
             self.free_replicas(pointer)?;
-            self.cache.rename(slot, moved.replicas()[0]);
-            self.cache.node_mut(slot).set_birth(self.generation);
+            self.cache.rename(frame, moved.replicas()[0]);
+            self.cache.node_mut(frame).set_birth(self.generation);
             match place {
                 None => self.root = moved,
                 Some((parent, child)) => self.set_pointer(parent, child, &moved)?,
             }
         }
-        self.cache.mark_dirty(slot, parent);
+        self.cache.mark_dirty(frame, parent);
         Ok(())
     }
 
@@ -204,17 +204,17 @@ impl<A: DiskArray> Tree<'_, A> {
         let (mut key, mut length) = (*key, value.len());
         // The child that the record being inserted points to, above the leaves.
         let mut child = None;
-        for (depth, &slot) in path.iter().enumerate().rev() {
+        for (depth, &frame) in path.iter().enumerate().rev() {
             let value = if child.is_none() { value } else { &bytes[..length] };
-            if self.cache.node(slot).fits(value.len()) {
-                self.insert_into(slot, &key, value, child);
+            if self.cache.node(frame).fits(value.len()) {
+                self.insert_into(frame, &key, value, child);
                 self.release(child);
                 return Ok(());
             }
-            let (right, separator, pointer) = self.split(slot, &key, value, child)?;
+            let (right, separator, pointer) = self.split(frame, &key, value, child)?;
             self.release(child);
             if depth == 0 {
-                let grown = self.grow_root(slot, right, &separator, &pointer);
+                let grown = self.grow_root(frame, right, &separator, &pointer);
                 self.cache.unpin(right);
                 return grown;
             }
@@ -231,41 +231,41 @@ impl<A: DiskArray> Tree<'_, A> {
         }
     }
 
-    fn insert_into(&mut self, slot: u16, key: &Key, value: &[u8], child: Option<u16>) {
-        let mut node = self.cache.node_mut(slot);
+    fn insert_into(&mut self, frame: u16, key: &Key, value: &[u8], child: Option<u16>) {
+        let mut node = self.cache.node_mut(frame);
         let (Ok(at) | Err(at)) = node.search(key);
         node.insert(at, key, value);
         if let Some(child) = child {
-            self.cache.mark_dirty(child, slot);
+            self.cache.mark_dirty(child, frame);
         }
     }
 
     /// Moves the upper part of a full node into a new one and puts the record into the right one of the two. The
-    /// new node is dirty and pinned, and has no parent yet: its slot, lower bound and pointer.
+    /// new node is dirty and pinned, and has no parent yet: its frame, lower bound and pointer.
     fn split(
         &mut self,
-        slot: u16,
+        frame: u16,
         key: &Key,
         value: &[u8],
         child: Option<u16>,
     ) -> Result<(u16, Key, NodePointer), Code> {
-        let level = self.cache.level(slot);
-        let right = self.take_slot()?;
+        let level = self.cache.level(frame);
+        let right = self.take_frame()?;
         let pointer = self.take_replicas()?;
         self.cache.occupy(right, pointer.replicas()[0], level);
         self.cache.pin(right);
         let (generation, mark) = (self.generation, self.mark);
         self.cache.node_mut(right).init(level, generation, mark);
         self.cache.mark_dirty(right, NONE);
-        let node = self.cache.node(slot);
+        let node = self.cache.node(frame);
         let (Ok(at) | Err(at)) = node.search(key);
         // Records that arrive in order fill their nodes: nothing moves, the new one begins the next node.
         let middle = if at == node.count() { at } else { node.middle() };
         let separator = if middle == node.count() { *key } else { node.key(middle) };
-        let (mut left, mut tail) = self.cache.two_mut(slot, right);
+        let (mut left, mut tail) = self.cache.two_mut(frame, right);
         left.move_tail(middle, &mut tail);
         self.adopt(right);
-        let target = if *key < separator { slot } else { right };
+        let target = if *key < separator { frame } else { right };
         self.insert_into(target, key, value, child);
         Ok((right, separator, pointer))
     }
@@ -297,20 +297,20 @@ impl<A: DiskArray> Tree<'_, A> {
         if usize::from(level) >= DEPTH_MAX {
             return Err(Code::TreeFull);
         }
-        let slot = self.take_slot()?;
+        let frame = self.take_frame()?;
         let root = self.take_replicas()?;
-        self.cache.occupy(slot, root.replicas()[0], level);
+        self.cache.occupy(frame, root.replicas()[0], level);
         let (generation, mark) = (self.generation, self.mark);
-        let mut node = self.cache.node_mut(slot);
+        let mut node = self.cache.node_mut(frame);
         node.init(level, generation, mark);
         let mut bytes = [0; POINTER_BYTES_MAX];
         let length = self.root.store(&mut bytes);
         node.insert(0, &Key::MIN, &bytes[..length]);
         let length = pointer.store(&mut bytes);
         node.insert(1, separator, &bytes[..length]);
-        self.cache.mark_dirty(slot, NONE);
-        self.cache.mark_dirty(left, slot);
-        self.cache.mark_dirty(right, slot);
+        self.cache.mark_dirty(frame, NONE);
+        self.cache.mark_dirty(left, frame);
+        self.cache.mark_dirty(right, frame);
         self.root = root;
         self.level = level;
         Ok(())
@@ -322,13 +322,13 @@ impl<A: DiskArray> Tree<'_, A> {
     /// child.
     pub(super) fn rebalance(&mut self, path: &Path) -> Result<(), Code> {
         for depth in (1..path.len()).rev() {
-            let (slot, parent) = (path[depth], path[depth - 1]);
-            let node = self.cache.node(slot);
+            let (frame, parent) = (path[depth], path[depth - 1]);
+            let node = self.cache.node(frame);
             let sparse = node.used_bytes() < self.disks.parameters.node_bytes() / 4;
             if node.count() == 0 {
-                self.remove_child(slot, parent)?;
+                self.remove_child(frame, parent)?;
             } else if sparse {
-                self.merge(slot, parent)?;
+                self.merge(frame, parent)?;
             } else {
                 break;
             }
@@ -337,8 +337,8 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// The place of a dirty child in its parent.
-    fn place_of(&self, slot: u16, parent: u16) -> usize {
-        let address = self.cache.address(slot);
+    fn place_of(&self, frame: u16, parent: u16) -> usize {
+        let address = self.cache.address(frame);
         let node = self.cache.node(parent);
         (0..node.count())
             .find(|&i| node.pointer(i).replicas()[0] == address)
@@ -346,35 +346,35 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Takes an empty child out of the tree; the parent may be empty then, and is next on the way up.
-    fn remove_child(&mut self, slot: u16, parent: u16) -> Result<(), Code> {
-        let place = self.place_of(slot, parent);
+    fn remove_child(&mut self, frame: u16, parent: u16) -> Result<(), Code> {
+        let place = self.place_of(frame, parent);
         let mut node = self.cache.node_mut(parent);
         let pointer = node.pointer(place);
         node.remove(place);
         self.free_replicas(&pointer)?;
-        self.cache.discard(slot);
+        self.cache.discard(frame);
         Ok(())
     }
 
     /// Joins a sparse node with the neighbour after or before it, if both fit into one.
-    fn merge(&mut self, slot: u16, parent: u16) -> Result<(), Code> {
-        let place = self.place_of(slot, parent);
+    fn merge(&mut self, frame: u16, parent: u16) -> Result<(), Code> {
+        let place = self.place_of(frame, parent);
         let count = self.cache.node(parent).count();
         let neighbours = [(place + 1 < count).then_some(place + 1), place.checked_sub(1)];
         for neighbour in neighbours.into_iter().flatten() {
             let pointer = self.cache.node(parent).pointer(neighbour);
-            let level = self.cache.level(slot);
+            let level = self.cache.level(frame);
             let other = match self.load(&pointer, level) {
                 Ok(other) => other,
                 // What is lost stays where it is: it is no reason to keep what is beside it.
                 Err(Code::NodeUnreadable) => continue,
                 Err(error) => return Err(error),
             };
-            let together = self.cache.node(slot).used_bytes() + self.cache.node(other).used_bytes();
+            let together = self.cache.node(frame).used_bytes() + self.cache.node(other).used_bytes();
             if together + RECORD_OVERHEAD + POINTER_BYTES_MAX > self.disks.parameters.node_bytes() * 3 / 4 {
                 continue;
             }
-            return self.join(slot, other, parent, place, neighbour, &pointer);
+            return self.join(frame, other, parent, place, neighbour, &pointer);
         }
         Ok(())
     }
@@ -382,19 +382,19 @@ impl<A: DiskArray> Tree<'_, A> {
     /// Moves all records of a neighbour into a dirty node and frees the neighbour.
     fn join(
         &mut self,
-        slot: u16,
+        frame: u16,
         other: u16,
         parent: u16,
         place: usize,
         neighbour: usize,
         pointer: &NodePointer,
     ) -> Result<(), Code> {
-        let (mut to, from) = self.cache.two_mut(slot, other);
+        let (mut to, from) = self.cache.two_mut(frame, other);
         for i in 0..from.count() {
             let at = if neighbour > place { to.count() } else { i };
             to.insert(at, &from.key(i), from.value(i));
         }
-        self.adopt(slot);
+        self.adopt(frame);
         let mut node = self.cache.node_mut(parent);
         let mut bytes = [0; POINTER_BYTES_MAX];
         let length = node.pointer(place).store(&mut bytes);
@@ -410,15 +410,15 @@ impl<A: DiskArray> Tree<'_, A> {
     fn shrink_root(&mut self) -> Result<(), Code> {
         while self.level > 0 {
             let (root, level) = (self.root, self.level);
-            let slot = self.load(&root, level)?;
-            let node = self.cache.node(slot);
+            let frame = self.load(&root, level)?;
+            let node = self.cache.node(frame);
             if node.count() > 1 {
                 break;
             }
             if node.count() == 0 {
                 let (generation, mark) = (self.generation, self.mark);
-                self.cache.relevel(slot, 0);
-                self.cache.node_mut(slot).init(0, generation, mark);
+                self.cache.relevel(frame, 0);
+                self.cache.node_mut(frame).init(0, generation, mark);
                 self.level = 0;
                 break;
             }
@@ -429,7 +429,7 @@ impl<A: DiskArray> Tree<'_, A> {
                 self.cache.set_parent(child, NONE);
             }
             self.free_replicas(&root)?;
-            self.cache.discard(slot);
+            self.cache.discard(frame);
             self.root = child;
             self.level -= 1;
         }

@@ -84,8 +84,8 @@ impl<A: DiskArray> Tree<'_, A> {
                 if met == Some(pointer) && is_known_leaf {
                     break;
                 }
-                let slot = match self.load(&pointer, level) {
-                    Ok(slot) => slot,
+                let frame = match self.load(&pointer, level) {
+                    Ok(frame) => frame,
                     Err(error) => {
                         walk.next = end.filter(|next| *next > from);
                         return Err(error);
@@ -97,7 +97,7 @@ impl<A: DiskArray> Tree<'_, A> {
                 if met != Some(pointer) || level == 0 {
                     return Ok(Some(Met { pointer, level, from, end }));
                 }
-                let node = self.cache.node(slot);
+                let node = self.cache.node(frame);
                 let child = node.child_for(&from);
                 if child + 1 < node.count() {
                     // A forged separator may lie beyond those above it.
@@ -119,11 +119,11 @@ impl<A: DiskArray> Tree<'_, A> {
         level: u8,
         replica: usize,
     ) -> Result<bool, Code> {
-        let slot = self.take_slot()?;
+        let frame = self.take_frame()?;
         let expected = self.expectation(pointer, level);
         let Some(&address) = pointer.replicas().get(replica) else { return Ok(false) };
-        // The slot was not occupied: what is read into it is forgotten at once.
-        Ok(self.read_node(slot, address, core::iter::empty(), PATIENT).is_ok()
-            && node::verify(self.disks.crc32c, self.cache.frame(slot), &expected).is_ok())
+        // The frame was not occupied: what is read into it is forgotten at once.
+        Ok(self.read_node(frame, address, core::iter::empty(), PATIENT).is_ok()
+            && node::verify(self.disks.crc32c, self.cache.frame(frame), &expected).is_ok())
     }
 }

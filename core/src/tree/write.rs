@@ -10,7 +10,7 @@ use dynamicfs_hal::{Batch, DiskArray, Request};
 const WRITE_NODES_MAX: usize = 64;
 
 impl<A: DiskArray> Tree<'_, A> {
-    /// Writes some dirty nodes so that their slots can be used again.
+    /// Writes some dirty nodes so that their entries can be used again.
     pub(crate) fn spill(&mut self) -> Result<(), Code> {
         let mut nodes = heapless::Vec::<u16, WRITE_NODES_MAX>::new();
         let some = (self.cache.capacity() / 8).clamp(1, WRITE_NODES_MAX);
@@ -28,7 +28,8 @@ impl<A: DiskArray> Tree<'_, A> {
                 let mut nodes = heapless::Vec::<u16, WRITE_NODES_MAX>::new();
                 let first = self.cache.first_dirty(level);
                 nodes.extend(
-                    core::iter::successors(first, |&slot| self.cache.next_dirty(slot)).take(WRITE_NODES_MAX),
+                    core::iter::successors(first, |&frame| self.cache.next_dirty(frame))
+                        .take(WRITE_NODES_MAX),
                 );
                 self.write_nodes(&nodes)?;
             }
@@ -43,41 +44,41 @@ impl<A: DiskArray> Tree<'_, A> {
     /// question. Where one only lacks room the transaction can only be dropped: what it would read again of
     /// the nodes is not there.
     fn write_nodes(&mut self, nodes: &[u16]) -> Result<(), Code> {
-        for &slot in nodes {
-            let crc = self.cache.node_mut(slot).seal(self.disks.crc32c);
-            self.tell_parent(slot, crc);
+        for &frame in nodes {
+            let crc = self.cache.node_mut(frame).seal(self.disks.crc32c);
+            self.tell_parent(frame, crc);
         }
         self.write_replicas(nodes);
         self.disks.refusal()?;
-        for &slot in nodes {
-            self.cache.mark_clean(slot);
+        for &frame in nodes {
+            self.cache.mark_clean(frame);
         }
         self.counters.note(|counters| counters.nodes_written += nodes.len() as u64);
         Ok(())
     }
 
     /// The pointer to a dirty node, from its parent.
-    fn pointer_to(&self, slot: u16) -> NodePointer {
-        match self.cache.parent(slot) {
+    fn pointer_to(&self, frame: u16) -> NodePointer {
+        match self.cache.parent(frame) {
             NONE => self.root,
             parent => {
                 let parent = self.cache.node(parent);
-                parent.pointer(parent.child_for(&self.cache.node(slot).key(0)))
+                parent.pointer(parent.child_for(&self.cache.node(frame).key(0)))
             }
         }
     }
 
     /// Puts a node's checksum into the pointer to it.
-    fn tell_parent(&mut self, slot: u16, crc: u32) {
-        let mut pointer = self.pointer_to(slot);
-        debug_assert_eq!(pointer.replicas()[0], self.cache.address(slot), "a node's parent points to it");
+    fn tell_parent(&mut self, frame: u16, crc: u32) {
+        let mut pointer = self.pointer_to(frame);
+        debug_assert_eq!(pointer.replicas()[0], self.cache.address(frame), "a node's parent points to it");
         pointer.crc = crc;
-        let parent = self.cache.parent(slot);
+        let parent = self.cache.parent(frame);
         if parent == NONE {
             self.root = pointer;
             return;
         }
-        let first = self.cache.node(slot).key(0);
+        let first = self.cache.node(frame).key(0);
         let mut parent = self.cache.node_mut(parent);
         let mut bytes = [0; POINTER_BYTES_MAX];
         let length = pointer.store(&mut bytes);

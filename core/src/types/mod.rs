@@ -182,15 +182,15 @@ impl core::fmt::Display for Uuid {
 pub struct MemoryNeeds {
     /// Bytes of [`Memory::bytes`](crate::Memory::bytes).
     pub bytes: usize,
-    /// Slots of [`Memory::slots`](crate::Memory::slots).
-    pub slots: usize,
+    /// Entries of [`Memory::entries`](crate::Memory::entries).
+    pub entries: usize,
     /// States of [`Memory::disks`](crate::Memory::disks).
     pub disks: usize,
 }
 
 impl core::fmt::Display for MemoryNeeds {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { bytes, slots, disks } = self;
-        write!(f, "{bytes} bytes of memory, {slots} cache slots and {disks} disk states")
+        let Self { bytes, entries, disks } = self;
+        write!(f, "{bytes} bytes of memory, {entries} cache entries and {disks} disk states")
     }
 }

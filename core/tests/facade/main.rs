@@ -11,7 +11,8 @@ use dynamicfs_core::files::{Attributes, MakeRequest};
 use dynamicfs_core::maintenance::{CheckReport, Work};
 use dynamicfs_core::types::{ObjectId, Scheme, Uuid};
 use dynamicfs_core::{
-    DiskState, FormatOptions, Memory, MountOptions, Pool, ReadObjects, Services, Slot, Transaction, crc32c,
+    CacheEntry, DiskState, FormatOptions, Memory, MountOptions, Pool, ReadObjects, Services, Transaction,
+    crc32c,
 };
 use dynamicfs_hal::{Entropy, EntropyError, NoClock, RamDisk, SerialArray};
 
@@ -26,7 +27,7 @@ type Changes<'p, 'd> = Transaction<'p, 'd, Array<'d>>;
 struct Machine {
     disks: [Vec<u8>; 2],
     bytes: Vec<u8>,
-    slots: Vec<Slot>,
+    entries: Vec<CacheEntry>,
     states: [DiskState; 2],
 }
 
@@ -51,8 +52,8 @@ impl Machine {
     /// A mirror on two disks of so many bytes.
     fn new(disk_bytes: usize) -> Self {
         let disks = [vec![0; disk_bytes], vec![0; disk_bytes]];
-        let (bytes, slots) = (vec![0; 100 << 10], vec![Slot::NEW; 64]);
-        let mut machine = Self { disks, bytes, slots, states: [DiskState::NEW; 2] };
+        let (bytes, entries) = (vec![0; 100 << 10], vec![CacheEntry::NEW; 64]);
+        let mut machine = Self { disks, bytes, entries, states: [DiskState::NEW; 2] };
         let (array, memory, services) = machine.parts();
         let options = FormatOptions::portable(Scheme::mirror(2));
         let made = Pool::format(array, memory, services, &mut Known(0), &options, &[]);
@@ -64,7 +65,7 @@ impl Machine {
 
     fn parts(&mut self) -> (Array<'_>, Memory<'_>, Services<'_>) {
         let disks = self.disks.each_mut().map(|bytes| RamDisk::new(&mut bytes[..], 512));
-        let memory = Memory { bytes: &mut self.bytes, slots: &mut self.slots, disks: &mut self.states };
+        let memory = Memory { bytes: &mut self.bytes, entries: &mut self.entries, disks: &mut self.states };
         (SerialArray::new(disks), memory, Services::new(crc32c, &NoClock))
     }
 

@@ -414,11 +414,11 @@ impl From<MemberError> for Failure {
             _ => (Code::InvalidArgument, "see the members with `dynamicfs disk list`"),
         };
         let message = match error {
-            MemberError::TooLittleSpace { held, free } => {
-                let [held, free] = [held, free].map(|bytes| size::show(bytes, false));
-                format!("it holds {held}, and {free} are free on the others")
+            MemberError::TooLittleSpace { used, free } => {
+                let [used, free] = [used, free].map(|bytes| size::show(bytes, false));
+                format!("it holds {used}, and {free} are free on the others")
             }
-            MemberError::HoldsData { held } => format!("it still holds {}", size::show(held, false)),
+            MemberError::HoldsData { bytes } => format!("it still holds {}", size::show(bytes, false)),
             error => error.to_string(),
         };
         Self::new(code, message).hint(hint)

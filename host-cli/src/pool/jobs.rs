@@ -112,7 +112,7 @@ pub(crate) fn is_rebuild_due(session: &mut Session<'_>, without_missing: bool) -
     }
     let roster = session.pool.roster();
     let owes = !session.pool.members().owed.is_empty() || session.pool.health().is_short;
-    Ok(owes || without_missing || !roster.emptied.or(roster.failed).is_empty())
+    Ok(owes || without_missing || !roster.draining.or(roster.failed).is_empty())
 }
 
 /// Runs a job until it ends or is interrupted. More urgent work comes first.

@@ -22,14 +22,14 @@ use dynamicfs_core::error::MountError;
 use dynamicfs_core::error::StorageError;
 use dynamicfs_core::types::Uuid;
 use dynamicfs_core::{
-    DiskState, Memory, MountMode, MountOptions, Pool, PoolParameters, Prefer, Services, Slot,
+    CacheEntry, DiskState, Memory, MountMode, MountOptions, Pool, PoolParameters, Prefer, Services,
 };
 use dynamicfs_hal::Entropy;
 use std::time::Duration;
 use std_host_shim::{HostArray, NameLock, OpenError, OsClock, OsEntropy, crc32c};
 
-/// Cache slots at most: they are numbered in 16 bits.
-const SLOTS_MAX: usize = 65_000;
+/// Cache entries at most: they are numbered in 16 bits.
+const ENTRIES_MAX: usize = 65_000;
 
 /// Average time of a disk's reads from which on a slow one may be abandoned: handing it to a thread costs up
 /// to this.
@@ -57,7 +57,7 @@ pub(crate) enum Access {
 /// Memory that is lent to a pool, and the clock that it reads.
 pub(crate) struct Lent {
     bytes: Vec<u8>,
-    slots: Vec<Slot>,
+    entries: Vec<CacheEntry>,
     states: Vec<DiskState>,
     clock: OsClock,
 }
@@ -77,14 +77,14 @@ impl Lent {
         drop(probe);
         Ok(Self {
             bytes: vec![0; length],
-            slots: vec![Slot::NEW; (length / node_bytes).min(SLOTS_MAX)],
+            entries: vec![CacheEntry::NEW; (length / node_bytes).min(ENTRIES_MAX)],
             states: vec![DiskState::NEW; disks],
             clock: OsClock::new(),
         })
     }
 
     pub(crate) fn lend(&mut self) -> (Memory<'_>, Services<'_>) {
-        let memory = Memory { bytes: &mut self.bytes, slots: &mut self.slots, disks: &mut self.states };
+        let memory = Memory { bytes: &mut self.bytes, entries: &mut self.entries, disks: &mut self.states };
         (memory, Services::new(crc32c, &self.clock))
     }
 }

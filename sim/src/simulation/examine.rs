@@ -164,7 +164,7 @@ impl Run {
         let health = pool.health();
         if self.unsure_of_debts {
             self.give_up_rebuilt(pool);
-            self.forgive_emptied();
+            self.forgive_draining();
         }
         for member in self.active() {
             let place = self.places[member];

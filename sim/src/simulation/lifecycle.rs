@@ -73,7 +73,7 @@ impl Run {
             }
             (MemberState::Active, _) => return self.add(pool, rng),
             (state, _) => {
-                if state.is_emptied() {
+                if state.is_draining() {
                     self.hit(Probe::DrainCancelled);
                 }
                 ("put into use", pool.activate_member(number))
@@ -181,7 +181,7 @@ impl Run {
         let (vanishes, lose) = (rng.coin(), rng.coin());
         let holds = |&member: &usize| {
             let state = self.roster[member];
-            !self.atlas.is_witness(member) && !state.is_emptied() && !is_empty(state)
+            !self.atlas.is_witness(member) && !state.is_draining() && !is_empty(state)
         };
         let spare =
             self.active().iter().filter(|member| holds(member)).count() > self.setup.format.scheme.width();
@@ -415,7 +415,7 @@ impl Run {
     /// Upkeep that ended early may have emptied a member in the same commit that recorded that it is owed
     /// nothing. The roster shows it, and an empty member is owed nothing, also where it is away and cannot be
     /// asked.
-    pub(super) fn forgive_emptied(&mut self) {
+    pub(super) fn forgive_draining(&mut self) {
         for member in self.active() {
             if is_empty(self.roster[member]) {
                 self.atlas.forgive(member);
@@ -512,7 +512,7 @@ mod tests {
         let mut run = Run::new(ReplayId::of(1), &Faults::all(), Workload::default(), Some(setup), false);
         run.atlas.missed([1, 2].into_iter().collect::<Set<usize>>());
         run.roster[1] = MemberState::Drained;
-        run.forgive_emptied();
+        run.forgive_draining();
         assert_eq!(run.atlas.missed_commits(), Set::only(2));
     }
 }

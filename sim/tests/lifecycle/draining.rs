@@ -66,8 +66,8 @@ fn what_was_deleted_is_not_in_the_way_of_a_drain() {
     let files = (0..).find(|n| put(&mut pool, &format!("file-{n}"), 60_000).is_err()).expect("it is full");
     assert!(files > 10);
     let refused = pool.drain_member(MemberNumber(1), false);
-    let Err(MemberError::TooLittleSpace { held, free }) = refused else { panic!("{refused:?}") };
-    assert!(held > 600_000 && held < 1 << 20 && free < held, "{held} bytes, {free} free");
+    let Err(MemberError::TooLittleSpace { used, free }) = refused else { panic!("{refused:?}") };
+    assert!(used > 600_000 && used < 1 << 20 && free < used, "{used} bytes, {free} free");
     let mut transaction = pool.begin().expect("begun");
     for n in 2..files {
         transaction.unlink(ObjectId::ROOT, format!("file-{n}").as_bytes()).expect("deleted");

@@ -212,7 +212,7 @@ fn a_new_disk_is_not_doubted() {
         let place = new_disk(&mut world, 2048);
         let mut pool = world.mount();
         add(&mut pool, place, spare);
-        assert_eq!(pool.internals().store.roster().doubted, Set::EMPTY);
+        assert_eq!(pool.internals().store.roster().distrusted, Set::EMPTY);
     }
 }
 

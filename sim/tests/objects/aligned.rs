@@ -107,10 +107,11 @@ fn the_least_memory_is_enough_with_any_alignment() {
         assert_eq!(options.memory(2, &geometry), needs, "it is known before there is a pool");
         let least = needs.bytes;
         for odd in [0, 1, 63] {
-            let (mut bytes, mut slots) = (vec![0; least + 64], vec![dynamicfs_core::Slot::NEW; needs.slots]);
+            let (mut bytes, mut entries) =
+                (vec![0; least + 64], vec![dynamicfs_core::CacheEntry::NEW; needs.entries]);
             let mut states = [dynamicfs_core::DiskState::NEW; 2];
             let memory =
-                Memory { bytes: &mut bytes[odd..odd + least], slots: &mut slots, disks: &mut states };
+                Memory { bytes: &mut bytes[odd..odd + least], entries: &mut entries, disks: &mut states };
             let mut pool =
                 Pool::mount(&mut world.array, memory, SERVICES, &MountOptions::default()).expect("enough");
             put(&mut pool, &format!("file {odd}"), 30_000).expect("put");
@@ -120,7 +121,7 @@ fn the_least_memory_is_enough_with_any_alignment() {
             let mut with = |bytes_less: usize, slots_less: usize, disks_less: usize| {
                 let memory = Memory {
                     bytes: &mut bytes[odd..odd + least - bytes_less],
-                    slots: &mut slots[slots_less..],
+                    entries: &mut entries[slots_less..],
                     disks: &mut states[disks_less..],
                 };
                 Pool::mount(&mut world.array, memory, SERVICES, &MountOptions::default())

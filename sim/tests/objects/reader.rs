@@ -2,7 +2,7 @@
 
 use super::*;
 use dynamicfs_core::error::MountError;
-use dynamicfs_core::{DiskState, Memory, ReadObjects, Reader, Slot};
+use dynamicfs_core::{CacheEntry, DiskState, Memory, ReadObjects, Reader};
 
 /// Pools of small and large nodes, on one disk and several, with a tree of several levels.
 fn pools() -> impl Iterator<Item = (World, usize)> {
@@ -36,9 +36,10 @@ fn everything_is_read_in_the_least_memory_and_in_more() {
     for (mut world, disks) in pools() {
         let needs = Memory::needs_to_read(world.mount().parameters(), disks, 1);
         for more in [0, 1, 511, 700, 4096, 100_000] {
-            let (mut bytes, mut slots) = (vec![0; needs.bytes + more], vec![Slot::NEW; needs.slots]);
+            let (mut bytes, mut entries) =
+                (vec![0; needs.bytes + more], vec![CacheEntry::NEW; needs.entries]);
             let mut states = vec![DiskState::NEW; disks];
-            let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
+            let memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut states };
             read_all(&mut Reader::mount(&mut world.array, memory, SERVICES, None).expect("mounted"));
         }
     }
@@ -48,11 +49,11 @@ fn everything_is_read_in_the_least_memory_and_in_more() {
 fn less_of_any_kind_of_memory_is_refused_with_what_is_needed() {
     for (mut world, disks) in pools() {
         let needs = Memory::needs_to_read(world.mount().parameters(), disks, 1);
-        for (fewer_bytes, fewer_slots, fewer_disks) in [(2, 0, 0), (0, 1, 0), (0, 0, 1)] {
+        for (fewer_bytes, fewer_entries, fewer_disks) in [(2, 0, 0), (0, 1, 0), (0, 0, 1)] {
             let mut bytes = vec![0; needs.bytes - fewer_bytes];
-            let mut slots = vec![Slot::NEW; needs.slots - fewer_slots];
+            let mut entries = vec![CacheEntry::NEW; needs.entries - fewer_entries];
             let mut states = vec![DiskState::NEW; disks - fewer_disks];
-            let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
+            let memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut states };
             let refused = Reader::mount(&mut world.array, memory, SERVICES, None).map(drop);
             match refused.expect_err("too little").error {
                 MountError::NeedsMemory(needed) if fewer_disks == 0 => assert_eq!(needed, needs),

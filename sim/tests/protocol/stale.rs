@@ -220,22 +220,22 @@ fn all_disks_that_went_back_are_remembered() {
             world.array.disk_mut(disk).roll_back_region(before.disk(disk), lbas);
         }
     }
-    let doubted = |pool: &mut Mounted<'_>| {
-        let mut doubted = Vec::new();
+    let distrusted = |pool: &mut Mounted<'_>| {
+        let mut distrusted = Vec::new();
         let read = pool.internals_mut().store.each_member(|member, record| {
             if record.untrusted().count() > 0 {
-                doubted.push(member.0);
+                distrusted.push(member.0);
             }
         });
         read.expect("read");
-        doubted
+        distrusted
     };
     let mut pool = world.mount();
     assert!([1, 2].iter().all(|&disk| pool.member_health(DiskIndex(disk)).currency == Currency::RolledBack));
-    assert_eq!(doubted(&mut pool), [1, 2]);
+    assert_eq!(distrusted(&mut pool), [1, 2]);
     rest(&mut pool);
     expect_whole(&mut pool, "after the rebuild");
-    assert!(doubted(&mut pool).is_empty());
+    assert!(distrusted(&mut pool).is_empty());
     drop(pool);
     for lost in 0..3 {
         let mut without = world.fork(MEMORY);

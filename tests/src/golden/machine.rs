@@ -2,7 +2,7 @@
 
 use super::container::Disks;
 use dynamicfs_core::format::checksum::crc32c;
-use dynamicfs_core::{DiskState, FormatOptions, Memory, MountMode, MountOptions, Pool, Services, Slot};
+use dynamicfs_core::{CacheEntry, DiskState, FormatOptions, Memory, MountMode, MountOptions, Pool, Services};
 use dynamicfs_hal::{Clock, Entropy, EntropyError, RamDisk, SerialArray, UnixTime};
 
 /// Requests that the array takes at a time.
@@ -94,15 +94,15 @@ impl<const N: usize> Machine<N> {
         absent: Option<usize>,
         f: impl for<'m> FnOnce(Array<'m, N>, Memory<'m>, Services<'m>) -> R,
     ) -> R {
-        let (mut bytes, mut slots, mut states) =
-            (vec![0; self.memory], vec![Slot::NEW; 256], [DiskState::NEW; N]);
+        let (mut bytes, mut entries, mut states) =
+            (vec![0; self.memory], vec![CacheEntry::NEW; 256], [DiskState::NEW; N]);
         let mut nth = 0;
         let devices = self.disks.each_mut().map(|disk| {
             nth += 1;
             let there = if absent == Some(nth - 1) { 0 } else { disk.len() };
             RamDisk::new(&mut disk[..there], self.sector_bytes)
         });
-        let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
+        let memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut states };
         f(SerialArray::new(devices), memory, Services::new(crc32c, &Standstill))
     }
 }

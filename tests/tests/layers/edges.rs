@@ -135,8 +135,8 @@ mod tests {
     fn paths_are_found_wherever_they_stand() {
         check(
             "a/b.rs",
-            "use crate::tree::{Tree, cache::{self, Slot}};",
-            &["tree::Tree", "tree::cache", "tree::cache::Slot"],
+            "use crate::tree::{Tree, cache::{self, CacheEntry}};",
+            &["tree::Tree", "tree::cache", "tree::cache::CacheEntry"],
         );
         check("a/b.rs", "let x = crate::disks::mix(7);", &["disks::mix"]);
         check("a/b.rs", "impl crate::disks::Disks<'_, A> {}", &["disks::Disks"]);

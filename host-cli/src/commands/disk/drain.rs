@@ -222,13 +222,13 @@ pub(super) fn remove(app: &App, options: &RemoveOptions) -> Result<Exit, Failure
             return forget(app, session, &meant);
         };
         let member = meant.member(session)?;
-        let is_emptied = matches!(
+        let is_draining = matches!(
             meant.disk.member_state,
             Some(MemberState::Drained | MemberState::Spare | MemberState::Departing)
         );
         // One that went away since the last commit is owed nothing yet, and something lies on it all the same.
         let away = !meant.is_online(session) && !session.pool.members().unhealed.contains(row);
-        let held_data = !is_emptied && !away && !meant.disk.witness;
+        let held_data = !is_draining && !away && !meant.disk.witness;
         if held_data && !app.global.force_data_loss {
             let next = if meant.is_online(session) {
                 format!("empty it first: `dynamicfs disk drain {name}`")

@@ -258,7 +258,7 @@ fn begun_without_list(app: &App, new: &Path, old: Option<u16>) -> Result<Option<
         let is_going = old.is_some_and(|old| {
             let row = session.row_of(old).map(Set::only);
             let roster = session.pool.roster();
-            row.is_none_or(|row| !row.and(roster.emptied.or(roster.failed).or(roster.departing)).is_empty())
+            row.is_none_or(|row| !row.and(roster.draining.or(roster.failed).or(roster.departing)).is_empty())
         });
         Ok((is_new && is_going).then(|| session.name_of(member)))
     })

@@ -3,7 +3,7 @@
 use crate::disks;
 use core::mem::MaybeUninit;
 use dynamicfs_core::types::{MemoryNeeds, Scheme};
-use dynamicfs_core::{DiskState, FormatOptions, Memory, Services, Slot, crc32c_small};
+use dynamicfs_core::{DiskState, FormatOptions, Memory, Services, CacheEntry, crc32c_small};
 use dynamicfs_hal::{Entropy, EntropyError, Geometry, NoClock};
 
 /// A portable pool, whatever its scheme.
@@ -16,27 +16,27 @@ const DISK: Geometry = Geometry::new(disks::SECTOR_BYTES, disks::BYTES as u64 / 
 const NEEDS: [MemoryNeeds; 2] = [POOL.memory(disks::COUNT, &DISK), POOL.memory_to_read(disks::COUNT, &DISK)];
 
 /// Memory for a pool.
-pub struct Space<const BYTES: usize, const SLOTS: usize> {
+pub struct Space<const BYTES: usize, const ENTRIES: usize> {
     bytes: [u8; BYTES],
-    slots: MaybeUninit<[Slot; SLOTS]>,
+    entries: MaybeUninit<[CacheEntry; ENTRIES]>,
     disks: MaybeUninit<[DiskState; disks::COUNT]>,
 }
 
 /// The least memory that a portable pool is mounted with.
-pub type Lent = Space<{ NEEDS[0].bytes }, { NEEDS[0].slots }>;
+pub type Lent = Space<{ NEEDS[0].bytes }, { NEEDS[0].entries }>;
 
 /// The least memory that it is read with.
-pub type LentToRead = Space<{ NEEDS[1].bytes }, { NEEDS[1].slots }>;
+pub type LentToRead = Space<{ NEEDS[1].bytes }, { NEEDS[1].entries }>;
 
-impl<const BYTES: usize, const SLOTS: usize> Space<BYTES, SLOTS> {
+impl<const BYTES: usize, const ENTRIES: usize> Space<BYTES, ENTRIES> {
     /// Memory that has not been lent yet: zeros, so that it takes no flash.
-    pub const NEW: Self = Self { bytes: [0; _], slots: MaybeUninit::uninit(), disks: MaybeUninit::uninit() };
+    pub const NEW: Self = Self { bytes: [0; _], entries: MaybeUninit::uninit(), disks: MaybeUninit::uninit() };
 
     /// Lends it for one mount.
     pub fn lend(&mut self) -> Memory<'_> {
         Memory {
             bytes: &mut self.bytes,
-            slots: self.slots.write([Slot::NEW; _]),
+            entries: self.entries.write([CacheEntry::NEW; _]),
             disks: self.disks.write([DiskState::NEW; _]),
         }
     }

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use core::fmt::Write as _;
 use dynamicfs_core::types::{MemoryNeeds, Scheme};
 use dynamicfs_core::{
-    DiskState, FormatOptions, Memory, MountMode, MountOptions, Pool, Services, Slot, crc32c,
+    DiskState, FormatOptions, Memory, MountMode, MountOptions, Pool, Services, CacheEntry, crc32c,
 };
 use dynamicfs_hal::Geometry;
 use workload::Tree;
@@ -67,13 +67,13 @@ pub(crate) struct Machine {
 
 struct Lent {
     bytes: [u8; NEEDS.bytes],
-    slots: [Slot; NEEDS.slots],
+    entries: [CacheEntry; NEEDS.entries],
     states: [DiskState; NEEDS.disks],
 }
 
 impl Lent {
     fn lend(&mut self) -> Memory<'_> {
-        Memory { bytes: &mut self.bytes, slots: &mut self.slots, disks: &mut self.states }
+        Memory { bytes: &mut self.bytes, entries: &mut self.entries, disks: &mut self.states }
     }
 }
 
@@ -81,7 +81,7 @@ const SERVICES: Services<'static> = Services::new(crc32c, &BoardClock);
 
 impl Machine {
     pub(crate) fn new(disks: Disks, entropy: BoardEntropy) -> Self {
-        let lent = Lent { bytes: [0; _], slots: [Slot::NEW; _], states: [DiskState::NEW; _] };
+        let lent = Lent { bytes: [0; _], entries: [CacheEntry::NEW; _], states: [DiskState::NEW; _] };
         Self { disks, entropy, lent }
     }
 

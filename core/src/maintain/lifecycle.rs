@@ -102,9 +102,9 @@ impl<A: DiskArray> Objects<'_, A> {
             }
             if !self.have_room_for(row, others, 0)? {
                 let shift = self.store.tree.disks.parameters.block_shift;
-                let [held, free] =
+                let [used, free] =
                     [self.store.blocks_held(row), self.room_left(others)].map(|blocks| blocks << shift);
-                return Err(MemberError::TooLittleSpace { held, free });
+                return Err(MemberError::TooLittleSpace { used, free });
             }
         }
         Ok(())
@@ -115,7 +115,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// rebuilt yet.
     fn room_left(&self, others: Set<Row>) -> u64 {
         let (superblock, roster) = (self.store.committed(), self.store.roster());
-        let going = roster.emptied.or(roster.failed.and(superblock.owed()));
+        let going = roster.draining.or(roster.failed.and(superblock.owed()));
         let taken: u64 = going.iter().map(|row| self.store.blocks_held(row)).sum();
         // A member alone has two replicas of each node.
         let kept_back = self.store.blocks_kept_back() << u32::from(others.len() == 1);
@@ -175,7 +175,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let empty = roster.vacant.contains(row) || superblock.row(row).witness() != 0 || away && !owed;
         if !empty && !lose {
             return Err(MemberError::HoldsData {
-                held: self.store.blocks_held(row) << self.store.tree.disks.parameters.block_shift,
+                bytes: self.store.blocks_held(row) << self.store.tree.disks.parameters.block_shift,
             });
         }
         self.store.claim_once()?;

@@ -23,7 +23,7 @@ pub struct Roster {
     /// Members whose record says that they are away.
     pub away: Set<Row>,
     /// Members on which something that was written is not to be trusted.
-    pub doubted: Set<Row>,
+    pub distrusted: Set<Row>,
     /// Members that are neither read from nor written to, also when they are there.
     pub shut: Set<Row>,
     /// Those of them that the operator called failed.
@@ -31,7 +31,7 @@ pub struct Roster {
     /// Those of them whose place a spare member took.
     pub succeeded: Set<Row>,
     /// Members that are being emptied.
-    pub emptied: Set<Row>,
+    pub draining: Set<Row>,
     /// Those of them that make too many errors.
     pub failing: Set<Row>,
     /// Members that are empty and leave the pool next.
@@ -49,11 +49,11 @@ impl Roster {
         let state = MemberState::from_number(record.state());
         let note = |set: &mut Set<Row>, holds: bool| *set = if holds { set.with(row) } else { *set };
         note(&mut self.away, record.offline_since() != 0);
-        note(&mut self.doubted, record.untrusted().next().is_some());
+        note(&mut self.distrusted, record.untrusted().next().is_some());
         note(&mut self.shut, state.is_shut());
         note(&mut self.failed, state == MemberState::Failed);
         note(&mut self.succeeded, record.successor() != 0);
-        note(&mut self.emptied, state.is_emptied());
+        note(&mut self.draining, state.is_draining());
         note(&mut self.failing, state == MemberState::Failing);
         note(&mut self.departing, state == MemberState::Departing);
         note(
@@ -70,7 +70,7 @@ impl Roster {
             [
                 roster.shut,
                 roster.failed,
-                roster.emptied,
+                roster.draining,
                 roster.failing,
                 roster.departing,
                 roster.vacant,
@@ -83,11 +83,11 @@ impl Roster {
     fn forget(&mut self, row: Row) {
         let sets = [
             &mut self.away,
-            &mut self.doubted,
+            &mut self.distrusted,
             &mut self.shut,
             &mut self.failed,
             &mut self.succeeded,
-            &mut self.emptied,
+            &mut self.draining,
             &mut self.failing,
             &mut self.departing,
             &mut self.vacant,
@@ -276,7 +276,7 @@ impl<A: DiskArray> Store<'_, A> {
         };
         // It may have lost, too, what it had acknowledged before it went away.
         let may_have_lost = since.is_some() || self.tree.disks.rolled_back(committed.order()).contains(row);
-        let held = self.tree.disks.held(row, committed.last_epoch(), since.map(|_| roots));
+        let held = self.tree.disks.still_has(row, committed.last_epoch(), since.map(|_| roots));
         since.into_iter().chain(held.filter(|_| may_have_lost).map(Generation::next)).min()
     }
 
@@ -295,7 +295,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// the pool bears, every commit would be refused, also those of the rebuild that puts it right. It goes
     /// on all the same then, and every read tells. That something is missing is remembered.
     fn note_missing(&mut self, row: Row) {
-        self.roster.doubted = self.roster.doubted.with(row);
+        self.roster.distrusted = self.roster.distrusted.with(row);
         let unhealed = self.unhealed().with(row);
         match unhealed.len() <= usize::from(self.tree.space.superblock.tolerance()) {
             true => self.owe(row),
@@ -311,11 +311,11 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Writes down that members are owed nothing any more: all that they missed is where it should be. Part of a
     /// transaction.
-    pub fn acquit(&mut self, rows: Set<Row>) -> Result<(), Code> {
+    pub fn clear_owed(&mut self, rows: Set<Row>) -> Result<(), Code> {
         for row in rows.iter() {
             self.change_member(row, |record| record.trust())?;
         }
-        self.roster.doubted = self.roster.doubted.minus(rows);
+        self.roster.distrusted = self.roster.distrusted.minus(rows);
         let owed = self.tree.space.superblock.owed().minus(rows);
         self.tree.space.superblock.set_owed_raw(owed.bits());
         Ok(())
@@ -332,7 +332,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Writes down that nothing lies on a member any more that was to be emptied. Part of a transaction.
-    pub fn emptied(&mut self, row: Row) -> Result<(), Code> {
+    pub fn drained(&mut self, row: Row) -> Result<(), Code> {
         self.change_member(row, |record| {
             record.set_state(MemberState::from_number(record.state()).when_empty() as u8);
         })
