@@ -91,14 +91,19 @@ on_host() {
     local library
     library=$(library host "--features full" "")
     # The library has Rust's standard library in it there, for its handler of panics alone.
+    local system="-lpthread -ldl -lm"
     # shellcheck disable=SC2086
     cc $WARNINGS -g -DDISKS=3 -DPINS=1 -I. -Iboard -I"$header" life.c disks.c board/host.c \
-        "$library" -lpthread -ldl -lm -o "$work/life"
+        "$library" $system -o "$work/life"
     valgrind --quiet --error-exitcode=1 "$work/life" >&2
     # shellcheck disable=SC2086
     cc ${WARNINGS/c99/gnu11} -Wno-pedantic -g -DDISKS=3 -I. -Iboard -I"$header" $(printf -- '-I%s ' "${SHIMS[@]/#/$header/examples/}") \
-        shims.c disks.c board/host.c "$header"/examples/*/*.c "$library" -lpthread -ldl -lm -o "$work/shims"
+        shims.c disks.c board/host.c "$header"/examples/*/*.c "$library" $system -o "$work/shims"
     valgrind --quiet --error-exitcode=1 "$work/shims" >&2
+    # shellcheck disable=SC2086
+    cc ${WARNINGS/c99/gnu11} -g -DDISKS=3 -I. -Iboard -I"$header" threads.c disks.c board/host.c \
+        "$library" $system -o "$work/threads"
+    valgrind --quiet --tool=helgrind --error-exitcode=1 "$work/threads" >&2
     # The header is C++ too.
     echo '#include "dynamicfs.h"' >"$work/header.cpp"
     c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I"$header" "$work/header.cpp"
