@@ -487,6 +487,7 @@ typedef struct dfs_pool {
     uint32_t magic;
     uint32_t mount;
     uint32_t busy;
+    uint32_t is_read;
     uint32_t transaction;
     uint64_t undone;
     const struct dfs_pool *place;

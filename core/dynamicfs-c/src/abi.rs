@@ -189,6 +189,7 @@ pub struct dfs_pool {
     pub(crate) magic: u32,
     pub(crate) mount: u32,
     pub(crate) busy: u32,
+    pub(crate) is_read: u32,
     pub(crate) transaction: u32,
     pub(crate) undone: u64,
     pub(crate) place: *const dfs_pool,

@@ -6,8 +6,9 @@
 
 use crate::abi::*;
 use crate::disks::Disks;
-use crate::session::{Mounted, check_config, struct_mut, struct_of};
+use crate::session::{check_config, struct_mut, struct_of};
 use crate::{DFS_ERR_ARGUMENT, DFS_ERR_NEEDS_MEMORY, DFS_ERR_NO_POOL, DFS_ERR_PARAMETER, DFS_OK};
+use core::ffi::c_void;
 use core::mem::MaybeUninit;
 use dynamicfs_core::inspect::{candidates, decode_label};
 use dynamicfs_core::limits;
@@ -24,8 +25,8 @@ pub(crate) const CRC32C: Crc32c = dynamicfs_core::crc32c_small;
 
 /// The parts of lent memory.
 pub(crate) struct Divided {
-    /// Where the pool itself goes.
-    pub(crate) place: *mut Mounted,
+    /// Where the pool itself goes, a [`Pool`] or a [`Reader`].
+    pub(crate) place: *mut c_void,
     pub(crate) memory: Memory<'static>,
     pub(crate) pins: &'static mut [Pin],
 }
@@ -117,9 +118,18 @@ pub(crate) unsafe fn divide(config: &dfs_config, usage: Use) -> Result<Divided, 
 
 /// Room for a pool, that may be copied as long as there is none in it.
 #[derive(Clone, Copy)]
-#[repr(C, align(8))]
-struct Place([u8; size_of::<Mounted>()]);
-const _: () = assert!(align_of::<Place>() >= align_of::<Mounted>());
+#[repr(C)]
+union Place {
+    writer: MaybeUninit<[u8; size_of::<Writer>()]>,
+    reader: MaybeUninit<[u8; size_of::<OnlyReader>()]>,
+    aligned: u64,
+}
+
+type Writer = Pool<'static, Disks>;
+type OnlyReader = Reader<'static, Disks>;
+
+const _: () = assert!(align_of::<Place>() >= align_of::<Writer>());
+const _: () = assert!(align_of::<Place>() >= align_of::<OnlyReader>());
 
 /// The options of the core, or the code that says what is wrong with them.
 pub(crate) fn format_options(asked: &dfs_format_options, disks: &Disks) -> Result<FormatOptions, i32> {

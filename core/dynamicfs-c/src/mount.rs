@@ -4,8 +4,8 @@ use crate::abi::*;
 use crate::code::*;
 use crate::disks::Disks;
 use crate::lent::{CRC32C, Divided, Use, divide, format_options};
-use crate::session::{MOUNTED, Mounted, Session, UNMOUNTED, check_config, check_pointer, struct_of, within};
-use dynamicfs_core::error::{FormatError, MountError};
+use crate::session::{MOUNTED, Session, UNMOUNTED, check_config, check_pointer, struct_of, within};
+use core::ffi::c_void;
 use dynamicfs_core::types::Uuid;
 use dynamicfs_core::{MountOptions, Pool, Reader, Services};
 
@@ -32,13 +32,14 @@ pub unsafe extern "C" fn dfs_format(
             return Err(dfs_error_info::of(DFS_ERR_CALLBACK));
         }
         let services = Services::new(CRC32C, config);
-        let made = Pool::format(disks, parts.memory, services, &mut &*config, &options, &[]);
-        let mut pool = made
-            .map_err(FormatError::from)
-            .map_err(|error| dfs_error_info::of_format(&error, |needs| Use::Write.bytes(config, needs)))?;
-        pool.lend_pins(parts.pins);
-        // SAFETY: the place is aligned and large enough, in memory that the pool has for itself.
-        unsafe { parts.place.write(Mounted::Writer(pool)) };
+        match Pool::format(disks, parts.memory, services, &mut &*config, &options, &[]) {
+            // SAFETY: the place is for a pool.
+            Ok(pool) => unsafe { put(pool, parts.place) }.lend_pins(parts.pins),
+            Err(failure) => {
+                let needs = |needs| Use::Write.bytes(config, needs);
+                return Err(dfs_error_info::of_format(&failure.error, needs));
+            }
+        }
         Ok(())
     };
     // SAFETY: as the header asks.
@@ -60,13 +61,14 @@ pub unsafe extern "C" fn dfs_mount(pool: *mut dfs_pool, config: *const dfs_confi
         let services = Services::new(CRC32C, config);
         let mut options = MountOptions::new();
         options.pool = identity(config);
-        let mounted = Pool::mount(disks, parts.memory, services, &options);
-        let mut pool = mounted
-            .map_err(MountError::from)
-            .map_err(|error| dfs_error_info::of_mount(&error, |needs| Use::Write.bytes(config, needs)))?;
-        pool.lend_pins(parts.pins);
-        // SAFETY: the place is aligned and large enough, in memory that the pool has for itself.
-        unsafe { parts.place.write(Mounted::Writer(pool)) };
+        match Pool::mount(disks, parts.memory, services, &options) {
+            // SAFETY: the place is for a pool.
+            Ok(pool) => unsafe { put(pool, parts.place) }.lend_pins(parts.pins),
+            Err(failure) => {
+                let needs = |needs| Use::Write.bytes(config, needs);
+                return Err(dfs_error_info::of_mount(&failure.error, needs));
+            }
+        }
         Ok(())
     };
     // SAFETY: as the header asks.
@@ -81,12 +83,14 @@ pub unsafe extern "C" fn dfs_mount(pool: *mut dfs_pool, config: *const dfs_confi
 pub unsafe extern "C" fn dfs_mount_ro(pool: *mut dfs_pool, config: *const dfs_config) -> i32 {
     let make = |config: &'static dfs_config, disks: Disks, parts: Divided| {
         let services = Services::new(CRC32C, config);
-        let mounted = Reader::mount(disks, parts.memory, services, identity(config));
-        let reader = mounted
-            .map_err(MountError::from)
-            .map_err(|error| dfs_error_info::of_mount(&error, |needs| Use::Read.bytes(config, needs)))?;
-        // SAFETY: the place is aligned and large enough, in memory that the pool has for itself.
-        unsafe { parts.place.write(Mounted::Reader(reader)) };
+        match Reader::mount(disks, parts.memory, services, identity(config)) {
+            // SAFETY: the place is for a pool that is read.
+            Ok(reader) => _ = unsafe { put(reader, parts.place) },
+            Err(failure) => {
+                let needs = |needs| Use::Read.bytes(config, needs);
+                return Err(dfs_error_info::of_mount(&failure.error, needs));
+            }
+        }
         Ok(())
     };
     // SAFETY: as the header asks.
@@ -113,6 +117,20 @@ pub unsafe extern "C" fn dfs_unmount(pool: *mut dfs_pool) -> i32 {
     };
     // SAFETY: as the header asks.
     unsafe { within(pool, unmount) }
+}
+
+/// Puts a pool to its place. It is moved once, from where the core made it: what lies on the stack meanwhile lies
+/// under the deepest calls.
+///
+/// # Safety
+/// The place is aligned and large enough, in memory that the pool has for itself.
+unsafe fn put<'a, T>(pool: T, place: *mut c_void) -> &'a mut T {
+    let place: *mut T = place.cast();
+    // SAFETY: as the caller promises; then it is there, and nothing else refers to it.
+    unsafe {
+        place.write(pool);
+        &mut *place
+    }
 }
 
 /// Which pool is asked for.
@@ -155,7 +173,7 @@ unsafe fn mount(
         (*pool).mount = (*pool).mount.wrapping_add(1);
         ((*pool).transaction, (*pool).undone) = (0, 0);
         ((*pool).place, (*pool).config) = (pool, config);
-        (*pool).mounted = place.cast();
+        ((*pool).mounted, (*pool).is_read) = (place, u32::from(usage == Use::Read));
         (*pool).last = dfs_error_info::NONE;
         (*pool).magic = MOUNTED;
     }

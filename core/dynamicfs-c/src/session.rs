@@ -10,11 +10,11 @@ use dynamicfs_core::types::ObjectId;
 use dynamicfs_core::{Pool, Reader, Transaction};
 
 /// What is mounted.
-pub(crate) enum Mounted {
+pub(crate) enum Mounted<'s> {
     /// A pool for reading and writing.
-    Writer(Pool<'static, Disks>),
+    Writer(&'s mut Pool<'static, Disks>),
     /// A pool that is only read.
-    Reader(Reader<'static, Disks>),
+    Reader(&'s mut Reader<'static, Disks>),
 }
 
 /// In `dfs_pool.magic`: a pool is mounted.
@@ -172,10 +172,16 @@ impl Session {
     }
 
     /// What is mounted.
-    pub(crate) const fn mounted(&mut self) -> &mut Mounted {
-        // SAFETY: the session was begun on a mounted pool. It has the pool for itself, so nothing else refers to
-        // what is mounted; the borrow ends with that of the session.
-        unsafe { &mut *(*self.pool).mounted.cast() }
+    pub(crate) const fn mounted(&mut self) -> Mounted<'_> {
+        // SAFETY: the session was begun on a mounted pool, of the kind that its mount noted. It has the pool for
+        // itself, so nothing else refers to what is mounted; the borrow ends with that of the session.
+        unsafe {
+            let mounted = (*self.pool).mounted;
+            match (*self.pool).is_read {
+                0 => Mounted::Writer(&mut *mounted.cast()),
+                _ => Mounted::Reader(&mut *mounted.cast()),
+            }
+        }
     }
 
     /// The caller's struct, to be read and changed field by field.

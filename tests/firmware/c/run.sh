@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Builds the static library of dynamicfs-c for a host and for the Cortex-M4, and runs the C programs of this folder with
-# it: on the host under valgrind, on the board in QEMU. Prints on stdout what the measured programs take on the board, and
-# what the same take in Rust (../sizes.txt):
+# it: on the host under valgrind, on the board in QEMU. Prints on stdout what the measured programs take on the board:
 #
-#     BUILD TARGET FLASH_BYTES FLASH_BYTES_IN_RUST
+#     BUILD TARGET FLASH_BYTES STACK_BYTES
 #
-#   run.sh            fails where a program fails, or takes 2 % more flash than is kept (sizes.txt)
+# Stack is the deepest chain of calls (../cost).
+#
+#   run.sh            fails where a program fails, or takes 2 % more than is kept (sizes.txt)
 #   run.sh --update   keeps what they take, and writes the table of ../README.md
 set -eu
 
@@ -77,14 +78,10 @@ on_board() {
         -nographic -semihosting-config enable=on,target=native -kernel "$work/$1.elf" </dev/null
 }
 
-flash() {
+# Flash and the deepest stack of a program.
+costs() {
     # shellcheck disable=SC2086 # the program and its arguments
-    $cost --rules "$work/rules.txt" "$work/$1.elf" | cut -d' ' -f1
-}
-
-# What the same program takes in Rust: the row that ../sizes.sh keeps.
-flash_in_rust() {
-    awk -v build="$1" '$1 == build && $2 == "thumbv7em" { print $3 }' ../sizes.txt
+    $cost --rules "$work/rules.txt" "$work/$1.elf" | awk '{ print $1, $4 }'
 }
 
 on_host() {
@@ -111,9 +108,9 @@ on_host() {
 
 # The rows of all builds.
 on_board_all() {
-    local set build features disks programs program sources library empty
+    local set build features disks programs program sources library empty flash stack
     for_board EMPTY /dev/null -DPROGRAM=EMPTY pool.c
-    empty=$(flash EMPTY)
+    read -r empty _ < <(costs EMPTY)
     for set in "${SETS[@]}"; do
         IFS=: read -r build features disks programs <<<"$set"
         library=$(library "$build" "$features" $TARGET)
@@ -129,27 +126,33 @@ on_board_all() {
                 exit 1
             fi
         done
-        echo "$build ${TARGET%%-*} $(($(flash "$program") - empty)) $(flash_in_rust "$build")"
+        read -r flash stack < <(costs "$program")
+        echo "$build ${TARGET%%-*} $((flash - empty)) $stack"
     done
 }
 
 # Fails where a row has grown, or is not kept.
 check() {
     awk -v percent=$GROWTH_PERCENT '
-        NR == FNR { kept[$1 $2] = $3; next }
-        $3 * 100 > kept[$1 $2] * (100 + percent) {
-            printf "run.sh: %s takes %d bytes in C; %d are kept (tests/firmware/c/run.sh --update)\n", $1, $3, kept[$1 $2]
+        NR == FNR { flash[$1 $2] = $3; stack[$1 $2] = $4; next }
+        function grown(what, now, kept) {
+            if (now * 100 <= kept * (100 + percent)) return
+            printf "run.sh: %s of %s in C is %d bytes; %d are kept (tests/firmware/c/run.sh --update)\n", what, $1, now, kept
             failed = 1
         }
+        { grown("flash", $3, flash[$1 $2]); grown("stack", $4, stack[$1 $2]) }
         END { exit failed }
     ' sizes.txt - <<<"$1" >&2
 }
 
 update() {
     local table text
-    awk '{ print $1, $2, $3 }' <<<"$1" >sizes.txt
-    table=$(echo "| build | processor | flash in Rust | in C | more |" && echo "|---|---|--:|--:|--:|" &&
-        awk '{ printf "| `%s` | %s | %d | %d | %.1f %% |\n", $1, $2, $4, $3, ($3 - $4) * 100 / $4 }' <<<"$1")
+    echo "$1" >sizes.txt
+    table=$(echo "| build | processor | flash in Rust | flash in C | more | stack in C |" && echo "|---|---|--:|--:|--:|--:|" &&
+        awk '
+            NR == FNR { rust[$1 $2] = $3; next }
+            { printf "| `%s` | %s | %d | %d | %.1f %% | %d |\n", $1, $2, rust[$1 $2], $3, ($3 / rust[$1 $2] - 1) * 100, $4 }
+        ' ../sizes.txt sizes.txt)
     text=$(awk -v table="$table" '
         /<!-- c\/run.sh ends -->/ { skipped = 0 }
         !skipped
