@@ -40,8 +40,8 @@
  * another pool, of an earlier mount, or made by a transaction that was undone.
  *
  * Not found, and undefined: pointers to memory that is not there, or is shorter than is said; a configuration,
- * disks or lent memory that change while the pool is mounted; callbacks that do other than is asked of them; two
- * threads without a lock; a dfs_pool that was not zero before its first use. A copy of a dfs_file is a file of its
+ * disks or lent memory that change while the pool is mounted; buffers that lie in lent memory or in a struct of the
+ * library; callbacks that do other than is asked of them, or do not return; two threads without a lock; a dfs_pool that was not zero before its first use. A copy of a dfs_file is a file of its
  * own: closing one does not close the other, and lets go of one pin.
  *
  * Panics
@@ -134,7 +134,7 @@
 // 256 names of a directory share a hash: impossible without the pool's seed.
 #define DFS_ERR_HASH_FULL -29
 
-// As many objects are pinned as `dfs_config.pins` allows, or the library has no pins.
+// As many objects are pinned as `dfs_config.pins` allows.
 #define DFS_ERR_PINS_FULL -30
 
 // These bytes are lost: too few fragments can be read and verified. `object` and `offset` tell which.
@@ -193,7 +193,7 @@
 // was undone.
 #define DFS_ERR_BAD_REQUEST -56
 
-// The pool has what this library was built without.
+// The pool has, or the configuration asks for, what this library was built without.
 #define DFS_ERR_NEEDS_FEATURE -57
 
 // No disk carries a label of the pool.
@@ -360,7 +360,7 @@ typedef struct dfs_disk {
     // Alignment in bytes that buffers must have in memory, a power of two. 0: any will do. More than 1 takes
     // the feature `staging`.
     uint32_t buffer_alignment;
-    // Zero.
+    // Zero (`DFS_ERR_ARGUMENT`).
     uint32_t reserved;
     // Handed to the callbacks.
     void *context;
@@ -392,7 +392,8 @@ typedef struct dfs_config {
     // Nodes of the tree that the cache may hold. 0: the least. More save reads, and ask for more memory.
     uint32_t cache_nodes;
     // Files that may be open at a time and stay readable when they are unlinked. 0: unlinked files are gone
-    // at once, and any number may be open. It takes the feature `pins`, and 16 bytes of memory each.
+    // at once, and any number may be open. It takes the feature `pins` (`DFS_ERR_NEEDS_FEATURE`), and 16 bytes of
+    // memory each; `dfs_mount_ro` needs none.
     uint32_t pins;
     // The 16 bytes of the pool's identity, where disks of several pools may be among these. Null: the first
     // that is found.
@@ -633,7 +634,7 @@ int32_t dfs_memory_to_mount(const struct dfs_config *config,
 // `pool` is zero, or was unmounted. `config` and what it points to stay in place until `dfs_unmount`.
 //
 // 0, or a code: nothing is mounted then, and `dfs_last_error` tells the disk or the memory that is meant.
-// Until the first byte is written: `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_MOUNTED`, `_LOCK`,
+// Until the first byte is written: `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`, `_LOCK`,
 // `_DISK_COUNT`, `_TOO_FEW_DISKS`, `_PARAMETER`, `_GEOMETRY`, `_DISK_TOO_SMALL`, `_DISK_TOO_LARGE`, `_IN_USE`,
 // `_ENTROPY`, `_NEEDS_MEMORY`, `_NEEDS_FEATURE`. After it those of a disk that failed.
 int32_t dfs_format(struct dfs_pool *pool,
@@ -646,7 +647,8 @@ int32_t dfs_format(struct dfs_pool *pool,
 // `pool` is zero, or was unmounted. `config` and what it points to stay in place until `dfs_unmount`.
 //
 // 0, or a code: nothing is mounted then, and `dfs_last_error` tells the disk or the memory that is meant.
-// `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_MOUNTED`, `_LOCK`, `_DISK_COUNT`, `_GEOMETRY`; and of the disks
+// `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`, `_LOCK`, `_DISK_COUNT`, `_GEOMETRY`; and of
+// the disks
 // `DFS_ERR_NO_POOL`, `_MISSING`, `_UNSUPPORTED`, `_TRUNCATED`, `_LARGE_SECTORS`, `_LABELS_DISAGREE`, `_CLONED`,
 // `_NO_SUPERBLOCK`, `_UNFINISHED`, `_DIVERGED`, `_NEEDS_FEATURE`, `_NEEDS_MEMORY`, `_NODE_UNREADABLE`.
 int32_t dfs_mount(struct dfs_pool *pool,

@@ -52,7 +52,7 @@ pub struct dfs_disk {
     /// Alignment in bytes that buffers must have in memory, a power of two. 0: any will do. More than 1 takes
     /// the feature `staging`.
     pub buffer_alignment: u32,
-    /// Zero.
+    /// Zero (`DFS_ERR_ARGUMENT`).
     pub reserved: u32,
     /// Handed to the callbacks.
     pub context: *mut c_void,
@@ -89,7 +89,8 @@ pub struct dfs_config {
     /// Nodes of the tree that the cache may hold. 0: the least. More save reads, and ask for more memory.
     pub cache_nodes: u32,
     /// Files that may be open at a time and stay readable when they are unlinked. 0: unlinked files are gone
-    /// at once, and any number may be open. It takes the feature `pins`, and 16 bytes of memory each.
+    /// at once, and any number may be open. It takes the feature `pins` (`DFS_ERR_NEEDS_FEATURE`), and 16 bytes of
+    /// memory each; `dfs_mount_ro` needs none.
     pub pins: u32,
     /// The 16 bytes of the pool's identity, where disks of several pools may be among these. Null: the first
     /// that is found.

@@ -55,7 +55,7 @@ pub const DFS_ERR_NOT_A_FILE: i32 = -27;
 pub const DFS_ERR_TOO_LARGE: i32 = -28;
 /// 256 names of a directory share a hash: impossible without the pool's seed.
 pub const DFS_ERR_HASH_FULL: i32 = -29;
-/// As many objects are pinned as `dfs_config.pins` allows, or the library has no pins.
+/// As many objects are pinned as `dfs_config.pins` allows.
 pub const DFS_ERR_PINS_FULL: i32 = -30;
 /// These bytes are lost: too few fragments can be read and verified. `object` and `offset` tell which.
 pub const DFS_ERR_UNREADABLE: i32 = -31;
@@ -95,7 +95,7 @@ pub const DFS_ERR_IN_TRANSACTION: i32 = -55;
 /// A write did not suit its disk's size or alignment: its geometry changed, or is wrong. The transaction
 /// was undone.
 pub const DFS_ERR_BAD_REQUEST: i32 = -56;
-/// The pool has what this library was built without.
+/// The pool has, or the configuration asks for, what this library was built without.
 pub const DFS_ERR_NEEDS_FEATURE: i32 = -57;
 /// No disk carries a label of the pool.
 pub const DFS_ERR_NO_POOL: i32 = -70;

@@ -29,6 +29,9 @@ impl Disks {
             if disk.struct_bytes as usize != size_of::<dfs_disk>() {
                 return Err(crate::DFS_ERR_STRUCT);
             }
+            if disk.reserved != 0 || disk.flags & !DFS_DISK_WRITE_THROUGH != 0 {
+                return Err(crate::DFS_ERR_ARGUMENT);
+            }
             if disk.sectors > 0 && (disk.read.is_none() || disk.write.is_none() || disk.flush.is_none()) {
                 return Err(crate::DFS_ERR_CALLBACK);
             }

@@ -15,7 +15,7 @@ use dynamicfs_core::{MountOptions, Pool, Reader, Services};
 /// `pool` is zero, or was unmounted. `config` and what it points to stay in place until `dfs_unmount`.
 ///
 /// 0, or a code: nothing is mounted then, and `dfs_last_error` tells the disk or the memory that is meant.
-/// Until the first byte is written: `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_MOUNTED`, `_LOCK`,
+/// Until the first byte is written: `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`, `_LOCK`,
 /// `_DISK_COUNT`, `_TOO_FEW_DISKS`, `_PARAMETER`, `_GEOMETRY`, `_DISK_TOO_SMALL`, `_DISK_TOO_LARGE`, `_IN_USE`,
 /// `_ENTROPY`, `_NEEDS_MEMORY`, `_NEEDS_FEATURE`. After it those of a disk that failed.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
@@ -52,7 +52,8 @@ pub unsafe extern "C" fn dfs_format(
 /// `pool` is zero, or was unmounted. `config` and what it points to stay in place until `dfs_unmount`.
 ///
 /// 0, or a code: nothing is mounted then, and `dfs_last_error` tells the disk or the memory that is meant.
-/// `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_MOUNTED`, `_LOCK`, `_DISK_COUNT`, `_GEOMETRY`; and of the disks
+/// `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`, `_LOCK`, `_DISK_COUNT`, `_GEOMETRY`; and of
+/// the disks
 /// `DFS_ERR_NO_POOL`, `_MISSING`, `_UNSUPPORTED`, `_TRUNCATED`, `_LARGE_SECTORS`, `_LABELS_DISAGREE`, `_CLONED`,
 /// `_NO_SUPERBLOCK`, `_UNFINISHED`, `_DIVERGED`, `_NEEDS_FEATURE`, `_NEEDS_MEMORY`, `_NODE_UNREADABLE`.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
@@ -155,6 +156,9 @@ unsafe fn mount(
         Err(code) => return code,
     };
     let config = session.config();
+    if usage == Use::Write && config.pins > 0 && !cfg!(feature = "pins") {
+        return session.note(dfs_error_info::of(DFS_ERR_NEEDS_FEATURE));
+    }
     // SAFETY: the disks stay in place as long as the pool is mounted, and so does the memory.
     let made = unsafe { Disks::of(config) }
         .map_err(dfs_error_info::of)

@@ -257,6 +257,14 @@ static const char *misuse_is_told(void) {
     other_disks[0].read = NULL;
     CHECK(dfs_mount(&other, &other_config) == DFS_ERR_CALLBACK);
     disks_open(other_disks, DISKS);
+    other_disks[0].reserved = 1;
+    CHECK(dfs_mount(&other, &other_config) == DFS_ERR_ARGUMENT);
+    disks_open(other_disks, DISKS);
+#if !PINS
+    other_config.pins = 1;
+    CHECK(dfs_mount(&other, &other_config) == DFS_ERR_NEEDS_FEATURE);
+    other_config.pins = 0;
+#endif
     other_disks[0].sector_bytes = 500;
     CHECK(dfs_mount(&other, &other_config) == DFS_ERR_GEOMETRY);
     disks_open(other_disks, DISKS);
