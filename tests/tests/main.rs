@@ -7,6 +7,7 @@ mod large_directory;
 mod large_objects;
 mod layers;
 mod mutants;
+mod plain_words;
 mod pool_model;
 mod pool_shrinking;
 mod quorum_histories;

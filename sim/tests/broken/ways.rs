@@ -222,7 +222,7 @@ pub(super) fn forget_replicas(array: &mut SimArray, _: &mut Rng) {
     });
 }
 
-/// What a rebuild writes first is not there, and it goes on.
+/// What a rebuild writes first is not there, and it continues.
 pub(super) fn write_nothing(array: &mut SimArray) {
     use dynamicfs_hal::DiskArray;
     (0..array.disks()).for_each(|disk| array.disk_mut(disk).mishap_next(IoKind::Write, 1, Mishap::Lie));

@@ -14,7 +14,7 @@ use dynamicfs_hal::{BlockDevice, Geometry, IoError, RamDisk, SerialArray};
 pub enum Victim {
     /// The whole board: no disk answers any more.
     Board,
-    /// One disk; the others go on.
+    /// One disk; the others continue.
     Disk(usize),
 }
 
