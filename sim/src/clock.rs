@@ -42,7 +42,8 @@ impl Latency {
     }
 }
 
-/// The time of one world. Handles share it; a fork of the world has a time of its own, which goes on from here.
+/// The time of one world. Handles share it; a fork of the world has a time of its own, which continues from
+/// here.
 #[derive(Debug, Default)]
 pub(crate) struct WorldTime {
     micros: Arc<AtomicU64>,

@@ -193,7 +193,7 @@ struct Explorer<'e> {
 }
 
 impl Exhaustive {
-    /// A mirror of two on as few disks as can go on without one, as small as a pool can be.
+    /// A mirror of two on as few disks as can continue without one, as small as a pool can be.
     pub fn small() -> Self {
         let mut setup = Setup::small(Scheme::mirror(2), 3);
         setup.disks = vec![Geometry::new(512, 640); 3];
@@ -237,7 +237,7 @@ impl Explorer<'_> {
         Failure { id: ReplayId::of(0), kind, step: None, what }
     }
 
-    /// Every letter from here on, and every sequence that goes on from it.
+    /// Every letter from here on, and every sequence that continues from it.
     fn explore(&mut self, state: &State, letters: &[Letter]) -> Result<(), Failure> {
         for &letter in letters {
             self.path.push(letter);

@@ -24,7 +24,7 @@ impl Clock for NoClock {
     }
 }
 
-/// CRC-32C of `bytes`, going on from `crc`, at the speed of the processor.
+/// CRC-32C of `bytes`, continuing from `crc`, at the speed of the processor.
 ///
 /// ```
 /// use dynamicfs_core::format::checksum;

@@ -116,7 +116,7 @@ fn half_of_a_mirror_alone_is_refused_unless_it_knows_that_the_other_is_gone() {
         pool.array().disk_mut(1).unplug();
         put(&mut pool, "one", 5000).expect("half of the list is enough to go on");
     }
-    // The one that went on knows; it may come back alone.
+    // The one that continued knows; it may come back alone.
     world.expect("one", 5000);
     // The other may not: it would bring back a state without that commit.
     world.unplug(&[0]);
@@ -661,8 +661,8 @@ fn a_disk_of_which_a_read_timed_out_is_out_of_use() {
     }
 }
 
-/// One replica of every node of the tree rots. Reads go on with the others, and what they met is written anew
-/// by upkeep, as bad fragments are.
+/// One replica of every node of the tree rots. Reads continue with the others, and what they met is written
+/// anew by upkeep, as bad fragments are.
 #[test]
 fn a_bad_replica_of_a_node_that_a_read_meets_is_written_anew() {
     let mut world = World::new(Scheme::mirror(2), 2, 300 << 10);

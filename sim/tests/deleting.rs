@@ -1,4 +1,4 @@
-//! Deleting goes on: in a full pool, whatever it is full of, and beside what cannot be read.
+//! Deleting continues: in a full pool, whatever it is full of, and beside what cannot be read.
 
 use crate::common::{Mounted, World, contents, expect, put, rest};
 use core::ops::ControlFlow;
@@ -404,7 +404,7 @@ fn a_lost_leaf_that_others_have_a_part_in_holds_up_nothing() {
 }
 
 /// A leaf of a deleted file is lost, and the node above it is forged, so that it cannot be taken out. Each
-/// step of upkeep failed at it from then on: nothing else was freed, and no job went on.
+/// step of upkeep failed at it from then on: nothing else was freed, and no job continued.
 #[test]
 fn a_lost_leaf_that_cannot_be_taken_out_holds_up_nothing() {
     let (mut world, file) = orphaned(6000);

@@ -84,7 +84,8 @@ fn reads_of_a_mount_that_fail_once_or_twice_roll_nothing_back() {
     }
 }
 
-/// A transaction that is dropped, and reads that fail meanwhile: the pool goes on, at the latest after the next mount.
+/// A transaction that is dropped, and reads that fail meanwhile: the pool continues, at the latest after the
+/// next mount.
 fn drop_with_errors(base: &World, disk: usize, well: u64, failing: u64) -> bool {
     let what = format!("disk {disk}, {failing} reads after {well}");
     let mut world = fork(base);

@@ -1,5 +1,5 @@
 //! A pool that runs full: no operation spoils the transaction that it is in, no commit finds no space, and deleting
-//! always goes on.
+//! always continues.
 //!
 //! (A reservation summed over all disks once let a write begin that one of them had no space for. It failed
 //! half-way, and took everything else in its transaction with it.)
@@ -205,8 +205,8 @@ fn a_server_pool_with_large_extents_runs_full() {
     (500..503).for_each(|seed| case.run(seed));
 }
 
-/// With the least memory a pool stops growing before its tree is too high to be changed in it. It once went on, and then
-/// not even deleting was possible any more.
+/// With the least memory a pool stops growing before its tree is too high to be changed in it. It once
+/// continued, and then not even deleting was possible any more.
 #[test]
 fn with_the_least_memory_what_was_made_can_be_deleted() {
     let options = FormatOptions::portable(Scheme::mirror(2)).members_max(4);

@@ -31,7 +31,8 @@ fn label_of(world: &World, disk: usize) -> DiskIdentity {
 
 // --- labels ---------------------------------------------------------------------------------------------------
 
-/// Whatever is written over one or two of them, the third makes the disk a member, and a scrub mends the others.
+/// Whatever is written over one or two of them, the third makes the disk a member, and a scrub repairs the
+/// others.
 #[test]
 fn any_one_label_is_enough_and_the_others_are_mended() {
     for kept in 0..3 {
@@ -104,7 +105,7 @@ fn the_label_that_was_changed_last_is_right_wherever_it_lies() {
         let mut pool = world.mount();
         let found = pool.internals().store.tree.disks.identity_in_row(Row(0)).copied().expect("a member");
         assert_eq!((found.serial, found.weight), (7, 99), "the newer one is at {at}");
-        // What is mended keeps what is not known.
+        // What is repaired keeps what is not known.
         assert_eq!(pool.internals_mut().store.mend_labels(), 2);
         drop(pool);
         assert!(identity.label_places().into_iter().all(|at| label_at(&world, 0, at) == Some(found)));
@@ -414,7 +415,7 @@ fn put_some(pool: &mut Mounted<'_>, prefix: &str, files: usize) -> Vec<String> {
 }
 
 /// Another disk gives nothing but noise and is taken for an exchanged one, so that the commit fails. The disk
-/// that has grown goes on as it was. Blocks behind its old end were given away, and given away again by the
+/// that has grown continues as it was. Blocks behind its old end were given away, and given away again by the
 /// next growth.
 #[test]
 fn growing_that_fails_leaves_the_free_map_as_it_was() {

@@ -88,7 +88,7 @@ fn worlds() -> [World; 3] {
     [world(Scheme::SINGLE, 1), world(Scheme::mirror(2), 3), world(Scheme { data: 2, parity: 1 }, 4)]
 }
 
-/// A disk that fails goes on being asked until its batch is over, and what it is stored in may have no room
+/// A disk that fails continues being asked until its batch is over, and what it is stored in may have no room
 /// either. The error that it was put out of use for is what its health tells.
 #[test]
 fn a_failed_disk_keeps_the_error_that_it_failed_with() {

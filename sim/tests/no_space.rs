@@ -1,6 +1,6 @@
 //! No space, at every single level. A pool is filled a block at a time, and at each level every operation is
 //! tried on a fork of the world. It is done, or there is no space and nothing has changed; and whatever it
-//! came to, deleting goes on and gives the space back.
+//! came to, deleting continues and gives the space back.
 
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::Transaction;

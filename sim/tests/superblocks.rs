@@ -60,8 +60,8 @@ fn cut_so_that_disk_0_is_ahead(world: &mut World, writes: bool) -> bool {
     false
 }
 
-/// Power cut after power cut left one disk generations ahead of two others, which then went on without it, in
-/// later epochs. The override of the first began at a higher generation than theirs, and took their
+/// Power cut after power cut left one disk generations ahead of two others, which then continued without it,
+/// in later epochs. The override of the first began at a higher generation than theirs, and took their
 /// acknowledged commits for its own past. A fork was named by a generation alone.
 #[test]
 fn an_override_far_ahead_does_not_take_the_others_for_its_past() {

@@ -12,7 +12,7 @@ pub fn path() -> PathBuf {
 /// A row of a byte table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The field's name; `—` for zeros, `…` for what goes on with the field before.
+    /// The field's name; `—` for zeros, `…` for what continues with the field before.
     pub name: String,
     /// Bytes from the structure's beginning.
     pub offset: usize,

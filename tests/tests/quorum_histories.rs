@@ -161,8 +161,8 @@ fn blocks_are_written_when_the_state_is_there_in_the_new_epoch() {
 }
 
 /// A commit reaches one disk, and a mount of the others is cut short when one of them has the found state
-/// once more. That one and the first go on from there, and write over what the commit put there. The others
-/// go on from the commit.
+/// once more. That one and the first continue from there, and write over what the commit put there. The
+/// others continue from the commit.
 #[test]
 fn blocks_are_written_when_half_of_the_members_have_the_state() {
     let found = explore::<3>(&Rules::STATE_ON_ANY, 4).violation.expect("a violation");

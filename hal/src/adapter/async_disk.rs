@@ -8,8 +8,8 @@ use super::{AdapterError, ForeignError, OpenError, media};
 use crate::{BlockDevice, Geometry, IoError, LayerError};
 
 /// A device of `block-device-driver` 0.2 with blocks of `SIZE` bytes, each operation driven to its end by
-/// polling: the processor waits. The driver's own interrupts go on; other tasks of the caller's executor do
-/// not.
+/// polling: the processor waits. The driver's own interrupts continue; other tasks of the caller's executor
+/// do not.
 ///
 /// Buffers must have the driver's alignment, which the geometry states. The core holds to it; a caller that
 /// does not puts [`Bounce`](crate::Bounce) over the disk. The trait counts blocks in 32 bits: a larger device

@@ -9,7 +9,7 @@ use crate::{BlockDevice, Geometry, IoError};
 ///
 /// A flush covers the writes of all users, and so does its failure. Writes of another user may be lost, and a
 /// later flush that succeeds would hide it. After a failed flush or durable write the device therefore takes
-/// no change from any user ([`IoError::Gone`]) until it is opened anew. Reads go on.
+/// no change from any user ([`IoError::Gone`]) until it is opened anew. Reads continue.
 ///
 /// It is not `Sync`: the users are one thread.
 #[derive(Debug)]

@@ -64,7 +64,8 @@ fn run_all<const PARTS: usize>(crew: &mut Crew) {
     assert_eq!(worked, 1);
 }
 
-/// The work panics: what is in flight ends before that gets out, what had not begun never runs, and the crew goes on.
+/// The work panics: what is in flight ends before that gets out, what had not begun never runs, and the crew
+/// continues.
 fn a_panic_of_the_work_waits<const WORKERS: usize, const PARTS: usize>() {
     let mut crew = Crew::new(WORKERS);
     let parts = Parts::<PARTS>::new();

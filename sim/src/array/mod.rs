@@ -207,7 +207,8 @@ impl SimArray {
         self.steps
     }
 
-    /// Ends the world's patience after so many more I/Os: a caller that goes on then does not come to an end.
+    /// Ends the world's patience after so many more I/Os: a caller that continues then does not come to an
+    /// end.
     pub const fn set_patience(&mut self, ios: u64) {
         self.patience = self.steps.saturating_add(ios);
     }

@@ -189,7 +189,8 @@ mod tests {
         assert_eq!(jobs.left, 2..1000);
     }
 
-    /// While one has no end, another thread goes on; what it is doing when the first is given up is heard of as well.
+    /// While one has no end, another thread continues; what it is doing when the first is given up is heard
+    /// of as well.
     #[test]
     fn what_others_are_doing_is_waited_for() {
         let (never, waiting) = mpsc::channel::<u32>();

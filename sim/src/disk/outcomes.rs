@@ -4,7 +4,7 @@ use super::SimDisk;
 use super::medium::Medium;
 use std::collections::BTreeMap;
 
-/// Unflushed writes to one tear unit that are told apart: a bit each in an outcome.
+/// Unflushed writes to one tear unit that are distinguished: a bit each in an outcome.
 const PIECES_MAX: usize = 64;
 
 /// What one tear unit may hold after a power cut, each possible content once.

@@ -146,7 +146,8 @@ impl Atlas {
         self.unsure = self.unsure.with(member);
     }
 
-    /// A commit that need not have gone on without this member may have. Its word on the pool's state is as good as before.
+    /// A commit that need not have continued without this member may have. Its word on the pool's state is as
+    /// good as before.
     pub(super) fn left_behind(&mut self, member: usize) {
         self.hurt = self.hurt.with(member);
     }
@@ -261,7 +262,7 @@ impl Atlas {
             && (self.unsure.is_empty() || 2 * self.members.minus(self.unsure).len() > self.members.len())
     }
 
-    /// Whether the data bears what is damaged: more is where a pool went on that need not have.
+    /// Whether the data bears what is damaged: more is where a pool continued that need not have.
     pub(super) const fn is_borne(&self) -> bool {
         self.holders_hurt() + self.gone.len() <= self.tolerance
     }

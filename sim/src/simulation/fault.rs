@@ -38,7 +38,7 @@ macro_rules! kinds {
 /// What a fault costs the pool, at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Harm {
-    /// Nothing that was acknowledged: the pool must go on as if it had not been.
+    /// Nothing that was acknowledged: the pool must continue as if it had not been.
     None,
     /// What one disk holds, in places.
     Contents,

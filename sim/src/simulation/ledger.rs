@@ -36,8 +36,8 @@ impl Run {
         self.before = Before { claimed: claimed.max().unwrap_or(Epoch(0)), newest };
     }
 
-    /// A mount went well: those that take part may go on from what was on their disks, more than half of each
-    /// list.
+    /// A mount went well: those that take part may continue from what was on their disks, more than half of
+    /// each list.
     pub(super) fn check_quorum(&self, pool: &Mounted<'_>) -> Result<(), Failure> {
         let took_part = |&member: &usize| {
             let status = pool.member_health(DiskIndex(self.places[member])).status;

@@ -1,6 +1,6 @@
 //! What is called whole is put to the test: some of the disks are lost at once, and everything must be there.
 //!
-//! The world is forked for it, and goes on as if nothing had been lost.
+//! The world is forked for it, and continues as if nothing had been lost.
 
 use super::engine::Engine;
 use super::probe::Probe;

@@ -42,7 +42,7 @@ probes! {
     CrashInMaintenance = "crash-in-maintenance";
     /// The process died, and the power went before its writes were flushed.
     ProcessThenPower = "process-then-power";
-    /// A commit went on without a disk that failed inside it.
+    /// A commit continued without a disk that failed inside it.
     CommitWithoutDisk = "commit-without-disk";
     /// A commit was refused because too few disks were left.
     CommitTooFewDisks = "commit-too-few-disks";
@@ -90,7 +90,7 @@ probes! {
     Recounted = "recounted";
     /// A mount was refused because members were missing.
     MountRefused = "mount-refused";
-    /// A mount went on without a member.
+    /// A mount continued without a member.
     MountedWithout = "mounted-without";
     /// A disk came back and was known to be stale.
     StaleDisk = "stale-disk";
@@ -189,7 +189,7 @@ probes! {
     ClearedProved = "cleared-proved";
     /// A pool at rest lost as many disks as it bears, and everything was read.
     LostAtRest = "lost-at-rest";
-    /// A scrub put right what had rotted, and the second replica of it as well.
+    /// A scrub repaired what had rotted, and the second replica of it as well.
     ScrubbedTwice = "scrubbed-twice";
     /// There was no space left, and then something was deleted.
     DeleteOnFullPool = "delete-on-full-pool";

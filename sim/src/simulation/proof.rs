@@ -351,7 +351,7 @@ fn is_told(kind: FaultKind) -> bool {
         _ => {}
     }
     (0..200).any(|seed| {
-        // Two histories need that either half can go on without the other.
+        // Two histories need that either half can continue without the other.
         let disks = if matches!(kind, FaultKind::Override | FaultKind::ChoiceCut) { 2 } else { 3 };
         let setup = (kind != FaultKind::NoSpace).then(|| Setup::small(Scheme::mirror(2), disks));
         let simulation = Simulation::new(seed).faults(faults);

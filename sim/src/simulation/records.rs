@@ -75,7 +75,7 @@ impl Records {
         }
     }
 
-    /// Something belongs to nothing, unless it is being deleted, which goes on leaf by leaf.
+    /// Something belongs to nothing, unless it is being deleted, which continues leaf by leaf.
     fn stray(&mut self, (object, kind, offset): (u64, u8, u64), what: &str) {
         if self.is_orphaned(object, offset) {
             return;

@@ -241,7 +241,7 @@ impl Run {
         array.halt_after_write(places, rng.below(within + 1), halt);
     }
 
-    /// Whether something failed that the pool need not bear to go on.
+    /// Whether something failed that the pool need not bear to continue.
     pub(super) fn is_excused(&self) -> bool {
         !self.excused.is_empty()
     }
@@ -277,7 +277,7 @@ impl Run {
             if is_behind || in_doubt {
                 self.atlas.left_behind(member);
             }
-            // Where the lists went on without it, its word counts no more.
+            // Where the lists continued without it, its word counts no more.
             let named =
                 |slot: &states::SlotState| slot.lists.settled.and(slot.lists.members).contains(Row(member));
             let mut newest = slots.iter().flatten().filter(|slot| Some(slot.order) == last);

@@ -141,7 +141,7 @@ impl Run {
         Err(self.fail(FailureKind::Restless, format!("{most} steps of upkeep and no end")))
     }
 
-    /// What an operator stopped goes on.
+    /// What an operator stopped continues.
     fn resume_jobs(&mut self, pool: &mut Mounted<'_>) -> Result<(), Failure> {
         for kind in JobKind::ALL {
             let done = match pool.job(kind) {

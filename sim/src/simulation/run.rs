@@ -35,7 +35,7 @@ pub(super) fn counted(number: u64, what: &str) -> String {
     format!("{number} {what}{ending}")
 }
 
-/// Whether a session goes on.
+/// Whether a session continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flow {
     On,

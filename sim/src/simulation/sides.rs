@@ -35,7 +35,7 @@ pub(super) struct Split {
 }
 
 impl Engine {
-    /// Chooses one of two histories, goes on with it, and takes a disk of the other back.
+    /// Chooses one of two histories, continues with it, and takes a disk of the other back.
     pub(super) fn choose_side(&mut self, split: &Split, rng: &mut Rng) -> Result<(), Failure> {
         let branches = self.survey();
         let Some(original) = branches.iter().find(|(member, _)| split.first.0.contains(*member)) else {

@@ -1,4 +1,4 @@
-//! Free space given back to the disks, while faults and crashes go on.
+//! Free space given back to the disks, while faults and crashes continue.
 
 use super::probe::Probe;
 use super::report::{EventKind, Failure, FailureKind};

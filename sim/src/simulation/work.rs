@@ -296,7 +296,7 @@ impl Run {
                 }
                 Ok(Flow::On)
             }
-            // The next transaction goes on without that disk.
+            // The next transaction continues without that disk.
             StorageError::Exchanged { .. } => Ok(Flow::On),
             _ => Ok(Flow::End),
         }
@@ -380,7 +380,7 @@ impl Run {
         self.owe_what_went_back(pool);
     }
 
-    /// What a broken world does before a rebuild goes on.
+    /// What a broken world does before a rebuild continues.
     pub(super) fn break_rebuild(&self, pool: &mut Mounted<'_>) {
         let Some(break_it) = self.breakage.before_rebuild else { return };
         if matches!(pool.job(JobKind::Rebuild), Ok(Some(job)) if job.state == JobState::Running) {

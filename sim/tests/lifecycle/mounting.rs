@@ -155,7 +155,7 @@ fn two_copies_of_a_pool_that_went_on_are_told_apart_by_a_disk() {
     }
 }
 
-/// The majority goes on as if the override had not been: it needs none.
+/// The majority continues as if the override had not been: it needs none.
 #[test]
 fn an_override_by_mistake_is_taken_back_by_preferring_the_others() {
     let mut world = filled(Scheme::mirror(3), 3);
@@ -357,8 +357,8 @@ fn two_disks_of_one_history_with_one_number_are_refused() {
     expect_files(&mut world.mount());
 }
 
-/// A copy of a disk went on by itself, under an override. It is a copy all the same: which of the two
-/// histories is to go on is asked only where no disk is there twice.
+/// A copy of a disk continued by itself, under an override. It is a copy all the same: which of the two
+/// histories is to continue is asked only where no disk is there twice.
 #[test]
 fn a_copy_that_went_its_own_way_is_refused_whatever_is_preferred() {
     let mut world = filled(Scheme::mirror(2), 2);

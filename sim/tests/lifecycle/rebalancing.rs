@@ -144,7 +144,7 @@ fn a_rebalance_keeps_replicas_in_different_failure_domains() {
     }
 }
 
-/// Wherever the power goes, the contents stay, and the rebalance goes on where it was.
+/// Wherever the power goes, the contents stay, and the rebalance continues where it was.
 #[test]
 fn a_rebalance_is_cut_at_every_write() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);

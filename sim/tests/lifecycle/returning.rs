@@ -171,7 +171,7 @@ fn two_disks_that_were_away_for_different_times_are_given_all_that_they_missed()
     }
 }
 
-/// A pool on two disks that goes on with the first alone.
+/// A pool on two disks that continues with the first alone.
 fn alone_from_now(world: &mut World) -> Mounted<'_> {
     let mut pool = world.mount();
     pool.begin().expect("begun").commit().expect("it has its epoch");

@@ -94,7 +94,7 @@ fn with_too_many_disks_missing_the_fragments_that_are_there_are_read() {
     world.expect("larger", 150_000);
 }
 
-/// Every node is lost in turn, with all replicas: what it held is named, the rest goes on.
+/// Every node is lost in turn, with all replicas: what it held is named, the rest continues.
 #[test]
 fn a_lost_node_takes_what_is_below_it_and_nothing_else() {
     use dynamicfs_core::tree::Walk;

@@ -1,4 +1,4 @@
-//! Scrubs: interrupted, paused, and what they put right.
+//! Scrubs: interrupted, paused, and what they repaired.
 
 use super::*;
 use dynamicfs_core::ReadObjects;
@@ -81,7 +81,7 @@ fn what_rotted_all_over_one_disk_is_scrubbed_away() {
         expect_whole(&mut pool, "scrubbed");
         expect_files(&mut pool);
         drop(pool);
-        // The first label rots now: the second was mended.
+        // The first label rots now: the second was repaired.
         world.array.disk_mut(1).flip_bits(40, 1);
         let pool = world.mount();
         assert_eq!(pool.member_health(DiskIndex(1)).status, DiskStatus::Online);

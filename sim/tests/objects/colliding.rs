@@ -121,7 +121,7 @@ fn a_cursor_meets_each_name_that_stays_once() {
     assert!(moved > 10, "other names come and go");
 }
 
-/// A position that a cursor told is where another goes on, in another mount too; a buffer that is too short
+/// A position that a cursor told is where another continues, in another mount too; a buffer that is too short
 /// changes nothing.
 #[test]
 fn a_cursor_goes_on_where_another_was() {

@@ -17,7 +17,7 @@ const CACHED: [&str; 5] = ["append to what waits", "create", "cut what waits", "
 #[derive(Clone, Copy, Debug, Default)]
 struct Tried {
     done: u32,
-    /// An error, and the transaction went on as it was.
+    /// An error, and the transaction continued as it was.
     whole: u32,
     /// An error, and the transaction could only be dropped.
     poisoned: u32,

@@ -183,7 +183,7 @@ fn what_cannot_be_read_for_a_moment_is_not_stored_again() {
             pool.start_job(JobKind::Rebalance, options).expect("started");
             let mishap = Mishap::Fail(IoError::Media);
             pool.array().disk_mut(0).mishap_after(IoKind::Read, well, requests, mishap);
-            // An error of a disk ends a step, and the next one goes on.
+            // An error of a disk ends a step, and the next one continues.
             let steps: Vec<_> = (0..40).map(|_| pool.maintain(false)).collect();
             assert_eq!(steps.last(), Some(&Ok(Work::Nothing)), "{from} {well}: it rests");
             pool.array().disk_mut(0).calm();

@@ -6,8 +6,8 @@ use super::*;
 /// Superblocks that a disk remembers.
 const RING: usize = 8;
 
-/// Mounts that are cut short leave the first of three disks generations ahead. The others go on without it,
-/// in a later epoch, from where they were. The disk comes back and is rebuilt. It is given files in
+/// Mounts that are cut short leave the first of three disks generations ahead. The others continue without
+/// it, in a later epoch, from where they were. The disk comes back and is rebuilt. It is given files in
 /// generations that it had seen before. Returns what it was when it was ahead, and the files.
 fn was_ahead() -> (World, SimDisk, Vec<String>) {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);

@@ -1,5 +1,5 @@
-//! The disks of a pool were copied, and both copies went on. A disk of the one is put among the disks of the
-//! other.
+//! The disks of a pool were copied, and both copies continued. A disk of the one is put among the disks of
+//! the other.
 
 use super::*;
 use dynamicfs_core::types::DiskIndex;
@@ -64,7 +64,7 @@ fn a_disk_of_a_copy_that_lacks_a_mount_is_told_apart() {
     is_told_apart(4, 2, 2);
 }
 
-/// So far behind that no ring remembers: the mounts of both are told apart by what they wrote first.
+/// So far behind that no ring remembers: the mounts of both are distinguished by what they wrote first.
 #[test]
 fn a_disk_of_a_copy_that_is_far_behind_in_the_same_epoch_is_told_apart() {
     is_told_apart(3 * RING, 1, 2);

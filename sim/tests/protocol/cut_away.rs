@@ -10,7 +10,7 @@ use dynamicfs_core::types::DiskIndex;
 #[test]
 fn a_disk_that_was_away_is_known_to_have_lost_its_end_after_mounts_that_were_cut() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
-    // Most of the space is in use, and some is left for what is to be put right.
+    // Most of the space is in use, and some is left for what is to be repaired.
     let files = 50;
     {
         let mut pool = world.mount();

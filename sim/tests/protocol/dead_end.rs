@@ -3,10 +3,10 @@
 use super::*;
 
 /// A commit reached disk `x` alone. A mount without `x` wrote what it found once more, on disk `d` alone, and
-/// was cut. A mount of `d` and `x` goes on from there: of those that this state names it has one, and writes
-/// nothing once more. It writes over the blocks of the commit on `d`, and is cut. Without `d` the commit is
-/// the newest state, and is gone on from. Then `d` is back, and is given what it missed. It is called whole,
-/// and lacks what lay in the blocks that were written over: the next disk to fail takes it.
+/// was cut. A mount of `d` and `x` continues from there: of those that this state names it has one, and
+/// writes nothing once more. It writes over the blocks of the commit on `d`, and is cut. Without `d` the
+/// commit is the newest state, and is continued from. Then `d` is back, and is given what it missed. It is
+/// called whole, and lacks what lay in the blocks that were written over: the next disk to fail takes it.
 #[test]
 fn what_was_written_over_on_a_disk_is_not_trusted_when_another_history_went_on() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);

@@ -118,7 +118,7 @@ fn an_epoch_is_above_what_is_reserved_on_a_disk_that_failed_since() {
     assert!(tried > 0, "no cut leaves a claim on one disk alone");
 }
 
-/// Both sides of a split mirror went on, one of them through many mounts. The other side was chosen. Its
+/// Both sides of a split mirror continued, one of them through many mounts. The other side was chosen. Its
 /// epochs were not above those of the side that was given up: that one had the newest state of all. It knows
 /// nothing of the choice, so the next mount asked for it anew, however often it was made.
 #[test]

@@ -39,7 +39,7 @@ fn write_while_failing(failing: &[usize]) -> Result<(), Error> {
 
 /// Two disks fail in one transaction, as many as the pool bears to lose. Both replicas of a write may be on
 /// those two. A commit would be acknowledged though nothing of it is left. It is refused. With one of them it
-/// goes on.
+/// continues.
 #[test]
 fn no_more_disks_fail_in_a_transaction_than_what_it_wrote_can_spare() {
     for first in 0..DISKS {

@@ -1,5 +1,5 @@
-//! What a state refers to is overwritten by a mount that does not see the state: then it must not be gone on
-//! from.
+//! What a state refers to is overwritten by a mount that does not see the state: then it must not be
+//! continued from.
 
 use super::*;
 use dynamicfs_core::maintain::{CheckReport, Finding};
@@ -46,7 +46,7 @@ fn a_state_is_not_gone_on_from_after_its_blocks_were_overwritten() {
     }
 }
 
-/// A disk went back to before its last commits. The mount that saw it claimed its epoch on it, and was cut
+/// A disk was set back to before its last commits. The mount that saw it claimed its epoch on it, and was cut
 /// short. With that claim it looked to the next mount like a disk that a crash left one commit behind. It was
 /// called whole, and the next disk to fail took what it lacked.
 #[test]

@@ -9,7 +9,7 @@ fn unsound_slots(disk: &SimDisk) -> usize {
 }
 
 /// A member was removed that had just become absent. The lists still named its row, which was then empty:
-/// every superblock of that step was invalid. After a power cut half of the disks went on without what the
+/// every superblock of that step was invalid. After a power cut half of the disks continued without what the
 /// others had acknowledged.
 #[test]
 fn a_member_that_just_went_away_is_let_go_before_its_row_is_cleared() {

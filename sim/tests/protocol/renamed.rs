@@ -3,7 +3,7 @@
 use super::*;
 use dynamicfs_core::types::DiskIndex;
 
-/// Mounts for writing and chooses the history of disk 0, which goes on as `branch`. What is wrong with it.
+/// Mounts for writing and chooses the history of disk 0, which continues as `branch`. What is wrong with it.
 fn choose(world: &mut World, branch: u64, names: &[String]) -> Option<String> {
     match world.try_mount_preferring(MountMode::ReadWrite, Prefer::Disk { disk: DiskIndex(0), branch }) {
         Err(error) => Some(error.to_string()),
@@ -11,7 +11,7 @@ fn choose(world: &mut World, branch: u64, names: &[String]) -> Option<String> {
     }
 }
 
-/// A pool on four disks was copied, and both went on in the same steps: the same branch, the same number,
+/// A pool on four disks was copied, and both continued in the same steps: the same branch, the same number,
 /// other contents. Three disks of the one and a disk of the other are put together, and the history of disk 0
 /// is chosen, which renames it. The power goes in that mount. Where the first disk alone had the new name,
 /// its fellows counted as given up, with everything that was in the pool.

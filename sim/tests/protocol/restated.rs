@@ -7,7 +7,7 @@ use dynamicfs_sim::Mishap;
 /// A commit reached disk 2 alone. Disk 1 went back to an older image. A mount without disk 2 writes what it
 /// found once more on disk 0 alone. Disk 1 keeps its own, and was counted all the same, as if half of the
 /// list had it. The mount writes over the blocks of that commit, and is cut. Disks 1 and 2 are mounted
-/// without disk 0: the commit is the newest state that they know, and is gone on from. Then disk 0 is back.
+/// without disk 0: the commit is the newest state that they know, and is continued from. Then disk 0 is back.
 /// It is called whole, and lacks what lay in the blocks that were written over. At no time was more than one
 /// disk away and one behind, of three copies.
 #[test]
@@ -56,9 +56,9 @@ fn a_disk_that_went_back_does_not_count_for_what_was_written_once_more() {
 }
 
 /// A disk lacked room for the found state when a mount wrote it once more. It was taken out of use as if it
-/// had failed. Those that were left were too few to go on: the mount took no writes, also when there was room
-/// again. Lack of room is no fault of a disk. It stays in use, and the first transaction does what the mount
-/// was to do.
+/// had failed. Those that were left were too few to continue: the mount took no writes, also when there was
+/// room again. Lack of room is no fault of a disk. It stays in use, and the first transaction does what the
+/// mount was to do.
 #[test]
 fn a_disk_without_room_for_what_is_written_once_more_stays_in_use() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
@@ -127,7 +127,7 @@ fn nothing_is_written_once_more_without_disks_that_are_needed() {
 /// A disk says that it wrote what a mount found once more, and did not. The mount's own commit looks at the
 /// slots before it writes its superblocks: where that state should be there is something older. The disk was
 /// set back, so it seems, and that commit fails. The mount was refused for it, though the others could have
-/// served. Now they do, and the first transaction goes on without that disk.
+/// served. Now they do, and the first transaction continues without that disk.
 #[test]
 fn a_disk_that_loses_what_a_mount_writes_to_it_keeps_no_mount_from_serving() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);

@@ -19,7 +19,7 @@ fn a_disk_that_is_set_back_under_a_mount_is_not_called_whole() {
         let image = pool.array().disk(1).clone();
         names.iter().for_each(|name| put(&mut pool, name, 30_000).expect("committed"));
         pool.array().disk_mut(1).roll_back(&image);
-        // Whether it is refused, or goes on without the disk, is all the same.
+        // Whether it is refused, or continues without the disk, is all the same.
         for n in 0..2 {
             let _ = put(&mut pool, &format!("after-{n}"), 30_000);
         }

@@ -204,8 +204,8 @@ fn a_disk_that_was_away_and_went_back_is_distrusted_from_where_it_went_back_to()
     }
 }
 
-/// More disks went back than the pool bears to lose. Those beyond that number were called current with the next commit, and what
-/// they may have lost was asked for by no rebuild.
+/// More disks were set back than the pool bears to lose. Those beyond that number were called current with
+/// the next commit, and what they may have lost was asked for by no rebuild.
 #[test]
 fn all_disks_that_went_back_are_remembered() {
     let mut world = World::with_rings(Scheme::mirror(2), 3, MEMORY, RING_LENGTH_MAX);
@@ -245,8 +245,8 @@ fn all_disks_that_went_back_are_remembered() {
     }
 }
 
-/// A disk went back within one mount: it knows the mount's epoch, and lacks commits that it had acknowledged.
-/// By its claim alone it is current, and what it lost counts as there.
+/// A disk was set back within one mount: it knows the mount's epoch, and lacks commits that it had
+/// acknowledged. By its claim alone it is current, and what it lost counts as there.
 #[test]
 fn a_disk_that_went_back_within_an_epoch_has_lost_what_it_acknowledged() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
@@ -274,7 +274,7 @@ fn a_disk_that_went_back_within_an_epoch_has_lost_what_it_acknowledged() {
 
 /// A disk was away for longer than the others remember, and the power went in the mount that brought it back.
 /// The newest state names it then, and no ring knows its own. That mount has reserved its epoch on it: it is
-/// no stranger.
+/// no foreign disk.
 #[test]
 fn a_disk_that_was_away_for_long_is_no_stranger_where_its_return_is_cut() {
     let (world, _) = second_was_away(|_| {});

@@ -177,7 +177,7 @@ fn a_full_pool_stays_writable_however_often_witnesses_come_and_go() {
     transaction.commit().expect("committed");
 }
 
-/// Half of a mirror is lost when it is full: an override goes on.
+/// Half of a mirror is lost when it is full: an override continues.
 #[test]
 fn an_override_of_a_full_pool_goes_on() {
     let mut world = World::new(Scheme::mirror(2), 2, MEMORY);

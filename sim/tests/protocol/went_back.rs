@@ -1,11 +1,11 @@
-//! A disk that went back is given nothing either, before it has a newer state.
+//! A disk that was set back is given nothing either, before it has a newer state.
 
 use super::*;
 
 /// Two disks. The second is set back to an image of it. The mount's own commit writes its nodes to that disk,
 /// too, before a superblock: over what the disk's own, older state refers to. The power goes, the other disk
 /// dies, and there is no state left. Files are gone that were there all the time, and on this disk. A disk
-/// that was away is spared (`stale.rs`); so is one that went back.
+/// that was away is spared (`stale.rs`); so is one that was set back.
 #[test]
 fn what_a_disk_holds_that_went_back_stays_until_it_has_something_newer() {
     let mut world = small_mirror(SMALL);

@@ -49,7 +49,7 @@ fn a_second_writer_is_noticed_before_anything_is_acknowledged() {
 }
 
 /// A transaction waited for its caller, as for standard input. What was free when it began held another's
-/// acknowledged contents when it went on, and was written over before the commit noticed the other.
+/// acknowledged contents when it continued, and was written over before the commit noticed the other.
 #[test]
 fn a_transaction_that_waited_writes_over_nothing() {
     for at_commit in [false, true] {
@@ -92,7 +92,7 @@ fn a_transaction_that_waited_writes_over_nothing() {
     }
 }
 
-/// The other one has only mounted, and claimed its epoch: the first that writes is the one that goes on.
+/// The other one has only mounted, and claimed its epoch: the first that writes is the one that continues.
 #[test]
 fn a_claim_of_another_is_noticed() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
@@ -150,7 +150,8 @@ fn a_blank_disk_is_no_member() {
     }
 }
 
-/// In the middle of a transaction there is no look before each write: the commit fails, and the next one goes on without the disk.
+/// In the middle of a transaction there is no look before each write: the commit fails, and the next one
+/// continues without the disk.
 #[test]
 fn a_disk_that_is_exchanged_inside_a_transaction_fails_its_commit() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);
@@ -186,7 +187,7 @@ fn rot_is_not_taken_for_an_exchange() {
 }
 
 /// The disks that another had written to were taken away again, and those that this pool knew came back. It
-/// would have gone on with them, as if it had seen nothing.
+/// would have continued them, as if it had seen nothing.
 #[test]
 fn what_met_another_writer_takes_no_writes_until_it_is_mounted_anew() {
     let mut world = World::new(Scheme::mirror(2), 3, MEMORY);

@@ -35,7 +35,7 @@ fn pairs(count: usize) -> impl Iterator<Item = MemberLists> + Clone {
 
 #[test]
 fn one_list() {
-    // Disks, the list, whether they may mount it, whether they may go on with it.
+    // Disks, the list, whether they may mount it, whether they may continue with it.
     let cases = [
         // An empty list asks for nothing.
         ("", "", true, true),
@@ -44,7 +44,7 @@ fn one_list() {
         ("", "0", false, false),
         ("0", "0", true, true),
         ("1", "0", false, false),
-        // A mirror of two: half goes on, and only both come back.
+        // A mirror of two: half continues, and only both come back.
         ("", "01", false, false),
         ("0", "01", false, true),
         ("1", "01", false, true),
@@ -120,7 +120,7 @@ fn a_mount_needs_both_lists() {
 #[test]
 fn going_on_needs_half_of_all_lists() {
     let cases = [
-        // The mirror loses disk 1: it goes on and settles.
+        // The mirror loses disk 1: it continues and settles.
         ("0", "01>01", "01>0", true),
         ("0", "01>0", "0>0", true),
         // Each of the lists alone is missed: settled and members of the durable pair, then of the next.

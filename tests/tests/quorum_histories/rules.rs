@@ -74,7 +74,7 @@ impl Rules {
     pub(crate) const BLOCKS_AT_ONCE: Self =
         Self { name: "blocks at once", blocks: Some(Blocks::AtOnce), ..Self::SOUND };
 
-    /// The protocol as it is, with disks that fail in a mount too, and the mount going on with the others.
+    /// The protocol as it is, with disks that fail in a mount too, and the mount continuing with the others.
     pub(crate) const FAILING_MOUNTS: Self =
         Self { name: "the protocol, disks fail in mounts", failures_in_mount: 2, ..Self::SOUND };
 
@@ -89,7 +89,7 @@ impl Rules {
     pub(crate) const HALF_OF_NEXT: Self =
         Self { name: "half of the next members only", may_continue: half_of_next_members, ..Self::SOUND };
 
-    /// A running pool goes on as long as one disk does.
+    /// A running pool continues as long as one disk does.
     pub(crate) const CONTINUE_WITH_ANY: Self =
         Self { name: "continue with any disk", may_continue: continue_with_any, ..Self::SOUND };
 

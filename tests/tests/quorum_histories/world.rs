@@ -155,7 +155,7 @@ impl Contents {
         content
     }
 
-    /// Those that a content was not made from: their blocks are free to one that goes on from it.
+    /// Those that a content was not made from: their blocks are free to one that continues from it.
     fn unknown_to(&self, content: u8) -> u16 {
         (0..self.count).filter(|&other| !self.descends(content, other)).fold(0, |set, other| set | 1 << other)
     }

@@ -92,8 +92,9 @@ impl FileDiskOptions {
         self
     }
 
-    /// Opens for reading only, and takes no lock: a writer may have the disk open, and go on. What is read is
-    /// whole only where the caller makes sure of that, as by looking again whether the writer has committed.
+    /// Opens for reading only, and takes no lock: a writer may have the disk open, and continue. What is read
+    /// is whole only where the caller makes sure of that, as by looking again whether the writer has
+    /// committed.
     pub const fn unlocked(mut self) -> Self {
         (self.read_only, self.unlocked) = (true, true);
         self
