@@ -29,19 +29,19 @@ pub(crate) enum Command {
     Init(commands::init::Options),
     /// Find pools by the labels of their disks, and list the disks of one anew
     Import(commands::import::Options),
-    /// How the pool is: redundancy, space, disks
+    /// Show the status of the pool: redundancy, space, disks
     Status,
-    /// The verdict for a monitoring system: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    /// Print the status for a monitoring system: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     Health,
-    /// Counters since the pool was made
+    /// Print counters since the pool was made
     Metrics,
-    /// What has happened to the pool and its disks
+    /// Print what happened to the pool and its disks
     Events(commands::events::Options),
     /// Measure durable writes, and reads
     Benchmark(commands::benchmark::Options),
     /// Store files, folders or standard input
     Put(commands::put::Options),
-    /// Take files or directories out of the pool
+    /// Copy files or directories out of the pool
     Get(commands::get::Options),
     /// Bring a directory up to date with a folder of this machine
     Sync(commands::sync::Options),
@@ -49,13 +49,13 @@ pub(crate) enum Command {
     Cat(commands::cat::Options),
     /// List directories
     Ls(commands::ls::Options),
-    /// Show a directory and all below it
+    /// Show a directory and everything below it
     Tree(commands::tree::Options),
     /// Find files and directories by name, kind, size and time
     Find(commands::find::Options),
-    /// How much is in directories
+    /// Show how much is in directories
     Du(commands::du::Options),
-    /// How much is in the pool, and how much more fits
+    /// Show how much is in the pool, and how much more fits
     Df,
     /// Show all that is known of a file or directory
     Stat(commands::stat::Options),
@@ -73,9 +73,9 @@ pub(crate) enum Command {
     Verify(commands::verify::Options),
     /// Read and verify everything, and change nothing
     Check,
-    /// Take out what can still be read of a pool that cannot be opened otherwise; nothing is written to it
+    /// Copy out what can still be read of a pool that cannot be opened; nothing is written to it
     Salvage(commands::salvage::Options),
-    /// What the labels of the disks say; needs no working pool
+    /// Show what the labels of the disks say; needs no working pool
     Labels,
     /// The pool's name on this machine
     #[command(subcommand)]
@@ -83,32 +83,32 @@ pub(crate) enum Command {
     /// The pool's disks
     #[command(subcommand)]
     Disk(commands::disk::Command),
-    /// Read and prove everything, and put right what is wrong
+    /// Read and prove everything, and repair what is wrong
     #[command(subcommand)]
     Scrub(commands::maintenance::Command<commands::maintenance::Start>),
-    /// Put back the redundancy that is missing
+    /// Restore missing redundancy
     #[command(subcommand)]
     Rebuild(commands::maintenance::Command<commands::maintenance::StartRebuild>),
-    /// Put contents where and how they would be stored today: evenly, as their policy asks, in long extents
+    /// Store contents as they would be stored today: evenly, as their policy asks, in long extents
     #[command(subcommand)]
     Rebalance(commands::maintenance::Command<commands::maintenance::StartRebalance>),
-    /// Put right all that can be put right: labels, the free map, whatever is damaged or missing
+    /// Repair everything that can be repaired: labels, the free map, damaged and missing data
     Repair(commands::repair::Options),
-    /// How contents are stored: the scheme of a file, or of what is made in a directory
+    /// How contents are stored: the scheme of a file, or of new entries of a directory
     #[command(subcommand)]
     Policy(commands::policy::Command),
     /// Give free space back to the disks
     Trim(commands::trim::Options),
-    /// How the pool would be, after something that has not happened
+    /// Show what a loss of disks would mean
     #[command(subcommand)]
     Whatif(commands::whatif::Command),
     /// May a disk be pulled now? Exit code 0: yes, 3: no
     OkToRemove(commands::ok_to_remove::Options),
-    /// How much fits, what is stranded, how fast it fills
+    /// Show how much fits, what is stranded, how fast it fills
     Capacity(commands::capacity::Options),
     /// See a pool lose disks, power and bits, and no data
     Demo(commands::demo::Options),
-    /// Print what completes commands in a shell
+    /// Print the completions for a shell
     Completions(commands::completions::Options),
     /// Print a manual page, or write them all
     Man(commands::man::Options),

@@ -6,7 +6,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Bounds of `--memory`. With less than this no pool can be opened; how much a pool needs it says itself.
+/// Bounds of `--memory`. With less than this no pool can be opened; each pool says how much it needs.
 const MEMORY_BYTES_MIN: u64 = 4 << 10;
 const MEMORY_BYTES_MAX: u64 = 1 << 40;
 
@@ -40,14 +40,14 @@ pub(crate) struct Global {
     pub(crate) pool: Option<PathBuf>,
     /// The pool's disks, in place of its folder: the labels on them say which pool it is
     ///
-    /// Nothing is written beside them: no list of disks, no events. For `init` and `labels` the disks that
-    /// are meant.
+    /// Nothing is written beside them: no list of disks, no events. For `init` and `labels`, the disks to
+    /// use.
     #[arg(id = "pool_disk", long = "disk", global = true, value_name = "PATH", num_args = 1..)]
     pub(crate) disk: Vec<PathBuf>,
     /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Say nothing but errors, and what was asked for
+    /// Print only errors and the requested output
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
     /// Show sizes in bytes
@@ -56,23 +56,21 @@ pub(crate) struct Global {
     /// Open the pool for reading: nothing is written to any disk
     #[arg(long, global = true)]
     pub(crate) read_only: bool,
-    /// Go on without members that could hold a newer state
+    /// Continue without members that could hold a newer state
     ///
-    /// Commands that read are served what is here, and change nothing. The first that writes gives up for
-    /// good what the missing members alone hold, after it has told what that is and was confirmed.
+    /// Commands that read use what is here, and change nothing. The first command that writes gives up for
+    /// good what only the missing members hold. It says before what that is, and asks.
     #[arg(long, global = true)]
     pub(crate) force_degraded: bool,
-    /// Go on although data is lost by it: what only the disks hold that are removed, failed or gone on
-    /// without
+    /// Continue although data is lost: the data that only the removed, failed or missing disks hold
     #[arg(long, global = true)]
     pub(crate) force_data_loss: bool,
-    /// Where the disks hold several histories: the one to go on with, by the beginning of its name or by a
-    /// disk
+    /// Where the disks hold several histories: the one to continue, by the beginning of its name or by a disk
     ///
-    /// What the others hold is given up with the first command that changes the pool.
+    /// The first command that changes the pool gives up the other histories.
     #[arg(long, global = true, value_name = "ID|DISK")]
     pub(crate) branch: Option<String>,
-    /// Wait so long for a pool that another process has: 30s, 15m, 2h
+    /// Wait this long for a pool that another process has: 30s, 15m, 2h
     #[arg(long, global = true, value_name = "DURATION", allow_hyphen_values = true,
         value_parser = duration::parse)]
     pub(crate) wait: Option<Duration>,
@@ -80,7 +78,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "SIZE", default_value = "64MiB", allow_hyphen_values = true,
         value_parser = size::within(MEMORY_BYTES_MIN, MEMORY_BYTES_MAX))]
     pub(crate) memory: u64,
-    /// Do not ask before something cannot be taken back
+    /// Do not ask before changes that cannot be undone
     #[arg(short, long, global = true)]
     pub(crate) yes: bool,
     /// Say what would be done, and change nothing

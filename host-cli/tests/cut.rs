@@ -81,7 +81,7 @@ fn a_disk_with_its_size_back_is_owed_what_lay_beyond_the_cut() {
     assert_eq!(labels["disks"][1]["last"], "ok", "{labels}");
 }
 
-// The pool went on while it was cut: of the time before that nothing was owed.
+// The pool continued while it was cut: of the time before that nothing was owed.
 #[test]
 fn a_disk_that_was_left_out_while_it_was_cut_is_owed_everything() {
     let (pool, contents) = pool_with_file(3, "mirror:2");

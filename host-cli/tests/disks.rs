@@ -183,7 +183,7 @@ fn a_disk_is_drained_and_removed() {
     assert_well(&pool, &contents);
 }
 
-/// The rebuild that a command went on with.
+/// The rebuild that a command continued with.
 fn job_of(answer: &Answer) -> Value {
     answer.json()["rebuild"].clone()
 }
@@ -385,7 +385,7 @@ fn a_disk_that_dies_while_it_replaces_another_is_replaced_itself() {
     make_blank(&new);
     pool.run(["disk", "replace", "new", new.to_str().unwrap()]).ok();
     assert_eq!(disk(&pool, "new")["member"], 5);
-    // What was begun before went on meanwhile: the old one has left.
+    // What was begun before continued meanwhile: the old one has left.
     assert_eq!(states(&pool).len(), 4);
     assert_well(&pool, &contents);
 }

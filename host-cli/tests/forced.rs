@@ -105,7 +105,7 @@ fn writing_is_refused_where_data_would_be_lost_unless_that_is_said() {
 }
 
 /// A majority is there, and serves; it may not write, since more members are away or owed something than the
-/// pool tolerates. The flag went on without those that were missing only where the mount was refused: every
+/// pool tolerates. The flag continued without those that were missing only where the mount was refused: every
 /// write failed, with a hint to attach them.
 #[test]
 fn a_majority_that_may_not_write_is_gone_on_with() {
@@ -135,7 +135,7 @@ fn a_majority_that_may_not_write_is_gone_on_with() {
     assert_eq!(pool.json(["ls", "/"])["entries"].as_array().unwrap().len(), 4);
 }
 
-// A disk that was cut is read for what it holds, and an override goes on without it: what it holds is given
+// A disk that was cut is read for what it holds, and an override continues without it: what it holds is given
 // up.
 #[test]
 fn a_disk_that_was_cut_is_counted_as_given_up() {

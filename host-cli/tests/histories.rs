@@ -198,8 +198,8 @@ fn a_history_that_there_is_not_is_refused() {
     assert_eq!(names(&pool, &[]), ["d", "e"]);
 }
 
-/// The images of a pool were copied, and both copies went on. A disk of the copy takes the place of ours: the
-/// pool is refused, whichever is ahead. Each side is named by a disk, reading writes to neither, and the
+/// The images of a pool were copied, and both copies continued. A disk of the copy takes the place of ours:
+/// the pool is refused, whichever is ahead. Each side is named by a disk, reading writes to neither, and the
 /// choice asks. The right disk put back, nothing is lost.
 #[test]
 fn a_disk_of_a_copy_is_refused_and_a_side_is_chosen_by_a_disk() {
@@ -234,7 +234,7 @@ fn a_disk_of_a_copy_is_refused_and_a_side_is_chosen_by_a_disk() {
         assert!(asked.contains("disk-1") && asked.contains("--yes"), "{asked}");
         assert!(images() == mixed, "{ours} and {other}: something was written");
 
-        // Chosen, it goes on, and asks no more.
+        // Chosen, it continues, and asks no more.
         pool.run(["--branch", "disk-0", "--yes", "mkdir", "/new"]).ok();
         assert_eq!(pool.cat("/ours-0"), b"/ours-0");
         put("/after");

@@ -1,4 +1,4 @@
-//! A pool that another process has: readers share it, writers wait, and what goes on is told.
+//! A pool that another process has: readers share it, writers wait, and what continues is told.
 
 use crate::common::{TestPool, answer, assert_valid, noise, signal, wait_for_progress, wait_until};
 use serde_json::Value;
@@ -136,7 +136,7 @@ fn what_goes_on_is_told_beside_it() {
     pool.run(["disk", "show", "disk-0"]).ok();
     let busy = pool.run(["mkdir", "/d"]).expect(5);
     assert!(busy.stderr.contains("scrub start") && busy.stderr.contains("--wait"), "{}", busy.stderr);
-    // Another job is not what goes on.
+    // Another job is not what continues.
     pool.run(["rebuild", "pause"]).expect(5);
     signal(&child, "TERM");
     answer(child.wait_with_output().unwrap()).expect(6);
@@ -174,7 +174,7 @@ fn a_job_is_paused_and_cancelled_while_it_goes_on() {
     let child = scrub(&pool);
     let paused = pool.run(["--json", "scrub", "pause"]).ok().json();
     assert_eq!(paused["state"], "paused", "{paused}");
-    // It goes on where it was, as after Ctrl-C: units do not take that for a failure.
+    // It continues where it was, as after Ctrl-C: units do not take that for a failure.
     answer(child.wait_with_output().unwrap()).expect(6);
     let mut child = pool.spawn(["scrub", "start", "--restart", "--throttle", "100KB"]);
     wait_for_progress(&mut child);

@@ -95,7 +95,7 @@ fn a_scrub_that_is_interrupted_goes_on_where_it_was() {
     assert_eq!(half["state"], "interrupted");
     let (done, total) = (half["done_bytes"].as_u64().unwrap(), half["total_bytes"].as_u64().unwrap());
     assert!((1..total).contains(&done), "{half}");
-    // What comes in between does not go on with it.
+    // What comes in between does not continue with it.
     pool.run(["mkdir", "/d"]).ok();
     assert_eq!(job(&pool, &["scrub", "status"]).json()["done_bytes"], done);
     let resumed = job(&pool, &["scrub", "resume"]).ok().json();
@@ -153,7 +153,7 @@ fn jobs_are_paused_resumed_and_given_up() {
     answer(scrub.wait_with_output().unwrap()).expect(6);
     assert_eq!(job(&pool, &["scrub", "pause"]).ok().json()["state"], "paused");
     assert_eq!(job(&pool, &["scrub", "wait"]).expect(1).json()["error"]["code"], "partial");
-    // One that waits is gone on with, unless a new one is asked for.
+    // One that waits is continued, unless a new one is asked for.
     let done = job(&pool, &["scrub", "status"]).json()["done_bytes"].as_u64();
     assert_eq!(job(&pool, &["scrub", "start"]).ok().json()["this_run"]["from_bytes"].as_u64(), done);
     let again = job(&pool, &["scrub", "start", "--restart"]).ok().json();

@@ -88,7 +88,7 @@ fn as_many_disks_as_the_scheme_bears_may_be_missing() {
     assert_eq!(judged["status"], "critical");
     pool.run(["health"]).expect(2);
     assert_eq!(pool.cat("/file"), contents);
-    // Writing goes on as well.
+    // Writing continues as well.
     let more = noise(500_000, 12);
     pool.run_with_input(["put", "-", "/more"], &more).ok();
     assert_eq!(pool.cat("/more"), more);

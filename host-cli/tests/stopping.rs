@@ -39,7 +39,7 @@ fn a_question_is_given_up_at_once_and_nothing_is_done() {
     ] {
         for name in ["INT", "TERM", "HUP"] {
             let mut terminal = Terminal::run(&pool.path(), ["--json"].iter().chain(arguments));
-            terminal.wait_for("to go on: ");
+            terminal.wait_for("to continue: ");
             match name {
                 "INT" => terminal.type_in(CTRL_C),
                 name => signal(&terminal.child, name),
@@ -58,7 +58,7 @@ fn an_answer_that_comes_with_the_signal_is_none() {
     let (pool, new) = pool_with_questions();
     let before = state(&pool, &new);
     let mut terminal = Terminal::run(&pool.path(), ["disk", "fail", "disk-1"]);
-    terminal.wait_for("to go on: ");
+    terminal.wait_for("to continue: ");
     pause(&terminal.child);
     signal(&terminal.child, "TERM");
     terminal.type_in("disk-1\n");
@@ -73,7 +73,7 @@ fn a_question_that_is_answered_is_answered() {
     let (pool, _) = pool_with_questions();
     for (answer, code) in [("no\n", 3), ("disk-1", 3), ("\x04", 3), (" disk-1 \n", 0)] {
         let mut terminal = Terminal::run(&pool.path(), ["disk", "fail", "disk-1"]);
-        terminal.wait_for("to go on: ");
+        terminal.wait_for("to continue: ");
         terminal.type_in(answer);
         if !answer.ends_with(['\n', '\x04']) {
             // The end of what is typed, twice: in the middle of a line the first ends only that.

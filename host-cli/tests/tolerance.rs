@@ -105,7 +105,7 @@ fn a_witness_lets_a_mirror_of_two_lose_a_disk() {
 }
 
 /// A file in a weaker scheme is lost with one disk, whatever the pool bears. The reason names it, and what
-/// mends it.
+/// repairs it.
 #[test]
 fn contents_in_a_weaker_scheme_are_not_promised() {
     let (pool, _) = pool_with_file(6, "4+2");

@@ -122,7 +122,7 @@ fn a_folder_without_a_pool_is_not_that_of_a_pool_on_devices() {
     let file = pool.file("file", b"");
     let refused = pool.run(["ls", "--pool", text(&file)]).expect(1);
     assert!(
-        refused.stderr.contains("is no folder") && !refused.stderr.contains("init"),
+        refused.stderr.contains("is not a folder") && !refused.stderr.contains("init"),
         "{}",
         refused.stderr
     );

@@ -38,7 +38,7 @@ pub(crate) struct Capacity {
     free_bytes: u64,
     /// Of that free once it is needed: it belonged to what was deleted or replaced.
     reclaimable_bytes: u64,
-    /// Of that kept back, so that deleting and recovery can always go on.
+    /// Of that kept back, so that deletions and recovery always work.
     kept_back_bytes: u64,
     /// More of that which may be left over when nothing more can be stored: about a group of blocks on each
     /// disk.

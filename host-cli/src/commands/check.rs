@@ -257,8 +257,8 @@ impl Check {
             Some(finding) => collector.take(finding),
             None => {
                 progress.advance(1);
-                // The core does not ask whether to go on, and nothing was changed that would have to be put
-                // in order.
+                // The core does not ask whether to continue, and nothing was changed that would have to be
+                // put in order.
                 if interrupt::requested() {
                     out.failure(&interrupt::interrupted());
                     std::process::exit(Exit::Interrupted as i32);

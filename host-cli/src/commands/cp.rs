@@ -26,7 +26,7 @@ pub(crate) struct Options {
     from: OsString,
     /// The copy's name, or a directory to put it into
     to: OsString,
-    /// Copy a directory and all that is in it
+    /// Copy a directory with all its contents
     #[arg(short, long)]
     recursive: bool,
 }

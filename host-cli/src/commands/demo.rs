@@ -56,7 +56,7 @@ pub(crate) struct Options {
     /// Keep the pool, to look at it
     #[arg(long)]
     keep: bool,
-    /// Write until killed: what the demo starts to kill it
+    /// Write until killed: the demo starts this command to kill it
     #[arg(long, hide = true)]
     writer: bool,
 }
@@ -235,14 +235,12 @@ impl Stage {
         })?;
         story.step(
             "both are replaced",
-            "what they held is made anew from the others: two more may fail",
+            "their data is computed from the others: two more may fail",
             |say| self.replace_disks(disk_bytes, say),
         )?;
-        story.step(
-            "bits rot once more, and nobody reads",
-            "a scrub finds and repairs what no read met",
-            |say| self.scrub(&expected, say),
-        )
+        story.step("bits rot once more, unread", "a scrub finds and repairs what no read met", |say| {
+            self.scrub(&expected, say)
+        })
     }
 
     fn make(&self, disk_bytes: u64, say: &mut Vec<String>) -> Result<(), Failure> {

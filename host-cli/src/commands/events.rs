@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Which events.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Go on and print events as they happen, until Ctrl-C; with --json one object a line
+    /// Keep printing events as they happen, until Ctrl-C; with --json one object a line
     #[arg(short, long)]
     follow: bool,
     /// Only events since then: an RFC 3339 time, or so long ago: 90s, 15m, 2h, 7d, 4w

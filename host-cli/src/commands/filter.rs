@@ -11,7 +11,7 @@ pub(crate) struct FilterOptions {
     /// With folders: take only files that match; may be given more than once
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
-    /// With folders: leave out what matches, a folder with all that is in it; may be given more than once
+    /// With folders: leave out files and whole folders that match; may be given more than once
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
 }
@@ -36,7 +36,7 @@ impl Patterns {
             let bare = pattern.trim_matches('/');
             let failed = |error: globset::Error| {
                 let shown = crate::output::names::show(pattern.as_bytes());
-                Failure::new(Code::InvalidArgument, format!("`{shown}` is no pattern: {}", error.kind()))
+                Failure::new(Code::InvalidArgument, format!("`{shown}` is not a pattern: {}", error.kind()))
                     .hint("write *.txt, or cache/** for all that is in a folder")
             };
             let glob = GlobBuilder::new(bare).literal_separator(true).backslash_escape(true).build();

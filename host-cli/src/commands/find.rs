@@ -29,14 +29,14 @@ pub(crate) struct Options {
     /// Only names that match, as `*.txt`; a name may begin with a dot
     #[arg(long, value_name = "GLOB")]
     name: Option<OsString>,
-    /// Only things of this kind
+    /// Only entries of this kind
     #[arg(long = "type", value_name = "KIND", value_enum)]
     kind: Option<KindWanted>,
     /// Only files of at least this size, with + or nothing before it, or at most this size, with -
     #[arg(long, value_name = "[+-]SIZE", value_parser = parse_size, allow_hyphen_values = true)]
     size: Option<SizeWanted>,
-    /// Only what was changed after this: a time in RFC 3339, as 2026-01-31T00:00:00Z, a day, or a file of
-    /// this machine whose time is taken
+    /// Only entries changed after this: a time in RFC 3339, as 2026-01-31T00:00:00Z, a day, or the time of a
+    /// file of this machine
     #[arg(long, value_name = "TIME|FILE")]
     newer: Option<OsString>,
 }
@@ -134,7 +134,7 @@ fn time_of(typed: &Path) -> Result<UnixTime, Failure> {
         return Ok(UnixTime { seconds, nanoseconds });
     }
     let look = Look::of_path(typed, true).map_err(|_| {
-        let message = format!("`{}` is neither a time nor a file that is there", typed.shown());
+        let message = format!("`{}` is neither a time nor an existing file", typed.shown());
         Failure::new(Code::InvalidArgument, message).hint("write 2026-01-31, or 2026-01-31T12:00:00Z")
     })?;
     Ok(look.modified)

@@ -36,11 +36,11 @@ use std::time::Instant;
 /// What to fetch, and where to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Files in the pool, or directories with -r, and where to: a name or a folder, `.` where only one path
-    /// is given; - for standard output
+    /// Files in the pool, or directories with -r, then the destination: a name or a folder, by default `.`; -
+    /// for standard output
     #[arg(required = true, value_name = "PATH... [DEST]")]
     paths: Vec<OsString>,
-    /// Fetch directories and all that is in them
+    /// Fetch directories with all their contents
     #[arg(short, long)]
     recursive: bool,
     /// Also replace symbolic links by files, and files that are disks or the pool.toml of another pool
@@ -136,10 +136,10 @@ fn target(
     }
     let as_folder = several || !node.is_directory() && dest.as_os_str().as_bytes().ends_with(b"/");
     match split(dest) {
-        _ if as_folder => Err(Failure::new(Code::NotADirectory, format!("{shown} is no folder"))
+        _ if as_folder => Err(Failure::new(Code::NotADirectory, format!("{shown} is not a folder"))
             .hint(format!("make it first, with `mkdir -p {shown}`"))),
         Some((folder, name)) => Ok((folder.to_owned(), Some(name.to_owned()))),
-        None => Err(Failure::new(Code::NotFound, format!("{shown} is no folder that is there"))
+        None => Err(Failure::new(Code::NotFound, format!("{shown} is not an existing folder"))
             .hint("name a file or a folder")),
     }
 }

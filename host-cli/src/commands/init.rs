@@ -43,21 +43,20 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SIZE", requires = "disks", allow_hyphen_values = true,
         value_parser = size::within(DISK_BYTES_MIN, DISK_BYTES_MAX))]
     pub(crate) disk_size: Option<u64>,
-    /// Files or block devices to use, from the options of all commands; what is on them is lost
+    /// Files or block devices to use, from the options of all commands; their contents are lost
     #[arg(skip)]
     pub(crate) disk: Vec<PathBuf>,
-    /// Redundancy of new files: `4+2`, `mirror:3` or `single`; by default what suits the number of disks
+    /// Redundancy of new files: `4+2`, `mirror:3` or `single`; by default it suits the number of disks
     #[arg(long, value_parser = parse_scheme, allow_hyphen_values = true)]
     pub(crate) scheme: Option<Scheme>,
-    /// Disks that may fail without losing the pool's own records; at least what the scheme bears
+    /// Disks that may fail without losing the pool's own records; at least as many as the scheme bears
     #[arg(long, value_name = "DISKS", allow_negative_numbers = true,
         value_parser = clap::value_parser!(u8).range(0..=4))]
     pub(crate) tolerance: Option<u8>,
     /// Make a pool that firmware with little memory can mount: small blocks, nodes, chunks and extents
     ///
-    /// Files are then images of disks with sectors of 512 bytes, as cards have. Where the power of this
-    /// machine goes while they are written to, more than what was being written may be damaged; `health` says
-    /// so.
+    /// Files are then images of disks with sectors of 512 bytes, as cards have. If the power of this machine
+    /// fails during a write, bytes beside the written ones may be damaged; `health` says so.
     #[arg(long)]
     pub(crate) portable: bool,
     /// Size of a tree node: a power of two, 512 to 16KiB
@@ -75,7 +74,7 @@ pub(crate) struct Options {
     /// A file or device that counts for the quorum and holds no data; a file is made if there is none
     #[arg(long, value_name = "PATH")]
     pub(crate) witness: Option<PathBuf>,
-    /// Use disks that hold something, a pool or a filesystem: it is lost
+    /// Use disks that hold a pool or a filesystem, which is lost
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -186,7 +185,7 @@ impl Report for Made {
             };
             text.field(
                 "opening",
-                format_args!("not with {gone}, because what is gone could be newer: take a disk offline before it is pulled"),
+                format_args!("not with {gone}, because the missing disks could be newer: take a disk offline before it is pulled"),
             );
             let enough = |more: &usize| opens_without(self.disks.len() + more) >= tolerance;
             let witnesses = match (1..).find(enough) {
@@ -256,7 +255,7 @@ pub(crate) fn make(app: &App, options: &Options) -> Result<Made, Failure> {
     check_count(options, data_disks)?;
     let scheme = options.scheme.unwrap_or_else(|| default_scheme(data_disks));
     if options.force && !app.global.dry_run {
-        confirm(app, "whatever is on these disks is lost, pools and filesystems as well", "yes")?;
+        confirm(app, "all data on these disks is lost, pools and filesystems as well", "yes")?;
     }
     check_scheme(scheme, options.tolerance, data_disks)?;
     let (mut layout, is_again) = match app.global.dry_run {

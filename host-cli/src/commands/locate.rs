@@ -23,7 +23,7 @@ pub(crate) struct Location {
     files: Vec<FileLocation>,
     /// The disks that hold any of them.
     disks: Vec<Share>,
-    /// More disks that may fail, whichever, before some of it cannot be read; null if some of it cannot be read now.
+    /// More disks that may fail, whichever, before a part of it cannot be read; null if a part of it cannot be read now.
     read_tolerance: Option<usize>,
     /// What could not be looked at, and why.
     failed: Vec<FailedPath>,
@@ -40,8 +40,8 @@ struct FileLocation {
     bytes: u64,
     /// Its contents stand in the pool's own records, which every disk may hold; it has no extents.
     inline: bool,
-    /// More disks that may fail, whichever, before some of it cannot be read. Its extents limit it, and the
-    /// pool's own records of them. Null if some of it cannot be read now.
+    /// More disks that may fail, whichever, before a part of it cannot be read. Its extents limit it, and the
+    /// pool's own records of them. Null if a part of it cannot be read now.
     read_tolerance: Option<usize>,
     /// Its extents, by offset. Between them the contents are zeros that take no space.
     extents: Vec<ExtentLocation>,
@@ -340,11 +340,11 @@ impl Report for Location {
         text.line(match self.read_tolerance {
             Some(spare) => {
                 format!(
-                    "{}, whichever, may fail before some of it cannot be read",
+                    "{}, whichever, may fail before a part cannot be read",
                     size::count(spare as u64, "more disk")
                 )
             }
-            None => format!("{BAD}some of it cannot be read{BAD:#}"),
+            None => format!("{BAD}a part of it cannot be read{BAD:#}"),
         });
     }
 }

@@ -26,17 +26,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// What to do with a job.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command<S: clap::Args> {
-    /// Start it and go on until it ends; one that waits to be resumed is gone on with
+    /// Start the job and run it to its end; continue one that waits to be resumed
     Start(S),
-    /// Pause it: it waits to be resumed, also by what would start it otherwise
+    /// Pause the job: it waits until `resume` or `start`
     Pause,
-    /// Go on where it was, until it ends
+    /// Continue the job, until it ends
     Resume(Throttle),
-    /// Give it up
+    /// End the job unfinished
     Cancel,
-    /// Say how it goes, or went the last time
+    /// Show how far the job is, or how it ended
     Status,
-    /// Wait until the process that goes on with it has ended, and say how it went
+    /// Wait for the process that runs the job, and show how it ended
     Wait,
 }
 
@@ -45,7 +45,7 @@ pub(crate) enum Command<S: clap::Args> {
 pub(crate) struct Start {
     #[command(flatten)]
     throttle: Throttle,
-    /// Begin anew, also if one waits to be resumed
+    /// Begin anew, even if a job waits to be resumed
     #[arg(long)]
     restart: bool,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Start {
 pub(crate) struct StartRebuild {
     #[command(flatten)]
     start: Start,
-    /// Do not wait for members that are missing: what they held counts as lost, and is rebuilt elsewhere
+    /// Do not wait for missing members: their data counts as lost, and is rebuilt elsewhere
     #[arg(long)]
     without_missing: bool,
 }
@@ -65,7 +65,7 @@ pub(crate) struct StartRebuild {
 pub(crate) struct StartRebalance {
     #[command(flatten)]
     start: Start,
-    /// Only some of it: fill the disks evenly, store contents as their policy asks, make long extents of short ones
+    /// Only a part: fill the disks evenly, store contents as their policy asks, join short extents
     #[arg(long, value_delimiter = ',', value_name = "WHAT")]
     only: Vec<Order>,
 }
@@ -120,7 +120,7 @@ impl Begin for StartRebalance {
     }
 }
 
-/// How fast to go on.
+/// How fast to continue.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Throttle {
     /// The most bytes read and written in a second, on average (20MB), or a share of the time (1% to 100%); 0
@@ -214,7 +214,7 @@ pub(crate) fn begin(
     Ok(true)
 }
 
-/// Fails where no job waits to be gone on with.
+/// Fails where no job waits to be continued.
 fn resumable(session: &mut Session<'_>, name: JobName) -> Result<(), Failure> {
     let waits = |job: Job| matches!(job.state, JobState::Running | JobState::Paused);
     if session.pool.job(name.kind())?.is_some_and(waits) {
@@ -225,7 +225,7 @@ fn resumable(session: &mut Session<'_>, name: JobName) -> Result<(), Failure> {
         .hint(format!("begin one with `dynamicfs {word} start`")))
 }
 
-/// Prepares a job with `f`, which changes nothing in a dry run, and goes on with it until it ends.
+/// Prepares a job with `f`, which changes nothing in a dry run, and continues with it until it ends.
 fn go_on(
     app: &App,
     throttle: Option<Pace>,
@@ -258,7 +258,7 @@ fn finish(app: &App, job: JobReport) -> Result<Exit, Failure> {
     app.out.finish(&Maintenance::of(job), shortfall.as_ref())
 }
 
-/// Pauses or cancels a job; the process that goes on with it is asked to.
+/// Pauses or cancels a job; the process that continues with it is asked to.
 fn change_or_ask(app: &App, name: JobName, state: JobState) -> Result<Exit, Failure> {
     let busy = match change(app, name, state) {
         Err(failure) if failure.code() == Code::Busy && !app.global.dry_run => failure,

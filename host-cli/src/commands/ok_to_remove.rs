@@ -110,7 +110,7 @@ impl Report for OkToRemove {
             "pull it now",
             &format!("nothing is lost, {written}; {spare} may fail meanwhile"),
         );
-        self.remove.text(text, "for good", "the other disks have room for what it holds");
+        self.remove.text(text, "for good", "the other disks have room for its data");
         text.line("");
         text.line("without it:");
         self.forecast.text(text);

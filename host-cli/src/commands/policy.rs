@@ -24,9 +24,9 @@ use std::ffi::OsString;
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Say it
+    /// Show it
     Get(Get),
-    /// Change it; what is stored already is changed by `dynamicfs rebalance start`
+    /// Change it; `dynamicfs rebalance start` changes stored contents
     Set(Set),
 }
 
@@ -105,7 +105,7 @@ impl Report for PolicyList {
         } else if self.changed > 0 {
             text.line(format_args!("{} changed", size::count(self.changed, "object")));
             text.line(all_addressed(
-                "what is stored already stays as it is until `dynamicfs rebalance start --only policy`",
+                "stored contents stay as they are until `dynamicfs rebalance start --only policy`",
             ));
         }
     }

@@ -46,7 +46,7 @@ pub(crate) struct Options {
     /// Destination in the pool; an existing directory gets the sources put into it (a folder put twice is
     /// then inside itself: use `sync`)
     path: OsString,
-    /// Store folders and all that is in them
+    /// Store folders with all their contents
     #[arg(short, long)]
     recursive: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `repair`: everything that can be put right is.
+//! `repair`: everything that can be repaired is.
 
 use super::maintenance::begin;
 use crate::app::App;
@@ -18,7 +18,7 @@ use serde::Serialize;
 pub(crate) struct Options {
     #[command(flatten)]
     throttle: super::maintenance::Throttle,
-    /// Do not wait for members that are missing: what they held counts as lost, and is rebuilt elsewhere
+    /// Do not wait for missing members: their data counts as lost, and is rebuilt elsewhere
     #[arg(long)]
     without_missing: bool,
 }

@@ -24,10 +24,10 @@ pub(crate) struct Options {
     /// Files in the pool, or directories with -r; a name may be a pattern, as `*.txt`
     #[arg(required = true)]
     paths: Vec<OsString>,
-    /// Remove directories and all that is in them
+    /// Remove directories with all their contents
     #[arg(short, long)]
     recursive: bool,
-    /// What is not there is no failure
+    /// Missing files are no failure
     #[arg(short, long)]
     force: bool,
 }

@@ -51,9 +51,9 @@ const REPORT: &str = "salvage-report.json";
 /// What to take out, and where to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// A folder that is not there yet, or is empty: nothing is replaced
+    /// A folder that does not exist yet, or is empty: nothing is replaced
     dest: PathBuf,
-    /// Files and directories in the pool; by default everything, what has lost its name too
+    /// Files and directories in the pool; by default everything, objects without a name too
     #[arg(value_name = "PATH")]
     paths: Vec<OsString>,
 }
@@ -88,8 +88,8 @@ fn shortfall(report: &Salvaged) -> Option<Failure> {
     };
     let failure = Failure::new(code, message);
     Some(match &report.report {
-        None => failure.hint("--json names all of it"),
-        Some(path) => failure.hint(format!("{path} names all of it")),
+        None => failure.hint("--json names everything"),
+        Some(path) => failure.hint(format!("{path} names everything")),
     })
 }
 
@@ -103,7 +103,7 @@ fn refuse_what_is_there(dest: &Path) -> Result<(), Failure> {
     match fs::read_dir(dest).map(|entries| entries.count()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            Err(refused(Code::NotADirectory, "is no folder"))
+            Err(refused(Code::NotADirectory, "is not a folder"))
         }
         Err(error) => Err(Failure::host(format_args!("read {shown}"), &error)),
         Ok(1..) => Err(refused(Code::Exists, "is not empty")),
@@ -124,7 +124,7 @@ fn outermost(mut paths: Vec<PoolPath>) -> Vec<PoolPath> {
     kept
 }
 
-/// Makes the folder that all goes into; only its owner sees into it until all is there.
+/// Makes the destination folder; only its owner can read it until everything is there.
 fn open_dest(dest: &Path) -> Result<Descent, Failure> {
     let opened = || {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dest)?;

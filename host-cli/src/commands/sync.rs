@@ -17,9 +17,9 @@ use std::time::Instant;
 pub(crate) struct Options {
     /// A folder
     source: PathBuf,
-    /// The directory in the pool that is to hold the same; it is made if it is not there
+    /// The directory in the pool; it is made if it does not exist
     path: OsString,
-    /// Compare all contents; without it a file of the same size and time of change is taken to be the same
+    /// Compare all contents; without it files of the same size and time of change count as the same
     #[arg(long)]
     checksum: bool,
     /// Remove from the directory what is not in the folder; what --include or --exclude leaves out stays

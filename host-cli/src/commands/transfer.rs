@@ -282,8 +282,7 @@ impl Transfer {
                 let code = if damaged { Code::Unreadable } else { Code::Partial };
                 let what = size::count(self.failed.len() as u64, "part");
                 let hint = self.failed.iter().find_map(|failed| failed.error.hint.clone());
-                let hint =
-                    hint.unwrap_or_else(|| "put right what is said above, and run it again".to_owned());
+                let hint = hint.unwrap_or_else(|| "fix the causes above, and run it again".to_owned());
                 Some(Failure::new(code, format!("{what} of what was asked for failed")).hint(hint))
             }
         };

@@ -23,10 +23,10 @@ use std::time::{Duration, Instant};
 /// What to trim.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Disks, by name, path, number or identity; all that take part if none is named
+    /// Disks, by name, path, number or identity; without one, all that take part
     #[arg(value_name = "DISK")]
     disks: Vec<String>,
-    /// Leave runs of free space that are shorter as they are
+    /// Skip runs of free space that are shorter
     #[arg(long, value_name = "SIZE", default_value = "0", allow_hyphen_values = true,
         value_parser = size::parse)]
     minimum: u64,
@@ -237,7 +237,7 @@ fn finish(app: &App, trimmed: &Trimmed) -> Result<Exit, Failure> {
         Some(Failure::new(Code::Interrupted, message).hint("run the same command again to finish"))
     } else if !refused.is_empty() {
         let message = format!("{} refused a discard, and stays in use", refused.join(", "));
-        let hint = "nothing is lost by it; see how the disks are with `dynamicfs disk list`";
+        let hint = "no data is lost; see the state of the disks with `dynamicfs disk list`";
         Some(Failure::new(Code::Partial, message).hint(hint))
     } else {
         None
@@ -278,7 +278,7 @@ impl Report for Trimmed {
                 true => "a trim frees them first, as far as that is worth its writes",
                 false => "later commits free them",
             };
-            text.line(format_args!("{waiting} more are in use no longer; {next}"));
+            text.line(format_args!("{waiting} more are no longer in use; {next}"));
         }
     }
 

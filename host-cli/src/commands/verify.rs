@@ -378,7 +378,7 @@ fn shortfall(done: &Verification) -> Option<Failure> {
     if !done.failed.is_empty() {
         let what = size::count(done.failed.len() as u64, "path");
         let failure = Failure::new(Code::Partial, format!("{what} could not be looked at"));
-        return Some(failure.hint("put right what is said above, and run it again"));
+        return Some(failure.hint("fix the causes above, and run it again"));
     }
     if done.result != Condition::Readable {
         return None;

@@ -14,7 +14,7 @@ use serde::Serialize;
 /// What might happen.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// These disks are lost, all at once
+    /// Lose these disks, all at once
     Lose(Lose),
 }
 

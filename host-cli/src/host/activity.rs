@@ -21,7 +21,7 @@ pub(crate) const FILE: &str = "activity.json";
 /// The file with what another command asks of the process.
 pub(crate) const REQUEST: &str = "request.json";
 
-/// How often the file is written at most, while the work goes on.
+/// How often the file is written at most, while the work continues.
 const WRITE_EVERY: Duration = Duration::from_millis(500);
 
 /// Characters of a command that are shown at most.
@@ -161,7 +161,7 @@ pub(crate) fn reached(label: &str, unit: &str, done: u64, total: Option<u64>) {
 pub(crate) struct Request {
     /// The process that is asked.
     pub(crate) pid: u32,
-    /// The job that it goes on with: "scrub".
+    /// The job that it continues with: "scrub".
     pub(crate) job: String,
     /// What is to become of it: "pause" or "cancel".
     pub(crate) wanted: String,

@@ -16,7 +16,7 @@ pub(crate) fn confirm(app: &App, warning: &str, word: &str) -> Result<(), Failur
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(refused());
     }
-    stream::say(&format!("{warning}.\nType {word} to go on: "));
+    stream::say(&format!("{warning}.\nType {word} to continue: "));
     let typed = read_line();
     // An answer that came with the signal, or after it, is none.
     if interrupt::requested() {

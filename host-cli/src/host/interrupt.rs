@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 pub(crate) enum Effect {
     /// Nothing: it only looks.
     None,
-    /// Whatever was complete; the same command goes on with the rest.
+    /// Whatever was complete; the same command continues with the rest.
     Kept,
     /// Files in a folder that the same command does not take again.
     Folder,
@@ -42,7 +42,7 @@ struct Requests {
 
 static REQUESTS: OnceLock<Requests> = OnceLock::new();
 
-/// Calls to the system that may never return, begun and ended: an odd number while one goes on.
+/// Calls to the system that may never return, begun and ended: an odd number while one continues.
 static OUTSIDE: AtomicU64 = AtomicU64::new(0);
 
 /// How long such a call may still take when the process is asked to stop.

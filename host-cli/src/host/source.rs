@@ -58,7 +58,7 @@ impl Source {
         if !look.is_file() {
             return Err(Failure::new(
                 Code::SourceChanged,
-                format!("{} is no file any more; it was not stored", path.shown()),
+                format!("{} is not a file any more; it was not stored", path.shown()),
             )
             .hint("run the same command again; what is there by then is stored"));
         }

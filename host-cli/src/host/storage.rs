@@ -217,7 +217,7 @@ pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     let flags = OFlags::NONBLOCK.bits() as i32;
     let mut file = File::options().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
     }
     let mut text = String::new();
     file.read_to_string(&mut text)?;

@@ -41,7 +41,7 @@ impl Walk {
         Ok(Self { descent: Descent::new(folder, path)?, left: vec![vec![name.to_owned()]], next: None })
     }
 
-    /// What comes next, without going on.
+    /// What comes next, without continuing.
     pub(crate) fn peek(&mut self) -> Option<&Step> {
         if self.next.is_none() {
             self.next = self.find_next();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Reads a duration: a number of seconds, or one with a unit behind it.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let bad = || format!("`{}` is no duration; write 30s, 15m, 2h or 1d", names::show(text.as_bytes()));
+    let bad = || format!("`{}` is not a duration; write 30s, 15m, 2h or 1d", names::show(text.as_bytes()));
     let number = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
     let seconds: u64 = match &text[number.len()..] {
         "" | "s" => 1,

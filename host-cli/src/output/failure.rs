@@ -63,7 +63,7 @@ pub(crate) enum Code {
     WouldLoseData,
     /// The pool was opened for reading, or takes no writes any more.
     ReadOnly,
-    /// Too few disks are left to go on.
+    /// Too few disks are left to continue.
     TooFewDisks,
     /// Whether the last change happened is known when the pool is opened again.
     OutcomeUnknown,
@@ -266,7 +266,7 @@ pub(crate) fn plain(error: &io::Error) -> String {
 const MAKE_ROOM: &str = "make room in the filesystem that the disk is stored in; `dynamicfs trim` gives it what is free in the pool";
 
 /// What helps where a pool's own records cannot be read.
-const NOT_OPENED: &str = "attach the disks that are missing, or have gone back: `dynamicfs labels` tells what is on each; \
+const NOT_OPENED: &str = "attach the disks that are missing or were set back: `dynamicfs labels` shows what is on each; \
     `dynamicfs salvage DEST` copies out what can be read, and changes nothing";
 
 impl From<StorageError> for Failure {
@@ -295,7 +295,7 @@ impl From<StorageError> for Failure {
             }
             StorageError::OtherWriter { .. } => (
                 Code::OtherWriter,
-                "find what else has these disks open, and stop it; then run the command again",
+                "find the program that has these disks open, and stop it; then run the command again",
             ),
             // Of a command that had begun what it did before stays done.
             StorageError::Exchanged { .. } => (
@@ -394,7 +394,7 @@ impl From<MemberError> for Failure {
             MemberError::NotAMember => (Code::NotFound, "see the members with `dynamicfs disk list`"),
             MemberError::Away => (
                 Code::TooFewDisks,
-                "attach it, or have what it held rebuilt elsewhere: `dynamicfs disk fail DISK`, then `dynamicfs rebuild start`",
+                "attach it, or have its data rebuilt elsewhere: `dynamicfs disk fail DISK`, then `dynamicfs rebuild start`",
             ),
             MemberError::NotGrown => (
                 Code::InvalidArgument,
@@ -433,7 +433,7 @@ impl From<MountError> for Failure {
                 "attach the missing disks; only if they are gone for good: --force-degraded, which begins a new history without them",
             ),
             MountError::Diverged { .. } => {
-                (Code::Diverged, "choose one with --branch; `dynamicfs labels` tells what is on the disks")
+                (Code::Diverged, "choose one with --branch; `dynamicfs labels` shows what is on the disks")
             }
             MountError::Unfinished { .. } => (
                 Code::Unfinished,

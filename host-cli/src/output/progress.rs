@@ -97,7 +97,7 @@ impl Progress {
     pub(crate) fn rest(&mut self, time: Duration) {
         if matches!(self.form, Form::Lines) && time >= LINE_EVERY {
             self.told = Instant::now();
-            stream::say(&format!("{}; goes on in {}\n", self.line(time), size::duration(time)));
+            stream::say(&format!("{}; continues in {}\n", self.line(time), size::duration(time)));
         }
     }
 
@@ -176,7 +176,7 @@ impl State {
             let kept: Vec<&str> = kept.iter().filter_map(|&part| Some(parts.get(part)?.as_str())).collect();
             format!("{label}{} {}", bar(width), kept.join(", "))
         });
-        // The last column stays free: what stands there makes some terminals go on to the next line.
+        // The last column stays free: what stands there makes some terminals continue to the next line.
         let fits = |line: &&String| line.chars().count() < columns;
         match lines.iter().find(fits) {
             Some(line) => line.clone(),

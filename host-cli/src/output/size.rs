@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Reads a size as a person writes it: `1048576`, `1GiB`, `10MB`, `64k`.
 pub(crate) fn parse(text: &str) -> Result<u64, String> {
     if text.starts_with('-') {
-        return Err("a size is no negative number, and no option; write 1048576, 1GiB or 10MB".into());
+        return Err("a size is not negative, and not an option; write 1048576, 1GiB or 10MB".into());
     }
     let size = text.parse::<ByteSize>().map(|size| size.as_u64());
     // The parser goes by floating-point numbers, which end here.

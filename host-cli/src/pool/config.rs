@@ -156,10 +156,10 @@ impl Config {
                     .hint(lost::hint(&folder))
             }
             io::ErrorKind::NotADirectory => {
-                Failure::new(Code::NoPool, format!("{} is no folder", folder.shown()))
+                Failure::new(Code::NoPool, format!("{} is not a folder", folder.shown()))
                     .hint("name the pool's folder with --pool, or its disks with --disk PATH...")
             }
-            io::ErrorKind::InvalidData => bad("it is no text in UTF-8".to_owned()),
+            io::ErrorKind::InvalidData => bad("it is not UTF-8 text".to_owned()),
             io::ErrorKind::InvalidInput => bad(error.to_string()),
             _ => Failure::host(format_args!("read {}", path.shown()), &error),
         })?;

@@ -205,7 +205,7 @@ pub(super) fn of_given(paths: &[PathBuf]) -> Result<Config, Failure> {
         (first, second) => {
             let [first, second] = [first, second].map(|pool| pool.map_or_else(String::new, |(pool, _)| pool));
             Err(Failure::new(Code::BadPool, format!("the disks are of several pools: {first} and {second}"))
-                .hint("name the disks of one pool; `dynamicfs labels` tells which are whose"))
+                .hint("name the disks of one pool; `dynamicfs labels` shows the pool of each"))
         }
     }
 }

@@ -351,7 +351,7 @@ fn moved(session: &Session<'_>, place: &Place) -> Option<String> {
 }
 
 /// What is wrong with a disk whose labels say less than its record.
-const OLD_LABELS: &str = "its labels are older than what the pool knows of it";
+const OLD_LABELS: &str = "its labels are older than the pool's record of it";
 
 fn state_of(
     place: &Place,

@@ -59,11 +59,11 @@ fn append(session: &Session<'_>, events: &[Event]) {
     }
 }
 
-/// Writes down that a command went on by an override, as far as that made a difference.
+/// Writes down that a command continued by an override, as far as that made a difference.
 pub(crate) fn note_overrides(session: &Session<'_>, app: &App, without_missing: bool) {
     let mut overrides = Vec::new();
     if without_missing {
-        overrides.push("--force-degraded: the pool goes on without the members that were missing".to_owned());
+        overrides.push("--force-degraded: the pool continues without the missing members".to_owned());
     }
     if let Some(branch) = &app.global.branch {
         overrides.push(format!("--branch {branch}: the other histories are given up"));
@@ -92,9 +92,7 @@ fn told(session: &Session<'_>, event: dynamicfs_core::health::Event) -> Option<E
     };
     Some(match event.what {
         Happening::Condition { member, condition: Condition::Healthy } => {
-            disk(Info, EventKind::DiskRecovered, member, &|name| {
-                format!("{name} is as good as the others again")
-            })
+            disk(Info, EventKind::DiskRecovered, member, &|name| format!("{name} is healthy again"))
         }
         Happening::Condition { member, condition: Condition::Degraded(cause) } => {
             disk(Warning, EventKind::DiskDegraded, member, &|name| {
@@ -123,7 +121,7 @@ fn told(session: &Session<'_>, event: dynamicfs_core::health::Event) -> Option<E
             format!("{name} has lost writes that it had acknowledged")
         }),
         Happening::SlotsLost { member } => disk(Critical, EventKind::DiskSlotsLost, member, &|name| {
-            format!("what {name} committed last may be lost: its newest superblocks cannot be read")
+            format!("the last commit of {name} may be lost: its newest superblocks cannot be read")
         }),
         Happening::State { member, state } => {
             let severity = if state == MemberState::Failing { Warning } else { Info };
@@ -139,7 +137,7 @@ fn told(session: &Session<'_>, event: dynamicfs_core::health::Event) -> Option<E
             format!("{} has taken the place of {name}", session.name_of(by))
         }),
         Happening::Rebuilt { member } => disk(Info, EventKind::DiskRebuilt, member, &|name| {
-            format!("nothing is missing any more of what {name} was owed or held")
+            format!("everything that {name} was owed or held is complete again")
         }),
         Happening::Repaired { member, count } => disk(Info, EventKind::Repaired, member, &|name| {
             format!("{} found bad on {name} rewritten", size::count(count.into(), "place"))

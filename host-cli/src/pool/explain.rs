@@ -61,7 +61,7 @@ fn refused(app: &App, cause: MountError, survey: &Survey, config: &Config) -> Fa
             let lines: Vec<String> =
                 histories.iter().map(|history| format!("\n  {}", history.line())).collect();
             let message = format!(
-                "refused to open the pool: its disks hold {} histories, none of which contains another{}",
+                "refused to open the pool: its disks hold {} histories, and none contains another{}",
                 histories.len(),
                 lines.concat()
             );
@@ -98,7 +98,7 @@ fn missing(app: &App, history: &History, config: &Config) -> (String, String) {
     let folder =
         app.global.pool.as_ref().filter(|_| app.global.disk.is_empty() && (found > 0 || is_unlisted));
     let listed = folder.map_or_else(String::new, |folder| {
-        format!("`{}` lists again those that are here", discover::import_of(Some(&config.pool), folder))
+        format!("`{}` lists the present disks again", discover::import_of(Some(&config.pool), folder))
     });
     if found >= history.wanting && !listed.is_empty() {
         return (message, listed);
@@ -106,7 +106,7 @@ fn missing(app: &App, history: &History, config: &Config) -> (String, String) {
     let listed = if listed.is_empty() { listed } else { listed + "; " };
     let hint = format!(
         "{listed}attach them; to copy out what is here without changing anything: `dynamicfs salvage DEST`; only if they \
-         are gone for good: --force-degraded, which goes on from generation {} and gives up whatever they hold beyond it, as \
+         are gone for good: --force-degraded, which continues from generation {} and gives up everything newer on them, as \
          in `dynamicfs --force-degraded disk replace {} NEW-DISK`",
         history.generation,
         history.missing.first().map_or_else(|| "DISK".to_owned(), MissingDisk::handle),

@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(fill(&[], Scheme::SINGLE, &cut(0)).usable_bytes, 0);
     }
 
-    /// Stripes of six go as far as the smallest disk; shorter extents in four fragments go on.
+    /// Stripes of six go as far as the smallest disk; shorter extents in four fragments continue.
     #[test]
     fn narrower_stripes_fill_what_is_left_on_larger_disks() {
         let filled = fill(&rooms(&[1000, 2000, 3000, 4000, 5000, 6000]), FOUR_TWO, &cut(2));

@@ -1,8 +1,8 @@
-//! `--force-degraded`: what going on without the members that are missing gives up, told before anything is
+//! `--force-degraded`: what continuing without the members that are missing gives up, told before anything is
 //! written.
 //!
 //! A command that only reads is served the newest state that is here, and commits nothing. One that writes
-//! begins a new history, which cannot be taken back. It names the members that it goes on without, and is
+//! begins a new history, which cannot be taken back. It names the members that it continues without, and is
 //! confirmed. It refuses by itself where something could not be read without them.
 
 use super::histories::MissingDisk;
@@ -18,7 +18,7 @@ use dynamicfs_core::maintenance::LossForecast;
 pub(super) struct Price {
     generation: u64,
     epoch: u64,
-    /// Members that are gone on without.
+    /// Members that are continued without.
     members: Vec<String>,
     /// Extents, and those of them that could not be read.
     extents: u64,
@@ -30,8 +30,8 @@ pub(super) struct Price {
 }
 
 impl Price {
-    /// Of a pool that is mounted for salvage. A disk that was cut is read for what is there, and not gone on
-    /// with.
+    /// Of a pool that is mounted for salvage. A disk that was cut is read for what is there, and not
+    /// continued with.
     pub(super) fn of(session: &mut Session<'_>) -> Result<Self, Failure> {
         let health = session.pool.health();
         let members = session.pool.members();
@@ -69,7 +69,7 @@ impl Price {
         match self {
             Self { records_lost: true, .. } => "the pool's own records cannot be read without them".into(),
             Self { nodes: 1.., .. } => format!(
-                "{} of the pool's tree cannot be read without them, nor can what is below, and {} of {total} besides",
+                "{} of the pool's tree cannot be read without them, nor can the parts below, nor {} of {total} more",
                 size::count(self.nodes, "node"),
                 self.unreadable
             ),
@@ -95,7 +95,7 @@ impl Price {
         let without = self.members.join(", ");
         if self.loses() && !app.global.force_data_loss {
             let message = format!(
-                "refused to go on without {without} from generation {}: {}",
+                "refused to continue without {without} from generation {}: {}",
                 self.generation,
                 self.readable()
             );
@@ -105,8 +105,7 @@ impl Price {
             ));
         }
         Ok(format!(
-            "the pool will go on from generation {} (epoch {}) without {without}, which could hold a newer state: that will be \
-             given up, and they will come back only wiped; {}",
+            "the pool will continue from generation {} (epoch {}) without {without}, which could hold a newer state: that state is given up, and these disks come back only wiped; {}",
             self.generation,
             self.epoch,
             self.readable()

@@ -136,7 +136,7 @@ impl Rebuild {
             return Ok(());
         }
         let what = size::count(self.without_space, "extent or tree node");
-        let message = format!("{disk}: {others} have no room for {what} of what it holds");
+        let message = format!("{disk}: {others} have no room for {what} of its data");
         Err(Failure::new(Code::NoSpace, message).hint(hint))
     }
 
@@ -232,7 +232,7 @@ impl Forecast {
             (true, ..) => format!("{GOOD}opens, and takes writes{GOOD:#}"),
             (_, opens, true) => {
                 let how = if opens { "opens for reading only" } else { "does not open" };
-                format!("{WARN}{how}{WARN:#}, unless what is gone was taken offline before")
+                format!("{WARN}{how}{WARN:#}, unless the missing disks were taken offline before")
             }
             (_, true, _) => format!("{WARN}opens for reading only{WARN:#}"),
             _ => format!(

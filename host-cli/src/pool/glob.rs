@@ -28,7 +28,7 @@ impl NamePattern {
     pub(crate) fn new(pattern: &[u8]) -> Result<Self, Failure> {
         let shown = names::show(pattern);
         let failed = |why: String| {
-            Failure::new(Code::InvalidArgument, format!("`{shown}` is no pattern of names: {why}"))
+            Failure::new(Code::InvalidArgument, format!("`{shown}` is not a pattern of names: {why}"))
                 .hint("write * for any characters, ? for one, [abc] for one of some")
         };
         let text = std::str::from_utf8(pattern).map_err(|_| failed("it is not UTF-8".into()))?;
@@ -99,7 +99,7 @@ pub(crate) fn expand(contents: &mut impl ReadObjects, typed: &PoolPath) -> Resul
     }
     if found.is_empty() {
         return Err(Failure::new(Code::NotFound, format!("{typed}: nothing matches"))
-            .hint("see what is there with `dynamicfs ls`; a name that is no pattern is found as it is"));
+            .hint("see the names with `dynamicfs ls`; a name that is not a pattern is found as it is"));
     }
     Ok(found)
 }

@@ -73,7 +73,7 @@ impl Growth {
             self.since
         );
         let rate = match (self.bytes_per_day, self.days_to_full) {
-            (None, _) => "less than a day, too little to tell a rate".to_owned(),
+            (None, _) => "less than a day, too short for a rate".to_owned(),
             (Some(rate), None) => format!("{} a day", text.size(rate)),
             (Some(rate), Some(days)) => {
                 format!("{} a day: full in {}", text.size(rate), size::count(days, "day"))

@@ -71,7 +71,7 @@ pub(super) fn lost_read(totals: &PoolTotals, scrub: Option<&JobReport>) -> Optio
         scrub.completed().is_some() && scrub.started_seconds >= totals.lost_read_at as i64
     });
     (totals.lost_read_at > 0 && !is_settled).then(|| {
-        let message = "a read met contents of which too little is left: a scrub tells what is lost";
+        let message = "a read met lost contents: a scrub names them";
         let reason = Reason::new(ReasonCode::DataLost, None, totals.lost_reads, message);
         Reason { next: SCRUB.into(), ..reason }
     })
@@ -130,7 +130,7 @@ fn rebuild_incomplete(session: &mut Session<'_>, job: &JobReport) -> Result<Opti
     Ok(Some(Reason { next: if has_room { REBUILD } else { ADD_DISK }.into(), ..reason }))
 }
 
-/// What the last scrub did not put right, or not read; and one that is long ago.
+/// What the last scrub did not repair, or not read; and one that is long ago.
 fn scrub_left(job: &JobReport, room: Option<&PoolRoom>) -> Vec<Reason> {
     let mut reasons = Vec::new();
     let mut add = |code, count, message: String, next: &str| {

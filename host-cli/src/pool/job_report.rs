@@ -42,7 +42,7 @@ pub(crate) struct JobReport {
     absent_is_lost: bool,
     /// Things that it found wanting, in all passes.
     pub(crate) found: u64,
-    /// Those of them that it put right.
+    /// Those of them that it repaired.
     pub(crate) healed: u64,
     /// Those of them that are lost.
     pub(crate) lost: u64,
@@ -63,7 +63,7 @@ pub(crate) struct JobReport {
     /// End of the last scrub that read every copy, RFC 3339 in UTC; null if there was none, or unknown, or
     /// for another job.
     last_whole: Option<String>,
-    /// Seconds until it ends if it goes on as this command did, about; null when it is over, or that is not
+    /// Seconds until it ends if it continues as this command did, about; null when it is over, or that is not
     /// known.
     eta_seconds: Option<u64>,
     /// What this command did of it; null if it only looked.
@@ -75,7 +75,7 @@ pub(crate) struct JobReport {
     /// Extents of those, without what was removed since.
     #[serde(skip)]
     pub(crate) extents_lost: u64,
-    /// The process that goes on with it, if one does.
+    /// The process that continues with it, if one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     activity: Option<Activity>,
     #[serde(skip)]
@@ -92,7 +92,7 @@ pub(crate) struct JobReport {
 pub(crate) struct Run {
     /// Bytes that were done before.
     pub(super) from_bytes: u64,
-    /// Things that were put right.
+    /// Things that were repaired.
     pub(crate) repaired: u64,
     /// Bytes that were read from and written to the disks.
     pub(crate) io_bytes: u64,
@@ -127,7 +127,7 @@ enum LostKind {
 }
 
 impl JobReport {
-    /// As the record says, and the process that goes on with it, if one does.
+    /// As the record says, and the process that continues with it, if one does.
     pub(crate) fn of(session: &mut Session<'_>, kind: JobKind) -> Result<Self, Failure> {
         let beside = session.beside.clone();
         Ok(Self::recorded(session, kind)?.while_active(beside))
@@ -172,7 +172,7 @@ impl JobReport {
             maintenance::JobState::Waiting => JobState::Waiting,
         };
         report.absent_is_lost = job.options.absent;
-        // What an earlier pass found and could not put right, the last one found again.
+        // What an earlier pass found and could not repair, the last one found again.
         report.found = job.healed_before + job.found;
         (report.healed, report.lost) = (job.healed_before + job.healed, job.failed.into());
         report.short = job.short;
@@ -197,7 +197,7 @@ impl JobReport {
         Ok(report)
     }
 
-    /// As it is while another process has the pool: that goes on with it, if it says so.
+    /// As it is while another process has the pool: that continues with it, if it says so.
     fn while_active(mut self, activity: Option<Activity>) -> Self {
         let word = self.job.word();
         let goes_on = |activity: &Activity| activity.progress.as_ref().is_some_and(|work| work.label == word);
@@ -242,14 +242,14 @@ impl JobReport {
         self.this_run
     }
 
-    /// Why a command that went on with it did not do all that was wanted.
+    /// Why a command that continued with it did not do all that was wanted.
     pub(crate) fn shortfall(&self) -> Option<Failure> {
         let word = self.job.word();
         if self.this_run.is_some_and(|run| run.interrupted) {
-            let message = format!("the {word} was interrupted; what it has done is kept");
+            let message = format!("the {word} was interrupted; its work so far is kept");
             return Some(
                 Failure::new(Code::Interrupted, message)
-                    .hint(format!("go on where it was with `dynamicfs {word} resume`")),
+                    .hint(format!("continue with `dynamicfs {word} resume`")),
             );
         }
         if let Some(loss) = self.loss() {
@@ -258,7 +258,7 @@ impl JobReport {
         match self.state {
             JobState::Incomplete => {
                 let message = format!(
-                    "{} could not be put right: there is no space, or no disk for it",
+                    "{} could not be repaired: there is no space, or no disk for it",
                     size::count(self.left().max(self.short), "thing")
                 );
                 Some(Failure::new(Code::Partial, message).hint(format!(
@@ -267,9 +267,9 @@ impl JobReport {
             }
             JobState::Interrupted | JobState::Paused => {
                 let message = format!("the {word} {}", self.state.words());
-                // To the command that went on with it a pause is as Ctrl-C.
+                // To the command that continued with it a pause is as Ctrl-C.
                 let code = if self.this_run.is_some() { Code::Interrupted } else { Code::Partial };
-                Some(Failure::new(code, message).hint(format!("go on with `dynamicfs {word} resume`")))
+                Some(Failure::new(code, message).hint(format!("continue with `dynamicfs {word} resume`")))
             }
             JobState::None
             | JobState::Running
@@ -322,7 +322,7 @@ impl JobReport {
         self.may_have.iter().find_map(Away::online)
     }
 
-    /// Things that it found and could not put right.
+    /// Things that it found and could not repair.
     pub(super) const fn left(&self) -> u64 {
         self.found.saturating_sub(self.healed + self.lost)
     }
@@ -379,7 +379,7 @@ impl JobReport {
         text.field("met", format_args!("{}{total}", text.size(self.done_bytes)));
         text.field(
             "found",
-            format_args!("{} wanting, {} put right, {} lost", self.found, self.healed, self.lost),
+            format_args!("{} to repair, {} repaired, {} lost", self.found, self.healed, self.lost),
         );
         if self.unread_bytes > 0 {
             text.field("not read", format_args!("{WARN}{}{WARN:#}", self.unread()));
@@ -393,14 +393,14 @@ impl JobReport {
         }
         if let Some(run) = self.this_run {
             let from = if run.from_bytes > 0 {
-                format!("went on at {}; ", text.size(run.from_bytes))
+                format!("continued at {}; ", text.size(run.from_bytes))
             } else {
                 String::new()
             };
             text.field(
                 "this run",
                 format_args!(
-                    "{from}{} put right; {} read and written in {}, {}/s",
+                    "{from}{} repaired; {} read and written in {}, {}/s",
                     run.repaired,
                     text.size(run.io_bytes),
                     size::duration(Duration::from_secs_f64(run.seconds)),

@@ -26,7 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(crate) enum JobName {
     /// Puts what is missing, or to be moved, where it counts.
     Rebuild,
-    /// Reads and proves everything, and puts right what is wrong.
+    /// Reads and proves everything, and repairs what is wrong.
     Scrub,
     /// Puts contents where and how they would be stored today.
     Rebalance,
@@ -71,9 +71,9 @@ impl From<JobKind> for JobName {
 pub(crate) enum JobState {
     /// There never was one.
     None,
-    /// A process goes on with it.
+    /// A process continues with it.
     Running,
-    /// It has not ended, and no process goes on with it: it waits to be resumed.
+    /// It has not ended, and no process continues with it: it waits to be resumed.
     Interrupted,
     /// The operator paused it: it waits to be resumed.
     Paused,

@@ -1,8 +1,9 @@
 //! `events.jsonl` in the pool's folder: what has happened, one JSON object a line. It is for people and monitoring; the pool
 //! itself does not need it, and no lock is needed to read it.
 //!
-//! One process writes at a time, the one that has the pool for writing. Lines are durable before the command goes on to tell of
-//! them. When the file has grown to [`BYTES_MAX`] it becomes `events.jsonl.1`, in the place of the one before.
+//! One process writes at a time, the one that has the pool for writing. Lines are durable before the command
+//! continues to tell of them. When the file has grown to [`BYTES_MAX`] it becomes `events.jsonl.1`, in the
+//! place of the one before.
 
 use crate::host::times::now_rfc3339;
 use crate::output::names::{ShowPath, show};
@@ -70,7 +71,7 @@ pub(crate) enum EventKind {
     Repaired,
     /// Something of a deleted object cannot be read: what it referred to stays allocated until a recount.
     Unfreed,
-    /// A job began or goes on.
+    /// A job began or continues.
     JobStarted,
     /// A job waits to be resumed.
     JobPaused,
@@ -86,7 +87,7 @@ pub(crate) enum EventKind {
     DataLost,
     /// The pool was made.
     PoolMade,
-    /// A command went on by an override: --force-degraded, --branch or --force-data-loss.
+    /// A command continued by an override: --force-degraded, --branch or --force-data-loss.
     Override,
     /// How something is stored was changed.
     PolicyChanged,

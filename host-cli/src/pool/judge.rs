@@ -185,7 +185,7 @@ fn refused_reason(health: &Health, unhealed: usize) -> Reason {
         false => "too few of the disks that are here have the newest state".to_owned(),
     };
     let message = format!(
-        "{why}: it takes no writes; attach those that are missing, or go on without them with --force-degraded"
+        "{why}: it takes no writes; attach the missing ones, or continue without them with --force-degraded"
     );
     Reason::new(ReasonCode::WritesRefused, None, unhealed as u64, message)
 }

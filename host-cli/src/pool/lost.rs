@@ -13,8 +13,7 @@ pub(super) fn hint(folder: &Path) -> String {
         format!("make one with `dynamicfs init --pool {typed} --disks 6 --disk-size 1GiB --scheme 4+2`");
     let Some(first) = found.first() else {
         return format!(
-            "{make}; if there was one, `dynamicfs import --pool {typed} --scan FOLDER` finds its disks by what they say \
-             of themselves"
+            "{make}; if there was one, `dynamicfs import --pool {typed} --scan FOLDER` finds its disks by their labels"
         );
     };
     let own = found.iter().filter(|other| other.pool.pool == first.pool.pool);

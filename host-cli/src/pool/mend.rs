@@ -2,7 +2,7 @@
 //!
 //! Reading takes the pool with other readers, and changes nothing. Where it met wrong bytes or failed reads,
 //! a mount that writes reads the objects once more, if no other process has the pool. It rewrites the wrong
-//! bytes. Errors count when they are put right, so that no place counts twice. What is lost is kept in the
+//! bytes. Errors count when they are repaired, so that no place counts twice. What is lost is kept in the
 //! counters.
 
 use super::counters;
@@ -67,14 +67,14 @@ impl Damaged {
 }
 
 /// Reads an object to its end, and rewrites what is found wrong while it is known: few places are remembered.
-/// Jobs are not gone on with: how much of the disks those may take is for the operator to say.
+/// Jobs are not continued: how much of the disks those may take is for the operator to say.
 fn reread(session: &mut Session<'_>, object: ObjectId) -> Result<(), Failure> {
     // It may have gone meanwhile.
     let Ok(inode) = session.pool.inode(object) else { return Ok(()) };
     let mut buffer = vec![0; BUFFER_BYTES];
     for at in (0..inode.size).step_by(BUFFER_BYTES) {
         interrupt::check()?;
-        // What cannot be read was told by the command; the rest can be mended all the same.
+        // What cannot be read was told by the command; the rest can be repaired all the same.
         let _ = session.pool.read(object, at, &mut buffer);
         while matches!(session.pool.upkeep(false), Ok(Work::Repaired)) {
             session.note_change();

@@ -83,7 +83,7 @@ fn first_cure(reasons: &[Reason], codes: &[ReasonCode]) -> Option<String> {
     codes.iter().find_map(|&code| of(code)).map(|reason| reason.next.clone())
 }
 
-/// The same, going on without the members that are away.
+/// The same, continuing without the members that are away.
 fn forced(next: &str) -> String {
     match is_a_change(next) {
         true => next.replacen("dynamicfs ", "dynamicfs --force-degraded ", 1),

@@ -145,7 +145,7 @@ pub(crate) fn refuse_unlistable(path: &Path) -> Result<(), Failure> {
         Some(_) => Ok(()),
         None => Err(Failure::new(
             Code::InvalidName,
-            format!("the path {} is no text in UTF-8, and pool.toml is", path.shown()),
+            format!("the path {} is not UTF-8 text, and pool.toml is", path.shown()),
         )
         .hint("rename it, or make a symbolic link to it under another name")),
     }

@@ -46,7 +46,7 @@ pub(crate) enum Access {
     Read,
     /// The same, before the command changes the pool: what that gives up is told then.
     Plan,
-    /// To put right what a command found damaged that reads. Nothing is waited for, nothing is asked.
+    /// To repair what a command found damaged that reads. Nothing is waited for, nothing is asked.
     Mend,
     /// To change it.
     Write,

@@ -9,7 +9,7 @@ const STEPS_PER_SECOND: u64 = 4;
 /// Bytes of a second, at least: fewer were meant to have a unit.
 const BYTES_MIN: u64 = 1 << 10;
 
-/// How fast a job goes on at most.
+/// How fast a job continues at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
     /// So many bytes are read and written in a second.

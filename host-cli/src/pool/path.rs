@@ -37,7 +37,7 @@ impl PoolPath {
         if path.first() != Some(&b'/') {
             return Err(Failure::new(
                 Code::InvalidName,
-                format!("`{shown}` is no path in the pool: those begin with /"),
+                format!("`{shown}` is not a path in the pool: such paths begin with /"),
             )
             .hint(format!("write /{shown}")));
         }

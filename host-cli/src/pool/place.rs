@@ -164,7 +164,7 @@ impl Place {
         }
     }
 
-    /// What an error says of the disk; some say that the command cannot go on at all.
+    /// What an error says of the disk; some say that the command cannot continue at all.
     pub(super) fn fault_of(
         &self,
         error: &OpenError,
@@ -218,7 +218,7 @@ pub(crate) fn open_all(config: &Config, opening: Opening) -> Result<(Vec<Place>,
         let failure =
             Failure::new(Code::TooFewDisks, format!("no disk of the pool in {folder} can be opened: {why}"));
         return Err(failure.hint(format!(
-            "attach the disks; those that are elsewhere now are found by `dynamicfs import --pool {} --scan FOLDER`",
+            "attach the disks; `dynamicfs import --pool {} --scan FOLDER` finds disks at other places",
             config.folder.typed()
         )));
     }

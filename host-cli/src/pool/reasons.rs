@@ -49,7 +49,7 @@ pub(crate) enum ReasonCode {
     RedundancyShort,
     /// The last rebuild had no disks or no space for some of what is missing.
     RebuildIncomplete,
-    /// The last scrub found no room for some of what it should have put right: no count of redundancy knows
+    /// The last scrub found no room for some of what it should have repaired: no count of redundancy knows
     /// of that.
     ScrubIncomplete,
     /// The last scrub did not read what was on disks that were away, or stopped answering.

@@ -11,7 +11,7 @@ const ROUNDS: u64 = 256;
 /// The least share of a leaf that is in use where records arrive out of order: a full one is split in two.
 const LEAVES_PER_FULL_LEAF: u64 = 2;
 
-/// Bytes of a file's name that are allowed for, with the byte that tells how the entry goes on.
+/// Bytes of a file's name that are allowed for, with the byte that tells how the entry continues.
 const NAME_BYTES: usize = 32;
 
 /// The nodes of a pool's tree.

@@ -197,7 +197,7 @@ impl<'m> Session<'m> {
     }
 
     /// Rewrites what reading found damaged and frees what was deleted, unless a stop was asked for. Jobs are
-    /// not gone on with: how long those take is for the operator to choose.
+    /// not continued: how long those take is for the operator to choose.
     pub(crate) fn tidy(&mut self) -> u64 {
         let mut repaired = 0;
         loop {
@@ -244,8 +244,8 @@ impl<'m> Session<'m> {
         }
     }
 
-    /// Brings pool.toml up to date with new members and those that left. One that an override went on without
-    /// stays listed: should it come back, its other history is to be noticed.
+    /// Brings pool.toml up to date with new members and those that left. One that an override continued
+    /// without stays listed: should it come back, its other history is to be noticed.
     fn settle_list(&mut self) {
         if self.config.disks.len() != self.places.len() {
             // The command has listed the disks itself.

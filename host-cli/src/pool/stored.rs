@@ -58,7 +58,7 @@ impl Stored {
     pub(super) fn reasons(&self) -> Vec<Reason> {
         let Some(Extents { total, readable, unreadable, .. }) = self.extents else {
             let nodes = size::count(self.nodes_unreadable, "tree node");
-            let message = format!("{nodes} cannot be read with the disks that are here, nor what is below");
+            let message = format!("{nodes} cannot be read with the disks that are here, nor the parts below");
             return vec![Reason::new(ReasonCode::DataUnreadable, None, self.nodes_unreadable, message)];
         };
         let total = size::count(total, "extent");

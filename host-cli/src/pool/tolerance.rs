@@ -131,7 +131,7 @@ impl Tolerance {
             Some(more) => format!(", or add {more} witnesses"),
         };
         let message = format!(
-            "the data bears the loss of {borne}, but with {gone} the pool is not opened, because what is gone could be newer: take \
+            "the data bears the loss of {borne}, but with {gone} the pool is not opened, because the missing disks could be newer: take \
              a disk offline before it is pulled{cure}"
         );
         Some(Reason::new(ReasonCode::QuorumLimit, None, self.open as u64, message))

@@ -211,7 +211,7 @@ pub(crate) fn answer(output: std::process::Output) -> Answer {
 pub(crate) fn wait_for_progress(child: &mut Child) {
     let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let line = lines.into_iter().find(|line| !line.starts_with("warning:"));
-    assert!(line.as_ref().is_some_and(|line| line.contains("goes on in")), "{line:?}");
+    assert!(line.as_ref().is_some_and(|line| line.contains("continues in")), "{line:?}");
 }
 
 /// Sends a signal to a process that this test started.

@@ -116,7 +116,7 @@ fn refuse_left(
         true => format!("`dynamicfs disk remove {name}` takes it off the list; then "),
         false => String::new(),
     };
-    let message = format!("{} was {name} of this pool, and is no member any more", path.shown());
+    let message = format!("{} was {name} of this pool, and is not a member any more", path.shown());
     Err(Failure::new(Code::NotFound, message).hint(format!(
         "{first}`dynamicfs disk add --force {}` overwrites what is on it, and makes it a new member",
         path.typed()

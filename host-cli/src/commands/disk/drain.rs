@@ -107,11 +107,11 @@ impl Report for DiskRemoved {
             text.line("its label is wiped; the file or device itself is left where it is");
         }
         if !self.dry_run && !self.label_wiped {
-            text.line("its label could not be wiped; the pool takes it for a stranger all the same");
+            text.line("its label could not be wiped; the pool treats it as foreign all the same");
         }
         if self.held_data {
             let next = addressed("dynamicfs rebuild start");
-            text.line(format_args!("what it held is missing elsewhere; next: {next}"));
+            text.line(format_args!("its data is missing elsewhere; next: {next}"));
         }
     }
 
@@ -234,7 +234,7 @@ pub(super) fn remove(app: &App, options: &RemoveOptions) -> Result<Exit, Failure
                 format!("empty it first: `dynamicfs disk drain {name}`")
             } else {
                 format!(
-                    "have what it held rebuilt first: `dynamicfs disk fail {name}`, then `dynamicfs rebuild start`"
+                    "have its data rebuilt first: `dynamicfs disk fail {name}`, then `dynamicfs rebuild start`"
                 )
             };
             return Err(Failure::new(Code::WouldLoseData, format!("{name} holds data, or is owed some"))
@@ -264,7 +264,7 @@ pub(super) fn remove(app: &App, options: &RemoveOptions) -> Result<Exit, Failure
 /// Takes a place out of pool.toml at which there is no member.
 fn forget(app: &App, session: &mut Session<'_>, meant: &super::find::Meant) -> Result<Exit, Failure> {
     if let (Some(place), false) = (meant.place, app.global.dry_run) {
-        let what = format!("{} is no member; pool.toml will not list it any more", meant.disk.name);
+        let what = format!("{} is not a member; pool.toml will not list it any more", meant.disk.name);
         confirm(app, &what, &meant.disk.name)?;
         session.config.disks.remove(place);
         session.config.save()?;

@@ -22,7 +22,7 @@ impl Meant {
     pub(crate) fn member(&self, session: &Session<'_>) -> Result<MemberNumber, Failure> {
         let member = self.disk.member.filter(|&member| session.row_of(member).is_some());
         member.map(MemberNumber).ok_or_else(|| {
-            Failure::new(Code::NotFound, format!("{} is no member of the pool", self.disk.name)).hint(
+            Failure::new(Code::NotFound, format!("{} is not a member of the pool", self.disk.name)).hint(
                 "see what is on it with `dynamicfs labels`; `dynamicfs disk add NEW-DISK` makes one a member",
             )
         })

@@ -84,7 +84,7 @@ pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     // The pool is let go of before the light blinks: others may use it meanwhile.
     let disk = with_pool(app, Access::Read, |session| Ok(find(session, &options.disk)?.disk))?;
     let path = disk.path.clone().ok_or_else(|| {
-        let message = format!("nobody knows where {} is", disk.name);
+        let message = format!("the place of {} is unknown", disk.name);
         Failure::new(crate::output::failure::Code::NotFound, message).hint("pool.toml does not list it")
     })?;
     let refused = |error| Failure::host(format_args!("read {path}"), &error);

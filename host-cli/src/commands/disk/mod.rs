@@ -31,9 +31,9 @@ use std::path::PathBuf;
 pub(crate) enum Command {
     /// List the disks
     List,
-    /// Show all that is known of a disk
+    /// Show a disk in detail
     Show(Chosen),
-    /// Make files or block devices members; what is on them is lost
+    /// Make files or block devices members; their contents are lost
     Add(add::Options),
     /// Put a new disk in the place of one that works, fails or is gone
     Replace(replace::Options),
@@ -41,7 +41,7 @@ pub(crate) enum Command {
     Grow(Chosen),
     /// Move everything off a disk
     Drain(drain::Options),
-    /// Take a disk out of the pool that holds nothing
+    /// Take an empty disk out of the pool
     Remove(drain::RemoveOptions),
     /// Let a disk take part again, which may be at another path now
     Online(OnlineOptions),
@@ -52,9 +52,9 @@ pub(crate) enum Command {
         /// Its new name
         name: String,
     },
-    /// Take a disk out of use for a while; what it holds is waited for
+    /// Take a disk out of use for a while; its data is expected back
     Offline(shut::Options),
-    /// Count a disk as failed; what it holds is rebuilt elsewhere
+    /// Count a disk as failed; its data is rebuilt elsewhere
     Fail(shut::Options),
     /// Forget a disk's errors, once their cause is gone
     Clear(Chosen),

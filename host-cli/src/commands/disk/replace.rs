@@ -70,12 +70,12 @@ impl Report for DiskReplaced {
         let how = if self.old_was_online {
             "which is emptied"
         } else {
-            "which is gone: the others tell what it held"
+            "which is gone: its data comes from the others"
         };
         match (self.dry_run, self.old_has_left) {
             (true, _) => text.line(format_args!("{new} would take the place of {old}, {how}")),
             (_, true) => text.line(format_args!("{new} has taken the place of {old}")),
-            (_, false) => text.line(format_args!("{new} is to take the place of {old}, {how}")),
+            (_, false) => text.line(format_args!("{new} will take the place of {old}, {how}")),
         }
         if let Some(rebuild) = &self.rebuild {
             rebuild.text(text);
@@ -91,13 +91,13 @@ pub(super) fn run(app: &App, options: &Options) -> Result<Exit, Failure> {
     let report = replace(app, options)?;
     let shortfall =
         report.rebuild.as_ref().and_then(JobReport::shortfall).map(|failure| match failure.exit() {
-            Exit::Interrupted => failure.hint("run the same command again: it goes on"),
+            Exit::Interrupted => failure.hint("run the same command again: it continues"),
             _ => failure,
         });
     app.out.finish(&report, shortfall.as_ref())
 }
 
-/// Replaces a disk. What was begun before is gone on with.
+/// Replaces a disk. What was begun before is continued.
 pub(crate) fn replace(app: &App, options: &Options) -> Result<DiskReplaced, Failure> {
     let old = with_pool(app, Access::Plan, |session| find_old(app, session, options))?;
     if options.force && !app.global.dry_run {
@@ -180,7 +180,7 @@ fn find_old(app: &App, session: &mut Session<'_>, options: &Options) -> Result<O
     let meant = found?;
     let member = meant.member(session)?.0;
     let is_online = meant.is_online(session);
-    // Where the pool goes on without it by force, that tells and asks what is given up.
+    // Where the pool continues without it by force, that tells and asks what is given up.
     if !is_online && !app.global.force_degraded {
         extents_without(session, &meant, app.global.force_data_loss)?;
     }
@@ -307,7 +307,7 @@ pub(super) fn foresee_room(session: &mut Session<'_>, old: u16, bytes: u64) -> R
     let name = session.name_of(MemberNumber(old));
     if rebuild.space == Space::Tight {
         session.out.warn(format_args!(
-            "there is barely room for what {name} holds: all of it fits only where free space lies side by side"
+            "there is barely room for the data of {name}: it fits only if enough free space lies side by side"
         ));
     }
     has_room(&rebuild, &name)

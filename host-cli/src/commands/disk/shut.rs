@@ -53,7 +53,7 @@ impl Report for DiskChanged {
                 text.line(format_args!("{owed} of {total} lack redundancy, {unreadable} cannot be read"));
             }
             None => text
-                .line(all_addressed("part of the pool's tree cannot be read: `dynamicfs health` tells more")),
+                .line(all_addressed("part of the pool's tree cannot be read: `dynamicfs health` says more")),
         }
         if let Some(next) = &self.next {
             text.line(format_args!("next: {next}"));
@@ -77,7 +77,7 @@ pub(super) fn run(app: &App, options: &Options, failed: bool) -> Result<Exit, Fa
             if failed {
                 confirm(
                     app,
-                    &format!("{name} will be marked as failed, and what it holds rebuilt elsewhere"),
+                    &format!("{name} will be marked as failed, and its data rebuilt elsewhere"),
                     &name,
                 )?;
             }
@@ -143,7 +143,7 @@ pub(super) fn check_borne(session: &Session<'_>, meant: &Meant) -> Result<(), Fa
         ),
         away => (
             format!("{} missing or behind already, and it tolerates {tolerance}", size::count(away, "disk")),
-            "bring the others back first; `dynamicfs health` tells how".to_owned(),
+            "bring the others back first; `dynamicfs health` says how".to_owned(),
         ),
     };
     let message = format!("without {name} the pool would take no writes: {why}");
@@ -202,7 +202,9 @@ fn take_in(app: &App, session: &mut Session<'_>, disk: &str) -> Result<Exit, Fai
         extents,
         next,
         done: match is_spare {
-            true => ("is given data from now on, and is no spare", "would be given data, and be no spare"),
+            true => {
+                ("is given data from now on, and is not a spare", "would be given data, and not be a spare")
+            }
             false => ("takes part again", "would take part again"),
         },
     })?;
@@ -223,8 +225,7 @@ pub(super) fn clear(app: &App, disk: &str) -> Result<Exit, Failure> {
         }
         let disk = find(session, &meant.disk.name)?.disk;
         let extents = Stored::of(session)?.extents;
-        let done =
-            ("is judged as if it had made no error yet", "would be judged as if it had made no error yet");
+        let done = ("starts again without errors", "would start again without errors");
         app.out.report(&DiskChanged { dry_run: app.global.dry_run, disk, extents, next: None, done })?;
         Ok(Exit::Done)
     })

@@ -310,7 +310,7 @@ fn copy(
     }
 }
 
-/// How far what was written goes on without a hole, so far that it fills the buffer: fewer, longer reads.
+/// How far what was written continues without a hole, so far that it fills the buffer: fewer, longer reads.
 fn join(contents: &mut impl ReadObjects, object: ObjectId, written: Range<u64>) -> Result<u64, Error> {
     let mut end = written.end;
     while end - written.start < BUFFER_BYTES as u64 {

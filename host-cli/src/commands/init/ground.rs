@@ -42,7 +42,7 @@ pub(super) fn refuse_witness(folder: &Path, options: &Options, witness: &Path) -
     };
     checked.map_err(|error| {
         Failure::host(format_args!("make {}", witness.shown()), &error)
-            .hint("make the folder that it is to be in first, or name another file with --witness")
+            .hint("make its folder first, or name another file with --witness")
     })
 }
 

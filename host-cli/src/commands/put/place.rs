@@ -101,7 +101,7 @@ fn find_parent(contents: &mut impl ReadObjects, parent: &PoolPath) -> Result<Obj
     })
 }
 
-/// Whether a failure concerns one file, so that the others can go on.
+/// Whether a failure concerns one file, so that the others can continue.
 pub(super) const fn is_of_one_file(code: Code) -> bool {
     use Code::{
         Exists, Host, InvalidArgument, InvalidName, IsADirectory, NotADirectory, NotFound, SourceChanged,

@@ -103,7 +103,7 @@ impl Catalog {
         let (first, last) = (Key::extent(object, gap.start), Key::extent(object, gap.end));
         let mut parts = Vec::new();
         for lost in self.lost.iter().filter(|lost| lost.start < last && lost.end > first) {
-            // A key between two multiples goes on with the record of an extent that began before.
+            // A key between two multiples continues with the record of an extent that began before.
             let start = if lost.start > first {
                 lost.start.offset() / EXTENT_BYTES_MIN * EXTENT_BYTES_MIN
             } else {

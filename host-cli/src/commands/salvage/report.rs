@@ -155,11 +155,11 @@ impl Lost {
                     text.size(self.size)
                 )
             }
-            What::Everything => format!("{name}: all of it"),
+            What::Everything => format!("{name}: everything"),
             What::Attributes => format!("{name}: its attributes; it may have been longer"),
             What::ExtendedAttributes => format!("{name}: extended attributes"),
             What::Entries => format!("{name}: entries, perhaps"),
-            What::Unknown => "records of things whose names are not known, perhaps".to_owned(),
+            What::Unknown => "records of objects with unknown names, perhaps".to_owned(),
         }
     }
 }

@@ -72,7 +72,7 @@ pub(crate) const DISKS: &[Row] = &[
         "dynamicfs disk replace disk-1 NEW-DISK",
         Gone("DISK_TRUNCATED"),
     ),
-    // It is no member of the history that the pool goes on with. The path was not quoted.
+    // It is no member of the history that the pool continues with. The path was not quoted.
     row(
         "pool 2 mirror:2; store /file 2000000; mv pool/disks/disk-1.img 'a disk.img'
          sed -i 's|disks/disk-1.img|../a disk.img|' pool/pool.toml

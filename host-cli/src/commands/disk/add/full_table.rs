@@ -45,8 +45,7 @@ pub(super) fn make_rows(
                 .map_err(|error| Failure::host(format_args!("write to {}", path.shown()), &error))?;
         }
         let warning = format!(
-            "{name} leaves the pool for good before the new disk holds anything, as the pool can have no more members; the \
-             others tell what it held"
+            "{name} leaves the pool for good before the new disk holds anything, as the pool can have no more members; its data comes from the others"
         );
         confirm(app, &warning, &name)?;
     }
