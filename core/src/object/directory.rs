@@ -67,8 +67,8 @@ pub(super) const fn described<'r>(what: &MakeRequest<'r>) -> Result<(ObjectKind,
 pub enum RenameMode {
     /// It is refused.
     NoReplace,
-    /// What the name meant is removed, if it is of the same sort: a directory in place of an empty directory,
-    /// anything else in place of anything else. Where both names are the object's own nothing happens.
+    /// The object of the name is removed, if it is of the same sort. A directory replaces an empty directory,
+    /// anything else replaces anything else. Where both names are the object's own nothing happens.
     Replace,
     /// Both names are there, and exchange what they mean, of whatever sort.
     Exchange,
@@ -301,9 +301,9 @@ impl<A: DiskArray> Objects<'_, A> {
 
     // --- renaming ---------------------------------------------------------------------------------------------
 
-    /// Gives an object another name, in one step. What the new name meant is removed, if `replace` allows it and it
-    /// is of the same sort: a directory in place of an empty directory, anything else in place of anything else. Where
-    /// both names are the object's own nothing happens.
+    /// Gives an object another name, in one step. The object of the new name is removed, if `replace` allows
+    /// it and it is of the same sort. A directory replaces an empty directory, anything else replaces
+    /// anything else. Where both names are the object's own nothing happens.
     ///
     /// # Errors
     /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Code::HashFull).

@@ -1,9 +1,10 @@
 //! How much more fits on members of different sizes. Pure.
 //!
-//! A stripe one block deep takes a block of `width` different members. `n` stripes fit if the members have `width * n` blocks
-//! when each of them counts for `n` at most, and each failure domain for `share * n`: dealt out round and round over the
-//! stripes, domain by domain and member by member, no stripe is given two blocks of one member, nor more than `share` of one
-//! domain. As the sum grows slower than `n`, the largest such `n` is found by halving.
+//! A stripe one block deep takes a block of `width` different members. `n` stripes fit if the members have
+//! `width * n` blocks when each of them counts for `n` at most, and each failure domain for `share * n`.
+//! Dealt out in turn over the stripes, domain by domain and member by member, no stripe gets two blocks of
+//! one member. Nor does it get more than `share` of one domain. As the sum grows slower than `n`, the largest
+//! such `n` is found by halving.
 
 use crate::limits::FRAGMENTS_MAX;
 

@@ -1,4 +1,4 @@
-//! A transaction that is put aside, for a caller who cannot keep a value that borrows the pool: an interface
+//! A transaction that is put aside, for a caller that cannot keep a value that borrows the pool: an interface
 //! in another language.
 
 use super::{Pool, Transaction};
@@ -22,7 +22,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         core::mem::forget(self);
     }
 
-    /// Whether there are changes to be committed or undone, or may be: false once a commit failed, and for
+    /// Whether there are changes to be committed or undone, or may be. False once a commit failed, and for
     /// what was [resumed](Pool::resume) where nothing was put aside.
     pub const fn is_open(&self) -> bool {
         self.pool.objects.store.is_open()
