@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::{major, minor};
 
-use super::OpenError;
+use super::{OpenError, qemu_lock};
 
 /// Readings of the lock table until the holder is taken for one that it does not name.
 const TABLE_READINGS: usize = 4;
@@ -28,6 +28,14 @@ impl LockedFile {
         }
     }
 
+    /// As [`new`](Self::new), and against QEMU too, for a file that is a disk: `alone` as a writer, else as
+    /// a reader.
+    pub(super) fn disk(file: File, alone: bool) -> Result<Self, OpenError> {
+        let locked = Self::new(file, !alone)?;
+        qemu_lock::take(&locked.0, alone)?;
+        Ok(locked)
+    }
+
     /// A file that is not locked.
     pub(super) const fn unlocked(file: File) -> Self {
         Self(file)
@@ -46,8 +54,9 @@ impl LockedFile {
 
 impl Drop for LockedFile {
     fn drop(&mut self) {
-        // Closing alone would leave the lock to a forked child process. It shares our open files until it
-        // executes its program.
+        // Closing alone would leave the locks to a forked child process. It shares our open files until it
+        // executes its program. The next holder of this lock must find no other, so it goes last.
+        qemu_lock::release(&self.0);
         let _ = self.0.unlock();
     }
 }

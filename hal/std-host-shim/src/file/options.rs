@@ -111,8 +111,8 @@ impl FileDiskOptions {
     /// whole sector is left alone.
     ///
     /// # Errors
-    /// [`OpenError::Busy`] when another opener has the disk, in this process or another, and when a block
-    /// device is mounted. [`OpenError::System`] with
+    /// [`OpenError::Busy`] when another opener has the disk, in this process, another, or a QEMU, and when a
+    /// block device is mounted. [`OpenError::System`] with
     /// [`ReadOnlyFilesystem`](std::io::ErrorKind::ReadOnlyFilesystem) when it is write-protected and to be
     /// written. Else the error of [`OpenError`]'s other variants.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<FileDisk, OpenError> {
@@ -138,7 +138,7 @@ impl FileDiskOptions {
         self.disk(if self.unlocked {
             LockedFile::unlocked(file)
         } else {
-            LockedFile::new(file, !self.is_alone())?
+            LockedFile::disk(file, self.is_alone())?
         })
     }
 
@@ -172,7 +172,7 @@ impl FileDiskOptions {
     }
 
     fn fill_in(&self, file: File, path: &Path, bytes: u64) -> Result<FileDisk, OpenError> {
-        let locked = LockedFile::new(file, self.read_only)?;
+        let locked = LockedFile::disk(file, self.is_alone())?;
         let file = locked.file();
         // Whatever the process's mask took away.
         file.set_permissions(Permissions::from_mode(FILE_MODE)).map_err(OpenError::system("set the mode"))?;

@@ -23,21 +23,8 @@ pub struct Board {
 
 impl Board {
     /// Boots it with these of the disks.
-    ///
-    /// Disks are written to through the host's page cache, and a flush of the board is a flush of the file.
-    /// QEMU tells the board that its disks have a cache to flush.
     pub fn boot(images: &Images, present: [bool; COUNT]) -> Self {
-        let mut command = Command::new("qemu-system-riscv32");
-        command
-            .args(["-machine", "virt", "-m", "16M", "-bios", "none", "-display", "none", "-monitor", "none"]);
-        command.args(["-serial", "stdio", "-device", "virtio-rng-device,bus=virtio-mmio-bus.3", "-kernel"]);
-        command.arg(program("FIRMWARE"));
-        for (number, path) in images.paths().iter().enumerate().filter(|(number, _)| present[*number]) {
-            let file = path.to_str().expect("the folder's name is text");
-            let drive = format!("if=none,id=disk{number},format=raw,cache=writeback,aio=threads,file={file}");
-            let device = format!("virtio-blk-device,drive=disk{number},bus=virtio-mmio-bus.{number}");
-            command.args(["-drive", &drive, "-device", &device]);
-        }
+        let mut command = qemu(images, present);
         let mut qemu = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("QEMU starts");
         let (orders, said) = (qemu.stdin.take(), qemu.stdout.take().expect("it is piped"));
         let (teller, lines) = channel();
@@ -53,6 +40,22 @@ impl Board {
         let disks = present.iter().filter(|&&present| present).count();
         board.expect(&format!("booted with {disks} disks"));
         board
+    }
+
+    /// Starts it with all disks, which QEMU must refuse; what it says.
+    pub fn refused(images: &Images) -> String {
+        let mut command = qemu(images, [true; COUNT]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut qemu = command.spawn().expect("QEMU starts");
+        // A board that boots says so; QEMU says nothing there.
+        let mut booted = String::new();
+        BufReader::new(qemu.stdout.take().expect("it is piped")).read_line(&mut booted).expect("text");
+        if !booted.is_empty() {
+            qemu.kill().expect("QEMU runs");
+        }
+        let output = qemu.wait_with_output().expect("QEMU ends");
+        assert!(booted.is_empty() && !output.status.success(), "QEMU is not refused: {booted}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     /// Sends an order, and does not wait for what comes of it.
@@ -85,6 +88,12 @@ impl Board {
         let line = self.line();
         let number = line.as_deref().and_then(|line| number_in(line, word));
         number.unwrap_or_else(|| panic!("not `{word}` and a number\n{}", self.talk()))
+    }
+
+    /// The board does what it says nothing of.
+    pub fn carry_out(&mut self, order: &str) {
+        self.order(order);
+        self.expect("done");
     }
 
     /// The board has these transactions done: from the one after `from` on, so many.
@@ -130,6 +139,24 @@ impl Drop for Board {
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
     }
+}
+
+/// QEMU with the board and these of the disks.
+///
+/// Disks are written to through the host's page cache, and a flush of the board is a flush of the file. QEMU
+/// tells the board that its disks have a cache to flush.
+fn qemu(images: &Images, present: [bool; COUNT]) -> Command {
+    let mut command = Command::new("qemu-system-riscv32");
+    command.args(["-machine", "virt", "-m", "16M", "-bios", "none", "-display", "none", "-monitor", "none"]);
+    command.args(["-serial", "stdio", "-device", "virtio-rng-device,bus=virtio-mmio-bus.3", "-kernel"]);
+    command.arg(program("FIRMWARE"));
+    for (number, path) in images.paths().iter().enumerate().filter(|(number, _)| present[*number]) {
+        let file = path.to_str().expect("the folder's name is text");
+        let drive = format!("if=none,id=disk{number},format=raw,cache=writeback,aio=threads,file={file}");
+        let device = format!("virtio-blk-device,drive=disk{number},bus=virtio-mmio-bus.{number}");
+        command.args(["-drive", &drive, "-device", &device]);
+    }
+    command
 }
 
 /// The number behind a word, where a line is these two.

@@ -36,8 +36,7 @@ impl Cli {
 
     /// Runs a command: its exit code, and what it prints, with its command line before it where it fails.
     pub fn try_run(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let mut command = Command::new(program("DYNAMICFS"));
-        command.env_remove("DYNAMICFS_POOL").arg("--disk").args(&self.disks).args(arguments);
+        let mut command = self.command(arguments);
         let output = command.output().expect("dynamicfs starts");
         let [stdout, stderr] =
             [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -45,6 +44,13 @@ impl Cli {
             Some(0) => (Some(0), stdout),
             code => (code, format!("{command:?}\n{stdout}{stderr}")),
         }
+    }
+
+    /// A command that has not been started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program("DYNAMICFS"));
+        command.env_remove("DYNAMICFS_POOL").arg("--disk").args(&self.disks).args(arguments);
+        command
     }
 
     /// The number of the last transaction that the pool holds.
