@@ -7,6 +7,7 @@
 //! | [`disk`], [`entropy`] | the virtio devices, as the pool takes them |
 //! | [`console`] | lines over the serial line |
 //! | [`orders`] | what can be asked for |
+//! | [`example`] | README.md's example of firmware |
 //! | [`apply`] | the workload's transactions, done to a pool and found in it |
 //!
 //! Each order is answered with `done` or `failed` and why, after what else it says.
@@ -18,6 +19,7 @@ mod board;
 mod console;
 mod disk;
 mod entropy;
+mod example;
 mod failure;
 mod orders;
 mod virtio;
@@ -42,6 +44,8 @@ fn main() -> ! {
             Some(Order::Format(scheme)) => machine.format(scheme, &mut console),
             Some(Order::Write(count)) => machine.write(count, &mut console),
             Some(Order::Verify) => machine.verify(&mut console),
+            Some(Order::Make) => machine.make(),
+            Some(Order::Record) => machine.record(b"booted\n"),
             Some(Order::Halt) => board::stop(true),
             None => Err(Failure::Order),
         };

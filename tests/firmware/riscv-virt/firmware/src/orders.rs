@@ -3,8 +3,9 @@
 use crate::apply::{apply, compare, read_sequence, write_sequence};
 use crate::board::BoardClock;
 use crate::console::Console;
-use crate::disk::{self, Disks};
+use crate::disk::Disks;
 use crate::entropy::BoardEntropy;
+use crate::example::Space;
 use crate::failure::Failure;
 use core::fmt::Write as _;
 use dynamicfs_core::types::{MemoryNeeds, Scheme};
@@ -23,6 +24,10 @@ pub(crate) enum Order {
     Write(u32),
     /// Read everything and compare it with what the transactions up to the last one leave.
     Verify,
+    /// Make a pool as README.md's example does.
+    Make,
+    /// Add a line to the log of the pool as README.md's example does.
+    Record,
     /// Switch the machine off.
     Halt,
 }
@@ -35,6 +40,8 @@ impl Order {
             ("format", Some(scheme)) => Self::Format(read_scheme(scheme)?),
             ("write", Some(count)) => Self::Write(count.parse().ok()?),
             ("verify", None) => Self::Verify,
+            ("make", None) => Self::Make,
+            ("record", None) => Self::Record,
             ("halt", None) => Self::Halt,
             _ => return None,
         };
@@ -53,10 +60,6 @@ fn read_scheme(text: &str) -> Option<Scheme> {
     };
     scheme.is_valid().then_some(scheme)
 }
-
-/// What a pool is lent, as in README.md's example of firmware: the least for cards of up to 16 GiB.
-const NEEDS: MemoryNeeds =
-    FormatOptions::portable(Scheme::SINGLE).memory(disk::COUNT, &Geometry::new(512, 1 << 25));
 
 /// The board's parts that a pool needs.
 pub(crate) struct Machine {
@@ -88,8 +91,9 @@ impl Machine {
     /// Makes a pool.
     pub(crate) fn format(&mut self, scheme: Scheme, console: &mut Console) -> Result<(), Failure> {
         let _ = writeln!(console, "formatting {scheme}");
-        let Self { disks, entropy, lent } = self;
-        let made = Pool::format(disks, lent.lend(), SERVICES, entropy, &FormatOptions::portable(scheme), &[]);
+        let Self { disks, entropy, space } = self;
+        let made =
+            Pool::format(disks, space.lend(), SERVICES, entropy, &FormatOptions::portable(scheme), &[]);
         Ok(made.map(drop).map_err(|refused| refused.error)?)
     }
 
@@ -118,7 +122,7 @@ impl Machine {
 
     fn mount(&mut self, mode: MountMode) -> Result<Pool<'_, &mut Disks>, Failure> {
         let options = MountOptions::new().mode(mode);
-        let mounted = Pool::mount(&mut self.disks, self.lent.lend(), SERVICES, &options);
+        let mounted = Pool::mount(&mut self.disks, self.space.lend(), SERVICES, &options);
         Ok(mounted.map_err(|refused| refused.error)?)
     }
 }

@@ -52,6 +52,41 @@ fn exchange(scheme: &str, missing: usize) {
     println!("{scheme}: {memory} bytes needed; exchanged, written without disk {missing}, rebuilt");
 }
 
+/// What README.md's example of firmware does to a pool of a host's, and the host to one of the example's.
+#[test]
+fn the_example_of_the_readme_shares_its_pools() {
+    let images = Images::new(DISK_BYTES);
+    let cli = Cli::new(&images);
+    let pool = images.folder().join("pool");
+    let pool = pool.to_str().expect("the folder's name is text");
+    cli.run(&["init", "--portable", "--scheme", "2+1", "--pool", pool]);
+    let source = images.folder().join("log");
+    std::fs::write(&source, "made by a host\n").expect("a file");
+    cli.run(&["put", source.to_str().expect("the folder's name is text"), "/log"]);
+    for present in [[true; COUNT], without(0)] {
+        let mut board = Board::boot(&images, present);
+        board.carry_out("record");
+        board.halt();
+    }
+    assert_eq!(cli.run(&["cat", "/log"]), "made by a host\nbooted\nbooted\n");
+    cli.run(&["rebuild", "start"]);
+    cli.run(&["check"]);
+
+    let images = Images::new(DISK_BYTES);
+    let cli = Cli::new(&images);
+    let mut board = Board::boot(&images, [true; COUNT]);
+    board.carry_out("make");
+    board.carry_out("record");
+    board.halt();
+    cli.run(&["put", source.to_str().expect("the folder's name is text"), "/from-a-host"]);
+    let mut board = Board::boot(&images, [true; COUNT]);
+    board.carry_out("record");
+    board.halt();
+    assert_eq!(cli.run(&["cat", "/log"]), "booted\nbooted\n");
+    assert_eq!(cli.run(&["cat", "/from-a-host"]), "made by a host\n");
+    cli.run(&["check"]);
+}
+
 /// All disks but one.
 fn without(missing: usize) -> [bool; COUNT] {
     std::array::from_fn(|disk| disk != missing)
