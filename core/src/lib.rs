@@ -190,7 +190,7 @@
 //! | `tree`, `space` | the B+tree and its cache; open groups |
 //! | `disks` | which member each disk is, which work, all I/O |
 //! | `format` | bytes on disk; the one place that knows offsets; pure |
-//! | `types`, `limits`, `error`, `metrics`, `build`, `options`, `observed`, `powers` | words that all layers share |
+//! | `types`, `limits`, `error`, `metrics`, `build`, `options`, `observed`, `powers`, `logging` | words that all layers share |
 //!
 //! # Features
 //!
@@ -213,7 +213,8 @@
 //! | `staging` | disks that ask for aligned buffers |
 //! | `pins` | objects that stay without a name as long as they are held |
 //! | `full` | all of these |
-//! | `defmt` | `defmt::Format` on errors and plain structs |
+//! | `log`, `defmt` | mounts, commits, failed requests, bad checksums and repairs are logged through these crates |
+//! | `defmt` | also `defmt::Format` on errors and plain structs |
 //!
 //! Without `manage` a damaged fragment is repaired by storing its extent again, which takes a window of lent
 //! memory as long as the extent.
@@ -278,6 +279,7 @@ pub mod tree;
 mod build;
 pub mod error;
 pub mod limits;
+mod logging;
 pub mod metrics;
 mod observed;
 mod options;

@@ -90,7 +90,7 @@ fn every_package_has_its_place() {
 // --- modules of the core --------------------------------------------------------------------------------------
 
 /// The layer of each module of the core: it may use those of its own layer and of lower ones.
-const LAYERS: [(&str, u8); 18] = [
+const LAYERS: [(&str, u8); 19] = [
     ("pool", 8),
     ("maintain", 7),
     ("object", 6),
@@ -109,6 +109,7 @@ const LAYERS: [(&str, u8); 18] = [
     ("options", 0),
     ("observed", 0),
     ("powers", 0),
+    ("logging", 0),
 ];
 
 /// The layers of the simulator's modules.

@@ -7,6 +7,7 @@ use crate::build::OBSERVE;
 use crate::format::job::{JobKind, JobState};
 use crate::format::record::MemberState;
 use crate::limits::EVENTS_PER_DISK;
+use crate::logging::{LOGGING, tell};
 use crate::observed::AtRest;
 use crate::types::{DiskIndex, MemberNumber, ObjectId};
 use dynamicfs_hal::{DiskArray, IoError};
@@ -180,6 +181,7 @@ impl<A: DiskArray> Disks<'_, A> {
     /// Tells of something that has happened. Repairs of one member, one after the other, are one event.
     #[inline(never)]
     pub(crate) fn tell(&mut self, what: Happening) {
+        log(&what);
         if !OBSERVE {
             return;
         }
@@ -200,7 +202,9 @@ impl<A: DiskArray> Disks<'_, A> {
 
     /// Tells of something that has happened to the member that this disk is.
     pub(crate) fn tell_of(&mut self, disk: DiskIndex, what: impl FnOnce(MemberNumber) -> Happening) {
-        if OBSERVE && let Some(identity) = self.states[at(disk)].identity {
+        if (OBSERVE || LOGGING)
+            && let Some(identity) = self.states[at(disk)].identity
+        {
             self.tell(what(identity.member));
         }
     }
@@ -215,6 +219,35 @@ impl<A: DiskArray> Disks<'_, A> {
     /// How many events were dropped since this was last asked.
     pub(crate) fn take_dropped_events(&mut self) -> u32 {
         self.ring.note(|ring| core::mem::take(&mut ring.dropped))
+    }
+}
+
+/// Tells of it in the log.
+fn log(what: &Happening) {
+    match what {
+        Happening::Condition { member, condition } => tell!(warn, "member {}: {:?}", member.0, condition),
+        Happening::Stopped { member, error } => {
+            tell!(warn, "member {} is out of use until the next mount: {}", member.0, error);
+        }
+        Happening::Away { member } => tell!(warn, "member {} is away", member.0),
+        Happening::Stale { member } => tell!(warn, "member {} has missed commits", member.0),
+        Happening::RolledBack { member } => {
+            tell!(error, "member {} has lost commits that it had acknowledged", member.0);
+        }
+        Happening::SlotsLost { member } => {
+            tell!(error, "member {}: superblocks cannot be read, the last commit may be lost", member.0);
+        }
+        Happening::State { member, state } => tell!(info, "member {} is to be {:?}", member.0, state),
+        Happening::Joined { member } => tell!(info, "member {} joined", member.0),
+        Happening::Left { member } => tell!(info, "member {} left", member.0),
+        Happening::Succeeded { member, by } => {
+            tell!(info, "member {} takes the place of member {}", by.0, member.0);
+        }
+        Happening::Rebuilt { member } => tell!(info, "member {} is owed nothing any more", member.0),
+        // Told with its place.
+        Happening::Repaired { .. } => {}
+        Happening::Unfreed { object } => tell!(warn, "object {} is not freed as a whole", object.0),
+        Happening::Job { kind, state } => tell!(info, "{:?}: {:?}", kind, state),
     }
 }
 

@@ -25,6 +25,7 @@ mod state;
 use crate::build::{MULTI, OBSERVE};
 use crate::error::{About, Code, Failure, FormatError, MountError};
 use crate::format::label::{DiskIdentity, PoolParameters};
+use crate::logging::tell;
 use crate::metrics::DiskCounters;
 use crate::observed::Observed;
 use crate::types::{BlockAddress, DiskIndex, Epoch, Generation, MemberNumber, Row, Set};
@@ -290,6 +291,12 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             }
         }
         if let Err(error) = request.result
+            && error != IoError::Late
+        {
+            let (what, lba) = (name(&request.operation), request.lba);
+            tell!(warn, "disk {}: {} at sector {} failed: {}", request.disk, what, lba, error);
+        }
+        if let Err(error) = request.result
             && self.is_misfit(request, error)
         {
             self.has_misfit |= !matches!(request.operation, Operation::Read(_));
@@ -348,6 +355,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
                 watched.counters.read_errors += u64::from(result.is_err());
             });
             if let Err(error) = result {
+                tell!(warn, "disk {}: late read at sector {} failed: {}", disk.0, lba, error);
                 self.bear(disk, lba, true, error);
             }
         }
@@ -445,6 +453,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// What a disk gave, in the blocks from `block` on, was not what had been written there.
     pub fn note_checksum_error(&mut self, disk: DiskIndex, block: u64) {
+        tell!(warn, "disk {}: bad checksum at block {}", disk.0, block);
         if !OBSERVE {
             return;
         }
@@ -452,8 +461,9 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         self.note_fault(disk, Fault::Checksum, block);
     }
 
-    /// A bad fragment or node of a disk was rewritten.
-    pub(crate) fn note_repair(&mut self, disk: DiskIndex) {
+    /// A bad fragment or node of a disk, which was at this block, was rewritten.
+    pub(crate) fn note_repair(&mut self, disk: DiskIndex, block: u64) {
+        tell!(info, "disk {}: what was bad at block {} is rewritten", disk.0, block);
         if !OBSERVE {
             return;
         }
@@ -509,6 +519,16 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         self.states[at(disk)].status = DiskStatus::Failed;
         self.states[at(disk)].last_error = Some(error);
         self.tell_of(disk, |member| Happening::Stopped { member, error });
+    }
+}
+
+/// An operation in a word.
+const fn name(operation: &Operation<'_>) -> &'static str {
+    match operation {
+        Operation::Read(_) => "read",
+        Operation::Write(_) | Operation::WriteDurable(_) => "write",
+        Operation::Flush => "flush",
+        Operation::Discard(_) => "discard",
     }
 }
 

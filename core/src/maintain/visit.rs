@@ -254,9 +254,9 @@ impl<A: DiskArray> Objects<'_, A> {
                     .counters
                     .note(|counters| counters.repairs += u64::from(job.kind != JobKind::Rebalance));
                 for &index in &wrong {
-                    let member = found.extent.fragments()[usize::from(index)].address.member;
-                    if let Some(disk) = self.store.tree.disks.disk_of(member) {
-                        self.store.tree.disks.note_repair(disk);
+                    let address = found.extent.fragments()[usize::from(index)].address;
+                    if let Some(disk) = self.store.tree.disks.disk_of(address.member) {
+                        self.store.tree.disks.note_repair(disk, address.block);
                     }
                 }
             }

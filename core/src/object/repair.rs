@@ -67,7 +67,7 @@ impl<A: DiskArray> Objects<'_, A> {
     fn note_repair(&mut self, address: BlockAddress) {
         self.store.tree.counters.note(|counters| counters.repairs += 1);
         if let Some(disk) = self.store.tree.disks.disk_of(address.member) {
-            self.store.tree.disks.note_repair(disk);
+            self.store.tree.disks.note_repair(disk, address.block);
         }
     }
 

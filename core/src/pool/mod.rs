@@ -50,6 +50,7 @@ use crate::build::MAINTAIN;
 use crate::error::{Error, Failure, FormatError, MountError};
 use crate::format::label::PoolParameters;
 use crate::format::superblock::Superblock;
+use crate::logging::tell;
 use crate::object::Objects;
 use crate::options::options;
 use crate::transaction::histories::Surveyed;
@@ -107,6 +108,24 @@ impl MountOptions {
     }
 }
 
+/// Tells in the log what came of a mount.
+fn told<'m, A: DiskArray>(
+    mounted: Result<Store<'m, A>, Failure<MountError, A>>,
+) -> Result<Store<'m, A>, Failure<MountError, A>> {
+    match &mounted {
+        Ok(store) => tell!(
+            info,
+            "pool {} mounted at generation {}, {} of {} members online",
+            store.tree.disks.parameters.pool,
+            store.generation().0,
+            store.tree.disks.online().len(),
+            store.tree.space.superblock.table().len()
+        ),
+        Err(failure) => tell!(error, "no pool is mounted: {}", failure.error),
+    }
+    mounted
+}
+
 /// A mounted pool.
 ///
 /// It reads through [`ReadObjects`]; objects and names are changed in a [`Transaction`]. Dropping it writes
@@ -134,8 +153,17 @@ impl<'m, A: DiskArray> Pool<'m, A> {
         options: &FormatOptions,
         members: &[DiskOptions],
     ) -> Result<Self, Failure<FormatError, A>> {
-        let store = format::format(array, memory, services, entropy, options, members)?;
-        Ok(Self { objects: store })
+        match format::format(array, memory, services, entropy, options, members) {
+            Ok(objects) => {
+                let disks = &objects.store.tree.disks;
+                tell!(info, "pool {} made of {} disks", disks.parameters.pool, disks.count());
+                Ok(Self { objects })
+            }
+            Err(failure) => {
+                tell!(error, "no pool was made: {}", failure.error);
+                Err(failure)
+            }
+        }
     }
 
     /// Mounts a pool from the disks of the array that belong to it.
@@ -153,7 +181,8 @@ impl<'m, A: DiskArray> Pool<'m, A> {
         services: Services<'m>,
         options: &MountOptions,
     ) -> Result<Self, Failure<MountError, A>> {
-        Ok(Self { objects: Objects::new(Store::mount(array, memory, &options.request(services))?) })
+        let mounted = Store::mount(array, memory, &options.request(services));
+        Ok(Self { objects: Objects::new(told(mounted)?) })
     }
 
     /// Reads the superblocks of each disk without mounting, and calls `f` with each of them. Decides nothing

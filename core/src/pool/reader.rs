@@ -1,7 +1,7 @@
 //! A pool that is only read.
 
 use super::sealed::Inside;
-use super::{MountOptions, Services};
+use super::{MountOptions, Services, told};
 use crate::error::{Failure, MountError};
 use crate::format::label::PoolParameters;
 use crate::object::Objects;
@@ -33,8 +33,8 @@ impl<'m, A: DiskArray> Reader<'m, A> {
         pool: Option<Uuid>,
     ) -> Result<Self, Failure<MountError, A>> {
         let options = MountOptions { pool, mode: MountMode::ReadOnly, prefer: None };
-        let store = Store::mount_to_read(array, memory, &options.request(services))?;
-        Ok(Self { objects: Objects::new(store) })
+        let mounted = Store::mount_to_read(array, memory, &options.request(services));
+        Ok(Self { objects: Objects::new(told(mounted)?) })
     }
 
     /// The commit that is read.

@@ -5,6 +5,7 @@ use super::{Mode, Store, quorum};
 use crate::build::MULTI;
 use crate::error::Code;
 use crate::format::superblock;
+use crate::logging::tell;
 use crate::types::{Generation, MemberLists, Row, Set};
 use dynamicfs_hal::{Batch, DiskArray, IoError};
 
@@ -38,6 +39,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// The transaction is over: it is durable, or it is dropped.
     fn end(&mut self, done: Result<(), Code>) -> Result<(), Code> {
         if let Err(error) = done {
+            tell!(error, "generation {} is not committed: {:?}", self.tree.generation.0, error);
             self.abort();
             if error == Code::OutcomeUnknown {
                 self.mode = Mode::OutcomeUnknown;
@@ -132,6 +134,7 @@ impl<A: DiskArray> Store<'_, A> {
         self.durable = durable;
         self.committed.copy_from_slice(self.tree.space.superblock.bytes());
         self.note_newest(self.tree.disks.online());
+        tell!(debug, "generation {} committed", self.tree.generation.0);
         self.tree.generation = next;
         (self.open, self.restated) = (false, Set::EMPTY);
         (self.mode, self.owes_commit) = (Mode::Writable, false);

@@ -7,6 +7,7 @@ use crate::disks::{DiskStatus, Disks};
 use crate::error::{Code, FormatError};
 use crate::format::label::{self, DiskIdentity, LABEL_BYTES, Label, LabelFault, PoolParameters};
 use crate::format::places;
+use crate::logging::tell;
 use crate::types::{DiskIndex, Uuid};
 use dynamicfs_hal::{Crc32c, DiskArray, IoError, Request};
 
@@ -39,6 +40,7 @@ impl Labels {
         if labels.newer.is_some() {
             return labels;
         }
+        let is_first_whole = labels.found.is_some();
         let mut end = 0;
         if let Some((_, identity)) = labels.found {
             labels.look(disks, disk, identity.copy_at, buf);
@@ -55,6 +57,9 @@ impl Labels {
             && identity.end_at != end
         {
             labels.look(disks, disk, identity.end_at, buf);
+        }
+        if !is_first_whole && labels.found.is_some() {
+            tell!(warn, "disk {}: the label at its beginning is lost, a copy is used", disk.0);
         }
         labels
     }

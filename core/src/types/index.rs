@@ -85,7 +85,7 @@ impl<I> core::fmt::Debug for Set<I> {
 #[cfg(feature = "defmt")]
 impl<I> defmt::Format for Set<I> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "{=u64:b}", self.bits());
+        defmt::write!(f, "{=u64:b}", Self(self.0, PhantomData).bits());
     }
 }
 

@@ -66,7 +66,6 @@ impl MemberNumber {
 
 /// A block on a member, counted from the disk's beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct BlockAddress {
     /// The member.
     pub member: MemberNumber,
@@ -87,6 +86,13 @@ impl BlockAddress {
 impl core::fmt::Display for BlockAddress {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "member {} block {}", self.member.0, self.block)
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for BlockAddress {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "member {} block {}", self.member.0, self.block);
     }
 }
 
@@ -160,7 +166,6 @@ impl core::fmt::Display for Scheme {
 
 /// A 128-bit identity, random.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Uuid(pub [u8; 16]);
 
 impl core::fmt::Display for Uuid {
@@ -172,6 +177,18 @@ impl core::fmt::Display for Uuid {
             write!(f, "{byte:02x}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Uuid {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        // As `Display`: 8, 4, 4, 4 and 12 digits.
+        let number = self.0.iter().fold(0u128, |number, &byte| number << 8 | u128::from(byte));
+        let digits = |from: u32, bits: u32| (number >> from) as u64 & ((1 << bits) - 1);
+        let [a, b, c, d, e] =
+            [(96, 32), (80, 16), (64, 16), (48, 16), (0, 48)].map(|(from, bits)| digits(from, bits));
+        defmt::write!(f, "{=u64:08x}-{=u64:04x}-{=u64:04x}-{=u64:04x}-{=u64:012x}", a, b, c, d, e);
     }
 }
 

@@ -14,8 +14,11 @@ need_target $TARGET
 root=$(cd ../../.. && pwd)
 firmware=${CARGO_TARGET_DIR:-$PWD/target}
 host=${CARGO_TARGET_DIR:-$root/target}
+export FIRMWARE=$firmware/$TARGET/release/firmware-riscv-virt FIRMWARE_LOGGING=$firmware/$TARGET/release/firmware-logging
+# The same with its log, under another name.
+DEFMT_LOG=debug cargo build --release --locked -p firmware-riscv-virt --target $TARGET --features log,defmt
+cp "$FIRMWARE" "$FIRMWARE_LOGGING"
 cargo build --release --locked -p firmware-riscv-virt --target $TARGET
-export FIRMWARE=$firmware/$TARGET/release/firmware-riscv-virt
 # A caller that has built the command line names it.
 if [ -z "${DYNAMICFS:-}" ]; then
     (cd "$root" && cargo build -p dynamicfs)

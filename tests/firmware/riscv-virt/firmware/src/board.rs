@@ -60,10 +60,23 @@ impl Clock for BoardClock {
 /// The serial line, ready for use.
 pub(crate) fn serial() -> Option<Uart16550<MmioBackend>> {
     // SAFETY: the board has it there, and its registers lie side by side. Nothing else of the program uses it
-    // at the same time: code that panics does not continue.
+    // at the same time: code that panics does not continue, and a line is logged before the console continues.
     let mut uart = unsafe { Uart16550::new_mmio(NonNull::new(UART)?, 1) }.ok()?;
     uart.init(Config::default()).ok()?;
     Some(uart)
+}
+
+/// Sends a byte over the serial line, which has been opened: opening it again would drop what it has yet to send.
+#[cfg(feature = "log")]
+pub(crate) fn send(byte: u8) {
+    /// Its line status, and the bit of it that says that a byte is taken (16550).
+    const STATUS: usize = 5;
+    const EMPTY: u8 = 1 << 5;
+    // SAFETY: registers of a device that the board has; one hart without interrupts uses it.
+    unsafe {
+        while UART.add(STATUS).read_volatile() & EMPTY == 0 {}
+        UART.write_volatile(byte);
+    }
 }
 
 /// Where a virtio device may be, and how many bytes of registers it has there.

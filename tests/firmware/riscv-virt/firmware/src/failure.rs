@@ -25,7 +25,9 @@ impl fmt::Display for Failure {
             Self::Mount(error) => write!(f, "mount: {error}"),
             Self::Pool(error) => error.fmt(f),
             Self::Contents(what) => f.write_str(what),
-            Self::Order => f.write_str("orders are: format SCHEME, write COUNT, verify, make, record, halt"),
+            Self::Order => {
+                f.write_str("orders are: format SCHEME, write COUNT, verify, mend, make, record, halt")
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 //! | [`virtio`] | what the virtio driver asks of the board |
 //! | [`disk`], [`entropy`] | the virtio devices, as the pool takes them |
 //! | [`console`] | lines over the serial line |
+//! | `logger` | what the core logs |
 //! | [`orders`] | what can be asked for |
 //! | [`example`] | README.md's example of firmware |
 //! | [`apply`] | the workload's transactions, done to a pool and found in it |
@@ -21,8 +22,13 @@ mod disk;
 mod entropy;
 mod example;
 mod failure;
+#[cfg(feature = "log")]
+mod logger;
 mod orders;
 mod virtio;
+
+#[cfg(feature = "defmt")]
+use {defmt_semihosting as _, riscv as _};
 
 use console::Console;
 use core::fmt::Write as _;
@@ -35,6 +41,8 @@ use riscv_rt::entry;
 #[entry]
 fn main() -> ! {
     let Some(mut console) = Console::open() else { board::stop(false) };
+    #[cfg(feature = "log")]
+    logger::start();
     let mut machine = Machine::new(disk::find(), BoardEntropy::find());
     let found = machine.disks.devices().iter().flatten().count();
     let _ = writeln!(console, "booted with {found} disks");
@@ -44,6 +52,7 @@ fn main() -> ! {
             Some(Order::Format(scheme)) => machine.format(scheme, &mut console),
             Some(Order::Write(count)) => machine.write(count, &mut console),
             Some(Order::Verify) => machine.verify(&mut console),
+            Some(Order::Mend) => machine.mend(&mut console),
             Some(Order::Make) => machine.make(),
             Some(Order::Record) => machine.record(b"booted\n"),
             Some(Order::Halt) => board::stop(true),

@@ -24,6 +24,8 @@ pub(crate) enum Order {
     Write(u32),
     /// Read everything and compare it with what the transactions up to the last one leave.
     Verify,
+    /// Read everything as `Verify`, and write anew what is found bad.
+    Mend,
     /// Make a pool as README.md's example does.
     Make,
     /// Add a line to the log of the pool as README.md's example does.
@@ -40,6 +42,7 @@ impl Order {
             ("format", Some(scheme)) => Self::Format(read_scheme(scheme)?),
             ("write", Some(count)) => Self::Write(count.parse().ok()?),
             ("verify", None) => Self::Verify,
+            ("mend", None) => Self::Mend,
             ("make", None) => Self::Make,
             ("record", None) => Self::Record,
             ("halt", None) => Self::Halt,
@@ -118,6 +121,16 @@ impl Machine {
         let tree = Tree::after(read_sequence(&mut pool)?);
         let _ = writeln!(console, "mounted {}", tree.sequence());
         compare(&mut pool, &tree)
+    }
+
+    /// Reads everything, and writes anew what is found bad.
+    pub(crate) fn mend(&mut self, console: &mut Console) -> Result<(), Failure> {
+        let mut pool = self.mount(MountMode::ReadWrite)?;
+        let tree = Tree::after(read_sequence(&mut pool)?);
+        let _ = writeln!(console, "mounted {}", tree.sequence());
+        compare(&mut pool, &tree)?;
+        while pool.upkeep(false)? != Work::Nothing {}
+        Ok(())
     }
 
     fn mount(&mut self, mode: MountMode) -> Result<Pool<'_, &mut Disks>, Failure> {

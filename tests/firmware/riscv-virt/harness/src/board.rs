@@ -1,9 +1,14 @@
 //! A running board.
 
 use crate::images::{COUNT, Images};
+use crate::logs::LOGGING;
 use crate::program;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -15,28 +20,43 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Board {
     qemu: Child,
-    orders: Option<ChildStdin>,
+    serial: UnixStream,
     lines: Receiver<String>,
     /// All that was said and heard.
     talk: Vec<String>,
+    /// Of that, what the core logged over the serial line.
+    logged: Vec<String>,
 }
+
+/// What a line begins with that was logged.
+const LOGGED: &str = "log ";
 
 impl Board {
     /// Boots it with these of the disks.
     pub fn boot(images: &Images, present: [bool; COUNT]) -> Self {
-        let mut command = qemu(images, present);
-        let mut qemu = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("QEMU starts");
-        let (orders, said) = (qemu.stdin.take(), qemu.stdout.take().expect("it is piped"));
+        Self::start(qemu(images, present, "FIRMWARE"), present)
+    }
+
+    /// As [`boot`](Self::boot), with the firmware that logs. What it says through `defmt` is written to a file.
+    pub fn boot_logging(images: &Images, present: [bool; COUNT], frames: &Path) -> Self {
+        let mut command = qemu(images, present, LOGGING);
+        command.args(["-semihosting-config", "enable=on,target=native"]);
+        command.stdout(File::create(frames).expect("a file"));
+        Self::start(command, present)
+    }
+
+    fn start(command: Command, present: [bool; COUNT]) -> Self {
+        let (qemu, serial) = spawn(command);
+        let mut said = BufReader::new(serial.try_clone().expect("a second handle"));
         let (teller, lines) = channel();
         thread::spawn(move || {
-            let mut said = BufReader::new(said);
             while let Some(line) = whole_line(&mut said) {
                 if teller.send(line).is_err() {
                     break;
                 }
             }
         });
-        let mut board = Self { qemu, orders, lines, talk: Vec::new() };
+        let mut board = Self { qemu, serial, lines, talk: Vec::new(), logged: Vec::new() };
         let disks = present.iter().filter(|&&present| present).count();
         board.expect(&format!("booted with {disks} disks"));
         board
@@ -44,12 +64,12 @@ impl Board {
 
     /// Starts it with all disks, which QEMU must refuse; what it says.
     pub fn refused(images: &Images) -> String {
-        let mut command = qemu(images, [true; COUNT]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut qemu = command.spawn().expect("QEMU starts");
-        // A board that boots says so; QEMU says nothing there.
+        let mut command = qemu(images, [true; COUNT], "FIRMWARE");
+        command.stderr(Stdio::piped());
+        let (mut qemu, serial) = spawn(command);
+        // A board that boots says so.
         let mut booted = String::new();
-        BufReader::new(qemu.stdout.take().expect("it is piped")).read_line(&mut booted).expect("text");
+        BufReader::new(serial).read_line(&mut booted).expect("text");
         if !booted.is_empty() {
             qemu.kill().expect("QEMU runs");
         }
@@ -61,19 +81,22 @@ impl Board {
     /// Sends an order, and does not wait for what comes of it.
     pub fn order(&mut self, order: &str) {
         self.talk.push(format!("> {order}"));
-        let sent = self.orders.as_mut().map(|orders| writeln!(orders, "{order}"));
-        assert!(matches!(sent, Some(Ok(()))), "{order}: the board takes no orders\n{}", self.talk());
+        let sent = writeln!(self.serial, "{order}");
+        assert!(sent.is_ok(), "{order}: the board takes no orders\n{}", self.talk());
     }
 
     /// Waits for the next line; none where the board has ended.
     pub fn line(&mut self) -> Option<String> {
-        match self.lines.recv_timeout(PATIENCE) {
-            Ok(line) => {
-                self.talk.push(line.clone());
-                Some(line)
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => {
+                    self.talk.push(line.clone());
+                    let Some(logged) = line.strip_prefix(LOGGED) else { return Some(line) };
+                    self.logged.push(logged.to_owned());
+                }
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => panic!("the board is stuck\n{}", self.talk()),
             }
-            Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("the board is stuck\n{}", self.talk()),
         }
     }
 
@@ -119,6 +142,11 @@ impl Board {
         assert!(status.success(), "{status}\n{}", self.talk());
     }
 
+    /// What was logged over the serial line so far: a level and words.
+    pub fn logged(&self) -> &[String] {
+        &self.logged
+    }
+
     /// Kills it (SIGKILL) and waits until it is gone; the lines that it still had said.
     pub fn kill(mut self) -> Vec<String> {
         self.qemu.kill().expect("QEMU runs");
@@ -141,22 +169,32 @@ impl Drop for Board {
     }
 }
 
-/// QEMU with the board and these of the disks.
+/// QEMU with the board, these of the disks, and the firmware that a variable names.
 ///
 /// Disks are written to through the host's page cache, and a flush of the board is a flush of the file. QEMU
 /// tells the board that its disks have a cache to flush.
-fn qemu(images: &Images, present: [bool; COUNT]) -> Command {
+fn qemu(images: &Images, present: [bool; COUNT], firmware: &str) -> Command {
     let mut command = Command::new("qemu-system-riscv32");
     command.args(["-machine", "virt", "-m", "16M", "-bios", "none", "-display", "none", "-monitor", "none"]);
-    command.args(["-serial", "stdio", "-device", "virtio-rng-device,bus=virtio-mmio-bus.3", "-kernel"]);
-    command.arg(program("FIRMWARE"));
+    command.args(["-chardev", "socket,id=serial,fd=0", "-serial", "chardev:serial"]);
+    command.args(["-device", "virtio-rng-device,bus=virtio-mmio-bus.3", "-kernel"]);
+    command.arg(program(firmware));
     for (number, path) in images.paths().iter().enumerate().filter(|(number, _)| present[*number]) {
         let file = path.to_str().expect("the folder's name is text");
         let drive = format!("if=none,id=disk{number},format=raw,cache=writeback,aio=threads,file={file}");
         let device = format!("virtio-blk-device,drive=disk{number},bus=virtio-mmio-bus.{number}");
         command.args(["-drive", &drive, "-device", &device]);
     }
+    command.stdout(Stdio::null());
     command
+}
+
+/// Starts QEMU, with the other end of the board's serial line. Its output is left for the debugger's.
+fn spawn(mut command: Command) -> (Child, UnixStream) {
+    let (serial, its_end) = UnixStream::pair().expect("two ends");
+    let qemu = command.stdin(Stdio::from(OwnedFd::from(its_end))).spawn().expect("QEMU starts");
+    // With the command goes this process's handle of QEMU's end: the line ends with QEMU.
+    (qemu, serial)
 }
 
 /// The number behind a word, where a line is these two.

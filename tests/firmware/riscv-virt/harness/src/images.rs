@@ -45,6 +45,13 @@ impl Images {
         read
     }
 
+    /// Inverts these bytes of one of them.
+    pub fn invert(&self, disk: usize, bytes: Range<u64>) {
+        let inverted: Vec<u8> = self.read(disk, bytes.clone()).into_iter().map(|byte| !byte).collect();
+        let file = File::options().write(true).open(&self.paths()[disk]).expect("an image");
+        file.write_all_at(&inverted, bytes.start).expect("bytes of an image");
+    }
+
     /// Copies the files into a folder beside them, which then holds nothing else.
     pub fn copy_to(&self, name: &str) {
         let copy = self.folder().join(name);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`images`] | the files that are the board's disks |
 //! | [`board`] | a running board: orders, answers, its end or its death |
+//! | [`logs`] | what a board has logged through `defmt` |
 //! | [`cli`] | `dynamicfs` on the same files |
 //! | [`folder`] | the workload's tree as a folder of this machine |
 //!
@@ -13,6 +14,7 @@ pub mod board;
 pub mod cli;
 pub mod folder;
 pub mod images;
+pub mod logs;
 
 pub use board::Board;
 pub use cli::Cli;
