@@ -1,10 +1,12 @@
 //! Numbers that must not be mistaken for one another.
 
+mod index;
+mod scheme;
+
 use crate::build::{MULTI, REED_SOLOMON, XOR};
 
-mod index;
-
 pub use index::{Column, DiskIndex, FragmentIndex, Row, Set, SetIter};
+pub use scheme::ParseSchemeError;
 
 /// The two member lists of one superblock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

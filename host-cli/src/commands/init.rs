@@ -18,7 +18,7 @@ use crate::pool::journal::{self, Event, EventKind, Severity};
 use crate::pool::room::PoolRoom;
 use crate::pool::session::Disks;
 use dynamicfs_core::limits;
-use dynamicfs_core::types::{DiskIndex, Scheme};
+use dynamicfs_core::types::{DiskIndex, ParseSchemeError, Scheme};
 use dynamicfs_core::{DiskOptions, FormatOptions, Memory, Pool};
 use dynamicfs_hal::DiskArray;
 use layout::Layout;
@@ -87,24 +87,10 @@ fn parse_count(text: &str) -> Result<usize, String> {
 
 /// Reads a scheme as [`Scheme`] is shown.
 pub(crate) fn parse_scheme(text: &str) -> Result<Scheme, String> {
-    let bad = || format!("`{}` is not a scheme; write 4+2, mirror:3 or single", names::show(text.as_bytes()));
-    let scheme = if text == "single" {
-        Scheme::SINGLE
-    } else if let Some(copies) = text.strip_prefix("mirror:") {
-        let copies: u8 = copies.parse().map_err(|_| bad())?;
-        if !(1..=5).contains(&copies) {
-            return Err("a mirror has 1 to 5 copies".into());
-        }
-        Scheme::mirror(copies)
-    } else {
-        let (data, parity) = text.split_once('+').ok_or_else(bad)?;
-        Scheme { data: data.parse().map_err(|_| bad())?, parity: parity.parse().map_err(|_| bad())? }
-    };
-    if scheme.is_valid() {
-        Ok(scheme)
-    } else {
-        Err("a scheme has 1 to 16 data and 0 to 4 parity fragments".into())
-    }
+    text.parse().map_err(|error| match error {
+        ParseSchemeError::Form => format!("`{}` is {error}", names::show(text.as_bytes())),
+        error => error.to_string(),
+    })
 }
 
 /// The scheme for so many disks when none was asked for.

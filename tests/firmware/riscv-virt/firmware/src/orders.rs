@@ -39,7 +39,7 @@ impl Order {
     pub(crate) fn read(line: &str) -> Option<Self> {
         let mut words = line.split_whitespace();
         let order = match (words.next()?, words.next()) {
-            ("format", Some(scheme)) => Self::Format(read_scheme(scheme)?),
+            ("format", Some(scheme)) => Self::Format(scheme.parse().ok()?),
             ("write", Some(count)) => Self::Write(count.parse().ok()?),
             ("verify", None) => Self::Verify,
             ("mend", None) => Self::Mend,
@@ -50,18 +50,6 @@ impl Order {
         };
         words.next().is_none().then_some(order)
     }
-}
-
-/// Reads `2+1` or `mirror:2`.
-fn read_scheme(text: &str) -> Option<Scheme> {
-    let scheme = match text.strip_prefix("mirror:") {
-        Some(copies) => Scheme::mirror(copies.parse().ok().filter(|copies| (1..=5).contains(copies))?),
-        None => {
-            let (data, parity) = text.split_once('+')?;
-            Scheme { data: data.parse().ok()?, parity: parity.parse().ok()? }
-        }
-    };
-    scheme.is_valid().then_some(scheme)
 }
 
 /// The board's parts that a pool needs.
