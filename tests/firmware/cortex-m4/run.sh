@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Builds the programs of each feature set, and runs them on the board in QEMU. Compares them with their limits, and their
-# stack with the deepest chain of calls that ../cost finds.
+# stack with the deepest chain of calls that ../cost finds. `life` then runs on RISC-V too.
 # The table and what the programs say go to stderr; stdout has one JSON object a program, flash less that of `empty`.
 set -eu
 
 readonly TARGET=thumbv7em-none-eabihf
+readonly RISCV=riscv32imac-unknown-none-elf
 # A feature set, then its programs in the order in which they run.
 readonly SETS=(
     "none:empty pool_format read_only read_write life"
@@ -24,7 +25,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . ../need.sh
 need cargo "https://rustup.rs"
 need qemu-system-arm "apt-get install qemu-system-arm"
+need qemu-system-riscv32 "apt-get install qemu-system-misc"
 need_target $TARGET
+need_target $RISCV
 
 target_dir=${CARGO_TARGET_DIR:-$PWD/target}
 cost=$(cost_program)
@@ -38,6 +41,12 @@ run() {
         -object memory-backend-file,id=disks,size=16M,mem-path="$disks",share=on \
         -nographic -semihosting-config enable=on,target=native \
         -kernel "$target_dir/$TARGET/release/$1" </dev/null
+}
+
+run_on_riscv() {
+    timeout "$SECONDS_MAX" qemu-system-riscv32 -machine virt -m 64M -bios none \
+        -nographic -semihosting-config enable=on,target=native \
+        -kernel "$target_dir/$RISCV/release/$1" </dev/null
 }
 
 # The number of one field of a program's JSON line.
@@ -87,6 +96,12 @@ for set in "${SETS[@]}"; do
             failed=1
         fi
     done
+    cargo build --release --locked --features "${features#none}" --target $RISCV --bin life >&2
+    if ! output=$(run_on_riscv life); then
+        printf '%s\nrun.sh: life of the feature set %s failed on RISC-V\n' "$output" "$features" >&2
+        exit 1
+    fi
+    grep -v '^{' <<<"$output" | sed 's/^/RISC-V: /' >&2
 done
 cat "$disks.table" >&2
 exit $failed

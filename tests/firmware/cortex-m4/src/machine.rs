@@ -9,7 +9,7 @@ mod riscv;
 use core::fmt;
 
 #[cfg(target_arch = "arm")]
-pub use cortex_m::{entry, print, stack_pointer, stop};
+pub use cortex_m::{Timer, entry, print, spin, stack_pointer, stop};
 #[cfg(target_arch = "riscv32")]
 pub use riscv::{entry, print, stack_pointer, stop};
 

@@ -1,5 +1,7 @@
 //! Any Cortex-M.
 
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m::peripheral::{Peripherals, SYST};
 use cortex_m_rt::{ExceptionFrame, exception};
 use cortex_m_semihosting::{debug, hio};
 
@@ -8,6 +10,37 @@ pub use cortex_m_rt::entry;
 /// The address of the stack's last word.
 pub fn stack_pointer() -> usize {
     cortex_m::register::msp::read() as usize
+}
+
+/// The processor's timer.
+pub struct Timer(SYST);
+
+/// Where it begins anew: it has 24 bits.
+const TURN: u32 = 0x00FF_FFFF;
+
+impl Timer {
+    /// Starts it.
+    pub fn start() -> Self {
+        // SAFETY: the program has no interrupts, and nothing else in it uses the timer.
+        let mut timer = unsafe { Peripherals::steal() }.SYST;
+        timer.set_clock_source(SystClkSource::Core);
+        timer.set_reload(TURN);
+        timer.clear_current();
+        timer.enable_counter();
+        Self(timer)
+    }
+
+    /// Its ticks while something is done, which must be less than a turn.
+    pub fn ticks(&mut self, f: impl FnOnce()) -> u32 {
+        let before = SYST::get_current();
+        f();
+        before.wrapping_sub(SYST::get_current()) & TURN
+    }
+}
+
+/// Executes so many instructions and a few more: a loop of two.
+pub fn spin(instructions: u32) {
+    cortex_m::asm::delay(instructions / 2);
 }
 
 /// Prints a text.
