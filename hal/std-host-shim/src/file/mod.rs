@@ -1,5 +1,6 @@
 //! Disks that are files or block devices.
 
+mod below;
 mod block_device;
 mod direct;
 mod disk;

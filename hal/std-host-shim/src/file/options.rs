@@ -1,7 +1,7 @@
 //! Opening and creating disks.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use dynamicfs_hal::Geometry;
@@ -11,13 +11,14 @@ use rustix::io::Errno;
 use super::disk::Disk;
 use super::lock::{self, LockedFile};
 use super::medium::OsMedium;
-use super::{FileDisk, OpenError, block_device, direct};
+use super::{FileDisk, OpenError, below, block_device, direct};
 use crate::sync_parent_directory;
 
 /// Sector size of files, in bytes, when none is asked for: that of page caches and of most filesystems' blocks.
 const FILE_SECTOR_BYTES: u32 = 4096;
 
-/// What a power cut may damage around a sector written to a file: the largest physical sector of common disks.
+/// What a power cut may damage around a sector written to a file where nothing is known of the disk below it: the
+/// largest physical sector of common disks.
 const FILE_TEAR_UNIT: u32 = 4096;
 
 /// How to open a file or a block device as a disk.
@@ -67,7 +68,8 @@ impl FileDiskOptions {
 
     /// Raises the geometry's tear unit to this many bytes, a power of two. It is for a medium that reports
     /// too little. An SD card in a USB reader has program pages that are larger than the sectors it reports.
-    /// Without it the tear unit is 4096 for files and the physical sector for block devices.
+    /// Without it the tear unit is the physical sector: of the block device, or of the disk below a file's
+    /// filesystem. Where the system does not tell that one it is 4096. It is at least a sector.
     pub const fn tear_unit(mut self, bytes: u32) -> Self {
         self.tear_unit = bytes;
         self
@@ -198,7 +200,8 @@ impl FileDiskOptions {
             let physical = block_device::physical_sector_bytes(file).map_err(&ask)?;
             (OsMedium::BlockDevice(locked), bytes, logical, physical)
         } else {
-            (OsMedium::File(locked), metadata.len(), 1, FILE_TEAR_UNIT)
+            let physical = below::physical_sector_bytes(metadata.dev()).unwrap_or(FILE_TEAR_UNIT);
+            (OsMedium::File(locked), metadata.len(), 1, physical)
         };
         let alignment = match self.direct {
             true => direct::enable(medium.file())?,
