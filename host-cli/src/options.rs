@@ -45,6 +45,8 @@ pub(crate) struct Global {
     #[arg(id = "pool_disk", long = "disk", global = true, value_name = "PATH", num_args = 1..)]
     pub(crate) disk: Vec<PathBuf>,
     /// Print JSON
+    ///
+    /// Errors are printed so too, on standard output. Warnings are words on standard error, as without it.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Print only errors and the requested output

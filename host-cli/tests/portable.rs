@@ -6,10 +6,10 @@ use dynamicfs_core::types::{MemoryNeeds, ObjectId, Scheme};
 use dynamicfs_core::{
     CacheEntry, DiskState, FormatOptions, Memory, MountOptions, Pool, ReadObjects, Services, crc32c,
 };
-use dynamicfs_hal::{Geometry, SerialArray};
+use dynamicfs_hal::{BlockDevice, Geometry, SerialArray};
 use std::ffi::OsString;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std_host_shim::{FileDiskOptions, OsClock};
 
 /// What README.md's example of firmware lends.
@@ -66,20 +66,71 @@ fn the_memory_of_the_example_in_the_readme_is_enough_for_a_portable_pool() {
     }
 }
 
-/// One disk is as the others, and what a power cut of this machine may do to them is said.
+/// Whether a power cut of this machine may damage more of an image than a block of 512 bytes.
+fn tears(image: &Path) -> bool {
+    FileDiskOptions::new().sector_bytes(512).open(image).unwrap().geometry().tear_unit > 512
+}
+
+/// One disk is as the others, and what a power cut of this machine may do to them is said, where it may.
 #[test]
 fn an_image_joins_others_and_health_warns_of_all() {
     let pool = TestPool::none();
     let disks = images(&pool);
+    let tears = tears(&disks[0]);
     let made = pool.run(on(&disks, &["init", "--portable", "--scheme", "2+1"])).ok();
-    assert!(made.stderr.contains("a power cut of this machine may damage more"), "{}", made.stderr);
+    let warns = made.stderr.contains("a power cut of this machine may damage more");
+    assert_eq!(warns, tears, "{}", made.stderr);
     let new = pool.beside("new");
     pool.run([OsString::from("disk"), "add".into(), new.into(), "--size".into(), "8MiB".into()]).ok();
-    let health = pool.run(["health"]).expect(1).text();
+    let health = pool.run(["health"]).expect(i32::from(tears)).text();
     for disk in ["a", "b", "c", "new"] {
         let warning = format!("DISK_TEARS_NEIGHBOURS {disk} may damage more than a block of 512 bytes");
-        assert!(health.contains(&warning), "{disk}: {health}");
+        assert_eq!(health.contains(&warning), tears, "{disk}: {health}");
     }
+}
+
+/// `labels` knew nothing of the states on disks that were named alone, nor `status` that a name that it showed was the
+/// identity that followed.
+#[test]
+fn disks_that_are_named_alone_tell_what_is_on_them() {
+    let pool = TestPool::none();
+    let mut disks = images(&pool);
+    pool.run(on(&disks, &["init", "--portable", "--scheme", "mirror:2"])).ok();
+    let status = pool.json(["status"]);
+    let (id, generation) = (status["pool"]["id"].as_str().unwrap(), &status["pool"]["generation"]);
+    let branch = pool.json(["labels"])["disks"][0]["branch"].clone();
+    assert!(branch.is_string());
+
+    let blank = pool.beside("blank");
+    File::create(&blank).unwrap().set_len(8 << 20).unwrap();
+    disks.push(blank);
+    let labels = pool.run(on(&disks, &["labels", "--json"])).expect(1).json();
+    for disk in 0..3 {
+        assert_eq!(
+            (&labels["disks"][disk]["branch"], &labels["disks"][disk]["generation"]),
+            (&branch, generation)
+        );
+    }
+    assert!(labels["disks"][3]["branch"].is_null());
+
+    disks.pop();
+    let said = pool.run(on(&disks, &["status"])).ok().text();
+    assert_eq!(said.matches(id).count(), 1, "{said}");
+}
+
+/// Warnings were left out where the result was JSON.
+#[test]
+fn warnings_are_said_beside_json_and_not_in_it() {
+    let pool = TestPool::none();
+    let disks = images(&pool);
+    let init = ["init", "--portable", "--scheme", "2+1", "--json", "--dry-run"];
+    pool.run(on(&disks, &init)).ok().json();
+    let made = pool.run(on(&disks, &init[..5])).ok();
+    assert!(made.json()["pool"].is_string());
+    let warns = made.stderr.contains("warning: a power cut of this machine may damage more");
+    assert_eq!(warns, tears(&disks[0]), "{}", made.stderr);
+    let again = pool.run(on(&disks, &["init", "--portable", "--json", "--quiet", "--force", "--yes"])).ok();
+    assert_eq!(again.stderr, "");
 }
 
 /// `--disk A B C status` took the command for one more disk.

@@ -1,5 +1,5 @@
-//! `labels`: what the disks say of themselves. It needs no working pool and writes nothing; what the newest states on the disks
-//! are it can tell while no process has the pool.
+//! `labels`: what the disks say of themselves, and what the newest states on them are. It needs no working pool and writes
+//! nothing.
 
 use crate::app::App;
 use crate::host::times::rfc3339;
@@ -8,12 +8,14 @@ use crate::output::names::{ShowPath, ToldPath};
 use crate::output::report::Report;
 use crate::output::text::{BAD, Cell, GOOD, Text, WARN};
 use crate::pool::config::Config;
+use crate::pool::discover;
 use crate::pool::histories::Survey;
 use crate::pool::labels::{self, Labels};
 use dynamicfs_hal::UnixTime;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::Path;
+use std::slice;
 
 /// What the labels of some disks say.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -38,7 +40,7 @@ struct DiskLabels {
     last: String,
     /// What the label says that was changed last; null if none is whole.
     label: Option<Label>,
-    /// The history of the newest state on the disk, 16 hexadecimal digits; null where it is not known: `--disk`, or the pool is in use.
+    /// The history of the newest state on the disk, 16 hexadecimal digits; null where none can be read.
     branch: Option<String>,
     /// The number of that state's commit.
     generation: Option<u64>,
@@ -80,17 +82,28 @@ pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
     if app.global.disk.is_empty() {
         let config = Config::load(app)?;
         list.disks.extend(config.disks.iter().map(|entry| look(&config.path_of(entry))));
-        // Where another process has the pool, or there is none, only the labels can say.
-        if let Ok(survey) = Survey::of(app, &config) {
-            for (place, disk) in list.disks.iter_mut().enumerate() {
-                (disk.branch, disk.generation) = survey.state_of(place).unzip();
-            }
-        }
+        tell_states(app, &config, &mut list.disks);
     } else {
-        list.disks.extend(app.global.disk.iter().map(|path| look(path)));
+        for path in &app.global.disk {
+            let mut disk = [look(path)];
+            // Each for itself: they may be of several pools, and some of none.
+            if let Ok(config) = discover::of_given(slice::from_ref(path)) {
+                tell_states(app, &config, &mut disk);
+            }
+            list.disks.extend(disk);
+        }
     }
     app.out.report(&list)?;
     Ok(if list.disks.iter().all(|disk| disk.label.is_some()) { Exit::Done } else { Exit::Failed })
+}
+
+/// Tells the newest state on each of these disks, also beside a process that writes. Where none can be read
+/// the labels alone tell.
+fn tell_states(app: &App, config: &Config, disks: &mut [DiskLabels]) {
+    let Ok(survey) = Survey::beside_a_writer(app, config) else { return };
+    for (place, disk) in disks.iter_mut().enumerate() {
+        (disk.branch, disk.generation) = survey.state_of(place).unzip();
+    }
 }
 
 fn look(path: &Path) -> DiskLabels {

@@ -185,7 +185,10 @@ impl Report for Status {
         let place = if self.pool.folder.is_empty() { &self.pool.name } else { &self.pool.folder };
         let is_called = !place.ends_with(&self.pool.name);
         let name = if is_called { format!("{} in ", self.pool.name) } else { String::new() };
-        text.field("pool", format_args!("{name}{place} {DIM}{}{DIM:#}", self.pool.id));
+        // A pool that is named by its disks alone may be called by its identity.
+        let id =
+            if *place == self.pool.id { String::new() } else { format!(" {DIM}{}{DIM:#}", self.pool.id) };
+        text.field("pool", format_args!("{name}{place}{id}"));
         text.field("status", format_args!("{style}{}{style:#}", verdict_word(self.status)));
         if let Some(activity) = &self.activity {
             text.field("in use", format_args!("by {}", activity.words()));

@@ -185,7 +185,7 @@ pub(crate) fn by_pool(paths: &[PathBuf]) -> Result<BTreeMap<String, Vec<Found>>,
 }
 
 /// The pool of the disks at these paths, which the command line lists in place of a pool.toml.
-pub(super) fn of_given(paths: &[PathBuf]) -> Result<Config, Failure> {
+pub(crate) fn of_given(paths: &[PathBuf]) -> Result<Config, Failure> {
     for path in paths {
         Labels::read(path)
             .map_err(|error| Failure::host(format_args!("read {}", path.shown()), &error))?

@@ -96,7 +96,7 @@ impl Survey {
     }
 
     /// The same, where another process may write to them.
-    pub(super) fn beside_a_writer(app: &App, config: &Config) -> Result<Self, Failure> {
+    pub(crate) fn beside_a_writer(app: &App, config: &Config) -> Result<Self, Failure> {
         Self::as_opened(app, config, Opening::Look)
     }
 
