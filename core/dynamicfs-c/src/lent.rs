@@ -13,7 +13,7 @@ use core::mem::MaybeUninit;
 use dynamicfs_core::inspect::{candidates, decode_label};
 use dynamicfs_core::limits;
 use dynamicfs_core::types::{MemoryNeeds, Scheme, Uuid};
-use dynamicfs_core::{CacheEntry, DiskState, FormatOptions, Memory, Pin, PoolParameters};
+use dynamicfs_core::{CacheEntry, DiskState, FormatOptions, Memory, Pin, Pool, PoolParameters, Reader};
 use dynamicfs_hal::{Crc32c, DiskArray, Geometry, Request};
 
 /// The checksum of this build.
@@ -58,7 +58,7 @@ impl Use {
     /// Bytes that are taken beside those of the core, and what aligns them.
     fn fixed_bytes(self, config: &dfs_config) -> u64 {
         let of = |count: usize, bytes: usize| count as u64 * bytes as u64;
-        of(1, size_of::<Mounted>() + align_of::<Mounted>())
+        of(1, size_of::<Place>() + align_of::<Place>())
             + of(self.entries(config), size_of::<CacheEntry>())
             + of(config.disk_count as usize, size_of::<DiskState>())
             + of(self.pins(config), size_of::<Pin>())
@@ -107,7 +107,7 @@ pub(crate) unsafe fn divide(config: &dfs_config, usage: Use) -> Result<Divided, 
     // SAFETY: `check_config` found it not to be null; the caller lends it, and bytes have no alignment.
     let mut rest: &'static mut [MaybeUninit<u8>] =
         unsafe { core::slice::from_raw_parts_mut(config.memory.cast(), bytes) };
-    let place = take(&mut rest, 1, MaybeUninit::<Place>::uninit()).ok_or_else(too_little)?;
+    let place = take(&mut rest, 1, Place { aligned: 0 }).ok_or_else(too_little)?;
     let entries = take(&mut rest, usage.entries(config), CacheEntry::NEW).ok_or_else(too_little)?;
     let disks = take(&mut rest, config.disk_count as usize, DiskState::NEW).ok_or_else(too_little)?;
     let pins = take(&mut rest, usage.pins(config), Pin::NEW).ok_or_else(too_little)?;

@@ -6,7 +6,7 @@ use core::ptr::{null, null_mut};
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use dynamicfs_c::*;
 use dynamicfs_core::error::MountError;
-use dynamicfs_core::{DiskState, Memory, MountOptions, Pool, ReadObjects, Services, Slot, crc32c};
+use dynamicfs_core::{CacheEntry, DiskState, Memory, MountOptions, Pool, ReadObjects, Services, crc32c};
 use dynamicfs_hal::{NoClock, RamDisk, SerialArray};
 
 const SECTOR: usize = 512;
@@ -226,13 +226,13 @@ fn what_c_writes_the_core_reads_and_the_other_way_round() {
     assert_eq!((machine.format(), machine.put(c"log", b"from C")), (DFS_OK, 0));
     assert_eq!(machine.unmount(), DFS_OK);
 
-    let (mut bytes, mut slots, mut states) =
-        (vec![0; 40 << 10], vec![Slot::NEW; 16], [DiskState::NEW; DISKS]);
+    let (mut bytes, mut entries, mut states) =
+        (vec![0; 40 << 10], vec![CacheEntry::NEW; 16], [DiskState::NEW; DISKS]);
     // SAFETY: the pool is not mounted, so nothing else has the disks.
     let contents = unsafe { [&mut *machine.contents[0], &mut *machine.contents[1]] };
     let array =
         SerialArray::<_, DISKS>::new(contents.map(|disk| RamDisk::new(&mut disk.bytes[..], SECTOR as u32)));
-    let memory = Memory { bytes: &mut bytes, slots: &mut slots, disks: &mut states };
+    let memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut states };
     let mounted = Pool::mount(array, memory, Services::new(crc32c, &NoClock), &MountOptions::new());
     let mut pool = mounted.map_err(MountError::from).expect("mounted");
     let mut text = [0; 16];
