@@ -7,6 +7,7 @@ use super::field::{Stored, U48, layout};
 use super::label::PoolParameters;
 use super::pointer::NodePointer;
 use crate::limits::{BRANCHES_MAX, NODE_COPIES_MAX, NODE_GROUP_FREE_MIN, NODE_PLACES_MAX};
+use crate::powers::over;
 use crate::types::{
     BlockAddress, Epoch, Generation, MemberLists, MemberNumber, ObjectId, Row, Scheme, Set, Uuid,
 };
@@ -536,7 +537,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
         group_blocks: u32,
     ) {
         self.clear_row(row);
-        let rest = blocks % u64::from(group_blocks);
+        let rest = over(blocks, group_blocks.into());
         let mut row = self.row_mut(row);
         row.set_number(member.0);
         row.set_witness(witness.into());

@@ -354,7 +354,7 @@ impl<A: DiskArray> Objects<'_, A> {
         offset: u64,
     ) -> Result<(u64, u64), Code> {
         let window = self.extent_bytes(inode);
-        let first = offset - offset % window;
+        let first = floor(offset, window);
         let (from, end) = (Key::extent(object, first), Key::extent(object, offset).successor());
         let before = match self.store.tree.last_before(&from, &end, &mut [])? {
             Some((key, _)) => Some(self.extent_at(object, key.offset() & !(EXTENT_KEYS - 1))?),

@@ -6,6 +6,7 @@ use crate::error::Code;
 use crate::format::inode::Inode;
 use crate::format::key::{Key, Kind};
 use crate::limits::OBJECT_BYTES_MAX;
+use crate::powers::floor;
 use crate::transaction::Purpose;
 use crate::types::ObjectId;
 use dynamicfs_hal::DiskArray;
@@ -79,7 +80,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Frees what lies beyond `size`; false, and nothing changed, when there is no space for what of it must be rewritten.
     fn cut_extents(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<bool, Code> {
         let extent = self.extent_bytes(inode);
-        let start = size - size % extent;
+        let start = floor(size, extent);
         let kept = match size == start {
             // An extent longer than a window begins before what is cut off and reaches into it.
             true => self.store_filling()? && self.cut_to_windows(object, inode, start, extent)?,

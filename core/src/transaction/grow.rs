@@ -6,7 +6,7 @@ use crate::disks::DiskStatus;
 use crate::error::{Code, FormatError, MemberError};
 use crate::format::label::DiskIdentity;
 use crate::format::places;
-use crate::powers::{over, units};
+use crate::powers::{floor, over, units};
 use crate::space::{Area, node_free_of};
 use crate::types::{DiskIndex, Row};
 use dynamicfs_hal::{DiskArray, Request};
@@ -102,7 +102,7 @@ impl<A: DiskArray> Store<'_, A> {
         let mut counts = self.tree.space.superblock.row_mut(row);
         let (free, for_nodes) = (counts.free(), counts.node_free());
         counts.set_free(free + added);
-        counts.set_node_free(for_nodes + added / blocks * blocks + node_free_of((added % blocks) as u32));
+        counts.set_node_free(for_nodes + floor(added, blocks) + node_free_of(over(added, blocks) as u32));
         self.change_member(row, |record| record.set_blocks(after))
     }
 
