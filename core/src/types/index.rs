@@ -62,7 +62,7 @@ index! {
 }
 
 index! {
-    /// A fragment of a stripe, below [`Scheme::width`]: the data fragments first, then parity. A replica of a
+    /// A fragment of a stripe, below [`Scheme::width`](crate::types::Scheme::width): the data fragments first, then parity. A replica of a
     /// node likewise.
     FragmentIndex
 }
