@@ -327,7 +327,7 @@ fn firmware_needs_neither_std_nor_an_allocator() {
 /// Where integers become bytes outside `format`, and why that is not the format's affair.
 const RAW_BYTES: [(&str, &str); 3] = [
     ("space/mod.rs", "the headers of the bitmaps in memory, and runs that are not written yet"),
-    ("object/extents.rs", "a checksum on its way into a record, at the place that the format gives"),
+    ("object/store.rs", "a checksum on its way into a record, at the place that the format gives"),
     ("object/get.rs", "a checksum out of a record, from the place that the format gives"),
 ];
 

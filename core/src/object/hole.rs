@@ -2,6 +2,7 @@
 
 use super::Objects;
 use super::extents::{At, EXTENT_KEYS, Found};
+use super::fit::{Destination, Fit};
 use super::put::WINDOW_UPDATES;
 use crate::error::Code;
 use crate::format::inode::Inode;
@@ -109,8 +110,7 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         let inode = self.stored_inode(object)?;
         let updates = WINDOW_UPDATES + self.window_updates(&inode);
-        let stored = self.operate(updates, Purpose::Growth, Self::store_filling)?;
-        if stored { Ok(()) } else { Err(Code::NoSpace) }
+        self.operate(updates, Purpose::Growth, Self::store_filling)?.or_no_space()
     }
 
     /// Zeros a part of contents that are inline; what they end with is left out.
@@ -160,13 +160,17 @@ impl<A: DiskArray> Objects<'_, A> {
         let purpose = if range.end < found.end() { Purpose::Growth } else { Purpose::Release };
         let updates = self.rest_updates(inode, found, &range);
         let done = self.operate(updates, purpose, |objects| {
-            let done = objects.store_filling()? && objects.store_rest(object, inode, found, &range)?;
-            if done {
+            if !objects.store_filling()?.is_done() {
+                return Ok(Fit::NoSpace);
+            }
+            let done = objects.store_rest(object, inode, found, &range)?;
+            if done.is_done() {
                 objects.resize(object, inode, inode.size)?;
             }
             Ok(done)
         })?;
-        if done { Ok(range.end.min(found.end())) } else { Err(Code::NoSpace) }
+        done.or_no_space()?;
+        Ok(range.end.min(found.end()))
     }
 
     // --- what is left of an extent
@@ -187,7 +191,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Stores the parts of an extent outside a range again, in pieces at allowed places, and frees the
-    /// extent. False, and nothing changed, when there is no space for that.
+    /// extent.
     ///
     /// From the back to the front. The old extent's record stands under its first byte, so it is there until
     /// the last piece has found its space.
@@ -197,10 +201,11 @@ impl<A: DiskArray> Objects<'_, A> {
         inode: &Inode,
         found: &Found,
         range: &Range<u64>,
-    ) -> Result<bool, Code> {
+    ) -> Result<Fit, Code> {
         let most = self.extent_bytes(inode);
         let rest = rest_of(found, range);
         let purpose = if rest[0].is_empty() { Purpose::Release } else { Purpose::Growth };
+        let to = Destination::new(object, inode, found.start).with(purpose);
         let mut first = found.end();
         for piece in rest.into_iter().flat_map(|part| pieces(part, most)) {
             let bytes = (piece.end - piece.start) as usize;
@@ -209,19 +214,19 @@ impl<A: DiskArray> Objects<'_, A> {
             let stored = self.with_window(|objects, window| {
                 objects.read_stored(object, piece.start, &mut window[..bytes])?;
                 window[zeros].fill(0);
-                objects.replace_extents(object, inode, piece.start, &window[..bytes], purpose)
+                objects.replace_extents(to.at(piece.start), &window[..bytes])
             })?;
-            if stored < bytes {
+            if !stored.is_whole(bytes) {
                 // The old extent still covers all of them.
                 self.free_extents(object, found.start + 1, found.end())?;
-                return Ok(false);
+                return Ok(Fit::NoSpace);
             }
             first = piece.start;
         }
         if first > found.start {
             self.free_extent(object, found)?;
         }
-        Ok(true)
+        Ok(Fit::DONE)
     }
 }
 

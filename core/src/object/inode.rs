@@ -1,6 +1,7 @@
 //! Attributes, and making objects.
 
 use super::Objects;
+use super::fit::Fit;
 use super::put::WINDOW_UPDATES;
 use crate::disks::mix;
 use crate::error::Code;
@@ -238,8 +239,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let updates = 1 + if is_rescaled { WINDOW_UPDATES + self.window_updates(&before) } else { 0 };
         let changed = self.operate(updates, Purpose::Growth, |objects| {
             // A window has another length in another scheme: what waits in one is stored as it was begun.
-            if is_rescaled && !objects.store_filling()? {
-                return Ok(None);
+            if is_rescaled && !objects.store_filling()?.is_done() {
+                return Ok(Fit::NoSpace);
             }
             let mut inode = objects.inode(object)?;
             inode.mode = change.mode.map_or(inode.mode, |mode| mode & 0o7777);
@@ -251,8 +252,8 @@ impl<A: DiskArray> Objects<'_, A> {
             inode.tier = change.tier.unwrap_or(inode.tier);
             inode.changed = objects.store.tree.disks.now();
             objects.put_inode(object, &inode)?;
-            Ok(Some(inode))
+            Ok(Fit::Done(inode))
         })?;
-        changed.ok_or(Code::NoSpace)
+        changed.or_no_space()
     }
 }

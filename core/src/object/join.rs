@@ -2,6 +2,7 @@
 
 use super::Objects;
 use super::extents::Found;
+use super::fit::Destination;
 use super::rebuild::{Mended, UPDATES};
 use crate::error::Code;
 use crate::format::inode::Inode;
@@ -58,8 +59,8 @@ impl<A: DiskArray> Objects<'_, A> {
                 at += part.len();
             }
             objects.change(|objects| {
-                let stored = objects.replace_extents(object, inode, start, data, Purpose::Growth)?;
-                Ok(if stored == bytes { Mended::Done } else { Mended::NoSpace })
+                let stored = objects.replace_extents(Destination::new(object, inode, start), data)?;
+                Ok(if stored.is_whole(bytes) { Mended::Done } else { Mended::NoSpace })
             })
         })
     }

@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! inode.rs      attributes, making and deleting objects
-//! extents.rs    finding, storing and freeing extents
+//! extents.rs    finding and freeing extents
+//! store.rs      storing them: space, fragments, records
+//! fit.rs        where contents go, and whether there was space
 //! get.rs        reading: every byte is proved
 //! chunk.rs      reading one chunk after the other
 //! decode.rs     what is not right: from another replica, or computed
-//! put.rs        writing: fill a window, store it
+//! put.rs        writing: what stays in the tree, what goes into windows
+//! window.rs     the window buffer, and how it is stored
 //! hole.rs       holes made, and looked for
 //! transfer.rs   contents that go from one object to another
 //! truncate.rs   cutting and growing
@@ -29,6 +32,7 @@ mod decode;
 mod directory;
 mod exchange;
 mod extents;
+mod fit;
 mod get;
 mod hashed;
 mod hole;
@@ -41,9 +45,11 @@ mod put;
 mod rebuild;
 mod repair;
 mod replace;
+mod store;
 mod subtree;
 mod transfer;
 mod truncate;
+mod window;
 mod xattr;
 
 pub use directory::{Entry, MakeRequest, RenameMode};
@@ -201,8 +207,8 @@ impl<'m, A: DiskArray> Objects<'m, A> {
     /// Makes the transaction durable. On an error it was dropped.
     pub fn commit(&mut self) -> Result<(), Code> {
         let checked = self.store.check().and_then(|()| self.store.look_if_waited());
-        let stored = checked.and_then(|()| self.store_filling());
-        if let Some(error) = stored.map_or_else(Some, |done| (!done).then_some(Code::NoSpace)) {
+        let stored = checked.and_then(|()| self.store_filling()?.or_no_space());
+        if let Err(error) = stored {
             self.abort();
             return Err(error);
         }
@@ -269,7 +275,7 @@ impl<'m, A: DiskArray> Objects<'m, A> {
             return Ok(true);
         }
         // What is in the window buffer counts on the open groups.
-        let closed = self.store_filling()? && self.store.close_data_groups()?;
+        let closed = self.store_filling()?.is_done() && self.store.close_data_groups()?;
         let found = closed && self.store.has_room(updates, purpose)
             || purpose == Purpose::Release && self.store.has_last_room(updates);
         self.wanting |= !found;

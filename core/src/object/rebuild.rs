@@ -1,8 +1,10 @@
 //! Putting fragments elsewhere, or there anew: computed from what is right, proved, and written to new blocks.
 
 use super::Objects;
-use super::extents::{Addresses, Found};
+use super::extents::Found;
+use super::fit::Destination;
 use super::get::{Reading, Segment};
+use super::store::Addresses;
 use crate::error::Code;
 use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX};
 use crate::placement::{self, Demand, Places};
@@ -370,8 +372,9 @@ impl<A: DiskArray> Objects<'_, A> {
                 read => read?,
             }
             objects.change(|objects| {
-                let stored = objects.replace_extents(object, &inode, found.start, data, Purpose::Move)?;
-                Ok(if stored == bytes { Mended::Done } else { Mended::NoSpace })
+                let to = Destination::new(object, &inode, found.start).with(Purpose::Move);
+                let stored = objects.replace_extents(to, data)?;
+                Ok(if stored.is_whole(bytes) { Mended::Done } else { Mended::NoSpace })
             })
         })
     }

@@ -2,8 +2,9 @@
 //! the others, or a node, with all above it.
 
 use super::Objects;
-use super::extents::{Found, PieceWriter};
+use super::extents::Found;
 use super::rebuild::{Mended, Relocation};
+use super::store::PieceWriter;
 use crate::build::MANAGE;
 use crate::error::Code;
 use crate::format::extent::EXTENT_BYTES_MAX;
@@ -29,9 +30,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// A fragment that cannot be computed, or for which there is no space, stays as it is: its readable parts
     /// may be needed.
     pub fn repair_step(&mut self) -> Result<Option<bool>, Code> {
-        if !self.store_filling()? {
-            return Err(Code::NoSpace);
-        }
+        self.store_filling()?.or_no_space()?;
         let Some(repair) = self.repairs.pop() else { return Ok(None) };
         let healed = self.heal(&repair)?;
         if healed {

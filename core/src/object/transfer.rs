@@ -6,6 +6,7 @@
 
 use super::Objects;
 use super::extents::{At, EXTENT_KEYS, Found};
+use super::fit::{Destination, Fit};
 use super::hole::pieces;
 use crate::build::MULTI;
 use crate::error::Code;
@@ -125,11 +126,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let mut inode = self.inode(object)?;
         if inode.inline {
             let updates = MOVE_UPDATES + self.window_updates(&inode);
-            let moved =
-                self.operate(updates, Purpose::Growth, |objects| objects.move_out(object, &mut inode))?;
-            if !moved {
-                return Err(Code::NoSpace);
-            }
+            self.operate(updates, Purpose::Growth, |objects| objects.move_out(object, &mut inode))?
+                .or_no_space()?;
             self.store_waiting(object)?;
         }
         Ok(inode)
@@ -150,10 +148,8 @@ impl<A: DiskArray> Objects<'_, A> {
             self.hand_over(way, &found)?;
             return Ok((part.end, 0));
         }
-        match self.copy_over(way, &found, &part)? {
-            true => Ok((part.end, part.end - part.start)),
-            false => Err(Code::NoSpace),
-        }
+        self.copy_over(way, &found, &part)?.or_no_space()?;
+        Ok((part.end, part.end - part.start))
     }
 
     /// Whether an extent may be put elsewhere as it is. No running pass of a job may need to judge it. No
@@ -202,40 +198,40 @@ impl<A: DiskArray> Objects<'_, A> {
         })
     }
 
-    /// Stores a part of an extent in the other object, and the rest of it again. False, and nothing changed,
-    /// when there is no space for that.
-    fn copy_over(&mut self, way: &mut Way<'_>, found: &Found, part: &Range<u64>) -> Result<bool, Code> {
+    /// Stores a part of an extent in the other object, and the rest of it again.
+    fn copy_over(&mut self, way: &mut Way<'_>, found: &Found, part: &Range<u64>) -> Result<Fit, Code> {
         let most = self.extent_bytes(way.target);
         let new = way.there(part.start)..way.there(part.end);
         let updates = self.pieces_updates(way.target, new.clone(), most)
             + self.rest_updates(way.source, found, part)
             + MOVE_UPDATES;
         self.operate(updates, Purpose::Growth, |objects| {
-            let stored = objects.store_filling()?
-                && objects.copy_pieces(way, new.clone(), most)?
-                && objects.store_rest(way.from, way.source, found, part)?;
+            let stored = objects.store_filling()?.is_done()
+                && objects.copy_pieces(way, new.clone(), most)?.is_done()
+                && objects.store_rest(way.from, way.source, found, part)?.is_done();
             match stored {
                 true => objects.lengthen(way, part.end)?,
                 false => objects.free_extents(way.to, new.start, new.end)?,
             }
-            Ok(stored)
+            Ok(Fit::done_if(stored))
         })
     }
 
-    /// Stores in the other object what is to go there; false when there is no space for all of it.
-    fn copy_pieces(&mut self, way: &Way<'_>, new: Range<u64>, most: u64) -> Result<bool, Code> {
+    /// Stores in the other object what is to go there. Without space for all of it the caller frees the rest.
+    fn copy_pieces(&mut self, way: &Way<'_>, new: Range<u64>, most: u64) -> Result<Fit, Code> {
+        let to = Destination::new(way.to, way.target, new.start);
         for piece in pieces(new, most) {
             let bytes = (piece.end - piece.start) as usize;
             let stored = self.with_window(|objects, window| {
                 let old = piece.start.wrapping_sub(way.distance);
                 objects.read_stored(way.from, old, &mut window[..bytes])?;
-                objects.replace_extents(way.to, way.target, piece.start, &window[..bytes], Purpose::Growth)
+                objects.replace_extents(to.at(piece.start), &window[..bytes])
             })?;
-            if stored < bytes {
-                return Ok(false);
+            if !stored.is_whole(bytes) {
+                return Ok(Fit::NoSpace);
             }
         }
-        Ok(true)
+        Ok(Fit::DONE)
     }
 
     /// Notes that contents were moved up to this byte.

@@ -1,6 +1,7 @@
 //! Cutting and growing contents.
 
 use super::extents::{At, EXTENT_KEYS};
+use super::fit::{Destination, Fit};
 use super::{Filling, Objects};
 use crate::error::Code;
 use crate::format::inode::Inode;
@@ -37,27 +38,27 @@ impl<A: DiskArray> Objects<'_, A> {
                 true => objects.move_out(object, &mut inode)?,
                 false if only_frees => objects.cut_between_extents(object, size)?,
                 false if shrinks => objects.cut_extents(object, &inode, size)?,
-                false => true,
+                false => Fit::DONE,
             };
-            if done {
+            if done.is_done() {
                 objects.resize(object, &mut inode, size)?;
             }
             Ok(done)
         })?;
-        if done { Ok(()) } else { Err(Code::NoSpace) }
+        done.or_no_space()
     }
 
     /// Shortens the record, so that what is cut off reads as zeros if the object grows again.
-    fn cut_inline(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<bool, Code> {
+    fn cut_inline(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<Fit, Code> {
         if size >= inode.size {
-            return Ok(true);
+            return Ok(Fit::DONE);
         }
         let piece = core::mem::take(&mut self.store.piece);
         let cut = self
             .read_inline(object, 0, &mut piece[..size as usize])
             .and_then(|()| self.store.put(&Key::new(object, Kind::Inline, 0), &piece[..size as usize]));
         self.store.piece = piece;
-        cut.map(|()| true)
+        cut.map(|()| Fit::DONE)
     }
 
     /// Whether an extent, stored or in the window buffer, begins before this byte and holds it.
@@ -69,61 +70,60 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Frees what lies beyond `size`, where no extent reaches over that.
-    fn cut_between_extents(&mut self, object: ObjectId, size: u64) -> Result<bool, Code> {
+    fn cut_between_extents(&mut self, object: ObjectId, size: u64) -> Result<Fit, Code> {
         if self.filling.is_some_and(|filling| filling.object == object && filling.start >= size) {
             self.set_filling(None);
         }
         self.cut_off(object, size.next_multiple_of(EXTENT_KEYS))?;
-        Ok(true)
+        Ok(Fit::DONE)
     }
 
-    /// Frees what lies beyond `size`; false, and nothing changed, when there is no space for what of it must be rewritten.
-    fn cut_extents(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<bool, Code> {
-        let extent = self.extent_bytes(inode);
+    /// Frees what lies beyond `size`. What of it must be rewritten needs space.
+    fn cut_extents(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<Fit, Code> {
+        let (extent, to) = (self.extent_bytes(inode), Destination::new(object, inode, 0));
         let start = floor(size, extent);
         let kept = match size == start {
             // An extent longer than a window begins before what is cut off and reaches into it.
-            true => self.store_filling()? && self.cut_to_windows(object, inode, start, extent)?,
-            false => {
-                let whole = self.cut_window(object, inode, (start, extent), size)?;
-                whole
-                    || self
-                        .piece_at(object, inode, size - 1)
-                        .and_then(|piece| self.cut_window(object, inode, piece, size))?
-            }
+            true => match self.store_filling()? {
+                Fit::Done(()) => self.cut_to_windows(to.at(start), extent)?,
+                Fit::NoSpace => Fit::NoSpace,
+            },
+            false => match self.cut_window(to.at(start), extent, size)? {
+                Fit::NoSpace => {
+                    let (start, length) = self.piece_at(object, inode, size - 1)?;
+                    self.cut_window(to.at(start), length, size)?
+                }
+                done => done,
+            },
         };
-        if !kept {
-            return Ok(false);
+        if !kept.is_done() {
+            return Ok(kept);
         }
         // Behind the last byte that is kept nothing begins but what is cut off.
         let beyond = size.next_multiple_of(EXTENT_KEYS);
         self.cut_off(object, beyond)?;
-        Ok(true)
+        Ok(Fit::DONE)
     }
 
-    /// Loads a window, or an extent in it, and stores it again without the bytes beyond `size`. False, and
-    /// nothing changed, when there is no space for that.
-    fn cut_window(
-        &mut self,
-        object: ObjectId,
-        inode: &Inode,
-        (start, length): (u64, u64),
-        size: u64,
-    ) -> Result<bool, Code> {
-        if (!self.is_filling(object, start) || self.is_tight(inode)) && !self.store_filling()? {
-            return Ok(false);
+    /// Loads a window of this length, or an extent in it, and stores it again without the bytes beyond
+    /// `size`.
+    fn cut_window(&mut self, to: Destination<'_>, length: u64, size: u64) -> Result<Fit, Code> {
+        let (object, start) = (to.object, to.start);
+        let may_stay = self.is_filling(object, start) && !self.is_tight(to.inode);
+        if !may_stay && !self.store_filling()?.is_done() {
+            return Ok(Fit::NoSpace);
         }
         let is_pending = self.is_filling(object, start);
-        if !is_pending && !self.begin_window(object, inode, (start, length), 0)? {
-            return Ok(false);
+        if !is_pending && !self.begin_window(to, length, 0)?.is_done() {
+            return Ok(Fit::NoSpace);
         }
         let bytes = self.filling.map_or(0, |filling| filling.bytes).min((size - start) as usize);
         self.set_filling((bytes > 0).then_some(Filling { object, start, bytes }));
         let stored = self.store_filling_for(Purpose::Release)?;
-        if !stored {
+        if !stored.is_done() {
             self.set_filling(None);
         }
         // What earlier writes left there could be stored, or they would not have left it.
-        if is_pending && !stored { Err(Code::NoSpace) } else { Ok(stored) }
+        if is_pending { stored.or_no_space().map(|()| Fit::DONE) } else { Ok(stored) }
     }
 }
