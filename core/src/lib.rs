@@ -288,7 +288,7 @@ pub mod types;
 
 pub use disks::DiskState;
 pub use format::checksum::{crc32c, crc32c_small};
-pub use format::label::PoolParameters;
+pub use format::parameters::PoolParameters;
 pub use object::Pin;
 pub use pool::{
     AddOptions, DirectoryCursor, DiskOptions, FormatOptions, Handle, MountOptions, OpenOptions, Pool,
@@ -342,7 +342,8 @@ pub mod planning {
 pub mod inspect {
     pub use crate::format::key::{Key, Kind};
     pub use crate::format::label::{DiskIdentity, LABEL_BYTES, Label, LabelFault, decode as decode_label};
-    pub use crate::format::places::{COPY_PLACES, SECTOR_BYTES_MAX, candidates};
+    pub use crate::format::parameters::{COPY_PLACES, SECTOR_BYTES_MAX};
+    pub use crate::format::places::candidates;
     pub use crate::format::superblock::{Ancestor, SUPERBLOCK_MAGIC, Superblock};
     pub use crate::transaction::histories::{
         Relation, StateName, Surveyed, end_of, is_newer_under, may_be_copied, name_of, relation, without_say,

@@ -1,8 +1,9 @@
 //! Valid pools that hold every kind of record, made once in the process.
 
 use crate::array::{Array, Counter, NoClock, crc32c};
-use dynamicfs_core::format::label::{self, DiskIdentity, PoolParameters};
+use dynamicfs_core::format::label::{self, DiskIdentity};
 use dynamicfs_core::format::node::Node;
+use dynamicfs_core::format::parameters::PoolParameters;
 use dynamicfs_core::format::superblock::{self, SlotContents, Superblock};
 use dynamicfs_core::object::{AttributeMode, Attributes, MakeRequest};
 use dynamicfs_core::types::{BlockAddress, ObjectId, Scheme};

@@ -2,7 +2,8 @@
 
 use crate::SimDisk;
 use crate::world::crc32c;
-use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, PoolParameters};
+use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES};
+use dynamicfs_core::format::parameters::PoolParameters;
 use dynamicfs_core::format::places;
 use dynamicfs_core::format::superblock::{self, SlotContents, Superblock};
 use dynamicfs_core::types::{Epoch, Generation, MemberLists, Row, Set};

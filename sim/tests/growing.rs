@@ -4,7 +4,7 @@ use crate::common::{MEMORY, Mounted, World, contents, expect, expect_whole, put}
 use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::error::{MemberError, MountError};
 use dynamicfs_core::format::label::{self, DiskIdentity, LABEL_BYTES, Label};
-use dynamicfs_core::format::places::COPY_PLACES;
+use dynamicfs_core::format::parameters::COPY_PLACES;
 use dynamicfs_core::maintain::CheckReport;
 use dynamicfs_core::types::{DiskIndex, ObjectId, Row, Scheme};
 use dynamicfs_core::{AddOptions, FormatOptions, Memory, MountMode, MountOptions, Pool};

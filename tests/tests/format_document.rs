@@ -4,7 +4,9 @@
 use dynamicfs_core::format::field::Field;
 use dynamicfs_core::format::key::{KEY_BYTES, Kind};
 use dynamicfs_core::format::record::MemberState;
-use dynamicfs_core::format::{extent, inode, job, label, name, node, places, pointer, record, superblock};
+use dynamicfs_core::format::{
+    extent, inode, job, label, name, node, parameters, pointer, record, superblock,
+};
 use dynamicfs_core::limits;
 use dynamicfs_tests::document::{self, Document, Row, Structure};
 use dynamicfs_tests::golden::{ADVICE, is_update, load};
@@ -204,7 +206,7 @@ fn constants_are_the_documents() {
         ("PLACES", name::PLACES),
         ("ENTRY_HEADER", name::ENTRY_HEADER as u64),
         ("CRC_BYTES", extent::CRC_BYTES as u64),
-        ("SECTOR_BYTES_MAX", places::SECTOR_BYTES_MAX.into()),
+        ("SECTOR_BYTES_MAX", parameters::SECTOR_BYTES_MAX.into()),
     ];
     let numbers = numbers.map(|(name, number)| (name, number.to_string()));
     check_pairs(&pairs(&["constant", "value"]), magics.into_iter().chain(numbers));
@@ -213,7 +215,7 @@ fn constants_are_the_documents() {
 #[test]
 fn the_places_of_copies_are_the_documents() {
     let found: Vec<String> = pairs(&["place of the copy", "byte"]).into_values().collect();
-    let mut expected = places::COPY_PLACES.map(|at| at.to_string());
+    let mut expected = parameters::COPY_PLACES.map(|at| at.to_string());
     expected.sort_unstable();
     let mut found = found;
     found.sort_unstable();

@@ -324,6 +324,63 @@ fn firmware_needs_neither_std_nor_an_allocator() {
     }
 }
 
+/// The names that a text takes from the module around its own: `super::name` and those of `super::{...}`.
+fn taken_from_super(text: &str) -> BTreeSet<String> {
+    let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let mut found = BTreeSet::new();
+    for (at, word) in text.match_indices("super::") {
+        let rest = &text[at + word.len()..];
+        if text[..at].ends_with("super::") {
+            continue;
+        }
+        let Some(group) = rest.strip_prefix('{') else {
+            found.insert(name(rest));
+            continue;
+        };
+        let (mut depth, mut begins) = (0, true);
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                _ => {}
+            }
+            if begins && depth == 0 && !c.is_whitespace() {
+                found.insert(name(&group[at..]));
+            }
+            begins = depth == 0 && (c == ',' || begins && c.is_whitespace());
+        }
+    }
+    found
+}
+
+#[test]
+fn files_of_a_folder_do_not_use_each_other_in_a_circle() {
+    let mut uses: BTreeMap<PathBuf, BTreeSet<PathBuf>> = BTreeMap::new();
+    for folder in ["core/src", "core/dynamicfs-c/src", "hal/std-host-shim/src"] {
+        for source in sources(&root().join(folder)) {
+            let path = Path::new(folder).join(&source.path);
+            let stem = path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
+            if ["mod", "lib"].contains(&stem.as_str()) {
+                continue;
+            }
+            let text: String = source.lines().map(|(_, line)| format!("{line}\n")).collect();
+            let others = taken_from_super(&text).into_iter().filter(|name| *name != stem);
+            let others = others.map(|name| path.with_file_name(format!("{name}.rs")));
+            uses.insert(path.clone(), others.filter(|other| root().join(other).is_file()).collect());
+        }
+    }
+    assert!(uses.values().map(BTreeSet::len).sum::<usize>() > 100, "few uses were found: {uses:?}");
+    // What leads nowhere is in no circle; what is left when all of that is taken away is, or leads to one.
+    while let Some(end) = uses.iter().find(|(_, others)| others.iter().all(|other| !uses.contains_key(other)))
+    {
+        let end = end.0.clone();
+        uses.remove(&end);
+    }
+    let left = uses.into_iter().map(|(path, others)| format!("{} uses {others:?}", path.display()));
+    check_none("files in a circle, or above one", &left.collect::<Vec<_>>());
+}
+
 /// Where integers become bytes outside `format`, and why that is not the format's affair.
 const RAW_BYTES: [(&str, &str); 3] = [
     ("space/mod.rs", "the headers of the bitmaps in memory, and runs that are not written yet"),

@@ -4,7 +4,8 @@
 use dynamicfs_core::disks::DiskState;
 use dynamicfs_core::format::checksum::crc32c;
 use dynamicfs_core::format::key::{Key, Kind};
-use dynamicfs_core::format::label::{DiskIdentity, PoolParameters};
+use dynamicfs_core::format::label::DiskIdentity;
+use dynamicfs_core::format::parameters::PoolParameters;
 use dynamicfs_core::format::places::lay_out;
 use dynamicfs_core::format::superblock;
 use dynamicfs_core::transaction::{CreateRequest, Memory, MountMode, MountRequest, Store};

@@ -8,6 +8,7 @@
 //! condition.rs   whether a disk can be relied on, from its errors and its latency      pure
 //! select.rs      which of several disks to read from                                   pure
 //! staged.rs      buffers as the disks ask for them
+//! latency.rs     how long reads take, on average                                   pure
 //! measure.rs     what is known of the disks, brought to the two
 //! state.rs       what is known of one disk
 //! rows.rs        which members take part, and how far each of them is
@@ -16,6 +17,7 @@
 
 pub mod condition;
 pub mod events;
+mod latency;
 mod measure;
 mod rows;
 pub mod select;
@@ -24,7 +26,8 @@ mod state;
 
 use crate::build::{MULTI, OBSERVE};
 use crate::error::{About, Code, Failure, FormatError, MountError};
-use crate::format::label::{DiskIdentity, PoolParameters};
+use crate::format::label::DiskIdentity;
+use crate::format::parameters::PoolParameters;
 use crate::logging::tell;
 use crate::metrics::DiskCounters;
 use crate::observed::Observed;
@@ -351,7 +354,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             };
             state.watched.note(|watched| {
                 watched.is_late = false;
-                measure::measure(&mut watched.latency, &mut watched.samples, micros.into());
+                latency::measure(&mut watched.latency, &mut watched.samples, micros.into());
                 watched.counters.read_errors += u64::from(result.is_err());
             });
             if let Err(error) = result {

@@ -2,7 +2,7 @@
 
 use super::condition::{Condition, Window};
 use super::events::Event;
-use super::measure;
+use super::latency;
 use crate::format::label::DiskIdentity;
 use crate::limits::EVENTS_PER_DISK;
 use crate::metrics::DiskCounters;
@@ -181,7 +181,7 @@ impl Watched {
                 let measured = if request.micros > 0 { request.micros.into() } else { micros };
                 // How long a read takes that was given up comes with its outcome.
                 if request.result != Err(IoError::Late) {
-                    measure::measure(&mut self.latency, &mut self.samples, measured);
+                    latency::measure(&mut self.latency, &mut self.samples, measured);
                 }
                 (&mut counters.reads, &mut counters.read_errors)
             }

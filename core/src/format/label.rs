@@ -1,7 +1,7 @@
 //! A disk's identity: at its beginning, at a fixed place further on, and at its end.
 
 use super::field::{Stored, layout};
-use super::places::{COPY_PLACES, SECTOR_BYTES_MAX};
+use super::parameters::{COPY_PLACES, PoolParameters};
 use crate::limits;
 use crate::powers::over;
 use crate::types::{MemberNumber, Uuid};
@@ -83,114 +83,6 @@ pub const ALGORITHM_CRC32C: u8 = 1;
 
 /// Bytes of a label.
 pub const LABEL_BYTES: usize = Label::<&[u8]>::BYTES;
-
-/// What a pool fixes when it is formatted; the same on all its disks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolParameters {
-    /// The pool.
-    pub pool: Uuid,
-    /// Seed of the directory hash.
-    pub hash_seed: Uuid,
-    /// log2 of the bytes of a block.
-    pub block_shift: u8,
-    /// log2 of the bytes of a node.
-    pub node_shift: u8,
-    /// log2 of the bytes of a chunk.
-    pub chunk_shift: u8,
-    /// Slots in each ring.
-    pub ring_length: u8,
-    /// Rows of the member table.
-    pub members_max: u8,
-    /// Bytes of a superblock slot.
-    pub slot_bytes: u32,
-    /// Blocks of a group.
-    pub group_blocks: u32,
-    /// Seconds since 1970 when the pool was made.
-    pub created: i64,
-}
-
-impl PoolParameters {
-    /// Rows that a member table has at most in the format, whatever a build has room for.
-    const MEMBERS_MAX: u8 = 64;
-
-    /// What stands in before a label was read.
-    pub const UNKNOWN: Self = Self {
-        pool: Uuid([0; 16]),
-        hash_seed: Uuid([0; 16]),
-        block_shift: 12,
-        node_shift: 12,
-        chunk_shift: 12,
-        ring_length: limits::RING_LENGTH_MIN,
-        members_max: 1,
-        slot_bytes: 4096,
-        group_blocks: limits::GROUP_BLOCKS_MIN,
-        created: 0,
-    };
-
-    /// Bytes of a block.
-    pub const fn block_bytes(&self) -> usize {
-        1 << self.block_shift
-    }
-
-    /// Bytes of a node.
-    pub const fn node_bytes(&self) -> usize {
-        1 << self.node_shift
-    }
-
-    /// Bytes of a chunk.
-    pub const fn chunk_bytes(&self) -> usize {
-        1 << self.chunk_shift
-    }
-
-    /// The place of a sequence in a ring: the slot's number.
-    pub const fn ring_place(&self, sequence: u64) -> u64 {
-        over(sequence, self.ring_length as u64)
-    }
-
-    /// Bytes of a ring.
-    pub const fn ring_bytes(&self) -> u64 {
-        self.ring_length as u64 * self.slot_bytes as u64
-    }
-
-    /// Bytes of the largest sector that a disk of the pool may have, also one that is added later. The places
-    /// of labels and rings are multiples of it. 4096, unless nodes or chunks are smaller.
-    pub const fn sector_bytes_max(&self) -> u32 {
-        let (node, chunk) = (1u32 << self.node_shift, 1u32 << self.chunk_shift);
-        let least = if node < chunk { node } else { chunk };
-        if least < SECTOR_BYTES_MAX { least } else { SECTOR_BYTES_MAX }
-    }
-
-    /// Whether disks with sectors of this many bytes can hold such a pool.
-    pub const fn fits_sectors(&self, sector_bytes: u32) -> bool {
-        sector_bytes <= self.sector_bytes_max()
-    }
-
-    /// Whether a disk that tears units of so many bytes keeps blocks and slots apart. A power cut then
-    /// damages what is being written, and never its neighbour.
-    pub const fn fits_tear_unit(&self, tear_unit: u32) -> bool {
-        tear_unit as usize <= self.block_bytes() && self.slot_bytes.is_multiple_of(tear_unit)
-    }
-
-    /// Whether all values are within the limits, so that nothing computed from them overflows.
-    #[inline(never)]
-    pub fn is_valid(&self) -> bool {
-        let within =
-            |shift: u8, min: usize, max: usize| shift < 31 && (min..=max).contains(&(1usize << shift));
-        within(self.block_shift, limits::BLOCK_BYTES_MIN, limits::BLOCK_BYTES_MAX)
-            && within(self.node_shift, limits::NODE_BYTES_MIN, limits::NODE_BYTES_MAX)
-            && within(self.chunk_shift, limits::CHUNK_BYTES_MIN, limits::CHUNK_BYTES_MAX)
-            && self.node_shift <= self.block_shift
-            && (limits::RING_LENGTH_MIN..=limits::RING_LENGTH_MAX).contains(&self.ring_length)
-            && self.ring_length.is_power_of_two()
-            && (1..=Self::MEMBERS_MAX).contains(&self.members_max)
-            && (super::superblock::bytes(usize::from(self.members_max))..=1 << 20)
-                .contains(&(self.slot_bytes as usize))
-            && self.slot_bytes.is_multiple_of(self.sector_bytes_max())
-            && (limits::GROUP_BLOCKS_MIN..=limits::GROUP_BLOCKS_MAX).contains(&self.group_blocks)
-            && self.group_blocks.is_power_of_two()
-            && self.group_blocks as usize <= self.node_bytes()
-    }
-}
 
 /// What a label says of its own disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ pub mod key;
 pub mod label;
 pub mod name;
 pub mod node;
+pub mod parameters;
 pub mod places;
 pub mod pointer;
 pub mod record;

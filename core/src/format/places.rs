@@ -6,21 +6,14 @@
 //! ```
 //! On a small disk, where the copy lies at 4 KiB, ring A lies before it if it fits there.
 
-use super::label::{DiskIdentity, PoolParameters};
+use super::label::DiskIdentity;
+use super::parameters::{COPY_PLACES, PoolParameters, SECTOR_BYTES_MAX};
 use crate::limits;
 use crate::powers::{floor, over, units};
 use dynamicfs_hal::Geometry;
 
-/// Where the copy of the label lies: at one of these bytes. A reader finds it there without anything else, whatever became
-/// of the first sectors and of the disk's end.
-pub const COPY_PLACES: [u64; 3] = [4 << 10, 64 << 10, 1 << 20];
-
 /// The share of a disk that may lie before the copy.
 const COPY_SHARE: u64 = 64;
-
-/// The largest sector that a disk of any pool may have. The places of labels and rings are multiples of it, unless nodes or
-/// chunks are smaller than such a sector.
-pub const SECTOR_BYTES_MAX: u32 = 4096;
 
 /// Places at which a label may lie, for a reader that knows nothing of the disk but its size.
 pub const PLACES_MAX: usize = COPY_PLACES.len() + UNITS.len() + 1;

@@ -4,7 +4,8 @@
 //! reads and changes their fields in place.
 
 use super::field::{Stored, U48, layout};
-use super::label::PoolParameters;
+pub use super::parameters::superblock_bytes as bytes;
+use super::parameters::{PoolParameters, SUPERBLOCK_FIXED, SUPERBLOCK_ROW};
 use super::pointer::NodePointer;
 use crate::limits::{BRANCHES_MAX, NODE_COPIES_MAX, NODE_GROUP_FREE_MIN, NODE_PLACES_MAX};
 use crate::powers::over;
@@ -186,6 +187,7 @@ pub const GROUP_NONE: u32 = u32::MAX;
 
 const FIXED: usize = Superblock::<&[u8]>::BYTES;
 const ROW: usize = MemberRow::<&[u8]>::BYTES;
+const _: () = assert!(FIXED == SUPERBLOCK_FIXED && ROW == SUPERBLOCK_ROW);
 const ROOT_REPLICAS: usize = 200;
 const ANCESTRY: usize = 240;
 const ANCESTOR: usize = AncestorEntry::<&[u8]>::BYTES;
@@ -201,11 +203,6 @@ const _: () = assert!(bytes(4) == 512);
 /// Where an ancestor stands.
 const fn ancestor(i: usize) -> core::ops::Range<usize> {
     ANCESTRY + ANCESTOR * i..ANCESTRY + ANCESTOR * (i + 1)
-}
-
-/// Bytes of a superblock with this many rows in its member table.
-pub const fn bytes(members_max: usize) -> usize {
-    FIXED + ROW * members_max
 }
 
 /// An earlier history and the state at which it was left, or another one that was given up for this one.

@@ -2,7 +2,7 @@
 
 use super::Objects;
 use super::extents::Found;
-use super::get::Segment;
+use super::segment::Segment;
 use crate::error::Code;
 use crate::types::{Column, FragmentIndex, ObjectId};
 use dynamicfs_hal::DiskArray;

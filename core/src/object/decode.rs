@@ -3,7 +3,7 @@
 
 use super::Objects;
 use super::extents::Found;
-use super::get::{Reading, Segment, Segments};
+use super::segment::{Reading, Segment, Segments};
 use crate::build::{MULTI, XOR};
 use crate::disks::Disks;
 use crate::disks::select::PATIENT;

@@ -6,6 +6,7 @@
 //! store.rs      storing them: space, fragments, records
 //! fit.rs        where contents go, and whether there was space
 //! get.rs        reading: every byte is proved
+//! segment.rs    what is read of an extent in one pass
 //! chunk.rs      reading one chunk after the other
 //! decode.rs     what is not right: from another replica, or computed
 //! put.rs        writing: what stays in the tree, what goes into windows
@@ -45,6 +46,7 @@ mod put;
 mod rebuild;
 mod repair;
 mod replace;
+mod segment;
 mod store;
 mod subtree;
 mod transfer;

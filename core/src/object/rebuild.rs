@@ -3,7 +3,7 @@
 use super::Objects;
 use super::extents::Found;
 use super::fit::Destination;
-use super::get::{Reading, Segment};
+use super::segment::{Reading, Segment};
 use super::store::Addresses;
 use crate::error::Code;
 use crate::limits::{DATA_FRAGMENTS_MAX, FRAGMENTS_MAX};

@@ -2,7 +2,8 @@
 
 use super::Services;
 use crate::error::{About, Code, Failure, FormatError};
-use crate::format::label::{self, DiskIdentity, Label, LabelFault, PoolParameters};
+use crate::format::label::{self, DiskIdentity, Label, LabelFault};
+use crate::format::parameters::{COPY_PLACES, PoolParameters, SECTOR_BYTES_MAX};
 use crate::format::{places, superblock};
 use crate::limits;
 use crate::object::Objects;
@@ -274,7 +275,7 @@ fn check_options<A: DiskArray>(
         }
         let least = options.block_bytes.min(options.chunk_bytes).min(options.node_bytes);
         let fits = g.check().is_ok()
-            && g.sector_bytes <= least.min(places::SECTOR_BYTES_MAX)
+            && g.sector_bytes <= least.min(SECTOR_BYTES_MAX)
             && g.tear_unit <= options.block_bytes;
         if !fits {
             return Err(FormatError::Geometry { disk });
@@ -394,7 +395,7 @@ pub(super) fn identity(
         bytes: (least << p.block_shift)
             + 2 * p.ring_bytes()
             + 4 * u64::from(p.sector_bytes_max().max(geometry.tear_unit))
-            + places::COPY_PLACES[0],
+            + COPY_PLACES[0],
     };
     let places = places::lay_out(geometry, p).ok_or(too_small)?;
     if places.data_blocks < least {

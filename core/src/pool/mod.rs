@@ -48,7 +48,7 @@ pub use transaction::Transaction;
 
 use crate::build::MAINTAIN;
 use crate::error::{Error, Failure, FormatError, MountError};
-use crate::format::label::PoolParameters;
+use crate::format::parameters::PoolParameters;
 use crate::format::superblock::Superblock;
 use crate::logging::tell;
 use crate::object::Objects;

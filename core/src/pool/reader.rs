@@ -3,7 +3,7 @@
 use super::sealed::Inside;
 use super::{MountOptions, Services, told};
 use crate::error::{Failure, MountError};
-use crate::format::label::PoolParameters;
+use crate::format::parameters::PoolParameters;
 use crate::object::Objects;
 use crate::transaction::{Memory, MountMode, Store};
 use crate::types::{Generation, Uuid};

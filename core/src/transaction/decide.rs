@@ -6,7 +6,7 @@ use super::histories::{Prefer, leave_out_others, leave_out_unconfirmed, newest_a
 use super::labels::{read_labels, unfit};
 use super::memory::{Division, Parts};
 use super::quorum;
-use super::recover::{MountMode, MountRequest};
+use super::request::{MountMode, MountRequest};
 use super::rings::{read_state, survey};
 use crate::build::{MANAGE, MULTI, PLACEMENT};
 use crate::disks::events::Happening;

@@ -27,7 +27,7 @@ use super::{Memory, Store, quorum};
 use crate::build::MANAGE;
 use crate::disks::{DiskState, DiskStatus, Disks, lacking_for};
 use crate::error::{Code, MountError};
-use crate::format::label::PoolParameters;
+use crate::format::parameters::PoolParameters;
 use crate::format::superblock::Superblock;
 use crate::types::{DiskIndex, Epoch, Generation, MemoryNeeds, Row, Set, Uuid};
 use core::ops::ControlFlow;

@@ -1,7 +1,7 @@
 //! How the lent memory is divided.
 
 use crate::disks::{DiskState, Disks};
-use crate::format::label::PoolParameters;
+use crate::format::parameters::PoolParameters;
 use crate::format::record::dead;
 use crate::limits::{EXTENT_BYTES_MAX, EXTENT_BYTES_MIN, MEMBERS_MAX, NODE_COPIES_MAX};
 use crate::space::Space;

@@ -15,6 +15,7 @@
 //! labels.rs    what says so on the disk
 //! rings.rs     superblocks on the disks: written, read, proved
 //! decide.rs    which state to go on from
+//! request.rs    what is asked of a mount
 //! recover.rs   mounting: going on from it; claims
 //! histories.rs several histories of one pool: told apart, named, one preferred
 //! quorum.rs    who may mount and who may go on                                   pure
@@ -41,6 +42,7 @@ mod reading;
 mod ready;
 mod recount;
 mod recover;
+mod request;
 mod reserve;
 mod rings;
 mod roster;
@@ -49,7 +51,7 @@ mod sweep;
 pub use create::CreateRequest;
 pub use histories::Prefer;
 pub use memory::Memory;
-pub use recover::{MountMode, MountRequest};
+pub use request::{MountMode, MountRequest};
 pub use reserve::{Purpose, REFRESH_UPDATES, RELEASE_UPDATES};
 pub use roster::Roster;
 

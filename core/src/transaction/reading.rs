@@ -1,7 +1,7 @@
 //! How the lent memory is divided where nothing is written: much less of it will do.
 
 use super::memory::{Division, Memory, Parts, scratch_bytes, staging_min};
-use crate::format::label::PoolParameters;
+use crate::format::parameters::PoolParameters;
 use crate::limits::DATA_FRAGMENTS_MAX;
 use crate::types::MemoryNeeds;
 

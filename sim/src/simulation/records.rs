@@ -6,8 +6,8 @@
 use dynamicfs_core::format::extent::Extent;
 use dynamicfs_core::format::inode::Inode;
 use dynamicfs_core::format::key::{Key, Kind};
-use dynamicfs_core::format::label::PoolParameters;
 use dynamicfs_core::format::name::PIECE_FIRST;
+use dynamicfs_core::format::parameters::PoolParameters;
 use dynamicfs_core::format::record::OrphanRecord;
 use dynamicfs_core::limits::EXTENT_BYTES_MIN;
 use dynamicfs_core::types::ObjectId;

@@ -7,7 +7,7 @@ use crate::array::BATCH_MAX;
 use crate::clock::Latency;
 use crate::workload::Scale;
 use crate::world::PINS;
-use dynamicfs_core::format::label::PoolParameters;
+use dynamicfs_core::format::parameters::PoolParameters;
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::types::{Scheme, Set};
 use dynamicfs_core::{FormatOptions, Memory};
