@@ -23,6 +23,7 @@ readonly SETS=(
     '3, cortex-m4:opt-level=3 cpu=cortex-m4'
     'z, nightly:nightly'
     'z, own core for size:std'
+    'z, own core, cortex-m4:std cpu=cortex-m4'
 )
 # The board's features for a build, and the program that is measured with them.
 readonly BUILDS=(none:read_only none:read_write mirror:mirror full:full)

@@ -49,7 +49,7 @@ fill() {
 # Starts a job, and stops it when it says how far it is.
 interrupt() {
     dynamicfs "$@" --throttle 100kB > said 2>&1 & job=$!
-    until grep -q 'goes on in' said; do kill -0 $job; done
+    until grep -q 'continues in' said; do kill -0 $job; done
     kill -TERM $job; wait $job || [ $? -eq 6 ]
 }
 # The pool's folder is a filesystem of this size, which only the superuser can make.
