@@ -9,7 +9,7 @@
 #   sizes.sh --check                and fails where a number exceeds the kept one (sizes.txt) by more than 2 %
 #   sizes.sh --update               and keeps it, and writes the table of README.md, for which it runs the board in QEMU
 #   sizes.sh --explain BUILD TARGET prints the deepest chain of one program, and what was assumed, instead
-set -eu
+set -euo pipefail
 
 readonly TARGETS=(thumbv6m-none-eabi thumbv7em-none-eabihf riscv32imac-unknown-none-elf)
 # A build, the board's features for it, its budgets: KiB of flash and of RAM, to aim at and not to exceed.
@@ -36,22 +36,25 @@ target_dir=${CARGO_TARGET_DIR:-$PWD/cortex-m4/target}
 build() {
     local program=$1 features=$2 target=$3
     (cd cortex-m4 && cargo build --quiet --release --locked \
-        --target "$target" --features "${features#none}" --bin "$program") >&2
+        --target "$target" --features "${features#none}" --bin "$program") >&2 || return 1
     echo "$target_dir/$target/release/$program"
 }
 
 # One line a program: BUILD TARGET FLASH LENT STATICS CHAIN.
 measure() {
-    local target entry build features flash lent statics chain empty elf
+    local target entry build features flash lent statics chain empty elf numbers
     for target in "${TARGETS[@]}"; do
-        elf=$(build empty none "$target")
+        # What fails in here ends the function: the shell does not see it by itself in a substitution.
+        elf=$(build empty none "$target") || return 1
         # shellcheck disable=SC2086 # the program and its arguments
-        read -r empty _ < <($cost "$elf")
+        numbers=$($cost "$elf") || return 1
+        read -r empty _ <<<"$numbers"
         for entry in "${BUILDS[@]}"; do
             IFS=: read -r build features _ <<<"$entry"
-            elf=$(build "${build//-/_}" "$features" "$target")
+            elf=$(build "${build//-/_}" "$features" "$target") || return 1
             # shellcheck disable=SC2086
-            read -r flash lent statics chain < <($cost "$elf")
+            numbers=$($cost "$elf") || return 1
+            read -r flash lent statics chain <<<"$numbers"
             echo "$build ${target%%-*} $((flash - empty)) $lent $statics $chain"
         done
     done

@@ -8,7 +8,7 @@
 #
 #   run.sh            fails where a program fails, or takes 2 % more than is kept (sizes.txt)
 #   run.sh --update   keeps what they take, and writes the table of ../README.md
-set -eu
+set -euo pipefail
 
 readonly TARGET=thumbv7em-none-eabihf
 # A build, the features of the library, disks, and the programs in the order in which they run. The last is measured.
@@ -108,9 +108,10 @@ on_host() {
 
 # The rows of all builds.
 on_board_all() {
-    local set build features disks programs program sources library empty flash stack
+    local set build features disks programs program sources library empty flash stack numbers
     for_board EMPTY /dev/null -DPROGRAM=EMPTY pool.c
-    read -r empty _ < <(costs EMPTY)
+    numbers=$(costs EMPTY) || exit 1
+    read -r empty _ <<<"$numbers"
     for set in "${SETS[@]}"; do
         IFS=: read -r build features disks programs <<<"$set"
         library=$(library "$build" "$features" $TARGET)
@@ -126,7 +127,8 @@ on_board_all() {
                 exit 1
             fi
         done
-        read -r flash stack < <(costs "$program")
+        numbers=$(costs "$program") || exit 1
+        read -r flash stack <<<"$numbers"
         echo "$build ${TARGET%%-*} $((flash - empty)) $stack"
     done
 }

@@ -2,7 +2,7 @@
 # Builds the programs of each feature set, and runs them on the board in QEMU. Compares them with their limits, and their
 # stack with the deepest chain of calls that ../cost finds. `life` then runs on RISC-V too.
 # The table and what the programs say go to stderr; stdout has one JSON object a program, flash less that of `empty`.
-set -eu
+set -euo pipefail
 
 readonly TARGET=thumbv7em-none-eabihf
 readonly RISCV=riscv32imac-unknown-none-elf
@@ -85,7 +85,8 @@ for set in "${SETS[@]}"; do
         fi
         if [[ $MEASURED = *" $program "* ]]; then
             # shellcheck disable=SC2086 # the program and its arguments
-            read -r _ _ _ chain < <($cost "$target_dir/$TARGET/release/$program")
+            numbers=$($cost "$target_dir/$TARGET/release/$program")
+            read -r _ _ _ chain <<<"$numbers"
             if [ "$stack" -gt "$chain" ]; then
                 echo "run.sh: $program used $stack bytes of stack, more than its deepest chain of calls: $chain" >&2
                 failed=1

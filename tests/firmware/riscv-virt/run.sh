@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the firmware and the command line, then runs the tests of the two. Words after it name single tests.
 # SEED and KILLS say at which moments QEMU is killed, and how often. DYNAMICFS may name the command line.
-set -eu
+set -euo pipefail
 
 readonly TARGET=riscv32imac-unknown-none-elf
 

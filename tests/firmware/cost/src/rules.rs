@@ -54,9 +54,9 @@ mod tests {
 
     #[test]
     fn a_rule_keeps_other_callers_out() {
-        let rules = Rules::parse("only ::spill < take_slot evict # a comment\n\nonly ::spill < pin\n")
+        let rules = Rules::parse("only ::spill < take_frame evict # a comment\n\nonly ::spill < pin\n")
             .expect("rules");
-        assert!(rules.allow("tree::take_slot", "tree::spill"));
+        assert!(rules.allow("tree::take_frame", "tree::spill"));
         assert!(rules.allow("tree::pin", "tree::spill"));
         assert!(!rules.allow("tree::scan", "tree::spill"));
         assert!(rules.allow("tree::scan", "crc32c"));
