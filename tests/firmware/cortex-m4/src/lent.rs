@@ -3,7 +3,7 @@
 use crate::disks;
 use core::mem::MaybeUninit;
 use dynamicfs_core::types::{MemoryNeeds, Scheme};
-use dynamicfs_core::{DiskState, FormatOptions, Memory, Services, CacheEntry, crc32c_small};
+use dynamicfs_core::{CacheEntry, DiskState, FormatOptions, Memory, Services, crc32c_small};
 use dynamicfs_hal::{Entropy, EntropyError, Geometry, NoClock};
 
 /// A portable pool, whatever its scheme.
@@ -30,7 +30,8 @@ pub type LentToRead = Space<{ NEEDS[1].bytes }, { NEEDS[1].entries }>;
 
 impl<const BYTES: usize, const ENTRIES: usize> Space<BYTES, ENTRIES> {
     /// Memory that has not been lent yet: zeros, so that it takes no flash.
-    pub const NEW: Self = Self { bytes: [0; _], entries: MaybeUninit::uninit(), disks: MaybeUninit::uninit() };
+    pub const NEW: Self =
+        Self { bytes: [0; _], entries: MaybeUninit::uninit(), disks: MaybeUninit::uninit() };
 
     /// Lends it for one mount.
     pub fn lend(&mut self) -> Memory<'_> {

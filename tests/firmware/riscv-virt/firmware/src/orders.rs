@@ -8,11 +8,9 @@ use crate::entropy::BoardEntropy;
 use crate::example::Space;
 use crate::failure::Failure;
 use core::fmt::Write as _;
-use dynamicfs_core::types::{MemoryNeeds, Scheme};
-use dynamicfs_core::{
-    DiskState, FormatOptions, Memory, MountMode, MountOptions, Pool, Services, CacheEntry, crc32c,
-};
-use dynamicfs_hal::Geometry;
+use dynamicfs_core::maintenance::Work;
+use dynamicfs_core::types::Scheme;
+use dynamicfs_core::{FormatOptions, MountMode, MountOptions, Pool, Services, crc32c};
 use workload::Tree;
 
 /// An order.
@@ -56,27 +54,14 @@ impl Order {
 pub(crate) struct Machine {
     pub(crate) disks: Disks,
     pub(crate) entropy: BoardEntropy,
-    lent: Lent,
-}
-
-struct Lent {
-    bytes: [u8; NEEDS.bytes],
-    entries: [CacheEntry; NEEDS.entries],
-    states: [DiskState; NEEDS.disks],
-}
-
-impl Lent {
-    fn lend(&mut self) -> Memory<'_> {
-        Memory { bytes: &mut self.bytes, entries: &mut self.entries, disks: &mut self.states }
-    }
+    pub(crate) space: Space,
 }
 
 const SERVICES: Services<'static> = Services::new(crc32c, &BoardClock);
 
 impl Machine {
     pub(crate) fn new(disks: Disks, entropy: BoardEntropy) -> Self {
-        let lent = Lent { bytes: [0; _], entries: [CacheEntry::NEW; _], states: [DiskState::NEW; _] };
-        Self { disks, entropy, lent }
+        Self { disks, entropy, space: Space::NEW }
     }
 
     /// Makes a pool.
