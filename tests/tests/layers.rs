@@ -10,7 +10,7 @@ mod edges;
 #[path = "layers/source.rs"]
 mod source;
 
-use edges::{Edge, edges, re_exports};
+use edges::{Edge, edges, re_exports, siblings};
 use source::{Source, sources};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -324,36 +324,6 @@ fn firmware_needs_neither_std_nor_an_allocator() {
     }
 }
 
-/// The names that a text takes from the module around its own: `super::name` and those of `super::{...}`.
-fn taken_from_super(text: &str) -> BTreeSet<String> {
-    let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    let mut found = BTreeSet::new();
-    for (at, word) in text.match_indices("super::") {
-        let rest = &text[at + word.len()..];
-        if text[..at].ends_with("super::") {
-            continue;
-        }
-        let Some(group) = rest.strip_prefix('{') else {
-            found.insert(name(rest));
-            continue;
-        };
-        let (mut depth, mut begins) = (0, true);
-        for (at, c) in group.char_indices() {
-            match c {
-                '{' => depth += 1,
-                '}' if depth == 0 => break,
-                '}' => depth -= 1,
-                _ => {}
-            }
-            if begins && depth == 0 && !c.is_whitespace() {
-                found.insert(name(&group[at..]));
-            }
-            begins = depth == 0 && (c == ',' || begins && c.is_whitespace());
-        }
-    }
-    found
-}
-
 #[test]
 fn files_of_a_folder_do_not_use_each_other_in_a_circle() {
     let mut uses: BTreeMap<PathBuf, BTreeSet<PathBuf>> = BTreeMap::new();
@@ -364,8 +334,7 @@ fn files_of_a_folder_do_not_use_each_other_in_a_circle() {
             if ["mod", "lib"].contains(&stem.as_str()) {
                 continue;
             }
-            let text: String = source.lines().map(|(_, line)| format!("{line}\n")).collect();
-            let others = taken_from_super(&text).into_iter().filter(|name| *name != stem);
+            let others = siblings(&source).into_iter().filter(|name| *name != stem);
             let others = others.map(|name| path.with_file_name(format!("{name}.rs")));
             uses.insert(path.clone(), others.filter(|other| root().join(other).is_file()).collect());
         }

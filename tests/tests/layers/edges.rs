@@ -1,7 +1,7 @@
 //! Which modules of its crate, and which items of the HAL, a source names.
 
 use super::source::Source;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -49,7 +49,9 @@ pub(crate) fn re_exports(root: &Source) -> Exports {
 /// All edges of a source.
 pub(crate) fn edges(source: &Source, exports: &Exports) -> Vec<Edge> {
     let mut edges = Vec::new();
-    for (at, path) in absolute_paths(source) {
+    for (at, path) in
+        paths(source).into_iter().filter_map(|(at, path, leads_out)| leads_out.then_some((at, path)))
+    {
         let to = match path.split("::").next().and_then(|first| exports.get(first)) {
             Some(original) => original.clone(),
             None => path,
@@ -60,8 +62,20 @@ pub(crate) fn edges(source: &Source, exports: &Exports) -> Vec<Edge> {
     edges
 }
 
-/// Paths that lead to the crate's root or to the HAL, from there on, and where they stand.
-fn absolute_paths(source: &Source) -> Vec<(usize, String)> {
+/// The files of its folder that a source names, by their names without `.rs`.
+pub(crate) fn siblings(source: &Source) -> BTreeSet<String> {
+    let mut folder = source.modules();
+    folder.pop();
+    let below = folder.iter().map(|module| format!("{module}::")).collect::<String>();
+    let named = paths(source).into_iter().filter_map(|(_, path, _)| {
+        Some(path.strip_prefix(&below)?.split("::").next().unwrap_or_default().to_owned())
+    });
+    named.collect()
+}
+
+/// Paths that begin at the crate's root, at a module above, or at the HAL: where they stand, from the root on, and
+/// whether they lead out of the module of the root.
+fn paths(source: &Source) -> Vec<(usize, String, bool)> {
     let text = &source.text;
     let mut found = Vec::new();
     for start in ["crate::", "super::", "dynamicfs_hal::"] {
@@ -70,20 +84,20 @@ fn absolute_paths(source: &Source) -> Vec<(usize, String)> {
             if before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') {
                 continue;
             }
-            let paths = leaves(&text[at..]).0;
-            found.extend(paths.iter().filter_map(|path| resolve(source, path)).map(|path| (at, path)));
+            let resolved = leaves(&text[at..]).0.into_iter().map(|path| resolve(source, &path));
+            found.extend(resolved.map(|(path, leads_out)| (at, path, leads_out)));
         }
     }
     found
 }
 
-/// A path from the crate's root on; `None` if it stays in its module.
-fn resolve(source: &Source, path: &str) -> Option<String> {
+/// A path from the crate's root on, and whether it leads out of the module of the root that it stands in.
+fn resolve(source: &Source, path: &str) -> (String, bool) {
     if path.starts_with("dynamicfs_hal::") {
-        return Some(path.to_owned());
+        return (path.to_owned(), true);
     }
     if let Some(path) = path.strip_prefix("crate::") {
-        return Some(path.to_owned());
+        return (path.to_owned(), true);
     }
     let mut modules = source.modules();
     let mut rest = path;
@@ -91,7 +105,9 @@ fn resolve(source: &Source, path: &str) -> Option<String> {
         modules.pop();
         rest = above;
     }
-    modules.is_empty().then(|| rest.to_owned())
+    let leads_out = modules.is_empty();
+    modules.push(rest.to_owned());
+    (modules.join("::"), leads_out)
 }
 
 /// The paths of a use tree or of a path in code: `a::{b, c::d}` is `a::b` and `a::c::d`. Also the bytes that it takes.
@@ -154,6 +170,14 @@ mod tests {
         check("a/b.rs", "use super::c::D; use super::super::pool::X;", &["pool::X"]);
         check("a/mod.rs", "use super::types::Y;", &["types::Y"]);
         check("types.rs", "use super::limits::Z;", &["limits::Z"]);
+    }
+
+    #[test]
+    fn siblings_are_found_by_either_way() {
+        let text = "use super::{Disks, rows::R, state}; use crate::disks::events::E; use crate::tree::T;";
+        let source = Source { path: PathBuf::from("disks/select.rs"), length: 1, text: text.to_owned() };
+        let expected = ["Disks", "events", "rows", "state"].map(str::to_owned);
+        assert_eq!(siblings(&source), BTreeSet::from(expected));
     }
 
     #[test]
