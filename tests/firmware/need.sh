@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # Sourced by the scripts of this folder: ends with status 2, and says how to install it, where something is missing.
 
+# What fails inside of $(...) ends the script too: an empty answer is not taken for a good one.
+shopt -s inherit_errexit
+
 missing() {
     echo "$(basename "$0"): $1 is missing; install it with: $2" >&2
     exit 2

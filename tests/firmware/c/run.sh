@@ -18,12 +18,13 @@ readonly SETS=(
     "mirror:--features xor,repair:3:LIFE FORMAT MIRROR"
     "full:--features reed-solomon,repair,maintain:4:LIFE FORMAT FULL"
 )
-readonly GROWTH_PERCENT=2
 readonly SECONDS_MAX=120
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=../need.sh
 . ../need.sh
+# shellcheck source=../kept.sh
+. ../kept.sh
 need cargo "https://rustup.rs"
 need qemu-system-arm "apt-get install qemu-system-arm"
 need valgrind "apt-get install valgrind"
@@ -110,7 +111,7 @@ on_host() {
 on_board_all() {
     local set build features disks programs program sources library empty flash stack numbers
     for_board EMPTY /dev/null -DPROGRAM=EMPTY pool.c
-    numbers=$(costs EMPTY) || exit 1
+    numbers=$(costs EMPTY)
     read -r empty _ <<<"$numbers"
     for set in "${SETS[@]}"; do
         IFS=: read -r build features disks programs <<<"$set"
@@ -127,40 +128,21 @@ on_board_all() {
                 exit 1
             fi
         done
-        numbers=$(costs "$program") || exit 1
+        numbers=$(costs "$program")
         read -r flash stack <<<"$numbers"
         echo "$build ${TARGET%%-*} $((flash - empty)) $stack"
     done
 }
 
-# Fails where a row has grown, or is not kept.
-check() {
-    awk -v percent=$GROWTH_PERCENT '
-        NR == FNR { flash[$1 $2] = $3; stack[$1 $2] = $4; next }
-        function grown(what, now, kept) {
-            if (now * 100 <= kept * (100 + percent)) return
-            printf "run.sh: %s of %s in C is %d bytes; %d are kept (tests/firmware/c/run.sh --update)\n", what, $1, now, kept
-            failed = 1
-        }
-        { grown("flash", $3, flash[$1 $2]); grown("stack", $4, stack[$1 $2]) }
-        END { exit failed }
-    ' sizes.txt - <<<"$1" >&2
-}
-
 update() {
-    local table text
+    local table
     echo "$1" >sizes.txt
     table=$(echo "| build | processor | flash in Rust | flash in C | more | stack in C |" && echo "|---|---|--:|--:|--:|--:|" &&
         awk '
             NR == FNR { rust[$1 $2] = $3; next }
             { printf "| `%s` | %s | %d | %d | %.1f %% | %d |\n", $1, $2, rust[$1 $2], $3, ($3 / rust[$1 $2] - 1) * 100, $4 }
         ' ../sizes.txt sizes.txt)
-    text=$(awk -v table="$table" '
-        /<!-- c\/run.sh ends -->/ { skipped = 0 }
-        !skipped
-        /<!-- c\/run.sh begins -->/ { print table; skipped = 1 }
-    ' ../README.md)
-    printf '%s\n' "$text" >../README.md
+    write_table c/run.sh ../README.md "$table"
 }
 
 case ${1:-} in
@@ -174,4 +156,4 @@ cat rules.txt ../cost/rules.txt >"$work/rules.txt"
 on_host
 measured=$(on_board_all)
 echo "$measured"
-if [ "${1:-}" = --update ]; then update "$measured"; else check "$measured"; fi
+if [ "${1:-}" = --update ]; then update "$measured"; else check_kept stack sizes.txt "$measured"; fi
