@@ -14,40 +14,42 @@
  *
  * What functions return
  * ---------------------
- * 0 or more: done. Below 0: a DFS_ERR_ code; dfs_strerror has its text, and dfs_last_error the disk, the address
- * or the object that is meant. "Those of disks" are the codes from DFS_ERR_NODE_UNREADABLE to
+ * 0 or more: done. Below 0: a DFS_ERR_ code; dfs_strerror has its text, and dfs_last_error the disk, the
+ * address or the object that is meant. "Those of disks" are the codes from DFS_ERR_NODE_UNREADABLE to
  * DFS_ERR_NEEDS_FEATURE, "those of misuse" the codes from DFS_ERR_POINTER to DFS_ERR_ACCESS.
  *
  * Structs
  * -------
- * Structs that the program fills begin with struct_bytes, which it sets to the struct's size, also in those that a
- * function fills; the rest is set to zero, then to what is meant. A size that the library does not know is
- * DFS_ERR_STRUCT. dfs_pool is set to zero before its first use, and stays in its place while it is mounted.
- * dfs_file and dfs_dir may be anywhere, as many as the program likes.
+ * Structs that the program fills begin with struct_bytes, which it sets to the struct's size, also in those
+ * that a function fills; the rest is set to zero, then to what is meant. A size that the library does not
+ * know is DFS_ERR_STRUCT. dfs_pool is set to zero before its first use, and stays in its place while it is
+ * mounted. dfs_file and dfs_dir may be anywhere, as many as the program likes.
  *
  * Threads and interrupts
  * ----------------------
- * No function has state of its own: different pools may be used by different threads at a time. Calls on one pool
- * must not overlap, unless dfs_config.lock keeps them apart. There is one transaction at a time, whichever thread
- * began it: threads that change things agree on who does, or lock from dfs_begin to dfs_commit. dfs_format,
- * dfs_mount and dfs_unmount are for when no other thread uses the pool. No function is to be called from an
- * interrupt. Calls wait for the disks; they never sleep or allocate.
+ * No function has state of its own: different pools may be used by different threads at a time. Calls on one
+ * pool must not overlap, unless dfs_config.lock keeps them apart. There is one transaction at a time,
+ * whichever thread began it: threads that change things agree on who does, or lock from dfs_begin to
+ * dfs_commit. dfs_format, dfs_mount and dfs_unmount are for when no other thread uses the pool. No function
+ * is to be called from an interrupt. Calls wait for the disks; they never sleep or allocate.
  *
  * Misuse
  * ------
- * Found, and answered by a code with nothing done: null and misaligned pointers; a struct of another version; a
- * pool that is not mounted, is mounted twice, or was copied; a call from a callback; a file that is closed, of
- * another pool, of an earlier mount, or made by a transaction that was undone.
+ * Found, and answered by a code with nothing done: null and misaligned pointers; a struct of another version;
+ * a pool that is not mounted, is mounted twice, or was copied; a call from a callback; a file that is closed,
+ * of another pool, of an earlier mount, or made by a transaction that was undone.
  *
- * Not found, and undefined: pointers to memory that is not there, or is shorter than is said; a configuration,
- * disks or lent memory that change while the pool is mounted; buffers that lie in lent memory or in a struct of the
- * library; callbacks that do other than is asked of them, or do not return; two threads without a lock; a dfs_pool that was not zero before its first use. A copy of a dfs_file is a file of its
+ * Not found, and undefined: pointers to memory that is not there, or is shorter than is said; a
+ * configuration, disks or lent memory that change while the pool is mounted; buffers that lie in lent memory
+ * or in a struct of the library; callbacks that do other than is asked of them, or do not return; two threads
+ * without a lock; a dfs_pool that was not zero before its first use. A copy of a dfs_file is a file of its
  * own: closing one does not close the other, and lets go of one pin.
  *
  * Panics
  * ------
- * No bytes on a disk make the library panic. If an error in it does, a host program prints where and ends. On bare
- * metal the library calls a function that the program defines and that does not return, as a reset does not:
+ * No bytes on a disk make the library panic. If an error in it does, a host program prints where and ends. On
+ * bare metal the library calls a function that the program defines and that does not return, as a reset does
+ * not:
  *
  *     void dfs_panic(void);
  *
@@ -290,7 +292,8 @@
 // `dfs_stat_info.kind`: a directory.
 #define DFS_KIND_DIRECTORY 2
 
-// `dfs_stat_info.kind`: a symbolic link. Larger numbers are device nodes, pipes and sockets: names without contents.
+// `dfs_stat_info.kind`: a symbolic link. Larger numbers are device nodes, pipes and sockets: names without
+// contents.
 #define DFS_KIND_SYMLINK 3
 
 // `dfs_open`, `dfs_create`: the file is read.
@@ -354,8 +357,8 @@ typedef struct dfs_disk {
     uint64_t sectors;
     // Bytes of a sector, a power of two, 512 to 16384.
     uint32_t sector_bytes;
-    // Bytes that a power cut in a write may damage: the aligned unit of this size around each written sector.
-    // A power of two, at least a sector. 0: a sector.
+    // Bytes that a power cut in a write may damage: the aligned unit of this size around each written
+    // sector. A power of two, at least a sector. 0: a sector.
     uint32_t tear_unit;
     // Alignment in bytes that buffers must have in memory, a power of two. 0: any will do. More than 1 takes
     // the feature `staging`.
@@ -375,9 +378,9 @@ typedef struct dfs_disk {
     int32_t (*discard)(void *context, uint64_t sector, uint64_t count);
 } dfs_disk;
 
-// What the machine lends a pool. The struct, the disks, and the memory stay where they are, unchanged, as long
-// as the pool is mounted: the library keeps their addresses. `static const` is a good place for the first two.
-// Fields that are zero have the value that is named.
+// What the machine lends a pool. The struct, the disks, and the memory stay where they are, unchanged, as
+// long as the pool is mounted: the library keeps their addresses. `static const` is a good place for the
+// first two. Fields that are zero have the value that is named.
 typedef struct dfs_config {
     // `sizeof(dfs_config)`.
     uint32_t struct_bytes;
@@ -392,18 +395,18 @@ typedef struct dfs_config {
     // Nodes of the tree that the cache may hold. 0: the least. More save reads, and ask for more memory.
     uint32_t cache_nodes;
     // Files that may be open at a time and stay readable when they are unlinked. 0: unlinked files are gone
-    // at once, and any number may be open. It takes the feature `pins` (`DFS_ERR_NEEDS_FEATURE`), and 16 bytes of
-    // memory each; `dfs_mount_ro` needs none.
+    // at once, and any number may be open. It takes the feature `pins` (`DFS_ERR_NEEDS_FEATURE`), and 16
+    // bytes of memory each; `dfs_mount_ro` needs none.
     uint32_t pins;
     // The 16 bytes of the pool's identity, where disks of several pools may be among these. Null: the first
     // that is found.
     const uint8_t *pool_identity;
     // Handed to `lock` and `unlock`.
     void *lock_context;
-    // Called before each use of the pool, where several threads have it; 0 when the lock is taken. Every call
-    // of it that returned 0 is followed by one `unlock`, in the same thread, before the function returns. The
-    // lock must be recursive, or refuse (non-zero: `DFS_ERR_LOCK`) a thread that holds it: only then is a call
-    // from a callback told as `DFS_ERR_REENTERED`. Null: one thread uses the pool.
+    // Called before each use of the pool, where several threads have it; 0 when the lock is taken. Every
+    // call of it that returned 0 is followed by one `unlock`, in the same thread, before the function
+    // returns. The lock must be recursive, or refuse (non-zero: `DFS_ERR_LOCK`) a thread that holds it: only
+    // then is a call from a callback told as `DFS_ERR_REENTERED`. Null: one thread uses the pool.
     int32_t (*lock)(void *context);
     // Gives back what `lock` took. Needed where `lock` is.
     void (*unlock)(void *context);
@@ -434,11 +437,11 @@ typedef struct dfs_format_options {
     uint32_t tolerance;
     // Bytes of a tree node: a power of two, 512 to 16384. 0: 512.
     uint32_t node_bytes;
-    // Bytes of a block, the allocation unit: a power of two, a node at least, every disk's tear unit at least,
-    // 65536 at most. 0: 512, or the largest tear unit.
+    // Bytes of a block, the allocation unit: a power of two, a node at least, every disk's tear unit at
+    // least, 65536 at most. 0: 512, or the largest tear unit.
     uint32_t block_bytes;
-    // Bytes of a chunk, the unit of verification: a power of two, 512 to 16384, every disk's sector at least.
-    // 0: 512.
+    // Bytes of a chunk, the unit of verification: a power of two, 512 to 16384, every disk's sector at
+    // least. 0: 512.
     uint32_t chunk_bytes;
     // Bytes of an extent of new files: a power of two, 4096 to 4194304. 0: 4096.
     uint32_t extent_bytes;
@@ -482,8 +485,8 @@ typedef struct dfs_error_info {
     uint64_t bytes;
 } dfs_error_info;
 
-// A pool. All fields are the library's. Set it to zero before its first use (a static one is), leave it where
-// it is while a pool is mounted, and use it again after `dfs_unmount` as it is.
+// A pool. All fields are the library's. Set it to zero before its first use (a static one is), leave it
+// where it is while a pool is mounted, and use it again after `dfs_unmount` as it is.
 typedef struct dfs_pool {
     uint32_t magic;
     uint32_t mount;
@@ -497,9 +500,8 @@ typedef struct dfs_pool {
     struct dfs_error_info last;
 } dfs_pool;
 
-// An open file. All fields are the library's. It owns nothing: one that is forgotten instead of closed holds a
-// pin until the pool is unmounted, and nothing else.
-typedef struct dfs_file {
+// What files and directories that are open have. All fields are the library's.
+typedef struct dfs_opened {
     uint32_t magic;
     uint32_t mount;
     uint32_t transaction;
@@ -507,6 +509,12 @@ typedef struct dfs_file {
     const struct dfs_pool *owner;
     uint64_t object;
     uint64_t position;
+} dfs_opened;
+
+// An open file. It owns nothing: one that is forgotten instead of closed holds a pin until the pool is
+// unmounted, and nothing else.
+typedef struct dfs_file {
+    struct dfs_opened opened;
 } dfs_file;
 
 // The attributes of an object.
@@ -537,15 +545,9 @@ typedef struct dfs_stat_info {
     uint32_t gid;
 } dfs_stat_info;
 
-// An open directory. All fields are the library's. It owns nothing.
+// An open directory. It owns nothing.
 typedef struct dfs_dir {
-    uint32_t magic;
-    uint32_t mount;
-    uint32_t transaction;
-    uint32_t flags;
-    const struct dfs_pool *owner;
-    uint64_t object;
-    uint64_t position;
+    struct dfs_opened opened;
 } dfs_dir;
 
 // An entry of a directory.
@@ -574,7 +576,8 @@ typedef struct dfs_health_info {
     uint32_t tentative;
     // 1 if a transaction is open.
     uint32_t in_transaction;
-    // Members of the pool; 0 where it is mounted by `dfs_mount_ro`, as all that follows but for `generation`.
+    // Members of the pool; 0 where it is mounted by `dfs_mount_ro`, as all that follows but for
+    // `generation`.
     uint32_t members;
     // Members that take part.
     uint32_t online;
@@ -620,13 +623,12 @@ int32_t dfs_memory_to_format(const struct dfs_config *config,
                              struct dfs_memory_needs *needs);
 
 // Tells how much memory the pool takes that is on these disks, with this cache and these pins: it reads the
-// disks' labels. `config.memory` is used as a buffer: one sector of the largest disk, and its alignment. 0, or
-// `DFS_ERR_NO_POOL` where no label can be read, `DFS_ERR_NEEDS_MEMORY` where the buffer is too short,
-// and those of `dfs_memory_to_format`.
+// disks' labels. `config.memory` is used as a buffer: one sector of the largest disk, and its alignment. 0,
+// or `DFS_ERR_NO_POOL` where no label can be read, `DFS_ERR_NEEDS_MEMORY` where the buffer is too short, and
+// those of `dfs_memory_to_format`.
 //
 // No other call may be under way that uses the memory or the disks.
-int32_t dfs_memory_to_mount(const struct dfs_config *config,
-                            struct dfs_memory_needs *needs);
+int32_t dfs_memory_to_mount(const struct dfs_config *config, struct dfs_memory_needs *needs);
 
 // Makes a pool on all disks of the configuration and mounts it for reading and writing. **What is on them is
 // lost.** A disk that belongs to a pool is refused (`DFS_ERR_IN_USE`), unless `options.force` is set.
@@ -634,9 +636,9 @@ int32_t dfs_memory_to_mount(const struct dfs_config *config,
 // `pool` is zero, or was unmounted. `config` and what it points to stay in place until `dfs_unmount`.
 //
 // 0, or a code: nothing is mounted then, and `dfs_last_error` tells the disk or the memory that is meant.
-// Until the first byte is written: `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`, `_LOCK`,
-// `_DISK_COUNT`, `_TOO_FEW_DISKS`, `_PARAMETER`, `_GEOMETRY`, `_DISK_TOO_SMALL`, `_DISK_TOO_LARGE`, `_IN_USE`,
-// `_ENTROPY`, `_NEEDS_MEMORY`, `_NEEDS_FEATURE`. After it those of a disk that failed.
+// Until the first byte is written: `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`,
+// `_LOCK`, `_DISK_COUNT`, `_TOO_FEW_DISKS`, `_PARAMETER`, `_GEOMETRY`, `_DISK_TOO_SMALL`, `_DISK_TOO_LARGE`,
+// `_IN_USE`, `_ENTROPY`, `_NEEDS_MEMORY`, `_NEEDS_FEATURE`. After it those of a disk that failed.
 int32_t dfs_format(struct dfs_pool *pool,
                    const struct dfs_config *config,
                    const struct dfs_format_options *options);
@@ -647,22 +649,21 @@ int32_t dfs_format(struct dfs_pool *pool,
 // `pool` is zero, or was unmounted. `config` and what it points to stay in place until `dfs_unmount`.
 //
 // 0, or a code: nothing is mounted then, and `dfs_last_error` tells the disk or the memory that is meant.
-// `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`, `_LOCK`, `_DISK_COUNT`, `_GEOMETRY`; and of
-// the disks
-// `DFS_ERR_NO_POOL`, `_MISSING`, `_UNSUPPORTED`, `_TRUNCATED`, `_LARGE_SECTORS`, `_LABELS_DISAGREE`, `_CLONED`,
-// `_NO_SUPERBLOCK`, `_UNFINISHED`, `_DIVERGED`, `_NEEDS_FEATURE`, `_NEEDS_MEMORY`, `_NODE_UNREADABLE`.
-int32_t dfs_mount(struct dfs_pool *pool,
-                  const struct dfs_config *config);
+// `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`, `_LOCK`, `_DISK_COUNT`, `_GEOMETRY`;
+// and of the disks `DFS_ERR_NO_POOL`, `_MISSING`, `_UNSUPPORTED`, `_TRUNCATED`, `_LARGE_SECTORS`,
+// `_LABELS_DISAGREE`, `_CLONED`, `_NO_SUPERBLOCK`, `_UNFINISHED`, `_DIVERGED`, `_NEEDS_FEATURE`,
+// `_NEEDS_MEMORY`, `_NODE_UNREADABLE`.
+int32_t dfs_mount(struct dfs_pool *pool, const struct dfs_config *config);
 
-// Mounts a pool for reading alone, in less memory. Nothing is written to any disk. A program that mounts with
-// this function alone, and calls no function that changes something, links no code that writes.
+// Mounts a pool for reading alone, in less memory. Nothing is written to any disk. A program that mounts
+// with this function alone, and calls no function that changes something, links no code that writes.
 //
 // As `dfs_mount` else. Functions that change something answer `DFS_ERR_READ_ONLY`.
 int32_t dfs_mount_ro(struct dfs_pool *pool, const struct dfs_config *config);
 
-// Gives a pool up. What was committed is durable, and an open transaction is undone; nothing is written. Files
-// and directories that are open can only be closed. The disks, the memory and the configuration are the
-// caller's again.
+// Gives a pool up. What was committed is durable, and an open transaction is undone; nothing is written.
+// Files and directories that are open can only be closed. The disks, the memory and the configuration are
+// the caller's again.
 //
 // 0, or `DFS_ERR_POINTER`, `_NOT_MOUNTED`, `_MOVED`, `_LOCK`, `_REENTERED`. No other thread may use the pool
 // meanwhile, nor begin to.
@@ -677,9 +678,9 @@ int32_t dfs_unmount(struct dfs_pool *pool);
 // 0, or `DFS_ERR_IN_TRANSACTION`, `_READ_ONLY`, `_TOO_FEW_DISKS`, `_OTHER_WRITER`, `_EXCHANGED`,
 // `_OUTCOME_UNKNOWN`, and those of disks and of misuse.
 //
-// A call that fails inside a transaction need not end it. After `DFS_ERR_NO_SPACE`, and after errors of names,
-// kinds, arguments and limits, it goes on as it was. After others later calls may answer `DFS_ERR_POISONED`:
-// then it can only be aborted.
+// A call that fails inside a transaction need not end it. After `DFS_ERR_NO_SPACE`, and after errors of
+// names, kinds, arguments and limits, it goes on as it was. After others later calls may answer
+// `DFS_ERR_POISONED`: then it can only be aborted.
 int32_t dfs_begin(struct dfs_pool *pool);
 
 // Makes the changes of the open transaction durable, and ends it.
@@ -699,33 +700,27 @@ int32_t dfs_in_transaction(struct dfs_pool *pool);
 
 // Opens the file at a path, at its beginning; `flags` are of `DFS_OPEN_`. Paths go from the root; slashes at
 // either end are passed over, symbolic links are not followed. As many files are open at a time as there are
-// structs for; one file may be open several times. `file` needs no preparation, and what it held is not looked
-// at. To make a file there is `dfs_create`, to cut one `dfs_truncate`: a program that does neither links no code
-// for it.
+// structs for; one file may be open several times. `file` needs no preparation, and what it held is not
+// looked at. To make a file there is `dfs_create`, to cut one `dfs_truncate`: a program that does neither
+// links no code for it.
 //
 // A file that a transaction made goes with it where that is undone: it is `DFS_ERR_STALE` then. After the
-// commit it stays open, but it must be used once before 64 more transactions have begun: what came of earlier
-// ones is not remembered, and it is `DFS_ERR_STALE` too.
+// commit it stays open, but it must be used once before 64 more transactions have begun: what came of
+// earlier ones is not remembered, and it is `DFS_ERR_STALE` too.
 //
-// Where `config.pins` is not 0 the file is pinned: unlinked, it stays as it is until it is closed. Else it is
-// `DFS_ERR_NOT_FOUND` from then on.
+// Where `config.pins` is not 0 the file is pinned: unlinked, it stays as it is until it is closed. Else it
+// is `DFS_ERR_NOT_FOUND` from then on.
 //
 // 0, or `DFS_ERR_NOT_FOUND`, `_NAME`, `_NOT_A_DIRECTORY`, `_IS_A_DIRECTORY`, `_NOT_A_FILE`, `_READ_ONLY`,
 // `_PINS_FULL`, `_ARGUMENT`, and those of disks and of misuse. After an error `file` is not open.
-int32_t dfs_open(struct dfs_pool *pool,
-                 struct dfs_file *file,
-                 const char *path,
-                 uint32_t flags);
+int32_t dfs_open(struct dfs_pool *pool, struct dfs_file *file, const char *path, uint32_t flags);
 
-// Opens the file at a path as `dfs_open` does, and makes it, in the open transaction, if it is not there; with
-// `DFS_OPEN_NEW` one that is there is refused. `flags` must have `DFS_OPEN_WRITE`.
+// Opens the file at a path as `dfs_open` does, and makes it, in the open transaction, if it is not there;
+// with `DFS_OPEN_NEW` one that is there is refused. `flags` must have `DFS_OPEN_WRITE`.
 //
-// 0, or the codes of `dfs_open`, `DFS_ERR_EXISTS`, `_NO_TRANSACTION`, `_NO_SPACE`. After an error `file` is not
-// open; after `DFS_ERR_PINS_FULL` the file is made all the same.
-int32_t dfs_create(struct dfs_pool *pool,
-                   struct dfs_file *file,
-                   const char *path,
-                   uint32_t flags);
+// 0, or the codes of `dfs_open`, `DFS_ERR_EXISTS`, `_NO_TRANSACTION`, `_NO_SPACE`. After an error `file` is
+// not open; after `DFS_ERR_PINS_FULL` the file is made all the same.
+int32_t dfs_create(struct dfs_pool *pool, struct dfs_file *file, const char *path, uint32_t flags);
 
 // Closes a file. Nothing is written and nothing becomes durable: that is the transaction's affair.
 //
@@ -736,13 +731,10 @@ int32_t dfs_close(struct dfs_pool *pool, struct dfs_file *file);
 // Reads on, up to `count` bytes; how many, fewer only at the end of the file, 0 behind it. Every byte was
 // compared with its checksum. Of more than 2^31 - 1 bytes so many are read.
 //
-// After an error the position is as it was, and `bytes` hold zeros or nothing to be used: `DFS_ERR_UNREADABLE`
-// where they are lost, `_NOT_FOUND` where the file was unlinked and not pinned, `_ACCESS`, and those of disks
-// and of misuse.
-int32_t dfs_read(struct dfs_pool *pool,
-                 struct dfs_file *file,
-                 void *bytes,
-                 size_t count);
+// After an error the position is as it was, and `bytes` hold zeros or nothing to be used:
+// `DFS_ERR_UNREADABLE` where they are lost, `_NOT_FOUND` where the file was unlinked and not pinned,
+// `_ACCESS`, and those of disks and of misuse.
+int32_t dfs_read(struct dfs_pool *pool, struct dfs_file *file, void *bytes, size_t count);
 
 // As `dfs_read`, from byte `offset` on. The position stays.
 int32_t dfs_pread(struct dfs_pool *pool, struct dfs_file *file, void *bytes, size_t count, uint64_t offset);
@@ -751,12 +743,9 @@ int32_t dfs_pread(struct dfs_pool *pool, struct dfs_file *file, void *bytes, siz
 // end of the file and what is written reads as zeros. Of more than 2^31 - 1 bytes so many are written.
 //
 // After an error the position is as it was: `DFS_ERR_NO_TRANSACTION`, `_NO_SPACE` where there is room for
-// nothing, `_TOO_LARGE` beyond 2^48 bytes, `_ACCESS`, `_NOT_FOUND` as `dfs_read` has it, `_POISONED`, and those
-// of disks and of misuse.
-int32_t dfs_write(struct dfs_pool *pool,
-                  struct dfs_file *file,
-                  const void *bytes,
-                  size_t count);
+// nothing, `_TOO_LARGE` beyond 2^48 bytes, `_ACCESS`, `_NOT_FOUND` as `dfs_read` has it, `_POISONED`, and
+// those of disks and of misuse.
+int32_t dfs_write(struct dfs_pool *pool, struct dfs_file *file, const void *bytes, size_t count);
 
 // As `dfs_write`, from byte `offset` on, also where the file was opened with `DFS_OPEN_APPEND`. The position
 // stays.
@@ -766,40 +755,34 @@ int32_t dfs_pwrite(struct dfs_pool *pool,
                    size_t count,
                    uint64_t offset);
 
-// Goes to another position, also behind the end: the position, or `DFS_ERR_ARGUMENT` before the beginning and
-// for another `whence` than `DFS_SEEK_`, and those of disks and of misuse. The position stays then.
+// Goes to another position, also behind the end: the position, or `DFS_ERR_ARGUMENT` before the beginning
+// and for another `whence` than `DFS_SEEK_`, and those of disks and of misuse. The position stays then.
 int64_t dfs_lseek(struct dfs_pool *pool, struct dfs_file *file, int64_t offset, int32_t whence);
 
-// Cuts a file to `size` bytes, or lets it grow to them, in the open transaction: what is new reads as zeros and
-// takes no space. The position stays, also behind the end.
+// Cuts a file to `size` bytes, or lets it grow to them, in the open transaction: what is new reads as zeros
+// and takes no space. The position stays, also behind the end.
 //
 // 0, or the codes of `dfs_write`.
-int32_t dfs_truncate(struct dfs_pool *pool,
-                     struct dfs_file *file,
-                     uint64_t size);
+int32_t dfs_truncate(struct dfs_pool *pool, struct dfs_file *file, uint64_t size);
 
-// The attributes of an open file, into `out`, whose `struct_bytes` the caller set. 0, or `DFS_ERR_NOT_FOUND` as
-// `dfs_read` has it, and those of disks and of misuse.
-int32_t dfs_fstat(struct dfs_pool *pool,
-                  struct dfs_file *file,
-                  struct dfs_stat_info *out);
+// The attributes of an open file, into `out`, whose `struct_bytes` the caller set. 0, or `DFS_ERR_NOT_FOUND`
+// as `dfs_read` has it, and those of disks and of misuse.
+int32_t dfs_fstat(struct dfs_pool *pool, struct dfs_file *file, struct dfs_stat_info *out);
 
 // Makes durable what was written. **It commits everything that the open transaction changed**, through this
-// file or not, because a transaction is all or nothing; then the transaction goes on, begun anew. Where none is
-// open everything is durable already.
+// file or not, because a transaction is all or nothing; then the transaction goes on, begun anew. Where none
+// is open everything is durable already.
 //
-// 0, or a code of `dfs_commit`: the transaction is over then, and was undone unless that code says otherwise.
-int32_t dfs_fsync(struct dfs_pool *pool,
-                  struct dfs_file *file);
+// 0, or a code of `dfs_commit`: the transaction is over then, and was undone unless that code says
+// otherwise.
+int32_t dfs_fsync(struct dfs_pool *pool, struct dfs_file *file);
 
-// The attributes of what is at a path, into `out`, whose `struct_bytes` the caller set. Symbolic links are not
-// followed. 0, or `DFS_ERR_NOT_FOUND`, `_NOT_A_DIRECTORY`, `_NAME`, and those of disks and of misuse.
-int32_t dfs_stat(struct dfs_pool *pool,
-                 const char *path,
-                 struct dfs_stat_info *out);
+// The attributes of what is at a path, into `out`, whose `struct_bytes` the caller set. Symbolic links are
+// not followed. 0, or `DFS_ERR_NOT_FOUND`, `_NOT_A_DIRECTORY`, `_NAME`, and those of disks and of misuse.
+int32_t dfs_stat(struct dfs_pool *pool, const char *path, struct dfs_stat_info *out);
 
-// Makes a directory, in the open transaction. 0, or `DFS_ERR_EXISTS`, `_NOT_FOUND` of the directory above it,
-// `_NOT_A_DIRECTORY`, `_NAME`, `_NO_TRANSACTION`, `_NO_SPACE`, and those of disks and of misuse.
+// Makes a directory, in the open transaction. 0, or `DFS_ERR_EXISTS`, `_NOT_FOUND` of the directory above
+// it, `_NOT_A_DIRECTORY`, `_NAME`, `_NO_TRANSACTION`, `_NO_SPACE`, and those of disks and of misuse.
 int32_t dfs_mkdir(struct dfs_pool *pool, const char *path);
 
 // Removes the name of a file or of anything else that is no directory, in the open transaction, and with its
@@ -814,15 +797,12 @@ int32_t dfs_unlink(struct dfs_pool *pool, const char *path);
 // `_NOT_A_DIRECTORY`, `_NAME`, `_NO_TRANSACTION`, and those of disks and of misuse.
 int32_t dfs_rmdir(struct dfs_pool *pool, const char *path);
 
-// Gives an object another name, in the open transaction; `mode`, one of `DFS_RENAME_`, says what becomes of what
-// the new name meant. Open files stay open.
+// Gives an object another name, in the open transaction; `mode`, one of `DFS_RENAME_`, says what becomes of
+// what the new name meant. Open files stay open.
 //
 // 0, or `DFS_ERR_NOT_FOUND`, `_EXISTS`, `_NOT_EMPTY`, `_NOT_A_DIRECTORY`, `_IS_A_DIRECTORY`, `_INTO_ITSELF`,
 // `_NAME`, `_ARGUMENT`, `_NO_TRANSACTION`, `_NO_SPACE`, and those of disks and of misuse.
-int32_t dfs_rename(struct dfs_pool *pool,
-                   const char *from,
-                   const char *to,
-                   uint32_t mode);
+int32_t dfs_rename(struct dfs_pool *pool, const char *from, const char *to, uint32_t mode);
 
 // Opens the directory at a path, before its first entry; `/` and the empty path are the root. `dir` needs no
 // preparation. Anything may be done with the pool while it is open. One that a transaction made goes with it
@@ -831,15 +811,13 @@ int32_t dfs_rename(struct dfs_pool *pool,
 // 0, or `DFS_ERR_NOT_FOUND`, `_NOT_A_DIRECTORY`, `_NAME`, and those of disks and of misuse.
 int32_t dfs_opendir(struct dfs_pool *pool, struct dfs_dir *dir, const char *path);
 
-// The next entry, into `out`, whose `struct_bytes` the caller set: 1, or 0 behind the last. Entries come in no
-// particular order. A name that is there all the time is met exactly once, whatever changes beside it. There
-// is no `.` and no `..`.
+// The next entry, into `out`, whose `struct_bytes` the caller set: 1, or 0 behind the last. Entries come in
+// no particular order. A name that is there all the time is met exactly once, whatever changes beside it.
+// There is no `.` and no `..`.
 //
-// After an error the position is as it was: `DFS_ERR_NOT_FOUND` where the directory was removed, and those of
-// disks and of misuse.
-int32_t dfs_readdir(struct dfs_pool *pool,
-                    struct dfs_dir *dir,
-                    struct dfs_entry *out);
+// After an error the position is as it was: `DFS_ERR_NOT_FOUND` where the directory was removed, and those
+// of disks and of misuse.
+int32_t dfs_readdir(struct dfs_pool *pool, struct dfs_dir *dir, struct dfs_entry *out);
 
 // Goes back before the first entry. 0, or the codes of misuse.
 int32_t dfs_rewinddir(struct dfs_pool *pool, struct dfs_dir *dir);
@@ -848,11 +826,9 @@ int32_t dfs_rewinddir(struct dfs_pool *pool, struct dfs_dir *dir);
 // before the first entry. Or the codes of misuse.
 int64_t dfs_telldir(struct dfs_pool *pool, struct dfs_dir *dir);
 
-// Goes to where a listing of the directory was. 0, or `DFS_ERR_ARGUMENT` for a negative position, or the codes
-// of misuse.
-int32_t dfs_seekdir(struct dfs_pool *pool,
-                    struct dfs_dir *dir,
-                    int64_t position);
+// Goes to where a listing of the directory was. 0, or `DFS_ERR_ARGUMENT` for a negative position, or the
+// codes of misuse.
+int32_t dfs_seekdir(struct dfs_pool *pool, struct dfs_dir *dir, int64_t position);
 
 // Closes a directory. 0, or `DFS_ERR_HANDLE` where it is closed already, and the other codes of misuse;
 // `DFS_ERR_STALE` is told once, and the directory is closed.
@@ -872,19 +848,16 @@ int32_t dfs_get_attribute(struct dfs_pool *pool,
 // zero: its bytes without that, or 0 behind the last. Attributes have no particular order. Each call goes
 // through those before it.
 //
-// Or `DFS_ERR_TOO_LARGE` where `name` is too short (`DFS_NAME_BYTES_MAX + 1` is enough), `_NOT_FOUND`, `_NAME`,
-// and those of disks and of misuse.
-int32_t dfs_attribute_name(struct dfs_pool *pool,
-                           const char *path,
-                           uint32_t index,
-                           char *name,
-                           size_t count);
+// Or `DFS_ERR_TOO_LARGE` where `name` is too short (`DFS_NAME_BYTES_MAX + 1` is enough), `_NOT_FOUND`,
+// `_NAME`, and those of disks and of misuse.
+int32_t dfs_attribute_name(struct dfs_pool *pool, const char *path, uint32_t index, char *name, size_t count);
 
-// Sets an extended attribute of what is at a path, in the open transaction. `mode` is one of `DFS_ATTRIBUTE_`.
+// Sets an extended attribute of what is at a path, in the open transaction. `mode` is one of
+// `DFS_ATTRIBUTE_`.
 //
 // 0, or `DFS_ERR_NOT_FOUND` of the path, or of an attribute that is to be replaced, `_EXISTS`, `_NAME`,
-// `_TOO_LARGE` above `DFS_ATTRIBUTE_BYTES_MAX`, `_ARGUMENT`, `_NO_TRANSACTION`, `_NO_SPACE`, and those of disks
-// and of misuse.
+// `_TOO_LARGE` above `DFS_ATTRIBUTE_BYTES_MAX`, `_ARGUMENT`, `_NO_TRANSACTION`, `_NO_SPACE`, and those of
+// disks and of misuse.
 int32_t dfs_set_attribute(struct dfs_pool *pool,
                           const char *path,
                           const char *attribute,
@@ -897,17 +870,16 @@ int32_t dfs_set_attribute(struct dfs_pool *pool,
 int32_t dfs_remove_attribute(struct dfs_pool *pool, const char *path, const char *attribute);
 
 // Does one bounded step of the most urgent work: rewrites what reads found damaged, frees some of a deleted
-// file, and, with the feature `maintain`, goes on with a rebuild or a scrub. With `sweep` not 0 freed blocks are
-// given back where that is worth its writes. Each step is a transaction of its own. Call it when there is time,
-// until there is nothing to do; a program that deletes must.
+// file, and, with the feature `maintain`, goes on with a rebuild or a scrub. With `sweep` not 0 freed blocks
+// are given back where that is worth its writes. Each step is a transaction of its own. Call it when there
+// is time, until there is nothing to do; a program that deletes must.
 //
 // 1 if something was done, 0 if there was nothing to do; or `DFS_ERR_IN_TRANSACTION`, `_READ_ONLY`,
 // `_NEEDS_MEMORY` of a job that takes more, those of `dfs_commit`, of disks and of misuse.
-int32_t dfs_maintenance_step(struct dfs_pool *pool,
-                             uint32_t sweep);
+int32_t dfs_maintenance_step(struct dfs_pool *pool, uint32_t sweep);
 
-// Starts a scrub from the beginning: steps of maintenance then read and prove everything, and rewrite what is
-// wrong. 1 if it was started, 0 if one is running already; or `DFS_ERR_NEEDS_FEATURE` without the feature
+// Starts a scrub from the beginning: steps of maintenance then read and prove everything, and rewrite what
+// is wrong. 1 if it was started, 0 if one is running already; or `DFS_ERR_NEEDS_FEATURE` without the feature
 // `maintain`, and those of `dfs_maintenance_step`.
 int32_t dfs_scrub(struct dfs_pool *pool);
 
@@ -915,11 +887,10 @@ int32_t dfs_scrub(struct dfs_pool *pool);
 // disks as they are now. Nothing is read. 0, or the codes of misuse.
 int32_t dfs_health(struct dfs_pool *pool, struct dfs_health_info *out);
 
-// What the last error of the core was about, into `out`, whose `struct_bytes` the caller set. It is that of the
-// last call that failed with a code below `DFS_ERR_ACCESS`, or that did not mount; a call that succeeds leaves
-// it. It may be called when nothing is mounted. 0, or the codes of misuse.
-int32_t dfs_last_error(struct dfs_pool *pool,
-                       struct dfs_error_info *out);
+// What the last error of the core was about, into `out`, whose `struct_bytes` the caller set. It is that of
+// the last call that failed with a code below `DFS_ERR_ACCESS`, or that did not mount; a call that succeeds
+// leaves it. It may be called when nothing is mounted. 0, or the codes of misuse.
+int32_t dfs_last_error(struct dfs_pool *pool, struct dfs_error_info *out);
 
 // The interface that the library was built with: `DFS_API_VERSION` of its header.
 uint32_t dfs_api_version(void);

@@ -46,8 +46,8 @@ pub struct dfs_disk {
     pub sectors: u64,
     /// Bytes of a sector, a power of two, 512 to 16384.
     pub sector_bytes: u32,
-    /// Bytes that a power cut in a write may damage: the aligned unit of this size around each written sector.
-    /// A power of two, at least a sector. 0: a sector.
+    /// Bytes that a power cut in a write may damage: the aligned unit of this size around each written
+    /// sector. A power of two, at least a sector. 0: a sector.
     pub tear_unit: u32,
     /// Alignment in bytes that buffers must have in memory, a power of two. 0: any will do. More than 1 takes
     /// the feature `staging`.
@@ -71,9 +71,9 @@ pub struct dfs_disk {
     pub discard: Option<unsafe extern "C" fn(context: *mut c_void, sector: u64, count: u64) -> i32>,
 }
 
-/// What the machine lends a pool. The struct, the disks, and the memory stay where they are, unchanged, as long
-/// as the pool is mounted: the library keeps their addresses. `static const` is a good place for the first two.
-/// Fields that are zero have the value that is named.
+/// What the machine lends a pool. The struct, the disks, and the memory stay where they are, unchanged, as
+/// long as the pool is mounted: the library keeps their addresses. `static const` is a good place for the
+/// first two. Fields that are zero have the value that is named.
 #[repr(C)]
 pub struct dfs_config {
     /// `sizeof(dfs_config)`.
@@ -89,18 +89,18 @@ pub struct dfs_config {
     /// Nodes of the tree that the cache may hold. 0: the least. More save reads, and ask for more memory.
     pub cache_nodes: u32,
     /// Files that may be open at a time and stay readable when they are unlinked. 0: unlinked files are gone
-    /// at once, and any number may be open. It takes the feature `pins` (`DFS_ERR_NEEDS_FEATURE`), and 16 bytes of
-    /// memory each; `dfs_mount_ro` needs none.
+    /// at once, and any number may be open. It takes the feature `pins` (`DFS_ERR_NEEDS_FEATURE`), and 16
+    /// bytes of memory each; `dfs_mount_ro` needs none.
     pub pins: u32,
     /// The 16 bytes of the pool's identity, where disks of several pools may be among these. Null: the first
     /// that is found.
     pub pool_identity: *const u8,
     /// Handed to `lock` and `unlock`.
     pub lock_context: *mut c_void,
-    /// Called before each use of the pool, where several threads have it; 0 when the lock is taken. Every call
-    /// of it that returned 0 is followed by one `unlock`, in the same thread, before the function returns. The
-    /// lock must be recursive, or refuse (non-zero: `DFS_ERR_LOCK`) a thread that holds it: only then is a call
-    /// from a callback told as `DFS_ERR_REENTERED`. Null: one thread uses the pool.
+    /// Called before each use of the pool, where several threads have it; 0 when the lock is taken. Every
+    /// call of it that returned 0 is followed by one `unlock`, in the same thread, before the function
+    /// returns. The lock must be recursive, or refuse (non-zero: `DFS_ERR_LOCK`) a thread that holds it: only
+    /// then is a call from a callback told as `DFS_ERR_REENTERED`. Null: one thread uses the pool.
     pub lock: Option<unsafe extern "C" fn(context: *mut c_void) -> i32>,
     /// Gives back what `lock` took. Needed where `lock` is.
     pub unlock: Option<unsafe extern "C" fn(context: *mut c_void)>,
@@ -132,11 +132,11 @@ pub struct dfs_format_options {
     pub tolerance: u32,
     /// Bytes of a tree node: a power of two, 512 to 16384. 0: 512.
     pub node_bytes: u32,
-    /// Bytes of a block, the allocation unit: a power of two, a node at least, every disk's tear unit at least,
-    /// 65536 at most. 0: 512, or the largest tear unit.
+    /// Bytes of a block, the allocation unit: a power of two, a node at least, every disk's tear unit at
+    /// least, 65536 at most. 0: 512, or the largest tear unit.
     pub block_bytes: u32,
-    /// Bytes of a chunk, the unit of verification: a power of two, 512 to 16384, every disk's sector at least.
-    /// 0: 512.
+    /// Bytes of a chunk, the unit of verification: a power of two, 512 to 16384, every disk's sector at
+    /// least. 0: 512.
     pub chunk_bytes: u32,
     /// Bytes of an extent of new files: a power of two, 4096 to 4194304. 0: 4096.
     pub extent_bytes: u32,
@@ -183,8 +183,8 @@ pub struct dfs_error_info {
     pub bytes: u64,
 }
 
-/// A pool. All fields are the library's. Set it to zero before its first use (a static one is), leave it where
-/// it is while a pool is mounted, and use it again after `dfs_unmount` as it is.
+/// A pool. All fields are the library's. Set it to zero before its first use (a static one is), leave it
+/// where it is while a pool is mounted, and use it again after `dfs_unmount` as it is.
 #[repr(C)]
 pub struct dfs_pool {
     pub(crate) magic: u32,
@@ -199,10 +199,9 @@ pub struct dfs_pool {
     pub(crate) last: dfs_error_info,
 }
 
-/// An open file. All fields are the library's. It owns nothing: one that is forgotten instead of closed holds a
-/// pin until the pool is unmounted, and nothing else.
+/// What files and directories that are open have. All fields are the library's.
 #[repr(C)]
-pub struct dfs_file {
+pub struct dfs_opened {
     pub(crate) magic: u32,
     pub(crate) mount: u32,
     pub(crate) transaction: u32,
@@ -212,23 +211,25 @@ pub struct dfs_file {
     pub(crate) position: u64,
 }
 
-/// An open directory. All fields are the library's. It owns nothing.
+/// An open file. It owns nothing: one that is forgotten instead of closed holds a pin until the pool is
+/// unmounted, and nothing else.
+#[repr(C)]
+pub struct dfs_file {
+    pub(crate) opened: dfs_opened,
+}
+
+/// An open directory. It owns nothing.
 #[repr(C)]
 pub struct dfs_dir {
-    pub(crate) magic: u32,
-    pub(crate) mount: u32,
-    pub(crate) transaction: u32,
-    pub(crate) flags: u32,
-    pub(crate) owner: *const dfs_pool,
-    pub(crate) object: u64,
-    pub(crate) position: u64,
+    pub(crate) opened: dfs_opened,
 }
 
 /// `dfs_stat_info.kind`: a file.
 pub const DFS_KIND_FILE: u32 = 1;
 /// `dfs_stat_info.kind`: a directory.
 pub const DFS_KIND_DIRECTORY: u32 = 2;
-/// `dfs_stat_info.kind`: a symbolic link. Larger numbers are device nodes, pipes and sockets: names without contents.
+/// `dfs_stat_info.kind`: a symbolic link. Larger numbers are device nodes, pipes and sockets: names without
+/// contents.
 pub const DFS_KIND_SYMLINK: u32 = 3;
 
 /// The attributes of an object.
@@ -288,7 +289,8 @@ pub struct dfs_health_info {
     pub tentative: u32,
     /// 1 if a transaction is open.
     pub in_transaction: u32,
-    /// Members of the pool; 0 where it is mounted by `dfs_mount_ro`, as all that follows but for `generation`.
+    /// Members of the pool; 0 where it is mounted by `dfs_mount_ro`, as all that follows but for
+    /// `generation`.
     pub members: u32,
     /// Members that take part.
     pub online: u32,

@@ -48,8 +48,8 @@ pub unsafe extern "C" fn dfs_get_attribute(
 /// zero: its bytes without that, or 0 behind the last. Attributes have no particular order. Each call goes
 /// through those before it.
 ///
-/// Or `DFS_ERR_TOO_LARGE` where `name` is too short (`DFS_NAME_BYTES_MAX + 1` is enough), `_NOT_FOUND`, `_NAME`,
-/// and those of disks and of misuse.
+/// Or `DFS_ERR_TOO_LARGE` where `name` is too short (`DFS_NAME_BYTES_MAX + 1` is enough), `_NOT_FOUND`,
+/// `_NAME`, and those of disks and of misuse.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dfs_attribute_name(
     pool: *mut dfs_pool,
@@ -83,11 +83,12 @@ pub unsafe extern "C" fn dfs_attribute_name(
     unsafe { within(pool, find) }
 }
 
-/// Sets an extended attribute of what is at a path, in the open transaction. `mode` is one of `DFS_ATTRIBUTE_`.
+/// Sets an extended attribute of what is at a path, in the open transaction. `mode` is one of
+/// `DFS_ATTRIBUTE_`.
 ///
 /// 0, or `DFS_ERR_NOT_FOUND` of the path, or of an attribute that is to be replaced, `_EXISTS`, `_NAME`,
-/// `_TOO_LARGE` above `DFS_ATTRIBUTE_BYTES_MAX`, `_ARGUMENT`, `_NO_TRANSACTION`, `_NO_SPACE`, and those of disks
-/// and of misuse.
+/// `_TOO_LARGE` above `DFS_ATTRIBUTE_BYTES_MAX`, `_ARGUMENT`, `_NO_TRANSACTION`, `_NO_SPACE`, and those of
+/// disks and of misuse.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
 pub unsafe extern "C" fn dfs_set_attribute(
     pool: *mut dfs_pool,

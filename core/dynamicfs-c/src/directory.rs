@@ -2,7 +2,8 @@
 
 use crate::abi::*;
 use crate::code::*;
-use crate::session::{DIRECTORY, Opened, Session, reading, struct_mut, text_of, within};
+use crate::names::find;
+use crate::session::{DIRECTORY, Session, reading, struct_mut, text_of, within};
 use core::ffi::c_char;
 use dynamicfs_core::files::ObjectKind;
 use dynamicfs_core::types::ObjectId;
@@ -19,28 +20,25 @@ pub unsafe extern "C" fn dfs_opendir(pool: *mut dfs_pool, dir: *mut dfs_dir, pat
         crate::session::check_pointer(dir)?;
         // SAFETY: the header asks for a path.
         let path = unsafe { text_of(path) }?;
-        let found = reading!(session, |pool| pool
-            .resolve(path)
-            .and_then(|object| pool.inode(object).map(|inode| (object, inode.kind))));
-        let (object, kind) = session.done(found)?;
-        if kind != ObjectKind::Directory {
+        let (object, inode) = find(session, path)?;
+        if inode.kind != ObjectKind::Directory {
             return Err(DFS_ERR_NOT_A_DIRECTORY);
         }
         let opened = session.opened(DIRECTORY, 0, object.0);
-        // SAFETY: the pointer was checked, and the structs are laid out in the same way.
-        unsafe { dir.cast::<Opened>().write(opened) };
+        // SAFETY: the pointer was checked, and this is all that the struct has in it.
+        unsafe { dir.cast::<dfs_opened>().write(opened) };
         Ok(DFS_OK)
     };
     // SAFETY: as the header asks.
     unsafe { within(pool, open) }
 }
 
-/// The next entry, into `out`, whose `struct_bytes` the caller set: 1, or 0 behind the last. Entries come in no
-/// particular order. A name that is there all the time is met exactly once, whatever changes beside it. There
-/// is no `.` and no `..`.
+/// The next entry, into `out`, whose `struct_bytes` the caller set: 1, or 0 behind the last. Entries come in
+/// no particular order. A name that is there all the time is met exactly once, whatever changes beside it.
+/// There is no `.` and no `..`.
 ///
-/// After an error the position is as it was: `DFS_ERR_NOT_FOUND` where the directory was removed, and those of
-/// disks and of misuse.
+/// After an error the position is as it was: `DFS_ERR_NOT_FOUND` where the directory was removed, and those
+/// of disks and of misuse.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dfs_readdir(pool: *mut dfs_pool, dir: *mut dfs_dir, out: *mut dfs_entry) -> i32 {
     let read = |session: &mut Session| {
@@ -82,8 +80,8 @@ pub unsafe extern "C" fn dfs_telldir(pool: *mut dfs_pool, dir: *mut dfs_dir) -> 
     unsafe { within(pool, tell) }
 }
 
-/// Goes to where a listing of the directory was. 0, or `DFS_ERR_ARGUMENT` for a negative position, or the codes
-/// of misuse.
+/// Goes to where a listing of the directory was. 0, or `DFS_ERR_ARGUMENT` for a negative position, or the
+/// codes of misuse.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dfs_seekdir(pool: *mut dfs_pool, dir: *mut dfs_dir, position: i64) -> i32 {
     let seek = |session: &mut Session| {

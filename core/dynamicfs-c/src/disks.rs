@@ -13,7 +13,8 @@ impl Disks {
     /// The disks of a configuration, or the code that says what is wrong with them.
     ///
     /// # Safety
-    /// `config.disks` points to as many structs as it says, which stay as they are as long as the disks are used.
+    /// `config.disks` points to as many structs as it says, which stay as they are as long as the disks are
+    /// used.
     pub(crate) unsafe fn of(config: &dfs_config) -> Result<Self, i32> {
         let (first, count) = (config.disks, config.disk_count as usize);
         if first.is_null() || !first.is_aligned() {
@@ -87,7 +88,8 @@ fn run(disk: &dfs_disk, sector: u64, operation: &mut Operation<'_>) -> Result<()
         Operation::Read(bytes) => {
             let Some(read) = disk.read else { return Err(IoError::Gone) };
             let count = sectors(disk, bytes.len());
-            // SAFETY: the header asks for a callback of this signature, that writes no more than so many sectors.
+            // SAFETY: the header asks for a callback of this signature, that writes no more than so many
+            // sectors.
             result(unsafe { read(disk.context, sector, bytes.as_mut_ptr().cast(), count) })
         }
         Operation::Write(bytes) => write(disk, sector, bytes),

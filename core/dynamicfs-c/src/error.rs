@@ -48,7 +48,8 @@ impl dfs_error_info {
         info
     }
 
-    /// What the layers below the objects answered. First the code of each, which is a table; then what it is about.
+    /// What the layers below the objects answered. First the code of each, which is a table; then what it is
+    /// about.
     #[inline(never)]
     pub(crate) fn of_storage(error: &StorageError) -> Self {
         let mut info = Self::of(match error {

@@ -2,10 +2,8 @@
 
 use crate::abi::*;
 use crate::code::*;
-use crate::names::fill_stat;
-use crate::session::{
-    FILE, Mounted, Opened, Session, bytes_mut, bytes_of, reading, struct_mut, text_of, within,
-};
+use crate::names::{fill_stat, find};
+use crate::session::{FILE, Mounted, Session, bytes_mut, bytes_of, reading, struct_mut, text_of, within};
 use core::ffi::{c_char, c_void};
 use dynamicfs_core::files::ObjectKind;
 use dynamicfs_core::types::ObjectId;
@@ -29,16 +27,16 @@ pub const DFS_SEEK_END: i32 = 2;
 
 /// Opens the file at a path, at its beginning; `flags` are of `DFS_OPEN_`. Paths go from the root; slashes at
 /// either end are passed over, symbolic links are not followed. As many files are open at a time as there are
-/// structs for; one file may be open several times. `file` needs no preparation, and what it held is not looked
-/// at. To make a file there is `dfs_create`, to cut one `dfs_truncate`: a program that does neither links no code
-/// for it.
+/// structs for; one file may be open several times. `file` needs no preparation, and what it held is not
+/// looked at. To make a file there is `dfs_create`, to cut one `dfs_truncate`: a program that does neither
+/// links no code for it.
 ///
 /// A file that a transaction made goes with it where that is undone: it is `DFS_ERR_STALE` then. After the
-/// commit it stays open, but it must be used once before 64 more transactions have begun: what came of earlier
-/// ones is not remembered, and it is `DFS_ERR_STALE` too.
+/// commit it stays open, but it must be used once before 64 more transactions have begun: what came of
+/// earlier ones is not remembered, and it is `DFS_ERR_STALE` too.
 ///
-/// Where `config.pins` is not 0 the file is pinned: unlinked, it stays as it is until it is closed. Else it is
-/// `DFS_ERR_NOT_FOUND` from then on.
+/// Where `config.pins` is not 0 the file is pinned: unlinked, it stays as it is until it is closed. Else it
+/// is `DFS_ERR_NOT_FOUND` from then on.
 ///
 /// 0, or `DFS_ERR_NOT_FOUND`, `_NAME`, `_NOT_A_DIRECTORY`, `_IS_A_DIRECTORY`, `_NOT_A_FILE`, `_READ_ONLY`,
 /// `_PINS_FULL`, `_ARGUMENT`, and those of disks and of misuse. After an error `file` is not open.
@@ -56,13 +54,11 @@ pub unsafe extern "C" fn dfs_open(
         if flags & DFS_OPEN_WRITE != 0 {
             session.changes()?;
         }
-        let found = reading!(session, |pool| pool
-            .resolve(path)
-            .and_then(|object| pool.inode(object).map(|inode| (object, inode.kind))));
-        match session.done(found)? {
+        let (object, inode) = find(session, path)?;
+        match inode.kind {
             // SAFETY: as the header asks.
-            (object, ObjectKind::File) => unsafe { opened(session, file, object, flags) },
-            (_, ObjectKind::Directory) => Err(DFS_ERR_IS_A_DIRECTORY),
+            ObjectKind::File => unsafe { opened(session, file, object, flags) },
+            ObjectKind::Directory => Err(DFS_ERR_IS_A_DIRECTORY),
             _ => Err(DFS_ERR_NOT_A_FILE),
         }
     };
@@ -70,11 +66,11 @@ pub unsafe extern "C" fn dfs_open(
     unsafe { within(pool, open) }
 }
 
-/// Opens the file at a path as `dfs_open` does, and makes it, in the open transaction, if it is not there; with
-/// `DFS_OPEN_NEW` one that is there is refused. `flags` must have `DFS_OPEN_WRITE`.
+/// Opens the file at a path as `dfs_open` does, and makes it, in the open transaction, if it is not there;
+/// with `DFS_OPEN_NEW` one that is there is refused. `flags` must have `DFS_OPEN_WRITE`.
 ///
-/// 0, or the codes of `dfs_open`, `DFS_ERR_EXISTS`, `_NO_TRANSACTION`, `_NO_SPACE`. After an error `file` is not
-/// open; after `DFS_ERR_PINS_FULL` the file is made all the same.
+/// 0, or the codes of `dfs_open`, `DFS_ERR_EXISTS`, `_NO_TRANSACTION`, `_NO_SPACE`. After an error `file` is
+/// not open; after `DFS_ERR_PINS_FULL` the file is made all the same.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
 pub unsafe extern "C" fn dfs_create(
     pool: *mut dfs_pool,
@@ -118,8 +114,8 @@ unsafe fn opened(
     crate::session::check_pointer(file)?;
     pin(session, object)?;
     let opened = session.opened(FILE, flags, object.0);
-    // SAFETY: the pointer was checked, and the structs are laid out in the same way.
-    unsafe { file.cast::<Opened>().write(opened) };
+    // SAFETY: the pointer was checked, and this is all that the struct has in it.
+    unsafe { file.cast::<dfs_opened>().write(opened) };
     Ok(DFS_OK)
 }
 
@@ -161,7 +157,11 @@ pub unsafe extern "C" fn dfs_close(pool: *mut dfs_pool, file: *mut dfs_file) -> 
 ///
 /// # Safety
 /// As [`Session::open`].
-unsafe fn open_for<'a>(session: &mut Session, file: *mut dfs_file, what: u32) -> Result<&'a mut Opened, i32> {
+unsafe fn open_for<'a>(
+    session: &mut Session,
+    file: *mut dfs_file,
+    what: u32,
+) -> Result<&'a mut dfs_opened, i32> {
     // SAFETY: as the caller promises.
     let opened = unsafe { session.open(file.cast(), FILE) }?;
     if opened.flags & what == 0 { Err(DFS_ERR_ACCESS) } else { Ok(opened) }
@@ -192,9 +192,9 @@ unsafe fn read_from(
 /// Reads on, up to `count` bytes; how many, fewer only at the end of the file, 0 behind it. Every byte was
 /// compared with its checksum. Of more than 2^31 - 1 bytes so many are read.
 ///
-/// After an error the position is as it was, and `bytes` hold zeros or nothing to be used: `DFS_ERR_UNREADABLE`
-/// where they are lost, `_NOT_FOUND` where the file was unlinked and not pinned, `_ACCESS`, and those of disks
-/// and of misuse.
+/// After an error the position is as it was, and `bytes` hold zeros or nothing to be used:
+/// `DFS_ERR_UNREADABLE` where they are lost, `_NOT_FOUND` where the file was unlinked and not pinned,
+/// `_ACCESS`, and those of disks and of misuse.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dfs_read(
     pool: *mut dfs_pool,
@@ -251,8 +251,8 @@ unsafe fn write_from(
 /// end of the file and what is written reads as zeros. Of more than 2^31 - 1 bytes so many are written.
 ///
 /// After an error the position is as it was: `DFS_ERR_NO_TRANSACTION`, `_NO_SPACE` where there is room for
-/// nothing, `_TOO_LARGE` beyond 2^48 bytes, `_ACCESS`, `_NOT_FOUND` as `dfs_read` has it, `_POISONED`, and those
-/// of disks and of misuse.
+/// nothing, `_TOO_LARGE` beyond 2^48 bytes, `_ACCESS`, `_NOT_FOUND` as `dfs_read` has it, `_POISONED`, and
+/// those of disks and of misuse.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
 pub unsafe extern "C" fn dfs_write(
     pool: *mut dfs_pool,
@@ -278,8 +278,8 @@ pub unsafe extern "C" fn dfs_pwrite(
     unsafe { within(pool, |session| write_from(session, file, (bytes, count), Some(offset))) }
 }
 
-/// Goes to another position, also behind the end: the position, or `DFS_ERR_ARGUMENT` before the beginning and
-/// for another `whence` than `DFS_SEEK_`, and those of disks and of misuse. The position stays then.
+/// Goes to another position, also behind the end: the position, or `DFS_ERR_ARGUMENT` before the beginning
+/// and for another `whence` than `DFS_SEEK_`, and those of disks and of misuse. The position stays then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dfs_lseek(
     pool: *mut dfs_pool,
@@ -307,8 +307,8 @@ pub unsafe extern "C" fn dfs_lseek(
     unsafe { within(pool, seek) }
 }
 
-/// Cuts a file to `size` bytes, or lets it grow to them, in the open transaction: what is new reads as zeros and
-/// takes no space. The position stays, also behind the end.
+/// Cuts a file to `size` bytes, or lets it grow to them, in the open transaction: what is new reads as zeros
+/// and takes no space. The position stays, also behind the end.
 ///
 /// 0, or the codes of `dfs_write`.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
@@ -323,24 +323,28 @@ pub unsafe extern "C" fn dfs_truncate(pool: *mut dfs_pool, file: *mut dfs_file, 
     unsafe { within(pool, truncate) }
 }
 
-/// The attributes of an open file, into `out`, whose `struct_bytes` the caller set. 0, or `DFS_ERR_NOT_FOUND` as
-/// `dfs_read` has it, and those of disks and of misuse.
+/// The attributes of an open file, into `out`, whose `struct_bytes` the caller set. 0, or `DFS_ERR_NOT_FOUND`
+/// as `dfs_read` has it, and those of disks and of misuse.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dfs_fstat(pool: *mut dfs_pool, file: *mut dfs_file, out: *mut dfs_stat_info) -> i32 {
     let stat = |session: &mut Session| {
         // SAFETY: the header asks for structs that no other thread uses.
         let (opened, out) = unsafe { (session.open(file.cast(), FILE)?, struct_mut(out)?) };
-        fill_stat(session, ObjectId(opened.object), out)
+        let object = ObjectId(opened.object);
+        let inode = reading!(session, |pool| pool.inode(object));
+        fill_stat(object, &session.done(inode)?, out);
+        Ok(DFS_OK)
     };
     // SAFETY: as the header asks.
     unsafe { within(pool, stat) }
 }
 
 /// Makes durable what was written. **It commits everything that the open transaction changed**, through this
-/// file or not, because a transaction is all or nothing; then the transaction goes on, begun anew. Where none is
-/// open everything is durable already.
+/// file or not, because a transaction is all or nothing; then the transaction goes on, begun anew. Where none
+/// is open everything is durable already.
 ///
-/// 0, or a code of `dfs_commit`: the transaction is over then, and was undone unless that code says otherwise.
+/// 0, or a code of `dfs_commit`: the transaction is over then, and was undone unless that code says
+/// otherwise.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
 pub unsafe extern "C" fn dfs_fsync(pool: *mut dfs_pool, file: *mut dfs_file) -> i32 {
     let sync = |session: &mut Session| {

@@ -203,9 +203,9 @@ pub unsafe extern "C" fn dfs_memory_to_format(
 }
 
 /// Tells how much memory the pool takes that is on these disks, with this cache and these pins: it reads the
-/// disks' labels. `config.memory` is used as a buffer: one sector of the largest disk, and its alignment. 0, or
-/// `DFS_ERR_NO_POOL` where no label can be read, `DFS_ERR_NEEDS_MEMORY` where the buffer is too short,
-/// and those of `dfs_memory_to_format`.
+/// disks' labels. `config.memory` is used as a buffer: one sector of the largest disk, and its alignment. 0,
+/// or `DFS_ERR_NO_POOL` where no label can be read, `DFS_ERR_NEEDS_MEMORY` where the buffer is too short, and
+/// those of `dfs_memory_to_format`.
 ///
 /// No other call may be under way that uses the memory or the disks.
 #[unsafe(no_mangle)]

@@ -23,9 +23,9 @@
 //! # Unsafe code
 //!
 //! The core has none. Here it turns what C hands over into what Rust can check: pointers are compared with
-//! null and with the alignment of what they point to before they are read, and what they point to is copied or
-//! borrowed for the one call. What the core borrows for as long as a pool is mounted (disks, memory, clock) is
-//! what the header asks the caller to leave in place until then.
+//! null and with the alignment of what they point to before they are read, and what they point to is copied
+//! or borrowed for the one call. What the core borrows for as long as a pool is mounted (disks, memory,
+//! clock) is what the header asks the caller to leave in place until then.
 #![no_std]
 #![allow(non_camel_case_types, reason = "the names are those of the header")]
 #![allow(

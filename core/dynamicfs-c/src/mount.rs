@@ -15,9 +15,9 @@ use dynamicfs_core::{MountOptions, Pool, Reader, Services};
 /// `pool` is zero, or was unmounted. `config` and what it points to stay in place until `dfs_unmount`.
 ///
 /// 0, or a code: nothing is mounted then, and `dfs_last_error` tells the disk or the memory that is meant.
-/// Until the first byte is written: `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`, `_LOCK`,
-/// `_DISK_COUNT`, `_TOO_FEW_DISKS`, `_PARAMETER`, `_GEOMETRY`, `_DISK_TOO_SMALL`, `_DISK_TOO_LARGE`, `_IN_USE`,
-/// `_ENTROPY`, `_NEEDS_MEMORY`, `_NEEDS_FEATURE`. After it those of a disk that failed.
+/// Until the first byte is written: `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`,
+/// `_LOCK`, `_DISK_COUNT`, `_TOO_FEW_DISKS`, `_PARAMETER`, `_GEOMETRY`, `_DISK_TOO_SMALL`, `_DISK_TOO_LARGE`,
+/// `_IN_USE`, `_ENTROPY`, `_NEEDS_MEMORY`, `_NEEDS_FEATURE`. After it those of a disk that failed.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
 pub unsafe extern "C" fn dfs_format(
     pool: *mut dfs_pool,
@@ -52,10 +52,10 @@ pub unsafe extern "C" fn dfs_format(
 /// `pool` is zero, or was unmounted. `config` and what it points to stay in place until `dfs_unmount`.
 ///
 /// 0, or a code: nothing is mounted then, and `dfs_last_error` tells the disk or the memory that is meant.
-/// `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`, `_LOCK`, `_DISK_COUNT`, `_GEOMETRY`; and of
-/// the disks
-/// `DFS_ERR_NO_POOL`, `_MISSING`, `_UNSUPPORTED`, `_TRUNCATED`, `_LARGE_SECTORS`, `_LABELS_DISAGREE`, `_CLONED`,
-/// `_NO_SUPERBLOCK`, `_UNFINISHED`, `_DIVERGED`, `_NEEDS_FEATURE`, `_NEEDS_MEMORY`, `_NODE_UNREADABLE`.
+/// `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`, `_LOCK`, `_DISK_COUNT`, `_GEOMETRY`;
+/// and of the disks `DFS_ERR_NO_POOL`, `_MISSING`, `_UNSUPPORTED`, `_TRUNCATED`, `_LARGE_SECTORS`,
+/// `_LABELS_DISAGREE`, `_CLONED`, `_NO_SUPERBLOCK`, `_UNFINISHED`, `_DIVERGED`, `_NEEDS_FEATURE`,
+/// `_NEEDS_MEMORY`, `_NODE_UNREADABLE`.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
 pub unsafe extern "C" fn dfs_mount(pool: *mut dfs_pool, config: *const dfs_config) -> i32 {
     let make = |config: &'static dfs_config, disks: Disks, parts: Divided| {
@@ -76,8 +76,8 @@ pub unsafe extern "C" fn dfs_mount(pool: *mut dfs_pool, config: *const dfs_confi
     unsafe { mount(pool, config, Use::Write, make) }
 }
 
-/// Mounts a pool for reading alone, in less memory. Nothing is written to any disk. A program that mounts with
-/// this function alone, and calls no function that changes something, links no code that writes.
+/// Mounts a pool for reading alone, in less memory. Nothing is written to any disk. A program that mounts
+/// with this function alone, and calls no function that changes something, links no code that writes.
 ///
 /// As `dfs_mount` else. Functions that change something answer `DFS_ERR_READ_ONLY`.
 #[unsafe(no_mangle)]
@@ -98,9 +98,9 @@ pub unsafe extern "C" fn dfs_mount_ro(pool: *mut dfs_pool, config: *const dfs_co
     unsafe { mount(pool, config, Use::Read, make) }
 }
 
-/// Gives a pool up. What was committed is durable, and an open transaction is undone; nothing is written. Files
-/// and directories that are open can only be closed. The disks, the memory and the configuration are the
-/// caller's again.
+/// Gives a pool up. What was committed is durable, and an open transaction is undone; nothing is written.
+/// Files and directories that are open can only be closed. The disks, the memory and the configuration are
+/// the caller's again.
 ///
 /// 0, or `DFS_ERR_POINTER`, `_NOT_MOUNTED`, `_MOVED`, `_LOCK`, `_REENTERED`. No other thread may use the pool
 /// meanwhile, nor begin to.
@@ -120,8 +120,8 @@ pub unsafe extern "C" fn dfs_unmount(pool: *mut dfs_pool) -> i32 {
     unsafe { within(pool, unmount) }
 }
 
-/// Puts a pool to its place. It is moved once, from where the core made it: what lies on the stack meanwhile lies
-/// under the deepest calls.
+/// Puts a pool to its place. It is moved once, from where the core made it: what lies on the stack meanwhile
+/// lies under the deepest calls.
 ///
 /// # Safety
 /// The place is aligned and large enough, in memory that the pool has for itself.

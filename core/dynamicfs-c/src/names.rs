@@ -6,7 +6,7 @@ use crate::session::{Session, reading, struct_mut, text_of, within};
 use core::ffi::c_char;
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Error;
-use dynamicfs_core::files::{Attributes, MakeRequest, ObjectKind, RenameMode};
+use dynamicfs_core::files::{Attributes, Inode, MakeRequest, ObjectKind, RenameMode};
 use dynamicfs_core::types::ObjectId;
 
 /// Bytes of a name in a directory, without the zero at its end.
@@ -21,14 +21,16 @@ pub const DFS_RENAME_NO_REPLACE: u32 = 1;
 /// `dfs_rename`: both names are there, and exchange what they mean.
 pub const DFS_RENAME_EXCHANGE: u32 = 2;
 
+/// What is at a path.
+pub(crate) fn find(session: &mut Session, path: &[u8]) -> Result<(ObjectId, Inode), i32> {
+    let found = reading!(session, |pool| pool
+        .resolve(path)
+        .and_then(|object| pool.inode(object).map(|inode| (object, inode))));
+    session.done(found)
+}
+
 /// The attributes of an object, into a struct.
-pub(crate) fn fill_stat(
-    session: &mut Session,
-    object: ObjectId,
-    out: &mut dfs_stat_info,
-) -> Result<i32, i32> {
-    let inode = reading!(session, |pool| pool.inode(object));
-    let inode = session.done(inode)?;
+pub(crate) fn fill_stat(object: ObjectId, inode: &Inode, out: &mut dfs_stat_info) {
     *out = dfs_stat_info {
         struct_bytes: out.struct_bytes,
         kind: inode.kind as u32,
@@ -43,26 +45,25 @@ pub(crate) fn fill_stat(
         uid: inode.uid,
         gid: inode.gid,
     };
-    Ok(DFS_OK)
 }
 
-/// The attributes of what is at a path, into `out`, whose `struct_bytes` the caller set. Symbolic links are not
-/// followed. 0, or `DFS_ERR_NOT_FOUND`, `_NOT_A_DIRECTORY`, `_NAME`, and those of disks and of misuse.
+/// The attributes of what is at a path, into `out`, whose `struct_bytes` the caller set. Symbolic links are
+/// not followed. 0, or `DFS_ERR_NOT_FOUND`, `_NOT_A_DIRECTORY`, `_NAME`, and those of disks and of misuse.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dfs_stat(pool: *mut dfs_pool, path: *const c_char, out: *mut dfs_stat_info) -> i32 {
     let stat = |session: &mut Session| {
         // SAFETY: the header asks for a path, and a struct that no other thread uses.
         let (path, out) = unsafe { (text_of(path)?, struct_mut(out)?) };
-        let object = reading!(session, |pool| pool.resolve(path));
-        let object = session.done(object)?;
-        fill_stat(session, object, out)
+        let (object, inode) = find(session, path)?;
+        fill_stat(object, &inode, out);
+        Ok(DFS_OK)
     };
     // SAFETY: as the header asks.
     unsafe { within(pool, stat) }
 }
 
-/// Makes a directory, in the open transaction. 0, or `DFS_ERR_EXISTS`, `_NOT_FOUND` of the directory above it,
-/// `_NOT_A_DIRECTORY`, `_NAME`, `_NO_TRANSACTION`, `_NO_SPACE`, and those of disks and of misuse.
+/// Makes a directory, in the open transaction. 0, or `DFS_ERR_EXISTS`, `_NOT_FOUND` of the directory above
+/// it, `_NOT_A_DIRECTORY`, `_NAME`, `_NO_TRANSACTION`, `_NO_SPACE`, and those of disks and of misuse.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
 pub unsafe extern "C" fn dfs_mkdir(pool: *mut dfs_pool, path: *const c_char) -> i32 {
     let make = |session: &mut Session| {
@@ -112,8 +113,8 @@ pub unsafe extern "C" fn dfs_rmdir(pool: *mut dfs_pool, path: *const c_char) -> 
     unsafe { within(pool, |session| remove(session, text_of(path)?, true)) }
 }
 
-/// Gives an object another name, in the open transaction; `mode`, one of `DFS_RENAME_`, says what becomes of what
-/// the new name meant. Open files stay open.
+/// Gives an object another name, in the open transaction; `mode`, one of `DFS_RENAME_`, says what becomes of
+/// what the new name meant. Open files stay open.
 ///
 /// 0, or `DFS_ERR_NOT_FOUND`, `_EXISTS`, `_NOT_EMPTY`, `_NOT_A_DIRECTORY`, `_IS_A_DIRECTORY`, `_INTO_ITSELF`,
 /// `_NAME`, `_ARGUMENT`, `_NO_TRANSACTION`, `_NO_SPACE`, and those of disks and of misuse.

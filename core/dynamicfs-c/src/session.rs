@@ -22,7 +22,8 @@ pub(crate) const MOUNTED: u32 = 0x6D66_7344;
 /// A pool was mounted, and is not any more.
 pub(crate) const UNMOUNTED: u32 = 0x7566_7344;
 
-// --- what C hands over ----------------------------------------------------------------------------------------
+// --- what C hands over
+// ----------------------------------------------------------------------------------------
 
 /// Refuses a pointer that is null or misaligned.
 pub(crate) fn check_pointer<T>(pointer: *const T) -> Result<(), i32> {
@@ -112,7 +113,8 @@ pub(crate) unsafe fn check_config<'a>(config: *const dfs_config, lends: bool) ->
     Ok(config)
 }
 
-// --- the session ----------------------------------------------------------------------------------------------
+// --- the session
+// ----------------------------------------------------------------------------------------------
 
 /// The use of a pool by one call. Until it is dropped the pool is locked, and refuses other calls.
 pub(crate) struct Session {
@@ -173,8 +175,8 @@ impl Session {
 
     /// What is mounted.
     pub(crate) const fn mounted(&mut self) -> Mounted<'_> {
-        // SAFETY: the session was begun on a mounted pool, of the kind that its mount noted. It has the pool for
-        // itself, so nothing else refers to what is mounted; the borrow ends with that of the session.
+        // SAFETY: the session was begun on a mounted pool, of the kind that its mount noted. It has the pool
+        // for itself, so nothing else refers to what is mounted; the borrow ends with that of the session.
         unsafe {
             let mounted = (*self.pool).mounted;
             match (*self.pool).is_read {
@@ -189,8 +191,8 @@ impl Session {
         self.pool
     }
 
-    /// The open transaction, to be put aside again where it stands. Where there is none the core refuses every
-    /// change.
+    /// The open transaction, to be put aside again where it stands. Where there is none the core refuses
+    /// every change.
     pub(crate) const fn changes(&mut self) -> Result<ManuallyDrop<Transaction<'_, 'static, Disks>>, i32> {
         match self.mounted() {
             // Not dropped, it is not undone.
@@ -294,35 +296,21 @@ macro_rules! reading {
 }
 pub(crate) use reading;
 
-// --- what is open ---------------------------------------------------------------------------------------------
+// --- what is open
+// ---------------------------------------------------------------------------------------------
 
-/// The fields that files and directories share, in their order.
-#[repr(C)]
-pub(crate) struct Opened {
-    pub(crate) magic: u32,
-    pub(crate) mount: u32,
-    pub(crate) transaction: u32,
-    pub(crate) flags: u32,
-    pub(crate) owner: *const dfs_pool,
-    pub(crate) object: u64,
-    pub(crate) position: u64,
-}
-
-const _: () = assert!(size_of::<Opened>() == size_of::<dfs_file>());
-const _: () = assert!(size_of::<Opened>() == size_of::<dfs_dir>());
-
-/// In `dfs_file.magic`.
+/// In `dfs_opened.magic` of a file.
 pub(crate) const FILE: u32 = 0x6666_7344;
-/// In `dfs_dir.magic`.
+/// In `dfs_opened.magic` of a directory.
 pub(crate) const DIRECTORY: u32 = 0x6466_7344;
 
 impl Session {
     /// What is put into the struct of a file or directory that is opened now.
-    pub(crate) fn opened(&mut self, magic: u32, flags: u32, object: u64) -> Opened {
+    pub(crate) fn opened(&mut self, magic: u32, flags: u32, object: u64) -> dfs_opened {
         let transaction = self.maker_of(object);
         // SAFETY: the session has the struct.
         let mount = unsafe { (*self.pool).mount };
-        Opened { magic, mount, transaction, flags, owner: self.pool, object, position: 0 }
+        dfs_opened { magic, mount, transaction, flags, owner: self.pool, object, position: 0 }
     }
 
     /// A file or directory that was opened in this mount, and made by no transaction that was undone.
@@ -330,7 +318,11 @@ impl Session {
     /// # Safety
     /// The pointer is null, misaligned, or to a struct that nothing else uses meanwhile.
     #[inline(never)]
-    pub(crate) unsafe fn open<'a>(&mut self, opened: *mut Opened, magic: u32) -> Result<&'a mut Opened, i32> {
+    pub(crate) unsafe fn open<'a>(
+        &mut self,
+        opened: *mut dfs_opened,
+        magic: u32,
+    ) -> Result<&'a mut dfs_opened, i32> {
         // SAFETY: as the caller promises.
         let opened = unsafe { self.held(opened, magic) }?;
         // SAFETY: the session has the struct.
@@ -356,7 +348,11 @@ impl Session {
     ///
     /// # Safety
     /// As [`open`](Self::open).
-    pub(crate) unsafe fn held<'a>(&self, opened: *mut Opened, magic: u32) -> Result<&'a mut Opened, i32> {
+    pub(crate) unsafe fn held<'a>(
+        &self,
+        opened: *mut dfs_opened,
+        magic: u32,
+    ) -> Result<&'a mut dfs_opened, i32> {
         check_pointer(opened)?;
         // SAFETY: it is aligned and not null, and nothing else uses it.
         let opened = unsafe { &mut *opened };

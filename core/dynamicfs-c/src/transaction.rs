@@ -14,9 +14,9 @@ use core::mem::ManuallyDrop;
 /// 0, or `DFS_ERR_IN_TRANSACTION`, `_READ_ONLY`, `_TOO_FEW_DISKS`, `_OTHER_WRITER`, `_EXCHANGED`,
 /// `_OUTCOME_UNKNOWN`, and those of disks and of misuse.
 ///
-/// A call that fails inside a transaction need not end it. After `DFS_ERR_NO_SPACE`, and after errors of names,
-/// kinds, arguments and limits, it goes on as it was. After others later calls may answer `DFS_ERR_POISONED`:
-/// then it can only be aborted.
+/// A call that fails inside a transaction need not end it. After `DFS_ERR_NO_SPACE`, and after errors of
+/// names, kinds, arguments and limits, it goes on as it was. After others later calls may answer
+/// `DFS_ERR_POISONED`: then it can only be aborted.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
 pub unsafe extern "C" fn dfs_begin(pool: *mut dfs_pool) -> i32 {
     let begin = |session: &mut Session| {

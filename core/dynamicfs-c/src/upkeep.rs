@@ -8,9 +8,9 @@ use dynamicfs_core::error::Error;
 use dynamicfs_core::maintenance::{JobKind, JobOptions, Work};
 
 /// Does one bounded step of the most urgent work: rewrites what reads found damaged, frees some of a deleted
-/// file, and, with the feature `maintain`, goes on with a rebuild or a scrub. With `sweep` not 0 freed blocks are
-/// given back where that is worth its writes. Each step is a transaction of its own. Call it when there is time,
-/// until there is nothing to do; a program that deletes must.
+/// file, and, with the feature `maintain`, goes on with a rebuild or a scrub. With `sweep` not 0 freed blocks
+/// are given back where that is worth its writes. Each step is a transaction of its own. Call it when there
+/// is time, until there is nothing to do; a program that deletes must.
 ///
 /// 1 if something was done, 0 if there was nothing to do; or `DFS_ERR_IN_TRANSACTION`, `_READ_ONLY`,
 /// `_NEEDS_MEMORY` of a job that takes more, those of `dfs_commit`, of disks and of misuse.
@@ -26,8 +26,8 @@ pub unsafe extern "C" fn dfs_maintenance_step(pool: *mut dfs_pool, sweep: u32) -
     unsafe { within(pool, step) }
 }
 
-/// Starts a scrub from the beginning: steps of maintenance then read and prove everything, and rewrite what is
-/// wrong. 1 if it was started, 0 if one is running already; or `DFS_ERR_NEEDS_FEATURE` without the feature
+/// Starts a scrub from the beginning: steps of maintenance then read and prove everything, and rewrite what
+/// is wrong. 1 if it was started, 0 if one is running already; or `DFS_ERR_NEEDS_FEATURE` without the feature
 /// `maintain`, and those of `dfs_maintenance_step`.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
 pub unsafe extern "C" fn dfs_scrub(pool: *mut dfs_pool) -> i32 {
@@ -113,9 +113,9 @@ pub unsafe extern "C" fn dfs_health(pool: *mut dfs_pool, out: *mut dfs_health_in
     unsafe { within(pool, look) }
 }
 
-/// What the last error of the core was about, into `out`, whose `struct_bytes` the caller set. It is that of the
-/// last call that failed with a code below `DFS_ERR_ACCESS`, or that did not mount; a call that succeeds leaves
-/// it. It may be called when nothing is mounted. 0, or the codes of misuse.
+/// What the last error of the core was about, into `out`, whose `struct_bytes` the caller set. It is that of
+/// the last call that failed with a code below `DFS_ERR_ACCESS`, or that did not mount; a call that succeeds
+/// leaves it. It may be called when nothing is mounted. 0, or the codes of misuse.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dfs_last_error(pool: *mut dfs_pool, out: *mut dfs_error_info) -> i32 {
     let copy = || {

@@ -1,5 +1,5 @@
-//! The interface, called from Rust as C calls it: so that Miri can watch (`cargo miri test -p dynamicfs-c --test
-//! api`), and what C writes is read by the core.
+//! The interface, called from Rust as C calls it: so that Miri can watch (`cargo miri test -p dynamicfs-c
+//! --test api`), and what C writes is read by the core.
 
 use core::ffi::{CStr, c_void};
 use core::ptr::{null, null_mut};

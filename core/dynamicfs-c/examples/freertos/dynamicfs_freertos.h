@@ -4,8 +4,9 @@
  *     config.lock = dynamicfs_freertos_lock;
  *     config.unlock = dynamicfs_freertos_unlock;
  *
- * The mutex inherits priorities. A task that changes things keeps the others out from dfs_begin to dfs_commit by taking
- * it as well; then theirs are not in its transaction. No function of dynamicfs.h is called from an interrupt. */
+ * The mutex inherits priorities. A task that changes things keeps the others out from dfs_begin to dfs_commit
+ * by taking it as well; then theirs are not in its transaction. No function of dynamicfs.h is called from an
+ * interrupt. */
 #ifndef DYNAMICFS_FREERTOS_H
 #define DYNAMICFS_FREERTOS_H
 

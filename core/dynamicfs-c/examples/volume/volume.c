@@ -56,7 +56,8 @@ static int32_t begin(dfs_volume *volume) {
     return done == DFS_ERR_IN_TRANSACTION ? DFS_OK : done;
 }
 
-/* What is told of a change that failed. Where it may have failed half-way all that is not durable is undone. */
+/* What is told of a change that failed. Where it may have failed half-way all that is not durable is
+ * undone. */
 static int32_t end(dfs_volume *volume, int32_t done) {
     if (done == DFS_ERR_HASH_FULL || (done <= DFS_ERR_UNREADABLE && done != DFS_ERR_NO_SPACE && done != DFS_ERR_READ_ONLY))
         dfs_abort(&volume->pool);

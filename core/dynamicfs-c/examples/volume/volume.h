@@ -1,10 +1,10 @@
-/* A pool as POSIX programs expect a filesystem: numbers for open files, negative errno values, and changes without
- * transactions. The shims for Zephyr and ESP-IDF stand on it.
+/* A pool as POSIX programs expect a filesystem: numbers for open files, negative errno values, and changes
+ * without transactions. The shims for Zephyr and ESP-IDF stand on it.
  *
- * What becomes durable when: names are changed durably when the call is back (mkdir, rename, unlink, and what they are
- * committed with). Contents are durable after a sync or a close of any file, both of which commit whatever is open. A
- * power cut leaves the state of the last commit, whole. After an error of a disk all since then is undone, and files that
- * were made since then answer EIO until they are closed.
+ * What becomes durable when: names are changed durably when the call is back (mkdir, rename, unlink, and what
+ * they are committed with). Contents are durable after a sync or a close of any file, both of which commit
+ * whatever is open. A power cut leaves the state of the last commit, whole. After an error of a disk all
+ * since then is undone, and files that were made since then answer EIO until they are closed.
  *
  * Every function may be called by any thread where dfs_config.lock is a recursive lock. */
 #ifndef DFS_VOLUME_H

@@ -6,7 +6,8 @@
  *     dynamicfs_zephyr_register();
  *     fs_mount(&mount);
  *
- * With several threads `config.lock` takes a k_mutex, which is recursive, and returns what k_mutex_lock does. */
+ * With several threads `config.lock` takes a k_mutex, which is recursive, and returns what k_mutex_lock
+ * does. */
 #ifndef DYNAMICFS_ZEPHYR_H
 #define DYNAMICFS_ZEPHYR_H
 

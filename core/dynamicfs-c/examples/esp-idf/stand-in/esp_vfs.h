@@ -1,5 +1,5 @@
-/* Stands in for ESP-IDF's <esp_vfs.h>: what the shim uses of it, as of ESP-IDF 5. The directory and its entry are those
- * of ESP-IDF's <sys/dirent.h>. */
+/* Stands in for ESP-IDF's <esp_vfs.h>: what the shim uses of it, as of ESP-IDF 5. The directory and its entry
+ * are those of ESP-IDF's <sys/dirent.h>. */
 #ifndef STAND_IN_ESP_VFS_H
 #define STAND_IN_ESP_VFS_H
 

@@ -1,4 +1,5 @@
-/* Stands in for Zephyr's <zephyr/fs/fs.h> and <zephyr/fs/fs_sys.h>: what the shim uses of them, as of Zephyr 3.6. */
+/* Stands in for Zephyr's <zephyr/fs/fs.h> and <zephyr/fs/fs_sys.h>: what the shim uses of them, as of Zephyr
+ * 3.6. */
 #ifndef STAND_IN_FS_H
 #define STAND_IN_FS_H
 
