@@ -1,4 +1,5 @@
-//! All tests of the HAL, as one program. `--all-features` builds those of the adapters and of the conformance kit too.
+//! All tests of the HAL, as one program. `--all-features` builds those of the adapters and of the conformance
+//! kit too.
 
 #[cfg(all(feature = "block-device-driver", feature = "conformance"))]
 mod block_device_driver;

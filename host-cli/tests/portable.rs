@@ -89,8 +89,8 @@ fn an_image_joins_others_and_health_warns_of_all() {
     }
 }
 
-/// `labels` knew nothing of the states on disks that were named alone, nor `status` that a name that it showed was the
-/// identity that followed.
+/// `labels` knew nothing of the states on disks that were named alone, nor `status` that a name that it
+/// showed was the identity that followed.
 #[test]
 fn disks_that_are_named_alone_tell_what_is_on_them() {
     let pool = TestPool::none();

@@ -287,7 +287,8 @@ fn a_reader_without_permission_to_write_can_read() {
     let run = |arguments: &[&str]| {
         let mut command = std::process::Command::new(&program);
         command.args(arguments).env("DYNAMICFS_POOL", pool.path()).current_dir("/");
-        // The user `nobody` does not own the disks. A test that does not run as the superuser owns what it made.
+        // The user `nobody` does not own the disks. A test that does not run as the superuser owns what it
+        // made.
         command.uid(65534).gid(65534);
         command.output().map(answer)
     };

@@ -96,7 +96,8 @@ pub struct Lent {
 pub const PINS: usize = 3;
 
 impl Lent {
-    /// This many bytes, entries for as many nodes of 512 bytes, states for 80 disks: a full pool, and others beside it.
+    /// This many bytes, entries for as many nodes of 512 bytes, states for 80 disks: a full pool, and others
+    /// beside it.
     pub fn new(bytes: usize) -> Self {
         Self::with_nodes(bytes, 512)
     }

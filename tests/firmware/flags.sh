@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# What the compiler's flags do to firmware: builds the measured programs for the Cortex-M4 with each set of flags, runs
-# them in QEMU, and prints the table of docs/PORTING.md. `flags.sh WORD...` only does the sets whose name has one of the
-# words. It takes two minutes a set.
+# What the compiler's flags do to firmware: builds the measured programs for the Cortex-M4 with each set of
+# flags, runs them in QEMU, and prints the table of docs/PORTING.md. `flags.sh WORD...` only does the sets
+# whose name has one of the words. It takes two minutes a set.
 #
-# Flash is less that of the program `empty`; RAM is lent memory, statics, and the deepest place of the stack that the
-# program reached. Instructions are those of one commit (`commits`), which QEMU counts.
+# Flash is less that of the program `empty`; RAM is lent memory, statics, and the deepest place of the stack
+# that the program reached. Instructions are those of one commit (`commits`), which QEMU counts.
 set -eu
 
 readonly TARGET=thumbv7em-none-eabihf
-# A name, then what is set for it: keys of cargo's release profile, `cpu=` for the processor, `std` where core is built too.
+# A name, then what is set for it: keys of cargo's release profile, `cpu=` for the processor, `std` where core
+# is built too.
 readonly SETS=(
     'z, as kept:'
     's:opt-level="s"'

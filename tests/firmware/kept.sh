@@ -1,10 +1,11 @@
 # shellcheck shell=bash
-# Sourced by the scripts that keep what firmware costs: compares it with what is kept, and writes tables into README.md.
+# Sourced by the scripts that keep what firmware costs: compares it with what is kept, and writes tables into
+# README.md.
 
 readonly GROWTH_PERCENT=2
 
-# Fails where a row of $3, lines of `BUILD TARGET FLASH BYTES`, has grown against the same row of the file $2, and where
-# only one of the two has a row. BYTES are of what $1 names.
+# Fails where a row of $3, lines of `BUILD TARGET FLASH BYTES`, has grown against the same row of the file $2,
+# and where only one of the two has a row. BYTES are of what $1 names.
 check_kept() {
     awk -v percent=$GROWTH_PERCENT -v script="$(basename "$0")" -v named="$1" '
         NR == FNR { flash[$1 " " $2] = $3; bytes[$1 " " $2] = $4; next }

@@ -1,8 +1,8 @@
-//! The documents in plain words: no sentence has more than 25 words, and none calls a disk, a caller or a program
-//! "somebody".
+//! The documents in plain words: no sentence has more than 25 words, and none calls a disk, a caller or a
+//! program "somebody".
 //!
-//! Code blocks are passed over, and code in a sentence counts as no word. A cell of a table and an item of a list
-//! begin a sentence of their own.
+//! Code blocks are passed over, and code in a sentence counts as no word. A cell of a table and an item of a
+//! list begin a sentence of their own.
 
 use dynamicfs_tests::mutants::root;
 use std::fs;
@@ -52,7 +52,8 @@ fn item(line: &str) -> Option<&str> {
     marks.iter().find_map(|mark| line.strip_prefix(mark))
 }
 
-/// The passages of a document, each with the number of its first line: paragraphs, items of lists, cells of tables.
+/// The passages of a document, each with the number of its first line: paragraphs, items of lists, cells of
+/// tables.
 fn passages(text: &str) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = Vec::new();
     let (mut is_code, mut continues) = (false, false);

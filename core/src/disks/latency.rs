@@ -1,7 +1,7 @@
 //! How long the reads of a disk take, on average. Pure.
 
-/// Adds a measurement of a read, in microseconds, to a moving average: the mean of the first sixteen, then a sixteenth each.
-/// 0 is none.
+/// Adds a measurement of a read, in microseconds, to a moving average: the mean of the first sixteen, then a
+/// sixteenth each. 0 is none.
 pub(super) fn measure(latency: &mut u32, samples: &mut u8, micros: u64) {
     if micros == 0 {
         return;

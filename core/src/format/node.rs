@@ -435,8 +435,8 @@ mod tests {
         assert_eq!(verify(crc32c, &node.0, &expectation(crc)), Ok(()));
     }
 
-    /// Nine records without values and one of the longest across the middle. The offsets were not counted, the
-    /// lower half was too long for another record, and the insertion after the split panicked.
+    /// Nine records without values and one of the longest across the middle. The offsets were not counted,
+    /// the lower half was too long for another record, and the insertion after the split panicked.
     #[test]
     fn both_halves_of_a_full_node_take_one_more_record_of_any_size() {
         let longest = value_bytes_max(512);

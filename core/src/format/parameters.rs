@@ -4,12 +4,12 @@ use crate::limits;
 use crate::powers::over;
 use crate::types::Uuid;
 
-/// Where the copy of the label lies: at one of these bytes. A reader finds it there without anything else, whatever became
-/// of the first sectors and of the disk's end.
+/// Where the copy of the label lies: at one of these bytes. A reader finds it there without anything else,
+/// whatever became of the first sectors and of the disk's end.
 pub const COPY_PLACES: [u64; 3] = [4 << 10, 64 << 10, 1 << 20];
 
-/// The largest sector that a disk of any pool may have. The places of labels and rings are multiples of it, unless nodes or
-/// chunks are smaller than such a sector.
+/// The largest sector that a disk of any pool may have. The places of labels and rings are multiples of it,
+/// unless nodes or chunks are smaller than such a sector.
 pub const SECTOR_BYTES_MAX: u32 = 4096;
 
 /// Bytes of a superblock before its member table.

@@ -17,7 +17,8 @@ pub(super) struct Segment {
     pub(super) at: usize,
     pub(super) bytes: usize,
     pub(super) good: bool,
-    /// It is better computed than read, or read elsewhere: its disk makes errors, is many times slower than the others, or late.
+    /// It is better computed than read, or read elsewhere: its disk makes errors, is many times slower than
+    /// the others, or late.
     pub(super) avoided: bool,
 }
 
@@ -44,7 +45,8 @@ pub(super) struct Reading<'f> {
     pub(super) found: &'f Found,
     /// The column with whose checksums the piece buffer begins.
     pub(super) from: Column,
-    /// What takes too long at this attempt is given up where others can answer; at [`PATIENT`](crate::disks::select::PATIENT) nothing is.
+    /// What takes too long at this attempt is given up where others can answer; at
+    /// [`PATIENT`](crate::disks::select::PATIENT) nothing is.
     pub(super) attempt: u32,
 }
 

@@ -25,8 +25,8 @@ struct Place {
 }
 
 impl<A: DiskArray> Objects<'_, A> {
-    /// The largest extent that this object's contents are stored in, with the memory there is, and in this pool: a fragment lies
-    /// in one group.
+    /// The largest extent that this object's contents are stored in, with the memory there is, and in this
+    /// pool: a fragment lies in one group.
     pub(super) fn extent_bytes(&self, inode: &Inode) -> u64 {
         let (scheme, shift) = (inode.scheme, self.block_shift());
         let group_bytes = (self.store.tree.space.group_blocks() as usize) << shift;
@@ -40,10 +40,11 @@ impl<A: DiskArray> Objects<'_, A> {
         bytes
     }
 
-    /// Stores bytes of an object from `start` on, in the place of the extents that begin within them; how many.
+    /// Stores bytes of an object from `start` on, in the place of the extents that begin within them; how
+    /// many.
     ///
-    /// One extent where there is space for it, else several shorter ones. All of the bytes are stored, or none and
-    /// nothing is changed; only where no extent is now it may be some of them.
+    /// One extent where there is space for it, else several shorter ones. All of the bytes are stored, or
+    /// none and nothing is changed; only where no extent is now it may be some of them.
     pub(super) fn replace_extents(&mut self, to: Destination<'_>, data: &[u8]) -> Result<Fit<usize>, Code> {
         let mut place = self.place(to, data.len())?;
         if place.is_none() && self.store.sweep_all()? {
@@ -124,8 +125,8 @@ impl<A: DiskArray> Objects<'_, A> {
         EXTENT_BYTES_MIN.max(1 << self.block_shift()) as usize
     }
 
-    /// Whether the window could not be stored as one extent in the open groups as they are, with all of its bytes. As long as it
-    /// could, it can be, since nothing else takes runs before it was stored.
+    /// Whether the window could not be stored as one extent in the open groups as they are, with all of its
+    /// bytes. As long as it could, it can be, since nothing else takes runs before it was stored.
     pub(super) fn is_tight(&self, inode: &Inode) -> bool {
         if !TIGHT {
             return false;
@@ -140,8 +141,8 @@ impl<A: DiskArray> Objects<'_, A> {
         rows.iter().filter(|&row| self.store.tree.space.has_run(row, blocks)).count() < scheme.width()
     }
 
-    /// Finds and takes the space for one extent; `None`, and nothing taken, if no members have free runs that are long
-    /// enough.
+    /// Finds and takes the space for one extent; `None`, and nothing taken, if no members have free runs that
+    /// are long enough.
     #[inline(never)]
     fn place(&mut self, to: Destination<'_>, bytes: usize) -> Result<Option<Place>, Code> {
         let (block_shift, logical) = (self.block_shift(), bytes as u32);
@@ -200,7 +201,8 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// Takes a run of blocks for each fragment, on different members; `None`, and nothing taken, if there are none.
+    /// Takes a run of blocks for each fragment, on different members; `None`, and nothing taken, if there are
+    /// none.
     fn allocate(&mut self, demand: Demand, blocks: u32, purpose: Purpose) -> Result<Option<Addresses>, Code> {
         let (mut taken, mut taken_rows) = (Addresses::new(), Places::new());
         let mut rows = self.store.tree.data_rows();
@@ -243,7 +245,8 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
-    /// Writes the fragments; a disk that fails is out of use, and the commit decides whether that can be borne.
+    /// Writes the fragments; a disk that fails is out of use, and the commit decides whether that can be
+    /// borne.
     fn write_fragments(&mut self, extent: &Extent, fragments: &Fragments<'_>) -> Result<(), Code> {
         let tree = &mut self.store.tree;
         let mut next = 0;

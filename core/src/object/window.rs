@@ -91,8 +91,8 @@ impl<A: DiskArray> Objects<'_, A> {
             // One that is longer than it can be: the tree was forged.
             return Err(self.store.tree.disks.about.invalid(object));
         }
-        // What begins before the piece and reaches into it is cut at multiples of the piece's length: a power of two. One
-        // that begins with it and is longer than that is rewritten whole, and nothing is cut.
+        // What begins before the piece and reaches into it is cut at multiples of the piece's length: a power
+        // of two. One that begins with it and is longer than that is rewritten whole, and nothing is cut.
         let even = 1 << (end - start).ilog2();
         let is_whole = start + even >= kept.max(offset + 1);
         Ok((start, if is_whole { even } else { end - start }))
@@ -168,8 +168,8 @@ impl<A: DiskArray> Objects<'_, A> {
         self.keep_if_whole(filling.object, filling.start, stored, filling.bytes)
     }
 
-    /// Whether all bytes of the window buffer, or of what takes their place, were stored: then it is empty now. What was
-    /// stored of them is freed if not.
+    /// Whether all bytes of the window buffer, or of what takes their place, were stored: then it is empty
+    /// now. What was stored of them is freed if not.
     fn keep_if_whole(
         &mut self,
         object: ObjectId,
@@ -253,8 +253,9 @@ mod tests {
         }
     }
 
-    /// An extent that is longer than a window, with another one right behind it, was cut at multiples of the bytes up to that
-    /// one. Where those were no power of two, what was stored there next overlapped what was cut.
+    /// An extent that is longer than a window, with another one right behind it, was cut at multiples of the
+    /// bytes up to that one. Where those were no power of two, what was stored there next overlapped what was
+    /// cut.
     #[test]
     fn what_is_cut_out_of_a_long_extent_stays_apart() {
         const BLOCK: u64 = 4096;

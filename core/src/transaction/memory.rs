@@ -12,14 +12,14 @@ use dynamicfs_hal::DiskArray;
 
 /// Memory that the caller lends to a pool for as long as it is mounted.
 ///
-/// How much is enough depends on the pool's parameters: [`Memory::needs`]. More bytes and entries are used for
-/// larger extents and a larger node cache.
+/// How much is enough depends on the pool's parameters: [`Memory::needs`]. More bytes and entries are used
+/// for larger extents and a larger node cache.
 #[derive(Debug)]
 pub struct Memory<'m> {
     /// Buffers and node frames.
     pub bytes: &'m mut [u8],
-    /// One for each node that the cache may hold, [`ENTRIES_MIN`](Memory::ENTRIES_MIN) at least; more than frames
-    /// fit is of no use.
+    /// One for each node that the cache may hold, [`ENTRIES_MIN`](Memory::ENTRIES_MIN) at least; more than
+    /// frames fit is of no use.
     pub entries: &'m mut [CacheEntry],
     /// One for each disk of the array.
     pub disks: &'m mut [DiskState],

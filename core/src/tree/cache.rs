@@ -1,6 +1,7 @@
 //! The node cache: frames of lent memory, and what is known of the node in each.
 //!
-//! - A node is found by the address of its first replica, through a hash table whose heads live in the entries too.
+//! - A node is found by the address of its first replica, through a hash table. Its heads lie in the entries
+//!   too.
 //! - A dirty node's parent is in the cache and dirty, so that writing a node never has to look for the way down.
 //! - A node with dirty children is not written before them.
 //! - Dirty nodes of a level hang together in a list, so that a commit finds them without a search.
@@ -206,7 +207,8 @@ impl<'m> Cache<'m> {
         self.link(frame, address);
     }
 
-    // --- taking and leaving entries -----------------------------------------------------------------------------
+    // --- taking and leaving entries
+    // -----------------------------------------------------------------------------
 
     /// A frame for another node: free, or a dirty one that must be written first. `None` when all are pinned.
     pub fn victim(&mut self) -> Option<Victim> {

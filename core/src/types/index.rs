@@ -62,13 +62,14 @@ index! {
 }
 
 index! {
-    /// A fragment of a stripe, below [`Scheme::width`](crate::types::Scheme::width): the data fragments first, then parity. A replica of a
-    /// node likewise.
+    /// A fragment of a stripe, below [`Scheme::width`](crate::types::Scheme::width): the data fragments
+    /// first, then parity. A replica of a node likewise.
     FragmentIndex
 }
 
 index! {
-    /// A chunk of a fragment, counted from its beginning. The chunks of a column are computed from each other.
+    /// A chunk of a fragment, counted from its beginning. The chunks of a column are computed from each
+    /// other.
     Column
 }
 

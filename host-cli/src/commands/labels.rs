@@ -1,5 +1,5 @@
-//! `labels`: what the disks say of themselves, and what the newest states on them are. It needs no working pool and writes
-//! nothing.
+//! `labels`: what the disks say of themselves, and what the newest states on them are. It needs no working
+//! pool and writes nothing.
 
 use crate::app::App;
 use crate::host::times::rfc3339;

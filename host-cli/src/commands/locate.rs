@@ -23,7 +23,8 @@ pub(crate) struct Location {
     files: Vec<FileLocation>,
     /// The disks that hold any of them.
     disks: Vec<Share>,
-    /// More disks that may fail, whichever, before a part of it cannot be read; null if a part of it cannot be read now.
+    /// More disks that may fail, whichever, before a part of it cannot be read; null if a part of it cannot
+    /// be read now.
     read_tolerance: Option<usize>,
     /// What could not be looked at, and why.
     failed: Vec<FailedPath>,

@@ -118,7 +118,8 @@ impl Output {
         stream::say(&said);
     }
 
-    /// Tells something beside the result, on standard error: also where that is JSON, which goes to the other one.
+    /// Tells something beside the result, on standard error: also where that is JSON, which goes to the other
+    /// one.
     pub(crate) fn warn(&self, what: impl std::fmt::Display) {
         if !self.quiet {
             stream::say(&format!("{WARN}warning:{WARN:#} {what}\n"));

@@ -3,8 +3,7 @@
 use super::records::Nodes;
 use dynamicfs_core::PoolParameters;
 use dynamicfs_core::planning::{Extent, Room, effective_scheme, fragment_bytes, stranded, stripes};
-use dynamicfs_core::types::Generation;
-use dynamicfs_core::types::Scheme;
+use dynamicfs_core::types::{Generation, Scheme};
 use schemars::JsonSchema;
 use serde::Serialize;
 

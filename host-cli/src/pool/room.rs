@@ -12,8 +12,7 @@ use dynamicfs_core::Pool;
 use dynamicfs_core::health::Health;
 use dynamicfs_core::maintenance::{MemberRoom, Rooms};
 use dynamicfs_core::planning::Room;
-use dynamicfs_core::types::{DiskIndex, Scheme};
-use dynamicfs_core::types::{Row, Set};
+use dynamicfs_core::types::{DiskIndex, Row, Scheme, Set};
 
 /// Percent of what a pool can hold that are left when it is nearly full.
 const NEARLY_FULL_PERCENT: u128 = 15;

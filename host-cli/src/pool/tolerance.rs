@@ -14,8 +14,7 @@ use crate::output::failure::Failure;
 use crate::output::names::ToldPath;
 use crate::output::size;
 use dynamicfs_core::ReadObjects;
-use dynamicfs_core::types::Scheme;
-use dynamicfs_core::types::Set;
+use dynamicfs_core::types::{Scheme, Set};
 
 /// More members that are looked at as a cure.
 const WITNESSES_MAX: usize = 8;

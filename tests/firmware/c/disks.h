@@ -8,7 +8,8 @@
 #define DISKS 1
 #endif
 
-/* Writes until the power goes, half-way through the last; negative: it stays. What is asked after that is refused. */
+/* Writes until the power goes, half-way through the last; negative: it stays. What is asked after that is
+ * refused. */
 extern int power_writes_left;
 extern int power_is_cut;
 

@@ -1,5 +1,6 @@
-/* The life of a pool, from C: it is made, mounted, written, listed, cut off from its power in every write of a commit,
- * mounted again, and read; and everything is called as it should not be. Runs on the board and on a host. */
+/* The life of a pool, from C: it is made, mounted, written, listed, cut off from its power in every write of
+ * a commit, mounted again, and read; and everything is called as it should not be. Runs on the board and on a
+ * host. */
 #include "board.h"
 #include "disks.h"
 #include <string.h>
@@ -36,7 +37,7 @@ static void configure(dfs_config *to, dfs_disk *on, unsigned first, uint8_t *mem
     to->entropy = entropy;
 }
 
-/* --- making a pool ----------------------------------------------------------------------------------------------- */
+/* --- making a pool -------------------------------------------------------------------------------------- */
 
 static const char *is_made(void) {
     dfs_format_options options = disks_scheme();
@@ -76,7 +77,7 @@ static const char *is_made(void) {
     return NULL;
 }
 
-/* --- using it ---------------------------------------------------------------------------------------------------- */
+/* --- using it ------------------------------------------------------------------------------------------- */
 
 static const char *files_are_written(void) {
     dfs_file file, second;
@@ -202,7 +203,7 @@ static const char *unlinked_files_stay(void) {
     return NULL;
 }
 
-/* --- misusing it ------------------------------------------------------------------------------------------------- */
+/* --- misusing it ---------------------------------------------------------------------------------------- */
 
 static int32_t answer;
 
@@ -323,7 +324,7 @@ static const char *misuse_is_told(void) {
     return NULL;
 }
 
-/* --- losing its power -------------------------------------------------------------------------------------------- */
+/* --- losing its power ----------------------------------------------------------------------------------- */
 
 enum { VERSION_BYTES = 3000 };
 

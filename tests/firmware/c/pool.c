@@ -1,5 +1,5 @@
-/* The measured programs, in C what those of ../cortex-m4 are in Rust: a file of full stops in a pool on as many disks as
- * the scheme needs, into which something is written. -DPROGRAM= chooses. */
+/* The measured programs, in C what those of ../cortex-m4 are in Rust: a file of full stops in a pool on as
+ * many disks as the scheme needs, into which something is written. -DPROGRAM= chooses. */
 #include "board.h"
 #include "dynamicfs.h"
 

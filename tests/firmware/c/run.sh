@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the static library of dynamicfs-c for a host and for the Cortex-M4, and runs the C programs of this folder with
-# it: on the host under valgrind, on the board in QEMU. Prints on stdout what the measured programs take on the board:
+# Builds the static library of dynamicfs-c for a host and for the Cortex-M4, and runs the C programs of this
+# folder with it: on the host under valgrind, on the board in QEMU. Prints on stdout what the measured
+# programs take on the board:
 #
 #     BUILD TARGET FLASH_BYTES STACK_BYTES
 #
@@ -11,7 +12,8 @@
 set -euo pipefail
 
 readonly TARGET=thumbv7em-none-eabihf
-# A build, the features of the library, disks, and the programs in the order in which they run. The last is measured.
+# A build, the features of the library, disks, and the programs in the order in which they run. The last is
+# measured.
 readonly SETS=(
     "read-write::1:LIFE FORMAT READ_WRITE"
     "read-only:--no-default-features:1:READ_ONLY"

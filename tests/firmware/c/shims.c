@@ -1,5 +1,5 @@
-/* The shims of core/dynamicfs-c/examples, run over disks in memory: below stand-ins for the file systems of Zephyr and
- * ESP-IDF, and with a stand-in for a mutex of FreeRTOS that counts how deep it is taken. */
+/* The shims of core/dynamicfs-c/examples, run over disks in memory: below stand-ins for the file systems of
+ * Zephyr and ESP-IDF, and with a stand-in for a mutex of FreeRTOS that counts how deep it is taken. */
 #include "board.h"
 #include "disks.h"
 #include "dynamicfs_esp.h"
@@ -16,7 +16,7 @@
         if (!(condition)) return __FILE__ ":" TEXT(__LINE__) ": " #condition; \
     } while (0)
 
-/* --- FreeRTOS ----------------------------------------------------------------------------------------------------- */
+/* --- FreeRTOS ------------------------------------------------------------------------------------------- */
 
 struct stand_in_mutex {
     unsigned depth, deepest, taken;
@@ -37,7 +37,7 @@ BaseType_t xSemaphoreGiveRecursive(SemaphoreHandle_t mutex) {
     return pdTRUE;
 }
 
-/* --- Zephyr ------------------------------------------------------------------------------------------------------- */
+/* --- Zephyr --------------------------------------------------------------------------------------------- */
 
 static const struct fs_file_system_t *registered;
 
@@ -46,7 +46,7 @@ int fs_register(int type, const struct fs_file_system_t *fs) {
     return 0;
 }
 
-/* --- ESP-IDF ------------------------------------------------------------------------------------------------------ */
+/* --- ESP-IDF -------------------------------------------------------------------------------------------- */
 
 static const esp_vfs_t *vfs;
 static void *vfs_context;
@@ -64,7 +64,7 @@ esp_err_t esp_vfs_unregister(const char *base_path) {
     return ESP_OK;
 }
 
-/* --- the tests ---------------------------------------------------------------------------------------------------- */
+/* --- the tests ------------------------------------------------------------------------------------------ */
 
 enum { LENT = 40 << 10 };
 

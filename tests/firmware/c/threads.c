@@ -1,5 +1,5 @@
-/* Threads that share a pool by its lock: each appends its own lines, a transaction a line, with the lock held from the
- * beginning to the commit; others read meanwhile. */
+/* Threads that share a pool by its lock: each appends its own lines, a transaction a line, with the lock held
+ * from the beginning to the commit; others read meanwhile. */
 #define _XOPEN_SOURCE 600
 #include "board.h"
 #include "disks.h"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds the programs of each feature set, and runs them on the board in QEMU. Compares them with their limits, and their
-# stack with the deepest chain of calls that ../cost finds. `life` then runs on RISC-V too.
-# The table and what the programs say go to stderr; stdout has one JSON object a program, flash less that of `empty`.
+# Builds the programs of each feature set, and runs them on the board in QEMU. Compares them with their
+# limits, and their stack with the deepest chain of calls that ../cost finds. `life` then runs on RISC-V too.
+# The table and what the programs say go to stderr; stdout has one JSON object a program, flash less that of
+# `empty`.
 set -euo pipefail
 
 readonly TARGET=thumbv7em-none-eabihf

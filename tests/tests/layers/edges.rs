@@ -73,8 +73,8 @@ pub(crate) fn siblings(source: &Source) -> BTreeSet<String> {
     named.collect()
 }
 
-/// Paths that begin at the crate's root, at a module above, or at the HAL: where they stand, from the root on, and
-/// whether they lead out of the module of the root.
+/// Paths that begin at the crate's root, at a module above, or at the HAL: where they stand, from the root
+/// on, and whether they lead out of the module of the root.
 fn paths(source: &Source) -> Vec<(usize, String, bool)> {
     let text = &source.text;
     let mut found = Vec::new();

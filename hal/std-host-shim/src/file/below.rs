@@ -11,11 +11,11 @@ const DEVICES: &str = "/sys/dev/block";
 /// The physical sectors that a disk may have, in bytes, to be taken at its word.
 const SECTORS: std::ops::RangeInclusive<u32> = 512..=16384;
 
-/// Bytes of a physical sector of the disk below a filesystem, by the filesystem's device number; `None` where it is
-/// on none that has that number (tmpfs, btrfs, NFS), or the system does not tell.
+/// Bytes of a physical sector of the disk below a filesystem, by the filesystem's device number; `None` where
+/// it is on none that has that number (tmpfs, btrfs, NFS), or the system does not tell.
 ///
-/// A cut in a write through the system's cache damages no more than the sector that the disk was at: what the cache
-/// writes beside it is what is there already.
+/// A cut in a write through the system's cache damages no more than the sector that the disk was at: what the
+/// cache writes beside it is what is there already.
 pub(super) fn physical_sector_bytes(device: u64) -> Option<u32> {
     read(Path::new(DEVICES), device)
 }

@@ -38,7 +38,8 @@ use medium::OsMedium;
 ///   whether the medium can.
 /// - While it is open no other process can open it: a writer holds an exclusive advisory lock on the file itself, readers a
 ///   shared one. Dropping it, or the process's death, releases the lock.
-/// - QEMU has locks of its own. It is kept out by them, and keeps others out, unless it locks nothing (`locking=off`).
+/// - QEMU has locks of its own. It is kept out by them, and keeps others out, unless it locks nothing
+///   (`locking=off`).
 /// - A file that is truncated meanwhile reads as a medium error behind its end. A write there makes it longer
 ///   again, with zeros in the lost part.
 ///

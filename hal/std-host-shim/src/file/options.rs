@@ -17,8 +17,8 @@ use crate::sync_parent_directory;
 /// Sector size of files, in bytes, when none is asked for: that of page caches and of most filesystems' blocks.
 const FILE_SECTOR_BYTES: u32 = 4096;
 
-/// What a power cut may damage around a sector written to a file where nothing is known of the disk below it: the
-/// largest physical sector of common disks.
+/// What a power cut may damage around a sector written to a file where nothing is known of the disk below it:
+/// the largest physical sector of common disks.
 const FILE_TEAR_UNIT: u32 = 4096;
 
 /// How to open a file or a block device as a disk.

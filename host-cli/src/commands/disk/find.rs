@@ -5,8 +5,7 @@ use crate::output::names::show;
 use crate::pool::disks::{self, Disk, DiskState};
 use crate::pool::session::Session;
 use dynamicfs_core::error::MemberError;
-use dynamicfs_core::types::{DiskIndex, MemberNumber};
-use dynamicfs_core::types::{Row, Set};
+use dynamicfs_core::types::{DiskIndex, MemberNumber, Row, Set};
 use std::path::Path;
 
 /// A disk that an argument means.

@@ -1,5 +1,5 @@
-/* What a program finds on the board: a debugger (QEMU), disks in memory, and the depth of its stack. On a host the same
- * functions are in host.c. */
+/* What a program finds on the board: a debugger (QEMU), disks in memory, and the depth of its stack. On a
+ * host the same functions are in host.c. */
 #ifndef BOARD_H
 #define BOARD_H
 

@@ -1,5 +1,5 @@
-/* Copying, filling and comparing memory, small: the compiler's own take some 3 KB. A firmware with a C library has these
- * already. Built with -fno-builtin, or the loops would call themselves. */
+/* Copying, filling and comparing memory, small: the compiler's own take some 3 KB. A firmware with a C
+ * library has these already. Built with -fno-builtin, or the loops would call themselves. */
 #include <string.h>
 
 void *memcpy(void *restrict to, const void *restrict from, size_t bytes) {

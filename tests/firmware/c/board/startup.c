@@ -42,7 +42,8 @@ NORETURN void board_reset(void) {
     const uint32_t *from = &board_data_from;
     for (uint32_t *to = &board_data_start; to < &board_data_end;) *to++ = *from++;
     for (uint32_t *to = &board_bss_start; to < &board_bss_end;) *to++ = 0;
-    *(volatile uint32_t *)0xE000ED88 |= 0xFu << 20; /* The floating point unit: the library is built for it. */
+    /* The floating point unit: the library is built for it. */
+    *(volatile uint32_t *)0xE000ED88 |= 0xFu << 20;
     __asm__ volatile("dsb; isb");
     stop((uint32_t)main());
 }

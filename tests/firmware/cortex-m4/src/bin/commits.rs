@@ -1,7 +1,7 @@
 //! Counts the instructions of a commit: some bytes written into a file, as `log::write` does it.
 //!
-//! QEMU must count them itself (`-icount shift=0`, as `../flags.sh` starts it): the board's timer then goes by
-//! instructions. How many a tick has is found with a loop whose instructions are known.
+//! QEMU must count them itself (`-icount shift=0`, as `../flags.sh` starts it): the board's timer then goes
+//! by instructions. How many a tick has is found with a loop whose instructions are known.
 #![no_std]
 #![no_main]
 

@@ -60,13 +60,15 @@ impl Clock for BoardClock {
 /// The serial line, ready for use.
 pub(crate) fn serial() -> Option<Uart16550<MmioBackend>> {
     // SAFETY: the board has it there, and its registers lie side by side. Nothing else of the program uses it
-    // at the same time: code that panics does not continue, and a line is logged before the console continues.
+    // at the same time: code that panics does not continue, and a line is logged before the console
+    // continues.
     let mut uart = unsafe { Uart16550::new_mmio(NonNull::new(UART)?, 1) }.ok()?;
     uart.init(Config::default()).ok()?;
     Some(uart)
 }
 
-/// Sends a byte over the serial line, which has been opened: opening it again would drop what it has yet to send.
+/// Sends a byte over the serial line, which has been opened: opening it again would drop what it has yet to
+/// send.
 #[cfg(feature = "log")]
 pub(crate) fn send(byte: u8) {
     /// Its line status, and the bit of it that says that a byte is taken (16550).

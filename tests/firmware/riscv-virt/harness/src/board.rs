@@ -37,7 +37,8 @@ impl Board {
         Self::start(qemu(images, present, "FIRMWARE"), present)
     }
 
-    /// As [`boot`](Self::boot), with the firmware that logs. What it says through `defmt` is written to a file.
+    /// As [`boot`](Self::boot), with the firmware that logs. What it says through `defmt` is written to a
+    /// file.
     pub fn boot_logging(images: &Images, present: [bool; COUNT], frames: &Path) -> Self {
         let mut command = qemu(images, present, LOGGING);
         command.args(["-semihosting-config", "enable=on,target=native"]);

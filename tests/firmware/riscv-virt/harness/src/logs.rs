@@ -1,4 +1,5 @@
-//! What a board has logged through `defmt`: numbers and values, whose words are in the program that said them.
+//! What a board has logged through `defmt`: numbers and values, whose words are in the program that said
+//! them.
 
 use crate::program;
 use defmt_decoder::{DecodeError, Table};
