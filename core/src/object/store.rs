@@ -187,16 +187,17 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(())
     }
 
-    /// The scheme, if the stage holds what it takes to encode it. With disks missing there are fewer data
-    /// fragments, which are longer, and parity may not fit any more. A long extent is then stored as shorter
-    /// ones (`None`), the shortest as copies, which take no work space.
+    /// The scheme, if the stage holds what it takes to encode it. It may hold less: with disks missing there are
+    /// fewer data fragments, which are longer, and an extent that is stored again may come from an object
+    /// whose scheme has changed. A long extent is then stored as shorter ones (`None`). The shortest, and all
+    /// in a build that stores none in pieces, are stored as copies, which take no work space.
     fn scheme_that_fits(&self, scheme: Scheme, logical: u32) -> Option<Scheme> {
         let fits =
             |scheme| redundancy::stage_bytes(scheme, logical, self.block_shift()) <= self.store.stage.len();
         let copies = Scheme { data: 1, ..scheme };
         match fits(scheme) {
             true => Some(scheme),
-            false if u64::from(logical) <= EXTENT_BYTES_MIN && fits(copies) => Some(copies),
+            false if (!TIGHT || u64::from(logical) <= EXTENT_BYTES_MIN) && fits(copies) => Some(copies),
             false => None,
         }
     }
