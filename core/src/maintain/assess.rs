@@ -1,5 +1,6 @@
 //! Members that are taken out of use for their errors, where the pool is better off without them.
 
+use super::progress::Progress;
 use super::standing::{Standing, Worth};
 use super::survey::RecordJoiner;
 use crate::disks::condition::Condition;
@@ -21,7 +22,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// not read lately. What it holds is taken from others first. All extents' records are read once where
     /// such a member is met. A part of [`maintain`](Self::maintain), for programs that do not run upkeep to
     /// its end; [`Thresholds::fail`](crate::disks::condition::Thresholds) switches it off.
-    pub fn fail_member(&mut self) -> Result<bool, Code> {
+    pub fn fail_member(&mut self, progress: &mut Progress) -> Result<bool, Code> {
         self.store.check_alone()?;
         let is_writable = self.store.is_writable();
         let disks = &mut self.store.tree.disks;
@@ -31,7 +32,7 @@ impl<A: DiskArray> Objects<'_, A> {
         disks.look();
         let changes = self.store.roster().changes;
         // What was decided stands until something changes.
-        let kept = if self.kept.1 == changes { self.kept.0 } else { Set::EMPTY };
+        let kept = if progress.kept.1 == changes { progress.kept.0 } else { Set::EMPTY };
         let roster = *self.store.roster();
         let failed = self.store.tree.holding_rows().minus(kept.or(roster.draining)).iter().find_map(|row| {
             let condition =
@@ -41,7 +42,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let Some((row, condition)) = failed else { return Ok(false) };
         let member = self.store.tree.space.member(row);
         if roster.vacant.contains(row) {
-            match self.shut_member(member, true) {
+            match self.shut_member(progress, member, true) {
                 Ok(()) => {
                     self.store.tree.disks.tell(Happening::Condition { member, condition });
                     return Ok(true);
@@ -51,10 +52,10 @@ impl<A: DiskArray> Objects<'_, A> {
                 Err(_) => {}
             }
         } else if self.is_known_without(row, member)? {
-            self.change_records(|objects| objects.set_state(row, MemberState::Failing))?;
+            self.change_records(|objects| objects.set_state(progress, row, MemberState::Failing))?;
             return Ok(true);
         }
-        self.kept = (kept.with(row), changes);
+        progress.kept = (kept.with(row), changes);
         Ok(false)
     }
 

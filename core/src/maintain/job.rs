@@ -1,11 +1,12 @@
 //! Maintenance jobs: what they are to do, and how far they are. Their records are in the tree, so that a job goes on where
 //! it was after a crash or a reboot.
 
+use super::progress::{Progress, Tried};
 use crate::disks::events::Happening;
 use crate::error::Code;
 use crate::format::job::{FailedItem, FailedWhat, Job, JobKind, JobOptions, JobState, READ_AT};
 use crate::format::key::Key;
-use crate::object::{Objects, Tried};
+use crate::object::Objects;
 use crate::transaction::{Purpose, RELEASE_UPDATES};
 use crate::types::ObjectId;
 use core::ops::ControlFlow;
@@ -35,8 +36,8 @@ pub enum Lost {
 
 impl<A: DiskArray> Objects<'_, A> {
     /// How a job goes, or went the last time; `None` if there never was one.
-    pub fn job(&mut self, kind: JobKind) -> Result<Option<Job>, Code> {
-        if let Some(ahead) = self.ahead.filter(|job| job.kind == kind) {
+    pub fn job(&mut self, progress: &Progress, kind: JobKind) -> Result<Option<Job>, Code> {
+        if let Some(ahead) = progress.ahead_of_record(kind) {
             return Ok(Some(ahead));
         }
         let mut job = self.store.tree.with(&Key::job(kind as u32, 0), |record| Job::load(kind, record?))?;
@@ -49,17 +50,22 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Starts a job from the beginning, unless it is running already to do the same: whether it was started. A transaction
     /// of its own.
-    pub fn start_job(&mut self, kind: JobKind, options: JobOptions) -> Result<bool, Code> {
+    pub fn start_job(
+        &mut self,
+        progress: &mut Progress,
+        kind: JobKind,
+        options: JobOptions,
+    ) -> Result<bool, Code> {
         self.store.check_alone()?;
         if let Some(feature) = kind.lacks() {
             return Err(self.store.tree.disks.about.lacks(feature));
         }
-        let before = self.job(kind)?;
+        let before = self.job(progress, kind)?;
         if before.is_some_and(|job| job.state == JobState::Running && job.options == options) {
             return Ok(false);
         }
         let started = self.store.tree.disks.now().seconds;
-        self.save_job(|objects| {
+        self.save_job(progress, |objects| {
             let mut job = Job::new(kind, options, started);
             if let Some(before) = before {
                 job.whole = before.whole;
@@ -74,9 +80,14 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Pauses a running job, resumes a paused one, or gives up either; whether it was in a state for that. A transaction of
     /// its own.
-    pub fn set_job_state(&mut self, kind: JobKind, state: JobState) -> Result<bool, Code> {
+    pub fn set_job_state(
+        &mut self,
+        progress: &mut Progress,
+        kind: JobKind,
+        state: JobState,
+    ) -> Result<bool, Code> {
         self.store.check_alone()?;
-        let Some(mut job) = self.job(kind)? else { return Ok(false) };
+        let Some(mut job) = self.job(progress, kind)? else { return Ok(false) };
         let may = job.may_become(state);
         if may {
             job.state = state;
@@ -84,20 +95,24 @@ impl<A: DiskArray> Objects<'_, A> {
                 job.ended = self.store.tree.disks.now().seconds;
                 // Nothing starts a rebuild again by itself before something changes.
                 if kind == JobKind::Rebuild {
-                    self.tried = Some(Tried { changes: self.store.roster().changes, ..Tried::NEVER });
+                    progress.tried = Some(Tried { changes: self.store.roster().changes, ..Tried::NEVER });
                 }
             }
-            self.save_job(|_| Ok(job))?;
+            self.save_job(progress, |_| Ok(job))?;
             self.store.tree.disks.tell(Happening::Job { kind, state });
         }
         Ok(may)
     }
 
-    pub(super) fn save_job(&mut self, f: impl FnOnce(&mut Self) -> Result<Job, Code>) -> Result<(), Code> {
+    pub(super) fn save_job(
+        &mut self,
+        progress: &mut Progress,
+        f: impl FnOnce(&mut Self) -> Result<Job, Code>,
+    ) -> Result<(), Code> {
         self.alone(|objects| {
             let job = f(objects)?;
             objects.put_job(&job)?;
-            objects.ahead = None;
+            progress.ahead = None;
             Ok(true)
         })?;
         Ok(())

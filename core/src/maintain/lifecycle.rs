@@ -1,6 +1,7 @@
 //! What an operator does with members: out of use and in again, emptied, removed. Each is one transaction or two; what is
 //! moved in between is a rebuild's work.
 
+use super::progress::Progress;
 use crate::disks::events::Happening;
 use crate::error::{Code, MemberError};
 use crate::format::record::MemberState;
@@ -21,11 +22,16 @@ impl<A: DiskArray> Objects<'_, A> {
     /// what it holds counts as lost and is rebuilt elsewhere, else it is waited for.
     ///
     /// Refused where too few members would be left.
-    pub fn shut_member(&mut self, member: MemberNumber, failed: bool) -> Result<(), MemberError<Code, Code>> {
+    pub fn shut_member(
+        &mut self,
+        progress: &mut Progress,
+        member: MemberNumber,
+        failed: bool,
+    ) -> Result<(), MemberError<Code, Code>> {
         self.store.check_alone()?;
         let row = self.row_of(member)?;
         let state = if failed { MemberState::Failed } else { MemberState::Offline };
-        Ok(self.let_go_and(row, |objects| objects.set_state(row, state))?)
+        Ok(self.let_go_and(row, |objects| objects.set_state(progress, row, state))?)
     }
 
     /// Lets a member go, takes its disk out of use if it is here, and writes down what that is for. Where the
@@ -48,7 +54,11 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Lets a member take part again that was shut, drained or kept spare, or stops draining it. What it missed is
     /// rebuilt.
-    pub fn activate_member(&mut self, member: MemberNumber) -> Result<(), MemberError<Code, Code>> {
+    pub fn activate_member(
+        &mut self,
+        progress: &mut Progress,
+        member: MemberNumber,
+    ) -> Result<(), MemberError<Code, Code>> {
         self.store.check_alone()?;
         let row = self.row_of(member)?;
         let disk = self.store.tree.disks.excluded_disk_of(member);
@@ -59,8 +69,9 @@ impl<A: DiskArray> Objects<'_, A> {
         let take_in =
             |disk| self.store.look_at_returning(disk).and_then(|()| self.store.claim_on_returning(disk));
         let known = disk.map_or(Ok(()), take_in);
-        let done =
-            known.and_then(|()| self.change_records(|objects| objects.set_state(row, MemberState::Active)));
+        let done = known.and_then(|()| {
+            self.change_records(|objects| objects.set_state(progress, row, MemberState::Active))
+        });
         if let (Err(_), Some(disk)) = (&done, disk) {
             self.store.tree.disks.set_excluded(disk, true);
         }
@@ -69,7 +80,12 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Begins to move everything off a member that takes part; with `leave` it leaves the pool when it holds nothing.
     /// Refused where the others are too few, or have too little space.
-    pub fn drain_member(&mut self, member: MemberNumber, leave: bool) -> Result<(), MemberError<Code, Code>> {
+    pub fn drain_member(
+        &mut self,
+        progress: &mut Progress,
+        member: MemberNumber,
+        leave: bool,
+    ) -> Result<(), MemberError<Code, Code>> {
         self.check_drain(member)?;
         let row = self.row_of(member)?;
         let is_witness = self.store.committed().row(row).witness() != 0;
@@ -82,7 +98,7 @@ impl<A: DiskArray> Objects<'_, A> {
             (true, false) => MemberState::Leaving,
             (false, false) => MemberState::Draining,
         };
-        Ok(self.change_records(|objects| objects.set_state(row, state))?)
+        Ok(self.change_records(|objects| objects.set_state(progress, row, state))?)
     }
 
     /// Fails as [`drain_member`](Self::drain_member) would, and changes nothing.
@@ -139,9 +155,14 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Writes down what the operator wants a member to be; what that means for what it holds is a rebuild's work. Part of a
     /// transaction.
-    pub(super) fn set_state(&mut self, row: Row, state: MemberState) -> Result<(), Code> {
+    pub(super) fn set_state(
+        &mut self,
+        progress: &mut Progress,
+        row: Row,
+        state: MemberState,
+    ) -> Result<(), Code> {
         self.store.set_member_state(row, state)?;
-        self.restart_rebuild()
+        self.restart_rebuild(progress)
     }
 
     /// Does something to the member records in a transaction of its own.
@@ -163,6 +184,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Whether its disk could be told so; one that could not is a stranger to the pool all the same.
     pub fn remove_member(
         &mut self,
+        progress: &mut Progress,
         member: MemberNumber,
         lose: bool,
     ) -> Result<bool, MemberError<Code, Code>> {
@@ -183,7 +205,7 @@ impl<A: DiskArray> Objects<'_, A> {
             objects.store.remove_member(row)?;
             objects.store.tree.space.superblock.add_short(usize::from(!empty));
             // A rebuild that is under way may be past what that member held.
-            if empty { Ok(()) } else { objects.restart_rebuild() }
+            if empty { Ok(()) } else { objects.restart_rebuild(progress) }
         };
         // The lists drop the member first, while its row still names it. A state that names an empty row is
         // invalid. Also where it went away, and no commit has told so yet.
@@ -198,11 +220,11 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// A member that holds nothing any more leaves, or a spare one takes the place of one that failed; whether there was
     /// such a member.
-    pub(super) fn change_members(&mut self) -> Result<bool, Code> {
+    pub(super) fn change_members(&mut self, progress: &mut Progress) -> Result<bool, Code> {
         let roster = *self.store.roster();
         if let Some(row) = roster.departing.iter().next() {
             let member = self.store.tree.space.member(row);
-            return match self.remove_member(member, false) {
+            return match self.remove_member(progress, member, false) {
                 Ok(_) => Ok(true),
                 Err(MemberError::Pool(error)) => Err(error),
                 Err(_) => Ok(false),

@@ -20,6 +20,7 @@
 //! assess.rs   members taken out of use for their errors
 //! lifecycle.rs members out of use and in again, emptied, removed
 //! job.rs      what it is to do, and how far it is
+//! progress.rs what this mount knows of it beyond its record
 //! step.rs     one bounded step of whatever work there is
 //! ```
 
@@ -32,6 +33,7 @@ mod lifecycle;
 mod locate;
 mod pass;
 mod planning;
+mod progress;
 mod records;
 mod recount;
 mod room;
@@ -49,6 +51,10 @@ pub use check::{CheckReport, Finding};
 pub use job::{FAILED_LISTED, Lost};
 pub use locate::{Located, Place, Proof};
 pub use planning::{Footing, LossForecast, OBJECTS_NAMED};
+#[cfg(not(feature = "internals"))]
+pub(crate) use progress::Progress;
+#[cfg(feature = "internals")]
+pub use progress::Progress;
 pub use room::{MemberRoom, RebuildForecast, RebuildSpace, Rooms};
 pub use salvage::Survivor;
 pub use standing::{FragmentCounts, Standing, Worth, Worths};

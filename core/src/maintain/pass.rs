@@ -5,12 +5,13 @@
 //! pass finds nothing that it can put right: that pass is the recount.
 
 use super::job::Lost;
+use super::progress::{Progress, Tried};
 use crate::disks::events::Happening;
 use crate::error::Code;
 use crate::format::job::{FailedWhat, Job, JobKind, JobState};
 use crate::format::key::Key;
 use crate::format::record::MemberRecord;
-use crate::object::{Objects, Tried};
+use crate::object::Objects;
 use crate::transaction::Purpose;
 use crate::types::{Generation, Row, Set};
 use dynamicfs_hal::DiskArray;
@@ -26,11 +27,11 @@ const FAILURES_MAX: u32 = 3;
 
 impl<A: DiskArray> Objects<'_, A> {
     /// One step of a job, in a transaction of its own.
-    pub(super) fn advance(&mut self, before: Job) -> Result<(), Code> {
-        self.ahead = None;
+    pub(super) fn advance(&mut self, progress: &mut Progress, before: Job) -> Result<(), Code> {
+        progress.ahead = None;
         let (mut job, mut at, owed) = (before, None, self.store.committed().owed());
         let saved = self.alone(|objects| {
-            let changed = objects.pass_step(&mut job).map_err(|(error, key)| {
+            let changed = objects.pass_step(progress, &mut job).map_err(|(error, key)| {
                 at = key;
                 error
             })?;
@@ -46,24 +47,24 @@ impl<A: DiskArray> Objects<'_, A> {
             }
         });
         if let Err(error) = saved {
-            return self.step_failed(before, error, at);
+            return self.step_failed(progress, before, error, at);
         }
-        self.ahead = (job.state == JobState::Running).then_some(job);
+        progress.ahead = (job.state == JobState::Running).then_some(job);
         match job.state {
             JobState::Running => Ok(()),
-            _ => self.job_ended(&job, owed),
+            _ => self.job_ended(progress, &job, owed),
         }
     }
 
     /// A job came to its end, which is committed.
-    fn job_ended(&mut self, job: &Job, owed: Set<Row>) -> Result<(), Code> {
+    fn job_ended(&mut self, progress: &mut Progress, job: &Job, owed: Set<Row>) -> Result<(), Code> {
         self.store.tree.disks.tell(Happening::Job { kind: job.kind, state: job.state });
         self.tell_rebuilt(owed);
         self.store.reload_members();
         if job.kind == JobKind::Rebuild {
             let changes = self.store.roster().changes;
             let is_fruitless = job.healed_before + job.healed == 0;
-            let patience = match self.tried {
+            let patience = match progress.tried {
                 Some(tried) if is_fruitless => tried.patience.saturating_mul(2),
                 _ => Tried::PATIENCE,
             };
@@ -71,7 +72,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 JobState::Incomplete => self.blocks_unused().saturating_add(patience),
                 _ => u64::MAX,
             };
-            self.tried = Some(Tried { changes, room, patience });
+            progress.tried = Some(Tried { changes, room, patience });
         }
         Ok(())
     }
@@ -88,7 +89,13 @@ impl<A: DiskArray> Objects<'_, A> {
     /// made at all, the job ends after a few.
     // Not part of its caller, whose stack would hold it in steps that do not fail.
     #[inline(never)]
-    fn step_failed(&mut self, mut job: Job, error: Code, at: Option<Key>) -> Result<(), Code> {
+    fn step_failed(
+        &mut self,
+        progress: &mut Progress,
+        mut job: Job,
+        error: Code,
+        at: Option<Key>,
+    ) -> Result<(), Code> {
         let damaged = error.is_loss_or_unreadable();
         let too_little = matches!(error, Code::NeedsMemory);
         let ends = too_little && job.kind == JobKind::Recount;
@@ -104,12 +111,12 @@ impl<A: DiskArray> Objects<'_, A> {
                 (job.stop, job.position) = (None, key.successor());
                 self.save_failed(&mut job, FailedWhat::Extent, key)?;
             }
-            self.ahead = Some(job);
+            progress.ahead = Some(job);
             return Ok(());
         }
         job.failures += 1;
         if damaged && job.failures < FAILURES_MAX {
-            self.ahead = Some(job);
+            progress.ahead = Some(job);
             return Err(error);
         }
         // For a recount: what a node held that is lost is not known, and nothing is called free then.
@@ -117,10 +124,10 @@ impl<A: DiskArray> Objects<'_, A> {
         let (owed, position) = (self.store.committed().owed(), job.position);
         match damaged {
             true => self.save_failed(&mut job, FailedWhat::Node, position)?,
-            false => self.save_job(|_| Ok(job))?,
+            false => self.save_job(progress, |_| Ok(job))?,
         }
-        self.ahead = None;
-        self.job_ended(&job, owed)
+        progress.ahead = None;
+        self.job_ended(progress, &job, owed)
     }
 
     /// Lists something that is lost, and says how far the job is, in a transaction of its own.
@@ -176,14 +183,14 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Begins the pass of a running or paused rebuild again, over everything. It judged earlier extents by
     /// the members of that time. Part of a transaction.
-    pub(super) fn restart_rebuild(&mut self) -> Result<(), Code> {
-        let Some(mut job) = self.job(JobKind::Rebuild)? else { return Ok(()) };
+    pub(super) fn restart_rebuild(&mut self, progress: &mut Progress) -> Result<(), Code> {
+        let Some(mut job) = self.job(progress, JobKind::Rebuild)? else { return Ok(()) };
         if !matches!(job.state, JobState::Running | JobState::Paused) {
             return Ok(());
         }
         self.begin_pass(&mut job)?;
         (job.state, job.prune, job.found_before) = (JobState::Running, Generation(0), u64::MAX);
-        self.ahead = None;
+        progress.ahead = None;
         self.put_job(&job)
     }
 
@@ -208,7 +215,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// Skipped items may need repair, and lost items may be readable the next time. A pass that met such
     /// items is never complete and clears no member. Another follows as long as passes find less and less.
-    pub(super) fn end_pass(&mut self, job: &mut Job) -> Result<(), Code> {
+    pub(super) fn end_pass(&mut self, progress: &mut Progress, job: &mut Job) -> Result<(), Code> {
         // A forged record may have counted anything.
         let left = job.found.saturating_sub(job.healed).saturating_sub(job.failed.into());
         let is_wanting = job.healed > 0 || job.failed > 0;
@@ -253,7 +260,7 @@ impl<A: DiskArray> Objects<'_, A> {
             // Some of it was given a scheme that the disks there are cannot hold in full. A rebuild that is
             // under way may be past it.
             self.store.tree.space.superblock.set_short(true);
-            self.restart_rebuild()?;
+            self.restart_rebuild(progress)?;
         }
         job.state = match complete {
             true if is_waiting => JobState::Waiting,
@@ -332,13 +339,13 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Whether a rebuild could repair something. None was tried since the members last changed, or there is
     /// more space than the last one found.
-    pub(super) fn is_rebuild_due(&self) -> bool {
+    pub(super) fn is_rebuild_due(&self, progress: &Progress) -> bool {
         let superblock = self.store.committed();
         let roster = self.store.roster();
         let owed = superblock.owed().and(self.store.tree.disks.online().or(roster.failed));
         let wanting = !owed.is_empty() || !roster.draining.is_empty() || superblock.is_short();
         let is_due = |tried: Tried| tried.changes != roster.changes || self.blocks_unused() >= tried.room;
-        wanting && self.tried.is_none_or(is_due)
+        wanting && progress.tried.is_none_or(is_due)
     }
 }
 

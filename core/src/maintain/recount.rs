@@ -1,5 +1,6 @@
 //! The free map, counted anew: what refers to a block is what decides.
 
+use super::progress::Progress;
 use super::usage::Window;
 use crate::error::Code;
 use crate::format::job::Job;
@@ -17,7 +18,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// A block that is allocated and nothing refers to becomes free, one that is referred to becomes allocated. What two
     /// things refer to cannot be put right: one of them is not what it was, which a scrub tells.
-    pub(super) fn recount_step(&mut self, job: &mut Job) -> Result<bool, Code> {
+    pub(super) fn recount_step(&mut self, progress: &mut Progress, job: &mut Job) -> Result<bool, Code> {
         let at_group = job.position.kind() == Kind::Group as u8;
         let (member, first) = if at_group { job.position.as_group() } else { (MemberNumber(0), 0) };
         let rows = self.store.tree.holding_rows();
@@ -25,7 +26,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let next =
             rows.iter().filter(|&row| number(self, row) >= member).min_by_key(|&row| number(self, row));
         let Some((row, area)) = next.and_then(|row| Some((row, self.store.tree.area(row)?))) else {
-            self.end_pass(job)?;
+            self.end_pass(progress, job)?;
             return Ok(true);
         };
         let first = if number(self, row) == member { first } else { 0 };

@@ -1,5 +1,6 @@
 //! One bounded step of whatever work there is, each a transaction of its own.
 
+use super::progress::Progress;
 use crate::build::{MANAGE, REPAIR};
 use crate::error::Code;
 use crate::format::job::{JobKind, JobOptions, JobState};
@@ -32,9 +33,9 @@ impl<A: DiskArray> Objects<'_, A> {
     /// back or failed are owed is rebuilt without being asked for. A transaction of its own; [`Work::Nothing`] writes
     /// nothing. Jobs that take more memory than there is say so when nothing else is left to do
     /// ([`NeedsMemory`](Code::NeedsMemory)).
-    pub fn maintain(&mut self, sweep: bool) -> Result<Work, Code> {
+    pub fn maintain(&mut self, progress: &mut Progress, sweep: bool) -> Result<Work, Code> {
         match self.upkeep(sweep)? {
-            Work::Nothing => self.maintain_members(),
+            Work::Nothing => self.maintain_members(progress),
             work => Ok(work),
         }
     }
@@ -80,34 +81,34 @@ impl<A: DiskArray> Objects<'_, A> {
     /// for some.
     // Not part of its caller: what it takes of the stack is not to lie under what comes with use.
     #[inline(never)]
-    fn maintain_members(&mut self) -> Result<Work, Code> {
+    fn maintain_members(&mut self, progress: &mut Progress) -> Result<Work, Code> {
         if !self.store.is_writable() {
             return Ok(Work::Nothing);
         }
-        match self.change_or_advance() {
+        match self.change_or_advance(progress) {
             Err(Code::NoSpace) => Ok(Work::Nothing),
             done => done,
         }
     }
 
-    fn change_or_advance(&mut self) -> Result<Work, Code> {
-        if MANAGE && (self.fail_member()? || self.change_members()?) {
+    fn change_or_advance(&mut self, progress: &mut Progress) -> Result<Work, Code> {
+        if MANAGE && (self.fail_member(progress)? || self.change_members(progress)?) {
             return Ok(Work::Changed);
         }
         // A job that takes more memory than there is keeps no other from its steps.
         let mut needs_memory = None;
         for kind in JobKind::ALL.into_iter().filter(|kind| kind.lacks().is_none()) {
-            let job = self.job(kind)?;
+            let job = self.job(progress, kind)?;
             let job = match job {
                 Some(job) if job.state == JobState::Running => job,
                 Some(job) if job.state == JobState::Paused => continue,
-                _ if kind == JobKind::Rebuild && self.is_rebuild_due() => {
-                    self.start_job(kind, JobOptions::default())?;
+                _ if kind == JobKind::Rebuild && self.is_rebuild_due(progress) => {
+                    self.start_job(progress, kind, JobOptions::default())?;
                     return Ok(Work::Advanced(kind));
                 }
                 _ => continue,
             };
-            match self.advance(job) {
+            match self.advance(progress, job) {
                 Err(error @ Code::NeedsMemory) => needs_memory = Some(error),
                 done => return done.map(|_| Work::Advanced(kind)),
             }

@@ -1,5 +1,6 @@
 //! A step of a pass: what it meets is judged, and put right.
 
+use super::progress::Progress;
 use super::standing::{Standing, Worth};
 use super::verdict::{Indices, NodeVerdict, Verdict, judge, judge_node};
 use crate::build::MANAGE;
@@ -56,14 +57,18 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Goes on with a pass; whether the transaction changed anything. On an error, the key of what it met.
     // Not part of its caller: what it takes of the stack is not to lie under the end of a job.
     #[inline(never)]
-    pub(super) fn pass_step(&mut self, job: &mut Job) -> Result<bool, (Code, Option<Key>)> {
+    pub(super) fn pass_step(
+        &mut self,
+        progress: &mut Progress,
+        job: &mut Job,
+    ) -> Result<bool, (Code, Option<Key>)> {
         let at_nothing = |error: Code| (error, None);
         if MANAGE && job.kind == JobKind::Recount {
             let at = job.position;
-            return self.recount_step(job).map_err(|error| (error, Some(at)));
+            return self.recount_step(progress, job).map_err(|error| (error, Some(at)));
         }
         let standing = Standing::read(&mut self.store, job.options.absent).map_err(at_nothing)?;
-        let blocks = self.step_bytes >> self.store.tree.disks.parameters.block_shift;
+        let blocks = progress.step_bytes >> self.store.tree.disks.parameters.block_shift;
         let mut budget = Budget::new(blocks.max(1));
         if job.kind == JobKind::Scrub && job.position == Key::MIN {
             job.count(self.store.mend_labels() as u64, true);
@@ -79,7 +84,7 @@ impl<A: DiskArray> Objects<'_, A> {
             let met = match self.store.tree.walk(&mut walk) {
                 Ok(Some(met)) => met,
                 Ok(None) => {
-                    self.end_pass(job).map_err(|error| (error, None))?;
+                    self.end_pass(progress, job).map_err(|error| (error, None))?;
                     return Ok(true);
                 }
                 Err(Code::NodeUnreadable) => {

@@ -66,11 +66,10 @@ pub use transfer::Moved;
 pub use xattr::AttributeMode;
 
 use crate::error::Code;
-use crate::format::job::Job;
 use crate::format::node::value_bytes_max;
 use crate::limits::REPAIRS_MAX;
 use crate::transaction::{Purpose, Store};
-use crate::types::{ObjectId, Row, Set};
+use crate::types::ObjectId;
 use dynamicfs_hal::DiskArray;
 
 /// The object layer over a store.
@@ -81,41 +80,12 @@ pub struct Objects<'m, A> {
     filling: Option<Filling>,
     /// Bad fragments that reads found and that were not rewritten yet.
     pub(crate) repairs: heapless::Vec<Repair, REPAIRS_MAX>,
-    /// A job that is further than its record says.
-    pub(crate) ahead: Option<Job>,
-    /// The last rebuild of this mount.
-    pub(crate) tried: Option<Tried>,
     /// How far the freeing of deleted objects is.
     pub(crate) reaper: orphans::Reaper,
     /// Places for objects that the application holds.
     pins: &'m mut [Pin],
     /// Whether something found no space since deleted objects were last freed for the sake of space.
     pub(crate) wanting: bool,
-    /// Bytes that a step of a job reads or moves, about.
-    pub(crate) step_bytes: u64,
-    /// Members with too many errors that stay in use all the same, and how often the members had changed when that was decided.
-    pub(crate) kept: (Set<Row>, u32),
-}
-
-/// Windows full of data that one step of a job reads or moves, unless it is told otherwise.
-const WINDOWS_PER_STEP: u64 = 16;
-
-/// A rebuild that came to its end: when another one is tried without being asked for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tried {
-    /// How often the members had changed.
-    pub(crate) changes: u32,
-    /// Blocks that are not in use, from which on it may find more space than it did.
-    pub(crate) room: u64,
-    /// How many more blocks than before that are: twice as many after each try that put nothing right, so that there is an end.
-    pub(crate) patience: u64,
-}
-
-impl Tried {
-    /// Whatever the space.
-    pub(crate) const NEVER: Self = Self { changes: 0, room: u64::MAX, patience: Self::PATIENCE };
-    /// Blocks that the first try waits for.
-    pub(crate) const PATIENCE: u64 = 8;
 }
 
 /// The extent that is being filled in the window buffer, not stored yet.
@@ -131,25 +101,14 @@ struct Filling {
 impl<'m, A: DiskArray> Objects<'m, A> {
     /// Objects of a mounted store.
     pub const fn new(store: Store<'m, A>) -> Self {
-        let step_bytes = WINDOWS_PER_STEP * store.window.len() as u64;
         Self {
             store,
             filling: None,
             repairs: heapless::Vec::new(),
-            ahead: None,
-            tried: None,
             reaper: orphans::Reaper::NEW,
             pins: &mut [],
             wanting: false,
-            step_bytes,
-            kept: (Set::EMPTY, 0),
         }
-    }
-
-    /// Lets a step of a job read or move at most about this many bytes, and at least a full window. Small
-    /// steps keep to a throttle closely, large ones commit less often.
-    pub fn set_step_bytes(&mut self, bytes: u64) {
-        self.step_bytes = bytes.max(self.store.window.len() as u64);
     }
 
     /// Bytes of a record's piece.

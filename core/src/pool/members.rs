@@ -2,11 +2,11 @@
 
 use super::Pool;
 use super::format::{DiskOptions, identity, random, refuse_used};
-use super::read::ask;
 use super::sealed::Inside;
 use crate::disks::DiskStatus;
 use crate::disks::events::Happening;
 use crate::error::{Code, Error, FormatError, MemberError};
+use crate::maintain::Progress;
 use crate::object::Objects;
 use crate::options::options;
 use crate::types::{DiskIndex, MemberNumber, Uuid};
@@ -116,7 +116,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// Refused where too few members would be left.
     pub fn shut_member(&mut self, member: MemberNumber, failed: bool) -> Result<(), MemberError> {
-        act(self, |objects| objects.shut_member(member, failed))
+        act_on_members(self, |objects, progress| objects.shut_member(progress, member, failed))
     }
 
     /// Lets a member take part again that was shut, drained or kept spare, or stops draining it. What it
@@ -125,7 +125,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// [`NotAMember`](MemberError::NotAMember), or what disks and tree answered.
     pub fn activate_member(&mut self, member: MemberNumber) -> Result<(), MemberError> {
-        act(self, |objects| objects.activate_member(member))
+        act_on_members(self, |objects, progress| objects.activate_member(progress, member))
     }
 
     /// Begins to empty a member: from now on it is given nothing, and a rebuild moves what it holds to
@@ -134,7 +134,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// Those of [`check_drain`](Self::check_drain).
     pub fn drain_member(&mut self, member: MemberNumber, leave: bool) -> Result<(), MemberError> {
-        act(self, |objects| objects.drain_member(member, leave))
+        act_on_members(self, |objects, progress| objects.drain_member(progress, member, leave))
     }
 
     /// Whether a member can be emptied. Nothing is written.
@@ -152,7 +152,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// [`HoldsData`](MemberError::HoldsData) without `lose`; [`TooFewDisks`](MemberError::TooFewDisks).
     pub fn remove_member(&mut self, member: MemberNumber, lose: bool) -> Result<bool, MemberError> {
-        act(self, |objects| objects.remove_member(member, lose))
+        act_on_members(self, |objects, progress| objects.remove_member(progress, member, lose))
     }
 
     /// Begins to empty a member whose errors are beyond the thresholds. When it holds nothing, takes it out
@@ -163,7 +163,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// What disks and tree answered.
     pub fn fail_member(&mut self) -> Result<bool, Error> {
-        ask(self, |objects| objects.fail_member())
+        self.look_after(|objects, progress| objects.fail_member(progress))
     }
 
     /// Forgets the errors of a member, those that were saved too, once their cause was removed. A transaction
@@ -182,4 +182,13 @@ pub(super) fn act<A: DiskArray, T>(
     f: impl FnOnce(&mut Objects<'_, A>) -> Result<T, MemberError<Code, Code>>,
 ) -> Result<T, MemberError> {
     pool.inside(|objects| f(objects).map_err(|error| objects.store.tree.disks.about.explain_member(error)))
+}
+
+/// The same with what is known of the jobs, which changes of members begin anew.
+fn act_on_members<A: DiskArray, T>(
+    pool: &mut Pool<'_, A>,
+    f: impl FnOnce(&mut Objects<'_, A>, &mut Progress) -> Result<T, MemberError<Code, Code>>,
+) -> Result<T, MemberError> {
+    let (objects, progress) = pool.parts();
+    f(objects, progress).map_err(|error| objects.store.tree.disks.about.explain_member(error))
 }

@@ -51,6 +51,7 @@ use crate::error::{Error, Failure, FormatError, MountError};
 use crate::format::parameters::PoolParameters;
 use crate::format::superblock::Superblock;
 use crate::logging::tell;
+use crate::maintain::Progress;
 use crate::object::Objects;
 use crate::options::options;
 use crate::transaction::histories::Surveyed;
@@ -133,6 +134,7 @@ fn told<'m, A: DiskArray>(
 /// the next call.
 pub struct Pool<'m, A> {
     objects: Objects<'m, A>,
+    progress: Progress,
 }
 
 impl<'m, A: DiskArray> Pool<'m, A> {
@@ -157,7 +159,7 @@ impl<'m, A: DiskArray> Pool<'m, A> {
             Ok(objects) => {
                 let disks = &objects.store.tree.disks;
                 tell!(info, "pool {} made of {} disks", disks.parameters.pool, disks.count());
-                Ok(Self { objects })
+                Ok(Self::of(objects))
             }
             Err(failure) => {
                 tell!(error, "no pool was made: {}", failure.error);
@@ -182,7 +184,18 @@ impl<'m, A: DiskArray> Pool<'m, A> {
         options: &MountOptions,
     ) -> Result<Self, Failure<MountError, A>> {
         let mounted = Store::mount(array, memory, &options.request(services));
-        Ok(Self { objects: Objects::new(told(mounted)?) })
+        Ok(Self::of(Objects::new(told(mounted)?)))
+    }
+
+    const fn of(objects: Objects<'m, A>) -> Self {
+        let progress = Progress::new(objects.store.window.len());
+        Self { objects, progress }
+    }
+
+    /// The objects, and what is known of maintenance, between two transactions.
+    fn parts(&mut self) -> (&mut Objects<'m, A>, &mut Progress) {
+        self.undo_forgotten();
+        (&mut self.objects, &mut self.progress)
     }
 
     /// Reads the superblocks of each disk without mounting, and calls `f` with each of them. Decides nothing

@@ -3,12 +3,13 @@
 use super::Pool;
 use super::members::act;
 use super::read::ask;
-use crate::error::{Error, MemberError};
+use crate::error::{Code, Error, MemberError};
 use crate::maintain::{
     CheckReport, ExtentCounts, Finding, Job, JobKind, JobOptions, JobState, Located, LossForecast, Lost,
-    Proof, RebuildForecast, Rooms, Standing, Survivor, Trim, Work,
+    Progress, Proof, RebuildForecast, Rooms, Standing, Survivor, Trim, Work,
 };
 use crate::metrics::DiskCounters;
+use crate::object::Objects;
 use crate::types::{MemberNumber, ObjectId, Row, Set};
 use core::ops::Range;
 use dynamicfs_hal::DiskArray;
@@ -27,7 +28,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// Jobs that take more memory than there is say so when nothing else is left to do
     /// ([`NeedsMemory`](crate::error::StorageError::NeedsMemory)); else what disks and tree answered.
     pub fn maintain(&mut self, sweep: bool) -> Result<Work, Error> {
-        ask(self, |objects| objects.maintain(sweep))
+        self.look_after(|objects, progress| objects.maintain(progress, sweep))
     }
 
     /// Does one step of the work that use causes. It rewrites what reads found bad, or frees a part of a
@@ -41,10 +42,19 @@ impl<A: DiskArray> Pool<'_, A> {
         ask(self, |objects| objects.upkeep(sweep))
     }
 
+    /// Runs something of maintenance, and puts together what its error is about.
+    pub(super) fn look_after<T>(
+        &mut self,
+        f: impl FnOnce(&mut Objects<'_, A>, &mut Progress) -> Result<T, Code>,
+    ) -> Result<T, Error> {
+        let (objects, progress) = self.parts();
+        f(objects, progress).map_err(|code| objects.store.tree.disks.about.explain(code))
+    }
+
     /// Lets a step of a job read or move at most about this many bytes, and at least a full window. Small
     /// steps keep to a throttle closely, large ones commit less often.
     pub fn set_step_bytes(&mut self, bytes: u64) {
-        self.objects.set_step_bytes(bytes);
+        self.progress.set_step_bytes(bytes.max(self.objects.store.window.len() as u64));
     }
 
     /// Continues a trim: gives free space of one member back to its disk, a part at a time; false when it is
@@ -69,7 +79,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// What disks and tree answered.
     pub fn job(&mut self, kind: JobKind) -> Result<Option<Job>, Error> {
-        ask(self, |objects| objects.job(kind))
+        self.look_after(|objects, progress| objects.job(progress, kind))
     }
 
     /// Starts a job from the beginning, unless it is running already to do the same: whether it was started.
@@ -78,7 +88,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// What disks and tree answered.
     pub fn start_job(&mut self, kind: JobKind, options: JobOptions) -> Result<bool, Error> {
-        ask(self, |objects| objects.start_job(kind, options))
+        self.look_after(|objects, progress| objects.start_job(progress, kind, options))
     }
 
     /// Pauses a running job, resumes a paused one, or gives up either; whether it was in a state for that. A
@@ -87,7 +97,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// What disks and tree answered.
     pub fn set_job_state(&mut self, kind: JobKind, state: JobState) -> Result<bool, Error> {
-        ask(self, |objects| objects.set_job_state(kind, state))
+        self.look_after(|objects, progress| objects.set_job_state(progress, kind, state))
     }
 
     /// Calls `f` with what a job found to be lost, up to [`FAILED_LISTED`](crate::maintain::FAILED_LISTED)

@@ -18,7 +18,7 @@ use crate::{Rng, SimArray};
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::Transaction;
 use dynamicfs_core::error::{Error, StorageError};
-use dynamicfs_core::maintain::{JobKind, JobOptions, JobState};
+use dynamicfs_core::maintain::{JobKind, JobOptions, JobState, Progress};
 use dynamicfs_core::object::{Attributes, MakeRequest, Objects};
 use dynamicfs_core::types::ObjectId;
 
@@ -31,17 +31,18 @@ const CALLS: [&str; 6] = ["upkeep", "maintain", "check", "count", "start a job",
 /// Makes the call, and says whether it was done.
 fn call(objects: &mut Objects<'_, &mut SimArray>, what: &str, rng: &mut Rng) -> bool {
     let kind = *rng.pick(&JobKind::ALL);
+    let progress = &mut Progress::new(1 << 14);
     match what {
         "upkeep" => objects.upkeep(rng.coin()).is_ok(),
-        "maintain" => objects.maintain(true).is_ok(),
+        "maintain" => objects.maintain(progress, true).is_ok(),
         "check" => {
             let mut report = Default::default();
             let contents = objects.check_contents(&mut report, |_| {});
             contents.and_then(|()| objects.check_space(&mut [0; 1 << 14], &mut report, |_| {})).is_ok()
         }
         "count" => objects.count_extents().is_ok(),
-        "start a job" => objects.start_job(kind, JobOptions::default()).is_ok(),
-        _ => objects.set_job_state(kind, JobState::Paused).is_ok(),
+        "start a job" => objects.start_job(progress, kind, JobOptions::default()).is_ok(),
+        _ => objects.set_job_state(progress, kind, JobState::Paused).is_ok(),
     }
 }
 

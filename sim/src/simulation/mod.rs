@@ -63,6 +63,7 @@ pub use special::Specials;
 use crate::model::Model;
 use crate::workload::{Operation, Scale};
 use crate::{Rng, Sabotage, SimArray, SimDisk};
+use dynamicfs_core::Pool;
 use dynamicfs_core::object::Objects;
 use dynamicfs_hal::Crc32c;
 use engine::Engine;
@@ -102,6 +103,9 @@ impl Default for Workload {
 /// What is done to a pool in the middle of a transaction.
 pub type InTransaction = fn(&mut Objects<'_, &mut SimArray>);
 
+/// What is done to a pool between two transactions.
+pub type AtRest = fn(&mut Pool<'_, &mut SimArray>);
+
 /// How the world below and around a pool is broken, so that a correct core behaves as a broken one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Breakage {
@@ -128,7 +132,7 @@ pub struct Breakage {
     /// Done to the disks before a step of a rebuild.
     pub before_rebuild: Option<fn(&mut SimArray)>,
     /// Done to a pool before each step of its upkeep once the faults have stopped.
-    pub at_rest: Option<InTransaction>,
+    pub at_rest: Option<AtRest>,
     /// Done to the disks once a pool has come to rest, before some of them are lost.
     pub before_loss: Option<fn(&mut SimArray)>,
     /// The pool is not told what is special about its disks.

@@ -115,7 +115,7 @@ impl Run {
             self.upkept = pool.health().generation;
             self.break_rebuild(pool);
             if let Some(break_it) = self.breakage.at_rest {
-                break_it(pool.internals_mut());
+                break_it(pool);
             }
             let done = pool.maintain(true);
             self.look_for_events(pool);

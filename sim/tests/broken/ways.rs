@@ -1,6 +1,7 @@
 //! The ways in which a world is broken: what a bug would have done to the disks, to a transaction, to a
 //! checksum.
 
+use dynamicfs_core::Pool;
 use dynamicfs_core::format::extent::ExtentHeader;
 use dynamicfs_core::format::key::Kind;
 use dynamicfs_core::format::pointer::NodePointer;
@@ -229,9 +230,9 @@ pub(super) fn write_nothing(array: &mut SimArray) {
 }
 
 /// No step continues a rebuild.
-pub(super) fn pause_rebuild(objects: &mut Objects<'_, &mut SimArray>) {
+pub(super) fn pause_rebuild(pool: &mut Pool<'_, &mut SimArray>) {
     // There may be none.
-    let _ = objects.set_job_state(JobKind::Rebuild, JobState::Paused);
+    let _ = pool.set_job_state(JobKind::Rebuild, JobState::Paused);
 }
 
 /// Half of what a pool holds that is called whole is not there.

@@ -6,7 +6,7 @@ use dynamicfs_core::AddOptions;
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Code;
 use dynamicfs_core::error::MemberError;
-use dynamicfs_core::maintain::{CheckReport, JobState, Trim, TrimOptions};
+use dynamicfs_core::maintain::{CheckReport, JobState, Progress, Trim, TrimOptions};
 use dynamicfs_core::types::DiskIndex;
 use dynamicfs_sim::SimDisk;
 
@@ -36,18 +36,19 @@ fn expect_refused(objects: &mut Objects<'_, &mut SimArray>) {
         assert!(matches!(done, Err(MemberError::Pool(Code::InTransaction))), "{done:?}");
     }
     let kept = objects.resolve(b"kept").expect("there");
+    let progress = &mut Progress::new(0);
     refused(objects.upkeep(true));
-    refused(objects.maintain(true));
-    refused(objects.start_job(JobKind::Rebalance, JobOptions::default()));
-    refused(objects.set_job_state(JobKind::Scrub, JobState::Paused));
-    refused(objects.fail_member());
+    refused(objects.maintain(progress, true));
+    refused(objects.start_job(progress, JobKind::Rebalance, JobOptions::default()));
+    refused(objects.set_job_state(progress, JobKind::Scrub, JobState::Paused));
+    refused(objects.fail_member(progress));
     refused(objects.prove(kept, 0));
     refused(objects.check_contents(&mut CheckReport::default(), |_| {}));
     refused(objects.check_space(&mut [0; 1 << 14], &mut CheckReport::default(), |_| {}));
-    member(objects.shut_member(MemberNumber(1), true));
-    member(objects.activate_member(MemberNumber(1)));
-    member(objects.drain_member(MemberNumber(1), true));
-    member(objects.remove_member(MemberNumber(1), true));
+    member(objects.shut_member(progress, MemberNumber(1), true));
+    member(objects.activate_member(progress, MemberNumber(1)));
+    member(objects.drain_member(progress, MemberNumber(1), true));
+    member(objects.remove_member(progress, MemberNumber(1), true));
     member(objects.clear_errors(MemberNumber(1)));
     assert_eq!(objects.store.begin(), Err(Code::InTransaction));
 }
