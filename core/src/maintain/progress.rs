@@ -1,5 +1,5 @@
-//! What this mount knows of its maintenance beyond the records: how far jobs are, what was tried. None of it has to
-//! outlive the mount.
+//! What this mount knows of its maintenance beyond the records: how far jobs are, what was tried. None of it
+//! has to outlive the mount.
 
 use crate::format::job::{Job, JobKind};
 use crate::types::{Row, Set};

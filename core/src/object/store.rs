@@ -187,10 +187,10 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(())
     }
 
-    /// The scheme, if the stage holds what it takes to encode it. It may hold less: with disks missing there are
-    /// fewer data fragments, which are longer, and an extent that is stored again may come from an object
-    /// whose scheme has changed. A long extent is then stored as shorter ones (`None`). The shortest, and all
-    /// in a build that stores none in pieces, are stored as copies, which take no work space.
+    /// The scheme, if the stage holds what it takes to encode it. With disks missing there are fewer data
+    /// fragments, which are longer. An extent that is stored again may belong to an object whose scheme has
+    /// changed. Where the stage holds less, a long extent is stored as shorter ones (`None`). The shortest
+    /// are stored as copies, which take no work space; so are all in a build without pieces.
     fn scheme_that_fits(&self, scheme: Scheme, logical: u32) -> Option<Scheme> {
         let fits =
             |scheme| redundancy::stage_bytes(scheme, logical, self.block_shift()) <= self.store.stage.len();

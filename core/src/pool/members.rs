@@ -2,7 +2,6 @@
 
 use super::Pool;
 use super::format::{DiskOptions, identity, random, refuse_used};
-use super::sealed::Inside;
 use crate::disks::DiskStatus;
 use crate::disks::events::Happening;
 use crate::error::{Code, Error, FormatError, MemberError};
@@ -48,7 +47,7 @@ impl<A: DiskArray> Pool<'_, A> {
         options: &AddOptions,
     ) -> Result<MemberNumber, MemberError> {
         self.check_disk(disk, options)?;
-        act(self, |objects| {
+        act(self, |objects, _| {
             let store = &mut objects.store;
             let geometry = store.tree.disks.geometry(disk);
             let member = MemberNumber(store.committed().next_member());
@@ -67,7 +66,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// As [`add_disk`](Self::add_disk).
     pub fn check_disk(&mut self, disk: DiskIndex, options: &AddOptions) -> Result<(), MemberError> {
-        act(self, |objects| {
+        act(self, |objects, _| {
             let store = &mut objects.store;
             if disk >= DiskIndex(store.tree.disks.count()) {
                 return Err(FormatError::Io { disk, error: IoError::Gone }.into());
@@ -101,7 +100,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// [`NotGrown`](MemberError::NotGrown), [`NotAMember`](MemberError::NotAMember), or what disks and tree
     /// answered.
     pub fn grow_disk(&mut self, disk: DiskIndex) -> Result<u64, MemberError> {
-        act(self, |objects| match disk < DiskIndex(objects.store.tree.disks.count()) {
+        act(self, |objects, _| match disk < DiskIndex(objects.store.tree.disks.count()) {
             true => objects.store.grow_member(disk),
             false => Err(MemberError::NotAMember),
         })
@@ -116,7 +115,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// Refused where too few members would be left.
     pub fn shut_member(&mut self, member: MemberNumber, failed: bool) -> Result<(), MemberError> {
-        act_on_members(self, |objects, progress| objects.shut_member(progress, member, failed))
+        act(self, |objects, progress| objects.shut_member(progress, member, failed))
     }
 
     /// Lets a member take part again that was shut, drained or kept spare, or stops draining it. What it
@@ -125,7 +124,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// [`NotAMember`](MemberError::NotAMember), or what disks and tree answered.
     pub fn activate_member(&mut self, member: MemberNumber) -> Result<(), MemberError> {
-        act_on_members(self, |objects, progress| objects.activate_member(progress, member))
+        act(self, |objects, progress| objects.activate_member(progress, member))
     }
 
     /// Begins to empty a member: from now on it is given nothing, and a rebuild moves what it holds to
@@ -134,7 +133,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// Those of [`check_drain`](Self::check_drain).
     pub fn drain_member(&mut self, member: MemberNumber, leave: bool) -> Result<(), MemberError> {
-        act_on_members(self, |objects, progress| objects.drain_member(progress, member, leave))
+        act(self, |objects, progress| objects.drain_member(progress, member, leave))
     }
 
     /// Whether a member can be emptied. Nothing is written.
@@ -143,7 +142,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// [`TooFewDisks`](MemberError::TooFewDisks) and [`TooLittleSpace`](MemberError::TooLittleSpace) among
     /// the others.
     pub fn check_drain(&mut self, member: MemberNumber) -> Result<(), MemberError> {
-        act(self, |objects| objects.check_drain(member))
+        act(self, |objects, _| objects.check_drain(member))
     }
 
     /// Removes a member that holds nothing, or with `lose` one that is away whatever it holds; whether there
@@ -152,7 +151,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// [`HoldsData`](MemberError::HoldsData) without `lose`; [`TooFewDisks`](MemberError::TooFewDisks).
     pub fn remove_member(&mut self, member: MemberNumber, lose: bool) -> Result<bool, MemberError> {
-        act_on_members(self, |objects, progress| objects.remove_member(progress, member, lose))
+        act(self, |objects, progress| objects.remove_member(progress, member, lose))
     }
 
     /// Begins to empty a member whose errors are beyond the thresholds. When it holds nothing, takes it out
@@ -172,20 +171,13 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// [`NotAMember`](MemberError::NotAMember), or what disks and tree answered.
     pub fn clear_errors(&mut self, member: MemberNumber) -> Result<(), MemberError> {
-        act(self, |objects| objects.clear_errors(member))
+        act(self, |objects, _| objects.clear_errors(member))
     }
 }
 
-/// Does something with a member, and puts together what its error is about.
+/// Does something with a member, and puts together what its error is about. Changes of members begin a
+/// rebuild anew.
 pub(super) fn act<A: DiskArray, T>(
-    pool: &mut Pool<'_, A>,
-    f: impl FnOnce(&mut Objects<'_, A>) -> Result<T, MemberError<Code, Code>>,
-) -> Result<T, MemberError> {
-    pool.inside(|objects| f(objects).map_err(|error| objects.store.tree.disks.about.explain_member(error)))
-}
-
-/// The same with what is known of the jobs, which changes of members begin anew.
-fn act_on_members<A: DiskArray, T>(
     pool: &mut Pool<'_, A>,
     f: impl FnOnce(&mut Objects<'_, A>, &mut Progress) -> Result<T, MemberError<Code, Code>>,
 ) -> Result<T, MemberError> {

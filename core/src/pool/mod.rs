@@ -271,8 +271,7 @@ impl<A: DiskArray> Inside for Pool<'_, A> {
     type Array = A;
 
     fn inside<T>(&mut self, f: impl FnOnce(&mut Objects<'_, A>) -> T) -> T {
-        self.undo_forgotten();
-        f(&mut self.objects)
+        f(self.parts().0)
     }
 }
 

@@ -68,7 +68,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// Fails where the member does not take part or, unless it only counts, the pool takes no writes. A disk
     /// that refuses a discard is no failure: it stays in use, and [`Trim::refused`] says so.
     pub fn trim_step(&mut self, trim: &mut Trim) -> Result<bool, MemberError> {
-        act(self, |objects| objects.trim_step(trim))
+        act(self, |objects, _| objects.trim_step(trim))
     }
 
     // --- jobs
