@@ -17,6 +17,12 @@ pub(crate) const fn units(x: u64, unit: u64) -> u64 {
     (x >> unit.trailing_zeros()) + (over(x, unit) != 0) as u64
 }
 
+/// The lesser of a number of bytes and of those that are there.
+#[expect(clippy::cast_possible_truncation, reason = "it is at most `most`, which is a usize")]
+pub(crate) const fn at_most(bytes: u64, most: usize) -> usize {
+    if bytes < most as u64 { bytes as usize } else { most }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,10 +4,12 @@ use crate::common::{Mounted, World, expect, put, rest};
 use core::ops::ControlFlow;
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::{Error, StorageError};
+use dynamicfs_core::format::extent::ExtentHeader;
+use dynamicfs_core::format::job::JobRecord;
 use dynamicfs_core::format::key::{Key, Kind};
 use dynamicfs_core::format::pointer::NodePointer;
 use dynamicfs_core::format::superblock::Superblock;
-use dynamicfs_core::maintain::{CheckReport, Finding, JobKind, Work};
+use dynamicfs_core::maintain::{CheckReport, Finding, JobKind, JobOptions, JobState, Work};
 use dynamicfs_core::tree::Walk;
 use dynamicfs_core::types::{BlockAddress, MemberNumber, ObjectId, Scheme};
 use dynamicfs_sim::world::Lent;
@@ -257,4 +259,92 @@ fn a_node_outside_of_a_disks_data_is_not_read() {
     (0..2).for_each(|disk| world.array.disk_mut(disk).overwrite(outside * 512, &bytes));
     let mut pool = world.mount();
     assert!(unreadable(&mut pool, &names, "forged") > 0, "it was read among the superblocks");
+}
+
+/// A recount's record says that it is beyond the member's last group. How far the step had come was
+/// computed as a number below zero.
+#[test]
+fn a_recount_that_is_beyond_the_last_group_comes_to_its_end() {
+    for group in [1000, u32::MAX] {
+        let mut world = World::new(Scheme::mirror(2), 2, 200 << 10);
+        world.put("file", 30_000);
+        let mut pool = world.mount();
+        pool.start_job(JobKind::Recount, JobOptions::new()).expect("started");
+        drop(pool);
+        let at = Key::job(JobKind::Recount as u32, 0);
+        let changed = forge::records(&mut world.array, |key, record| {
+            if let Some(mut job) = JobRecord::new(record).filter(|_| *key == at) {
+                job.set_position(Key::group(MemberNumber(0), group));
+                return true;
+            }
+            false
+        });
+        assert_eq!(changed, Some(true));
+        let mut pool = world.mount();
+        rest(&mut pool);
+        let job = pool.job(JobKind::Recount).expect("read").expect("it was started");
+        assert_eq!(job.state, JobState::Complete);
+        expect(&mut pool, "file", 30_000);
+    }
+}
+
+/// An extent says that it reaches into the next one. What was written into it was to be cut at lengths that
+/// are no power of two, and bytes were read beyond its end.
+#[test]
+fn an_extent_that_reaches_into_the_next_one_is_not_written_to() {
+    let mut world = World::new(Scheme::mirror(2), 2, 300 << 10);
+    let mut pool = world.mount();
+    let mut transaction = pool.begin().expect("begun");
+    let file = transaction.write_file(b"file", &[]).expect("made");
+    for start in [0, 12 << 10] {
+        transaction.write_apart(file, start, &[7; 4 << 10]).expect("written");
+    }
+    transaction.commit().expect("committed");
+    drop(pool);
+    let changed = forge::records(&mut world.array, |key, record| {
+        let is_meant = key.is(file, Kind::Extent) && key.offset() == 0;
+        if let Some(mut extent) = ExtentHeader::new(record).filter(|_| is_meant) {
+            extent.set_logical(16 << 10);
+        }
+        is_meant
+    });
+    assert_eq!(changed, Some(true));
+    let mut pool = world.mount();
+    let mut transaction = pool.begin().expect("begun");
+    let refused = transaction.write_apart(file, 5 << 10, &[8; 100]);
+    assert_eq!(refused, Err(Error::Storage(StorageError::RecordInvalid { object: file })));
+}
+
+/// A leaf begins with a key that belongs to others. It was joined with its neighbour, which was not found
+/// below its parent any more.
+#[test]
+fn a_leaf_with_a_key_of_another_is_not_joined() {
+    let (mut world, names) = many_leaves();
+    let (count, mut met) = (leaves(&mut world.mount()).len(), 0);
+    let changed = forge::nodes(&mut world.array, |level, node| {
+        met += usize::from(level == 0);
+        let is_meant = level == 0 && met + 1 == count;
+        if is_meant {
+            node.set_key(0, &Key::MIN.successor());
+        }
+        is_meant
+    });
+    assert_eq!(changed, Some(true));
+    let mut pool = world.mount();
+    // From the last one on: their inodes are in the last leaf, which becomes sparse.
+    let mut left = names.len();
+    for name in names.iter().rev() {
+        let mut transaction = pool.begin().expect("begun");
+        let unlinked = transaction.unlink(ObjectId::ROOT, name.as_bytes());
+        if unlinked.and_then(|()| transaction.commit()).is_err() {
+            break;
+        }
+        left -= 1;
+    }
+    assert!((1..names.len()).contains(&left), "{left} are left");
+    drop(pool);
+    let mut pool = world.mount();
+    for name in &names[..left - 2] {
+        pool.resolve(name.as_bytes()).expect("it is there");
+    }
 }

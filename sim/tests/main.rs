@@ -1,5 +1,6 @@
 //! All tests of the simulator and of the core in it, as one program: each program is compiled with a core of its own.
 
+mod arguments;
 mod broken;
 mod common;
 mod conditions;

@@ -1,8 +1,8 @@
 //! What has happened to a pool and its disks, for the program that looks after it: a few small values until
 //! it takes them.
 
+use super::Disks;
 use super::condition::Condition;
-use super::{Disks, at};
 use crate::build::OBSERVE;
 use crate::format::job::{JobKind, JobState};
 use crate::format::record::MemberState;
@@ -166,15 +166,16 @@ impl Ring {
 
 impl<A: DiskArray> Disks<'_, A> {
     fn places(&self) -> usize {
-        self.states.len() * EVENTS_PER_DISK
+        // Of more a ring could not count.
+        (self.states.len() * EVENTS_PER_DISK).min(u16::MAX.into())
     }
 
     fn event(&self, place: usize) -> Event {
-        self.states[at(DiskIndex(place / EVENTS_PER_DISK))].watched.events[place % EVENTS_PER_DISK]
+        self.state(DiskIndex(place / EVENTS_PER_DISK)).watched.events[place % EVENTS_PER_DISK]
     }
 
     fn set_event(&mut self, place: usize, event: Event) {
-        let watched = &mut self.states[at(DiskIndex(place / EVENTS_PER_DISK))].watched;
+        let watched = &mut self.state_mut(DiskIndex(place / EVENTS_PER_DISK)).watched;
         watched.note(|watched| watched.events[place % EVENTS_PER_DISK] = event);
     }
 
@@ -203,7 +204,7 @@ impl<A: DiskArray> Disks<'_, A> {
     /// Tells of something that has happened to the member that this disk is.
     pub(crate) fn tell_of(&mut self, disk: DiskIndex, what: impl FnOnce(MemberNumber) -> Happening) {
         if (OBSERVE || LOGGING)
-            && let Some(identity) = self.states[at(disk)].identity
+            && let Some(identity) = self.state(disk).identity
         {
             self.tell(what(identity.member));
         }

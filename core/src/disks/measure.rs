@@ -5,7 +5,7 @@ use super::condition::{Cause, Condition, Evidence, Fault, SAMPLES_MIN, Threshold
 use super::events::Happening;
 use super::select::{self, Candidate};
 use super::state::Watched;
-use super::{DiskStatus, Disks, at};
+use super::{DiskStatus, Disks};
 use crate::build::OBSERVE;
 use crate::limits::FRAGMENTS_MAX;
 use crate::types::{BlockAddress, DiskIndex, FragmentIndex, Set};
@@ -38,7 +38,7 @@ impl<A: DiskArray> Disks<'_, A> {
     /// How far a disk can be relied on. One that takes part is degraded where its errors would fail it: that is for upkeep
     /// to decide.
     pub fn condition(&self, disk: DiskIndex) -> Condition {
-        let state = &self.states[at(disk)];
+        let state = self.state(disk);
         match (state.status, state.watched.condition, state.last_error) {
             (DiskStatus::Online, Condition::Failed(cause), _) => Condition::Degraded(cause),
             (DiskStatus::Online, condition, _) => condition,
@@ -50,7 +50,7 @@ impl<A: DiskArray> Disks<'_, A> {
 
     /// Microseconds that a read of a disk takes on average; `None` if too few were measured.
     pub fn latency(&self, disk: DiskIndex) -> Option<u32> {
-        let state = &self.states[at(disk)];
+        let state = self.state(disk);
         (state.watched.samples >= SAMPLES_MIN).then_some(state.watched.latency / 16)
     }
 
@@ -62,7 +62,7 @@ impl<A: DiskArray> Disks<'_, A> {
 
     /// Judges a disk from now on as if it had made no error yet.
     pub(crate) fn forgive(&mut self, disk: DiskIndex) {
-        self.states[at(disk)].watched.note(|watched| watched.window = Window::NEW);
+        self.state_mut(disk).watched.note(|watched| watched.window = Window::NEW);
         self.look();
     }
 
@@ -72,7 +72,7 @@ impl<A: DiskArray> Disks<'_, A> {
         if !OBSERVE {
             return;
         }
-        self.states[at(disk)].watched.note(|watched| watched.window.note(fault, place));
+        self.state_mut(disk).watched.note(|watched| watched.window.note(fault, place));
         self.look();
     }
 
@@ -89,7 +89,7 @@ impl<A: DiskArray> Disks<'_, A> {
         for disk in self.all() {
             let latency = self.latency(disk).unwrap_or(0);
             let thresholds = *self.thresholds;
-            let state = &mut self.states[at(disk)];
+            let state = self.state_mut(disk);
             if state.status != DiskStatus::Online {
                 continue;
             }
@@ -109,7 +109,7 @@ impl<A: DiskArray> Disks<'_, A> {
     /// latency is left out. Zeros if fewer than two are known.
     fn middle(&self) -> (u32, u32) {
         let known = || {
-            let disks = self.all().filter(|&disk| self.states[at(disk)].status == DiskStatus::Online);
+            let disks = self.all().filter(|&disk| self.state(disk).status == DiskStatus::Online);
             disks.filter_map(|disk| Some((self.latency(disk)?, disk)))
         };
         // Counted, not sorted: there are few, and no memory is needed.
@@ -134,7 +134,7 @@ impl<A: DiskArray> Disks<'_, A> {
         let mut best: Option<(u64, usize)> = None;
         for (i, address) in replicas.enumerate() {
             let Some(disk) = self.disk_of(address.member) else { continue };
-            let state = &self.states[at(disk)];
+            let state = self.state(disk);
             let cause = state.watched.condition.cause();
             let is_slow = matches!(cause, Some(Cause::Slow { .. }));
             let place = (address.block / NEIGHBOURS) ^ (u64::from(address.member.0) << 32);
@@ -164,7 +164,7 @@ impl<A: DiskArray> Disks<'_, A> {
         let is_sample = may_sample && select::is_sample(self.requests);
         let is_avoided = |address: BlockAddress| {
             self.disk_of(address.member).is_some_and(|disk| {
-                let state = &self.states[at(disk)].watched;
+                let state = &self.state(disk).watched;
                 match state.condition.cause() {
                     _ if state.is_late => true,
                     None | Some(Cause::Slow { .. }) => {

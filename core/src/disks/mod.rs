@@ -132,9 +132,9 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         counters.map(|counters| counters.read_errors + counters.checksum_errors).sum()
     }
 
-    /// A disk's state; `disk` is below [`count`](Self::count).
+    /// A disk's state; one that the array does not have is [`Gone`](DiskStatus::Gone).
     pub fn state(&self, disk: DiskIndex) -> &DiskState {
-        &self.states[at(disk)]
+        self.states.get(at(disk)).unwrap_or(&DiskState::NEW)
     }
 
     pub(crate) fn state_mut(&mut self, disk: DiskIndex) -> &mut DiskState {
@@ -173,12 +173,12 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// Makes a disk a member that does not take part yet.
     pub(crate) fn assign(&mut self, disk: DiskIndex, identity: DiskIdentity, row: Row) {
-        let state = &mut self.states[at(disk)];
+        let state = self.state_mut(disk);
         let before = state.watched;
         *state = DiskState {
             identity: Some(identity),
             blocks: identity.data_blocks,
-            row: row.0 as u8,
+            row: row.byte(),
             status: DiskStatus::Unlabelled,
             sector_shift: state.sector_shift,
             ..DiskState::NEW
@@ -197,8 +197,8 @@ impl<'m, A: DiskArray> Disks<'m, A> {
             true => (DiskStatus::Online, DiskStatus::Excluded),
             false => (DiskStatus::Excluded, DiskStatus::Online),
         };
-        if self.states[at(disk)].status == from {
-            self.states[at(disk)].status = to;
+        if self.state(disk).status == from {
+            self.state_mut(disk).status = to;
         }
     }
 
@@ -206,8 +206,10 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     /// for superblocks that hold data now.
     pub(crate) fn set_blocks(&mut self, row: Row, blocks: u64) {
         let Some(disk) = self.disk_in_row(row) else { return };
-        let state = &mut self.states[at(disk)];
-        state.blocks = blocks;
+        // Groups have numbers of 32 bits: a forged record may say anything.
+        let most = u64::from(self.parameters.group_blocks) * u64::from(u32::MAX);
+        let state = self.state_mut(disk);
+        state.blocks = blocks.min(most);
         state.is_cut |= state.identity.is_some_and(|identity| identity.data_blocks < blocks);
     }
 
@@ -220,12 +222,12 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// The identity of the member in this row, while it takes part.
     pub fn identity_in_row(&self, row: Row) -> Option<&DiskIdentity> {
-        self.states[at(self.disk_in_row(row)?)].identity.as_ref()
+        self.state(self.disk_in_row(row)?).identity.as_ref()
     }
 
     /// The sector at which a byte of a disk lies; the byte begins a sector.
     pub fn lba_of_byte(&self, disk: DiskIndex, byte: u64) -> u64 {
-        byte >> self.states[at(disk)].sector_shift
+        byte >> self.state(disk).sector_shift
     }
 
     /// Where the bytes from `offset` on, in the blocks from `address` on, lie: the disk and the sector. `None` when
@@ -344,15 +346,14 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     fn hear(&mut self) {
         self.any_late = false;
         for disk in self.all() {
-            let state = &mut self.states[at(disk)];
-            if !state.watched.is_late {
+            if !self.state(disk).watched.is_late {
                 continue;
             }
             let Some(Outcome { lba, result, micros }) = self.array.take_outcome(disk.0) else {
                 self.any_late = true;
                 continue;
             };
-            state.watched.note(|watched| {
+            self.state_mut(disk).watched.note(|watched| {
                 watched.is_late = false;
                 latency::measure(&mut watched.latency, &mut watched.samples, micros.into());
                 watched.counters.read_errors += u64::from(result.is_err());
@@ -366,7 +367,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// What follows from an error of a disk that takes part: a read is judged with others, anything else takes it out of use.
     fn bear(&mut self, disk: DiskIndex, lba: u64, is_read: bool, error: IoError) {
-        let state = &mut self.states[at(disk)];
+        let state = self.state_mut(disk);
         let is_timeout = u64::from(error == IoError::Timeout);
         state.watched.note(|watched| watched.counters.timeouts += is_timeout);
         state.last_error = Some(error);
@@ -393,7 +394,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
 
     /// Why a disk takes no writes that is not to blame for it.
     pub(crate) fn refused(&mut self, disk: DiskIndex) -> Code {
-        let code = match self.states[at(disk)].last_error {
+        let code = match self.state(disk).last_error {
             Some(IoError::Refused) => Code::RefusedBelow,
             _ => Code::NoSpaceBelow,
         };
@@ -460,7 +461,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         if !OBSERVE {
             return;
         }
-        self.states[at(disk)].watched.note(|watched| watched.counters.checksum_errors += 1);
+        self.state_mut(disk).watched.note(|watched| watched.counters.checksum_errors += 1);
         self.note_fault(disk, Fault::Checksum, block);
     }
 
@@ -470,7 +471,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         if !OBSERVE {
             return;
         }
-        self.states[at(disk)].watched.note(|watched| watched.counters.repairs += 1);
+        self.state_mut(disk).watched.note(|watched| watched.counters.repairs += 1);
         self.tell_of(disk, |member| Happening::Repaired { member, count: 1 });
     }
 
@@ -504,7 +505,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         while next < self.count() {
             let mut batch = A::Batch::default();
             while next < self.count() {
-                if wanted(&self.states[at(DiskIndex(next))])
+                if wanted(self.state(DiskIndex(next)))
                     && self.array.geometry(next).sectors > 0
                     && batch.push(Request::flush(next)).is_err()
                 {
@@ -519,8 +520,8 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     /// Takes a member out of use until the next mount.
     #[inline(never)]
     pub fn fail(&mut self, disk: DiskIndex, error: IoError) {
-        self.states[at(disk)].status = DiskStatus::Failed;
-        self.states[at(disk)].last_error = Some(error);
+        self.state_mut(disk).status = DiskStatus::Failed;
+        self.state_mut(disk).last_error = Some(error);
         self.tell_of(disk, |member| Happening::Stopped { member, error });
     }
 }

@@ -1,6 +1,6 @@
 //! Which members take part, and how far each of them is: by their rows of the member table.
 
-use super::{Currency, DiskState, DiskStatus, Disks, at};
+use super::{Currency, DiskState, DiskStatus, Disks};
 use crate::build::MULTI;
 use crate::limits::MEMBERS_MAX;
 use crate::types::{DiskIndex, Epoch, Generation, MemberNumber, Row, Set};
@@ -97,7 +97,7 @@ impl<A: DiskArray> Disks<'_, A> {
         (newest, began): (Epoch, Generation),
         roots: Option<[u32; 2]>,
     ) -> Option<Generation> {
-        let state = &self.states[at(self.disk_in_row(row)?)];
+        let state = self.state(self.disk_in_row(row)?);
         let (epoch, generation) = state.order;
         let is_beside = epoch < newest && (generation >= began || epoch.0 + 1 < newest.0);
         let is_unknown = state.currency != Currency::Current

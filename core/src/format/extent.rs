@@ -100,9 +100,11 @@ impl Extent {
         &self.fragments
     }
 
-    /// Puts a healed fragment in the place of a bad one.
+    /// Puts a healed fragment in the place of a bad one, if there is such a place.
     pub fn heal(&mut self, index: FragmentIndex, address: BlockAddress, birth: Generation) {
-        self.fragments[index.0] = Fragment { address, birth };
+        if let Some(fragment) = self.fragments.get_mut(index.0) {
+            *fragment = Fragment { address, birth };
+        }
     }
 
     /// Blocks of each fragment.
@@ -214,9 +216,10 @@ impl Extent {
     }
 }
 
-/// Blocks of each of `data` fragments that hold `logical` bytes.
+/// Blocks of each of `data` fragments that hold `logical` bytes; where there are none, of one.
 pub const fn fragment_blocks(logical: u32, data: u8, block_shift: u8) -> u32 {
-    units(logical.div_ceil(data as u32) as u64, 1 << block_shift) as u32
+    let data = if data == 0 { 1 } else { data as u32 };
+    units(logical.div_ceil(data) as u64, 1 << block_shift) as u32
 }
 
 /// The number of data fragments that `logical` bytes really need: no fragment is empty.
@@ -224,7 +227,7 @@ pub const fn data_fragments(logical: u32, data: u8, block_shift: u8) -> u8 {
     let bytes = (fragment_blocks(logical, data, block_shift) as u64) << block_shift;
     // More than there can be hold all of them.
     let bytes = if bytes > u32::MAX as u64 { u32::MAX } else { bytes as u32 };
-    logical.div_ceil(bytes) as u8
+    if bytes == 0 { 1 } else { logical.div_ceil(bytes) as u8 }
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ const OFFSET: usize = 2;
 /// Bytes of the longest value that a node of this size takes. A record and its offset fill a quarter at most,
 /// so that a split always makes room.
 pub const fn value_bytes_max(node_bytes: usize) -> usize {
-    (node_bytes - HEADER) / 4 - RECORD_OVERHEAD - OFFSET
+    node_bytes.saturating_sub(HEADER + 4 * (RECORD_OVERHEAD + OFFSET)) / 4
 }
 
 /// Bytes that a record with a value of so many takes in a node, its offset included.
@@ -57,7 +57,7 @@ pub const fn record_bytes(value_bytes: usize) -> usize {
 
 /// Bytes of records, their offsets included, that a node of this size has room for.
 pub const fn records_bytes_max(node_bytes: usize) -> usize {
-    node_bytes - HEADER
+    node_bytes.saturating_sub(HEADER)
 }
 
 /// Why a node's bytes were refused.

@@ -112,21 +112,26 @@ impl PoolParameters {
 
     /// Whether all values are within the limits, so that nothing computed from them overflows.
     #[inline(never)]
-    pub fn is_valid(&self) -> bool {
-        let within =
-            |shift: u8, min: usize, max: usize| shift < 31 && (min..=max).contains(&(1usize << shift));
-        within(self.block_shift, limits::BLOCK_BYTES_MIN, limits::BLOCK_BYTES_MAX)
-            && within(self.node_shift, limits::NODE_BYTES_MIN, limits::NODE_BYTES_MAX)
-            && within(self.chunk_shift, limits::CHUNK_BYTES_MIN, limits::CHUNK_BYTES_MAX)
+    pub const fn is_valid(&self) -> bool {
+        const fn within(value: usize, min: usize, max: usize) -> bool {
+            min <= value && value <= max
+        }
+        const fn fits(shift: u8, min: usize, max: usize) -> bool {
+            shift < 31 && within(1 << shift, min, max)
+        }
+        let (slot, group) = (self.slot_bytes as usize, self.group_blocks as usize);
+        let (rings, members) = (self.ring_length as usize, self.members_max as usize);
+        fits(self.block_shift, limits::BLOCK_BYTES_MIN, limits::BLOCK_BYTES_MAX)
+            && fits(self.node_shift, limits::NODE_BYTES_MIN, limits::NODE_BYTES_MAX)
+            && fits(self.chunk_shift, limits::CHUNK_BYTES_MIN, limits::CHUNK_BYTES_MAX)
             && self.node_shift <= self.block_shift
-            && (limits::RING_LENGTH_MIN..=limits::RING_LENGTH_MAX).contains(&self.ring_length)
+            && within(rings, limits::RING_LENGTH_MIN as usize, limits::RING_LENGTH_MAX as usize)
             && self.ring_length.is_power_of_two()
-            && (1..=Self::MEMBERS_MAX).contains(&self.members_max)
-            && (superblock_bytes(usize::from(self.members_max))..=1 << 20)
-                .contains(&(self.slot_bytes as usize))
+            && within(members, 1, Self::MEMBERS_MAX as usize)
+            && within(slot, superblock_bytes(members), 1 << 20)
             && self.slot_bytes.is_multiple_of(self.sector_bytes_max())
-            && (limits::GROUP_BLOCKS_MIN..=limits::GROUP_BLOCKS_MAX).contains(&self.group_blocks)
+            && within(group, limits::GROUP_BLOCKS_MIN as usize, limits::GROUP_BLOCKS_MAX as usize)
             && self.group_blocks.is_power_of_two()
-            && self.group_blocks as usize <= self.node_bytes()
+            && group <= self.node_bytes()
     }
 }

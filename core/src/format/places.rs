@@ -89,10 +89,14 @@ pub fn grown(identity: &DiskIdentity, geometry: &Geometry, p: &PoolParameters) -
 const UNITS: [u32; 4] = [512, 1024, 2048, SECTOR_BYTES_MAX];
 
 /// Bytes at which a label may lie on a disk whose size and sectors alone are known, without the first one.
-/// They are the places of copies, and the last place of a disk in units of each size.
+/// They are the places of copies, and the last place of a disk in units of each size. None where the geometry
+/// is none that a disk may have.
 pub fn candidates(geometry: &Geometry) -> heapless::Vec<u64, PLACES_MAX> {
     let (bytes, sector) = (geometry.bytes(), u64::from(geometry.sector_bytes));
     let mut places = heapless::Vec::new();
+    if geometry.check().is_err() {
+        return places;
+    }
     let mut add = |at: u64| {
         let fits = at > 0 && at.saturating_add(sector) <= bytes && over(at, sector) == 0;
         if fits && places.last() != Some(&at) {

@@ -47,7 +47,12 @@ impl NodePointer {
         Self { places: places as u8, ..self }
     }
 
-    /// The replicas, at least one. The first is also the node's name in the cache.
+    /// The first replica: also the node's name in the cache.
+    pub const fn first(&self) -> BlockAddress {
+        self.replicas[0]
+    }
+
+    /// The replicas, at least one.
     pub fn replicas(&self) -> &[BlockAddress] {
         &self.replicas[..usize::from(self.copies)]
     }

@@ -270,10 +270,10 @@ pub fn is_whole(slot: &[u8], crc32c: dynamicfs_hal::Crc32c) -> bool {
     view.is_some_and(|view| view.magic() == SUPERBLOCK_MAGIC && view.crc() == crc32c(0, &slot[4..]))
 }
 
-/// The pool, the disk and the sequence in the first bytes of a slot, 48 at least, unproved. `None` if they do
-/// not begin a superblock.
+/// The pool, the disk and the sequence in the first sector of a slot, unproved. `None` if it does not begin a
+/// superblock, or is too short for the fixed part of one.
 pub fn peek(slot: &[u8]) -> Option<(Uuid, Uuid, u64)> {
-    let view = (slot.len() >= 48).then_some(Superblock(slot))?;
+    let view = Superblock::new(slot)?;
     (view.magic() == SUPERBLOCK_MAGIC).then(|| (view.pool(), view.disk(), view.sequence()))
 }
 

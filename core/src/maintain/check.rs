@@ -176,7 +176,7 @@ impl<A: DiskArray> Objects<'_, A> {
                 Ok(Some(Met { pointer, level, .. })) => {
                     report.nodes += 1;
                     if self.is_on_too_few(pointer.replicas()) {
-                        tell(report, f, &Finding::NodeDeficit { address: pointer.replicas()[0] });
+                        tell(report, f, &Finding::NodeDeficit { address: pointer.first() });
                     }
                     for (i, &address) in pointer.replicas().iter().enumerate() {
                         report.replicas += 1;
@@ -323,6 +323,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let group_blocks = self.store.tree.space.group_blocks();
         let group_bytes = group_blocks as usize / 8;
         let groups_at_once = scratch.len() / (2 * group_bytes);
+        let count = u32::try_from(groups_at_once).unwrap_or(u32::MAX);
         if groups_at_once == 0 {
             return Err(self.store.tree.disks.about.needs(2 * group_bytes));
         }
@@ -336,7 +337,7 @@ impl<A: DiskArray> Objects<'_, A> {
             let member = self.store.tree.space.member(row);
             let (groups, mut free) = (self.store.tree.space.groups(area), 0);
             for first in (0..groups).step_by(groups_at_once) {
-                let window = Window::of(member, row, area, group_blocks, first, groups_at_once as u32);
+                let window = Window::of(member, row, area, group_blocks, first, count);
                 let (referenced, allocated) = scratch.split_at_mut(groups_at_once * group_bytes);
                 self.mark_referenced(&window, referenced, |address| {
                     tell(report, &mut f, &Finding::DoubleUse { address });

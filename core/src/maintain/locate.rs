@@ -5,6 +5,7 @@ use super::verdict::Indices;
 use crate::error::Code;
 use crate::limits::FRAGMENTS_MAX;
 use crate::object::{Found, Objects, Repair};
+use crate::powers::at_most;
 use crate::types::{BlockAddress, FragmentIndex, ObjectId, Scheme};
 use dynamicfs_hal::DiskArray;
 
@@ -111,7 +112,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let right = online.filter(|&(index, _)| !bad.contains(FragmentIndex(index))).count();
         let is_readable =
             right >= usize::from(found.extent.scheme.data) || self.is_readable(object, &found)?;
-        Ok(Proof { right, wrong: bad.iter().map(|index| index.0 as u8).collect(), is_readable })
+        Ok(Proof { right, wrong: bad.iter().map(|index| index.byte()).collect(), is_readable })
     }
 
     /// Refuses an object that was deleted or never made. One whose inode is lost may still have contents.
@@ -128,7 +129,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let window = core::mem::take(&mut self.store.window);
         let (mut at, mut read) = (found.start, Ok(1));
         while at < found.end() && matches!(read, Ok(1..)) {
-            let bytes = (window.len() as u64).min(found.end() - at) as usize;
+            let bytes = at_most(found.end() - at, window.len());
             read = self.read(object, at, &mut window[..bytes]);
             at += bytes as u64;
         }

@@ -29,10 +29,11 @@ impl<A: DiskArray> Objects<'_, A> {
             self.end_pass(progress, job)?;
             return Ok(true);
         };
-        let first = if number(self, row) == member { first } else { 0 };
+        let groups = self.store.tree.space.groups(area);
+        // A forged record may say that it is beyond the last group.
+        let first = if number(self, row) == member { first.min(groups) } else { 0 };
         let healed = job.healed;
         let end = self.recount_groups(job, row, area, first)?;
-        let groups = self.store.tree.space.groups(area);
         job.done += u64::from(end - first) * u64::from(self.store.tree.space.group_blocks());
         job.position = Key::group(number(self, row), end);
         if end >= groups {
@@ -53,7 +54,8 @@ impl<A: DiskArray> Objects<'_, A> {
             if count == 0 {
                 return Err(objects.store.tree.disks.about.needs(2 * bytes));
             }
-            let window = Window::of(member, row, area, group_blocks, first, count as u32);
+            let at_once = u32::try_from(count).unwrap_or(u32::MAX);
+            let window = Window::of(member, row, area, group_blocks, first, at_once);
             let (referenced, allocated) = buffer.split_at_mut(count * bytes);
             objects.mark_referenced(&window, referenced, |_| job.found += 1)?;
             objects.load_allocated(&window, bytes, allocated)?;

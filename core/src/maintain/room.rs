@@ -8,7 +8,7 @@ use crate::error::Code;
 use crate::format::extent::Extent;
 use crate::format::key::{Key, Kind};
 use crate::format::record::dead;
-use crate::limits::MEMBERS_MAX;
+use crate::limits::{MEMBERS_MAX, U48_MAX};
 use crate::object::Objects;
 use crate::placement::{self, Candidate, Demand, Places};
 use crate::redundancy;
@@ -191,6 +191,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let mut rooms = self.rooms()?;
         let (kept_back, left_over) = (self.store.blocks_kept_back(), self.store.blocks_left_over());
         if let Some(row) = new {
+            // No disk has more of them.
+            let new_blocks = new_blocks.min(U48_MAX);
             let (blocks, free, dead, failure_domain) = (new_blocks, new_blocks, 0, 0);
             let room = MemberRoom { member, row, blocks, free, dead, kept_back, left_over, failure_domain };
             // There is a place for each row.
@@ -286,7 +288,7 @@ impl<'s> Plan<'s> {
     fn move_fragments(&mut self, at: (ObjectId, u64), extent: &Extent, bad: &Indices, blocks: u32) {
         let stays = (0u8..).zip(extent.fragments()).filter(|(index, _)| !bad.contains(index));
         let mut taken = Places::new();
-        taken.extend(stays.filter_map(|(_, f)| self.standing.row(f.address.member)).map(|row| row.0 as u8));
+        taken.extend(stays.filter_map(|(_, f)| self.standing.row(f.address.member)).map(|row| row.byte()));
         let rows = taken.iter().fold(self.standing.open(), |rows, &row| rows.without(row.into()));
         self.place(rows, &taken, at, (bad.len(), extent.scheme.parity), blocks);
     }

@@ -109,6 +109,7 @@ impl<A: DiskArray> Objects<'_, A> {
         buf: &mut [u8],
         mut lost: impl FnMut(Range<u64>),
     ) -> Result<(), Code> {
+        offset.checked_add(buf.len() as u64).ok_or(Code::TooLarge)?;
         let parameters = &self.store.tree.disks.parameters;
         let least = parameters.chunk_bytes().min(parameters.block_bytes());
         let (mut done, mut step) = (0, buf.len().next_power_of_two());

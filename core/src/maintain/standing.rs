@@ -99,7 +99,7 @@ impl Standing {
     }
 
     fn distrust(&mut self, row: Row, span: Range<Generation>) {
-        if self.spans.push((row.0 as u8, span)).is_err() {
+        if self.spans.push((row.byte(), span)).is_err() {
             self.distrusted = self.distrusted.with(row);
         }
     }

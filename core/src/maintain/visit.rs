@@ -195,7 +195,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let (object, start) = (key.object(), key.offset());
         let found: Found = self.extent_at(object, start)?;
         let block_shift = self.store.tree.disks.parameters.block_shift;
-        let blocks = u64::from(found.extent.fragment_blocks(block_shift));
+        let fragment_blocks = found.extent.fragment_blocks(block_shift);
+        let blocks = u64::from(fragment_blocks);
         let width = found.extent.scheme.width() as u64;
         let places = found.extent.fragments().iter().map(|fragment| fragment.address);
         job.done += blocks * standing.count_here(places);
@@ -205,7 +206,7 @@ impl<A: DiskArray> Objects<'_, A> {
             budget.spend(blocks * width);
             let places = found.extent.fragments().iter().map(|fragment| (fragment.address, fragment.birth));
             note_unread(job, standing, places, blocks);
-            wrong.extend(self.prove_stripe(object, &found)?.iter().map(|index| index.0 as u8));
+            wrong.extend(self.prove_stripe(object, &found)?.iter().map(|index| index.byte()));
         }
         let verdict = match (job.kind, judge(&found.extent, standing, block_shift, &wrong)) {
             (JobKind::Rebalance, verdict @ (Verdict::Keep | Verdict::Short)) if MANAGE => {
@@ -233,7 +234,8 @@ impl<A: DiskArray> Objects<'_, A> {
                 let mended = self.move_fragments(object, &found, relocation)?;
                 if mended == Mended::Done {
                     for row in relocation.avoid.iter() {
-                        budget.freed[row.0] += blocks as u32;
+                        let freed = &mut budget.freed[row.0];
+                        *freed = freed.saturating_add(fragment_blocks);
                     }
                 }
                 mended

@@ -41,7 +41,7 @@ impl<A: DiskArray> Objects<'_, A> {
             return false;
         }
         let parity = Set::first(found.extent.scheme.width()).minus(Set::first(k));
-        let parity = self.in_order(found, parity).into_iter().flat_map(Set::iter).map(|index| index.0 as u8);
+        let parity = self.in_order(found, parity).into_iter().flat_map(Set::iter).map(|index| index.byte());
         let Some(parity) = self.read_columns(reading, &model, (lost, parity), stage) else {
             return false;
         };
@@ -53,7 +53,7 @@ impl<A: DiskArray> Objects<'_, A> {
         // The parts of a row follow each other in the buffer.
         let row = buf[model.at..].chunks_exact_mut(model.bytes);
         for (part, segment) in row.zip(segments) {
-            let fragment = segment.fragment.0 as u8;
+            let fragment = segment.fragment.byte();
             let full = if segment.good {
                 survivors.push(fragment).is_err() || inputs.push(part).is_err()
             } else {
@@ -278,15 +278,16 @@ impl<A: DiskArray> Objects<'_, A> {
             }
             let at = survivors.len() * out.len();
             if self.read_right(reading, source, first, columns, &mut stage[at..at + out.len()]) {
-                let _ = survivors.push(source.0 as u8);
+                let _ = survivors.push(source.byte());
             }
         }
         if survivors.len() < scheme.data.into() {
             return false;
         }
-        let mut inputs = heapless::Vec::<&[u8], DATA_FRAGMENTS_MAX>::new();
+        // A build with room for fewer data fragments reads stripes of up to so many that others wrote.
+        let mut inputs = heapless::Vec::<&[u8], FRAGMENTS_MAX>::new();
         inputs.extend(stage.chunks_exact(out.len()).take(survivors.len()));
-        if !redundancy::reconstruct(scheme, (&survivors, &inputs), (&[wanted.0 as u8], &mut [&mut *out])) {
+        if !redundancy::reconstruct(scheme, (&survivors, &inputs), (&[wanted.byte()], &mut [&mut *out])) {
             return false;
         }
         self.is_right(reading, &Segment::of(wanted, first, columns, out.len()), out)

@@ -15,13 +15,19 @@ use crate::error::Code;
 use crate::format::extent::CRC_BYTES;
 use crate::format::inode::{Inode, ObjectKind};
 use crate::format::key::{Key, Kind};
-use crate::limits::DATA_FRAGMENTS_MAX;
+use crate::format::node::value_bytes_max;
+use crate::limits::{DATA_FRAGMENTS_MAX, NODE_BYTES_MAX, SYMLINK_BYTES_MAX};
+use crate::powers::at_most;
 use crate::types::{Column, FragmentIndex, ObjectId, Set};
 use core::ops::Range;
 use dynamicfs_hal::{Batch, DiskArray, IoError, Request};
 
 /// Bytes from which on the replicas of an extent are read in parts from several disks.
 const PARALLEL_BYTES: usize = 64 << 10;
+
+/// Bytes of the longest contents that are inline: those of a symbolic link.
+const INLINE_BYTES_MAX: u64 = SYMLINK_BYTES_MAX as u64;
+const _: () = assert!(value_bytes_max(NODE_BYTES_MAX) <= SYMLINK_BYTES_MAX);
 
 /// How many reads one after the other it takes to compute a segment. The others are read in one batch if they
 /// are wanted as well.
@@ -39,7 +45,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if !matches!(inode.kind, ObjectKind::File | ObjectKind::Symlink) {
             return Err(no_contents(&inode));
         }
-        let bytes = inode.size.saturating_sub(offset).min(buf.len() as u64) as usize;
+        let bytes = at_most(inode.size.saturating_sub(offset), buf.len());
         let buf = &mut buf[..bytes];
         let done = self.read_contents(object, &inode, offset, buf);
         if done.is_err() {
@@ -119,10 +125,13 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Reads contents that are inline in the tree.
     pub(super) fn read_inline(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<(), Code> {
         buf.fill(0);
+        // Behind the longest inline contents there is nothing, whatever a forged inode says.
+        if offset > INLINE_BYTES_MAX {
+            return Ok(());
+        }
         let piece_bytes = self.piece_bytes();
         let mut done = 0;
         while done < buf.len() {
-            // Inline contents are short.
             let at = offset as usize + done;
             let rest = &mut buf[done..];
             let within = at % piece_bytes;
@@ -145,13 +154,12 @@ impl<A: DiskArray> Objects<'_, A> {
             let rest = &mut buf[done..];
             done += match self.find(object, at)? {
                 At::Hole(until) => {
-                    let bytes =
-                        until.map_or(rest.len() as u64, |until| until - at).min(rest.len() as u64) as usize;
+                    let bytes = until.map_or(rest.len(), |until| at_most(until - at, rest.len()));
                     rest[..bytes].fill(0);
                     bytes
                 }
                 At::Extent(found) => {
-                    let bytes = (found.end() - at).min(rest.len() as u64) as usize;
+                    let bytes = at_most(found.end() - at, rest.len());
                     self.read_extent(object, &found, (at - found.start) as usize, &mut rest[..bytes])?;
                     bytes
                 }
@@ -295,7 +303,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let fragments = found.extent.fragments();
         let disks = &self.store.tree.disks;
         let sharing = self.online(found).minus(self.avoided(found, 1, true));
-        let count = sharing.len();
+        // A mirror may have more replicas than a build has places for segments.
+        let count = sharing.len().min(DATA_FRAGMENTS_MAX);
         let chunk = 1usize << self.chunk_shift();
         if let [segment] = segments[..]
             && count > 1
@@ -303,7 +312,7 @@ impl<A: DiskArray> Objects<'_, A> {
         {
             segments.clear();
             let share = segment.count.div_ceil(count);
-            for (n, source) in sharing.iter().take(DATA_FRAGMENTS_MAX).enumerate() {
+            for (n, source) in sharing.iter().take(count).enumerate() {
                 let first = n * share;
                 let columns = share.min(segment.count.saturating_sub(first));
                 if columns > 0 {

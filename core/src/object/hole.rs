@@ -8,7 +8,7 @@ use crate::error::Code;
 use crate::format::inode::Inode;
 use crate::format::key::{Key, Kind};
 use crate::limits::OBJECT_BYTES_MAX;
-use crate::powers::{floor, units};
+use crate::powers::{at_most, floor, units};
 use crate::transaction::{Purpose, RELEASE_UPDATES};
 use crate::types::ObjectId;
 use core::ops::Range;
@@ -119,7 +119,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let key = Key::new(object, Kind::Inline, 0);
         let done = self.store.tree.get(&key, piece).and_then(|bytes| {
             let bytes = bytes.unwrap_or(0).min(piece.len());
-            let within = |at: u64| at.min(bytes as u64) as usize;
+            let within = |at: u64| at_most(at, bytes);
             let (from, end) = (within(range.start), within(range.end));
             piece[from..end].fill(0);
             match from < end {

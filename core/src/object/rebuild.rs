@@ -110,7 +110,7 @@ impl<A: DiskArray> Objects<'_, A> {
         };
         let stays = (0..found.extent.scheme.width() as u8).filter(|index| !bad.contains(index));
         let mut taken = Places::new();
-        taken.extend(stays.filter_map(|index| row_of(self, index)).map(|row| row.0 as u8));
+        taken.extend(stays.filter_map(|index| row_of(self, index)).map(|row| row.byte()));
         let mut rows = self.store.tree.data_rows().minus(what.avoid);
         rows = taken.iter().fold(rows, |rows, &row| rows.without(row.into()));
         let demand = Demand {
@@ -127,7 +127,7 @@ impl<A: DiskArray> Objects<'_, A> {
             match own.map(|row| self.store.take_run(row, blocks, Purpose::Move)).transpose()?.flatten() {
                 Some(address) => {
                     _ = (moved.push(index), places.push(address));
-                    taken.extend(own.map(|row| row.0 as u8));
+                    taken.extend(own.map(|row| row.byte()));
                 }
                 None => _ = left.push(index),
             }

@@ -9,7 +9,7 @@ use crate::build::MANAGE;
 use crate::error::Code;
 use crate::format::extent::EXTENT_BYTES_MAX;
 use crate::transaction::{Purpose, REFRESH_UPDATES};
-use crate::types::{BlockAddress, DiskIndex, ObjectId};
+use crate::types::{BlockAddress, DiskIndex, FragmentIndex, ObjectId};
 use dynamicfs_hal::DiskArray;
 
 /// A bad fragment.
@@ -82,7 +82,8 @@ impl<A: DiskArray> Objects<'_, A> {
         }
         // What is wrong with it was counted when a read found it.
         let counted = self.checksum_errors(repair);
-        let mended = self.move_fragments(repair.object, &found, Relocation::of(&[index as u8]));
+        let mended =
+            self.move_fragments(repair.object, &found, Relocation::of(&[FragmentIndex(index).byte()]));
         if let Some((disk, errors)) = counted {
             let state = self.store.tree.disks.state_mut(disk);
             state.watched.note(|watched| watched.counters.checksum_errors = errors);

@@ -13,7 +13,7 @@ use crate::error::Code;
 use crate::format::inode::Inode;
 use crate::format::key::Key;
 use crate::limits::OBJECT_BYTES_MAX;
-use crate::powers::over;
+use crate::powers::{at_most, over};
 use crate::transaction::Purpose;
 use crate::types::{ObjectId, Row, Set};
 use core::ops::Range;
@@ -114,9 +114,10 @@ impl<A: DiskArray> Objects<'_, A> {
                 .is_none_or(|written| written.start >= range.end));
         }
         let piece = core::mem::take(&mut self.store.piece);
-        let end = range.end.min(inode.size).min(piece.len() as u64) as usize;
+        let end = at_most(range.end.min(inode.size), piece.len());
         let read = self.read_inline(object, 0, &mut piece[..end]);
-        let is_hole = piece[..end].iter().skip(range.start as usize).all(|&byte| byte == 0);
+        let start = at_most(range.start, end);
+        let is_hole = piece[start..end].iter().all(|&byte| byte == 0);
         self.store.piece = piece;
         read.map(|()| is_hole)
     }

@@ -7,7 +7,7 @@ use crate::error::Code;
 use crate::format::inode::Inode;
 use crate::format::key::{Key, Kind};
 use crate::limits::OBJECT_BYTES_MAX;
-use crate::powers::floor;
+use crate::powers::{at_most, floor};
 use crate::transaction::Purpose;
 use crate::types::ObjectId;
 use dynamicfs_hal::DiskArray;
@@ -117,7 +117,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if !is_pending && !self.begin_window(to, length, 0)?.is_done() {
             return Ok(Fit::NoSpace);
         }
-        let bytes = self.filling.map_or(0, |filling| filling.bytes).min((size - start) as usize);
+        let bytes = self.filling.map_or(0, |filling| at_most(size - start, filling.bytes));
         self.set_filling((bytes > 0).then_some(Filling { object, start, bytes }));
         let stored = self.store_filling_for(Purpose::Release)?;
         if !stored.is_done() {

@@ -7,7 +7,7 @@ use crate::build::TIGHT;
 use crate::error::Code;
 use crate::format::inode::Inode;
 use crate::format::key::Key;
-use crate::powers::{floor, units};
+use crate::powers::{at_most, floor, units};
 use crate::transaction::Purpose;
 use crate::types::ObjectId;
 use dynamicfs_hal::DiskArray;
@@ -17,7 +17,7 @@ impl<A: DiskArray> Objects<'_, A> {
     pub(super) fn write_window(&mut self, to: Destination<'_>, data: &[u8]) -> Result<Fit<usize>, Code> {
         let extent = self.extent_bytes(to.inode);
         let start = floor(to.start, extent);
-        let bytes = (start + extent - to.start).min(data.len() as u64) as usize;
+        let bytes = at_most(start + extent - to.start, data.len());
         if bytes as u64 == extent {
             let is_in_buffer = self.is_filling(to.object, start);
             return match self.write_whole_window(to, &data[..bytes], is_in_buffer)? {
@@ -51,7 +51,7 @@ impl<A: DiskArray> Objects<'_, A> {
             return Ok(Fit::NoSpace);
         }
         let (start, length) = self.piece_at(to.object, to.inode, to.start)?;
-        let bytes = (start + length - to.start).min(data.len() as u64) as usize;
+        let bytes = at_most(start + length - to.start, data.len());
         if !self.begin_window(to.at(start), length, to.start - start)?.is_done() {
             return Ok(Fit::NoSpace);
         }
@@ -87,8 +87,8 @@ impl<A: DiskArray> Objects<'_, A> {
         let most = if start == first { window } else { 1 << start.trailing_zeros() };
         let next = self.next_extent(object, offset)?.unwrap_or(u64::MAX);
         let end = (start + most).min(first + window).min(next);
-        if end <= offset {
-            // One that is longer than it can be: the tree was forged.
+        if end <= offset || kept > next {
+            // One that is longer than it can be, or reaches into the next: the tree was forged.
             return Err(self.store.tree.disks.about.invalid(object));
         }
         // What begins before the piece and reaches into it is cut at multiples of the piece's length: a power

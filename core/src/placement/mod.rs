@@ -82,7 +82,7 @@ pub fn choose(rows: Set<Row>, taken: &[u8], demand: &Demand, candidate: impl Fn(
         // False sorts first: an uncrowded row wins over any crowded one.
         let Some(best) = left.iter().max_by_key(|&row| (!crowded(row), rank(row))) else { break };
         left = left.without(best);
-        if places.push(best.0 as u8).is_err() {
+        if places.push(best.byte()).is_err() {
             break;
         }
     }

@@ -77,26 +77,33 @@ impl FormatOptions {
 impl FormatOptions {
     /// The least memory with which the pool is made and mounted on so many disks. None of them may ask for
     /// more than this geometry: in tear unit, alignment and size. [`Memory::needs`] of the finished pool may
-    /// be a little less.
+    /// be a little less. Nothing for options that [`format`](crate::Pool::format) refuses for their sizes.
     pub const fn memory(&self, disks: usize, geometry: &Geometry) -> MemoryNeeds {
         let blocks = geometry.bytes() / if self.block_bytes == 0 { 1 } else { self.block_bytes as u64 };
         let group_blocks = self.group_blocks(blocks);
         let parameters = PoolParameters { group_blocks, ..self.sizes(geometry.tear_unit) };
-        Memory::needs(&parameters, disks, geometry.buffer_alignment as usize)
+        match parameters.is_valid() {
+            true => Memory::needs(&parameters, disks, geometry.buffer_alignment as usize),
+            false => MemoryNeeds { bytes: 0, entries: 0, disks: 0 },
+        }
     }
 
     /// The least memory with which a [`Reader`](crate::Reader) mounts the pool, in the same way.
     pub const fn memory_to_read(&self, disks: usize, geometry: &Geometry) -> MemoryNeeds {
-        Memory::needs_to_read(&self.sizes(geometry.tear_unit), disks, geometry.buffer_alignment as usize)
+        let parameters = self.sizes(geometry.tear_unit);
+        match parameters.is_valid() {
+            true => Memory::needs_to_read(&parameters, disks, geometry.buffer_alignment as usize),
+            false => MemoryNeeds { bytes: 0, entries: 0, disks: 0 },
+        }
     }
 
     /// The sizes of the pool's parts, but for its groups, where the largest tear unit of its disks is this
     /// one.
     const fn sizes(&self, tear_unit: u32) -> PoolParameters {
         let parameters = PoolParameters {
-            block_shift: self.block_bytes.trailing_zeros() as u8,
-            node_shift: self.node_bytes.trailing_zeros() as u8,
-            chunk_shift: self.chunk_bytes.trailing_zeros() as u8,
+            block_shift: shift_of(self.block_bytes),
+            node_shift: shift_of(self.node_bytes),
+            chunk_shift: shift_of(self.chunk_bytes),
             ring_length: self.ring_length,
             members_max: self.members_max,
             ..PoolParameters::UNKNOWN
@@ -118,6 +125,11 @@ impl FormatOptions {
         }
         group
     }
+}
+
+/// log2 of a size; 31, which is no size of anything, of 0.
+const fn shift_of(bytes: u32) -> u8 {
+    if bytes == 0 { 31 } else { bytes.trailing_zeros() as u8 }
 }
 
 options! {
@@ -165,7 +177,7 @@ pub(super) fn format<'m, A: DiskArray>(
         disks: &plan.identities,
         scheme: options.scheme,
         tolerance: options.tolerance.unwrap_or(options.scheme.parity).max(options.scheme.parity),
-        extent_shift: options.extent_bytes.trailing_zeros() as u8,
+        extent_shift: shift_of(options.extent_bytes),
         branch: plan.branch,
         crc32c: services.crc32c,
         clock: services.clock,

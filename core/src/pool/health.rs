@@ -162,10 +162,7 @@ impl<A: DiskArray> Pool<'_, A> {
         }
     }
 
-    /// How a disk of the array is.
-    ///
-    /// # Panics
-    /// When `disk` is not below the number of the array's disks.
+    /// How a disk of the array is; one that the array does not have is [`Gone`](DiskStatus::Gone).
     pub fn member_health(&self, disk: DiskIndex) -> MemberHealth {
         let state = self.objects.store.tree.disks.state(disk);
         let superblock = self.objects.store.committed();

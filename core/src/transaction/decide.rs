@@ -155,7 +155,7 @@ fn assign_rows<A: DiskArray>(disks: &mut Disks<'_, A>, image: &[u8]) {
         let (DiskStatus::Online, Some(identity)) = (state.status, state.identity) else { continue };
         match view.row_of(identity.member) {
             Some(row) if identity.witness == (view.row(row).witness() != 0) => {
-                state.row = row.0 as u8;
+                state.row = row.byte();
                 state.currency = if MULTI { currency(state, &view, row) } else { Currency::Current };
             }
             // Removed, or not what the table says it is.

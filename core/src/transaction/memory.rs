@@ -3,7 +3,7 @@
 use crate::disks::{DiskState, Disks};
 use crate::format::parameters::PoolParameters;
 use crate::format::record::dead;
-use crate::limits::{EXTENT_BYTES_MAX, EXTENT_BYTES_MIN, MEMBERS_MAX, NODE_COPIES_MAX};
+use crate::limits::{DEPTH_MAX, EXTENT_BYTES_MAX, EXTENT_BYTES_MIN, MEMBERS_MAX, NODE_COPIES_MAX};
 use crate::space::Space;
 use crate::tree::cache::CacheEntry;
 use crate::tree::frees_for;
@@ -185,6 +185,7 @@ impl<'m> Memory<'m> {
         if levels <= LEVELS_SERVED {
             return least;
         }
+        let levels = if levels < DEPTH_MAX { levels } else { DEPTH_MAX };
         let fixed = fixed_bytes(parameters) + 2 * parameters.block_bytes() + CHECKSUMS;
         let runs = dead::RUN_BYTES * pending_for(levels);
         // Buffers take a quarter at most, staging a thirty-second part, and the noted runs a sixteenth of the
@@ -200,6 +201,8 @@ impl<'m> Memory<'m> {
     /// With less it is read as long as its own disks give it, and
     /// [`NeedsMemory`](crate::error::Code::NeedsMemory) after that.
     pub const fn bytes_for_stripe(parameters: &PoolParameters, data: usize) -> usize {
+        // More than any scheme has.
+        let data = if data < u8::MAX as usize { data } else { u8::MAX as usize };
         let extent = (data << parameters.chunk_shift).next_power_of_two();
         let least = extent_bytes_min(parameters);
         let extent = if extent > least { extent } else { least };

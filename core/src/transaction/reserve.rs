@@ -90,7 +90,8 @@ impl<A: DiskArray> Store<'_, A> {
     /// update in full, come on top.
     fn operation_blocks(&self, updates: u32) -> u64 {
         let paths = updates.min(PLACES_MAX) * u32::from(self.tree.level) + 1;
-        u64::from(self.tree.update_blocks_max()) + self.copies_on_a_member() * u64::from(paths + updates)
+        let nodes = u64::from(paths.saturating_add(updates));
+        u64::from(self.tree.update_blocks_max()) + self.copies_on_a_member() * nodes
     }
 
     /// Node blocks that a commit may take from one member, beside those of its operations. The records of

@@ -388,8 +388,9 @@ impl<A: DiskArray> Store<'_, A> {
     pub fn each_member(&mut self, mut f: impl FnMut(MemberNumber, &MemberRecord<&[u8]>)) -> Result<(), Code> {
         let (from, end) = (Key::member(MemberNumber(0)), Key::group(MemberNumber(0), 0));
         self.tree.scan(&from, &end, |key, record| {
-            if let Some(record) = MemberRecord::new(record) {
-                f(MemberNumber(key.offset() as u16), &record);
+            // A number that is none is no member's.
+            if let (Some(record), Ok(number)) = (MemberRecord::new(record), key.offset().try_into()) {
+                f(MemberNumber(number), &record);
             }
             ControlFlow::<()>::Continue(())
         })?;

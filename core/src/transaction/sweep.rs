@@ -82,7 +82,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     fn set_sweep(&mut self, row: Row, group: u32) {
-        self.tree.space.superblock.set_sweep_row(row.0 as u16);
+        self.tree.space.superblock.set_sweep_row(row.byte().into());
         self.tree.space.superblock.set_sweep_group(group);
     }
 

@@ -1,7 +1,7 @@
 //! Takes whole nodes out of the tree: leaves without a record that stays, and nodes that cannot be read.
 
 use super::Tree;
-use super::update::Path;
+use super::update::{Path, last_of};
 use crate::error::Code;
 use crate::format::key::Key;
 use dynamicfs_hal::DiskArray;
@@ -40,7 +40,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     fn drop_leaf_below(&mut self, path: &Path, first: &Key) -> Result<usize, Code> {
-        let parent = path[path.len() - 1];
+        let parent = last_of(path);
         let child = self.cache.node(parent).child_for(first);
         let pointer = self.cache.node(parent).pointer(child);
         let leaf = self.load(&pointer, 0)?;
@@ -57,7 +57,7 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Takes a child of the last node of a path out of the tree, and frees its replicas.
     fn drop_child(&mut self, path: &Path, child: usize) -> Result<(), Code> {
-        let mut node = self.cache.node_mut(path[path.len() - 1]);
+        let mut node = self.cache.node_mut(last_of(path));
         let pointer = node.pointer(child);
         node.remove(child);
         self.free_replicas(&pointer)?;
@@ -85,7 +85,7 @@ impl<A: DiskArray> Tree<'_, A> {
                 return Ok(Unreadable::Stays(upper.filter(|next| *next > at)));
             }
             let path = self.dirty_path(&at, level + 1)?;
-            let child = self.cache.node(path[path.len() - 1]).child_for(&at);
+            let child = self.cache.node(last_of(&path)).child_for(&at);
             let done = self.drop_child(&path, child);
             self.unpin(&path);
             return done.map(|()| Unreadable::Dropped);

@@ -15,21 +15,21 @@ use dynamicfs_hal::{DiskArray, IoError, Request};
 impl<A: DiskArray> Tree<'_, A> {
     /// The node that a pointer means, in the cache: read and proved if it was not there.
     pub(super) fn load(&mut self, pointer: &NodePointer, level: u8) -> Result<u16, Code> {
-        if let Some(frame) = self.cache.find(pointer.replicas()[0]) {
+        if let Some(frame) = self.cache.find(pointer.first()) {
             // The address alone is no proof: a forged pointer may name a node of another level.
             let node = self.cache.node(frame);
             if node.level() == level && node.birth() == pointer.birth {
                 return Ok(frame);
             }
             if self.cache.is_dirty(frame) {
-                return Err(self.disks.about.node(pointer.replicas()[0]));
+                return Err(self.disks.about.node(pointer.first()));
             }
             // Or what is here is out of date: what led to it was lost, and its place was written anew.
             self.cache.drop_clean(frame);
         }
         let frame = self.take_frame()?;
         self.read_replica(frame, pointer, level)?;
-        self.cache.occupy(frame, pointer.replicas()[0], level);
+        self.cache.occupy(frame, pointer.first(), level);
         self.counters.note(|counters| counters.nodes_read += 1);
         Ok(frame)
     }
@@ -53,7 +53,7 @@ impl<A: DiskArray> Tree<'_, A> {
         let replicas = pointer.replicas();
         let expected = self.expectation(pointer, level);
         if !OBSERVE && !FAST_READ {
-            return self.read_in_turn(frame, replicas, &expected);
+            return self.read_in_turn(frame, pointer, &expected);
         }
         let preferred = self.disks.prefer(replicas.iter().copied()).unwrap_or(0);
         let preferred = FragmentIndex(preferred);
@@ -87,18 +87,18 @@ impl<A: DiskArray> Tree<'_, A> {
                 }
             }
         }
-        Err(self.disks.about.node(replicas[0]))
+        Err(self.disks.about.node(pointer.first()))
     }
 
     /// The same where nothing is known that would prefer a disk.
     fn read_in_turn(
         &mut self,
         frame: u16,
-        replicas: &[BlockAddress],
+        pointer: &NodePointer,
         expected: &NodeExpectation,
     ) -> Result<(), Code> {
         let mut bad = None;
-        for &address in replicas {
+        for &address in pointer.replicas() {
             if self.try_replica(frame, address, expected, core::iter::empty(), 0) == Some(true) {
                 if let Some(address) = bad {
                     self.note_bad_node(frame, expected.level, address);
@@ -109,7 +109,7 @@ impl<A: DiskArray> Tree<'_, A> {
                 bad = Some(address);
             }
         }
-        Err(self.disks.about.node(replicas[0]))
+        Err(self.disks.about.node(pointer.first()))
     }
 
     /// Reads one replica of a node into a frame. Returns whether it is what the parent says, or `None` if its

@@ -13,6 +13,12 @@ use dynamicfs_hal::DiskArray;
 /// The entries from the root to a leaf, or to a node above one, dirty and pinned; `path[0]` is the root.
 pub(super) type Path = heapless::Vec<u16, DEPTH_MAX>;
 
+/// The last node of a path.
+#[expect(clippy::indexing_slicing, reason = "a path that was dirtied holds the root at least")]
+pub(super) fn last_of(path: &Path) -> u16 {
+    path[path.len() - 1]
+}
+
 impl<A: DiskArray> Tree<'_, A> {
     /// Sets a record. The value is at most [`value_bytes_max`](crate::format::node::value_bytes_max) long, and the
     /// tree [`is_ready`](Self::is_ready).
@@ -24,7 +30,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     fn put_in(&mut self, path: &Path, key: &Key, value: &[u8]) -> Result<(), Code> {
-        let leaf = path[path.len() - 1];
+        let leaf = last_of(path);
         let mut node = self.cache.node_mut(leaf);
         match node.search(key) {
             Ok(i) if node.value(i).len() == value.len() => {
@@ -51,7 +57,7 @@ impl<A: DiskArray> Tree<'_, A> {
             return Ok(dropped);
         }
         let path = self.dirty_path(&first, 0)?;
-        let leaf = path[path.len() - 1];
+        let leaf = last_of(&path);
         let mut node = self.cache.node_mut(leaf);
         let Ok(at) = node.search(&first) else {
             // It was met in a leaf that the way down to its key does not lead to: the tree was forged.
@@ -85,7 +91,7 @@ impl<A: DiskArray> Tree<'_, A> {
     pub fn create_root(&mut self) -> Result<(), Code> {
         let frame = self.take_frame()?;
         let root = self.take_replicas()?;
-        self.cache.occupy(frame, root.replicas()[0], 0);
+        self.cache.occupy(frame, root.first(), 0);
         let (generation, mark) = (self.generation, self.mark);
         self.cache.node_mut(frame).init(0, generation, mark);
         self.cache.mark_dirty(frame, NONE);
@@ -166,7 +172,7 @@ impl<A: DiskArray> Tree<'_, A> {
         if pointer.birth != self.generation {
             let moved = self.take_replicas()?;
             self.free_replicas(pointer)?;
-            self.cache.rename(frame, moved.replicas()[0]);
+            self.cache.rename(frame, moved.first());
             self.cache.node_mut(frame).set_birth(self.generation);
             match place {
                 None => self.root = moved,
@@ -252,7 +258,7 @@ impl<A: DiskArray> Tree<'_, A> {
         let level = self.cache.level(frame);
         let right = self.take_frame()?;
         let pointer = self.take_replicas()?;
-        self.cache.occupy(right, pointer.replicas()[0], level);
+        self.cache.occupy(right, pointer.first(), level);
         self.cache.pin(right);
         let (generation, mark) = (self.generation, self.mark);
         self.cache.node_mut(right).init(level, generation, mark);
@@ -270,16 +276,21 @@ impl<A: DiskArray> Tree<'_, A> {
         Ok((right, separator, pointer))
     }
 
+    /// The dirty node that a pointer means. A forged pointer may name the place that another one was given
+    /// since: what is dirty was born in this generation, and no pointer of a disk was.
+    fn dirty_child(&mut self, pointer: &NodePointer) -> Option<u16> {
+        let child = self.cache.find(pointer.first()).filter(|_| pointer.birth == self.generation)?;
+        self.cache.is_dirty(child).then_some(child)
+    }
+
     /// Makes a node the parent of those of its children that are dirty.
     fn adopt(&mut self, parent: u16) {
         if self.cache.level(parent) == 0 {
             return;
         }
         for i in 0..self.cache.node(parent).count() {
-            let address = self.cache.node(parent).pointer(i).replicas()[0];
-            if let Some(child) = self.cache.find(address)
-                && self.cache.is_dirty(child)
-            {
+            let pointer = self.cache.node(parent).pointer(i);
+            if let Some(child) = self.dirty_child(&pointer) {
                 self.cache.set_parent(child, parent);
             }
         }
@@ -299,7 +310,7 @@ impl<A: DiskArray> Tree<'_, A> {
         }
         let frame = self.take_frame()?;
         let root = self.take_replicas()?;
-        self.cache.occupy(frame, root.replicas()[0], level);
+        self.cache.occupy(frame, root.first(), level);
         let (generation, mark) = (self.generation, self.mark);
         let mut node = self.cache.node_mut(frame);
         node.init(level, generation, mark);
@@ -340,9 +351,7 @@ impl<A: DiskArray> Tree<'_, A> {
     fn place_of(&self, frame: u16, parent: u16) -> usize {
         let address = self.cache.address(frame);
         let node = self.cache.node(parent);
-        (0..node.count())
-            .find(|&i| node.pointer(i).replicas()[0] == address)
-            .expect("a child is in its parent")
+        (0..node.count()).find(|&i| node.pointer(i).first() == address).expect("a child is in its parent")
     }
 
     /// Takes an empty child out of the tree; the parent may be empty then, and is next on the way up.
@@ -370,6 +379,10 @@ impl<A: DiskArray> Tree<'_, A> {
                 Err(Code::NodeUnreadable) => continue,
                 Err(error) => return Err(error),
             };
+            // One that holds keys of others is forged, and stays too.
+            if self.check_bounds(other, Some((parent, neighbour))).is_err() {
+                continue;
+            }
             let together = self.cache.node(frame).used_bytes() + self.cache.node(other).used_bytes();
             if together + RECORD_OVERHEAD + POINTER_BYTES_MAX > self.disks.parameters.node_bytes() * 3 / 4 {
                 continue;
@@ -423,9 +436,7 @@ impl<A: DiskArray> Tree<'_, A> {
                 break;
             }
             let child = node.pointer(0);
-            if let Some(child) = self.cache.find(child.replicas()[0])
-                && self.cache.is_dirty(child)
-            {
+            if let Some(child) = self.dirty_child(&child) {
                 self.cache.set_parent(child, NONE);
             }
             self.free_replicas(&root)?;

@@ -71,7 +71,7 @@ impl<A: DiskArray> Tree<'_, A> {
     /// Puts a node's checksum into the pointer to it.
     fn tell_parent(&mut self, frame: u16, crc: u32) {
         let mut pointer = self.pointer_to(frame);
-        debug_assert_eq!(pointer.replicas()[0], self.cache.address(frame), "a node's parent points to it");
+        debug_assert_eq!(pointer.first(), self.cache.address(frame), "a node's parent points to it");
         pointer.crc = crc;
         let parent = self.cache.parent(frame);
         if parent == NONE {

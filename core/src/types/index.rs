@@ -73,6 +73,19 @@ index! {
     Column
 }
 
+macro_rules! in_a_byte {
+    ($($name:ident)*) => {$(
+        impl $name {
+            /// The same in a byte.
+            #[expect(clippy::cast_possible_truncation, reason = "no build has more than 64 rows and 20 fragments")]
+            pub(crate) const fn byte(self) -> u8 {
+                self.0 as u8
+            }
+        }
+    )*};
+}
+in_a_byte!(Row FragmentIndex);
+
 /// A set of indices, as a bit for each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Set<I>(Bits, PhantomData<I>);
