@@ -231,6 +231,21 @@
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
+// No bytes of a disk and no argument make the core panic: where something could, the code says why it cannot.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss
+    )
+)]
 // What the layers show to `internals` is public in them.
 #![cfg_attr(not(feature = "internals"), allow(unreachable_pub))]
 

@@ -67,6 +67,7 @@ pub const GROUPS_MIN: u64 = 3;
 pub const GROUPS_MAX: u64 = u32::MAX as u64 - 1;
 
 /// Free blocks that a group needs to be opened for nodes: no tree update runs out of it half-way.
+#[expect(clippy::cast_possible_truncation, reason = "33")]
 pub const NODE_GROUP_FREE_MIN: u32 = UPDATE_NODES_MAX as u32;
 
 /// Superblock slots in each of a disk's two rings.
@@ -111,5 +112,6 @@ pub const U48_MAX: u64 = (1 << 48) - 1;
 const _: () = assert!(FRAGMENTS_MAX <= MEMBERS_MAX);
 const _: () = assert!(NODE_GROUP_FREE_MIN < GROUP_BLOCKS_MIN);
 const _: () = assert!(GROUP_BLOCKS_MAX as usize / 8 <= NODE_BYTES_MAX / 8);
+#[expect(clippy::cast_possible_truncation, reason = "4096")]
 const _: () = assert!(EXTENT_BYTES_MIN as usize >= CHUNK_BYTES_MIN);
 const _: () = assert!(NODE_BYTES_MAX <= u16::MAX as usize);

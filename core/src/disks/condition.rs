@@ -239,6 +239,11 @@ impl Window {
     }
 
     /// Notes a fault at a place, which is any number that tells it from others. One of the last places counts once.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "`next` is below `PLACES`, 4; a fault is 0 or 1; a place is told apart by 32 bits"
+    )]
     pub fn note(&mut self, fault: Fault, place: u64) {
         // 0 stands for none.
         let place = (super::mix(place) as u32) | 1;
@@ -267,6 +272,7 @@ impl Window {
     }
 
     /// Errors of this kind in this window and the one before.
+    #[expect(clippy::indexing_slicing, reason = "a fault is 0 or 1, and each has its place")]
     pub const fn errors(&self, fault: Fault) -> u32 {
         self.now[fault as usize] as u32 + self.before[fault as usize] as u32
     }

@@ -156,6 +156,7 @@ impl Ring {
     }
 
     /// The place of the oldest, which is free from now on.
+    #[expect(clippy::cast_possible_truncation, reason = "`places` are no more than 16 bits count")]
     fn take(&mut self, places: usize) -> Option<usize> {
         self.waiting = self.waiting.checked_sub(1)?;
         let place = usize::from(self.first);
@@ -170,10 +171,18 @@ impl<A: DiskArray> Disks<'_, A> {
         (self.states.len() * EVENTS_PER_DISK).min(u16::MAX.into())
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a remainder by `EVENTS_PER_DISK`, which is the array's length"
+    )]
     fn event(&self, place: usize) -> Event {
         self.state(DiskIndex(place / EVENTS_PER_DISK)).watched.events[place % EVENTS_PER_DISK]
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a remainder by `EVENTS_PER_DISK`, which is the array's length"
+    )]
     fn set_event(&mut self, place: usize, event: Event) {
         let watched = &mut self.state_mut(DiskIndex(place / EVENTS_PER_DISK)).watched;
         watched.note(|watched| watched.events[place % EVENTS_PER_DISK] = event);

@@ -83,6 +83,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     ///
     /// # Panics
     /// Where there are too few states, or a build for one disk is given none: the caller made sure.
+    #[expect(clippy::cast_possible_truncation, reason = "a number of 32 bits has no more than 32 zeros")]
     pub fn new(
         array: A,
         states: &'m mut [DiskState],
@@ -137,6 +138,10 @@ impl<'m, A: DiskArray> Disks<'m, A> {
         self.states.get(at(disk)).unwrap_or(&DiskState::NEW)
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the caller has the disk from the array, or has compared it with its count"
+    )]
     pub(crate) fn state_mut(&mut self, disk: DiskIndex) -> &mut DiskState {
         &mut self.states[at(disk)]
     }

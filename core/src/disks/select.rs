@@ -51,6 +51,7 @@ pub const fn is_sample(number: u64) -> bool {
 }
 
 /// What it costs to ask this disk; the least is to be asked. `is_sample` says that latency does not count.
+#[expect(clippy::cast_possible_truncation, reason = "any 16 of 64 mixed bits are drawn evenly")]
 pub fn cost(candidate: &Candidate, is_sample: bool) -> u64 {
     let drawn = exponential(mix(candidate.place) as u16);
     let last = |is: bool, bit: u32| u64::from(is) << bit;
@@ -75,6 +76,7 @@ pub const fn is_worth_computing(latency: u32, others: u32, reads: usize) -> bool
 /// When all replicas time out, all are read again. `attempt` counts from 0 to [`PATIENT`], and each waits
 /// eight times as long as the one before. So a disk that is only busy can answer while another is stuck for
 /// good. This takes no more than about twice as long as if it alone had been asked.
+#[expect(clippy::cast_possible_truncation, reason = "it was compared with the largest number of 32 bits")]
 pub const fn patience(others: u32, reads: usize, bytes: usize, attempt: u32) -> u32 {
     if others == 0 || attempt >= PATIENT {
         return 0;

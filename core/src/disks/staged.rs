@@ -77,6 +77,10 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// Runs a request that moves bytes, piece by piece.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "no part is longer than a piece, nor a piece than what was lent"
+    )]
     fn stage(&mut self, request: &mut Request<'_>) {
         let sector = self.array.geometry(request.disk).sector_bytes.max(1) as usize;
         let piece = self.staging.len() / sector * sector;

@@ -62,12 +62,20 @@ pub(super) type States = [DiskState; 1];
 
 /// The states of so many disks.
 #[cfg(feature = "multi")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the caller has compared what was lent with the disks of the array"
+)]
 pub(super) fn first(states: &mut [DiskState], disks: usize) -> &mut States {
     &mut states[..disks]
 }
 
 /// The state of the only disk.
 #[cfg(not(feature = "multi"))]
+#[expect(
+    clippy::expect_used,
+    reason = "the caller has compared what was lent with the disks of the array, at least one"
+)]
 pub(super) fn first(states: &mut [DiskState], _: usize) -> &mut States {
     states.first_chunk_mut().expect("a state for the only disk")
 }

@@ -149,6 +149,11 @@ impl Extent {
     }
 
     /// Writes what comes before the checksums; returns its bytes.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "the caller lends `EXTENT_BYTES_MAX` bytes; a build has at most 20 fragments"
+    )]
     pub fn encode(&self, out: &mut [u8]) -> usize {
         let bytes = self.head_bytes();
         out[..bytes].fill(0);
@@ -190,6 +195,10 @@ impl Extent {
     }
 
     /// Reads what comes before the checksums; `None` if it is not an extent's record or breaks a limit.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the bytes were cut to the length that the header gives: addresses, then births"
+    )]
     pub fn decode(record: &[u8]) -> Option<Self> {
         let bytes = Self::head_bytes_of(record)?;
         let record = record.get(..bytes)?;
@@ -217,12 +226,20 @@ impl Extent {
 }
 
 /// Blocks of each of `data` fragments that hold `logical` bytes; where there are none, of one.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "there are no more blocks than bytes, which have 32 bits"
+)]
 pub const fn fragment_blocks(logical: u32, data: u8, block_shift: u8) -> u32 {
     let data = if data == 0 { 1 } else { data as u32 };
     units(logical.div_ceil(data) as u64, 1 << block_shift) as u32
 }
 
 /// The number of data fragments that `logical` bytes really need: no fragment is empty.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "compared with 32 bits; as many fragments of these bytes as hold all are `data` at most"
+)]
 pub const fn data_fragments(logical: u32, data: u8, block_shift: u8) -> u8 {
     let bytes = (fragment_blocks(logical, data, block_shift) as u64) << block_shift;
     // More than there can be hold all of them.

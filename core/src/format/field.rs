@@ -1,5 +1,11 @@
 //! Fields at fixed offsets.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a field lies in its structure, as the layout proves when it is compiled; a structure has its length"
+)]
+
 /// One field of a structure, for the documentation's test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
@@ -160,6 +166,7 @@ macro_rules! layout {
         }
 
         // The fields follow one another without overlap, in the declared order, inside the structure.
+        #[expect(clippy::indexing_slicing, reason = "`i` is below the length; computed when it is compiled")]
         const _: () = {
             let offsets = [$(($offset, <$ty as $crate::format::field::Stored>::BYTES)),*];
             let mut i = 0;

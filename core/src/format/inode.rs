@@ -11,6 +11,7 @@ pub struct StoredTime;
 impl Stored for StoredTime {
     type Value = UnixTime;
     const BYTES: usize = 10;
+    #[expect(clippy::indexing_slicing, reason = "the field has 10 bytes, as the layout proves")]
     fn load(bytes: &[u8]) -> UnixTime {
         let mut raw = [0; 8];
         raw[2..].copy_from_slice(&bytes[..6]);
@@ -20,6 +21,7 @@ impl Stored for StoredTime {
             nanoseconds: u32::load(&bytes[6..]).min(999_999_999),
         }
     }
+    #[expect(clippy::indexing_slicing, reason = "the field has 10 bytes, as the layout proves")]
     fn store(bytes: &mut [u8], value: UnixTime) {
         let seconds = value.seconds.clamp(-(1 << 47), (1 << 47) - 1);
         bytes[..6].copy_from_slice(&seconds.to_le_bytes()[..6]);

@@ -296,6 +296,7 @@ impl Job {
         self.healed += if healed { found } else { 0 };
     }
 
+    #[expect(clippy::cast_possible_wrap, reason = "a time before 1970 is stored in 64 bits as it is")]
     pub(crate) fn load(kind: JobKind, record: &[u8]) -> Option<Self> {
         let record = JobRecord::new(record)?;
         Some(Self {
@@ -316,6 +317,7 @@ impl Job {
     }
 
     /// Takes over what the record says that tells what a scrub read.
+    #[expect(clippy::cast_possible_wrap, reason = "a time before 1970 is stored in 64 bits as it is")]
     pub(crate) fn load_read(&mut self, record: &[u8]) {
         if let Some(record) = ReadRecord::new(record) {
             self.unread = record.unread();
@@ -326,6 +328,7 @@ impl Job {
     }
 
     /// That record; `None` for another job, and where there is nothing to tell yet.
+    #[expect(clippy::cast_sign_loss, reason = "a time before 1970 is stored in 64 bits as it is")]
     pub(crate) fn store_read(&self) -> Option<[u8; READ]> {
         let tells = self.unread > 0 || self.whole != 0 || self.has_read_record;
         (self.kind == JobKind::Scrub && tells).then(|| {
@@ -338,6 +341,7 @@ impl Job {
         })
     }
 
+    #[expect(clippy::cast_sign_loss, reason = "a time before 1970 is stored in 64 bits as it is")]
     pub(crate) fn store(&self) -> [u8; RECORD] {
         let mut bytes = [0; RECORD];
         let mut record = JobRecord(&mut bytes[..]);

@@ -103,6 +103,10 @@ impl Key {
     }
 
     /// The member and group that [`Key::group`] was given.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the halves of the offset; what a forged key has beside them names no member"
+    )]
     pub fn as_group(&self) -> (MemberNumber, u32) {
         (MemberNumber((self.offset() >> 32) as u16), self.offset() as u32)
     }
@@ -196,6 +200,7 @@ impl Key {
     ///
     /// # Panics
     /// When there are fewer bytes.
+    #[expect(clippy::indexing_slicing, reason = "as its documentation asks")]
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut key = [0; KEY_BYTES];
         key.copy_from_slice(&bytes[..KEY_BYTES]);
@@ -209,6 +214,10 @@ impl super::field::Stored for Key {
     fn load(bytes: &[u8]) -> Self {
         Self::from_bytes(bytes)
     }
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a field of a structure, which the layout proves to be long enough"
+    )]
     fn store(bytes: &mut [u8], value: Self) {
         bytes[..KEY_BYTES].copy_from_slice(&value.0);
     }

@@ -225,6 +225,7 @@ pub fn encode(
 }
 
 /// Reads a label.
+#[expect(clippy::indexing_slicing, reason = "cut to `LABEL_BYTES` above")]
 pub fn decode(
     bytes: &[u8],
     crc32c: dynamicfs_hal::Crc32c,

@@ -9,6 +9,11 @@
 //! A record is a key, a length (u16) and a value. In an inner node (level above 0) the value is a pointer and
 //! the key is the lower bound of the child's keys. The first key counts as lower than everything.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "the node is sound: offsets and lengths in it were verified, or are written here; callers count below"
+)]
+
 use super::field::{Stored, U48, layout};
 use super::key::{KEY_BYTES, Key};
 use super::pointer::NodePointer;
@@ -227,6 +232,10 @@ impl<B: AsRef<[u8]>> Node<B> {
     }
 
     /// The pointer to child `i` of an inner node.
+    #[expect(
+        clippy::expect_used,
+        reason = "verified in a node from a disk, and nothing else is put into an inner node"
+    )]
     pub fn pointer(&self, i: usize) -> NodePointer {
         NodePointer::load(self.value(i)).expect("a sound inner node holds pointers")
     }
@@ -300,11 +309,19 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Node<B> {
         crc
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a node of at most 16 KiB has fewer records than 16 bits count"
+    )]
     fn set_count(&mut self, count: usize) {
         NodeHeader(self.0.as_mut()).set_count(count as u16);
     }
 
     /// Adds `delta` to the offsets of the records from `first` on.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a record is shorter than a node, and that than 2^15 bytes"
+    )]
     fn shift_offsets(&mut self, first: usize, delta: isize) {
         let count = self.count();
         let bytes = self.0.as_mut();
@@ -319,6 +336,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Node<B> {
     ///
     /// # Panics
     /// When it does not fit ([`fits`](Self::fits)).
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "offsets and lengths in a node of at most 16 KiB"
+    )]
     pub fn insert(&mut self, i: usize, key: &Key, value: &[u8]) {
         assert!(self.fits(value.len()), "the caller makes room first");
         let (count, end, record) = (self.count(), self.end(), RECORD_OVERHEAD + value.len());
@@ -336,6 +358,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Node<B> {
     }
 
     /// Takes record `i` out. What it leaves is zeroed, so that equal contents are equal bytes.
+    #[expect(clippy::cast_possible_wrap, reason = "a record is shorter than a node of at most 16 KiB")]
     pub fn remove(&mut self, i: usize) {
         let (count, end, at) = (self.count(), self.end(), self.record_at(i));
         let record = RECORD_OVERHEAD + self.value(i).len();

@@ -33,6 +33,11 @@ impl NodePointer {
     ///
     /// # Panics
     /// When there are no replicas or more than [`NODE_COPIES_MAX`].
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "as its documentation asks: no more replicas than a pointer has places for, 5"
+    )]
     pub fn new(birth: Generation, replicas: &[BlockAddress]) -> Self {
         assert!(!replicas.is_empty(), "a node has at least one replica");
         let mut all = [BlockAddress::NONE; NODE_COPIES_MAX];
@@ -42,6 +47,7 @@ impl NodePointer {
     }
 
     /// The same pointer with room for this many replicas at least, [`NODE_PLACES_MAX`] at most.
+    #[expect(clippy::cast_possible_truncation, reason = "at most `NODE_PLACES_MAX`, 5")]
     pub fn with_places(self, places: usize) -> Self {
         let places = places.clamp(self.copies.into(), NODE_PLACES_MAX);
         Self { places: places as u8, ..self }
@@ -53,6 +59,10 @@ impl NodePointer {
     }
 
     /// The replicas, at least one.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "`copies` is at most `NODE_COPIES_MAX`: counted in an array of so many"
+    )]
     pub fn replicas(&self) -> &[BlockAddress] {
         &self.replicas[..usize::from(self.copies)]
     }
@@ -63,6 +73,10 @@ impl NodePointer {
     }
 
     /// Writes the pointer; returns the bytes written.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the caller lends `POINTER_BYTES_MAX` bytes, and there are no more places"
+    )]
     pub fn store(&self, out: &mut [u8]) -> usize {
         u32::store(out, self.crc);
         U48::store(&mut out[4..], self.birth.0);
@@ -77,6 +91,11 @@ impl NodePointer {
     }
 
     /// Reads a pointer; `None` if the bytes are not one.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "the length was compared with that of `places`, at least one; at most 5 replicas are counted"
+    )]
     pub fn load(bytes: &[u8]) -> Option<Self> {
         let places = *bytes.get(10)?;
         if places == 0 || usize::from(places) > NODE_PLACES_MAX || bytes.len() != Self::bytes(places.into()) {

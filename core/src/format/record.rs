@@ -45,6 +45,10 @@ const _: () =
 
 impl<B: AsRef<[u8]>> MemberRecord<B> {
     /// Spans of generations in which what was written on the member is not to be trusted: first, end (exclusive).
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the spans lie inside the record, whose length `new` proves; a larger number of them is cut"
+    )]
     pub fn untrusted(&self) -> impl Iterator<Item = Span> + '_ {
         (0..usize::from(self.spans()).min(SPANS_MAX)).map(|i| {
             let bytes = &self.0.as_ref()[SPANS_AT + 12 * i..];
@@ -66,6 +70,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> MemberRecord<B> {
     }
 
     /// Trusts everything again.
+    #[expect(clippy::indexing_slicing, reason = "the spans lie inside the record, whose length `new` proves")]
     pub fn trust(&mut self) {
         self.set_spans(0);
         self.0.as_mut()[SPANS_AT..SPANS_AT + 12 * SPANS_MAX].fill(0);
@@ -74,6 +79,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> MemberRecord<B> {
     /// Adds a span. Nothing that was ever distrusted is trusted again by it. Where no place is left, the two
     /// spans with the fewest generations between them become one. Generations between them are distrusted,
     /// and healed, too.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "at most 4 spans were in the record: with the new one there are 5 places, as in the array"
+    )]
     pub fn distrust(&mut self, span: Span) {
         let mut spans: [Span; SPANS_MAX + 1] = core::array::from_fn(|_| Generation(0)..Generation(0));
         let mut used = 0;
@@ -98,6 +108,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> MemberRecord<B> {
 }
 
 /// Puts a span among others, which are in order and apart: it is joined with those that it touches.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "at most 4 are used before it, of 5 places; `first` and those joined are counted among them"
+)]
 fn insert_span(spans: &mut [Span; SPANS_MAX + 1], used: &mut usize, span: Span) {
     let first = spans[..*used].iter().take_while(|other| other.end < span.start).count();
     let joined = spans[first..*used].iter().take_while(|other| other.start <= span.end).count();
@@ -207,6 +221,7 @@ pub mod group {
     }
 
     /// The record of a bitmap, written into `out`: its length, or `None` if the group needs no record.
+    #[expect(clippy::indexing_slicing, reason = "the caller lends a byte more than the bitmap has")]
     pub fn store(bitmap: &[u8], out: &mut [u8]) -> Option<usize> {
         out[0] = BITMAP;
         out[1..=bitmap.len()].copy_from_slice(bitmap);
@@ -215,6 +230,7 @@ pub mod group {
 
     /// Turns the record of `length` bytes at the beginning of `buffer`, or none, into a bitmap at `buffer[1..=bytes]`.
     /// `None` if it is not one.
+    #[expect(clippy::indexing_slicing, reason = "the caller lends a byte more than the bitmap has")]
     pub fn expand(buffer: &mut [u8], length: Option<usize>, bytes: usize) -> Option<()> {
         match (length, buffer.first()) {
             (None, _) => buffer[1..=bytes].fill(0),
@@ -227,6 +243,7 @@ pub mod group {
     }
 
     /// The record of the bitmap that [`expand`] made, in the same place: its length, or `None` if none is needed.
+    #[expect(clippy::indexing_slicing, reason = "the caller lends a byte more than the bitmap has")]
     pub fn compact(buffer: &mut [u8], bytes: usize) -> Option<usize> {
         let bitmap = &buffer[1..=bytes];
         if bitmap.iter().all(|&byte| byte == 0) {
@@ -261,6 +278,7 @@ pub mod dead {
     pub const RUN_BYTES: usize = 12;
 
     /// Writes a run; returns its bytes.
+    #[expect(clippy::indexing_slicing, reason = "the caller lends `RUN_BYTES` bytes")]
     pub fn store(out: &mut [u8], run: &BlockRun) -> usize {
         BlockAddress::store(out, run.start);
         u32::store(&mut out[8..], run.blocks);
@@ -268,6 +286,7 @@ pub mod dead {
     }
 
     /// The runs of a record; a rest that is too short for one is passed over.
+    #[expect(clippy::indexing_slicing, reason = "chunks of `RUN_BYTES`, 12 bytes")]
     pub fn runs(record: &[u8]) -> impl Iterator<Item = BlockRun> + '_ {
         record
             .chunks_exact(RUN_BYTES)

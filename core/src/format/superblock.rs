@@ -265,6 +265,7 @@ pub fn examine(
 }
 
 /// Whether the bytes are a superblock that was written whole, of whatever pool and disk.
+#[expect(clippy::indexing_slicing, reason = "a superblock's fixed part was found to be there")]
 pub fn is_whole(slot: &[u8], crc32c: dynamicfs_hal::Crc32c) -> bool {
     let view = Superblock::new(slot);
     view.is_some_and(|view| view.magic() == SUPERBLOCK_MAGIC && view.crc() == crc32c(0, &slot[4..]))
@@ -380,6 +381,10 @@ impl<B: AsRef<[u8]>> Superblock<B> {
     }
 
     /// The tree's root.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "`copies` is clamped to the array; the addresses lie in the fixed part"
+    )]
     pub fn root(&self) -> NodePointer {
         let mut replicas = [BlockAddress::NONE; NODE_COPIES_MAX];
         let copies = usize::from(self.root_copies()).clamp(1, NODE_COPIES_MAX);
@@ -392,6 +397,10 @@ impl<B: AsRef<[u8]>> Superblock<B> {
     }
 
     /// Histories that this one comes from or was preferred to, the newest first.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the entries lie in the fixed part: at most `BRANCHES_MAX` are read"
+    )]
     pub fn ancestry(&self) -> impl Iterator<Item = Ancestor> + '_ {
         (0..usize::from(self.ancestors()).min(BRANCHES_MAX)).map(|i| {
             let entry = AncestorEntry(&self.0.as_ref()[ancestor(i)]);
@@ -428,6 +437,10 @@ impl<B: AsRef<[u8]>> Superblock<B> {
     }
 
     /// A row of the member table, below [`rows`](Self::rows).
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "as its documentation asks; a slot has a row for each of `rows`"
+    )]
     pub fn row(&self, row: Row) -> MemberRow<&[u8]> {
         MemberRow(&self.0.as_ref()[FIXED + ROW * row.0..FIXED + ROW * (row.0 + 1)])
     }
@@ -498,6 +511,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
     }
 
     /// Notes that what so many more members held is short, and no member owes it.
+    #[expect(clippy::cast_possible_truncation, reason = "at most 255")]
     pub fn add_short(&mut self, members: usize) {
         if members > 0 {
             self.set_short(true);
@@ -544,6 +558,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
     }
 
     /// Sets the root and its level.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "the addresses lie in the fixed part; a pointer has at most 5 replicas"
+    )]
     pub fn set_root(&mut self, root: &NodePointer, level: u8) {
         self.set_root_level(level);
         self.set_root_crc(root.crc);
@@ -602,6 +621,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
 
     /// Puts an ancestor before the others, in the place of the oldest where there is no other place. A former
     /// name stays, because it identifies disks of this very history.
+    #[expect(clippy::cast_possible_truncation, reason = "at most `BRANCHES_MAX`, 4")]
     fn add_ancestor(&mut self, ancestor: &Ancestor) {
         let used = usize::from(self.ancestors()).min(BRANCHES_MAX);
         let oldest = self.ancestry().enumerate().filter(|(_, a)| !a.is_former_name).last();
@@ -611,6 +631,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
         self.set_ancestors(used.max(place + 1) as u8);
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the entries lie in the fixed part, and `i` is below `BRANCHES_MAX`"
+    )]
     fn set_ancestor(&mut self, i: usize, value: &Ancestor) {
         let mut entry = AncestorEntry(&mut self.0.as_mut()[ancestor(i)]);
         entry.set_branch(value.branch);
@@ -619,11 +643,13 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Superblock<B> {
     }
 
     /// A row of the member table, to be changed.
+    #[expect(clippy::indexing_slicing, reason = "as for `row`; `init` has room for the table that it makes")]
     pub fn row_mut(&mut self, row: Row) -> MemberRow<&mut [u8]> {
         MemberRow(&mut self.0.as_mut()[FIXED + ROW * row.0..FIXED + ROW * (row.0 + 1)])
     }
 
     /// Makes the slot one of this disk, at this sequence, and sets the checksum: the last thing before it is written.
+    #[expect(clippy::indexing_slicing, reason = "a superblock has its fixed part")]
     pub fn seal(&mut self, disk: Uuid, sequence: u64, claim: Epoch, crc32c: dynamicfs_hal::Crc32c) {
         self.set_disk(disk);
         self.set_sequence(sequence);

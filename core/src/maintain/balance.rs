@@ -20,6 +20,10 @@ const LEVELS: u64 = 16;
 ///
 /// A move is worth it where the receiver has more room afterwards than the giver, by a level that placement
 /// distinguishes. So each move makes rooms more equal, and the moves end.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "`at` is an index of `stay`, which only shrinks after it was used"
+)]
 pub(super) fn misplaced(
     extent: &Extent,
     standing: &Standing,
@@ -63,6 +67,7 @@ pub(super) fn misplaced(
 
 impl<A: DiskArray> Objects<'_, A> {
     /// What a rebalance does with an extent of an object that nothing is missing of.
+    #[expect(clippy::indexing_slicing, reason = "a row is below `MEMBERS_MAX`, the array's length")]
     pub(super) fn judge_order(
         &mut self,
         options: JobOptions,

@@ -197,6 +197,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Whether replicas of a node are on fewer members than it should be on, and than there are. One that has
     /// left is none.
+    #[expect(clippy::indexing_slicing, reason = "`i` is an index of these replicas")]
     fn is_on_too_few(&self, replicas: &[BlockAddress]) -> bool {
         let superblock = self.store.committed();
         let counts = |&(i, replica): &(usize, &BlockAddress)| {
@@ -270,6 +271,7 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(())
     }
 
+    #[expect(clippy::indexing_slicing, reason = "`i` is an index of these fragments")]
     fn check_extent(
         &mut self,
         object: ObjectId,
@@ -360,6 +362,11 @@ fn tell(report: &mut CheckReport, f: &mut impl FnMut(Option<&Finding>), finding:
 }
 
 /// Reports blocks in which the two bitmaps differ; returns the free ones.
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "the bitmaps have a bit for each block of the window, and so no more blocks than memory has bits"
+)]
 fn compare(
     window: &Window,
     referenced: &[u8],

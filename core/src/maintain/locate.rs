@@ -76,6 +76,10 @@ pub struct Proof {
 impl<A: DiskArray> Objects<'_, A> {
     /// The first extent of an object that begins at byte `from` or later, and where its fragments are; `None` if there is
     /// none. Reads the tree, and no data. Contents that are inline have no extents.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a fragment is an extent of at most 4 MiB, filled up to blocks"
+    )]
     pub fn locate(
         &mut self,
         object: ObjectId,
@@ -123,6 +127,7 @@ impl<A: DiskArray> Objects<'_, A> {
         }
     }
 
+    #[expect(clippy::indexing_slicing, reason = "no more than the window's bytes are asked for")]
     fn is_readable(&mut self, object: ObjectId, found: &Found) -> Result<bool, Code> {
         // The caller that proved the fragments reports the bad ones.
         let repairs = self.repairs.clone();

@@ -286,6 +286,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// that hold nothing any more.
     ///
     /// Only what a member missed before the pass began was looked for everywhere.
+    #[expect(clippy::cast_possible_truncation, reason = "there are at most 64 rows")]
     fn settle_debts(&mut self, job: &Job) -> Result<Debts, Code> {
         let roster = *self.store.roster();
         let (generation, superblock) = (self.store.tree.generation, &self.store.tree.space.superblock);

@@ -45,6 +45,10 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The groups from `first` on, as many as there is memory and patience for; the first one that is left.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a bitmap of each group that fits; `at` is where one of them begins"
+    )]
     fn recount_groups(&mut self, job: &mut Job, row: Row, area: Area, first: u32) -> Result<u32, Code> {
         let space = &self.store.tree.space;
         let (group_blocks, member) = (space.group_blocks(), space.member(row));

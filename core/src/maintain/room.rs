@@ -174,6 +174,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// What is stored elsewhere when members go. These are `lost` before, and a new one has so many blocks.
+    #[expect(clippy::indexing_slicing, reason = "rows are below `MEMBERS_MAX`, the arrays' length")]
     fn forecast_moves(
         &mut self,
         gone: Set<Row>,
@@ -244,6 +245,7 @@ struct Plan<'s> {
 }
 
 impl<'s> Plan<'s> {
+    #[expect(clippy::indexing_slicing, reason = "rows are below `MEMBERS_MAX`, the arrays' length")]
     fn new(rooms: &Rooms, standing: &'s Standing, block_shift: u8, (open, group_blocks): (u64, u64)) -> Self {
         let (mut candidates, mut groups) = ([NOBODY; MEMBERS_MAX], [0; MEMBERS_MAX]);
         for room in rooms {
@@ -256,6 +258,7 @@ impl<'s> Plan<'s> {
     }
 
     /// Blocks of a member that fragments of this length may leave over at the ends of its groups.
+    #[expect(clippy::indexing_slicing, reason = "rows are below `MEMBERS_MAX`, the arrays' length")]
     const fn left_in_groups(&self, row: Row, fragment: u64) -> u64 {
         if fragment == 0 || fragment > self.group_blocks {
             return 0;
@@ -294,6 +297,11 @@ impl<'s> Plan<'s> {
     }
 
     /// What is left of the old stripe is given back once the new one is there.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "rows are below `MEMBERS_MAX`; a fragment is an extent of at most 4 MiB, filled up to blocks"
+    )]
     fn encode(&mut self, at: (ObjectId, u64), extent: &Extent, scheme: Scheme, blocks: u32) {
         let new =
             (redundancy::fragment_bytes(scheme, extent.logical, self.block_shift) >> self.block_shift) as u32;
@@ -304,6 +312,7 @@ impl<'s> Plan<'s> {
     }
 
     /// Takes the space for so many fragments of this length, each on another of these rows; whether there was enough.
+    #[expect(clippy::indexing_slicing, reason = "rows are below `MEMBERS_MAX`, the arrays' length")]
     fn place(
         &mut self,
         rows: Set<Row>,

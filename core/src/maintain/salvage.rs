@@ -101,6 +101,11 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Reads contents as far as they can be read, also of an object whose inode is lost. `inline` says where they are.
     /// Bytes that are lost become zeros, and `lost` is called with each range of them, in whole blocks or chunks,
     /// whichever are smaller.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "a part ends with the buffer; what is over is less than the step, which is a usize"
+    )]
     pub fn read_surviving(
         &mut self,
         object: ObjectId,

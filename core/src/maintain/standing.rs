@@ -62,6 +62,7 @@ pub struct Standing {
 
 impl Standing {
     /// Reads it. With `absent`, absent members are not waited for.
+    #[expect(clippy::indexing_slicing, reason = "rows are below `MEMBERS_MAX`, the array's length")]
     pub fn read<A: DiskArray>(store: &mut Store<'_, A>, absent: bool) -> Result<Self, Code> {
         let (online, roster) = (store.tree.disks.sound(), *store.roster());
         let superblock = &store.tree.space.superblock;

@@ -51,6 +51,7 @@ impl RecordJoiner {
     }
 
     /// Takes a record of the tree; the extent's object, first byte and head when it is complete.
+    #[expect(clippy::indexing_slicing, reason = "what is taken is cut to what the buffer has left")]
     pub(super) fn take(&mut self, key: &Key, piece: &[u8]) -> Option<(ObjectId, u64, Extent)> {
         if key.kind() != Kind::Extent as u8 {
             self.key = None;

@@ -95,6 +95,10 @@ impl Trim {
 
 impl<A: DiskArray> Objects<'_, A> {
     /// One step of a trim; false when it is over. No transaction may be open.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the stage has a bit for each block of a group: an extent's bytes at least"
+    )]
     pub(crate) fn trim_step(&mut self, trim: &mut Trim) -> Result<bool, MemberError<Code, Code>> {
         self.store.check_alone()?;
         if !trim.options.only_count {
@@ -132,6 +136,10 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The next free runs of a member that are long enough, and the block to go on from. Uses a group's bits.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "`free.end` is below the area, whose groups have numbers of 32 bits; a group has at most 16 Ki blocks"
+    )]
     fn find_free(&mut self, trim: &Trim, row: Row, area: Area, bits: &mut [u8]) -> Result<(Runs, u64), Code> {
         let (groups, group_blocks) =
             (self.store.tree.space.groups(area), u64::from(self.store.tree.space.group_blocks()));

@@ -29,6 +29,10 @@ pub(super) struct Window {
 
 impl Window {
     /// `count` groups of a member from `first` on, or those that there are.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "no area has more groups than numbers of 32 bits: labels, records and `set_blocks` see to it"
+    )]
     pub(super) fn of(
         member: MemberNumber,
         row: Row,
@@ -56,6 +60,7 @@ pub(super) struct Swept {
 impl Swept {
     /// The part of a run of a dead record that is not given back yet. Below the sweep's limit, blocks before
     /// the sweep were given back and may be used again.
+    #[expect(clippy::cast_possible_truncation, reason = "a part of a run, whose length has 32 bits")]
     pub(super) fn rest(&self, key: &Key, run: BlockRun) -> Option<BlockRun> {
         let until = if key.offset() < self.limit { self.until } else { 0 };
         let (start, end) = (run.start.block.max(until), run.start.block.saturating_add(run.blocks.into()));
@@ -129,6 +134,11 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "`block` lies in the window, which has a bit for each"
+)]
 fn mark(window: &Window, bits: &mut [u8], run: &BlockRun, twice: &mut impl FnMut(BlockAddress)) {
     if run.start.member != window.member {
         return;

@@ -185,6 +185,10 @@ impl<A: DiskArray> Objects<'_, A> {
         Ok(true)
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "rows are below `MEMBERS_MAX`; `wrong` are fragments of this extent"
+    )]
     fn pass_extent(
         &mut self,
         job: &mut Job,
@@ -278,6 +282,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
 /// How fragments move. Right fragments, on members that are to be emptied or less full, are copied as they
 /// are.
+#[expect(clippy::indexing_slicing, reason = "`fragments` are indices that the judgement of this extent gave")]
 fn relocation<'b>(
     kind: JobKind,
     extent: &Extent,

@@ -22,6 +22,10 @@ impl<A: DiskArray> Objects<'_, A> {
         done
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "`done` is below the buffer's length; the part is cut to it, and to the chunk"
+    )]
     fn read_chunks_with(
         &mut self,
         object: ObjectId,

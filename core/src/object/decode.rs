@@ -22,6 +22,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Where the segments are the same columns of all data fragments, computes the wrong ones. It uses the
     /// others, which are in the buffer already, and as much parity. False if there is not enough of it.
+    #[expect(clippy::indexing_slicing, reason = "the segments' places were cut from this buffer")]
     pub(super) fn complete(
         &mut self,
         reading: Reading<'_>,
@@ -77,6 +78,10 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Reads the columns of a segment from `count` fragments into `buf`, one after the other: of the candidates the first
     /// that are right. Which they are, or `None` if too few are.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "`place` counts parts of the buffer, of `count`, which the array was cut to"
+    )]
     pub(super) fn read_columns(
         &mut self,
         reading: Reading<'_>,
@@ -260,6 +265,10 @@ impl<A: DiskArray> Objects<'_, A> {
             .all(|(chunk, column)| self.reconstruct_columns(reading, wanted, column, chunk, stage))
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the stage holds so many columns of `data` fragments: the caller divided it"
+    )]
     fn reconstruct_columns(
         &mut self,
         reading: Reading<'_>,

@@ -164,6 +164,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Code::HashFull).
     /// After that one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned)
     /// tells.
+    #[expect(clippy::cast_possible_truncation, reason = "a target is at most 4095 bytes")]
     pub fn create(
         &mut self,
         directory: ObjectId,
@@ -247,6 +248,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Counts entries and subdirectories of a directory, and notes that it changed.
+    #[expect(clippy::cast_possible_truncation, reason = "at most `LINKS_MAX`")]
     pub(super) fn touch_directory(
         &mut self,
         directory: ObjectId,

@@ -28,6 +28,10 @@ impl Found {
     }
 
     /// Where a fragment is.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "callers take the fragment from the extent's width, or from a byte that lies in the extent"
+    )]
     pub(super) fn address(&self, fragment: FragmentIndex) -> BlockAddress {
         self.extent.fragments()[fragment.0].address
     }
@@ -52,6 +56,10 @@ impl<A: DiskArray> Objects<'_, A> {
     // --- finding ----------------------------------------------------------------------------------------------
 
     /// Reads part of a record that is laid in pieces under successive keys, from byte `skip` on; the bytes read.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "`done` is at most the buffer's length; a part is cut to what is left of both"
+    )]
     pub(super) fn read_record(
         &mut self,
         object: ObjectId,
@@ -81,6 +89,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The extent whose record begins at this key.
+    #[expect(clippy::indexing_slicing, reason = "as many bytes as were read into it")]
     pub(crate) fn extent_at(&mut self, object: ObjectId, start: u64) -> Result<Found, Code> {
         let mut head = [0; EXTENT_BYTES_MAX];
         let bytes = self.read_record(object, start, 0, &mut head)?;

@@ -40,6 +40,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Reads an object's contents from `offset` on; the bytes read, fewer than asked for only at its end.
     ///
     /// On an error nothing in `buf` is to be used; it was zeroed.
+    #[expect(clippy::indexing_slicing, reason = "cut to the buffer's length")]
     pub fn read(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<usize, Code> {
         let inode = self.inode(object)?;
         if !matches!(inode.kind, ObjectKind::File | ObjectKind::Symlink) {
@@ -109,6 +110,11 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Lays what is in the window buffer, and not stored yet, over what was read.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "`start..end` lies in the window and in the buffer: it is what both have"
+    )]
     fn read_filling(&self, object: ObjectId, offset: u64, buf: &mut [u8]) {
         let Some(filling) = self.filling.filter(|filling| filling.object == object) else { return };
         let (start, end) = (
@@ -123,6 +129,11 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Reads contents that are inline in the tree.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "the offset was bounded; `done` is below the buffer's length, and parts are cut to what is left"
+    )]
     pub(super) fn read_inline(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<(), Code> {
         buf.fill(0);
         // Behind the longest inline contents there is nothing, whatever a forged inode says.
@@ -147,6 +158,11 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Reads what is stored in extents, and zeros between them.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "`done` is below the buffer's length, and a part is cut to the rest; an extent is at most 4 MiB"
+    )]
     pub(super) fn read_stored(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<(), Code> {
         let mut done = 0;
         while done < buf.len() {
@@ -171,6 +187,7 @@ impl<A: DiskArray> Objects<'_, A> {
     // --- one extent -------------------------------------------------------------------------------------------
 
     /// Reads bytes of one extent.
+    #[expect(clippy::indexing_slicing, reason = "a part is cut to what the buffer has left")]
     pub(super) fn read_extent(
         &mut self,
         object: ObjectId,
@@ -220,6 +237,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Reads a part of one chunk through the stage.
+    #[expect(clippy::indexing_slicing, reason = "the caller asks for bytes of this one chunk")]
     fn read_part(
         &mut self,
         object: ObjectId,
@@ -260,6 +278,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Reads segments in one batch, proves them, and recovers those that are not right.
+    #[expect(clippy::indexing_slicing, reason = "the segments' places were cut from this buffer")]
     fn read_segments_with(
         &mut self,
         object: ObjectId,
@@ -359,6 +378,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Reads these segments into their places of the buffer; `good` says which the disks gave. Which of them took too long,
     /// where others can answer.
+    #[expect(clippy::indexing_slicing, reason = "`next` and the places are below the number of segments")]
     fn fetch(
         &mut self,
         found: &Found,
@@ -408,6 +428,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Does without what takes too long: reads another replica of it, or leaves it to be recovered.
     #[inline(never)]
+    #[expect(clippy::indexing_slicing, reason = "`late` are segments that were fetched")]
     fn hedge(&mut self, found: &Found, segments: &mut Segments, mut late: Set<usize>, buf: &mut [u8]) {
         self.store.tree.counters.note(|counters| counters.hedged_reads += late.len() as u64);
         if found.extent.scheme.data > 1 {
@@ -430,6 +451,10 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Reads the checksums of the columns that the segments touch into the piece buffer, for a reading that takes its time.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the piece buffer holds a column of the widest extent, and no more columns than `columns_at_once`"
+    )]
     pub(super) fn load_checksums<'f>(
         &mut self,
         object: ObjectId,
@@ -450,6 +475,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// The checksum of a chunk, from the piece buffer.
+    #[expect(clippy::indexing_slicing, reason = "the columns of the segment were loaded from this place on")]
     fn checksum(&self, reading: Reading<'_>, fragment: FragmentIndex, column: Column) -> u32 {
         let extent = &reading.found.extent;
         let at = extent.crc_at(fragment, column) - extent.crc_at(FragmentIndex(0), reading.from);

@@ -43,6 +43,7 @@ impl Joiner {
     }
 
     /// Takes a piece; true when the entry is complete. Pieces without a beginning are passed over.
+    #[expect(clippy::indexing_slicing, reason = "a part is cut to what the prefix has left")]
     pub(crate) fn take(&mut self, offset: u64, piece: &[u8]) -> bool {
         let Some((&flags, part)) = piece.split_first() else { return false };
         if flags & PIECE_FIRST != 0 {
@@ -63,6 +64,7 @@ impl Joiner {
     }
 
     /// The first bytes of the entry that is complete.
+    #[expect(clippy::indexing_slicing, reason = "`take` counts no more bytes than there are")]
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.prefix[..self.bytes]
     }
@@ -128,6 +130,11 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Writes an entry, its parts one after the other, from a place on. A new one goes into a gap, or
     /// replaces one of the same length.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "a piece fits its buffer with its first byte; an entry has at most 128 pieces"
+    )]
     pub(super) fn write_hashed(
         &mut self,
         object: ObjectId,
@@ -155,6 +162,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Takes an entry out.
+    #[expect(clippy::cast_possible_truncation, reason = "an entry has at most 128 pieces")]
     pub(super) fn remove_hashed(&mut self, object: ObjectId, kind: Kind, place: &Place) -> Result<(), Code> {
         let (from, end) = (Key::new(object, kind, place.offset), Key::new(object, kind, place.end()));
         // No more is looked for: what lies behind them may be lost, and is not in the way.

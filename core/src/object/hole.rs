@@ -114,6 +114,10 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Zeros a part of contents that are inline; what they end with is left out.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "both ends are cut to the record's bytes, and those to the buffer"
+    )]
     fn zero_inline(&mut self, object: ObjectId, range: Range<u64>) -> Result<(), Code> {
         let piece = core::mem::take(&mut self.store.piece);
         let key = Key::new(object, Kind::Inline, 0);
@@ -132,6 +136,10 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Makes the first part of a range a hole: how far.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the record of an extent of at most 4 MiB has fewer pieces"
+    )]
     fn punch_some(&mut self, object: ObjectId, inode: &mut Inode, range: Range<u64>) -> Result<u64, Code> {
         let found = match self.find(object, range.start)? {
             At::Extent(found) => found,
@@ -184,6 +192,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Tree updates of storing a stretch of contents in pieces.
+    #[expect(clippy::cast_possible_truncation, reason = "a stretch lies in one extent, of at most 4 MiB")]
     pub(super) fn pieces_updates(&self, inode: &Inode, part: Range<u64>, most: u64) -> u32 {
         let windows = units(part.end - part.start, most) as u32;
         let full = self.window_updates(inode);
@@ -195,6 +204,11 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// From the back to the front. The old extent's record stands under its first byte, so it is there until
     /// the last piece has found its space.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "a piece is no longer than `most`, which the window holds; the zeros lie in it"
+    )]
     pub(super) fn store_rest(
         &mut self,
         object: ObjectId,

@@ -186,6 +186,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// What tells objects of this transaction from those of others that were given the same numbers. Numbers are not used
     /// twice in one history; an override or a transaction that is dropped gives them again.
+    #[expect(clippy::cast_possible_truncation, reason = "any 32 of 64 mixed bits")]
     fn new_generation(&self) -> u32 {
         let superblock = &self.store.tree.space.superblock;
         let state = superblock.epoch_raw().rotate_left(32) ^ self.store.tree.generation.0;

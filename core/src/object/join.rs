@@ -14,6 +14,7 @@ use dynamicfs_hal::DiskArray;
 impl<A: DiskArray> Objects<'_, A> {
     /// Bytes of an extent and those that follow it without a hole, if together they fit one extent and the
     /// lent memory. `None` where it would stay alone.
+    #[expect(clippy::cast_possible_truncation, reason = "the extents end within one of at most 4 MiB")]
     pub(crate) fn joinable(
         &mut self,
         object: ObjectId,
@@ -36,6 +37,10 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Stores these bytes, which are in several extents that follow each other, as one. Part of a transaction; unless it is
     /// done nothing was changed.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the extents are those that `joinable` measured: together they fit the window"
+    )]
     pub(crate) fn join_extents(
         &mut self,
         object: ObjectId,

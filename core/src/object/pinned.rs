@@ -89,6 +89,7 @@ impl<'m, A: DiskArray> Objects<'m, A> {
     ///
     /// # Errors
     /// As those of [`create`](Self::create), but for those of names; [`PinsFull`](Code::PinsFull).
+    #[expect(clippy::cast_possible_truncation, reason = "a target is at most 4095 bytes")]
     pub fn create_unnamed(
         &mut self,
         what: &MakeRequest<'_>,

@@ -26,6 +26,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Writes all of a file's contents from `offset` on, or fails: see [`write`](Self::write). When space ends on the
     /// way, what was written until then is part of the transaction, which stays usable. After any other error on the way
     /// it can only be dropped.
+    #[expect(clippy::indexing_slicing, reason = "no more is written than there is")]
     pub fn write_all(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<(), Code> {
         let mut done = 0;
         loop {
@@ -64,6 +65,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// # Errors
     /// Those of [`write_all`](Self::write_all).
+    #[expect(clippy::indexing_slicing, reason = "no more is written than there is")]
     pub fn write_apart(&mut self, object: ObjectId, offset: u64, data: &[u8]) -> Result<(), Code> {
         let inode = self.begin_write(object, offset, data.len())?;
         let end = offset + data.len() as u64;
@@ -97,6 +99,11 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Writes the first part of `data`: a whole window, or an extent of its own.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "a whole window is no longer than the data; an extent is at most 4 MiB"
+    )]
     fn write_part(&mut self, object: ObjectId, at: u64, data: &[u8]) -> Result<usize, Code> {
         let mut inode = self.begin_write(object, at, data.len())?;
         let window = self.extent_bytes(&inode);
@@ -114,6 +121,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Writes window after window, as far as there is space.
+    #[expect(clippy::indexing_slicing, reason = "no more is written than there is")]
     fn write_windows(
         &mut self,
         object: ObjectId,
@@ -134,6 +142,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Writes what goes into one window. Returns how many bytes.
+    #[expect(clippy::cast_possible_truncation, reason = "inline contents are no longer than a piece")]
     fn write_some(
         &mut self,
         object: ObjectId,
@@ -172,6 +181,10 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Tree updates that the extents of one window take.
     #[inline(never)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an extent is at most 4 MiB, and its record has fewer pieces"
+    )]
     pub(super) fn window_updates(&self, inode: &Inode) -> u32 {
         let (bytes, shift) = (self.extent_bytes(inode) as u32, self.block_shift());
         let scheme = redundancy::effective(inode.scheme, bytes, shift, self.store.tree.data_rows().len());
@@ -202,6 +215,11 @@ impl<A: DiskArray> Objects<'_, A> {
     // --- inline contents --------------------------------------------------------------------------------------
 
     /// Writes contents that stay in the tree: `grown` bytes in all, one piece.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "all of it is no longer than a piece, which the buffer holds"
+    )]
     fn write_inline(&mut self, object: ObjectId, offset: u64, data: &[u8], grown: usize) -> Result<(), Code> {
         let piece = core::mem::take(&mut self.store.piece);
         let done = self.read_inline(object, 0, &mut piece[..grown]).and_then(|()| {

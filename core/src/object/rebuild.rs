@@ -96,6 +96,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// Where a fragment is now is as good as any other member, if it may stay there. All try that first: a member that has
     /// no space for its own fragment stays with that one, and is given no other.
+    #[expect(clippy::cast_possible_truncation, reason = "a build has at most 20 fragments")]
     fn find_places(
         &mut self,
         object: ObjectId,
@@ -161,6 +162,11 @@ impl<A: DiskArray> Objects<'_, A> {
         copied
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "as many columns as the window holds of all inputs; a build has at most 20 fragments"
+    )]
     fn copy_columns(
         &mut self,
         object: ObjectId,
@@ -224,6 +230,10 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Writes columns of fragments anew, one fragment and column after the other: each may still have enough
     /// that is right, of the fragment itself perhaps.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the window holds the columns of one fragment: a chunk at least"
+    )]
     fn copy_one_by_one(
         &mut self,
         object: ObjectId,
@@ -245,6 +255,10 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Computes columns of the bad fragments into the stage, one after the other, and proves them.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a source's place among the sources is that among their inputs"
+    )]
     fn compute(
         &mut self,
         reading: Reading<'_>,
@@ -353,6 +367,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Stores an extent again, in the scheme that its object asks for and the disks there are allow. Part of a
     /// transaction.
+    #[expect(clippy::indexing_slicing, reason = "compared with the window's length above")]
     pub(crate) fn store_again(&mut self, object: ObjectId, found: &Found) -> Result<Mended, Code> {
         let bytes = found.extent.logical as usize;
         if self.store.window.len() < bytes {
@@ -383,6 +398,10 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Reads all fragments of an extent that are there and proves them: those that are wrong, by their index. Uses the
     /// window buffer.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "as many columns as the window holds of `together` fragments"
+    )]
     pub(crate) fn prove_stripe(
         &mut self,
         object: ObjectId,
@@ -413,6 +432,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Reads some columns of some fragments in as few batches as they fit, and proves them: which are wrong.
+    #[expect(clippy::indexing_slicing, reason = "the parts are those of the fragments from `first` on")]
     fn prove_columns(
         &mut self,
         reading: Reading<'_>,

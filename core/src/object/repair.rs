@@ -111,6 +111,7 @@ impl<A: DiskArray> Objects<'_, A> {
         })
     }
 
+    #[expect(clippy::indexing_slicing, reason = "as many bytes as were encoded into it")]
     fn move_checksums(
         &mut self,
         object: ObjectId,

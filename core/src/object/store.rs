@@ -27,6 +27,7 @@ struct Place {
 impl<A: DiskArray> Objects<'_, A> {
     /// The largest extent that this object's contents are stored in, with the memory there is, and in this
     /// pool: a fragment lies in one group.
+    #[expect(clippy::cast_possible_truncation, reason = "an extent is at most 4 MiB")]
     pub(super) fn extent_bytes(&self, inode: &Inode) -> u64 {
         let (scheme, shift) = (inode.scheme, self.block_shift());
         let group_bytes = (self.store.tree.space.group_blocks() as usize) << shift;
@@ -76,6 +77,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Stores bytes where no extent is, from the front to the back, as far as there is space.
+    #[expect(clippy::indexing_slicing, reason = "`at` is below the length, and the end is cut to it")]
     fn store_ascending(&mut self, to: Destination<'_>, data: &[u8]) -> Result<Fit<usize>, Code> {
         // An extent begins at a multiple of its size: they only ever become shorter.
         let (mut at, mut size) = (0, data.len().next_power_of_two() / 2);
@@ -97,6 +99,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// From the back to the front. The old extent's record stands under its first byte, so it is there until
     /// the last piece has found its space.
+    #[expect(clippy::indexing_slicing, reason = "`at` is before `end`, and that at most the length")]
     fn store_descending(&mut self, to: Destination<'_>, data: &[u8]) -> Result<Fit<usize>, Code> {
         let (mut end, mut size) = (data.len(), data.len().next_power_of_two() / 2);
         while end > 0 {
@@ -121,12 +124,14 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Bytes of the shortest extent that is worth a record.
+    #[expect(clippy::cast_possible_truncation, reason = "at most a block of 64 KiB")]
     fn least_extent(&self) -> usize {
         EXTENT_BYTES_MIN.max(1 << self.block_shift()) as usize
     }
 
     /// Whether the window could not be stored as one extent in the open groups as they are, with all of its
     /// bytes. As long as it could, it can be, since nothing else takes runs before it was stored.
+    #[expect(clippy::cast_possible_truncation, reason = "an extent is at most 4 MiB")]
     pub(super) fn is_tight(&self, inode: &Inode) -> bool {
         if !TIGHT {
             return false;
@@ -144,6 +149,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Finds and takes the space for one extent; `None`, and nothing taken, if no members have free runs that
     /// are long enough.
     #[inline(never)]
+    #[expect(clippy::cast_possible_truncation, reason = "an extent is at most 4 MiB")]
     fn place(&mut self, to: Destination<'_>, bytes: usize) -> Result<Option<Place>, Code> {
         let (block_shift, logical) = (self.block_shift(), bytes as u32);
         let members = self.store.tree.data_rows().len();
@@ -168,6 +174,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Stores one extent where there is none now.
     #[inline(never)]
+    #[expect(clippy::cast_possible_truncation, reason = "an extent is at most 4 MiB")]
     fn store_extent(&mut self, to: Destination<'_>, data: &[u8], place: &Place) -> Result<(), Code> {
         let mut extent =
             Extent::new(place.scheme, to.inode.scheme, data.len() as u32, self.store.tree.generation);
@@ -248,6 +255,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Writes the fragments; a disk that fails is out of use, and the commit decides whether that can be
     /// borne.
+    #[expect(clippy::indexing_slicing, reason = "an address was taken for each fragment of the scheme")]
     fn write_fragments(&mut self, extent: &Extent, fragments: &Fragments<'_>) -> Result<(), Code> {
         let tree = &mut self.store.tree;
         let mut next = 0;
@@ -268,6 +276,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Writes an extent's record, piece by piece: its head, then the checksums of its fragments.
+    #[expect(clippy::indexing_slicing, reason = "as many bytes as were encoded into it")]
     fn put_record(
         &mut self,
         object: ObjectId,
@@ -300,6 +309,10 @@ pub(super) struct PieceWriter {
 }
 
 impl PieceWriter {
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a piece is no longer than its buffer, and `room` is what it has left"
+    )]
     pub(super) fn push<A: DiskArray>(
         &mut self,
         objects: &mut Objects<'_, A>,
@@ -318,6 +331,7 @@ impl PieceWriter {
         Ok(())
     }
 
+    #[expect(clippy::indexing_slicing, reason = "`push` fills no more than a piece")]
     pub(super) fn finish<A: DiskArray>(&mut self, objects: &mut Objects<'_, A>) -> Result<(), Code> {
         if self.filled == 0 {
             return Ok(());

@@ -106,6 +106,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Whether nothing but zeros is in a range, and no extent.
+    #[expect(clippy::indexing_slicing, reason = "both ends are cut to the buffer, and the first to the last")]
     fn is_hole(&mut self, object: ObjectId, range: Range<u64>) -> Result<bool, Code> {
         let inode = self.inode(object)?;
         if !inode.inline {
@@ -179,6 +180,11 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Puts an extent's record under its new key.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "a longer piece was refused; the record of an extent of 4 MiB has fewer pieces"
+    )]
     fn hand_over(&mut self, way: &mut Way<'_>, found: &Found) -> Result<(), Code> {
         let pieces = self.record_pieces(found);
         self.operate(2 * pieces as u32 + MOVE_UPDATES, Purpose::Growth, |objects| {
@@ -219,6 +225,11 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Stores in the other object what is to go there. Without space for all of it the caller frees the rest.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "a piece is no longer than `most`, which the window holds"
+    )]
     fn copy_pieces(&mut self, way: &Way<'_>, new: Range<u64>, most: u64) -> Result<Fit, Code> {
         let to = Destination::new(way.to, way.target, new.start);
         for piece in pieces(new, most) {

@@ -49,6 +49,11 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Shortens the record, so that what is cut off reads as zeros if the object grows again.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "the size is no more than stays inline, which the buffer holds"
+    )]
     fn cut_inline(&mut self, object: ObjectId, inode: &Inode, size: u64) -> Result<Fit, Code> {
         if size >= inode.size {
             return Ok(Fit::DONE);

@@ -14,6 +14,11 @@ use dynamicfs_hal::DiskArray;
 
 impl<A: DiskArray> Objects<'_, A> {
     /// Writes the part of `data` that lies in the first window it touches. Returns how many bytes.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "the destination lies in the window, and the bytes are cut to the data"
+    )]
     pub(super) fn write_window(&mut self, to: Destination<'_>, data: &[u8]) -> Result<Fit<usize>, Code> {
         let extent = self.extent_bytes(to.inode);
         let start = floor(to.start, extent);
@@ -46,6 +51,11 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Writes the part of `data` that lies in the first extent it touches, or in the hole there. It is for
     /// space so short that a window cannot be stored anew. Returns how many bytes.
     #[inline(never)]
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "the destination lies in the piece, which the window holds, and the bytes are cut to the data"
+    )]
     pub(super) fn write_piece(&mut self, to: Destination<'_>, data: &[u8]) -> Result<Fit<usize>, Code> {
         if !self.store_filling()?.is_done() {
             return Ok(Fit::NoSpace);
@@ -120,6 +130,11 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Loads the stored bytes of a window, or of its beginning, into the buffer, so that a part can be
     /// overwritten from byte `from` on. The window is `extent` bytes long.
     #[inline(never)]
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "what is stored, and where it goes on, lie within `extent`, which the window holds"
+    )]
     pub(super) fn begin_window(&mut self, to: Destination<'_>, extent: u64, from: u64) -> Result<Fit, Code> {
         if !(self.store_filling()?.is_done() && self.cut_to_windows(to, extent)?.is_done()) {
             return Ok(Fit::NoSpace);
@@ -141,6 +156,10 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Puts bytes into the window buffer.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the caller has cut the part to the window that is being filled"
+    )]
     fn fill(&mut self, from: usize, part: &[u8]) {
         self.store.note_change();
         if let Some(filling) = &mut self.filling {
@@ -158,6 +177,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// See [`store_filling`](Self::store_filling).
+    #[expect(clippy::indexing_slicing, reason = "what is filled lies in the window")]
     pub(super) fn store_filling_for(&mut self, purpose: Purpose) -> Result<Fit, Code> {
         let Some(filling) = self.filling else { return Ok(Fit::DONE) };
         // It may have been let go since, and be gone.
@@ -200,6 +220,11 @@ impl<A: DiskArray> Objects<'_, A> {
     /// From the back to the front. Bytes that are still to be read stay in place until their turn, because
     /// the record of the old extent stands under its first byte.
     #[inline(never)]
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "a part is cut to `extent`, which the window holds"
+    )]
     pub(super) fn cut_to_windows(&mut self, to: Destination<'_>, extent: u64) -> Result<Fit, Code> {
         let At::Extent(found) = self.find(to.object, to.start)? else { return Ok(Fit::DONE) };
         if found.start == to.start && found.end() <= to.start + extent {

@@ -48,6 +48,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Reads an attribute's value into `out`, as far as it goes; its length.
+    #[expect(clippy::indexing_slicing, reason = "cut to the part's length")]
     pub fn attribute(&mut self, object: ObjectId, attribute: &[u8], out: &mut [u8]) -> Result<usize, Code> {
         check(attribute)?;
         self.inode(object)?;
@@ -76,6 +77,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// All of names, kinds and space leave the transaction as it was, but for [`HashFull`](Code::HashFull).
     /// After that one, or one of a disk or the tree, [`is_poisoned`](crate::transaction::Store::is_poisoned)
     /// tells.
+    #[expect(clippy::cast_possible_truncation, reason = "a value has at most 4096 bytes, a name 255")]
     pub fn set_attribute(
         &mut self,
         object: ObjectId,

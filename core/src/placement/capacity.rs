@@ -45,6 +45,7 @@ pub const fn stranded(room: &Room, stripes: u64) -> u64 {
 }
 
 /// Blocks that `n` stripes may take at most.
+#[expect(clippy::indexing_slicing, reason = "`i` is an index of `rooms`")]
 fn usable(rooms: &[Room], n: u64, share: Option<usize>) -> u128 {
     let of = |room: &Room| u128::from(room.blocks.min(n));
     let mut blocks = 0;

@@ -49,6 +49,7 @@ pub struct Demand {
 pub type Places = heapless::Vec<u8, FRAGMENTS_MAX>;
 
 /// How many sixteenths of `most` some room is, rounded down; it is no more than all of them.
+#[expect(clippy::cast_possible_truncation, reason = "16 at most, as `room` is at most `most`")]
 fn sixteenths(room: u64, most: u64) -> u8 {
     // Below 2^60. A small machine counts: it has no division of such numbers.
     if cfg!(feature = "wide") {

@@ -51,6 +51,7 @@ impl DirectoryCursor {
     /// [`TooLarge`](Error::TooLarge) where `name` is shorter than the entry's;
     /// [`NotFound`](Error::NotFound), [`NotADirectory`](Error::NotADirectory), or what disks and tree
     /// answered. The cursor stays where it is.
+    #[expect(clippy::indexing_slicing, reason = "a name of this length was copied into it")]
     pub fn next<'n>(
         &mut self,
         pool: &mut impl ReadObjects,

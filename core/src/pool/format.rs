@@ -99,6 +99,7 @@ impl FormatOptions {
 
     /// The sizes of the pool's parts, but for its groups, where the largest tear unit of its disks is this
     /// one.
+    #[expect(clippy::cast_possible_truncation, reason = "384 bytes, and 32 for each of at most 255 rows")]
     const fn sizes(&self, tear_unit: u32) -> PoolParameters {
         let parameters = PoolParameters {
             block_shift: shift_of(self.block_bytes),
@@ -128,6 +129,7 @@ impl FormatOptions {
 }
 
 /// log2 of a size; 31, which is no size of anything, of 0.
+#[expect(clippy::cast_possible_truncation, reason = "a number of 32 bits has at most 32 zeros")]
 const fn shift_of(bytes: u32) -> u8 {
     if bytes == 0 { 31 } else { bytes.trailing_zeros() as u8 }
 }
@@ -197,6 +199,7 @@ struct Plan {
 }
 
 /// Refuses what cannot be a pool, and draws what is random. Nothing is written.
+#[expect(clippy::cast_possible_truncation, reason = "the array has at most `MEMBERS_MAX` disks")]
 fn plan<A: DiskArray>(
     array: &mut A,
     memory: &mut Memory<'_>,

@@ -115,6 +115,7 @@ pub struct MemberHealth {
 
 impl<A: DiskArray> Pool<'_, A> {
     /// How the pool is.
+    #[expect(clippy::cast_possible_truncation, reason = "a block is at most 64 KiB")]
     pub fn health(&self) -> Health {
         let tree = &self.objects.store.tree;
         let superblock = self.objects.store.committed();

@@ -15,6 +15,10 @@ use reed_solomon_novelda::Code;
 /// The scheme in which `logical` bytes are stored when `members` disks can take a fragment each. A short
 /// extent uses fewer data fragments and never less parity. With too few disks the data fragments shrink
 /// first. `None` when there is no disk at all.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each is the lesser of two numbers, of which one has 8 bits"
+)]
 pub fn effective(asked: Scheme, logical: u32, block_shift: u8, members: usize) -> Option<Scheme> {
     let parity = usize::from(asked.parity).min(members.checked_sub(1)?) as u8;
     let room = (members - usize::from(parity)).min(usize::from(asked.data)) as u8;
@@ -83,6 +87,11 @@ pub struct Fragments<'b> {
 
 impl<'b> Fragments<'b> {
     /// Cuts and encodes. `stage` has [`stage_bytes`].
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "the data is an extent of at most 4 MiB, which `k` fragments hold; the stage is as long as was asked"
+    )]
     pub fn encode(scheme: Scheme, data: &'b [u8], block_shift: u8, stage: &'b mut [u8]) -> Self {
         let bytes = fragment_bytes(scheme, data.len() as u32, block_shift);
         let (k, m) = (usize::from(scheme.data), usize::from(scheme.parity));
@@ -115,6 +124,10 @@ impl<'b> Fragments<'b> {
     }
 
     /// Fragment `index`, data first.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a fragment of the scheme lies in the data, or in the stage as `encode` laid it"
+    )]
     pub fn get(&self, index: FragmentIndex) -> &'b [u8] {
         let k = usize::from(self.scheme.data);
         let data = if k == 1 { 0 } else { index.0 };
@@ -129,6 +142,7 @@ impl<'b> Fragments<'b> {
     }
 
     /// The checksum of a chunk of a fragment.
+    #[expect(clippy::indexing_slicing, reason = "a column of the fragment; the end is cut to it")]
     pub fn crc(&self, index: FragmentIndex, column: Column, chunk_bytes: usize, crc32c: Crc32c) -> u32 {
         let fragment = self.get(index);
         let start = column.0 * chunk_bytes;

@@ -7,24 +7,41 @@ pub(super) fn ones(bitmap: &[u8]) -> u32 {
     bitmap.iter().map(|byte| byte.count_ones()).sum()
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "callers stay below the blocks of a group, and a bitmap has a bit for each"
+)]
 fn is_set(bitmap: &[u8], block: u32) -> bool {
     bitmap[block as usize / 8] >> (block % 8) & 1 == 1
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "callers stay below the blocks of a group, and a bitmap has a bit for each"
+)]
 pub(super) fn set(bitmap: &mut [u8], block: u32) {
     bitmap[block as usize / 8] |= 1 << (block % 8);
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "callers stay below the blocks of a group, and a bitmap has a bit for each"
+)]
 pub(super) fn clear(bitmap: &mut [u8], block: u32) {
     bitmap[block as usize / 8] &= !(1 << (block % 8));
 }
 
 /// Clear bits from `from` on, below `end`.
+#[expect(clippy::cast_possible_truncation, reason = "no more than the blocks between two numbers of 32 bits")]
 pub(super) fn clear_from(bitmap: &[u8], from: u32, end: u32) -> u32 {
     (from..end).filter(|&block| !is_set(bitmap, block)).count() as u32
 }
 
 /// The first clear bit from `from` on, below `end`.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "`end` is at most the blocks of a group, and a bitmap has a bit for each"
+)]
 pub(super) fn next_clear(bitmap: &[u8], from: u32, end: u32) -> Option<u32> {
     let mut at = from;
     while at < end {

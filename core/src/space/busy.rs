@@ -1,6 +1,8 @@
 //! Groups whose state is in memory and not in their records. They are open, or closed and not in the tree
 //! yet. A row has four of them at most.
 
+#![expect(clippy::indexing_slicing, reason = "a class is 0 or 1; a bitmap has a header of 8 bytes")]
+
 use super::{BITMAP_HEADER, Class, Space, node_free_of, ones};
 use crate::format::record::group;
 use crate::types::{MemberNumber, Row};

@@ -16,6 +16,11 @@
 //! Freed blocks are not free at once. They go to the pending runs, from there into dead records, and a sweep
 //! gives them back once the commit that freed them is durable.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a row of the table has its bitmaps, each a header of 8 bytes and a bit for each block; a class is 0 or 1"
+)]
+
 mod bitmap;
 mod busy;
 
@@ -113,6 +118,10 @@ impl<'m> Space<'m> {
     }
 
     /// Groups of a member.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "no area has more groups than numbers of 32 bits: labels, records and `set_blocks` see to it"
+    )]
     pub const fn groups(&self, area: Area) -> u32 {
         units(area.blocks, self.group_blocks as u64) as u32
     }
@@ -262,6 +271,7 @@ impl<'m> Space<'m> {
     }
 
     /// Takes one block for a node; `None` when the open group has none.
+    #[expect(clippy::cast_possible_truncation, reason = "a group has at most 16 Ki blocks")]
     pub fn take_node(&mut self, row: Row, area: Area) -> Option<BlockAddress> {
         let (group, base, cursor) = self.open_group(row, Class::Node)?;
         let bitmap = &self.busy_bitmap(row, Class::Node, false)[BITMAP_HEADER..];
@@ -276,6 +286,7 @@ impl<'m> Space<'m> {
     ///
     /// Free blocks that are too few are passed over; they stay free, and the group is unrecorded until its record
     /// says so.
+    #[expect(clippy::cast_possible_truncation, reason = "a group has at most 16 Ki blocks")]
     pub fn take_run(&mut self, row: Row, blocks: u32, area: Area) -> Option<BlockAddress> {
         let (group, base, cursor) = self.open_group(row, Class::Data)?;
         let bitmap = &self.busy_bitmap(row, Class::Data, false)[BITMAP_HEADER..];
@@ -299,6 +310,7 @@ impl<'m> Space<'m> {
 
     /// Undoes the newest [`take_run`](Self::take_run) of a row, if its group is still the open one.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "a group has at most 16 Ki blocks")]
     pub fn untake_run(&mut self, row: Row, run: BlockRun, area: Area) -> bool {
         let Some((group, base, cursor)) = self.open_group(row, Class::Data) else { return false };
         let Some(first) = u32::from(cursor).checked_sub(run.blocks) else { return false };
@@ -439,6 +451,7 @@ impl<'m> Space<'m> {
         self.change_free(row, i64::from(new) - i64::from(old));
     }
 
+    #[expect(clippy::cast_possible_wrap, reason = "a group has at most 16 Ki blocks")]
     fn count_node_free(&mut self, row: Row, old: u32, new: u32) {
         self.change_node_free(row, node_free_of(new) as i64 - node_free_of(old) as i64);
     }
@@ -501,6 +514,7 @@ fn room_of(class: Class, bitmap: &[u8], cursor: u16, blocks: u32) -> u32 {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "at most the blocks of a group")]
 fn mark_beyond(bitmap: &mut [u8], group: u32, blocks: u32, area: Area) {
     let end = area.blocks.saturating_sub(u64::from(group) * u64::from(blocks));
     for block in end.min(u64::from(blocks)) as u32..blocks {

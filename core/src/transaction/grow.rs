@@ -89,6 +89,10 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Adds blocks behind those that a member has, all of them free. Part of a transaction.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a disk that grows has no more groups than `GROUPS_MAX`; what is over is less than a group"
+    )]
     fn extend(&mut self, (disk, row): (DiskIndex, Row), before: u64, more: u64) -> Result<(), Code> {
         let blocks = u64::from(self.tree.space.group_blocks());
         let (after, groups) = (before + more, units(before, blocks));
@@ -124,6 +128,11 @@ impl<A: DiskArray> Store<'_, A> {
         Err(Code::NoSpace)
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "a block of the group, and the bitmap has a bit for each"
+    )]
     fn extend_group_in(
         &mut self,
         row: Row,

@@ -78,6 +78,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Writes the last commit's superblock and the label to the disk of a new member.
+    #[expect(clippy::indexing_slicing, reason = "the stage holds a slot")]
     fn seed(&mut self, disk: DiskIndex, row: Row, identity: &DiskIdentity) -> Result<(), FormatError<Code>> {
         let disks = &mut self.tree.disks;
         let slot = &mut self.stage[..self.committed.len()];

@@ -212,6 +212,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Writes the labels of members anew that cannot be read or are not whole: how many. One of a newer format is left
     /// alone.
+    #[expect(clippy::indexing_slicing, reason = "a sector has at least 512 bytes, a label's")]
     pub fn mend_labels(&mut self) -> usize {
         if self.look_if_idle().is_err() {
             // The next transaction is refused for it.
@@ -321,6 +322,7 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     /// Writes a label to these places, durably, one after the other: a power cut damages one of them at most.
+    #[expect(clippy::indexing_slicing, reason = "a sector has at least 512 bytes, a label's")]
     pub(super) fn write_label(
         &mut self,
         disk: DiskIndex,

@@ -132,6 +132,7 @@ const fn stage_bytes(p: &PoolParameters, extent: usize) -> usize {
 }
 
 /// The smallest window: an extent of the smallest size, a whole block at least.
+#[expect(clippy::cast_possible_truncation, reason = "4096")]
 const fn extent_bytes_min(p: &PoolParameters) -> usize {
     if p.block_bytes() > EXTENT_BYTES_MIN as usize { p.block_bytes() } else { EXTENT_BYTES_MIN as usize }
 }
@@ -214,6 +215,11 @@ impl<'m> Memory<'m> {
 }
 
 /// Divides the bytes; `Err` with what would do.
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "4 MiB; the parts were summed up, and compared with what there is"
+)]
 pub(super) fn divide<'m>(
     bytes: &'m mut [u8],
     p: &PoolParameters,

@@ -138,6 +138,10 @@ pub struct Store<'m, A> {
 
 impl<'m, A: DiskArray> Store<'m, A> {
     /// The superblock of the last commit.
+    #[expect(
+        clippy::expect_used,
+        reason = "a slot is as long as a superblock with its table: the parameters are valid"
+    )]
     pub fn committed(&self) -> Superblock<&[u8]> {
         Superblock::new(&*self.committed).expect("a slot holds a superblock")
     }

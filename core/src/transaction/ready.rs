@@ -108,6 +108,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Writes the bitmap of an unrecorded group into the tree.
+    #[expect(clippy::indexing_slicing, reason = "a group's record is no longer than the buffer for one")]
     fn record(&mut self, which: &crate::space::Unrecorded) -> Result<(), Code> {
         let key = Key::group(which.member, which.group);
         // Dirtied first: what this allocates above the cursor is then in the bitmap that is written.
@@ -128,6 +129,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Moves some freed runs into a dead record.
+    #[expect(clippy::indexing_slicing, reason = "cut to the buffer's length")]
     pub(super) fn drain(&mut self) -> Result<(), Code> {
         let sequence = self.tree.space.superblock.dead_next();
         let key = Key::dead(sequence);
@@ -243,6 +245,7 @@ impl<A: DiskArray> Store<'_, A> {
         }
     }
 
+    #[expect(clippy::indexing_slicing, reason = "cut to the buffer's length")]
     fn open_group(&mut self, row: Row, class: Class, group: u32, area: Area) -> Result<(), Code> {
         let key = Key::group(self.tree.space.member(row), group);
         let bytes = self.tree.get(&key, self.scratch)?;
@@ -273,6 +276,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Brings all open groups back to what superblock and tree say.
+    #[expect(clippy::indexing_slicing, reason = "cut to the buffer's length")]
     pub(crate) fn reload_groups(&mut self) -> Result<(), Code> {
         for row in self.tree.space.superblock.table().iter() {
             let Some(area) = self.row_area(row)? else { continue };
@@ -317,6 +321,7 @@ impl<A: DiskArray> Store<'_, A> {
         Ok(None)
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "at most the blocks of a group")]
     fn find_group_between(
         &mut self,
         row: Row,
@@ -370,6 +375,7 @@ impl Wanted {
         }
     }
 
+    #[expect(clippy::indexing_slicing, reason = "a record that shows allocated blocks has its first byte")]
     fn accepts(self, record: &[u8], group_blocks: u32) -> bool {
         let Some(allocated) = group::allocated(record, group_blocks) else { return false };
         if allocated == group_blocks || !self.accepts_free(group_blocks - allocated) {
@@ -382,5 +388,6 @@ impl Wanted {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "33")]
 const _: () = assert!(UPDATE_NODES_MAX as u32 <= NODE_GROUP_FREE_MIN);
 const _: () = assert!(dead::RUN_BYTES * 2 <= value_bytes_max(crate::limits::NODE_BYTES_MIN));

@@ -12,6 +12,7 @@ use dynamicfs_hal::DiskArray;
 
 impl<A: DiskArray> Store<'_, A> {
     /// Replaces the bitmap of a group that is not open; false, and nothing changed, if it is open or not as it `was`.
+    #[expect(clippy::indexing_slicing, reason = "a group's record is no longer than the buffer for one")]
     pub(crate) fn replace_group(
         &mut self,
         row: Row,
@@ -42,6 +43,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Counts the free blocks of a member by its bitmaps; whether the superblock said something else.
+    #[expect(clippy::cast_possible_truncation, reason = "less than the blocks of a group")]
     pub(crate) fn recount_free(&mut self, row: Row, area: Area) -> Result<bool, Code> {
         let (groups, group_blocks) = (self.tree.space.groups(area), self.tree.space.group_blocks());
         let (all, last) = (u64::from(group_blocks), over(area.blocks, u64::from(group_blocks)) as u32);

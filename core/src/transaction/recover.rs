@@ -113,6 +113,10 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 
     /// Puts the parts together around the committed superblock.
+    #[expect(
+        clippy::expect_used,
+        reason = "a slot is as long as a superblock with its table: the parameters are valid"
+    )]
     pub(crate) fn assemble(
         disks: Disks<'m, A>,
         parts: Parts<'m>,
@@ -364,6 +368,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// written. Fewer do where none of those that took part is away, and some went back. They do, too, for an
     /// override, which begins a history of its own.
     #[inline(never)]
+    #[expect(clippy::indexing_slicing, reason = "the stage holds a slot")]
     fn restate(&mut self) -> Result<(), Code> {
         if !MULTI {
             // The only disk has it.
@@ -415,6 +420,7 @@ const fn is_passing(error: Code) -> bool {
 impl<A: DiskArray> Store<'_, A> {
     /// Writes a disk's own state once more, with this claim, and whether the disk lost what it had
     /// acknowledged. Where this mount does not miss the disk, the next one may.
+    #[expect(clippy::indexing_slicing, reason = "the stage holds a slot")]
     fn claim_on(&mut self, disk: DiskIndex, epoch: Epoch) -> Result<(), Code> {
         let bytes = self.tree.disks.parameters.slot_bytes as usize;
         let found = self.committed().root_crc();
@@ -444,6 +450,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Writes the superblock in the stage to a disk, with this claim.
     #[inline(never)]
+    #[expect(clippy::indexing_slicing, reason = "the stage holds a slot")]
     fn write_on(&mut self, disk: DiskIndex, epoch: Epoch) -> Result<(), Code> {
         let bytes = self.tree.disks.parameters.slot_bytes as usize;
         let before = self.tree.disks.state(disk).sequence;
@@ -458,6 +465,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// A superblock could not be written. Nothing was begun on the strength of it, and the disk's state is
     /// where it was, unless what was written is whole all the same.
+    #[expect(clippy::indexing_slicing, reason = "the stage holds a slot")]
     fn take_back(&mut self, disk: DiskIndex, before: u64) {
         let image = &mut self.stage[..self.tree.disks.parameters.slot_bytes as usize];
         if read_state(&mut self.tree.disks, disk, image).is_none() {

@@ -67,6 +67,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// emptied will go there. It is spread as the free blocks are, and a group more, since the last one is
     /// not filled. Without them a drain would end half-way where a pool is filled meanwhile. It would have
     /// taken what deleting needs, since nodes that move free nothing where they go to.
+    #[expect(clippy::cast_possible_truncation, reason = "scaled to 20 bits")]
     fn blocks_promised(&self, row: Row) -> u64 {
         if !MANAGE {
             // Nothing empties a member.
@@ -113,6 +114,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Leaves that the records of all groups take when they are half full.
+    #[expect(clippy::cast_possible_truncation, reason = "records in half a node of at most 16 KiB")]
     fn group_leaves(&self) -> u64 {
         let node = self.tree.disks.parameters.node_bytes();
         let record = group::bytes_max(self.tree.space.group_blocks()) + RECORD_OVERHEAD;

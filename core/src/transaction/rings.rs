@@ -336,6 +336,7 @@ impl<A: DiskArray> Store<'_, A> {
     ///
     /// Else something else writes to these disks, and the pool takes no more writes; or the disk was exchanged, and is out
     /// of use. One read for each disk, in the batch that flushes.
+    #[expect(clippy::indexing_slicing, reason = "the stage holds a slot")]
     pub(super) fn look_at_slots(&mut self, flush: bool) -> Result<(), Code> {
         let disks = &mut self.tree.disks;
         if MANAGE {
@@ -372,6 +373,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// How many of the slots of the newest superblock are wrong, in both rings of all members that take part.
     /// The next commit writes it anew. Once this mount has an epoch: what a crash left half-way is behind it
     /// then.
+    #[expect(clippy::indexing_slicing, reason = "the stage holds a slot")]
     pub fn count_wrong_slots(&mut self) -> usize {
         let disks = &mut self.tree.disks;
         let image = &mut self.stage[..disks.parameters.slot_bytes as usize];
@@ -418,6 +420,7 @@ impl<A: DiskArray> Disks<'_, A> {
     /// sector of the next slot of each. A disk becomes suspect where that is not what its ring had there a
     /// turn ago. Without a flush the newest slot is read too. A disk that was set back by less than a turn
     /// has the right one at the next.
+    #[expect(clippy::indexing_slicing, reason = "a member's sector is no longer than the longest of all")]
     fn flush_and_peek(&mut self, flush: bool, stage: &mut [u8]) {
         const STEPS: usize = 3;
         let (pool, ring_length) = (self.parameters.pool, u64::from(self.parameters.ring_length));

@@ -113,6 +113,11 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Applies the dead runs in as many groups of a member as the stage has bits for; how many groups they changed.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "as many groups as the stage, of at most a few MiB, has bits for"
+    )]
     fn sweep_window(&mut self, row: Row, area: Area) -> Result<usize, Code> {
         let mut changed = 0;
         let (groups, blocks) = (self.tree.space.groups(area), self.tree.space.group_blocks());
@@ -146,6 +151,10 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Sets the bits of a window's dead blocks in the stage.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the block lies in the window, and the stage has a bit for each"
+    )]
     fn mark_dead(&mut self, window: &Window) -> Result<(), Code> {
         let limit = self.tree.space.superblock.sweep_limit();
         let bits = &mut self.stage[..(window.blocks / 8) as usize];
@@ -165,6 +174,10 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Gives back the blocks of one group whose bits are set in the stage from `at` on.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the caller found the group's bits in the stage; the buffer holds a group's record"
+    )]
     fn sweep_group(&mut self, row: Row, member: MemberNumber, group: u32, at: usize) -> Result<(), Code> {
         let bytes = self.tree.space.group_blocks() as usize / 8;
         // What makes the tree ready may open or close this very group: nothing comes between the last look and the put.

@@ -6,6 +6,11 @@
 //! - A node with dirty children is not written before them.
 //! - Dirty nodes of a level hang together in a list, so that a commit finds them without a search.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "frames were given out by the cache and are below its capacity; levels are below `DEPTH_MAX`"
+)]
+
 use crate::format::node::Node;
 use crate::limits::DEPTH_MAX;
 use crate::types::{BlockAddress, Generation, MemberNumber};
@@ -211,6 +216,7 @@ impl<'m> Cache<'m> {
     // -----------------------------------------------------------------------------
 
     /// A frame for another node: free, or a dirty one that must be written first. `None` when all are pinned.
+    #[expect(clippy::cast_possible_truncation, reason = "fewer frames than `NONE`")]
     pub fn victim(&mut self) -> Option<Victim> {
         if usize::from(self.unused) < self.entries.len() {
             self.unused += 1;

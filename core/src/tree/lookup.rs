@@ -49,6 +49,7 @@ impl<A: DiskArray> Tree<'_, A> {
     /// is not, though its member is there, is remembered. Replicas on disks that take too long are read
     /// again, with more patience, when no other is left.
     #[inline(never)]
+    #[expect(clippy::indexing_slicing, reason = "`i` is an index of these replicas")]
     fn read_replica(&mut self, frame: u16, pointer: &NodePointer, level: u8) -> Result<(), Code> {
         let replicas = pointer.replicas();
         let expected = self.expectation(pointer, level);
@@ -222,6 +223,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Copies the value of a record into `out`, as far as it goes; its length, or `None` if there is no record.
+    #[expect(clippy::indexing_slicing, reason = "cut to the shorter of both")]
     pub fn get(&mut self, key: &Key, out: &mut [u8]) -> Result<Option<usize>, Code> {
         self.with(key, |value| {
             value.map(|value| {
@@ -283,6 +285,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// The last record before `end` and not before `from`: its key, and its value copied into `out` as far as it goes.
+    #[expect(clippy::indexing_slicing, reason = "cut to the shorter of both")]
     pub fn last_before(
         &mut self,
         from: &Key,

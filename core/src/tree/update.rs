@@ -185,6 +185,7 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Sets the pointer to a child. It has as many places as the old one, unless that was forged. A full
     /// parent then takes as many replicas as it has room for.
+    #[expect(clippy::indexing_slicing, reason = "as many bytes as were stored in it")]
     fn set_pointer(&mut self, parent: u16, child: usize, pointer: &NodePointer) -> Result<(), Code> {
         let mut bytes = [0; POINTER_BYTES_MAX];
         let mut length = pointer.store(&mut bytes);
@@ -205,6 +206,7 @@ impl<A: DiskArray> Tree<'_, A> {
     // --- splitting --------------------------------------------------------------------------------------------
 
     /// Puts a record that is not there into the leaf at the end of a path, splitting full nodes from there up.
+    #[expect(clippy::indexing_slicing, reason = "as many bytes as were stored in it")]
     fn insert(&mut self, path: &Path, key: &Key, value: &[u8]) -> Result<(), Code> {
         let mut bytes = [0; POINTER_BYTES_MAX];
         let (mut key, mut length) = (*key, value.len());
@@ -297,6 +299,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Puts a new root above the old one and its new sibling.
+    #[expect(clippy::indexing_slicing, reason = "as many bytes as were stored in it")]
     fn grow_root(
         &mut self,
         left: u16,
@@ -331,6 +334,7 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Takes empty nodes out and joins sparse ones with a neighbour, from the leaf up, and drops roots that have one
     /// child.
+    #[expect(clippy::indexing_slicing, reason = "`depth` is from 1 on and below the path's length")]
     pub(super) fn rebalance(&mut self, path: &Path) -> Result<(), Code> {
         for depth in (1..path.len()).rev() {
             let (frame, parent) = (path[depth], path[depth - 1]);
@@ -348,6 +352,10 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// The place of a dirty child in its parent.
+    #[expect(
+        clippy::expect_used,
+        reason = "the child is on a path that was dirtied: its parent was told its place"
+    )]
     fn place_of(&self, frame: u16, parent: u16) -> usize {
         let address = self.cache.address(frame);
         let node = self.cache.node(parent);
@@ -393,6 +401,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Moves all records of a neighbour into a dirty node and frees the neighbour.
+    #[expect(clippy::indexing_slicing, reason = "as many bytes as were stored in it")]
     fn join(
         &mut self,
         frame: u16,

@@ -71,6 +71,10 @@ impl Default for Walk {
 impl<A: DiskArray> Tree<'_, A> {
     /// The next node of a walk. A node that cannot be read is an error; the walk then goes on behind it. What is changed
     /// meanwhile is met as it is then, nodes that moved once more.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "levels are below `DEPTH_MAX`: the superblock's was compared with it, and they only fall"
+    )]
     pub fn walk(&mut self, walk: &mut Walk) -> Result<Option<Met>, Code> {
         while let Some(from) = walk.next {
             let (mut pointer, mut level) = (self.root, self.level);

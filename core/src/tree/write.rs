@@ -69,6 +69,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Puts a node's checksum into the pointer to it.
+    #[expect(clippy::indexing_slicing, reason = "as many bytes as were stored in it")]
     fn tell_parent(&mut self, frame: u16, crc: u32) {
         let mut pointer = self.pointer_to(frame);
         debug_assert_eq!(pointer.first(), self.cache.address(frame), "a node's parent points to it");
@@ -87,6 +88,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Writes all replicas of sealed nodes, as many at a time as a batch holds.
+    #[expect(clippy::indexing_slicing, reason = "`node` is below the number of nodes")]
     fn write_replicas(&mut self, nodes: &[u16]) {
         let (mut node, mut replica) = (0, 0);
         while node < nodes.len() {

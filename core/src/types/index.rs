@@ -114,6 +114,10 @@ impl<I> Set<I> {
     pub const EMPTY: Self = Self(0, PhantomData);
 
     /// The set of these bits; those that this build has no members for are left out.
+    #[cfg_attr(
+        not(feature = "wide"),
+        expect(clippy::cast_possible_truncation, reason = "what this build has no members for is left out")
+    )]
     pub const fn of_bits(bits: u64) -> Self {
         Self(bits as Bits, PhantomData)
     }

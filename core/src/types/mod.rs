@@ -186,10 +186,11 @@ impl core::fmt::Display for Uuid {
 impl defmt::Format for Uuid {
     fn format(&self, f: defmt::Formatter<'_>) {
         // As `Display`: 8, 4, 4, 4 and 12 digits.
+        #[expect(clippy::cast_possible_truncation, reason = "at most 48 bits of it are taken")]
+        let digits = |number: u128, from: u32, bits: u32| (number >> from) as u64 & ((1 << bits) - 1);
         let number = self.0.iter().fold(0u128, |number, &byte| number << 8 | u128::from(byte));
-        let digits = |from: u32, bits: u32| (number >> from) as u64 & ((1 << bits) - 1);
         let [a, b, c, d, e] =
-            [(96, 32), (80, 16), (64, 16), (48, 16), (0, 48)].map(|(from, bits)| digits(from, bits));
+            [(96, 32), (80, 16), (64, 16), (48, 16), (0, 48)].map(|(from, bits)| digits(number, from, bits));
         defmt::write!(f, "{=u64:08x}-{=u64:04x}-{=u64:04x}-{=u64:04x}-{=u64:012x}", a, b, c, d, e);
     }
 }
