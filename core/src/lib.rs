@@ -231,6 +231,11 @@
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
+// The layers below the facade are no interface: what their errors are is told where they are made.
+#![cfg_attr(
+    not(any(test, feature = "internals")),
+    deny(clippy::missing_errors_doc, clippy::missing_panics_doc)
+)]
 // No bytes of a disk and no argument make the core panic: where something could, the code says why it cannot.
 #![cfg_attr(
     not(test),

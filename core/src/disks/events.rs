@@ -189,7 +189,7 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     /// Tells of something that has happened. Repairs of one member, one after the other, are one event.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     pub(crate) fn tell(&mut self, what: Happening) {
         log(&what);
         if !OBSERVE {

@@ -67,7 +67,7 @@ impl<A: DiskArray> Disks<'_, A> {
     }
 
     /// Notes that a place of a disk is bad, and judges by it.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     pub(super) fn note_fault(&mut self, disk: DiskIndex, fault: Fault, place: u64) {
         if !OBSERVE {
             return;
@@ -78,7 +78,7 @@ impl<A: DiskArray> Disks<'_, A> {
 
     /// Looks at all disks that take part: compares their latencies, judges their errors, and tells of those whose condition
     /// has changed.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     pub(crate) fn look(&mut self) {
         if !OBSERVE {
             return;

@@ -347,6 +347,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// Learns what became of reads that were given up, of disks that have answered by now.
+    // Not part of its caller, whose stack would hold it after every request.
     #[inline(never)]
     fn hear(&mut self) {
         self.any_late = false;
@@ -523,7 +524,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// Takes a member out of use until the next mount.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     pub fn fail(&mut self, disk: DiskIndex, error: IoError) {
         self.state_mut(disk).status = DiskStatus::Failed;
         self.state_mut(disk).last_error = Some(error);

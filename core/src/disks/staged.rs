@@ -62,6 +62,7 @@ impl<'m, A: DiskArray> Disks<'m, A> {
     }
 
     /// In their order, so that a flush covers what is before it.
+    // Not part of its caller, whose stack would hold it in every request.
     #[inline(never)]
     fn send_staged(&mut self, mut requests: &mut [Request<'_>]) {
         loop {

@@ -230,7 +230,10 @@ impl About {
         Code::Unreadable
     }
 
-    /// An error of the layers below the objects, whole; `Err` with one of the objects.
+    /// An error of the layers below the objects, whole.
+    ///
+    /// # Errors
+    /// One of the objects, whole.
     pub fn storage(&self, code: Code) -> Result<StorageError, Error> {
         let &Self { disk, address, object, offset, bytes, members, .. } = self;
         Ok(match code {
@@ -292,7 +295,7 @@ impl About {
     }
 
     /// Why a pool was not mounted, whole.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     pub fn explain_mount(&self, code: Code) -> MountError {
         let &Self { disk, second, members, list, generation, .. } = self;
         match code {
@@ -334,7 +337,7 @@ impl About {
     }
 
     /// An error, whole.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     pub fn explain(&self, code: Code) -> Error {
         self.storage(code).map_or_else(|error| error, Error::Storage)
     }

@@ -132,6 +132,7 @@ impl DiskIdentity {
     }
 
     /// Whether no part of the disk lies in another: rings, data, labels.
+    // Once, also where `decode` becomes a part of its callers.
     #[inline(never)]
     fn is_sound(&self, p: &PoolParameters) -> bool {
         let (places, blocks) =
@@ -225,6 +226,10 @@ pub fn encode(
 }
 
 /// Reads a label.
+///
+/// # Errors
+/// Why the bytes are none that this code can use: there is no label, it is damaged, of a format or with a
+/// feature that is not known, or its values break a limit or contradict one another.
 #[expect(clippy::indexing_slicing, reason = "cut to `LABEL_BYTES` above")]
 pub fn decode(
     bytes: &[u8],

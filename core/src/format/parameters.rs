@@ -111,7 +111,7 @@ impl PoolParameters {
     }
 
     /// Whether all values are within the limits, so that nothing computed from them overflows.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     pub const fn is_valid(&self) -> bool {
         const fn within(value: usize, min: usize, max: usize) -> bool {
             min <= value && value <= max

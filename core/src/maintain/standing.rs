@@ -62,6 +62,10 @@ pub struct Standing {
 
 impl Standing {
     /// Reads it. With `absent`, absent members are not waited for.
+    ///
+    /// # Errors
+    /// What disks and tree answered where a member's record was read. A record that is none is no error: all
+    /// that its member holds is doubted.
     #[expect(clippy::indexing_slicing, reason = "rows are below `MEMBERS_MAX`, the array's length")]
     pub fn read<A: DiskArray>(store: &mut Store<'_, A>, absent: bool) -> Result<Self, Code> {
         let (online, roster) = (store.tree.disks.sound(), *store.roster());

@@ -44,7 +44,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// deleted object. With `sweep` it gives dead blocks back when that is worth its writes. A transaction of
     /// its own; [`Work::Nothing`] writes nothing. Firmware that leaves jobs to a server needs no more, and
     /// carries no code for them.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     pub fn upkeep(&mut self, sweep: bool) -> Result<Work, Code> {
         self.store.check_alone()?;
         if REPAIR && self.repairs_waiting() > 0 {

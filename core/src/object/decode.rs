@@ -194,7 +194,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Fragments that are better not read: their disks make errors, or are many times slower than the others.
     /// `reads` is how many reads it takes, one after the other, to replace one. A caller that `may_sample`
     /// reads slow ones now and then.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     pub(super) fn avoided(&self, found: &Found, reads: usize, may_sample: bool) -> Set<FragmentIndex> {
         self.store.tree.disks.avoided(found.addresses_but(Set::EMPTY), reads, may_sample)
     }

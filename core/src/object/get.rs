@@ -356,6 +356,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// For a stripe: data fragments on disks that make errors or are many times slower than the others are
     /// not read. Enough others must be there to compute them.
+    // Not part of its caller, whose stack would hold it in every read.
     #[inline(never)]
     fn choose_fragments(&self, found: &Found, segments: &mut Segments) {
         let k = usize::from(found.extent.scheme.data);
@@ -427,6 +428,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Does without what takes too long: reads another replica of it, or leaves it to be recovered.
+    // Not part of its caller, whose stack would hold it in every read.
     #[inline(never)]
     #[expect(clippy::indexing_slicing, reason = "`late` are segments that were fetched")]
     fn hedge(&mut self, found: &Found, segments: &mut Segments, mut late: Set<usize>, buf: &mut [u8]) {

@@ -4,6 +4,9 @@ use crate::error::Code;
 use crate::limits::NAME_BYTES_MAX;
 
 /// Whether a directory can hold this name: any bytes but `/` and NUL, 1 to 255 of them, and neither `.` nor `..`.
+///
+/// # Errors
+/// [`InvalidName`](Code::InvalidName) for all others.
 pub fn check_name(name: &[u8]) -> Result<(), Code> {
     let bad = name.is_empty()
         || name.len() > NAME_BYTES_MAX

@@ -180,7 +180,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Tree updates that the extents of one window take.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "an extent is at most 4 MiB, and its record has fewer pieces"
@@ -239,6 +239,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Writes to an object whose contents were inline and are too long for that now.
+    // Not part of its caller, whose stack would hold it in every write.
     #[inline(never)]
     fn write_moved_out(
         &mut self,

@@ -57,7 +57,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Puts these fragments of an extent on members that have no other fragment of it, as many as find space. Part of a
     /// transaction; unless it is done nothing was changed.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     pub(crate) fn move_fragments(
         &mut self,
         object: ObjectId,

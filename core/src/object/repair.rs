@@ -41,6 +41,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Writes the next node anew that a read found with a bad replica. Returns whether it could, or `None`
     /// when there is none. Part of a transaction.
+    // Not part of its caller: what it takes of the stack is not to lie under the repair of fragments.
     #[inline(never)]
     pub fn repair_node_step(&mut self) -> Result<Option<bool>, Code> {
         let Some(bad) = self.store.tree.bad_nodes.pop() else { return Ok(None) };

@@ -60,6 +60,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Stores bytes as extents that are shorter than they could be, because space is in pieces.
+    // Not part of its caller, whose stack would hold it in every write.
     #[inline(never)]
     fn store_pieces(&mut self, to: Destination<'_>, data: &[u8]) -> Result<Fit<usize>, Code> {
         let end = to.start + data.len() as u64;
@@ -148,7 +149,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Finds and takes the space for one extent; `None`, and nothing taken, if no members have free runs that
     /// are long enough.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     #[expect(clippy::cast_possible_truncation, reason = "an extent is at most 4 MiB")]
     fn place(&mut self, to: Destination<'_>, bytes: usize) -> Result<Option<Place>, Code> {
         let (block_shift, logical) = (self.block_shift(), bytes as u32);
@@ -173,7 +174,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// Stores one extent where there is none now.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     #[expect(clippy::cast_possible_truncation, reason = "an extent is at most 4 MiB")]
     fn store_extent(&mut self, to: Destination<'_>, data: &[u8], place: &Place) -> Result<(), Code> {
         let mut extent =

@@ -50,7 +50,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Writes the part of `data` that lies in the first extent it touches, or in the hole there. It is for
     /// space so short that a window cannot be stored anew. Returns how many bytes.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     #[expect(
         clippy::indexing_slicing,
         clippy::cast_possible_truncation,
@@ -129,7 +129,7 @@ impl<A: DiskArray> Objects<'_, A> {
 
     /// Loads the stored bytes of a window, or of its beginning, into the buffer, so that a part can be
     /// overwritten from byte `from` on. The window is `extent` bytes long.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     #[expect(
         clippy::indexing_slicing,
         clippy::cast_possible_truncation,
@@ -219,7 +219,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// From the back to the front. Bytes that are still to be read stay in place until their turn, because
     /// the record of the old extent stands under its first byte.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     #[expect(
         clippy::indexing_slicing,
         clippy::cast_possible_truncation,

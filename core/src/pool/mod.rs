@@ -201,6 +201,13 @@ impl<'m, A: DiskArray> Pool<'m, A> {
     /// Reads the superblocks of each disk without mounting, and calls `f` with each of them. Decides nothing
     /// and writes nothing. What the disks say of each other is [`relation`](histories::relation) and
     /// [`without_say`](histories::without_say). For a choice after a refused mount.
+    ///
+    /// # Errors
+    /// [`NoPool`](MountError::NoPool); [`LargeSectors`](MountError::LargeSectors) where that is the reason.
+    /// [`Unsupported`](MountError::Unsupported), [`LabelsDisagree`](MountError::LabelsDisagree) and
+    /// [`Cloned`](MountError::Cloned) as a mount has them. [`NeedsFeature`](MountError::NeedsFeature) of the
+    /// build, and [`NeedsMemory`](MountError::NeedsMemory). A disk that cannot be read is no error: `f` is not
+    /// called for it.
     pub fn survey(
         array: A,
         memory: Memory<'m>,
@@ -219,6 +226,16 @@ impl<'m, A: DiskArray> Pool<'m, A> {
     /// Where space is scarce, or an operation found none since, deleted objects are freed first, in commits
     /// of their own. So a transaction that found no space can succeed when it is tried again. A build without
     /// the feature `maintain` leaves that to [`upkeep`](Self::upkeep), which a program that deletes calls.
+    ///
+    /// # Errors
+    /// [`ReadOnly`], [`OutcomeUnknown`] and [`OtherWriter`]: this mount takes no writes, or no more of them.
+    /// [`TooFewDisks`] where no epoch can be reserved, or the commit that a mount left to its first
+    /// transaction cannot be made. Else what disks and tree answered. No transaction is open then.
+    ///
+    /// [`ReadOnly`]: crate::error::StorageError::ReadOnly
+    /// [`OutcomeUnknown`]: crate::error::StorageError::OutcomeUnknown
+    /// [`OtherWriter`]: crate::error::StorageError::OtherWriter
+    /// [`TooFewDisks`]: crate::error::StorageError::TooFewDisks
     pub fn begin(&mut self) -> Result<Transaction<'_, 'm, A>, Error> {
         self.begin_anew()?;
         Ok(Transaction { pool: self, committed: false })

@@ -155,7 +155,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Sets what the superblocks of a step say.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     pub(super) fn describe(&mut self, lists: MemberLists, online: Set<Row>, generation: Generation) {
         let (root, level) = (self.tree.root, self.tree.level);
         let stay = online.minus(self.letting_go);
@@ -190,7 +190,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Writes the superblock to both rings of every member of `rows` and flushes them; members that fail are out of
     /// use afterwards.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     fn write_superblocks(&mut self, rows: Set<Row>) {
         let bytes = self.tree.space.superblock.bytes().len();
         let at_once = (self.stage.len() / bytes).min(A::Batch::capacity() / REQUESTS_PER_SUPERBLOCK).max(1);

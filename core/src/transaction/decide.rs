@@ -48,6 +48,7 @@ pub(super) const fn reads_only(mode: MountMode) -> bool {
 
 /// Finds the state to go on from, and puts its superblock into the part for it; the member lists of that
 /// state.
+// Not part of its caller: what it takes of the stack is not to lie under what puts the pool together.
 #[inline(never)]
 pub(super) fn find_state<'m, A: DiskArray>(
     disks: &mut Disks<'m, A>,

@@ -214,6 +214,7 @@ pub fn is_newer_under(state: StateName, than: StateName) -> bool {
 }
 
 /// Leaves out disks of histories that were given up, or are now because this one is preferred; refuses to choose by itself.
+// Not part of its caller: what it takes of the stack is not to lie under the other steps of a mount.
 #[inline(never)]
 pub(super) fn leave_out_others<A: DiskArray>(
     disks: &mut Disks<'_, A>,
@@ -248,6 +249,7 @@ pub(super) fn leave_out_others<A: DiskArray>(
 
 /// Leaves out members that may be of another history, where too few others know the newest state. Once the
 /// disks have their rows.
+// Not part of its caller: what it takes of the stack is not to lie under the other steps of a mount.
 #[inline(never)]
 pub(super) fn leave_out_unconfirmed<A: DiskArray>(
     disks: &mut Disks<'_, A>,

@@ -97,7 +97,7 @@ impl Labels {
 /// online.
 ///
 /// A disk that is shorter than its label says takes part only where nothing will be written (`reads_only`).
-#[inline(never)]
+#[inline(never)] // Once, and not in each of its callers.
 pub(super) fn read_labels<A: DiskArray>(
     disks: &mut Disks<'_, A>,
     bytes: &mut [u8],

@@ -66,7 +66,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     }
 
     /// Finds the state to go on from.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     fn find(
         array: A,
         memory: Memory<'m>,
@@ -367,6 +367,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// one first, on half of each list: no later mount goes by it then. Where fewer can have it nothing is
     /// written. Fewer do where none of those that took part is away, and some went back. They do, too, for an
     /// override, which begins a history of its own.
+    // Not part of its caller, whose stack would hold it where nothing is written once more, too.
     #[inline(never)]
     #[expect(clippy::indexing_slicing, reason = "the stage holds a slot")]
     fn restate(&mut self) -> Result<(), Code> {
@@ -449,7 +450,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Writes the superblock in the stage to a disk, with this claim.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     #[expect(clippy::indexing_slicing, reason = "the stage holds a slot")]
     fn write_on(&mut self, disk: DiskIndex, epoch: Epoch) -> Result<(), Code> {
         let bytes = self.tree.disks.parameters.slot_bytes as usize;

@@ -22,7 +22,7 @@ pub(super) const REQUESTS_PER_SUPERBLOCK: usize = 3;
 ///
 /// A slot that cannot be read, or holds a write that was cut short, may hold something newer. The sector may
 /// be readable one day, and the next write to the slot may be cut short so that it completes the one before.
-#[inline(never)]
+#[inline(never)] // Once, and not in each of its callers.
 pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<(), Code> {
     let bytes = disks.parameters.slot_bytes as usize;
     let image = stage.get_mut(..bytes).ok_or(Code::NoSuperblock)?;

@@ -105,7 +105,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Reads what the member records say, and tells of members that are to be something else now.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     pub(crate) fn load_members(&mut self) -> Result<(), Code> {
         let mut roster = Roster { changes: self.roster.changes.wrapping_add(1), ..Roster::default() };
         for row in self.committed().table().iter() {
@@ -134,7 +134,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Reports the members that went away and those that came back since the last commit, as the mount found
     /// them.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     pub(super) fn tell_of_members(&mut self) {
         if !OBSERVE {
             return;
@@ -199,6 +199,7 @@ impl<A: DiskArray> Store<'_, A> {
     }
 
     /// Records the members that went away and those that came back since the records were last written.
+    // Not part of its caller: what it takes of the stack is not to lie under the rest of a commit.
     #[inline(never)]
     pub(super) fn record_members(&mut self) -> Result<(), Code> {
         if !MULTI {

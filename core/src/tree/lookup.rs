@@ -48,6 +48,8 @@ impl<A: DiskArray> Tree<'_, A> {
     /// Reads a node into a frame from the first of its replicas that is what the parent says. A replica that
     /// is not, though its member is there, is remembered. Replicas on disks that take too long are read
     /// again, with more patience, when no other is left.
+    // Not part of its caller: what it takes of the stack is not to lie under what is written to get a frame
+    // free.
     #[inline(never)]
     #[expect(clippy::indexing_slicing, reason = "`i` is an index of these replicas")]
     fn read_replica(&mut self, frame: u16, pointer: &NodePointer, level: u8) -> Result<(), Code> {
@@ -140,7 +142,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Remembers that a replica of the node in this frame is to be rewritten, if there is room.
-    #[inline(never)]
+    #[inline(never)] // Once, and not in each of its callers.
     fn note_bad_node(&mut self, frame: u16, level: u8, address: BlockAddress) {
         if !REPAIR {
             return;
@@ -154,6 +156,7 @@ impl<A: DiskArray> Tree<'_, A> {
     }
 
     /// Whether a bad replica is still one of the node that was found: it may have been rewritten since.
+    // Not part of its caller: what it takes of the stack is not to lie under the change that follows.
     #[inline(never)]
     pub fn is_referenced(&mut self, bad: &BadNode) -> Result<bool, Code> {
         let (mut pointer, mut level) = (self.root, self.level);
