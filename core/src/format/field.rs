@@ -3,7 +3,7 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::expect_used,
-    reason = "a field lies in its structure, as the layout proves when it is compiled; a structure has its length"
+    reason = "a field lies in its structure, as the layout proves, and a structure has its length"
 )]
 
 /// One field of a structure, for the documentation's test.

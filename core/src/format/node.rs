@@ -11,7 +11,7 @@
 
 #![expect(
     clippy::indexing_slicing,
-    reason = "the node is sound: offsets and lengths in it were verified, or are written here; callers count below"
+    reason = "the node is sound: its offsets and lengths were verified, or are written here"
 )]
 
 use super::field::{Stored, U48, layout};

@@ -138,7 +138,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// The next free runs of a member that are long enough, and the block to go on from. Uses a group's bits.
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "`free.end` is below the area, whose groups have numbers of 32 bits; a group has at most 16 Ki blocks"
+        reason = "`free.end` is below the area, whose groups have numbers of 32 bits"
     )]
     fn find_free(&mut self, trim: &Trim, row: Row, area: Area, bits: &mut [u8]) -> Result<(Runs, u64), Code> {
         let (groups, group_blocks) =

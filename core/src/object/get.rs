@@ -132,7 +132,7 @@ impl<A: DiskArray> Objects<'_, A> {
     #[expect(
         clippy::indexing_slicing,
         clippy::cast_possible_truncation,
-        reason = "the offset was bounded; `done` is below the buffer's length, and parts are cut to what is left"
+        reason = "the offset was bounded; `done` is in the buffer, and parts are cut to what is left"
     )]
     pub(super) fn read_inline(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<(), Code> {
         buf.fill(0);
@@ -161,7 +161,7 @@ impl<A: DiskArray> Objects<'_, A> {
     #[expect(
         clippy::indexing_slicing,
         clippy::cast_possible_truncation,
-        reason = "`done` is below the buffer's length, and a part is cut to the rest; an extent is at most 4 MiB"
+        reason = "`done` is in the buffer, and a part is cut to the rest; an extent is at most 4 MiB"
     )]
     pub(super) fn read_stored(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> Result<(), Code> {
         let mut done = 0;

@@ -90,7 +90,7 @@ impl<'b> Fragments<'b> {
     #[expect(
         clippy::indexing_slicing,
         clippy::cast_possible_truncation,
-        reason = "the data is an extent of at most 4 MiB, which `k` fragments hold; the stage is as long as was asked"
+        reason = "an extent of at most 4 MiB, which `k` fragments hold; the stage is as long as was asked"
     )]
     pub fn encode(scheme: Scheme, data: &'b [u8], block_shift: u8, stage: &'b mut [u8]) -> Self {
         let bytes = fragment_bytes(scheme, data.len() as u32, block_shift);

@@ -18,7 +18,7 @@
 
 #![expect(
     clippy::indexing_slicing,
-    reason = "a row of the table has its bitmaps, each a header of 8 bytes and a bit for each block; a class is 0 or 1"
+    reason = "a row has its bitmaps: a header of 8 bytes, a bit for each block; a class is 0 or 1"
 )]
 
 mod bitmap;

@@ -77,7 +77,7 @@ macro_rules! in_a_byte {
     ($($name:ident)*) => {$(
         impl $name {
             /// The same in a byte.
-            #[expect(clippy::cast_possible_truncation, reason = "no build has more than 64 rows and 20 fragments")]
+            #[expect(clippy::cast_possible_truncation, reason = "there are at most 64 rows and 20 fragments")]
             pub(crate) const fn byte(self) -> u8 {
                 self.0 as u8
             }
