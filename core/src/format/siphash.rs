@@ -22,7 +22,7 @@ fn round(v: &mut [u64; 4]) {
 #[expect(
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
-    reason = "the rest is shorter than a word; halves of the key, and the length modulo 256, as the hash has it"
+    reason = "the rest is shorter than a word; key halves, and the length modulo 256, as the hash has it"
 )]
 pub(super) fn siphash(key: &[u8; 16], bytes: &[u8]) -> u64 {
     let key = u128::from_le_bytes(*key);

@@ -455,7 +455,7 @@ impl<A: DiskArray> Objects<'_, A> {
     /// Reads the checksums of the columns that the segments touch into the piece buffer, for a reading that takes its time.
     #[expect(
         clippy::indexing_slicing,
-        reason = "the piece buffer holds a column of the widest extent, and no more columns than `columns_at_once`"
+        reason = "the piece buffer holds a column of any extent, and `columns_at_once` of them"
     )]
     pub(super) fn load_checksums<'f>(
         &mut self,

@@ -54,7 +54,7 @@ impl<A: DiskArray> Objects<'_, A> {
     #[expect(
         clippy::indexing_slicing,
         clippy::cast_possible_truncation,
-        reason = "the destination lies in the piece, which the window holds, and the bytes are cut to the data"
+        reason = "the destination lies in the piece, which the window holds; bytes are cut to the data"
     )]
     pub(super) fn write_piece(&mut self, to: Destination<'_>, data: &[u8]) -> Result<Fit<usize>, Code> {
         if !self.store_filling()?.is_done() {

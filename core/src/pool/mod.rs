@@ -206,8 +206,8 @@ impl<'m, A: DiskArray> Pool<'m, A> {
     /// [`NoPool`](MountError::NoPool); [`LargeSectors`](MountError::LargeSectors) where that is the reason.
     /// [`Unsupported`](MountError::Unsupported), [`LabelsDisagree`](MountError::LabelsDisagree) and
     /// [`Cloned`](MountError::Cloned) as a mount has them. [`NeedsFeature`](MountError::NeedsFeature) of the
-    /// build, and [`NeedsMemory`](MountError::NeedsMemory). A disk that cannot be read is no error: `f` is not
-    /// called for it.
+    /// build, and [`NeedsMemory`](MountError::NeedsMemory). A disk that cannot be read is no error: `f` is
+    /// not called for it.
     pub fn survey(
         array: A,
         memory: Memory<'m>,
