@@ -64,16 +64,23 @@ impl<T: DiskArray> DiskArray for &mut T {
     }
 }
 
-/// Disks driven one request after the other: what firmware uses. `B` is the batch's capacity; 8 costs about 320
-/// bytes of stack on a 32-bit target.
+/// Disks driven one request after the other: what firmware uses. `B` is the capacity of a batch, at least 2; 8 costs
+/// about 320 bytes of stack on a 32-bit target.
 #[derive(Debug)]
 pub struct SerialArray<D, const N: usize, const B: usize = 8> {
     devices: [D; N],
 }
 
-impl<D: BlockDevice, const N: usize, const B: usize> SerialArray<D, N, B> {
-    /// An array over these disks.
+impl<D: BlockDevice, const N: usize> SerialArray<D, N> {
+    /// An array over these disks, with batches of 8 requests.
     pub const fn new(devices: [D; N]) -> Self {
+        Self::with_batches(devices)
+    }
+}
+
+impl<D: BlockDevice, const N: usize, const B: usize> SerialArray<D, N, B> {
+    /// An array over these disks, with batches of `B` requests.
+    pub const fn with_batches(devices: [D; N]) -> Self {
         const { assert!(B >= 2, "a batch holds at least two requests") };
         Self { devices }
     }

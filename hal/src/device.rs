@@ -84,7 +84,7 @@ impl Geometry {
     /// [`IoError::NotAligned`] for a buffer that is not a whole number of sectors or not aligned in memory,
     /// [`IoError::OutOfBounds`] for sectors beyond the disk's end.
     pub fn check_buffer(&self, lba: u64, buf: &[u8]) -> Result<(), IoError> {
-        let (sector, alignment) = (self.sector_bytes as usize, self.buffer_alignment as usize);
+        let (sector, alignment) = (self.sector_bytes.max(1) as usize, self.buffer_alignment as usize);
         if !buf.len().is_multiple_of(sector) || !buf.as_ptr().addr().is_multiple_of(alignment) {
             return Err(IoError::NotAligned);
         }

@@ -92,9 +92,10 @@ pub fn destroy_and_check<D: BlockDevice>(
 ) -> Result<Checked, Finding> {
     let mut probe = Probe::new(device, memory, plan.seed)?;
     Region::new(&probe, 0).write_in_order(&mut probe)?;
+    // The capacity is looked at in long transfers: one that is short is named first.
+    let longest_transfer = transfers::check(&mut probe)?;
     let whole_capacity = capacity::check(&mut probe, plan.capacity_sectors)?;
     alignment::check(&mut probe)?;
-    let longest_transfer = transfers::check(&mut probe)?;
     let mut draw = Draw(plan.seed);
     for start in region_starts(probe.geometry().sectors, probe.geometry().sector_bytes) {
         Region::new(&probe, start).work_out(&mut probe, plan.steps, &mut draw)?;

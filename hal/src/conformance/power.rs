@@ -118,8 +118,9 @@ fn survey<D: BlockDevice>(probe: &mut Probe<'_, D>, area: &Area) -> Result<(Opti
         let lba = area.start + at as u64;
         match probe.try_read(lba, 1)? {
             Ok(()) => {}
-            Err(error @ IoError::Gone) => return Err(Finding::NotBack { error }),
-            Err(_) => continue,
+            // As a torn sector may answer.
+            Err(IoError::Media) => continue,
+            Err(error) => return Err(Finding::NotBack { error }),
         }
         if let Some(stamp) = Stamp::read(probe.sector(0))
             && stamp.seed == probe.seed
