@@ -252,6 +252,10 @@
 // `disk` did not do what it was asked while the pool was made.
 #define DFS_ERR_IO -87
 
+// Places of `disk` where labels may be cannot be read: there may be a pool on it. Only `force` makes another
+// on it.
+#define DFS_ERR_LABEL_UNREADABLE -88
+
 // An error that this version of the interface has no code for.
 #define DFS_ERR_UNKNOWN -99
 
@@ -346,8 +350,8 @@
 // beginning. Fields that are zero have the value that is named.
 //
 // Each callback does all of its work and returns `DFS_IO_OK`, or another `DFS_IO_` code. `context` is handed
-// to it. It may wait, and must not call a function of this header on the pool that calls it
-// (`DFS_ERR_REENTERED`).
+// to it. It may wait, and must not call a function of this header on the pool that calls it: the call is
+// refused, with `DFS_ERR_REENTERED`, or `DFS_ERR_NOT_MOUNTED` while the pool is made or mounted.
 typedef struct dfs_disk {
     // `sizeof(dfs_disk)`.
     uint32_t struct_bytes;
@@ -435,13 +439,14 @@ typedef struct dfs_format_options {
     uint32_t parity;
     // Disks that may be lost without losing the tree, up to 4; never fewer than `parity`.
     uint32_t tolerance;
-    // Bytes of a tree node: a power of two, 512 to 16384. 0: 512.
+    // Bytes of a tree node: a power of two, 512 to 16384, every disk's sector at least. 0: 512, or the largest
+    // sector.
     uint32_t node_bytes;
     // Bytes of a block, the allocation unit: a power of two, a node at least, every disk's tear unit at
     // least, 65536 at most. 0: 512, or the largest tear unit.
     uint32_t block_bytes;
     // Bytes of a chunk, the unit of verification: a power of two, 512 to 16384, every disk's sector at
-    // least. 0: 512.
+    // least. 0: 512, or the largest sector.
     uint32_t chunk_bytes;
     // Bytes of an extent of new files: a power of two, 4096 to 4194304. 0: 4096.
     uint32_t extent_bytes;
@@ -481,7 +486,8 @@ typedef struct dfs_error_info {
     uint64_t object;
     // The first byte of the object that is meant.
     uint64_t offset;
-    // Bytes that would do, of memory or of the disk.
+    // Bytes that would do, of memory or of the disk. Of memory, as far as was known: what was lent may have
+    // been too little to read how much the pool takes.
     uint64_t bytes;
 } dfs_error_info;
 
@@ -615,7 +621,8 @@ const char *dfs_strerror(int32_t code);
 
 // Tells how much memory a pool with these options takes, on these disks, with this cache and these pins.
 // `config.memory` may be null; no callback is called. 0, or `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`,
-// `_GEOMETRY`, `_DISK_COUNT`, `_PARAMETER`.
+// `_ARGUMENT`, `_GEOMETRY`, `_DISK_COUNT`, `_PARAMETER`. What `dfs_format` refuses for other reasons may be
+// told too: whether the sizes go together is not looked at.
 //
 // It needs no pool. It may be called at any time, from any thread.
 int32_t dfs_memory_to_format(const struct dfs_config *config,
@@ -624,21 +631,22 @@ int32_t dfs_memory_to_format(const struct dfs_config *config,
 
 // Tells how much memory the pool takes that is on these disks, with this cache and these pins: it reads the
 // disks' labels. `config.memory` is used as a buffer: one sector of the largest disk, and its alignment. 0,
-// or `DFS_ERR_NO_POOL` where no label can be read, `DFS_ERR_NEEDS_MEMORY` where the buffer is too short, and
-// those of `dfs_memory_to_format`.
+// or `DFS_ERR_NO_POOL` where there is no label, `DFS_ERR_LABEL_UNREADABLE` where there may be one,
+// `DFS_ERR_NEEDS_MEMORY` where the buffer is too short, and those of `dfs_memory_to_format`.
 //
 // No other call may be under way that uses the memory or the disks.
 int32_t dfs_memory_to_mount(const struct dfs_config *config, struct dfs_memory_needs *needs);
 
 // Makes a pool on all disks of the configuration and mounts it for reading and writing. **What is on them is
-// lost.** A disk that belongs to a pool is refused (`DFS_ERR_IN_USE`), unless `options.force` is set.
+// lost.** A disk that belongs to a pool is refused (`DFS_ERR_IN_USE`), and one that may and cannot be read
+// (`DFS_ERR_LABEL_UNREADABLE`), unless `options.force` is set.
 //
 // `pool` is zero, or was unmounted. `config` and what it points to stay in place until `dfs_unmount`.
 //
 // 0, or a code: nothing is mounted then, and `dfs_last_error` tells the disk or the memory that is meant.
 // Until the first byte is written: `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`,
 // `_LOCK`, `_DISK_COUNT`, `_TOO_FEW_DISKS`, `_PARAMETER`, `_GEOMETRY`, `_DISK_TOO_SMALL`, `_DISK_TOO_LARGE`,
-// `_IN_USE`, `_ENTROPY`, `_NEEDS_MEMORY`, `_NEEDS_FEATURE`. After it those of a disk that failed.
+// `_IN_USE`, `_LABEL_UNREADABLE`, `_ENTROPY`, `_NEEDS_MEMORY`, `_NEEDS_FEATURE`. After it those of a disk that failed.
 int32_t dfs_format(struct dfs_pool *pool,
                    const struct dfs_config *config,
                    const struct dfs_format_options *options);
@@ -650,10 +658,11 @@ int32_t dfs_format(struct dfs_pool *pool,
 //
 // 0, or a code: nothing is mounted then, and `dfs_last_error` tells the disk or the memory that is meant.
 // `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`, `_LOCK`, `_DISK_COUNT`, `_GEOMETRY`;
-// and of the disks `DFS_ERR_NO_POOL`, `_MISSING`, `_UNSUPPORTED`, `_TRUNCATED`, `_LARGE_SECTORS`,
-// `_LABELS_DISAGREE`, `_CLONED`, `_NO_SUPERBLOCK`, `_UNFINISHED`, `_DIVERGED`, `_NEEDS_FEATURE`,
+// and of the disks `DFS_ERR_NO_POOL`, `_LABEL_UNREADABLE`, `_MISSING`, `_UNSUPPORTED`, `_TRUNCATED`,
+// `_LARGE_SECTORS`, `_LABELS_DISAGREE`, `_CLONED`, `_NO_SUPERBLOCK`, `_UNFINISHED`, `_DIVERGED`, `_NEEDS_FEATURE`,
 // `_NEEDS_MEMORY`, `_NODE_UNREADABLE`.
-int32_t dfs_mount(struct dfs_pool *pool, const struct dfs_config *config);
+int32_t dfs_mount(struct dfs_pool *pool,
+                  const struct dfs_config *config);
 
 // Mounts a pool for reading alone, in less memory. Nothing is written to any disk. A program that mounts
 // with this function alone, and calls no function that changes something, links no code that writes.
@@ -692,7 +701,8 @@ int32_t dfs_commit(struct dfs_pool *pool);
 // Undoes the open transaction, and ends it. Files and directories that it made, and that are
 // open, can only be closed.
 //
-// 0, also where none is open; or the codes of misuse.
+// 0, also where none is open; `DFS_ERR_READ_ONLY` on a pool that is mounted for reading; or the codes of
+// misuse.
 int32_t dfs_abort(struct dfs_pool *pool);
 
 // 1 if a transaction is open, 0 if none is, or the codes of misuse.
@@ -853,7 +863,7 @@ int32_t dfs_get_attribute(struct dfs_pool *pool,
 int32_t dfs_attribute_name(struct dfs_pool *pool, const char *path, uint32_t index, char *name, size_t count);
 
 // Sets an extended attribute of what is at a path, in the open transaction. `mode` is one of
-// `DFS_ATTRIBUTE_`.
+// `DFS_ATTRIBUTE_`. Its name is 1 to `DFS_NAME_BYTES_MAX` bytes, any but zeros.
 //
 // 0, or `DFS_ERR_NOT_FOUND` of the path, or of an attribute that is to be replaced, `_EXISTS`, `_NAME`,
 // `_TOO_LARGE` above `DFS_ATTRIBUTE_BYTES_MAX`, `_ARGUMENT`, `_NO_TRANSACTION`, `_NO_SPACE`, and those of

@@ -162,12 +162,11 @@ impl Base {
 
     fn find_slots(&mut self) {
         let p = self.parameters;
-        let slot_bytes = p.slot_bytes as usize;
         for (disk, identity) in self.identities.iter().enumerate() {
             let from = self.slots.len();
             for place in 0..u64::from(p.ring_length) {
-                let at = identity.ring_a as usize + place as usize * slot_bytes;
-                let bytes = self.disks[disk][at..at + slot_bytes].to_vec();
+                let at = (identity.ring_a + place * u64::from(p.slot_bytes)) as usize;
+                let bytes = self.disks[disk][at..at + p.superblock_bytes()].to_vec();
                 if superblock::examine(&bytes, &p, identity.disk, place, crc32c) == SlotContents::Valid {
                     self.slots.push(SlotImage { disk, place, age: 0, bytes });
                 }

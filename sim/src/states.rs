@@ -106,7 +106,7 @@ fn images_of(
     disk: &SimDisk,
     (parameters, identity): &(PoolParameters, DiskIdentity),
 ) -> impl Iterator<Item = (u64, u64, Vec<u8>)> {
-    let (bytes, end) = (parameters.slot_bytes as usize, disk.geometry().bytes());
+    let (bytes, end) = (parameters.superblock_bytes(), disk.geometry().bytes());
     let places = slot_places(parameters, identity).filter(move |(_, at)| at + bytes as u64 <= end);
     places.map(move |(place, at)| {
         let mut image = vec![0; bytes];

@@ -17,7 +17,7 @@ fn order(disk: &SimDisk) -> (Epoch, Generation) {
     let mut sector = [0; 512];
     disk.pristine(0, &mut sector);
     let (parameters, identity) = label::decode(&sector, crc32c).expect("a label");
-    let mut image = vec![0; parameters.slot_bytes as usize];
+    let mut image = vec![0; parameters.superblock_bytes()];
     let orders = (0..u64::from(parameters.ring_length)).filter_map(|place| {
         disk.pristine(identity.ring_a + place * u64::from(parameters.slot_bytes), &mut image);
         let contents = superblock::examine(&image, &parameters, identity.disk, place, crc32c);
@@ -217,7 +217,7 @@ fn a_superblock_of_another_disk_or_another_place_is_none() {
         label::decode(&sector, crc32c).expect("a label")
     };
     let ((parameters, own), (_, other)) = (label(0), label(1));
-    let mut image = vec![0; parameters.slot_bytes as usize];
+    let mut image = vec![0; parameters.superblock_bytes()];
     let places = u64::from(parameters.ring_length);
     for place in 0..places {
         world.array.disk(0).pristine(own.ring_a + place * u64::from(parameters.slot_bytes), &mut image);

@@ -34,8 +34,8 @@ pub const DFS_IO_REFUSED: i32 = 6;
 /// beginning. Fields that are zero have the value that is named.
 ///
 /// Each callback does all of its work and returns `DFS_IO_OK`, or another `DFS_IO_` code. `context` is handed
-/// to it. It may wait, and must not call a function of this header on the pool that calls it
-/// (`DFS_ERR_REENTERED`).
+/// to it. It may wait, and must not call a function of this header on the pool that calls it: the call is
+/// refused, with `DFS_ERR_REENTERED`, or `DFS_ERR_NOT_MOUNTED` while the pool is made or mounted.
 #[repr(C)]
 pub struct dfs_disk {
     /// `sizeof(dfs_disk)`.
@@ -130,13 +130,14 @@ pub struct dfs_format_options {
     pub parity: u32,
     /// Disks that may be lost without losing the tree, up to 4; never fewer than `parity`.
     pub tolerance: u32,
-    /// Bytes of a tree node: a power of two, 512 to 16384. 0: 512.
+    /// Bytes of a tree node: a power of two, 512 to 16384, every disk's sector at least. 0: 512, or the largest
+    /// sector.
     pub node_bytes: u32,
     /// Bytes of a block, the allocation unit: a power of two, a node at least, every disk's tear unit at
     /// least, 65536 at most. 0: 512, or the largest tear unit.
     pub block_bytes: u32,
     /// Bytes of a chunk, the unit of verification: a power of two, 512 to 16384, every disk's sector at
-    /// least. 0: 512.
+    /// least. 0: 512, or the largest sector.
     pub chunk_bytes: u32,
     /// Bytes of an extent of new files: a power of two, 4096 to 4194304. 0: 4096.
     pub extent_bytes: u32,
@@ -179,7 +180,8 @@ pub struct dfs_error_info {
     pub object: u64,
     /// The first byte of the object that is meant.
     pub offset: u64,
-    /// Bytes that would do, of memory or of the disk.
+    /// Bytes that would do, of memory or of the disk. Of memory, as far as was known: what was lent may have
+    /// been too little to read how much the pool takes.
     pub bytes: u64,
 }
 

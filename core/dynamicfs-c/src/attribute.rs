@@ -84,7 +84,7 @@ pub unsafe extern "C" fn dfs_attribute_name(
 }
 
 /// Sets an extended attribute of what is at a path, in the open transaction. `mode` is one of
-/// `DFS_ATTRIBUTE_`.
+/// `DFS_ATTRIBUTE_`. Its name is 1 to `DFS_NAME_BYTES_MAX` bytes, any but zeros.
 ///
 /// 0, or `DFS_ERR_NOT_FOUND` of the path, or of an attribute that is to be replaced, `_EXISTS`, `_NAME`,
 /// `_TOO_LARGE` above `DFS_ATTRIBUTE_BYTES_MAX`, `_ARGUMENT`, `_NO_TRANSACTION`, `_NO_SPACE`, and those of

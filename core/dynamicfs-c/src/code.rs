@@ -133,6 +133,9 @@ pub const DFS_ERR_GEOMETRY: i32 = -85;
 pub const DFS_ERR_IN_USE: i32 = -86;
 /// `disk` did not do what it was asked while the pool was made.
 pub const DFS_ERR_IO: i32 = -87;
+/// Places of `disk` where labels may be cannot be read: there may be a pool on it. Only `force` makes another
+/// on it.
+pub const DFS_ERR_LABEL_UNREADABLE: i32 = -88;
 /// An error that this version of the interface has no code for.
 pub const DFS_ERR_UNKNOWN: i32 = -99;
 
@@ -206,6 +209,7 @@ const fn text(code: i32) -> &'static CStr {
         DFS_ERR_GEOMETRY => c"a disk's geometry does not fit",
         DFS_ERR_IN_USE => c"a disk belongs to a pool",
         DFS_ERR_IO => c"a disk failed",
+        DFS_ERR_LABEL_UNREADABLE => c"places of labels cannot be read: there may be a pool",
         _ => c"unknown error",
     }
 }
@@ -222,7 +226,7 @@ mod tests {
         let codes = source.lines().filter_map(|line| line.strip_prefix("pub const DFS_ERR_"));
         let codes: std::vec::Vec<i32> =
             codes.filter_map(|line| line.split(['=', ';']).nth(1)?.trim().parse().ok()).collect();
-        assert_eq!(codes.len(), 61);
+        assert_eq!(codes.len(), 62);
         let texts: BTreeSet<&CStr> = codes.iter().map(|&code| text(code)).collect();
         assert_eq!(texts.len(), codes.len());
         assert_eq!((text(0), text(7), text(-9999)), (c"no error", c"no error", c"unknown error"));

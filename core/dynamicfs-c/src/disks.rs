@@ -15,29 +15,30 @@ impl Disks {
     /// # Safety
     /// `config.disks` points to as many structs as it says, which stay as they are as long as the disks are
     /// used.
-    pub(crate) unsafe fn of(config: &dfs_config) -> Result<Self, i32> {
+    pub(crate) unsafe fn of(config: &dfs_config) -> Result<Self, dfs_error_info> {
         let (first, count) = (config.disks, config.disk_count as usize);
         if first.is_null() || !first.is_aligned() {
-            return Err(crate::DFS_ERR_POINTER);
+            return Err(dfs_error_info::of(crate::DFS_ERR_POINTER));
         }
         if count == 0 || count > isize::MAX as usize / size_of::<dfs_disk>() {
-            return Err(crate::DFS_ERR_DISK_COUNT);
+            return Err(dfs_error_info::of(crate::DFS_ERR_DISK_COUNT));
         }
         // SAFETY: the pointer is aligned and not null, and the caller promises the rest.
         let disks = unsafe { core::slice::from_raw_parts(first, count) };
-        for disk in disks {
+        for (index, disk) in (0..).zip(disks) {
+            let wrong = |code| Err(dfs_error_info { disk: index, ..dfs_error_info::of(code) });
             // The first is looked at first: where its size is wrong the others are not where they seem to be.
             if disk.struct_bytes as usize != size_of::<dfs_disk>() {
-                return Err(crate::DFS_ERR_STRUCT);
+                return wrong(crate::DFS_ERR_STRUCT);
             }
             if disk.reserved != 0 || disk.flags & !DFS_DISK_WRITE_THROUGH != 0 {
-                return Err(crate::DFS_ERR_ARGUMENT);
+                return wrong(crate::DFS_ERR_ARGUMENT);
             }
             if disk.sectors > 0 && (disk.read.is_none() || disk.write.is_none() || disk.flush.is_none()) {
-                return Err(crate::DFS_ERR_CALLBACK);
+                return wrong(crate::DFS_ERR_CALLBACK);
             }
             if disk.sectors > 0 && geometry(disk).check().is_err() {
-                return Err(crate::DFS_ERR_GEOMETRY);
+                return wrong(crate::DFS_ERR_GEOMETRY);
             }
         }
         Ok(Self(disks))

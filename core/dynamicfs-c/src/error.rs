@@ -95,6 +95,7 @@ impl dfs_error_info {
     pub(crate) fn of_mount(error: &MountError, memory: impl FnOnce(MemoryNeeds) -> u64) -> Self {
         let mut info = Self::of(match error {
             MountError::NoPool => DFS_ERR_NO_POOL,
+            MountError::LabelUnreadable { .. } => DFS_ERR_LABEL_UNREADABLE,
             MountError::Unsupported { .. } => DFS_ERR_UNSUPPORTED,
             MountError::Truncated { .. } => DFS_ERR_TRUNCATED,
             MountError::LargeSectors { .. } => DFS_ERR_LARGE_SECTORS,
@@ -113,6 +114,7 @@ impl dfs_error_info {
         match *error {
             MountError::Truncated { disk, needed, .. } => (info.disk, info.bytes) = (disk.0 as i32, needed),
             MountError::Unsupported { disk, .. }
+            | MountError::LabelUnreadable { disk }
             | MountError::LargeSectors { disk, .. }
             | MountError::LabelsDisagree { disk }
             | MountError::Cloned { second: disk, .. }
@@ -134,7 +136,8 @@ impl dfs_error_info {
             FormatError::DiskTooLarge { .. } => DFS_ERR_DISK_TOO_LARGE,
             FormatError::Geometry { .. } => DFS_ERR_GEOMETRY,
             FormatError::InUse { .. } => DFS_ERR_IN_USE,
-            FormatError::Io { .. } => DFS_ERR_IO,
+            FormatError::LabelUnreadable { .. } => DFS_ERR_LABEL_UNREADABLE,
+            FormatError::Io { .. } | FormatError::Overwritten { .. } => DFS_ERR_IO,
             FormatError::Entropy => DFS_ERR_ENTROPY,
             FormatError::NeedsMemory(_) => DFS_ERR_NEEDS_MEMORY,
             FormatError::Storage(error) => return Self::of_storage(error),
@@ -146,6 +149,8 @@ impl dfs_error_info {
             }
             FormatError::Geometry { disk }
             | FormatError::InUse { disk, .. }
+            | FormatError::LabelUnreadable { disk, .. }
+            | FormatError::Overwritten { disk }
             | FormatError::Io { disk, .. } => {
                 info.disk = disk.0 as i32;
             }

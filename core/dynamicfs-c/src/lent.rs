@@ -7,7 +7,10 @@
 use crate::abi::*;
 use crate::disks::Disks;
 use crate::session::{check_config, struct_mut, struct_of};
-use crate::{DFS_ERR_ARGUMENT, DFS_ERR_NEEDS_MEMORY, DFS_ERR_NO_POOL, DFS_ERR_PARAMETER, DFS_OK};
+use crate::{
+    DFS_ERR_ARGUMENT, DFS_ERR_LABEL_UNREADABLE, DFS_ERR_NEEDS_MEMORY, DFS_ERR_NO_POOL, DFS_ERR_PARAMETER,
+    DFS_OK,
+};
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
 use dynamicfs_core::inspect::{candidates, decode_label};
@@ -140,12 +143,14 @@ pub(crate) fn format_options(asked: &dfs_format_options, disks: &Disks) -> Resul
     let small = |asked: u32| u8::try_from(asked).map_err(|_| DFS_ERR_PARAMETER);
     let scheme = Scheme { data: small(asked.data.max(1))?, parity: small(asked.parity)? };
     let usual = FormatOptions::portable(scheme);
-    let tear_unit = (0..disks.disks()).map(|disk| disks.geometry(disk).tear_unit).max().unwrap_or(0);
-    let node = size(asked.node_bytes, usual.node_bytes, limits::NODE_BYTES_MAX)?;
+    let all = || (0..disks.disks()).map(|disk| disks.geometry(disk));
+    let tear_unit = all().map(|geometry| geometry.tear_unit).max().unwrap_or(0);
+    let sector = all().map(|geometry| geometry.sector_bytes).max().unwrap_or(0);
+    let node = size(asked.node_bytes, usual.node_bytes.max(sector), limits::NODE_BYTES_MAX)?;
     let options = usual
         .node_bytes(node)
         .block_bytes(size(asked.block_bytes, node.max(tear_unit), limits::BLOCK_BYTES_MAX)?)
-        .chunk_bytes(size(asked.chunk_bytes, usual.chunk_bytes, limits::CHUNK_BYTES_MAX)?)
+        .chunk_bytes(size(asked.chunk_bytes, usual.chunk_bytes.max(sector), limits::CHUNK_BYTES_MAX)?)
         .extent_bytes(size(asked.extent_bytes, usual.extent_bytes, limits::EXTENT_BYTES_MAX as usize)?)
         .members_max(if asked.members_max == 0 { usual.members_max } else { small(asked.members_max)? })
         .ring_length(if asked.ring_length == 0 { usual.ring_length } else { small(asked.ring_length)? })
@@ -180,7 +185,8 @@ fn tell(config: &dfs_config, out: &mut dfs_memory_needs, write: MemoryNeeds, rea
 
 /// Tells how much memory a pool with these options takes, on these disks, with this cache and these pins.
 /// `config.memory` may be null; no callback is called. 0, or `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`,
-/// `_GEOMETRY`, `_DISK_COUNT`, `_PARAMETER`.
+/// `_ARGUMENT`, `_GEOMETRY`, `_DISK_COUNT`, `_PARAMETER`. What `dfs_format` refuses for other reasons may be
+/// told too: whether the sizes go together is not looked at.
 ///
 /// It needs no pool. It may be called at any time, from any thread.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
@@ -194,7 +200,7 @@ pub unsafe extern "C" fn dfs_memory_to_format(
         let (config, options, out) =
             unsafe { (check_config(config, false)?, struct_of(options)?, struct_mut(needs)?) };
         // SAFETY: the disks are used in this call alone.
-        let disks = unsafe { Disks::of(config) }?;
+        let disks = unsafe { Disks::of(config) }.map_err(|error| error.code)?;
         let options = format_options(options, &disks)?;
         let (count, most) = (disks.disks(), largest(&disks));
         Ok(tell(config, out, options.memory(count, &most), options.memory_to_read(count, &most)))
@@ -204,8 +210,8 @@ pub unsafe extern "C" fn dfs_memory_to_format(
 
 /// Tells how much memory the pool takes that is on these disks, with this cache and these pins: it reads the
 /// disks' labels. `config.memory` is used as a buffer: one sector of the largest disk, and its alignment. 0,
-/// or `DFS_ERR_NO_POOL` where no label can be read, `DFS_ERR_NEEDS_MEMORY` where the buffer is too short, and
-/// those of `dfs_memory_to_format`.
+/// or `DFS_ERR_NO_POOL` where there is no label, `DFS_ERR_LABEL_UNREADABLE` where there may be one,
+/// `DFS_ERR_NEEDS_MEMORY` where the buffer is too short, and those of `dfs_memory_to_format`.
 ///
 /// No other call may be under way that uses the memory or the disks.
 #[unsafe(no_mangle)]
@@ -214,7 +220,7 @@ pub unsafe extern "C" fn dfs_memory_to_mount(config: *const dfs_config, needs: *
         // SAFETY: the header asks for valid pointers; null and alignment are checked there.
         let (config, out) = unsafe { (check_config(config, true)?, struct_mut(needs)?) };
         // SAFETY: the disks are used in this call alone.
-        let mut disks = unsafe { Disks::of(config) }?;
+        let mut disks = unsafe { Disks::of(config) }.map_err(|error| error.code)?;
         // SAFETY: the memory is lent for this call, and was found not to be null.
         let buffer = unsafe {
             core::slice::from_raw_parts_mut(
@@ -234,6 +240,7 @@ pub unsafe extern "C" fn dfs_memory_to_mount(config: *const dfs_config, needs: *
 fn find_label(disks: &mut Disks, config: &dfs_config, buffer: &mut [u8]) -> Result<PoolParameters, i32> {
     // SAFETY: null, or the identity of a pool, as the header says.
     let pool = unsafe { config.pool_identity.cast::<[u8; 16]>().as_ref() };
+    let mut none = DFS_ERR_NO_POOL;
     for disk in 0..disks.disks() {
         let geometry = disks.geometry(disk);
         if geometry.sectors == 0 {
@@ -242,11 +249,13 @@ fn find_label(disks: &mut Disks, config: &dfs_config, buffer: &mut [u8]) -> Resu
         let skip = buffer.as_ptr().align_offset(geometry.buffer_alignment as usize);
         let sector = buffer.get_mut(skip..).and_then(|b| b.get_mut(..geometry.sector_bytes as usize));
         let sector = sector.ok_or(DFS_ERR_NEEDS_MEMORY)?;
+        let mut unread = 0;
         for at in core::iter::once(0).chain(candidates(&geometry)) {
             let lba = at >> geometry.sector_bytes.trailing_zeros();
             let mut request = [Request::read(disk, lba, &mut *sector)];
             disks.execute(&mut request);
             let [request] = request;
+            unread += usize::from(request.result.is_err());
             if request.result.is_ok()
                 && let Ok((parameters, _)) = decode_label(sector, CRC32C)
                 && pool.is_none_or(|&pool| parameters.pool == Uuid(pool))
@@ -254,6 +263,10 @@ fn find_label(disks: &mut Disks, config: &dfs_config, buffer: &mut [u8]) -> Resu
                 return Ok(parameters);
             }
         }
+        // A pool has three labels.
+        if unread > 2 {
+            none = DFS_ERR_LABEL_UNREADABLE;
+        }
     }
-    Err(DFS_ERR_NO_POOL)
+    Err(none)
 }

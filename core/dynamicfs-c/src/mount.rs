@@ -10,14 +10,15 @@ use dynamicfs_core::types::Uuid;
 use dynamicfs_core::{MountOptions, Pool, Reader, Services};
 
 /// Makes a pool on all disks of the configuration and mounts it for reading and writing. **What is on them is
-/// lost.** A disk that belongs to a pool is refused (`DFS_ERR_IN_USE`), unless `options.force` is set.
+/// lost.** A disk that belongs to a pool is refused (`DFS_ERR_IN_USE`), and one that may and cannot be read
+/// (`DFS_ERR_LABEL_UNREADABLE`), unless `options.force` is set.
 ///
 /// `pool` is zero, or was unmounted. `config` and what it points to stay in place until `dfs_unmount`.
 ///
 /// 0, or a code: nothing is mounted then, and `dfs_last_error` tells the disk or the memory that is meant.
 /// Until the first byte is written: `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`,
 /// `_LOCK`, `_DISK_COUNT`, `_TOO_FEW_DISKS`, `_PARAMETER`, `_GEOMETRY`, `_DISK_TOO_SMALL`, `_DISK_TOO_LARGE`,
-/// `_IN_USE`, `_ENTROPY`, `_NEEDS_MEMORY`, `_NEEDS_FEATURE`. After it those of a disk that failed.
+/// `_IN_USE`, `_LABEL_UNREADABLE`, `_ENTROPY`, `_NEEDS_MEMORY`, `_NEEDS_FEATURE`. After it those of a disk that failed.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
 pub unsafe extern "C" fn dfs_format(
     pool: *mut dfs_pool,
@@ -53,8 +54,8 @@ pub unsafe extern "C" fn dfs_format(
 ///
 /// 0, or a code: nothing is mounted then, and `dfs_last_error` tells the disk or the memory that is meant.
 /// `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`, `_LOCK`, `_DISK_COUNT`, `_GEOMETRY`;
-/// and of the disks `DFS_ERR_NO_POOL`, `_MISSING`, `_UNSUPPORTED`, `_TRUNCATED`, `_LARGE_SECTORS`,
-/// `_LABELS_DISAGREE`, `_CLONED`, `_NO_SUPERBLOCK`, `_UNFINISHED`, `_DIVERGED`, `_NEEDS_FEATURE`,
+/// and of the disks `DFS_ERR_NO_POOL`, `_LABEL_UNREADABLE`, `_MISSING`, `_UNSUPPORTED`, `_TRUNCATED`,
+/// `_LARGE_SECTORS`, `_LABELS_DISAGREE`, `_CLONED`, `_NO_SUPERBLOCK`, `_UNFINISHED`, `_DIVERGED`, `_NEEDS_FEATURE`,
 /// `_NEEDS_MEMORY`, `_NODE_UNREADABLE`.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
 pub unsafe extern "C" fn dfs_mount(pool: *mut dfs_pool, config: *const dfs_config) -> i32 {
@@ -161,7 +162,6 @@ unsafe fn mount(
     }
     // SAFETY: the disks stay in place as long as the pool is mounted, and so does the memory.
     let made = unsafe { Disks::of(config) }
-        .map_err(dfs_error_info::of)
         // SAFETY: as above.
         .and_then(|disks| Ok((disks, unsafe { divide(config, usage) }?)))
         .and_then(|(disks, parts)| {

@@ -243,6 +243,15 @@ impl Session {
         error.code
     }
 
+    /// Notes a code for `dfs_last_error` that the core did not answer, unless it is one of misuse.
+    fn keep(&self, code: i32) {
+        // SAFETY: the session has the struct.
+        let last = unsafe { (*self.pool).last.code };
+        if code < DFS_ERR_ACCESS && code != last {
+            self.note(dfs_error_info::of(code));
+        }
+    }
+
     /// Notes what the core answered.
     #[inline(never)]
     pub(crate) fn failed(&self, error: &Error) -> i32 {
@@ -276,7 +285,8 @@ pub(crate) unsafe fn within<T: From<i32>>(
     f: impl FnOnce(&mut Session) -> Result<T, i32>,
 ) -> T {
     // SAFETY: as the caller promises.
-    let done = unsafe { Session::begin(pool) }.and_then(|mut session| f(&mut session));
+    let done = unsafe { Session::begin(pool) }
+        .and_then(|mut session| f(&mut session).inspect_err(|&code| session.keep(code)));
     done.unwrap_or_else(T::from)
 }
 

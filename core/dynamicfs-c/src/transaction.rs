@@ -58,7 +58,8 @@ pub unsafe extern "C" fn dfs_commit(pool: *mut dfs_pool) -> i32 {
 /// Undoes the open transaction, and ends it. Files and directories that it made, and that are
 /// open, can only be closed.
 ///
-/// 0, also where none is open; or the codes of misuse.
+/// 0, also where none is open; `DFS_ERR_READ_ONLY` on a pool that is mounted for reading; or the codes of
+/// misuse.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
 pub unsafe extern "C" fn dfs_abort(pool: *mut dfs_pool) -> i32 {
     let abort = |session: &mut Session| {

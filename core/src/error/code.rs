@@ -72,6 +72,8 @@ pub enum Code {
     BadRequest,
     /// [`MountError::NoPool`].
     NoPool,
+    /// [`MountError::LabelUnreadable`]: the disk is noted.
+    LabelUnreadable,
     /// [`MountError::Unsupported`]: the disk and its format are noted.
     Unsupported,
     /// [`MountError::Truncated`]: the disk and its lengths are noted.
@@ -283,6 +285,8 @@ impl About {
             FormatError::DiskTooLarge { disk, bytes } => FormatError::DiskTooLarge { disk, bytes },
             FormatError::Geometry { disk } => FormatError::Geometry { disk },
             FormatError::InUse { disk, pool } => FormatError::InUse { disk, pool },
+            FormatError::LabelUnreadable { disk, error } => FormatError::LabelUnreadable { disk, error },
+            FormatError::Overwritten { disk } => FormatError::Overwritten { disk },
             FormatError::Io { disk, error } => FormatError::Io { disk, error },
             FormatError::Entropy => FormatError::Entropy,
             FormatError::NeedsMemory(needs) => FormatError::NeedsMemory(needs),
@@ -300,6 +304,7 @@ impl About {
         let &Self { disk, second, members, list, generation, .. } = self;
         match code {
             Code::NoPool => MountError::NoPool,
+            Code::LabelUnreadable => MountError::LabelUnreadable { disk },
             Code::Unsupported => {
                 let (version, incompat, algorithm) = self.format;
                 MountError::Unsupported { disk, version, incompat, algorithm }

@@ -180,6 +180,19 @@ pub enum FormatError<E = StorageError> {
         /// The pool on it.
         pool: Uuid,
     },
+    /// As many places of a disk cannot be read as a pool has labels: there may be one on it. Formatting must be
+    /// forced.
+    LabelUnreadable {
+        /// The disk's index in the array.
+        disk: DiskIndex,
+        /// What it answered.
+        error: IoError,
+    },
+    /// A disk does not hold what was written to it: it may be in the array twice.
+    Overwritten {
+        /// The disk's index in the array.
+        disk: DiskIndex,
+    },
     /// A disk did not do what it was asked.
     Io {
         /// The disk's index in the array.
@@ -217,6 +230,12 @@ impl<E: core::fmt::Display> core::fmt::Display for FormatError<E> {
                 write!(f, "disk {disk}: sector, alignment or tear unit does not fit the pool's block")
             }
             Self::InUse { disk, pool } => write!(f, "disk {disk} belongs to pool {pool}"),
+            Self::LabelUnreadable { disk, error } => {
+                write!(f, "disk {disk} may hold a pool: places of its labels cannot be read ({error})")
+            }
+            Self::Overwritten { disk } => {
+                write!(f, "disk {disk} does not hold what was written to it: it may be given twice")
+            }
             Self::Io { disk, error } => write!(f, "disk {disk}: {error}"),
             Self::Entropy => f.write_str("the source of randomness failed"),
             Self::NeedsMemory(needs) => write!(f, "needs {needs}"),
@@ -234,6 +253,12 @@ impl<E: core::fmt::Debug + core::fmt::Display> core::error::Error for FormatErro
 pub enum MountError {
     /// No disk carries a label of the pool.
     NoPool,
+    /// No label of the pool was found, and there may be one all the same. As many places of a disk cannot be
+    /// read as a pool has labels, or its geometry is none.
+    LabelUnreadable {
+        /// The disk's index in the array.
+        disk: DiskIndex,
+    },
     /// A disk was made by a newer version.
     Unsupported {
         /// The disk's index in the array.
@@ -316,6 +341,9 @@ impl core::fmt::Display for MountError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::NoPool => f.write_str("no pool on these disks"),
+            Self::LabelUnreadable { disk } => {
+                write!(f, "no pool was found, and places of labels cannot be read on disk {disk}")
+            }
             Self::Unsupported { disk, version, incompat, algorithm } => write!(
                 f,
                 "disk {disk} has format {version} with features {incompat:#x} and checksum algorithm {algorithm}, \

@@ -91,6 +91,14 @@ impl PoolParameters {
         self.ring_length as u64 * self.slot_bytes as u64
     }
 
+    /// Bytes of a superblock, in sectors of any member: what a slot begins with. The rest of the slot, up to
+    /// its neighbour's tear unit, is neither written nor read.
+    // One body: many places ask.
+    #[inline(never)]
+    pub const fn superblock_bytes(&self) -> usize {
+        superblock_bytes(self.members_max as usize).next_multiple_of(self.sector_bytes_max() as usize)
+    }
+
     /// Bytes of the largest sector that a disk of the pool may have, also one that is added later. The places
     /// of labels and rings are multiples of it. 4096, unless nodes or chunks are smaller.
     pub const fn sector_bytes_max(&self) -> u32 {

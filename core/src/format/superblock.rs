@@ -16,7 +16,7 @@ use crate::types::{
 layout! {
     /// A superblock's fixed part; the member table follows it.
     Superblock, 384 bytes {
-        /// CRC-32C of the whole slot after this field.
+        /// CRC-32C of the whole superblock after this field.
         crc / set_crc: u32 = 0,
         /// [`SUPERBLOCK_MAGIC`].
         magic / set_magic: u32 = 4,

@@ -185,7 +185,7 @@ impl<A: DiskArray> Objects<'_, A> {
     }
 
     /// What tells objects of this transaction from those of others that were given the same numbers. Numbers are not used
-    /// twice in one history; an override or a transaction that is dropped gives them again.
+    /// twice in one history. After an override, or a crash in a transaction, they are given again.
     #[expect(clippy::cast_possible_truncation, reason = "any 32 of 64 mixed bits")]
     fn new_generation(&self) -> u32 {
         let superblock = &self.store.tree.space.superblock;

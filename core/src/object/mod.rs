@@ -170,8 +170,9 @@ impl<'m, A: DiskArray> Objects<'m, A> {
         let checked = self.store.check().and_then(|()| self.store.look_if_waited());
         let stored = checked.and_then(|()| self.store_filling()?.or_no_space());
         if let Err(error) = stored {
+            let cause = self.store.cause(error);
             self.abort();
-            return Err(error);
+            return Err(cause);
         }
         let committed = self.store.commit();
         self.unpin_unmade();

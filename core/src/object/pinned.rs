@@ -74,8 +74,7 @@ impl<'m, A: DiskArray> Objects<'m, A> {
         true
     }
 
-    /// Lets go of objects that are not there any more, because the transaction that made them was dropped:
-    /// their numbers are given again.
+    /// Lets go of objects that are not there any more, because the transaction that made them was dropped.
     pub(super) fn unpin_unmade(&mut self) {
         if !PINS || self.pins.is_empty() {
             return;

@@ -134,9 +134,6 @@ impl<A: DiskArray> Objects<'_, A> {
     /// bytes. As long as it could, it can be, since nothing else takes runs before it was stored.
     #[expect(clippy::cast_possible_truncation, reason = "an extent is at most 4 MiB")]
     pub(super) fn is_tight(&self, inode: &Inode) -> bool {
-        if !TIGHT {
-            return false;
-        }
         let (bytes, shift) = (self.extent_bytes(inode) as u32, self.block_shift());
         let rows = self.store.tree.data_rows();
         let scheme = redundancy::effective(inode.scheme, bytes, shift, rows.len());

@@ -43,7 +43,7 @@ impl<A: DiskArray> Objects<'_, A> {
         self.fill((to.start - start) as usize, &data[..bytes]);
         if tight && !self.store_filling()?.is_done() {
             self.set_filling(None);
-            return self.write_piece(to, data);
+            return if TIGHT { self.write_piece(to, data) } else { Ok(Fit::NoSpace) };
         }
         Ok(Fit::Done(bytes))
     }

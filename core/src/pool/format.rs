@@ -9,7 +9,7 @@ use crate::limits;
 use crate::object::Objects;
 use crate::options::options;
 use crate::powers::units;
-use crate::transaction::{CreateRequest, Memory, Store, histories};
+use crate::transaction::{CreateRequest, Memory, PLACES_TORN_MAX, Store, histories};
 use crate::types::{DiskIndex, MemberNumber, MemoryNeeds, Scheme, Uuid};
 use dynamicfs_hal::{Crc32c, DiskArray, Entropy, Geometry, Request};
 
@@ -60,7 +60,7 @@ impl FormatOptions {
     }
 
     /// For pools that firmware with tens of KiB of memory shares: 512-byte nodes, blocks and chunks, 4 KiB extents,
-    /// up to 4 members.
+    /// up to 4 members. Disks with a larger tear unit, as cards have, need [`tear_unit`](Self::tear_unit) too.
     pub const fn portable(scheme: Scheme) -> Self {
         Self {
             node_bytes: 512,
@@ -70,6 +70,20 @@ impl FormatOptions {
             members_max: 4,
             ring_length: 4,
             ..Self::server(scheme)
+        }
+    }
+
+    /// For disks that tear units of so many bytes, a power of two: blocks and extents are at least as large.
+    /// Without it a pool with smaller blocks is refused there, with [`FormatError::Geometry`].
+    #[must_use]
+    pub const fn tear_unit(self, bytes: u32) -> Self {
+        const fn at_least(size: u32, bytes: u32) -> u32 {
+            if size < bytes { bytes } else { size }
+        }
+        Self {
+            block_bytes: at_least(self.block_bytes, bytes),
+            extent_bytes: at_least(self.extent_bytes, bytes),
+            ..self
         }
     }
 }
@@ -264,6 +278,18 @@ fn check_options<A: DiskArray>(
     option: &impl Fn(DiskIndex) -> DiskOptions,
 ) -> Result<(), FormatError<Code>> {
     let most = usize::from(options.members_max).min(limits::MEMBERS_MAX);
+    if most == 0 {
+        return Err(FormatError::Parameter("most members"));
+    }
+    for (bytes, least, most, what) in [
+        (options.block_bytes, limits::BLOCK_BYTES_MIN, limits::BLOCK_BYTES_MAX, "block size"),
+        (options.node_bytes, limits::NODE_BYTES_MIN, limits::NODE_BYTES_MAX, "node size"),
+        (options.chunk_bytes, limits::CHUNK_BYTES_MIN, limits::CHUNK_BYTES_MAX, "chunk size"),
+    ] {
+        if !bytes.is_power_of_two() || !(least..=most).contains(&(bytes as usize)) {
+            return Err(FormatError::Parameter(what));
+        }
+    }
     if !(1..=most).contains(&array.disks()) {
         return Err(FormatError::DiskCount { most });
     }
@@ -320,7 +346,8 @@ fn refuse_pools<A: DiskArray>(
     Ok(())
 }
 
-/// Refuses a disk that carries a label, however old or new, also if more than one is damaged.
+/// Refuses a disk that carries a label, however old or new, also if more than one is damaged, and one where
+/// all labels of a pool may be that cannot be read.
 ///
 /// Labels are written and wiped one after the other. A single damaged label, without another one, is left by
 /// a power cut in between. Nothing was ever stored on such a disk.
@@ -336,13 +363,17 @@ pub(super) fn refuse_used<A: DiskArray>(
     let skip = buffer.as_ptr().align_offset(alignment);
     let buf = buffer.get_mut(skip..).and_then(|b| b.get_mut(..sector));
     let buf = buf.ok_or(FormatError::NeedsMemory(Memory::needs_bytes(sector + alignment, array.disks())))?;
-    let mut damaged = 0;
+    let (mut damaged, mut unread) = (0, 0);
     for at in core::iter::once(0).chain(places::candidates(&geometry)) {
         let mut request = [Request::read(disk.0, at / u64::from(geometry.sector_bytes), &mut *buf)];
         array.execute(&mut request);
         let [request] = request;
-        // A sector that cannot be read holds no label; writing it will tell whether the disk works.
-        if request.result.is_err() {
+        // The disk may not be ready, or its driver may be wrong: a pool is not to be lost for that.
+        if let Err(error) = request.result {
+            unread += 1;
+            if damaged + unread > PLACES_TORN_MAX {
+                return Err(FormatError::LabelUnreadable { disk, error });
+            }
             continue;
         }
         let is_damaged = match label::decode(buf, crc32c) {
@@ -350,7 +381,7 @@ pub(super) fn refuse_used<A: DiskArray>(
             Err(LabelFault::Checksum) => true,
             Ok(_) | Err(LabelFault::Unsupported { .. } | LabelFault::Invalid) => false,
         };
-        damaged += u32::from(is_damaged);
+        damaged += usize::from(is_damaged);
         if !is_damaged || damaged > 1 {
             let pool = Label::new(&*buf).map_or(Uuid([0; 16]), |label| label.pool());
             return Err(FormatError::InUse { disk, pool });
@@ -366,15 +397,6 @@ fn parameters<A: DiskArray>(
     options: &FormatOptions,
     option: &impl Fn(DiskIndex) -> DiskOptions,
 ) -> Result<PoolParameters, FormatError<Code>> {
-    for (bytes, what) in [
-        (options.block_bytes, "block size"),
-        (options.node_bytes, "node size"),
-        (options.chunk_bytes, "chunk size"),
-    ] {
-        if !bytes.is_power_of_two() {
-            return Err(FormatError::Parameter(what));
-        }
-    }
     let tear_unit = all(array).map(|disk| array.geometry(disk.0).tear_unit).max().unwrap_or(512);
     let mut parameters = PoolParameters {
         pool: random(entropy)?,

@@ -10,6 +10,10 @@ use embedded_io::SeekFrom;
 /// An open object: which, and where in it. It is a value and borrows nothing. As many as fit in memory are
 /// open at a time, also across transactions. Each call names the pool or transaction that it reads or writes
 /// through.
+///
+/// Where the object is no longer there, or the transaction that made it was undone, calls answer
+/// [`NotFound`](Error::NotFound): numbers of objects are not given twice in a mount. A handle ends with its
+/// mount, for a crash may have undone what it is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handle {
     pub(super) object: ObjectId,

@@ -173,5 +173,10 @@ pub(super) fn ask<P: Inside<Array: DiskArray>, T>(
     pool: &mut P,
     f: impl FnOnce(&mut Objects<'_, P::Array>) -> Result<T, Code>,
 ) -> Result<T, Error> {
-    pool.inside(|objects| f(objects).map_err(|code| objects.store.tree.disks.about.explain(code)))
+    pool.inside(|objects| {
+        f(objects).map_err(|error| {
+            let cause = P::cause(objects, error);
+            objects.store.tree.disks.about.explain(cause)
+        })
+    })
 }

@@ -28,7 +28,7 @@ impl<A: DiskArray> Transaction<'_, '_, A> {
         self.pool.objects.store.is_open()
     }
 
-    /// Whether the transaction made the object: undone, it gives the number again, to another one.
+    /// Whether the transaction made the object, which is gone where it is undone.
     pub fn has_made(&self, object: ObjectId) -> bool {
         let store = &self.pool.objects.store;
         store.is_open() && object >= store.committed().next_object_id()

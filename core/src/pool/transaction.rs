@@ -3,7 +3,7 @@
 use super::Pool;
 use super::read::ask;
 use super::sealed::Inside;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::format::inode::Inode;
 use crate::metrics::DiskCounters;
 use crate::object::{AttributeMode, Attributes, Change, MakeRequest, Moved, Objects, RenameMode};
@@ -331,6 +331,10 @@ impl<A: DiskArray> Inside for Transaction<'_, '_, A> {
 
     fn inside<T>(&mut self, f: impl FnOnce(&mut Objects<'_, A>) -> T) -> T {
         f(&mut self.pool.objects)
+    }
+
+    fn cause(objects: &mut Objects<'_, A>, error: Code) -> Code {
+        objects.store.cause(error)
     }
 }
 

@@ -38,7 +38,7 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// The transaction is over: it is durable, or it is dropped.
     fn end(&mut self, done: Result<(), Code>) -> Result<(), Code> {
-        if let Err(error) = done {
+        if let Err(error) = done.map_err(|error| self.cause(error)) {
             tell!(error, "generation {} is not committed: {:?}", self.tree.generation.0, error);
             self.abort();
             if error == Code::OutcomeUnknown {
@@ -152,6 +152,21 @@ impl<A: DiskArray> Store<'_, A> {
         quorum::may_continue(online, durable, next)
             && self.bears_without(Set::EMPTY)
             && self.tree.margin.bears(online)
+    }
+
+    /// The cause of an error where too many disks were lost. Without them nothing has space, and what is
+    /// there cannot be read: deleting something, or giving something up, would be wrong.
+    #[inline(never)]
+    pub(crate) fn cause(&mut self, error: Code) -> Code {
+        let online = self.tree.disks.online();
+        let are_enough = !online.is_empty()
+            && (!MULTI || !self.open || self.may_go_on(online, self.durable, self.durable));
+        match error {
+            Code::NoSpace | Code::Unreadable | Code::NodeUnreadable if !are_enough => {
+                self.tree.disks.too_few()
+            }
+            error => error,
+        }
     }
 
     /// Sets what the superblocks of a step say.

@@ -65,21 +65,22 @@ impl<A: DiskArray> Store<'_, A> {
     /// Makes ring B at the end of a disk and lets its labels say so.
     fn move_end(&mut self, disk: DiskIndex, grown: &DiskIdentity) -> Result<(), FormatError<Code>> {
         let disks = &mut self.tree.disks;
-        let bytes = disks.parameters.slot_bytes as usize;
+        let (bytes, slot_bytes) =
+            (disks.parameters.superblock_bytes(), u64::from(disks.parameters.slot_bytes));
         let slot = self
             .stage
             .get_mut(..bytes)
             .ok_or(FormatError::NeedsMemory(Memory::needs_bytes(bytes, disks.count())))?;
         slot.fill(0);
         for place in 0..u64::from(disks.parameters.ring_length) {
-            let lba = disks.lba_of_byte(disk, grown.ring_b + place * bytes as u64);
+            let lba = disks.lba_of_byte(disk, grown.ring_b + place * slot_bytes);
             disks.must(Request::write(disk.0, lba, slot))?;
         }
         if super::rings::read_state(disks, disk, slot).is_none() {
             return Err(FormatError::Io { disk, error: dynamicfs_hal::IoError::Media });
         }
         let place = disks.parameters.ring_place(disks.state(disk).sequence);
-        let lba = disks.lba_of_byte(disk, grown.ring_b + place * bytes as u64);
+        let lba = disks.lba_of_byte(disk, grown.ring_b + place * slot_bytes);
         disks.must(Request::write(disk.0, lba, slot))?;
         disks.must(Request::flush(disk.0))?;
         let label = super::labels::encode(&disks.parameters, grown, disks.crc32c);

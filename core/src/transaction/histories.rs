@@ -297,7 +297,7 @@ fn root_of_number<A: DiskArray>(
     newest: StateName,
     stage: &mut [u8],
 ) -> Option<u32> {
-    let image = stage.get_mut(..disks.parameters.slot_bytes as usize)?;
+    let image = stage.get_mut(..disks.parameters.superblock_bytes())?;
     disks.all().find_map(|disk| {
         let other = disks.state(disk);
         let has_newest = other.status == DiskStatus::Online && state_name(other) == newest;

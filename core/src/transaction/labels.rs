@@ -20,10 +20,16 @@ pub(super) fn encode(parameters: &PoolParameters, identity: &DiskIdentity, crc32
     bytes
 }
 
+/// Places of labels that may be unreadable on a disk without a pool: a pool has one label more. A power cut
+/// leaves one, while labels are written or wiped, and a second one while that is done again.
+pub(crate) const PLACES_TORN_MAX: usize = 2;
+
 /// What the labels of a disk say together.
 pub(super) struct Labels {
     /// Whether the disk gave any of the places.
     pub(super) answered: bool,
+    /// Places that could not be read.
+    unread: usize,
     /// The label that is right, if one is whole.
     found: Option<(PoolParameters, DiskIdentity)>,
     /// One of a newer format. It decides, whatever the others say: it was written later.
@@ -36,7 +42,7 @@ impl Labels {
     /// Reads the labels of a disk: the first one and where it says that the others are. Where it says nothing, wherever
     /// labels may be.
     pub(super) fn read<A: DiskArray>(disks: &mut Disks<'_, A>, disk: DiskIndex, buf: &mut [u8]) -> Self {
-        let mut labels = Self { answered: false, found: None, newer: None, must_not_write: false };
+        let mut labels = Self { answered: false, unread: 0, found: None, newer: None, must_not_write: false };
         labels.look(disks, disk, 0, buf);
         if labels.newer.is_some() {
             return labels;
@@ -68,6 +74,7 @@ impl Labels {
     /// Reads the place at this byte.
     fn look<A: DiskArray>(&mut self, disks: &mut Disks<'_, A>, disk: DiskIndex, at: u64, buf: &mut [u8]) {
         if disks.read_bytes(disk, at, buf).is_none() {
+            self.unread += 1;
             return;
         }
         self.answered = true;
@@ -107,9 +114,15 @@ pub(super) fn read_labels<A: DiskArray>(
     let mut is_known = false;
     // The first disk of a newer format, and the pool that it says it is of.
     let mut unsupported = None;
+    // The first disk on which a label may be that was not read.
+    let mut unread = None;
     for disk in disks.all() {
         let geometry = disks.geometry(disk);
-        if geometry.sectors == 0 || geometry.check().is_err() {
+        if geometry.sectors == 0 {
+            continue;
+        }
+        if geometry.check().is_err() {
+            unread = unread.or(Some(disk));
             continue;
         }
         let skip = bytes.as_ptr().align_offset(alignment);
@@ -128,7 +141,12 @@ pub(super) fn read_labels<A: DiskArray>(
             }
             continue;
         }
-        let Some((found, identity)) = labels.found else { continue };
+        let Some((found, identity)) = labels.found else {
+            if labels.unread > PLACES_TORN_MAX {
+                unread = unread.or(Some(disk));
+            }
+            continue;
+        };
         let pool = if is_known { Some(disks.parameters.pool) } else { wanted };
         if pool.is_some_and(|pool| pool != found.pool) {
             disks.state_mut(disk).status = DiskStatus::Foreign;
@@ -166,7 +184,10 @@ pub(super) fn read_labels<A: DiskArray>(
         // behind.
         Some(pool) if !is_known || pool == disks.parameters.pool => Err(Code::Unsupported),
         _ if is_known => Ok(()),
-        _ => Err(unfit(disks, Code::NoPool)),
+        _ => match unread {
+            Some(disk) => Err(disks.about.on(disk, Code::LabelUnreadable)),
+            None => Err(unfit(disks, Code::NoPool)),
+        },
     }
 }
 
@@ -196,7 +217,12 @@ impl<A: DiskArray> Store<'_, A> {
             let Some(identity) = self.tree.disks.state(disk).identity else { continue };
             self.write_label(disk, &identity)?;
         }
-        Ok(())
+        // Two places of the array with one disk between them would count as two.
+        let (disks, stage) = (&mut self.tree.disks, &mut *self.stage);
+        match disks.all().find(|&disk| !disks.has_own_label(disk, stage)) {
+            Some(disk) => Err(FormatError::Overwritten { disk }),
+            None => Ok(()),
+        }
     }
 
     /// Writes a member's label to all its places, durably.
@@ -304,17 +330,17 @@ impl<A: DiskArray> Disks<'_, A> {
         identity: &DiskIdentity,
         stage: &mut [u8],
     ) -> Result<(), FormatError<Code>> {
-        let slot_bytes = self.parameters.slot_bytes as usize;
+        let (bytes, slot_bytes) = (self.parameters.superblock_bytes(), u64::from(self.parameters.slot_bytes));
         let geometry = self.geometry(disk);
         let labels = core::iter::once(0).chain(places::candidates(&geometry)).chain(identity.label_places());
         self.write_label(disk, &[0; LABEL_BYTES], labels, stage)?;
         let slot = stage
-            .get_mut(..slot_bytes)
-            .ok_or(FormatError::NeedsMemory(Memory::needs_bytes(slot_bytes, self.count())))?;
+            .get_mut(..bytes)
+            .ok_or(FormatError::NeedsMemory(Memory::needs_bytes(bytes, self.count())))?;
         slot.fill(0);
         for n in 0..u64::from(self.parameters.ring_length) {
             for ring in [identity.ring_a, identity.ring_b] {
-                let lba = self.lba_of_byte(disk, ring + n * slot_bytes as u64);
+                let lba = self.lba_of_byte(disk, ring + n * slot_bytes);
                 self.must(Request::write(disk.0, lba, slot))?;
             }
         }

@@ -1,5 +1,6 @@
 //! How the lent memory is divided.
 
+use crate::build::{REED_SOLOMON, XOR};
 use crate::disks::{DiskState, Disks};
 use crate::format::parameters::PoolParameters;
 use crate::format::record::dead;
@@ -109,7 +110,7 @@ const fn rows(p: &PoolParameters) -> usize {
 }
 
 const fn fixed_bytes(p: &PoolParameters) -> usize {
-    2 * p.slot_bytes as usize
+    2 * p.superblock_bytes()
         + Space::bitmap_bytes(rows(p), p.group_blocks)
         + dead::RUN_BYTES * *PENDING_RUNS.start()
         + 2 * scratch_bytes(p)
@@ -125,16 +126,21 @@ pub(super) const fn scratch_bytes(p: &PoolParameters) -> usize {
     }
 }
 
-/// The stage beside the window of an extent: parity or what is missing of it, a padded block, at least one slot.
+/// The stage beside the window of an extent: the padded last fragment and the parity, where the build computes
+/// any; at least one superblock and one chunk.
 const fn stage_bytes(p: &PoolParameters, extent: usize) -> usize {
-    let stage = extent + 2 * p.block_bytes();
-    if stage > p.slot_bytes as usize { stage } else { p.slot_bytes as usize }
+    let computed = if REED_SOLOMON { 2 } else { XOR as usize };
+    larger(extent + computed * p.block_bytes(), larger(p.superblock_bytes(), p.chunk_bytes()))
 }
 
-/// The smallest window: an extent of the smallest size, a whole block at least.
+const fn larger(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}
+
+/// The smallest window: an extent of the smallest size, a whole block and a whole chunk at least.
 #[expect(clippy::cast_possible_truncation, reason = "4096")]
 const fn extent_bytes_min(p: &PoolParameters) -> usize {
-    if p.block_bytes() > EXTENT_BYTES_MIN as usize { p.block_bytes() } else { EXTENT_BYTES_MIN as usize }
+    larger(EXTENT_BYTES_MIN as usize, larger(p.block_bytes(), p.chunk_bytes()))
 }
 
 const fn total(p: &PoolParameters, extent: usize) -> usize {
@@ -257,8 +263,8 @@ pub(super) fn divide<'m>(
     }
     let frames = (rest.len() - fixed) / p.node_bytes() * p.node_bytes();
     let (frames, rest) = rest.split_at_mut(frames);
-    let (committed, rest) = rest.split_at_mut(p.slot_bytes as usize);
-    let (working, rest) = rest.split_at_mut(p.slot_bytes as usize);
+    let (committed, rest) = rest.split_at_mut(p.superblock_bytes());
+    let (working, rest) = rest.split_at_mut(p.superblock_bytes());
     let (bitmaps, rest) = rest.split_at_mut(Space::bitmap_bytes(rows(p), p.group_blocks));
     let (pending, rest) = rest.split_at_mut(pending);
     let (scratch, rest) = rest.split_at_mut(scratch_bytes(p));

@@ -50,6 +50,7 @@ mod sweep;
 
 pub use create::CreateRequest;
 pub use histories::Prefer;
+pub(crate) use labels::PLACES_TORN_MAX;
 pub use memory::Memory;
 pub use request::{MountMode, MountRequest};
 pub use reserve::{Purpose, REFRESH_UPDATES, RELEASE_UPDATES};
@@ -175,7 +176,10 @@ impl<'m, A: DiskArray> Store<'m, A> {
     /// while one is open.
     pub fn begin(&mut self) -> Result<(), Code> {
         self.check_alone()?;
-        self.claim_once()?;
+        self.claim_once().map_err(|error| self.cause(error))?;
+        if self.tree.disks.online().is_empty() {
+            return Err(self.tree.disks.too_few());
+        }
         if self.owes_commit {
             self.make_owed_commit()?;
         }
@@ -318,7 +322,10 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.withhold();
         let generation = self.tree.generation;
         self.tree.cache.abandon(generation);
+        // Numbers that were given are not given again: a caller may still have one.
+        let next = self.tree.space.superblock.next_object();
         self.tree.space.superblock.copy_from(self.committed);
+        self.tree.space.superblock.set_next_object(next);
         self.tree.space.reset();
         self.restore_root();
         if let Some((disk, blocks)) = self.growing.take() {

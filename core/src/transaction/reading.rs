@@ -29,13 +29,13 @@ impl<'m> Memory<'m> {
 pub(super) const TO_READ: Division = Division { needs: Memory::needs_to_read, divide };
 
 const fn least(p: &PoolParameters) -> usize {
-    2 * p.slot_bytes as usize + stage_bytes(p, 1) + scratch_bytes(p) + NODES_MIN * p.node_bytes()
+    2 * p.superblock_bytes() + stage_bytes(p, 1) + scratch_bytes(p) + NODES_MIN * p.node_bytes()
 }
 
-/// At least a slot, and so many chunks.
+/// At least a superblock, and so many chunks.
 const fn stage_bytes(p: &PoolParameters, chunks: usize) -> usize {
     let stage = chunks * p.chunk_bytes();
-    if stage > p.slot_bytes as usize { stage } else { p.slot_bytes as usize }
+    if stage > p.superblock_bytes() { stage } else { p.superblock_bytes() }
 }
 
 fn divide<'m>(bytes: &'m mut [u8], p: &PoolParameters, alignment: usize) -> Result<Parts<'m>, usize> {
@@ -57,7 +57,7 @@ fn divide<'m>(bytes: &'m mut [u8], p: &PoolParameters, alignment: usize) -> Resu
     };
     // What disks read comes first, and is a multiple of every alignment.
     let (staging, stage) = (take(staging), take(stage));
-    let (committed, working) = (take(p.slot_bytes as usize), take(p.slot_bytes as usize));
+    let (committed, working) = (take(p.superblock_bytes()), take(p.superblock_bytes()));
     let piece = take(scratch_bytes(p));
     let frames = rest.len() / p.node_bytes() * p.node_bytes();
     let frames = rest.split_at_mut(frames).0;

@@ -394,7 +394,7 @@ impl<'m, A: DiskArray> Store<'m, A> {
         self.describe(self.durable, named.and(online), generation);
         for row in there.iter() {
             let Some(disk) = self.tree.disks.disk_in_row(row) else { continue };
-            let bytes = self.tree.disks.parameters.slot_bytes as usize;
+            let bytes = self.tree.disks.parameters.superblock_bytes();
             self.stage[..bytes].copy_from_slice(self.tree.space.superblock.bytes());
             self.write_on(disk, self.epoch)?;
         }
@@ -423,7 +423,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// acknowledged. Where this mount does not miss the disk, the next one may.
     #[expect(clippy::indexing_slicing, reason = "the stage holds a slot")]
     fn claim_on(&mut self, disk: DiskIndex, epoch: Epoch) -> Result<(), Code> {
-        let bytes = self.tree.disks.parameters.slot_bytes as usize;
+        let bytes = self.tree.disks.parameters.superblock_bytes();
         let found = self.committed().root_crc();
         let image = &mut self.stage[..bytes];
         if read_state(&mut self.tree.disks, disk, image).is_none() {
@@ -453,7 +453,7 @@ impl<A: DiskArray> Store<'_, A> {
     #[inline(never)] // Once, and not in each of its callers.
     #[expect(clippy::indexing_slicing, reason = "the stage holds a slot")]
     fn write_on(&mut self, disk: DiskIndex, epoch: Epoch) -> Result<(), Code> {
-        let bytes = self.tree.disks.parameters.slot_bytes as usize;
+        let bytes = self.tree.disks.parameters.superblock_bytes();
         let before = self.tree.disks.state(disk).sequence;
         self.tree.disks.seal_superblock(disk, &mut self.stage[..bytes], epoch);
         let row = Set::only(self.tree.disks.state(disk).row.into());
@@ -468,7 +468,7 @@ impl<A: DiskArray> Store<'_, A> {
     /// where it was, unless what was written is whole all the same.
     #[expect(clippy::indexing_slicing, reason = "the stage holds a slot")]
     fn take_back(&mut self, disk: DiskIndex, before: u64) {
-        let image = &mut self.stage[..self.tree.disks.parameters.slot_bytes as usize];
+        let image = &mut self.stage[..self.tree.disks.parameters.superblock_bytes()];
         if read_state(&mut self.tree.disks, disk, image).is_none() {
             let state = self.tree.disks.state_mut(disk);
             (state.previous, state.sequence, state.may_hold_more) = (0, before, true);

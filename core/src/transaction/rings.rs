@@ -24,7 +24,7 @@ pub(super) const REQUESTS_PER_SUPERBLOCK: usize = 3;
 /// be readable one day, and the next write to the slot may be cut short so that it completes the one before.
 #[inline(never)] // Once, and not in each of its callers.
 pub(super) fn survey<A: DiskArray>(disks: &mut Disks<'_, A>, stage: &mut [u8]) -> Result<(), Code> {
-    let bytes = disks.parameters.slot_bytes as usize;
+    let bytes = disks.parameters.superblock_bytes();
     let image = stage.get_mut(..bytes).ok_or(Code::NoSuperblock)?;
     for disk in disks.all() {
         if disks.state(disk).status != DiskStatus::Online {
@@ -123,8 +123,8 @@ fn read_slot<A: DiskArray>(
 ) -> Option<SlotContents> {
     let identity = disks.state(disk).identity?;
     let start = if ring == 0 { identity.ring_a } else { identity.ring_b };
-    let at = start.checked_add(place * image.len() as u64)?;
     let p = disks.parameters;
+    let at = start.checked_add(place * u64::from(p.slot_bytes))?;
     disks.read_bytes_again(disk, at, image)?;
     Some(superblock::examine(image, &p, identity.disk, place, disks.crc32c))
 }
@@ -312,10 +312,11 @@ impl<A: DiskArray> Store<'_, A> {
         looked
     }
 
-    /// Looks at the slots before anything is written: a disk that was exchanged is out of use as if it had failed.
+    /// Looks at the slots before anything is written: a disk that was exchanged is out of use as if it had
+    /// failed. Where it was the last one, it is told.
     pub(super) fn look_before_writing(&mut self) -> Result<(), Code> {
         match self.look_at_slots(false) {
-            Err(Code::Exchanged) => Ok(()),
+            Err(Code::Exchanged) if !self.tree.disks.online().is_empty() => Ok(()),
             looked => looked,
         }
     }
@@ -344,7 +345,7 @@ impl<A: DiskArray> Store<'_, A> {
         } else if flush {
             disks.flush_written();
         }
-        let image = &mut self.stage[..disks.parameters.slot_bytes as usize];
+        let image = &mut self.stage[..disks.parameters.superblock_bytes()];
         let mut exchanged = Ok(());
         for disk in disks.all() {
             if MANAGE && !core::mem::take(&mut disks.state_mut(disk).is_suspect)
@@ -376,7 +377,7 @@ impl<A: DiskArray> Store<'_, A> {
     #[expect(clippy::indexing_slicing, reason = "the stage holds a slot")]
     pub fn count_wrong_slots(&mut self) -> usize {
         let disks = &mut self.tree.disks;
-        let image = &mut self.stage[..disks.parameters.slot_bytes as usize];
+        let image = &mut self.stage[..disks.parameters.superblock_bytes()];
         let mut wrong = 0;
         for disk in disks.all() {
             if disks.state(disk).status != DiskStatus::Online {
@@ -424,7 +425,7 @@ impl<A: DiskArray> Disks<'_, A> {
     fn flush_and_peek(&mut self, flush: bool, stage: &mut [u8]) {
         const STEPS: usize = 3;
         let (pool, ring_length) = (self.parameters.pool, u64::from(self.parameters.ring_length));
-        // Of members alone, whose sectors fit a slot, and so the stage.
+        // Of members alone, whose sectors fit a superblock, and so the stage.
         let members = self.all().filter(|&disk| self.state(disk).status == DiskStatus::Online);
         let unit = members.map(|disk| self.geometry(disk).sector_bytes as usize).max().unwrap_or(1);
         let mut step = 0;

@@ -1,6 +1,8 @@
 //! What the facade promises to a program, on disks in memory.
 
+mod cards;
 mod cursor;
+mod failing;
 mod names;
 mod open;
 mod paths;

@@ -78,6 +78,25 @@ fn handles_are_values_beside_each_other() {
     check(&mut pool);
 }
 
+/// A dropped transaction gave its objects' numbers again: a handle that outlived it wrote into the next file.
+#[test]
+fn a_handle_outlives_what_it_is_of_and_finds_nothing_else() {
+    let mut machine = Machine::new(2 << 20);
+    let mut pool = machine.mount();
+    let options = OpenOptions::new().create(true);
+    let mut transaction = pool.begin().expect("begun");
+    let mut undone = options.open(&mut transaction, b"undone").expect("opened");
+    drop(transaction);
+    let mut transaction = pool.begin().expect("begun");
+    let kept = options.open(&mut transaction, b"kept").expect("opened");
+    assert_ne!(kept.object(), undone.object());
+    assert_eq!(undone.write(&mut transaction, b"lost"), Err(Error::NotFound));
+    transaction.commit().expect("committed");
+    assert_eq!(undone.read(&mut pool, &mut [0; 4]), Err(Error::NotFound));
+    assert_eq!(contents(&mut pool, b"kept").as_deref(), Ok(&b""[..]));
+    check(&mut pool);
+}
+
 #[test]
 fn a_stream_of_an_appending_handle_appends() {
     let mut machine = Machine::new(256 << 10);

@@ -366,13 +366,17 @@ impl From<FormatError> for Failure {
                 .hint("leave --portable, --node-size and --chunk out for disks with large sectors"),
             FormatError::InUse { .. } => Self::new(Code::InUse, message)
                 .hint("name another disk; --force overwrites what is on this one"),
+            FormatError::LabelUnreadable { .. } => Self::new(Code::InUse, message)
+                .hint("see that the disk can be read; --force overwrites what may be on it"),
             FormatError::NeedsMemory(_) => {
                 Self::new(Code::NeedsMemory, message).hint("lend more with --memory")
             }
             FormatError::Io { error: IoError::NoSpace, .. } => {
                 Self::new(Code::NoSpaceBelow, message).hint("make room there, and run the command again")
             }
-            FormatError::Io { .. } | FormatError::Entropy => Self::new(Code::Host, message),
+            FormatError::Io { .. } | FormatError::Overwritten { .. } | FormatError::Entropy => {
+                Self::new(Code::Host, message)
+            }
             FormatError::Storage(StorageError::NoSpaceBelow { .. }) => {
                 Self::new(Code::NoSpaceBelow, message).hint("make room there, and run the command again")
             }
@@ -454,6 +458,9 @@ impl From<MountError> for Failure {
                 (Code::MembersMissing, "attach the disk as it was attached when it became a member")
             }
             MountError::NeedsMemory(_) => (Code::NeedsMemory, "lend more with --memory"),
+            MountError::LabelUnreadable { .. } => {
+                (Code::BadPool, "see that the disk is attached as it was and can be read")
+            }
             MountError::NoPool | MountError::NoSuperblock | MountError::LabelsDisagree { .. } => {
                 (Code::BadPool, "see what is on the disks with `dynamicfs labels`")
             }

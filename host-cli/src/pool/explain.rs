@@ -37,6 +37,9 @@ pub(super) fn explain(app: &App, cause: MountError, config: &Config, places: &[P
             "{} has sectors of {sector_bytes} bytes here, more than the pool's layout allows",
             name(disk.0)
         ),
+        MountError::LabelUnreadable { disk } => {
+            format!("no pool was found, and places of labels cannot be read on {}", name(disk.0))
+        }
         MountError::NoPool => format!("no disk carries a label of pool {}", config.pool),
         MountError::Unsupported { disk, .. } => format!("{}: {}", name(disk.0), failure.message()),
         _ => format!("cannot open the pool: {}", failure.message()),

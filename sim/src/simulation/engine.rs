@@ -378,6 +378,7 @@ const fn may_refuse(error: &MountError) -> bool {
             | MountError::Truncated { .. }
             | MountError::NoSuperblock
             | MountError::NoPool
+            | MountError::LabelUnreadable { .. }
             | MountError::Storage(
                 StorageError::OutcomeUnknown
                     | StorageError::TooFewDisks { .. }

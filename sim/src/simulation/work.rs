@@ -324,6 +324,9 @@ impl Run {
         if !self.atlas.is_whole() || self.is_excused() {
             return Ok(Flow::On);
         }
+        if what == COMMIT {
+            return Err(self.fail(FailureKind::Space, "a commit found no space for what was accepted"));
+        }
         if what == RELEASE {
             return Err(self.fail(FailureKind::Space, "nothing can be deleted: no space left"));
         }

@@ -186,7 +186,8 @@ fn what_is_replaced_is_there_as_long_as_it_is_held() {
     });
 }
 
-/// A transaction that is dropped takes with it what it made, and what held that: the number is given again.
+/// A transaction that is dropped takes with it what it made, and what held that. The number is not given again
+/// in this mount.
 #[test]
 fn what_a_dropped_transaction_made_is_not_held() {
     let mut world = world();
@@ -195,8 +196,8 @@ fn what_a_dropped_transaction_made_is_not_held() {
         let made = transaction.create_unnamed(&MakeRequest::File, &PLAIN).expect("made");
         drop(transaction);
         let again = put_file(pool, "file", &[1; 100]).expect("committed");
-        assert_eq!(again, made, "the number is given again");
-        assert!(!pool.unpin(again), "and nothing holds it");
+        assert!(again > made, "the number is not given again");
+        assert!(!pool.unpin(made), "and nothing holds it");
         commit(pool, |transaction| {
             transaction.unlink(ObjectId::ROOT, b"file").expect("unlinked");
             assert_eq!(transaction.inode(again), Err(Error::NotFound), "it is gone at once");

@@ -5,11 +5,8 @@ use dynamicfs_core::format::checksum::crc32c;
 use dynamicfs_core::{CacheEntry, DiskState, FormatOptions, Memory, MountMode, MountOptions, Pool, Services};
 use dynamicfs_hal::{Clock, Entropy, EntropyError, RamDisk, SerialArray, UnixTime};
 
-/// Requests that the array takes at a time.
-const BATCH: usize = 8;
-
 /// The array of a golden pool.
-pub type Array<'d, const N: usize> = SerialArray<RamDisk<&'d mut [u8]>, N, BATCH>;
+pub type Array<'d, const N: usize> = SerialArray<RamDisk<&'d mut [u8]>, N>;
 
 /// It is always the same moment.
 struct Standstill;

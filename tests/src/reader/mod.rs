@@ -170,10 +170,16 @@ pub fn label<'d>(structures: &'d Structures, disk: &'d [u8]) -> View<'d> {
     label
 }
 
+/// The bytes of a sector that any disk of the pool may have.
+fn unit(label: &View<'_>) -> usize {
+    let bytes = |shift: &str| 1 << label.number(shift);
+    bytes("node_shift").min(bytes("chunk_shift")).min(4096)
+}
+
 /// The parts of a disk lie where the document says.
 fn check_places(label: &View<'_>, bytes: usize) {
     let field = |name: &str| label.number(name) as usize;
-    let unit = [4096, 1 << field("node_shift"), 1 << field("chunk_shift")].into_iter().min().expect("three");
+    let unit = unit(label);
     let ring = field("ring_length") * field("slot_bytes");
     let copies = [1 << 20, 64 << 10, 4 << 10];
     let copy_at = copies.into_iter().find(|&at| at <= bytes / 64).unwrap_or(copies[2]);
@@ -191,10 +197,12 @@ fn check_places(label: &View<'_>, bytes: usize) {
 
 /// A disk's newest superblock and the byte of ring A at which it lies; its copy in ring B is proved too.
 pub fn newest_slot<'d>(structures: &'d Structures, disk: &'d [u8], label: &View<'d>) -> (usize, View<'d>) {
-    let slot_bytes = label.number("slot_bytes") as usize;
+    let fixed =
+        structures["Superblock"].bytes + structures["MemberRow"].bytes * label.number("members_max") as usize;
+    let superblock_bytes = fixed.next_multiple_of(unit(label));
     let slot = |ring: &str, place: u64| {
-        let at = (label.number(ring) + place * slot_bytes as u64) as usize;
-        (at, structures["Superblock"].view(&disk[at..at + slot_bytes]))
+        let at = (label.number(ring) + place * label.number("slot_bytes")) as usize;
+        (at, structures["Superblock"].view(&disk[at..at + superblock_bytes]))
     };
     let valid = |place: u64, slot: &View<'_>| {
         slot.field("magic") == b"DFsb"

@@ -239,6 +239,8 @@ impl Layout {
             | FormatError::DiskTooLarge { disk, .. }
             | FormatError::Geometry { disk }
             | FormatError::InUse { disk, .. }
+            | FormatError::LabelUnreadable { disk, .. }
+            | FormatError::Overwritten { disk }
             | FormatError::Io { disk, .. }
             | FormatError::Storage(StorageError::NoSpaceBelow { disk }) => {
                 config.disks.get(disk.0).map(|entry| self.folder.join(&entry.path))
