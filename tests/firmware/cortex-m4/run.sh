@@ -15,7 +15,7 @@ readonly SETS=(
 )
 # KiB of flash that programs may take: what they take now. The budgets to come are in README.md.
 # Making a pool is in no budget; the flash of `life` is mostly the test's own.
-declare -rA FLASH_MAX=([read_only]=21 [read_write]=55 [mirror]=71 [full]=90)
+declare -rA FLASH_MAX=([read_only]=21 [read_write]=56 [mirror]=72 [full]=91)
 # Programs whose chains of calls are known: no other has limits.
 readonly MEASURED=" ${!FLASH_MAX[*]} "
 readonly RAM_MAX=$((64 << 10))
