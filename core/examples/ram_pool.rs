@@ -2,19 +2,7 @@
 use dynamicfs_core::files::{Attributes, MakeRequest};
 use dynamicfs_core::types::{ObjectId, Scheme};
 use dynamicfs_core::{CacheEntry, DiskState, FormatOptions, Memory, Pool, ReadObjects, Services, crc32c};
-use dynamicfs_hal::{Clock, Entropy, EntropyError, RamDisk, SerialArray, UnixTime};
-
-/// A board without a clock.
-struct NoClock;
-
-impl Clock for NoClock {
-    fn now(&self) -> UnixTime {
-        UnixTime::default()
-    }
-    fn monotonic_micros(&self) -> u64 {
-        0
-    }
-}
+use dynamicfs_hal::{Entropy, EntropyError, NoClock, RamDisk, SerialArray};
 
 /// Stands in for the board's random number generator.
 struct Counter(u8);
@@ -32,7 +20,7 @@ impl Entropy for Counter {
 fn main() -> Result<(), Box<dyn core::error::Error>> {
     // Three disks of 256 KiB, and 40 KiB of memory for the pool.
     let mut disks = [[0u8; 256 << 10]; 3];
-    let array = SerialArray::<_, 3>::new(disks.each_mut().map(|bytes| RamDisk::new(&mut bytes[..], 512)));
+    let array = SerialArray::new(disks.each_mut().map(|bytes| RamDisk::new(&mut bytes[..], 512)));
     let (mut bytes, mut entries, mut states) = ([0; 40 << 10], [CacheEntry::NEW; 32], [DiskState::NEW; 3]);
     let memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut states };
     let services = Services::new(crc32c, &NoClock);

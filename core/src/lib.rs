@@ -23,7 +23,7 @@
 //!     let mut states = [DiskState::NEW; NEEDS.disks];
 //!     let memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut states };
 //!     let services = Services::new(crc32c, &NoClock);
-//!     let array = SerialArray::<_, 2>::new(disks);
+//!     let array = SerialArray::new(disks);
 //!     let pool = Pool::format(array, memory, services, entropy, &OPTIONS, &[])?;
 //!     assert_eq!(pool.health().online, 2);
 //!     Ok(())
@@ -67,7 +67,7 @@
 //! #     with_disks(|disks| {
 //! #         let (mut bytes, mut entries, mut states) = ([0; 40 << 10], [CacheEntry::NEW; 32], [DiskState::NEW; 2]);
 //! #         let mut memory = Memory { bytes: &mut bytes, entries: &mut entries, disks: &mut states };
-//! #         let mut array = SerialArray::<_, 2>::new(disks);
+//! #         let mut array = SerialArray::new(disks);
 //! #         for _ in 0..2 {
 //! #             let services = Services::new(crc32c, &NoClock);
 //! #             assert_eq!(start(&mut array, &mut memory, services, &mut Random(3)).unwrap(), 1, "the root");
