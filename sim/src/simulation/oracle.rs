@@ -125,7 +125,10 @@ impl Oracle {
     pub(super) fn go_back(&mut self, state: Arc<Model>) {
         // What was never acknowledged may still come back, where anything may.
         self.history.extend(self.in_flight.take());
+        // What it held, an earlier mount held; this one holds what it held until now.
+        let held = self.current().clone();
         self.history.push(state);
+        self.keep_pins(&held);
     }
 
     /// All states that a damaged pool may show parts of, the newest first.
