@@ -439,8 +439,8 @@ typedef struct dfs_format_options {
     uint32_t parity;
     // Disks that may be lost without losing the tree, up to 4; never fewer than `parity`.
     uint32_t tolerance;
-    // Bytes of a tree node: a power of two, 512 to 16384, every disk's sector at least. 0: 512, or the largest
-    // sector.
+    // Bytes of a tree node: a power of two, 512 to 16384, every disk's sector at least. 0: 512, or the
+    // largest sector.
     uint32_t node_bytes;
     // Bytes of a block, the allocation unit: a power of two, a node at least, every disk's tear unit at
     // least, 65536 at most. 0: 512, or the largest tear unit.
@@ -646,7 +646,8 @@ int32_t dfs_memory_to_mount(const struct dfs_config *config, struct dfs_memory_n
 // 0, or a code: nothing is mounted then, and `dfs_last_error` tells the disk or the memory that is meant.
 // Until the first byte is written: `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`,
 // `_LOCK`, `_DISK_COUNT`, `_TOO_FEW_DISKS`, `_PARAMETER`, `_GEOMETRY`, `_DISK_TOO_SMALL`, `_DISK_TOO_LARGE`,
-// `_IN_USE`, `_LABEL_UNREADABLE`, `_ENTROPY`, `_NEEDS_MEMORY`, `_NEEDS_FEATURE`. After it those of a disk that failed.
+// `_IN_USE`, `_LABEL_UNREADABLE`, `_ENTROPY`, `_NEEDS_MEMORY`, `_NEEDS_FEATURE`. After it those of a disk
+// that failed.
 int32_t dfs_format(struct dfs_pool *pool,
                    const struct dfs_config *config,
                    const struct dfs_format_options *options);
@@ -659,10 +660,9 @@ int32_t dfs_format(struct dfs_pool *pool,
 // 0, or a code: nothing is mounted then, and `dfs_last_error` tells the disk or the memory that is meant.
 // `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`, `_LOCK`, `_DISK_COUNT`, `_GEOMETRY`;
 // and of the disks `DFS_ERR_NO_POOL`, `_LABEL_UNREADABLE`, `_MISSING`, `_UNSUPPORTED`, `_TRUNCATED`,
-// `_LARGE_SECTORS`, `_LABELS_DISAGREE`, `_CLONED`, `_NO_SUPERBLOCK`, `_UNFINISHED`, `_DIVERGED`, `_NEEDS_FEATURE`,
-// `_NEEDS_MEMORY`, `_NODE_UNREADABLE`.
-int32_t dfs_mount(struct dfs_pool *pool,
-                  const struct dfs_config *config);
+// `_LARGE_SECTORS`, `_LABELS_DISAGREE`, `_CLONED`, `_NO_SUPERBLOCK`, `_UNFINISHED`, `_DIVERGED`,
+// `_NEEDS_FEATURE`, `_NEEDS_MEMORY`, `_NODE_UNREADABLE`.
+int32_t dfs_mount(struct dfs_pool *pool, const struct dfs_config *config);
 
 // Mounts a pool for reading alone, in less memory. Nothing is written to any disk. A program that mounts
 // with this function alone, and calls no function that changes something, links no code that writes.

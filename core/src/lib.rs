@@ -361,7 +361,9 @@ pub mod planning {
 /// Labels and superblocks of disks, without a pool: for tools that look at what is on a disk.
 pub mod inspect {
     pub use crate::format::key::{Key, Kind};
-    pub use crate::format::label::{DiskIdentity, LABEL_BYTES, Label, LabelFault, decode as decode_label};
+    pub use crate::format::label::{
+        DiskIdentity, LABEL_BYTES, LABELS, Label, LabelFault, decode as decode_label,
+    };
     pub use crate::format::parameters::{COPY_PLACES, SECTOR_BYTES_MAX};
     pub use crate::format::places::candidates;
     pub use crate::format::superblock::{Ancestor, SUPERBLOCK_MAGIC, Superblock};

@@ -64,8 +64,8 @@ impl<T: DiskArray> DiskArray for &mut T {
     }
 }
 
-/// Disks driven one request after the other: what firmware uses. `B` is the capacity of a batch, at least 2; 8 costs
-/// about 320 bytes of stack on a 32-bit target.
+/// Disks driven one request after the other: what firmware uses. `B` is the capacity of a batch, at least 2.
+/// A capacity of 8 costs about 320 bytes of stack on a 32-bit target.
 #[derive(Debug)]
 pub struct SerialArray<D, const N: usize, const B: usize = 8> {
     devices: [D; N],

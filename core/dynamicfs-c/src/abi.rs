@@ -130,8 +130,8 @@ pub struct dfs_format_options {
     pub parity: u32,
     /// Disks that may be lost without losing the tree, up to 4; never fewer than `parity`.
     pub tolerance: u32,
-    /// Bytes of a tree node: a power of two, 512 to 16384, every disk's sector at least. 0: 512, or the largest
-    /// sector.
+    /// Bytes of a tree node: a power of two, 512 to 16384, every disk's sector at least. 0: 512, or the
+    /// largest sector.
     pub node_bytes: u32,
     /// Bytes of a block, the allocation unit: a power of two, a node at least, every disk's tear unit at
     /// least, 65536 at most. 0: 512, or the largest tear unit.

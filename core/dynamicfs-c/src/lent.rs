@@ -13,7 +13,7 @@ use crate::{
 };
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
-use dynamicfs_core::inspect::{candidates, decode_label};
+use dynamicfs_core::inspect::{LABELS, candidates, decode_label};
 use dynamicfs_core::limits;
 use dynamicfs_core::types::{MemoryNeeds, Scheme, Uuid};
 use dynamicfs_core::{CacheEntry, DiskState, FormatOptions, Memory, Pin, Pool, PoolParameters, Reader};
@@ -263,8 +263,7 @@ fn find_label(disks: &mut Disks, config: &dfs_config, buffer: &mut [u8]) -> Resu
                 return Ok(parameters);
             }
         }
-        // A pool has three labels.
-        if unread > 2 {
+        if unread >= LABELS {
             none = DFS_ERR_LABEL_UNREADABLE;
         }
     }

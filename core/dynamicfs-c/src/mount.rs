@@ -18,7 +18,8 @@ use dynamicfs_core::{MountOptions, Pool, Reader, Services};
 /// 0, or a code: nothing is mounted then, and `dfs_last_error` tells the disk or the memory that is meant.
 /// Until the first byte is written: `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`,
 /// `_LOCK`, `_DISK_COUNT`, `_TOO_FEW_DISKS`, `_PARAMETER`, `_GEOMETRY`, `_DISK_TOO_SMALL`, `_DISK_TOO_LARGE`,
-/// `_IN_USE`, `_LABEL_UNREADABLE`, `_ENTROPY`, `_NEEDS_MEMORY`, `_NEEDS_FEATURE`. After it those of a disk that failed.
+/// `_IN_USE`, `_LABEL_UNREADABLE`, `_ENTROPY`, `_NEEDS_MEMORY`, `_NEEDS_FEATURE`. After it those of a disk
+/// that failed.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
 pub unsafe extern "C" fn dfs_format(
     pool: *mut dfs_pool,
@@ -55,8 +56,8 @@ pub unsafe extern "C" fn dfs_format(
 /// 0, or a code: nothing is mounted then, and `dfs_last_error` tells the disk or the memory that is meant.
 /// `DFS_ERR_POINTER`, `_STRUCT`, `_CALLBACK`, `_ARGUMENT`, `_MOUNTED`, `_LOCK`, `_DISK_COUNT`, `_GEOMETRY`;
 /// and of the disks `DFS_ERR_NO_POOL`, `_LABEL_UNREADABLE`, `_MISSING`, `_UNSUPPORTED`, `_TRUNCATED`,
-/// `_LARGE_SECTORS`, `_LABELS_DISAGREE`, `_CLONED`, `_NO_SUPERBLOCK`, `_UNFINISHED`, `_DIVERGED`, `_NEEDS_FEATURE`,
-/// `_NEEDS_MEMORY`, `_NODE_UNREADABLE`.
+/// `_LARGE_SECTORS`, `_LABELS_DISAGREE`, `_CLONED`, `_NO_SUPERBLOCK`, `_UNFINISHED`, `_DIVERGED`,
+/// `_NEEDS_FEATURE`, `_NEEDS_MEMORY`, `_NODE_UNREADABLE`.
 #[cfg_attr(feature = "write", unsafe(no_mangle))]
 pub unsafe extern "C" fn dfs_mount(pool: *mut dfs_pool, config: *const dfs_config) -> i32 {
     let make = |config: &'static dfs_config, disks: Disks, parts: Divided| {

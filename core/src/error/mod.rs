@@ -180,8 +180,8 @@ pub enum FormatError<E = StorageError> {
         /// The pool on it.
         pool: Uuid,
     },
-    /// As many places of a disk cannot be read as a pool has labels: there may be one on it. Formatting must be
-    /// forced.
+    /// As many places of a disk cannot be read as a pool has labels: there may be one on it. Only force
+    /// formats it.
     LabelUnreadable {
         /// The disk's index in the array.
         disk: DiskIndex,

@@ -81,6 +81,10 @@ pub const FORMAT_VERSION: u16 = 2;
 /// The checksum algorithm CRC-32C.
 pub const ALGORITHM_CRC32C: u8 = 1;
 
+/// Labels of a disk. Where as many places cannot be read, there may be a pool. A power cut leaves one such
+/// place while labels are written or wiped, and a second one while that is done again.
+pub const LABELS: usize = 3;
+
 /// Bytes of a label.
 pub const LABEL_BYTES: usize = Label::<&[u8]>::BYTES;
 
@@ -127,7 +131,7 @@ impl DiskIdentity {
     }
 
     /// The bytes at which the disk's labels lie.
-    pub const fn label_places(&self) -> [u64; 3] {
+    pub const fn label_places(&self) -> [u64; LABELS] {
         [0, self.copy_at, self.end_at]
     }
 

@@ -2,14 +2,14 @@
 
 use super::Services;
 use crate::error::{About, Code, Failure, FormatError};
-use crate::format::label::{self, DiskIdentity, Label, LabelFault};
+use crate::format::label::{self, DiskIdentity, LABELS, Label, LabelFault};
 use crate::format::parameters::{COPY_PLACES, PoolParameters, SECTOR_BYTES_MAX};
 use crate::format::{places, superblock};
 use crate::limits;
 use crate::object::Objects;
 use crate::options::options;
 use crate::powers::units;
-use crate::transaction::{CreateRequest, Memory, PLACES_TORN_MAX, Store, histories};
+use crate::transaction::{CreateRequest, Memory, Store, histories};
 use crate::types::{DiskIndex, MemberNumber, MemoryNeeds, Scheme, Uuid};
 use dynamicfs_hal::{Crc32c, DiskArray, Entropy, Geometry, Request};
 
@@ -60,7 +60,8 @@ impl FormatOptions {
     }
 
     /// For pools that firmware with tens of KiB of memory shares: 512-byte nodes, blocks and chunks, 4 KiB extents,
-    /// up to 4 members. Disks with a larger tear unit, as cards have, need [`tear_unit`](Self::tear_unit) too.
+    /// up to 4 members. Disks with a larger tear unit, as cards have, need [`tear_unit`](Self::tear_unit)
+    /// too.
     pub const fn portable(scheme: Scheme) -> Self {
         Self {
             node_bytes: 512,
@@ -281,12 +282,12 @@ fn check_options<A: DiskArray>(
     if most == 0 {
         return Err(FormatError::Parameter("most members"));
     }
-    for (bytes, least, most, what) in [
+    for (bytes, min, max, what) in [
         (options.block_bytes, limits::BLOCK_BYTES_MIN, limits::BLOCK_BYTES_MAX, "block size"),
         (options.node_bytes, limits::NODE_BYTES_MIN, limits::NODE_BYTES_MAX, "node size"),
         (options.chunk_bytes, limits::CHUNK_BYTES_MIN, limits::CHUNK_BYTES_MAX, "chunk size"),
     ] {
-        if !bytes.is_power_of_two() || !(least..=most).contains(&(bytes as usize)) {
+        if !bytes.is_power_of_two() || !(min..=max).contains(&(bytes as usize)) {
             return Err(FormatError::Parameter(what));
         }
     }
@@ -371,7 +372,7 @@ pub(super) fn refuse_used<A: DiskArray>(
         // The disk may not be ready, or its driver may be wrong: a pool is not to be lost for that.
         if let Err(error) = request.result {
             unread += 1;
-            if damaged + unread > PLACES_TORN_MAX {
+            if damaged + unread >= LABELS {
                 return Err(FormatError::LabelUnreadable { disk, error });
             }
             continue;

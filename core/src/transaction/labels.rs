@@ -5,7 +5,7 @@ use super::Store;
 use crate::build::MULTI;
 use crate::disks::{DiskStatus, Disks};
 use crate::error::{Code, FormatError};
-use crate::format::label::{self, DiskIdentity, LABEL_BYTES, Label, LabelFault};
+use crate::format::label::{self, DiskIdentity, LABEL_BYTES, LABELS, Label, LabelFault};
 use crate::format::parameters::PoolParameters;
 use crate::format::places;
 use crate::logging::tell;
@@ -19,10 +19,6 @@ pub(super) fn encode(parameters: &PoolParameters, identity: &DiskIdentity, crc32
     label::encode(&mut bytes, parameters, identity, crc32c);
     bytes
 }
-
-/// Places of labels that may be unreadable on a disk without a pool: a pool has one label more. A power cut
-/// leaves one, while labels are written or wiped, and a second one while that is done again.
-pub(crate) const PLACES_TORN_MAX: usize = 2;
 
 /// What the labels of a disk say together.
 pub(super) struct Labels {
@@ -142,7 +138,7 @@ pub(super) fn read_labels<A: DiskArray>(
             continue;
         }
         let Some((found, identity)) = labels.found else {
-            if labels.unread > PLACES_TORN_MAX {
+            if labels.unread >= LABELS {
                 unread = unread.or(Some(disk));
             }
             continue;
@@ -278,7 +274,7 @@ impl<A: DiskArray> Store<'_, A> {
             return Err(FormatError::Io { disk, error: IoError::Gone });
         }
         let identity = self.tree.disks.state(disk).identity;
-        let places = identity.map_or([0; 3], |identity| identity.label_places());
+        let places = identity.map_or([0; LABELS], |identity| identity.label_places());
         self.tree.disks.write_label(disk, &[0; LABEL_BYTES], places, self.stage)?;
         let state = self.tree.disks.state_mut(disk);
         (state.status, state.identity) = (DiskStatus::Unlabelled, None);

@@ -126,14 +126,14 @@ pub(super) const fn scratch_bytes(p: &PoolParameters) -> usize {
     }
 }
 
-/// The stage beside the window of an extent: the padded last fragment and the parity, where the build computes
-/// any; at least one superblock and one chunk.
+/// The stage beside the window of an extent: the padded last fragment and the parity, where the build
+/// computes any; at least one superblock and one chunk.
 const fn stage_bytes(p: &PoolParameters, extent: usize) -> usize {
     let computed = if REED_SOLOMON { 2 } else { XOR as usize };
     larger(extent + computed * p.block_bytes(), larger(p.superblock_bytes(), p.chunk_bytes()))
 }
 
-const fn larger(a: usize, b: usize) -> usize {
+pub(super) const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
@@ -200,8 +200,7 @@ impl<'m> Memory<'m> {
         let for_nodes = fixed + runs + (nodes_for(levels) + GROWTH_NODES) * parameters.node_bytes();
         let for_runs = fixed + 16 * runs + NODES_MIN * parameters.node_bytes();
         let (for_nodes, for_runs) = (for_nodes.div_ceil(21) * 32, for_runs.div_ceil(23) * 32);
-        let most = if for_nodes > for_runs { for_nodes } else { for_runs };
-        if most > least { most } else { least }
+        larger(least, larger(for_nodes, for_runs))
     }
 
     /// Bytes with which what is lost of a stripe of so many data fragments can be computed from the others.
@@ -210,11 +209,10 @@ impl<'m> Memory<'m> {
     pub const fn bytes_for_stripe(parameters: &PoolParameters, data: usize) -> usize {
         // More than any scheme has.
         let data = if data < u8::MAX as usize { data } else { u8::MAX as usize };
-        let extent = (data << parameters.chunk_shift).next_power_of_two();
-        let least = extent_bytes_min(parameters);
-        let extent = if extent > least { extent } else { least };
+        let stripe = (data << parameters.chunk_shift).next_power_of_two();
+        let extent = larger(stripe, extent_bytes_min(parameters));
         let (total, share) = (total(parameters, extent), 2 * extent * BUFFERS_SHARE);
-        let bytes = if total > share { total } else { share };
+        let bytes = larger(total, share);
         // Some of it may stage buffers that are not aligned.
         bytes + bytes / (STAGING_SHARE / 2) + 2 * parameters.block_bytes()
     }

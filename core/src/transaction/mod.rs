@@ -50,7 +50,6 @@ mod sweep;
 
 pub use create::CreateRequest;
 pub use histories::Prefer;
-pub(crate) use labels::PLACES_TORN_MAX;
 pub use memory::Memory;
 pub use request::{MountMode, MountRequest};
 pub use reserve::{Purpose, REFRESH_UPDATES, RELEASE_UPDATES};

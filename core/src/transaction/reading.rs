@@ -1,6 +1,6 @@
 //! How the lent memory is divided where nothing is written: much less of it will do.
 
-use super::memory::{Division, Memory, Parts, scratch_bytes, staging_min};
+use super::memory::{Division, Memory, Parts, larger, scratch_bytes, staging_min};
 use crate::format::parameters::PoolParameters;
 use crate::limits::DATA_FRAGMENTS_MAX;
 use crate::types::MemoryNeeds;
@@ -34,8 +34,7 @@ const fn least(p: &PoolParameters) -> usize {
 
 /// At least a superblock, and so many chunks.
 const fn stage_bytes(p: &PoolParameters, chunks: usize) -> usize {
-    let stage = chunks * p.chunk_bytes();
-    if stage > p.superblock_bytes() { stage } else { p.superblock_bytes() }
+    larger(chunks * p.chunk_bytes(), p.superblock_bytes())
 }
 
 fn divide<'m>(bytes: &'m mut [u8], p: &PoolParameters, alignment: usize) -> Result<Parts<'m>, usize> {

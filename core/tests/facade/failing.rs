@@ -1,16 +1,13 @@
 //! Disks that do not answer, and what is told of it.
 
-use super::{Known, NoClock, RamDisk};
+use super::{Known, Lent, RamDisk, SERVICES};
 use core::cell::Cell;
 use dynamicfs_core::error::{Error, FormatError, MountError, StorageError};
 use dynamicfs_core::types::{DiskIndex, Scheme};
-use dynamicfs_core::{
-    CacheEntry, DiskState, FormatOptions, Memory, MountOptions, Pool, ReadObjects, Services, crc32c,
-};
+use dynamicfs_core::{FormatOptions, Memory, MountOptions, Pool, ReadObjects};
 use dynamicfs_hal::{BlockDevice, Geometry, IoError, SerialArray};
 
 const BYTES: usize = 1 << 20;
-const SERVICES: Services<'static> = Services::new(crc32c, &NoClock);
 const MIRROR: FormatOptions = FormatOptions::portable(Scheme::mirror(2));
 
 /// What a disk answers, as long as it fails.
@@ -62,21 +59,14 @@ impl BlockDevice for Failing<'_> {
 /// Disks and memory for a pool on them.
 struct Machine {
     disks: [Vec<u8>; 2],
-    bytes: Vec<u8>,
-    entries: Vec<CacheEntry>,
-    states: [DiskState; 2],
+    lent: Lent,
 }
 
 type Array<'d> = SerialArray<Failing<'d>, 2>;
 
 impl Machine {
     fn new() -> Self {
-        Self {
-            disks: [vec![0; BYTES], vec![0; BYTES]],
-            bytes: vec![0; 100 << 10],
-            entries: vec![CacheEntry::NEW; 64],
-            states: [DiskState::NEW; 2],
-        }
+        Self { disks: [vec![0; BYTES], vec![0; BYTES]], lent: Lent::usual() }
     }
 
     fn parts<'d>(&'d mut self, faults: &'d [Fault; 2]) -> (Array<'d>, Memory<'d>) {
@@ -84,12 +74,7 @@ impl Machine {
         let disk = |bytes: &'d mut Vec<u8>| {
             Failing(RamDisk::new(&mut bytes[..], 512), faults.next().expect("one for each"))
         };
-        let array = SerialArray::new(self.disks.each_mut().map(disk));
-        (array, Memory { bytes: &mut self.bytes, entries: &mut self.entries, disks: &mut self.states })
-    }
-
-    fn lend(&mut self) -> Memory<'_> {
-        Memory { bytes: &mut self.bytes, entries: &mut self.entries, disks: &mut self.states }
+        (SerialArray::new(self.disks.each_mut().map(disk)), self.lent.lend())
     }
 
     fn format<'d>(&'d mut self, faults: &'d [Fault; 2]) -> Result<Pool<'d, Array<'d>>, FormatError> {
@@ -218,11 +203,11 @@ fn a_disk_that_is_given_twice_makes_no_pool() {
     }
 
     let disk = RefCell::new(RamDisk::new(vec![0; BYTES], 512));
-    let mut machine = Machine::new();
+    let mut lent = Lent::usual();
     let array = SerialArray::new([Shared(&disk), Shared(&disk)]);
-    let made = Pool::format(array, machine.lend(), SERVICES, &mut Known(0), &MIRROR, &[]).map(drop);
+    let made = Pool::format(array, lent.lend(), SERVICES, &mut Known(0), &MIRROR, &[]).map(drop);
     assert_eq!(made.map_err(FormatError::from), Err(FormatError::Overwritten { disk: DiskIndex(0) }));
     let array = SerialArray::new([Shared(&disk), Shared(&disk)]);
-    let mounted = Pool::mount(array, machine.lend(), SERVICES, &MountOptions::default()).map(drop);
+    let mounted = Pool::mount(array, lent.lend(), SERVICES, &MountOptions::default()).map(drop);
     assert_eq!(mounted.map_err(MountError::from), Err(MountError::NoPool));
 }

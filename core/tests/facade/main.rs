@@ -1,17 +1,17 @@
 //! What the facade promises to a program, on disks in memory.
 
-mod cards;
 mod cursor;
 mod failing;
 mod names;
 mod open;
 mod paths;
 mod resume;
+mod sizes;
 
 use dynamicfs_core::error::{Error, FormatError, MountError, StorageError};
 use dynamicfs_core::files::{Attributes, MakeRequest};
 use dynamicfs_core::maintenance::{CheckReport, Work};
-use dynamicfs_core::types::{ObjectId, Scheme, Uuid};
+use dynamicfs_core::types::{MemoryNeeds, ObjectId, Scheme, Uuid};
 use dynamicfs_core::{
     CacheEntry, DiskState, FormatOptions, Memory, MountOptions, Pool, ReadObjects, Services, Transaction,
     crc32c,
@@ -25,12 +25,41 @@ type Array<'d> = SerialArray<RamDisk<&'d mut [u8]>, 2>;
 type Mounted<'d> = Pool<'d, Array<'d>>;
 type Changes<'p, 'd> = Transaction<'p, 'd, Array<'d>>;
 
+/// Memory for a pool.
+struct Lent {
+    bytes: Vec<u8>,
+    entries: Vec<CacheEntry>,
+    states: Vec<DiskState>,
+}
+
+impl Lent {
+    fn new(bytes: usize, entries: usize, disks: usize) -> Self {
+        let entries = vec![CacheEntry::NEW; entries];
+        Self { bytes: vec![0; bytes], entries, states: vec![DiskState::NEW; disks] }
+    }
+
+    /// So much and no more.
+    fn least(needs: &MemoryNeeds) -> Self {
+        Self::new(needs.bytes, needs.entries, needs.disks)
+    }
+
+    /// More than a portable pool on two disks takes.
+    fn usual() -> Self {
+        Self::new(100 << 10, 64, 2)
+    }
+
+    fn lend(&mut self) -> Memory<'_> {
+        Memory { bytes: &mut self.bytes, entries: &mut self.entries, disks: &mut self.states }
+    }
+}
+
+/// A machine without a clock.
+const SERVICES: Services<'static> = Services::new(crc32c, &NoClock);
+
 /// Two disks and memory for a pool on them.
 struct Machine {
     disks: [Vec<u8>; 2],
-    bytes: Vec<u8>,
-    entries: Vec<CacheEntry>,
-    states: [DiskState; 2],
+    lent: Lent,
 }
 
 /// Randomness without any: the second that is asked for, the seed of the hash of names, is known.
@@ -54,8 +83,7 @@ impl Machine {
     /// A mirror on two disks of so many bytes.
     fn new(disk_bytes: usize) -> Self {
         let disks = [vec![0; disk_bytes], vec![0; disk_bytes]];
-        let (bytes, entries) = (vec![0; 100 << 10], vec![CacheEntry::NEW; 64]);
-        let mut machine = Self { disks, bytes, entries, states: [DiskState::NEW; 2] };
+        let mut machine = Self { disks, lent: Lent::usual() };
         let (array, memory, services) = machine.parts();
         let options = FormatOptions::portable(Scheme::mirror(2));
         let made = Pool::format(array, memory, services, &mut Known(0), &options, &[]);
@@ -67,8 +95,7 @@ impl Machine {
 
     fn parts(&mut self) -> (Array<'_>, Memory<'_>, Services<'_>) {
         let disks = self.disks.each_mut().map(|bytes| RamDisk::new(&mut bytes[..], 512));
-        let memory = Memory { bytes: &mut self.bytes, entries: &mut self.entries, disks: &mut self.states };
-        (SerialArray::new(disks), memory, Services::new(crc32c, &NoClock))
+        (SerialArray::new(disks), self.lent.lend(), SERVICES)
     }
 
     fn mount(&mut self) -> Mounted<'_> {

@@ -186,8 +186,8 @@ fn what_is_replaced_is_there_as_long_as_it_is_held() {
     });
 }
 
-/// A transaction that is dropped takes with it what it made, and what held that. The number is not given again
-/// in this mount.
+/// A transaction that is dropped takes with it what it made, and what held that. The number is not given
+/// again in this mount.
 #[test]
 fn what_a_dropped_transaction_made_is_not_held() {
     let mut world = world();

@@ -1,12 +1,10 @@
-//! Disks that tear more than a sector, as cards do.
+//! Pools of other sizes than the usual: what they take, and which are refused.
 
-use super::{Known, NoClock, RamDisk};
+use super::{Known, Lent, RamDisk, SERVICES};
 use dynamicfs_core::error::{FormatError, MountError};
 use dynamicfs_core::maintenance::CheckReport;
 use dynamicfs_core::types::{DiskIndex, MemoryNeeds, Scheme};
-use dynamicfs_core::{
-    CacheEntry, DiskState, FormatOptions, Memory, MountOptions, Pool, ReadObjects, Services, crc32c,
-};
+use dynamicfs_core::{FormatOptions, Memory, MountOptions, Pool, ReadObjects};
 use dynamicfs_hal::{BlockDevice, Geometry, SerialArray};
 
 const TEAR_UNIT: u32 = 16384;
@@ -35,6 +33,15 @@ impl BlockDevice for Card<'_> {
     }
 }
 
+/// More than any pool on one disk here takes.
+fn plenty() -> Lent {
+    Lent::new(1 << 20, 64, 1)
+}
+
+fn one(contents: &mut [u8]) -> SerialArray<RamDisk<&mut [u8]>, 1> {
+    SerialArray::new([RamDisk::new(contents, 512)])
+}
+
 fn cards(contents: &mut [Vec<u8>; 2]) -> SerialArray<Card<'_>, 2> {
     SerialArray::new(contents.each_mut().map(|bytes| Card(RamDisk::new(&mut bytes[..], 512))))
 }
@@ -47,24 +54,20 @@ fn a_portable_pool_is_made_on_cards_for_their_tear_unit() {
     const NEEDS: MemoryNeeds =
         OPTIONS.memory(2, &Geometry { tear_unit: TEAR_UNIT, ..Geometry::new(512, SECTORS) });
     let mut contents = [vec![0; SECTORS as usize * 512], vec![0; SECTORS as usize * 512]];
-    let mut lent = vec![0; NEEDS.bytes];
-    let (mut entries, mut states) = (vec![CacheEntry::NEW; NEEDS.entries], [DiskState::NEW; 2]);
-    let services = Services::new(crc32c, &NoClock);
-    let memory = Memory { bytes: &mut lent, entries: &mut entries, disks: &mut states };
+    let mut lent = Lent::least(&NEEDS);
     let small = FormatOptions::portable(SCHEME);
-    let refused = Pool::format(cards(&mut contents), memory, services, &mut Known(0), &small, &[]).map(drop);
+    let refused =
+        Pool::format(cards(&mut contents), lent.lend(), SERVICES, &mut Known(0), &small, &[]).map(drop);
     assert_eq!(refused.map_err(FormatError::from), Err(FormatError::Geometry { disk: DiskIndex(0) }));
 
-    let memory = Memory { bytes: &mut lent, entries: &mut entries, disks: &mut states };
-    let made = Pool::format(cards(&mut contents), memory, services, &mut Known(0), &OPTIONS, &[]);
+    let made = Pool::format(cards(&mut contents), lent.lend(), SERVICES, &mut Known(0), &OPTIONS, &[]);
     let mut pool = made.map_err(FormatError::from).expect("formatted");
     let mut transaction = pool.begin().expect("begun");
     let file = transaction.write_file(b"file", &[7; 50_000]).expect("written");
     transaction.commit().expect("committed");
     drop(pool);
 
-    let memory = Memory { bytes: &mut lent, entries: &mut entries, disks: &mut states };
-    let mounted = Pool::mount(cards(&mut contents), memory, services, &MountOptions::default());
+    let mounted = Pool::mount(cards(&mut contents), lent.lend(), SERVICES, &MountOptions::default());
     let mut pool = mounted.map_err(MountError::from).expect("mounted");
     let mut read = vec![0; 50_000];
     assert_eq!(pool.read(file, 0, &mut read), Ok(50_000));
@@ -79,18 +82,8 @@ fn a_pool_of_any_chunk_works_with_the_memory_that_it_asks_for() {
     for chunk in [512, 2048, 8192, 16384] {
         let options = FormatOptions::portable(Scheme::SINGLE).chunk_bytes(chunk).extent_bytes(65_536);
         let mut contents = vec![0; SECTORS as usize * 512];
-        let services = Services::new(crc32c, &NoClock);
-        let (mut much, mut entries, mut states) =
-            (vec![0; 1 << 20], vec![CacheEntry::NEW; 64], [DiskState::NEW]);
-        let memory = Memory { bytes: &mut much, entries: &mut entries, disks: &mut states };
-        let made = Pool::format(
-            SerialArray::new([RamDisk::new(&mut contents[..], 512)]),
-            memory,
-            services,
-            &mut Known(0),
-            &options,
-            &[],
-        );
+        let mut lent = plenty();
+        let made = Pool::format(one(&mut contents), lent.lend(), SERVICES, &mut Known(0), &options, &[]);
         let mut pool = made.map_err(FormatError::from).expect("formatted");
         let mut transaction = pool.begin().expect("begun");
         let file = transaction.write_file(b"file", &[7; 40_000]).expect("written");
@@ -99,14 +92,8 @@ fn a_pool_of_any_chunk_works_with_the_memory_that_it_asks_for() {
         drop(pool);
 
         let needs = Memory::needs(&parameters, 1, 1);
-        let mut least = vec![0; needs.bytes];
-        let memory = Memory { bytes: &mut least, entries: &mut entries[..needs.entries], disks: &mut states };
-        let mounted = Pool::mount(
-            SerialArray::new([RamDisk::new(&mut contents[..], 512)]),
-            memory,
-            services,
-            &MountOptions::default(),
-        );
+        let mut least = Lent::least(&needs);
+        let mounted = Pool::mount(one(&mut contents), least.lend(), SERVICES, &MountOptions::default());
         let mut pool = mounted.map_err(MountError::from).expect("mounted");
         assert_eq!(pool.read(file, 100, &mut [0; 100]), Ok(100), "chunks of {chunk}");
         let mut transaction = pool.begin().expect("begun");
@@ -135,11 +122,8 @@ fn sizes_out_of_bounds_are_named() {
         let options = set(portable, bytes);
         let _ = (options.memory(1, &geometry), options.memory_to_read(1, &geometry));
         let mut contents = vec![0; 4 << 20];
-        let (mut much, mut entries, mut states) =
-            (vec![0; 1 << 20], vec![CacheEntry::NEW; 64], [DiskState::NEW]);
-        let memory = Memory { bytes: &mut much, entries: &mut entries, disks: &mut states };
-        let array = SerialArray::new([RamDisk::new(&mut contents[..], 512)]);
-        let made = Pool::format(array, memory, Services::new(crc32c, &NoClock), &mut Known(0), &options, &[]);
+        let mut lent = plenty();
+        let made = Pool::format(one(&mut contents), lent.lend(), SERVICES, &mut Known(0), &options, &[]);
         assert_eq!(made.map(drop).map_err(FormatError::from), Err(FormatError::Parameter(what)), "{bytes}");
     }
 }
