@@ -348,7 +348,7 @@ pub mod maintenance {
 
 /// What fits on which disks: pure, for tools that tell it before anything is stored.
 pub mod planning {
-    pub use crate::format::extent::Extent;
+    pub use crate::format::extent::{Extent, Fragment};
     pub use crate::format::inode::INODE_BYTES;
     pub use crate::format::name::ENTRY_HEADER;
     pub use crate::format::node::{record_bytes, records_bytes_max, value_bytes_max};
@@ -366,7 +366,7 @@ pub mod inspect {
     };
     pub use crate::format::parameters::{COPY_PLACES, SECTOR_BYTES_MAX};
     pub use crate::format::places::candidates;
-    pub use crate::format::superblock::{Ancestor, SUPERBLOCK_MAGIC, Superblock};
+    pub use crate::format::superblock::{Ancestor, MemberRow, SUPERBLOCK_MAGIC, Superblock};
     pub use crate::transaction::histories::{
         Relation, StateName, Surveyed, end_of, is_newer_under, may_be_copied, name_of, relation, without_say,
     };

@@ -6,7 +6,7 @@ use dynamicfs_core::disks::DiskStatus;
 use dynamicfs_core::disks::condition::{Cause, Condition, Thresholds};
 use dynamicfs_core::disks::events::Happening;
 use dynamicfs_core::format::record::MemberState;
-use dynamicfs_core::maintain::{JobKind, JobOptions, JobState, Standing, Work};
+use dynamicfs_core::maintain::{JobKind, JobOptions, JobState, Work, read_standing};
 use dynamicfs_core::object::{Attributes, MakeRequest};
 use dynamicfs_core::types::{DiskIndex, MemberNumber, ObjectId, Scheme};
 use dynamicfs_core::{AddOptions, FormatOptions, MountOptions, Pool, Services};
@@ -348,7 +348,7 @@ fn a_part_that_failed_is_not_asked_again_beside_one_that_was_late() {
         for n in 0..400 {
             assert_eq!(pool.read(file, n % 10 * 131_072, &mut extent), Ok(131_072));
         }
-        let standing = Standing::read(&mut pool.internals_mut().store, false).expect("read");
+        let standing = read_standing(&mut pool.internals_mut().store, false).expect("read");
         let places = pool.locate(file, 0, &standing).expect("read").expect("it is there").places;
         let disk = |part: usize| usize::from(places[part].address.member.0);
         // The first part is unreadable on its disk, the second one is late on another.
@@ -475,7 +475,7 @@ fn what_a_rotten_disk_alone_has_right_is_taken_from_it() {
         let (member, shift) = (MemberNumber(1), 9);
         let mut pool = world.mount();
         let file = pool.resolve(b"file").expect("found");
-        let standing = Standing::read(&mut pool.internals_mut().store, false).expect("read");
+        let standing = read_standing(&mut pool.internals_mut().store, false).expect("read");
         let (mut places, mut from, mut own, mut rotten) = (Vec::new(), 0, 0, 0);
         while let Some(extent) = pool.locate(file, from, &standing).expect("located") {
             from = extent.end();

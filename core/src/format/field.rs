@@ -7,6 +7,7 @@
 )]
 
 /// One field of a structure, for the documentation's test.
+#[cfg(any(test, feature = "internals"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
     /// The field's name, as its accessor is called.
@@ -113,13 +114,41 @@ impl Stored for crate::types::BlockAddress {
     }
 }
 
+/// What a field of this type means in memory, written out: a public signature names no type of this module.
+macro_rules! value {
+    (U48) => {
+        u64
+    };
+    (StoredTime) => {
+        dynamicfs_hal::UnixTime
+    };
+    ($ty:tt) => {
+        $ty
+    };
+}
+pub(crate) use value;
+
+/// A setter of a field. Only this crate sets fields, and what looks into it: an integrator reads them.
+macro_rules! setter {
+    (#[$doc:meta] $name:ident(&mut $self:ident, $value:ident: $ty:tt) $body:block) => {
+        #[$doc]
+        #[cfg(any(test, feature = "internals"))]
+        pub fn $name(&mut $self, $value: $crate::format::field::value!($ty)) $body
+
+        #[$doc]
+        #[cfg(not(any(test, feature = "internals")))]
+        pub(crate) fn $name(&mut $self, $value: $crate::format::field::value!($ty)) $body
+    };
+}
+pub(crate) use setter;
+
 /// Declares a structure of fields at fixed offsets. It makes a view over bytes with a getter and a setter for
 /// each, and the structure's length. It also makes the table of fields for the documentation's test.
 macro_rules! layout {
     (
         $(#[$doc:meta])*
         $name:ident, $bytes:literal bytes {
-            $( $(#[$field_doc:meta])* $field:ident / $setter:ident : $ty:ty = $offset:literal, )*
+            $( $(#[$field_doc:meta])* $field:ident / $setter:ident : $ty:tt = $offset:literal, )*
         }
     ) => {
         $(#[$doc])*
@@ -132,6 +161,7 @@ macro_rules! layout {
             pub const BYTES: usize = $bytes;
 
             /// The fields, in the order in which they are laid out.
+            #[cfg(any(test, feature = "internals"))]
             pub const FIELDS: &'static [$crate::format::field::Field] = &[
                 $( $crate::format::field::Field {
                     name: stringify!($field),
@@ -148,7 +178,7 @@ macro_rules! layout {
             $(
                 $(#[$field_doc])*
                 #[inline(always)]
-                pub fn $field(&self) -> <$ty as $crate::format::field::Stored>::Value {
+                pub fn $field(&self) -> $crate::format::field::value!($ty) {
                     let fixed = self.0.as_ref().first_chunk::<$bytes>().expect("as long as when it was made");
                     <$ty as $crate::format::field::Stored>::load_fixed(fixed, $offset)
                 }
@@ -158,9 +188,11 @@ macro_rules! layout {
         #[allow(dead_code, reason = "the table is whole; not each field is set or read one by one")]
         impl<B: AsRef<[u8]> + AsMut<[u8]>> $name<B> {
             $(
-                #[doc = concat!("Sets `", stringify!($field), "`.")]
-                pub fn $setter(&mut self, value: <$ty as $crate::format::field::Stored>::Value) {
-                    <$ty as $crate::format::field::Stored>::store_at(self.0.as_mut(), $offset, value);
+                $crate::format::field::setter! {
+                    #[doc = concat!("Sets `", stringify!($field), "`.")]
+                    $setter(&mut self, value: $ty) {
+                        <$ty as $crate::format::field::Stored>::store_at(self.0.as_mut(), $offset, value);
+                    }
                 }
             )*
         }

@@ -1,7 +1,7 @@
 //! Members that are taken out of use for their errors, where the pool is better off without them.
 
 use super::progress::Progress;
-use super::standing::{Standing, Worth};
+use super::standing::{Worth, read_standing};
 use super::survey::RecordJoiner;
 use crate::disks::condition::Condition;
 use crate::disks::events::Happening;
@@ -84,7 +84,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if superblock.is_short() || !bears || too_few || !self.have_room_for(row, others, slack)? {
             return Ok(false);
         }
-        let standing = Standing::read(&mut self.store, true)?;
+        let standing = read_standing(&mut self.store, true)?;
         let mut joiner = RecordJoiner::new();
         let needed = self.store.tree.scan(&Key::object_start(ObjectId(1)), &Key::MAX, |key, piece| {
             let Some((_, _, extent)) = joiner.take(key, piece) else { return ControlFlow::Continue(()) };

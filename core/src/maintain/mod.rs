@@ -57,7 +57,7 @@ pub(crate) use progress::Progress;
 pub use progress::Progress;
 pub use room::{MemberRoom, RebuildForecast, RebuildSpace, Rooms};
 pub use salvage::Survivor;
-pub use standing::{FragmentCounts, Standing, Worth, Worths};
+pub use standing::{FragmentCounts, Standing, Worth, Worths, read_standing};
 pub use step::Work;
 pub use survey::ExtentCounts;
 pub use trim::{Trim, TrimOptions};

@@ -4,7 +4,7 @@
 //! So everything below a node that would be lost is counted too. What a member holds is believed to be right:
 //! rot is a scrub's affair.
 
-use super::standing::{FragmentCounts, Standing, Worth};
+use super::standing::{FragmentCounts, Standing, Worth, read_standing};
 use super::survey::{ExtentCounts, RecordJoiner};
 use crate::error::Code;
 use crate::format::extent::{Extent, Fragment};
@@ -83,7 +83,7 @@ impl<A: DiskArray> Objects<'_, A> {
     ///
     /// Fails where the members' records cannot be read; nodes that cannot be are counted and passed over.
     pub fn forecast_loss(&mut self, lost: Set<Row>) -> Result<LossForecast, Code> {
-        let now = Standing::read(&mut self.store, true)?;
+        let now = read_standing(&mut self.store, true)?;
         let then = now.without(lost);
         let tolerance = self.store.committed().tolerance().into();
         let mut tally = Tally::new(now, then, self.store.tree.disks.parameters.block_shift, tolerance);

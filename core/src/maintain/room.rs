@@ -1,6 +1,6 @@
 //! How much space there is, and whether a rebuild would find enough of it: computed from the tree; nothing is changed.
 
-use super::standing::Standing;
+use super::standing::{Standing, read_standing};
 use super::survey::RecordJoiner;
 use super::usage::Swept;
 use super::verdict::{Indices, NodeVerdict, Verdict, judge, judge_node};
@@ -181,7 +181,7 @@ impl<A: DiskArray> Objects<'_, A> {
         lost: Set<Row>,
         new_blocks: u64,
     ) -> Result<RebuildForecast, Code> {
-        let now = Standing::read(&mut self.store, true)?;
+        let now = read_standing(&mut self.store, true)?;
         let superblock = self.store.committed();
         let (table, member) = (superblock.table(), MemberNumber(superblock.next_member()));
         let new = (0..MEMBERS_MAX).map(Row).find(|&row| !table.contains(row)).filter(|_| new_blocks > 0);

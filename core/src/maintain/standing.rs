@@ -60,49 +60,49 @@ pub struct Standing {
     open: Set<Row>,
 }
 
-impl Standing {
-    /// Reads it. With `absent`, absent members are not waited for.
-    ///
-    /// # Errors
-    /// What disks and tree answered where a member's record was read. A record that is none is no error: all
-    /// that its member holds is doubted.
-    #[expect(clippy::indexing_slicing, reason = "rows are below `MEMBERS_MAX`, the array's length")]
-    pub fn read<A: DiskArray>(store: &mut Store<'_, A>, absent: bool) -> Result<Self, Code> {
-        let (online, roster) = (store.tree.disks.sound(), *store.roster());
-        let superblock = &store.tree.space.superblock;
-        let (table, owed) = (superblock.table(), superblock.owed());
-        let away = table.minus(online).minus(roster.failed);
-        let mut standing = Self {
-            numbers: [MemberNumber::NONE; MEMBERS_MAX],
-            online,
-            draining: roster.draining,
-            failing: roster.failing,
-            awaited: if absent { Set::EMPTY } else { away },
-            spans: heapless::Vec::new(),
-            distrusted: Set::EMPTY,
-            open: store.tree.data_rows(),
-        };
-        for row in table.iter() {
-            standing.numbers[row.0] = store.tree.space.member(row);
-        }
-        let lost = store.tree.disks.rolled_back(store.committed().order());
-        for row in owed.or(roster.distrusted).or(lost).and(online).iter() {
-            let went = store.tree.with(&Key::member(standing.numbers[row.0]), |record| {
-                let Some(record) = record.and_then(MemberRecord::new) else {
-                    standing.distrusted = standing.distrusted.with(row);
-                    return (0, [0; 2]);
-                };
-                record.untrusted().for_each(|span| standing.distrust(row, span));
-                (record.offline_since(), record.away_roots())
-            })?;
-            // What no record says yet: a mount for reading writes nothing down.
-            if let Some(missed) = store.missed_by(row, went) {
-                standing.distrust(row, missed..Generation(u64::MAX));
-            }
-        }
-        Ok(standing)
+/// Reads how the members stand. With `absent`, absent members are not waited for.
+///
+/// # Errors
+/// What disks and tree answered where a member's record was read. A record that is none is no error: all
+/// that its member holds is doubted.
+#[expect(clippy::indexing_slicing, reason = "rows are below `MEMBERS_MAX`, the array's length")]
+pub fn read_standing<A: DiskArray>(store: &mut Store<'_, A>, absent: bool) -> Result<Standing, Code> {
+    let (online, roster) = (store.tree.disks.sound(), *store.roster());
+    let superblock = &store.tree.space.superblock;
+    let (table, owed) = (superblock.table(), superblock.owed());
+    let away = table.minus(online).minus(roster.failed);
+    let mut standing = Standing {
+        numbers: [MemberNumber::NONE; MEMBERS_MAX],
+        online,
+        draining: roster.draining,
+        failing: roster.failing,
+        awaited: if absent { Set::EMPTY } else { away },
+        spans: heapless::Vec::new(),
+        distrusted: Set::EMPTY,
+        open: store.tree.data_rows(),
+    };
+    for row in table.iter() {
+        standing.numbers[row.0] = store.tree.space.member(row);
     }
+    let lost = store.tree.disks.rolled_back(store.committed().order());
+    for row in owed.or(roster.distrusted).or(lost).and(online).iter() {
+        let went = store.tree.with(&Key::member(standing.numbers[row.0]), |record| {
+            let Some(record) = record.and_then(MemberRecord::new) else {
+                standing.distrusted = standing.distrusted.with(row);
+                return (0, [0; 2]);
+            };
+            record.untrusted().for_each(|span| standing.distrust(row, span));
+            (record.offline_since(), record.away_roots())
+        })?;
+        // What no record says yet: a mount for reading writes nothing down.
+        if let Some(missed) = store.missed_by(row, went) {
+            standing.distrust(row, missed..Generation(u64::MAX));
+        }
+    }
+    Ok(standing)
+}
 
+impl Standing {
     fn distrust(&mut self, row: Row, span: Range<Generation>) {
         if self.spans.push((row.byte(), span)).is_err() {
             self.distrusted = self.distrusted.with(row);

@@ -1,6 +1,6 @@
 //! How redundant each extent is: computed from its own record and the members, never believed from a list.
 
-use super::standing::{FragmentCounts, Standing};
+use super::standing::{FragmentCounts, read_standing};
 use crate::error::Code;
 use crate::format::extent::{EXTENT_BYTES_MAX, Extent};
 use crate::format::key::{Key, Kind};
@@ -92,7 +92,7 @@ impl<A: DiskArray> Objects<'_, A> {
         if self.is_whole() {
             return Ok(ExtentCounts { total, complete: total, ..ExtentCounts::default() });
         }
-        let standing = Standing::read(&mut self.store, true)?;
+        let standing = read_standing(&mut self.store, true)?;
         let mut counts = ExtentCounts::default();
         let mut joiner = RecordJoiner::new();
         self.store.tree.scan(&Key::object_start(ObjectId(1)), &Key::MAX, |key, piece| {

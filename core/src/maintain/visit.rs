@@ -1,7 +1,7 @@
 //! A step of a pass: what it meets is judged, and put right.
 
 use super::progress::Progress;
-use super::standing::{Standing, Worth};
+use super::standing::{Standing, Worth, read_standing};
 use super::verdict::{Indices, NodeVerdict, Verdict, judge, judge_node};
 use crate::build::MANAGE;
 use crate::error::Code;
@@ -67,7 +67,7 @@ impl<A: DiskArray> Objects<'_, A> {
             let at = job.position;
             return self.recount_step(progress, job).map_err(|error| (error, Some(at)));
         }
-        let standing = Standing::read(&mut self.store, job.options.absent).map_err(at_nothing)?;
+        let standing = read_standing(&mut self.store, job.options.absent).map_err(at_nothing)?;
         let blocks = progress.step_bytes >> self.store.tree.disks.parameters.block_shift;
         let mut budget = Budget::new(blocks.max(1));
         if job.kind == JobKind::Scrub && job.position == Key::MIN {

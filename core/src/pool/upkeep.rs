@@ -6,7 +6,7 @@ use super::read::ask;
 use crate::error::{Code, Error, MemberError};
 use crate::maintain::{
     CheckReport, ExtentCounts, Finding, Job, JobKind, JobOptions, JobState, Located, LossForecast, Lost,
-    Progress, Proof, RebuildForecast, Rooms, Standing, Survivor, Trim, Work,
+    Progress, Proof, RebuildForecast, Rooms, Standing, Survivor, Trim, Work, read_standing,
 };
 use crate::metrics::DiskCounters;
 use crate::object::Objects;
@@ -153,7 +153,7 @@ impl<A: DiskArray> Pool<'_, A> {
     /// # Errors
     /// What disks and tree answered.
     pub fn standing(&mut self, absent: bool) -> Result<Standing, Error> {
-        ask(self, |objects| Standing::read(&mut objects.store, absent))
+        ask(self, |objects| read_standing(&mut objects.store, absent))
     }
 
     /// The first extent of an object that begins at byte `from` or later, and where its fragments are; `None`

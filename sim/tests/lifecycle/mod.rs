@@ -23,7 +23,9 @@ use dynamicfs_core::disks::{Currency, DiskStatus};
 use dynamicfs_core::error::{Error, FormatError, MemberError, MountError, StorageError};
 use dynamicfs_core::format::extent::Fragment;
 use dynamicfs_core::format::record::MemberState;
-use dynamicfs_core::maintain::{CheckReport, Finding, JobKind, JobOptions, JobState, Lost, Standing, Work};
+use dynamicfs_core::maintain::{
+    CheckReport, Finding, JobKind, JobOptions, JobState, Lost, Work, read_standing,
+};
 use dynamicfs_core::object::{AttributeMode, Attributes, Change, MakeRequest};
 use dynamicfs_core::pool::DiskOptions;
 use dynamicfs_core::tree::Walk;

@@ -224,7 +224,7 @@ fn fragments_that_are_rewritten_where_space_is_short_stay_on_different_members()
     let mut world = World::on(array, options).make();
     let mut pool = world.mount();
     let members = |pool: &mut Mounted<'_>, file| {
-        let standing = Standing::read(&mut pool.internals_mut().store, true).expect("read");
+        let standing = read_standing(&mut pool.internals_mut().store, true).expect("read");
         let located = pool.locate(file, 0, &standing).expect("read").expect("it has an extent");
         located.places.iter().map(|place| place.address).collect::<Vec<_>>()
     };
@@ -320,7 +320,7 @@ fn fragments_that_share_a_member_are_named_and_parted() {
         };
         pool.check_contents(&mut report, count).expect("checked");
         assert_eq!((shared, report.findings), (2, 2));
-        let standing = Standing::read(&mut pool.internals_mut().store, true).expect("read");
+        let standing = read_standing(&mut pool.internals_mut().store, true).expect("read");
         let located = pool.locate(files[0], 0, &standing).expect("read").expect("it has an extent");
         assert_eq!((located.there(), located.spare(), located.is_complete()), (1, Some(0), false));
         let forecast = pool.forecast_loss(Set::EMPTY).expect("walked");

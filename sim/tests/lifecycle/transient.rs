@@ -135,7 +135,7 @@ const CASES: [Case; 7] = [
         },
         kind: JobKind::Rebalance,
         then: |pool| {
-            let standing = Standing::read(&mut pool.internals_mut().store, true).expect("read");
+            let standing = read_standing(&mut pool.internals_mut().store, true).expect("read");
             let file = pool.resolve(b"large").expect("it is there");
             let located = pool.locate(file, 0, &standing).expect("read").expect("it has extents");
             assert_eq!(located.asked, Scheme { data: 2, parity: 1 }, "it was called complete");

@@ -4,7 +4,7 @@ use super::*;
 use core::ops::ControlFlow;
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::error::Code;
-use dynamicfs_core::maintain::Standing;
+use dynamicfs_core::maintain::read_standing;
 
 /// More extents than one transaction frees.
 const LARGE: usize = 400 * 4096;
@@ -20,7 +20,7 @@ fn expect_gone(objects: &mut Objects<'_, &mut SimArray>, object: ObjectId, what:
     fn gone<T: core::fmt::Debug>(done: Result<T, Code>, what: &str) {
         assert!(matches!(done, Err(Code::NotFound)), "{what}: {done:?}");
     }
-    let standing = Standing::read(&mut objects.store, false).expect("read");
+    let standing = read_standing(&mut objects.store, false).expect("read");
     gone(objects.inode(object), what);
     gone(objects.read(object, 0, &mut [0; 100]), what);
     gone(objects.attribute(object, b"a", &mut [0; 10]), what);

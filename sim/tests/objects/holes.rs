@@ -150,7 +150,7 @@ fn zeros_grow_a_file_and_a_hole_does_not() {
 fn whole_extents_go_unread_and_one_that_is_cut_must_be_readable() {
     let mut world = World::new(Scheme::SINGLE, 1, MEMORY);
     let (file, mut bytes) = stored(&mut world, 400_000);
-    let standing = dynamicfs_core::maintain::Standing::read;
+    let standing = dynamicfs_core::maintain::read_standing;
     let mut pool = world.mount();
     let located = {
         let standing = standing(&mut pool.internals_mut().store, false).expect("read");

@@ -4,7 +4,7 @@ use super::*;
 use crate::common::expect_whole;
 use dynamicfs_core::ReadObjects;
 use dynamicfs_core::files::Moved;
-use dynamicfs_core::maintain::Standing;
+use dynamicfs_core::maintain::read_standing;
 
 const EXTENT: u64 = 16_384;
 
@@ -122,7 +122,7 @@ fn what_cannot_go_as_it_is_is_stored_again() {
         assert_eq!(moved.copied, copied, "{name}");
         let scheme = attributes.scheme.unwrap_or(Scheme { data: 2, parity: 1 });
         let objects = transaction.internals_mut();
-        let standing = Standing::read(&mut objects.store, false).expect("read");
+        let standing = read_standing(&mut objects.store, false).expect("read");
         let mut at = 0;
         while let Some(found) = objects.locate(other, at, &standing).expect("read") {
             assert_eq!(found.asked, scheme, "{name}");
@@ -227,7 +227,7 @@ fn what_is_still_owed_something_does_not_go_as_it_is() {
     world.put("low", 0);
     world.put("high", EXTENT as usize);
     let members = |pool: &mut Mounted<'_>, object: ObjectId| {
-        let standing = Standing::read(&mut pool.internals_mut().store, false).expect("read");
+        let standing = read_standing(&mut pool.internals_mut().store, false).expect("read");
         let found = pool.locate(object, 0, &standing).expect("read").expect("it is there");
         found.places.iter().map(|place| place.address.member).collect::<Vec<_>>()
     };

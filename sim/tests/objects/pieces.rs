@@ -2,7 +2,7 @@
 
 use super::*;
 use dynamicfs_core::ReadObjects;
-use dynamicfs_core::maintain::Standing;
+use dynamicfs_core::maintain::read_standing;
 
 const BLOCK: usize = 4096;
 
@@ -29,7 +29,7 @@ fn write(
 /// No extents overlap, and each begins at a multiple of its size.
 #[track_caller]
 fn expect_apart(pool: &mut Mounted<'_>, file: ObjectId, what: &str) {
-    let standing = Standing::read(&mut pool.internals_mut().store, false).expect("read");
+    let standing = read_standing(&mut pool.internals_mut().store, false).expect("read");
     let mut end = 0;
     while let Some(found) = pool.locate(file, end, &standing).expect("read") {
         let size = u64::from(found.bytes.next_power_of_two());
