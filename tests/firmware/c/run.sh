@@ -5,7 +5,8 @@
 #
 #     BUILD TARGET FLASH_BYTES STACK_BYTES
 #
-# Stack is the deepest chain of calls (../cost).
+# Stack is the deepest chain of calls (../cost). BUILD ends with `+lto` where program and library were optimized as
+# one: both are LLVM bitcode then, and the linker compiles them.
 #
 #   run.sh            fails where a program fails, or takes 2 % more than is kept (sizes.txt)
 #   run.sh --update   keeps what they take, and writes the table of ../README.md
@@ -51,23 +52,29 @@ readonly WARNINGS="-std=c99 -Wall -Wextra -Wpedantic -Werror"
 
 # Builds the library, and prints where it is. Cargo's output is where a later build overwrites it.
 library() {
-    local name=$1 features=$2 target=$3
+    local name=$1 features=$2 target=$3 flags=${4:-}
     # shellcheck disable=SC2086 # several words, or none
-    (cd "$root" && cargo rustc --quiet --locked -p dynamicfs-c --profile firmware --crate-type staticlib \
+    (cd "$root" && RUSTFLAGS="${RUSTFLAGS:-} $flags" cargo rustc --quiet --locked -p dynamicfs-c --profile firmware --crate-type staticlib \
         $features ${target:+--target $target}) >&2
     cp "$target_dir/$target/firmware/libdynamicfs_c.a" "$work/$name.a"
     echo "$work/$name.a"
 }
 
-# Compiles and links a program for the board: its name, the library, options, sources.
+# Compiles and links a program for the board: its name, the library, options, sources. Startup and `memcpy` are no
+# bitcode: what the linker compiles may call them.
 for_board() {
-    local name=$1 library=$2 options=$3 source objects=()
+    local name=$1 library=$2 options=$3 source lto objects=()
     shift 3
     for source in board/startup.c board/memory.c "$@"; do
+        lto=
+        case $name-$source in
+        *+lto-board/*) ;;
+        *+lto-*) lto=-flto ;;
+        esac
         objects+=("$work/$(basename "$source" .c).o")
         # shellcheck disable=SC2086
         "$clang" --target=$TARGET -Oz -ffreestanding -fno-builtin -ffunction-sections -fdata-sections \
-            $WARNINGS -I. -Iboard -isystem board/freestanding -I"$header" $options -c "$source" -o "${objects[-1]}"
+            $WARNINGS $lto -I. -Iboard -isystem board/freestanding -I"$header" $options -c "$source" -o "${objects[-1]}"
     done
     # Relocations stay in the file: ../cost reads from them what is called.
     "$lld" -flavor gnu --gc-sections -q -T board/board.ld "${objects[@]}" "$library" -o "$work/$name.elf"
@@ -109,40 +116,57 @@ on_host() {
     c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I"$header" "$work/header.cpp"
 }
 
+# The row of a build. With `+lto` as the last word, program and library are optimized as one.
+on_board_build() {
+    local build=$1 features=$2 disks=$3 programs=$4 empty=$5 lto=$6 program sources library flash stack numbers
+    library=$(library "$build$lto" "$features" $TARGET "${lto:+-Clinker-plugin-lto}")
+    for program in $programs; do
+        sources="pool.c"
+        # `life` begins with disks that hold nothing, and what it leaves is for nobody.
+        [ "$program" = LIFE ] && sources="life.c disks.c" && rm -f "$work/disks"
+        # shellcheck disable=SC2086 # several files
+        for_board "$program$lto" "$library" "-DPROGRAM=$program -DDISKS=$disks -DPINS=0" $sources
+        if ! on_board "$program$lto" >"$work/said"; then
+            cat "$work/said" >&2
+            echo "run.sh: $program of $build$lto failed" >&2
+            exit 1
+        fi
+    done
+    numbers=$(costs "$program$lto")
+    read -r flash stack <<<"$numbers"
+    echo "$build$lto ${TARGET%%-*} $((flash - empty)) $stack"
+}
+
 # The rows of all builds.
 on_board_all() {
-    local set build features disks programs program sources library empty flash stack numbers
+    local set build features disks programs empty numbers lto
     for_board EMPTY /dev/null -DPROGRAM=EMPTY pool.c
     numbers=$(costs EMPTY)
     read -r empty _ <<<"$numbers"
     for set in "${SETS[@]}"; do
         IFS=: read -r build features disks programs <<<"$set"
-        library=$(library "$build" "$features" $TARGET)
-        for program in $programs; do
-            sources="pool.c"
-            # `life` begins with disks that hold nothing, and what it leaves is for nobody.
-            [ "$program" = LIFE ] && sources="life.c disks.c" && rm -f "$work/disks"
-            # shellcheck disable=SC2086 # several files
-            for_board "$program" "$library" "-DPROGRAM=$program -DDISKS=$disks -DPINS=0" $sources
-            if ! on_board "$program" >"$work/said"; then
-                cat "$work/said" >&2
-                echo "run.sh: $program of $build failed" >&2
-                exit 1
-            fi
+        for lto in "" "+lto"; do
+            on_board_build "$build" "$features" "$disks" "$programs" "$empty" "$lto"
         done
-        numbers=$(costs "$program")
-        read -r flash stack <<<"$numbers"
-        echo "$build ${TARGET%%-*} $((flash - empty)) $stack"
     done
 }
 
 update() {
     local table
     echo "$1" >sizes.txt
-    table=$(echo "| build | processor | flash in Rust | flash in C | more | stack in C |" && echo "|---|---|--:|--:|--:|--:|" &&
+    table=$(echo "| build | processor | flash in Rust | flash in C | more | as one | more | stack in C |" &&
+        echo "|---|---|--:|--:|--:|--:|--:|--:|" &&
         awk '
-            NR == FNR { rust[$1 $2] = $3; next }
-            { printf "| `%s` | %s | %d | %d | %.1f %% | %d |\n", $1, $2, rust[$1 $2], $3, ($3 / rust[$1 $2] - 1) * 100, $4 }
+            function more(bytes) { return sprintf("%d | %.1f %%", bytes, (bytes / rust[$1 $2] - 1) * 100) }
+            FILENAME == "../sizes.txt" { rust[$1 $2] = $3; next }
+            $1 ~ /\+lto$/ { one[substr($1, 1, length($1) - 4) $2] = $3; next }
+            { rows[++n] = $0 }
+            END {
+                for (i = 1; i <= n; i++) {
+                    $0 = rows[i]
+                    printf "| `%s` | %s | %d | %s | %s | %d |\n", $1, $2, rust[$1 $2], more($3), more(one[$1 $2]), $4
+                }
+            }
         ' ../sizes.txt sizes.txt)
     write_table c/run.sh ../README.md "$table"
 }
