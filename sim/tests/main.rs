@@ -14,6 +14,7 @@ mod failing_mounts;
 mod first_format;
 mod forged;
 mod full;
+mod full_and_short;
 mod growing;
 mod lifecycle;
 mod newer;

@@ -458,6 +458,8 @@ fn at_every_level_an_operation_is_done_or_changes_nothing_and_deleting_goes_on()
     }
     for (name, tried) in &sum {
         assert!(tried.done > 0, "{name} is never done");
-        assert!(tried.refused > 0 || RELEASES.contains(name), "{name} always finds space");
+        // A cut within a block stores that block anew: what is kept back mostly is enough for it.
+        let may_fit = RELEASES.contains(name) || *name == "truncate within a block";
+        assert!(tried.refused > 0 || may_fit, "{name} always finds space");
     }
 }

@@ -133,8 +133,7 @@ impl<A: DiskArray> Objects<'_, A> {
         let (superblock, roster) = (self.store.committed(), self.store.roster());
         let going = roster.draining.or(roster.failed.and(superblock.owed()));
         let taken: u64 = going.iter().map(|row| self.store.blocks_held(row)).sum();
-        // A member alone has two replicas of each node.
-        let kept_back = self.store.blocks_kept_back() << u32::from(others.len() == 1);
+        let kept_back = self.store.blocks_kept_back_on(others.len());
         let free: u64 = others.iter().map(|row| superblock.row(row).free().saturating_sub(kept_back)).sum();
         free.saturating_sub(taken)
     }

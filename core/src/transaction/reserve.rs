@@ -2,7 +2,7 @@
 
 use super::memory::{GROWTH_NODES, nodes_for};
 use super::{Memory, Store};
-use crate::build::MANAGE;
+use crate::build::{MANAGE, MULTI};
 use crate::error::Code;
 use crate::format::node::{RECORD_OVERHEAD, value_bytes_max};
 use crate::format::record::{dead, group};
@@ -16,6 +16,8 @@ pub enum Purpose {
     Growth,
     /// Something moves: what is kept back stays.
     Move,
+    /// Something is healed, and may take more than it frees: what deleting needs stays.
+    Heal,
     /// Something is deleted or recovered: what is kept for a sweep stays.
     Release,
 }
@@ -48,6 +50,12 @@ impl<A: DiskArray> Store<'_, A> {
     /// Blocks on each member that stay free when the pool is full, so that deleting and recovery can go on.
     pub fn blocks_kept_back(&self) -> u64 {
         self.kept_back(Purpose::Move)
+    }
+
+    /// The same on so many members, if these are all that are left: one alone has two replicas of each node.
+    pub fn blocks_kept_back_on(&self, members: usize) -> u64 {
+        let becomes_alone = members == 1 && self.copies_on_a_member() == 1;
+        self.blocks_kept_back() << u32::from(becomes_alone)
     }
 
     /// Free blocks on each member beyond those that may be left when nothing more can be stored. A group is
@@ -91,8 +99,8 @@ impl<A: DiskArray> Store<'_, A> {
     /// update in full, come on top.
     fn operation_blocks(&self, updates: u32) -> u64 {
         let paths = updates.min(PLACES_MAX) * u32::from(self.tree.level) + 1;
-        let nodes = u64::from(paths.saturating_add(updates));
-        u64::from(self.tree.update_blocks_max()) + self.copies_on_a_member() * nodes
+        let nodes = paths.saturating_add(updates).saturating_add(self.tree.update_nodes_max());
+        self.copies_on_a_member() * u64::from(nodes)
     }
 
     /// Node blocks that a commit may take from one member, beside those of its operations. The records of
@@ -124,14 +132,27 @@ impl<A: DiskArray> Store<'_, A> {
         groups.div_ceil((node / 2 / record).max(1) as u32).into()
     }
 
+    /// Replicas of a node that one member may have to hold: two where it is alone, or may be once as many
+    /// members are lost as the pool bears. What is kept back is so much from the beginning. A pool that is full
+    /// could not keep more back when it loses them.
     fn copies_on_a_member(&self) -> u64 {
-        if self.tree.data_rows().len() == 1 { 2 } else { 1 }
+        if !MULTI {
+            return 2;
+        }
+        let superblock = &self.tree.space.superblock;
+        let holds = |&row: &Row| superblock.row(row).witness() == 0;
+        let holders = superblock.table().iter().filter(holds).count();
+        let left = holders.saturating_sub(superblock.tolerance().into());
+        if left.min(self.tree.data_rows().len()) <= 1 { 2 } else { 1 }
     }
 
     /// Node blocks on each member that stay when something is done for this, without what is promised.
     fn kept_back(&self, purpose: Purpose) -> u64 {
         match purpose {
             Purpose::Growth | Purpose::Move => self.reserve_blocks(),
+            Purpose::Heal => {
+                self.commit_blocks() + self.sweep_blocks() + self.operation_blocks(RELEASE_UPDATES)
+            }
             Purpose::Release => self.commit_blocks() + self.sweep_blocks(),
         }
     }
@@ -153,7 +174,9 @@ impl<A: DiskArray> Store<'_, A> {
         let levels = usize::from(self.tree.level) + 1;
         let (nodes, frees) = match purpose {
             Purpose::Growth => (nodes_for(levels) + GROWTH_NODES, self.tree.frees_max(levels + 1)),
-            Purpose::Move | Purpose::Release => (nodes_for(levels), self.tree.frees_max(levels)),
+            Purpose::Move | Purpose::Heal | Purpose::Release => {
+                (nodes_for(levels), self.tree.frees_max(levels))
+            }
         };
         if self.tree.cache.capacity() >= nodes && self.tree.space.pending_max() > frees {
             return Ok(());

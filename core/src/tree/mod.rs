@@ -117,8 +117,13 @@ impl<A: DiskArray> Tree<'_, A> {
 
     /// Node blocks that one update may take from one member, at the tree's present depth.
     pub fn update_blocks_max(&self) -> u32 {
-        let nodes = 2 * (u32::from(self.level) + 2) + 1;
+        let nodes = self.update_nodes_max();
         if self.data_rows().len() == 1 { 2 * nodes } else { nodes }
+    }
+
+    /// Nodes that one update may write, at the tree's present depth.
+    pub fn update_nodes_max(&self) -> u32 {
+        2 * (u32::from(self.level) + 2) + 1
     }
 
     /// Runs that one update may free at the tree's present depth. They are the old place of each node on a

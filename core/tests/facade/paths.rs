@@ -160,7 +160,7 @@ fn a_subtree_of_any_depth_is_removed() {
 /// removed until then are part of the transaction, and the next one removes more.
 #[test]
 fn a_subtree_that_does_not_fit_a_transaction_goes_in_several() {
-    let mut machine = Machine::new(512 << 10);
+    let mut machine = Machine::new(560 << 10);
     let mut pool = machine.mount();
     let mut made = 0;
     'full: for directory in 0.. {
