@@ -150,9 +150,7 @@ impl<A: DiskArray> Store<'_, A> {
     fn kept_back(&self, purpose: Purpose) -> u64 {
         match purpose {
             Purpose::Growth | Purpose::Move => self.reserve_blocks(),
-            Purpose::Heal => {
-                self.commit_blocks() + self.sweep_blocks() + self.operation_blocks(RELEASE_UPDATES)
-            }
+            Purpose::Heal => self.kept_back(Purpose::Release) + self.operation_blocks(RELEASE_UPDATES),
             Purpose::Release => self.commit_blocks() + self.sweep_blocks(),
         }
     }
