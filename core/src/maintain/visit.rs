@@ -143,7 +143,7 @@ impl<A: DiskArray> Objects<'_, A> {
             return Ok(false);
         }
         job.found += 1;
-        if !self.try_begin_change(REFRESH_UPDATES, Purpose::Heal)? {
+        if !self.try_begin_change(REFRESH_UPDATES, Purpose::Release)? {
             return Ok(false);
         }
         self.change(|objects| objects.store.refresh(&met.from))?;

@@ -64,7 +64,7 @@ impl<A: DiskArray> Objects<'_, A> {
         found: &Found,
         what: Relocation<'_>,
     ) -> Result<Mended, Code> {
-        if !self.try_begin_change(UPDATES, Purpose::Heal)? {
+        if !self.try_begin_change(UPDATES, Purpose::Release)? {
             return Ok(Mended::NoSpace);
         }
         self.change(|objects| {
@@ -377,7 +377,7 @@ impl<A: DiskArray> Objects<'_, A> {
             Err(Code::NotFound) => return Ok(Mended::Gone),
             inode => inode?,
         };
-        if !self.try_begin_change(UPDATES, Purpose::Heal)? {
+        if !self.try_begin_change(UPDATES, Purpose::Release)? {
             return Ok(Mended::NoSpace);
         }
         self.with_free_window(|objects, window| {

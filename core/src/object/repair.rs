@@ -51,7 +51,7 @@ impl<A: DiskArray> Objects<'_, A> {
             is_referenced if !is_referenced? => return Ok(Some(false)),
             _ => {}
         }
-        if !self.try_begin_change(REFRESH_UPDATES, Purpose::Heal)? {
+        if !self.try_begin_change(REFRESH_UPDATES, Purpose::Release)? {
             return Ok(Some(false));
         }
         self.change(|objects| objects.store.refresh(&bad.key))?;

@@ -16,8 +16,6 @@ pub enum Purpose {
     Growth,
     /// Something moves: what is kept back stays.
     Move,
-    /// Something is healed, and may take more than it frees: what deleting needs stays.
-    Heal,
     /// Something is deleted or recovered: what is kept for a sweep stays.
     Release,
 }
@@ -150,7 +148,6 @@ impl<A: DiskArray> Store<'_, A> {
     fn kept_back(&self, purpose: Purpose) -> u64 {
         match purpose {
             Purpose::Growth | Purpose::Move => self.reserve_blocks(),
-            Purpose::Heal => self.kept_back(Purpose::Release) + self.operation_blocks(RELEASE_UPDATES),
             Purpose::Release => self.commit_blocks() + self.sweep_blocks(),
         }
     }
@@ -172,9 +169,7 @@ impl<A: DiskArray> Store<'_, A> {
         let levels = usize::from(self.tree.level) + 1;
         let (nodes, frees) = match purpose {
             Purpose::Growth => (nodes_for(levels) + GROWTH_NODES, self.tree.frees_max(levels + 1)),
-            Purpose::Move | Purpose::Heal | Purpose::Release => {
-                (nodes_for(levels), self.tree.frees_max(levels))
-            }
+            Purpose::Move | Purpose::Release => (nodes_for(levels), self.tree.frees_max(levels)),
         };
         if self.tree.cache.capacity() >= nodes && self.tree.space.pending_max() > frees {
             return Ok(());
