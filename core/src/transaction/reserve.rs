@@ -130,17 +130,15 @@ impl<A: DiskArray> Store<'_, A> {
         groups.div_ceil((node / 2 / record).max(1) as u32).into()
     }
 
-    /// Replicas of a node that one member may have to hold: two where it is alone, or may be once as many
-    /// members are lost as the pool bears. What is kept back is so much from the beginning. A pool that is full
-    /// could not keep more back when it loses them.
+    /// Replicas of a node that one member may have to hold: two where it is alone. It counts as alone where it
+    /// may be, once as many members are lost as the pool bears. What is kept back is so much from the
+    /// beginning, because a full pool cannot keep more back when it loses them.
     fn copies_on_a_member(&self) -> u64 {
         if !MULTI {
             return 2;
         }
         let superblock = &self.tree.space.superblock;
-        let holds = |&row: &Row| superblock.row(row).witness() == 0;
-        let holders = superblock.table().iter().filter(holds).count();
-        let left = holders.saturating_sub(superblock.tolerance().into());
+        let left = self.holders(superblock.table()).len().saturating_sub(superblock.tolerance().into());
         if left.min(self.tree.data_rows().len()) <= 1 { 2 } else { 1 }
     }
 
@@ -154,8 +152,13 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Node blocks of a row that may be taken for this.
     pub(super) fn spare_for(&self, row: Row, purpose: Purpose) -> u64 {
+        self.spare_beyond(self.kept_back(purpose), row, purpose)
+    }
+
+    /// The same, where it is known what is kept back on each member.
+    fn spare_beyond(&self, kept_back: u64, row: Row, purpose: Purpose) -> u64 {
         let promised = if purpose == Purpose::Growth { self.blocks_promised(row) } else { 0 };
-        self.node_spare(row, self.kept_back(purpose).saturating_add(promised))
+        self.node_spare(row, kept_back.saturating_add(promised))
     }
 
     /// Node blocks of a row beyond those that stay.
@@ -186,12 +189,14 @@ impl<A: DiskArray> Store<'_, A> {
 
     /// Whether an operation of this many tree updates finds space for its nodes, and the commit after it.
     pub fn has_room(&self, updates: u32, purpose: Purpose) -> bool {
-        self.is_enough(updates, |row| self.spare_for(row, purpose))
+        let kept_back = self.kept_back(purpose);
+        self.is_enough(updates, |row| self.spare_beyond(kept_back, row, purpose))
     }
 
     /// Whether it does with what is kept for a sweep: when there is nothing to be swept, and something is to be freed.
     pub fn has_last_room(&self, updates: u32) -> bool {
-        self.is_enough(updates, |row| self.node_spare(row, self.commit_blocks()))
+        let kept_back = self.commit_blocks();
+        self.is_enough(updates, |row| self.node_spare(row, kept_back))
     }
 
     fn is_enough(&self, updates: u32, spare: impl Fn(Row) -> u64) -> bool {

@@ -5,8 +5,8 @@
 #
 #     BUILD TARGET FLASH_BYTES STACK_BYTES
 #
-# Stack is the deepest chain of calls (../cost). BUILD ends with `+lto` where program and library were optimized as
-# one: both are LLVM bitcode then, and the linker compiles them.
+# Stack is the deepest chain of calls (../cost). BUILD ends with `+lto` where program and library were
+# optimized as one: both are LLVM bitcode then, and the linker compiles them.
 #
 #   run.sh            fails where a program fails, or takes 2 % more than is kept (sizes.txt)
 #   run.sh --update   keeps what they take, and writes the table of ../README.md
@@ -60,8 +60,8 @@ library() {
     echo "$work/$name.a"
 }
 
-# Compiles and links a program for the board: its name, the library, options, sources. Startup and `memcpy` are no
-# bitcode: what the linker compiles may call them.
+# Compiles and links a program for the board: its name, the library, options, sources. Startup and `memcpy`
+# are no bitcode: what the linker compiles may call them.
 for_board() {
     local name=$1 library=$2 options=$3 source lto objects=()
     shift 3
